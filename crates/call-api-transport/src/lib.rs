@@ -1,1 +1,169 @@
 //! What happens to a request on its way.
+//!
+//! A generated client knows what to say; this crate knows how to say it to a network that fails. It knows no operation
+//! and no type of any API, so that each operation a document gains has all of it:
+//!
+//! - one [deadline](TransportBuilder::deadline) over token, attempts, waits and body;
+//! - retries with full jitter that honour `Retry-After`, within a [budget](TransportBuilder::retry_budget) that all clones share;
+//! - the body read inside the attempt and [capped](TransportBuilder::body_limit) after decompression;
+//! - a [`Token`] that goes to the base URL and nowhere else, and is shown nowhere;
+//! - a [`Ledger`] of what was tried, on success and on every [`Failure`].
+//!
+//! ```no_run
+//! use call_api_transport::{Auth, Operation, ResponseBody, Token, Transport};
+//!
+//! const GET_PET: Operation = Operation {
+//!     id: "get_pet",
+//!     path: "/v1/pets/{id}",
+//!     auth: Auth::Bearer,
+//!     body: ResponseBody::Buffered,
+//! };
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let transport = Transport::builder("https://pets.example/api")
+//!     .token(Token::from_env("PETS_TOKEN")?)
+//!     .build()?;
+//! let url = format!("{}/v1/pets/7", transport.base_url());
+//! let request = transport.http_client().get(url).build()?;
+//! let response = transport.execute(&GET_PET, request).await?;
+//! println!("{}", response.status());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is a failure
+//! Every response is handed on with its body, whatever its status, once retries are at their end: also a 503, so that
+//! the caller can read what the service says in it. What has no such response is a [`Failure`]: no connection, no time,
+//! a body that breaks off or is too long, a redirect. Why there was no further attempt is in [`Ledger::stop`], for
+//! responses in the [`Recording`].
+
+mod base;
+mod body;
+mod budget;
+mod builder;
+mod clock;
+mod exchange;
+mod execute;
+mod failure;
+mod flight;
+mod http_client;
+mod ledger;
+mod observe;
+mod operation;
+#[cfg(feature = "rate-limit")]
+mod rate;
+mod retry;
+mod sync;
+mod token;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use body::Stalled;
+pub use builder::{BuildError, CallOptions, TransportBuilder};
+pub use clock::{Clock, Sleeping};
+pub use exchange::{Exchange, Recording};
+pub use failure::{Failure, FailureKind, Limit, Phase};
+pub use ledger::{Attempt, Ledger, Wait, Why};
+pub use observe::Observer;
+pub use operation::{Auth, Operation, ResponseBody};
+pub use retry::{Outcome, Stop};
+pub use token::{BoxError, Token, TokenError, TokenFile, TokenFuture, TokenProvider};
+
+use builder::Settings;
+
+/// Sends requests to one API. Cheap to clone; clones share connections, token, retry budget and rate limit.
+#[derive(Clone)]
+pub struct Transport {
+    shared: Arc<Shared>,
+    settings: Arc<Settings>,
+    recording: Option<Recording>,
+}
+
+/// What all clones share.
+struct Shared {
+    base: base::Base,
+    http: reqwest::Client,
+    source: token::Source,
+    backoff: retry::Backoff,
+    budget: budget::Budget,
+    observer: Option<Arc<dyn Observer>>,
+    #[cfg(feature = "rate-limit")]
+    rate: Option<rate::Rate>,
+    time: clock::Time,
+    chance: clock::Chance,
+}
+
+impl Transport {
+    /// Begins a transport for the API at that URL: https, or http to this machine (`localhost`, `127.0.0.1`, `[::1]`).
+    /// A path is kept as a prefix of every operation's.
+    pub fn builder(base_url: impl AsRef<str>) -> TransportBuilder {
+        TransportBuilder::new(base_url.as_ref())
+    }
+
+    /// The base URL, without a slash at its end.
+    pub fn base_url(&self) -> &str {
+        self.shared.base.as_str()
+    }
+
+    /// The client to build requests with. Only [`execute`](Self::execute) should send them: what this client sends by
+    /// itself has no token, no deadline and no cap.
+    pub fn http_client(&self) -> &reqwest::Client {
+        &self.shared.http
+    }
+
+    /// Sends a request of that operation, as often as the rules for retries allow, and reads the response.
+    ///
+    /// Headers of this transport and its call options replace those of the request; the token replaces both.
+    ///
+    /// Dropping the future ends the call at once: it leaves no task and no lock behind, and what it took from the retry
+    /// budget goes back.
+    ///
+    /// # Errors
+    /// [`Failure`] where there is no response. A response with an error status is `Ok`; see the crate's documentation.
+    pub async fn execute(
+        &self,
+        operation: &Operation,
+        request: reqwest::Request,
+    ) -> Result<reqwest::Response, Failure> {
+        execute::Call::new(self, operation, request).execute().await
+    }
+
+    /// A clone whose calls have other settings.
+    #[must_use]
+    pub fn with_options(&self, options: CallOptions) -> Self {
+        Self {
+            settings: Arc::new(options.apply(&self.settings)),
+            ..self.clone()
+        }
+    }
+
+    /// A clone that writes each of its calls, when it ends, into the recording, over the one before.
+    pub fn recorded(&self) -> (Self, Recording) {
+        let recording = Recording::default();
+        let recorded = Self {
+            recording: Some(recording.clone()),
+            ..self.clone()
+        };
+        (recorded, recording)
+    }
+
+    /// What is left of the retry budget: for metrics.
+    pub fn retry_budget_left(&self) -> u32 {
+        self.shared.budget.left()
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("base_url", &self.base_url())
+            .field("token", &self.shared.source)
+            .field("deadline", &self.settings.deadline)
+            .field("attempt_timeout", &self.settings.attempt_timeout)
+            .field("max_attempts", &self.settings.max_attempts)
+            .field("body_limit", &self.settings.body_limit)
+            .field("retry_budget_left", &self.retry_budget_left())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,127 @@
+//! Reading a response's body: never more than the cap, and handed on whole.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::clock::{Sleeping, Time};
+
+/// What has been read so far.
+#[derive(Debug, Default)]
+pub(crate) struct Buffer {
+    /// The first chunk as it came: most bodies have no other, and are never copied.
+    first: Bytes,
+    more: Vec<u8>,
+    /// All bytes that came, also those past the cap.
+    pub(crate) seen: u64,
+}
+
+/// The body is longer than the cap.
+#[derive(Debug)]
+pub(crate) struct Over;
+
+impl Buffer {
+    /// Keeps what fits below the cap.
+    pub(crate) fn push(&mut self, mut chunk: Bytes, cap: u64) -> Result<(), Over> {
+        let room = cap.saturating_sub(self.seen);
+        let length = chunk.len() as u64;
+        self.seen += length;
+        let over = length > room;
+        if over {
+            chunk.truncate(usize::try_from(room).unwrap_or(usize::MAX));
+        }
+        if self.first.is_empty() {
+            self.first = chunk;
+        } else {
+            if self.more.is_empty() {
+                self.more.extend_from_slice(&self.first);
+            }
+            self.more.extend_from_slice(&chunk);
+        }
+        if over { Err(Over) } else { Ok(()) }
+    }
+
+    pub(crate) fn into_bytes(self) -> Bytes {
+        if self.more.is_empty() {
+            self.first
+        } else {
+            self.more.into()
+        }
+    }
+}
+
+/// A streamed body, which has no cap and no deadline but must not stall.
+pub(crate) struct Unstalled {
+    inner: reqwest::Body,
+    time: Time,
+    patience: Duration,
+    /// In a mutex that is never locked: a body must be `Sync`, and a timer need not be.
+    over: Option<Mutex<Sleeping<'static>>>,
+}
+
+impl Unstalled {
+    pub(crate) fn new(inner: reqwest::Body, time: Time, patience: Duration) -> Self {
+        Self {
+            inner,
+            time,
+            patience,
+            over: None,
+        }
+    }
+}
+
+/// A streamed body brought nothing for the length of the attempt time-out.
+#[derive(Debug, thiserror::Error)]
+#[error("the body stalled: nothing came for {} ms", patience.as_millis())]
+pub struct Stalled {
+    patience: Duration,
+}
+
+impl Body for Unstalled {
+    type Data = Bytes;
+    type Error = crate::BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(context) {
+            // A timer runs only while a frame is waited for.
+            self.over = None;
+            return Poll::Ready(
+                frame.map(|frame| frame.map_err(|error| error.without_url().into())),
+            );
+        }
+        let patience = self.patience;
+        let this = &mut *self;
+        let over = this
+            .over
+            .get_or_insert_with(|| Mutex::new(this.time.limit_owned(patience)))
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        ready!(over.as_mut().poll(context));
+        self.over = None;
+        Poll::Ready(Some(Err(Stalled { patience }.into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl fmt::Debug for Unstalled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unstalled")
+            .field("patience", &self.patience)
+            .finish()
+    }
+}

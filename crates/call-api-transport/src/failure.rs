@@ -1,0 +1,326 @@
+//! Why a call has no response.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::ledger::Ledger;
+use crate::retry::{Seconds, Stop};
+
+/// A call that ended without a response. Cheap to clone.
+///
+/// A response with an error status is not a failure here: it is handed on, so that what the service says in it can be
+/// read.
+#[derive(Clone)]
+pub struct Failure(Arc<Inner>);
+
+struct Inner {
+    kind: FailureKind,
+    ledger: Ledger,
+    source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+/// What went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// The request's URL is not one that this client may send its token to.
+    RefusedUrl {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The request can't be sent: a header or URL that HTTP does not allow.
+    InvalidRequest,
+    /// The source of the token gave none.
+    TokenUnavailable,
+    /// No connection could be made; the request never left.
+    Connect {
+        /// Whether it was the connect time-out that ended it.
+        timed_out: bool,
+    },
+    /// The other side's certificate was not accepted; the request never left.
+    Tls,
+    /// The time was over.
+    TimedOut {
+        /// What was under way.
+        phase: Phase,
+        /// The limit that was reached.
+        limit: Limit,
+        /// How long that limit is, where it was not cut short by the deadline.
+        after: Duration,
+    },
+    /// The connection broke.
+    Interrupted {
+        /// What was under way: the head or the body.
+        phase: Phase,
+        /// The bytes of the body that had come.
+        seen: u64,
+    },
+    /// What came was no HTTP, or its body could not be decompressed.
+    Malformed {
+        /// What was under way: the head or the body.
+        phase: Phase,
+    },
+    /// The body is longer than the limit.
+    BodyTooLarge {
+        /// The limit in bytes, counted after decompression.
+        limit: u64,
+        /// The bytes that had come when reading stopped.
+        seen: u64,
+        /// The length that the head announced, where that was reason enough.
+        announced: Option<u64>,
+    },
+    /// The service answered with a redirect, which is not followed: the token would go with it.
+    Redirected {
+        /// The redirect's status.
+        status: StatusCode,
+        /// The host, with its port where one is given, that it points to.
+        to: Option<String>,
+    },
+}
+
+/// A part of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Fetching the token.
+    Token,
+    /// Waiting for the client-side rate limit.
+    RateLimit,
+    /// Connecting, sending, and waiting for the head of the response.
+    Head,
+    /// Reading the body of the response.
+    Body,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Token => "fetching the token",
+            Self::RateLimit => "waiting for the client's own rate limit",
+            Self::Head => "waiting for the response",
+            Self::Body => "reading the response body",
+        })
+    }
+}
+
+/// A limit in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Limit {
+    /// That of one attempt.
+    Attempt,
+    /// That of the whole call.
+    Deadline,
+}
+
+impl Failure {
+    pub(crate) fn new(
+        kind: FailureKind,
+        ledger: Ledger,
+        source: Option<Arc<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            ledger,
+            source,
+        }))
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> &FailureKind {
+        &self.0.kind
+    }
+
+    /// What was tried.
+    pub fn ledger(&self) -> &Ledger {
+        &self.0.ledger
+    }
+
+    /// Whether time was over: the connect time-out, an attempt's or the deadline.
+    pub fn is_timeout(&self) -> bool {
+        matches!(
+            self.kind(),
+            FailureKind::TimedOut { .. } | FailureKind::Connect { timed_out: true }
+        )
+    }
+
+    /// Whether no connection could be made, so that the request surely never left.
+    pub fn is_connect(&self) -> bool {
+        matches!(self.kind(), FailureKind::Connect { .. } | FailureKind::Tls)
+    }
+
+    /// Whether the same call may succeed at another time. It says nothing about whether the service acted on this one:
+    /// that is for the caller of a method that is not idempotent to find out.
+    pub fn is_retryable(&self) -> bool {
+        match self.kind() {
+            FailureKind::Connect { .. }
+            | FailureKind::TimedOut { .. }
+            | FailureKind::Interrupted { .. }
+            | FailureKind::TokenUnavailable => true,
+            FailureKind::RefusedUrl { .. }
+            | FailureKind::InvalidRequest
+            | FailureKind::Tls
+            | FailureKind::Malformed { .. }
+            | FailureKind::BodyTooLarge { .. }
+            | FailureKind::Redirected { .. } => false,
+        }
+    }
+
+    /// This failure as a response, for code that can hand on nothing else, such as the hooks of a generated client. Its
+    /// status is 599, which no server sends by any standard; [`Failure::from_response`] finds the failure in it.
+    pub fn into_response(self) -> reqwest::Response {
+        let mut response = http::Response::new(reqwest::Body::default());
+        *response.status_mut() =
+            StatusCode::from_u16(599).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        response.extensions_mut().insert(self);
+        response.into()
+    }
+
+    /// The failure inside a response that [`Failure::into_response`] made.
+    pub fn from_response(response: &reqwest::Response) -> Option<&Self> {
+        response.extensions().get::<Self>()
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ledger = self.ledger();
+        let (method, url) = (ledger.method(), ledger.url());
+        let advice: &str = match self.kind() {
+            FailureKind::RefusedUrl { reason } => {
+                write!(f, "refused to send {method} {url}: {reason}")?;
+                "check the call's parameters"
+            }
+            FailureKind::InvalidRequest => {
+                write!(f, "{method} {url} is no request that can be sent")?;
+                "check the headers and parameters of the call"
+            }
+            FailureKind::TokenUnavailable => {
+                write!(f, "no token for {method} {url}")?;
+                "check where the client's token comes from"
+            }
+            FailureKind::Connect { timed_out } => {
+                let how = if *timed_out { "in time" } else { "made" };
+                write!(f, "no connection {how} for {method} {url}")?;
+                "check that the service runs and that the base URL names it"
+            }
+            FailureKind::Tls => {
+                write!(f, "no trusted connection for {method} {url}")?;
+                "check the service's certificate, and the roots that this machine trusts"
+            }
+            FailureKind::TimedOut {
+                phase,
+                limit,
+                after,
+            } => {
+                let after = Seconds(*after);
+                let limit = match limit {
+                    Limit::Attempt => "the attempt time-out",
+                    Limit::Deadline => "the deadline",
+                };
+                write!(
+                    f,
+                    "{limit} of {after} passed while {phase}, for {method} {url}"
+                )?;
+                "try later, or set a longer one"
+            }
+            FailureKind::Interrupted { phase, seen } => {
+                write!(f, "the connection broke while {phase} of {method} {url}")?;
+                if *phase == Phase::Body {
+                    write!(f, ", after {seen} bytes")?;
+                }
+                "try later"
+            }
+            FailureKind::Malformed { phase } => {
+                write!(
+                    f,
+                    "what came while {phase} of {method} {url} is no HTTP, or its compression is broken"
+                )?;
+                "check that the base URL names the service, and what stands between"
+            }
+            FailureKind::BodyTooLarge {
+                limit,
+                seen,
+                announced,
+            } => {
+                match announced {
+                    Some(announced) => write!(f, "the response body of {announced} bytes")?,
+                    None => write!(f, "the response body (at least {seen} bytes)")?,
+                }
+                write!(f, " to {method} {url} is over the limit of {limit} bytes")?;
+                "set a larger body limit if that size is right"
+            }
+            FailureKind::Redirected { status, to } => {
+                write!(f, "{method} {url} was redirected ({})", status.as_u16())?;
+                match to {
+                    Some(host) => write!(f, " to host {host}")?,
+                    None => f.write_str(" to nowhere")?,
+                }
+                f.write_str(", which is not followed")?;
+                "set the base URL to where the service is"
+            }
+        };
+        let mut last = None;
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            last = Some(error);
+            cause = error.source();
+        }
+        if let Some(last) = last {
+            write!(f, ": {}", OneLine(last))?;
+        }
+        let attempts = ledger.attempts().len();
+        if attempts > 0 {
+            let plural = if attempts == 1 { "" } else { "s" };
+            write!(
+                f,
+                " ({attempts} attempt{plural} in {}",
+                Seconds(ledger.elapsed())
+            )?;
+            if !matches!(ledger.stop(), Stop::Final | Stop::AttemptsSpent) {
+                write!(f, "; {}", ledger.stop())?;
+            }
+            f.write_str(")")?;
+        }
+        if let Some(id) = ledger.request_id() {
+            write!(f, "; request id {}", id.escape_debug())?;
+        }
+        write!(f, "; {advice}")
+    }
+}
+
+/// An error's text with its line breaks escaped: a log line stays one line.
+struct OneLine<'a>(&'a dyn Error);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in self.0.to_string().split_inclusive(char::is_control) {
+            let clean = part.trim_end_matches(char::is_control);
+            f.write_str(clean)?;
+            if clean.len() < part.len() {
+                f.write_str(" ")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Failure")
+            .field("kind", &self.0.kind)
+            .field("ledger", &self.0.ledger)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}

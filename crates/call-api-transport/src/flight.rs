@@ -1,0 +1,165 @@
+//! Single flight: one caller makes a value while all others wait for that same result.
+//!
+//! There is no task behind it. The first caller makes the value inside its own future; where that future is dropped,
+//! the next waiting caller takes over.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use crate::sync::Mutex;
+
+/// A value and how many were made before it, so that a caller can say which one it found wanting.
+#[derive(Clone, Debug)]
+pub(crate) struct Made<T> {
+    pub(crate) value: T,
+    pub(crate) generation: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Flight<T, E> {
+    state: Mutex<State<T, E>>,
+}
+
+#[derive(Debug)]
+struct State<T, E> {
+    /// Counts finished makings, failed ones too.
+    generation: u64,
+    last: Option<Result<T, E>>,
+    making: bool,
+    /// Those who wait for the making under way; emptied as a whole when it ends, which `round` counts.
+    waiting: Vec<Waker>,
+    round: u64,
+}
+
+impl<T, E> State<T, E> {
+    fn end(&mut self) -> Vec<Waker> {
+        self.making = false;
+        self.round += 1;
+        std::mem::take(&mut self.waiting)
+    }
+}
+
+impl<T: Clone, E: Clone> Flight<T, E> {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: Mutex::new(State {
+                generation: 0,
+                last: None,
+                making: false,
+                waiting: Vec::new(),
+                round: 0,
+            }),
+        }
+    }
+
+    /// The last value where it is still `fresh`, or the one that `make` makes: by this caller, or by the one who is
+    /// already at it, whose failure is then everyone's.
+    pub(crate) async fn get<Making>(
+        &self,
+        fresh: impl Fn(&T) -> bool,
+        make: impl FnOnce() -> Making,
+    ) -> Result<Made<T>, E>
+    where
+        Making: Future<Output = Result<T, E>>,
+    {
+        loop {
+            let (round, generation) = {
+                let mut state = lock(&self.state);
+                if let Some(Ok(value)) = &state.last
+                    && fresh(value)
+                {
+                    return Ok(Made {
+                        value: value.clone(),
+                        generation: state.generation,
+                    });
+                }
+                if !state.making {
+                    state.making = true;
+                    break;
+                }
+                (state.round, state.generation)
+            };
+            let waited = Wait {
+                flight: self,
+                round,
+                generation,
+                place: None,
+            };
+            if let Some(shared) = waited.await {
+                return shared;
+            }
+            // Whoever was making it was dropped: the next to look takes over.
+        }
+        let abandoned = Abandon(self);
+        let result = make().await;
+        std::mem::forget(abandoned);
+        let (generation, waiting) = {
+            let mut state = lock(&self.state);
+            state.generation += 1;
+            state.last = Some(result.clone());
+            (state.generation, state.end())
+        };
+        waiting.into_iter().for_each(Waker::wake);
+        result.map(|value| Made { value, generation })
+    }
+
+    /// Forgets the value of that generation; a newer one stays.
+    pub(crate) fn forget(&self, generation: u64) {
+        let mut state = lock(&self.state);
+        if state.generation == generation {
+            state.last = None;
+        }
+    }
+}
+
+/// A lock that a panic elsewhere can't take away: the state behind it is whole at every unlock.
+fn lock<T>(mutex: &Mutex<T>) -> impl std::ops::DerefMut<Target = T> + '_ {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Lets the next caller in where the future that was making the value is dropped.
+struct Abandon<'a, T, E>(&'a Flight<T, E>);
+
+impl<T, E> Drop for Abandon<'_, T, E> {
+    fn drop(&mut self) {
+        let waiting = lock(&self.0.state).end();
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// Waits for the end of one round: its result, or `None` where it was abandoned.
+struct Wait<'a, T, E> {
+    flight: &'a Flight<T, E>,
+    round: u64,
+    generation: u64,
+    place: Option<usize>,
+}
+
+impl<T: Clone, E: Clone> Future for Wait<'_, T, E> {
+    type Output = Option<Result<Made<T>, E>>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = lock(&self.flight.state);
+        if state.round != self.round {
+            if state.generation == self.generation {
+                return Poll::Ready(None);
+            }
+            let generation = state.generation;
+            let last = state.last.clone();
+            return Poll::Ready(last.map(|last| last.map(|value| Made { value, generation })));
+        }
+        match self.place.and_then(|place| state.waiting.get_mut(place)) {
+            Some(waker) => waker.clone_from(context.waker()),
+            None => {
+                let place = state.waiting.len();
+                state.waiting.push(context.waker().clone());
+                drop(state);
+                self.place = Some(place);
+            }
+        }
+        Poll::Pending
+    }
+}

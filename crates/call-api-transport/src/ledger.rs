@@ -1,0 +1,191 @@
+//! What was tried, when, and how it went.
+
+use std::fmt::{self, Write as _};
+use std::time::Duration;
+
+use http::{HeaderMap, Method, StatusCode, header};
+use url::{Position, Url};
+
+use crate::operation::Auth;
+use crate::retry::{Outcome, Stop};
+
+/// The attempts of one call, in order, and why there was no further one.
+#[derive(Clone)]
+pub struct Ledger {
+    pub(crate) operation: &'static str,
+    pub(crate) auth: Auth,
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
+    pub(crate) has_body: bool,
+    pub(crate) attempts: Vec<Attempt>,
+    pub(crate) stop: Stop,
+    pub(crate) elapsed: Duration,
+}
+
+impl Ledger {
+    /// The operation's id.
+    pub fn operation(&self) -> &'static str {
+        self.operation
+    }
+
+    /// The method of the request.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The URL of the request without its query.
+    pub fn url(&self) -> &str {
+        &self.url[..Position::AfterPath]
+    }
+
+    /// The host that the request is for.
+    pub fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default()
+    }
+
+    /// The attempts, the first one first. Empty where the call ended before anything was sent: a refused URL, no
+    /// token, or no time left.
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.attempts
+    }
+
+    /// Why the last attempt was the last.
+    pub fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
+    /// How long the call took: token, attempts, waits and body.
+    pub fn elapsed(&self) -> Duration {
+        self.elapsed
+    }
+
+    /// The status of the last attempt that had one.
+    pub fn status(&self) -> Option<StatusCode> {
+        self.attempts
+            .iter()
+            .rev()
+            .find_map(|attempt| attempt.status)
+    }
+
+    /// The id by which the service knows the last attempt that was answered with one.
+    pub fn request_id(&self) -> Option<&str> {
+        self.attempts
+            .iter()
+            .rev()
+            .find_map(|attempt| attempt.request_id.as_deref())
+    }
+
+    /// How long the service asked to wait, in the last attempt.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.attempts.last().and_then(|attempt| attempt.retry_after)
+    }
+
+    /// The request as a `curl` command for a POSIX shell. The token is `$TOKEN` in it, and headers that are sensitive
+    /// are left out. The query is in it, and so is nothing of the request's body but that there was one
+    /// (`@request-body`).
+    pub fn to_curl(&self) -> String {
+        let mut url = self.url.to_string();
+        let mut command = String::from("curl");
+        if self.method != Method::GET {
+            let _ = write!(command, " -X {}", self.method);
+        }
+        for (name, value) in &self.headers {
+            let named_secret = [
+                header::AUTHORIZATION,
+                header::PROXY_AUTHORIZATION,
+                header::COOKIE,
+            ]
+            .contains(name);
+            if !value.is_sensitive()
+                && !named_secret
+                && let Ok(value) = value.to_str()
+            {
+                let _ = write!(command, " -H {}", quoted(&format!("{name}: {value}")));
+            }
+        }
+        match self.auth {
+            Auth::None => {}
+            Auth::Bearer => command.push_str(" -H \"authorization: Bearer $TOKEN\""),
+            Auth::Basic => command.push_str(" -u \"$TOKEN\""),
+            Auth::ApiKeyHeader(name) => {
+                let _ = write!(command, " -H \"{name}: $TOKEN\"");
+            }
+            Auth::ApiKeyQuery(name) => {
+                command.push_str(" -G --data-urlencode ");
+                let _ = write!(command, "\"{name}=$TOKEN\"");
+            }
+        }
+        if self.has_body {
+            command.push_str(" --data-binary @request-body");
+        }
+        // A fragment is never sent.
+        if let Some(end) = url.find('#') {
+            url.truncate(end);
+        }
+        let _ = write!(command, " {}", quoted(&url));
+        command
+    }
+}
+
+/// In single quotes, in which a POSIX shell reads nothing but the closing one.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger")
+            .field("operation", &self.operation)
+            .field("method", &self.method)
+            .field("url", &self.url())
+            .field("attempts", &self.attempts)
+            .field("stop", &self.stop)
+            .field("elapsed", &self.elapsed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One time that the request was sent.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// When it began, counted from the start of the call.
+    pub started: Duration,
+    /// How long it took, body included.
+    pub elapsed: Duration,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The status, where a response began.
+    pub status: Option<StatusCode>,
+    /// The `x-request-id` (or `request-id`) of the response.
+    pub request_id: Option<String>,
+    /// How long the service asked to wait.
+    pub retry_after: Option<Duration>,
+    /// The bytes of the body that came, counted after decompression.
+    pub body_bytes: u64,
+    /// The wait that came after it, where another attempt followed.
+    pub wait: Option<Wait>,
+}
+
+/// A wait between two attempts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Wait {
+    /// How long.
+    pub duration: Duration,
+    /// Why so long.
+    pub why: Why,
+}
+
+/// Why a wait was as long as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Why {
+    /// Exponential backoff with full jitter.
+    Backoff,
+    /// The service said how long, plus a little jitter.
+    RetryAfter,
+    /// A fresh token was asked for; that needs no wait.
+    FreshToken,
+}

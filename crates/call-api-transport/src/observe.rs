@@ -1,0 +1,81 @@
+//! What others may see of a call while it runs: metrics, and `tracing`.
+
+use crate::ledger::{Attempt, Ledger};
+use crate::operation::Operation;
+
+/// Told about every attempt and every call: the place for metrics. It runs inside the call, so it should only count.
+///
+/// Nothing that it is given shows a token, a query or a body.
+pub trait Observer: Send + Sync + 'static {
+    /// An attempt has ended. `resends` is how many were made before it.
+    fn attempt(&self, operation: &Operation, attempt: &Attempt, resends: usize) {
+        let _ = (operation, attempt, resends);
+    }
+
+    /// A call has ended, well or not. A call whose future was dropped has not, and is not told of.
+    fn call(&self, operation: &Operation, ledger: &Ledger) {
+        let _ = (operation, ledger);
+    }
+}
+
+#[cfg(feature = "tracing")]
+pub(crate) use with_tracing::{attempt_event, call_ended, call_span};
+
+#[cfg(feature = "tracing")]
+mod with_tracing {
+    use http::Method;
+    use tracing::{Span, debug, field, info_span};
+    use url::Url;
+
+    use crate::ledger::Attempt;
+    use crate::operation::Operation;
+    use crate::retry::Outcome;
+
+    /// One span for a call, with the names of OpenTelemetry's semantic conventions for HTTP clients (1.27). The path is
+    /// there as its template: a parameter may be private, and would make each call a series of its own.
+    pub(crate) fn call_span(operation: &Operation, method: &Method, url: &Url) -> Span {
+        info_span!(
+            "call",
+            otel.kind = "client",
+            operation = operation.id,
+            http.request.method = method.as_str(),
+            url.template = operation.path,
+            server.address = url.host_str(),
+            server.port = url.port_or_known_default(),
+            http.response.status_code = field::Empty,
+            http.request.resend_count = field::Empty,
+            error.type = field::Empty,
+        )
+    }
+
+    pub(crate) fn attempt_event(attempt: &Attempt, resends: usize) {
+        debug!(
+            http.request.resend_count = resends,
+            http.response.status_code = attempt.status.map(|status| status.as_u16()),
+            error.type = error_type(attempt),
+            elapsed_ms = u64::try_from(attempt.elapsed.as_millis()).unwrap_or(u64::MAX),
+            wait_ms = attempt.wait.map(|wait| u64::try_from(wait.duration.as_millis()).unwrap_or(u64::MAX)),
+            request_id = attempt.request_id.as_deref(),
+            "attempt ended: {}", attempt.outcome
+        );
+    }
+
+    pub(crate) fn call_ended(span: &Span, attempts: &[Attempt]) {
+        if let Some(last) = attempts.last() {
+            if let Some(status) = last.status {
+                span.record("http.response.status_code", status.as_u16());
+            }
+            if let Some(name) = error_type(last) {
+                span.record("error.type", name);
+            }
+        }
+        let resends = attempts.len().saturating_sub(1);
+        if resends > 0 {
+            span.record("http.request.resend_count", resends);
+        }
+    }
+
+    fn error_type(attempt: &Attempt) -> Option<&'static str> {
+        (attempt.outcome != Outcome::Success).then(|| attempt.outcome.name())
+    }
+}

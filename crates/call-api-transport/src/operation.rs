@@ -1,0 +1,56 @@
+//! What the transport is told about an operation: enough to guard it, and nothing of what it means.
+
+/// An operation of an API, as a generated client lists them.
+///
+/// ```
+/// use call_api_transport::{Auth, Operation, ResponseBody};
+///
+/// const GET_PET: Operation = Operation {
+///     id: "get_pet",
+///     path: "/v1/pets/{id}",
+///     auth: Auth::Bearer,
+///     body: ResponseBody::Buffered,
+/// };
+/// # let _ = GET_PET;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// Its id, as in `operationId`.
+    pub id: &'static str,
+    /// Its path below the base URL with the names of its parameters, as OpenAPI writes it: `/v1/call/{id}`. A request
+    /// whose path has another form is refused.
+    pub path: &'static str,
+    /// How the token is shown to the service.
+    pub auth: Auth,
+    /// Whether the body is read here or by the caller.
+    pub body: ResponseBody,
+}
+
+/// Where a request carries the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Auth {
+    /// Nowhere: the token is not asked for.
+    None,
+    /// `Authorization: Bearer …` (RFC 6750).
+    Bearer,
+    /// `Authorization: Basic …` (RFC 7617); the token is `user:password`.
+    Basic,
+    /// In the header of this name.
+    ApiKeyHeader(&'static str),
+    /// In the query parameter of this name. Proxies and servers write queries to their logs: prefer a header where the
+    /// service offers one.
+    ApiKeyQuery(&'static str),
+}
+
+/// Who reads the body of a successful response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ResponseBody {
+    /// The transport, inside the attempt: capped, covered by the deadline, and retried where it breaks off.
+    Buffered,
+    /// The caller, as it comes: for downloads. Every rule holds up to the end of the head; after it there is no cap and
+    /// no deadline, but a body that brings nothing for the length of the attempt time-out fails as
+    /// [`Stalled`](crate::Stalled). The bodies of error responses are still buffered.
+    Streamed,
+}

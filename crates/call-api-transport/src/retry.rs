@@ -1,0 +1,427 @@
+//! Which attempts are followed by another, and after what wait.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+
+use crate::clock::Chance;
+use crate::ledger::{Wait, Why};
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// A response with a status below 400, read to its end.
+    Success,
+    /// No connection: refused, unreachable, no such host.
+    ConnectFailed,
+    /// No connection within the connect time-out.
+    ConnectTimedOut,
+    /// The other side's certificate was not accepted, or it spoke no TLS.
+    TlsRejected,
+    /// The connection broke before the head of a response had come; a pooled connection found dead is one of these.
+    Interrupted,
+    /// The connection broke inside the body.
+    Truncated,
+    /// What came was no HTTP, or its body could not be decoded.
+    Malformed,
+    /// The attempt time-out.
+    AttemptTimedOut,
+    /// The deadline of the whole call came during the attempt.
+    DeadlineReached,
+    /// The body is longer than the limit.
+    BodyTooLarge,
+    /// A redirect, which is not followed.
+    Redirected,
+    /// 401.
+    Unauthorized,
+    /// 408.
+    RequestTimeout,
+    /// 429.
+    Throttled,
+    /// 500, 502, 503 or 504.
+    ServerError,
+    /// Any other status from 400 up.
+    Rejected,
+    /// The HTTP library would not send the request.
+    Unsendable,
+}
+
+/// When an outcome is worth another attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Again {
+    Never,
+    /// Where sending the request twice does no harm.
+    IfRepeatable,
+    /// The request never left, so any may be sent again.
+    Always,
+}
+
+/// One row of the table.
+struct Rule {
+    again: Again,
+    /// What a retry takes from the budget.
+    cost: u32,
+    reason: &'static str,
+}
+
+/// Throttling says that the service lives, so it costs little (the AWS SDKs' figures).
+const THROTTLED: u32 = 5;
+const FAILED: u32 = 14;
+
+impl Outcome {
+    /// Every outcome, in the order of the table.
+    pub const ALL: [Self; 17] = [
+        Self::Success,
+        Self::ConnectFailed,
+        Self::ConnectTimedOut,
+        Self::TlsRejected,
+        Self::Interrupted,
+        Self::Truncated,
+        Self::Malformed,
+        Self::AttemptTimedOut,
+        Self::DeadlineReached,
+        Self::BodyTooLarge,
+        Self::Redirected,
+        Self::Unauthorized,
+        Self::RequestTimeout,
+        Self::Throttled,
+        Self::ServerError,
+        Self::Rejected,
+        Self::Unsendable,
+    ];
+
+    /// The table: the one place that says what is tried again, and why.
+    #[rustfmt::skip]
+    const fn rule(self) -> Rule {
+        use Again::{Always, IfRepeatable, Never};
+        let (again, cost, reason) = match self {
+            Self::Success         => (Never,        0,         "there is nothing left to do"),
+            Self::ConnectFailed   => (Always,       FAILED,    "the request never left, and a restart or a failover takes a moment"),
+            Self::ConnectTimedOut => (Always,       FAILED,    "the request never left, and another address or moment may answer"),
+            Self::TlsRejected     => (Never,        0,         "the next handshake meets the same certificate"),
+            Self::Interrupted     => (IfRepeatable, FAILED,    "servers close idle connections; whether they acted on the request is unknown"),
+            Self::Truncated       => (IfRepeatable, FAILED,    "the response was on its way; whether the next is whole is worth a try"),
+            Self::Malformed       => (Never,        0,         "a server that speaks wrongly does so again"),
+            Self::AttemptTimedOut => (IfRepeatable, FAILED,    "one slow answer may be chance, two are not: at most one retry follows these"),
+            Self::DeadlineReached => (Never,        0,         "the time for the whole call is over"),
+            Self::BodyTooLarge    => (Never,        0,         "the next body is as long"),
+            Self::Redirected      => (Never,        0,         "the answer is where it points, and the token must not go there unasked"),
+            Self::Unauthorized    => (Never,        0,         "the same token is refused again; a fresh one is tried once, outside of this table"),
+            Self::RequestTimeout  => (IfRepeatable, FAILED,    "RFC 9110, section 15.5.9: the client may repeat the request"),
+            Self::Throttled       => (IfRepeatable, THROTTLED, "RFC 6585, section 4: later is what the service asks for"),
+            Self::ServerError     => (IfRepeatable, FAILED,    "deployments and overload pass; 501 and 505 do not and are not among these"),
+            Self::Rejected        => (Never,        0,         "the same request is answered the same way"),
+            Self::Unsendable      => (Never,        0,         "the same request is as wrong the next time"),
+        };
+        Rule { again, cost, reason }
+    }
+
+    pub(crate) fn of_status(status: StatusCode) -> Self {
+        match status.as_u16() {
+            401 => Self::Unauthorized,
+            408 => Self::RequestTimeout,
+            429 => Self::Throttled,
+            500 | 502 | 503 | 504 => Self::ServerError,
+            400.. => Self::Rejected,
+            _ => Self::Success,
+        }
+    }
+
+    /// What a retry after this takes from the budget.
+    pub(crate) fn cost(self) -> u32 {
+        // `x-should-retry` can make a rejected request one that is retried: no retry is free.
+        match self.rule().cost {
+            0 => FAILED,
+            cost => cost,
+        }
+    }
+
+    /// Whether the same request may succeed at another time.
+    pub fn is_transient(self) -> bool {
+        !matches!(self.rule().again, Again::Never) || self == Self::DeadlineReached
+    }
+
+    /// Whether the request surely never left.
+    pub fn never_left(self) -> bool {
+        matches!(self.rule().again, Again::Always)
+    }
+
+    /// Why it is, or is not, tried again.
+    pub fn reason(self) -> &'static str {
+        self.rule().reason
+    }
+
+    /// A short name in snake case, as for OpenTelemetry's `error.type`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::ConnectFailed => "connect_failed",
+            Self::ConnectTimedOut => "connect_timed_out",
+            Self::TlsRejected => "tls_rejected",
+            Self::Interrupted => "interrupted",
+            Self::Truncated => "truncated",
+            Self::Malformed => "malformed",
+            Self::AttemptTimedOut => "attempt_timed_out",
+            Self::DeadlineReached => "deadline_reached",
+            Self::BodyTooLarge => "body_too_large",
+            Self::Redirected => "redirected",
+            Self::Unauthorized => "unauthorized",
+            Self::RequestTimeout => "request_timeout",
+            Self::Throttled => "throttled",
+            Self::ServerError => "server_error",
+            Self::Rejected => "rejected",
+            Self::Unsendable => "unsendable",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why there was no further attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stop {
+    /// It worked.
+    Success,
+    /// Nothing was sent.
+    NotSent,
+    /// Another attempt would end the same way.
+    Final,
+    /// The request is not idempotent, and may have been acted on. An idempotency key would have allowed another try.
+    NotIdempotent,
+    /// The request's body was a stream, which can be sent only once.
+    BodyIsStream,
+    /// All attempts were made.
+    AttemptsSpent,
+    /// This was the second attempt to run into the attempt time-out.
+    TimeoutsSpent,
+    /// The client's retry budget is spent: too many of its recent calls failed.
+    BudgetSpent,
+    /// The service said `x-should-retry: false`.
+    ServerSaidNo,
+    /// The service asked for a longer wait than the deadline leaves.
+    RetryAfterTooLong {
+        /// How long it asked to wait.
+        retry_after: Duration,
+        /// What was left of the deadline.
+        left: Duration,
+    },
+    /// The deadline leaves no time for a wait and another attempt.
+    DeadlineTooNear,
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Success => f.write_str("it succeeded"),
+            Self::NotSent => f.write_str("nothing was sent"),
+            Self::Final => f.write_str("another attempt would end the same way"),
+            Self::NotIdempotent => f.write_str(
+                "not retried: the method is not idempotent and there is no idempotency key",
+            ),
+            Self::BodyIsStream => f.write_str("not retried: the request's body is a stream"),
+            Self::AttemptsSpent => f.write_str("all attempts were made"),
+            Self::TimeoutsSpent => {
+                f.write_str("not retried: two attempts ran into the attempt time-out")
+            }
+            Self::BudgetSpent => f.write_str("not retried: the client's retry budget is spent"),
+            Self::ServerSaidNo => {
+                f.write_str("not retried: the service said x-should-retry: false")
+            }
+            Self::RetryAfterTooLong { retry_after, left } => write!(
+                f,
+                "not retried: the service asks to wait {} and {} are left of the deadline",
+                Seconds(*retry_after),
+                Seconds(*left)
+            ),
+            Self::DeadlineTooNear => f.write_str("not retried: the deadline leaves no time"),
+        }
+    }
+}
+
+/// A duration as people write it: `0.25 s`.
+pub(crate) struct Seconds(pub(crate) Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0.as_millis();
+        let text = format!("{}.{:03}", millis / 1000, millis % 1000);
+        write!(f, "{} s", text.trim_end_matches('0').trim_end_matches('.'))
+    }
+}
+
+/// Exponential backoff with full jitter: a part by chance of a ceiling that doubles. (Marc Brooker, "Exponential
+/// Backoff And Jitter", AWS Architecture Blog, 2015: of the forms compared, this one loads a server least.)
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Backoff {
+    pub(crate) first: Duration,
+    pub(crate) cap: Duration,
+}
+
+impl Backoff {
+    /// The longest wait after that many attempts.
+    fn ceiling(&self, attempts: u32) -> Duration {
+        let doubled = 1_u32
+            .checked_shl(attempts.saturating_sub(1))
+            .unwrap_or(u32::MAX);
+        self.first.saturating_mul(doubled).min(self.cap)
+    }
+}
+
+/// What the service said about another attempt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Advice {
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) should_retry: Option<bool>,
+}
+
+impl Advice {
+    pub(crate) fn read(headers: &HeaderMap, now: impl Fn() -> SystemTime) -> Self {
+        Self {
+            retry_after: retry_after(headers, now),
+            should_retry: match headers.get("x-should-retry").map(|value| value.as_bytes()) {
+                Some(b"true") => Some(true),
+                Some(b"false") => Some(false),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// `retry-after-ms`, or `Retry-After` in seconds (RFC 9110, section 10.2.3; a decimal fraction is taken too) or as a
+/// date. Of several the longest; what can't be read is as if it were not there. A date is compared to the response's
+/// own `Date` where there is one, so that a wrong clock here does no harm.
+pub(crate) fn retry_after(headers: &HeaderMap, now: impl Fn() -> SystemTime) -> Option<Duration> {
+    let texts = |name: HeaderName| {
+        headers
+            .get_all(name)
+            .into_iter()
+            .filter_map(|value| value.to_str().ok())
+            .map(str::trim)
+    };
+    let millis = texts(HeaderName::from_static("retry-after-ms"))
+        .filter_map(|text| decimal(text, 1))
+        .max();
+    if millis.is_some() {
+        return millis;
+    }
+    texts(header::RETRY_AFTER)
+        .filter_map(|text| {
+            decimal(text, 1000).or_else(|| {
+                let until = httpdate::parse_http_date(text).ok()?;
+                let from = texts(header::DATE)
+                    .find_map(|date| httpdate::parse_http_date(date).ok())
+                    .unwrap_or_else(&now);
+                Some(until.duration_since(from).unwrap_or_default())
+            })
+        })
+        .max()
+}
+
+/// A decimal number without a sign, times so many milliseconds, rounded up to the millisecond. One too large to count
+/// is the longest duration there is: it must not be read as none.
+fn decimal(text: &str, unit_millis: u64) -> Option<Duration> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    let whole = whole
+        .parse::<u64>()
+        .unwrap_or(u64::MAX)
+        .saturating_mul(unit_millis);
+    // Beyond the sixth digit nothing is left of a millisecond but that it has begun.
+    let micros = format!("{fraction:0<6.6}").parse::<u64>().unwrap_or(0);
+    let part = (micros * unit_millis).div_ceil(1_000_000);
+    Some(Duration::from_millis(whole.saturating_add(part)))
+}
+
+/// The methods that may be sent twice (RFC 9110, section 9.2.2), or any with an idempotency key.
+pub(crate) fn is_repeatable(method: &Method, headers: &HeaderMap) -> bool {
+    method.is_idempotent() || headers.contains_key(IDEMPOTENCY_KEY)
+}
+
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// All that decides about another attempt, but for the budget.
+pub(crate) struct Situation<'a> {
+    pub(crate) outcome: Outcome,
+    /// Attempts made, this one included.
+    pub(crate) attempts: u32,
+    pub(crate) max_attempts: u32,
+    /// Attempts that ran into the attempt time-out, this one included.
+    pub(crate) timeouts: u32,
+    pub(crate) repeatable: bool,
+    pub(crate) body_is_stream: bool,
+    pub(crate) advice: Advice,
+    /// What is left of the deadline.
+    pub(crate) left: Duration,
+    pub(crate) backoff: Backoff,
+    pub(crate) chance: &'a Chance,
+}
+
+impl Situation<'_> {
+    /// The wait before another attempt, or why there is none.
+    pub(crate) fn decide(&self) -> Result<Wait, Stop> {
+        let answered_badly = matches!(
+            self.outcome,
+            Outcome::Unauthorized
+                | Outcome::RequestTimeout
+                | Outcome::Throttled
+                | Outcome::ServerError
+                | Outcome::Rejected
+        );
+        let again = match (self.outcome.rule().again, self.advice.should_retry) {
+            _ if self.outcome == Outcome::Success => return Err(Stop::Success),
+            (_, Some(false)) if answered_badly => return Err(Stop::ServerSaidNo),
+            // It widens what is retried by status, never by method: a proxy may have said it.
+            (Again::Never, Some(true)) if answered_badly => Again::IfRepeatable,
+            (again, _) => again,
+        };
+        if again == Again::Never {
+            return Err(Stop::Final);
+        }
+        if again == Again::IfRepeatable && !self.repeatable {
+            return Err(Stop::NotIdempotent);
+        }
+        if self.body_is_stream {
+            return Err(Stop::BodyIsStream);
+        }
+        if self.attempts >= self.max_attempts {
+            return Err(Stop::AttemptsSpent);
+        }
+        if self.outcome == Outcome::AttemptTimedOut && self.timeouts > 1 {
+            return Err(Stop::TimeoutsSpent);
+        }
+        let Some(retry_after) = self.advice.retry_after else {
+            let duration = self.chance.part_of(self.backoff.ceiling(self.attempts));
+            if duration >= self.left {
+                return Err(Stop::DeadlineTooNear);
+            }
+            return Ok(Wait {
+                duration,
+                why: Why::Backoff,
+            });
+        };
+        if retry_after >= self.left {
+            return Err(Stop::RetryAfterTooLong {
+                retry_after,
+                left: self.left,
+            });
+        }
+        // Many clients were told the same: without jitter they come back as one. Never past the deadline.
+        let jitter = self
+            .chance
+            .part_of(self.backoff.first.min(self.left - retry_after) / 2);
+        Ok(Wait {
+            duration: retry_after + jitter,
+            why: Why::RetryAfter,
+        })
+    }
+}

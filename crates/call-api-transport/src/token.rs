@@ -1,0 +1,344 @@
+//! The secret that a request carries, and where it comes from.
+
+use std::fmt;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use http::HeaderValue;
+use zeroize::Zeroizing;
+
+use crate::clock::Time;
+use crate::flight::{Flight, Made};
+
+/// A boxed error, as token providers return it.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A secret: an API token, or `user:password` for an operation with HTTP Basic.
+///
+/// It can be given to a [`Transport`](crate::Transport) and to nothing else: it has no `Display`, no `Serialize` and no
+/// accessor, its `Debug` prints stars, and its memory is overwritten when the last clone is dropped. (The header values
+/// that HTTP needs are copies in the HTTP library's own memory; those are marked sensitive but not overwritten.)
+///
+/// ```
+/// let token = call_api_transport::Token::new("s3cret")?;
+/// assert_eq!(format!("{token:?}"), "Token(***)");
+/// # Ok::<(), call_api_transport::TokenError>(())
+/// ```
+///
+/// ```compile_fail,E0277
+/// let token = call_api_transport::Token::new("s3cret").unwrap();
+/// println!("{token}"); // no `Display`
+/// ```
+#[derive(Clone)]
+pub struct Token {
+    secret: Arc<Zeroizing<String>>,
+    lifetime: Option<Duration>,
+}
+
+impl Token {
+    /// Takes a secret.
+    ///
+    /// # Errors
+    /// [`TokenError`] where it is empty, has a space at either end, or holds anything but printable ASCII: a line break
+    /// would end the header (RFC 9110, section 5.5). The error never shows the secret.
+    pub fn new(secret: impl Into<String>) -> Result<Self, TokenError> {
+        // The caller's own buffer, where it is one, is overwritten too: also on error.
+        let secret = Zeroizing::new(secret.into());
+        if secret.is_empty() {
+            return Err(TokenError::Empty);
+        }
+        if secret.starts_with(' ') || secret.ends_with(' ') {
+            return Err(TokenError::Space);
+        }
+        if let Some(position) = secret
+            .bytes()
+            .position(|byte| !(0x20..=0x7e).contains(&byte))
+        {
+            return Err(TokenError::Forbidden { position });
+        }
+        Ok(Self {
+            secret: Arc::new(secret),
+            lifetime: None,
+        })
+    }
+
+    /// Takes the secret that an environment variable holds now.
+    ///
+    /// # Errors
+    /// [`TokenError`] where the variable is not set or its value is no token.
+    pub fn from_env(variable: &str) -> Result<Self, TokenError> {
+        match std::env::var(variable) {
+            Ok(secret) => Self::new(secret),
+            Err(std::env::VarError::NotPresent) => Err(TokenError::NotSet {
+                variable: variable.to_owned(),
+            }),
+            Err(std::env::VarError::NotUnicode(_)) => Err(TokenError::Forbidden { position: 0 }),
+        }
+    }
+
+    /// Says how long a token from a provider may be used: when that time has passed since it was handed over, the
+    /// provider is asked again. Without it a token is used until the service answers 401.
+    #[must_use]
+    pub fn with_lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetime = Some(lifetime);
+        self
+    }
+
+    pub(crate) fn bearer(&self) -> Option<HeaderValue> {
+        self.header(|value| {
+            value.push_str("Bearer ");
+            value.push_str(&self.secret);
+        })
+    }
+
+    pub(crate) fn basic(&self) -> Option<HeaderValue> {
+        self.header(|value| {
+            value.push_str("Basic ");
+            base64::engine::general_purpose::STANDARD.encode_string(self.secret.as_bytes(), value);
+        })
+    }
+
+    pub(crate) fn plain(&self) -> Option<HeaderValue> {
+        self.header(|value| value.push_str(&self.secret))
+    }
+
+    /// `None` can't be: the constructor let only printable ASCII in.
+    fn header(&self, write: impl FnOnce(&mut String)) -> Option<HeaderValue> {
+        let mut text = Zeroizing::new(String::with_capacity(8 + self.secret.len() * 4 / 3 + 4));
+        write(&mut text);
+        let mut value = HeaderValue::from_str(&text).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+
+    pub(crate) fn append_to_query(&self, url: &mut url::Url, name: &str) {
+        url.query_pairs_mut().append_pair(name, &self.secret);
+    }
+
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        *self.secret == *other.secret
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(***)")
+    }
+}
+
+/// Why a text can't be a token. Never shows the text.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// It is empty.
+    #[error("the token is empty; give the token that the service issued")]
+    Empty,
+    /// It begins or ends with a space.
+    #[error("the token begins or ends with a space; give it exactly as the service issued it")]
+    Space,
+    /// It holds a byte that a header can't carry.
+    #[error(
+        "the token holds a control or non-ASCII character at byte {position}, perhaps a line break; \
+         give it exactly as the service issued it"
+    )]
+    Forbidden {
+        /// Where, counted in bytes from 0.
+        position: usize,
+    },
+    /// The environment variable is not set.
+    #[error(
+        "the environment variable {variable} is not set; set it to the token that the service issued"
+    )]
+    NotSet {
+        /// Its name.
+        variable: String,
+    },
+    /// The file can't be read.
+    #[error("the token file {} cannot be read; check that it exists and who may read it", path.display())]
+    File {
+        /// Where it should be.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+/// The future that a [`TokenProvider`] returns.
+pub type TokenFuture<'a> = Pin<Box<dyn Future<Output = Result<Token, BoxError>> + Send + 'a>>;
+
+/// Something that can be asked for a token: a secret store, an identity service, a file.
+///
+/// It is asked when the first call needs a token, when the last one's [lifetime](Token::with_lifetime) is over, and
+/// once after a 401; while it is at it, all other calls wait for that one answer. What it takes counts against the
+/// deadline of the call that asked, and it is dropped with it, so it should hold no lock across an await.
+///
+/// Closures are providers:
+///
+/// ```
+/// use call_api_transport::{BoxError, Token, Transport};
+///
+/// let transport = Transport::builder("https://calls.example")
+///     .token_provider(|| async {
+///         let secret = String::from("from wherever"); // ask the secret store
+///         Ok::<_, BoxError>(Token::new(secret)?)
+///     })
+///     .build();
+/// # let _ = transport;
+/// ```
+pub trait TokenProvider: Send + Sync + 'static {
+    /// Fetches a token. The error becomes the source of the call's failure, so it must not show a secret.
+    fn token(&self) -> TokenFuture<'_>;
+}
+
+impl<F, Fetching> TokenProvider for F
+where
+    F: Fn() -> Fetching + Send + Sync + 'static,
+    Fetching: Future<Output = Result<Token, BoxError>> + Send + 'static,
+{
+    fn token(&self) -> TokenFuture<'_> {
+        Box::pin(self())
+    }
+}
+
+/// A token in a file that may change, as Kubernetes and Vault agents write it. White space at the end is left out.
+///
+/// The file is read again a minute after it was last read, and after a 401.
+#[derive(Clone, Debug)]
+pub struct TokenFile {
+    path: PathBuf,
+}
+
+impl TokenFile {
+    /// How long a token that was read is used before the file is read again.
+    pub const REREAD_AFTER: Duration = Duration::from_secs(60);
+
+    /// Names the file; it is read when a call needs the token.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+}
+
+impl TokenProvider for TokenFile {
+    fn token(&self) -> TokenFuture<'_> {
+        Box::pin(async move {
+            let text = tokio::fs::read_to_string(&self.path)
+                .await
+                .map_err(|source| TokenError::File {
+                    path: self.path.clone(),
+                    source,
+                })?;
+            let text = Zeroizing::new(text);
+            Ok(Token::new(text.trim_end())?.with_lifetime(Self::REREAD_AFTER))
+        })
+    }
+}
+
+/// Where a transport's token comes from.
+pub(crate) enum Source {
+    None,
+    Fixed(Token),
+    Provider {
+        provider: Box<dyn TokenProvider>,
+        flight: Flight<Held, Arc<BoxError>>,
+    },
+}
+
+/// A token and the moment from which it is not to be used.
+#[derive(Clone)]
+pub(crate) struct Held {
+    token: Token,
+    until: Option<Instant>,
+}
+
+/// A token for one attempt, and which one it is.
+pub(crate) struct Granted {
+    pub(crate) token: Token,
+    generation: u64,
+}
+
+impl Source {
+    pub(crate) fn provider(provider: impl TokenProvider) -> Self {
+        Self::Provider {
+            provider: Box::new(provider),
+            flight: Flight::new(),
+        }
+    }
+
+    /// Whether getting the token never waits.
+    pub(crate) fn is_fixed(&self) -> bool {
+        !matches!(self, Self::Provider { .. })
+    }
+
+    /// `Ok(None)` where the client has no token.
+    pub(crate) async fn get(&self, time: &Time) -> Result<Option<Granted>, Arc<BoxError>> {
+        match self {
+            Self::None => Ok(None),
+            Self::Fixed(token) => Ok(Some(Granted {
+                token: token.clone(),
+                generation: 0,
+            })),
+            Self::Provider { provider, flight } => {
+                let fresh = |held: &Held| held.until.is_none_or(|until| time.now() < until);
+                let make = || async {
+                    let token = provider.token().await.map_err(Arc::new)?;
+                    let until = token
+                        .lifetime
+                        .and_then(|lifetime| time.now().checked_add(lifetime));
+                    Ok(Held { token, until })
+                };
+                let Made { value, generation } = flight.get(fresh, make).await?;
+                Ok(Some(Granted {
+                    token: value.token,
+                    generation,
+                }))
+            }
+        }
+    }
+
+    /// After a 401: `true` where asking again may bring another token.
+    pub(crate) fn reject(&self, granted: &Granted) -> bool {
+        match self {
+            Self::None | Self::Fixed(_) => false,
+            Self::Provider { flight, .. } => {
+                flight.forget(granted.generation);
+                true
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Fixed(_) => "Fixed(***)",
+            Self::Provider { .. } => "Provider(***)",
+        })
+    }
+}
+
+/// A provider's error, which all calls that waited for it share.
+#[derive(Clone)]
+pub(crate) struct Unavailable(pub(crate) Arc<BoxError>);
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&*self.0, f)
+    }
+}
+
+impl fmt::Debug for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+impl std::error::Error for Unavailable {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}

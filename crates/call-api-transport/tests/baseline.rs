@@ -1,0 +1,419 @@
+//! What every call does, over a real socket.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
+
+mod support;
+
+use std::time::Duration;
+
+use call_api_transport::{
+    Auth, BuildError, CallOptions, Failure, FailureKind, Operation, Outcome, Stop, Token,
+    TokenError, Transport,
+};
+use http::{HeaderName, HeaderValue};
+use support::{GET_CALL, SECRET, Server, TestClock, all_words, answer, builder, get};
+
+#[tokio::test]
+async fn the_request_carries_the_token_and_nothing_unasked() {
+    let clock = TestClock::default();
+    let server = Server::start(&clock, vec![answer(200, "", "{}")]).await;
+    let transport = builder(&server.url(), &clock).build().unwrap();
+    let response = transport
+        .execute(&GET_CALL, get(&transport, "7?q=1"))
+        .await
+        .unwrap();
+    assert_eq!(
+        response.url().as_str(),
+        format!("{}/v1/call/7?q=1", server.url())
+    );
+    assert_eq!(response.bytes().await.unwrap(), "{}");
+    let request = &server.requests()[0];
+    let mut lines: Vec<_> = request.trim_end().split("\r\n").collect();
+    assert_eq!(lines.remove(0), "GET /v1/call/7?q=1 HTTP/1.1");
+    lines.sort_unstable();
+    let mut wanted = vec![
+        "accept: */*".to_owned(),
+        format!("authorization: Bearer {SECRET}"),
+        format!("host: {}", server.address),
+        concat!("user-agent: call-api-transport/", env!("CARGO_PKG_VERSION")).to_owned(),
+    ];
+    if cfg!(feature = "gzip") {
+        wanted.insert(1, "accept-encoding: gzip, br".to_owned());
+    }
+    wanted.sort_unstable();
+    assert_eq!(lines, wanted);
+}
+
+#[tokio::test]
+async fn each_kind_of_auth_puts_the_token_where_it_belongs() {
+    let cases: [(Auth, &str); 5] = [
+        (Auth::None, ""),
+        (Auth::Bearer, "authorization: Bearer user:pass"),
+        (Auth::Basic, "authorization: Basic dXNlcjpwYXNz"),
+        (Auth::ApiKeyHeader("x-api-key"), "x-api-key: user:pass"),
+        (
+            Auth::ApiKeyQuery("key"),
+            "GET /v1/call/7?a=b&key=user%3Apass HTTP/1.1",
+        ),
+    ];
+    for (auth, wanted) in cases {
+        let clock = TestClock::default();
+        let server = Server::start(&clock, vec![answer(200, "", "")]).await;
+        let transport = builder(&server.url(), &clock)
+            .token(Token::new("user:pass").unwrap())
+            .build()
+            .unwrap();
+        let operation = Operation { auth, ..GET_CALL };
+        let (transport, recording) = transport.recorded();
+        transport
+            .execute(&operation, get(&transport, "7?a=b"))
+            .await
+            .unwrap();
+        let request = &server.requests()[0];
+        assert!(request.contains(wanted), "{auth:?}: {request}");
+        if auth == Auth::None {
+            assert!(!request.contains("pass"), "{request}");
+        }
+        let curl = recording.take().unwrap().ledger.to_curl();
+        assert!(!curl.contains("pass"), "{curl}");
+        assert_eq!(curl.contains("$TOKEN"), auth != Auth::None, "{curl}");
+    }
+}
+
+#[tokio::test]
+async fn sequential_calls_share_a_connection() {
+    let clock = TestClock::default();
+    let server = Server::start(&clock, vec![answer(200, "", "{}")]).await;
+    let transport = builder(&server.url(), &clock).build().unwrap();
+    for _ in 0..5 {
+        transport
+            .execute(&GET_CALL, get(&transport, "7"))
+            .await
+            .unwrap();
+    }
+    assert_eq!((server.requests().len(), server.connections()), (5, 1));
+}
+
+#[tokio::test]
+async fn the_recording_holds_the_exchange_of_the_last_call() {
+    let clock = TestClock::default();
+    let server = Server::start(
+        &clock,
+        vec![answer(
+            404,
+            "x-request-id: r-1\r\nretry-after: 3\r\n",
+            r#"{"detail":"no"}"#,
+        )],
+    )
+    .await;
+    let transport = builder(&format!("{}/api/", server.url()), &clock)
+        .build()
+        .unwrap();
+    assert_eq!(transport.base_url(), format!("{}/api", server.url()));
+    let (recorded, recording) = transport.recorded();
+    assert!(recording.take().is_none());
+    let response = recorded
+        .execute(&GET_CALL, get(&transport, "7?q=private"))
+        .await
+        .unwrap();
+    assert_eq!(response.status(), 404);
+    let exchange = recording.take().unwrap();
+    assert!(recording.take().is_none());
+    assert_eq!(exchange.status.unwrap(), 404);
+    assert_eq!(exchange.body, r#"{"detail":"no"}"#);
+    assert_eq!(exchange.request_id(), Some("r-1"));
+    assert_eq!(exchange.retry_after(), Some(Duration::from_secs(3)));
+    assert_eq!(exchange.url(), format!("{}/api/v1/call/7", server.url()));
+    assert_eq!(exchange.ledger.attempts().len(), 1);
+    assert_eq!(exchange.ledger.attempts()[0].outcome, Outcome::Rejected);
+    assert_eq!(*exchange.ledger.stop(), Stop::Final);
+    let words = format!("{exchange:?} {exchange:#?}");
+    for hidden in ["private", "detail", SECRET] {
+        assert!(!words.contains(hidden), "{words}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_refused_by_its_length_or_while_it_comes() {
+    let clock = TestClock::default();
+    let long = "x".repeat(101);
+    let chunked =
+        format!("HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n65\r\n{long}\r\n0\r\n\r\n");
+    for (script, announced, wanted_seen) in [
+        (answer(200, "", &long), Some(101), 0),
+        (support::send(chunked), None, 101),
+    ] {
+        let server = Server::start(&clock, vec![script]).await;
+        let transport = builder(&server.url(), &clock)
+            .body_limit(100)
+            .build()
+            .unwrap();
+        let failure = transport
+            .execute(&GET_CALL, get(&transport, "7"))
+            .await
+            .unwrap_err();
+        let kind = FailureKind::BodyTooLarge {
+            limit: 100,
+            seen: wanted_seen,
+            announced,
+        };
+        assert_eq!(*failure.kind(), kind);
+        assert!(failure.to_string().contains("100 bytes"), "{failure}");
+        // A larger limit for the one call lets it through.
+        let lax = transport.with_options(CallOptions::new().body_limit(101));
+        let response = lax.execute(&GET_CALL, get(&lax, "7")).await.unwrap();
+        assert_eq!(response.bytes().await.unwrap().len(), 101);
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_a_failure_that_names_the_host_and_reaches_nobody() {
+    let clock = TestClock::default();
+    let other = Server::start(&clock, vec![answer(200, "", "{}")]).await;
+    let location = format!("location: {}/elsewhere?q=1\r\n", other.url());
+    let server = Server::start(&clock, vec![answer(307, &location, "")]).await;
+    let transport = builder(&server.url(), &clock).build().unwrap();
+    let failure = transport
+        .execute(&GET_CALL, get(&transport, "7"))
+        .await
+        .unwrap_err();
+    let FailureKind::Redirected { status, to } = failure.kind() else {
+        panic!("{failure:?}")
+    };
+    assert_eq!(*status, 307);
+    assert_eq!(*to, Some(other.address.to_string()));
+    assert_eq!(other.connections(), 0);
+    assert!(!failure.is_retryable());
+    // A client that was given, and that follows redirects, fails the call all the same.
+    let given = reqwest::Client::builder().no_proxy();
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
+    let given = with_tls(given);
+    let transport = builder(&server.url(), &clock)
+        .http_client(given.build().unwrap())
+        .build()
+        .unwrap();
+    let failure = transport
+        .execute(&GET_CALL, get(&transport, "7"))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(failure.kind(), FailureKind::Redirected { to: Some(to), .. } if *to == other.address.to_string())
+    );
+    assert!(
+        !other.requests()[0].contains(SECRET),
+        "{:?}",
+        other.requests()
+    );
+}
+
+#[cfg(feature = "rustls")]
+fn with_tls(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    builder.tls_backend_preconfigured(config)
+}
+
+#[cfg(all(feature = "native-tls", not(feature = "rustls")))]
+fn with_tls(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
+    builder
+}
+
+#[tokio::test]
+async fn a_failure_passes_through_a_response() {
+    let clock = TestClock::default();
+    let transport = builder("http://127.0.0.1:1", &clock)
+        .max_attempts(1)
+        .build()
+        .unwrap();
+    let failure = transport
+        .execute(&GET_CALL, get(&transport, "7?q=private"))
+        .await
+        .unwrap_err();
+    assert!(failure.is_connect() && failure.is_retryable() && !failure.is_timeout());
+    let words = all_words(&failure);
+    assert!(
+        !words.contains("private") && !words.contains(SECRET),
+        "{words}"
+    );
+    let text = failure.to_string();
+    assert!(
+        text.starts_with("no connection made for GET http://127.0.0.1:1/v1/call/7: "),
+        "{text}"
+    );
+    assert!(!text.contains('\n') && !text.ends_with('.'), "{text}");
+    let response = failure.into_response();
+    assert_eq!(response.status(), 599);
+    assert_eq!(Failure::from_response(&response).unwrap().to_string(), text);
+    let other = reqwest::Response::from(http::Response::new(""));
+    assert!(Failure::from_response(&other).is_none());
+}
+
+#[tokio::test]
+async fn headers_of_the_client_and_of_the_call_replace_those_of_the_request() {
+    let clock = TestClock::default();
+    let server = Server::start(&clock, vec![answer(200, "", "")]).await;
+    let name = HeaderName::from_static;
+    let value = HeaderValue::from_static;
+    let transport = builder(&server.url(), &clock)
+        .user_agent("mine/1")
+        .header(name("x-a"), value("client"))
+        .header(name("x-b"), value("client"))
+        .build()
+        .unwrap();
+    let call = transport.with_options(
+        CallOptions::new()
+            .header(name("x-b"), value("call"))
+            .header(name("authorization"), value("Bearer other"))
+            .idempotency_key(value("k-1")),
+    );
+    let mut request = get(&call, "7");
+    request.headers_mut().insert("x-a", value("request"));
+    call.execute(&GET_CALL, request).await.unwrap();
+    let sent = &server.requests()[0];
+    for wanted in [
+        "x-a: client",
+        "x-b: call",
+        "user-agent: mine/1",
+        "idempotency-key: k-1",
+        SECRET,
+    ] {
+        assert!(sent.contains(wanted), "{wanted} is not in {sent}");
+    }
+    assert!(
+        !sent.contains("other") && !sent.contains("x-a: request"),
+        "{sent}"
+    );
+}
+
+#[test]
+fn base_urls_are_taken_or_refused_with_a_remedy() {
+    let parse = |url: &str| {
+        Transport::builder(url)
+            .build()
+            .map(|t| t.base_url().to_owned())
+    };
+    for (given, wanted) in [
+        ("http://localhost:3000", "http://localhost:3000"),
+        ("http://127.0.0.1:3000/", "http://127.0.0.1:3000"),
+        ("http://127.9.9.9", "http://127.9.9.9"),
+        ("http://[::1]:3000/api/", "http://[::1]:3000/api"),
+        ("http://[::ffff:127.0.0.1]", "http://[::ffff:7f00:1]"),
+        ("HTTP://LOCALHOST:80/A%20b//", "http://localhost/A%20b"),
+    ] {
+        assert_eq!(parse(given).unwrap(), wanted, "{given}");
+    }
+    for (given, wanted) in [
+        ("http://calls.example", "allow_insecure_http(true)"),
+        ("http://localhost.example", "plain http to another machine"),
+        ("http://10.0.0.1", "plain http to another machine"),
+        ("http://user:hunter2@localhost", "user or password"),
+        ("http://user@localhost", "user or password"),
+        ("http://localhost/?a=b", "query"),
+        ("http://localhost/#a", "fragment"),
+        ("http://localhost/a/../b", "segment"),
+        ("http://localhost/a/%2E%2e", "segment"),
+        ("http://localhost/.", "segment"),
+        ("http://local\thost", "control character"),
+        (" http://localhost", "space"),
+        ("http:\\\\localhost", "backslash"),
+        ("localhost:3000", "neither https nor http"),
+        ("ftp://localhost", "neither https nor http"),
+        ("calls.example", "no URL"),
+        ("", "no URL"),
+        ("http://", "no URL"),
+    ] {
+        let error = parse(given).unwrap_err();
+        let text = error.to_string();
+        assert!(matches!(error, BuildError::BaseUrl { .. }), "{error:?}");
+        assert!(text.contains(wanted), "{given}: {text}");
+        assert!(
+            !text.contains("hunter2") && !format!("{error:?}").contains("hunter2"),
+            "{text}"
+        );
+    }
+    let open = Transport::builder("http://calls.example").allow_insecure_http(true);
+    assert_eq!(open.build().unwrap().base_url(), "http://calls.example");
+    let secure = parse("https://calls.example/api");
+    if cfg!(any(feature = "rustls", feature = "native-tls")) {
+        assert_eq!(secure.unwrap(), "https://calls.example/api");
+    } else {
+        assert!(matches!(secure.unwrap_err(), BuildError::NoTls));
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_leaves_the_base_url_or_the_operation_is_refused_unsent() {
+    let clock = TestClock::default();
+    let server = Server::start(&clock, vec![answer(200, "", "")]).await;
+    let base = format!("{}/api", server.url());
+    let transport = builder(&base, &clock).build().unwrap();
+    let origin = server.url();
+    for (url, wanted) in [
+        (format!("{base}/v1/call/.."), "its path"),
+        (format!("{base}/v1/call/%2e%2E"), "its path"),
+        (format!("{base}/v1/call/../../../admin"), "base URL"),
+        (format!("{base}/v1/call/a%2F..%2Fb"), "dot segment"),
+        (format!("{base}/v1/call/..%5cb"), "dot segment"),
+        (format!("{base}/v1/call/"), "empty"),
+        (format!("{base}/v1/call/a/b"), "its path"),
+        (format!("{base}/v2/call/a"), "its path"),
+        (format!("{base}x/v1/call/a"), "its path"),
+        (format!("{origin}/v1/call/a"), "base URL"),
+        (format!("{}0/api/v1/call/a", origin), "base URL"),
+        ("http://user@127.0.0.1/api/v1/call/a".to_owned(), "base URL"),
+        ("https://calls.example/api/v1/call/a".to_owned(), "base URL"),
+    ] {
+        let Ok(request) = transport.http_client().get(&url).build() else {
+            continue;
+        };
+        let failure = transport.execute(&GET_CALL, request).await.unwrap_err();
+        let FailureKind::RefusedUrl { reason } = failure.kind() else {
+            panic!("{url}: {failure:?}")
+        };
+        assert!(reason.contains(wanted), "{url}: {reason}");
+        assert!(failure.ledger().attempts().is_empty());
+        assert_eq!(*failure.ledger().stop(), Stop::NotSent);
+    }
+    assert_eq!(server.connections(), 0);
+    for id in ["a", "a%2Fb", "...", "a..b", "%20"] {
+        let response = transport.execute(&GET_CALL, get(&transport, id)).await;
+        assert_eq!(response.unwrap().status(), 200, "{id}");
+    }
+}
+
+#[test]
+fn tokens_are_refused_without_being_shown() {
+    for bad in [
+        "",
+        " hunter2",
+        "hunter2 ",
+        "hunt\r\ner2",
+        "hunter2\n",
+        "hunter2\u{7f}",
+        "hünter2",
+    ] {
+        let error = Token::new(bad).unwrap_err();
+        let text = format!("{error} {error:?}");
+        assert!(!text.contains("hunt") && !text.contains("nter2"), "{text}");
+    }
+    assert!(matches!(
+        Token::new("ab\ncd"),
+        Err(TokenError::Forbidden { position: 2 })
+    ));
+    let error = Token::from_env("CALL_API_TRANSPORT_NO_SUCH_VARIABLE").unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("CALL_API_TRANSPORT_NO_SUCH_VARIABLE is not set"),
+        "{error}"
+    );
+    let token = Token::new(SECRET).unwrap();
+    let builder = Transport::builder("http://localhost").token(token.clone());
+    let mut words = format!("{token:?} {token:#?} {builder:?}");
+    words.push_str(&format!("{:?}", builder.build().unwrap()));
+    assert!(!words.contains(SECRET) && words.contains("***"), "{words}");
+}

@@ -1,0 +1,351 @@
+//! A server that says byte for byte what a test wants, and a clock that stands still until it is moved.
+
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use call_api_transport::{
+    Auth, Clock, Operation, ResponseBody, Sleeping, Token, Transport, TransportBuilder,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+pub const SECRET: &str = "canary-7f3e9d";
+
+pub const GET_CALL: Operation = Operation {
+    id: "get_call",
+    path: "/v1/call/{id}",
+    auth: Auth::Bearer,
+    body: ResponseBody::Buffered,
+};
+
+/// What the server does, in order, when a request has come.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Writes these bytes.
+    Send(Vec<u8>),
+    /// Writes these bytes one by one, each as a packet of its own.
+    Trickle(Vec<u8>),
+    /// Keeps still until the client's time is over.
+    Stall,
+    /// Lets the client's clock run on so far.
+    Pass(Duration),
+    /// Ends the connection in order.
+    Close,
+    /// Breaks the connection.
+    Reset,
+}
+
+pub fn send(text: impl AsRef<[u8]>) -> Vec<Step> {
+    vec![Step::Send(text.as_ref().to_vec())]
+}
+
+/// A whole response.
+pub fn answer(status: u16, headers: &str, body: impl AsRef<[u8]>) -> Vec<Step> {
+    let body = body.as_ref();
+    let mut bytes = format!(
+        "HTTP/1.1 {status} X\r\n{headers}content-length: {}\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
+    bytes.extend_from_slice(body);
+    vec![Step::Send(bytes)]
+}
+
+#[derive(Debug, Default)]
+pub struct Seen {
+    pub connections: usize,
+    /// The heads of the requests, in order.
+    pub requests: Vec<String>,
+}
+
+/// The last script is repeated for every further request.
+pub struct Server {
+    pub address: std::net::SocketAddr,
+    seen: Arc<Mutex<Seen>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Server {
+    pub async fn start(clock: &TestClock, scripts: Vec<Vec<Step>>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let scripts = Arc::new(Mutex::new(VecDeque::from(scripts)));
+        let clock = clock.clone();
+        let shared = Arc::clone(&seen);
+        let task = tokio::spawn(async move {
+            let mut connections = tokio::task::JoinSet::new();
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                shared.lock().unwrap().connections += 1;
+                connections.spawn(serve(
+                    stream,
+                    Arc::clone(&shared),
+                    Arc::clone(&scripts),
+                    clock.clone(),
+                ));
+            }
+        });
+        Self {
+            address,
+            seen,
+            task,
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn connections(&self) -> usize {
+        self.seen.lock().unwrap().connections
+    }
+
+    pub fn requests(&self) -> Vec<String> {
+        self.seen.lock().unwrap().requests.clone()
+    }
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    seen: Arc<Mutex<Seen>>,
+    scripts: Arc<Mutex<VecDeque<Vec<Step>>>>,
+    clock: TestClock,
+) {
+    stream.set_nodelay(true).unwrap();
+    while let Some(request) = read_request(&mut stream).await {
+        seen.lock().unwrap().requests.push(request);
+        let script = {
+            let mut scripts = scripts.lock().unwrap();
+            if scripts.len() > 1 {
+                scripts.pop_front().unwrap()
+            } else {
+                scripts.front().cloned().unwrap_or_default()
+            }
+        };
+        for step in script {
+            match step {
+                Step::Send(bytes) => {
+                    if stream.write_all(&bytes).await.is_err() {
+                        return;
+                    }
+                }
+                Step::Trickle(bytes) => {
+                    for byte in bytes {
+                        if stream.write_all(&[byte]).await.is_err() {
+                            return;
+                        }
+                        tokio::task::yield_now().await;
+                    }
+                }
+                Step::Stall => {
+                    settle().await;
+                    clock.end_limit();
+                    // The client goes away by itself.
+                    let _ = stream.read(&mut [0; 1]).await;
+                    return;
+                }
+                Step::Pass(duration) => {
+                    settle().await;
+                    clock.pass(duration);
+                }
+                Step::Close => return,
+                Step::Reset => {
+                    settle().await;
+                    stream.set_zero_linger().unwrap();
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Lets the client, which runs on the same thread, read all that was sent: each park of that thread looks at the
+/// sockets, and every task that they wake runs before the next.
+async fn settle() {
+    for _ in 0..4 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+async fn read_request(stream: &mut TcpStream) -> Option<String> {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let count = stream.read(&mut buffer).await.ok()?;
+        if count == 0 {
+            return None;
+        }
+        bytes.extend_from_slice(&buffer[..count]);
+        let text = String::from_utf8_lossy(&bytes);
+        if let Some(end) = text.find("\r\n\r\n") {
+            let head = text[..end].to_ascii_lowercase();
+            let length = head
+                .split("\r\n")
+                .find_map(|line| line.strip_prefix("content-length: "))
+                .map_or(0, |length| length.parse::<usize>().unwrap());
+            if bytes.len() >= end + 4 + length {
+                return Some(text.into_owned());
+            }
+        }
+    }
+}
+
+/// A clock that moves only when something waits on it, or a script says so.
+#[derive(Clone)]
+pub struct TestClock(Arc<Mutex<Hands>>);
+
+struct Hands {
+    start: Instant,
+    passed: Duration,
+    /// Every wait before another attempt, in order.
+    waits: Vec<Duration>,
+    limits: Vec<(u64, Duration, Option<Waker>)>,
+    next: u64,
+}
+
+/// 1 November 2026, 12:00:00 GMT.
+pub const NOON: u64 = 1_793_534_400;
+
+impl Default for TestClock {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Hands {
+            start: Instant::now(),
+            passed: Duration::ZERO,
+            waits: Vec::new(),
+            limits: Vec::new(),
+            next: 0,
+        })))
+    }
+}
+
+impl TestClock {
+    pub fn waits(&self) -> Vec<Duration> {
+        self.0.lock().unwrap().waits.clone()
+    }
+
+    pub fn passed(&self) -> Duration {
+        self.0.lock().unwrap().passed
+    }
+
+    pub fn pass(&self, duration: Duration) {
+        let mut hands = self.0.lock().unwrap();
+        hands.passed += duration;
+        hands.wake();
+    }
+
+    /// Moves to where the nearest limit is over.
+    pub fn end_limit(&self) {
+        let mut hands = self.0.lock().unwrap();
+        let nearest = hands.limits.iter().map(|(_, until, _)| *until).min();
+        hands.passed = nearest.unwrap_or(hands.passed).max(hands.passed);
+        hands.wake();
+    }
+}
+
+impl Hands {
+    fn wake(&mut self) {
+        for (_, until, waker) in &mut self.limits {
+            if *until <= self.passed
+                && let Some(waker) = waker.take()
+            {
+                waker.wake();
+            }
+        }
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Instant {
+        let hands = self.0.lock().unwrap();
+        hands.start + hands.passed
+    }
+
+    fn system_now(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(NOON) + self.passed()
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleeping<'_> {
+        self.0.lock().unwrap().waits.push(duration);
+        self.pass(duration);
+        Box::pin(std::future::ready(()))
+    }
+
+    fn limit(&self, duration: Duration) -> Sleeping<'_> {
+        let mut hands = self.0.lock().unwrap();
+        let id = hands.next;
+        hands.next += 1;
+        let until = hands.passed + duration;
+        hands.limits.push((id, until, None));
+        Box::pin(Limit(self.clone(), id))
+    }
+}
+
+struct Limit(TestClock, u64);
+
+impl Future for Limit {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut hands = self.0.0.lock().unwrap();
+        let passed = hands.passed;
+        let (_, until, waker) = hands
+            .limits
+            .iter_mut()
+            .find(|(id, ..)| *id == self.1)
+            .unwrap();
+        if *until <= passed {
+            return Poll::Ready(());
+        }
+        *waker = Some(context.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Limit {
+    fn drop(&mut self) {
+        self.0
+            .0
+            .lock()
+            .unwrap()
+            .limits
+            .retain(|(id, ..)| *id != self.1);
+    }
+}
+
+/// A transport with the canary for a token, on the test's clock, whose jitter is always the longest.
+pub fn builder(base_url: &str, clock: &TestClock) -> TransportBuilder {
+    Transport::builder(base_url)
+        .token(Token::new(SECRET).unwrap())
+        .clock(Arc::new(clock.clone()))
+        .jitter(|| 1.0)
+}
+
+pub fn get(transport: &Transport, id: &str) -> reqwest::Request {
+    let url = format!("{}/v1/call/{id}", transport.base_url());
+    transport.http_client().get(url).build().unwrap()
+}
+
+/// An error and all its sources, as a log would show them.
+pub fn all_words(error: &dyn std::error::Error) -> String {
+    let mut words = format!("{error}\n{error:?}\n{error:#?}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words.push_str(&format!("\n{error}\n{error:?}"));
+        cause = error.source();
+    }
+    words
+}
