@@ -1,0 +1,36 @@
+//! The data of the call API: what its OpenAPI document calls schemas, as Rust types that know no HTTP.
+//!
+//! Two halves make this crate. `generated.rs` is written by `cargo xtask codegen` from `spec/openapi.json`; by hand are
+//! this file, `open_enum` (how an enum keeps a value that it doesn't know) and `call` (what a call's state means).
+//!
+//! What the service adds one day breaks nothing here:
+//!
+//! - a property that the document doesn't know is ignored,
+//! - a string enum keeps a value that it doesn't know: [`CallStatus::Unknown`] holds it, and it is encoded as it came,
+//! - the structs are `#[non_exhaustive]`: a new property is no breaking change. [`Call::builder`] makes one by hand.
+//!
+//! ```
+//! use call_api_types::{Call, CallStatus};
+//!
+//! let json = r#"{
+//!     "id": "3c90c3cc-0d44-4b50-8888-8dd25736052a", "agent_id": null, "phone_id": null,
+//!     "status": "on_hold", "type": "inbound", "created_date": "2023-11-07T05:31:56Z", "duration": null,
+//!     "contact": {
+//!         "id": "3c90c3cc-0d44-4b50-8888-8dd25736052a", "created_date": "2023-11-07T05:31:56Z",
+//!         "identifier": "+34 600 000 000", "contact_type": "call"
+//!     },
+//!     "a_property_of_tomorrow": 1
+//! }"#;
+//! let call: Call = serde_json::from_str(json)?;
+//! assert_eq!(call.status, CallStatus::Unknown("on_hold".to_owned()));
+//! assert_eq!(call.status.to_string(), "on_hold");
+//! # Ok::<(), serde_json::Error>(())
+//! ```
+
+mod call;
+#[rustfmt::skip]
+#[allow(clippy::all, reason = "generated")]
+mod generated;
+mod open_enum;
+
+pub use generated::*;

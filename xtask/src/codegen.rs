@@ -1,0 +1,204 @@
+//! `cargo xtask codegen`: from an OpenAPI document to two crates.
+//!
+//! One module a step: [`load`] → [`validate`] → [`lower`] → [`normalise`] → [`generate`] → [`polish`] → [`plan`] →
+//! [`mod@write`], and [`report`] says what happened. Only the first and the last of them touch the disk; those between are
+//! functions from document to document and from tokens to text, so each is tested by itself.
+
+pub mod count;
+pub mod generate;
+pub mod load;
+pub mod loss;
+pub mod lower;
+pub mod names;
+pub mod normalise;
+pub mod plan;
+pub mod polish;
+pub mod report;
+pub mod security;
+pub mod standalone;
+pub mod validate;
+pub mod walk;
+pub mod write;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::problem::{Place, Problem, Problems};
+use load::Source;
+use loss::Loss;
+use plan::Plan;
+use write::Mode;
+
+/// What to generate, from what, and where to.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The root of the project: the folder that holds `spec` and `crates`.
+    pub root: PathBuf,
+    /// Another document than `spec/openapi.json`.
+    pub spec: Option<PathBuf>,
+    /// Another folder than the project: the crates are written there as a workspace of their own.
+    pub out: Option<PathBuf>,
+    /// What is done about differences.
+    pub mode: Mode,
+    /// Whether the differences of stale files are shown.
+    pub diff: bool,
+    /// Whether every place that a rule changed, and every loss, is listed.
+    pub verbose: bool,
+}
+
+impl Options {
+    /// Generates the SDK of the project at `root`.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            spec: None,
+            out: None,
+            mode: Mode::Write,
+            diff: true,
+            verbose: false,
+        }
+    }
+}
+
+/// How a run ended; the number is the process's exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Outcome {
+    /// Everything is as it should be, or has been written.
+    Fresh = 0,
+    /// `--check` found differences.
+    Stale = 4,
+    /// There is no SDK for this document, or no way to read or write a file.
+    Failed = 100,
+}
+
+/// What the steps between reading and writing made of a document.
+#[derive(Clone, Debug)]
+pub struct Generated {
+    /// The document that the steps began with.
+    pub source: Source,
+    /// The document as progenitor saw it.
+    pub normalised: serde_json::Value,
+    /// The rules that changed it.
+    pub applied: normalise::Applied,
+    /// What the SDK does not honour.
+    pub losses: Vec<Loss>,
+    /// How many operations and schemas became methods and types.
+    pub count: count::Count,
+    /// The files.
+    pub plan: Plan,
+}
+
+/// Runs every step but the first and the last: from the document to the planned files.
+///
+/// # Errors
+/// Everything that the failing step found.
+pub fn generate_all(source: Source) -> Result<Generated, Problems> {
+    let in_file = |findings: Vec<crate::problem::Finding>| {
+        Problems(
+            findings
+                .into_iter()
+                .map(|finding| finding.in_file(&source.label))
+                .collect(),
+        )
+    };
+    let mut losses = Vec::new();
+    validate::validate(&source.document).map_err(in_file)?;
+    let lowered = lower::lower(source.document.clone(), &mut losses).map_err(in_file)?;
+    let (normalised, applied) = normalise::normalise(lowered).map_err(in_file)?;
+    let file = generate::generate(&normalised).map_err(in_file)?;
+    let halves = polish::polish(file, &source.document, &normalised);
+    let count = count::count(&source.document, &normalised, &halves).map_err(in_file)?;
+    let plan = plan::plan(&source, &halves.types, &halves.client);
+    losses.sort();
+    Ok(Generated {
+        source,
+        normalised,
+        applied,
+        losses,
+        count,
+        plan,
+    })
+}
+
+/// Runs `work` where deep recursion doesn't end the process: schemas nest as deep as their authors like, and both
+/// progenitor and the passes behind it recurse.
+fn with_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
+    const STACK: usize = 512 << 20;
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .name("codegen".to_owned())
+            .stack_size(STACK)
+            .spawn_scoped(scope, work)?;
+        thread
+            .join()
+            .map_err(|_| io::Error::other("the generation panicked; this is a fault of xtask"))
+    })
+}
+
+/// Generates, compares with the disk, writes if asked to, and reports all of it to `report`.
+///
+/// # Errors
+/// Only where `report` can't be written to; everything else is reported, and told by the outcome.
+pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
+    let spec = options
+        .spec
+        .clone()
+        .unwrap_or_else(|| options.root.join("spec/openapi.json"));
+    let label = label(&options.root, &spec);
+    let generated = load::load(&spec, &label)
+        .map_err(Problems::from)
+        .and_then(|source| {
+            with_deep_stack(|| generate_all(source)).unwrap_or_else(|error| {
+                let cause = error.to_string();
+                let remedy = "report it with the document".to_owned();
+                Err(Problem {
+                    file: label.clone(),
+                    place: Place::File,
+                    cause,
+                    remedy,
+                }
+                .into())
+            })
+        })
+        .and_then(|mut generated| {
+            if options.out.is_some() {
+                standalone::complete(&options.root, &mut generated.plan)?;
+            }
+            Ok(generated)
+        });
+    let generated = match generated {
+        Ok(generated) => generated,
+        Err(problems) => {
+            report::problems(report, &problems)?;
+            return Ok(Outcome::Failed);
+        }
+    };
+    report::generated(report, &generated, options.verbose)?;
+    let target = options.out.as_deref().unwrap_or(&options.root);
+    match write::apply(target, &generated.plan, options.mode) {
+        Ok(entries) => report::entries(report, options, &entries),
+        Err((path, error)) => {
+            let cause = format!("cannot read or write the file: {error}");
+            let remedy =
+                "mend its permissions, or choose another folder with `--out DIR`".to_owned();
+            let problem = Problem {
+                file: path.display().to_string(),
+                place: Place::File,
+                cause,
+                remedy,
+            };
+            report::problems(report, &problem.into())?;
+            Ok(Outcome::Failed)
+        }
+    }
+}
+
+/// What the output calls the document: its path within the project, or its name.
+fn label(root: &Path, spec: &Path) -> String {
+    let within = spec.strip_prefix(root).ok().map(Path::to_owned);
+    let name = within
+        .or_else(|| spec.file_name().map(PathBuf::from))
+        .unwrap_or_else(|| spec.to_owned());
+    name.to_string_lossy().replace('\\', "/")
+}

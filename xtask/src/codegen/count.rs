@@ -1,0 +1,126 @@
+//! Operations and schemas in are methods and types out: counted at each run, so that nothing gets lost between them.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use syn::Item;
+
+use super::names;
+use super::polish::Halves;
+use super::polish::methods;
+use super::walk;
+use crate::pointer::Pointer;
+use crate::problem::Finding;
+
+/// How much of the document is in the SDK.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// Operations of the document; as many methods.
+    pub operations: usize,
+    /// Named schemas of the document; as many types.
+    pub schemas: usize,
+    /// All public types, those that got their name from us or from typify included.
+    pub types: usize,
+}
+
+/// Counts, and compares both sides by name.
+///
+/// # Errors
+/// Each operation without a method and each schema without a type.
+pub fn count(original: &Value, normalised: &Value, halves: &Halves) -> Result<Count, Vec<Finding>> {
+    let remedy = "this is a fault of xtask: report it with the document";
+    let mut findings = Vec::new();
+    let methods = methods(&halves.client);
+    let operations = walk::operations(normalised);
+    for operation in &operations {
+        if !operation
+            .id()
+            .is_some_and(|id| methods.contains(&names::method_name(id)))
+        {
+            let cause = format!(
+                "the operation `{} {}` has no method",
+                operation.method.to_uppercase(),
+                operation.path
+            );
+            findings.push(Finding::new(&operation.pointer, cause, remedy));
+        }
+    }
+    let types = types(&halves.types);
+    let mut schemas = 0;
+    for (name, _) in walk::schemas(original) {
+        schemas += 1;
+        if !types.contains(&names::type_name(name)) {
+            let pointer = Pointer::root()
+                .join("components")
+                .join("schemas")
+                .join(name);
+            findings.push(Finding::new(
+                &pointer,
+                format!("the schema `{name}` has no type"),
+                remedy,
+            ));
+        }
+    }
+    if methods.len() != operations.len() {
+        let cause = format!(
+            "{} operations became {} methods",
+            operations.len(),
+            methods.len()
+        );
+        findings.push(Finding::new(&Pointer::root().join("paths"), cause, remedy));
+    }
+    let count = Count {
+        operations: operations.len(),
+        schemas,
+        types: types.len(),
+    };
+    if findings.is_empty() {
+        Ok(count)
+    } else {
+        Err(findings)
+    }
+}
+
+fn types(file: &syn::File) -> BTreeSet<String> {
+    file.items
+        .iter()
+        .filter_map(|item| match item {
+            Item::Struct(item) => Some(item.ident.to_string()),
+            Item::Enum(item) => Some(item.ident.to_string()),
+            Item::Type(item) => Some(item.ident.to_string()),
+            _ => None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use syn::parse_quote;
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let document = json!({
+            "paths": {"/a": {"get": {"operationId": "getA"}, "put": {"operationId": "putA"}}},
+            "components": {"schemas": {"one": {}, "two": {}}},
+        });
+        let halves = Halves {
+            types: parse_quote! { pub struct One; },
+            client: parse_quote! { impl Client { pub fn get_a(&self) {} } },
+        };
+        let findings = count(&document, &document, &halves).unwrap_err();
+        let causes: Vec<_> = findings
+            .iter()
+            .map(|finding| finding.cause.as_str())
+            .collect();
+        assert_eq!(
+            causes,
+            [
+                "the operation `PUT /a` has no method",
+                "the schema `two` has no type",
+                "2 operations became 1 methods"
+            ]
+        );
+    }
+}

@@ -1,0 +1,235 @@
+//! Step 5, generate: the normalised document becomes Rust tokens, by progenitor.
+//!
+//! progenitor and typify answer what they can't do with an error or a panic, neither of which says where. So a failure
+//! is narrowed down: the document is cut to one schema or one operation with what it refers to, until the cut alone
+//! fails.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Once;
+
+use progenitor::{GenerationSettings, Generator, HooksMode, InterfaceStyle};
+use quote::quote;
+use serde_json::{Map, Value, json};
+
+use super::walk::{self, Kind};
+use crate::pointer::Pointer;
+use crate::problem::Finding;
+
+/// The version of progenitor whose output is committed; Cargo.toml asks for exactly this one.
+pub const PROGENITOR_VERSION: &str = "0.15.1";
+
+/// Generates one file that holds the types (`mod types`), the client and its builders.
+///
+/// # Errors
+/// The schemas or operations that progenitor can't turn into Rust, each with what it said.
+pub fn generate(document: &Value) -> Result<syn::File, Vec<Finding>> {
+    attempt(document).map_err(|cause| isolate(document, &cause))
+}
+
+fn settings() -> GenerationSettings {
+    let mut settings = GenerationSettings::new();
+    settings
+        .with_interface(InterfaceStyle::Builder)
+        .with_derive("PartialEq")
+        // A map in the order of its keys encodes to the same text each time.
+        .with_map_type("::std::collections::BTreeMap")
+        .with_hooks(HooksMode::Expected)
+        .with_inner_type(quote!(call_api_transport::Transport));
+    settings
+}
+
+fn attempt(document: &Value) -> Result<syn::File, String> {
+    catching(|| {
+        let document: openapiv3::OpenAPI = serde_path_to_error::deserialize(document)
+            .map_err(|error| format!("{}: {}", error.path(), error.inner()))?;
+        let tokens = Generator::new(&settings())
+            .generate_tokens(&document)
+            .map_err(|error| error.to_string())?;
+        syn::parse2(tokens).map_err(|error| format!("the generated code is not Rust: {error}"))
+    })?
+}
+
+thread_local! {
+    /// The message of the panic that is being caught, `None` while none is.
+    static CAUGHT: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Runs `work` and turns a panic within it into its message, unseen on standard error.
+fn catching<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let previous = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let caught = CAUGHT.with(|caught| match caught.borrow_mut().as_mut() {
+                Some(message) => {
+                    *message = message_of(info.payload());
+                    true
+                }
+                None => false,
+            });
+            if !caught {
+                previous(info);
+            }
+        }));
+    });
+    CAUGHT.with(|caught| *caught.borrow_mut() = Some(String::new()));
+    let result = panic::catch_unwind(AssertUnwindSafe(work));
+    let message = CAUGHT
+        .with(|caught| caught.borrow_mut().take())
+        .unwrap_or_default();
+    result.map_err(|_| message)
+}
+
+fn message_of(payload: &(dyn Any + Send)) -> String {
+    let message = payload
+        .downcast_ref::<&str>()
+        .map(|message| (*message).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "it panicked".to_owned());
+    // A panic that prints what it met can fill screens.
+    let mut line: String = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.len() > 300 {
+        let cut = (0..=300)
+            .rev()
+            .find(|index| line.is_char_boundary(*index))
+            .unwrap_or_default();
+        line.truncate(cut);
+        line.push('…');
+    }
+    line
+}
+
+/// The smallest parts of the document that fail by themselves.
+fn isolate(document: &Value, cause: &str) -> Vec<Finding> {
+    let remedy =
+        "mend or simplify it in the document; progenitor can't turn it into Rust as it stands";
+    let finding = |pointer: &Pointer, what: &str, cause: &str| {
+        Finding::new(
+            pointer,
+            format!("{what} defeats the generator: {cause}"),
+            remedy,
+        )
+    };
+    let root = Pointer::root();
+    let schemas = root.join("components").join("schemas");
+    let mut failing: Vec<(Pointer, String, String)> = Vec::new();
+    for (name, _) in walk::schemas(document) {
+        let pointer = schemas.join(name);
+        if let Err(cause) = attempt(&cut(document, std::slice::from_ref(&pointer))) {
+            failing.push((pointer, format!("the schema `{name}`"), cause));
+        }
+    }
+    // A schema that fails only because of what it refers to is not to blame.
+    let places: BTreeSet<_> = failing
+        .iter()
+        .map(|(pointer, ..)| pointer.clone())
+        .collect();
+    failing.retain(|(pointer, ..)| {
+        let mut within = closure(document, std::slice::from_ref(pointer));
+        within.remove(pointer);
+        within.is_disjoint(&places)
+    });
+    if failing.is_empty() {
+        for operation in walk::operations(document) {
+            if let Err(cause) = attempt(&cut(document, std::slice::from_ref(&operation.pointer))) {
+                let what = format!(
+                    "the operation `{} {}`",
+                    operation.method.to_uppercase(),
+                    operation.path
+                );
+                failing.push((operation.pointer, what, cause));
+            }
+        }
+    }
+    if failing.is_empty() {
+        return vec![finding(&root, "the document as a whole", cause)];
+    }
+    failing
+        .iter()
+        .map(|(pointer, what, cause)| finding(pointer, what, cause))
+        .collect()
+}
+
+/// The components that the objects at `roots` refer to, directly or not, and the roots.
+pub(super) fn closure(document: &Value, roots: &[Pointer]) -> BTreeSet<Pointer> {
+    let mut reached: BTreeSet<Pointer> = BTreeSet::new();
+    let mut waiting: Vec<Pointer> = roots.to_vec();
+    while let Some(place) = waiting.pop() {
+        if !reached.insert(place.clone()) {
+            continue;
+        }
+        let kind = kind_of(&place);
+        let Some(value) = document.pointer(place.as_str()) else {
+            continue;
+        };
+        walk::walk_from(kind, &place, value, &mut |_, _, value| {
+            waiting.extend(
+                value
+                    .get("$ref")
+                    .and_then(Value::as_str)
+                    .and_then(Pointer::from_ref),
+            );
+        });
+    }
+    reached
+}
+
+fn kind_of(place: &Pointer) -> Kind {
+    let tokens: Vec<_> = place.tokens().collect();
+    match tokens
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
+        ["paths", ..] => Kind::Operation,
+        ["components", "responses", _] => Kind::Response,
+        ["components", "parameters", _] => Kind::Parameter,
+        ["components", "requestBodies", _] => Kind::RequestBody,
+        ["components", "headers", _] => Kind::Header,
+        ["components", "callbacks", _] => Kind::Callback,
+        _ => Kind::Schema,
+    }
+}
+
+/// The document with nothing but the objects at `roots` and what they refer to.
+pub(super) fn cut(document: &Value, roots: &[Pointer]) -> Value {
+    let mut small = json!({"openapi": document["openapi"], "info": document["info"], "paths": {}, "components": {}});
+    for place in closure(document, roots) {
+        let Some(value) = document.pointer(place.as_str()) else {
+            continue;
+        };
+        let tokens: Vec<_> = place.tokens().collect();
+        if let [paths, path, _] = tokens.as_slice()
+            && paths == "paths"
+            && let Some(parameters) = document[paths][path].get("parameters")
+        {
+            // Parameters of the path belong to each of its operations.
+            put(
+                &mut small,
+                &[paths.clone(), path.clone(), "parameters".to_owned()],
+                parameters,
+            );
+        }
+        put(&mut small, &tokens, value);
+    }
+    small
+}
+
+/// Puts `value` at a place, and makes the objects above it.
+fn put(target: &mut Value, tokens: &[String], value: &Value) {
+    match tokens {
+        [] => *target = value.clone(),
+        [first, rest @ ..] => {
+            if !target.is_object() {
+                *target = Value::Object(Map::new());
+            }
+            if let Some(object) = target.as_object_mut() {
+                put(object.entry(first).or_insert(Value::Null), rest, value);
+            }
+        }
+    }
+}

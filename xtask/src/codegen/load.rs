@@ -1,0 +1,161 @@
+//! Step 1, load: a file's bytes become a document, or one clear error.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::problem::{Place, Problem};
+
+/// A document as it was read, before any step has changed it.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// What the generated files call it: the path below the project's root, or else the file's name alone, so that
+    /// the output is the same wherever the project lies.
+    pub label: String,
+    /// The SHA-256 of the file's bytes, in lower-case hex.
+    pub sha256: String,
+    /// The content.
+    pub document: Value,
+}
+
+/// Reads `path`, as JSON or YAML by its ending (`.json`, or `.yaml` and `.yml`), else by its first character.
+pub fn load(path: &Path, label: &str) -> Result<Source, Problem> {
+    let problem = |place, cause, remedy: &str| Problem {
+        file: label.to_owned(),
+        place,
+        cause,
+        remedy: remedy.to_owned(),
+    };
+    let bytes = std::fs::read(path).map_err(|error| {
+        problem(
+            Place::File,
+            format!("cannot read the document: {error}"),
+            "name an existing file with `--spec FILE`",
+        )
+    })?;
+    let text = std::str::from_utf8(&bytes).map_err(|error| {
+        let line = 1 + bytes[..error.valid_up_to()]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count();
+        let place = Place::Position { line, column: 1 };
+        problem(
+            place,
+            "the document is not UTF-8".to_owned(),
+            "save it as UTF-8 without a byte-order mark",
+        )
+    })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let document = if is_json(path, text) {
+        parse_json(text)
+    } else {
+        parse_yaml(text)
+    }
+    .map_err(|(place, cause)| {
+        problem(
+            place,
+            cause,
+            "mend the syntax at that place; nothing was generated",
+        )
+    })?;
+    Ok(Source {
+        label: label.to_owned(),
+        sha256: sha256(&bytes),
+        document,
+    })
+}
+
+/// The SHA-256 of `bytes`, in lower-case hex.
+pub fn sha256(bytes: &[u8]) -> String {
+    hmac_sha256::Hash::hash(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn is_json(path: &Path, text: &str) -> bool {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("json") => true,
+        Some("yaml" | "yml") => false,
+        _ => text.trim_start().starts_with(['{', '[']),
+    }
+}
+
+fn parse_json(text: &str) -> Result<Value, (Place, String)> {
+    serde_json::from_str(text).map_err(|error| {
+        let place = Place::Position {
+            line: error.line(),
+            column: error.column(),
+        };
+        let cause = error.to_string();
+        // serde_json ends its message with the position, which the place already gives.
+        let cause = cause.split(" at line ").next().unwrap_or(&cause);
+        (place, format!("the document is not JSON: {cause}"))
+    })
+}
+
+/// Parses by the core schema of YAML 1.2: `on`, `no`, `18:00` and dates are strings. A key that stands twice is an
+/// error, since one of its values would be lost.
+fn parse_yaml(text: &str) -> Result<Value, (Place, String)> {
+    let options = serde_saphyr::options! {
+        strict_booleans: true,
+        underscored_numbers_as_strings: true,
+        with_snippet: false,
+    };
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+        let place = error
+            .location()
+            .map_or(Place::File, |location| Place::Position {
+                line: usize::try_from(location.line()).unwrap_or(usize::MAX),
+                column: usize::try_from(location.column()).unwrap_or(usize::MAX),
+            });
+        let cause = error.to_string();
+        let cause = cause.lines().next().unwrap_or_default();
+        let cause = cause.strip_prefix("error: ").unwrap_or(cause);
+        let cause = cause.split(" at line ").next().unwrap_or(cause);
+        (place, format!("the document is not YAML: {cause}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn yaml_is_read_by_the_core_schema_of_1_2() {
+        let text = "time: 18:00\nswitch: on\nanswer: no\ndate: 2020-01-01\nnumber: 1_000\nyes: true\n200: ok\nnull_: ~\n";
+        assert_eq!(
+            parse_yaml(text).unwrap(),
+            json!({
+                "time": "18:00", "switch": "on", "answer": "no", "date": "2020-01-01", "number": "1_000",
+                "yes": true, "200": "ok", "null_": null,
+            })
+        );
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_an_error() {
+        let (place, cause) = parse_yaml("a: 1\na: 2\n").unwrap_err();
+        assert_eq!(place, Place::Position { line: 2, column: 1 });
+        assert!(cause.contains("duplicate mapping key"), "{cause}");
+    }
+
+    #[test]
+    fn the_order_of_keys_is_kept() {
+        let document = parse_json(r#"{"b": 1, "a": 2}"#).unwrap();
+        assert_eq!(
+            document.as_object().unwrap().keys().collect::<Vec<_>>(),
+            ["b", "a"]
+        );
+    }
+
+    #[test]
+    fn sha256_is_the_one_that_everybody_computes() {
+        // FIPS 180-2, appendix B.1.
+        assert_eq!(
+            sha256(b"abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+    }
+}

@@ -1,0 +1,77 @@
+//! Step 6, polish: what progenitor can't be told beforehand is done on the syntax tree behind it.
+//!
+//! Each pass is a function on a file of the tree, in a module of its own with its tests.
+
+mod client;
+mod docs;
+mod enums;
+mod markdown;
+mod order;
+mod split;
+mod structs;
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::normalise;
+use super::walk;
+use crate::codegen::names;
+
+pub(super) use client::methods;
+
+/// The generated halves of the two crates.
+#[derive(Clone)]
+pub struct Halves {
+    /// `call-api-types`: the schemas.
+    pub types: syn::File,
+    /// `call-api-client`: the operations.
+    pub client: syn::File,
+}
+
+/// Splits progenitor's file into the two halves and runs every pass over them.
+///
+/// `original` is the document as it was read, for the order of its properties; `normalised` the one that progenitor saw.
+pub fn polish(file: syn::File, original: &Value, normalised: &Value) -> Halves {
+    let mut halves = split::split(file);
+    order::restore(&mut halves.types, normalised, original);
+    enums::open(
+        &mut halves.types,
+        &closed_enums(normalised),
+        &schema_names(normalised),
+    );
+    structs::extend(&mut halves.types);
+    client::drop_constructors(&mut halves.client);
+    client::drop_version_header(&mut halves.client);
+    client::drop_prelude(&mut halves.client);
+    client::tidy_messages(&mut halves.client);
+    client::add_operations(&mut halves.client, normalised);
+    docs::tidy(&mut halves.types);
+    docs::tidy(&mut halves.client);
+    halves
+}
+
+/// The Rust names of the string enums that tell the members of a union apart.
+fn closed_enums(document: &Value) -> BTreeSet<String> {
+    let tags = normalise::tag_places(document);
+    let named =
+        tags.iter().filter_map(
+            |place| match place.tokens().collect::<Vec<_>>().as_slice() {
+                [components, schemas, name]
+                    if components == "components" && schemas == "schemas" =>
+                {
+                    Some(names::type_name(name))
+                }
+                _ => None,
+            },
+        );
+    // typify names the inline ones itself; whatever single-valued enum is no schema of the document is one of them.
+    named.collect()
+}
+
+/// The Rust names of the document's schemas.
+pub(super) fn schema_names(document: &Value) -> BTreeSet<String> {
+    walk::schemas(document)
+        .map(|(name, _)| names::type_name(name))
+        .collect()
+}

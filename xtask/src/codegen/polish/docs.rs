@@ -1,0 +1,176 @@
+//! Documentation: the document's descriptions as `///` lines that rustdoc accepts, and a line of our own where it has
+//! none, so that no public item is without.
+
+use syn::visit_mut::{self, VisitMut};
+use syn::{Attribute, Expr, ExprLit, Fields, Lit, Meta, Visibility, parse_quote};
+
+use super::markdown;
+
+/// Tidies the documentation of every item.
+pub(super) fn tidy(file: &mut syn::File) {
+    Docs.visit_file_mut(file);
+}
+
+struct Docs;
+
+impl VisitMut for Docs {
+    fn visit_item_struct_mut(&mut self, item: &mut syn::ItemStruct) {
+        let name = item.ident.to_string();
+        set(&mut item.attrs, &name, || format!("The schema `{name}`."));
+        if let Fields::Named(fields) = &mut item.fields {
+            for field in &mut fields.named {
+                let name = super::order::wire_name(field);
+                let public = matches!(field.vis, Visibility::Public(_));
+                let fallback = name.map_or_else(
+                    || "Further properties.".to_owned(),
+                    |name| format!("The property `{name}`."),
+                );
+                if public || has_docs(&field.attrs) {
+                    set(&mut field.attrs, "", || fallback);
+                }
+            }
+        }
+    }
+
+    fn visit_item_enum_mut(&mut self, item: &mut syn::ItemEnum) {
+        let name = item.ident.to_string();
+        set(&mut item.attrs, &name, || format!("The schema `{name}`."));
+        for variant in &mut item.variants {
+            let name = variant.ident.to_string();
+            set(&mut variant.attrs, "", || format!("The variant `{name}`."));
+            for field in &mut variant.fields {
+                if let Some(name) = super::order::wire_name(field) {
+                    set(&mut field.attrs, "", || format!("The property `{name}`."));
+                }
+            }
+        }
+    }
+
+    fn visit_item_type_mut(&mut self, item: &mut syn::ItemType) {
+        let name = item.ident.to_string();
+        set(&mut item.attrs, &name, || format!("The schema `{name}`."));
+    }
+
+    fn visit_item_mod_mut(&mut self, item: &mut syn::ItemMod) {
+        let name = item.ident.to_string();
+        set(&mut item.attrs, "", || {
+            format!("Parts of the generated code: {name}.")
+        });
+        visit_mut::visit_item_mod_mut(self, item);
+    }
+
+    fn visit_item_fn_mut(&mut self, item: &mut syn::ItemFn) {
+        if matches!(item.vis, Visibility::Public(_)) || has_docs(&item.attrs) {
+            set(&mut item.attrs, "", || {
+                "Used by the generated code.".to_owned()
+            });
+        }
+    }
+
+    fn visit_item_use_mut(&mut self, item: &mut syn::ItemUse) {
+        if has_docs(&item.attrs) {
+            set(&mut item.attrs, "", String::new);
+        }
+    }
+
+    fn visit_impl_item_const_mut(&mut self, item: &mut syn::ImplItemConst) {
+        if has_docs(&item.attrs) {
+            set(&mut item.attrs, "", String::new);
+        }
+    }
+
+    fn visit_impl_item_fn_mut(&mut self, item: &mut syn::ImplItemFn) {
+        if matches!(item.vis, Visibility::Public(_)) || has_docs(&item.attrs) {
+            let name = item.sig.ident.to_string();
+            let fallback = match name.as_str() {
+                "new" => "A request without any parameter set yet.".to_owned(),
+                "body" => "Sets the body.".to_owned(),
+                name => format!("Sets `{}`.", name.trim_start_matches("r#")),
+            };
+            set(&mut item.attrs, "", || fallback);
+        }
+    }
+}
+
+fn text_of(attribute: &Attribute) -> Option<String> {
+    match &attribute.meta {
+        Meta::NameValue(meta) if meta.path.is_ident("doc") => match &meta.value {
+            Expr::Lit(ExprLit {
+                lit: Lit::Str(text),
+                ..
+            }) => Some(text.value()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn has_docs(attrs: &[Attribute]) -> bool {
+    attrs
+        .iter()
+        .any(|attribute| attribute.path().is_ident("doc"))
+}
+
+/// Replaces the documentation by one attribute a line, or by `fallback` where there is none, or none but typify's
+/// `` `Name` ``.
+fn set(attrs: &mut Vec<Attribute>, name: &str, fallback: impl FnOnce() -> String) {
+    // typify indents by no blank, people by one: only where every line has it is it no part of the text.
+    let mut parts: Vec<String> = attrs.iter().filter_map(text_of).collect();
+    if parts
+        .iter()
+        .all(|line| line.is_empty() || line.starts_with(' '))
+    {
+        parts = parts
+            .into_iter()
+            .map(|line| line.strip_prefix(' ').map(str::to_owned).unwrap_or(line))
+            .collect();
+    }
+    let joined = parts.join("\n");
+    let text =
+        if joined.trim().is_empty() || (!name.is_empty() && joined.trim() == format!("`{name}`")) {
+            fallback()
+        } else {
+            markdown::for_rustdoc(&joined)
+        };
+    attrs.retain(|attribute| text_of(attribute).is_none());
+    let lines = text.lines().map(|line| {
+        let line = line.trim_end();
+        let line = if line.is_empty() {
+            String::new()
+        } else {
+            format!(" {line}")
+        };
+        parse_quote!(#[doc = #line])
+    });
+    let lines: Vec<Attribute> = lines.collect();
+    attrs.splice(0..0, lines);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptions_become_lines_and_gaps_are_filled() {
+        let mut file: syn::File = parse_quote! {
+            #[doc = "`Call`"]
+            #[derive(Clone)]
+            pub struct Call {
+                #[doc = "Who [it] was.\n\n    indented\n"]
+                pub id: u8,
+                #[serde(rename = "type")]
+                pub type_: u8,
+            }
+            #[doc = "Kinds."]
+            pub enum Kind { #[doc = "`a`"] A, B(u8) }
+            impl Client {
+                #[doc = "Sends a `GET` request\n```ignore\nlet response = client.get_call();\n```"]
+                pub fn get_call(&self) {}
+                pub fn new() {}
+                fn private() {}
+            }
+        };
+        tidy(&mut file);
+        insta::assert_snapshot!(prettyplease::unparse(&file));
+    }
+}

@@ -1,0 +1,306 @@
+//! String enums are open: a value that the document doesn't list is kept, so that one new `status` doesn't cost the
+//! whole call.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use syn::{Attribute, Fields, Item, ItemEnum, parse_quote};
+
+use super::order::implemented;
+
+/// The traits that are written anew for an open enum.
+const REPLACED: [&str; 4] = ["Display", "FromStr", "TryFrom", "From"];
+
+/// Opens every string enum but those in `closed`, and those of a single value that are not among `named`, the schemas of
+/// the document: by them a union tells its members apart.
+pub(super) fn open(file: &mut syn::File, closed: &BTreeSet<String>, named: &BTreeSet<String>) {
+    let mut opened: BTreeMap<String, Vec<(syn::Ident, String)>> = BTreeMap::new();
+    for item in &mut file.items {
+        if let Item::Enum(item) = item
+            && let Some(values) = string_values(item)
+            && !closed.contains(&item.ident.to_string())
+            && (values.len() > 1 || named.contains(&item.ident.to_string()))
+        {
+            opened.insert(item.ident.to_string(), values);
+        }
+    }
+    let mut items = Vec::with_capacity(file.items.len());
+    for item in std::mem::take(&mut file.items) {
+        match item {
+            Item::Enum(item) if opened.contains_key(&item.ident.to_string()) => {
+                let values = &opened[&item.ident.to_string()];
+                items.extend(open_enum(&item, values));
+            }
+            Item::Impl(item)
+                if implemented(&item).is_some_and(|name| opened.contains_key(&name))
+                    && implements(&item).is_some_and(|name| REPLACED.contains(&name.as_str())) => {}
+            item => items.push(item),
+        }
+    }
+    file.items = items;
+    drop_copy(file, &opened.into_keys().collect());
+}
+
+fn implements(item: &syn::ItemImpl) -> Option<String> {
+    item.trait_
+        .as_ref()
+        .and_then(|(path, _)| path.segments.last())
+        .map(|segment| segment.ident.to_string())
+}
+
+/// The variants and their values, if this is an enum of strings.
+fn string_values(item: &ItemEnum) -> Option<Vec<(syn::Ident, String)>> {
+    let derived = item
+        .attrs
+        .iter()
+        .any(|attribute| derives(attribute, "Deserialize"));
+    let shaped = item
+        .attrs
+        .iter()
+        .any(|attribute| attribute.path().is_ident("serde"));
+    if !derived || shaped {
+        return None;
+    }
+    item.variants
+        .iter()
+        .map(|variant| {
+            let mut value = variant.ident.to_string();
+            for attribute in variant
+                .attrs
+                .iter()
+                .filter(|attribute| attribute.path().is_ident("serde"))
+            {
+                let renamed = attribute.parse_args::<syn::MetaNameValue>().ok()?;
+                let syn::Expr::Lit(literal) = renamed.value else {
+                    return None;
+                };
+                match literal.lit {
+                    syn::Lit::Str(text) if renamed.path.is_ident("rename") => value = text.value(),
+                    _ => return None,
+                }
+            }
+            matches!(variant.fields, Fields::Unit).then(|| (variant.ident.clone(), value))
+        })
+        .collect()
+}
+
+fn derives(attribute: &Attribute, name: &str) -> bool {
+    let mut found = false;
+    if attribute.path().is_ident("derive") {
+        // A derive is a list of paths; whatever else stands there derives nothing.
+        let _ = attribute.parse_nested_meta(|meta| {
+            found |= meta
+                .path
+                .segments
+                .last()
+                .is_some_and(|segment| segment.ident == name);
+            Ok(())
+        });
+    }
+    found
+}
+
+fn open_enum(item: &ItemEnum, values: &[(syn::Ident, String)]) -> Vec<Item> {
+    let name = &item.ident;
+    let docs: Vec<_> = item
+        .attrs
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("doc"))
+        .collect();
+    let (idents, texts): (Vec<_>, Vec<_>) = values.iter().cloned().unzip();
+    let variant_docs = item.variants.iter().zip(&texts).map(|(variant, text)| {
+        let docs: Vec<_> = variant
+            .attrs
+            .iter()
+            .filter(|attribute| attribute.path().is_ident("doc"))
+            .cloned()
+            .collect();
+        let fallback = format!("`{text}`");
+        if docs.is_empty() {
+            vec![parse_quote!(#[doc = #fallback])]
+        } else {
+            docs
+        }
+    });
+    let unknown = if idents.iter().any(|ident| ident == "Unknown") {
+        "Unrecognised"
+    } else {
+        "Unknown"
+    };
+    let unknown = quote::format_ident!("{unknown}");
+    let expecting = format!(
+        "a string, such as \"{}\"",
+        texts.first().map_or("", String::as_str)
+    );
+    let file: syn::File = parse_quote! {
+        #(#docs)*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum #name {
+            #( #(#variant_docs)* #idents, )*
+            /// A value that the document doesn't list, as the service sent it.
+            #unknown(::std::string::String),
+        }
+
+        impl #name {
+            /// The values that the document lists, in its order.
+            pub const KNOWN: &'static [Self] = &[#(Self::#idents),*];
+
+            /// The value as it stands in JSON.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    #( Self::#idents => #texts, )*
+                    Self::#unknown(value) => value,
+                }
+            }
+
+            fn known(value: &str) -> ::std::option::Option<Self> {
+                match value {
+                    #( #texts => ::std::option::Option::Some(Self::#idents), )*
+                    _ => ::std::option::Option::None,
+                }
+            }
+        }
+
+        impl ::std::fmt::Display for #name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl ::std::str::FromStr for #name {
+            type Err = ::std::convert::Infallible;
+            fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
+                ::std::result::Result::Ok(Self::from(value))
+            }
+        }
+
+        impl ::std::convert::From<&str> for #name {
+            fn from(value: &str) -> Self {
+                Self::known(value).unwrap_or_else(|| Self::#unknown(value.to_owned()))
+            }
+        }
+
+        impl ::std::convert::From<::std::string::String> for #name {
+            fn from(value: ::std::string::String) -> Self {
+                Self::known(&value).unwrap_or(Self::#unknown(value))
+            }
+        }
+
+        impl ::serde::Serialize for #name {
+            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> ::std::result::Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> ::serde::Deserialize<'de> for #name {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
+                crate::open_enum::deserialize(deserializer, #expecting, Self::known, Self::#unknown)
+            }
+        }
+    };
+    file.items
+}
+
+/// An enum that holds a string isn't `Copy`, and neither is what holds such an enum.
+fn drop_copy(file: &mut syn::File, opened: &BTreeSet<String>) {
+    let mut owning: BTreeSet<String> = opened.clone();
+    loop {
+        let before = owning.len();
+        for item in &mut file.items {
+            let (ident, fields, attrs): (_, Vec<&syn::Field>, _) = match item {
+                Item::Struct(item) => (&item.ident, item.fields.iter().collect(), &mut item.attrs),
+                Item::Enum(item) => (
+                    &item.ident,
+                    item.variants
+                        .iter()
+                        .flat_map(|variant| &variant.fields)
+                        .collect(),
+                    &mut item.attrs,
+                ),
+                _ => continue,
+            };
+            let holds = fields.iter().any(|field| {
+                let mut found = Mentions {
+                    names: &owning,
+                    found: false,
+                };
+                syn::visit::Visit::visit_type(&mut found, &field.ty);
+                found.found
+            });
+            if !holds || !attrs.iter().any(|attribute| derives(attribute, "Copy")) {
+                continue;
+            }
+            for attribute in attrs
+                .iter_mut()
+                .filter(|attribute| attribute.path().is_ident("derive"))
+            {
+                type Paths = syn::punctuated::Punctuated<syn::Path, syn::Token![,]>;
+                if let Ok(paths) = attribute.parse_args_with(Paths::parse_terminated) {
+                    let kept = paths.iter().filter(|path| {
+                        path.segments.last().is_none_or(|last| last.ident != "Copy")
+                    });
+                    *attribute = parse_quote!(#[derive(#(#kept),*)]);
+                }
+            }
+            owning.insert(ident.to_string());
+        }
+        if owning.len() == before {
+            return;
+        }
+    }
+}
+
+struct Mentions<'a> {
+    names: &'a BTreeSet<String>,
+    found: bool,
+}
+
+impl<'ast> syn::visit::Visit<'ast> for Mentions<'_> {
+    fn visit_path_segment(&mut self, segment: &'ast syn::PathSegment) {
+        self.found |= self.names.contains(&segment.ident.to_string());
+        syn::visit::visit_path_segment(self, segment);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file() -> syn::File {
+        parse_quote! {
+            #[doc = "How it stands."]
+            #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Copy, PartialEq)]
+            pub enum Status {
+                #[serde(rename = "in_progress")]
+                InProgress,
+                Unknown,
+            }
+            impl ::std::fmt::Display for Status {}
+            impl ::std::convert::TryFrom<&str> for Status {}
+            impl ::std::default::Default for Status {}
+            #[derive(::serde::Deserialize, Clone, Copy)]
+            pub struct Wrapper(pub Status);
+            #[derive(::serde::Deserialize)]
+            #[serde(tag = "kind")]
+            pub enum Tagged { A, B }
+            #[derive(::serde::Deserialize)]
+            pub enum Kind { #[serde(rename = "a")] A }
+            #[derive(::serde::Deserialize)]
+            pub enum VariantKind { #[serde(rename = "a")] A }
+            #[derive(::serde::Deserialize)]
+            pub enum Only { #[serde(rename = "b")] B }
+        }
+    }
+
+    #[test]
+    fn string_enums_are_opened_and_others_left() {
+        let mut file = file();
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        open(
+            &mut file,
+            &names(&["Kind"]),
+            &names(&["Status", "Kind", "Only"]),
+        );
+        insta::assert_snapshot!(prettyplease::unparse(&file));
+    }
+}

@@ -1,0 +1,118 @@
+//! Structs may gain a field without breaking whoever uses them, and their builders end in `build`.
+
+use std::collections::BTreeMap;
+
+use syn::{Attribute, Fields, ImplItem, Item, parse_quote};
+
+use super::order::implemented;
+
+/// Marks the structs `#[non_exhaustive]`, and completes and documents their builders.
+pub(super) fn extend(file: &mut syn::File) {
+    let mut docs: BTreeMap<(String, String), Vec<Attribute>> = BTreeMap::new();
+    for item in &mut file.items {
+        match item {
+            Item::Struct(item) if matches!(item.fields, Fields::Named(_)) => {
+                for field in &item.fields {
+                    let Some(name) = &field.ident else { continue };
+                    let doc = field
+                        .attrs
+                        .iter()
+                        .filter(|attribute| attribute.path().is_ident("doc"))
+                        .cloned()
+                        .collect();
+                    docs.insert((item.ident.to_string(), name.to_string()), doc);
+                }
+                item.attrs.push(parse_quote!(#[non_exhaustive]));
+            }
+            Item::Impl(item) if item.trait_.is_none() => {
+                for item in &mut item.items {
+                    if let ImplItem::Fn(function) = item
+                        && function.sig.ident == "builder"
+                    {
+                        function
+                            .attrs
+                            .push(parse_quote!(#[doc = "A builder without any property set yet."]));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    for item in &mut file.items {
+        if let Item::Mod(module) = item
+            && module.ident == "builder"
+            && let Some((_, items)) = &mut module.content
+        {
+            for item in items {
+                builder(item, &docs);
+            }
+        }
+    }
+}
+
+fn builder(item: &mut Item, docs: &BTreeMap<(String, String), Vec<Attribute>>) {
+    match item {
+        Item::Struct(item) => {
+            let doc = format!("Builder for [`{0}`](super::{0}).", item.ident);
+            item.attrs.insert(0, parse_quote!(#[doc = #doc]));
+        }
+        Item::Impl(item) if item.trait_.is_none() => {
+            let Some(name) = implemented(item) else {
+                return;
+            };
+            let mut has_build = false;
+            for item in &mut item.items {
+                let ImplItem::Fn(function) = item else {
+                    continue;
+                };
+                let setter = function.sig.ident.to_string();
+                has_build |= setter == "build";
+                let doc = docs
+                    .get(&(name.clone(), setter.clone()))
+                    .filter(|doc| !doc.is_empty());
+                let doc = doc.cloned().unwrap_or_else(|| {
+                    let doc = format!("Sets `{}`.", setter.trim_start_matches("r#"));
+                    vec![parse_quote!(#[doc = #doc])]
+                });
+                function.attrs.splice(0..0, doc);
+            }
+            if !has_build {
+                let ident = quote::format_ident!("{name}");
+                item.items.push(parse_quote! {
+                    /// The finished value.
+                    ///
+                    /// # Errors
+                    /// The first property that is required and not set, or whose value couldn't be converted.
+                    pub fn build(self) -> ::std::result::Result<super::#ident, super::error::ConversionError> {
+                        ::std::convert::TryFrom::try_from(self)
+                    }
+                });
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn structs_are_non_exhaustive_and_builders_end_in_build() {
+        let mut file: syn::File = parse_quote! {
+            pub struct Call {
+                #[doc = "Who."]
+                pub id: u8,
+                pub end: u8,
+            }
+            pub struct Name(String);
+            impl Call { pub fn builder() -> builder::Call { Default::default() } }
+            pub mod builder {
+                pub struct Call { id: u8, end: u8 }
+                impl Call { pub fn id(self) -> Self { self } pub fn end(self) -> Self { self } }
+            }
+        };
+        extend(&mut file);
+        insta::assert_snapshot!(prettyplease::unparse(&file));
+    }
+}

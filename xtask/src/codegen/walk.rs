@@ -1,0 +1,317 @@
+//! Where in an OpenAPI document the schemas, operations, parameters … are.
+//!
+//! A document can't be walked blindly: a property may be called `$ref`, an example may look like a schema. So one table
+//! says what each object's keys hold, after the specification's section 4.8 (3.1) and 4.7 (3.0), and every step that
+//! looks for something walks by it.
+
+use serde_json::Value;
+
+use crate::pointer::Pointer;
+
+/// The objects of the specification that the steps tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// The OpenAPI object: the document itself.
+    Document,
+    /// The Paths object.
+    Paths,
+    /// A Path Item object.
+    PathItem,
+    /// An Operation object.
+    Operation,
+    /// A Parameter object.
+    Parameter,
+    /// A Request Body object.
+    RequestBody,
+    /// A Response object.
+    Response,
+    /// A Media Type object.
+    MediaType,
+    /// An Encoding object.
+    Encoding,
+    /// A Header object.
+    Header,
+    /// A Link object.
+    Link,
+    /// An Example object.
+    Example,
+    /// A Callback object.
+    Callback,
+    /// The Components object.
+    Components,
+    /// A Security Scheme object.
+    SecurityScheme,
+    /// A Schema object, or the boolean that 3.1 allows in its place.
+    Schema,
+}
+
+/// The methods of a path item, in the order in which operations are generated.
+pub const METHODS: [&str; 8] = [
+    "get", "put", "post", "delete", "options", "head", "patch", "trace",
+];
+
+/// How the value of a key holds objects of a kind.
+enum Holds {
+    One(Kind),
+    Map(Kind),
+    List(Kind),
+    Nothing,
+}
+
+fn holds(kind: Kind, key: &str) -> Holds {
+    use Holds::{List, Map, Nothing, One};
+    match (kind, key) {
+        (Kind::Document, "paths") => One(Kind::Paths),
+        (Kind::Document, "webhooks") => Map(Kind::PathItem),
+        (Kind::Document, "components") => One(Kind::Components),
+        (Kind::Paths, path) if path.starts_with('/') => One(Kind::PathItem),
+        (Kind::Callback, key) if !key.starts_with("x-") => One(Kind::PathItem),
+        (Kind::PathItem, method) if METHODS.contains(&method) => One(Kind::Operation),
+        (Kind::PathItem | Kind::Operation, "parameters") => List(Kind::Parameter),
+        (Kind::Operation, "requestBody") => One(Kind::RequestBody),
+        (Kind::Operation, "responses") => Map(Kind::Response),
+        (Kind::Operation, "callbacks") => Map(Kind::Callback),
+        (Kind::Parameter | Kind::Header | Kind::MediaType, "schema") => One(Kind::Schema),
+        (Kind::Parameter | Kind::Header | Kind::MediaType, "examples") => Map(Kind::Example),
+        (Kind::Parameter | Kind::Header | Kind::RequestBody | Kind::Response, "content") => {
+            Map(Kind::MediaType)
+        }
+        (Kind::MediaType, "encoding") => Map(Kind::Encoding),
+        (Kind::Response | Kind::Encoding, "headers") => Map(Kind::Header),
+        (Kind::Response, "links") => Map(Kind::Link),
+        (Kind::Components, "schemas") => Map(Kind::Schema),
+        (Kind::Components, "responses") => Map(Kind::Response),
+        (Kind::Components, "parameters") => Map(Kind::Parameter),
+        (Kind::Components, "examples") => Map(Kind::Example),
+        (Kind::Components, "requestBodies") => Map(Kind::RequestBody),
+        (Kind::Components, "headers") => Map(Kind::Header),
+        (Kind::Components, "securitySchemes") => Map(Kind::SecurityScheme),
+        (Kind::Components, "links") => Map(Kind::Link),
+        (Kind::Components, "callbacks") => Map(Kind::Callback),
+        (Kind::Components, "pathItems") => Map(Kind::PathItem),
+        (
+            Kind::Schema,
+            "properties" | "patternProperties" | "$defs" | "definitions" | "dependentSchemas",
+        ) => Map(Kind::Schema),
+        (Kind::Schema, "allOf" | "anyOf" | "oneOf" | "prefixItems") => List(Kind::Schema),
+        (
+            Kind::Schema,
+            "items"
+            | "additionalItems"
+            | "additionalProperties"
+            | "unevaluatedItems"
+            | "unevaluatedProperties"
+            | "not"
+            | "if"
+            | "then"
+            | "else"
+            | "contains"
+            | "propertyNames"
+            | "contentSchema",
+        ) => One(Kind::Schema),
+        _ => Nothing,
+    }
+}
+
+/// Calls `visit` for every object of the document, the outer before the inner.
+pub fn walk(document: &Value, visit: &mut impl FnMut(Kind, &Pointer, &Value)) {
+    walk_from(Kind::Document, &Pointer::root(), document, visit);
+}
+
+/// Calls `visit` for `value`, an object of `kind` at `pointer`, and for every object within it.
+pub fn walk_from(
+    kind: Kind,
+    pointer: &Pointer,
+    value: &Value,
+    visit: &mut impl FnMut(Kind, &Pointer, &Value),
+) {
+    visit(kind, pointer, value);
+    let Some(object) = value.as_object() else {
+        return;
+    };
+    for (key, value) in object {
+        let pointer = || pointer.join(key);
+        match holds(kind, key) {
+            Holds::One(kind) => walk_from(kind, &pointer(), value, visit),
+            Holds::Map(kind) => {
+                for (name, value) in value.as_object().into_iter().flatten() {
+                    walk_from(kind, &pointer().join(name), value, visit);
+                }
+            }
+            Holds::List(kind) => {
+                for (index, value) in value.as_array().into_iter().flatten().enumerate() {
+                    walk_from(kind, &pointer().join(index), value, visit);
+                }
+            }
+            Holds::Nothing => {}
+        }
+    }
+}
+
+/// Calls `visit` for every object of the document, the inner before the outer, so that a change made to an object is
+/// not visited itself.
+pub fn walk_mut(document: &mut Value, visit: &mut impl FnMut(Kind, &Pointer, &mut Value)) {
+    walk_mut_from(Kind::Document, &Pointer::root(), document, visit);
+}
+
+/// Calls `visit` for every object within `value`, an object of `kind` at `pointer`, and then for `value`.
+pub fn walk_mut_from(
+    kind: Kind,
+    pointer: &Pointer,
+    value: &mut Value,
+    visit: &mut impl FnMut(Kind, &Pointer, &mut Value),
+) {
+    if let Some(object) = value.as_object_mut() {
+        for (key, value) in object {
+            let pointer = || pointer.join(key);
+            match holds(kind, key) {
+                Holds::One(kind) => walk_mut_from(kind, &pointer(), value, visit),
+                Holds::Map(kind) => {
+                    for (name, value) in value.as_object_mut().into_iter().flatten() {
+                        walk_mut_from(kind, &pointer().join(name), value, visit);
+                    }
+                }
+                Holds::List(kind) => {
+                    for (index, value) in value.as_array_mut().into_iter().flatten().enumerate() {
+                        walk_mut_from(kind, &pointer().join(index), value, visit);
+                    }
+                }
+                Holds::Nothing => {}
+            }
+        }
+    }
+    visit(kind, pointer, value);
+}
+
+/// The value that a reference within the document names.
+pub fn resolve<'a>(document: &'a Value, reference: &str) -> Option<&'a Value> {
+    Pointer::from_ref(reference).and_then(|pointer| document.pointer(pointer.as_str()))
+}
+
+/// Follows `$ref` from `value` until an object that has none; `None` where one dangles or they form a circle.
+pub fn follow<'a>(document: &'a Value, mut value: &'a Value) -> Option<&'a Value> {
+    // A chain that is longer than any sensible one is a circle.
+    for _ in 0..64 {
+        match value.get("$ref").and_then(Value::as_str) {
+            Some(reference) => value = resolve(document, reference)?,
+            None => return Some(value),
+        }
+    }
+    None
+}
+
+/// One operation of the document and where it stands.
+#[derive(Clone, Debug)]
+pub struct Operation<'a> {
+    /// The path template, such as `/v1/call/{id}`.
+    pub path: &'a str,
+    /// The HTTP method, in lower case.
+    pub method: &'a str,
+    /// The place of the Operation object.
+    pub pointer: Pointer,
+    /// The Operation object.
+    pub object: &'a Value,
+}
+
+impl Operation<'_> {
+    /// The operation's id, where it has one.
+    pub fn id(&self) -> Option<&str> {
+        self.object.get("operationId").and_then(Value::as_str)
+    }
+}
+
+/// The operations below `paths`, in the document's order (webhooks and callbacks are the caller's to serve, not to call).
+pub fn operations(document: &Value) -> Vec<Operation<'_>> {
+    let paths = document.get("paths").and_then(Value::as_object);
+    let items = paths
+        .into_iter()
+        .flatten()
+        .filter(|(path, _)| path.starts_with('/'));
+    items
+        .flat_map(|(path, item)| {
+            let pointer = Pointer::root().join("paths").join(path);
+            let item = item.as_object().into_iter().flatten();
+            item.filter(|(key, _)| METHODS.contains(&key.as_str()))
+                .map(move |(method, object)| Operation {
+                    path,
+                    method,
+                    pointer: pointer.join(method),
+                    object,
+                })
+        })
+        .collect()
+}
+
+/// The named schemas of the document, in its order.
+pub fn schemas(document: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    document
+        .pointer("/components/schemas")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn places(document: &Value, wanted: Kind) -> Vec<String> {
+        let mut places = Vec::new();
+        walk(document, &mut |kind, pointer, _| {
+            if kind == wanted {
+                places.push(pointer.to_string());
+            }
+        });
+        places
+    }
+
+    #[test]
+    fn schemas_are_found_where_they_are_and_nowhere_else() {
+        let document = json!({
+            "paths": {"/a": {"get": {
+                "parameters": [{"schema": {}}],
+                "responses": {"200": {"content": {"application/json": {
+                    "schema": {"$ref": "#/components/schemas/A"},
+                    "example": {"schema": {"type": "string"}},
+                }}}},
+            }, "x-schema": {"schema": {}}}},
+            "components": {"schemas": {"A": {
+                "properties": {"properties": {"items": {"items": true}}, "$ref": {"type": "string"}},
+                "default": {"items": {}},
+            }}},
+        });
+        assert_eq!(
+            places(&document, Kind::Schema),
+            [
+                "/paths/~1a/get/parameters/0/schema",
+                "/paths/~1a/get/responses/200/content/application~1json/schema",
+                "/components/schemas/A",
+                "/components/schemas/A/properties/properties",
+                "/components/schemas/A/properties/properties/items",
+                "/components/schemas/A/properties/properties/items/items",
+                "/components/schemas/A/properties/$ref",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_mutable_walk_meets_the_same_objects_inner_ones_first() {
+        let mut document = json!({"components": {"schemas": {"A": {"allOf": [{"items": {}}]}}}});
+        let mut met = Vec::new();
+        walk_mut(&mut document, &mut |kind, pointer, _| {
+            if kind == Kind::Schema {
+                met.push(pointer.to_string());
+            }
+        });
+        let mut expected = places(&document, Kind::Schema);
+        expected.reverse();
+        assert_eq!(met, expected);
+    }
+
+    #[test]
+    fn a_circle_of_references_is_not_followed_for_ever() {
+        let document = json!({"a": {"$ref": "#/b"}, "b": {"$ref": "#/a"}});
+        assert_eq!(follow(&document, &json!({"$ref": "#/a"})), None);
+    }
+}

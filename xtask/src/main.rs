@@ -1,0 +1,84 @@
+//! `cargo xtask …`: see the library for what each task does.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use xtask::codegen::write::Mode;
+use xtask::codegen::{self, Options};
+
+/// The maintainer's tasks of the call-api SDK.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Generate the SDK from its OpenAPI document.
+    ///
+    /// Exit codes: 0 all is fresh or was written, 4 `--check` found differences, 100 it failed and nothing was written.
+    Codegen(Codegen),
+}
+
+#[derive(Args)]
+struct Codegen {
+    /// Write nothing; fail if any generated file isn't what the document says.
+    #[arg(long, conflicts_with = "dry_run")]
+    check: bool,
+    /// Write nothing; show what would be written.
+    #[arg(long)]
+    dry_run: bool,
+    /// Generate from this document (JSON or YAML, OpenAPI 3.0 or 3.1) instead of spec/openapi.json.
+    #[arg(long, value_name = "FILE", requires = "out")]
+    spec: Option<PathBuf>,
+    /// Write the crates into this folder, as a workspace that compiles there by itself.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Don't show how stale files differ.
+    #[arg(long)]
+    no_diff: bool,
+    /// List every place that a rule changed, and everything that the SDK doesn't honour.
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+fn main() -> ExitCode {
+    let Task::Codegen(args) = Cli::parse().task;
+    let mode = match (args.check, args.dry_run) {
+        (true, _) => Mode::Check,
+        (_, true) => Mode::DryRun,
+        _ => Mode::Write,
+    };
+    let options = Options {
+        spec: args.spec,
+        out: args.out,
+        mode,
+        diff: !args.no_diff,
+        verbose: args.verbose,
+        ..Options::new(root())
+    };
+    // One write at the end, so that a pipe that closes early can't leave half a report and half a generation.
+    let mut report = Vec::new();
+    let outcome = codegen::run(&options, &mut report);
+    let printed = io::stdout().lock().write_all(&report);
+    match (outcome, printed) {
+        (Ok(outcome), Ok(())) => ExitCode::from(outcome as u8),
+        (Ok(outcome), Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::from(outcome as u8)
+        }
+        (Err(error), _) | (_, Err(error)) => {
+            eprintln!("error: cannot print the report: {error}");
+            ExitCode::from(codegen::Outcome::Failed as u8)
+        }
+    }
+}
+
+/// The project's root: the folder above this package, wherever the command was given.
+fn root() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package).to_owned()
+}

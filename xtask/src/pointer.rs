@@ -1,0 +1,117 @@
+//! JSON pointers ([RFC 6901](https://www.rfc-editor.org/rfc/rfc6901)): how every message names a place in a document.
+
+use std::fmt;
+
+/// A place in a document, such as `/paths/~1v1~1call~1{id}/get`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pointer(String);
+
+impl Pointer {
+    /// The whole document.
+    pub fn root() -> Self {
+        Self::default()
+    }
+
+    /// The place one step further down, at the object key or array index `token`.
+    pub fn join(&self, token: impl fmt::Display) -> Self {
+        let token = token.to_string().replace('~', "~0").replace('/', "~1");
+        Self(format!("{}/{token}", self.0))
+    }
+
+    /// The place that a reference such as `#/components/schemas/Call` names, if it is one within the document.
+    ///
+    /// The fragment of a reference is percent-encoded (RFC 6901, section 6); what is not valid there is taken as it is.
+    pub fn from_ref(reference: &str) -> Option<Self> {
+        let fragment = reference.strip_prefix('#')?;
+        if !fragment.is_empty() && !fragment.starts_with('/') {
+            return None;
+        }
+        Some(Self(percent_decode(fragment)))
+    }
+
+    /// The reference that names this place from within its document.
+    pub fn to_ref(&self) -> String {
+        format!("#{}", self.0)
+    }
+
+    /// The steps down from the root, unescaped.
+    pub fn tokens(&self) -> impl Iterator<Item = String> + '_ {
+        self.0
+            .split('/')
+            .skip(1)
+            .map(|token| token.replace("~1", "/").replace("~0", "~"))
+    }
+
+    /// The pointer as text; empty for the whole document.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Pointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn percent_decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let [first, tail @ ..] = rest {
+        let escape = match (first, tail) {
+            (b'%', [high, low, ..]) => {
+                let digit = |byte: &u8| char::from(*byte).to_digit(16);
+                digit(high)
+                    .zip(digit(low))
+                    .and_then(|(high, low)| u8::try_from(high * 16 + low).ok())
+            }
+            _ => None,
+        };
+        match escape {
+            Some(byte) => {
+                decoded.push(byte);
+                rest = &rest[3..];
+            }
+            None => {
+                decoded.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8(decoded).unwrap_or_else(|_| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_with_slashes_and_tildes_are_escaped_and_come_back() {
+        let pointer = Pointer::root()
+            .join("paths")
+            .join("/v1/call/{id}")
+            .join("a~b")
+            .join(0);
+        assert_eq!(pointer.as_str(), "/paths/~1v1~1call~1{id}/a~0b/0");
+        assert_eq!(
+            pointer.tokens().collect::<Vec<_>>(),
+            ["paths", "/v1/call/{id}", "a~b", "0"]
+        );
+    }
+
+    #[test]
+    fn references_are_percent_decoded() {
+        let pointer = Pointer::from_ref("#/paths/~1v1~1call~1%7Bid%7D/get").map(|p| p.to_string());
+        assert_eq!(pointer.as_deref(), Some("/paths/~1v1~1call~1{id}/get"));
+        assert_eq!(
+            Pointer::from_ref("#/a%zz%")
+                .map(|p| p.to_string())
+                .as_deref(),
+            Some("/a%zz%")
+        );
+        assert_eq!(Pointer::from_ref("#"), Some(Pointer::root()));
+        assert_eq!(Pointer::from_ref("other.json#/a"), None);
+        assert_eq!(Pointer::from_ref("#anchor"), None);
+    }
+}
