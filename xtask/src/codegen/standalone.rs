@@ -37,8 +37,8 @@ const README: &str = "\
 Run `cargo xtask codegen --spec FILE --out DIR` where the generator lives to generate it again.
 ";
 
-/// The crates that generated types may use besides serde, uuid and chrono, and what their manifest line is.
-const OPTIONAL: [(&str, &str); 2] = [("serde_json", "serde_json"), ("regress", "regress")];
+/// The crates that generated code uses only where a document has what needs them.
+const OPTIONAL: [&str; 5] = ["base64", "futures", "rand", "regress", "serde_json"];
 
 /// Adds to the plan what makes a workspace of it; `root` is this project.
 ///
@@ -149,8 +149,8 @@ fn manifest(root: &Path, package: &str, generated: &str) -> Result<String, Probl
         let dependencies = document
             .entry("dependencies")
             .or_insert_with(|| Item::Table(Table::new()));
-        for (name, used) in OPTIONAL {
-            if generated.contains(&format!("{used}::"))
+        for name in OPTIONAL {
+            if generated.contains(&format!("{name}::"))
                 && let Some(dependencies) = dependencies.as_table_like_mut()
                 && !dependencies.contains_key(name)
             {
