@@ -1,0 +1,175 @@
+//! The client and how it is made.
+
+use std::time::Duration;
+
+use call_api_transport::{Token, TokenError, Transport, TransportBuilder};
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::raw;
+use crate::request::GetCall;
+
+/// The environment variable with the base URL, which [`Client::from_env`] reads.
+pub const BASE_URL_VARIABLE: &str = "CALL_API_BASE_URL";
+
+/// The environment variable with the token, which [`Client::from_env`] reads.
+pub const TOKEN_VARIABLE: &str = "CALL_API_TOKEN";
+
+/// The server that the API's document names, where no other is given.
+pub const DEFAULT_BASE_URL: &str = "http://localhost:3000";
+
+/// A client of the call API. Cheap to clone; clones share connections, token and retry budget.
+///
+/// Every call has one deadline (45 s) over everything it does, is retried where that is safe, and sends the token to the
+/// base URL's host only. [`Client::builder`] changes these for the client, and the methods of a request, such as
+/// [`GetCall::deadline`], for one call.
+#[derive(Clone, Debug)]
+pub struct Client {
+    raw: raw::Client,
+}
+
+impl Client {
+    /// A client from the environment: the token from `CALL_API_TOKEN`, the base URL from `CALL_API_BASE_URL`, or
+    /// [`DEFAULT_BASE_URL`] where that is not set.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) where the token is missing, or one of the two can't be used.
+    pub fn from_env() -> Result<Self, Error> {
+        let mut builder = Self::builder();
+        match std::env::var(BASE_URL_VARIABLE) {
+            Ok(url) => builder = builder.base_url(url),
+            Err(std::env::VarError::NotPresent) => {}
+            Err(std::env::VarError::NotUnicode(_)) => {
+                return Err(Error::config(format!(
+                    "the environment variable {BASE_URL_VARIABLE} is not UTF-8; set it to the service's base URL"
+                )));
+            }
+        }
+        builder.token = Some(Token::from_env(TOKEN_VARIABLE));
+        builder.build()
+    }
+
+    /// Begins a client with other settings than [`Client::from_env`]'s.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::default()
+    }
+
+    /// A client whose requests go through a transport of your own making.
+    pub fn from_transport(transport: Transport) -> Self {
+        Self {
+            raw: raw::Client::new(transport),
+        }
+    }
+
+    /// Fetches a call: `GET /v1/call/{id}`, once, or again where that fails in a way that may pass.
+    ///
+    /// Await the request as it is, or set something for this call alone first:
+    ///
+    /// ```no_run
+    /// # async fn example(client: call_api::Client, id: call_api::Uuid) -> Result<(), call_api::Error> {
+    /// use std::time::Duration;
+    ///
+    /// let call = client.get_call(id).await?;
+    /// let call = client.get_call(id).deadline(Duration::from_secs(2)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) where there is no such call,
+    /// [`ErrorKind::Unauthorized`](crate::ErrorKind::Unauthorized) where the token isn't accepted, and whatever else
+    /// [`ErrorKind`](crate::ErrorKind) lists.
+    pub fn get_call(&self, id: Uuid) -> GetCall<'_> {
+        GetCall::new(self, id)
+    }
+
+    /// The generated client: every operation of the API's document, each with a builder for its parameters.
+    ///
+    /// Its requests go the same way, with token, deadline and retries; its errors are progenitor's.
+    pub fn raw(&self) -> &raw::Client {
+        &self.raw
+    }
+}
+
+/// The settings of a [`Client`] that is to be made.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let client = call_api::Client::builder()
+///     .base_url("https://calls.example/api")
+///     .token("the token that the service issued")
+///     .deadline(Duration::from_secs(20))
+///     .transport(|transport| transport.max_attempts(5).body_limit(4 << 20))
+///     .build()?;
+/// # Ok::<(), call_api::Error>(())
+/// ```
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct ClientBuilder {
+    base_url: String,
+    token: Option<Result<Token, TokenError>>,
+    configure: Box<dyn FnOnce(TransportBuilder) -> TransportBuilder>,
+}
+
+impl Default for ClientBuilder {
+    fn default() -> Self {
+        Self {
+            base_url: DEFAULT_BASE_URL.to_owned(),
+            token: None,
+            configure: Box::new(|transport| transport),
+        }
+    }
+}
+
+impl std::fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Neither token nor URL: what was pasted into the wrong one of the two must not be seen.
+        f.debug_struct("ClientBuilder").finish_non_exhaustive()
+    }
+}
+
+impl ClientBuilder {
+    /// Where the service is: https, or http on this machine. A path is kept before every operation's.
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = url.into();
+        self
+    }
+
+    /// The token that the service issued; it goes into the `Authorization` header of each request. [`Token`] takes one
+    /// from elsewhere, and [`TransportBuilder::token_provider`] one that changes.
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(Token::new(token));
+        self
+    }
+
+    /// The limit on everything that one call does: 45 s where none is set.
+    pub fn deadline(self, deadline: Duration) -> Self {
+        self.transport(move |transport| transport.deadline(deadline))
+    }
+
+    /// Everything else that can be set for a request on its way: see [`TransportBuilder`].
+    pub fn transport(
+        mut self,
+        configure: impl FnOnce(TransportBuilder) -> TransportBuilder + 'static,
+    ) -> Self {
+        let before = self.configure;
+        self.configure = Box::new(move |transport| configure(before(transport)));
+        self
+    }
+
+    /// The client.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) where the base URL or the token can't be used.
+    pub fn build(self) -> Result<Client, Error> {
+        let mut transport = Transport::builder(&self.base_url)
+            .user_agent(concat!("call-api-rust/", env!("CARGO_PKG_VERSION")));
+        if let Some(token) = self.token {
+            transport = transport.token(token.map_err(Error::from_config)?);
+        }
+        let transport = (self.configure)(transport)
+            .build()
+            .map_err(Error::from_config)?;
+        Ok(Client::from_transport(transport))
+    }
+}

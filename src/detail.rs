@@ -1,0 +1,197 @@
+//! What the service says about an error.
+//!
+//! A FastAPI service answers `{"detail": "Call not found"}`, or, where it doesn't accept a parameter,
+//! `{"detail": [{"loc": ["path", "id"], "msg": "Input should be a valid UUID", "type": "uuid_parsing"}]}`
+//! (<https://fastapi.tiangolo.com/tutorial/handling-errors/>). What stands between client and service answers whatever
+//! it likes.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The most characters of a text that are kept.
+const KEPT: usize = 1000;
+
+/// The most characters of a text that are shown on one line.
+const SHOWN: usize = 200;
+
+/// What the service said about an error, as far as it could be read.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Detail {
+    /// A sentence: `{"detail": "…"}`.
+    Message(String),
+    /// What is wrong with the parameters: `{"detail": [{"loc", "msg", "type"}]}`.
+    Fields(Vec<FieldError>),
+    /// Anything else, as text of at most 1,000 characters: often a proxy's page.
+    Text(String),
+}
+
+/// One parameter that the service doesn't accept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FieldError {
+    /// Where the parameter stands, from the outside in: `["path", "id"]`.
+    pub location: Vec<String>,
+    /// What is wrong with it.
+    pub message: String,
+    /// The service's word for the kind of error, such as `uuid_parsing`.
+    pub kind: String,
+}
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.location.join("."), Line(&self.message))
+    }
+}
+
+impl Detail {
+    /// Reads the body of an error response; `None` where it is empty.
+    pub(crate) fn read(body: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Body {
+            detail: Value,
+        }
+        #[derive(Deserialize)]
+        struct Field {
+            #[serde(default)]
+            loc: Vec<Value>,
+            msg: String,
+            #[serde(default, rename = "type")]
+            kind: String,
+        }
+        let detail = serde_json::from_slice(body).map(|Body { detail }| detail);
+        match detail {
+            Ok(Value::String(message)) => return Some(Self::Message(kept(&message))),
+            Ok(detail @ Value::Array(_)) => {
+                if let Ok(fields) = serde_json::from_value::<Vec<Field>>(detail) {
+                    let text = |step: Value| match step {
+                        Value::String(step) => kept(&step),
+                        step => kept(&step.to_string()),
+                    };
+                    let fields = fields.into_iter().map(|field| FieldError {
+                        location: field.loc.into_iter().map(text).collect(),
+                        message: kept(&field.msg),
+                        kind: kept(&field.kind),
+                    });
+                    return Some(Self::Fields(fields.collect()));
+                }
+            }
+            _ => {}
+        }
+        let text = String::from_utf8_lossy(body);
+        let text = text.trim();
+        (!text.is_empty()).then(|| Self::Text(kept(text)))
+    }
+}
+
+fn kept(text: &str) -> String {
+    text.chars().take(KEPT).collect()
+}
+
+/// At most 200 characters, on one line.
+impl fmt::Display for Detail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Message(text) => write!(f, "{}", Line(text)),
+            Self::Fields(fields) => {
+                let fields: Vec<_> = fields.iter().map(ToString::to_string).collect();
+                write!(f, "{}", Line(&fields.join("; ")))
+            }
+            Self::Text(text) => write!(f, "{}", Line(text)),
+        }
+    }
+}
+
+impl fmt::Debug for Detail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Message(text) => f
+                .debug_tuple("Message")
+                .field(&Line(text).to_string())
+                .finish(),
+            Self::Fields(fields) => f.debug_tuple("Fields").field(fields).finish(),
+            // It may be anything, so not even its beginning belongs into a log by accident.
+            Self::Text(text) => write!(f, "Text({} characters)", text.chars().count()),
+        }
+    }
+}
+
+/// A text cut to what fits on a line of a log, its line breaks and control characters blanked.
+struct Line<'a>(&'a str);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = String::new();
+        for word in self.0.split(|c: char| c.is_whitespace() || c.is_control()) {
+            if !word.is_empty() {
+                if !line.is_empty() {
+                    line.push(' ');
+                }
+                line.push_str(word);
+            }
+        }
+        match line.char_indices().nth(SHOWN) {
+            Some((end, _)) => write!(f, "{}…", &line[..end]),
+            None => f.write_str(&line),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fastapi_s_two_forms_are_read() {
+        let message = Detail::read(br#"{"detail": "Call not found"}"#);
+        assert_eq!(message, Some(Detail::Message("Call not found".to_owned())));
+        let body = br#"{"detail":[{"type":"uuid_parsing","loc":["path","id"],"msg":"Input should be a valid UUID","input":"x"},
+            {"loc":["body",0,"a"],"msg":"Field required"}]}"#;
+        let Some(detail) = Detail::read(body) else {
+            panic!("there is a detail")
+        };
+        assert_eq!(
+            detail.to_string(),
+            "path.id: Input should be a valid UUID; body.0.a: Field required"
+        );
+        let Detail::Fields(fields) = detail else {
+            panic!("it is a list")
+        };
+        assert_eq!(fields[0].kind, "uuid_parsing");
+    }
+
+    #[test]
+    fn other_bodies_are_kept_as_bounded_text() {
+        assert_eq!(Detail::read(b""), None);
+        assert_eq!(Detail::read(b" \n"), None);
+        for (body, text) in [
+            (
+                &b"<html>Bad\nGateway</html>"[..],
+                "<html>Bad Gateway</html>",
+            ),
+            (br#"{"detail": {"code": 7}}"#, r#"{"detail": {"code": 7}}"#),
+            (br#"{"detail": [1]}"#, r#"{"detail": [1]}"#),
+            (b"\xff\x00!", "\u{fffd} !"),
+        ] {
+            let detail = Detail::read(body);
+            assert_eq!(
+                detail.map(|detail| detail.to_string()).as_deref(),
+                Some(text)
+            );
+        }
+        let Some(Detail::Text(long)) = Detail::read("é".repeat(5000).as_bytes()) else {
+            panic!("it is text")
+        };
+        assert_eq!(long.chars().count(), KEPT);
+        let shown = Detail::Text(long).to_string();
+        assert_eq!(shown.chars().count(), SHOWN + 1);
+    }
+
+    #[test]
+    fn debug_shows_no_text_of_unknown_origin() {
+        let detail = Detail::Text("a secret".to_owned());
+        assert_eq!(format!("{detail:?}"), "Text(8 characters)");
+    }
+}

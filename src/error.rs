@@ -1,0 +1,419 @@
+//! One error for everything that can go wrong, with a kind to match on.
+
+use std::fmt;
+use std::time::Duration;
+
+use call_api_transport::{Exchange, Failure, FailureKind, Ledger, Stop};
+use serde::de::DeserializeOwned;
+
+use crate::detail::Detail;
+use crate::raw;
+
+/// Why a call of the API has no result. One line of text says what happened, where, and what to do next; neither it nor
+/// `{:?}` holds the token, a query or a body.
+///
+/// ```no_run
+/// # async fn example(client: call_api::Client, id: call_api::Uuid) -> Result<(), call_api::Error> {
+/// use call_api::ErrorKind;
+///
+/// match client.get_call(id).await {
+///     Ok(call) => println!("{}", call.status),
+///     Err(error) if error.kind() == ErrorKind::NotFound => println!("no such call"),
+///     Err(error) if error.is_retryable() => println!("later: {error}"),
+///     Err(error) => return Err(error),
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    /// What to say where there is no exchange to say it of, or what couldn't be decoded.
+    message: String,
+    status: Option<u16>,
+    detail: Option<Detail>,
+    json_path: Option<String>,
+    ledger: Option<Ledger>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The client can't be made: a base URL or a token that can't be used.
+    Config,
+    /// The service doesn't accept the token (401).
+    Unauthorized,
+    /// The token is accepted, but not for this (403).
+    Forbidden,
+    /// There is no such thing (404, 410).
+    NotFound,
+    /// The service doesn't accept the request (another 4xx), or it can't be sent as it is.
+    InvalidRequest,
+    /// There were too many requests (429): see [`Error::retry_after`].
+    RateLimited,
+    /// The service, or what stands before it, failed (5xx).
+    Server,
+    /// Time was over: the deadline, an attempt's time-out, the connect time-out, or the service's patience (408).
+    Timeout,
+    /// No connection could be made, or none that is trusted.
+    Connect,
+    /// The connection broke, or what came over it was no HTTP.
+    Interrupted,
+    /// The response is not what the API's document says: see [`Error::json_path`].
+    Decode,
+    /// The response is longer than the limit.
+    BodyTooLarge,
+    /// The service answered with a redirect, which is not followed.
+    Redirected,
+    /// The source of the token gave none.
+    Token,
+    /// A status that the API's document doesn't know and that is no error by itself, such as 202.
+    UnexpectedStatus,
+}
+
+impl ErrorKind {
+    fn of_status(status: u16) -> Self {
+        match status {
+            401 => Self::Unauthorized,
+            403 => Self::Forbidden,
+            404 | 410 => Self::NotFound,
+            408 => Self::Timeout,
+            429 => Self::RateLimited,
+            400..=499 => Self::InvalidRequest,
+            500..=599 => Self::Server,
+            _ => Self::UnexpectedStatus,
+        }
+    }
+
+    fn of_failure(failure: &Failure) -> Self {
+        match failure.kind() {
+            FailureKind::TokenUnavailable => Self::Token,
+            FailureKind::Connect { timed_out: true } | FailureKind::TimedOut { .. } => {
+                Self::Timeout
+            }
+            FailureKind::Connect { .. } | FailureKind::Tls => Self::Connect,
+            FailureKind::Interrupted { .. } | FailureKind::Malformed { .. } => Self::Interrupted,
+            FailureKind::BodyTooLarge { .. } => Self::BodyTooLarge,
+            FailureKind::Redirected { .. } => Self::Redirected,
+            // `RefusedUrl`, `InvalidRequest`, and what a later transport may refuse.
+            _ => Self::InvalidRequest,
+        }
+    }
+
+    /// What to do about an error status.
+    fn advice(self) -> &'static str {
+        match self {
+            Self::Unauthorized => "check the token: it may be wrong, revoked or of another service",
+            Self::Forbidden => "ask the service's owner for what this token may do",
+            Self::NotFound => "check the id, and that the base URL names the right service",
+            Self::InvalidRequest => "check the parameters of the call",
+            Self::RateLimited => "send fewer requests, or try later",
+            Self::Server | Self::Timeout => "try later",
+            _ => "check that the base URL names the service and that this SDK knows its version",
+        }
+    }
+}
+
+impl Error {
+    /// What went wrong, to match on.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The HTTP status of the response, where there was one.
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// What the service said about it.
+    pub fn detail(&self) -> Option<&Detail> {
+        self.0.detail.as_ref()
+    }
+
+    /// Where in the response lies what couldn't be decoded, such as `contact.created_date`; `.` is the whole of it.
+    pub fn json_path(&self) -> Option<&str> {
+        self.0.json_path.as_deref()
+    }
+
+    /// The id by which the service knows the request, where it names one.
+    pub fn request_id(&self) -> Option<&str> {
+        self.0.ledger.as_ref().and_then(Ledger::request_id)
+    }
+
+    /// How long the service asked to wait before another try.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.ledger.as_ref().and_then(Ledger::retry_after)
+    }
+
+    /// What was tried: each attempt, its length, how it ended, and why there was no further one. `None` where nothing was
+    /// to be sent yet.
+    pub fn ledger(&self) -> Option<&Ledger> {
+        self.0.ledger.as_ref()
+    }
+
+    /// Whether time was over.
+    pub fn is_timeout(&self) -> bool {
+        self.kind() == ErrorKind::Timeout
+    }
+
+    /// Whether no connection could be made, so that the request surely never left.
+    pub fn is_connect(&self) -> bool {
+        self.kind() == ErrorKind::Connect
+    }
+
+    /// Whether the same call may succeed at another time. The SDK has retried it already, as far as that was safe.
+    pub fn is_retryable(&self) -> bool {
+        match self.kind() {
+            ErrorKind::RateLimited
+            | ErrorKind::Server
+            | ErrorKind::Timeout
+            | ErrorKind::Interrupted
+            | ErrorKind::Token => true,
+            // A certificate that is not trusted now won't be soon.
+            ErrorKind::Connect => self
+                .failure()
+                .is_none_or(|failure| *failure.kind() != FailureKind::Tls),
+            _ => false,
+        }
+    }
+
+    fn failure(&self) -> Option<&Failure> {
+        self.0
+            .source
+            .as_deref()
+            .and_then(|source| source.downcast_ref())
+    }
+
+    fn new(kind: ErrorKind, message: String) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message,
+            status: None,
+            detail: None,
+            json_path: None,
+            ledger: None,
+            source: None,
+        }))
+    }
+
+    /// The client can't be made.
+    pub(crate) fn config(message: String) -> Self {
+        Self::new(ErrorKind::Config, message)
+    }
+
+    /// The client can't be made, by what lies below.
+    pub(crate) fn from_config(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        let mut this = Self::config(error.to_string());
+        this.0.source = Some(Box::new(error));
+        this
+    }
+
+    /// The transport hands out every exchange it had; this is said if one day it doesn't.
+    pub(crate) fn without_exchange() -> Self {
+        let message = "the transport kept no record of the call; report this as a fault of the SDK";
+        Self::new(ErrorKind::InvalidRequest, message.to_owned())
+    }
+
+    /// Makes one error of what the generated client says and of what passed over the wire.
+    pub(crate) fn from_raw<T: DeserializeOwned, E>(
+        error: raw::Error<E>,
+        exchange: Option<Exchange>,
+    ) -> Self {
+        if let raw::Error::UnexpectedResponse(response) = &error
+            && let Some(failure) = Failure::from_response(response)
+        {
+            return Self::from_failure(failure.clone());
+        }
+        let Some(exchange) = exchange else {
+            let message = match error {
+                raw::Error::InvalidRequest(message) | raw::Error::Custom(message) => message,
+                _ => return Self::without_exchange(),
+            };
+            let message =
+                format!("the request can't be made: {message}; check the parameters of the call");
+            return Self::new(ErrorKind::InvalidRequest, message);
+        };
+        match (&error, exchange.status) {
+            (raw::Error::InvalidResponsePayload(body, _), Some(status)) if status.is_success() => {
+                Self::from_decode::<T>(body, status.as_u16(), exchange.ledger)
+            }
+            (_, Some(status)) => {
+                let mut this = Self::new(ErrorKind::of_status(status.as_u16()), String::new());
+                this.0.status = Some(status.as_u16());
+                this.0.detail = Detail::read(&exchange.body);
+                this.0.ledger = Some(exchange.ledger);
+                this
+            }
+            (_, None) => Self::without_exchange(),
+        }
+    }
+
+    fn from_failure(failure: Failure) -> Self {
+        let mut this = Self::new(ErrorKind::of_failure(&failure), failure.to_string());
+        this.0.status = failure.ledger().status().map(|status| status.as_u16());
+        this.0.ledger = Some(failure.ledger().clone());
+        this.0.source = Some(Box::new(failure));
+        this
+    }
+
+    /// Decodes once more, now with the path: it costs nothing where all is well.
+    fn from_decode<T: DeserializeOwned>(body: &[u8], status: u16, ledger: Ledger) -> Self {
+        let deserializer = &mut serde_json::Deserializer::from_slice(body);
+        let (path, cause) = match serde_path_to_error::deserialize::<_, T>(deserializer) {
+            Err(error) => (
+                error.path().to_string(),
+                redacted(&error.inner().to_string()),
+            ),
+            // The value is sound, so what follows it isn't.
+            Ok(_) => (
+                ".".to_owned(),
+                "there is more after the end of the value".to_owned(),
+            ),
+        };
+        let mut this = Self::new(ErrorKind::Decode, format!("{path}: {cause}"));
+        this.0.status = Some(status);
+        this.0.json_path = Some(path);
+        this.0.ledger = Some(ledger);
+        this
+    }
+}
+
+/// serde quotes the value that it couldn't use, which may be a phone number: what stands between quotes goes, and the
+/// numbers that it puts between backticks. Names of properties, in backticks too, stay.
+fn redacted(message: &str) -> String {
+    let mut result = String::with_capacity(message.len());
+    let mut rest = message;
+    while let Some(start) = rest.find(['"', '`']) {
+        let quote = if rest[start..].starts_with('"') {
+            '"'
+        } else {
+            '`'
+        };
+        let inner = &rest[start + 1..];
+        let mut escaped = false;
+        let end = inner.find(|c| {
+            let ends = c == quote && !escaped;
+            escaped = c == '\\' && !escaped;
+            ends
+        });
+        let Some(end) = end else { break };
+        let before = &rest[..start];
+        let value = ["integer ", "floating point ", "boolean ", "character "]
+            .iter()
+            .any(|kind| before.ends_with(kind));
+        result.push_str(before);
+        result.push(quote);
+        result.push_str(if quote == '"' || value {
+            "…"
+        } else {
+            &inner[..end]
+        });
+        result.push(quote);
+        rest = &inner[end + 1..];
+    }
+    result.push_str(rest);
+    result
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &self.0;
+        let (Some(ledger), None) = (&inner.ledger, self.failure()) else {
+            return f.write_str(&inner.message);
+        };
+        let (method, url) = (ledger.method(), ledger.url());
+        match (inner.kind, inner.status) {
+            (ErrorKind::Decode, _) => {
+                write!(
+                    f,
+                    "the response to {method} {url} is not what the API's document says: {}",
+                    inner.message
+                )?;
+            }
+            (_, Some(status)) => {
+                write!(f, "{method} {url} was answered with {status}")?;
+                if let Some(detail) = &inner.detail {
+                    write!(f, ": {detail}")?;
+                }
+            }
+            (_, None) => f.write_str(&inner.message)?,
+        }
+        let attempts = ledger.attempts().len();
+        write!(
+            f,
+            " ({attempts} attempt{}",
+            if attempts == 1 { "" } else { "s" }
+        )?;
+        if !matches!(
+            ledger.stop(),
+            Stop::Success | Stop::Final | Stop::AttemptsSpent
+        ) {
+            write!(f, "; {}", ledger.stop())?;
+        }
+        f.write_str(")")?;
+        if let Some(id) = ledger.request_id() {
+            write!(f, "; request id {}", id.escape_debug())?;
+        }
+        let advice = match inner.kind {
+            ErrorKind::Decode => "update the SDK, or check that the base URL names the service",
+            kind => kind.advice(),
+        };
+        write!(f, "; {advice}")
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &self.0;
+        f.debug_struct("Error")
+            .field("kind", &inner.kind)
+            .field("message", &self.to_string())
+            .field("status", &inner.status)
+            .field("detail", &inner.detail)
+            .field("ledger", &inner.ledger)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // The message is the failure's own, so what follows it in a chain is what lies below the failure.
+        match self.failure() {
+            Some(failure) => std::error::Error::source(failure),
+            None => self.0.source.as_deref().map(|source| source as _),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_redacted_and_names_stay() {
+        for (message, expected) in [
+            (
+                "missing field `created_date` at line 1 column 5",
+                "missing field `created_date` at line 1 column 5",
+            ),
+            (
+                r#"invalid type: string "+34 600", expected i64"#,
+                r#"invalid type: string "…", expected i64"#,
+            ),
+            (
+                r#"invalid type: string "a\"b", expected u8"#,
+                r#"invalid type: string "…", expected u8"#,
+            ),
+            (
+                "invalid type: integer `34600`, expected a string",
+                "invalid type: integer `…`, expected a string",
+            ),
+            (r#"an unclosed " quote"#, r#"an unclosed " quote"#),
+        ] {
+            assert_eq!(redacted(message), expected);
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! SDK for a phone-call API. It fetches a call: who, which agent, which phone, its status, times and recording.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), call_api::Error> {
+//! let client = call_api::Client::from_env()?;
+//! let id = call_api::Uuid::from_u128(0x3c90c3cc_0d44_4b50_8888_8dd25736052a);
+//! let call = client.get_call(id).await?;
+//! if call.is_ended() {
+//!     println!("{} after {:?} s", call.status, call.duration);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What lies where
+//! - [`Client`] is what you use: short methods, and one [`Error`].
+//! - [`types`] is the data ([`Call`], [`CallStatus`] …), generated from the API's OpenAPI document, and re-exported here.
+//! - [`raw`] is the generated client, with a builder for every operation of the document: [`Client::raw`].
+//! - [`transport`] is what happens to a request on its way: deadline, retries, size cap, where the token may go.
+//!
+//! # Features
+//! `rustls` (default) or `native-tls` for https; `gzip` for compressed responses; `tracing` for a span a call and an
+//! event an attempt; `rate-limit` for a limit on the client's side.
+
+mod client;
+mod detail;
+mod error;
+mod request;
+
+pub use call_api_client as raw;
+pub use call_api_transport as transport;
+pub use call_api_types as types;
+
+pub use call_api_transport::{CallOptions, Ledger, Token, TokenProvider};
+pub use call_api_types::{Call, CallStatus, CallType, Contact, ContactType};
+pub use chrono;
+pub use client::{BASE_URL_VARIABLE, Client, ClientBuilder, DEFAULT_BASE_URL, TOKEN_VARIABLE};
+pub use detail::{Detail, FieldError};
+pub use error::{Error, ErrorKind};
+pub use request::{GetCall, Response, WithMeta};
+pub use uuid::Uuid;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,142 @@
+//! A request that is still to be sent: it can be given settings of its own, and is sent by being awaited.
+
+use std::future::IntoFuture;
+use std::pin::Pin;
+use std::time::Duration;
+
+use call_api_transport::{CallOptions, Exchange, Ledger};
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use crate::client::Client;
+use crate::error::Error;
+use crate::{Call, raw};
+
+/// A value, and how it was come by.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Response<T> {
+    /// The value.
+    pub value: T,
+    /// The HTTP status.
+    pub status: u16,
+    /// The attempts: how many, how long, and what went wrong before one succeeded.
+    pub ledger: Ledger,
+}
+
+impl<T> Response<T> {
+    /// The id by which the service knows the request, where it names one.
+    pub fn request_id(&self) -> Option<&str> {
+        self.ledger.request_id()
+    }
+}
+
+/// The future of a request.
+type Sending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
+/// A request for one call, made by [`Client::get_call`]. Awaiting it sends it.
+///
+/// It may be dropped at any point: it leaves nothing behind.
+#[derive(Clone)]
+#[must_use = "a request does nothing until it is awaited"]
+pub struct GetCall<'a> {
+    client: &'a Client,
+    id: Uuid,
+    options: Option<CallOptions>,
+}
+
+impl<'a> GetCall<'a> {
+    pub(crate) fn new(client: &'a Client, id: Uuid) -> Self {
+        Self {
+            client,
+            id,
+            options: None,
+        }
+    }
+
+    /// The limit on everything that this call does, instead of the client's.
+    pub fn deadline(self, deadline: Duration) -> Self {
+        self.change(|options| options.deadline(deadline))
+    }
+
+    /// How often at the most the request is sent, instead of the client's 3; with 1 it is not retried.
+    pub fn max_attempts(self, attempts: u32) -> Self {
+        self.change(|options| options.max_attempts(attempts))
+    }
+
+    /// All that can be set for one call; replaces what was set for this one before.
+    pub fn options(mut self, options: CallOptions) -> Self {
+        self.options = Some(options);
+        self
+    }
+
+    /// The same request, answering with the ledger of its attempts beside the call.
+    pub fn with_meta(self) -> WithMeta<'a> {
+        WithMeta(self)
+    }
+
+    fn change(mut self, change: impl FnOnce(CallOptions) -> CallOptions) -> Self {
+        self.options = Some(change(self.options.unwrap_or_default()));
+        self
+    }
+
+    async fn send(self) -> Result<(Call, Exchange), Error> {
+        let id = self.id;
+        send(self.client, self.options, async move |client| {
+            client.get_call().id(id).send().await
+        })
+        .await
+    }
+}
+
+impl<'a> IntoFuture for GetCall<'a> {
+    type Output = Result<Call, Error>;
+    type IntoFuture = Sending<'a, Call>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async { self.send().await.map(|(call, _)| call) })
+    }
+}
+
+/// A request whose answer comes with its ledger, made by [`GetCall::with_meta`].
+#[derive(Clone)]
+#[must_use = "a request does nothing until it is awaited"]
+pub struct WithMeta<'a>(GetCall<'a>);
+
+impl<'a> IntoFuture for WithMeta<'a> {
+    type Output = Result<Response<Call>, Error>;
+    type IntoFuture = Sending<'a, Response<Call>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async {
+            let (value, exchange) = self.0.send().await?;
+            Ok(Response {
+                value,
+                status: exchange.status.map_or(200, |status| status.as_u16()),
+                ledger: exchange.ledger,
+            })
+        })
+    }
+}
+
+/// Sends one operation of the generated client, and makes one error of whatever goes wrong.
+async fn send<T, E>(
+    client: &Client,
+    options: Option<CallOptions>,
+    operation: impl AsyncFnOnce(&raw::Client) -> Result<raw::ResponseValue<T>, raw::Error<E>>,
+) -> Result<(T, Exchange), Error>
+where
+    T: DeserializeOwned,
+{
+    let transport = client.raw().transport();
+    let (transport, recording) = match options {
+        Some(options) => transport.with_options(options).recorded(),
+        None => transport.recorded(),
+    };
+    let result = operation(&raw::Client::new(transport)).await;
+    match (result, recording.take()) {
+        (Ok(value), Some(exchange)) => Ok((value.into_inner(), exchange)),
+        (Ok(_), None) => Err(Error::without_exchange()),
+        (Err(error), exchange) => Err(Error::from_raw::<T, E>(error, exchange)),
+    }
+}
