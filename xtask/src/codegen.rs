@@ -98,7 +98,7 @@ pub fn generate_all(source: Source) -> Result<Generated, Problems> {
         Problems(
             findings
                 .into_iter()
-                .map(|finding| finding.in_file(&source.label))
+                .map(|finding| finding.in_file(&source.path))
                 .collect(),
         )
     };
@@ -146,14 +146,20 @@ pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
         .clone()
         .unwrap_or_else(|| options.root.join("spec/openapi.json"));
     let label = label(&options.root, &spec);
-    let generated = load::load(&spec, &label)
+    // Within the project, the path from its root is what the maintainer knows it by.
+    let shown = if spec.starts_with(&options.root) {
+        PathBuf::from(&label)
+    } else {
+        spec.clone()
+    };
+    let generated = load::load(&spec, &shown, &label)
         .map_err(Problems::from)
         .and_then(|source| {
             with_deep_stack(|| generate_all(source)).unwrap_or_else(|error| {
                 let cause = error.to_string();
                 let remedy = "report it with the document".to_owned();
                 Err(Problem {
-                    file: label.clone(),
+                    file: shown.display().to_string(),
                     place: Place::File,
                     cause,
                     remedy,

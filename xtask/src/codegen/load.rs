@@ -9,6 +9,8 @@ use crate::problem::{Place, Problem};
 /// A document as it was read, before any step has changed it.
 #[derive(Clone, Debug)]
 pub struct Source {
+    /// The path as the maintainer gave it: what messages name.
+    pub path: String,
     /// What the generated files call it: the path below the project's root, or else the file's name alone, so that
     /// the output is the same wherever the project lies.
     pub label: String,
@@ -18,10 +20,11 @@ pub struct Source {
     pub document: Value,
 }
 
-/// Reads `path`, as JSON or YAML by its ending (`.json`, or `.yaml` and `.yml`), else by its first character.
-pub fn load(path: &Path, label: &str) -> Result<Source, Problem> {
+/// Reads `path`, which messages call `shown`, as JSON or YAML by its ending (`.json`, or `.yaml` and `.yml`), else by its first character.
+pub fn load(path: &Path, shown: &Path, label: &str) -> Result<Source, Problem> {
+    let shown = shown.display().to_string().replace('\\', "/");
     let problem = |place, cause, remedy: &str| Problem {
-        file: label.to_owned(),
+        file: shown.clone(),
         place,
         cause,
         remedy: remedy.to_owned(),
@@ -59,6 +62,7 @@ pub fn load(path: &Path, label: &str) -> Result<Source, Problem> {
         )
     })?;
     Ok(Source {
+        path: shown,
         label: label.to_owned(),
         sha256: sha256(&bytes),
         document,
@@ -113,6 +117,8 @@ fn parse_yaml(text: &str) -> Result<Value, (Place, String)> {
         let cause = cause.lines().next().unwrap_or_default();
         let cause = cause.strip_prefix("error: ").unwrap_or(cause);
         let cause = cause.split(" at line ").next().unwrap_or(cause);
+        // What follows is advice for whoever calls the parser.
+        let cause = cause.split(", set ").next().unwrap_or(cause);
         (place, format!("the document is not YAML: {cause}"))
     })
 }

@@ -142,6 +142,11 @@ fn references(document: &Value, findings: &mut Vec<Finding>) {
             return;
         };
         match Pointer::from_ref(reference) {
+            None if reference.starts_with('#') => findings.push(Finding::new(
+                &pointer,
+                format!("the reference `{reference}` names an anchor"),
+                "name the place itself, such as \"#/components/schemas/Call\"",
+            )),
             None => findings.push(Finding::new(
                 &pointer,
                 format!("the reference `{reference}` leaves the document"),
@@ -157,7 +162,7 @@ fn references(document: &Value, findings: &mut Vec<Finding>) {
                     format!("define it, or mend the reference{known}"),
                 ));
             }
-            Some(_) if walk::follow(document, value).is_none() => findings.push(Finding::new(
+            Some(_) if walk::circles(document, value) => findings.push(Finding::new(
                 &pointer,
                 format!("the reference `{reference}` leads back to itself"),
                 "let one object of the circle say what it is",
@@ -312,6 +317,8 @@ mod tests {
             "B": {"$ref": "other.yaml#/B"},
             "C": {"$ref": "#/components/schemas/C"},
             "D": {"$ref": 1},
+            "E": {"$ref": "#/components/schemas/B"},
+            "F": {"$ref": "#anchor"},
         }});
         let all = validate(&document).unwrap_err();
         assert!(
@@ -328,6 +335,7 @@ mod tests {
                 "/components/schemas/B/$ref: the reference `other.yaml#/B` leaves the document",
                 "/components/schemas/C/$ref: the reference `#/components/schemas/C` leads back to itself",
                 "/components/schemas/D/$ref: `$ref` is a number, not a string",
+                "/components/schemas/F/$ref: the reference `#anchor` names an anchor",
             ]
         );
     }

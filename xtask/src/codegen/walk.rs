@@ -188,16 +188,33 @@ pub fn resolve<'a>(document: &'a Value, reference: &str) -> Option<&'a Value> {
     Pointer::from_ref(reference).and_then(|pointer| document.pointer(pointer.as_str()))
 }
 
+/// A chain of references that is longer than this is a circle.
+const LONGEST_CHAIN: usize = 64;
+
 /// Follows `$ref` from `value` until an object that has none; `None` where one dangles or they form a circle.
 pub fn follow<'a>(document: &'a Value, mut value: &'a Value) -> Option<&'a Value> {
-    // A chain that is longer than any sensible one is a circle.
-    for _ in 0..64 {
+    for _ in 0..LONGEST_CHAIN {
         match value.get("$ref").and_then(Value::as_str) {
             Some(reference) => value = resolve(document, reference)?,
             None => return Some(value),
         }
     }
     None
+}
+
+/// Whether the references from `value` on lead back to one of them.
+pub fn circles<'a>(document: &'a Value, mut value: &'a Value) -> bool {
+    for _ in 0..LONGEST_CHAIN {
+        let next = value
+            .get("$ref")
+            .and_then(Value::as_str)
+            .and_then(|reference| resolve(document, reference));
+        match next {
+            Some(next) => value = next,
+            None => return false,
+        }
+    }
+    true
 }
 
 /// One operation of the document and where it stands.

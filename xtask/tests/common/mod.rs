@@ -1,0 +1,72 @@
+//! What several tests need: the project's root, a copy of it to spoil, and a run of codegen as text.
+
+#![allow(dead_code, reason = "each test uses its part")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use xtask::codegen::write::Mode;
+use xtask::codegen::{self, Options, Outcome};
+
+pub const SPEC: &str = "spec/openapi.json";
+pub const TYPES: &str = "crates/call-api-types/src/generated.rs";
+pub const CLIENT: &str = "crates/call-api-client/src/generated.rs";
+
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+pub fn read(path: impl AsRef<Path>) -> String {
+    fs::read_to_string(root().join(path)).unwrap()
+}
+
+/// A copy of the document and of the generated files, which a test may change.
+pub struct Copy(TempDir);
+
+impl Copy {
+    pub fn new() -> Self {
+        let copy = Self(tempfile::tempdir().unwrap());
+        for path in [SPEC, TYPES, CLIENT] {
+            copy.write(path, &read(path));
+        }
+        copy
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    pub fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path().join(path)).unwrap()
+    }
+
+    /// Replaces a text that is there once.
+    pub fn replace(&self, path: &str, from: &str, to: &str) {
+        let text = self.read(path);
+        assert_eq!(text.matches(from).count(), 1, "{from:?} in {path}");
+        self.write(path, &text.replace(from, to));
+    }
+
+    pub fn run(&self, mode: Mode) -> (Outcome, String) {
+        run(&Options {
+            mode,
+            ..Options::new(self.path())
+        })
+    }
+}
+
+pub fn run(options: &Options) -> (Outcome, String) {
+    let mut report = Vec::new();
+    let outcome = codegen::run(options, &mut report).unwrap();
+    (outcome, String::from_utf8(report).unwrap())
+}

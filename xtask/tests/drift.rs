@@ -1,0 +1,147 @@
+//! Drift between document and code is seen, and called by its name.
+
+mod common;
+
+use common::{CLIENT, Copy, SPEC, TYPES, root, run};
+use xtask::codegen::write::Mode;
+use xtask::codegen::{Options, Outcome};
+
+/// A report without the hash of the document, which changes with each of its bytes.
+fn steady(report: &str) -> String {
+    let is_hash = |word: &str| {
+        word.len() == 65 && word.ends_with(')') && word[..64].chars().all(|c| c.is_ascii_hexdigit())
+    };
+    let lines = report.lines().map(|line| {
+        line.split(' ')
+            .map(|word| if is_hash(word) { "[hash])" } else { word })
+            .collect::<Vec<_>>()
+            .join(" ")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[track_caller]
+fn stale(copy: &Copy) -> String {
+    let before = [SPEC, TYPES].map(|path| std::fs::read_to_string(copy.path().join(path)).ok());
+    let (outcome, report) = copy.run(Mode::Check);
+    assert_eq!(outcome, Outcome::Stale, "{report}");
+    assert_eq!(
+        before,
+        [SPEC, TYPES].map(|path| std::fs::read_to_string(copy.path().join(path)).ok()),
+        "check writes nothing"
+    );
+    // What is wrong, the written form mends, and then nothing is wrong.
+    assert_eq!(copy.run(Mode::Write).0, Outcome::Fresh);
+    assert_eq!(copy.run(Mode::Check).0, Outcome::Fresh);
+    steady(&report)
+}
+
+/// The check of the project itself: what is committed belongs to the document that is committed.
+#[test]
+fn the_committed_code_belongs_to_the_committed_document() {
+    let (outcome, report) = run(&Options {
+        mode: Mode::Check,
+        ..Options::new(root())
+    });
+    assert_eq!(outcome, Outcome::Fresh, "{report}");
+    insta::assert_snapshot!(report);
+}
+
+#[test]
+fn a_changed_document() {
+    let copy = Copy::new();
+    copy.replace(SPEC, "The direction of the phone call", "Who called whom");
+    insta::assert_snapshot!(stale(&copy));
+}
+
+#[test]
+fn a_new_status() {
+    let copy = Copy::new();
+    copy.replace(SPEC, "\"no_answer\"", "\"no_answer\", \"on_hold\"");
+    insta::assert_snapshot!(stale(&copy));
+}
+
+#[test]
+fn a_renamed_property() {
+    let copy = Copy::new();
+    copy.replace(SPEC, "\"recording_url\": {", "\"recording\": {");
+    let report = stale(&copy);
+    insta::assert_snapshot!(report);
+}
+
+#[test]
+fn an_edited_file() {
+    let copy = Copy::new();
+    copy.replace(CLIENT, "\"{}/v1/call/{}\"", "\"{}/v2/call/{}\"");
+    insta::assert_snapshot!(stale(&copy));
+}
+
+#[test]
+fn a_deleted_file() {
+    let copy = Copy::new();
+    std::fs::remove_file(copy.path().join(TYPES)).unwrap();
+    insta::assert_snapshot!(stale(&copy));
+}
+
+#[test]
+fn a_stray_file() {
+    let copy = Copy::new();
+    copy.write(
+        "crates/call-api-types/src/old/generated.rs",
+        &copy.read(TYPES),
+    );
+    insta::assert_snapshot!(stale(&copy));
+    assert!(
+        !copy
+            .path()
+            .join("crates/call-api-types/src/old/generated.rs")
+            .exists()
+    );
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_written_and_is_no_failure() {
+    let copy = Copy::new();
+    copy.replace(SPEC, "\"no_answer\"", "\"no_answer\", \"on_hold\"");
+    let before = copy.read(TYPES);
+    let (outcome, report) = run(&Options {
+        mode: Mode::DryRun,
+        diff: false,
+        ..Options::new(copy.path())
+    });
+    assert_eq!(outcome, Outcome::Fresh);
+    assert_eq!(copy.read(TYPES), before);
+    insta::assert_snapshot!(steady(&report));
+}
+
+#[test]
+fn the_command_that_mends_names_what_was_asked_for() {
+    let copy = Copy::new();
+    let (outcome, report) = run(&Options {
+        mode: Mode::Check,
+        spec: Some(copy.path().join(SPEC)),
+        out: Some("an out/folder".into()),
+        ..Options::new(root())
+    });
+    assert_eq!(outcome, Outcome::Stale);
+    let last = report.lines().last().unwrap();
+    assert!(
+        last.ends_with(&format!(
+            "codegen --spec {} --out 'an out/folder'",
+            copy.path().join(SPEC).display()
+        )),
+        "{last}"
+    );
+}
+
+#[test]
+fn the_same_document_gives_the_same_bytes_wherever_it_lies() {
+    let (one, two) = (Copy::new(), Copy::new());
+    for copy in [&one, &two] {
+        copy.replace(SPEC, "\"no_answer\"", "\"no_answer\", \"on_hold\"");
+        assert_eq!(copy.run(Mode::Write).0, Outcome::Fresh);
+    }
+    for path in [TYPES, CLIENT] {
+        assert_eq!(one.read(path), two.read(path));
+    }
+}
