@@ -1,5 +1,12 @@
 //! Drift between document and code is seen, and called by its name.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that panics fails"
+)]
+
 mod common;
 
 use common::{CLIENT, Copy, SPEC, TYPES, root, run};

@@ -1,6 +1,13 @@
 //! Every document that can't be generated from is answered with file, place, cause and remedy, exit code 100, and
 //! nothing written.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that panics fails"
+)]
+
 mod common;
 
 use std::fs;

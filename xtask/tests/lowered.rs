@@ -1,5 +1,12 @@
 //! The project's own document, lowered: what progenitor is given.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that panics fails"
+)]
+
 mod common;
 
 use serde_json::Value;

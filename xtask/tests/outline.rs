@@ -1,6 +1,13 @@
 //! The public API of the generated crates, as an outline: names, fields, types, variants, methods; no bodies, no
 //! documentation. Its snapshot is what a reviewer of a new document reads.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that panics fails"
+)]
+
 mod common;
 
 use syn::visit_mut::{self, VisitMut};

@@ -233,3 +233,83 @@ fn put(target: &mut Value, tokens: &[String], value: &Value) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(schemas: Value, paths: Value) -> Value {
+        json!({"openapi": "3.0.3", "info": {"title": "t", "version": "1"}, "paths": paths, "components": {"schemas": schemas}})
+    }
+
+    fn blamed(document: &Value) -> Vec<String> {
+        let findings = generate(document).err().unwrap_or_default();
+        findings
+            .iter()
+            .map(|finding| finding.pointer.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn of_several_schemas_those_are_blamed_that_fail_by_themselves() {
+        let schemas = json!({
+            "Fine": {"type": "object", "properties": {"bad": {"$ref": "#/components/schemas/Bad"}}},
+            "Bad": {"type": "object", "format": "uri-map"},
+            "Worse": {"type": "string", "enum": ["==", "!="]},
+            "Good": {"type": "object"},
+        });
+        assert_eq!(
+            blamed(&document(schemas, json!({}))),
+            ["/components/schemas/Bad", "/components/schemas/Worse"]
+        );
+    }
+
+    #[test]
+    fn of_several_operations_the_one_is_blamed_that_fails() {
+        let response = |status: &str, schema: &str| {
+            json!({status: {"description": "", "content": {"application/json": {
+                "schema": {"$ref": format!("#/components/schemas/{schema}")},
+            }}}})
+        };
+        let mut two = response("200", "A");
+        two["202"] = response("202", "B")["202"].clone();
+        let paths = json!({
+            "/fine/{id}": {
+                "parameters": [{"name": "id", "in": "path", "required": true, "schema": {"type": "string"}}],
+                "get": {"operationId": "fine", "responses": response("200", "A")},
+            },
+            "/bad": {"get": {"operationId": "bad", "responses": two}},
+        });
+        let schemas = json!({"A": {"type": "object"}, "B": {"type": "integer"}});
+        assert_eq!(blamed(&document(schemas, paths)), ["/paths/~1bad/get"]);
+    }
+
+    #[test]
+    fn a_document_that_is_none_for_openapiv3_is_blamed_by_place() {
+        let schemas = json!({"Odd": {"type": "string", "minLength": -1}});
+        assert_eq!(
+            blamed(&document(schemas, json!({}))),
+            ["/components/schemas/Odd"]
+        );
+    }
+
+    #[test]
+    fn the_version_that_the_headers_name_is_the_one_in_use() {
+        let lock = include_str!("../../../Cargo.lock");
+        assert!(lock.contains(&format!(
+            "name = \"progenitor\"\nversion = \"{PROGENITOR_VERSION}\""
+        )));
+    }
+
+    #[test]
+    fn a_caught_panic_leaves_others_to_be_reported() {
+        assert_eq!(
+            catching(|| panic!("a  message\nof two lines"))
+                .err()
+                .as_deref(),
+            Some("a message of two lines")
+        );
+        assert_eq!(catching(|| 1), Ok(1));
+        CAUGHT.with(|caught| assert!(caught.borrow().is_none()));
+    }
+}

@@ -112,7 +112,6 @@ fn root(document: &mut Value, losses: &mut Vec<Loss>) {
     let Some(components) = object.get_mut("components").and_then(Value::as_object_mut) else {
         return;
     };
-    components.remove("pathItems");
     if let Some(schemes) = components
         .get_mut("securitySchemes")
         .and_then(Value::as_object_mut)
@@ -138,6 +137,12 @@ fn root(document: &mut Value, losses: &mut Vec<Loss>) {
 /// A path item may be a reference in 3.1; what stands beside it wins.
 fn inline_path_items(document: &mut Value, losses: &mut Vec<Loss>) {
     let whole = document.clone();
+    if let Some(components) = document
+        .get_mut("components")
+        .and_then(Value::as_object_mut)
+    {
+        components.remove("pathItems");
+    }
     let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) else {
         return;
     };
@@ -638,4 +643,255 @@ fn siblings_of_reference(object: &mut Map<String, Value>) {
         all.push(Value::Object(constraints));
     }
     object.insert("allOf".to_owned(), Value::Array(all));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(schema: Value) -> Value {
+        json!({
+            "openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "paths": {},
+            "components": {"schemas": {"Other": {"type": "object"}, "It": schema}},
+        })
+    }
+
+    fn lowered(schema: Value) -> (Value, Vec<String>) {
+        let mut losses = Vec::new();
+        let document = lower(document(schema), &mut losses).unwrap();
+        let losses = losses
+            .iter()
+            .map(|loss| {
+                loss.pointer
+                    .to_string()
+                    .replace("/components/schemas/It", "")
+            })
+            .collect();
+        (document["components"]["schemas"]["It"].clone(), losses)
+    }
+
+    /// What is said in 3.1, and the same in 3.0, with nothing lost.
+    #[track_caller]
+    fn becomes(schema: Value, expected: Value) {
+        assert_eq!(lowered(schema), (expected, Vec::new()));
+    }
+
+    /// What is said in 3.1, what is left of it in 3.0, and where something was lost.
+    #[track_caller]
+    fn loses(schema: Value, expected: Value, places: &[&str]) {
+        assert_eq!(
+            lowered(schema),
+            (
+                expected,
+                places.iter().map(|place| (*place).to_owned()).collect()
+            )
+        );
+    }
+
+    #[test]
+    fn type_lists() {
+        becomes(
+            json!({"type": ["string", "null"], "format": "uuid"}),
+            json!({"type": "string", "format": "uuid", "nullable": true}),
+        );
+        becomes(json!({"type": ["string"]}), json!({"type": "string"}));
+        becomes(
+            json!({"type": ["integer", "number"]}),
+            json!({"type": "number"}),
+        );
+        becomes(json!({"type": ["null"]}), json!({"enum": [null]}));
+        becomes(
+            json!({"type": ["string", "integer", "null"], "minLength": 1, "minimum": 2, "title": "t", "enum": ["a", 3, null]}),
+            json!({"nullable": true, "title": "t", "anyOf": [
+                {"type": "string", "minLength": 1, "enum": ["a"]},
+                {"type": "integer", "minimum": 2, "enum": [3]},
+            ]}),
+        );
+    }
+
+    #[test]
+    fn null_as_a_member() {
+        becomes(
+            json!({"anyOf": [{"type": "string", "description": "inner"}, {"type": "null"}], "description": "outer"}),
+            json!({"description": "outer", "nullable": true, "type": "string"}),
+        );
+        becomes(
+            json!({"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/Other"}]}),
+            json!({"nullable": true, "allOf": [{"$ref": "#/components/schemas/Other"}]}),
+        );
+        becomes(
+            json!({"anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "null"}]}),
+            json!({"anyOf": [{"type": "string"}, {"type": "integer"}], "nullable": true}),
+        );
+        // What stands beside the combinator holds, too.
+        becomes(
+            json!({"anyOf": [{"type": "object"}, {"type": "null"}], "required": ["a"]}),
+            json!({"required": ["a"], "nullable": true, "allOf": [{"type": "object"}]}),
+        );
+        becomes(
+            json!({"enum": ["a", null]}),
+            json!({"enum": ["a"], "nullable": true}),
+        );
+        becomes(json!({"type": "null"}), json!({"enum": [null]}));
+    }
+
+    #[test]
+    fn constants_bounds_and_examples() {
+        becomes(
+            json!({"const": "a"}),
+            json!({"enum": ["a"], "type": "string"}),
+        );
+        becomes(json!({"const": 1}), json!({"enum": [1]}));
+        becomes(
+            json!({"type": "integer", "exclusiveMinimum": 0}),
+            json!({"type": "integer", "minimum": 1}),
+        );
+        becomes(
+            json!({"type": "integer", "exclusiveMaximum": 9, "maximum": 5}),
+            json!({"type": "integer", "maximum": 5}),
+        );
+        becomes(
+            json!({"type": "number", "exclusiveMinimum": 0.5}),
+            json!({"type": "number", "minimum": 0.5, "exclusiveMinimum": true}),
+        );
+        becomes(
+            json!({"type": "number", "exclusiveMaximum": 9.5, "maximum": 5}),
+            json!({"type": "number", "maximum": 5}),
+        );
+        // The words of 3.0 are read as well.
+        becomes(
+            json!({"type": "integer", "minimum": 0, "exclusiveMinimum": true}),
+            json!({"type": "integer", "minimum": 1}),
+        );
+        becomes(
+            json!({"type": "integer", "minimum": 0, "exclusiveMinimum": false}),
+            json!({"type": "integer", "minimum": 0}),
+        );
+        becomes(
+            json!({"type": "string", "examples": ["a", "b"]}),
+            json!({"type": "string", "example": "a"}),
+        );
+    }
+
+    #[test]
+    fn references_and_what_stands_beside_them() {
+        let other = "#/components/schemas/Other";
+        becomes(json!({"$ref": other}), json!({"$ref": other}));
+        becomes(
+            json!({"$ref": other, "description": "d"}),
+            json!({"description": "d", "allOf": [{"$ref": other}]}),
+        );
+        becomes(
+            json!({"$ref": other, "description": "d", "required": ["a"]}),
+            json!({"description": "d", "allOf": [{"$ref": other}, {"required": ["a"]}]}),
+        );
+    }
+
+    #[test]
+    fn definitions_become_components() {
+        let schema = json!({
+            "properties": {
+                "a": {"$ref": "#/components/schemas/It/$defs/Part"},
+                "b": {"$ref": "#/components/schemas/It/$defs/Part/$defs/Screw"},
+                "c": {"$ref": "#/components/schemas/It/properties/a"},
+                "d": {"$ref": "#/components/schemas/Other/properties/x"},
+            },
+            "$defs": {"Part": {"type": "object", "$defs": {"Screw": {"type": "integer"}}}, "Unused": {}},
+        });
+        let mut document = document(schema);
+        document["components"]["schemas"]["Other"] =
+            json!({"properties": {"x": {"type": "string"}}});
+        let lowered = lower(document, &mut Vec::new()).unwrap();
+        insta::assert_json_snapshot!(lowered["components"]["schemas"]);
+    }
+
+    #[test]
+    fn booleans_in_the_place_of_schemas() {
+        becomes(
+            json!({"properties": {"a": true, "additionalProperties": false}, "additionalProperties": false}),
+            json!({"properties": {"a": {}, "additionalProperties": {"not": {}}}, "additionalProperties": false}),
+        );
+        becomes(
+            json!({"type": "array", "items": true}),
+            json!({"type": "array", "items": {}}),
+        );
+    }
+
+    #[test]
+    fn what_only_narrows_is_lost_and_noted() {
+        loses(
+            json!({"type": "object", "if": {}, "then": {}, "else": {}, "dependentRequired": {"a": ["b"]}, "$comment": "c"}),
+            json!({"type": "object"}),
+            &["/if", "/then", "/else", "/dependentRequired"],
+        );
+        loses(
+            json!({"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}], "items": false}),
+            json!({"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]}}),
+            &["/prefixItems"],
+        );
+        loses(
+            json!({"type": "object", "patternProperties": {"^x": {"type": "string"}}, "additionalProperties": false}),
+            json!({"type": "object", "additionalProperties": {"type": "string"}}),
+            &["/patternProperties"],
+        );
+        loses(
+            json!({"type": "string", "contentEncoding": "base64"}),
+            json!({"type": "string", "format": "byte"}),
+            &["/contentEncoding"],
+        );
+    }
+
+    #[test]
+    fn the_rest_of_the_document() {
+        let document = json!({
+            "openapi": "3.1.0",
+            "info": {"title": "t", "version": "1", "summary": "s", "license": {"name": "n", "identifier": "MIT"}},
+            "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
+            "webhooks": {"ended": {"post": {}}},
+            "paths": {"/a": {"$ref": "#/components/pathItems/A", "summary": "here"}},
+            "components": {
+                "pathItems": {"A": {"summary": "there", "get": {"operationId": "a", "parameters": [
+                    {"$ref": "#/components/parameters/P", "description": "another"},
+                ]}}},
+                "parameters": {"P": {"name": "p", "in": "query"}},
+                "securitySchemes": {"mutual": {"type": "mutualTLS"}, "token": {"type": "http", "scheme": "bearer"}},
+            },
+        });
+        let mut losses = Vec::new();
+        let lowered = lower(document, &mut losses).unwrap();
+        insta::assert_json_snapshot!(lowered);
+        let places: Vec<_> = losses.iter().map(|loss| loss.pointer.as_str()).collect();
+        assert_eq!(
+            places,
+            [
+                "/paths/~1a",
+                "/paths/~1a/get/parameters/0",
+                "/webhooks/ended",
+                "/components/securitySchemes/mutual"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_can_not_be_said_is_an_error() {
+        let findings = lower(
+            document(json!({"properties": {"a": {"$dynamicRef": "#x"}}})),
+            &mut Vec::new(),
+        )
+        .unwrap_err();
+        assert_eq!(
+            findings[0].pointer.as_str(),
+            "/components/schemas/It/properties/a/$dynamicRef"
+        );
+    }
+
+    #[test]
+    fn a_lowered_document_stays_as_it_is() {
+        let once = lower(
+            document(json!({"anyOf": [{"type": ["string", "null"]}, {"const": 1}]})),
+            &mut Vec::new(),
+        )
+        .unwrap();
+        assert_eq!(lower(once.clone(), &mut Vec::new()).unwrap(), once);
+    }
 }
