@@ -1,0 +1,168 @@
+//! The operations, and the way of a request to them: as in FastAPI first the path, then the method, then the token,
+//! then the parameters.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::handler::Handler;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{MethodRouter, get};
+use http::header::HOST;
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use uuid::Uuid;
+
+use crate::auth::{self, Token, Verdict};
+use crate::log::{self, Log};
+use crate::store::Store;
+use crate::{answer, call_id};
+
+/// What the operations share.
+pub(crate) struct Api {
+    pub(crate) token: Token,
+    pub(crate) store: Store,
+    pub(crate) log: Log,
+}
+
+/// The API as a service.
+pub(crate) fn router(api: Arc<Api>) -> Router {
+    let operations = Router::new()
+        .route("/v1/call/{id}", only_get(get_call))
+        .fallback(elsewhere)
+        .with_state(Arc::clone(&api));
+    // A layer of a router runs once a route is chosen; this one has to run before.
+    Router::new()
+        .fallback_service(operations)
+        .layer(middleware::from_fn_with_state(api, receive))
+}
+
+/// `GET /v1/call/{id}`
+async fn get_call(_: Authorized, CallId(id): CallId, State(api): State<Arc<Api>>) -> Response {
+    match api.store.get(id) {
+        Some(call) => answer::json(StatusCode::OK, call),
+        None => answer::call_not_found(),
+    }
+}
+
+/// A path with no other operation than this. axum would answer HEAD as well, which FastAPI doesn't.
+fn only_get<H, T>(handler: H) -> MethodRouter<Arc<Api>>
+where
+    H: Handler<T, Arc<Api>>,
+    T: 'static,
+{
+    let not_allowed = || async { answer::method_not_allowed("GET") };
+    get(handler).head(not_allowed).fallback(not_allowed)
+}
+
+/// No operation's path: FastAPI sends those to the operation that have slashes too many at their end.
+async fn elsewhere(uri: Uri, headers: HeaderMap) -> Response {
+    let path = uri.path().trim_end_matches('/');
+    let is_call = |path: &str| {
+        path.strip_prefix("/v1/call/")
+            .is_some_and(|id| !id.is_empty() && !id.contains('/'))
+    };
+    if path == uri.path() || !is_call(path) {
+        return answer::not_found();
+    }
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let origin = host
+        .map(|host| format!("http://{host}"))
+        .unwrap_or_default();
+    let query = uri
+        .query()
+        .map(|query| format!("?{query}"))
+        .unwrap_or_default();
+    match HeaderValue::try_from(format!("{origin}{path}{query}")) {
+        Ok(location) => answer::redirect(location),
+        Err(_) => answer::not_found(),
+    }
+}
+
+/// Notes the request, and hands it on with its path in one spelling.
+async fn receive(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
+    api.log.push(log::Request {
+        method: request.method().clone(),
+        path: request.uri().path().to_owned(),
+        query: request.uri().query().map(str::to_owned),
+        headers: auth::redact(request.headers()),
+    });
+    if let Some(uri) = respell(request.uri()) {
+        *request.uri_mut() = uri;
+    }
+    next.run(request).await
+}
+
+/// What stays as it is in a path: the characters that Starlette leaves alone in a `Location`, but for those that would
+/// end the path or be an escape.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b':')
+    .remove(b'=')
+    .remove(b'@')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';');
+
+/// The same place with its path in one spelling, if it has another: uvicorn decodes the whole path before it is routed,
+/// so that `%2F` is a slash like any other there, and bytes that aren't UTF-8 are replaced; axum routes it as sent.
+fn respell(uri: &Uri) -> Option<Uri> {
+    if !uri.path().contains('%') {
+        return None;
+    }
+    let path = percent_decode_str(uri.path()).decode_utf8_lossy();
+    let mut spelled = utf8_percent_encode(&path, PATH).to_string();
+    if let Some(query) = uri.query() {
+        spelled.push('?');
+        spelled.push_str(query);
+    }
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(spelled).ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+/// Somebody with the sandbox's token. The first argument of an operation, so that nothing is read before.
+struct Authorized;
+
+impl FromRequestParts<Arc<Api>> for Authorized {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Response> {
+        match auth::judge(&parts.headers, &api.token) {
+            Verdict::Accepted => Ok(Self),
+            Verdict::Wrong => Err(answer::wrong_token()),
+            Verdict::Missing => Err(answer::not_authenticated()),
+        }
+    }
+}
+
+/// The path's `id`.
+struct CallId(Uuid);
+
+impl FromRequestParts<Arc<Api>> for CallId {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Response> {
+        // Refused are paths that aren't UTF-8, and no path is handed on that isn't.
+        let Ok(Path(id)) = Path::<String>::from_request_parts(parts, api).await else {
+            return Err(answer::not_found());
+        };
+        call_id::parse(&id)
+            .map(Self)
+            .map_err(|error| answer::no_uuid("id", &id, &error.to_string()))
+    }
+}
