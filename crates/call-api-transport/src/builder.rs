@@ -168,7 +168,7 @@ impl TransportBuilder {
 
     /// Changes the HTTP client that this builder makes: a proxy, a name resolved by hand, HTTP/2 settings, a TLS
     /// configuration of one's own (`tls_backend_preconfigured`, for mTLS and own roots). What keeps the token at home is
-    /// set afterwards and can't be undone here: no redirects, no `Referer`, no hidden retries.
+    /// set afterwards and can't be undone here: no redirects, no `Referer`, no hidden retries, no bytes in the log.
     ///
     /// Last wins between this and [`http_client`](Self::http_client).
     pub fn configure_http(

@@ -47,6 +47,8 @@ pub(crate) fn build(
     builder
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
+        // It would write every byte that is sent to the log, the token among them.
+        .connection_verbose(false)
         // Retries are made here, where they are counted, and nowhere else.
         .retry(reqwest::retry::never())
         .build()

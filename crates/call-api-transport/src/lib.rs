@@ -37,6 +37,7 @@
 //! a body that breaks off or is too long, a redirect. Why there was no further attempt is in [`Ledger::stop`], for
 //! responses in the [`Recording`].
 
+mod attempt;
 mod base;
 mod body;
 mod budget;

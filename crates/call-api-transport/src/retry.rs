@@ -379,6 +379,7 @@ impl Situation<'_> {
         );
         let again = match (self.outcome.rule().again, self.advice.should_retry) {
             _ if self.outcome == Outcome::Success => return Err(Stop::Success),
+            _ if self.outcome == Outcome::DeadlineReached => return Err(Stop::DeadlineTooNear),
             (_, Some(false)) if answered_badly => return Err(Stop::ServerSaidNo),
             // It widens what is retried by status, never by method: a proxy may have said it.
             (Again::Never, Some(true)) if answered_badly => Again::IfRepeatable,

@@ -161,6 +161,11 @@ async fn serve(
                 Step::Pass(duration) => {
                     settle().await;
                     clock.pass(duration);
+                    settle().await;
+                    // Once the client has gone away, its time is its own.
+                    if matches!(stream.try_read(&mut [0; 1]), Ok(0)) {
+                        return;
+                    }
                 }
                 Step::Close => return,
                 Step::Reset => {

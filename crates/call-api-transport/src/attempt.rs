@@ -1,0 +1,325 @@
+//! One attempt: sending the request, reading the response, and what either comes to.
+
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Extensions, HeaderMap, StatusCode, Version, header};
+use url::{Position, Url};
+
+use crate::body::Buffer;
+use crate::failure::{FailureKind, Limit, Phase};
+use crate::operation::ResponseBody;
+use crate::retry::Outcome;
+
+/// The most that is kept of an error response's body.
+const ERROR_BODY_LIMIT: u64 = 64 << 10;
+
+/// A response that is handed on, whatever its status.
+pub(crate) struct Answer {
+    pub(crate) head: Head,
+    pub(crate) body: AnswerBody,
+}
+
+pub(crate) enum AnswerBody {
+    Whole { bytes: Bytes, cut: bool },
+    Streamed(reqwest::Body),
+}
+
+pub(crate) struct Head {
+    pub(crate) status: StatusCode,
+    pub(crate) version: Version,
+    pub(crate) headers: HeaderMap,
+    pub(crate) extensions: Extensions,
+}
+
+/// Why there is no response.
+pub(crate) struct Trouble {
+    pub(crate) kind: FailureKind,
+    pub(crate) source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+impl From<FailureKind> for Trouble {
+    fn from(kind: FailureKind) -> Self {
+        Self { kind, source: None }
+    }
+}
+
+/// What an attempt may take.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) attempt: Duration,
+    pub(crate) deadline: Duration,
+    pub(crate) body: u64,
+}
+
+/// What an attempt has brought so far. It lives outside of the attempt's future, which a time-out drops.
+#[derive(Default)]
+pub(crate) struct Progress {
+    head: Option<Head>,
+    body: Buffer,
+}
+
+/// What ended an attempt before its time.
+pub(crate) enum Broken {
+    Http(reqwest::Error),
+    TooLarge { announced: Option<u64> },
+    Redirected { to: Option<String> },
+    Late(Limit),
+}
+
+/// Sends the request and reads the response, into `progress` as far as it comes. The body comes back where it is for
+/// the caller to read. `asked` is the request's URL without the token.
+pub(crate) async fn send(
+    http: &reqwest::Client,
+    request: reqwest::Request,
+    asked: &Url,
+    reader: ResponseBody,
+    body_limit: u64,
+    progress: &mut Progress,
+) -> Result<Option<reqwest::Body>, Broken> {
+    let mut response = http.execute(request).await.map_err(Broken::Http)?;
+    let status = response.status();
+    let redirected = redirect(&response, asked);
+    progress.head = Some(Head {
+        status,
+        version: response.version(),
+        headers: std::mem::take(response.headers_mut()),
+        extensions: std::mem::take(response.extensions_mut()),
+    });
+    if let Some(redirected) = redirected {
+        return Err(redirected);
+    }
+    if reader == ResponseBody::Streamed && !is_error(status) {
+        return Ok(Some(http::Response::from(response).into_body()));
+    }
+    let announced = response.content_length();
+    let limit = if is_error(status) {
+        ERROR_BODY_LIMIT
+    } else if announced > Some(body_limit) {
+        return Err(Broken::TooLarge { announced });
+    } else {
+        body_limit
+    };
+    while let Some(chunk) = response.chunk().await.map_err(Broken::Http)? {
+        if progress.body.push(chunk, limit).is_err() {
+            return Err(Broken::TooLarge { announced: None });
+        }
+    }
+    Ok(None)
+}
+
+/// Where a redirect points to, or has led where a client that was given followed it.
+fn redirect(response: &reqwest::Response, asked: &Url) -> Option<Broken> {
+    let target = if response.url()[..Position::AfterPath] != asked[..Position::AfterPath] {
+        Some(response.url().clone())
+    } else if response.status().is_redirection() && response.status() != StatusCode::NOT_MODIFIED {
+        let location = response.headers().get(header::LOCATION);
+        location.and_then(|location| asked.join(location.to_str().ok()?).ok())
+    } else {
+        return None;
+    };
+    let to = target.as_ref().and_then(|url| {
+        let host = url.host_str()?;
+        Some(match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        })
+    });
+    Some(Broken::Redirected { to })
+}
+
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    let id = headers
+        .get("x-request-id")
+        .or_else(|| headers.get("request-id"))?;
+    Some(id.to_str().ok()?.to_owned())
+}
+
+fn is_error(status: StatusCode) -> bool {
+    status.as_u16() >= 400
+}
+
+/// An attempt's end.
+pub(crate) struct End {
+    pub(crate) outcome: Outcome,
+    pub(crate) result: Result<Answer, Trouble>,
+    pub(crate) status: Option<StatusCode>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) body_bytes: u64,
+}
+
+/// What an attempt comes to.
+pub(crate) fn settle(
+    progress: Progress,
+    ended: Result<Option<reqwest::Body>, Broken>,
+    limits: Limits,
+) -> End {
+    let Progress { head, body } = progress;
+    let seen = body.seen;
+    let status = head.as_ref().map(|head| head.status);
+    let request_id = head.as_ref().and_then(|head| request_id(&head.headers));
+    let phase = if head.is_some() {
+        Phase::Body
+    } else {
+        Phase::Head
+    };
+    let (outcome, result) = match (head, ended) {
+        // Once there is an error status it is the answer, however the rest of it fares.
+        (Some(head), ended)
+            if is_error(head.status) && !matches!(ended, Err(Broken::Redirected { .. })) =>
+        {
+            let cut = ended.is_err();
+            let outcome = Outcome::of_status(head.status);
+            let body = AnswerBody::Whole {
+                bytes: body.into_bytes(),
+                cut,
+            };
+            (outcome, Ok(Answer { head, body }))
+        }
+        (Some(head), Ok(stream)) => {
+            let body = match stream {
+                Some(stream) => AnswerBody::Streamed(stream),
+                None => AnswerBody::Whole {
+                    bytes: body.into_bytes(),
+                    cut: false,
+                },
+            };
+            (Outcome::Success, Ok(Answer { head, body }))
+        }
+        // It can't be: `send` is done only when there is a head.
+        (None, Ok(_)) => (Outcome::Unsendable, Err(FailureKind::InvalidRequest.into())),
+        (head, Err(broken)) => {
+            let status = head.map_or(StatusCode::OK, |head| head.status);
+            let (outcome, kind, source) = classify(broken, status, phase, seen, limits);
+            (outcome, Err(Trouble { kind, source }))
+        }
+    };
+    End {
+        outcome,
+        result,
+        status,
+        request_id,
+        body_bytes: seen,
+    }
+}
+
+type Source = Option<Arc<dyn Error + Send + Sync>>;
+
+fn classify(
+    broken: Broken,
+    status: StatusCode,
+    phase: Phase,
+    seen: u64,
+    limits: Limits,
+) -> (Outcome, FailureKind, Source) {
+    let (outcome, kind) = match broken {
+        Broken::Redirected { to } => (Outcome::Redirected, FailureKind::Redirected { status, to }),
+        Broken::TooLarge { announced } => (
+            Outcome::BodyTooLarge,
+            FailureKind::BodyTooLarge {
+                limit: limits.body,
+                seen,
+                announced,
+            },
+        ),
+        Broken::Late(limit) => match limit {
+            Limit::Attempt => (
+                Outcome::AttemptTimedOut,
+                FailureKind::TimedOut {
+                    phase,
+                    limit,
+                    after: limits.attempt,
+                },
+            ),
+            Limit::Deadline => (
+                Outcome::DeadlineReached,
+                FailureKind::TimedOut {
+                    phase,
+                    limit,
+                    after: limits.deadline,
+                },
+            ),
+        },
+        Broken::Http(error) => {
+            let (outcome, kind) = classify_http(&error, phase, seen, limits);
+            // The URL carries the query.
+            return (outcome, kind, Some(Arc::new(error.without_url())));
+        }
+    };
+    (outcome, kind, None)
+}
+
+fn classify_http(
+    error: &reqwest::Error,
+    phase: Phase,
+    seen: u64,
+    limits: Limits,
+) -> (Outcome, FailureKind) {
+    if error.is_connect() {
+        // rustls reports every handshake that it ended as invalid data.
+        return if has_io(error, &[io::ErrorKind::InvalidData]) {
+            (Outcome::TlsRejected, FailureKind::Tls)
+        } else if error.is_timeout() {
+            (
+                Outcome::ConnectTimedOut,
+                FailureKind::Connect { timed_out: true },
+            )
+        } else {
+            (
+                Outcome::ConnectFailed,
+                FailureKind::Connect { timed_out: false },
+            )
+        };
+    }
+    if error.is_builder() {
+        return (Outcome::Unsendable, FailureKind::InvalidRequest);
+    }
+    if error.is_timeout() {
+        // A limit of the given client's own.
+        let kind = FailureKind::TimedOut {
+            phase,
+            limit: Limit::Attempt,
+            after: limits.attempt,
+        };
+        return (Outcome::AttemptTimedOut, kind);
+    }
+    let hyper = || causes(error).filter_map(|cause| cause.downcast_ref::<hyper::Error>());
+    let is_parse = hyper().any(hyper::Error::is_parse);
+    let is_data = has_io(
+        error,
+        &[io::ErrorKind::InvalidData, io::ErrorKind::InvalidInput],
+    );
+    // The decoders have no error type in common; what names neither the connection nor an early end is theirs.
+    let is_decoder = phase == Phase::Body
+        && hyper().next().is_none()
+        && !has_io(error, &[io::ErrorKind::UnexpectedEof]);
+    if is_parse || is_data || is_decoder {
+        return (Outcome::Malformed, FailureKind::Malformed { phase });
+    }
+    let outcome = if phase == Phase::Body {
+        Outcome::Truncated
+    } else {
+        Outcome::Interrupted
+    };
+    (outcome, FailureKind::Interrupted { phase, seen })
+}
+
+fn has_io(error: &reqwest::Error, kinds: &[io::ErrorKind]) -> bool {
+    causes(error).any(|cause| {
+        cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|io| kinds.contains(&io.kind()))
+    })
+}
+
+fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let this = next?;
+        next = this.source();
+        Some(this)
+    })
+}
