@@ -9,26 +9,26 @@ use tempfile::TempDir;
 use xtask::codegen::write::Mode;
 use xtask::codegen::{self, Options, Outcome};
 
-pub const SPEC: &str = "spec/openapi.json";
-pub const TYPES: &str = "crates/call-api-types/src/generated.rs";
-pub const CLIENT: &str = "crates/call-api-client/src/generated.rs";
+pub(crate) const SPEC: &str = "spec/openapi.json";
+pub(crate) const TYPES: &str = "crates/call-api-types/src/generated.rs";
+pub(crate) const CLIENT: &str = "crates/call-api-client/src/generated.rs";
 
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .unwrap()
         .to_owned()
 }
 
-pub fn read(path: impl AsRef<Path>) -> String {
+pub(crate) fn read(path: impl AsRef<Path>) -> String {
     fs::read_to_string(root().join(path)).unwrap()
 }
 
 /// A copy of the document and of the generated files, which a test may change.
-pub struct Copy(TempDir);
+pub(crate) struct Copy(TempDir);
 
 impl Copy {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let copy = Self(tempfile::tempdir().unwrap());
         for path in [SPEC, TYPES, CLIENT] {
             copy.write(path, &read(path));
@@ -36,28 +36,28 @@ impl Copy {
         copy
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    pub fn write(&self, path: &str, text: &str) {
+    pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
-    pub fn read(&self, path: &str) -> String {
+    pub(crate) fn read(&self, path: &str) -> String {
         fs::read_to_string(self.path().join(path)).unwrap()
     }
 
     /// Replaces a text that is there once.
-    pub fn replace(&self, path: &str, from: &str, to: &str) {
+    pub(crate) fn replace(&self, path: &str, from: &str, to: &str) {
         let text = self.read(path);
         assert_eq!(text.matches(from).count(), 1, "{from:?} in {path}");
         self.write(path, &text.replace(from, to));
     }
 
-    pub fn run(&self, mode: Mode) -> (Outcome, String) {
+    pub(crate) fn run(&self, mode: Mode) -> (Outcome, String) {
         run(&Options {
             mode,
             ..Options::new(self.path())
@@ -65,7 +65,7 @@ impl Copy {
     }
 }
 
-pub fn run(options: &Options) -> (Outcome, String) {
+pub(crate) fn run(options: &Options) -> (Outcome, String) {
     let mut report = Vec::new();
     let outcome = codegen::run(options, &mut report).unwrap();
     (outcome, String::from_utf8(report).unwrap())

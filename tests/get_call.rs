@@ -1,0 +1,393 @@
+//! A call fetched over HTTP, from the sandbox and from servers that misbehave: what goes over the wire, what comes back,
+//! and what is said where nothing does.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that panics fails"
+)]
+
+use std::time::Duration;
+
+use call_api::{Call, CallStatus, Client, Detail, Error, ErrorKind, Uuid};
+use call_api_sandbox::Sandbox;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+const ID: Uuid = Sandbox::EXAMPLE_ID;
+const TOKEN: &str = "a-token-that-must-not-be-seen";
+
+async fn client(sandbox: &Sandbox) -> Client {
+    Client::builder()
+        .base_url(sandbox.base_url())
+        .token(sandbox.token())
+        .build()
+        .unwrap()
+}
+
+/// A client of a server that answers every request with these bytes.
+async fn answered(response: impl Into<Vec<u8>>) -> Client {
+    let response = response.into();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request).await;
+            let _ = stream.write_all(&response).await;
+        }
+    });
+    Client::builder()
+        .base_url(url)
+        .token(TOKEN)
+        .transport(|transport| transport.max_attempts(1))
+        .build()
+        .unwrap()
+}
+
+fn json(status: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nx-request-id: r-1\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+async fn failed(response: impl Into<Vec<u8>>) -> Error {
+    let error = answered(response).await.get_call(ID).await.unwrap_err();
+    for text in [
+        error.to_string(),
+        format!("{error:?}"),
+        format!("{error:#?}"),
+    ] {
+        assert!(!text.contains(TOKEN), "{text}");
+    }
+    assert_eq!(error.to_string().lines().count(), 1);
+    error
+}
+
+/// The message without what is another each time: the port, and how long it took.
+fn steady(error: &Error) -> String {
+    let number = |text: &str| {
+        text.find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(text.len())
+    };
+    let mut text = error.to_string();
+    for (before, name) in [("127.0.0.1:", "[host]"), (" in ", " in [time]")] {
+        let mut from = 0;
+        while let Some(start) = text[from..].find(before).map(|start| from + start) {
+            let end = start + before.len() + number(&text[start + before.len()..]);
+            if end > start + before.len() {
+                text.replace_range(start..end, name);
+            }
+            from = start + name.len();
+        }
+    }
+    text
+}
+
+#[tokio::test]
+async fn the_reference_s_call_is_fetched_and_comes_back_unchanged() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let call = client(&sandbox).await.get_call(ID).await.unwrap();
+    assert_eq!(call, Sandbox::example_call());
+    let reference: serde_json::Value = serde_json::from_str(Sandbox::EXAMPLE_JSON).unwrap();
+    assert_eq!(serde_json::to_value(&call).unwrap(), reference);
+    insta::assert_json_snapshot!(call);
+}
+
+#[tokio::test]
+async fn the_request_on_the_wire() {
+    let sandbox = Sandbox::start().await.unwrap();
+    client(&sandbox).await.get_call(ID).await.unwrap();
+    let requests = sandbox.requests();
+    assert_eq!(requests.len(), 1);
+    let request = &requests[0];
+    let mut headers: Vec<_> = request
+        .headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+        .collect();
+    headers.sort();
+    let host = sandbox.base_url().trim_start_matches("http://");
+    let wire = format!(
+        "{} {}\n{}",
+        request.method,
+        request.path,
+        headers.join("\n")
+    );
+    insta::assert_snapshot!(
+        wire.replace(host, "[host]")
+            .replace(env!("CARGO_PKG_VERSION"), "[version]")
+    );
+}
+
+#[tokio::test]
+async fn a_response_can_come_with_how_it_was_come_by() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let response = client(&sandbox)
+        .await
+        .get_call(ID)
+        .deadline(Duration::from_secs(9))
+        .with_meta()
+        .await
+        .unwrap();
+    assert_eq!(response.value.id, ID);
+    assert_eq!(response.status, 200);
+    assert_eq!(response.ledger.attempts().len(), 1);
+}
+
+#[tokio::test]
+async fn every_operation_is_reached_by_the_generated_client_too() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let client = client(&sandbox).await;
+    let response = client.raw().get_call().id(ID).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(*response, Sandbox::example_call());
+    let error = client.raw().get_call().send().await.unwrap_err();
+    assert!(matches!(error, call_api::raw::Error::InvalidRequest(_)));
+}
+
+#[tokio::test]
+async fn what_the_document_does_not_know_is_kept_or_ignored() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let json = Sandbox::EXAMPLE_JSON
+        .replace("\"dialing\"", "\"on_hold\"")
+        .replacen('{', "{\"new\": 1,", 1);
+    sandbox.put_json(&json).unwrap();
+    let call = client(&sandbox).await.get_call(ID).await.unwrap();
+    assert_eq!(call.status, CallStatus::Unknown("on_hold".to_owned()));
+    assert!(
+        serde_json::to_string(&call)
+            .unwrap()
+            .contains("\"status\":\"on_hold\"")
+    );
+}
+
+#[tokio::test]
+async fn the_sandbox_s_errors_are_read() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let error = client(&sandbox)
+        .await
+        .get_call(Uuid::nil())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.kind(), error.status()),
+        (ErrorKind::NotFound, Some(404))
+    );
+    assert_eq!(
+        error.detail(),
+        Some(&Detail::Message("Call not found".to_owned()))
+    );
+    assert!(!error.is_retryable());
+
+    let stranger = Client::builder()
+        .base_url(sandbox.base_url())
+        .token(TOKEN)
+        .build()
+        .unwrap();
+    let error = stranger.get_call(ID).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.status()),
+        (ErrorKind::Unauthorized, Some(401))
+    );
+}
+
+#[tokio::test]
+async fn each_status_has_its_kind_and_its_line() {
+    let mut lines = Vec::new();
+    for (status, body, kind) in [
+        (
+            "400 Bad Request",
+            r#"{"detail": "Bad id"}"#,
+            ErrorKind::InvalidRequest,
+        ),
+        (
+            "401 Unauthorized",
+            r#"{"detail": "Not authenticated"}"#,
+            ErrorKind::Unauthorized,
+        ),
+        (
+            "403 Forbidden",
+            r#"{"detail": "Not yours"}"#,
+            ErrorKind::Forbidden,
+        ),
+        (
+            "404 Not Found",
+            r#"{"detail": "Call not found"}"#,
+            ErrorKind::NotFound,
+        ),
+        ("408 Request Timeout", "", ErrorKind::Timeout),
+        ("418 I'm a teapot", "{}", ErrorKind::InvalidRequest),
+        (
+            "422 Unprocessable Entity",
+            r#"{"detail": [{"type": "uuid_parsing", "loc": ["path", "id"], "msg": "Input should be a valid UUID", "input": "x"}]}"#,
+            ErrorKind::InvalidRequest,
+        ),
+        (
+            "429 Too Many Requests",
+            r#"{"detail": "Slow down"}"#,
+            ErrorKind::RateLimited,
+        ),
+        (
+            "500 Internal Server Error",
+            "Internal Server Error",
+            ErrorKind::Server,
+        ),
+        (
+            "502 Bad Gateway",
+            "<html>\n<h1>Bad gateway</h1>\n</html>",
+            ErrorKind::Server,
+        ),
+        ("202 Accepted", "{}", ErrorKind::UnexpectedStatus),
+    ] {
+        let error = failed(json(status, body)).await;
+        assert_eq!(error.kind(), kind, "{status}");
+        assert_eq!(
+            error.status().map(|status| status.to_string()).as_deref(),
+            status.split(' ').next()
+        );
+        assert_eq!(error.request_id(), Some("r-1"));
+        lines.push(steady(&error));
+    }
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[tokio::test]
+async fn what_can_not_be_decoded_is_named_by_its_path_and_not_by_its_value() {
+    let mut lines = Vec::new();
+    for (from, to, path) in [
+        (
+            "\"2023-11-07T05:31:56Z\",\n",
+            "\"yesterday\",\n",
+            "contact.created_date",
+        ),
+        (
+            "\"duration\": 123",
+            "\"duration\": \"+34600000000\"",
+            "duration",
+        ),
+        (
+            "\"identifier\": \"<string>\"",
+            "\"identifier\": 34600000000",
+            "contact.identifier",
+        ),
+        (
+            "  \"phone_id\": \"3c90c3cc-0d44-4b50-8888-8dd25736052a\",\n",
+            "",
+            ".",
+        ),
+        ("\n}", "\n} trailing", "."),
+    ] {
+        let body = Sandbox::EXAMPLE_JSON.replacen(from, to, 1);
+        assert_ne!(body, Sandbox::EXAMPLE_JSON, "{from}");
+        let error = failed(json("200 OK", &body)).await;
+        assert_eq!(
+            (error.kind(), error.status()),
+            (ErrorKind::Decode, Some(200))
+        );
+        assert_eq!(error.json_path(), Some(path));
+        assert!(!format!("{error} {error:?}").contains("34600000000"));
+        lines.push(steady(&error));
+    }
+    let error = failed(json("200 OK", "<html>welcome to the guest network</html>")).await;
+    assert!(!error.to_string().contains("guest"));
+    lines.push(steady(&error));
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[tokio::test]
+async fn what_goes_wrong_on_the_way_has_its_kind_and_its_line() {
+    let mut lines = Vec::new();
+    let mut add = |error: &Error, kind| {
+        assert_eq!(error.kind(), kind, "{error}");
+        lines.push(steady(error));
+    };
+    let moved = "HTTP/1.1 307 Temporary Redirect\r\nlocation: https://elsewhere.example/?secret=1\r\ncontent-length: 0\r\n\r\n";
+    let error = failed(moved).await;
+    add(&error, ErrorKind::Redirected);
+    assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+    let long = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", 5 << 20);
+    add(&failed(long).await, ErrorKind::BodyTooLarge);
+    add(
+        &failed("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{").await,
+        ErrorKind::Interrupted,
+    );
+    let port = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let nobody = Client::builder()
+        .base_url(format!("http://127.0.0.1:{port}"))
+        .token(TOKEN);
+    let nobody = nobody
+        .transport(|transport| transport.max_attempts(1))
+        .build()
+        .unwrap();
+    let error = nobody.get_call(ID).await.unwrap_err();
+    assert!(error.is_connect() && error.is_retryable());
+    add(&error, ErrorKind::Connect);
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_runs_into_the_deadline() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let client = Client::builder()
+        .base_url(url)
+        .token(TOKEN)
+        .build()
+        .unwrap();
+    let error = client
+        .get_call(ID)
+        .deadline(Duration::from_millis(50))
+        .await
+        .unwrap_err();
+    assert!(error.is_timeout() && error.is_retryable(), "{error}");
+}
+
+#[test]
+fn a_client_that_can_not_be_made_says_why() {
+    let build = |url: &str, token: &str| Client::builder().base_url(url).token(token).build();
+    let mut lines = Vec::new();
+    for (url, token) in [
+        ("http://calls.example", TOKEN),
+        ("calls.example", TOKEN),
+        ("https://user:hunter2@calls.example", TOKEN),
+        ("https://calls.example?token=x", TOKEN),
+        ("https://calls.example", ""),
+        ("https://calls.example", "a token\n"),
+    ] {
+        let error = build(url, token).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+        lines.push(error.to_string());
+    }
+    insta::assert_snapshot!(lines.join("\n"));
+    assert!(build("https://calls.example/api/", TOKEN).is_ok());
+}
+
+#[test]
+fn no_debug_shows_the_token() {
+    let builder = Client::builder().token(TOKEN);
+    assert!(!format!("{builder:?}").contains(TOKEN));
+    let client = builder.base_url("https://calls.example").build().unwrap();
+    assert!(!format!("{client:#?}").contains(TOKEN));
+    assert!(!format!("{:#?}", client.raw().get_call()).contains(TOKEN));
+}
+
+/// What spawns a call or shares a client needs these.
+#[test]
+fn what_is_shared_and_spawned_can_be() {
+    fn shared<T: Send + Sync + 'static>() {}
+    fn sent<T: Send>(_: &T) {}
+    shared::<Client>();
+    shared::<Error>();
+    shared::<Call>();
+    let client = Client::builder().token(TOKEN).build().unwrap();
+    sent(&std::future::IntoFuture::into_future(client.get_call(ID)));
+}
