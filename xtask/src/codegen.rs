@@ -105,7 +105,7 @@ pub fn generate_all(source: Source) -> Result<Generated, Problems> {
     let mut losses = Vec::new();
     validate::validate(&source.document).map_err(in_file)?;
     let lowered = lower::lower(source.document.clone(), &mut losses).map_err(in_file)?;
-    let (normalised, applied) = normalise::normalise(lowered).map_err(in_file)?;
+    let (normalised, applied) = normalise::normalise(lowered, &mut losses).map_err(in_file)?;
     let file = generate::generate(&normalised).map_err(in_file)?;
     let halves = polish::polish(file, &source.document, &normalised);
     let count = count::count(&source.document, &normalised, &halves).map_err(in_file)?;

@@ -1,0 +1,140 @@
+//! String enums: a name for each, and which of them must stay closed.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::Changes;
+use crate::codegen::walk::{self, Kind};
+use crate::codegen::{lower, names};
+use crate::pointer::Pointer;
+
+/// A string enum that stands inline becomes a named schema; what tells the members of a union apart stays where it is,
+/// since typify recognises it there only.
+pub(super) fn named_enums(document: &mut Value, changes: &mut Changes) {
+    let tags = tag_places(document);
+    let mut inline = Vec::new();
+    walk::walk(document, &mut |kind, pointer, value| {
+        let named =
+            pointer.tokens().take(2).eq(["components", "schemas"]) && pointer.tokens().count() == 3;
+        if kind == Kind::Schema && !named && !tags.contains(pointer) && is_string_enum(value) {
+            inline.push(pointer.clone());
+        }
+    });
+    let mut taken: BTreeSet<String> = walk::schemas(document)
+        .map(|(name, _)| names::type_name(name))
+        .collect();
+    for pointer in inline {
+        let name = names::unique(&names::for_place(document, &pointer), &mut taken);
+        let Some(place) = document
+            .pointer_mut(pointer.as_str())
+            .and_then(Value::as_object_mut)
+        else {
+            continue;
+        };
+        let mut schema = json!({"type": "string"});
+        for key in ["enum", "title", "description"] {
+            if let Some(value) = place.get(key) {
+                schema[key] = value.clone();
+            }
+        }
+        place.retain(|key, _| {
+            ["title", "description", "default", "nullable", "deprecated"].contains(&key.as_str())
+        });
+        let reference = Pointer::root()
+            .join("components")
+            .join("schemas")
+            .join(&name)
+            .to_ref();
+        if place.is_empty() {
+            place.insert("$ref".to_owned(), json!(reference));
+        } else {
+            place.insert("allOf".to_owned(), json!([{"$ref": reference}]));
+        }
+        if let Some(schemas) = lower::schemas_mut(document) {
+            schemas.insert(name, schema);
+            changes.at(&pointer);
+        }
+    }
+}
+
+fn is_string_enum(schema: &Value) -> bool {
+    schema.get("type") == Some(&json!("string"))
+        && schema
+            .get("enum")
+            .and_then(Value::as_array)
+            .is_some_and(|values| !values.is_empty() && values.iter().all(Value::is_string))
+}
+
+/// The string enums that must stay closed: a property of one value by which a member of a union is told from the others.
+/// Were it open, the first member of the union would fit everything.
+pub fn tag_places(document: &Value) -> BTreeSet<Pointer> {
+    let mut tags = BTreeSet::new();
+    walk::walk(document, &mut |kind, pointer, value| {
+        if kind != Kind::Schema {
+            return;
+        }
+        for combinator in ["anyOf", "oneOf"] {
+            let Some(members) = value.get(combinator).and_then(Value::as_array) else {
+                continue;
+            };
+            for index in 0..members.len() {
+                collect_tags(
+                    document,
+                    &pointer.join(combinator).join(index),
+                    &mut tags,
+                    0,
+                );
+            }
+        }
+    });
+    tags
+}
+
+fn collect_tags(document: &Value, member: &Pointer, tags: &mut BTreeSet<Pointer>, depth: usize) {
+    // A schema that is a member of itself has no tag that lies deeper than this.
+    if depth > 16 {
+        return;
+    }
+    let Some((place, schema)) = locate(document, member) else {
+        return;
+    };
+    for name in schema
+        .get("properties")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name)
+    {
+        let Some((place, property)) = locate(document, &place.join("properties").join(name)) else {
+            continue;
+        };
+        let single = property
+            .get("enum")
+            .and_then(Value::as_array)
+            .is_some_and(|values| values.len() == 1);
+        if single && is_string_enum(property) {
+            tags.insert(place);
+        }
+    }
+    for index in 0..schema
+        .get("allOf")
+        .and_then(Value::as_array)
+        .map_or(0, Vec::len)
+    {
+        collect_tags(document, &place.join("allOf").join(index), tags, depth + 1);
+    }
+}
+
+/// The object at a place, and its own place, after references.
+fn locate<'a>(document: &'a Value, place: &Pointer) -> Option<(Pointer, &'a Value)> {
+    let mut place = place.clone();
+    for _ in 0..64 {
+        let value = document.pointer(place.as_str())?;
+        match value.get("$ref").and_then(Value::as_str) {
+            Some(reference) => place = Pointer::from_ref(reference)?,
+            None => return Some((place, value)),
+        }
+    }
+    None
+}
