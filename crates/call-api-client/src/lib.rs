@@ -18,6 +18,7 @@
 //! # }
 //! ```
 
+mod decode;
 #[rustfmt::skip]
 #[allow(clippy::all, reason = "generated")]
 mod generated;

@@ -14,6 +14,8 @@ use progenitor::{GenerationSettings, Generator, HooksMode, InterfaceStyle};
 use quote::quote;
 use serde_json::{Map, Value, json};
 
+use super::names;
+use super::polish::responses;
 use super::walk::{self, Kind};
 use crate::pointer::Pointer;
 use crate::problem::Finding;
@@ -26,7 +28,8 @@ pub const PROGENITOR_VERSION: &str = "0.15.1";
 /// # Errors
 /// The schemas or operations that progenitor can't turn into Rust, each with what it said.
 pub fn generate(document: &Value) -> Result<syn::File, Vec<Finding>> {
-    attempt(document).map_err(|cause| isolate(document, &cause))
+    let document = responses::with_probes(document);
+    attempt(&document).map_err(|cause| isolate(&document, &cause))
 }
 
 fn settings() -> GenerationSettings {
@@ -133,14 +136,22 @@ fn isolate(document: &Value, cause: &str) -> Vec<Finding> {
         within.is_disjoint(&places)
     });
     if failing.is_empty() {
-        for operation in walk::operations(document) {
+        let operations = walk::operations(document);
+        for operation in &operations {
             if let Err(cause) = attempt(&cut(document, std::slice::from_ref(&operation.pointer))) {
+                // A probe stands for the operation whose body it asks for.
+                let real = responses::probed(operation.path).and_then(|method| {
+                    operations
+                        .iter()
+                        .find(|real| real.id().is_some_and(|id| names::method_name(id) == method))
+                });
+                let operation = real.unwrap_or(operation);
                 let what = format!(
                     "the operation `{} {}`",
                     operation.method.to_uppercase(),
                     operation.path
                 );
-                failing.push((operation.pointer, what, cause));
+                failing.push((operation.pointer.clone(), what, cause));
             }
         }
     }

@@ -6,6 +6,7 @@
 
 mod enums;
 mod operations;
+mod responses;
 mod schemas;
 
 use serde_json::Value;
@@ -49,7 +50,7 @@ impl Changes {
 }
 
 /// The rules, in the order in which they are applied.
-pub const RULES: [Rule; 3] = [
+pub const RULES: &[Rule] = &[
     Rule {
         name: "short-operation-ids",
         reason: "FastAPI's default operationId repeats path and method, which no caller wants to type",
@@ -61,9 +62,25 @@ pub const RULES: [Rule; 3] = [
         apply: schemas::open_objects,
     },
     Rule {
+        name: "one-media-type",
+        reason: "a response is decoded as one media type; progenitor takes `+json` for a stream of bytes",
+        apply: responses::one_media_type,
+    },
+    Rule {
+        name: "named-bodies",
+        reason: "bodies that mean the same are one type, and one that stands inline gets a name by its place",
+        apply: responses::named_bodies,
+    },
+    Rule {
         name: "named-enums",
         reason: "an enum that stands inline gets a name by its place, so that it can be kept open to unknown values",
         apply: enums::named_enums,
+    },
+    // The last one: it copies schemas to where no other rule looks.
+    Rule {
+        name: "responses-by-status",
+        reason: "progenitor panics where the bodies of an operation differ; which is meant is decided by the status",
+        apply: responses::by_status,
     },
 ];
 
@@ -79,7 +96,7 @@ pub fn normalise(
     losses: &mut Vec<Loss>,
 ) -> Result<(Value, Applied), Vec<Finding>> {
     let mut applied = Applied::new();
-    for rule in &RULES {
+    for rule in RULES {
         let mut changes = Changes::default();
         (rule.apply)(&mut document, &mut changes);
         losses.append(&mut changes.losses);

@@ -7,6 +7,7 @@ mod docs;
 mod enums;
 mod markdown;
 mod order;
+pub(super) mod responses;
 mod split;
 mod structs;
 
@@ -41,6 +42,7 @@ pub fn polish(file: syn::File, original: &Value, normalised: &Value) -> Halves {
         &schema_names(normalised),
     );
     structs::extend(&mut halves.types);
+    responses::by_status(&mut halves.client, normalised);
     client::drop_constructors(&mut halves.client);
     client::drop_version_header(&mut halves.client);
     client::drop_prelude(&mut halves.client);

@@ -168,7 +168,7 @@ fn streamed(file: &syn::File) -> std::collections::BTreeSet<String> {
 }
 
 /// The id that a `send` hands to the hooks.
-fn operation_id(function: &syn::ImplItemFn) -> Option<String> {
+pub(super) fn operation_id(function: &syn::ImplItemFn) -> Option<String> {
     struct Find(Option<String>);
     impl<'ast> syn::visit::Visit<'ast> for Find {
         fn visit_field_value(&mut self, field: &'ast syn::FieldValue) {
