@@ -91,8 +91,13 @@ fn diagnose(input: &str, form: Form) -> NoUuid {
     if input.is_empty() || input.len() > LONGEST {
         return NoUuid::Length { found: input.len() };
     }
-    let braced = unbrace(input).map(|inner| (1, inner));
-    let wrapped = braced.or_else(|| Some((URN.len(), input.strip_prefix(URN)?)));
+    // What was taken for a form by its length has been unwrapped, or is not looked at as wrapped.
+    let wrapped = match form {
+        Form::Open => unbrace(input)
+            .map(|inner| (1, inner))
+            .or_else(|| Some((URN.len(), input.strip_prefix(URN)?))),
+        Form::Hyphenated => None,
+    };
     let hyphenated = form == Form::Hyphenated || wrapped.is_some();
     let (start, inner) = wrapped.unwrap_or((0, input));
 

@@ -68,6 +68,9 @@ IDS = [
     f"URN:UUID:{ID}", f"urn:UUID:{ID}", f"uuid:{ID}", f"urn:uuid:{{{ID}}}", f"{{urn:uuid:{ID}}}", f"{{{ID}", f"{ID}}}",
     f"({ID})", f"%22{ID}%22", f"{{{{{ID}}}}}", f"{{{ID.replace('-', '')}}}", f"urn:uuid:{ID.replace('-', '')}",
     f"%20{ID}", f"{ID}%20", f"{ID}%0A", f"{ID}%00",
+    # What is as long as one without what it is wrapped in.
+    f"{{{'3' * 34}}}", f"{{{'3' * 30}}}", f"{{{ID[:-2]}}}", f"urn:uuid:{'3' * 27}", f"urn:uuid:{ID[:-7]}",
+    f"{{urn:uuid:{'3' * 27}}}", f"urn:uuid:{{{'3' * 34}}}", f"{{{{{'3' * 34}}}}}",
     # What has groups of other lengths, or more, or fewer.
     f"{ID}0", ID[:-1], f"{ID}-", f"-{ID}", ID[:23], "3c90c3cc-0d44-4b50-88888dd25736052a",
     "3c90c3cc-0d444-b50-8888-8dd25736052a", "3c90c3c-c0d44-4b50-8888-8dd25736052a",
