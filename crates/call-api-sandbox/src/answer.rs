@@ -46,7 +46,7 @@ pub(crate) fn not_found() -> Response {
     detail(StatusCode::NOT_FOUND, "Not Found")
 }
 
-/// The path is a call's, and there is no such call.
+/// The path is a call's, and there is no such call. The words are the service's choice here too.
 pub(crate) fn call_not_found() -> Response {
     detail(StatusCode::NOT_FOUND, "Call not found")
 }
@@ -64,7 +64,7 @@ pub(crate) fn not_authenticated() -> Response {
 
 /// There is a Bearer token in the request, and it is another.
 ///
-/// FastAPI leaves the words to the service; these are its documentation's.
+/// FastAPI leaves the words to the service, and the reference doesn't tell its: these are common ones.
 pub(crate) fn wrong_token() -> Response {
     unauthorized("Invalid authentication credentials")
 }
