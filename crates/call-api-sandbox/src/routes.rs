@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::extract::{FromRequestParts, OriginalUri, Path, Request, State};
 use axum::handler::Handler;
 use axum::middleware::{self, Next};
 use axum::response::Response;
@@ -59,7 +59,7 @@ where
 }
 
 /// No operation's path: FastAPI sends those to the operation that have slashes too many at their end.
-async fn elsewhere(uri: Uri, headers: HeaderMap) -> Response {
+async fn elsewhere(uri: Uri, OriginalUri(original): OriginalUri, headers: HeaderMap) -> Response {
     let path = uri.path().trim_end_matches('/');
     let is_call = |path: &str| {
         path.strip_prefix("/v1/call/")
@@ -68,6 +68,9 @@ async fn elsewhere(uri: Uri, headers: HeaderMap) -> Response {
     if path == uri.path() || !is_call(path) {
         return answer::not_found();
     }
+    // What the sandbox is mounted under, if it is, has been cut off from its path.
+    let original = respell(&original).unwrap_or(original);
+    let prefix = original.path().strip_suffix(uri.path()).unwrap_or_default();
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let origin = host
         .map(|host| format!("http://{host}"))
@@ -76,7 +79,7 @@ async fn elsewhere(uri: Uri, headers: HeaderMap) -> Response {
         .query()
         .map(|query| format!("?{query}"))
         .unwrap_or_default();
-    match HeaderValue::try_from(format!("{origin}{path}{query}")) {
+    match HeaderValue::try_from(format!("{origin}{prefix}{path}{query}")) {
         Ok(location) => answer::redirect(location),
         Err(_) => answer::not_found(),
     }

@@ -1,0 +1,290 @@
+//! The sandbox in process, as tests and examples use it.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use call_api_sandbox::Sandbox;
+use call_api_types::{Call, CallStatus};
+use reqwest::{Client, StatusCode};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use uuid::Uuid;
+
+async fn get(sandbox: &Sandbox, id: Uuid) -> (StatusCode, String) {
+    let url = format!("{}/v1/call/{id}", sandbox.base_url());
+    let asked = Client::new().get(url).bearer_auth(sandbox.token());
+    let answer = asked.send().await.unwrap();
+    (answer.status(), answer.text().await.unwrap())
+}
+
+/// The example under another id, which is its number.
+fn numbered(number: u128, status: CallStatus) -> Call {
+    let mut call = Sandbox::example_call();
+    call.id = Uuid::from_u128(number);
+    call.status = status;
+    call
+}
+
+#[tokio::test]
+async fn the_example_is_served_with_its_properties_in_their_order() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let (status, text) = get(&sandbox, Sandbox::EXAMPLE_ID).await;
+    assert_eq!(status, 200);
+    // There is no space in the example's strings.
+    let wanted: String = Sandbox::EXAMPLE_JSON.split_whitespace().collect();
+    assert_eq!(text, wanted);
+    assert_eq!(
+        serde_json::from_str::<Call>(&text).unwrap(),
+        Sandbox::example_call()
+    );
+    assert_eq!(Sandbox::example_call().id, Sandbox::EXAMPLE_ID);
+}
+
+#[tokio::test]
+async fn calls_are_served_that_were_given_before_and_after_the_start() {
+    let builder = Sandbox::builder()
+        .call(numbered(1, CallStatus::Failed))
+        .calls((2..5).map(|number| numbered(number, CallStatus::NoAnswer)));
+    let sandbox = builder.start().await.unwrap();
+    assert_eq!(get(&sandbox, Uuid::from_u128(5)).await.0, 404);
+    sandbox.put(numbered(5, CallStatus::Completed));
+    sandbox.put(numbered(1, CallStatus::Unknown("on_hold".to_owned())));
+
+    let mut statuses = Vec::new();
+    for number in 1..6 {
+        let (_, text) = get(&sandbox, Uuid::from_u128(number)).await;
+        let call: Call = serde_json::from_str(&text).unwrap();
+        assert_eq!(call.id, Uuid::from_u128(number));
+        statuses.push(call.status.to_string());
+    }
+    assert_eq!(
+        statuses,
+        [
+            "on_hold",
+            "no_answer",
+            "no_answer",
+            "no_answer",
+            "completed"
+        ]
+    );
+    assert_eq!(get(&sandbox, Sandbox::EXAMPLE_ID).await.0, 200);
+}
+
+#[tokio::test]
+async fn json_is_served_as_it_was_given() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let json = r#"{"z": 1.50, "duration": null, "id": "00000000-0000-0000-0000-000000000007", "a b": [ "ñ \" " ]}"#;
+    let id = sandbox.put_json(json).unwrap();
+    assert_eq!(id, Uuid::from_u128(7));
+    let served =
+        r#"{"z":1.50,"duration":null,"id":"00000000-0000-0000-0000-000000000007","a b":["ñ \" "]}"#;
+    assert_eq!(get(&sandbox, id).await, (StatusCode::OK, served.to_owned()));
+    assert!(sandbox.put_json("{}").is_err());
+}
+
+#[tokio::test]
+async fn properties_that_are_none_are_absent_or_null_as_the_document_has_it() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let mut call = numbered(1, CallStatus::Dialing);
+    (
+        call.agent_id,
+        call.phone_id,
+        call.recording_url,
+        call.duration,
+    ) = (None, None, None, None);
+    sandbox.put(call.clone());
+    let (_, text) = get(&sandbox, call.id).await;
+    let value: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        (&value["agent_id"], &value["phone_id"]),
+        (&Value::Null, &Value::Null)
+    );
+    assert_eq!(value.as_object().unwrap().len(), 10);
+    assert_eq!(serde_json::from_str::<Call>(&text).unwrap(), call);
+}
+
+#[tokio::test]
+async fn requests_are_logged_as_they_came_but_for_the_token() {
+    let sandbox = Sandbox::builder()
+        .token("canary-51c0")
+        .start()
+        .await
+        .unwrap();
+    let url = format!("{}/v1/c%61ll/x?a=%62&c", sandbox.base_url());
+    let asked = Client::new()
+        .post(url)
+        .bearer_auth("canary-51c0")
+        .header("x-mine", "kept");
+    assert_eq!(asked.send().await.unwrap().status(), 405);
+    get(&sandbox, Sandbox::EXAMPLE_ID).await;
+
+    let requests = sandbox.requests();
+    assert_eq!(requests.len(), 2);
+    assert_eq!(requests[0].method, "POST");
+    assert_eq!(requests[0].path, "/v1/c%61ll/x");
+    assert_eq!(requests[0].query.as_deref(), Some("a=%62&c"));
+    assert_eq!(requests[0].headers["x-mine"], "kept");
+    assert_eq!(requests[0].headers["authorization"], "Bearer [redacted]");
+    assert_eq!(
+        requests[1].path,
+        format!("/v1/call/{}", Sandbox::EXAMPLE_ID)
+    );
+    assert_eq!(requests[1].query, None);
+    let debug = format!(
+        "{requests:?} {sandbox:?} {:?}",
+        Sandbox::builder().token("canary-51c0")
+    );
+    assert!(!debug.contains("canary-51c0"), "{debug}");
+}
+
+#[tokio::test]
+async fn after_a_shutdown_the_port_is_free() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let (address, url) = (sandbox.address(), sandbox.base_url().to_owned());
+    // One connection that never says a word, and one that is kept open: once that is answered, both were accepted.
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    let client = Client::new();
+    assert_eq!(client.get(&url).send().await.unwrap().status(), 404);
+
+    sandbox.shutdown().await;
+    assert!(client.get(&url).send().await.unwrap_err().is_connect());
+    assert_eq!(
+        silent.read(&mut [0]).await.unwrap(),
+        0,
+        "the silent connection was ended"
+    );
+    TcpListener::bind(address).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_does_not_wait_for_a_request_that_never_ends() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let mut unending = TcpStream::connect(sandbox.address()).await.unwrap();
+    unending
+        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HT")
+        .await
+        .unwrap();
+    // The second request has begun to arrive once the first is answered.
+    assert!(unending.read(&mut [0; 1024]).await.unwrap() > 0);
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn dropped_it_stops_listening() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let mut open = TcpStream::connect(sandbox.address()).await.unwrap();
+    open.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
+    assert!(open.read(&mut [0; 1024]).await.unwrap() > 0);
+    drop(sandbox);
+    assert_eq!(
+        open.read(&mut [0]).await.unwrap(),
+        0,
+        "the connection was ended"
+    );
+}
+
+#[tokio::test]
+async fn sandboxes_know_nothing_of_each_other() {
+    let (one, two) = (
+        Sandbox::start().await.unwrap(),
+        Sandbox::start().await.unwrap(),
+    );
+    assert_ne!(one.base_url(), two.base_url());
+    one.put(numbered(1, CallStatus::Dialing));
+    assert_eq!(get(&one, Uuid::from_u128(1)).await.0, 200);
+    assert_eq!(get(&two, Uuid::from_u128(1)).await.0, 404);
+    assert_eq!((one.requests().len(), two.requests().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn the_address_is_what_was_asked_for() {
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = taken.local_addr().unwrap();
+    let error = Sandbox::builder()
+        .listen(address)
+        .start()
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AddrInUse);
+    assert!(
+        error
+            .to_string()
+            .starts_with(&format!("cannot listen on {address}: ")),
+        "{error}"
+    );
+
+    drop(taken);
+    let sandbox = Sandbox::builder().listen(address).start().await.unwrap();
+    assert_eq!(sandbox.base_url(), format!("http://{address}"));
+    assert_eq!(sandbox.address(), address);
+}
+
+#[tokio::test]
+async fn beyond_loopback_it_needs_a_token_and_is_reached_through_loopback() {
+    let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    for listen in [everywhere, (Ipv6Addr::UNSPECIFIED, 0).into()] {
+        let error = Sandbox::builder().listen(listen).start().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    }
+    let builder = Sandbox::builder()
+        .listen(everywhere)
+        .token("a-token-of-mine");
+    let sandbox = builder.start().await.unwrap();
+    assert!(
+        sandbox.base_url().starts_with("http://127.0.0.1:"),
+        "{}",
+        sandbox.base_url()
+    );
+    assert_eq!(get(&sandbox, Sandbox::EXAMPLE_ID).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_token_that_no_header_can_carry_is_refused() {
+    for token in ["", "a b", "a\r\nx: y", "ñ"] {
+        let error = Sandbox::builder().token(token).start().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{token:?}");
+        assert!(!error.to_string().contains("x: y"), "{error}");
+        assert!(
+            Sandbox::builder().token(token).into_router().is_err(),
+            "{token:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn mounted_it_answers_under_its_prefix() {
+    let mounted = Sandbox::builder().into_router().unwrap();
+    let app = axum::Router::new().nest("/api", mounted);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+
+    let call = format!("{origin}/api/v1/call/{}", Sandbox::EXAMPLE_ID);
+    let ask = |url: String| {
+        Client::new()
+            .get(url)
+            .bearer_auth(Sandbox::DEFAULT_TOKEN)
+            .send()
+    };
+    assert_eq!(ask(call.clone()).await.unwrap().status(), 200);
+    assert_eq!(
+        ask(format!("{origin}/api/x"))
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap(),
+        r#"{"detail":"Not Found"}"#
+    );
+    // A redirect that knew nothing of the prefix would lead to a 404.
+    let redirected = ask(format!("{call}/")).await.unwrap();
+    assert_eq!(
+        (redirected.status(), redirected.url().as_str()),
+        (StatusCode::OK, call.as_str())
+    );
+}
