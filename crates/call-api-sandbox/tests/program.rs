@@ -4,7 +4,7 @@
 
 use std::io::Read;
 use std::net::TcpListener;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use call_api_sandbox::Sandbox;
 use serde_json::Value;
@@ -57,13 +57,19 @@ fn base_url(greeting: &str) -> &str {
     line.unwrap().split_once('=').unwrap().1
 }
 
-fn said(output: &Output) -> (Option<i32>, &str, &str) {
-    let text = |bytes| str::from_utf8(bytes).unwrap();
-    (
-        output.status.code(),
-        text(&output.stdout),
-        text(&output.stderr),
-    )
+/// What is left of a program that should end before it listens; one that does listen is ended, not waited for.
+fn refused(command: Command) -> (Option<i32>, String) {
+    let (mut running, greeting) = Running::start(command);
+    assert_eq!(greeting, "", "it listens");
+    let mut error = String::new();
+    running
+        .0
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut error)
+        .unwrap();
+    (running.0.wait().unwrap().code(), error)
 }
 
 #[tokio::test]
@@ -118,22 +124,22 @@ async fn a_token_of_ones_own_opens_it_and_is_not_printed() {
 fn a_taken_port_is_one_line_with_a_way_out() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let output = program(&["--listen", &address.to_string()])
-        .output()
-        .unwrap();
     let error = format!(
         "call-api-sandbox: cannot listen on {address}: another program has this port; \
          end it, or take a free one: --listen 127.0.0.1:0\n"
     );
-    assert_eq!(said(&output), (Some(1), "", error.as_str()));
+    let address = address.to_string();
+    assert_eq!(refused(program(&["--listen", &address])), (Some(1), error));
 }
 
 #[test]
 fn beyond_loopback_it_asks_for_a_token() {
-    let output = program(&["--listen", "0.0.0.0:0"]).output().unwrap();
     let error = "call-api-sandbox: others could reach 0.0.0.0:0, and everybody knows the default token; \
                  give the sandbox a token of your own, in CALL_API_SANDBOX_TOKEN\n";
-    assert_eq!(said(&output), (Some(1), "", error));
+    assert_eq!(
+        refused(program(&["--listen", "0.0.0.0:0"])),
+        (Some(1), error.to_owned())
+    );
 }
 
 #[test]
@@ -145,28 +151,25 @@ fn a_token_that_no_header_can_carry_is_refused() {
             "has a space or a character that is not ASCII; give it another",
         ),
     ] {
-        let output = program(&["--listen", "127.0.0.1:0"])
-            .env(TOKEN, token)
-            .output()
-            .unwrap();
+        let mut command = program(&["--listen", "127.0.0.1:0"]);
+        command.env(TOKEN, token);
         let error =
             format!("call-api-sandbox: the sandbox's token {why}, in CALL_API_SANDBOX_TOKEN\n");
-        assert_eq!(said(&output), (Some(1), "", error.as_str()));
+        assert_eq!(refused(command), (Some(1), error));
     }
 }
 
 #[test]
 fn a_wrong_argument_is_another_exit_code() {
-    let output = program(&["--lisen"]).output().unwrap();
     let error = "call-api-sandbox: unexpected argument `--lisen`; see `--help`\n";
-    assert_eq!(said(&output), (Some(2), "", error));
+    assert_eq!(refused(program(&["--lisen"])), (Some(2), error.to_owned()));
 }
 
 #[test]
 fn help_is_no_failure() {
     let output = program(&["--help"]).output().unwrap();
-    let (code, help, error) = said(&output);
-    assert_eq!((code, error), (Some(0), ""));
+    assert!(output.status.success() && output.stderr.is_empty());
+    let help = str::from_utf8(&output.stdout).unwrap();
     assert!(
         help.contains("--listen ADDRESS") && help.contains(TOKEN),
         "{help}"
