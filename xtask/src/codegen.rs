@@ -42,6 +42,8 @@ pub struct Options {
     pub mode: Mode,
     /// Whether the differences of stale files are shown.
     pub diff: bool,
+    /// Whether a schema or operation that defeats the generator is an error, instead of being left out and reported.
+    pub strict: bool,
     /// Whether every place that a rule changed, and every loss, is listed.
     pub verbose: bool,
 }
@@ -55,6 +57,7 @@ impl Options {
             out: None,
             mode: Mode::Write,
             diff: true,
+            strict: false,
             verbose: false,
         }
     }
@@ -93,7 +96,7 @@ pub struct Generated {
 ///
 /// # Errors
 /// Everything that the failing step found.
-pub fn generate_all(source: Source) -> Result<Generated, Problems> {
+pub fn generate_all(source: Source, strict: bool) -> Result<Generated, Problems> {
     let in_file = |findings: Vec<crate::problem::Finding>| {
         Problems(
             findings
@@ -106,7 +109,14 @@ pub fn generate_all(source: Source) -> Result<Generated, Problems> {
     validate::validate(&source.document).map_err(in_file)?;
     let lowered = lower::lower(source.document.clone(), &mut losses).map_err(in_file)?;
     let (normalised, applied) = normalise::normalise(lowered, &mut losses).map_err(in_file)?;
-    let file = generate::generate(&normalised).map_err(in_file)?;
+    let (file, normalised) = if strict {
+        (
+            generate::generate(&normalised).map_err(in_file)?,
+            normalised,
+        )
+    } else {
+        generate::generate_what_can_be(normalised, &mut losses).map_err(in_file)?
+    };
     let halves = polish::polish(file, &source.document, &normalised);
     let count = count::count(&source.document, &normalised, &halves).map_err(in_file)?;
     let plan = plan::plan(&source, &halves.types, &halves.client);
@@ -155,7 +165,7 @@ pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
     let generated = load::load(&spec, &shown, &label)
         .map_err(Problems::from)
         .and_then(|source| {
-            with_deep_stack(|| generate_all(source)).unwrap_or_else(|error| {
+            with_deep_stack(|| generate_all(source, options.strict)).unwrap_or_else(|error| {
                 let cause = error.to_string();
                 let remedy = "report it with the document".to_owned();
                 Err(Problem {

@@ -41,6 +41,9 @@ struct Codegen {
     /// Don't show how stale files differ.
     #[arg(long)]
     no_diff: bool,
+    /// Fail where a schema or an operation defeats the generator, instead of leaving it out and reporting it.
+    #[arg(long)]
+    strict: bool,
     /// List every place that a rule changed, and everything that the SDK doesn't honour.
     #[arg(long, short)]
     verbose: bool,
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         out: args.out,
         mode,
         diff: !args.no_diff,
+        strict: args.strict,
         verbose: args.verbose,
         ..Options::new(root())
     };

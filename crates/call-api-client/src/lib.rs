@@ -20,7 +20,7 @@
 
 mod decode;
 #[rustfmt::skip]
-#[allow(clippy::all, reason = "generated")]
+#[allow(clippy::all, dead_code, irrefutable_let_patterns, reason = "generated")]
 mod generated;
 mod hooks;
 

@@ -14,6 +14,7 @@ use progenitor::{GenerationSettings, Generator, HooksMode, InterfaceStyle};
 use quote::quote;
 use serde_json::{Map, Value, json};
 
+use super::loss::Loss;
 use super::names;
 use super::polish::responses;
 use super::walk::{self, Kind};
@@ -30,6 +31,65 @@ pub const PROGENITOR_VERSION: &str = "0.15.1";
 pub fn generate(document: &Value) -> Result<syn::File, Vec<Finding>> {
     let document = responses::with_probes(document);
     attempt(&document).map_err(|cause| isolate(&document, &cause))
+}
+
+/// Generates, and leaves out what defeats the generator, so that one bad schema doesn't cost the other thousand: such a
+/// schema is read as any JSON value, such an operation has no method. Each is noted as a loss. The answer has the
+/// document that was generated from.
+///
+/// # Errors
+/// What can't be left out: something that fails in the document as a whole.
+pub fn generate_what_can_be(
+    mut document: Value,
+    losses: &mut Vec<Loss>,
+) -> Result<(syn::File, Value), Vec<Finding>> {
+    // Each round leaves out at least one thing; what is found later is what the first ones hid.
+    for _ in 0..ROUNDS {
+        let findings = match generate(&document) {
+            Ok(file) => return Ok((file, document)),
+            Err(findings) => findings,
+        };
+        if findings
+            .iter()
+            .any(|finding| finding.pointer == Pointer::root())
+        {
+            return Err(findings);
+        }
+        for finding in findings {
+            leave_out(&mut document, &finding, losses);
+        }
+    }
+    generate(&document).map(|file| (file, document))
+}
+
+/// How often what defeats the generator is looked for.
+const ROUNDS: usize = 16;
+
+fn leave_out(document: &mut Value, finding: &Finding, losses: &mut Vec<Loss>) {
+    let tokens: Vec<_> = finding.pointer.tokens().collect();
+    let instead = match tokens.as_slice() {
+        [paths, path, method] if paths == "paths" => {
+            if let Some(item) = document
+                .get_mut(paths)
+                .and_then(|paths| paths.get_mut(path))
+                .and_then(Value::as_object_mut)
+            {
+                item.remove(method);
+            }
+            "the operation has no method"
+        }
+        _ => {
+            if let Some(schema) = document.pointer_mut(finding.pointer.as_str()) {
+                let description = schema.get("description").cloned();
+                *schema = json!({});
+                if let Some(description) = description {
+                    schema["description"] = description;
+                }
+            }
+            "it is read as any JSON value"
+        }
+    };
+    losses.push(Loss::new(&finding.pointer, finding.cause.clone(), instead));
 }
 
 fn settings() -> GenerationSettings {
@@ -165,7 +225,7 @@ fn isolate(document: &Value, cause: &str) -> Vec<Finding> {
 }
 
 /// The components that the objects at `roots` refer to, directly or not, and the roots.
-pub(super) fn closure(document: &Value, roots: &[Pointer]) -> BTreeSet<Pointer> {
+pub(in crate::codegen) fn closure(document: &Value, roots: &[Pointer]) -> BTreeSet<Pointer> {
     let mut reached: BTreeSet<Pointer> = BTreeSet::new();
     let mut waiting: Vec<Pointer> = roots.to_vec();
     while let Some(place) = waiting.pop() {
@@ -207,7 +267,7 @@ fn kind_of(place: &Pointer) -> Kind {
 }
 
 /// The document with nothing but the objects at `roots` and what they refer to.
-pub(super) fn cut(document: &Value, roots: &[Pointer]) -> Value {
+fn cut(document: &Value, roots: &[Pointer]) -> Value {
     let mut small = json!({"openapi": document["openapi"], "info": document["info"], "paths": {}, "components": {}});
     for place in closure(document, roots) {
         let Some(value) = document.pointer(place.as_str()) else {
@@ -293,6 +353,34 @@ mod tests {
         });
         let schemas = json!({"A": {"type": "object"}, "B": {"type": "integer"}});
         assert_eq!(blamed(&document(schemas, paths)), ["/paths/~1bad/get"]);
+    }
+
+    #[test]
+    fn what_fails_is_left_out_and_the_rest_is_generated() {
+        let schemas = json!({
+            "Good": {"type": "object", "properties": {"bad": {"$ref": "#/components/schemas/Bad"}}},
+            "Bad": {"type": "object", "format": "uri-map"},
+        });
+        let multipart = json!({"content": {"multipart/form-data": {"schema": {"type": "object"}}}});
+        let paths = json!({
+            "/a": {"get": {"operationId": "a", "responses": {}}},
+            "/b": {"post": {"operationId": "b", "requestBody": multipart, "responses": {}}},
+        });
+        let mut losses = Vec::new();
+        let (_, document) = generate_what_can_be(document(schemas, paths), &mut losses).unwrap();
+        let lost: Vec<_> = losses
+            .iter()
+            .map(|loss| (loss.pointer.as_str(), loss.instead.as_str()))
+            .collect();
+        assert_eq!(
+            lost,
+            [
+                ("/components/schemas/Bad", "it is read as any JSON value"),
+                ("/paths/~1b/post", "the operation has no method"),
+            ]
+        );
+        assert_eq!(document["components"]["schemas"]["Bad"], json!({}));
+        assert_eq!(walk::operations(&document).len(), 1);
     }
 
     #[test]

@@ -139,6 +139,40 @@ pub fn for_place(document: &Value, place: &Pointer) -> String {
     join(&words)
 }
 
+/// A value that may consist of signs, in words: `>=` is `GreaterEqual`, an empty one `Empty`.
+pub fn spoken(value: &str) -> String {
+    let word = |sign: char| match sign {
+        '=' => "Equal",
+        '!' => "Not",
+        '<' => "Less",
+        '>' => "Greater",
+        '&' => "And",
+        '|' => "Or",
+        '+' => "Plus",
+        '-' => "Minus",
+        '*' => "Star",
+        '/' => "Slash",
+        '%' => "Percent",
+        '.' => "Dot",
+        ',' => "Comma",
+        '?' => "Question",
+        '#' => "Hash",
+        '@' => "At",
+        '~' => "Tilde",
+        '^' => "Caret",
+        '$' => "Dollar",
+        ' ' => "Space",
+        _ => "Sign",
+    };
+    if value.is_empty() {
+        "Empty".to_owned()
+    } else if value.chars().any(char::is_alphanumeric) {
+        value.to_owned()
+    } else {
+        value.chars().map(word).collect()
+    }
+}
+
 /// Joins words to a type name; where one begins as the one before it ends, the repetition is left out
 /// (`Contact` and `ContactType` are `ContactType`).
 pub fn join(words: &[String]) -> String {
@@ -166,6 +200,14 @@ mod tests {
         assert_eq!(method_name("getCall"), "get_call");
         assert_eq!(method_name("type"), "type_");
         assert_eq!(method_name("calls.list"), "calls_list");
+    }
+
+    #[test]
+    fn signs_are_spoken() {
+        assert_eq!(spoken(">="), "GreaterEqual");
+        assert_eq!(spoken("||"), "OrOr");
+        assert_eq!(spoken(""), "Empty");
+        assert_eq!(spoken("a-b"), "a-b");
     }
 
     #[test]

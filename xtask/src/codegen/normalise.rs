@@ -5,9 +5,12 @@
 //! document, as an `x-codegen` object of the operation: `polish` reads it there.
 
 mod enums;
+mod inline;
+mod merge;
 mod operations;
 mod responses;
 mod schemas;
+mod unions;
 
 use serde_json::Value;
 
@@ -62,6 +65,36 @@ pub const RULES: &[Rule] = &[
         apply: schemas::open_objects,
     },
     Rule {
+        name: "open-values",
+        reason: "a bound would turn each value that the service has come to allow into a decode error",
+        apply: schemas::open_values,
+    },
+    Rule {
+        name: "object-enums",
+        reason: "`type: object` with an enum of strings is a common generator's way to write a string",
+        apply: schemas::object_enums,
+    },
+    Rule {
+        name: "other-enums",
+        reason: "typify has an enum for strings only",
+        apply: schemas::other_enums,
+    },
+    Rule {
+        name: "fitting-formats",
+        reason: "a format that its type doesn't know makes typify panic",
+        apply: schemas::fitting_formats,
+    },
+    Rule {
+        name: "no-negations",
+        reason: "typify can say what a value is not for a few schemas only, and panics on the others",
+        apply: schemas::no_negations,
+    },
+    Rule {
+        name: "whole-schemas",
+        reason: "a list without `items` and an empty `allOf` mean something, and typify makes nothing of them",
+        apply: schemas::whole_schemas,
+    },
+    Rule {
         name: "one-media-type",
         reason: "a response is decoded as one media type; progenitor takes `+json` for a stream of bytes",
         apply: responses::one_media_type,
@@ -72,9 +105,44 @@ pub const RULES: &[Rule] = &[
         apply: responses::named_bodies,
     },
     Rule {
+        name: "unions-by-tag",
+        reason: "typify ignores discriminators, and takes the first member of a union that fits",
+        apply: unions::by_tag,
+    },
+    Rule {
+        name: "named-schemas",
+        reason: "typify gives two inline schemas of one title one name, and names others by numbers that shift",
+        apply: inline::named_schemas,
+    },
+    Rule {
+        name: "merged-objects",
+        reason: "typify panics on some of what `allOf` composes, and makes second types of others",
+        apply: merge::merged_objects,
+    },
+    Rule {
+        name: "distinct-properties",
+        reason: "typify makes one field twice of two properties that differ in signs or case only",
+        apply: schemas::distinct_properties,
+    },
+    Rule {
+        name: "no-titles",
+        reason: "typify names a type by its title where it finds no other name",
+        apply: inline::no_titles,
+    },
+    Rule {
         name: "named-enums",
         reason: "an enum that stands inline gets a name by its place, so that it can be kept open to unknown values",
         apply: enums::named_enums,
+    },
+    Rule {
+        name: "speakable-enums",
+        reason: "values that are signs, empty, or differ in case only make no names of their own",
+        apply: enums::speakable_enums,
+    },
+    Rule {
+        name: "fitting-defaults",
+        reason: "a default that is no value of its schema fails the whole of it",
+        apply: schemas::fitting_defaults,
     },
     // The last one: it copies schemas to where no other rule looks.
     Rule {
@@ -222,7 +290,7 @@ mod tests {
                 }},
                 "CallStatus": {"type": "object"},
                 "Named": {"type": "string", "enum": ["x"]},
-                "Event": {"oneOf": [{"$ref": "#/components/schemas/Begun"}, {"$ref": "#/components/schemas/Ended"}]},
+                "Event": {"oneOf": [{"$ref": "#/components/schemas/Begun"}, {"$ref": "#/components/schemas/Ended"}, {"type": "string"}]},
                 "Begun": {"properties": {"type": {"type": "string", "enum": ["begun"]}}},
                 "Ended": {"allOf": [{"properties": {"type": {"$ref": "#/components/schemas/EndedTag"}}}]},
                 "EndedTag": {"type": "string", "enum": ["ended"]},

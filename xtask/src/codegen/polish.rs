@@ -10,6 +10,7 @@ mod order;
 pub(super) mod responses;
 mod split;
 mod structs;
+mod unions;
 
 use std::collections::BTreeSet;
 
@@ -36,11 +37,14 @@ pub struct Halves {
 pub fn polish(file: syn::File, original: &Value, normalised: &Value) -> Halves {
     let mut halves = split::split(file);
     order::restore(&mut halves.types, normalised, original);
+    unions::by_tag(&mut halves.types, normalised);
+    enums::restore_values(&mut halves.types, normalised);
     enums::open(
         &mut halves.types,
         &closed_enums(normalised),
         &schema_names(normalised),
     );
+    structs::restore_names(&mut halves.types, normalised);
     structs::extend(&mut halves.types);
     responses::by_status(&mut halves.client, normalised);
     client::drop_constructors(&mut halves.client);

@@ -19,7 +19,7 @@ const TYPES_LIB: &str = "\
 mod open_enum;
 
 #[rustfmt::skip]
-#[allow(clippy::all, reason = \"generated\")]
+#[allow(clippy::all, dead_code, irrefutable_let_patterns, reason = \"generated\")]
 mod generated;
 
 pub use generated::*;

@@ -127,7 +127,7 @@ fn collect_tags(document: &Value, member: &Pointer, tags: &mut BTreeSet<Pointer>
 }
 
 /// The object at a place, and its own place, after references.
-fn locate<'a>(document: &'a Value, place: &Pointer) -> Option<(Pointer, &'a Value)> {
+pub(super) fn locate<'a>(document: &'a Value, place: &Pointer) -> Option<(Pointer, &'a Value)> {
     let mut place = place.clone();
     for _ in 0..64 {
         let value = document.pointer(place.as_str())?;
@@ -137,4 +137,50 @@ fn locate<'a>(document: &'a Value, place: &Pointer) -> Option<(Pointer, &'a Valu
         }
     }
     None
+}
+
+/// A name for each variant where the values give none of their own: signs, an empty string, or words that differ only in
+/// case. The document then lists the names, and an `x-codegen` object beside them the values.
+pub(super) fn speakable_enums(document: &mut Value, changes: &mut Changes) {
+    let Some(schemas) = document
+        .pointer_mut("/components/schemas")
+        .and_then(Value::as_object_mut)
+    else {
+        return;
+    };
+    for (name, schema) in schemas {
+        if !is_string_enum(schema) {
+            continue;
+        }
+        let values: Vec<String> = schema["enum"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect();
+        let mut distinct: BTreeSet<String> = BTreeSet::new();
+        let plain = values.iter().all(|value| {
+            value.chars().any(char::is_alphanumeric) && distinct.insert(names::type_name(value))
+        });
+        if plain {
+            continue;
+        }
+        let mut taken = BTreeSet::new();
+        let mut named = serde_json::Map::new();
+        for value in &values {
+            // A value that is listed twice is one.
+            if !named.values().any(|other| other == value) {
+                let spoken = names::unique(&names::spoken(value), &mut taken);
+                named.insert(names::type_name(&spoken), json!(value));
+            }
+        }
+        schema["enum"] = named.keys().map(|name| json!(name)).collect();
+        schema["x-codegen"] = json!({"values": named});
+        changes.at(&Pointer::root()
+            .join("components")
+            .join("schemas")
+            .join(name)
+            .join("enum"));
+    }
 }

@@ -125,6 +125,8 @@ pub(super) fn one_media_type(document: &mut Value, changes: &mut Changes) {
 fn all_responses(document: &Value) -> Vec<(Pointer, Map<String, Value>)> {
     walk::operations(document)
         .into_iter()
+        // A WebSocket of Dropshot's: progenitor has rules of its own for it.
+        .filter(|operation| operation.object.get("x-dropshot-websocket").is_none())
         .map(|operation| {
             let responses = operation.object.get("responses").and_then(Value::as_object);
             (operation.pointer, responses.cloned().unwrap_or_default())

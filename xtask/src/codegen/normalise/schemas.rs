@@ -1,18 +1,531 @@
 //! Schemas: what typify would make too strict, or could make nothing of.
 
-use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
 
 use super::Changes;
+use crate::codegen::names;
 use crate::codegen::walk::{self, Kind};
+use crate::pointer::Pointer;
+
+/// Calls `change` for each schema that is an object.
+fn each_schema(document: &mut Value, mut change: impl FnMut(&Pointer, &mut Map<String, Value>)) {
+    walk::walk_mut(document, &mut |kind, pointer, value| {
+        if let (Kind::Schema, Some(object)) = (kind, value.as_object_mut()) {
+            change(pointer, object);
+        }
+    });
+}
 
 /// typify makes `additionalProperties: false` a `deny_unknown_fields`.
 pub(super) fn open_objects(document: &mut Value, changes: &mut Changes) {
-    walk::walk_mut(document, &mut |kind, pointer, value| {
-        if let (Kind::Schema, Some(object)) = (kind, value.as_object_mut())
-            && object.get("additionalProperties") == Some(&json!(false))
-        {
+    each_schema(document, |pointer, object| {
+        if object.get("additionalProperties") == Some(&json!(false)) {
             object.remove("additionalProperties");
             changes.at(&pointer.join("additionalProperties"));
         }
     });
+}
+
+/// Bounds are the service's to check: typify makes types of them that refuse what is beyond, so that one value that the
+/// service has come to allow costs the whole response.
+pub(super) fn open_values(document: &mut Value, changes: &mut Changes) {
+    const BOUNDS: [&str; 13] = [
+        "pattern",
+        "minLength",
+        "maxLength",
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "multipleOf",
+        "minItems",
+        "maxItems",
+        "uniqueItems",
+        "minProperties",
+        "maxProperties",
+    ];
+    each_schema(document, |pointer, object| {
+        for bound in BOUNDS {
+            let Some(value) = object.get(bound) else {
+                continue;
+            };
+            // A lower bound of zero is how an unsigned integer is written down.
+            if bound == "minimum"
+                && value.as_f64() == Some(0.0)
+                && object.get("type") == Some(&json!("integer"))
+                && object.contains_key("format")
+            {
+                continue;
+            }
+            object.remove(bound);
+            let place = pointer.join(bound);
+            changes.at(&place);
+            changes.lost(&place, format!("`{bound}`"), "the service checks it");
+        }
+    });
+}
+
+/// `type: object` with an enum of strings is a common generator's way to write a string.
+pub(super) fn object_enums(document: &mut Value, changes: &mut Changes) {
+    each_schema(document, |pointer, object| {
+        let strings = object
+            .get("enum")
+            .and_then(Value::as_array)
+            .is_some_and(|values| !values.is_empty() && values.iter().all(Value::is_string));
+        if strings && object.get("type").is_some_and(|name| name != "string") {
+            object.insert("type".to_owned(), json!("string"));
+            changes.at(&pointer.join("type"));
+        }
+    });
+}
+
+/// An enum of anything but strings has no Rust enum; its type alone is kept.
+pub(super) fn other_enums(document: &mut Value, changes: &mut Changes) {
+    each_schema(document, |pointer, object| {
+        let Some(values) = object.get("enum").and_then(Value::as_array).cloned() else {
+            return;
+        };
+        let strings = values.iter().all(Value::is_string);
+        if (strings && !values.is_empty()) || values == [Value::Null] {
+            return;
+        }
+        object.remove("enum");
+        let kinds = |test: fn(&Value) -> bool| values.iter().all(test);
+        if !object.contains_key("type") {
+            let name = if kinds(Value::is_boolean) {
+                Some("boolean")
+            } else if kinds(|value| value.is_i64() || value.is_u64()) {
+                Some("integer")
+            } else if kinds(Value::is_number) {
+                Some("number")
+            } else {
+                None
+            };
+            if let Some(name) = name {
+                object.insert("type".to_owned(), json!(name));
+            }
+        } else if object.get("type") == Some(&json!("string")) {
+            // Values of several types: no one type holds them all.
+            object.remove("type");
+        }
+        let place = pointer.join("enum");
+        changes.at(&place);
+        changes.lost(
+            &place,
+            "the list of values",
+            "any value of the type is accepted",
+        );
+    });
+}
+
+/// A format that its type doesn't know defeats typify; without a type, one that only strings have names the type.
+pub(super) fn fitting_formats(document: &mut Value, changes: &mut Changes) {
+    const STRINGS: [&str; 9] = [
+        "uuid",
+        "date",
+        "date-time",
+        "uri",
+        "email",
+        "byte",
+        "binary",
+        "password",
+        "hostname",
+    ];
+    each_schema(document, |pointer, object| {
+        let Some(format) = object
+            .get("format")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+        else {
+            object.retain(|key, value| key != "format" || value.is_string());
+            return;
+        };
+        let fits = match object.get("type").and_then(Value::as_str) {
+            Some("string") => true,
+            Some("integer") => [
+                "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "uint",
+                "int",
+            ]
+            .contains(&format.as_str()),
+            Some("number") => ["float", "double"].contains(&format.as_str()),
+            None if STRINGS.contains(&format.as_str())
+                && object.keys().all(|key| !is_shape(key)) =>
+            {
+                object.insert("type".to_owned(), json!("string"));
+                changes.at(&pointer.join("format"));
+                true
+            }
+            _ => false,
+        };
+        if !fits {
+            object.remove("format");
+            let place = pointer.join("format");
+            changes.at(&place);
+            changes.lost(
+                &place,
+                format!("the format `{format}`"),
+                "the type alone is read",
+            );
+        }
+    });
+}
+
+/// Keywords that say what a value consists of.
+fn is_shape(keyword: &str) -> bool {
+    [
+        "type",
+        "$ref",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "properties",
+        "items",
+        "enum",
+        "not",
+    ]
+    .contains(&keyword)
+}
+
+/// typify can only sometimes say what a value is not.
+pub(super) fn no_negations(document: &mut Value, changes: &mut Changes) {
+    each_schema(document, |pointer, object| {
+        if object.remove("not").is_some() {
+            let place = pointer.join("not");
+            changes.at(&place);
+            changes.lost(&place, "`not`", "what it excludes is accepted");
+        }
+    });
+}
+
+/// A list that doesn't say of what, and an `allOf`, `anyOf` or `oneOf` of nothing.
+pub(super) fn whole_schemas(document: &mut Value, changes: &mut Changes) {
+    each_schema(document, |pointer, object| {
+        if object.get("type") == Some(&json!("array")) && !object.contains_key("items") {
+            object.insert("items".to_owned(), json!({}));
+            changes.at(&pointer.join("items"));
+        }
+        for combinator in ["allOf", "anyOf", "oneOf"] {
+            if object.get(combinator) == Some(&json!([])) {
+                object.remove(combinator);
+                changes.at(&pointer.join(combinator));
+            }
+        }
+    });
+}
+
+/// Two properties whose names become one field, such as `orgName` and `org_name`: the second one is shown to typify under
+/// another name, and an `x-codegen` object beside them keeps the real one for `polish`.
+pub(super) fn distinct_properties(document: &mut Value, changes: &mut Changes) {
+    each_schema(document, |pointer, object| {
+        let Some(properties) = object.get("properties").and_then(Value::as_object) else {
+            return;
+        };
+        let mut taken = BTreeSet::new();
+        let mut renamed = Map::new();
+        for name in properties.keys() {
+            if taken.insert(names::method_name(name)) {
+                continue;
+            }
+            let free = (2..)
+                .map(|number| format!("{name}_{number}"))
+                .find(|other| taken.insert(names::method_name(other)));
+            if let Some(free) = free {
+                renamed.insert(free, json!(name));
+                changes.at(&pointer.join("properties").join(name));
+            }
+        }
+        if renamed.is_empty() {
+            return;
+        }
+        let new_name = |name: &str| {
+            renamed
+                .iter()
+                .find(|(_, old)| *old == name)
+                .map_or(name.to_owned(), |(new, _)| new.clone())
+        };
+        let properties = properties
+            .iter()
+            .map(|(name, schema)| (new_name(name), schema.clone()))
+            .collect();
+        object.insert("properties".to_owned(), Value::Object(properties));
+        if let Some(Value::Array(required)) = object.get_mut("required") {
+            for name in required {
+                if let Some(text) = name.as_str() {
+                    *name = json!(new_name(text));
+                }
+            }
+        }
+        object.insert("x-codegen".to_owned(), json!({"properties": renamed}));
+    });
+}
+
+/// A default that isn't a value of its own schema, or is more than typify can write down.
+pub(super) fn fitting_defaults(document: &mut Value, changes: &mut Changes) {
+    let whole = document.clone();
+    each_schema(document, |pointer, object| {
+        let Some(default) = object.get("default") else {
+            return;
+        };
+        let plain = match default {
+            Value::Array(values) => values.is_empty(),
+            Value::Object(values) => {
+                values.is_empty()
+                    && object.get("type") == Some(&json!("object"))
+                    && !object.contains_key("required")
+            }
+            Value::Null => false,
+            _ => true,
+        };
+        let schema = Value::Object(object.clone());
+        let scalar = walk::follow(&whole, &schema)
+            .is_some_and(|schema| schema.get("anyOf").is_none() && schema.get("oneOf").is_none());
+        if plain && scalar && fits(&whole, &schema, default, 0) {
+            return;
+        }
+        let was_null = default.is_null();
+        object.remove("default");
+        let place = pointer.join("default");
+        changes.at(&place);
+        // Absent and null are one where the property is nullable, so nothing is lost by that.
+        if !was_null {
+            changes.lost(&place, "the default", "an absent value stays absent");
+        }
+    });
+}
+
+/// Whether a value is of the schema, by types and enums; what is deeper than any sensible default is taken to be.
+fn fits(document: &Value, schema: &Value, value: &Value, depth: usize) -> bool {
+    let Some(schema) = walk::follow(document, schema) else {
+        return false;
+    };
+    if depth > 16 {
+        return true;
+    }
+    if value.is_null() && schema.get("nullable") == Some(&json!(true)) {
+        return true;
+    }
+    let of_type = match schema.get("type").and_then(Value::as_str) {
+        Some("string") => value.is_string(),
+        Some("integer") => value.is_i64() || value.is_u64(),
+        Some("number") => value.is_number(),
+        Some("boolean") => value.is_boolean(),
+        Some("array") => value.is_array(),
+        Some("object") => value.is_object(),
+        _ => true,
+    };
+    // A uuid or a date is parsed by typify, and by nobody here.
+    let parsed = matches!(
+        schema.get("format").and_then(Value::as_str),
+        Some("uuid" | "date" | "date-time" | "ipv4" | "ipv6" | "ip")
+    );
+    let listed = schema
+        .get("enum")
+        .and_then(Value::as_array)
+        .is_none_or(|values| values.contains(value));
+    let members = |key: &str| schema.get(key).and_then(Value::as_array);
+    let all = members("allOf").is_none_or(|all| {
+        all.iter()
+            .all(|member| fits(document, member, value, depth + 1))
+    });
+    of_type && !parsed && listed && all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Applies a rule to one schema; what is left of it, and where something was lost.
+    fn applied(rule: fn(&mut Value, &mut Changes), schema: Value) -> (Value, Vec<String>) {
+        let mut document = json!({"components": {"schemas": {
+            "Color": {"type": "string", "enum": ["red"]},
+            "It": schema,
+        }}});
+        let mut changes = Changes::default();
+        rule(&mut document, &mut changes);
+        let losses = changes.losses.iter().map(|loss| {
+            loss.pointer
+                .to_string()
+                .replace("/components/schemas/It", "")
+        });
+        (
+            document["components"]["schemas"]["It"].clone(),
+            losses.collect(),
+        )
+    }
+
+    #[track_caller]
+    fn becomes(rule: fn(&mut Value, &mut Changes), schema: Value, expected: Value, lost: &[&str]) {
+        assert_eq!(
+            applied(rule, schema),
+            (
+                expected,
+                lost.iter().map(|place| (*place).to_owned()).collect()
+            )
+        );
+    }
+
+    #[test]
+    fn bounds_are_the_service_s_to_check() {
+        becomes(
+            open_values,
+            json!({"type": "string", "minLength": 1, "pattern": "^a$", "description": "d"}),
+            json!({"type": "string", "description": "d"}),
+            &["/pattern", "/minLength"],
+        );
+        becomes(
+            open_values,
+            json!({"type": "integer", "format": "uint8", "minimum": 0, "maximum": 9}),
+            json!({"type": "integer", "format": "uint8", "minimum": 0}),
+            &["/maximum"],
+        );
+        // A property may be called like a bound.
+        let schema = json!({"properties": {"pattern": {"type": "string"}}});
+        becomes(open_values, schema.clone(), schema, &[]);
+    }
+
+    #[test]
+    fn enums_of_strings_are_strings_and_others_are_their_type() {
+        becomes(
+            object_enums,
+            json!({"type": "object", "enum": ["a"]}),
+            json!({"type": "string", "enum": ["a"]}),
+            &[],
+        );
+        becomes(
+            other_enums,
+            json!({"type": "integer", "enum": [1, 2]}),
+            json!({"type": "integer"}),
+            &["/enum"],
+        );
+        becomes(
+            other_enums,
+            json!({"enum": [true]}),
+            json!({"type": "boolean"}),
+            &["/enum"],
+        );
+        becomes(
+            other_enums,
+            json!({"enum": ["a", 1]}),
+            json!({}),
+            &["/enum"],
+        );
+        becomes(
+            other_enums,
+            json!({"type": "string", "enum": ["a", 1]}),
+            json!({}),
+            &["/enum"],
+        );
+        becomes(
+            other_enums,
+            json!({"enum": [null]}),
+            json!({"enum": [null]}),
+            &[],
+        );
+        becomes(
+            other_enums,
+            json!({"type": "string", "enum": ["a"]}),
+            json!({"type": "string", "enum": ["a"]}),
+            &[],
+        );
+    }
+
+    #[test]
+    fn formats_that_do_not_fit_go() {
+        becomes(
+            fitting_formats,
+            json!({"type": "object", "format": "uri-map"}),
+            json!({"type": "object"}),
+            &["/format"],
+        );
+        becomes(
+            fitting_formats,
+            json!({"type": "integer", "format": "date"}),
+            json!({"type": "integer"}),
+            &["/format"],
+        );
+        becomes(
+            fitting_formats,
+            json!({"format": "uuid"}),
+            json!({"format": "uuid", "type": "string"}),
+            &[],
+        );
+        becomes(
+            fitting_formats,
+            json!({"format": 7, "type": "string"}),
+            json!({"type": "string"}),
+            &[],
+        );
+        becomes(
+            fitting_formats,
+            json!({"type": "string", "format": "color"}),
+            json!({"type": "string", "format": "color"}),
+            &[],
+        );
+    }
+
+    #[test]
+    fn negations_go_and_gaps_are_filled() {
+        becomes(
+            no_negations,
+            json!({"type": "string", "not": {"enum": ["a"]}}),
+            json!({"type": "string"}),
+            &["/not"],
+        );
+        becomes(
+            whole_schemas,
+            json!({"type": "array"}),
+            json!({"type": "array", "items": {}}),
+            &[],
+        );
+        becomes(
+            whole_schemas,
+            json!({"type": "object", "allOf": []}),
+            json!({"type": "object"}),
+            &[],
+        );
+    }
+
+    #[test]
+    fn properties_that_become_one_field_are_kept_apart() {
+        becomes(
+            distinct_properties,
+            json!({"required": ["orgName"], "properties": {"org_name": {}, "orgName": {"type": "string"}, "Org-Name": {}}}),
+            json!({
+                "required": ["orgName_2"],
+                "properties": {"org_name": {}, "orgName_2": {"type": "string"}, "Org-Name_3": {}},
+                "x-codegen": {"properties": {"orgName_2": "orgName", "Org-Name_3": "Org-Name"}},
+            }),
+            &[],
+        );
+    }
+
+    #[test]
+    fn defaults_that_do_not_fit_go() {
+        for fitting in [
+            json!({"type": "string", "default": "a"}),
+            json!({"type": "array", "items": {}, "default": []}),
+            json!({"allOf": [{"$ref": "#/components/schemas/Color"}], "default": "red"}),
+        ] {
+            becomes(fitting_defaults, fitting.clone(), fitting, &[]);
+        }
+        for misfit in [
+            json!({"type": "string", "default": 1}),
+            json!({"type": "integer", "default": "1"}),
+            json!({"allOf": [{"$ref": "#/components/schemas/Color"}], "default": "blue"}),
+            json!({"type": "array", "items": {}, "default": [1]}),
+            json!({"type": "string", "format": "uuid", "default": "x"}),
+        ] {
+            let mut without = misfit.clone();
+            without.as_object_mut().unwrap().remove("default");
+            becomes(fitting_defaults, misfit, without, &["/default"]);
+        }
+        becomes(
+            fitting_defaults,
+            json!({"type": "string", "default": null}),
+            json!({"type": "string"}),
+            &[],
+        );
+    }
 }

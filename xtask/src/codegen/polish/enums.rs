@@ -3,9 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
 use syn::{Attribute, Fields, Item, ItemEnum, parse_quote};
 
 use super::order::implemented;
+use crate::codegen::{names, walk};
 
 /// The traits that are written anew for an open enum.
 const REPLACED: [&str; 4] = ["Display", "FromStr", "TryFrom", "From"];
@@ -38,6 +40,36 @@ pub(super) fn open(file: &mut syn::File, closed: &BTreeSet<String>, named: &BTre
     }
     file.items = items;
     drop_copy(file, &opened.into_keys().collect());
+}
+
+/// Puts the values back that the rule `speakable-enums` gave names to.
+pub(super) fn restore_values(file: &mut syn::File, document: &Value) {
+    let named: BTreeMap<String, &Value> = walk::schemas(document)
+        .filter_map(|(name, schema)| {
+            Some((
+                names::type_name(name),
+                schema.get("x-codegen")?.get("values")?,
+            ))
+        })
+        .collect();
+    for item in &mut file.items {
+        let Item::Enum(item) = item else { continue };
+        let Some(values) = named.get(&item.ident.to_string()) else {
+            continue;
+        };
+        for variant in &mut item.variants {
+            let Some(value) = values
+                .get(variant.ident.to_string())
+                .and_then(Value::as_str)
+            else {
+                continue;
+            };
+            variant
+                .attrs
+                .retain(|attribute| !attribute.path().is_ident("serde"));
+            variant.attrs.push(parse_quote!(#[serde(rename = #value)]));
+        }
+    }
 }
 
 fn implements(item: &syn::ItemImpl) -> Option<String> {

@@ -2,9 +2,47 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
 use syn::{Attribute, Fields, ImplItem, Item, parse_quote};
 
-use super::order::implemented;
+use super::order::{implemented, wire_name};
+use crate::codegen::{names, walk};
+
+/// Gives the fields back their names in JSON that the rule `distinct-properties` took from them.
+pub(super) fn restore_names(file: &mut syn::File, document: &Value) {
+    let renamed: BTreeMap<String, &Value> = walk::schemas(document)
+        .filter_map(|(name, schema)| {
+            Some((
+                names::type_name(name),
+                schema.get("x-codegen")?.get("properties")?,
+            ))
+        })
+        .collect();
+    for item in &mut file.items {
+        let Item::Struct(item) = item else { continue };
+        let Some(renamed) = renamed.get(&item.ident.to_string()) else {
+            continue;
+        };
+        for field in &mut item.fields {
+            let name = wire_name(field)
+                .and_then(|name| renamed.get(name))
+                .and_then(Value::as_str);
+            let Some(name) = name else { continue };
+            for attribute in field
+                .attrs
+                .iter_mut()
+                .filter(|attribute| attribute.path().is_ident("serde"))
+            {
+                type Words = syn::punctuated::Punctuated<syn::Meta, syn::Token![,]>;
+                if let Ok(words) = attribute.parse_args_with(Words::parse_terminated) {
+                    let others = words.iter().filter(|word| !word.path().is_ident("rename"));
+                    *attribute = parse_quote!(#[serde(#(#others),*)]);
+                }
+            }
+            field.attrs.push(parse_quote!(#[serde(rename = #name)]));
+        }
+    }
+}
 
 /// Marks the structs `#[non_exhaustive]`, and completes and documents their builders.
 pub(super) fn extend(file: &mut syn::File) {
@@ -96,6 +134,22 @@ fn builder(item: &mut Item, docs: &BTreeMap<(String, String), Vec<Attribute>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fields_get_their_names_back() {
+        let document = serde_json::json!({"components": {"schemas": {
+            "org": {"x-codegen": {"properties": {"orgName_2": "orgName"}}},
+        }}});
+        let mut file: syn::File = parse_quote! {
+            pub struct Org {
+                pub org_name: u8,
+                #[serde(rename = "orgName_2", default)]
+                pub org_name_2: u8,
+            }
+        };
+        restore_names(&mut file, &document);
+        insta::assert_snapshot!(prettyplease::unparse(&file));
+    }
 
     #[test]
     fn structs_are_non_exhaustive_and_builders_end_in_build() {

@@ -1,0 +1,226 @@
+//! `allOf`: an object that is composed of others is one object with all their properties.
+//!
+//! typify merges, too, but panics on what it finds contradictory, and makes new types of what has a name.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use super::Changes;
+use crate::codegen::walk;
+use crate::codegen::{lower, names};
+use crate::pointer::Pointer;
+
+/// What composes deeper than this composes itself.
+const DEEPEST: usize = 32;
+
+/// Merges each component that is composed of objects.
+pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
+    let composed: Vec<String> = walk::schemas(document)
+        .filter(|(_, schema)| {
+            schema
+                .get("allOf")
+                .and_then(Value::as_array)
+                .is_some_and(|members| members.len() > 1 || schema.get("properties").is_some())
+        })
+        .map(|(name, _)| name.clone())
+        .collect();
+    let mut taken = walk::schemas(document)
+        .map(|(name, _)| names::type_name(name))
+        .collect();
+    for name in composed {
+        let place = Pointer::root()
+            .join("components")
+            .join("schemas")
+            .join(&name);
+        let Some(schema) = document.pointer(place.as_str()).cloned() else {
+            continue;
+        };
+        let mut merge = Merge {
+            document,
+            taken: &mut taken,
+            new: Vec::new(),
+            clashes: Vec::new(),
+            owner: &name,
+        };
+        let Some(merged) = merge.object(&schema, 0) else {
+            continue;
+        };
+        let Merge { new, clashes, .. } = merge;
+        for property in clashes {
+            let what = format!("one of the two things that are said of the property `{property}`");
+            changes.lost(&place.join("allOf"), what, "the last one holds");
+        }
+        if let Some(at) = document.pointer_mut(place.as_str()) {
+            *at = Value::Object(merged);
+        }
+        if let Some(schemas) = lower::schemas_mut(document) {
+            schemas.extend(new);
+        }
+        changes.at(&place.join("allOf"));
+    }
+}
+
+struct Merge<'a> {
+    document: &'a Value,
+    taken: &'a mut BTreeSet<String>,
+    /// Components that came of merging two objects of one property.
+    new: Vec<(String, Value)>,
+    clashes: Vec<String>,
+    owner: &'a str,
+}
+
+impl Merge<'_> {
+    /// The object that the schema is composed to; `None` where a part of it is no object.
+    fn object(&mut self, schema: &Value, depth: usize) -> Option<Map<String, Value>> {
+        let schema = walk::follow(self.document, schema)?.as_object()?.clone();
+        let other = ["anyOf", "oneOf", "enum", "items", "x-codegen"]
+            .iter()
+            .any(|key| schema.contains_key(*key));
+        let is_object = schema.get("type").is_none_or(|name| name == "object");
+        if other || !is_object || depth > DEEPEST {
+            return None;
+        }
+        let mut merged = Map::new();
+        for member in schema
+            .get("allOf")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            let member = self.object(member, depth + 1)?;
+            self.add(&mut merged, member);
+        }
+        let own = schema
+            .into_iter()
+            .filter(|(key, _)| key != "allOf")
+            .collect();
+        self.add(&mut merged, own);
+        merged.insert("type".to_owned(), json!("object"));
+        Some(merged)
+    }
+
+    fn add(&mut self, merged: &mut Map<String, Value>, member: Map<String, Value>) {
+        for (key, value) in member {
+            match (key.as_str(), merged.get_mut(&key), value) {
+                ("properties", Some(Value::Object(properties)), Value::Object(more)) => {
+                    for (name, schema) in more {
+                        let both = match properties.get(&name) {
+                            Some(known) => self.property(&name, known, &schema),
+                            None => schema,
+                        };
+                        properties.insert(name, both);
+                    }
+                }
+                ("required", Some(Value::Array(required)), Value::Array(more)) => {
+                    for name in more {
+                        if !required.contains(&name) {
+                            required.push(name);
+                        }
+                    }
+                }
+                // What is said of the parts isn't said of the whole, but where the whole says nothing.
+                (_, _, value) => {
+                    merged.insert(key, value);
+                }
+            }
+        }
+    }
+
+    /// What two parts say of one property: where both are objects, all of it; else what the last one says, unless it says
+    /// nothing of what the value is.
+    fn property(&mut self, name: &str, known: &Value, new: &Value) -> Value {
+        let meaning = |schema: &Value| {
+            walk::follow(self.document, schema).map(super::responses::without_annotations)
+        };
+        let (old_meaning, new_meaning) = (meaning(known), meaning(new));
+        if old_meaning == new_meaning {
+            return new.clone();
+        }
+        let says_nothing = |meaning: &Option<Value>| *meaning == Some(json!({}));
+        if says_nothing(&new_meaning) {
+            return known.clone();
+        }
+        if says_nothing(&old_meaning) {
+            return new.clone();
+        }
+        let both = json!({"allOf": [unwrapped(known), unwrapped(new)]});
+        if let Some(merged) = self.object(&both, DEEPEST / 2)
+            && merged.contains_key("properties")
+        {
+            let words = [names::type_name(self.owner), names::type_name(name)];
+            let component = names::unique(&names::join(&words), self.taken);
+            let reference = Pointer::root()
+                .join("components")
+                .join("schemas")
+                .join(&component)
+                .to_ref();
+            self.new.push((component, Value::Object(merged)));
+            return json!({"$ref": reference});
+        }
+        self.clashes.push(name.to_owned());
+        new.clone()
+    }
+}
+
+/// A reference with annotations beside it is an `allOf` of one.
+fn unwrapped(schema: &Value) -> &Value {
+    match schema
+        .get("allOf")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+    {
+        Some([only]) => only,
+        _ => schema,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_composed_of_objects_is_one_object() {
+        let reference = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
+        let mut document = json!({"components": {"schemas": {
+            "Base": {"type": "object", "description": "base", "required": ["id"], "properties": {
+                "id": {"type": "string"}, "kind": {}, "links": reference("Links"), "size": {"type": "string"},
+            }},
+            "Links": {"type": "object", "properties": {"self": {"type": "string"}}},
+            "More": {"type": "object", "properties": {"next": {"type": "string"}}},
+            "Page": {
+                "description": "page",
+                "allOf": [reference("Base"), {"required": ["links"], "properties": {
+                    "links": {"description": "d", "allOf": [reference("More")]}, "id": {"type": "string", "description": "which"},
+                    "size": {"type": "integer"},
+                }}],
+                "properties": {"kind": {"type": "string"}},
+            },
+            "Alias": {"allOf": [reference("Base")]},
+            "Mixed": {"allOf": [reference("Base"), {"oneOf": [{"type": "string"}]}]},
+            "Circle": {"allOf": [reference("Circle"), reference("Base")]},
+        }}});
+        let before = document.clone();
+        let mut changes = Changes::default();
+        merged_objects(&mut document, &mut changes);
+        for untouched in ["Alias", "Mixed", "Circle", "Base"] {
+            assert_eq!(
+                document["components"]["schemas"][untouched],
+                before["components"]["schemas"][untouched]
+            );
+        }
+        insta::assert_json_snapshot!(json!({
+            "Page": document["components"]["schemas"]["Page"],
+            "PageLinks": document["components"]["schemas"]["PageLinks"],
+        }));
+        let losses: Vec<_> = changes
+            .losses
+            .iter()
+            .map(|loss| loss.what.clone())
+            .collect();
+        assert_eq!(
+            losses,
+            ["one of the two things that are said of the property `size`"]
+        );
+    }
+}
