@@ -315,11 +315,16 @@ fn has_io(error: &reqwest::Error, kinds: &[io::ErrorKind]) -> bool {
     })
 }
 
+/// The error and its causes, also those that an `io::Error` holds without counting them among its sources.
 fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
-    let mut next = Some(error);
-    std::iter::from_fn(move || {
-        let this = next?;
-        next = this.source();
-        Some(this)
+    std::iter::successors(Some(error), |this: &&'e (dyn Error + 'static)| {
+        let this: &'e (dyn Error + 'static) = *this;
+        match this
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+        {
+            Some(held) => Some(held),
+            None => this.source(),
+        }
     })
 }

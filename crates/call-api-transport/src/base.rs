@@ -150,3 +150,71 @@ fn hides_dot_segment(segment: &str) -> bool {
             .split(|byte| matches!(byte, b'/' | b'\\'))
             .any(|part| part == b"." || part == b"..")
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_taken_or_refused(text in ".{0,60}") {
+            let _ = Base::parse(&text, true);
+        }
+
+        /// Texts that are nearly base URLs, of which whatever is taken must be safe.
+        #[test]
+        fn what_is_taken_is_safe(
+            scheme in "(http|https|HTTP|ftp|file)",
+            separator in r"(://|:/|:|:\\\\|:///)",
+            user in "(|user@|user:pw@|@|:@)",
+            host in r"(localhost|127\.0\.0\.1|\[::1\]|a\.example|0|0x7f\.1|2130706433|localhost\.a\.example|LOCALHOST)",
+            tail in r"(|/|:80|:443/|/a/b/|/\.\./x|/%2e/|\?q|#f|/a//|:99999)",
+        ) {
+            let text = format!("{scheme}{separator}{user}{host}{tail}");
+            if let Ok(base) = Base::parse(&text, false) {
+                let url = Url::parse(base.as_str()).unwrap();
+                prop_assert!(url.username().is_empty() && url.password().is_none());
+                prop_assert!(url.query().is_none() && url.fragment().is_none());
+                prop_assert!(!base.as_str().ends_with('/'));
+                prop_assert_eq!(base.https, url.scheme() == "https");
+                let here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+                prop_assert!(url.scheme() == "https" || (url.scheme() == "http" && here), "{}", url);
+                prop_assert_eq!(base.loopback, here);
+            }
+        }
+
+        /// Whatever a parameter is, the request goes below the base URL in the operation's form, or is refused.
+        #[test]
+        fn no_parameter_leads_away(id in prop_oneof![".{0,12}", r"[./\\%2eEfF5cC]{0,12}"], encoded in any::<bool>()) {
+            let base = Base::parse("https://calls.example/api", false).unwrap();
+            let id = if encoded {
+                percent_encoding::utf8_percent_encode(&id, percent_encoding::NON_ALPHANUMERIC).to_string()
+            } else {
+                id
+            };
+            let text = format!("{}/v1/call/{id}", base.as_str());
+            let Ok(url) = Url::parse(&text) else { return Ok(()) };
+            if base.check(&url, "/v1/call/{id}").is_ok() {
+                let segments: Vec<_> = url.path_segments().unwrap().collect();
+                prop_assert_eq!(&segments[..3], ["api", "v1", "call"]);
+                prop_assert_eq!(segments.len(), 4);
+                let decoded: Vec<u8> = percent_decode_str(segments[3]).collect();
+                let dots = decoded.split(|byte| matches!(byte, b'/' | b'\\')).any(|part| part == b"." || part == b"..");
+                prop_assert!(!dots, "{}", url);
+            }
+        }
+    }
+
+    #[test]
+    fn dot_segments_are_known_in_every_form() {
+        for segment in [".", "..", "%2e", "%2E", ".%2e", "%2e.", "%2E%2e"] {
+            assert!(is_dot_segment(segment), "{segment}");
+        }
+        for segment in ["", "...", "a", ".a", "a.", "%2e%2e%2e", "%2f", "%2", "..a"] {
+            assert!(!is_dot_segment(segment), "{segment}");
+        }
+    }
+}

@@ -125,3 +125,36 @@ impl fmt::Debug for Unstalled {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Buffer, Bytes};
+
+    proptest! {
+        #[test]
+        fn what_is_kept_is_the_beginning_up_to_the_cap(
+            chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 0..8),
+            cap in 0_u64..60,
+        ) {
+            let whole: Vec<u8> = chunks.concat();
+            let mut buffer = Buffer::default();
+            let mut pushed = 0;
+            let mut over = false;
+            for chunk in &chunks {
+                pushed += chunk.len() as u64;
+                over = buffer.push(Bytes::copy_from_slice(chunk), cap).is_err();
+                prop_assert_eq!(over, pushed > cap);
+                if over {
+                    break;
+                }
+            }
+            prop_assert_eq!(buffer.seen, pushed);
+            let kept = buffer.into_bytes();
+            prop_assert!(whole.starts_with(&kept));
+            prop_assert_eq!(kept.len() as u64, pushed.min(cap));
+            prop_assert!(over || kept.len() == whole.len());
+        }
+    }
+}

@@ -264,14 +264,15 @@ impl fmt::Display for Failure {
                 "set the base URL to where the service is"
             }
         };
-        let mut last = None;
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            last = Some(error);
-            cause = error.source();
+        // Of an HTTP error the first cause says least and the last one most; a provider words its own.
+        let mut said = self.source();
+        while self.kind() != &FailureKind::TokenUnavailable
+            && let Some(deeper) = said.and_then(Error::source)
+        {
+            said = Some(deeper);
         }
-        if let Some(last) = last {
-            write!(f, ": {}", OneLine(last))?;
+        if let Some(said) = said {
+            write!(f, ": {}", OneLine(said))?;
         }
         let attempts = ledger.attempts().len();
         if attempts > 0 {

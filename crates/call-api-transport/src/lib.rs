@@ -41,6 +41,8 @@ mod attempt;
 mod base;
 mod body;
 mod budget;
+#[cfg(test)]
+mod budget_tests;
 mod builder;
 mod clock;
 mod exchange;

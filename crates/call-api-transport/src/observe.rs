@@ -75,7 +75,12 @@ mod with_tracing {
         }
     }
 
-    fn error_type(attempt: &Attempt) -> Option<&'static str> {
-        (attempt.outcome != Outcome::Success).then(|| attempt.outcome.name())
+    /// The status where there is an error status, else the name of the outcome.
+    fn error_type(attempt: &Attempt) -> Option<&str> {
+        match (attempt.outcome, &attempt.status) {
+            (Outcome::Success, _) => None,
+            (_, Some(status)) if status.as_u16() >= 400 => Some(status.as_str()),
+            (outcome, _) => Some(outcome.name()),
+        }
     }
 }

@@ -426,3 +426,203 @@ impl Situation<'_> {
         })
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
+mod tests {
+    use std::sync::Arc;
+
+    use http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn milliseconds(most: u64) -> impl Strategy<Value = Duration> {
+        (0..=most).prop_map(Duration::from_millis)
+    }
+
+    fn headers(name: &'static str, values: &[&[u8]]) -> HeaderMap {
+        let values = values
+            .iter()
+            .filter_map(|value| HeaderValue::from_bytes(value).ok());
+        values
+            .map(|value| (HeaderName::from_static(name), value))
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_wait_keeps_every_promise(
+            outcome in proptest::sample::select(&Outcome::ALL[..]),
+            (attempts, max_attempts, timeouts) in (1_u32..100, 0_u32..100, 0_u32..4),
+            (repeatable, body_is_stream) in any::<(bool, bool)>(),
+            retry_after in proptest::option::of(milliseconds(100_000)),
+            should_retry in any::<Option<bool>>(),
+            left in milliseconds(100_000),
+            (first, cap) in (milliseconds(10_000), milliseconds(20_000)),
+            chance in any::<f64>(),
+        ) {
+            let chance = Chance(Arc::new(move || chance));
+            let advice = Advice { retry_after, should_retry };
+            let backoff = Backoff { first, cap };
+            let situation = Situation {
+                outcome, attempts, max_attempts, timeouts, repeatable, body_is_stream, advice, left, backoff,
+                chance: &chance,
+            };
+            match situation.decide() {
+                Ok(wait) => {
+                    prop_assert!(wait.duration < left, "past the deadline");
+                    prop_assert!(attempts < max_attempts && !body_is_stream);
+                    prop_assert!(repeatable || outcome.never_left());
+                    prop_assert!(outcome != Outcome::Success && should_retry != Some(false) || outcome.never_left()
+                        || matches!(outcome, Outcome::Interrupted | Outcome::Truncated | Outcome::AttemptTimedOut));
+                    match retry_after {
+                        Some(asked) => prop_assert!(wait.duration >= asked && wait.duration <= asked + first / 2),
+                        None => prop_assert!(wait.duration <= cap, "above the cap"),
+                    }
+                }
+                Err(Stop::RetryAfterTooLong { retry_after: asked, left: told }) => {
+                    prop_assert!(asked >= left && told == left && retry_after == Some(asked));
+                }
+                Err(_) => {}
+            }
+        }
+
+        #[test]
+        fn any_header_gives_a_wait_or_none(values in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..3)) {
+            let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+            for name in ["retry-after", "retry-after-ms"] {
+                let read = retry_after(&headers(name, &values), || SystemTime::UNIX_EPOCH);
+                prop_assert!(read.is_none() || !values.is_empty());
+            }
+        }
+
+        #[test]
+        fn decimals_are_read_to_the_millisecond(millis in 0_u64..10_000_000) {
+            let text = format!("{}.{:03}", millis / 1000, millis % 1000);
+            prop_assert_eq!(decimal(&text, 1000), Some(Duration::from_millis(millis)));
+        }
+    }
+
+    #[test]
+    fn the_ceiling_doubles_up_to_the_cap() {
+        let backoff = Backoff {
+            first: Duration::from_millis(250),
+            cap: Duration::from_secs(8),
+        };
+        let ceilings: Vec<_> = (1..=7)
+            .map(|attempts| backoff.ceiling(attempts).as_millis())
+            .collect();
+        assert_eq!(ceilings, [250, 500, 1000, 2000, 4000, 8000, 8000]);
+        assert_eq!(backoff.ceiling(0).as_millis(), 250);
+        assert_eq!(backoff.ceiling(u32::MAX).as_millis(), 8000);
+    }
+
+    #[test]
+    fn decimals_are_rounded_up_and_nothing_else_is_taken() {
+        for (text, unit, wanted) in [
+            ("0", 1000, Some(0)),
+            ("1.5", 1000, Some(1500)),
+            ("1.0005", 1000, Some(1001)),
+            ("1.0000001", 1000, Some(1000)),
+            ("0.000001", 1000, Some(1)),
+            ("40", 1, Some(40)),
+            ("40.2", 1, Some(41)),
+            ("99999999999999999999", 1000, Some(u64::MAX)),
+            ("", 1000, None),
+            (".5", 1000, None),
+            ("5.", 1000, None),
+            ("-1", 1000, None),
+            ("+1", 1000, None),
+            ("1e3", 1000, None),
+            ("1.-5", 1000, None),
+            ("0x10", 1000, None),
+        ] {
+            assert_eq!(
+                decimal(text, unit),
+                wanted.map(Duration::from_millis),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn jitter_is_a_part_whatever_the_function_returns() {
+        let whole = Duration::from_secs(2);
+        for (returned, wanted) in [
+            (0.0, 0),
+            (0.25, 500),
+            (1.0, 2000),
+            (-3.0, 0),
+            (9.0, 2000),
+            (f64::NAN, 0),
+            (f64::INFINITY, 2000),
+        ] {
+            let part = Chance(Arc::new(move || returned)).part_of(whole);
+            assert_eq!(part.as_millis(), wanted, "{returned}");
+        }
+        let system = Chance::default();
+        let parts: Vec<_> = (0..100).map(|_| system.part_of(whole)).collect();
+        assert!(
+            parts.iter().all(|part| *part < whole) && parts.windows(2).any(|two| two[0] != two[1])
+        );
+    }
+
+    /// What is documented for metrics: names and reasons differ, and a cost is never nothing.
+    #[test]
+    fn the_table_is_whole() {
+        let names: std::collections::BTreeSet<_> =
+            Outcome::ALL.iter().map(|outcome| outcome.name()).collect();
+        let reasons: std::collections::BTreeSet<_> = Outcome::ALL
+            .iter()
+            .map(|outcome| outcome.reason())
+            .collect();
+        assert_eq!((names.len(), reasons.len()), (17, 17));
+        assert!(names.iter().chain(&reasons).all(|text| !text.is_empty()));
+        let transient: Vec<_> = Outcome::ALL
+            .into_iter()
+            .filter(|outcome| outcome.is_transient())
+            .collect();
+        use Outcome::*;
+        assert_eq!(
+            transient,
+            [
+                ConnectFailed,
+                ConnectTimedOut,
+                Interrupted,
+                Truncated,
+                AttemptTimedOut,
+                DeadlineReached,
+                RequestTimeout,
+                Throttled,
+                ServerError
+            ]
+        );
+        for outcome in Outcome::ALL {
+            assert_eq!(
+                outcome.cost(),
+                if outcome == Throttled { 5 } else { 14 },
+                "{outcome}"
+            );
+            assert_eq!(
+                outcome.never_left(),
+                matches!(outcome, ConnectFailed | ConnectTimedOut),
+                "{outcome}"
+            );
+        }
+    }
+
+    #[test]
+    fn durations_are_written_as_people_write_them() {
+        for (millis, wanted) in [
+            (0, "0 s"),
+            (1, "0.001 s"),
+            (250, "0.25 s"),
+            (1000, "1 s"),
+            (10_000, "10 s"),
+            (15_200, "15.2 s"),
+        ] {
+            assert_eq!(Seconds(Duration::from_millis(millis)).to_string(), wanted);
+        }
+    }
+}

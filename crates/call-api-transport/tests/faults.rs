@@ -3,7 +3,12 @@
 //! The table below is the source of `docs/faults.md`. After a change of it, `UPDATE_FAULTS=1 cargo test -p
 //! call-api-transport --test faults` writes that page anew; otherwise the test compares.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may"
+)]
 
 mod support;
 

@@ -1,7 +1,12 @@
 //! A server that says byte for byte what a test wants, and a clock that stands still until it is moved.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may"
+)]
 
 use std::collections::VecDeque;
 use std::future::Future;

@@ -1,0 +1,876 @@
+//! What the table of faults can't show: streams, dropped calls, tokens that change, many calls at once, and what others
+//! are told of it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may"
+)]
+
+mod support;
+
+use std::future::Future;
+use std::io::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::time::Duration;
+
+use call_api_transport::{
+    Attempt, Auth, BoxError, CallOptions, Clock, FailureKind, Ledger, Observer, Operation, Outcome,
+    Phase, ResponseBody, Sleeping, Stalled, Stop, Token, TokenFile, Transport,
+};
+use http::HeaderValue;
+use static_assertions::{assert_impl_all, assert_not_impl_any};
+use support::{GET_CALL, SECRET, Server, Step, TestClock, all_words, answer, builder, get, send};
+
+// A token must not be printable, nor come out of its shell by any of the usual ways.
+assert_not_impl_any!(Token: std::fmt::Display, serde::Serialize, AsRef<str>, AsRef<[u8]>, Into<String>, std::ops::Deref);
+assert_impl_all!(Transport: Clone, Send, Sync, std::fmt::Debug);
+assert_impl_all!(call_api_transport::Failure: Clone, Send, Sync, std::error::Error);
+
+fn is_send<T: Send>(value: T) -> T {
+    value
+}
+
+const DOWNLOAD: Operation = Operation {
+    body: ResponseBody::Streamed,
+    ..GET_CALL
+};
+
+#[tokio::test]
+async fn a_streamed_body_has_no_cap_and_comes_as_it_is() {
+    let clock = TestClock::default();
+    let body = vec![b'x'; 3 << 20];
+    let server = Server::start(
+        &clock,
+        vec![answer(503, "", "busy"), answer(200, "", &body)],
+    )
+    .await;
+    let transport = builder(&server.url(), &clock).build().unwrap();
+    let (recorded, recording) = transport.recorded();
+    let response = is_send(recorded.execute(&DOWNLOAD, get(&transport, "7")))
+        .await
+        .unwrap();
+    assert_eq!(response.content_length(), Some(3 << 20));
+    let exchange = recording.take().unwrap();
+    assert!(exchange.body.is_empty() && !exchange.body_is_cut);
+    assert_eq!(exchange.ledger.attempts().len(), 2);
+    assert_eq!(response.bytes().await.unwrap(), body);
+}
+
+#[tokio::test]
+async fn a_streamed_body_may_take_long_but_not_stall() {
+    let clock = TestClock::default();
+    let head = send("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n");
+    let slow = [
+        Step::Pass(Duration::from_secs(14)),
+        Step::Send(b"abc".to_vec()),
+    ];
+    // The client looks at its timer when a part has come, so each wait is its own.
+    let script = [head, slow.to_vec(), slow.to_vec(), vec![Step::Stall]].concat();
+    let server = Server::start(&clock, vec![script]).await;
+    let transport = builder(&server.url(), &clock).build().unwrap();
+    let mut response = transport
+        .execute(&DOWNLOAD, get(&transport, "7?private"))
+        .await
+        .unwrap();
+    assert_eq!(response.chunk().await.unwrap().unwrap(), "abc");
+    assert_eq!(response.chunk().await.unwrap().unwrap(), "abc");
+    let error = response.chunk().await.unwrap_err();
+    let words = all_words(&error);
+    let mut cause: &dyn std::error::Error = &error;
+    while !cause.is::<Stalled>() {
+        cause = cause.source().expect("one of the causes is the stall");
+    }
+    assert_eq!(
+        cause.to_string(),
+        "the body stalled: nothing came for 15000 ms"
+    );
+    assert!(!words.contains(SECRET), "{words}");
+    assert_eq!(clock.passed(), Duration::from_secs(14 + 14 + 15));
+}
+
+#[tokio::test]
+async fn an_error_response_of_a_streamed_operation_is_read() {
+    let clock = TestClock::default();
+    let server = Server::start(&clock, vec![answer(404, "", "no")]).await;
+    let transport = builder(&server.url(), &clock).build().unwrap();
+    let (recorded, recording) = transport.recorded();
+    recorded
+        .execute(&DOWNLOAD, get(&transport, "7"))
+        .await
+        .unwrap();
+    assert_eq!(recording.take().unwrap().body, "no");
+}
+
+#[tokio::test]
+async fn a_request_body_that_is_a_stream_is_sent_once() {
+    let clock = TestClock::default();
+    let server = Server::start(&clock, vec![vec![Step::Reset], answer(200, "", "")]).await;
+    let transport = builder(&server.url(), &clock).build().unwrap();
+    let mut request = get(&transport, "7");
+    let stream = http::Response::new(reqwest::Body::from("data"));
+    let stream = reqwest::Body::wrap(reqwest::Body::from(reqwest::Response::from(stream)));
+    request
+        .headers_mut()
+        .insert("content-length", HeaderValue::from_static("4"));
+    *request.body_mut() = Some(stream);
+    let failure = transport.execute(&GET_CALL, request).await.unwrap_err();
+    assert_eq!(*failure.ledger().stop(), Stop::BodyIsStream);
+    assert_eq!(server.requests().len(), 1);
+    assert!(
+        server.requests()[0].ends_with("data"),
+        "{:?}",
+        server.requests()
+    );
+    // One in memory is sent again.
+    let server = Server::start(&clock, vec![vec![Step::Reset], answer(200, "", "")]).await;
+    let transport = builder(&server.url(), &clock).build().unwrap();
+    let mut request = get(&transport, "7");
+    *request.body_mut() = Some("data".into());
+    transport.execute(&GET_CALL, request).await.unwrap();
+    assert!(
+        server
+            .requests()
+            .iter()
+            .all(|request| request.ends_with("data"))
+    );
+    assert_eq!(server.requests().len(), 2);
+}
+
+/// Polls a future so often, letting all else run in between, and drops it.
+async fn poll_and_drop(future: impl Future, times: usize) {
+    let mut future = Box::pin(future);
+    for _ in 0..times {
+        let ended =
+            std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready()))
+                .await;
+        assert!(!ended, "the call was over before it could be dropped");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// A clock on which nothing is ever over.
+#[derive(Default)]
+struct Frozen(TestClock);
+
+impl Clock for Frozen {
+    fn now(&self) -> std::time::Instant {
+        self.0.now()
+    }
+
+    fn sleep(&self, _: Duration) -> Sleeping<'_> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_leaves_nothing_behind() {
+    let clock = TestClock::default();
+    let short = || send("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc");
+    for (place, script) in [
+        ("head", vec![]),
+        ("body", short()),
+        ("wait", answer(503, "", "")),
+    ] {
+        let server =
+            Server::start(&clock, vec![[script, vec![]].concat(), answer(200, "", "")]).await;
+        let transport = builder(&server.url(), &clock)
+            .clock(Arc::new(Frozen::default()))
+            .build()
+            .unwrap();
+        let (recorded, recording) = transport.recorded();
+        poll_and_drop(recorded.execute(&GET_CALL, get(&transport, "7")), 3).await;
+        assert_eq!(server.requests().len(), 1, "{place}");
+        assert_eq!(transport.retry_budget_left(), 500, "{place}");
+        assert!(recording.take().is_none(), "{place}");
+        drop((recorded, recording));
+        let response = transport
+            .execute(&GET_CALL, get(&transport, "7"))
+            .await
+            .unwrap();
+        assert_eq!(response.status(), 200, "{place}");
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_retry_gives_back_what_it_took() {
+    let clock = TestClock::default();
+    let server = Server::start(&clock, vec![answer(503, "", ""), vec![]]).await;
+    let transport = builder(&server.url(), &clock).build().unwrap();
+    let during = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&during);
+    let watched = transport.clone();
+    let call = async {
+        let mut call = Box::pin(transport.execute(&GET_CALL, get(&transport, "7")));
+        std::future::poll_fn(|context| {
+            let poll = call.as_mut().poll(context);
+            seen.store(watched.retry_budget_left() as usize, Ordering::Relaxed);
+            poll
+        })
+        .await
+    };
+    poll_and_drop(call, 4).await;
+    assert_eq!(server.requests().len(), 2);
+    assert_eq!(
+        during.load(Ordering::Relaxed),
+        500 - 14,
+        "the retry was under way"
+    );
+    assert_eq!(transport.retry_budget_left(), 500);
+}
+
+#[tokio::test]
+async fn the_budget_pays_for_failed_retries_and_is_paid_by_successes() {
+    let clock = TestClock::default();
+    let ok = || answer(200, "", "");
+    let script = vec![
+        // Both retries fail, after a 503 and a 429.
+        answer(503, "", ""),
+        answer(429, "", ""),
+        answer(503, "", ""),
+        // The retry succeeds: what it took comes back.
+        answer(503, "", ""),
+        ok(),
+        // A first attempt that succeeds brings one.
+        ok(),
+        // The retry is answered with something final: the service is alive.
+        answer(503, "", ""),
+        answer(404, "", ""),
+    ];
+    let server = Server::start(&clock, script).await;
+    let transport = builder(&server.url(), &clock).build().unwrap();
+    for wanted in [500 - 14 - 5, 481, 482, 482] {
+        transport
+            .clone()
+            .execute(&GET_CALL, get(&transport, "7"))
+            .await
+            .unwrap();
+        assert_eq!(transport.retry_budget_left(), wanted);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_tasks_make_no_storm() {
+    let clock = TestClock::default();
+    let server = Server::start(&clock, vec![answer(503, "", "")]).await;
+    let transport = builder(&server.url(), &clock).build().unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..1000 {
+        let transport = transport.clone();
+        tasks.spawn(async move {
+            transport
+                .execute(&GET_CALL, get(&transport, "7"))
+                .await
+                .unwrap()
+                .status()
+        });
+    }
+    while let Some(status) = tasks.join_next().await {
+        assert_eq!(status.unwrap(), 503);
+    }
+    let retries = server.requests().len() - 1000;
+    // 35 retries of 14 are 490 of the 500 tokens.
+    assert_eq!(retries, 35);
+    assert_eq!(transport.retry_budget_left(), 10);
+}
+
+/// A provider that counts, and answers when it is let.
+struct Vault {
+    asked: Arc<AtomicUsize>,
+    gate: Arc<tokio::sync::Semaphore>,
+    fails: bool,
+}
+
+impl call_api_transport::TokenProvider for Vault {
+    fn token(&self) -> call_api_transport::TokenFuture<'_> {
+        Box::pin(async {
+            let number = self.asked.fetch_add(1, Ordering::Relaxed);
+            self.gate.acquire().await?.forget();
+            if self.fails {
+                return Err(BoxError::from(format!("sealed, answer {number}")));
+            }
+            Ok(Token::new(format!("{SECRET}-{number}"))?)
+        })
+    }
+}
+
+#[tokio::test]
+async fn all_calls_wait_for_one_token() {
+    for fails in [false, true] {
+        let clock = TestClock::default();
+        let server = Server::start(&clock, vec![answer(200, "", "")]).await;
+        let (asked, gate) = (
+            Arc::new(AtomicUsize::new(0)),
+            Arc::new(tokio::sync::Semaphore::new(0)),
+        );
+        let vault = Vault {
+            asked: Arc::clone(&asked),
+            gate: Arc::clone(&gate),
+            fails,
+        };
+        let transport = builder(&server.url(), &clock)
+            .token_provider(vault)
+            .build()
+            .unwrap();
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..100 {
+            let transport = transport.clone();
+            tasks.spawn(async move { transport.execute(&GET_CALL, get(&transport, "7")).await });
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        gate.add_permits(1);
+        let mut texts = std::collections::BTreeSet::new();
+        while let Some(result) = tasks.join_next().await {
+            match result.unwrap() {
+                Ok(response) => assert_eq!(response.status(), 200),
+                Err(failure) => {
+                    assert_eq!(*failure.kind(), FailureKind::TokenUnavailable);
+                    texts.insert(failure.to_string());
+                }
+            }
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 1, "fails: {fails}");
+        assert_eq!(texts.len(), usize::from(fails), "{texts:?}");
+        assert!(
+            texts.iter().all(|text| text.contains("sealed, answer 0")),
+            "{texts:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_failed_provider_is_asked_again_by_the_next_call() {
+    let clock = TestClock::default();
+    let server = Server::start(&clock, vec![answer(200, "", "")]).await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let transport = builder(&server.url(), &clock)
+        .token_provider(move || {
+            let number = counted.fetch_add(1, Ordering::Relaxed);
+            async move {
+                if number == 0 {
+                    Err(BoxError::from("sealed"))
+                } else {
+                    Ok(Token::new(SECRET)?)
+                }
+            }
+        })
+        .build()
+        .unwrap();
+    let failure = transport
+        .execute(&GET_CALL, get(&transport, "7"))
+        .await
+        .unwrap_err();
+    assert!(
+        failure.is_retryable() && failure.to_string().contains("sealed"),
+        "{failure}"
+    );
+    for _ in 0..3 {
+        transport
+            .execute(&GET_CALL, get(&transport, "7"))
+            .await
+            .unwrap();
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn another_call_takes_over_where_the_one_that_asked_is_dropped() {
+    let clock = TestClock::default();
+    let server = Server::start(&clock, vec![answer(200, "", "")]).await;
+    let (asked, gate) = (
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(tokio::sync::Semaphore::new(0)),
+    );
+    let vault = Vault {
+        asked: Arc::clone(&asked),
+        gate: Arc::clone(&gate),
+        fails: false,
+    };
+    let transport = builder(&server.url(), &clock)
+        .token_provider(vault)
+        .build()
+        .unwrap();
+    let first = Box::pin(transport.execute(&GET_CALL, get(&transport, "7")));
+    let waiting = {
+        let transport = transport.clone();
+        async move { transport.execute(&GET_CALL, get(&transport, "7")).await }
+    };
+    // The first one asks and is dropped while the second waits for its answer.
+    let mut first = first;
+    let mut waiting = Box::pin(waiting);
+    std::future::poll_fn(|context| {
+        assert!(first.as_mut().poll(context).is_pending());
+        assert!(waiting.as_mut().poll(context).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+    drop(first);
+    gate.add_permits(1);
+    assert_eq!(waiting.await.unwrap().status(), 200);
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn a_refused_token_is_renewed_once_for_all() {
+    let clock = TestClock::default();
+    // Each of ten calls is told 401 for the first token.
+    let mut script = vec![answer(401, "", ""); 10];
+    script.push(answer(200, "", ""));
+    let server = Server::start(&clock, script).await;
+    let (asked, gate) = (
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(tokio::sync::Semaphore::new(10)),
+    );
+    let vault = Vault {
+        asked: Arc::clone(&asked),
+        gate,
+        fails: false,
+    };
+    let transport = builder(&server.url(), &clock)
+        .token_provider(vault)
+        .build()
+        .unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..10 {
+        let transport = transport.clone();
+        tasks.spawn(async move {
+            transport
+                .execute(&GET_CALL, get(&transport, "7"))
+                .await
+                .unwrap()
+                .status()
+        });
+    }
+    while let Some(status) = tasks.join_next().await {
+        assert_eq!(status.unwrap(), 200);
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
+    assert_eq!(server.requests().len(), 20);
+    assert_eq!(transport.retry_budget_left(), 500);
+}
+
+#[tokio::test]
+async fn a_token_is_used_for_its_lifetime() {
+    let clock = TestClock::default();
+    let server = Server::start(&clock, vec![answer(200, "", "")]).await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let transport = builder(&server.url(), &clock)
+        .token_provider(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            async { Ok::<_, BoxError>(Token::new(SECRET)?.with_lifetime(Duration::from_secs(60))) }
+        })
+        .build()
+        .unwrap();
+    for (passes, wanted) in [(0, 1), (59, 1), (1, 2), (0, 2), (60, 3)] {
+        clock.pass(Duration::from_secs(passes));
+        transport
+            .execute(&GET_CALL, get(&transport, "7"))
+            .await
+            .unwrap();
+        assert_eq!(asked.load(Ordering::Relaxed), wanted);
+    }
+}
+
+#[tokio::test]
+async fn a_token_file_may_change() {
+    let clock = TestClock::default();
+    let server = Server::start(
+        &clock,
+        vec![
+            answer(200, "", ""),
+            answer(200, "", ""),
+            answer(401, "", ""),
+            answer(200, "", ""),
+        ],
+    )
+    .await;
+    let path =
+        std::env::temp_dir().join(format!("call-api-transport-{}.token", std::process::id()));
+    let transport = builder(&server.url(), &clock)
+        .token_provider(TokenFile::new(&path))
+        .build()
+        .unwrap();
+    let failure = transport
+        .execute(&GET_CALL, get(&transport, "7"))
+        .await
+        .unwrap_err();
+    assert!(
+        failure.to_string().contains("check that it exists"),
+        "{failure}"
+    );
+    assert!(all_words(&failure).contains("NotFound"), "{failure:?}");
+    let write = |text: &str| {
+        std::fs::File::create(&path)
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap()
+    };
+    write("first\n");
+    transport
+        .execute(&GET_CALL, get(&transport, "7"))
+        .await
+        .unwrap();
+    write("second\n");
+    clock.pass(TokenFile::REREAD_AFTER);
+    transport
+        .execute(&GET_CALL, get(&transport, "7"))
+        .await
+        .unwrap();
+    write("third\r\n");
+    transport
+        .execute(&GET_CALL, get(&transport, "7"))
+        .await
+        .unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let sent: Vec<_> = server
+        .requests()
+        .iter()
+        .map(|request| bearer(request))
+        .collect();
+    assert_eq!(sent, ["first", "second", "second", "third"]);
+}
+
+fn bearer(request: &str) -> String {
+    let line = request
+        .lines()
+        .find_map(|line| line.strip_prefix("authorization: Bearer "));
+    line.unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_connection_that_takes_too_long_is_given_up() {
+    struct Silent;
+    impl reqwest::dns::Resolve for Silent {
+        fn resolve(&self, _: reqwest::dns::Name) -> reqwest::dns::Resolving {
+            Box::pin(std::future::pending())
+        }
+    }
+    let clock = TestClock::default();
+    let transport = builder("http://calls.example", &clock)
+        .allow_insecure_http(true)
+        .connect_timeout(Duration::from_millis(5))
+        .configure_http(|http| http.no_proxy().dns_resolver(Arc::new(Silent)))
+        .build()
+        .unwrap();
+    let failure = transport
+        .execute(&GET_CALL, get(&transport, "7"))
+        .await
+        .unwrap_err();
+    assert_eq!(*failure.kind(), FailureKind::Connect { timed_out: true });
+    assert!(failure.is_timeout() && failure.is_connect());
+    assert_eq!(failure.ledger().attempts().len(), 3);
+    assert_eq!(
+        failure.ledger().attempts()[0].outcome,
+        Outcome::ConnectTimedOut
+    );
+}
+
+#[tokio::test]
+async fn the_limits_hold_on_the_systems_clock_too() {
+    let clock = TestClock::default();
+    let server = Server::start(&clock, vec![vec![]]).await;
+    let transport = Transport::builder(server.url()).build().unwrap();
+    let hurried = transport.with_options(CallOptions::new().deadline(Duration::from_millis(30)));
+    let failure = hurried
+        .execute(&GET_CALL, get(&transport, "7"))
+        .await
+        .unwrap_err();
+    let after = Duration::from_millis(30);
+    let deadline = call_api_transport::Limit::Deadline;
+    assert_eq!(
+        *failure.kind(),
+        FailureKind::TimedOut {
+            phase: Phase::Head,
+            limit: deadline,
+            after
+        }
+    );
+    assert!(failure.ledger().elapsed() >= after);
+    let patient = CallOptions::new()
+        .attempt_timeout(Duration::from_millis(10))
+        .max_attempts(0);
+    let failure = transport
+        .with_options(patient)
+        .execute(&GET_CALL, get(&transport, "7"))
+        .await
+        .unwrap_err();
+    assert!(
+        failure.is_timeout()
+            && failure
+                .to_string()
+                .contains("the attempt time-out of 0.01 s"),
+        "{failure}"
+    );
+    assert_eq!(failure.ledger().attempts().len(), 1);
+    assert!(!server.requests()[0].contains("authorization"));
+}
+
+#[test]
+fn a_proxy_from_the_environment_does_not_see_what_is_for_this_machine() {
+    const INNER: &str = "CALL_API_TRANSPORT_TEST_INSIDE";
+    if std::env::var_os(INNER).is_none() {
+        // Nothing listens there: a request that went to the proxy would fail.
+        let proxy = "http://127.0.0.1:9";
+        let status = std::process::Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "a_proxy_from_the_environment_does_not_see_what_is_for_this_machine",
+            ])
+            .envs([
+                ("HTTP_PROXY", proxy),
+                ("http_proxy", proxy),
+                ("ALL_PROXY", proxy),
+                (INNER, "1"),
+            ])
+            .stdout(std::process::Stdio::null())
+            .status();
+        assert!(status.unwrap().success());
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let clock = TestClock::default();
+        let server = Server::start(&clock, vec![answer(200, "", "")]).await;
+        let url = format!("http://localhost:{}", server.address.port());
+        let transport = builder(&url, &clock).build().unwrap();
+        assert_eq!(
+            transport
+                .execute(&GET_CALL, get(&transport, "7"))
+                .await
+                .unwrap()
+                .status(),
+            200
+        );
+    });
+}
+
+#[tokio::test]
+async fn an_observer_is_told_of_every_attempt_and_call() {
+    #[derive(Clone, Default)]
+    struct Notes(Arc<Mutex<Vec<String>>>);
+    impl Observer for Notes {
+        fn attempt(&self, operation: &Operation, attempt: &Attempt, resends: usize) {
+            let note = format!(
+                "{} {resends} {} {:?}",
+                operation.id, attempt.outcome, attempt.status
+            );
+            self.0.lock().unwrap().push(note);
+        }
+        fn call(&self, operation: &Operation, ledger: &Ledger) {
+            let note = format!(
+                "{} {} {}",
+                operation.id,
+                ledger.attempts().len(),
+                ledger.stop()
+            );
+            self.0.lock().unwrap().push(note);
+        }
+    }
+    let clock = TestClock::default();
+    let server = Server::start(&clock, vec![vec![Step::Reset], answer(200, "", "")]).await;
+    let notes = Notes::default();
+    let transport = builder(&server.url(), &clock)
+        .observer(notes.clone())
+        .build()
+        .unwrap();
+    transport
+        .execute(&GET_CALL, get(&transport, "7"))
+        .await
+        .unwrap();
+    transport
+        .execute(&GET_CALL, get(&transport, ".."))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        *notes.0.lock().unwrap(),
+        [
+            "get_call 0 interrupted None",
+            "get_call 1 success Some(200)",
+            "get_call 2 it succeeded",
+            "get_call 0 nothing was sent",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_call_is_a_span_and_an_attempt_an_event_in_opentelemetrys_words() {
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::DEBUG)
+        .with_span_events(tracing_subscriber::fmt::format::FmtSpan::CLOSE)
+        .with_ansi(false)
+        .without_time()
+        .with_writer(move || writer.clone())
+        .finish();
+    let clock = TestClock::default();
+    let server = Server::start(
+        &clock,
+        vec![
+            answer(503, "x-request-id: r-1\r\n", ""),
+            answer(404, "", ""),
+        ],
+    )
+    .await;
+    let transport = builder(&server.url(), &clock).build().unwrap();
+    {
+        let _guard = tracing::subscriber::set_default(subscriber);
+        transport
+            .execute(&GET_CALL, get(&transport, "7?private=1"))
+            .await
+            .unwrap();
+    }
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let ours: Vec<_> = text
+        .lines()
+        .filter(|line| line.contains("call_api_transport"))
+        .collect();
+    let port = server.address.port();
+    let span = format!(
+        "call{{otel.kind=\"client\" operation=\"get_call\" http.request.method=\"GET\" url.template=\"/v1/call/{{id}}\" \
+         server.address=\"127.0.0.1\" server.port={port}"
+    );
+    assert_eq!(ours.len(), 3, "{text}");
+    for line in &ours {
+        assert!(line.contains(&span), "{line}");
+    }
+    assert!(ours[0].starts_with("DEBUG"), "{}", ours[0]);
+    for wanted in [
+        "http.request.resend_count=0",
+        "http.response.status_code=503",
+        "error.type=\"503\"",
+        "request_id=\"r-1\"",
+    ] {
+        assert!(ours[0].contains(wanted), "{wanted}: {}", ours[0]);
+    }
+    assert!(
+        ours[1].contains("http.request.resend_count=1"),
+        "{}",
+        ours[1]
+    );
+    assert!(
+        ours[2].contains("http.response.status_code=404") && ours[2].contains("close"),
+        "{}",
+        ours[2]
+    );
+    assert!(
+        ours[2].contains("http.request.resend_count=1") && ours[2].contains("error.type=\"404\""),
+        "{}",
+        ours[2]
+    );
+    assert!(
+        !text.contains("private") && !text.contains(SECRET),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn the_ledger_tells_the_whole_story() {
+    let clock = TestClock::default();
+    let ok = answer(200, "x-request-id: r-2\r\n", "{}");
+    let server = Server::start(
+        &clock,
+        vec![
+            answer(429, "retry-after: 1\r\nrequest-id: r-1\r\n", ""),
+            vec![Step::Reset],
+            ok,
+        ],
+    )
+    .await;
+    let transport = builder(&server.url(), &clock).build().unwrap();
+    let (recorded, recording) = transport.recorded();
+    recorded
+        .execute(&GET_CALL, get(&transport, "7"))
+        .await
+        .unwrap();
+    let ledger = recording.take().unwrap().ledger;
+    let story: Vec<_> = ledger
+        .attempts()
+        .iter()
+        .map(|a| {
+            let wait = a.wait.map(|wait| (wait.duration.as_millis(), wait.why));
+            format!(
+                "{} {:?} {:?} {:?} {wait:?}",
+                a.started.as_millis(),
+                a.outcome,
+                a.status,
+                a.request_id
+            )
+        })
+        .collect();
+    assert_eq!(
+        story,
+        [
+            "0 Throttled Some(429) Some(\"r-1\") Some((1125, RetryAfter))",
+            "1125 Interrupted None None Some((500, Backoff))",
+            "1625 Success Some(200) Some(\"r-2\") None",
+        ]
+    );
+    assert_eq!(ledger.status().unwrap(), 200);
+    assert_eq!(
+        (ledger.operation(), ledger.host()),
+        ("get_call", "127.0.0.1")
+    );
+    assert_eq!(ledger.elapsed(), Duration::from_millis(1625));
+    assert_eq!(ledger.retry_after(), None);
+}
+
+#[tokio::test]
+async fn a_request_can_be_made_again_with_curl() {
+    let clock = TestClock::default();
+    let server = Server::start(&clock, vec![answer(200, "", "")]).await;
+    let transport = builder(&server.url(), &clock)
+        .user_agent("mine/1")
+        .build()
+        .unwrap();
+    let (recorded, recording) = transport.recorded();
+    let mut request = get(&transport, "7?a=it's#part");
+    *request.method_mut() = http::Method::POST;
+    *request.body_mut() = Some("secret body".into());
+    let headers = request.headers_mut();
+    headers.insert("x-a", HeaderValue::from_static("$(b)"));
+    headers.insert("cookie", HeaderValue::from_static("hunter2"));
+    let mut hidden = HeaderValue::from_static("hunter2");
+    hidden.set_sensitive(true);
+    headers.insert("x-b", hidden);
+    recorded.execute(&GET_CALL, request).await.unwrap();
+    let base = server.url();
+    assert_eq!(
+        recording.take().unwrap().ledger.to_curl(),
+        format!(
+            "curl -X POST -H 'x-a: $(b)' -H 'user-agent: mine/1' -H \"authorization: Bearer $TOKEN\" \
+             --data-binary @request-body '{base}/v1/call/7?a=it%27s'"
+        )
+    );
+    let basic = Operation {
+        auth: Auth::Basic,
+        ..GET_CALL
+    };
+    recorded
+        .execute(&basic, get(&transport, "7"))
+        .await
+        .unwrap();
+    assert_eq!(
+        recording.take().unwrap().ledger.to_curl(),
+        format!("curl -H 'user-agent: mine/1' -u \"$TOKEN\" '{base}/v1/call/7'")
+    );
+}

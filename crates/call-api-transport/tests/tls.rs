@@ -1,0 +1,169 @@
+//! Who is trusted, and what is spoken over TLS. Against a server of our own, whose certificate no system knows.
+
+#![cfg(feature = "rustls")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may"
+)]
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use call_api_transport::{
+    Auth, FailureKind, Operation, Outcome, ResponseBody, Stop, Token, Transport,
+};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::{Request, Response, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+const PING: Operation = Operation {
+    id: "ping",
+    path: "/ping",
+    auth: Auth::Bearer,
+    body: ResponseBody::Buffered,
+};
+
+struct TlsServer {
+    url: String,
+    certificate: CertificateDer<'static>,
+    requests: Arc<AtomicUsize>,
+}
+
+/// Answers with the HTTP version that it was asked in.
+async fn start(protocols: &[&str]) -> TlsServer {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let certificate = made.cert.der().clone();
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let mut config =
+        ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.clone()], key)
+            .unwrap();
+    config.alpn_protocols = protocols
+        .iter()
+        .map(|protocol| protocol.as_bytes().to_vec())
+        .collect();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!(
+        "https://localhost:{}",
+        listener.local_addr().unwrap().port()
+    );
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&requests);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (acceptor, counted) = (acceptor.clone(), Arc::clone(&counted));
+            tokio::spawn(async move {
+                let Ok(stream) = acceptor.accept(stream).await else {
+                    return;
+                };
+                let answer = hyper::service::service_fn(|request: Request<Incoming>| {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                    let body = Full::new(Bytes::from(format!("{:?}", request.version())));
+                    async move { Ok::<_, Infallible>(Response::new(body)) }
+                });
+                let _ = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new())
+                    .serve_connection(TokioIo::new(stream), answer)
+                    .await;
+            });
+        }
+    });
+    TlsServer {
+        url,
+        certificate,
+        requests,
+    }
+}
+
+fn transport(url: &str, trusted: Option<&CertificateDer<'static>>) -> Transport {
+    let builder = Transport::builder(url).token(Token::new("canary").unwrap());
+    let Some(certificate) = trusted else {
+        return builder.build().unwrap();
+    };
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.clone()).unwrap();
+    let mut config =
+        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    builder
+        .configure_http(|http| http.tls_backend_preconfigured(config))
+        .build()
+        .unwrap()
+}
+
+async fn call(transport: &Transport) -> Result<reqwest::Response, call_api_transport::Failure> {
+    let request = transport
+        .http_client()
+        .get(format!("{}/ping", transport.base_url()))
+        .build()
+        .unwrap();
+    transport.execute(&PING, request).await
+}
+
+#[tokio::test]
+async fn http_2_is_spoken_where_it_is_offered() {
+    for (offered, wanted) in [
+        (&["h2", "http/1.1"][..], Version::HTTP_2),
+        (&["http/1.1"], Version::HTTP_11),
+        (&[], Version::HTTP_11),
+    ] {
+        let server = start(offered).await;
+        let transport = transport(&server.url, Some(&server.certificate));
+        let response = call(&transport).await.unwrap();
+        assert_eq!(response.version(), wanted);
+        assert_eq!(response.text().await.unwrap(), format!("{wanted:?}"));
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_trusted_ends_the_call_at_once() {
+    let server = start(&["h2"]).await;
+    let failure = call(&transport(&server.url, None)).await.unwrap_err();
+    assert_eq!(*failure.kind(), FailureKind::Tls);
+    assert!(failure.is_connect() && !failure.is_retryable());
+    assert_eq!(failure.ledger().attempts().len(), 1);
+    assert_eq!(failure.ledger().attempts()[0].outcome, Outcome::TlsRejected);
+    assert_eq!(*failure.ledger().stop(), Stop::Final);
+    assert!(
+        failure
+            .to_string()
+            .contains("check the service's certificate"),
+        "{failure}"
+    );
+    assert_eq!(server.requests.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_not_spoken_to() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!(
+        "https://localhost:{}",
+        listener.local_addr().unwrap().port()
+    );
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        // What is left unread at the end would reset the connection.
+        assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+        stream
+            .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            .await
+            .unwrap();
+        let _ = stream.read(&mut [0; 4096]).await;
+    });
+    let failure = call(&transport(&url, None)).await.unwrap_err();
+    assert_eq!(*failure.kind(), FailureKind::Tls, "{failure:?}");
+}
