@@ -2,8 +2,8 @@
 
 use std::net::Ipv6Addr;
 
-use percent_encoding::percent_decode_str;
-use url::{Host, Url};
+use percent_encoding::percent_decode;
+use url::{Host, Position, Url};
 
 use crate::builder::BuildError;
 
@@ -12,6 +12,8 @@ use crate::builder::BuildError;
 pub(crate) struct Base {
     /// Without a slash at the end.
     text: String,
+    /// How much of `text` comes before its path.
+    origin_length: usize,
     pub(crate) https: bool,
     pub(crate) loopback: bool,
 }
@@ -78,6 +80,7 @@ impl Base {
         }
         Ok(Self {
             text: url.as_str().trim_end_matches('/').to_owned(),
+            origin_length: url[..Position::BeforePath].len(),
             https,
             loopback,
         })
@@ -92,16 +95,17 @@ impl Base {
     /// A parameter of `..` has been resolved by the URL parser before anyone could look; what gives it away is that the
     /// path then has another form than the operation's.
     pub(crate) fn check(&self, url: &Url, template: &str) -> Result<(), &'static str> {
-        let Some(rest) = url.as_str().strip_prefix(&self.text) else {
+        let (origin, prefix) = self.text.split_at(self.origin_length);
+        let below = url.path().strip_prefix(prefix);
+        let Some(path) = below.filter(|_| url[..Position::BeforePath] == *origin) else {
             return Err("it is not below the client's base URL");
         };
-        let path = rest.split(['?', '#']).next().unwrap_or_default();
-        let mut given = path.split('/');
-        let mut wanted = template.split('/');
+        let mut given = path.as_bytes().split(|byte| *byte == b'/');
+        let mut wanted = template.as_bytes().split(|byte| *byte == b'/');
         loop {
             match (given.next(), wanted.next()) {
                 (None, None) => return Ok(()),
-                (Some(segment), Some(form)) if form.contains('{') => {
+                (Some(segment), Some(form)) if form.contains(&b'{') => {
                     if segment.is_empty() {
                         return Err("a path parameter is empty");
                     }
@@ -143,9 +147,9 @@ fn is_dot_segment(segment: &str) -> bool {
 }
 
 /// `x%2F..`: one segment to a URL parser, but not to a server that decodes it first.
-fn hides_dot_segment(segment: &str) -> bool {
-    segment.contains('%')
-        && percent_decode_str(segment)
+fn hides_dot_segment(segment: &[u8]) -> bool {
+    segment.contains(&b'%')
+        && percent_decode(segment)
             .collect::<Vec<u8>>()
             .split(|byte| matches!(byte, b'/' | b'\\'))
             .any(|part| part == b"." || part == b"..")
@@ -201,7 +205,7 @@ mod tests {
                 let segments: Vec<_> = url.path_segments().unwrap().collect();
                 prop_assert_eq!(&segments[..3], ["api", "v1", "call"]);
                 prop_assert_eq!(segments.len(), 4);
-                let decoded: Vec<u8> = percent_decode_str(segments[3]).collect();
+                let decoded: Vec<u8> = percent_decode(segments[3].as_bytes()).collect();
                 let dots = decoded.split(|byte| matches!(byte, b'/' | b'\\')).any(|part| part == b"." || part == b"..");
                 prop_assert!(!dots, "{}", url);
             }

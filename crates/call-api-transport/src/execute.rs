@@ -15,14 +15,14 @@ use crate::exchange::Exchange;
 use crate::failure::{Failure, FailureKind, Limit, Phase};
 use crate::ledger::{Attempt, Ledger, Wait, Why};
 use crate::operation::{Auth, Operation};
-use crate::retry::{Advice, Outcome, Situation, Stop, is_repeatable};
+use crate::retry::{Advice, IDEMPOTENCY_KEY, Outcome, Situation, Stop, is_repeatable};
 use crate::token::{Granted, Unavailable};
 
 /// A call under way.
 pub(crate) struct Call<'a> {
     transport: &'a Transport,
     operation: &'a Operation,
-    /// The request without the token, which only the copies that are sent carry.
+    /// The request as it was given; only the copies that are sent carry the token and the transport's headers.
     request: reqwest::Request,
     /// Whether the body was a stream, which went with the first attempt.
     body_is_gone: bool,
@@ -36,21 +36,16 @@ impl<'a> Call<'a> {
     pub(crate) fn new(
         transport: &'a Transport,
         operation: &'a Operation,
-        mut request: reqwest::Request,
+        request: reqwest::Request,
     ) -> Self {
-        let headers = request.headers_mut();
-        for (name, value) in &transport.settings.headers {
-            headers.insert(name, value.clone());
-        }
-        // A time-out of reqwest's own would end the call in a way that is not told from others.
-        *request.timeout_mut() = None;
         Self {
             transport,
             operation,
             request,
             body_is_gone: false,
             started: transport.shared.time.now(),
-            attempts: Vec::new(),
+            // Most calls need no more.
+            attempts: Vec::with_capacity(1),
             stop: Stop::NotSent,
             timeouts: 0,
         }
@@ -79,7 +74,12 @@ impl<'a> Call<'a> {
             .base
             .check(self.request.url(), self.operation.path)
             .map_err(|reason| FailureKind::RefusedUrl { reason })?;
-        let repeatable = is_repeatable(self.request.method(), self.request.headers());
+        let repeatable = is_repeatable(self.request.method(), self.request.headers())
+            || self
+                .transport
+                .settings
+                .headers
+                .contains_key(IDEMPOTENCY_KEY);
         // Held over a retry; see `budget`.
         let mut permit: Option<Permit<'_>> = None;
         let mut token_was_renewed = false;
@@ -96,6 +96,11 @@ impl<'a> Call<'a> {
                 Some(_) => {}
                 None if end.outcome == Outcome::Success => shared.budget.give(1),
                 None => {}
+            }
+            // The usual case asks no clock for what is left.
+            if end.outcome == Outcome::Success {
+                self.stop = Stop::Success;
+                return end.result;
             }
             if end.outcome == Outcome::Unauthorized
                 && !token_was_renewed
@@ -154,11 +159,12 @@ impl<'a> Call<'a> {
 
     /// What is left of the deadline.
     fn left(&self) -> Duration {
-        let now = self.transport.shared.time.now();
-        self.transport
-            .settings
-            .deadline
-            .saturating_sub(now.saturating_duration_since(self.started))
+        self.left_at(self.transport.shared.time.now())
+    }
+
+    fn left_at(&self, now: Instant) -> Duration {
+        let deadline = self.transport.settings.deadline;
+        deadline.saturating_sub(now.saturating_duration_since(self.started))
     }
 
     fn past_deadline(&self, phase: Phase) -> Trouble {
@@ -205,18 +211,29 @@ impl<'a> Call<'a> {
         })
     }
 
+    /// Leaves out a time-out of reqwest's own, which would end the call in a way that is not told from others.
+    fn copy_as_given(&mut self) -> reqwest::Request {
+        let given = &mut self.request;
+        if given.body().is_some() {
+            if let Some(mut copy) = given.try_clone() {
+                *copy.timeout_mut() = None;
+                return copy;
+            }
+            self.body_is_gone = true;
+        }
+        let mut copy = reqwest::Request::new(given.method().clone(), given.url().clone());
+        *copy.version_mut() = given.version();
+        *copy.headers_mut() = given.headers().clone();
+        *copy.body_mut() = given.body_mut().take();
+        copy
+    }
+
     /// The request as it is sent: with the token.
     fn copy(&mut self, granted: Option<&Granted>) -> Option<reqwest::Request> {
-        let mut copy = match self.request.try_clone() {
-            Some(copy) => copy,
-            None => {
-                self.body_is_gone = true;
-                let stream = self.request.body_mut().take();
-                let mut copy = self.request.try_clone()?;
-                *copy.body_mut() = stream;
-                copy
-            }
-        };
+        let mut copy = self.copy_as_given();
+        for (name, value) in &self.transport.settings.headers {
+            copy.headers_mut().insert(name, value.clone());
+        }
         let Some(Granted { token, .. }) = granted else {
             return Some(copy);
         };
@@ -244,7 +261,7 @@ impl<'a> Call<'a> {
         let shared = &*self.transport.shared;
         let settings = &*self.transport.settings;
         let begun = shared.time.now();
-        let left = self.left();
+        let left = self.left_at(begun);
         let limits = Limits {
             attempt: settings.attempt_timeout,
             deadline: settings.deadline,
@@ -252,26 +269,26 @@ impl<'a> Call<'a> {
         };
         let mut progress = Progress::default();
         let (asked, reader) = (self.request.url(), self.operation.body);
-        let sending = send(
-            &shared.http,
-            copy,
-            asked,
-            reader,
-            limits.body,
-            &mut progress,
-        );
-        let ended = shared
-            .time
-            .limit(limits.attempt.min(left), sending)
-            .await
-            .unwrap_or_else(|_| {
+        let ended = {
+            // Pinned here, so that what holds the whole request is not moved into the limit's own future.
+            let sending = std::pin::pin!(send(
+                &shared.http,
+                copy,
+                asked,
+                reader,
+                limits.body,
+                &mut progress,
+            ));
+            let limited = shared.time.limit(limits.attempt.min(left), sending).await;
+            limited.unwrap_or_else(|_| {
                 let limit = if left <= limits.attempt {
                     Limit::Deadline
                 } else {
                     Limit::Attempt
                 };
                 Err(Broken::Late(limit))
-            });
+            })
+        };
         let end = settle(progress, ended, limits);
         let head = end.result.as_ref().ok().map(|answer| &answer.head.headers);
         let advice = match head {
@@ -314,27 +331,34 @@ impl<'a> Call<'a> {
         if let (Some(observer), Some(ledger)) = (&shared.observer, &ledger) {
             observer.call(self.operation, ledger);
         }
-        if let (Some(recording), Some(ledger)) = (recording, &ledger) {
-            recording.put(exchange(ledger.clone(), result.as_ref().ok()));
-        }
-        match (result, ledger) {
-            (Ok(answer), _) => Ok(self.rebuild(answer)),
-            (Err(Trouble { kind, source }), Some(ledger)) => {
+        match result {
+            Ok(answer) => {
+                if let (Some(recording), Some(ledger)) = (recording, ledger) {
+                    recording.put(exchange(ledger, Some(&answer)));
+                }
+                Ok(self.rebuild(answer))
+            }
+            Err(Trouble { kind, source }) => {
+                let ledger = ledger.unwrap_or_else(|| self.ledger());
+                if let Some(recording) = recording {
+                    recording.put(exchange(ledger.clone(), None));
+                }
                 Err(Failure::new(kind, ledger, source))
             }
-            (Err(Trouble { kind, source }), None) => Err(Failure::new(kind, self.ledger(), source)),
         }
     }
 
     /// Takes the attempts and headers with it: to be called once.
     fn ledger(&mut self) -> Ledger {
+        let mut headers = std::mem::take(self.request.headers_mut());
+        headers.extend(self.transport.settings.headers.clone());
         Ledger {
             operation: self.operation.id,
             auth: self.operation.auth,
             method: self.request.method().clone(),
             url: self.request.url().clone(),
             has_body: self.body_is_gone || self.request.body().is_some(),
-            headers: std::mem::take(self.request.headers_mut()),
+            headers,
             attempts: std::mem::take(&mut self.attempts),
             stop: self.stop,
             elapsed: self
@@ -363,13 +387,13 @@ impl<'a> Call<'a> {
         *response.status_mut() = head.status;
         *response.version_mut() = head.version;
         *response.headers_mut() = head.headers;
-        *response.extensions_mut() = head.extensions;
-        // Only a builder can carry the URL over: the one that was asked for, in which there is no token.
-        if let Some(with_url) = http::Response::builder()
-            .url(self.request.url().clone())
-            .extensions_mut()
-        {
-            response.extensions_mut().extend(std::mem::take(with_url));
+        // Only a builder can carry a URL over: the one that was asked for, in which there is no token.
+        let mut carrier = http::Response::builder();
+        if let Some(extensions) = carrier.extensions_mut() {
+            *extensions = head.extensions;
+        }
+        if let Some(extensions) = carrier.url(self.request.url().clone()).extensions_mut() {
+            *response.extensions_mut() = std::mem::take(extensions);
         }
         response.into()
     }

@@ -89,30 +89,17 @@ impl Token {
     }
 
     pub(crate) fn bearer(&self) -> Option<HeaderValue> {
-        self.header(|value| {
-            value.push_str("Bearer ");
-            value.push_str(&self.secret);
-        })
+        sensitive(["Bearer ", &self.secret].concat())
     }
 
     pub(crate) fn basic(&self) -> Option<HeaderValue> {
-        self.header(|value| {
-            value.push_str("Basic ");
-            base64::engine::general_purpose::STANDARD.encode_string(self.secret.as_bytes(), value);
-        })
+        let mut value = String::from("Basic ");
+        base64::engine::general_purpose::STANDARD.encode_string(self.secret.as_bytes(), &mut value);
+        sensitive(value)
     }
 
     pub(crate) fn plain(&self) -> Option<HeaderValue> {
-        self.header(|value| value.push_str(&self.secret))
-    }
-
-    /// `None` can't be: the constructor let only printable ASCII in.
-    fn header(&self, write: impl FnOnce(&mut String)) -> Option<HeaderValue> {
-        let mut text = Zeroizing::new(String::with_capacity(8 + self.secret.len() * 4 / 3 + 4));
-        write(&mut text);
-        let mut value = HeaderValue::from_str(&text).ok()?;
-        value.set_sensitive(true);
-        Some(value)
+        sensitive(self.secret.to_string())
     }
 
     pub(crate) fn append_to_query(&self, url: &mut url::Url, name: &str) {
@@ -122,6 +109,13 @@ impl Token {
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         *self.secret == *other.secret
     }
+}
+
+/// `None` can't be: a token holds only printable ASCII. The text becomes the value, without a copy that would stay behind.
+fn sensitive(text: String) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_maybe_shared(bytes::Bytes::from(text)).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 impl fmt::Debug for Token {

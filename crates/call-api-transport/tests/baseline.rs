@@ -381,6 +381,34 @@ async fn a_request_that_leaves_the_base_url_or_the_operation_is_refused_unsent()
         assert!(failure.ledger().attempts().is_empty());
         assert_eq!(*failure.ledger().stop(), Stop::NotSent);
     }
+    // Where the base URL has no path, all that follows it could be more of a host.
+    let bare = builder(&origin, &clock).build().unwrap();
+    for more in ["0", ".example", "@calls.example", ".example:80", "-x"] {
+        let url = format!("{origin}{more}/v1/call/a");
+        let Ok(request) = transport.http_client().get(&url).build() else {
+            continue;
+        };
+        let failure = bare.execute(&GET_CALL, request).await.unwrap_err();
+        assert!(
+            matches!(failure.kind(), FailureKind::RefusedUrl { .. }),
+            "{url}"
+        );
+    }
+    let hosts = Transport::builder("http://localhost").build().unwrap();
+    for host in [
+        "localhost.example",
+        "localhost@calls.example",
+        "localhost:81",
+        "localhostx",
+    ] {
+        let url = format!("http://{host}/v1/call/a");
+        let request = transport.http_client().get(&url).build().unwrap();
+        let failure = hosts.execute(&GET_CALL, request).await.unwrap_err();
+        assert!(
+            matches!(failure.kind(), FailureKind::RefusedUrl { .. }),
+            "{url}"
+        );
+    }
     assert_eq!(server.connections(), 0);
     for id in ["a", "a%2Fb", "...", "a..b", "%20"] {
         let response = transport.execute(&GET_CALL, get(&transport, id)).await;

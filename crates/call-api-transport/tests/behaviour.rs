@@ -140,15 +140,17 @@ async fn a_request_body_that_is_a_stream_is_sent_once() {
     assert_eq!(server.requests().len(), 2);
 }
 
-/// Polls a future so often, letting all else run in between, and drops it.
-async fn poll_and_drop(future: impl Future, times: usize) {
+/// Polls a future until the time has come, and a little longer, and drops it.
+async fn poll_and_drop(future: impl Future, come: impl Fn() -> bool) {
     let mut future = Box::pin(future);
-    for _ in 0..times {
+    let mut more = 5;
+    while more > 0 {
         let ended =
             std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready()))
                 .await;
         assert!(!ended, "the call was over before it could be dropped");
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        more -= usize::from(come());
     }
 }
 
@@ -182,7 +184,10 @@ async fn a_call_that_is_dropped_leaves_nothing_behind() {
             .build()
             .unwrap();
         let (recorded, recording) = transport.recorded();
-        poll_and_drop(recorded.execute(&GET_CALL, get(&transport, "7")), 3).await;
+        poll_and_drop(recorded.execute(&GET_CALL, get(&transport, "7")), || {
+            server.requests().len() == 1
+        })
+        .await;
         assert_eq!(server.requests().len(), 1, "{place}");
         assert_eq!(transport.retry_budget_left(), 500, "{place}");
         assert!(recording.take().is_none(), "{place}");
@@ -212,7 +217,7 @@ async fn a_dropped_retry_gives_back_what_it_took() {
         })
         .await
     };
-    poll_and_drop(call, 4).await;
+    poll_and_drop(call, || server.requests().len() == 2).await;
     assert_eq!(server.requests().len(), 2);
     assert_eq!(
         during.load(Ordering::Relaxed),
@@ -316,11 +321,18 @@ async fn all_calls_wait_for_one_token() {
             .build()
             .unwrap();
         let mut tasks = tokio::task::JoinSet::new();
+        let begun = Arc::new(AtomicUsize::new(0));
         for _ in 0..100 {
-            let transport = transport.clone();
-            tasks.spawn(async move { transport.execute(&GET_CALL, get(&transport, "7")).await });
+            let (transport, begun) = (transport.clone(), Arc::clone(&begun));
+            tasks.spawn(async move {
+                begun.fetch_add(1, Ordering::Relaxed);
+                transport.execute(&GET_CALL, get(&transport, "7")).await
+            });
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        // On this one thread, a call that has begun is waiting.
+        while begun.load(Ordering::Relaxed) < 100 {
+            tokio::task::yield_now().await;
+        }
         gate.add_permits(1);
         let mut texts = std::collections::BTreeSet::new();
         while let Some(result) = tasks.join_next().await {
