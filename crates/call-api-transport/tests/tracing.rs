@@ -1,0 +1,97 @@
+//! What `tracing` is told. In a process of its own: what other threads ask of a span's level is remembered for all.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may"
+)]
+
+mod support;
+
+use std::sync::{Arc, Mutex};
+
+use support::{GET_CALL, SECRET, Server, TestClock, answer, builder, get};
+
+#[tokio::test]
+async fn a_call_is_a_span_and_an_attempt_an_event_in_opentelemetrys_words() {
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::DEBUG)
+        .with_span_events(tracing_subscriber::fmt::format::FmtSpan::CLOSE)
+        .with_ansi(false)
+        .without_time()
+        .with_writer(move || writer.clone())
+        .finish();
+    let clock = TestClock::default();
+    let server = Server::start(
+        &clock,
+        vec![
+            answer(503, "x-request-id: r-1\r\n", ""),
+            answer(404, "", ""),
+        ],
+    )
+    .await;
+    let transport = builder(&server.url(), &clock).build().unwrap();
+    {
+        let _guard = tracing::subscriber::set_default(subscriber);
+        transport
+            .execute(&GET_CALL, get(&transport, "7?private=1"))
+            .await
+            .unwrap();
+    }
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let ours: Vec<_> = text
+        .lines()
+        .filter(|line| line.contains("call_api_transport"))
+        .collect();
+    let port = server.address.port();
+    let span = format!(
+        "call{{otel.kind=\"client\" operation=\"get_call\" http.request.method=\"GET\" url.template=\"/v1/call/{{id}}\" \
+         server.address=\"127.0.0.1\" server.port={port}"
+    );
+    assert_eq!(ours.len(), 3, "{text}");
+    for line in &ours {
+        assert!(line.contains(&span), "{line}");
+    }
+    assert!(ours[0].starts_with("DEBUG"), "{}", ours[0]);
+    for wanted in [
+        "http.request.resend_count=0",
+        "http.response.status_code=503",
+        "error.type=\"503\"",
+        "request_id=\"r-1\"",
+    ] {
+        assert!(ours[0].contains(wanted), "{wanted}: {}", ours[0]);
+    }
+    assert!(
+        ours[1].contains("http.request.resend_count=1"),
+        "{}",
+        ours[1]
+    );
+    assert!(
+        ours[2].contains("http.response.status_code=404") && ours[2].contains("close"),
+        "{}",
+        ours[2]
+    );
+    assert!(
+        ours[2].contains("http.request.resend_count=1") && ours[2].contains("error.type=\"404\""),
+        "{}",
+        ours[2]
+    );
+    assert!(
+        !text.contains("private") && !text.contains(SECRET),
+        "{text}"
+    );
+}
