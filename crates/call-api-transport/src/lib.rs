@@ -59,6 +59,37 @@ mod retry;
 mod sync;
 mod token;
 
+/// What the fuzz targets under `fuzz/` reach into; `cfg(fuzzing)` is set by cargo-fuzz and nobody else.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+#[allow(missing_docs)]
+pub mod fuzzing {
+    pub use url::Url;
+
+    pub struct Base(crate::base::Base);
+
+    impl Base {
+        pub fn parse(given: &str, allow_insecure_http: bool) -> Result<Self, crate::BuildError> {
+            crate::base::Base::parse(given, allow_insecure_http).map(Self)
+        }
+
+        pub fn as_str(&self) -> &str {
+            self.0.as_str()
+        }
+
+        pub fn check(&self, url: &Url, template: &str) -> Result<(), &'static str> {
+            self.0.check(url, template)
+        }
+    }
+
+    pub fn retry_after(
+        headers: &http::HeaderMap,
+        now: impl Fn() -> std::time::SystemTime,
+    ) -> Option<std::time::Duration> {
+        crate::retry::retry_after(headers, now)
+    }
+}
+
 use std::fmt;
 use std::sync::Arc;
 
