@@ -138,9 +138,14 @@ impl Outcome {
         }
     }
 
+    /// Whether another attempt follows by itself, where the request may be sent twice.
+    pub fn is_retried(self) -> bool {
+        !matches!(self.rule().again, Again::Never)
+    }
+
     /// Whether the same request may succeed at another time.
     pub fn is_transient(self) -> bool {
-        !matches!(self.rule().again, Again::Never) || self == Self::DeadlineReached
+        self.is_retried() || self == Self::DeadlineReached
     }
 
     /// Whether the request surely never left.

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use call_api_transport::{BoxError, Exchange, Failure, Token, TransportBuilder};
+use call_api_transport::{BoxError, Exchange, Failure, Outcome, Token, TransportBuilder};
 use http::{HeaderValue, Method};
 use support::{GET_CALL, SECRET, Server, Step, TestClock, all_words, answer, builder, send};
 
@@ -960,6 +960,15 @@ async fn every_fault_ends_as_the_table_says_and_no_token_is_seen() {
             print_row(&mut page, &row, &bytes);
         }
     }
+    page.push_str(TABLE_OF_OUTCOMES);
+    for outcome in Outcome::ALL {
+        let again = match (outcome.never_left(), outcome.is_retried()) {
+            (true, _) => "yes",
+            (false, true) => "if sending it twice does no harm",
+            (false, false) => "no",
+        };
+        let _ = writeln!(page, "| {outcome} | {again} | {} |", outcome.reason());
+    }
     drop(std::panic::take_hook());
     assert!(wrong.is_empty(), "\n{wrong}");
     assert_eq!(*panics.lock().unwrap(), "");
@@ -1006,6 +1015,15 @@ that by chance, except that a `Retry-After` is always waited for in full.
 
 A number as the result is a response, handed on with that status; a name is a `FailureKind`. What decode errors come of
 a body is not the transport's to say: it hands on the bytes.
+";
+
+const TABLE_OF_OUTCOMES: &str = "
+## What is tried again, and why
+Sending a request twice does no harm where its method is idempotent (GET, HEAD, OPTIONS, TRACE, PUT, DELETE) or it
+carries an `Idempotency-Key`.
+
+| outcome of an attempt | tried again | because |
+|---|---|---|
 ";
 
 const HEADER: &str = "
