@@ -10,6 +10,7 @@
 mod common;
 
 use serde_json::{Value, json};
+use xtask::pointer::Pointer;
 
 fn document() -> Value {
     serde_json::from_str(&common::read(common::SPEC)).unwrap()
@@ -88,4 +89,69 @@ fn the_properties_stand_in_the_page_s_order() {
     let example = example(&document).as_object().unwrap();
     assert!(properties.keys().eq(example.keys()));
     assert_eq!(properties.len(), 12);
+}
+
+/// Every place of the document that says something by itself: each string, number and flag, and each list of them.
+fn statements(value: &Value, at: &Pointer, found: &mut Vec<String>) {
+    match value {
+        Value::Object(members) if !members.is_empty() => {
+            for (name, value) in members {
+                statements(value, &at.join(name), found);
+            }
+        }
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            for (index, value) in items.iter().enumerate() {
+                statements(value, &at.join(index), found);
+            }
+        }
+        _ => found.push(at.to_string()),
+    }
+}
+
+/// The pointers that `spec/README.md` explains: the first cells of its tables.
+fn explained() -> Vec<String> {
+    let readme = common::read("spec/README.md");
+    let cells = readme
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+    cells.map(|(pointer, _)| pointer.to_owned()).collect()
+}
+
+fn covers(line: &str, pointer: &str) -> bool {
+    pointer
+        .strip_prefix(line)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[test]
+fn the_readme_says_of_each_statement_where_it_comes_from() {
+    let document = document();
+    let lines = explained();
+    let mut statements_found = Vec::new();
+    statements(&document, &Pointer::root(), &mut statements_found);
+    let unexplained: Vec<_> = statements_found
+        .iter()
+        .filter(|statement| !lines.iter().any(|line| covers(line, statement)))
+        .collect();
+    assert!(unexplained.is_empty(), "no line for {unexplained:#?}");
+
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    for (name, schema) in schemas {
+        let at = format!("/components/schemas/{name}");
+        let properties = schema["properties"].as_object().into_iter().flatten();
+        let mut own: Vec<_> = properties
+            .map(|(property, _)| format!("{at}/properties/{property}"))
+            .collect();
+        own.push(at.clone());
+        if schema.get("enum").is_some() {
+            own.push(format!("{at}/enum"));
+        }
+        for pointer in own {
+            assert!(lines.contains(&pointer), "no line of its own: {pointer}");
+        }
+    }
+    for (index, line) in lines.iter().enumerate() {
+        assert!(document.pointer(line).is_some(), "{line} points to nothing");
+        assert!(!lines[..index].contains(line), "{line} has two lines");
+    }
 }
