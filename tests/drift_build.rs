@@ -1,0 +1,128 @@
+//! The build says so where the generated code doesn't belong to the document: the real build script, run by cargo in a
+//! small copy of the project.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that panics fails"
+)]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const SPEC: &str = "spec/openapi.json";
+const TYPES: &str = "crates/call-api-types/src/generated.rs";
+const CLIENT: &str = "crates/call-api-client/src/generated.rs";
+const DENY: &str = "CALL_API_DENY_DRIFT";
+
+/// A package with this project's build script, document and generated files, and nothing else to build.
+struct Project(PathBuf);
+
+impl Project {
+    fn new(name: &str) -> Self {
+        let project = Self(support::empty_folder(name));
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for path in ["build.rs", SPEC, TYPES, CLIENT] {
+            project.write(path, &fs::read_to_string(root.join(path)).unwrap());
+        }
+        fs::copy(root.join("Cargo.lock"), project.0.join("Cargo.lock")).unwrap();
+        project.write("src/lib.rs", "");
+        let manifest = r#"
+            [package]
+            name = "call-api"
+            edition = "2024"
+            [build-dependencies]
+            hmac-sha256 = { version = "1.1", default-features = false }
+            [workspace]
+        "#;
+        project.write("Cargo.toml", manifest);
+        project
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.0.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn rename_a_property(&self) {
+        let document = fs::read_to_string(self.0.join(SPEC)).unwrap();
+        let renamed = document.replace("\"recording_url\": {", "\"recording\": {");
+        assert_ne!(renamed, document);
+        self.write(SPEC, &renamed);
+    }
+
+    /// Whether the build succeeds, and the lines that say why not or warn.
+    fn build(&self, deny: bool) -> (bool, Vec<String>) {
+        let mut cargo = support::cargo(&self.0);
+        cargo
+            .args(["build", "--offline", "--color=never"])
+            .env("CARGO_TARGET_DIR", self.0.join("target"));
+        if deny {
+            cargo.env(DENY, "1");
+        }
+        let output = cargo.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        let lines = said
+            .lines()
+            .filter(|line| line.starts_with("warning") || line.starts_with("error"))
+            .map(str::to_owned)
+            .collect();
+        (output.status.success(), lines)
+    }
+}
+
+fn said(path: &str, level: &str) -> String {
+    format!(
+        "{level}: call-api@0.0.0: {path} was generated from another spec/openapi.json than this one; to mend it, run: cargo xtask codegen"
+    )
+}
+
+#[test]
+fn code_that_belongs_to_the_document_is_built_in_silence() {
+    let project = Project::new("drift-fresh");
+    for deny in [false, true] {
+        assert_eq!(project.build(deny), (true, vec![]));
+    }
+}
+
+#[test]
+fn a_changed_document_is_a_warning_and_an_error_where_drift_is_denied() {
+    let project = Project::new("drift-document");
+    assert_eq!(project.build(false), (true, vec![]));
+    // The second build is one that cargo could leave out: the changed document must not let it.
+    project.rename_a_property();
+    let (built, lines) = project.build(false);
+    assert!(built);
+    assert_eq!(lines, [said(TYPES, "warning"), said(CLIENT, "warning")]);
+
+    let (built, lines) = project.build(true);
+    assert!(!built);
+    assert_eq!(lines[..2], [said(TYPES, "error"), said(CLIENT, "error")]);
+
+    let (built, lines) = project.build(false);
+    assert!(built);
+    assert_eq!(lines.len(), 2, "{lines:?}");
+}
+
+#[test]
+fn a_generated_file_of_another_document_and_one_that_is_gone_are_named() {
+    let project = Project::new("drift-generated");
+    project.write(TYPES, "// by hand\n");
+    fs::remove_file(project.0.join(CLIENT)).unwrap();
+    let (built, lines) = project.build(false);
+    assert!(built);
+    assert_eq!(lines, [said(TYPES, "warning"), said(CLIENT, "warning")]);
+}
+
+/// As in the packaged crate, which has neither the document nor the generated files beside it.
+#[test]
+fn elsewhere_nothing_is_said() {
+    let project = Project::new("drift-elsewhere");
+    fs::remove_dir_all(project.0.join("spec")).unwrap();
+    fs::remove_dir_all(project.0.join("crates")).unwrap();
+    assert_eq!(project.build(true), (true, vec![]));
+}
