@@ -1,0 +1,313 @@
+//! Everything that README.md shows is so: commands print what it says, its program runs, its tables are true. Its Rust
+//! runs as documentation tests of the facade.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that panics fails"
+)]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use call_api::Client;
+use call_api_sandbox::Sandbox;
+
+const README: &str = include_str!("../README.md");
+
+/// Where the README has the service.
+const SERVICE: &str = "http://localhost:3000";
+
+/// A block of README.md between two fences.
+struct Block {
+    /// The number of its first line.
+    line: usize,
+    kind: &'static str,
+    text: String,
+}
+
+fn blocks() -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut inside = false;
+    for (number, line) in (1..).zip(README.lines()) {
+        let is_fence = line.trim_start().starts_with("```") || line.trim_start().starts_with("~~~");
+        match (inside, line.strip_prefix("```")) {
+            (true, Some("")) => inside = false,
+            (false, Some(kind)) => {
+                inside = true;
+                blocks.push(Block {
+                    line: number + 1,
+                    kind,
+                    text: String::new(),
+                });
+            }
+            _ if is_fence => panic!("README.md:{number}: a fence that no test would find"),
+            (true, _) => {
+                let block = blocks.last_mut().unwrap();
+                block.text.push_str(line);
+                block.text.push('\n');
+            }
+            (false, _) => {}
+        }
+    }
+    assert!(!inside, "the last block of README.md has no end");
+    blocks
+}
+
+fn only<'a>(blocks: &'a [Block], kind: &str) -> &'a str {
+    let mut found = blocks.iter().filter(|block| block.kind == kind);
+    let block = found
+        .next()
+        .unwrap_or_else(|| panic!("no block of {kind} in README.md"));
+    assert!(found.next().is_none(), "a second block of {kind}");
+    &block.text
+}
+
+/// A command of a `console` block, and what the README says that it prints.
+struct Shown {
+    line: usize,
+    command: String,
+    output: String,
+}
+
+fn commands(blocks: &[Block]) -> Vec<Shown> {
+    let mut commands: Vec<Shown> = Vec::new();
+    for block in blocks.iter().filter(|block| block.kind == "console") {
+        let first = commands.len();
+        for (line, text) in (block.line..).zip(block.text.lines()) {
+            if let Some(command) = text.strip_prefix("$ ") {
+                commands.push(Shown {
+                    line,
+                    command: command.to_owned(),
+                    output: String::new(),
+                });
+            } else {
+                assert!(
+                    commands.len() > first,
+                    "README.md:{line}: output of nothing"
+                );
+                let shown = commands.last_mut().unwrap();
+                shown.output.push_str(text);
+                shown.output.push('\n');
+            }
+        }
+    }
+    commands
+}
+
+/// Whether `text` is what `shown` shows: line by line, but that `...` is any lines and `[..]` anything in a line.
+fn is_shown(shown: &[&str], text: &[&str]) -> bool {
+    match (shown.split_first(), text.split_first()) {
+        (None, None) => true,
+        (Some((&"...", rest)), _) => (0..=text.len()).any(|skip| is_shown(rest, &text[skip..])),
+        (Some((shown, shown_rest)), Some((text, text_rest))) => {
+            is_line(shown, text) && is_shown(shown_rest, text_rest)
+        }
+        _ => false,
+    }
+}
+
+fn is_line(shown: &str, text: &str) -> bool {
+    match shown.split_once("[..]") {
+        None => shown == text,
+        Some((before, after)) => text.strip_prefix(before).is_some_and(|rest| {
+            (0..=rest.len())
+                .filter(|&skip| rest.is_char_boundary(skip))
+                .any(|skip| is_line(after, &rest[skip..]))
+        }),
+    }
+}
+
+/// The lines without spaces at their ends and empty ones at the text's.
+fn lines(text: &str) -> Vec<&str> {
+    text.trim_end().lines().map(str::trim_end).collect()
+}
+
+#[track_caller]
+fn assert_shown(shown: &Shown, text: &str) {
+    assert!(
+        is_shown(&lines(&shown.output), &lines(text)),
+        "README.md:{}: `{}` is shown to print\n{}but prints\n{text}",
+        shown.line,
+        shown.command,
+        shown.output,
+    );
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The command as it stands there, to be run in that folder.
+fn parse(shown: &Shown, folder: &Path) -> Command {
+    let mut command = support::cargo(folder);
+    command.env("CARGO_TARGET_DIR", support::target_dir());
+    let mut words = shown.command.split(' ').peekable();
+    while let Some((name, value)) = words.peek().and_then(|word| word.split_once('=')) {
+        command.env(name, value);
+        words.next();
+    }
+    assert_eq!(
+        words.next(),
+        Some("cargo"),
+        "README.md:{}: only cargo is known here",
+        shown.line
+    );
+    command.args(words);
+    command
+}
+
+fn printed(mut command: Command) -> String {
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A program of a newcomer's beside this checkout: the README's manifest and its `main.rs`.
+fn newcomers_program(blocks: &[Block]) -> PathBuf {
+    let folder = support::empty_folder("newcomer");
+    let beside = "\"../call-api\"";
+    let dependencies = only(blocks, "toml");
+    assert!(dependencies.contains(beside));
+    let manifest = format!(
+        "[package]\nname = \"newcomer\"\nedition = \"2024\"\n\n[workspace]\n\n{}",
+        dependencies.replace(beside, &format!("{:?}", root()))
+    );
+    fs::create_dir(folder.join("src")).unwrap();
+    fs::write(folder.join("Cargo.toml"), manifest).unwrap();
+    fs::write(folder.join("src/main.rs"), only(blocks, "rust,no_run")).unwrap();
+    // The versions that are here already.
+    fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
+    folder
+}
+
+#[test]
+fn every_block_is_of_a_kind_that_a_test_reads() {
+    for block in blocks() {
+        assert!(
+            ["rust", "rust,no_run", "console", "toml"].contains(&block.kind),
+            "README.md:{}: no test reads a block of {:?}",
+            block.line,
+            block.kind
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_command_prints_what_is_shown() {
+    let blocks = blocks();
+    let commands = commands(&blocks);
+    assert_eq!(commands[0].command, "cargo run --example get_call");
+    assert_eq!(commands[1].command, "cargo test --workspace");
+    for shown in &commands {
+        let text = match &*shown.command {
+            // It is what runs this test; CI holds its output to what is shown. Here, a part of it is.
+            "cargo test --workspace" => {
+                let mut part = Command::new(std::env::current_exe().unwrap());
+                part.arg("every_block_is_of_a_kind_that_a_test_reads");
+                printed(part)
+            }
+            command if command.ends_with(" cargo run") => {
+                let sandbox = Sandbox::start().await.unwrap();
+                let mut command = parse(shown, &newcomers_program(&blocks));
+                assert!(shown.command.contains(SERVICE));
+                command
+                    .arg("--offline")
+                    .env("CALL_API_BASE_URL", sandbox.base_url());
+                tokio::task::spawn_blocking(|| printed(command))
+                    .await
+                    .unwrap()
+            }
+            command => {
+                if let Some((_, folder)) = command.split_once(" --out ") {
+                    assert!(folder.starts_with("target/"));
+                    let _ = fs::remove_dir_all(root().join(folder));
+                }
+                printed(parse(shown, root()))
+            }
+        };
+        assert_shown(shown, &text);
+    }
+}
+
+#[test]
+fn placeholders_stand_for_what_they_say() {
+    let is = |shown: &str, text: &str| is_shown(&lines(shown), &lines(text));
+    assert!(is("a\n...\nb", "a\nb") && is("a\n...\nb", "a\n1\n2\nb"));
+    assert!(is("...", "") && is("...\nb", "b\nb"));
+    assert!(is("[..] ok; [..] s", "7 ok; 0.1 s") && is("a[..]", "a"));
+    assert!(!is("a\n...\nb", "a\n1") && !is("a", "a\nb") && !is("a\nb", "a"));
+    assert!(!is("[..] ok", "7 failed") && !is("a", "[..]"));
+}
+
+/// The rows of the table under that heading, as the texts of their cells.
+fn table(heading: &str) -> Vec<Vec<&'static str>> {
+    let (_, section) = README.split_once(&format!("\n## {heading}\n")).unwrap();
+    let rows = section.lines().skip_while(|line| !line.starts_with('|'));
+    let rows = rows.take_while(|line| line.starts_with('|')).skip(2);
+    rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect())
+        .collect()
+}
+
+#[test]
+fn the_default_settings_are_the_client_s() {
+    let client = Client::builder().token("a token").build().unwrap();
+    let client = format!("{client:?}");
+    let rows = table("Settings");
+    assert_eq!(rows.len(), 4);
+    for row in rows {
+        let name = row[0].trim_matches('`');
+        let value = match row[1] {
+            "1 MiB" => (1 << 20).to_string(),
+            value => value.replace(' ', ""),
+        };
+        let setting = format!("{name}: {value},");
+        assert!(client.contains(&setting), "{setting} is not in {client}");
+    }
+}
+
+#[test]
+fn the_features_are_the_manifest_s() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let (_, features) = manifest.split_once("\n[features]\n").unwrap();
+    let (features, _) = features.split_once("\n[").unwrap();
+    let features: Vec<_> = features
+        .lines()
+        .filter_map(|line| line.split_once(" = "))
+        .collect();
+    let (default, others) = features.split_first().unwrap();
+    let rows = table("Features");
+    let names: Vec<_> = rows.iter().map(|row| row[0].trim_matches('`')).collect();
+    assert_eq!(
+        names,
+        others.iter().map(|(name, _)| *name).collect::<Vec<_>>()
+    );
+    for row in rows {
+        let is_default = default.1.contains(&row[0].replace('`', "\""));
+        assert_eq!(row[1] == "yes", is_default, "{}", row[0]);
+    }
+}
+
+#[test]
+fn the_rooms_are_there_and_so_is_every_file_that_is_linked() {
+    let rooms = table("The rooms of this house");
+    let rooms = rooms
+        .iter()
+        .map(|row| row[0].split('`').nth(1).unwrap().to_owned());
+    let links = README.match_indices("](").map(|(at, _)| {
+        let target = &README[at + 2..];
+        target[..target.find(')').unwrap()].to_owned()
+    });
+    for path in rooms.chain(links).filter(|path| !path.starts_with('#')) {
+        assert!(root().join(&path).exists(), "{path} is not there");
+    }
+}
