@@ -1,0 +1,132 @@
+//! What it costs to decode a call into the generated types, whose enums keep values that they don't know, against the
+//! same structs written by hand with closed enums. `cargo bench -p call-api-types`.
+//!
+//! Both take turns in one run and the ratio is taken turn by turn, so that what else the machine does falls on both.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use serde::de::DeserializeOwned;
+
+const TURNS: usize = 101;
+const CALLS_A_TURN: u32 = 5_000;
+
+/// The example of the API's reference.
+const JSON: &str = r#"{
+  "id": "3c90c3cc-0d44-4b50-8888-8dd25736052a",
+  "agent_id": "3c90c3cc-0d44-4b50-8888-8dd25736052a",
+  "status": "dialing",
+  "type": "inbound",
+  "contact": {
+    "id": "3c90c3cc-0d44-4b50-8888-8dd25736052a",
+    "created_date": "2023-11-07T05:31:56Z",
+    "identifier": "<string>",
+    "contact_type": "call"
+  },
+  "phone_id": "3c90c3cc-0d44-4b50-8888-8dd25736052a",
+  "created_date": "2023-11-07T05:31:56Z",
+  "recording_url": "<string>",
+  "start_time": "2023-11-07T05:31:56Z",
+  "end_time": "2023-11-07T05:31:56Z",
+  "duration": 123,
+  "end_reason": "<string>"
+}"#;
+
+/// What one would write by hand.
+mod by_hand {
+    #![allow(dead_code, reason = "decoding is all that is timed")]
+
+    use chrono::{DateTime, Utc};
+    use serde::Deserialize;
+    use uuid::Uuid;
+
+    #[derive(Deserialize)]
+    pub(crate) struct Call {
+        id: Uuid,
+        agent_id: Option<Uuid>,
+        status: Status,
+        r#type: Type,
+        contact: Contact,
+        phone_id: Option<Uuid>,
+        created_date: DateTime<Utc>,
+        recording_url: Option<String>,
+        start_time: Option<DateTime<Utc>>,
+        end_time: Option<DateTime<Utc>>,
+        duration: Option<i64>,
+        end_reason: Option<String>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Status {
+        Dialing,
+        InProgress,
+        Completed,
+        Failed,
+        Transferred,
+        NoAnswer,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Type {
+        Inbound,
+        Outbound,
+    }
+
+    #[derive(Deserialize)]
+    struct Contact {
+        id: Uuid,
+        created_date: DateTime<Utc>,
+        identifier: String,
+        contact_type: ContactType,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum ContactType {
+        Call,
+    }
+}
+
+fn main() -> Result<(), serde_json::Error> {
+    // Once before the clock runs, and a failure is told.
+    decode::<call_api_types::Call>()?;
+    decode::<by_hand::Call>()?;
+    let (mut generated, mut by_hand, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for turn in 0..TURNS {
+        // Neither of the two is always the first.
+        let (ours, theirs) = if turn % 2 == 0 {
+            let ours = decode::<call_api_types::Call>()?;
+            (ours, decode::<by_hand::Call>()?)
+        } else {
+            let theirs = decode::<by_hand::Call>()?;
+            (decode::<call_api_types::Call>()?, theirs)
+        };
+        generated.push(nanoseconds(ours));
+        by_hand.push(nanoseconds(theirs));
+        ratios.push(nanoseconds(ours) / nanoseconds(theirs));
+    }
+    println!("decode one call, {TURNS} turns of {CALLS_A_TURN} calls, medians:");
+    println!("  generated, open enums   {:>6.0} ns", median(generated));
+    println!("  by hand, closed enums   {:>6.0} ns", median(by_hand));
+    println!("  ratio, turn by turn     {:>6.3}", median(ratios));
+    Ok(())
+}
+
+fn decode<T: DeserializeOwned>() -> Result<Duration, serde_json::Error> {
+    let start = Instant::now();
+    for _ in 0..CALLS_A_TURN {
+        black_box(serde_json::from_str::<T>(black_box(JSON))?);
+    }
+    Ok(start.elapsed())
+}
+
+fn nanoseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e9 / f64::from(CALLS_A_TURN)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
