@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use xtask::codegen::write::Mode;
 use xtask::codegen::{self, Options};
+use xtask::diff;
 
 /// The maintainer's tasks of the call-api SDK.
 #[derive(Parser)]
@@ -22,6 +23,10 @@ enum Task {
     ///
     /// Exit codes: 0 all is fresh or was written, 4 `--check` found differences, 100 it failed and nothing was written.
     Codegen(Codegen),
+    /// Say what changed between two OpenAPI documents, and what it breaks for users of this SDK.
+    ///
+    /// Exit codes: 0 nothing changed, 5 changes that break nothing, 6 breaking changes, 100 a document can't be read.
+    Diff(Diff),
 }
 
 #[derive(Args)]
@@ -49,8 +54,33 @@ struct Codegen {
     verbose: bool,
 }
 
+#[derive(Args)]
+struct Diff {
+    /// The document as it was: a file (JSON or YAML, OpenAPI 3.0 or 3.1) or an http(s) address.
+    old: String,
+    /// The document as it is: a file or an address such as http://localhost:8000/openapi.json.
+    new: String,
+    /// Answer in JSON; `xtask::diff` documents its shape.
+    #[arg(long)]
+    json: bool,
+}
+
 fn main() -> ExitCode {
-    let Task::Codegen(args) = Cli::parse().task;
+    match Cli::parse().task {
+        Task::Codegen(args) => run_codegen(args),
+        Task::Diff(args) => {
+            let options = diff::Options {
+                json: args.json,
+                ..diff::Options::new(args.old, args.new)
+            };
+            let mut report = Vec::new();
+            let outcome = diff::run(&options, &mut report).map(|outcome| outcome as u8);
+            print(&report, outcome)
+        }
+    }
+}
+
+fn run_codegen(args: Codegen) -> ExitCode {
     let mode = match (args.check, args.dry_run) {
         (true, _) => Mode::Check,
         (_, true) => Mode::DryRun,
@@ -67,12 +97,17 @@ fn main() -> ExitCode {
     };
     // One write at the end, so that a pipe that closes early can't leave half a report and half a generation.
     let mut report = Vec::new();
-    let outcome = codegen::run(&options, &mut report);
-    let printed = io::stdout().lock().write_all(&report);
+    let outcome = codegen::run(&options, &mut report).map(|outcome| outcome as u8);
+    print(&report, outcome)
+}
+
+/// Prints a report and ends with its outcome.
+fn print(report: &[u8], outcome: io::Result<u8>) -> ExitCode {
+    let printed = io::stdout().lock().write_all(report);
     match (outcome, printed) {
-        (Ok(outcome), Ok(())) => ExitCode::from(outcome as u8),
+        (Ok(outcome), Ok(())) => ExitCode::from(outcome),
         (Ok(outcome), Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-            ExitCode::from(outcome as u8)
+            ExitCode::from(outcome)
         }
         (Err(error), _) | (_, Err(error)) => {
             eprintln!("error: cannot print the report: {error}");

@@ -1,0 +1,165 @@
+//! What the generator makes of a schema, as far as a comparison has to know: two schemas that differ may be the same
+//! Rust type, and two that hold the same values may not be.
+//!
+//! `tests/diff.rs` holds this against the generator itself.
+
+use serde_json::Value;
+
+/// Whether an enum for a discriminated union may gain a variant without breaking a `match`.
+pub(super) const DISCRIMINATED_UNIONS_ARE_OPEN: bool = false;
+
+/// What decides, beside its schema, how a property is written in Rust.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Presence {
+    /// Whether the property is always there.
+    pub(super) required: bool,
+    /// Whether it may be null.
+    pub(super) nullable: bool,
+    /// Whether it has a default that isn't null.
+    pub(super) default: bool,
+    /// Whether it is a plain list or map, which is empty where it is absent.
+    pub(super) collection: bool,
+}
+
+/// How a property of type `T` is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// `T`.
+    Plain,
+    /// `Option<T>`.
+    Option,
+    /// What can say absent, null and a value.
+    ThreeState,
+}
+
+impl Presence {
+    /// The form; only what is sent has to tell absent from null.
+    pub(super) fn form(self, sent: bool) -> Form {
+        match (self.required, self.nullable) {
+            (true, false) => Form::Plain,
+            (false, true) if sent && !self.default => Form::ThreeState,
+            (_, true) => Form::Option,
+            (false, false) if self.default || self.collection => Form::Plain,
+            (false, false) => Form::Option,
+        }
+    }
+}
+
+/// The formats of integers with the range of their Rust types; the later ones win where a range fits several.
+const INTEGERS: [(&str, &str, f64, f64); 10] = [
+    ("int8", "i8", i8::MIN as f64, i8::MAX as f64),
+    ("uint8", "u8", u8::MIN as f64, u8::MAX as f64),
+    ("int16", "i16", i16::MIN as f64, i16::MAX as f64),
+    ("uint16", "u16", u16::MIN as f64, u16::MAX as f64),
+    ("int", "i32", i32::MIN as f64, i32::MAX as f64),
+    ("int32", "i32", i32::MIN as f64, i32::MAX as f64),
+    ("uint", "u32", u32::MIN as f64, u32::MAX as f64),
+    ("uint32", "u32", u32::MIN as f64, u32::MAX as f64),
+    ("int64", "i64", i64::MIN as f64, i64::MAX as f64),
+    ("uint64", "u64", u64::MIN as f64, u64::MAX as f64),
+];
+
+/// The Rust type of an integer with this format and these inclusive bounds.
+pub(super) fn integer(format: Option<&str>, min: Option<f64>, max: Option<f64>) -> String {
+    let same = |a: f64, b: f64| (a - b).abs() <= f64::EPSILON;
+    let non_zero = |name: &str| format!("NonZeroU{}", name.trim_start_matches(['i', 'u']));
+    let (mut min, mut max) = (min, max);
+    if let Some((_, name, low, high)) = INTEGERS.iter().find(|(known, ..)| Some(*known) == format) {
+        if min.is_none_or(|min| min >= *low) && max.is_none_or(|max| max <= *high) {
+            return if min == Some(1.0) {
+                non_zero(name)
+            } else {
+                (*name).to_owned()
+            };
+        }
+        min = min.or(Some(*low));
+        max = max.or(Some(*high));
+    }
+    if min == Some(1.0) {
+        return non_zero("u64");
+    }
+    let fits = |low: f64, high: f64| match (min, max) {
+        (None, None) => false,
+        (min, max) => min.is_none_or(|min| same(min, low)) && max.is_none_or(|max| same(max, high)),
+    };
+    let fitting = INTEGERS
+        .iter()
+        .rev()
+        .find(|(_, _, low, high)| fits(*low, *high));
+    fitting.map_or("i64", |(_, name, ..)| name).to_owned()
+}
+
+/// The Rust type of a string without an enum; `checked` where a bound or a pattern makes it one of its own.
+pub(super) fn string(format: Option<&str>, checked: bool) -> &'static str {
+    match format {
+        Some("uuid") => "Uuid",
+        Some("date") => "NaiveDate",
+        Some("date-time") => "DateTime<Utc>",
+        Some("ip") => "IpAddr",
+        Some("ipv4") => "Ipv4Addr",
+        Some("ipv6") => "Ipv6Addr",
+        _ if checked => "a checked string type of its own",
+        _ => "String",
+    }
+}
+
+/// The Rust type of a number.
+pub(super) fn number(format: Option<&str>) -> &'static str {
+    if format == Some("float") {
+        "f32"
+    } else {
+        "f64"
+    }
+}
+
+/// The media types of a body that the SDK can speak, the preferred one first.
+pub(super) fn preference(media: &str) -> u8 {
+    let media = media
+        .split(';')
+        .next()
+        .unwrap_or(media)
+        .trim()
+        .to_ascii_lowercase();
+    match media.as_str() {
+        "application/json" => 0,
+        other if other.ends_with("+json") => 1,
+        "application/x-www-form-urlencoded" => 2,
+        "multipart/form-data" => 3,
+        other if other.starts_with("text/") => 4,
+        _ => 5,
+    }
+}
+
+/// A default that isn't null.
+pub(super) fn fills_in(default: Option<&Value>) -> bool {
+    default.is_some_and(|default| !default.is_null())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_take_the_type_that_fits_their_range() {
+        assert_eq!(integer(None, None, None), "i64");
+        assert_eq!(integer(None, Some(0.0), None), "u64");
+        assert_eq!(integer(None, Some(1.0), Some(100.0)), "NonZeroU64");
+        assert_eq!(integer(None, Some(0.0), Some(255.0)), "u8");
+        assert_eq!(integer(Some("int32"), None, None), "i32");
+        assert_eq!(integer(Some("int64"), Some(0.0), None), "i64");
+        assert_eq!(integer(Some("uint32"), None, Some(7.0)), "u32");
+        assert_eq!(integer(Some("duration"), None, None), "i64");
+    }
+
+    #[test]
+    fn only_what_is_sent_tells_absent_from_null() {
+        let presence = Presence {
+            required: false,
+            nullable: true,
+            default: false,
+            collection: false,
+        };
+        assert_eq!(presence.form(true), Form::ThreeState);
+        assert_eq!(presence.form(false), Form::Option);
+    }
+}
