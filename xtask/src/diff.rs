@@ -45,7 +45,7 @@ pub mod change;
 mod graph;
 mod place;
 mod rename;
-mod report;
+pub(crate) mod report;
 mod rust;
 mod schema;
 pub mod source;

@@ -3,7 +3,9 @@
 //! - [`codegen`] turns the OpenAPI document in `spec/` into the generated halves of `call-api-types` and
 //!   `call-api-client`, or says what stands in the way.
 //! - [`mod@diff`] says what changed between two documents, and what that breaks.
+//! - [`adopt`] makes a new document this SDK's, or leaves everything as it is.
 
+pub mod adopt;
 pub mod codegen;
 pub mod diff;
 pub mod pointer;

@@ -1,5 +1,12 @@
 //! What `cargo xtask diff` says: one document, and a table of small changes with what each of them is.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    unreachable_pub,
+    reason = "it is how a test fails, and no crate's interface"
+)]
+
 mod common;
 
 use std::collections::BTreeSet;

@@ -222,7 +222,7 @@ fn methods(document: &Value) -> BTreeMap<Pointer, String> {
         "info": {"title": "", "version": ""},
         "paths": paths,
     });
-    let normalised = match normalise::normalise(bare.clone()) {
+    let normalised = match normalise::normalise(bare.clone(), &mut Vec::new()) {
         Ok((normalised, _)) => normalised,
         Err(_) => bare,
     };

@@ -20,7 +20,7 @@ pub(crate) fn problems(out: &mut dyn Write, problems: &Problems, outcome: &str) 
 }
 
 /// For people.
-pub(super) fn text(
+pub(crate) fn text(
     out: &mut dyn Write,
     (old, new): (&str, &str),
     findings: &Findings,

@@ -36,7 +36,7 @@ pub struct Input {
 pub fn read(location: &str) -> Result<Input, Problem> {
     let lower = location.to_ascii_lowercase();
     if lower.starts_with("http://") || lower.starts_with("https://") {
-        fetch(location)
+        fetch(location, PATIENCE, LARGEST)
     } else {
         from_file(location)
     }
@@ -66,7 +66,7 @@ fn from_file(location: &str) -> Result<Input, Problem> {
         return Err(unreadable(&"it is a folder"));
     }
     if metadata.len() > LARGEST {
-        return Err(too_large(location));
+        return Err(too_large(location, LARGEST));
     }
     let bytes = fs::read(path).map_err(|error| unreadable(&error))?;
     if metadata.is_file() {
@@ -77,8 +77,8 @@ fn from_file(location: &str) -> Result<Input, Problem> {
     }
 }
 
-fn too_large(label: &str) -> Problem {
-    let cause = format!("the document is larger than {} MiB", LARGEST >> 20);
+fn too_large(label: &str, largest: u64) -> Problem {
+    let cause = format!("the document is larger than {} MiB", largest >> 20);
     problem(label, cause, "check that it is the document, or split it")
 }
 
@@ -109,13 +109,13 @@ fn parse_bytes(label: &str, ending: &str, bytes: Vec<u8>) -> Result<Input, Probl
     parse(label, file.path(), bytes)
 }
 
-fn fetch(location: &str) -> Result<Input, Problem> {
+fn fetch(location: &str, patience: Duration, largest: u64) -> Result<Input, Problem> {
     let label = without_password(location);
     let tls = TlsConfig::builder()
         .root_certs(RootCerts::PlatformVerifier)
         .build();
     let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(PATIENCE))
+        .timeout_global(Some(patience))
         .max_redirects(5)
         .user_agent(concat!("xtask/", env!("CARGO_PKG_VERSION")))
         .accept("application/json, application/yaml;q=0.9, */*;q=0.1")
@@ -123,7 +123,7 @@ fn fetch(location: &str) -> Result<Input, Problem> {
         .build()
         .into();
     let failed = |error: ureq::Error| match error {
-        ureq::Error::BodyExceedsLimit(_) => too_large(&label),
+        ureq::Error::BodyExceedsLimit(_) => too_large(&label, largest),
         ureq::Error::StatusCode(status) => problem(
             &label,
             format!("the service answers with the status {status}"),
@@ -133,7 +133,7 @@ fn fetch(location: &str) -> Result<Input, Problem> {
             &label,
             format!(
                 "the service has not sent the document within {} seconds",
-                PATIENCE.as_secs()
+                patience.as_secs_f32()
             ),
             "check that it runs, or fetch the document with another tool and name the file",
         ),
@@ -160,7 +160,7 @@ fn fetch(location: &str) -> Result<Input, Problem> {
     let bytes = response
         .body_mut()
         .with_config()
-        .limit(LARGEST)
+        .limit(largest)
         .read_to_vec()
         .map_err(failed)?;
     let ending = if media.ends_with("yaml") {
@@ -189,6 +189,87 @@ fn without_password(location: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Serves one answer at an address of its own, and gives what is read from there.
+    fn served(answer: String, patience: Duration) -> Result<Input, String> {
+        use std::io::Read as _;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 4096];
+            let read = stream.read(&mut request).unwrap();
+            assert!(request[..read].starts_with(b"GET /openapi.json HTTP/1.1\r\n"));
+            // Where the answer is too slow or too large, nobody may be listening any more.
+            let _ = stream.write_all(answer.as_bytes());
+            if answer.is_empty() {
+                std::thread::sleep(patience * 4);
+            }
+        });
+        let found = fetch(&format!("http://{address}/openapi.json"), patience, 2 << 20);
+        server.join().unwrap();
+        found.map_err(|problem| {
+            assert_eq!(problem.file, format!("http://{address}/openapi.json"));
+            problem.cause
+        })
+    }
+
+    fn answer(status: &str, media: &str, body: &str) -> String {
+        let length = body.len();
+        format!(
+            "HTTP/1.1 {status}\r\ncontent-type: {media}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        )
+    }
+
+    #[test]
+    fn a_service_is_asked_for_its_document() {
+        let patience = Duration::from_secs(5);
+        let json = served(answer("200 OK", "application/json", "{\"a\": 1}"), patience).unwrap();
+        assert_eq!(json.document, serde_json::json!({"a": 1}));
+        assert_eq!(json.bytes, b"{\"a\": 1}");
+        let yaml = served(
+            answer("200 OK", "application/yaml; charset=utf-8", "a: on"),
+            patience,
+        );
+        assert_eq!(yaml.unwrap().document, serde_json::json!({"a": "on"}));
+        let causes = [
+            answer("404 Not Found", "application/json", "{}"),
+            answer("200 OK", "text/html; charset=utf-8", "<html>"),
+            answer("200 OK", "application/json", "{"),
+            answer("200 OK", "application/json", &" ".repeat(3 << 20)),
+        ]
+        .map(|answer| served(answer, patience).unwrap_err());
+        assert_eq!(
+            causes,
+            [
+                "the service answers with the status 404",
+                "the address is that of a web page",
+                "the document is not JSON: EOF while parsing an object",
+                "the document is larger than 2 MiB",
+            ]
+        );
+        let cause = served(String::new(), Duration::from_millis(200)).unwrap_err();
+        assert_eq!(
+            cause,
+            "the service has not sent the document within 0.2 seconds"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_none_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| {
+            read(&folder.path().join(name).display().to_string())
+                .unwrap_err()
+                .cause
+        };
+        assert!(
+            at("missing.json").starts_with("cannot read the document: "),
+            "{}",
+            at("missing.json")
+        );
+        assert_eq!(at(""), "cannot read the document: it is a folder");
+    }
 
     #[test]
     fn passwords_are_not_shown() {
