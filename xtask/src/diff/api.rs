@@ -561,8 +561,31 @@ impl<'a> Api<'a> {
         );
     }
 
-    /// The texts of an object other than a schema, and whether it is deprecated.
+    /// The texts of an object other than a schema, whether it is deprecated, and whatever nothing else looks at.
     fn texts(&mut self, sides: &Sides<'a>, label: &str, by: Option<usize>) {
+        // What the objects that have texts say to programs; each is compared where it means something.
+        const COMPARED: [&str; 20] = [
+            "$ref",
+            "operationId",
+            "parameters",
+            "requestBody",
+            "responses",
+            "callbacks",
+            "servers",
+            "security",
+            "name",
+            "in",
+            "required",
+            "style",
+            "explode",
+            "allowReserved",
+            "schema",
+            "content",
+            "headers",
+            "encoding",
+            "type",
+            "scheme",
+        ];
         let keys: BTreeSet<&String> = [sides.old.1, sides.new.1]
             .into_iter()
             .filter_map(Value::as_object)
@@ -572,9 +595,6 @@ impl<'a> Api<'a> {
             match key.as_str() {
                 "summary" | "description" | "example" | "examples" | "tags" => {
                     self.note_text(sides, key, &format!("the {key} of {label}"), by, false);
-                }
-                "externalDocs" | "links" | "bearerFormat" | "openIdConnectUrl" | "flows" => {
-                    self.note_text(sides, key, &format!("`{key}` of {label}"), by, false);
                 }
                 "deprecated" => {
                     let now = flag(sides.new.1, key);
@@ -598,10 +618,8 @@ impl<'a> Api<'a> {
                         );
                     }
                 }
-                key if key.starts_with("x-") => {
-                    self.note_text(sides, key, &format!("`{key}` of {label}"), by, false);
-                }
-                _ => {}
+                key if COMPARED.contains(&key) || METHODS.contains(&key) => {}
+                key => self.note_text(sides, key, &format!("`{key}` of {label}"), by, false),
             }
         }
     }
@@ -1132,8 +1150,30 @@ impl<'a> Api<'a> {
                 self.graph
                     .compare(old, new, Some((index, Direction::Request)));
             }
-            _ => self.content(&sides, &label, index, Direction::Request),
+            (None, None) => self.content(&sides, &label, index, Direction::Request),
+            _ => self.schema_lost(&sides, &label, index, Direction::Request),
         }
+    }
+
+    /// One side has a schema and the other hasn't.
+    fn schema_lost(&mut self, sides: &Sides<'a>, label: &str, index: usize, direction: Direction) {
+        let (before, after) = sides.get("schema");
+        let (old, new) = sides.join("schema");
+        let verb = match (before, after) {
+            (None, None) | (Some(_), Some(_)) => return,
+            (None, Some(_)) => "says what it is",
+            (Some(_), None) => "no longer says what it is",
+        };
+        let places = (before.map(|_| old), after.map(|_| new));
+        let ruling = Ruling::breaking("its Rust type is another one");
+        self.say_of(
+            direction,
+            "type-changed",
+            format!("{label} {verb}"),
+            places,
+            index,
+            ruling,
+        );
     }
 
     fn request_body(&mut self, both: Both<'_, 'a>, sides: &Sides<'a>) {
@@ -1318,23 +1358,7 @@ impl<'a> Api<'a> {
             let (old, new) = media.join("schema");
             match media.get("schema") {
                 (Some(_), Some(_)) => self.graph.compare(old, new, Some((index, direction))),
-                (None, None) => {}
-                (before, after) => {
-                    let verb = if after.is_some() {
-                        "says what it is"
-                    } else {
-                        "no longer says what it is"
-                    };
-                    let places = (before.map(|_| old), after.map(|_| new));
-                    self.say_of(
-                        direction,
-                        "type-changed",
-                        format!("{label} {verb}"),
-                        places,
-                        index,
-                        Ruling::breaking("its Rust type is another one"),
-                    );
-                }
+                _ => self.schema_lost(&media, label, index, direction),
             }
         }
     }
@@ -1453,6 +1477,8 @@ impl<'a> Api<'a> {
                     &format!("the header `{name}` of {label}"),
                     Some(index),
                 );
+                let label = format!("the header `{name}` of {label}");
+                self.schema_lost(&header, &label, index, Direction::Response);
                 if let (Some(_), Some(_)) = header.get("schema") {
                     let (old, new) = header.join("schema");
                     self.graph

@@ -205,6 +205,11 @@ pub(super) fn types(object: &Object) -> BTreeSet<&str> {
     let mut types: BTreeSet<&str> = match object.get("type") {
         Some(Value::String(name)) => BTreeSet::from([name.as_str()]),
         Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
+        _ if object.get("enum") == Some(&json!([null]))
+            || object.get("const") == Some(&Value::Null) =>
+        {
+            BTreeSet::from(["null"])
+        }
         _ => {
             let has = |keys: &[&str]| keys.iter().any(|key| object.contains_key(*key));
             if values(object).is_some_and(|values| values.iter().all(|value| value.is_string())) {
@@ -230,7 +235,7 @@ pub(super) fn types(object: &Object) -> BTreeSet<&str> {
 
 /// The values of an enum or of a constant, null aside.
 pub(super) fn values(object: &Object) -> Option<Vec<&Value>> {
-    if let Some(value) = object.get("const") {
+    if let Some(value) = object.get("const").filter(|value| !value.is_null()) {
         return Some(vec![value]);
     }
     let values = object.get("enum")?.as_array()?;

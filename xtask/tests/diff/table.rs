@@ -462,6 +462,21 @@ pub(crate) const CASES: &[(&str, &str, &str)] = &[
         "breaking style-changed",
         r#"[{"op": "add", "path": "/paths/~1v1~1calls/get/parameters/0/explode", "value": false}]"#,
     ),
+    (
+        "parameter without a schema",
+        "breaking type-changed",
+        r#"[{"op": "remove", "path": "/paths/~1v1~1calls/get/parameters/0/schema"}]"#,
+    ),
+    (
+        "header without a schema",
+        "breaking type-changed",
+        r#"[{"op": "remove", "path": "/paths/~1v1~1calls/get/responses/200/headers/X-Total/schema"}]"#,
+    ),
+    (
+        "keyword that nobody knows",
+        "documentation annotation-changed",
+        r#"[{"op": "add", "path": "/paths/~1v1~1calls/get/zz", "value": 1}]"#,
+    ),
     // Bodies and responses.
     (
         "request body optional",
