@@ -2,8 +2,9 @@
 //! which `send` sends.
 //!
 //! Two halves make this crate. `generated.rs` is written by `cargo xtask codegen` from the OpenAPI document; by hand are
-//! this file and `hooks`, through which every request goes to the [`Transport`]: it has the token, the deadline, the
-//! retries and the limits. There is no way around it, so a client is made from a transport and from nothing else:
+//! this file, `encode`, which writes lists and objects into a URL, a header or a form in the style that the document asks
+//! for, and `hooks`, through which every request goes to the [`Transport`]: it has the token, the deadline, the retries
+//! and the limits. There is no way around it, so a client is made from a transport and from nothing else:
 //!
 //! ```no_run
 //! use call_api_client::Client;
@@ -19,8 +20,9 @@
 //! ```
 
 mod decode;
+mod encode;
 #[rustfmt::skip]
-#[allow(clippy::all, dead_code, irrefutable_let_patterns, reason = "generated")]
+#[allow(clippy::all, dead_code, deprecated, irrefutable_let_patterns, reason = "generated")]
 mod generated;
 mod hooks;
 

@@ -14,7 +14,28 @@ pub fn type_name(name: &str) -> String {
 
 /// The method name that progenitor gives an operation of this id.
 pub fn method_name(operation_id: &str) -> String {
-    as_ident(&clean(operation_id).to_snake_case(), "x")
+    parameter_name(operation_id)
+}
+
+/// The name that progenitor gives the setter of a parameter of this name. Unlike typify's, its names begin with an
+/// underscore where they would begin with a digit.
+pub fn parameter_name(name: &str) -> String {
+    let name = match name {
+        "+1" => "plus1".to_owned(),
+        "-1" => "minus1".to_owned(),
+        name => clean(name).to_snake_case(),
+    };
+    match name.as_str() {
+        "" => "x".to_owned(),
+        // A keyword since the edition of 2024.
+        "gen" => "gen_".to_owned(),
+        name => as_ident(name, "_"),
+    }
+}
+
+/// The name that progenitor gives the builder of an operation of this id.
+pub fn builder_name(operation_id: &str) -> String {
+    as_ident(&method_name(operation_id).to_pascal_case(), "_")
 }
 
 fn clean(name: &str) -> String {

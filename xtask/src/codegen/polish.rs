@@ -11,6 +11,7 @@ pub(super) mod responses;
 mod split;
 mod structs;
 mod unions;
+mod wire;
 
 use std::collections::BTreeSet;
 
@@ -50,6 +51,7 @@ pub fn polish(file: syn::File, original: &Value, normalised: &Value) -> Halves {
     client::drop_constructors(&mut halves.client);
     client::drop_version_header(&mut halves.client);
     client::drop_prelude(&mut halves.client);
+    wire::correct(&mut halves.client, normalised);
     client::tidy_messages(&mut halves.client);
     client::add_operations(&mut halves.client, normalised);
     docs::tidy(&mut halves.types);

@@ -19,7 +19,7 @@ const TYPES_LIB: &str = "\
 mod open_enum;
 
 #[rustfmt::skip]
-#[allow(clippy::all, dead_code, irrefutable_let_patterns, reason = \"generated\")]
+#[allow(clippy::all, dead_code, deprecated, irrefutable_let_patterns, reason = \"generated\")]
 mod generated;
 
 pub use generated::*;
@@ -72,6 +72,7 @@ pub fn complete(root: &Path, plan: &mut Plan) -> Result<(), Problem> {
     for path in [
         "crates/call-api-types/src/open_enum.rs",
         "crates/call-api-client/src/lib.rs",
+        "crates/call-api-client/src/encode.rs",
         "crates/call-api-client/src/hooks.rs",
         "crates/call-api-client/src/decode.rs",
     ] {

@@ -202,6 +202,19 @@ pub fn follow<'a>(document: &'a Value, mut value: &'a Value) -> Option<&'a Value
     None
 }
 
+/// The object at a place, and its own place, after references.
+pub fn locate<'a>(document: &'a Value, place: &Pointer) -> Option<(Pointer, &'a Value)> {
+    let mut place = place.clone();
+    for _ in 0..LONGEST_CHAIN {
+        let value = document.pointer(place.as_str())?;
+        match value.get("$ref").and_then(Value::as_str) {
+            Some(reference) => place = Pointer::from_ref(reference)?,
+            None => return Some((place, value)),
+        }
+    }
+    None
+}
+
 /// Whether the references from `value` on lead back to one of them.
 pub fn circles<'a>(document: &'a Value, mut value: &'a Value) -> bool {
     for _ in 0..LONGEST_CHAIN {
@@ -231,6 +244,11 @@ pub struct Operation<'a> {
 }
 
 impl Operation<'_> {
+    /// The place of the Path Item object that it is in.
+    pub fn path_item(&self) -> Pointer {
+        Pointer::root().join("paths").join(self.path)
+    }
+
     /// The operation's id, where it has one.
     pub fn id(&self) -> Option<&str> {
         self.object.get("operationId").and_then(Value::as_str)

@@ -75,7 +75,8 @@ fn sets_version(statement: &Stmt) -> bool {
                     .args
                     .to_token_stream()
                     .to_string()
-                    .contains("\"api-version\"")
+                    // A parameter of that name is a header that the document asks for.
+                    .contains("HeaderName :: from_static (\"api-version\")")
         }
         _ => false,
     }
@@ -112,7 +113,9 @@ pub(super) fn add_operations(file: &mut syn::File, document: &Value) {
         .into_iter()
         .filter_map(|operation| {
             let id = names::method_name(operation.id()?);
-            let path = operation.path;
+            // The transport compares it with the URL, which has neither what is no character of a URL nor the query here.
+            let path = super::wire::encoded(operation.path);
+            let path = path.split('?').next().unwrap_or_default();
             let auth = security::of(document, operation.object).tokens();
             let body = if streamed.contains(&id) {
                 quote::quote!(Streamed)
