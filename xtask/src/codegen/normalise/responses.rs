@@ -95,10 +95,11 @@ pub(super) fn one_media_type(document: &mut Value, changes: &mut Changes) {
                         accept.get_or_insert_with(|| name.clone());
                         changes.at(&place.join("content").join(&name));
                     }
-                    let schema = media
-                        .get_mut("schema")
-                        .map_or_else(|| json!({}), Value::take);
-                    json!({"application/json": {"schema": schema}})
+                    if let Some(media) = media.as_object_mut() {
+                        media.entry("schema").or_insert_with(|| json!({}));
+                        media.remove("encoding");
+                    }
+                    json!({"application/json": media})
                 }
                 _ => {
                     let what = format!("the structure of `{name}`");
