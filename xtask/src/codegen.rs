@@ -6,6 +6,7 @@
 
 pub mod count;
 pub mod generate;
+pub mod keywords;
 pub mod load;
 pub mod loss;
 pub mod lower;
@@ -107,6 +108,8 @@ pub fn generate_all(source: Source, strict: bool) -> Result<Generated, Problems>
     };
     let mut losses = Vec::new();
     validate::validate(&source.document).map_err(in_file)?;
+    keywords::unhonoured(&source.document, &mut losses);
+    security::unserved(&source.document, &mut losses);
     let lowered = lower::lower(source.document.clone(), &mut losses).map_err(in_file)?;
     let (normalised, applied) = normalise::normalise(lowered, &mut losses).map_err(in_file)?;
     let (file, normalised) = if strict {
@@ -119,8 +122,9 @@ pub fn generate_all(source: Source, strict: bool) -> Result<Generated, Problems>
     };
     let halves = polish::polish(file, &source.document, &normalised);
     let count = count::count(&source.document, &normalised, &halves).map_err(in_file)?;
-    let plan = plan::plan(&source, &halves.types, &halves.client);
     losses.sort();
+    losses.dedup();
+    let plan = plan::plan(&source, &halves, &applied, &losses);
     Ok(Generated {
         source,
         normalised,

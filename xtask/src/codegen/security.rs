@@ -4,7 +4,9 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use serde_json::Value;
 
+use super::loss::Loss;
 use super::walk;
+use crate::pointer::Pointer;
 
 /// The security scheme of an operation, as far as the transport can serve it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +68,47 @@ pub fn of(document: &Value, operation: &Value) -> Security {
         .unwrap_or(Security::None)
 }
 
+/// Notes the schemes that the transport can't serve, and the operations that ask for nothing else or for several at once.
+pub fn unserved(document: &Value, losses: &mut Vec<Loss>) {
+    let schemes = document
+        .get("components")
+        .and_then(|components| components.get("securitySchemes"));
+    for (name, _) in schemes.and_then(Value::as_object).into_iter().flatten() {
+        if scheme(document, name).is_none() {
+            let pointer = Pointer::root()
+                .join("components")
+                .join("securitySchemes")
+                .join(name);
+            losses.push(Loss::new(
+                &pointer,
+                "the security scheme",
+                "no credential of it is sent: add a header to the transport",
+            ));
+        }
+    }
+    for operation in walk::operations(document) {
+        let requirements = operation
+            .object
+            .get("security")
+            .or_else(|| document.get("security"))
+            .and_then(Value::as_array);
+        let asks = requirements.is_some_and(|all| {
+            !all.is_empty()
+                && all
+                    .iter()
+                    .all(|one| one.as_object().is_some_and(|one| !one.is_empty()))
+        });
+        if asks && of(document, operation.object) == Security::None {
+            let instead = "no credential is sent: add a header to the transport";
+            losses.push(Loss::new(
+                &operation.pointer.join("security"),
+                "the credential",
+                instead,
+            ));
+        }
+    }
+}
+
 fn scheme(document: &Value, name: &str) -> Option<Security> {
     let scheme = document
         .get("components")?
@@ -90,6 +133,34 @@ fn scheme(document: &Value, name: &str) -> Option<Security> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn what_can_not_be_served_is_noted() {
+        let document = json!({
+            "paths": {"/a": {
+                "get": {"security": [{"cookie": []}]},
+                "put": {"security": [{"basic": [], "key": []}]},
+                "post": {"security": [{}, {"cookie": []}]},
+                "delete": {"security": [{"basic": []}]},
+            }},
+            "components": {"securitySchemes": {
+                "cookie": {"type": "apiKey", "in": "cookie", "name": "c"},
+                "basic": {"type": "http", "scheme": "basic"},
+                "key": {"type": "apiKey", "in": "header", "name": "k"},
+            }},
+        });
+        let mut losses = Vec::new();
+        unserved(&document, &mut losses);
+        let places: Vec<_> = losses.iter().map(|loss| loss.pointer.as_str()).collect();
+        assert_eq!(
+            places,
+            [
+                "/components/securitySchemes/cookie",
+                "/paths/~1a/get/security",
+                "/paths/~1a/put/security"
+            ]
+        );
+    }
 
     #[test]
     fn the_operation_decides_before_the_document() {

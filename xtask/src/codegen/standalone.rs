@@ -142,7 +142,7 @@ fn workspace(root: &Path) -> Result<String, Problem> {
 fn manifest(root: &Path, package: &str, generated: &str) -> Result<String, Problem> {
     let path = format!("{package}/Cargo.toml");
     let mut document = parse(root, &path)?;
-    document.retain(|key, _| !["dev-dependencies", "test", "bench", "example"].contains(&key));
+    document.retain(|key, _| !["test", "bench", "example"].contains(&key));
     if let Some(package) = document.get_mut("package").and_then(Item::as_table_mut) {
         package.remove("readme");
         package.insert("publish", value(false));

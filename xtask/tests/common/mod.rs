@@ -12,6 +12,7 @@ use xtask::codegen::{self, Options, Outcome};
 pub(crate) const SPEC: &str = "spec/openapi.json";
 pub(crate) const TYPES: &str = "crates/call-api-types/src/generated.rs";
 pub(crate) const CLIENT: &str = "crates/call-api-client/src/generated.rs";
+pub(crate) const LOSSES: &str = "spec/openapi.loss.md";
 
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -30,7 +31,7 @@ pub(crate) struct Copy(TempDir);
 impl Copy {
     pub(crate) fn new() -> Self {
         let copy = Self(tempfile::tempdir().unwrap());
-        for path in [SPEC, TYPES, CLIENT] {
+        for path in [SPEC, TYPES, CLIENT, LOSSES] {
             copy.write(path, &read(path));
         }
         copy

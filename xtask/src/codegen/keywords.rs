@@ -1,0 +1,293 @@
+//! What becomes of each keyword of OpenAPI 3.0 and 3.1: nothing that a document can say is passed over without a word.
+//!
+//! The table follows the fixed fields of section 4.7 of the [3.0](https://spec.openapis.org/oas/v3.0.4) and section 4.8
+//! of the [3.1](https://spec.openapis.org/oas/v3.1.1) specification, and for schemas the vocabularies of
+//! [JSON Schema 2020-12](https://json-schema.org/draft/2020-12).
+
+use serde_json::Value;
+
+use super::loss::Loss;
+use super::walk::{self, Kind};
+
+/// What becomes of a keyword.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The SDK does what it says.
+    Honoured,
+    /// A step before the generation says it in other words, and notes by itself what that loses.
+    Normalised,
+    /// It is for people to read: it becomes documentation, or stays in the document.
+    Documentation,
+    /// It is not honoured: the text says what happens instead. Each use of it is a loss.
+    Reported(&'static str),
+}
+
+use Fate::{Documentation, Honoured, Normalised, Reported};
+
+/// The fate of a keyword of an object of that kind; `None` for a word that no specification has.
+pub fn fate(kind: Kind, keyword: &str) -> Option<Fate> {
+    Some(match (kind, keyword) {
+        (_, keyword) if keyword.starts_with("x-") => Documentation,
+        (_, "description" | "summary" | "externalDocs") => Documentation,
+
+        (Kind::Document, "openapi" | "info" | "paths" | "components" | "security" | "servers") => {
+            Honoured
+        }
+        (Kind::Document, "webhooks") => Normalised,
+        (Kind::Document, "tags") => Documentation,
+        (Kind::Document, "jsonSchemaDialect") => Documentation,
+
+        (Kind::Paths, path) if path.starts_with('/') => Honoured,
+        (Kind::Callback, _) => Honoured,
+
+        (Kind::PathItem, method) if walk::METHODS.contains(&method) => Honoured,
+        (Kind::PathItem, "$ref" | "parameters") => Normalised,
+        (Kind::PathItem, "servers") => Reported("requests go to the client's base URL"),
+
+        (Kind::Operation, "operationId" | "security") => Honoured,
+        (Kind::Operation, "parameters" | "requestBody" | "responses") => Normalised,
+        (Kind::Operation, "deprecated") => Documentation,
+        (Kind::Operation, "tags") => Documentation,
+        (Kind::Operation, "callbacks") => {
+            Reported("nothing is generated: it is the caller's to serve")
+        }
+        (Kind::Operation, "servers") => Reported("requests go to the client's base URL"),
+
+        (
+            Kind::Parameter,
+            "name" | "in" | "required" | "schema" | "content" | "style" | "explode" | "$ref",
+        ) => Normalised,
+        (Kind::Parameter, "deprecated" | "example" | "examples") => Documentation,
+        (Kind::Parameter, "allowEmptyValue") => {
+            Reported("an empty value is sent where the caller gives one")
+        }
+        (Kind::Parameter, "allowReserved") => Reported("reserved characters are percent-encoded"),
+
+        (Kind::RequestBody, "content" | "required" | "$ref") => Normalised,
+
+        (Kind::Response, "content" | "links" | "$ref") => Normalised,
+        (Kind::Response, "headers") => {
+            Reported("they have no types: read them from `ResponseValue::headers`")
+        }
+
+        (Kind::MediaType, "schema" | "encoding") => Normalised,
+        (Kind::MediaType, "example" | "examples") => Documentation,
+        (Kind::Encoding, "contentType" | "headers" | "style" | "explode" | "allowReserved") => {
+            Normalised
+        }
+
+        (
+            Kind::Header,
+            "required" | "schema" | "content" | "style" | "explode" | "deprecated" | "example"
+            | "examples" | "$ref" | "allowEmptyValue" | "allowReserved",
+        ) => Documentation,
+        (Kind::Link, _) | (Kind::Example, _) => Documentation,
+
+        (Kind::Components, "schemas" | "securitySchemes") => Honoured,
+        (Kind::Components, "responses" | "parameters" | "requestBodies" | "pathItems") => {
+            Normalised
+        }
+        (Kind::Components, "headers" | "examples" | "links" | "callbacks") => Documentation,
+
+        (Kind::SecurityScheme, "type" | "scheme" | "name" | "in" | "$ref") => Honoured,
+        (Kind::SecurityScheme, "bearerFormat") => Documentation,
+        (Kind::SecurityScheme, "flows" | "openIdConnectUrl" | "oauth2MetadataUrl") => {
+            Reported("the token is the caller's to get: give the client one, or a provider")
+        }
+
+        (
+            Kind::Schema,
+            "type"
+            | "properties"
+            | "required"
+            | "items"
+            | "additionalProperties"
+            | "format"
+            | "nullable",
+        ) => Honoured,
+        (Kind::Schema, "enum" | "default" | "$ref") => Honoured,
+        (
+            Kind::Schema,
+            "const"
+            | "examples"
+            | "allOf"
+            | "anyOf"
+            | "oneOf"
+            | "not"
+            | "discriminator"
+            | "exclusiveMinimum"
+            | "exclusiveMaximum"
+            | "minimum"
+            | "maximum"
+            | "multipleOf"
+            | "minLength"
+            | "maxLength"
+            | "pattern"
+            | "minItems"
+            | "maxItems"
+            | "uniqueItems"
+            | "minProperties"
+            | "maxProperties"
+            | "$defs"
+            | "definitions"
+            | "prefixItems"
+            | "patternProperties"
+            | "if"
+            | "then"
+            | "else"
+            | "dependentRequired"
+            | "dependentSchemas"
+            | "contains"
+            | "minContains"
+            | "maxContains"
+            | "propertyNames"
+            | "unevaluatedItems"
+            | "unevaluatedProperties"
+            | "additionalItems"
+            | "contentEncoding"
+            | "contentMediaType"
+            | "contentSchema"
+            | "$dynamicRef"
+            | "$recursiveRef",
+        ) => Normalised,
+        (
+            Kind::Schema,
+            "title" | "example" | "deprecated" | "$comment" | "$schema" | "$id" | "$anchor"
+            | "$vocabulary" | "$dynamicAnchor" | "$recursiveAnchor",
+        ) => Documentation,
+        (Kind::Schema, "readOnly") => Reported("requests may hold it, too"),
+        (Kind::Schema, "writeOnly") => Reported("responses may hold it, too"),
+        (Kind::Schema, "xml") => Reported("nothing is read or written as XML"),
+        _ => return None,
+    })
+}
+
+/// Notes each use of a keyword that is not honoured, and each word that is none.
+pub fn unhonoured(document: &Value, losses: &mut Vec<Loss>) {
+    walk::walk(document, &mut |kind, pointer, value| {
+        for keyword in value
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(keyword, _)| keyword)
+        {
+            match fate(kind, keyword) {
+                Some(Reported(instead)) => {
+                    losses.push(Loss::new(
+                        &pointer.join(keyword),
+                        format!("`{keyword}`"),
+                        instead,
+                    ));
+                }
+                None => {
+                    let what = format!("`{keyword}`, which OpenAPI doesn't know there");
+                    losses.push(Loss::new(&pointer.join(keyword), what, "it is ignored"));
+                }
+                Some(Honoured | Normalised | Documentation) => {}
+            }
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// The fixed fields of each object, read from the two specifications and from JSON Schema 2020-12.
+    const FIELDS: [(Kind, &str); 16] = [
+        (
+            Kind::Document,
+            "openapi info jsonSchemaDialect servers paths webhooks components security tags externalDocs",
+        ),
+        (Kind::Paths, "/{path}"),
+        (
+            Kind::PathItem,
+            "$ref summary description get put post delete options head patch trace servers parameters",
+        ),
+        (
+            Kind::Operation,
+            "tags summary description externalDocs operationId parameters requestBody responses callbacks deprecated \
+             security servers",
+        ),
+        (
+            Kind::Parameter,
+            "name in description required deprecated allowEmptyValue style explode allowReserved schema example examples \
+             content $ref",
+        ),
+        (Kind::RequestBody, "description content required $ref"),
+        (
+            Kind::Response,
+            "description headers content links $ref summary",
+        ),
+        (Kind::MediaType, "schema example examples encoding"),
+        (
+            Kind::Encoding,
+            "contentType headers style explode allowReserved",
+        ),
+        (
+            Kind::Header,
+            "description required deprecated allowEmptyValue style explode allowReserved schema example examples content $ref",
+        ),
+        (
+            Kind::Link,
+            "operationRef operationId parameters requestBody description server $ref",
+        ),
+        (
+            Kind::Example,
+            "summary description value externalValue $ref",
+        ),
+        (Kind::Callback, "{expression} $ref"),
+        (
+            Kind::Components,
+            "schemas responses parameters examples requestBodies headers securitySchemes links callbacks pathItems",
+        ),
+        (
+            Kind::SecurityScheme,
+            "type description name in scheme bearerFormat flows openIdConnectUrl $ref",
+        ),
+        (
+            Kind::Schema,
+            "$schema $id $ref $anchor $dynamicRef $dynamicAnchor $vocabulary $comment $defs \
+             prefixItems items contains additionalProperties properties patternProperties dependentSchemas propertyNames \
+             if then else allOf anyOf oneOf not unevaluatedItems unevaluatedProperties \
+             type enum const multipleOf maximum exclusiveMaximum minimum exclusiveMinimum maxLength minLength pattern \
+             maxItems minItems uniqueItems maxContains minContains maxProperties minProperties required dependentRequired \
+             title description default deprecated readOnly writeOnly examples \
+             format contentEncoding contentMediaType contentSchema \
+             nullable discriminator xml externalDocs example",
+        ),
+    ];
+
+    #[test]
+    fn every_keyword_of_both_specifications_has_a_fate() {
+        for (kind, fields) in FIELDS {
+            for field in fields.split_whitespace() {
+                assert!(fate(kind, field).is_some(), "{kind:?} {field}");
+            }
+            assert_eq!(fate(kind, "x-anything"), Some(Documentation));
+        }
+        assert_eq!(fate(Kind::Schema, "minimun"), None);
+    }
+
+    #[test]
+    fn what_is_not_honoured_and_what_nobody_knows_is_noted() {
+        let document = json!({"paths": {"/a": {"get": {
+            "callbacks": {"ended": {"{$request.body#/url}": {"post": {}}}},
+            "operatonId": "typo",
+            "responses": {"200": {"description": "", "headers": {"ETag": {"schema": {"type": "string", "xml": {}}}}}},
+        }}}});
+        let mut losses = Vec::new();
+        unhonoured(&document, &mut losses);
+        let places: Vec<_> = losses.iter().map(|loss| loss.pointer.as_str()).collect();
+        assert_eq!(
+            places,
+            [
+                "/paths/~1a/get/callbacks",
+                "/paths/~1a/get/operatonId",
+                "/paths/~1a/get/responses/200/headers",
+                "/paths/~1a/get/responses/200/headers/ETag/schema/xml",
+            ]
+        );
+    }
+}
