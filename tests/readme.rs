@@ -11,8 +11,10 @@
 mod support;
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use call_api::Client;
 use call_api_sandbox::Sandbox;
@@ -172,6 +174,38 @@ fn printed(mut command: Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// What the sandbox's program prints until it waits; it has its port to itself here, and not the README's.
+fn sandbox_s_greeting(shown: &Shown) -> String {
+    let mut build = support::cargo(root());
+    build
+        .args(["build", "-p", "call-api-sandbox"])
+        .env("CARGO_TARGET_DIR", support::target_dir());
+    printed(build);
+    let program = format!("debug/call-api-sandbox{}", std::env::consts::EXE_SUFFIX);
+    let mut sandbox = Command::new(support::target_dir().join(program))
+        .args(["--listen", "127.0.0.1:0"])
+        .env_remove("CALL_API_SANDBOX_TOKEN")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let stdout = BufReader::new(sandbox.stdout.take().unwrap());
+    std::thread::spawn(move || {
+        stdout
+            .lines()
+            .try_for_each(|line| sender.send(line.unwrap()))
+    });
+    // As many as are shown. Where there are fewer, it waits already, and won't say when it has said everything.
+    let lines: Vec<_> = (0..shown.output.lines().count())
+        .map_while(|_| receiver.recv_timeout(Duration::from_secs(10)).ok())
+        .collect();
+    sandbox.kill().unwrap();
+    sandbox.wait().unwrap();
+    let (_, address) = lines[0].split_once("http://").unwrap();
+    let (address, _) = address.split_once(',').unwrap();
+    lines.join("\n").replace(address, "127.0.0.1:3000")
+}
+
 /// A program of a newcomer's beside this checkout: the README's manifest and its `main.rs`.
 fn newcomers_program(blocks: &[Block]) -> PathBuf {
     let folder = support::empty_folder("newcomer");
@@ -216,6 +250,7 @@ async fn each_command_prints_what_is_shown() {
                 part.arg("every_block_is_of_a_kind_that_a_test_reads");
                 printed(part)
             }
+            "cargo run -p call-api-sandbox" => sandbox_s_greeting(shown),
             command if command.ends_with(" cargo run") => {
                 let sandbox = Sandbox::start().await.unwrap();
                 let mut command = parse(shown, &newcomers_program(&blocks));
