@@ -8,7 +8,7 @@ use super::change::{Change, Direction, Fact, Findings, Ruling, Verdict};
 use super::graph::{Graph, deprecated_ruling};
 use super::place::{Side, show};
 use super::rename;
-use super::rust::preference;
+use super::rust::{self, Answered, Answers, is_success, preference};
 use super::schema;
 use crate::codegen::names;
 use crate::codegen::walk::{self, METHODS};
@@ -289,9 +289,6 @@ fn map<'a>(
 
 /// Something of a document: its place and what is there.
 type At<'a> = (Pointer, &'a Value);
-
-/// The statuses that an operation answers with, each with the shape of its body.
-type Answers = [(String, Value)];
 
 /// By what two entries are one: kind, places and words.
 type Identity = (&'static str, Option<Pointer>, Option<Pointer>, String);
@@ -829,6 +826,9 @@ impl<'a> Api<'a> {
                 let shape =
                     resolve(side.document, &place.join(status)).and_then(|(place, response)| {
                         let media = preferred(response)?;
+                        if preference(media) > 1 {
+                            return Some(Value::from(rust::BYTES));
+                        }
                         let schema = place.join("content").join(media).join("schema");
                         Some(schema::shape(side.document, &schema, |name| {
                             if old {
@@ -1371,18 +1371,22 @@ impl<'a> Api<'a> {
             let status = statuses.find(|known| known.to_uppercase() == status);
             status.map(|status| operation.place.join("responses").join(status))
         };
-        for (status, shape) in &before {
+        let said = |status: &str| match status {
+            "DEFAULT" => "default".to_owned(),
+            status => status.to_owned(),
+        };
+        for (status, _) in &before {
             let Some(old) = spelled(both.old, status) else {
                 continue;
             };
             match spelled(both.new, status) {
-                Some(new) => self.response(both.index, status, &old, &new),
+                Some(new) => self.response(both.index, &said(status), &old, &new),
                 None => {
-                    let ruling = self.answer_ruling(status, shape, (&before, &after), false);
+                    let ruling = Self::answer_ruling(status, (&before, &after), false);
                     self.say_of(
                         Direction::Response,
                         "status-removed",
-                        format!("the {status} response is gone"),
+                        format!("the {} response is gone", said(status)),
                         (Some(old), None),
                         both.index,
                         ruling,
@@ -1390,13 +1394,13 @@ impl<'a> Api<'a> {
                 }
             }
         }
-        for (status, shape) in &after {
+        for (status, _) in &after {
             if let (None, Some(new)) = (spelled(both.old, status), spelled(both.new, status)) {
-                let ruling = self.answer_ruling(status, shape, (&after, &before), true);
+                let ruling = Self::answer_ruling(status, (&before, &after), true);
                 self.say_of(
                     Direction::Response,
                     "status-added",
-                    format!("the {status} response is new"),
+                    format!("the {} response is new", said(status)),
                     (None, Some(new)),
                     both.index,
                     ruling,
@@ -1405,41 +1409,37 @@ impl<'a> Api<'a> {
         }
     }
 
-    /// What it means that a status is there on one side only; `with` are that side's answers, `without` the other's.
-    fn answer_ruling(
-        &self,
-        status: &str,
-        shape: &Value,
-        (with, without): (&Answers, &Answers),
-        added: bool,
-    ) -> Ruling {
-        let success = is_success(status);
-        let shapes = |answers: &Answers| -> Vec<Value> {
-            let same = answers
-                .iter()
-                .filter(|(status, _)| is_success(status) == success);
-            let mut shapes: Vec<Value> = Vec::new();
-            for (_, shape) in same {
-                if !shapes.contains(shape) && (success || !shape.is_null()) {
-                    shapes.push(shape.clone());
-                }
-            }
-            shapes
-        };
-        let (here, there) = (shapes(with), shapes(without));
-        if (!success && shape.is_null()) || there.contains(shape) {
-            return if added {
-                Ruling::addition("the method's type stays, and the status was to be expected")
-            } else {
-                Ruling::addition("the method's type stays; the status no longer comes")
-            };
-        }
-        if success {
-            Ruling::breaking("what the method returns is another type")
-        } else if added && there.len() > 1 && here.len() > there.len() {
-            Ruling::addition("the method's error tells one more kind apart")
+    /// What it means that a status has come or gone.
+    fn answer_ruling(status: &str, (before, after): (&Answers, &Answers), added: bool) -> Ruling {
+        let success = if status == "DEFAULT" {
+            // Beside a success it is an error, and else both.
+            let any = |answers: &Answers| answers.iter().any(|(status, _)| is_success(status));
+            !any(before) || !any(after)
         } else {
-            Ruling::breaking("the method's error is another type")
+            is_success(status)
+        };
+        if status.starts_with('3') || (status.starts_with('1') && !success) {
+            return Ruling::documentation(
+                "the SDK follows no redirect and waits for the last answer",
+            );
+        }
+        let what = if success {
+            "what the method returns"
+        } else {
+            "the method's error"
+        };
+        match (
+            rust::answered(before, success),
+            rust::answered(after, success),
+        ) {
+            (Answered::ByStatus, Answered::ByStatus) if added => Ruling::addition(format!(
+                "{what} tells one more status apart, and is non-exhaustive"
+            )),
+            (Answered::ByStatus, Answered::ByStatus) => {
+                Ruling::breaking(format!("{what} has that status no longer"))
+            }
+            (was, is) if was == is => Ruling::addition(format!("{what} keeps its type")),
+            _ => Ruling::breaking(format!("{what} is another type")),
         }
     }
 
@@ -1770,10 +1770,6 @@ impl AsRef<str> for Named {
     fn as_ref(&self) -> &str {
         &self.1
     }
-}
-
-fn is_success(status: &str) -> bool {
-    status.starts_with('2')
 }
 
 /// A media type without its parameters.

@@ -130,6 +130,61 @@ pub(super) fn preference(media: &str) -> u8 {
     }
 }
 
+/// The statuses that an operation answers with, in capitals, each with the shape of its body: null where it has none,
+/// [`BYTES`] where it isn't JSON.
+pub(super) type Answers = [(String, Value)];
+
+/// The shape of a body that is handed on as it comes.
+pub(super) const BYTES: &str = "bytes";
+
+/// Whether a status is a success to the generated client.
+pub(super) fn is_success(status: &str) -> bool {
+    status.starts_with('2') || status == "101"
+}
+
+/// What a method returns, or what its error holds.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Answered<'a> {
+    /// Nothing.
+    Nothing,
+    /// The bytes as they come.
+    Bytes,
+    /// A type for all statuses.
+    One(&'a Value),
+    /// A type for all statuses but for those without a body.
+    Optional(&'a Value),
+    /// A non-exhaustive enum with a variant for each status.
+    ByStatus,
+}
+
+/// What is made of the statuses of one side: the successes, or the errors.
+pub(super) fn answered(answers: &Answers, success: bool) -> Answered<'_> {
+    let any_success = answers.iter().any(|(status, _)| is_success(status));
+    let of_side = answers.iter().filter(|(status, _)| match status.as_str() {
+        // Beside a success it is an error, and else both.
+        "DEFAULT" => !success || !any_success,
+        status if is_success(status) => success,
+        status => !success && !status.starts_with(['1', '3']),
+    });
+    let (mut nothing, mut bytes, mut typed) = (false, false, Vec::new());
+    for (_, shape) in of_side {
+        if shape.is_null() {
+            nothing = true;
+        } else if shape == BYTES {
+            bytes = true;
+        } else if !typed.contains(&shape) {
+            typed.push(shape);
+        }
+    }
+    match (typed.as_slice(), nothing, bytes) {
+        ([], _, false) => Answered::Nothing,
+        ([], false, true) => Answered::Bytes,
+        ([one], false, false) => Answered::One(one),
+        ([one], true, false) if success => Answered::Optional(one),
+        _ => Answered::ByStatus,
+    }
+}
+
 /// A default that isn't null.
 pub(super) fn fills_in(default: Option<&Value>) -> bool {
     default.is_some_and(|default| !default.is_null())
@@ -149,6 +204,28 @@ mod tests {
         assert_eq!(integer(Some("int64"), Some(0.0), None), "i64");
         assert_eq!(integer(Some("uint32"), None, Some(7.0)), "u32");
         assert_eq!(integer(Some("duration"), None, None), "i64");
+    }
+
+    #[test]
+    fn answers_of_one_shape_are_one_type_and_others_are_told_apart_by_status() {
+        let (a, b) = (Value::from("a"), Value::from("b"));
+        let answers = |list: &[(&str, &Value)]| -> Vec<(String, Value)> {
+            let owned = list
+                .iter()
+                .map(|(status, shape)| ((*status).to_owned(), (*shape).clone()));
+            owned.collect()
+        };
+        let null = Value::Null;
+        let same = answers(&[("200", &a), ("404", &b), ("4XX", &b), ("302", &a)]);
+        assert_eq!(answered(&same, true), Answered::One(&a));
+        assert_eq!(answered(&same, false), Answered::One(&b));
+        let mixed = answers(&[("200", &a), ("204", &null), ("404", &b), ("409", &null)]);
+        assert_eq!(answered(&mixed, true), Answered::Optional(&a));
+        assert_eq!(answered(&mixed, false), Answered::ByStatus);
+        let alone = answers(&[("DEFAULT", &a)]);
+        assert_eq!(answered(&alone, true), Answered::One(&a));
+        assert_eq!(answered(&alone, false), Answered::One(&a));
+        assert_eq!(answered(&[], false), Answered::Nothing);
     }
 
     #[test]

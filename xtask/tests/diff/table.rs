@@ -515,8 +515,18 @@ pub(crate) const CASES: &[(&str, &str, &str)] = &[
     ),
     (
         "error status without a body added",
-        "addition status-added",
+        "breaking status-added",
         r#"[{"op": "add", "path": "/paths/~1v1~1calls/get/responses/403", "value": {"description": "d"}}]"#,
+    ),
+    (
+        "redirect added",
+        "documentation status-added",
+        r#"[{"op": "add", "path": "/paths/~1v1~1calls/get/responses/302", "value": {"description": "d"}}]"#,
+    ),
+    (
+        "default with the same error body added",
+        "addition status-added",
+        r##"[{"op": "add", "path": "/paths/~1v1~1calls/get/responses/default", "value": {"$ref": "#/components/responses/Refused"}}]"##,
     ),
     (
         "success status without a body added",
