@@ -43,10 +43,19 @@ pub struct Options {
     pub mode: Mode,
     /// Whether the differences of stale files are shown.
     pub diff: bool,
-    /// Whether a schema or operation that defeats the generator is an error, instead of being left out and reported.
-    pub strict: bool,
     /// Whether every place that a rule changed, and every loss, is listed.
     pub verbose: bool,
+    /// What is done where a document leaves a choice.
+    pub choices: Choices,
+}
+
+/// What is done where a document leaves a choice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Choices {
+    /// A schema or operation that defeats the generator is an error, instead of being left out and reported.
+    pub strict: bool,
+    /// Operations that have no id of their own are named by their method and path, instead of being an error.
+    pub name_operations: bool,
 }
 
 impl Options {
@@ -58,8 +67,8 @@ impl Options {
             out: None,
             mode: Mode::Write,
             diff: true,
-            strict: false,
             verbose: false,
+            choices: Choices::default(),
         }
     }
 }
@@ -93,11 +102,12 @@ pub struct Generated {
     pub plan: Plan,
 }
 
-/// Runs every step but the first and the last: from the document to the planned files.
+/// Runs every step but the first and the last: from the document to the planned files. `name_operations` is as in
+/// [`Options`].
 ///
 /// # Errors
 /// Everything that the failing step found.
-pub fn generate_all(source: Source, strict: bool) -> Result<Generated, Problems> {
+pub fn generate_all(source: Source, choices: Choices) -> Result<Generated, Problems> {
     let in_file = |findings: Vec<crate::problem::Finding>| {
         Problems(
             findings
@@ -107,12 +117,16 @@ pub fn generate_all(source: Source, strict: bool) -> Result<Generated, Problems>
         )
     };
     let mut losses = Vec::new();
-    validate::validate(&source.document).map_err(in_file)?;
-    keywords::unhonoured(&source.document, &mut losses);
-    security::unserved(&source.document, &mut losses);
-    let lowered = lower::lower(source.document.clone(), &mut losses).map_err(in_file)?;
+    let mut document = source.document.clone();
+    if choices.name_operations {
+        normalise::name_operations(&mut document, &mut losses);
+    }
+    validate::validate(&document).map_err(in_file)?;
+    keywords::unhonoured(&document, &mut losses);
+    security::unserved(&document, &mut losses);
+    let lowered = lower::lower(document, &mut losses).map_err(in_file)?;
     let (normalised, applied) = normalise::normalise(lowered, &mut losses).map_err(in_file)?;
-    let (file, normalised) = if strict {
+    let (file, normalised) = if choices.strict {
         (
             generate::generate(&normalised).map_err(in_file)?,
             normalised,
@@ -169,7 +183,7 @@ pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
     let generated = load::load(&spec, &shown, &label)
         .map_err(Problems::from)
         .and_then(|source| {
-            with_deep_stack(|| generate_all(source, options.strict)).unwrap_or_else(|error| {
+            with_deep_stack(|| generate_all(source, options.choices)).unwrap_or_else(|error| {
                 let cause = error.to_string();
                 let remedy = "report it with the document".to_owned();
                 Err(Problem {

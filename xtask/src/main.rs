@@ -60,6 +60,9 @@ struct Codegen {
     /// List every place that a rule changed, and everything that the SDK doesn't honour.
     #[arg(long, short)]
     verbose: bool,
+    /// Name operations that have no operationId, or one that isn't theirs alone, by their method and path.
+    #[arg(long)]
+    name_operations: bool,
 }
 
 #[derive(Args)]
@@ -117,8 +120,11 @@ fn run_codegen(args: Codegen) -> ExitCode {
         out: args.out,
         mode,
         diff: !args.no_diff,
-        strict: args.strict,
         verbose: args.verbose,
+        choices: codegen::Choices {
+            strict: args.strict,
+            name_operations: args.name_operations,
+        },
         ..Options::new(root())
     };
     // One write at the end, so that a pipe that closes early can't leave half a report and half a generation.

@@ -30,7 +30,10 @@ fn said_by(name: &str, text: &str, strict: bool) -> String {
     let out = folder.path().join("out");
     let (outcome, report) = run(&Options {
         spec: Some(spec),
-        strict,
+        choices: xtask::codegen::Choices {
+            strict,
+            ..Default::default()
+        },
         out: Some(out.clone()),
         ..Options::new(common::root())
     });

@@ -6,6 +6,7 @@
 
 mod enums;
 mod inline;
+pub(in crate::codegen) mod media;
 mod merge;
 mod operations;
 pub(in crate::codegen) mod parameters;
@@ -20,6 +21,7 @@ use crate::pointer::Pointer;
 use crate::problem::Finding;
 
 pub use enums::tag_places;
+pub use operations::name_operations;
 
 /// One repair of the document.
 pub struct Rule {
@@ -52,9 +54,29 @@ impl Changes {
 /// The rules, in the order in which they are applied.
 pub const RULES: &[Rule] = &[
     Rule {
+        name: "readable-paths",
+        reason: "a path that begins without a slash or whose braces don't pair stops progenitor",
+        apply: operations::readable_paths,
+    },
+    Rule {
         name: "short-operation-ids",
         reason: "FastAPI's default operationId repeats path and method, which no caller wants to type",
         apply: operations::short_ids,
+    },
+    Rule {
+        name: "taken-operation-ids",
+        reason: "a method `post` would stand before the hook of that name, a builder `Result` before Rust's own",
+        apply: operations::taken_ids,
+    },
+    Rule {
+        name: "bodiless-head",
+        reason: "an answer to `HEAD` has no body, whatever the document says of it",
+        apply: operations::bodiless_head,
+    },
+    Rule {
+        name: "servers",
+        reason: "a constant can't have variables, and the base URL is the transport's",
+        apply: operations::servers,
     },
     Rule {
         name: "open-objects",
@@ -95,6 +117,26 @@ pub const RULES: &[Rule] = &[
         name: "parameter-names",
         reason: "progenitor keeps one parameter of a name, and `Date<` and `Date>` are one name in Rust",
         apply: parameters::parameter_names,
+    },
+    Rule {
+        name: "request-body-references",
+        reason: "progenitor finds a request body that is referred to among the components only",
+        apply: media::inline_references,
+    },
+    Rule {
+        name: "request-media-types",
+        reason: "progenitor sends one media type of four; which of several it is, is decided here",
+        apply: media::request_types,
+    },
+    Rule {
+        name: "forms",
+        reason: "progenitor panics at the `encoding` of a form, and its forms can hold no list",
+        apply: media::forms,
+    },
+    Rule {
+        name: "optional-bodies",
+        reason: "progenitor's builders know no body that may be left out",
+        apply: media::optional_bodies,
     },
     Rule {
         name: "open-values",

@@ -192,7 +192,8 @@ fn operation_ids(document: &Value, findings: &mut Vec<Finding>) {
             findings.push(Finding::new(
                 &operation.pointer,
                 format!("the operation {call} has no operationId"),
-                "add one, such as \"get_call\": it becomes the name of the method",
+                "add one, such as \"get_call\": it becomes the name of the method; or have it named by method and path with \
+                 `--name-operations`",
             ));
             continue;
         };
@@ -201,7 +202,8 @@ fn operation_ids(document: &Value, findings: &mut Vec<Finding>) {
             findings.push(Finding::new(
                 &pointer,
                 format!("the operationId `{id}` is used already at {first}"),
-                "give each operation an id of its own: it becomes the name of the method",
+                "give each operation an id of its own: it becomes the name of the method; or have both named by method and \
+                 path with `--name-operations`",
             ));
         } else {
             seen.insert(id.to_owned(), pointer);

@@ -214,6 +214,11 @@ impl VisitMut for Edit<'_> {
                     *expression = (*call.receiver).clone();
                 }
             }
+            // What stands in place of `form_urlencoded(…)?` doesn't fail.
+            Expr::Try(tried) if matches!(tried.expr.as_ref(), Expr::MethodCall(call) if call.method == "body") =>
+            {
+                *expression = (*tried.expr).clone();
+            }
             _ => {}
         }
     }
@@ -339,12 +344,11 @@ impl Edit<'_> {
                         quote!((#name, crate::encode::Style::#style))
                     });
                     let body = call.args.first();
-                    let new: ExprMethodCall = parse_quote! {
+                    *call = parse_quote! {
                         #receiver
                             .header(::reqwest::header::CONTENT_TYPE, #value)
                             .body(crate::encode::form(#body, &[#(#fields),*]).map_err(Error::InvalidRequest)?)
                     };
-                    *call = new;
                 }
             }
             _ => {}

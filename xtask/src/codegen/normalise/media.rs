@@ -1,0 +1,334 @@
+//! Request bodies: one media type for each, in a form that progenitor can send.
+//!
+//! Where a body may have several types, the client sends the first that there is of: JSON, `+json`, form, text, bytes,
+//! `multipart/form-data`. The type that goes out is the document's own, noted on the Request Body object as
+//! `contentType`; how the fields of a form are written, as `form`.
+
+use serde_json::{Map, Value, json};
+
+use super::Changes;
+use super::parameters::{self, Shape, Style, leave_out, note, shape};
+use crate::codegen::walk;
+use crate::pointer::Pointer;
+
+/// How a body is sent, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::codegen) enum Sent {
+    /// `application/json`.
+    Json,
+    /// A type that ends in `+json`.
+    PlusJson,
+    /// `application/x-www-form-urlencoded`.
+    Form,
+    /// `text/…`.
+    Text,
+    /// Anything else: the caller's bytes.
+    Bytes,
+    /// `multipart/form-data`, which progenitor has no words for.
+    Multipart,
+}
+
+impl Sent {
+    /// By the media type, without its parameters and in lower case.
+    pub(in crate::codegen) fn of(media_type: &str) -> Self {
+        let essence = essence(media_type);
+        match essence.as_str() {
+            "application/json" => Self::Json,
+            "application/x-www-form-urlencoded" => Self::Form,
+            _ if essence.ends_with("+json") => Self::PlusJson,
+            _ if essence.starts_with("multipart/") => Self::Multipart,
+            _ if essence.starts_with("text/") => Self::Text,
+            _ => Self::Bytes,
+        }
+    }
+}
+
+/// A media type without its parameters.
+pub(in crate::codegen) fn essence(media_type: &str) -> String {
+    let essence = media_type.split(';').next().unwrap_or_default();
+    essence.trim().to_ascii_lowercase()
+}
+
+/// Whether the text can go out as a `Content-Type`: a type and a subtype that are no range.
+fn is_concrete(media_type: &str) -> bool {
+    let visible = media_type.chars().all(|c| c.is_ascii_graphic() || c == ' ');
+    let halves = essence(media_type);
+    visible
+        && halves.split_once('/').is_some_and(|(kind, subtype)| {
+            !kind.is_empty() && !subtype.is_empty() && !halves.contains('*')
+        })
+}
+
+/// The Request Body objects of the operations, each once, and the operations that have it.
+fn bodies(document: &Value) -> Vec<(Pointer, Vec<Pointer>)> {
+    let mut bodies: Vec<(Pointer, Vec<Pointer>)> = Vec::new();
+    for operation in walk::operations(document) {
+        let entry = operation.pointer.join("requestBody");
+        let Some((place, _)) = walk::locate(document, &entry) else {
+            continue;
+        };
+        match bodies.iter_mut().find(|(other, _)| *other == place) {
+            Some((_, operations)) => operations.push(operation.pointer),
+            None => bodies.push((place, vec![operation.pointer])),
+        }
+    }
+    bodies
+}
+
+/// progenitor looks for what a reference names among the components, by the last step of the reference alone.
+pub(super) fn inline_references(document: &mut Value, changes: &mut Changes) {
+    let before = document.clone();
+    for operation in walk::operations(&before) {
+        let entry = operation.pointer.join("requestBody");
+        let Some((place, object)) = walk::locate(&before, &entry) else {
+            continue;
+        };
+        let steps: Vec<String> = place.tokens().collect();
+        let component = matches!(steps.as_slice(), [components, bodies, _] if components == "components" && bodies == "requestBodies");
+        if place != entry
+            && !component
+            && let Some(value) = document.pointer_mut(entry.as_str())
+        {
+            *value = object.clone();
+            changes.at(&entry);
+        }
+    }
+}
+
+/// Of several media types the best is sent, and its schema becomes what progenitor wants to see for such a type.
+pub(super) fn request_types(document: &mut Value, changes: &mut Changes) {
+    let before = document.clone();
+    for (place, operations) in bodies(&before) {
+        let Some(content) = before
+            .pointer(place.as_str())
+            .and_then(|body| body.get("content"))
+            .and_then(Value::as_object)
+        else {
+            continue;
+        };
+        let pointer = place.join("content");
+        let best = content.iter().min_by_key(|(name, object)| {
+            let is_range = essence(name).contains('*');
+            (sent(&before, name, object), is_range)
+        });
+        let Some((name, object)) = best else {
+            continue;
+        };
+        let sent = sent(&before, name, object);
+        if sent == Sent::Multipart {
+            for operation in operations {
+                leave_out(document, &operation);
+                changes.at(&operation);
+                changes.lost(
+                    &operation,
+                    format!("the operation: its body is `{name}`"),
+                    "it has no method",
+                );
+            }
+            continue;
+        }
+        for other in content.keys().filter(|other| *other != name) {
+            changes.lost(
+                &pointer.join(other),
+                format!("a body of the type `{other}`"),
+                format!("the body goes out as `{name}`"),
+            );
+        }
+        let here = pointer.join(name);
+        let (key, media_type) = media_type(&before, &here, sent, object, changes);
+        let as_it_is =
+            content.len() == 1 && key == essence(name) && object.as_object() == Some(&media_type);
+        let wire = name.split(';').next().unwrap_or(name).trim();
+        let Some(body) = document
+            .pointer_mut(place.as_str())
+            .and_then(Value::as_object_mut)
+        else {
+            continue;
+        };
+        if !as_it_is {
+            body.insert("content".to_owned(), json!({key: media_type}));
+            changes.at(&here);
+        }
+        if key != wire {
+            if is_concrete(wire) {
+                note(body, "contentType", json!(wire));
+            } else {
+                changes.lost(
+                    &here,
+                    format!("`{wire}`, which leaves the type to the sender"),
+                    format!("the body goes out as `{key}`"),
+                );
+            }
+        }
+    }
+}
+
+/// A range that takes JSON, and whose schema is that of a structure, is sent as JSON.
+fn sent(document: &Value, name: &str, object: &Value) -> Sent {
+    let sent = Sent::of(name);
+    let takes_json = ["*/*", "application/*", "*"].contains(&essence(name).as_str());
+    let is_structure = object.get("schema").is_some_and(|schema| {
+        matches!(
+            shape(document, schema),
+            Shape::Object(_) | Shape::List | Shape::Map | Shape::Nested
+        )
+    });
+    if takes_json && is_structure {
+        Sent::Json
+    } else {
+        sent
+    }
+}
+
+/// What progenitor wants to see of a body that is sent so, and under which key.
+fn media_type(
+    document: &Value,
+    place: &Pointer,
+    sent: Sent,
+    object: &Value,
+    changes: &mut Changes,
+) -> (&'static str, Map<String, Value>) {
+    let mut object = object.as_object().cloned().unwrap_or_default();
+    let schema = object.get("schema").cloned();
+    // Whether the schema says no more than that the body is a text or bytes.
+    let is_text = schema
+        .as_ref()
+        .is_none_or(|schema| matches!(shape(document, schema), Shape::Plain | Shape::Single));
+    let mut raw = |key, wanted: Value, what: &str| {
+        if !is_text {
+            changes.lost(
+                place,
+                "the schema of the body",
+                format!("the caller gives {what}, encoded already"),
+            );
+        }
+        object.insert("schema".to_owned(), wanted);
+        object.remove("encoding");
+        (key, std::mem::take(&mut object))
+    };
+    match sent {
+        Sent::Text => raw("text/plain", json!({"type": "string"}), "its text"),
+        Sent::Bytes | Sent::Multipart => raw(
+            "application/octet-stream",
+            json!({"type": "string", "format": "binary"}),
+            "its bytes",
+        ),
+        Sent::Form => match schema.as_ref().map(|schema| shape(document, schema)) {
+            Some(Shape::Object(_) | Shape::Map) => ("application/x-www-form-urlencoded", object),
+            _ => raw("text/plain", json!({"type": "string"}), "its text"),
+        },
+        Sent::Json | Sent::PlusJson => {
+            object.entry("schema").or_insert_with(|| json!({}));
+            object.remove("encoding");
+            ("application/json", object)
+        }
+    }
+}
+
+/// progenitor panics at the `encoding` of a form, and what it sends can hold no list: where there is either, the client's
+/// `encode` module writes the form.
+pub(super) fn forms(document: &mut Value, changes: &mut Changes) {
+    const FORM: &str = "application/x-www-form-urlencoded";
+    let before = document.clone();
+    for (place, _) in bodies(&before) {
+        let pointer = place.join("content").join(FORM);
+        let Some(object) = before.pointer(pointer.as_str()) else {
+            continue;
+        };
+        let encoding = object.get("encoding").and_then(Value::as_object);
+        let schema = object.get("schema").unwrap_or(&Value::Null);
+        let properties = match shape(&before, schema) {
+            Shape::Object(properties) => properties,
+            _ => Vec::new(),
+        };
+        let flat = properties
+            .iter()
+            .all(|property| matches!(property.shape, Shape::Plain | Shape::Single));
+        if flat && encoding.is_none() {
+            continue;
+        }
+        let mut fields = Map::new();
+        for (name, encoding) in encoding.into_iter().flatten() {
+            let at = pointer.join("encoding").join(name);
+            let property = properties.iter().find(|property| property.name == *name);
+            let styled = encoding.get("style").is_some() || encoding.get("explode").is_some();
+            let shape = property.map_or(&Shape::Single, |property| &property.shape);
+            let query = json!({"in": "query", "style": encoding.get("style"), "explode": encoding.get("explode")});
+            let explode = parameters::explodes(&query);
+            match (Style::of(&query), shape) {
+                _ if !styled => {}
+                (Style::DeepObject, Shape::Object(_) | Shape::Map | Shape::Nested) => {
+                    fields.insert(name.clone(), json!("deep"));
+                }
+                (Style::Form, Shape::List) if !explode => {
+                    fields.insert(name.clone(), json!("comma"));
+                }
+                (Style::SpaceDelimited, Shape::List) if !explode => {
+                    fields.insert(name.clone(), json!("space"));
+                }
+                (Style::PipeDelimited, Shape::List) if !explode => {
+                    fields.insert(name.clone(), json!("pipe"));
+                }
+                // A field for each item is how lists are written anyway.
+                (_, Shape::List | Shape::Plain | Shape::Single) => {}
+                _ => changes.lost(
+                    &at,
+                    format!("the style of the field `{name}`"),
+                    "its value goes out as JSON",
+                ),
+            }
+            let told = encoding.get("contentType").and_then(Value::as_str);
+            if let Some(told) = told.filter(|_| !styled) {
+                let structure = matches!(shape, Shape::Object(_) | Shape::Map | Shape::Nested);
+                let fits = match Sent::of(told) {
+                    Sent::Json | Sent::PlusJson => structure,
+                    Sent::Text => !structure,
+                    _ => false,
+                };
+                if !fits {
+                    let instead = if structure { "JSON" } else { "its text" };
+                    changes.lost(
+                        &at.join("contentType"),
+                        format!("the type `{told}` of the field `{name}`"),
+                        format!("its value goes out as {instead}"),
+                    );
+                }
+            }
+        }
+        if let Some(object) = document
+            .pointer_mut(pointer.as_str())
+            .and_then(Value::as_object_mut)
+        {
+            object.remove("encoding");
+        }
+        if let Some(body) = document
+            .pointer_mut(place.as_str())
+            .and_then(Value::as_object_mut)
+        {
+            note(body, "form", Value::Object(fields));
+            changes.at(&pointer);
+        }
+    }
+}
+
+/// progenitor's builders know no body that may be left out.
+pub(super) fn optional_bodies(document: &mut Value, changes: &mut Changes) {
+    let before = document.clone();
+    for (place, _) in bodies(&before) {
+        let Some(body) = before.pointer(place.as_str()) else {
+            continue;
+        };
+        let has_type = body
+            .get("content")
+            .and_then(Value::as_object)
+            .is_some_and(|content| !content.is_empty());
+        if !has_type || body.get("required") == Some(&json!(true)) {
+            continue;
+        }
+        changes.lost(
+            &place,
+            "that the body may be left out",
+            "a body is always sent",
+        );
+    }
+}
