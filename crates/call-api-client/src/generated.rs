@@ -144,3 +144,5 @@ pub(crate) fn operation(id: &str) -> &'static call_api_transport::Operation {
         }
     }
 }
+/// The servers that the document names. One that begins with a slash is relative to where the document is from.
+pub const SERVERS: &[&str] = &["http://localhost:3000"];

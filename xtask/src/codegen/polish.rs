@@ -3,11 +3,13 @@
 //! Each pass is a function on a file of the tree, in a module of its own with its tests.
 
 mod client;
+mod deprecated;
 mod docs;
 mod enums;
 mod markdown;
 mod order;
 pub(super) mod responses;
+mod servers;
 mod split;
 mod structs;
 mod unions;
@@ -54,6 +56,8 @@ pub fn polish(file: syn::File, original: &Value, normalised: &Value) -> Halves {
     wire::correct(&mut halves.client, normalised);
     client::tidy_messages(&mut halves.client);
     client::add_operations(&mut halves.client, normalised);
+    servers::add(&mut halves.client, normalised);
+    deprecated::mark(&mut halves, normalised);
     docs::tidy(&mut halves.types);
     docs::tidy(&mut halves.client);
     halves

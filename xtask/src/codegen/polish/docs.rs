@@ -67,6 +67,12 @@ impl VisitMut for Docs {
         }
     }
 
+    fn visit_item_const_mut(&mut self, item: &mut syn::ItemConst) {
+        if has_docs(&item.attrs) {
+            set(&mut item.attrs, "", String::new);
+        }
+    }
+
     fn visit_item_use_mut(&mut self, item: &mut syn::ItemUse) {
         if has_docs(&item.attrs) {
             set(&mut item.attrs, "", String::new);
