@@ -1,0 +1,225 @@
+//! Calls each operation of `documents/wire.yaml` once, and prints what a server on the loopback saw of it.
+//!
+//! `tests/wire.rs` compiles it against the crates that it has generated.
+
+#![deny(warnings)]
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use call_api_client::{Client, SERVERS};
+use call_api_transport::Transport;
+use call_api_types::{Color, Range};
+use chrono::{DateTime, Utc};
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+/// What every client sends, and what depends on the machine.
+const USUAL: [&str; 4] = ["host", "user-agent", "content-length", "accept-encoding"];
+
+fn answer(stream: &TcpStream, seen: &Sender<String>) -> Outcome {
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let request = line.trim_end().trim_end_matches(" HTTP/1.1").to_owned();
+    let mut length = 0;
+    let mut text = String::new();
+    loop {
+        line.clear();
+        reader.read_line(&mut line)?;
+        let Some((name, value)) = line.trim_end().split_once(": ") else {
+            break;
+        };
+        if name == "content-length" {
+            length = value.parse()?;
+        }
+        if !USUAL.contains(&name) && (name, value) != ("accept", "*/*") {
+            text.push_str(&format!("    {name}: {value}\n"));
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    if length > 0 {
+        text.push_str(&format!("    | {}\n", String::from_utf8_lossy(&body)));
+    }
+    seen.send(format!("{request}\n{text}"))?;
+    let answer = if request.starts_with("PATCH /body/json") {
+        "HTTP/1.1 200 OK\r\ncontent-type: application/vnd.wire+json\r\ncontent-length: 9\r\nconnection: close\r\n\r\n{\"gte\":1}"
+    } else if request.starts_with("HEAD") {
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9\r\nconnection: close\r\n\r\n"
+    } else {
+        "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n"
+    };
+    let mut stream = stream;
+    stream.write_all(answer.as_bytes())?;
+    Ok(())
+}
+
+fn serve() -> Result<(String, Receiver<String>), Box<dyn Error>> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let base = format!("http://{}", listener.local_addr()?);
+    let (sender, seen) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            if let Err(error) = answer(&stream, &sender) {
+                eprintln!("the server failed: {error}");
+            }
+        }
+    });
+    Ok((base, seen))
+}
+
+/// Sends the request and prints what was seen of it, or why it wasn't sent.
+macro_rules! call {
+    ($seen:expr, $call:expr) => {{
+        let call = $call;
+        match call.send().await {
+            Ok(_) => print!("{}", $seen.recv()?),
+            Err(error) => println!("{}: {error}", stringify!($call)),
+        }
+    }};
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Outcome {
+    let (base, seen) = serve()?;
+    let client = Client::new(Transport::builder(&base).build()?);
+    let when: DateTime<Utc> = "2023-11-07T05:31:56.5Z".parse()?;
+    let range = || Range::builder().gte(1).build();
+    let object = || -> Result<_, Box<dyn Error>> {
+        Ok(serde_json::from_str::<serde_json::Map<_, _>>(
+            r#"{"gte": 1, "lte": 2}"#,
+        )?)
+    };
+    let words = || vec!["a,b".to_owned(), "c d".to_owned()];
+
+    println!("SERVERS {SERVERS:?}");
+    call!(
+        seen,
+        client
+            .signs()
+            .date("a")
+            .date_lt(when)
+            .date_gt("c&d")
+            .filter_status("e")
+    );
+    call!(seen, client.signs());
+    call!(
+        seen,
+        client
+            .same_name()
+            .id("path")
+            .id_query(1)
+            .id_query2("other case")
+            .id_header("header")
+    );
+    call!(
+        seen,
+        client
+            .locals()
+            .body_query("1")
+            .client("2")
+            .request("3")
+            .response("4")
+            .url(words())
+            .result("5")
+            .info("6")
+            .value("7")
+            .self_("8")
+            .type_("9")
+            .header_map_query("10")
+            .encode_path_query("11")
+            .send_query("12")
+            .new_query("13")
+            .api_version("14")
+    );
+    call!(
+        seen,
+        client
+            .query_styles()
+            .repeated(words())
+            .comma(words())
+            .times(vec![when, when])
+            .space(vec![1, 2])
+            .pipe(vec![Color::Blue, Color::Black])
+            .deep_gte(1)
+            .tree(serde_json::from_str::<serde_json::Map<_, _>>(
+                r#"{"inner": {"gte": 1, "lte": 2}}"#
+            )?)
+            .any(BTreeMap::from([("k e y".to_owned(), "v".to_owned())]))
+            .x(1)
+            .y("2")
+            .map(BTreeMap::from([("key".to_owned(), "v".to_owned())]))
+            .joined(object()?)
+            .json(r#"{"gte":1}"#)
+            .nothing("n")
+            .nullable("m".to_owned())
+            .either(7)
+    );
+    call!(seen, client.query_styles().pipe(Vec::<Color>::new()).x(1));
+    call!(seen, client.query_styles());
+    call!(
+        seen,
+        client
+            .path_styles()
+            .list(vec!["a/b".to_owned(), "c,d".to_owned()])
+            .when(when)
+            .label(5)
+            .matrix(words())
+            .object(object()?)
+            .missing("..%/?")
+    );
+    call!(
+        seen,
+        client
+            .headers()
+            .x_list(vec![1, 2])
+            .x_when(when)
+            .x_object(object()?)
+            .x_nullable(3)
+            .x_color(Color::Blue)
+            .x_either(true)
+    );
+    call!(seen, client.segments().a("1").b("2").c("3"));
+    call!(seen, client.odd_path().more("ü"));
+    call!(seen, client.use_options());
+    call!(seen, client.use_trace());
+    call!(seen, client.use_head());
+    call!(seen, client.type_().a_b("1").a_b_path("2"));
+    call!(seen, client.post_operation().a_b("1").a_b_path("2"));
+    call!(seen, client.result_operation().a_b("1").a_b_path("2"));
+    call!(seen, client._1st().a_b("1").a_b_path("2"));
+    #[expect(deprecated, reason = "as the document says")]
+    let old = client.old();
+    #[expect(deprecated, reason = "as the document says")]
+    let old = old.older("1");
+    call!(seen, old);
+    call!(seen, client.json_body().body(range()?));
+    #[expect(deprecated, reason = "as the document says")]
+    let merge_patch = client.merge_patch().body_map(|body| body.lte(2));
+    call!(seen, merge_patch);
+    call!(seen, client.several().body(range()?));
+    call!(
+        seen,
+        client
+            .delete_with_body()
+            .body_map(|body| body.why("so".to_owned()))
+    );
+    call!(seen, client.flat_form().body(range()?));
+    call!(
+        seen,
+        client.form_with_lists().body_map(|body| body
+            .tags(words())
+            .csv(vec![1, 2])
+            .range(range().ok())
+            .deep(range().ok()))
+    );
+    call!(seen, client.text_body().body("a,b\r\n"));
+    call!(seen, client.bytes_body().body(vec![0x50, 0x4e, 0x47]));
+    call!(seen, client.xml_body().body("<range/>"));
+    call!(seen, client.any_body().body("anything"));
+    Ok(())
+}
