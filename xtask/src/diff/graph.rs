@@ -671,13 +671,12 @@ impl<'a> Here<'_, 'a> {
             ));
             found.fact("variant-removed", what, Some(place), None, verdict);
         }
-        let open = rust::DISCRIMINATED_UNIONS_ARE_OPEN
-            && self
-                .graph
-                .new
-                .document
-                .pointer(new_place.as_str())
-                .is_some_and(|union| union.get("discriminator").is_some());
+        // What is told apart by a tag keeps a member whose tag it doesn't know, and is non-exhaustive.
+        let tagged = |side: &Side<'a>, place: &Pointer| {
+            let union = side.document.pointer(place.as_str());
+            union.is_some_and(|union| union.get("discriminator").is_some())
+        };
+        let open = tagged(self.graph.old, old_place) && tagged(self.graph.new, new_place);
         for place in come {
             let what = format!(
                 "{} may also be {}",

@@ -5,9 +5,6 @@
 
 use serde_json::Value;
 
-/// Whether an enum for a discriminated union may gain a variant without breaking a `match`.
-pub(super) const DISCRIMINATED_UNIONS_ARE_OPEN: bool = false;
-
 /// What decides, beside its schema, how a property is written in Rust.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Presence {

@@ -340,6 +340,21 @@ pub(crate) const CASES: &[(&str, &str, &str)] = &[
     ),
     // Unions and compositions.
     (
+        "tagged union has one more variant",
+        "addition tag-added, addition variant-added",
+        r##"[{"op": "add", "path": "/components/schemas/Event/oneOf/-", "value": {"$ref": "#/components/schemas/Paused"}}, {"op": "add", "path": "/components/schemas/Event/discriminator/mapping/paused", "value": "#/components/schemas/Paused"}]"##,
+    ),
+    (
+        "tagged union loses a variant",
+        "breaking tag-removed, breaking variant-removed",
+        r#"[{"op": "remove", "path": "/components/schemas/Event/oneOf/1"}, {"op": "remove", "path": "/components/schemas/Event/discriminator/mapping/ended"}]"#,
+    ),
+    (
+        "union without tags has one more variant",
+        "breaking variant-added",
+        r#"[{"op": "add", "path": "/components/schemas/Reference/oneOf/-", "value": {"type": "boolean"}}]"#,
+    ),
+    (
         "property becomes a union",
         "breaking type-changed",
         r#"[{"op": "replace", "path": "/components/schemas/Call/properties/recording_url", "value": {"oneOf": [{"type": "string"}, {"type": "integer"}]}}]"#,
