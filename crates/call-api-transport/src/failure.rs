@@ -255,12 +255,12 @@ impl fmt::Display for Failure {
                 "set a larger body limit if that size is right"
             }
             FailureKind::Redirected { status, to } => {
-                write!(f, "{method} {url} was redirected ({})", status.as_u16())?;
-                match to {
-                    Some(host) => write!(f, " to host {host}")?,
-                    None => f.write_str(" to nowhere")?,
-                }
-                f.write_str(", which is not followed")?;
+                let to = to.as_deref().unwrap_or("nowhere");
+                write!(
+                    f,
+                    "the redirect ({}) of {method} {url} to {to} is not followed",
+                    status.as_u16()
+                )?;
                 "set the base URL to where the service is"
             }
         };

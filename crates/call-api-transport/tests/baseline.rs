@@ -16,7 +16,7 @@ use call_api_transport::{
     TokenError, Transport,
 };
 use http::{HeaderName, HeaderValue};
-use support::{GET_CALL, SECRET, Server, TestClock, all_words, answer, builder, get};
+use support::{GET_CALL, SECRET, Server, Step, TestClock, all_words, answer, builder, get};
 
 #[tokio::test]
 async fn the_request_carries_the_token_and_nothing_unasked() {
@@ -80,6 +80,47 @@ async fn each_kind_of_auth_puts_the_token_where_it_belongs() {
         let curl = recording.take().unwrap().ledger.to_curl();
         assert!(!curl.contains("pass"), "{curl}");
         assert_eq!(curl.contains("$TOKEN"), auth != Auth::None, "{curl}");
+    }
+}
+
+#[tokio::test]
+async fn no_kind_of_auth_shows_the_token() {
+    for auth in [
+        Auth::Bearer,
+        Auth::Basic,
+        Auth::ApiKeyHeader("x-api-key"),
+        Auth::ApiKeyQuery("key"),
+    ] {
+        let clock = TestClock::default();
+        let scripts = vec![
+            answer(200, "", "{}"),
+            answer(302, "location: /\r\n", ""),
+            vec![Step::Reset],
+        ];
+        let server = Server::start(&clock, scripts).await;
+        let (transport, recording) = builder(&server.url(), &clock).build().unwrap().recorded();
+        let operation = Operation { auth, ..GET_CALL };
+        let mut words = String::new();
+        for _ in 0..3 {
+            match transport.execute(&operation, get(&transport, "7")).await {
+                Ok(response) => words.push_str(&format!("{response:?}{}", response.url())),
+                Err(failure) => words.push_str(&all_words(&failure)),
+            }
+            let exchange = recording.take().unwrap();
+            words.push_str(&format!("{exchange:?}{}", exchange.ledger.to_curl()));
+        }
+        let encoded = "Y2FuYXJ5LTdmM2U5ZA==";
+        assert!(
+            !words.contains(SECRET) && !words.contains(encoded),
+            "{auth:?}: {words}"
+        );
+        // What was sent shows that there was something to see.
+        assert!(
+            server
+                .requests()
+                .iter()
+                .all(|sent| sent.contains(SECRET) || sent.contains(encoded))
+        );
     }
 }
 

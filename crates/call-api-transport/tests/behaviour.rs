@@ -470,6 +470,35 @@ async fn another_call_takes_over_where_the_one_that_asked_is_dropped() {
 }
 
 #[tokio::test]
+async fn a_provider_that_panics_takes_only_its_own_call_with_it() {
+    let clock = TestClock::default();
+    let server = Server::start(&clock, vec![answer(200, "", "")]).await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let transport = builder(&server.url(), &clock)
+        .token_provider(move || {
+            let first = counted.fetch_add(1, Ordering::Relaxed) == 0;
+            async move {
+                assert!(!first, "the provider's own fault");
+                Ok::<_, BoxError>(Token::new(SECRET)?)
+            }
+        })
+        .build()
+        .unwrap();
+    let doomed = transport.clone();
+    let call = async move { doomed.execute(&GET_CALL, get(&doomed, "7")).await };
+    assert!(tokio::spawn(call).await.unwrap_err().is_panic());
+    assert_eq!(
+        transport
+            .execute(&GET_CALL, get(&transport, "7"))
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
+}
+
+#[tokio::test]
 async fn a_refused_token_is_renewed_once_for_all() {
     let clock = TestClock::default();
     // Each of ten calls is told 401 for the first token.
