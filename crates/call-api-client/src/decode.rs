@@ -21,20 +21,17 @@ pub(crate) async fn json<T: DeserializeOwned, U, E>(
 }
 
 /// A response without a body; if it has one all the same, nobody reads it.
-pub(crate) fn empty<U, E>(
-    response: reqwest::Response,
-    value: U,
-) -> Result<ResponseValue<U>, Error<E>> {
+pub(crate) fn empty<U>(response: reqwest::Response, value: U) -> ResponseValue<U> {
     let (status, headers) = (response.status(), response.headers().clone());
-    Ok(ResponseValue::new(value, status, headers))
+    ResponseValue::new(value, status, headers)
 }
 
 /// Hands on the body as it comes.
-pub(crate) fn bytes<U, E>(
+pub(crate) fn bytes<U>(
     response: reqwest::Response,
     wrap: impl FnOnce(ByteStream) -> U,
-) -> Result<ResponseValue<U>, Error<E>> {
+) -> ResponseValue<U> {
     let (status, headers) = (response.status(), response.headers().clone());
     let body = ResponseValue::stream(response).into_inner();
-    Ok(ResponseValue::new(wrap(body), status, headers))
+    ResponseValue::new(wrap(body), status, headers)
 }

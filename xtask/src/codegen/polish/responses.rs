@@ -76,7 +76,7 @@ fn bodies(document: &Value) -> Vec<(String, usize, Value)> {
 /// What a status brings.
 enum Arm {
     Nothing,
-    Json(Type),
+    Json(Box<Type>),
     Bytes,
 }
 
@@ -97,7 +97,7 @@ pub(super) fn by_status(file: &mut syn::File, document: &Value) {
                     .unwrap_or_default()
                     .to_owned();
                 let arm = match (types.get(&(method.clone(), index)), entry.get("bytes")) {
-                    (Some(ty), _) => Arm::Json(ty.clone()),
+                    (Some(ty), _) => Arm::Json(Box::new(ty.clone())),
                     (None, Some(_)) => Arm::Bytes,
                     (None, None) => Arm::Nothing,
                 };
@@ -228,7 +228,7 @@ impl Side {
         let kinds: Vec<Option<&Type>> = entries
             .iter()
             .map(|(_, arm)| match arm {
-                Arm::Json(ty) => Some(ty),
+                Arm::Json(ty) => Some(ty.as_ref()),
                 Arm::Nothing | Arm::Bytes => None,
             })
             .collect();
@@ -239,17 +239,17 @@ impl Side {
         let has_bytes = entries.iter().any(|(_, arm)| matches!(arm, Arm::Bytes));
         let has_nothing = entries.iter().any(|(_, arm)| matches!(arm, Arm::Nothing));
         let json = kinds.iter().flatten().next().map(|ty| (*ty).clone());
-        let wrapped = |decoded: proc_macro2::TokenStream| {
-            if is_error {
-                quote!(Err(Error::ErrorResponse(#decoded?)))
-            } else {
-                decoded
-            }
+        // Decoding JSON may fail; the rest can't.
+        let wrapped = |arm: &Arm, decoded: proc_macro2::TokenStream| match (arm, is_error) {
+            (Arm::Json(_), true) => quote!(Err(Error::ErrorResponse(#decoded?))),
+            (Arm::Json(_), false) => decoded,
+            (Arm::Nothing | Arm::Bytes, true) => quote!(Err(Error::ErrorResponse(#decoded))),
+            (Arm::Nothing | Arm::Bytes, false) => quote!(Ok(#decoded)),
         };
         let arms = |decode: &dyn Fn(usize, &Arm) -> proc_macro2::TokenStream| -> Vec<syn::Arm> {
             let arms = entries.iter().enumerate().map(|(index, (status, arm))| {
                 let pattern = pattern(status);
-                let decoded = wrapped(decode(index, arm));
+                let decoded = wrapped(arm, decode(index, arm));
                 parse_quote!(#pattern => #decoded,)
             });
             arms.collect()
