@@ -787,7 +787,8 @@ async fn an_observer_is_told_of_every_attempt_and_call() {
 #[tokio::test]
 async fn the_ledger_tells_the_whole_story() {
     let clock = TestClock::default();
-    let ok = answer(200, "x-request-id: r-2\r\n", "{}");
+    // Said of a success, it is no advice about retries.
+    let ok = answer(200, "x-request-id: r-2\r\nretry-after: 9\r\n", "{}");
     let server = Server::start(
         &clock,
         vec![

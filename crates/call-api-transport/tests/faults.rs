@@ -138,6 +138,17 @@ impl Row {
         Self { stop, ..self }
     }
 
+    /// Each token that is asked for is another one.
+    fn new_tokens(self) -> Self {
+        self.setup(|builder| {
+            let asked = AtomicU32::new(0);
+            builder.token_provider(move || {
+                let token = format!("{SECRET}-{}", asked.fetch_add(1, Ordering::Relaxed));
+                async move { Ok::<_, BoxError>(Token::new(token)?) }
+            })
+        })
+    }
+
     fn post(self) -> Self {
         Self {
             method: Method::POST,
@@ -572,26 +583,22 @@ fn statuses() -> Vec<Row> {
         row("redirect to nowhere", vec![answer(302, "", "")], "Redirected { status: 302, to: None }", "redirected"),
         row("redirect to nonsense", vec![to("http://[")], "Redirected { status: 307, to: None }", "redirected"),
         row("401 with HTML", vec![answer(401, "content-type: text/html\r\n", "<html>no</html>")], "401", "unauthorized").bytes(15),
-        Row {
-            setup: Box::new(|builder, _| {
-                let asked = AtomicU32::new(0);
-                builder.token_provider(move || {
-                    let token = format!("{SECRET}-{}", asked.fetch_add(1, Ordering::Relaxed));
-                    async move { Ok::<_, BoxError>(Token::new(token)?) }
-                })
-            }),
-            ..row("401 that a fresh token mends", vec![answer(401, "", ""), ok()], "200", "unauthorized, success").waits(&[]).bytes(2)
-        },
-        Row {
-            setup: Box::new(|builder, _| {
-                let asked = AtomicU32::new(0);
-                builder.token_provider(move || {
-                    let token = format!("{SECRET}-{}", asked.fetch_add(1, Ordering::Relaxed));
-                    async move { Ok::<_, BoxError>(Token::new(token)?) }
-                })
-            }),
-            ..row("401 that a fresh token does not mend", vec![answer(401, "", "")], "401", "unauthorized, unauthorized").waits(&[])
-        },
+        row("401 that a fresh token mends", vec![answer(401, "", ""), ok()], "200", "unauthorized, success")
+            .new_tokens()
+            .waits(&[])
+            .bytes(2),
+        row("401 that a fresh token does not mend", vec![answer(401, "", "")], "401", "unauthorized, unauthorized")
+            .new_tokens()
+            .waits(&[]),
+        row(
+            "401 that a fresh token mends, then 503 for ever",
+            vec![answer(401, "", ""), answer(503, "", "")],
+            "503",
+            "unauthorized, server_error, server_error, server_error",
+        )
+        .new_tokens()
+        .waits(&[250, 500])
+        .stop(SPENT),
         row("401, and the provider has no other token", vec![answer(401, "", "")], "401", "unauthorized")
             .setup(|b| b.token_provider(|| async { Ok::<_, BoxError>(Token::new(SECRET)?) })),
         row("the provider has no token", vec![ok()], "TokenUnavailable", "")
