@@ -51,20 +51,20 @@ impl<'a> Call<'a> {
         }
     }
 
-    #[cfg(not(feature = "tracing"))]
-    pub(crate) async fn execute(mut self) -> Result<reqwest::Response, Failure> {
+    /// By reference: what is moved into a future is in it twice, and a future is copied where it is spawned.
+    pub(crate) async fn execute(&mut self) -> Result<reqwest::Response, Failure> {
+        #[cfg(not(feature = "tracing"))]
         let result = self.run().await;
-        self.finish(result)
-    }
+        #[cfg(feature = "tracing")]
+        let result = {
+            use tracing::Instrument as _;
 
-    #[cfg(feature = "tracing")]
-    pub(crate) async fn execute(mut self) -> Result<reqwest::Response, Failure> {
-        use tracing::Instrument as _;
-
-        let span =
-            crate::observe::call_span(self.operation, self.request.method(), self.request.url());
-        let result = self.run().instrument(span.clone()).await;
-        crate::observe::call_ended(&span, &self.attempts);
+            let request = &self.request;
+            let span = crate::observe::call_span(self.operation, request.method(), request.url());
+            let result = self.run().instrument(span.clone()).await;
+            crate::observe::call_ended(&span, &self.attempts);
+            result
+        };
         self.finish(result)
     }
 
@@ -322,7 +322,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    fn finish(mut self, result: Result<Answer, Trouble>) -> Result<reqwest::Response, Failure> {
+    fn finish(&mut self, result: Result<Answer, Trouble>) -> Result<reqwest::Response, Failure> {
         let shared = &*self.transport.shared;
         let recording = self.transport.recording.as_ref();
         // A success that nobody asks about needs no ledger.

@@ -279,7 +279,7 @@ impl Backoff {
     }
 }
 
-/// What the service said about another attempt.
+/// What the service said about another attempt, in a response with an error status; elsewhere nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Advice {
     pub(crate) retry_after: Option<Duration>,
@@ -374,20 +374,12 @@ pub(crate) struct Situation<'a> {
 impl Situation<'_> {
     /// The wait before another attempt, or why there is none.
     pub(crate) fn decide(&self) -> Result<Wait, Stop> {
-        let answered_badly = matches!(
-            self.outcome,
-            Outcome::Unauthorized
-                | Outcome::RequestTimeout
-                | Outcome::Throttled
-                | Outcome::ServerError
-                | Outcome::Rejected
-        );
         let again = match (self.outcome.rule().again, self.advice.should_retry) {
             _ if self.outcome == Outcome::Success => return Err(Stop::Success),
             _ if self.outcome == Outcome::DeadlineReached => return Err(Stop::DeadlineTooNear),
-            (_, Some(false)) if answered_badly => return Err(Stop::ServerSaidNo),
+            (_, Some(false)) => return Err(Stop::ServerSaidNo),
             // It widens what is retried by status, never by method: a proxy may have said it.
-            (Again::Never, Some(true)) if answered_badly => Again::IfRepeatable,
+            (Again::Never, Some(true)) => Again::IfRepeatable,
             (again, _) => again,
         };
         if again == Again::Never {
@@ -479,8 +471,8 @@ mod tests {
                     prop_assert!(wait.duration < left, "past the deadline");
                     prop_assert!(attempts < max_attempts && !body_is_stream);
                     prop_assert!(repeatable || outcome.never_left());
-                    prop_assert!(outcome != Outcome::Success && should_retry != Some(false) || outcome.never_left()
-                        || matches!(outcome, Outcome::Interrupted | Outcome::Truncated | Outcome::AttemptTimedOut));
+                    prop_assert!(outcome != Outcome::Success && should_retry != Some(false));
+                    prop_assert!(outcome.is_retried() || should_retry == Some(true));
                     match retry_after {
                         Some(asked) => prop_assert!(wait.duration >= asked && wait.duration <= asked + first / 2),
                         None => prop_assert!(wait.duration <= cap, "above the cap"),
