@@ -354,7 +354,7 @@ pub(crate) fn is_repeatable(method: &Method, headers: &HeaderMap) -> bool {
 
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// All that decides about another attempt, but for the budget.
+/// All that decides about another attempt after one that was no success, but for the budget.
 pub(crate) struct Situation<'a> {
     pub(crate) outcome: Outcome,
     /// Attempts made, this one included.
@@ -375,7 +375,6 @@ impl Situation<'_> {
     /// The wait before another attempt, or why there is none.
     pub(crate) fn decide(&self) -> Result<Wait, Stop> {
         let again = match (self.outcome.rule().again, self.advice.should_retry) {
-            _ if self.outcome == Outcome::Success => return Err(Stop::Success),
             _ if self.outcome == Outcome::DeadlineReached => return Err(Stop::DeadlineTooNear),
             (_, Some(false)) => return Err(Stop::ServerSaidNo),
             // It widens what is retried by status, never by method: a proxy may have said it.
@@ -450,7 +449,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_wait_keeps_every_promise(
-            outcome in proptest::sample::select(&Outcome::ALL[..]),
+            outcome in proptest::sample::select(&Outcome::ALL[1..]),
             (attempts, max_attempts, timeouts) in (1_u32..100, 0_u32..100, 0_u32..4),
             (repeatable, body_is_stream) in any::<(bool, bool)>(),
             retry_after in proptest::option::of(milliseconds(100_000)),
@@ -471,7 +470,7 @@ mod tests {
                     prop_assert!(wait.duration < left, "past the deadline");
                     prop_assert!(attempts < max_attempts && !body_is_stream);
                     prop_assert!(repeatable || outcome.never_left());
-                    prop_assert!(outcome != Outcome::Success && should_retry != Some(false));
+                    prop_assert!(should_retry != Some(false));
                     prop_assert!(outcome.is_retried() || should_retry == Some(true));
                     match retry_after {
                         Some(asked) => prop_assert!(wait.duration >= asked && wait.duration <= asked + first / 2),
@@ -498,6 +497,41 @@ mod tests {
         fn decimals_are_read_to_the_millisecond(millis in 0_u64..10_000_000) {
             let text = format!("{}.{:03}", millis / 1000, millis % 1000);
             prop_assert_eq!(decimal(&text, 1000), Some(Duration::from_millis(millis)));
+        }
+    }
+
+    #[test]
+    fn jitter_after_a_retry_after_ends_before_the_deadline() {
+        let chance = Chance(Arc::new(|| 1.0));
+        for (left, wanted) in [
+            (990, None),
+            (991, Some(990)),
+            (1000, Some(995)),
+            (9999, Some(1115)),
+        ] {
+            let situation = Situation {
+                outcome: Outcome::Throttled,
+                attempts: 1,
+                max_attempts: 2,
+                timeouts: 0,
+                repeatable: true,
+                body_is_stream: false,
+                advice: Advice {
+                    retry_after: Some(Duration::from_millis(990)),
+                    should_retry: None,
+                },
+                left: Duration::from_millis(left),
+                backoff: Backoff {
+                    first: Duration::from_millis(250),
+                    cap: Duration::from_secs(8),
+                },
+                chance: &chance,
+            };
+            let wait = situation
+                .decide()
+                .ok()
+                .map(|wait| wait.duration.as_millis());
+            assert_eq!(wait, wanted, "{left}");
         }
     }
 
