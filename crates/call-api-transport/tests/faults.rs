@@ -996,7 +996,11 @@ async fn every_fault_ends_as_the_table_says_and_no_token_is_seen() {
     }
     assert!(words.contains("Exchange"));
 
+    // The packaged crate has no page to compare with.
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/faults.md");
+    if !std::path::Path::new(path).with_file_name("").exists() {
+        return;
+    }
     if std::env::var_os("UPDATE_FAULTS").is_some() {
         std::fs::write(path, &page).unwrap();
     }
