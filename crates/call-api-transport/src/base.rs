@@ -22,12 +22,14 @@ impl Base {
     pub(crate) fn parse(given: &str, allow_insecure_http: bool) -> Result<Self, BuildError> {
         let refuse = |reason| {
             Err(BuildError::BaseUrl {
-                // What stands before an `@` may be a password.
-                given: if given.contains('@') {
-                    None
-                } else {
-                    Some(given.to_owned())
-                },
+                // What stands before an `@` may be a password, and a query may hold a token.
+                given: (!given.contains('@')).then(|| {
+                    given
+                        .split(['?', '#'])
+                        .next()
+                        .unwrap_or_default()
+                        .to_owned()
+                }),
                 reason,
             })
         };

@@ -271,7 +271,7 @@ pub enum BuildError {
     /// The base URL is not one that a token may be sent to.
     #[error("base URL{} refused: {reason}", given.as_ref().map(|given| format!(" {given:?}")).unwrap_or_default())]
     BaseUrl {
-        /// The URL as it was given, unless it may hold a password.
+        /// The URL as it was given, without its query; `None` where it may hold a password.
         given: Option<String>,
         /// What is wrong with it, and what to do.
         reason: &'static str,
