@@ -332,3 +332,106 @@ pub(super) fn optional_bodies(document: &mut Value, changes: &mut Changes) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the rules of this module make of `POST /a` with this body, and what they note as lost.
+    fn with(body: Value) -> Value {
+        let mut document = json!({
+            "paths": {"/a": {"post": {"operationId": "a", "requestBody": body}}},
+            "components": {
+                "requestBodies": {"Shared": {"required": true, "content": {"text/html": {}}}},
+                "schemas": {"Range": {"type": "object", "properties": {"gte": {"type": "integer"}}}},
+            },
+        });
+        let mut changes = Changes::default();
+        for rule in [inline_references, request_types, forms, optional_bodies] {
+            rule(&mut document, &mut changes);
+        }
+        let losses: Vec<String> = changes
+            .losses
+            .iter()
+            .map(|loss| format!("{}: {}: {}", loss.pointer, loss.what, loss.instead))
+            .collect();
+        let shared = &document["components"]["requestBodies"]["Shared"];
+        let mut golden =
+            json!({"a": document["paths"]["/a"]["post"]["requestBody"], "lost": losses});
+        if golden["a"].get("$ref").is_some() {
+            golden["shared"] = shared.clone();
+        }
+        golden
+    }
+
+    fn of(content: Value) -> Value {
+        with(json!({"required": true, "content": content}))
+    }
+
+    #[test]
+    fn the_order_of_preference_is_the_documented_one() {
+        let order = [
+            "application/json; charset=utf-8",
+            "application/merge-patch+json",
+            "application/x-www-form-urlencoded",
+            "text/csv",
+            "image/png",
+            "multipart/form-data",
+        ];
+        let sent: Vec<Sent> = order.iter().map(|name| Sent::of(name)).collect();
+        assert!(sent.is_sorted(), "{sent:?}");
+        assert_eq!(
+            sent,
+            [
+                Sent::Json,
+                Sent::PlusJson,
+                Sent::Form,
+                Sent::Text,
+                Sent::Bytes,
+                Sent::Multipart
+            ]
+        );
+    }
+
+    #[test]
+    fn each_type_becomes_one_that_progenitor_sends() {
+        let range = json!({"schema": {"$ref": "#/components/schemas/Range"}});
+        insta::assert_json_snapshot!(json!({
+            "json": of(json!({"application/json": range})),
+            "json without a schema": of(json!({"application/json; charset=utf-8": {}})),
+            "plus json": of(json!({"application/merge-patch+json": range})),
+            "text": of(json!({"text/csv": {"schema": {"type": "string", "maxLength": 9}}})),
+            "bytes": of(json!({"audio/wav": {}})),
+            "xml": of(json!({"application/xml": range})),
+            "anything": of(json!({"*/*": {}})),
+            "anything with a schema": of(json!({"*/*": range})),
+            "several": of(json!({"multipart/form-data": range, "text/plain": {}, "application/json": range})),
+            "multipart": of(json!({"multipart/form-data": range})),
+            "a form that is none": of(json!({"application/x-www-form-urlencoded": {"schema": {"type": "string"}}})),
+            "shared": with(json!({"$ref": "#/components/requestBodies/Shared"})),
+            "optional": with(json!({"content": {"application/json": range}})),
+            "not a type": of(json!({"what\nis this": {}})),
+        }));
+    }
+
+    #[test]
+    fn forms_that_are_not_flat_are_noted() {
+        let form = |encoding: Value| {
+            of(json!({"application/x-www-form-urlencoded": {
+                "schema": {"type": "object", "properties": {
+                    "list": {"type": "array", "items": {"type": "string"}},
+                    "range": {"$ref": "#/components/schemas/Range"},
+                    "text": {"type": "string"},
+                }},
+                "encoding": encoding,
+            }}))
+        };
+        insta::assert_json_snapshot!(json!({
+            "flat": of(json!({"application/x-www-form-urlencoded": {"schema": {"$ref": "#/components/schemas/Range"}}})),
+            "lists": form(json!({})),
+            "styles": form(json!({"list": {"explode": false}, "range": {"style": "deepObject"}})),
+            "other styles": form(json!({"list": {"style": "pipeDelimited"}, "range": {"style": "spaceDelimited"}})),
+            "types": form(json!({"range": {"contentType": "application/xml"}, "text": {"contentType": "text/plain"}})),
+        }));
+    }
+}

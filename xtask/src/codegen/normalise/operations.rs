@@ -273,3 +273,107 @@ pub(super) fn method_names(document: &Value) -> Vec<Finding> {
     }
     findings
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changed(rule: fn(&mut Value, &mut Changes), mut document: Value) -> Value {
+        let mut changes = Changes::default();
+        rule(&mut document, &mut changes);
+        let losses: Vec<String> = changes
+            .losses
+            .iter()
+            .map(|loss| format!("{}: {}: {}", loss.pointer, loss.what, loss.instead))
+            .collect();
+        json!({"document": document, "lost": losses})
+    }
+
+    #[test]
+    fn ids_that_the_client_has_use_for_are_changed() {
+        insta::assert_json_snapshot!(changed(
+            taken_ids,
+            json!({"paths": {"/a": {
+                "get": {"operationId": "Result"},
+                "post": {"operationId": "post"},
+                "put": {"operationId": "type"},
+            }}})
+        ));
+    }
+
+    #[test]
+    fn paths_that_can_t_be_read_are_left_out() {
+        insta::assert_json_snapshot!(changed(
+            readable_paths,
+            json!({"paths": {
+                "a": {}, "/a/{b": {}, "/a/b}": {}, "/a/{b/c}": {}, "/a/{}": {}, "/a/{{b}}": {},
+                "x-kept": {}, "/a/{b}.{c}:d/": {},
+            }})
+        ));
+    }
+
+    #[test]
+    fn an_answer_to_head_has_no_body() {
+        let content = json!({"application/json": {}});
+        insta::assert_json_snapshot!(changed(
+            bodiless_head,
+            json!({
+                "paths": {"/a": {
+                    "head": {"responses": {"200": {"$ref": "#/components/responses/A"}, "404": {"content": content}}},
+                    "get": {"responses": {"200": {"$ref": "#/components/responses/A"}}},
+                }},
+                "components": {"responses": {"A": {"description": "A", "content": content}}},
+            })
+        ));
+    }
+
+    #[test]
+    fn the_variables_of_servers_are_filled_in() {
+        insta::assert_json_snapshot!(changed(
+            servers,
+            json!({
+                "servers": [
+                    {"url": "https://{region}.example/{none}", "variables": {"region": {"default": "eu"}, "none": {}}},
+                    {"url": "/v1"},
+                ],
+                "paths": {"/a": {"servers": [{"url": "https://other.example"}], "get": {}}},
+            })
+        ));
+    }
+
+    #[test]
+    fn operations_are_named_by_method_and_path_where_they_must_be() {
+        let mut document = json!({"paths": {
+            "/v1/calls/{id}": {"get": {}, "put": {"operationId": "save"}, "post": {"operationId": "a1"}},
+            "/v1/calls/by/id": {"get": {}},
+            "/b": {"get": {"operationId": "save"}, "put": {"operationId": "a_1"}, "head": {"operationId": "own"}},
+        }});
+        let mut losses = Vec::new();
+        name_operations(&mut document, &mut losses);
+        let ids: Vec<String> = walk::operations(&document)
+            .iter()
+            .filter_map(|operation| operation.id().map(str::to_owned))
+            .collect();
+        assert_eq!(
+            ids,
+            [
+                "get_v1_calls_by_id",
+                "put_v1_calls_by_id",
+                "post_v1_calls_by_id",
+                "get_v1_calls_by_id_2",
+                "get_b",
+                "put_b",
+                "own",
+            ]
+        );
+        assert_eq!(losses.len(), 6);
+        assert_eq!(method_names(&document), []);
+    }
+
+    #[test]
+    fn ids_that_make_one_builder_are_told() {
+        let document =
+            json!({"paths": {"/a": {"get": {"operationId": "a1"}, "put": {"operationId": "a_1"}}}});
+        assert_eq!(method_names(&document).len(), 1);
+    }
+}

@@ -552,6 +552,16 @@ pub(super) fn spread_objects(document: &mut Value, changes: &mut Changes) {
         });
         if told.insert(place.clone()) {
             changes.at(place);
+            let open = walk::follow(document, object.get("schema")?)
+                .and_then(|schema| schema.get("additionalProperties"))
+                .is_some_and(|further| *further != json!(false));
+            if open {
+                changes.lost(
+                    place,
+                    "further properties of the object that the parameter is",
+                    "only those that the document names can be sent",
+                );
+            }
         }
         Some(parameters.collect())
     });
@@ -573,14 +583,15 @@ pub(super) enum Style {
 
 impl Style {
     pub(super) fn of(object: &Value) -> Self {
-        match (text(object, "in"), object.get("style").map(Value::as_str)) {
-            ("query", None | Some(Some("form"))) => Self::Form,
-            ("query", Some(Some("spaceDelimited"))) => Self::SpaceDelimited,
-            ("query", Some(Some("pipeDelimited"))) => Self::PipeDelimited,
-            ("query", Some(Some("deepObject"))) => Self::DeepObject,
-            ("path" | "header", None | Some(Some("simple"))) => Self::Simple,
-            ("path", Some(Some("label"))) => Self::Label,
-            ("path", Some(Some("matrix"))) => Self::Matrix,
+        let said = object.get("style").and_then(Value::as_str);
+        match (text(object, "in"), said) {
+            ("query", None | Some("form")) => Self::Form,
+            ("query", Some("spaceDelimited")) => Self::SpaceDelimited,
+            ("query", Some("pipeDelimited")) => Self::PipeDelimited,
+            ("query", Some("deepObject")) => Self::DeepObject,
+            ("path" | "header", None | Some("simple")) => Self::Simple,
+            ("path", Some("label")) => Self::Label,
+            ("path", Some("matrix")) => Self::Matrix,
             _ => Self::Unknown,
         }
     }
@@ -810,6 +821,7 @@ pub(super) fn parameter_names(document: &mut Value, changes: &mut Changes) {
             changes.at(place);
         }
     });
+    drop_repeated(document, changes);
     rename_in_templates(document, changes);
     // Where a parameter of a path would be renamed for one operation only, the list becomes each operation's own.
     let before = document.clone();
@@ -844,6 +856,39 @@ pub(super) fn parameter_names(document: &mut Value, changes: &mut Changes) {
                 changes.at(&parameter.entry);
             }
         }
+    }
+}
+
+/// A list may name a parameter once only (OpenAPI 3.0, section 4.7.10.1); of several, the first counts.
+fn drop_repeated(document: &mut Value, changes: &mut Changes) {
+    let before = document.clone();
+    for list in lists(&before) {
+        let Some(entries) = document
+            .pointer_mut(list.as_str())
+            .and_then(Value::as_array_mut)
+        else {
+            continue;
+        };
+        let mut seen = BTreeSet::new();
+        let mut index = 0;
+        entries.retain(|_| {
+            let entry = list.join(index);
+            index += 1;
+            let Some((_, object)) = walk::locate(&before, &entry) else {
+                return true;
+            };
+            let (name, location) = (text(object, "name"), text(object, "in"));
+            let is_new = seen.insert((location, name));
+            if !is_new {
+                changes.at(&entry);
+                changes.lost(
+                    &entry,
+                    format!("`{name}` a second time in the same list"),
+                    "the first counts",
+                );
+            }
+            is_new
+        });
     }
 }
 
@@ -993,4 +1038,203 @@ fn template_collisions(path: &str) -> BTreeMap<String, String> {
         renamed.insert(name, candidate);
     }
     renamed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Rule = fn(&mut Value, &mut Changes);
+
+    /// What a rule makes of `GET path` with these parameters, and what it notes as lost.
+    fn with(rule: Rule, path: &str, parameters: Value) -> Value {
+        changed(
+            rule,
+            json!({"paths": {path: {"get": {"operationId": "a", "parameters": parameters}}}}),
+        )
+    }
+
+    fn changed(rule: Rule, mut document: Value) -> Value {
+        document["components"] = json!({
+            "parameters": {"Limit": {"name": "limit", "in": "query", "schema": {"type": "integer"}}},
+            "schemas": {
+                "Range": {"type": "object", "required": ["gte"], "properties": {
+                    "gte": {"type": "integer", "description": "At least"},
+                    "lte": {"type": "integer", "deprecated": true},
+                }},
+                "Node": {"type": "object", "properties": {"next": {"$ref": "#/components/schemas/Node"}}},
+                "Time": {"type": "string", "format": "date-time"},
+            },
+        });
+        let mut changes = Changes::default();
+        rule(&mut document, &mut changes);
+        let losses: Vec<String> = changes
+            .losses
+            .iter()
+            .map(|loss| format!("{}: {}: {}", loss.pointer, loss.what, loss.instead))
+            .collect();
+        json!({"paths": document["paths"], "lost": losses})
+    }
+
+    #[test]
+    fn a_parameter_is_known_by_its_name_and_place() {
+        let document = json!({"paths": {"/a/{id}": {
+            "parameters": [{"name": "id", "in": "path"}, {"name": "id", "in": "query", "x": 1}],
+            "get": {"operationId": "a", "parameters": [{"name": "id", "in": "query", "x": 2}]},
+        }}});
+        let operations = walk::operations(&document);
+        let found: Vec<String> = of_operation(&document, &operations[0])
+            .iter()
+            .map(|parameter| parameter.place.to_string())
+            .collect();
+        assert_eq!(
+            found,
+            [
+                "/paths/~1a~1{id}/parameters/0",
+                "/paths/~1a~1{id}/get/parameters/0"
+            ]
+        );
+    }
+
+    #[test]
+    fn references_to_other_places_are_inlined() {
+        let rule: Rule = inline_references;
+        insta::assert_json_snapshot!(with(
+            rule,
+            "/a",
+            json!([
+                {"$ref": "#/components/parameters/Limit"},
+                {"$ref": "#/paths/~1a/get/parameters/2"},
+                {"name": "here", "in": "query"},
+            ])
+        ));
+    }
+
+    #[test]
+    fn what_is_the_transport_s_is_dropped() {
+        insta::assert_json_snapshot!(with(
+            drop_transports,
+            "/a",
+            json!([
+                {"name": "authorization", "in": "header", "required": true},
+                {"name": "Accept", "in": "header"},
+                {"name": "content-type", "in": "header"},
+                {"name": "session", "in": "cookie", "required": true},
+                {"name": "no name", "in": "header"},
+                {"name": "elsewhere", "in": "body"},
+                {"name": "X-Kept", "in": "header"},
+            ])
+        ));
+    }
+
+    #[test]
+    fn an_operation_that_needs_what_can_t_be_sent_is_left_out() {
+        insta::assert_json_snapshot!(with(
+            drop_transports,
+            "/a",
+            json!([
+                {"name": "no name", "in": "header", "required": true},
+            ])
+        ));
+    }
+
+    #[test]
+    fn a_value_of_no_or_another_kind_is_a_text() {
+        insta::assert_json_snapshot!(with(
+            text_parameters,
+            "/a",
+            json!([
+                {"name": "none", "in": "query"},
+                {"name": "anything", "in": "header", "schema": {"description": "What you like"}},
+                {"name": "json", "in": "query", "description": "A range", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Range"}}}},
+                {"name": "kept", "in": "query", "schema": {"type": "integer"}},
+            ])
+        ));
+    }
+
+    #[test]
+    fn a_path_and_its_parameters_agree() {
+        insta::assert_json_snapshot!(with(
+            path_parameters,
+            "/a/{id}/{missing}",
+            json!([
+                {"name": "id", "in": "path", "required": false, "schema": {"type": "string"}},
+                {"name": "superfluous", "in": "path", "schema": {"type": "string"}},
+            ])
+        ));
+    }
+
+    #[test]
+    fn objects_in_the_query_are_spread() {
+        let range = json!({"$ref": "#/components/schemas/Range"});
+        insta::assert_json_snapshot!(with(
+            spread_objects,
+            "/a",
+            json!([
+                {"name": "deep", "in": "query", "required": true, "style": "deepObject", "schema": range},
+                {"name": "flat", "in": "query", "schema": range},
+                {"name": "open", "in": "query", "schema": {"type": "object", "properties": {"a": {}}, "additionalProperties": true}},
+                {"name": "kept_joined", "in": "query", "explode": false, "schema": range},
+                {"name": "kept_nested", "in": "query", "style": "deepObject", "schema": {"$ref": "#/components/schemas/Node"}},
+                {"name": "kept_in_header", "in": "header", "schema": range},
+            ])
+        ));
+    }
+
+    #[test]
+    fn styles_that_progenitor_lacks_are_noted() {
+        let list = json!({"type": "array", "items": {"type": "string"}});
+        let range = json!({"$ref": "#/components/schemas/Range"});
+        insta::assert_json_snapshot!(with(
+            styles,
+            "/a/{label}/{matrix}/{time}/{nested}",
+            json!([
+                {"name": "repeated", "in": "query", "schema": list},
+                {"name": "comma", "in": "query", "explode": false, "schema": list},
+                {"name": "space", "in": "query", "style": "spaceDelimited", "schema": list},
+                {"name": "pipe", "in": "query", "style": "pipeDelimited", "schema": list},
+                {"name": "pipe_exploded", "in": "query", "style": "pipeDelimited", "explode": true, "schema": list},
+                {"name": "joined", "in": "query", "explode": false, "schema": range},
+                {"name": "tree", "in": "query", "style": "deepObject", "schema": {"$ref": "#/components/schemas/Node"}},
+                {"name": "unknown", "in": "query", "style": "simple", "schema": {"type": "string"}},
+                {"name": "label", "in": "path", "style": "label", "schema": {"type": "string"}},
+                {"name": "matrix", "in": "path", "style": "matrix", "explode": true, "schema": list},
+                {"name": "time", "in": "path", "schema": {"$ref": "#/components/schemas/Time"}},
+                {"name": "nested", "in": "path", "schema": {"type": "array", "items": list}},
+                {"name": "X-Object", "in": "header", "explode": true, "schema": range},
+                {"name": "X-Nullable", "in": "header", "schema": {"type": "integer", "nullable": true}},
+            ])
+        ));
+    }
+
+    #[test]
+    fn names_are_made_unique_and_the_wire_s_are_noted() {
+        insta::assert_json_snapshot!(with(
+            parameter_names,
+            "/a/{id}/{x-y}/{x_y}",
+            json!([
+                {"name": "id", "in": "header"},
+                {"name": "id", "in": "query"},
+                {"name": "ID", "in": "query"},
+                {"name": "id", "in": "path"},
+                {"name": "x-y", "in": "path"},
+                {"name": "x_y", "in": "path"},
+                {"name": "Date<", "in": "query", "description": "Before"},
+                {"name": "Date>=", "in": "query"},
+                {"name": "body", "in": "query"},
+                {"name": "send", "in": "header"},
+                {"name": "send", "in": "header"},
+            ])
+        ));
+    }
+
+    #[test]
+    fn what_others_share_keeps_its_name() {
+        let document = json!({"paths": {"/a": {
+            "parameters": [{"$ref": "#/components/parameters/Limit"}, {"name": "q", "in": "query"}],
+            "get": {"operationId": "a", "parameters": [{"name": "Limit", "in": "query"}]},
+            "put": {"operationId": "b"},
+        }}});
+        insta::assert_json_snapshot!(changed(parameter_names, document));
+    }
 }

@@ -409,3 +409,149 @@ fn displayed(value: &Expr) -> Option<Expr> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// The body of a `send` as progenitor writes it, corrected for an operation with this object.
+    fn corrected(path: &str, operation: Value, body: syn::Block) -> String {
+        let mut operation = operation;
+        operation["operationId"] = json!("a");
+        let document = json!({"paths": {path: {"get": operation}}});
+        let mut file: syn::File = parse_quote! {
+            pub mod builder {
+                impl<'a> A<'a> {
+                    pub async fn send(self) {
+                        #body
+                        let info = OperationInfo { operation_id: "a" };
+                    }
+                }
+            }
+        };
+        correct(&mut file, &document);
+        prettyplease::unparse(&file)
+    }
+
+    #[test]
+    fn names_on_the_wire_are_the_document_s() {
+        insta::assert_snapshot!(corrected(
+            "/a",
+            json!({"parameters": [
+                {"name": "date_lt", "in": "query", "x-codegen": {"name": "Date<"}},
+                {"name": "id_header", "in": "header", "x-codegen": {"name": "id"}},
+            ]}),
+            parse_quote!({
+                let url = format!("{}/a", client.baseurl,);
+                header_map.append("id_header", id_header.to_string().try_into()?);
+                let mut request = client
+                    .client
+                    .get(url)
+                    .query(&progenitor_client::QueryParam::new("date", &date))
+                    .query(&progenitor_client::QueryParam::new("date_lt", &date_lt))
+                    .headers(header_map)
+                    .build()?;
+            })
+        ));
+    }
+
+    #[test]
+    fn values_are_written_in_their_style() {
+        insta::assert_snapshot!(corrected(
+            "/a/{when}/{plain}",
+            json!({"parameters": [
+                {"name": "when", "in": "path", "x-codegen": {"style": "label*"}},
+                {"name": "plain", "in": "path"},
+                {"name": "list", "in": "query", "x-codegen": {"style": "comma", "name": "list[]"}},
+                {"name": "X-List", "in": "header", "x-codegen": {"style": "simple"}},
+            ]}),
+            parse_quote!({
+                let _url = format!(
+                    "{}/a/{}/{}",
+                    client.baseurl,
+                    encode_path(&when.to_string()),
+                    encode_path(&plain.to_string()),
+                );
+                if let Some(value) = x_list {
+                    header_map.append("X-List", value.to_string().try_into()?);
+                }
+                let mut request = client
+                    .client
+                    .get(_url)
+                    .query(&progenitor_client::QueryParam::new("list", &list))
+                    .build()?;
+            })
+        ));
+    }
+
+    #[test]
+    fn a_path_is_the_document_s_to_the_letter() {
+        insta::assert_snapshot!(corrected(
+            "/a//b c/é/{d}?x=1#e",
+            json!({}),
+            parse_quote!({
+                let url = format!(
+                    "{}/a/b c/é/{}?x=1#e",
+                    client.baseurl,
+                    encode_path(&d.to_string()),
+                );
+            })
+        ));
+    }
+
+    #[test]
+    fn methods_that_reqwest_lacks_are_named() {
+        insta::assert_snapshot!(corrected(
+            "/a",
+            json!({}),
+            parse_quote!({
+                let mut request = client.client.options(url).build()?;
+                let mut request = client.client.trace(url).build()?;
+                let mut request = client.client.head(url).build()?;
+            })
+        ));
+    }
+
+    #[test]
+    fn media_types_are_the_document_s() {
+        insta::assert_snapshot!(corrected(
+            "/a",
+            json!({
+                "x-codegen": {"accept": "application/hal+json"},
+                "requestBody": {"x-codegen": {"contentType": "application/merge-patch+json"}},
+            }),
+            parse_quote!({
+                let mut request = client
+                    .client
+                    .patch(url)
+                    .header(
+                        ::reqwest::header::ACCEPT,
+                        ::reqwest::header::HeaderValue::from_static("application/json"),
+                    )
+                    .json(&body)
+                    .build()?;
+                let mut request = client
+                    .client
+                    .put(url)
+                    .header(
+                        ::reqwest::header::CONTENT_TYPE,
+                        ::reqwest::header::HeaderValue::from_static("application/octet-stream"),
+                    )
+                    .body(body)
+                    .build()?;
+            })
+        ));
+    }
+
+    #[test]
+    fn a_form_that_is_not_flat_is_written_by_the_client() {
+        insta::assert_snapshot!(corrected(
+            "/a",
+            json!({"requestBody": {"x-codegen": {"form": {"deep": "deep", "csv": "comma"}}}}),
+            parse_quote!({
+                let mut request = client.client.post(url).form_urlencoded(&body)?.build()?;
+            })
+        ));
+    }
+}
