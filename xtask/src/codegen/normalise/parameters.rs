@@ -122,10 +122,13 @@ pub(super) fn note(object: &mut Map<String, Value>, key: &str, value: Value) {
 /// The lists of parameters of the paths and their operations.
 fn lists(document: &Value) -> Vec<Pointer> {
     let mut owners: Vec<Pointer> = Vec::new();
+    let mut item = None;
     for operation in walk::operations(document) {
-        let item = operation.path_item();
-        if owners.last() != Some(&item) && !owners.contains(&item) {
-            owners.push(item);
+        // The operations of a path stand together.
+        let of = Some(operation.path_item());
+        if item != of {
+            owners.extend(of.clone());
+            item = of;
         }
         owners.push(operation.pointer);
     }
@@ -838,7 +841,7 @@ pub(super) fn parameter_names(document: &mut Value, changes: &mut Changes) {
         }
     }
     for item in &shared {
-        push_down(document, item);
+        push_down(&before, document, item);
     }
     let before = document.clone();
     for operation in walk::operations(&before) {
@@ -893,13 +896,12 @@ fn drop_repeated(document: &mut Value, changes: &mut Changes) {
 }
 
 /// Gives each operation of a path a list of its own.
-fn push_down(document: &mut Value, item: &Pointer) {
-    let before = document.clone();
-    for operation in walk::operations(&before)
+fn push_down(before: &Value, document: &mut Value, item: &Pointer) {
+    for operation in walk::operations(before)
         .iter()
         .filter(|operation| operation.path_item() == *item)
     {
-        let list: Vec<Value> = of_operation(&before, operation)
+        let list: Vec<Value> = of_operation(before, operation)
             .iter()
             .filter_map(|parameter| before.pointer(parameter.entry.as_str()).cloned())
             .collect();
