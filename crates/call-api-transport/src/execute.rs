@@ -87,8 +87,13 @@ impl<'a> Call<'a> {
         let mut made = 0;
         loop {
             #[cfg(feature = "rate-limit")]
-            self.wait_for_turn().await?;
-            let granted = self.grant().await?;
+            if let Err(trouble) = self.wait_for_turn().await {
+                return Err(self.stop_between(trouble));
+            }
+            let granted = match self.grant().await {
+                Ok(granted) => granted,
+                Err(trouble) => return Err(self.stop_between(trouble)),
+            };
             let (end, advice) = self.attempt(granted.as_ref()).await?;
             made += 1;
             match permit.take() {
@@ -110,9 +115,11 @@ impl<'a> Call<'a> {
                 && shared.source.reject(refused)
             {
                 token_was_renewed = true;
-                if let Some(renewed) = self.grant().await?
-                    && !renewed.token.is_same(&refused.token)
-                {
+                let renewed = match self.grant().await {
+                    Ok(renewed) => renewed,
+                    Err(trouble) => return Err(self.stop_between(trouble)),
+                };
+                if renewed.is_some_and(|renewed| !renewed.token.is_same(&refused.token)) {
                     made -= 1;
                     self.note_wait(Wait {
                         duration: Duration::ZERO,
@@ -155,6 +162,17 @@ impl<'a> Call<'a> {
                 }
             }
         }
+    }
+
+    /// What comes before an attempt has failed: where it was not the first, that is why there is no further one.
+    fn stop_between(&mut self, trouble: Trouble) -> Trouble {
+        if !self.attempts.is_empty() {
+            self.stop = match trouble.kind {
+                FailureKind::TokenUnavailable => Stop::NoToken,
+                _ => Stop::DeadlineTooNear,
+            };
+        }
+        trouble
     }
 
     /// What is left of the deadline.

@@ -7,7 +7,7 @@ use crate::operation::Operation;
 ///
 /// Nothing that it is given shows a token, a query or a body.
 pub trait Observer: Send + Sync + 'static {
-    /// An attempt has ended. `resends` is how many were made before it.
+    /// An attempt has ended; what wait follows is not known yet. `resends` is how many attempts were made before it.
     fn attempt(&self, operation: &Operation, attempt: &Attempt, resends: usize) {
         let _ = (operation, attempt, resends);
     }
@@ -54,7 +54,6 @@ mod with_tracing {
             http.response.status_code = attempt.status.map(|status| status.as_u16()),
             error.type = error_type(attempt),
             elapsed_ms = u64::try_from(attempt.elapsed.as_millis()).unwrap_or(u64::MAX),
-            wait_ms = attempt.wait.map(|wait| u64::try_from(wait.duration.as_millis()).unwrap_or(u64::MAX)),
             request_id = attempt.request_id.as_deref(),
             "attempt ended: {}", attempt.outcome
         );

@@ -219,6 +219,8 @@ pub enum Stop {
     },
     /// The deadline leaves no time for a wait and another attempt.
     DeadlineTooNear,
+    /// There was no token for another attempt.
+    NoToken,
 }
 
 impl fmt::Display for Stop {
@@ -246,6 +248,7 @@ impl fmt::Display for Stop {
                 Seconds(*left)
             ),
             Self::DeadlineTooNear => f.write_str("not retried: the deadline leaves no time"),
+            Self::NoToken => f.write_str("not retried: there was no token for another attempt"),
         }
     }
 }

@@ -601,6 +601,23 @@ fn statuses() -> Vec<Row> {
         .stop(SPENT),
         row("401, and the provider has no other token", vec![answer(401, "", "")], "401", "unauthorized")
             .setup(|b| b.token_provider(|| async { Ok::<_, BoxError>(Token::new(SECRET)?) })),
+        row("503, and then the provider has no token", vec![answer(503, "", "")], "TokenUnavailable", "server_error")
+            .setup(|b| {
+                let asked = AtomicU32::new(0);
+                b.token_provider(move || {
+                    let first = asked.fetch_add(1, Ordering::Relaxed) == 0;
+                    async move {
+                        let token = if first { SECRET } else { "" };
+                        Ok::<_, BoxError>(Token::new(token)?.with_lifetime(Duration::ZERO))
+                    }
+                })
+            })
+            .waits(&[250])
+            .stop("not retried: there was no token for another attempt"),
+        row("503, and our own rate limit leaves no time", vec![answer(503, "", "")], "TimedOut { phase: RateLimit, limit: Deadline, after: 1s }", "server_error")
+            .setup(|b| b.rate_limit(std::num::NonZeroU32::MIN).deadline(seconds(1)))
+            .waits(&[250])
+            .stop("not retried: the deadline leaves no time"),
         row("the provider has no token", vec![ok()], "TokenUnavailable", "")
             .setup(|b| b.token_provider(|| async { Err::<Token, _>(BoxError::from("the vault is sealed")) }))
             .connections(0),
