@@ -10,6 +10,7 @@
 
 mod support;
 
+use std::error::Error as _;
 use std::future::Future;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -587,7 +588,12 @@ async fn a_token_file_may_change() {
         failure.to_string().contains("check that it exists"),
         "{failure}"
     );
-    assert!(all_words(&failure).contains("NotFound"), "{failure:?}");
+    let cause = failure
+        .source()
+        .and_then(|provider| provider.source())
+        .unwrap();
+    let io = cause.downcast_ref::<std::io::Error>().unwrap();
+    assert_eq!(io.kind(), std::io::ErrorKind::NotFound);
     let write = |text: &str| {
         std::fs::File::create(&path)
             .unwrap()
