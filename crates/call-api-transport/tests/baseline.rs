@@ -354,6 +354,8 @@ fn base_urls_are_taken_or_refused_with_a_remedy() {
         ("http://calls.example", "allow_insecure_http(true)"),
         ("http://localhost.example", "plain http to another machine"),
         ("http://10.0.0.1", "plain http to another machine"),
+        ("http://[2001:db8::1]", "plain http to another machine"),
+        ("http://[::ffff:10.0.0.1]", "plain http to another machine"),
         ("http://user:hunter2@localhost", "user or password"),
         ("http://user@localhost", "user or password"),
         ("http://localhost/?a=b", "query"),
