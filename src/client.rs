@@ -108,7 +108,7 @@ impl Client {
 pub struct ClientBuilder {
     base_url: String,
     token: Option<Result<Token, TokenError>>,
-    configure: Box<dyn FnOnce(TransportBuilder) -> TransportBuilder>,
+    configure: Box<dyn FnOnce(TransportBuilder) -> TransportBuilder + Send>,
 }
 
 impl Default for ClientBuilder {
@@ -150,7 +150,7 @@ impl ClientBuilder {
     /// Everything else that can be set for a request on its way: see [`TransportBuilder`].
     pub fn transport(
         mut self,
-        configure: impl FnOnce(TransportBuilder) -> TransportBuilder + 'static,
+        configure: impl FnOnce(TransportBuilder) -> TransportBuilder + Send + 'static,
     ) -> Self {
         let before = self.configure;
         self.configure = Box::new(move |transport| configure(before(transport)));

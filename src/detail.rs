@@ -13,6 +13,9 @@ use serde_json::Value;
 /// The most characters of a text that are kept.
 const KEPT: usize = 1000;
 
+/// The most parameters that are kept of a list.
+const FIELDS: usize = 20;
+
 /// The most characters of a text that are shown on one line.
 const SHOWN: usize = 200;
 
@@ -22,14 +25,14 @@ const SHOWN: usize = 200;
 pub enum Detail {
     /// A sentence: `{"detail": "…"}`.
     Message(String),
-    /// What is wrong with the parameters: `{"detail": [{"loc", "msg", "type"}]}`.
+    /// What is wrong with the parameters: `{"detail": [{"loc", "msg", "type"}]}`; at most the first 20.
     Fields(Vec<FieldError>),
     /// Anything else, as text of at most 1,000 characters: often a proxy's page.
     Text(String),
 }
 
 /// One parameter that the service doesn't accept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FieldError {
     /// Where the parameter stands, from the outside in: `["path", "id"]`.
@@ -40,9 +43,21 @@ pub struct FieldError {
     pub kind: String,
 }
 
+/// On one line, as `Display`.
+impl fmt::Debug for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
 impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.location.join("."), Line(&self.message))
+        write!(
+            f,
+            "{}: {}",
+            Line(&self.location.join(".")),
+            Line(&self.message)
+        )
     }
 }
 
@@ -70,7 +85,7 @@ impl Detail {
                         Value::String(step) => kept(&step),
                         step => kept(&step.to_string()),
                     };
-                    let fields = fields.into_iter().map(|field| FieldError {
+                    let fields = fields.into_iter().take(FIELDS).map(|field| FieldError {
                         location: field.loc.into_iter().map(text).collect(),
                         message: kept(&field.msg),
                         kind: kept(&field.kind),

@@ -9,8 +9,9 @@ use serde::de::DeserializeOwned;
 use crate::detail::Detail;
 use crate::raw;
 
-/// Why a call of the API has no result. One line of text says what happened, where, and what to do next; neither it nor
-/// `{:?}` holds the token, a query or a body.
+/// Why a call of the API has no result. One line of text says what happened, where, and what to do next. Neither it nor
+/// `{:?}` holds the token or a query, and of a body no more than the first 200 characters of what the service says there
+/// about the error.
 ///
 /// ```no_run
 /// # async fn example(client: call_api::Client, id: call_api::Uuid) -> Result<(), call_api::Error> {
@@ -370,7 +371,6 @@ impl fmt::Debug for Error {
         let inner = &self.0;
         f.debug_struct("Error")
             .field("kind", &inner.kind)
-            .field("message", &self.to_string())
             .field("status", &inner.status)
             .field("detail", &inner.detail)
             .field("ledger", &inner.ledger)
@@ -380,10 +380,10 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        // The message is the failure's own, so what follows it in a chain is what lies below the failure.
+        // The message is that of the source, so what follows it in a chain is what lies below the source.
         match self.failure() {
             Some(failure) => std::error::Error::source(failure),
-            None => self.0.source.as_deref().map(|source| source as _),
+            None => self.0.source.as_deref().and_then(std::error::Error::source),
         }
     }
 }

@@ -390,6 +390,8 @@ fn what_is_shared_and_spawned_can_be() {
     shared::<Client>();
     shared::<Error>();
     shared::<Call>();
+    fn moved<T: Send + 'static>() {}
+    moved::<call_api::ClientBuilder>();
     let client = Client::builder().token(TOKEN).build().unwrap();
     sent(&std::future::IntoFuture::into_future(client.get_call(ID)));
 }

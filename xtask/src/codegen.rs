@@ -173,9 +173,9 @@ pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
         .spec
         .clone()
         .unwrap_or_else(|| options.root.join("spec/openapi.json"));
-    let label = label(&options.root, &spec);
+    let label = label(options, &spec);
     // Within the project, the path from its root is what the maintainer knows it by.
-    let shown = if spec.starts_with(&options.root) {
+    let shown = if options.spec.is_none() {
         PathBuf::from(&label)
     } else {
         spec.clone()
@@ -222,15 +222,23 @@ pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
                 cause,
                 remedy,
             };
-            report::problems(report, &problem.into())?;
+            report::interrupted(report, &problem.into())?;
             Ok(Outcome::Failed)
         }
     }
 }
 
-/// What the output calls the document: its path within the project, or its name.
-fn label(root: &Path, spec: &Path) -> String {
-    let within = spec.strip_prefix(root).ok().map(Path::to_owned);
+/// What the output calls the document: its path within the project, or, for another project's, its name alone, however
+/// its path was spelled.
+fn label(options: &Options, spec: &Path) -> String {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let within = match options.out {
+        None => real(spec)
+            .strip_prefix(real(&options.root))
+            .ok()
+            .map(Path::to_owned),
+        Some(_) => None,
+    };
     let name = within
         .or_else(|| spec.file_name().map(PathBuf::from))
         .unwrap_or_else(|| spec.to_owned());

@@ -21,7 +21,7 @@ struct Cli {
 enum Task {
     /// Generate the SDK from its OpenAPI document.
     ///
-    /// Exit codes: 0 all is fresh or was written, 4 `--check` found differences, 100 it failed and nothing was written.
+    /// Exit codes: 0 all is fresh or was written, 4 `--check` found differences, 100 it failed.
     Codegen(Codegen),
     /// Say what changed between two OpenAPI documents, and what it breaks for users of this SDK.
     ///

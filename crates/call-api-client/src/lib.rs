@@ -22,7 +22,7 @@
 mod decode;
 mod encode;
 #[rustfmt::skip]
-#[allow(clippy::all, dead_code, deprecated, irrefutable_let_patterns, reason = "generated")]
+#[allow(clippy::all, dead_code, deprecated, irrefutable_let_patterns, unused_imports, reason = "generated")]
 mod generated;
 mod hooks;
 

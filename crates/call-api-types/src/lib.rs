@@ -29,7 +29,7 @@
 
 mod call;
 #[rustfmt::skip]
-#[allow(clippy::all, dead_code, deprecated, irrefutable_let_patterns, reason = "generated")]
+#[allow(clippy::all, dead_code, deprecated, irrefutable_let_patterns, unused_imports, reason = "generated")]
 mod generated;
 mod open_enum;
 

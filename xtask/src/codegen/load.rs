@@ -1,8 +1,11 @@
 //! Step 1, load: a file's bytes become a document, or one clear error.
 
+use std::fmt;
 use std::path::Path;
 
-use serde_json::Value;
+use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
 use crate::problem::{Place, Problem};
 
@@ -85,17 +88,91 @@ fn is_json(path: &Path, text: &str) -> bool {
     }
 }
 
+/// A key that stands twice is an error, as in YAML: one of its values would be lost.
 fn parse_json(text: &str) -> Result<Value, (Place, String)> {
-    serde_json::from_str(text).map_err(|error| {
-        let place = Place::Position {
-            line: error.line(),
-            column: error.column(),
-        };
-        let cause = error.to_string();
-        // serde_json ends its message with the position, which the place already gives.
-        let cause = cause.split(" at line ").next().unwrap_or(&cause);
-        (place, format!("the document is not JSON: {cause}"))
-    })
+    serde_json::from_str(text)
+        .map(|Distinct(value)| value)
+        .map_err(|error| {
+            let place = Place::Position {
+                line: error.line(),
+                column: error.column(),
+            };
+            let cause = error.to_string();
+            // serde_json ends its message with the position, which the place already gives.
+            let cause = cause.split(" at line ").next().unwrap_or(&cause);
+            (place, not_read("JSON", cause))
+        })
+}
+
+fn not_read(format: &str, cause: &str) -> String {
+    if cause.contains("recursion limit") || cause.contains("Depth") {
+        format!("the document is nested too deeply to be read as {format}: {cause}")
+    } else {
+        format!("the document is not {format}: {cause}")
+    }
+}
+
+/// A JSON value no object of which has a key twice.
+struct Distinct(Value);
+
+impl<'de> Deserialize<'de> for Distinct {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyValue;
+        impl<'de> Visitor<'de> for AnyValue {
+            type Value = Value;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON value")
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+                Ok(value.into())
+            }
+
+            fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+                Ok(value.into())
+            }
+
+            fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+                Ok(value.into())
+            }
+
+            fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+                Ok(value.into())
+            }
+
+            fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+                Ok(value.into())
+            }
+
+            fn visit_unit<E>(self) -> Result<Value, E> {
+                Ok(Value::Null)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<Value, A::Error> {
+                let mut list = Vec::new();
+                while let Some(Distinct(value)) = values.next_element()? {
+                    list.push(value);
+                }
+                Ok(list.into())
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+                let mut object = Map::new();
+                while let Some(key) = entries.next_key::<String>()? {
+                    if object.contains_key(&key) {
+                        return Err(A::Error::custom(format!(
+                            "the key `{key}` stands twice in one object"
+                        )));
+                    }
+                    let Distinct(value) = entries.next_value()?;
+                    object.insert(key, value);
+                }
+                Ok(object.into())
+            }
+        }
+        deserializer.deserialize_any(AnyValue).map(Self)
+    }
 }
 
 /// Parses by the core schema of YAML 1.2: `on`, `no`, `18:00` and dates are strings. A key that stands twice is an
@@ -119,7 +196,7 @@ fn parse_yaml(text: &str) -> Result<Value, (Place, String)> {
         let cause = cause.split(" at line ").next().unwrap_or(cause);
         // What follows is advice for whoever calls the parser.
         let cause = cause.split(", set ").next().unwrap_or(cause);
-        (place, format!("the document is not YAML: {cause}"))
+        (place, not_read("YAML", cause))
     })
 }
 
@@ -145,6 +222,22 @@ mod tests {
         let (place, cause) = parse_yaml("a: 1\na: 2\n").unwrap_err();
         assert_eq!(place, Place::Position { line: 2, column: 1 });
         assert!(cause.contains("duplicate mapping key"), "{cause}");
+    }
+
+    #[test]
+    fn json_is_read_as_it_stands() {
+        let text =
+            r#"{"a": [null, true, -1, 18446744073709551615, 1.5, "x\u00e9"], "b": {"a": {}}}"#;
+        assert_eq!(
+            parse_json(text).unwrap(),
+            serde_json::from_str::<Value>(text).unwrap()
+        );
+        let (place, cause) = parse_json("{\n\"a\": 1,\n\"a\": 2}").unwrap_err();
+        assert_eq!(place, Place::Position { line: 3, column: 3 });
+        assert!(
+            cause.ends_with("the key `a` stands twice in one object"),
+            "{cause}"
+        );
     }
 
     #[test]

@@ -58,6 +58,7 @@ const FOR_READERS: [&str; 5] = ["$comment", "$schema", "$id", "$anchor", "$vocab
 /// What can't be said in 3.0 without changing what a value is.
 pub fn lower(mut document: Value, losses: &mut Vec<Loss>) -> Result<Value, Vec<Finding>> {
     let mut findings = Vec::new();
+    strip_own_notes(&mut document, losses);
     inline_path_items(&mut document, losses);
     name_targets(&mut document);
     walk::walk_mut(&mut document, &mut |kind, pointer, value| match kind {
@@ -83,6 +84,23 @@ pub fn lower(mut document: Value, losses: &mut Vec<Loss>) -> Result<Value, Vec<F
     } else {
         Err(findings)
     }
+}
+
+/// `x-codegen` is how our own rules leave notes; a document that has it means something else.
+fn strip_own_notes(document: &mut Value, losses: &mut Vec<Loss>) {
+    walk::walk_mut(document, &mut |_, pointer, value| {
+        if value
+            .as_object_mut()
+            .and_then(|object| object.remove("x-codegen"))
+            .is_some()
+        {
+            losses.push(Loss::new(
+                &pointer.join("x-codegen"),
+                "`x-codegen`",
+                "it is ignored",
+            ));
+        }
+    });
 }
 
 /// What stands at the top of the document, and below `components`.

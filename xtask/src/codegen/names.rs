@@ -160,6 +160,16 @@ pub fn for_place(document: &Value, place: &Pointer) -> String {
     join(&words)
 }
 
+/// The variant for what the document doesn't list: `Unknown`, or where the document has that one, the first name that is free.
+pub fn free_variant(taken: &[proc_macro2::Ident]) -> proc_macro2::Ident {
+    let names = ["Unknown", "Unrecognised"].into_iter().map(str::to_owned);
+    let numbered = (2..).map(|number| format!("Unrecognised{number}"));
+    let free = names
+        .chain(numbered)
+        .find(|name| taken.iter().all(|ident| ident != name));
+    quote::format_ident!("{}", free.unwrap_or_default())
+}
+
 /// A value that may consist of signs, in words: `>=` is `GreaterEqual`, an empty one `Empty`.
 pub fn spoken(value: &str) -> String {
     let word = |sign: char| match sign {

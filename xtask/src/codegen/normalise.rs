@@ -159,6 +159,16 @@ pub const RULES: &[Rule] = &[
         apply: schemas::fitting_formats,
     },
     Rule {
+        name: "one-directional",
+        reason: "`required` holds for a `readOnly` property in responses only, for a `writeOnly` one in requests only",
+        apply: schemas::one_directional,
+    },
+    Rule {
+        name: "scalar-unions",
+        reason: "typify makes a struct of a union whose members are of one type, into which no value decodes",
+        apply: schemas::scalar_unions,
+    },
+    Rule {
         name: "no-negations",
         reason: "typify can say what a value is not for a few schemas only, and panics on the others",
         apply: schemas::no_negations,

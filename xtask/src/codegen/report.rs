@@ -23,6 +23,15 @@ pub fn problems(out: &mut dyn Write, problems: &Problems) -> io::Result<()> {
     )
 }
 
+/// That a file couldn't be read or written; those before it are as they should be.
+pub fn interrupted(out: &mut dyn Write, problems: &Problems) -> io::Result<()> {
+    writeln!(out, "{problems}")?;
+    writeln!(
+        out,
+        "\nit stopped at that file; run the command again when it is mended"
+    )
+}
+
 /// What was made of the document.
 pub fn generated(out: &mut dyn Write, generated: &Generated, verbose: bool) -> io::Result<()> {
     let count = &generated.count;

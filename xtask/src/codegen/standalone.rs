@@ -19,7 +19,7 @@ const TYPES_LIB: &str = "\
 mod open_enum;
 
 #[rustfmt::skip]
-#[allow(clippy::all, dead_code, deprecated, irrefutable_let_patterns, reason = \"generated\")]
+#[allow(clippy::all, dead_code, deprecated, irrefutable_let_patterns, unused_imports, reason = \"generated\")]
 mod generated;
 
 pub use generated::*;

@@ -2,7 +2,7 @@
 //!
 //! Everything that is wrong is reported at once. What a later step can repair or work around is not an error here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -29,6 +29,9 @@ pub fn validate(document: &Value) -> Result<Version, Vec<Finding>> {
     info(document, &mut findings);
     shape(document, &mut findings);
     references(document, &mut findings);
+    if findings.is_empty() {
+        compositions(document, &mut findings);
+    }
     operation_ids(document, &mut findings);
     if findings.is_empty() {
         Ok(version)
@@ -172,6 +175,54 @@ fn references(document: &Value, findings: &mut Vec<Finding>) {
     });
 }
 
+/// No schema is composed of itself: `allOf` of itself, or of what is composed of it, has no end.
+fn compositions(document: &Value, findings: &mut Vec<Finding>) {
+    let schemas = Pointer::root().join("components").join("schemas");
+    let mut done = BTreeSet::new();
+    for (name, _) in walk::schemas(document) {
+        let place = schemas.join(name);
+        if composes_itself(document, &place, &mut Vec::new(), &mut done) {
+            findings.push(Finding::new(
+                &place.join("allOf"),
+                format!("the schema `{name}` is composed of itself"),
+                "let a property refer to it instead, or take it out of its own `allOf`",
+            ));
+        }
+    }
+}
+
+fn composes_itself(
+    document: &Value,
+    place: &Pointer,
+    path: &mut Vec<Pointer>,
+    done: &mut BTreeSet<Pointer>,
+) -> bool {
+    if path.contains(place) {
+        return true;
+    }
+    if !done.insert(place.clone()) {
+        return false;
+    }
+    path.push(place.clone());
+    let schema = document.pointer(place.as_str());
+    let reference = schema
+        .and_then(|schema| schema.get("$ref"))
+        .and_then(Value::as_str)
+        .and_then(Pointer::from_ref);
+    let members = schema
+        .and_then(|schema| schema.get("allOf"))
+        .and_then(Value::as_array)
+        .map_or(0, Vec::len);
+    let parts = reference
+        .into_iter()
+        .chain((0..members).map(|index| place.join("allOf").join(index)));
+    let found = parts
+        .into_iter()
+        .any(|part| composes_itself(document, &part, path, done));
+    path.pop();
+    found
+}
+
 /// The sibling of a missing target whose name is most like it.
 fn nearest(document: &Value, target: &Pointer) -> Option<String> {
     let (parent, name) = target.as_str().rsplit_once('/')?;
@@ -307,6 +358,22 @@ mod tests {
                 "/paths/~1a/post: the operation `POST /a` has no operationId",
                 "/paths/~1b/get/operationId: the operationId `a` is used already at /paths/~1a/get/operationId",
             ]
+        );
+    }
+
+    #[test]
+    fn what_is_composed_of_itself_is_named() {
+        let reference = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
+        let mut document = minimal();
+        document["components"] = json!({"schemas": {
+            "A": {"allOf": [reference("B")]},
+            "B": {"allOf": [{"allOf": [reference("A")]}]},
+            "Tree": {"properties": {"children": {"items": reference("Tree")}}},
+            "Twice": {"allOf": [reference("Tree"), reference("Tree")]},
+        }});
+        assert_eq!(
+            findings(&document),
+            ["/components/schemas/A/allOf: the schema `A` is composed of itself"]
         );
     }
 

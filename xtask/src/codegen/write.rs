@@ -162,7 +162,8 @@ fn generated_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
                 if entry.file_name() != "target" {
                     folders.push(path);
                 }
-            } else if path.extension().is_some_and(|extension| extension == "rs")
+            } else if kind.is_file()
+                && path.extension().is_some_and(|extension| extension == "rs")
                 && fs::read(&path)?.starts_with(MARK.as_bytes())
             {
                 found.push(path);

@@ -1,6 +1,6 @@
 //! String enums: a name for each, and which of them must stay closed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -75,46 +75,54 @@ pub fn tag_places(document: &Value) -> BTreeSet<Pointer> {
             return;
         }
         for combinator in ["anyOf", "oneOf"] {
-            let Some(members) = value.get(combinator).and_then(Value::as_array) else {
-                continue;
-            };
-            for index in 0..members.len() {
-                collect_tags(
-                    document,
-                    &pointer.join(combinator).join(index),
-                    &mut tags,
-                    0,
-                );
+            let members = value
+                .get(combinator)
+                .and_then(Value::as_array)
+                .map_or(0, Vec::len);
+            let mut found: BTreeMap<String, Vec<(Pointer, String)>> = BTreeMap::new();
+            for index in 0..members {
+                let member = pointer.join(combinator).join(index);
+                collect_tags(document, &member, &mut found, &mut BTreeSet::new());
+            }
+            // What has one value everywhere tells nothing apart.
+            for places in found.into_values() {
+                if places.iter().any(|(_, value)| *value != places[0].1) {
+                    tags.extend(places.into_iter().map(|(place, _)| place));
+                }
             }
         }
     });
     tags
 }
 
-fn collect_tags(document: &Value, member: &Pointer, tags: &mut BTreeSet<Pointer>, depth: usize) {
-    // A schema that is a member of itself has no tag that lies deeper than this.
-    if depth > 16 {
-        return;
-    }
+/// The properties of a member that have a single value, with their places and values.
+fn collect_tags(
+    document: &Value,
+    member: &Pointer,
+    found: &mut BTreeMap<String, Vec<(Pointer, String)>>,
+    seen: &mut BTreeSet<Pointer>,
+) {
     let Some((place, schema)) = locate(document, member) else {
         return;
     };
-    for name in schema
-        .get("properties")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-        .map(|(name, _)| name)
-    {
+    if !seen.insert(place.clone()) {
+        return;
+    }
+    let properties = schema.get("properties").and_then(Value::as_object);
+    for (name, _) in properties.into_iter().flatten() {
         let Some((place, property)) = locate(document, &place.join("properties").join(name)) else {
             continue;
         };
-        let single = property
+        if let Some([Value::String(value)]) = property
             .get("enum")
             .and_then(Value::as_array)
-            .is_some_and(|values| values.len() == 1);
-        if single && is_string_enum(property) {
-            tags.insert(place);
+            .map(Vec::as_slice)
+            && is_string_enum(property)
+        {
+            found
+                .entry(name.clone())
+                .or_default()
+                .push((place, value.clone()));
         }
     }
     for index in 0..schema
@@ -122,7 +130,7 @@ fn collect_tags(document: &Value, member: &Pointer, tags: &mut BTreeSet<Pointer>
         .and_then(Value::as_array)
         .map_or(0, Vec::len)
     {
-        collect_tags(document, &place.join("allOf").join(index), tags, depth + 1);
+        collect_tags(document, &place.join("allOf").join(index), found, seen);
     }
 }
 

@@ -14,6 +14,10 @@ use crate::pointer::Pointer;
 /// What composes deeper than this composes itself.
 const DEEPEST: usize = 32;
 
+/// What is composed of more parts than this is left to typify: a lattice of parts has a number of paths that no document
+/// means.
+const MOST: usize = 10_000;
+
 /// Merges each component that is composed of objects.
 pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
     let composed: Vec<String> = walk::schemas(document)
@@ -41,6 +45,7 @@ pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
             taken: &mut taken,
             new: Vec::new(),
             clashes: Vec::new(),
+            steps: 0,
             owner: &name,
         };
         let Some(merged) = merge.object(&schema, 0) else {
@@ -67,6 +72,7 @@ struct Merge<'a> {
     /// Components that came of merging two objects of one property.
     new: Vec<(String, Value)>,
     clashes: Vec<String>,
+    steps: usize,
     owner: &'a str,
 }
 
@@ -78,7 +84,8 @@ impl Merge<'_> {
             .iter()
             .any(|key| schema.contains_key(*key));
         let is_object = schema.get("type").is_none_or(|name| name == "object");
-        if other || !is_object || depth > DEEPEST {
+        self.steps += 1;
+        if other || !is_object || depth > DEEPEST || self.steps > MOST {
             return None;
         }
         let mut merged = Map::new();
@@ -88,7 +95,18 @@ impl Merge<'_> {
             .into_iter()
             .flatten()
         {
-            let member = self.object(member, depth + 1)?;
+            let mut member = self.object(member, depth + 1)?;
+            // What is said of a part isn't said of the whole.
+            for annotation in [
+                "title",
+                "description",
+                "deprecated",
+                "nullable",
+                "example",
+                "default",
+            ] {
+                member.remove(annotation);
+            }
             self.add(&mut merged, member);
         }
         let own = schema
@@ -119,7 +137,6 @@ impl Merge<'_> {
                         }
                     }
                 }
-                // What is said of the parts isn't said of the whole, but where the whole says nothing.
                 (_, _, value) => {
                     merged.insert(key, value);
                 }

@@ -199,6 +199,101 @@ pub(super) fn no_negations(document: &mut Value, changes: &mut Changes) {
     });
 }
 
+/// A property that is sent in one direction only is required in that direction only; a type serves both.
+pub(super) fn one_directional(document: &mut Value, changes: &mut Changes) {
+    let whole = document.clone();
+    each_schema(document, |pointer, object| {
+        let Some(properties) = object.get("properties").and_then(Value::as_object) else {
+            return;
+        };
+        let one_way = |name: &Value| {
+            let property = name.as_str().and_then(|name| properties.get(name));
+            property
+                .and_then(|property| walk::follow(&whole, property))
+                .is_some_and(|property| {
+                    ["readOnly", "writeOnly"]
+                        .iter()
+                        .any(|key| property.get(key) == Some(&json!(true)))
+                })
+        };
+        let Some(required) = object.get("required").and_then(Value::as_array) else {
+            return;
+        };
+        let kept: Vec<Value> = required
+            .iter()
+            .filter(|name| !one_way(name))
+            .cloned()
+            .collect();
+        if kept.len() < required.len() {
+            let place = pointer.join("required");
+            changes.at(&place);
+            changes.lost(
+                &place,
+                "that a property of one direction is required",
+                "it is optional in both",
+            );
+            object.insert("required".to_owned(), Value::Array(kept));
+        }
+    });
+}
+
+/// A union of strings is a string: an open enum beside a plain string, a date beside a uuid. And where no member is an
+/// object, `oneOf` says it so that typify tries one after the other.
+pub(super) fn scalar_unions(document: &mut Value, changes: &mut Changes) {
+    let whole = document.clone();
+    each_schema(document, |pointer, object| {
+        for combinator in ["anyOf", "oneOf"] {
+            let Some(members) = object.get(combinator).and_then(Value::as_array).cloned() else {
+                continue;
+            };
+            let types: Vec<Option<&str>> = members
+                .iter()
+                .map(|member| walk::follow(&whole, member)?.get("type")?.as_str())
+                .collect();
+            let scalar = |name: &str| ["string", "integer", "number", "boolean"].contains(&name);
+            let all_scalar = types.iter().all(|name| name.is_some_and(scalar));
+            let mut distinct: Vec<&str> = types.iter().flatten().copied().collect();
+            distinct.sort_unstable();
+            distinct.dedup();
+            if distinct == ["integer", "number"] {
+                distinct = vec!["number"];
+            }
+            let place = pointer.join(combinator);
+            if all_scalar && distinct.len() == 1 && members.len() > 1 {
+                object.remove(combinator);
+                object.insert("type".to_owned(), json!(distinct[0]));
+                // The values that any member lists are known ones of an enum that is open.
+                let listed: Vec<Value> = members
+                    .iter()
+                    .filter_map(|member| walk::follow(&whole, member)?.get("enum")?.as_array())
+                    .flatten()
+                    .cloned()
+                    .collect();
+                if distinct == ["string"] && !listed.is_empty() {
+                    object.insert("enum".to_owned(), Value::Array(listed));
+                }
+                changes.at(&place);
+                changes.lost(&place, "which member it is", "one type holds them all");
+            } else if combinator == "anyOf"
+                && members.len() > 1
+                && types.iter().any(|name| name.is_some_and(scalar))
+            {
+                object.remove(combinator);
+                // A string takes every text, so what is more particular is tried before it.
+                let mut members: Vec<(Value, bool)> = members
+                    .iter()
+                    .cloned()
+                    .zip(types.iter().map(|name| *name == Some("string")))
+                    .collect();
+                members.sort_by_key(|(_, is_string)| *is_string);
+                let members: Vec<Value> = members.into_iter().map(|(member, _)| member).collect();
+                object.insert("oneOf".to_owned(), Value::Array(members));
+                changes.at(&place);
+            }
+        }
+    });
+}
+
 /// A list that doesn't say of what, and an `allOf`, `anyOf` or `oneOf` of nothing.
 pub(super) fn whole_schemas(document: &mut Value, changes: &mut Changes) {
     each_schema(document, |pointer, object| {
@@ -463,6 +558,44 @@ mod tests {
             json!({"type": "string", "format": "color"}),
             &[],
         );
+    }
+
+    #[test]
+    fn what_goes_one_way_is_required_in_neither() {
+        becomes(
+            one_directional,
+            json!({"required": ["id", "password", "name"], "properties": {
+                "id": {"readOnly": true}, "password": {"writeOnly": true}, "name": {},
+            }}),
+            json!({"required": ["name"], "properties": {
+                "id": {"readOnly": true}, "password": {"writeOnly": true}, "name": {},
+            }}),
+            &["/required"],
+        );
+    }
+
+    #[test]
+    fn unions_of_one_scalar_are_that_scalar() {
+        becomes(
+            scalar_unions,
+            json!({"anyOf": [{"type": "string"}, {"$ref": "#/components/schemas/Color"}], "description": "d"}),
+            json!({"description": "d", "type": "string", "enum": ["red"]}),
+            &["/anyOf"],
+        );
+        becomes(
+            scalar_unions,
+            json!({"oneOf": [{"type": "string", "format": "uuid"}, {"type": "string"}]}),
+            json!({"type": "string"}),
+            &["/oneOf"],
+        );
+        becomes(
+            scalar_unions,
+            json!({"anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "object"}]}),
+            json!({"oneOf": [{"type": "integer"}, {"type": "object"}, {"type": "string"}]}),
+            &[],
+        );
+        let objects = json!({"anyOf": [{"type": "object"}, {"type": "object"}]});
+        becomes(scalar_unions, objects.clone(), objects, &[]);
     }
 
     #[test]

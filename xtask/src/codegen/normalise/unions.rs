@@ -44,7 +44,10 @@ pub(super) fn by_tag(document: &mut Value, changes: &mut Changes) {
         };
         let variants: Vec<_> = members
             .iter()
-            .map(|(name, values)| json!({"schema": name, "values": values}))
+            .map(|(name, values)| {
+                let tagged = property_type(document, &component(name), &tag, 0).is_some();
+                json!({"schema": name, "values": values, "tagged": tagged})
+            })
             .collect();
         let Some(union) = document.pointer(pointer.as_str()).cloned() else {
             continue;
@@ -233,6 +236,48 @@ fn values(document: &Value, member: &Pointer, property: &str, depth: usize) -> V
     Vec::new()
 }
 
+/// The type of a property of a member, where the member has it and says so.
+fn property_type(
+    document: &Value,
+    member: &Pointer,
+    property: &str,
+    depth: usize,
+) -> Option<String> {
+    let (place, schema) = locate(document, member)?;
+    if schema.get("x-codegen").is_some() {
+        return Some("string".to_owned());
+    }
+    if schema
+        .get("properties")
+        .and_then(|properties| properties.get(property))
+        .is_some()
+    {
+        let (_, schema) = locate(document, &place.join("properties").join(property))?;
+        let schema = schema
+            .get("allOf")
+            .and_then(Value::as_array)
+            .and_then(|all| all.first())
+            .unwrap_or(schema);
+        let name = walk::follow(document, schema)?
+            .get("type")
+            .and_then(Value::as_str);
+        return Some(name.unwrap_or("string").to_owned());
+    }
+    (0..schema
+        .get("allOf")
+        .and_then(Value::as_array)
+        .map_or(0, Vec::len))
+        .filter(|_| depth < 8)
+        .find_map(|index| {
+            property_type(
+                document,
+                &place.join("allOf").join(index),
+                property,
+                depth + 1,
+            )
+        })
+}
+
 /// The members by name, each with its tags; one that stands inline gets a name. `None` where a tag can't decide: a member
 /// is no object, or two have the same tag.
 fn members(
@@ -243,6 +288,13 @@ fn members(
     taken: &mut BTreeSet<String>,
 ) -> Option<Vec<Member>> {
     let value = document.pointer(union.as_str())?.clone();
+    // What stands beside the members belongs to each of them, and an enum of the members has no place for it.
+    if ["properties", "required", "allOf", "additionalProperties"]
+        .iter()
+        .any(|key| value.get(key).is_some())
+    {
+        return None;
+    }
     let mapping: BTreeMap<&String, &str> = value
         .pointer("/discriminator/mapping")
         .and_then(Value::as_object)
@@ -271,8 +323,18 @@ fn members(
             .map(|(tag, _)| (*tag).clone())
             .collect();
         let listed = values(document, &place, tag, 0);
+        let property = property_type(document, &place, tag, 0);
+        if property.as_deref().is_some_and(|name| name != "string") {
+            return None;
+        }
         let values = match (mapped.is_empty(), listed.is_empty(), &name) {
-            (false, ..) => mapped,
+            (false, ..) => {
+                let others = listed
+                    .into_iter()
+                    .filter(|value| !mapped.contains(value))
+                    .collect::<Vec<_>>();
+                [mapped, others].concat()
+            }
             (true, false, _) => listed,
             // Without either, the schema's name is the tag (OpenAPI 3.1, section 4.8.25).
             (true, true, Some(name)) => vec![name.clone()],

@@ -108,7 +108,8 @@ impl VisitMut for HeadersCall {
 /// A table of what the transport must know of each operation and progenitor doesn't say: its path, its security, and
 /// whether its body is handed on as a stream.
 pub(super) fn add_operations(file: &mut syn::File, document: &Value) {
-    let streamed = streamed(file);
+    let mut streamed = streamed(file);
+    streamed.extend(streamed_by_status(document));
     let arms = walk::operations(document)
         .into_iter()
         .filter_map(|operation| {
@@ -143,6 +144,25 @@ pub(super) fn add_operations(file: &mut syn::File, document: &Value) {
         }
     };
     file.items.push(Item::Fn(operations));
+}
+
+/// The operations of whose successes one is a stream of bytes, by the table of the rule `responses-by-status`.
+fn streamed_by_status(document: &Value) -> Vec<String> {
+    let operations = walk::operations(document)
+        .into_iter()
+        .filter_map(|operation| {
+            let table = operation
+                .object
+                .get("x-codegen")?
+                .get("responses")?
+                .get("success")?
+                .as_array()?;
+            let bytes = table.iter().any(|entry| entry.get("bytes").is_some());
+            bytes
+                .then(|| operation.id().map(names::method_name))
+                .flatten()
+        });
+    operations.collect()
 }
 
 /// The operations whose success is a stream of bytes, by what their `send` answers.

@@ -20,7 +20,7 @@ pub(super) fn open(file: &mut syn::File, closed: &BTreeSet<String>, named: &BTre
         if let Item::Enum(item) = item
             && let Some(values) = string_values(item)
             && !closed.contains(&item.ident.to_string())
-            && (values.len() > 1 || named.contains(&item.ident.to_string()))
+            && (values.len() > 1 || is_named(&item.ident.to_string(), named))
         {
             opened.insert(item.ident.to_string(), values);
         }
@@ -70,6 +70,14 @@ pub(super) fn restore_values(file: &mut syn::File, document: &Value) {
             variant.attrs.push(parse_quote!(#[serde(rename = #value)]));
         }
     }
+}
+
+/// typify calls what a nullable schema holds by the schema's name and `Inner`.
+fn is_named(ident: &str, named: &BTreeSet<String>) -> bool {
+    named.contains(ident)
+        || ident
+            .strip_suffix("Inner")
+            .is_some_and(|name| named.contains(name))
 }
 
 fn implements(item: &syn::ItemImpl) -> Option<String> {
@@ -153,12 +161,7 @@ fn open_enum(item: &ItemEnum, values: &[(syn::Ident, String)]) -> Vec<Item> {
             docs
         }
     });
-    let unknown = if idents.iter().any(|ident| ident == "Unknown") {
-        "Unrecognised"
-    } else {
-        "Unknown"
-    };
-    let unknown = quote::format_ident!("{unknown}");
+    let unknown = names::free_variant(&idents);
     let expecting = format!(
         "a string, such as \"{}\"",
         texts.first().map_or("", String::as_str)

@@ -104,16 +104,26 @@ fn union(document: &Value, name: &str, schema: &Value, docs: Vec<syn::Attribute>
         })
         .collect();
     let patterns = variants.iter().map(|(_, values)| quote!(#(#values)|*));
+    // A member whose schema doesn't have the tag is sent with it all the same: it is what it is told by.
+    let encodings = variants.iter().zip(table["variants"].as_array().into_iter().flatten()).map(|((_, values), variant)| {
+        let first = values.first().copied().unwrap_or_default();
+        if variant["tagged"] == false {
+            quote!({
+                let mut value = ::serde_json::to_value(value).map_err(::serde::ser::Error::custom)?;
+                if let ::std::option::Option::Some(object) = value.as_object_mut() {
+                    object.insert(#tag.to_owned(), #first.into());
+                }
+                ::serde::Serialize::serialize(&value, serializer)
+            })
+        } else {
+            quote!(::serde::Serialize::serialize(value, serializer))
+        }
+    });
     let variant_docs = variants.iter().map(|(_, values)| {
         let values: Vec<_> = values.iter().map(|value| format!("`{value}`")).collect();
         format!("`{tag}` is {}.", values.join(" or "))
     });
-    let unknown = if idents.iter().any(|ident| ident == "Unknown") {
-        "Unrecognised"
-    } else {
-        "Unknown"
-    };
-    let unknown = format_ident!("{unknown}");
+    let unknown = names::free_variant(&idents);
     let unknown_doc = format!(
         "A `{tag}` that the document doesn't list, or none: the value as the service sent it."
     );
@@ -129,7 +139,7 @@ fn union(document: &Value, name: &str, schema: &Value, docs: Vec<syn::Attribute>
         impl ::serde::Serialize for #ident {
             fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> ::std::result::Result<S::Ok, S::Error> {
                 match self {
-                    #( Self::#idents(value) => ::serde::Serialize::serialize(value, serializer), )*
+                    #( Self::#idents(value) => #encodings, )*
                     Self::#unknown(value) => ::serde::Serialize::serialize(value, serializer),
                 }
             }
@@ -208,7 +218,7 @@ mod tests {
     fn the_placeholder_becomes_an_enum_that_looks_at_the_tag() {
         let document = json!({"components": {"schemas": {
             "event": {"x-codegen": {"tag": "kind", "variants": [
-                {"schema": "begun", "values": ["begun"]},
+                {"schema": "begun", "values": ["begun"], "tagged": false},
                 {"schema": "group", "values": ["group", "set"]},
             ]}},
             "begun": {"type": "object"},
