@@ -39,7 +39,7 @@ fn main() {
         // The header is the first three lines; see `xtask::codegen::plan`.
         if !text.lines().take(3).any(|line| line.contains(&hash)) {
             println!(
-                "cargo::{level}={path} was generated from another {DOCUMENT} than this one; to mend it, run: cargo xtask codegen"
+                "cargo::{level}={DOCUMENT} has changed since {path} was generated, or that file is missing; to mend it, run: cargo xtask codegen"
             );
         }
     }

@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use call_api::{BASE_URL_VARIABLE, Call, Client, TOKEN_VARIABLE, Uuid};
+use call_api::{BASE_URL_VARIABLE, Call, Client, DEFAULT_BASE_URL, TOKEN_VARIABLE, Uuid};
 use call_api_sandbox::Sandbox;
 
 #[tokio::main]
@@ -32,6 +32,11 @@ async fn run() -> Result<(), Box<dyn Error>> {
     };
     let is_set = |name| std::env::var_os(name).is_some();
     if is_set(BASE_URL_VARIABLE) || is_set(TOKEN_VARIABLE) {
+        if !is_set(BASE_URL_VARIABLE) {
+            println!(
+                "{BASE_URL_VARIABLE} is not set: asking {DEFAULT_BASE_URL}, the server that the document names."
+            );
+        }
         return fetch(&Client::from_env()?, id).await;
     }
 

@@ -366,8 +366,12 @@ impl fmt::Display for Error {
     }
 }
 
+/// The same line as `Display`, since that is what a `main` that returns the error prints; `{:#?}` shows the parts.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return fmt::Display::fmt(self, f);
+        }
         let inner = &self.0;
         f.debug_struct("Error")
             .field("kind", &inner.kind)

@@ -196,7 +196,8 @@ pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
             })
         })
         .and_then(|mut generated| {
-            if options.out.is_some() {
+            if let Some(out) = &options.out {
+                standalone::may_write(out)?;
                 standalone::complete(&options.root, &mut generated.plan)?;
             }
             Ok(generated)

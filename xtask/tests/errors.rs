@@ -77,6 +77,28 @@ fn a_file_that_is_not_there() {
 }
 
 #[test]
+fn a_folder_that_is_somebody_elses() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join("Cargo.toml"),
+        "[package]\nname = \"mine\"\n",
+    )
+    .unwrap();
+    let (outcome, report) = run(&Options {
+        spec: Some(common::root().join(common::SPEC)),
+        out: Some(folder.path().to_owned()),
+        ..Options::new(common::root())
+    });
+    assert_eq!(outcome, Outcome::Failed);
+    insta::assert_snapshot!(report.replace(&folder.path().display().to_string(), "[folder]"));
+    assert!(
+        fs::read_to_string(folder.path().join("Cargo.toml"))
+            .unwrap()
+            .contains("mine")
+    );
+}
+
+#[test]
 fn broken_json() {
     insta::assert_snapshot!(said("pets.json", "{\n  \"openapi\": \"3.1.0\",\n}"));
 }

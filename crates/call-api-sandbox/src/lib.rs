@@ -5,6 +5,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let _ = rustls::crypto::ring::default_provider().install_default();
 //! let sandbox = Sandbox::start().await?;
 //!
 //! // Any client: here one that knows nothing of the API.

@@ -11,6 +11,13 @@ use serde_json::Value;
 
 const TOKEN: &str = "CALL_API_SANDBOX_TOKEN";
 
+/// An HTTP client. Where the workspace has reqwest built with rustls, it wants a provider even for plain http.
+fn http() -> reqwest::Client {
+    // The second of two calls finds the provider of the first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
+}
+
 fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_call-api-sandbox"));
     command
@@ -94,7 +101,7 @@ Have the SDK ask it:
     );
 
     // The reference's snippet: this URL, this header, and the text printed.
-    let asked = reqwest::Client::new()
+    let asked = http()
         .get(format!("{url}/v1/call/{}", Sandbox::EXAMPLE_ID))
         .header("Authorization", "Bearer sandbox-token");
     let text = asked.send().await.unwrap().text().await.unwrap();
@@ -115,7 +122,7 @@ async fn a_token_of_ones_own_opens_it_and_is_not_printed() {
 
     let url = format!("{}/v1/call/{}", base_url(&greeting), Sandbox::EXAMPLE_ID);
     for (token, status) in [("canary-51c0", 200), (Sandbox::DEFAULT_TOKEN, 401)] {
-        let asked = reqwest::Client::new().get(&url).bearer_auth(token);
+        let asked = http().get(&url).bearer_auth(token);
         assert_eq!(asked.send().await.unwrap().status(), status, "{token}");
     }
 }

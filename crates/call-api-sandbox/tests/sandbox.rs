@@ -7,16 +7,23 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use call_api_sandbox::Sandbox;
 use call_api_types::{Call, CallStatus};
-use reqwest::{Client, StatusCode};
+use reqwest::StatusCode;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Duration, timeout};
 use uuid::Uuid;
 
+/// An HTTP client. Where the workspace has reqwest built with rustls, it wants a provider even for plain http.
+fn http() -> reqwest::Client {
+    // The second of two calls finds the provider of the first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
+}
+
 async fn get(sandbox: &Sandbox, id: Uuid) -> (StatusCode, String) {
     let url = format!("{}/v1/call/{id}", sandbox.base_url());
-    let asked = Client::new().get(url).bearer_auth(sandbox.token());
+    let asked = http().get(url).bearer_auth(sandbox.token());
     let answer = asked.send().await.unwrap();
     (answer.status(), answer.text().await.unwrap())
 }
@@ -115,7 +122,7 @@ async fn requests_are_logged_as_they_came_but_for_the_token() {
         .await
         .unwrap();
     let url = format!("{}/v1/c%61ll/x?a=%62&c", sandbox.base_url());
-    let asked = Client::new()
+    let asked = http()
         .post(url)
         .bearer_auth("canary-51c0")
         .header("x-mine", "kept");
@@ -147,7 +154,7 @@ async fn after_a_shutdown_the_port_is_free() {
     let (address, url) = (sandbox.address(), sandbox.base_url().to_owned());
     // One connection that never says a word, and one that is kept open: once that is answered, both were accepted.
     let mut silent = TcpStream::connect(address).await.unwrap();
-    let client = Client::new();
+    let client = http();
     assert_eq!(client.get(&url).send().await.unwrap().status(), 404);
 
     sandbox.shutdown().await;
@@ -272,12 +279,7 @@ async fn mounted_it_answers_under_its_prefix() {
     tokio::spawn(async move { axum::serve(listener, app).await });
 
     let call = format!("{origin}/api/v1/call/{}", Sandbox::EXAMPLE_ID);
-    let ask = |url: String| {
-        Client::new()
-            .get(url)
-            .bearer_auth(Sandbox::DEFAULT_TOKEN)
-            .send()
-    };
+    let ask = |url: String| http().get(url).bearer_auth(Sandbox::DEFAULT_TOKEN).send();
     assert_eq!(ask(call.clone()).await.unwrap().status(), 200);
     assert_eq!(
         ask(format!("{origin}/api/x"))

@@ -87,7 +87,11 @@ fn number(count: usize, noun: &str) -> String {
 /// How each file stands, how many of each, and what to do; the answer is how the run ended.
 pub fn entries(out: &mut dyn Write, options: &Options, entries: &[Entry]) -> io::Result<Outcome> {
     for entry in entries {
-        writeln!(out, "{:>8} {}", entry.status.verb(), slashes(&entry.path))?;
+        let path = options
+            .out
+            .as_ref()
+            .map_or_else(|| entry.path.clone(), |out| out.join(&entry.path));
+        writeln!(out, "{:>8} {}", entry.status.verb(), slashes(&path))?;
         if let (Status::Stale, Some((found, planned)), true) =
             (entry.status, &entry.texts, options.diff)
         {
@@ -119,6 +123,9 @@ pub fn entries(out: &mut dyn Write, options: &Options, entries: &[Entry]) -> io:
         counts.join(", ")
     )?;
     if !entries.iter().any(|entry| entry.status.is_drift()) {
+        if let Some(folder) = &options.out {
+            writeln!(out, "to compile it: cd {} && cargo check", quoted(folder))?;
+        }
         return Ok(Outcome::Fresh);
     }
     let command = command(options);
