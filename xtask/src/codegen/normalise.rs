@@ -242,7 +242,7 @@ pub type Applied = Vec<(&'static str, Vec<Pointer>)>;
 /// Applies every rule in turn, and notes what is lost in doing so.
 ///
 /// # Errors
-/// Two operations that would become one method.
+/// Two operations that would become one method, and two schemas that would become one type.
 pub fn normalise(
     mut document: Value,
     losses: &mut Vec<Loss>,
@@ -256,7 +256,8 @@ pub fn normalise(
             applied.push((rule.name, changes.places));
         }
     }
-    let findings = operations::method_names(&document);
+    let mut findings = operations::method_names(&document);
+    findings.extend(schemas::type_names(&document));
     if findings.is_empty() {
         Ok((document, applied))
     } else {

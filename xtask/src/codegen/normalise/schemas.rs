@@ -1,6 +1,6 @@
 //! Schemas: what typify would make too strict, or could make nothing of.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -8,6 +8,34 @@ use super::Changes;
 use crate::codegen::names;
 use crate::codegen::walk::{self, Kind};
 use crate::pointer::Pointer;
+use crate::problem::Finding;
+
+/// Two schemas whose names become one type, such as `call_status` and `CallStatus`, and one whose type would stand in the
+/// way of what the generated code names.
+pub(super) fn type_names(document: &Value) -> Vec<Finding> {
+    let schemas = Pointer::root().join("components").join("schemas");
+    let mut seen: BTreeMap<String, &String> = BTreeMap::new();
+    let mut findings = Vec::new();
+    for (name, _) in walk::schemas(document) {
+        let ident = names::type_name(name);
+        let pointer = schemas.join(name);
+        if ident == "Default" {
+            let cause = format!("the schema `{name}` would hide Rust's own `Default`");
+            findings.push(Finding::new(
+                &pointer,
+                cause,
+                "give it a name that says of what it is the default",
+            ));
+        } else if let Some(other) = seen.insert(ident.clone(), name) {
+            let cause =
+                format!("the schema `{name}` becomes the type `{ident}`, as `{other}` does");
+            let remedy =
+                "choose names that differ in more than their signs or the case of their letters";
+            findings.push(Finding::new(&pointer, cause, remedy));
+        }
+    }
+    findings
+}
 
 /// Calls `change` for each schema that is an object.
 fn each_schema(document: &mut Value, mut change: impl FnMut(&Pointer, &mut Map<String, Value>)) {
@@ -458,6 +486,22 @@ mod tests {
                 expected,
                 lost.iter().map(|place| (*place).to_owned()).collect()
             )
+        );
+    }
+
+    #[test]
+    fn names_that_become_one_type_are_told() {
+        let document = json!({"components": {"schemas": {"call_status": {}, "CallStatus": {}, "default": {}, "Call": {}}}});
+        let findings: Vec<_> = type_names(&document)
+            .into_iter()
+            .map(|finding| finding.cause)
+            .collect();
+        assert_eq!(
+            findings,
+            [
+                "the schema `CallStatus` becomes the type `CallStatus`, as `call_status` does",
+                "the schema `default` would hide Rust's own `Default`",
+            ]
         );
     }
 
