@@ -12,6 +12,16 @@ impl Pointer {
         Self::default()
     }
 
+    /// The place of the schema that the document names so.
+    pub fn schema(name: &str) -> Self {
+        Self::root().join("components").join("schemas").join(name)
+    }
+
+    /// Whether this is the place of a named schema, and not one within it.
+    pub fn is_schema(&self) -> bool {
+        self.tokens().count() == 3 && self.tokens().take(2).eq(["components", "schemas"])
+    }
+
     /// The place one step further down, at the object key or array index `token`.
     pub fn join(&self, token: impl fmt::Display) -> Self {
         let token = token.to_string().replace('~', "~0").replace('/', "~1");
@@ -97,6 +107,20 @@ mod tests {
         assert_eq!(
             pointer.tokens().collect::<Vec<_>>(),
             ["paths", "/v1/call/{id}", "a~b", "0"]
+        );
+    }
+
+    #[test]
+    fn a_named_schema_is_told_from_what_lies_within_it() {
+        let schema = Pointer::schema("Call");
+        assert_eq!(schema.as_str(), "/components/schemas/Call");
+        assert!(schema.is_schema() && !schema.join("properties").is_schema());
+        assert!(
+            !Pointer::root()
+                .join("components")
+                .join("responses")
+                .join("Call")
+                .is_schema()
         );
     }
 

@@ -50,10 +50,7 @@ pub fn count(original: &Value, normalised: &Value, halves: &Halves) -> Result<Co
     for (name, _) in walk::schemas(original) {
         schemas += 1;
         if !types.contains(&names::type_name(name)) {
-            let pointer = Pointer::root()
-                .join("components")
-                .join("schemas")
-                .join(name);
+            let pointer = Pointer::schema(name);
             findings.push(Finding::new(
                 &pointer,
                 format!("the schema `{name}` has no type"),

@@ -217,10 +217,7 @@ fn name_targets(document: &mut Value) {
         let Some(place) = document.pointer_mut(target.as_str()) else {
             continue;
         };
-        let new = Pointer::root()
-            .join("components")
-            .join("schemas")
-            .join(&name);
+        let new = Pointer::schema(&name);
         let moved = std::mem::replace(place, json!({"$ref": new.to_ref()}));
         renamed.insert(target, new.to_ref());
         if let Some(schemas) = schemas_mut(document) {

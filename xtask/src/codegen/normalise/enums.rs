@@ -41,11 +41,7 @@ pub(super) fn named_enums(document: &mut Value, changes: &mut Changes) {
         place.retain(|key, _| {
             ["title", "description", "default", "nullable", "deprecated"].contains(&key.as_str())
         });
-        let reference = Pointer::root()
-            .join("components")
-            .join("schemas")
-            .join(&name)
-            .to_ref();
+        let reference = Pointer::schema(&name).to_ref();
         if place.is_empty() {
             place.insert("$ref".to_owned(), json!(reference));
         } else {
@@ -185,10 +181,6 @@ pub(super) fn speakable_enums(document: &mut Value, changes: &mut Changes) {
         }
         schema["enum"] = named.keys().map(|name| json!(name)).collect();
         schema["x-codegen"] = json!({"values": named});
-        changes.at(&Pointer::root()
-            .join("components")
-            .join("schemas")
-            .join(name)
-            .join("enum"));
+        changes.at(&Pointer::schema(name).join("enum"));
     }
 }

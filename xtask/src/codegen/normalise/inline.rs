@@ -24,10 +24,7 @@ const OF_THE_PLACE: [&str; 5] = [
 pub(super) fn named_schemas(document: &mut Value, changes: &mut Changes) {
     let mut inline = Vec::new();
     walk::walk(document, &mut |kind, pointer, value| {
-        if kind == Kind::Schema
-            && !is_component(pointer)
-            && !is_part(pointer)
-            && becomes_type(value)
+        if kind == Kind::Schema && !pointer.is_schema() && !is_part(pointer) && becomes_type(value)
         {
             inline.push(pointer.clone());
         }
@@ -66,11 +63,7 @@ pub(super) fn named_schemas(document: &mut Value, changes: &mut Changes) {
                 name
             }
         };
-        let reference = Pointer::root()
-            .join("components")
-            .join("schemas")
-            .join(&name)
-            .to_ref();
+        let reference = Pointer::schema(&name).to_ref();
         let mut place = json!({"$ref": reference});
         let mut component = schema.clone();
         if let (Some(object), Some(outer)) = (component.as_object_mut(), schema.as_object()) {
@@ -103,16 +96,11 @@ pub(super) fn no_titles(document: &mut Value, _: &mut Changes) {
     walk::walk_mut(document, &mut |kind, pointer, value| {
         if let (Kind::Schema, Some(object)) = (kind, value.as_object_mut())
             && let Some(title) = object.remove("title")
-            && is_component(pointer)
+            && pointer.is_schema()
         {
             object.entry("description").or_insert(title);
         }
     });
-}
-
-fn is_component(pointer: &Pointer) -> bool {
-    let tokens: Vec<_> = pointer.tokens().collect();
-    tokens.len() == 3 && tokens[..2] == ["components", "schemas"]
 }
 
 /// A member of `allOf` is part of another type.

@@ -33,10 +33,7 @@ pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
         .map(|(name, _)| names::type_name(name))
         .collect();
     for name in composed {
-        let place = Pointer::root()
-            .join("components")
-            .join("schemas")
-            .join(&name);
+        let place = Pointer::schema(&name);
         let Some(schema) = document.pointer(place.as_str()).cloned() else {
             continue;
         };
@@ -167,11 +164,7 @@ impl Merge<'_> {
         {
             let words = [names::type_name(self.owner), names::type_name(name)];
             let component = names::unique(&names::join(&words), self.taken);
-            let reference = Pointer::root()
-                .join("components")
-                .join("schemas")
-                .join(&component)
-                .to_ref();
+            let reference = Pointer::schema(&component).to_ref();
             self.new.push((component, Value::Object(merged)));
             return json!({"$ref": reference});
         }

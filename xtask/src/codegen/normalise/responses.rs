@@ -181,11 +181,7 @@ pub(super) fn named_bodies(document: &mut Value, changes: &mut Changes) {
                 None => {
                     let schema = if needs_name(schema) {
                         let name = names::unique(&names::for_place(document, &place), &mut taken);
-                        let reference = Pointer::root()
-                            .join("components")
-                            .join("schemas")
-                            .join(&name)
-                            .to_ref();
+                        let reference = Pointer::schema(&name).to_ref();
                         if let Some(schemas) = lower::schemas_mut(document) {
                             schemas.insert(name, schema.clone());
                         }

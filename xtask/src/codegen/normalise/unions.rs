@@ -45,7 +45,7 @@ pub(super) fn by_tag(document: &mut Value, changes: &mut Changes) {
         let variants: Vec<_> = members
             .iter()
             .map(|(name, values)| {
-                let tagged = property_type(document, &component(name), &tag, 0).is_some();
+                let tagged = property_type(document, &Pointer::schema(name), &tag, 0).is_some();
                 json!({"schema": name, "values": values, "tagged": tagged})
             })
             .collect();
@@ -65,7 +65,7 @@ pub(super) fn by_tag(document: &mut Value, changes: &mut Changes) {
         }
         changes.at(&pointer);
         let nullable = union.get("nullable") == Some(&json!(true));
-        if is_component(&pointer) {
+        if pointer.is_schema() {
             if nullable {
                 changes.lost(
                     &pointer.join("nullable"),
@@ -79,7 +79,7 @@ pub(super) fn by_tag(document: &mut Value, changes: &mut Changes) {
             continue;
         }
         let name = names::unique(&names::for_place(document, &pointer), &mut taken);
-        let reference = component(&name).to_ref();
+        let reference = Pointer::schema(&name).to_ref();
         if let Some(place) = document.pointer_mut(pointer.as_str()) {
             *place = json!({"allOf": [{"$ref": reference}]});
             for (annotation, value) in union.as_object().into_iter().flatten() {
@@ -113,18 +113,6 @@ fn drop_discriminators(document: &mut Value, changes: &mut Changes) {
             );
         }
     });
-}
-
-fn component(name: &str) -> Pointer {
-    Pointer::root()
-        .join("components")
-        .join("schemas")
-        .join(name)
-}
-
-fn is_component(pointer: &Pointer) -> bool {
-    let tokens: Vec<_> = pointer.tokens().collect();
-    tokens.len() == 3 && tokens[..2] == ["components", "schemas"]
 }
 
 /// The property that tells the members apart: the one that the discriminator names, or the one that each member has with
@@ -314,9 +302,7 @@ fn members(
         if !is_object {
             return None;
         }
-        let name = is_component(&target)
-            .then(|| target.tokens().last())
-            .flatten();
+        let name = target.is_schema().then(|| target.tokens().last()).flatten();
         let mapped: Vec<String> = mapping
             .iter()
             .filter(|(_, target)| name.as_deref() == Some(**target))
@@ -364,7 +350,7 @@ fn members(
                 let name = names::unique(&names::join(&words), taken);
                 let schema = std::mem::replace(
                     document.pointer_mut(place.as_str())?,
-                    json!({"$ref": component(&name).to_ref()}),
+                    json!({"$ref": Pointer::schema(&name).to_ref()}),
                 );
                 lower::schemas_mut(document)?.insert(name.clone(), schema);
                 name

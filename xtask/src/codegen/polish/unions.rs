@@ -179,12 +179,7 @@ fn union(document: &Value, name: &str, schema: &Value, docs: Vec<syn::Attribute>
 
 /// Whether a value of the schema `from` may hold one of `to`, so that it has to be boxed in it.
 fn reaches(document: &Value, from: &str, to: &str) -> bool {
-    let component = |name: &str| {
-        Pointer::root()
-            .join("components")
-            .join("schemas")
-            .join(name)
-    };
+    let component = |name: &str| Pointer::schema(name);
     let (mut waiting, mut seen) = (vec![component(from)], BTreeSet::new());
     let goal = component(to);
     while let Some(place) = waiting.pop() {
