@@ -8,9 +8,13 @@ use std::sync::Arc;
 use call_api_types::Call;
 
 use crate::auth::Token;
+use crate::clock::{Clock, Time, time_of_day};
 use crate::document::Document;
+use crate::fault::{Faults, Injector};
 use crate::log::Log;
 use crate::routes::{self, Api};
+use crate::script::Script;
+use crate::server::Limits;
 use crate::store::Store;
 use crate::{Sandbox, example_document};
 
@@ -31,6 +35,10 @@ pub struct SandboxBuilder {
     token: Option<String>,
     listen: SocketAddr,
     calls: Vec<Document>,
+    scripted: Vec<(Call, Script)>,
+    clock: Clock,
+    faults: Faults,
+    limits: Limits,
 }
 
 impl SandboxBuilder {
@@ -39,6 +47,13 @@ impl SandboxBuilder {
             token: None,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             calls: Vec::new(),
+            scripted: Vec::new(),
+            clock: Clock::default(),
+            faults: Faults::default(),
+            limits: Limits {
+                connections: 1_024,
+                head: None,
+            },
         }
     }
 
@@ -61,6 +76,24 @@ impl SandboxBuilder {
         self
     }
 
+    /// A call that lives from the start on: see [`Sandbox::run`].
+    pub fn run(mut self, call: Call, script: Script) -> Self {
+        self.scripted.push((call, script));
+        self
+    }
+
+    /// How time passes for calls that live, in place of [`Clock::wall`].
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Faults that happen from the start on: see [`Sandbox::set_faults`].
+    pub fn faults(mut self, faults: Faults) -> Self {
+        self.faults = faults;
+        self
+    }
+
     /// The address to listen on, in place of a free port of `127.0.0.1`. Port 0 is any free port.
     ///
     /// Beyond loopback a [`token`](Self::token) of your own is needed: everybody knows the default one.
@@ -72,8 +105,8 @@ impl SandboxBuilder {
     /// Listens, and serves until the [`Sandbox`] is dropped or [shut down](Sandbox::shutdown).
     ///
     /// # Errors
-    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): a token that no header can carry, or the default one for an
-    ///   address beyond loopback.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): a token that no header can carry, the default one for an address
+    ///   beyond loopback, or faults that can't happen.
     /// - Whatever the system says to listening there, with the address: [`AddrInUse`](io::ErrorKind::AddrInUse) where
     ///   another program has the port.
     ///
@@ -86,7 +119,8 @@ impl SandboxBuilder {
                 "others could reach {listen}, and everybody knows the default token; give the sandbox a token of your own"
             )));
         }
-        Sandbox::serve(self.api()?, listen).await
+        let limits = self.limits;
+        Sandbox::serve(self.api()?, listen, limits).await
     }
 
     /// The API as an axum service, to be served or mounted by a program that has a server already.
@@ -102,7 +136,7 @@ impl SandboxBuilder {
     /// ```
     ///
     /// # Errors
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput): a token that no header can carry.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput): a token that no header can carry, or faults that can't happen.
     pub fn into_router(self) -> io::Result<axum::Router> {
         Ok(routes::router(self.api()?))
     }
@@ -113,15 +147,23 @@ impl SandboxBuilder {
             .unwrap_or_else(|| Sandbox::DEFAULT_TOKEN.to_owned());
         let token = Token::new(token).map_err(invalid)?;
         let store = Store::default();
-        store.put(example_document());
+        store.put(example_document(), None);
         for call in self.calls {
-            store.put(call);
+            store.put(call, None);
         }
-        Ok(Arc::new(Api {
+        let faults = Injector::default();
+        faults.set(self.faults)?;
+        let api = Api {
             token,
             store,
+            time: Time::new(self.clock, time_of_day()),
+            faults,
             log: Log::new(Sandbox::LOGGED),
-        }))
+        };
+        for (call, script) in self.scripted {
+            api.run(&call, script);
+        }
+        Ok(Arc::new(api))
     }
 }
 
@@ -129,7 +171,7 @@ impl fmt::Debug for SandboxBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SandboxBuilder")
             .field("listen", &self.listen)
-            .field("calls", &self.calls.len())
+            .field("calls", &(self.calls.len() + self.scripted.len()))
             .finish_non_exhaustive()
     }
 }

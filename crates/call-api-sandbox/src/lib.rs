@@ -31,9 +31,15 @@ mod answer;
 mod auth;
 mod builder;
 mod call_id;
+mod clock;
 mod document;
+mod fault;
 mod log;
+mod recording;
 mod routes;
+mod script;
+mod seconds;
+mod server;
 mod store;
 
 use std::fmt;
@@ -42,25 +48,31 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
 use call_api_types::Call;
+use chrono::{DateTime, Utc};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 pub use builder::SandboxBuilder;
+pub use clock::Clock;
 pub use document::InvalidCall;
+pub use fault::{Fault, FaultRule, Faults, InvalidFaults};
 pub use log::Request;
+pub use script::Script;
 
 use document::Document;
 use routes::Api;
-
-/// How long [`Sandbox::shutdown`] waits for requests that are being answered: as they are answered from memory, what
-/// takes longer is a client that doesn't read or doesn't finish its request.
-const GRACE: Duration = Duration::from_secs(2);
+use server::Limits;
 
 /// The API, listening. Dropping it ends it.
+///
+/// # Recordings
+/// A call that [runs](Self::run) gets a `recording_url` in its script's time, at the sandbox itself, on the host that the
+/// call was asked from: `{base_url}/recordings/{id}/{seconds}.wav`. There it serves a WAV file of so many seconds, 8,000
+/// bytes each, to anybody: no token is asked for, and none should be sent. It has a `Content-Type`, a `Content-Length`
+/// and a strong `ETag`, and knows `Range`, `If-Range` and `If-None-Match`.
 pub struct Sandbox {
     api: Arc<Api>,
     address: SocketAddr,
@@ -127,7 +139,45 @@ impl Sandbox {
     /// Of the properties that the document lets be absent or `null`, those that are `None` are absent.
     /// [`put_json`](Self::put_json) has a say in that.
     pub fn put(&self, call: Call) {
-        self.api.store.put(Document::from(&call));
+        self.api.store.put(Document::from(&call), None);
+    }
+
+    /// Serves this call from now on as its script has it, which begins now.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use call_api_sandbox::{Clock, Sandbox, Script};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// // An hour of calls in a minute; `Clock::stepped()` is for tests.
+    /// let sandbox = Sandbox::builder().clock(Clock::times(60)).start().await?;
+    /// sandbox.run(Sandbox::example_call(), Script::completed());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn run(&self, call: Call, script: Script) {
+        self.api.run(&call, script);
+    }
+
+    /// What time it is for calls that live: see [`Clock`].
+    pub fn now(&self) -> DateTime<Utc> {
+        self.api.time.now()
+    }
+
+    /// Moves the time on at once, whatever the [`Clock`]. Returns the time it is then.
+    pub fn advance(&self, by: Duration) -> DateTime<Utc> {
+        self.api.time.advance(by)
+    }
+
+    /// Has these faults happen from now on, in place of those before: see [`Faults`]. None happen after
+    /// `Faults::default()`.
+    ///
+    /// # Errors
+    /// Where a rule can't be followed: a share that is none, a status below 200, an operation that there isn't.
+    pub fn set_faults(&self, faults: Faults) -> Result<(), InvalidFaults> {
+        self.api.faults.set(faults)
     }
 
     /// Serves this JSON from now on as the call whose id it has: as it is, be it with `null`, with values or properties
@@ -146,7 +196,7 @@ impl Sandbox {
     pub fn put_json(&self, json: &str) -> Result<Uuid, InvalidCall> {
         let call = Document::parse(json)?;
         let id = call.id;
-        self.api.store.put(call);
+        self.api.store.put(call, None);
         Ok(id)
     }
 
@@ -161,37 +211,21 @@ impl Sandbox {
     /// Dropping the sandbox does the same without waiting.
     pub async fn shutdown(self) {
         let Self {
-            running,
-            mut server,
-            ..
+            running, server, ..
         } = self;
         drop(running);
-        if tokio::time::timeout(GRACE, &mut server).await.is_err() {
-            server.abort();
-        }
+        let _ = server.await;
     }
 
-    async fn serve(api: Arc<Api>, listen: SocketAddr) -> io::Result<Self> {
+    async fn serve(api: Arc<Api>, listen: SocketAddr, limits: Limits) -> io::Result<Self> {
         let at = |error: io::Error| {
             io::Error::new(error.kind(), format!("cannot listen on {listen}: {error}"))
         };
         let listener = TcpListener::bind(listen).await.map_err(at)?;
         let address = listener.local_addr().map_err(at)?;
-        // Small answers should not wait for more to send. A connection that refuses is one that is gone.
-        let listener = listener.tap_io(|connection| {
-            let _ = connection.set_nodelay(true);
-        });
         let (running, ended) = oneshot::channel::<()>();
         let service = routes::router(Arc::clone(&api));
-        let server = tokio::spawn(async move {
-            let ended = async {
-                let _ = ended.await;
-            };
-            // It retries where the system has no connection to give, and so never fails.
-            let _ = axum::serve(listener, service)
-                .with_graceful_shutdown(ended)
-                .await;
-        });
+        let server = tokio::spawn(server::serve(listener, service, limits, ended));
         Ok(Self {
             api,
             address,

@@ -1,6 +1,7 @@
 //! The operations, and the way of a request to them: as in FastAPI first the path, then the method, then the token,
 //! then the parameters.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Router;
@@ -9,6 +10,7 @@ use axum::handler::Handler;
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
+use call_api_types::Call;
 use http::header::HOST;
 use http::request::Parts;
 use http::uri::PathAndQuery;
@@ -17,21 +19,48 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use uuid::Uuid;
 
 use crate::auth::{self, Token, Verdict};
+use crate::clock::Time;
+use crate::document::Document;
+use crate::fault::{self, Injector};
 use crate::log::{self, Log};
+use crate::script::{Life, Script};
 use crate::store::Store;
-use crate::{answer, call_id};
+use crate::{answer, call_id, recording};
+
+/// What faults can happen to: the document's operations, and what the sandbox serves beside them.
+pub(crate) const OPERATIONS: &[&str] = &[GET_CALL, RECORDING];
+const GET_CALL: &str = "get_call";
+const RECORDING: &str = "recording";
 
 /// What the operations share.
 pub(crate) struct Api {
     pub(crate) token: Token,
     pub(crate) store: Store,
+    pub(crate) time: Time,
+    pub(crate) faults: Injector,
     pub(crate) log: Log,
+}
+
+impl Api {
+    /// Has a call live from now on.
+    pub(crate) fn run(&self, call: &Call, script: Script) {
+        let begun = self.time.now();
+        self.store
+            .put(Document::from(call), Some(Life { script, begun }));
+    }
 }
 
 /// The API as a service.
 pub(crate) fn router(api: Arc<Api>) -> Router {
     let operations = Router::new()
-        .route("/v1/call/{id}", only_get(get_call))
+        .route("/v1/call/{id}", only_get(&api, GET_CALL, get_call))
+        .route(
+            "/recordings/{id}/{file}",
+            get(get_recording).route_layer(middleware::from_fn_with_state(
+                (Arc::clone(&api), RECORDING),
+                fault::inject,
+            )),
+        )
         .fallback(elsewhere)
         .with_state(Arc::clone(&api));
     // A layer of a router runs once a route is chosen; this one has to run before.
@@ -41,47 +70,90 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
 }
 
 /// `GET /v1/call/{id}`
-async fn get_call(_: Authorized, CallId(id): CallId, State(api): State<Arc<Api>>) -> Response {
+async fn get_call(
+    _: Authorized,
+    CallId(id): CallId,
+    State(api): State<Arc<Api>>,
+    place: Place,
+) -> Response {
     match api.store.get(id) {
-        Some(call) => answer::json(StatusCode::OK, call),
+        Some(call) => {
+            let json = call.json(api.time.now(), || place.origin());
+            answer::json(StatusCode::OK, json)
+        }
         None => answer::call_not_found(),
     }
 }
 
+/// `GET /recordings/{id}/{file}`, which the document doesn't have: there it is a URL like any other.
+async fn get_recording(Path((id, file)): Path<(String, String)>, headers: HeaderMap) -> Response {
+    recording::answer(&id, &file, &headers)
+}
+
 /// A path with no other operation than this. axum would answer HEAD as well, which FastAPI doesn't.
-fn only_get<H, T>(handler: H) -> MethodRouter<Arc<Api>>
+fn only_get<H, T>(api: &Arc<Api>, operation: &'static str, handler: H) -> MethodRouter<Arc<Api>>
 where
     H: Handler<T, Arc<Api>>,
     T: 'static,
 {
     let not_allowed = || async { answer::method_not_allowed("GET") };
-    get(handler).head(not_allowed).fallback(not_allowed)
+    get(handler)
+        .route_layer(middleware::from_fn_with_state(
+            (Arc::clone(api), operation),
+            fault::inject,
+        ))
+        .head(not_allowed)
+        .fallback(not_allowed)
 }
 
 /// No operation's path: FastAPI sends those to the operation that have slashes too many at their end.
-async fn elsewhere(uri: Uri, OriginalUri(original): OriginalUri, headers: HeaderMap) -> Response {
-    let path = uri.path().trim_end_matches('/');
+async fn elsewhere(place: Place) -> Response {
+    let path = place.uri.path().trim_end_matches('/');
     let is_call = |path: &str| {
         path.strip_prefix("/v1/call/")
             .is_some_and(|id| !id.is_empty() && !id.contains('/'))
     };
-    if path == uri.path() || !is_call(path) {
+    if path == place.uri.path() || !is_call(path) {
         return answer::not_found();
     }
-    // What the sandbox is mounted under, if it is, has been cut off from its path.
-    let original = respell(&original).unwrap_or(original);
-    let prefix = original.path().strip_suffix(uri.path()).unwrap_or_default();
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let origin = host
-        .map(|host| format!("http://{host}"))
-        .unwrap_or_default();
-    let query = uri
-        .query()
-        .map(|query| format!("?{query}"))
-        .unwrap_or_default();
-    match HeaderValue::try_from(format!("{origin}{prefix}{path}{query}")) {
+    let query = place.uri.query();
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    match HeaderValue::try_from(format!("{}{path}{query}", place.origin())) {
         Ok(location) => answer::redirect(location),
         Err(_) => answer::not_found(),
+    }
+}
+
+/// Where a request was sent to.
+struct Place {
+    host: Option<HeaderValue>,
+    uri: Uri,
+    /// With what the sandbox is mounted under, if it is, which has been cut off from the other.
+    original: Uri,
+}
+
+impl Place {
+    /// The URL in front of the sandbox's own paths, as the client has it; nothing where it doesn't say its host.
+    fn origin(&self) -> String {
+        let original = respell(&self.original);
+        let path = original.as_ref().unwrap_or(&self.original).path();
+        let prefix = path.strip_suffix(self.uri.path()).unwrap_or_default();
+        let host = self.host.as_ref().and_then(|host| host.to_str().ok());
+        let origin = host.map(|host| format!("http://{host}"));
+        format!("{}{prefix}", origin.unwrap_or_default())
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Place {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let OriginalUri(original) = OriginalUri::from_request_parts(parts, state).await?;
+        Ok(Self {
+            host: parts.headers.get(HOST).cloned(),
+            uri: parts.uri.clone(),
+            original,
+        })
     }
 }
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
+mod support;
+
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -9,29 +11,15 @@ use call_api_sandbox::Sandbox;
 use call_api_types::{Call, CallStatus};
 use reqwest::StatusCode;
 use serde_json::Value;
+use support::{get, http};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Duration, timeout};
 use uuid::Uuid;
 
-/// An HTTP client. Where the workspace has reqwest built with rustls, it wants a provider even for plain http.
-fn http() -> reqwest::Client {
-    // The second of two calls finds the provider of the first.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::new()
-}
-
-async fn get(sandbox: &Sandbox, id: Uuid) -> (StatusCode, String) {
-    let url = format!("{}/v1/call/{id}", sandbox.base_url());
-    let asked = http().get(url).bearer_auth(sandbox.token());
-    let answer = asked.send().await.unwrap();
-    (answer.status(), answer.text().await.unwrap())
-}
-
-/// The example under another id, which is its number.
+/// The example under another id, which is its number, and of a status.
 fn numbered(number: u128, status: CallStatus) -> Call {
-    let mut call = Sandbox::example_call();
-    call.id = Uuid::from_u128(number);
+    let mut call = support::numbered(number);
     call.status = status;
     call
 }

@@ -1,0 +1,150 @@
+//! The sandbox's connections: how many there are, how long they may take, and how they end.
+
+use std::future::{self, Future};
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
+use tokio::task::JoinSet;
+use tower_service::Service as _;
+
+/// How long a shutdown waits for requests that are being answered: as they are answered at once, what takes longer is a
+/// client that doesn't read or doesn't finish its request, or a fault.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How long to wait where the system has no connection to give.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What a sandbox takes from its clients.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Connections at once; others wait until they are accepted.
+    pub(crate) connections: usize,
+    /// How long a request's head may take, also the next one's on a connection.
+    pub(crate) head: Option<Duration>,
+}
+
+/// The bytes of a request's head, beyond which it is answered with 431.
+const HEAD: usize = 32 * 1024;
+/// The number of a request's headers.
+const HEADERS: usize = 100;
+
+/// The connection that a request came by.
+#[derive(Clone, Default)]
+pub(crate) struct Connection {
+    reset: Arc<Notify>,
+}
+
+impl Connection {
+    /// Ends it in the hardest way there is; nothing is answered.
+    pub(crate) async fn reset<T>(self) -> T {
+        self.reset.notify_one();
+        future::pending().await
+    }
+}
+
+/// Serves until `ended` is ready, and then for as long as answers take.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    service: Router,
+    limits: Limits,
+    ended: oneshot::Receiver<()>,
+) {
+    let mut ended = pin!(ended);
+    let places = Arc::new(Semaphore::new(limits.connections));
+    let (stop, stopped) = watch::channel(());
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = async {
+            // A connection for which there is no place is left waiting, as the system has it.
+            let place = Arc::clone(&places).acquire_owned().await.ok()?;
+            Some((place, listener.accept().await))
+        };
+        let accepted = tokio::select! {
+            _ = &mut ended => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = accepted => accepted,
+        };
+        match accepted {
+            Some((place, Ok((stream, _)))) => {
+                let connection = answer(stream, service.clone(), limits, stopped.clone());
+                connections.spawn(async move {
+                    connection.await;
+                    drop(place);
+                });
+            }
+            Some((_, Err(error))) if is_the_clients(&error) => {}
+            // As many files are open as may be: some will be closed.
+            Some((_, Err(_))) => tokio::time::sleep(PAUSE).await,
+            None => break,
+        }
+    }
+    drop(listener);
+    drop(stop);
+    let all = async { while connections.join_next().await.is_some() {} };
+    // Those that are still there are ended with the set.
+    let _ = tokio::time::timeout(GRACE, all).await;
+}
+
+fn is_the_clients(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+    )
+}
+
+/// Answers what comes by a connection.
+fn answer(
+    stream: TcpStream,
+    service: Router,
+    limits: Limits,
+    mut stopped: watch::Receiver<()>,
+) -> impl Future<Output = ()> {
+    // Small answers should not wait for more to send. A connection that refuses is one that is gone.
+    let _ = stream.set_nodelay(true);
+    let this = Connection::default();
+    let reset = Arc::clone(&this.reset);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(this.clone());
+        // A router is always ready.
+        service.clone().call(request)
+    });
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(HEAD).max_headers(HEADERS);
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head);
+    let mut connection = builder.serve_connection(TokioIo::new(stream), service);
+    async move {
+        let mut is_stopping = false;
+        loop {
+            tokio::select! {
+                biased;
+                () = reset.notified() => {
+                    let stream = connection.into_parts().io.into_inner();
+                    let _ = stream.set_zero_linger();
+                    return;
+                }
+                // What a client does wrong is between it and hyper.
+                _ = &mut connection => return,
+                _ = stopped.changed(), if !is_stopping => {
+                    is_stopping = true;
+                    std::pin::Pin::new(&mut connection).graceful_shutdown();
+                }
+            }
+        }
+    }
+}

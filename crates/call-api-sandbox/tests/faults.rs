@@ -1,0 +1,361 @@
+//! Faults that happen.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod support;
+
+use std::error::Error as _;
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use call_api_sandbox::{Clock, Fault, FaultRule, Faults, Sandbox, Script};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use support::{ask, get, http};
+use tokio::time::{Instant, timeout};
+
+/// A sandbox where this happens to every request.
+async fn faulty(rule: impl Into<FaultRule>) -> Sandbox {
+    let faults = Faults::seeded(1).rule(rule);
+    Sandbox::builder().faults(faults).start().await.unwrap()
+}
+
+/// The call, changed by the fault.
+async fn changed(fault: Fault) -> Value {
+    let (status, text) = get(&faulty(fault).await, Sandbox::EXAMPLE_ID).await;
+    assert_eq!(status, StatusCode::OK);
+    serde_json::from_str(&text).unwrap()
+}
+
+fn example() -> Value {
+    serde_json::from_str(Sandbox::EXAMPLE_JSON).unwrap()
+}
+
+/// The cause at the bottom of a request that failed, where the system named it.
+fn cause(error: &reqwest::Error) -> Option<ErrorKind> {
+    let mut causes = std::iter::successors(error.source(), |error| (*error).source());
+    causes.find_map(|error| {
+        error
+            .downcast_ref::<std::io::Error>()
+            .map(std::io::Error::kind)
+    })
+}
+
+#[tokio::test]
+async fn a_status_comes_with_its_body_and_its_retry_after() {
+    let row = |status, body: Option<&str>, retry_after: Option<&str>| Fault::Status {
+        status,
+        body: body.map(str::to_owned),
+        retry_after: retry_after.map(str::to_owned),
+    };
+    let header = |answer: &reqwest::Response, name: &str| {
+        answer
+            .headers()
+            .get(name)
+            .map(|value| value.to_str().unwrap().to_owned())
+    };
+    let json = Some("application/json");
+    let table = [
+        (Fault::status(StatusCode::BAD_GATEWAY), json),
+        (
+            Fault::retry_after(StatusCode::TOO_MANY_REQUESTS, "1.5"),
+            json,
+        ),
+        (
+            row(
+                503,
+                Some("<html>busy"),
+                Some("Sun, 06 Nov 1994 08:49:37 GMT"),
+            ),
+            Some("text/html; charset=utf-8"),
+        ),
+        (
+            row(500, Some("Internal Server Error"), None),
+            Some("text/plain; charset=utf-8"),
+        ),
+        (row(200, Some(""), None), Some("text/plain; charset=utf-8")),
+        (row(204, None, None), None),
+    ];
+    for (fault, content_type) in table {
+        let sandbox = faulty(fault.clone()).await;
+        let answer = ask(&sandbox, Sandbox::EXAMPLE_ID).send().await.unwrap();
+        assert_eq!(
+            header(&answer, "content-type").as_deref(),
+            content_type,
+            "{fault:?}"
+        );
+        let seen = Fault::Status {
+            status: answer.status().as_u16(),
+            retry_after: header(&answer, "retry-after"),
+            body: content_type
+                .is_some()
+                .then_some(answer.text().await.unwrap()),
+        };
+        assert_eq!(seen, fault);
+    }
+    let Fault::Status { body, .. } = Fault::status(StatusCode::BAD_GATEWAY) else {
+        unreachable!("it is a status");
+    };
+    assert_eq!(body.as_deref(), Some(r#"{"detail":"Bad Gateway"}"#));
+}
+
+#[tokio::test(start_paused = true)]
+async fn latencies_add_up_and_the_answer_comes_after_them() {
+    let by = Duration::from_secs(3);
+    let faults = Faults::seeded(1)
+        .rule(Fault::Latency { by })
+        .rule(Fault::status(StatusCode::BAD_GATEWAY))
+        .rule(Fault::Latency { by: by * 2 });
+    let sandbox = Sandbox::builder().faults(faults).start().await.unwrap();
+    let asked = Instant::now();
+    assert_eq!(get(&sandbox, Sandbox::EXAMPLE_ID).await.0, 502);
+    // Tokio's timer has a grain of a millisecond.
+    let took = asked.elapsed();
+    assert!(
+        (by * 3..by * 3 + Duration::from_millis(5)).contains(&took),
+        "{took:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stalled_request_is_never_answered_and_holds_up_no_shutdown() {
+    let sandbox = faulty(Fault::Stall).await;
+    let asked = ask(&sandbox, Sandbox::EXAMPLE_ID).send();
+    assert!(timeout(Duration::from_secs(86_400), asked).await.is_err());
+    assert_eq!(sandbox.requests().len(), 1);
+    let stalled = tokio::spawn(ask(&sandbox, Sandbox::EXAMPLE_ID).send());
+    while sandbox.requests().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    timeout(Duration::from_secs(60), sandbox.shutdown())
+        .await
+        .unwrap();
+    assert!(stalled.await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn a_reset_is_one_of_the_connection() {
+    let sandbox = faulty(Fault::Reset).await;
+    let error = ask(&sandbox, Sandbox::EXAMPLE_ID).send().await.unwrap_err();
+    assert_eq!(cause(&error), Some(ErrorKind::ConnectionReset), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_truncated_body_is_half_of_what_was_said() {
+    let sandbox = faulty(Fault::Truncated).await;
+    let mut answer = ask(&sandbox, Sandbox::EXAMPLE_ID).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let said = usize::try_from(answer.content_length().unwrap()).unwrap();
+    let mut got = Vec::new();
+    let error = loop {
+        match answer.chunk().await {
+            Ok(Some(chunk)) => got.extend(chunk),
+            Ok(None) => unreachable!("it ends early"),
+            Err(error) => break error,
+        }
+    };
+    let example: String = Sandbox::EXAMPLE_JSON.split_whitespace().collect();
+    assert_eq!(said, example.len());
+    assert_eq!(got, example.as_bytes()[..said / 2], "{error:?}");
+}
+
+#[tokio::test]
+async fn garbage_is_no_json_and_says_it_is() {
+    let sandbox = faulty(Fault::Garbage).await;
+    for _ in 0..10 {
+        let answer = ask(&sandbox, Sandbox::EXAMPLE_ID).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(answer.headers()["content-type"], "application/json");
+        let body = answer.bytes().await.unwrap();
+        assert!(!body.is_empty() && str::from_utf8(&body).is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_call_can_be_what_the_document_does_not_say() {
+    let status = "on_hold".to_owned();
+    let call = changed(Fault::UnknownStatus { status }).await;
+    let mut wanted = example();
+    wanted["status"] = "on_hold".into();
+    assert_eq!(call, wanted);
+
+    let (name, value) = ("sentiment".to_owned(), json!({"score": 0.5}));
+    let call = changed(Fault::ExtraProperty {
+        name,
+        value: value.clone(),
+    })
+    .await;
+    let mut wanted = example();
+    wanted["sentiment"] = value;
+    assert_eq!(call, wanted);
+
+    let name = "contact".to_owned();
+    let call = changed(Fault::MissingProperty { name }).await;
+    let mut wanted = example();
+    wanted.as_object_mut().unwrap().remove("contact");
+    assert_eq!(call, wanted);
+}
+
+#[tokio::test]
+async fn what_is_no_call_is_not_changed() {
+    let name = "detail".to_owned();
+    let sandbox = faulty(Fault::MissingProperty { name }).await;
+    let (status, text) = get(&sandbox, uuid::Uuid::nil()).await;
+    assert_eq!(
+        (status, &*text),
+        (StatusCode::NOT_FOUND, r#"{"detail":"Call not found"}"#)
+    );
+}
+
+#[tokio::test]
+async fn a_share_of_the_requests_is_met_and_the_same_each_time() {
+    let rule = |share| FaultRule::new(Fault::status(StatusCode::BAD_GATEWAY)).share(share);
+    let sandbox = Sandbox::start().await.unwrap();
+    let mut runs = Vec::new();
+    for (seed, share) in [(7, 0.3), (7, 0.3), (8, 0.3), (7, 0.0), (7, 1.0)] {
+        sandbox
+            .set_faults(Faults::seeded(seed).rule(rule(share)))
+            .unwrap();
+        let mut met = Vec::new();
+        for _ in 0..200 {
+            met.push(get(&sandbox, Sandbox::EXAMPLE_ID).await.0 == StatusCode::BAD_GATEWAY);
+        }
+        runs.push(met);
+    }
+    let count = |run: &Vec<bool>| run.iter().filter(|met| **met).count();
+    assert_eq!(runs[0], runs[1]);
+    assert_ne!(runs[0], runs[2]);
+    assert!((40..80).contains(&count(&runs[0])), "{}", count(&runs[0]));
+    assert_eq!((count(&runs[3]), count(&runs[4])), (0, 200));
+}
+
+#[tokio::test]
+async fn a_fault_happens_so_often_and_where_it_should() {
+    let unavailable = Fault::status(StatusCode::SERVICE_UNAVAILABLE);
+    let faults = Faults::seeded(1)
+        .rule(FaultRule::new(unavailable).operation("get_call").times(2))
+        .rule(FaultRule::new(Fault::status(StatusCode::GONE)).operation("recording"));
+    let builder = Sandbox::builder().faults(faults).clock(Clock::stepped());
+    let sandbox = builder.start().await.unwrap();
+    let recording = format!(
+        "{}/recordings/{}/1.wav",
+        sandbox.base_url(),
+        Sandbox::EXAMPLE_ID
+    );
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        statuses.push(
+            http()
+                .get(&recording)
+                .send()
+                .await
+                .unwrap()
+                .status()
+                .as_u16(),
+        );
+        statuses.push(get(&sandbox, Sandbox::EXAMPLE_ID).await.0.as_u16());
+    }
+    assert_eq!(statuses, [410, 503, 410, 503, 410, 200]);
+
+    sandbox.set_faults(Faults::default()).unwrap();
+    assert_eq!(http().get(&recording).send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_recording_can_break_off_and_be_gone_on_with() {
+    let once = FaultRule::new(Fault::Truncated)
+        .operation("recording")
+        .times(1);
+    let builder = Sandbox::builder().faults(Faults::seeded(1).rule(once));
+    let builder = builder.clock(Clock::times(1_000_000));
+    let sandbox = builder.run(Sandbox::example_call(), Script::completed());
+    let sandbox = sandbox.start().await.unwrap();
+    let call = support::call(&sandbox, Sandbox::EXAMPLE_ID).await;
+    let url = call.recording_url.unwrap();
+
+    let mut answer = http().get(&url).send().await.unwrap();
+    let mut got = Vec::new();
+    while let Ok(Some(chunk)) = answer.chunk().await {
+        got.extend(chunk);
+    }
+    assert_eq!(got.len(), 240_044 / 2);
+    let rest = http()
+        .get(&url)
+        .header("range", format!("bytes={}-", got.len()));
+    got.extend(rest.send().await.unwrap().bytes().await.unwrap());
+    assert_eq!(
+        got,
+        http()
+            .get(&url)
+            .send()
+            .await
+            .unwrap()
+            .bytes()
+            .await
+            .unwrap()
+    );
+}
+
+#[tokio::test]
+async fn faults_that_can_not_happen_are_refused_with_a_reason() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let status = |status, retry_after: Option<&str>| Fault::Status {
+        status,
+        body: None,
+        retry_after: retry_after.map(str::to_owned),
+    };
+    let table = [
+        (
+            FaultRule::new(Fault::Stall).share(1.5),
+            "a share of 1.5; give one from 0 to 1",
+        ),
+        (
+            FaultRule::new(Fault::Stall).share(f64::NAN),
+            "a share of NaN; give one from 0 to 1",
+        ),
+        (
+            FaultRule::new(Fault::Stall).operation("get_cal"),
+            "there is no operation `get_cal`; give one of `get_call`, `recording`",
+        ),
+        (
+            status(100, None).into(),
+            "a status of 100; give one from 200 to 599",
+        ),
+        (
+            status(429, Some("1\n")).into(),
+            "no header can carry a retry_after of \"1\\n\"",
+        ),
+    ];
+    for (rule, why) in table {
+        let faults = Faults::default().rule(Fault::Reset).rule(rule);
+        let error = sandbox.set_faults(faults.clone()).unwrap_err();
+        assert_eq!(error.to_string(), format!("the fault at /rules/1: {why}"));
+        let error = Sandbox::builder().faults(faults).start().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    }
+    // Of faults that were refused none happens.
+    assert_eq!(get(&sandbox, Sandbox::EXAMPLE_ID).await.0, StatusCode::OK);
+}
+
+#[test]
+fn faults_are_json() {
+    let json = json!({
+        "seed": 7,
+        "rules": [
+            {"fault": {"kind": "status", "status": 503, "retry_after": "2"}, "operation": "get_call", "share": 0.5, "times": 3},
+            {"fault": {"kind": "latency", "seconds": 1.5}, "share": 1.0},
+            {"fault": {"kind": "stall"}, "share": 1.0},
+            {"fault": {"kind": "reset"}, "share": 1.0},
+            {"fault": {"kind": "truncated"}, "share": 1.0},
+            {"fault": {"kind": "garbage"}, "share": 1.0},
+            {"fault": {"kind": "unknown_status", "status": "on_hold"}, "share": 1.0},
+            {"fault": {"kind": "extra_property", "name": "a", "value": null}, "share": 1.0},
+            {"fault": {"kind": "missing_property", "name": "id"}, "share": 1.0},
+        ],
+    });
+    let faults: Faults = serde_json::from_value(json.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&faults).unwrap(), json);
+    let short: Faults =
+        serde_json::from_value(json!({"rules": [{"fault": {"kind": "reset"}}]})).unwrap();
+    assert_eq!(short, Faults::default().rule(Fault::Reset));
+}
