@@ -32,7 +32,7 @@ pub use call_api_transport as transport;
 pub use call_api_types as types;
 
 pub use call_api_transport::{CallOptions, Ledger, Token, TokenProvider};
-pub use call_api_types::{Call, CallStatus, CallType, Contact, ContactType};
+pub use call_api_types::{Call, CallStatus, CallType, Contact, ContactType, Unmasked, unmasked};
 pub use chrono;
 pub use client::{BASE_URL_VARIABLE, Client, ClientBuilder, DEFAULT_BASE_URL, TOKEN_VARIABLE};
 pub use detail::{Detail, FieldError};

@@ -16,6 +16,7 @@ pub mod plan;
 pub mod polish;
 pub mod report;
 pub mod security;
+pub mod settings;
 pub mod standalone;
 pub mod validate;
 pub mod walk;
@@ -28,6 +29,7 @@ use crate::problem::{Place, Problem, Problems};
 use load::Source;
 use loss::Loss;
 use plan::Plan;
+use settings::Settings;
 use write::Mode;
 
 /// What to generate, from what, and where to.
@@ -107,7 +109,11 @@ pub struct Generated {
 ///
 /// # Errors
 /// Everything that the failing step found.
-pub fn generate_all(source: Source, choices: Choices) -> Result<Generated, Problems> {
+pub fn generate_all(
+    source: Source,
+    settings: &Settings,
+    choices: Choices,
+) -> Result<Generated, Problems> {
     let in_file = |findings: Vec<crate::problem::Finding>| {
         Problems(
             findings
@@ -134,7 +140,7 @@ pub fn generate_all(source: Source, choices: Choices) -> Result<Generated, Probl
     } else {
         generate::generate_what_can_be(normalised, &mut losses).map_err(in_file)?
     };
-    let halves = polish::polish(file, &source.document, &normalised);
+    let halves = polish::polish(file, &source.document, &normalised, settings)?;
     let count = count::count(&source.document, &normalised, &halves).map_err(in_file)?;
     losses.sort();
     losses.dedup();
@@ -181,9 +187,11 @@ pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
         spec.clone()
     };
     let generated = load::load(&spec, &shown, &label)
+        .and_then(|source| Ok((source, settings::load(&spec, &shown)?)))
         .map_err(Problems::from)
-        .and_then(|source| {
-            with_deep_stack(|| generate_all(source, options.choices)).unwrap_or_else(|error| {
+        .and_then(|(source, settings)| {
+            let generate = || generate_all(source, &settings, options.choices);
+            with_deep_stack(generate).unwrap_or_else(|error| {
                 let cause = error.to_string();
                 let remedy = "report it with the document".to_owned();
                 Err(Problem {

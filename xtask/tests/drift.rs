@@ -9,7 +9,7 @@
 
 mod common;
 
-use common::{CLIENT, Copy, SPEC, TYPES, root, run};
+use common::{CLIENT, Copy, SETTINGS, SPEC, TYPES, root, run};
 use xtask::codegen::write::Mode;
 use xtask::codegen::{Options, Outcome};
 
@@ -71,9 +71,31 @@ fn a_new_status() {
 #[test]
 fn a_renamed_property() {
     let copy = Copy::new();
-    copy.replace(SPEC, "\"recording_url\": {", "\"recording\": {");
+    copy.replace(SPEC, "\"end_reason\": {", "\"reason\": {");
     let report = stale(&copy);
     insta::assert_snapshot!(report);
+}
+
+#[test]
+fn a_sensitive_property_that_is_no_longer_there() {
+    let copy = Copy::new();
+    copy.replace(SPEC, "\"recording_url\": {", "\"recording\": {");
+    let (outcome, report) = copy.run(Mode::Write);
+    assert_eq!(outcome, Outcome::Failed);
+    insta::assert_snapshot!(report);
+}
+
+#[test]
+fn settings_that_are_none() {
+    let copy = Copy::new();
+    copy.write(SETTINGS, "[sensitive]\nCall = \"recording_url\"\n");
+    let (outcome, report) = copy.run(Mode::Check);
+    assert_eq!(outcome, Outcome::Failed);
+    let of_type = report;
+    copy.write(SETTINGS, "[secret]\n");
+    let (outcome, report) = copy.run(Mode::Check);
+    assert_eq!(outcome, Outcome::Failed);
+    insta::assert_snapshot!([of_type, report].join("\n"));
 }
 
 #[test]

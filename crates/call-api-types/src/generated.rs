@@ -3,7 +3,7 @@
 // Generator: progenitor 0.15.1
 
 /// The schema `Call`.
-#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Call {
     /// The unique identifier for the call
@@ -38,6 +38,27 @@ pub struct Call {
     /// The reason for call termination, if the call has ended
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub end_reason: ::std::option::Option<::std::string::String>,
+}
+impl ::std::fmt::Debug for Call {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        f.debug_struct("Call")
+            .field("id", &self.id)
+            .field("agent_id", &self.agent_id)
+            .field("status", &self.status)
+            .field("type_", &self.type_)
+            .field("contact", &self.contact)
+            .field("phone_id", &self.phone_id)
+            .field("created_date", &self.created_date)
+            .field(
+                "recording_url",
+                &self.recording_url.as_ref().map(crate::mask::Masked),
+            )
+            .field("start_time", &self.start_time)
+            .field("end_time", &self.end_time)
+            .field("duration", &self.duration)
+            .field("end_reason", &self.end_reason)
+            .finish()
+    }
 }
 impl Call {
     /// A builder without any property set yet.
@@ -211,7 +232,7 @@ impl<'de> ::serde::Deserialize<'de> for CallType {
     }
 }
 /// The schema `Contact`.
-#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Contact {
     /// The property `id`.
@@ -222,6 +243,16 @@ pub struct Contact {
     pub identifier: ::std::string::String,
     /// The property `contact_type`.
     pub contact_type: ContactType,
+}
+impl ::std::fmt::Debug for Contact {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        f.debug_struct("Contact")
+            .field("id", &self.id)
+            .field("created_date", &self.created_date)
+            .field("identifier", &crate::mask::Masked(&self.identifier))
+            .field("contact_type", &self.contact_type)
+            .finish()
+    }
 }
 impl Contact {
     /// A builder without any property set yet.
@@ -299,7 +330,7 @@ impl<'de> ::serde::Deserialize<'de> for ContactType {
 /// Types for composing complex structures.
 pub mod builder {
     /// Builder for [`Call`](super::Call).
-    #[derive(Clone, Debug)]
+    #[derive(Clone)]
     pub struct Call {
         id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
         agent_id: ::std::result::Result<
@@ -337,6 +368,24 @@ pub mod builder {
             ::std::option::Option<::std::string::String>,
             ::std::string::String,
         >,
+    }
+    impl ::std::fmt::Debug for Call {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            f.debug_struct("Call")
+                .field("id", &self.id)
+                .field("agent_id", &self.agent_id)
+                .field("status", &self.status)
+                .field("type_", &self.type_)
+                .field("contact", &self.contact)
+                .field("phone_id", &self.phone_id)
+                .field("created_date", &self.created_date)
+                .field("recording_url", &crate::mask::Masked(&self.recording_url))
+                .field("start_time", &self.start_time)
+                .field("end_time", &self.end_time)
+                .field("duration", &self.duration)
+                .field("end_reason", &self.end_reason)
+                .finish()
+        }
     }
     impl ::std::default::Default for Call {
         fn default() -> Self {
@@ -561,7 +610,7 @@ pub mod builder {
         }
     }
     /// Builder for [`Contact`](super::Contact).
-    #[derive(Clone, Debug)]
+    #[derive(Clone)]
     pub struct Contact {
         id: ::std::result::Result<::uuid::Uuid, ::std::string::String>,
         created_date: ::std::result::Result<
@@ -570,6 +619,16 @@ pub mod builder {
         >,
         identifier: ::std::result::Result<::std::string::String, ::std::string::String>,
         contact_type: ::std::result::Result<super::ContactType, ::std::string::String>,
+    }
+    impl ::std::fmt::Debug for Contact {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            f.debug_struct("Contact")
+                .field("id", &self.id)
+                .field("created_date", &self.created_date)
+                .field("identifier", &crate::mask::Masked(&self.identifier))
+                .field("contact_type", &self.contact_type)
+                .finish()
+        }
     }
     impl ::std::default::Default for Contact {
         fn default() -> Self {

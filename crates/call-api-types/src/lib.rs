@@ -1,13 +1,20 @@
 //! The data of the call API: what its OpenAPI document calls schemas, as Rust types that know no HTTP.
 //!
 //! Two halves make this crate. `generated.rs` is written by `cargo xtask codegen` from `spec/openapi.json`; by hand are
-//! this file, `open_enum` (how an enum keeps a value that it doesn't know) and `call` (what a call's state means).
+//! this file, `open_enum` (how an enum keeps a value that it doesn't know), `mask` (what `{:?}` doesn't show) and `call`
+//! (what a call's state means).
 //!
 //! What the service adds one day breaks nothing here:
 //!
-//! - a property that the document doesn't know is ignored,
+//! - a property that the document doesn't know is ignored, and not kept: it is gone when the value is encoded again,
 //! - a string enum keeps a value that it doesn't know: [`CallStatus::Unknown`] holds it, and it is encoded as it came,
-//! - the structs are `#[non_exhaustive]`: a new property is no breaking change. [`Call::builder`] makes one by hand.
+//! - the structs are `#[non_exhaustive]`: a new property is no breaking change. [`Call::builder`] makes one by hand, and
+//!   [`Call::sample`] one for tests.
+//!
+//! Whatever a value holds, encoded and decoded again it is the same value. Of the JSON not everything is kept: an optional
+//! property that is `null` is left out when it is encoded, and a time comes out in UTC, to the nanosecond.
+//!
+//! `{:?}` hides who the contact is and where the recording is; [`Call::debug_unmasked`] and [`unmasked`] show them.
 //!
 //! ```
 //! use call_api_types::{Call, CallStatus};
@@ -31,6 +38,8 @@ mod call;
 #[rustfmt::skip]
 #[allow(clippy::all, dead_code, deprecated, irrefutable_let_patterns, unused_imports, reason = "generated")]
 mod generated;
+mod mask;
 mod open_enum;
 
 pub use generated::*;
+pub use mask::{Unmasked, unmasked};

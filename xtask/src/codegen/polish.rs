@@ -7,6 +7,7 @@ mod deprecated;
 mod docs;
 mod enums;
 mod markdown;
+mod mask;
 mod order;
 pub(super) mod responses;
 mod servers;
@@ -20,8 +21,10 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::normalise;
+use super::settings::Settings;
 use super::walk;
 use crate::codegen::names;
+use crate::problem::{Place, Problem, Problems};
 
 pub(super) use client::methods;
 
@@ -37,7 +40,15 @@ pub struct Halves {
 /// Splits progenitor's file into the two halves and runs every pass over them.
 ///
 /// `original` is the document as it was read, for the order of its properties; `normalised` the one that progenitor saw.
-pub fn polish(file: syn::File, original: &Value, normalised: &Value) -> Halves {
+///
+/// # Errors
+/// What the settings name and the document has not.
+pub fn polish(
+    file: syn::File,
+    original: &Value,
+    normalised: &Value,
+    settings: &Settings,
+) -> Result<Halves, Problems> {
     let mut halves = split::split(file);
     order::restore(&mut halves.types, normalised, original);
     unions::by_tag(&mut halves.types, normalised);
@@ -49,6 +60,17 @@ pub fn polish(file: syn::File, original: &Value, normalised: &Value) -> Halves {
     );
     structs::restore_names(&mut halves.types, normalised);
     structs::extend(&mut halves.types);
+    let unmatched = mask::hide(&mut halves.types, &settings.sensitive);
+    if !unmatched.is_empty() {
+        let problems = unmatched.iter().map(|(schema, property)| Problem {
+            file: settings.path.clone(),
+            place: Place::File,
+            cause: format!("no struct has the sensitive property `{property}` of `{schema}`"),
+            remedy: "name a schema and a property as the document does, or take the entry out"
+                .to_owned(),
+        });
+        return Err(Problems(problems.collect()));
+    }
     responses::by_status(&mut halves.client, normalised);
     client::drop_constructors(&mut halves.client);
     client::drop_version_header(&mut halves.client);
@@ -60,7 +82,7 @@ pub fn polish(file: syn::File, original: &Value, normalised: &Value) -> Halves {
     deprecated::mark(&mut halves, normalised);
     docs::tidy(&mut halves.types);
     docs::tidy(&mut halves.client);
-    halves
+    Ok(halves)
 }
 
 /// The Rust names of the string enums that tell the members of a union apart.

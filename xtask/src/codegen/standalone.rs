@@ -16,6 +16,7 @@ use crate::problem::{Place, Problem};
 const TYPES_LIB: &str = "\
 //! The API's data: what its document calls schemas, as Rust types that know no HTTP.
 
+mod mask;
 mod open_enum;
 
 #[rustfmt::skip]
@@ -23,6 +24,7 @@ mod open_enum;
 mod generated;
 
 pub use generated::*;
+pub use mask::{Unmasked, unmasked};
 ";
 
 const README: &str = "\
@@ -103,6 +105,7 @@ pub fn complete(root: &Path, plan: &mut Plan) -> Result<(), Problem> {
     );
     add("crates/call-api-types/src/lib.rs", TYPES_LIB.to_owned());
     for path in [
+        "crates/call-api-types/src/mask.rs",
         "crates/call-api-types/src/open_enum.rs",
         "crates/call-api-client/src/lib.rs",
         "crates/call-api-client/src/encode.rs",

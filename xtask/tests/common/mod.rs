@@ -13,6 +13,7 @@ pub(crate) const SPEC: &str = "spec/openapi.json";
 pub(crate) const TYPES: &str = "crates/call-api-types/src/generated.rs";
 pub(crate) const CLIENT: &str = "crates/call-api-client/src/generated.rs";
 pub(crate) const LOSSES: &str = "spec/openapi.loss.md";
+pub(crate) const SETTINGS: &str = "spec/codegen.toml";
 
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -31,7 +32,7 @@ pub(crate) struct Copy(TempDir);
 impl Copy {
     pub(crate) fn new() -> Self {
         let copy = Self(tempfile::tempdir().unwrap());
-        for path in [SPEC, TYPES, CLIENT, LOSSES] {
+        for path in [SPEC, SETTINGS, TYPES, CLIENT, LOSSES] {
             copy.write(path, &read(path));
         }
         // Where the project itself has drifted, one test says so; these are about drift of their own.

@@ -1,0 +1,57 @@
+//! What `{:?}` doesn't show, and how to see it all the same. Which properties these are stands in `spec/codegen.toml`.
+
+#![allow(
+    dead_code,
+    reason = "a document without sensitive properties has no use for it"
+)]
+
+use std::cell::Cell;
+use std::fmt::{self, Debug};
+
+thread_local! {
+    static UNMASKED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A value that shows as `…`, unless it is shown inside of an [`Unmasked`].
+pub(crate) struct Masked<'a, T: ?Sized>(pub(crate) &'a T);
+
+impl<T: Debug + ?Sized> Debug for Masked<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if UNMASKED.get() {
+            self.0.fmt(f)
+        } else {
+            f.write_str("…")
+        }
+    }
+}
+
+/// A value whose `{:?}` hides nothing; made by [`unmasked`].
+#[derive(Clone, Copy)]
+pub struct Unmasked<'a, T: ?Sized>(&'a T);
+
+/// Has `{:?}` show what it hides otherwise, such as a contact's number: in `value`, and in everything it holds.
+///
+/// ```
+/// use call_api_types::{Call, unmasked};
+///
+/// let calls = vec![Call::sample()];
+/// assert!(!format!("{calls:?}").contains("+44 7700 900123"));
+/// assert!(format!("{:?}", unmasked(&calls)).contains("+44 7700 900123"));
+/// ```
+pub fn unmasked<T: ?Sized>(value: &T) -> Unmasked<'_, T> {
+    Unmasked(value)
+}
+
+impl<T: Debug + ?Sized> Debug for Unmasked<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// Also where showing the value panics.
+        struct AsBefore(bool);
+        impl Drop for AsBefore {
+            fn drop(&mut self) {
+                UNMASKED.set(self.0);
+            }
+        }
+        let _as_before = AsBefore(UNMASKED.replace(true));
+        self.0.fmt(f)
+    }
+}
