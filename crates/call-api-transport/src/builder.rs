@@ -251,6 +251,7 @@ impl TransportBuilder {
             }),
             settings: Arc::new(settings),
             recording: None,
+            gate: None,
         })
     }
 }

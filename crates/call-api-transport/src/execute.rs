@@ -86,6 +86,9 @@ impl<'a> Call<'a> {
         // Attempts that count; one with a renewed token does not.
         let mut made = 0;
         loop {
+            if let Err(trouble) = self.wait_for_gate().await {
+                return Err(self.stop_between(trouble));
+            }
             #[cfg(feature = "rate-limit")]
             if let Err(trouble) = self.wait_for_turn().await {
                 return Err(self.stop_between(trouble));
@@ -150,6 +153,15 @@ impl<'a> Call<'a> {
                     .ok_or(Stop::BudgetSpent)?;
                 Ok((wait, permit))
             });
+            if end.outcome == Outcome::Throttled
+                && let Some(gate) = &self.transport.gate
+            {
+                let pause = match &decision {
+                    Ok((wait, _)) => wait.duration,
+                    Err(_) => advice.retry_after.unwrap_or_else(|| situation.backoff()),
+                };
+                gate.close(shared.time.now(), pause);
+            }
             match decision {
                 Ok((wait, taken)) => {
                     permit = Some(taken);
@@ -193,6 +205,16 @@ impl<'a> Call<'a> {
             after,
         }
         .into()
+    }
+
+    async fn wait_for_gate(&self) -> Result<(), Trouble> {
+        while let Some(wait) = self.transport.gate_closed_for() {
+            if wait >= self.left() {
+                return Err(self.past_deadline(Phase::Gate));
+            }
+            self.transport.sleep(wait).await;
+        }
+        Ok(())
     }
 
     #[cfg(feature = "rate-limit")]

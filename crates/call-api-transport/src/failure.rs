@@ -90,6 +90,8 @@ pub enum Phase {
     Token,
     /// Waiting for the client-side rate limit.
     RateLimit,
+    /// Waiting because the service throttled another call: see [`Transport::gated`](crate::Transport::gated).
+    Gate,
     /// Connecting, sending, and waiting for the head of the response.
     Head,
     /// Reading the body of the response.
@@ -101,6 +103,7 @@ impl fmt::Display for Phase {
         f.write_str(match self {
             Self::Token => "fetching the token",
             Self::RateLimit => "waiting for the client's own rate limit",
+            Self::Gate => "waiting, as the service throttled another call",
             Self::Head => "waiting for the response",
             Self::Body => "reading the response body",
         })

@@ -49,6 +49,7 @@ mod exchange;
 mod execute;
 mod failure;
 mod flight;
+mod gate;
 mod http_client;
 mod ledger;
 mod observe;
@@ -92,6 +93,7 @@ pub mod fuzzing {
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 pub use body::Stalled;
 pub use builder::{BuildError, CallOptions, TransportBuilder};
@@ -112,6 +114,7 @@ pub struct Transport {
     shared: Arc<Shared>,
     settings: Arc<Settings>,
     recording: Option<Recording>,
+    gate: Option<Arc<gate::Gate>>,
 }
 
 /// What all clones share.
@@ -180,6 +183,49 @@ impl Transport {
             ..self.clone()
         };
         (recorded, recording)
+    }
+
+    /// A clone with a gate before each attempt, which its own clones share: a 429 closes it for as long as the service
+    /// asks, or as long as the throttled call waits by itself, but for an hour at most. For many calls at once, so that
+    /// not each of them has to be told.
+    #[must_use]
+    pub fn gated(&self) -> Self {
+        Self {
+            gate: Some(Arc::default()),
+            ..self.clone()
+        }
+    }
+
+    /// Waits until the [gate](Self::gated) is open; at once where there is none. A call waits for it by itself, but
+    /// within its deadline: what was waited before it begins is not counted.
+    pub async fn gate_opened(&self) {
+        while let Some(closed_for) = self.gate_closed_for() {
+            self.sleep(closed_for).await;
+        }
+    }
+
+    fn gate_closed_for(&self) -> Option<Duration> {
+        self.gate.as_ref()?.closed_for(self.now())
+    }
+
+    /// The limit of a whole call: the client's, or that of its [options](Self::with_options).
+    pub fn deadline(&self) -> Duration {
+        self.settings.deadline
+    }
+
+    /// The moment, by the transport's clock: for what waits between calls.
+    pub fn now(&self) -> Instant {
+        self.shared.time.now()
+    }
+
+    /// Waits, by the transport's clock.
+    pub async fn sleep(&self, duration: Duration) {
+        self.shared.time.sleep(duration).await;
+    }
+
+    /// A part of `whole` by chance, from nothing to all of it: jitter, from the transport's source of it.
+    pub fn part_by_chance(&self, whole: Duration) -> Duration {
+        self.shared.chance.part_of(whole)
     }
 
     /// What is left of the retry budget: for metrics.

@@ -400,7 +400,7 @@ impl Situation<'_> {
             return Err(Stop::TimeoutsSpent);
         }
         let Some(retry_after) = self.advice.retry_after else {
-            let duration = self.chance.part_of(self.backoff.ceiling(self.attempts));
+            let duration = self.backoff();
             if duration >= self.left {
                 return Err(Stop::DeadlineTooNear);
             }
@@ -423,6 +423,11 @@ impl Situation<'_> {
             duration: retry_after + jitter,
             why: Why::RetryAfter,
         })
+    }
+
+    /// The wait where the service names none.
+    pub(crate) fn backoff(&self) -> Duration {
+        self.chance.part_of(self.backoff.ceiling(self.attempts))
     }
 }
 

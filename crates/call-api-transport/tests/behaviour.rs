@@ -19,8 +19,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use call_api_transport::{
-    Attempt, Auth, BoxError, CallOptions, Clock, FailureKind, Ledger, Observer, Operation, Outcome,
-    Phase, ResponseBody, Sleeping, Stalled, Stop, Token, TokenFile, Transport,
+    Attempt, Auth, BoxError, CallOptions, Clock, FailureKind, Ledger, Limit, Observer, Operation,
+    Outcome, Phase, ResponseBody, Sleeping, Stalled, Stop, Token, TokenFile, Transport,
 };
 use http::HeaderValue;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
@@ -260,6 +260,45 @@ async fn the_budget_pays_for_failed_retries_and_is_paid_by_successes() {
             .unwrap();
         assert_eq!(transport.retry_budget_left(), wanted);
     }
+}
+
+#[tokio::test]
+async fn a_429_closes_the_gate_of_all_clones_and_of_no_others() {
+    let clock = TestClock::default();
+    let away = answer(429, "retry-after: 50\r\n", "");
+    let server = Server::start(&clock, vec![away, answer(200, "", "")]).await;
+    let transport = builder(&server.url(), &clock).build().unwrap();
+    let gated = transport.gated();
+    gated.gate_opened().await;
+    let response = gated.execute(&GET_CALL, get(&transport, "7")).await;
+    assert_eq!(response.unwrap().status(), 429);
+    // It opens after the deadline, so the call can't wait for it.
+    let clone = gated.clone();
+    let failure = clone
+        .execute(&GET_CALL, get(&transport, "7"))
+        .await
+        .unwrap_err();
+    let timed_out = FailureKind::TimedOut {
+        phase: Phase::Gate,
+        limit: Limit::Deadline,
+        after: Duration::from_secs(45),
+    };
+    assert_eq!(*failure.kind(), timed_out);
+    assert!(failure.is_retryable() && failure.is_timeout());
+    assert!(failure.to_string().contains("throttled another call"));
+    assert_eq!(server.requests().len(), 1);
+    for other in [&transport, &transport.gated()] {
+        let response = other.execute(&GET_CALL, get(&transport, "7")).await;
+        assert_eq!(response.unwrap().status(), 200);
+    }
+    assert!(clock.waits().is_empty());
+    // With a longer deadline it can, and so can who waits before it begins.
+    let patient = clone.with_options(CallOptions::new().deadline(Duration::from_secs(51)));
+    let response = patient.execute(&GET_CALL, get(&transport, "7")).await;
+    assert_eq!(response.unwrap().status(), 200);
+    assert_eq!(clock.waits(), [Duration::from_secs(50)]);
+    gated.gate_opened().await;
+    assert_eq!(clock.waits().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
