@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::raw;
 use crate::request::GetCall;
+use crate::wait::WaitUntilEnded;
 
 /// The environment variable with the base URL, which [`Client::from_env`] reads.
 pub const BASE_URL_VARIABLE: &str = "CALL_API_BASE_URL";
@@ -81,6 +82,42 @@ impl Client {
     /// [`ErrorKind`](crate::ErrorKind) lists.
     pub fn get_call(&self, id: Uuid) -> GetCall<'_> {
         GetCall::new(self, id)
+    }
+
+    /// Waits until a call has ended: `GET /v1/call/{id}`, at once and then again and again; see [`WaitUntilEnded`] for how
+    /// often, and for what the wait survives.
+    ///
+    /// Await it for the ended call, or read its [`updates`](WaitUntilEnded::updates) for each change on the way:
+    ///
+    /// ```
+    /// # use call_api::Client;
+    /// # use call_api_sandbox::Sandbox;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = Sandbox::start().await?;
+    /// # let mut call = Sandbox::example_call();
+    /// # let id = call.id;
+    /// # call.status = call_api::CallStatus::Completed;
+    /// # sandbox.put(call);
+    /// # let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+    /// use std::time::Duration;
+    ///
+    /// let call = client
+    ///     .wait_until_ended(id)
+    ///     .deadline(Duration::from_secs(15 * 60))
+    ///     .on_change(|change| println!("{}", change.call.status))
+    ///     .await?;
+    /// assert!(call.is_ended());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) where the call has not ended in time, with the
+    /// [last state](Error::last_call) that was seen, and whatever ends a single look for good, such as
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound).
+    pub fn wait_until_ended(&self, id: Uuid) -> WaitUntilEnded {
+        WaitUntilEnded::new(self, id)
     }
 
     /// The generated client: every operation of the API's document, each with a builder for its parameters.

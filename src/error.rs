@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use call_api_transport::{Exchange, Failure, FailureKind, Ledger, Stop};
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use crate::detail::Detail;
-use crate::raw;
+use crate::{Call, raw};
 
 /// Why a call of the API has no result. One line of text says what happened, where, and what to do next. Neither it nor
 /// `{:?}` holds the token or a query, and of a body no more than the first 200 characters of what the service says there
@@ -36,6 +37,7 @@ struct Inner {
     detail: Option<Detail>,
     json_path: Option<String>,
     ledger: Option<Ledger>,
+    last_call: Option<Call>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -155,6 +157,12 @@ impl Error {
         self.0.ledger.as_ref()
     }
 
+    /// The call as it was last seen, where it was a [wait](crate::Client::wait_until_ended) that failed and that had seen
+    /// it.
+    pub fn last_call(&self) -> Option<&Call> {
+        self.0.last_call.as_ref()
+    }
+
     /// Whether time was over.
     pub fn is_timeout(&self) -> bool {
         self.kind() == ErrorKind::Timeout
@@ -196,6 +204,7 @@ impl Error {
             detail: None,
             json_path: None,
             ledger: None,
+            last_call: None,
             source: None,
         }))
     }
@@ -216,6 +225,35 @@ impl Error {
     pub(crate) fn without_exchange() -> Self {
         let message = "the transport kept no record of the call; report this as a fault of the SDK";
         Self::new(ErrorKind::InvalidRequest, message.to_owned())
+    }
+
+    pub(crate) fn with_last_call(mut self, call: Option<Call>) -> Self {
+        self.0.last_call = call;
+        self
+    }
+
+    /// The call has not ended in time. `failed` is why the last look at it found nothing, if so.
+    pub(crate) fn waited(
+        id: Uuid,
+        deadline: Duration,
+        last: Option<Call>,
+        failed: Option<Self>,
+    ) -> Self {
+        let mut message = format!(
+            "call {id} has not ended within {} s",
+            deadline.as_secs_f64()
+        );
+        match &last {
+            Some(call) => message.push_str(&format!("; its last status is {}", call.status)),
+            None => message.push_str("; it was never seen"),
+        }
+        if let Some(failed) = &failed {
+            message.push_str(&format!("; the last look at it failed: {failed}"));
+        }
+        message.push_str("; wait again, or longer");
+        let mut this = Self::new(ErrorKind::Timeout, message).with_last_call(last);
+        this.0.source = failed.map(Into::into);
+        this
     }
 
     /// Makes one error of what the generated client says and of what passed over the wire.

@@ -13,7 +13,8 @@
 //! ```
 //!
 //! # What lies where
-//! - [`Client`] is what you use: short methods, and one [`Error`].
+//! - [`Client`] is what you use: short methods, and one [`Error`]. It fetches [a call](Client::get_call), and
+//!   [waits](Client::wait_until_ended) until one has ended.
 //! - [`types`] is the data ([`Call`], [`CallStatus`] …), generated from the API's OpenAPI document, and re-exported here.
 //! - [`raw`] is the generated client, with a builder for every operation of the document: [`Client::raw`].
 //! - [`transport`] is what happens to a request on its way: deadline, retries, size cap, where the token may go.
@@ -22,23 +23,29 @@
 //! `rustls` (default) or `native-tls` for https; `gzip` for compressed responses; `tracing` for a span a call and an
 //! event an attempt; `rate-limit` for a limit on the client's side.
 
+mod cadence;
+mod change;
 mod client;
 mod detail;
 mod error;
 mod request;
+mod wait;
 
 pub use call_api_client as raw;
 pub use call_api_transport as transport;
 pub use call_api_types as types;
 
+pub use cadence::Cadence;
 pub use call_api_transport::{CallOptions, Ledger, Token, TokenProvider};
 pub use call_api_types::{Call, CallStatus, CallType, Contact, ContactType, Unmasked, unmasked};
+pub use change::{Change, ImpossibleStep};
 pub use chrono;
 pub use client::{BASE_URL_VARIABLE, Client, ClientBuilder, DEFAULT_BASE_URL, TOKEN_VARIABLE};
 pub use detail::{Detail, FieldError};
 pub use error::{Error, ErrorKind};
 pub use request::{GetCall, Response, WithMeta};
 pub use uuid::Uuid;
+pub use wait::{Updates, WaitUntilEnded};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

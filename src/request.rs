@@ -32,7 +32,7 @@ impl<T> Response<T> {
 }
 
 /// The future of a request.
-type Sending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+pub(crate) type Sending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
 /// A request for one call, made by [`Client::get_call`]. Awaiting it sends it.
 ///

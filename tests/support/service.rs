@@ -1,0 +1,69 @@
+//! A service that answers a client of the facade as a test's script says, on the test's clock.
+
+#![allow(dead_code, reason = "each test uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+#[path = "../../crates/call-api-transport/tests/support/mod.rs"]
+mod wire;
+
+use call_api::transport::TransportBuilder;
+use call_api::{Call, CallStatus, Client, Uuid};
+use call_api_sandbox::Sandbox;
+
+pub(crate) use wire::{SECRET, Server, Step, TestClock, answer, send};
+
+pub(crate) const ID: Uuid = Sandbox::EXAMPLE_ID;
+
+/// The reference's call in that status, without an end time.
+pub(crate) fn call(status: &str) -> Call {
+    let mut call = Sandbox::example_call();
+    call.status = CallStatus::from(status);
+    call.end_time = None;
+    call
+}
+
+/// The answer with that call.
+pub(crate) fn with(call: &Call) -> Vec<Step> {
+    answer(200, "", serde_json::to_string(call).unwrap())
+}
+
+/// The answer with the reference's call in that status.
+pub(crate) fn says(status: &str) -> Vec<Step> {
+    with(&call(status))
+}
+
+/// What takes the service away for one whole call of the transport, with its retries.
+pub(crate) fn faults() -> Vec<(&'static str, Vec<Vec<Step>>)> {
+    let thrice = |script: Vec<Step>| vec![script.clone(), script.clone(), script];
+    let cut = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{";
+    vec![
+        ("503", thrice(answer(503, "", "busy"))),
+        ("reset", thrice(vec![Step::Reset])),
+        ("closed", thrice(vec![Step::Close])),
+        (
+            "truncated body",
+            thrice([send(cut), vec![Step::Close]].concat()),
+        ),
+        // Two attempt time-outs are as many as a call makes.
+        ("silent server", vec![vec![Step::Stall], vec![Step::Stall]]),
+        (
+            "stall in the body",
+            vec![[send(cut), vec![Step::Stall]].concat(); 2],
+        ),
+        ("429", thrice(answer(429, "retry-after: 7\r\n", ""))),
+    ]
+}
+
+pub(crate) fn client(server: &Server, clock: &TestClock) -> Client {
+    client_with(server, clock, |builder| builder)
+}
+
+/// Its jitter is always the longest.
+pub(crate) fn client_with(
+    server: &Server,
+    clock: &TestClock,
+    set: impl FnOnce(TransportBuilder) -> TransportBuilder,
+) -> Client {
+    let transport = set(wire::builder(&server.url(), clock));
+    Client::from_transport(transport.build().unwrap())
+}
