@@ -1,11 +1,15 @@
 //! The client and how it is made.
 
+use std::borrow::Borrow;
 use std::time::Duration;
 
 use call_api_transport::{Token, TokenError, Transport, TransportBuilder};
+use futures_core::Stream;
+use futures_util::stream;
 use uuid::Uuid;
 
 use crate::error::Error;
+use crate::many::GetCalls;
 use crate::raw;
 use crate::request::GetCall;
 use crate::wait::WaitUntilEnded;
@@ -118,6 +122,60 @@ impl Client {
     /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound).
     pub fn wait_until_ended(&self, id: Uuid) -> WaitUntilEnded {
         WaitUntilEnded::new(self, id)
+    }
+
+    /// Fetches many calls: `GET /v1/call/{id}` for each id, eight at a time; see [`GetCalls`] for what else can be set,
+    /// and for what becomes of duplicates and of a 429.
+    ///
+    /// ```
+    /// # use call_api::{Client, Uuid};
+    /// # use call_api_sandbox::Sandbox;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = Sandbox::start().await?;
+    /// # let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+    /// let ids = [Sandbox::EXAMPLE_ID, Uuid::nil(), Sandbox::EXAMPLE_ID];
+    /// let mut calls = client.get_calls(ids);
+    /// let mut lines = Vec::new();
+    /// while let Some((id, result)) = calls.next().await {
+    ///     match result {
+    ///         Ok(call) => lines.push(format!("{id} {}", call.status)),
+    ///         Err(error) => lines.push(format!("{id} {:?}", error.kind())),
+    ///     }
+    /// }
+    /// assert_eq!(lines, [
+    ///     "3c90c3cc-0d44-4b50-8888-8dd25736052a dialing",
+    ///     "00000000-0000-0000-0000-000000000000 NotFound",
+    /// ]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn get_calls<'a, I>(&self, ids: I) -> GetCalls<'a>
+    where
+        I: IntoIterator<Item: Borrow<Uuid>, IntoIter: Send + 'a>,
+    {
+        self.get_calls_from(stream::iter(ids.into_iter().map(|id| *id.borrow())))
+    }
+
+    /// As [`get_calls`](Self::get_calls), for ids that come one by one from elsewhere.
+    ///
+    /// ```
+    /// # use call_api::Client;
+    /// # use call_api_sandbox::Sandbox;
+    /// use futures_util::stream;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = Sandbox::start().await?;
+    /// # let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+    /// let ids = stream::once(async { Sandbox::EXAMPLE_ID });
+    /// let mut calls = client.get_calls_from(ids);
+    /// assert!(matches!(calls.next().await, Some((Sandbox::EXAMPLE_ID, Ok(_)))));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn get_calls_from<'a>(&self, ids: impl Stream<Item = Uuid> + Send + 'a) -> GetCalls<'a> {
+        GetCalls::new(self, ids)
     }
 
     /// The generated client: every operation of the API's document, each with a builder for its parameters.

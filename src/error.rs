@@ -189,7 +189,7 @@ impl Error {
         }
     }
 
-    fn failure(&self) -> Option<&Failure> {
+    pub(crate) fn failure(&self) -> Option<&Failure> {
         self.0
             .source
             .as_deref()

@@ -13,8 +13,8 @@
 //! ```
 //!
 //! # What lies where
-//! - [`Client`] is what you use: short methods, and one [`Error`]. It fetches [a call](Client::get_call), and
-//!   [waits](Client::wait_until_ended) until one has ended.
+//! - [`Client`] is what you use: short methods, and one [`Error`]. It fetches [a call](Client::get_call) or
+//!   [many](Client::get_calls), and [waits](Client::wait_until_ended) until one has ended.
 //! - [`types`] is the data ([`Call`], [`CallStatus`] …), generated from the API's OpenAPI document, and re-exported here.
 //! - [`raw`] is the generated client, with a builder for every operation of the document: [`Client::raw`].
 //! - [`transport`] is what happens to a request on its way: deadline, retries, size cap, where the token may go.
@@ -28,6 +28,7 @@ mod change;
 mod client;
 mod detail;
 mod error;
+mod many;
 mod request;
 mod wait;
 
@@ -43,6 +44,7 @@ pub use chrono;
 pub use client::{BASE_URL_VARIABLE, Client, ClientBuilder, DEFAULT_BASE_URL, TOKEN_VARIABLE};
 pub use detail::{Detail, FieldError};
 pub use error::{Error, ErrorKind};
+pub use many::GetCalls;
 pub use request::{GetCall, Response, WithMeta};
 pub use uuid::Uuid;
 pub use wait::{Updates, WaitUntilEnded};

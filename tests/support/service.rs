@@ -6,6 +6,11 @@
 #[path = "../../crates/call-api-transport/tests/support/mod.rs"]
 mod wire;
 
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use axum::routing::get;
 use call_api::transport::TransportBuilder;
 use call_api::{Call, CallStatus, Client, Uuid};
 use call_api_sandbox::Sandbox;
@@ -66,4 +71,27 @@ pub(crate) fn client_with(
 ) -> Client {
     let transport = set(wire::builder(&server.url(), clock));
     Client::from_transport(transport.build().unwrap())
+}
+
+/// A service that answers by the id that it is asked for; its base URL.
+pub(crate) async fn respond<F, A>(answer: F) -> String
+where
+    F: Fn(Uuid) -> A + Send + Sync + 'static,
+    A: Future<Output = Response> + Send + 'static,
+{
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let get_call = get(|Path(id), State(answer): State<Arc<F>>| async move { answer(id).await });
+    let service = axum::Router::new()
+        .route("/v1/call/{id}", get_call)
+        .with_state(Arc::new(answer));
+    tokio::spawn(async move { axum::serve(listener, service).await });
+    url
+}
+
+/// The answer with the reference's call under that id.
+pub(crate) fn found(id: Uuid) -> Response {
+    let mut call = Sandbox::example_call();
+    call.id = id;
+    axum::response::IntoResponse::into_response(axum::Json(call))
 }
