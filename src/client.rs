@@ -267,4 +267,13 @@ impl ClientBuilder {
             .map_err(Error::from_config)?;
         Ok(Client::from_transport(transport))
     }
+
+    /// The client for code without `async`.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build), and where the system has no thread to give.
+    #[cfg(feature = "blocking")]
+    pub fn build_blocking(self) -> Result<crate::blocking::Client, Error> {
+        crate::blocking::Client::new(self.build()?)
+    }
 }

@@ -21,8 +21,10 @@
 //!
 //! # Features
 //! `rustls` (default) or `native-tls` for https; `gzip` for compressed responses; `tracing` for a span a call and an
-//! event an attempt; `rate-limit` for a limit on the client's side.
+//! event an attempt; `rate-limit` for a limit on the client's side; `blocking` for a client without `async`.
 
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod cadence;
 mod change;
 mod client;

@@ -1,0 +1,362 @@
+//! The client without `async`: the same requests, whose results are waited for where they are asked for.
+//!
+//! ```
+//! use call_api::{CallStatus, ErrorKind, Uuid};
+//! # let runtime = tokio::runtime::Runtime::new()?;
+//! # let sandbox = runtime.block_on(call_api_sandbox::Sandbox::start())?;
+//! # let (url, token) = (sandbox.base_url(), sandbox.token());
+//! # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+//!
+//! let client = call_api::Client::builder().base_url(url).token(token).build_blocking()?;
+//! let call = client.get_call(id).wait()?;
+//! assert_eq!(call.status, CallStatus::Dialing);
+//!
+//! for (id, result) in client.get_calls([id, Uuid::nil()]) {
+//!     match result {
+//!         Ok(call) => println!("{id}: {}", call.status),
+//!         Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound),
+//!     }
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where it may be used
+//! In a plain `main`, from threads, and inside a Tokio runtime, where it holds up the thread that it is called on: what
+//! else that thread should do meanwhile waits too. Nothing of it panics there.
+//!
+//! # How it works
+//! A request runs on the thread that waits for it. Behind a client and its clones is one more thread, which tends to
+//! connections and timers; it ends with the last of them.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::future::IntoFuture;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use call_api_transport::CallOptions;
+use futures_core::Stream;
+use uuid::Uuid;
+
+use crate::{Cadence, Call, Change, Error, GetCall, GetCalls, Updates, WaitUntilEnded, WithMeta};
+
+/// A client of the call API for code without `async`. Cheap to clone; clones share a thread and all that clones of
+/// [`Client`](crate::Client) share.
+///
+/// Each of its requests is one of [`Client`](crate::Client)'s, with the same methods, and is sent by
+/// [`wait`](Blocking::wait) or by being iterated over.
+#[derive(Clone, Debug)]
+pub struct Client {
+    inner: crate::Client,
+    runtime: Arc<Runtime>,
+}
+
+impl Client {
+    /// A client from the environment, as [`Client::from_env`](crate::Client::from_env).
+    ///
+    /// ```no_run
+    /// let client = call_api::blocking::Client::from_env()?;
+    /// # Ok::<(), call_api::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Client::from_env`](crate::Client::from_env), and where the system has no thread to give.
+    pub fn from_env() -> Result<Self, Error> {
+        Self::new(crate::Client::from_env()?)
+    }
+
+    /// A client that does without `async` what the given one does.
+    ///
+    /// ```
+    /// let client = call_api::Client::builder().token("the token that the service issued").build()?;
+    /// let client = call_api::blocking::Client::new(client)?;
+    /// # Ok::<(), call_api::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) where the system has no thread to give.
+    pub fn new(client: crate::Client) -> Result<Self, Error> {
+        Ok(Self {
+            inner: client,
+            runtime: Arc::new(Runtime::start()?),
+        })
+    }
+
+    /// Fetches a call, as [`Client::get_call`](crate::Client::get_call).
+    ///
+    /// ```no_run
+    /// # fn example(client: call_api::blocking::Client, id: call_api::Uuid) -> Result<(), call_api::Error> {
+    /// use std::time::Duration;
+    ///
+    /// let call = client.get_call(id).wait()?;
+    /// let response = client.get_call(id).deadline(Duration::from_secs(2)).with_meta().wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn get_call(&self, id: Uuid) -> Blocking<GetCall<'_>> {
+        self.blocking(self.inner.get_call(id))
+    }
+
+    /// Waits until a call has ended, as [`Client::wait_until_ended`](crate::Client::wait_until_ended).
+    ///
+    /// ```no_run
+    /// # fn example(client: call_api::blocking::Client, id: call_api::Uuid) -> Result<(), call_api::Error> {
+    /// let call = client.wait_until_ended(id).wait()?;
+    /// for change in client.wait_until_ended(id).updates() {
+    ///     println!("{}", change?.call.status);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn wait_until_ended(&self, id: Uuid) -> Blocking<WaitUntilEnded> {
+        self.blocking(self.inner.wait_until_ended(id))
+    }
+
+    /// Fetches many calls, as [`Client::get_calls`](crate::Client::get_calls): an iterator of each id with its result.
+    /// Requests move on while it is asked for the next.
+    ///
+    /// ```no_run
+    /// # fn example(client: call_api::blocking::Client, ids: Vec<call_api::Uuid>) {
+    /// for (id, result) in client.get_calls(ids).concurrency(16) {
+    ///     match result {
+    ///         Ok(call) => println!("{id}: {}", call.status),
+    ///         Err(error) => eprintln!("{id}: {error}"),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn get_calls<'a, I>(&self, ids: I) -> Blocking<GetCalls<'a>>
+    where
+        I: IntoIterator<Item: Borrow<Uuid>, IntoIter: Send + 'a>,
+    {
+        self.blocking(self.inner.get_calls(ids))
+    }
+
+    /// The client behind it, for what has no short method here: [`block_on`](Self::block_on) waits for its requests.
+    pub fn as_async(&self) -> &crate::Client {
+        &self.inner
+    }
+
+    /// Waits for a request of the client behind this one, or for anything else that can be awaited.
+    ///
+    /// ```no_run
+    /// # fn example(client: call_api::blocking::Client, id: call_api::Uuid) -> Result<(), Box<dyn std::error::Error>> {
+    /// let response = client.block_on(client.as_async().raw().get_call().id(id).send())?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn block_on<F: IntoFuture>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
+    }
+
+    fn blocking<R>(&self, request: R) -> Blocking<R> {
+        Blocking {
+            request,
+            runtime: Arc::clone(&self.runtime),
+        }
+    }
+}
+
+/// A request that is [waited](Self::wait) for, or a stream of results that is iterated over. Its methods are those of
+/// what it holds.
+///
+/// An iteration may be ended at any point, and is ended by being dropped.
+#[must_use = "a request does nothing until it is waited for or iterated over"]
+pub struct Blocking<R> {
+    // Before the runtime, which what it holds may need when it is dropped.
+    request: R,
+    runtime: Arc<Runtime>,
+}
+
+impl<R: IntoFuture> Blocking<R> {
+    /// Sends the request, and waits for what comes of it.
+    pub fn wait(self) -> R::Output {
+        self.runtime.block_on(self.request)
+    }
+}
+
+impl<S: Stream + Unpin> Iterator for Blocking<S> {
+    type Item = S::Item;
+
+    fn next(&mut self) -> Option<S::Item> {
+        let Self { request, runtime } = self;
+        runtime.block_on(std::future::poll_fn(|context| {
+            Pin::new(&mut *request).poll_next(context)
+        }))
+    }
+}
+
+impl<R> Blocking<R> {
+    fn map<T>(self, map: impl FnOnce(R) -> T) -> Blocking<T> {
+        Blocking {
+            request: map(self.request),
+            runtime: self.runtime,
+        }
+    }
+}
+
+impl<'a> Blocking<GetCall<'a>> {
+    /// See [`GetCall::deadline`].
+    pub fn deadline(self, deadline: Duration) -> Self {
+        self.map(|request| request.deadline(deadline))
+    }
+
+    /// See [`GetCall::max_attempts`].
+    pub fn max_attempts(self, attempts: u32) -> Self {
+        self.map(|request| request.max_attempts(attempts))
+    }
+
+    /// See [`GetCall::options`].
+    pub fn options(self, options: CallOptions) -> Self {
+        self.map(|request| request.options(options))
+    }
+
+    /// See [`GetCall::with_meta`].
+    pub fn with_meta(self) -> Blocking<WithMeta<'a>> {
+        self.map(GetCall::with_meta)
+    }
+}
+
+impl Blocking<WaitUntilEnded> {
+    /// See [`WaitUntilEnded::deadline`].
+    pub fn deadline(self, deadline: Duration) -> Self {
+        self.map(|request| request.deadline(deadline))
+    }
+
+    /// See [`WaitUntilEnded::cadence`].
+    pub fn cadence(self, cadence: Cadence) -> Self {
+        self.map(|request| request.cadence(cadence))
+    }
+
+    /// See [`WaitUntilEnded::grace`].
+    pub fn grace(self, grace: Duration) -> Self {
+        self.map(|request| request.grace(grace))
+    }
+
+    /// See [`WaitUntilEnded::options`].
+    pub fn options(self, options: CallOptions) -> Self {
+        self.map(|request| request.options(options))
+    }
+
+    /// See [`WaitUntilEnded::last_seen`].
+    pub fn last_seen(self, call: Call) -> Self {
+        self.map(|request| request.last_seen(call))
+    }
+
+    /// See [`WaitUntilEnded::on_change`]. It runs on the thread that waits.
+    pub fn on_change(self, told: impl FnMut(&Change) + Send + 'static) -> Self {
+        self.map(|request| request.on_change(told))
+    }
+
+    /// See [`WaitUntilEnded::on_failure`]. It runs on the thread that waits.
+    pub fn on_failure(self, told: impl FnMut(&Error) + Send + 'static) -> Self {
+        self.map(|request| request.on_failure(told))
+    }
+
+    /// See [`WaitUntilEnded::updates`]: here they are an iterator.
+    pub fn updates(self) -> Blocking<Updates> {
+        self.map(WaitUntilEnded::updates)
+    }
+}
+
+impl Blocking<GetCalls<'_>> {
+    /// See [`GetCalls::concurrency`].
+    pub fn concurrency(self, calls: usize) -> Self {
+        self.map(|request| request.concurrency(calls))
+    }
+
+    /// See [`GetCalls::as_they_come`].
+    pub fn as_they_come(self) -> Self {
+        self.map(GetCalls::as_they_come)
+    }
+
+    /// See [`GetCalls::remember`].
+    pub fn remember(self, ids: usize) -> Self {
+        self.map(|request| request.remember(ids))
+    }
+
+    /// See [`GetCalls::options`].
+    pub fn options(self, options: CallOptions) -> Self {
+        self.map(|request| request.options(options))
+    }
+}
+
+impl<R: fmt::Debug> fmt::Debug for Blocking<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Blocking").field(&self.request).finish()
+    }
+}
+
+/// What connections and timers live on. `None` once it has ended.
+#[derive(Debug)]
+struct Runtime(Option<tokio::runtime::Runtime>);
+
+impl Runtime {
+    fn start() -> Result<Self, Error> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("call-api")
+            .enable_all()
+            .build()
+            .map_err(Error::from_config)?;
+        Ok(Self(Some(runtime)))
+    }
+
+    /// Polls the future on this thread, and not on the runtime's, so that it may borrow and need not be `Send`; and not by
+    /// the runtime's own `block_on`, which panics inside of another runtime.
+    fn block_on<F: IntoFuture>(&self, future: F) -> F::Output {
+        let _context = self.0.as_ref().map(tokio::runtime::Runtime::enter);
+        // Inside of another runtime's task the budget of that task would be spent, and never be given anew.
+        let mut future = pin!(tokio::task::unconstrained(future.into_future()));
+        let signal = Arc::new(Signal::default());
+        let waker = Waker::from(Arc::clone(&signal));
+        let mut context = Context::from_waker(&waker);
+        loop {
+            match future.as_mut().poll(&mut context) {
+                Poll::Ready(output) => return output,
+                Poll::Pending => signal.wait(),
+            }
+        }
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            // Waits for nothing, and so may be called inside of another runtime.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Wakes the thread that waits. `thread::park` would do as well, but that what a callback does on this thread may take
+/// its token.
+#[derive(Default)]
+struct Signal {
+    is_set: Mutex<bool>,
+    set: Condvar,
+}
+
+impl Signal {
+    fn wait(&self) {
+        let is_set = self.is_set.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut is_set = self
+            .set
+            .wait_while(is_set, |is_set| !*is_set)
+            .unwrap_or_else(PoisonError::into_inner);
+        *is_set = false;
+    }
+}
+
+impl Wake for Signal {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        *self.is_set.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.set.notify_one();
+    }
+}
