@@ -12,6 +12,7 @@ use url::{Position, Url};
 use crate::body::Buffer;
 use crate::failure::{FailureKind, Limit, Phase};
 use crate::operation::ResponseBody;
+use crate::redact::Secrets;
 use crate::retry::Outcome;
 
 /// The most that is kept of an error response's body.
@@ -149,6 +150,41 @@ pub(crate) struct End {
     pub(crate) status: Option<StatusCode>,
     pub(crate) request_id: Option<String>,
     pub(crate) body_bytes: u64,
+}
+
+impl End {
+    /// Takes the token out of all that the service says about an error, and out of the request id: it goes to logs.
+    /// Headers keep their values, which are no longer printed.
+    pub(crate) fn hide(&mut self, secrets: &Secrets<'_>) {
+        let hide = |text: &mut String| {
+            let hidden = secrets.hide(text.as_bytes(), false);
+            if let Some(hidden) = hidden.and_then(|hidden| String::from_utf8(hidden).ok()) {
+                *text = hidden;
+            }
+        };
+        if let Some(id) = &mut self.request_id {
+            hide(id);
+        }
+        match &mut self.result {
+            Ok(Answer { head, body }) if is_error(head.status) => {
+                for value in head.headers.values_mut() {
+                    if secrets.hide(value.as_bytes(), false).is_some() {
+                        value.set_sensitive(true);
+                    }
+                }
+                if let AnswerBody::Whole { bytes, cut } = body
+                    && let Some(hidden) = secrets.hide(bytes, *cut)
+                {
+                    *bytes = hidden.into();
+                }
+            }
+            Err(Trouble {
+                kind: FailureKind::Redirected { to: Some(to), .. },
+                ..
+            }) => hide(to),
+            _ => {}
+        }
+    }
 }
 
 /// What an attempt comes to.

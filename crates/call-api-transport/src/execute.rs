@@ -15,6 +15,7 @@ use crate::exchange::Exchange;
 use crate::failure::{Failure, FailureKind, Limit, Phase};
 use crate::ledger::{Attempt, Ledger, Wait, Why};
 use crate::operation::{Auth, Operation};
+use crate::redact::Secrets;
 use crate::retry::{Advice, IDEMPOTENCY_KEY, Outcome, Situation, Stop, is_repeatable};
 use crate::token::{Granted, Unavailable};
 
@@ -329,7 +330,12 @@ impl<'a> Call<'a> {
                 Err(Broken::Late(limit))
             })
         };
-        let end = settle(progress, ended, limits);
+        let mut end = settle(progress, ended, limits);
+        if let Some(Granted { token, .. }) = granted
+            && (end.outcome != Outcome::Success || end.request_id.is_some())
+        {
+            end.hide(&Secrets::of(token, self.operation.auth));
+        }
         let head = end.result.as_ref().ok().map(|answer| &answer.head.headers);
         let advice = match head {
             Some(headers) if end.outcome != Outcome::Success => {

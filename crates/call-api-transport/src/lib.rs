@@ -56,6 +56,7 @@ mod observe;
 mod operation;
 #[cfg(feature = "rate-limit")]
 mod rate;
+mod redact;
 mod retry;
 mod sync;
 mod token;

@@ -93,9 +93,12 @@ impl Token {
     }
 
     pub(crate) fn basic(&self) -> Option<HeaderValue> {
-        let mut value = String::from("Basic ");
-        base64::engine::general_purpose::STANDARD.encode_string(self.secret.as_bytes(), &mut value);
-        sensitive(value)
+        sensitive(["Basic ", &self.encoded()].concat())
+    }
+
+    /// As HTTP Basic sends it.
+    pub(crate) fn encoded(&self) -> Zeroizing<String> {
+        Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(self.secret.as_bytes()))
     }
 
     pub(crate) fn plain(&self) -> Option<HeaderValue> {
@@ -104,6 +107,11 @@ impl Token {
 
     pub(crate) fn append_to_query(&self, url: &mut url::Url, name: &str) {
         url.query_pairs_mut().append_pair(name, &self.secret);
+    }
+
+    /// For comparing; nothing may show it.
+    pub(crate) fn secret(&self) -> &str {
+        &self.secret
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {

@@ -631,6 +631,9 @@ fn statuses() -> Vec<Row> {
             }),
             ..row("the provider never answers", vec![ok()], "TimedOut { phase: Token, limit: Deadline, after: 45s }", "").connections(0).took(45_000)
         },
+        row("401 that repeats the token in its detail, a header and the request id", vec![answer(401, &format!("x-request-id: {SECRET}\r\nx-sent: Bearer {SECRET}\r\n"), format!("{{\"detail\":\"{SECRET} is unknown\"}}"))], "401 (request id ***)", "unauthorized").bytes(37),
+        row("400 whose body breaks off inside the token", vec![then(send(format!("HTTP/1.1 400 X\r\ncontent-length: 100\r\n\r\nno {}", &SECRET[..SECRET.len() - 1])), [Step::Close])], "400, cut", "rejected").bytes(15),
+        row("redirect to a host of the token's name", vec![to(&format!("https://{SECRET}.example"))], "Redirected { status: 307, to: Some(\"***.example\") }", "redirected"),
         row("404 with a detail", vec![answer(404, "", r#"{"detail":"Call not found"}"#)], "404", "rejected").bytes(27),
         row("404 without a body", vec![answer(404, "", "")], "404", "rejected"),
         row("422 with a list of details", vec![answer(422, "", r#"{"detail":[{"loc":["path","id"],"msg":"no uuid","type":"uuid_parsing"}]}"#)], "422", "rejected").bytes(72),
@@ -815,7 +818,12 @@ async fn observe(row: &Row) -> Observed {
                 let _ = write!(text, " (request id {id})");
             }
             assert_eq!(response.status(), exchange.status.unwrap());
-            assert_eq!(response.bytes().await.unwrap(), exchange.body);
+            let body = response.bytes().await.unwrap();
+            assert_eq!(body, exchange.body);
+            // What a service says about an error goes into errors.
+            if exchange.status.unwrap().as_u16() >= 400 {
+                words.push_str(&String::from_utf8_lossy(&body));
+            }
             text
         }
         Err(failure) => {
@@ -994,7 +1002,8 @@ async fn every_fault_ends_as_the_table_says_and_no_token_is_seen() {
 
     let logs = String::from_utf8_lossy(&logs.0.lock().unwrap()).into_owned();
     for (place, text) in [("a log", &logs), ("a text", &words)] {
-        if let Some(at) = text.find(SECRET) {
+        // But for its last character, which one of the rows leaves out.
+        if let Some(at) = text.find(&SECRET[..SECRET.len() - 1]) {
             let from = text[..at]
                 .char_indices()
                 .rev()

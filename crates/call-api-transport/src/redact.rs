@@ -1,0 +1,184 @@
+//! Taking the token out of what a service says: some repeat it in their errors, and those go to logs.
+
+use zeroize::Zeroizing;
+
+use crate::operation::Auth;
+use crate::token::Token;
+
+/// What stands in its place.
+const STARS: &str = "***";
+
+/// A shorter text is no secret, and would be found in every other word.
+const SHORTEST: usize = 4;
+
+/// The texts by which a service could give away a token.
+pub(crate) struct Secrets<'a> {
+    token: &'a str,
+    password: &'a str,
+    encoded: Zeroizing<String>,
+}
+
+impl<'a> Secrets<'a> {
+    pub(crate) fn of(token: &'a Token, auth: Auth) -> Self {
+        let (mut password, mut encoded) = ("", Zeroizing::default());
+        if auth == Auth::Basic {
+            password = token
+                .secret()
+                .split_once(':')
+                .map_or("", |(_, after)| after);
+            encoded = token.encoded();
+        }
+        Self {
+            token: token.secret(),
+            password,
+            encoded,
+        }
+    }
+
+    /// The text with stars in place of each secret; `None` where there is none in it. At the end of a text that was
+    /// cut, the beginning of a secret is one too.
+    pub(crate) fn hide(&self, text: &[u8], cut: bool) -> Option<Vec<u8>> {
+        let mut secrets = [self.token, self.password, &self.encoded];
+        for secret in &mut secrets {
+            if secret.len() < SHORTEST {
+                *secret = "";
+            }
+        }
+        let mut hidden = Vec::new();
+        let mut copied = 0;
+        let mut at = 0;
+        while at < text.len() {
+            let lengths = secrets.map(|secret| spelled(&text[at..], secret, cut));
+            match lengths.into_iter().flatten().max().unwrap_or(0) {
+                0 => at += 1,
+                length => {
+                    hidden.extend_from_slice(&text[copied..at]);
+                    hidden.extend_from_slice(STARS.as_bytes());
+                    at += length;
+                    copied = at;
+                }
+            }
+        }
+        if copied == 0 {
+            return None;
+        }
+        hidden.extend_from_slice(&text[copied..]);
+        Some(hidden)
+    }
+}
+
+/// How many bytes the secret takes at the beginning of the text, in upper or lower case (a host comes in lower case),
+/// each character as it is or as JSON or a URL write it.
+fn spelled(text: &[u8], secret: &str, cut: bool) -> Option<usize> {
+    let mut at = 0;
+    for byte in secret.bytes() {
+        let rest = &text[at..];
+        if rest.is_empty() && cut && at > 0 {
+            return Some(at);
+        }
+        at += character(rest, byte)?;
+    }
+    Some(at)
+}
+
+fn character(text: &[u8], byte: u8) -> Option<usize> {
+    let is_hex = |digits: Option<&[u8]>| {
+        let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+        digits.is_some_and(|digits| {
+            u8::from_str_radix(digits, 16).is_ok_and(|code| code.eq_ignore_ascii_case(&byte))
+        })
+    };
+    match text {
+        [b'\\', b'u', b'0', b'0', ..] if is_hex(text.get(4..6)) => Some(6),
+        [b'%', ..] if is_hex(text.get(1..3)) => Some(3),
+        [b'\\', escaped, ..] if *escaped == byte => Some(2),
+        [first, ..] if first.eq_ignore_ascii_case(&byte) => Some(1),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn hide(secret: &str, auth: Auth, text: &str, cut: bool) -> Option<String> {
+        let token = Token::new(secret).unwrap();
+        let hidden = Secrets::of(&token, auth).hide(text.as_bytes(), cut)?;
+        Some(String::from_utf8(hidden).unwrap())
+    }
+
+    #[test]
+    fn a_secret_is_found_however_it_is_written() {
+        for (text, wanted) in [
+            ("no s3cret/+\" here", "no *** here"),
+            (r#"{"detail": "s3cret\/+\" is"}"#, r#"{"detail": "*** is"}"#),
+            (r"a s3cret\u002F\u002b\u0022 b", "a *** b"),
+            ("?key=s3cret%2F%2b%22&a=b", "?key=***&a=b"),
+            ("S3CRET/+\"", "***"),
+            ("s3cret/+\"s3cret/+\"!", "******!"),
+            ("s3s3cret/+\"", "s3***"),
+        ] {
+            let hidden = hide("s3cret/+\"", Auth::Bearer, text, false);
+            assert_eq!(hidden.as_deref(), Some(wanted), "{text}");
+        }
+        for text in [
+            "",
+            "s3cret",
+            "s3cret/",
+            "s3cret%2",
+            r"s3cret\u00",
+            "s3cret/+ \"",
+        ] {
+            assert_eq!(
+                hide("s3cret/+\"", Auth::Bearer, text, false),
+                None,
+                "{text}"
+            );
+        }
+        assert_eq!(
+            hide(r"a\\b", Auth::Bearer, r"x a\\\\b", false).unwrap(),
+            "x ***"
+        );
+    }
+
+    #[test]
+    fn the_beginning_of_a_secret_is_one_where_the_text_was_cut() {
+        let hidden = |text, cut| hide("s3cret", Auth::Bearer, text, cut);
+        assert_eq!(hidden("it is s3cr", true).unwrap(), "it is ***");
+        assert_eq!(hidden("it is s3cr", false), None);
+        assert_eq!(hidden("it is s3cr.", true), None);
+        assert_eq!(hidden("", true), None);
+    }
+
+    #[test]
+    fn basic_has_three_secrets_and_too_short_a_text_is_none() {
+        let hidden = |text| hide("user:hunter2", Auth::Basic, text, false);
+        for text in ["user:hunter2", "hunter2", "dXNlcjpodW50ZXIy"] {
+            assert!(hidden(text).unwrap().ends_with("***"), "{text}");
+        }
+        assert_eq!(hidden("user"), None);
+        assert_eq!(hide("user:abc", Auth::Basic, "abc", false), None);
+        assert_eq!(hide("abc", Auth::Bearer, "abc", false), None);
+        assert_eq!(hide("abcd", Auth::Bearer, "abcd", false).unwrap(), "***");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_of_it_is_left_and_all_else_is(
+            secret in "[a-f0-9]{4,12}", before in "[g-z {}\":]{0,20}", after in "[g-z {}\":]{0,20}",
+        ) {
+            let text = format!("{before}{secret}{after}");
+            let hidden = hide(&secret, Auth::Bearer, &text, false);
+            prop_assert_eq!(hidden, Some(format!("{before}***{after}")));
+        }
+
+        #[test]
+        fn any_bytes_will_do(text in prop::collection::vec(any::<u8>(), 0..60), cut in any::<bool>()) {
+            let token = Token::new(r"%\u0/").unwrap();
+            let _ = Secrets::of(&token, Auth::Basic).hide(&text, cut);
+        }
+    }
+}
