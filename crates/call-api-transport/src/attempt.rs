@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Extensions, HeaderMap, StatusCode, Version, header};
+use http::{Extensions, HeaderMap, HeaderName, StatusCode, Version, header};
 use url::{Position, Url};
 
 use crate::body::Buffer;
@@ -71,17 +71,16 @@ pub(crate) enum Broken {
     Late(Limit),
 }
 
-/// Sends the request and reads the response, into `progress` as far as it comes. The body comes back where it is for
-/// the caller to read. `asked` is the request's URL without the token.
-pub(crate) async fn send(
-    http: &reqwest::Client,
-    request: reqwest::Request,
+/// Reads the response, into `progress` as far as it comes. The body comes back where it is for the caller to read.
+/// `responding` is the request under way, and `asked` its URL without the token.
+pub(crate) async fn receive(
+    responding: impl Future<Output = reqwest::Result<reqwest::Response>>,
     asked: &Url,
     reader: ResponseBody,
     body_limit: u64,
     progress: &mut Progress,
 ) -> Result<Option<reqwest::Body>, Broken> {
-    let mut response = http.execute(request).await.map_err(Broken::Http)?;
+    let mut response = responding.await.map_err(Broken::Http)?;
     let status = response.status();
     let redirected = redirect(&response, asked);
     progress.head = Some(Head {
@@ -132,10 +131,14 @@ fn redirect(response: &reqwest::Response, asked: &Url) -> Option<Broken> {
     Some(Broken::Redirected { to })
 }
 
+// Looked for in every response: not to be parsed each time.
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+
 fn request_id(headers: &HeaderMap) -> Option<String> {
     let id = headers
-        .get("x-request-id")
-        .or_else(|| headers.get("request-id"))?;
+        .get(X_REQUEST_ID)
+        .or_else(|| headers.get(REQUEST_ID))?;
     Some(id.to_str().ok()?.to_owned())
 }
 
@@ -225,7 +228,7 @@ pub(crate) fn settle(
             };
             (Outcome::Success, Ok(Answer { head, body }))
         }
-        // It can't be: `send` is done only when there is a head.
+        // It can't be: `receive` is done only when there is a head.
         (None, Ok(_)) => (Outcome::Unsendable, Err(FailureKind::InvalidRequest.into())),
         (head, Err(broken)) => {
             let status = head.map_or(StatusCode::OK, |head| head.status);

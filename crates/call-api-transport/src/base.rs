@@ -102,12 +102,12 @@ impl Base {
         let Some(path) = below.filter(|_| url[..Position::BeforePath] == *origin) else {
             return Err("it is not below the client's base URL");
         };
-        let mut given = path.as_bytes().split(|byte| *byte == b'/');
-        let mut wanted = template.as_bytes().split(|byte| *byte == b'/');
+        let mut given = path.split('/');
+        let mut wanted = template.split('/');
         loop {
             match (given.next(), wanted.next()) {
                 (None, None) => return Ok(()),
-                (Some(segment), Some(form)) if form.contains(&b'{') => {
+                (Some(segment), Some(form)) if form.contains('{') => {
                     if segment.is_empty() {
                         return Err("a path parameter is empty");
                     }
@@ -149,9 +149,9 @@ fn is_dot_segment(segment: &str) -> bool {
 }
 
 /// `x%2F..`: one segment to a URL parser, but not to a server that decodes it first.
-fn hides_dot_segment(segment: &[u8]) -> bool {
-    segment.contains(&b'%')
-        && percent_decode(segment)
+fn hides_dot_segment(segment: &str) -> bool {
+    segment.contains('%')
+        && percent_decode(segment.as_bytes())
             .collect::<Vec<u8>>()
             .split(|byte| matches!(byte, b'/' | b'\\'))
             .any(|part| part == b"." || part == b"..")

@@ -8,7 +8,7 @@ use http::{HeaderName, header};
 use reqwest::ResponseBuilderExt as _;
 
 use crate::Transport;
-use crate::attempt::{Answer, AnswerBody, Broken, End, Limits, Progress, Trouble, send, settle};
+use crate::attempt::{Answer, AnswerBody, Broken, End, Limits, Progress, Trouble, receive, settle};
 use crate::body::Unstalled;
 use crate::budget::Permit;
 use crate::exchange::Exchange;
@@ -54,6 +54,7 @@ impl<'a> Call<'a> {
 
     /// By reference: what is moved into a future is in it twice, and a future is copied where it is spawned.
     pub(crate) async fn execute(&mut self) -> Result<reqwest::Response, Failure> {
+        self.started = self.transport.shared.time.now();
         #[cfg(not(feature = "tracing"))]
         let result = self.run().await;
         #[cfg(feature = "tracing")]
@@ -272,7 +273,10 @@ impl<'a> Call<'a> {
     /// The request as it is sent: with the token.
     fn copy(&mut self, granted: Option<&Granted>) -> Option<reqwest::Request> {
         let mut copy = self.copy_as_given();
-        for (name, value) in &self.transport.settings.headers {
+        // With room for the token's and for those that HTTP itself adds, so that the map grows once.
+        let settings = &self.transport.settings;
+        copy.headers_mut().reserve(settings.headers.len() + 3);
+        for (name, value) in &settings.headers {
             copy.headers_mut().insert(name, value.clone());
         }
         let Some(Granted { token, .. }) = granted else {
@@ -311,16 +315,17 @@ impl<'a> Call<'a> {
         let mut progress = Progress::default();
         let (asked, reader) = (self.request.url(), self.operation.body);
         let ended = {
-            // Pinned here, so that what holds the whole request is not moved into the limit's own future.
-            let sending = std::pin::pin!(send(
-                &shared.http,
-                copy,
+            // What the HTTP client makes of the request is small, where the request itself would make this future larger;
+            // and it is pinned here, so that it is not moved into the limit's own.
+            let responding = shared.http.execute(copy);
+            let receiving = std::pin::pin!(receive(
+                responding,
                 asked,
                 reader,
                 limits.body,
                 &mut progress,
             ));
-            let limited = shared.time.limit(limits.attempt.min(left), sending).await;
+            let limited = shared.time.limit(limits.attempt.min(left), receiving).await;
             limited.unwrap_or_else(|_| {
                 let limit = if left <= limits.attempt {
                     Limit::Deadline
@@ -396,23 +401,25 @@ impl<'a> Call<'a> {
 
     /// Takes the attempts and headers with it: to be called once.
     fn ledger(&mut self) -> Ledger {
-        let mut headers = std::mem::take(self.request.headers_mut());
-        headers.extend(self.transport.settings.headers.clone());
+        let elapsed = match (self.stop, self.attempts.last()) {
+            // It ended with its last attempt, so that no clock need be asked.
+            (Stop::Success, Some(last)) => last.started + last.elapsed,
+            _ => {
+                let now = self.transport.shared.time.now();
+                now.saturating_duration_since(self.started)
+            }
+        };
         Ledger {
             operation: self.operation.id,
             auth: self.operation.auth,
             method: self.request.method().clone(),
             url: self.request.url().clone(),
             has_body: self.body_is_gone || self.request.body().is_some(),
-            headers,
+            headers: std::mem::take(self.request.headers_mut()),
+            settings: Arc::clone(&self.transport.settings),
             attempts: std::mem::take(&mut self.attempts),
             stop: self.stop,
-            elapsed: self
-                .transport
-                .shared
-                .time
-                .now()
-                .saturating_duration_since(self.started),
+            elapsed,
         }
     }
 

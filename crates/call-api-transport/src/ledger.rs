@@ -1,11 +1,13 @@
 //! What was tried, when, and how it went.
 
 use std::fmt::{self, Write as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode, header};
 use url::{Position, Url};
 
+use crate::builder::Settings;
 use crate::operation::Auth;
 use crate::retry::{Outcome, Stop};
 
@@ -16,7 +18,9 @@ pub struct Ledger {
     pub(crate) auth: Auth,
     pub(crate) method: Method,
     pub(crate) url: Url,
+    /// Those of the request; the settings have more. They are put together where someone asks.
     pub(crate) headers: HeaderMap,
+    pub(crate) settings: Arc<Settings>,
     pub(crate) has_body: bool,
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) stop: Stop,
@@ -90,7 +94,9 @@ impl Ledger {
         if self.method != Method::GET {
             let _ = write!(command, " -X {}", self.method);
         }
-        for (name, value) in &self.headers {
+        let mut headers = self.headers.clone();
+        headers.extend(self.settings.headers.clone());
+        for (name, value) in &headers {
             let named_secret = [
                 header::AUTHORIZATION,
                 header::PROXY_AUTHORIZATION,

@@ -159,12 +159,14 @@ impl Transport {
     ///
     /// # Errors
     /// [`Failure`] where there is no response. A response with an error status is `Ok`; see the crate's documentation.
-    pub async fn execute(
-        &self,
-        operation: &Operation,
+    // Not an `async fn`, which would hold the request twice: as it was given, and in the call.
+    pub fn execute<'a>(
+        &'a self,
+        operation: &'a Operation,
         request: reqwest::Request,
-    ) -> Result<reqwest::Response, Failure> {
-        execute::Call::new(self, operation, request).execute().await
+    ) -> impl Future<Output = Result<reqwest::Response, Failure>> + Send + 'a {
+        let mut call = execute::Call::new(self, operation, request);
+        async move { call.execute().await }
     }
 
     /// A clone whose calls have other settings.
