@@ -31,6 +31,9 @@ pub(crate) struct Call<'a> {
     attempts: Vec<Attempt>,
     stop: Stop,
     timeouts: u32,
+    /// Waited for turns under the rate limit: in all, and since the last attempt.
+    queued: Duration,
+    queued_now: Duration,
 }
 
 impl<'a> Call<'a> {
@@ -49,6 +52,8 @@ impl<'a> Call<'a> {
             attempts: Vec::with_capacity(1),
             stop: Stop::NotSent,
             timeouts: 0,
+            queued: Duration::ZERO,
+            queued_now: Duration::ZERO,
         }
     }
 
@@ -220,8 +225,9 @@ impl<'a> Call<'a> {
     }
 
     #[cfg(feature = "rate-limit")]
-    async fn wait_for_turn(&self) -> Result<(), Trouble> {
-        let shared = &*self.transport.shared;
+    async fn wait_for_turn(&mut self) -> Result<(), Trouble> {
+        let transport = self.transport;
+        let shared = &*transport.shared;
         let Some(rate) = &shared.rate else {
             return Ok(());
         };
@@ -229,6 +235,8 @@ impl<'a> Call<'a> {
             if wait >= self.left() {
                 return Err(self.past_deadline(Phase::RateLimit));
             }
+            self.queued += wait;
+            self.queued_now += wait;
             shared.time.sleep(wait).await;
         }
         Ok(())
@@ -349,6 +357,7 @@ impl<'a> Call<'a> {
             _ => Advice::default(),
         };
         let attempt = Attempt {
+            queued: std::mem::take(&mut self.queued_now),
             started: begun.saturating_duration_since(self.started),
             elapsed: shared.time.now().saturating_duration_since(begun),
             outcome: end.outcome,
@@ -419,6 +428,7 @@ impl<'a> Call<'a> {
             settings: Arc::clone(&self.transport.settings),
             attempts: std::mem::take(&mut self.attempts),
             stop: self.stop,
+            queued: self.queued,
             elapsed,
         }
     }

@@ -24,6 +24,7 @@ pub struct Ledger {
     pub(crate) has_body: bool,
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) stop: Stop,
+    pub(crate) queued: Duration,
     pub(crate) elapsed: Duration,
 }
 
@@ -57,6 +58,12 @@ impl Ledger {
     /// Why the last attempt was the last.
     pub fn stop(&self) -> &Stop {
         &self.stop
+    }
+
+    /// How long the call waited for its turns under the client's own rate limit: before its attempts, and for one that
+    /// never came.
+    pub fn queued(&self) -> Duration {
+        self.queued
     }
 
     /// How long the call took: token, attempts, waits and body.
@@ -147,6 +154,7 @@ impl fmt::Debug for Ledger {
             .field("url", &self.url())
             .field("attempts", &self.attempts)
             .field("stop", &self.stop)
+            .field("queued", &self.queued)
             .field("elapsed", &self.elapsed)
             .finish_non_exhaustive()
     }
@@ -156,6 +164,8 @@ impl fmt::Debug for Ledger {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Attempt {
+    /// How long it had waited, before it began, for its turn under the client's own rate limit; zero without one.
+    pub queued: Duration,
     /// When it began, counted from the start of the call.
     pub started: Duration,
     /// How long it took, body included.

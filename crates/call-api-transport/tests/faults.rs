@@ -849,16 +849,17 @@ async fn observe(row: &Row) -> Observed {
             assert!(request.contains(SECRET), "{request}");
         }
     }
-    // The ledger must tell of the same waits as the clock, but for those for the rate limit.
-    let waits: Vec<_> = clock
-        .waits()
-        .iter()
-        .map(|wait| u64::try_from(wait.as_millis()).unwrap())
-        .collect();
-    for wait in attempts.iter().filter_map(|attempt| attempt.wait) {
-        let millis = u64::try_from(wait.duration.as_millis()).unwrap();
-        assert!(millis == 0 || waits.contains(&millis), "{}", row.fault);
-    }
+    let millis = |wait: Duration| u64::try_from(wait.as_millis()).unwrap();
+    let waits: Vec<_> = clock.waits().into_iter().map(millis).collect();
+    // The ledger must tell of the same waits as the clock, in the same order.
+    let told = attempts.iter().flat_map(|attempt| {
+        let after = attempt.wait.map_or(Duration::ZERO, |wait| wait.duration);
+        [attempt.queued, after]
+    });
+    let told: Vec<_> = told.filter(|wait| !wait.is_zero()).map(millis).collect();
+    assert_eq!(told, waits, "{}", row.fault);
+    let queued: Duration = attempts.iter().map(|attempt| attempt.queued).sum();
+    assert_eq!(exchange.ledger.queued(), queued, "{}", row.fault);
     assert_eq!(exchange.ledger.elapsed(), clock.passed(), "{}", row.fault);
     Observed {
         result,
