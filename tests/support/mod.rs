@@ -41,3 +41,19 @@ pub(crate) fn cargo(folder: &Path) -> Command {
     }
     cargo
 }
+
+/// The program of an example, built.
+pub(crate) fn example(name: &str) -> PathBuf {
+    let mut build = cargo(Path::new(env!("CARGO_MANIFEST_DIR")));
+    build.args(["build", "--quiet", "--example", name]);
+    build.args(["--features", "blocking"]);
+    build.env("CARGO_TARGET_DIR", target_dir());
+    let built = build.output().unwrap();
+    assert!(
+        built.status.success(),
+        "{}",
+        String::from_utf8_lossy(&built.stderr)
+    );
+    let file = format!("debug/examples/{name}{}", std::env::consts::EXE_SUFFIX);
+    target_dir().join(file)
+}

@@ -1,0 +1,81 @@
+//! The client without `async`, in a plain `main`: one call, several, and a wait for an end.
+//!
+//! `cargo run --example blocking --features blocking` needs nothing else: it starts the sandbox, which is the API on
+//! this machine. With `CALL_API_BASE_URL` and `CALL_API_TOKEN` set it asks that service instead; the ids of the calls are
+//! then the arguments.
+
+mod service;
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use call_api::blocking::Client;
+use call_api::{CallStatus, Uuid};
+use call_api_sandbox::Sandbox;
+use service::{Service, print_next};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
+    // For the sandbox alone: the client brings its own.
+    let runtime = tokio::runtime::Runtime::new()?;
+    let service = runtime.block_on(Service::find())?;
+    let client = Client::new(service.client.clone())?;
+    let mut ids = std::env::args()
+        .skip(1)
+        .map(|id| {
+            id.parse()
+                .map_err(|error| format!("{id:?} is no id of a call: {error}"))
+        })
+        .collect::<Result<Vec<Uuid>, _>>()?;
+    if ids.is_empty() {
+        if service.sandbox.is_none() {
+            return Err("give the ids of calls as the arguments".into());
+        }
+        ids = vec![Sandbox::EXAMPLE_ID, Uuid::nil()];
+    }
+
+    let response = client.get_call(ids[0]).with_meta().wait()?;
+    let attempts = response.ledger.attempts().len();
+    println!(
+        "Fetched call {} in {attempts} attempt(s): {}.",
+        ids[0], response.value.status
+    );
+
+    println!("Fetching {} calls, eight at a time:", ids.len());
+    for (id, result) in client.get_calls(&ids) {
+        match result {
+            Ok(call) => println!("  {id}  {}", call.status),
+            Err(error) => println!("  {id}  {:?}", error.kind()),
+        }
+    }
+
+    println!("Waiting for the end of the first:");
+    let wait = client
+        .wait_until_ended(ids[0])
+        .deadline(Duration::from_secs(15 * 60));
+    for change in wait.updates() {
+        let mut call = change?.call;
+        println!("  {}", call.status);
+        if let Some(sandbox) = &service.sandbox {
+            // What the service does meanwhile.
+            call.status = CallStatus::Completed;
+            sandbox.put(call);
+        }
+    }
+    print_next(
+        &service,
+        "To do so with calls of a real service",
+        "cargo run --example blocking --features blocking -- ID ID",
+    );
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! Whom the examples ask: the service that the environment names, or else a sandbox, which is the API on this machine.
+
+use std::error::Error;
+
+use call_api::{BASE_URL_VARIABLE, Client, TOKEN_VARIABLE};
+use call_api_sandbox::Sandbox;
+
+/// A client, and the sandbox that it asks, if that is whom.
+pub(crate) struct Service {
+    pub(crate) client: Client,
+    pub(crate) sandbox: Option<Sandbox>,
+}
+
+impl Service {
+    /// With `CALL_API_BASE_URL` or `CALL_API_TOKEN` set, the service that they name.
+    pub(crate) async fn find() -> Result<Self, Box<dyn Error>> {
+        let is_set = |name| std::env::var_os(name).is_some();
+        if is_set(BASE_URL_VARIABLE) || is_set(TOKEN_VARIABLE) {
+            return Ok(Self {
+                client: Client::from_env()?,
+                sandbox: None,
+            });
+        }
+        let sandbox = Sandbox::start().await?;
+        println!("Started the sandbox: the API, on this machine only.");
+        let client = Client::builder()
+            .base_url(sandbox.base_url())
+            .token(sandbox.token())
+            .build()?;
+        Ok(Self {
+            client,
+            sandbox: Some(sandbox),
+        })
+    }
+}
+
+/// How to run an example on a real service, if it was not.
+pub(crate) fn print_next(service: &Service, what: &str, command: &str) {
+    if service.sandbox.is_some() {
+        println!();
+        println!("{what}:");
+        println!("  {BASE_URL_VARIABLE}=https://… {TOKEN_VARIABLE}=… {command}");
+    }
+}

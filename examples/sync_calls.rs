@@ -1,0 +1,157 @@
+//! Fetches the calls whose ids stand in a file, one a line, and appends each to another as a line of JSON.
+//!
+//! It can be ended at any moment, even by `kill -9`, and run again: what is written stays, a line that was cut off is
+//! taken away, and only the ids without a line are asked for. An id without a call is no line, and is asked for again in
+//! the next run.
+//!
+//! `cargo run --example sync_calls` needs nothing else: it starts the sandbox with calls of its own. With
+//! `CALL_API_BASE_URL` and `CALL_API_TOKEN` set it asks that service instead; the two files are then the arguments.
+
+mod service;
+
+use std::collections::HashSet;
+use std::error::Error;
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use call_api::{Client, Uuid};
+use call_api_sandbox::Sandbox;
+use serde::Deserialize;
+use service::{Service, print_next};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(failed) => {
+            eprintln!("{failed} failed; run this again to ask for those again");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<usize, Box<dyn Error>> {
+    let service = Service::find().await?;
+    let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
+    let (ids, out) = match (arguments.next(), arguments.next(), &service.sandbox) {
+        (Some(ids), Some(out), _) => (ids, out),
+        (None, None, Some(sandbox)) => demo(sandbox)?,
+        _ => return Err("give two files: one with an id a line, and one for the calls".into()),
+    };
+    let failed = sync(&service.client, &ids, &out).await?;
+    print_next(
+        &service,
+        "To fetch the calls of a real service",
+        "cargo run --example sync_calls -- ids.txt calls.jsonl",
+    );
+    Ok(failed)
+}
+
+/// How many ids have no call in the file afterwards.
+async fn sync(client: &Client, ids: &Path, out: &Path) -> Result<usize, Box<dyn Error>> {
+    let at = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
+    let (mut file, mut done) = resume(out).map_err(|error| at(out, error))?;
+    let before = done.len();
+    let ids_file = File::open(ids).map_err(|error| at(ids, error))?;
+    let (name, mut broken, mut skipped) = (ids.display(), None, 0);
+    let lines = (1..).zip(BufReader::new(ids_file).lines());
+    let ids = lines
+        .map_while(|(number, line): (usize, _)| match line {
+            Ok(line) => Some((number, line)),
+            Err(error) => {
+                broken = Some(at(ids, error));
+                None
+            }
+        })
+        .filter_map(|(number, line)| match Uuid::parse_str(line.trim()) {
+            Ok(id) => Some(id),
+            Err(error) => {
+                eprintln!("{name}:{number}: {error}");
+                skipped += 1;
+                None
+            }
+        })
+        // Not those that are done, nor one a second time.
+        .filter(|id| done.insert(*id));
+
+    // What it remembers by itself is not needed beside that.
+    let mut calls = client.get_calls(ids).remember(0);
+    let (mut written, mut failed) = (0, 0);
+    while let Some((id, result)) = calls.next().await {
+        match result {
+            Ok(call) => {
+                let mut line = serde_json::to_string(&call)?;
+                line.push('\n');
+                // At once and whole: what a killed process has written is the system's to keep.
+                file.write_all(line.as_bytes())
+                    .map_err(|error| at(out, error))?;
+                written += 1;
+            }
+            Err(error) => {
+                eprintln!("{id}: {error}");
+                failed += 1;
+            }
+        }
+    }
+    drop(calls);
+    file.sync_data().map_err(|error| at(out, error))?;
+    println!(
+        "{written} calls written to {}; {before} were there before.",
+        out.display()
+    );
+    if let Some(broken) = broken {
+        return Err(broken.into());
+    }
+    Ok(failed + skipped)
+}
+
+/// The file to append to, without a last line that was cut off, and the ids of the calls in it.
+fn resume(out: &Path) -> std::io::Result<(File, HashSet<Uuid>)> {
+    #[derive(Deserialize)]
+    struct Line {
+        id: Uuid,
+    }
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(out)?;
+    let mut done = HashSet::new();
+    let (mut reader, mut line, mut whole) = (BufReader::new(&file), Vec::new(), 0);
+    loop {
+        line.clear();
+        let length = reader.read_until(b'\n', &mut line)?;
+        if line.last() != Some(&b'\n') {
+            break;
+        }
+        done.insert(serde_json::from_slice::<Line>(&line)?.id);
+        whole += length as u64;
+    }
+    drop(reader);
+    file.set_len(whole)?;
+    file.seek(SeekFrom::End(0))?;
+    Ok((file, done))
+}
+
+/// A thousand calls for the sandbox, and a file with their ids.
+fn demo(sandbox: &Sandbox) -> std::io::Result<(PathBuf, PathBuf)> {
+    let folder = std::env::temp_dir().join(format!("sync_calls-{}", std::process::id()));
+    fs::create_dir_all(&folder)?;
+    let ids = folder.join("ids.txt");
+    let mut file = File::create(&ids)?;
+    for number in 1..=1000 {
+        let mut call = Sandbox::example_call();
+        call.id = Uuid::from_u128(number);
+        writeln!(file, "{}", call.id)?;
+        sandbox.put(call);
+    }
+    Ok((ids, folder.join("calls.jsonl")))
+}

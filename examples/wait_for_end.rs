@@ -1,0 +1,90 @@
+//! Waits until a call has ended, and prints each change on the way.
+//!
+//! `cargo run --example wait_for_end` needs nothing else: it starts the sandbox, where a call is dialed, talked on and
+//! completed. With `CALL_API_BASE_URL` and `CALL_API_TOKEN` set it asks that service instead; the id of the call is then
+//! the argument.
+
+mod service;
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use call_api::{Call, CallStatus, ErrorKind, Uuid};
+use call_api_sandbox::Sandbox;
+use service::{Service, print_next};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    let service = Service::find().await?;
+    let id: Uuid = match (std::env::args().nth(1), &service.sandbox) {
+        (Some(id), _) => id
+            .parse()
+            .map_err(|error| format!("{id:?} is no id of a call: {error}"))?,
+        (None, Some(_)) => Sandbox::EXAMPLE_ID,
+        (None, None) => return Err("give the id of the call to wait for as the argument".into()),
+    };
+    watch(&service, id).await?;
+    print_next(
+        &service,
+        "To wait for a call of a real service",
+        "cargo run --example wait_for_end -- ID",
+    );
+    Ok(())
+}
+
+async fn watch(service: &Service, id: Uuid) -> Result<(), Box<dyn Error>> {
+    let started = Instant::now();
+    println!("Waiting for the end of call {id}, for 15 minutes at most.");
+    let mut updates = service
+        .client
+        .wait_until_ended(id)
+        .deadline(Duration::from_secs(15 * 60))
+        .on_failure(|error| println!("  asking again: {error}"))
+        .updates();
+    while let Some(change) = updates.next().await {
+        match change {
+            Ok(change) => {
+                let seconds = started.elapsed().as_secs_f64();
+                println!("  {seconds:.1} s  {}", change.call.status);
+                if let Some(step) = change.impossible_step() {
+                    println!("  {step}");
+                }
+                if let Some(sandbox) = &service.sandbox {
+                    go_on(sandbox, change.call);
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::Timeout => {
+                let last = error.last_call().map(|call| call.status.to_string());
+                println!(
+                    "It has not ended: {}.",
+                    last.as_deref().unwrap_or("never seen")
+                );
+                println!("Run this again to wait on.");
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    println!("It has ended.");
+    Ok(())
+}
+
+/// What happens to the sandbox's call between two looks at it.
+fn go_on(sandbox: &Sandbox, mut call: Call) {
+    call.status = match call.status {
+        CallStatus::Dialing => CallStatus::InProgress,
+        _ => CallStatus::Completed,
+    };
+    sandbox.put(call);
+}

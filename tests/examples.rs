@@ -1,0 +1,50 @@
+//! Each example runs by itself, and says what happened and what to do next.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that panics fails"
+)]
+
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+
+/// What it prints, with its parts that differ from run to run left out.
+fn printed(name: &str, folder: &Path) -> String {
+    let mut command = Command::new(support::example(name));
+    command
+        .env("TMPDIR", folder)
+        .env_remove("CALL_API_BASE_URL")
+        .env_remove("CALL_API_TOKEN");
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{output:?}"
+    );
+    let text = String::from_utf8(output.stdout).unwrap();
+    let folder = folder.display().to_string();
+    let words = text.split_inclusive(char::is_whitespace).map(|word| {
+        let is_time = word.contains('.') && word.trim_end().parse::<f64>().is_ok();
+        let end = word.trim_end().len();
+        match word.split_once("127.0.0.1:") {
+            Some((before, after)) if !before.is_empty() => {
+                let after = after.trim_start_matches(|c: char| c.is_ascii_digit());
+                format!("{before}127.0.0.1:[..]{after}")
+            }
+            _ if is_time || word.starts_with(&folder) => format!("[..]{}", &word[end..]),
+            _ => word.to_owned(),
+        }
+    });
+    words.collect()
+}
+
+#[test]
+fn the_examples_print_what_happened_and_what_to_do_next() {
+    let folder = support::empty_folder("examples");
+    for name in ["axum_webhook", "blocking", "sync_calls", "wait_for_end"] {
+        insta::assert_snapshot!(name, printed(name, &folder));
+    }
+}
