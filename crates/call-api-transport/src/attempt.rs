@@ -16,7 +16,7 @@ use crate::redact::Secrets;
 use crate::retry::Outcome;
 
 /// The most that is kept of an error response's body.
-const ERROR_BODY_LIMIT: u64 = 64 << 10;
+pub(crate) const ERROR_BODY_LIMIT: u64 = 64 << 10;
 
 /// A response that is handed on, whatever its status.
 pub(crate) struct Answer {
@@ -135,7 +135,7 @@ fn redirect(response: &reqwest::Response, asked: &Url) -> Option<Broken> {
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
-fn request_id(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn request_id(headers: &HeaderMap) -> Option<String> {
     let id = headers
         .get(X_REQUEST_ID)
         .or_else(|| headers.get(REQUEST_ID))?;
@@ -245,7 +245,7 @@ pub(crate) fn settle(
     }
 }
 
-type Source = Option<Arc<dyn Error + Send + Sync>>;
+pub(crate) type Source = Option<Arc<dyn Error + Send + Sync>>;
 
 fn classify(
     broken: Broken,
@@ -265,7 +265,8 @@ fn classify(
             },
         ),
         Broken::Late(limit) => match limit {
-            Limit::Attempt => (
+            // An attempt of this kind has no limit of the second sort.
+            Limit::Attempt | Limit::Stall => (
                 Outcome::AttemptTimedOut,
                 FailureKind::TimedOut {
                     phase,
@@ -291,7 +292,7 @@ fn classify(
     (outcome, kind, None)
 }
 
-fn classify_http(
+pub(crate) fn classify_http(
     error: &reqwest::Error,
     phase: Phase,
     seen: u64,

@@ -67,13 +67,10 @@ impl Base {
         if url.fragment().is_some() {
             return refuse("it holds a fragment; leave out what follows the `#`");
         }
-        let loopback = match url.host() {
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => is_loopback(address),
-            // RFC 6761, section 6.3. The client resolves this name itself, so that no resolver can move it.
-            Some(Host::Domain(name)) => name == "localhost",
-            None => return refuse("it names no host; write it as in https://api.example.com"),
-        };
+        if url.host().is_none() {
+            return refuse("it names no host; write it as in https://api.example.com");
+        }
+        let loopback = names_this_machine(&url);
         if !https && !loopback && !allow_insecure_http {
             return refuse(
                 "it is plain http to another machine, which would show the token to the network; \
@@ -86,6 +83,11 @@ impl Base {
             https,
             loopback,
         })
+    }
+
+    /// Whether `url` has the base URL's scheme, host and port.
+    pub(crate) fn is_origin_of(&self, url: &Url) -> bool {
+        url[..Position::BeforePath] == self.text[..self.origin_length]
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -123,6 +125,17 @@ impl Base {
                 }
             }
         }
+    }
+}
+
+/// Whether the URL's host is this machine.
+pub(crate) fn names_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => is_loopback(address),
+        // RFC 6761, section 6.3. The client resolves this name itself, so that no resolver can move it.
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
     }
 }
 

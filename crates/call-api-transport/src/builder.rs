@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use crate::base::Base;
 use crate::budget::Budget;
 use crate::clock::{Chance, Clock, Time};
+use crate::fetch::Elsewhere;
 use crate::observe::Observer;
 use crate::retry::{Backoff, IDEMPOTENCY_KEY};
 use crate::token::{Source, Token, TokenProvider};
@@ -226,7 +227,11 @@ impl TransportBuilder {
         let http = match self.client {
             ClientChoice::Given(client) => client,
             ClientChoice::Ours(configure) => {
-                http_client::build(&base, self.connect_timeout, configure)?
+                let reach = http_client::Reach {
+                    https: base.https,
+                    loopback: base.loopback,
+                };
+                http_client::build(reach, self.connect_timeout, configure)?
             }
         };
         let mut settings = self.settings;
@@ -238,6 +243,7 @@ impl TransportBuilder {
             shared: Arc::new(Shared {
                 base,
                 http,
+                elsewhere: Elsewhere::new(self.connect_timeout),
                 source: self.source,
                 backoff: self.backoff,
                 budget: Budget::new(self.retry_budget),

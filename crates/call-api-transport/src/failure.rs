@@ -73,6 +73,13 @@ pub enum FailureKind {
         /// The length that the head announced, where that was reason enough.
         announced: Option<u64>,
     },
+    /// What was fetched can't be taken for the whole: another digest, another part, no end.
+    Unsound {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// What was fetched could not be written where it should go.
+    NotWritten,
     /// The service answered with a redirect, which is not followed: the token would go with it.
     Redirected {
         /// The redirect's status.
@@ -116,6 +123,8 @@ impl fmt::Display for Phase {
 pub enum Limit {
     /// That of one attempt.
     Attempt,
+    /// That of a body which brings nothing.
+    Stall,
     /// That of the whole call.
     Deadline,
 }
@@ -169,6 +178,8 @@ impl Failure {
             | FailureKind::Tls
             | FailureKind::Malformed { .. }
             | FailureKind::BodyTooLarge { .. }
+            | FailureKind::Unsound { .. }
+            | FailureKind::NotWritten
             | FailureKind::Redirected { .. } => false,
         }
     }
@@ -223,6 +234,7 @@ impl fmt::Display for Failure {
                 let after = Seconds(*after);
                 let limit = match limit {
                     Limit::Attempt => "the attempt time-out",
+                    Limit::Stall => "the stall time-out",
                     Limit::Deadline => "the deadline",
                 };
                 write!(
@@ -256,6 +268,17 @@ impl fmt::Display for Failure {
                 }
                 write!(f, " to {method} {url} is over the limit of {limit} bytes")?;
                 "set a larger body limit if that size is right"
+            }
+            FailureKind::Unsound { reason } => {
+                write!(
+                    f,
+                    "what {method} {url} brought is not taken for the whole: {reason}"
+                )?;
+                "try again, and tell the service's owner if that doesn't help"
+            }
+            FailureKind::NotWritten => {
+                write!(f, "what {method} {url} brought could not be written")?;
+                "check where it is to go"
             }
             FailureKind::Redirected { status, to } => {
                 let to = to.as_deref().unwrap_or("nowhere");

@@ -3,26 +3,33 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::base::Base;
 use crate::builder::{BuildError, Configure};
 
 /// How long an idle connection is kept: shorter than the 60 s after which common load balancers close theirs, so that
 /// few requests meet a dead one.
 const POOL_IDLE: Duration = Duration::from_secs(20);
 
+/// What a client is for.
+#[derive(Clone, Copy)]
+pub(crate) struct Reach {
+    pub(crate) https: bool,
+    /// Whether `localhost` is asked.
+    pub(crate) loopback: bool,
+}
+
 pub(crate) fn build(
-    base: &Base,
+    reach: Reach,
     connect_timeout: Duration,
     configure: Option<Configure>,
 ) -> Result<reqwest::Client, BuildError> {
-    if cfg!(not(any(feature = "rustls", feature = "native-tls"))) && base.https {
+    if cfg!(not(any(feature = "rustls", feature = "native-tls"))) && reach.https {
         return Err(BuildError::NoTls);
     }
     let mut builder = reqwest::Client::builder()
         .connect_timeout(connect_timeout)
         .pool_idle_timeout(POOL_IDLE)
         .tcp_nodelay(true);
-    if base.loopback {
+    if reach.loopback {
         // The name must mean this machine, whatever a resolver says; port 0 stands for the URL's.
         let here = [
             IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -30,7 +37,7 @@ pub(crate) fn build(
         ];
         let here = here.map(|address| SocketAddr::new(address, 0));
         builder = builder.resolve_to_addrs("localhost", &here);
-        if !base.https {
+        if !reach.https {
             // A proxy from the environment would carry the token off this machine in the clear.
             builder = builder.no_proxy();
         }
@@ -38,7 +45,7 @@ pub(crate) fn build(
     #[cfg(feature = "rustls")]
     {
         let tls =
-            rustls_config(base.https).map_err(|error| BuildError::HttpClient(error.into()))?;
+            rustls_config(reach.https).map_err(|error| BuildError::HttpClient(error.into()))?;
         builder = builder.tls_backend_preconfigured(tls);
     }
     if let Some(configure) = configure {

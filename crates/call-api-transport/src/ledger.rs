@@ -202,6 +202,10 @@ pub enum Why {
     Backoff,
     /// The service said how long, plus a little jitter.
     RetryAfter,
+    /// It was not there yet, and is asked for again after a while that doubles.
+    NotReady,
+    /// What is here is no part of what the service has: the whole is asked for, which needs no wait.
+    Afresh,
     /// A fresh token was asked for; that needs no wait.
     FreshToken,
 }

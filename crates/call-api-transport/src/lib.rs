@@ -9,6 +9,9 @@
 //! - a [`Token`] that goes to the base URL and nowhere else, and is shown nowhere;
 //! - a [`Ledger`] of what was tried, on success and on every [`Failure`].
 //!
+//! What is large and lies elsewhere is [fetched](Transport::fetch): streamed to a file, gone on with where it broke off, and
+//! without the token.
+//!
 //! ```no_run
 //! use call_api_transport::{Auth, Operation, ResponseBody, Token, Transport};
 //!
@@ -48,6 +51,7 @@ mod clock;
 mod exchange;
 mod execute;
 mod failure;
+mod fetch;
 mod flight;
 mod gate;
 mod http_client;
@@ -101,6 +105,7 @@ pub use builder::{BuildError, CallOptions, TransportBuilder};
 pub use clock::{Clock, Sleeping};
 pub use exchange::{Exchange, Recording};
 pub use failure::{Failure, FailureKind, Limit, Phase};
+pub use fetch::{Fetch, FetchError, Fetched, Progress};
 pub use ledger::{Attempt, Ledger, Wait, Why};
 pub use observe::Observer;
 pub use operation::{Auth, Operation, ResponseBody};
@@ -122,6 +127,7 @@ pub struct Transport {
 struct Shared {
     base: base::Base,
     http: reqwest::Client,
+    elsewhere: fetch::Elsewhere,
     source: token::Source,
     backoff: retry::Backoff,
     budget: budget::Budget,
@@ -229,6 +235,11 @@ impl Transport {
     /// A part of `whole` by chance, from nothing to all of it: jitter, from the transport's source of it.
     pub fn part_by_chance(&self, whole: Duration) -> Duration {
         self.shared.chance.part_of(whole)
+    }
+
+    /// The date, by the transport's clock.
+    pub fn system_now(&self) -> std::time::SystemTime {
+        self.shared.time.system_now()
     }
 
     /// What is left of the retry budget: for metrics.

@@ -46,6 +46,8 @@ pub enum Outcome {
     Rejected,
     /// The HTTP library would not send the request.
     Unsendable,
+    /// What came could not be written where it should go.
+    NotWritten,
 }
 
 /// When an outcome is worth another attempt.
@@ -72,7 +74,7 @@ const FAILED: u32 = 14;
 
 impl Outcome {
     /// Every outcome, in the order of the table.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Success,
         Self::ConnectFailed,
         Self::ConnectTimedOut,
@@ -90,6 +92,7 @@ impl Outcome {
         Self::ServerError,
         Self::Rejected,
         Self::Unsendable,
+        Self::NotWritten,
     ];
 
     /// The table: the one place that says what is tried again, and why.
@@ -114,6 +117,7 @@ impl Outcome {
             Self::ServerError     => (IfRepeatable, FAILED,    "deployments and overload pass; 501 and 505 do not and are not among these"),
             Self::Rejected        => (Never,        0,         "the same request is answered the same way"),
             Self::Unsendable      => (Never,        0,         "the same request is as wrong the next time"),
+            Self::NotWritten      => (Never,        0,         "the fault is on this side, and the next bytes meet it too"),
         };
         Rule { again, cost, reason }
     }
@@ -178,6 +182,7 @@ impl Outcome {
             Self::ServerError => "server_error",
             Self::Rejected => "rejected",
             Self::Unsendable => "unsendable",
+            Self::NotWritten => "not_written",
         }
     }
 }
@@ -221,6 +226,10 @@ pub enum Stop {
     DeadlineTooNear,
     /// There was no token for another attempt.
     NoToken,
+    /// What was handed on can't be taken back, and the service gives no validator to ask for the rest by.
+    NotResumable,
+    /// It was not there within the time that it was waited for.
+    NeverReady,
 }
 
 impl fmt::Display for Stop {
@@ -248,6 +257,10 @@ impl fmt::Display for Stop {
                 Seconds(*left)
             ),
             Self::DeadlineTooNear => f.write_str("not retried: the deadline leaves no time"),
+            Self::NotResumable => f.write_str(
+                "not retried: what came was handed on, and the service gives nothing to ask for the rest by",
+            ),
+            Self::NeverReady => f.write_str("it was not there within the time it was waited for"),
             Self::NoToken => f.write_str("not retried: there was no token for another attempt"),
         }
     }
@@ -616,7 +629,7 @@ mod tests {
             .iter()
             .map(|outcome| outcome.reason())
             .collect();
-        assert_eq!((names.len(), reasons.len()), (17, 17));
+        assert_eq!((names.len(), reasons.len()), (18, 18));
         assert!(names.iter().chain(&reasons).all(|text| !text.is_empty()));
         let transient: Vec<_> = Outcome::ALL
             .into_iter()

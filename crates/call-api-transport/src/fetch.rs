@@ -1,0 +1,998 @@
+//! Fetching something large from wherever it lies: streamed, gone on with where it broke off, and never taken for whole
+//! before it is.
+//!
+//! It is not the API that is asked here but an address that the API gave, often another host's. So the token and every
+//! header of the client stay at home: they go along only as long as the address is on the base URL's own origin.
+
+mod partial;
+mod said;
+mod sink;
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use url::{Position, Url};
+
+use crate::attempt::{ERROR_BODY_LIMIT, Limits, Source, Trouble, classify_http, request_id};
+use crate::base::names_this_machine;
+use crate::body::Buffer;
+use crate::budget::Permit;
+use crate::builder::Settings;
+use crate::exchange::Exchange;
+use crate::failure::{Failure, FailureKind, Limit, Phase};
+use crate::ledger::{Attempt, Ledger, Wait, Why};
+use crate::operation::{Auth, Operation};
+use crate::retry::{Advice, Outcome, Situation, Stop};
+use crate::token::{Granted, Unavailable};
+use crate::{Transport, http_client};
+
+use partial::Partial;
+use said::{ContentRange, Known, text};
+use sink::Sink;
+
+/// How many redirects are followed: what browsers and curl allow is more than any storage needs.
+const HOPS: usize = 5;
+
+/// The most attempts of one fetch, however much each of them brings.
+const ATTEMPTS: usize = 100;
+
+/// The wait before something that is still being made is asked for again: it doubles from the first to the second.
+const NOT_READY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// How far a fetch has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// The bytes that are there, those of an earlier run included.
+    pub bytes: u64,
+    /// How many there will be, where the service says so.
+    pub total: Option<u64>,
+}
+
+/// Something that was fetched, whole.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Fetched {
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// How many of them an earlier run had left.
+    pub resumed_from: u64,
+    /// The `Content-Type`, as the service gave it.
+    pub content_type: Option<String>,
+    /// Where it is, if it was fetched into a file.
+    pub path: Option<PathBuf>,
+    /// Whether the service gave a digest, which was compared.
+    pub digest_checked: bool,
+    /// What was tried.
+    pub ledger: Ledger,
+}
+
+/// Why something was not fetched.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum FetchError {
+    /// There was no answer that could be used.
+    Failed(Failure),
+    /// The answer was another status than 200 or 206.
+    Refused(Box<Exchange>),
+}
+
+type OnProgress<'a> = Box<dyn FnMut(Progress) + Send + 'a>;
+
+/// A fetch that is still to be made; begun by [`Transport::fetch`].
+#[must_use = "a fetch does nothing until it is told where to"]
+pub struct Fetch<'a> {
+    transport: &'a Transport,
+    operation: &'static Operation,
+    url: Url,
+    deadline: Duration,
+    stall_timeout: Duration,
+    size_limit: u64,
+    patience: Duration,
+    allow_insecure_http: bool,
+    /// In a mutex that is never locked: what is shared while a request is under way must be `Sync`.
+    on_progress: Option<Mutex<OnProgress<'a>>>,
+}
+
+impl Transport {
+    /// Begins to fetch what lies at an absolute URL; `None` where it is none. `operation` names it for the ledger, for
+    /// observers and in traces, and says how the token is shown, should the URL be on the base URL's origin.
+    pub fn fetch(&self, operation: &'static Operation, url: &str) -> Option<Fetch<'_>> {
+        Some(Fetch {
+            transport: self,
+            operation,
+            url: Url::parse(url).ok()?,
+            deadline: Duration::from_secs(3600),
+            stall_timeout: Duration::from_secs(30),
+            size_limit: 1 << 30,
+            patience: Duration::ZERO,
+            allow_insecure_http: false,
+            on_progress: None,
+        })
+    }
+}
+
+impl<'a> Fetch<'a> {
+    /// The limit of everything: attempts, waits and bodies. 1 h by default.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// How long a body may bring nothing before the attempt is given up. 30 s by default.
+    pub fn stall_timeout(mut self, timeout: Duration) -> Self {
+        self.stall_timeout = timeout;
+        self
+    }
+
+    /// The most bytes that are fetched. 1 GiB by default.
+    pub fn size_limit(mut self, bytes: u64) -> Self {
+        self.size_limit = bytes;
+        self
+    }
+
+    /// How long something that isn't there yet is waited for, that is, one that is answered with 202, 404 or 425. Not at
+    /// all by default.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Allows plain http to another machine, and a redirect from https to it.
+    pub fn allow_insecure_http(mut self, allow: bool) -> Self {
+        self.allow_insecure_http = allow;
+        self
+    }
+
+    /// Is told whenever more bytes have come.
+    pub fn on_progress(mut self, on_progress: impl FnMut(Progress) + Send + 'a) -> Self {
+        self.on_progress = Some(Mutex::new(Box::new(on_progress)));
+        self
+    }
+
+    /// Fetches into a file. Until it is whole, the bytes are in `part`, and what is known of them in a file of that name
+    /// and `-state`; a later fetch of the same `identity` goes on from there. Then it becomes the file that `name` gives
+    /// for its content type, in place of one that is there. That one must be in the same folder.
+    ///
+    /// # Errors
+    /// [`FetchError`]; what came so far is kept, as far as it can be gone on with.
+    pub async fn to_file(
+        self,
+        part: impl Into<PathBuf>,
+        identity: impl Into<String>,
+        name: impl FnOnce(Option<&str>) -> PathBuf + Send,
+    ) -> Result<Fetched, FetchError> {
+        let mut run = Run::new(self);
+        let (partial, known) = match Partial::open(part.into(), identity.into()).await {
+            Ok(opened) => opened,
+            Err(error) => return Err(run.failed(not_written(error))),
+        };
+        let resumed_from = partial.written();
+        run.known = known;
+        let mut sink = Sink::File(partial);
+        let result = run.run(&mut sink).await;
+        let Sink::File(mut partial) = sink else {
+            // It can't be: nothing makes another of it.
+            return Err(run.failed(FailureKind::InvalidRequest.into()));
+        };
+        if let Err(error) = result {
+            // The failure is what there is to say; a disk that is full says it the next time.
+            let _ = partial.park().await;
+            return Err(error);
+        }
+        let path = name(run.known.content_type.as_deref());
+        match partial.finish(run.known.digest, path.clone()).await {
+            Ok(true) => Ok(run.fetched(partial.written(), resumed_from, Some(path))),
+            Ok(false) => Err(run.failed(unsound(OTHER_DIGEST))),
+            Err(error) => Err(run.failed(not_written(error))),
+        }
+    }
+
+    /// Fetches into a writer, in order. A connection that breaks off is gone on with as long as this future runs; where
+    /// it ends with an error, the writer has a part.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub async fn to_writer(
+        self,
+        writer: &mut (dyn AsyncWrite + Send + Unpin),
+    ) -> Result<Fetched, FetchError> {
+        let mut run = Run::new(self);
+        let mut sink = Sink::Writer {
+            writer,
+            written: 0,
+            digesting: None,
+        };
+        run.run(&mut sink).await?;
+        let digest = sink.digest();
+        if digest.is_some() && digest != run.known.digest {
+            return Err(run.failed(unsound(OTHER_DIGEST)));
+        }
+        // One that came with a later part is of what was not counted from the beginning.
+        run.known.digest = digest;
+        let bytes = sink.written();
+        if let Sink::Writer { writer, .. } = sink
+            && let Err(error) = writer.flush().await
+        {
+            return Err(run.failed(not_written(error)));
+        }
+        Ok(run.fetched(bytes, 0, None))
+    }
+}
+
+impl fmt::Debug for Fetch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetch")
+            .field("url", &&self.url[..Position::AfterPath])
+            .field("deadline", &self.deadline)
+            .field("stall_timeout", &self.stall_timeout)
+            .field("size_limit", &self.size_limit)
+            .field("patience", &self.patience)
+            .finish_non_exhaustive()
+    }
+}
+
+const OTHER_DIGEST: &str = "it doesn't have the digest that the service gives for it";
+const COMPRESSED: &str = "it came compressed, which was not asked for";
+const ENDLESS: &str = "nothing tells its end: no length, and no chunks";
+const OTHER_PART: &str = "another part came than was asked for";
+const CHANGED: &str = "it changed on the way, and what was handed on can't be taken back";
+
+fn unsound(reason: &'static str) -> Trouble {
+    FailureKind::Unsound { reason }.into()
+}
+
+fn not_written(error: io::Error) -> Trouble {
+    Trouble {
+        kind: FailureKind::NotWritten,
+        source: Some(Arc::new(error)),
+    }
+}
+
+/// How an attempt ended.
+enum Ended {
+    Whole,
+    /// Something is there; the rest of it is to be asked for.
+    Broken(Outcome, Trouble),
+    /// An answer that has no bytes.
+    Answered(Answered),
+    /// What the service has is not what is here: begin again, without asking for a part.
+    Afresh(&'static str),
+    /// Trying again is no use.
+    Final(Outcome, Trouble),
+}
+
+struct Answered {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+    cut: bool,
+}
+
+/// A fetch under way.
+struct Run<'a> {
+    fetch: Fetch<'a>,
+    started: Instant,
+    attempts: Vec<Attempt>,
+    stop: Stop,
+    known: Known,
+    /// Parts were asked for, and something else came.
+    without_parts: bool,
+    /// Of the attempt under way.
+    status: Option<StatusCode>,
+    request_id: Option<String>,
+    seen: u64,
+}
+
+impl<'a> Run<'a> {
+    fn new(fetch: Fetch<'a>) -> Self {
+        Self {
+            started: fetch.transport.shared.time.now(),
+            fetch,
+            attempts: Vec::new(),
+            stop: Stop::NotSent,
+            known: Known::default(),
+            without_parts: false,
+            status: None,
+            request_id: None,
+            seen: 0,
+        }
+    }
+
+    fn left(&self) -> Duration {
+        let now = self.fetch.transport.shared.time.now();
+        let passed = now.saturating_duration_since(self.started);
+        self.fetch.deadline.saturating_sub(passed)
+    }
+
+    async fn run(&mut self, sink: &mut Sink<'_>) -> Result<(), FetchError> {
+        #[cfg(not(feature = "tracing"))]
+        let result = self.ask(sink).await;
+        #[cfg(feature = "tracing")]
+        let result = {
+            use tracing::Instrument as _;
+
+            let Fetch { operation, url, .. } = &self.fetch;
+            let span = crate::observe::call_span(operation, &Method::GET, url);
+            let result = self.ask(sink).instrument(span.clone()).await;
+            let ended = match &result {
+                Ok(()) => &self.attempts[..],
+                Err(FetchError::Failed(failure)) => failure.ledger().attempts(),
+                Err(FetchError::Refused(exchange)) => exchange.ledger.attempts(),
+            };
+            crate::observe::call_ended(&span, ended);
+            result
+        };
+        result
+    }
+
+    /// Asks until it is whole, or asking is no use any more.
+    async fn ask(&mut self, sink: &mut Sink<'_>) -> Result<(), FetchError> {
+        let shared = &*self.fetch.transport.shared;
+        // The retry budget guards the API's servers, and no others.
+        let is_ours = shared.base.is_origin_of(&self.fetch.url);
+        let mut permit: Option<Permit<'_>> = None;
+        if let Err(reason) = allowed(&self.fetch.url, self.fetch.allow_insecure_http) {
+            return Err(self.failed(FailureKind::RefusedUrl { reason }.into()));
+        }
+        // Since bytes came the last time.
+        let (mut idle, mut timeouts) = (0, 0);
+        let mut not_ready = 0;
+        let mut token_was_renewed = false;
+        loop {
+            #[cfg(feature = "rate-limit")]
+            if is_ours && let Err(trouble) = self.wait_for_turn().await {
+                return Err(self.failed(trouble));
+            }
+            let granted = match self.grant().await {
+                Ok(granted) => granted,
+                Err(trouble) => return Err(self.failed(trouble)),
+            };
+            let begun = shared.time.now();
+            let before = sink.written();
+            let ended = self.attempt(granted.as_ref(), sink).await;
+            // Less is there where it was begun again.
+            let advanced = sink.written() > before;
+            (idle, timeouts) = if advanced {
+                (1, 0)
+            } else {
+                (idle + 1, timeouts)
+            };
+            let outcome = match &ended {
+                Ended::Whole => Outcome::Success,
+                Ended::Broken(outcome, _) | Ended::Final(outcome, _) => *outcome,
+                Ended::Answered(answered) => match Outcome::of_status(answered.status) {
+                    Outcome::Success => Outcome::Rejected,
+                    outcome => outcome,
+                },
+                Ended::Afresh(_) => Outcome::Malformed,
+            };
+            let advice = match &ended {
+                Ended::Answered(answered) => {
+                    Advice::read(&answered.headers, || shared.time.system_now())
+                }
+                _ => Advice::default(),
+            };
+            self.note(begun, outcome, advice);
+            if outcome == Outcome::AttemptTimedOut {
+                timeouts += 1;
+            }
+            let situation = Situation {
+                outcome,
+                attempts: idle,
+                max_attempts: self.fetch.transport.settings.max_attempts,
+                timeouts,
+                repeatable: true,
+                body_is_stream: false,
+                advice,
+                left: self.left(),
+                backoff: shared.backoff,
+                chance: &shared.chance,
+            };
+            let decision = if self.attempts.len() >= ATTEMPTS {
+                Err(Stop::AttemptsSpent)
+            } else {
+                situation.decide()
+            };
+            let (decision, result) = match ended {
+                Ended::Whole => {
+                    self.stop = Stop::Success;
+                    return Ok(());
+                }
+                Ended::Final(_, trouble) => (Err(Stop::Final), Err(trouble)),
+                Ended::Broken(_, trouble) => {
+                    let resumable = self.known.validator.is_some() || sink.can_begin();
+                    let decision = if resumable {
+                        decision
+                    } else {
+                        Err(Stop::NotResumable)
+                    };
+                    (decision, Err(trouble))
+                }
+                Ended::Afresh(reason) => {
+                    let wait = Wait {
+                        duration: Duration::ZERO,
+                        why: Why::Afresh,
+                    };
+                    let is_first = !std::mem::replace(&mut self.without_parts, true);
+                    (
+                        is_first.then_some(wait).ok_or(Stop::Final),
+                        Err(unsound(reason)),
+                    )
+                }
+                Ended::Answered(answered) => {
+                    let decision =
+                        if is_not_ready(answered.status) && !self.fetch.patience.is_zero() {
+                            idle = 0;
+                            not_ready += 1;
+                            self.wait_until_ready(not_ready, advice)
+                        } else if outcome == Outcome::Unauthorized
+                            && !token_was_renewed
+                            && let Some(refused) = &granted
+                            && shared.source.reject(refused)
+                        {
+                            token_was_renewed = true;
+                            Ok(Wait {
+                                duration: Duration::ZERO,
+                                why: Why::FreshToken,
+                            })
+                        } else {
+                            decision
+                        };
+                    (decision, Ok(answered))
+                }
+            };
+            if let Some(permit) = permit.take()
+                && outcome.is_transient()
+            {
+                permit.spend();
+            }
+            let decision = decision.and_then(|wait| {
+                if is_ours && !wait.duration.is_zero() {
+                    permit = shared.budget.take(outcome.cost());
+                    permit.as_ref().ok_or(Stop::BudgetSpent)?;
+                }
+                Ok(wait)
+            });
+            match decision {
+                Ok(wait) => {
+                    if let Some(last) = self.attempts.last_mut() {
+                        last.wait = Some(wait);
+                    }
+                    if !wait.duration.is_zero() {
+                        shared.time.sleep(wait.duration).await;
+                    }
+                }
+                Err(stop) => {
+                    self.stop = stop;
+                    return Err(match result {
+                        Ok(answered) => self.refused(answered),
+                        Err(trouble) => self.failed(trouble),
+                    });
+                }
+            }
+        }
+    }
+
+    #[cfg(feature = "rate-limit")]
+    async fn wait_for_turn(&self) -> Result<(), Trouble> {
+        let shared = &*self.fetch.transport.shared;
+        let turn = || shared.rate.as_ref()?.wait();
+        while let Some(wait) = turn() {
+            if wait >= self.left() {
+                return Err(self.late(Phase::RateLimit, Limit::Deadline));
+            }
+            shared.time.sleep(wait).await;
+        }
+        Ok(())
+    }
+
+    /// The wait before something is asked for again that wasn't there so many times.
+    fn wait_until_ready(&self, times: u32, advice: Advice) -> Result<Wait, Stop> {
+        let shared = &*self.fetch.transport.shared;
+        let (first, cap) = NOT_READY;
+        let doubled = 1_u32.checked_shl(times - 1).unwrap_or(u32::MAX);
+        let ours = first.saturating_mul(doubled).min(cap);
+        let (duration, why) = match advice.retry_after {
+            Some(theirs) if theirs > ours => (theirs, Why::RetryAfter),
+            _ => (ours, Why::NotReady),
+        };
+        let passed = shared.time.now().saturating_duration_since(self.started);
+        if passed + duration > self.fetch.patience || duration >= self.left() {
+            return Err(Stop::NeverReady);
+        }
+        Ok(Wait { duration, why })
+    }
+
+    /// The token, where the address is at home.
+    async fn grant(&self) -> Result<Option<Granted>, Trouble> {
+        let transport = self.fetch.transport;
+        let shared = &*transport.shared;
+        if self.fetch.operation.auth == Auth::None || !shared.base.is_origin_of(&self.fetch.url) {
+            return Ok(None);
+        }
+        let getting = shared.source.get(&shared.time);
+        let got = shared.time.limit(self.left(), getting).await;
+        got.map_err(|_| self.late(Phase::Token, Limit::Deadline))?
+            .map_err(|error| Trouble {
+                kind: FailureKind::TokenUnavailable,
+                source: Some(Arc::new(Unavailable(error))),
+            })
+    }
+
+    fn late(&self, phase: Phase, limit: Limit) -> Trouble {
+        let after = match limit {
+            Limit::Attempt => self.fetch.transport.settings.attempt_timeout,
+            Limit::Stall => self.fetch.stall_timeout,
+            Limit::Deadline => self.fetch.deadline,
+        };
+        FailureKind::TimedOut {
+            phase,
+            limit,
+            after,
+        }
+        .into()
+    }
+
+    /// What a limit of time that has come means: the deadline where that was nearer.
+    fn over(&self, phase: Phase, limit: Limit, length: Duration, left: Duration) -> Ended {
+        if left <= length {
+            Ended::Final(Outcome::DeadlineReached, self.late(phase, Limit::Deadline))
+        } else {
+            Ended::Broken(Outcome::AttemptTimedOut, self.late(phase, limit))
+        }
+    }
+
+    fn broken(&self, error: reqwest::Error, phase: Phase) -> Ended {
+        let limits = Limits {
+            attempt: self.fetch.transport.settings.attempt_timeout,
+            deadline: self.fetch.deadline,
+            body: self.fetch.size_limit,
+        };
+        let (outcome, kind) = classify_http(&error, phase, self.seen, limits);
+        // The URL carries the query, which may be all that keeps others out.
+        let source: Source = Some(Arc::new(error.without_url()));
+        Ended::Broken(outcome, Trouble { kind, source })
+    }
+
+    async fn attempt(&mut self, granted: Option<&Granted>, sink: &mut Sink<'_>) -> Ended {
+        (self.status, self.request_id, self.seen) = (None, None, 0);
+        let offset = match &self.known.validator {
+            Some(_) if !self.without_parts => sink.written(),
+            _ => 0,
+        };
+        let response = match self.head(granted, offset).await {
+            Ok(response) => response,
+            Err(ended) => return ended,
+        };
+        let (status, headers) = (response.status(), response.headers());
+        self.status = Some(status);
+        self.request_id = request_id(headers);
+        let said = Known::read(status, headers);
+        let coding = text(headers, header::CONTENT_ENCODING);
+        let is_coded = coding.is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"));
+        // The bytes of this body that are here already, and how many it has.
+        let (skip, expected) = match status {
+            StatusCode::OK if is_coded => {
+                return Ended::Final(Outcome::Malformed, unsound(COMPRESSED));
+            }
+            StatusCode::OK => {
+                let written = sink.written();
+                let same = said.validator.is_some()
+                    && said.validator == self.known.validator
+                    && said.total.is_none_or(|total| written <= total);
+                if written == 0 || !same {
+                    if !sink.can_begin() {
+                        return Ended::Final(Outcome::Malformed, unsound(CHANGED));
+                    }
+                    self.known = said;
+                    if let Err(error) = sink.begin(&self.known).await {
+                        return Ended::Final(Outcome::NotWritten, not_written(error));
+                    }
+                    (0, self.known.total)
+                } else {
+                    self.known.total = said.total.or(self.known.total);
+                    (written, said.total)
+                }
+            }
+            StatusCode::PARTIAL_CONTENT if offset > 0 => {
+                let Some(range) = ContentRange::read(headers) else {
+                    return Ended::Afresh(OTHER_PART);
+                };
+                let total = range.total.or(self.known.total);
+                let fits = range.first == offset
+                    && !is_coded
+                    && total.is_some()
+                    && (self.known.total.is_none() || self.known.total == total)
+                    && (said.validator.is_none() || said.validator == self.known.validator);
+                if !fits {
+                    return Ended::Afresh(OTHER_PART);
+                }
+                self.known.total = total;
+                self.known.digest = self.known.digest.or(said.digest);
+                if self.known.content_type.is_none() {
+                    self.known.content_type = said.content_type;
+                }
+                (0, Some(range.last - range.first + 1))
+            }
+            StatusCode::PARTIAL_CONTENT => {
+                return Ended::Final(Outcome::Malformed, unsound(OTHER_PART));
+            }
+            StatusCode::RANGE_NOT_SATISFIABLE if offset > 0 => {
+                return Ended::Afresh(OTHER_PART);
+            }
+            _ => return self.answered(response).await,
+        };
+        let is_framed = expected.is_some()
+            || response.version() > Version::HTTP_11
+            || headers.contains_key(header::TRANSFER_ENCODING);
+        if !is_framed && self.known.digest.is_none() {
+            return Ended::Final(Outcome::Malformed, unsound(ENDLESS));
+        }
+        self.body(response, skip, expected, sink).await
+    }
+
+    /// Reads the body into the sink.
+    async fn body(
+        &mut self,
+        mut response: reqwest::Response,
+        mut skip: u64,
+        expected: Option<u64>,
+        sink: &mut Sink<'_>,
+    ) -> Ended {
+        let limit = self.fetch.size_limit;
+        let too_large = |seen, announced| {
+            let kind = FailureKind::BodyTooLarge {
+                limit,
+                seen,
+                announced,
+            };
+            Ended::Final(Outcome::BodyTooLarge, kind.into())
+        };
+        if let Some(total) = self.known.total
+            && total > limit
+        {
+            return too_large(self.seen, Some(total));
+        }
+        self.tell(sink);
+        loop {
+            let (left, stall) = (self.left(), self.fetch.stall_timeout);
+            let time = &self.fetch.transport.shared.time;
+            let chunk = match time.limit(stall.min(left), response.chunk()).await {
+                Ok(Ok(Some(chunk))) => chunk,
+                Ok(Ok(None)) => break,
+                Ok(Err(error)) => return self.broken(error, Phase::Body),
+                Err(_) => return self.over(Phase::Body, Limit::Stall, stall, left),
+            };
+            self.seen += chunk.len() as u64;
+            if expected.is_some_and(|expected| self.seen > expected) {
+                return Ended::Final(Outcome::Malformed, unsound(OTHER_PART));
+            }
+            let known = skip.min(chunk.len() as u64);
+            skip -= known;
+            let fresh = chunk.slice(usize::try_from(known).unwrap_or(usize::MAX)..);
+            if fresh.is_empty() {
+                continue;
+            }
+            if sink.written() + fresh.len() as u64 > limit {
+                return too_large(sink.written() + fresh.len() as u64, None);
+            }
+            if let Err(error) = sink.write(&fresh).await {
+                return Ended::Final(Outcome::NotWritten, not_written(error));
+            }
+            self.tell(sink);
+        }
+        let total = *self.known.total.get_or_insert(sink.written());
+        // A service may answer with less than was asked for; a body that is shorter than it says is another matter.
+        let is_short = expected.is_some_and(|expected| self.seen < expected);
+        if is_short || skip > 0 || sink.written() < total {
+            let (phase, seen) = (Phase::Body, self.seen);
+            let kind = FailureKind::Interrupted { phase, seen };
+            return Ended::Broken(Outcome::Truncated, kind.into());
+        }
+        if sink.written() > total {
+            return Ended::Final(Outcome::Malformed, unsound(OTHER_PART));
+        }
+        Ended::Whole
+    }
+
+    fn tell(&mut self, sink: &Sink<'_>) {
+        if let Some(on_progress) = &mut self.fetch.on_progress {
+            let on_progress = on_progress
+                .get_mut()
+                .unwrap_or_else(PoisonError::into_inner);
+            on_progress(Progress {
+                bytes: sink.written(),
+                total: self.known.total,
+            });
+        }
+    }
+
+    /// Sends the request, to where redirects lead; the head of the answer must come within the attempt time-out.
+    async fn head(
+        &mut self,
+        granted: Option<&Granted>,
+        offset: u64,
+    ) -> Result<reqwest::Response, Ended> {
+        let (left, patience) = (self.left(), self.fetch.transport.settings.attempt_timeout);
+        let time = &self.fetch.transport.shared.time;
+        let following = std::pin::pin!(self.follow(granted, offset));
+        match time.limit(patience.min(left), following).await {
+            Ok(result) => result,
+            Err(_) => Err(self.over(Phase::Head, Limit::Attempt, patience, left)),
+        }
+    }
+
+    async fn follow(
+        &self,
+        granted: Option<&Granted>,
+        offset: u64,
+    ) -> Result<reqwest::Response, Ended> {
+        let shared = &*self.fetch.transport.shared;
+        let mut url = self.fetch.url.clone();
+        // Once it was away it is a stranger, wherever it leads.
+        let mut at_home = true;
+        for _ in 0..=HOPS {
+            at_home &= shared.base.is_origin_of(&url);
+            let request = self.request(&url, granted.filter(|_| at_home), at_home, offset);
+            let (Some(request), Ok(client)) = (request, shared.reach(&url, at_home)) else {
+                let kind = FailureKind::InvalidRequest;
+                return Err(Ended::Final(Outcome::Unsendable, kind.into()));
+            };
+            let response = client
+                .execute(request)
+                .await
+                .map_err(|error| self.broken(error, Phase::Head))?;
+            let status = response.status();
+            let target = match status.as_u16() {
+                // A client that was given may follow redirects by itself, with the token.
+                _ if response.url()[..Position::AfterPath] != url[..Position::AfterPath] => None,
+                301 | 302 | 303 | 307 | 308 => text(response.headers(), header::LOCATION)
+                    .and_then(|location| url.join(location).ok()),
+                _ => return Ok(response),
+            };
+            let redirected = |target: &Url| {
+                let to = target[Position::BeforeHost..Position::BeforePath].to_owned();
+                let to = (!to.is_empty()).then_some(to);
+                let kind = FailureKind::Redirected { status, to };
+                Ended::Final(Outcome::Redirected, kind.into())
+            };
+            let Some(target) = target else {
+                return Err(redirected(response.url()));
+            };
+            let insecure = self.fetch.allow_insecure_http;
+            let is_downgrade = url.scheme() == "https" && target.scheme() != "https";
+            if allowed(&target, insecure).is_err() || (is_downgrade && !insecure) {
+                return Err(redirected(&target));
+            }
+            url = target;
+        }
+        let to = Some(url[Position::BeforeHost..Position::BeforePath].to_owned());
+        let kind = FailureKind::Redirected {
+            status: StatusCode::FOUND,
+            to,
+        };
+        Err(Ended::Final(Outcome::Redirected, kind.into()))
+    }
+
+    /// To strangers it says nothing but what is needed.
+    fn request(
+        &self,
+        url: &Url,
+        granted: Option<&Granted>,
+        at_home: bool,
+        offset: u64,
+    ) -> Option<reqwest::Request> {
+        let settings = &self.fetch.transport.settings.headers;
+        let mut request = reqwest::Request::new(Method::GET, url.clone());
+        let headers = request.headers_mut();
+        if at_home {
+            headers.extend(settings.clone());
+        } else if let Some(agent) = settings.get(header::USER_AGENT) {
+            headers.insert(header::USER_AGENT, agent.clone());
+        }
+        headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+        // Of something compressed no part could be asked for.
+        headers.insert(
+            header::ACCEPT_ENCODING,
+            HeaderValue::from_static("identity"),
+        );
+        if offset > 0 {
+            let validator = self.known.validator.as_deref().unwrap_or_default();
+            headers.insert(header::IF_RANGE, HeaderValue::from_str(validator).ok()?);
+            let range = HeaderValue::from_str(&format!("bytes={offset}-")).ok()?;
+            headers.insert(header::RANGE, range);
+        }
+        if let Some(Granted { token, .. }) = granted {
+            let (name, value) = match self.fetch.operation.auth {
+                Auth::None => return Some(request),
+                Auth::Bearer => (header::AUTHORIZATION, token.bearer()?),
+                Auth::Basic => (header::AUTHORIZATION, token.basic()?),
+                Auth::ApiKeyHeader(name) => (
+                    HeaderName::from_bytes(name.as_bytes()).ok()?,
+                    token.plain()?,
+                ),
+                Auth::ApiKeyQuery(name) => {
+                    token.append_to_query(request.url_mut(), name);
+                    return Some(request);
+                }
+            };
+            headers.insert(name, value);
+        }
+        Some(request)
+    }
+
+    /// Reads what an answer without the bytes says.
+    async fn answered(&mut self, mut response: reqwest::Response) -> Ended {
+        let (left, patience) = (self.left(), self.fetch.transport.settings.attempt_timeout);
+        let time = &self.fetch.transport.shared.time;
+        let mut buffer = Buffer::default();
+        let reading = async {
+            while let Ok(Some(chunk)) = response.chunk().await {
+                if buffer.push(chunk, ERROR_BODY_LIMIT).is_err() {
+                    return true;
+                }
+            }
+            false
+        };
+        let cut = time
+            .limit(patience.min(left), reading)
+            .await
+            .unwrap_or(true);
+        Ended::Answered(Answered {
+            status: response.status(),
+            headers: response.headers().clone(),
+            body: buffer.into_bytes(),
+            cut,
+        })
+    }
+
+    fn note(&mut self, begun: Instant, outcome: Outcome, advice: Advice) {
+        let shared = &*self.fetch.transport.shared;
+        let attempt = Attempt {
+            started: begun.saturating_duration_since(self.started),
+            elapsed: shared.time.now().saturating_duration_since(begun),
+            outcome,
+            status: self.status,
+            request_id: self.request_id.take(),
+            retry_after: advice.retry_after,
+            body_bytes: self.seen,
+            queued: Duration::ZERO,
+            wait: None,
+        };
+        if let Some(observer) = &shared.observer {
+            observer.attempt(self.fetch.operation, &attempt, self.attempts.len());
+        }
+        #[cfg(feature = "tracing")]
+        crate::observe::attempt_event(&attempt, self.attempts.len());
+        self.attempts.push(attempt);
+    }
+
+    /// Takes the attempts with it: to be called once.
+    fn ledger(&mut self) -> Ledger {
+        let transport = self.fetch.transport;
+        let ledger = Ledger {
+            operation: self.fetch.operation.id,
+            // Of the token no command for a shell may speak: it may go to another host.
+            auth: Auth::None,
+            method: Method::GET,
+            url: self.fetch.url.clone(),
+            headers: HeaderMap::new(),
+            // Nor of the transport's own headers.
+            settings: Arc::new(Settings {
+                headers: HeaderMap::new(),
+                ..Settings::clone(&transport.settings)
+            }),
+            has_body: false,
+            attempts: std::mem::take(&mut self.attempts),
+            stop: self.stop,
+            queued: Duration::ZERO,
+            elapsed: (transport.shared.time.now()).saturating_duration_since(self.started),
+        };
+        if let Some(observer) = &transport.shared.observer {
+            observer.call(self.fetch.operation, &ledger);
+        }
+        ledger
+    }
+
+    fn failed(&mut self, trouble: Trouble) -> FetchError {
+        let Trouble { kind, source } = trouble;
+        FetchError::Failed(Failure::new(kind, self.ledger(), source))
+    }
+
+    fn refused(&mut self, answered: Answered) -> FetchError {
+        FetchError::Refused(Box::new(Exchange {
+            ledger: self.ledger(),
+            status: Some(answered.status),
+            headers: answered.headers,
+            body: answered.body,
+            body_is_cut: answered.cut,
+        }))
+    }
+
+    fn fetched(&mut self, bytes: u64, resumed_from: u64, path: Option<PathBuf>) -> Fetched {
+        Fetched {
+            bytes,
+            resumed_from,
+            content_type: self.known.content_type.clone(),
+            path,
+            digest_checked: self.known.digest.is_some(),
+            ledger: self.ledger(),
+        }
+    }
+}
+
+fn is_not_ready(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 202 | 404 | 425)
+}
+
+/// Whether something may be fetched from there, and if not, why.
+fn allowed(url: &Url, allow_insecure_http: bool) -> Result<(), &'static str> {
+    match url.scheme() {
+        "https" => {}
+        "http" if allow_insecure_http || names_this_machine(url) => {}
+        "http" => {
+            return Err(
+                "it is plain http to another machine, where anyone on the way could read or change what comes; \
+                 allow insecure http where that is meant",
+            );
+        }
+        _ => return Err("it is neither https nor http"),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it holds a user or password");
+    }
+    Ok(())
+}
+
+impl crate::Shared {
+    /// The client for that address. Of one that is not at home no setting of the API's client holds: those may carry
+    /// secrets.
+    fn reach(&self, url: &Url, at_home: bool) -> Result<&reqwest::Client, crate::BuildError> {
+        if at_home {
+            return Ok(&self.http);
+        }
+        let is_here = url.scheme() == "http" && names_this_machine(url);
+        let client = if is_here {
+            &self.elsewhere.here
+        } else {
+            &self.elsewhere.away
+        };
+        if let Some(client) = client.get() {
+            return Ok(client);
+        }
+        let made = http_client::build(
+            http_client::Reach {
+                https: !is_here,
+                loopback: true,
+            },
+            self.elsewhere.connect_timeout,
+            Some(Box::new(|builder| builder.no_gzip().no_brotli())),
+        )?;
+        Ok(client.get_or_init(|| made))
+    }
+}
+
+/// The clients for what is not on the base URL's origin, made when they are needed.
+pub(crate) struct Elsewhere {
+    /// For http to this machine, where no proxy is to see it.
+    here: OnceLock<reqwest::Client>,
+    away: OnceLock<reqwest::Client>,
+    connect_timeout: Duration,
+}
+
+impl Elsewhere {
+    pub(crate) fn new(connect_timeout: Duration) -> Self {
+        Self {
+            here: OnceLock::new(),
+            away: OnceLock::new(),
+            connect_timeout,
+        }
+    }
+}

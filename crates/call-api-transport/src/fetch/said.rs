@@ -1,0 +1,308 @@
+//! What the headers of a response say about the thing that is fetched: which one it is, how long, which part of it came,
+//! and what its digest is.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderName, StatusCode, header};
+
+/// What is known of the thing that is fetched; kept beside a part of it until the rest is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// An entity tag or a date by which `If-Range` asks for the rest of the same thing and nothing else.
+    pub(crate) validator: Option<String>,
+    pub(crate) total: Option<u64>,
+    pub(crate) digest: Option<Digest>,
+    pub(crate) content_type: Option<String>,
+}
+
+impl Known {
+    pub(crate) fn read(status: StatusCode, headers: &HeaderMap) -> Self {
+        let whole = status == StatusCode::OK;
+        Self {
+            validator: validator(headers),
+            total: if whole {
+                number(headers, header::CONTENT_LENGTH)
+            } else {
+                ContentRange::read(headers).and_then(|range| range.total)
+            },
+            digest: Digest::read(headers, whole),
+            content_type: text(headers, header::CONTENT_TYPE).map(str::to_owned),
+        }
+    }
+}
+
+pub(crate) fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
+}
+
+pub(crate) fn number(headers: &HeaderMap, name: HeaderName) -> Option<u64> {
+    digits(text(headers, name)?)
+}
+
+fn digits(text: &str) -> Option<u64> {
+    // `parse` would take a sign.
+    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    plain.then(|| text.parse().ok()).flatten()
+}
+
+/// A strong validator: an entity tag that is not weak, or a date a second before the response's own, so that no second
+/// version can have the same (RFC 9110, sections 8.8.1, 8.8.2.2 and 13.1.5).
+fn validator(headers: &HeaderMap) -> Option<String> {
+    if let Some(tag) = text(headers, header::ETAG) {
+        return tag.starts_with('"').then(|| tag.to_owned());
+    }
+    let modified = text(headers, header::LAST_MODIFIED)?;
+    let date = |text| httpdate::parse_http_date(text).ok();
+    (date(modified)? < date(text(headers, header::DATE)?)?).then(|| modified.to_owned())
+}
+
+/// Which part a 206 is: `bytes 5-9/10`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ContentRange {
+    pub(crate) first: u64,
+    /// Inclusive.
+    pub(crate) last: u64,
+    pub(crate) total: Option<u64>,
+}
+
+impl ContentRange {
+    pub(crate) fn read(headers: &HeaderMap) -> Option<Self> {
+        let (range, total) = text(headers, header::CONTENT_RANGE)?
+            .strip_prefix("bytes ")?
+            .split_once('/')?;
+        let (first, last) = range.split_once('-')?;
+        let (first, last) = (digits(first)?, digits(last)?);
+        let total = match total {
+            "*" => None,
+            total => Some(digits(total)?),
+        };
+        (first <= last && total.is_none_or(|total| last < total)).then_some(Self {
+            first,
+            last,
+            total,
+        })
+    }
+}
+
+/// What a service says the bytes come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Digest {
+    Sha256([u8; 32]),
+    Md5([u8; 16]),
+}
+
+impl Digest {
+    /// `Repr-Digest` and `Content-Digest` (RFC 9530), `Digest` (RFC 3230) and `Content-MD5` (RFC 2616); SHA-256 before
+    /// MD5. Those of the content are those of the whole only where the `whole` came.
+    fn read(headers: &HeaderMap, whole: bool) -> Option<Self> {
+        let named = |name: &'static str| {
+            let values = headers.get_all(name).into_iter();
+            values.filter_map(|value| value.to_str().ok())
+        };
+        let listed = named("repr-digest")
+            .chain(named("digest"))
+            .chain(named("content-digest").filter(|_| whole))
+            .flat_map(|list| list.split(','))
+            .filter_map(|entry| entry.trim().split_once('='));
+        let (mut sha256, mut md5) = (None, None);
+        for (algorithm, value) in listed {
+            if algorithm.eq_ignore_ascii_case("sha-256") {
+                sha256 = sha256.or_else(|| decoded(value).map(Self::Sha256));
+            } else if algorithm.eq_ignore_ascii_case("md5") {
+                md5 = md5.or_else(|| decoded(value).map(Self::Md5));
+            }
+        }
+        let mut content = named("content-md5").filter(|_| whole);
+        sha256
+            .or(md5)
+            .or_else(|| content.find_map(decoded).map(Self::Md5))
+    }
+
+    /// As it stands beside a part.
+    pub(crate) fn write(&self) -> String {
+        match self {
+            Self::Sha256(bytes) => format!("sha-256={}", STANDARD.encode(bytes)),
+            Self::Md5(bytes) => format!("md5={}", STANDARD.encode(bytes)),
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        match text.split_once('=')? {
+            ("sha-256", value) => decoded(value).map(Self::Sha256),
+            ("md5", value) => decoded(value).map(Self::Md5),
+            _ => None,
+        }
+    }
+}
+
+/// Base64 of so many bytes, between colons or without.
+fn decoded<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let text = text.trim();
+    let text = text
+        .strip_prefix(':')
+        .and_then(|text| text.strip_suffix(':'))
+        .unwrap_or(text);
+    STANDARD.decode(text).ok()?.try_into().ok()
+}
+
+/// A digest that grows with the bytes.
+#[derive(Clone)]
+pub(crate) enum Digesting {
+    Sha256(Box<hmac_sha256::Hash>),
+    Md5(Box<md5::Context>),
+}
+
+impl Digesting {
+    /// One that can be compared with `digest`.
+    pub(crate) fn for_one(digest: &Digest) -> Self {
+        match digest {
+            Digest::Sha256(_) => Self::Sha256(Box::new(hmac_sha256::Hash::new())),
+            Digest::Md5(_) => Self::Md5(Box::new(md5::Context::new())),
+        }
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Sha256(hash) => hash.update(bytes),
+            Self::Md5(context) => context.consume(bytes),
+        }
+    }
+
+    pub(crate) fn finish(self) -> Digest {
+        match self {
+            Self::Sha256(hash) => Digest::Sha256(hash.finalize()),
+            Self::Md5(context) => Digest::Md5(context.finalize().0),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may")]
+mod tests {
+    use http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn headers(list: &[(&'static str, &str)]) -> HeaderMap {
+        list.iter()
+            .map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_str(value).unwrap(),
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn only_what_names_one_version_is_a_validator() {
+        let early = "Sun, 01 Nov 2026 11:59:59 GMT";
+        let noon = "Sun, 01 Nov 2026 12:00:00 GMT";
+        for (list, expected) in [
+            (&[("etag", "\"a\"")][..], Some("\"a\"")),
+            (&[("etag", "W/\"a\"")], None),
+            (&[("etag", "a")], None),
+            // A weak tag says that the date is no better.
+            (
+                &[
+                    ("etag", "W/\"a\""),
+                    ("last-modified", early),
+                    ("date", noon),
+                ],
+                None,
+            ),
+            (&[("last-modified", early), ("date", noon)], Some(early)),
+            (&[("last-modified", noon), ("date", noon)], None),
+            (&[("last-modified", early)], None),
+            (&[("last-modified", "yesterday"), ("date", noon)], None),
+            (&[], None),
+        ] {
+            assert_eq!(validator(&headers(list)).as_deref(), expected, "{list:?}");
+        }
+    }
+
+    #[test]
+    fn parts_are_read_or_refused() {
+        let read = |text| ContentRange::read(&headers(&[("content-range", text)]));
+        let range = |first, last, total| Some(ContentRange { first, last, total });
+        assert_eq!(read("bytes 5-9/10"), range(5, 9, Some(10)));
+        assert_eq!(read("bytes 0-0/*"), range(0, 0, None));
+        for text in [
+            "bytes 5-9/9",
+            "bytes 9-5/10",
+            "bytes */10",
+            "bytes 5-9",
+            "bytes -5/10",
+            "bytes +5-9/10",
+            "items 5-9/10",
+            "bytes 5-99999999999999999999/*",
+            "",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn digests_are_read_in_each_form() {
+        // Of "abc".
+        let sha256 = "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=";
+        let md5 = "kAFQmDzST7DWlj99KOF/cg==";
+        let mut digesting = Digesting::Sha256(Box::new(hmac_sha256::Hash::new()));
+        digesting.update(b"a");
+        digesting.update(b"bc");
+        let abc = digesting.finish();
+        let mut digesting = Digesting::Md5(Box::new(md5::Context::new()));
+        digesting.update(b"abc");
+        let abc_md5 = digesting.finish();
+        for (list, expected) in [
+            (
+                vec![("repr-digest", format!("sha-256=:{sha256}:"))],
+                Some(abc),
+            ),
+            (
+                vec![("repr-digest", format!("sha-512=:AA==:, sha-256=:{sha256}:"))],
+                Some(abc),
+            ),
+            (
+                vec![("digest", format!("MD5={md5},SHA-256={sha256}"))],
+                Some(abc),
+            ),
+            (vec![("digest", format!("md5={md5}"))], Some(abc_md5)),
+            (vec![("content-md5", md5.to_owned())], Some(abc_md5)),
+            (
+                vec![
+                    ("content-md5", md5.to_owned()),
+                    ("digest", format!("sha-256={sha256}")),
+                ],
+                Some(abc),
+            ),
+            (vec![("digest", "sha-256=AAAA".to_owned())], None),
+            (vec![("content-md5", "?".to_owned())], None),
+        ] {
+            let list: Vec<_> = list
+                .iter()
+                .map(|(name, value)| (*name, value.as_str()))
+                .collect();
+            assert_eq!(Digest::read(&headers(&list), true), expected, "{list:?}");
+        }
+        // What is said of a part's content is not said of the whole.
+        let content_digest = format!("sha-256=:{sha256}:");
+        let of_content = [("content-md5", md5), ("content-digest", &content_digest)];
+        assert_eq!(Digest::read(&headers(&of_content), true), Some(abc));
+        assert_eq!(Digest::read(&headers(&of_content), false), None);
+        for digest in [abc, abc_md5] {
+            assert_eq!(Digest::parse(&digest.write()), Some(digest));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_header_is_read_or_refused(text in "[ -~]{0,40}") {
+            for name in ["content-range", "digest", "repr-digest", "content-md5", "etag", "content-length"] {
+                let list = headers(&[(name, &text)]);
+                let _ = (Known::read(StatusCode::OK, &list), Known::read(StatusCode::PARTIAL_CONTENT, &list));
+            }
+        }
+    }
+}
