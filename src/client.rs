@@ -10,9 +10,10 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::many::GetCalls;
-use crate::raw;
+use crate::recording::FetchRecording;
 use crate::request::GetCall;
 use crate::wait::WaitUntilEnded;
+use crate::{Call, raw};
 
 /// The environment variable with the base URL, which [`Client::from_env`] reads.
 pub const BASE_URL_VARIABLE: &str = "CALL_API_BASE_URL";
@@ -176,6 +177,23 @@ impl Client {
     /// ```
     pub fn get_calls_from<'a>(&self, ids: impl Stream<Item = Uuid> + Send + 'a) -> GetCalls<'a> {
         GetCalls::new(self, ids)
+    }
+
+    /// Fetches the recording of a call, whole or not at all: streamed to a file or a writer, gone on with where it broke
+    /// off, waited for while it is still being made. That a call was not recorded is a [result](crate::Recording), not
+    /// an error. What it asks, and how often: [`FetchRecording`].
+    ///
+    /// ```no_run
+    /// # async fn example(client: call_api::Client, id: call_api::Uuid) -> Result<(), call_api::Error> {
+    /// let call = client.get_call(id).await?;
+    /// if let Some(saved) = client.recording(&call).to_folder("recordings").await?.saved() {
+    ///     println!("{} bytes in {:?}", saved.bytes, saved.path);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn recording<'a>(&'a self, call: &'a Call) -> FetchRecording<'a> {
+        FetchRecording::new(self, call)
     }
 
     /// The generated client: every operation of the API's document, each with a builder for its parameters.

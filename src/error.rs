@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use call_api_transport::{Exchange, Failure, FailureKind, Ledger, Stop};
+use call_api_transport::{Exchange, Failure, FailureKind, FetchError, Ledger, Stop};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
@@ -69,6 +69,10 @@ pub enum ErrorKind {
     Decode,
     /// The response is longer than the limit.
     BodyTooLarge,
+    /// What was downloaded can't be taken for the whole: another digest, another part, no end. None of it is left.
+    Corrupt,
+    /// What was downloaded could not be written to where it should go.
+    Io,
     /// The service answered with a redirect, which is not followed.
     Redirected,
     /// The source of the token gave none.
@@ -100,6 +104,8 @@ impl ErrorKind {
             FailureKind::Connect { .. } | FailureKind::Tls => Self::Connect,
             FailureKind::Interrupted { .. } | FailureKind::Malformed { .. } => Self::Interrupted,
             FailureKind::BodyTooLarge { .. } => Self::BodyTooLarge,
+            FailureKind::Unsound { .. } => Self::Corrupt,
+            FailureKind::NotWritten => Self::Io,
             FailureKind::Redirected { .. } => Self::Redirected,
             // `RefusedUrl`, `InvalidRequest`, and what a later transport may refuse.
             _ => Self::InvalidRequest,
@@ -279,15 +285,37 @@ impl Error {
             (raw::Error::InvalidResponsePayload(body, _), Some(status)) if status.is_success() => {
                 Self::from_decode::<T>(body, status.as_u16(), exchange.ledger)
             }
-            (_, Some(status)) => {
-                let mut this = Self::new(ErrorKind::of_status(status.as_u16()), String::new());
-                this.0.status = Some(status.as_u16());
-                this.0.detail = Detail::read(&exchange.body);
-                this.0.ledger = Some(exchange.ledger);
-                this
-            }
-            (_, None) => Self::without_exchange(),
+            _ => Self::from_answer(exchange),
         }
+    }
+
+    /// The service answered with a status that is no success.
+    fn from_answer(exchange: Exchange) -> Self {
+        let Some(status) = exchange.status else {
+            return Self::without_exchange();
+        };
+        let mut this = Self::new(ErrorKind::of_status(status.as_u16()), String::new());
+        this.0.status = Some(status.as_u16());
+        this.0.detail = Detail::read(&exchange.body);
+        this.0.ledger = Some(exchange.ledger);
+        this
+    }
+
+    /// A recording was not fetched.
+    pub(crate) fn from_fetch(error: FetchError) -> Self {
+        match error {
+            FetchError::Failed(failure) => Self::from_failure(failure),
+            FetchError::Refused(exchange) => Self::from_answer(*exchange),
+            // What a later transport may say.
+            _ => Self::without_exchange(),
+        }
+    }
+
+    /// What a call has for its recording's URL is none.
+    pub(crate) fn no_recording_url() -> Self {
+        let message = "the recording can't be fetched: the call's recording_url is no absolute URL; \
+                       ask the service's owner what it means";
+        Self::new(ErrorKind::InvalidRequest, message.to_owned())
     }
 
     fn from_failure(failure: Failure) -> Self {
@@ -398,6 +426,9 @@ impl fmt::Display for Error {
         }
         let advice = match inner.kind {
             ErrorKind::Decode => "update the SDK, or check that the base URL names the service",
+            _ if ledger.operation() == crate::recording::OPERATION.id => {
+                "fetch the call anew: its recording may be gone, or the URL expired"
+            }
             kind => kind.advice(),
         };
         write!(f, "; {advice}")

@@ -31,6 +31,7 @@ mod client;
 mod detail;
 mod error;
 mod many;
+mod recording;
 mod request;
 mod wait;
 
@@ -39,7 +40,7 @@ pub use call_api_transport as transport;
 pub use call_api_types as types;
 
 pub use cadence::Cadence;
-pub use call_api_transport::{CallOptions, Ledger, Token, TokenProvider};
+pub use call_api_transport::{CallOptions, Ledger, Progress, Token, TokenProvider};
 pub use call_api_types::{Call, CallStatus, CallType, Contact, ContactType, Unmasked, unmasked};
 pub use change::{Change, ImpossibleStep};
 pub use chrono;
@@ -47,6 +48,7 @@ pub use client::{BASE_URL_VARIABLE, Client, ClientBuilder, DEFAULT_BASE_URL, TOK
 pub use detail::{Detail, FieldError};
 pub use error::{Error, ErrorKind};
 pub use many::GetCalls;
+pub use recording::{FetchRecording, Recording, SavedRecording};
 pub use request::{GetCall, Response, WithMeta};
 pub use uuid::Uuid;
 pub use wait::{Updates, WaitUntilEnded};

@@ -1,0 +1,466 @@
+//! A call's recording: when there is one, where from, and what is on the disk whatever happens.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that panics fails"
+)]
+
+mod support;
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use call_api::transport::{Clock, Sleeping};
+use call_api::{Call, CallStatus, Client, ErrorKind, Recording};
+use call_api_sandbox::Sandbox;
+
+include!("support/recordings.rs");
+
+const TOKEN: &str = "a-token-that-must-not-be-seen";
+
+/// A clock that moves when something waits, and does then what the test says.
+struct TestClock {
+    start: Instant,
+    waits: Mutex<Vec<Duration>>,
+    on_wait: Box<dyn Fn(usize) + Send + Sync>,
+}
+
+impl TestClock {
+    fn new(on_wait: impl Fn(usize) + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self {
+            start: Instant::now(),
+            waits: Mutex::default(),
+            on_wait: Box::new(on_wait),
+        })
+    }
+
+    fn passed(&self) -> Duration {
+        self.waits.lock().unwrap().iter().sum()
+    }
+
+    /// In whole seconds.
+    fn waits(&self) -> Vec<u64> {
+        let waits = self.waits.lock().unwrap();
+        waits.iter().map(Duration::as_secs).collect()
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Instant {
+        self.start + self.passed()
+    }
+
+    /// It starts when the sample call ends.
+    fn system_now(&self) -> SystemTime {
+        SystemTime::from(Call::sample().end_time.unwrap()) + self.passed()
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleeping<'_> {
+        self.waits.lock().unwrap().push(duration);
+        let count = self.waits.lock().unwrap().len();
+        (self.on_wait)(count);
+        Box::pin(std::future::ready(()))
+    }
+
+    fn limit(&self, _: Duration) -> Sleeping<'_> {
+        Box::pin(std::future::pending())
+    }
+}
+
+async fn sandbox() -> Arc<Sandbox> {
+    Arc::new(Sandbox::builder().token(TOKEN).start().await.unwrap())
+}
+
+fn client(sandbox: &Sandbox, clock: &Arc<TestClock>) -> Client {
+    let clock = Arc::clone(clock);
+    Client::builder()
+        .base_url(sandbox.base_url())
+        .token(TOKEN)
+        .transport(|transport| transport.clock(clock).jitter(|| 1.0))
+        .build()
+        .unwrap()
+}
+
+/// A host for recordings, and what it was asked.
+async fn host(
+    answer: impl Fn(&str) -> Response + Clone + Send + Sync + 'static,
+) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&seen);
+    let router = axum::Router::new().fallback(move |request: Request| {
+        log.lock().unwrap().push(format!("{request:?}"));
+        let response = answer(request.uri().path());
+        async move { response }
+    });
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, seen)
+}
+
+#[tokio::test]
+async fn a_recording_that_is_still_being_made_is_waited_for() {
+    let sandbox = sandbox().await;
+    let recorded = recorded_call(&sandbox).await.unwrap();
+    let mut without = recorded.clone();
+    without.recording_url = None;
+    sandbox.put(without.clone());
+    let made = (Arc::clone(&sandbox), recorded.clone());
+    let clock = TestClock::new(move |waits| {
+        if waits == 3 {
+            made.0.put(made.1.clone());
+        }
+    });
+    let mut bytes = Vec::new();
+    let client = client(&sandbox, &clock);
+    let recording = client
+        .recording(&without)
+        .to_writer(&mut bytes)
+        .await
+        .unwrap();
+    assert!(bytes == RECORDING);
+    assert_eq!(clock.waits(), [2, 4, 8]);
+    assert_eq!(sandbox.requests().len(), 4);
+    let saved = recording.saved().unwrap();
+    assert_eq!(saved.suggested_name(), format!("{}.mp3", recorded.id));
+    assert_eq!(saved.media_type.as_deref(), Some("audio/mpeg"));
+    assert_eq!(saved.ledger.operation(), "recording");
+}
+
+#[tokio::test]
+async fn a_call_without_a_recording_is_no_error() {
+    let sandbox = sandbox().await;
+    let mut call = Call::sample();
+    call.recording_url = None;
+    sandbox.put(call.clone());
+    for (wait, waits) in [
+        (None, &[2, 4, 8, 16, 30, 30, 30, 30, 30, 30, 30, 30, 30][..]),
+        (Some(7), &[2, 4]),
+        (Some(0), &[]),
+    ] {
+        let clock = TestClock::new(|_| ());
+        let client = client(&sandbox, &clock);
+        let mut request = client.recording(&call);
+        if let Some(wait) = wait {
+            request = request.wait(Duration::from_secs(wait));
+        }
+        let recording = request.to_writer(&mut Vec::new()).await.unwrap();
+        let Recording::Absent(last) = recording else {
+            panic!("{recording:?}")
+        };
+        assert_eq!(last, call);
+        assert_eq!(clock.waits(), waits);
+    }
+
+    // Of a call of yesterday nothing is made any more: it is asked once.
+    call.end_time = call.end_time.map(|end| end - chrono::TimeDelta::days(1));
+    sandbox.put(call.clone());
+    let clock = TestClock::new(|_| ());
+    let asked = sandbox.requests().len();
+    let recording = client(&sandbox, &clock)
+        .recording(&call)
+        .to_writer(&mut Vec::new())
+        .await;
+    assert!(matches!(recording.unwrap(), Recording::Absent(_)));
+    assert_eq!(clock.waits(), [0; 0]);
+    assert_eq!(sandbox.requests().len(), asked + 1);
+}
+
+#[tokio::test]
+async fn a_recording_of_a_call_that_goes_on_is_not_whole() {
+    let sandbox = sandbox().await;
+    let ended = recorded_call(&sandbox).await.unwrap();
+    let mut call = ended.clone();
+    call.status = CallStatus::InProgress;
+    sandbox.put(call.clone());
+    let clock = TestClock::new(|_| ());
+    let wait = Duration::from_secs(10);
+    let recording = client(&sandbox, &clock)
+        .recording(&call)
+        .wait(wait)
+        .to_writer(&mut Vec::new())
+        .await
+        .unwrap();
+    assert!(matches!(recording, Recording::NotEnded(last) if last == call));
+    assert_eq!(clock.waits(), [2, 4]);
+
+    // One that was over all along, which the caller's copy doesn't know.
+    sandbox.put(ended);
+    let clock = TestClock::new(|_| ());
+    let recording = client(&sandbox, &clock)
+        .recording(&call)
+        .to_writer(&mut Vec::new())
+        .await
+        .unwrap();
+    assert!(recording.saved().is_some());
+    assert_eq!(clock.waits(), [0; 0]);
+}
+
+#[tokio::test]
+async fn a_url_that_expired_is_asked_for_anew_and_no_host_sees_the_token() {
+    let sandbox = sandbox().await;
+    let (url, seen) = host(|path| match path {
+        "/new" => ([("content-type", "audio/wav")], RECORDING).into_response(),
+        _ => (StatusCode::FORBIDDEN, "expired").into_response(),
+    })
+    .await;
+    let mut old = Call::sample();
+    old.recording_url = Some(format!("{url}/old?signature=s1"));
+    let mut call = old.clone();
+    call.recording_url = Some(format!("{url}/new?signature=s2"));
+    sandbox.put(call.clone());
+    let clock = TestClock::new(|_| ());
+    let client = client(&sandbox, &clock);
+    let saved = client
+        .recording(&old)
+        .to_writer(&mut Vec::new())
+        .await
+        .unwrap()
+        .saved()
+        .unwrap();
+    assert_eq!(saved.extension.as_deref(), Some("wav"));
+    let seen = seen.lock().unwrap().join("\n");
+    assert!(seen.contains("/old?signature=s1") && seen.contains("/new?signature=s2"));
+    assert!(
+        !seen.contains(TOKEN) && !seen.contains("authorization"),
+        "{seen}"
+    );
+
+    // With no other URL than the one that was refused, that is the answer.
+    sandbox.put(old.clone());
+    let error = client
+        .recording(&old)
+        .to_writer(&mut Vec::new())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.kind(), error.status()),
+        (ErrorKind::Forbidden, Some(403))
+    );
+    let text = format!("{error}\n{error:#?}");
+    assert!(
+        text.contains("/old was answered with 403: expired"),
+        "{text}"
+    );
+    assert!(text.contains("fetch the call anew"), "{text}");
+    assert!(!text.contains("s1") && !text.contains(TOKEN), "{text}");
+}
+
+#[tokio::test]
+async fn a_url_that_has_nothing_yet_is_waited_for_as_long_as_the_call() {
+    let sandbox = sandbox().await;
+    let (url, _) = host(|_| StatusCode::NOT_FOUND.into_response()).await;
+    let mut call = Call::sample();
+    call.recording_url = Some(url);
+    sandbox.put(call.clone());
+    let clock = TestClock::new(|_| ());
+    let error = client(&sandbox, &clock)
+        .recording(&call)
+        .wait(Duration::from_secs(10))
+        .to_writer(&mut Vec::new())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(
+        error
+            .to_string()
+            .contains("it was not there within the time"),
+        "{error}"
+    );
+    assert_eq!(clock.waits(), [1, 2, 4]);
+}
+
+#[tokio::test]
+async fn a_service_that_fails_for_a_while_is_outlived() {
+    let (down, _) = host(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response()).await;
+    let clock = TestClock::new(|_| ());
+    let transport_clock = Arc::clone(&clock);
+    let client = Client::builder()
+        .base_url(down)
+        .token(TOKEN)
+        .transport(|transport| transport.clock(transport_clock).max_attempts(1))
+        .build()
+        .unwrap();
+    let mut call = Call::sample();
+    call.recording_url = None;
+    let wait = Duration::from_secs(10);
+    let error = client
+        .recording(&call)
+        .wait(wait)
+        .to_writer(&mut Vec::new())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Server);
+    assert_eq!(clock.waits(), [2, 4]);
+}
+
+#[tokio::test]
+async fn what_is_no_address_is_said() {
+    let sandbox = sandbox().await;
+    let clock = TestClock::new(|_| ());
+    let client = client(&sandbox, &clock);
+    let mut call = Call::sample();
+    for (url, part) in [
+        ("<string>", "recording_url is no absolute URL"),
+        ("http://192.0.2.1/r?key=s1", "plain http to another machine"),
+    ] {
+        call.recording_url = Some(url.to_owned());
+        let error = client
+            .recording(&call)
+            .to_writer(&mut Vec::new())
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+        assert!(error.to_string().contains(part), "{error}");
+        assert!(!error.to_string().contains("s1"), "{error}");
+    }
+    assert_eq!(sandbox.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn a_digest_that_differs_and_a_full_disk_have_kinds_of_their_own() {
+    let sandbox = sandbox().await;
+    let (url, _) = host(|_| {
+        let md5 = [("content-md5", "AAAAAAAAAAAAAAAAAAAAAA==")];
+        (md5, RECORDING).into_response()
+    })
+    .await;
+    let mut call = Call::sample();
+    call.recording_url = Some(url);
+    let clock = TestClock::new(|_| ());
+    let client = client(&sandbox, &clock);
+    let folder = support::empty_folder("recording-kinds");
+    let error = client
+        .recording(&call)
+        .to_folder(&folder)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+    let error = client
+        .recording(&call)
+        .to_file(folder.join("no/a.mp3"))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io);
+    assert!(!error.is_retryable());
+}
+
+const LENGTH: usize = 4 << 20;
+
+fn long_recording() -> Vec<u8> {
+    (0..LENGTH).map(|n| (n % 251) as u8).collect()
+}
+
+/// A host that stops in the middle of the whole, and sends any part to its end.
+fn slow_host() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&seen);
+    std::thread::spawn(move || {
+        let bytes = long_recording();
+        let mut stalled = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = String::new();
+            while !request.ends_with("\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                request.push(byte[0].into());
+            }
+            let range = request.find("range: bytes=").map(|at| &request[at + 13..]);
+            let first: Option<usize> =
+                range.map(|range| range[..range.find('-').unwrap()].parse().unwrap());
+            let head = |status: &str, length: usize| {
+                format!(
+                    "HTTP/1.1 {status}\r\netag: \"v1\"\r\ncontent-type: audio/mpeg\r\ncontent-length: {length}\r\n"
+                )
+            };
+            log.lock().unwrap().push(request.clone());
+            let Some(first) = first else {
+                write!(stream, "{}\r\n", head("200 OK", LENGTH)).unwrap();
+                stream.write_all(&bytes[..LENGTH * 3 / 4]).unwrap();
+                stalled.push(stream);
+                continue;
+            };
+            let range = format!(
+                "content-range: bytes {first}-{}/{LENGTH}\r\n\r\n",
+                LENGTH - 1
+            );
+            write!(
+                stream,
+                "{}{range}",
+                head("206 Partial Content", LENGTH - first)
+            )
+            .unwrap();
+            stream.write_all(&bytes[first..]).unwrap();
+        }
+    });
+    (url, seen)
+}
+
+const URL_VARIABLE: &str = "RECORDING_TEST_URL";
+const FOLDER_VARIABLE: &str = "RECORDING_TEST_FOLDER";
+
+/// The process that is killed.
+#[tokio::test]
+#[ignore = "run by the test below, with the URL and the folder in its environment"]
+async fn download() {
+    let mut call = Call::sample();
+    call.recording_url = Some(std::env::var(URL_VARIABLE).unwrap());
+    let folder = PathBuf::from(std::env::var(FOLDER_VARIABLE).unwrap());
+    let client = Client::builder().token(TOKEN).build().unwrap();
+    let recording = client.recording(&call).to_folder(folder).await.unwrap();
+    assert_eq!(recording.saved().unwrap().bytes, LENGTH as u64);
+}
+
+#[test]
+fn a_download_outlives_its_process() {
+    let (url, seen) = slow_host();
+    let folder = support::empty_folder("recording-killed");
+    let start = || {
+        Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "download", "--ignored"])
+            .env(URL_VARIABLE, &url)
+            .env(FOLDER_VARIABLE, &folder)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    let named = |suffix: &str| folder.join(format!("{}.{suffix}", Call::sample().id));
+    let state = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+
+    let mut process = start();
+    while !state(&named("part-state")).contains("\nsynced ") {
+        assert!(
+            process.try_wait().unwrap().is_none(),
+            "it must not end by itself"
+        );
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    // SIGKILL on Unix.
+    process.kill().unwrap();
+    process.wait().unwrap();
+    assert!(!named("mp3").exists());
+    assert!(fs::metadata(named("part")).unwrap().len() < LENGTH as u64);
+
+    assert!(start().wait().unwrap().success());
+    assert!(fs::read(named("mp3")).unwrap() == long_recording());
+    assert!(!named("part").exists() && !named("part-state").exists());
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.len(), 2);
+    assert!(!seen[0].contains("range: ") && seen[1].contains("if-range: \"v1\""));
+    // At least one synced MiB was not fetched again.
+    let first = seen[1].split("range: bytes=").nth(1).unwrap();
+    assert!(first.split('-').next().unwrap().parse::<usize>().unwrap() >= 1 << 20);
+}
