@@ -296,7 +296,10 @@ impl Error {
         };
         let mut this = Self::new(ErrorKind::of_status(status.as_u16()), String::new());
         this.0.status = Some(status.as_u16());
-        this.0.detail = Detail::read(&exchange.body);
+        // What comes with another status is data, and says nothing about an error.
+        if status.as_u16() >= 400 {
+            this.0.detail = Detail::read(&exchange.body);
+        }
         this.0.ledger = Some(exchange.ledger);
         this
     }

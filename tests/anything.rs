@@ -1,0 +1,201 @@
+//! Whatever bytes a service sends as a body, there is a call or an error, and never a panic, nor the token in a text.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that panics fails"
+)]
+
+use std::cell::Cell;
+use std::sync::{Arc, Mutex};
+
+use call_api::{Call, Client, ErrorKind};
+use call_api_sandbox::Sandbox;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use serde::de::IgnoredAny;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+const TOKEN: &str = "a-token-that-must-not-be-seen";
+
+/// Values of every type, some of them what a call has in places.
+fn value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".{0,12}".prop_map(Value::from),
+        prop::sample::select(vec![
+            TOKEN,
+            "2023-11-07T05:31:56Z",
+            "9999-12-31T23:59:60+14:00",
+            "3c90c3cc-0d44-4b50-8888-8dd25736052a",
+            "dialing",
+        ])
+        .prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 12, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::hash_map("[a-z_]{0,8}", inner, 0..4)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+/// The reference's call, with other values in places.
+fn nearly() -> impl Strategy<Value = String> {
+    let example: Value = serde_json::from_str(Sandbox::EXAMPLE_JSON).unwrap();
+    let names = |value: &Value| {
+        value
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    let (outer, inner) = (names(&example), names(&example["contact"]));
+    let place = (
+        any::<bool>(),
+        prop::sample::select(outer),
+        prop::sample::select(inner),
+    );
+    prop::collection::vec((place, prop::option::of(value())), 0..3).prop_map(move |changes| {
+        let mut call = example.clone();
+        for ((inside, outer, inner), value) in changes {
+            let (holder, name) = match call["contact"].is_object() && inside {
+                true => (&mut call["contact"], inner),
+                false => (&mut call, outer),
+            };
+            let holder = holder.as_object_mut().unwrap();
+            match value {
+                Some(value) => holder.insert(name, value),
+                None => holder.remove(&name),
+            };
+        }
+        call.to_string()
+    })
+}
+
+fn detail() -> impl Strategy<Value = String> {
+    value().prop_map(|value| serde_json::json!({ "detail": value }).to_string())
+}
+
+/// Bytes of any kind, nearly a call, nearly an error, and any of these with some bytes changed.
+fn body() -> impl Strategy<Value = Vec<u8>> {
+    let noise = prop::collection::vec(any::<u8>(), 0..200);
+    let text = prop_oneof![
+        4 => nearly(),
+        1 => detail(),
+        1 => value().prop_map(|value| value.to_string())
+    ];
+    let edits = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0_u8..4), 0..2);
+    let changed = (text, edits).prop_map(|(text, edits)| {
+        let mut bytes = text.into_bytes();
+        for (place, byte, how) in edits {
+            let place = place.index(bytes.len() + 1);
+            match how {
+                0 => bytes.insert(place, byte),
+                1 => bytes.truncate(place),
+                _ if place < bytes.len() => bytes[place] = byte,
+                _ => bytes.extend_from_slice(TOKEN.as_bytes()),
+            }
+        }
+        bytes
+    });
+    prop_oneof![1 => noise, 4 => changed]
+}
+
+/// A server that answers every request with what lies there, and a client of it.
+async fn answering(response: Arc<Mutex<Vec<u8>>>) -> Client {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let response = Arc::clone(&response);
+            tokio::spawn(async move {
+                // A request comes whole.
+                while stream
+                    .read(&mut [0; 4096])
+                    .await
+                    .is_ok_and(|count| count > 0)
+                {
+                    let bytes = response.lock().unwrap().clone();
+                    if stream.write_all(&bytes).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    Client::builder()
+        .base_url(url)
+        .token(TOKEN)
+        .transport(|transport| transport.max_attempts(1))
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn any_body_gives_a_call_or_an_error() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let response = Arc::new(Mutex::new(Vec::new()));
+    let client = runtime.block_on(answering(Arc::clone(&response)));
+    let config = ProptestConfig {
+        cases: 2000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let (calls, errors) = (Cell::new(0), Cell::new(0));
+    let statuses = prop::sample::select(vec![
+        200_u16, 200, 200, 200, 200, 200, 201, 400, 404, 422, 500,
+    ]);
+    let tested = TestRunner::new(config).run(&(statuses, body()), |(status, body)| {
+        let head = format!(
+            "HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        *response.lock().unwrap() = [head.as_bytes(), &body].concat();
+        match runtime.block_on(async { client.get_call(Sandbox::EXAMPLE_ID).await }) {
+            Ok(call) => {
+                prop_assert_eq!(status, 200);
+                // What was taken is JSON that a call is read from, and comes back as it is.
+                prop_assert!(serde_json::from_slice::<IgnoredAny>(&body).is_ok());
+                let again = serde_json::to_vec(&call).unwrap();
+                prop_assert_eq!(serde_json::from_slice::<Call>(&again).unwrap(), call);
+                calls.set(calls.get() + 1);
+            }
+            Err(error) => {
+                prop_assert_eq!(error.status(), Some(status));
+                prop_assert_eq!(
+                    error.kind() == ErrorKind::Decode,
+                    status == 200,
+                    "{}",
+                    error
+                );
+                prop_assert_eq!(error.json_path().is_some(), status == 200);
+                let line = error.to_string();
+                prop_assert!(!line.chars().any(char::is_control), "{:?}", line);
+                prop_assert!(line.len() < 2000, "{}", line);
+                let words = format!("{line}{error:?}{error:#?}{:?}", error.detail());
+                prop_assert!(!words.contains(TOKEN), "{}", words);
+                errors.set(errors.get() + 1);
+            }
+        }
+        Ok(())
+    });
+    if let Err(error) = tested {
+        panic!("{error}");
+    }
+    let (calls, errors) = (calls.get(), errors.get());
+    assert!(
+        calls > 50 && errors > 50,
+        "{calls} calls and {errors} errors are no test"
+    );
+}
