@@ -320,19 +320,14 @@ impl fmt::Display for Failure {
     }
 }
 
-/// An error's text with its line breaks escaped: a log line stays one line.
+/// An error's text with a space for each line break or other control character: a log line stays one line.
 struct OneLine<'a>(&'a dyn Error);
 
 impl fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for part in self.0.to_string().split_inclusive(char::is_control) {
-            let clean = part.trim_end_matches(char::is_control);
-            f.write_str(clean)?;
-            if clean.len() < part.len() {
-                f.write_str(" ")?;
-            }
-        }
-        Ok(())
+        let text = self.0.to_string();
+        let parts: Vec<_> = text.split(char::is_control).map(str::trim).collect();
+        f.write_str(parts.join(" ").trim())
     }
 }
 

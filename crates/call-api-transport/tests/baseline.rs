@@ -12,8 +12,8 @@ mod support;
 use std::time::Duration;
 
 use call_api_transport::{
-    Auth, BuildError, CallOptions, Failure, FailureKind, Operation, Outcome, Stop, Token,
-    TokenError, Transport,
+    Auth, BoxError, BuildError, CallOptions, Failure, FailureKind, Operation, Outcome, Stop, Token,
+    TokenError, Transport, TransportBuilder,
 };
 use http::{HeaderName, HeaderValue};
 use support::{GET_CALL, SECRET, Server, Step, TestClock, all_words, answer, builder, get};
@@ -490,4 +490,67 @@ fn tokens_are_refused_without_being_shown() {
     let mut words = format!("{token:?} {token:#?} {builder:?}");
     words.push_str(&format!("{:?}", builder.build().unwrap()));
     assert!(!words.contains(SECRET) && words.contains("***"), "{words}");
+}
+
+#[tokio::test]
+async fn a_failure_says_what_happened_where_and_what_to_do() {
+    let head = "HTTP/1.1 200 X\r\nx-request-id: r-1\r\ncontent-length: 9\r\n\r\nabc";
+    let sent = |more: &[Step]| vec![[support::send(head), more.to_vec()].concat()];
+    type Setup = fn(TransportBuilder) -> TransportBuilder;
+    let cases: [(&str, Vec<Vec<Step>>, Setup); 8] = [
+        (
+            "the connection broke while waiting for the response of GET BASE/v1/call/7: connection closed before message completed (3 attempts in 0.75 s); try later",
+            vec![vec![Step::Close]],
+            |b| b,
+        ),
+        (
+            "the connection broke while waiting for the response of GET BASE/v1/call/7: connection closed before message completed (1 attempt in 0 s); try later",
+            vec![vec![Step::Close]],
+            |b| b.max_attempts(1),
+        ),
+        (
+            "the connection broke while reading the response body of GET BASE/v1/call/7, after 3 bytes: end of file before message length reached (3 attempts in 0.75 s); request id r-1; try later",
+            sent(&[Step::Close]),
+            |b| b,
+        ),
+        (
+            "the attempt time-out of 15 s passed while reading the response body, for GET BASE/v1/call/7 (2 attempts in 30.25 s; not retried: two attempts ran into the attempt time-out); request id r-1; try later, or set a longer one",
+            sent(&[Step::Stall]),
+            |b| b,
+        ),
+        (
+            "the deadline of 1.5 s passed while waiting for the response, for GET BASE/v1/call/7 (1 attempt in 1.5 s; not retried: the deadline leaves no time); try later, or set a longer one",
+            vec![vec![Step::Stall]],
+            |b| b.deadline(Duration::from_millis(1500)),
+        ),
+        (
+            "what came while waiting for the response of GET BASE/v1/call/7 is no HTTP, or its compression is broken: invalid HTTP version parsed (1 attempt in 0 s); check that the base URL names the service, and what stands between",
+            vec![support::send("SSH-2.0\r\n\r\n")],
+            |b| b,
+        ),
+        (
+            "no token for GET BASE/v1/call/7: sealed: ask twice; check where the client's token comes from",
+            vec![],
+            |b| {
+                b.token_provider(|| async {
+                    Err::<Token, _>(BoxError::from("sealed:\nask\ttwice\r\n"))
+                })
+            },
+        ),
+        (
+            "the connection broke while waiting for the response of GET BASE/v1/call/7: connection closed before message completed (1 attempt in 0 s; not retried: the client's retry budget is spent); try later",
+            vec![vec![Step::Close]],
+            |b| b.retry_budget(0),
+        ),
+    ];
+    for (wanted, scripts, setup) in cases {
+        let clock = TestClock::default();
+        let server = Server::start(&clock, scripts).await;
+        let transport = setup(builder(&server.url(), &clock)).build().unwrap();
+        let call = transport.execute(&GET_CALL, get(&transport, "7?private"));
+        let failure = call.await.unwrap_err();
+        let text = failure.to_string().replace(&server.url(), "BASE");
+        assert!(!failure.is_connect(), "{text}");
+        assert_eq!(text, wanted);
+    }
 }
