@@ -299,8 +299,7 @@ pub(crate) fn classify_http(
     limits: Limits,
 ) -> (Outcome, FailureKind) {
     if error.is_connect() {
-        // rustls reports every handshake that it ended as invalid data.
-        return if has_io(error, &[io::ErrorKind::InvalidData]) {
+        return if is_tls(error) {
             (Outcome::TlsRejected, FailureKind::Tls)
         } else if error.is_timeout() {
             (
@@ -345,6 +344,18 @@ pub(crate) fn classify_http(
         Outcome::Interrupted
     };
     (outcome, FailureKind::Interrupted { phase, seen })
+}
+
+/// Whether it was TLS that ended the handshake, and not the connection under it.
+fn is_tls(error: &reqwest::Error) -> bool {
+    #[cfg(feature = "native-tls")]
+    if causes(error).any(|cause| cause.is::<native_tls::Error>())
+        && !causes(error).any(|cause| cause.is::<io::Error>())
+    {
+        return true;
+    }
+    // rustls reports every handshake that it ended as invalid data.
+    has_io(error, &[io::ErrorKind::InvalidData])
 }
 
 fn has_io(error: &reqwest::Error, kinds: &[io::ErrorKind]) -> bool {

@@ -1,6 +1,6 @@
 //! Who is trusted, and what is spoken over TLS. Against a server of our own, whose certificate no system knows.
 
-#![cfg(feature = "rustls")]
+#![cfg(any(feature = "rustls", feature = "native-tls"))]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -19,9 +19,10 @@ use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+// The server's, whatever the client is built with.
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{ServerConfig, crypto};
 
 const PING: Operation = Operation {
     id: "ping",
@@ -42,7 +43,7 @@ async fn start(protocols: &[&str]) -> TlsServer {
     let certificate = made.cert.der().clone();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
     let mut config =
-        ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
@@ -86,23 +87,36 @@ async fn start(protocols: &[&str]) -> TlsServer {
 }
 
 fn transport(url: &str, trusted: Option<&CertificateDer<'static>>) -> Transport {
-    let builder = Transport::builder(url).token(Token::new("canary").unwrap());
+    let builder = Transport::builder(url)
+        .token(Token::new("canary").unwrap())
+        .jitter(|| 0.0);
     let Some(certificate) = trusted else {
         return builder.build().unwrap();
     };
-    let mut roots = RootCertStore::empty();
-    roots.add(certificate.clone()).unwrap();
-    let mut config =
-        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let trusted = certificate.clone();
     builder
-        .configure_http(|http| http.tls_backend_preconfigured(config))
+        .configure_http(|http| trusting(http, trusted))
         .build()
         .unwrap()
+}
+
+#[cfg(feature = "rustls")]
+fn trusting(http: reqwest::ClientBuilder, root: CertificateDer<'static>) -> reqwest::ClientBuilder {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(root).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    http.tls_backend_preconfigured(config)
+}
+
+#[cfg(not(feature = "rustls"))]
+fn trusting(http: reqwest::ClientBuilder, root: CertificateDer<'static>) -> reqwest::ClientBuilder {
+    http.tls_certs_merge([reqwest::Certificate::from_der(&root).unwrap()])
 }
 
 async fn call(transport: &Transport) -> Result<reqwest::Response, call_api_transport::Failure> {
@@ -145,6 +159,24 @@ async fn a_certificate_that_is_not_trusted_ends_the_call_at_once() {
         "{failure}"
     );
     assert_eq!(server.requests.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_in_the_handshake_is_made_again() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!(
+        "https://localhost:{}",
+        listener.local_addr().unwrap().port()
+    );
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            // What is left unread at the end resets the connection.
+            let _ = stream.read(&mut [0; 5]).await;
+        }
+    });
+    let failure = call(&transport(&url, None)).await.unwrap_err();
+    assert_eq!(*failure.kind(), FailureKind::Connect { timed_out: false });
+    assert_eq!(failure.ledger().attempts().len(), 3, "{failure:?}");
 }
 
 #[tokio::test]
