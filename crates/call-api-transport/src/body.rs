@@ -109,10 +109,6 @@ impl Body for Unstalled {
         Poll::Ready(Some(Err(Stalled { patience }.into())))
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }

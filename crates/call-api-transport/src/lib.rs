@@ -40,6 +40,9 @@
 //! a body that breaks off or is too long, a redirect. Why there was no further attempt is in [`Ledger::stop`], for
 //! responses in the [`Recording`].
 
+// None of them shows a token; a type without one would have its user print its parts.
+#![deny(missing_debug_implementations)]
+
 mod attempt;
 mod base;
 mod body;
@@ -72,6 +75,7 @@ mod token;
 pub mod fuzzing {
     pub use url::Url;
 
+    #[derive(Debug)]
     pub struct Base(crate::base::Base);
 
     impl Base {
