@@ -11,7 +11,7 @@ mod support;
 
 use std::sync::{Arc, Mutex};
 
-use support::{GET_CALL, SECRET, Server, TestClock, answer, builder, get};
+use support::{GET_CALL, SECRET, Server, Step, TestClock, answer, builder, get, send};
 
 #[tokio::test]
 async fn a_call_is_a_span_and_an_attempt_an_event_in_opentelemetrys_words() {
@@ -51,6 +51,17 @@ async fn a_call_is_a_span_and_an_attempt_an_event_in_opentelemetrys_words() {
             .execute(&GET_CALL, get(&transport, "7?private=1"))
             .await
             .unwrap();
+        // One call whose response breaks off, and one that is well at once.
+        let short = send("HTTP/1.1 200 X\r\ncontent-length: 9\r\n\r\nabc");
+        let script = vec![[short, vec![Step::Close]].concat(), answer(200, "", "")];
+        let server = Server::start(&clock, script).await;
+        let transport = builder(&server.url(), &clock)
+            .max_attempts(1)
+            .build()
+            .unwrap();
+        let call = || transport.execute(&GET_CALL, get(&transport, "7"));
+        call().await.unwrap_err();
+        call().await.unwrap();
     }
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     let ours: Vec<_> = text
@@ -62,8 +73,20 @@ async fn a_call_is_a_span_and_an_attempt_an_event_in_opentelemetrys_words() {
         "call{{otel.kind=\"client\" operation=\"get_call\" http.request.method=\"GET\" url.template=\"/v1/call/{{id}}\" \
          server.address=\"127.0.0.1\" server.port={port}"
     );
-    assert_eq!(ours.len(), 3, "{text}");
-    for line in &ours {
+    assert_eq!(ours.len(), 7, "{text}");
+    let (ours, others) = ours.split_at(3);
+    for line in &others[..2] {
+        assert!(
+            line.contains("http.response.status_code=200")
+                && line.contains("error.type=\"truncated\""),
+            "{line}"
+        );
+    }
+    assert!(others[3].contains("close"), "{}", others[3]);
+    for unsaid in ["error.type", "http.request.resend_count"] {
+        assert!(!others[3].contains(unsaid), "{}", others[3]);
+    }
+    for line in ours {
         assert!(line.contains(&span), "{line}");
     }
     assert!(ours[0].starts_with("DEBUG"), "{}", ours[0]);
