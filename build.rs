@@ -1,4 +1,4 @@
-//! One question: does the generated code still belong to `spec/openapi.json`?
+//! One question: does the generated code still belong to `spec/openapi.json`, and to the files that it refers to?
 //!
 //! It is asked inside this project only; where the crate is used from elsewhere, the document isn't there, and nothing
 //! is said.
@@ -19,16 +19,12 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed={DENY}");
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let Ok(document) = std::fs::read(root.join(DOCUMENT)) else {
+    if !root.join(DOCUMENT).is_file() {
         return;
-    };
+    }
     for path in [DOCUMENT].iter().chain(&GENERATED) {
         println!("cargo::rerun-if-changed={path}");
     }
-    let hash: String = hmac_sha256::Hash::hash(&document)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
     let level = if std::env::var_os(DENY).is_some() {
         "error"
     } else {
@@ -36,11 +32,36 @@ fn main() {
     };
     for path in GENERATED {
         let text = std::fs::read_to_string(root.join(path)).unwrap_or_default();
-        // The header is the first three lines; see `xtask::codegen::plan`.
-        if !text.lines().take(3).any(|line| line.contains(&hash)) {
-            println!(
-                "cargo::{level}={DOCUMENT} has changed since {path} was generated, or that file is missing; to mend it, run: cargo xtask codegen"
-            );
+        let mut sources = sources(&text);
+        if !sources.iter().any(|(source, _)| *source == DOCUMENT) {
+            sources.push((DOCUMENT, ""));
+        }
+        for (source, hash) in sources {
+            println!("cargo::rerun-if-changed={source}");
+            if std::fs::read(root.join(source)).map_or(true, |bytes| sha256(&bytes) != hash) {
+                println!(
+                    "cargo::{level}={source} has changed since {path} was generated, or that file is missing; to mend it, run: cargo xtask codegen"
+                );
+            }
         }
     }
+}
+
+/// The files that a generated one was made of, each with its hash: its header has a line for the document, and one for
+/// each file that the document refers to; see `xtask::codegen::plan`.
+fn sources(text: &str) -> Vec<(&str, &str)> {
+    let header = text.lines().take_while(|line| line.starts_with("//"));
+    header
+        .filter_map(|line| {
+            let source = line.strip_prefix("// Source: ")?.strip_suffix(')')?;
+            source.rsplit_once(" (SHA-256 ")
+        })
+        .collect()
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    hmac_sha256::Hash::hash(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

@@ -136,6 +136,27 @@ fn a_generated_file_of_another_document_and_one_that_is_gone_are_named() {
     assert_eq!(lines, [said(TYPES, "warning"), said(CLIENT, "warning")]);
 }
 
+/// A document may refer to other files; the header of what was generated names each.
+#[test]
+fn a_changed_file_that_the_document_refers_to_is_named() {
+    let project = Project::new("drift-part");
+    let part = "spec/parts/call.json";
+    project.write(part, DOCUMENT.0);
+    for path in [TYPES, CLIENT] {
+        let line = |source: &str| format!("// Source: {source} (SHA-256 {})\n", DOCUMENT.1);
+        project.write(
+            path,
+            &format!("// @generated\n{}{}", line(SPEC), line(part)),
+        );
+    }
+    assert_eq!(project.build(true), (true, vec![]));
+    project.write(part, "{\"type\": \"object\"}\n");
+    let (built, lines) = project.build(false);
+    assert!(built);
+    let said = |path| said(path, "warning").replace(SPEC, part);
+    assert_eq!(lines, [said(TYPES), said(CLIENT)]);
+}
+
 /// As in the packaged crate, which has neither the document nor the generated files beside it.
 #[test]
 fn elsewhere_nothing_is_said() {

@@ -184,10 +184,11 @@ fn prepare(options: &Options<'_>, report: &mut dyn Write) -> io::Result<Result<R
     let compared = diff::with_deep_stack(|| {
         let old = diff::validated(&document.to_string_lossy())?;
         let new = diff::validated(new)?;
-        let findings = diff::compare(&old.document, &new.document);
-        let same = old.bytes == new.bytes;
+        let findings = diff::compare(&old.source.document, &new.source.document);
+        let after = bytes(&new);
+        let same = old.bytes == after;
         // Within the deep stack, too: a document is dropped as deep as it nests.
-        Ok((old.bytes, new.label.clone(), bytes(&new), findings, same))
+        Ok((old.bytes, new.label.clone(), after, findings, same))
     });
     let (before, label, after, findings, same) =
         match compared.unwrap_or_else(|error| Err(diff::lost(&options.new, &error))) {
@@ -203,16 +204,17 @@ fn prepare(options: &Options<'_>, report: &mut dyn Write) -> io::Result<Result<R
     Ok(replacements.map(|replacements| Ready::Replace(replacements, step)))
 }
 
-/// The bytes that become the project's document: the vendor's own where they are JSON, else the same said in JSON.
+/// The bytes that become the project's document: the vendor's own where they are JSON in one file, else the same said in
+/// JSON, with what the document refers to in other files.
 fn bytes(new: &Input) -> Vec<u8> {
     let text = new
         .bytes
         .strip_prefix("\u{feff}".as_bytes())
         .unwrap_or(&new.bytes);
-    if serde_json::from_slice::<Value>(text).is_ok() {
+    if new.source.parts.is_empty() && serde_json::from_slice::<Value>(text).is_ok() {
         return text.to_vec();
     }
-    let mut json = format!("{:#}", new.document).into_bytes();
+    let mut json = format!("{:#}", new.source.document).into_bytes();
     json.push(b'\n');
     json
 }

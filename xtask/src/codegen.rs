@@ -1,9 +1,10 @@
 //! `cargo xtask codegen`: from an OpenAPI document to two crates.
 //!
-//! One module a step: [`load`] → [`validate`] → [`lower`] → [`normalise`] → [`generate`] → [`polish`] → [`plan`] →
-//! [`mod@write`], and [`report`] says what happened. Only the first and the last of them touch the disk; those between are
+//! One module a step: [`load`] → [`bundle`] → [`validate`] → [`lower`] → [`normalise`] → [`generate`] → [`polish`] → [`plan`] →
+//! [`mod@write`], and [`report`] says what happened. Only the first two and the last of them touch the disk; those between are
 //! functions from document to document and from tokens to text, so each is tested by itself.
 
+pub mod bundle;
 pub mod count;
 pub mod generate;
 pub mod keywords;
@@ -12,6 +13,7 @@ pub mod loss;
 pub mod lower;
 pub mod names;
 pub mod normalise;
+pub mod origin;
 pub mod plan;
 pub mod polish;
 pub mod report;
@@ -28,6 +30,7 @@ use std::path::{Path, PathBuf};
 use crate::problem::{Place, Problem, Problems};
 use load::Source;
 use loss::Loss;
+use origin::Origins;
 use plan::Plan;
 use settings::Settings;
 use write::Mode;
@@ -96,7 +99,9 @@ pub struct Generated {
     pub normalised: serde_json::Value,
     /// The rules that changed it.
     pub applied: normalise::Applied,
-    /// What the SDK does not honour.
+    /// Where what the rules changed was written.
+    pub origins: Origins,
+    /// What the SDK does not honour, and where it was written.
     pub losses: Vec<Loss>,
     /// How many operations and schemas became methods and types.
     pub count: count::Count,
@@ -114,24 +119,21 @@ pub fn generate_all(
     settings: &Settings,
     choices: Choices,
 ) -> Result<Generated, Problems> {
-    let in_file = |findings: Vec<crate::problem::Finding>| {
-        Problems(
-            findings
-                .into_iter()
-                .map(|finding| finding.in_file(&source.path))
-                .collect(),
-        )
-    };
     let mut losses = Vec::new();
+    let source = bundle::bundle(source, &mut losses)?;
+    let mut origins = source.origins.clone();
     let mut document = source.document.clone();
     if choices.name_operations {
         normalise::name_operations(&mut document, &mut losses);
     }
-    validate::validate(&document).map_err(in_file)?;
+    validate::validate(&document).map_err(|found| source.problems(&origins, found))?;
     keywords::unhonoured(&document, &mut losses);
     security::unserved(&document, &mut losses);
-    let lowered = lower::lower(document, &mut losses).map_err(in_file)?;
-    let (normalised, applied) = normalise::normalise(lowered, &mut losses).map_err(in_file)?;
+    let lowered = lower::lower(document, &mut losses, &mut origins)
+        .map_err(|found| source.problems(&origins, found))?;
+    let (normalised, applied) = normalise::normalise(lowered, &mut losses, &mut origins)
+        .map_err(|found| source.problems(&origins, found))?;
+    let in_file = |found| source.problems(&origins, found);
     let (file, normalised) = if choices.strict {
         (
             generate::generate(&normalised).map_err(in_file)?,
@@ -141,7 +143,9 @@ pub fn generate_all(
         generate::generate_what_can_be(normalised, &mut losses).map_err(in_file)?
     };
     let halves = polish::polish(file, &source.document, &normalised, settings)?;
-    let count = count::count(&source.document, &normalised, &halves).map_err(in_file)?;
+    let count = count::count(&source.document, &normalised, &halves)
+        .map_err(|found| source.problems(&origins, found))?;
+    let mut losses: Vec<Loss> = losses.into_iter().map(|loss| origins.loss(loss)).collect();
     losses.sort();
     losses.dedup();
     let plan = plan::plan(&source, &halves, &applied, &losses);
@@ -149,6 +153,7 @@ pub fn generate_all(
         source,
         normalised,
         applied,
+        origins,
         losses,
         count,
         plan,

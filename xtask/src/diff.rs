@@ -5,7 +5,8 @@
 //! schema is compared by what it says, not by how: `nullable: true` and `type: [string, "null"]` are the same, and so are
 //! a schema behind a reference and the same one said in place. Each pair of schemas is compared once, and each change
 //! reported once at its component, with the operations that reach it and the directions in which they do: the class is
-//! the worse one of the two directions.
+//! the worse one of the two directions. A document in several files is compared as the one that it is bundled to, and its
+//! pointers are those of the bundle.
 //!
 //! What counts as breaking follows from what the generator makes of a document: enums of strings are open, structs are
 //! non-exhaustive and made by builders, an optional property is an `Option`, and so on; `rust.rs` holds these facts.
@@ -54,7 +55,7 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
-use crate::codegen::validate;
+use crate::codegen::{bundle, validate};
 use crate::problem::{Place, Problem, Problems};
 use change::{Class, Findings};
 use source::Input;
@@ -180,20 +181,16 @@ pub fn compare(old: &Value, new: &Value) -> Findings {
     api::compare(old, new)
 }
 
-/// Reads a document and checks it.
+/// Reads a document with the files that it refers to, and checks it.
 ///
 /// # Errors
 /// Everything that is wrong with it.
 pub fn validated(location: &str) -> Result<Input, Problems> {
     let input = source::read(location)?;
-    match validate::validate(&input.document) {
-        Ok(_) => Ok(input),
-        Err(findings) => Err(Problems(
-            findings
-                .into_iter()
-                .map(|finding| finding.in_file(&input.label))
-                .collect(),
-        )),
+    let source = bundle::bundle(input.source, &mut Vec::new())?;
+    match validate::validate(&source.document) {
+        Ok(_) => Ok(Input { source, ..input }),
+        Err(findings) => Err(source.problems(&source.origins, findings)),
     }
 }
 
@@ -209,7 +206,7 @@ pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
         let new = validated(&options.new);
         match (old, new) {
             (Ok(old), Ok(new)) => {
-                let findings = compare(&old.document, &new.document);
+                let findings = compare(&old.source.document, &new.source.document);
                 Ok((old.label, new.label, findings))
             }
             (old, new) => {

@@ -1,5 +1,6 @@
 //! JSON pointers ([RFC 6901](https://www.rfc-editor.org/rfc/rfc6901)): how every message names a place in a document.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 /// A place in a document, such as `/paths/~1v1~1call~1{id}/get`.
@@ -26,6 +27,11 @@ impl Pointer {
     pub fn join(&self, token: impl fmt::Display) -> Self {
         let token = token.to_string().replace('~', "~0").replace('/', "~1");
         Self(format!("{}/{token}", self.0))
+    }
+
+    /// The place that the pointer `within`, such as `/properties/id`, leads to from here.
+    pub(crate) fn append(&self, within: &str) -> Self {
+        Self(format!("{}{within}", self.0))
     }
 
     /// The place that a reference such as `#/components/schemas/Call` names, if it is one within the document.
@@ -58,13 +64,21 @@ impl Pointer {
     }
 }
 
+/// So that a map by pointers can be asked with their text.
+impl Borrow<str> for Pointer {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Display for Pointer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-fn percent_decode(text: &str) -> String {
+/// The text with its percent-encoded bytes decoded; what is not valid there is taken as it is.
+pub(crate) fn percent_decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut rest = bytes;

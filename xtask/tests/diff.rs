@@ -17,6 +17,7 @@ use std::panic::{self, AssertUnwindSafe};
 use serde_json::{Value, json};
 use xtask::codegen::loss::Loss;
 use xtask::codegen::lower;
+use xtask::codegen::origin::Origins;
 use xtask::diff::change::{Class, Findings};
 use xtask::diff::{self, Options, Outcome};
 
@@ -212,7 +213,7 @@ fn collect(within: &str, items: &[syn::Item], surface: &mut BTreeSet<String>) {
 fn drift_sees_nothing_that_is_not_reported() {
     let lowered = |document: Value| {
         let mut losses: Vec<Loss> = Vec::new();
-        lower::lower(document, &mut losses).unwrap()
+        lower::lower(document, &mut losses, &mut Origins::default()).unwrap()
     };
     let mut seen = 0;
     let mut silent = 0;
@@ -324,7 +325,7 @@ fn a_document_of_3_0_equals_the_same_in_3_1() {
     let mut losses: Vec<Loss> = Vec::new();
     old["components"]["schemas"]["Call"]["properties"]["duration"] =
         json!({"type": "integer", "exclusiveMinimum": 3, "description": "d"});
-    let new = lower::lower(old.clone(), &mut losses).unwrap();
+    let new = lower::lower(old.clone(), &mut losses, &mut Origins::default()).unwrap();
     let findings = diff::compare(&old, &new);
     let kinds: Vec<_> = findings
         .changes

@@ -1,16 +1,17 @@
 //! Step 1, load: a file's bytes become a document, or one clear error.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use crate::problem::{Place, Problem};
+use super::origin::Origins;
+use crate::problem::{Finding, Place, Problem, Problems};
 
 /// A document as it was read, before any step has changed it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Source {
     /// The path as the maintainer gave it: what messages name.
     pub path: String,
@@ -21,6 +22,36 @@ pub struct Source {
     pub sha256: String,
     /// The content.
     pub document: Value,
+    /// The folder that the files are in to which it refers; `None` where it lies in none.
+    pub folder: Option<PathBuf>,
+    /// The other files that [`bundle`](super::bundle) has made part of the document.
+    pub parts: Vec<Part>,
+    /// Where what is part of the document was written.
+    pub origins: Origins,
+}
+
+impl Source {
+    /// The findings as problems of the files that `origins` says their places were written in.
+    pub fn problems(&self, origins: &Origins, findings: Vec<Finding>) -> Problems {
+        let mut problems: Vec<Problem> = Vec::new();
+        for finding in findings {
+            let problem = origins.problem(finding, &self.path);
+            // What is written once may stand in two places.
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+        Problems(problems)
+    }
+}
+
+/// A file that the document refers to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// What the generated files call it, as [`Source::label`].
+    pub label: String,
+    /// The SHA-256 of its bytes, in lower-case hex.
+    pub sha256: String,
 }
 
 /// Reads `path`, which messages call `shown`, as JSON or YAML by its ending (`.json`, or `.yaml` and `.yml`), else by its first character.
@@ -69,6 +100,8 @@ pub fn load(path: &Path, shown: &Path, label: &str) -> Result<Source, Problem> {
         label: label.to_owned(),
         sha256: sha256(&bytes),
         document,
+        folder: Some(path.parent().unwrap_or(Path::new("")).to_owned()),
+        ..Source::default()
     })
 }
 

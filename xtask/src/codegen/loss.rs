@@ -5,7 +5,9 @@ use crate::pointer::Pointer;
 /// One thing that the document says and the SDK does not do.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Loss {
-    /// Where the document says it.
+    /// The file that says it, where that is not the document itself but one that it refers to.
+    pub file: Option<String>,
+    /// Where it says it.
     pub pointer: Pointer,
     /// What is not honoured, such as `` `if`, `then`, `else` ``.
     pub what: String,
@@ -17,9 +19,18 @@ impl Loss {
     /// A loss at `pointer`.
     pub fn new(pointer: &Pointer, what: impl Into<String>, instead: impl Into<String>) -> Self {
         Self {
+            file: None,
             pointer: pointer.clone(),
             what: what.into(),
             instead: instead.into(),
+        }
+    }
+
+    /// The place, after the file where it is in another one than the document.
+    pub fn place(&self) -> String {
+        match &self.file {
+            Some(file) => format!("{file}#{}", self.pointer),
+            None => self.pointer.to_string(),
         }
     }
 }

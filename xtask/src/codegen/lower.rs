@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::loss::Loss;
 use super::names;
+use super::origin::Origins;
 use super::walk::{self, Kind};
 use crate::pointer::Pointer;
 use crate::problem::Finding;
@@ -52,15 +53,18 @@ const NARROWING: [(&str, &str); 14] = [
 /// Keywords that a reader of the document may want and a program doesn't.
 const FOR_READERS: [&str; 5] = ["$comment", "$schema", "$id", "$anchor", "$vocabulary"];
 
-/// Lowers `document` and notes what is lost in doing so.
+/// Lowers `document`, and notes what is lost in doing so and what is moved.
 ///
 /// # Errors
 /// What can't be said in 3.0 without changing what a value is.
-pub fn lower(mut document: Value, losses: &mut Vec<Loss>) -> Result<Value, Vec<Finding>> {
+pub fn lower(
+    mut document: Value,
+    losses: &mut Vec<Loss>,
+    origins: &mut Origins,
+) -> Result<Value, Vec<Finding>> {
     let mut findings = Vec::new();
     strip_own_notes(&mut document, losses);
-    inline_path_items(&mut document, losses);
-    name_targets(&mut document);
+    name_targets(&mut document, origins);
     walk::walk_mut(&mut document, &mut |kind, pointer, value| match kind {
         Kind::Schema => schema(pointer, value, losses, &mut findings),
         Kind::Operation => {
@@ -152,48 +156,9 @@ fn root(document: &mut Value, losses: &mut Vec<Loss>) {
     }
 }
 
-/// A path item may be a reference in 3.1; what stands beside it wins.
-fn inline_path_items(document: &mut Value, losses: &mut Vec<Loss>) {
-    let whole = document.clone();
-    if let Some(components) = document
-        .get_mut("components")
-        .and_then(Value::as_object_mut)
-    {
-        components.remove("pathItems");
-    }
-    let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) else {
-        return;
-    };
-    for (path, item) in paths {
-        if item.get("$ref").is_none() {
-            continue;
-        }
-        let Some(Value::Object(mut target)) = walk::follow(&whole, item).cloned() else {
-            continue;
-        };
-        let pointer = Pointer::root().join("paths").join(path);
-        for (key, value) in item
-            .as_object()
-            .into_iter()
-            .flatten()
-            .filter(|(key, _)| *key != "$ref")
-        {
-            if target.insert(key.clone(), value.clone()).is_some() {
-                let what = format!("`{key}` of the referenced path item");
-                losses.push(Loss::new(
-                    &pointer,
-                    what,
-                    "the one beside the reference is used",
-                ));
-            }
-        }
-        *item = Value::Object(target);
-    }
-}
-
 /// Every schema that is referred to gets a name of its own below `components.schemas`: progenitor looks at nothing but
 /// the last step of a reference. Thereby `$defs` is gone, too.
-fn name_targets(document: &mut Value) {
+fn name_targets(document: &mut Value, origins: &mut Origins) {
     let mut targets = BTreeSet::new();
     walk::walk(document, &mut |kind, _, value| {
         let reference = value.get("$ref").and_then(Value::as_str);
@@ -219,6 +184,7 @@ fn name_targets(document: &mut Value) {
         };
         let new = Pointer::schema(&name);
         let moved = std::mem::replace(place, json!({"$ref": new.to_ref()}));
+        origins.moved(&target, &new);
         renamed.insert(target, new.to_ref());
         if let Some(schemas) = schemas_mut(document) {
             schemas.insert(name, moved);
@@ -673,7 +639,7 @@ mod tests {
 
     fn lowered(schema: Value) -> (Value, Vec<String>) {
         let mut losses = Vec::new();
-        let document = lower(document(schema), &mut losses).unwrap();
+        let document = lower(document(schema), &mut losses, &mut Origins::default()).unwrap();
         let losses = losses
             .iter()
             .map(|loss| {
@@ -816,7 +782,7 @@ mod tests {
         let mut document = document(schema);
         document["components"]["schemas"]["Other"] =
             json!({"properties": {"x": {"type": "string"}}});
-        let lowered = lower(document, &mut Vec::new()).unwrap();
+        let lowered = lower(document, &mut Vec::new(), &mut Origins::default()).unwrap();
         insta::assert_json_snapshot!(lowered["components"]["schemas"]);
     }
 
@@ -863,23 +829,21 @@ mod tests {
             "info": {"title": "t", "version": "1", "summary": "s", "license": {"name": "n", "identifier": "MIT"}},
             "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
             "webhooks": {"ended": {"post": {}}},
-            "paths": {"/a": {"$ref": "#/components/pathItems/A", "summary": "here"}},
+            "paths": {"/a": {"get": {"operationId": "a", "parameters": [
+                {"$ref": "#/components/parameters/P", "description": "another"},
+            ]}}},
             "components": {
-                "pathItems": {"A": {"summary": "there", "get": {"operationId": "a", "parameters": [
-                    {"$ref": "#/components/parameters/P", "description": "another"},
-                ]}}},
                 "parameters": {"P": {"name": "p", "in": "query"}},
                 "securitySchemes": {"mutual": {"type": "mutualTLS"}, "token": {"type": "http", "scheme": "bearer"}},
             },
         });
         let mut losses = Vec::new();
-        let lowered = lower(document, &mut losses).unwrap();
+        let lowered = lower(document, &mut losses, &mut Origins::default()).unwrap();
         insta::assert_json_snapshot!(lowered);
         let places: Vec<_> = losses.iter().map(|loss| loss.pointer.as_str()).collect();
         assert_eq!(
             places,
             [
-                "/paths/~1a",
                 "/paths/~1a/get/parameters/0",
                 "/webhooks/ended",
                 "/components/securitySchemes/mutual"
@@ -892,6 +856,7 @@ mod tests {
         let findings = lower(
             document(json!({"properties": {"a": {"$dynamicRef": "#x"}}})),
             &mut Vec::new(),
+            &mut Origins::default(),
         )
         .unwrap_err();
         assert_eq!(
@@ -905,8 +870,12 @@ mod tests {
         let once = lower(
             document(json!({"anyOf": [{"type": ["string", "null"]}, {"const": 1}]})),
             &mut Vec::new(),
+            &mut Origins::default(),
         )
         .unwrap();
-        assert_eq!(lower(once.clone(), &mut Vec::new()).unwrap(), once);
+        assert_eq!(
+            lower(once.clone(), &mut Vec::new(), &mut Origins::default()).unwrap(),
+            once
+        );
     }
 }

@@ -17,6 +17,7 @@ mod unions;
 use serde_json::Value;
 
 use super::loss::Loss;
+use super::origin::Origins;
 use crate::pointer::Pointer;
 use crate::problem::Finding;
 
@@ -32,17 +33,35 @@ pub struct Rule {
     apply: fn(&mut Value, &mut Changes),
 }
 
+impl Rule {
+    /// Applies the rule to a document.
+    pub fn apply(&self, document: &mut Value) -> Changes {
+        let mut changes = Changes::default();
+        (self.apply)(document, &mut changes);
+        changes
+    }
+}
+
 /// What a rule did.
 #[derive(Debug, Default)]
 pub struct Changes {
-    places: Vec<Pointer>,
-    losses: Vec<Loss>,
+    /// Where it changed something.
+    pub places: Vec<Pointer>,
+    /// What is not honoured of what was said there.
+    pub losses: Vec<Loss>,
+    /// What stood somewhere else before, and where it stands now; the inner ones before those that they stood in.
+    moves: Vec<(Pointer, Pointer)>,
 }
 
 impl Changes {
     /// The rule changed what stands there.
     fn at(&mut self, place: &Pointer) {
         self.places.push(place.clone());
+    }
+
+    /// The rule moved what stood at `old` to `new`.
+    fn moved(&mut self, old: &Pointer, new: &Pointer) {
+        self.moves.push((old.clone(), new.clone()));
     }
 
     /// The rule changed what stands there, and something of what was said is not honoured.
@@ -239,19 +258,22 @@ pub const RULES: &[Rule] = &[
 /// Which rule changed the document where.
 pub type Applied = Vec<(&'static str, Vec<Pointer>)>;
 
-/// Applies every rule in turn, and notes what is lost in doing so.
+/// Applies every rule in turn, and notes what is lost in doing so and what is moved.
 ///
 /// # Errors
 /// Two operations that would become one method, and two schemas that would become one type.
 pub fn normalise(
     mut document: Value,
     losses: &mut Vec<Loss>,
+    origins: &mut Origins,
 ) -> Result<(Value, Applied), Vec<Finding>> {
     let mut applied = Applied::new();
     for rule in RULES {
-        let mut changes = Changes::default();
-        (rule.apply)(&mut document, &mut changes);
-        losses.append(&mut changes.losses);
+        let changes = rule.apply(&mut document);
+        losses.extend(changes.losses);
+        for (old, new) in &changes.moves {
+            origins.moved(old, new);
+        }
         if !changes.places.is_empty() {
             applied.push((rule.name, changes.places));
         }
@@ -273,7 +295,8 @@ mod tests {
     use crate::codegen::walk;
 
     fn applied(document: Value) -> (Value, Vec<(&'static str, Vec<String>)>) {
-        let (document, applied) = normalise(document, &mut Vec::new()).unwrap();
+        let (document, applied) =
+            normalise(document, &mut Vec::new(), &mut Origins::default()).unwrap();
         let text = |places: Vec<Pointer>| places.iter().map(ToString::to_string).collect();
         (
             document,

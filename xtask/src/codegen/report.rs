@@ -48,7 +48,7 @@ pub fn generated(out: &mut dyn Write, generated: &Generated, verbose: bool) -> i
         writeln!(out, "    rule {rule}: {}", number(places.len(), "place"))?;
         if verbose {
             for place in places {
-                writeln!(out, "        {place}")?;
+                writeln!(out, "        {}", generated.origins.of(place))?;
             }
         }
     }
@@ -68,7 +68,9 @@ pub fn generated(out: &mut dyn Write, generated: &Generated, verbose: bool) -> i
                 writeln!(
                     out,
                     "        {}: {}: {}",
-                    loss.pointer, loss.what, loss.instead
+                    loss.place(),
+                    loss.what,
+                    loss.instead
                 )?;
             }
         }

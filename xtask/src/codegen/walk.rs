@@ -51,21 +51,23 @@ pub const METHODS: [&str; 8] = [
 ];
 
 /// How the value of a key holds objects of a kind.
-enum Holds {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holds {
     One(Kind),
     Map(Kind),
     List(Kind),
     Nothing,
 }
 
-fn holds(kind: Kind, key: &str) -> Holds {
+/// What the value of a key of an object of that kind holds.
+pub(super) fn holds(kind: Kind, key: &str) -> Holds {
     use Holds::{List, Map, Nothing, One};
     match (kind, key) {
         (Kind::Document, "paths") => One(Kind::Paths),
         (Kind::Document, "webhooks") => Map(Kind::PathItem),
         (Kind::Document, "components") => One(Kind::Components),
         (Kind::Paths, path) if path.starts_with('/') => One(Kind::PathItem),
-        (Kind::Callback, key) if !key.starts_with("x-") => One(Kind::PathItem),
+        (Kind::Callback, key) if !key.starts_with("x-") && key != "$ref" => One(Kind::PathItem),
         (Kind::PathItem, method) if METHODS.contains(&method) => One(Kind::Operation),
         (Kind::PathItem | Kind::Operation, "parameters") => List(Kind::Parameter),
         (Kind::Operation, "requestBody") => One(Kind::RequestBody),

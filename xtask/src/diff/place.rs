@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::api::operations;
 use super::schema;
+use crate::codegen::origin::Origins;
 use crate::codegen::walk::{self, METHODS};
 use crate::codegen::{lower, names, normalise};
 use crate::pointer::Pointer;
@@ -222,10 +223,11 @@ fn methods(document: &Value) -> BTreeMap<Pointer, String> {
         "info": {"title": "", "version": ""},
         "paths": paths,
     });
-    let normalised = match normalise::normalise(bare.clone(), &mut Vec::new()) {
-        Ok((normalised, _)) => normalised,
-        Err(_) => bare,
-    };
+    let normalised =
+        match normalise::normalise(bare.clone(), &mut Vec::new(), &mut Origins::default()) {
+            Ok((normalised, _)) => normalised,
+            Err(_) => bare,
+        };
     let named = walk::operations(&normalised)
         .into_iter()
         .filter_map(|operation| {

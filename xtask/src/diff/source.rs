@@ -6,10 +6,9 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::Value;
 use ureq::tls::{RootCerts, TlsConfig};
 
-use crate::codegen::load;
+use crate::codegen::load::{self, Source};
 use crate::problem::{Place, Problem};
 
 /// The largest document that is read; the largest known ones are some ten times smaller.
@@ -26,7 +25,7 @@ pub struct Input {
     /// The bytes.
     pub bytes: Vec<u8>,
     /// The content.
-    pub document: Value,
+    pub source: Source,
 }
 
 /// Reads the document at `location`.
@@ -70,7 +69,7 @@ fn from_file(location: &str) -> Result<Input, Problem> {
     }
     let bytes = fs::read(path).map_err(|error| unreadable(&error))?;
     if metadata.is_file() {
-        parse(location, path, bytes)
+        parse(location, path, bytes, path.parent())
     } else {
         // A pipe can be read only once.
         parse_bytes(location, "", bytes)
@@ -82,8 +81,14 @@ fn too_large(label: &str, largest: u64) -> Problem {
     problem(label, cause, "check that it is the document, or split it")
 }
 
-fn parse(label: &str, path: &Path, bytes: Vec<u8>) -> Result<Input, Problem> {
-    let source = load::load(path, Path::new(label), label).map_err(|found| Problem {
+/// `folder` is where the files are to which the document may refer.
+fn parse(
+    label: &str,
+    path: &Path,
+    bytes: Vec<u8>,
+    folder: Option<&Path>,
+) -> Result<Input, Problem> {
+    let mut source = load::load(path, Path::new(label), label).map_err(|found| Problem {
         remedy: if found.place == Place::File {
             found.remedy
         } else {
@@ -91,10 +96,11 @@ fn parse(label: &str, path: &Path, bytes: Vec<u8>) -> Result<Input, Problem> {
         },
         ..found
     })?;
+    source.folder = folder.map(Path::to_owned);
     Ok(Input {
         label: label.to_owned(),
         bytes,
-        document: source.document,
+        source,
     })
 }
 
@@ -106,7 +112,7 @@ fn parse_bytes(label: &str, ending: &str, bytes: Vec<u8>) -> Result<Input, Probl
         let cause = format!("cannot keep the document while it is read: {error}");
         problem(label, cause, "make room in the folder for temporary files")
     })?;
-    parse(label, file.path(), bytes)
+    parse(label, file.path(), bytes, None)
 }
 
 fn fetch(location: &str, patience: Duration, largest: u64) -> Result<Input, Problem> {
@@ -225,13 +231,16 @@ mod tests {
     fn a_service_is_asked_for_its_document() {
         let patience = Duration::from_secs(5);
         let json = served(answer("200 OK", "application/json", "{\"a\": 1}"), patience).unwrap();
-        assert_eq!(json.document, serde_json::json!({"a": 1}));
+        assert_eq!(json.source.document, serde_json::json!({"a": 1}));
         assert_eq!(json.bytes, b"{\"a\": 1}");
         let yaml = served(
             answer("200 OK", "application/yaml; charset=utf-8", "a: on"),
             patience,
         );
-        assert_eq!(yaml.unwrap().document, serde_json::json!({"a": "on"}));
+        assert_eq!(
+            yaml.unwrap().source.document,
+            serde_json::json!({"a": "on"})
+        );
         let causes = [
             answer("404 Not Found", "application/json", "{}"),
             answer("200 OK", "text/html; charset=utf-8", "<html>"),

@@ -48,6 +48,7 @@ pub(super) fn named_enums(document: &mut Value, changes: &mut Changes) {
             place.insert("allOf".to_owned(), json!([{"$ref": reference}]));
         }
         if let Some(schemas) = lower::schemas_mut(document) {
+            changes.moved(&pointer, &Pointer::schema(&name));
             schemas.insert(name, schema);
             changes.at(&pointer);
         }

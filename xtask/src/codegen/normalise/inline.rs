@@ -48,9 +48,10 @@ pub(super) fn named_schemas(document: &mut Value, changes: &mut Changes) {
         // What has one title and one meaning is one type, wherever it stands.
         let known = titled
             .iter()
-            .find(|(other, same, _)| Some(other) == title.as_ref() && *same == meaning);
-        let name = match known {
-            Some((.., name)) => name.clone(),
+            .find(|(other, same, _)| Some(other) == title.as_ref() && *same == meaning)
+            .map(|(.., name)| name.clone());
+        let name = match known.clone() {
+            Some(name) => name,
             None => {
                 let by_place = names::for_place(document, &pointer);
                 let name = match &title {
@@ -83,6 +84,9 @@ pub(super) fn named_schemas(document: &mut Value, changes: &mut Changes) {
         }
         if let Some(at) = document.pointer_mut(pointer.as_str()) {
             *at = place;
+        }
+        if known.is_none() {
+            changes.moved(&pointer, &Pointer::schema(&name));
         }
         if let Some(schemas) = lower::schemas_mut(document) {
             schemas.entry(name).or_insert(component);

@@ -56,6 +56,9 @@ pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
         if let Some(at) = document.pointer_mut(place.as_str()) {
             *at = Value::Object(merged);
         }
+        for (component, _) in &new {
+            changes.moved(&place.join("allOf"), &Pointer::schema(component));
+        }
         if let Some(schemas) = lower::schemas_mut(document) {
             schemas.extend(new);
         }

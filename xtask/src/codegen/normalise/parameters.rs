@@ -1012,6 +1012,8 @@ fn rename_in_templates(document: &mut Value, changes: &mut Changes) {
                 }
             }
         }
+        let root = Pointer::root().join("paths");
+        changes.moved(&root.join(path), &root.join(&new_path));
         if let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) {
             *paths = std::mem::take(paths)
                 .into_iter()

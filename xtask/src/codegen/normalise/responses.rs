@@ -182,6 +182,7 @@ pub(super) fn named_bodies(document: &mut Value, changes: &mut Changes) {
                     let schema = if needs_name(schema) {
                         let name = names::unique(&names::for_place(document, &place), &mut taken);
                         let reference = Pointer::schema(&name).to_ref();
+                        changes.moved(&place, &Pointer::schema(&name));
                         if let Some(schemas) = lower::schemas_mut(document) {
                             schemas.insert(name, schema.clone());
                         }

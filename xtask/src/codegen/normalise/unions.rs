@@ -39,7 +39,8 @@ pub(super) fn by_tag(document: &mut Value, changes: &mut Changes) {
         let Some(tag) = tag(document, &pointer, combinator) else {
             continue;
         };
-        let Some(members) = members(document, &pointer, combinator, &tag, &mut taken) else {
+        let Some(members) = members(document, &pointer, combinator, &tag, &mut taken, changes)
+        else {
             continue;
         };
         let variants: Vec<_> = members
@@ -79,6 +80,7 @@ pub(super) fn by_tag(document: &mut Value, changes: &mut Changes) {
             continue;
         }
         let name = names::unique(&names::for_place(document, &pointer), &mut taken);
+        changes.moved(&pointer, &Pointer::schema(&name));
         let reference = Pointer::schema(&name).to_ref();
         if let Some(place) = document.pointer_mut(pointer.as_str()) {
             *place = json!({"allOf": [{"$ref": reference}]});
@@ -274,6 +276,7 @@ fn members(
     combinator: &str,
     tag: &str,
     taken: &mut BTreeSet<String>,
+    changes: &mut Changes,
 ) -> Option<Vec<Member>> {
     let value = document.pointer(union.as_str())?.clone();
     // What stands beside the members belongs to each of them, and an enum of the members has no place for it.
@@ -352,6 +355,7 @@ fn members(
                     document.pointer_mut(place.as_str())?,
                     json!({"$ref": Pointer::schema(&name).to_ref()}),
                 );
+                changes.moved(&place, &Pointer::schema(&name));
                 lower::schemas_mut(document)?.insert(name.clone(), schema);
                 name
             }
