@@ -191,30 +191,28 @@ pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
     } else {
         spec.clone()
     };
-    let generated = load::load(&spec, &shown, &label)
-        .and_then(|source| Ok((source, settings::load(&spec, &shown)?)))
-        .map_err(Problems::from)
-        .and_then(|(source, settings)| {
-            let generate = || generate_all(source, &settings, options.choices);
-            with_deep_stack(generate).unwrap_or_else(|error| {
-                let cause = error.to_string();
-                let remedy = "report it with the document".to_owned();
-                Err(Problem {
-                    file: shown.display().to_string(),
-                    place: Place::File,
-                    cause,
-                    remedy,
-                }
-                .into())
-            })
-        })
-        .and_then(|mut generated| {
-            if let Some(out) = &options.out {
-                standalone::may_write(out)?;
-                standalone::complete(&options.root, &mut generated.plan)?;
-            }
-            Ok(generated)
-        });
+    let generated = with_deep_stack(|| {
+        load::load(&spec, &shown, &label)
+            .and_then(|source| Ok((source, settings::load(&spec, &shown)?)))
+            .map_err(Problems::from)
+            .and_then(|(source, settings)| generate_all(source, &settings, options.choices))
+    })
+    .unwrap_or_else(|error| {
+        Err(Problem {
+            file: shown.display().to_string(),
+            place: Place::File,
+            cause: error.to_string(),
+            remedy: "report it with the document".to_owned(),
+        }
+        .into())
+    })
+    .and_then(|mut generated| {
+        if let Some(out) = &options.out {
+            standalone::may_write(out)?;
+            standalone::complete(&options.root, &mut generated.plan)?;
+        }
+        Ok(generated)
+    });
     let generated = match generated {
         Ok(generated) => generated,
         Err(problems) => {

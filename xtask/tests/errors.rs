@@ -160,7 +160,7 @@ fn parts_of_the_wrong_kind() {
     insta::assert_snapshot!(said(
         "pets.json",
         &changed(|document| {
-            document["info"] = json!({"title": 1});
+            document["info"] = json!({"title": true});
             document["components"]["schemas"]["Owner"] = json!("a person");
             document["paths"]["/pets/{id}"]["put"] = json!([]);
         })
@@ -198,6 +198,21 @@ fn a_reference_to_itself() {
                 json!({"$ref": "#/components/schemas/Owner"});
         })
     ));
+}
+
+#[test]
+fn a_reference_through_too_many_others() {
+    let said = said(
+        "pets.json",
+        &changed(|document| {
+            for index in 0..70 {
+                document["components"]["schemas"][format!("Alias{index}")] =
+                    json!({"$ref": format!("#/components/schemas/Alias{}", index + 1)});
+            }
+            document["components"]["schemas"]["Alias70"] = json!({"type": "string"});
+        }),
+    );
+    insta::assert_snapshot!(said.lines().take(3).collect::<Vec<_>>().join("\n"));
 }
 
 #[test]

@@ -208,13 +208,28 @@ impl<'de> Deserialize<'de> for Distinct {
     }
 }
 
+/// How deep a document may nest; serde_json's limit for JSON, too.
+const DEEPEST: usize = 127;
+
 /// Parses by the core schema of YAML 1.2: `on`, `no`, `18:00` and dates are strings. A key that stands twice is an
 /// error, since one of its values would be lost.
 fn parse_yaml(text: &str) -> Result<Value, (Place, String)> {
     let options = serde_saphyr::options! {
         strict_booleans: true,
         underscored_numbers_as_strings: true,
+        // The core schema has them as numbers; as a text, a code such as 049 keeps its zero.
+        leading_zero_numbers_as_strings: true,
         with_snippet: false,
+        // As deep as JSON may nest, and larger documents than anybody has published; what aliases repeat is still bounded.
+        budget: serde_saphyr::budget! {
+            max_depth: DEEPEST,
+            max_nodes: 5_000_000,
+            max_events: 10_000_000,
+            max_total_scalar_bytes: 512 << 20,
+        },
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: 100_000,
+        },
     };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let place = error
@@ -248,6 +263,49 @@ mod tests {
                 "yes": true, "200": "ok", "null_": null,
             })
         );
+    }
+
+    #[test]
+    fn numbers_of_yaml_are_those_of_1_2_too() {
+        let text = "octal: 0o17\nzeros: 017\nhex: 0x1F\nbase_60: 190:20:30\nphone: '+49'\nsign: +1\nfloat: 1.10\nversion: 1.2.3\n\
+                    yes: yes\noff: Off\ny: y\nempty:\ntime: 2001-12-14t21:59:43.10-05:00\n";
+        assert_eq!(
+            parse_yaml(text).unwrap(),
+            json!({
+                "octal": 15, "zeros": "017", "hex": 31, "base_60": "190:20:30", "phone": "+49", "sign": 1, "float": 1.1,
+                "version": "1.2.3", "yes": "yes", "off": "Off", "y": "y", "empty": null,
+                "time": "2001-12-14t21:59:43.10-05:00",
+            })
+        );
+    }
+
+    #[test]
+    fn anchors_are_followed_and_a_bomb_of_them_is_none() {
+        let text = "a: &a {b: 1}\nc: *a\nd: {<<: *a, e: 2}\n";
+        assert_eq!(
+            parse_yaml(text).unwrap(),
+            json!({"a": {"b": 1}, "c": {"b": 1}, "d": {"b": 1, "e": 2}})
+        );
+        let mut bomb = "a0: &a0 [x, x]\n".to_owned();
+        for level in 1..60 {
+            let last = level - 1;
+            bomb.push_str(&format!("a{level}: &a{level} [*a{last}, *a{last}]\n"));
+        }
+        assert!(parse_yaml(&bomb).is_err());
+    }
+
+    #[test]
+    fn yaml_may_nest_as_deep_as_json() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        let read = move || {
+            for (depth, fits) in [(DEEPEST, true), (DEEPEST + 1, false), (10_000, false)] {
+                assert_eq!(parse_json(&nested(depth)).is_ok(), fits, "JSON, {depth}");
+                assert_eq!(parse_yaml(&nested(depth)).is_ok(), fits, "YAML, {depth}");
+            }
+        };
+        // A test's own stack is smaller than the one that documents are read on.
+        let thread = std::thread::Builder::new().stack_size(64 << 20).spawn(read);
+        thread.unwrap().join().unwrap();
     }
 
     #[test]

@@ -127,6 +127,18 @@ fn root(document: &mut Value, losses: &mut Vec<Loss>) {
     }
     if let Some(info) = object.get_mut("info").and_then(Value::as_object_mut) {
         info.remove("summary");
+        // In YAML, a version or a title without quotes may be a number.
+        for key in ["title", "version"] {
+            if let Some(number) = info.get_mut(key).filter(|text| text.is_number()) {
+                *number = json!(number.to_string());
+                let instead = format!("it is {number}, as a number is written");
+                losses.push(Loss::new(
+                    &root.join("info").join(key),
+                    "the text of a number",
+                    instead,
+                ));
+            }
+        }
         if let Some(license) = info.get_mut("license").and_then(Value::as_object_mut) {
             license.remove("identifier");
         }
@@ -849,6 +861,16 @@ mod tests {
                 "/components/securitySchemes/mutual"
             ]
         );
+    }
+
+    #[test]
+    fn a_version_without_quotes_is_a_text() {
+        let mut document = document(json!({}));
+        document["info"]["version"] = json!(1.1);
+        let mut losses = Vec::new();
+        let lowered = lower(document, &mut losses, &mut Origins::default()).unwrap();
+        assert_eq!(lowered["info"]["version"], "1.1");
+        assert_eq!(losses[0].pointer.as_str(), "/info/version");
     }
 
     #[test]

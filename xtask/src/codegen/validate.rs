@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::walk::{self, Kind};
+use super::walk::{self, Chain, Kind};
 use crate::pointer::Pointer;
 use crate::problem::Finding;
 
@@ -59,17 +59,18 @@ fn version(document: &Value) -> Result<Version, Finding> {
     let pointer = root.join("openapi");
     let remedy = "OpenAPI 3.0.x and 3.1.x are read: state the one that the document follows, such as \"openapi\": \"3.1.0\"";
     match object.get("openapi") {
-        Some(Value::String(version)) if version == "3.0" || version.starts_with("3.0.") => {
-            Ok(Version::V3_0)
-        }
-        Some(Value::String(version)) if version == "3.1" || version.starts_with("3.1.") => {
-            Ok(Version::V3_1)
-        }
-        Some(version) => Err(Finding::new(
-            &pointer,
-            format!("`openapi` is {}, which can't be read", text_of(version)),
-            remedy,
-        )),
+        // In YAML, 3.1 without quotes is a number.
+        Some(version) => match text_of(version).as_str() {
+            "3.0" => Ok(Version::V3_0),
+            "3.1" => Ok(Version::V3_1),
+            version if version.starts_with("3.0.") => Ok(Version::V3_0),
+            version if version.starts_with("3.1.") => Ok(Version::V3_1),
+            version => Err(Finding::new(
+                &pointer,
+                format!("`openapi` is {version}, which can't be read"),
+                remedy,
+            )),
+        },
         None => Err(Finding::new(
             &root,
             "the document doesn't say which version of OpenAPI it follows",
@@ -82,7 +83,7 @@ fn info(document: &Value, findings: &mut Vec<Finding>) {
     for key in ["title", "version"] {
         if !document
             .pointer(&format!("/info/{key}"))
-            .is_some_and(Value::is_string)
+            .is_some_and(|text| text.is_string() || text.is_number())
         {
             let cause = format!("`info.{key}` is missing or not a string");
             let remedy = format!("add it: the specification requires `info.{key}`");
@@ -165,15 +166,28 @@ fn references(document: &Value, findings: &mut Vec<Finding>) {
                     format!("define it, or mend the reference{known}"),
                 ));
             }
-            Some(_) if walk::circles(document, value) => findings.push(Finding::new(
-                &pointer,
-                format!("the reference `{reference}` leads back to itself"),
-                "let one object of the circle say what it is",
-            )),
-            Some(_) => {}
+            Some(_) => match walk::chain(document, value) {
+                Chain::Ends => {}
+                Chain::Circles => findings.push(Finding::new(
+                    &pointer,
+                    format!("the reference `{reference}` leads back to itself"),
+                    "let one object of the circle say what it is",
+                )),
+                Chain::TooLong => findings.push(Finding::new(
+                    &pointer,
+                    format!(
+                        "the reference `{reference}` leads through more than {} others",
+                        walk::LONGEST_CHAIN
+                    ),
+                    "name the last of them",
+                )),
+            },
         }
     });
 }
+
+/// How long the way through references and `allOf` may be; a document's is some ten at most.
+const DEEPEST: usize = 128;
 
 /// No schema is composed of itself: `allOf` of itself, or of what is composed of it, has no end.
 fn compositions(document: &Value, findings: &mut Vec<Finding>) {
@@ -184,9 +198,12 @@ fn compositions(document: &Value, findings: &mut Vec<Finding>) {
         if composes_itself(document, &place, &mut Vec::new(), &mut done) {
             findings.push(Finding::new(
                 &place.join("allOf"),
-                format!("the schema `{name}` is composed of itself"),
+                format!(
+                    "the schema `{name}` is composed of itself, or of parts of parts without end"
+                ),
                 "let a property refer to it instead, or take it out of its own `allOf`",
             ));
+            break;
         }
     }
 }
@@ -197,7 +214,7 @@ fn composes_itself(
     path: &mut Vec<Pointer>,
     done: &mut BTreeSet<Pointer>,
 ) -> bool {
-    if path.contains(place) {
+    if path.contains(place) || path.len() > DEEPEST {
         return true;
     }
     if !done.insert(place.clone()) {
@@ -373,7 +390,9 @@ mod tests {
         }});
         assert_eq!(
             findings(&document),
-            ["/components/schemas/A/allOf: the schema `A` is composed of itself"]
+            [
+                "/components/schemas/A/allOf: the schema `A` is composed of itself, or of parts of parts without end"
+            ]
         );
     }
 

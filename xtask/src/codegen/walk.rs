@@ -191,7 +191,7 @@ pub fn resolve<'a>(document: &'a Value, reference: &str) -> Option<&'a Value> {
 }
 
 /// A chain of references that is longer than this is a circle.
-const LONGEST_CHAIN: usize = 64;
+pub(super) const LONGEST_CHAIN: usize = 64;
 
 /// Follows `$ref` from `value` until an object that has none; `None` where one dangles or they form a circle.
 pub fn follow<'a>(document: &'a Value, mut value: &'a Value) -> Option<&'a Value> {
@@ -217,19 +217,34 @@ pub fn locate<'a>(document: &'a Value, place: &Pointer) -> Option<(Pointer, &'a 
     None
 }
 
-/// Whether the references from `value` on lead back to one of them.
-pub fn circles<'a>(document: &'a Value, mut value: &'a Value) -> bool {
+/// Where the references from a value on lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Chain {
+    /// To an object, or nowhere.
+    Ends,
+    /// Back to one of them.
+    Circles,
+    /// Through more than [`LONGEST_CHAIN`] of them.
+    TooLong,
+}
+
+/// Follows the references from `value` on.
+pub(super) fn chain<'a>(document: &'a Value, mut value: &'a Value) -> Chain {
+    let mut met = Vec::new();
     for _ in 0..LONGEST_CHAIN {
-        let next = value
-            .get("$ref")
-            .and_then(Value::as_str)
-            .and_then(|reference| resolve(document, reference));
-        match next {
+        let Some(reference) = value.get("$ref").and_then(Value::as_str) else {
+            return Chain::Ends;
+        };
+        if met.contains(&reference) {
+            return Chain::Circles;
+        }
+        met.push(reference);
+        match resolve(document, reference) {
             Some(next) => value = next,
-            None => return false,
+            None => return Chain::Ends,
         }
     }
-    true
+    Chain::TooLong
 }
 
 /// One operation of the document and where it stands.
