@@ -195,6 +195,13 @@ fn isolate(document: &Value, cause: &str) -> Vec<Finding> {
         within.remove(pointer);
         within.is_disjoint(&places)
     });
+    let mut failing: Vec<_> = failing
+        .into_iter()
+        .flat_map(|failing| match failing_properties(document, &failing.0) {
+            properties if properties.is_empty() => vec![failing],
+            properties => properties,
+        })
+        .collect();
     if failing.is_empty() {
         let operations = walk::operations(document);
         for operation in &operations {
@@ -222,6 +229,33 @@ fn isolate(document: &Value, cause: &str) -> Vec<Finding> {
         .iter()
         .map(|(pointer, what, cause)| finding(pointer, what, cause))
         .collect()
+}
+
+/// The properties of a schema that fail by themselves, so that one doesn't cost the others.
+fn failing_properties(document: &Value, schema: &Pointer) -> Vec<(Pointer, String, String)> {
+    let small = cut(document, std::slice::from_ref(schema));
+    let properties = schema.join("properties");
+    let names = small
+        .pointer(properties.as_str())
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name);
+    let failing = names.filter_map(|name| {
+        let mut alone = small.clone();
+        let object = alone.pointer_mut(schema.as_str())?;
+        object["required"] = json!([]);
+        object["properties"]
+            .as_object_mut()?
+            .retain(|other, _| other == name);
+        let cause = attempt(&alone).err()?;
+        Some((
+            properties.join(name),
+            format!("the property `{name}`"),
+            cause,
+        ))
+    });
+    failing.collect()
 }
 
 /// The components that the objects at `roots` refer to, directly or not, and the roots.
@@ -381,6 +415,23 @@ mod tests {
         );
         assert_eq!(document["components"]["schemas"]["Bad"], json!({}));
         assert_eq!(walk::operations(&document).len(), 1);
+    }
+
+    #[test]
+    fn a_property_that_fails_costs_no_other() {
+        let schemas = json!({"Call": {"type": "object", "required": ["id", "bad"], "properties": {
+            "id": {"type": "string"},
+            "bad": {"type": "object", "format": "uri-map", "description": "d"},
+        }}});
+        let mut losses = Vec::new();
+        let (_, document) =
+            generate_what_can_be(document(schemas, json!({})), &mut losses).unwrap();
+        let lost: Vec<_> = losses.iter().map(|loss| loss.pointer.as_str()).collect();
+        assert_eq!(lost, ["/components/schemas/Call/properties/bad"]);
+        assert_eq!(
+            document["components"]["schemas"]["Call"]["properties"],
+            json!({"id": {"type": "string"}, "bad": {"description": "d"}})
+        );
     }
 
     #[test]

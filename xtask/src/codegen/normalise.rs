@@ -94,7 +94,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "servers",
-        reason: "a constant can't have variables, and the base URL is the transport's",
+        reason: "a constant can't have variables",
         apply: operations::servers,
     },
     Rule {
@@ -208,6 +208,11 @@ pub const RULES: &[Rule] = &[
         apply: responses::named_bodies,
     },
     Rule {
+        name: "union-siblings",
+        reason: "typify makes variants without names of what stands beside the members of a union, and ignores its tag",
+        apply: unions::siblings,
+    },
+    Rule {
         name: "unions-by-tag",
         reason: "typify ignores discriminators, and takes the first member of a union that fits",
         apply: unions::by_tag,
@@ -218,9 +223,19 @@ pub const RULES: &[Rule] = &[
         apply: inline::named_schemas,
     },
     Rule {
+        name: "nullable-unions",
+        reason: "typify gives a union that may be null, and what it is where it isn't, one name",
+        apply: unions::nullable,
+    },
+    Rule {
         name: "merged-objects",
         reason: "typify panics on some of what `allOf` composes, and makes second types of others",
         apply: merge::merged_objects,
+    },
+    Rule {
+        name: "particular-first",
+        reason: "of a union without a tag the first member that fits is taken, and one that asks for little always fits",
+        apply: unions::particular_first,
     },
     Rule {
         name: "distinct-properties",
@@ -284,138 +299,5 @@ pub fn normalise(
         Ok((document, applied))
     } else {
         Err(findings)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::codegen::walk;
-
-    fn applied(document: Value) -> (Value, Vec<(&'static str, Vec<String>)>) {
-        let (document, applied) =
-            normalise(document, &mut Vec::new(), &mut Origins::default()).unwrap();
-        let text = |places: Vec<Pointer>| places.iter().map(ToString::to_string).collect();
-        (
-            document,
-            applied
-                .into_iter()
-                .map(|(rule, places)| (rule, text(places)))
-                .collect(),
-        )
-    }
-
-    fn ids(document: &Value) -> Vec<&str> {
-        walk::operations(document)
-            .iter()
-            .filter_map(|operation| operation.object["operationId"].as_str())
-            .collect()
-    }
-
-    #[test]
-    fn fastapi_s_ids_are_shortened_where_that_is_unambiguous() {
-        let (document, applied) = applied(json!({"paths": {
-            "/v1/call/{id}": {
-                "get": {"operationId": "get_call_v1_call__id__get"},
-                "put": {"operationId": "save_v1_call__id__put"},
-            },
-            "/v2/call-log/{id}": {
-                "get": {"operationId": "read_v2_call_log__id__get"},
-                "put": {"operationId": "save_v2_call_log__id__put"},
-                "post": {"operationId": "custom"},
-            },
-            "/": {"get": {"operationId": "_get"}},
-        }}));
-        assert_eq!(
-            ids(&document),
-            [
-                "get_call",
-                "save_v1_call__id__put",
-                "read",
-                "save_v2_call_log__id__put",
-                "custom",
-                "_get"
-            ]
-        );
-        assert_eq!(
-            applied[..1],
-            [(
-                "short-operation-ids",
-                [
-                    "/paths/~1v1~1call~1{id}/get/operationId",
-                    "/paths/~1v2~1call-log~1{id}/get/operationId"
-                ]
-                .map(str::to_owned)
-                .to_vec()
-            )]
-        );
-    }
-
-    #[test]
-    fn a_short_id_that_another_operation_has_is_not_taken() {
-        let (document, _) = applied(json!({"paths": {
-            "/a": {"get": {"operationId": "read_a_get"}},
-            "/b": {"get": {"operationId": "Read"}},
-        }}));
-        assert_eq!(ids(&document), ["read_a_get", "Read"]);
-    }
-
-    #[test]
-    fn closed_objects_are_opened_and_a_property_of_that_name_stays() {
-        let (document, applied) = applied(json!({"components": {"schemas": {"A": {
-            "additionalProperties": false,
-            "properties": {"b": {"additionalProperties": {"type": "string"}}},
-            "example": {"additionalProperties": false},
-        }}}}));
-        assert_eq!(
-            document["components"]["schemas"]["A"],
-            json!({
-                "properties": {"b": {"additionalProperties": {"type": "string"}}},
-                "example": {"additionalProperties": false},
-            })
-        );
-        assert_eq!(
-            applied,
-            [(
-                "open-objects",
-                vec!["/components/schemas/A/additionalProperties".to_owned()]
-            )]
-        );
-    }
-
-    #[test]
-    fn inline_enums_are_named_and_tags_are_left() {
-        let (document, applied) = applied(json!({
-            "paths": {"/calls": {"get": {"operationId": "list_calls", "parameters": [
-                {"name": "sort", "in": "query", "schema": {"type": "string", "enum": ["up", "down"], "default": "up"}},
-            ]}}},
-            "components": {"schemas": {
-                "Call": {"properties": {
-                    "status": {"type": "string", "enum": ["a", "b"], "nullable": true, "description": "How it stands"},
-                    "kind": {"type": "string", "enum": ["only"]},
-                }},
-                "CallStatus": {"type": "object"},
-                "Named": {"type": "string", "enum": ["x"]},
-                "Event": {"oneOf": [{"$ref": "#/components/schemas/Begun"}, {"$ref": "#/components/schemas/Ended"}, {"type": "string"}]},
-                "Begun": {"properties": {"type": {"type": "string", "enum": ["begun"]}}},
-                "Ended": {"allOf": [{"properties": {"type": {"$ref": "#/components/schemas/EndedTag"}}}]},
-                "EndedTag": {"type": "string", "enum": ["ended"]},
-            }},
-        }));
-        insta::assert_json_snapshot!(document);
-        insta::assert_debug_snapshot!(applied);
-        let tags: Vec<_> = tag_places(&document)
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        assert_eq!(
-            tags,
-            [
-                "/components/schemas/Begun/properties/type",
-                "/components/schemas/EndedTag"
-            ]
-        );
     }
 }

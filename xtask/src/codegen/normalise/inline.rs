@@ -126,31 +126,3 @@ fn becomes_type(schema: &Value) -> bool {
         .is_some_and(|properties| !properties.is_empty())
         || ["allOf", "anyOf", "oneOf"].into_iter().any(several)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn inline_schemas_are_named_by_title_or_place() {
-        let point =
-            json!({"title": "Point", "properties": {"x": {"type": "number", "title": "X"}}});
-        let mut document = json!({
-            "paths": {"/calls": {"post": {"operationId": "save", "requestBody": {"content": {"application/json": {
-                "schema": {"properties": {"a": {"type": "string"}}},
-            }}}}}},
-            "components": {"schemas": {"Call": {"title": "A call", "properties": {
-                "from": point,
-                "to": {"title": "Point", "description": "where to", "nullable": true, "properties": {"x": {"type": "number"}}},
-                "via": {"items": {"title": "Point", "properties": {"y": {"type": "number"}}}},
-                "plain": {"title": "Plain", "type": "string"},
-                "part": {"allOf": [{"properties": {"b": {"type": "string"}}}]},
-                "deep": {"properties": {"er": {"properties": {"c": {"type": "string"}}}}},
-            }}}},
-        });
-        let mut changes = Changes::default();
-        named_schemas(&mut document, &mut changes);
-        no_titles(&mut document, &mut changes);
-        insta::assert_json_snapshot!(document);
-    }
-}

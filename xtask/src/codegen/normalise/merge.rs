@@ -46,6 +46,18 @@ pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
             owner: &name,
         };
         let Some(merged) = merge.object(&schema, 0) else {
+            if contradicts_itself(document, &schema) {
+                let description = schema.get("description").cloned();
+                if let Some(at) = document.pointer_mut(place.as_str()) {
+                    *at = json!({});
+                    if let Some(description) = description {
+                        at["description"] = description;
+                    }
+                }
+                changes.at(&place.join("allOf"));
+                let what = "what its parts say, which no value can be all at once";
+                changes.lost(&place.join("allOf"), what, "it is read as any JSON value");
+            }
             continue;
         };
         let Merge { new, clashes, .. } = merge;
@@ -64,6 +76,22 @@ pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
         }
         changes.at(&place.join("allOf"));
     }
+}
+
+/// Whether the parts are of types that exclude each other.
+fn contradicts_itself(document: &Value, schema: &Value) -> bool {
+    let parts = schema.get("allOf").and_then(Value::as_array);
+    let mut types: Vec<&str> = parts
+        .into_iter()
+        .flatten()
+        .chain([schema])
+        .filter_map(|part| walk::follow(document, part)?.get("type")?.as_str())
+        // A number may be an integer.
+        .map(|name| if name == "integer" { "number" } else { name })
+        .collect();
+    types.sort_unstable();
+    types.dedup();
+    types.len() > 1
 }
 
 struct Merge<'a> {
@@ -185,55 +213,5 @@ fn unwrapped(schema: &Value) -> &Value {
     {
         Some([only]) => only,
         _ => schema,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_composed_of_objects_is_one_object() {
-        let reference = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
-        let mut document = json!({"components": {"schemas": {
-            "Base": {"type": "object", "description": "base", "required": ["id"], "properties": {
-                "id": {"type": "string"}, "kind": {}, "links": reference("Links"), "size": {"type": "string"},
-            }},
-            "Links": {"type": "object", "properties": {"self": {"type": "string"}}},
-            "More": {"type": "object", "properties": {"next": {"type": "string"}}},
-            "Page": {
-                "description": "page",
-                "allOf": [reference("Base"), {"required": ["links"], "properties": {
-                    "links": {"description": "d", "allOf": [reference("More")]}, "id": {"type": "string", "description": "which"},
-                    "size": {"type": "integer"},
-                }}],
-                "properties": {"kind": {"type": "string"}},
-            },
-            "Alias": {"allOf": [reference("Base")]},
-            "Mixed": {"allOf": [reference("Base"), {"oneOf": [{"type": "string"}]}]},
-            "Circle": {"allOf": [reference("Circle"), reference("Base")]},
-        }}});
-        let before = document.clone();
-        let mut changes = Changes::default();
-        merged_objects(&mut document, &mut changes);
-        for untouched in ["Alias", "Mixed", "Circle", "Base"] {
-            assert_eq!(
-                document["components"]["schemas"][untouched],
-                before["components"]["schemas"][untouched]
-            );
-        }
-        insta::assert_json_snapshot!(json!({
-            "Page": document["components"]["schemas"]["Page"],
-            "PageLinks": document["components"]["schemas"]["PageLinks"],
-        }));
-        let losses: Vec<_> = changes
-            .losses
-            .iter()
-            .map(|loss| loss.what.clone())
-            .collect();
-        assert_eq!(
-            losses,
-            ["one of the two things that are said of the property `size`"]
-        );
     }
 }

@@ -162,8 +162,7 @@ pub(super) fn bodiless_head(document: &mut Value, changes: &mut Changes) {
     }
 }
 
-/// A constant can't have variables: their defaults are filled in. Servers of a path or an operation are the caller's to
-/// choose, since the base URL is the transport's.
+/// A constant can't have variables: their defaults are filled in.
 pub(super) fn servers(document: &mut Value, changes: &mut Changes) {
     let root = Pointer::root().join("servers");
     let servers = document.get_mut("servers").and_then(Value::as_array_mut);
@@ -195,22 +194,6 @@ pub(super) fn servers(document: &mut Value, changes: &mut Changes) {
         }
         server.insert("url".to_owned(), json!(url));
         changes.at(&pointer);
-    }
-    let mut owners: Vec<Pointer> = Vec::new();
-    for operation in walk::operations(document) {
-        for owner in [operation.path_item(), operation.pointer] {
-            let pointer = owner.join("servers");
-            if document.pointer(pointer.as_str()).is_some() && !owners.contains(&pointer) {
-                owners.push(pointer);
-            }
-        }
-    }
-    for pointer in owners {
-        changes.lost(
-            &pointer,
-            "servers of its own",
-            "the requests go to the transport's base URL",
-        );
     }
 }
 
@@ -277,69 +260,6 @@ pub(super) fn method_names(document: &Value) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn changed(rule: fn(&mut Value, &mut Changes), mut document: Value) -> Value {
-        let mut changes = Changes::default();
-        rule(&mut document, &mut changes);
-        let losses: Vec<String> = changes
-            .losses
-            .iter()
-            .map(|loss| format!("{}: {}: {}", loss.pointer, loss.what, loss.instead))
-            .collect();
-        json!({"document": document, "lost": losses})
-    }
-
-    #[test]
-    fn ids_that_the_client_has_use_for_are_changed() {
-        insta::assert_json_snapshot!(changed(
-            taken_ids,
-            json!({"paths": {"/a": {
-                "get": {"operationId": "Result"},
-                "post": {"operationId": "post"},
-                "put": {"operationId": "type"},
-            }}})
-        ));
-    }
-
-    #[test]
-    fn paths_that_can_t_be_read_are_left_out() {
-        insta::assert_json_snapshot!(changed(
-            readable_paths,
-            json!({"paths": {
-                "a": {}, "/a/{b": {}, "/a/b}": {}, "/a/{b/c}": {}, "/a/{}": {}, "/a/{{b}}": {},
-                "x-kept": {}, "/a/{b}.{c}:d/": {},
-            }})
-        ));
-    }
-
-    #[test]
-    fn an_answer_to_head_has_no_body() {
-        let content = json!({"application/json": {}});
-        insta::assert_json_snapshot!(changed(
-            bodiless_head,
-            json!({
-                "paths": {"/a": {
-                    "head": {"responses": {"200": {"$ref": "#/components/responses/A"}, "404": {"content": content}}},
-                    "get": {"responses": {"200": {"$ref": "#/components/responses/A"}}},
-                }},
-                "components": {"responses": {"A": {"description": "A", "content": content}}},
-            })
-        ));
-    }
-
-    #[test]
-    fn the_variables_of_servers_are_filled_in() {
-        insta::assert_json_snapshot!(changed(
-            servers,
-            json!({
-                "servers": [
-                    {"url": "https://{region}.example/{none}", "variables": {"region": {"default": "eu"}, "none": {}}},
-                    {"url": "/v1"},
-                ],
-                "paths": {"/a": {"servers": [{"url": "https://other.example"}], "get": {}}},
-            })
-        ));
-    }
 
     #[test]
     fn operations_are_named_by_method_and_path_where_they_must_be() {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Changes;
 use super::enums::locate;
@@ -16,26 +16,214 @@ use crate::pointer::Pointer;
 /// A member of a union: its schema's name, and the tags that mean it.
 type Member = (String, Vec<String>);
 
-/// Applies to each union with tags, whether it has a name or stands inline.
-pub(super) fn by_tag(document: &mut Value, changes: &mut Changes) {
+/// The keywords of an object that may stand beside the members of a union.
+const OF_OBJECTS: [&str; 5] = [
+    "type",
+    "properties",
+    "required",
+    "additionalProperties",
+    "allOf",
+];
+
+/// What stands beside the members of a union holds for each of them, so each says it itself. Members that only say which
+/// of the properties stand together are the service's to check.
+pub(super) fn siblings(document: &mut Value, changes: &mut Changes) {
+    for (pointer, combinator) in unions(document, 1) {
+        let Some(union) = document
+            .pointer(pointer.as_str())
+            .and_then(Value::as_object)
+        else {
+            continue;
+        };
+        let own: Map<String, Value> = union
+            .iter()
+            .filter(|(key, _)| OF_OBJECTS.contains(&key.as_str()))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        let members = union.get(combinator).and_then(Value::as_array);
+        let members = members.cloned().unwrap_or_default();
+        let says_nothing = own.keys().all(|key| key == "type");
+        if says_nothing || (union.contains_key("oneOf") && union.contains_key("anyOf")) {
+            continue;
+        }
+        let place = pointer.join(combinator);
+        if members.iter().all(only_requires) {
+            if let Some(union) = document
+                .pointer_mut(pointer.as_str())
+                .and_then(Value::as_object_mut)
+            {
+                union.remove(combinator);
+            }
+            changes.at(&place);
+            changes.lost(
+                &place,
+                "which of the properties stand together",
+                "the service checks it",
+            );
+            continue;
+        }
+        let objects = members.iter().all(|member| {
+            walk::follow(document, member).is_some_and(|member| {
+                is_object(member) && member.get("oneOf").is_none() && member.get("anyOf").is_none()
+            })
+        });
+        if !objects {
+            continue;
+        }
+        let itself = json!({"$ref": pointer.to_ref()});
+        let members: Vec<Value> = members
+            .into_iter()
+            .map(|member| {
+                // A member that is composed of the union means what stands beside the members.
+                let composed = walk::locate(document, &place_of(&member)).map(|(place, _)| place);
+                let base = composed
+                    .and_then(|place| document.pointer_mut(place.as_str()))
+                    .and_then(|schema| schema.get_mut("allOf"))
+                    .and_then(Value::as_array_mut)
+                    .and_then(|parts| parts.iter_mut().find(|part| **part == itself));
+                match base {
+                    Some(base) => {
+                        *base = Value::Object(own.clone());
+                        member
+                    }
+                    None => json!({"allOf": [own, member]}),
+                }
+            })
+            .collect();
+        if let Some(union) = document
+            .pointer_mut(pointer.as_str())
+            .and_then(Value::as_object_mut)
+        {
+            union.retain(|key, _| !OF_OBJECTS.contains(&key.as_str()));
+            union.insert(combinator.to_owned(), Value::Array(members));
+        }
+        changes.at(&place);
+    }
+}
+
+/// Where the schema is that a reference names; nowhere for what is none.
+fn place_of(member: &Value) -> Pointer {
+    let reference = member.get("$ref").and_then(Value::as_str);
+    reference
+        .and_then(Pointer::from_ref)
+        .unwrap_or_else(|| Pointer::root().join("$ref"))
+}
+
+/// Whether the member says of its properties no more than which it must have.
+fn only_requires(member: &Value) -> bool {
+    member.as_object().is_some_and(|member| {
+        let kind = member.get("type");
+        let words = ["required", "type", "title", "description"];
+        kind.is_none_or(|kind| kind == "object")
+            && member.keys().all(|key| words.contains(&key.as_str()))
+    })
+}
+
+fn is_object(schema: &Value) -> bool {
+    ["properties", "allOf", "x-codegen"]
+        .iter()
+        .any(|key| schema.get(key).is_some())
+        || schema.get("type") == Some(&json!("object"))
+}
+
+/// A union with a name that may be null: where it is used, is where it may be null.
+pub(super) fn nullable(document: &mut Value, changes: &mut Changes) {
+    loop {
+        let found = unions(document, 1).into_iter().map(|(pointer, _)| pointer);
+        let nullable: BTreeSet<String> = found
+            .filter(Pointer::is_schema)
+            .filter(|pointer| {
+                let union = document.pointer_mut(pointer.as_str());
+                let nullable = union
+                    .and_then(Value::as_object_mut)
+                    .and_then(|union| union.remove("nullable"));
+                nullable == Some(json!(true))
+            })
+            .map(|pointer| {
+                changes.at(&pointer.join("nullable"));
+                pointer.to_ref()
+            })
+            .collect();
+        if nullable.is_empty() {
+            return;
+        }
+        let names = |schema: &Value| {
+            let reference = schema.get("$ref").and_then(Value::as_str);
+            reference.is_some_and(|reference| nullable.contains(reference))
+        };
+        walk::walk_mut(document, &mut |kind, pointer, schema| {
+            if kind != Kind::Schema {
+                return;
+            }
+            let parts = |key: &str| schema.get(key).and_then(Value::as_array);
+            // A part that may be null says nothing of a whole of several parts.
+            let may_be_null = parts("allOf")
+                .is_some_and(|parts| parts.len() == 1 && parts.iter().any(names))
+                || ["oneOf", "anyOf"]
+                    .iter()
+                    .any(|key| parts(key).is_some_and(|members| members.iter().any(names)));
+            let tokens: Vec<_> = pointer.tokens().collect();
+            let is_part = matches!(tokens.as_slice(), [.., key, _] if ["allOf", "oneOf", "anyOf"].contains(&key.as_str()));
+            if may_be_null {
+                schema["nullable"] = json!(true);
+            } else if names(schema) && !is_part {
+                *schema = json!({"allOf": [schema.take()], "nullable": true});
+            }
+        });
+    }
+}
+
+/// The first member that fits is taken, so one that asks for more properties stands before one that asks for fewer.
+pub(super) fn particular_first(document: &mut Value, changes: &mut Changes) {
+    for (pointer, combinator) in unions(document, 2) {
+        let members = document
+            .pointer(pointer.as_str())
+            .and_then(|union| union.get(combinator)?.as_array());
+        let members = members.into_iter().flatten();
+        let asked: Option<Vec<(usize, Value)>> = members
+            .map(|member| {
+                let schema = walk::follow(document, member).filter(|schema| is_object(schema))?;
+                let required = schema.get("required").and_then(Value::as_array);
+                Some((required.map_or(0, Vec::len), member.clone()))
+            })
+            .collect();
+        let Some(mut asked) = asked else {
+            continue;
+        };
+        if asked.is_sorted_by_key(|(count, _)| std::cmp::Reverse(*count)) {
+            continue;
+        }
+        asked.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+        if let Some(union) = document.pointer_mut(pointer.as_str()) {
+            union[combinator] = asked.into_iter().map(|(_, member)| member).collect();
+            changes.at(&pointer.join(combinator));
+        }
+    }
+}
+
+/// The unions of at least `least` members, the inner ones first: one that stands inline moves away when it gets its name.
+fn unions(document: &Value, least: usize) -> Vec<(Pointer, &'static str)> {
     let mut unions = Vec::new();
     walk::walk(document, &mut |kind, pointer, value| {
         if kind == Kind::Schema
             && let Some(combinator) = ["oneOf", "anyOf"].into_iter().find(|combinator| {
-                value.get(combinator).is_some_and(|members| {
-                    members.as_array().is_some_and(|members| members.len() > 1)
-                })
+                let members = value.get(combinator).and_then(Value::as_array);
+                members.is_some_and(|members| members.len() >= least)
             })
         {
             unions.push((pointer.clone(), combinator));
         }
     });
-    // The inner ones first: a union that stands inline moves away when it gets its name.
     unions.sort_by_key(|(pointer, _)| std::cmp::Reverse(pointer.tokens().count()));
+    unions
+}
+
+/// Applies to each union with tags, whether it has a name or stands inline.
+pub(super) fn by_tag(document: &mut Value, changes: &mut Changes) {
     let mut taken: BTreeSet<String> = walk::schemas(document)
         .map(|(name, _)| names::type_name(name))
         .collect();
-    for (pointer, combinator) in unions {
+    for (pointer, combinator) in unions(document, 2) {
         let Some(tag) = tag(document, &pointer, combinator) else {
             continue;
         };
@@ -298,17 +486,25 @@ fn members(
     for index in 0..count {
         let place = union.join(combinator).join(index);
         let (target, schema) = locate(document, &place)?;
-        let is_object = ["properties", "allOf", "x-codegen"]
-            .iter()
-            .any(|key| schema.get(key).is_some())
-            || schema.get("type") == Some(&json!("object"));
-        if !is_object {
+        if !is_object(schema) {
             return None;
         }
+        // What stood beside the members has made one that has a name part of another; it is known by its name.
+        let part = schema
+            .get("allOf")
+            .and_then(Value::as_array)
+            .and_then(|parts| parts.last())
+            .map(place_of)
+            .filter(Pointer::is_schema)
+            .and_then(|place| place.tokens().last());
         let name = target.is_schema().then(|| target.tokens().last()).flatten();
         let mapped: Vec<String> = mapping
             .iter()
-            .filter(|(_, target)| name.as_deref() == Some(**target))
+            .filter(|(_, target)| {
+                name.as_ref()
+                    .or(part.as_ref())
+                    .is_some_and(|name| name == *target)
+            })
             .map(|(tag, _)| (*tag).clone())
             .collect();
         let listed = values(document, &place, tag, 0);
@@ -316,7 +512,11 @@ fn members(
         if property.as_deref().is_some_and(|name| name != "string") {
             return None;
         }
-        let values = match (mapped.is_empty(), listed.is_empty(), &name) {
+        let values = match (
+            mapped.is_empty(),
+            listed.is_empty(),
+            name.as_ref().or(part.as_ref()),
+        ) {
             (false, ..) => {
                 let others = listed
                     .into_iter()
@@ -363,105 +563,4 @@ fn members(
         members.push((name, values));
     }
     Some(members)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn applied(schemas: Value) -> (Value, Vec<String>) {
-        let mut document = json!({"components": {"schemas": schemas}});
-        let mut changes = Changes::default();
-        by_tag(&mut document, &mut changes);
-        let losses = changes
-            .losses
-            .iter()
-            .map(|loss| loss.pointer.to_string())
-            .collect();
-        (document["components"]["schemas"].take(), losses)
-    }
-
-    fn table(schema: &Value) -> Vec<(String, Vec<&str>)> {
-        let variants = schema["x-codegen"]["variants"]
-            .as_array()
-            .into_iter()
-            .flatten();
-        let entry = |variant: &'_ Value| variant["schema"].as_str().unwrap_or_default().to_owned();
-        variants
-            .map(|variant| {
-                (
-                    entry(variant),
-                    variant["values"]
-                        .as_array()
-                        .into_iter()
-                        .flatten()
-                        .filter_map(Value::as_str)
-                        .collect(),
-                )
-            })
-            .collect()
-    }
-
-    fn member(tag: &str) -> Value {
-        json!({"type": "object", "properties": {"kind": {"type": "string", "enum": [tag]}}})
-    }
-
-    #[test]
-    fn a_discriminator_decides_by_mapping_by_value_or_by_name() {
-        let reference = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
-        let (schemas, losses) = applied(json!({
-            "Event": {
-                "oneOf": [reference("Begun"), reference("Ended"), reference("Lost"), reference("Other")],
-                "discriminator": {"propertyName": "kind", "mapping": {"start": "#/components/schemas/Begun", "begin": "Begun"}},
-            },
-            "Begun": {"type": "object"},
-            "Ended": member("ended"),
-            "Lost": {"allOf": [member("lost")]},
-            "Other": {"type": "object"},
-        }));
-        assert_eq!(
-            table(&schemas["Event"]),
-            [
-                ("Begun".to_owned(), vec!["begin", "start"]),
-                ("Ended".to_owned(), vec!["ended"]),
-                ("Lost".to_owned(), vec!["lost"]),
-                ("Other".to_owned(), vec!["Other"]),
-            ]
-        );
-        assert_eq!(losses, Vec::<String>::new());
-    }
-
-    #[test]
-    fn a_property_of_one_value_each_is_a_tag_and_inline_members_get_names() {
-        let (schemas, _) = applied(json!({
-            "Call": {"properties": {"last": {"nullable": true, "description": "d", "anyOf": [member("begun"), member("ended")]}}},
-        }));
-        assert_eq!(
-            schemas["Call"]["properties"]["last"],
-            json!({"allOf": [{"$ref": "#/components/schemas/CallLast"}], "nullable": true, "description": "d"})
-        );
-        assert_eq!(
-            table(&schemas["CallLast"]),
-            [
-                ("CallLastBegun".to_owned(), vec!["begun"]),
-                ("CallLastEnded".to_owned(), vec!["ended"])
-            ]
-        );
-        assert_eq!(schemas["CallLastEnded"], member("ended"));
-    }
-
-    #[test]
-    fn unions_without_tags_are_left() {
-        for union in [
-            json!({"oneOf": [{"type": "string"}, {"type": "integer"}]}),
-            json!({"oneOf": [member("same"), member("same")]}),
-            json!({"oneOf": [member("a"), {"type": "object"}]}),
-        ] {
-            assert_eq!(applied(json!({"It": union.clone()})).0["It"], union);
-        }
-        let (schemas, losses) =
-            applied(json!({"Base": {"type": "object", "discriminator": {"propertyName": "kind"}}}));
-        assert_eq!(schemas["Base"], json!({"type": "object"}));
-        assert_eq!(losses, ["/components/schemas/Base/discriminator"]);
-    }
 }
