@@ -19,6 +19,9 @@
 //! - [`raw`] is the generated client, with a builder for every operation of the document: [`Client::raw`].
 //! - [`transport`] is what happens to a request on its way: deadline, retries, size cap, where the token may go.
 //!
+//! Nothing here shows what it is built on, so that this may change: types of `reqwest` and progenitor are seen under
+//! [`raw`] only, and in the transport where it takes an HTTP client of your own or sends requests for generated clients.
+//!
 //! # Features
 //! `rustls` (default) or `native-tls` for https; `gzip` for compressed responses; `tracing` for a span a call and an
 //! event an attempt; `rate-limit` for a limit on the client's side; `blocking` for a client without `async`.
