@@ -1,6 +1,6 @@
 //! A service that answers a client of the facade as a test's script says, on the test's clock.
 
-#![allow(dead_code, reason = "each test uses its part")]
+#![allow(dead_code, unused_imports, reason = "each test uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 #[path = "../../crates/call-api-transport/tests/support/mod.rs"]
