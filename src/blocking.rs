@@ -86,10 +86,17 @@ impl Client {
 
     /// Fetches a call, as [`Client::get_call`](crate::Client::get_call).
     ///
-    /// ```no_run
-    /// # fn example(client: call_api::blocking::Client, id: call_api::Uuid) -> Result<(), call_api::Error> {
+    /// ```
     /// use std::time::Duration;
     ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let runtime = tokio::runtime::Runtime::new()?;
+    /// # let sandbox = runtime.block_on(call_api_sandbox::Sandbox::start())?;
+    /// # let mut call = call_api_sandbox::Sandbox::example_call();
+    /// # let id = call.id;
+    /// # call.status = call_api::CallStatus::Completed;
+    /// # sandbox.put(call);
+    /// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build_blocking()?;
     /// let call = client.get_call(id).wait()?;
     /// let response = client.get_call(id).deadline(Duration::from_secs(2)).with_meta().wait()?;
     /// # Ok(())
@@ -101,8 +108,15 @@ impl Client {
 
     /// Waits until a call has ended, as [`Client::wait_until_ended`](crate::Client::wait_until_ended).
     ///
-    /// ```no_run
-    /// # fn example(client: call_api::blocking::Client, id: call_api::Uuid) -> Result<(), call_api::Error> {
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let runtime = tokio::runtime::Runtime::new()?;
+    /// # let sandbox = runtime.block_on(call_api_sandbox::Sandbox::start())?;
+    /// # let mut call = call_api_sandbox::Sandbox::example_call();
+    /// # let id = call.id;
+    /// # call.status = call_api::CallStatus::Completed;
+    /// # sandbox.put(call);
+    /// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build_blocking()?;
     /// let call = client.wait_until_ended(id).wait()?;
     /// for change in client.wait_until_ended(id).updates() {
     ///     println!("{}", change?.call.status);
@@ -117,14 +131,23 @@ impl Client {
     /// Fetches many calls, as [`Client::get_calls`](crate::Client::get_calls): an iterator of each id with its result.
     /// Requests move on while it is asked for the next.
     ///
-    /// ```no_run
-    /// # fn example(client: call_api::blocking::Client, ids: Vec<call_api::Uuid>) {
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let runtime = tokio::runtime::Runtime::new()?;
+    /// # let sandbox = runtime.block_on(call_api_sandbox::Sandbox::start())?;
+    /// # let mut call = call_api_sandbox::Sandbox::example_call();
+    /// # let id = call.id;
+    /// # call.status = call_api::CallStatus::Completed;
+    /// # sandbox.put(call);
+    /// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build_blocking()?;
+    /// # let ids = [id];
     /// for (id, result) in client.get_calls(ids).concurrency(16) {
     ///     match result {
     ///         Ok(call) => println!("{id}: {}", call.status),
     ///         Err(error) => eprintln!("{id}: {error}"),
     ///     }
     /// }
+    /// # Ok(())
     /// # }
     /// ```
     pub fn get_calls<'a, I>(&self, ids: I) -> Blocking<GetCalls<'a>>
@@ -141,8 +164,15 @@ impl Client {
 
     /// Waits for a request of the client behind this one, or for anything else that can be awaited.
     ///
-    /// ```no_run
-    /// # fn example(client: call_api::blocking::Client, id: call_api::Uuid) -> Result<(), Box<dyn std::error::Error>> {
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let runtime = tokio::runtime::Runtime::new()?;
+    /// # let sandbox = runtime.block_on(call_api_sandbox::Sandbox::start())?;
+    /// # let mut call = call_api_sandbox::Sandbox::example_call();
+    /// # let id = call.id;
+    /// # call.status = call_api::CallStatus::Completed;
+    /// # sandbox.put(call);
+    /// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build_blocking()?;
     /// let response = client.block_on(client.as_async().raw().get_call().id(id).send())?;
     /// # Ok(())
     /// # }
@@ -163,6 +193,24 @@ impl Client {
 /// what it holds.
 ///
 /// An iteration may be ended at any point, and is ended by being dropped.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let runtime = tokio::runtime::Runtime::new()?;
+/// # let sandbox = runtime.block_on(call_api_sandbox::Sandbox::start())?;
+/// # let mut call = call_api_sandbox::Sandbox::example_call();
+/// # let id = call.id;
+/// # call.status = call_api::CallStatus::Completed;
+/// # sandbox.put(call);
+/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build_blocking()?;
+/// let wait = client.wait_until_ended(id).deadline(Duration::from_secs(60));
+/// let statuses: Result<Vec<_>, _> = wait.updates().map(|change| change.map(|change| change.call.status)).collect();
+/// assert_eq!(statuses?, [call_api::CallStatus::Completed]);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a request does nothing until it is waited for or iterated over"]
 pub struct Blocking<R> {
     // Before the runtime, which what it holds may need when it is dropped.

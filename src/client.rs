@@ -71,16 +71,20 @@ impl Client {
     ///
     /// Await the request as it is, or set something for this call alone first:
     ///
-    /// ```no_run
-    /// # async fn example(client: call_api::Client, id: call_api::Uuid) -> Result<(), call_api::Error> {
+    /// ```
     /// use std::time::Duration;
     ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+    /// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+    /// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
     /// let call = client.get_call(id).await?;
     /// let call = client.get_call(id).deadline(Duration::from_secs(2)).await?;
+    /// assert_eq!(call.id, id);
     /// # Ok(())
     /// # }
     /// ```
-    ///
     /// # Errors
     /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) where there is no such call,
     /// [`ErrorKind::Unauthorized`](crate::ErrorKind::Unauthorized) where the token isn't accepted, and whatever else
@@ -287,6 +291,11 @@ impl ClientBuilder {
     }
 
     /// The client for code without `async`.
+    ///
+    /// ```
+    /// let client = call_api::Client::builder().token("the token that the service issued").build_blocking()?;
+    /// # Ok::<(), call_api::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`build`](Self::build), and where the system has no thread to give.

@@ -45,6 +45,30 @@ const ROUNDS: u32 = 3;
 /// thousand.
 ///
 /// The requests move on only while the stream is read, and it can be dropped at any point, which ends them.
+///
+/// # Example
+/// ```
+/// use std::time::Duration;
+///
+/// use call_api::CallOptions;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+/// # let ids = vec![call_api_sandbox::Sandbox::EXAMPLE_ID];
+/// let mut calls = client
+///     .get_calls(ids)
+///     .concurrency(32)
+///     .as_they_come()
+///     .remember(1_000_000)
+///     .options(CallOptions::new().deadline(Duration::from_secs(90)));
+/// while let Some((id, result)) = calls.next().await {
+///     println!("{id}: {}", result?.status);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a stream does nothing until it is read"]
 pub struct GetCalls<'a> {
     client: Client,

@@ -36,6 +36,38 @@ const LAST_LOOK: Duration = Duration::from_secs(1);
 /// A status that this version doesn't know is not an end unless the call has an end time: see [`Call::is_ended`].
 ///
 /// It may be dropped at any point: that ends it, and leaves nothing behind.
+///
+/// # Example
+/// ```
+/// use std::time::Duration;
+///
+/// use call_api::{Cadence, CallOptions};
+/// # use call_api::CallStatus;
+/// # use call_api_sandbox::Sandbox;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+/// # let mut call = Sandbox::example_call();
+/// # let id = call.id;
+/// # call.status = CallStatus::Completed;
+/// # sandbox.put(call);
+/// let seconds = Duration::from_secs;
+/// let call = client
+///     .wait_until_ended(id)
+///     .deadline(seconds(15 * 60))
+///     .cadence(Cadence::default().in_progress(seconds(10), seconds(60)))
+///     // It was created a moment ago.
+///     .grace(seconds(5))
+///     .options(CallOptions::new().deadline(seconds(10)))
+///     .on_change(|change| println!("{}", change.call.status))
+///     .on_failure(|error| eprintln!("asking again: {error}"))
+///     .await?;
+/// assert!(call.is_ended());
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a wait does nothing until it is awaited or its updates are read"]
 pub struct WaitUntilEnded(Watch);
 
@@ -111,6 +143,30 @@ impl WaitUntilEnded {
 
     /// The call as it was seen before this wait, for instance [by one that ran out of time](Error::last_call): what the
     /// first change is told against.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use call_api::ErrorKind;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+    /// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+    /// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+    /// # let moments = Duration::from_millis(50);
+    /// // It didn't end in time, and so one waits on.
+    /// let error = client.wait_until_ended(id).deadline(moments).await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Timeout);
+    /// let Some(call) = error.last_call() else { return Err(error.into()) };
+    /// let mut updates = client.wait_until_ended(id).last_seen(call.clone()).updates();
+    /// if let Some(change) = updates.next().await {
+    ///     let change = change?;
+    ///     assert!(!change.is_of_status(), "still {}", change.call.status);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn last_seen(mut self, call: Call) -> Self {
         self.0.last = Some(call);
         self
