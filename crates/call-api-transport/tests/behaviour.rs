@@ -301,6 +301,50 @@ async fn a_429_closes_the_gate_of_all_clones_and_of_no_others() {
     assert_eq!(clock.waits().len(), 1);
 }
 
+#[tokio::test]
+async fn the_gate_is_closed_for_as_long_as_the_throttled_call_waits_or_would() {
+    for (retry_after, attempts, waits) in [
+        ("retry-after: 2\r\n", 2, vec![2125]),
+        ("", 2, vec![250]),
+        // There the call itself waits no more, and who comes next does.
+        ("", 1, vec![250]),
+    ] {
+        let clock = TestClock::default();
+        let scripts = vec![answer(429, retry_after, ""), answer(200, "", "")];
+        let server = Server::start(&clock, scripts).await;
+        let transport = builder(&server.url(), &clock)
+            .max_attempts(attempts)
+            .build()
+            .unwrap()
+            .gated();
+        let response = transport.execute(&GET_CALL, get(&transport, "7")).await;
+        let status = if attempts == 1 { 429 } else { 200 };
+        assert_eq!(response.unwrap().status(), status);
+        transport.gate_opened().await;
+        let waits: Vec<_> = waits.into_iter().map(Duration::from_millis).collect();
+        assert_eq!(clock.waits(), waits, "{retry_after:?}, {attempts}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_built_on_a_transport_shares_its_clock_and_its_chance() {
+    let clock = TestClock::default();
+    let transport = builder("http://localhost", &clock)
+        .deadline(Duration::from_secs(9))
+        .jitter(|| 0.25)
+        .build()
+        .unwrap();
+    let hurried = transport.with_options(CallOptions::new().deadline(Duration::from_secs(2)));
+    let deadlines = [&transport, &hurried].map(Transport::deadline);
+    assert_eq!(deadlines, [9, 2].map(Duration::from_secs));
+    let before = transport.now();
+    transport.sleep(Duration::from_secs(3)).await;
+    assert_eq!(clock.waits(), [Duration::from_secs(3)]);
+    assert_eq!(transport.now() - before, Duration::from_secs(3));
+    let part = transport.part_by_chance(Duration::from_secs(8));
+    assert_eq!(part, Duration::from_secs(2));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_tasks_make_no_storm() {
     let clock = TestClock::default();
