@@ -183,7 +183,7 @@ impl<'a> Fetch<'a> {
         };
         if let Err(error) = result {
             // The failure is what there is to say; a disk that is full says it the next time.
-            let _ = partial.park().await;
+            let _ = partial.park(run.known.validator.is_some()).await;
             return Err(error);
         }
         let path = name(run.known.content_type.as_deref());

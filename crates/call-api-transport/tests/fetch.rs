@@ -418,7 +418,7 @@ async fn what_can_not_be_whole_is_refused() {
             panic!("{name}: {failed:?}")
         };
         assert!(said.starts_with(reason), "{name}: {said}");
-        assert!(!folder.target().exists(), "{name}");
+        assert_eq!(folder.names(), [""; 0], "{name}: nothing is left of it");
         assert!(!failed.is_retryable());
         assert!(!all_words(&failed).contains(SECRET), "{name}");
         assert_eq!(server.connections(), 1, "{name}");
@@ -748,6 +748,7 @@ async fn an_error_status_is_handed_on_with_what_it_says() {
         panic!("{result:?}")
     };
     assert_eq!(exchange.body, "expired");
+    assert_eq!(folder.names(), [""; 0]);
     assert_eq!(exchange.ledger.attempts().len(), 1);
     assert!(!exchange.url().contains("signature"));
 }

@@ -113,9 +113,17 @@ impl Partial {
         self.flush(self.written - self.synced >= SYNC_EVERY).await
     }
 
-    /// Leaves what came in a state that a later download can go on from.
-    pub(crate) async fn park(&mut self) -> io::Result<()> {
-        self.flush(true).await
+    /// Leaves what came in a state that a later download can go on from; where none can, nothing.
+    pub(crate) async fn park(&mut self, resumable: bool) -> io::Result<()> {
+        if resumable && self.written > 0 {
+            return self.flush(true).await;
+        }
+        let (part, state) = (self.part.clone(), self.state.clone());
+        off_thread(move || {
+            let _ = std::fs::remove_file(state);
+            std::fs::remove_file(part)
+        })
+        .await
     }
 
     async fn flush(&mut self, sync: bool) -> io::Result<()> {
