@@ -146,3 +146,8 @@ pub(crate) fn operation(id: &str) -> &'static call_api_transport::Operation {
 }
 /// The servers that the document names. One that begins with a slash is relative to where the document is from.
 pub const SERVERS: &[&str] = &["http://localhost:3000"];
+/// What each operation answers with, for each status (`200`, `2XX`, `default`): the schema as JSON, which may refer to
+/// `types::SCHEMAS`.
+pub const RESPONSES: &[(&str, &str, &str)] = &[
+    ("get_call", "200", "{\"$ref\":\"#/components/schemas/Call\"}"),
+];

@@ -757,3 +757,160 @@ pub mod error {
         }
     }
 }
+/// The document's schemas as JSON, without what nothing can be compared with: descriptions, examples, limits.
+pub const SCHEMAS: &str = r##"{
+  "Call": {
+    "type": "object",
+    "required": [
+      "id",
+      "agent_id",
+      "status",
+      "type",
+      "contact",
+      "phone_id",
+      "created_date"
+    ],
+    "properties": {
+      "id": {
+        "type": "string",
+        "format": "uuid"
+      },
+      "agent_id": {
+        "anyOf": [
+          {
+            "type": "string",
+            "format": "uuid"
+          },
+          {
+            "type": "null"
+          }
+        ]
+      },
+      "status": {
+        "$ref": "#/components/schemas/CallStatus"
+      },
+      "type": {
+        "$ref": "#/components/schemas/CallType"
+      },
+      "contact": {
+        "$ref": "#/components/schemas/Contact"
+      },
+      "phone_id": {
+        "anyOf": [
+          {
+            "type": "string",
+            "format": "uuid"
+          },
+          {
+            "type": "null"
+          }
+        ]
+      },
+      "created_date": {
+        "type": "string",
+        "format": "date-time"
+      },
+      "recording_url": {
+        "anyOf": [
+          {
+            "type": "string"
+          },
+          {
+            "type": "null"
+          }
+        ]
+      },
+      "start_time": {
+        "anyOf": [
+          {
+            "type": "string",
+            "format": "date-time"
+          },
+          {
+            "type": "null"
+          }
+        ]
+      },
+      "end_time": {
+        "anyOf": [
+          {
+            "type": "string",
+            "format": "date-time"
+          },
+          {
+            "type": "null"
+          }
+        ]
+      },
+      "duration": {
+        "anyOf": [
+          {
+            "type": "integer"
+          },
+          {
+            "type": "null"
+          }
+        ]
+      },
+      "end_reason": {
+        "anyOf": [
+          {
+            "type": "string"
+          },
+          {
+            "type": "null"
+          }
+        ]
+      }
+    }
+  },
+  "CallStatus": {
+    "type": "string",
+    "enum": [
+      "dialing",
+      "in_progress",
+      "completed",
+      "failed",
+      "transferred",
+      "no_answer"
+    ]
+  },
+  "CallType": {
+    "type": "string",
+    "enum": [
+      "inbound",
+      "outbound"
+    ]
+  },
+  "Contact": {
+    "type": "object",
+    "required": [
+      "id",
+      "created_date",
+      "identifier",
+      "contact_type"
+    ],
+    "properties": {
+      "id": {
+        "type": "string",
+        "format": "uuid"
+      },
+      "created_date": {
+        "type": "string",
+        "format": "date-time"
+      },
+      "identifier": {
+        "type": "string"
+      },
+      "contact_type": {
+        "$ref": "#/components/schemas/ContactType"
+      }
+    }
+  },
+  "ContactType": {
+    "type": "string",
+    "enum": [
+      "call"
+    ]
+  }
+}"##;

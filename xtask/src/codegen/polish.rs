@@ -5,6 +5,7 @@
 mod client;
 mod deprecated;
 mod docs;
+mod embed;
 mod enums;
 mod markdown;
 mod mask;
@@ -79,6 +80,7 @@ pub fn polish(
     client::tidy_messages(&mut halves.client);
     client::add_operations(&mut halves.client, normalised);
     servers::add(&mut halves.client, normalised);
+    embed::embed(&mut halves, normalised, original);
     deprecated::mark(&mut halves, normalised);
     docs::tidy(&mut halves.types);
     docs::tidy(&mut halves.client);
