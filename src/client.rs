@@ -1,6 +1,7 @@
 //! The client and how it is made.
 
 use std::borrow::Borrow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use call_api_transport::{Token, TokenError, Transport, TransportBuilder};
@@ -8,12 +9,13 @@ use futures_core::Stream;
 use futures_util::stream;
 use uuid::Uuid;
 
+use crate::drift::{Drift, DriftMode, Sentinel, SentinelSettings};
 use crate::error::Error;
 use crate::many::GetCalls;
 use crate::recording::FetchRecording;
 use crate::request::GetCall;
 use crate::wait::WaitUntilEnded;
-use crate::{Call, raw};
+use crate::{Call, CallStatus, raw};
 
 /// The environment variable with the base URL, which [`Client::from_env`] reads.
 pub const BASE_URL_VARIABLE: &str = "CALL_API_BASE_URL";
@@ -32,6 +34,7 @@ pub const DEFAULT_BASE_URL: &str = "http://localhost:3000";
 #[derive(Clone, Debug)]
 pub struct Client {
     raw: raw::Client,
+    drift: Option<Arc<Sentinel>>,
 }
 
 impl Client {
@@ -64,6 +67,7 @@ impl Client {
     pub fn from_transport(transport: Transport) -> Self {
         Self {
             raw: raw::Client::new(transport),
+            drift: None,
         }
     }
 
@@ -206,6 +210,36 @@ impl Client {
     pub fn raw(&self) -> &raw::Client {
         &self.raw
     }
+
+    /// What the service said that the document doesn't, so far, and how often; by operation and place. Empty unless it is
+    /// [looked for](ClientBuilder::drift).
+    pub fn drifts(&self) -> Vec<(Drift, u64)> {
+        match &self.drift {
+            Some(sentinel) => sentinel.counts(),
+            None => Vec::new(),
+        }
+    }
+
+    pub(crate) fn sentinel(&self) -> Option<&Sentinel> {
+        self.drift.as_deref()
+    }
+
+    /// A call was seen in one status and then in another that can't follow it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Drift`](crate::ErrorKind::Drift), where drift is an error.
+    #[cfg_attr(
+        not(test),
+        allow(dead_code, reason = "for whoever sees several states of a call")
+    )]
+    pub(crate) fn impossible_step(&self, from: &CallStatus, to: &CallStatus) -> Result<(), Error> {
+        match &self.drift {
+            Some(sentinel) => sentinel
+                .impossible_step("get_call", from, to)
+                .map_err(|drifts| Error::from_drift(&drifts, None)),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The settings of a [`Client`] that is to be made.
@@ -225,6 +259,7 @@ impl Client {
 pub struct ClientBuilder {
     base_url: String,
     token: Option<Result<Token, TokenError>>,
+    drift: Option<SentinelSettings>,
     configure: Box<dyn FnOnce(TransportBuilder) -> TransportBuilder + Send>,
 }
 
@@ -233,6 +268,7 @@ impl Default for ClientBuilder {
         Self {
             base_url: DEFAULT_BASE_URL.to_owned(),
             token: None,
+            drift: None,
             configure: Box::new(|transport| transport),
         }
     }
@@ -264,6 +300,43 @@ impl ClientBuilder {
         self.transport(move |transport| transport.deadline(deadline))
     }
 
+    /// Looks for what the service says and the document doesn't: values, properties and types. Each kind is told of once,
+    /// to [`on_drift`](Self::on_drift) and as a warning where the feature `tracing` is on, and counted in
+    /// [`Client::drifts`]; in [`DriftMode::Strict`] each makes its call fail. Not looked for by default, which costs
+    /// nothing; where it is, a response is read twice. What goes through [`Client::raw`] is not looked at.
+    ///
+    /// ```
+    /// use call_api::{Client, DriftMode, ErrorKind};
+    /// use call_api_sandbox::Sandbox;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sandbox = Sandbox::start().await?;
+    /// let json = Sandbox::EXAMPLE_JSON.replace("dialing", "on_hold");
+    /// let id = sandbox.put_json(&json)?;
+    /// let builder = || Client::builder().base_url(sandbox.base_url()).token(sandbox.token());
+    ///
+    /// let client = builder().on_drift(|drift| eprintln!("{drift}")).build()?;
+    /// client.get_call(id).await?;
+    /// assert_eq!(client.drifts()[0].0.place, "status");
+    ///
+    /// let strict = builder().drift(DriftMode::Strict).build()?;
+    /// assert_eq!(strict.get_call(id).await.unwrap_err().kind(), ErrorKind::Drift);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn drift(mut self, mode: DriftMode) -> Self {
+        self.drift.get_or_insert_default().mode = mode;
+        self
+    }
+
+    /// Is told of each kind of drift once. It runs inside the call, so it should only note it. Looks for it as
+    /// [`DriftMode::Watch`] does, where no other mode is set.
+    pub fn on_drift(mut self, on_drift: impl Fn(&Drift) + Send + Sync + 'static) -> Self {
+        self.drift.get_or_insert_default().on_drift = Some(Arc::new(on_drift));
+        self
+    }
+
     /// Everything else that can be set for a request on its way: see [`TransportBuilder`].
     pub fn transport(
         mut self,
@@ -287,7 +360,11 @@ impl ClientBuilder {
         let transport = (self.configure)(transport)
             .build()
             .map_err(Error::from_config)?;
-        Ok(Client::from_transport(transport))
+        let drift = self.drift.map(|settings| Arc::new(Sentinel::new(settings)));
+        Ok(Client {
+            drift,
+            ..Client::from_transport(transport)
+        })
     }
 
     /// The client for code without `async`.
@@ -302,5 +379,34 @@ impl ClientBuilder {
     #[cfg(feature = "blocking")]
     pub fn build_blocking(self) -> Result<crate::blocking::Client, Error> {
         crate::blocking::Client::new(self.build()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_that_can_not_be_is_drift() -> Result<(), Error> {
+        let builder = || Client::builder().base_url("http://localhost:1");
+        let (from, to) = (CallStatus::Completed, CallStatus::Dialing);
+        let off = builder().build()?;
+        off.impossible_step(&from, &to)?;
+        assert_eq!(off.drifts(), []);
+
+        let watching = builder().drift(DriftMode::Watch).build()?;
+        watching.impossible_step(&from, &to)?;
+        let (drift, count) = &watching.drifts()[0];
+        assert_eq!(
+            drift.to_string(),
+            "status: a call can't go from \"completed\" to \"dialing\""
+        );
+        assert_eq!(*count, 1);
+
+        let strict = builder().drift(DriftMode::Strict).build()?;
+        let error = strict.impossible_step(&from, &to).unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::Drift);
+        assert!(error.to_string().contains("can't go from"), "{error}");
+        Ok(())
     }
 }

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::detail::Detail;
+use crate::drift::Drift;
 use crate::{Call, raw};
 
 /// Why a call of the API has no result. One line of text says what happened, where, and what to do next. Neither it nor
@@ -67,6 +68,9 @@ pub enum ErrorKind {
     Interrupted,
     /// The response is not what the API's document says: see [`Error::json_path`].
     Decode,
+    /// The response says something that the API's document doesn't, and that was to be an error: see
+    /// [`DriftMode::Strict`](crate::DriftMode::Strict).
+    Drift,
     /// The response is longer than the limit.
     BodyTooLarge,
     /// What was downloaded can't be taken for the whole: another digest, another part, no end. None of it is left.
@@ -314,6 +318,27 @@ impl Error {
         }
     }
 
+    /// The service said what the document doesn't; of several the first one is named.
+    pub(crate) fn from_drift(drifts: &[Drift], exchange: Option<Exchange>) -> Self {
+        let mut message = drifts.first().map(ToString::to_string).unwrap_or_default();
+        if drifts.len() > 1 {
+            message.push_str(&format!(", and {} more", drifts.len() - 1));
+        }
+        let mut this = Self::new(ErrorKind::Drift, message);
+        this.0.json_path = drifts.first().map(|drift| drift.place.clone());
+        if exchange.is_none() {
+            this.0.message = format!(
+                "the service says what the API's document doesn't: {}; update the SDK, or tell the service's owner",
+                this.0.message
+            );
+        }
+        if let Some(exchange) = exchange {
+            this.0.status = exchange.status.map(|status| status.as_u16());
+            this.0.ledger = Some(exchange.ledger);
+        }
+        this
+    }
+
     /// What a call has for its recording's URL is none.
     pub(crate) fn no_recording_url() -> Self {
         let message = "the recording can't be fetched: the call's recording_url is no absolute URL; \
@@ -396,7 +421,7 @@ impl fmt::Display for Error {
         };
         let (method, url) = (ledger.method(), ledger.url());
         match (inner.kind, inner.status) {
-            (ErrorKind::Decode, _) => {
+            (ErrorKind::Decode | ErrorKind::Drift, _) => {
                 write!(
                     f,
                     "the response to {method} {url} is not what the API's document says: {}",
@@ -428,7 +453,9 @@ impl fmt::Display for Error {
             write!(f, "; request id {}", id.escape_debug())?;
         }
         let advice = match inner.kind {
-            ErrorKind::Decode => "update the SDK, or check that the base URL names the service",
+            ErrorKind::Decode | ErrorKind::Drift => {
+                "update the SDK, or check that the base URL names the service"
+            }
             _ if ledger.operation() == crate::recording::OPERATION.id => {
                 "fetch the call anew: its recording may be gone, or the URL expired"
             }

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::client::Client;
+use crate::drift::Drift;
 use crate::error::Error;
 use crate::{Call, raw};
 
@@ -135,8 +136,26 @@ where
     };
     let result = operation(&raw::Client::new(transport)).await;
     match (result, recording.take()) {
-        (Ok(value), Some(exchange)) => Ok((value.into_inner(), exchange)),
+        (Ok(value), Some(exchange)) => match drift(client, &exchange) {
+            Ok(()) => Ok((value.into_inner(), exchange)),
+            Err(drifts) => Err(Error::from_drift(&drifts, Some(exchange))),
+        },
         (Ok(_), None) => Err(Error::without_exchange()),
-        (Err(error), exchange) => Err(Error::from_raw::<T, E>(error, exchange)),
+        (Err(error), exchange) => {
+            // The error says more than that there was drift, which is counted all the same.
+            let _ = exchange.as_ref().map(|exchange| drift(client, exchange));
+            Err(Error::from_raw::<T, E>(error, exchange))
+        }
+    }
+}
+
+/// Looks for drift, where the client is to.
+fn drift(client: &Client, exchange: &Exchange) -> Result<(), Vec<Drift>> {
+    match (client.sentinel(), exchange.status) {
+        (Some(sentinel), Some(status)) if !exchange.body_is_cut => {
+            let operation = exchange.ledger.operation();
+            sentinel.look(operation, status.as_u16(), &exchange.body)
+        }
+        _ => Ok(()),
     }
 }

@@ -1,0 +1,724 @@
+//! What the service says that the document doesn't.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use serde_json::Value;
+
+use crate::{CallStatus, raw, types};
+
+/// Something that the service said and the API's document doesn't. Two of the same place and kind are equal.
+///
+/// It shows no value but one of an enum: words of the service's own, cut to 100 characters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub struct Drift {
+    /// The operation's id, as in the document.
+    pub operation: &'static str,
+    /// Where in the response, such as `contact.contact_type`, or `calls[].status` for any of a list; `.` is the whole.
+    pub place: String,
+    /// What is there.
+    pub kind: DriftKind,
+}
+
+/// What the service said that the document doesn't.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum DriftKind {
+    /// A value of an enum that the document doesn't list.
+    UnknownValue(String),
+    /// A property that the document doesn't have.
+    UnknownProperty,
+    /// A property is not there that the document requires.
+    MissingProperty,
+    /// A value of another type than the document gives.
+    WrongType {
+        /// What the document says, such as `string (uuid)`.
+        expected: String,
+        /// What came, such as `null`.
+        found: &'static str,
+    },
+    /// A call went from a status to one that can't follow it.
+    ImpossibleStep {
+        /// The status that was seen first.
+        from: String,
+        /// The status that was seen after it.
+        to: String,
+    },
+}
+
+impl fmt::Display for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.place.escape_debug())?;
+        match &self.kind {
+            DriftKind::UnknownValue(value) => {
+                write!(f, "the document doesn't list the value {value:?}")
+            }
+            DriftKind::UnknownProperty => f.write_str("the document has no such property"),
+            DriftKind::MissingProperty => {
+                f.write_str("the document requires it, and it is not there")
+            }
+            DriftKind::WrongType { expected, found } => {
+                write!(f, "the document says {expected}, and {found} came")
+            }
+            DriftKind::ImpossibleStep { from, to } => {
+                write!(f, "a call can't go from {from:?} to {to:?}")
+            }
+        }
+    }
+}
+
+/// What is done about drift, where something is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DriftMode {
+    /// It is counted and told of, and nothing else: the usual thing in production.
+    #[default]
+    Watch,
+    /// It is counted and told of, and the call fails with [`ErrorKind::Drift`](crate::ErrorKind::Drift): for CI.
+    Strict,
+}
+
+type OnDrift = Arc<dyn Fn(&Drift) + Send + Sync>;
+
+/// No service has so many kinds of drift; one that makes up names must not fill the memory.
+const KINDS: usize = 1000;
+
+/// The most characters that are kept of a value or a name.
+const KEPT: usize = 100;
+
+/// Looks at what comes; shared by a client's clones.
+pub(crate) struct Sentinel {
+    mode: DriftMode,
+    on_drift: Option<OnDrift>,
+    seen: Mutex<HashMap<Drift, u64>>,
+}
+
+/// The settings of a sentinel that is to be made.
+#[derive(Clone, Default)]
+pub(crate) struct SentinelSettings {
+    pub(crate) mode: DriftMode,
+    pub(crate) on_drift: Option<OnDrift>,
+}
+
+impl Sentinel {
+    pub(crate) fn new(settings: SentinelSettings) -> Self {
+        Self {
+            mode: settings.mode,
+            on_drift: settings.on_drift,
+            seen: Mutex::default(),
+        }
+    }
+
+    /// Compares the response of an operation with the document.
+    ///
+    /// # Errors
+    /// In strict mode, the drift.
+    pub(crate) fn look(
+        &self,
+        operation: &'static str,
+        status: u16,
+        body: &[u8],
+    ) -> Result<(), Vec<Drift>> {
+        let Some(schema) = document().response(operation, status) else {
+            return Ok(());
+        };
+        // What is no JSON fails without this, and is told as that.
+        let Ok(value) = serde_json::from_slice::<Value>(body) else {
+            return Ok(());
+        };
+        let mut found = Vec::new();
+        document().compare(schema, &value, "", FUEL, &mut found);
+        let drifts = found.into_iter().map(|(place, kind)| Drift {
+            operation,
+            place,
+            kind,
+        });
+        self.report(drifts.collect())
+    }
+
+    /// A call went from one status to another that can't follow it.
+    ///
+    /// # Errors
+    /// In strict mode, the drift.
+    pub(crate) fn impossible_step(
+        &self,
+        operation: &'static str,
+        from: &CallStatus,
+        to: &CallStatus,
+    ) -> Result<(), Vec<Drift>> {
+        let kind = DriftKind::ImpossibleStep {
+            from: kept(from.as_str()),
+            to: kept(to.as_str()),
+        };
+        let place = "status".to_owned();
+        self.report(vec![Drift {
+            operation,
+            place,
+            kind,
+        }])
+    }
+
+    /// Counts and tells.
+    fn report(&self, drifts: Vec<Drift>) -> Result<(), Vec<Drift>> {
+        for drift in &drifts {
+            if self.count(drift) {
+                #[cfg(feature = "tracing")]
+                tracing::warn!(
+                    operation = drift.operation,
+                    place = drift.place,
+                    "the service says what the API's document doesn't: {drift}"
+                );
+                if let Some(on_drift) = &self.on_drift {
+                    on_drift(drift);
+                }
+            }
+        }
+        if drifts.is_empty() || self.mode == DriftMode::Watch {
+            Ok(())
+        } else {
+            Err(drifts)
+        }
+    }
+
+    /// Whether this is the first of its kind.
+    fn count(&self, drift: &Drift) -> bool {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = seen.get_mut(drift) {
+            *count += 1;
+            return false;
+        }
+        let is_told = seen.len() < KINDS;
+        if is_told {
+            seen.insert(drift.clone(), 1);
+        }
+        is_told
+    }
+
+    /// Each kind and how often it came, in order.
+    pub(crate) fn counts(&self) -> Vec<(Drift, u64)> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts: Vec<_> = seen
+            .iter()
+            .map(|(drift, count)| (drift.clone(), *count))
+            .collect();
+        counts.sort();
+        counts
+    }
+}
+
+impl fmt::Debug for Sentinel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sentinel")
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The document as far as it is in the code, read when it is needed first.
+fn document() -> &'static Document {
+    static DOCUMENT: OnceLock<Document> = OnceLock::new();
+    DOCUMENT.get_or_init(|| Document::parse(types::SCHEMAS, raw::RESPONSES))
+}
+
+struct Document {
+    schemas: Value,
+    /// By operation and status.
+    responses: HashMap<(&'static str, &'static str), Value>,
+}
+
+/// How many steps deep a schema is followed: those of a document may refer to themselves.
+const FUEL: u32 = 200;
+
+type Found = Vec<(String, DriftKind)>;
+
+impl Document {
+    fn parse(schemas: &str, responses: &[(&'static str, &'static str, &'static str)]) -> Self {
+        // The generator wrote it; where it can't be read there is nothing to compare with.
+        let read = |text: &str| serde_json::from_str(text).unwrap_or(Value::Bool(true));
+        let responses = responses
+            .iter()
+            .map(|(operation, status, schema)| ((*operation, *status), read(schema)));
+        Self {
+            schemas: read(schemas),
+            responses: responses.collect(),
+        }
+    }
+
+    fn response(&self, operation: &'static str, status: u16) -> Option<&Value> {
+        let at = |status: &str| {
+            // The map's keys live longer than what is asked with, which a lookup can't say.
+            let mut all = self.responses.iter();
+            all.find(|((of, at), _)| *of == operation && *at == status)
+                .map(|(_, schema)| schema)
+        };
+        at(&status.to_string())
+            .or_else(|| at(&format!("{}XX", status / 100)))
+            .or_else(|| at("default"))
+    }
+
+    fn resolve<'a>(&'a self, mut schema: &'a Value) -> &'a Value {
+        for _ in 0..FUEL {
+            let Some(reference) = schema.get("$ref").and_then(Value::as_str) else {
+                return schema;
+            };
+            let named = reference
+                .strip_prefix("#/components/schemas/")
+                .and_then(|name| self.schemas.get(name.replace("~1", "/").replace("~0", "~")));
+            match named {
+                Some(named) => schema = named,
+                // It leads elsewhere, where nothing is known.
+                None => return &Value::Bool(true),
+            }
+        }
+        &Value::Bool(true)
+    }
+
+    fn compare(&self, schema: &Value, value: &Value, place: &str, fuel: u32, found: &mut Found) {
+        let schema = self.resolve(schema);
+        let (Some(keywords), Some(fuel)) = (schema.as_object(), fuel.checked_sub(1)) else {
+            return;
+        };
+        if value.is_null() && keywords.get("nullable") == Some(&Value::Bool(true)) {
+            return;
+        }
+        let members = |key: &str| keywords.get(key).and_then(Value::as_array);
+        let has_own = keywords.contains_key("properties") || keywords.contains_key("allOf");
+        let mut is_choice = false;
+        for members in ["anyOf", "oneOf"].into_iter().filter_map(members) {
+            is_choice = true;
+            let mut nearest = self.nearest(members, value, place, fuel);
+            // What no member knows may be known beside the choice.
+            nearest.retain(|(_, kind)| !has_own || *kind != DriftKind::UnknownProperty);
+            found.extend(nearest);
+        }
+        if let Some(expected) = self.wrong_type(schema, value) {
+            let found_type = match type_of(value) {
+                "a string" if expected.contains("string") => "another string",
+                other => other,
+            };
+            let kind = DriftKind::WrongType {
+                expected,
+                found: found_type,
+            };
+            found.push((at(place), kind));
+            return;
+        }
+        let listed = keywords.get("enum").and_then(Value::as_array);
+        let is_listed = listed.is_none_or(|listed| listed.contains(value));
+        if !is_listed || keywords.get("const").is_some_and(|only| only != value) {
+            let text = match value {
+                Value::String(text) => kept(text),
+                other => kept(&other.to_string()),
+            };
+            found.push((at(place), DriftKind::UnknownValue(text)));
+        }
+        match value {
+            Value::Array(values) => {
+                if let Some(items) = keywords.get("items") {
+                    for value in values {
+                        self.compare(items, value, &format!("{place}[]"), fuel, found);
+                    }
+                }
+            }
+            Value::Object(_) if is_choice && !has_own => {}
+            Value::Object(values) => {
+                let mut object = Object::default();
+                self.gather(schema, &mut object, fuel);
+                self.compare_object(&object, values, place, fuel, found);
+            }
+            _ => {
+                for member in members("allOf").into_iter().flatten() {
+                    self.compare(member, value, place, fuel, found);
+                }
+            }
+        }
+    }
+
+    fn compare_object(
+        &self,
+        object: &Object<'_>,
+        values: &serde_json::Map<String, Value>,
+        place: &str,
+        fuel: u32,
+        found: &mut Found,
+    ) {
+        let below = |name: &str| match place {
+            "" => kept(name),
+            place => format!("{place}.{}", kept(name)),
+        };
+        for name in &object.required {
+            if !values.contains_key(*name) {
+                found.push((below(name), DriftKind::MissingProperty));
+            }
+        }
+        for (name, value) in values {
+            let known = object.properties.iter().filter(|(known, _)| known == name);
+            let mut is_known = false;
+            for (_, schema) in known {
+                is_known = true;
+                self.compare(schema, value, &below(name), fuel, found);
+            }
+            match object.others {
+                _ if is_known => {}
+                // A name that varies is no place.
+                Some(schema) => self.compare(schema, value, &below("*"), fuel, found),
+                None if object.properties.is_empty() => {}
+                None => found.push((below(name), DriftKind::UnknownProperty)),
+            }
+        }
+    }
+
+    /// What a schema and all that it is composed of say of an object.
+    fn gather<'a>(&'a self, schema: &'a Value, object: &mut Object<'a>, fuel: u32) {
+        let schema = self.resolve(schema);
+        let Some(fuel) = fuel.checked_sub(1) else {
+            return;
+        };
+        let properties = schema.get("properties").and_then(Value::as_object);
+        let properties = properties.into_iter().flatten();
+        object
+            .properties
+            .extend(properties.map(|(name, schema)| (name.as_str(), schema)));
+        let required = schema.get("required").and_then(Value::as_array);
+        let required = required.into_iter().flatten().filter_map(Value::as_str);
+        object.required.extend(required);
+        match schema.get("additionalProperties") {
+            Some(Value::Bool(false)) | None => {}
+            Some(others) => object.others = Some(others),
+        }
+        // A choice is compared by itself; that its members' properties are known is all that counts here.
+        for key in ["allOf", "anyOf", "oneOf"] {
+            let members = schema.get(key).and_then(Value::as_array);
+            for member in members.into_iter().flatten() {
+                let mut part = Object::default();
+                self.gather(member, &mut part, fuel);
+                object.others = object.others.or(part.others);
+                if key == "allOf" {
+                    object.properties.extend(part.properties);
+                    object.required.extend(part.required);
+                } else {
+                    let names = part.properties.into_iter();
+                    object
+                        .properties
+                        .extend(names.map(|(name, _)| (name, &Value::Bool(true))));
+                }
+            }
+        }
+    }
+
+    /// The drift from that member of a choice which fits best.
+    fn nearest(&self, members: &[Value], value: &Value, place: &str, fuel: u32) -> Found {
+        let drifts = members.iter().map(|member| {
+            let mut found = Found::new();
+            self.compare(member, value, place, fuel, &mut found);
+            found
+        });
+        // One of another type is further away than any of the right one.
+        let distance = |found: &Found| {
+            let is_other = |(at_place, kind): &(String, DriftKind)| {
+                matches!(kind, DriftKind::WrongType { .. }) && *at_place == at(place)
+            };
+            (found.iter().any(is_other), found.len())
+        };
+        let best = drifts.min_by_key(distance).unwrap_or_default();
+        match best.as_slice() {
+            // Of several types none was right: it says all of them.
+            [(_, DriftKind::WrongType { found, .. })] if members.len() > 1 && distance(&best).0 => {
+                let kind = DriftKind::WrongType {
+                    expected: self.expected(members),
+                    found,
+                };
+                vec![(at(place), kind)]
+            }
+            _ => best,
+        }
+    }
+
+    fn expected(&self, members: &[Value]) -> String {
+        let mut names: Vec<String> = members
+            .iter()
+            .map(|member| type_names(self.resolve(member)).join(" or "))
+            .filter(|names| !names.is_empty())
+            .collect();
+        names.dedup();
+        names.join(" or ")
+    }
+
+    /// What the schema says, where the value is of another type or has another format.
+    fn wrong_type(&self, schema: &Value, value: &Value) -> Option<String> {
+        let names = type_names(schema);
+        let fits = |name: &String| match (name.as_str(), value) {
+            ("null", Value::Null)
+            | ("boolean", Value::Bool(_))
+            | ("number", Value::Number(_))
+            | ("string", Value::String(_))
+            | ("array", Value::Array(_))
+            | ("object", Value::Object(_)) => true,
+            ("integer", Value::Number(number)) => number.is_i64() || number.is_u64(),
+            ("string (uuid)", Value::String(text)) => text.parse::<crate::Uuid>().is_ok(),
+            ("string (date-time)", Value::String(text)) => {
+                chrono::DateTime::parse_from_rfc3339(text).is_ok()
+            }
+            _ => false,
+        };
+        (!names.is_empty() && !names.iter().any(fits)).then(|| names.join(" or "))
+    }
+}
+
+/// What is said of an object.
+#[derive(Default)]
+struct Object<'a> {
+    properties: Vec<(&'a str, &'a Value)>,
+    required: Vec<&'a str>,
+    /// What properties without a name are.
+    others: Option<&'a Value>,
+}
+
+/// The types that a schema allows, those strings whose form is compared with their format; none where it allows any.
+fn type_names(schema: &Value) -> Vec<String> {
+    let format = schema.get("format").and_then(Value::as_str);
+    let name = |name: &str| match (name, format) {
+        ("string", Some(format @ ("uuid" | "date-time"))) => format!("string ({format})"),
+        _ => name.to_owned(),
+    };
+    match schema.get("type") {
+        Some(Value::String(only)) => vec![name(only)],
+        Some(Value::Array(several)) => {
+            let several = several.iter().filter_map(Value::as_str);
+            several.map(name).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(number) if number.is_f64() => "a fraction",
+        Value::Number(_) => "an integer",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+fn at(place: &str) -> String {
+    if place.is_empty() { "." } else { place }.to_owned()
+}
+
+fn kept(text: &str) -> String {
+    text.chars().take(KEPT).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// What is found in a value of a schema, a line each.
+    fn found(schemas: Value, schema: Value, value: Value) -> Vec<String> {
+        let document = Document {
+            schemas,
+            responses: HashMap::new(),
+        };
+        let mut found = Vec::new();
+        document.compare(&schema, &value, "", FUEL, &mut found);
+        let line = |(place, kind)| {
+            let operation = "test";
+            Drift {
+                operation,
+                place,
+                kind,
+            }
+            .to_string()
+        };
+        found.into_iter().map(line).collect()
+    }
+
+    #[test]
+    fn each_keyword_is_compared() {
+        let string = json!({"type": "string"});
+        let pet = json!({
+            "type": "object",
+            "required": ["name"],
+            "properties": {"name": string, "owner": {"$ref": "#/components/schemas/Pet"}},
+        });
+        let all = json!({"allOf": [
+            {"$ref": "#/components/schemas/Pet"},
+            {"required": ["age"], "properties": {"age": {"type": "integer"}}},
+        ]});
+        let choice = json!({"oneOf": [{"$ref": "#/components/schemas/Pet"}, {"type": "string"}, {"type": "null"}]});
+        let beside = json!({"properties": {"id": true}, "anyOf": [{"properties": {"a": string}}, {"properties": {"b": string}}]});
+        let a_string = "the document says string, and";
+        for (schema, value, expected) in [
+            (json!({}), json!({"any": [1]}), &[][..]),
+            (json!(true), json!(null), &[]),
+            (
+                pet.clone(),
+                json!({"name": "x", "owner": {"name": "y"}}),
+                &[],
+            ),
+            (
+                pet.clone(),
+                json!({"owner": {"name": 1, "age": 2}}),
+                &[
+                    "name: the document requires it, and it is not there",
+                    "owner.age: the document has no such property",
+                    "owner.name: the document says string, and an integer came",
+                ],
+            ),
+            (
+                pet,
+                json!([]),
+                &[".: the document says object, and an array came"],
+            ),
+            (all.clone(), json!({"name": "x", "age": 1}), &[]),
+            (
+                all,
+                json!({"name": "x", "age": 1.5, "z": 1}),
+                &[
+                    "age: the document says integer, and a fraction came",
+                    "z: the document has no such property",
+                ],
+            ),
+            (choice.clone(), json!({"name": "x"}), &[]),
+            (choice.clone(), json!("x"), &[]),
+            (choice.clone(), json!(null), &[]),
+            (
+                choice.clone(),
+                json!(7),
+                &[".: the document says object or string or null, and an integer came"],
+            ),
+            (
+                choice,
+                json!({"name": "x", "z": 1}),
+                &["z: the document has no such property"],
+            ),
+            (beside.clone(), json!({"id": 1, "b": "x"}), &[]),
+            (
+                beside,
+                json!({"id": 1, "z": 1}),
+                &["z: the document has no such property"],
+            ),
+            (
+                json!({"type": "array", "items": {"type": "string", "enum": ["a"]}}),
+                json!(["a", "b", 1]),
+                &[
+                    "[]: the document doesn't list the value \"b\"",
+                    "[]: the document says string, and an integer came",
+                ],
+            ),
+            (
+                json!({"allOf": [{"enum": ["a"]}]}),
+                json!("b"),
+                &[".: the document doesn't list the value \"b\""],
+            ),
+            (
+                json!({"const": 1}),
+                json!(2),
+                &[".: the document doesn't list the value \"2\""],
+            ),
+            (
+                json!({"type": "string", "nullable": true}),
+                json!(null),
+                &[],
+            ),
+            (json!({"type": ["string", "null"]}), json!(null), &[]),
+            (
+                json!({"type": ["string", "null"]}),
+                json!(true),
+                &[".: the document says string or null, and a boolean came"],
+            ),
+            (
+                json!({"properties": {"id": {"type": "string", "format": "uuid"}, "at": {"type": "string", "format": "date-time"}}}),
+                json!({"id": "x", "at": "2023-11-07"}),
+                &[
+                    "at: the document says string (date-time), and another string came",
+                    "id: the document says string (uuid), and another string came",
+                ],
+            ),
+            (json!({"type": "object"}), json!({"any": 1}), &[]),
+            (
+                json!({"type": "object", "additionalProperties": string}),
+                json!({"a": "x", "b": 1}),
+                &[&format!("*: {a_string} an integer came")],
+            ),
+            (json!({"$ref": "#/elsewhere"}), json!(1), &[]),
+        ] {
+            let pets = json!({"Pet": {
+                "type": "object",
+                "required": ["name"],
+                "properties": {"name": {"type": "string"}, "owner": {"$ref": "#/components/schemas/Pet"}},
+            }});
+            let mut lines = found(pets, schema.clone(), value.clone());
+            lines.sort();
+            assert_eq!(lines, expected, "{value} of {schema}");
+        }
+    }
+
+    #[test]
+    fn a_schema_that_never_ends_does() {
+        let schemas = json!({"A": {"$ref": "#/components/schemas/A"}, "B": {"anyOf": [{"$ref": "#/components/schemas/B"}]}});
+        for name in ["A", "B"] {
+            let schema = json!({"$ref": format!("#/components/schemas/{name}")});
+            assert_eq!(found(schemas.clone(), schema, json!({"x": 1})), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn a_response_is_found_by_its_status() {
+        let document = Document::parse(
+            "{}",
+            &[
+                ("a", "200", "{\"const\": 1}"),
+                ("a", "4XX", "{\"const\": 2}"),
+                ("b", "default", "{\"const\": 3}"),
+            ],
+        );
+        let only = |operation, status| {
+            document
+                .response(operation, status)
+                .map(|schema| schema["const"].clone())
+        };
+        assert_eq!(only("a", 200), Some(json!(1)));
+        assert_eq!(only("a", 404), Some(json!(2)));
+        assert_eq!(only("a", 500), None);
+        assert_eq!(only("b", 500), Some(json!(3)));
+        assert_eq!(only("c", 200), None);
+    }
+
+    /// A service that makes up names fills no memory.
+    #[test]
+    fn kinds_are_bounded() {
+        let sentinel = Sentinel::new(SentinelSettings::default());
+        for number in 0..2 * KINDS {
+            let place = number.to_string();
+            let drift = Drift {
+                operation: "test",
+                place,
+                kind: DriftKind::UnknownProperty,
+            };
+            sentinel.report(vec![drift]).unwrap();
+        }
+        assert_eq!(sentinel.counts().len(), KINDS);
+        let long = json!("x".repeat(10_000));
+        let said = &found(json!({}), json!({"enum": []}), long)[0];
+        assert_eq!(said.matches('x').count(), KEPT);
+    }
+
+    /// Each schema that is embedded is one that can be read.
+    #[test]
+    fn the_document_is_there() {
+        let document = document();
+        assert!(document.schemas.is_object());
+        for (operation, status, _) in raw::RESPONSES {
+            assert!(document.responses[&(*operation, *status)].is_object());
+        }
+        assert!(document.response("get_call", 200).is_some());
+    }
+}

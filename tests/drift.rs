@@ -1,0 +1,157 @@
+//! What the service says that the document doesn't is seen, told once, and an error where that is wanted.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that panics fails"
+)]
+
+use std::sync::{Arc, Mutex};
+
+use call_api::{Client, ClientBuilder, DriftKind, DriftMode, ErrorKind, Uuid};
+use call_api_sandbox::Sandbox;
+use serde_json::{Value, json};
+
+/// The reference's example with something changed.
+async fn changed(change: impl FnOnce(&mut Value)) -> (Sandbox, Uuid) {
+    let sandbox = Sandbox::start().await.unwrap();
+    let mut call: Value = serde_json::from_str(Sandbox::EXAMPLE_JSON).unwrap();
+    change(&mut call);
+    let id = sandbox.put_json(&call.to_string()).unwrap();
+    (sandbox, id)
+}
+
+fn builder(sandbox: &Sandbox) -> ClientBuilder {
+    Client::builder()
+        .base_url(sandbox.base_url())
+        .token(sandbox.token())
+}
+
+/// A line for each kind that was seen, with its count.
+fn lines(client: &Client) -> Vec<String> {
+    let drifts = client.drifts().into_iter();
+    drifts
+        .map(|(drift, count)| format!("{count} × {} {drift}", drift.operation))
+        .collect()
+}
+
+#[tokio::test]
+async fn what_the_document_says_is_no_drift() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let client = builder(&sandbox).drift(DriftMode::Strict).build().unwrap();
+    assert_eq!(
+        client.get_call(Sandbox::EXAMPLE_ID).await.unwrap(),
+        Sandbox::example_call()
+    );
+    // Nor is it for what the document lets be `null` or absent.
+    let (sandbox, id) = changed(|call| {
+        call["agent_id"] = Value::Null;
+        call["end_time"] = Value::Null;
+        call.as_object_mut().unwrap().remove("recording_url");
+    })
+    .await;
+    let client = builder(&sandbox).drift(DriftMode::Strict).build().unwrap();
+    client.get_call(id).await.unwrap();
+    // What is no success is no drift either: the document doesn't say anything of those.
+    assert_eq!(
+        client.get_call(Uuid::nil()).await.unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
+    assert_eq!(client.drifts(), []);
+}
+
+#[tokio::test]
+async fn each_kind_is_told_once_and_counted_each_time() {
+    let (sandbox, id) = changed(|call| {
+        call["status"] = json!("on_hold");
+        call["contact"]["contact_type"] = json!("fax");
+        call["contact"]["nick"] = json!("a secret");
+        call["priority"] = json!(1);
+    })
+    .await;
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = Arc::clone(&told);
+    let client = builder(&sandbox)
+        .on_drift(move |drift| telling.lock().unwrap().push(drift.to_string()))
+        .build()
+        .unwrap();
+    for _ in 0..3 {
+        // Clones count together.
+        client.clone().get_call(id).await.unwrap();
+    }
+    assert_eq!(
+        lines(&client),
+        [
+            "3 × get_call contact.contact_type: the document doesn't list the value \"fax\"",
+            "3 × get_call contact.nick: the document has no such property",
+            "3 × get_call priority: the document has no such property",
+            "3 × get_call status: the document doesn't list the value \"on_hold\"",
+        ]
+    );
+    assert_eq!(told.lock().unwrap().len(), 4);
+    let text = format!("{:?}{:?}", client.drifts(), told.lock().unwrap());
+    assert!(!text.contains("a secret"), "{text}");
+}
+
+#[tokio::test]
+async fn drift_that_can_not_be_decoded_is_counted_too() {
+    let (sandbox, id) = changed(|call| {
+        call.as_object_mut().unwrap().remove("created_date");
+        call["duration"] = json!("123");
+        call["agent_id"] = json!("nobody");
+    })
+    .await;
+    for mode in [DriftMode::Watch, DriftMode::Strict] {
+        let client = builder(&sandbox).drift(mode).build().unwrap();
+        assert_eq!(
+            client.get_call(id).await.unwrap_err().kind(),
+            ErrorKind::Decode
+        );
+        assert_eq!(
+            lines(&client),
+            [
+                "1 × get_call agent_id: the document says string (uuid) or null, and another string came",
+                "1 × get_call created_date: the document requires it, and it is not there",
+                "1 × get_call duration: the document says integer or null, and a string came",
+            ]
+        );
+    }
+}
+
+#[tokio::test]
+async fn in_strict_mode_drift_is_an_error_each_time() {
+    let (sandbox, id) = changed(|call| {
+        call["status"] = json!("on_hold");
+        call["priority"] = json!(1);
+    })
+    .await;
+    let client = builder(&sandbox).drift(DriftMode::Strict).build().unwrap();
+    for count in 1..=2 {
+        let error = client.get_call(id).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.status()),
+            (ErrorKind::Drift, Some(200))
+        );
+        assert_eq!(error.json_path(), Some("priority"));
+        assert!(!error.is_retryable());
+        let text = error.to_string();
+        assert!(
+            text.contains("priority: the document has no such property, and 1 more"),
+            "{text}"
+        );
+        assert_eq!(client.drifts()[0].1, count);
+        assert!(matches!(
+            client.drifts()[0].0.kind,
+            DriftKind::UnknownProperty
+        ));
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_looked_for_unless_it_is_wanted() {
+    let (sandbox, id) = changed(|call| call["status"] = json!("on_hold")).await;
+    let client = builder(&sandbox).build().unwrap();
+    client.get_call(id).await.unwrap();
+    assert_eq!(client.drifts(), []);
+}
