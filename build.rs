@@ -10,9 +10,10 @@ const DENY: &str = "CALL_API_DENY_DRIFT";
 
 const DOCUMENT: &str = "spec/openapi.json";
 
-const GENERATED: [&str; 2] = [
+const GENERATED: [&str; 3] = [
     "crates/call-api-types/src/generated.rs",
     "crates/call-api-client/src/generated.rs",
+    "crates/call-api-mock/src/generated.rs",
 ];
 
 fn main() {

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 const SPEC: &str = "spec/openapi.json";
 const TYPES: &str = "crates/call-api-types/src/generated.rs";
 const CLIENT: &str = "crates/call-api-client/src/generated.rs";
+const MOCK: &str = "crates/call-api-mock/src/generated.rs";
 const DENY: &str = "CALL_API_DENY_DRIFT";
 
 /// A document, and the SHA-256 of these bytes.
@@ -35,7 +36,7 @@ impl Project {
             fs::copy(root.join(path), project.0.join(path)).unwrap();
         }
         project.write(SPEC, DOCUMENT.0);
-        for path in [TYPES, CLIENT] {
+        for path in [TYPES, CLIENT, MOCK] {
             let header = format!(
                 "// @generated\n// Source: {SPEC} (SHA-256 {})\n",
                 DOCUMENT.1
@@ -99,7 +100,7 @@ fn code_that_belongs_to_the_document_is_built_in_silence() {
 #[test]
 fn this_project_is_built_in_silence() {
     let project = Project::new("drift-project");
-    for path in [SPEC, TYPES, CLIENT] {
+    for path in [SPEC, TYPES, CLIENT, MOCK] {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         fs::copy(root.join(path), project.0.join(path)).unwrap();
     }
@@ -115,15 +116,21 @@ fn a_changed_document_is_a_warning_and_an_error_where_drift_is_denied() {
     project.write(SPEC, "{\"paths\": {}}\n");
     let (built, lines) = project.build(false);
     assert!(built);
-    assert_eq!(lines, [said(TYPES, "warning"), said(CLIENT, "warning")]);
+    assert_eq!(
+        lines,
+        [TYPES, CLIENT, MOCK].map(|path| said(path, "warning"))
+    );
 
     let (built, lines) = project.build(true);
     assert!(!built);
-    assert_eq!(lines[..2], [said(TYPES, "error"), said(CLIENT, "error")]);
+    assert_eq!(
+        lines[..3],
+        [TYPES, CLIENT, MOCK].map(|path| said(path, "error"))
+    );
 
     let (built, lines) = project.build(false);
     assert!(built);
-    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert_eq!(lines.len(), 3, "{lines:?}");
 }
 
 #[test]

@@ -11,6 +11,7 @@
 use std::time::Duration;
 
 use call_api::{Call, CallStatus, Client, Detail, Error, ErrorKind, Uuid};
+use call_api_mock::{MockServer, MockServerExt as _};
 use call_api_sandbox::Sandbox;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -38,6 +39,11 @@ async fn answered(response: impl Into<Vec<u8>>) -> Client {
             let _ = stream.write_all(&response).await;
         }
     });
+    once(url)
+}
+
+/// A client that makes one attempt.
+fn once(url: String) -> Client {
     Client::builder()
         .base_url(url)
         .token(TOKEN)
@@ -46,15 +52,28 @@ async fn answered(response: impl Into<Vec<u8>>) -> Client {
         .unwrap()
 }
 
-fn json(status: &str, body: &str) -> String {
-    format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nx-request-id: r-1\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-        body.len()
-    )
+async fn failed(response: impl Into<Vec<u8>>) -> Error {
+    failed_by(&answered(response).await).await
 }
 
-async fn failed(response: impl Into<Vec<u8>>) -> Error {
-    let error = answered(response).await.get_call(ID).await.unwrap_err();
+/// What is said where the API answers with this status and body, whatever the document says of them.
+async fn refused(status: u16, body: &str) -> Error {
+    let server = MockServer::start_async().await;
+    let mock = server.get_call(|when, then| {
+        when.id(&ID);
+        then.into_inner()
+            .status(status)
+            .header("content-type", "application/json")
+            .header("x-request-id", "r-1")
+            .body(body);
+    });
+    let error = failed_by(&once(server.base_url())).await;
+    mock.assert();
+    error
+}
+
+async fn failed_by(client: &Client) -> Error {
+    let error = client.get_call(ID).await.unwrap_err();
     for text in [
         error.to_string(),
         format!("{error:?}"),
@@ -151,6 +170,22 @@ async fn every_operation_is_reached_by_the_generated_client_too() {
 }
 
 #[tokio::test]
+async fn a_mock_answers_the_request_that_it_is_for_with_the_document_s_types() {
+    let server = MockServer::start_async().await;
+    let call = Sandbox::example_call();
+    let mock = server.get_call(|when, then| {
+        when.id(&ID);
+        then.ok(&call);
+    });
+    let client = once(server.base_url());
+    assert_eq!(client.get_call(ID).await.unwrap(), call);
+    assert_eq!(mock.calls(), 1);
+    let other = client.get_call(Uuid::nil()).await.unwrap_err();
+    assert_eq!(other.kind(), ErrorKind::NotFound);
+    assert_eq!(mock.calls(), 1);
+}
+
+#[tokio::test]
 async fn what_the_document_does_not_know_is_kept_or_ignored() {
     let sandbox = Sandbox::start().await.unwrap();
     let json = Sandbox::EXAMPLE_JSON
@@ -200,56 +235,33 @@ async fn the_sandbox_s_errors_are_read() {
 async fn each_status_has_its_kind_and_its_line() {
     let mut lines = Vec::new();
     for (status, body, kind) in [
+        (400, r#"{"detail": "Bad id"}"#, ErrorKind::InvalidRequest),
         (
-            "400 Bad Request",
-            r#"{"detail": "Bad id"}"#,
-            ErrorKind::InvalidRequest,
-        ),
-        (
-            "401 Unauthorized",
+            401,
             r#"{"detail": "Not authenticated"}"#,
             ErrorKind::Unauthorized,
         ),
+        (403, r#"{"detail": "Not yours"}"#, ErrorKind::Forbidden),
+        (404, r#"{"detail": "Call not found"}"#, ErrorKind::NotFound),
+        (408, "", ErrorKind::Timeout),
+        (418, "{}", ErrorKind::InvalidRequest),
         (
-            "403 Forbidden",
-            r#"{"detail": "Not yours"}"#,
-            ErrorKind::Forbidden,
-        ),
-        (
-            "404 Not Found",
-            r#"{"detail": "Call not found"}"#,
-            ErrorKind::NotFound,
-        ),
-        ("408 Request Timeout", "", ErrorKind::Timeout),
-        ("418 I'm a teapot", "{}", ErrorKind::InvalidRequest),
-        (
-            "422 Unprocessable Entity",
+            422,
             r#"{"detail": [{"type": "uuid_parsing", "loc": ["path", "id"], "msg": "Input should be a valid UUID", "input": "x"}]}"#,
             ErrorKind::InvalidRequest,
         ),
+        (429, r#"{"detail": "Slow down"}"#, ErrorKind::RateLimited),
+        (500, "Internal Server Error", ErrorKind::Server),
         (
-            "429 Too Many Requests",
-            r#"{"detail": "Slow down"}"#,
-            ErrorKind::RateLimited,
-        ),
-        (
-            "500 Internal Server Error",
-            "Internal Server Error",
-            ErrorKind::Server,
-        ),
-        (
-            "502 Bad Gateway",
+            502,
             "<html>\n<h1>Bad gateway</h1>\n</html>",
             ErrorKind::Server,
         ),
-        ("202 Accepted", "{}", ErrorKind::UnexpectedStatus),
+        (202, "{}", ErrorKind::UnexpectedStatus),
     ] {
-        let error = failed(json(status, body)).await;
+        let error = refused(status, body).await;
         assert_eq!(error.kind(), kind, "{status}");
-        assert_eq!(
-            error.status().map(|status| status.to_string()).as_deref(),
-            status.split(' ').next()
-        );
+        assert_eq!(error.status(), Some(status));
         assert_eq!(error.request_id(), Some("r-1"));
         lines.push(steady(&error));
     }
@@ -284,7 +296,7 @@ async fn what_can_not_be_decoded_is_named_by_its_path_and_not_by_its_value() {
     ] {
         let body = Sandbox::EXAMPLE_JSON.replacen(from, to, 1);
         assert_ne!(body, Sandbox::EXAMPLE_JSON, "{from}");
-        let error = failed(json("200 OK", &body)).await;
+        let error = refused(200, &body).await;
         assert_eq!(
             (error.kind(), error.status()),
             (ErrorKind::Decode, Some(200))
@@ -293,7 +305,7 @@ async fn what_can_not_be_decoded_is_named_by_its_path_and_not_by_its_value() {
         assert!(!format!("{error} {error:?}").contains("34600000000"));
         lines.push(steady(&error));
     }
-    let error = failed(json("200 OK", "<html>welcome to the guest network</html>")).await;
+    let error = refused(200, "<html>welcome to the guest network</html>").await;
     assert!(!error.to_string().contains("guest"));
     lines.push(steady(&error));
     insta::assert_snapshot!(lines.join("\n"));

@@ -1,4 +1,4 @@
-//! `cargo xtask codegen`: from an OpenAPI document to two crates.
+//! `cargo xtask codegen`: from an OpenAPI document to three crates.
 //!
 //! One module a step: [`load`] → [`bundle`] → [`validate`] → [`lower`] → [`normalise`] → [`generate`] → [`polish`] → [`plan`] →
 //! [`mod@write`], and [`report`] says what happened. Only the first two and the last of them touch the disk; those between are
@@ -134,7 +134,7 @@ pub fn generate_all(
     let (normalised, applied) = normalise::normalise(lowered, &mut losses, &mut origins)
         .map_err(|found| source.problems(&origins, found))?;
     let in_file = |found| source.problems(&origins, found);
-    let (file, normalised) = if choices.strict {
+    let (raw, normalised) = if choices.strict {
         (
             generate::generate(&normalised).map_err(in_file)?,
             normalised,
@@ -142,7 +142,7 @@ pub fn generate_all(
     } else {
         generate::generate_what_can_be(normalised, &mut losses).map_err(in_file)?
     };
-    let halves = polish::polish(file, &source.document, &normalised, settings)?;
+    let halves = polish::polish(raw, &source.document, &normalised, settings)?;
     let count = count::count(&source.document, &normalised, &halves)
         .map_err(|found| source.problems(&origins, found))?;
     let mut losses: Vec<Loss> = losses.into_iter().map(|loss| origins.loss(loss)).collect();
@@ -175,6 +175,31 @@ fn with_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
     })
 }
 
+/// Runs `work` on a stack that is deep enough for what schemas nest; a panic of ours is a problem of `file` like any other.
+fn on_deep_stack(
+    file: String,
+    work: impl FnOnce() -> Result<Generated, Problems> + Send,
+) -> Result<Generated, Problems> {
+    with_deep_stack(work).unwrap_or_else(|error| {
+        Err(Problem {
+            file,
+            place: Place::File,
+            cause: error.to_string(),
+            remedy: "report it with the document".to_owned(),
+        }
+        .into())
+    })
+}
+
+/// [`generate_all`] without settings of a project, on a stack that is deep enough for what schemas nest.
+///
+/// # Errors
+/// As [`generate_all`].
+pub fn generate_deeply(source: Source, choices: Choices) -> Result<Generated, Problems> {
+    let file = source.path.clone();
+    on_deep_stack(file, || generate_all(source, &Settings::default(), choices))
+}
+
 /// Generates, compares with the disk, writes if asked to, and reports all of it to `report`.
 ///
 /// # Errors
@@ -191,20 +216,12 @@ pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
     } else {
         spec.clone()
     };
-    let generated = with_deep_stack(|| {
+    let file = shown.display().to_string();
+    let generated = on_deep_stack(file, || {
         load::load(&spec, &shown, &label)
             .and_then(|source| Ok((source, settings::load(&spec, &shown)?)))
             .map_err(Problems::from)
             .and_then(|(source, settings)| generate_all(source, &settings, options.choices))
-    })
-    .unwrap_or_else(|error| {
-        Err(Problem {
-            file: shown.display().to_string(),
-            place: Place::File,
-            cause: error.to_string(),
-            remedy: "report it with the document".to_owned(),
-        }
-        .into())
     })
     .and_then(|mut generated| {
         if let Some(out) = &options.out {
@@ -225,19 +242,22 @@ pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
     match write::apply(target, &generated.plan, options.mode) {
         Ok(entries) => report::entries(report, options, &entries),
         Err((path, error)) => {
-            let cause = format!("cannot read or write the file: {error}");
-            let remedy =
-                "mend its permissions, or choose another folder with `--out DIR`".to_owned();
-            let problem = Problem {
-                file: path.display().to_string(),
-                place: Place::File,
-                cause,
-                remedy,
-            };
-            report::interrupted(report, &problem.into())?;
+            report::interrupted(report, &file_problem(&path, &error))?;
             Ok(Outcome::Failed)
         }
     }
+}
+
+/// That a file couldn't be read or written.
+pub(crate) fn file_problem(path: &Path, error: &io::Error) -> Problems {
+    let remedy = "mend its permissions, or choose another folder with `--out DIR`".to_owned();
+    Problem {
+        file: path.display().to_string(),
+        place: Place::File,
+        cause: format!("cannot read or write the file: {error}"),
+        remedy,
+    }
+    .into()
 }
 
 /// What the output calls the document: its path within the project, or, for another project's, its name alone, however

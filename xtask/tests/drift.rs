@@ -9,7 +9,7 @@
 
 mod common;
 
-use common::{CLIENT, Copy, SETTINGS, SPEC, TYPES, root, run};
+use common::{CLIENT, Copy, MOCK, SETTINGS, SPEC, TYPES, root, run};
 use xtask::codegen::write::Mode;
 use xtask::codegen::{Options, Outcome};
 
@@ -170,7 +170,7 @@ fn the_same_document_gives_the_same_bytes_wherever_it_lies() {
         copy.replace(SPEC, "\"no_answer\"", "\"no_answer\", \"on_hold\"");
         assert_eq!(copy.run(Mode::Write).0, Outcome::Fresh);
     }
-    for path in [TYPES, CLIENT] {
+    for path in [TYPES, CLIENT, MOCK] {
         assert_eq!(one.read(path), two.read(path));
     }
 }

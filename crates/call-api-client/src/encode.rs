@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// How a list or an object is written; a single value is written the same in each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Style {
+pub enum Style {
     /// `name=a,b`
     Comma,
     /// `name=a%20b`
@@ -34,7 +34,7 @@ pub(crate) enum Style {
 }
 
 /// `url` with the parameter in its query; as it is where there is no value.
-pub(crate) fn query(
+pub fn query(
     url: String,
     name: &str,
     value: &impl Serialize,
@@ -66,7 +66,7 @@ pub(crate) fn query(
 }
 
 /// The value as a part of the path.
-pub(crate) fn segment(name: &str, value: &impl Serialize, style: Style) -> Result<String, String> {
+pub fn segment(name: &str, value: &impl Serialize, style: Style) -> Result<String, String> {
     let value = to_value(name, value)?;
     let text = match style {
         Style::SimpleExploded => parts(name, &value, "=")?.join(","),
@@ -87,7 +87,7 @@ pub(crate) fn segment(name: &str, value: &impl Serialize, style: Style) -> Resul
 }
 
 /// The value as that of a header.
-pub(crate) fn header(name: &str, value: &impl Serialize, style: Style) -> Result<String, String> {
+pub fn header(name: &str, value: &impl Serialize, style: Style) -> Result<String, String> {
     let value = to_value(name, value)?;
     let parts = match &value {
         Value::Array(items) => items
@@ -112,7 +112,7 @@ pub(crate) fn header(name: &str, value: &impl Serialize, style: Style) -> Result
 
 /// The body as a form: a list is a field for each item, and an object within it goes out as JSON, unless `styles` says
 /// otherwise of the field (OpenAPI 3.0, section 4.7.15).
-pub(crate) fn form(body: &impl Serialize, styles: &[(&str, Style)]) -> Result<String, String> {
+pub fn form(body: &impl Serialize, styles: &[(&str, Style)]) -> Result<String, String> {
     let body = to_value("body", body)?;
     let Value::Object(fields) = &body else {
         return Err("the body is no object, and a form is made of named fields".to_owned());

@@ -20,7 +20,9 @@
 //! ```
 
 mod decode;
-mod encode;
+// Public for `call-api-mock`, which expects what this crate sends.
+#[doc(hidden)]
+pub mod encode;
 #[rustfmt::skip]
 #[allow(clippy::all, dead_code, deprecated, irrefutable_let_patterns, unused_imports, reason = "generated")]
 mod generated;

@@ -7,7 +7,7 @@ use syn::Item;
 
 use super::names;
 use super::polish::Halves;
-use super::polish::methods;
+use super::polish::{methods, mocked};
 use super::walk;
 use crate::pointer::Pointer;
 use crate::problem::Finding;
@@ -58,6 +58,11 @@ pub fn count(original: &Value, normalised: &Value, halves: &Halves) -> Result<Co
             ));
         }
     }
+    let mocked = mocked(&halves.mock);
+    for method in methods.symmetric_difference(&mocked) {
+        let cause = format!("of the method `{method}` and its mock, one is missing");
+        findings.push(Finding::new(&Pointer::root().join("paths"), cause, remedy));
+    }
     if methods.len() != operations.len() {
         let cause = format!(
             "{} operations became {} methods",
@@ -105,6 +110,7 @@ mod tests {
         let halves = Halves {
             types: parse_quote! { pub struct One; },
             client: parse_quote! { impl Client { pub fn get_a(&self) {} } },
+            mock: parse_quote! { pub trait MockServerExt { fn get_a(&self); } },
         };
         let findings = count(&document, &document, &halves).unwrap_err();
         let causes: Vec<_> = findings

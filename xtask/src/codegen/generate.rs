@@ -10,6 +10,8 @@ use std::collections::BTreeSet;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
+use openapiv3::{OpenAPI, ReferenceOr, Responses};
+use proc_macro2::TokenStream;
 use progenitor::{GenerationSettings, Generator, HooksMode, InterfaceStyle};
 use quote::quote;
 use serde_json::{Map, Value, json};
@@ -24,11 +26,19 @@ use crate::problem::Finding;
 /// The version of progenitor whose output is committed; Cargo.toml asks for exactly this one.
 pub const PROGENITOR_VERSION: &str = "0.15.1";
 
-/// Generates one file that holds the types (`mod types`), the client and its builders.
+/// What progenitor makes of a document.
+pub struct Raw {
+    /// The types (`mod types`), the client and its builders.
+    pub sdk: syn::File,
+    /// The mocks of its operations. What they answer with is left out: `polish::mock` says it by status.
+    pub mock: syn::File,
+}
+
+/// Generates the SDK and its mocks.
 ///
 /// # Errors
 /// The schemas or operations that progenitor can't turn into Rust, each with what it said.
-pub fn generate(document: &Value) -> Result<syn::File, Vec<Finding>> {
+pub fn generate(document: &Value) -> Result<Raw, Vec<Finding>> {
     let document = responses::with_probes(document);
     attempt(&document).map_err(|cause| isolate(&document, &cause))
 }
@@ -42,11 +52,11 @@ pub fn generate(document: &Value) -> Result<syn::File, Vec<Finding>> {
 pub fn generate_what_can_be(
     mut document: Value,
     losses: &mut Vec<Loss>,
-) -> Result<(syn::File, Value), Vec<Finding>> {
+) -> Result<(Raw, Value), Vec<Finding>> {
     // Each round leaves out at least one thing; what is found later is what the first ones hid.
     for _ in 0..ROUNDS {
         let findings = match generate(&document) {
-            Ok(file) => return Ok((file, document)),
+            Ok(raw) => return Ok((raw, document)),
             Err(findings) => findings,
         };
         if findings
@@ -59,7 +69,7 @@ pub fn generate_what_can_be(
             leave_out(&mut document, &finding, losses);
         }
     }
-    generate(&document).map(|file| (file, document))
+    generate(&document).map(|raw| (raw, document))
 }
 
 /// How often what defeats the generator is looked for.
@@ -104,15 +114,48 @@ fn settings() -> GenerationSettings {
     settings
 }
 
-fn attempt(document: &Value) -> Result<syn::File, String> {
-    catching(|| {
-        let document: openapiv3::OpenAPI = serde_path_to_error::deserialize(document)
-            .map_err(|error| format!("{}: {}", error.path(), error.inner()))?;
-        let tokens = Generator::new(&settings())
-            .generate_tokens(&document)
-            .map_err(|error| error.to_string())?;
+fn attempt(document: &Value) -> Result<Raw, String> {
+    let rust = |tokens: Result<TokenStream, progenitor::Error>| {
+        let tokens = tokens.map_err(|error| error.to_string())?;
         syn::parse2(tokens).map_err(|error| format!("the generated code is not Rust: {error}"))
+    };
+    catching(|| {
+        let mut document: OpenAPI = serde_path_to_error::deserialize(document)
+            .map_err(|error| format!("{}: {}", error.path(), error.inner()))?;
+        let mut generator = Generator::new(&settings());
+        let sdk = rust(generator.generate_tokens(&document))?;
+        requests_only(&mut document);
+        let mock = rust(generator.httpmock(&document, "call_api_client"))?;
+        Ok(Raw { sdk, mock })
     })?
+}
+
+/// Leaves of the document what the mocks are generated from: the requests. The generator knows the schemas by now, and
+/// it panics at a status that has no name.
+fn requests_only(document: &mut OpenAPI) {
+    if let Some(components) = &mut document.components {
+        components.schemas.clear();
+    }
+    let paths = &mut document.paths.paths;
+    paths.retain(|path, _| responses::probed(path).is_none());
+    for item in paths.values_mut() {
+        let ReferenceOr::Item(item) = item else {
+            continue;
+        };
+        let operations = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.delete,
+            &mut item.options,
+            &mut item.head,
+            &mut item.patch,
+            &mut item.trace,
+        ];
+        for operation in operations.into_iter().flatten() {
+            operation.responses = Responses::default();
+        }
+    }
 }
 
 thread_local! {

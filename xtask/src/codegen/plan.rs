@@ -33,6 +33,8 @@ pub struct Plan {
 pub const TYPES: &str = "crates/call-api-types/src/generated.rs";
 /// Where the generated half of the client crate is.
 pub const CLIENT: &str = "crates/call-api-client/src/generated.rs";
+/// Where the generated half of the mock crate is.
+pub const MOCK: &str = "crates/call-api-mock/src/generated.rs";
 
 /// The document and the files that it refers to, each with its hash: by these lines a change of any of them is seen, here
 /// and in the build script of the root package.
@@ -53,7 +55,7 @@ pub fn print(source: &Source, what: &str, file: &syn::File) -> String {
     )
 }
 
-/// The plan for the two generated halves and the loss report.
+/// The plan for the generated halves and the loss report.
 pub fn plan(source: &Source, halves: &Halves, applied: &Applied, losses: &[Loss]) -> Plan {
     let output = |path: &str, what: &str, file: &syn::File| Output {
         path: path.into(),
@@ -63,14 +65,19 @@ pub fn plan(source: &Source, halves: &Halves, applied: &Applied, losses: &[Loss]
         outputs: vec![
             output(TYPES, "the document's schemas", &halves.types),
             output(CLIENT, "the document's operations", &halves.client),
+            output(MOCK, "mocks of the document's operations", &halves.mock),
             Output {
                 path: PathBuf::from(&source.label).with_extension("loss.md"),
                 contents: loss_report(source, applied, losses),
             },
         ],
-        owned: ["crates/call-api-types", "crates/call-api-client"]
-            .map(PathBuf::from)
-            .to_vec(),
+        owned: [
+            "crates/call-api-types",
+            "crates/call-api-client",
+            "crates/call-api-mock",
+        ]
+        .map(PathBuf::from)
+        .to_vec(),
     }
 }
 

@@ -9,6 +9,7 @@ mod embed;
 mod enums;
 mod markdown;
 mod mask;
+mod mock;
 mod order;
 pub(super) mod responses;
 mod servers;
@@ -21,6 +22,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::generate::Raw;
 use super::normalise;
 use super::settings::Settings;
 use super::walk;
@@ -28,29 +30,32 @@ use crate::codegen::names;
 use crate::problem::{Place, Problem, Problems};
 
 pub(super) use client::methods;
+pub(super) use mock::methods as mocked;
 
-/// The generated halves of the two crates.
+/// The generated halves of the three crates.
 #[derive(Clone)]
 pub struct Halves {
     /// `call-api-types`: the schemas.
     pub types: syn::File,
     /// `call-api-client`: the operations.
     pub client: syn::File,
+    /// `call-api-mock`: the mocks of the operations.
+    pub mock: syn::File,
 }
 
-/// Splits progenitor's file into the two halves and runs every pass over them.
+/// Splits progenitor's files into the halves and runs every pass over them.
 ///
 /// `original` is the document as it was read, for the order of its properties; `normalised` the one that progenitor saw.
 ///
 /// # Errors
 /// What the settings name and the document has not.
 pub fn polish(
-    file: syn::File,
+    raw: Raw,
     original: &Value,
     normalised: &Value,
     settings: &Settings,
 ) -> Result<Halves, Problems> {
-    let mut halves = split::split(file);
+    let mut halves = split::split(raw);
     order::restore(&mut halves.types, normalised, original);
     unions::by_tag(&mut halves.types, normalised);
     enums::restore_values(&mut halves.types, normalised);
@@ -72,7 +77,8 @@ pub fn polish(
         });
         return Err(Problems(problems.collect()));
     }
-    responses::by_status(&mut halves.client, normalised);
+    let bodies = responses::by_status(&mut halves.client, normalised);
+    mock::fit(&mut halves.mock, &halves.client, &bodies, normalised);
     client::drop_constructors(&mut halves.client);
     client::drop_version_header(&mut halves.client);
     client::drop_prelude(&mut halves.client);

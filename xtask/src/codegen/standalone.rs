@@ -1,4 +1,4 @@
-//! `--out DIR`: the two crates as a small workspace that compiles wherever it lies.
+//! `--out DIR`: the three crates as a small workspace that compiles wherever it lies.
 //!
 //! It has the generated halves, the hand-written ones that any API shares, and the transport, each copied from this
 //! project; and manifests that ask for the same versions of the same dependencies.
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use toml_edit::{Array, DocumentMut, Item, Table, value};
 
-use super::plan::{CLIENT, Output, Plan, TYPES};
+use super::plan::{CLIENT, MOCK, Output, Plan, TYPES};
 use crate::problem::{Place, Problem};
 
 /// The hand-written half of a types crate for an API that has nothing written by hand yet.
@@ -34,6 +34,7 @@ const README: &str = "\
 
 - `crates/call-api-types`: the document's schemas; `src/generated.rs` is generated.
 - `crates/call-api-client`: its operations; `src/generated.rs` is generated.
+- `crates/call-api-mock`: mocks of its operations, for tests; `src/generated.rs` is generated.
 - `crates/call-api-transport`: what happens to a request on its way; the same for every API.
 
 Run `cargo xtask codegen --spec FILE --out DIR` where the generator lives to generate it again.
@@ -89,7 +90,7 @@ pub fn complete(root: &Path, plan: &mut Plan) -> Result<(), Problem> {
             .map(|output| output.contents.clone())
             .unwrap_or_default()
     };
-    let (types, client) = (generated(TYPES, plan), generated(CLIENT, plan));
+    let [types, client, mock] = [TYPES, CLIENT, MOCK].map(|path| generated(path, plan));
     let mut add = |path: &str, contents: String| {
         plan.outputs.push(Output {
             path: path.into(),
@@ -111,12 +112,19 @@ pub fn complete(root: &Path, plan: &mut Plan) -> Result<(), Problem> {
         "crates/call-api-client/src/encode.rs",
         "crates/call-api-client/src/hooks.rs",
         "crates/call-api-client/src/decode.rs",
+        "crates/call-api-mock/src/lib.rs",
+        "crates/call-api-mock/src/then.rs",
+        "crates/call-api-mock/src/when.rs",
     ] {
         add(path, read(root, path)?);
     }
     add(
         "crates/call-api-client/Cargo.toml",
         manifest(root, "crates/call-api-client", &client)?,
+    );
+    add(
+        "crates/call-api-mock/Cargo.toml",
+        manifest(root, "crates/call-api-mock", &mock)?,
     );
     add(
         "crates/call-api-transport/Cargo.toml",
@@ -160,7 +168,12 @@ fn workspace(root: &Path) -> Result<String, Problem> {
             .get_mut("dependencies")
             .and_then(Item::as_table_like_mut)
         {
-            let ours = ["call-api-types", "call-api-client", "call-api-transport"];
+            let ours = [
+                "call-api-types",
+                "call-api-client",
+                "call-api-mock",
+                "call-api-transport",
+            ];
             let gone: Vec<String> = dependencies
                 .iter()
                 .map(|(name, _)| name.to_owned())

@@ -12,6 +12,7 @@ use xtask::codegen::{self, Options, Outcome};
 pub(crate) const SPEC: &str = "spec/openapi.json";
 pub(crate) const TYPES: &str = "crates/call-api-types/src/generated.rs";
 pub(crate) const CLIENT: &str = "crates/call-api-client/src/generated.rs";
+pub(crate) const MOCK: &str = "crates/call-api-mock/src/generated.rs";
 pub(crate) const LOSSES: &str = "spec/openapi.loss.md";
 pub(crate) const SETTINGS: &str = "spec/codegen.toml";
 
@@ -32,7 +33,7 @@ pub(crate) struct Copy(TempDir);
 impl Copy {
     pub(crate) fn new() -> Self {
         let copy = Self(tempfile::tempdir().unwrap());
-        for path in [SPEC, SETTINGS, TYPES, CLIENT, LOSSES] {
+        for path in [SPEC, SETTINGS, TYPES, CLIENT, MOCK, LOSSES] {
             copy.write(path, &read(path));
         }
         // Where the project itself has drifted, one test says so; these are about drift of their own.

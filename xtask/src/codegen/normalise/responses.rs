@@ -275,7 +275,7 @@ pub(super) fn by_status(document: &mut Value, changes: &mut Changes) {
             .unwrap_or_else(|| json!({}));
         operation["responses"] = responses;
         operation["x-codegen"]["responses"] =
-            json!({"success": side(&successes), "error": side(&errors)});
+            json!({"success": side(&successes, &kept), "error": side(&errors, &kept)});
     }
 }
 
@@ -283,11 +283,15 @@ fn differ(side: &[(String, Body)]) -> bool {
     side.windows(2).any(|pair| pair[0].1 != pair[1].1)
 }
 
-fn side(side: &[(String, Body)]) -> Value {
+/// One side of the table; of bytes, their media type is kept.
+fn side(side: &[(String, Body)], responses: &Map<String, Value>) -> Value {
     let entries = side.iter().map(|(status, body)| match body {
         Body::None => json!({"status": status}),
         Body::Json(schema) => json!({"status": status, "schema": schema}),
-        Body::Bytes => json!({"status": status, "bytes": true}),
+        Body::Bytes => {
+            let content = responses[status].get("content").and_then(Value::as_object);
+            json!({"status": status, "bytes": content.and_then(|content| content.keys().next())})
+        }
     });
     Value::Array(entries.collect())
 }

@@ -227,6 +227,7 @@ mod tests {
                     impl<'a> PutA<'a> { pub fn x_old(self) {} pub fn send(self) {} }
                 }
             },
+            mock: parse_quote!(),
         };
         mark(&mut halves, &document);
         insta::assert_snapshot!(prettyplease::unparse(&halves.types));

@@ -135,6 +135,7 @@ mod tests {
         let mut halves = Halves {
             types: parse_quote!(),
             client: parse_quote!(),
+            mock: parse_quote!(),
         };
         embed(&mut halves, &document, &document);
         insta::assert_snapshot!(format!(

@@ -45,7 +45,7 @@ fn probe(operation: &str, index: usize) -> String {
 }
 
 /// The entries of an operation's table with their method's name, each side in order.
-fn tables(document: &Value) -> impl Iterator<Item = (String, [&Vec<Value>; 2])> {
+pub(super) fn tables(document: &Value) -> impl Iterator<Item = (String, [&Vec<Value>; 2])> {
     walk::operations(document)
         .into_iter()
         .filter_map(|operation| {
@@ -80,11 +80,14 @@ enum Arm {
     Bytes,
 }
 
+/// The types of the bodies in the tables: by method, and by place in its table, the successes before the errors.
+pub(super) type Bodies = BTreeMap<(String, usize), Type>;
+
 /// Takes the probes out, and writes the decoding of each operation that has a table.
-pub(super) fn by_status(file: &mut syn::File, document: &Value) {
+pub(super) fn by_status(file: &mut syn::File, document: &Value) -> Bodies {
     let types = take_probes(file, document);
     if types.is_empty() && tables(document).next().is_none() {
-        return;
+        return types;
     }
     let mut enums: Vec<Item> = Vec::new();
     for (method, sides) in tables(document) {
@@ -124,10 +127,11 @@ pub(super) fn by_status(file: &mut syn::File, document: &Value) {
             }
         });
     }
+    types
 }
 
 /// Removes what progenitor made of the probes; the answer is the type that each of them found.
-fn take_probes(file: &mut syn::File, document: &Value) -> BTreeMap<(String, usize), Type> {
+fn take_probes(file: &mut syn::File, document: &Value) -> Bodies {
     let probes: BTreeMap<String, (String, usize)> = bodies(document)
         .into_iter()
         .map(|(operation, index, _)| (probe(&operation, index), (operation, index)))
@@ -181,18 +185,26 @@ fn success_type(output: &ReturnType) -> Option<Type> {
     let ReturnType::Type(_, result) = output else {
         return None;
     };
-    first_argument(first_argument(result)?).cloned()
+    arguments(arguments(result).next()?).next().cloned()
 }
 
-fn first_argument(ty: &Type) -> Option<&Type> {
-    let Type::Path(path) = ty else { return None };
-    let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else {
-        return None;
-    };
-    arguments.args.iter().find_map(|argument| match argument {
-        GenericArgument::Type(ty) => Some(ty),
+/// The types that a type is given, such as the `T` and the `E` of `Result<T, E>`.
+pub(super) fn arguments(ty: &Type) -> impl Iterator<Item = &Type> {
+    let arguments = match ty {
+        Type::Path(path) => path.path.segments.last().map(|segment| &segment.arguments),
         _ => None,
-    })
+    };
+    let arguments = match arguments {
+        Some(PathArguments::AngleBracketed(arguments)) => Some(&arguments.args),
+        _ => None,
+    };
+    arguments
+        .into_iter()
+        .flatten()
+        .filter_map(|argument| match argument {
+            GenericArgument::Type(ty) => Some(ty),
+            _ => None,
+        })
 }
 
 fn find_send<'a>(file: &'a mut syn::File, method: &str) -> Option<&'a mut ImplItemFn> {
@@ -351,9 +363,10 @@ fn pattern(status: &str) -> proc_macro2::TokenStream {
     }
 }
 
-fn spoken(status: &str) -> String {
+pub(super) fn spoken(status: &str) -> String {
     match reason(status) {
         Some(text) => format!("{status} ({text})"),
+        None if !status.ends_with('X') => status.to_owned(),
         None => format!("any other {status}"),
     }
 }
@@ -404,7 +417,7 @@ fn reason(status: &str) -> Option<&'static str> {
 }
 
 /// The variant of a status: its name, or its number.
-fn variant(status: &str) -> String {
+pub(super) fn variant(status: &str) -> String {
     match (reason(status), status) {
         (Some("OK"), _) => "Ok".to_owned(),
         (Some(text), _) => text.split([' ', '-']).collect(),
@@ -461,7 +474,7 @@ mod tests {
             "error": [
                 {"status": "404"},
                 {"status": "422", "schema": {"type": "array", "items": {"type": "string"}}},
-                {"status": "5XX", "bytes": true},
+                {"status": "5XX", "bytes": "text/plain"},
             ],
         }}}}}});
         let probing = with_probes(&document);

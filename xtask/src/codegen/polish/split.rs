@@ -3,9 +3,14 @@
 use syn::{Item, parse_quote};
 
 use super::Halves;
+use crate::codegen::generate::Raw;
 
 /// Moves the items of `mod types` out, and leaves the types crate under that name in its place.
-pub(super) fn split(mut file: syn::File) -> Halves {
+pub(super) fn split(raw: Raw) -> Halves {
+    let Raw {
+        sdk: mut file,
+        mock,
+    } = raw;
     let mut types = Vec::new();
     for item in &mut file.items {
         if let Item::Mod(module) = item
@@ -27,6 +32,7 @@ pub(super) fn split(mut file: syn::File) -> Halves {
             items: types,
         },
         client: file,
+        mock,
     }
 }
 
@@ -36,9 +42,12 @@ mod tests {
 
     #[test]
     fn the_types_move_out_and_the_crate_takes_their_place() {
-        let halves = split(parse_quote! {
-            pub mod types { pub struct Call; pub mod builder { pub struct Call; } }
-            pub struct Client;
+        let halves = split(Raw {
+            sdk: parse_quote! {
+                pub mod types { pub struct Call; pub mod builder { pub struct Call; } }
+                pub struct Client;
+            },
+            mock: parse_quote!(),
         });
         insta::assert_snapshot!(prettyplease::unparse(&halves.types), @r"
         pub struct Call;

@@ -18,23 +18,23 @@ use crate::codegen::walk;
 
 /// What is to be said otherwise in the `send` of an operation.
 #[derive(Debug, Default)]
-struct Facts {
+pub(super) struct Facts {
     /// The path as it goes out, with `{}` for each parameter.
     template: String,
     /// The names on the wire, by those in the document.
     names: BTreeMap<String, String>,
     /// The styles, by the names in the document.
-    styles: BTreeMap<String, Style>,
+    pub(super) styles: BTreeMap<String, Style>,
     /// The media type of the request's body.
     content_type: Option<String>,
     /// The media type of the response's body.
-    accept: Option<String>,
+    pub(super) accept: Option<String>,
     /// The styles of a form's fields, where it isn't flat.
-    form: Option<Vec<(String, Style)>>,
+    pub(super) form: Option<Vec<(String, Style)>>,
 }
 
 /// A variant of the client's `encode::Style`.
-type Style = &'static str;
+pub(super) type Style = &'static str;
 
 fn style(noted: &str) -> Option<Style> {
     Some(match noted {
@@ -53,7 +53,7 @@ fn style(noted: &str) -> Option<Style> {
 }
 
 impl Facts {
-    fn of(document: &Value, operation: &walk::Operation<'_>) -> Self {
+    pub(super) fn of(document: &Value, operation: &walk::Operation<'_>) -> Self {
         let mut facts = Self {
             template: format!("{{}}{}", holes(operation.path)),
             ..Self::default()
@@ -94,7 +94,8 @@ impl Facts {
         facts
     }
 
-    fn wire<'a>(&'a self, name: &'a str) -> &'a str {
+    /// What a parameter of the document is called on the wire.
+    pub(super) fn wire<'a>(&'a self, name: &'a str) -> &'a str {
         self.names.get(name).map_or(name, String::as_str)
     }
 }
