@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use call_api_transport::{
@@ -108,7 +109,8 @@ pub struct FetchRecording<'a> {
     options: Option<CallOptions>,
     wait: Duration,
     deadline: Duration,
-    on_progress: Option<OnProgress<'a>>,
+    /// In a mutex that is never locked: what is shared while the call is asked for must be `Sync`.
+    on_progress: Option<Mutex<OnProgress<'a>>>,
     stall_timeout: Option<Duration>,
     size_limit: Option<u64>,
     allow_insecure_http: bool,
@@ -177,7 +179,7 @@ impl<'a> FetchRecording<'a> {
 
     /// Is told how many bytes are there, whenever more have come.
     pub fn on_progress(mut self, on_progress: impl FnMut(Progress) + Send + 'a) -> Self {
-        self.on_progress = Some(Box::new(on_progress));
+        self.on_progress = Some(Mutex::new(Box::new(on_progress)));
         self
     }
 
@@ -295,7 +297,11 @@ impl<'a> FetchRecording<'a> {
             None => self.client.raw().transport().clone(),
         };
         let begun = transport.now();
-        let mut on_progress = self.on_progress.take();
+        let mut on_progress = self.on_progress.take().map(|on_progress| {
+            on_progress
+                .into_inner()
+                .unwrap_or_else(PoisonError::into_inner)
+        });
         let mut found = self.find().await?;
         let mut is_fresh = false;
         loop {

@@ -303,6 +303,20 @@ async fn a_service_that_fails_for_a_while_is_outlived() {
     assert_eq!(clock.waits(), [2, 4]);
 }
 
+/// Each may be awaited in a task of its own.
+#[tokio::test]
+async fn downloads_may_be_spawned() {
+    fn is_send<T: Send>(future: T) -> T {
+        future
+    }
+    let client = Client::builder().token(TOKEN).build().unwrap();
+    let call = Call::sample();
+    let request = || client.recording(&call).on_progress(|_| ());
+    drop(is_send(request().to_file("a")));
+    drop(is_send(request().to_folder("a")));
+    drop(is_send(request().to_writer(&mut Vec::new())));
+}
+
 #[tokio::test]
 async fn what_is_no_address_is_said() {
     let sandbox = sandbox().await;
