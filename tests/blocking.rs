@@ -17,7 +17,9 @@ use std::time::Duration;
 
 use call_api::blocking::Client;
 use call_api::{Cadence, CallOptions, CallStatus, ErrorKind, Uuid};
-use service::{ID, SECRET, Server, Step, TestClock, answer, call, faults, found, respond, says};
+use service::{
+    ID, SECRET, Server, Step, TestClock, answer, call, faults, found, respond, says, seconds,
+};
 
 /// One test counts threads while no other has any.
 static THREADS: RwLock<()> = RwLock::new(());
@@ -53,13 +55,6 @@ fn serve(
     let server = runtime.block_on(Server::start(&clock, scripts));
     let client = Client::new(service::client(&server, &clock)).unwrap();
     (server, clock, client)
-}
-
-fn seconds(seconds: &[f64]) -> Vec<Duration> {
-    let seconds = seconds.iter();
-    seconds
-        .map(|seconds| Duration::from_secs_f64(*seconds))
-        .collect()
 }
 
 #[test]

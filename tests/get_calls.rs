@@ -12,14 +12,15 @@ mod service;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Poll, Waker};
-use std::time::{Duration, Instant};
+use std::task::Poll;
+use std::time::Duration;
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use call_api::transport::{Clock, Sleeping};
 use call_api::{CallOptions, Client, ErrorKind, GetCalls, Uuid};
-use service::{SECRET, Server, TestClock, answer, client, faults, found, respond, says};
+use service::{
+    SECRET, Server, Standing, TestClock, answer, client, faults, found, respond, says, seconds,
+};
 use tokio::sync::Semaphore;
 
 fn id(number: usize) -> Uuid {
@@ -155,62 +156,6 @@ async fn settle() {
     }
 }
 
-/// A clock that stands still until it is told to move, and knows who waits.
-#[derive(Clone)]
-struct Standing(Arc<Mutex<Hands>>);
-
-struct Hands {
-    now: Instant,
-    waiting: Vec<(Instant, Waker)>,
-    waits: Vec<Duration>,
-}
-
-impl Standing {
-    fn new() -> Self {
-        Self(Arc::new(Mutex::new(Hands {
-            now: Instant::now(),
-            waiting: Vec::new(),
-            waits: Vec::new(),
-        })))
-    }
-
-    fn take_waits(&self) -> Vec<Duration> {
-        std::mem::take(&mut self.0.lock().unwrap().waits)
-    }
-
-    fn pass(&self, duration: Duration) {
-        let mut hands = self.0.lock().unwrap();
-        hands.now += duration;
-        for (_, waker) in hands.waiting.drain(..) {
-            waker.wake();
-        }
-    }
-}
-
-impl Clock for Standing {
-    fn now(&self) -> Instant {
-        self.0.lock().unwrap().now
-    }
-
-    fn sleep(&self, duration: Duration) -> Sleeping<'_> {
-        let mut hands = self.0.lock().unwrap();
-        hands.waits.push(duration);
-        let until = hands.now + duration;
-        Box::pin(std::future::poll_fn(move |context| {
-            let mut hands = self.0.lock().unwrap();
-            if hands.now >= until {
-                return Poll::Ready(());
-            }
-            hands.waiting.push((until, context.waker().clone()));
-            Poll::Pending
-        }))
-    }
-
-    fn limit(&self, _: Duration) -> Sleeping<'_> {
-        Box::pin(std::future::pending())
-    }
-}
-
 fn throttled(retry_after: &str) -> Response {
     let mut response = StatusCode::TOO_MANY_REQUESTS.into_response();
     if !retry_after.is_empty() {
@@ -280,13 +225,6 @@ async fn one_by_one(scripts: Vec<Vec<service::Step>>) -> (TestClock, Server, Cli
     let server = Server::start(&clock, scripts).await;
     let client = client(&server, &clock);
     (clock, server, client)
-}
-
-fn seconds(seconds: &[f64]) -> Vec<Duration> {
-    let seconds = seconds.iter();
-    seconds
-        .map(|seconds| Duration::from_secs_f64(*seconds))
-        .collect()
 }
 
 #[tokio::test]

@@ -13,18 +13,13 @@ mod service;
 
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use call_api::transport::{Clock, Sleeping};
 use call_api::{Cadence, CallOptions, CallStatus, Change, Client, Error, ErrorKind};
-use service::{ID, Server, Step, TestClock, answer, call, client, client_with, faults, says, with};
-
-fn seconds(seconds: &[f64]) -> Vec<Duration> {
-    seconds
-        .iter()
-        .map(|seconds| Duration::from_secs_f64(*seconds))
-        .collect()
-}
+use service::{
+    ID, Server, Standing, Step, TestClock, answer, call, client, client_with, faults, says,
+    seconds, with,
+};
 
 async fn serve(scripts: Vec<Vec<Step>>) -> (Server, TestClock, Client) {
     let clock = TestClock::default();
@@ -372,19 +367,6 @@ async fn what_was_seen_before_is_what_the_first_state_is_told_against() {
     assert_eq!(error.last_call(), Some(&call("dialing")));
 }
 
-/// A clock on which no wait is ever over.
-struct Frozen(TestClock);
-
-impl Clock for Frozen {
-    fn now(&self) -> Instant {
-        self.0.now()
-    }
-
-    fn sleep(&self, _: Duration) -> Sleeping<'_> {
-        Box::pin(std::future::pending())
-    }
-}
-
 #[tokio::test]
 async fn a_wait_that_is_dropped_asks_no_more_and_leaves_nothing() {
     let cut = service::send("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc");
@@ -397,7 +379,7 @@ async fn a_wait_that_is_dropped_asks_no_more_and_leaves_nothing() {
         let clock = TestClock::default();
         let server = Server::start(&clock, vec![script, says("completed")]).await;
         let client = client_with(&server, &clock, |builder| {
-            builder.clock(Arc::new(Frozen(clock.clone())))
+            builder.clock(Arc::new(Standing::new()))
         });
         let mut wait = std::future::IntoFuture::into_future(client.wait_until_ended(ID));
         for _ in 0..50 {

@@ -6,12 +6,14 @@
 #[path = "../../crates/call-api-transport/tests/support/mod.rs"]
 mod wire;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
 
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::get;
-use call_api::transport::TransportBuilder;
+use call_api::transport::{Clock, Sleeping, TransportBuilder};
 use call_api::{Call, CallStatus, Client, Uuid};
 use call_api_sandbox::Sandbox;
 
@@ -94,4 +96,68 @@ pub(crate) fn found(id: Uuid) -> Response {
     let mut call = Sandbox::example_call();
     call.id = id;
     axum::response::IntoResponse::into_response(axum::Json(call))
+}
+
+/// A clock that stands still until it is told to move, and knows who waits.
+#[derive(Clone)]
+pub(crate) struct Standing(Arc<Mutex<Hands>>);
+
+struct Hands {
+    now: Instant,
+    waiting: Vec<(Instant, Waker)>,
+    waits: Vec<Duration>,
+}
+
+impl Standing {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new(Hands {
+            now: Instant::now(),
+            waiting: Vec::new(),
+            waits: Vec::new(),
+        })))
+    }
+
+    pub(crate) fn take_waits(&self) -> Vec<Duration> {
+        std::mem::take(&mut self.0.lock().unwrap().waits)
+    }
+
+    pub(crate) fn pass(&self, duration: Duration) {
+        let mut hands = self.0.lock().unwrap();
+        hands.now += duration;
+        for (_, waker) in hands.waiting.drain(..) {
+            waker.wake();
+        }
+    }
+}
+
+impl Clock for Standing {
+    fn now(&self) -> Instant {
+        self.0.lock().unwrap().now
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleeping<'_> {
+        let mut hands = self.0.lock().unwrap();
+        hands.waits.push(duration);
+        let until = hands.now + duration;
+        Box::pin(std::future::poll_fn(move |context| {
+            let mut hands = self.0.lock().unwrap();
+            if hands.now >= until {
+                return Poll::Ready(());
+            }
+            hands.waiting.push((until, context.waker().clone()));
+            Poll::Pending
+        }))
+    }
+
+    fn limit(&self, _: Duration) -> Sleeping<'_> {
+        Box::pin(std::future::pending())
+    }
+}
+
+/// Durations, as a clock tells what was waited.
+pub(crate) fn seconds(seconds: &[f64]) -> Vec<Duration> {
+    let seconds = seconds.iter();
+    seconds
+        .map(|seconds| Duration::from_secs_f64(*seconds))
+        .collect()
 }
