@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde_json::Value;
 
-use crate::{CallStatus, raw, types};
+use crate::change::ImpossibleStep;
+use crate::{raw, types};
 
 /// Something that the service said and the API's document doesn't. Two of the same place and kind are equal.
 ///
@@ -145,12 +146,11 @@ impl Sentinel {
     pub(crate) fn impossible_step(
         &self,
         operation: &'static str,
-        from: &CallStatus,
-        to: &CallStatus,
+        step: &ImpossibleStep,
     ) -> Result<(), Vec<Drift>> {
         let kind = DriftKind::ImpossibleStep {
-            from: kept(from.as_str()),
-            to: kept(to.as_str()),
+            from: kept(step.from.as_str()),
+            to: kept(step.to.as_str()),
         };
         let place = "status".to_owned();
         self.report(vec![Drift {

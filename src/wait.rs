@@ -33,6 +33,9 @@ const LAST_LOOK: Duration = Duration::from_secs(1);
 /// A look that fails with what may pass ([`Error::is_retryable`]: no connection, a time-out, 429, 5xx, a body that broke
 /// off) is followed by another, no sooner than a `Retry-After` asks. Any other error ends the wait.
 ///
+/// A step that can't be, such as `completed` → `dialing`, is [drift](crate::Client::drifts), and the newest answer wins;
+/// with [`DriftMode::Strict`](crate::DriftMode::Strict) it is an error.
+///
 /// A status that this version doesn't know is not an end unless the call has an end time: see [`Call::is_ended`].
 ///
 /// It may be dropped at any point: that ends it, and leaves nothing behind.
@@ -276,7 +279,8 @@ impl Watch {
                 continue;
             }
             if let Some(step) = change.impossible_step() {
-                step.report();
+                let reported = self.client.impossible_step(&step);
+                reported.map_err(|error| error.with_last_call(self.last.take()))?;
             }
             if let Some(told) = &mut self.on_change {
                 told(&change);

@@ -15,9 +15,9 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-use call_api::{Cadence, CallOptions, CallStatus, Change, Client, Error, ErrorKind};
+use call_api::{Cadence, CallOptions, CallStatus, Change, Client, DriftMode, Error, ErrorKind};
 use service::{
-    ID, Server, Standing, Step, TestClock, answer, call, client, client_with, faults, says,
+    ID, SECRET, Server, Standing, Step, TestClock, answer, call, client, client_with, faults, says,
     seconds, with,
 };
 
@@ -348,6 +348,47 @@ async fn a_step_that_can_not_be_is_told_and_the_newest_answer_wins() {
     );
     assert_eq!(last, Some(CallStatus::Failed));
     assert_eq!(clock.waits(), seconds(&[1.0, 5.0, 1.0]));
+}
+
+#[tokio::test]
+async fn a_step_that_can_not_be_is_drift() {
+    let statuses = ["in_progress", "dialing", "in_progress", "dialing", "failed"];
+    for (mode, seen, found, fails) in [
+        (DriftMode::Watch, &statuses[..], 2, false),
+        (DriftMode::Strict, &statuses[..1], 1, true),
+    ] {
+        let clock = TestClock::default();
+        let server = Server::start(&clock, statuses.map(says).to_vec()).await;
+        let client = Client::builder()
+            .base_url(server.url())
+            .token(SECRET)
+            .drift(mode)
+            .transport(move |transport| transport.clock(Arc::new(clock)))
+            .build()
+            .unwrap();
+        let (changes, error) = changes(client.wait_until_ended(ID)).await;
+        assert_eq!(changes, seen);
+        assert_eq!(
+            error.as_ref().map(Error::kind),
+            fails.then_some(ErrorKind::Drift)
+        );
+        // In strict mode, too, nothing is lost of what was seen.
+        let last = error.as_ref().and_then(Error::last_call);
+        assert_eq!(
+            last.map(|call| call.status.as_str()),
+            fails.then_some("dialing")
+        );
+        let drifts = client.drifts();
+        let line = drifts
+            .iter()
+            .map(|(drift, count)| format!("{drift}, {count}"));
+        assert_eq!(
+            line.collect::<Vec<_>>(),
+            [format!(
+                "status: a call can't go from \"in_progress\" to \"dialing\", {found}"
+            )]
+        );
+    }
 }
 
 #[tokio::test]
