@@ -63,6 +63,9 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const SERVER: &str = "CALL_API_TRANSPORT_BENCH_SERVER";
 const TURNS: usize = 21;
 
+/// For a profiler that counts: one side alone (`hand`, `transport` or `recorded`), how many calls, how many in flight.
+const ALONE: &str = "CALL_API_TRANSPORT_BENCH_ALONE";
+
 fn main() {
     if std::env::var_os(SERVER).is_some() {
         serve();
@@ -136,6 +139,18 @@ async fn measure(url: &str, turns: usize, calls: usize, quick: bool) {
         let exchange = recording.take().unwrap();
         serde_json::from_slice::<Call>(&exchange.body).unwrap()
     };
+    if let Ok(alone) = std::env::var(ALONE) {
+        let mut words = alone.split(' ');
+        let side = words.next();
+        let mut number = || words.next().unwrap().parse().unwrap();
+        let (calls, in_flight) = (number(), number());
+        match side {
+            Some("hand") => run(&hand, calls, in_flight).await,
+            Some("transport") => run(&ours, calls, in_flight).await,
+            _ => run(&recorded, calls, in_flight).await,
+        }
+        return;
+    }
     for _ in 0..calls {
         hand().await;
         ours().await;

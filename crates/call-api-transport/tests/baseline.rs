@@ -554,3 +554,18 @@ async fn a_failure_says_what_happened_where_and_what_to_do() {
         assert_eq!(text, wanted);
     }
 }
+
+/// What a service says about an error goes to logs; what it answers is its caller's, and may be about tokens.
+#[tokio::test]
+async fn a_success_keeps_what_reads_like_the_token() {
+    let clock = TestClock::default();
+    let headers = format!("x-request-id: {SECRET}\r\nx-sent: {SECRET}\r\n");
+    let server = Server::start(&clock, vec![answer(200, &headers, SECRET)]).await;
+    let transport = builder(&server.url(), &clock).build().unwrap();
+    let (recorded, recording) = transport.recorded();
+    let call = recorded.execute(&GET_CALL, get(&transport, "7"));
+    let response = call.await.unwrap();
+    assert!(!response.headers()["x-sent"].is_sensitive());
+    assert_eq!(response.bytes().await.unwrap(), SECRET);
+    assert_eq!(recording.take().unwrap().request_id(), Some("***"));
+}
