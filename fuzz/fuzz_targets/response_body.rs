@@ -4,6 +4,8 @@
 
 mod server;
 
+use call_api::ErrorKind;
+
 const CAP: u64 = 1000;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
@@ -18,8 +20,14 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     };
     let mut response = format!("HTTP/1.1 200 OK\r\n{encoding}{framing}\r\n").into_bytes();
     response.extend_from_slice(body);
-    if let Ok((status, body)) = server::answer(response, CAP) {
-        assert_eq!(status, 200);
-        assert!(body.len() as u64 <= CAP);
+    match server::answer(response, CAP) {
+        Ok(call) => {
+            let again = serde_json::to_vec(&call).expect("a call can be written");
+            assert_eq!(serde_json::from_slice::<call_api::Call>(&again).expect("and read again"), call);
+        }
+        Err(error) => match error.kind() {
+            ErrorKind::Decode => assert!(error.json_path().is_some()),
+            kind => assert!(matches!(kind, ErrorKind::Interrupted | ErrorKind::BodyTooLarge), "{error}"),
+        },
     }
 });
