@@ -1,5 +1,7 @@
 //! What a FastAPI service says when it has no call to give: status, headers and JSON, byte for byte.
 
+use std::io;
+
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
@@ -33,12 +35,20 @@ pub(crate) fn json(status: StatusCode, body: Bytes) -> Response {
     (status, [(CONTENT_TYPE, JSON)], body).into_response()
 }
 
-fn detail(status: StatusCode, detail: impl Serialize) -> Response {
+pub(crate) fn detail(status: StatusCode, detail: impl Serialize) -> Response {
     match serde_json::to_vec(&Detail { detail }) {
         Ok(body) => json(status, body.into()),
         // Strings always encode; should they not, the status is still the answer.
         Err(_) => status.into_response(),
     }
+}
+
+/// The store failed. The service says no more of that either; the log does.
+pub(crate) fn failed(error: &io::Error) -> Response {
+    #[cfg(feature = "tracing")]
+    tracing::error!(%error, "cannot answer");
+    let _ = error;
+    (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error").into_response()
 }
 
 /// The path belongs to no operation.

@@ -1,37 +1,54 @@
 //! Who may ask.
 
+use hmac_sha256::Hash;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
+
+use crate::store::TenantId;
 
 /// What stands in a logged request for a token.
 const REDACTED: &str = "[redacted]";
 
-/// A Bearer token that opens the sandbox.
-#[derive(Clone)]
-pub(crate) struct Token(String);
+/// The Bearer tokens that open the sandbox, as their hashes, and whose calls each shows.
+#[derive(Default)]
+pub(crate) struct Tokens(Vec<([u8; 32], TenantId)>);
 
-impl Token {
-    /// Takes a token that a header can carry: visible ASCII without spaces.
-    pub(crate) fn new(token: String) -> Result<Self, &'static str> {
+impl Tokens {
+    /// Adds a token that a header can carry: visible ASCII without spaces.
+    pub(crate) fn add(&mut self, token: &str, tenant: TenantId) -> Result<(), &'static str> {
         if token.is_empty() {
-            Err("the sandbox's token is empty; give it at least one character")
-        } else if token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            Ok(Self(token))
-        } else {
-            Err("the sandbox's token has a space or a character that is not ASCII; give it another")
+            return Err("the sandbox's token is empty; give it at least one character");
+        }
+        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(
+                "the sandbox's token has a space or a character that is not ASCII; give it another",
+            );
+        }
+        match self.tenant(token.as_bytes()) {
+            Some(other) if other != tenant => {
+                Err("two tenants have the same token; give each its own")
+            }
+            Some(_) => Ok(()),
+            None => {
+                self.0.push((Hash::hash(token.as_bytes()), tenant));
+                Ok(())
+            }
         }
     }
 
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
+    /// Whose token it is. How long that takes says nothing of how near a wrong one comes, nor whose it is.
+    fn tenant(&self, token: &[u8]) -> Option<TenantId> {
+        let known = self.0.iter().filter(|(hash, _)| Hash::verify(token, hash));
+        // Each is looked at, also after the right one.
+        known.fold(None, |_, (_, tenant)| Some(*tenant))
     }
 }
 
 /// What a request's `Authorization` is worth.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Verdict {
-    /// It bears the token.
-    Accepted,
+    /// It bears a token of this tenant.
+    Accepted(TenantId),
     /// It bears another.
     Wrong,
     /// It bears none: there is no such header, it is of another scheme, or nothing follows the scheme.
@@ -39,15 +56,13 @@ pub(crate) enum Verdict {
 }
 
 /// Judges as FastAPI's `HTTPBearer` does: the first header counts, the scheme's case and spaces around the token don't.
-pub(crate) fn judge(headers: &HeaderMap, token: &Token) -> Verdict {
+pub(crate) fn judge(headers: &HeaderMap, tokens: &Tokens) -> Verdict {
     let Some(given) = headers.get(AUTHORIZATION).and_then(bearer) else {
         return Verdict::Missing;
     };
-    if given == token.as_str().as_bytes() {
-        Verdict::Accepted
-    } else {
-        Verdict::Wrong
-    }
+    tokens
+        .tenant(given)
+        .map_or(Verdict::Wrong, Verdict::Accepted)
 }
 
 fn bearer(value: &HeaderValue) -> Option<&[u8]> {
@@ -82,6 +97,7 @@ pub(crate) fn redact(headers: &HeaderMap) -> HeaderMap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Store;
 
     #[test]
     fn a_logged_authorization_keeps_its_scheme_only() {
@@ -105,10 +121,22 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_what_a_header_can_carry() {
-        assert!(Token::new("a-Token.7~+/=".to_owned()).is_ok());
-        for token in ["", " ", "a b", "a\n", "é"] {
-            assert!(Token::new(token.to_owned()).is_err(), "{token:?}");
+    fn a_token_is_what_a_header_can_carry_and_one_tenant_s() {
+        let store = Store::default();
+        let (one, two) = (store.tenant("one").unwrap(), store.tenant("two").unwrap());
+        let mut tokens = Tokens::default();
+        for (token, tenant) in [("a-Token.7~+/=", one), ("b", one), ("c", two), ("c", two)] {
+            assert_eq!(tokens.add(token, tenant), Ok(()));
         }
+        for token in ["", " ", "a b", "a\n", "é", "b"] {
+            assert!(tokens.add(token, two).is_err(), "{token:?}");
+        }
+        let whose = |token: &str| tokens.tenant(token.as_bytes());
+        assert_eq!(
+            ["b", "c", "d", ""].map(whose),
+            [Some(one), Some(two), None, None]
+        );
+        let kept = format!("{:?}", tokens.0);
+        assert!(!kept.contains(&format!("{:?}", b"a-Token.7~+/=")), "{kept}");
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use tokio::time::Instant;
 
 /// How time passes for [scripted](crate::Script) calls: as on the wall, quicker, or only when told to.
@@ -56,15 +56,20 @@ impl Time {
 
     pub(crate) fn now(&self) -> DateTime<Utc> {
         let (time, at) = *self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        later(time, at.elapsed().saturating_mul(self.pace))
+        whole(later(time, at.elapsed().saturating_mul(self.pace)))
     }
 
     /// Moves on, and tells the time it is then.
     pub(crate) fn advance(&self, by: Duration) -> DateTime<Utc> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.0 = later(known.0, by);
-        later(known.0, known.1.elapsed().saturating_mul(self.pace))
+        whole(later(known.0, known.1.elapsed().saturating_mul(self.pace)))
     }
+}
+
+/// In microseconds, as services have it and files keep it.
+fn whole(time: DateTime<Utc>) -> DateTime<Utc> {
+    time.trunc_subsecs(6)
 }
 
 /// The time of day.
@@ -103,10 +108,8 @@ mod tests {
     #[test]
     fn there_is_a_last_time() {
         let time = Time::new(Clock::stepped(), DateTime::UNIX_EPOCH);
-        assert_eq!(time.advance(Duration::MAX), DateTime::<Utc>::MAX_UTC);
-        assert_eq!(
-            time.advance(Duration::from_secs(1)),
-            DateTime::<Utc>::MAX_UTC
-        );
+        let last = whole(DateTime::<Utc>::MAX_UTC);
+        assert_eq!(time.advance(Duration::MAX), last);
+        assert_eq!(time.advance(Duration::from_secs(1)), last);
     }
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::call_id;
 
 /// A call's JSON, without spaces as FastAPI sends it, and the id that it is found by.
+#[derive(Clone)]
 pub(crate) struct Document {
     pub(crate) id: Uuid,
     pub(crate) json: Bytes,
@@ -28,6 +29,15 @@ impl From<&Call> for Document {
 }
 
 impl Document {
+    /// Takes JSON as it is that was found to be a call of this id.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn checked(id: Uuid, json: &str) -> Self {
+        Self {
+            id,
+            json: compact(json).into(),
+        }
+    }
+
     /// Takes JSON as it is: its properties, their order, their numbers' digits.
     pub(crate) fn parse(json: &str) -> Result<Self, InvalidCall> {
         let call: Map<String, Value> =

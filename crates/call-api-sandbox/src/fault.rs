@@ -296,6 +296,12 @@ impl Injector {
         Ok(())
     }
 
+    /// Those in force.
+    pub(crate) fn get(&self) -> Faults {
+        let active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        active.faults.clone()
+    }
+
     fn draw(&self, operation: &str) -> Drawn {
         let mut drawn = Drawn::default();
         if !self.armed.load(Ordering::Relaxed) {

@@ -32,15 +32,21 @@ mod auth;
 mod builder;
 mod call_id;
 mod clock;
+mod control;
 mod document;
 mod fault;
+#[cfg(feature = "sqlite")]
+mod import;
 mod log;
+#[cfg(feature = "pages")]
+mod pages;
 mod recording;
 mod routes;
 mod script;
 mod seconds;
 mod server;
 mod store;
+mod tenant;
 
 use std::fmt;
 use std::io;
@@ -59,12 +65,18 @@ pub use builder::SandboxBuilder;
 pub use clock::Clock;
 pub use document::InvalidCall;
 pub use fault::{Fault, FaultRule, Faults, InvalidFaults};
+#[cfg(feature = "sqlite")]
+pub use import::{BadLine, Progress, import};
 pub use log::Request;
 pub use script::Script;
+pub use tenant::Tenant;
 
 use document::Document;
-use routes::Api;
+use routes::{Api, Extras};
 use server::Limits;
+
+/// Whose calls are those that nobody is named for.
+const DEFAULT_TENANT: &str = "default";
 
 /// The API, listening. Dropping it ends it.
 ///
@@ -75,6 +87,8 @@ use server::Limits;
 /// and a strong `ETag`, and knows `Range`, `If-Range` and `If-None-Match`.
 pub struct Sandbox {
     api: Arc<Api>,
+    /// The first tenant's, for its owner; the API has only its hash.
+    token: String,
     address: SocketAddr,
     base_url: String,
     /// The server ends once this is gone.
@@ -131,7 +145,7 @@ impl Sandbox {
 
     /// The Bearer token to ask with.
     pub fn token(&self) -> &str {
-        self.api.token.as_str()
+        &self.token
     }
 
     /// Serves this call from now on, in place of the one with its id, if there is one.
@@ -139,7 +153,7 @@ impl Sandbox {
     /// Of the properties that the document lets be absent or `null`, those that are `None` are absent.
     /// [`put_json`](Self::put_json) has a say in that.
     pub fn put(&self, call: Call) {
-        self.api.store.put(Document::from(&call), None);
+        self.own().put(call);
     }
 
     /// Serves this call from now on as its script has it, which begins now.
@@ -158,7 +172,41 @@ impl Sandbox {
     /// # }
     /// ```
     pub fn run(&self, call: Call, script: Script) {
-        self.api.run(&call, script);
+        self.own().run(call, script);
+    }
+
+    /// Serves the call no more. Returns whether it was served.
+    pub fn remove(&self, id: Uuid) -> bool {
+        self.own().remove(id)
+    }
+
+    /// The calls of a tenant that [`SandboxBuilder::tenant`] named. Those of the sandbox's own methods are the tenant
+    /// `default`'s.
+    ///
+    /// ```
+    /// use call_api_sandbox::Sandbox;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let sandbox = Sandbox::builder().tenant("acme", "token-of-acme").start().await?;
+    /// if let Some(acme) = sandbox.tenant("acme") {
+    ///     // Only who asks with `token-of-acme` is given it; to others it is a 404.
+    ///     acme.put(Sandbox::example_call());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn tenant(&self, name: &str) -> Option<Tenant<'_>> {
+        let id = *self.api.tenants.get(name)?;
+        Some(Tenant { api: &self.api, id })
+    }
+
+    /// The default tenant.
+    fn own(&self) -> Tenant<'_> {
+        Tenant {
+            api: &self.api,
+            id: self.api.start.example.0,
+        }
     }
 
     /// What time it is for calls that live: see [`Clock`].
@@ -167,8 +215,11 @@ impl Sandbox {
     }
 
     /// Moves the time on at once, whatever the [`Clock`]. Returns the time it is then.
+    ///
+    /// # Panics
+    /// Where the calls are kept in a file, and it can't be written.
     pub fn advance(&self, by: Duration) -> DateTime<Utc> {
-        self.api.time.advance(by)
+        tenant::kept(self.api.advance(by))
     }
 
     /// Has these faults happen from now on, in place of those before: see [`Faults`]. None happen after
@@ -194,10 +245,7 @@ impl Sandbox {
     /// # Errors
     /// Where it is no JSON object with a uuid as its `id`: nobody could ask for it.
     pub fn put_json(&self, json: &str) -> Result<Uuid, InvalidCall> {
-        let call = Document::parse(json)?;
-        let id = call.id;
-        self.api.store.put(call, None);
-        Ok(id)
+        self.own().put_json(json)
     }
 
     /// The requests so far, also the refused ones, oldest first: the latest [`LOGGED`](Self::LOGGED) of them. A request
@@ -217,17 +265,24 @@ impl Sandbox {
         let _ = server.await;
     }
 
-    async fn serve(api: Arc<Api>, listen: SocketAddr, limits: Limits) -> io::Result<Self> {
+    async fn serve(
+        api: Arc<Api>,
+        extras: Extras,
+        token: String,
+        listen: SocketAddr,
+        limits: Limits,
+    ) -> io::Result<Self> {
         let at = |error: io::Error| {
             io::Error::new(error.kind(), format!("cannot listen on {listen}: {error}"))
         };
         let listener = TcpListener::bind(listen).await.map_err(at)?;
         let address = listener.local_addr().map_err(at)?;
         let (running, ended) = oneshot::channel::<()>();
-        let service = routes::router(Arc::clone(&api));
+        let service = routes::router(Arc::clone(&api), extras);
         let server = tokio::spawn(server::serve(listener, service, limits, ended));
         Ok(Self {
             api,
+            token,
             address,
             base_url: format!("http://{}", reachable(address)),
             running,

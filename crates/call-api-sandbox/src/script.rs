@@ -197,7 +197,7 @@ impl<'a> State<'a> {
 }
 
 /// A script that runs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Life {
     pub(crate) script: Script,
     pub(crate) begun: DateTime<Utc>,

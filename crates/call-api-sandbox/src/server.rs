@@ -2,6 +2,7 @@
 
 use std::future::{self, Future};
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
+use tokio_io_timeout::TimeoutStream;
 use tower_service::Service as _;
 
 /// How long a shutdown waits for requests that are being answered: as they are answered at once, what takes longer is a
@@ -30,8 +32,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Limits {
     /// Connections at once; others wait until they are accepted.
     pub(crate) connections: usize,
-    /// How long a request's head may take, also the next one's on a connection.
-    pub(crate) head: Option<Duration>,
+    /// How long a request's head may take, also the next one's on a connection, and how long nothing of an answer may be
+    /// taken.
+    pub(crate) patience: Option<Duration>,
 }
 
 /// The bytes of a request's head, beyond which it is answered with 431.
@@ -40,8 +43,10 @@ const HEAD: usize = 32 * 1024;
 const HEADERS: usize = 100;
 
 /// The connection that a request came by.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Connection {
+    /// Who is at its other end.
+    pub(crate) peer: SocketAddr,
     reset: Arc<Notify>,
 }
 
@@ -61,7 +66,9 @@ pub(crate) async fn serve(
     ended: oneshot::Receiver<()>,
 ) {
     let mut ended = pin!(ended);
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let places = Arc::new(Semaphore::new(
+        limits.connections.clamp(1, Semaphore::MAX_PERMITS),
+    ));
     let (stop, stopped) = watch::channel(());
     let mut connections = JoinSet::new();
     loop {
@@ -76,8 +83,8 @@ pub(crate) async fn serve(
             accepted = accepted => accepted,
         };
         match accepted {
-            Some((place, Ok((stream, _)))) => {
-                let connection = answer(stream, service.clone(), limits, stopped.clone());
+            Some((place, Ok((stream, peer)))) => {
+                let connection = answer(stream, peer, service.clone(), limits, stopped.clone());
                 connections.spawn(async move {
                     connection.await;
                     drop(place);
@@ -108,14 +115,18 @@ fn is_the_clients(error: &io::Error) -> bool {
 /// Answers what comes by a connection.
 fn answer(
     stream: TcpStream,
+    peer: SocketAddr,
     service: Router,
     limits: Limits,
     mut stopped: watch::Receiver<()>,
 ) -> impl Future<Output = ()> {
     // Small answers should not wait for more to send. A connection that refuses is one that is gone.
     let _ = stream.set_nodelay(true);
-    let this = Connection::default();
-    let reset = Arc::clone(&this.reset);
+    let reset = Arc::new(Notify::new());
+    let this = Connection {
+        peer,
+        reset: Arc::clone(&reset),
+    };
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(this.clone());
@@ -126,8 +137,10 @@ fn answer(
     builder.max_buf_size(HEAD).max_headers(HEADERS);
     builder
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.head);
-    let mut connection = builder.serve_connection(TokioIo::new(stream), service);
+        .header_read_timeout(limits.patience);
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(limits.patience);
+    let mut connection = builder.serve_connection(TokioIo::new(Box::pin(stream)), service);
     async move {
         let mut is_stopping = false;
         loop {
@@ -135,7 +148,7 @@ fn answer(
                 biased;
                 () = reset.notified() => {
                     let stream = connection.into_parts().io.into_inner();
-                    let _ = stream.set_zero_linger();
+                    let _ = stream.get_ref().set_zero_linger();
                     return;
                 }
                 // What a client does wrong is between it and hyper.

@@ -2,14 +2,163 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
-use call_api_sandbox::Sandbox;
-use serde_json::Value;
+mod support;
+
+use call_api_sandbox::{Clock, Sandbox, Script};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use support::{http, numbered};
+
+const DOCUMENT: &str = include_str!("../../../spec/openapi.json");
+
+fn document() -> Value {
+    serde_json::from_str(DOCUMENT).unwrap()
+}
+
+/// What is wrong with a value by a schema of the document.
+fn errors(schema: &Value, value: &Value) -> Vec<String> {
+    let mut schema = schema.clone();
+    schema["components"] = document()["components"].clone();
+    let options = jsonschema::draft202012::options().should_validate_formats(true);
+    let validator = options.build(&schema).unwrap();
+    let errors = validator.iter_errors(value);
+    errors
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect()
+}
 
 #[test]
 fn the_example_is_the_one_in_the_document() {
-    let document: Value = serde_json::from_str(include_str!("../../../spec/openapi.json")).unwrap();
+    let document = document();
     let example = document
         .pointer("/paths/~1v1~1call~1{id}/get/responses/200/content/application~1json/example");
     let served: Value = serde_json::from_str(Sandbox::EXAMPLE_JSON).unwrap();
     assert_eq!(Some(&served), example);
+}
+
+#[test]
+fn the_document_that_is_served_is_the_workspace_s() {
+    assert!(
+        include_str!("../src/openapi.json") == DOCUMENT,
+        "cp spec/openapi.json crates/call-api-sandbox/src/openapi.json"
+    );
+}
+
+/// Calls in every state that the sandbox has them in.
+fn calls(builder: call_api_sandbox::SandboxBuilder) -> (call_api_sandbox::SandboxBuilder, u128) {
+    let known = call_api_types::CallStatus::KNOWN;
+    let scripts = known.iter().filter_map(Script::ending);
+    (1..)
+        .zip(scripts)
+        .fold((builder, 0), |(builder, _), (number, script)| {
+            (builder.run(numbered(number), script), number)
+        })
+}
+
+/// Every operation that the document has is served, and what is asked and answered fits the document: as many of them as
+/// there will be.
+#[tokio::test]
+async fn every_operation_of_the_document_is_served_as_it_says() {
+    let (builder, count) = calls(Sandbox::builder().clock(Clock::stepped()));
+    let sandbox = builder.start().await.unwrap();
+    let ids = (0..=count).map(|number| match number {
+        0 => Sandbox::EXAMPLE_ID,
+        number => numbered(number).id,
+    });
+    let ids: Vec<_> = ids.map(|id| id.to_string()).collect();
+    let document = document();
+    let mut statuses = Vec::new();
+    for second in 0..40 {
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            for (method, operation) in operations.as_object().unwrap() {
+                for id in ids
+                    .iter()
+                    .map(String::as_str)
+                    .chain(["00000000-0000-0000-0000-000000000000", "x"])
+                {
+                    let what = format!("{method} {path} {id} after {second} s");
+                    let answer = ask(&sandbox, method, path, id).await;
+                    let accepted = check(&what, operation, id, answer).await;
+                    statuses.extend(accepted.map(|call| call["status"].clone()));
+                }
+            }
+        }
+        sandbox.advance(std::time::Duration::from_secs(1));
+    }
+    statuses.sort_by_key(Value::to_string);
+    statuses.dedup();
+    let mut all = document
+        .pointer("/components/schemas/CallStatus/enum")
+        .unwrap()
+        .as_array()
+        .unwrap()
+        .clone();
+    all.sort_by_key(Value::to_string);
+    assert_eq!(statuses, all, "each status was seen");
+}
+
+async fn ask(sandbox: &Sandbox, method: &str, path: &str, id: &str) -> reqwest::Response {
+    let method: Method = method.to_uppercase().parse().unwrap();
+    let url = format!("{}{}", sandbox.base_url(), path.replace("{id}", id));
+    assert!(!url.contains('{'), "give {path} its parameters here");
+    let asked = http().request(method, url).bearer_auth(sandbox.token());
+    asked.send().await.unwrap()
+}
+
+/// The call that was answered, if one was.
+async fn check(
+    what: &str,
+    operation: &Value,
+    id: &str,
+    answer: reqwest::Response,
+) -> Option<Value> {
+    let status = answer.status();
+    let headers = answer.headers().clone();
+    let body: Value = answer.json().await.unwrap();
+    assert_ne!(
+        status,
+        StatusCode::METHOD_NOT_ALLOWED,
+        "the sandbox lacks {what}"
+    );
+    assert_ne!(
+        body,
+        json!({"detail": "Not Found"}),
+        "the sandbox lacks {what}"
+    );
+    // What is accepted is a request by the document, and what is not isn't.
+    let schema = &operation["parameters"][0]["schema"];
+    let is_valid = errors(schema, &json!(id)).is_empty();
+    assert_eq!(
+        is_valid,
+        status != StatusCode::UNPROCESSABLE_ENTITY,
+        "{what}: {body}"
+    );
+    let Some(documented) = operation["responses"].get(status.as_str()) else {
+        // The reference has no errors; they are FastAPI's: see tests/fastapi.rs.
+        assert!(
+            status.is_client_error() && !body["detail"].is_null(),
+            "{what}: {status} {body}"
+        );
+        return None;
+    };
+    assert_eq!(headers["content-type"], "application/json", "{what}");
+    let schema = documented
+        .pointer("/content/application~1json/schema")
+        .unwrap();
+    assert_eq!(
+        errors(schema, &body),
+        Vec::<String>::new(),
+        "{what}: {body}"
+    );
+    Some(body)
+}
+
+#[test]
+fn a_value_that_does_not_fit_is_seen() {
+    let schema = json!({"$ref": "#/components/schemas/Call"});
+    let mut call: Value = serde_json::from_str(Sandbox::EXAMPLE_JSON).unwrap();
+    assert_eq!(errors(&schema, &call), Vec::<String>::new());
+    call["status"] = "on_hold".into();
+    call["created_date"] = "yesterday".into();
+    assert_eq!(errors(&schema, &call).len(), 2);
 }

@@ -285,3 +285,79 @@ async fn mounted_it_answers_under_its_prefix() {
         (StatusCode::OK, call.as_str())
     );
 }
+
+#[tokio::test]
+async fn a_tenant_sees_its_own_calls_only() {
+    let builder = Sandbox::builder()
+        .tenant("acme", "of-acme")
+        .tenant("acme", "also-of-acme");
+    let sandbox = builder
+        .tenant("default", "of-default")
+        .start()
+        .await
+        .unwrap();
+    let acme = sandbox.tenant("acme").unwrap();
+    acme.put(numbered(1, CallStatus::Failed));
+    sandbox.put(numbered(2, CallStatus::Completed));
+    acme.put(numbered(3, CallStatus::Failed));
+    sandbox.put(numbered(3, CallStatus::Completed));
+
+    let mut seen = Vec::new();
+    for token in ["of-default", "of-acme", "also-of-acme"] {
+        for number in 1..4 {
+            let url = format!("{}/v1/call/{}", sandbox.base_url(), Uuid::from_u128(number));
+            let answer = http().get(url).bearer_auth(token).send().await.unwrap();
+            let status = answer.status().as_u16();
+            let body: Value = answer.json().await.unwrap();
+            let said = body["status"].as_str().or(body["detail"].as_str()).unwrap();
+            seen.push((status, said.to_owned()));
+        }
+    }
+    let row = |status: u16, said: &str| (status, said.to_owned());
+    let none = row(404, "Call not found");
+    let of_acme = [row(200, "failed"), none.clone(), row(200, "failed")];
+    assert_eq!(
+        seen[..3],
+        [none, row(200, "completed"), row(200, "completed")]
+    );
+    assert_eq!((&seen[3..6], &seen[6..]), (&of_acme[..], &of_acme[..]));
+
+    assert!(acme.remove(Uuid::from_u128(1)) && !acme.remove(Uuid::from_u128(1)));
+    assert!(
+        !sandbox.remove(Uuid::from_u128(1)),
+        "it was not the default one's"
+    );
+    assert!(sandbox.tenant("nobody").is_none());
+    assert_eq!(sandbox.token(), "of-default");
+}
+
+#[tokio::test]
+async fn a_token_is_one_tenant_s() {
+    let builder = Sandbox::builder()
+        .tenant("one", "same")
+        .tenant("two", "same");
+    let error = builder.start().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(!error.to_string().contains("same\""), "{error}");
+}
+
+#[tokio::test]
+async fn beyond_loopback_the_default_token_is_refused_in_whatever_way_it_is_given() {
+    let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    let builder = || Sandbox::builder().listen(everywhere);
+    for builder in [
+        builder().token(Sandbox::DEFAULT_TOKEN),
+        builder()
+            .token("mine")
+            .tenant("acme", Sandbox::DEFAULT_TOKEN),
+    ] {
+        let error = builder.start().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    }
+    // Where others have theirs, nobody has that one.
+    let sandbox = builder().tenant("acme", "of-acme").start().await.unwrap();
+    assert_eq!(sandbox.token(), "of-acme");
+    let url = format!("{}/v1/call/{}", sandbox.base_url(), Sandbox::EXAMPLE_ID);
+    let asked = http().get(url).bearer_auth(Sandbox::DEFAULT_TOKEN);
+    assert_eq!(asked.send().await.unwrap().status(), 401);
+}

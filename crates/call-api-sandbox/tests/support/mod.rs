@@ -10,9 +10,15 @@ use uuid::Uuid;
 
 /// An HTTP client. Where the workspace has reqwest built with rustls, it wants a provider even for plain http.
 pub(crate) fn http() -> reqwest::Client {
-    // The second of two calls finds the provider of the first.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::new()
+    thread_local! {
+        // A test has a thread to itself, and to make a client takes time.
+        static CLIENT: reqwest::Client = {
+            // Of two threads one finds the provider of the other.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            reqwest::Client::new()
+        };
+    }
+    CLIENT.with(Clone::clone)
 }
 
 /// A request for a call, with the sandbox's token.

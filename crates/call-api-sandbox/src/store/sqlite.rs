@@ -1,0 +1,294 @@
+//! Calls in a file, as SQLite keeps them.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, params};
+use uuid::Uuid;
+
+use super::{Stored, TenantId};
+use crate::document::Document;
+use crate::script::Life;
+
+/// What says whose file it is: "call".
+const APPLICATION: i32 = 0x6361_6c6c;
+/// The form that it has.
+const VERSION: i32 = 1;
+
+/// Rows stand in the order in which they came, and the index is small: so millions of them are taken in as fast as the
+/// first ones, and found as fast.
+const SCHEMA: &str = "
+    CREATE TABLE tenant (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE
+    ) STRICT;
+    CREATE TABLE call (
+        number INTEGER PRIMARY KEY,
+        tenant INTEGER NOT NULL REFERENCES tenant,
+        id BLOB NOT NULL,
+        json BLOB NOT NULL,
+        -- The script that it follows, and since when in microseconds.
+        script TEXT,
+        begun INTEGER,
+        UNIQUE (tenant, id)
+    ) STRICT;
+    -- The latest time that was noted, in microseconds.
+    CREATE TABLE clock (now INTEGER NOT NULL) STRICT;
+";
+
+/// How long to wait for another program that writes.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// How much of the file is read without being copied first: as much as SQLite allows.
+const MAPPED: i64 = i32::MAX as i64;
+
+const PUT: &str =
+    "INSERT OR REPLACE INTO call (tenant, id, json, script, begun) VALUES (?, ?, ?, ?, ?)";
+
+/// A file of calls.
+///
+/// It is written in WAL mode: what is committed stands in a file of the system's, which the end of this program, however
+/// hard, doesn't touch. Only the end of the system could take the last of it.
+pub(crate) struct Sqlite {
+    path: PathBuf,
+    is_new: bool,
+    writer: Mutex<Connection>,
+    /// Those that nobody reads by just now.
+    readers: Mutex<Vec<Connection>>,
+}
+
+impl Sqlite {
+    /// Opens the file, which is made if there is none.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let at = |error: rusqlite::Error| failed(path, &error);
+        let mut writer = connect(path).map_err(at)?;
+        let is_new = prepare(&mut writer, path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            is_new,
+            writer: Mutex::new(writer),
+            readers: Mutex::default(),
+        })
+    }
+
+    pub(super) fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    pub(crate) fn tenant(&self, name: &str) -> io::Result<TenantId> {
+        self.write(|file| {
+            file.execute("INSERT OR IGNORE INTO tenant (name) VALUES (?)", [name])?;
+            file.query_row("SELECT id FROM tenant WHERE name = ?", [name], |row| {
+                row.get(0)
+            })
+            .map(TenantId)
+        })
+    }
+
+    pub(super) fn get(&self, tenant: TenantId, id: Uuid) -> io::Result<Option<Stored>> {
+        self.read(|file| {
+            file.prepare_cached("SELECT json, script, begun FROM call WHERE tenant = ? AND id = ?")?
+                .query_row(params![tenant.0, id.as_bytes()], |row| stored(row, 0))
+                .optional()
+        })
+    }
+
+    pub(super) fn put(
+        &self,
+        tenant: TenantId,
+        call: Document,
+        life: Option<Life>,
+    ) -> io::Result<()> {
+        let script = life
+            .as_ref()
+            .map(|life| serde_json::to_string(&life.script));
+        let script = script.transpose()?;
+        let begun = life.map(|life| life.begun.timestamp_micros());
+        let call = params![tenant.0, call.id.as_bytes(), &call.json[..], script, begun];
+        self.write(|file| file.prepare_cached(PUT)?.execute(call))?;
+        Ok(())
+    }
+
+    pub(super) fn remove(&self, tenant: TenantId, id: Uuid) -> io::Result<bool> {
+        let removed = self.write(|file| {
+            let call = params![tenant.0, id.as_bytes()];
+            file.execute("DELETE FROM call WHERE tenant = ? AND id = ?", call)
+        })?;
+        Ok(removed > 0)
+    }
+
+    pub(super) fn list(
+        &self,
+        tenant: TenantId,
+        before: i64,
+        limit: usize,
+    ) -> io::Result<Vec<(i64, Stored)>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.read(|file| {
+            file.prepare_cached(
+                "SELECT number, json, script, begun FROM call
+                 WHERE tenant = ? AND number < ? ORDER BY number DESC LIMIT ?",
+            )?
+            .query_map(params![tenant.0, before, limit], |row| {
+                Ok((row.get(0)?, stored(row, 1)?))
+            })?
+            .collect()
+        })
+    }
+
+    pub(super) fn clear(&self) -> io::Result<()> {
+        self.write(|file| file.execute("DELETE FROM call", []))?;
+        Ok(())
+    }
+
+    pub(super) fn time(&self) -> io::Result<Option<DateTime<Utc>>> {
+        let now = self.read(|file| {
+            file.query_row("SELECT now FROM clock", [], |row| row.get(0))
+                .optional()
+        })?;
+        Ok(now.and_then(DateTime::from_timestamp_micros))
+    }
+
+    pub(super) fn set_time(&self, now: DateTime<Utc>) -> io::Result<()> {
+        let now = now.timestamp_micros();
+        self.write(|file| {
+            let noted = file
+                .prepare_cached("UPDATE clock SET now = ?")?
+                .execute([now])?;
+            match noted {
+                0 => file.execute("INSERT INTO clock (now) VALUES (?)", [now]),
+                noted => Ok(noted),
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Takes calls in one after another, all of them or none: none where `calls` fails.
+    pub(crate) fn put_all(
+        &self,
+        tenant: TenantId,
+        mut calls: impl FnMut() -> io::Result<Option<Document>>,
+    ) -> io::Result<u64> {
+        let at = |error: rusqlite::Error| failed(&self.path, &error);
+        let mut file = self.writer();
+        let transaction = file
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(at)?;
+        let mut put = transaction.prepare(PUT).map_err(at)?;
+        let mut count = 0;
+        while let Some(call) = calls()? {
+            let none = None::<&str>;
+            put.execute(params![
+                tenant.0,
+                call.id.as_bytes(),
+                &call.json[..],
+                none,
+                none
+            ])
+            .map_err(at)?;
+            count += 1;
+        }
+        drop(put);
+        transaction.commit().map_err(at)?;
+        Ok(count)
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> io::Result<T> {
+        let readers = || self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = readers().pop();
+        let reader = idle.map_or_else(|| connect(&self.path), Ok);
+        let result = reader.and_then(|reader| {
+            let result = read(&reader);
+            readers().push(reader);
+            result
+        });
+        result.map_err(|error| failed(&self.path, &error))
+    }
+
+    fn write<T>(&self, write: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> io::Result<T> {
+        write(&self.writer()).map_err(|error| failed(&self.path, &error))
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Connection> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let file = Connection::open(path)?;
+    file.busy_timeout(BUSY)?;
+    file.pragma_update(None, "mmap_size", MAPPED)?;
+    file.pragma_update(None, "synchronous", "NORMAL")?;
+    Ok(file)
+}
+
+/// Makes a new file one of calls; whether it is new. One of another program is left as it was.
+fn prepare(file: &mut Connection, path: &Path) -> io::Result<bool> {
+    let at = |error: rusqlite::Error| failed(path, &error);
+    let number = |file: &Connection, name| file.pragma_query_value(None, name, |row| row.get(0));
+    let application: i32 = number(file, "application_id").map_err(at)?;
+    let version: i32 = number(file, "user_version").map_err(at)?;
+    let tables: i64 = file
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(at)?;
+    match (application, version, tables) {
+        (APPLICATION, VERSION, _) => return Ok(false),
+        (APPLICATION, ..) => {
+            return Err(io::Error::other(format!(
+                "{} was written by another version of the sandbox; give it another file",
+                path.display()
+            )));
+        }
+        (0, 0, 0) => {}
+        _ => {
+            return Err(io::Error::other(format!(
+                "{} is a database of another program; give the sandbox a file of its own",
+                path.display()
+            )));
+        }
+    }
+    file.pragma_update(None, "journal_mode", "WAL")
+        .map_err(at)?;
+    let transaction = file
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(at)?;
+    // Another program may have been quicker.
+    if number(&transaction, "application_id").map_err(at)? == APPLICATION {
+        return Ok(false);
+    }
+    transaction.execute_batch(SCHEMA).map_err(at)?;
+    for (name, value) in [("application_id", APPLICATION), ("user_version", VERSION)] {
+        transaction.pragma_update(None, name, value).map_err(at)?;
+    }
+    transaction.commit().map_err(at)?;
+    Ok(true)
+}
+
+/// A call from the columns `json`, `script` and `begun`, of which the first is the one at `at`.
+fn stored(row: &Row<'_>, at: usize) -> rusqlite::Result<Stored> {
+    let json = row.get_ref(at)?.as_blob()?;
+    let script = row.get_ref(at + 1)?.as_str_or_null()?;
+    let life = match script {
+        None => None,
+        Some(script) => {
+            let script = serde_json::from_str(script).map_err(|error| {
+                let kind = rusqlite::types::Type::Text;
+                rusqlite::Error::FromSqlConversionFailure(at + 1, kind, error.into())
+            })?;
+            let begun = DateTime::from_timestamp_micros(row.get(at + 2)?).unwrap_or_default();
+            Some(Life { script, begun })
+        }
+    };
+    Ok(Stored::new(bytes::Bytes::copy_from_slice(json), life))
+}
+
+fn failed(path: &Path, error: &rusqlite::Error) -> io::Error {
+    let why = match error {
+        rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
+        other => other.to_string(),
+    };
+    io::Error::other(format!("cannot use the database {}: {why}", path.display()))
+}

@@ -1,0 +1,314 @@
+//! The sandbox's own operations, each asked over HTTP and held to their document.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+
+use call_api_sandbox::{Clock, Sandbox};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use support::{get, http};
+use uuid::Uuid;
+
+async fn controlled() -> Sandbox {
+    let builder = Sandbox::builder().control(true).clock(Clock::stepped());
+    builder.start().await.unwrap()
+}
+
+async fn send(
+    sandbox: &Sandbox,
+    method: Method,
+    path: &str,
+    body: Option<Value>,
+) -> (StatusCode, Value) {
+    let request = http().request(method, format!("{}{path}", sandbox.base_url()));
+    let request = match body {
+        Some(body) => request.body(body.to_string()),
+        None => request,
+    };
+    let answer = request.send().await.unwrap();
+    let status = answer.status();
+    let text = answer.text().await.unwrap();
+    (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+}
+
+/// Asks as the document has it, and sees that the answer is as the document has it.
+struct Asking {
+    sandbox: Sandbox,
+    document: Value,
+    asked: BTreeSet<String>,
+}
+
+impl Asking {
+    async fn new() -> Self {
+        let sandbox = controlled().await;
+        let (_, document) = send(&sandbox, Method::GET, "/_sandbox/openapi.json", None).await;
+        Self {
+            sandbox,
+            document,
+            asked: BTreeSet::new(),
+        }
+    }
+
+    async fn ask(&mut self, id: &str, rest: &str, body: Option<Value>) -> (u16, Value) {
+        let paths = self.document["paths"].as_object().unwrap();
+        let (path, method, operation) = paths
+            .iter()
+            .flat_map(|(path, methods)| {
+                let methods = methods.as_object().unwrap().iter();
+                methods.map(move |(method, operation)| (path, method, operation))
+            })
+            .find(|(_, _, operation)| operation["operationId"] == id)
+            .unwrap();
+        let call = Sandbox::EXAMPLE_ID.to_string();
+        let path = format!("{}{rest}", path.replace("{id}", &call));
+        let method = method.to_uppercase().parse().unwrap();
+        if let (Some(body), true) = (&body, !rest.contains("wrong")) {
+            self.fits(body, &operation["requestBody"]);
+        }
+        let (status, answer) = send(&self.sandbox, method, &path, body).await;
+        let documented = &operation["responses"][status.as_str()];
+        assert!(documented.is_object(), "{id}: {status} {answer}");
+        self.fits(&answer, documented);
+        self.asked.insert(id.to_owned());
+        (status.as_u16(), answer)
+    }
+
+    /// The value is what the document's response or request body says, `null` where that has none.
+    fn fits(&self, value: &Value, documented: &Value) {
+        let Some(schema) = documented.pointer("/content/application~1json/schema") else {
+            assert_eq!(*value, Value::Null);
+            return;
+        };
+        let mut schema = schema.clone();
+        schema["components"] = self.document["components"].clone();
+        let validator = jsonschema::draft202012::new(&schema).unwrap();
+        let errors: Vec<_> = validator
+            .iter_errors(value)
+            .map(|error| error.to_string())
+            .collect();
+        assert!(errors.is_empty(), "{value}: {errors:?}");
+    }
+}
+
+#[tokio::test]
+async fn each_operation_does_and_answers_what_its_document_says() {
+    let mut asking = Asking::new().await;
+    let id = Sandbox::EXAMPLE_ID;
+    let status = |status: u16| (status, Value::Null);
+
+    let (_, document) = asking.ask("get_document", "", None).await;
+    assert_eq!(document["openapi"], "3.1.0");
+
+    // Calls are put, listed and deleted.
+    let call = json!({"id": id, "status": "on_hold"});
+    assert_eq!(
+        asking.ask("put_call", "", Some(call.clone())).await,
+        status(204)
+    );
+    let other = json!({"id": Uuid::nil()});
+    assert_eq!(asking.ask("put_call", "", Some(other)).await.0, 422);
+    assert_eq!(
+        asking
+            .ask("put_call", "?tenant=nobody", Some(call.clone()))
+            .await
+            .0,
+        404
+    );
+    assert_eq!(
+        asking.ask("put_call", "?wrong=1", Some(json!([]))).await.0,
+        422
+    );
+    let (_, page) = asking.ask("list_calls", "", None).await;
+    assert_eq!(page, json!({"calls": [call], "next": null}));
+    asking.sandbox.put(support::numbered(1));
+    let (_, page) = asking.ask("list_calls", "?limit=1", None).await;
+    assert_eq!(page["calls"][0]["id"], json!(Uuid::from_u128(1)));
+    let (_, page) = asking
+        .ask("list_calls", &format!("?before={}", page["next"]), None)
+        .await;
+    assert_eq!(page["calls"], json!([call]));
+    assert_eq!(asking.ask("list_calls", "?limit=wrong", None).await.0, 422);
+    assert_eq!(asking.ask("delete_call", "", None).await, status(204));
+    assert_eq!(asking.ask("delete_call", "", None).await.0, 404);
+
+    // They live, and time is told to pass.
+    let ending = json!({"ending": "completed"});
+    assert_eq!(
+        asking.ask("run_script", "", Some(ending)).await,
+        status(204)
+    );
+    let (_, before) = asking.ask("get_clock", "", None).await;
+    let seconds = json!({"seconds": 2.5});
+    let (_, after) = asking.ask("advance_clock", "", Some(seconds)).await;
+    assert_ne!(before, after);
+    assert_eq!(asking.ask("get_clock", "", None).await.1, after);
+    assert_eq!(
+        support::call(&asking.sandbox, id).await.status.as_str(),
+        "in_progress"
+    );
+    let script = json!({"status": "failed", "steps": [{"after": 1, "status": "dialing"}], "end_reason": "x"});
+    assert_eq!(
+        asking.ask("run_script", "", Some(script)).await,
+        status(204)
+    );
+    assert_eq!(
+        support::call(&asking.sandbox, id)
+            .await
+            .end_reason
+            .as_deref(),
+        Some("x")
+    );
+    for wrong in [
+        json!({"ending": "dialing"}),
+        json!({"status": "failed", "x": 1}),
+        json!({}),
+    ] {
+        assert_eq!(
+            asking.ask("run_script", "?wrong=1", Some(wrong)).await.0,
+            422
+        );
+    }
+    assert_eq!(
+        asking
+            .ask("advance_clock", "?wrong=1", Some(json!({"seconds": -1})))
+            .await
+            .0,
+        422
+    );
+
+    // Faults happen.
+    let faults =
+        json!({"seed": 7, "rules": [{"fault": {"kind": "status", "status": 503}, "share": 1.0}]});
+    assert_eq!(
+        asking.ask("set_faults", "", Some(faults.clone())).await,
+        status(204)
+    );
+    assert_eq!(asking.ask("get_faults", "", None).await.1, faults);
+    assert_eq!(get(&asking.sandbox, id).await.0, 503);
+    let wrong = json!({"rules": [{"fault": {"kind": "status", "status": 7}}]});
+    assert_eq!(
+        asking.ask("set_faults", "?wrong=1", Some(wrong)).await.0,
+        422
+    );
+
+    // The API's requests are logged, and these are not the API's.
+    let (_, log) = asking.ask("list_requests", "", None).await;
+    let paths: Vec<_> = log["requests"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|request| &request["path"])
+        .collect();
+    assert_eq!(paths, [&json!(format!("/v1/call/{id}")); 3]);
+    assert!(!log.to_string().contains(asking.sandbox.token()), "{log}");
+
+    // All is as it was.
+    assert_eq!(asking.ask("reset", "", None).await, status(204));
+    assert_eq!(
+        support::call(&asking.sandbox, id).await,
+        Sandbox::example_call()
+    );
+    let (_, page) = asking.ask("list_calls", "", None).await;
+    assert_eq!(page["calls"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        asking.ask("list_requests", "", None).await.1["requests"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+
+    let documented = asking.document["paths"].as_object().unwrap().values();
+    let documented = documented.flat_map(|methods| methods.as_object().unwrap().values());
+    let documented: BTreeSet<_> = documented
+        .map(|operation| operation["operationId"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(asking.asked, documented, "each one was asked");
+}
+
+#[tokio::test]
+async fn a_method_that_the_document_lacks_is_not_served() {
+    let Asking {
+        sandbox, document, ..
+    } = Asking::new().await;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for method in ["get", "put", "post", "delete", "patch"] {
+            if operations.get(method).is_none() {
+                let method: Method = method.to_uppercase().parse().unwrap();
+                let path = path.replace("{id}", &Uuid::nil().to_string());
+                let (status, _) = send(&sandbox, method.clone(), &path, None).await;
+                assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+            }
+        }
+    }
+    let (status, _) = send(&sandbox, Method::GET, "/_sandbox/x", None).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_tenant_s_calls_are_its_own_here_too() {
+    let builder = Sandbox::builder().control(true).tenant("acme", "of-acme");
+    let sandbox = builder.start().await.unwrap();
+    let id = Uuid::from_u128(7);
+    let path = format!("/_sandbox/calls/{id}?tenant=acme");
+    let put = send(&sandbox, Method::PUT, &path, Some(json!({"id": id}))).await;
+    assert_eq!(put.0, StatusCode::NO_CONTENT);
+    let listed = async |tenant: &str| {
+        let path = format!("/_sandbox/calls?tenant={tenant}");
+        let (_, page) = send(&sandbox, Method::GET, &path, None).await;
+        page["calls"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|call| call["id"] == json!(id))
+            .count()
+    };
+    assert_eq!((listed("acme").await, listed("default").await), (1, 0));
+}
+
+#[tokio::test]
+async fn it_is_off_unless_asked_for() {
+    let sandbox = Sandbox::start().await.unwrap();
+    for path in ["/_sandbox", "/_sandbox/openapi.json", "/_sandbox/calls"] {
+        let answer = send(&sandbox, Method::GET, path, None).await;
+        assert_eq!(
+            answer,
+            (StatusCode::NOT_FOUND, json!({"detail": "Not Found"}))
+        );
+    }
+}
+
+#[tokio::test]
+async fn it_is_for_this_machine_only() {
+    let builder = || Sandbox::builder().control(true).token("a-token-of-mine");
+    let beyond = builder()
+        .listen(([0, 0, 0, 0], 0))
+        .start()
+        .await
+        .unwrap_err();
+    assert_eq!(beyond.kind(), ErrorKind::InvalidInput);
+    assert_eq!(
+        builder().into_router().unwrap_err().kind(),
+        ErrorKind::InvalidInput
+    );
+
+    let sandbox = builder().start().await.unwrap();
+    let url = format!("{}/_sandbox/calls", sandbox.base_url());
+    let status = async |name: &'static str, value: &str| {
+        let request = http().get(&url).header(name, value);
+        request.send().await.unwrap().status()
+    };
+    assert_eq!(status("x-none", "").await, StatusCode::OK);
+    assert_eq!(status("origin", sandbox.base_url()).await, StatusCode::OK);
+    // What a page of another site has a browser send.
+    assert_eq!(
+        status("origin", "https://example.org").await,
+        StatusCode::FORBIDDEN
+    );
+    // And one whose name was made to lead here.
+    assert_eq!(status("host", "example.org").await, StatusCode::FORBIDDEN);
+}

@@ -1,0 +1,16 @@
+# Sourced by the scripts beside it: starts the sandbox on a free port, for as long as the script runs.
+
+work=$(mktemp -d)
+sandbox=
+trap '[ -z "$sandbox" ] || kill "$sandbox" 2>/dev/null; rm -rf "$work"' EXIT
+
+# Starts the program with the arguments; its URL is in `url` then.
+start() {
+    cargo build --quiet --package call-api-sandbox
+    "$target/debug/call-api-sandbox" --listen 127.0.0.1:0 "$@" >"$work/greeting" &
+    sandbox=$!
+    until url=$(sed -n 's/.*CALL_API_BASE_URL=//p' "$work/greeting") && [ -n "$url" ]; do
+        kill -0 "$sandbox" || exit 1
+        sleep 0.1
+    done
+}
