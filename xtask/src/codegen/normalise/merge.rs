@@ -46,7 +46,7 @@ pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
             owner: &name,
         };
         let Some(merged) = merge.object(&schema, 0) else {
-            if contradicts_itself(document, &schema) {
+            if is_of_several_types(document, &schema) {
                 let description = schema.get("description").cloned();
                 if let Some(at) = document.pointer_mut(place.as_str()) {
                     *at = json!({});
@@ -55,7 +55,7 @@ pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
                     }
                 }
                 changes.at(&place.join("allOf"));
-                let what = "what its parts say, which no value can be all at once";
+                let what = "what its parts say together, for which there is no type";
                 changes.lost(&place.join("allOf"), what, "it is read as any JSON value");
             }
             continue;
@@ -78,8 +78,8 @@ pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
     }
 }
 
-/// Whether the parts are of types that exclude each other.
-fn contradicts_itself(document: &Value, schema: &Value) -> bool {
+/// Whether the parts are of several types: they contradict each other, or one of them is a union.
+fn is_of_several_types(document: &Value, schema: &Value) -> bool {
     let parts = schema.get("allOf").and_then(Value::as_array);
     let mut types: Vec<&str> = parts
         .into_iter()
