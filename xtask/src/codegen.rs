@@ -142,7 +142,7 @@ pub fn generate_all(
     } else {
         generate::generate_what_can_be(normalised, &mut losses).map_err(in_file)?
     };
-    let halves = polish::polish(raw, &source.document, &normalised, settings)?;
+    let halves = polish::polish(raw, &source.document, &normalised, settings, &mut losses)?;
     let count = count::count(&source.document, &normalised, &halves)
         .map_err(|found| source.problems(&origins, found))?;
     let mut losses: Vec<Loss> = losses.into_iter().map(|loss| origins.loss(loss)).collect();

@@ -1,8 +1,8 @@
 //! The data of the call API: what its OpenAPI document calls schemas, as Rust types that know no HTTP.
 //!
 //! Two halves make this crate. `generated.rs` is written by `cargo xtask codegen` from `spec/openapi.json`; by hand are
-//! this file, `open_enum` (how an enum keeps a value that it doesn't know), `mask` (what `{:?}` doesn't show) and `call`
-//! (what a call's state means).
+//! this file, `open_enum` (how an enum keeps a value that it doesn't know), `nullable` (how a property of a request says
+//! absent, null or a value), `mask` (what `{:?}` doesn't show) and `call` (what a call's state means).
 //!
 //! What the service adds one day breaks nothing here:
 //!
@@ -39,6 +39,7 @@ mod call;
 #[allow(clippy::all, dead_code, deprecated, irrefutable_let_patterns, unused_imports, reason = "generated")]
 mod generated;
 mod mask;
+mod nullable;
 mod open_enum;
 
 pub use generated::*;

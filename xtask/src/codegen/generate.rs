@@ -325,6 +325,29 @@ pub(in crate::codegen) fn closure(document: &Value, roots: &[Pointer]) -> BTreeS
     reached
 }
 
+/// What values of the schemas at `roots` may hold: like [`closure`], but it follows the tables of unions, too.
+pub(in crate::codegen) fn reached(document: &Value, roots: &[Pointer]) -> BTreeSet<Pointer> {
+    let mut reached = BTreeSet::new();
+    let mut waiting = roots.to_vec();
+    while let Some(place) = waiting.pop() {
+        if reached.contains(&place) {
+            continue;
+        }
+        for place in closure(document, &[place]) {
+            let variants = document
+                .pointer(place.as_str())
+                .and_then(|schema| schema.get("x-codegen")?.get("variants")?.as_array());
+            let names = variants
+                .into_iter()
+                .flatten()
+                .filter_map(|variant| variant["schema"].as_str());
+            waiting.extend(names.map(Pointer::schema));
+            reached.insert(place);
+        }
+    }
+    reached
+}
+
 fn kind_of(place: &Pointer) -> Kind {
     let tokens: Vec<_> = place.tokens().collect();
     match tokens
@@ -333,6 +356,7 @@ fn kind_of(place: &Pointer) -> Kind {
         .collect::<Vec<_>>()
         .as_slice()
     {
+        ["paths", .., "schema"] => Kind::Schema,
         ["paths", ..] => Kind::Operation,
         ["components", "responses", _] => Kind::Response,
         ["components", "parameters", _] => Kind::Parameter,

@@ -105,10 +105,11 @@ pub fn fate(kind: Kind, keyword: &str) -> Option<Fate> {
             | "format"
             | "nullable",
         ) => Honoured,
-        (Kind::Schema, "enum" | "default" | "$ref") => Honoured,
+        (Kind::Schema, "enum" | "$ref") => Honoured,
         (
             Kind::Schema,
             "const"
+            | "default"
             | "examples"
             | "allOf"
             | "anyOf"

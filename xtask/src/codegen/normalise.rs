@@ -4,6 +4,7 @@
 //! progenitor has no ears for (the name of a parameter on the wire, the media type of a body …) it leaves in the
 //! document, as an `x-codegen` object of the operation: `polish` reads it there.
 
+mod absence;
 mod enums;
 mod inline;
 pub(in crate::codegen) mod media;
@@ -256,6 +257,21 @@ pub const RULES: &[Rule] = &[
         name: "speakable-enums",
         reason: "values that are signs, empty, or differ in case only make no names of their own",
         apply: enums::speakable_enums,
+    },
+    Rule {
+        name: "unsent-defaults",
+        reason: "typify sends a default wherever the caller says nothing, which overwrites what the service has stored",
+        apply: absence::unsent_defaults,
+    },
+    Rule {
+        name: "absent-or-null",
+        reason: "to typify, an optional property that is null and one that is left out are the same",
+        apply: absence::absent_or_null,
+    },
+    Rule {
+        name: "absent-or-empty",
+        reason: "typify leaves out an optional list or map that is empty, so that nothing can be emptied",
+        apply: absence::absent_or_empty,
     },
     Rule {
         name: "fitting-defaults",

@@ -10,6 +10,7 @@ mod enums;
 mod markdown;
 mod mask;
 mod mock;
+mod nullable;
 mod order;
 pub(super) mod responses;
 mod servers;
@@ -23,6 +24,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::generate::Raw;
+use super::loss::Loss;
 use super::normalise;
 use super::settings::Settings;
 use super::walk;
@@ -46,6 +48,7 @@ pub struct Halves {
 /// Splits progenitor's files into the halves and runs every pass over them.
 ///
 /// `original` is the document as it was read, for the order of its properties; `normalised` the one that progenitor saw.
+/// What can't be put right is noted as a loss.
 ///
 /// # Errors
 /// What the settings name and the document has not.
@@ -54,6 +57,7 @@ pub fn polish(
     original: &Value,
     normalised: &Value,
     settings: &Settings,
+    losses: &mut Vec<Loss>,
 ) -> Result<Halves, Problems> {
     let mut halves = split::split(raw);
     order::restore(&mut halves.types, normalised, original);
@@ -64,6 +68,7 @@ pub fn polish(
         &closed_enums(normalised),
         &schema_names(normalised),
     );
+    nullable::tell_apart(&mut halves.types, normalised, losses);
     structs::restore_names(&mut halves.types, normalised);
     structs::extend(&mut halves.types);
     let unmatched = mask::hide(&mut halves.types, &settings.sensitive);

@@ -17,6 +17,7 @@ const TYPES_LIB: &str = "\
 //! The API's data: what its document calls schemas, as Rust types that know no HTTP.
 
 mod mask;
+mod nullable;
 mod open_enum;
 
 #[rustfmt::skip]
@@ -107,6 +108,7 @@ pub fn complete(root: &Path, plan: &mut Plan) -> Result<(), Problem> {
     add("crates/call-api-types/src/lib.rs", TYPES_LIB.to_owned());
     for path in [
         "crates/call-api-types/src/mask.rs",
+        "crates/call-api-types/src/nullable.rs",
         "crates/call-api-types/src/open_enum.rs",
         "crates/call-api-client/src/lib.rs",
         "crates/call-api-client/src/encode.rs",

@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use call_api_client::{Client, SERVERS};
 use call_api_transport::Transport;
-use call_api_types::{Color, Range};
+use call_api_types::{Color, Nullable, Range, Settings};
 use chrono::{DateTime, Utc};
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -46,7 +46,15 @@ fn answer(stream: &TcpStream, seen: &Sender<String>) -> Outcome {
         text.push_str(&format!("    | {}\n", String::from_utf8_lossy(&body)));
     }
     seen.send(format!("{request}\n{text}"))?;
-    let answer = if request.starts_with("PATCH /body/json") {
+    let settings;
+    let answer = if request.starts_with("PATCH /body/settings") {
+        // What was sent comes back.
+        let (length, body) = (body.len(), String::from_utf8_lossy(&body));
+        settings = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        );
+        settings.as_str()
+    } else if request.starts_with("PATCH /body/json") {
         "HTTP/1.1 200 OK\r\ncontent-type: application/vnd.wire+json\r\ncontent-length: 9\r\nconnection: close\r\n\r\n{\"gte\":1}"
     } else if request.starts_with("HEAD") {
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9\r\nconnection: close\r\n\r\n"
@@ -81,6 +89,41 @@ macro_rules! call {
             Err(error) => println!("{}: {error}", stringify!($call)),
         }
     }};
+}
+
+/// What may be absent, null or empty is each of them on the wire, and comes back as it went.
+async fn settings(client: &Client, seen: &Receiver<String>) -> Outcome {
+    let bodies = [
+        Settings::builder().owner(None),
+        Settings::builder()
+            .owner("o".to_owned())
+            .name(Nullable::Null)
+            .range(Nullable::Null)
+            .anything(Nullable::Null)
+            .words(Nullable::Null),
+        Settings::builder()
+            .owner("o".to_owned())
+            .name("n")
+            .range(Range::builder().gte(1).build()?)
+            .anything(serde_json::Value::from("a"))
+            .count(6)
+            .tags(vec!["t".to_owned()])
+            .labels(BTreeMap::from([("k".to_owned(), "v".to_owned())]))
+            .words(vec!["w".to_owned()]),
+        Settings::builder()
+            .owner(None)
+            .name(Nullable::value_or_absent(None))
+            .tags(Vec::new())
+            .labels(BTreeMap::new())
+            .words(Vec::new()),
+    ];
+    for body in bodies {
+        let body = body.build()?;
+        let answer = client.change_settings().body(body.clone()).send().await?;
+        assert_eq!(answer.into_inner(), body);
+        print!("{}", seen.recv()?);
+    }
+    Ok(())
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -208,6 +251,7 @@ async fn main() -> Outcome {
             .delete_with_body()
             .body_map(|body| body.why("so".to_owned()))
     );
+    settings(&client, &seen).await?;
     call!(seen, client.flat_form().body(range()?));
     call!(
         seen,

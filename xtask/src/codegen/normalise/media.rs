@@ -60,7 +60,7 @@ fn is_concrete(media_type: &str) -> bool {
 }
 
 /// The Request Body objects of the operations, each once, and the operations that have it.
-fn bodies(document: &Value) -> Vec<(Pointer, Vec<Pointer>)> {
+pub(super) fn bodies(document: &Value) -> Vec<(Pointer, Vec<Pointer>)> {
     let mut bodies: Vec<(Pointer, Vec<Pointer>)> = Vec::new();
     for operation in walk::operations(document) {
         let entry = operation.pointer.join("requestBody");
@@ -241,6 +241,18 @@ pub(super) fn forms(document: &mut Value, changes: &mut Changes) {
             Shape::Object(properties) => properties,
             _ => Vec::new(),
         };
+        for property in &properties {
+            let nullable = |schema: &Value| schema.get("nullable") == Some(&json!(true));
+            if nullable(&property.schema)
+                || walk::follow(&before, &property.schema).is_some_and(nullable)
+            {
+                changes.lost(
+                    &pointer.join("schema"),
+                    format!("null of the field `{}`", property.name),
+                    "the field is left out",
+                );
+            }
+        }
         let flat = properties
             .iter()
             .all(|property| matches!(property.shape, Shape::Plain | Shape::Single));
@@ -421,7 +433,7 @@ mod tests {
                 "schema": {"type": "object", "properties": {
                     "list": {"type": "array", "items": {"type": "string"}},
                     "range": {"$ref": "#/components/schemas/Range"},
-                    "text": {"type": "string"},
+                    "text": {"type": "string", "nullable": true},
                 }},
                 "encoding": encoding,
             }}))

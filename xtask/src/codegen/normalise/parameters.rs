@@ -320,7 +320,7 @@ pub(super) fn text_parameters(document: &mut Value, changes: &mut Changes) {
 }
 
 /// A schema that says nothing of the value's type.
-fn is_anything(schema: &Value) -> bool {
+pub(super) fn is_anything(schema: &Value) -> bool {
     ![
         "$ref",
         "type",

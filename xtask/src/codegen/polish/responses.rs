@@ -185,7 +185,12 @@ fn success_type(output: &ReturnType) -> Option<Type> {
     let ReturnType::Type(_, result) = output else {
         return None;
     };
-    arguments(arguments(result).next()?).next().cloned()
+    first_argument(first_argument(result)?).cloned()
+}
+
+/// The type in a type, such as the `T` of `Option<T>`.
+pub(super) fn first_argument(ty: &Type) -> Option<&Type> {
+    arguments(ty).next()
 }
 
 /// The types that a type is given, such as the `T` and the `E` of `Result<T, E>`.

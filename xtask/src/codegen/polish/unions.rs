@@ -7,7 +7,7 @@ use serde_json::Value;
 use syn::{Item, parse_quote};
 
 use super::order::implemented;
-use crate::codegen::generate::closure;
+use crate::codegen::generate::reached;
 use crate::codegen::{names, walk};
 use crate::pointer::Pointer;
 
@@ -179,29 +179,7 @@ fn union(document: &Value, name: &str, schema: &Value, docs: Vec<syn::Attribute>
 
 /// Whether a value of the schema `from` may hold one of `to`, so that it has to be boxed in it.
 fn reaches(document: &Value, from: &str, to: &str) -> bool {
-    let component = |name: &str| Pointer::schema(name);
-    let (mut waiting, mut seen) = (vec![component(from)], BTreeSet::new());
-    let goal = component(to);
-    while let Some(place) = waiting.pop() {
-        if place == goal {
-            return true;
-        }
-        if !seen.insert(place.clone()) {
-            continue;
-        }
-        for place in closure(document, &[place]) {
-            let variants = document
-                .pointer(place.as_str())
-                .and_then(|schema| schema.get("x-codegen")?.get("variants")?.as_array());
-            let names = variants
-                .into_iter()
-                .flatten()
-                .filter_map(|variant| variant["schema"].as_str());
-            waiting.extend(names.map(component));
-            waiting.push(place);
-        }
-    }
-    false
+    reached(document, &[Pointer::schema(from)]).contains(&Pointer::schema(to))
 }
 
 #[cfg(test)]
