@@ -2,6 +2,7 @@
 //!
 //! Each pass is a function on a file of the tree, in a module of its own with its tests.
 
+mod bodies;
 mod client;
 mod deprecated;
 mod docs;
@@ -87,6 +88,7 @@ pub fn polish(
     client::drop_constructors(&mut halves.client);
     client::drop_version_header(&mut halves.client);
     client::drop_prelude(&mut halves.client);
+    bodies::optional(&mut halves.client, normalised);
     wire::correct(&mut halves.client, normalised);
     client::tidy_messages(&mut halves.client);
     client::add_operations(&mut halves.client, normalised);

@@ -245,6 +245,7 @@ async fn main() -> Outcome {
     let merge_patch = client.merge_patch().body_map(|body| body.lte(2));
     call!(seen, merge_patch);
     call!(seen, client.several().body(range()?));
+    call!(seen, client.delete_with_body());
     call!(
         seen,
         client
@@ -261,6 +262,12 @@ async fn main() -> Outcome {
             .range(range().ok())
             .deep(range().ok()))
     );
+    call!(seen, client.optional_form());
+    call!(seen, client.optional_form().body_map(|body| body.gte(1)));
+    call!(seen, client.optional_text());
+    call!(seen, client.optional_text().body("a"));
+    call!(seen, client.optional_list().after("b"));
+    call!(seen, client.optional_list().after("b").body(vec![1, 2]));
     call!(seen, client.text_body().body("a,b\r\n"));
     call!(seen, client.bytes_body().body(vec![0x50, 0x4e, 0x47]));
     call!(seen, client.xml_body().body("<range/>"));

@@ -2,7 +2,7 @@
 //!
 //! Where a body may have several types, the client sends the first that there is of: JSON, `+json`, form, text, bytes,
 //! `multipart/form-data`. The type that goes out is the document's own, noted on the Request Body object as
-//! `contentType`; how the fields of a form are written, as `form`.
+//! `contentType`; how the fields of a form are written, as `form`; and that the body may be left out, as `optional`.
 
 use serde_json::{Map, Value, json};
 
@@ -323,7 +323,7 @@ pub(super) fn forms(document: &mut Value, changes: &mut Changes) {
     }
 }
 
-/// progenitor's builders know no body that may be left out.
+/// progenitor's builders know no body that may be left out: it is noted as `optional`, and `polish` makes it one.
 pub(super) fn optional_bodies(document: &mut Value, changes: &mut Changes) {
     let before = document.clone();
     for (place, _) in bodies(&before) {
@@ -337,11 +337,13 @@ pub(super) fn optional_bodies(document: &mut Value, changes: &mut Changes) {
         if !has_type || body.get("required") == Some(&json!(true)) {
             continue;
         }
-        changes.lost(
-            &place,
-            "that the body may be left out",
-            "a body is always sent",
-        );
+        if let Some(body) = document
+            .pointer_mut(place.as_str())
+            .and_then(Value::as_object_mut)
+        {
+            note(body, "optional", json!(true));
+            changes.at(&place);
+        }
     }
 }
 
