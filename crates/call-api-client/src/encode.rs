@@ -147,7 +147,7 @@ pub fn form(body: &impl Serialize, styles: &[(&str, Style)]) -> Result<String, S
 }
 
 /// By way of its JSON text, so that a number is written as it is there.
-fn to_value(name: &str, value: &impl Serialize) -> Result<Value, String> {
+pub(crate) fn to_value(name: &str, value: &impl Serialize) -> Result<Value, String> {
     serde_json::to_string(value)
         .and_then(|text| serde_json::from_str(&text))
         .map_err(|error| format!("`{name}` can't be encoded: {error}"))
@@ -198,7 +198,7 @@ fn single(name: &str, value: &Value) -> Result<String, String> {
     }
 }
 
-fn field(value: &Value) -> String {
+pub(crate) fn field(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),

@@ -3,7 +3,7 @@
 //!
 //! Two halves make this crate. `generated.rs` is written by `cargo xtask codegen` from the OpenAPI document; by hand are
 //! this file, `encode`, which writes lists and objects into a URL, a header or a form in the style that the document asks
-//! for, and `hooks`, through which every request goes to the [`Transport`]: it has the token, the deadline, the retries
+//! for, `multipart`, which writes the parts of a form, and `hooks`, through which every request goes to the [`Transport`]: it has the token, the deadline, the retries
 //! and the limits. There is no way around it, so a client is made from a transport and from nothing else:
 //!
 //! ```no_run
@@ -27,6 +27,7 @@ pub mod encode;
 #[allow(clippy::all, dead_code, deprecated, irrefutable_let_patterns, unused_imports, reason = "generated")]
 mod generated;
 mod hooks;
+mod multipart;
 
 use call_api_transport::Transport;
 

@@ -2,7 +2,8 @@
 //!
 //! Two halves make this crate. `generated.rs` is written by `cargo xtask codegen` from `spec/openapi.json`; by hand are
 //! this file, `open_enum` (how an enum keeps a value that it doesn't know), `nullable` (how a property of a request says
-//! absent, null or a value), `mask` (what `{:?}` doesn't show) and `call` (what a call's state means).
+//! absent, null or a value), `file_part` (a file as a part of a form), `mask` (what `{:?}` doesn't show) and `call` (what a
+//! call's state means).
 //!
 //! What the service adds one day breaks nothing here:
 //!
@@ -35,6 +36,7 @@
 //! ```
 
 mod call;
+mod file_part;
 #[rustfmt::skip]
 #[allow(clippy::all, dead_code, deprecated, irrefutable_let_patterns, unused_imports, reason = "generated")]
 mod generated;

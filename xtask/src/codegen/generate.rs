@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 
 use super::loss::Loss;
 use super::names;
-use super::polish::responses;
+use super::polish::{multipart, responses};
 use super::walk::{self, Kind};
 use crate::pointer::Pointer;
 use crate::problem::Finding;
@@ -102,7 +102,7 @@ fn leave_out(document: &mut Value, finding: &Finding, losses: &mut Vec<Loss>) {
     losses.push(Loss::new(&finding.pointer, finding.cause.clone(), instead));
 }
 
-fn settings() -> GenerationSettings {
+fn settings(document: &Value) -> GenerationSettings {
     let mut settings = GenerationSettings::new();
     settings
         .with_interface(InterfaceStyle::Builder)
@@ -111,6 +111,9 @@ fn settings() -> GenerationSettings {
         .with_map_type("::std::collections::BTreeMap")
         .with_hooks(HooksMode::Expected)
         .with_inner_type(quote!(call_api_transport::Transport));
+    if let Some(file) = multipart::file_type(document) {
+        settings.with_replacement(file, multipart::FILE_PART, std::iter::empty());
+    }
     settings
 }
 
@@ -120,9 +123,10 @@ fn attempt(document: &Value) -> Result<Raw, String> {
         syn::parse2(tokens).map_err(|error| format!("the generated code is not Rust: {error}"))
     };
     catching(|| {
+        let settings = settings(document);
         let mut document: OpenAPI = serde_path_to_error::deserialize(document)
             .map_err(|error| format!("{}: {}", error.path(), error.inner()))?;
-        let mut generator = Generator::new(&settings());
+        let mut generator = Generator::new(&settings);
         let sdk = rust(generator.generate_tokens(&document))?;
         requests_only(&mut document);
         let mock = rust(generator.httpmock(&document, "call_api_client"))?;

@@ -11,6 +11,8 @@ use serde_json::{Map, Value, json};
 
 use super::loss::Loss;
 use super::names;
+use super::normalise::media::Sent;
+use super::normalise::parameters::note;
 use super::origin::Origins;
 use super::walk::{self, Kind};
 use crate::pointer::Pointer;
@@ -342,6 +344,7 @@ fn examples(object: &mut Map<String, Value>) {
 /// `contentEncoding: base64` is 3.0's `format: byte`.
 fn content_encoding(pointer: &Pointer, object: &mut Map<String, Value>, losses: &mut Vec<Loss>) {
     let Some(encoding) = object.remove("contentEncoding") else {
+        binary(object);
         return;
     };
     if encoding == "base64" {
@@ -352,6 +355,25 @@ fn content_encoding(pointer: &Pointer, object: &mut Map<String, Value>, losses: 
         "`contentEncoding`",
         "the text is handed on as it came",
     ));
+}
+
+/// A string whose content is neither text nor JSON, and has no encoding, is bytes, for which 3.0 has `format: binary`. A
+/// part of a form has their media type: it is noted.
+fn binary(object: &mut Map<String, Value>) {
+    let media_type = object.get("contentMediaType").and_then(Value::as_str);
+    let is_string = match object.get("type") {
+        None => true,
+        Some(Value::Array(kinds)) => kinds.iter().all(|kind| kind == "string" || kind == "null"),
+        Some(kind) => kind == "string",
+    };
+    let bytes = media_type
+        .filter(|name| is_string && Sent::of(name) == Sent::Bytes)
+        .map(str::to_owned);
+    if let Some(media_type) = bytes {
+        object.entry("type").or_insert_with(|| json!("string"));
+        object.entry("format").or_insert_with(|| json!("binary"));
+        note(object, "mediaType", json!(media_type));
+    }
 }
 
 /// 3.0 has no tuples: each item may be what any of them is.
@@ -826,6 +848,16 @@ mod tests {
             json!({"type": "object", "patternProperties": {"^x": {"type": "string"}}, "additionalProperties": false}),
             json!({"type": "object", "additionalProperties": {"type": "string"}}),
             &["/patternProperties"],
+        );
+        loses(
+            json!({"type": ["string", "null"], "contentMediaType": "image/png"}),
+            json!({"type": "string", "nullable": true, "format": "binary", "x-codegen": {"mediaType": "image/png"}}),
+            &["/contentMediaType"],
+        );
+        loses(
+            json!({"type": "string", "contentMediaType": "text/csv"}),
+            json!({"type": "string"}),
+            &["/contentMediaType"],
         );
         loses(
             json!({"type": "string", "contentEncoding": "base64"}),

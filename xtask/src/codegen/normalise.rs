@@ -9,6 +9,7 @@ mod enums;
 mod inline;
 pub(in crate::codegen) mod media;
 mod merge;
+mod multipart;
 mod operations;
 pub(in crate::codegen) mod parameters;
 mod responses;
@@ -147,6 +148,11 @@ pub const RULES: &[Rule] = &[
         name: "request-media-types",
         reason: "progenitor sends one media type of four; which of several it is, is decided here",
         apply: media::request_types,
+    },
+    Rule {
+        name: "multipart",
+        reason: "progenitor knows no `multipart/form-data`, and reads its parts as the properties of a body",
+        apply: multipart::parts,
     },
     Rule {
         name: "forms",

@@ -11,6 +11,7 @@ mod enums;
 mod markdown;
 mod mask;
 mod mock;
+pub(super) mod multipart;
 mod nullable;
 mod order;
 pub(super) mod responses;
@@ -71,6 +72,7 @@ pub fn polish(
     );
     nullable::tell_apart(&mut halves.types, normalised, losses);
     structs::restore_names(&mut halves.types, normalised);
+    multipart::export(&mut halves, normalised);
     structs::extend(&mut halves.types);
     let unmatched = mask::hide(&mut halves.types, &settings.sensitive);
     if !unmatched.is_empty() {
@@ -89,7 +91,7 @@ pub fn polish(
     client::drop_version_header(&mut halves.client);
     client::drop_prelude(&mut halves.client);
     bodies::optional(&mut halves.client, normalised);
-    wire::correct(&mut halves.client, normalised);
+    wire::correct(&mut halves.client, &halves.types, normalised);
     client::tidy_messages(&mut halves.client);
     client::add_operations(&mut halves.client, normalised);
     servers::add(&mut halves.client, normalised);

@@ -17,6 +17,7 @@ const TYPES_LIB: &str = "\
 //! The API's data: what its document calls schemas, as Rust types that know no HTTP.
 
 mod mask;
+mod file_part;
 mod nullable;
 mod open_enum;
 
@@ -108,11 +109,13 @@ pub fn complete(root: &Path, plan: &mut Plan) -> Result<(), Problem> {
     add("crates/call-api-types/src/lib.rs", TYPES_LIB.to_owned());
     for path in [
         "crates/call-api-types/src/mask.rs",
+        "crates/call-api-types/src/file_part.rs",
         "crates/call-api-types/src/nullable.rs",
         "crates/call-api-types/src/open_enum.rs",
         "crates/call-api-client/src/lib.rs",
         "crates/call-api-client/src/encode.rs",
         "crates/call-api-client/src/hooks.rs",
+        "crates/call-api-client/src/multipart.rs",
         "crates/call-api-client/src/decode.rs",
         "crates/call-api-mock/src/lib.rs",
         "crates/call-api-mock/src/then.rs",

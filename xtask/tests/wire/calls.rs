@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use call_api_client::{Client, SERVERS};
 use call_api_transport::Transport;
-use call_api_types::{Color, Nullable, Range, Settings};
+use call_api_types::{Color, FilePart, Nullable, Range, Settings};
 use chrono::{DateTime, Utc};
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -26,6 +26,8 @@ fn answer(stream: &TcpStream, seen: &Sender<String>) -> Outcome {
     reader.read_line(&mut line)?;
     let request = line.trim_end().trim_end_matches(" HTTP/1.1").to_owned();
     let mut length = 0;
+    // It is another one each time.
+    let mut boundary = String::from("no boundary");
     let mut text = String::new();
     loop {
         line.clear();
@@ -36,6 +38,14 @@ fn answer(stream: &TcpStream, seen: &Sender<String>) -> Outcome {
         if name == "content-length" {
             length = value.parse()?;
         }
+        let value = match value.split_once("boundary=") {
+            Some((before, found)) => {
+                boundary = found.to_owned();
+                format!("{before}boundary=BOUNDARY")
+            }
+            None => value.to_owned(),
+        };
+        let value = value.as_str();
         if !USUAL.contains(&name) && (name, value) != ("accept", "*/*") {
             text.push_str(&format!("    {name}: {value}\n"));
         }
@@ -43,7 +53,8 @@ fn answer(stream: &TcpStream, seen: &Sender<String>) -> Outcome {
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     if length > 0 {
-        text.push_str(&format!("    | {}\n", String::from_utf8_lossy(&body)));
+        let body = String::from_utf8_lossy(&body).replace(&boundary, "BOUNDARY");
+        text.push_str(&format!("    | {body}\n"));
     }
     seen.send(format!("{request}\n{text}"))?;
     let settings;
@@ -268,9 +279,50 @@ async fn main() -> Outcome {
     call!(seen, client.optional_text().body("a"));
     call!(seen, client.optional_list().after("b"));
     call!(seen, client.optional_list().after("b").body(vec![1, 2]));
+    call!(seen, client.optional_parts());
+    call!(
+        seen,
+        client
+            .optional_parts()
+            .body_map(|body| body.note("n".to_owned()))
+    );
     call!(seen, client.text_body().body("a,b\r\n"));
     call!(seen, client.bytes_body().body(vec![0x50, 0x4e, 0x47]));
     call!(seen, client.xml_body().body("<range/>"));
     call!(seen, client.any_body().body("anything"));
+    call!(
+        seen,
+        client
+            .upload()
+            .body_map(|body| body.file(b"ID3".to_vec()).note_text("a\r\nb"))
+    );
+    let file = || FilePart::new("RIFF").with_name("a.wav");
+    let image = FilePart::new([0x50, 0x4e, 0x47]);
+    call!(
+        seen,
+        client.upload().body_map(|body| body
+            .file(file().with_media_type("audio/wav"))
+            .note_text("a,b")
+            .scan(file())
+            .images(vec![image.clone(), image])
+            .csv("1,2".to_owned())
+            .count(2)
+            .colors(vec![Color::Blue, Color::Black])
+            .range(range().ok())
+            .ranges(vec![Range::default()])
+            .settings(
+                Settings::builder()
+                    .owner(None)
+                    .name(Nullable::Null)
+                    .build()
+                    .ok()
+            ))
+    );
+    call!(
+        seen,
+        client.upload().body_map(|body| body
+            .file(file().with_media_type("audio/wav\r\n"))
+            .note_text("a"))
+    );
     Ok(())
 }

@@ -7,7 +7,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Changes;
-use super::parameters::{self, Shape, Style, leave_out, note, shape};
+use super::parameters::{self, Shape, Style, note, shape};
 use crate::codegen::walk;
 use crate::pointer::Pointer;
 
@@ -24,7 +24,7 @@ pub(in crate::codegen) enum Sent {
     Text,
     /// Anything else: the caller's bytes.
     Bytes,
-    /// `multipart/form-data`, which progenitor has no words for.
+    /// `multipart/form-data`: see `multipart`.
     Multipart,
 }
 
@@ -50,7 +50,7 @@ pub(in crate::codegen) fn essence(media_type: &str) -> String {
 }
 
 /// Whether the text can go out as a `Content-Type`: a type and a subtype that are no range.
-fn is_concrete(media_type: &str) -> bool {
+pub(super) fn is_concrete(media_type: &str) -> bool {
     let visible = media_type.chars().all(|c| c.is_ascii_graphic() || c == ' ');
     let halves = essence(media_type);
     visible
@@ -98,7 +98,7 @@ pub(super) fn inline_references(document: &mut Value, changes: &mut Changes) {
 /// Of several media types the best is sent, and its schema becomes what progenitor wants to see for such a type.
 pub(super) fn request_types(document: &mut Value, changes: &mut Changes) {
     let before = document.clone();
-    for (place, operations) in bodies(&before) {
+    for (place, _) in bodies(&before) {
         let Some(content) = before
             .pointer(place.as_str())
             .and_then(|body| body.get("content"))
@@ -109,30 +109,29 @@ pub(super) fn request_types(document: &mut Value, changes: &mut Changes) {
         let pointer = place.join("content");
         let best = content.iter().min_by_key(|(name, object)| {
             let is_range = essence(name).contains('*');
-            (sent(&before, name, object), is_range)
+            let is_form_data = essence(name) == "multipart/form-data";
+            (sent(&before, name, object), is_range, !is_form_data)
         });
         let Some((name, object)) = best else {
             continue;
         };
         let sent = sent(&before, name, object);
-        if sent == Sent::Multipart {
-            for operation in operations {
-                leave_out(document, &operation);
-                changes.at(&operation);
-                changes.lost(
-                    &operation,
-                    format!("the operation: its body is `{name}`"),
-                    "it has no method",
-                );
-            }
-            continue;
-        }
         for other in content.keys().filter(|other| *other != name) {
             changes.lost(
                 &pointer.join(other),
                 format!("a body of the type `{other}`"),
                 format!("the body goes out as `{name}`"),
             );
+        }
+        if sent == Sent::Multipart {
+            // The next rule's.
+            if content.len() > 1
+                && let Some(body) = document.pointer_mut(place.as_str())
+            {
+                body["content"] = json!({name: object});
+                changes.at(&pointer.join(name));
+            }
+            continue;
         }
         let here = pointer.join(name);
         let (key, media_type) = media_type(&before, &here, sent, object, changes);
@@ -262,6 +261,13 @@ pub(super) fn forms(document: &mut Value, changes: &mut Changes) {
         let mut fields = Map::new();
         for (name, encoding) in encoding.into_iter().flatten() {
             let at = pointer.join("encoding").join(name);
+            if encoding.get("allowReserved") == Some(&json!(true)) {
+                changes.lost(
+                    &at.join("allowReserved"),
+                    format!("`allowReserved` of the field `{name}`"),
+                    "reserved characters are percent-encoded",
+                );
+            }
             let property = properties.iter().find(|property| property.name == *name);
             let styled = encoding.get("style").is_some() || encoding.get("explode").is_some();
             let shape = property.map_or(&Shape::Single, |property| &property.shape);
@@ -445,7 +451,7 @@ mod tests {
             "lists": form(json!({})),
             "styles": form(json!({"list": {"explode": false}, "range": {"style": "deepObject"}})),
             "other styles": form(json!({"list": {"style": "pipeDelimited"}, "range": {"style": "spaceDelimited"}})),
-            "types": form(json!({"range": {"contentType": "application/xml"}, "text": {"contentType": "text/plain"}})),
+            "types": form(json!({"range": {"contentType": "application/xml"}, "text": {"contentType": "text/plain", "allowReserved": true}})),
         }));
     }
 }

@@ -112,7 +112,7 @@ fn edit_each(
 }
 
 /// Puts a fact into the note of a Parameter, Request Body or Operation object.
-pub(super) fn note(object: &mut Map<String, Value>, key: &str, value: Value) {
+pub(in crate::codegen) fn note(object: &mut Map<String, Value>, key: &str, value: Value) {
     let note = object.entry(NOTE).or_insert_with(|| json!({}));
     if let Some(note) = note.as_object_mut() {
         note.insert(key.to_owned(), value);

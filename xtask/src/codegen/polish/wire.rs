@@ -12,6 +12,7 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ExprMethodCall, ImplItem, Item, Lit, Pat, Stmt, Token, parse_quote};
 
 use super::client::operation_id;
+use super::multipart::{self, Parts, Structs};
 use crate::codegen::names;
 use crate::codegen::normalise::parameters::{NOTE, of_operation};
 use crate::codegen::walk;
@@ -31,6 +32,8 @@ pub(super) struct Facts {
     pub(super) accept: Option<String>,
     /// The styles of a form's fields, where it isn't flat.
     pub(super) form: Option<Vec<(String, Style)>>,
+    /// The parts of a form that is sent as such.
+    parts: Option<Parts>,
 }
 
 /// A variant of the client's `encode::Style`.
@@ -74,9 +77,9 @@ impl Facts {
         let body = operation
             .object
             .get("requestBody")
-            .and_then(|body| walk::follow(document, body))
-            .and_then(|body| body.get(NOTE));
-        if let Some(note) = body {
+            .and_then(|body| walk::follow(document, body));
+        facts.parts = body.and_then(Parts::of);
+        if let Some(note) = body.and_then(|body| body.get(NOTE)) {
             let media_type = note.get("contentType").and_then(Value::as_str);
             facts.content_type = media_type.map(str::to_owned);
             facts.form = note.get("form").and_then(Value::as_object).map(|fields| {
@@ -130,7 +133,8 @@ pub(super) fn encoded(path: &str) -> String {
 }
 
 /// Puts right what goes out, operation by operation.
-pub(super) fn correct(file: &mut syn::File, document: &Value) {
+pub(super) fn correct(file: &mut syn::File, types: &syn::File, document: &Value) {
+    let structs = multipart::structs(types);
     let facts: BTreeMap<String, Facts> = walk::operations(document)
         .iter()
         .filter_map(|operation| {
@@ -149,15 +153,16 @@ pub(super) fn correct(file: &mut syn::File, document: &Value) {
                 && function.sig.ident == "send"
                 && let Some(facts) = operation_id(function).and_then(|id| facts.get(&id))
             {
-                send(function, facts);
+                send(function, facts, &structs);
             }
         }
     }
 }
 
-fn send(function: &mut syn::ImplItemFn, facts: &Facts) {
+fn send(function: &mut syn::ImplItemFn, facts: &Facts, structs: &Structs<'_>) {
     let mut edit = Edit {
         facts,
+        structs,
         queries: Vec::new(),
     };
     edit.visit_block_mut(&mut function.block);
@@ -199,6 +204,7 @@ fn url_of(statement: &Stmt) -> Option<syn::Ident> {
 
 struct Edit<'a> {
     facts: &'a Facts,
+    structs: &'a Structs<'a>,
     /// The parameters of the query whose style is not progenitor's: name, value, style.
     queries: Vec<(String, Expr, Style)>,
 }
@@ -209,6 +215,13 @@ impl VisitMut for Edit<'_> {
         match expression {
             Expr::Macro(call) if call.mac.path.is_ident("format") => self.url(&mut call.mac),
             Expr::MethodCall(call) => {
+                if call.method == "json"
+                    && let Some(parts) = &self.facts.parts
+                    && let Some(sent) = parts.put_into(&call.receiver, self.structs)
+                {
+                    *expression = sent;
+                    return;
+                }
                 self.body(call);
                 let goes = self.parameter(call);
                 if goes {
@@ -418,6 +431,11 @@ mod tests {
 
     /// The body of a `send` as progenitor writes it, corrected for an operation with this object.
     fn corrected(path: &str, operation: Value, body: syn::Block) -> String {
+        let types = parse_quote! {};
+        corrected_with(&types, path, operation, body)
+    }
+
+    fn corrected_with(types: &syn::File, path: &str, operation: Value, body: syn::Block) -> String {
         let mut operation = operation;
         operation["operationId"] = json!("a");
         let document = json!({"paths": {path: {"get": operation}}});
@@ -431,7 +449,7 @@ mod tests {
                 }
             }
         };
-        correct(&mut file, &document);
+        correct(&mut file, types, &document);
         prettyplease::unparse(&file)
     }
 
@@ -552,6 +570,39 @@ mod tests {
             json!({"requestBody": {"x-codegen": {"form": {"deep": "deep", "csv": "comma"}}}}),
             parse_quote!({
                 let mut request = client.client.post(url).form_urlencoded(&body)?.build()?;
+            })
+        ));
+    }
+
+    #[test]
+    fn the_parts_of_a_form_are_written_one_by_one() {
+        let types = parse_quote! {
+            pub struct UploadBody {
+                pub file: FilePart,
+                #[serde(rename = "files[]")]
+                pub files: ::std::vec::Vec<FilePart>,
+                pub image: ::std::option::Option<FilePart>,
+                pub scans: ::std::option::Option<::std::vec::Vec<FilePart>>,
+                pub text: ::std::string::String,
+                pub csv: ::std::option::Option<::std::string::String>,
+            }
+        };
+        insta::assert_snapshot!(corrected_with(
+            &types,
+            "/a",
+            json!({"requestBody": {
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/upload_body"}}},
+                "x-codegen": {"multipart": {
+                    "file": {"file": true},
+                    "files[]": {"file": true},
+                    "image": {"file": true, "type": "image/png"},
+                    "scans": {"file": true},
+                    "text": {"file": false},
+                    "csv": {"file": false, "type": "text/csv"},
+                }},
+            }}),
+            parse_quote!({
+                let mut request = client.client.post(url).header(A, B).json(&body).build()?;
             })
         ));
     }

@@ -1,0 +1,133 @@
+//! `multipart/form-data`: the body that progenitor took for JSON is written part by part.
+
+use std::collections::BTreeMap;
+
+use quote::{format_ident, quote};
+use serde_json::{Map, Value};
+use syn::{Expr, Ident, Item, Type, parse_quote};
+
+use super::Halves;
+use super::order::wire_name;
+use super::responses::first_argument;
+use crate::codegen::{names, walk};
+use crate::pointer::Pointer;
+
+/// The types crate's file, by the path at which its generated code finds it.
+pub(in crate::codegen) const FILE_PART: &str = "crate::file_part::FilePart";
+
+/// The Rust name of the schema that stands for a file, where the rule `multipart` made one.
+pub(in crate::codegen) fn file_type(document: &Value) -> Option<String> {
+    walk::schemas(document)
+        .find(|(_, schema)| {
+            schema
+                .get("x-codegen")
+                .is_some_and(|note| note.get("file").is_some())
+        })
+        .map(|(name, _)| names::type_name(name))
+}
+
+/// Exports the types crate's file where the document has files, and tells the client what it consists of.
+pub(super) fn export(halves: &mut Halves, document: &Value) {
+    let Some(name) = file_type(document) else {
+        return;
+    };
+    let ident = format_ident!("{name}");
+    halves.types.items.insert(
+        0,
+        if name == "FilePart" {
+            parse_quote!(
+                pub use crate::file_part::FilePart;
+            )
+        } else {
+            parse_quote!(pub use crate::file_part::FilePart as #ident;)
+        },
+    );
+    halves.client.items.push(parse_quote! {
+        impl crate::multipart::File for types::#ident {
+            fn content(&self) -> &[u8] {
+                &self.content
+            }
+            fn name(&self) -> ::std::option::Option<&str> {
+                self.name.as_deref()
+            }
+            fn media_type(&self) -> ::std::option::Option<&str> {
+                self.media_type.as_deref()
+            }
+        }
+    });
+}
+
+/// The fields of the types' structs, by the names that they have in JSON.
+pub(super) type Structs<'a> = BTreeMap<String, BTreeMap<String, (&'a Ident, &'a Type)>>;
+
+pub(super) fn structs(types: &syn::File) -> Structs<'_> {
+    let structs = types.items.iter().filter_map(|item| match item {
+        Item::Struct(item) => {
+            let fields = item
+                .fields
+                .iter()
+                .filter_map(|field| Some((wire_name(field)?, (field.ident.as_ref()?, &field.ty))));
+            Some((item.ident.to_string(), fields.collect()))
+        }
+        _ => None,
+    });
+    structs.collect()
+}
+
+/// How the body of an operation is written: what the rule `multipart` noted, and the body's type.
+#[derive(Debug)]
+pub(super) struct Parts {
+    noted: Map<String, Value>,
+    body: String,
+}
+
+impl Parts {
+    /// Of a Request Body object.
+    pub(super) fn of(body: &Value) -> Option<Self> {
+        let noted = body.get("x-codegen")?.get("multipart")?.as_object()?;
+        let schema = body
+            .pointer("/content/application~1json/schema/$ref")?
+            .as_str()?;
+        let name = Pointer::from_ref(schema)?.tokens().last()?;
+        Some(Self {
+            noted: noted.clone(),
+            body: names::type_name(&name),
+        })
+    }
+
+    /// The request with the body: in place of `request.json(&body)`.
+    pub(super) fn put_into(&self, request: &Expr, structs: &Structs<'_>) -> Option<Expr> {
+        let fields = structs.get(&self.body)?;
+        let mut form = quote!(crate::multipart::Form::new());
+        for (name, part) in &self.noted {
+            let (field, ty) = fields.get(name)?;
+            let media_type = part.get("type").and_then(Value::as_str);
+            form = if part["file"] == true {
+                let media_type = media_type.unwrap_or("application/octet-stream");
+                let files = files(field, ty);
+                quote!(#form.files(#name, #files, #media_type))
+            } else {
+                let media_type = match media_type {
+                    Some(media_type) => quote!(::std::option::Option::Some(#media_type)),
+                    None => quote!(::std::option::Option::None),
+                };
+                quote!(#form.value(#name, &body.#field, #media_type))
+            };
+        }
+        Some(parse_quote!(#form.put_into(#request).map_err(Error::InvalidRequest)?))
+    }
+}
+
+/// The files of a field: one, perhaps one, or a list that may be absent.
+fn files(field: &Ident, ty: &Type) -> proc_macro2::TokenStream {
+    let last = |ty: &Type| match ty {
+        Type::Path(path) => path.path.segments.last().map(|last| last.ident.to_string()),
+        _ => None,
+    };
+    let inner = first_argument(ty).and_then(last);
+    match (last(ty).as_deref(), inner.as_deref()) {
+        (Some("Option"), Some("Vec")) => quote!(body.#field.iter().flatten()),
+        (Some("Option" | "Vec"), _) => quote!(&body.#field),
+        _ => quote!(::std::iter::once(&body.#field)),
+    }
+}
