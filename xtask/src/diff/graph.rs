@@ -1281,7 +1281,7 @@ impl<'a> Here<'_, 'a> {
             let type_of = |form: Form| match form {
                 Form::Plain => "T",
                 Form::Option => "Option<T>",
-                Form::ThreeState => "one that tells absent from null",
+                Form::ThreeState => "Nullable<T>",
             };
             let (from, to) = (was.form(sent), is.form(sent));
             if from == to {

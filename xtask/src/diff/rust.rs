@@ -14,7 +14,7 @@ pub(super) struct Presence {
     pub(super) nullable: bool,
     /// Whether it has a default that isn't null.
     pub(super) default: bool,
-    /// Whether it is a plain list or map, which is empty where it is absent.
+    /// Whether it is a plain list or map, which is empty where it is absent from what is received.
     pub(super) collection: bool,
 }
 
@@ -25,18 +25,18 @@ pub(super) enum Form {
     Plain,
     /// `Option<T>`.
     Option,
-    /// What can say absent, null and a value.
+    /// `Nullable<T>`, which can say absent, null and a value.
     ThreeState,
 }
 
 impl Presence {
-    /// The form; only what is sent has to tell absent from null.
+    /// The form; only what is sent has to tell absent from null, from empty and from the default.
     pub(super) fn form(self, sent: bool) -> Form {
         match (self.required, self.nullable) {
             (true, false) => Form::Plain,
-            (false, true) if sent && !self.default => Form::ThreeState,
+            (false, true) if sent => Form::ThreeState,
             (_, true) => Form::Option,
-            (false, false) if self.default || self.collection => Form::Plain,
+            (false, false) if !sent && (self.default || self.collection) => Form::Plain,
             (false, false) => Form::Option,
         }
     }
@@ -235,5 +235,13 @@ mod tests {
         };
         assert_eq!(presence.form(true), Form::ThreeState);
         assert_eq!(presence.form(false), Form::Option);
+        let list = Presence {
+            nullable: false,
+            default: true,
+            collection: true,
+            ..presence
+        };
+        assert_eq!(list.form(true), Form::Option);
+        assert_eq!(list.form(false), Form::Plain);
     }
 }
