@@ -74,15 +74,15 @@ impl SandboxBuilder {
     }
 
     /// A further token, which shows the calls of this tenant and no others: see [`Sandbox::tenant`]. A tenant may have
-    /// several. Where the tenant `default` has none, it has [`Sandbox::DEFAULT_TOKEN`], unless others have theirs and the
-    /// sandbox listens beyond loopback.
+    /// several. [`Sandbox::DEFAULT_TOKEN`] opens only a sandbox that no token is given for.
     pub fn tenant(mut self, name: impl Into<String>, token: impl Into<String>) -> Self {
         self.tenants.push((name.into(), token.into()));
         self
     }
 
     /// Keeps the calls in this SQLite file, which is made if there is none, in place of memory. What was put is there when
-    /// the file is opened again, however the program ended.
+    /// the file is opened again, however the program ended. Where the file can't be written or read, what puts calls into
+    /// the sandbox panics.
     #[cfg(feature = "sqlite")]
     pub fn database(mut self, file: impl Into<std::path::PathBuf>) -> Self {
         self.database = Some(file.into());

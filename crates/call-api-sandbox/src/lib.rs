@@ -25,6 +25,9 @@
 //! that is no uuid 422 with pydantic's list, another path 404, another method 405. `tests/fastapi` holds answers of a
 //! real FastAPI that this is compared with.
 //!
+//! Beside that, calls [live](Script) by a [clock](Clock), [faults](Faults) happen, and each [tenant](Tenant) sees its own
+//! calls only.
+//!
 //! `cargo run -p call-api-sandbox` runs it as a program, on `127.0.0.1:3000` as in the reference.
 
 mod answer;
@@ -143,7 +146,7 @@ impl Sandbox {
         self.address
     }
 
-    /// The Bearer token to ask with.
+    /// The Bearer token to ask with: the tenant `default`'s, or the first that was given where it has none.
     pub fn token(&self) -> &str {
         &self.token
     }
