@@ -136,7 +136,10 @@ impl Sentinel {
             place,
             kind,
         });
-        self.report(drifts.collect())
+        let mut drifts: Vec<_> = drifts.collect();
+        // How an object's properties are ordered is nothing to go by.
+        drifts.sort();
+        self.report(drifts)
     }
 
     /// A call went from one status to another that can't follow it.
