@@ -1,7 +1,7 @@
 //! JSON pointers ([RFC 6901](https://www.rfc-editor.org/rfc/rfc6901)): how every message names a place in a document.
 
 use std::borrow::Borrow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// A place in a document, such as `/paths/~1v1~1call~1{id}/get`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,8 +25,13 @@ impl Pointer {
 
     /// The place one step further down, at the object key or array index `token`.
     pub fn join(&self, token: impl fmt::Display) -> Self {
-        let token = token.to_string().replace('~', "~0").replace('/', "~1");
-        Self(format!("{}/{token}", self.0))
+        // A document is walked once for each rule, and a place is made for each of its objects: this is one allocation.
+        let mut place = String::with_capacity(self.0.len() + 24);
+        place.push_str(&self.0);
+        place.push('/');
+        // Writing to a text can't fail; what a token's own `Display` left unwritten isn't there.
+        let _ = write!(Escaped(&mut place), "{token}");
+        Self(place)
     }
 
     /// The place that the pointer `within`, such as `/properties/id`, leads to from here.
@@ -55,7 +60,21 @@ impl Pointer {
         self.0
             .split('/')
             .skip(1)
-            .map(|token| token.replace("~1", "/").replace("~0", "~"))
+            .map(|token| match token.contains('~') {
+                true => token.replace("~1", "/").replace("~0", "~"),
+                false => token.to_owned(),
+            })
+    }
+
+    /// Whether this is the value of the keyword `name` of a schema, and not a property that is called so.
+    pub fn is_keyword(&self, name: &str) -> bool {
+        let mut steps = self.0.rsplit('/');
+        // No keyword has a sign that is escaped, so the steps can be compared as they are written.
+        steps.next() == Some(name)
+            && steps
+                .next()
+                .is_some_and(|parent| !["properties", "patternProperties"].contains(&parent))
+            && steps.next().is_some()
     }
 
     /// The pointer as text; empty for the whole document.
@@ -68,6 +87,26 @@ impl Pointer {
 impl Borrow<str> for Pointer {
     fn borrow(&self) -> &str {
         &self.0
+    }
+}
+
+/// Escapes what is written to it as a step of a pointer.
+struct Escaped<'a>(&'a mut String);
+
+impl fmt::Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text;
+        while let Some(index) = rest.find(['~', '/']) {
+            self.0.push_str(&rest[..index]);
+            self.0.push_str(if rest[index..].starts_with('~') {
+                "~0"
+            } else {
+                "~1"
+            });
+            rest = &rest[index + 1..];
+        }
+        self.0.push_str(rest);
+        Ok(())
     }
 }
 
@@ -122,6 +161,15 @@ mod tests {
             pointer.tokens().collect::<Vec<_>>(),
             ["paths", "/v1/call/{id}", "a~b", "0"]
         );
+    }
+
+    #[test]
+    fn a_keyword_is_told_from_a_property_of_its_name() {
+        let schema = Pointer::schema("Call");
+        assert!(schema.join("items").is_keyword("items"));
+        assert!(!schema.join("properties").join("items").is_keyword("items"));
+        assert!(!schema.join("items").is_keyword("not"));
+        assert!(!Pointer::root().join("items").is_keyword("items"));
     }
 
     #[test]

@@ -225,13 +225,16 @@ fn isolate(document: &Value, cause: &str) -> Vec<Finding> {
     };
     let root = Pointer::root();
     let schemas = root.join("components").join("schemas");
-    let mut failing: Vec<(Pointer, String, String)> = Vec::new();
-    for (name, _) in walk::schemas(document) {
-        let pointer = schemas.join(name);
-        if let Err(cause) = attempt(&cut(document, std::slice::from_ref(&pointer))) {
-            failing.push((pointer, format!("the schema `{name}`"), cause));
-        }
-    }
+    let named: Vec<Pointer> = walk::schemas(document)
+        .map(|(name, _)| schemas.join(name))
+        .collect();
+    let mut failing: Vec<(Pointer, String, String)> = failing_alone(document, &named)
+        .into_iter()
+        .map(|(pointer, cause)| {
+            let name = pointer.tokens().last().unwrap_or_default();
+            (pointer, format!("the schema `{name}`"), cause)
+        })
+        .collect();
     // A schema that fails only because of what it refers to is not to blame.
     let places: BTreeSet<_> = failing
         .iter()
@@ -251,22 +254,30 @@ fn isolate(document: &Value, cause: &str) -> Vec<Finding> {
         .collect();
     if failing.is_empty() {
         let operations = walk::operations(document);
-        for operation in &operations {
-            if let Err(cause) = attempt(&cut(document, std::slice::from_ref(&operation.pointer))) {
-                // A probe stands for the operation whose body it asks for.
-                let real = responses::probed(operation.path).and_then(|method| {
-                    operations
-                        .iter()
-                        .find(|real| real.id().is_some_and(|id| names::method_name(id) == method))
-                });
-                let operation = real.unwrap_or(operation);
-                let what = format!(
-                    "the operation `{} {}`",
-                    operation.method.to_uppercase(),
-                    operation.path
-                );
-                failing.push((operation.pointer.clone(), what, cause));
-            }
+        let places: Vec<Pointer> = operations
+            .iter()
+            .map(|operation| operation.pointer.clone())
+            .collect();
+        for (place, cause) in failing_alone(document, &places) {
+            let Some(operation) = operations
+                .iter()
+                .find(|operation| operation.pointer == place)
+            else {
+                continue;
+            };
+            // A probe stands for the operation whose body it asks for.
+            let real = responses::probed(operation.path).and_then(|method| {
+                operations
+                    .iter()
+                    .find(|real| real.id().is_some_and(|id| names::method_name(id) == method))
+            });
+            let operation = real.unwrap_or(operation);
+            let what = format!(
+                "the operation `{} {}`",
+                operation.method.to_uppercase(),
+                operation.path
+            );
+            failing.push((operation.pointer.clone(), what, cause));
         }
     }
     if failing.is_empty() {
@@ -303,6 +314,24 @@ fn failing_properties(document: &Value, schema: &Pointer) -> Vec<(Pointer, Strin
         ))
     });
     failing.collect()
+}
+
+/// Those of the places that fail by themselves, each with what was said of it. They are looked for by halves: where few
+/// of many fail, most are never tried alone.
+fn failing_alone(document: &Value, places: &[Pointer]) -> Vec<(Pointer, String)> {
+    if places.is_empty() {
+        return Vec::new();
+    }
+    match (attempt(&cut(document, places)), places) {
+        (Ok(_), _) => Vec::new(),
+        (Err(cause), [place]) => vec![(place.clone(), cause)],
+        (Err(_), _) => {
+            let (first, second) = places.split_at(places.len() / 2);
+            let mut failing = failing_alone(document, first);
+            failing.extend(failing_alone(document, second));
+            failing
+        }
+    }
 }
 
 /// The components that the objects at `roots` refer to, directly or not, and the roots.

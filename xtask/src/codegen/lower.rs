@@ -259,7 +259,7 @@ fn schema(
 ) {
     if let Value::Bool(anything) = *value {
         // The two places where 3.0 allows a boolean, too.
-        if !is_keyword(pointer, &["additionalProperties"]) {
+        if !pointer.is_keyword("additionalProperties") {
             *value = if anything {
                 json!({})
             } else {
@@ -304,18 +304,6 @@ fn schema(
         null_member(object, combinator);
     }
     siblings_of_reference(object);
-}
-
-/// Whether the place is the value of one of `keywords` and not a property of that name.
-fn is_keyword(pointer: &Pointer, keywords: &[&str]) -> bool {
-    let tokens: Vec<_> = pointer.tokens().collect();
-    match tokens.as_slice() {
-        [.., parent, last] => {
-            keywords.contains(&last.as_str())
-                && !["properties", "patternProperties"].contains(&parent.as_str())
-        }
-        _ => false,
-    }
 }
 
 /// `const: x` says the same as `enum: [x]`.

@@ -136,13 +136,15 @@ pub fn walk_from(
         match holds(kind, key) {
             Holds::One(kind) => walk_from(kind, &pointer(), value, visit),
             Holds::Map(kind) => {
+                let pointer = pointer();
                 for (name, value) in value.as_object().into_iter().flatten() {
-                    walk_from(kind, &pointer().join(name), value, visit);
+                    walk_from(kind, &pointer.join(name), value, visit);
                 }
             }
             Holds::List(kind) => {
+                let pointer = pointer();
                 for (index, value) in value.as_array().into_iter().flatten().enumerate() {
-                    walk_from(kind, &pointer().join(index), value, visit);
+                    walk_from(kind, &pointer.join(index), value, visit);
                 }
             }
             Holds::Nothing => {}
@@ -169,13 +171,15 @@ pub fn walk_mut_from(
             match holds(kind, key) {
                 Holds::One(kind) => walk_mut_from(kind, &pointer(), value, visit),
                 Holds::Map(kind) => {
+                    let pointer = pointer();
                     for (name, value) in value.as_object_mut().into_iter().flatten() {
-                        walk_mut_from(kind, &pointer().join(name), value, visit);
+                        walk_mut_from(kind, &pointer.join(name), value, visit);
                     }
                 }
                 Holds::List(kind) => {
+                    let pointer = pointer();
                     for (index, value) in value.as_array_mut().into_iter().flatten().enumerate() {
-                        walk_mut_from(kind, &pointer().join(index), value, visit);
+                        walk_mut_from(kind, &pointer.join(index), value, visit);
                     }
                 }
                 Holds::Nothing => {}
