@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use xtask::codegen::write::Mode;
 use xtask::codegen::{self, Options};
-use xtask::{adopt, diff};
+use xtask::{adopt, corpus, diff};
 
 /// The maintainer's tasks of the call-api SDK.
 #[derive(Parser)]
@@ -23,6 +23,15 @@ enum Task {
     ///
     /// Exit codes: 0 all is fresh or was written, 4 `--check` found differences, 100 it failed.
     Codegen(Codegen),
+    /// Generate and compile every document of a folder, and show what became of each.
+    ///
+    /// Operations without an id are named by their method and path. Warnings in what is generated are errors.
+    ///
+    /// Exit codes: 0 all compile, 100 one doesn't, or there is none.
+    Corpus(Corpus),
+    /// Generate one document of a corpus, in a process of its own.
+    #[command(hide = true)]
+    CorpusOne(CorpusOne),
     /// Say what changed between two OpenAPI documents, and what it breaks for users of this SDK.
     ///
     /// Exit codes: 0 nothing changed, 5 changes that break nothing, 6 breaking changes, 100 a document can't be read.
@@ -66,6 +75,19 @@ struct Codegen {
 }
 
 #[derive(Args)]
+struct Corpus {
+    /// The folder: its .json, .yaml and .yml files.
+    dir: PathBuf,
+}
+
+#[derive(Args)]
+struct CorpusOne {
+    document: PathBuf,
+    out: PathBuf,
+    name: String,
+}
+
+#[derive(Args)]
 struct Diff {
     /// The document as it was: a file (JSON or YAML, OpenAPI 3.0 or 3.1) or an http(s) address.
     old: String,
@@ -85,6 +107,24 @@ struct Adopt {
 fn main() -> ExitCode {
     match Cli::parse().task {
         Task::Codegen(args) => run_codegen(args),
+        Task::Corpus(args) => {
+            let mut report = Vec::new();
+            let outcome = corpus::Options::new(root(), args.dir)
+                .and_then(|options| corpus::run(&options, &mut report));
+            print(&report, outcome.map(|outcome| outcome as u8))
+        }
+        Task::CorpusOne(args) => {
+            match corpus::one(&root(), &args.document, &args.out, &args.name) {
+                Ok(generated) => {
+                    let report = serde_json::to_vec(&generated).map_err(io::Error::from);
+                    print(&report.unwrap_or_default(), Ok(0))
+                }
+                Err(problems) => print(
+                    problems.to_string().as_bytes(),
+                    Ok(codegen::Outcome::Failed as u8),
+                ),
+            }
+        }
         Task::Diff(args) => {
             let options = diff::Options {
                 json: args.json,
