@@ -1,0 +1,39 @@
+//! A document that is nearly valid becomes an SDK, or the error says why not: from the first step of the generator to the
+//! planned files.
+
+#![no_main]
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use libfuzzer_sys::arbitrary::Unstructured;
+use xtask::codegen::load::{self, Source};
+use xtask::codegen::{Choices, generate_deeply};
+
+#[path = "../mutate.rs"]
+mod mutate;
+
+/// The project's own documents: the smallest that cover the rules.
+fn seeds() -> &'static [Source] {
+    static SEEDS: OnceLock<Vec<Source>> = OnceLock::new();
+    SEEDS.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../xtask/tests/documents");
+        let documents = ["minimal.json", "orders.json", "library.yaml", "wire.yaml"];
+        documents
+            .map(|name| load::load(&folder.join(name), name.as_ref(), name).unwrap_or_else(|problem| panic!("{problem}")))
+            .to_vec()
+    })
+}
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let mut input = Unstructured::new(bytes);
+    let mut choose = |below: usize| input.int_in_range(0..=below - 1).unwrap_or_default();
+    let mut source = seeds()[choose(seeds().len())].clone();
+    let edits = 1 + choose(8);
+    mutate::mutate(&mut source.document, edits, &mut choose);
+    let document = source.document.to_string();
+    let choices = Choices { strict: false, name_operations: true };
+    if let Err(problems) = generate_deeply(source, choices) {
+        assert!(!problems.to_string().contains("fault of xtask"), "{problems}\n{document}");
+    }
+});
