@@ -1,5 +1,5 @@
-//! What goes out: each operation of a small document is generated, compiled and called, and its request read from the
-//! socket.
+//! What goes out and what comes back: each operation of a small document is generated, compiled and called; its request
+//! is read from the socket, and its answer is given by the mocks that were generated with it.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,6 +17,7 @@ use std::process::Command;
 use xtask::codegen::{Options, Outcome};
 
 const CALLS: &str = include_str!("wire/calls.rs");
+const ANSWERS: &str = include_str!("wire/answers.rs");
 
 const MANIFEST: &str = r#"
 [package]
@@ -27,15 +28,17 @@ publish = false
 
 [dependencies]
 call-api-client.workspace = true
+call-api-mock.workspace = true
 call-api-transport.workspace = true
 call-api-types.workspace = true
 chrono.workspace = true
 serde_json.workspace = true
+futures-util = { version = "0.3", default-features = false }
 tokio = { workspace = true, features = ["macros", "rt"] }
 "#;
 
 #[test]
-fn each_operation_sends_what_the_document_says() {
+fn each_operation_sends_and_reads_what_the_document_says() {
     // Kept between runs, so that only what changed is compiled again.
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wire");
     let (sdk, target) = (folder.join("sdk"), folder.join("target"));
@@ -58,6 +61,7 @@ fn each_operation_sends_what_the_document_says() {
     fs::copy(common::root().join("Cargo.lock"), sdk.join("Cargo.lock")).unwrap();
     write(&sdk.join("crates/wire-calls/Cargo.toml"), MANIFEST);
     write(&sdk.join("crates/wire-calls/src/main.rs"), CALLS);
+    write(&sdk.join("crates/wire-calls/src/answers.rs"), ANSWERS);
     let output = Command::new(env!("CARGO"))
         .args(["run", "--quiet", "--package", "wire-calls"])
         .current_dir(&sdk)
@@ -68,7 +72,10 @@ fn each_operation_sends_what_the_document_says() {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
     assert_eq!(errors, "", "it compiles without a warning");
-    insta::assert_snapshot!("requests", String::from_utf8_lossy(&output.stdout));
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let (requests, answers) = printed.split_once("\nanswers:\n").unwrap();
+    insta::assert_snapshot!("requests", requests);
+    insta::assert_snapshot!("answers", answers);
 }
 
 fn write(path: &Path, text: &str) {

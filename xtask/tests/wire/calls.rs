@@ -4,6 +4,8 @@
 
 #![deny(warnings)]
 
+mod answers;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -324,5 +326,6 @@ async fn main() -> Outcome {
             .file(file().with_media_type("audio/wav\r\n"))
             .note_text("a"))
     );
-    Ok(())
+    println!("\nanswers:");
+    answers::run().await
 }

@@ -266,6 +266,10 @@ fn expect_body(
     operation: &Operation<'_>,
     facts: &Facts,
 ) -> bool {
+    // Between the parts stands what is drawn by chance.
+    if facts.parts.is_some() {
+        return false;
+    }
     let media_type = operation
         .object
         .get("requestBody")

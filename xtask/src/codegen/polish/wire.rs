@@ -33,7 +33,7 @@ pub(super) struct Facts {
     /// The styles of a form's fields, where it isn't flat.
     pub(super) form: Option<Vec<(String, Style)>>,
     /// The parts of a form that is sent as such.
-    parts: Option<Parts>,
+    pub(super) parts: Option<Parts>,
 }
 
 /// A variant of the client's `encode::Style`.

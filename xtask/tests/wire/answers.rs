@@ -1,0 +1,110 @@
+//! Calls each operation whose answers differ, has the typed mocks answer with each status, and prints what was read.
+
+use std::error::Error;
+use std::fmt::Debug;
+
+use call_api_client::response::ByStatusResponse;
+use call_api_client::{ByteStream, Client, Error as Failure, ResponseValue};
+use call_api_mock::{MockServer, MockServerExt as _};
+use call_api_transport::Transport;
+use call_api_types::Range;
+use futures_util::TryStreamExt as _;
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+/// Prints the status and what was decoded.
+fn show<T: Debug, E: Debug>(what: &str, result: Result<ResponseValue<T>, Failure<E>>) {
+    match result {
+        Ok(value) => println!("{what}: {} {:?}", value.status(), value.into_inner()),
+        Err(Failure::ErrorResponse(value)) => {
+            println!("{what}: error {} {:?}", value.status(), value.into_inner());
+        }
+        Err(Failure::UnexpectedResponse(response)) => {
+            println!("{what}: unexpected {}", response.status());
+        }
+        Err(error) => println!("{what}: {error}"),
+    }
+}
+
+/// Prints the status and the bytes of a stream.
+async fn read(what: &str, value: ResponseValue<ByteStream>) -> Outcome {
+    let (status, kind) = (value.status(), value.headers().get("content-type").cloned());
+    let parts: Vec<_> = value.into_inner_stream().try_collect().await?;
+    println!(
+        "{what}: {status} {kind:?} {:?}",
+        String::from_utf8_lossy(&parts.concat())
+    );
+    Ok(())
+}
+
+pub(crate) async fn run() -> Outcome {
+    let server = MockServer::start_async().await;
+    let transport = Transport::builder(server.base_url()).max_attempts(1);
+    let client = Client::new(transport.build()?);
+    let range = Range::builder().gte(1).build()?;
+    let words = ["a".to_owned(), "b".to_owned()];
+
+    macro_rules! answered {
+        ($operation:ident, $answer:expr) => {{
+            let mock = server.$operation(|_, then| drop($answer(then)));
+            let result = client.$operation().send().await;
+            mock.assert_async().await;
+            mock.delete_async().await;
+            result
+        }};
+    }
+    macro_rules! decoded {
+        ($operation:ident, $answer:expr) => {
+            show(stringify!($operation), answered!($operation, $answer))
+        };
+    }
+    use call_api_mock::operations::{ByStatusThen, MergedThen, OptionalBodyThen, VendorJsonThen};
+    decoded!(by_status, |then: ByStatusThen| then.ok(&range));
+    decoded!(by_status, |then: ByStatusThen| then.created(&words));
+    decoded!(by_status, |then: ByStatusThen| then.no_content());
+    decoded!(by_status, |then: ByStatusThen| then.not_found());
+    decoded!(by_status, |then: ByStatusThen| then
+        .unprocessable_content(&range));
+    decoded!(by_status, |then: ByStatusThen| then
+        .client_error(418, &words));
+    decoded!(by_status, |then: ByStatusThen| then
+        .server_error(500, &words));
+    decoded!(by_status, |then: ByStatusThen| then
+        .into_inner()
+        .status(205));
+    // What doesn't fit its status is no other status's.
+    decoded!(by_status, |then: ByStatusThen| then
+        .into_inner()
+        .status(201)
+        .body(r#"{"gte":1}"#));
+    if let Ok(value) = answered!(by_status, |then: ByStatusThen| then.accepted("a\r\n"))
+        && let ByStatusResponse::Accepted(stream) = value.into_inner()
+    {
+        let parts: Vec<_> = stream.into_inner().try_collect().await?;
+        println!(
+            "by_status: accepted {:?}",
+            String::from_utf8_lossy(&parts.concat())
+        );
+    }
+    decoded!(optional_body, |then: OptionalBodyThen| then.ok(&range));
+    decoded!(optional_body, |then: OptionalBodyThen| then.no_content());
+    decoded!(merged, |then: MergedThen| then.ok(&range));
+    decoded!(merged, |then: MergedThen| then.created(&range));
+    decoded!(merged, |then: MergedThen| then.unauthorized());
+    decoded!(vendor_json, |then: VendorJsonThen| then.ok(&range));
+    let text = answered!(
+        text_answer,
+        |then: call_api_mock::operations::TextAnswerThen| then.ok("a,b")
+    )?;
+    read("text_answer", text).await?;
+    let bytes = answered!(
+        bytes_answer,
+        |then: call_api_mock::operations::BytesAnswerThen| then.ok([0x50, 0x4e])
+    )?;
+    read("bytes_answer", bytes).await?;
+    let events = answered!(
+        event_stream,
+        |then: call_api_mock::operations::EventStreamThen| then.ok("data: 1\n\n")
+    )?;
+    read("event_stream", events).await
+}
