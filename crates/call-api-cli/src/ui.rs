@@ -1,0 +1,123 @@
+//! Standard error: errors, warnings, notes, the attempts of requests, and progress.
+
+use std::fmt::Display;
+use std::io::Write as _;
+use std::sync::Arc;
+
+use anstyle::{AnsiColor, Style};
+use call_api::transport::{Ledger, Observer, Operation, Why};
+use indicatif::{MultiProgress, ProgressDrawTarget};
+use serde_json::{Value, json};
+
+use crate::args::Settings;
+use crate::failure::Failure;
+use crate::output::clean;
+
+/// What is said to the one who started the program.
+#[derive(Clone, Debug)]
+pub(crate) struct Ui {
+    quiet: bool,
+    json_errors: bool,
+    /// Bars, which make room for each line that is written. They draw on terminals only.
+    pub(crate) bars: MultiProgress,
+}
+
+impl Ui {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let bars = MultiProgress::with_draw_target(match settings.quiet {
+            true => ProgressDrawTarget::hidden(),
+            false => ProgressDrawTarget::stderr(),
+        });
+        Self {
+            quiet: settings.quiet,
+            json_errors: settings.json_errors,
+            bars,
+        }
+    }
+
+    /// Says why something failed.
+    pub(crate) fn error(&self, failure: &Failure) {
+        match self.json_errors {
+            true => self.json(&failure.json()),
+            false => self.labelled("error", AnsiColor::Red, failure),
+        }
+    }
+
+    /// Says what should be otherwise.
+    pub(crate) fn warn(&self, warning: &str) {
+        match (self.quiet, self.json_errors) {
+            (true, _) => {}
+            (false, true) => self.json(&json!({ "warning": { "message": warning } })),
+            (false, false) => self.labelled("warning", AnsiColor::Yellow, warning),
+        }
+    }
+
+    /// Says what was done.
+    pub(crate) fn note(&self, note: impl Display) {
+        if !self.quiet {
+            self.line(format_args!("{}", clean(&note.to_string())));
+        }
+    }
+
+    fn labelled(&self, label: &str, color: AnsiColor, message: impl Display) {
+        let style = Style::new().bold().fg_color(Some(color.into()));
+        self.line(format_args!(
+            "{style}{label}:{style:#} {}",
+            clean(&message.to_string())
+        ));
+    }
+
+    fn json(&self, value: &Value) {
+        self.line(value);
+    }
+
+    /// Nobody can be told where standard error is gone.
+    fn line(&self, line: impl Display) {
+        self.bars.suspend(|| {
+            let _ = writeln!(anstream::stderr().lock(), "{line}");
+        });
+    }
+}
+
+/// Shows the attempts of each request: `--verbose`.
+pub(crate) struct Attempts(pub(crate) Arc<Ui>);
+
+impl Observer for Attempts {
+    fn call(&self, _: &Operation, ledger: &Ledger) {
+        let count = ledger.attempts().len();
+        let s = if count == 1 { "" } else { "s" };
+        self.0.line(format_args!(
+            "{} {}: {count} attempt{s} in {:.3} s; {}",
+            ledger.method(),
+            ledger.url(),
+            ledger.elapsed().as_secs_f64(),
+            ledger.stop()
+        ));
+        for (number, attempt) in (1..).zip(ledger.attempts()) {
+            let mut line = format!("  {number}. {}", attempt.outcome);
+            if let Some(status) = attempt.status {
+                line.push_str(&format!(" ({})", status.as_u16()));
+            }
+            line.push_str(&format!(
+                " after {:.3} s, {} bytes",
+                attempt.elapsed.as_secs_f64(),
+                attempt.body_bytes
+            ));
+            if let Some(id) = &attempt.request_id {
+                line.push_str(&format!(", request id {}", clean(id)));
+            }
+            if let Some(wait) = attempt.wait {
+                let why = match wait.why {
+                    Why::RetryAfter => ", as the service asked",
+                    Why::FreshToken => ", for a fresh token",
+                    _ => "",
+                };
+                line.push_str(&format!(
+                    "; waited {:.3} s{why}",
+                    wait.duration.as_secs_f64()
+                ));
+            }
+            self.0.line(line);
+        }
+    }
+}
