@@ -7,6 +7,9 @@ use std::time::Duration;
 use call_api::Uuid;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+use crate::sync::Plan;
+use crate::wait::Patience;
+
 /// The call API at a shell
 ///
 /// Fetches phone calls, waits for them to end, watches them, keeps their recordings, and fetches many at once.
@@ -67,6 +70,36 @@ pub(crate) enum Command {
         #[command(flatten)]
         look: Look,
     },
+    /// Wait until a call has ended, and print it
+    ///
+    /// Survives what may pass, such as a service that restarts. Where time is over, the last state is printed, and the exit
+    /// code is 10.
+    Wait {
+        /// The id of the call
+        #[arg(value_parser = parse_id)]
+        id: Uuid,
+        #[command(flatten)]
+        patience: Patience,
+        #[command(flatten)]
+        look: Look,
+    },
+    /// Print each change of a call until it has ended
+    ///
+    /// On a terminal it is one line that changes; elsewhere a line for each change, in JSON unless --output says otherwise.
+    Watch {
+        /// The id of the call
+        #[arg(value_parser = parse_id)]
+        id: Uuid,
+        #[command(flatten)]
+        patience: Patience,
+        #[command(flatten)]
+        look: Look,
+    },
+    /// Fetch many calls into a file
+    ///
+    /// Stopped at any point, even killed, it goes on where it was when it is run again: no call is lost or written twice.
+    /// Ids that failed are tried again then.
+    Sync(Plan),
     /// Check that the service can be used from here
     ///
     /// Is it reached, does it accept the token, do the clocks agree, and does what it answers fit the API's document? The

@@ -213,7 +213,13 @@ fn document(result: Result<Call, Error>, id: Option<Uuid>, checks: &mut Checks) 
             ),
         },
         Err(_) if id.is_none() => checks.unknown("document", "give the id of a call to check one"),
-        Err(error) => checks.failed("document", &error.into()),
+        Err(error) => {
+            let failure = Failure::from(error);
+            match failure.class() {
+                Class::BadResponse | Class::NotFound => checks.failed("document", &failure),
+                _ => checks.unknown("document", "there was no call to check"),
+            }
+        }
     }
 }
 

@@ -9,9 +9,16 @@ use crate::ui::Ui;
 
 pub(crate) async fn run(client: &Client, ids: Vec<Uuid>, look: Look, ui: &Ui) -> Result<(), End> {
     let mut calls = Calls::new(look, ids.len() > 1);
+    if let [id] = ids[..] {
+        // Many wait together for a service that asks for it; one waits no longer than its deadline.
+        let call = client.get_call(id).await;
+        calls.add(call.map_err(|error| Failure::from(error).of_call(id))?)?;
+        return Ok(calls.finish()?);
+    }
     let mut tally = Tally::default();
-    for id in ids {
-        match client.get_call(id).await {
+    let mut results = client.get_calls(ids);
+    while let Some((id, result)) = results.next().await {
+        match result {
             Ok(call) => calls.add(call)?,
             Err(error) => {
                 let failure = Failure::from(error).of_call(id);

@@ -9,7 +9,9 @@ mod man;
 mod output;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod sync;
 mod ui;
+mod wait;
 
 use std::env;
 use std::future::Future;
@@ -24,6 +26,7 @@ use clap::{CommandFactory as _, Parser as _};
 use crate::args::{Arguments, Command, Settings};
 use crate::config::Config;
 use crate::failure::{Class, End, Failure};
+use crate::sync::Sync;
 use crate::ui::{Attempts, Ui};
 
 fn main() -> ExitCode {
@@ -59,6 +62,26 @@ fn run(arguments: Arguments, ui: &Arc<Ui>) -> Result<(), End> {
         Command::Get { ids, look } => {
             let client = client(settings, ui)?;
             block_on(get::run(&client, ids, look, ui), None)
+        }
+        Command::Wait { id, patience, look } => {
+            let client = client(settings, ui)?;
+            block_on(wait::wait(&client, id, patience, look, ui), None)
+        }
+        Command::Watch { id, patience, look } => {
+            let client = client(settings, ui)?;
+            block_on(wait::watch(&client, id, patience, look, ui), None)
+        }
+        Command::Sync(plan) => {
+            let config = Config::load(settings)?;
+            if config.reads_standard_input() && plan.ids.as_os_str() == "-" {
+                return Err(Failure::usage(
+                    "standard input can't be both token and ids; give one of them as a file",
+                )
+                .into());
+            }
+            let client = client(settings, ui)?;
+            let sync = Sync::prepare(&plan)?;
+            block_on(sync.run(&client, ui), Some(sync::HINT))
         }
         Command::Doctor { id, output } => block_on(doctor::run(settings, id, output, ui), None),
         #[cfg(feature = "sandbox")]

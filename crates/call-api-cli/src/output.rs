@@ -48,6 +48,13 @@ pub(crate) fn document(format: Format, value: &impl Serialize) -> io::Result<()>
     out.flush()
 }
 
+/// Prints a line.
+pub(crate) fn text(line: impl Display) -> io::Result<()> {
+    let mut out = stdout();
+    writeln!(out, "{line}")?;
+    out.flush()
+}
+
 /// Prints calls: one, or a list.
 pub(crate) struct Calls {
     format: Format,

@@ -3,23 +3,28 @@
 use std::fmt::Display;
 use std::io::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use call_api::transport::{Ledger, Observer, Operation, Why};
-use indicatif::{MultiProgress, ProgressDrawTarget};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::args::Settings;
 use crate::failure::Failure;
 use crate::output::clean;
 
+/// How often what changes is drawn anew.
+const TICK: Duration = Duration::from_millis(100);
+
 /// What is said to the one who started the program.
 #[derive(Clone, Debug)]
 pub(crate) struct Ui {
     quiet: bool,
+    verbose: bool,
     json_errors: bool,
     /// Bars, which make room for each line that is written. They draw on terminals only.
-    pub(crate) bars: MultiProgress,
+    bars: MultiProgress,
 }
 
 impl Ui {
@@ -30,6 +35,7 @@ impl Ui {
         });
         Self {
             quiet: settings.quiet,
+            verbose: settings.verbose,
             json_errors: settings.json_errors,
             bars,
         }
@@ -59,6 +65,49 @@ impl Ui {
         }
     }
 
+    /// Says of many errors together what went wrong.
+    pub(crate) fn problem(&self, problem: impl Display) {
+        self.labelled("error", AnsiColor::Red, problem);
+    }
+
+    /// Whether each of many errors is to be said, too.
+    pub(crate) fn wants_each(&self) -> bool {
+        self.verbose || self.json_errors
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        self.json_errors
+    }
+
+    /// A line that changes. Hidden where standard error is no terminal, and with `--quiet`.
+    pub(crate) fn live_line(&self) -> ProgressBar {
+        let line = self.bars.add(ProgressBar::new_spinner());
+        line.set_style(style("{spinner} {wide_msg}"));
+        line.enable_steady_tick(TICK);
+        line
+    }
+
+    /// How much of a whole is done, at what rate, and how long the rest takes. `done` was so before.
+    pub(crate) fn bar(&self, whole: usize, done: usize) -> ProgressBar {
+        let bar = self.bars.add(ProgressBar::new(whole as u64));
+        bar.set_style(style(
+            "{wide_bar} {human_pos}/{human_len}, {per_sec}, {eta} left{msg}",
+        ));
+        bar.set_position(done as u64);
+        // What was done before took no time.
+        bar.reset_eta();
+        bar.enable_steady_tick(TICK);
+        bar
+    }
+
+    /// A text with colors, for a line that changes; without them where there are to be none.
+    pub(crate) fn colored(&self, text: &str) -> String {
+        match anstream::AutoStream::choice(&std::io::stderr()) {
+            anstream::ColorChoice::Never => anstream::adapter::strip_str(text).to_string(),
+            _ => text.to_owned(),
+        }
+    }
+
     fn labelled(&self, label: &str, color: AnsiColor, message: impl Display) {
         let style = Style::new().bold().fg_color(Some(color.into()));
         self.line(format_args!(
@@ -67,7 +116,7 @@ impl Ui {
         ));
     }
 
-    fn json(&self, value: &Value) {
+    pub(crate) fn json(&self, value: &Value) {
         self.line(value);
     }
 
@@ -120,4 +169,9 @@ impl Observer for Attempts {
             self.0.line(line);
         }
     }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    // The templates are constants, which tests show.
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

@@ -11,25 +11,20 @@ use call_api_sandbox::Sandbox;
 #[tokio::test(flavor = "multi_thread")]
 async fn each_command_prints_what_is_shown() {
     let sandbox = support::sandbox().await;
-    let (url, host) = (sandbox.base_url().to_owned(), sandbox.address().to_string());
-    let cases = tokio::task::spawn_blocking(move || {
-        let cases = trycmd::TestCases::new();
-        cases
-            .register_bin("call-api", support::program_path())
-            .env("CALL_API_BASE_URL", &url)
-            .env("CALL_API_TOKEN", Sandbox::DEFAULT_TOKEN)
-            .env(
-                "XDG_CONFIG_HOME",
-                support::empty_folder("no-config").to_str().unwrap(),
-            )
-            .env("TZ", support::ZONE)
-            .insert_var("[URL]", url)
-            .unwrap()
-            .insert_var("[HOST]", host)
-            .unwrap();
-        cases.case("tests/cmd/*.trycmd").case("README.md");
-        cases.run();
-    });
-    cases.await.unwrap();
-    drop(sandbox);
+    let url = sandbox.base_url().to_owned();
+    let config = support::folder("no-config");
+    let cases = trycmd::TestCases::new();
+    cases
+        .register_bin("call-api", support::program_path())
+        .env("CALL_API_BASE_URL", &url)
+        .env("CALL_API_TOKEN", Sandbox::DEFAULT_TOKEN)
+        .env("XDG_CONFIG_HOME", config.to_str().unwrap())
+        .env("TZ", support::ZONE)
+        .insert_var("[URL]", url)
+        .unwrap()
+        .insert_var("[CONFIG]", config.display().to_string())
+        .unwrap();
+
+    cases.case("tests/cmd/*.trycmd").case("README.md");
+    cases.run();
 }

@@ -3,16 +3,21 @@
 #![allow(
     dead_code,
     clippy::unwrap_used,
+    clippy::panic,
     reason = "each test uses its part, and a test may"
 )]
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 
 use call_api_sandbox::Sandbox;
-use snapbox::cmd::Command;
+use regex::Regex;
+use snapbox::{Assert, IntoData, Redactions};
 
 /// A time zone that needs no data on the machine: an hour ahead of UTC.
 pub(crate) const ZONE: &str = "CET-1";
+
+pub(crate) const EXAMPLE: &str = "3c90c3cc-0d44-4b50-8888-8dd25736052a";
 
 /// A call that ended, with what a service may send that no terminal should see.
 pub(crate) const ENDED: &str = r#"{
@@ -28,59 +33,114 @@ pub(crate) const ENDED: &str = r#"{
     },
     "phone_id": null,
     "created_date": "2026-01-02T03:04:05Z",
-    "recording_url": null,
     "start_time": "2026-01-02T03:04:06Z",
     "end_time": "2026-01-02T04:04:07Z",
     "duration": 3601,
     "end_reason": "hung up \u001b[31m"
 }"#;
 
-/// A sandbox with calls whose answers are the same in each run.
+/// The id of that call, and of others like it.
+pub(crate) fn id(number: u32) -> String {
+    format!("00000000-0000-4000-8000-{number:012}")
+}
+
+/// A sandbox with calls whose answers are the same in each run: 1 has ended, 2 has a status that the document doesn't
+/// list, and 3 is no call.
 pub(crate) async fn sandbox() -> Sandbox {
     let sandbox = Sandbox::start().await.unwrap();
+    let like = |number, what, other| ENDED.replace(&id(1), &id(number)).replace(what, other);
     sandbox.put_json(ENDED).unwrap();
+    sandbox.put_json(&like(2, "completed", "on_hold")).unwrap();
+    sandbox.put_json(&like(3, "3601", "\"long\"")).unwrap();
     sandbox
-        .put_json(
-            &ENDED
-                .replace("000000000001", "000000000002")
-                .replace("completed", "on_hold"),
-        )
-        .unwrap();
-    sandbox
-        .put_json(
-            &ENDED
-                .replace("000000000001", "000000000003")
-                .replace("3601", "\"long\""),
-        )
-        .unwrap();
-    sandbox
+}
+
+/// A sandbox with so many calls, and their ids.
+pub(crate) async fn sandbox_with(calls: u32) -> (Sandbox, Vec<String>) {
+    let sandbox = Sandbox::start().await.unwrap();
+    let ids: Vec<_> = (1..=calls).map(id).collect();
+    for id in &ids {
+        sandbox.put_json(&ENDED.replace(&self::id(1), id)).unwrap();
+    }
+    (sandbox, ids)
 }
 
 pub(crate) fn program_path() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_call-api"))
 }
 
-/// The program with nothing in its environment but where it finds no configuration.
-pub(crate) fn program() -> Command {
-    Command::new(program_path())
+/// The program with nothing in its environment but a home without configuration.
+pub(crate) fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(program_path());
+    command
+        .args(arguments)
         .env_clear()
-        .env("HOME", empty_folder("home"))
+        .env("HOME", folder("no-home"))
         .env("TZ", ZONE)
+        .stdin(Stdio::null());
+    command
 }
 
 /// The program, set up to ask that service.
-pub(crate) fn asking(base_url: &str) -> Command {
-    program()
-        .env("CALL_API_BASE_URL", base_url)
-        .env("CALL_API_TOKEN", Sandbox::DEFAULT_TOKEN)
+pub(crate) fn asking(sandbox: &Sandbox, arguments: &[&str]) -> Command {
+    let mut command = program(arguments);
+    command
+        .env("CALL_API_BASE_URL", sandbox.base_url())
+        .env("CALL_API_TOKEN", Sandbox::DEFAULT_TOKEN);
+    command
 }
 
-/// A folder of the test's own below the target directory, empty.
-pub(crate) fn empty_folder(name: &str) -> PathBuf {
+/// A folder of the tests' own below the target directory.
+pub(crate) fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join("call-api-cli")
         .join(name);
-    let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
     folder
+}
+
+/// The same, empty.
+pub(crate) fn empty_folder(name: &str) -> PathBuf {
+    let _ = std::fs::remove_dir_all(folder(name));
+    folder(name)
+}
+
+/// What differs from run to run.
+pub(crate) fn redactions() -> Redactions {
+    let mut redactions = Redactions::new();
+    let regex = |text| Regex::new(text).unwrap();
+    redactions
+        .insert("[TIME]", regex(r"(?<redacted>[0-9.]+) m?s\b"))
+        .unwrap();
+    redactions
+        .insert("[HOST]", regex(r"(?<redacted>127\.0\.0\.1:[0-9]{4,5})"))
+        .unwrap();
+    redactions
+        .insert("[HOME]", folder("").display().to_string())
+        .unwrap();
+    redactions
+}
+
+/// Holds a text to an inline snapshot; `SNAPSHOTS=overwrite` takes over what there is now.
+#[track_caller]
+pub(crate) fn assert_shown(text: impl IntoData, expected: impl IntoData) {
+    Assert::new()
+        .action_env("SNAPSHOTS")
+        .redact_with(redactions())
+        .eq(text, expected);
+}
+
+/// A command, what it prints, and its exit code, as in `tests/cmd`.
+pub(crate) fn run(command: &mut Command) -> String {
+    shown(&command.output().unwrap())
+}
+
+pub(crate) fn shown(output: &Output) -> String {
+    let code = match output.status.code() {
+        Some(0) => String::new(),
+        Some(code) => format!("? {code}\n"),
+        None => format!("? {}\n", output.status),
+    };
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    code + &text(&output.stderr) + &text(&output.stdout)
 }

@@ -1,0 +1,321 @@
+//! Where base URL and token come from.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+#![cfg(unix)]
+
+mod support;
+
+use std::fs::{self, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Stdio;
+
+use call_api_sandbox::Sandbox;
+use snapbox::str;
+use support::{assert_shown, empty_folder, program, run, sandbox};
+
+/// Fetches a call in a way that shows no more of it than an id.
+const GET: [&str; 3] = ["doctor", "-o", "table"];
+
+fn write(path: &Path, text: &str, mode: u32) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn profiles_have_services_and_tokens() {
+    let sandbox = sandbox().await;
+    let url = sandbox.base_url();
+    let home = empty_folder("home-profiles");
+    let config = home.join(".config/call-api/config.toml");
+    write(
+        &config,
+        &format!(
+            "profile = \"work\"\n\n[profiles.work]\nbase_url = \"{url}\"\ntoken_file = \"~/token\"\n\n\
+             [profiles.other]\nbase_url = \"{url}/other\"\ntoken = \"canary-51c0\"\n\n[profiles.bare]\n"
+        ),
+        0o600,
+    );
+    write(&home.join("token"), "sandbox-token\n", 0o600);
+    let doctor = |arguments: &[&str], environment: &[(&str, &str)]| {
+        let mut command = program(&[&GET, arguments].concat());
+        command.env("HOME", &home).envs(environment.iter().copied());
+        run(&mut command)
+    };
+
+    let mut said = doctor(&[], &[]);
+    for (arguments, environment) in [
+        // What is named is taken.
+        (["--profile", "other"].as_slice(), [].as_slice()),
+        (&[], &[("CALL_API_PROFILE", "other")]),
+        (&["--profile", "work"], &[("CALL_API_PROFILE", "other")]),
+        (&["--profile", "nobody"], &[]),
+        // The environment comes before a profile that nobody named, and after one that somebody did.
+        (&[], &[("CALL_API_TOKEN", "wrong")]),
+        (&["--profile", "work"], &[("CALL_API_TOKEN", "wrong")]),
+        (
+            &["--profile", "bare", "--base-url", url],
+            &[("CALL_API_TOKEN", "sandbox-token")],
+        ),
+        // A profile's token stays with its service.
+        (&["--base-url", "http://localhost:1"], &[]),
+        (&[], &[("CALL_API_BASE_URL", "http://localhost:1")]),
+        (&["--profile", "bare"], &[]),
+    ] {
+        said.push_str(&format!("--- {arguments:?} {environment:?}\n"));
+        let doctor = doctor(arguments, environment);
+        said.extend(doctor.lines().take(4).map(|line| format!("{line}\n")));
+    }
+    assert!(!said.contains("canary-51c0"));
+    assert_shown(
+        said.replace(url, "[URL]"),
+        str![[r#"
+CHECK     RESULT   MESSAGE
+settings  ok       base URL from profile "work" in [HOME]home-profiles/.config/call-api/config.toml, token from profile "work" in [HOME]home-profiles/.config/call-api/config.toml
+service   ok       127.0.0.1 answers in [TIME] ms
+token     ok       it is not refused
+clock     ok       it agrees with the service's within [TIME] s
+document  unknown  give the id of a call to check one
+--- ["--profile", "other"] []
+CHECK     RESULT   MESSAGE
+settings  ok       base URL from profile "other" in [HOME]home-profiles/.config/call-api/config.toml, token from profile "other" in [HOME]home-profiles/.config/call-api/config.toml
+service   ok       127.0.0.1 answers in [TIME] ms
+token     ok       it is not refused
+--- [] [("CALL_API_PROFILE", "other")]
+CHECK     RESULT   MESSAGE
+settings  ok       base URL from profile "other" in [HOME]home-profiles/.config/call-api/config.toml, token from profile "other" in [HOME]home-profiles/.config/call-api/config.toml
+service   ok       127.0.0.1 answers in [TIME] ms
+token     ok       it is not refused
+--- ["--profile", "work"] [("CALL_API_PROFILE", "other")]
+CHECK     RESULT   MESSAGE
+settings  ok       base URL from profile "work" in [HOME]home-profiles/.config/call-api/config.toml, token from profile "work" in [HOME]home-profiles/.config/call-api/config.toml
+service   ok       127.0.0.1 answers in [TIME] ms
+token     ok       it is not refused
+--- ["--profile", "nobody"] []
+? 3
+CHECK     RESULT   MESSAGE
+settings  failed   there is no profile "nobody" in [HOME]home-profiles/.config/call-api/config.toml; it has: bare, other, work
+service   unknown  nobody was asked
+--- [] [("CALL_API_TOKEN", "wrong")]
+? 5
+CHECK     RESULT   MESSAGE
+settings  ok       base URL from profile "work" in [HOME]home-profiles/.config/call-api/config.toml, token from CALL_API_TOKEN
+service   ok       127.0.0.1 answers in [TIME] ms
+--- ["--profile", "work"] [("CALL_API_TOKEN", "wrong")]
+CHECK     RESULT   MESSAGE
+settings  ok       base URL from profile "work" in [HOME]home-profiles/.config/call-api/config.toml, token from profile "work" in [HOME]home-profiles/.config/call-api/config.toml
+service   ok       127.0.0.1 answers in [TIME] ms
+token     ok       it is not refused
+--- ["--profile", "bare", "--base-url", "[URL]"] [("CALL_API_TOKEN", "sandbox-token")]
+CHECK     RESULT   MESSAGE
+settings  ok       base URL from --base-url, token from CALL_API_TOKEN
+service   ok       127.0.0.1 answers in [TIME] ms
+token     ok       it is not refused
+--- ["--base-url", "http://localhost:1"] []
+? 3
+CHECK     RESULT   MESSAGE
+settings  failed   the token of profile "work" in [HOME]home-profiles/.config/call-api/config.toml is for [URL] and is not sent to the base URL of --base-url; give a token for that: CALL_API_TOKEN or --token-file
+service   unknown  nobody was asked
+--- [] [("CALL_API_BASE_URL", "http://localhost:1")]
+? 3
+CHECK     RESULT   MESSAGE
+settings  failed   the token of profile "work" in [HOME]home-profiles/.config/call-api/config.toml is for [URL] and is not sent to the base URL of CALL_API_BASE_URL; give a token for that: CALL_API_TOKEN or --token-file
+service   unknown  nobody was asked
+--- ["--profile", "bare"] []
+? 3
+CHECK     RESULT   MESSAGE
+settings  failed   there is no token; set CALL_API_TOKEN, give --token-file FILE (`-` is standard input), or write token_file into a profile of [HOME]home-profiles/.config/call-api/config.toml
+service   unknown  nobody was asked
+
+"#]],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_comes_from_the_environment_a_file_or_standard_input() {
+    let sandbox = sandbox().await;
+    let home = empty_folder("home-token");
+    write(&home.join("token"), "sandbox-token\n", 0o600);
+    write(&home.join("empty"), "\n", 0o600);
+    let file = |name: &str| home.join(name).to_str().unwrap().to_owned();
+    let doctor = |arguments: &[&str], variable: &str, value: &str, input: &str| {
+        let mut command = program(&[&GET, arguments].concat());
+        let mut child = command
+            .env("CALL_API_BASE_URL", sandbox.base_url())
+            .env(variable, value)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(input.as_bytes())
+            .unwrap();
+        let shown = support::shown(&child.wait_with_output().unwrap());
+        shown
+            .lines()
+            .take(4)
+            .map(|line| format!("{line}\n"))
+            .collect::<String>()
+    };
+    let said = [
+        doctor(&[], "CALL_API_TOKEN", Sandbox::DEFAULT_TOKEN, ""),
+        doctor(&[], "CALL_API_TOKEN_FILE", &file("token"), ""),
+        doctor(
+            &["--token-file", &file("token")],
+            "CALL_API_TOKEN",
+            "wrong",
+            "",
+        ),
+        doctor(
+            &["--token-file", "-"],
+            "CALL_API_TOKEN",
+            "wrong",
+            "sandbox-token\n",
+        ),
+        doctor(&["--token-file", "-"], "NOTHING", "", ""),
+        doctor(&["--token-file", &file("empty")], "NOTHING", "", ""),
+        doctor(&["--token-file", &file("missing")], "NOTHING", "", ""),
+        doctor(&[], "NOTHING", "", ""),
+    ];
+    assert_shown(
+        said.join("---\n"),
+        str![[r#"
+CHECK     RESULT   MESSAGE
+settings  ok       base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
+service   ok       127.0.0.1 answers in [TIME] ms
+token     ok       it is not refused
+---
+CHECK     RESULT   MESSAGE
+settings  ok       base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN_FILE
+service   ok       127.0.0.1 answers in [TIME] ms
+token     ok       it is not refused
+---
+CHECK     RESULT   MESSAGE
+settings  ok       base URL from CALL_API_BASE_URL, token from --token-file
+service   ok       127.0.0.1 answers in [TIME] ms
+token     ok       it is not refused
+---
+CHECK     RESULT   MESSAGE
+settings  ok       base URL from CALL_API_BASE_URL, token from --token-file
+service   ok       127.0.0.1 answers in [TIME] ms
+token     ok       it is not refused
+---
+? 3
+CHECK     RESULT   MESSAGE
+settings  failed   the token is empty; give the token that the service issued
+service   unknown  nobody was asked
+---
+? 3
+CHECK     RESULT   MESSAGE
+settings  failed   the token is empty; give the token that the service issued
+service   unknown  nobody was asked
+---
+? 3
+CHECK     RESULT   MESSAGE
+settings  failed   the token file [HOME]home-token/missing of --token-file cannot be read: No such file or directory (os error 2); check that it exists and who may read it
+service   unknown  nobody was asked
+---
+? 3
+CHECK     RESULT   MESSAGE
+settings  failed   there is no token; set CALL_API_TOKEN, give --token-file FILE (`-` is standard input), or write token_file into a profile of [HOME]no-home/.config/call-api/config.toml
+service   unknown  nobody was asked
+
+"#]],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_permissions_are_said() {
+    let sandbox = sandbox().await;
+    let home = empty_folder("home-permissions");
+    let config = home.join(".config/call-api/config.toml");
+    let url = sandbox.base_url();
+    let with_token =
+        format!("[profiles.default]\nbase_url = \"{url}\"\ntoken = \"sandbox-token\"\n");
+    let with_file = format!("[profiles.default]\nbase_url = \"{url}\"\ntoken_file = \"~/token\"\n");
+    let mut said = String::new();
+    for (text, mode, token_mode, arguments) in [
+        (&with_token, 0o644, 0o600, [].as_slice()),
+        (&with_token, 0o666, 0o600, &[]),
+        (&with_file, 0o644, 0o600, &[]),
+        (&with_file, 0o664, 0o640, &[]),
+        (&with_token, 0o644, 0o600, &["--json-errors"]),
+        (&with_token, 0o644, 0o600, &["--quiet"]),
+        (&with_token, 0o600, 0o600, &[]),
+    ] {
+        write(&config, text, mode);
+        write(&home.join("token"), "sandbox-token", token_mode);
+        let mut command = program(&[&["get", support::EXAMPLE, "-o", "jsonl"], arguments].concat());
+        let output = command.env("HOME", &home).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        said.push_str(&format!("--- {mode:o} {token_mode:o} {arguments:?}\n"));
+        said.push_str(str::from_utf8(&output.stderr).unwrap());
+    }
+    assert_shown(
+        said,
+        str![[r#"
+--- 644 600 []
+warning: others can read [HOME]home-permissions/.config/call-api/config.toml, which holds a token; run: chmod 600 [HOME]home-permissions/.config/call-api/config.toml
+--- 666 600 []
+warning: others can read and write [HOME]home-permissions/.config/call-api/config.toml, which holds a token; run: chmod 600 [HOME]home-permissions/.config/call-api/config.toml
+--- 644 600 []
+--- 664 640 []
+warning: others can write [HOME]home-permissions/.config/call-api/config.toml; run: chmod 600 [HOME]home-permissions/.config/call-api/config.toml
+warning: others can read [HOME]home-permissions/token, which holds a token; run: chmod 600 [HOME]home-permissions/token
+--- 644 600 ["--json-errors"]
+{"warning":{"message":"others can read [HOME]home-permissions/.config/call-api/config.toml, which holds a token; run: chmod 600 [HOME]home-permissions/.config/call-api/config.toml"}}
+--- 644 600 ["--quiet"]
+--- 600 600 []
+
+"#]],
+    );
+}
+
+#[test]
+fn what_is_wrong_with_the_file_is_said_with_its_line() {
+    let home = empty_folder("home-wrong");
+    let config = home.join(".config/call-api/config.toml");
+    let mut said = String::new();
+    for text in [
+        "[profiles.default]\ntoken = 51901\n",
+        "[profiles.default]\ntoken = canary-51c0\n",
+        "[profiles.default]\nurl = \"https://calls.example\"\n",
+        "profile = 1",
+        "[profiles.default]\ntoken = \"a\"\ntoken_file = \"b\"\n",
+        "profile = \"gone\"\n",
+        "[profiles.default]\ntoken = \"a\\nb\"\n",
+    ] {
+        write(&config, text, 0o600);
+        said.push_str(&run(program(&["get", support::EXAMPLE]).env("HOME", &home)));
+    }
+    assert!(
+        !said.contains("51901") && !said.contains("canary"),
+        "{said}"
+    );
+    assert_shown(
+        said,
+        str![[r#"
+? 3
+error: [HOME]home-wrong/.config/call-api/config.toml:2: the token must be a text in quotes; see `call-api man`
+? 3
+error: [HOME]home-wrong/.config/call-api/config.toml:2: string values must be quoted, expected literal string; see `call-api man`
+? 3
+error: [HOME]home-wrong/.config/call-api/config.toml:2: unknown field `url`, expected one of `base_url`, `token`, `token_file`; see `call-api man`
+? 3
+error: [HOME]home-wrong/.config/call-api/config.toml:1: invalid type: integer `1`, expected a string; see `call-api man`
+? 3
+error: profile "default" in [HOME]home-wrong/.config/call-api/config.toml has both token and token_file; leave one of them out
+? 3
+error: there is no profile "gone" in [HOME]home-wrong/.config/call-api/config.toml; it has: none
+? 3
+error: the token holds a control or non-ASCII character at byte 1, perhaps a line break; give it exactly as the service issued it
+
+"#]],
+    );
+}

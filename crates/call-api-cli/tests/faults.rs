@@ -1,0 +1,267 @@
+//! What the program does when things go wrong on the way, each fault as the sandbox has it happen.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod support;
+
+use std::time::Duration;
+
+use call_api_sandbox::{Fault, FaultRule, Faults, Sandbox};
+use http::StatusCode;
+use snapbox::str;
+use support::{EXAMPLE, asking, assert_shown, run, sandbox};
+
+fn set(sandbox: &Sandbox, rule: impl Into<FaultRule>) {
+    sandbox.set_faults(Faults::seeded(1).rule(rule)).unwrap();
+}
+
+/// What passes is survived: the call is printed as if nothing had been.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_passes_is_survived() {
+    let sandbox = sandbox().await;
+    let busy = || Fault::status(StatusCode::SERVICE_UNAVAILABLE);
+    for fault in [
+        FaultRule::new(busy()).times(2),
+        FaultRule::new(Fault::retry_after(StatusCode::TOO_MANY_REQUESTS, "0")).times(1),
+        FaultRule::new(Fault::Reset).times(2),
+        FaultRule::new(Fault::Truncated).times(1),
+        FaultRule::new(Fault::Latency {
+            by: Duration::from_millis(50),
+        }),
+        FaultRule::new(Fault::ExtraProperty {
+            name: "mood".to_owned(),
+            value: "good".into(),
+        }),
+    ] {
+        set(&sandbox, fault.clone());
+        let output = asking(&sandbox, &["get", EXAMPLE]).output().unwrap();
+        assert!(output.status.success(), "{fault:?}: {output:?}");
+        assert_eq!(output.stderr, b"", "{fault:?}");
+        let printed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let example: serde_json::Value = serde_json::from_str(Sandbox::EXAMPLE_JSON).unwrap();
+        assert_eq!(printed, example, "{fault:?}");
+    }
+}
+
+/// What doesn't pass has its exit code and its line.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_pass_is_said() {
+    let sandbox = sandbox().await;
+    let mut said = String::new();
+    for (name, fault, deadline) in [
+        ("503", Fault::status(StatusCode::SERVICE_UNAVAILABLE), "45s"),
+        ("501", Fault::status(StatusCode::NOT_IMPLEMENTED), "45s"),
+        (
+            "429",
+            Fault::retry_after(StatusCode::TOO_MANY_REQUESTS, "60"),
+            "1s",
+        ),
+        ("403", Fault::status(StatusCode::FORBIDDEN), "45s"),
+        ("418", Fault::status(StatusCode::IM_A_TEAPOT), "45s"),
+        ("302", Fault::status(StatusCode::FOUND), "45s"),
+        ("stall", Fault::Stall, "300ms"),
+        ("reset", Fault::Reset, "45s"),
+        ("truncated", Fault::Truncated, "45s"),
+        ("garbage", Fault::Garbage, "45s"),
+        (
+            "missing property",
+            Fault::MissingProperty {
+                name: "status".to_owned(),
+            },
+            "45s",
+        ),
+    ] {
+        set(&sandbox, fault);
+        let mut command = asking(&sandbox, &["get", EXAMPLE, "--deadline", deadline]);
+        said.push_str(&format!("--- {name}\n{}", run(&mut command)));
+    }
+    assert_shown(
+        said,
+        str![[r#"
+--- 503
+? 8
+error: GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a was answered with 503: Service Unavailable (3 attempts); try later
+--- 501
+? 8
+error: GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a was answered with 501: Not Implemented (1 attempt); try later
+--- 429
+? 7
+error: GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a was answered with 429: Too Many Requests (1 attempt; not retried: the service asks to wait [TIME] s and [TIME] s are left of the deadline); send fewer requests, or try later
+--- 403
+? 5
+error: GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a was answered with 403: Forbidden (1 attempt); ask the service's owner for what this token may do
+--- 418
+? 6
+error: GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a was answered with 418: I'm a teapot (1 attempt); check the parameters of the call
+--- 302
+? 11
+error: the redirect (302) of GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a to nowhere is not followed (1 attempt in [TIME] s); set the base URL to where the service is
+--- stall
+? 10
+error: the deadline of [TIME] s passed while waiting for the response, for GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a (1 attempt in [TIME] s; not retried: the deadline leaves no time); try later, or set a longer one
+--- reset
+? 9
+error: the connection broke while waiting for the response of GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a: Connection reset by peer (os error 104) (3 attempts in [TIME] s); try later
+--- truncated
+? 9
+error: the connection broke while reading the response body of GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a, after 247 bytes: end of file before message length reached (3 attempts in [TIME] s); try later
+--- garbage
+? 11
+error: the response to GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a is not what the API's document says: .: expected value at line 1 column 1 (1 attempt); update the SDK, or check that the base URL names the service
+--- missing property
+? 11
+error: the response to GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a is not what the API's document says: .: missing field `status` at line 1 column 476 (1 attempt); update the SDK, or check that the base URL names the service
+
+"#]],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_attempt_is_shown_to_who_asks() {
+    let sandbox = sandbox().await;
+    let asked = Fault::retry_after(StatusCode::TOO_MANY_REQUESTS, "0.1");
+    set(&sandbox, FaultRule::new(asked).times(1));
+    let mut command = asking(
+        &sandbox,
+        &["get", EXAMPLE, "--verbose", "--output", "table", "--utc"],
+    );
+    assert_shown(
+        run(&mut command),
+        str![[r#"
+GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a: 2 attempts in [TIME] s; it succeeded
+  1. throttled (429) after [TIME] s, 30 bytes; waited [TIME] s, as the service asked
+  2. success (200) after [TIME] s, 495 bytes
+id         3c90c3cc-0d44-4b50-8888-8dd25736052a
+status     dialing
+type       inbound
+contact    ***ng> (call)
+agent      3c90c3cc-0d44-4b50-8888-8dd25736052a
+phone      3c90c3cc-0d44-4b50-8888-8dd25736052a
+created    2023-11-07 05:31:56 UTC
+started    2023-11-07 05:31:56 UTC
+ended      2023-11-07 05:31:56 UTC
+duration   2m 3s
+recording  yes
+reason     <string>
+
+"#]],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_says_what_is_ill() {
+    let sandbox = sandbox().await;
+    let mut said = String::new();
+    for (name, fault, deadline) in [
+        ("503", Fault::status(StatusCode::SERVICE_UNAVAILABLE), "45s"),
+        ("stall", Fault::Stall, "300ms"),
+        ("garbage", Fault::Garbage, "45s"),
+        (
+            "unknown status",
+            Fault::UnknownStatus {
+                status: "on_hold".to_owned(),
+            },
+            "45s",
+        ),
+        (
+            "missing property",
+            Fault::MissingProperty {
+                name: "status".to_owned(),
+            },
+            "45s",
+        ),
+    ] {
+        set(&sandbox, fault);
+        let mut command = asking(
+            &sandbox,
+            &["doctor", EXAMPLE, "-o", "table", "--deadline", deadline],
+        );
+        said.push_str(&format!("--- {name}\n{}", run(&mut command)));
+    }
+    assert_shown(
+        said,
+        str![[r#"
+--- 503
+? 8
+CHECK     RESULT   MESSAGE
+settings  ok       base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
+service   failed   GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a was answered with 503: Service Unavailable (3 attempts); try later
+token     unknown  the answer doesn't tell
+clock     ok       it agrees with the service's within [TIME] s
+document  unknown  there was no call to check
+--- stall
+? 10
+CHECK     RESULT   MESSAGE
+settings  ok       base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
+service   failed   the deadline of [TIME] s passed while waiting for the response, for GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a (1 attempt in [TIME] s; not retried: the deadline leaves no time); try later, or set a longer one
+token     unknown  the service did not answer
+clock     unknown  the service did not answer
+document  unknown  the service did not answer
+--- garbage
+? 11
+CHECK     RESULT   MESSAGE
+settings  ok       base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
+service   ok       127.0.0.1 answers in [TIME] ms
+token     unknown  the answer doesn't tell
+clock     ok       it agrees with the service's within [TIME] s
+document  failed   the response to GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a is not what the API's document says: .: expected value at line 1 column 1 (1 attempt); update the SDK, or check that the base URL names the service
+--- unknown status
+? 11
+CHECK     RESULT  MESSAGE
+settings  ok      base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
+service   ok      127.0.0.1 answers in [TIME] ms
+token     ok      it is accepted
+clock     ok      it agrees with the service's within [TIME] s
+document  failed  the status "on_hold" is not among those of the document; update this program
+--- missing property
+? 11
+CHECK     RESULT   MESSAGE
+settings  ok       base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
+service   ok       127.0.0.1 answers in [TIME] ms
+token     unknown  the answer doesn't tell
+clock     ok       it agrees with the service's within [TIME] s
+document  failed   the response to GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a is not what the API's document says: .: missing field `status` at line 1 column 476 (1 attempt); update the SDK, or check that the base URL names the service
+
+"#]],
+    );
+}
+
+/// A wait goes on through what ends a single request.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_survives_a_service_that_restarts() {
+    let sandbox = sandbox().await;
+    set(&sandbox, FaultRule::new(Fault::Reset).times(4));
+    let mut command = asking(
+        &sandbox,
+        &[
+            "wait",
+            &support::id(1),
+            "--every",
+            "10ms",
+            "-o",
+            "table",
+            "--utc",
+            "--deadline",
+            "2s",
+        ],
+    );
+    assert_shown(
+        run(&mut command),
+        str![[r#"
+warning: looking again: the connection broke while waiting for the response of GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000001: Connection reset by peer (os error 104) (3 attempts in [TIME] s); try later
+id         00000000-0000-4000-8000-000000000001
+status     completed
+type       outbound
+contact    ***456 (call)
+agent      -
+phone      -
+created    2026-01-02 03:04:05 UTC
+started    2026-01-02 03:04:06 UTC
+ended      2026-01-02 04:04:07 UTC
+duration   1h 1s
+recording  -
+reason     hung up /u{1b}[31m
+
+"#]],
+    );
+}

@@ -1,0 +1,354 @@
+//! `sync`: none lost, none twice, whatever happens.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use call_api_sandbox::{Fault, FaultRule, Faults, Sandbox};
+use http::StatusCode;
+use serde_json::Value;
+use snapbox::str;
+use support::{asking, assert_shown, empty_folder, run, sandbox_with};
+
+struct Files {
+    ids: PathBuf,
+    out: PathBuf,
+}
+
+impl Files {
+    fn new(name: &str, ids: &[String], out: &str) -> Self {
+        let folder = empty_folder(name);
+        let files = Self {
+            ids: folder.join("ids.txt"),
+            out: folder.join(out),
+        };
+        fs::write(&files.ids, ids.join("\n")).unwrap();
+        files
+    }
+
+    fn sync(&self, sandbox: &Sandbox, arguments: &[&str]) -> Command {
+        let (ids, out) = (self.ids.to_str().unwrap(), self.out.to_str().unwrap());
+        asking(
+            sandbox,
+            &[&["sync", "--ids", ids, "--out", out], arguments].concat(),
+        )
+    }
+
+    /// How often each id is in the file, each line of which has to be a whole call.
+    fn counts(&self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for line in fs::read_to_string(&self.out).unwrap().lines() {
+            let call: Value = serde_json::from_str(line).unwrap();
+            assert_eq!(call["duration"], 3601);
+            *counts
+                .entry(call["id"].as_str().unwrap().to_owned())
+                .or_default() += 1;
+        }
+        counts
+    }
+}
+
+fn once(ids: &[String]) -> BTreeMap<String, usize> {
+    ids.iter().map(|id| (id.clone(), 1)).collect()
+}
+
+fn lines(path: &Path) -> usize {
+    fs::read(path)
+        .unwrap_or_default()
+        .iter()
+        .filter(|byte| **byte == b'\n')
+        .count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_failed_is_summed_up_and_tried_again_by_the_next_run() {
+    let (sandbox, mut ids) = sandbox_with(5).await;
+    ids.extend(["# a comment".to_owned(), String::new(), ids[0].clone()]);
+    ids.extend([404, 405].map(support::id));
+    let files = Files::new("sync-summary", &ids, "calls.jsonl");
+    sandbox
+        .set_faults(
+            Faults::seeded(1)
+                .rule(FaultRule::new(Fault::status(StatusCode::INTERNAL_SERVER_ERROR)).times(3)),
+        )
+        .unwrap();
+    let mut said = run(&mut files.sync(&sandbox, &["--jobs", "1"]));
+    assert_eq!(files.counts(), once(&ids[1..5]));
+    said.push_str("---\n");
+    said.push_str(&run(&mut files.sync(&sandbox, &["--json-errors"])));
+    assert_eq!(files.counts(), once(&ids[..5]));
+    fs::write(&files.ids, ids[..5].join("\n")).unwrap();
+    for arguments in [[].as_slice(), &["--quiet"]] {
+        said.push_str("---\n");
+        said.push_str(&run(&mut files.sync(&sandbox, arguments)));
+    }
+    assert_eq!(files.counts(), once(&ids[..5]));
+    assert_shown(
+        said,
+        str![[r#"
+? 1
+7 ids: 4 fetched, 3 failed
+error: 1 × service: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000001 was answered with 500: Internal Server Error (3 attempts); try later
+error: 2 × not_found, the first of them: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000404 was answered with 404: Call not found (1 attempt); check the id, and that the base URL names the right service
+---
+? 4
+{"error":{"attempts":1,"class":"not_found","exit_code":4,"id":"00000000-0000-4000-8000-000000000405","message":"GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000405 was answered with 404: Call not found (1 attempt); check the id, and that the base URL names the right service","retryable":false,"status":404}}
+{"error":{"attempts":1,"class":"not_found","exit_code":4,"id":"00000000-0000-4000-8000-000000000404","message":"GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000404 was answered with 404: Call not found (1 attempt); check the id, and that the base URL names the right service","retryable":false,"status":404}}
+{"summary":{"failed":2,"fetched":1,"ids":7,"not_tried":0,"there_before":4,"why":{"not_found":2}}}
+---
+5 ids: 0 fetched, 5 there before
+---
+
+"#]],
+    );
+}
+
+/// Each time it is killed, somewhere in the middle; a record that was cut is made sure of in between.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_it_goes_on_where_it_was() {
+    let (sandbox, ids) = sandbox_with(300).await;
+    sandbox
+        .set_faults(Faults::seeded(1).rule(Fault::Latency {
+            by: Duration::from_millis(5),
+        }))
+        .unwrap();
+    let files = Files::new("sync-killed", &ids, "calls.jsonl");
+    for goal in [50, 150] {
+        let mut child = files
+            .sync(&sandbox, &[])
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        while lines(&files.out) < goal {
+            assert!(
+                child.try_wait().unwrap().is_none(),
+                "it ended before it was killed"
+            );
+            std::thread::yield_now();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(lines(&files.out) < ids.len());
+        let text = fs::read(&files.out).unwrap();
+        fs::write(&files.out, &text[..text.len() - 20]).unwrap();
+    }
+    let asked_before = sandbox.requests().len();
+    let there = lines(&files.out);
+    let output = files.sync(&sandbox, &[]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(files.counts(), once(&ids));
+    assert_eq!(
+        sandbox.requests().len() - asked_before,
+        ids.len() - there,
+        "what was there is asked for again"
+    );
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_ends_it_cleanly_and_it_goes_on() {
+    let (sandbox, ids) = sandbox_with(100).await;
+    sandbox
+        .set_faults(Faults::seeded(1).rule(Fault::Latency {
+            by: Duration::from_millis(20),
+        }))
+        .unwrap();
+    let files = Files::new("sync-ctrl-c", &ids, "calls.jsonl");
+    let mut said = String::new();
+    for (signal, goal) in [("-INT", 10), ("-TERM", 30)] {
+        let child = files
+            .sync(&sandbox, &[])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        while lines(&files.out) < goal {
+            std::thread::yield_now();
+        }
+        let id = child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args([signal, &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+        said.push_str(&support::shown(&child.wait_with_output().unwrap()));
+    }
+    assert_shown(
+        said,
+        str![[r#"
+? 130
+stopped; run the same command again to go on
+? 143
+stopped; run the same command again to go on
+
+"#]],
+    );
+    assert!(files.sync(&sandbox, &[]).output().unwrap().status.success());
+    assert_eq!(files.counts(), once(&ids));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn csv_has_all_of_a_call_and_goes_on_too() {
+    let (sandbox, ids) = sandbox_with(2).await;
+    let other = support::ENDED
+        .replace(&support::id(1), &support::id(3))
+        .replace("hung up \\u001b[31m", "said \\\"no,\\nnever\\\"");
+    sandbox.put_json(&other).unwrap();
+    let files = Files::new("sync-csv", &ids, "calls.csv");
+    let mut said = run(&mut files.sync(&sandbox, &["--jobs", "1"]));
+    fs::write(&files.ids, [ids[0].clone(), support::id(3)].join("\n")).unwrap();
+    said.push_str(&run(&mut files.sync(&sandbox, &[])));
+    let whole = fs::read_to_string(&files.out).unwrap();
+    // Cut within the quotes, after a line that looks whole.
+    let cut = whole
+        .rfind('\n')
+        .and_then(|end| whole[..end].rfind('\n'))
+        .unwrap();
+    fs::write(&files.out, &whole[..=cut]).unwrap();
+    said.push_str(&run(&mut files.sync(&sandbox, &[])));
+    assert_eq!(fs::read_to_string(&files.out).unwrap(), whole);
+    said.push_str(&whole);
+    assert_shown(
+        said,
+        str![[r#"
+2 ids: 2 fetched
+2 ids: 1 fetched, 1 there before
+2 ids: 1 fetched, 1 there before
+id,agent_id,status,type,contact_id,contact_created_date,contact_identifier,contact_type,phone_id,created_date,recording_url,start_time,end_time,duration,end_reason
+00000000-0000-4000-8000-000000000001,,completed,outbound,00000000-0000-4000-8000-00000000000c,2026-01-01T00:00:00Z,+34600123456,call,,2026-01-02T03:04:05Z,,2026-01-02T03:04:06Z,2026-01-02T04:04:07Z,3601,hung up [31m
+00000000-0000-4000-8000-000000000002,,completed,outbound,00000000-0000-4000-8000-00000000000c,2026-01-01T00:00:00Z,+34600123456,call,,2026-01-02T03:04:05Z,,2026-01-02T03:04:06Z,2026-01-02T04:04:07Z,3601,hung up [31m
+00000000-0000-4000-8000-000000000003,,completed,outbound,00000000-0000-4000-8000-00000000000c,2026-01-01T00:00:00Z,+34600123456,call,,2026-01-02T03:04:05Z,,2026-01-02T03:04:06Z,2026-01-02T04:04:07Z,3601,"said ""no,
+never"""
+
+"#]],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_not_be_done_is_said_before_anything_is_asked_for() {
+    let (sandbox, ids) = sandbox_with(2).await;
+    let files = Files::new("sync-wrong", &ids, "calls.jsonl");
+    let mut said = String::new();
+    let mut say = |command: &mut Command| said.push_str(&run(command));
+    fs::write(
+        &files.ids,
+        "00000000-0000-4000-8000-000000000001\n+34600123456\n",
+    )
+    .unwrap();
+    say(&mut files.sync(&sandbox, &[]));
+    fs::remove_file(&files.ids).unwrap();
+    say(&mut files.sync(&sandbox, &[]));
+    fs::write(&files.ids, ids.join("\n")).unwrap();
+    fs::write(&files.out, "{\"id\": 1}\n").unwrap();
+    say(&mut files.sync(&sandbox, &[]));
+    say(&mut files.sync(&sandbox, &["--format", "csv"]));
+    assert_eq!(fs::read_to_string(&files.out).unwrap(), "{\"id\": 1}\n");
+    fs::remove_file(&files.out).unwrap();
+    let held = fs::File::create(&files.out).unwrap();
+    held.lock().unwrap();
+    say(&mut files.sync(&sandbox, &[]));
+    drop(held);
+    fs::remove_file(&files.out).unwrap();
+    fs::create_dir(&files.out).unwrap();
+    say(&mut files.sync(&sandbox, &[]));
+    let out = files.out.join("calls.jsonl");
+    say(&mut asking(
+        &sandbox,
+        &[
+            "sync",
+            "--ids",
+            "-",
+            "--token-file",
+            "-",
+            "--out",
+            out.to_str().unwrap(),
+        ],
+    ));
+    say(&mut asking(&sandbox, &["sync", "--ids", "-"]));
+    assert_eq!(sandbox.requests().len(), 0);
+    assert_shown(
+        said,
+        str![[r#"
+? 2
+error: [HOME]sync-wrong/ids.txt:2: "+34600123456" is no UUID; write one id of a call on each line
+? 1
+error: the ids in [HOME]sync-wrong/ids.txt cannot be read: No such file or directory (os error 2); check that the file exists and who may read it
+? 1
+error: [HOME]sync-wrong/calls.jsonl:1 is no record of a sync to JSON lines; give another file with --out, or the --format that it has
+? 1
+error: [HOME]sync-wrong/calls.jsonl:1 is no record of a sync to CSV; give another file with --out, or the --format that it has
+? 1
+error: another sync writes [HOME]sync-wrong/calls.jsonl; wait for it, or give another file with --out
+? 1
+error: [HOME]sync-wrong/calls.jsonl cannot be written: Is a directory (os error 21); give another file with --out
+? 2
+error: standard input can't be both token and ids; give one of them as a file
+? 2
+error: the following required arguments were not provided: --out <FILE>; see `call-api --help`
+
+"#]],
+    );
+}
+
+/// A service that refuses the token, or that is gone, is not asked for each of a million ids.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_stops_where_it_is_the_service_that_fails() {
+    let (sandbox, ids) = sandbox_with(200).await;
+    let files = Files::new("sync-stops", &ids, "calls.jsonl");
+    let mut said = run(files
+        .sync(&sandbox, &["--jobs", "1"])
+        .env("CALL_API_TOKEN", "wrong"));
+    assert_eq!(sandbox.requests().len(), 1);
+    sandbox
+        .set_faults(Faults::seeded(1).rule(Fault::status(StatusCode::NOT_IMPLEMENTED)))
+        .unwrap();
+    said.push_str(&run(&mut files.sync(&sandbox, &["--jobs", "1"])));
+    assert_shown(
+        said,
+        str![[r#"
+? 5
+200 ids: 0 fetched, 1 failed, 199 not tried
+error: 1 × refused: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000001 was answered with 401: Invalid authentication credentials (1 attempt); check the token: it may be wrong, revoked or of another service
+stopped; run the same command again to go on
+? 8
+200 ids: 0 fetched, 50 failed, 150 not tried
+error: 50 × service, the first of them: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000001 was answered with 501: Not Implemented (1 attempt); try later
+stopped; run the same command again to go on
+
+"#]],
+    );
+}
+
+/// The faults of a bad day, by share: every id comes through or is named.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_day_loses_no_call() {
+    let (sandbox, ids) = sandbox_with(200).await;
+    let rule = |fault, share| FaultRule::new(fault).share(share);
+    sandbox
+        .set_faults(
+            Faults::seeded(7)
+                .rule(rule(Fault::status(StatusCode::SERVICE_UNAVAILABLE), 0.1))
+                .rule(rule(
+                    Fault::retry_after(StatusCode::TOO_MANY_REQUESTS, "0"),
+                    0.05,
+                ))
+                .rule(rule(Fault::Reset, 0.05))
+                .rule(rule(Fault::Truncated, 0.05)),
+        )
+        .unwrap();
+    let files = Files::new("sync-bad-day", &ids, "calls.jsonl");
+    for _ in 0..10 {
+        if files.sync(&sandbox, &[]).output().unwrap().status.success() {
+            break;
+        }
+    }
+    assert_eq!(files.counts(), once(&ids));
+}

@@ -1,0 +1,303 @@
+//! What is seen on a terminal, captured with tmux. Where there is no tmux, these tests say so and check nothing.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
+#![cfg(unix)]
+
+mod support;
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use call_api_sandbox::{Clock, Fault, Faults, Sandbox, Script};
+use regex::Regex;
+use snapbox::str;
+use support::{EXAMPLE, asking, assert_shown};
+
+/// A terminal of 120 columns and 20 lines, in which a program runs.
+struct Terminal {
+    socket: PathBuf,
+}
+
+impl Terminal {
+    /// `None` where there is no tmux.
+    fn run(name: &str, command: &Command) -> Option<Self> {
+        if Command::new("tmux").arg("-V").output().is_err() {
+            eprintln!(
+                "SKIPPED: there is no tmux here, so nobody looks at a terminal (apt-get install tmux)"
+            );
+            return None;
+        }
+        let socket = std::env::temp_dir().join(format!("call-api-{name}-{}", std::process::id()));
+        let mut tmux = Command::new("tmux");
+        tmux.arg("-S").arg(&socket).args([
+            "-f",
+            "/dev/null",
+            "new-session",
+            "-d",
+            "-x",
+            "120",
+            "-y",
+            "20",
+        ]);
+        tmux.arg("env").arg("-i").arg("TERM=screen-256color");
+        for (name, value) in command.get_envs() {
+            let pair = format!(
+                "{}={}",
+                name.to_str().unwrap(),
+                value.unwrap().to_str().unwrap()
+            );
+            tmux.arg(pair);
+        }
+        // The shell says how it ended, and keeps the terminal open.
+        tmux.args([
+            "/bin/sh",
+            "-c",
+            r#""$@"; echo "ended with $?"; exec cat"#,
+            "sh",
+        ]);
+        tmux.arg(command.get_program()).args(command.get_args());
+        let output = tmux.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        Some(Self { socket })
+    }
+
+    fn tmux(&self, arguments: &[&str]) -> String {
+        let output = Command::new("tmux")
+            .arg("-S")
+            .arg(&self.socket)
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What it shows now; with its colors as escapes, where that is asked for.
+    fn shows(&self, arguments: &[&str]) -> String {
+        let text = self.tmux(&[&["capture-pane", "-p"], arguments].concat());
+        let dates = Regex::new(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d").unwrap();
+        dates.replace_all(text.trim_end(), "[DATE]").into_owned()
+    }
+
+    /// What it shows once that is on it.
+    fn until(&self, wanted: &str) -> String {
+        let wanted = Regex::new(wanted).unwrap();
+        let start = Instant::now();
+        loop {
+            let text = self.shows(&[]);
+            if wanted.is_match(&text) {
+                return text;
+            }
+            assert!(
+                start.elapsed() < Duration::from_secs(60),
+                "no {wanted} in:\n{text}"
+            );
+            sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = Command::new("tmux")
+            .arg("-S")
+            .arg(&self.socket)
+            .arg("kill-server")
+            .output();
+        let _ = std::fs::remove_file(&self.socket);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watched_call_is_one_line_that_changes() {
+    let sandbox = Sandbox::builder()
+        .clock(Clock::stepped())
+        .run(Sandbox::example_call(), Script::completed())
+        .start()
+        .await
+        .unwrap();
+    let command = asking(&sandbox, &["watch", EXAMPLE, "--every", "20ms", "--utc"]);
+    let Some(terminal) = Terminal::run("watch", &command) else {
+        return;
+    };
+    let mut seen = Vec::new();
+    for (status, seconds) in [("dialing", 2), ("in_progress", 30), ("ended with", 0)] {
+        // What turns is another character each time.
+        let text = terminal
+            .until(status)
+            .replace(|c| matches!(c, '\u{2800}'..='\u{28ff}'), "*");
+        seen.push(text);
+        sandbox.advance(Duration::from_secs(seconds));
+    }
+    assert_shown(
+        seen.join("\n---\n"),
+        str![[r#"
+* [DATE] UTC  3c90c3cc-0d44-4b50-8888-8dd25736052a  dialing  ***ng>
+---
+⠉ [DATE] UTC  3c90c3cc-0d44-4b50-8888-8dd25736052a  in_progress  ***ng>
+---
+[DATE] UTC  3c90c3cc-0d44-4b50-8888-8dd25736052a  completed  ***ng>  30s  completed
+ended with 0
+"#]],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sync_shows_rate_and_rest_and_then_the_summary() {
+    let (sandbox, ids) = support::sandbox_with(150).await;
+    sandbox
+        .set_faults(Faults::seeded(1).rule(Fault::Latency {
+            by: Duration::from_millis(30),
+        }))
+        .unwrap();
+    let folder = support::empty_folder("sync-terminal");
+    let (list, out) = (folder.join("ids.txt"), folder.join("calls.jsonl"));
+    std::fs::write(&list, ids.join("\n") + "\n" + &support::id(404)).unwrap();
+    let arguments = [
+        "sync",
+        "--ids",
+        list.to_str().unwrap(),
+        "--out",
+        out.to_str().unwrap(),
+        "--jobs",
+        "2",
+    ];
+    let Some(terminal) = Terminal::run("sync", &asking(&sandbox, &arguments)) else {
+        return;
+    };
+    let bar = terminal.until(r"[1-9]\d*/151, ");
+    let shape = Regex::new(r"^█*░* \d+/151, \d+\.\d+/s, \d+s left$").unwrap();
+    assert!(shape.is_match(&bar), "{bar}");
+    assert_shown(
+        terminal.until("ended with"),
+        str![[r#"
+151 ids: 150 fetched, 1 failed
+error: 1 × not_found: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000404 was answered with 404: Cal
+l not found (1 attempt); check the id, and that the base URL names the right service
+ended with 4
+"#]],
+    );
+}
+
+/// The doctor's table, and a call's, are what a terminal shows without being asked to; their colors, only where they are
+/// wanted.
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_are_for_terminals_and_colors_can_be_turned_off() {
+    let sandbox = support::sandbox().await;
+    let mut seen = Vec::new();
+    let cyan = "\u{1b}[36mdialing";
+    for (name, arguments, variables, color) in [
+        (
+            "color",
+            ["get", EXAMPLE, "--utc"].as_slice(),
+            [].as_slice(),
+            Some(cyan),
+        ),
+        (
+            "variable",
+            &["get", EXAMPLE, "--utc"],
+            &[("NO_COLOR", "1")],
+            None,
+        ),
+        ("flag", &["get", EXAMPLE, "--utc", "--no-color"], &[], None),
+        ("error", &["get", "42"], &[], Some("\u{1b}[31merror:")),
+        ("no-color-error", &["get", "42", "--no-color"], &[], None),
+        ("doctor", &["doctor"], &[], Some("\u{1b}[32mok")),
+    ] {
+        let mut command = asking(&sandbox, arguments);
+        command.envs(variables.iter().copied());
+        let Some(terminal) = Terminal::run(name, &command) else {
+            return;
+        };
+        seen.push(terminal.until("ended with"));
+        let colored = terminal.shows(&["-e"]);
+        match color {
+            Some(color) => assert!(colored.contains(color), "{name}: {colored}"),
+            None => assert!(!colored.contains('\u{1b}'), "{name}: {colored}"),
+        }
+    }
+    assert_shown(
+        seen.join("\n---\n"),
+        str![[r#"
+id         3c90c3cc-0d44-4b50-8888-8dd25736052a
+status     dialing
+type       inbound
+contact    ***ng> (call)
+agent      3c90c3cc-0d44-4b50-8888-8dd25736052a
+phone      3c90c3cc-0d44-4b50-8888-8dd25736052a
+created    [DATE] UTC
+started    [DATE] UTC
+ended      [DATE] UTC
+duration   2m 3s
+recording  yes
+reason     <string>
+ended with 0
+---
+id         3c90c3cc-0d44-4b50-8888-8dd25736052a
+status     dialing
+type       inbound
+contact    ***ng> (call)
+agent      3c90c3cc-0d44-4b50-8888-8dd25736052a
+phone      3c90c3cc-0d44-4b50-8888-8dd25736052a
+created    [DATE] UTC
+started    [DATE] UTC
+ended      [DATE] UTC
+duration   2m 3s
+recording  yes
+reason     <string>
+ended with 0
+---
+id         3c90c3cc-0d44-4b50-8888-8dd25736052a
+status     dialing
+type       inbound
+contact    ***ng> (call)
+agent      3c90c3cc-0d44-4b50-8888-8dd25736052a
+phone      3c90c3cc-0d44-4b50-8888-8dd25736052a
+created    [DATE] UTC
+started    [DATE] UTC
+ended      [DATE] UTC
+duration   2m 3s
+recording  yes
+reason     <string>
+ended with 0
+---
+error: invalid value '42' for '<ID>...': it is no UUID; give the id of a call, such as 3c90c3cc-0d44-4b50-8888-8dd257360
+52a; see `call-api --help`
+ended with 2
+---
+error: invalid value '42' for '<ID>...': it is no UUID; give the id of a call, such as 3c90c3cc-0d44-4b50-8888-8dd257360
+52a; see `call-api --help`
+ended with 2
+---
+CHECK     RESULT   MESSAGE
+settings  ok       base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
+service   ok       127.0.0.1 answers in [TIME] ms
+token     ok       it is not refused
+clock     ok       it agrees with the service's within [TIME] s
+document  unknown  give the id of a call to check one
+ended with 0
+---
+
+      --token-file <FILE>
+          Read the token from this file; `-` is standard input
+
+      --deadline <TIME>
+          Limit each request, its retries included, to this time [default: 45s]
+
+  -q, --quiet
+          Say nothing but errors
+
+  -v, --verbose
+          Show each request: its attempts, how each ended, and the waits between them
+
+      --no-color
+          Use no colors; so does the environment variable `NO_COLOR`
+
+      --json-errors
+          Write errors as JSON, one line each
+ended with 0
+"#]],
+    );
+}

@@ -1,0 +1,169 @@
+//! `watch` and `wait` over the life of a call, on a clock that the test moves.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod support;
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use call_api_sandbox::{Clock, Sandbox, Script};
+use snapbox::str;
+use support::{EXAMPLE, asking, assert_shown, shown};
+
+/// The example call, about to be dialed.
+async fn dialing() -> Sandbox {
+    let sandbox = Sandbox::builder()
+        .clock(Clock::stepped())
+        .run(Sandbox::example_call(), Script::completed())
+        .start();
+    sandbox.await.unwrap()
+}
+
+fn start(command: &mut Command) -> Child {
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_change_is_a_line_while_it_happens() {
+    let sandbox = dialing().await;
+    let mut child = start(&mut asking(&sandbox, &["watch", EXAMPLE, "--every", "5ms"]));
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut statuses = Vec::new();
+    for seconds in [2, 30, 0] {
+        let line = lines.next().unwrap().unwrap();
+        let call: serde_json::Value = serde_json::from_str(&line).unwrap();
+        statuses.push(call["status"].as_str().unwrap().to_owned());
+        sandbox.advance(Duration::from_secs(seconds));
+    }
+    assert_eq!(statuses, ["dialing", "in_progress", "completed"]);
+    assert!(lines.next().is_none(), "it goes on after the end");
+    assert!(child.wait().unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_prints_the_call_that_has_ended_and_nothing_before() {
+    let sandbox = dialing().await;
+    let arguments = ["wait", EXAMPLE, "--every", "5ms", "-o", "table", "--utc"];
+    let child = start(&mut asking(&sandbox, &arguments));
+    while sandbox.requests().len() < 3 {
+        tokio::task::yield_now().await;
+    }
+    sandbox.advance(Duration::from_secs(32));
+    let text = shown(&child.wait_with_output().unwrap());
+    let without_dates = regex::Regex::new(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d").unwrap();
+    assert_shown(
+        without_dates.replace_all(&text, "[DATE]").into_owned(),
+        str![[r#"
+id         3c90c3cc-0d44-4b50-8888-8dd25736052a
+status     completed
+type       inbound
+contact    ***ng> (call)
+agent      3c90c3cc-0d44-4b50-8888-8dd25736052a
+phone      3c90c3cc-0d44-4b50-8888-8dd25736052a
+created    [DATE] UTC
+started    [DATE] UTC
+ended      [DATE] UTC
+duration   30s
+recording  -
+reason     completed
+
+"#]],
+    );
+}
+
+/// A call that was created just now, and that the service doesn't know yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_not_there_yet_is_waited_for_where_that_is_asked_for() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let id = support::id(1);
+    let child = start(&mut asking(
+        &sandbox,
+        &[
+            "wait", &id, "--grace", "1h", "--every", "5ms", "-o", "jsonl",
+        ],
+    ));
+    while sandbox.requests().len() < 3 {
+        tokio::task::yield_now().await;
+    }
+    sandbox.put_json(support::ENDED).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert!(str::from_utf8(&output.stdout).unwrap().contains(&id));
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_ends_it_and_leaves_nothing_behind() {
+    let sandbox = dialing().await;
+    let mut child = start(&mut asking(&sandbox, &["watch", EXAMPLE, "--every", "5ms"]));
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    lines.next().unwrap().unwrap();
+    let id = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &id])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let mut said = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut said)
+        .unwrap();
+    assert_eq!(said, "");
+}
+
+/// As in `call-api … | head -n 1`.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_stops_reading_is_no_error() {
+    let sandbox = dialing().await;
+    for arguments in [
+        ["watch", EXAMPLE, "--every", "5ms"].as_slice(),
+        &["get", EXAMPLE],
+        &["get", EXAMPLE, "-o", "table"],
+        &["doctor", EXAMPLE],
+        &["completions", "bash"],
+        &["man"],
+        &["--help"],
+    ] {
+        let mut child = start(&mut asking(&sandbox, arguments));
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(
+            (shown(&output).as_str(), output.status.code()),
+            ("", Some(0)),
+            "{arguments:?}"
+        );
+        sandbox.advance(Duration::from_secs(2));
+    }
+}
+
+#[test]
+fn a_full_disk_is_an_error() {
+    let Ok(full) = std::fs::File::options().write(true).open("/dev/full") else {
+        eprintln!("SKIPPED: this system has no /dev/full");
+        return;
+    };
+    let output = support::program(&["completions", "bash"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert_shown(
+        shown(&output),
+        str![[r#"
+? 1
+error: cannot write to standard output: No space left on device (os error 28); check where it goes
+
+"#]],
+    );
+}
