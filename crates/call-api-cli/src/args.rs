@@ -1,12 +1,12 @@
 //! What can be asked for at the command line. The help of each, and the manual, are made from the comments here.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use call_api::Uuid;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+use crate::recording::Keep;
 use crate::sync::Plan;
 use crate::wait::Patience;
 
@@ -95,6 +95,10 @@ pub(crate) enum Command {
         #[command(flatten)]
         look: Look,
     },
+    /// Keep the recording of a call
+    ///
+    /// The file is there once it is whole. Stopped at any point, the download goes on where it was when it is run again.
+    Recording(Keep),
     /// Fetch many calls into a file
     ///
     /// Stopped at any point, even killed, it goes on where it was when it is run again: no call is lost or written twice.
@@ -117,7 +121,7 @@ pub(crate) enum Command {
     Sandbox {
         /// Where to listen; port 0 is any free port
         #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
-        listen: SocketAddr,
+        listen: std::net::SocketAddr,
     },
     /// Print what makes a shell complete commands and options
     Completions {
@@ -156,7 +160,7 @@ pub(crate) enum Format {
     Yaml,
 }
 
-fn parse_id(text: &str) -> Result<Uuid, &'static str> {
+pub(crate) fn parse_id(text: &str) -> Result<Uuid, &'static str> {
     text.parse().map_err(
         |_| "it is no UUID; give the id of a call, such as 3c90c3cc-0d44-4b50-8888-8dd25736052a",
     )

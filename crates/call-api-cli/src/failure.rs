@@ -20,10 +20,11 @@ pub(crate) enum Class {
     Unreachable = 9,
     Timeout = 10,
     BadResponse = 11,
+    NoRecording = 12,
 }
 
 impl Class {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Failed,
         Self::Usage,
         Self::Config,
@@ -35,6 +36,7 @@ impl Class {
         Self::Unreachable,
         Self::Timeout,
         Self::BadResponse,
+        Self::NoRecording,
     ];
 
     /// The exit code.
@@ -75,8 +77,9 @@ impl Class {
             Self::Timeout => ("timeout", "time was over"),
             Self::BadResponse => (
                 "bad_response",
-                "the answer is not what the API's document says",
+                "the answer is not what the API's document says, or not whole",
             ),
+            Self::NoRecording => ("no_recording", "the call ended without a recording"),
         }
     }
 
@@ -93,7 +96,8 @@ impl Class {
             ErrorKind::Decode
             | ErrorKind::BodyTooLarge
             | ErrorKind::Redirected
-            | ErrorKind::UnexpectedStatus => Self::BadResponse,
+            | ErrorKind::UnexpectedStatus
+            | ErrorKind::Corrupt => Self::BadResponse,
             _ => Self::Failed,
         }
     }

@@ -7,6 +7,7 @@ mod failure;
 mod get;
 mod man;
 mod output;
+mod recording;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod sync;
@@ -15,7 +16,7 @@ mod wait;
 
 use std::env;
 use std::future::Future;
-use std::io;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -28,6 +29,9 @@ use crate::config::Config;
 use crate::failure::{Class, End, Failure};
 use crate::sync::Sync;
 use crate::ui::{Attempts, Ui};
+
+/// What to do after a command that can go on was stopped.
+const STOPPED: &str = "stopped; run the same command again to go on";
 
 fn main() -> ExitCode {
     // Before the arguments are understood, since what is wrong with them is said in this way, too.
@@ -71,6 +75,10 @@ fn run(arguments: Arguments, ui: &Arc<Ui>) -> Result<(), End> {
             let client = client(settings, ui)?;
             block_on(wait::watch(&client, id, patience, look, ui), None)
         }
+        Command::Recording(keep) => {
+            let client = client(settings, ui)?;
+            block_on(recording::run(&client, &keep, ui), Some(STOPPED))
+        }
         Command::Sync(plan) => {
             let config = Config::load(settings)?;
             if config.reads_standard_input() && plan.ids.as_os_str() == "-" {
@@ -81,7 +89,7 @@ fn run(arguments: Arguments, ui: &Arc<Ui>) -> Result<(), End> {
             }
             let client = client(settings, ui)?;
             let sync = Sync::prepare(&plan)?;
-            block_on(sync.run(&client, ui), Some(sync::HINT))
+            block_on(sync.run(&client, ui), Some(STOPPED))
         }
         Command::Doctor { id, output } => block_on(doctor::run(settings, id, output, ui), None),
         #[cfg(feature = "sandbox")]
@@ -89,7 +97,10 @@ fn run(arguments: Arguments, ui: &Arc<Ui>) -> Result<(), End> {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "call-api", &mut script);
-            Ok(io::Write::write_all(&mut io::stdout(), &script)?)
+            // It writes a name with a hyphen in two ways for bash, which then completes nothing after a command
+            // (https://github.com/clap-rs/clap/issues/6421).
+            let script = String::from_utf8_lossy(&script).replace("call__subcmd__api", "call__api");
+            Ok(output::stdout().write_all(script.as_bytes())?)
         }
         Command::Man => Ok(man::page(&mut io::stdout())?),
     }

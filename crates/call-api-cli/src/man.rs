@@ -73,7 +73,7 @@ const SECTIONS: [Section; 5] = [
             ),
             (
                 "",
-                "Errors are on standard error, one line each. With --json-errors each is a JSON object: {\"error\": {\"class\", \"exit_code\", \"message\", \"id\", \"retryable\", \"status\", …}}.",
+                "Errors are on standard error, one line each. With --json-errors each is a JSON object: {\"error\": {\"class\", \"exit_code\", \"message\", \"id\", \"retryable\", \"status\", ...}}.",
             ),
         ],
     ),

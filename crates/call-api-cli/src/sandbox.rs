@@ -30,7 +30,10 @@ pub(crate) fn run(listen: SocketAddr) -> Result<(), End> {
 
 async fn serve(listen: SocketAddr) -> Result<(), End> {
     let token = env::var(SANDBOX_TOKEN_VARIABLE).ok();
-    let mut builder = Sandbox::builder().listen(listen);
+    let mut builder = Sandbox::builder()
+        .listen(listen)
+        // Nobody can ask for what is logged.
+        .logged(0);
     if let Some(token) = &token {
         builder = builder.token(token);
     }

@@ -21,9 +21,6 @@ use crate::ui::Ui;
 /// After so many failures in a row that are not one id's own, it is the service that fails.
 const IN_A_ROW: u32 = 50;
 
-/// What is left to do when it was stopped.
-pub(crate) const HINT: &str = "stopped; run the same command again to go on";
-
 /// What to fetch, and where to.
 #[derive(Args, Debug)]
 pub(crate) struct Plan {
@@ -132,7 +129,7 @@ impl Sync {
         match stopped {
             None => failures.tally.end(),
             Some(class) => {
-                ui.note(HINT);
+                ui.note(crate::STOPPED);
                 Err(End::Said(class))
             }
         }

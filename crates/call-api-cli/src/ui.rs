@@ -100,6 +100,16 @@ impl Ui {
         bar
     }
 
+    /// How much of a download is there, once it begins; before, what is waited for.
+    pub(crate) fn transfer(&self, waiting: &'static str) -> Transfer {
+        let bar = self.live_line();
+        bar.set_message(waiting);
+        Transfer {
+            bar,
+            is_begun: false,
+        }
+    }
+
     /// A text with colors, for a line that changes; without them where there are to be none.
     pub(crate) fn colored(&self, text: &str) -> String {
         match anstream::AutoStream::choice(&std::io::stderr()) {
@@ -125,6 +135,37 @@ impl Ui {
         self.bars.suspend(|| {
             let _ = writeln!(anstream::stderr().lock(), "{line}");
         });
+    }
+}
+
+/// A download as it is seen.
+#[derive(Debug)]
+pub(crate) struct Transfer {
+    bar: ProgressBar,
+    is_begun: bool,
+}
+
+impl Transfer {
+    /// So much is there, of so much, if that is known.
+    pub(crate) fn set(&mut self, bytes: u64, total: Option<u64>) {
+        if let Some(total) = total {
+            self.bar.set_length(total);
+        }
+        self.bar.set_position(bytes);
+        if !self.is_begun {
+            self.is_begun = true;
+            let begun = match total {
+                Some(_) => "{wide_bar} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left",
+                None => "{spinner} {bytes}, {bytes_per_sec}",
+            };
+            self.bar.set_style(style(begun));
+            // What an earlier run had fetched took no time.
+            self.bar.reset_eta();
+        }
+    }
+
+    pub(crate) fn finish(self) {
+        self.bar.finish_and_clear();
     }
 }
 

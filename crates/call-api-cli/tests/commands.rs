@@ -2,6 +2,8 @@
 //!
 //! `TRYCMD=overwrite cargo test -p call-api-cli --test commands` takes over what there is now.
 
+// The help names every command.
+#![cfg(feature = "sandbox")]
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod support;

@@ -104,7 +104,7 @@ error: the deadline of [TIME] s passed while waiting for the response, for GET h
 error: the connection broke while waiting for the response of GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a: Connection reset by peer (os error 104) (3 attempts in [TIME] s); try later
 --- truncated
 ? 9
-error: the connection broke while reading the response body of GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a, after 247 bytes: end of file before message length reached (3 attempts in [TIME] s); try later
+error: the connection broke while reading the response body of GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a, after [COUNT] bytes: end of file before message length reached (3 attempts in [TIME] s); try later
 --- garbage
 ? 11
 error: the response to GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a is not what the API's document says: .: expected value at line 1 column 1 (1 attempt); update the SDK, or check that the base URL names the service
@@ -129,8 +129,8 @@ async fn each_attempt_is_shown_to_who_asks() {
         run(&mut command),
         str![[r#"
 GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a: 2 attempts in [TIME] s; it succeeded
-  1. throttled (429) after [TIME] s, 30 bytes; waited [TIME] s, as the service asked
-  2. success (200) after [TIME] s, 495 bytes
+  1. throttled (429) after [TIME] s, [COUNT] bytes; waited [TIME] s, as the service asked
+  2. success (200) after [TIME] s, [COUNT] bytes
 id         3c90c3cc-0d44-4b50-8888-8dd25736052a
 status     dialing
 type       inbound
@@ -160,6 +160,14 @@ async fn the_doctor_says_what_is_ill() {
             "unknown status",
             Fault::UnknownStatus {
                 status: "on_hold".to_owned(),
+            },
+            "45s",
+        ),
+        (
+            "extra property",
+            Fault::ExtraProperty {
+                name: "mood".to_owned(),
+                value: "good".into(),
             },
             "45s",
         ),
@@ -212,7 +220,15 @@ settings  ok      base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
 service   ok      127.0.0.1 answers in [TIME] ms
 token     ok      it is accepted
 clock     ok      it agrees with the service's within [TIME] s
-document  failed  the status "on_hold" is not among those of the document; update this program
+document  failed  status: the document doesn't list the value "on_hold"; update this program
+--- extra property
+? 11
+CHECK     RESULT  MESSAGE
+settings  ok      base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
+service   ok      127.0.0.1 answers in [TIME] ms
+token     ok      it is accepted
+clock     ok      it agrees with the service's within [TIME] s
+document  failed  mood: the document has no such property; update this program
 --- missing property
 ? 11
 CHECK     RESULT   MESSAGE

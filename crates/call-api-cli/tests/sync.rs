@@ -81,7 +81,9 @@ async fn what_failed_is_summed_up_and_tried_again_by_the_next_run() {
     let mut said = run(&mut files.sync(&sandbox, &["--jobs", "1"]));
     assert_eq!(files.counts(), once(&ids[1..5]));
     said.push_str("---\n");
-    said.push_str(&run(&mut files.sync(&sandbox, &["--json-errors"])));
+    said.push_str(&run(
+        &mut files.sync(&sandbox, &["--json-errors", "--jobs", "1"])
+    ));
     assert_eq!(files.counts(), once(&ids[..5]));
     fs::write(&files.ids, ids[..5].join("\n")).unwrap();
     for arguments in [[].as_slice(), &["--quiet"]] {
@@ -98,8 +100,8 @@ error: 1 × service: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000
 error: 2 × not_found, the first of them: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000404 was answered with 404: Call not found (1 attempt); check the id, and that the base URL names the right service
 ---
 ? 4
-{"error":{"attempts":1,"class":"not_found","exit_code":4,"id":"00000000-0000-4000-8000-000000000405","message":"GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000405 was answered with 404: Call not found (1 attempt); check the id, and that the base URL names the right service","retryable":false,"status":404}}
 {"error":{"attempts":1,"class":"not_found","exit_code":4,"id":"00000000-0000-4000-8000-000000000404","message":"GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000404 was answered with 404: Call not found (1 attempt); check the id, and that the base URL names the right service","retryable":false,"status":404}}
+{"error":{"attempts":1,"class":"not_found","exit_code":4,"id":"00000000-0000-4000-8000-000000000405","message":"GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000405 was answered with 404: Call not found (1 attempt); check the id, and that the base URL names the right service","retryable":false,"status":404}}
 {"summary":{"failed":2,"fetched":1,"ids":7,"not_tried":0,"there_before":4,"why":{"not_found":2}}}
 ---
 5 ids: 0 fetched, 5 there before
@@ -148,6 +150,12 @@ async fn killed_it_goes_on_where_it_was() {
         ids.len() - there,
         "what was there is asked for again"
     );
+
+    // A cut record goes, also where nothing is left to fetch.
+    let whole = fs::read_to_string(&files.out).unwrap();
+    fs::write(&files.out, format!("{whole}{{\"id\": \"0000")).unwrap();
+    assert!(files.sync(&sandbox, &[]).output().unwrap().status.success());
+    assert_eq!(fs::read_to_string(&files.out).unwrap(), whole);
 }
 
 #[cfg(unix)]

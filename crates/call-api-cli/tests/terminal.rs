@@ -50,11 +50,11 @@ impl Terminal {
             );
             tmux.arg(pair);
         }
-        // The shell says how it ended, and keeps the terminal open.
+        // The shell says how it ended, Ctrl-C or not, and keeps the terminal open.
         tmux.args([
             "/bin/sh",
             "-c",
-            r#""$@"; echo "ended with $?"; exec cat"#,
+            r#"trap : INT; "$@"; echo "ended with $?"; exec cat"#,
             "sh",
         ]);
         tmux.arg(command.get_program()).args(command.get_args());
@@ -78,7 +78,9 @@ impl Terminal {
     fn shows(&self, arguments: &[&str]) -> String {
         let text = self.tmux(&[&["capture-pane", "-p"], arguments].concat());
         let dates = Regex::new(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d").unwrap();
-        dates.replace_all(text.trim_end(), "[DATE]").into_owned()
+        let text = dates.replace_all(text.trim_end(), "[DATE]");
+        // What turns is another character each time.
+        text.replace(|c| matches!(c, '\u{2800}'..='\u{28ff}'), "*")
     }
 
     /// What it shows once that is on it.
@@ -124,11 +126,7 @@ async fn a_watched_call_is_one_line_that_changes() {
     };
     let mut seen = Vec::new();
     for (status, seconds) in [("dialing", 2), ("in_progress", 30), ("ended with", 0)] {
-        // What turns is another character each time.
-        let text = terminal
-            .until(status)
-            .replace(|c| matches!(c, '\u{2800}'..='\u{28ff}'), "*");
-        seen.push(text);
+        seen.push(terminal.until(status));
         sandbox.advance(Duration::from_secs(seconds));
     }
     assert_shown(
@@ -136,7 +134,7 @@ async fn a_watched_call_is_one_line_that_changes() {
         str![[r#"
 * [DATE] UTC  3c90c3cc-0d44-4b50-8888-8dd25736052a  dialing  ***ng>
 ---
-⠉ [DATE] UTC  3c90c3cc-0d44-4b50-8888-8dd25736052a  in_progress  ***ng>
+* [DATE] UTC  3c90c3cc-0d44-4b50-8888-8dd25736052a  in_progress  ***ng>
 ---
 [DATE] UTC  3c90c3cc-0d44-4b50-8888-8dd25736052a  completed  ***ng>  30s  completed
 ended with 0
@@ -179,6 +177,28 @@ l not found (1 attempt); check the id, and that the base URL names the right ser
 ended with 4
 "#]],
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_wants_quiet_sees_nothing_that_moves() {
+    let (sandbox, ids) = support::sandbox_with(30).await;
+    sandbox
+        .set_faults(Faults::seeded(1).rule(Fault::Latency {
+            by: Duration::from_millis(30),
+        }))
+        .unwrap();
+    let folder = support::empty_folder("quiet-terminal");
+    let (list, out) = (folder.join("ids.txt"), folder.join("calls.jsonl"));
+    std::fs::write(&list, ids.join("\n")).unwrap();
+    let (list, out) = (list.to_str().unwrap(), out.to_str().unwrap());
+    let arguments = [
+        "sync", "--quiet", "--ids", list, "--out", out, "--jobs", "2",
+    ];
+    let Some(terminal) = Terminal::run("quiet", &asking(&sandbox, &arguments)) else {
+        return;
+    };
+    // The first thing on it is its last.
+    assert_eq!(terminal.until("."), "ended with 0");
 }
 
 /// The doctor's table, and a call's, are what a terminal shows without being asked to; their colors, only where they are
@@ -278,26 +298,57 @@ token     ok       it is not refused
 clock     ok       it agrees with the service's within [TIME] s
 document  unknown  give the id of a call to check one
 ended with 0
----
+"#]],
+    );
+}
 
-      --token-file <FILE>
-          Read the token from this file; `-` is standard input
-
-      --deadline <TIME>
-          Limit each request, its retries included, to this time [default: 45s]
-
-  -q, --quiet
-          Say nothing but errors
-
-  -v, --verbose
-          Show each request: its attempts, how each ended, and the waits between them
-
-      --no-color
-          Use no colors; so does the environment variable `NO_COLOR`
-
-      --json-errors
-          Write errors as JSON, one line each
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_that_is_being_made_is_waited_for_where_one_sees_it() {
+    let sandbox = Sandbox::builder()
+        .clock(Clock::stepped())
+        .run(Sandbox::example_call(), Script::completed())
+        .start()
+        .await
+        .unwrap();
+    sandbox.advance(Duration::from_secs(33));
+    let file = support::empty_folder("recording-terminal").join("call.wav");
+    let arguments = ["recording", EXAMPLE, "-o", file.to_str().unwrap()];
+    let Some(terminal) = Terminal::run("recording", &asking(&sandbox, &arguments)) else {
+        return;
+    };
+    terminal.until("waiting for the recording");
+    sandbox.advance(Duration::from_secs(5));
+    assert_shown(
+        terminal.until("ended with"),
+        str![[r#"
+[HOME]recording-terminal/call.wav: 234.42 KiB of audio/wav
 ended with 0
+"#]],
+    );
+}
+
+/// The last state stays, and what the shell says next stands by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_leaves_a_clean_terminal() {
+    let sandbox = support::sandbox().await;
+    let mut seen = Vec::new();
+    for command in ["watch", "wait"] {
+        let command = asking(&sandbox, &[command, EXAMPLE, "--utc"]);
+        let Some(terminal) = Terminal::run("ctrl-c", &command) else {
+            return;
+        };
+        terminal.until("dialing");
+        terminal.tmux(&["send-keys", "C-c"]);
+        seen.push(terminal.until("ended with"));
+    }
+    assert_shown(
+        seen.join("\n---\n"),
+        str![[r#"
+* [DATE] UTC  3c90c3cc-0d44-4b50-8888-8dd25736052a  dialing  ***ng>  2m 3s  <string>
+ended with 130
+---
+* 3c90c3cc-0d44-4b50-8888-8dd25736052a  dialing  ***ng>  2m 3s  <string>
+ended with 130
 "#]],
     );
 }

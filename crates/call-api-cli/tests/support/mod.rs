@@ -112,6 +112,10 @@ pub(crate) fn redactions() -> Redactions {
     redactions
         .insert("[TIME]", regex(r"(?<redacted>[0-9.]+) m?s\b"))
         .unwrap();
+    // A time has as many digits as it needs.
+    redactions
+        .insert("[COUNT]", regex(r"(?<redacted>\d+) bytes"))
+        .unwrap();
     redactions
         .insert("[HOST]", regex(r"(?<redacted>127\.0\.0\.1:[0-9]{4,5})"))
         .unwrap();
