@@ -247,7 +247,6 @@ mod tests {
     fn a_debug_that_panics_leaves_the_mask_on() {
         struct Panics;
         impl fmt::Debug for Panics {
-            #[expect(clippy::panic, reason = "that is the point")]
             fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
                 panic!("while shown")
             }
