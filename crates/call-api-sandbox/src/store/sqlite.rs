@@ -74,7 +74,7 @@ impl Sqlite {
         })
     }
 
-    pub(super) fn is_new(&self) -> bool {
+    pub(crate) fn is_new(&self) -> bool {
         self.is_new
     }
 
@@ -96,7 +96,7 @@ impl Sqlite {
         })
     }
 
-    pub(super) fn put(
+    pub(crate) fn put(
         &self,
         tenant: TenantId,
         call: Document,
