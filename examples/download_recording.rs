@@ -5,14 +5,17 @@
 //! of the call is then the argument, and the folder, if it isn't this one, a second. Interrupt it, run it again, and it
 //! goes on where it was.
 
+mod service;
+
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use call_api::{BASE_URL_VARIABLE, Client, Recording, TOKEN_VARIABLE, Uuid};
-use call_api_sandbox::Sandbox;
-
-include!("../tests/support/recordings.rs");
+use call_api::{Recording, Uuid};
+use call_api_sandbox::{Sandbox, Script};
+use service::{Service, print_next};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -26,47 +29,51 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
+    let service = Service::find().await?;
     let mut arguments = std::env::args().skip(1);
-    let id = arguments.next();
-    let folder = arguments.next().map_or_else(|| ".".into(), PathBuf::from);
-    let is_set = |name| std::env::var_os(name).is_some();
-    if is_set(BASE_URL_VARIABLE) || is_set(TOKEN_VARIABLE) {
-        let id = id.ok_or("give the id of a call: cargo run --example download_recording -- ID")?;
-        let id = id
-            .parse()
-            .map_err(|error| format!("{id:?} is no id of a call: {error}"))?;
-        return download(&Client::from_env()?, id, &folder).await;
-    }
+    let (id, folder) = match (arguments.next(), &service.sandbox) {
+        (Some(id), _) => {
+            let id: Uuid = id
+                .parse()
+                .map_err(|error| format!("{id:?} is no id of a call: {error}"))?;
+            (
+                id,
+                arguments.next().map_or_else(|| ".".into(), PathBuf::from),
+            )
+        }
+        (None, Some(sandbox)) => {
+            sandbox.run(Sandbox::example_call(), Script::completed());
+            // The call takes half a minute, and its recording a little longer.
+            sandbox.advance(Duration::from_secs(60));
+            (Sandbox::EXAMPLE_ID, std::env::temp_dir())
+        }
+        (None, None) => return Err("give the id of a call as the argument".into()),
+    };
 
-    let sandbox = Sandbox::start().await?;
-    println!("Started the sandbox: the API, on this machine only.");
-    let call = recorded_call(&sandbox).await?;
-    let client = Client::builder()
-        .base_url(sandbox.base_url())
-        .token(sandbox.token())
-        .build()?;
-    download(&client, call.id, &std::env::temp_dir()).await
-}
-
-async fn download(client: &Client, id: Uuid, folder: &Path) -> Result<(), Box<dyn Error>> {
-    let call = client.get_call(id).await?;
+    let call = service.client.get_call(id).await?;
     println!("{call}");
-    let recording = client
+    let recording = service
+        .client
         .recording(&call)
-        .on_progress(|progress| match progress.total {
-            Some(total) => eprint!("\r{} of {total} bytes", progress.bytes),
-            None => eprint!("\r{} bytes", progress.bytes),
+        .on_progress(|progress| {
+            if std::io::stderr().is_terminal() {
+                eprint!("\r  {} bytes", progress.bytes);
+            }
         })
         .to_folder(folder)
         .await?;
     match recording {
         Recording::Saved(saved) => {
-            eprintln!();
             let path = saved.path.unwrap_or_default();
             println!("saved {} bytes as {}", saved.bytes, path.display());
         }
-        Recording::Absent(_) => println!("it was not recorded"),
-        _ => println!("it is not over yet"),
+        Recording::Absent(_) => println!("It was not recorded."),
+        _ => println!("It is not over yet. Run this again once it is."),
     }
+    print_next(
+        &service,
+        "To download a recording of a real service",
+        "cargo run --example download_recording -- ID [FOLDER]",
+    );
     Ok(())
 }

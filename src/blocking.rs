@@ -31,6 +31,8 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::future::IntoFuture;
+use std::io;
+use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
@@ -38,9 +40,13 @@ use std::time::Duration;
 
 use call_api_transport::CallOptions;
 use futures_core::Stream;
+use tokio::io::AsyncWrite;
 use uuid::Uuid;
 
-use crate::{Cadence, Call, Change, Error, GetCall, GetCalls, Updates, WaitUntilEnded, WithMeta};
+use crate::{
+    Cadence, Call, Change, Error, FetchRecording, GetCall, GetCalls, Progress, Recording, Updates,
+    WaitUntilEnded, WithMeta,
+};
 
 /// A client of the call API for code without `async`. Cheap to clone; clones share a thread and all that clones of
 /// [`Client`](crate::Client) share.
@@ -155,6 +161,21 @@ impl Client {
         I: IntoIterator<Item: Borrow<Uuid>, IntoIter: Send + 'a>,
     {
         self.blocking(self.inner.get_calls(ids))
+    }
+
+    /// Fetches the recording of a call, as [`Client::recording`](crate::Client::recording); sent by saying where to.
+    ///
+    /// ```no_run
+    /// # fn example(client: call_api::blocking::Client, id: call_api::Uuid) -> Result<(), call_api::Error> {
+    /// let call = client.get_call(id).wait()?;
+    /// if let Some(saved) = client.recording(&call).to_folder("recordings")?.saved() {
+    ///     println!("{} bytes in {:?}", saved.bytes, saved.path);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn recording<'a>(&'a self, call: &'a Call) -> Blocking<FetchRecording<'a>> {
+        self.blocking(self.inner.recording(call))
     }
 
     /// The client behind it, for what has no short method here: [`block_on`](Self::block_on) waits for its requests.
@@ -328,6 +349,94 @@ impl Blocking<GetCalls<'_>> {
     /// See [`GetCalls::options`].
     pub fn options(self, options: CallOptions) -> Self {
         self.map(|request| request.options(options))
+    }
+}
+
+impl<'a> Blocking<FetchRecording<'a>> {
+    /// See [`FetchRecording::wait`].
+    pub fn wait(self, wait: Duration) -> Self {
+        self.map(|request| request.wait(wait))
+    }
+
+    /// See [`FetchRecording::deadline`].
+    pub fn deadline(self, deadline: Duration) -> Self {
+        self.map(|request| request.deadline(deadline))
+    }
+
+    /// See [`FetchRecording::stall_timeout`].
+    pub fn stall_timeout(self, timeout: Duration) -> Self {
+        self.map(|request| request.stall_timeout(timeout))
+    }
+
+    /// See [`FetchRecording::size_limit`].
+    pub fn size_limit(self, bytes: u64) -> Self {
+        self.map(|request| request.size_limit(bytes))
+    }
+
+    /// See [`FetchRecording::allow_insecure_http`].
+    pub fn allow_insecure_http(self, allow: bool) -> Self {
+        self.map(|request| request.allow_insecure_http(allow))
+    }
+
+    /// See [`FetchRecording::on_progress`]. It runs on the thread that waits.
+    pub fn on_progress(self, on_progress: impl FnMut(Progress) + Send + 'a) -> Self {
+        self.map(|request| request.on_progress(on_progress))
+    }
+
+    /// See [`FetchRecording::options`].
+    pub fn options(self, options: CallOptions) -> Self {
+        self.map(|request| request.options(options))
+    }
+
+    /// See [`FetchRecording::to_file`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn to_file(self, path: impl AsRef<Path>) -> Result<Recording, Error> {
+        self.runtime.block_on(self.request.to_file(path))
+    }
+
+    /// See [`FetchRecording::to_folder`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn to_folder(self, folder: impl AsRef<Path>) -> Result<Recording, Error> {
+        self.runtime.block_on(self.request.to_folder(folder))
+    }
+
+    /// See [`FetchRecording::to_writer`]: here into a writer without `async`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn to_writer(self, writer: &mut (impl io::Write + Send)) -> Result<Recording, Error> {
+        let mut writer = Ready(writer);
+        self.runtime.block_on(self.request.to_writer(&mut writer))
+    }
+}
+
+/// A writer that is always ready, since it holds up the thread until it is.
+struct Ready<'w, W>(&'w mut W);
+
+impl<W: io::Write> AsyncWrite for Ready<'_, W> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            match self.0.write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                written => return Poll::Ready(written),
+            }
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.0.flush())
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(context)
     }
 }
 

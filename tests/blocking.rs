@@ -11,12 +11,14 @@
 mod service;
 
 use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::thread;
 use std::time::Duration;
 
 use call_api::blocking::Client;
 use call_api::{Cadence, CallOptions, CallStatus, ErrorKind, Uuid};
+use call_api_sandbox::{Sandbox, Script};
 use service::{
     ID, SECRET, Server, Step, TestClock, answer, call, faults, found, respond, says, seconds,
 };
@@ -268,4 +270,36 @@ fn its_thread_ends_with_the_last_clone_wherever_that_is_dropped() {
     assert!(calls.next().unwrap().1.is_ok());
     runtime.block_on(async { drop(calls) });
     ends(0);
+}
+
+#[test]
+fn a_recording_goes_into_a_writer_and_into_a_folder() {
+    let _beside = beside_others();
+    let runtime = elsewhere();
+    let sandbox = runtime.block_on(Sandbox::start()).unwrap();
+    sandbox.run(Sandbox::example_call(), Script::completed());
+    sandbox.advance(Duration::from_secs(60));
+    let builder = call_api::Client::builder().base_url(sandbox.base_url());
+    let client = builder.token(sandbox.token()).build_blocking().unwrap();
+    let call = client.get_call(Sandbox::EXAMPLE_ID).wait().unwrap();
+
+    let mut sound = Vec::new();
+    let mut told = 0;
+    let request = client.recording(&call).wait(Duration::ZERO);
+    let request = request.on_progress(|progress| told = progress.bytes);
+    let recording = request.to_writer(&mut sound).unwrap();
+    assert!(sound.starts_with(b"RIFF"));
+    let length = sound.len() as u64;
+    assert_eq!(recording.saved().map(|saved| saved.bytes), Some(length));
+    assert_eq!(told, length);
+
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("blocking");
+    std::fs::create_dir_all(&folder).unwrap();
+    let recording = client.recording(&call).to_folder(&folder).unwrap();
+    let path = recording.saved().and_then(|saved| saved.path).unwrap();
+    assert_eq!(std::fs::read(path).unwrap(), sound);
+
+    let limited = client.recording(&call).size_limit(10);
+    let error = limited.to_folder(&folder).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BodyTooLarge);
 }

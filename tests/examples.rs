@@ -44,7 +44,13 @@ fn printed(name: &str, folder: &Path) -> String {
 #[test]
 fn the_examples_print_what_happened_and_what_to_do_next() {
     let folder = support::empty_folder("examples");
-    for name in ["axum_webhook", "blocking", "sync_calls", "wait_for_end"] {
+    for name in [
+        "axum_webhook",
+        "blocking",
+        "download_recording",
+        "sync_calls",
+        "wait_for_end",
+    ] {
         insta::assert_snapshot!(name, printed(name, &folder));
     }
 }
