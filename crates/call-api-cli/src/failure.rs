@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 
 use call_api::{Error, ErrorKind, Uuid};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 /// A class of errors. Scripts tell them by the exit code, which never changes its meaning, or by the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,35 +143,43 @@ impl Failure {
     }
 
     /// For `--json-errors`: the same, in parts.
-    pub(crate) fn json(&self) -> Value {
-        let mut parts = json!({
-            "class": self.class.name(),
-            "exit_code": self.class.code(),
-            "message": self.message,
-        });
-        if let Some(id) = self.id {
-            parts["id"] = json!(id);
+    pub(crate) fn parts(&self) -> Parts<'_> {
+        let error = self.error.as_ref();
+        Parts {
+            class: self.class.name(),
+            exit_code: self.class.code(),
+            message: &self.message,
+            id: self.id,
+            retryable: error.map(Error::is_retryable),
+            status: error.and_then(Error::status),
+            json_path: error.and_then(Error::json_path),
+            request_id: error.and_then(Error::request_id),
+            retry_after_seconds: error.and_then(|error| Some(error.retry_after()?.as_secs_f64())),
+            attempts: error.and_then(|error| Some(error.ledger()?.attempts().len())),
         }
-        if let Some(error) = &self.error {
-            parts["retryable"] = json!(error.is_retryable());
-            if let Some(status) = error.status() {
-                parts["status"] = json!(status);
-            }
-            if let Some(path) = error.json_path() {
-                parts["json_path"] = json!(path);
-            }
-            if let Some(request_id) = error.request_id() {
-                parts["request_id"] = json!(request_id);
-            }
-            if let Some(wait) = error.retry_after() {
-                parts["retry_after_seconds"] = json!(wait.as_secs_f64());
-            }
-            if let Some(ledger) = error.ledger() {
-                parts["attempts"] = json!(ledger.attempts().len());
-            }
-        }
-        json!({ "error": parts })
     }
+}
+
+/// A failure in parts; those that there are none of are left out.
+#[derive(Debug, Serialize)]
+pub(crate) struct Parts<'a> {
+    class: &'static str,
+    exit_code: u8,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retryable: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    json_path: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_seconds: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<usize>,
 }
 
 impl fmt::Display for Failure {

@@ -3,7 +3,7 @@
 //! The file is all that is known of what was done: an id is done when its whole record is there. So nothing that ends the
 //! program loses a call or writes one twice; at worst the last record is cut, which the next run takes away.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Seek as _, SeekFrom, Write as _};
 use std::num::NonZeroUsize;
@@ -12,8 +12,7 @@ use std::path::{Path, PathBuf};
 use call_api::chrono::{DateTime, SecondsFormat, Utc};
 use call_api::{Call, Client, Uuid};
 use clap::{Args, ValueEnum, ValueHint};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 
 use crate::failure::{Class, End, Failure, Tally};
 use crate::ui::Ui;
@@ -167,14 +166,17 @@ impl Failures {
         let failed = self.count();
         let left = total - fetched - there - failed;
         if ui.is_json() {
-            let why: serde_json::Map<_, _> = self
-                .by_class
-                .iter()
-                .map(|(first, count)| (first.class().name().to_owned(), json!(count)))
-                .collect();
-            return ui.json(&json!({ "summary": {
-                "ids": total, "fetched": fetched, "there_before": there, "failed": failed, "not_tried": left, "why": why,
-            }}));
+            let why = self.by_class.iter();
+            let why = why.map(|(first, count)| (first.class().name(), *count));
+            let summary = Summary {
+                ids: total,
+                fetched,
+                there_before: there,
+                failed,
+                not_tried: left,
+                why: why.collect(),
+            };
+            return ui.json("summary", &summary);
         }
         let mut parts = vec![format!("{fetched} fetched")];
         let more = [
@@ -204,6 +206,18 @@ impl Failures {
             ));
         }
     }
+}
+
+/// The summary for scripts.
+#[derive(Debug, Serialize)]
+struct Summary {
+    ids: usize,
+    fetched: usize,
+    there_before: usize,
+    failed: usize,
+    not_tried: usize,
+    /// How often which class.
+    why: BTreeMap<&'static str, usize>,
 }
 
 /// Each line an id; empty ones and those that begin with `#` are left out.

@@ -1,5 +1,6 @@
 //! Standard error: errors, warnings, notes, the attempts of requests, and progress.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::Write as _;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use call_api::transport::{Ledger, Observer, Operation, Why};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::args::Settings;
 use crate::failure::Failure;
@@ -44,7 +45,7 @@ impl Ui {
     /// Says why something failed.
     pub(crate) fn error(&self, failure: &Failure) {
         match self.json_errors {
-            true => self.json(&failure.json()),
+            true => self.json("error", &failure.parts()),
             false => self.labelled("error", AnsiColor::Red, failure),
         }
     }
@@ -53,7 +54,7 @@ impl Ui {
     pub(crate) fn warn(&self, warning: &str) {
         match (self.quiet, self.json_errors) {
             (true, _) => {}
-            (false, true) => self.json(&json!({ "warning": { "message": warning } })),
+            (false, true) => self.json("warning", &BTreeMap::from([("message", warning)])),
             (false, false) => self.labelled("warning", AnsiColor::Yellow, warning),
         }
     }
@@ -126,8 +127,12 @@ impl Ui {
         ));
     }
 
-    pub(crate) fn json(&self, value: &Value) {
-        self.line(value);
+    /// Writes what a script reads: an object with one property.
+    pub(crate) fn json(&self, what: &str, value: &impl Serialize) {
+        // Text and numbers are always JSON.
+        if let Ok(line) = serde_json::to_string(&BTreeMap::from([(what, value)])) {
+            self.line(line);
+        }
     }
 
     /// Nobody can be told where standard error is gone.

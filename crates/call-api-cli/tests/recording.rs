@@ -145,7 +145,7 @@ async fn where_there_is_none_nothing_is_written() {
 ? 12
 error: call 00000000-0000-4000-8000-000000000001 ended (completed) without a recording; nothing was written
 ? 12
-{"error":{"class":"no_recording","exit_code":12,"id":"00000000-0000-4000-8000-000000000001","message":"call 00000000-0000-4000-8000-000000000001 ended (completed) without a recording; nothing was written"}}
+{"error":{"class":"no_recording","exit_code":12,"message":"call 00000000-0000-4000-8000-000000000001 ended (completed) without a recording; nothing was written","id":"00000000-0000-4000-8000-000000000001"}}
 ? 10
 error: call 3c90c3cc-0d44-4b50-8888-8dd25736052a has not ended, its status is dialing; wait for it: call-api wait 3c90c3cc-0d44-4b50-8888-8dd25736052a
 ? 6

@@ -100,9 +100,9 @@ error: 1 × service: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000
 error: 2 × not_found, the first of them: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000404 was answered with 404: Call not found (1 attempt); check the id, and that the base URL names the right service
 ---
 ? 4
-{"error":{"attempts":1,"class":"not_found","exit_code":4,"id":"00000000-0000-4000-8000-000000000404","message":"GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000404 was answered with 404: Call not found (1 attempt); check the id, and that the base URL names the right service","retryable":false,"status":404}}
-{"error":{"attempts":1,"class":"not_found","exit_code":4,"id":"00000000-0000-4000-8000-000000000405","message":"GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000405 was answered with 404: Call not found (1 attempt); check the id, and that the base URL names the right service","retryable":false,"status":404}}
-{"summary":{"failed":2,"fetched":1,"ids":7,"not_tried":0,"there_before":4,"why":{"not_found":2}}}
+{"error":{"class":"not_found","exit_code":4,"message":"GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000404 was answered with 404: Call not found (1 attempt); check the id, and that the base URL names the right service","id":"00000000-0000-4000-8000-000000000404","retryable":false,"status":404,"attempts":1}}
+{"error":{"class":"not_found","exit_code":4,"message":"GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000405 was answered with 404: Call not found (1 attempt); check the id, and that the base URL names the right service","id":"00000000-0000-4000-8000-000000000405","retryable":false,"status":404,"attempts":1}}
+{"summary":{"ids":7,"fetched":1,"there_before":4,"failed":2,"not_tried":0,"why":{"not_found":2}}}
 ---
 5 ids: 0 fetched, 5 there before
 ---
