@@ -264,6 +264,8 @@ fn a_document_in_several_files_is_adopted_as_one() {
     for path in ["Cargo.toml", "crates/call-api-types/Cargo.toml"] {
         project.write(path, &common::read(path));
     }
+    // They are about properties of this project's document.
+    project.write(common::SETTINGS, "");
     let options = adopt::Options {
         root: project.path().to_owned(),
         new: new.path().join("openapi.yaml").display().to_string(),

@@ -143,6 +143,8 @@ fn quoted(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use call_api_transport::Transport;
+
     use super::*;
     use serde_json::json;
 
@@ -162,7 +164,10 @@ mod tests {
 
     fn sent(form: Form) -> Result<(String, String), String> {
         let boundary = form.boundary.clone();
-        let request = reqwest::Client::new().post("http://localhost/");
+        let transport = Transport::builder("http://localhost")
+            .build()
+            .map_err(|error| error.to_string())?;
+        let request = transport.http_client().post("http://localhost/");
         let request = form
             .put_into(request)?
             .build()
