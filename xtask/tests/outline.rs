@@ -122,12 +122,15 @@ fn the_client_crate() {
 }
 
 /// The sources of a crate.
-fn sources(folder: &str) -> Vec<PathBuf> {
+fn sources(folder: impl AsRef<Path>) -> Vec<PathBuf> {
     let entries = fs::read_dir(common::root().join(folder)).unwrap();
-    let mut sources: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-    sources.sort();
-    assert!(sources.iter().all(|source| source.is_file()), "{sources:?}");
-    sources
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let sources = paths.into_iter().flat_map(|path| match path.is_dir() {
+        true => sources(path),
+        false => vec![path],
+    });
+    sources.collect()
 }
 
 /// The public items of the file whose signatures name one of `strangers`, under whatever name the file uses it.
