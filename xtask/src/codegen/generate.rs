@@ -40,7 +40,12 @@ pub struct Raw {
 /// The schemas or operations that progenitor can't turn into Rust, each with what it said.
 pub fn generate(document: &Value) -> Result<Raw, Vec<Finding>> {
     let document = responses::with_probes(document);
-    attempt(&document).map_err(|cause| isolate(&document, &cause))
+    attempt(&document).map_err(|cause| {
+        let depth = [Depth::Read, Depth::Tokens]
+            .into_iter()
+            .find(|depth| fails(&document, *depth).is_some());
+        isolate(&document, &cause, depth.unwrap_or(Depth::Whole))
+    })
 }
 
 /// Generates, and leaves out what defeats the generator, so that one bad schema doesn't cost the other thousand: such a
@@ -118,20 +123,68 @@ fn settings(document: &Value) -> GenerationSettings {
 }
 
 fn attempt(document: &Value) -> Result<Raw, String> {
-    let rust = |tokens: Result<TokenStream, progenitor::Error>| {
-        let tokens = tokens.map_err(|error| error.to_string())?;
-        syn::parse2(tokens).map_err(|error| format!("the generated code is not Rust: {error}"))
-    };
     catching(|| {
         let settings = settings(document);
-        let mut document: OpenAPI = serde_path_to_error::deserialize(document)
-            .map_err(|error| format!("{}: {}", error.path(), error.inner()))?;
+        let mut document = parsed(document)?;
         let mut generator = Generator::new(&settings);
         let sdk = rust(generator.generate_tokens(&document))?;
         requests_only(&mut document);
         let mock = rust(generator.httpmock(&document, "call_api_client"))?;
         Ok(Raw { sdk, mock })
     })?
+}
+
+fn parsed(document: &Value) -> Result<OpenAPI, String> {
+    serde_path_to_error::deserialize(document)
+        .map_err(|error| format!("{}: {}", error.path(), error.inner()))
+}
+
+fn rust(tokens: Result<TokenStream, progenitor::Error>) -> Result<syn::File, String> {
+    let tokens = tokens.map_err(|error| error.to_string())?;
+    syn::parse2(tokens).map_err(|error| format!("the generated code is not Rust: {error}"))
+}
+
+/// How far a document is generated to see whether it fails: most of what fails does so long before any code is written.
+#[derive(Clone, Copy)]
+enum Depth {
+    /// Each schema and each operation is read, and no code is written.
+    Read,
+    /// The SDK's tokens are written.
+    Tokens,
+    /// As far as the committed files are.
+    Whole,
+}
+
+/// Generates as far as `depth`; the error is what the generator said.
+fn fails(document: &Value, depth: Depth) -> Option<String> {
+    let tokens = |document: &Value| {
+        catching(|| {
+            let parsed = parsed(document)?;
+            Generator::new(&settings(document))
+                .generate_tokens(&parsed)
+                .map_err(|error| error.to_string())
+        })
+        .and_then(|outcome| outcome)
+    };
+    match depth {
+        Depth::Read => {
+            let mut ended = document.clone();
+            ended["paths"][END]["get"] = end();
+            // The end itself fails in any case: whoever gets there has read what stands before it.
+            tokens(&ended).err().filter(|cause| !cause.contains(END_ID))
+        }
+        Depth::Tokens => tokens(document).err(),
+        Depth::Whole => attempt(document).err(),
+    }
+}
+
+/// The path of the operation at which reading a document ends.
+const END: &str = "/x-codegen-end";
+const END_ID: &str = "x_codegen_end";
+
+/// An operation that progenitor refuses when it reads it, which is after all that stand before it, and before it writes.
+fn end() -> Value {
+    json!({"operationId": END_ID, "x-dropshot-websocket": {}, "responses": {}})
 }
 
 /// Leaves of the document what the mocks are generated from: the requests. The generator knows the schemas by now, and
@@ -158,6 +211,8 @@ fn requests_only(document: &mut OpenAPI) {
         ];
         for operation in operations.into_iter().flatten() {
             operation.responses = Responses::default();
+            // A WebSocket without its 101 would be refused; to a mock its request is one like any other.
+            operation.extensions.shift_remove("x-dropshot-websocket");
         }
     }
 }
@@ -212,8 +267,8 @@ fn message_of(payload: &(dyn Any + Send)) -> String {
     line
 }
 
-/// The smallest parts of the document that fail by themselves.
-fn isolate(document: &Value, cause: &str) -> Vec<Finding> {
+/// The smallest parts of the document that fail by themselves, generated as far as the document itself has to be to fail.
+fn isolate(document: &Value, cause: &str, depth: Depth) -> Vec<Finding> {
     let remedy =
         "mend or simplify it in the document; progenitor can't turn it into Rust as it stands";
     let finding = |pointer: &Pointer, what: &str, cause: &str| {
@@ -228,7 +283,7 @@ fn isolate(document: &Value, cause: &str) -> Vec<Finding> {
     let named: Vec<Pointer> = walk::schemas(document)
         .map(|(name, _)| schemas.join(name))
         .collect();
-    let mut failing: Vec<(Pointer, String, String)> = failing_alone(document, &named)
+    let mut failing: Vec<(Pointer, String, String)> = failing_alone(document, &named, depth)
         .into_iter()
         .map(|(pointer, cause)| {
             let name = pointer.tokens().last().unwrap_or_default();
@@ -247,10 +302,12 @@ fn isolate(document: &Value, cause: &str) -> Vec<Finding> {
     });
     let mut failing: Vec<_> = failing
         .into_iter()
-        .flat_map(|failing| match failing_properties(document, &failing.0) {
-            properties if properties.is_empty() => vec![failing],
-            properties => properties,
-        })
+        .flat_map(
+            |failing| match failing_properties(document, &failing.0, depth) {
+                properties if properties.is_empty() => vec![failing],
+                properties => properties,
+            },
+        )
         .collect();
     if failing.is_empty() {
         let operations = walk::operations(document);
@@ -258,7 +315,7 @@ fn isolate(document: &Value, cause: &str) -> Vec<Finding> {
             .iter()
             .map(|operation| operation.pointer.clone())
             .collect();
-        for (place, cause) in failing_alone(document, &places) {
+        for (place, cause) in failing_alone(document, &places, depth) {
             let Some(operation) = operations
                 .iter()
                 .find(|operation| operation.pointer == place)
@@ -290,7 +347,11 @@ fn isolate(document: &Value, cause: &str) -> Vec<Finding> {
 }
 
 /// The properties of a schema that fail by themselves, so that one doesn't cost the others.
-fn failing_properties(document: &Value, schema: &Pointer) -> Vec<(Pointer, String, String)> {
+fn failing_properties(
+    document: &Value,
+    schema: &Pointer,
+    depth: Depth,
+) -> Vec<(Pointer, String, String)> {
     let small = cut(document, std::slice::from_ref(schema));
     let properties = schema.join("properties");
     let names = small
@@ -306,7 +367,7 @@ fn failing_properties(document: &Value, schema: &Pointer) -> Vec<(Pointer, Strin
         object["properties"]
             .as_object_mut()?
             .retain(|other, _| other == name);
-        let cause = attempt(&alone).err()?;
+        let cause = fails(&alone, depth)?;
         Some((
             properties.join(name),
             format!("the property `{name}`"),
@@ -318,17 +379,17 @@ fn failing_properties(document: &Value, schema: &Pointer) -> Vec<(Pointer, Strin
 
 /// Those of the places that fail by themselves, each with what was said of it. They are looked for by halves: where few
 /// of many fail, most are never tried alone.
-fn failing_alone(document: &Value, places: &[Pointer]) -> Vec<(Pointer, String)> {
+fn failing_alone(document: &Value, places: &[Pointer], depth: Depth) -> Vec<(Pointer, String)> {
     if places.is_empty() {
         return Vec::new();
     }
-    match (attempt(&cut(document, places)), places) {
-        (Ok(_), _) => Vec::new(),
-        (Err(cause), [place]) => vec![(place.clone(), cause)],
-        (Err(_), _) => {
+    match (fails(&cut(document, places), depth), places) {
+        (None, _) => Vec::new(),
+        (Some(cause), [place]) => vec![(place.clone(), cause)],
+        (Some(_), _) => {
             let (first, second) = places.split_at(places.len() / 2);
-            let mut failing = failing_alone(document, first);
-            failing.extend(failing_alone(document, second));
+            let mut failing = failing_alone(document, first, depth);
+            failing.extend(failing_alone(document, second, depth));
             failing
         }
     }
@@ -515,6 +576,32 @@ mod tests {
         );
         assert_eq!(document["components"]["schemas"]["Bad"], json!({}));
         assert_eq!(walk::operations(&document).len(), 1);
+    }
+
+    #[test]
+    fn a_websocket_has_a_method_and_a_mock() {
+        let socket = json!({"get": {
+            "operationId": "stream",
+            "x-dropshot-websocket": {},
+            "responses": {"101": {"description": "Switching protocols"}},
+        }});
+        let raw = generate(&document(json!({}), json!({"/stream": socket}))).ok();
+        let text = |file: syn::File| prettyplease::unparse(&file);
+        let (sdk, mock) = raw.map(|raw| (text(raw.sdk), text(raw.mock))).unwrap();
+        assert!(sdk.contains("pub fn stream("), "{sdk}");
+        assert!(mock.contains("fn stream<"), "{mock}");
+    }
+
+    #[test]
+    fn a_schema_that_cannot_be_read_fails_at_each_depth() {
+        let good = document(json!({"Good": {"type": "object"}}), json!({}));
+        for depth in [Depth::Read, Depth::Tokens, Depth::Whole] {
+            assert_eq!(fails(&good, depth), None);
+        }
+        let bad = json!({"Bad": {"type": "object", "format": "uri-map"}});
+        for depth in [Depth::Read, Depth::Tokens, Depth::Whole] {
+            assert!(fails(&document(bad.clone(), json!({})), depth).is_some());
+        }
     }
 
     #[test]
