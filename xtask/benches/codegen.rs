@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use xtask::codegen::load::{self, Source};
 use xtask::codegen::write::Mode;
 use xtask::codegen::{self, Choices, Options, Outcome};
+use xtask::corpus;
 
 const RUNS: usize = 40;
 
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
     }
     growth();
     if let Some(folder) = std::env::var_os("CALL_API_CORPUS")
-        && let Err(error) = corpus(Path::new(&folder))
+        && let Err(error) = documents(Path::new(&folder))
     {
         eprintln!("error: {}: {error}", Path::new(&folder).display());
         return ExitCode::FAILURE;
@@ -61,19 +62,22 @@ fn check() -> Result<(), String> {
     Ok(())
 }
 
-/// Documents alike but for their size: what one KiB of them costs is to stay what it is.
+/// Documents alike but for their size: what one KiB of them costs is to stay what it is, in time and in memory. The peak
+/// is the process's so far, which is the largest document's: the last.
 fn growth() {
     println!("\ndocuments of growing size:");
-    println!("  operations  schemas      KiB        ms    ms/KiB");
-    for size in [50, 100, 200, 400, 800] {
+    println!("  operations  schemas      KiB        ms    ms/KiB  peak, MiB");
+    for size in [50, 100, 200, 400, 800, 3200] {
         let document = grown(size);
         let kib = document.to_string().len() as f64 / 1024.0;
-        let time = fastest(FEW, || {
+        let runs = if size > 800 { 1 } else { FEW };
+        let time = fastest(runs, || {
             black_box(generate(source("grown.json", document.clone())))
         });
         let per = ms(time) / kib;
+        let peak = corpus::peak().map_or_else(String::new, |peak| (peak >> 20).to_string());
         println!(
-            "  {:>10}  {:>7}  {kib:>7.0}  {:>8.1}  {per:>8.3}",
+            "  {:>10}  {:>7}  {kib:>7.0}  {:>8.1}  {per:>8.3}  {peak:>9}",
             2 * size,
             3 * size,
             ms(time)
@@ -142,7 +146,7 @@ fn grown(size: usize) -> Value {
 }
 
 /// Each document, by us (reading it and printing all files included), and by progenitor alone, where it can.
-fn corpus(folder: &Path) -> std::io::Result<()> {
+fn documents(folder: &Path) -> std::io::Result<()> {
     let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)?
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<Result<_, _>>()?;

@@ -267,10 +267,14 @@ pub fn one(root: &Path, document: &Path, out: &Path, name: &str) -> Result<Gener
         ),
         losses: generated.losses.len(),
         seconds,
-        peak: fs::read_to_string("/proc/self/status")
-            .ok()
-            .and_then(|status| kibibytes(&status, "VmHWM:")),
+        peak: peak(),
     })
+}
+
+/// The most memory that this process has held so far, in bytes; known on Linux alone.
+pub fn peak() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    kibibytes(&status, "VmHWM:")
 }
 
 /// Leaves of a workspace the crates of its document, under names that no other document has, and in a version that

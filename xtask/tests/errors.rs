@@ -257,6 +257,22 @@ fn what_can_not_be_lowered() {
     ));
 }
 
+/// Its length is seen before anything is made of it, so it may as well be empty space.
+#[test]
+fn a_document_of_fifty_mebibytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = folder.path().join("pets.json");
+    let file = fs::File::create(&spec).unwrap();
+    file.set_len(50 << 20).unwrap();
+    let (outcome, report) = run(&Options {
+        spec: Some(spec),
+        out: Some(folder.path().join("out")),
+        ..Options::new(common::root())
+    });
+    assert_eq!(outcome, Outcome::Failed, "{report}");
+    insta::assert_snapshot!(report.replace(&format!("{}/", folder.path().display()), ""));
+}
+
 /// Left out and reported, unless the maintainer wants to know at once.
 #[test]
 fn a_schema_that_defeats_the_generator_is_an_error_if_asked_for() {

@@ -1,7 +1,8 @@
 //! Step 1, load: a file's bytes become a document, or one clear error.
 
 use std::fmt;
-use std::io;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
@@ -10,6 +11,10 @@ use serde_json::{Map, Value};
 
 use super::origin::Origins;
 use crate::problem::{Finding, Place, Problem, Problems};
+
+/// How many bytes a file may have. Memory grows with the document, and running out of it says less than an error does;
+/// docs/codegen.md has what it takes.
+const LARGEST: u64 = 16 << 20;
 
 /// A document as it was read, before any step has changed it.
 #[derive(Clone, Debug, Default)]
@@ -64,13 +69,24 @@ pub fn load(path: &Path, shown: &Path, label: &str) -> Result<Source, Problem> {
         cause,
         remedy: remedy.to_owned(),
     };
-    let bytes = std::fs::read(path).map_err(|error| {
-        problem(
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
+        .map_err(|error| {
+            problem(
+                Place::File,
+                format!("cannot read the document: {error}"),
+                "name an existing file with `--spec FILE`",
+            )
+        })?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(problem(
             Place::File,
-            format!("cannot read the document: {error}"),
-            "name an existing file with `--spec FILE`",
-        )
-    })?;
+            format!("the document is larger than {} MiB", LARGEST >> 20),
+            "take out the paths and schemas that the SDK doesn't need, or raise `LARGEST` in xtask/src/codegen/load.rs on a \
+             machine with the memory for it (docs/codegen.md)",
+        ));
+    }
     let text = std::str::from_utf8(&bytes).map_err(|error| {
         let line = 1 + bytes[..error.valid_up_to()]
             .iter()
@@ -87,7 +103,9 @@ pub fn load(path: &Path, shown: &Path, label: &str) -> Result<Source, Problem> {
     let document = if is_json(path, text) {
         parse_json(text)
     } else {
-        parse_yaml(text)
+        // Its reader takes more stack for each level than a thread may have.
+        super::with_deep_stack(|| parse_yaml(text))
+            .unwrap_or_else(|error| Err((Place::File, error.to_string())))
     }
     .map_err(|(place, cause)| {
         problem(
@@ -215,19 +233,6 @@ const DEEPEST: usize = 127;
 /// Parses by the core schema of YAML 1.2: `on`, `no`, `18:00` and dates are strings. A key that stands twice is an
 /// error, since one of its values would be lost.
 fn parse_yaml(text: &str) -> Result<Value, (Place, String)> {
-    /// For each level the reader takes tens of KiB in a build without optimisation: more than a thread has by itself.
-    const STACK: usize = 64 << 20;
-    let read = std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(STACK);
-        let thread = thread.spawn_scoped(scope, || read_yaml(text))?;
-        thread
-            .join()
-            .map_err(|_| io::Error::other("the reader panicked; this is a fault of xtask"))
-    });
-    read.unwrap_or_else(|error| Err((Place::File, not_read("YAML", &error.to_string()))))
-}
-
-fn read_yaml(text: &str) -> Result<Value, (Place, String)> {
     let options = serde_saphyr::options! {
         strict_booleans: true,
         underscored_numbers_as_strings: true,
@@ -311,10 +316,15 @@ mod tests {
     #[test]
     fn yaml_may_nest_as_deep_as_json() {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        for (depth, fits) in [(DEEPEST, true), (DEEPEST + 1, false), (10_000, false)] {
-            assert_eq!(parse_json(&nested(depth)).is_ok(), fits, "JSON, {depth}");
-            assert_eq!(parse_yaml(&nested(depth)).is_ok(), fits, "YAML, {depth}");
-        }
+        let read = move || {
+            for (depth, fits) in [(DEEPEST, true), (DEEPEST + 1, false), (10_000, false)] {
+                assert_eq!(parse_json(&nested(depth)).is_ok(), fits, "JSON, {depth}");
+                assert_eq!(parse_yaml(&nested(depth)).is_ok(), fits, "YAML, {depth}");
+            }
+        };
+        // A test's own stack is smaller than the one that documents are read on.
+        let thread = std::thread::Builder::new().stack_size(64 << 20).spawn(read);
+        thread.unwrap().join().unwrap();
     }
 
     #[test]
