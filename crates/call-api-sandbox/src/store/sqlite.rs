@@ -35,6 +35,8 @@ const SCHEMA: &str = "
         begun INTEGER,
         UNIQUE (tenant, id)
     ) STRICT;
+    -- A tenant's calls by their numbers: else each list sorted all of them.
+    CREATE INDEX call_by_number ON call (tenant);
     -- The latest time that was noted, in microseconds.
     CREATE TABLE clock (now INTEGER NOT NULL) STRICT;
 ";
@@ -44,6 +46,9 @@ const BUSY: Duration = Duration::from_secs(10);
 
 /// How much of the file is read without being copied first: as much as SQLite allows.
 const MAPPED: i64 = i32::MAX as i64;
+
+const LIST: &str = "SELECT number, json, script, begun FROM call
+     WHERE tenant = ? AND number < ? ORDER BY number DESC LIMIT ?";
 
 const PUT: &str =
     "INSERT OR REPLACE INTO call (tenant, id, json, script, begun) VALUES (?, ?, ?, ?, ?)";
@@ -128,14 +133,11 @@ impl Sqlite {
     ) -> io::Result<Vec<(i64, Stored)>> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.read(|file| {
-            file.prepare_cached(
-                "SELECT number, json, script, begun FROM call
-                 WHERE tenant = ? AND number < ? ORDER BY number DESC LIMIT ?",
-            )?
-            .query_map(params![tenant.0, before, limit], |row| {
-                Ok((row.get(0)?, stored(row, 1)?))
-            })?
-            .collect()
+            file.prepare_cached(LIST)?
+                .query_map(params![tenant.0, before, limit], |row| {
+                    Ok((row.get(0)?, stored(row, 1)?))
+                })?
+                .collect()
         })
     }
 
@@ -291,4 +293,24 @@ fn failed(path: &Path, error: &rusqlite::Error) -> io::Error {
         other => other.to_string(),
     };
     io::Error::other(format!("cannot use the database {}: {why}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_of_a_list_is_read_without_the_other_calls() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(&folder.path().join("calls.sqlite")).unwrap();
+        let steps = store.read(|file| {
+            let mut plan = file.prepare(&format!("EXPLAIN QUERY PLAN {LIST}"))?;
+            let steps = plan.query_map([1, 9, 2], |row| row.get::<_, String>("detail"))?;
+            steps.collect::<rusqlite::Result<Vec<_>>>()
+        });
+        assert_eq!(
+            steps.unwrap(),
+            ["SEARCH call USING INDEX call_by_number (tenant=? AND rowid<?)"]
+        );
+    }
 }
