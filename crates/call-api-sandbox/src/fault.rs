@@ -426,7 +426,9 @@ fn garbage(noise: u64) -> Bytes {
 
 /// The answer with its call changed, if it has one.
 async fn changed(answer: Response, change: impl FnOnce(&mut Map<String, Value>)) -> Response {
-    if answer.status() != StatusCode::OK {
+    let is_json = |kind: &HeaderValue| kind == "application/json";
+    if answer.status() != StatusCode::OK || !answer.headers().get(CONTENT_TYPE).is_some_and(is_json)
+    {
         return answer;
     }
     let (mut parts, body) = answer.into_parts();

@@ -262,6 +262,20 @@ async fn a_fault_happens_so_often_and_where_it_should() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_with_calls_is_no_matter_to_a_recording() {
+    let sandbox = faulty(Fault::MissingProperty { name: "id".into() }).await;
+    // A day of it, which nobody would hold in memory to look for a property.
+    let url = format!(
+        "{}/recordings/{}/86400.wav",
+        sandbox.base_url(),
+        Sandbox::EXAMPLE_ID
+    );
+    let answer = http().get(&url).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.content_length(), Some(86_400 * 8_000 + 44));
+}
+
+#[tokio::test]
 async fn a_recording_can_break_off_and_be_gone_on_with() {
     let once = FaultRule::new(Fault::Truncated)
         .operation("recording")
