@@ -170,6 +170,25 @@ fn a_token_that_no_header_can_carry_is_refused() {
 }
 
 #[test]
+fn a_refusal_names_what_is_to_be_changed() {
+    let mut command = program(&["--listen", "0.0.0.0:0", "--control"]);
+    command.env(TOKEN, "own");
+    let error = "call-api-sandbox: others could reach 0.0.0.0:0, and its control asks for no token; \
+                 have the sandbox listen on 127.0.0.1 or [::1]\n";
+    assert_eq!(refused(command), (Some(1), error.to_owned()));
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tokens");
+    fs::write(&file, "acme one\nother one\n").unwrap();
+    let file = file.to_str().unwrap();
+    let error = format!(
+        "call-api-sandbox: two tenants have the same token; give each its own, in {file} or {TOKEN}\n"
+    );
+    let command = program(&["--listen", "127.0.0.1:0", "--token-file", file]);
+    assert_eq!(refused(command), (Some(1), error));
+}
+
+#[test]
 fn a_wrong_argument_is_another_exit_code() {
     for arguments in [
         ["--lisen"].as_slice(),

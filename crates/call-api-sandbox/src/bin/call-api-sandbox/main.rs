@@ -126,7 +126,8 @@ impl Serve {
         if let Some(file) = self.db {
             builder = builder.database(file);
         }
-        let shown = tokens.shown();
+        let (shown, place) = (tokens.shown(), tokens.place());
+        let is_control_refused = self.control && !listen.ip().to_canonical().is_loopback();
         for (tenant, token) in tokens.tenants {
             builder = builder.tenant(tenant, token);
         }
@@ -135,7 +136,7 @@ impl Serve {
                 "cannot listen on {listen}: another program has this port; end it, or take a free one: --listen {}",
                 SocketAddr::new(listen.ip(), 0),
             ),
-            ErrorKind::InvalidInput => format!("{error}, in {TOKEN}"),
+            ErrorKind::InvalidInput if !is_control_refused => format!("{error}, in {place}"),
             ErrorKind::AddrNotAvailable | ErrorKind::PermissionDenied => {
                 format!("{error}; give another address with --listen")
             }

@@ -37,6 +37,14 @@ impl Tokens {
         Ok(tokens)
     }
 
+    /// Where the tokens are given.
+    pub(crate) fn place(&self) -> String {
+        match &self.file {
+            Some(file) => format!("{file} or {TOKEN}"),
+            None => TOKEN.to_owned(),
+        }
+    }
+
     /// How to write the token in a shell, and what to say of it; `None` where there is only the one that all know.
     pub(crate) fn shown(&self) -> Option<(String, String)> {
         match (&self.file, self.tenants.is_empty()) {
