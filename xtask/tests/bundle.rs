@@ -266,6 +266,7 @@ fn a_document_in_several_files_is_adopted_as_one() {
     }
     // They are about properties of this project's document.
     project.write(common::SETTINGS, "");
+    project.run(Mode::Write);
     let options = adopt::Options {
         root: project.path().to_owned(),
         new: new.path().join("openapi.yaml").display().to_string(),
