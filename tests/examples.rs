@@ -12,6 +12,8 @@ mod support;
 use std::path::Path;
 use std::process::Command;
 
+use call_api::chrono;
+
 /// What it prints, with its parts that differ from run to run left out.
 fn printed(name: &str, folder: &Path) -> String {
     let mut command = Command::new(support::example(name));
@@ -29,6 +31,14 @@ fn printed(name: &str, folder: &Path) -> String {
     let words = text.split_inclusive(char::is_whitespace).map(|word| {
         let is_time = word.contains('.') && word.trim_end().parse::<f64>().is_ok();
         let end = word.trim_end().len();
+        let is_date = |word: &str| word.parse::<chrono::DateTime<chrono::Utc>>().is_ok();
+        if let Some(date) = word
+            .trim_end()
+            .strip_suffix(',')
+            .filter(|word| is_date(word))
+        {
+            return format!("[..]{}", &word[date.len()..]);
+        }
         match word.split_once("127.0.0.1:") {
             Some((before, after)) if !before.is_empty() => {
                 let after = after.trim_start_matches(|c: char| c.is_ascii_digit());
