@@ -340,13 +340,16 @@ impl Watch {
             let jitter = transport.part_by_chance(LAST_LOOK.min(asked) / 4);
             wait = asked.saturating_add(jitter);
         }
+        // What the last look has for itself, however dense the cadence is.
+        let reserve = LAST_LOOK.min(self.deadline / 2);
         let left = self.left();
-        if wait < left {
+        if !self.over && wait.saturating_add(reserve) < left {
             return Ok(wait);
         }
-        let last = left - LAST_LOOK.min(left / 2);
+        let last = left.saturating_sub(reserve);
         let is_asked_too_long = retry_after.is_some_and(|asked| asked > last);
-        if self.over || is_asked_too_long || last.is_zero() {
+        // With little left, a look would tell no more than that it had no time.
+        if self.over || is_asked_too_long || left < reserve / 2 || left.is_zero() {
             let (last, failed) = (self.last.take(), self.failed.take());
             return Err(Error::waited(self.id, self.deadline, last, failed));
         }

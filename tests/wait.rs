@@ -222,9 +222,26 @@ async fn time_out_says_why_the_last_look_failed() {
     let error = wait.await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert!(error.last_call().is_none());
-    assert_eq!(clock.waits(), seconds(&[1.0, 1.5, 0.25]));
+    assert_eq!(clock.waits(), seconds(&[1.0, 1.0]));
     let host = server.url();
     insta::assert_snapshot!(error.to_string().replace(&host, "[host]"));
+}
+
+/// However densely it looks, the last look has a second for its answer.
+#[tokio::test]
+async fn a_dense_cadence_leaves_time_for_the_last_look() {
+    let (_server, clock, client) = serve(vec![says("in_progress")]).await;
+    let wait = client
+        .wait_until_ended(ID)
+        .cadence(Cadence::every(Duration::from_millis(100)))
+        .deadline(Duration::from_secs(3));
+    let error = wait.await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(
+        !error.to_string().contains("the last look at it failed"),
+        "{error}"
+    );
+    assert_eq!(clock.passed(), Duration::from_secs(2));
 }
 
 #[tokio::test]
