@@ -254,7 +254,10 @@ impl Error {
             deadline.as_secs_f64()
         );
         match &last {
-            Some(call) => message.push_str(&format!("; its last status is {}", call.status)),
+            Some(call) => {
+                let status = escaped(call.status.as_str());
+                message.push_str(&format!("; its last status is {status}"));
+            }
             None => message.push_str("; it was never seen"),
         }
         if let Some(failed) = &failed {
@@ -368,7 +371,9 @@ impl Error {
                 "there is more after the end of the value".to_owned(),
             ),
         };
-        let mut this = Self::new(ErrorKind::Decode, format!("{path}: {cause}"));
+        // Names and characters of the body are in both, and an error is one line of plain text.
+        let message = escaped(&format!("{path}: {cause}"));
+        let mut this = Self::new(ErrorKind::Decode, message);
         this.0.status = Some(status);
         this.0.json_path = Some(path);
         this.0.ledger = Some(ledger);
@@ -396,9 +401,15 @@ fn redacted(message: &str) -> String {
         });
         let Some(end) = end else { break };
         let before = &rest[..start];
-        let value = ["integer ", "floating point ", "boolean ", "character "]
-            .iter()
-            .any(|kind| before.ends_with(kind));
+        let value = [
+            "integer ",
+            "floating point ",
+            "boolean ",
+            "character ",
+            "found ",
+        ]
+        .iter()
+        .any(|kind| before.ends_with(kind));
         result.push_str(before);
         result.push(quote);
         result.push_str(if quote == '"' || value {
@@ -410,6 +421,18 @@ fn redacted(message: &str) -> String {
         rest = &inner[end + 1..];
     }
     result.push_str(rest);
+    result
+}
+
+/// The text with each control character as an escape.
+fn escaped(text: &str) -> String {
+    let mut result = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() {
+            true => result.extend(c.escape_default()),
+            false => result.push(c),
+        }
+    }
     result
 }
 
@@ -514,9 +537,25 @@ mod tests {
                 "invalid type: integer `34600`, expected a string",
                 "invalid type: integer `…`, expected a string",
             ),
+            (
+                "invalid character: expected 0-9, found `\u{b}` at 3",
+                "invalid character: expected 0-9, found `…` at 3",
+            ),
             (r#"an unclosed " quote"#, r#"an unclosed " quote"#),
         ] {
             assert_eq!(redacted(message), expected);
         }
+    }
+
+    #[test]
+    fn a_name_of_the_body_does_not_break_the_line() {
+        assert_eq!(escaped("a\nb\u{b}é: c"), "a\\nb\\u{b}é: c");
+        let mut call = Call::sample();
+        call.status = "on\nhold".into();
+        let error = Error::waited(call.id, Duration::from_secs(1), Some(call), None);
+        assert!(
+            error.to_string().contains("status is on\\nhold;"),
+            "{error}"
+        );
     }
 }
