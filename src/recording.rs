@@ -92,7 +92,7 @@ type OnProgress<'a> = Box<dyn FnMut(Progress) + Send + 'a>;
 /// Nothing but the recording's URL, where the call given is over and has one. Else it fetches the call
 /// (`GET /v1/call/{id}`) at once, then after 2 s, 4 s and so on up to every 30 s, until there is one or the
 /// [wait](Self::wait) is over. Where the URL is refused with 401, 403, 404 or 410 it fetches the call once more, since
-/// such URLs expire. The recording itself is fetched once, and again from where it broke off, as often as the client's
+/// such URLs expire, but for a writer that has a part already. The recording itself is fetched once, and again from where it broke off, as often as the client's
 /// [`max_attempts`](CallOptions::max_attempts) without a further byte.
 ///
 /// # What is safe about it
@@ -310,6 +310,7 @@ impl<'a> FetchRecording<'a> {
         });
         let mut found = self.find().await?;
         let mut is_fresh = false;
+        let mut handed_on = 0;
         loop {
             let (call, url, patience) = match found {
                 Found::At(call, url, patience) => (call, url, patience),
@@ -327,6 +328,7 @@ impl<'a> FetchRecording<'a> {
                 .deadline(self.deadline.saturating_sub(passed))
                 .allow_insecure_http(self.allow_insecure_http)
                 .on_progress(|progress| {
+                    handed_on = progress.bytes;
                     if let Some(on_progress) = &mut on_progress {
                         on_progress(progress);
                     }
@@ -339,9 +341,15 @@ impl<'a> FetchRecording<'a> {
             }
             match send_to(fetch, &mut target, call.id, &url).await {
                 Ok(fetched) => return Ok(Recording::Saved(saved(call.id, &url, fetched))),
-                Err(FetchError::Refused(exchange)) if !is_fresh && may_be_expired(&exchange) => {
+                Err(FetchError::Refused(exchange))
+                    if !is_fresh
+                        && may_be_expired(&exchange)
+                        // Another URL is fetched from its beginning, which a writer must not get twice.
+                        && (handed_on == 0 || !matches!(target, Target::Writer(_))) =>
+                {
                     is_fresh = true;
-                    let call = self.get_call().await?;
+                    let passed = transport.now().saturating_duration_since(begun);
+                    let call = self.get_call(self.deadline.saturating_sub(passed)).await?;
                     match url_of(&call) {
                         Some(other) if other != url => {
                             let other = other.to_owned();
@@ -384,7 +392,9 @@ impl<'a> FetchRecording<'a> {
                 transport.sleep(pause).await;
             }
             pause = (pause * 2).clamp(POLL.0, POLL.1);
-            match self.get_call().await {
+            let passed = transport.now().saturating_duration_since(begun);
+            let left = self.deadline.saturating_sub(passed);
+            match self.get_call(left).await {
                 Ok(newer) => (call, failed) = (newer, None),
                 Err(error) if error.is_retryable() => failed = Some(error),
                 Err(error) => return Err(error),
@@ -400,12 +410,13 @@ impl<'a> FetchRecording<'a> {
         self.wait.saturating_sub(since.unwrap_or_default())
     }
 
-    async fn get_call(&self) -> Result<Call, Error> {
-        let request = self.client.get_call(self.call.id);
-        match self.options.clone() {
-            Some(options) => request.options(options).await,
-            None => request.await,
-        }
+    /// The call as it is now, asked for no longer than what is left of the deadline.
+    async fn get_call(&self, left: Duration) -> Result<Call, Error> {
+        let options = self.options.clone().unwrap_or_default();
+        let transport = self.client.raw().transport();
+        let usual = transport.with_options(options.clone()).deadline();
+        let options = options.deadline(usual.min(left));
+        self.client.get_call(self.call.id).options(options).await
     }
 }
 
@@ -486,7 +497,9 @@ fn extension(media_type: Option<&str>, url: &str) -> Option<String> {
         _ => {
             let path = url.split(['?', '#']).next().unwrap_or_default();
             let (_, ending) = path.rsplit('/').next()?.rsplit_once('.')?;
+            // That of a file which is not whole yet is none.
             let is_plain = (2..=4).contains(&ending.len())
+                && !ending.eq_ignore_ascii_case("part")
                 && ending.bytes().all(|byte| byte.is_ascii_alphanumeric());
             return is_plain.then(|| ending.to_ascii_lowercase());
         }
@@ -509,6 +522,7 @@ mod tests {
             (None, "https://r.example/a.b/c", None),
             (None, "https://r.example/a.%2e%2e", None),
             (None, "https://r.example/a.longer", None),
+            (None, "https://r.example/a.Part", None),
             (None, "", None),
         ] {
             assert_eq!(extension(media_type, url).as_deref(), expected, "{url}");

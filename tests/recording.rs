@@ -22,6 +22,7 @@ use axum::response::{IntoResponse, Response};
 use call_api::transport::{Clock, Sleeping};
 use call_api::{Call, CallStatus, Client, ErrorKind, Recording};
 use call_api_sandbox::Sandbox;
+use futures_util::StreamExt as _;
 
 include!("support/recordings.rs");
 
@@ -253,6 +254,48 @@ async fn a_url_that_expired_is_asked_for_anew_and_no_host_sees_the_token() {
     );
     assert!(text.contains("fetch the call anew"), "{text}");
     assert!(!text.contains("s1") && !text.contains(TOKEN), "{text}");
+}
+
+/// What a writer has can't be taken back, and what lies at another URL comes from its beginning.
+#[tokio::test]
+async fn a_url_that_expires_on_the_way_gives_a_writer_no_byte_twice() {
+    let sandbox = sandbox().await;
+    let asked = Mutex::new(0);
+    let asked = Arc::new(asked);
+    let (url, _) = host(move |path| {
+        let mut asked = asked.lock().unwrap();
+        *asked += 1;
+        if path == "/new" {
+            return RECORDING.into_response();
+        }
+        if *asked > 1 {
+            return (StatusCode::FORBIDDEN, "expired").into_response();
+        }
+        // The service breaks off in the middle.
+        let first = axum::body::Bytes::from_static(&RECORDING[..5]);
+        let parts =
+            futures_util::stream::iter([Ok(first)]).chain(futures_util::stream::once(async {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                Err(std::io::Error::other("broken"))
+            }));
+        let body = axum::body::Body::from_stream(parts);
+        ([("etag", "\"v1\"")], body).into_response()
+    })
+    .await;
+    let mut old = Call::sample();
+    old.recording_url = Some(format!("{url}/old"));
+    let mut call = old.clone();
+    call.recording_url = Some(format!("{url}/new"));
+    sandbox.put(call);
+    let clock = TestClock::new(|_| ());
+    let mut bytes = Vec::new();
+    let error = client(&sandbox, &clock)
+        .recording(&old)
+        .to_writer(&mut bytes)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Forbidden);
+    assert_eq!(bytes, &RECORDING[..5]);
 }
 
 #[tokio::test]
