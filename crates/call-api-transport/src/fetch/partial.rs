@@ -165,14 +165,15 @@ impl Partial {
                 Some(digest) => digest_of(&file, &digest)? == digest,
                 None => true,
             };
+            // First, while the part is locked under its name: once that is free, another download may begin there, and
+            // the state is that one's. Of bytes that are all here it says nothing that is needed.
+            let _ = std::fs::remove_file(&state);
             if sound {
                 std::fs::rename(&part, &target)?;
                 sync_folder(&target);
             } else {
                 std::fs::remove_file(&part)?;
             }
-            // Without its bytes it means nothing, so what becomes of it doesn't matter.
-            let _ = std::fs::remove_file(&state);
             Ok(sound)
         })
         .await
