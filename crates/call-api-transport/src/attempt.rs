@@ -159,34 +159,47 @@ impl End {
     /// Takes the token out of all that the service says about an error, and out of the request id: it goes to logs.
     /// Headers keep their values, which are no longer printed.
     pub(crate) fn hide(&mut self, secrets: &Secrets<'_>) {
-        let hide = |text: &mut String| {
-            let hidden = secrets.hide(text.as_bytes(), false);
-            if let Some(hidden) = hidden.and_then(|hidden| String::from_utf8(hidden).ok()) {
-                *text = hidden;
-            }
-        };
         if let Some(id) = &mut self.request_id {
-            hide(id);
+            secrets.hide_in(id);
         }
         match &mut self.result {
             Ok(Answer { head, body }) if is_error(head.status) => {
-                for value in head.headers.values_mut() {
-                    if secrets.hide(value.as_bytes(), false).is_some() {
-                        value.set_sensitive(true);
-                    }
-                }
-                if let AnswerBody::Whole { bytes, cut } = body
-                    && let Some(hidden) = secrets.hide(bytes, *cut)
-                {
-                    *bytes = hidden.into();
-                }
+                let bytes = match body {
+                    AnswerBody::Whole { bytes, cut } => Some((bytes, *cut)),
+                    AnswerBody::Streamed(_) => None,
+                };
+                hide_in_answer(secrets, &mut head.headers, bytes);
             }
-            Err(Trouble {
-                kind: FailureKind::Redirected { to: Some(to), .. },
-                ..
-            }) => hide(to),
-            _ => {}
+            Err(trouble) => trouble.hide(secrets),
+            Ok(_) => {}
         }
+    }
+}
+
+impl Trouble {
+    /// Takes the token out of what of it the service said.
+    pub(crate) fn hide(&mut self, secrets: &Secrets<'_>) {
+        if let FailureKind::Redirected { to: Some(to), .. } = &mut self.kind {
+            secrets.hide_in(to);
+        }
+    }
+}
+
+/// Takes the token out of an error's body, which may have been cut, and marks the headers that have it.
+pub(crate) fn hide_in_answer(
+    secrets: &Secrets<'_>,
+    headers: &mut HeaderMap,
+    body: Option<(&mut Bytes, bool)>,
+) {
+    for value in headers.values_mut() {
+        if secrets.hide(value.as_bytes(), false).is_some() {
+            value.set_sensitive(true);
+        }
+    }
+    if let Some((bytes, cut)) = body
+        && let Some(hidden) = secrets.hide(bytes, cut)
+    {
+        *bytes = hidden.into();
     }
 }
 

@@ -19,7 +19,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, head
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use url::{Position, Url};
 
-use crate::attempt::{ERROR_BODY_LIMIT, Limits, Source, Trouble, classify_http, request_id};
+use crate::attempt::{
+    ERROR_BODY_LIMIT, Limits, Source, Trouble, classify_http, hide_in_answer, request_id,
+};
 use crate::base::names_this_machine;
 use crate::body::Buffer;
 use crate::budget::Permit;
@@ -28,6 +30,7 @@ use crate::exchange::Exchange;
 use crate::failure::{Failure, FailureKind, Limit, Phase};
 use crate::ledger::{Attempt, Ledger, Wait, Why};
 use crate::operation::{Auth, Operation};
+use crate::redact::Secrets;
 use crate::retry::{Advice, Outcome, Situation, Stop};
 use crate::token::{Granted, Unavailable};
 use crate::{Transport, http_client};
@@ -356,7 +359,10 @@ impl<'a> Run<'a> {
             };
             let begun = shared.time.now();
             let before = sink.written();
-            let ended = self.attempt(granted.as_ref(), sink).await;
+            let mut ended = self.attempt(granted.as_ref(), sink).await;
+            if let Some(Granted { token, .. }) = &granted {
+                self.hide(&mut ended, &Secrets::of(token, self.fetch.operation.auth));
+            }
             // Less is there where it was begun again.
             let advanced = sink.written() > before;
             (idle, timeouts) = if advanced {
@@ -477,6 +483,21 @@ impl<'a> Run<'a> {
                     });
                 }
             }
+        }
+    }
+
+    /// Takes the token out of what the service says, which goes to logs.
+    fn hide(&mut self, ended: &mut Ended, secrets: &Secrets<'_>) {
+        if let Some(id) = &mut self.request_id {
+            secrets.hide_in(id);
+        }
+        match ended {
+            Ended::Answered(answered) => {
+                let body = (&mut answered.body, answered.cut);
+                hide_in_answer(secrets, &mut answered.headers, Some(body));
+            }
+            Ended::Broken(_, trouble) | Ended::Final(_, trouble) => trouble.hide(secrets),
+            Ended::Whole | Ended::Afresh(_) => {}
         }
     }
 

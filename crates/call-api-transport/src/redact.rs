@@ -35,6 +35,14 @@ impl<'a> Secrets<'a> {
         }
     }
 
+    /// Puts stars in place of each secret.
+    pub(crate) fn hide_in(&self, text: &mut String) {
+        let hidden = self.hide(text.as_bytes(), false);
+        if let Some(hidden) = hidden.and_then(|hidden| String::from_utf8(hidden).ok()) {
+            *text = hidden;
+        }
+    }
+
     /// The text with stars in place of each secret; `None` where there is none in it. At the end of a text that was
     /// cut, the beginning of a secret is one too.
     pub(crate) fn hide(&self, text: &[u8], cut: bool) -> Option<Vec<u8>> {

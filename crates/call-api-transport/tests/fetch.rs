@@ -621,6 +621,27 @@ async fn the_token_stays_at_home() {
 }
 
 #[tokio::test]
+async fn a_service_that_repeats_the_token_does_not_bring_it_into_logs() {
+    let clock = TestClock::default();
+    let names_it = format!("x-request-id: for-{SECRET}\r\n");
+    let body = format!("the token {SECRET} is revoked");
+    let server = Server::start(&clock, vec![answer(403, &names_it, &body)]).await;
+    let transport = transport(&server, &clock);
+    let url = format!("{}/recordings/1", server.url());
+    let result = transport
+        .fetch(&RECORDING, &url)
+        .unwrap()
+        .to_writer(&mut Vec::new())
+        .await;
+    let Err(FetchError::Refused(exchange)) = result else {
+        panic!("{result:?}")
+    };
+    assert_eq!(exchange.body, "the token *** is revoked");
+    assert_eq!(exchange.request_id(), Some("for-***"));
+    assert!(!format!("{exchange:?} {:?}", exchange.headers).contains(SECRET));
+}
+
+#[tokio::test]
 async fn redirects_have_an_end() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![answer(302, "location: /again?key=1\r\n", "")]).await;
