@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use call_api::{Client, Error, Recording, Uuid};
+use call_api::{Client, Error, ErrorKind, Recording, Uuid};
 use clap::{Args, ValueHint};
 use indicatif::HumanBytes;
 
@@ -88,8 +88,11 @@ pub(crate) async fn run(client: &Client, keep: &Keep, ui: &Arc<Ui>) -> Result<()
     }
 }
 
-/// Whether it was standard output that nobody reads any more.
+/// Whether it was standard output that nobody reads any more. A connection breaks in this way too, which is a failure.
 fn is_broken_pipe(error: &Error) -> bool {
+    if error.kind() != ErrorKind::Io {
+        return false;
+    }
     let mut causes =
         std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     causes.any(|cause| {
