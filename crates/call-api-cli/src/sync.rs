@@ -330,32 +330,40 @@ impl Out {
                 .read_until(b'\n', &mut record)
                 .map_err(|error| failed(error, &self.path))?;
             number += 1;
+            let is_header = length == 0 && self.records == Records::Csv;
             if read == 0 || !record.ends_with(b"\n") {
+                if !self.records.is_cut(&record, is_header) {
+                    return Err(self.is_of_another(number));
+                }
                 return Ok((done, length));
             }
             let quotes = record.iter().filter(|byte| **byte == b'"').count();
             if self.records == Records::Csv && quotes % 2 == 1 {
                 continue;
             }
-            let is_header = length == 0 && self.records == Records::Csv;
             let id = match is_header {
                 true => (record == csv_record(COLUMNS).unwrap_or_default()).then_some(None),
                 false => self.records.id(&record).map(Some),
             };
             let Some(id) = id else {
-                return Err(Failure::new(
-                    Class::Failed,
-                    format!(
-                        "{}:{number} is no record of a sync to {}; give another file with --out, or the --format that it has",
-                        self.path.display(),
-                        self.records.name()
-                    ),
-                ));
+                return Err(self.is_of_another(number));
             };
             done.extend(id);
             length += record.len() as u64;
             record.clear();
         }
+    }
+
+    /// It has a line that no sync wrote, and is left as it is.
+    fn is_of_another(&self, line: usize) -> Failure {
+        Failure::new(
+            Class::Failed,
+            format!(
+                "{}:{line} is no record of a sync to {}; give another file with --out, or the --format that it has",
+                self.path.display(),
+                self.records.name()
+            ),
+        )
     }
 
     /// Adds a call, at once: what was written is there even when the program is killed.
@@ -390,6 +398,20 @@ impl Records {
         match self {
             Self::Jsonl => "JSON lines",
             Self::Csv => "CSV",
+        }
+    }
+
+    /// Whether it is the beginning of a record, or of the header: what a sync that was killed leaves. Anything else at the
+    /// end of the file is not for it to take away.
+    fn is_cut(self, end: &[u8], is_header: bool) -> bool {
+        let begins = |whole: &[u8]| end.iter().zip(whole).all(|(is, should)| is == should);
+        match self {
+            Self::Jsonl => begins(br#"{"id":""#),
+            Self::Csv if is_header => csv_record(COLUMNS).is_ok_and(|header| begins(&header)),
+            Self::Csv => {
+                let mut id = end.iter().take(36);
+                id.all(|byte| byte.is_ascii_hexdigit() || *byte == b'-')
+            }
         }
     }
 

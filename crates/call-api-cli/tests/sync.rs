@@ -153,7 +153,7 @@ async fn killed_it_goes_on_where_it_was() {
 
     // A cut record goes, also where nothing is left to fetch.
     let whole = fs::read_to_string(&files.out).unwrap();
-    fs::write(&files.out, format!("{whole}{{\"id\": \"0000")).unwrap();
+    fs::write(&files.out, format!("{whole}{{\"id\":\"0000")).unwrap();
     assert!(files.sync(&sandbox, &[]).output().unwrap().status.success());
     assert_eq!(fs::read_to_string(&files.out).unwrap(), whole);
 }
@@ -304,6 +304,34 @@ error: the following required arguments were not provided: --out <FILE>; see `ca
 
 "#]],
     );
+}
+
+/// A last line without an end may be all of a file that somebody needs.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_sync_wrote_is_left_as_it_is() {
+    let (sandbox, ids) = sandbox_with(2).await;
+    for (name, text) in [
+        ("sync-foreign.jsonl", "{\"precious\": true}"),
+        ("sync-foreign.csv", "id;precious"),
+    ] {
+        let files = Files::new(name, &ids, name);
+        fs::write(&files.out, text).unwrap();
+        let output = files.sync(&sandbox, &[]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert_eq!(fs::read_to_string(&files.out).unwrap(), text);
+    }
+    assert_eq!(sandbox.requests().len(), 0);
+    // Of its own header a part may be there.
+    let files = Files::new("sync-header", &ids, "calls.csv");
+    fs::write(&files.out, "id,agent").unwrap();
+    assert!(files.sync(&sandbox, &[]).output().unwrap().status.success());
+    assert_eq!(lines(&files.out), 3);
+    let text = fs::read_to_string(&files.out).unwrap();
+    let (whole, last) = text.trim_end().rsplit_once('\n').unwrap();
+    let part = &last[..50];
+    fs::write(&files.out, format!("{whole}\n{part}")).unwrap();
+    assert!(files.sync(&sandbox, &[]).output().unwrap().status.success());
+    assert_eq!(lines(&files.out), 3);
 }
 
 /// A service that refuses the token, or that is gone, is not asked for each of a million ids.
