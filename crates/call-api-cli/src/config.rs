@@ -309,7 +309,7 @@ fn read_file(path: &Path, warnings: &mut Vec<String>) -> Result<Option<File>, Fa
                 .filter(|byte| *byte == b'\n')
                 .count()
         });
-        let message = error.message().replace('\n', "; ");
+        let message = without_value(error.message()).replace('\n', "; ");
         Failure::config(format!(
             "{}:{line}: {message}; see `call-api man`",
             path.display()
@@ -323,6 +323,16 @@ fn read_file(path: &Path, warnings: &mut Vec<String>) -> Result<Option<File>, Fa
         warnings.extend(open_to_others(path, &metadata, holds_token));
     }
     Ok(Some(file))
+}
+
+/// What is wrong with a file, without the text that is in the wrong place: it may be a token.
+fn without_value(message: &str) -> String {
+    match (message.find('"'), message.rfind('"')) {
+        (Some(first), Some(last)) if first < last => {
+            format!("{}…{}", &message[..=first], &message[last..])
+        }
+        _ => message.to_owned(),
+    }
 }
 
 /// What is wrong with the permissions of a file: others can read the token in it, or write where it is sent.
@@ -352,4 +362,27 @@ fn open_to_others(path: &Path, metadata: &fs::Metadata, holds_token: bool) -> Op
 #[cfg(not(unix))]
 fn open_to_others(_: &Path, _: &fs::Metadata, _: bool) -> Option<String> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_of_a_file_that_is_wrong_is_shown() {
+        for (text, expected) in [
+            (
+                "[profiles]\ntoken = \"canary\"",
+                "invalid type: string \"…\", expected struct Profile",
+            ),
+            ("token = \"canary\"", "unknown field `token`"),
+        ] {
+            let message = match toml::from_str::<File>(text) {
+                Ok(file) => panic!("{file:?}"),
+                Err(error) => without_value(error.message()),
+            };
+            assert!(message.starts_with(expected), "{message}");
+            assert!(!message.contains("canary"), "{message}");
+        }
+    }
 }
