@@ -12,6 +12,9 @@ use indicatif::HumanBytes;
 use crate::failure::{Class, End, Failure};
 use crate::ui::Ui;
 
+/// How long it may take once it is there.
+const DOWNLOAD: Duration = Duration::from_secs(60 * 60);
+
 /// What to keep, and where.
 #[derive(Args, Debug)]
 pub(crate) struct Keep {
@@ -33,6 +36,7 @@ pub(crate) async fn run(client: &Client, keep: &Keep, ui: &Arc<Ui>) -> Result<()
     let request = client
         .recording(&call)
         .wait(keep.wait)
+        .deadline(keep.wait.saturating_add(DOWNLOAD))
         .on_progress(|progress| bar.set(progress.bytes, progress.total));
     let out: &Path = &keep.out;
     let result = match out.as_os_str() == "-" {
