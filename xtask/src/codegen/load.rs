@@ -119,9 +119,17 @@ pub fn load(path: &Path, shown: &Path, label: &str) -> Result<Source, Problem> {
         label: label.to_owned(),
         sha256: sha256(&bytes),
         document,
-        folder: Some(path.parent().unwrap_or(Path::new("")).to_owned()),
+        folder: Some(folder(path)),
         ..Source::default()
     })
+}
+
+/// The folder that a file is in, as a path that can be asked for: that of a name alone is the current one.
+pub(crate) fn folder(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
 }
 
 /// The SHA-256 of `bytes`, in lower-case hex.
@@ -348,6 +356,16 @@ mod tests {
             cause.ends_with("the key `a` stands twice in one object"),
             "{cause}"
         );
+    }
+
+    #[test]
+    fn a_name_alone_is_in_the_current_folder() {
+        let folders = ["api.yaml", "./api.yaml", "spec/api.yaml", "/api.yaml"].map(|path| {
+            let folder = folder(Path::new(path));
+            assert!(path == "spec/api.yaml" || folder.canonicalize().is_ok());
+            folder
+        });
+        assert_eq!(folders, [".", ".", "spec", "/"].map(PathBuf::from));
     }
 
     #[test]

@@ -69,7 +69,7 @@ fn from_file(location: &str) -> Result<Input, Problem> {
     }
     let bytes = fs::read(path).map_err(|error| unreadable(&error))?;
     if metadata.is_file() {
-        parse(location, path, bytes, path.parent())
+        parse(location, path, bytes, Some(&load::folder(path)))
     } else {
         // A pipe can be read only once.
         parse_bytes(location, "", bytes)
