@@ -407,16 +407,32 @@ pub(in crate::codegen) fn closure(document: &Value, roots: &[Pointer]) -> BTreeS
         let Some(value) = document.pointer(place.as_str()) else {
             continue;
         };
-        walk::walk_from(kind, &place, value, &mut |_, _, value| {
+        let mut note = |_, _: &Pointer, value: &Value| {
             waiting.extend(
                 value
                     .get("$ref")
                     .and_then(Value::as_str)
                     .and_then(Pointer::from_ref),
             );
-        });
+        };
+        walk::walk_from(kind, &place, value, &mut note);
+        for parameter in of_path(document, &place)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            walk::walk_from(Kind::Parameter, &place, parameter, &mut note);
+        }
     }
     reached
+}
+
+/// The parameters of its path, which belong to the operation at a place.
+fn of_path<'a>(document: &'a Value, place: &Pointer) -> Option<&'a Value> {
+    match place.tokens().collect::<Vec<_>>().as_slice() {
+        [paths, path, _] if paths == "paths" => document[paths][path].get("parameters"),
+        _ => None,
+    }
 }
 
 /// What values of the schemas at `roots` may hold: like [`closure`], but it follows the tables of unions, too.
@@ -469,16 +485,10 @@ fn cut(document: &Value, roots: &[Pointer]) -> Value {
             continue;
         };
         let tokens: Vec<_> = place.tokens().collect();
-        if let [paths, path, _] = tokens.as_slice()
-            && paths == "paths"
-            && let Some(parameters) = document[paths][path].get("parameters")
-        {
-            // Parameters of the path belong to each of its operations.
-            put(
-                &mut small,
-                &[paths.clone(), path.clone(), "parameters".to_owned()],
-                parameters,
-            );
+        if let Some(parameters) = of_path(document, &place) {
+            let path = tokens.iter().take(2).cloned();
+            let list: Vec<_> = path.chain(["parameters".to_owned()]).collect();
+            put(&mut small, &list, parameters);
         }
         put(&mut small, &tokens, value);
     }
@@ -548,6 +558,30 @@ mod tests {
         });
         let schemas = json!({"A": {"type": "object"}, "B": {"type": "integer"}});
         assert_eq!(blamed(&document(schemas, paths)), ["/paths/~1bad/get"]);
+    }
+
+    #[test]
+    fn what_the_parameters_of_a_path_refer_to_belongs_to_its_operations() {
+        let parameter = |name: &str| {
+            let schema = json!({"$ref": "#/components/schemas/A"});
+            json!({"name": name, "in": "query", "schema": schema})
+        };
+        let answer = |schema: &str| {
+            json!({"description": "", "content": {"application/json": {
+                "schema": {"$ref": format!("#/components/schemas/{schema}")},
+            }}})
+        };
+        let paths = json!({
+            "/fine": {
+                "parameters": [{"$ref": "#/components/parameters/Page"}, parameter("size")],
+                "get": {"operationId": "fine", "responses": {}},
+            },
+            "/bad": {"get": {"operationId": "bad", "responses": {"200": answer("A"), "202": answer("B")}}},
+        });
+        let schemas = json!({"A": {"type": "string"}, "B": {"type": "integer"}});
+        let mut document = document(schemas, paths);
+        document["components"]["parameters"] = json!({"Page": parameter("page")});
+        assert_eq!(blamed(&document), ["/paths/~1bad/get"]);
     }
 
     #[test]
