@@ -72,6 +72,13 @@ pub fn lower(
         Kind::Operation => {
             if let Some(operation) = value.as_object_mut() {
                 operation.entry("responses").or_insert_with(|| json!({}));
+                // Nothing is made of callbacks, and openapiv3 can't read one that is a reference.
+                let callbacks = operation
+                    .get_mut("callbacks")
+                    .and_then(Value::as_object_mut);
+                if let Some(callbacks) = callbacks {
+                    callbacks.retain(|_, callback| callback.get("$ref").is_none());
+                }
             }
         }
         Kind::Parameter
@@ -880,6 +887,19 @@ mod tests {
                 "/webhooks/ended",
                 "/components/securitySchemes/mutual"
             ]
+        );
+    }
+
+    #[test]
+    fn a_callback_that_is_a_reference_costs_no_operation() {
+        let mut document = document(json!({}));
+        let callbacks =
+            json!({"ended": {"$ref": "#/components/callbacks/Ended"}, "own": {"{$url}": {}}});
+        document["paths"] = json!({"/a": {"post": {"operationId": "a", "callbacks": callbacks}}});
+        let lowered = lower(document, &mut Vec::new(), &mut Origins::default()).unwrap();
+        assert_eq!(
+            lowered["paths"]["/a"]["post"]["callbacks"],
+            json!({"own": {"{$url}": {}}})
         );
     }
 
