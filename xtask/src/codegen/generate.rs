@@ -397,34 +397,7 @@ fn failing_alone(document: &Value, places: &[Pointer], depth: Depth) -> Vec<(Poi
 
 /// The components that the objects at `roots` refer to, directly or not, and the roots.
 pub(in crate::codegen) fn closure(document: &Value, roots: &[Pointer]) -> BTreeSet<Pointer> {
-    let mut reached: BTreeSet<Pointer> = BTreeSet::new();
-    let mut waiting: Vec<Pointer> = roots.to_vec();
-    while let Some(place) = waiting.pop() {
-        if !reached.insert(place.clone()) {
-            continue;
-        }
-        let kind = kind_of(&place);
-        let Some(value) = document.pointer(place.as_str()) else {
-            continue;
-        };
-        let mut note = |_, _: &Pointer, value: &Value| {
-            waiting.extend(
-                value
-                    .get("$ref")
-                    .and_then(Value::as_str)
-                    .and_then(Pointer::from_ref),
-            );
-        };
-        walk::walk_from(kind, &place, value, &mut note);
-        for parameter in of_path(document, &place)
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
-            walk::walk_from(Kind::Parameter, &place, parameter, &mut note);
-        }
-    }
-    reached
+    followed(document, roots, false)
 }
 
 /// The parameters of its path, which belong to the operation at a place.
@@ -437,23 +410,43 @@ fn of_path<'a>(document: &'a Value, place: &Pointer) -> Option<&'a Value> {
 
 /// What values of the schemas at `roots` may hold: like [`closure`], but it follows the tables of unions, too.
 pub(in crate::codegen) fn reached(document: &Value, roots: &[Pointer]) -> BTreeSet<Pointer> {
-    let mut reached = BTreeSet::new();
-    let mut waiting = roots.to_vec();
+    followed(document, roots, true)
+}
+
+fn followed(document: &Value, roots: &[Pointer], tables: bool) -> BTreeSet<Pointer> {
+    let mut reached: BTreeSet<Pointer> = BTreeSet::new();
+    let mut waiting: Vec<Pointer> = roots.to_vec();
     while let Some(place) = waiting.pop() {
         if reached.contains(&place) {
             continue;
         }
-        for place in closure(document, &[place]) {
-            let variants = document
-                .pointer(place.as_str())
+        if let Some(value) = document.pointer(place.as_str()) {
+            let mut note = |_, _: &Pointer, value: &Value| {
+                waiting.extend(
+                    value
+                        .get("$ref")
+                        .and_then(Value::as_str)
+                        .and_then(Pointer::from_ref),
+                );
+            };
+            walk::walk_from(kind_of(&place), &place, value, &mut note);
+            for parameter in of_path(document, &place)
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+            {
+                walk::walk_from(Kind::Parameter, &place, parameter, &mut note);
+            }
+            let variants = Some(value)
+                .filter(|_| tables)
                 .and_then(|schema| schema.get("x-codegen")?.get("variants")?.as_array());
             let names = variants
                 .into_iter()
                 .flatten()
                 .filter_map(|variant| variant["schema"].as_str());
             waiting.extend(names.map(Pointer::schema));
-            reached.insert(place);
         }
+        reached.insert(place);
     }
     reached
 }

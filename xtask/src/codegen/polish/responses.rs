@@ -90,6 +90,7 @@ pub(super) fn by_status(file: &mut syn::File, document: &Value) -> Bodies {
         return types;
     }
     let mut enums: Vec<Item> = Vec::new();
+    let mut answers = BTreeMap::new();
     for (method, sides) in tables(document) {
         let mut index = 0;
         let sides = sides.map(|side| {
@@ -113,8 +114,11 @@ pub(super) fn by_status(file: &mut syn::File, document: &Value) -> Bodies {
         let [success, error] = &sides;
         let success = Side::new(success, format_ident!("{name}Response"), false, &mut enums);
         let error = Side::new(error, format_ident!("{name}Error"), true, &mut enums);
-        if let Some(send) = find_send(file, &method) {
-            rewrite(send, &success, &error);
+        answers.insert(method, (success, error));
+    }
+    for send in sends(file) {
+        if let Some((success, error)) = operation_id(send).and_then(|id| answers.get(&id)) {
+            rewrite(send, success, error);
         }
     }
     if !enums.is_empty() {
@@ -212,7 +216,7 @@ pub(super) fn arguments(ty: &Type) -> impl Iterator<Item = &Type> {
         })
 }
 
-fn find_send<'a>(file: &'a mut syn::File, method: &str) -> Option<&'a mut ImplItemFn> {
+fn sends(file: &mut syn::File) -> impl Iterator<Item = &mut ImplItemFn> {
     let modules = file.items.iter_mut().filter_map(|item| match item {
         Item::Mod(module) if module.ident == "builder" => module.content.as_mut(),
         _ => None,
@@ -223,13 +227,8 @@ fn find_send<'a>(file: &'a mut syn::File, method: &str) -> Option<&'a mut ImplIt
             Item::Impl(item) => Some(&mut item.items),
             _ => None,
         });
-    functions.flatten().find_map(|item| match item {
-        ImplItem::Fn(function)
-            if function.sig.ident == "send"
-                && operation_id(function).as_deref() == Some(method) =>
-        {
-            Some(function)
-        }
+    functions.flatten().filter_map(|item| match item {
+        ImplItem::Fn(function) if function.sig.ident == "send" => Some(function),
         _ => None,
     })
 }
