@@ -9,7 +9,7 @@ source crates/call-api-sandbox/tests/start.sh
 
 if ! command -v schemathesis >/dev/null; then
     venv=$target/schemathesis
-    [ -x "$venv/bin/schemathesis" ] || { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet schemathesis; }
+    [ -x "$venv/bin/schemathesis" ] || { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet schemathesis==4.32.5; }
     PATH=$venv/bin:$PATH
 fi
 schemathesis --version
