@@ -225,6 +225,14 @@ impl Client {
         self.drift.as_deref()
     }
 
+    /// The same client over another transport: what it looks for, and whom it tells, stays.
+    pub(crate) fn over(&self, transport: Transport) -> Self {
+        Self {
+            raw: raw::Client::new(transport),
+            ..self.clone()
+        }
+    }
+
     /// A call was seen in one status and then in another that can't follow it. Where nobody looks for drift, `tracing` is
     /// told all the same.
     ///

@@ -134,7 +134,7 @@ impl<'a> GetCalls<'a> {
     fn start(&mut self) -> Option<Pin<Box<dyn Stream<Item = Fetched> + Send + 'a>>> {
         let ids = self.ids.take()?;
         let fetch = Arc::new(Fetch {
-            client: Client::from_transport(self.client.raw().transport().gated()),
+            client: self.client.over(self.client.raw().transport().gated()),
             options: self.options.take(),
         });
         let mut seen = Seen::new(self.remember);

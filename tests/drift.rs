@@ -155,3 +155,16 @@ async fn nothing_is_looked_for_unless_it_is_wanted() {
     client.get_call(id).await.unwrap();
     assert_eq!(client.drifts(), []);
 }
+
+#[tokio::test]
+async fn it_is_looked_for_in_each_of_many_calls() {
+    let (sandbox, id) = changed(|call| call["status"] = json!("on_hold")).await;
+    let watching = builder(&sandbox).drift(DriftMode::Watch).build().unwrap();
+    let (_, call) = watching.get_calls([id]).next().await.unwrap();
+    assert_eq!(call.unwrap().status.as_str(), "on_hold");
+    assert_eq!(watching.drifts().len(), 1);
+
+    let strict = builder(&sandbox).drift(DriftMode::Strict).build().unwrap();
+    let (_, call) = strict.get_calls([id]).next().await.unwrap();
+    assert_eq!(call.unwrap_err().kind(), ErrorKind::Drift);
+}
