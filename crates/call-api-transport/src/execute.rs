@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderName, header};
 use reqwest::ResponseBuilderExt as _;
 
 use crate::Transport;
@@ -287,23 +286,9 @@ impl<'a> Call<'a> {
         for (name, value) in &settings.headers {
             copy.headers_mut().insert(name, value.clone());
         }
-        let Some(Granted { token, .. }) = granted else {
-            return Some(copy);
-        };
-        let (name, value) = match self.operation.auth {
-            Auth::None => return Some(copy),
-            Auth::Bearer => (header::AUTHORIZATION, token.bearer()?),
-            Auth::Basic => (header::AUTHORIZATION, token.basic()?),
-            Auth::ApiKeyHeader(name) => (
-                HeaderName::from_bytes(name.as_bytes()).ok()?,
-                token.plain()?,
-            ),
-            Auth::ApiKeyQuery(name) => {
-                token.append_to_query(copy.url_mut(), name);
-                return Some(copy);
-            }
-        };
-        copy.headers_mut().insert(name, value);
+        if let Some(Granted { token, .. }) = granted {
+            token.authorize(self.operation.auth, &mut copy)?;
+        }
         Some(copy)
     }
 

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use url::{Position, Url};
 
@@ -831,20 +831,7 @@ impl<'a> Run<'a> {
             headers.insert(header::RANGE, range);
         }
         if let Some(Granted { token, .. }) = granted {
-            let (name, value) = match self.fetch.operation.auth {
-                Auth::None => return Some(request),
-                Auth::Bearer => (header::AUTHORIZATION, token.bearer()?),
-                Auth::Basic => (header::AUTHORIZATION, token.basic()?),
-                Auth::ApiKeyHeader(name) => (
-                    HeaderName::from_bytes(name.as_bytes()).ok()?,
-                    token.plain()?,
-                ),
-                Auth::ApiKeyQuery(name) => {
-                    token.append_to_query(request.url_mut(), name);
-                    return Some(request);
-                }
-            };
-            headers.insert(name, value);
+            token.authorize(self.fetch.operation.auth, &mut request)?;
         }
         Some(request)
     }

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue, header};
 use zeroize::Zeroizing;
 
 use crate::clock::Time;
 use crate::flight::{Flight, Made};
+use crate::operation::Auth;
 
 /// A boxed error, as token providers return it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -88,11 +89,11 @@ impl Token {
         self
     }
 
-    pub(crate) fn bearer(&self) -> Option<HeaderValue> {
+    fn bearer(&self) -> Option<HeaderValue> {
         sensitive(["Bearer ", &self.secret].concat())
     }
 
-    pub(crate) fn basic(&self) -> Option<HeaderValue> {
+    fn basic(&self) -> Option<HeaderValue> {
         sensitive(["Basic ", &self.encoded()].concat())
     }
 
@@ -101,11 +102,29 @@ impl Token {
         Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(self.secret.as_bytes()))
     }
 
-    pub(crate) fn plain(&self) -> Option<HeaderValue> {
+    fn plain(&self) -> Option<HeaderValue> {
         sensitive(self.secret.to_string())
     }
 
-    pub(crate) fn append_to_query(&self, url: &mut url::Url, name: &str) {
+    /// Puts the token into the request, where the operation wants it; `None` where it fits into no header.
+    pub(crate) fn authorize(&self, auth: Auth, request: &mut reqwest::Request) -> Option<()> {
+        let (name, value) = match auth {
+            Auth::None => return Some(()),
+            Auth::Bearer => (header::AUTHORIZATION, self.bearer()?),
+            Auth::Basic => (header::AUTHORIZATION, self.basic()?),
+            Auth::ApiKeyHeader(name) => {
+                (HeaderName::from_bytes(name.as_bytes()).ok()?, self.plain()?)
+            }
+            Auth::ApiKeyQuery(name) => {
+                self.append_to_query(request.url_mut(), name);
+                return Some(());
+            }
+        };
+        request.headers_mut().insert(name, value);
+        Some(())
+    }
+
+    fn append_to_query(&self, url: &mut url::Url, name: &str) {
         url.query_pairs_mut().append_pair(name, &self.secret);
     }
 
