@@ -25,13 +25,27 @@ impl Pointer {
 
     /// The place one step further down, at the object key or array index `token`.
     pub fn join(&self, token: impl fmt::Display) -> Self {
-        // A document is walked once for each rule, and a place is made for each of its objects: this is one allocation.
         let mut place = String::with_capacity(self.0.len() + 24);
         place.push_str(&self.0);
         place.push('/');
         // Writing to a text can't fail; what a token's own `Display` left unwritten isn't there.
         let _ = write!(Escaped(&mut place), "{token}");
         Self(place)
+    }
+
+    /// Goes one step further down; [`Pointer::up`] with the answer goes back. A document is walked once for each rule,
+    /// and each of its objects has a place: this is one text for all of them.
+    pub(crate) fn down(&mut self, token: &str) -> usize {
+        let length = self.0.len();
+        self.0.push('/');
+        // Writing to a text can't fail.
+        let _ = Escaped(&mut self.0).write_str(token);
+        length
+    }
+
+    /// Goes back to where [`Pointer::down`] began.
+    pub(crate) fn up(&mut self, length: usize) {
+        self.0.truncate(length);
     }
 
     /// The place that the pointer `within`, such as `/properties/id`, leads to from here.
@@ -95,6 +109,11 @@ struct Escaped<'a>(&'a mut String);
 
 impl fmt::Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        // Most steps have nothing to escape, and looking for one byte is quick in any profile.
+        if !text.contains('~') && !text.contains('/') {
+            self.0.push_str(text);
+            return Ok(());
+        }
         let mut rest = text;
         while let Some(index) = rest.find(['~', '/']) {
             self.0.push_str(&rest[..index]);
@@ -161,6 +180,14 @@ mod tests {
             pointer.tokens().collect::<Vec<_>>(),
             ["paths", "/v1/call/{id}", "a~b", "0"]
         );
+        let mut walked = Pointer::root();
+        let root = walked.down("paths");
+        let paths = walked.down("/v1");
+        assert_eq!(walked.as_str(), "/paths/~1v1");
+        walked.up(paths);
+        assert_eq!(walked.as_str(), "/paths");
+        walked.up(root);
+        assert_eq!(walked, Pointer::root());
     }
 
     #[test]

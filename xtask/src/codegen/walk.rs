@@ -127,28 +127,44 @@ pub fn walk_from(
     value: &Value,
     visit: &mut impl FnMut(Kind, &Pointer, &Value),
 ) {
-    visit(kind, pointer, value);
+    walk_at(kind, &mut pointer.clone(), value, visit);
+}
+
+fn walk_at(
+    kind: Kind,
+    at: &mut Pointer,
+    value: &Value,
+    visit: &mut impl FnMut(Kind, &Pointer, &Value),
+) {
+    visit(kind, at, value);
     let Some(object) = value.as_object() else {
         return;
     };
     for (key, value) in object {
-        let pointer = || pointer.join(key);
-        match holds(kind, key) {
-            Holds::One(kind) => walk_from(kind, &pointer(), value, visit),
+        let held = holds(kind, key);
+        if held == Holds::Nothing {
+            continue;
+        }
+        let above = at.down(key);
+        match held {
+            Holds::One(kind) => walk_at(kind, at, value, visit),
             Holds::Map(kind) => {
-                let pointer = pointer();
                 for (name, value) in value.as_object().into_iter().flatten() {
-                    walk_from(kind, &pointer.join(name), value, visit);
+                    let above = at.down(name);
+                    walk_at(kind, at, value, visit);
+                    at.up(above);
                 }
             }
             Holds::List(kind) => {
-                let pointer = pointer();
                 for (index, value) in value.as_array().into_iter().flatten().enumerate() {
-                    walk_from(kind, &pointer.join(index), value, visit);
+                    let above = at.down(&index.to_string());
+                    walk_at(kind, at, value, visit);
+                    at.up(above);
                 }
             }
             Holds::Nothing => {}
         }
+        at.up(above);
     }
 }
 
@@ -165,28 +181,42 @@ pub fn walk_mut_from(
     value: &mut Value,
     visit: &mut impl FnMut(Kind, &Pointer, &mut Value),
 ) {
-    if let Some(object) = value.as_object_mut() {
-        for (key, value) in object {
-            let pointer = || pointer.join(key);
-            match holds(kind, key) {
-                Holds::One(kind) => walk_mut_from(kind, &pointer(), value, visit),
-                Holds::Map(kind) => {
-                    let pointer = pointer();
-                    for (name, value) in value.as_object_mut().into_iter().flatten() {
-                        walk_mut_from(kind, &pointer.join(name), value, visit);
-                    }
-                }
-                Holds::List(kind) => {
-                    let pointer = pointer();
-                    for (index, value) in value.as_array_mut().into_iter().flatten().enumerate() {
-                        walk_mut_from(kind, &pointer.join(index), value, visit);
-                    }
-                }
-                Holds::Nothing => {}
-            }
+    walk_mut_at(kind, &mut pointer.clone(), value, visit);
+}
+
+fn walk_mut_at(
+    kind: Kind,
+    at: &mut Pointer,
+    value: &mut Value,
+    visit: &mut impl FnMut(Kind, &Pointer, &mut Value),
+) {
+    for (key, value) in value.as_object_mut().into_iter().flatten() {
+        let held = holds(kind, key);
+        if held == Holds::Nothing {
+            continue;
         }
+        let above = at.down(key);
+        match held {
+            Holds::One(kind) => walk_mut_at(kind, at, value, visit),
+            Holds::Map(kind) => {
+                for (name, value) in value.as_object_mut().into_iter().flatten() {
+                    let above = at.down(name);
+                    walk_mut_at(kind, at, value, visit);
+                    at.up(above);
+                }
+            }
+            Holds::List(kind) => {
+                for (index, value) in value.as_array_mut().into_iter().flatten().enumerate() {
+                    let above = at.down(&index.to_string());
+                    walk_mut_at(kind, at, value, visit);
+                    at.up(above);
+                }
+            }
+            Holds::Nothing => {}
+        }
+        at.up(above);
     }
-    visit(kind, pointer, value);
+    visit(kind, at, value);
 }
 
 /// The value that a reference within the document names.
