@@ -53,11 +53,21 @@ fn as_ident(name: &str, prefix: &str) -> String {
     } else {
         format!("{prefix}{name}")
     };
-    if syn::parse_str::<syn::Ident>(&name).is_ok() {
+    if is_plain(&name) || syn::parse_str::<syn::Ident>(&name).is_ok() {
         name
     } else {
         format!("{name}_")
     }
+}
+
+/// Whether an identifier can be no keyword by its looks, so that Rust's grammar needn't be asked: `Self` is the only
+/// keyword with a capital letter, and none has more than 8 letters.
+fn is_plain(name: &str) -> bool {
+    let long =
+        name.len() > 8 || (name.starts_with(|c: char| c.is_ascii_uppercase()) && name != "Self");
+    long && name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// `name`, or `name2`, `name3` … where a type of that name is taken; the answer is taken from then on.
@@ -228,6 +238,8 @@ mod tests {
         assert_eq!(type_name("Date<"), "Date");
         assert_eq!(type_name("2fa"), "X2fa");
         assert_eq!(type_name("self"), "Self_");
+        assert_eq!(method_name("continue"), "continue_");
+        assert_eq!(type_name("größe"), "Größe");
         assert_eq!(method_name("getCall"), "get_call");
         assert_eq!(method_name("type"), "type_");
         assert_eq!(method_name("calls.list"), "calls_list");
