@@ -1,8 +1,12 @@
 //! Documentation: the document's descriptions as `///` lines that rustdoc accepts, and a line of our own where it has
 //! none, so that no public item is without.
 
+use proc_macro2::Span;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, Expr, ExprLit, Fields, Lit, Meta, Visibility, parse_quote};
+use syn::{
+    AttrStyle, Attribute, Expr, ExprLit, Fields, Ident, Lit, LitStr, Meta, MetaNameValue,
+    Visibility,
+};
 
 use super::markdown;
 
@@ -98,6 +102,24 @@ impl VisitMut for Docs {
     }
 }
 
+/// `#[doc = "…"]`, built by hand: there is one for each line of the documentation, and to have it parsed costs more than
+/// all the rest of it.
+pub(super) fn attribute(text: &str) -> Attribute {
+    Attribute {
+        pound_token: Default::default(),
+        style: AttrStyle::Outer,
+        bracket_token: Default::default(),
+        meta: Meta::NameValue(MetaNameValue {
+            path: Ident::new("doc", Span::call_site()).into(),
+            eq_token: Default::default(),
+            value: Expr::Lit(ExprLit {
+                attrs: Vec::new(),
+                lit: Lit::Str(LitStr::new(text, Span::call_site())),
+            }),
+        }),
+    }
+}
+
 fn text_of(attribute: &Attribute) -> Option<String> {
     match &attribute.meta {
         Meta::NameValue(meta) if meta.path.is_ident("doc") => match &meta.value {
@@ -146,7 +168,7 @@ fn set(attrs: &mut Vec<Attribute>, name: &str, fallback: impl FnOnce() -> String
         } else {
             format!(" {line}")
         };
-        parse_quote!(#[doc = #line])
+        attribute(&line)
     });
     let lines: Vec<Attribute> = lines.collect();
     attrs.splice(0..0, lines);
@@ -155,6 +177,7 @@ fn set(attrs: &mut Vec<Attribute>, name: &str, fallback: impl FnOnce() -> String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use syn::parse_quote;
 
     #[test]
     fn descriptions_become_lines_and_gaps_are_filled() {

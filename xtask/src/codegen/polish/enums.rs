@@ -4,8 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use syn::{Attribute, Fields, Item, ItemEnum, parse_quote};
+use syn::visit_mut::VisitMut;
+use syn::{Attribute, Fields, Ident, Item, ItemEnum, ItemImpl, parse_quote};
 
+use super::docs;
 use super::order::implemented;
 use crate::codegen::{names, walk};
 
@@ -15,7 +17,7 @@ const REPLACED: [&str; 4] = ["Display", "FromStr", "TryFrom", "From"];
 /// Opens every string enum but those in `closed`, and those of a single value that are not among `named`, the schemas of
 /// the document: by them a union tells its members apart.
 pub(super) fn open(file: &mut syn::File, closed: &BTreeSet<String>, named: &BTreeSet<String>) {
-    let mut opened: BTreeMap<String, Vec<(syn::Ident, String)>> = BTreeMap::new();
+    let mut opened: BTreeMap<String, Vec<(Ident, String)>> = BTreeMap::new();
     for item in &mut file.items {
         if let Item::Enum(item) = item
             && let Some(values) = string_values(item)
@@ -25,12 +27,13 @@ pub(super) fn open(file: &mut syn::File, closed: &BTreeSet<String>, named: &BTre
             opened.insert(item.ident.to_string(), values);
         }
     }
+    let traits = traits();
     let mut items = Vec::with_capacity(file.items.len());
     for item in std::mem::take(&mut file.items) {
         match item {
             Item::Enum(item) if opened.contains_key(&item.ident.to_string()) => {
                 let values = &opened[&item.ident.to_string()];
-                items.extend(open_enum(&item, values));
+                items.extend(open_enum(&item, values, &traits));
             }
             Item::Impl(item)
                 if implemented(&item).is_some_and(|name| opened.contains_key(&name))
@@ -88,7 +91,7 @@ fn implements(item: &syn::ItemImpl) -> Option<String> {
 }
 
 /// The variants and their values, if this is an enum of strings.
-fn string_values(item: &ItemEnum) -> Option<Vec<(syn::Ident, String)>> {
+fn string_values(item: &ItemEnum) -> Option<Vec<(Ident, String)>> {
     let derived = item
         .attrs
         .iter()
@@ -139,7 +142,7 @@ fn derives(attribute: &Attribute, name: &str) -> bool {
     found
 }
 
-fn open_enum(item: &ItemEnum, values: &[(syn::Ident, String)]) -> Vec<Item> {
+fn open_enum(item: &ItemEnum, values: &[(Ident, String)], traits: &[ItemImpl]) -> Vec<Item> {
     let name = &item.ident;
     let docs: Vec<_> = item
         .attrs
@@ -156,7 +159,7 @@ fn open_enum(item: &ItemEnum, values: &[(syn::Ident, String)]) -> Vec<Item> {
             .collect();
         let fallback = format!("`{text}`");
         if docs.is_empty() {
-            vec![parse_quote!(#[doc = #fallback])]
+            vec![docs::attribute(&fallback)]
         } else {
             docs
         }
@@ -195,65 +198,114 @@ fn open_enum(item: &ItemEnum, values: &[(syn::Ident, String)]) -> Vec<Item> {
                 }
             }
         }
-
-        impl ::std::fmt::Display for #name {
-            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-
-        impl ::std::str::FromStr for #name {
-            type Err = ::std::convert::Infallible;
-            fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
-                ::std::result::Result::Ok(Self::from(value))
-            }
-        }
-
-        impl ::std::convert::From<&str> for #name {
-            fn from(value: &str) -> Self {
-                Self::known(value).unwrap_or_else(|| Self::#unknown(value.to_owned()))
-            }
-        }
-
-        impl ::std::convert::From<::std::string::String> for #name {
-            fn from(value: ::std::string::String) -> Self {
-                Self::known(&value).unwrap_or(Self::#unknown(value))
-            }
-        }
-
-        impl ::serde::Serialize for #name {
-            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> ::std::result::Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.as_str())
-            }
-        }
-
-        impl<'de> ::serde::Deserialize<'de> for #name {
-            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
-                crate::open_enum::deserialize(deserializer, #expecting, Self::known, Self::#unknown)
-            }
-        }
     };
-    file.items
+    let mut items = file.items;
+    let mut named = Named {
+        name,
+        unknown: &unknown,
+        expecting: &expecting,
+    };
+    items.extend(traits.iter().cloned().map(|mut item| {
+        named.visit_item_impl_mut(&mut item);
+        Item::Impl(item)
+    }));
+    items
+}
+
+/// What every open enum implements alike. It is parsed once: to parse it for each of them takes longer than anything else
+/// that is done about enums.
+fn traits() -> Vec<ItemImpl> {
+    let items: [ItemImpl; 6] = [
+        parse_quote! {
+            impl ::std::fmt::Display for Enum {
+                fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                    f.pad(self.as_str())
+                }
+            }
+        },
+        parse_quote! {
+            impl ::std::str::FromStr for Enum {
+                type Err = ::std::convert::Infallible;
+                fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
+                    ::std::result::Result::Ok(Self::from(value))
+                }
+            }
+        },
+        parse_quote! {
+            impl ::std::convert::From<&str> for Enum {
+                fn from(value: &str) -> Self {
+                    Self::known(value).unwrap_or_else(|| Self::Unknown(value.to_owned()))
+                }
+            }
+        },
+        parse_quote! {
+            impl ::std::convert::From<::std::string::String> for Enum {
+                fn from(value: ::std::string::String) -> Self {
+                    Self::known(&value).unwrap_or(Self::Unknown(value))
+                }
+            }
+        },
+        parse_quote! {
+            impl ::serde::Serialize for Enum {
+                fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> ::std::result::Result<S::Ok, S::Error> {
+                    serializer.serialize_str(self.as_str())
+                }
+            }
+        },
+        parse_quote! {
+            impl<'de> ::serde::Deserialize<'de> for Enum {
+                fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
+                    crate::open_enum::deserialize(deserializer, "expecting", Self::known, Self::Unknown)
+                }
+            }
+        },
+    ];
+    items.into()
+}
+
+/// Puts an enum's own names into what [`traits`] has.
+struct Named<'a> {
+    name: &'a Ident,
+    unknown: &'a Ident,
+    expecting: &'a str,
+}
+
+impl VisitMut for Named<'_> {
+    fn visit_ident_mut(&mut self, ident: &mut Ident) {
+        if ident == "Enum" {
+            *ident = self.name.clone();
+        } else if ident == "Unknown" {
+            *ident = self.unknown.clone();
+        }
+    }
+
+    fn visit_lit_str_mut(&mut self, literal: &mut syn::LitStr) {
+        *literal = syn::LitStr::new(self.expecting, literal.span());
+    }
 }
 
 /// An enum that holds a string isn't `Copy`, and neither is what holds such an enum.
 fn drop_copy(file: &mut syn::File, opened: &BTreeSet<String>) {
+    // Few types are `Copy`, and only these have to be looked through, each time that one of them no longer is.
+    let mut copied: Vec<(&Ident, Vec<&syn::Field>, &mut Vec<Attribute>)> = file
+        .items
+        .iter_mut()
+        .filter_map(|item| match item {
+            Item::Struct(item) => {
+                Some((&item.ident, item.fields.iter().collect(), &mut item.attrs))
+            }
+            Item::Enum(item) => {
+                let fields = item.variants.iter().flat_map(|variant| &variant.fields);
+                Some((&item.ident, fields.collect(), &mut item.attrs))
+            }
+            _ => None,
+        })
+        .filter(|(.., attrs)| attrs.iter().any(|attribute| derives(attribute, "Copy")))
+        .collect();
     let mut owning: BTreeSet<String> = opened.clone();
     loop {
         let before = owning.len();
-        for item in &mut file.items {
-            let (ident, fields, attrs): (_, Vec<&syn::Field>, _) = match item {
-                Item::Struct(item) => (&item.ident, item.fields.iter().collect(), &mut item.attrs),
-                Item::Enum(item) => (
-                    &item.ident,
-                    item.variants
-                        .iter()
-                        .flat_map(|variant| &variant.fields)
-                        .collect(),
-                    &mut item.attrs,
-                ),
-                _ => continue,
-            };
+        copied.retain_mut(|(ident, fields, attrs)| {
             let holds = fields.iter().any(|field| {
                 let mut found = Mentions {
                     names: &owning,
@@ -262,8 +314,8 @@ fn drop_copy(file: &mut syn::File, opened: &BTreeSet<String>) {
                 syn::visit::Visit::visit_type(&mut found, &field.ty);
                 found.found
             });
-            if !holds || !attrs.iter().any(|attribute| derives(attribute, "Copy")) {
-                continue;
+            if !holds {
+                return true;
             }
             for attribute in attrs
                 .iter_mut()
@@ -278,7 +330,8 @@ fn drop_copy(file: &mut syn::File, opened: &BTreeSet<String>) {
                 }
             }
             owning.insert(ident.to_string());
-        }
+            false
+        });
         if owning.len() == before {
             return;
         }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use syn::{Attribute, FnArg, ImplItem, ImplItemFn, Item, ItemImpl, ReturnType, Type, parse_quote};
 
 use super::client::operation_id;
+use super::docs;
 use super::order::implemented;
 use super::responses::{self, Bodies};
 use super::wire::{self, Facts};
@@ -117,8 +118,7 @@ pub(super) fn fit(file: &mut syn::File, client: &syn::File, bodies: &Bodies, doc
 }
 
 fn doc(text: &str) -> Attribute {
-    let text = format!(" {text}");
-    parse_quote!(#[doc = #text])
+    docs::attribute(&format!(" {text}"))
 }
 
 /// What a request has to be: the values as the client writes them.

@@ -146,7 +146,7 @@ fn sort_fields(item: &mut ItemStruct, order: &[String]) -> Vec<String> {
             .unwrap_or(usize::MAX)
     };
     let mut sorted: Vec<_> = std::mem::take(&mut fields.named).into_iter().collect();
-    sorted.sort_by_key(rank);
+    sorted.sort_by_cached_key(rank);
     fields.named = sorted.into_iter().collect();
     fields
         .named

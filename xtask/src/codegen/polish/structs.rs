@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use syn::{Attribute, Fields, ImplItem, Item, parse_quote};
 
+use super::docs;
 use super::order::{implemented, wire_name};
 use crate::codegen::{names, walk};
 
@@ -69,7 +70,7 @@ pub(super) fn extend(file: &mut syn::File) {
                     {
                         function
                             .attrs
-                            .push(parse_quote!(#[doc = "A builder without any property set yet."]));
+                            .push(docs::attribute("A builder without any property set yet."));
                     }
                 }
             }
@@ -92,7 +93,7 @@ fn builder(item: &mut Item, docs: &BTreeMap<(String, String), Vec<Attribute>>) {
     match item {
         Item::Struct(item) => {
             let doc = format!("Builder for [`{0}`](super::{0}).", item.ident);
-            item.attrs.insert(0, parse_quote!(#[doc = #doc]));
+            item.attrs.insert(0, docs::attribute(&doc));
         }
         Item::Impl(item) if item.trait_.is_none() => {
             let Some(name) = implemented(item) else {
@@ -110,7 +111,7 @@ fn builder(item: &mut Item, docs: &BTreeMap<(String, String), Vec<Attribute>>) {
                     .filter(|doc| !doc.is_empty());
                 let doc = doc.cloned().unwrap_or_else(|| {
                     let doc = format!("Sets `{}`.", setter.trim_start_matches("r#"));
-                    vec![parse_quote!(#[doc = #doc])]
+                    vec![docs::attribute(&doc)]
                 });
                 function.attrs.splice(0..0, doc);
             }
