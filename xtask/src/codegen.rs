@@ -148,7 +148,7 @@ pub fn generate_all(
     let mut losses: Vec<Loss> = losses.into_iter().map(|loss| origins.loss(loss)).collect();
     losses.sort();
     losses.dedup();
-    let plan = plan::plan(&source, &halves, &applied, &losses);
+    let plan = plan::plan(&source, halves, &applied, &losses);
     Ok(Generated {
         source,
         normalised,

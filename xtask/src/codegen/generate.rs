@@ -11,10 +11,12 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
 use openapiv3::{OpenAPI, ReferenceOr, Responses};
-use proc_macro2::TokenStream;
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use progenitor::{GenerationSettings, Generator, HooksMode, InterfaceStyle};
 use quote::quote;
 use serde_json::{Map, Value, json};
+use syn::Item;
+use syn::token::Brace;
 
 use super::loss::Loss;
 use super::names;
@@ -141,7 +143,54 @@ fn parsed(document: &Value) -> Result<OpenAPI, String> {
 
 fn rust(tokens: Result<TokenStream, progenitor::Error>) -> Result<syn::File, String> {
     let tokens = tokens.map_err(|error| error.to_string())?;
-    syn::parse2(tokens).map_err(|error| format!("the generated code is not Rust: {error}"))
+    parse(tokens).map_err(|error| format!("the generated code is not Rust: {error}"))
+}
+
+/// Parses tokens item by item, each of whose tokens are gone before the next: all tokens of a large document and all of
+/// their tree, at once, would be most of the memory that generating takes.
+fn parse(tokens: TokenStream) -> syn::Result<syn::File> {
+    let is_semicolon =
+        |token: &TokenTree| matches!(token, TokenTree::Punct(sign) if sign.as_char() == ';');
+    let mut file = syn::File {
+        shebang: None,
+        frontmatter: None,
+        attrs: Vec::new(),
+        items: Vec::new(),
+    };
+    let mut tokens = tokens.into_iter().peekable();
+    let mut part = Vec::new();
+    while let Some(token) = tokens.next() {
+        // What ends in braces is an item, except where a semicolon follows: `use a::{b};`, `const A: B = C {};`.
+        let ends = is_semicolon(&token)
+            || matches!(&token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace)
+                && !tokens.peek().is_some_and(is_semicolon);
+        part.push(token);
+        if ends || tokens.peek().is_none() {
+            let part = parse_part(std::mem::take(&mut part))?;
+            file.attrs.extend(part.attrs);
+            file.items.extend(part.items);
+        }
+    }
+    Ok(file)
+}
+
+/// Parses one item, and what is in it item by item if it is a module.
+fn parse_part(mut tokens: Vec<TokenTree>) -> syn::Result<syn::File> {
+    let is_module =
+        matches!(tokens.as_slice(), [.., TokenTree::Ident(word), _, _] if word == "mod");
+    let content = match tokens.last_mut() {
+        Some(TokenTree::Group(body)) if is_module => {
+            let empty = Group::new(Delimiter::Brace, TokenStream::new());
+            Some(parse(std::mem::replace(body, empty).stream())?)
+        }
+        _ => None,
+    };
+    let mut file: syn::File = syn::parse2(tokens.into_iter().collect())?;
+    if let (Some(content), Some(Item::Mod(module))) = (content, file.items.last_mut()) {
+        module.attrs.extend(content.attrs);
+        module.content = Some((Brace::default(), content.items));
+    }
+    Ok(file)
 }
 
 /// How far a document is generated to see whether it fails: most of what fails does so long before any code is written.
@@ -575,6 +624,29 @@ mod tests {
         let mut document = document(schemas, paths);
         document["components"]["parameters"] = json!({"Page": parameter("page")});
         assert_eq!(blamed(&document), ["/paths/~1bad/get"]);
+    }
+
+    #[test]
+    fn parts_are_parsed_to_what_the_whole_is() {
+        let tokens = quote! {
+            use a::{b, c};
+            const D: E = E { f: 1 };
+            pub mod inner {
+                //! What is in it.
+                use super::*;
+                pub mod deeper { pub struct G(pub u8); }
+                pub mod empty {}
+                impl G { fn h(&self) -> u8 { self.0 } }
+            }
+            pub mod elsewhere;
+            #[derive(Clone)]
+            pub enum I { J }
+        };
+        let whole: syn::File = syn::parse2(tokens.clone()).unwrap();
+        let text = prettyplease::unparse(&whole);
+        assert_eq!(prettyplease::unparse(&parse(tokens).unwrap()), text);
+        assert!(text.contains("What is in it") && text.contains("pub enum I"));
+        assert!(parse(quote!(pub struct K; pub struct)).is_err());
     }
 
     #[test]

@@ -56,16 +56,17 @@ pub fn print(source: &Source, what: &str, file: &syn::File) -> String {
 }
 
 /// The plan for the generated halves and the loss report.
-pub fn plan(source: &Source, halves: &Halves, applied: &Applied, losses: &[Loss]) -> Plan {
-    let output = |path: &str, what: &str, file: &syn::File| Output {
+pub fn plan(source: &Source, halves: Halves, applied: &Applied, losses: &[Loss]) -> Plan {
+    // Each half is gone when it is printed, so that the trees and their text don't add up.
+    let output = |path: &str, what: &str, file: syn::File| Output {
         path: path.into(),
-        contents: print(source, what, file),
+        contents: print(source, what, &file),
     };
     Plan {
         outputs: vec![
-            output(TYPES, "the document's schemas", &halves.types),
-            output(CLIENT, "the document's operations", &halves.client),
-            output(MOCK, "mocks of the document's operations", &halves.mock),
+            output(TYPES, "the document's schemas", halves.types),
+            output(CLIENT, "the document's operations", halves.client),
+            output(MOCK, "mocks of the document's operations", halves.mock),
             Output {
                 path: PathBuf::from(&source.label).with_extension("loss.md"),
                 contents: loss_report(source, applied, losses),
