@@ -109,6 +109,7 @@ async fn measure(url: &str, turns: usize, calls: usize, quick: bool) {
     let hand = || async {
         let response = by_hand
             .get(&target)
+            .header(ACCEPT, JSON)
             .bearer_auth("token")
             .send()
             .await
