@@ -104,12 +104,13 @@ impl Base {
         let Some(path) = below.filter(|_| url[..Position::BeforePath] == *origin) else {
             return Err("it is not below the client's base URL");
         };
-        let mut given = path.split('/');
-        let mut wanted = template.split('/');
+        // By bytes: a search for a character costs more than it finds in segments that short.
+        let mut given = path.as_bytes().split(|byte| *byte == b'/');
+        let mut wanted = template.as_bytes().split(|byte| *byte == b'/');
         loop {
             match (given.next(), wanted.next()) {
                 (None, None) => return Ok(()),
-                (Some(segment), Some(form)) if form.contains('{') => {
+                (Some(segment), Some(form)) if form.contains(&b'{') => {
                     if segment.is_empty() {
                         return Err("a path parameter is empty");
                     }
@@ -162,9 +163,9 @@ fn is_dot_segment(segment: &str) -> bool {
 }
 
 /// `x%2F..`: one segment to a URL parser, but not to a server that decodes it first.
-fn hides_dot_segment(segment: &str) -> bool {
-    segment.contains('%')
-        && percent_decode(segment.as_bytes())
+fn hides_dot_segment(segment: &[u8]) -> bool {
+    segment.contains(&b'%')
+        && percent_decode(segment)
             .collect::<Vec<u8>>()
             .split(|byte| matches!(byte, b'/' | b'\\'))
             .any(|part| part == b"." || part == b"..")
