@@ -36,6 +36,17 @@ pub(crate) struct Head {
     pub(crate) extensions: Extensions,
 }
 
+impl Head {
+    fn take(response: &mut reqwest::Response) -> Self {
+        Self {
+            status: response.status(),
+            version: response.version(),
+            headers: std::mem::take(response.headers_mut()),
+            extensions: std::mem::take(response.extensions_mut()),
+        }
+    }
+}
+
 /// Why there is no response.
 pub(crate) struct Trouble {
     pub(crate) kind: FailureKind,
@@ -59,7 +70,7 @@ pub(crate) struct Limits {
 /// What an attempt has brought so far. It lives outside of the attempt's future, which a time-out drops.
 #[derive(Default)]
 pub(crate) struct Progress {
-    head: Option<Head>,
+    response: Option<reqwest::Response>,
     body: Buffer,
 }
 
@@ -71,29 +82,23 @@ pub(crate) enum Broken {
     Late(Limit),
 }
 
-/// Reads the response, into `progress` as far as it comes. The body comes back where it is for the caller to read.
-/// `responding` is the request under way, and `asked` its URL without the token.
+/// Reads the response into `progress` as far as it comes, but for a body that is for the caller to read. `responding` is
+/// the request under way, and `asked` its URL without the token.
 pub(crate) async fn receive(
     responding: impl Future<Output = reqwest::Result<reqwest::Response>>,
     asked: &Url,
     reader: ResponseBody,
     body_limit: u64,
     progress: &mut Progress,
-) -> Result<Option<reqwest::Body>, Broken> {
-    let mut response = responding.await.map_err(Broken::Http)?;
+) -> Result<(), Broken> {
+    let response = responding.await.map_err(Broken::Http)?;
+    let response = progress.response.insert(response);
     let status = response.status();
-    let redirected = redirect(&response, asked);
-    progress.head = Some(Head {
-        status,
-        version: response.version(),
-        headers: std::mem::take(response.headers_mut()),
-        extensions: std::mem::take(response.extensions_mut()),
-    });
-    if let Some(redirected) = redirected {
+    if let Some(redirected) = redirect(response, asked) {
         return Err(redirected);
     }
-    if reader == ResponseBody::Streamed && !is_error(status) {
-        return Ok(Some(http::Response::from(response).into_body()));
+    if is_streamed(reader, status) {
+        return Ok(());
     }
     let announced = response.content_length();
     let limit = if is_error(status) {
@@ -108,7 +113,12 @@ pub(crate) async fn receive(
             return Err(Broken::TooLarge { announced: None });
         }
     }
-    Ok(None)
+    Ok(())
+}
+
+/// The body of an error is read here, whoever reads the others.
+fn is_streamed(reader: ResponseBody, status: StatusCode) -> bool {
+    reader == ResponseBody::Streamed && !is_error(status)
 }
 
 /// Where a redirect points to, or has led where a client that was given followed it.
@@ -131,14 +141,13 @@ fn redirect(response: &reqwest::Response, asked: &Url) -> Option<Broken> {
     Some(Broken::Redirected { to })
 }
 
-// Looked for in every response: not to be parsed each time.
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
+/// By a walk over the headers: a response has few, and to look two names up takes longer.
 pub(crate) fn request_id(headers: &HeaderMap) -> Option<String> {
-    let id = headers
-        .get(X_REQUEST_ID)
-        .or_else(|| headers.get(REQUEST_ID))?;
+    let named = |wanted: HeaderName| headers.iter().find(move |(name, _)| **name == wanted);
+    let (_, id) = named(X_REQUEST_ID).or_else(|| named(REQUEST_ID))?;
     Some(id.to_str().ok()?.to_owned())
 }
 
@@ -206,45 +215,51 @@ pub(crate) fn hide_in_answer(
 /// What an attempt comes to.
 pub(crate) fn settle(
     progress: Progress,
-    ended: Result<Option<reqwest::Body>, Broken>,
+    ended: Result<(), Broken>,
+    reader: ResponseBody,
     limits: Limits,
 ) -> End {
-    let Progress { head, body } = progress;
+    let Progress { response, body } = progress;
     let seen = body.seen;
-    let status = head.as_ref().map(|head| head.status);
-    let request_id = head.as_ref().and_then(|head| request_id(&head.headers));
-    let phase = if head.is_some() {
+    let status = response.as_ref().map(reqwest::Response::status);
+    let request_id = response
+        .as_ref()
+        .and_then(|response| request_id(response.headers()));
+    let phase = if response.is_some() {
         Phase::Body
     } else {
         Phase::Head
     };
-    let (outcome, result) = match (head, ended) {
+    let (outcome, result) = match (response, ended) {
         // Once there is an error status it is the answer, however the rest of it fares.
-        (Some(head), ended)
-            if is_error(head.status) && !matches!(ended, Err(Broken::Redirected { .. })) =>
+        (Some(mut response), ended)
+            if is_error(response.status()) && !matches!(ended, Err(Broken::Redirected { .. })) =>
         {
             let cut = ended.is_err();
-            let outcome = Outcome::of_status(head.status);
+            let outcome = Outcome::of_status(response.status());
+            let head = Head::take(&mut response);
             let body = AnswerBody::Whole {
                 bytes: body.into_bytes(),
                 cut,
             };
             (outcome, Ok(Answer { head, body }))
         }
-        (Some(head), Ok(stream)) => {
-            let body = match stream {
-                Some(stream) => AnswerBody::Streamed(stream),
-                None => AnswerBody::Whole {
+        (Some(mut response), Ok(())) => {
+            let head = Head::take(&mut response);
+            let body = if is_streamed(reader, head.status) {
+                AnswerBody::Streamed(http::Response::from(response).into_body())
+            } else {
+                AnswerBody::Whole {
                     bytes: body.into_bytes(),
                     cut: false,
-                },
+                }
             };
             (Outcome::Success, Ok(Answer { head, body }))
         }
-        // It can't be: `receive` is done only when there is a head.
-        (None, Ok(_)) => (Outcome::Unsendable, Err(FailureKind::InvalidRequest.into())),
-        (head, Err(broken)) => {
-            let status = head.map_or(StatusCode::OK, |head| head.status);
+        // It can't be: `receive` is done only when there is a response.
+        (None, Ok(())) => (Outcome::Unsendable, Err(FailureKind::InvalidRequest.into())),
+        (response, Err(broken)) => {
+            let status = response.map_or(StatusCode::OK, |response| response.status());
             let (outcome, kind, source) = classify(broken, status, phase, seen, limits);
             (outcome, Err(Trouble { kind, source }))
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::ResponseBuilderExt as _;
 
 use crate::Transport;
@@ -18,15 +19,32 @@ use crate::redact::Secrets;
 use crate::retry::{Advice, IDEMPOTENCY_KEY, Outcome, Situation, Stop, is_repeatable};
 use crate::token::{Granted, Unavailable};
 
+/// How an attempt went.
+enum Made {
+    Well(Answer),
+    /// Boxed, since it is kept over a wait, where its size would be the future's.
+    Otherwise(Box<Missed>),
+}
+
+/// An attempt that was no success.
+struct Missed {
+    end: End,
+    advice: Advice,
+}
+
 /// A call under way.
 pub(crate) struct Call<'a> {
     transport: &'a Transport,
     operation: &'a Operation,
-    /// The request as it was given; only the copies that are sent carry the token and the transport's headers.
+    /// The request as it was given: first itself, then what is left of it when it has been sent. None of it carries the
+    /// token or the transport's headers.
     request: reqwest::Request,
+    /// The headers of a request that was sent: a list is copied sooner than a map.
+    headers: Vec<(HeaderName, HeaderValue)>,
     /// Whether the body was a stream, which went with the first attempt.
     body_is_gone: bool,
-    started: Instant,
+    /// `None` before the first poll.
+    started: Option<Instant>,
     attempts: Vec<Attempt>,
     stop: Stop,
     timeouts: u32,
@@ -45,8 +63,9 @@ impl<'a> Call<'a> {
             transport,
             operation,
             request,
+            headers: Vec::new(),
             body_is_gone: false,
-            started: transport.shared.time.now(),
+            started: None,
             // Most calls need no more.
             attempts: Vec::with_capacity(1),
             stop: Stop::NotSent,
@@ -58,19 +77,30 @@ impl<'a> Call<'a> {
 
     /// By reference: what is moved into a future is in it twice, and a future is copied where it is spawned.
     pub(crate) async fn execute(&mut self) -> Result<reqwest::Response, Failure> {
-        self.started = self.transport.shared.time.now();
+        self.started = Some(self.transport.shared.time.now());
+        // In a box, so that what the caller moves about stays small (an allocator takes longer for large pieces), and made
+        // in there, so that it is not moved itself.
         #[cfg(not(feature = "tracing"))]
-        let result = self.run().await;
+        let result = Box::into_pin(Box::write(Box::new_uninit(), self.run_to_end())).await;
         #[cfg(feature = "tracing")]
         let result = {
-            use tracing::Instrument as _;
-
             let request = &self.request;
             let span = crate::observe::call_span(self.operation, request.method(), request.url());
-            let result = self.run().instrument(span.clone()).await;
-            crate::observe::call_ended(&span, &self.attempts);
-            result
+            let running = Box::write(Box::new_uninit(), self.run_to_end(&span));
+            let mut running = Box::into_pin(running);
+            // Not `Instrument`, which would hold the span a second time.
+            std::future::poll_fn(|context| span.in_scope(|| running.as_mut().poll(context))).await
         };
+        result
+    }
+
+    async fn run_to_end(
+        &mut self,
+        #[cfg(feature = "tracing")] span: &tracing::Span,
+    ) -> Result<reqwest::Response, Failure> {
+        let result = self.run().await;
+        #[cfg(feature = "tracing")]
+        crate::observe::call_ended(span, &self.attempts);
         self.finish(result)
     }
 
@@ -103,18 +133,22 @@ impl<'a> Call<'a> {
                 Ok(granted) => granted,
                 Err(trouble) => return Err(self.stop_between(trouble)),
             };
-            let (end, advice) = self.attempt(granted.as_ref()).await?;
+            let missed = match self.attempt(granted.as_ref()).await? {
+                Made::Well(answer) => {
+                    if permit.is_none() {
+                        shared.budget.give(1);
+                    }
+                    self.stop = Stop::Success;
+                    return Ok(answer);
+                }
+                Made::Otherwise(missed) => missed,
+            };
+            let Missed { end, advice } = &*missed;
             made += 1;
-            match permit.take() {
-                Some(permit) if end.outcome.is_transient() => permit.spend(),
-                Some(_) => {}
-                None if end.outcome == Outcome::Success => shared.budget.give(1),
-                None => {}
-            }
-            // The usual case asks no clock for what is left.
-            if end.outcome == Outcome::Success {
-                self.stop = Stop::Success;
-                return end.result;
+            if let Some(permit) = permit.take()
+                && end.outcome.is_transient()
+            {
+                permit.spend();
             }
             if end.outcome == Outcome::Unauthorized
                 && !token_was_renewed
@@ -147,7 +181,7 @@ impl<'a> Call<'a> {
                 timeouts: self.timeouts,
                 repeatable,
                 body_is_stream: self.body_is_gone,
-                advice,
+                advice: *advice,
                 left: self.left(),
                 backoff: shared.backoff,
                 chance: &shared.chance,
@@ -176,7 +210,7 @@ impl<'a> Call<'a> {
                 }
                 Err(stop) => {
                     self.stop = stop;
-                    return end.result;
+                    return missed.end.result;
                 }
             }
         }
@@ -200,7 +234,12 @@ impl<'a> Call<'a> {
 
     fn left_at(&self, now: Instant) -> Duration {
         let deadline = self.transport.settings.deadline;
-        deadline.saturating_sub(now.saturating_duration_since(self.started))
+        deadline.saturating_sub(self.passed_at(now))
+    }
+
+    fn passed_at(&self, now: Instant) -> Duration {
+        let started = self.started.unwrap_or(now);
+        now.saturating_duration_since(started)
     }
 
     fn past_deadline(&self, phase: Phase) -> Trouble {
@@ -246,81 +285,84 @@ impl<'a> Call<'a> {
             return Ok(None);
         }
         let shared = &*self.transport.shared;
-        let getting = shared.source.get(&shared.time);
         // No timer for a token that is at hand.
-        let got = if shared.source.is_fixed() {
-            getting.await
-        } else {
-            let limited = shared.time.limit(self.left(), getting).await;
-            limited.map_err(|_| self.past_deadline(Phase::Token))?
-        };
+        if let Some(granted) = shared.source.at_hand() {
+            return Ok(granted);
+        }
+        let getting = shared.source.get(&shared.time);
+        let limited = shared.time.limit(self.left(), getting).await;
+        let got = limited.map_err(|_| self.past_deadline(Phase::Token))?;
         got.map_err(|error| Trouble {
             kind: FailureKind::TokenUnavailable,
             source: Some(Arc::new(Unavailable(error))),
         })
     }
 
+    /// The request as it was given, of which a copy stays for another attempt: what was given has room for more headers.
     /// Leaves out a time-out of reqwest's own, which would end the call in a way that is not told from others.
-    fn copy_as_given(&mut self) -> reqwest::Request {
+    fn as_given(&mut self) -> reqwest::Request {
         let given = &mut self.request;
+        for (name, value) in self.headers.drain(..) {
+            given.headers_mut().append(name, value);
+        }
+        if given.timeout().is_some() {
+            *given.timeout_mut() = None;
+        }
         if given.body().is_some() {
-            if let Some(mut copy) = given.try_clone() {
-                *copy.timeout_mut() = None;
-                return copy;
+            if let Some(copy) = given.try_clone() {
+                return std::mem::replace(given, copy);
             }
             self.body_is_gone = true;
         }
-        let mut copy = reqwest::Request::new(given.method().clone(), given.url().clone());
-        *copy.version_mut() = given.version();
-        *copy.headers_mut() = given.headers().clone();
-        *copy.body_mut() = given.body_mut().take();
-        copy
+        let mut request = reqwest::Request::new(given.method().clone(), given.url().clone());
+        *request.version_mut() = given.version();
+        self.headers = listed(given.headers()).collect();
+        std::mem::swap(given, &mut request);
+        request
     }
 
-    /// The request as it is sent: with the token.
-    fn copy(&mut self, granted: Option<&Granted>) -> Option<reqwest::Request> {
-        let mut copy = self.copy_as_given();
+    /// Sends the request, with the token; `None` where that fits into no header.
+    fn send(
+        &mut self,
+        granted: Option<&Granted>,
+    ) -> Option<impl Future<Output = reqwest::Result<reqwest::Response>> + use<>> {
+        let mut request = self.as_given();
         // With room for the token's and for those that HTTP itself adds, so that the map grows once.
         let settings = &self.transport.settings;
-        copy.headers_mut().reserve(settings.headers.len() + 3);
+        let headers = request.headers_mut();
+        headers.reserve(settings.headers.len() + 3);
         for (name, value) in &settings.headers {
-            copy.headers_mut().insert(name, value.clone());
+            headers.insert(name, value.clone());
         }
         if let Some(Granted { token, .. }) = granted {
-            token.authorize(self.operation.auth, &mut copy)?;
+            token.authorize(self.operation.auth, &mut request)?;
         }
-        Some(copy)
+        Some(self.transport.shared.http.execute(request))
     }
 
-    async fn attempt(&mut self, granted: Option<&Granted>) -> Result<(End, Advice), Trouble> {
-        let Some(copy) = self.copy(granted) else {
+    async fn attempt(&mut self, granted: Option<&Granted>) -> Result<Made, Trouble> {
+        let begun = self.transport.shared.time.now();
+        // What the HTTP client makes of the request is small, where the request itself would make this future larger.
+        let Some(responding) = self.send(granted) else {
             return Err(FailureKind::InvalidRequest.into());
         };
         let shared = &*self.transport.shared;
         let settings = &*self.transport.settings;
-        let begun = shared.time.now();
         let left = self.left_at(begun);
-        let limits = Limits {
-            attempt: settings.attempt_timeout,
-            deadline: settings.deadline,
-            body: settings.body_limit,
-        };
         let mut progress = Progress::default();
-        let (asked, reader) = (self.request.url(), self.operation.body);
         let ended = {
-            // What the HTTP client makes of the request is small, where the request itself would make this future larger;
-            // and it is pinned here, so that it is not moved into the limit's own.
-            let responding = shared.http.execute(copy);
+            // Pinned here, so that it is not moved into the limit's own.
             let receiving = std::pin::pin!(receive(
                 responding,
-                asked,
-                reader,
-                limits.body,
+                self.request.url(),
+                self.operation.body,
+                settings.body_limit,
                 &mut progress,
             ));
-            let limited = shared.time.limit(limits.attempt.min(left), receiving).await;
+            let limit = settings.attempt_timeout.min(left);
+            let limited = shared.time.limit(limit, receiving).await;
             limited.unwrap_or_else(|_| {
-                let limit = if left <= limits.attempt {
+                let limit = if left <= settings.attempt_timeout {
                     Limit::Deadline
                 } else {
                     Limit::Attempt
@@ -328,26 +370,43 @@ impl<'a> Call<'a> {
                 Err(Broken::Late(limit))
             })
         };
-        let mut end = settle(progress, ended, limits);
+        Ok(self.settled(begun, granted, progress, ended))
+    }
+
+    /// Notes how an attempt ended.
+    fn settled(
+        &mut self,
+        begun: Instant,
+        granted: Option<&Granted>,
+        progress: Progress,
+        ended: Result<(), Broken>,
+    ) -> Made {
+        let shared = &*self.transport.shared;
+        let settings = &*self.transport.settings;
+        let limits = Limits {
+            attempt: settings.attempt_timeout,
+            deadline: settings.deadline,
+            body: settings.body_limit,
+        };
+        let mut end = settle(progress, ended, self.operation.body, limits);
         if let Some(Granted { token, .. }) = granted
             && (end.outcome != Outcome::Success || end.request_id.is_some())
         {
             end.hide(&Secrets::of(token, self.operation.auth));
         }
-        let head = end.result.as_ref().ok().map(|answer| &answer.head.headers);
-        let advice = match head {
-            Some(headers) if end.outcome != Outcome::Success => {
-                Advice::read(headers, || shared.time.system_now())
+        let advice = match &end.result {
+            Ok(answer) if end.outcome != Outcome::Success => {
+                Advice::read(&answer.head.headers, || shared.time.system_now())
             }
             _ => Advice::default(),
         };
         let attempt = Attempt {
             queued: std::mem::take(&mut self.queued_now),
-            started: begun.saturating_duration_since(self.started),
+            started: self.passed_at(begun),
             elapsed: shared.time.now().saturating_duration_since(begun),
             outcome: end.outcome,
             status: end.status,
-            request_id: end.request_id.clone(),
+            request_id: end.request_id.take(),
             retry_after: advice.retry_after,
             body_bytes: end.body_bytes,
             wait: None,
@@ -358,7 +417,10 @@ impl<'a> Call<'a> {
         #[cfg(feature = "tracing")]
         crate::observe::attempt_event(&attempt, self.attempts.len());
         self.attempts.push(attempt);
-        Ok((end, advice))
+        match end.result {
+            Ok(answer) if end.outcome == Outcome::Success => Made::Well(answer),
+            _ => Made::Otherwise(Box::new(Missed { end, advice })),
+        }
     }
 
     fn note_wait(&mut self, wait: Wait) {
@@ -398,18 +460,18 @@ impl<'a> Call<'a> {
         let elapsed = match (self.stop, self.attempts.last()) {
             // It ended with its last attempt, so that no clock need be asked.
             (Stop::Success, Some(last)) => last.started + last.elapsed,
-            _ => {
-                let now = self.transport.shared.time.now();
-                now.saturating_duration_since(self.started)
-            }
+            _ => self.passed_at(self.transport.shared.time.now()),
         };
+        // Those of a request that was never sent, or that has a body, are where they were.
+        let mut headers = std::mem::take(&mut self.headers);
+        headers.extend(listed(self.request.headers()));
         Ledger {
             operation: self.operation.id,
             auth: self.operation.auth,
             method: self.request.method().clone(),
             url: self.request.url().clone(),
             has_body: self.body_is_gone || self.request.body().is_some(),
-            headers: std::mem::take(self.request.headers_mut()),
+            headers,
             settings: Arc::clone(&self.transport.settings),
             attempts: std::mem::take(&mut self.attempts),
             stop: self.stop,
@@ -445,6 +507,11 @@ impl<'a> Call<'a> {
         }
         response.into()
     }
+}
+
+fn listed(headers: &HeaderMap) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    let headers = headers.iter();
+    headers.map(|(name, value)| (name.clone(), value.clone()))
 }
 
 fn exchange(ledger: Ledger, answer: Option<&Answer>) -> Exchange {

@@ -891,7 +891,7 @@ impl<'a> Run<'a> {
             auth: Auth::None,
             method: Method::GET,
             url: self.fetch.url.clone(),
-            headers: HeaderMap::new(),
+            headers: Vec::new(),
             // Nor of the transport's own headers.
             settings: Arc::new(Settings {
                 headers: HeaderMap::new(),

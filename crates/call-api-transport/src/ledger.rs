@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use url::{Position, Url};
 
 use crate::builder::Settings;
@@ -19,7 +19,7 @@ pub struct Ledger {
     pub(crate) method: Method,
     pub(crate) url: Url,
     /// Those of the request; the settings have more. They are put together where someone asks.
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) has_body: bool,
     pub(crate) attempts: Vec<Attempt>,
@@ -101,7 +101,10 @@ impl Ledger {
         if self.method != Method::GET {
             let _ = write!(command, " -X {}", self.method);
         }
-        let mut headers = self.headers.clone();
+        let mut headers = HeaderMap::new();
+        for (name, value) in &self.headers {
+            headers.append(name, value.clone());
+        }
         headers.extend(self.settings.headers.clone());
         for (name, value) in &headers {
             let named_secret = [

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
 use zeroize::Zeroizing;
 
@@ -21,8 +22,8 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// A secret: an API token, or `user:password` for an operation with HTTP Basic.
 ///
 /// It can be given to a [`Transport`](crate::Transport) and to nothing else: it has no `Display`, no `Serialize` and no
-/// accessor, its `Debug` prints stars, and its memory is overwritten when the last clone is dropped. (The header values
-/// that HTTP needs are copies in the HTTP library's own memory; those are marked sensitive but not overwritten.)
+/// accessor, its `Debug` prints stars, and its memory is overwritten when the last clone is dropped, and so is that of the
+/// header values made of it. (What the HTTP library writes to a connection is a copy in its own memory, which is not.)
 ///
 /// ```
 /// let token = call_api_transport::Token::new("s3cret")?;
@@ -36,8 +37,14 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// ```
 #[derive(Clone)]
 pub struct Token {
-    secret: Arc<Zeroizing<String>>,
+    secret: Arc<Secret>,
     lifetime: Option<Duration>,
+}
+
+struct Secret {
+    text: Zeroizing<String>,
+    /// Made once: a call copies nothing of it.
+    bearer: HeaderValue,
 }
 
 impl Token {
@@ -61,8 +68,14 @@ impl Token {
         {
             return Err(TokenError::Forbidden { position });
         }
+        // The error can't be: every byte has been looked at.
+        let bearer = sensitive(["Bearer ", &secret].concat())
+            .ok_or(TokenError::Forbidden { position: 0 })?;
         Ok(Self {
-            secret: Arc::new(secret),
+            secret: Arc::new(Secret {
+                text: secret,
+                bearer,
+            }),
             lifetime: None,
         })
     }
@@ -89,28 +102,24 @@ impl Token {
         self
     }
 
-    fn bearer(&self) -> Option<HeaderValue> {
-        sensitive(["Bearer ", &self.secret].concat())
-    }
-
     fn basic(&self) -> Option<HeaderValue> {
         sensitive(["Basic ", &self.encoded()].concat())
     }
 
     /// As HTTP Basic sends it.
     pub(crate) fn encoded(&self) -> Zeroizing<String> {
-        Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(self.secret.as_bytes()))
+        Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(self.secret().as_bytes()))
     }
 
     fn plain(&self) -> Option<HeaderValue> {
-        sensitive(self.secret.to_string())
+        sensitive(self.secret().to_owned())
     }
 
     /// Puts the token into the request, where the operation wants it; `None` where it fits into no header.
     pub(crate) fn authorize(&self, auth: Auth, request: &mut reqwest::Request) -> Option<()> {
         let (name, value) = match auth {
             Auth::None => return Some(()),
-            Auth::Bearer => (header::AUTHORIZATION, self.bearer()?),
+            Auth::Bearer => (header::AUTHORIZATION, self.secret.bearer.clone()),
             Auth::Basic => (header::AUTHORIZATION, self.basic()?),
             Auth::ApiKeyHeader(name) => {
                 (HeaderName::from_bytes(name.as_bytes()).ok()?, self.plain()?)
@@ -125,22 +134,24 @@ impl Token {
     }
 
     fn append_to_query(&self, url: &mut url::Url, name: &str) {
-        url.query_pairs_mut().append_pair(name, &self.secret);
+        url.query_pairs_mut().append_pair(name, self.secret());
     }
 
     /// For comparing; nothing may show it.
     pub(crate) fn secret(&self) -> &str {
-        &self.secret
+        &self.secret.text
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        *self.secret == *other.secret
+        self.secret() == other.secret()
     }
 }
 
-/// `None` can't be: a token holds only printable ASCII. The text becomes the value, without a copy that would stay behind.
+/// `None` can't be: a token holds only printable ASCII. The text becomes the value, without a copy that would stay
+/// behind, and is overwritten with the last clone of it.
 fn sensitive(text: String) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_maybe_shared(bytes::Bytes::from(text)).ok()?;
+    let text = Bytes::from_owner(Zeroizing::new(text));
+    let mut value = HeaderValue::from_maybe_shared(text).ok()?;
     value.set_sensitive(true);
     Some(value)
 }
@@ -289,19 +300,22 @@ impl Source {
         }
     }
 
-    /// Whether getting the token never waits.
-    pub(crate) fn is_fixed(&self) -> bool {
-        !matches!(self, Self::Provider { .. })
+    /// What is had without waiting, `Some(None)` where the client has no token; `None` where a provider is to be asked.
+    pub(crate) fn at_hand(&self) -> Option<Option<Granted>> {
+        match self {
+            Self::None => Some(None),
+            Self::Fixed(token) => Some(Some(Granted {
+                token: token.clone(),
+                generation: 0,
+            })),
+            Self::Provider { .. } => None,
+        }
     }
 
     /// `Ok(None)` where the client has no token.
     pub(crate) async fn get(&self, time: &Time) -> Result<Option<Granted>, Arc<BoxError>> {
         match self {
-            Self::None => Ok(None),
-            Self::Fixed(token) => Ok(Some(Granted {
-                token: token.clone(),
-                generation: 0,
-            })),
+            Self::None | Self::Fixed(_) => Ok(self.at_hand().flatten()),
             Self::Provider { provider, flight } => {
                 let fresh = |held: &Held| held.until.is_none_or(|until| time.now() < until);
                 let make = || async {
