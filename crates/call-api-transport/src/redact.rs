@@ -81,12 +81,21 @@ fn spelled(text: &[u8], secret: &str, cut: bool) -> Option<usize> {
     let mut at = 0;
     for byte in secret.bytes() {
         let rest = &text[at..];
-        if rest.is_empty() && cut && at > 0 {
-            return Some(at);
+        if cut && at > 0 && may_go_on(rest) {
+            return Some(text.len());
         }
         at += character(rest, byte)?;
     }
     Some(at)
+}
+
+/// Whether the text ends before it has said its next character: it is empty, or the beginning of an escape.
+fn may_go_on(text: &[u8]) -> bool {
+    match text {
+        [] | [b'\\'] | [b'%'] | [b'%', _] => true,
+        [b'\\', b'u', digits @ ..] => digits.len() < 4,
+        _ => false,
+    }
 }
 
 fn character(text: &[u8], byte: u8) -> Option<usize> {
@@ -154,8 +163,15 @@ mod tests {
 
     #[test]
     fn the_beginning_of_a_secret_is_one_where_the_text_was_cut() {
-        let hidden = |text, cut| hide("s3cret", Auth::Bearer, text, cut);
+        let hidden = |text: &str, cut| hide("s3cret", Auth::Bearer, text, cut);
         assert_eq!(hidden("it is s3cr", true).unwrap(), "it is ***");
+        for escape in [r"\", r"\u", r"\u0", r"\u00", r"\u006", "%", "%6"] {
+            let text = format!("it is s3cr{escape}");
+            assert_eq!(hidden(&text, true).unwrap(), "it is ***", "{text}");
+            assert_eq!(hidden(&text, false), None, "{text}");
+            assert_eq!(hidden(&format!("it is {escape}"), true), None, "{escape}");
+        }
+        assert_eq!(hidden(r"it is s3cr\u0066", true), None);
         assert_eq!(hidden("it is s3cr", false), None);
         assert_eq!(hidden("it is s3cr.", true), None);
         assert_eq!(hidden("", true), None);
