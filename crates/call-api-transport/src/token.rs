@@ -377,3 +377,37 @@ impl std::error::Error for Unavailable {
         self.0.source()
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+#[allow(clippy::unwrap_used, reason = "a test may")]
+mod tests {
+    use std::os::unix::fs::FileExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_header_value_is_overwritten_with_its_last_owner() {
+        // Long, so that what the allocator writes into free memory leaves most of it as it was.
+        let secret = "5ecret-".repeat(600);
+        for auth in [Auth::Bearer, Auth::Basic, Auth::ApiKeyHeader("x-key")] {
+            let token = Token::new(secret.clone()).unwrap();
+            let url = url::Url::parse("http://localhost").unwrap();
+            let mut request = reqwest::Request::new(http::Method::GET, url);
+            token.authorize(auth, &mut request).unwrap();
+            let value = request.headers().values().next().unwrap().clone();
+            let (address, before) = (value.as_bytes().as_ptr() as u64, value.as_bytes().to_vec());
+            assert!(value.is_sensitive() && before.len() > secret.len() - 100);
+            drop((token, request));
+            // Made before, so that it doesn't take the place of what is freed.
+            let mut bytes = vec![0; before.len()];
+            let mut is_there = || {
+                let memory = std::fs::File::open("/proc/self/mem").unwrap();
+                memory.read_exact_at(&mut bytes, address).unwrap();
+                bytes.windows(14).any(|part| part == &before[700..714])
+            };
+            assert!(is_there(), "{auth:?}");
+            drop(value);
+            assert!(!is_there(), "{auth:?}");
+        }
+    }
+}
