@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use crate::base::Base;
 use crate::budget::Budget;
 use crate::clock::{Chance, Clock, Time};
-use crate::fetch::Elsewhere;
+use crate::fetch::{ConfigureEach, Elsewhere};
 use crate::observe::Observer;
 use crate::retry::{Backoff, IDEMPOTENCY_KEY};
 use crate::token::{Source, Token, TokenProvider};
@@ -38,6 +38,7 @@ pub struct TransportBuilder {
     user_agent: HeaderValue,
     user_agent_is_bad: bool,
     client: ClientChoice,
+    configure_fetch: Option<ConfigureEach>,
     observer: Option<Arc<dyn Observer>>,
     time: Time,
     chance: Chance,
@@ -79,6 +80,7 @@ impl TransportBuilder {
             )),
             user_agent_is_bad: false,
             client: ClientChoice::Ours(None),
+            configure_fetch: None,
             observer: None,
             time: Time::default(),
             chance: Chance::default(),
@@ -180,6 +182,18 @@ impl TransportBuilder {
         self
     }
 
+    /// Changes the HTTP clients with which other hosts than the API's are asked for what is
+    /// [fetched](Transport::fetch): a proxy, own roots. Nothing that [`configure_http`](Self::configure_http) or
+    /// [`http_client`](Self::http_client) sets holds for these, since it may carry secrets. They are made when they are
+    /// first needed; one that can't be made fails the fetch as [`InvalidRequest`](crate::FailureKind::InvalidRequest).
+    pub fn configure_fetch_http(
+        mut self,
+        configure: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + Sync + 'static,
+    ) -> Self {
+        self.configure_fetch = Some(Arc::new(configure));
+        self
+    }
+
     /// A client of one's own, used as it is: its TLS, proxies, pool and time-outs are its owner's business.
     ///
     /// It must be built with `redirect(Policy::none())`. A redirect that it follows all the same fails the call, but by
@@ -243,7 +257,7 @@ impl TransportBuilder {
             shared: Arc::new(Shared {
                 base,
                 http,
-                elsewhere: Elsewhere::new(self.connect_timeout),
+                elsewhere: Elsewhere::new(self.connect_timeout, self.configure_fetch),
                 source: self.source,
                 backoff: self.backoff,
                 budget: Budget::new(self.retry_budget),

@@ -106,6 +106,11 @@ pub struct Fetch<'a> {
 impl Transport {
     /// Begins to fetch what lies at an absolute URL; `None` where it is none. `operation` names it for the ledger, for
     /// observers and in traces, and says how the token is shown, should the URL be on the base URL's origin.
+    ///
+    /// Another host is asked by a client of its own
+    /// ([`configure_fetch_http`](crate::TransportBuilder::configure_fetch_http)), and something that it compresses unasked
+    /// is refused. What the API's own host compresses unasked is refused too, or with the feature `gzip` decompressed where
+    /// it comes in chunks: the HTTP client then doesn't say that it was compressed.
     pub fn fetch(&self, operation: &'static Operation, url: &str) -> Option<Fetch<'_>> {
         Some(Fetch {
             transport: self,
@@ -967,21 +972,29 @@ impl crate::Shared {
             return Ok(&self.http);
         }
         let is_here = url.scheme() == "http" && names_this_machine(url);
+        let elsewhere = &self.elsewhere;
         let client = if is_here {
-            &self.elsewhere.here
+            &elsewhere.here
         } else {
-            &self.elsewhere.away
+            &elsewhere.away
         };
         if let Some(client) = client.get() {
             return Ok(client);
         }
+        let configure = elsewhere.configure.clone();
         let made = http_client::build(
             http_client::Reach {
                 https: !is_here,
                 loopback: true,
             },
-            self.elsewhere.connect_timeout,
-            Some(Box::new(|builder| builder.no_gzip().no_brotli())),
+            elsewhere.connect_timeout,
+            Some(Box::new(move |builder| {
+                let builder = match configure {
+                    Some(configure) => configure(builder),
+                    None => builder,
+                };
+                builder.no_gzip().no_brotli()
+            })),
         )?;
         Ok(client.get_or_init(|| made))
     }
@@ -993,14 +1006,20 @@ pub(crate) struct Elsewhere {
     here: OnceLock<reqwest::Client>,
     away: OnceLock<reqwest::Client>,
     connect_timeout: Duration,
+    configure: Option<ConfigureEach>,
 }
 
+/// For either client.
+pub(crate) type ConfigureEach =
+    Arc<dyn Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + Sync>;
+
 impl Elsewhere {
-    pub(crate) fn new(connect_timeout: Duration) -> Self {
+    pub(crate) fn new(connect_timeout: Duration, configure: Option<ConfigureEach>) -> Self {
         Self {
             here: OnceLock::new(),
             away: OnceLock::new(),
             connect_timeout,
+            configure,
         }
     }
 }

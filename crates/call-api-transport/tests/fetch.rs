@@ -11,11 +11,13 @@ mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use call_api_transport::{
-    Auth, Failure, FailureKind, Fetch, FetchError, Fetched, Operation, Outcome, Progress,
-    ResponseBody, Stop, Transport,
+    Auth, BoxError, Failure, FailureKind, Fetch, FetchError, Fetched, Operation, Outcome, Progress,
+    ResponseBody, Stop, Token, Transport, Why,
 };
 use http::{HeaderName, HeaderValue};
 use support::{SECRET, Server, Step, TestClock, all_words, answer, builder, send};
@@ -857,4 +859,112 @@ async fn a_dropped_download_is_gone_on_with() {
         .unwrap();
     assert_eq!(fetched.resumed_from, synced as u64);
     folder.is_whole(&thing);
+}
+
+/// The API's own servers are spared as by any other call of theirs, and others are none of its business.
+#[tokio::test]
+async fn the_retry_budget_and_the_rate_limit_are_for_the_apis_own_host() {
+    let clock = TestClock::default();
+    let down = || vec![answer(503, "", "")];
+    let home = Server::start(&clock, down()).await;
+    let away = Server::start(&clock, down()).await;
+    for (server, stop, attempts, left, turns) in [
+        // One retry takes 14 of the 20, and there is none left for a second one.
+        (&home, Stop::BudgetSpent, 2, 6, 1),
+        (&away, Stop::AttemptsSpent, 3, 20, 0),
+    ] {
+        let transport = builder(&home.url(), &clock)
+            .retry_budget(20)
+            .rate_limit(std::num::NonZeroU32::MIN)
+            .build()
+            .unwrap();
+        let before = clock.waits().len();
+        let result = transport
+            .fetch(&RECORDING, &url(server))
+            .unwrap()
+            .to_writer(&mut Vec::new())
+            .await;
+        let Err(FetchError::Refused(exchange)) = result else {
+            panic!("{result:?}")
+        };
+        assert_eq!(*exchange.ledger.stop(), stop);
+        assert_eq!(exchange.ledger.attempts().len(), attempts);
+        assert_eq!(transport.retry_budget_left(), left);
+        let waits = clock.waits().len() - before;
+        assert_eq!(waits, attempts - 1 + turns, "{:?}", clock.waits());
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_is_asked_for_once_more() {
+    let clock = TestClock::default();
+    for (script, is_fetched) in [
+        (vec![answer(401, "", ""), answer(200, V1, THING)], true),
+        (vec![answer(401, "", "")], false),
+    ] {
+        let server = Server::start(&clock, script).await;
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&asked);
+        let transport = builder(&server.url(), &clock)
+            .token_provider(move || {
+                let number = counted.fetch_add(1, Ordering::Relaxed);
+                async move { Ok::<_, BoxError>(Token::new(format!("token-{number}"))?) }
+            })
+            .build()
+            .unwrap();
+        let mut bytes = Vec::new();
+        let fetch = transport.fetch(&RECORDING, &url(&server)).unwrap();
+        let ledger = match fetch.to_writer(&mut bytes).await {
+            Ok(fetched) if is_fetched => fetched.ledger,
+            Err(FetchError::Refused(exchange)) if !is_fetched => exchange.ledger,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(bytes == THING, is_fetched);
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+        assert_eq!(ledger.attempts().len(), 2);
+        let wait = ledger.attempts()[0].wait.unwrap();
+        assert_eq!((wait.duration, wait.why), (Duration::ZERO, Why::FreshToken));
+        let requests = server.requests();
+        for (number, request) in requests.iter().enumerate() {
+            assert!(
+                request.contains(&format!("Bearer token-{number}\r\n")),
+                "{request}"
+            );
+        }
+    }
+}
+
+/// The HTTP client of the API's own host decompresses what it has not asked for, and says nothing of it.
+#[cfg(feature = "gzip")]
+#[tokio::test]
+async fn what_the_apis_own_host_compresses_is_taken_only_where_its_end_is_told() {
+    use std::io::Write as _;
+
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(THING).unwrap();
+    let gzip = encoder.finish().unwrap();
+    let coded = "content-encoding: gzip\r\n";
+    let mut chunked = head("200 OK", &format!("{coded}transfer-encoding: chunked\r\n"));
+    chunked.extend_from_slice(format!("{:x}\r\n", gzip.len()).as_bytes());
+    chunked.extend_from_slice(&gzip);
+    chunked.extend_from_slice(b"\r\n0\r\n\r\n");
+    let clock = TestClock::default();
+    for (script, is_taken) in [(answer(200, coded, &gzip), false), (send(chunked), true)] {
+        let server = Server::start(&clock, vec![script]).await;
+        let transport = transport(&server, &clock);
+        let mut bytes = Vec::new();
+        let fetch = transport.fetch(&RECORDING, &url(&server)).unwrap();
+        let result = fetch.to_writer(&mut bytes).await;
+        if is_taken {
+            assert_eq!(result.unwrap().bytes, 10);
+            assert_eq!(bytes, THING);
+        } else {
+            let failed = failure(result);
+            assert!(
+                failed.to_string().contains("nothing tells its end"),
+                "{failed}"
+            );
+            assert!(bytes.is_empty());
+        }
+    }
 }

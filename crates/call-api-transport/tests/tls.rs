@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use call_api_transport::{
-    Auth, FailureKind, Operation, Outcome, ResponseBody, Stop, Token, Transport,
+    Auth, FailureKind, FetchError, Operation, Outcome, ResponseBody, Stop, Token, Transport,
 };
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -198,4 +198,45 @@ async fn a_server_without_tls_is_not_spoken_to() {
     });
     let failure = call(&transport(&url, None)).await.unwrap_err();
     assert_eq!(*failure.kind(), FailureKind::Tls, "{failure:?}");
+}
+
+#[tokio::test]
+async fn what_is_trusted_for_the_api_is_not_trusted_for_others() {
+    const RECORDING: Operation = Operation {
+        id: "recording",
+        path: "",
+        auth: Auth::Bearer,
+        body: ResponseBody::Streamed,
+    };
+    let other = start(&["h2", "http/1.1"]).await;
+    let trusted = other.certificate.clone();
+    let trusting_api = || {
+        let trusted = other.certificate.clone();
+        Transport::builder("https://localhost:1").configure_http(|http| trusting(http, trusted))
+    };
+    for (builder, is_trusted) in [
+        (trusting_api(), false),
+        (
+            trusting_api().configure_fetch_http(move |http| trusting(http, trusted.clone())),
+            true,
+        ),
+    ] {
+        let transport = builder.jitter(|| 0.0).build().unwrap();
+        let mut bytes = Vec::new();
+        let fetch = transport.fetch(&RECORDING, &format!("{}/1", other.url));
+        let result = fetch.unwrap().to_writer(&mut bytes).await;
+        if is_trusted {
+            assert_eq!(result.unwrap().ledger.attempts().len(), 1);
+            assert_eq!(bytes, b"HTTP/2.0");
+        } else {
+            let Err(FetchError::Failed(failure)) = result else {
+                panic!("{result:?}")
+            };
+            assert_eq!(*failure.kind(), FailureKind::Tls, "{failure:?}");
+        }
+        assert_eq!(
+            other.requests.load(Ordering::Relaxed),
+            usize::from(is_trusted)
+        );
+    }
 }
