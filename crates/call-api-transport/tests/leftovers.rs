@@ -163,6 +163,62 @@ async fn a_call_can_be_dropped_wherever_it_waits() {
     }
 }
 
+/// Names the server to whoever asks a second time; whoever asks first is never answered.
+struct Resolver {
+    server: std::net::SocketAddr,
+    asked: AtomicU32,
+    /// Held by each answer that is waited for.
+    waiting: Arc<()>,
+}
+
+impl reqwest::dns::Resolve for Resolver {
+    fn resolve(&self, _: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        let is_first = self.asked.fetch_add(1, Ordering::Relaxed) == 0;
+        let (server, waiting) = (self.server, Arc::clone(&self.waiting));
+        Box::pin(async move {
+            if is_first {
+                std::future::pending::<()>().await;
+            }
+            drop(waiting);
+            Ok(Box::new(std::iter::once(server)) as reqwest::dns::Addrs)
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_call_can_be_dropped_while_it_connects() {
+    let clock = TestClock::default();
+    let server = Server::start(&clock, vec![answer(200, "", "")]).await;
+    let resolver = Arc::new(Resolver {
+        server: server.address,
+        asked: AtomicU32::new(0),
+        waiting: Arc::new(()),
+    });
+    let shared = Arc::clone(&resolver);
+    let transport = builder("http://api.example", &clock)
+        .allow_insecure_http(true)
+        .configure_http(|http| http.no_proxy().dns_resolver(shared))
+        .build()
+        .unwrap();
+    let mut call = Box::pin(transport.execute(&GET_CALL, get(&transport, "7")));
+    while resolver.asked.load(Ordering::Relaxed) == 0 {
+        let polled = std::future::poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await;
+        assert!(polled.is_pending());
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(Arc::strong_count(&resolver.waiting), 2);
+    drop(call);
+    assert_eq!(Arc::strong_count(&resolver.waiting), 1);
+    assert_eq!(transport.retry_budget_left(), 500);
+    let next = transport.execute(&GET_CALL, get(&transport, "7")).await;
+    assert_eq!(next.unwrap().status(), 200);
+    assert_eq!(server.connections(), 1);
+    drop(transport);
+    until_tasks_are(1, "connecting").await;
+    drop(server);
+    until_tasks_are(0, "connecting").await;
+}
+
 /// The pool's time is tokio's, which is stopped here while nothing is sent.
 #[tokio::test]
 async fn a_connection_is_kept_for_twenty_seconds() {
