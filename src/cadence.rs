@@ -64,6 +64,24 @@ impl Default for Cadence {
     }
 }
 
+/// The longest that is added by chance to a wait that the service asked for.
+const JITTER: Duration = Duration::from_millis(250);
+
+/// The wait before another look: ours, or what the service asked for where that is longer.
+pub(crate) fn no_sooner(
+    ours: Duration,
+    asked: Option<Duration>,
+    transport: &Transport,
+) -> Duration {
+    match asked {
+        Some(asked) if asked > ours => {
+            // Those who were told the same should not all come back at once.
+            asked.saturating_add(transport.part_by_chance(JITTER.min(asked / 4)))
+        }
+        _ => ours,
+    }
+}
+
 impl Cadence {
     /// The same wait whatever the status, and none shorter by chance. Below a millisecond it is one, and above a
     /// day a day.

@@ -10,6 +10,7 @@ use call_api_transport::{
 };
 use tokio::io::AsyncWrite;
 
+use crate::cadence::no_sooner;
 use crate::client::Client;
 use crate::error::Error;
 use crate::{Call, Uuid};
@@ -90,9 +91,10 @@ type OnProgress<'a> = Box<dyn FnMut(Progress) + Send + 'a>;
 ///
 /// # What it asks
 /// Nothing but the recording's URL, where the call given is over and has one. Else it fetches the call
-/// (`GET /v1/call/{id}`) at once, then after 2 s, 4 s and so on up to every 30 s, until there is one or the
-/// [wait](Self::wait) is over. Where the URL is refused with 401, 403, 404 or 410 it fetches the call once more, since
-/// such URLs expire, but for a writer that has a part already. The recording itself is fetched once, and again from where it broke off, as often as the client's
+/// (`GET /v1/call/{id}`) at once, then after 2 s, 4 s and so on up to every 30 s, no sooner than a `Retry-After` asks,
+/// until there is one or the [wait](Self::wait) is over: for the usual 5 minutes that is 14 times. Where the URL is
+/// refused with 401, 403, 404 or 410 it fetches the call once more, since such URLs expire, but for a writer that has a
+/// part already. The recording itself is fetched once, and again from where it broke off, as often as the client's
 /// [`max_attempts`](CallOptions::max_attempts) without a further byte.
 ///
 /// # What is safe about it
@@ -369,7 +371,7 @@ impl<'a> FetchRecording<'a> {
         let begun = transport.now();
         let mut call = self.call.clone();
         let mut failed = None;
-        let mut pause = Duration::ZERO;
+        let mut ours = Duration::ZERO;
         loop {
             let waited = transport.now().saturating_duration_since(begun);
             let left = self
@@ -382,6 +384,8 @@ impl<'a> FetchRecording<'a> {
                 return Ok(Found::At(call, url, left));
             }
             // The call given may be of long ago, so it is asked for at once.
+            let asked = failed.as_ref().and_then(Error::retry_after);
+            let pause = no_sooner(ours, asked, transport);
             if pause > left || (!pause.is_zero() && left.is_zero()) {
                 return match failed {
                     Some(error) => Err(error),
@@ -391,7 +395,7 @@ impl<'a> FetchRecording<'a> {
             if !pause.is_zero() {
                 transport.sleep(pause).await;
             }
-            pause = (pause * 2).clamp(POLL.0, POLL.1);
+            ours = (ours * 2).clamp(POLL.0, POLL.1);
             let passed = transport.now().saturating_duration_since(begun);
             let left = self.deadline.saturating_sub(passed);
             match self.get_call(left).await {

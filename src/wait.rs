@@ -12,7 +12,7 @@ use futures_util::{StreamExt as _, stream};
 use uuid::Uuid;
 
 use crate::Call;
-use crate::cadence::Cadence;
+use crate::cadence::{Cadence, no_sooner};
 use crate::change::Change;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
@@ -331,15 +331,9 @@ impl Watch {
     fn next_wait(&mut self) -> Result<Duration, Error> {
         let transport = self.client.raw().transport();
         let status = self.last.as_ref().map(|call| &call.status);
-        let mut wait = self.cadence.wait(status, self.looks, transport);
+        let ours = self.cadence.wait(status, self.looks, transport);
         let retry_after = self.failed.as_ref().and_then(Error::retry_after);
-        if let Some(asked) = retry_after
-            && asked > wait
-        {
-            // Those who were told the same should not all come back at once.
-            let jitter = transport.part_by_chance(LAST_LOOK.min(asked) / 4);
-            wait = asked.saturating_add(jitter);
-        }
+        let wait = no_sooner(ours, retry_after, transport);
         // What the last look has for itself, however dense the cadence is.
         let reserve = LAST_LOOK.min(self.deadline / 2);
         let left = self.left();

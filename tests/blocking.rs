@@ -9,9 +9,9 @@
 
 #[path = "support/service.rs"]
 mod service;
+mod support;
 
 use std::panic::AssertUnwindSafe;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::thread;
 use std::time::Duration;
@@ -93,9 +93,15 @@ fn a_call_is_fetched_with_settings_of_its_own_and_with_its_ledger() {
 fn the_end_of_a_call_is_waited_for_on_the_same_clock() {
     let _beside = beside_others();
     let runtime = elsewhere();
-    for (fault, scripts) in faults() {
-        let asked = scripts.len() + 2;
-        let scripts = [vec![says("dialing")], scripts, vec![says("completed")]].concat();
+    for fault in faults() {
+        let name = fault.name;
+        let scripts = [
+            vec![says("dialing")],
+            fault.scripts,
+            vec![says("completed")],
+        ]
+        .concat();
+        let asked = scripts.len();
         let (server, clock, client) = serve(&runtime, scripts);
         let here = thread::current().id();
         let failures = Arc::new(Mutex::new(0));
@@ -112,18 +118,59 @@ fn the_end_of_a_call_is_waited_for_on_the_same_clock() {
                 teller.lock().unwrap().push(change.call.status.clone());
             })
             .on_failure(move |_| *counted.lock().unwrap() += 1);
-        assert!(wait.wait().unwrap().is_ended(), "{fault}");
+        assert!(wait.wait().unwrap().is_ended(), "{name}");
         let seen = [CallStatus::Dialing, CallStatus::Completed];
-        assert_eq!(*told.lock().unwrap(), seen, "{fault}");
-        assert_eq!(*failures.lock().unwrap(), 1, "{fault}");
-        let waits = clock.waits();
-        let eight = Duration::from_secs(8);
-        assert_eq!(
-            (waits[0], waits[waits.len() - 1]),
-            (eight, eight),
-            "{fault}"
-        );
-        assert_eq!(server.requests().len(), asked, "{fault}");
+        assert_eq!(*told.lock().unwrap(), seen, "{name}");
+        assert_eq!(*failures.lock().unwrap(), 1, "{name}");
+        let waits = [&[8.0], fault.waits, &[8.0]].concat();
+        assert_eq!(clock.waits(), seconds(&waits), "{name}");
+        assert_eq!(server.requests().len(), asked, "{name}");
+    }
+}
+
+#[test]
+fn what_goes_wrong_on_the_way_is_the_same_without_async() {
+    let _beside = beside_others();
+    let runtime = elsewhere();
+    let folder = support::empty_folder("blocking-faults");
+    for fault in faults() {
+        let name = fault.name;
+        let (server, clock, client) = serve(&runtime, fault.scripts.clone());
+        let error = client.get_call(ID).wait().unwrap_err();
+        assert_eq!(error.kind(), fault.kind, "{name}");
+        assert_eq!(clock.waits(), seconds(fault.waits), "{name}");
+        assert_eq!(server.requests().len(), fault.scripts.len(), "{name}");
+
+        let scripts = [fault.scripts.clone(), vec![says("dialing")]].concat();
+        let (server, _clock, client) = serve(&runtime, scripts);
+        let calls = client.get_calls([id(1), ID]).concurrency(1);
+        let results: Vec<_> = calls
+            .map(|(id, result)| (id, result.map_err(|error| error.kind()).err()))
+            .collect();
+        assert_eq!(results, [(id(1), Some(fault.kind)), (ID, None)], "{name}");
+        assert_eq!(server.requests().len(), fault.scripts.len() + 1, "{name}");
+
+        if name == "stall in the body" {
+            // The script can't know when a file is ready for the body, and the download begins to wait for it.
+            continue;
+        }
+        let scripts = [fault.scripts, vec![answer(200, "", "sound")]].concat();
+        let (_server, clock, client) = serve(&runtime, scripts);
+        let mut recorded = call("completed");
+        recorded.recording_url = Some(format!(
+            "{}/sound",
+            client.as_async().raw().transport().base_url()
+        ));
+        let file = folder.join(name);
+        let error = client.recording(&recorded).to_file(&file).unwrap_err();
+        assert_eq!(error.kind(), fault.kind, "{name}");
+        assert_eq!(clock.waits(), seconds(fault.waits), "{name}");
+        // Nothing is left of what can't be gone on with.
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "{name}");
+        let recording = client.recording(&recorded).to_file(&file).unwrap();
+        assert!(recording.saved().is_some(), "{name}");
+        assert_eq!(std::fs::read(&file).unwrap(), b"sound", "{name}");
+        std::fs::remove_file(file).unwrap();
     }
 }
 
@@ -293,8 +340,7 @@ fn a_recording_goes_into_a_writer_and_into_a_folder() {
     assert_eq!(recording.saved().map(|saved| saved.bytes), Some(length));
     assert_eq!(told, length);
 
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("blocking");
-    std::fs::create_dir_all(&folder).unwrap();
+    let folder = support::empty_folder("blocking");
     let recording = client.recording(&call).to_folder(&folder).unwrap();
     let path = recording.saved().and_then(|saved| saved.path).unwrap();
     assert_eq!(std::fs::read(path).unwrap(), sound);

@@ -7,6 +7,8 @@
     reason = "a test that panics fails"
 )]
 
+#[path = "support/service.rs"]
+mod service;
 mod support;
 
 use std::fs;
@@ -20,7 +22,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use call_api::transport::{Clock, Sleeping};
-use call_api::{Call, CallStatus, Client, ErrorKind, Recording};
+use call_api::{Call, CallOptions, CallStatus, Client, ErrorKind, Recording};
 use call_api_sandbox::Sandbox;
 use futures_util::StreamExt as _;
 
@@ -344,6 +346,94 @@ async fn a_service_that_fails_for_a_while_is_outlived() {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Server);
     assert_eq!(clock.waits(), [2, 4]);
+}
+
+/// A call without a recording yet, and the same once it has one, there.
+fn before_and_after(url: &str) -> (Call, Call) {
+    let before = service::call("in_progress");
+    let mut after = service::call("completed");
+    after.recording_url = Some(url.to_owned());
+    (before, after)
+}
+
+#[tokio::test]
+async fn each_fault_of_the_service_is_outlived_while_the_call_is_asked_for() {
+    let (url, _) = host(|_| RECORDING.into_response()).await;
+    let (before, after) = before_and_after(&url);
+    for fault in service::faults() {
+        let name = fault.name;
+        let scripts = [fault.scripts, vec![service::with(&after)]].concat();
+        let requests = scripts.len();
+        let clock = service::TestClock::default();
+        let server = service::Server::start(&clock, scripts).await;
+        let client = service::client(&server, &clock);
+        let mut bytes = Vec::new();
+        let recording = client.recording(&before).to_writer(&mut bytes).await;
+        let recording = recording.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(recording.saved().is_some() && bytes == RECORDING, "{name}");
+        // The transport's own waits first, then that for the next look.
+        let waits = [fault.waits, &[fault.asks.max(2.0)]].concat();
+        assert_eq!(clock.waits(), service::seconds(&waits), "{name}");
+        assert_eq!(server.requests().len(), requests, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_retry_after_beyond_the_wait_ends_it_at_once() {
+    let (before, after) = before_and_after("http://127.0.0.1:9/none");
+    let away = service::answer(429, "retry-after: 60\r\n", "");
+    for (wait, waits) in [(59, vec![]), (61, vec![60.25])] {
+        let scripts = vec![away.clone(), service::with(&after)];
+        let clock = service::TestClock::default();
+        let server = service::Server::start(&clock, scripts).await;
+        let client = service::client(&server, &clock);
+        let request = client.recording(&before).wait(Duration::from_secs(wait));
+        let request = request.options(CallOptions::new().max_attempts(1));
+        let error = request.to_writer(&mut Vec::new()).await.unwrap_err();
+        let kind = match waits[..] {
+            [] => ErrorKind::RateLimited,
+            // Its host is none.
+            _ => ErrorKind::Connect,
+        };
+        assert_eq!(error.kind(), kind, "{error}");
+        assert_eq!(clock.waits(), service::seconds(&waits));
+    }
+}
+
+#[tokio::test]
+async fn each_fault_of_the_recording_s_host_ends_one_download_and_no_other() {
+    let api = sandbox().await;
+    for fault in service::faults() {
+        let name = fault.name;
+        // What a writer has of something that can't be asked for in parts ends it at once.
+        let (waits, part) = match name {
+            "truncated body" | "stall in the body" => (&[][..], &b"{"[..]),
+            _ => (fault.waits, &b""[..]),
+        };
+        let whole = service::answer(200, "", RECORDING);
+        let scripts = [fault.scripts[..=waits.len()].to_vec(), vec![whole]].concat();
+        let requests = scripts.len();
+        let clock = service::TestClock::default();
+        let host = service::Server::start(&clock, scripts).await;
+        let (_, call) = before_and_after(&format!("{}/r", host.url()));
+        let set_clock = Arc::new(clock.clone());
+        let builder = Client::builder().base_url(api.base_url()).token(TOKEN);
+        let client = builder.transport(|transport| transport.clock(set_clock).jitter(|| 1.0));
+        let client = client.build().unwrap();
+        let mut bytes = Vec::new();
+        let request = client.recording(&call).to_writer(&mut bytes);
+        assert_eq!(request.await.unwrap_err().kind(), fault.kind, "{name}");
+        assert_eq!(clock.waits(), service::seconds(waits), "{name}");
+        assert_eq!(bytes, part, "{name}");
+
+        bytes.clear();
+        let recording = client.recording(&call).to_writer(&mut bytes).await;
+        assert!(recording.unwrap().saved().is_some(), "{name}");
+        assert_eq!(bytes, RECORDING, "{name}");
+        assert_eq!(host.requests().len(), requests, "{name}");
+        assert!(!host.requests().concat().contains(TOKEN), "{name}");
+    }
+    assert_eq!(api.requests().len(), 0);
 }
 
 /// Each may be awaited in a task of its own.

@@ -156,32 +156,49 @@ async fn updates_are_what_differs_first_state_first() {
 
 #[tokio::test]
 async fn it_survives_what_the_transport_deems_passing() {
-    // The transport's own waits first, then that for the next look.
-    let retried = [0.25, 0.5, 1.0];
-    for (fault, scripts) in faults() {
-        let (waits, took) = match fault {
-            "429" => (vec![7.125, 7.125, 7.25], 21.5),
-            "silent server" | "stall in the body" => (vec![0.25, 1.0], 31.25),
-            _ => (retried.to_vec(), 1.75),
-        };
-        let scripts = [scripts, vec![says("completed")]].concat();
-        let (server, clock, client) = serve(scripts.clone()).await;
-        let failures = Arc::new(Mutex::new(0));
-        let counted = Arc::clone(&failures);
+    for fault in faults() {
+        let name = fault.name;
+        let scripts = [fault.scripts, vec![says("completed")]].concat();
+        let requests = scripts.len();
+        let (server, clock, client) = serve(scripts).await;
+        let failures = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&failures);
         let wait = client
             .wait_until_ended(ID)
             .on_failure(move |error: &Error| {
                 assert!(error.is_retryable());
-                *counted.lock().unwrap() += 1;
+                told.lock().unwrap().push(error.kind());
             });
-        let call = wait
-            .await
-            .unwrap_or_else(|error| panic!("{fault}: {error}"));
+        let call = wait.await.unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(call.is_ended());
-        assert_eq!(*failures.lock().unwrap(), 1, "{fault}");
-        assert_eq!(clock.waits(), seconds(&waits), "{fault}");
-        assert_eq!(clock.passed(), seconds(&[took])[0], "{fault}");
-        assert_eq!(server.requests().len(), scripts.len(), "{fault}");
+        assert_eq!(*failures.lock().unwrap(), [fault.kind], "{name}");
+        // The transport's own waits first, then that for the next look.
+        let waits = seconds(&[fault.waits, &[fault.asks.max(1.0)]].concat());
+        assert_eq!(clock.waits(), waits, "{name}");
+        let in_vain = match name {
+            "silent server" | "stall in the body" => 30,
+            _ => 0,
+        };
+        let passed = waits.iter().sum::<Duration>() + Duration::from_secs(in_vain);
+        assert_eq!(clock.passed(), passed, "{name}");
+        assert_eq!(server.requests().len(), requests, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn updates_go_on_where_the_service_was_away() {
+    for fault in faults() {
+        let name = fault.name;
+        let afterwards = vec![says("in_progress"), says("completed")];
+        let scripts = [vec![says("dialing")], fault.scripts, afterwards].concat();
+        let requests = scripts.len();
+        let (server, clock, client) = serve(scripts).await;
+        let (seen, error) = changes(client.wait_until_ended(ID)).await;
+        assert!(error.is_none(), "{name}: {error:?}");
+        assert_eq!(seen, ["dialing", "in_progress", "completed"], "{name}");
+        let waits = [&[1.0], fault.waits, &[fault.asks.max(1.5), 5.0]].concat();
+        assert_eq!(clock.waits(), seconds(&waits), "{name}");
+        assert_eq!(server.requests().len(), requests, "{name}");
     }
 }
 

@@ -14,7 +14,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::get;
 use call_api::transport::{Clock, Sleeping, TransportBuilder};
-use call_api::{Call, CallStatus, Client, Uuid};
+use call_api::{Call, CallStatus, Client, ErrorKind, Uuid};
 use call_api_sandbox::Sandbox;
 
 pub(crate) use wire::{SECRET, Server, Step, TestClock, answer, send};
@@ -40,24 +40,72 @@ pub(crate) fn says(status: &str) -> Vec<Step> {
 }
 
 /// What takes the service away for one whole call of the transport, with its retries.
-pub(crate) fn faults() -> Vec<(&'static str, Vec<Vec<Step>>)> {
-    let thrice = |script: Vec<Step>| vec![script.clone(), script.clone(), script];
+pub(crate) struct Fault {
+    pub(crate) name: &'static str,
+    pub(crate) scripts: Vec<Vec<Step>>,
+    /// What the call ends with.
+    pub(crate) kind: ErrorKind,
+    /// What the transport waits between its attempts, in seconds.
+    pub(crate) waits: &'static [f64],
+    /// What the service asks those to wait who come again, with the jitter, in seconds.
+    pub(crate) asks: f64,
+}
+
+pub(crate) fn faults() -> Vec<Fault> {
     let cut = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{";
+    let backoff = &[0.25, 0.5][..];
+    let fault = |name, kind, waits: &'static [f64], script: Vec<Step>| Fault {
+        name,
+        // One after each wait.
+        scripts: vec![script; waits.len() + 1],
+        kind,
+        waits,
+        asks: 0.0,
+    };
+    let interrupted = ErrorKind::Interrupted;
     vec![
-        ("503", thrice(answer(503, "", "busy"))),
-        ("reset", thrice(vec![Step::Reset])),
-        ("closed", thrice(vec![Step::Close])),
-        (
+        fault("503", ErrorKind::Server, backoff, answer(503, "", "busy")),
+        fault("reset", interrupted, backoff, vec![Step::Reset]),
+        fault("closed", interrupted, backoff, vec![Step::Close]),
+        fault(
             "truncated body",
-            thrice([send(cut), vec![Step::Close]].concat()),
+            interrupted,
+            backoff,
+            [send(cut), vec![Step::Close]].concat(),
         ),
         // Two attempt time-outs are as many as a call makes.
-        ("silent server", vec![vec![Step::Stall], vec![Step::Stall]]),
-        (
-            "stall in the body",
-            vec![[send(cut), vec![Step::Stall]].concat(); 2],
+        fault(
+            "silent server",
+            ErrorKind::Timeout,
+            &[0.25],
+            vec![Step::Stall],
         ),
-        ("429", thrice(answer(429, "retry-after: 7\r\n", ""))),
+        fault(
+            "stall in the body",
+            ErrorKind::Timeout,
+            &[0.25],
+            [send(cut), vec![Step::Stall]].concat(),
+        ),
+        // It may be another server's turn the next time, but not within one call.
+        fault("garbage", interrupted, &[], send("no HTTP at all\r\n\r\n")),
+        Fault {
+            asks: 7.25,
+            ..fault(
+                "429",
+                ErrorKind::RateLimited,
+                &[7.125, 7.125],
+                answer(429, "retry-after: 7\r\n", ""),
+            )
+        },
+        Fault {
+            asks: 3.25,
+            ..fault(
+                "503 with Retry-After",
+                ErrorKind::Server,
+                &[3.125, 3.125],
+                answer(503, "retry-after: 3\r\n", ""),
+            )
+        },
     ]
 }
 
