@@ -797,6 +797,37 @@ async fn of_two_downloads_of_one_target_the_second_fails() {
     folder.is_whole(THING);
 }
 
+/// Who can make a file in the folder could have it lead to one that is not theirs to change.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_is_not_followed() {
+    let (clock, folder) = (TestClock::default(), Folder::new("link"));
+    let server = Server::start(&clock, vec![answer(200, V1, THING)]).await;
+    let transport = transport(&server, &clock);
+    let other = folder.0.join("other");
+    for (name, content) in [
+        ("a.part", None),
+        ("a.part", Some("another's")),
+        ("a.part-state", None),
+        ("a.part-state", Some("another's")),
+    ] {
+        let link = folder.0.join(name);
+        std::os::unix::fs::symlink(&other, &link).unwrap();
+        if let Some(content) = content {
+            fs::write(&other, content).unwrap();
+        }
+        let fetch = transport.fetch(&RECORDING, &url(&server)).unwrap();
+        let failed = failure(folder.fetch(fetch).await);
+        assert_eq!(*failed.kind(), FailureKind::NotWritten);
+        let told = format!("{name} is no plain file; remove it");
+        assert!(failed.to_string().contains(&told), "{failed}");
+        assert_eq!(fs::read_to_string(&other).ok().as_deref(), content);
+        fs::remove_file(link).unwrap();
+        let _ = fs::remove_file(&other);
+    }
+    assert_eq!(server.connections(), 0);
+}
+
 #[tokio::test]
 async fn a_folder_that_is_not_there_is_named() {
     let clock = TestClock::default();

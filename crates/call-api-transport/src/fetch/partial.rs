@@ -27,6 +27,8 @@ pub(crate) struct Partial {
     file: Arc<File>,
     part: PathBuf,
     state: PathBuf,
+    /// The file of that name, at its end.
+    notes: Arc<File>,
     /// What the caller says it is; bytes of another thing are not gone on with.
     identity: String,
     /// What is not written yet.
@@ -40,12 +42,7 @@ impl Partial {
     pub(crate) async fn open(part: PathBuf, identity: String) -> io::Result<(Self, Known)> {
         off_thread(move || {
             let state = with_suffix(&part, "-state");
-            let file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .open(&part)?;
+            let file = open_plain(&part)?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Err(busy(&part)),
@@ -54,12 +51,18 @@ impl Partial {
                 Err(TryLockError::Error(error)) => return Err(error),
             }
             if !is_at(&file, &part) {
-                // Another download was done with it just now.
+                // Another download was done with it just now, or somebody made a link of it.
                 return Err(busy(&part));
             }
-            let (known, mut written) = std::fs::read_to_string(&state)
+            let mut notes = open_plain(&state)?;
+            if !is_at(&notes, &state) {
+                return Err(busy(&state));
+            }
+            let mut text = Vec::new();
+            notes.read_to_end(&mut text)?;
+            let (known, mut written) = std::str::from_utf8(&text)
                 .ok()
-                .and_then(|text| parse(&text, &identity))
+                .and_then(|text| parse(text, &identity))
                 .unwrap_or_default();
             // What is not sure to be on the disk may be anything; what is complete is not told from too much.
             if file.metadata()?.len() < written || known.total.is_some_and(|total| total <= written)
@@ -72,6 +75,7 @@ impl Partial {
                 file: Arc::new(file),
                 part,
                 state,
+                notes: Arc::new(notes),
                 identity,
                 buffer: Vec::new(),
                 written,
@@ -91,15 +95,16 @@ impl Partial {
     pub(crate) async fn begin(&mut self, known: &Known) -> io::Result<()> {
         self.buffer.clear();
         (self.written, self.synced) = (0, 0);
-        let file = Arc::clone(&self.file);
-        let (state, text) = (self.state.clone(), write(known, &self.identity));
+        let (file, notes) = (Arc::clone(&self.file), Arc::clone(&self.notes));
+        let text = write(known, &self.identity);
         off_thread(move || {
-            file.set_len(0)?;
-            (&*file).seek(SeekFrom::Start(0))?;
+            for mut file in [&*file, &notes] {
+                file.set_len(0)?;
+                file.seek(SeekFrom::Start(0))?;
+            }
             // Before any byte that it speaks of: a state of other bytes must not outlive a crash.
-            let mut state = File::create(state)?;
-            state.write_all(text.as_bytes())?;
-            state.sync_data()
+            (&*notes).write_all(text.as_bytes())?;
+            notes.sync_data()
         })
         .await
     }
@@ -129,18 +134,19 @@ impl Partial {
     async fn flush(&mut self, sync: bool) -> io::Result<()> {
         let file = Arc::clone(&self.file);
         let piece = std::mem::take(&mut self.buffer);
-        let note = (sync && self.written > self.synced)
-            .then(|| (self.state.clone(), format!("synced {}\n", self.written)));
+        let note = (sync && self.written > self.synced).then(|| {
+            (
+                Arc::clone(&self.notes),
+                format!("synced {}\n", self.written),
+            )
+        });
         off_thread(move || {
             (&*file).write_all(&piece)?;
-            let Some((state, line)) = note else {
+            let Some((notes, line)) = note else {
                 return Ok(());
             };
             file.sync_data()?;
-            OpenOptions::new()
-                .append(true)
-                .open(state)?
-                .write_all(line.as_bytes())
+            (&*notes).write_all(line.as_bytes())
         })
         .await?;
         if sync {
@@ -187,6 +193,22 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
+/// Opens the file, or makes it. Through a link, whoever made that would say what is written to.
+fn open_plain(path: &Path) -> io::Result<File> {
+    let is_plain = match std::fs::symlink_metadata(path) {
+        Ok(metadata) => metadata.is_file(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+        Err(error) => return Err(error),
+    };
+    if !is_plain {
+        let message = format!("{} is no plain file; remove it", path.display());
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
+    }
+    let mut options = OpenOptions::new();
+    let options = options.read(true).write(true).create(true).truncate(false);
+    options.open(path)
+}
+
 fn busy(part: &Path) -> io::Error {
     let message = format!(
         "another download is writing to {}; wait until it is done",
@@ -207,13 +229,13 @@ fn digest_of(mut file: &File, digest: &Digest) -> io::Result<Digest> {
     }
 }
 
-/// Whether the path still names this file, which was opened by it.
+/// Whether the path still names this file, which was opened by it, and is no link to it.
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
 
     let id = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
-    match (file.metadata(), std::fs::metadata(path)) {
+    match (file.metadata(), std::fs::symlink_metadata(path)) {
         (Ok(opened), Ok(named)) => id(opened) == id(named),
         _ => false,
     }
