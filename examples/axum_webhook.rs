@@ -54,13 +54,7 @@ async fn call_changed(State(client): State<Client>, Json(told): Json<Told>) -> S
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    service::exit(run().await)
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {

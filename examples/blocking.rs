@@ -13,16 +13,10 @@ use std::time::Duration;
 use call_api::blocking::Client;
 use call_api::{CallStatus, Uuid};
 use call_api_sandbox::Sandbox;
-use service::{Service, print_next};
+use service::{Service, call_id, print_next};
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    service::exit(run())
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
@@ -32,11 +26,8 @@ fn run() -> Result<(), Box<dyn Error>> {
     let client = Client::new(service.client.clone())?;
     let mut ids = std::env::args()
         .skip(1)
-        .map(|id| {
-            id.parse()
-                .map_err(|error| format!("{id:?} is no id of a call: {error}"))
-        })
-        .collect::<Result<Vec<Uuid>, _>>()?;
+        .map(|id| call_id(&id))
+        .collect::<Result<Vec<_>, _>>()?;
     if ids.is_empty() {
         if service.sandbox.is_none() {
             return Err("give the ids of calls as the arguments".into());

@@ -13,34 +13,23 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use call_api::{Recording, Uuid};
+use call_api::Recording;
 use call_api_sandbox::{Sandbox, Script};
-use service::{Service, print_next};
+use service::{Service, call_id, print_next};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    service::exit(run().await)
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
     let service = Service::find().await?;
     let mut arguments = std::env::args().skip(1);
     let (id, folder) = match (arguments.next(), &service.sandbox) {
-        (Some(id), _) => {
-            let id: Uuid = id
-                .parse()
-                .map_err(|error| format!("{id:?} is no id of a call: {error}"))?;
-            (
-                id,
-                arguments.next().map_or_else(|| ".".into(), PathBuf::from),
-            )
-        }
+        (Some(id), _) => (
+            call_id(&id)?,
+            arguments.next().map_or_else(|| ".".into(), PathBuf::from),
+        ),
         (None, Some(sandbox)) => {
             sandbox.run(Sandbox::example_call(), Script::completed());
             // The call takes half a minute, and its recording a little longer.

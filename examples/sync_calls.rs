@@ -23,20 +23,10 @@ use service::{Service, print_next};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run().await {
-        Ok(0) => ExitCode::SUCCESS,
-        Ok(failed) => {
-            eprintln!("{failed} failed; run this again to ask for those again");
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    service::exit(run().await)
 }
 
-async fn run() -> Result<usize, Box<dyn Error>> {
+async fn run() -> Result<(), Box<dyn Error>> {
     let service = Service::find().await?;
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
     let (ids, out) = match (arguments.next(), arguments.next(), &service.sandbox) {
@@ -50,7 +40,10 @@ async fn run() -> Result<usize, Box<dyn Error>> {
         "To fetch the calls of a real service",
         "cargo run --example sync_calls -- ids.txt calls.jsonl",
     );
-    Ok(failed)
+    match failed {
+        0 => Ok(()),
+        failed => Err(format!("{failed} failed; run this again to ask for those again").into()),
+    }
 }
 
 /// How many ids have no call in the file afterwards.

@@ -12,25 +12,17 @@ use std::time::{Duration, Instant};
 
 use call_api::{Call, CallStatus, ErrorKind, Uuid};
 use call_api_sandbox::Sandbox;
-use service::{Service, print_next};
+use service::{Service, call_id, print_next};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    service::exit(run().await)
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
     let service = Service::find().await?;
     let id: Uuid = match (std::env::args().nth(1), &service.sandbox) {
-        (Some(id), _) => id
-            .parse()
-            .map_err(|error| format!("{id:?} is no id of a call: {error}"))?,
+        (Some(id), _) => call_id(&id)?,
         (None, Some(_)) => Sandbox::EXAMPLE_ID,
         (None, None) => return Err("give the id of the call to wait for as the argument".into()),
     };
