@@ -62,9 +62,21 @@ pub struct Client {
 impl Client {
     /// A client from the environment, as [`Client::from_env`](crate::Client::from_env).
     ///
-    /// ```no_run
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    /// # let sandbox = runtime.block_on(call_api_sandbox::Sandbox::start())?;
+    /// # // Nobody reads the environment meanwhile: this is the one thread.
+    /// # unsafe { std::env::set_var("CALL_API_BASE_URL", sandbox.base_url()) };
+    /// # unsafe { std::env::set_var("CALL_API_TOKEN", sandbox.token()) };
     /// let client = call_api::blocking::Client::from_env()?;
-    /// # Ok::<(), call_api::Error>(())
+    /// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+    /// # // The sandbox runs while its one thread does.
+    /// # let call = std::thread::spawn(move || client.get_call(id).wait());
+    /// # runtime.block_on(async { while !call.is_finished() { tokio::task::yield_now().await } });
+    /// # assert_eq!(call.join().unwrap()?.id, id);
+    /// # Ok(())
+    /// # }
     /// ```
     ///
     /// # Errors
@@ -165,12 +177,23 @@ impl Client {
 
     /// Fetches the recording of a call, as [`Client::recording`](crate::Client::recording); sent by saying where to.
     ///
-    /// ```no_run
-    /// # fn example(client: call_api::blocking::Client, id: call_api::Uuid) -> Result<(), call_api::Error> {
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let runtime = tokio::runtime::Runtime::new()?;
+    /// # let sandbox = runtime.block_on(call_api_sandbox::Sandbox::start())?;
+    /// # use std::time::Duration;
+    /// # sandbox.run(call_api_sandbox::Sandbox::example_call(), call_api_sandbox::Script::completed());
+    /// # sandbox.advance(Duration::from_secs(60));
+    /// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build_blocking()?;
+    /// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
     /// let call = client.get_call(id).wait()?;
-    /// if let Some(saved) = client.recording(&call).to_folder("recordings")?.saved() {
+    /// let folder = std::env::temp_dir();
+    /// # let folder = folder.join(format!("call-api-doc-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&folder)?;
+    /// if let Some(saved) = client.recording(&call).to_folder(&folder)?.saved() {
     ///     println!("{} bytes in {:?}", saved.bytes, saved.path);
     /// }
+    /// # std::fs::remove_dir_all(folder)?;
     /// # Ok(())
     /// # }
     /// ```
@@ -229,6 +252,60 @@ impl Client {
 /// let wait = client.wait_until_ended(id).deadline(Duration::from_secs(60));
 /// let statuses: Result<Vec<_>, _> = wait.updates().map(|change| change.map(|change| change.call.status)).collect();
 /// assert_eq!(statuses?, [call_api::CallStatus::Completed]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// All that can be set:
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use call_api::{Cadence, CallOptions};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let runtime = tokio::runtime::Runtime::new()?;
+/// # let sandbox = runtime.block_on(call_api_sandbox::Sandbox::start())?;
+/// # sandbox.run(call_api_sandbox::Sandbox::example_call(), call_api_sandbox::Script::completed());
+/// # sandbox.advance(Duration::from_secs(60));
+/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build_blocking()?;
+/// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+/// let seconds = Duration::from_secs;
+/// let options = || CallOptions::new().attempt_timeout(seconds(10));
+/// let response = client.get_call(id).options(options()).max_attempts(1).with_meta().wait()?;
+///
+/// let call = client
+///     .wait_until_ended(id)
+///     .cadence(Cadence::every(seconds(2)))
+///     .grace(seconds(5))
+///     .last_seen(response.value)
+///     .options(options())
+///     .on_change(|change| println!("{}", change.call.status))
+///     .on_failure(|error| eprintln!("asking again: {error}"))
+///     .wait()?;
+///
+/// let calls = client.get_calls([id, id]).concurrency(32).as_they_come().remember(1_000).options(options());
+/// assert_eq!(calls.count(), 1);
+///
+/// let mut sound = Vec::new();
+/// let recording = client
+///     .recording(&call)
+///     .wait(seconds(60))
+///     .deadline(seconds(600))
+///     .stall_timeout(seconds(10))
+///     .size_limit(100 << 20)
+///     .allow_insecure_http(false)
+///     .options(options())
+///     .on_progress(|progress| println!("{} bytes", progress.bytes))
+///     .to_writer(&mut sound)?;
+/// assert!(recording.saved().is_some());
+/// let folder = std::env::temp_dir();
+/// # let folder = folder.join(format!("call-api-doc-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// client.recording(&call).to_file(folder.join("sound.wav"))?;
+/// client.recording(&call).to_folder(&folder)?;
+/// # assert_eq!(std::fs::read(folder.join("sound.wav"))?, sound);
+/// # std::fs::remove_dir_all(folder)?;
 /// # Ok(())
 /// # }
 /// ```

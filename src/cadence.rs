@@ -32,8 +32,8 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// use call_api::Cadence;
 ///
 /// let seconds = Duration::from_secs;
-/// let patient = Cadence::default().in_progress(seconds(20), seconds(120));
-/// let steady = Cadence::every(seconds(2));
+/// let patient = Cadence::default().dialing(seconds(5), seconds(5)).in_progress(seconds(20), seconds(120));
+/// let steady = Cadence::every(seconds(2)).jitter(0.1);
 /// assert_ne!(patient, steady);
 /// ```
 #[derive(Clone, Debug, PartialEq)]

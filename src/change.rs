@@ -7,6 +7,16 @@ use uuid::Uuid;
 use crate::{Call, CallStatus};
 
 /// A call that is not as it was.
+///
+/// ```
+/// use call_api::{Call, CallStatus, Change};
+///
+/// let mut before = Call::sample();
+/// before.status = CallStatus::InProgress;
+/// let change = Change::new(Call::sample(), Some(before));
+/// assert_eq!(change.call.status, CallStatus::Completed);
+/// assert!(change.is_of_status() && change.impossible_step().is_none());
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Change {

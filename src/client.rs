@@ -32,6 +32,20 @@ pub const DEFAULT_BASE_URL: &str = "http://localhost:3000";
 /// Every call has one deadline (45 s) over everything it does, is retried where that is safe, and sends the token to the
 /// base URL's host only. [`Client::builder`] changes these for the client, and the methods of a request, such as
 /// [`GetCall::deadline`], for one call.
+///
+/// ```
+/// use call_api::Client;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+/// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+/// let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+/// let clone = client.clone();
+/// let task = tokio::spawn(async move { clone.get_call(id).await });
+/// assert_eq!(client.get_call(id).await?, task.await??);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Client {
     raw: raw::Client,
@@ -41,6 +55,23 @@ pub struct Client {
 impl Client {
     /// A client from the environment: the token from `CALL_API_TOKEN`, the base URL from `CALL_API_BASE_URL`, or
     /// [`DEFAULT_BASE_URL`] where that is not set.
+    ///
+    /// ```
+    /// use call_api::{BASE_URL_VARIABLE, Client, DEFAULT_BASE_URL, TOKEN_VARIABLE};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+    /// # // Nobody reads the environment meanwhile: this is the one thread.
+    /// # unsafe { std::env::set_var("CALL_API_BASE_URL", sandbox.base_url()) };
+    /// # unsafe { std::env::set_var("CALL_API_TOKEN", sandbox.token()) };
+    /// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+    /// let client = Client::from_env()?;
+    /// let asked = std::env::var(BASE_URL_VARIABLE).unwrap_or(DEFAULT_BASE_URL.to_owned());
+    /// println!("asking {asked} with the token in {TOKEN_VARIABLE}");
+    /// assert_eq!(client.get_call(id).await?.id, id);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) where the token is missing, or one of the two can't be used.
@@ -65,6 +96,21 @@ impl Client {
     }
 
     /// A client whose requests go through a transport of your own making.
+    ///
+    /// ```
+    /// use call_api::Client;
+    /// use call_api::transport::{Token, Transport};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+    /// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+    /// let transport = Transport::builder(sandbox.base_url()).token(Token::new(sandbox.token())?).build()?;
+    /// let client = Client::from_transport(transport);
+    /// assert_eq!(client.get_call(id).await?.id, id);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn from_transport(transport: Transport) -> Self {
         Self {
             raw: raw::Client::new(transport),
@@ -192,12 +238,24 @@ impl Client {
     /// off, waited for while it is still being made. That a call was not recorded is a [result](crate::Recording), not
     /// an error. What it asks, and how often: [`FetchRecording`].
     ///
-    /// ```no_run
-    /// # async fn example(client: call_api::Client, id: call_api::Uuid) -> Result<(), call_api::Error> {
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use std::time::Duration;
+    /// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+    /// # sandbox.run(call_api_sandbox::Sandbox::example_call(), call_api_sandbox::Script::completed());
+    /// # sandbox.advance(Duration::from_secs(60));
+    /// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+    /// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
     /// let call = client.get_call(id).await?;
-    /// if let Some(saved) = client.recording(&call).to_folder("recordings").await?.saved() {
+    /// let folder = std::env::temp_dir();
+    /// # let folder = folder.join(format!("call-api-doc-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&folder)?;
+    /// if let Some(saved) = client.recording(&call).to_folder(&folder).await?.saved() {
     ///     println!("{} bytes in {:?}", saved.bytes, saved.path);
+    /// #   assert!(saved.bytes > 0);
     /// }
+    /// # std::fs::remove_dir_all(folder)?;
     /// # Ok(())
     /// # }
     /// ```
@@ -207,13 +265,45 @@ impl Client {
 
     /// The generated client: every operation of the API's document, each with a builder for its parameters.
     ///
-    /// Its requests go the same way, with token, deadline and retries; its errors are progenitor's.
+    /// Its requests go the same way, with token, deadline and retries; its errors are progenitor's, which have no room for
+    /// drift, so that is [looked for](ClientBuilder::drift) in what the client's own methods fetch and not in this.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+    /// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+    /// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+    /// let response = client.raw().get_call().id(id).send().await?;
+    /// assert_eq!(response.status(), 200);
+    /// assert_eq!(response.into_inner().id, id);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn raw(&self) -> &raw::Client {
         &self.raw
     }
 
     /// What the service said that the document doesn't, so far, and how often; by operation and place. Empty unless it is
     /// [looked for](ClientBuilder::drift).
+    ///
+    /// ```
+    /// use call_api::{Client, DriftMode};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+    /// # let id = sandbox.put_json(&call_api_sandbox::Sandbox::EXAMPLE_JSON.replace("dialing", "on_hold"))?;
+    /// let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).drift(DriftMode::Watch).build()?;
+    /// client.get_call(id).await?;
+    /// client.get_call(id).await?;
+    /// for (drift, count) in client.drifts() {
+    ///     println!("{} times: {drift}", count);
+    /// #   assert_eq!(count, 2);
+    /// }
+    /// # assert_eq!(client.drifts().len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn drifts(&self) -> Vec<(Drift, u64)> {
         match &self.drift {
             Some(sentinel) => sentinel.counts(),

@@ -20,6 +20,24 @@ const FIELDS: usize = 20;
 const SHOWN: usize = 200;
 
 /// What the service said about an error, as far as it could be read.
+///
+/// ```
+/// use call_api::{Detail, FieldError, Uuid};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+/// let error = client.get_call(Uuid::nil()).await.unwrap_err();
+/// let said = match error.detail() {
+///     Some(Detail::Message(text)) => text.clone(),
+///     Some(Detail::Fields(fields)) => fields.iter().map(FieldError::to_string).collect::<Vec<_>>().join("; "),
+///     Some(other) => other.to_string(),
+///     None => String::new(),
+/// };
+/// assert_eq!(said, "Call not found");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Detail {

@@ -12,6 +12,28 @@ use crate::{raw, types};
 /// Something that the service said and the API's document doesn't. Two of the same place and kind are equal.
 ///
 /// It shows no value but one of an enum: words of the service's own, cut to 100 characters.
+///
+/// ```
+/// use call_api::{Client, Drift, DriftKind, DriftMode};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+/// # let id = sandbox.put_json(&call_api_sandbox::Sandbox::EXAMPLE_JSON.replace("dialing", "on_hold"))?;
+/// let tell = |drift: &Drift| match &drift.kind {
+///     DriftKind::UnknownValue(value) => println!("{}: {} may be {value}", drift.operation, drift.place),
+///     _ => println!("{drift}"),
+/// };
+/// let client = Client::builder()
+///     .base_url(sandbox.base_url())
+///     .token(sandbox.token())
+///     .drift(DriftMode::Watch)
+///     .on_drift(tell)
+///     .build()?;
+/// client.get_call(id).await?;
+/// # assert_eq!(client.drifts()[0].0.kind, DriftKind::UnknownValue("on_hold".to_owned()));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct Drift {

@@ -15,16 +15,45 @@ use crate::{Call, raw};
 /// `{:?}` holds the token or a query, and of a body no more than the first 200 characters of what the service says there
 /// about the error.
 ///
-/// ```no_run
-/// # async fn example(client: call_api::Client, id: call_api::Uuid) -> Result<(), call_api::Error> {
+/// ```
 /// use call_api::ErrorKind;
-///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+/// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
 /// match client.get_call(id).await {
 ///     Ok(call) => println!("{}", call.status),
 ///     Err(error) if error.kind() == ErrorKind::NotFound => println!("no such call"),
 ///     Err(error) if error.is_retryable() => println!("later: {error}"),
-///     Err(error) => return Err(error),
+///     Err(error) => return Err(error.into()),
 /// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// What else it knows:
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use call_api::ErrorKind;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+/// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+/// # let away = call_api_sandbox::Fault::retry_after(axum::http::StatusCode::TOO_MANY_REQUESTS, "60");
+/// # sandbox.set_faults(call_api_sandbox::Faults::default().rule(away))?;
+/// // The service asks for a minute's rest, which is longer than a call may take.
+/// let error = client.get_call(id).await.unwrap_err();
+/// assert_eq!((error.kind(), error.status()), (ErrorKind::RateLimited, Some(429)));
+/// assert_eq!(error.retry_after(), Some(Duration::from_secs(60)));
+/// assert!(!error.is_timeout() && !error.is_connect());
+/// if let (Some(said), Some(ledger)) = (error.detail(), error.ledger()) {
+///     println!("{said}, after {} attempts, request {:?}", ledger.attempts().len(), error.request_id());
+/// }
+/// # assert!(error.detail().is_some() && error.ledger().is_some());
 /// # Ok(())
 /// # }
 /// ```
@@ -147,6 +176,18 @@ impl Error {
     }
 
     /// Where in the response lies what couldn't be decoded, such as `contact.created_date`; `.` is the whole of it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+    /// # let id = sandbox.put_json(&call_api_sandbox::Sandbox::EXAMPLE_JSON.replace("123", "\"long\""))?;
+    /// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+    /// let error = client.get_call(id).await.unwrap_err();
+    /// assert_eq!(error.json_path(), Some("duration"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn json_path(&self) -> Option<&str> {
         self.0.json_path.as_deref()
     }
@@ -169,6 +210,19 @@ impl Error {
 
     /// The call as it was last seen, where it was a [wait](crate::Client::wait_until_ended) that failed and that had seen
     /// it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+    /// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+    /// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+    /// let error = client.wait_until_ended(id).deadline(Duration::from_millis(50)).await.unwrap_err();
+    /// assert_eq!(error.last_call().map(|call| call.status.as_str()), Some("dialing"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn last_call(&self) -> Option<&Call> {
         self.0.last_call.as_ref()
     }

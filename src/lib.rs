@@ -1,12 +1,19 @@
 //! SDK for a phone-call API. It fetches a call: who, which agent, which phone, its status, times and recording.
 //!
-//! ```no_run
-//! # async fn example() -> Result<(), call_api::Error> {
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let sandbox = call_api_sandbox::Sandbox::start().await?;
+//! # // Nobody reads the environment meanwhile: this is the one thread.
+//! # unsafe { std::env::set_var("CALL_API_BASE_URL", sandbox.base_url()) };
+//! # unsafe { std::env::set_var("CALL_API_TOKEN", sandbox.token()) };
+//! // The token from `CALL_API_TOKEN`, and where the service is from `CALL_API_BASE_URL`.
 //! let client = call_api::Client::from_env()?;
-//! let id = call_api::Uuid::from_u128(0x3c90c3cc_0d44_4b50_8888_8dd25736052a);
+//! let id = "3c90c3cc-0d44-4b50-8888-8dd25736052a".parse()?;
 //! let call = client.get_call(id).await?;
-//! if call.is_ended() {
-//!     println!("{} after {:?} s", call.status, call.duration);
+//! println!("{}, {}", call.contact.identifier, call.status);
+//! if let Some(time) = call.talk_time() {
+//!     println!("talked for {} s", time.num_seconds());
 //! }
 //! # Ok(())
 //! # }

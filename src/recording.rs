@@ -27,6 +27,29 @@ pub(crate) const OPERATION: Operation = Operation {
 const POLL: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
 
 /// What became of a request for a recording.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use call_api::Recording;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+/// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+/// let call = client.get_call(id).await?;
+/// // For callers who tell neither of the two from the other, there is `saved`.
+/// let recording = client.recording(&call).wait(Duration::ZERO).to_writer(&mut Vec::new()).await?;
+/// assert!(recording.clone().saved().is_none());
+/// match recording {
+///     Recording::Saved(saved) => println!("{} bytes", saved.bytes),
+///     Recording::Absent(call) => println!("{} was not recorded", call.id),
+///     Recording::NotEnded(call) => println!("{} is still {}", call.id, call.status),
+///     other => println!("{other:?}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Recording {
@@ -49,6 +72,27 @@ impl Recording {
 }
 
 /// A recording that was fetched, whole.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use call_api::SavedRecording;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+/// # sandbox.run(call_api_sandbox::Sandbox::example_call(), call_api_sandbox::Script::completed());
+/// # sandbox.advance(Duration::from_secs(60));
+/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+/// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+/// # let call = client.get_call(id).await?;
+/// let mut sound = Vec::new();
+/// let recording = client.recording(&call).to_writer(&mut sound).await?;
+/// let saved: SavedRecording = recording.saved().ok_or("there is none")?;
+/// assert_eq!(saved.suggested_name(), "3c90c3cc-0d44-4b50-8888-8dd25736052a.wav");
+/// assert_eq!(saved.media_type.as_deref(), Some("audio/wav"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SavedRecording {
@@ -104,6 +148,37 @@ type OnProgress<'a> = Box<dyn FnMut(Progress) + Send + 'a>;
 ///
 /// Its futures may be dropped at any point. What a file has by then is gone on with by the next download of that call to
 /// that place, also after the process was killed.
+///
+/// # Example
+/// ```
+/// use std::time::Duration;
+///
+/// use call_api::CallOptions;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+/// # sandbox.run(call_api_sandbox::Sandbox::example_call(), call_api_sandbox::Script::completed());
+/// # sandbox.advance(Duration::from_secs(60));
+/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+/// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+/// # let call = client.get_call(id).await?;
+/// let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+/// let mut sound = Vec::new();
+/// let recording = client
+///     .recording(&call)
+///     .wait(minutes(1))
+///     .deadline(minutes(10))
+///     .stall_timeout(Duration::from_secs(10))
+///     .size_limit(100 << 20)
+///     .allow_insecure_http(false)
+///     .options(CallOptions::new().max_attempts(5))
+///     .on_progress(|progress| println!("{} of {:?} bytes", progress.bytes, progress.total))
+///     .to_writer(&mut sound)
+///     .await?;
+/// assert!(recording.saved().is_some() && sound.starts_with(b"RIFF"));
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a request does nothing until it is told where to"]
 pub struct FetchRecording<'a> {
     client: &'a Client,
@@ -249,11 +324,12 @@ impl<'a> FetchRecording<'a> {
     /// # sandbox.advance(std::time::Duration::from_secs(60));
     /// # let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
     /// # let call = client.get_call(Sandbox::EXAMPLE_ID).await?;
-    /// # let folder = std::env::temp_dir();
+    /// # let folder = std::env::temp_dir().join(format!("call-api-doc-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&folder)?;
     /// if let Some(saved) = client.recording(&call).to_folder(&folder).await?.saved() {
     ///     assert_eq!(saved.path, Some(folder.join(format!("{}.wav", call.id))));
-    /// #   std::fs::remove_file(saved.path.unwrap())?;
     /// }
+    /// # std::fs::remove_dir_all(folder)?;
     /// # Ok(())
     /// # }
     /// ```

@@ -14,6 +14,20 @@ use crate::error::Error;
 use crate::{Call, raw};
 
 /// A value, and how it was come by.
+///
+/// ```
+/// use call_api::{Call, Response};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+/// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+/// let response: Response<Call> = client.get_call(id).with_meta().await?;
+/// assert_eq!((response.status, response.value.id), (200, id));
+/// println!("request {:?} in {:?}", response.request_id(), response.ledger.elapsed());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Response<T> {
@@ -37,7 +51,26 @@ pub(crate) type Sending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> +
 
 /// A request for one call, made by [`Client::get_call`]. Awaiting it sends it.
 ///
-/// It may be dropped at any point: it leaves nothing behind.
+/// It sends the operation `get_call` (`GET /v1/call/{id}`), three times at most where none is set. It may be dropped at any
+/// point: it leaves nothing behind.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use call_api::CallOptions;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+/// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+/// let call = client.get_call(id).deadline(Duration::from_secs(2)).max_attempts(1).await?;
+///
+/// let patient = CallOptions::new().attempt_timeout(Duration::from_secs(10));
+/// let response = client.get_call(id).options(patient).with_meta().await?;
+/// assert_eq!(response.value, call);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 #[must_use = "a request does nothing until it is awaited"]
 pub struct GetCall<'a> {
@@ -100,6 +133,20 @@ impl<'a> IntoFuture for GetCall<'a> {
 }
 
 /// A request whose answer comes with its ledger, made by [`GetCall::with_meta`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+/// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+/// let response = client.get_call(id).with_meta().await?;
+/// let ledger = response.ledger;
+/// assert_eq!(ledger.attempts().len(), 1);
+/// println!("{} took {:?}: {}", ledger.operation(), ledger.elapsed(), ledger.stop());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 #[must_use = "a request does nothing until it is awaited"]
 pub struct WithMeta<'a>(GetCall<'a>);

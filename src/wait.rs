@@ -352,7 +352,33 @@ impl Watch {
     }
 }
 
-/// The changes of a call as a [`Stream`], made by [`WaitUntilEnded::updates`].
+/// The changes of a call as a [`Stream`], made by [`WaitUntilEnded::updates`]. It may be dropped at any point, and asks for
+/// nothing while it is not read.
+///
+/// ```
+/// use call_api::{Error, Updates};
+/// use futures_util::TryStreamExt as _;
+///
+/// async fn statuses(updates: Updates) -> Result<Vec<String>, Error> {
+///     updates.map_ok(|change| change.call.status.to_string()).try_collect().await
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+/// # let call = call_api::Call::sample();
+/// # let id = call.id;
+/// # sandbox.put(call);
+/// let mut updates = client.wait_until_ended(id).updates();
+/// if let Some(change) = updates.next().await {
+///     assert!(change?.call.is_ended());
+/// }
+/// assert!(updates.next().await.is_none());
+/// assert_eq!(statuses(client.wait_until_ended(id).updates()).await?, ["completed"]);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a stream does nothing until it is read"]
 pub struct Updates(Pin<Box<dyn Stream<Item = Result<Change, Error>> + Send>>);
 

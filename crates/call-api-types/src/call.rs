@@ -14,6 +14,15 @@ impl CallStatus {
     ///
     /// A status that this version doesn't know is not taken for an end: see [`Call::is_ended`], which also looks at the
     /// end time.
+    ///
+    /// ```
+    /// use call_api_types::CallStatus;
+    ///
+    /// assert!(CallStatus::NoAnswer.is_ended() && CallStatus::NoAnswer.is_known());
+    /// assert!(CallStatus::Dialing.is_active());
+    /// let unknown = CallStatus::from("on_hold");
+    /// assert!(!unknown.is_ended() && !unknown.is_active() && !unknown.is_known());
+    /// ```
     pub fn is_ended(&self) -> bool {
         match self {
             Self::Completed | Self::Failed | Self::Transferred | Self::NoAnswer => true,
@@ -34,6 +43,13 @@ impl CallStatus {
 
 impl CallType {
     /// Whether the contact called.
+    ///
+    /// ```
+    /// use call_api_types::Call;
+    ///
+    /// let call = Call::sample();
+    /// assert!(call.direction().is_inbound() && !call.direction().is_outbound());
+    /// ```
     pub fn is_inbound(&self) -> bool {
         *self == Self::Inbound
     }
@@ -57,6 +73,17 @@ impl Call {
 
     /// When the call ended: `end_time`, or, where the service leaves that out, `duration` after `start_time`. `None` as
     /// long as the call [is not over](Self::is_ended), and where neither is known.
+    ///
+    /// ```
+    /// use call_api_types::{Call, CallStatus};
+    ///
+    /// let mut call = Call::sample();
+    /// assert_eq!(call.duration().map(|length| length.num_seconds()), Some(123));
+    /// call.end_time = None;
+    /// assert_eq!(call.ended_at(), Some(call.created_date + call.duration().unwrap_or_default()));
+    /// call.status = CallStatus::InProgress;
+    /// assert!(!call.is_ended() && call.ended_at().is_none());
+    /// ```
     pub fn ended_at(&self) -> Option<DateTime<Utc>> {
         if !self.is_ended() {
             return None;
@@ -88,6 +115,14 @@ impl Call {
 
     /// Has `{:?}` show the contact's number and the recording's URL, which it hides otherwise. For more than one call
     /// there is [`unmasked`].
+    ///
+    /// ```
+    /// use call_api_types::Call;
+    ///
+    /// let call = Call::sample();
+    /// assert!(!format!("{call:?}").contains("900123"));
+    /// assert!(format!("{:?}", call.debug_unmasked()).contains("+44 7700 900123"));
+    /// ```
     pub fn debug_unmasked(&self) -> Unmasked<'_, Self> {
         unmasked(self)
     }
@@ -145,6 +180,18 @@ impl Contact {
     }
 
     /// A contact for tests, the same each time, with a number that belongs to nobody.
+    ///
+    /// ```
+    /// use call_api_types::Contact;
+    ///
+    /// # fn example() -> Result<(), call_api_types::error::ConversionError> {
+    /// let contact = Contact::sample().to_builder().identifier("+44 7700 900456").build()?;
+    /// assert!(!format!("{contact:?}").contains("900456"));
+    /// assert!(format!("{:?}", contact.debug_unmasked()).contains("900456"));
+    /// # Ok(())
+    /// # }
+    /// # example().unwrap();
+    /// ```
     pub fn sample() -> Self {
         Self {
             id: Uuid::from_u128(0xc0274c70_0d44_4b50_8888_8dd25736052a),

@@ -26,6 +26,15 @@ impl<T: Debug + ?Sized> Debug for Masked<'_, T> {
 }
 
 /// A value whose `{:?}` hides nothing; made by [`unmasked`].
+///
+/// ```
+/// use call_api_types::{Contact, Unmasked, unmasked};
+///
+/// fn shown(contact: Unmasked<'_, Contact>) -> String {
+///     format!("{contact:?}")
+/// }
+/// assert!(shown(unmasked(&Contact::sample())).contains("+44 7700 900123"));
+/// ```
 #[derive(Clone, Copy)]
 pub struct Unmasked<'a, T: ?Sized>(&'a T);
 
