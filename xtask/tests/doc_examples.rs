@@ -36,6 +36,20 @@ const SOURCES: &[&str] = &[
     "crates/call-api-types/src/mask.rs",
 ];
 
+/// What the facade hands on of the transport beside the module itself, and what of that has an example of its own there.
+const HANDED_ON: &[(&str, &[&str])] = &[
+    ("crates/call-api-transport/src/builder.rs", &["CallOptions"]),
+    (
+        "crates/call-api-transport/src/fetch.rs",
+        &["Progress", "Fetch"],
+    ),
+    ("crates/call-api-transport/src/ledger.rs", &["Ledger"]),
+    (
+        "crates/call-api-transport/src/token.rs",
+        &["Token", "TokenProvider", "TokenFile"],
+    ),
+];
+
 /// What the examples of another type show, and whose.
 const SHOWN_BY: &[(&str, &str)] = &[
     ("BASE_URL_VARIABLE", "Client"),
@@ -45,6 +59,7 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("DriftKind", "Drift"),
     ("DriftMode", "Drift"),
     ("ErrorKind", "Error"),
+    ("Progress", "Fetch"),
 ];
 
 /// The documentation of an item, as its lines.
@@ -88,6 +103,8 @@ fn examples(docs: &str) -> Examples {
                         named(tokens, &mut examples.names);
                     }
                     "text" | "toml" | "json" | "console" => {}
+                    // What must not compile, and with which error: that is the point of it.
+                    info if info.starts_with("compile_fail,E") => {}
                     info => examples.not_run.push(info.to_owned()),
                 }
                 fence = None;
@@ -202,6 +219,19 @@ fn each_public_item_has_an_example_that_runs() {
     for path in SOURCES {
         let found = without_example(&common::read(path));
         missing.extend(found.into_iter().map(|item| format!("{path}: {item}")));
+    }
+    for (path, types) in HANDED_ON {
+        let source = common::read(path);
+        for name in *types {
+            let is_there = ["struct", "trait"].map(|kind| format!("pub {kind} {name}"));
+            assert!(is_there.iter().any(|item| source.contains(item)), "{name}");
+        }
+        let found = without_example(&source);
+        let of_them = found.into_iter().filter(|item| {
+            let of = item.split("::").next().unwrap();
+            types.contains(&of)
+        });
+        missing.extend(of_them.map(|item| format!("{path}: {item}")));
     }
     assert_eq!(missing, [""; 0], "{missing:#?}");
 }

@@ -316,10 +316,21 @@ pub enum BuildError {
 ///
 /// ```
 /// use std::time::Duration;
-/// use call_api_transport::CallOptions;
 ///
+/// use call_api_transport::CallOptions;
+/// use http::{HeaderValue, header};
+/// # use call_api_transport::Transport;
+///
+/// # let transport = Transport::builder("https://calls.example").build()?;
 /// let hurried = CallOptions::new().deadline(Duration::from_secs(2)).max_attempts(1);
-/// # let _ = hurried;
+/// let large = CallOptions::new().attempt_timeout(Duration::from_secs(40)).body_limit(64 << 20);
+/// let once = CallOptions::new()
+///     .idempotency_key(HeaderValue::from_static("7e2f"))
+///     .header(header::ACCEPT_LANGUAGE, HeaderValue::from_static("en"));
+///
+/// assert_eq!(transport.with_options(hurried).deadline(), Duration::from_secs(2));
+/// # let _ = (transport.with_options(large), transport.with_options(once));
+/// # Ok::<(), call_api_transport::BuildError>(())
 /// ```
 #[derive(Clone, Default)]
 #[must_use = "options do nothing until they are given to `with_options`"]

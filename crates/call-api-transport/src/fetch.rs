@@ -89,6 +89,48 @@ pub enum FetchError {
 type OnProgress<'a> = Box<dyn FnMut(Progress) + Send + 'a>;
 
 /// A fetch that is still to be made; begun by [`Transport::fetch`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use call_api_transport::{Auth, Operation, Progress, ResponseBody, Transport};
+///
+/// # const SOUND: Operation = Operation { id: "sound", path: "", auth: Auth::None, body: ResponseBody::Streamed };
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use std::io::{Read as _, Write as _};
+/// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// # let url = format!("http://{}/sound", listener.local_addr()?);
+/// # std::thread::spawn(move || {
+/// #     let (mut stream, _) = listener.accept().unwrap();
+/// #     stream.read(&mut [0; 1024]).unwrap();
+/// #     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nsound").unwrap();
+/// # });
+/// let transport = Transport::builder("https://calls.example").build()?;
+/// let mut sound = Vec::new();
+/// let fetched = transport
+///     .fetch(&SOUND, &url)
+///     .ok_or("it is no absolute URL")?
+///     .deadline(Duration::from_secs(600))
+///     .stall_timeout(Duration::from_secs(10))
+///     .size_limit(100 << 20)
+///     .patience(Duration::from_secs(60))
+///     .allow_insecure_http(false)
+///     .on_progress(|progress: Progress| println!("{} of {:?} bytes", progress.bytes, progress.total))
+///     .to_writer(&mut sound)
+///     .await
+///     .map_err(|error| format!("{error:?}"))?;
+/// assert_eq!((fetched.bytes, &sound[..]), (5, &b"sound"[..]));
+///
+/// # let folder = std::env::temp_dir();
+/// # let part = folder.join(format!("call-api-doc-{}.part", std::process::id()));
+/// // Nobody is there any more: the file has its name only once it is whole.
+/// let fetch = transport.fetch(&SOUND, &url).ok_or("it is no absolute URL")?.deadline(Duration::from_secs(1));
+/// assert!(fetch.to_file(&part, "sound 1", |_| folder.join("sound.wav")).await.is_err());
+/// # assert!(!folder.join("sound.wav").exists() && !part.exists());
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a fetch does nothing until it is told where to"]
 pub struct Fetch<'a> {
     transport: &'a Transport,

@@ -12,6 +12,35 @@ use crate::operation::Auth;
 use crate::retry::{Outcome, Stop};
 
 /// The attempts of one call, in order, and why there was no further one.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use call_api_transport::{Auth, Operation, Outcome, ResponseBody, Stop, Transport};
+///
+/// # const GET_PET: Operation =
+/// #     Operation { id: "get_pet", path: "/v1/pets/{id}", auth: Auth::None, body: ResponseBody::Buffered };
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # // Nobody listens there.
+/// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// # let url = format!("http://{}", listener.local_addr()?);
+/// # drop(listener);
+/// let transport = Transport::builder(url).backoff(Duration::ZERO, Duration::ZERO).build()?;
+/// let request = transport.http_client().get(format!("{}/v1/pets/7", transport.base_url())).build()?;
+/// let failure = transport.execute(&GET_PET, request).await.unwrap_err();
+/// let ledger = failure.ledger();
+/// for attempt in ledger.attempts() {
+///     println!("{:?} after {:?}: {}", attempt.started, attempt.elapsed, attempt.outcome);
+///     assert_eq!(attempt.outcome, Outcome::ConnectFailed);
+/// }
+/// assert_eq!((ledger.operation(), ledger.host(), ledger.stop()), ("get_pet", "127.0.0.1", &Stop::AttemptsSpent));
+/// assert_eq!((ledger.status(), ledger.request_id(), ledger.retry_after()), (None, None, None));
+/// println!("{} {} took {:?}, {:?} of it in a queue", ledger.method(), ledger.url(), ledger.elapsed(), ledger.queued());
+/// assert!(ledger.to_curl().starts_with("curl "));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Ledger {
     pub(crate) operation: &'static str,

@@ -84,6 +84,13 @@ impl Token {
     ///
     /// # Errors
     /// [`TokenError`] where the variable is not set or its value is no token.
+    ///
+    /// ```
+    /// use call_api_transport::{Token, TokenError};
+    ///
+    /// let error = Token::from_env("NO_SUCH_VARIABLE").unwrap_err();
+    /// assert!(matches!(error, TokenError::NotSet { variable } if variable == "NO_SUCH_VARIABLE"));
+    /// ```
     pub fn from_env(variable: &str) -> Result<Self, TokenError> {
         match std::env::var(variable) {
             Ok(secret) => Self::new(secret),
@@ -96,6 +103,16 @@ impl Token {
 
     /// Says how long a token from a provider may be used: when that time has passed since it was handed over, the
     /// provider is asked again. Without it a token is used until the service answers 401.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use call_api_transport::{BoxError, Token, Transport};
+    ///
+    /// let ask = || async { Ok::<_, BoxError>(Token::new("s3cret")?.with_lifetime(Duration::from_secs(600))) };
+    /// let transport = Transport::builder("https://calls.example").token_provider(ask).build()?;
+    /// # Ok::<(), call_api_transport::BuildError>(())
+    /// ```
     #[must_use]
     pub fn with_lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = Some(lifetime);
@@ -221,6 +238,25 @@ pub type TokenFuture<'a> = Pin<Box<dyn Future<Output = Result<Token, BoxError>> 
 ///     .build();
 /// # let _ = transport;
 /// ```
+///
+/// And so may types of your own be:
+///
+/// ```
+/// use call_api_transport::{Token, TokenFuture, TokenProvider};
+///
+/// struct Store;
+///
+/// impl TokenProvider for Store {
+///     fn token(&self) -> TokenFuture<'_> {
+///         Box::pin(async { Ok(Token::new("from wherever")?) })
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # assert!(Store.token().await.is_ok());
+/// # }
+/// ```
 pub trait TokenProvider: Send + Sync + 'static {
     /// Fetches a token. The error becomes the source of the call's failure, so it must not show a secret.
     fn token(&self) -> TokenFuture<'_>;
@@ -239,6 +275,22 @@ where
 /// A token in a file that may change, as Kubernetes and Vault agents write it. White space at the end is left out.
 ///
 /// The file is read again a minute after it was last read, and after a 401.
+///
+/// ```
+/// use call_api_transport::{TokenFile, TokenProvider as _};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let path = std::env::temp_dir().join(format!("call-api-doc-{}.token", std::process::id()));
+/// std::fs::write(&path, "s3cret\n")?;
+/// let file = TokenFile::new(&path);
+/// println!("{:?}, and again after {:?}", file.token().await.is_ok(), TokenFile::REREAD_AFTER);
+/// # assert!(file.token().await.is_ok());
+/// # std::fs::remove_file(path)?;
+/// assert!(file.token().await.is_err(), "it is gone");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct TokenFile {
     path: PathBuf,
