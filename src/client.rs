@@ -268,7 +268,11 @@ impl Client {
     /// Its requests go the same way, with token, deadline and retries; its errors are progenitor's, which have no room for
     /// drift, so that is [looked for](ClientBuilder::drift) in what the client's own methods fetch and not in this.
     ///
+    /// Settings for some of its requests are those of another client over the same transport:
+    ///
     /// ```
+    /// use call_api::{CallOptions, raw};
+    ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let sandbox = call_api_sandbox::Sandbox::start().await?;
@@ -276,7 +280,10 @@ impl Client {
     /// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
     /// let response = client.raw().get_call().id(id).send().await?;
     /// assert_eq!(response.status(), 200);
-    /// assert_eq!(response.into_inner().id, id);
+    ///
+    /// let once = CallOptions::new().max_attempts(1);
+    /// let raw = raw::Client::new(client.raw().transport().with_options(once));
+    /// assert_eq!(raw.get_call().id(id).send().await?.into_inner().id, id);
     /// # Ok(())
     /// # }
     /// ```

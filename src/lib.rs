@@ -21,13 +21,27 @@
 //!
 //! # What lies where
 //! - [`Client`] is what you use: short methods, and one [`Error`]. It fetches [a call](Client::get_call) or
-//!   [many](Client::get_calls), and [waits](Client::wait_until_ended) until one has ended.
+//!   [many](Client::get_calls), [waits](Client::wait_until_ended) until one has ended, and fetches its
+//!   [recording](Client::recording).
 //! - [`types`] is the data ([`Call`], [`CallStatus`] …), generated from the API's OpenAPI document, and re-exported here.
 //! - [`raw`] is the generated client, with a builder for every operation of the document: [`Client::raw`].
 //! - [`transport`] is what happens to a request on its way: deadline, retries, size cap, where the token may go.
 //!
 //! Nothing here shows what it is built on, so that this may change: types of `reqwest` and progenitor are seen under
 //! [`raw`] only, and in the transport where it takes an HTTP client of your own or sends requests for generated clients.
+//!
+//! # What each sends
+//! | | sends | how often |
+//! |---|---|---|
+//! | [`get_call`](Client::get_call) | `GET /v1/call/{id}` | once |
+//! | [`wait_until_ended`](Client::wait_until_ended) | the same | at once, then every 1 to 5 s while the call is dialed, and every 5 to 30 s afterwards |
+//! | [`get_calls`](Client::get_calls) | the same | once for each id, eight at a time |
+//! | [`recording`](Client::recording) | `GET` of the recording's URL | once |
+//! | | `GET /v1/call/{id}`, where the call given has none yet | at once, then every 2 to 30 s |
+//!
+//! Where that is safe, each of them is sent again when it fails in a way that may pass: three times at most, no sooner than
+//! a `Retry-After` asks. All have `options`, for settings of their own, and may be dropped at any point: nothing of them
+//! goes on behind your back.
 //!
 //! # Features
 //! `rustls` (default) or `native-tls` for https; `gzip` for compressed responses; `tracing` for a span a call and an

@@ -271,7 +271,7 @@ impl<'a> FetchRecording<'a> {
     ///
     /// The file is there only once it is whole: its length was compared with what the service said, and so was its
     /// digest where there was one, and the disk has it. Until then the bytes are in `{path}.part`, and what they are a
-    /// part of is in `{path}.part-state`.
+    /// part of is in `{path}.part-state`. Neither may be a link.
     ///
     /// ```
     /// use std::time::Duration;
