@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Looks at the sandbox's pages with a real browser, which runs their scripts: whether a call is seen to change, and whether
-# the reference can be read and tried out. It needs Chromium (`apt-get install chromium`), curl, and no network.
+# Uses the sandbox's pages with a real browser, as somebody does who clicks there: whether a call is seen to change, and
+# whether the reference can be read and tried out. It needs Chromium (`apt-get install chromium`), curl, and no network.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 target=${CARGO_TARGET_DIR:-$PWD/target}
@@ -18,29 +18,97 @@ fail() {
     exit 1
 }
 
-# What the page has become after so many seconds of the page's own time.
-look() {
-    timeout 120 "$browser" --headless --no-sandbox --disable-gpu --disable-background-networking --no-first-run \
-        --user-data-dir="$work/profile" --virtual-time-budget="$2" --dump-dom "$1" 2>"$work/browser.log" \
-        || fail "the browser failed: $(tail -n 3 "$work/browser.log")"
+start --control --stepped
+id=3c90c3cc-0d44-4b50-8888-8dd25736052a
+
+# The browser is told what to do by its DevTools protocol: JSON through a pipe, each message ended by a zero byte.
+mkfifo "$work/to" "$work/from"
+"$browser" --headless --no-sandbox --disable-gpu --disable-background-networking --no-first-run \
+    --user-data-dir="$work/profile" --remote-debugging-pipe 3<"$work/to" 4>"$work/from" 2>"$work/browser.log" &
+chromium=$!
+exec 5>"$work/to" 6<"$work/from"
+trap 'kill "$chromium" "$sandbox" 2>/dev/null; wait; rm -rf "$work"' EXIT
+
+# Sends a command, with what else its message has, and sets `reply` to what comes of it.
+number=0
+tell() {
+    number=$((number + 1))
+    printf '{"id":%d,"method":"%s","params":%s%s}\0' "$number" "$1" "$2" "${3:-}" >&5
+    until [[ ${reply:-} == "{\"id\":$number,"* ]]; do
+        IFS= read -r -d '' -t 60 reply <&6 || fail "no answer to $1: $(tail -n 3 "$work/browser.log")"
+    done
 }
 
-start --control
-id=3c90c3cc-0d44-4b50-8888-8dd25736052a
-has() { grep -qF -- "$1" "$work/page" || fail "no '$1' in $2: $(cat "$work/page")"; }
+# What is in a property of the reply.
+value() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" <<<"$reply"; }
+
+# Opens a page and has it run a function's body, which has half a minute to return "seen".
+see() {
+    local page=$1 session expression
+    tell Target.createTarget "{\"url\":\"$page\"}"
+    tell Target.attachToTarget "{\"targetId\":\"$(value targetId)\",\"flatten\":true}"
+    session=",\"sessionId\":\"$(value sessionId)\""
+    expression="(async () => {
+        if (location.href !== '$page' || document.readyState !== 'complete') return 'loading';
+        const until = async (what, find) => {
+            for (const end = Date.now() + 30000; Date.now() < end;) {
+                const found = find();
+                if (found) return found;
+                await new Promise((done) => setTimeout(done, 50));
+            }
+            throw new Error('no ' + what + ' in: ' + document.body.innerText);
+        };
+        const one = (selector) => until(selector, () => document.querySelector(selector));
+        const click = async (selector) => (await one(selector)).click();
+        const type = async (selector, text) => {
+            const input = await one(selector);
+            // By the element's own setter, so that React hears of it.
+            Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set.call(input, text);
+            input.dispatchEvent(new Event('input', { bubbles: true }));
+            // Some are read only once one goes elsewhere.
+            input.dispatchEvent(new Event('focusout', { bubbles: true }));
+        };
+        const text = (selector, wanted) => until(wanted, () => {
+            const element = document.querySelector(selector);
+            return element && element.innerText.includes(wanted);
+        });
+        $2
+        return 'seen';
+    })()"
+    expression=${expression//\\/\\\\}
+    expression=${expression//\"/\\\"}
+    expression=${expression//$'\n'/\\n}
+    # A page that is still being loaded forgets what it was told.
+    for _ in $(seq 100); do
+        tell Runtime.evaluate "{\"expression\":\"$expression\",\"awaitPromise\":true}" "$session"
+        case $(value value) in
+            seen) return ;;
+            loading) ;;
+            *) [[ $reply == *'"error":'* ]] || fail "$page: $(value description)" ;;
+        esac
+        sleep 0.1
+    done
+    fail "$page isn't loaded: $reply"
+}
 
 echo "== $url/ shows a call change"
-# To and fro for as long as the browser may take.
-steps=$(printf '{"after": 0.1, "status": "in_progress"}, {"after": 0.1, "status": "dialing"}, %.0s' $(seq 5000))
-curl --silent --show-error --fail --request PUT "$url/_sandbox/calls/$id/script" --data-binary @- \
-    <<<"{\"status\": \"dialing\", \"steps\": [${steps%, }]}"
-look "$url/" 60000 >"$work/page"
-has "id=\"$id\"" /
-has 'dialing → in_progress' /
+curl --silent --show-error --fail --request PUT "$url/_sandbox/calls/$id/script" --data '{"ending": "completed"}'
+see "$url/" "
+    const row = '[id=\"$id\"]';
+    await text(row, 'dialing');
+    await fetch('/_sandbox/clock/advance', { method: 'POST', body: '{\"seconds\": 2}' });
+    await text(row, 'dialing → in_progress');"
 
-echo "== $url/docs/ has the reference, and a form to try it out"
-look "$url/docs/" 20000 >"$work/page"
-for shown in 'Call API' '/v1/call/{id}' 'Get Call' 'Authorize' "$url"; do
-    has "$shown" /docs
-done
+echo "== $url/docs/ has the reference, where the call can be tried out"
+see "$url/docs/" "
+    for (const shown of ['Call API', '/v1/call/{id}', 'Get Call', '$url']) await text('body', shown);
+    await click('.auth-wrapper .authorize');
+    await type('.modal-ux input', 'sandbox-token');
+    await click('.modal-ux button.authorize');
+    await click('.modal-ux .btn-done');
+    await click('.opblock-summary-control');
+    await click('.try-out__btn');
+    await type('.parameters input[placeholder=id]', '$id');
+    await click('.execute');
+    await text('.live-responses-table', '\"status\": \"in_progress\"');"
 echo 'both pages are as they should be'
