@@ -2,6 +2,7 @@
 
 use std::io;
 
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
@@ -32,7 +33,10 @@ struct Context<'a> {
 /// A body that is JSON already.
 pub(crate) fn json(status: StatusCode, body: Bytes) -> Response {
     const JSON: HeaderValue = HeaderValue::from_static("application/json");
-    (status, [(CONTENT_TYPE, JSON)], body).into_response()
+    let mut answer = Response::new(Body::from(body));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, JSON);
+    answer
 }
 
 pub(crate) fn detail(status: StatusCode, detail: impl Serialize) -> Response {

@@ -230,7 +230,7 @@ impl Calls {
         let next = last.filter(|_| listed.len() == limit);
         let now = api.time.now();
         let calls = listed.into_iter().map(|(_, call)| {
-            let json = call.json(now, || origin.to_owned());
+            let json = call.json(|| now, || origin.to_owned());
             serde_json::from_slice(&json)
         });
         let calls = calls.collect::<Result<_, _>>()?;

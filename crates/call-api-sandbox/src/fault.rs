@@ -1,16 +1,14 @@
 //! Faults that happen, by rule and by seed.
 
-use std::future;
+use std::future::{self, Future};
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::{Buf, Bytes};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
@@ -341,9 +339,10 @@ impl Injector {
 
 /// Answers, or has a fault happen.
 pub(crate) async fn inject(
-    State((api, operation)): State<(Arc<Api>, &'static str)>,
-    request: Request,
-    next: Next,
+    api: &Api,
+    operation: &str,
+    connection: Option<Connection>,
+    answer: impl Future<Output = Response>,
 ) -> Response {
     let Drawn {
         latency,
@@ -354,40 +353,37 @@ pub(crate) async fn inject(
         tokio::time::sleep(latency).await;
     }
     let Some(fault) = fault else {
-        return next.run(request).await;
+        return answer.await;
     };
     match fault {
-        Fault::Latency { .. } => next.run(request).await,
+        Fault::Latency { .. } => answer.await,
         Fault::Status {
             status,
             body,
             retry_after,
         } => plain(status, body, retry_after),
         Fault::Stall => future::pending().await,
-        Fault::Reset => match request.extensions().get::<Connection>() {
-            Some(connection) => connection.clone().reset().await,
+        Fault::Reset => match connection {
+            Some(connection) => connection.reset().await,
             // Another program's server: what can be done there is to end the connection.
             None => truncated(answer::json(StatusCode::OK, Bytes::from_static(b"{}"))),
         },
-        Fault::Truncated => truncated(next.run(request).await),
+        Fault::Truncated => truncated(answer.await),
         Fault::Garbage => answer::json(StatusCode::OK, garbage(noise)),
         Fault::UnknownStatus { status } => {
-            let answer = next.run(request).await;
-            changed(answer, |call| {
+            changed(answer.await, |call| {
                 call.insert("status".to_owned(), status.into());
             })
             .await
         }
         Fault::ExtraProperty { name, value } => {
-            let answer = next.run(request).await;
-            changed(answer, |call| {
+            changed(answer.await, |call| {
                 call.insert(name, value);
             })
             .await
         }
         Fault::MissingProperty { name } => {
-            let answer = next.run(request).await;
-            changed(answer, |call| {
+            changed(answer.await, |call| {
                 call.remove(&name);
             })
             .await

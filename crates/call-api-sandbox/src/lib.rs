@@ -75,7 +75,7 @@ pub use script::Script;
 pub use tenant::Tenant;
 
 use document::Document;
-use routes::{Api, Extras};
+use routes::{Api, Extras, Service};
 use server::Limits;
 
 /// Whose calls are those that nobody is named for.
@@ -281,7 +281,7 @@ impl Sandbox {
         let listener = TcpListener::bind(listen).await.map_err(at)?;
         let address = listener.local_addr().map_err(at)?;
         let (running, ended) = oneshot::channel::<()>();
-        let service = routes::router(Arc::clone(&api), extras);
+        let service = Service::new(Arc::clone(&api), extras);
         let server = tokio::spawn(server::serve(listener, service, limits, ended));
         Ok(Self {
             api,

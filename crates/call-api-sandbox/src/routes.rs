@@ -7,20 +7,18 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{FromRequestParts, OriginalUri, Path, Request, State};
-use axum::handler::Handler;
-use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{MethodRouter, get};
+use axum::routing::get;
+use axum::{Extension, Router};
 use call_api_types::Call;
 use chrono::{DateTime, Utc};
 use http::header::HOST;
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use uuid::Uuid;
+use tower_service::Service as _;
 
 use crate::auth::{self, Tokens, Verdict};
 use crate::clock::Time;
@@ -28,6 +26,7 @@ use crate::document::Document;
 use crate::fault::{self, Faults, Injector};
 use crate::log::{self, Log};
 use crate::script::{Life, Script};
+use crate::server::Connection;
 use crate::store::{Store, TenantId};
 use crate::{answer, call_id, control, recording};
 
@@ -128,42 +127,111 @@ impl Api {
 }
 
 /// The API as a service.
+pub(crate) struct Service {
+    api: Arc<Api>,
+    extras: Extras,
+    /// What is not the document's: to find a call takes a router's layers longer than the call itself.
+    others: Router,
+}
+
+impl Service {
+    pub(crate) fn new(api: Arc<Api>, extras: Extras) -> Self {
+        let mut others = Router::new()
+            .route("/recordings/{id}/{file}", get(get_recording))
+            .fallback(elsewhere);
+        if extras.control {
+            others = others.nest("/_sandbox", control::router());
+        }
+        #[cfg(feature = "pages")]
+        if extras.pages {
+            others = others.merge(crate::pages::router());
+        }
+        let others = others.with_state(Arc::clone(&api));
+        Self {
+            api,
+            extras,
+            others,
+        }
+    }
+
+    /// Notes the request, and answers it with its path in one spelling.
+    pub(crate) async fn answer(&self, mut request: Request) -> Response {
+        #[cfg(feature = "tracing")]
+        let (begun, method, route) = (
+            std::time::Instant::now(),
+            request.method().clone(),
+            route(request.uri().path()),
+        );
+        if !self.extras.have(request.uri().path()) {
+            self.api.log.push(|| log::Request {
+                method: request.method().clone(),
+                path: request.uri().path().to_owned(),
+                query: request.uri().query().map(str::to_owned),
+                headers: auth::redact(request.headers()),
+            });
+        }
+        if let Some(uri) = respell(request.uri()) {
+            *request.uri_mut() = uri;
+        }
+        let answer = match call_in(request.uri().path()) {
+            None => {
+                // A router is always ready.
+                let Ok(answer) = self.others.clone().call(request).await;
+                answer
+            }
+            // FastAPI doesn't answer HEAD either.
+            Some(_) if request.method() != Method::GET => answer::method_not_allowed("GET"),
+            Some(_) => {
+                let connection = request.extensions().get().cloned();
+                let answer = async move { get_call(&self.api, request) };
+                fault::inject(&self.api, GET_CALL, connection, answer).await
+            }
+        };
+        #[cfg(feature = "tracing")]
+        tracing::info!(
+            %method,
+            route,
+            status = answer.status().as_u16(),
+            milliseconds = begun.elapsed().as_secs_f64() * 1e3,
+            "answered"
+        );
+        answer
+    }
+}
+
+/// The API for a program that has a server already.
 pub(crate) fn router(api: Arc<Api>, extras: Extras) -> Router {
-    let mut operations = Router::new()
-        .route("/v1/call/{id}", only_get(&api, GET_CALL, get_call))
-        .route(
-            "/recordings/{id}/{file}",
-            get(get_recording).route_layer(middleware::from_fn_with_state(
-                (Arc::clone(&api), RECORDING),
-                fault::inject,
-            )),
-        )
-        .fallback(elsewhere);
-    if extras.control {
-        operations = operations.nest("/_sandbox", control::router());
-    }
-    #[cfg(feature = "pages")]
-    if extras.pages {
-        operations = operations.merge(crate::pages::router());
-    }
-    let operations = operations.with_state(Arc::clone(&api));
-    // A layer of a router runs once a route is chosen; this one has to run before.
-    Router::new()
-        .fallback_service(operations)
-        .layer(middleware::from_fn_with_state((api, extras), receive))
+    let service = Arc::new(Service::new(api, extras));
+    Router::new().fallback(move |request: Request| {
+        let service = Arc::clone(&service);
+        async move { service.answer(request).await }
+    })
+}
+
+/// What a path has in the place of a call's id, if it is a call's.
+fn call_in(path: &str) -> Option<&str> {
+    path.strip_prefix("/v1/call/")
+        .filter(|id| !id.is_empty() && !id.contains('/'))
 }
 
 /// `GET /v1/call/{id}`
-async fn get_call(
-    Authorized(tenant): Authorized,
-    CallId(id): CallId,
-    State(api): State<Arc<Api>>,
-    place: Place,
-) -> Response {
+fn get_call(api: &Api, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let tenant = match authorize(api, &parts.headers) {
+        Ok(tenant) => tenant,
+        Err(answer) => return answer,
+    };
+    let id = call_in(parts.uri.path()).unwrap_or_default();
+    // Paths that aren't UTF-8 have been mended.
+    let id = percent_decode_str(id).decode_utf8_lossy();
+    let id = match call_id::parse(&id) {
+        Ok(id) => id,
+        Err(error) => return answer::no_uuid("id", &id, &error.to_string()),
+    };
     match api.store.get(tenant, id) {
         Ok(Some(call)) => {
-            let json = call.json(api.time.now(), || place.origin());
-            answer::json(StatusCode::OK, json)
+            let origin = || Place::of(&parts.headers, &parts.uri, &parts.extensions).origin();
+            answer::json(StatusCode::OK, call.json(|| api.time.now(), origin))
         }
         Ok(None) => answer::call_not_found(),
         Err(error) => answer::failed(&error),
@@ -171,34 +239,21 @@ async fn get_call(
 }
 
 /// `GET /recordings/{id}/{file}`, which the document doesn't have: there it is a URL like any other.
-async fn get_recording(Path((id, file)): Path<(String, String)>, headers: HeaderMap) -> Response {
-    recording::answer(&id, &file, &headers)
-}
-
-/// A path with no other operation than this. axum would answer HEAD as well, which FastAPI doesn't.
-fn only_get<H, T>(api: &Arc<Api>, operation: &'static str, handler: H) -> MethodRouter<Arc<Api>>
-where
-    H: Handler<T, Arc<Api>>,
-    T: 'static,
-{
-    let not_allowed = || async { answer::method_not_allowed("GET") };
-    get(handler)
-        .route_layer(middleware::from_fn_with_state(
-            (Arc::clone(api), operation),
-            fault::inject,
-        ))
-        .head(not_allowed)
-        .fallback(not_allowed)
+async fn get_recording(
+    State(api): State<Arc<Api>>,
+    Path((id, file)): Path<(String, String)>,
+    connection: Option<Extension<Connection>>,
+    headers: HeaderMap,
+) -> Response {
+    let connection = connection.map(|Extension(connection)| connection);
+    let answer = async { recording::answer(&id, &file, &headers) };
+    fault::inject(&api, RECORDING, connection, answer).await
 }
 
 /// No operation's path: FastAPI sends those to the operation that have slashes too many at their end.
 async fn elsewhere(place: Place) -> Response {
     let path = place.uri.path().trim_end_matches('/');
-    let is_call = |path: &str| {
-        path.strip_prefix("/v1/call/")
-            .is_some_and(|id| !id.is_empty() && !id.contains('/'))
-    };
-    if path == place.uri.path() || !is_call(path) {
+    if path == place.uri.path() || call_in(path).is_none() {
         return answer::not_found();
     }
     let query = place.uri.query();
@@ -218,6 +273,15 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    fn of(headers: &HeaderMap, uri: &Uri, extensions: &Extensions) -> Self {
+        let original = extensions.get().map(|OriginalUri(original)| original);
+        Self {
+            host: headers.get(HOST).cloned(),
+            uri: uri.clone(),
+            original: original.unwrap_or(uri).clone(),
+        }
+    }
+
     /// The URL in front of the sandbox's own paths, as the client has it; nothing where it doesn't say its host.
     pub(crate) fn origin(&self) -> String {
         let original = respell(&self.original);
@@ -232,49 +296,9 @@ impl Place {
 impl<S: Send + Sync> FromRequestParts<S> for Place {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
-        let OriginalUri(original) = OriginalUri::from_request_parts(parts, state).await?;
-        Ok(Self {
-            host: parts.headers.get(HOST).cloned(),
-            uri: parts.uri.clone(),
-            original,
-        })
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(&parts.headers, &parts.uri, &parts.extensions))
     }
-}
-
-/// Notes the request, and hands it on with its path in one spelling.
-async fn receive(
-    State((api, extras)): State<(Arc<Api>, Extras)>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    #[cfg(feature = "tracing")]
-    let (begun, method, route) = (
-        std::time::Instant::now(),
-        request.method().clone(),
-        route(request.uri().path()),
-    );
-    if !extras.have(request.uri().path()) {
-        api.log.push(|| log::Request {
-            method: request.method().clone(),
-            path: request.uri().path().to_owned(),
-            query: request.uri().query().map(str::to_owned),
-            headers: auth::redact(request.headers()),
-        });
-    }
-    if let Some(uri) = respell(request.uri()) {
-        *request.uri_mut() = uri;
-    }
-    let answer = next.run(request).await;
-    #[cfg(feature = "tracing")]
-    tracing::info!(
-        %method,
-        route,
-        status = answer.status().as_u16(),
-        milliseconds = begun.elapsed().as_secs_f64() * 1e3,
-        "answered"
-    );
-    answer
 }
 
 /// What a request is for, without what identifies a call or a caller. A path that is none of the sandbox's may hold
@@ -333,34 +357,24 @@ fn respell(uri: &Uri) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
+/// Whose token the request has.
+fn authorize(api: &Api, headers: &HeaderMap) -> Result<TenantId, Response> {
+    match auth::judge(headers, &api.tokens) {
+        Verdict::Accepted(tenant) => Ok(tenant),
+        Verdict::Wrong => Err(answer::wrong_token()),
+        Verdict::Missing => Err(answer::not_authenticated()),
+    }
+}
+
 /// Somebody with a tenant's token. The first argument of an operation, so that nothing is read before.
+#[cfg(feature = "pages")]
 pub(crate) struct Authorized(pub(crate) TenantId);
 
+#[cfg(feature = "pages")]
 impl FromRequestParts<Arc<Api>> for Authorized {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Response> {
-        match auth::judge(&parts.headers, &api.tokens) {
-            Verdict::Accepted(tenant) => Ok(Self(tenant)),
-            Verdict::Wrong => Err(answer::wrong_token()),
-            Verdict::Missing => Err(answer::not_authenticated()),
-        }
-    }
-}
-
-/// The path's `id`.
-struct CallId(Uuid);
-
-impl FromRequestParts<Arc<Api>> for CallId {
-    type Rejection = Response;
-
-    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Response> {
-        // Refused are paths that aren't UTF-8, and no path is handed on that isn't.
-        let Ok(Path(id)) = Path::<String>::from_request_parts(parts, api).await else {
-            return Err(answer::not_found());
-        };
-        call_id::parse(&id)
-            .map(Self)
-            .map_err(|error| answer::no_uuid("id", &id, &error.to_string()))
+        authorize(api, &parts.headers).map(Self)
     }
 }

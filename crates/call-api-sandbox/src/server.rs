@@ -1,5 +1,6 @@
 //! The sandbox's connections: how many there are, how long they may take, and how they end.
 
+use std::convert::Infallible;
 use std::future::{self, Future};
 use std::io;
 use std::net::SocketAddr;
@@ -7,7 +8,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use http::Request;
 use hyper::body::Incoming;
@@ -18,7 +18,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
-use tower_service::Service as _;
+
+use crate::routes::Service;
 
 /// How long a shutdown waits for requests that are being answered: as they are answered at once, what takes longer is a
 /// client that doesn't read or doesn't finish its request, or a fault.
@@ -61,10 +62,11 @@ impl Connection {
 /// Serves until `ended` is ready, and then for as long as answers take.
 pub(crate) async fn serve(
     listener: TcpListener,
-    service: Router,
+    service: Service,
     limits: Limits,
     ended: oneshot::Receiver<()>,
 ) {
+    let service = Arc::new(service);
     let mut ended = pin!(ended);
     let places = Arc::new(Semaphore::new(
         limits.connections.clamp(1, Semaphore::MAX_PERMITS),
@@ -84,7 +86,8 @@ pub(crate) async fn serve(
         };
         match accepted {
             Some((place, Ok((stream, peer)))) => {
-                let connection = answer(stream, peer, service.clone(), limits, stopped.clone());
+                let connection =
+                    answer(stream, peer, Arc::clone(&service), limits, stopped.clone());
                 connections.spawn(async move {
                     connection.await;
                     drop(place);
@@ -116,7 +119,7 @@ fn is_the_clients(error: &io::Error) -> bool {
 fn answer(
     stream: TcpStream,
     peer: SocketAddr,
-    service: Router,
+    service: Arc<Service>,
     limits: Limits,
     mut stopped: watch::Receiver<()>,
 ) -> impl Future<Output = ()> {
@@ -130,8 +133,8 @@ fn answer(
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(this.clone());
-        // A router is always ready.
-        service.clone().call(request)
+        let service = Arc::clone(&service);
+        async move { Ok::<_, Infallible>(service.answer(request).await) }
     });
     let mut builder = http1::Builder::new();
     builder.max_buf_size(HEAD).max_headers(HEADERS);

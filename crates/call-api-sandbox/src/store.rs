@@ -44,11 +44,15 @@ impl Stored {
         }
     }
 
-    /// The call's JSON as it is at a time, with what it refers to under `origin`.
-    pub(crate) fn json(self, now: DateTime<Utc>, origin: impl FnOnce() -> String) -> Bytes {
+    /// The call's JSON as it is `now`, with what it refers to under `origin`; most calls ask for neither.
+    pub(crate) fn json(
+        self,
+        now: impl FnOnce() -> DateTime<Utc>,
+        origin: impl FnOnce() -> String,
+    ) -> Bytes {
         match self.life {
             None => self.json,
-            Some(life) => life.json(&self.json, now, &origin()),
+            Some(life) => life.json(&self.json, now(), &origin()),
         }
     }
 }
