@@ -6,52 +6,26 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use call_api_sandbox::{Fault, FaultRule, Faults, Sandbox};
 use http::StatusCode;
 use serde_json::Value;
 use snapbox::str;
-use support::{asking, assert_shown, empty_folder, run, sandbox_with};
+use support::{Files, asking, assert_shown, run, sandbox_with};
 
-struct Files {
-    ids: PathBuf,
-    out: PathBuf,
-}
-
-impl Files {
-    fn new(name: &str, ids: &[String], out: &str) -> Self {
-        let folder = empty_folder(name);
-        let files = Self {
-            ids: folder.join("ids.txt"),
-            out: folder.join(out),
-        };
-        fs::write(&files.ids, ids.join("\n")).unwrap();
-        files
+/// How often each id is in the file, each line of which has to be a whole call.
+fn counts(files: &Files) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for line in fs::read_to_string(&files.out).unwrap().lines() {
+        let call: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(call["duration"], 3601);
+        *counts
+            .entry(call["id"].as_str().unwrap().to_owned())
+            .or_default() += 1;
     }
-
-    fn sync(&self, sandbox: &Sandbox, arguments: &[&str]) -> Command {
-        let (ids, out) = (self.ids.to_str().unwrap(), self.out.to_str().unwrap());
-        asking(
-            sandbox,
-            &[&["sync", "--ids", ids, "--out", out], arguments].concat(),
-        )
-    }
-
-    /// How often each id is in the file, each line of which has to be a whole call.
-    fn counts(&self) -> BTreeMap<String, usize> {
-        let mut counts = BTreeMap::new();
-        for line in fs::read_to_string(&self.out).unwrap().lines() {
-            let call: Value = serde_json::from_str(line).unwrap();
-            assert_eq!(call["duration"], 3601);
-            *counts
-                .entry(call["id"].as_str().unwrap().to_owned())
-                .or_default() += 1;
-        }
-        counts
-    }
+    counts
 }
 
 fn once(ids: &[String]) -> BTreeMap<String, usize> {
@@ -79,18 +53,18 @@ async fn what_failed_is_summed_up_and_tried_again_by_the_next_run() {
         )
         .unwrap();
     let mut said = run(&mut files.sync(&sandbox, &["--jobs", "1"]));
-    assert_eq!(files.counts(), once(&ids[1..5]));
+    assert_eq!(counts(&files), once(&ids[1..5]));
     said.push_str("---\n");
     said.push_str(&run(
         &mut files.sync(&sandbox, &["--json-errors", "--jobs", "1"])
     ));
-    assert_eq!(files.counts(), once(&ids[..5]));
+    assert_eq!(counts(&files), once(&ids[..5]));
     fs::write(&files.ids, ids[..5].join("\n")).unwrap();
     for arguments in [[].as_slice(), &["--quiet"]] {
         said.push_str("---\n");
         said.push_str(&run(&mut files.sync(&sandbox, arguments)));
     }
-    assert_eq!(files.counts(), once(&ids[..5]));
+    assert_eq!(counts(&files), once(&ids[..5]));
     assert_shown(
         said,
         str![[r#"
@@ -115,11 +89,7 @@ error: 2 × not_found, the first of them: GET http://[HOST]/v1/call/00000000-000
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_it_goes_on_where_it_was() {
     let (sandbox, ids) = sandbox_with(300).await;
-    sandbox
-        .set_faults(Faults::seeded(1).rule(Fault::Latency {
-            by: Duration::from_millis(5),
-        }))
-        .unwrap();
+    support::slow(&sandbox, 5);
     let files = Files::new("sync-killed", &ids, "calls.jsonl");
     for goal in [50, 150] {
         let mut child = files
@@ -144,7 +114,7 @@ async fn killed_it_goes_on_where_it_was() {
     let there = lines(&files.out);
     let output = files.sync(&sandbox, &[]).output().unwrap();
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(files.counts(), once(&ids));
+    assert_eq!(counts(&files), once(&ids));
     assert_eq!(
         sandbox.requests().len() - asked_before,
         ids.len() - there,
@@ -162,11 +132,7 @@ async fn killed_it_goes_on_where_it_was() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_ends_it_cleanly_and_it_goes_on() {
     let (sandbox, ids) = sandbox_with(100).await;
-    sandbox
-        .set_faults(Faults::seeded(1).rule(Fault::Latency {
-            by: Duration::from_millis(20),
-        }))
-        .unwrap();
+    support::slow(&sandbox, 20);
     let files = Files::new("sync-ctrl-c", &ids, "calls.jsonl");
     let mut said = String::new();
     for (signal, goal) in [("-INT", 10), ("-TERM", 30)] {
@@ -179,14 +145,7 @@ async fn ctrl_c_ends_it_cleanly_and_it_goes_on() {
         while lines(&files.out) < goal {
             std::thread::yield_now();
         }
-        let id = child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args([signal, &id])
-                .status()
-                .unwrap()
-                .success()
-        );
+        support::signal(&child, signal);
         said.push_str(&support::shown(&child.wait_with_output().unwrap()));
     }
     assert_shown(
@@ -200,7 +159,7 @@ stopped; run the same command again to go on
 "#]],
     );
     assert!(files.sync(&sandbox, &[]).output().unwrap().status.success());
-    assert_eq!(files.counts(), once(&ids));
+    assert_eq!(counts(&files), once(&ids));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -386,5 +345,5 @@ async fn a_bad_day_loses_no_call() {
             break;
         }
     }
-    assert_eq!(files.counts(), once(&ids));
+    assert_eq!(counts(&files), once(&ids));
 }

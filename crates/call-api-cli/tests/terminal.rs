@@ -10,10 +10,9 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use call_api_sandbox::{Clock, Fault, Faults, Sandbox, Script};
 use regex::Regex;
 use snapbox::str;
-use support::{EXAMPLE, asking, assert_shown};
+use support::{EXAMPLE, Files, asking, assert_shown};
 
 /// A terminal of 120 columns and 20 lines, in which a program runs.
 struct Terminal {
@@ -114,12 +113,7 @@ impl Drop for Terminal {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watched_call_is_one_line_that_changes() {
-    let sandbox = Sandbox::builder()
-        .clock(Clock::stepped())
-        .run(Sandbox::example_call(), Script::completed())
-        .start()
-        .await
-        .unwrap();
+    let sandbox = support::dialing().await;
     let command = asking(&sandbox, &["watch", EXAMPLE, "--every", "20ms", "--utc"]);
     let Some(terminal) = Terminal::run("watch", &command) else {
         return;
@@ -145,24 +139,11 @@ ended with 0
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sync_shows_rate_and_rest_and_then_the_summary() {
     let (sandbox, ids) = support::sandbox_with(150).await;
-    sandbox
-        .set_faults(Faults::seeded(1).rule(Fault::Latency {
-            by: Duration::from_millis(30),
-        }))
-        .unwrap();
-    let folder = support::empty_folder("sync-terminal");
-    let (list, out) = (folder.join("ids.txt"), folder.join("calls.jsonl"));
-    std::fs::write(&list, ids.join("\n") + "\n" + &support::id(404)).unwrap();
-    let arguments = [
-        "sync",
-        "--ids",
-        list.to_str().unwrap(),
-        "--out",
-        out.to_str().unwrap(),
-        "--jobs",
-        "2",
-    ];
-    let Some(terminal) = Terminal::run("sync", &asking(&sandbox, &arguments)) else {
+    support::slow(&sandbox, 30);
+    let asked = [ids, vec![support::id(404)]].concat();
+    let files = Files::new("sync-terminal", &asked, "calls.jsonl");
+    let command = files.sync(&sandbox, &["--jobs", "2"]);
+    let Some(terminal) = Terminal::run("sync", &command) else {
         return;
     };
     let bar = terminal.until(r"[1-9]\d*/151, ");
@@ -182,19 +163,10 @@ ended with 4
 #[tokio::test(flavor = "multi_thread")]
 async fn who_wants_quiet_sees_nothing_that_moves() {
     let (sandbox, ids) = support::sandbox_with(30).await;
-    sandbox
-        .set_faults(Faults::seeded(1).rule(Fault::Latency {
-            by: Duration::from_millis(30),
-        }))
-        .unwrap();
-    let folder = support::empty_folder("quiet-terminal");
-    let (list, out) = (folder.join("ids.txt"), folder.join("calls.jsonl"));
-    std::fs::write(&list, ids.join("\n")).unwrap();
-    let (list, out) = (list.to_str().unwrap(), out.to_str().unwrap());
-    let arguments = [
-        "sync", "--quiet", "--ids", list, "--out", out, "--jobs", "2",
-    ];
-    let Some(terminal) = Terminal::run("quiet", &asking(&sandbox, &arguments)) else {
+    support::slow(&sandbox, 30);
+    let files = Files::new("quiet-terminal", &ids, "calls.jsonl");
+    let command = files.sync(&sandbox, &["--quiet", "--jobs", "2"]);
+    let Some(terminal) = Terminal::run("quiet", &command) else {
         return;
     };
     // The first thing on it is its last.
@@ -304,12 +276,7 @@ ended with 0
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recording_that_is_being_made_is_waited_for_where_one_sees_it() {
-    let sandbox = Sandbox::builder()
-        .clock(Clock::stepped())
-        .run(Sandbox::example_call(), Script::completed())
-        .start()
-        .await
-        .unwrap();
+    let sandbox = support::dialing().await;
     sandbox.advance(Duration::from_secs(33));
     let file = support::empty_folder("recording-terminal").join("call.wav");
     let arguments = ["recording", EXAMPLE, "-o", file.to_str().unwrap()];

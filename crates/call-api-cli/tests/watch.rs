@@ -8,18 +8,9 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use call_api_sandbox::{Clock, Sandbox, Script};
+use call_api_sandbox::Sandbox;
 use snapbox::str;
-use support::{EXAMPLE, asking, assert_shown, shown};
-
-/// The example call, about to be dialed.
-async fn dialing() -> Sandbox {
-    let sandbox = Sandbox::builder()
-        .clock(Clock::stepped())
-        .run(Sandbox::example_call(), Script::completed())
-        .start();
-    sandbox.await.unwrap()
-}
+use support::{EXAMPLE, asking, assert_shown, dialing, shown};
 
 fn start(command: &mut Command) -> Child {
     command
@@ -104,14 +95,7 @@ async fn ctrl_c_ends_it_and_leaves_nothing_behind() {
     let mut child = start(&mut asking(&sandbox, &["watch", EXAMPLE, "--every", "5ms"]));
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     lines.next().unwrap().unwrap();
-    let id = child.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &id])
-            .status()
-            .unwrap()
-            .success()
-    );
+    support::signal(&child, "-INT");
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let mut said = String::new();
     child

@@ -8,9 +8,10 @@
 )]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
-use call_api_sandbox::Sandbox;
+use call_api_sandbox::{Clock, Fault, Faults, Sandbox, Script};
 use regex::Regex;
 use snapbox::{Assert, IntoData, Redactions};
 
@@ -53,6 +54,22 @@ pub(crate) async fn sandbox() -> Sandbox {
     sandbox.put_json(&like(2, "completed", "on_hold")).unwrap();
     sandbox.put_json(&like(3, "3601", "\"long\"")).unwrap();
     sandbox
+}
+
+/// A sandbox whose clock is moved by hand, with the example call about to be dialed, and recorded at last.
+pub(crate) async fn dialing() -> Sandbox {
+    let sandbox = Sandbox::builder()
+        .clock(Clock::stepped())
+        .run(Sandbox::example_call(), Script::completed())
+        .start();
+    sandbox.await.unwrap()
+}
+
+/// Has each answer take so much longer.
+pub(crate) fn slow(sandbox: &Sandbox, milliseconds: u64) {
+    let by = Duration::from_millis(milliseconds);
+    let faults = Faults::seeded(1).rule(Fault::Latency { by });
+    sandbox.set_faults(faults).unwrap();
 }
 
 /// A sandbox with so many calls, and their ids.
@@ -103,6 +120,39 @@ pub(crate) fn folder(name: &str) -> PathBuf {
 pub(crate) fn empty_folder(name: &str) -> PathBuf {
     let _ = std::fs::remove_dir_all(folder(name));
     folder(name)
+}
+
+/// The files of a sync, in a folder of their own.
+pub(crate) struct Files {
+    pub(crate) ids: PathBuf,
+    pub(crate) out: PathBuf,
+}
+
+impl Files {
+    pub(crate) fn new(name: &str, ids: &[String], out: &str) -> Self {
+        let folder = empty_folder(name);
+        let files = Self {
+            ids: folder.join("ids.txt"),
+            out: folder.join(out),
+        };
+        std::fs::write(&files.ids, ids.join("\n")).unwrap();
+        files
+    }
+
+    pub(crate) fn sync(&self, sandbox: &Sandbox, arguments: &[&str]) -> Command {
+        let (ids, out) = (self.ids.to_str().unwrap(), self.out.to_str().unwrap());
+        asking(
+            sandbox,
+            &[&["sync", "--ids", ids, "--out", out], arguments].concat(),
+        )
+    }
+}
+
+/// Asks a program to end, as Ctrl-C (`-INT`) and what ends services (`-TERM`) do.
+pub(crate) fn signal(child: &Child, signal: &str) {
+    let id = child.id().to_string();
+    let sent = Command::new("kill").args([signal, &id]).status().unwrap();
+    assert!(sent.success());
 }
 
 /// What differs from run to run.
