@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::args::{Format, Settings};
 use crate::config::Config;
-use crate::failure::{Class, End, Failure, Tally};
+use crate::failure::{Class, End, Failure, Tally, asked_for};
 use crate::output::{self, Cell, clean};
 use crate::ui::Ui;
 
@@ -208,20 +208,19 @@ fn document(
     id: Option<Uuid>,
     checks: &mut Checks,
 ) {
-    match result {
+    let Some(id) = id else {
+        return checks.unknown("document", "give the id of a call to check one");
+    };
+    match asked_for(id, result) {
         Ok(_) if drifts.is_empty() => checks.ok("document", "the call is what it says"),
         Ok(_) => {
             let drifts: Vec<_> = drifts.iter().map(|(drift, _)| drift.to_string()).collect();
             let message = format!("{}; update this program", drifts.join("; "));
             checks.failed("document", &Failure::new(Class::BadResponse, message));
         }
-        Err(_) if id.is_none() => checks.unknown("document", "give the id of a call to check one"),
-        Err(error) => {
-            let failure = Failure::from(error);
-            match failure.class() {
-                Class::BadResponse | Class::NotFound => checks.failed("document", &failure),
-                _ => checks.unknown("document", "there was no call to check"),
-            }
-        }
+        Err(failure) => match failure.class() {
+            Class::BadResponse | Class::NotFound => checks.failed("document", &failure),
+            _ => checks.unknown("document", "there was no call to check"),
+        },
     }
 }

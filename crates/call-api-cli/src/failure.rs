@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use call_api::{Error, ErrorKind, Uuid};
+use call_api::{Call, Error, ErrorKind, Uuid};
 use serde::Serialize;
 
 /// A class of errors. Scripts tell them by the exit code, which never changes its meaning, or by the name.
@@ -192,7 +192,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self {
             class: Class::of(error.kind()),
-            message: error.to_string(),
+            message: message(&error),
             id: None,
             error: Some(error),
         }
@@ -202,8 +202,64 @@ impl From<Error> for Failure {
 /// The class and the line of an error that is needed elsewhere, too.
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
-        Self::new(Class::of(error.kind()), error.to_string())
+        Self::new(Class::of(error.kind()), message(error))
     }
+}
+
+/// What the SDK says, with what there is to do in this program in place of what there is to do in one's own.
+fn message(error: &Error) -> String {
+    ADVICE
+        .iter()
+        .fold(error.to_string(), |message, (sdk, here)| {
+            message.replace(sdk, here)
+        })
+}
+
+const ADVICE: &[(&str, &str)] = &[
+    (
+        "use https, or allow_insecure_http(true) where that is meant",
+        "use https",
+    ),
+    (
+        "allow insecure http where that is meant; check the call's parameters",
+        "ask the service's owner for recordings over https",
+    ),
+    (
+        "leave that out and give the token to the builder",
+        "leave that out and give the token in CALL_API_TOKEN or with --token-file",
+    ),
+    (
+        "set a larger body limit if that size is right",
+        "tell the service's owner: no call is as large",
+    ),
+    ("update the SDK", "update this program"),
+    (
+        "that this SDK knows its version",
+        "that this program knows its version",
+    ),
+    (
+        "fetch the call anew: its recording may be gone, or the URL expired",
+        "run the same command again: it asks for the recording's URL anew",
+    ),
+];
+
+/// The call that was asked for, or why there is none.
+pub(crate) fn asked_for(id: Uuid, result: Result<Call, Error>) -> Result<Call, Failure> {
+    let call = result.map_err(|error| Failure::from(error).of_call(id))?;
+    is_asked_for(id, &call)?;
+    Ok(call)
+}
+
+/// Whether it is the call that was asked for: a service, or what is on the way to it, may answer with another's.
+pub(crate) fn is_asked_for(id: Uuid, call: &Call) -> Result<(), Failure> {
+    if call.id == id {
+        return Ok(());
+    }
+    let message = format!(
+        "call {id} was asked for, and call {} was answered; tell the service's owner",
+        call.id
+    );
+    Err(Failure::new(Class::BadResponse, message).of_call(id))
 }
 
 /// How a command ends before its time.

@@ -3,7 +3,7 @@
 use call_api::{Client, Uuid};
 
 use crate::args::Look;
-use crate::failure::{End, Failure, Tally};
+use crate::failure::{End, Tally, asked_for};
 use crate::output::Calls;
 use crate::ui::Ui;
 
@@ -11,17 +11,16 @@ pub(crate) async fn run(client: &Client, ids: Vec<Uuid>, look: Look, ui: &Ui) ->
     let mut calls = Calls::new(look, ids.len() > 1);
     if let [id] = ids[..] {
         // Many wait together for a service that asks for it; one waits no longer than its deadline.
-        let call = client.get_call(id).await;
-        calls.add(call.map_err(|error| Failure::from(error).of_call(id))?)?;
+        let result = client.get_call(id).await;
+        calls.add(asked_for(id, result)?)?;
         return Ok(calls.finish()?);
     }
     let mut tally = Tally::default();
     let mut results = client.get_calls(ids);
     while let Some((id, result)) = results.next().await {
-        match result {
+        match asked_for(id, result) {
             Ok(call) => calls.add(call)?,
-            Err(error) => {
-                let failure = Failure::from(error).of_call(id);
+            Err(failure) => {
                 tally.add(failure.class());
                 ui.error(&failure);
             }

@@ -9,7 +9,7 @@ use call_api::{Client, Error, ErrorKind, Recording, Uuid};
 use clap::{Args, ValueHint};
 use indicatif::HumanBytes;
 
-use crate::failure::{Class, End, Failure};
+use crate::failure::{Class, End, Failure, asked_for};
 use crate::ui::Ui;
 
 /// How long it may take once it is there.
@@ -31,7 +31,7 @@ pub(crate) struct Keep {
 
 pub(crate) async fn run(client: &Client, keep: &Keep, ui: &Arc<Ui>) -> Result<(), End> {
     let of_call = |error: Error| Failure::from(error).of_call(keep.id);
-    let call = client.get_call(keep.id).await.map_err(of_call)?;
+    let call = asked_for(keep.id, client.get_call(keep.id).await)?;
     let mut bar = ui.transfer("waiting for the recording");
     let request = client
         .recording(&call)

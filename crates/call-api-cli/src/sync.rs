@@ -14,7 +14,7 @@ use call_api::{Call, Client, Uuid};
 use clap::{Args, ValueEnum, ValueHint};
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Class, End, Failure, Tally};
+use crate::failure::{Class, End, Failure, Tally, asked_for};
 use crate::ui::Ui;
 
 /// After so many failures in a row that are not one id's own, it is the service that fails.
@@ -97,14 +97,13 @@ impl Sync {
             .as_they_come();
         let mut stopped = None;
         while let Some((id, result)) = calls.next().await {
-            match result {
+            match asked_for(id, result) {
                 Ok(call) => {
                     self.out.write(&call)?;
                     fetched += 1;
                     in_a_row = 0;
                 }
-                Err(error) => {
-                    let failure = Failure::from(error).of_call(id);
+                Err(failure) => {
                     let class = failure.class();
                     let is_the_id_s_own = matches!(
                         class,

@@ -4,12 +4,12 @@ use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use call_api::{Cadence, Client, ErrorKind, Uuid, WaitUntilEnded};
+use call_api::{Cadence, Change, Client, ErrorKind, Updates, Uuid};
 use clap::Args;
 use indicatif::ProgressBar;
 
 use crate::args::{Format, Look};
-use crate::failure::{End, Failure};
+use crate::failure::{Class, End, Failure, is_asked_for};
 use crate::output::{self, Calls};
 use crate::ui::Ui;
 
@@ -37,24 +37,27 @@ pub(crate) async fn wait(
     ui: &Arc<Ui>,
 ) -> Result<(), End> {
     let line = ui.live_line();
-    let (shown, on) = (line.clone(), Arc::clone(ui));
-    let result = waiting(client, id, patience, ui)
-        .on_change(move |change| shown.set_message(on.colored(&output::line(&change.call, look))))
-        .await;
-    line.finish_and_clear();
-    let mut calls = Calls::new(look, false);
-    match result {
-        Ok(call) => calls.add(call)?,
-        Err(error) => {
-            // The last state is of use to those who stop waiting.
-            if let Some(call) = error.last_call().filter(|_| error.is_timeout()) {
-                calls.add(call.clone())?;
-                calls.finish()?;
+    let mut updates = waiting(client, id, patience, ui);
+    let mut last = None;
+    let result = loop {
+        match next(&mut updates, id).await {
+            None => break Ok(()),
+            Some(Err(failure)) => break Err(failure),
+            Some(Ok(change)) => {
+                line.set_message(ui.colored(&output::line(&change.call, look)));
+                last = Some(change.call);
             }
-            return Err(Failure::from(error).of_call(id).into());
         }
+    };
+    line.finish_and_clear();
+    // The last state is of use to those who stop waiting.
+    let is_shown = |failure: &Failure| failure.class() == Class::Timeout;
+    if let Some(call) = last.filter(|_| result.as_ref().err().is_none_or(is_shown)) {
+        let mut calls = Calls::new(look, false);
+        calls.add(call)?;
+        calls.finish()?;
     }
-    Ok(calls.finish()?)
+    Ok(result?)
 }
 
 /// Prints each change of a call: on a terminal in place of the one before, elsewhere below it.
@@ -70,15 +73,15 @@ pub(crate) async fn watch(
         Format::Table => ui.live_line(),
         _ => ProgressBar::hidden(),
     };
-    let mut updates = waiting(client, id, patience, ui).updates();
+    let mut updates = waiting(client, id, patience, ui);
     let mut last = None;
-    while let Some(change) = updates.next().await {
+    while let Some(change) = next(&mut updates, id).await {
         let change = match change {
             Ok(change) => change,
-            Err(error) => {
+            Err(failure) => {
                 line.finish_and_clear();
                 last.map(output::text).transpose()?;
-                return Err(Failure::from(error).of_call(id).into());
+                return Err(failure.into());
             }
         };
         if let Some(step) = change.impossible_step() {
@@ -108,7 +111,7 @@ pub(crate) async fn watch(
 }
 
 /// The wait of both. What goes wrong meanwhile is said once, not at each look.
-fn waiting(client: &Client, id: Uuid, patience: Patience, ui: &Arc<Ui>) -> WaitUntilEnded {
+fn waiting(client: &Client, id: Uuid, patience: Patience, ui: &Arc<Ui>) -> Updates {
     let mut wait = client
         .wait_until_ended(id)
         .deadline(patience.timeout)
@@ -124,7 +127,15 @@ fn waiting(client: &Client, id: Uuid, patience: Patience, ui: &Arc<Ui>) -> WaitU
             .unwrap_or_else(PoisonError::into_inner)
             .replace(error.kind());
         if before != Some(error.kind()) {
-            ui.warn(&format!("looking again: {error}"));
+            ui.warn(&format!("looking again: {}", Failure::from(error)));
         }
     })
+    .updates()
+}
+
+/// The call as it changed, if it is the one that was asked for.
+async fn next(updates: &mut Updates, id: Uuid) -> Option<Result<Change, Failure>> {
+    let change = updates.next().await?;
+    let change = change.map_err(|error| Failure::from(error).of_call(id));
+    Some(change.and_then(|change| is_asked_for(id, &change.call).map(|()| change)))
 }

@@ -277,6 +277,36 @@ warning: others can read [HOME]home-permissions/token, which holds a token; run:
     );
 }
 
+/// What there is to do is what the program can do: it has no builder, and nothing to allow.
+#[test]
+fn what_is_wrong_with_a_base_url_is_said_to_who_gave_it() {
+    let mut said = String::new();
+    for url in [
+        "http://calls.example",
+        "https://user:canary-51c0@calls.example",
+        "ftp://calls.example",
+        "https://calls.example/?a=b",
+    ] {
+        let arguments = ["get", support::EXAMPLE, "--base-url", url];
+        said.push_str(&run(program(&arguments).env("CALL_API_TOKEN", "a-token")));
+    }
+    assert!(!said.contains("canary-51c0"), "{said}");
+    assert_shown(
+        said,
+        str![[r#"
+? 3
+error: base URL "http://calls.example" refused: it is plain http to another machine, which would show the token to the network; use https
+? 3
+error: base URL refused: it holds a user or password; leave that out and give the token in CALL_API_TOKEN or with --token-file
+? 3
+error: base URL "ftp://calls.example" refused: it is neither https nor http; write it as in https://api.example.com
+? 3
+error: base URL "https://calls.example/" refused: it holds a query; leave out what follows the `?`
+
+"#]],
+    );
+}
+
 #[test]
 fn what_is_wrong_with_the_file_is_said_with_its_line() {
     let home = empty_folder("home-wrong");

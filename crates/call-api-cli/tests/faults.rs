@@ -58,6 +58,7 @@ async fn what_does_not_pass_is_said() {
         ),
         ("403", Fault::status(StatusCode::FORBIDDEN), "45s"),
         ("418", Fault::status(StatusCode::IM_A_TEAPOT), "45s"),
+        ("202", Fault::status(StatusCode::ACCEPTED), "45s"),
         ("302", Fault::status(StatusCode::FOUND), "45s"),
         ("stall", Fault::Stall, "300ms"),
         ("reset", Fault::Reset, "45s"),
@@ -67,6 +68,14 @@ async fn what_does_not_pass_is_said() {
             "missing property",
             Fault::MissingProperty {
                 name: "status".to_owned(),
+            },
+            "45s",
+        ),
+        (
+            "large property",
+            Fault::ExtraProperty {
+                name: "mood".to_owned(),
+                value: "!".repeat(2 << 20).into(),
             },
             "45s",
         ),
@@ -93,6 +102,9 @@ error: GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a was answer
 --- 418
 ? 6
 error: GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a was answered with 418: I'm a teapot (1 attempt); check the parameters of the call
+--- 202
+? 11
+error: GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a was answered with 202 (1 attempt); check that the base URL names the service and that this program knows its version
 --- 302
 ? 11
 error: the redirect (302) of GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a to nowhere is not followed (1 attempt in [TIME] s); set the base URL to where the service is
@@ -107,10 +119,81 @@ error: the connection broke while waiting for the response of GET http://[HOST]/
 error: the connection broke while reading the response body of GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a, after [COUNT] bytes: end of file before message length reached (3 attempts in [TIME] s); try later
 --- garbage
 ? 11
-error: the response to GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a is not what the API's document says: .: expected value at line 1 column 1 (1 attempt); update the SDK, or check that the base URL names the service
+error: the response to GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a is not what the API's document says: .: expected value at line 1 column 1 (1 attempt); update this program, or check that the base URL names the service
 --- missing property
 ? 11
-error: the response to GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a is not what the API's document says: .: missing field `status` at line 1 column 476 (1 attempt); update the SDK, or check that the base URL names the service
+error: the response to GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a is not what the API's document says: .: missing field `status` at line 1 column 476 (1 attempt); update this program, or check that the base URL names the service
+--- large property
+? 11
+error: the response body of [COUNT] bytes to GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a is over the limit of [COUNT] bytes (1 attempt in [TIME] s); tell the service's owner: no call is as large
+
+"#]],
+    );
+}
+
+/// A service, or what is on the way to it, that answers with another call than was asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_call_is_not_taken_for_the_one_that_was_asked_for() {
+    let sandbox = sandbox().await;
+    set(
+        &sandbox,
+        Fault::ExtraProperty {
+            name: "id".to_owned(),
+            value: support::id(7).into(),
+        },
+    );
+    let folder = support::empty_folder("another-call");
+    let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (ids, calls, sound) = (file("ids.txt"), file("calls.jsonl"), file("call.wav"));
+    let one = support::id(1);
+    std::fs::write(&ids, &one).unwrap();
+    let mut said = String::new();
+    for arguments in [
+        ["get", &one].as_slice(),
+        &["get", &one, EXAMPLE],
+        &["wait", &one],
+        &["watch", &one],
+        &["recording", &one, "-o", &sound],
+        &["sync", "--ids", &ids, "--out", &calls],
+        &["doctor", &one, "-o", "table"],
+    ] {
+        said.push_str(&format!("--- {}\n", arguments[0]));
+        said.push_str(&run(&mut asking(&sandbox, arguments)));
+    }
+    assert_eq!(std::fs::read(&calls).unwrap(), b"");
+    assert!(!std::fs::exists(&sound).unwrap());
+    assert_shown(
+        said,
+        str![[r#"
+--- get
+? 11
+error: call 00000000-0000-4000-8000-000000000001 was asked for, and call 00000000-0000-4000-8000-000000000007 was answered; tell the service's owner
+--- get
+? 11
+error: call 00000000-0000-4000-8000-000000000001 was asked for, and call 00000000-0000-4000-8000-000000000007 was answered; tell the service's owner
+error: call 3c90c3cc-0d44-4b50-8888-8dd25736052a was asked for, and call 00000000-0000-4000-8000-000000000007 was answered; tell the service's owner
+[]
+--- wait
+? 11
+error: call 00000000-0000-4000-8000-000000000001 was asked for, and call 00000000-0000-4000-8000-000000000007 was answered; tell the service's owner
+--- watch
+? 11
+error: call 00000000-0000-4000-8000-000000000001 was asked for, and call 00000000-0000-4000-8000-000000000007 was answered; tell the service's owner
+--- recording
+? 11
+error: call 00000000-0000-4000-8000-000000000001 was asked for, and call 00000000-0000-4000-8000-000000000007 was answered; tell the service's owner
+--- sync
+? 11
+1 id: 0 fetched, 1 failed
+error: 1 × bad_response: call 00000000-0000-4000-8000-000000000001 was asked for, and call 00000000-0000-4000-8000-000000000007 was answered; tell the service's owner
+--- doctor
+? 11
+CHECK     RESULT  MESSAGE
+settings  ok      base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
+service   ok      127.0.0.1 answers in [TIME] ms
+token     ok      it is accepted
+clock     ok      it agrees with the service's within [TIME] s
+document  failed  call 00000000-0000-4000-8000-000000000001 was asked for, and call 00000000-0000-4000-8000-000000000007 was answered; tell the service's owner
 
 "#]],
     );
@@ -212,7 +295,7 @@ settings  ok       base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
 service   ok       127.0.0.1 answers in [TIME] ms
 token     unknown  the answer doesn't tell
 clock     ok       it agrees with the service's within [TIME] s
-document  failed   the response to GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a is not what the API's document says: .: expected value at line 1 column 1 (1 attempt); update the SDK, or check that the base URL names the service
+document  failed   the response to GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a is not what the API's document says: .: expected value at line 1 column 1 (1 attempt); update this program, or check that the base URL names the service
 --- unknown status
 ? 11
 CHECK     RESULT  MESSAGE
@@ -236,7 +319,7 @@ settings  ok       base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
 service   ok       127.0.0.1 answers in [TIME] ms
 token     unknown  the answer doesn't tell
 clock     ok       it agrees with the service's within [TIME] s
-document  failed   the response to GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a is not what the API's document says: .: missing field `status` at line 1 column 476 (1 attempt); update the SDK, or check that the base URL names the service
+document  failed   the response to GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a is not what the API's document says: .: missing field `status` at line 1 column 476 (1 attempt); update this program, or check that the base URL names the service
 
 "#]],
     );

@@ -6,9 +6,11 @@ mod support;
 
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
-use call_api_sandbox::{Clock, Fault, FaultRule, Faults, Sandbox, Script};
+use call_api::CallStatus;
+use call_api_sandbox::{Fault, FaultRule, Faults, Sandbox, Script};
 use http::StatusCode;
 use snapbox::str;
 use support::{EXAMPLE, asking, assert_shown, empty_folder, run};
@@ -18,12 +20,7 @@ const LENGTH: u64 = 30 * 8000 + 44;
 
 /// The example call, over and recorded.
 async fn recorded() -> Sandbox {
-    let sandbox = Sandbox::builder()
-        .clock(Clock::stepped())
-        .run(Sandbox::example_call(), Script::completed())
-        .start()
-        .await
-        .unwrap();
+    let sandbox = support::dialing().await;
     sandbox.advance(Duration::from_secs(40));
     sandbox
 }
@@ -97,11 +94,56 @@ GET http://[HOST]/recordings/3c90c3cc-0d44-4b50-8888-8dd25736052a/30.wav: 2 atte
   2. success (206) after [TIME] s, [COUNT] bytes
 [HOME]recording-broken/call.wav: 234.42 KiB of audio/wav
 ? 8
-error: GET http://[HOST]/recordings/3c90c3cc-0d44-4b50-8888-8dd25736052a/30.wav was answered with 503: Service Unavailable (3 attempts); fetch the call anew: its recording may be gone, or the URL expired
+error: GET http://[HOST]/recordings/3c90c3cc-0d44-4b50-8888-8dd25736052a/30.wav was answered with 503: Service Unavailable (3 attempts); run the same command again: it asks for the recording's URL anew
 [HOME]recording-broken/call.wav: 234.42 KiB of audio/wav, gone on with after 117.21 KiB
 
 "#]],
     );
+}
+
+/// Killed in the middle, it leaves a part, which is not taken for the whole, and not fetched again either but for its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_was_killed_is_gone_on_with_by_the_next_run() {
+    let sandbox = support::dialing().await;
+    let minutes = Script::new(CallStatus::InProgress)
+        .then(Duration::from_secs(600), CallStatus::Completed)
+        .recording(Duration::ZERO);
+    sandbox.run(Sandbox::example_call(), minutes);
+    sandbox.advance(Duration::from_secs(600));
+    let folder = empty_folder("recording-killed");
+    let (file, part) = (folder.join("call.wav"), folder.join("call.wav.part"));
+    // Half of it comes, and then nothing.
+    let rule = |fault| FaultRule::new(fault).operation("recording");
+    let faults = Faults::seeded(1)
+        .rule(rule(Fault::Truncated).times(1))
+        .rule(rule(Fault::Stall));
+    sandbox.set_faults(faults).unwrap();
+    let arguments = ["recording", EXAMPLE, "-o", file.to_str().unwrap()];
+    let mut child = asking(&sandbox, &arguments)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while fs::metadata(&part).map_or(0, |part| part.len()) < 2_000_000 {
+        let ended = child.try_wait().unwrap();
+        assert!(ended.is_none(), "it ended before it was killed: {ended:?}");
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(part.exists() && !file.exists());
+
+    sandbox.set_faults(Faults::default()).unwrap();
+    let said = keep(&sandbox, EXAMPLE, &file, &[]);
+    assert!(said.contains(", gone on with after "), "{said}");
+    let whole = asking(&sandbox, &["recording", EXAMPLE, "-o", "-"])
+        .output()
+        .unwrap();
+    assert!(
+        fs::read(&file).unwrap() == whole.stdout,
+        "another recording"
+    );
+    let names = fs::read_dir(&folder).unwrap();
+    assert_eq!(names.count(), 1, "something is left behind");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -151,7 +193,7 @@ error: call 3c90c3cc-0d44-4b50-8888-8dd25736052a has not ended, its status is di
 ? 6
 error: the recording can't be fetched: the call's recording_url is no absolute URL; ask the service's owner what it means
 ? 6
-error: refused to send GET http://recordings.example/1: it is plain http to another machine, where anyone on the way could read or change what comes; allow insecure http where that is meant; check the call's parameters
+error: refused to send GET http://recordings.example/1: it is plain http to another machine, where anyone on the way could read or change what comes; ask the service's owner for recordings over https
 ? 4
 error: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000404 was answered with 404: Call not found (1 attempt); check the id, and that the base URL names the right service
 ? 1
