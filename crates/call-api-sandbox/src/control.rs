@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{FromRequestParts, Path, Query, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post, put};
@@ -17,6 +17,7 @@ use bytes::Bytes;
 use call_api_types::Call;
 use chrono::{DateTime, Utc};
 use http::header::{HOST, ORIGIN};
+use http::request::Parts;
 use http::{HeaderMap, StatusCode, Uri};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -186,15 +187,32 @@ fn whose(api: &Api, tenant: Option<&str>) -> Answer<TenantId> {
         .ok_or(Refusal::Missing("no token was given for this tenant"))
 }
 
+/// The call that a path and its query name.
+struct Named {
+    tenant: TenantId,
+    id: Uuid,
+}
+
+impl FromRequestParts<Arc<Api>> for Named {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Answer<Self> {
+        let Path(id) = Path::<String>::from_request_parts(parts, api)
+            .await
+            .map_err(|error| Refusal::Wrong(error.body_text()))?;
+        let id =
+            crate::call_id::parse(&id).map_err(|error| Refusal::Wrong(format!("/id: {error}")))?;
+        let Whose { tenant } = query(&parts.uri)?;
+        let tenant = whose(api, tenant.as_deref())?;
+        Ok(Self { tenant, id })
+    }
+}
+
 fn query<T: DeserializeOwned>(uri: &Uri) -> Answer<T> {
     match Query::try_from_uri(uri) {
         Ok(Query(query)) => Ok(query),
         Err(error) => Err(Refusal::Wrong(error.body_text())),
     }
-}
-
-fn call_id(id: &str) -> Answer<Uuid> {
-    crate::call_id::parse(id).map_err(|error| Refusal::Wrong(format!("/id: {error}")))
 }
 
 async fn document() -> Response {
@@ -258,13 +276,8 @@ async fn list_calls(State(api): State<Arc<Api>>, place: Place) -> Answer<Json<Ca
     .await
 }
 
-async fn put_call(
-    State(api): State<Arc<Api>>,
-    Path(id): Path<String>,
-    uri: Uri,
-    body: Body,
-) -> Answer {
-    let (id, Whose { tenant }) = (call_id(&id)?, query(&uri)?);
+async fn put_call(State(api): State<Arc<Api>>, named: Named, body: Body) -> Answer {
+    let Named { tenant, id } = named;
     let body = text(body).await?;
     let body = str::from_utf8(&body).map_err(|error| Refusal::Wrong(error.to_string()))?;
     let call = Document::parse(body).map_err(|error| Refusal::Wrong(error.to_string()))?;
@@ -275,16 +288,15 @@ async fn put_call(
         )));
     }
     with(api, move |api| {
-        api.put(whose(api, tenant.as_deref())?, call)?;
+        api.put(tenant, call)?;
         Ok(StatusCode::NO_CONTENT)
     })
     .await
 }
 
-async fn delete_call(State(api): State<Arc<Api>>, Path(id): Path<String>, uri: Uri) -> Answer {
-    let (id, Whose { tenant }) = (call_id(&id)?, query(&uri)?);
+async fn delete_call(State(api): State<Arc<Api>>, named: Named) -> Answer {
     with(api, move |api| {
-        match api.store.remove(whose(api, tenant.as_deref())?, id)? {
+        match api.store.remove(named.tenant, named.id)? {
             true => Ok(StatusCode::NO_CONTENT),
             false => Err(Refusal::Missing("there is no such call")),
         }
@@ -292,13 +304,8 @@ async fn delete_call(State(api): State<Arc<Api>>, Path(id): Path<String>, uri: U
     .await
 }
 
-async fn run_script(
-    State(api): State<Arc<Api>>,
-    Path(id): Path<String>,
-    uri: Uri,
-    body: Body,
-) -> Answer {
-    let (id, Whose { tenant }) = (call_id(&id)?, query(&uri)?);
+async fn run_script(State(api): State<Arc<Api>>, named: Named, body: Body) -> Answer {
+    let Named { tenant, id } = named;
     let body = json::<Value>(&text(body).await?)?;
     let script = match body.get("ending") {
         None => serde_json::from_value(body).map_err(|error| Refusal::Wrong(error.to_string()))?,
@@ -313,7 +320,6 @@ async fn run_script(
         }
     };
     with(api, move |api| {
-        let tenant = whose(api, tenant.as_deref())?;
         let call = match api.store.get(tenant, id)? {
             Some(call) => json::<Call>(&call.json)?,
             None => {
