@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Measures what docs/sandbox.md shows, and prints its figures: the sandbox, the same service in FastAPI, and an axum handler
+# Measures what docs/sandbox.md shows, and prints its table: the sandbox, the same service in FastAPI, and an axum handler
 # that answers a constant, asked by the same tool in one run. It needs wrk (`apt-get install wrk`), Python, the registries,
 # and 4 GB of disk.
 #
 #   compare.sh            all but the soak
-#   compare.sh --soak     the soak of ten million requests
+#   compare.sh --soak     the soak of ten million requests; exits with 1 if one failed, or the memory grew
+#
+# CALLS, SECONDS_EACH, ROUNDS, SOAK and SOAK_SECONDS make it shorter.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 here=$PWD/crates/call-api-sandbox/benches
@@ -12,6 +14,8 @@ target=${CARGO_TARGET_DIR:-$PWD/target}
 many=${CALLS:-2000000}
 seconds=${SECONDS_EACH:-10}
 rounds=${ROUNDS:-3}
+soak=${SOAK:-10000000}
+soak_seconds=${SOAK_SECONDS:-60}
 work=$(mktemp -d)
 server=
 stop() { [ -z "$server" ] || { kill "$server" && wait "$server"; } 2>/dev/null || true; server=; }
@@ -45,45 +49,57 @@ start() {
     done
 }
 
-# The server's processor time so far, in hundredths of a second, and its memory.
+# The processor time so far, in hundredths of a second, and the memory now and at most, in kB.
 processor() { awk '{ print $14 + $15 }' "/proc/$server/stat"; }
-memory() { awk '/VmRSS/ { printf "%.0f", $2 / 1024 }' "/proc/$server/status"; }
+memory() { awk '/VmRSS/ { print $2 }' "/proc/$server/status"; }
+peak() { awk '/VmHWM/ { print $2 }' "/proc/$server/status"; }
 
-# Requests a second, processor time for each, the 99th percentile, what failed, and the memory after it. Asks for one of so
-# many calls at random, or always for the first.
+# Notes requests a second, microseconds of processor for each, the 99th percentile in ms, how many failed of how many, and
+# the memory after it. Asks for one of so many calls at random, or always for the first.
 ask() {
     local name=$1 count=$2 connections=$3 seconds=$4 before result
     before=$(processor)
     result=$(COUNT=$count wrk --threads 1 --connections "$connections" --duration "${seconds}s" --latency \
         --script "$here/ids.lua" "$url" | sed -n 's/^RESULT //p')
     awk -v name="$name" -v processor="$(($(processor) - before))" -v memory="$(memory)" '{
-        printf "%-9s %7d/s  %6.1f µs each  p99 %s ms  %d failed of %d  %s MB\n",
-            name, $1, processor * 1e4 / $4, $2, $3, $4, memory
-    }' <<<"$result"
+        printf "%s %d %.1f %s %d %d %d\n", name, $1, processor * 1e4 / $4, $2, $3, $4, memory
+    }' <<<"$result" | tee -a "$work/results"
 }
 
 lines 10 >"$work/ten.jsonl"
 "$sandbox" import "$work/ten.jsonl" --db "$work/ten.sqlite"
+echo '# name, requests a second, processor µs each, 99th percentile ms, failed, of, memory kB'
 
 if [ "${1:-}" = --soak ]; then
     start "$sandbox" --listen 127.0.0.1:0 --db "$work/ten.sqlite"
-    requests=0
-    while [ "$requests" -lt 10000000 ]; do
-        line=$(ask soak 10 64 60)
-        echo "$line"
-        of=${line##* of }
-        requests=$((requests + ${of%% *}))
+    until awk -v soak="$soak" '{ of += $6 } END { exit of < soak }' "$work/results" 2>/dev/null; do
+        ask soak 10 64 "$soak_seconds"
     done
+    awk '
+        NR == 1 { first = $7; of_first = $6 }
+        { failed += $5; of += $6; last = $7 }
+        END {
+            printf "%d requests, %d failed; %.1f MB after the first %d, %.1f MB at the end\n", of, failed, first / 1024, \
+                of_first, last / 1024
+            # What the system rounds to is no growth.
+            exit failed > 0 || last > first * 1.1 + 1024
+        }' "$work/results"
     exit
 fi
 
-echo "== import of $many calls"
 lines "$many" >"$work/many.jsonl"
-time "$sandbox" import "$work/many.jsonl" --db "$work/many.sqlite"
+import='too quick to measure'
+begun=$SECONDS
+"$sandbox" import "$work/many.jsonl" --db "$work/many.sqlite" &
+server=$!
+while used=$(processor) && [ "$used" ] && most=$(peak) && [ "$most" ]; do
+    import="$((used / 100)) s of processor time, $((SECONDS - begun)) s by the clock, $((most / 1024)) MB of memory"
+    sleep 0.1
+done 2>/dev/null
+wait "$server"
+server=
 rm "$work/many.jsonl"
 
-"$venv/bin/pip" freeze | grep -E '^(fastapi|uvicorn|starlette|pydantic)=='
-echo '== 32 connections'
 for _ in $(seq "$rounds"); do
     start env CALLS="$work/ten.sqlite" "$venv/bin/uvicorn" --app-dir "$here" service:app --port 0 --workers 1 --no-access-log
     ask fastapi 1 32 "$seconds"
@@ -99,7 +115,27 @@ for _ in $(seq "$rounds"); do
     ask many "$many" 32 "$seconds"
     stop
 done
-
-echo '== 1,000 connections'
 start "$sandbox" --listen 127.0.0.1:0 --db "$work/ten.sqlite" --max-connections 1100
-ask sandbox 1 1000 "$seconds"
+ask thousand 1 1000 "$seconds"
+
+versions=$("$venv/bin/pip" freeze | sed -nE 's/^(fastapi|uvicorn)==([0-9]+\.[0-9]+).*/\1 \2/p' | paste -sd , | sed 's/,/, /')
+printf '\nThe means of %d rounds of %d s; in brackets, in sandboxes.\n\n' "$rounds" "$seconds"
+awk -v versions="$versions" -v many="$many" '
+    { count[$1]++; rate[$1] += $2; processor[$1] += $3; percentile[$1] += $4; failed[$1] += $5; memory[$1] += $7 }
+    function row(name, title,    n, s) {
+        n = count[name]; s = count["sandbox"]
+        printf "| %s | %d (%.2f) | %.1f µs (%.2f) | %.1f ms | %d MB | %d |\n", title, rate[name] / n, \
+            rate[name] / n * s / rate["sandbox"], processor[name] / n, processor[name] / n * s / processor["sandbox"], \
+            percentile[name] / n, memory[name] / n / 1024, failed[name]
+    }
+    END {
+        print "| | requests a second | processor time each | 99th percentile | memory | failed |"
+        print "|---|---|---|---|---|---|"
+        row("fastapi", versions)
+        row("constant", "axum, a constant")
+        row("sandbox", "the sandbox, one call over and over")
+        row("ten", "the sandbox, ten calls at random")
+        row("many", "the sandbox, " many " calls at random")
+        row("thousand", "the sandbox, one call, 1,000 connections")
+    }' "$work/results"
+printf '\nImport of %d calls: %s\n' "$many" "$import"
