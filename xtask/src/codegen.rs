@@ -126,6 +126,7 @@ pub fn generate_all(
     if choices.name_operations {
         normalise::name_operations(&mut document, &mut losses);
     }
+    lower::strip(&mut document, &mut losses);
     validate::validate(&document).map_err(|found| source.problems(&origins, found))?;
     keywords::unhonoured(&document, &mut losses);
     security::unserved(&document, &mut losses);
@@ -142,8 +143,8 @@ pub fn generate_all(
     } else {
         generate::generate_what_can_be(normalised, &mut losses).map_err(in_file)?
     };
-    let halves = polish::polish(raw, &source.document, &normalised, settings, &mut losses)?;
-    let count = count::count(&source.document, &normalised, &halves)
+    let halves = polish::polish(raw, &source, &normalised, settings, &mut losses)?;
+    let count = count::count(&source.document, &normalised, &origins, &halves)
         .map_err(|found| source.problems(&origins, found))?;
     let mut losses: Vec<Loss> = losses.into_iter().map(|loss| origins.loss(loss)).collect();
     losses.sort();

@@ -6,6 +6,7 @@ use serde_json::Value;
 use syn::Item;
 
 use super::names;
+use super::origin::Origins;
 use super::polish::Halves;
 use super::polish::{methods, mocked};
 use super::walk;
@@ -27,7 +28,12 @@ pub struct Count {
 ///
 /// # Errors
 /// Each operation without a method and each schema without a type.
-pub fn count(original: &Value, normalised: &Value, halves: &Halves) -> Result<Count, Vec<Finding>> {
+pub fn count(
+    original: &Value,
+    normalised: &Value,
+    origins: &Origins,
+    halves: &Halves,
+) -> Result<Count, Vec<Finding>> {
     let remedy = "this is a fault of xtask: report it with the document";
     let mut findings = Vec::new();
     let methods = methods(&halves.client);
@@ -49,8 +55,16 @@ pub fn count(original: &Value, normalised: &Value, halves: &Halves) -> Result<Co
     let mut schemas = 0;
     for (name, _) in walk::schemas(original) {
         schemas += 1;
-        if !types.contains(&names::type_name(name)) {
-            let pointer = Pointer::schema(name);
+        let pointer = Pointer::schema(name);
+        let origin = origins.of(&pointer);
+        // One that another schema's type has the name of was given another.
+        let renamed = || {
+            walk::schemas(normalised).any(|(new, _)| {
+                types.contains(&names::type_name(new))
+                    && origins.of(&Pointer::schema(new)) == origin
+            })
+        };
+        if !types.contains(&names::type_name(name)) && !renamed() {
             findings.push(Finding::new(
                 &pointer,
                 format!("the schema `{name}` has no type"),
@@ -105,14 +119,18 @@ mod tests {
     fn what_is_missing_is_named() {
         let document = json!({
             "paths": {"/a": {"get": {"operationId": "getA"}, "put": {"operationId": "putA"}}},
-            "components": {"schemas": {"one": {}, "two": {}}},
+            "components": {"schemas": {"one": {}, "two": {}, "default": {}}},
         });
+        let mut normalised = document.clone();
+        normalised["components"]["schemas"] = json!({"one": {}, "Renamed": {}});
+        let mut origins = Origins::default();
+        origins.moved(&Pointer::schema("default"), &Pointer::schema("Renamed"));
         let halves = Halves {
-            types: parse_quote! { pub struct One; },
+            types: parse_quote! { pub struct One; pub struct Renamed; },
             client: parse_quote! { impl Client { pub fn get_a(&self) {} } },
             mock: parse_quote! { pub trait MockServerExt { fn get_a(&self); } },
         };
-        let findings = count(&document, &document, &halves).unwrap_err();
+        let findings = count(&document, &normalised, &origins, &halves).unwrap_err();
         let causes: Vec<_> = findings
             .iter()
             .map(|finding| finding.cause.as_str())

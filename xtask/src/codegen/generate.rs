@@ -60,6 +60,7 @@ pub fn generate_what_can_be(
     mut document: Value,
     losses: &mut Vec<Loss>,
 ) -> Result<(Raw, Value), Vec<Finding>> {
+    let mut gone = BTreeSet::new();
     // Each round leaves out at least one thing; what is found later is what the first ones hid.
     for _ in 0..ROUNDS {
         let findings = match generate(&document) {
@@ -72,8 +73,20 @@ pub fn generate_what_can_be(
         {
             return Err(findings);
         }
-        for finding in findings {
+        for mut finding in findings {
+            // What fails without it, too, is what it stands in.
+            let tokens: Vec<String> = finding.pointer.tokens().collect();
+            if !gone.insert(finding.pointer.clone())
+                && let [_, _, name, properties, _] = tokens.as_slice()
+                && properties == "properties"
+            {
+                finding.pointer = Pointer::schema(name);
+            }
             leave_out(&mut document, &finding, losses);
+        }
+        for operation in multipart::without_parts(&document) {
+            let cause = "the operation: the parts of its body defeat the generator".to_owned();
+            leave_out(&mut document, &Finding::new(&operation, cause, ""), losses);
         }
     }
     generate(&document).map(|raw| (raw, document))
@@ -409,14 +422,21 @@ fn failing_properties(
         .into_iter()
         .flatten()
         .map(|(name, _)| name);
-    let failing = names.filter_map(|name| {
+    let with_only = |name: Option<&String>| {
         let mut alone = small.clone();
         let object = alone.pointer_mut(schema.as_str())?;
         object["required"] = json!([]);
         object["properties"]
             .as_object_mut()?
-            .retain(|other, _| other == name);
-        let cause = fails(&alone, depth)?;
+            .retain(|other, _| Some(other) == name);
+        fails(&alone, depth)
+    };
+    // What fails without any property is not theirs to answer for.
+    if with_only(None).is_some() {
+        return Vec::new();
+    }
+    let failing = names.filter_map(|name| {
+        let cause = with_only(Some(name))?;
         Some((
             properties.join(name),
             format!("the property `{name}`"),
@@ -701,6 +721,32 @@ mod tests {
         for depth in [Depth::Read, Depth::Tokens, Depth::Whole] {
             assert!(fails(&document(bad.clone(), json!({})), depth).is_some());
         }
+    }
+
+    #[test]
+    fn an_operation_whose_parts_are_left_out_is_left_out() {
+        let post = json!({"post": {"operationId": "a", "responses": {}, "requestBody": {
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Parts"}}},
+            "x-codegen": {"multipart": {"a": {"file": false}}},
+        }}});
+        let paths = json!({"/a": post});
+        let schemas = json!({"Parts": {"type": "object", "format": "x", "properties": {"a": {}}}});
+        let mut losses = Vec::new();
+        let (_, document) = generate_what_can_be(document(schemas, paths), &mut losses).unwrap();
+        assert_eq!(walk::operations(&document).len(), 0);
+        let lost: Vec<_> = losses.iter().map(|loss| loss.pointer.as_str()).collect();
+        assert_eq!(lost, ["/components/schemas/Parts", "/paths/~1a/post"]);
+    }
+
+    #[test]
+    fn what_fails_with_any_property_fails_as_a_whole() {
+        let odd = json!({"items": {}, "properties": {"a": {}, "b": {}}});
+        let mut losses = Vec::new();
+        let (_, document) =
+            generate_what_can_be(document(json!({"Odd": odd}), json!({})), &mut losses).unwrap();
+        assert_eq!(document["components"]["schemas"]["Odd"], json!({}));
+        let last = losses.last().map(|loss| loss.pointer.as_str());
+        assert_eq!(last, Some("/components/schemas/Odd"));
     }
 
     #[test]

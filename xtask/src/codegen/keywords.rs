@@ -45,12 +45,9 @@ pub fn fate(kind: Kind, keyword: &str) -> Option<Fate> {
         (Kind::PathItem, "servers") => Reported("requests go to the client's base URL"),
 
         (Kind::Operation, "operationId" | "security") => Honoured,
-        (Kind::Operation, "parameters" | "requestBody" | "responses") => Normalised,
+        (Kind::Operation, "parameters" | "requestBody" | "responses" | "callbacks") => Normalised,
         (Kind::Operation, "deprecated") => Documentation,
         (Kind::Operation, "tags") => Documentation,
-        (Kind::Operation, "callbacks") => {
-            Reported("nothing is generated: it is the caller's to serve")
-        }
         (Kind::Operation, "servers") => Reported("requests go to the client's base URL"),
 
         (
@@ -274,7 +271,6 @@ mod tests {
     #[test]
     fn what_is_not_honoured_and_what_nobody_knows_is_noted() {
         let document = json!({"paths": {"/a": {"get": {
-            "callbacks": {"ended": {"{$request.body#/url}": {"post": {}}}},
             "operatonId": "typo",
             "responses": {"200": {"description": "", "headers": {"ETag": {"schema": {"type": "string", "xml": {}}}}}},
         }}}});
@@ -284,7 +280,6 @@ mod tests {
         assert_eq!(
             places,
             [
-                "/paths/~1a/get/callbacks",
                 "/paths/~1a/get/operatonId",
                 "/paths/~1a/get/responses/200/headers",
                 "/paths/~1a/get/responses/200/headers/ETag/schema/xml",

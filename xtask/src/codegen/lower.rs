@@ -72,13 +72,6 @@ pub fn lower(
         Kind::Operation => {
             if let Some(operation) = value.as_object_mut() {
                 operation.entry("responses").or_insert_with(|| json!({}));
-                // Nothing is made of callbacks, and openapiv3 can't read one that is a reference.
-                let callbacks = operation
-                    .get_mut("callbacks")
-                    .and_then(Value::as_object_mut);
-                if let Some(callbacks) = callbacks {
-                    callbacks.retain(|_, callback| callback.get("$ref").is_none());
-                }
             }
         }
         Kind::Parameter
@@ -96,6 +89,41 @@ pub fn lower(
         Ok(document)
     } else {
         Err(findings)
+    }
+}
+
+/// Takes out what nothing is made of, before anything is asked of it: callbacks, and the extensions among responses.
+pub fn strip(document: &mut Value, losses: &mut Vec<Loss>) {
+    if let Some(components) = document
+        .get_mut("components")
+        .and_then(Value::as_object_mut)
+    {
+        components.remove("callbacks");
+    }
+    let places: Vec<Pointer> = walk::operations(document)
+        .into_iter()
+        .map(|operation| operation.pointer)
+        .collect();
+    for place in places {
+        let Some(operation) = document
+            .pointer_mut(place.as_str())
+            .and_then(Value::as_object_mut)
+        else {
+            continue;
+        };
+        if operation.remove("callbacks").is_some() {
+            losses.push(Loss::new(
+                &place.join("callbacks"),
+                "`callbacks`",
+                "nothing is generated: it is the caller's to serve",
+            ));
+        }
+        let responses = operation
+            .get_mut("responses")
+            .and_then(Value::as_object_mut);
+        if let Some(responses) = responses {
+            responses.retain(|status, _| !status.starts_with("x-"));
+        }
     }
 }
 
@@ -124,6 +152,7 @@ fn root(document: &mut Value, losses: &mut Vec<Loss>) {
     };
     object.insert("openapi".to_owned(), json!(LOWERED_VERSION));
     object.remove("jsonSchemaDialect");
+    object.entry("paths").or_insert_with(|| json!({}));
     if let Some(Value::Object(webhooks)) = object.remove("webhooks") {
         for name in webhooks.keys() {
             let pointer = root.join("webhooks").join(name);
@@ -891,16 +920,26 @@ mod tests {
     }
 
     #[test]
-    fn a_callback_that_is_a_reference_costs_no_operation() {
+    fn what_nothing_is_made_of_is_asked_nothing() {
         let mut document = document(json!({}));
-        let callbacks =
-            json!({"ended": {"$ref": "#/components/callbacks/Ended"}, "own": {"{$url}": {}}});
-        document["paths"] = json!({"/a": {"post": {"operationId": "a", "callbacks": callbacks}}});
-        let lowered = lower(document, &mut Vec::new(), &mut Origins::default()).unwrap();
+        let callbacks = json!({
+            "ended": {"$ref": "#/components/callbacks/Ended"},
+            "own": {"{$url}": {}, "x-note": 1},
+            "x-none": {"a": 1},
+        });
+        document["paths"] = json!({"/a": {"post": {
+            "operationId": "a", "callbacks": callbacks, "responses": {"x-note": 1, "204": {"description": ""}},
+        }}});
+        document["components"]["callbacks"] = json!({"Ended": {"$ref": "#/nowhere"}});
+        let mut losses = Vec::new();
+        strip(&mut document, &mut losses);
         assert_eq!(
-            lowered["paths"]["/a"]["post"]["callbacks"],
-            json!({"own": {"{$url}": {}}})
+            document["paths"]["/a"]["post"],
+            json!({"operationId": "a", "responses": {"204": {"description": ""}}})
         );
+        assert_eq!(document["components"].get("callbacks"), None);
+        let places: Vec<_> = losses.iter().map(|loss| loss.pointer.as_str()).collect();
+        assert_eq!(places, ["/paths/~1a/post/callbacks"]);
     }
 
     #[test]

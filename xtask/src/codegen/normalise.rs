@@ -201,7 +201,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "whole-schemas",
-        reason: "a list without `items` and an empty `allOf` mean something, and typify makes nothing of them",
+        reason: "a list without `items`, an empty `allOf`, and a list that has properties mean something, but not to typify",
         apply: schemas::whole_schemas,
     },
     Rule {
@@ -284,6 +284,11 @@ pub const RULES: &[Rule] = &[
         reason: "a default that is no value of its schema fails the whole of it",
         apply: schemas::fitting_defaults,
     },
+    Rule {
+        name: "distinct-types",
+        reason: "two names that differ in signs or case only are one type, and a type `Default` would hide Rust's own",
+        apply: schemas::distinct_types,
+    },
     // The last one: it copies schemas to where no other rule looks.
     Rule {
         name: "responses-by-status",
@@ -298,7 +303,7 @@ pub type Applied = Vec<(&'static str, Vec<Pointer>)>;
 /// Applies every rule in turn, and notes what is lost in doing so and what is moved.
 ///
 /// # Errors
-/// Two operations that would become one method, and two schemas that would become one type.
+/// Two operations that would become one method.
 pub fn normalise(
     mut document: Value,
     losses: &mut Vec<Loss>,
@@ -315,8 +320,7 @@ pub fn normalise(
             applied.push((rule.name, changes.places));
         }
     }
-    let mut findings = operations::method_names(&document);
-    findings.extend(schemas::type_names(&document));
+    let findings = operations::method_names(&document);
     if findings.is_empty() {
         Ok((document, applied))
     } else {

@@ -26,6 +26,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::generate::Raw;
+use super::load::Source;
 use super::loss::Loss;
 use super::normalise;
 use super::settings::Settings;
@@ -49,19 +50,21 @@ pub struct Halves {
 
 /// Splits progenitor's files into the halves and runs every pass over them.
 ///
-/// `original` is the document as it was read, for the order of its properties; `normalised` the one that progenitor saw.
+/// `source` has the document as it was read, for the order of its properties; `normalised` is the one that progenitor saw.
 /// What can't be put right is noted as a loss.
 ///
 /// # Errors
 /// What the settings name and the document has not.
 pub fn polish(
     raw: Raw,
-    original: &Value,
+    source: &Source,
     normalised: &Value,
     settings: &Settings,
     losses: &mut Vec<Loss>,
 ) -> Result<Halves, Problems> {
+    let original = &source.document;
     let mut halves = split::split(raw);
+    split::alias(&mut halves.types, normalised);
     order::restore(&mut halves.types, normalised, original);
     unions::by_tag(&mut halves.types, normalised);
     enums::restore_values(&mut halves.types, normalised);
@@ -91,7 +94,16 @@ pub fn polish(
     client::drop_version_header(&mut halves.client);
     client::drop_prelude(&mut halves.client);
     bodies::optional(&mut halves.client, normalised);
-    wire::correct(&mut halves.client, &halves.types, normalised);
+    let unwritten = wire::correct(&mut halves.client, &halves.types, normalised);
+    if !unwritten.is_empty() {
+        let problems = unwritten.iter().map(|method| Problem {
+            file: source.path.clone(),
+            place: Place::File,
+            cause: format!("the body of `{method}` can't be written as its parts"),
+            remedy: "this is a fault of xtask: report it with the document".to_owned(),
+        });
+        return Err(Problems(problems.collect()));
+    }
     client::tidy_messages(&mut halves.client);
     client::add_operations(&mut halves.client, normalised);
     servers::add(&mut halves.client, normalised);

@@ -101,6 +101,10 @@ fn shape(document: &Value, findings: &mut Vec<Finding>) {
             format!("`paths` is {}, not an object", name_of(other)),
             "make it an object whose keys are paths such as \"/v1/call/{id}\"",
         )),
+        // Since 3.1, a document may be of webhooks or components alone.
+        None if ["webhooks", "components"]
+            .iter()
+            .any(|key| document.get(key).is_some_and(Value::is_object)) => {}
         None => findings.push(Finding::new(
             &Pointer::root(),
             "the document has no `paths`",

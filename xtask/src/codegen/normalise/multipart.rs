@@ -167,6 +167,8 @@ struct Part {
     is_list: bool,
     /// Whether its value is an object or a list of such.
     is_structure: bool,
+    /// Whether its value, or an item of it, may be a text.
+    is_text: bool,
     is_nullable: bool,
     /// The media type that the document gives it.
     media_type: Option<String>,
@@ -202,6 +204,11 @@ impl Part {
             is_file,
             is_list,
             is_structure,
+            is_text: !is_structure
+                && !matches!(
+                    item.get("type").and_then(Value::as_str),
+                    Some("integer" | "number" | "boolean")
+                ),
             is_nullable: schema.get("nullable") == Some(&json!(true))
                 || property.schema.get("nullable") == Some(&json!(true)),
             media_type: told.filter(|told| fits(told)).map(str::to_owned),
@@ -253,6 +260,14 @@ impl Part {
             }
         }
         let told = encoding.and_then(|encoding| encoding.get("contentType")?.as_str());
+        let is_json = |name: &str| matches!(Sent::of(name), Sent::Json | Sent::PlusJson);
+        if self.is_text && !self.is_file && self.media_type.as_deref().is_some_and(is_json) {
+            changes.lost(
+                &at.join("contentType"),
+                format!("JSON as the content of the part `{name}`, which is a text"),
+                "the caller gives the text of it, encoded already",
+            );
+        }
         let Some(told) = told.filter(|_| self.media_type.is_none()) else {
             return;
         };
@@ -355,6 +370,8 @@ mod tests {
             "any_image": {"type": "string", "format": "binary"},
             "text": {"type": "string"},
             "csv": {"type": "string"},
+            "json": {"type": "string"},
+            "number": {"type": "integer"},
             "meta": {"type": "object", "properties": {"a": {"type": "string"}}},
             "xml": {"type": "object", "properties": {"a": {"type": "string"}}},
         }});
@@ -363,6 +380,8 @@ mod tests {
             "scan": {"contentType": "application/pdf", "headers": {"X-Page": {"schema": {"type": "integer"}}}},
             "any_image": {"contentType": "image/*"},
             "csv": {"contentType": "text/csv"},
+            "json": {"contentType": "application/json"},
+            "number": {"contentType": "application/json"},
             "text": {"contentType": "text/*", "style": "form"},
             "meta": {"contentType": "application/vnd.a+json"},
             "xml": {"contentType": "application/xml"},

@@ -257,6 +257,16 @@ pub(super) fn by_status(document: &mut Value, changes: &mut Changes) {
         };
         let [mut successes, mut errors] = table;
         if !differ(&successes) && !differ(&errors) {
+            // progenitor has ranges stand before the codes in them, which are then never reached.
+            let all = kept.clone();
+            kept.retain(|status, _| {
+                let range = format!("{}XX", status.get(..1).unwrap_or_default());
+                let is_covered = *status != range && all.contains_key(&range);
+                if is_covered {
+                    changes.at(&pointer.join("responses").join(status));
+                }
+                !is_covered
+            });
             operation["responses"] = Value::Object(kept);
             continue;
         }

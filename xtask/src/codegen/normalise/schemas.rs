@@ -5,36 +5,70 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::Changes;
-use crate::codegen::names;
+use super::parameters::NOTE;
 use crate::codegen::walk::{self, Kind};
+use crate::codegen::{lower, names};
 use crate::pointer::Pointer;
-use crate::problem::Finding;
 
-/// Two schemas whose names become one type, such as `call_status` and `CallStatus`, and one whose type would stand in the
-/// way of what the generated code names.
-pub(super) fn type_names(document: &Value) -> Vec<Finding> {
-    let schemas = Pointer::root().join("components").join("schemas");
-    let mut seen: BTreeMap<String, &String> = BTreeMap::new();
-    let mut findings = Vec::new();
-    for (name, _) in walk::schemas(document) {
-        let ident = names::type_name(name);
-        let pointer = schemas.join(name);
-        if ident == "Default" {
-            let cause = format!("the schema `{name}` would hide Rust's own `Default`");
-            findings.push(Finding::new(
-                &pointer,
-                cause,
-                "give it a name that says of what it is the default",
-            ));
-        } else if let Some(other) = seen.insert(ident.clone(), name) {
-            let cause =
-                format!("the schema `{name}` becomes the type `{ident}`, as `{other}` does");
-            let remedy =
-                "choose names that differ in more than their signs or the case of their letters";
-            findings.push(Finding::new(&pointer, cause, remedy));
-        }
+/// Of schemas whose names become one type, such as `call_status` and `CallStatus`, all but one get another name, and so does
+/// one whose type would hide Rust's own `Default`, which the generated code names.
+pub(super) fn distinct_types(document: &mut Value, changes: &mut Changes) {
+    let schemas = walk::schemas(document).map(|(name, _)| (names::type_name(name), name.clone()));
+    let mut schemas: Vec<(String, String)> = schemas.collect();
+    // Whose name is the type's keeps it, whatever others there are.
+    schemas.sort_by_key(|(ident, name)| ident != name);
+    let mut taken: BTreeSet<String> = schemas.iter().map(|(ident, _)| ident.clone()).collect();
+    let mut seen = BTreeSet::new();
+    let mut renamed: BTreeMap<String, String> = BTreeMap::new();
+    for (ident, name) in schemas {
+        let new = if ident == "Default" {
+            names::unique("DefaultSchema", &mut taken)
+        } else if seen.insert(ident.clone()) {
+            continue;
+        } else {
+            names::unique(&ident, &mut taken)
+        };
+        let place = Pointer::schema(&name);
+        changes.at(&place);
+        changes.moved(&place, &Pointer::schema(&new));
+        changes.lost(
+            &place,
+            format!("the name `{name}`, whose type would be `{ident}`"),
+            format!("the type is `{}`", names::type_name(&new)),
+        );
+        renamed.insert(name, new);
     }
-    findings
+    if renamed.is_empty() {
+        return;
+    }
+    let references: BTreeMap<String, String> = renamed
+        .iter()
+        .map(|(old, new)| (Pointer::schema(old).to_ref(), Pointer::schema(new).to_ref()))
+        .collect();
+    walk::walk_mut(document, &mut |_, _, value| {
+        if let Some(Value::String(reference)) = value.get_mut("$ref")
+            && let Some(new) = references.get(reference)
+        {
+            *reference = new.clone();
+        }
+        // The members of a union by tag.
+        let variants = value
+            .get_mut(NOTE)
+            .and_then(|note| note.get_mut("variants")?.as_array_mut());
+        for variant in variants.into_iter().flatten() {
+            if let Some(Value::String(name)) = variant.get_mut("schema")
+                && let Some(new) = renamed.get(name)
+            {
+                *name = new.clone();
+            }
+        }
+    });
+    if let Some(schemas) = lower::schemas_mut(document) {
+        *schemas = std::mem::take(schemas)
+            .into_iter()
+            .map(|(name, schema)| (renamed.remove(&name).unwrap_or(name), schema))
+            .collect();
+    }
 }
 
 /// Calls `change` for each schema that is an object.
@@ -322,9 +356,26 @@ pub(super) fn scalar_unions(document: &mut Value, changes: &mut Changes) {
     });
 }
 
-/// A list that doesn't say of what, and an `allOf`, `anyOf` or `oneOf` of nothing.
+/// A list that doesn't say of what, an `allOf`, `anyOf` or `oneOf` of nothing, and keywords of a type that the value hasn't.
 pub(super) fn whole_schemas(document: &mut Value, changes: &mut Changes) {
     each_schema(document, |pointer, object| {
+        if object.contains_key("properties") && object.contains_key("items") {
+            let kind = object.entry("type").or_insert_with(|| {
+                changes.lost(
+                    &pointer.join("items"),
+                    "`items` beside `properties`",
+                    "the value is an object",
+                );
+                json!("object")
+            });
+            let foreign = if *kind == "object" {
+                "items"
+            } else {
+                "properties"
+            };
+            object.remove(foreign);
+            changes.at(&pointer.join(foreign));
+        }
         if object.get("type") == Some(&json!("array")) && !object.contains_key("items") {
             object.insert("items".to_owned(), json!({}));
             changes.at(&pointer.join("items"));
@@ -485,25 +536,4 @@ fn fits(document: &Value, schema: &Value, value: &Value, depth: usize) -> bool {
             .all(|member| fits(document, member, value, depth + 1))
     });
     of_type && in_range(schema, value) && !parsed && listed && all
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_that_become_one_type_are_told() {
-        let document = json!({"components": {"schemas": {"call_status": {}, "CallStatus": {}, "default": {}, "Call": {}}}});
-        let findings: Vec<_> = type_names(&document)
-            .into_iter()
-            .map(|finding| finding.cause)
-            .collect();
-        assert_eq!(
-            findings,
-            [
-                "the schema `CallStatus` becomes the type `CallStatus`, as `call_status` does",
-                "the schema `default` would hide Rust's own `Default`",
-            ]
-        );
-    }
 }

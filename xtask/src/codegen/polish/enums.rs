@@ -226,7 +226,7 @@ fn traits() -> Vec<ItemImpl> {
         parse_quote! {
             impl ::std::str::FromStr for Enum {
                 type Err = ::std::convert::Infallible;
-                fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
+                fn from_str(value: &str) -> ::std::result::Result<Self, ::std::convert::Infallible> {
                     ::std::result::Result::Ok(Self::from(value))
                 }
             }

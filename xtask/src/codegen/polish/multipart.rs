@@ -81,6 +81,34 @@ pub(super) struct Parts {
     body: String,
 }
 
+/// The operations of whose parts some are no properties of the body's schema any more: it was left out.
+pub(in crate::codegen) fn without_parts(document: &Value) -> Vec<Pointer> {
+    let is_whole =
+        |body: &Value| {
+            let Some(noted) = body.get("x-codegen").and_then(|note| note.get("multipart")) else {
+                return true;
+            };
+            let schema = body
+                .pointer("/content/application~1json/schema")
+                .and_then(|schema| walk::follow(document, schema));
+            let properties = schema.and_then(|schema| schema.get("properties"));
+            noted.as_object().into_iter().flatten().all(|(name, _)| {
+                properties.is_some_and(|properties| properties.get(name).is_some())
+            })
+        };
+    walk::operations(document)
+        .into_iter()
+        .filter(|operation| {
+            operation
+                .object
+                .get("requestBody")
+                .and_then(|body| walk::follow(document, body))
+                .is_some_and(|body| !is_whole(body))
+        })
+        .map(|operation| operation.pointer)
+        .collect()
+}
+
 impl Parts {
     /// Of a Request Body object.
     pub(super) fn of(body: &Value) -> Option<Self> {

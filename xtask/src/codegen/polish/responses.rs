@@ -40,8 +40,10 @@ pub(in crate::codegen) fn probed(path: &str) -> Option<&str> {
         .and_then(|rest| rest.split('/').next())
 }
 
+/// The id of a probe, which is its method's name: an operation's may begin or end with an underscore, and what is put
+/// together with it has one of two.
 fn probe(operation: &str, index: usize) -> String {
-    format!("x_codegen_{operation}_{index}")
+    names::method_name(&format!("x_codegen_{operation}_{index}"))
 }
 
 /// The entries of an operation's table with their method's name, each side in order.

@@ -132,8 +132,9 @@ pub(super) fn encoded(path: &str) -> String {
     encoded
 }
 
-/// Puts right what goes out, operation by operation.
-pub(super) fn correct(file: &mut syn::File, types: &syn::File, document: &Value) {
+/// Puts right what goes out, operation by operation. The answer has the methods whose body can't be written as its parts.
+pub(super) fn correct(file: &mut syn::File, types: &syn::File, document: &Value) -> Vec<String> {
+    let mut unwritten = Vec::new();
     let structs = multipart::structs(types);
     let facts: BTreeMap<String, Facts> = walk::operations(document)
         .iter()
@@ -151,21 +152,27 @@ pub(super) fn correct(file: &mut syn::File, types: &syn::File, document: &Value)
         for item in &mut item.items {
             if let ImplItem::Fn(function) = item
                 && function.sig.ident == "send"
-                && let Some(facts) = operation_id(function).and_then(|id| facts.get(&id))
+                && let Some(id) = operation_id(function)
+                && let Some(facts) = facts.get(&id)
+                && !send(function, facts, &structs)
             {
-                send(function, facts, &structs);
+                unwritten.push(id);
             }
         }
     }
+    unwritten
 }
 
-fn send(function: &mut syn::ImplItemFn, facts: &Facts, structs: &Structs<'_>) {
+/// Whether the parts of its body, where it has such, are written.
+fn send(function: &mut syn::ImplItemFn, facts: &Facts, structs: &Structs<'_>) -> bool {
     let mut edit = Edit {
         facts,
         structs,
         queries: Vec::new(),
+        is_written: facts.parts.is_none(),
     };
     edit.visit_block_mut(&mut function.block);
+    let is_written = edit.is_written;
     let queries = edit.queries;
     let url = function
         .block
@@ -184,6 +191,7 @@ fn send(function: &mut syn::ImplItemFn, facts: &Facts, structs: &Structs<'_>) {
         let added: Vec<Stmt> = added.collect();
         function.block.stmts.splice(index + 1..index + 1, added);
     }
+    is_written
 }
 
 /// The variable that holds the URL, if this is where it is made.
@@ -207,6 +215,7 @@ struct Edit<'a> {
     structs: &'a Structs<'a>,
     /// The parameters of the query whose style is not progenitor's: name, value, style.
     queries: Vec<(String, Expr, Style)>,
+    is_written: bool,
 }
 
 impl VisitMut for Edit<'_> {
@@ -220,6 +229,7 @@ impl VisitMut for Edit<'_> {
                     && let Some(sent) = parts.put_into(&call.receiver, self.structs)
                 {
                     *expression = sent;
+                    self.is_written = true;
                     return;
                 }
                 self.body(call);
