@@ -45,7 +45,7 @@ mod api;
 pub mod change;
 mod graph;
 mod place;
-mod rename;
+pub(crate) mod rename;
 pub(crate) mod report;
 mod rust;
 mod schema;

@@ -25,6 +25,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use self::mask::Unmatched;
 use super::generate::Raw;
 use super::load::Source;
 use super::loss::Loss;
@@ -79,12 +80,31 @@ pub fn polish(
     structs::extend(&mut halves.types);
     let unmatched = mask::hide(&mut halves.types, &settings.sensitive);
     if !unmatched.is_empty() {
-        let problems = unmatched.iter().map(|(schema, property)| Problem {
-            file: settings.path.clone(),
-            place: Place::File,
-            cause: format!("no struct has the sensitive property `{property}` of `{schema}`"),
-            remedy: "name a schema and a property as the document does, or take the entry out"
-                .to_owned(),
+        let problems = unmatched.iter().map(|unmatched| {
+            let Unmatched {
+                schema, property, ..
+            } = unmatched;
+            let remedy = match &unmatched.likely {
+                Some((now, name)) if now == schema => {
+                    format!("if it is called `{name}` now, write that instead; else take it out")
+                }
+                Some((now, _)) => {
+                    format!(
+                        "if `{schema}` is called `{now}` now, write that instead; else take it out"
+                    )
+                }
+                None => {
+                    "name a schema and a property as the document does, or take it out".to_owned()
+                }
+            };
+            Problem {
+                file: settings.path.clone(),
+                place: Place::File,
+                cause: format!(
+                    "under `[sensitive]`, `{schema}` has `{property}`, which no struct has"
+                ),
+                remedy,
+            }
         });
         return Err(Problems(problems.collect()));
     }

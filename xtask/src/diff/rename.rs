@@ -7,10 +7,10 @@ use similar::TextDiff;
 const COMBINATIONS: usize = 40_000;
 
 /// From this similarity on, two names may be the same thing.
-pub(super) const SIMILAR: f32 = 0.6;
+pub(crate) const SIMILAR: f32 = 0.6;
 
 /// How alike two names are, from 0 to 1. Names of which one is the other with more words are alike.
-pub(super) fn likeness(a: &str, b: &str) -> f32 {
+pub(crate) fn likeness(a: &str, b: &str) -> f32 {
     let (a, b) = (a.to_snake_case(), b.to_snake_case());
     if a == b {
         // Signs alone, such as `<` and `>`, leave nothing to compare.

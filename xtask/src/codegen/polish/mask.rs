@@ -10,12 +10,22 @@ use syn::{Item, ItemStruct, Type, parse_quote};
 
 use super::order::wire_name;
 use crate::codegen::names;
+use crate::diff::rename::{SIMILAR, likeness};
+
+/// A property that is in no struct.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unmatched {
+    pub(super) schema: String,
+    pub(super) property: String,
+    /// What it may be called now: the schema, and the property.
+    pub(super) likely: Option<(String, String)>,
+}
 
 /// Hides these properties, by schema; the answer are those that are in no struct.
 pub(super) fn hide(
     file: &mut syn::File,
     sensitive: &BTreeMap<String, Vec<String>>,
-) -> Vec<(String, String)> {
+) -> Vec<Unmatched> {
     let mut unmatched = Vec::new();
     for (schema, properties) in sensitive {
         let ident = names::type_name(schema);
@@ -26,7 +36,11 @@ pub(super) fn hide(
                 Some(field) => {
                     hidden.insert(field.clone());
                 }
-                None => unmatched.push((schema.clone(), property.clone())),
+                None => unmatched.push(Unmatched {
+                    schema: schema.clone(),
+                    property: property.clone(),
+                    likely: likely(&file.items, schema, property, properties),
+                }),
             }
         }
         if hidden.is_empty() {
@@ -43,6 +57,38 @@ pub(super) fn hide(
         }
     }
     unmatched
+}
+
+/// What a property may be called now: the most alike of its schema's others, or where there is no such schema, the same
+/// property of the most alike schema.
+fn likely(
+    items: &[Item],
+    schema: &str,
+    property: &str,
+    named: &[String],
+) -> Option<(String, String)> {
+    let ident = names::type_name(schema);
+    let structs = items.iter().filter_map(|item| match item {
+        Item::Struct(item) => Some(item.ident.to_string()),
+        _ => None,
+    });
+    let structs: Vec<String> = structs.collect();
+    let likeliest = |names: Vec<String>, to: &str| {
+        let scored = names.into_iter().map(|name| (likeness(&name, to), name));
+        let alike = scored.filter(|(score, _)| *score >= SIMILAR);
+        alike
+            .max_by(|a, b| a.0.total_cmp(&b.0))
+            .map(|(_, name)| name)
+    };
+    if structs.contains(&ident) {
+        let others = fields(items, &ident).into_keys();
+        let others = others.filter(|name| !named.contains(name)).collect();
+        likeliest(others, property).map(|name| (schema.to_owned(), name))
+    } else {
+        let has_it = |name: &String| fields(items, name).contains_key(property);
+        let others = structs.into_iter().filter(has_it).collect();
+        likeliest(others, &ident).map(|name| (name, property.to_owned()))
+    }
 }
 
 /// The fields of a struct by their names in JSON.
@@ -157,10 +203,24 @@ mod tests {
     #[test]
     fn what_matches_nothing_is_named_and_changes_nothing() {
         let mut changed = file();
-        let unmatched = hide(&mut changed, &sensitive(&["phone_number"]));
+        let found = hide(&mut changed, &sensitive(&["phone_number"]));
+        let unmatched = |schema: &str, property: &str, now: (&str, &str)| Unmatched {
+            schema: schema.to_owned(),
+            property: property.to_owned(),
+            likely: Some((now.0.to_owned(), now.1.to_owned())),
+        };
         assert_eq!(
-            unmatched,
-            [("contact".to_owned(), "phone_number".to_owned())]
+            found,
+            [unmatched(
+                "contact",
+                "phone_number",
+                ("contact", "phoneNumber")
+            )]
+        );
+        let elsewhere = [("contacts".to_owned(), vec!["type".to_owned()])].into();
+        assert_eq!(
+            hide(&mut changed, &elsewhere),
+            [unmatched("contacts", "type", ("Contact", "type"))]
         );
         assert_eq!(
             prettyplease::unparse(&changed),
