@@ -100,13 +100,17 @@ fn edit_each(
     document: &mut Value,
     mut edit: impl FnMut(&Value, &Pointer, &mut Map<String, Value>),
 ) {
-    let before = document.clone();
-    for place in places(&before) {
-        if let Some(object) = document
-            .pointer_mut(place.as_str())
-            .and_then(Value::as_object_mut)
-        {
-            edit(&before, &place, object);
+    let edited: Vec<(Pointer, Value)> = places(document)
+        .into_iter()
+        .filter_map(|place| {
+            let mut parameter = document.pointer(place.as_str())?.clone();
+            edit(document, &place, parameter.as_object_mut()?);
+            Some((place, parameter))
+        })
+        .collect();
+    for (place, parameter) in edited {
+        if let Some(old) = document.pointer_mut(place.as_str()) {
+            *old = parameter;
         }
     }
 }
@@ -145,14 +149,14 @@ fn replace_entries(
     document: &mut Value,
     mut replace: impl FnMut(&Value, &Pointer, &Value) -> Option<Vec<Value>>,
 ) {
-    let before = document.clone();
-    for list in lists(&before) {
-        let entries = before.pointer(list.as_str()).and_then(Value::as_array);
+    let mut replaced: Vec<(Pointer, Vec<Value>)> = Vec::new();
+    for list in lists(document) {
+        let entries = document.pointer(list.as_str()).and_then(Value::as_array);
         let mut new = Vec::new();
         let mut changed = false;
         for (index, entry) in entries.into_iter().flatten().enumerate() {
-            let located = walk::locate(&before, &list.join(index));
-            match located.and_then(|(place, object)| replace(&before, &place, object)) {
+            let located = walk::locate(document, &list.join(index));
+            match located.and_then(|(place, object)| replace(document, &place, object)) {
                 Some(instead) => {
                     new.extend(instead);
                     changed = true;
@@ -160,8 +164,13 @@ fn replace_entries(
                 None => new.push(entry.clone()),
             }
         }
-        if changed && let Some(place) = document.pointer_mut(list.as_str()) {
-            *place = Value::Array(new);
+        if changed {
+            replaced.push((list, new));
+        }
+    }
+    for (list, new) in replaced {
+        if let Some(old) = document.pointer_mut(list.as_str()) {
+            *old = Value::Array(new);
         }
     }
 }

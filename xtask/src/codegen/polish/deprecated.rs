@@ -161,15 +161,19 @@ fn types(file: &mut syn::File, document: &Value) {
         let Fields::Named(fields) = &mut item.fields else {
             continue;
         };
-        let all: BTreeSet<String> = fields.named.iter().filter_map(wire_name).collect();
-        let marked = deprecated
-            .by_name
-            .get(&name)
-            .or_else(|| deprecated.by_set.get(&all));
+        let of_set = || {
+            let all: BTreeSet<String> = fields.named.iter().filter_map(wire_name).collect();
+            deprecated.by_set.get(&all)
+        };
+        // Few documents deprecate a property, and to read the names of all fields takes long.
+        let marked = match deprecated.by_name.get(&name) {
+            None if deprecated.by_set.is_empty() => None,
+            None => of_set(),
+            by_name => by_name,
+        };
+        let Some(marked) = marked else { continue };
         for field in &mut fields.named {
-            let is_marked = wire_name(field)
-                .zip(marked)
-                .is_some_and(|(wire, marked)| marked.contains(&wire));
+            let is_marked = wire_name(field).is_some_and(|wire| marked.contains(&wire));
             if let (true, Some(ident)) = (is_marked, field.ident.clone()) {
                 attribute(&mut field.attrs);
                 setters.insert((name.clone(), ident.to_string()));
