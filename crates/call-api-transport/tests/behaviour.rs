@@ -877,7 +877,7 @@ async fn an_observer_is_told_of_every_attempt_and_call() {
 async fn the_ledger_tells_the_whole_story() {
     let clock = TestClock::default();
     // Said of a success, it is no advice about retries.
-    let ok = answer(200, "x-request-id: r-2\r\nretry-after: 9\r\n", "{}");
+    let ok = answer(202, "x-request-id: r-2\r\nretry-after: 9\r\n", "{}");
     let server = Server::start(
         &clock,
         vec![
@@ -913,10 +913,10 @@ async fn the_ledger_tells_the_whole_story() {
         [
             "0 Throttled Some(429) Some(\"r-1\") Some((1125, RetryAfter))",
             "1125 Interrupted None None Some((500, Backoff))",
-            "1625 Success Some(200) Some(\"r-2\") None",
+            "1625 Success Some(202) Some(\"r-2\") None",
         ]
     );
-    assert_eq!(ledger.status().unwrap(), 200);
+    assert_eq!(ledger.status().unwrap(), 202);
     assert_eq!(
         (ledger.operation(), ledger.host()),
         ("get_call", "127.0.0.1")
@@ -945,8 +945,10 @@ async fn a_request_can_be_made_again_with_curl() {
     headers.insert("x-b", hidden);
     recorded.execute(&GET_CALL, request).await.unwrap();
     let base = server.url();
+    let ledger = recording.take().unwrap().ledger;
+    assert_eq!(ledger.method(), http::Method::POST);
     assert_eq!(
-        recording.take().unwrap().ledger.to_curl(),
+        ledger.to_curl(),
         format!(
             "curl -X POST -H 'x-a: $(b)' -H 'user-agent: mine/1' -H \"authorization: Bearer $TOKEN\" \
              --data-binary @request-body '{base}/v1/call/7?a=it%27s'"
@@ -964,4 +966,38 @@ async fn a_request_can_be_made_again_with_curl() {
         recording.take().unwrap().ledger.to_curl(),
         format!("curl -H 'user-agent: mine/1' -u \"$TOKEN\" '{base}/v1/call/7'")
     );
+}
+
+#[tokio::test]
+async fn every_attempt_sends_the_same_request() {
+    for body in [None, Some("{}")] {
+        let clock = TestClock::default();
+        let script = vec![
+            answer(503, "", ""),
+            answer(503, "", ""),
+            answer(200, "", ""),
+        ];
+        let server = Server::start(&clock, script).await;
+        let transport = builder(&server.url(), &clock).build().unwrap();
+        let (recorded, recording) = transport.recorded();
+        let mut request = get(&transport, "7?a=b");
+        *request.version_mut() = http::Version::HTTP_11;
+        *request.body_mut() = body.map(Into::into);
+        for value in ["1", "2"] {
+            let headers = request.headers_mut();
+            headers.append("x-a", HeaderValue::from_static(value));
+        }
+        // It would end the first attempt at once.
+        *request.timeout_mut() = Some(Duration::ZERO);
+        recorded.execute(&GET_CALL, request).await.unwrap();
+        let requests = server.requests();
+        assert!(requests[0].contains("x-a: 1\r\nx-a: 2\r\n"), "{requests:?}");
+        assert_eq!(requests.len(), 3);
+        assert!(
+            requests.iter().all(|request| *request == requests[0]),
+            "{requests:?}"
+        );
+        let curl = recording.take().unwrap().ledger.to_curl();
+        assert!(curl.contains(" -H 'x-a: 1' -H 'x-a: 2' "), "{curl}");
+    }
 }
