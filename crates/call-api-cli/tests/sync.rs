@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use call_api_sandbox::{Fault, FaultRule, Faults, Sandbox};
+use call_api_sandbox::{Fault, FaultRule, Faults};
 use http::StatusCode;
 use serde_json::Value;
 use snapbox::str;
