@@ -48,13 +48,7 @@ pub(super) fn parts(document: &mut Value, changes: &mut Changes) {
                     _ => format!("its body is `{name}`, and the document doesn't name its parts"),
                 };
                 for operation in operations {
-                    leave_out(document, &operation);
-                    changes.at(&operation);
-                    changes.lost(
-                        &operation,
-                        format!("the operation: {cause}"),
-                        "it has no method",
-                    );
+                    leave_out(document, &operation, &cause, changes);
                 }
                 continue;
             }

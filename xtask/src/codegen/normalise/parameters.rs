@@ -175,8 +175,19 @@ fn replace_entries(
     }
 }
 
-/// Takes an operation out of the document.
-pub(super) fn leave_out(document: &mut Value, operation: &Pointer) {
+/// Takes an operation out of the document, and notes why.
+pub(super) fn leave_out(
+    document: &mut Value,
+    operation: &Pointer,
+    cause: &str,
+    changes: &mut Changes,
+) {
+    changes.at(operation);
+    changes.lost(
+        operation,
+        format!("the operation: {cause}"),
+        "it has no method",
+    );
     let steps: Vec<String> = operation.tokens().collect();
     if let [paths, path, method] = steps.as_slice()
         && let Some(item) = document
@@ -205,13 +216,7 @@ fn leave_out_callers(
         }
     }
     for (operation, cause) in gone {
-        leave_out(document, &operation);
-        changes.at(&operation);
-        changes.lost(
-            &operation,
-            format!("the operation: {cause}"),
-            "it has no method",
-        );
+        leave_out(document, &operation, &cause, changes);
     }
 }
 
@@ -747,27 +752,27 @@ pub(super) fn path_parameters(document: &mut Value, changes: &mut Changes) {
         }
     }
     for list in lists(&before) {
-        let Some(entries) = document
-            .pointer_mut(list.as_str())
-            .and_then(Value::as_array_mut)
-        else {
-            continue;
-        };
-        let mut index = 0;
-        entries.retain(|_| {
-            let entry = list.join(index);
-            index += 1;
-            let gone = superfluous.contains(&entry);
+        retain(document, &list, |entry| {
+            let gone = superfluous.contains(entry);
             if gone {
-                changes.at(&entry);
+                changes.at(entry);
                 changes.lost(
-                    &entry,
+                    entry,
                     "a path parameter that the path doesn't name",
                     "it isn't sent",
                 );
             }
             !gone
         });
+    }
+}
+
+/// Leaves of a list of parameters those entries for whose place `keep` says so.
+fn retain(document: &mut Value, list: &Pointer, mut keep: impl FnMut(&Pointer) -> bool) {
+    let entries = document.pointer_mut(list.as_str());
+    if let Some(entries) = entries.and_then(Value::as_array_mut) {
+        let mut places = (0..).map(|index: usize| list.join(index));
+        entries.retain(|_| places.next().is_none_or(|place| keep(&place)));
     }
 }
 
@@ -875,26 +880,17 @@ pub(super) fn parameter_names(document: &mut Value, changes: &mut Changes) {
 fn drop_repeated(document: &mut Value, changes: &mut Changes) {
     let before = document.clone();
     for list in lists(&before) {
-        let Some(entries) = document
-            .pointer_mut(list.as_str())
-            .and_then(Value::as_array_mut)
-        else {
-            continue;
-        };
         let mut seen = BTreeSet::new();
-        let mut index = 0;
-        entries.retain(|_| {
-            let entry = list.join(index);
-            index += 1;
-            let Some((_, object)) = walk::locate(&before, &entry) else {
+        retain(document, &list, |entry| {
+            let Some((_, object)) = walk::locate(&before, entry) else {
                 return true;
             };
             let (name, location) = (text(object, "name"), text(object, "in"));
             let is_new = seen.insert((location, name));
             if !is_new {
-                changes.at(&entry);
+                changes.at(entry);
                 changes.lost(
-                    &entry,
+                    entry,
                     format!("`{name}` a second time in the same list"),
                     "the first counts",
                 );

@@ -179,23 +179,28 @@ pub(super) fn particular_first(document: &mut Value, changes: &mut Changes) {
         let members = document
             .pointer(pointer.as_str())
             .and_then(|union| union.get(combinator)?.as_array());
-        let members = members.into_iter().flatten();
-        let asked: Option<Vec<(usize, Value)>> = members
-            .map(|member| {
+        let members = members.cloned().unwrap_or_default();
+        // No object fits a member that is none, so those stay where they are.
+        let objects: Vec<(usize, usize)> = members
+            .iter()
+            .enumerate()
+            .filter_map(|(index, member)| {
                 let schema = walk::follow(document, member).filter(|schema| is_object(schema))?;
                 let required = schema.get("required").and_then(Value::as_array);
-                Some((required.map_or(0, Vec::len), member.clone()))
+                Some((index, required.map_or(0, Vec::len)))
             })
             .collect();
-        let Some(mut asked) = asked else {
-            continue;
-        };
-        if asked.is_sorted_by_key(|(count, _)| std::cmp::Reverse(*count)) {
+        let mut asked = objects.clone();
+        asked.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        if asked == objects {
             continue;
         }
-        asked.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+        let mut sorted = members.clone();
+        for ((place, _), (index, _)) in objects.iter().zip(&asked) {
+            sorted[*place] = members[*index].clone();
+        }
         if let Some(union) = document.pointer_mut(pointer.as_str()) {
-            union[combinator] = asked.into_iter().map(|(_, member)| member).collect();
+            union[combinator] = Value::Array(sorted);
             changes.at(&pointer.join(combinator));
         }
     }
