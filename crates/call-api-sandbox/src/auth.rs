@@ -1,9 +1,11 @@
 //! Who may ask.
 
+use axum::response::{IntoResponse, Response};
 use hmac_sha256::Hash;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 
+use crate::answer;
 use crate::store::TenantId;
 
 /// What stands in a logged request for a token.
@@ -44,25 +46,30 @@ impl Tokens {
     }
 }
 
-/// What a request's `Authorization` is worth.
+/// Why a request is refused.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Verdict {
-    /// It bears a token of this tenant.
-    Accepted(TenantId),
-    /// It bears another.
+pub(crate) enum Refused {
+    /// Its token is nobody's.
     Wrong,
     /// It bears none: there is no such header, it is of another scheme, or nothing follows the scheme.
     Missing,
 }
 
-/// Judges as FastAPI's `HTTPBearer` does: the first header counts, the scheme's case and spaces around the token don't.
-pub(crate) fn judge(headers: &HeaderMap, tokens: &Tokens) -> Verdict {
-    let Some(given) = headers.get(AUTHORIZATION).and_then(bearer) else {
-        return Verdict::Missing;
-    };
-    tokens
-        .tenant(given)
-        .map_or(Verdict::Wrong, Verdict::Accepted)
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Wrong => answer::wrong_token(),
+            Self::Missing => answer::not_authenticated(),
+        }
+    }
+}
+
+/// Whose token the request bears. Judges as FastAPI's `HTTPBearer` does: the first header counts, the scheme's case and
+/// spaces around the token don't.
+pub(crate) fn judge(headers: &HeaderMap, tokens: &Tokens) -> Result<TenantId, Refused> {
+    let given = headers.get(AUTHORIZATION).and_then(bearer);
+    let given = given.ok_or(Refused::Missing)?;
+    tokens.tenant(given).ok_or(Refused::Wrong)
 }
 
 fn bearer(value: &HeaderValue) -> Option<&[u8]> {

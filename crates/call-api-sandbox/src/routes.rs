@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{FromRequestParts, OriginalUri, Path, Request, State};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use call_api_types::Call;
@@ -20,7 +20,9 @@ use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use tower_service::Service as _;
 
-use crate::auth::{self, Tokens, Verdict};
+#[cfg(feature = "pages")]
+use crate::auth::Refused;
+use crate::auth::{self, Tokens};
 use crate::clock::Time;
 use crate::document::Document;
 use crate::fault::{self, Faults, Injector};
@@ -130,7 +132,8 @@ impl Api {
 pub(crate) struct Service {
     api: Arc<Api>,
     extras: Extras,
-    /// What is not the document's: to find a call takes a router's layers longer than the call itself.
+    /// What is served beside the document's operation, which is found without a router: its layers took longer than to
+    /// read the call.
     others: Router,
 }
 
@@ -217,9 +220,9 @@ fn call_in(path: &str) -> Option<&str> {
 /// `GET /v1/call/{id}`
 fn get_call(api: &Api, request: Request) -> Response {
     let (parts, _) = request.into_parts();
-    let tenant = match authorize(api, &parts.headers) {
+    let tenant = match auth::judge(&parts.headers, &api.tokens) {
         Ok(tenant) => tenant,
-        Err(answer) => return answer,
+        Err(refused) => return refused.into_response(),
     };
     let id = call_in(parts.uri.path()).unwrap_or_default();
     // Paths that aren't UTF-8 have been mended.
@@ -357,24 +360,15 @@ fn respell(uri: &Uri) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// Whose token the request has.
-fn authorize(api: &Api, headers: &HeaderMap) -> Result<TenantId, Response> {
-    match auth::judge(headers, &api.tokens) {
-        Verdict::Accepted(tenant) => Ok(tenant),
-        Verdict::Wrong => Err(answer::wrong_token()),
-        Verdict::Missing => Err(answer::not_authenticated()),
-    }
-}
-
 /// Somebody with a tenant's token. The first argument of an operation, so that nothing is read before.
 #[cfg(feature = "pages")]
 pub(crate) struct Authorized(pub(crate) TenantId);
 
 #[cfg(feature = "pages")]
 impl FromRequestParts<Arc<Api>> for Authorized {
-    type Rejection = Response;
+    type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Response> {
-        authorize(api, &parts.headers).map(Self)
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Refused> {
+        auth::judge(&parts.headers, &api.tokens).map(Self)
     }
 }
