@@ -342,13 +342,16 @@ impl<'a> Call<'a> {
 
     async fn attempt(&mut self, granted: Option<&Granted>) -> Result<Made, Trouble> {
         let begun = self.transport.shared.time.now();
+        let left = self.left_at(begun);
+        if left.is_zero() {
+            return Err(self.stop_between(self.past_deadline(Phase::Head)));
+        }
         // What the HTTP client makes of the request is small, where the request itself would make this future larger.
         let Some(responding) = self.send(granted) else {
             return Err(FailureKind::InvalidRequest.into());
         };
         let shared = &*self.transport.shared;
         let settings = &*self.transport.settings;
-        let left = self.left_at(begun);
         let mut progress = Progress::default();
         let ended = {
             // Pinned here, so that it is not moved into the limit's own.

@@ -783,6 +783,21 @@ async fn the_limits_hold_on_the_systems_clock_too() {
     assert!(!server.requests()[0].contains("authorization"));
 }
 
+#[tokio::test]
+async fn nothing_is_sent_past_the_deadline() {
+    let clock = TestClock::default();
+    let server = Server::start(&clock, vec![]).await;
+    let transport = builder(&server.url(), &clock).build().unwrap();
+    let late = transport.with_options(CallOptions::new().deadline(Duration::ZERO));
+    let failure = late
+        .execute(&GET_CALL, get(&transport, "7"))
+        .await
+        .unwrap_err();
+    assert!(failure.is_timeout(), "{failure}");
+    assert_eq!(failure.ledger().attempts().len(), 0);
+    assert_eq!(server.connections(), 0);
+}
+
 #[test]
 fn a_proxy_from_the_environment_does_not_see_what_is_for_this_machine() {
     const INNER: &str = "CALL_API_TRANSPORT_TEST_INSIDE";
