@@ -77,13 +77,20 @@ pub struct Fetched {
 }
 
 /// Why something was not fetched.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchError {
     /// There was no answer that could be used.
+    #[error(transparent)]
     Failed(Failure),
     /// The answer was another status than 200 or 206.
+    #[error("{} was answered with {}, which is no content; see whether it is still there", .0.url(), status(.0))]
     Refused(Box<Exchange>),
+}
+
+fn status(exchange: &Exchange) -> &str {
+    let status = exchange.status.as_ref();
+    status.map_or("no status", StatusCode::as_str)
 }
 
 type OnProgress<'a> = Box<dyn FnMut(Progress) + Send + 'a>;

@@ -635,8 +635,13 @@ async fn a_service_that_repeats_the_token_does_not_bring_it_into_logs() {
         .unwrap()
         .to_writer(&mut Vec::new())
         .await;
-    let Err(FetchError::Refused(exchange)) = result else {
-        panic!("{result:?}")
+    let error = result.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("{url} was answered with 403, which is no content; see whether it is still there")
+    );
+    let FetchError::Refused(exchange) = error else {
+        panic!("{error:?}")
     };
     assert_eq!(exchange.body, "the token *** is revoked");
     assert_eq!(exchange.request_id(), Some("for-***"));
