@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use http::Request;
+use axum::response::IntoResponse as _;
+use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -115,6 +116,18 @@ fn is_the_clients(error: &io::Error) -> bool {
     )
 }
 
+/// The bytes of a request's head. hyper's own limit is one on its buffer, which a head that comes in few pieces may pass.
+fn head<T>(request: &Request<T>) -> usize {
+    let uri = request
+        .uri()
+        .path_and_query()
+        .map_or("", |uri| uri.as_str());
+    let first = request.method().as_str().len() + uri.len() + "  HTTP/1.1\r\n".len();
+    let lines = request.headers().iter();
+    let lines = lines.map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
+    first + lines.sum::<usize>() + "\r\n".len()
+}
+
 /// Answers what comes by a connection.
 fn answer(
     stream: TcpStream,
@@ -131,10 +144,17 @@ fn answer(
         reset: Arc::clone(&reset),
     };
     let service = service_fn(move |request: Request<Incoming>| {
+        let is_too_large = head(&request) > HEAD;
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(this.clone());
         let service = Arc::clone(&service);
-        async move { Ok::<_, Infallible>(service.answer(request).await) }
+        async move {
+            Ok::<_, Infallible>(if is_too_large {
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response()
+            } else {
+                service.answer(request).await
+            })
+        }
     });
     let mut builder = http1::Builder::new();
     builder.max_buf_size(HEAD).max_headers(HEADERS);
