@@ -403,6 +403,11 @@ async fn what_can_not_be_whole_is_refused() {
             "it doesn't have the digest",
         ),
         ("a part unasked", part(V1, 4, 10, b"456789"), "another part"),
+        (
+            "all as a part unasked",
+            part(V1, 0, 10, THING),
+            "another part",
+        ),
     ] {
         let (clock, folder) = (TestClock::default(), Folder::new("unsound"));
         // At home a client with the feature `gzip` would decompress it; elsewhere none does.
@@ -532,8 +537,8 @@ async fn a_writer_gets_each_byte_once() {
 async fn what_is_not_ready_is_waited_for() {
     let (clock, folder) = (TestClock::default(), Folder::new("ready"));
     let scripts = vec![
-        answer(404, "", ""),
-        answer(202, "", ""),
+        answer(404, "retry-after: 0\r\n", ""),
+        answer(202, "retry-after: 2\r\n", ""),
         answer(425, "retry-after: 9\r\n", ""),
         answer(503, "", ""),
         answer(404, "", ""),
@@ -545,8 +550,20 @@ async fn what_is_not_ready_is_waited_for() {
         .fetch(&RECORDING, &url(&server))
         .unwrap()
         .patience(Duration::from_secs(60));
-    folder.fetch(fetch).await.unwrap();
+    let fetched = folder.fetch(fetch).await.unwrap();
     folder.is_whole(THING);
+    let attempts = fetched.ledger.attempts().iter();
+    let whys: Vec<_> = attempts
+        .filter_map(|attempt| Some(attempt.wait?.why))
+        .collect();
+    let expected = [
+        Why::NotReady,
+        Why::NotReady,
+        Why::RetryAfter,
+        Why::Backoff,
+        Why::NotReady,
+    ];
+    assert_eq!(whys, expected);
     // The 503 is no answer to whether it is there, and is retried as ever.
     let waits = [1_000, 2_000, 9_000, 250, 8_000].map(Duration::from_millis);
     assert_eq!(clock.waits(), waits);
@@ -556,7 +573,7 @@ async fn what_is_not_ready_is_waited_for() {
     let transport = support::builder(&server.url(), &clock).build().unwrap();
     for (patience, waited, stop) in [
         (0, 0, Stop::Final),
-        (62, 1 + 2 + 4 + 8 + 16 + 30, Stop::NeverReady),
+        (61, 1 + 2 + 4 + 8 + 16 + 30, Stop::NeverReady),
     ] {
         let fetch = transport
             .fetch(&RECORDING, &url(&server))
@@ -620,6 +637,34 @@ async fn the_token_stays_at_home() {
         assert!(!request.contains(SECRET), "{request}");
     }
     assert!(home.requests().len() > before);
+}
+
+#[tokio::test]
+async fn nobody_asks_for_a_token_that_is_not_sent() {
+    const OPEN: Operation = Operation {
+        auth: Auth::None,
+        ..RECORDING
+    };
+    let clock = TestClock::default();
+    let home = Server::start(&clock, vec![]).await;
+    let away = Server::start(&clock, vec![answer(200, V1, THING)]).await;
+    let transport = builder(&home.url(), &clock)
+        .token_provider(|| async { Err::<Token, BoxError>("not needed".into()) })
+        .build()
+        .unwrap();
+    let mut bytes = Vec::new();
+    let fetch = transport.fetch(&RECORDING, &url(&away)).unwrap();
+    fetch.to_writer(&mut bytes).await.unwrap();
+    assert_eq!(bytes, THING);
+
+    let home = Server::start(&clock, vec![answer(200, V1, THING)]).await;
+    let transport = builder(&home.url(), &clock)
+        .token_provider(|| async { Err::<Token, BoxError>("not needed".into()) })
+        .build()
+        .unwrap();
+    let fetch = transport.fetch(&OPEN, &url(&home)).unwrap();
+    fetch.to_writer(&mut Vec::new()).await.unwrap();
+    assert!(!home.requests()[0].contains("authorization"));
 }
 
 #[tokio::test]
@@ -766,19 +811,22 @@ async fn two_stalls_without_a_byte_between_them_are_enough() {
 
 #[tokio::test]
 async fn an_error_status_is_handed_on_with_what_it_says() {
-    let (clock, folder) = (TestClock::default(), Folder::new("status"));
-    let server = Server::start(&clock, vec![answer(403, "", "expired")]).await;
-    let transport = transport(&server, &clock);
-    let result = folder
-        .fetch(transport.fetch(&RECORDING, &url(&server)).unwrap())
-        .await;
-    let Err(FetchError::Refused(exchange)) = result else {
-        panic!("{result:?}")
-    };
-    assert_eq!(exchange.body, "expired");
-    assert_eq!(folder.names(), [""; 0]);
-    assert_eq!(exchange.ledger.attempts().len(), 1);
-    assert!(!exchange.url().contains("signature"));
+    // One that there is no range to be wrong about is an answer like any other.
+    for status in [403, 416] {
+        let (clock, folder) = (TestClock::default(), Folder::new("status"));
+        let server = Server::start(&clock, vec![answer(status, "", "expired")]).await;
+        let transport = transport(&server, &clock);
+        let result = folder
+            .fetch(transport.fetch(&RECORDING, &url(&server)).unwrap())
+            .await;
+        let Err(FetchError::Refused(exchange)) = result else {
+            panic!("{result:?}")
+        };
+        assert_eq!(exchange.body, "expired");
+        assert_eq!(folder.names(), [""; 0]);
+        assert_eq!(exchange.ledger.attempts().len(), 1);
+        assert!(!exchange.url().contains("signature"));
+    }
 }
 
 #[tokio::test]
