@@ -389,6 +389,14 @@ async fn what_can_not_be_whole_is_refused() {
             "nothing tells its end",
         ),
         (
+            "no end in HTTP/1.0",
+            vec![
+                Step::Send([b"HTTP/1.0 200 OK\r\n\r\n", THING].concat()),
+                Step::Close,
+            ],
+            "nothing tells its end",
+        ),
+        (
             "another digest",
             answer(
                 200,
