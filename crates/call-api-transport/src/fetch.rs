@@ -125,8 +125,7 @@ type OnProgress<'a> = Box<dyn FnMut(Progress) + Send + 'a>;
 ///     .allow_insecure_http(false)
 ///     .on_progress(|progress: Progress| println!("{} of {:?} bytes", progress.bytes, progress.total))
 ///     .to_writer(&mut sound)
-///     .await
-///     .map_err(|error| format!("{error:?}"))?;
+///     .await?;
 /// assert_eq!((fetched.bytes, &sound[..]), (5, &b"sound"[..]));
 ///
 /// # let folder = std::env::temp_dir();
