@@ -27,7 +27,10 @@ pub mod write;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use crate::problem::{Place, Problem, Problems};
+use generate::Generate;
 use load::Source;
 use loss::Loss;
 use origin::Origins;
@@ -135,15 +138,17 @@ pub fn generate_all(
     let (normalised, applied) = normalise::normalise(lowered, &mut losses, &mut origins)
         .map_err(|found| source.problems(&origins, found))?;
     let in_file = |found| source.problems(&origins, found);
-    let (raw, normalised) = if choices.strict {
-        (
-            generate::generate(&normalised).map_err(in_file)?,
-            normalised,
-        )
-    } else {
-        generate::generate_what_can_be(normalised, &mut losses).map_err(in_file)?
+    let polish = |generate: &Generate<'_>, document: &Value| {
+        polish::polish(generate, &source, document, settings)
     };
-    let halves = polish::polish(raw, &source, &normalised, settings, &mut losses)?;
+    let (polished, normalised) = if choices.strict {
+        let polished = generate::generate(&normalised, polish).map_err(in_file)?;
+        (polished, normalised)
+    } else {
+        generate::generate_what_can_be(normalised, &mut losses, polish).map_err(in_file)?
+    };
+    let (halves, lost) = polished?;
+    losses.extend(lost);
     let count = count::count(&source.document, &normalised, &origins, &halves)
         .map_err(|found| source.problems(&origins, found))?;
     let mut losses: Vec<Loss> = losses.into_iter().map(|loss| origins.loss(loss)).collect();
@@ -161,10 +166,12 @@ pub fn generate_all(
     })
 }
 
+/// Of a thread that handles schemas.
+const STACK: usize = 512 << 20;
+
 /// Runs `work` where deep recursion doesn't end the process: schemas nest as deep as their authors like, and both
 /// progenitor and the passes behind it recurse.
 fn with_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
-    const STACK: usize = 512 << 20;
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .name("codegen".to_owned())

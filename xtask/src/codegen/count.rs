@@ -1,14 +1,10 @@
 //! Operations and schemas in are methods and types out: counted at each run, so that nothing gets lost between them.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
-use syn::Item;
 
 use super::names;
 use super::origin::Origins;
 use super::polish::Halves;
-use super::polish::{methods, mocked};
 use super::walk;
 use crate::pointer::Pointer;
 use crate::problem::Finding;
@@ -36,7 +32,7 @@ pub fn count(
 ) -> Result<Count, Vec<Finding>> {
     let remedy = "this is a fault of xtask: report it with the document";
     let mut findings = Vec::new();
-    let methods = methods(&halves.client);
+    let methods = &halves.methods;
     let operations = walk::operations(normalised);
     for operation in &operations {
         if !operation
@@ -51,7 +47,7 @@ pub fn count(
             findings.push(Finding::new(&operation.pointer, cause, remedy));
         }
     }
-    let types = types(&halves.types);
+    let types = &halves.names;
     let mut schemas = 0;
     for (name, _) in walk::schemas(original) {
         schemas += 1;
@@ -72,8 +68,7 @@ pub fn count(
             ));
         }
     }
-    let mocked = mocked(&halves.mock);
-    for method in methods.symmetric_difference(&mocked) {
+    for method in methods.symmetric_difference(&halves.mocked) {
         let cause = format!("of the method `{method}` and its mock, one is missing");
         findings.push(Finding::new(&Pointer::root().join("paths"), cause, remedy));
     }
@@ -97,23 +92,10 @@ pub fn count(
     }
 }
 
-fn types(file: &syn::File) -> BTreeSet<String> {
-    file.items
-        .iter()
-        .filter_map(|item| match item {
-            Item::Struct(item) => Some(item.ident.to_string()),
-            Item::Enum(item) => Some(item.ident.to_string()),
-            Item::Type(item) => Some(item.ident.to_string()),
-            _ => None,
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
-    use syn::parse_quote;
 
     #[test]
     fn what_is_missing_is_named() {
@@ -126,9 +108,10 @@ mod tests {
         let mut origins = Origins::default();
         origins.moved(&Pointer::schema("default"), &Pointer::schema("Renamed"));
         let halves = Halves {
-            types: parse_quote! { pub struct One; pub struct Renamed; },
-            client: parse_quote! { impl Client { pub fn get_a(&self) {} } },
-            mock: parse_quote! { pub trait MockServerExt { fn get_a(&self); } },
+            names: ["One", "Renamed"].map(str::to_owned).into(),
+            methods: ["get_a".to_owned()].into(),
+            mocked: ["get_a".to_owned()].into(),
+            ..Halves::default()
         };
         let findings = count(&document, &normalised, &origins, &halves).unwrap_err();
         let causes: Vec<_> = findings

@@ -28,25 +28,81 @@ use crate::problem::Finding;
 /// The version of progenitor whose output is committed; Cargo.toml asks for exactly this one.
 pub const PROGENITOR_VERSION: &str = "0.15.1";
 
-/// What progenitor makes of a document.
-pub struct Raw {
-    /// The types (`mod types`), the client and its builders.
-    pub sdk: syn::File,
-    /// The mocks of its operations. What they answer with is left out: `polish::mock` says it by status.
-    pub mock: syn::File,
+/// Has progenitor write a document's code, as often as it is asked to: tokens stay on the thread that they were made on.
+#[derive(Clone, Copy)]
+pub struct Generate<'a>(&'a Value);
+
+impl Generate<'_> {
+    /// The types: what is in `mod types`.
+    ///
+    /// # Errors
+    /// What progenitor says.
+    pub fn types(&self) -> Result<TokenStream, String> {
+        catching(|| Ok(sdk(&mut Generator::new(&settings(self.0)), &parsed(self.0)?)?.0))?
+    }
+
+    /// The client with its builders, in which `mod types` is empty, and the mocks of its operations. What these answer with
+    /// is left out: `polish::mock` says it by status.
+    ///
+    /// # Errors
+    /// What progenitor says.
+    pub fn client(&self) -> Result<(TokenStream, TokenStream), String> {
+        Ok(self.both()?.1)
+    }
+
+    /// The types, and the client with the mocks.
+    ///
+    /// # Errors
+    /// What progenitor says.
+    pub fn both(&self) -> Result<(TokenStream, (TokenStream, TokenStream)), String> {
+        catching(|| {
+            let mut document = parsed(self.0)?;
+            let mut generator = Generator::new(&settings(self.0));
+            let (types, client) = sdk(&mut generator, &document)?;
+            requests_only(&mut document);
+            let mock = generator
+                .httpmock(&document, "call_api_client")
+                .map_err(|error| error.to_string())?;
+            Ok((types, (client, mock)))
+        })?
+    }
 }
 
-/// Generates the SDK and its mocks.
+/// What is in `mod types`, and the rest.
+fn sdk(
+    generator: &mut Generator,
+    document: &OpenAPI,
+) -> Result<(TokenStream, TokenStream), String> {
+    let tokens = generator
+        .generate_tokens(document)
+        .map_err(|error| error.to_string())?;
+    let mut types = TokenStream::new();
+    let rest = items(tokens).flat_map(|mut item| {
+        if matches!(item.as_slice(), [.., TokenTree::Ident(word), TokenTree::Ident(name), _] if word == "mod" && name == "types")
+        {
+            types = take_body(&mut item).unwrap_or_default();
+        }
+        item
+    });
+    let rest = rest.collect();
+    Ok((types, rest))
+}
+
+/// Generates the SDK and its mocks, and makes of it what `make` does. What that says is the generator's fault is looked
+/// for in the document.
 ///
 /// # Errors
 /// The schemas or operations that progenitor can't turn into Rust, each with what it said.
-pub fn generate(document: &Value) -> Result<Raw, Vec<Finding>> {
-    let document = responses::with_probes(document);
-    attempt(&document).map_err(|cause| {
+pub fn generate<T>(
+    document: &Value,
+    make: impl Fn(&Generate<'_>, &Value) -> Result<T, String>,
+) -> Result<T, Vec<Finding>> {
+    let probed = responses::with_probes(document);
+    make(&Generate(&probed), document).map_err(|cause| {
         let depth = [Depth::Read, Depth::Tokens]
             .into_iter()
-            .find(|depth| fails(&document, *depth).is_some());
-        isolate(&document, &cause, depth.unwrap_or(Depth::Whole))
+            .find(|depth| fails(&probed, *depth).is_some());
+        isolate(&probed, &cause, depth.unwrap_or(Depth::Whole))
     })
 }
 
@@ -56,15 +112,16 @@ pub fn generate(document: &Value) -> Result<Raw, Vec<Finding>> {
 ///
 /// # Errors
 /// What can't be left out: something that fails in the document as a whole.
-pub fn generate_what_can_be(
+pub fn generate_what_can_be<T>(
     mut document: Value,
     losses: &mut Vec<Loss>,
-) -> Result<(Raw, Value), Vec<Finding>> {
+    make: impl Fn(&Generate<'_>, &Value) -> Result<T, String>,
+) -> Result<(T, Value), Vec<Finding>> {
     let mut gone = BTreeSet::new();
     // Each round leaves out at least one thing; what is found later is what the first ones hid.
     for _ in 0..ROUNDS {
-        let findings = match generate(&document) {
-            Ok(raw) => return Ok((raw, document)),
+        let findings = match generate(&document, &make) {
+            Ok(made) => return Ok((made, document)),
             Err(findings) => findings,
         };
         if findings
@@ -89,7 +146,7 @@ pub fn generate_what_can_be(
             leave_out(&mut document, &Finding::new(&operation, cause, ""), losses);
         }
     }
-    generate(&document).map(|raw| (raw, document))
+    generate(&document, make).map(|made| (made, document))
 }
 
 /// How often what defeats the generator is looked for.
@@ -137,16 +194,13 @@ fn settings(document: &Value) -> GenerationSettings {
     settings
 }
 
-fn attempt(document: &Value) -> Result<Raw, String> {
-    catching(|| {
-        let settings = settings(document);
-        let mut document = parsed(document)?;
-        let mut generator = Generator::new(&settings);
-        let sdk = rust(generator.generate_tokens(&document))?;
-        requests_only(&mut document);
-        let mock = rust(generator.httpmock(&document, "call_api_client"))?;
-        Ok(Raw { sdk, mock })
-    })?
+/// Whether all that is generated is Rust.
+fn attempt(document: &Value) -> Result<(), String> {
+    let (types, (client, mock)) = Generate(document).both()?;
+    for tokens in [types, client, mock] {
+        parse(tokens)?;
+    }
+    Ok(())
 }
 
 fn parsed(document: &Value) -> Result<OpenAPI, String> {
@@ -154,56 +208,78 @@ fn parsed(document: &Value) -> Result<OpenAPI, String> {
         .map_err(|error| format!("{}: {}", error.path(), error.inner()))
 }
 
-fn rust(tokens: Result<TokenStream, progenitor::Error>) -> Result<syn::File, String> {
-    let tokens = tokens.map_err(|error| error.to_string())?;
-    parse(tokens).map_err(|error| format!("the generated code is not Rust: {error}"))
-}
-
 /// Parses tokens item by item, each of whose tokens are gone before the next: all tokens of a large document and all of
 /// their tree, at once, would be most of the memory that generating takes.
-fn parse(tokens: TokenStream) -> syn::Result<syn::File> {
-    let is_semicolon =
-        |token: &TokenTree| matches!(token, TokenTree::Punct(sign) if sign.as_char() == ';');
+///
+/// # Errors
+/// What is said of tokens that are not Rust.
+pub fn parse(tokens: TokenStream) -> Result<syn::File, String> {
     let mut file = syn::File {
         shebang: None,
         frontmatter: None,
         attrs: Vec::new(),
         items: Vec::new(),
     };
-    let mut tokens = tokens.into_iter().peekable();
-    let mut part = Vec::new();
-    while let Some(token) = tokens.next() {
-        // What ends in braces is an item, except where a semicolon follows: `use a::{b};`, `const A: B = C {};`.
-        let ends = is_semicolon(&token)
-            || matches!(&token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace)
-                && !tokens.peek().is_some_and(is_semicolon);
-        part.push(token);
-        if ends || tokens.peek().is_none() {
-            let part = parse_part(std::mem::take(&mut part))?;
-            file.attrs.extend(part.attrs);
-            file.items.extend(part.items);
-        }
+    for item in items(tokens) {
+        let item = parse_item(item)?;
+        file.attrs.extend(item.attrs);
+        file.items.extend(item.items);
     }
     Ok(file)
 }
 
+/// The tokens of each item.
+pub fn items(tokens: TokenStream) -> impl Iterator<Item = Vec<TokenTree>> {
+    let is_semicolon =
+        |token: &TokenTree| matches!(token, TokenTree::Punct(sign) if sign.as_char() == ';');
+    let mut tokens = tokens.into_iter().peekable();
+    std::iter::from_fn(move || {
+        let mut item = Vec::new();
+        while let Some(token) = tokens.next() {
+            // What ends in braces is an item, except where a semicolon follows: `use a::{b};`, `const A: B = C {};`.
+            let ends = is_semicolon(&token)
+                || matches!(&token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace)
+                    && !tokens.peek().is_some_and(is_semicolon);
+            item.push(token);
+            if ends {
+                break;
+            }
+        }
+        (!item.is_empty()).then_some(item)
+    })
+}
+
 /// Parses one item, and what is in it item by item if it is a module.
-fn parse_part(mut tokens: Vec<TokenTree>) -> syn::Result<syn::File> {
+///
+/// # Errors
+/// What is said of tokens that are not Rust.
+pub fn parse_item(mut tokens: Vec<TokenTree>) -> Result<syn::File, String> {
     let is_module =
         matches!(tokens.as_slice(), [.., TokenTree::Ident(word), _, _] if word == "mod");
-    let content = match tokens.last_mut() {
-        Some(TokenTree::Group(body)) if is_module => {
-            let empty = Group::new(Delimiter::Brace, TokenStream::new());
-            Some(parse(std::mem::replace(body, empty).stream())?)
-        }
-        _ => None,
+    let content = match is_module.then(|| take_body(&mut tokens)).flatten() {
+        Some(content) => Some(parse(content)?),
+        None => None,
     };
-    let mut file: syn::File = syn::parse2(tokens.into_iter().collect())?;
+    let mut file: syn::File = syn::parse2(tokens.into_iter().collect())
+        .map_err(|error| format!("the generated code is not Rust: {error}"))?;
     if let (Some(content), Some(Item::Mod(module))) = (content, file.items.last_mut()) {
         module.attrs.extend(content.attrs);
         module.content = Some((Brace::default(), content.items));
     }
     Ok(file)
+}
+
+/// Takes out what is between an item's last braces.
+pub fn take_body(item: &mut [TokenTree]) -> Option<TokenStream> {
+    match item.last_mut()? {
+        TokenTree::Group(body) if body.delimiter() == Delimiter::Brace => {
+            let content = body.stream();
+            // Were it left there, none of its tokens would be gone before the last of them is.
+            *body = Group::new(Delimiter::Brace, TokenStream::new());
+            Some(content)
+        }
+        _ => None,
+    }
 }
 
 /// How far a document is generated to see whether it fails: most of what fails does so long before any code is written.
@@ -219,15 +295,7 @@ enum Depth {
 
 /// Generates as far as `depth`; the error is what the generator said.
 fn fails(document: &Value, depth: Depth) -> Option<String> {
-    let tokens = |document: &Value| {
-        catching(|| {
-            let parsed = parsed(document)?;
-            Generator::new(&settings(document))
-                .generate_tokens(&parsed)
-                .map_err(|error| error.to_string())
-        })
-        .and_then(|outcome| outcome)
-    };
+    let tokens = |document: &Value| Generate(document).types();
     match depth {
         Depth::Read => {
             let mut ended = document.clone();
@@ -580,8 +648,17 @@ mod tests {
         json!({"openapi": "3.0.3", "info": {"title": "t", "version": "1"}, "paths": paths, "components": {"schemas": schemas}})
     }
 
+    /// What is generated, as text.
+    fn rust(generate: &Generate<'_>, _: &Value) -> Result<[String; 3], String> {
+        let (types, (client, mock)) = generate.both()?;
+        Ok([types, client, mock]
+            .map(parse)
+            .map(|file| file.map(|file| prettyplease::unparse(&file)))
+            .map(Result::unwrap))
+    }
+
     fn blamed(document: &Value) -> Vec<String> {
-        let findings = generate(document).err().unwrap_or_default();
+        let findings = generate(document, rust).err().unwrap_or_default();
         findings
             .iter()
             .map(|finding| finding.pointer.to_string())
@@ -681,7 +758,8 @@ mod tests {
             "/b": {"post": {"operationId": "b", "requestBody": multipart, "responses": {}}},
         });
         let mut losses = Vec::new();
-        let (_, document) = generate_what_can_be(document(schemas, paths), &mut losses).unwrap();
+        let (_, document) =
+            generate_what_can_be(document(schemas, paths), &mut losses, rust).unwrap();
         let lost: Vec<_> = losses
             .iter()
             .map(|loss| (loss.pointer.as_str(), loss.instead.as_str()))
@@ -704,10 +782,9 @@ mod tests {
             "x-dropshot-websocket": {},
             "responses": {"101": {"description": "Switching protocols"}},
         }});
-        let raw = generate(&document(json!({}), json!({"/stream": socket}))).ok();
-        let text = |file: syn::File| prettyplease::unparse(&file);
-        let (sdk, mock) = raw.map(|raw| (text(raw.sdk), text(raw.mock))).unwrap();
-        assert!(sdk.contains("pub fn stream("), "{sdk}");
+        let document = document(json!({}), json!({"/stream": socket}));
+        let [_, client, mock] = generate(&document, rust).unwrap();
+        assert!(client.contains("pub fn stream("), "{client}");
         assert!(mock.contains("fn stream<"), "{mock}");
     }
 
@@ -732,7 +809,8 @@ mod tests {
         let paths = json!({"/a": post});
         let schemas = json!({"Parts": {"type": "object", "format": "x", "properties": {"a": {}}}});
         let mut losses = Vec::new();
-        let (_, document) = generate_what_can_be(document(schemas, paths), &mut losses).unwrap();
+        let (_, document) =
+            generate_what_can_be(document(schemas, paths), &mut losses, rust).unwrap();
         assert_eq!(walk::operations(&document).len(), 0);
         let lost: Vec<_> = losses.iter().map(|loss| loss.pointer.as_str()).collect();
         assert_eq!(lost, ["/components/schemas/Parts", "/paths/~1a/post"]);
@@ -743,7 +821,8 @@ mod tests {
         let odd = json!({"items": {}, "properties": {"a": {}, "b": {}}});
         let mut losses = Vec::new();
         let (_, document) =
-            generate_what_can_be(document(json!({"Odd": odd}), json!({})), &mut losses).unwrap();
+            generate_what_can_be(document(json!({"Odd": odd}), json!({})), &mut losses, rust)
+                .unwrap();
         assert_eq!(document["components"]["schemas"]["Odd"], json!({}));
         let last = losses.last().map(|loss| loss.pointer.as_str());
         assert_eq!(last, Some("/components/schemas/Odd"));
@@ -757,7 +836,7 @@ mod tests {
         }}});
         let mut losses = Vec::new();
         let (_, document) =
-            generate_what_can_be(document(schemas, json!({})), &mut losses).unwrap();
+            generate_what_can_be(document(schemas, json!({})), &mut losses, rust).unwrap();
         let lost: Vec<_> = losses.iter().map(|loss| loss.pointer.as_str()).collect();
         assert_eq!(lost, ["/components/schemas/Call/properties/bad"]);
         assert_eq!(

@@ -44,23 +44,22 @@ fn sources(source: &Source) -> impl Iterator<Item = (&str, &str)> {
         .chain(parts.map(|part| (part.label.as_str(), part.sha256.as_str())))
 }
 
-/// Prints one generated file: its header, then its items.
-pub fn print(source: &Source, what: &str, file: &syn::File) -> String {
+/// One generated file: its header, then its items.
+fn headed(source: &Source, what: &str, items: &str) -> String {
     format!(
         "{MARK}: {what}. Do not edit.\n{}// Generator: progenitor {PROGENITOR_VERSION}\n\n{}",
         sources(source).fold(String::new(), |lines, (label, sha256)| {
             lines + &format!("// Source: {label} (SHA-256 {sha256})\n")
         }),
-        prettyplease::unparse(file)
+        items
     )
 }
 
 /// The plan for the generated halves and the loss report.
 pub fn plan(source: &Source, halves: Halves, applied: &Applied, losses: &[Loss]) -> Plan {
-    // Each half is gone when it is printed, so that the trees and their text don't add up.
-    let output = |path: &str, what: &str, file: syn::File| Output {
+    let output = |path: &str, what: &str, items: String| Output {
         path: path.into(),
-        contents: print(source, what, &file),
+        contents: headed(source, what, &items),
     };
     Plan {
         outputs: vec![

@@ -16,105 +16,152 @@ mod nullable;
 mod order;
 pub(super) mod responses;
 mod servers;
-mod split;
 mod structs;
+mod types;
 mod unions;
 mod wire;
 
 use std::collections::BTreeSet;
+use std::num::NonZero;
+use std::thread;
 
+use proc_macro2::TokenStream;
 use serde_json::Value;
+use syn::{Item, parse_quote};
 
 use self::mask::Unmatched;
-use super::generate::Raw;
+use super::generate::{self, Generate};
 use super::load::Source;
 use super::loss::Loss;
 use super::normalise;
 use super::settings::Settings;
 use super::walk;
-use crate::codegen::names;
+use crate::codegen::{STACK, names};
 use crate::problem::{Place, Problem, Problems};
 
-pub(super) use client::methods;
-pub(super) use mock::methods as mocked;
+use client::methods;
+use mock::methods as mocked;
 
-/// The generated halves of the three crates.
-#[derive(Clone)]
+/// The generated halves of the three crates, and what is in them.
+#[derive(Clone, Debug, Default)]
 pub struct Halves {
     /// `call-api-types`: the schemas.
-    pub types: syn::File,
+    pub types: String,
     /// `call-api-client`: the operations.
-    pub client: syn::File,
+    pub client: String,
     /// `call-api-mock`: the mocks of the operations.
-    pub mock: syn::File,
+    pub mock: String,
+    /// The names of the types.
+    pub names: BTreeSet<String>,
+    /// The operations that have a method.
+    pub methods: BTreeSet<String>,
+    /// The operations that have a mock.
+    pub mocked: BTreeSet<String>,
 }
 
-/// Splits progenitor's files into the halves and runs every pass over them.
+/// Has the code written, runs every pass over it and prints it.
 ///
-/// `source` has the document as it was read, for the order of its properties; `normalised` is the one that progenitor saw.
-/// What can't be put right is noted as a loss.
+/// `source` has the document as it was read, for the order of its properties; `normalised` is the one that progenitor sees,
+/// but for its probes. What can't be put right is noted as a loss.
 ///
 /// # Errors
-/// What the settings name and the document has not.
+/// What progenitor can't turn into Rust, as it says it; within, what the settings name and the document has not.
 pub fn polish(
-    raw: Raw,
+    generate: &Generate<'_>,
     source: &Source,
     normalised: &Value,
     settings: &Settings,
-    losses: &mut Vec<Loss>,
-) -> Result<Halves, Problems> {
-    let original = &source.document;
-    let mut halves = split::split(raw);
-    split::alias(&mut halves.types, normalised);
-    order::restore(&mut halves.types, normalised, original);
-    unions::by_tag(&mut halves.types, normalised);
-    enums::restore_values(&mut halves.types, normalised);
-    enums::open(
-        &mut halves.types,
-        &closed_enums(normalised),
-        &schema_names(normalised),
-    );
-    nullable::tell_apart(&mut halves.types, normalised, losses);
-    structs::restore_names(&mut halves.types, normalised);
-    multipart::export(&mut halves, normalised);
-    structs::extend(&mut halves.types);
-    let unmatched = mask::hide(&mut halves.types, &settings.sensitive);
-    if !unmatched.is_empty() {
-        let problems = unmatched.iter().map(|unmatched| {
-            let Unmatched {
-                schema, property, ..
-            } = unmatched;
-            let remedy = match &unmatched.likely {
-                Some((now, name)) if now == schema => {
-                    format!("if it is called `{name}` now, write that instead; else take it out")
-                }
-                Some((now, _)) => {
-                    format!(
-                        "if `{schema}` is called `{now}` now, write that instead; else take it out"
-                    )
-                }
-                None => {
-                    "name a schema and a property as the document does, or take it out".to_owned()
-                }
-            };
-            Problem {
-                file: settings.path.clone(),
-                place: Place::File,
-                cause: format!(
-                    "under `[sensitive]`, `{schema}` has `{property}`, which no struct has"
-                ),
-                remedy,
-            }
-        });
-        return Err(Problems(problems.collect()));
+) -> Result<Result<(Halves, Vec<Loss>), Problems>, String> {
+    let types = |tokens| types::write(tokens, &source.document, normalised, settings);
+    let client = |raw, bodies: &multipart::Bodies| operations(raw, source, normalised, bodies);
+    let bodies = multipart::bodies(normalised);
+    let (types, client) = if bodies.is_empty() && may_be_written_twice(normalised) {
+        // Tokens can't leave the thread that they were made on: each thread has progenitor write the whole, which takes a
+        // tenth of the time, and takes its half.
+        thread::scope(|scope| {
+            let types = thread::Builder::new()
+                .name("types".to_owned())
+                .stack_size(STACK)
+                .spawn_scoped(scope, || types(generate.types()?))
+                .map_err(|error| format!("there is no thread for the types: {error}"))?;
+            let client = client(generate.client()?, &bodies);
+            let types = types
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            Ok::<_, String>((types, client?))
+        })?
+    } else {
+        let (tokens, raw) = generate.both()?;
+        let types = types(tokens)?;
+        let client = client(raw, &types.bodies)?;
+        (types, client)
+    };
+    if !types.unmatched.is_empty() {
+        return Ok(Err(unmatched(&types.unmatched, settings)));
     }
-    let bodies = responses::by_status(&mut halves.client, normalised);
-    mock::fit(&mut halves.mock, &halves.client, &bodies, normalised);
-    client::drop_constructors(&mut halves.client);
-    client::drop_version_header(&mut halves.client);
-    client::drop_prelude(&mut halves.client);
-    bodies::optional(&mut halves.client, normalised);
-    let unwritten = wire::correct(&mut halves.client, &halves.types, normalised);
+    Ok(client.map(|client| {
+        let halves = Halves {
+            types: types.text,
+            names: types.names,
+            ..client
+        };
+        (halves, types.losses)
+    }))
+}
+
+/// Whether the two halves are made at the same time, each with tokens of its own for the whole document: those of a large
+/// one are most of the memory that it takes.
+fn may_be_written_twice(document: &Value) -> bool {
+    const LARGE: usize = 2_000;
+    let size = walk::operations(document).len() + walk::schemas(document).count();
+    size < LARGE && thread::available_parallelism().is_ok_and(|cores| cores > NonZero::<usize>::MIN)
+}
+
+/// That the settings name what isn't there.
+fn unmatched(unmatched: &[Unmatched], settings: &Settings) -> Problems {
+    let problems = unmatched.iter().map(|unmatched| {
+        let Unmatched {
+            schema, property, ..
+        } = unmatched;
+        let remedy = match &unmatched.likely {
+            Some((now, name)) if now == schema => {
+                format!("if it is called `{name}` now, write that instead; else take it out")
+            }
+            Some((now, _)) => {
+                format!("if `{schema}` is called `{now}` now, write that instead; else take it out")
+            }
+            None => "name a schema and a property as the document does, or take it out".to_owned(),
+        };
+        Problem {
+            file: settings.path.clone(),
+            place: Place::File,
+            cause: format!("under `[sensitive]`, `{schema}` has `{property}`, which no struct has"),
+            remedy,
+        }
+    });
+    Problems(problems.collect())
+}
+
+/// Polishes and prints the client and the mocks.
+fn operations(
+    (client, mock): (TokenStream, TokenStream),
+    source: &Source,
+    normalised: &Value,
+    bodies: &multipart::Bodies,
+) -> Result<Result<Halves, Problems>, String> {
+    let mut client = generate::parse(client)?;
+    let mut mock = generate::parse(mock)?;
+    use_types(&mut client);
+    multipart::describe(&mut client, normalised);
+    let answers = responses::by_status(&mut client, normalised);
+    mock::fit(&mut mock, &client, &answers, normalised);
+    let mocked = mocked(&mock);
+    let mock = prettyplease::unparse(&mock);
+    client::drop_constructors(&mut client);
+    client::drop_version_header(&mut client);
+    client::drop_prelude(&mut client);
+    bodies::optional(&mut client, normalised);
+    let unwritten = wire::correct(&mut client, bodies, normalised);
     if !unwritten.is_empty() {
         let problems = unwritten.iter().map(|method| Problem {
             file: source.path.clone(),
@@ -122,16 +169,37 @@ pub fn polish(
             cause: format!("the body of `{method}` can't be written as its parts"),
             remedy: "this is a fault of xtask: report it with the document".to_owned(),
         });
-        return Err(Problems(problems.collect()));
+        return Ok(Err(Problems(problems.collect())));
     }
-    client::tidy_messages(&mut halves.client);
-    client::add_operations(&mut halves.client, normalised);
-    servers::add(&mut halves.client, normalised);
-    embed::embed(&mut halves, normalised, original);
-    deprecated::mark(&mut halves, normalised);
-    docs::tidy(&mut halves.types);
-    docs::tidy(&mut halves.client);
-    Ok(halves)
+    client::tidy_messages(&mut client);
+    client::add_operations(&mut client, normalised);
+    servers::add(&mut client, normalised);
+    client
+        .items
+        .push(embed::responses(normalised, &source.document));
+    deprecated::operations(&mut client, normalised);
+    docs::tidy(&mut client);
+    Ok(Ok(Halves {
+        methods: methods(&client),
+        client: prettyplease::unparse(&client),
+        mock,
+        mocked,
+        ..Halves::default()
+    }))
+}
+
+/// Has the client find in the types crate what progenitor wrote into `mod types`, which is gone.
+fn use_types(client: &mut syn::File) {
+    for item in &mut client.items {
+        if let Item::Mod(module) = item
+            && module.ident == "types"
+        {
+            *item = parse_quote! {
+                /// The types of parameters, bodies and responses.
+                pub use call_api_types as types;
+            };
+        }
+    }
 }
 
 /// The Rust names of the string enums that tell the members of a union apart.

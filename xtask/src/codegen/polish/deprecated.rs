@@ -5,17 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use syn::{Attribute, Fields, ImplItem, Item, parse_quote};
 
-use super::Halves;
 use super::order::{implemented, wire_name};
 use crate::codegen::names;
 use crate::codegen::normalise::parameters::of_operation;
 use crate::codegen::walk::{self, Kind};
-
-/// Marks methods, setters of parameters, types, and properties with their setters.
-pub(super) fn mark(halves: &mut Halves, document: &Value) {
-    operations(&mut halves.client, document);
-    types(&mut halves.types, document);
-}
 
 fn is_deprecated(object: &Value) -> bool {
     object.get("deprecated") == Some(&json!(true))
@@ -25,7 +18,8 @@ fn attribute(attributes: &mut Vec<Attribute>) {
     attributes.push(parse_quote!(#[deprecated]));
 }
 
-fn operations(file: &mut syn::File, document: &Value) {
+/// Marks methods, and setters of parameters.
+pub(super) fn operations(file: &mut syn::File, document: &Value) {
     let mut methods = BTreeSet::new();
     // By builder and setter.
     let mut setters = BTreeSet::new();
@@ -81,14 +75,14 @@ fn mark_functions(item: &mut syn::ItemImpl, marked: impl Fn(&str, &str) -> bool)
 /// The deprecated properties, by the type's name and, for the types that typify names itself, by the set of their
 /// properties.
 #[derive(Default)]
-struct Deprecated {
+pub(super) struct Deprecated {
     types: BTreeSet<String>,
     by_name: BTreeMap<String, BTreeSet<String>>,
     by_set: BTreeMap<BTreeSet<String>, BTreeSet<String>>,
 }
 
 impl Deprecated {
-    fn of(document: &Value) -> Self {
+    pub(super) fn of(document: &Value) -> Self {
         let mut deprecated = Self::default();
         for (name, schema) in walk::schemas(document) {
             let name = names::type_name(name);
@@ -109,6 +103,58 @@ impl Deprecated {
             }
         });
         deprecated
+    }
+
+    /// Marks types, and properties with their setters.
+    pub(super) fn mark(&self, file: &mut syn::File) {
+        // By type and field.
+        let mut setters = BTreeSet::new();
+        for item in &mut file.items {
+            let (name, attributes) = match item {
+                Item::Struct(item) => (item.ident.to_string(), &mut item.attrs),
+                Item::Enum(item) => (item.ident.to_string(), &mut item.attrs),
+                Item::Type(item) => (item.ident.to_string(), &mut item.attrs),
+                _ => continue,
+            };
+            if self.types.contains(&name) {
+                attribute(attributes);
+            }
+            let Item::Struct(item) = item else { continue };
+            let Fields::Named(fields) = &mut item.fields else {
+                continue;
+            };
+            let of_set = || {
+                let all: BTreeSet<String> = fields.named.iter().filter_map(wire_name).collect();
+                self.by_set.get(&all)
+            };
+            // Few documents deprecate a property, and to read the names of all fields takes long.
+            let marked = match self.by_name.get(&name) {
+                None if self.by_set.is_empty() => None,
+                None => of_set(),
+                by_name => by_name,
+            };
+            let Some(marked) = marked else { continue };
+            for field in &mut fields.named {
+                let is_marked = wire_name(field).is_some_and(|wire| marked.contains(&wire));
+                if let (true, Some(ident)) = (is_marked, field.ident.clone()) {
+                    attribute(&mut field.attrs);
+                    setters.insert((name.clone(), ident.to_string()));
+                }
+            }
+        }
+        for item in &mut file.items {
+            let Item::Mod(module) = item else { continue };
+            if module.ident != "builder" {
+                continue;
+            }
+            for item in module.content.iter_mut().flat_map(|(_, items)| items) {
+                if let Item::Impl(item) = item {
+                    mark_functions(item, |name, setter| {
+                        setters.contains(&(name.to_owned(), setter.to_owned()))
+                    });
+                }
+            }
+        }
     }
 }
 
@@ -143,58 +189,6 @@ fn properties(
     (all, marked)
 }
 
-fn types(file: &mut syn::File, document: &Value) {
-    let deprecated = Deprecated::of(document);
-    // By type and field.
-    let mut setters = BTreeSet::new();
-    for item in &mut file.items {
-        let (name, attributes) = match item {
-            Item::Struct(item) => (item.ident.to_string(), &mut item.attrs),
-            Item::Enum(item) => (item.ident.to_string(), &mut item.attrs),
-            Item::Type(item) => (item.ident.to_string(), &mut item.attrs),
-            _ => continue,
-        };
-        if deprecated.types.contains(&name) {
-            attribute(attributes);
-        }
-        let Item::Struct(item) = item else { continue };
-        let Fields::Named(fields) = &mut item.fields else {
-            continue;
-        };
-        let of_set = || {
-            let all: BTreeSet<String> = fields.named.iter().filter_map(wire_name).collect();
-            deprecated.by_set.get(&all)
-        };
-        // Few documents deprecate a property, and to read the names of all fields takes long.
-        let marked = match deprecated.by_name.get(&name) {
-            None if deprecated.by_set.is_empty() => None,
-            None => of_set(),
-            by_name => by_name,
-        };
-        let Some(marked) = marked else { continue };
-        for field in &mut fields.named {
-            let is_marked = wire_name(field).is_some_and(|wire| marked.contains(&wire));
-            if let (true, Some(ident)) = (is_marked, field.ident.clone()) {
-                attribute(&mut field.attrs);
-                setters.insert((name.clone(), ident.to_string()));
-            }
-        }
-    }
-    for item in &mut file.items {
-        let Item::Mod(module) = item else { continue };
-        if module.ident != "builder" {
-            continue;
-        }
-        for item in module.content.iter_mut().flat_map(|(_, items)| items) {
-            if let Item::Impl(item) = item {
-                mark_functions(item, |name, setter| {
-                    setters.contains(&(name.to_owned(), setter.to_owned()))
-                });
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,8 +208,7 @@ mod tests {
                 "List": {"items": {"properties": {"a": {"deprecated": true}, "b": {}}}},
             }},
         });
-        let mut halves = Halves {
-            types: parse_quote! {
+        let mut types: syn::File = parse_quote! {
                 pub struct Call { pub new: u8, pub old: u8 }
                 pub struct Gone(u8);
                 pub struct ListItem { #[serde(rename = "a")] pub a_: u8, pub b: u8 }
@@ -223,18 +216,17 @@ mod tests {
                     impl Call { pub fn new(self) {} pub fn old(self) {} }
                     impl ListItem { pub fn a_(self) {} pub fn b(self) {} }
                 }
-            },
-            client: parse_quote! {
+        };
+        let mut client: syn::File = parse_quote! {
                 impl Client { pub fn get_a(&self) {} pub fn put_a(&self) {} }
                 pub mod builder {
                     impl<'a> GetA<'a> { pub fn x_old(self) {} pub fn send(self) {} }
                     impl<'a> PutA<'a> { pub fn x_old(self) {} pub fn send(self) {} }
                 }
-            },
-            mock: parse_quote!(),
         };
-        mark(&mut halves, &document);
-        insta::assert_snapshot!(prettyplease::unparse(&halves.types));
-        insta::assert_snapshot!(prettyplease::unparse(&halves.client));
+        Deprecated::of(&document).mark(&mut types);
+        operations(&mut client, &document);
+        insta::assert_snapshot!(prettyplease::unparse(&types));
+        insta::assert_snapshot!(prettyplease::unparse(&client));
     }
 }

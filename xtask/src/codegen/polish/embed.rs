@@ -4,9 +4,8 @@
 
 use quote::quote;
 use serde_json::{Map, Value};
-use syn::parse_quote;
+use syn::{Item, parse_quote};
 
-use super::Halves;
 use crate::codegen::{names, walk};
 
 /// The keywords that are kept, and what each holds.
@@ -14,17 +13,21 @@ const ONE: [&str; 2] = ["items", "additionalProperties"];
 const LIST: [&str; 3] = ["anyOf", "oneOf", "allOf"];
 const AS_IS: [&str; 6] = ["type", "format", "enum", "const", "required", "nullable"];
 
-/// Adds `SCHEMAS` to the types and `RESPONSES` to the client. `normalised` knows the operations by their methods' names;
-/// what the service says is in `original`.
-pub(super) fn embed(halves: &mut Halves, normalised: &Value, original: &Value) {
+/// `SCHEMAS`, for the types.
+pub(super) fn schemas(original: &Value) -> Item {
     let schemas: Map<String, Value> = walk::schemas(original)
         .map(|(name, schema)| (name.clone(), reduced(schema)))
         .collect();
     let text = raw(&Value::Object(schemas));
-    halves.types.items.push(parse_quote! {
+    parse_quote! {
         /// The document's schemas as JSON, without what nothing can be compared with: descriptions, examples, limits.
         pub const SCHEMAS: &str = #text;
-    });
+    }
+}
+
+/// `RESPONSES`, for the client. `normalised` knows the operations by their methods' names; what the service says is in
+/// `original`.
+pub(super) fn responses(normalised: &Value, original: &Value) -> Item {
     let mut responses = Vec::new();
     for operation in walk::operations(normalised) {
         let (Some(id), Some(object)) =
@@ -41,11 +44,11 @@ pub(super) fn embed(halves: &mut Halves, normalised: &Value, original: &Value) {
             }
         }
     }
-    halves.client.items.push(parse_quote! {
+    parse_quote! {
         /// What each operation answers with, for each status (`200`, `2XX`, `default`): the schema as JSON, which may refer to
         /// `types::SCHEMAS`.
         pub const RESPONSES: &[(&str, &str, &str)] = &[#(#responses),*];
-    });
+    }
 }
 
 fn json_schema<'a>(document: &'a Value, response: &'a Value) -> Option<&'a Value> {
@@ -132,16 +135,11 @@ mod tests {
                 }},
             },
         });
-        let mut halves = Halves {
-            types: parse_quote!(),
-            client: parse_quote!(),
-            mock: parse_quote!(),
-        };
-        embed(&mut halves, &document, &document);
+        let (types, client) = (schemas(&document), responses(&document, &document));
         insta::assert_snapshot!(format!(
             "{}\n{}",
-            prettyplease::unparse(&halves.types),
-            prettyplease::unparse(&halves.client)
+            prettyplease::unparse(&parse_quote!(#types)),
+            prettyplease::unparse(&parse_quote!(#client))
         ));
     }
 }

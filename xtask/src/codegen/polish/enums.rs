@@ -14,47 +14,73 @@ use crate::codegen::{names, walk};
 /// The traits that are written anew for an open enum.
 const REPLACED: [&str; 4] = ["Display", "FromStr", "TryFrom", "From"];
 
-/// Opens every string enum but those in `closed`, and those of a single value that are not among `named`, the schemas of
-/// the document: by them a union tells its members apart.
-pub(super) fn open(file: &mut syn::File, closed: &BTreeSet<String>, named: &BTreeSet<String>) {
-    let mut opened: BTreeMap<String, Vec<(Ident, String)>> = BTreeMap::new();
-    for item in &mut file.items {
-        if let Item::Enum(item) = item
-            && let Some(values) = string_values(item)
-            && !closed.contains(&item.ident.to_string())
-            && (values.len() > 1 || is_named(&item.ident.to_string(), named))
-        {
-            opened.insert(item.ident.to_string(), values);
-        }
-    }
-    let traits = traits();
-    let mut items = Vec::with_capacity(file.items.len());
-    for item in std::mem::take(&mut file.items) {
-        match item {
-            Item::Enum(item) if opened.contains_key(&item.ident.to_string()) => {
-                let values = &opened[&item.ident.to_string()];
-                items.extend(open_enum(&item, values, &traits));
-            }
-            Item::Impl(item)
-                if implemented(&item).is_some_and(|name| opened.contains_key(&name))
-                    && implements(&item).is_some_and(|name| REPLACED.contains(&name.as_str())) => {}
-            item => items.push(item),
-        }
-    }
-    file.items = items;
-    drop_copy(file, &opened.into_keys().collect());
+/// The string enums that stay closed: those in `closed`, and those of a single value that are not among `named`, the
+/// schemas of the document. By them a union tells its members apart.
+pub(super) struct Openings {
+    closed: BTreeSet<String>,
+    named: BTreeSet<String>,
+    traits: Vec<ItemImpl>,
 }
 
-/// Puts the values back that the rule `speakable-enums` gave names to.
-pub(super) fn restore_values(file: &mut syn::File, document: &Value) {
-    let named: BTreeMap<String, &Value> = walk::schemas(document)
+impl Openings {
+    pub(super) fn new(closed: BTreeSet<String>, named: BTreeSet<String>) -> Self {
+        Self {
+            closed,
+            named,
+            traits: traits(),
+        }
+    }
+
+    /// Opens every other string enum. None but enums without fields are `Copy` in what typify writes, so that nothing else
+    /// has to change with them.
+    pub(super) fn open(&self, file: &mut syn::File) {
+        let mut opened: BTreeMap<String, Vec<(Ident, String)>> = BTreeMap::new();
+        for item in &mut file.items {
+            if let Item::Enum(item) = item
+                && let Some(values) = string_values(item)
+                && !self.closed.contains(&item.ident.to_string())
+                && (values.len() > 1 || is_named(&item.ident.to_string(), &self.named))
+            {
+                opened.insert(item.ident.to_string(), values);
+            }
+        }
+        if opened.is_empty() {
+            return;
+        }
+        let mut items = Vec::with_capacity(file.items.len());
+        for item in std::mem::take(&mut file.items) {
+            match item {
+                Item::Enum(item) if opened.contains_key(&item.ident.to_string()) => {
+                    let values = &opened[&item.ident.to_string()];
+                    items.extend(open_enum(&item, values, &self.traits));
+                }
+                Item::Impl(item)
+                    if implemented(&item).is_some_and(|name| opened.contains_key(&name))
+                        && implements(&item)
+                            .is_some_and(|name| REPLACED.contains(&name.as_str())) => {}
+                item => items.push(item),
+            }
+        }
+        file.items = items;
+    }
+}
+
+/// The values that the rule `speakable-enums` gave names to, by the enums' names.
+pub(super) type Values<'a> = BTreeMap<String, &'a Value>;
+
+pub(super) fn values(document: &Value) -> Values<'_> {
+    walk::schemas(document)
         .filter_map(|(name, schema)| {
             Some((
                 names::type_name(name),
                 schema.get("x-codegen")?.get("values")?,
             ))
         })
-        .collect();
+        .collect()
+}
+
+/// Puts the values back.
+pub(super) fn restore_values(file: &mut syn::File, named: &Values<'_>) {
     for item in &mut file.items {
         let Item::Enum(item) = item else { continue };
         let Some(values) = named.get(&item.ident.to_string()) else {
@@ -284,72 +310,6 @@ impl VisitMut for Named<'_> {
     }
 }
 
-/// An enum that holds a string isn't `Copy`, and neither is what holds such an enum.
-fn drop_copy(file: &mut syn::File, opened: &BTreeSet<String>) {
-    // Few types are `Copy`, and only these have to be looked through, each time that one of them no longer is.
-    let mut copied: Vec<(&Ident, Vec<&syn::Field>, &mut Vec<Attribute>)> = file
-        .items
-        .iter_mut()
-        .filter_map(|item| match item {
-            Item::Struct(item) => {
-                Some((&item.ident, item.fields.iter().collect(), &mut item.attrs))
-            }
-            Item::Enum(item) => {
-                let fields = item.variants.iter().flat_map(|variant| &variant.fields);
-                Some((&item.ident, fields.collect(), &mut item.attrs))
-            }
-            _ => None,
-        })
-        .filter(|(.., attrs)| attrs.iter().any(|attribute| derives(attribute, "Copy")))
-        .collect();
-    let mut owning: BTreeSet<String> = opened.clone();
-    loop {
-        let before = owning.len();
-        copied.retain_mut(|(ident, fields, attrs)| {
-            let holds = fields.iter().any(|field| {
-                let mut found = Mentions {
-                    names: &owning,
-                    found: false,
-                };
-                syn::visit::Visit::visit_type(&mut found, &field.ty);
-                found.found
-            });
-            if !holds {
-                return true;
-            }
-            for attribute in attrs
-                .iter_mut()
-                .filter(|attribute| attribute.path().is_ident("derive"))
-            {
-                type Paths = syn::punctuated::Punctuated<syn::Path, syn::Token![,]>;
-                if let Ok(paths) = attribute.parse_args_with(Paths::parse_terminated) {
-                    let kept = paths.iter().filter(|path| {
-                        path.segments.last().is_none_or(|last| last.ident != "Copy")
-                    });
-                    *attribute = parse_quote!(#[derive(#(#kept),*)]);
-                }
-            }
-            owning.insert(ident.to_string());
-            false
-        });
-        if owning.len() == before {
-            return;
-        }
-    }
-}
-
-struct Mentions<'a> {
-    names: &'a BTreeSet<String>,
-    found: bool,
-}
-
-impl<'ast> syn::visit::Visit<'ast> for Mentions<'_> {
-    fn visit_path_segment(&mut self, segment: &'ast syn::PathSegment) {
-        self.found |= self.names.contains(&segment.ident.to_string());
-        syn::visit::visit_path_segment(self, segment);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -366,8 +326,6 @@ mod tests {
             impl ::std::fmt::Display for Status {}
             impl ::std::convert::TryFrom<&str> for Status {}
             impl ::std::default::Default for Status {}
-            #[derive(::serde::Deserialize, Clone, Copy)]
-            pub struct Wrapper(pub Status);
             #[derive(::serde::Deserialize)]
             #[serde(tag = "kind")]
             pub enum Tagged { A, B }
@@ -384,11 +342,7 @@ mod tests {
     fn string_enums_are_opened_and_others_left() {
         let mut file = file();
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        open(
-            &mut file,
-            &names(&["Kind"]),
-            &names(&["Status", "Kind", "Only"]),
-        );
+        Openings::new(names(&["Kind"]), names(&["Status", "Kind", "Only"])).open(&mut file);
         insta::assert_snapshot!(prettyplease::unparse(&file));
     }
 }

@@ -5,11 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
 use syn::punctuated::Punctuated;
 use syn::{Item, ItemStruct, Type, parse_quote};
 
-use super::order::wire_name;
-use crate::codegen::names;
+use super::order::{properties, wire_name};
+use crate::codegen::{names, walk};
 use crate::diff::rename::{SIMILAR, likeness};
 
 /// A property that is in no struct.
@@ -21,58 +22,82 @@ pub(super) struct Unmatched {
     pub(super) likely: Option<(String, String)>,
 }
 
-/// Hides these properties, by schema; the answer are those that are in no struct.
-pub(super) fn hide(
-    file: &mut syn::File,
-    sensitive: &BTreeMap<String, Vec<String>>,
-) -> Vec<Unmatched> {
-    let mut unmatched = Vec::new();
-    for (schema, properties) in sensitive {
-        let ident = names::type_name(schema);
-        let fields = fields(&file.items, &ident);
-        let mut hidden = BTreeSet::new();
-        for property in properties {
-            match fields.get(property) {
-                Some(field) => {
+/// The properties to hide, and those of them that have been found.
+pub(super) struct Sensitive<'a> {
+    /// By schema.
+    properties: &'a BTreeMap<String, Vec<String>>,
+    /// The schemas by their types' names.
+    schemas: BTreeMap<String, &'a str>,
+    /// Schemas and properties.
+    found: BTreeSet<(&'a str, &'a str)>,
+}
+
+impl<'a> Sensitive<'a> {
+    pub(super) fn new(properties: &'a BTreeMap<String, Vec<String>>) -> Self {
+        let schemas = properties
+            .keys()
+            .map(|schema| (names::type_name(schema), schema.as_str()))
+            .collect();
+        Self {
+            properties,
+            schemas,
+            found: BTreeSet::new(),
+        }
+    }
+
+    /// Hides them in the structs of the file and in their builders.
+    pub(super) fn hide(&mut self, file: &mut syn::File) {
+        for (ident, schema) in &self.schemas {
+            let fields = fields(&file.items, ident);
+            let mut hidden = BTreeSet::new();
+            for property in &self.properties[*schema] {
+                if let Some(field) = fields.get(property) {
                     hidden.insert(field.clone());
+                    self.found.insert((schema, property));
                 }
-                None => unmatched.push(Unmatched {
-                    schema: schema.clone(),
-                    property: property.clone(),
-                    likely: likely(&file.items, schema, property, properties),
-                }),
             }
-        }
-        if hidden.is_empty() {
-            continue;
-        }
-        hide_in(&mut file.items, &ident, &hidden);
-        for item in &mut file.items {
-            if let Item::Mod(module) = item
-                && module.ident == "builder"
-                && let Some((_, items)) = &mut module.content
-            {
-                hide_in(items, &ident, &hidden);
+            if hidden.is_empty() {
+                continue;
+            }
+            hide_in(&mut file.items, ident, &hidden);
+            for item in &mut file.items {
+                if let Item::Mod(module) = item
+                    && module.ident == "builder"
+                    && let Some((_, items)) = &mut module.content
+                {
+                    hide_in(items, ident, &hidden);
+                }
             }
         }
     }
-    unmatched
+
+    /// Those that were in no struct.
+    pub(super) fn unmatched(&self, document: &Value) -> Vec<Unmatched> {
+        let all = self.properties.iter().flat_map(|(schema, properties)| {
+            properties
+                .iter()
+                .map(move |property| (schema, property, properties))
+        });
+        all.filter(|(schema, property, _)| {
+            !self.found.contains(&(schema.as_str(), property.as_str()))
+        })
+        .map(|(schema, property, named)| Unmatched {
+            schema: schema.clone(),
+            property: property.clone(),
+            likely: likely(document, schema, property, named),
+        })
+        .collect()
+    }
 }
 
 /// What a property may be called now: the most alike of its schema's others, or where there is no such schema, the same
 /// property of the most alike schema.
 fn likely(
-    items: &[Item],
+    document: &Value,
     schema: &str,
     property: &str,
     named: &[String],
 ) -> Option<(String, String)> {
-    let ident = names::type_name(schema);
-    let structs = items.iter().filter_map(|item| match item {
-        Item::Struct(item) => Some(item.ident.to_string()),
-        _ => None,
-    });
-    let structs: Vec<String> = structs.collect();
     let likeliest = |names: Vec<String>, to: &str| {
         let scored = names.into_iter().map(|name| (likeness(&name, to), name));
         let alike = scored.filter(|(score, _)| *score >= SIMILAR);
@@ -80,14 +105,19 @@ fn likely(
             .max_by(|a, b| a.0.total_cmp(&b.0))
             .map(|(_, name)| name)
     };
-    if structs.contains(&ident) {
-        let others = fields(items, &ident).into_keys();
-        let others = others.filter(|name| !named.contains(name)).collect();
-        likeliest(others, property).map(|name| (schema.to_owned(), name))
-    } else {
-        let has_it = |name: &String| fields(items, name).contains_key(property);
-        let others = structs.into_iter().filter(has_it).collect();
-        likeliest(others, &ident).map(|name| (name, property.to_owned()))
+    let ident = names::type_name(schema);
+    match walk::schemas(document).find(|(name, _)| names::type_name(name) == ident) {
+        Some((_, known)) => {
+            let others = properties(document, known, 0);
+            let others = others.into_iter().filter(|name| !named.contains(name));
+            likeliest(others.collect(), property).map(|name| (schema.to_owned(), name))
+        }
+        None => {
+            let others = walk::schemas(document)
+                .filter(|(_, other)| properties(document, other, 0).contains(&property.to_owned()));
+            likeliest(others.map(|(name, _)| name.clone()).collect(), schema)
+                .map(|name| (name, property.to_owned()))
+        }
     }
 }
 
@@ -164,6 +194,7 @@ fn is_option(ty: &Type) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn file() -> syn::File {
         parse_quote! {
@@ -194,37 +225,44 @@ mod tests {
 
     #[test]
     fn sensitive_properties_are_hidden_in_structs_and_builders() {
+        let properties = sensitive(&["phoneNumber", "type"]);
+        let mut sensitive = Sensitive::new(&properties);
         let mut file = file();
-        let unmatched = hide(&mut file, &sensitive(&["phoneNumber", "type"]));
-        assert_eq!(unmatched, []);
+        sensitive.hide(&mut file);
+        assert_eq!(sensitive.unmatched(&json!({})), []);
         insta::assert_snapshot!(prettyplease::unparse(&file));
     }
 
     #[test]
     fn what_matches_nothing_is_named_and_changes_nothing() {
-        let mut changed = file();
-        let found = hide(&mut changed, &sensitive(&["phone_number"]));
-        let unmatched = |schema: &str, property: &str, now: (&str, &str)| Unmatched {
-            schema: schema.to_owned(),
-            property: property.to_owned(),
-            likely: Some((now.0.to_owned(), now.1.to_owned())),
+        let document = json!({"components": {"schemas": {
+            "contact": {"properties": {"id": {}, "phoneNumber": {}, "type": {}}},
+            "other": {"properties": {"phone_number": {}}},
+        }}});
+        let unmatched = |properties: &BTreeMap<String, Vec<String>>| {
+            let mut sensitive = Sensitive::new(properties);
+            let mut changed = file();
+            sensitive.hide(&mut changed);
+            assert_eq!(
+                prettyplease::unparse(&changed),
+                prettyplease::unparse(&file())
+            );
+            sensitive.unmatched(&document)
+        };
+        let expected = |schema: &str, property: &str, now: (&str, &str)| {
+            [Unmatched {
+                schema: schema.to_owned(),
+                property: property.to_owned(),
+                likely: Some((now.0.to_owned(), now.1.to_owned())),
+            }]
         };
         assert_eq!(
-            found,
-            [unmatched(
-                "contact",
-                "phone_number",
-                ("contact", "phoneNumber")
-            )]
-        );
-        let elsewhere = [("contacts".to_owned(), vec!["type".to_owned()])].into();
-        assert_eq!(
-            hide(&mut changed, &elsewhere),
-            [unmatched("contacts", "type", ("Contact", "type"))]
+            unmatched(&sensitive(&["phone_number"])),
+            expected("contact", "phone_number", ("contact", "phoneNumber"))
         );
         assert_eq!(
-            prettyplease::unparse(&changed),
-            prettyplease::unparse(&file())
+            unmatched(&[("contacts".to_owned(), vec!["type".to_owned()])].into()),
+            expected("contacts", "type", ("contact", "type"))
         );
     }
 }

@@ -6,7 +6,6 @@ use quote::{format_ident, quote};
 use serde_json::{Map, Value};
 use syn::{Expr, Ident, Item, Type, parse_quote};
 
-use super::Halves;
 use super::order::wire_name;
 use super::responses::first_argument;
 use crate::codegen::{names, walk};
@@ -26,23 +25,26 @@ pub(in crate::codegen) fn file_type(document: &Value) -> Option<String> {
         .map(|(name, _)| names::type_name(name))
 }
 
-/// Exports the types crate's file where the document has files, and tells the client what it consists of.
-pub(super) fn export(halves: &mut Halves, document: &Value) {
+/// What exports the types crate's file, where the document has files.
+pub(super) fn export(document: &Value) -> Option<Item> {
+    let name = file_type(document)?;
+    Some(if name == "FilePart" {
+        parse_quote!(
+            pub use crate::file_part::FilePart;
+        )
+    } else {
+        let ident = format_ident!("{name}");
+        parse_quote!(pub use crate::file_part::FilePart as #ident;)
+    })
+}
+
+/// Tells the client what a file consists of, where the document has files.
+pub(super) fn describe(client: &mut syn::File, document: &Value) {
     let Some(name) = file_type(document) else {
         return;
     };
     let ident = format_ident!("{name}");
-    halves.types.items.insert(
-        0,
-        if name == "FilePart" {
-            parse_quote!(
-                pub use crate::file_part::FilePart;
-            )
-        } else {
-            parse_quote!(pub use crate::file_part::FilePart as #ident;)
-        },
-    );
-    halves.client.items.push(parse_quote! {
+    client.items.push(parse_quote! {
         impl crate::multipart::File for types::#ident {
             fn content(&self) -> &[u8] {
                 &self.content
@@ -57,21 +59,51 @@ pub(super) fn export(halves: &mut Halves, document: &Value) {
     });
 }
 
-/// The fields of the types' structs, by the names that they have in JSON.
-pub(super) type Structs<'a> = BTreeMap<String, BTreeMap<String, (&'a Ident, &'a Type)>>;
+/// The structs of bodies that are sent in parts: their fields, by the names that they have in JSON.
+pub(super) type Bodies = BTreeMap<String, BTreeMap<String, Field>>;
 
-pub(super) fn structs(types: &syn::File) -> Structs<'_> {
-    let structs = types.items.iter().filter_map(|item| match item {
-        Item::Struct(item) => {
-            let fields = item
-                .fields
-                .iter()
-                .filter_map(|field| Some((wire_name(field)?, (field.ident.as_ref()?, &field.ty))));
-            Some((item.ident.to_string(), fields.collect()))
+/// A field that is a part, or several.
+#[derive(Clone, Debug)]
+pub(super) struct Field {
+    ident: String,
+    count: Count,
+}
+
+/// How many values a field has.
+#[derive(Clone, Copy, Debug)]
+enum Count {
+    One,
+    /// Perhaps one, or a list.
+    Several,
+    /// A list that may be absent.
+    PerhapsSeveral,
+}
+
+/// The bodies that some operation sends in parts, of which no field is known yet.
+pub(super) fn bodies(document: &Value) -> Bodies {
+    let bodies = walk::operations(document)
+        .into_iter()
+        .filter_map(|operation| {
+            let body = walk::follow(document, operation.object.get("requestBody")?)?;
+            Some((Parts::of(body)?.body, BTreeMap::new()))
+        });
+    bodies.collect()
+}
+
+/// Notes the fields of those bodies whose structs are in the file.
+pub(super) fn note(types: &syn::File, bodies: &mut Bodies) {
+    for item in &types.items {
+        if let Item::Struct(item) = item
+            && let Some(body) = bodies.get_mut(&item.ident.to_string())
+        {
+            let fields = item.fields.iter().filter_map(|field| {
+                let ident = field.ident.as_ref()?.to_string();
+                let count = count(&field.ty);
+                Some((wire_name(field)?, Field { ident, count }))
+            });
+            body.extend(fields);
         }
-        _ => None,
-    });
-    structs.collect()
+    }
 }
 
 /// How the body of an operation is written: what the rule `multipart` noted, and the body's type.
@@ -124,15 +156,16 @@ impl Parts {
     }
 
     /// The request with the body: in place of `request.json(&body)`.
-    pub(super) fn put_into(&self, request: &Expr, structs: &Structs<'_>) -> Option<Expr> {
-        let fields = structs.get(&self.body)?;
+    pub(super) fn put_into(&self, request: &Expr, bodies: &Bodies) -> Option<Expr> {
+        let fields = bodies.get(&self.body)?;
         let mut form = quote!(crate::multipart::Form::new());
         for (name, part) in &self.noted {
-            let (field, ty) = fields.get(name)?;
+            let Field { ident, count } = fields.get(name)?;
+            let field = format_ident!("{ident}");
             let media_type = part.get("type").and_then(Value::as_str);
             form = if part["file"] == true {
                 let media_type = media_type.unwrap_or("application/octet-stream");
-                let files = files(field, ty);
+                let files = files(&field, *count);
                 quote!(#form.files(#name, #files, #media_type))
             } else {
                 let media_type = match media_type {
@@ -146,16 +179,23 @@ impl Parts {
     }
 }
 
-/// The files of a field: one, perhaps one, or a list that may be absent.
-fn files(field: &Ident, ty: &Type) -> proc_macro2::TokenStream {
+fn files(field: &Ident, count: Count) -> proc_macro2::TokenStream {
+    match count {
+        Count::One => quote!(::std::iter::once(&body.#field)),
+        Count::Several => quote!(&body.#field),
+        Count::PerhapsSeveral => quote!(body.#field.iter().flatten()),
+    }
+}
+
+fn count(ty: &Type) -> Count {
     let last = |ty: &Type| match ty {
         Type::Path(path) => path.path.segments.last().map(|last| last.ident.to_string()),
         _ => None,
     };
     let inner = first_argument(ty).and_then(last);
     match (last(ty).as_deref(), inner.as_deref()) {
-        (Some("Option"), Some("Vec")) => quote!(body.#field.iter().flatten()),
-        (Some("Option" | "Vec"), _) => quote!(&body.#field),
-        _ => quote!(::std::iter::once(&body.#field)),
+        (Some("Option"), Some("Vec")) => Count::PerhapsSeveral,
+        (Some("Option" | "Vec"), _) => Count::Several,
+        _ => Count::One,
     }
 }

@@ -12,51 +12,91 @@ use crate::codegen::loss::Loss;
 use crate::codegen::names;
 use crate::codegen::walk::{self, Kind};
 
-/// Gives the fields that the rule `absent-or-null` noted the types crate's `Nullable`, and their setters with them; where
-/// there is one, the crate exports it. A property that became no field of the schema's own type stays as typify has it.
-pub(super) fn tell_apart(file: &mut syn::File, document: &Value, losses: &mut Vec<Loss>) {
-    let noted: BTreeMap<String, BTreeSet<String>> = walk::schemas(document)
-        .map(|(name, schema)| (names::type_name(name), properties(document, schema, 0)))
-        .filter(|(_, properties)| !properties.is_empty())
-        .collect();
-    // By type, and both the property's name and the field's.
-    let mut done: BTreeSet<(String, String)> = BTreeSet::new();
-    let mut changed: BTreeSet<(String, String)> = BTreeSet::new();
-    for item in &mut file.items {
-        let Item::Struct(item) = item else { continue };
-        let owner = item.ident.to_string();
-        let Some(noted) = noted.get(&owner) else {
-            continue;
-        };
-        for field in &mut item.fields {
-            if let Some(wire) = wire_name(field).filter(|wire| noted.contains(wire))
-                && let Some(name) = field.ident.clone()
-                && is_left_out(&mut field.attrs)
-            {
-                nullable(&mut field.ty);
-                done.insert((owner.clone(), wire));
-                changed.insert((owner.clone(), name.to_string()));
-            }
+/// The properties that the rule `absent-or-null` noted, and those of them that have been told apart.
+pub(super) struct Noted {
+    /// By the type's name.
+    properties: BTreeMap<String, BTreeSet<String>>,
+    /// By the type's name, too.
+    done: BTreeSet<(String, String)>,
+}
+
+impl Noted {
+    pub(super) fn of(document: &Value) -> Self {
+        let properties = walk::schemas(document)
+            .map(|(name, schema)| (names::type_name(name), properties(document, schema, 0)))
+            .filter(|(_, properties)| !properties.is_empty())
+            .collect();
+        Self {
+            properties,
+            done: BTreeSet::new(),
         }
     }
-    walk::walk(document, &mut |kind, pointer, schema| {
-        for name in noted_by(schema).filter(|_| kind == Kind::Schema) {
-            let owner = pointer.tokens().nth(2).unwrap_or_default();
-            let honoured =
-                pointer.is_schema() && done.contains(&(names::type_name(&owner), name.to_owned()));
-            if !honoured {
-                let place = pointer.join("properties").join(name);
-                losses.push(Loss::new(
-                    &place,
-                    "null",
-                    "the property is left out where it has no value",
-                ));
+
+    /// Gives the fields that were noted the types crate's `Nullable`, and their setters with them. A property that became no
+    /// field of the schema's own type stays as typify has it.
+    pub(super) fn tell_apart(&mut self, file: &mut syn::File) {
+        // By type and field.
+        let mut changed: BTreeSet<(String, String)> = BTreeSet::new();
+        for item in &mut file.items {
+            let Item::Struct(item) = item else { continue };
+            let owner = item.ident.to_string();
+            let Some(noted) = self.properties.get(&owner) else {
+                continue;
+            };
+            for field in &mut item.fields {
+                if let Some(wire) = wire_name(field).filter(|wire| noted.contains(wire))
+                    && let Some(name) = field.ident.clone()
+                    && is_left_out(&mut field.attrs)
+                {
+                    nullable(&mut field.ty);
+                    self.done.insert((owner.clone(), wire));
+                    changed.insert((owner.clone(), name.to_string()));
+                }
             }
         }
-    });
-    if changed.is_empty() {
-        return;
+        if !changed.is_empty() {
+            setters(file, &changed);
+        }
     }
+
+    /// What exports the crate's `Nullable`, under another name where the document has that one; `None` where no field has
+    /// it. Each property that is none of those fields is a loss.
+    pub(super) fn export(&self, document: &Value, losses: &mut Vec<Loss>) -> Option<Item> {
+        walk::walk(document, &mut |kind, pointer, schema| {
+            for name in noted_by(schema).filter(|_| kind == Kind::Schema) {
+                let owner = pointer.tokens().nth(2).unwrap_or_default();
+                let honoured = pointer.is_schema()
+                    && self
+                        .done
+                        .contains(&(names::type_name(&owner), name.to_owned()));
+                if !honoured {
+                    let place = pointer.join("properties").join(name);
+                    losses.push(Loss::new(
+                        &place,
+                        "null",
+                        "the property is left out where it has no value",
+                    ));
+                }
+            }
+        });
+        if self.done.is_empty() {
+            return None;
+        }
+        let mut taken = super::schema_names(document);
+        let free = names::unique("Nullable", &mut taken);
+        Some(if free == "Nullable" {
+            parse_quote!(
+                pub use crate::nullable::Nullable;
+            )
+        } else {
+            let free = quote::format_ident!("{free}");
+            parse_quote!(pub use crate::nullable::Nullable as #free;)
+        })
+    }
+}
+
+/// The setters of these fields, by type, take what the fields are now.
+fn setters(file: &mut syn::File, changed: &BTreeSet<(String, String)>) {
     let builders = file.items.iter_mut().filter_map(|item| match item {
         Item::Mod(module) if module.ident == "builder" => module.content.as_mut(),
         _ => None,
@@ -88,25 +128,6 @@ pub(super) fn tell_apart(file: &mut syn::File, document: &Value, losses: &mut Ve
             _ => {}
         }
     }
-    export(
-        file,
-        "Nullable",
-        parse_quote!(crate::nullable::Nullable),
-        document,
-    );
-}
-
-/// Exports a type that is written by hand, under another name where the document has that one.
-fn export(file: &mut syn::File, name: &str, path: syn::Path, document: &Value) {
-    let mut taken = super::schema_names(document);
-    let free = names::unique(name, &mut taken);
-    let item = if free == name {
-        parse_quote!(pub use #path;)
-    } else {
-        let free = quote::format_ident!("{free}");
-        parse_quote!(pub use #path as #free;)
-    };
-    file.items.insert(0, item);
 }
 
 /// The noted properties of a schema and of what it is composed of.
@@ -241,7 +262,10 @@ mod tests {
             }
         };
         let mut losses = Vec::new();
-        tell_apart(&mut file, &document, &mut losses);
+        let mut noted = Noted::of(&document);
+        noted.tell_apart(&mut file);
+        file.items
+            .splice(0..0, noted.export(&document, &mut losses));
         insta::assert_snapshot!(prettyplease::unparse(&file));
         let lost: Vec<_> = losses.iter().map(|loss| loss.pointer.as_str()).collect();
         // Those are of a part without a type, or required.
@@ -261,7 +285,9 @@ mod tests {
         let document = json!({"components": {"schemas": {"Patch": {"properties": {"a": {}}}}}});
         let mut file: syn::File = parse_quote! { pub struct Patch { pub a: Option<u8> } };
         let before = prettyplease::unparse(&file);
-        tell_apart(&mut file, &document, &mut Vec::new());
+        let mut noted = Noted::of(&document);
+        noted.tell_apart(&mut file);
+        assert!(noted.export(&document, &mut Vec::new()).is_none());
         assert_eq!(prettyplease::unparse(&file), before);
     }
 }

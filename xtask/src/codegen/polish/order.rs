@@ -9,38 +9,16 @@ use syn::{Fields, ImplItem, Item, ItemImpl, ItemStruct, Member, Type};
 use crate::codegen::names;
 use crate::codegen::walk::{self, Kind};
 
-/// Sorts the fields of each struct, and what its builder makes of them, as the document has its properties.
-pub(super) fn restore(file: &mut syn::File, normalised: &Value, original: &Value) {
-    let orders = Orders::of(&[normalised, original]);
-    let mut fields: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for item in &mut file.items {
-        if let Item::Struct(item) = item
-            && let Some(order) = orders.find(item)
-        {
-            fields.insert(item.ident.to_string(), sort_fields(item, order));
-        }
-    }
-    for item in &mut file.items {
-        if let Item::Mod(module) = item
-            && module.ident == "builder"
-            && let Some((_, items)) = &mut module.content
-        {
-            for item in items {
-                sort_builder(item, &fields);
-            }
-        }
-    }
-}
-
 /// The orders of properties in the document, by the type's name and, for the types that typify names itself, by the set
 /// of their properties.
-struct Orders {
+pub(super) struct Orders {
     by_name: BTreeMap<String, Vec<String>>,
     by_set: BTreeMap<BTreeSet<String>, Vec<String>>,
 }
 
 impl Orders {
-    fn of(documents: &[&Value]) -> Self {
+    /// Of these documents, the first of which knows best.
+    pub(super) fn of(documents: &[&Value]) -> Self {
         let mut orders = Self {
             by_name: BTreeMap::new(),
             by_set: BTreeMap::new(),
@@ -65,6 +43,28 @@ impl Orders {
         orders
     }
 
+    /// Sorts the fields of each struct, and what its builder makes of them, as the document has its properties.
+    pub(super) fn restore(&self, file: &mut syn::File) {
+        let mut fields: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for item in &mut file.items {
+            if let Item::Struct(item) = item
+                && let Some(order) = self.find(item)
+            {
+                fields.insert(item.ident.to_string(), sort_fields(item, order));
+            }
+        }
+        for item in &mut file.items {
+            if let Item::Mod(module) = item
+                && module.ident == "builder"
+                && let Some((_, items)) = &mut module.content
+            {
+                for item in items {
+                    sort_builder(item, &fields);
+                }
+            }
+        }
+    }
+
     fn find(&self, item: &ItemStruct) -> Option<&[String]> {
         let names: BTreeSet<String> = item.fields.iter().filter_map(wire_name).collect();
         let named = self
@@ -76,7 +76,7 @@ impl Orders {
 }
 
 /// The properties of a schema and of what it is composed of, each where it comes up first.
-fn properties(document: &Value, schema: &Value, depth: usize) -> Vec<String> {
+pub(super) fn properties(document: &Value, schema: &Value, depth: usize) -> Vec<String> {
     let mut order: Vec<String> = Vec::new();
     let mut add = |name: &String| {
         if !order.contains(name) {
@@ -237,7 +237,7 @@ mod tests {
                 }
             }
         };
-        restore(&mut file, &document, &document);
+        Orders::of(&[&document]).restore(&mut file);
         insta::assert_snapshot!(prettyplease::unparse(&file));
     }
 }

@@ -4,6 +4,7 @@
 //! Which Rust type a schema has is typify's to say. It is asked by probes: operations that return nothing but the schema
 //! in question, put in beside the real ones, read off, and taken out again.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use quote::{format_ident, quote};
@@ -22,16 +23,20 @@ use crate::codegen::{names, walk};
 const PROBES: &str = "/x-codegen/";
 
 /// The document with an operation for each body whose type is to be known.
-pub(in crate::codegen) fn with_probes(document: &Value) -> Value {
+pub(in crate::codegen) fn with_probes(document: &Value) -> Cow<'_, Value> {
+    let bodies = bodies(document);
+    if bodies.is_empty() {
+        return Cow::Borrowed(document);
+    }
     let mut probing = document.clone();
-    for (operation, index, schema) in bodies(document) {
+    for (operation, index, schema) in bodies {
         let path = format!("{PROBES}{operation}/{index}");
         probing["paths"][path]["get"] = json!({
             "operationId": probe(&operation, index),
             "responses": {"200": {"description": "", "content": {"application/json": {"schema": schema}}}},
         });
     }
-    probing
+    Cow::Owned(probing)
 }
 
 /// The operation that a probe is for, by the probe's path.

@@ -9,16 +9,22 @@ use super::docs;
 use super::order::{implemented, wire_name};
 use crate::codegen::{names, walk};
 
-/// Gives the fields back their names in JSON that the rule `distinct-properties` took from them.
-pub(super) fn restore_names(file: &mut syn::File, document: &Value) {
-    let renamed: BTreeMap<String, &Value> = walk::schemas(document)
+/// The names in JSON that the rule `distinct-properties` took from the fields, by the structs' names.
+pub(super) type Renamed<'a> = BTreeMap<String, &'a Value>;
+
+pub(super) fn renamed(document: &Value) -> Renamed<'_> {
+    walk::schemas(document)
         .filter_map(|(name, schema)| {
             Some((
                 names::type_name(name),
                 schema.get("x-codegen")?.get("properties")?,
             ))
         })
-        .collect();
+        .collect()
+}
+
+/// Gives the fields back their names in JSON.
+pub(super) fn restore_names(file: &mut syn::File, renamed: &Renamed<'_>) {
     for item in &mut file.items {
         let Item::Struct(item) = item else { continue };
         let Some(renamed) = renamed.get(&item.ident.to_string()) else {
@@ -148,7 +154,7 @@ mod tests {
                 pub org_name_2: u8,
             }
         };
-        restore_names(&mut file, &document);
+        restore_names(&mut file, &renamed(&document));
         insta::assert_snapshot!(prettyplease::unparse(&file));
     }
 

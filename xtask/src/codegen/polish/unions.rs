@@ -11,45 +11,57 @@ use crate::codegen::generate::reached;
 use crate::codegen::{names, walk};
 use crate::pointer::Pointer;
 
-/// Puts an enum in the place of each object that the rule `unions-by-tag` left for one.
-pub(super) fn by_tag(file: &mut syn::File, document: &Value) {
-    let unions: BTreeMap<String, (&String, &Value)> = walk::schemas(document)
-        .filter(|(_, schema)| {
-            schema
-                .get("x-codegen")
-                .is_some_and(|union| union.get("variants").is_some())
-        })
-        .map(|(name, schema)| (names::type_name(name), (name, schema)))
-        .collect();
-    if unions.is_empty() {
-        return;
+/// The schemas for which the rule `unions-by-tag` left an object, by their Rust names.
+pub(super) struct Unions<'a> {
+    document: &'a Value,
+    schemas: BTreeMap<String, (&'a String, &'a Value)>,
+}
+
+impl<'a> Unions<'a> {
+    pub(super) fn of(document: &'a Value) -> Self {
+        let schemas = walk::schemas(document)
+            .filter(|(_, schema)| {
+                schema
+                    .get("x-codegen")
+                    .is_some_and(|union| union.get("variants").is_some())
+            })
+            .map(|(name, schema)| (names::type_name(name), (name, schema)))
+            .collect();
+        Self { document, schemas }
     }
-    let is_union = |name: &str| unions.contains_key(name);
-    let mut items = Vec::with_capacity(file.items.len());
-    for item in std::mem::take(&mut file.items) {
-        match &item {
-            Item::Struct(placeholder) if is_union(&placeholder.ident.to_string()) => {
-                let (name, schema) = unions[&placeholder.ident.to_string()];
-                let docs = placeholder
-                    .attrs
-                    .iter()
-                    .filter(|attribute| attribute.path().is_ident("doc"))
-                    .cloned()
-                    .collect();
-                items.extend(union(document, name, schema, docs));
-                continue;
-            }
-            Item::Impl(placeholder)
-                if implemented(placeholder).is_some_and(|name| is_union(&name))
-                    || converts_from(placeholder).is_some_and(|name| is_union(&name)) =>
-            {
-                continue;
-            }
-            _ => {}
+
+    /// Puts an enum in the place of each of these objects.
+    pub(super) fn by_tag(&self, file: &mut syn::File) {
+        if self.schemas.is_empty() {
+            return;
         }
-        items.push(item);
+        let is_union = |name: &str| self.schemas.contains_key(name);
+        let mut items = Vec::with_capacity(file.items.len());
+        for item in std::mem::take(&mut file.items) {
+            match &item {
+                Item::Struct(placeholder) if is_union(&placeholder.ident.to_string()) => {
+                    let (name, schema) = self.schemas[&placeholder.ident.to_string()];
+                    let docs = placeholder
+                        .attrs
+                        .iter()
+                        .filter(|attribute| attribute.path().is_ident("doc"))
+                        .cloned()
+                        .collect();
+                    items.extend(union(self.document, name, schema, docs));
+                    continue;
+                }
+                Item::Impl(placeholder)
+                    if implemented(placeholder).is_some_and(|name| is_union(&name))
+                        || converts_from(placeholder).is_some_and(|name| is_union(&name)) =>
+                {
+                    continue;
+                }
+                _ => {}
+            }
+            items.push(item);
+        }
+        file.items = items;
     }
-    file.items = items;
 }
 
 /// The type that an `impl From<…> for …` converts from.
@@ -207,7 +219,7 @@ mod tests {
             pub struct Begun;
             impl From<Begun> for Vec<String> {}
         };
-        by_tag(&mut file, &document);
+        Unions::of(&document).by_tag(&mut file);
         insta::assert_snapshot!(prettyplease::unparse(&file));
     }
 }

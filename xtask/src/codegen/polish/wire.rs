@@ -12,7 +12,7 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ExprMethodCall, ImplItem, Item, Lit, Pat, Stmt, Token, parse_quote};
 
 use super::client::operation_id;
-use super::multipart::{self, Parts, Structs};
+use super::multipart::{self, Parts};
 use crate::codegen::names;
 use crate::codegen::normalise::parameters::{NOTE, of_operation};
 use crate::codegen::walk;
@@ -133,9 +133,12 @@ pub(super) fn encoded(path: &str) -> String {
 }
 
 /// Puts right what goes out, operation by operation. The answer has the methods whose body can't be written as its parts.
-pub(super) fn correct(file: &mut syn::File, types: &syn::File, document: &Value) -> Vec<String> {
+pub(super) fn correct(
+    file: &mut syn::File,
+    bodies: &multipart::Bodies,
+    document: &Value,
+) -> Vec<String> {
     let mut unwritten = Vec::new();
-    let structs = multipart::structs(types);
     let facts: BTreeMap<String, Facts> = walk::operations(document)
         .iter()
         .filter_map(|operation| {
@@ -154,7 +157,7 @@ pub(super) fn correct(file: &mut syn::File, types: &syn::File, document: &Value)
                 && function.sig.ident == "send"
                 && let Some(id) = operation_id(function)
                 && let Some(facts) = facts.get(&id)
-                && !send(function, facts, &structs)
+                && !send(function, facts, bodies)
             {
                 unwritten.push(id);
             }
@@ -164,10 +167,10 @@ pub(super) fn correct(file: &mut syn::File, types: &syn::File, document: &Value)
 }
 
 /// Whether the parts of its body, where it has such, are written.
-fn send(function: &mut syn::ImplItemFn, facts: &Facts, structs: &Structs<'_>) -> bool {
+fn send(function: &mut syn::ImplItemFn, facts: &Facts, bodies: &multipart::Bodies) -> bool {
     let mut edit = Edit {
         facts,
-        structs,
+        bodies,
         queries: Vec::new(),
         is_written: facts.parts.is_none(),
     };
@@ -212,7 +215,7 @@ fn url_of(statement: &Stmt) -> Option<syn::Ident> {
 
 struct Edit<'a> {
     facts: &'a Facts,
-    structs: &'a Structs<'a>,
+    bodies: &'a multipart::Bodies,
     /// The parameters of the query whose style is not progenitor's: name, value, style.
     queries: Vec<(String, Expr, Style)>,
     is_written: bool,
@@ -226,7 +229,7 @@ impl VisitMut for Edit<'_> {
             Expr::MethodCall(call) => {
                 if call.method == "json"
                     && let Some(parts) = &self.facts.parts
-                    && let Some(sent) = parts.put_into(&call.receiver, self.structs)
+                    && let Some(sent) = parts.put_into(&call.receiver, self.bodies)
                 {
                     *expression = sent;
                     self.is_written = true;
@@ -459,7 +462,9 @@ mod tests {
                 }
             }
         };
-        correct(&mut file, types, &document);
+        let mut bodies = multipart::bodies(&document);
+        multipart::note(types, &mut bodies);
+        correct(&mut file, &bodies, &document);
         prettyplease::unparse(&file)
     }
 
