@@ -72,6 +72,17 @@ impl Changes {
     }
 }
 
+/// Puts these values where they belong, each in the place of another: what they are is known before the first is put, so
+/// that no rule needs a copy of the document to look at while it changes it.
+fn replace(document: &mut Value, values: Vec<(Pointer, Value)>, changes: &mut Changes) {
+    for (pointer, value) in values {
+        if let Some(place) = document.pointer_mut(pointer.as_str()) {
+            *place = value;
+            changes.at(&pointer);
+        }
+    }
+}
+
 /// The rules, in the order in which they are applied.
 pub const RULES: &[Rule] = &[
     Rule {

@@ -6,8 +6,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Changes;
 use super::parameters::{self, Shape, Style, note, shape};
+use super::{Changes, replace};
 use crate::codegen::walk;
 use crate::pointer::Pointer;
 
@@ -77,22 +77,19 @@ pub(super) fn bodies(document: &Value) -> Vec<(Pointer, Vec<Pointer>)> {
 
 /// progenitor looks for what a reference names among the components, by the last step of the reference alone.
 pub(super) fn inline_references(document: &mut Value, changes: &mut Changes) {
-    let before = document.clone();
-    for operation in walk::operations(&before) {
+    let mut inlined = Vec::new();
+    for operation in walk::operations(document) {
         let entry = operation.pointer.join("requestBody");
-        let Some((place, object)) = walk::locate(&before, &entry) else {
+        let Some((place, object)) = walk::locate(document, &entry) else {
             continue;
         };
         let steps: Vec<String> = place.tokens().collect();
         let component = matches!(steps.as_slice(), [components, bodies, _] if components == "components" && bodies == "requestBodies");
-        if place != entry
-            && !component
-            && let Some(value) = document.pointer_mut(entry.as_str())
-        {
-            *value = object.clone();
-            changes.at(&entry);
+        if place != entry && !component {
+            inlined.push((entry, object.clone()));
         }
     }
+    replace(document, inlined, changes);
 }
 
 /// Of several media types the best is sent, and its schema becomes what progenitor wants to see for such a type.
@@ -228,8 +225,16 @@ fn media_type(
 /// `encode` module writes the form.
 pub(super) fn forms(document: &mut Value, changes: &mut Changes) {
     const FORM: &str = "application/x-www-form-urlencoded";
+    let mut forms = bodies(document);
+    forms.retain(|(place, _)| {
+        let form = place.join("content").join(FORM);
+        document.pointer(form.as_str()).is_some()
+    });
+    if forms.is_empty() {
+        return;
+    }
     let before = document.clone();
-    for (place, _) in bodies(&before) {
+    for (place, _) in forms {
         let pointer = place.join("content").join(FORM);
         let Some(object) = before.pointer(pointer.as_str()) else {
             continue;
@@ -331,9 +336,8 @@ pub(super) fn forms(document: &mut Value, changes: &mut Changes) {
 
 /// progenitor's builders know no body that may be left out: it is noted as `optional`, and `polish` makes it one.
 pub(super) fn optional_bodies(document: &mut Value, changes: &mut Changes) {
-    let before = document.clone();
-    for (place, _) in bodies(&before) {
-        let Some(body) = before.pointer(place.as_str()) else {
+    for (place, _) in bodies(document) {
+        let Some(body) = document.pointer_mut(place.as_str()) else {
             continue;
         };
         let has_type = body
@@ -343,10 +347,7 @@ pub(super) fn optional_bodies(document: &mut Value, changes: &mut Changes) {
         if !has_type || body.get("required") == Some(&json!(true)) {
             continue;
         }
-        if let Some(body) = document
-            .pointer_mut(place.as_str())
-            .and_then(Value::as_object_mut)
-        {
+        if let Some(body) = body.as_object_mut() {
             note(body, "optional", json!(true));
             changes.at(&place);
         }

@@ -21,21 +21,27 @@ const FORM_DATA: &str = "multipart/form-data";
 /// How many schemas deep one is wrapped in others at most.
 const DEEPEST: usize = 16;
 
+/// The multipart media type of a body, and its object.
+fn of_body<'a>(document: &'a Value, body: &Pointer) -> Option<(&'a String, &'a Value)> {
+    let content = document.pointer(body.join("content").as_str())?;
+    content
+        .as_object()?
+        .iter()
+        .find(|(name, _)| Sent::of(name) == Sent::Multipart)
+}
+
 /// Gives the parts a schema that progenitor can read, or leaves out the operation.
 pub(super) fn parts(document: &mut Value, changes: &mut Changes) {
+    let mut bodies = bodies(document);
+    bodies.retain(|(place, _)| of_body(document, place).is_some());
+    if bodies.is_empty() {
+        return;
+    }
     let before = document.clone();
     let mut file = None;
-    for (place, operations) in bodies(&before) {
+    for (place, operations) in bodies {
         let content = place.join("content");
-        let Some((name, object)) = before
-            .pointer(content.as_str())
-            .and_then(Value::as_object)
-            .and_then(|content| {
-                content
-                    .iter()
-                    .find(|(name, _)| Sent::of(name) == Sent::Multipart)
-            })
-        else {
+        let Some((name, object)) = of_body(&before, &place) else {
             continue;
         };
         let pointer = content.join(name);

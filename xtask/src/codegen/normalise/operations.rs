@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::Changes;
+use super::{Changes, replace};
 use crate::codegen::loss::Loss;
 use crate::codegen::{names, walk};
 use crate::pointer::Pointer;
@@ -70,19 +70,16 @@ const TAKEN: [&str; 16] = [
 
 /// A method `post` would stand before the hook of that name, a builder `Result` before Rust's own.
 pub(super) fn taken_ids(document: &mut Value, changes: &mut Changes) {
-    let before = document.clone();
-    for operation in walk::operations(&before) {
+    let mut renamed = Vec::new();
+    for operation in walk::operations(document) {
         let Some(id) = operation.id() else { continue };
         let name = names::method_name(id);
-        if !TAKEN.contains(&name.as_str()) {
-            continue;
-        }
-        let pointer = operation.pointer.join("operationId");
-        if let Some(place) = document.pointer_mut(pointer.as_str()) {
-            *place = json!(format!("{name}_operation"));
-            changes.at(&pointer);
+        if TAKEN.contains(&name.as_str()) {
+            let pointer = operation.pointer.join("operationId");
+            renamed.push((pointer, json!(format!("{name}_operation"))));
         }
     }
+    replace(document, renamed, changes);
 }
 
 /// Paths that can't be read: one that begins without a slash, or whose braces don't pair.
@@ -136,8 +133,8 @@ fn has_readable_template(path: &str) -> bool {
 
 /// What answers `HEAD` has no body (RFC 9110, section 9.3.2), whatever the document says of it.
 pub(super) fn bodiless_head(document: &mut Value, changes: &mut Changes) {
-    let before = document.clone();
-    for operation in walk::operations(&before) {
+    let mut bodiless = Vec::new();
+    for operation in walk::operations(document) {
         if operation.method != "head" {
             continue;
         }
@@ -145,21 +142,19 @@ pub(super) fn bodiless_head(document: &mut Value, changes: &mut Changes) {
         let all = operation.object.get("responses").and_then(Value::as_object);
         for (status, _) in all.into_iter().flatten() {
             let pointer = responses.join(status);
-            let Some((_, response)) = walk::locate(&before, &pointer) else {
+            let Some((_, response)) = walk::locate(document, &pointer) else {
                 continue;
             };
             let mut response = response.clone();
             let content = response
                 .as_object_mut()
                 .and_then(|response| response.remove("content"));
-            if content.is_some()
-                && let Some(place) = document.pointer_mut(pointer.as_str())
-            {
-                *place = response;
-                changes.at(&pointer);
+            if content.is_some() {
+                bodiless.push((pointer, response));
             }
         }
     }
+    replace(document, bodiless, changes);
 }
 
 /// A constant can't have variables: their defaults are filled in.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::Changes;
+use super::{Changes, replace};
 use crate::codegen::{names, walk};
 use crate::pointer::Pointer;
 
@@ -222,28 +222,25 @@ fn leave_out_callers(
 
 /// progenitor looks for what a reference names among the components, by the last step of the reference alone.
 pub(super) fn inline_references(document: &mut Value, changes: &mut Changes) {
-    let before = document.clone();
-    for list in lists(&before) {
-        let length = before
+    let mut inlined = Vec::new();
+    for list in lists(document) {
+        let length = document
             .pointer(list.as_str())
             .and_then(Value::as_array)
             .map_or(0, Vec::len);
         for index in 0..length {
             let entry = list.join(index);
-            let Some((place, object)) = walk::locate(&before, &entry) else {
+            let Some((place, object)) = walk::locate(document, &entry) else {
                 continue;
             };
             let steps: Vec<String> = place.tokens().collect();
             let component = matches!(steps.as_slice(), [components, parameters, _] if components == "components" && parameters == "parameters");
-            if place != entry
-                && !component
-                && let Some(value) = document.pointer_mut(entry.as_str())
-            {
-                *value = object.clone();
-                changes.at(&entry);
+            if place != entry && !component {
+                inlined.push((entry, object.clone()));
             }
         }
     }
+    replace(document, inlined, changes);
 }
 
 /// The headers that the specification doesn't let a parameter set (OpenAPI 3.0, section 4.7.12.1), cookies, and what is no
@@ -714,44 +711,39 @@ pub(super) fn path_parameters(document: &mut Value, changes: &mut Changes) {
             changes.at(place);
         }
     });
-    let before = document.clone();
-    for operation in walk::operations(&before) {
-        let wanted = template_names(operation.path);
-        let given = of_operation(&before, &operation);
-        let given = |name: &str| {
-            given
-                .iter()
-                .any(|parameter| parameter.location() == "path" && parameter.name() == name)
-        };
-        for name in wanted.iter().filter(|name| !given(name)) {
-            let parameter =
-                json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}});
-            let list = document
-                .pointer_mut(operation.pointer.as_str())
-                .and_then(Value::as_object_mut)
-                .map(|operation| operation.entry("parameters").or_insert_with(|| json!([])));
-            if let Some(list) = list.and_then(Value::as_array_mut) {
-                list.push(parameter);
-                changes.at(&operation.pointer);
-                changes.lost(
-                    &operation.pointer,
-                    format!("`{{{name}}}` in the path, which no parameter describes"),
-                    "it takes any text",
-                );
-            }
-        }
-    }
+    let mut undescribed: Vec<(Pointer, String)> = Vec::new();
     // A parameter of a path item is superfluous for all its operations alike.
     let mut superfluous: BTreeSet<Pointer> = BTreeSet::new();
-    for operation in walk::operations(&before) {
+    for operation in walk::operations(document) {
         let wanted = template_names(operation.path);
-        for parameter in of_operation(&before, &operation) {
-            if parameter.location() == "path" && !wanted.contains(&parameter.name().to_owned()) {
-                superfluous.insert(parameter.entry);
-            }
+        let mut given = of_operation(document, &operation);
+        given.retain(|parameter| parameter.location() == "path");
+        let missing = wanted
+            .iter()
+            .filter(|name| !given.iter().any(|parameter| parameter.name() == *name));
+        undescribed.extend(missing.map(|name| (operation.pointer.clone(), name.clone())));
+        given.retain(|parameter| !wanted.iter().any(|name| name == parameter.name()));
+        superfluous.extend(given.into_iter().map(|parameter| parameter.entry));
+    }
+    let lists = lists(document);
+    for (operation, name) in undescribed {
+        let parameter =
+            json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}});
+        let list = document
+            .pointer_mut(operation.as_str())
+            .and_then(Value::as_object_mut)
+            .map(|operation| operation.entry("parameters").or_insert_with(|| json!([])));
+        if let Some(list) = list.and_then(Value::as_array_mut) {
+            list.push(parameter);
+            changes.at(&operation);
+            changes.lost(
+                &operation,
+                format!("`{{{name}}}` in the path, which no parameter describes"),
+                "it takes any text",
+            );
         }
     }
-    for list in lists(&before) {
+    for list in lists {
         retain(document, &list, |entry| {
             let gone = superfluous.contains(entry);
             if gone {
@@ -841,10 +833,9 @@ pub(super) fn parameter_names(document: &mut Value, changes: &mut Changes) {
     drop_repeated(document, changes);
     rename_in_templates(document, changes);
     // Where a parameter of a path would be renamed for one operation only, the list becomes each operation's own.
-    let before = document.clone();
     let mut shared = BTreeSet::new();
-    for operation in walk::operations(&before) {
-        let parameters = of_operation(&before, &operation);
+    for operation in walk::operations(document) {
+        let parameters = of_operation(document, &operation);
         let own = operation.pointer.join("parameters");
         if collisions(&parameters).keys().any(|index| {
             parameters
@@ -855,11 +846,11 @@ pub(super) fn parameter_names(document: &mut Value, changes: &mut Changes) {
         }
     }
     for item in &shared {
-        push_down(&before, document, item);
+        push_down(document, item);
     }
-    let before = document.clone();
-    for operation in walk::operations(&before) {
-        let parameters = of_operation(&before, &operation);
+    let mut renamed = Vec::new();
+    for operation in walk::operations(document) {
+        let parameters = of_operation(document, &operation);
         for (index, new) in collisions(&parameters) {
             let Some(parameter) = parameters.get(index) else {
                 continue;
@@ -868,50 +859,53 @@ pub(super) fn parameter_names(document: &mut Value, changes: &mut Changes) {
             if let Some(object) = copy.as_object_mut() {
                 rename(object, &new);
             }
-            if let Some(entry) = document.pointer_mut(parameter.entry.as_str()) {
-                *entry = copy;
-                changes.at(&parameter.entry);
-            }
+            renamed.push((parameter.entry.clone(), copy));
         }
     }
+    replace(document, renamed, changes);
 }
 
 /// A list may name a parameter once only (OpenAPI 3.0, section 4.7.10.1); of several, the first counts.
 fn drop_repeated(document: &mut Value, changes: &mut Changes) {
-    let before = document.clone();
-    for list in lists(&before) {
+    for list in lists(document) {
+        let entries = document.pointer(list.as_str()).and_then(Value::as_array);
+        let entries = (0..entries.map_or(0, Vec::len)).map(|index| list.join(index));
         let mut seen = BTreeSet::new();
-        retain(document, &list, |entry| {
-            let Some((_, object)) = walk::locate(&before, entry) else {
-                return true;
-            };
-            let (name, location) = (text(object, "name"), text(object, "in"));
-            let is_new = seen.insert((location, name));
-            if !is_new {
-                changes.at(entry);
-                changes.lost(
-                    entry,
-                    format!("`{name}` a second time in the same list"),
-                    "the first counts",
-                );
-            }
-            is_new
-        });
+        let repeated: BTreeMap<Pointer, String> = entries
+            .filter_map(|entry| {
+                let (_, object) = walk::locate(document, &entry)?;
+                let (name, location) = (text(object, "name"), text(object, "in"));
+                (!seen.insert((location, name))).then(|| (entry, name.to_owned()))
+            })
+            .collect();
+        for (entry, name) in &repeated {
+            changes.at(entry);
+            changes.lost(
+                entry,
+                format!("`{name}` a second time in the same list"),
+                "the first counts",
+            );
+        }
+        retain(document, &list, |entry| !repeated.contains_key(entry));
     }
 }
 
 /// Gives each operation of a path a list of its own.
-fn push_down(before: &Value, document: &mut Value, item: &Pointer) {
-    for operation in walk::operations(before)
+fn push_down(document: &mut Value, item: &Pointer) {
+    let own: Vec<(Pointer, Vec<Value>)> = walk::operations(document)
         .iter()
         .filter(|operation| operation.path_item() == *item)
-    {
-        let list: Vec<Value> = of_operation(before, operation)
-            .iter()
-            .filter_map(|parameter| before.pointer(parameter.entry.as_str()).cloned())
-            .collect();
+        .map(|operation| {
+            let list = of_operation(document, operation)
+                .iter()
+                .filter_map(|parameter| document.pointer(parameter.entry.as_str()).cloned())
+                .collect();
+            (operation.pointer.clone(), list)
+        })
+        .collect();
+    for (operation, list) in own {
         if let Some(object) = document
-            .pointer_mut(operation.pointer.as_str())
+            .pointer_mut(operation.as_str())
             .and_then(Value::as_object_mut)
         {
             object.insert("parameters".to_owned(), Value::Array(list));
@@ -980,6 +974,14 @@ fn rename(object: &mut Map<String, Value>, new: &str) {
 
 /// Path parameters are known by the template, which is the key of the path item: both are renamed.
 fn rename_in_templates(document: &mut Value, changes: &mut Changes) {
+    let paths = document.get("paths").and_then(Value::as_object);
+    if paths
+        .into_iter()
+        .flatten()
+        .all(|(path, _)| template_collisions(path).is_empty())
+    {
+        return;
+    }
     let before = document.clone();
     let Some(paths) = before.get("paths").and_then(Value::as_object) else {
         return;

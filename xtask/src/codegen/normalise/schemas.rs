@@ -261,8 +261,22 @@ pub(super) fn no_negations(document: &mut Value, changes: &mut Changes) {
     });
 }
 
+/// Whether the document has such a schema.
+fn has_schema(document: &Value, is_such: impl Fn(&Value) -> bool) -> bool {
+    let mut found = false;
+    walk::walk(document, &mut |kind, _, value| {
+        found |= kind == Kind::Schema && is_such(value);
+    });
+    found
+}
+
 /// A property that is sent in one direction only is required in that direction only; a type serves both.
 pub(super) fn one_directional(document: &mut Value, changes: &mut Changes) {
+    if !has_schema(document, |schema| {
+        schema.get("readOnly").or(schema.get("writeOnly")).is_some()
+    }) {
+        return;
+    }
     let whole = document.clone();
     each_schema(document, |pointer, object| {
         let Some(properties) = object.get("properties").and_then(Value::as_object) else {
@@ -437,6 +451,9 @@ pub(super) fn distinct_properties(document: &mut Value, changes: &mut Changes) {
 
 /// A default that isn't a value of its own schema, or is more than typify can write down.
 pub(super) fn fitting_defaults(document: &mut Value, changes: &mut Changes) {
+    if !has_schema(document, |schema| schema.get("default").is_some()) {
+        return;
+    }
     let whole = document.clone();
     each_schema(document, |pointer, object| {
         let Some(default) = object.get("default") else {
