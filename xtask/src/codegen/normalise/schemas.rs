@@ -335,7 +335,17 @@ pub(super) fn scalar_unions(document: &mut Value, changes: &mut Changes) {
                 distinct = vec!["number"];
             }
             let place = pointer.join(combinator);
-            if all_scalar && distinct.len() == 1 && members.len() > 1 {
+            if let [Value::Object(only)] = members.as_slice()
+                && all_scalar
+                && !only.contains_key("$ref")
+            {
+                // What is said of the union itself is said of the value more closely.
+                object.remove(combinator);
+                for (key, value) in only {
+                    object.entry(key).or_insert_with(|| value.clone());
+                }
+                changes.at(&place);
+            } else if all_scalar && distinct.len() == 1 && members.len() > 1 {
                 object.remove(combinator);
                 object.insert("type".to_owned(), json!(distinct[0]));
                 // The values that any member lists are known ones of an enum that is open.

@@ -3,8 +3,9 @@
 
 use quote::ToTokens as _;
 use serde_json::Value;
+use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
-use syn::{Block, Expr, ImplItem, Item, Pat, Stmt, parse_quote};
+use syn::{Block, Expr, ImplItem, Item, Lit, Pat, Stmt, parse_quote};
 
 use super::order::implemented;
 use crate::codegen::names;
@@ -51,13 +52,9 @@ impl VisitMut for VersionHeader {
         if block.stmts.len() == before {
             return;
         }
-        let appends = |statement: &Stmt| {
-            statement
-                .to_token_stream()
-                .to_string()
-                .contains("header_map . append")
-        };
-        if block.stmts.iter().any(appends) {
+        let mut appends = Appends(false);
+        appends.visit_block(block);
+        if appends.0 {
             return;
         }
         block.stmts.retain(|statement| !declares_map(statement));
@@ -67,18 +64,30 @@ impl VisitMut for VersionHeader {
     }
 }
 
+/// `header_map.append(HeaderName::from_static("api-version"), …)`; a parameter of that name, which is a header that the
+/// document asks for, is appended by its text.
 fn sets_version(statement: &Stmt) -> bool {
-    match statement {
-        Stmt::Expr(Expr::MethodCall(call), _) => {
-            call.method == "append"
-                && call
-                    .args
-                    .to_token_stream()
-                    .to_string()
-                    // A parameter of that name is a header that the document asks for.
-                    .contains("HeaderName :: from_static (\"api-version\")")
-        }
-        _ => false,
+    let Stmt::Expr(Expr::MethodCall(call), _) = statement else {
+        return false;
+    };
+    let Some(Expr::Call(name)) = call.args.first() else {
+        return false;
+    };
+    let is_constant = matches!(name.func.as_ref(), Expr::Path(path)
+        if path.path.segments.last().is_some_and(|last| last.ident == "from_static"));
+    let is_version = matches!(name.args.first(), Some(Expr::Lit(literal))
+        if matches!(&literal.lit, Lit::Str(text) if text.value() == "api-version"));
+    call.method == "append" && is_constant && is_version
+}
+
+/// Whether anything is appended to the map of headers.
+struct Appends(bool);
+
+impl<'ast> Visit<'ast> for Appends {
+    fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
+        self.0 |= call.method == "append"
+            && matches!(call.receiver.as_ref(), Expr::Path(path) if path.path.is_ident("header_map"));
+        visit::visit_expr_method_call(self, call);
     }
 }
 
