@@ -41,12 +41,11 @@ impl Generate<'_> {
         catching(|| Ok(sdk(&mut Generator::new(&settings(self.0)), &parsed(self.0)?)?.0))?
     }
 
-    /// The client with its builders, in which `mod types` is empty, and the mocks of its operations. What these answer with
-    /// is left out: `polish::mock` says it by status.
+    /// The client and the mocks.
     ///
     /// # Errors
     /// What progenitor says.
-    pub fn client(&self) -> Result<(TokenStream, TokenStream), String> {
+    pub fn operations(&self) -> Result<Operations, String> {
         Ok(self.both()?.1)
     }
 
@@ -54,16 +53,41 @@ impl Generate<'_> {
     ///
     /// # Errors
     /// What progenitor says.
-    pub fn both(&self) -> Result<(TokenStream, (TokenStream, TokenStream)), String> {
+    pub fn both(&self) -> Result<(TokenStream, Operations), String> {
         catching(|| {
             let mut document = parsed(self.0)?;
             let mut generator = Generator::new(&settings(self.0));
             let (types, client) = sdk(&mut generator, &document)?;
             requests_only(&mut document);
-            let mock = generator
-                .httpmock(&document, "call_api_client")
-                .map_err(|error| error.to_string())?;
-            Ok((types, (client, mock)))
+            let operations = Operations {
+                client,
+                generator,
+                requests: document,
+            };
+            Ok((types, operations))
+        })?
+    }
+}
+
+/// What progenitor makes of the operations.
+pub struct Operations {
+    /// The client with its builders, in which `mod types` is empty.
+    pub client: TokenStream,
+    generator: Generator,
+    requests: OpenAPI,
+}
+
+impl Operations {
+    /// The mocks, which are written when they are asked for. What they answer with is left out: `polish::mock` says it by
+    /// status.
+    ///
+    /// # Errors
+    /// What progenitor says.
+    pub fn mock(mut self) -> Result<TokenStream, String> {
+        catching(|| {
+            self.generator
+                .httpmock(&self.requests, "call_api_client")
+                .map_err(|error| error.to_string())
         })?
     }
 }
@@ -196,10 +220,10 @@ fn settings(document: &Value) -> GenerationSettings {
 
 /// Whether all that is generated is Rust.
 fn attempt(document: &Value) -> Result<(), String> {
-    let (types, (client, mock)) = Generate(document).both()?;
-    for tokens in [types, client, mock] {
-        parse(tokens)?;
-    }
+    let (types, mut operations) = Generate(document).both()?;
+    parse(types)?;
+    parse(std::mem::take(&mut operations.client))?;
+    parse(operations.mock()?)?;
     Ok(())
 }
 
@@ -650,8 +674,9 @@ mod tests {
 
     /// What is generated, as text.
     fn rust(generate: &Generate<'_>, _: &Value) -> Result<[String; 3], String> {
-        let (types, (client, mock)) = generate.both()?;
-        Ok([types, client, mock]
+        let (types, mut operations) = generate.both()?;
+        let client = std::mem::take(&mut operations.client);
+        Ok([types, client, operations.mock()?]
             .map(parse)
             .map(|file| file.map(|file| prettyplease::unparse(&file)))
             .map(Result::unwrap))

@@ -25,12 +25,11 @@ use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::thread;
 
-use proc_macro2::TokenStream;
 use serde_json::Value;
 use syn::{Item, parse_quote};
 
 use self::mask::Unmatched;
-use super::generate::{self, Generate};
+use super::generate::{self, Generate, Operations};
 use super::load::Source;
 use super::loss::Loss;
 use super::normalise;
@@ -84,7 +83,7 @@ pub fn polish(
                 .stack_size(STACK)
                 .spawn_scoped(scope, || types(generate.types()?))
                 .map_err(|error| format!("there is no thread for the types: {error}"))?;
-            let client = client(generate.client()?, &bodies);
+            let client = client(generate.operations()?, &bodies);
             let types = types
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
@@ -144,19 +143,16 @@ fn unmatched(unmatched: &[Unmatched], settings: &Settings) -> Problems {
 
 /// Polishes and prints the client and the mocks.
 fn operations(
-    (client, mock): (TokenStream, TokenStream),
+    mut written: Operations,
     source: &Source,
     normalised: &Value,
     bodies: &multipart::Bodies,
 ) -> Result<Result<Halves, Problems>, String> {
-    let mut client = generate::parse(client)?;
-    let mut mock = generate::parse(mock)?;
+    let mut client = generate::parse(std::mem::take(&mut written.client))?;
     use_types(&mut client);
     multipart::describe(&mut client, normalised);
     let answers = responses::by_status(&mut client, normalised);
-    mock::fit(&mut mock, &client, &answers, normalised);
-    let mocked = mocked(&mock);
-    let mock = prettyplease::unparse(&mock);
+    let results = mock::results(&client);
     client::drop_constructors(&mut client);
     client::drop_version_header(&mut client);
     client::drop_prelude(&mut client);
@@ -179,11 +175,17 @@ fn operations(
         .push(embed::responses(normalised, &source.document));
     deprecated::operations(&mut client, normalised);
     docs::tidy(&mut client);
+    let methods = methods(&client);
+    let text = prettyplease::unparse(&client);
+    // The tree of one is gone before that of the other is there.
+    drop(client);
+    let mut mock = generate::parse(written.mock()?)?;
+    mock::fit(&mut mock, &results, &answers, normalised);
     Ok(Ok(Halves {
-        methods: methods(&client),
-        client: prettyplease::unparse(&client),
-        mock,
-        mocked,
+        client: text,
+        methods,
+        mock: prettyplease::unparse(&mock),
+        mocked: mocked(&mock),
         ..Halves::default()
     }))
 }

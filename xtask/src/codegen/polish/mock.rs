@@ -39,9 +39,9 @@ fn name_of(ident: &syn::Ident) -> String {
     ident.to_string().trim_start_matches("r#").to_owned()
 }
 
-/// Fits progenitor's mocks to the client. `bodies` are the types of the bodies that differ by status.
-pub(super) fn fit(file: &mut syn::File, client: &syn::File, bodies: &Bodies, document: &Value) {
-    let results = results(client);
+/// Fits progenitor's mocks to the client. `results` are what the client's `send`s answer with, `bodies` the types of the
+/// bodies that differ by status.
+pub(super) fn fit(file: &mut syn::File, results: &Results, bodies: &Bodies, document: &Value) {
     let answers = by_status(bodies, document);
     let mut whens = BTreeMap::new();
     let mut thens = BTreeMap::new();
@@ -326,7 +326,9 @@ enum Body {
 }
 
 /// What the successes and the errors of each operation's `send` are.
-fn results(client: &syn::File) -> BTreeMap<String, [Option<Type>; 2]> {
+pub(super) type Results = BTreeMap<String, [Option<Type>; 2]>;
+
+pub(super) fn results(client: &syn::File) -> Results {
     let modules = client.items.iter().filter_map(|item| match item {
         Item::Mod(module) if module.ident == "builder" => module.content.as_ref(),
         _ => None,
