@@ -78,16 +78,20 @@ pub fn polish(
         // Tokens can't leave the thread that they were made on: each thread has progenitor write the whole, which takes a
         // tenth of the time, and takes its half.
         thread::scope(|scope| {
-            let types = thread::Builder::new()
+            let write = || types(generate.types()?);
+            let thread = thread::Builder::new()
                 .name("types".to_owned())
                 .stack_size(STACK)
-                .spawn_scoped(scope, || types(generate.types()?))
-                .map_err(|error| format!("there is no thread for the types: {error}"))?;
+                .spawn_scoped(scope, write);
             let client = client(generate.operations()?, &bodies);
-            let types = types
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-            Ok::<_, String>((types, client?))
+            let types = match thread {
+                Ok(thread) => thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                // Where there is no second thread to be had, they come one after the other.
+                Err(_) => write(),
+            };
+            Ok::<_, String>((types?, client?))
         })?
     } else {
         let (tokens, raw) = generate.both()?;
