@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use call_api_transport::Transport;
-
 use crate::CallStatus;
+use crate::raw::transport::Transport;
 
 /// How many times as long each wait is as the one before, while nothing changes.
 const GROWTH: f64 = 1.5;
@@ -31,10 +30,21 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 ///
 /// use call_api::Cadence;
 ///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+/// # let call = call_api::Call::sample();
+/// # let id = call.id;
+/// # sandbox.put(call);
+/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
 /// let seconds = Duration::from_secs;
 /// let patient = Cadence::default().dialing(seconds(5), seconds(5)).in_progress(seconds(20), seconds(120));
 /// let steady = Cadence::every(seconds(2)).jitter(0.1);
 /// assert_ne!(patient, steady);
+/// let call = client.wait_until_ended(id).cadence(patient).await?;
+/// # assert!(call.is_ended());
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[must_use = "a cadence does nothing until it is given to a wait"]

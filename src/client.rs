@@ -4,15 +4,17 @@ use std::borrow::Borrow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use call_api_transport::{Token, TokenError, Transport, TransportBuilder};
+use call_api_transport::{Clock, Observer, Token, TokenError, TokenProvider};
 use futures_core::Stream;
 use futures_util::stream;
+use http::{HeaderName, HeaderValue};
 use uuid::Uuid;
 
 use crate::change::ImpossibleStep;
 use crate::drift::{Drift, DriftMode, Sentinel, SentinelSettings};
 use crate::error::Error;
 use crate::many::GetCalls;
+use crate::raw::transport::{Transport, TransportBuilder};
 use crate::recording::FetchRecording;
 use crate::request::GetCall;
 use crate::wait::WaitUntilEnded;
@@ -86,8 +88,7 @@ impl Client {
                 )));
             }
         }
-        builder.token = Some(Token::from_env(TOKEN_VARIABLE));
-        builder.build()
+        builder.with_token(Token::from_env(TOKEN_VARIABLE)).build()
     }
 
     /// Begins a client with other settings than [`Client::from_env`]'s.
@@ -95,11 +96,11 @@ impl Client {
         ClientBuilder::default()
     }
 
-    /// A client whose requests go through a transport of your own making.
+    /// A client whose requests go through a transport of your own making: a door to [`raw`].
     ///
     /// ```
-    /// use call_api::Client;
-    /// use call_api::transport::{Token, Transport};
+    /// use call_api::raw::transport::Transport;
+    /// use call_api::{Client, Token};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -351,20 +352,51 @@ impl Client {
 /// The settings of a [`Client`] that is to be made.
 ///
 /// ```
+/// use std::sync::Arc;
 /// use std::time::Duration;
 ///
+/// use call_api::http::{HeaderValue, header};
+/// # use call_api::transport::{Clock, Observer, Sleeping};
+///
+/// # struct Metrics;
+/// # impl Observer for Metrics {}
+/// # struct PausedClock;
+/// # impl Clock for PausedClock {
+/// #     fn now(&self) -> std::time::Instant { std::time::Instant::now() }
+/// #     fn sleep(&self, duration: Duration) -> Sleeping<'_> { Box::pin(tokio::time::sleep(duration)) }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+/// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+/// let seconds = Duration::from_secs;
 /// let client = call_api::Client::builder()
-///     .base_url("https://calls.example/api")
-///     .token("the token that the service issued")
-///     .deadline(Duration::from_secs(20))
-///     .transport(|transport| transport.max_attempts(5).body_limit(4 << 20))
+///     .base_url(sandbox.base_url())
+///     .token(sandbox.token())
+///     .deadline(seconds(20))
+///     .attempt_timeout(seconds(5))
+///     .connect_timeout(seconds(2))
+///     .max_attempts(5)
+///     .backoff(Duration::from_millis(100), seconds(2))
+///     .retry_budget(1_000)
+///     .body_limit(4 << 20)
+///     .allow_insecure_http(false)
+///     .user_agent("call-report/1.0")
+///     .header(header::ACCEPT_LANGUAGE, HeaderValue::from_static("en"))
+///     // An `Observer` of your own, and for tests a `Clock`: see `call_api::transport`.
+///     .observer(Metrics)
+///     .clock(Arc::new(PausedClock))
+///     .jitter(|| 1.0)
 ///     .build()?;
-/// # Ok::<(), call_api::Error>(())
+/// assert_eq!(client.get_call(id).await?.id, id);
+/// # Ok(())
+/// # }
 /// ```
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct ClientBuilder {
     base_url: String,
-    token: Option<Result<Token, TokenError>>,
+    /// Why a token that was given is none.
+    no_token: Option<TokenError>,
     drift: Option<SentinelSettings>,
     configure: Box<dyn FnOnce(TransportBuilder) -> TransportBuilder + Send>,
 }
@@ -373,7 +405,7 @@ impl Default for ClientBuilder {
     fn default() -> Self {
         Self {
             base_url: DEFAULT_BASE_URL.to_owned(),
-            token: None,
+            no_token: None,
             drift: None,
             configure: Box::new(|transport| transport),
         }
@@ -394,16 +426,135 @@ impl ClientBuilder {
         self
     }
 
-    /// The token that the service issued; it goes into the `Authorization` header of each request. [`Token`] takes one
-    /// from elsewhere, and [`TransportBuilder::token_provider`] one that changes.
-    pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.token = Some(Token::new(token));
-        self
+    /// The token that the service issued; it goes into the `Authorization` header of each request. Last wins between this
+    /// and [`token_provider`](Self::token_provider).
+    pub fn token(self, token: impl Into<String>) -> Self {
+        self.with_token(Token::new(token))
+    }
+
+    fn with_token(mut self, token: Result<Token, TokenError>) -> Self {
+        match token {
+            Ok(token) => self.transport(|transport| transport.token(token)),
+            Err(error) => {
+                self.no_token = Some(error);
+                self
+            }
+        }
+    }
+
+    /// Something to ask for tokens, in place of a fixed one: a closure, a [`TokenFile`](crate::transport::TokenFile), or
+    /// a type of your own.
+    ///
+    /// ```
+    /// use call_api::transport::BoxError;
+    /// use call_api::{Client, Token};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+    /// # let issued = sandbox.token().to_owned();
+    /// let ask_the_store = move || {
+    ///     let secret = issued.clone();
+    ///     async { Ok::<_, BoxError>(Token::new(secret)?) }
+    /// };
+    /// let client = Client::builder().base_url(sandbox.base_url()).token_provider(ask_the_store).build()?;
+    /// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+    /// assert_eq!(client.get_call(id).await?.id, id);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn token_provider(self, provider: impl TokenProvider) -> Self {
+        self.transport(|transport| transport.token_provider(provider))
     }
 
     /// The limit on everything that one call does: 45 s where none is set.
     pub fn deadline(self, deadline: Duration) -> Self {
         self.transport(move |transport| transport.deadline(deadline))
+    }
+
+    /// The limit of one attempt, which shrinks to what is left of the deadline: 15 s where none is set.
+    pub fn attempt_timeout(self, timeout: Duration) -> Self {
+        self.transport(move |transport| transport.attempt_timeout(timeout))
+    }
+
+    /// The limit of making a connection, TLS included: 5 s where none is set.
+    pub fn connect_timeout(self, timeout: Duration) -> Self {
+        self.transport(move |transport| transport.connect_timeout(timeout))
+    }
+
+    /// How often at the most a request is sent: 3 times where nothing is set; with 1 it is not retried, and 0 is read
+    /// as 1.
+    pub fn max_attempts(self, attempts: u32) -> Self {
+        self.transport(move |transport| transport.max_attempts(attempts))
+    }
+
+    /// The longest wait before the second attempt, which doubles with each further one up to `cap`; the wait itself is
+    /// any part of it by chance. 250 ms and 8 s where nothing is set.
+    pub fn backoff(self, first: Duration, cap: Duration) -> Self {
+        self.transport(move |transport| transport.backoff(first, cap))
+    }
+
+    /// What all clones may spend on retries together, so that they don't add to a service's trouble: a retry takes 5 after
+    /// a 429 and 14 after anything else, and success gives back what its retry took, or 1. 500 where none is set; 0 means
+    /// no retries.
+    pub fn retry_budget(self, tokens: u32) -> Self {
+        self.transport(move |transport| transport.retry_budget(tokens))
+    }
+
+    /// The longest response, in bytes after decompression: 1 MiB where none is set.
+    pub fn body_limit(self, bytes: u64) -> Self {
+        self.transport(move |transport| transport.body_limit(bytes))
+    }
+
+    /// Allows plain http to another machine. The token can then be read by anyone on the way.
+    pub fn allow_insecure_http(self, allow: bool) -> Self {
+        self.transport(move |transport| transport.allow_insecure_http(allow))
+    }
+
+    /// The `User-Agent`; where none is set, this SDK's name and version.
+    pub fn user_agent(self, user_agent: impl Into<String>) -> Self {
+        let user_agent = user_agent.into();
+        self.transport(move |transport| transport.user_agent(user_agent))
+    }
+
+    /// A header for every request. Mark secret values with [`HeaderValue::set_sensitive`], so that
+    /// [`Ledger::to_curl`](crate::Ledger::to_curl) leaves them out.
+    pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
+        self.transport(|transport| transport.header(name, value))
+    }
+
+    /// Someone to tell about every attempt and call: for metrics. [`transport`](crate::transport) has an example.
+    pub fn observer(self, observer: impl Observer) -> Self {
+        self.transport(|transport| transport.observer(observer))
+    }
+
+    /// At most so many attempts in a second, over all clones. A call waits its turn as long as its deadline allows.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+    /// # let builder = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token());
+    /// let fifty = std::num::NonZeroU32::new(50).ok_or("nothing could be sent")?;
+    /// let client = builder.rate_limit(fifty).build()?;
+    /// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+    /// assert_eq!(client.get_call(id).await?.id, id);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "rate-limit")]
+    pub fn rate_limit(self, attempts_per_second: std::num::NonZeroU32) -> Self {
+        self.transport(move |transport| transport.rate_limit(attempts_per_second))
+    }
+
+    /// Another clock: for tests. [`transport`](crate::transport) has an example.
+    pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
+        self.transport(|transport| transport.clock(clock))
+    }
+
+    /// Another source of jitter, which returns numbers from 0 up to 1: for tests.
+    pub fn jitter(self, chance: impl Fn() -> f64 + Send + Sync + 'static) -> Self {
+        self.transport(|transport| transport.jitter(chance))
     }
 
     /// Looks for what the service says and the document doesn't: values, properties and types. Each kind is told of once,
@@ -443,7 +594,32 @@ impl ClientBuilder {
         self
     }
 
-    /// Everything else that can be set for a request on its way: see [`TransportBuilder`].
+    /// What else can be set for the transport: a door to [`raw`], to the HTTP client that the SDK is built on. Proxies, own
+    /// roots and client certificates go in here ([`TransportBuilder::configure_http`], and
+    /// [`configure_fetch_http`](TransportBuilder::configure_fetch_http) for recordings that lie elsewhere), and so does a
+    /// whole HTTP client of your own ([`TransportBuilder::http_client`]).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+    /// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+    /// # let builder = || call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token());
+    /// let client = builder()
+    ///     .transport(|transport| {
+    ///         transport.configure_http(|http| http.no_proxy()).configure_fetch_http(|http| http.no_proxy())
+    ///     })
+    ///     .build()?;
+    /// assert_eq!(client.get_call(id).await?.id, id);
+    ///
+    /// # // The features of reqwest that are on here bring no cryptography; a program's own bring one.
+    /// # let _ = rustls::crypto::ring::default_provider().install_default();
+    /// let own = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+    /// let client = builder().transport(|transport| transport.http_client(own)).build()?;
+    /// assert_eq!(client.get_call(id).await?.id, id);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn transport(
         mut self,
         configure: impl FnOnce(TransportBuilder) -> TransportBuilder + Send + 'static,
@@ -456,13 +632,13 @@ impl ClientBuilder {
     /// The client.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) where the base URL or the token can't be used.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) where the base URL, or a token that was given, can't be used.
     pub fn build(self) -> Result<Client, Error> {
-        let mut transport = Transport::builder(&self.base_url)
-            .user_agent(concat!("call-api-rust/", env!("CARGO_PKG_VERSION")));
-        if let Some(token) = self.token {
-            transport = transport.token(token.map_err(Error::from_config)?);
+        if let Some(error) = self.no_token {
+            return Err(Error::from_config(error));
         }
+        let transport = Transport::builder(&self.base_url)
+            .user_agent(concat!("call-api-rust/", env!("CARGO_PKG_VERSION")));
         let transport = (self.configure)(transport)
             .build()
             .map_err(Error::from_config)?;
@@ -476,8 +652,14 @@ impl ClientBuilder {
     /// The client for code without `async`.
     ///
     /// ```
-    /// let client = call_api::Client::builder().token("the token that the service issued").build_blocking()?;
-    /// # Ok::<(), call_api::Error>(())
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let runtime = tokio::runtime::Runtime::new()?;
+    /// # let sandbox = runtime.block_on(call_api_sandbox::Sandbox::start())?;
+    /// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+    /// let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build_blocking()?;
+    /// assert_eq!(client.get_call(id).wait()?.id, id);
+    /// # Ok(())
+    /// # }
     /// ```
     ///
     /// # Errors

@@ -23,12 +23,13 @@
 //! - [`Client`] is what you use: short methods, and one [`Error`]. It fetches [a call](Client::get_call) or
 //!   [many](Client::get_calls), [waits](Client::wait_until_ended) until one has ended, and fetches its
 //!   [recording](Client::recording).
-//! - [`types`] is the data ([`Call`], [`CallStatus`] …), generated from the API's OpenAPI document, and re-exported here.
-//! - [`raw`] is the generated client, with a builder for every operation of the document: [`Client::raw`].
-//! - [`transport`] is what happens to a request on its way: deadline, retries, size cap, where the token may go.
+//! - [`types`] is the data ([`Call`], [`CallStatus`] …), generated from the API's OpenAPI document.
+//! - [`transport`] is what may be set, given and seen of a request on its way: tokens, options, attempts, a clock.
+//! - [`raw`] is what all this is built on: the generated client, with a builder for every operation of the document
+//!   ([`Client::raw`]), and the transport as a whole.
 //!
-//! Nothing here shows what it is built on, so that this may change: types of `reqwest` and progenitor are seen under
-//! [`raw`] only, and in the transport where it takes an HTTP client of your own or sends requests for generated clients.
+//! Types of `reqwest` and progenitor are seen under [`raw`] and nowhere else, so that what lies beneath may change.
+//! [`Client::raw`], [`Client::from_transport`] and [`ClientBuilder::transport`] are the doors to it.
 //!
 //! # What each sends
 //! | | sends | how often |
@@ -56,26 +57,26 @@ mod detail;
 mod drift;
 mod error;
 mod many;
+pub mod raw;
 mod recording;
 mod request;
+pub mod transport;
+pub mod types;
 mod wait;
 
-pub use call_api_client as raw;
-pub use call_api_transport as transport;
-pub use call_api_types as types;
-
 pub use cadence::Cadence;
-pub use call_api_transport::{CallOptions, Ledger, Progress, Token, TokenProvider};
-pub use call_api_types::{Call, CallStatus, CallType, Contact, ContactType, Unmasked, unmasked};
 pub use change::{Change, ImpossibleStep};
 pub use chrono;
 pub use client::{BASE_URL_VARIABLE, Client, ClientBuilder, DEFAULT_BASE_URL, TOKEN_VARIABLE};
 pub use detail::{Detail, FieldError};
 pub use drift::{Drift, DriftKind, DriftMode};
 pub use error::{Error, ErrorKind};
+pub use http;
 pub use many::GetCalls;
 pub use recording::{FetchRecording, Recording, SavedRecording};
 pub use request::{GetCall, Response, WithMeta};
+pub use transport::{CallOptions, Ledger, Progress, Token, TokenProvider};
+pub use types::{Call, CallStatus, CallType, Contact, ContactType, Unmasked, unmasked};
 pub use uuid::Uuid;
 pub use wait::{Updates, WaitUntilEnded};
 

@@ -134,7 +134,7 @@ async fn answering(response: Arc<Mutex<Vec<u8>>>) -> Client {
     Client::builder()
         .base_url(url)
         .token(TOKEN)
-        .transport(|transport| transport.max_attempts(1))
+        .max_attempts(1)
         .build()
         .unwrap()
 }

@@ -47,7 +47,7 @@ fn once(url: String) -> Client {
     Client::builder()
         .base_url(url)
         .token(TOKEN)
-        .transport(|transport| transport.max_attempts(1))
+        .max_attempts(1)
         .build()
         .unwrap()
 }
@@ -337,10 +337,7 @@ async fn what_goes_wrong_on_the_way_has_its_kind_and_its_line() {
     let nobody = Client::builder()
         .base_url(format!("http://127.0.0.1:{port}"))
         .token(TOKEN);
-    let nobody = nobody
-        .transport(|transport| transport.max_attempts(1))
-        .build()
-        .unwrap();
+    let nobody = nobody.max_attempts(1).build().unwrap();
     let error = nobody.get_call(ID).await.unwrap_err();
     assert!(error.is_connect() && error.is_retryable());
     add(&error, ErrorKind::Connect);

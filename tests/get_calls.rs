@@ -187,7 +187,8 @@ async fn one_429_makes_all_wait() {
         let client = Client::builder()
             .base_url(url)
             .token(SECRET)
-            .transport(move |transport| transport.clock(Arc::new(set_clock)).jitter(|| 1.0))
+            .clock(Arc::new(set_clock))
+            .jitter(|| 1.0)
             .build()
             .unwrap();
         let ids: Vec<_> = (0..20).map(id).collect();

@@ -88,7 +88,8 @@ fn client(sandbox: &Sandbox, clock: &Arc<TestClock>) -> Client {
     Client::builder()
         .base_url(sandbox.base_url())
         .token(TOKEN)
-        .transport(|transport| transport.clock(clock).jitter(|| 1.0))
+        .clock(clock)
+        .jitter(|| 1.0)
         .build()
         .unwrap()
 }
@@ -332,7 +333,8 @@ async fn a_service_that_fails_for_a_while_is_outlived() {
     let client = Client::builder()
         .base_url(down)
         .token(TOKEN)
-        .transport(|transport| transport.clock(transport_clock).max_attempts(1))
+        .clock(transport_clock)
+        .max_attempts(1)
         .build()
         .unwrap();
     let mut call = Call::sample();
@@ -418,7 +420,7 @@ async fn each_fault_of_the_recording_s_host_ends_one_download_and_no_other() {
         let (_, call) = before_and_after(&format!("{}/r", host.url()));
         let set_clock = Arc::new(clock.clone());
         let builder = Client::builder().base_url(api.base_url()).token(TOKEN);
-        let client = builder.transport(|transport| transport.clock(set_clock).jitter(|| 1.0));
+        let client = builder.clock(set_clock).jitter(|| 1.0);
         let client = client.build().unwrap();
         let mut bytes = Vec::new();
         let request = client.recording(&call).to_writer(&mut bytes);

@@ -397,7 +397,7 @@ async fn a_step_that_can_not_be_is_drift() {
             .base_url(server.url())
             .token(SECRET)
             .drift(mode)
-            .transport(move |transport| transport.clock(Arc::new(clock)))
+            .clock(Arc::new(clock))
             .build()
             .unwrap();
         let (changes, error) = changes(client.wait_until_ended(ID)).await;

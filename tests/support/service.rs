@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::get;
-use call_api::transport::{Clock, Sleeping, TransportBuilder};
+use call_api::raw::transport::TransportBuilder;
+use call_api::transport::{Clock, Sleeping};
 use call_api::{Call, CallStatus, Client, ErrorKind, Uuid};
 use call_api_sandbox::Sandbox;
 

@@ -18,7 +18,9 @@ use std::path::{Path, PathBuf};
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, Block, Fields, ImplItem, Item, UseTree, Visibility, parse_quote};
+use syn::{
+    Attribute, Block, Fields, ImplItem, Item, ItemImpl, Type, UseTree, Visibility, parse_quote,
+};
 
 /// What a user of the crate sees of this file.
 fn seen(path: impl AsRef<Path>) -> syn::File {
@@ -49,6 +51,8 @@ fn public(items: &mut Vec<Item>) {
         Item::Type(item) => is_public(&item.vis),
         Item::Fn(item) => is_public(&item.vis),
         Item::Const(item) => is_public(&item.vis),
+        Item::Static(item) => is_public(&item.vis),
+        Item::Trait(item) => is_public(&item.vis),
         Item::Use(item) => is_public(&item.vis),
         Item::Mod(item) => {
             if let Some((_, items)) = &mut item.content {
@@ -133,8 +137,85 @@ fn sources(folder: impl AsRef<Path>) -> Vec<PathBuf> {
     sources.collect()
 }
 
-/// The public items of the file whose signatures name one of `strangers`, under whatever name the file uses it.
-fn naming(path: &Path, strangers: &[&str]) -> Vec<String> {
+/// A public item or a part of one, as others see it.
+struct Shown {
+    /// The item that it is or belongs to; for a trait that is implemented both, the type and the trait.
+    of: Vec<String>,
+    tokens: TokenStream,
+}
+
+fn shown(path: &Path) -> Vec<Shown> {
+    let file = syn::parse_file(&common::read(path)).unwrap();
+    let mut shown = Vec::new();
+    // What an outline leaves out of an implemented trait are its types, which are seen all the same.
+    for item in &file.items {
+        if let Item::Impl(item) = item
+            && item.trait_.is_some()
+        {
+            let types = item.items.iter();
+            let types = types.filter(|item| matches!(item, ImplItem::Type(_)));
+            shown.extend(types.map(|part| Shown {
+                of: implemented(item),
+                tokens: part.to_token_stream(),
+            }));
+        }
+    }
+    for item in seen(path).items {
+        let of = match &item {
+            Item::Impl(item) => implemented(item),
+            item => name(item).into_iter().collect(),
+        };
+        match item {
+            Item::Impl(mut item) => {
+                let items = std::mem::take(&mut item.items);
+                shown.extend(items.iter().map(|item| Shown {
+                    of: of.clone(),
+                    tokens: match item {
+                        ImplItem::Fn(function) => function.sig.to_token_stream(),
+                        item => item.to_token_stream(),
+                    },
+                }));
+                let tokens = item.into_token_stream();
+                shown.push(Shown { of, tokens });
+            }
+            item => {
+                let tokens = item.into_token_stream();
+                shown.push(Shown { of, tokens });
+            }
+        }
+    }
+    shown
+}
+
+fn name(item: &Item) -> Option<String> {
+    let ident = match item {
+        Item::Struct(item) => &item.ident,
+        Item::Enum(item) => &item.ident,
+        Item::Type(item) => &item.ident,
+        Item::Fn(item) => &item.sig.ident,
+        Item::Const(item) => &item.ident,
+        Item::Static(item) => &item.ident,
+        Item::Trait(item) => &item.ident,
+        Item::Mod(item) => &item.ident,
+        _ => return None,
+    };
+    Some(ident.to_string())
+}
+
+/// The type that is implemented, without its parameters, and the trait.
+fn implemented(item: &ItemImpl) -> Vec<String> {
+    let of = match &*item.self_ty {
+        Type::Path(path) => path.path.segments.last(),
+        _ => None,
+    };
+    let of_trait = item.trait_.as_ref();
+    let of_trait = of_trait.and_then(|(path, _)| path.segments.last());
+    let names = of.into_iter().chain(of_trait);
+    names.map(|segment| segment.ident.to_string()).collect()
+}
+
+/// Under which names the file uses `strangers`, and what it imports from them.
+fn known_as(path: &Path, strangers: &[&str]) -> BTreeSet<String> {
     let mut names: BTreeSet<String> = strangers.iter().map(|name| (*name).to_owned()).collect();
     let file = syn::parse_file(&common::read(path)).unwrap();
     for item in &file.items {
@@ -142,29 +223,15 @@ fn naming(path: &Path, strangers: &[&str]) -> Vec<String> {
             imported(&item.tree, false, &mut names);
         }
     }
-    // What an outline leaves out of an implemented trait are its types, which are seen all the same.
-    let types = file.items.iter().filter_map(|item| match item {
-        Item::Impl(item) if item.trait_.is_some() => Some(item),
-        _ => None,
-    });
-    let types = types.flat_map(|item| &item.items);
-    let types = types.filter(|item| matches!(item, ImplItem::Type(_)));
-    let mut shown: Vec<TokenStream> = types.map(ToTokens::to_token_stream).collect();
-    for item in seen(path).items {
-        match item {
-            Item::Impl(mut item) => {
-                let items = std::mem::take(&mut item.items);
-                shown.extend(items.iter().map(|item| match item {
-                    ImplItem::Fn(function) => function.sig.to_token_stream(),
-                    item => item.to_token_stream(),
-                }));
-                shown.push(item.into_token_stream());
-            }
-            item => shown.push(item.into_token_stream()),
-        }
-    }
-    let shown = shown.into_iter().filter(|item| has(item, &names));
-    shown.map(|item| item.to_string()).collect()
+    names
+}
+
+/// The public items of the file whose signatures name one of `strangers`, under whatever name the file uses it.
+fn naming(path: &Path, strangers: &[&str]) -> Vec<String> {
+    let names = known_as(path, strangers);
+    let shown = shown(path).into_iter().map(|shown| shown.tokens);
+    let shown = shown.filter(|tokens| has(tokens, &names));
+    shown.map(|tokens| tokens.to_string()).collect()
 }
 
 /// Adds the names that the file gives to what it imports from one of `names`.
@@ -207,23 +274,198 @@ const BELOW: [&str; 5] = [
     "raw",
 ];
 
-#[test]
-fn the_facade_shows_what_it_is_built_on_under_raw_only() {
-    let sources = sources("src");
-    assert!(sources.iter().any(|path| path.ends_with("src/client.rs")));
-    let shown: Vec<_> = sources
-        .iter()
-        .flat_map(|path| naming(path, &BELOW))
-        .collect();
-    let allowed = [
-        "fn raw (& self) -> & raw :: Client",
-        "pub use call_api_client as raw ;",
-    ];
-    assert_eq!(shown, allowed);
+/// The crates of this project that the facade hands on, in part or as a whole.
+const HANDED_ON: [(&str, &str); 2] = [
+    ("call_api_transport", "crates/call-api-transport/src"),
+    ("call_api_types", "crates/call-api-types/src"),
+];
+
+/// Stands for all that a crate has.
+const ALL: &str = "*";
+
+/// What the source hands on of that crate: names, or [`ALL`].
+fn handed_on(source: &Path, of: &str) -> BTreeSet<String> {
+    fn leaves(tree: &UseTree, names: &mut BTreeSet<String>) {
+        match tree {
+            UseTree::Path(path) => leaves(&path.tree, names),
+            UseTree::Group(group) => group.items.iter().for_each(|tree| leaves(tree, names)),
+            UseTree::Name(name) if name.ident != "self" => {
+                names.insert(name.ident.to_string());
+            }
+            UseTree::Rename(name) if name.ident != "self" => {
+                names.insert(name.ident.to_string());
+            }
+            _ => {
+                names.insert(ALL.to_owned());
+            }
+        }
+    }
+    fn visit(items: &[Item], of: &str, names: &mut BTreeSet<String>) {
+        for item in items {
+            match item {
+                Item::Use(item) => match &item.tree {
+                    UseTree::Path(path) if path.ident == of => leaves(&path.tree, names),
+                    tree if has(&tree.to_token_stream(), &BTreeSet::from([of.to_owned()])) => {
+                        names.insert(ALL.to_owned());
+                    }
+                    _ => {}
+                },
+                Item::Mod(item) => {
+                    let items = item.content.iter().flat_map(|(_, items)| items);
+                    visit(&items.cloned().collect::<Vec<_>>(), of, names);
+                }
+                _ => {}
+            }
+        }
+    }
+    let mut names = BTreeSet::new();
+    visit(&seen(source).items, of, &mut names);
+    names
 }
 
-/// The facade hands out the transport as a whole. These are its doors to reqwest; what makes and sends requests is for
-/// generated clients, and the two of the builder are for those who bring a client, or settings for one.
+/// What those sources of a facade, and what they hand on of those crates, show of what lies below.
+fn below(facade: &[PathBuf], crates: &[(&str, PathBuf)]) -> Vec<String> {
+    let mut below = Vec::new();
+    // What the facade's own items must not name: of a crate, what is not handed on.
+    let mut strangers = BELOW.to_vec();
+    let mut handed = BTreeSet::new();
+    for (name, folder) in crates {
+        let names: BTreeSet<_> = facade
+            .iter()
+            .flat_map(|path| handed_on(path, name))
+            .collect();
+        let all = names.contains(ALL);
+        if !all {
+            strangers.push(name);
+        }
+        let is_handed_on = |name: &String| all || names.contains(name);
+        let sources = sources(folder);
+        let items = sources.iter().flat_map(|path| seen(path).items);
+        let items = items.filter_map(|item| self::name(&item));
+        let kept: BTreeSet<_> = items.filter(|name| !is_handed_on(name)).collect();
+        for path in &sources {
+            // A type that is named must be one that can be named.
+            let names = &known_as(path, &BELOW) | &kept;
+            let shown = shown(path).into_iter();
+            let shown = shown.filter(|shown| shown.of.iter().any(is_handed_on));
+            let shown = shown.filter(|shown| has(&shown.tokens, &names));
+            below.extend(shown.map(|shown| shown.tokens.to_string()));
+        }
+        handed.extend(names);
+    }
+    for path in facade {
+        let names = &known_as(path, &strangers) - &handed;
+        let shown = shown(path).into_iter();
+        let shown = shown.filter(|shown| has(&shown.tokens, &names));
+        let shown = shown.map(|shown| shown.tokens.to_string());
+        // These have been followed.
+        let is_handed_on = |shown: &String| {
+            let mut crates = crates.iter();
+            crates.any(|(name, _)| shown.starts_with(&format!("pub use {name} ")))
+        };
+        below.extend(shown.filter(|shown| !is_handed_on(shown)));
+    }
+    below
+}
+
+/// `raw` is where it may be seen. What leads there are these three, which name no type that is not the SDK's own.
+#[test]
+fn the_facade_shows_what_it_is_built_on_under_raw_only() {
+    let mut facade = sources("src");
+    let all = facade.len();
+    facade.retain(|path| !path.ends_with("src/raw.rs"));
+    assert_eq!(facade.len() + 1, all);
+    let crates = HANDED_ON.map(|(name, folder)| (name, common::root().join(folder)));
+    assert_eq!(
+        below(&facade, &crates),
+        [
+            "fn from_transport (transport : Transport) -> Self",
+            "fn raw (& self) -> & raw :: Client",
+            "fn transport (mut self , configure : impl FnOnce (TransportBuilder) -> TransportBuilder + Send + 'static ,) -> Self",
+        ]
+    );
+}
+
+#[test]
+fn what_is_handed_on_is_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let crates = [("transport", folder.path().join("transport"))];
+    let facade = folder.path().join("lib.rs");
+    fs::create_dir(&crates[0].1).unwrap();
+    fs::write(
+        crates[0].1.join("lib.rs"),
+        "use reqwest::Client as Http; pub struct Plain; pub struct Sent(pub Http); pub trait Send { fn send(_: Http); } \
+         pub struct Led; impl Led { pub fn to(self) -> Sent {} } impl Send for Led { fn send(_: Http) {} } \
+         impl Plain { fn http(&self) -> Http {} }",
+    )
+    .unwrap();
+    let below = |source: &str| {
+        fs::write(&facade, source).unwrap();
+        below(std::slice::from_ref(&facade), &crates)
+    };
+    for source in [
+        "pub use transport::Sent;",
+        "pub use transport::{Plain, Sent as Other};",
+        "pub use transport::Send;",
+        "pub use transport::*;",
+        "pub use transport as other;",
+        "pub use transport::{self};",
+        "pub mod inner { pub use transport::Sent; }",
+        // What leads to what isn't handed on.
+        "pub use transport::Led;",
+        "use transport::Sent; pub fn f() -> Sent {}",
+        "pub fn f() -> transport::Sent {}",
+        "pub use raw::transport::Plain;",
+    ] {
+        assert!(!below(source).is_empty(), "{source}");
+    }
+    for source in [
+        "pub use transport::Plain;",
+        "pub use transport::Plain as Other; use transport::Sent; fn f() -> Sent {}",
+        "pub use transport::Plain; pub fn f() -> Plain {}",
+        "mod inner { pub use transport::Sent; }",
+        "use transport::Sent;",
+    ] {
+        assert_eq!(below(source), [""; 0], "{source}");
+    }
+}
+
+/// The public methods of that type, but for those whose signatures name `but`. Of a type that wraps others, `of` is all
+/// of it: `Blocking < GetCall`.
+fn methods(path: &str, of: &str, but: &[&str]) -> BTreeSet<String> {
+    let path = common::root().join(path);
+    let but = known_as(&path, but);
+    let file = seen(&path);
+    let impls = file.items.iter().filter_map(|item| match item {
+        Item::Impl(item) if item.trait_.is_none() => Some(item),
+        _ => None,
+    });
+    let impls = impls.filter(|item| {
+        let rest = item.self_ty.to_token_stream().to_string();
+        let rest = rest.strip_prefix(of).map(str::to_owned);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    });
+    let methods = impls.flat_map(|item| &item.items);
+    let methods = methods.filter_map(|item| match item {
+        ImplItem::Fn(function) => Some(&function.sig),
+        _ => None,
+    });
+    let methods = methods.filter(|method| !has(&method.to_token_stream(), &but));
+    methods.map(|method| method.ident.to_string()).collect()
+}
+
+/// What can be set for the transport can be set for the client: only the doors to reqwest are asked for by name.
+#[test]
+fn the_client_s_builder_has_the_transport_s_settings() {
+    let transport = "crates/call-api-transport/src/builder.rs";
+    let settings = methods(transport, "TransportBuilder", &["reqwest"]);
+    assert!(settings.contains("max_attempts") && !settings.contains("http_client"));
+    let missing = &settings - &methods("src/client.rs", "ClientBuilder", &[]);
+    assert_eq!(missing, BTreeSet::new());
+}
+
+/// The transport's doors to reqwest: what makes and sends requests is for generated clients, and those of the builder are
+/// for those who bring a client, or settings for one. The facade has them under `raw`.
 #[test]
 fn the_transport_s_doors_to_reqwest_are_these() {
     let sources = sources("crates/call-api-transport/src");
@@ -252,6 +494,7 @@ fn a_name_of_something_below_is_found_wherever_it_is_shown() {
         "pub struct S; impl From<reqwest::Error> for S { fn from(_: reqwest::Error) -> S { S } }",
         "pub struct S; impl Deref for S { type Target = reqwest::Client; }",
         "pub use reqwest::Client;",
+        "pub trait T { fn f(_: reqwest::Client); }",
     ] {
         assert!(shows(source), "{source}");
     }

@@ -238,7 +238,7 @@ impl Config {
                     self.warnings.extend(open_to_others(path, &metadata, true));
                     // Read again where it changes. A pipe gives its token once.
                     let file = TokenFile::new(path);
-                    builder.transport(move |transport| transport.token_provider(file))
+                    builder.token_provider(file)
                 } else {
                     builder
                 }

@@ -127,7 +127,7 @@ fn builder(
         return Ok(builder);
     }
     let attempts = Attempts(Arc::clone(ui));
-    Ok(builder.transport(|transport| transport.observer(attempts)))
+    Ok(builder.observer(attempts))
 }
 
 /// Runs a command until it ends or is asked to. `hint` is what to do after the latter.

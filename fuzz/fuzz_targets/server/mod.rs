@@ -30,7 +30,8 @@ pub fn answer(bytes: Vec<u8>, cap: u64) -> Result<Call, Error> {
             let client = Client::builder()
                 .base_url(url)
                 .token(TOKEN)
-                .transport(move |transport| transport.max_attempts(1).body_limit(cap));
+                .max_attempts(1)
+                .body_limit(cap);
             Stage { runtime, listener, client: client.build().expect("a client") }
         });
         let Stage { runtime, listener, client } = stage;

@@ -1,0 +1,261 @@
+//! What may be set, given and seen of a request on its way: none of it shows what sends it.
+//!
+//! The settings are [`ClientBuilder`](crate::ClientBuilder)'s, and for a single request [`CallOptions`]:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use call_api::http::{HeaderValue, header};
+//! use call_api::transport::CallOptions;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let sandbox = call_api_sandbox::Sandbox::start().await?;
+//! # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+//! # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+//! let careful = CallOptions::new()
+//!     .deadline(Duration::from_secs(90))
+//!     .attempt_timeout(Duration::from_secs(40))
+//!     .max_attempts(5)
+//!     .body_limit(64 << 10)
+//!     .idempotency_key(HeaderValue::from_static("7e2f"))
+//!     .header(header::ACCEPT_LANGUAGE, HeaderValue::from_static("en"));
+//! assert_eq!(client.get_call(id).options(careful).await?.id, id);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What was tried
+//! A [`Ledger`] has each [`Attempt`] with its [`Outcome`], the [`Wait`] that followed it, and why it was so long
+//! ([`Why`]); and why there was no further one ([`Stop`]). Each [response](crate::Response) has one, and each
+//! [error](crate::Error::ledger).
+//!
+//! ```
+//! use call_api::http::{Method, StatusCode};
+//! use call_api::transport::{Attempt, Ledger, Outcome, Stop, Wait, Why};
+//! use call_api_sandbox::{Fault, FaultRule, Faults, Sandbox};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let sandbox = Sandbox::start().await?;
+//! let away_once = FaultRule::new(Fault::status(StatusCode::SERVICE_UNAVAILABLE)).times(1);
+//! sandbox.set_faults(Faults::default().rule(away_once))?;
+//! let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).jitter(|| 0.1).build()?;
+//!
+//! let ledger: Ledger = client.get_call(Sandbox::EXAMPLE_ID).with_meta().await?.ledger;
+//! let [first, second]: &[Attempt] = ledger.attempts() else { panic!("it was sent twice") };
+//! assert_eq!((first.outcome, first.status), (Outcome::ServerError, Some(StatusCode::SERVICE_UNAVAILABLE)));
+//! assert!(first.outcome.is_retried() && first.outcome.is_transient() && !first.outcome.never_left());
+//! // Each that there is, for instance as the labels of a metric.
+//! for outcome in Outcome::ALL {
+//!     println!("{}: {}", outcome.name(), outcome.reason());
+//! }
+//! let wait: Wait = first.wait.ok_or("another attempt followed")?;
+//! assert_eq!((wait.duration.as_millis(), wait.why), (25, Why::Backoff));
+//! assert_eq!((second.outcome, ledger.stop()), (Outcome::Success, &Stop::Success));
+//!
+//! assert_eq!((ledger.operation(), ledger.method(), ledger.status()), ("get_call", &Method::GET, Some(StatusCode::OK)));
+//! assert!(ledger.url().starts_with(sandbox.base_url()) && ledger.host() == "127.0.0.1");
+//! println!("{:?}, {:?} of it in a queue, {:?}", ledger.elapsed(), ledger.queued(), ledger.retry_after());
+//! println!("to try it by hand, under the service's id {:?}: {}", ledger.request_id(), ledger.to_curl());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! An [`Observer`] is told of each attempt when it ends, and of each call:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::sync::atomic::{AtomicUsize, Ordering};
+//!
+//! use call_api::transport::{Attempt, Auth, Ledger, Observer, Operation, ResponseBody};
+//! use call_api::{Client, Uuid};
+//! use call_api_sandbox::Sandbox;
+//!
+//! struct Metrics(Arc<AtomicUsize>);
+//!
+//! impl Observer for Metrics {
+//!     fn attempt(&self, operation: &Operation, attempt: &Attempt, resends: usize) {
+//!         println!("{}, attempt {}: {}", operation.path, resends + 1, attempt.outcome);
+//!         assert_eq!((operation.auth, operation.body), (Auth::Bearer, ResponseBody::Buffered));
+//!     }
+//!
+//!     fn call(&self, operation: &Operation, ledger: &Ledger) {
+//!         println!("{}: {:?} after {:?}", operation.id, ledger.stop(), ledger.elapsed());
+//!         self.0.fetch_add(1, Ordering::Relaxed);
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let sandbox = Sandbox::start().await?;
+//! let calls = Arc::new(AtomicUsize::new(0));
+//! let metrics = Metrics(Arc::clone(&calls));
+//! let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).observer(metrics).build()?;
+//! client.get_call(Sandbox::EXAMPLE_ID).await?;
+//! client.get_call(Uuid::nil()).await.unwrap_err();
+//! assert_eq!(calls.load(Ordering::Relaxed), 2);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Tokens
+//! A [`Token`] can be given to a client and to nothing else: nothing shows it. One that changes comes from a
+//! [`TokenProvider`], such as a [`TokenFile`]:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use call_api::Client;
+//! use call_api::transport::{Token, TokenError, TokenFile, TokenFuture, TokenProvider};
+//! # use call_api_sandbox::Sandbox;
+//!
+//! /// A store that issues tokens for ten minutes.
+//! struct Store {
+//!     secret: String,
+//! }
+//!
+//! impl TokenProvider for Store {
+//!     fn token(&self) -> TokenFuture<'_> {
+//!         Box::pin(async {
+//!             let token = Token::new(self.secret.clone())?;
+//!             Ok(token.with_lifetime(Duration::from_secs(600)))
+//!         })
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let sandbox = Sandbox::start().await?;
+//! # let id = Sandbox::EXAMPLE_ID;
+//! # let builder = || Client::builder().base_url(sandbox.base_url());
+//! # let store = Store { secret: sandbox.token().to_owned() };
+//! let client = builder().token_provider(store).build()?;
+//! assert_eq!(client.get_call(id).await?.id, id);
+//!
+//! # let path = std::env::temp_dir().join(format!("call-api-doc-{}.token", std::process::id()));
+//! std::fs::write(&path, sandbox.token())?;
+//! println!("{path:?} is read again after {:?}", TokenFile::REREAD_AFTER);
+//! let client = builder().token_provider(TokenFile::new(&path)).build()?;
+//! assert_eq!(client.get_call(id).await?.id, id);
+//! # std::fs::remove_file(path)?;
+//!
+//! let error = Token::from_env("NO_SUCH_VARIABLE").unwrap_err();
+//! assert!(matches!(error, TokenError::NotSet { .. }));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A closure is a provider, too; its errors are any ([`BoxError`]):
+//!
+//! ```
+//! use call_api::transport::{BoxError, Token};
+//! use call_api::{Client, ErrorKind};
+//! # use call_api_sandbox::Sandbox;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let sandbox = Sandbox::start().await?;
+//! let locked = || async { Err::<Token, BoxError>("the store is locked".into()) };
+//! let client = Client::builder().base_url(sandbox.base_url()).token_provider(locked).build()?;
+//! let error = client.get_call(Sandbox::EXAMPLE_ID).await.unwrap_err();
+//! assert_eq!(error.kind(), ErrorKind::Token);
+//! assert!(error.to_string().contains("the store is locked"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Time
+//! A [`Clock`] takes the place of the system's in tests that must not wait:
+//!
+//! ```
+//! use std::sync::{Arc, Mutex, PoisonError};
+//! use std::time::{Duration, Instant, SystemTime};
+//!
+//! use call_api::Client;
+//! use call_api::http::StatusCode;
+//! use call_api::transport::{Clock, Sleeping};
+//! use call_api_sandbox::{Fault, FaultRule, Faults, Sandbox};
+//!
+//! /// Time passes where somebody sleeps, and then at once.
+//! struct Leaps {
+//!     start: Instant,
+//!     passed: Mutex<Duration>,
+//! }
+//!
+//! impl Leaps {
+//!     fn leap(&self, by: Duration) -> Duration {
+//!         let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+//!         *passed += by;
+//!         *passed
+//!     }
+//! }
+//!
+//! impl Clock for Leaps {
+//!     fn now(&self) -> Instant {
+//!         self.start + self.leap(Duration::ZERO)
+//!     }
+//!
+//!     fn system_now(&self) -> SystemTime {
+//!         SystemTime::UNIX_EPOCH + self.leap(Duration::ZERO)
+//!     }
+//!
+//!     fn sleep(&self, duration: Duration) -> Sleeping<'_> {
+//!         self.leap(duration);
+//!         Box::pin(std::future::ready(()))
+//!     }
+//!
+//!     /// What limits an attempt runs beside it, and never comes.
+//!     fn limit(&self, _: Duration) -> Sleeping<'_> {
+//!         Box::pin(std::future::pending())
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let sandbox = Sandbox::start().await?;
+//! let throttled = FaultRule::new(Fault::retry_after(StatusCode::TOO_MANY_REQUESTS, "30")).times(1);
+//! sandbox.set_faults(Faults::default().rule(throttled))?;
+//! let clock = Arc::new(Leaps { start: Instant::now(), passed: Mutex::default() });
+//! let client = Client::builder()
+//!     .base_url(sandbox.base_url())
+//!     .token(sandbox.token())
+//!     .clock(clock.clone())
+//!     .jitter(|| 0.0)
+//!     .build()?;
+//! client.get_call(Sandbox::EXAMPLE_ID).await?;
+//! assert_eq!(clock.leap(Duration::ZERO), Duration::from_secs(30));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Downloads
+//! [`Progress`] is what the download of a [recording](crate::Client::recording) tells of:
+//!
+//! ```
+//! use call_api::transport::Progress;
+//! # use call_api_sandbox::{Sandbox, Script};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let sandbox = Sandbox::start().await?;
+//! # sandbox.run(Sandbox::example_call(), Script::completed());
+//! # sandbox.advance(std::time::Duration::from_secs(60));
+//! # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+//! # let call = client.get_call(Sandbox::EXAMPLE_ID).await?;
+//! let mut seen = Vec::new();
+//! let mut sound = Vec::new();
+//! let tell = |progress: Progress| seen.push((progress.bytes, progress.total));
+//! client.recording(&call).on_progress(tell).to_writer(&mut sound).await?;
+//! let whole = sound.len() as u64;
+//! assert_eq!(seen.last(), Some(&(whole, Some(whole))));
+//! # Ok(())
+//! # }
+//! ```
+
+#[doc(inline)]
+pub use call_api_transport::{
+    Attempt, Auth, BoxError, CallOptions, Clock, Ledger, Observer, Operation, Outcome, Progress,
+    ResponseBody, Sleeping, Stop, Token, TokenError, TokenFile, TokenFuture, TokenProvider, Wait,
+    Why,
+};
