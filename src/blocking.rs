@@ -88,9 +88,15 @@ impl Client {
     /// A client that does without `async` what the given one does.
     ///
     /// ```
-    /// let client = call_api::Client::builder().token("the token that the service issued").build()?;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let runtime = tokio::runtime::Runtime::new()?;
+    /// # let sandbox = runtime.block_on(call_api_sandbox::Sandbox::start())?;
+    /// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+    /// let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
     /// let client = call_api::blocking::Client::new(client)?;
-    /// # Ok::<(), call_api::Error>(())
+    /// assert_eq!(client.get_call(id).wait()?.id, id);
+    /// # Ok(())
+    /// # }
     /// ```
     ///
     /// # Errors

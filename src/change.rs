@@ -9,13 +9,23 @@ use crate::{Call, CallStatus};
 /// A call that is not as it was.
 ///
 /// ```
-/// use call_api::{Call, CallStatus, Change};
+/// use call_api::{CallStatus, Change};
 ///
-/// let mut before = Call::sample();
-/// before.status = CallStatus::InProgress;
-/// let change = Change::new(Call::sample(), Some(before));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+/// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+/// let before = client.get_call(id).await?;
+/// # let mut call = before.clone();
+/// # call.status = CallStatus::Completed;
+/// # sandbox.put(call);
+/// // A while later:
+/// let change = Change::new(client.get_call(id).await?, Some(before));
 /// assert_eq!(change.call.status, CallStatus::Completed);
 /// assert!(change.is_of_status() && change.impossible_step().is_none());
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -51,14 +61,22 @@ impl Change {
 /// changed.
 ///
 /// ```
-/// use call_api::CallStatus;
-/// # use call_api::Change;
-/// # let example = call_api_sandbox::Sandbox::example_call;
-/// # let (mut before, call) = (example(), example());
-/// before.status = CallStatus::Completed;
-/// let change = Change::new(call, Some(before));
-/// let Some(step) = change.impossible_step() else { panic!("a completed call is not dialing") };
-/// assert_eq!((step.from, step.to), (CallStatus::Completed, CallStatus::Dialing));
+/// use call_api::{CallStatus, ImpossibleStep};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+/// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+/// let mut seen = client.get_call(id).await?;
+/// seen.status = CallStatus::Completed;
+/// let mut updates = client.wait_until_ended(id).last_seen(seen).updates();
+/// if let Some(change) = updates.next().await {
+///     let step: Option<ImpossibleStep> = change?.impossible_step();
+///     assert_eq!(step.map(|step| (step.from, step.to)), Some((CallStatus::Completed, CallStatus::Dialing)));
+/// }
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -1,7 +1,8 @@
-//! Each public item of what users import is shown by an example in its documentation, which runs as a test.
+//! Each public item of what users import is shown by an example in its documentation, which runs as a test against the
+//! sandbox.
 //!
 //! Read from the sources: what an item's own examples don't show, those of its type may, where they name it in a line that
-//! is seen.
+//! is seen. What is handed on from a crate that can't know the sandbox is shown where it is handed on.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{Attribute, Expr, ImplItem, Item, Lit, Meta, TraitItem, Visibility};
+use syn::{Attribute, Expr, ImplItem, Item, Lit, Meta, TraitItem, UseTree, Visibility};
 
 /// The facade, and what it hands on of the data's hand-written half.
 const SOURCES: &[&str] = &[
@@ -39,17 +40,28 @@ const SOURCES: &[&str] = &[
     "crates/call-api-types/src/mask.rs",
 ];
 
-/// What the facade hands on of the transport beside the module itself, and what of that has an example of its own there.
+/// The modules of the facade that hand something on, and where that is written by hand. What is generated has builders
+/// and enums of one form, of which an example or two are enough.
 const HANDED_ON: &[(&str, &[&str])] = &[
-    ("crates/call-api-transport/src/builder.rs", &["CallOptions"]),
     (
-        "crates/call-api-transport/src/fetch.rs",
-        &["Progress", "Fetch"],
+        "src/transport.rs",
+        &[
+            "crates/call-api-transport/src/builder.rs",
+            "crates/call-api-transport/src/clock.rs",
+            "crates/call-api-transport/src/fetch.rs",
+            "crates/call-api-transport/src/ledger.rs",
+            "crates/call-api-transport/src/observe.rs",
+            "crates/call-api-transport/src/operation.rs",
+            "crates/call-api-transport/src/retry.rs",
+            "crates/call-api-transport/src/token.rs",
+        ],
     ),
-    ("crates/call-api-transport/src/ledger.rs", &["Ledger"]),
     (
-        "crates/call-api-transport/src/token.rs",
-        &["Token", "TokenProvider", "TokenFile"],
+        "src/types.rs",
+        &[
+            "crates/call-api-types/src/call.rs",
+            "crates/call-api-types/src/mask.rs",
+        ],
     ),
 ];
 
@@ -62,7 +74,6 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("DriftKind", "Drift"),
     ("DriftMode", "Drift"),
     ("ErrorKind", "Error"),
-    ("Progress", "Fetch"),
 ];
 
 /// The documentation of an item, as its lines.
@@ -86,6 +97,8 @@ struct Examples {
     /// The names in the lines that are seen.
     names: BTreeSet<String>,
     run: usize,
+    /// Those of them that start no sandbox.
+    alone: usize,
     /// The first lines of those that don't run.
     not_run: Vec<String>,
 }
@@ -102,6 +115,7 @@ fn examples(docs: &str) -> Examples {
                 match info.as_str() {
                     "" => {
                         examples.run += 1;
+                        examples.alone += usize::from(!code.contains("Sandbox::start()"));
                         let tokens: TokenStream = seen.join("\n").parse().unwrap();
                         named(tokens, &mut examples.names);
                     }
@@ -134,8 +148,9 @@ fn named(tokens: TokenStream, names: &mut BTreeSet<String>) {
     }
 }
 
-/// The public items of a source that no example shows, and the examples that don't run.
-fn without_example(source: &str) -> Vec<String> {
+/// The public items of a source that no example shows, the examples that don't run, and, where the source may know the
+/// sandbox, those that don't ask it.
+fn without_example(source: &str, knows_sandbox: bool) -> Vec<String> {
     let file = syn::parse_file(source).unwrap();
     let mut missing = Vec::new();
     // By type: the names in the examples of it and of its methods. And each public item with its type.
@@ -148,6 +163,9 @@ fn without_example(source: &str) -> Vec<String> {
             false => format!("{of}::{name}"),
         };
         missing.extend(found.not_run.iter().map(|info| format!("{path}: {info}")));
+        if knows_sandbox && found.alone > 0 {
+            missing.push(format!("{path}: no sandbox"));
+        }
         shown.entry(of.to_owned()).or_default().extend(found.names);
         if is_public && found.run == 0 {
             items.push((of.to_owned(), name.to_owned()));
@@ -220,23 +238,72 @@ fn without_example(source: &str) -> Vec<String> {
 fn each_public_item_has_an_example_that_runs() {
     let mut missing = Vec::new();
     for path in SOURCES {
-        let found = without_example(&common::read(path));
+        let found = without_example(&common::read(path), path.starts_with("src/"));
         missing.extend(found.into_iter().map(|item| format!("{path}: {item}")));
     }
-    for (path, types) in HANDED_ON {
-        let source = common::read(path);
-        for name in *types {
-            let is_there = ["struct", "trait"].map(|kind| format!("pub {kind} {name}"));
-            assert!(is_there.iter().any(|item| source.contains(item)), "{name}");
-        }
-        let found = without_example(&source);
-        let of_them = found.into_iter().filter(|item| {
-            let of = item.split("::").next().unwrap();
-            types.contains(&of)
-        });
-        missing.extend(of_them.map(|item| format!("{path}: {item}")));
-    }
     assert_eq!(missing, [""; 0], "{missing:#?}");
+}
+
+/// The names that a module hands on; `None` where it hands on all there are.
+fn handed_on(module: &syn::File) -> Option<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    let mut all = false;
+    for item in &module.items {
+        if let Item::Use(item) = item
+            && let UseTree::Path(path) = &item.tree
+        {
+            named(path.tree.to_token_stream(), &mut names);
+            all |= matches!(*path.tree, UseTree::Glob(_));
+        }
+    }
+    (!all).then_some(names)
+}
+
+/// What a module hands on of those sources, and shows in none of its own examples. Their own can't ask the sandbox.
+fn not_shown_by(module: &str, sources: &[String]) -> Vec<String> {
+    let module = syn::parse_file(module).unwrap();
+    let handed_on = handed_on(&module);
+    let shown = examples(&docs(&module.attrs)).names;
+    // What they lack without their documentation is all there is.
+    let bare = sources.iter().map(|source| {
+        let lines = source.lines();
+        let lines = lines.filter(|line| !line.trim_start().starts_with("//"));
+        lines.collect::<Vec<_>>().join("\n")
+    });
+    let items = bare.flat_map(|source| without_example(&source, false));
+    let items = items.filter(|item| {
+        let of = item.split("::").next().unwrap();
+        handed_on.as_ref().is_none_or(|names| names.contains(of))
+    });
+    let mut all: BTreeSet<String> = items.collect();
+    all.extend(handed_on.iter().flatten().cloned());
+    all.retain(|item| !shown.contains(item.rsplit("::").next().unwrap()));
+    all.into_iter().collect()
+}
+
+#[test]
+fn what_is_handed_on_is_shown_with_the_sandbox() {
+    for (module, sources) in HANDED_ON {
+        let sources: Vec<_> = sources.iter().map(common::read).collect();
+        let missing = not_shown_by(&common::read(module), &sources);
+        assert_eq!(missing, [""; 0], "{module}: {missing:#?}");
+    }
+}
+
+#[test]
+fn what_is_handed_on_and_not_shown_is_found() {
+    let source = "pub struct S; impl S { pub fn f() {} fn i() {} } pub struct Other;".to_owned();
+    let shows =
+        |example: &str, what: &str| format!("//! ```\n//! {example}\n//! ```\npub use a::{what};");
+    for (module, missing) in [
+        (shows("S::f();", "{S}"), &[][..]),
+        (shows("S;", "S"), &["S::f"]),
+        (shows("T;", "{S, T}"), &["S", "S::f"]),
+        (shows("S::f();", "*"), &["Other"]),
+    ] {
+        let sources = std::slice::from_ref(&source);
+        assert_eq!(not_shown_by(&module, sources), missing, "{module}");
+    }
 }
 
 /// A new file is one of those that are looked at, too.
@@ -297,7 +364,10 @@ fn what_no_example_shows_is_found() {
             &["T"],
         ),
     ] {
-        let source_of_types = format!("{source}\n");
-        assert_eq!(without_example(&source_of_types), missing, "{source}");
+        assert_eq!(without_example(&source, false), missing, "{source}");
     }
+    let alone = format!("{run}pub struct T;");
+    assert_eq!(without_example(&alone, true), ["T: no sandbox"]);
+    let asks = alone.replace("T::h();", "Sandbox::start();");
+    assert_eq!(without_example(&asks, true), [""; 0]);
 }
