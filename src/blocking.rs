@@ -44,8 +44,8 @@ use tokio::io::AsyncWrite;
 use uuid::Uuid;
 
 use crate::{
-    Cadence, Call, Change, Error, FetchRecording, GetCall, GetCalls, Progress, Recording, Updates,
-    WaitUntilEnded, WithMeta,
+    Cadence, Call, Change, ClientBuilder, Drift, Error, FetchRecording, GetCall, GetCalls,
+    Progress, Recording, Updates, WaitUntilEnded, WithMeta,
 };
 
 /// A client of the call API for code without `async`. Cheap to clone; clones share a thread and all that clones of
@@ -83,6 +83,25 @@ impl Client {
     /// As [`Client::from_env`](crate::Client::from_env), and where the system has no thread to give.
     pub fn from_env() -> Result<Self, Error> {
         Self::new(crate::Client::from_env()?)
+    }
+
+    /// Begins a client with other settings, as [`Client::builder`](crate::Client::builder); it is ended by
+    /// [`build_blocking`](ClientBuilder::build_blocking).
+    ///
+    /// ```
+    /// use call_api::blocking::Client;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let runtime = tokio::runtime::Runtime::new()?;
+    /// # let sandbox = runtime.block_on(call_api_sandbox::Sandbox::start())?;
+    /// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+    /// let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build_blocking()?;
+    /// assert_eq!(client.get_call(id).wait()?.id, id);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn builder() -> ClientBuilder {
+        crate::Client::builder()
     }
 
     /// A client that does without `async` what the given one does.
@@ -205,6 +224,29 @@ impl Client {
     /// ```
     pub fn recording<'a>(&'a self, call: &'a Call) -> Blocking<FetchRecording<'a>> {
         self.blocking(self.inner.recording(call))
+    }
+
+    /// What the service said that the document doesn't, so far, as [`Client::drifts`](crate::Client::drifts).
+    ///
+    /// ```
+    /// use call_api::{DriftMode, blocking::Client};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let runtime = tokio::runtime::Runtime::new()?;
+    /// # let sandbox = runtime.block_on(call_api_sandbox::Sandbox::start())?;
+    /// # let id = sandbox.put_json(&call_api_sandbox::Sandbox::EXAMPLE_JSON.replace("dialing", "on_hold"))?;
+    /// # let builder = Client::builder().base_url(sandbox.base_url()).token(sandbox.token());
+    /// let client = builder.drift(DriftMode::Watch).build_blocking()?;
+    /// client.get_call(id).wait()?;
+    /// for (drift, count) in client.drifts() {
+    ///     println!("{count} times: {drift}");
+    /// }
+    /// # assert_eq!(client.drifts().len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn drifts(&self) -> Vec<(Drift, u64)> {
+        self.inner.drifts()
     }
 
     /// The client behind it, for what has no short method here: [`block_on`](Self::block_on) waits for its requests.

@@ -464,6 +464,40 @@ fn the_client_s_builder_has_the_transport_s_settings() {
     assert_eq!(missing, BTreeSet::new());
 }
 
+#[test]
+fn the_blocking_client_has_the_same_surface() {
+    let blocking = "src/blocking.rs";
+    for (path, of, without, missing) in [
+        // Of the first, `new` makes one; iterators take the place of streams; and what is raw is awaited.
+        (
+            "src/client.rs",
+            "Client",
+            "Client",
+            &["from_transport", "get_calls_from", "raw"][..],
+        ),
+        ("src/request.rs", "GetCall", "Blocking < GetCall", &[]),
+        (
+            "src/wait.rs",
+            "WaitUntilEnded",
+            "Blocking < WaitUntilEnded",
+            &[],
+        ),
+        // It is the iterator's.
+        ("src/many.rs", "GetCalls", "Blocking < GetCalls", &["next"]),
+        (
+            "src/recording.rs",
+            "FetchRecording",
+            "Blocking < FetchRecording",
+            &[],
+        ),
+    ] {
+        let all = methods(path, of, &[]);
+        assert!(!all.is_empty(), "{of}");
+        let found = &all - &methods(blocking, without, &[]);
+        assert!(found.iter().eq(missing), "{of}: {found:?}");
+    }
+}
+
 /// The transport's doors to reqwest: what makes and sends requests is for generated clients, and those of the builder are
 /// for those who bring a client, or settings for one. The facade has them under `raw`.
 #[test]
