@@ -112,9 +112,10 @@ impl<'a> GetCalls<'a> {
 
     /// How many ids are remembered at least, to know one that comes again: the last 65,536 where none is set.
     ///
-    /// An id that comes again after more than so many others is fetched again, and has a second result. To know them all
-    /// takes memory for each of them, and a shorter form could take one id for another and lose it. So it is yours to
-    /// say: `usize::MAX` remembers all, and 0 none.
+    /// An id that comes again after more than so many others is fetched again, and has a second result. `usize::MAX`
+    /// remembers all, so that each is fetched once whatever their order; and 0 none. To know them all takes memory for each
+    /// of them, 20 to 40 bytes by how full their set is, so it is yours to say; a shorter form could take one id for another
+    /// and lose it.
     pub fn remember(mut self, ids: usize) -> Self {
         self.remember = ids;
         self

@@ -242,6 +242,12 @@ async fn each_command_prints_what_is_shown() {
     let commands = commands(&blocks);
     assert_eq!(commands[0].command, "cargo run --example get_call");
     assert_eq!(commands[1].command, "cargo test --workspace");
+    // What no documentation test can run, since it asks a service that the environment names, is run here.
+    let programs = blocks.iter().filter(|block| block.kind == "rust,no_run");
+    let runs = commands
+        .iter()
+        .filter(|shown| shown.command.ends_with(" cargo run"));
+    assert_eq!((programs.count(), runs.count()), (1, 1));
     for shown in &commands {
         let text = match &*shown.command {
             // It is what runs this test; CI holds its output to what is shown. Here, a part of it is.
