@@ -476,6 +476,38 @@ async fn what_is_no_address_is_said() {
 }
 
 #[tokio::test]
+async fn another_machine_is_asked_over_plain_http_only_where_that_is_allowed() {
+    let sandbox = sandbox().await;
+    let (url, seen) = host(|_| RECORDING.into_response()).await;
+    let address: std::net::SocketAddr = url.strip_prefix("http://").unwrap().parse().unwrap();
+    let client = Client::builder()
+        .base_url(sandbox.base_url())
+        .token(TOKEN)
+        .transport(move |transport| {
+            transport.configure_fetch_http(move |http| {
+                http.no_proxy().resolve("recordings.example", address)
+            })
+        })
+        .build()
+        .unwrap();
+    let mut call = Call::sample();
+    let port = address.port();
+    call.recording_url = Some(format!("http://recordings.example:{port}/r"));
+    let fetch = async |allow| {
+        let mut bytes = Vec::new();
+        let request = client.recording(&call).allow_insecure_http(allow);
+        request.to_writer(&mut bytes).await.map(|_| bytes)
+    };
+    let refused = fetch(false).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidRequest);
+    assert!(seen.lock().unwrap().is_empty());
+
+    assert_eq!(fetch(true).await.unwrap(), RECORDING);
+    let seen = seen.lock().unwrap().join("\n");
+    assert!(seen.contains("recordings.example") && !seen.contains(TOKEN));
+}
+
+#[tokio::test]
 async fn a_digest_that_differs_and_a_full_disk_have_kinds_of_their_own() {
     let sandbox = sandbox().await;
     let (url, _) = host(|_| {
