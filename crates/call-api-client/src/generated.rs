@@ -94,31 +94,29 @@ pub mod builder {
         }
         /// Sends a `GET` request to `/v1/call/{id}`
         pub async fn send(self) -> Result<ResponseValue<types::Call>, Error<()>> {
-            let Self { client, id } = self;
-            let id = id.map_err(Error::InvalidRequest)?;
-            let url = format!(
-                "{}/v1/call/{}", client.baseurl, encode_path(& id.to_string()),
-            );
-            #[allow(unused_mut)]
-            let mut request = client
-                .client
-                .get(url)
-                .header(
-                    ::reqwest::header::ACCEPT,
-                    ::reqwest::header::HeaderValue::from_static("application/json"),
+            fn request(
+                builder: GetCall<'_>,
+            ) -> Result<reqwest::RequestBuilder, Error<()>> {
+                let GetCall { client, id } = builder;
+                let id = id.map_err(Error::InvalidRequest)?;
+                let url = format!(
+                    "{}/v1/call/{}", client.baseurl, encode_path(& id.to_string()),
+                );
+                Ok(
+                    client
+                        .client
+                        .get(url)
+                        .header(
+                            ::reqwest::header::ACCEPT,
+                            ::reqwest::header::HeaderValue::from_static(
+                                "application/json",
+                            ),
+                        ),
                 )
-                .build()?;
-            let info = OperationInfo {
-                operation_id: "get_call",
-            };
-            client.pre(&mut request, &info).await?;
-            let result = client.exec(request, &info).await;
-            client.post(&result, &info).await?;
-            let response = result?;
-            match response.status().as_u16() {
-                200u16 => ResponseValue::from_response(response).await,
-                _ => Err(Error::UnexpectedResponse(response)),
             }
+            let client = self.client;
+            crate::exchange::json(client, request(self), "get_call", 200..=200, &[])
+                .await
         }
     }
 }

@@ -3,8 +3,9 @@
 //!
 //! Two halves make this crate. `generated.rs` is written by `cargo xtask codegen` from the OpenAPI document; by hand are
 //! this file, `encode`, which writes lists and objects into a URL, a header or a form in the style that the document asks
-//! for, `multipart`, which writes the parts of a form, and `hooks`, through which every request goes to the [`Transport`]: it has the token, the deadline, the retries
-//! and the limits. There is no way around it, so a client is made from a transport and from nothing else:
+//! for, `multipart`, which writes the parts of a form, `exchange` and `decode`, which make a response of a request and a
+//! value of a response, and `hooks`, through which every request goes to the [`Transport`]: it has the token, the
+//! deadline, the retries and the limits. There is no way around it, so a client is made from a transport and from nothing else:
 //!
 //! ```no_run
 //! use call_api_client::Client;
@@ -23,6 +24,7 @@ mod decode;
 // Public for `call-api-mock`, which expects what this crate sends.
 #[doc(hidden)]
 pub mod encode;
+mod exchange;
 #[rustfmt::skip]
 #[allow(clippy::all, dead_code, deprecated, irrefutable_let_patterns, unused_imports, reason = "generated")]
 mod generated;

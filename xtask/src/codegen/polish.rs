@@ -8,6 +8,7 @@ mod deprecated;
 mod docs;
 mod embed;
 mod enums;
+mod exchange;
 mod markdown;
 mod mask;
 mod mock;
@@ -178,6 +179,7 @@ fn operations(
         .items
         .push(embed::responses(normalised, &source.document));
     deprecated::operations(&mut client, normalised);
+    exchange::share(&mut client);
     docs::tidy(&mut client);
     let methods = methods(&client);
     let text = prettyplease::unparse(&client);

@@ -114,6 +114,7 @@ pub fn complete(root: &Path, plan: &mut Plan) -> Result<(), Problem> {
         "crates/call-api-types/src/open_enum.rs",
         "crates/call-api-client/src/lib.rs",
         "crates/call-api-client/src/encode.rs",
+        "crates/call-api-client/src/exchange.rs",
         "crates/call-api-client/src/hooks.rs",
         "crates/call-api-client/src/multipart.rs",
         "crates/call-api-client/src/decode.rs",
