@@ -3,13 +3,12 @@
 // Generator: progenitor 0.15.1
 
 /// The schema `Call`.
-#[derive(::serde::Deserialize, ::serde::Serialize, Clone, PartialEq)]
+#[derive(::serde::Serialize, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Call {
     /// The unique identifier for the call
     pub id: ::uuid::Uuid,
     /// The unique identifier for the agent that handled the call
-    #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub agent_id: ::std::option::Option<::uuid::Uuid>,
     /// The current status of the call
     pub status: CallStatus,
@@ -19,7 +18,6 @@ pub struct Call {
     /// Details of the contact that initiated or received the call
     pub contact: Contact,
     /// The ID of the phone that was used to make or receive the call
-    #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub phone_id: ::std::option::Option<::uuid::Uuid>,
     /// The date and time when the call was created
     pub created_date: ::chrono::DateTime<::chrono::offset::Utc>,
@@ -38,6 +36,12 @@ pub struct Call {
     /// The reason for call termination, if the call has ended
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub end_reason: ::std::option::Option<::std::string::String>,
+}
+crate::record::decode! {
+    Call { 0 id : "id"; 1 agent_id : "agent_id", must; 2 status : "status"; 3 type_ :
+    "type"; 4 contact : "contact"; 5 phone_id : "phone_id", must; 6 created_date :
+    "created_date"; 7 recording_url : "recording_url"; 8 start_time : "start_time"; 9
+    end_time : "end_time"; 10 duration : "duration"; 11 end_reason : "end_reason"; }
 }
 impl ::std::fmt::Debug for Call {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
@@ -232,7 +236,7 @@ impl<'de> ::serde::Deserialize<'de> for CallType {
     }
 }
 /// The schema `Contact`.
-#[derive(::serde::Deserialize, ::serde::Serialize, Clone, PartialEq)]
+#[derive(::serde::Serialize, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Contact {
     /// The property `id`.
@@ -243,6 +247,10 @@ pub struct Contact {
     pub identifier: ::std::string::String,
     /// The property `contact_type`.
     pub contact_type: ContactType,
+}
+crate::record::decode! {
+    Contact { 0 id : "id"; 1 created_date : "created_date"; 2 identifier : "identifier";
+    3 contact_type : "contact_type"; }
 }
 impl ::std::fmt::Debug for Contact {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {

@@ -15,6 +15,7 @@ mod mock;
 pub(super) mod multipart;
 mod nullable;
 mod order;
+mod record;
 pub(super) mod responses;
 mod servers;
 mod structs;

@@ -20,6 +20,7 @@ mod mask;
 mod file_part;
 mod nullable;
 mod open_enum;
+mod record;
 
 #[rustfmt::skip]
 #[allow(clippy::all, dead_code, deprecated, irrefutable_let_patterns, unused_imports, reason = \"generated\")]
@@ -112,6 +113,7 @@ pub fn complete(root: &Path, plan: &mut Plan) -> Result<(), Problem> {
         "crates/call-api-types/src/file_part.rs",
         "crates/call-api-types/src/nullable.rs",
         "crates/call-api-types/src/open_enum.rs",
+        "crates/call-api-types/src/record.rs",
         "crates/call-api-client/src/lib.rs",
         "crates/call-api-client/src/encode.rs",
         "crates/call-api-client/src/exchange.rs",

@@ -18,6 +18,7 @@ use super::mask::{Sensitive, Unmatched};
 use super::multipart;
 use super::nullable::Noted;
 use super::order::Orders;
+use super::record;
 use super::structs;
 use super::unions::Unions;
 use super::{closed_enums, docs, embed, schema_names};
@@ -79,6 +80,7 @@ impl<'a> Passes<'a> {
         self.sensitive.hide(file);
         multipart::note(file, &mut self.bodies);
         self.deprecated.mark(file);
+        record::decode(file);
         docs::tidy(file);
     }
 }
