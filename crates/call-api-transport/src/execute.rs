@@ -219,10 +219,7 @@ impl<'a> Call<'a> {
     /// What comes before an attempt has failed: where it was not the first, that is why there is no further one.
     fn stop_between(&mut self, trouble: Trouble) -> Trouble {
         if !self.attempts.is_empty() {
-            self.stop = match trouble.kind {
-                FailureKind::TokenUnavailable => Stop::NoToken,
-                _ => Stop::DeadlineTooNear,
-            };
+            self.stop = Stop::before_attempt(&trouble.kind);
         }
         trouble
     }

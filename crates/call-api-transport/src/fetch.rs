@@ -392,7 +392,7 @@ impl<'a> Run<'a> {
     async fn ask(&mut self, sink: &mut Sink<'_>) -> Result<(), FetchError> {
         let shared = &*self.fetch.transport.shared;
         // The retry budget guards the API's servers, and no others.
-        let is_ours = shared.base.is_origin_of(&self.fetch.url);
+        let is_ours = self.is_at_home();
         let mut permit: Option<Permit<'_>> = None;
         if let Err(reason) = allowed(&self.fetch.url, self.fetch.allow_insecure_http) {
             return Err(self.failed(FailureKind::RefusedUrl { reason }.into()));
@@ -402,13 +402,14 @@ impl<'a> Run<'a> {
         let mut not_ready = 0;
         let mut token_was_renewed = false;
         loop {
-            #[cfg(feature = "rate-limit")]
-            if is_ours && let Err(trouble) = self.wait_for_turn().await {
-                return Err(self.failed(trouble));
-            }
-            let granted = match self.grant().await {
+            let granted = match self.before_attempt().await {
                 Ok(granted) => granted,
-                Err(trouble) => return Err(self.failed(trouble)),
+                Err(trouble) => {
+                    if !self.attempts.is_empty() {
+                        self.stop = Stop::before_attempt(&trouble.kind);
+                    }
+                    return Err(self.failed(trouble));
+                }
             };
             let begun = shared.time.now();
             let before = sink.written();
@@ -554,6 +555,25 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Whether the address is on the API's own host.
+    fn is_at_home(&self) -> bool {
+        let base = &self.fetch.transport.shared.base;
+        base.is_origin_of(&self.fetch.url)
+    }
+
+    /// Waits for its turn and brings the token, as long as there is time for an attempt.
+    async fn before_attempt(&self) -> Result<Option<Granted>, Trouble> {
+        #[cfg(feature = "rate-limit")]
+        if self.is_at_home() {
+            self.wait_for_turn().await?;
+        }
+        let granted = self.grant().await?;
+        if self.left().is_zero() {
+            return Err(self.late(Phase::Head, Limit::Deadline));
+        }
+        Ok(granted)
+    }
+
     #[cfg(feature = "rate-limit")]
     async fn wait_for_turn(&self) -> Result<(), Trouble> {
         let shared = &*self.fetch.transport.shared;
@@ -586,11 +606,10 @@ impl<'a> Run<'a> {
 
     /// The token, where the address is at home.
     async fn grant(&self) -> Result<Option<Granted>, Trouble> {
-        let transport = self.fetch.transport;
-        let shared = &*transport.shared;
-        if self.fetch.operation.auth == Auth::None || !shared.base.is_origin_of(&self.fetch.url) {
+        if self.fetch.operation.auth == Auth::None || !self.is_at_home() {
             return Ok(None);
         }
+        let shared = &*self.fetch.transport.shared;
         let getting = shared.source.get(&shared.time);
         let got = shared.time.limit(self.left(), getting).await;
         got.map_err(|_| self.late(Phase::Token, Limit::Deadline))?

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
 use crate::clock::Chance;
+use crate::failure::FailureKind;
 use crate::ledger::{Wait, Why};
 
 /// How an attempt ended.
@@ -230,6 +231,16 @@ pub enum Stop {
     NotResumable,
     /// It was not there within the time that it was waited for.
     NeverReady,
+}
+
+impl Stop {
+    /// Why there is no further attempt where what comes before one has failed.
+    pub(crate) fn before_attempt(kind: &FailureKind) -> Self {
+        match kind {
+            FailureKind::TokenUnavailable => Self::NoToken,
+            _ => Self::DeadlineTooNear,
+        }
+    }
 }
 
 impl fmt::Display for Stop {

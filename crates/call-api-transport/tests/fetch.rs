@@ -807,6 +807,51 @@ async fn the_deadline_ends_everything() {
 }
 
 #[tokio::test]
+async fn nothing_is_sent_past_the_deadline() {
+    let clock = TestClock::default();
+    let server = Server::start(&clock, vec![answer(200, V1, THING)]).await;
+    let transport = transport(&server, &clock);
+    let fetch = transport
+        .fetch(&RECORDING, &url(&server))
+        .unwrap()
+        .deadline(Duration::ZERO);
+    let failed = failure(fetch.to_writer(&mut Vec::new()).await);
+    assert!(failed.is_timeout(), "{failed}");
+    assert_eq!(failed.ledger().attempts().len(), 0);
+    assert_eq!(*failed.ledger().stop(), Stop::NotSent);
+    assert_eq!(server.connections(), 0);
+}
+
+#[tokio::test]
+async fn what_leaves_no_further_attempt_is_told() {
+    let clock = TestClock::default();
+    let server = Server::start(&clock, vec![answer(503, "", "")]).await;
+    let asked = AtomicUsize::new(0);
+    let no_second_token = builder(&server.url(), &clock).token_provider(move || {
+        let first = asked.fetch_add(1, Ordering::Relaxed) == 0;
+        async move {
+            let token = Token::new(if first { SECRET } else { "" })?;
+            Ok::<_, BoxError>(token.with_lifetime(Duration::ZERO))
+        }
+    });
+    let slow = builder(&server.url(), &clock).rate_limit(std::num::NonZeroU32::MIN);
+    for (builder, kind, stop) in [
+        (no_second_token, "TokenUnavailable", Stop::NoToken),
+        (slow, "TimedOut", Stop::DeadlineTooNear),
+    ] {
+        let transport = builder.build().unwrap();
+        let fetch = transport
+            .fetch(&RECORDING, &url(&server))
+            .unwrap()
+            .deadline(Duration::from_secs(1));
+        let failed = failure(fetch.to_writer(&mut Vec::new()).await);
+        assert!(format!("{:?}", failed.kind()).starts_with(kind), "{failed}");
+        assert_eq!(failed.ledger().attempts().len(), 1, "{kind}");
+        assert_eq!(*failed.ledger().stop(), stop);
+    }
+}
+
+#[tokio::test]
 async fn two_stalls_without_a_byte_between_them_are_enough() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![vec![Step::Stall]]).await;
