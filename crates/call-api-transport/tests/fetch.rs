@@ -97,6 +97,18 @@ fn begun(headers: &str, length: usize, bytes: &[u8], then: Step) -> Vec<Step> {
     vec![Step::Send(response), then]
 }
 
+/// A response that doesn't say its length.
+fn chunked(headers: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut response = head(
+        "200 OK",
+        &format!("{headers}transfer-encoding: chunked\r\n"),
+    );
+    response.extend_from_slice(format!("{:x}\r\n", bytes.len()).as_bytes());
+    response.extend_from_slice(bytes);
+    response.extend_from_slice(b"\r\n0\r\n\r\n");
+    response
+}
+
 fn part(headers: &str, first: usize, total: usize, bytes: &[u8]) -> Vec<Step> {
     let last = first + bytes.len() - 1;
     let range = format!("content-range: bytes {first}-{last}/{total}\r\n{headers}");
@@ -349,6 +361,49 @@ async fn the_whole_in_place_of_a_part_is_taken() {
             .await
             .unwrap_or_else(|error| panic!("{name}: {error:?}"));
         folder.is_whole(body);
+    }
+}
+
+/// One that comes again without its length is as long as it was said to be, and at least as long as what is here.
+#[tokio::test]
+async fn the_same_version_has_one_length() {
+    let mut first_chunk = chunked(V1, b"0123");
+    first_chunk.truncate(first_chunk.len() - b"0\r\n\r\n".len());
+    let first_chunk = vec![Step::Send(first_chunk), Step::Close];
+    let known = || begun(V1, 10, b"0123", Step::Close);
+    for (name, first, second, third, attempts) in [
+        ("as long", known(), chunked(V1, THING), vec![], Some(2)),
+        (
+            "shorter",
+            known(),
+            chunked(V1, b"01234"),
+            part(V1, 5, 10, b"56789"),
+            Some(3),
+        ),
+        ("longer", known(), chunked(V1, b"0123456789x"), vec![], None),
+        (
+            "less than is here",
+            first_chunk,
+            chunked(V1, b"01"),
+            part(V1, 4, 10, b"456789"),
+            Some(3),
+        ),
+    ] {
+        let (clock, folder) = (TestClock::default(), Folder::new("length"));
+        let server = Server::start(&clock, vec![first, send(second), third]).await;
+        let transport = transport(&server, &clock);
+        let result = folder
+            .fetch(transport.fetch(&RECORDING, &url(&server)).unwrap())
+            .await;
+        if let Some(attempts) = attempts {
+            let fetched = result.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+            assert_eq!(fetched.ledger.attempts().len(), attempts, "{name}");
+            folder.is_whole(THING);
+        } else {
+            let failed = failure(result);
+            assert!(failed.to_string().contains("another part"), "{failed}");
+            assert_eq!(failed.ledger().attempts().len(), 2);
+        }
     }
 }
 
@@ -760,12 +815,10 @@ async fn some_addresses_are_never_asked() {
 
 #[tokio::test]
 async fn no_more_than_the_limit_is_fetched() {
-    let chunked =
-        send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\na\r\n0123456789\r\n0\r\n\r\n");
     for (limit, announced) in [(10, Ok(())), (9, Err(()))] {
         for (name, script, length) in [
             ("announced", answer(200, V1, THING), Some(10)),
-            ("chunked", chunked.clone(), None),
+            ("chunked", send(chunked("", THING)), None),
         ] {
             let (clock, folder) = (TestClock::default(), Folder::new("limit"));
             let server = Server::start(&clock, vec![script]).await;
@@ -1081,12 +1134,11 @@ async fn what_the_apis_own_host_compresses_is_taken_only_where_its_end_is_told()
     encoder.write_all(THING).unwrap();
     let gzip = encoder.finish().unwrap();
     let coded = "content-encoding: gzip\r\n";
-    let mut chunked = head("200 OK", &format!("{coded}transfer-encoding: chunked\r\n"));
-    chunked.extend_from_slice(format!("{:x}\r\n", gzip.len()).as_bytes());
-    chunked.extend_from_slice(&gzip);
-    chunked.extend_from_slice(b"\r\n0\r\n\r\n");
     let clock = TestClock::default();
-    for (script, is_taken) in [(answer(200, coded, &gzip), false), (send(chunked), true)] {
+    for (script, is_taken) in [
+        (answer(200, coded, &gzip), false),
+        (send(chunked(coded, &gzip)), true),
+    ] {
         let server = Server::start(&clock, vec![script]).await;
         let transport = transport(&server, &clock);
         let mut bytes = Vec::new();
