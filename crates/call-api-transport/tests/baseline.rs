@@ -7,6 +7,8 @@
     reason = "a test may"
 )]
 
+#[path = "support/client.rs"]
+mod client;
 mod support;
 
 use std::time::Duration;
@@ -229,11 +231,8 @@ async fn a_redirect_is_a_failure_that_names_the_host_and_reaches_nobody() {
     assert_eq!(other.connections(), 0);
     assert!(!failure.is_retryable());
     // A client that was given, and that follows redirects, fails the call all the same.
-    let given = reqwest::Client::builder().no_proxy();
-    #[cfg(any(feature = "rustls", feature = "native-tls"))]
-    let given = with_tls(given);
     let transport = builder(&server.url(), &clock)
-        .http_client(given.build().unwrap())
+        .http_client(client::following())
         .build()
         .unwrap();
     let failure = transport
@@ -248,22 +247,6 @@ async fn a_redirect_is_a_failure_that_names_the_host_and_reaches_nobody() {
         "{:?}",
         other.requests()
     );
-}
-
-#[cfg(feature = "rustls")]
-fn with_tls(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    builder.tls_backend_preconfigured(config)
-}
-
-#[cfg(all(feature = "native-tls", not(feature = "rustls")))]
-fn with_tls(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
-    builder
 }
 
 #[tokio::test]

@@ -7,6 +7,8 @@
     reason = "a test may"
 )]
 
+#[path = "support/client.rs"]
+mod client;
 mod support;
 
 use std::fs;
@@ -671,16 +673,20 @@ async fn the_token_stays_at_home() {
         async move {
             let mut bytes = Vec::new();
             let fetch = transport.fetch(&RECORDING, &url).unwrap();
-            fetch.to_writer(&mut bytes).await.map(|_| bytes)
+            let fetched = fetch.to_writer(&mut bytes).await;
+            fetched.map(|fetched| (bytes, fetched.ledger.to_curl()))
         }
     };
-    assert_eq!(fetch(url(&home)).await.unwrap(), THING);
+    assert_eq!(fetch(url(&home)).await.unwrap().0, THING);
     let at_home = home.requests().remove(0);
     assert!(at_home.contains(&format!("authorization: Bearer {SECRET}")));
     assert!(at_home.contains(&format!("x-secret: {SECRET}")));
 
     // And where the API names another host at once.
-    assert_eq!(fetch(format!("{}/x", away.url())).await.unwrap(), THING);
+    let there = format!("{}/x", away.url());
+    let (bytes, command) = fetch(there.clone()).await.unwrap();
+    assert_eq!(bytes, THING);
+    assert_eq!(command, format!("curl '{there}'"));
     for request in away.requests() {
         assert!(!request.contains(SECRET), "{request}");
         assert!(
@@ -770,22 +776,83 @@ async fn redirects_have_an_end() {
     assert_eq!(server.requests().len(), 6);
     assert!(!all_words(&failed).contains("key=1"));
 
-    for location in [
-        "http://192.0.2.1/x?key=1",
-        "ftp://127.0.0.1/",
-        "http://u:p@127.0.0.1/",
+    for (location, host) in [
+        ("http://192.0.2.1/x?key=1", Some("192.0.2.1")),
+        ("ftp://127.0.0.1/", Some("127.0.0.1")),
+        ("http://u:p@127.0.0.1:81/", Some("127.0.0.1:81")),
+        ("mailto:someone@example.com", None),
     ] {
         let script = answer(302, &format!("location: {location}\r\n"), "");
         let server = Server::start(&clock, vec![script]).await;
         let fetch = transport.fetch(&RECORDING, &url(&server)).unwrap();
         let failed = failure(fetch.to_writer(&mut Vec::new()).await);
-        assert!(
-            matches!(failed.kind(), FailureKind::Redirected { .. }),
-            "{location}: {failed}"
-        );
+        let FailureKind::Redirected { to, .. } = failed.kind() else {
+            panic!("{location}: {failed}")
+        };
+        assert_eq!(to.as_deref(), host, "{location}");
         assert_eq!(server.requests().len(), 1);
         assert!(!all_words(&failed).contains("key=1"));
     }
+}
+
+/// By then it may have shown the other host what is for the API alone.
+#[tokio::test]
+async fn a_redirect_that_a_given_client_followed_is_not_taken() {
+    let clock = TestClock::default();
+    let away = Server::start(&clock, vec![answer(200, V1, THING)]).await;
+    let location = format!("location: {}/signed?key=1\r\n", away.url());
+    let home = Server::start(&clock, vec![answer(302, &location, "")]).await;
+    let transport = builder(&home.url(), &clock)
+        .http_client(client::following())
+        .build()
+        .unwrap();
+    let mut bytes = Vec::new();
+    let fetch = transport.fetch(&RECORDING, &url(&home)).unwrap();
+    let failed = failure(fetch.to_writer(&mut bytes).await);
+    let FailureKind::Redirected { to, .. } = failed.kind() else {
+        panic!("{failed:?}")
+    };
+    assert_eq!(*to, Some(away.address.to_string()));
+    assert!(bytes.is_empty());
+}
+
+/// A proxy of the environment is for what is on other machines.
+#[tokio::test]
+async fn a_proxy_from_the_environment_sees_only_what_is_elsewhere() {
+    const INNER: &str = "CALL_API_TRANSPORT_TEST_INSIDE";
+    let clock = TestClock::default();
+    let server = Server::start(&clock, vec![answer(200, V1, THING)]).await;
+    if std::env::var_os(INNER).is_none() {
+        let proxy = server.url();
+        let run = move || {
+            std::process::Command::new(std::env::current_exe().unwrap())
+                .args([
+                    "--exact",
+                    "a_proxy_from_the_environment_sees_only_what_is_elsewhere",
+                ])
+                .envs([("http_proxy", proxy.as_str()), (INNER, "1")])
+                .env_remove("no_proxy")
+                .env_remove("NO_PROXY")
+                .stdout(std::process::Stdio::null())
+                .status()
+        };
+        let status = tokio::task::spawn_blocking(run).await.unwrap();
+        assert!(status.unwrap().success());
+        let requests = server.requests();
+        assert_eq!(requests.len(), 1, "{requests:?}");
+        assert!(requests[0].starts_with("GET http://192.0.2.1/1 "));
+        return;
+    }
+    let home = Server::start(&clock, vec![]).await;
+    let transport = transport(&home, &clock);
+    for url in [url(&server), "http://192.0.2.1/1".to_owned()] {
+        let fetch = transport.fetch(&RECORDING, &url).unwrap();
+        let fetch = fetch.allow_insecure_http(true);
+        let mut bytes = Vec::new();
+        fetch.to_writer(&mut bytes).await.unwrap();
+        assert_eq!(bytes, THING);
+    }
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[tokio::test]

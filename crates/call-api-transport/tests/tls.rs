@@ -8,6 +8,8 @@
     reason = "a test may"
 )]
 
+mod support;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,8 +19,9 @@ use call_api_transport::{
 };
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::{Request, Response, Version};
+use hyper::{Request, Response, StatusCode, Version, header};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use support::{Server, TestClock, answer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 // The server's, whatever the client is built with.
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -31,13 +34,20 @@ const PING: Operation = Operation {
     body: ResponseBody::Buffered,
 };
 
+const RECORDING: Operation = Operation {
+    id: "recording",
+    path: "",
+    auth: Auth::Bearer,
+    body: ResponseBody::Streamed,
+};
+
 struct TlsServer {
     url: String,
     certificate: CertificateDer<'static>,
     requests: Arc<AtomicUsize>,
 }
 
-/// Answers with the HTTP version that it was asked in.
+/// Answers with the HTTP version that it was asked in, and with a redirect to the URL that is the query, if there is one.
 async fn start(protocols: &[&str]) -> TlsServer {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let certificate = made.cert.der().clone();
@@ -71,7 +81,13 @@ async fn start(protocols: &[&str]) -> TlsServer {
                 let answer = hyper::service::service_fn(|request: Request<Incoming>| {
                     counted.fetch_add(1, Ordering::Relaxed);
                     let body = Full::new(Bytes::from(format!("{:?}", request.version())));
-                    async move { Ok::<_, Infallible>(Response::new(body)) }
+                    let mut response = Response::new(body);
+                    if let Some(target) = request.uri().query() {
+                        *response.status_mut() = StatusCode::FOUND;
+                        let target = target.parse().unwrap();
+                        response.headers_mut().insert(header::LOCATION, target);
+                    }
+                    async move { Ok::<_, Infallible>(response) }
                 });
                 let _ = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new())
                     .serve_connection(TokioIo::new(stream), answer)
@@ -202,12 +218,6 @@ async fn a_server_without_tls_is_not_spoken_to() {
 
 #[tokio::test]
 async fn what_is_trusted_for_the_api_is_not_trusted_for_others() {
-    const RECORDING: Operation = Operation {
-        id: "recording",
-        path: "",
-        auth: Auth::Bearer,
-        body: ResponseBody::Streamed,
-    };
     let other = start(&["h2", "http/1.1"]).await;
     let trusted = other.certificate.clone();
     let trusting_api = || {
@@ -239,4 +249,38 @@ async fn what_is_trusted_for_the_api_is_not_trusted_for_others() {
             usize::from(is_trusted)
         );
     }
+}
+
+#[tokio::test]
+async fn a_redirect_out_of_tls_is_followed_only_where_that_is_allowed() {
+    let tls = start(&["http/1.1"]).await;
+    let plain = Server::start(&TestClock::default(), vec![answer(200, "", "plain")]).await;
+    let trusted = tls.certificate.clone();
+    let transport = Transport::builder("https://localhost:1")
+        .configure_fetch_http(move |http| trusting(http, trusted.clone()))
+        .build()
+        .unwrap();
+    let fetch = |to: String| {
+        let fetch = transport.fetch(&RECORDING, &format!("{}/1?{to}", tls.url));
+        fetch.unwrap()
+    };
+    let mut bytes = Vec::new();
+    let within = fetch(format!("{}/2", tls.url));
+    within.to_writer(&mut bytes).await.unwrap();
+    assert_eq!(bytes, b"HTTP/1.1");
+
+    let result = fetch(plain.url()).to_writer(&mut Vec::new()).await;
+    let Err(FetchError::Failed(failure)) = result else {
+        panic!("{result:?}")
+    };
+    let FailureKind::Redirected { to, .. } = failure.kind() else {
+        panic!("{failure:?}")
+    };
+    assert_eq!(*to, Some(plain.address.to_string()));
+    assert_eq!(plain.connections(), 0);
+
+    let mut bytes = Vec::new();
+    let allowed = fetch(plain.url()).allow_insecure_http(true);
+    allowed.to_writer(&mut bytes).await.unwrap();
+    assert_eq!(bytes, b"plain");
 }
