@@ -99,9 +99,8 @@ impl Base {
     /// A parameter of `..` has been resolved by the URL parser before anyone could look; what gives it away is that the
     /// path then has another form than the operation's.
     pub(crate) fn check(&self, url: &Url, template: &str) -> Result<(), &'static str> {
-        let (origin, prefix) = self.text.split_at(self.origin_length);
-        let below = url.path().strip_prefix(prefix);
-        let Some(path) = below.filter(|_| url[..Position::BeforePath] == *origin) else {
+        let below = url.path().strip_prefix(&self.text[self.origin_length..]);
+        let Some(path) = below.filter(|_| self.is_origin_of(url)) else {
             return Err("it is not below the client's base URL");
         };
         // By bytes: a search for a character costs more than it finds in segments that short.
