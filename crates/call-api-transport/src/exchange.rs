@@ -17,7 +17,7 @@ pub struct Exchange {
     pub ledger: Ledger,
     /// The status of the response; `None` where the call failed without one that was handed on.
     pub status: Option<StatusCode>,
-    /// The headers of that response.
+    /// The headers of that response, which are no longer in itself.
     pub headers: HeaderMap,
     /// Its body, decompressed. Empty where it is [streamed](crate::ResponseBody::Streamed).
     pub body: Bytes,

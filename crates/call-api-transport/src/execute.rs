@@ -439,9 +439,9 @@ impl<'a> Call<'a> {
             observer.call(self.operation, ledger);
         }
         match result {
-            Ok(answer) => {
+            Ok(mut answer) => {
                 if let (Some(recording), Some(ledger)) = (recording, ledger) {
-                    recording.put(exchange(ledger, Some(&answer)));
+                    recording.put(exchange(ledger, Some(&mut answer)));
                 }
                 Ok(self.rebuild(answer))
             }
@@ -514,18 +514,22 @@ fn listed(headers: &HeaderMap) -> impl Iterator<Item = (HeaderName, HeaderValue)
     headers.map(|(name, value)| (name.clone(), value.clone()))
 }
 
-fn exchange(ledger: Ledger, answer: Option<&Answer>) -> Exchange {
-    let (body, body_is_cut) = match answer.map(|answer| &answer.body) {
-        Some(AnswerBody::Whole { bytes, cut }) => (bytes.clone(), *cut),
-        Some(AnswerBody::Streamed(_)) | None => (Bytes::new(), false),
-    };
-    Exchange {
+/// Takes the headers out of the answer: a copy would be two more allocations.
+fn exchange(ledger: Ledger, answer: Option<&mut Answer>) -> Exchange {
+    let mut exchange = Exchange {
         ledger,
-        status: answer.map(|answer| answer.head.status),
-        headers: answer
-            .map(|answer| answer.head.headers.clone())
-            .unwrap_or_default(),
-        body,
-        body_is_cut,
+        status: None,
+        headers: HeaderMap::new(),
+        body: Bytes::new(),
+        body_is_cut: false,
+    };
+    if let Some(Answer { head, body }) = answer {
+        exchange.status = Some(head.status);
+        exchange.headers = std::mem::take(&mut head.headers);
+        if let AnswerBody::Whole { bytes, cut } = body {
+            exchange.body = bytes.clone();
+            exchange.body_is_cut = *cut;
+        }
     }
+    exchange
 }

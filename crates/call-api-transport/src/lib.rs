@@ -188,7 +188,8 @@ impl Transport {
         }
     }
 
-    /// A clone that writes each of its calls, when it ends, into the recording, over the one before.
+    /// A clone that writes each of its calls, when it ends, into the recording, over the one before. The headers of the
+    /// response are then in the recording, and no longer in the response.
     pub fn recorded(&self) -> (Self, Recording) {
         let recording = Recording::default();
         let recorded = Self {
