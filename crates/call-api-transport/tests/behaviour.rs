@@ -892,7 +892,8 @@ async fn an_observer_is_told_of_every_attempt_and_call() {
 async fn the_ledger_tells_the_whole_story() {
     let clock = TestClock::default();
     // Said of a success, it is no advice about retries.
-    let ok = answer(202, "x-request-id: r-2\r\nretry-after: 9\r\n", "{}");
+    let mut ok = vec![Step::Pass(Duration::from_secs(2))];
+    ok.extend(answer(202, "x-request-id: r-2\r\nretry-after: 9\r\n", "{}"));
     let server = Server::start(
         &clock,
         vec![
@@ -936,7 +937,7 @@ async fn the_ledger_tells_the_whole_story() {
         (ledger.operation(), ledger.host()),
         ("get_call", "127.0.0.1")
     );
-    assert_eq!(ledger.elapsed(), Duration::from_millis(1625));
+    assert_eq!(ledger.elapsed(), Duration::from_millis(3625));
     assert_eq!(ledger.retry_after(), None);
 }
 

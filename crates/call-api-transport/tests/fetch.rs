@@ -344,6 +344,21 @@ async fn another_part_than_was_asked_for_is_not_taken() {
 }
 
 #[tokio::test]
+async fn a_part_that_is_longer_than_it_says_is_refused() {
+    let clock = TestClock::default();
+    let range = format!("content-range: bytes 4-6/10\r\n{V1}");
+    let scripts = vec![
+        begun(V1, 10, b"0123", Step::Close),
+        answer(206, &range, b"456789"),
+    ];
+    let server = Server::start(&clock, scripts).await;
+    let transport = transport(&server, &clock);
+    let fetch = transport.fetch(&RECORDING, &url(&server)).unwrap();
+    let failed = failure(fetch.to_writer(&mut Vec::new()).await);
+    assert!(failed.to_string().contains("another part"), "{failed}");
+}
+
+#[tokio::test]
 async fn the_whole_in_place_of_a_part_is_taken() {
     for (name, headers, body) in [
         ("the same", V1, THING),
@@ -493,7 +508,7 @@ async fn what_can_not_be_whole_is_refused() {
         assert_eq!(folder.names(), [""; 0], "{name}: nothing is left of it");
         assert!(!failed.is_retryable());
         assert!(!all_words(&failed).contains(SECRET), "{name}");
-        assert_eq!(server.connections(), 1, "{name}");
+        assert_eq!(server.requests().len(), 1, "{name}");
     }
 }
 
