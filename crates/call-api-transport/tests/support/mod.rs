@@ -158,6 +158,10 @@ async fn serve(
                 }
                 Step::Stall => {
                     settle().await;
+                    // It has none for as long as it waits for the disk.
+                    while !clock.has_limit() {
+                        settle().await;
+                    }
                     clock.end_limit();
                     // The client goes away by itself.
                     let _ = stream.read(&mut [0; 1]).await;
@@ -255,6 +259,11 @@ impl TestClock {
         let mut hands = self.0.lock().unwrap();
         hands.passed += duration;
         hands.wake();
+    }
+
+    /// Whether something waits that has a limit.
+    pub fn has_limit(&self) -> bool {
+        !self.0.lock().unwrap().limits.is_empty()
     }
 
     /// Moves to where the nearest limit is over.
