@@ -130,6 +130,17 @@ fn shape(document: &Value, findings: &mut Vec<Finding>) {
     });
 }
 
+/// Whether this is the document itself, or one of its parts that hold others by their names.
+fn is_container(place: &Pointer) -> bool {
+    let steps: Vec<String> = place.tokens().collect();
+    match steps.as_slice() {
+        [] => true,
+        [part] | [part, _] if part == "components" => true,
+        [part] => ["info", "paths", "servers", "tags", "webhooks"].contains(&part.as_str()),
+        _ => false,
+    }
+}
+
 fn references(document: &Value, findings: &mut Vec<Finding>) {
     walk::walk(document, &mut |kind, pointer, value| {
         // A path item of 3.1 may say `$ref` too; the walk reaches only objects, never a property of that name.
@@ -170,6 +181,11 @@ fn references(document: &Value, findings: &mut Vec<Finding>) {
                     format!("define it, or mend the reference{known}"),
                 ));
             }
+            Some(target) if is_container(&target) => findings.push(Finding::new(
+                &pointer,
+                format!("the reference `{reference}` leads to no single object"),
+                "name what it means, such as \"#/components/schemas/Call\"",
+            )),
             Some(_) => match walk::chain(document, value) {
                 Chain::Ends => {}
                 Chain::Circles => findings.push(Finding::new(
@@ -411,6 +427,8 @@ mod tests {
             "D": {"$ref": 1},
             "E": {"$ref": "#/components/schemas/B"},
             "F": {"$ref": "#anchor"},
+            "G": {"$ref": "#"},
+            "H": {"$ref": "#/components/schemas"},
         }});
         let all = validate(&document).unwrap_err();
         assert!(
@@ -428,6 +446,8 @@ mod tests {
                 "/components/schemas/C/$ref: the reference `#/components/schemas/C` leads back to itself",
                 "/components/schemas/D/$ref: `$ref` is a number, not a string",
                 "/components/schemas/F/$ref: the reference `#anchor` names an anchor",
+                "/components/schemas/G/$ref: the reference `#` leads to no single object",
+                "/components/schemas/H/$ref: the reference `#/components/schemas` leads to no single object",
             ]
         );
     }
