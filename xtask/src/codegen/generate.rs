@@ -41,14 +41,6 @@ impl Generate<'_> {
         catching(|| Ok(sdk(&mut Generator::new(&settings(self.0)), &parsed(self.0)?)?.0))?
     }
 
-    /// The client and the mocks.
-    ///
-    /// # Errors
-    /// What progenitor says.
-    pub fn operations(&self) -> Result<Operations, String> {
-        Ok(self.both()?.1)
-    }
-
     /// The types, and the client with the mocks.
     ///
     /// # Errors

@@ -75,8 +75,7 @@ pub fn polish(
 ) -> Result<Result<(Halves, Vec<Loss>), Problems>, String> {
     let types = |tokens| types::write(tokens, &source.document, normalised, settings);
     let client = |raw, bodies: &multipart::Bodies| operations(raw, source, normalised, bodies);
-    let bodies = multipart::bodies(normalised);
-    let (types, client) = if bodies.is_empty() && may_be_written_twice(normalised) {
+    let (types, client) = if may_be_written_twice(normalised) {
         // Tokens can't leave the thread that they were made on: each thread has progenitor write the whole, which takes a
         // tenth of the time, and takes its half.
         thread::scope(|scope| {
@@ -85,7 +84,10 @@ pub fn polish(
                 .name("types".to_owned())
                 .stack_size(STACK)
                 .spawn_scoped(scope, write);
-            let client = client(generate.operations()?, &bodies);
+            let client = generate.both().and_then(|(tokens, raw)| {
+                let bodies = types::bodies(tokens, &source.document, normalised, settings)?;
+                client(raw, &bodies)
+            });
             let types = match thread {
                 Ok(thread) => thread
                     .join()

@@ -149,6 +149,29 @@ pub(super) fn write(
     })
 }
 
+/// The structs of bodies that are sent in parts, polished as [`write`] does it; of everything else nothing is made.
+///
+/// # Errors
+/// What is said of tokens that are not Rust.
+pub(super) fn bodies(
+    tokens: TokenStream,
+    original: &Value,
+    normalised: &Value,
+    settings: &Settings,
+) -> Result<multipart::Bodies, String> {
+    let bodies = multipart::bodies(normalised);
+    if bodies.is_empty() {
+        return Ok(bodies);
+    }
+    let mut passes = Passes::of(normalised, original, settings);
+    for (name, items) in Parts::of(tokens)?.types {
+        if bodies.contains_key(&name) {
+            passes.run(&mut parse(items)?);
+        }
+    }
+    Ok(passes.bodies)
+}
+
 /// The tokens of an item.
 type Tokens = Vec<TokenTree>;
 
