@@ -38,10 +38,20 @@ pub struct Call {
     pub end_reason: ::std::option::Option<::std::string::String>,
 }
 crate::record::decode! {
-    Call { 0 id : "id"; 1 agent_id : "agent_id", must; 2 status : "status"; 3 type_ :
-    "type"; 4 contact : "contact"; 5 phone_id : "phone_id", must; 6 created_date :
-    "created_date"; 7 recording_url : "recording_url"; 8 start_time : "start_time"; 9
-    end_time : "end_time"; 10 duration : "duration"; 11 end_reason : "end_reason"; }
+    Call {
+        0 id: "id";
+        1 agent_id: "agent_id", must;
+        2 status: "status";
+        3 type_: "type";
+        4 contact: "contact";
+        5 phone_id: "phone_id", must;
+        6 created_date: "created_date";
+        7 recording_url: "recording_url";
+        8 start_time: "start_time";
+        9 end_time: "end_time";
+        10 duration: "duration";
+        11 end_reason: "end_reason";
+    }
 }
 impl ::std::fmt::Debug for Call {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
@@ -249,8 +259,12 @@ pub struct Contact {
     pub contact_type: ContactType,
 }
 crate::record::decode! {
-    Contact { 0 id : "id"; 1 created_date : "created_date"; 2 identifier : "identifier";
-    3 contact_type : "contact_type"; }
+    Contact {
+        0 id: "id";
+        1 created_date: "created_date";
+        2 identifier: "identifier";
+        3 contact_type: "contact_type";
+    }
 }
 impl ::std::fmt::Debug for Contact {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {

@@ -1,6 +1,7 @@
 //! Structs are decoded by the types crate's `record::decode!`, which does what serde's derive does and gives the compiler
 //! less to do.
 
+use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Fields, Item, ItemStruct, Meta, Path, Token, parse_quote};
@@ -78,6 +79,37 @@ fn decoded(item: &mut ItemStruct) -> Option<Item> {
     Some(parse_quote!(
         crate::record::decode! { #ident { #(#rows)* } }
     ))
+}
+
+/// The text of a call of the macro, with a row on each line: prettyplease would fill the lines, and a new field would
+/// change all that follow. `None` for any other item.
+pub(super) fn print(item: &Item) -> Option<String> {
+    let Item::Macro(item) = item else {
+        return None;
+    };
+    if !is_path(&item.mac.path, &["crate", "record", "decode"]) {
+        return None;
+    }
+    let mut tokens = item.mac.tokens.clone().into_iter();
+    let (Some(name), Some(TokenTree::Group(rows))) = (tokens.next(), tokens.next()) else {
+        return None;
+    };
+    let mut text = format!("crate::record::decode! {{\n    {name} {{\n");
+    let rows: Vec<TokenTree> = rows.stream().into_iter().collect();
+    let ends = |token: &TokenTree| matches!(token, TokenTree::Punct(sign) if sign.as_char() == ';');
+    for row in rows.split(ends) {
+        let [index, field, _, name, rule @ ..] = row else {
+            continue;
+        };
+        let rule: TokenStream = rule.iter().cloned().collect();
+        // A comma and a word, and perhaps a path.
+        let rule = rule.to_string();
+        let rule = rule.replace(" , ", ", ").replace(" :: ", "::");
+        let rule = rule.replace("< ", "<").replace(" >", ">");
+        text.push_str(&format!("        {index} {field}: {name}{rule};\n"));
+    }
+    text.push_str("    }\n}\n");
+    Some(text)
 }
 
 /// Whether serde's `Serialize` reads this word.
@@ -169,5 +201,13 @@ mod tests {
         };
         decode(&mut file);
         insta::assert_snapshot!(prettyplease::unparse(&file));
+        let calls: Vec<String> = file.items.iter().filter_map(print).collect();
+        insta::assert_snapshot!(calls.join("\n"));
+        // However they are laid out, they are the same tokens.
+        let tokens = |item: &Item| quote!(#item).to_string().replace(' ', "");
+        let made = file.items.iter().filter(|item| print(item).is_some());
+        for (call, item) in calls.iter().zip(made) {
+            assert_eq!(tokens(&syn::parse_str(call).unwrap()), tokens(item));
+        }
     }
 }

@@ -275,7 +275,19 @@ fn of(items: Vec<Item>) -> syn::File {
 }
 
 fn print(items: Vec<Item>) -> String {
-    prettyplease::unparse(&of(items))
+    let mut text = String::new();
+    let mut rest = Vec::new();
+    for item in items {
+        match record::print(&item) {
+            Some(call) => {
+                text.push_str(&prettyplease::unparse(&of(std::mem::take(&mut rest))));
+                text.push_str(&call);
+            }
+            None => rest.push(item),
+        }
+    }
+    text.push_str(&prettyplease::unparse(&of(rest)));
+    text
 }
 
 /// The lines between the braces of a module's text.
