@@ -8,6 +8,7 @@ use syn::{Arm, Expr, ExprMatch, ImplItem, ImplItemFn, Item, Lit, Pat, Stmt, Type
 
 use super::client::operation_id;
 use super::order::implemented;
+use super::responses;
 
 /// Has each `send` make its request in a function of its own, without `async`, and hand it on; a `send` that looks other
 /// than expected stays as it is.
@@ -128,16 +129,7 @@ fn error_type(output: &syn::ReturnType) -> Option<&Type> {
     let syn::ReturnType::Type(_, ty) = output else {
         return None;
     };
-    let Type::Path(path) = ty.as_ref() else {
-        return None;
-    };
-    match &path.path.segments.last()?.arguments {
-        syn::PathArguments::AngleBracketed(arguments) => match arguments.args.last()? {
-            syn::GenericArgument::Type(ty) => Some(ty),
-            _ => None,
-        },
-        _ => None,
-    }
+    responses::arguments(ty).last()
 }
 
 /// The function that answers as this `match` on the status does, with the statuses of a success and of the errors.

@@ -6,10 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use syn::punctuated::Punctuated;
 use syn::{Item, ItemStruct, Type, parse_quote};
 
 use super::order::{properties, wire_name};
+use super::structs::underive;
 use crate::codegen::{names, walk};
 use crate::diff::rename::{SIMILAR, likeness};
 
@@ -144,20 +144,8 @@ fn hide_in(items: &mut Vec<Item>, ident: &str, hidden: &BTreeSet<String>) {
         });
     if let Some((place, item)) = found {
         let shown = debug(item, hidden);
-        drop_debug(item);
+        underive(item, &["Debug"]);
         items.insert(place + 1, shown);
-    }
-}
-
-fn drop_debug(item: &mut ItemStruct) {
-    for attribute in &mut item.attrs {
-        if attribute.path().is_ident("derive") {
-            type Paths = Punctuated<syn::Path, syn::Token![,]>;
-            if let Ok(paths) = attribute.parse_args_with(Paths::parse_terminated) {
-                let kept = paths.iter().filter(|path| !path.is_ident("Debug"));
-                *attribute = parse_quote!(#[derive(#(#kept),*)]);
-            }
-        }
     }
 }
 

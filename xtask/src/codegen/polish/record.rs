@@ -7,6 +7,7 @@ use syn::punctuated::Punctuated;
 use syn::{Attribute, Fields, Item, ItemStruct, Meta, Path, Token, parse_quote};
 
 use super::order::wire_name;
+use super::structs::{is_path, underive};
 
 /// What stands in `#[serde(…)]`.
 type Words = Punctuated<Meta, Token![,]>;
@@ -67,7 +68,7 @@ fn decoded(item: &mut ItemStruct) -> Option<Item> {
         let index = syn::Index::from(index);
         rows.push(quote!(#index #ident: #name #tail;));
     }
-    if !underive(item) {
+    if !underive(item, &["serde", "Deserialize"]) {
         return None;
     }
     for field in &mut item.fields {
@@ -138,33 +139,6 @@ fn path(value: &syn::Expr) -> Option<Path> {
         }) => text.parse().ok(),
         _ => None,
     }
-}
-
-fn is_path(path: &Path, names: &[&str]) -> bool {
-    path.segments.iter().map(|segment| &segment.ident).eq(names)
-}
-
-/// Takes `Deserialize` from the derives; whether it was there.
-fn underive(item: &mut ItemStruct) -> bool {
-    for attribute in &mut item.attrs {
-        if !attribute.path().is_ident("derive") {
-            continue;
-        }
-        let Ok(derives) =
-            attribute.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated)
-        else {
-            continue;
-        };
-        let others: Vec<&Path> = derives
-            .iter()
-            .filter(|derive| !is_path(derive, &["serde", "Deserialize"]))
-            .collect();
-        if others.len() < derives.len() {
-            *attribute = parse_quote!(#[derive(#(#others),*)]);
-            return true;
-        }
-    }
-    false
 }
 
 #[cfg(test)]

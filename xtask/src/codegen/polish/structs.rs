@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use syn::{Attribute, Fields, ImplItem, Item, parse_quote};
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Fields, ImplItem, Item, ItemStruct, Path, Token, parse_quote};
 
 use super::docs;
 use super::order::{implemented, wire_name};
@@ -136,6 +137,33 @@ fn builder(item: &mut Item, docs: &BTreeMap<(String, String), Vec<Attribute>>) {
         }
         _ => {}
     }
+}
+
+/// Takes this path from the derives; whether it was there.
+pub(super) fn underive(item: &mut ItemStruct, path: &[&str]) -> bool {
+    for attribute in &mut item.attrs {
+        if !attribute.path().is_ident("derive") {
+            continue;
+        }
+        let Ok(derives) =
+            attribute.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated)
+        else {
+            continue;
+        };
+        let others: Vec<&Path> = derives
+            .iter()
+            .filter(|derive| !is_path(derive, path))
+            .collect();
+        if others.len() < derives.len() {
+            *attribute = parse_quote!(#[derive(#(#others),*)]);
+            return true;
+        }
+    }
+    false
+}
+
+pub(super) fn is_path(path: &Path, names: &[&str]) -> bool {
+    path.segments.iter().map(|segment| &segment.ident).eq(names)
 }
 
 #[cfg(test)]
