@@ -3,7 +3,7 @@
 //! It is asked inside this project only; where the crate is used from elsewhere, the document isn't there, and nothing
 //! is said.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 /// With this variable set, as in CI, code that doesn't belong to the document fails the build.
 const DENY: &str = "CALL_API_DENY_DRIFT";
@@ -19,7 +19,10 @@ const GENERATED: [&str; 3] = [
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed={DENY}");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Read at run time: a target directory may be shared with another checkout.
+    let root = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map(PathBuf::from)
+        .unwrap_or_default();
     if !root.join(DOCUMENT).is_file() {
         return;
     }
@@ -49,7 +52,7 @@ fn main() {
 }
 
 /// The files that a generated one was made of, each with its hash: its header has a line for the document, and one for
-/// each file that the document refers to; see `xtask::codegen::plan`.
+/// each file that the document refers to; see `call_api_codegen::plan`.
 fn sources(text: &str) -> Vec<(&str, &str)> {
     let header = text.lines().take_while(|line| line.starts_with("//"));
     header

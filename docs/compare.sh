@@ -12,8 +12,8 @@ place=$PWD/target/compare
 others=$place/work
 mkdir -p "$place"
 
-echo '== building the three generators, optimised' >&2
-cargo build --quiet --release --package xtask --bin xtask --example progenitor --target-dir "$place/build"
+echo '== building the three generators, optimized' >&2
+cargo build --quiet --release --package xtask --package call-api-codegen --bin xtask --example progenitor --target-dir "$place/build"
 cargo install --quiet openapi-to-rust --version =0.23.0 --locked --root "$place/tool" 2>"$place/log" || { cat "$place/log" >&2; exit 1; }
 xtask=$place/build/release/xtask
 progenitor=$place/build/release/examples/progenitor

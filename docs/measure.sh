@@ -57,7 +57,7 @@ for command in 'cargo xtask' target/debug/xtask; do
     done | sort -n | awk -v command="$command" \
         '{ if (NR == 1 || $2 < clock) clock = $2; cpu[NR] = $1 } END { printf "%-18s %.2f s (median of %d), %.2f s at best\n", command, cpu[int((NR + 1) / 2)], NR, clock }'
 done
-cargo bench --quiet --package xtask --profile dev
+cargo bench --quiet --package call-api-codegen --profile dev
 
 echo '== decoding'
 cargo bench --quiet --package call-api-types

@@ -11,7 +11,7 @@
 mod support;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 const SPEC: &str = "spec/openapi.json";
 const TYPES: &str = "crates/call-api-types/src/generated.rs";
@@ -31,7 +31,7 @@ struct Project(PathBuf);
 impl Project {
     fn new(name: &str) -> Self {
         let project = Self(support::empty_folder(name));
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = support::root();
         for path in ["build.rs", "Cargo.lock"] {
             fs::copy(root.join(path), project.0.join(path)).unwrap();
         }
@@ -101,7 +101,7 @@ fn code_that_belongs_to_the_document_is_built_in_silence() {
 fn this_project_is_built_in_silence() {
     let project = Project::new("drift-project");
     for path in [SPEC, TYPES, CLIENT, MOCK] {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = support::root();
         fs::copy(root.join(path), project.0.join(path)).unwrap();
     }
     let (built, lines) = project.build(true);

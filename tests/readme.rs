@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use call_api::Client;
 use call_api_sandbox::Sandbox;
+use support::root;
 
 const README: &str = include_str!("../README.md");
 
@@ -140,10 +141,6 @@ fn assert_shown(shown: &Shown, text: &str) {
     );
 }
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 /// The command as it stands there, to be run in that folder.
 fn parse(shown: &Shown, folder: &Path) -> Command {
     let mut command = support::cargo(folder);
@@ -176,7 +173,7 @@ fn printed(mut command: Command) -> String {
 
 /// What the sandbox's program prints until it waits; it has its port to itself here, and not the README's.
 fn sandbox_s_greeting(shown: &Shown) -> String {
-    let mut build = support::cargo(root());
+    let mut build = support::cargo(&root());
     build
         .args(["build", "-p", "call-api-sandbox"])
         .env("CARGO_TARGET_DIR", support::target_dir());
@@ -273,7 +270,7 @@ async fn each_command_prints_what_is_shown() {
                     assert!(folder.starts_with("target/"));
                     let _ = fs::remove_dir_all(root().join(folder));
                 }
-                printed(parse(shown, root()))
+                printed(parse(shown, &root()))
             }
         };
         assert_shown(shown, &text);
@@ -339,16 +336,16 @@ fn the_features_are_the_manifest_s() {
 }
 
 #[test]
-fn the_rooms_are_there_and_so_is_every_file_that_is_linked() {
-    let rooms = table("The rooms of this house");
-    let rooms = rooms
+fn layout_table_and_links_name_existing_files() {
+    let folders = table("Repository layout");
+    let folders = folders
         .iter()
         .map(|row| row[0].split('`').nth(1).unwrap().to_owned());
     let links = README.match_indices("](").map(|(at, _)| {
         let target = &README[at + 2..];
         target[..target.find(')').unwrap()].to_owned()
     });
-    for path in rooms.chain(links).filter(|path| !path.starts_with('#')) {
+    for path in folders.chain(links).filter(|path| !path.starts_with('#')) {
         assert!(root().join(&path).exists(), "{path} is not there");
     }
 }

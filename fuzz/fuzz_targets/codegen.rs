@@ -3,12 +3,11 @@
 
 #![no_main]
 
-use std::path::Path;
 use std::sync::OnceLock;
 
 use libfuzzer_sys::arbitrary::Unstructured;
-use xtask::codegen::load::{self, Source};
-use xtask::codegen::{Choices, generate_deeply};
+use call_api_codegen::load::{self, Source};
+use call_api_codegen::{Choices, generate_deeply, project};
 
 #[path = "../mutate.rs"]
 mod mutate;
@@ -17,7 +16,7 @@ mod mutate;
 fn seeds() -> &'static [Source] {
     static SEEDS: OnceLock<Vec<Source>> = OnceLock::new();
     SEEDS.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../xtask/tests/documents");
+        let folder = project::root().unwrap_or_default().join("crates/codegen/tests/documents");
         let documents = ["minimal.json", "orders.json", "library.yaml", "wire.yaml"];
         documents
             .map(|name| load::load(&folder.join(name), name.as_ref(), name).unwrap_or_else(|problem| panic!("{problem}")))

@@ -42,9 +42,15 @@ pub(crate) fn cargo(folder: &Path) -> Command {
     cargo
 }
 
+/// Returns the checkout under test. `env!` would name the checkout that compiled the test, and two checkouts may share
+/// a target directory.
+pub(crate) fn root() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").unwrap().into()
+}
+
 /// The program of an example, built.
 pub(crate) fn example(name: &str) -> PathBuf {
-    let mut build = cargo(Path::new(env!("CARGO_MANIFEST_DIR")));
+    let mut build = cargo(&root());
     build.args(["build", "--quiet", "--example", name]);
     build.args(["--features", "blocking"]);
     build.env("CARGO_TARGET_DIR", target_dir());

@@ -1,13 +1,12 @@
-//! `cargo xtask …`: see the library for what each task does.
+//! The commands of `cargo xtask`. The library `call_api_codegen` does the work.
 
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use call_api_codegen::write::Mode;
+use call_api_codegen::{self as codegen, Options, adopt, corpus, diff, project};
 use clap::{Args, Parser, Subcommand};
-use xtask::codegen::write::Mode;
-use xtask::codegen::{self, Options};
-use xtask::{adopt, corpus, diff};
 
 /// The maintainer's tasks of the call-api SDK.
 #[derive(Parser)]
@@ -66,7 +65,7 @@ struct Codegen {
     /// Fail where a schema or an operation defeats the generator, instead of leaving it out and reporting it.
     #[arg(long)]
     strict: bool,
-    /// List every place that a rule changed, and everything that the SDK doesn't honour.
+    /// List every place that a rule changed, and everything that the SDK doesn't honor.
     #[arg(long, short)]
     verbose: bool,
     /// Name operations that have no operationId, or one that isn't theirs alone, by their method and path.
@@ -93,7 +92,7 @@ struct Diff {
     old: String,
     /// The document as it is: a file or an address such as http://localhost:8000/openapi.json.
     new: String,
-    /// Answer in JSON; `xtask::diff` documents its shape.
+    /// Answer in JSON; `call_api_codegen::diff` documents its shape.
     #[arg(long)]
     json: bool,
 }
@@ -105,26 +104,32 @@ struct Adopt {
 }
 
 fn main() -> ExitCode {
-    match Cli::parse().task {
-        Task::Codegen(args) => run_codegen(args),
+    let task = Cli::parse().task;
+    let root = match project::root() {
+        Ok(root) => root,
+        Err(error) => {
+            eprintln!("error: cannot find the project: {error}");
+            return ExitCode::from(codegen::Outcome::Failed as u8);
+        }
+    };
+    match task {
+        Task::Codegen(args) => run_codegen(args, root),
         Task::Corpus(args) => {
             let mut report = Vec::new();
-            let outcome = corpus::Options::new(root(), args.dir)
+            let outcome = corpus::Options::new(root, args.dir)
                 .and_then(|options| corpus::run(&options, &mut report));
             print(&report, outcome.map(|outcome| outcome as u8))
         }
-        Task::CorpusOne(args) => {
-            match corpus::one(&root(), &args.document, &args.out, &args.name) {
-                Ok(generated) => {
-                    let report = serde_json::to_vec(&generated).map_err(io::Error::from);
-                    print(&report.unwrap_or_default(), Ok(0))
-                }
-                Err(problems) => print(
-                    problems.to_string().as_bytes(),
-                    Ok(codegen::Outcome::Failed as u8),
-                ),
+        Task::CorpusOne(args) => match corpus::one(&root, &args.document, &args.out, &args.name) {
+            Ok(generated) => {
+                let report = serde_json::to_vec(&generated).map_err(io::Error::from);
+                print(&report.unwrap_or_default(), Ok(0))
             }
-        }
+            Err(problems) => print(
+                problems.to_string().as_bytes(),
+                Ok(codegen::Outcome::Failed as u8),
+            ),
+        },
         Task::Diff(args) => {
             let options = diff::Options {
                 json: args.json,
@@ -136,8 +141,8 @@ fn main() -> ExitCode {
         }
         Task::Adopt(args) => {
             let options = adopt::Options {
-                target: adopt::target(&root()),
-                root: root(),
+                target: adopt::target(&root),
+                root,
                 new: args.new,
                 version: diff::VERSION.to_owned(),
                 compile: &adopt::cargo_check,
@@ -149,7 +154,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run_codegen(args: Codegen) -> ExitCode {
+fn run_codegen(args: Codegen, root: PathBuf) -> ExitCode {
     let mode = match (args.check, args.dry_run) {
         (true, _) => Mode::Check,
         (_, true) => Mode::DryRun,
@@ -165,7 +170,7 @@ fn run_codegen(args: Codegen) -> ExitCode {
             strict: args.strict,
             name_operations: args.name_operations,
         },
-        ..Options::new(root())
+        ..Options::new(root)
     };
     // One write at the end, so that a pipe that closes early can't leave half a report and half a generation.
     let mut report = Vec::new();
@@ -186,10 +191,4 @@ fn print(report: &[u8], outcome: io::Result<u8>) -> ExitCode {
             ExitCode::from(codegen::Outcome::Failed as u8)
         }
     }
-}
-
-/// The project's root: the folder above this package, wherever the command was given.
-fn root() -> PathBuf {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package.parent().unwrap_or(package).to_owned()
 }

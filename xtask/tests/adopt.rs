@@ -7,6 +7,7 @@
     reason = "it is how a test fails, and no crate's interface"
 )]
 
+#[path = "../../crates/codegen/tests/common/mod.rs"]
 mod common;
 
 use std::cell::Cell;
@@ -14,8 +15,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use call_api_codegen::adopt::{self, Options, Outcome};
 use common::{CLIENT, Copy, SPEC, TYPES};
-use xtask::adopt::{self, Options, Outcome};
 
 /// Every file of a project but what is kept for the compiler.
 fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -96,8 +97,8 @@ fn a_new_document_is_adopted_with_the_vendors_bytes() {
     assert_eq!(project.read(SPEC), new);
     assert!(project.read(TYPES).contains("Voicemail"));
     assert!(!project.path().join("target/adopt").exists());
-    let (outcome, check) = project.run(xtask::codegen::write::Mode::Check);
-    assert_eq!(outcome, xtask::codegen::Outcome::Fresh, "{check}");
+    let (outcome, check) = project.run(call_api_codegen::write::Mode::Check);
+    assert_eq!(outcome, call_api_codegen::Outcome::Fresh, "{check}");
     insta::assert_snapshot!(report);
 }
 

@@ -8,6 +8,7 @@
     reason = "a test that panics fails"
 )]
 
+#[path = "../../crates/codegen/tests/common/mod.rs"]
 mod common;
 #[path = "../../tests/support/mod.rs"]
 mod support;
@@ -16,8 +17,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use xtask::codegen::Outcome;
-use xtask::corpus::{self, Options};
+use call_api_codegen::Outcome;
+use call_api_codegen::corpus::{self, Options};
 
 /// The target directory is the command's, so that what the documents depend on is compiled once for both.
 fn options(documents: &Path, work: PathBuf) -> Options {
@@ -55,7 +56,7 @@ fn steady(report: &str) -> String {
 
 #[test]
 fn each_document_of_ours_compiles_without_a_warning() {
-    let documents = common::root().join("xtask/tests/documents");
+    let documents = common::root().join("crates/codegen/tests/documents");
     let work = support::target_dir().join("corpus/work");
     let (outcome, report) = run(&options(&documents, work));
     assert_eq!(outcome, Outcome::Fresh, "{report}");
@@ -66,7 +67,7 @@ fn each_document_of_ours_compiles_without_a_warning() {
 #[test]
 fn a_broken_crate_is_noticed_beside_and_after_a_good_one_of_the_same_document() {
     let documents = support::empty_folder("corpus-documents");
-    let minimal = common::read("xtask/tests/documents/minimal.json");
+    let minimal = common::read("crates/codegen/tests/documents/minimal.json");
     for name in ["one.json", "two.json"] {
         fs::write(documents.join(name), &minimal).unwrap();
     }

@@ -7,11 +7,15 @@
     reason = "a test that panics fails"
 )]
 
+#[path = "../../crates/codegen/tests/common/mod.rs"]
 mod common;
 
+use std::path::Path;
+use std::process::Command;
+
+use call_api_codegen::write::Mode;
+use call_api_codegen::{Options, Outcome};
 use common::{CLIENT, Copy, MOCK, SETTINGS, SPEC, TYPES, root, run};
-use xtask::codegen::write::Mode;
-use xtask::codegen::{Options, Outcome};
 
 /// A report without the hash of the document, which changes with each of its bytes.
 fn steady(report: &str) -> String {
@@ -173,4 +177,48 @@ fn the_same_document_gives_the_same_bytes_wherever_it_lies() {
     for path in [TYPES, CLIENT, MOCK] {
         assert_eq!(one.read(path), two.read(path));
     }
+}
+
+/// Runs the program as cargo would in a checkout whose target directory it shares with this one.
+fn check_by_program(folder: &Path, package: Option<&Path>) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.args(["codegen", "--check"]).current_dir(folder);
+    match package {
+        Some(package) => command.env("CARGO_MANIFEST_DIR", package),
+        None => command.env_remove("CARGO_MANIFEST_DIR"),
+    };
+    let output = command.output().unwrap();
+    let printed = [output.stdout, output.stderr].concat();
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&printed).into_owned(),
+    )
+}
+
+#[test]
+fn program_shared_by_two_checkouts_checks_the_one_it_runs_in() {
+    let [fresh, changed] = [Copy::new(), Copy::new()];
+    changed.replace(SPEC, "\"no_answer\"", "\"no_answer\", \"on_hold\"");
+    for (copy, code) in [(&fresh, 0), (&changed, 4)] {
+        let elsewhere = tempfile::tempdir().unwrap();
+        // As `cargo xtask` does it, from whatever folder.
+        let package = copy.path().join("xtask");
+        let (found, printed) = check_by_program(elsewhere.path(), Some(&package));
+        assert_eq!(found, Some(code), "{printed}");
+        // As a program that is run by hand, from a folder of the checkout.
+        let (found, printed) = check_by_program(&copy.path().join("crates"), None);
+        assert_eq!(found, Some(code), "{printed}");
+    }
+}
+
+#[test]
+fn program_outside_of_any_checkout_fails_with_advice() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, printed) = check_by_program(folder.path(), None);
+    assert_eq!(code, Some(100), "{printed}");
+    assert!(printed.contains("no spec/openapi.json in"), "{printed}");
+    assert!(
+        printed.contains("run the command inside the project"),
+        "{printed}"
+    );
 }

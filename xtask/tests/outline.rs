@@ -9,6 +9,7 @@
     reason = "a test that panics fails"
 )]
 
+#[path = "../../crates/codegen/tests/common/mod.rs"]
 mod common;
 
 use std::collections::BTreeSet;

@@ -7,10 +7,11 @@
     reason = "a test that panics fails"
 )]
 
+#[path = "../../crates/codegen/tests/common/mod.rs"]
 mod common;
 
+use call_api_codegen::pointer::Pointer;
 use serde_json::{Value, json};
-use xtask::pointer::Pointer;
 
 fn document() -> Value {
     serde_json::from_str(&common::read(common::SPEC)).unwrap()

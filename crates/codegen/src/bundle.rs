@@ -1,0 +1,624 @@
+//! Step 2, bundle: what the document refers to in files beside it becomes part of it.
+//!
+//! - A file is named relative to the one that refers to it, and lies in the document's folder or below it: a document
+//!   can't have other files of this machine read. A symbolic link counts as what it leads to.
+//! - The network is never asked.
+//! - What a reference names becomes a component of its kind, once, however often it is referred to; so files may refer to
+//!   each other in circles, and back into the document. It keeps its name, or has that of its file; where that is taken,
+//!   the file's name stands before it.
+//! - What has no place among the components stands where the reference was: path items (those that the document itself
+//!   refers to, too), operations, and whole maps such as `schemas: {$ref: schemas.yaml}`, which the specification doesn't
+//!   know and all bundlers do.
+//! - [`Origins`] keeps where everything was written.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use super::load::{self, Part, Source};
+use super::names;
+use super::origin::{self, Origin, Origins};
+use super::unsupported::Unsupported;
+use super::walk::{self, Holds, Kind};
+use crate::pointer::Pointer;
+use crate::problem::{Finding, Problem, Problems};
+
+/// How deep what stands in place of a reference may itself refer on.
+const DEEPEST: usize = 64;
+
+/// How many references are replaced by what they name: more come only of files that repeat each other without end.
+const MOST: usize = 100_000;
+
+/// Takes what the document refers to into it.
+///
+/// # Errors
+/// Every reference that can't be followed, and every file that can't be read.
+pub fn bundle(source: Source, unsupported: &mut Vec<Unsupported>) -> Result<Source, Problems> {
+    if !refers_elsewhere(&source.document) {
+        return Ok(source);
+    }
+    let mut document = source.document.clone();
+    let mut bundle = Bundle::new(source);
+    bundle.register_components(&mut document);
+    bundle.visit(
+        Holds::One(Kind::Document),
+        &Pointer::root(),
+        &mut document,
+        At::root(),
+    );
+    while let Some((kind, section, name, target)) = bundle.waiting.pop_front() {
+        let mut value = bundle.value(&target).cloned().unwrap_or_default();
+        let place = component(section, &name);
+        bundle.visit(Holds::One(kind), &place, &mut value, target);
+        insert(&mut document, section, name, value);
+    }
+    // What was a path item's reference is the path item by now.
+    if let Some(components) = document
+        .get_mut("components")
+        .and_then(Value::as_object_mut)
+    {
+        components.remove("pathItems");
+    }
+    if !bundle.problems.is_empty() {
+        return Err(Problems(bundle.problems));
+    }
+    unsupported.append(&mut bundle.unsupported);
+    Ok(bundle.into_source(document))
+}
+
+/// Whether there is anything to do: a reference that leaves the document, or one in the place of a path item.
+fn refers_elsewhere(document: &Value) -> bool {
+    fn leaves(value: &Value) -> bool {
+        match value {
+            Value::Object(object) => object.iter().any(|(key, value)| match value {
+                Value::String(text) => key == "$ref" && !text.starts_with('#'),
+                value => leaves(value),
+            }),
+            Value::Array(values) => values.iter().any(leaves),
+            _ => false,
+        }
+    }
+    let has_path_items = |owner: &str| {
+        let items = document.pointer(owner).and_then(Value::as_object);
+        items
+            .into_iter()
+            .flatten()
+            .any(|(_, item)| item.get("$ref").is_some())
+    };
+    has_path_items("/paths")
+        || document.pointer("/components/pathItems").is_some()
+        || leaves(document)
+}
+
+/// A place in one of the files.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct At {
+    file: usize,
+    pointer: Pointer,
+}
+
+impl At {
+    fn root() -> Self {
+        Self {
+            file: DOCUMENT,
+            pointer: Pointer::root(),
+        }
+    }
+
+    fn join(&self, token: impl std::fmt::Display) -> Self {
+        Self {
+            file: self.file,
+            pointer: self.pointer.join(token),
+        }
+    }
+}
+
+/// The document itself, among the files.
+const DOCUMENT: usize = 0;
+
+struct Bundle {
+    /// The folder that all files are in, without symbolic links; `None` where the document is no file.
+    folder: Option<PathBuf>,
+    files: Vec<Source>,
+    /// The files but the document, below its folder.
+    parts: Vec<String>,
+    /// The files by their real paths.
+    known: BTreeMap<PathBuf, Option<usize>>,
+    /// What has become which component.
+    placed: BTreeMap<(&'static str, At), Pointer>,
+    /// The names of the components of each section.
+    taken: BTreeMap<&'static str, BTreeSet<String>>,
+    /// What is to become a component: its kind, its section and name there, and where it was written.
+    waiting: VecDeque<(Kind, &'static str, String, At)>,
+    /// What was written elsewhere than it stands.
+    origins: BTreeMap<Pointer, At>,
+    /// What stands in place of the references that lead to where the visit is.
+    open: Vec<At>,
+    replaced: usize,
+    problems: Vec<Problem>,
+    unsupported: Vec<Unsupported>,
+}
+
+impl Bundle {
+    fn new(document: Source) -> Self {
+        let folder = document
+            .folder
+            .as_ref()
+            .and_then(|folder| folder.canonicalize().ok());
+        let mut known = BTreeMap::new();
+        if let (Some(folder), Some(name)) = (&folder, Path::new(&document.path).file_name()) {
+            known.insert(folder.join(name), Some(DOCUMENT));
+        }
+        Self {
+            folder,
+            files: vec![document],
+            parts: Vec::new(),
+            known,
+            placed: BTreeMap::new(),
+            taken: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            origins: BTreeMap::new(),
+            open: Vec::new(),
+            replaced: 0,
+            problems: Vec::new(),
+            unsupported: Vec::new(),
+        }
+    }
+
+    fn into_source(self, document: Value) -> Source {
+        let mut files = self.files.into_iter();
+        let main = files.next();
+        let parts: Vec<String> = self.parts;
+        let mut origins = Origins::default();
+        for (place, at) in self.origins {
+            let file = at
+                .file
+                .checked_sub(1)
+                .and_then(|index| parts.get(index).cloned());
+            let pointer = at.pointer;
+            origins.written(place, Origin { file, pointer });
+        }
+        let parts = files
+            .map(|file| Part {
+                label: file.label,
+                sha256: file.sha256,
+            })
+            .collect();
+        Source {
+            document,
+            parts,
+            origins,
+            ..main.unwrap_or_default()
+        }
+    }
+
+    fn value(&self, at: &At) -> Option<&Value> {
+        self.files
+            .get(at.file)?
+            .document
+            .pointer(at.pointer.as_str())
+    }
+
+    fn problem(&mut self, at: &At, cause: String, remedy: impl Into<String>) {
+        let file = self.files.get(at.file).map_or("", |file| &file.path);
+        let problem = Finding::new(&at.pointer, cause, remedy).in_file(file);
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
+    }
+
+    /// Components that are nothing but a reference give what they name their own name; so they are known before anything
+    /// else refers there.
+    fn register_components(&mut self, document: &mut Value) {
+        let root = Pointer::root().join("components");
+        let Some(components) = document.get_mut("components") else {
+            return;
+        };
+        let mut from = At::root().join("components");
+        self.splice(Holds::One(Kind::Components), &root, components, &mut from);
+        self.open.clear();
+        for (section, entries) in components.as_object_mut().into_iter().flatten() {
+            let Holds::Map(kind) = walk::holds(Kind::Components, section) else {
+                continue;
+            };
+            let place = root.join(section);
+            let mut from = self.from(&place, from.join(section));
+            self.splice(Holds::Map(kind), &place, entries, &mut from);
+            self.open.clear();
+            let (Some(section), Some(entries)) = (self::section(kind), entries.as_object_mut())
+            else {
+                continue;
+            };
+            for (name, entry) in entries {
+                let taken = self.taken.entry(section).or_default();
+                taken.insert(names::type_name(name));
+                let place = place.join(name);
+                let mut from = self.from(&place, from.join(name));
+                if from.file != DOCUMENT {
+                    self.placed.insert((section, from.clone()), place.clone());
+                }
+                while let Some(reference) = reference(entry)
+                    .filter(|_| is_alone(entry))
+                    .map(str::to_owned)
+                {
+                    if from.file == DOCUMENT && reference.starts_with('#') {
+                        break;
+                    }
+                    let Some(target) = self.resolve(&from, &reference) else {
+                        break;
+                    };
+                    let key = (section, target.clone());
+                    if target.file == DOCUMENT || self.placed.contains_key(&key) {
+                        break;
+                    }
+                    *entry = self.value(&target).cloned().unwrap_or_default();
+                    self.placed.insert(key, place.clone());
+                    self.origins.insert(place.clone(), target.clone());
+                    from = target;
+                }
+            }
+        }
+    }
+
+    /// Where what stands at a place was written; `else` where nothing has put it there.
+    fn from(&self, place: &Pointer, otherwise: At) -> At {
+        self.origins.get(place).cloned().unwrap_or(otherwise)
+    }
+
+    /// Rewrites the references of a value, which is `holds` and was written at `from`.
+    fn visit(&mut self, holds: Holds, place: &Pointer, value: &mut Value, mut from: At) {
+        // Nobody reads them.
+        if matches!(holds, Holds::One(Kind::Example | Kind::Link)) {
+            return;
+        }
+        let open = self.open.len();
+        self.splice(holds, place, value, &mut from);
+        match holds {
+            Holds::Map(kind) => {
+                for (key, value) in value.as_object_mut().into_iter().flatten() {
+                    let place = place.join(key);
+                    let from = self.from(&place, from.join(key));
+                    self.visit(Holds::One(kind), &place, value, from);
+                }
+            }
+            Holds::List(kind) => {
+                for (index, value) in value.as_array_mut().into_iter().flatten().enumerate() {
+                    self.visit(
+                        Holds::One(kind),
+                        &place.join(index),
+                        value,
+                        from.join(index),
+                    );
+                }
+            }
+            Holds::One(kind) => {
+                self.rewrite(kind, value, &from);
+                for (key, value) in value.as_object_mut().into_iter().flatten() {
+                    let holds = walk::holds(kind, key);
+                    if !matches!(holds, Holds::Nothing) {
+                        let place = place.join(key);
+                        let from = self.from(&place, from.join(key));
+                        self.visit(holds, &place, value, from);
+                    }
+                }
+            }
+            Holds::Nothing => {}
+        }
+        self.open.truncate(open);
+    }
+
+    /// Puts what a reference names in its place, where it can't become a component; `from` is then where that was written.
+    /// What stands beside the reference wins.
+    fn splice(&mut self, holds: Holds, place: &Pointer, value: &mut Value, from: &mut At) {
+        if matches!(holds, Holds::One(kind) if section(kind).is_some()) {
+            return;
+        }
+        while let Some(reference) = reference(value).map(str::to_owned) {
+            let Some(target) = self.resolve(from, &reference) else {
+                return;
+            };
+            self.replaced += 1;
+            let circle = self.open.contains(&target);
+            if circle || self.open.len() > DEEPEST || self.replaced > MOST {
+                let (cause, remedy) = if circle {
+                    (
+                        "leads back to itself",
+                        "let one object of the circle say what it is",
+                    )
+                } else {
+                    (
+                        "is one too many of those that lead from file to file",
+                        "bundle the document into one file first",
+                    )
+                };
+                let cause = format!("the reference `{reference}` {cause}");
+                self.problem(&from.join("$ref"), cause, remedy);
+                return;
+            }
+            let Some(mut content) = self.value(&target).cloned() else {
+                let cause = format!("the reference `{reference}` leads nowhere");
+                self.problem(
+                    &from.join("$ref"),
+                    cause,
+                    "define it, or mend the reference",
+                );
+                return;
+            };
+            if let (Some(content), Value::Object(beside)) = (content.as_object_mut(), value.take())
+            {
+                for (key, value) in beside.into_iter().filter(|(key, _)| key != "$ref") {
+                    self.origins
+                        .entry(place.join(&key))
+                        .or_insert_with(|| from.join(&key));
+                    if content.contains_key(&key) {
+                        let what = format!("`{key}` of what the reference names");
+                        let instead = "the one beside the reference is used";
+                        self.unsupported
+                            .push(Unsupported::new(&place.join(&key), what, instead));
+                    }
+                    content.insert(key, value);
+                }
+            }
+            *value = content;
+            self.origins.insert(place.clone(), target.clone());
+            self.open.push(target.clone());
+            *from = target;
+        }
+    }
+
+    /// Lets a reference lead to the component that what it names has become.
+    fn rewrite(&mut self, kind: Kind, value: &mut Value, from: &At) {
+        let Some(section) = section(kind) else {
+            return;
+        };
+        if let Some(reference) = reference(value)
+            && let Some(new) =
+                self.new_reference((kind, section), from, &from.join("$ref"), reference)
+            && let Some(place) = value.get_mut("$ref")
+        {
+            *place = json!(new);
+        }
+        let mapping = value
+            .get_mut("discriminator")
+            .and_then(|discriminator| discriminator.get_mut("mapping"))
+            .and_then(Value::as_object_mut);
+        for (tag, target) in mapping.into_iter().flatten() {
+            let at = from.join("discriminator").join("mapping").join(tag);
+            if let Some(text) = target.as_str().filter(|text| names_a_file(text))
+                && let Some(new) = self.new_reference((kind, section), from, &at, text)
+            {
+                *target = json!(new);
+            }
+        }
+    }
+
+    /// What a reference is called in the bundle; `None` where it stays as it is.
+    fn new_reference(
+        &mut self,
+        (kind, section): (Kind, &'static str),
+        from: &At,
+        at: &At,
+        reference: &str,
+    ) -> Option<String> {
+        if from.file == DOCUMENT && reference.starts_with('#') {
+            return None;
+        }
+        let target = self.resolve_at(from, at, reference)?;
+        if target.file == DOCUMENT {
+            return Some(target.pointer.to_ref());
+        }
+        if let Some(place) = self.placed.get(&(section, target.clone())) {
+            return Some(place.to_ref());
+        }
+        let name = self.name(section, &target);
+        let place = component(section, &name);
+        self.placed.insert((section, target.clone()), place.clone());
+        self.origins.insert(place.clone(), target.clone());
+        self.waiting.push_back((kind, section, name, target));
+        Some(place.to_ref())
+    }
+
+    /// A name for the component: its own, or that of its file; where it is taken, the file's name stands before it.
+    fn name(&mut self, section: &'static str, target: &At) -> String {
+        const NAMED: [&str; 8] = [
+            "schemas",
+            "definitions",
+            "$defs",
+            "parameters",
+            "responses",
+            "requestBodies",
+            "headers",
+            "callbacks",
+        ];
+        let file = self.files.get(target.file);
+        let stem = file
+            .and_then(|file| Path::new(&file.path).file_stem())
+            .unwrap_or_default();
+        let stem = stem.to_string_lossy().into_owned();
+        let steps: Vec<String> = target.pointer.tokens().collect();
+        let own = match steps.as_slice() {
+            [] => stem.clone(),
+            [name] => name.clone(),
+            [.., map, name] if NAMED.contains(&map.as_str()) => name.clone(),
+            _ => names::for_place(
+                file.map_or(&Value::Null, |file| &file.document),
+                &target.pointer,
+            ),
+        };
+        let taken = self.taken.entry(section).or_default();
+        if !taken.contains(&names::type_name(&own)) {
+            return names::unique(&own, taken);
+        }
+        let words = [stem, own].map(|word| names::type_name(&word));
+        names::unique(&names::join(&words), taken)
+    }
+
+    /// What a reference that was written at `from` names, if it is in a file that may be read.
+    fn resolve(&mut self, from: &At, reference: &str) -> Option<At> {
+        self.resolve_at(from, &from.join("$ref"), reference)
+    }
+
+    /// As [`Self::resolve`], with what is wrong reported at another place than `$ref`.
+    fn resolve_at(&mut self, from: &At, at: &At, reference: &str) -> Option<At> {
+        let (path, fragment) = reference.split_once('#').unwrap_or((reference, ""));
+        let Some(pointer) = Pointer::from_ref(&format!("#{fragment}")) else {
+            let cause = format!("the reference `{reference}` names an anchor");
+            self.problem(
+                at,
+                cause,
+                "name the place itself, such as \"call.yaml#/Call\"",
+            );
+            return None;
+        };
+        let file = if path.is_empty() {
+            from.file
+        } else {
+            match self.file(from, path) {
+                Ok(file) => file?,
+                Err((cause, remedy)) => {
+                    self.problem(at, format!("the reference `{reference}` {cause}"), remedy);
+                    return None;
+                }
+            }
+        };
+        let target = At { file, pointer };
+        if file != DOCUMENT && self.value(&target).is_none() {
+            let in_document = At {
+                file: DOCUMENT,
+                pointer: target.pointer.clone(),
+            };
+            let remedy = if path.is_empty() && self.value(&in_document).is_some() {
+                "a reference without a file is to the file that it stands in: name the document's file before the `#`"
+            } else {
+                "define it, or mend the reference"
+            };
+            self.problem(
+                at,
+                format!("the reference `{reference}` leads nowhere"),
+                remedy,
+            );
+            return None;
+        }
+        Some(target)
+    }
+
+    /// The file that a reference names; `None` where it has been reported before that it can't be read.
+    fn file(&mut self, from: &At, path: &str) -> Result<Option<usize>, (String, String)> {
+        if is_address(path) {
+            let remedy = "the network is never asked: save it beside the document, and refer to it by its path";
+            return Err(("is an address".to_owned(), remedy.to_owned()));
+        }
+        let Some(root) = self.folder.clone() else {
+            let remedy = "save the document and the files that it refers to in one folder, and name it there";
+            let cause = "names a file, and the document lies in no folder";
+            return Err((cause.to_owned(), remedy.to_owned()));
+        };
+        let folder = self
+            .files
+            .get(from.file)
+            .and_then(|file| file.folder.clone());
+        let unreadable = |error: io::Error| {
+            let cause = format!("names a file that can't be read: {error}");
+            (
+                cause,
+                "put the file there, or mend the reference".to_owned(),
+            )
+        };
+        let named = folder
+            .unwrap_or_else(|| root.clone())
+            .join(crate::pointer::percent_decode(path));
+        let real = named.canonicalize().map_err(unreadable)?;
+        let Ok(within) = real.strip_prefix(&root) else {
+            let cause = "names a file outside of the document's folder".to_owned();
+            let remedy = "move the document up to the folder that holds all its files, or bundle it into one file first";
+            return Err((cause, remedy.to_owned()));
+        };
+        if let Some(known) = self.known.get(&real) {
+            return Ok(*known);
+        }
+        if !real.is_file() {
+            return Err(unreadable(io::Error::other("it is no file")));
+        }
+        let within = within.to_string_lossy().replace('\\', "/");
+        let main = self.files.first();
+        let [shown, label] = [main.map(|main| &main.path), main.map(|main| &main.label)]
+            .map(|main| origin::beside(main.map_or("", String::as_str), &within));
+        match load::load(&real, Path::new(&shown), &label) {
+            Ok(file) => {
+                let index = self.files.len();
+                self.files.push(file);
+                self.parts.push(within);
+                self.known.insert(real, Some(index));
+                Ok(Some(index))
+            }
+            Err(problem) => {
+                self.problems.push(problem);
+                self.known.insert(real, None);
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Where the components of a kind stand; `None` for what has no place among them, or is wanted where it is used.
+fn section(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Schema => Some("schemas"),
+        Kind::Parameter => Some("parameters"),
+        Kind::RequestBody => Some("requestBodies"),
+        Kind::Response => Some("responses"),
+        Kind::Header => Some("headers"),
+        Kind::Callback => Some("callbacks"),
+        _ => None,
+    }
+}
+
+fn component(section: &str, name: &str) -> Pointer {
+    Pointer::root().join("components").join(section).join(name)
+}
+
+fn insert(document: &mut Value, section: &str, name: String, value: Value) {
+    fn object<'a>(owner: &'a mut Value, key: &str) -> Option<&'a mut Value> {
+        Some(
+            owner
+                .as_object_mut()?
+                .entry(key)
+                .or_insert_with(|| Value::Object(Map::new())),
+        )
+    }
+    if let Some(entries) = object(document, "components")
+        .and_then(|components| object(components, section))
+        .and_then(Value::as_object_mut)
+    {
+        entries.insert(name, value);
+    }
+}
+
+fn reference(value: &Value) -> Option<&str> {
+    value.get("$ref").and_then(Value::as_str)
+}
+
+/// Whether the reference is all that is said there.
+fn is_alone(value: &Value) -> bool {
+    value.as_object().is_some_and(|object| object.len() == 1)
+}
+
+/// Whether the text is an address: it begins with a scheme, or with the name of a host.
+fn is_address(path: &str) -> bool {
+    let scheme = path.split_once(':').map_or("", |(scheme, _)| scheme);
+    path.starts_with("//")
+        || (scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)))
+}
+
+/// Whether the target of a mapping is a reference and not the name of a schema.
+fn names_a_file(text: &str) -> bool {
+    text.contains('#')
+        || [".json", ".yaml", ".yml"]
+            .iter()
+            .any(|ending| text.ends_with(ending))
+}

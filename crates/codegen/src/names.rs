@@ -1,0 +1,341 @@
+//! Names in Rust for what the document names.
+
+use std::collections::BTreeSet;
+
+use heck::{ToPascalCase, ToSnakeCase};
+use serde_json::Value;
+
+use crate::pointer::Pointer;
+
+/// The type name that typify gives a schema of this name.
+pub fn type_name(name: &str) -> String {
+    as_ident(&clean(name).to_pascal_case(), "X")
+}
+
+/// The method name that progenitor gives an operation of this id.
+pub fn method_name(operation_id: &str) -> String {
+    parameter_name(operation_id)
+}
+
+/// The name that progenitor gives the setter of a parameter of this name. Unlike typify's, its names begin with an
+/// underscore where they would begin with a digit.
+pub fn parameter_name(name: &str) -> String {
+    let name = match name {
+        "+1" => "plus1".to_owned(),
+        "-1" => "minus1".to_owned(),
+        name => clean(name).to_snake_case(),
+    };
+    match name.as_str() {
+        "" => "x".to_owned(),
+        // A keyword since the edition of 2024.
+        "gen" => "gen_".to_owned(),
+        name => as_ident(name, "_"),
+    }
+}
+
+/// The name that progenitor gives the builder of an operation of this id.
+pub fn builder_name(operation_id: &str) -> String {
+    as_ident(&method_name(operation_id).to_pascal_case(), "_")
+}
+
+fn clean(name: &str) -> String {
+    name.replace('\'', "")
+        .replace(|c: char| !c.is_alphanumeric() && c != '_', "-")
+}
+
+fn as_ident(name: &str, prefix: &str) -> String {
+    let starts_well = name
+        .chars()
+        .next()
+        .is_some_and(|first| first.is_alphabetic() || first == '_');
+    let name = if starts_well {
+        name.to_owned()
+    } else {
+        format!("{prefix}{name}")
+    };
+    if is_plain(&name) || syn::parse_str::<syn::Ident>(&name).is_ok() {
+        name
+    } else {
+        format!("{name}_")
+    }
+}
+
+/// Whether an identifier can be no keyword by its looks, so that Rust's grammar needn't be asked: `Self` is the only
+/// keyword with a capital letter, and none has more than 8 letters.
+fn is_plain(name: &str) -> bool {
+    let long =
+        name.len() > 8 || (name.starts_with(|c: char| c.is_ascii_uppercase()) && name != "Self");
+    long && name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// `name`, or `name2`, `name3` … where a type of that name is taken; the answer is taken from then on.
+pub fn unique(name: &str, taken: &mut BTreeSet<String>) -> String {
+    let mut candidate = name.to_owned();
+    let mut number = 2;
+    while !taken.insert(type_name(&candidate)) {
+        candidate = format!("{name}{number}");
+        number += 1;
+    }
+    candidate
+}
+
+/// A name for the schema at a place of the document: what encloses it, and what it is there.
+///
+/// It depends on the place alone, so it stays the same when other schemas come or go.
+pub fn for_place(document: &Value, place: &Pointer) -> String {
+    let steps: Vec<String> = place.tokens().collect();
+    let mut words = Vec::new();
+    let mut at = Pointer::root();
+    let mut rest = steps.as_slice();
+    while let [step, tail @ ..] = rest {
+        // The keys of a map are names; what is taken with a keyword is skipped below.
+        let taken = match (step.as_str(), tail) {
+            ("paths", [path, method, ..]) => {
+                let operation = at.join(step).join(path).join(method);
+                let id = document
+                    .pointer(operation.as_str())
+                    .and_then(|value| value.get("operationId"));
+                match id.and_then(Value::as_str) {
+                    Some(id) => words.push(type_name(id)),
+                    None => {
+                        words.extend([clean(method).to_pascal_case(), clean(path).to_pascal_case()])
+                    }
+                }
+                3
+            }
+            ("parameters", [index, ..]) => {
+                let parameter = document.pointer(at.join(step).join(index).as_str());
+                let name = parameter
+                    .and_then(|value| value.get("name"))
+                    .and_then(Value::as_str);
+                words.push(clean(name.unwrap_or(index)).to_pascal_case());
+                2
+            }
+            ("responses", [status, ..]) => {
+                words.push(if status.starts_with('2') {
+                    "Response".to_owned()
+                } else {
+                    format!("Error{}", clean(status).to_pascal_case())
+                });
+                2
+            }
+            ("components", [_, name, ..]) => {
+                words.push(clean(name).to_pascal_case());
+                3
+            }
+            ("$defs" | "definitions", [name, ..]) => {
+                // A definition has been given a name of its own.
+                words.clear();
+                words.push(clean(name).to_pascal_case());
+                2
+            }
+            ("properties" | "headers", [name, ..]) => {
+                words.push(clean(name).to_pascal_case());
+                2
+            }
+            ("content" | "allOf", [_, ..]) => 2,
+            ("anyOf" | "oneOf", [index, ..]) => {
+                words.push(format!(
+                    "Variant{}",
+                    index
+                        .parse::<usize>()
+                        .map_or_else(|_| index.clone(), |index| (index + 1).to_string())
+                ));
+                2
+            }
+            ("schema", _) => 1,
+            ("requestBody", _) => {
+                words.push("Body".to_owned());
+                1
+            }
+            ("items", _) => {
+                words.push("Item".to_owned());
+                1
+            }
+            ("additionalProperties" | "patternProperties", _) => {
+                words.push("Value".to_owned());
+                1
+            }
+            (other, _) => {
+                words.push(clean(other).to_pascal_case());
+                1
+            }
+        };
+        let (skipped, next) = rest.split_at(taken.min(rest.len()));
+        at = skipped.iter().fold(at, |at, step| at.join(step));
+        rest = next;
+    }
+    join(&words)
+}
+
+/// The variant for what the document doesn't list: `Unknown`, or where the document has that one, the first name that is free.
+pub fn free_variant(taken: &[proc_macro2::Ident]) -> proc_macro2::Ident {
+    let names = ["Unknown", "Unrecognized"].into_iter().map(str::to_owned);
+    let numbered = (2..).map(|number| format!("Unrecognized{number}"));
+    let free = names
+        .chain(numbered)
+        .find(|name| taken.iter().all(|ident| ident != name));
+    quote::format_ident!("{}", free.unwrap_or_default())
+}
+
+/// A value that may consist of signs, in words: `>=` is `GreaterEqual`, an empty one `Empty`.
+pub fn display_name(value: &str) -> String {
+    let word = |sign: char| match sign {
+        '=' => "Equal",
+        '!' => "Not",
+        '<' => "Less",
+        '>' => "Greater",
+        '&' => "And",
+        '|' => "Or",
+        '+' => "Plus",
+        '-' => "Minus",
+        '*' => "Star",
+        '/' => "Slash",
+        '%' => "Percent",
+        '.' => "Dot",
+        ',' => "Comma",
+        '?' => "Question",
+        '#' => "Hash",
+        '@' => "At",
+        '~' => "Tilde",
+        '^' => "Caret",
+        '$' => "Dollar",
+        ' ' => "Space",
+        _ => "Sign",
+    };
+    if value.is_empty() {
+        "Empty".to_owned()
+    } else if value.chars().any(char::is_alphanumeric) {
+        value.to_owned()
+    } else {
+        value.chars().map(word).collect()
+    }
+}
+
+/// Joins words to a type name; where one begins as the one before it ends, the repetition is left out
+/// (`Contact` and `ContactType` are `ContactType`).
+pub fn join(words: &[String]) -> String {
+    words.iter().fold(String::new(), |joined, word| {
+        match word.strip_prefix(joined.as_str()) {
+            Some(rest) if !joined.is_empty() && rest.starts_with(char::is_uppercase) => {
+                word.clone()
+            }
+            _ => joined + word,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn names_are_idents() {
+        assert_eq!(type_name("call_status"), "CallStatus");
+        assert_eq!(type_name("Date<"), "Date");
+        assert_eq!(type_name("2fa"), "X2fa");
+        assert_eq!(type_name("self"), "Self_");
+        assert_eq!(method_name("continue"), "continue_");
+        assert_eq!(type_name("größe"), "Größe");
+        assert_eq!(method_name("getCall"), "get_call");
+        assert_eq!(method_name("type"), "type_");
+        assert_eq!(method_name("calls.list"), "calls_list");
+    }
+
+    #[test]
+    fn signs_are_spoken() {
+        assert_eq!(display_name(">="), "GreaterEqual");
+        assert_eq!(display_name("||"), "OrOr");
+        assert_eq!(display_name(""), "Empty");
+        assert_eq!(display_name("a-b"), "a-b");
+    }
+
+    #[test]
+    fn a_taken_name_gets_a_number() {
+        let mut taken = BTreeSet::from(["Call".to_owned()]);
+        assert_eq!(unique("call", &mut taken), "call2");
+        assert_eq!(unique("call", &mut taken), "call3");
+        assert_eq!(unique("Contact", &mut taken), "Contact");
+    }
+
+    #[test]
+    fn a_place_names_its_schema() {
+        let document = json!({"paths": {"/v1/calls": {"get": {"operationId": "list_calls", "parameters": [{"name": "sort-by"}]}}}});
+        let name = |place: &[&str]| {
+            for_place(
+                &document,
+                &place.iter().fold(Pointer::root(), |at, step| at.join(step)),
+            )
+        };
+        assert_eq!(
+            name(&["components", "schemas", "Call", "properties", "status"]),
+            "CallStatus"
+        );
+        assert_eq!(
+            name(&[
+                "components",
+                "schemas",
+                "Contact",
+                "properties",
+                "contact_type"
+            ]),
+            "ContactType"
+        );
+        assert_eq!(
+            name(&[
+                "components",
+                "schemas",
+                "Call",
+                "properties",
+                "tags",
+                "items"
+            ]),
+            "CallTagsItem"
+        );
+        assert_eq!(name(&["components", "schemas", "A", "$defs", "B"]), "B");
+        assert_eq!(
+            name(&[
+                "components",
+                "schemas",
+                "A",
+                "oneOf",
+                "0",
+                "properties",
+                "items"
+            ]),
+            "AVariant1Items"
+        );
+        assert_eq!(
+            name(&["paths", "/v1/calls", "get", "parameters", "0", "schema"]),
+            "ListCallsSortBy"
+        );
+        assert_eq!(
+            name(&[
+                "paths",
+                "/v1/calls",
+                "get",
+                "responses",
+                "200",
+                "content",
+                "application/json",
+                "schema"
+            ]),
+            "ListCallsResponse"
+        );
+        assert_eq!(
+            name(&[
+                "paths",
+                "/v1/calls",
+                "post",
+                "requestBody",
+                "content",
+                "a/b",
+                "schema"
+            ]),
+            "PostV1CallsBody"
+        );
+    }
+}

@@ -1,0 +1,323 @@
+//! What a request body leaves out: absent, null, empty and the default are four things to a service, and typify makes
+//! one or two of them.
+//!
+//! A type that is only received is left as it is: whoever reads it is better off with a list than with an `Option`.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use super::Changes;
+use super::media::{self, Sent};
+use super::parameters::{NOTE, is_anything, note};
+use crate::generate::reached;
+use crate::pointer::Pointer;
+use crate::walk::{self, Kind};
+
+/// A form has no null, and an empty list is no field in it.
+fn has_null(media_type: &str) -> bool {
+    matches!(Sent::of(media_type), Sent::Json | Sent::PlusJson)
+}
+
+/// The schemas that request bodies are made of, each by the place where it stands.
+fn sent(document: &Value) -> BTreeSet<Pointer> {
+    let bodies = media::bodies(document).into_iter().map(|(place, _)| place);
+    schemas_of(document, bodies, |_| true)
+}
+
+/// Those of them that go out as JSON. Of a form's parts it is what is in them: a part itself is there or not.
+fn sent_as_json(document: &Value) -> BTreeSet<Pointer> {
+    let (forms, bodies): (Vec<Pointer>, Vec<Pointer>) = media::bodies(document)
+        .into_iter()
+        .map(|(place, _)| place)
+        .partition(|place| is_multipart(document, place));
+    let mut sent = schemas_of(document, bodies, has_null);
+    let parts = forms.iter().flat_map(|place| parts(document, place));
+    sent.extend(reached(document, &parts.collect::<Vec<_>>()));
+    sent
+}
+
+fn is_multipart(document: &Value, body: &Pointer) -> bool {
+    document
+        .pointer(body.as_str())
+        .and_then(|body| body.get(NOTE)?.get("multipart"))
+        .is_some()
+}
+
+/// The schemas of a form's parts.
+fn parts(document: &Value, body: &Pointer) -> Vec<Pointer> {
+    let schema = body.join("content").join("application/json").join("schema");
+    let Some((place, schema)) = walk::locate(document, &schema) else {
+        return Vec::new();
+    };
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let names = properties.into_iter().flatten().map(|(name, _)| name);
+    names
+        .map(|name| place.join("properties").join(name))
+        .collect()
+}
+
+/// The schemas that responses are made of.
+fn received(document: &Value) -> BTreeSet<Pointer> {
+    let mut places = Vec::new();
+    for operation in walk::operations(document) {
+        let responses = operation.object.get("responses").and_then(Value::as_object);
+        for (status, _) in responses.into_iter().flatten() {
+            let entry = operation.pointer.join("responses").join(status);
+            places.extend(walk::locate(document, &entry).map(|(place, _)| place));
+        }
+    }
+    schemas_of(document, places, |_| true)
+}
+
+/// The schemas in the `content` of the objects at these places, and all that they refer to.
+fn schemas_of(
+    document: &Value,
+    owners: impl IntoIterator<Item = Pointer>,
+    which: fn(&str) -> bool,
+) -> BTreeSet<Pointer> {
+    let mut roots = Vec::new();
+    for owner in owners {
+        let content = owner.join("content");
+        let types = document
+            .pointer(content.as_str())
+            .and_then(Value::as_object);
+        for (name, _) in types.into_iter().flatten().filter(|(name, _)| which(name)) {
+            roots.push(content.join(name).join("schema"));
+        }
+    }
+    reached(document, &roots)
+}
+
+/// Calls `change` for each object schema at these places and within them, with its place and its optional properties.
+fn each_object(
+    document: &mut Value,
+    places: &BTreeSet<Pointer>,
+    mut change: impl FnMut(&Pointer, &mut Map<String, Value>, Vec<String>),
+) {
+    for root in places {
+        let Some(value) = document.pointer_mut(root.as_str()) else {
+            continue;
+        };
+        walk::walk_mut_from(Kind::Schema, root, value, &mut |kind, pointer, value| {
+            let (Kind::Schema, Some(object)) = (kind, value.as_object_mut()) else {
+                return;
+            };
+            let properties = object.get("properties").and_then(Value::as_object);
+            let required = object.get("required").and_then(Value::as_array);
+            let is_optional =
+                |name: &String| required.is_none_or(|required| !required.contains(&json!(name)));
+            let optional: Vec<String> = properties
+                .into_iter()
+                .flatten()
+                .map(|(name, _)| name.clone())
+                .filter(is_optional)
+                .collect();
+            if !optional.is_empty() {
+                change(pointer, object, optional);
+            }
+        });
+    }
+}
+
+fn property<'a>(object: &'a mut Map<String, Value>, name: &str) -> Option<&'a mut Value> {
+    object.get_mut("properties")?.get_mut(name)
+}
+
+/// A default is the service's to fill in. typify's types hold it wherever the caller says nothing, so that a `PATCH` of
+/// one property resets all others. A constant stays: it is what a union's members are told apart by.
+pub(super) fn unsent_defaults(document: &mut Value, changes: &mut Changes) {
+    let before = document.clone();
+    let received = received(&before);
+    let places = sent(&before);
+    each_object(document, &places, |pointer, object, optional| {
+        for name in optional {
+            let Some(schema) = property(object, &name).and_then(Value::as_object_mut) else {
+                continue;
+            };
+            let is_null = schema.get("default").is_none_or(Value::is_null);
+            if is_null || is_constant(&before, &json!(schema), 0) {
+                continue;
+            }
+            schema.remove("default");
+            let place = pointer.join("properties").join(&name).join("default");
+            changes.at(&place);
+            if received.contains(pointer) {
+                changes.lost(&place, "the default", "an absent value stays absent");
+            }
+        }
+    });
+}
+
+/// Whether the schema has a single value.
+fn is_constant(document: &Value, schema: &Value, depth: usize) -> bool {
+    let Some(schema) = walk::follow(document, schema).filter(|_| depth < DEEPEST) else {
+        return false;
+    };
+    let values = schema.get("enum").and_then(Value::as_array);
+    let members = schema.get("allOf").and_then(Value::as_array);
+    values.is_some_and(|values| values.len() == 1)
+        || members.is_some_and(|members| {
+            members
+                .iter()
+                .any(|member| is_constant(document, member, depth + 1))
+        })
+}
+
+/// How many schemas deep one is wrapped in others at most.
+const DEEPEST: usize = 16;
+
+/// What an optional property that may be null is called by is noted on the object, as `nullable`: for typify, null and
+/// absent are one, `postprocess` gives it a type that tells them apart.
+pub(super) fn absent_or_null(document: &mut Value, changes: &mut Changes) {
+    let before = document.clone();
+    let places = sent_as_json(&before);
+    each_object(document, &places, |pointer, object, mut optional| {
+        optional.retain(|name| {
+            property(object, name).is_some_and(|schema| takes_null(&before, schema, 0))
+        });
+        for name in &optional {
+            changes.at(&pointer.join("properties").join(name));
+        }
+        if !optional.is_empty() {
+            note(object, "nullable", json!(optional));
+        }
+    });
+}
+
+fn takes_null(document: &Value, schema: &Value, depth: usize) -> bool {
+    let Some(schema) = walk::follow(document, schema).filter(|_| depth < DEEPEST) else {
+        return false;
+    };
+    let members = schema.get("allOf").and_then(Value::as_array);
+    schema.get("nullable") == Some(&json!(true))
+        || is_anything(schema)
+        || members.is_some_and(|members| {
+            members
+                .iter()
+                .all(|member| takes_null(document, member, depth + 1))
+        })
+}
+
+/// typify leaves out an optional list that is empty, and so can't say that it is to be emptied; one that may be null it
+/// makes an `Option`.
+pub(super) fn absent_or_empty(document: &mut Value, changes: &mut Changes) {
+    let before = document.clone();
+    let places = sent_as_json(&before);
+    each_object(document, &places, |pointer, object, optional| {
+        for name in optional {
+            let schema = property(object, &name).and_then(Value::as_object_mut);
+            let Some(schema) = schema.filter(|schema| is_collection(schema)) else {
+                continue;
+            };
+            schema.insert("nullable".to_owned(), json!(true));
+            changes.at(&pointer.join("properties").join(&name));
+        }
+    });
+}
+
+/// Whether typify makes a list or a map of it, and not a type that has a name.
+fn is_collection(schema: &Map<String, Value>) -> bool {
+    let is_map = || {
+        let properties = schema.get("properties").and_then(Value::as_object);
+        properties.is_none_or(Map::is_empty)
+            && ["allOf", "anyOf", "oneOf"]
+                .iter()
+                .all(|combinator| !schema.contains_key(*combinator))
+    };
+    schema.get("nullable") != Some(&json!(true))
+        && match schema.get("type").and_then(Value::as_str) {
+            Some("array") => true,
+            Some("object") => is_map(),
+            _ => false,
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a rule makes of the schemas of a document in which `Patch` is sent as JSON, `Form` as a form, `Both` is sent and
+    /// received, and `Answer` only received; and what is lost.
+    fn applied(rule: fn(&mut Value, &mut Changes), properties: Value) -> Value {
+        let of = |name: &str| json!({"schema": {"$ref": format!("#/components/schemas/{name}")}});
+        let object = |required: &[&str]| json!({"type": "object", "required": required, "properties": properties.clone()});
+        let mut document = json!({
+            "paths": {"/a": {
+                "patch": {
+                    "operationId": "a",
+                    "requestBody": {"content": {"application/json": {
+                        "schema": {"type": "array", "items": {"$ref": "#/components/schemas/Patch"}},
+                    }}},
+                    "responses": {"200": {"content": {"application/json": of("Answer")}}},
+                },
+                "put": {"operationId": "b", "requestBody": {"content": {"application/x-www-form-urlencoded": of("Form")}}},
+            }},
+            "components": {"schemas": {
+                "Patch": {"type": "object", "required": ["must"], "properties": {"must": {"$ref": "#/components/schemas/Union"}}},
+                "Union": {"x-codegen": {"variants": [{"schema": "Both"}]}},
+                "Both": object(&["must"]),
+                "Form": object(&[]),
+                "Answer": {"properties": {"both": {"$ref": "#/components/schemas/Both"}, "own": {"properties": properties}}},
+                "Null": {"type": "string", "nullable": true},
+                "One": {"type": "string", "enum": ["one"]},
+            }},
+        });
+        let before = document.clone();
+        let mut changes = Changes::default();
+        rule(&mut document, &mut changes);
+        let schemas = &document["components"]["schemas"];
+        assert_eq!(schemas["Answer"], before["components"]["schemas"]["Answer"]);
+        let places: Vec<_> = changes.places.iter().map(Pointer::as_str).collect();
+        let lost: Vec<_> = changes
+            .unsupported
+            .iter()
+            .map(|loss| loss.pointer.as_str())
+            .collect();
+        json!({"both": schemas["Both"], "form": schemas["Form"], "places": places, "lost": lost})
+    }
+
+    #[test]
+    fn a_default_is_sent_by_nobody_but_constants_are() {
+        insta::assert_json_snapshot!(applied(
+            unsent_defaults,
+            json!({
+                "must": {"type": "integer", "default": 1},
+                "count": {"type": "integer", "default": 1},
+                "null": {"type": "integer", "default": null},
+                "kind": {"allOf": [{"$ref": "#/components/schemas/One"}], "default": "one"},
+            })
+        ));
+    }
+
+    #[test]
+    fn what_may_be_left_out_and_null_is_noted() {
+        insta::assert_json_snapshot!(applied(
+            absent_or_null,
+            json!({
+                "must": {"type": "string", "nullable": true},
+                "may": {"type": "string", "nullable": true},
+                "other": {"$ref": "#/components/schemas/Null"},
+                "wrapped": {"allOf": [{"$ref": "#/components/schemas/Null"}]},
+                "anything": {"description": "any value"},
+                "never": {"type": "string"},
+            })
+        ));
+    }
+
+    #[test]
+    fn an_optional_list_is_an_option() {
+        insta::assert_json_snapshot!(applied(
+            absent_or_empty,
+            json!({
+                "must": {"type": "array", "items": {}},
+                "list": {"type": "array", "items": {}},
+                "map": {"type": "object", "additionalProperties": {"type": "string"}},
+                "any": {"type": "object", "properties": {}},
+                "null": {"type": "array", "nullable": true, "items": {}},
+                "object": {"type": "object", "properties": {"a": {}}},
+                "named": {"$ref": "#/components/schemas/Null"},
+            })
+        ));
+    }
+}

@@ -1,0 +1,128 @@
+//! Schemas that stand inline and become types get their names from us: by their title, or by their place. Else typify
+//! chooses, takes the same title for two of them, and the crate doesn't compile.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::Changes;
+use super::responses::without_annotations;
+use crate::pointer::Pointer;
+use crate::walk::{self, Kind};
+use crate::{lower, names};
+
+/// What is said of a place and not of the schema that stands there.
+const OF_THE_PLACE: [&str; 5] = [
+    "description",
+    "default",
+    "nullable",
+    "deprecated",
+    "readOnly",
+];
+
+/// Objects and unions that stand inline become components.
+pub(super) fn named_schemas(document: &mut Value, changes: &mut Changes) {
+    let mut inline = Vec::new();
+    walk::walk(document, &mut |kind, pointer, value| {
+        if kind == Kind::Schema && !pointer.is_schema() && !is_part(pointer) && becomes_type(value)
+        {
+            inline.push(pointer.clone());
+        }
+    });
+    // The inner ones first: an outer one takes them along as references.
+    inline.sort_by_key(|pointer| std::cmp::Reverse(pointer.tokens().count()));
+    let mut taken: BTreeSet<String> = walk::schemas(document)
+        .map(|(name, _)| names::type_name(name))
+        .collect();
+    let mut titled: Vec<(String, Value, String)> = Vec::new();
+    for pointer in inline {
+        let Some(schema) = document.pointer(pointer.as_str()).cloned() else {
+            continue;
+        };
+        let title = schema
+            .get("title")
+            .and_then(Value::as_str)
+            .map(names::type_name)
+            .filter(|title| title.len() > 1);
+        let meaning = without_annotations(&schema);
+        // What has one title and one meaning is one type, wherever it stands.
+        let known = titled
+            .iter()
+            .find(|(other, same, _)| Some(other) == title.as_ref() && *same == meaning)
+            .map(|(.., name)| name.clone());
+        let name = match known.clone() {
+            Some(name) => name,
+            None => {
+                let by_place = names::for_place(document, &pointer);
+                let name = match &title {
+                    Some(title) if !taken.contains(title) => names::unique(title, &mut taken),
+                    _ => names::unique(&by_place, &mut taken),
+                };
+                if let Some(title) = title {
+                    titled.push((title, meaning, name.clone()));
+                }
+                name
+            }
+        };
+        let reference = Pointer::schema(&name).to_ref();
+        let mut place = json!({"$ref": reference});
+        let mut component = schema.clone();
+        if let (Some(object), Some(outer)) = (component.as_object_mut(), schema.as_object()) {
+            let said: Vec<_> = outer
+                .iter()
+                .filter(|(key, _)| OF_THE_PLACE.contains(&key.as_str()))
+                .collect();
+            if !said.is_empty() {
+                place = json!({"allOf": [place]});
+                for (key, value) in said {
+                    place[key] = value.clone();
+                    if key != "description" {
+                        object.remove(key);
+                    }
+                }
+            }
+        }
+        if let Some(at) = document.pointer_mut(pointer.as_str()) {
+            *at = place;
+        }
+        if known.is_none() {
+            changes.moved(&pointer, &Pointer::schema(&name));
+        }
+        if let Some(schemas) = lower::schemas_mut(document) {
+            schemas.entry(name).or_insert(component);
+        }
+        changes.at(&pointer);
+    }
+}
+
+/// A title names a type in typify, too, where nothing else does; what it could name has its name by now.
+pub(super) fn no_titles(document: &mut Value, _: &mut Changes) {
+    walk::walk_mut(document, &mut |kind, pointer, value| {
+        if let (Kind::Schema, Some(object)) = (kind, value.as_object_mut())
+            && let Some(title) = object.remove("title")
+            && pointer.is_schema()
+        {
+            object.entry("description").or_insert(title);
+        }
+    });
+}
+
+/// A member of `allOf` is part of another type.
+fn is_part(pointer: &Pointer) -> bool {
+    let tokens: Vec<_> = pointer.tokens().collect();
+    tokens.len() > 1 && tokens[tokens.len() - 2] == "allOf"
+}
+
+fn becomes_type(schema: &Value) -> bool {
+    let several = |key: &str| {
+        schema
+            .get(key)
+            .and_then(Value::as_array)
+            .is_some_and(|members| members.len() > 1)
+    };
+    schema
+        .get("properties")
+        .and_then(Value::as_object)
+        .is_some_and(|properties| !properties.is_empty())
+        || ["allOf", "anyOf", "oneOf"].into_iter().any(several)
+}

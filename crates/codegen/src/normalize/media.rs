@@ -1,0 +1,458 @@
+//! Request bodies: one media type for each, in a form that progenitor can send.
+//!
+//! Where a body may have several types, the client sends the first that there is of: JSON, `+json`, form, text, bytes,
+//! `multipart/form-data`. The type that goes out is the document's own, noted on the Request Body object as
+//! `contentType`; how the fields of a form are written, as `form`; and that the body may be left out, as `optional`.
+
+use serde_json::{Map, Value, json};
+
+use super::parameters::{self, Shape, Style, note, shape};
+use super::{Changes, replace};
+use crate::pointer::Pointer;
+use crate::walk;
+
+/// How a body is sent, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Sent {
+    /// `application/json`.
+    Json,
+    /// A type that ends in `+json`.
+    PlusJson,
+    /// `application/x-www-form-urlencoded`.
+    Form,
+    /// `text/…`.
+    Text,
+    /// Anything else: the caller's bytes.
+    Bytes,
+    /// `multipart/form-data`: see `multipart`.
+    Multipart,
+}
+
+impl Sent {
+    /// By the media type, without its parameters and in lower case.
+    pub(crate) fn of(media_type: &str) -> Self {
+        let essence = essence(media_type);
+        match essence.as_str() {
+            "application/json" => Self::Json,
+            "application/x-www-form-urlencoded" => Self::Form,
+            _ if essence.ends_with("+json") => Self::PlusJson,
+            _ if essence.starts_with("multipart/") => Self::Multipart,
+            _ if essence.starts_with("text/") => Self::Text,
+            _ => Self::Bytes,
+        }
+    }
+}
+
+/// A media type without its parameters.
+pub(crate) fn essence(media_type: &str) -> String {
+    let essence = media_type.split(';').next().unwrap_or_default();
+    essence.trim().to_ascii_lowercase()
+}
+
+/// Whether the text can go out as a `Content-Type`: a type and a subtype that are no range.
+pub(super) fn is_concrete(media_type: &str) -> bool {
+    let visible = media_type.chars().all(|c| c.is_ascii_graphic() || c == ' ');
+    let halves = essence(media_type);
+    visible
+        && halves.split_once('/').is_some_and(|(kind, subtype)| {
+            !kind.is_empty() && !subtype.is_empty() && !halves.contains('*')
+        })
+}
+
+/// The Request Body objects of the operations, each once, and the operations that have it.
+pub(super) fn bodies(document: &Value) -> Vec<(Pointer, Vec<Pointer>)> {
+    let mut bodies: Vec<(Pointer, Vec<Pointer>)> = Vec::new();
+    for operation in walk::operations(document) {
+        let entry = operation.pointer.join("requestBody");
+        let Some((place, _)) = walk::locate(document, &entry) else {
+            continue;
+        };
+        match bodies.iter_mut().find(|(other, _)| *other == place) {
+            Some((_, operations)) => operations.push(operation.pointer),
+            None => bodies.push((place, vec![operation.pointer])),
+        }
+    }
+    bodies
+}
+
+/// progenitor looks for what a reference names among the components, by the last step of the reference alone.
+pub(super) fn inline_references(document: &mut Value, changes: &mut Changes) {
+    let mut inlined = Vec::new();
+    for operation in walk::operations(document) {
+        let entry = operation.pointer.join("requestBody");
+        let Some((place, object)) = walk::locate(document, &entry) else {
+            continue;
+        };
+        let steps: Vec<String> = place.tokens().collect();
+        let component = matches!(steps.as_slice(), [components, bodies, _] if components == "components" && bodies == "requestBodies");
+        if place != entry && !component {
+            inlined.push((entry, object.clone()));
+        }
+    }
+    replace(document, inlined, changes);
+}
+
+/// Of several media types the best is sent, and its schema becomes what progenitor wants to see for such a type.
+pub(super) fn request_types(document: &mut Value, changes: &mut Changes) {
+    let before = document.clone();
+    for (place, _) in bodies(&before) {
+        let Some(content) = before
+            .pointer(place.as_str())
+            .and_then(|body| body.get("content"))
+            .and_then(Value::as_object)
+        else {
+            continue;
+        };
+        let pointer = place.join("content");
+        let best = content.iter().min_by_key(|(name, object)| {
+            let is_range = essence(name).contains('*');
+            let is_form_data = essence(name) == "multipart/form-data";
+            (sent(&before, name, object), is_range, !is_form_data)
+        });
+        let Some((name, object)) = best else {
+            continue;
+        };
+        let sent = sent(&before, name, object);
+        for other in content.keys().filter(|other| *other != name) {
+            changes.lost(
+                &pointer.join(other),
+                format!("a body of the type `{other}`"),
+                format!("the body goes out as `{name}`"),
+            );
+        }
+        if sent == Sent::Multipart {
+            // The next rule's.
+            if content.len() > 1
+                && let Some(body) = document.pointer_mut(place.as_str())
+            {
+                body["content"] = json!({name: object});
+                changes.at(&pointer.join(name));
+            }
+            continue;
+        }
+        let here = pointer.join(name);
+        let (key, media_type) = media_type(&before, &here, sent, object, changes);
+        let as_it_is =
+            content.len() == 1 && key == essence(name) && object.as_object() == Some(&media_type);
+        let wire = name.split(';').next().unwrap_or(name).trim();
+        let Some(body) = document
+            .pointer_mut(place.as_str())
+            .and_then(Value::as_object_mut)
+        else {
+            continue;
+        };
+        if !as_it_is {
+            body.insert("content".to_owned(), json!({key: media_type}));
+            changes.at(&here);
+        }
+        if key != wire {
+            if is_concrete(wire) {
+                note(body, "contentType", json!(wire));
+            } else {
+                changes.lost(
+                    &here,
+                    format!("`{wire}`, which leaves the type to the sender"),
+                    format!("the body goes out as `{key}`"),
+                );
+            }
+        }
+    }
+}
+
+/// A range that takes JSON, and whose schema is that of a structure, is sent as JSON.
+fn sent(document: &Value, name: &str, object: &Value) -> Sent {
+    let sent = Sent::of(name);
+    let takes_json = ["*/*", "application/*", "*"].contains(&essence(name).as_str());
+    let is_structure = object.get("schema").is_some_and(|schema| {
+        matches!(
+            shape(document, schema),
+            Shape::Object(_) | Shape::List | Shape::Map | Shape::Nested
+        )
+    });
+    if takes_json && is_structure {
+        Sent::Json
+    } else {
+        sent
+    }
+}
+
+/// What progenitor wants to see of a body that is sent so, and under which key.
+fn media_type(
+    document: &Value,
+    place: &Pointer,
+    sent: Sent,
+    object: &Value,
+    changes: &mut Changes,
+) -> (&'static str, Map<String, Value>) {
+    let mut object = object.as_object().cloned().unwrap_or_default();
+    let schema = object.get("schema").cloned();
+    // Whether the schema says no more than that the body is a text or bytes.
+    let is_text = schema
+        .as_ref()
+        .is_none_or(|schema| matches!(shape(document, schema), Shape::Plain | Shape::Single));
+    let mut raw = |key, wanted: Value, what: &str| {
+        if !is_text {
+            changes.lost(
+                place,
+                "the schema of the body",
+                format!("the caller gives {what}, encoded already"),
+            );
+        }
+        object.insert("schema".to_owned(), wanted);
+        object.remove("encoding");
+        (key, std::mem::take(&mut object))
+    };
+    match sent {
+        Sent::Text => raw("text/plain", json!({"type": "string"}), "its text"),
+        Sent::Bytes | Sent::Multipart => raw(
+            "application/octet-stream",
+            json!({"type": "string", "format": "binary"}),
+            "its bytes",
+        ),
+        Sent::Form => match schema.as_ref().map(|schema| shape(document, schema)) {
+            Some(Shape::Object(_) | Shape::Map) => ("application/x-www-form-urlencoded", object),
+            _ => raw("text/plain", json!({"type": "string"}), "its text"),
+        },
+        Sent::Json | Sent::PlusJson => {
+            object.entry("schema").or_insert_with(|| json!({}));
+            object.remove("encoding");
+            ("application/json", object)
+        }
+    }
+}
+
+/// progenitor panics at the `encoding` of a form, and what it sends can hold no list: where there is either, the client's
+/// `encode` module writes the form.
+pub(super) fn forms(document: &mut Value, changes: &mut Changes) {
+    const FORM: &str = "application/x-www-form-urlencoded";
+    let mut forms = bodies(document);
+    forms.retain(|(place, _)| {
+        let form = place.join("content").join(FORM);
+        document.pointer(form.as_str()).is_some()
+    });
+    if forms.is_empty() {
+        return;
+    }
+    let before = document.clone();
+    for (place, _) in forms {
+        let pointer = place.join("content").join(FORM);
+        let Some(object) = before.pointer(pointer.as_str()) else {
+            continue;
+        };
+        let encoding = object.get("encoding").and_then(Value::as_object);
+        let schema = object.get("schema").unwrap_or(&Value::Null);
+        let properties = match shape(&before, schema) {
+            Shape::Object(properties) => properties,
+            _ => Vec::new(),
+        };
+        for property in &properties {
+            let nullable = |schema: &Value| schema.get("nullable") == Some(&json!(true));
+            if nullable(&property.schema)
+                || walk::follow(&before, &property.schema).is_some_and(nullable)
+            {
+                changes.lost(
+                    &pointer.join("schema"),
+                    format!("null of the field `{}`", property.name),
+                    "the field is left out",
+                );
+            }
+        }
+        let flat = properties
+            .iter()
+            .all(|property| matches!(property.shape, Shape::Plain | Shape::Single));
+        if flat && encoding.is_none() {
+            continue;
+        }
+        let mut fields = Map::new();
+        for (name, encoding) in encoding.into_iter().flatten() {
+            let at = pointer.join("encoding").join(name);
+            if encoding.get("allowReserved") == Some(&json!(true)) {
+                changes.lost(
+                    &at.join("allowReserved"),
+                    format!("`allowReserved` of the field `{name}`"),
+                    "reserved characters are percent-encoded",
+                );
+            }
+            let property = properties.iter().find(|property| property.name == *name);
+            let styled = encoding.get("style").is_some() || encoding.get("explode").is_some();
+            let shape = property.map_or(&Shape::Single, |property| &property.shape);
+            let query = json!({"in": "query", "style": encoding.get("style"), "explode": encoding.get("explode")});
+            let explode = parameters::explodes(&query);
+            match (Style::of(&query), shape) {
+                _ if !styled => {}
+                (Style::DeepObject, Shape::Object(_) | Shape::Map | Shape::Nested) => {
+                    fields.insert(name.clone(), json!("deep"));
+                }
+                (Style::Form, Shape::List) if !explode => {
+                    fields.insert(name.clone(), json!("comma"));
+                }
+                (Style::SpaceDelimited, Shape::List) if !explode => {
+                    fields.insert(name.clone(), json!("space"));
+                }
+                (Style::PipeDelimited, Shape::List) if !explode => {
+                    fields.insert(name.clone(), json!("pipe"));
+                }
+                // A field for each item is how lists are written anyway.
+                (_, Shape::List | Shape::Plain | Shape::Single) => {}
+                _ => changes.lost(
+                    &at,
+                    format!("the style of the field `{name}`"),
+                    "its value goes out as JSON",
+                ),
+            }
+            let told = encoding.get("contentType").and_then(Value::as_str);
+            if let Some(told) = told.filter(|_| !styled) {
+                let structure = matches!(shape, Shape::Object(_) | Shape::Map | Shape::Nested);
+                let fits = match Sent::of(told) {
+                    Sent::Json | Sent::PlusJson => structure,
+                    Sent::Text => !structure,
+                    _ => false,
+                };
+                if !fits {
+                    let instead = if structure { "JSON" } else { "its text" };
+                    changes.lost(
+                        &at.join("contentType"),
+                        format!("the type `{told}` of the field `{name}`"),
+                        format!("its value goes out as {instead}"),
+                    );
+                }
+            }
+        }
+        if let Some(object) = document
+            .pointer_mut(pointer.as_str())
+            .and_then(Value::as_object_mut)
+        {
+            object.remove("encoding");
+        }
+        if let Some(body) = document
+            .pointer_mut(place.as_str())
+            .and_then(Value::as_object_mut)
+        {
+            note(body, "form", Value::Object(fields));
+            changes.at(&pointer);
+        }
+    }
+}
+
+/// progenitor's builders know no body that may be left out: it is noted as `optional`, and `postprocess` makes it one.
+pub(super) fn optional_bodies(document: &mut Value, changes: &mut Changes) {
+    for (place, _) in bodies(document) {
+        let Some(body) = document.pointer_mut(place.as_str()) else {
+            continue;
+        };
+        let has_type = body
+            .get("content")
+            .and_then(Value::as_object)
+            .is_some_and(|content| !content.is_empty());
+        if !has_type || body.get("required") == Some(&json!(true)) {
+            continue;
+        }
+        if let Some(body) = body.as_object_mut() {
+            note(body, "optional", json!(true));
+            changes.at(&place);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the rules of this module make of `POST /a` with this body, and what they note as lost.
+    fn with(body: Value) -> Value {
+        let mut document = json!({
+            "paths": {"/a": {"post": {"operationId": "a", "requestBody": body}}},
+            "components": {
+                "requestBodies": {"Shared": {"required": true, "content": {"text/html": {}}}},
+                "schemas": {"Range": {"type": "object", "properties": {"gte": {"type": "integer"}}}},
+            },
+        });
+        let mut changes = Changes::default();
+        for rule in [inline_references, request_types, forms, optional_bodies] {
+            rule(&mut document, &mut changes);
+        }
+        let unsupported: Vec<String> = changes
+            .unsupported
+            .iter()
+            .map(|loss| format!("{}: {}: {}", loss.pointer, loss.what, loss.instead))
+            .collect();
+        let shared = &document["components"]["requestBodies"]["Shared"];
+        let mut golden =
+            json!({"a": document["paths"]["/a"]["post"]["requestBody"], "lost": unsupported});
+        if golden["a"].get("$ref").is_some() {
+            golden["shared"] = shared.clone();
+        }
+        golden
+    }
+
+    fn of(content: Value) -> Value {
+        with(json!({"required": true, "content": content}))
+    }
+
+    #[test]
+    fn the_order_of_preference_is_the_documented_one() {
+        let order = [
+            "application/json; charset=utf-8",
+            "application/merge-patch+json",
+            "application/x-www-form-urlencoded",
+            "text/csv",
+            "image/png",
+            "multipart/form-data",
+        ];
+        let sent: Vec<Sent> = order.iter().map(|name| Sent::of(name)).collect();
+        assert!(sent.is_sorted(), "{sent:?}");
+        assert_eq!(
+            sent,
+            [
+                Sent::Json,
+                Sent::PlusJson,
+                Sent::Form,
+                Sent::Text,
+                Sent::Bytes,
+                Sent::Multipart
+            ]
+        );
+    }
+
+    #[test]
+    fn each_type_becomes_one_that_progenitor_sends() {
+        let range = json!({"schema": {"$ref": "#/components/schemas/Range"}});
+        insta::assert_json_snapshot!(json!({
+            "json": of(json!({"application/json": range})),
+            "json without a schema": of(json!({"application/json; charset=utf-8": {}})),
+            "plus json": of(json!({"application/merge-patch+json": range})),
+            "text": of(json!({"text/csv": {"schema": {"type": "string", "maxLength": 9}}})),
+            "bytes": of(json!({"audio/wav": {}})),
+            "xml": of(json!({"application/xml": range})),
+            "anything": of(json!({"*/*": {}})),
+            "anything with a schema": of(json!({"*/*": range})),
+            "several": of(json!({"multipart/form-data": range, "text/plain": {}, "application/json": range})),
+            "multipart": of(json!({"multipart/form-data": range})),
+            "a form that is none": of(json!({"application/x-www-form-urlencoded": {"schema": {"type": "string"}}})),
+            "shared": with(json!({"$ref": "#/components/requestBodies/Shared"})),
+            "optional": with(json!({"content": {"application/json": range}})),
+            "not a type": of(json!({"what\nis this": {}})),
+        }));
+    }
+
+    #[test]
+    fn forms_that_are_not_flat_are_noted() {
+        let form = |encoding: Value| {
+            of(json!({"application/x-www-form-urlencoded": {
+                "schema": {"type": "object", "properties": {
+                    "list": {"type": "array", "items": {"type": "string"}},
+                    "range": {"$ref": "#/components/schemas/Range"},
+                    "text": {"type": "string", "nullable": true},
+                }},
+                "encoding": encoding,
+            }}))
+        };
+        insta::assert_json_snapshot!(json!({
+            "flat": of(json!({"application/x-www-form-urlencoded": {"schema": {"$ref": "#/components/schemas/Range"}}})),
+            "lists": form(json!({})),
+            "styles": form(json!({"list": {"explode": false}, "range": {"style": "deepObject"}})),
+            "other styles": form(json!({"list": {"style": "pipeDelimited"}, "range": {"style": "spaceDelimited"}})),
+            "types": form(json!({"range": {"contentType": "application/xml"}, "text": {"contentType": "text/plain", "allowReserved": true}})),
+        }));
+    }
+}

@@ -1,0 +1,395 @@
+//! `multipart/form-data`: progenitor has no words for it. The parts become the properties of a schema that it takes for a
+//! body of JSON; how each of them is written is noted on the Request Body object, as `multipart`, and `postprocess` has the
+//! client's `multipart` module write them.
+//!
+//! A part is a file, for which the types crate has a type, or a value: a text, or JSON where it is an object (OpenAPI 3.0,
+//! section 4.7.14.3). A list is as many parts of one name (RFC 7578, section 4.3).
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use super::Changes;
+use super::media::{Sent, bodies, essence, is_concrete};
+use super::parameters::{NOTE, Property, Shape, is_anything, leave_out, note, shape};
+use crate::pointer::Pointer;
+use crate::walk;
+use crate::{lower, names};
+
+const FORM_DATA: &str = "multipart/form-data";
+
+/// How many schemas deep one is wrapped in others at most.
+const DEEPEST: usize = 16;
+
+/// The multipart media type of a body, and its object.
+fn of_body<'a>(document: &'a Value, body: &Pointer) -> Option<(&'a String, &'a Value)> {
+    let content = document.pointer(body.join("content").as_str())?;
+    content
+        .as_object()?
+        .iter()
+        .find(|(name, _)| Sent::of(name) == Sent::Multipart)
+}
+
+/// Gives the parts a schema that progenitor can read, or leaves out the operation.
+pub(super) fn parts(document: &mut Value, changes: &mut Changes) {
+    let mut bodies = bodies(document);
+    bodies.retain(|(place, _)| of_body(document, place).is_some());
+    if bodies.is_empty() {
+        return;
+    }
+    let before = document.clone();
+    let mut file = None;
+    for (place, operations) in bodies {
+        let content = place.join("content");
+        let Some((name, object)) = of_body(&before, &place) else {
+            continue;
+        };
+        let pointer = content.join(name);
+        let schema = object.get("schema").unwrap_or(&Value::Null);
+        let properties = match shape(&before, schema) {
+            Shape::Object(properties) if essence(name) == FORM_DATA => properties,
+            shape => {
+                let cause = match shape {
+                    Shape::Object(_) => format!("its body is `{name}`"),
+                    _ => format!("its body is `{name}`, and the document doesn't name its parts"),
+                };
+                for operation in operations {
+                    leave_out(document, &operation, &cause, changes);
+                }
+                continue;
+            }
+        };
+        let file = file.get_or_insert_with(|| file_schema(document)).clone();
+        let encoding = object.get("encoding").unwrap_or(&Value::Null);
+        let at = pointer.join("encoding");
+        for name in encoding
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name)
+        {
+            if properties.iter().all(|property| property.name != *name) {
+                changes.lost(
+                    &at.join(name),
+                    format!("the encoding of `{name}`"),
+                    "there is no such part",
+                );
+            }
+        }
+        let mut flat = json!({"type": "object", "properties": {}});
+        let mut noted = Map::new();
+        for property in &properties {
+            let encoding = encoding.get(&property.name);
+            let part = Part::of(&before, property, encoding);
+            if part.is_nullable {
+                let what = format!("null of the part `{}`", property.name);
+                changes.lost(&pointer.join("schema"), what, "the part is left out");
+            }
+            part.unsupported(&at.join(&property.name), property, encoding, changes);
+            noted.insert(property.name.clone(), part.note());
+            flat["properties"][&property.name] = part.schema(property, &file);
+        }
+        let required = properties.iter().filter(|property| property.required);
+        flat["required"] = required.map(|property| property.name.as_str()).collect();
+        let body = walk::follow(&before, schema).unwrap_or(schema);
+        if body
+            .get("additionalProperties")
+            .is_some_and(|further| *further != json!(false))
+        {
+            changes.lost(
+                &pointer.join("schema"),
+                "parts that the document doesn't name",
+                "only those that it names can be sent",
+            );
+        }
+        for annotation in ["title", "description"] {
+            if let Some(text) = body.get(annotation) {
+                flat[annotation] = text.clone();
+            }
+        }
+        // What nothing else refers to is changed where it stands; of anything else this is a copy, which gets a name by its
+        // place.
+        let alone = schema
+            .get("$ref")
+            .and_then(Value::as_str)
+            .filter(|reference| references(&before, reference) == 1)
+            .and_then(Pointer::from_ref)
+            .filter(Pointer::is_schema);
+        let schema = match alone.and_then(|place| document.pointer_mut(place.as_str())) {
+            Some(component) => {
+                *component = flat;
+                schema.clone()
+            }
+            None => flat,
+        };
+        if let Some(body) = document
+            .pointer_mut(place.as_str())
+            .and_then(Value::as_object_mut)
+        {
+            body.insert(
+                "content".to_owned(),
+                json!({"application/json": {"schema": schema}}),
+            );
+            note(body, "multipart", Value::Object(noted));
+            changes.at(&pointer);
+        }
+    }
+}
+
+/// A schema for which `postprocess` puts the types crate's `FilePart`; the answer refers to it.
+fn file_schema(document: &mut Value) -> Value {
+    let mut taken: BTreeSet<String> = walk::schemas(document)
+        .map(|(name, _)| names::type_name(name))
+        .collect();
+    let name = names::unique("FilePart", &mut taken);
+    let reference = Pointer::schema(&name).to_ref();
+    if document.get("components").is_none() {
+        document["components"] = json!({});
+    }
+    if let Some(schemas) = lower::schemas_mut(document) {
+        schemas.insert(name, json!({"type": "object", "x-codegen": {"file": true}}));
+    }
+    json!({"$ref": reference})
+}
+
+/// How often the document refers to something.
+fn references(document: &Value, reference: &str) -> usize {
+    let mut count = 0;
+    walk::walk(document, &mut |_, _, value| {
+        count += usize::from(value.get("$ref").is_some_and(|found| found == reference));
+    });
+    count
+}
+
+/// How a property is written as a part.
+struct Part {
+    is_file: bool,
+    is_list: bool,
+    /// Whether its value is an object or a list of such.
+    is_structure: bool,
+    /// Whether its value, or an item of it, may be a text.
+    is_text: bool,
+    is_nullable: bool,
+    /// The media type that the document gives it.
+    media_type: Option<String>,
+}
+
+impl Part {
+    fn of(document: &Value, property: &Property, encoding: Option<&Value>) -> Self {
+        let schema = unwrapped(document, &property.schema);
+        let is_list = schema.get("type") == Some(&json!("array"));
+        let nothing = json!({});
+        let item = if is_list {
+            unwrapped(document, schema.get("items").unwrap_or(&nothing))
+        } else {
+            schema
+        };
+        let told = encoding.and_then(|encoding| encoding.get("contentType")?.as_str());
+        let bytes = told.is_some_and(|told| Sent::of(told) == Sent::Bytes);
+        let is_string = item.get("type") == Some(&json!("string"));
+        let is_binary = is_string && item.get("format") == Some(&json!("binary"));
+        let is_file = is_binary || bytes && (is_string || is_anything(item));
+        let told = told.or_else(|| item.get(NOTE)?.get("mediaType")?.as_str());
+        let is_structure = matches!(
+            property.shape,
+            Shape::Object(_) | Shape::Map | Shape::Nested
+        );
+        let fits = |told: &str| {
+            is_concrete(told)
+                && (is_file
+                    || !is_structure
+                    || matches!(Sent::of(told), Sent::Json | Sent::PlusJson))
+        };
+        Self {
+            is_file,
+            is_list,
+            is_structure,
+            is_text: !is_structure
+                && !matches!(
+                    item.get("type").and_then(Value::as_str),
+                    Some("integer" | "number" | "boolean")
+                ),
+            is_nullable: schema.get("nullable") == Some(&json!(true))
+                || property.schema.get("nullable") == Some(&json!(true)),
+            media_type: told.filter(|told| fits(told)).map(str::to_owned),
+        }
+    }
+
+    fn note(&self) -> Value {
+        let mut note = json!({"file": self.is_file});
+        if let Some(media_type) = &self.media_type {
+            note["type"] = json!(media_type);
+        }
+        note
+    }
+
+    fn schema(&self, property: &Property, file: &Value) -> Value {
+        if !self.is_file {
+            return property.schema.clone();
+        }
+        let of_files = if self.is_list {
+            json!({"type": "array", "items": file})
+        } else {
+            json!({"allOf": [file]})
+        };
+        let mut schema = of_files;
+        for annotation in ["description", "deprecated", "nullable"] {
+            if let Some(value) = property.schema.get(annotation) {
+                schema[annotation] = value.clone();
+            }
+        }
+        schema
+    }
+
+    fn unsupported(
+        &self,
+        at: &Pointer,
+        property: &Property,
+        encoding: Option<&Value>,
+        changes: &mut Changes,
+    ) {
+        let name = &property.name;
+        for keyword in ["headers", "style", "explode", "allowReserved"] {
+            if encoding.is_some_and(|encoding| encoding.get(keyword).is_some()) {
+                let what = format!("`{keyword}` of the part `{name}`");
+                changes.lost(
+                    &at.join(keyword),
+                    what,
+                    "the part has its name and its media type only",
+                );
+            }
+        }
+        let told = encoding.and_then(|encoding| encoding.get("contentType")?.as_str());
+        let is_json = |name: &str| matches!(Sent::of(name), Sent::Json | Sent::PlusJson);
+        if self.is_text && !self.is_file && self.media_type.as_deref().is_some_and(is_json) {
+            changes.lost(
+                &at.join("contentType"),
+                format!("JSON as the content of the part `{name}`, which is a text"),
+                "the caller gives the text of it, encoded already",
+            );
+        }
+        let Some(told) = told.filter(|_| self.media_type.is_none()) else {
+            return;
+        };
+        let instead = if self.is_file {
+            "the caller's, else `application/octet-stream`"
+        } else if self.is_structure {
+            "its content is JSON"
+        } else {
+            "the part has none"
+        };
+        changes.lost(
+            &at.join("contentType"),
+            format!("the type `{told}` of the part `{name}`"),
+            instead,
+        );
+    }
+}
+
+/// The schema without references, and without the composition of one that annotations are written beside.
+fn unwrapped<'a>(document: &'a Value, mut schema: &'a Value) -> &'a Value {
+    for _ in 0..DEEPEST {
+        let Some(followed) = walk::follow(document, schema) else {
+            break;
+        };
+        schema = followed;
+        match schema
+            .get("allOf")
+            .and_then(Value::as_array)
+            .map(Vec::as_slice)
+        {
+            Some([only]) if schema.get("type").is_none() => schema = only,
+            _ => break,
+        }
+    }
+    schema
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the rule makes of `POST /a` with this media type, and of the schemas.
+    fn with(media_type: &str, object: Value) -> Value {
+        let mut document = json!({
+            "paths": {"/a": {"post": {"operationId": "a", "requestBody": {"content": {media_type: object}}}}},
+            "components": {"schemas": {
+                "Alone": {"title": "A form", "type": "object", "required": ["file"], "properties": {
+                    "file": {"type": "string", "format": "binary", "description": "What."},
+                }, "additionalProperties": {"type": "string"}},
+                "Shared": {"allOf": [{"$ref": "#/components/schemas/Base"}, {"properties": {"more": {"type": "string"}}}]},
+                "Base": {"properties": {"file": {"$ref": "#/components/schemas/Binary"}}},
+                "Binary": {"type": "string", "format": "binary"},
+                "Other": {"properties": {"shared": {"$ref": "#/components/schemas/Shared"}}},
+                "FilePart": {"type": "string"},
+            }},
+        });
+        let before = document["components"]["schemas"].clone();
+        let mut changes = Changes::default();
+        parts(&mut document, &mut changes);
+        let unsupported: Vec<String> = changes
+            .unsupported
+            .iter()
+            .map(|loss| format!("{}: {}: {}", loss.pointer, loss.what, loss.instead))
+            .collect();
+        let mut golden = json!({"lost": unsupported});
+        if let Some(operation) = document["paths"]["/a"].get("post") {
+            golden["body"] = operation["requestBody"].clone();
+        }
+        let schemas = document["components"]["schemas"].as_object().unwrap();
+        for (name, schema) in schemas {
+            if before.get(name) != Some(schema) {
+                golden[name] = schema.clone();
+            }
+        }
+        golden
+    }
+
+    fn of(schema: Value) -> Value {
+        with(FORM_DATA, json!({"schema": schema}))
+    }
+
+    #[test]
+    fn parts_become_properties() {
+        insta::assert_json_snapshot!(json!({
+            "in place": of(json!({"$ref": "#/components/schemas/Alone"})),
+            "a copy": of(json!({"$ref": "#/components/schemas/Shared"})),
+            "no parts": of(json!({"type": "object"})),
+            "a reference in the void": of(json!({"$ref": "#/components/schemas/Nobody"})),
+            "another type": with("multipart/mixed", json!({"schema": {"$ref": "#/components/schemas/Alone"}})),
+        }));
+    }
+
+    #[test]
+    fn each_part_is_encoded_as_the_document_says() {
+        let schema = json!({"type": "object", "properties": {
+            "file": {"type": "string", "format": "binary", "nullable": true},
+            "files": {"type": "array", "items": {"$ref": "#/components/schemas/Binary"}, "deprecated": true},
+            "image": {"description": "No type."},
+            "scan": {"type": "string"},
+            "any_image": {"type": "string", "format": "binary"},
+            "text": {"type": "string"},
+            "csv": {"type": "string"},
+            "json": {"type": "string"},
+            "number": {"type": "integer"},
+            "meta": {"type": "object", "properties": {"a": {"type": "string"}}},
+            "xml": {"type": "object", "properties": {"a": {"type": "string"}}},
+        }});
+        let encoding = json!({
+            "image": {"contentType": "image/png"},
+            "scan": {"contentType": "application/pdf", "headers": {"X-Page": {"schema": {"type": "integer"}}}},
+            "any_image": {"contentType": "image/*"},
+            "csv": {"contentType": "text/csv"},
+            "json": {"contentType": "application/json"},
+            "number": {"contentType": "application/json"},
+            "text": {"contentType": "text/*", "style": "form"},
+            "meta": {"contentType": "application/vnd.a+json"},
+            "xml": {"contentType": "application/xml"},
+            "nobody": {"contentType": "text/csv"},
+        });
+        insta::assert_json_snapshot!(with(
+            FORM_DATA,
+            json!({"schema": schema, "encoding": encoding})
+        ));
+    }
+}

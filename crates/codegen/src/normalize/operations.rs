@@ -1,0 +1,294 @@
+//! Operations: their ids, which become the names of methods.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{Changes, replace};
+use crate::pointer::Pointer;
+use crate::problem::Finding;
+use crate::unsupported::Unsupported;
+use crate::{names, walk};
+
+/// `get_call_v1_call__id__get` is `get_call` followed by path and method, joined by FastAPI's `generate_unique_id`:
+/// every character of the path that is no letter, digit or underscore becomes an underscore. Where two operations would
+/// become one, both keep the long form.
+pub(super) fn short_ids(document: &mut Value, changes: &mut Changes) {
+    let mut wanted: Vec<(Pointer, String)> = Vec::new();
+    let mut uses: BTreeMap<String, usize> = BTreeMap::new();
+    for operation in walk::operations(document) {
+        let Some(id) = operation.id() else { continue };
+        let path: String = operation
+            .path
+            .chars()
+            .map(|c| {
+                if c.is_alphanumeric() || c == '_' {
+                    c
+                } else {
+                    '_'
+                }
+            })
+            .collect();
+        let suffix = format!("{path}_{}", operation.method);
+        let short = id.strip_suffix(&suffix).filter(|short| !short.is_empty());
+        *uses
+            .entry(names::method_name(short.unwrap_or(id)))
+            .or_default() += 1;
+        if let Some(short) = short {
+            wanted.push((operation.pointer.join("operationId"), short.to_owned()));
+        }
+    }
+    for (pointer, short) in wanted {
+        if uses.get(&names::method_name(&short)) == Some(&1)
+            && let Some(id) = document.pointer_mut(pointer.as_str())
+        {
+            *id = json!(short);
+            changes.at(&pointer);
+        }
+    }
+}
+
+/// Names that the client or the code of its builders has use for itself.
+const TAKEN: [&str; 16] = [
+    "new",
+    "transport",
+    "pre",
+    "exec",
+    "post",
+    "result",
+    "option",
+    "string",
+    "from",
+    "error",
+    "byte_stream",
+    "client_info",
+    "client_hooks",
+    "operation_info",
+    "request_builder_ext",
+    "response_value",
+];
+
+/// A method `post` would stand before the hook of that name, a builder `Result` before Rust's own.
+pub(super) fn taken_ids(document: &mut Value, changes: &mut Changes) {
+    let mut renamed = Vec::new();
+    for operation in walk::operations(document) {
+        let Some(id) = operation.id() else { continue };
+        let name = names::method_name(id);
+        if TAKEN.contains(&name.as_str()) {
+            let pointer = operation.pointer.join("operationId");
+            renamed.push((pointer, json!(format!("{name}_operation"))));
+        }
+    }
+    replace(document, renamed, changes);
+}
+
+/// Paths that can't be read: one that begins without a slash, or whose braces don't pair.
+pub(super) fn readable_paths(document: &mut Value, changes: &mut Changes) {
+    let Some(paths) = document.get("paths").and_then(Value::as_object) else {
+        return;
+    };
+    let root = Pointer::root().join("paths");
+    let mut gone = Vec::new();
+    for (path, _) in paths.iter().filter(|(path, _)| !path.starts_with("x-")) {
+        let cause = if !path.starts_with('/') {
+            "a path begins with a slash"
+        } else if !has_readable_template(path) {
+            "its braces don't enclose names of parameters"
+        } else {
+            continue;
+        };
+        gone.push((path.clone(), cause));
+    }
+    for (path, cause) in gone {
+        let pointer = root.join(&path);
+        if let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) {
+            paths.remove(&path);
+        }
+        changes.at(&pointer);
+        changes.lost(
+            &pointer,
+            format!("the path: {cause}"),
+            "its operations have no methods",
+        );
+    }
+}
+
+fn has_readable_template(path: &str) -> bool {
+    let mut rest = path;
+    while let Some(at) = rest.find(['{', '}']) {
+        let (_, tail) = rest.split_at(at);
+        let Some((name, after)) = tail
+            .strip_prefix('{')
+            .and_then(|inner| inner.split_once('}'))
+        else {
+            return false;
+        };
+        if name.is_empty() || name.contains(['{', '/']) {
+            return false;
+        }
+        rest = after;
+    }
+    true
+}
+
+/// What answers `HEAD` has no body (RFC 9110, section 9.3.2), whatever the document says of it.
+pub(super) fn bodiless_head(document: &mut Value, changes: &mut Changes) {
+    let mut bodiless = Vec::new();
+    for operation in walk::operations(document) {
+        if operation.method != "head" {
+            continue;
+        }
+        let responses = operation.pointer.join("responses");
+        let all = operation.object.get("responses").and_then(Value::as_object);
+        for (status, _) in all.into_iter().flatten() {
+            let pointer = responses.join(status);
+            let Some((_, response)) = walk::locate(document, &pointer) else {
+                continue;
+            };
+            let mut response = response.clone();
+            let content = response
+                .as_object_mut()
+                .and_then(|response| response.remove("content"));
+            if content.is_some() {
+                bodiless.push((pointer, response));
+            }
+        }
+    }
+    replace(document, bodiless, changes);
+}
+
+/// A constant can't have variables: their defaults are filled in.
+pub(super) fn servers(document: &mut Value, changes: &mut Changes) {
+    let root = Pointer::root().join("servers");
+    let servers = document.get_mut("servers").and_then(Value::as_array_mut);
+    for (index, server) in servers.into_iter().flatten().enumerate() {
+        let Some(server) = server.as_object_mut() else {
+            continue;
+        };
+        let Some(Value::Object(variables)) = server.remove("variables") else {
+            continue;
+        };
+        let mut url = server
+            .get("url")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
+        let pointer = root.join(index);
+        for (name, variable) in &variables {
+            let default = match variable.get("default") {
+                Some(Value::String(text)) => text.clone(),
+                Some(other) => other.to_string(),
+                None => continue,
+            };
+            url = url.replace(&format!("{{{name}}}"), &default);
+            changes.lost(
+                &pointer.join("variables").join(name),
+                format!("the variable `{name}` of the server's URL"),
+                format!("`SERVERS` has its default, `{default}`"),
+            );
+        }
+        server.insert("url".to_owned(), json!(url));
+        changes.at(&pointer);
+    }
+}
+
+/// Names the operations that have no id, or an id that makes the same Rust name as another's, by their method and path.
+pub fn name_operations(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
+    let before = document.clone();
+    let operations = walk::operations(&before);
+    let mut uses: BTreeMap<String, usize> = BTreeMap::new();
+    for id in operations.iter().filter_map(walk::Operation::id) {
+        *uses.entry(names::builder_name(id)).or_default() += 1;
+    }
+    for operation in &operations {
+        let what = match operation.id() {
+            Some(id) if uses.get(&names::builder_name(id)) == Some(&1) => continue,
+            Some(id) => format!("the operationId `{id}`, which more than one operation has"),
+            None => "an operationId, which the operation has none of".to_owned(),
+        };
+        let stem = id_of(operation);
+        let mut id = stem.clone();
+        let mut number = 2;
+        while uses.contains_key(&names::builder_name(&id)) {
+            id = format!("{stem}_{number}");
+            number += 1;
+        }
+        uses.insert(names::builder_name(&id), 1);
+        if let Some(object) = document
+            .pointer_mut(operation.pointer.as_str())
+            .and_then(Value::as_object_mut)
+        {
+            object.insert("operationId".to_owned(), json!(id));
+            let instead = format!("by its method and path it is `{id}`");
+            unsupported.push(Unsupported::new(&operation.pointer, what, instead));
+        }
+    }
+}
+
+/// `get /v1/calls/{id}` is `get_v1_calls_by_id`.
+fn id_of(operation: &walk::Operation<'_>) -> String {
+    let path = operation.path.replace('{', "-by-").replace('}', "-");
+    names::method_name(&format!("{}-{path}", operation.method))
+}
+
+/// Two ids that differ only in their signs or in the case of their letters become one method or one builder.
+pub(super) fn method_names(document: &Value) -> Vec<Finding> {
+    let mut seen: BTreeMap<String, (Pointer, String)> = BTreeMap::new();
+    let mut findings = Vec::new();
+    for operation in walk::operations(document) {
+        let Some(id) = operation.id() else { continue };
+        let method = names::method_name(id);
+        let pointer = operation.pointer.join("operationId");
+        if let Some((first, other)) = seen.get(&names::builder_name(id)) {
+            let cause =
+                format!("`{id}` becomes the method `{method}`, as `{other}` at {first} does");
+            let remedy = "choose ids that differ in more than their signs or the case of their letters, or have them \
+                          named by method and path with `--name-operations`";
+            findings.push(Finding::new(&pointer, cause, remedy));
+        } else {
+            seen.insert(names::builder_name(id), (pointer, id.to_owned()));
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_are_named_by_method_and_path_where_they_must_be() {
+        let mut document = json!({"paths": {
+            "/v1/calls/{id}": {"get": {}, "put": {"operationId": "save"}, "post": {"operationId": "a1"}},
+            "/v1/calls/by/id": {"get": {}},
+            "/b": {"get": {"operationId": "save"}, "put": {"operationId": "a_1"}, "head": {"operationId": "own"}},
+        }});
+        let mut unsupported = Vec::new();
+        name_operations(&mut document, &mut unsupported);
+        let ids: Vec<String> = walk::operations(&document)
+            .iter()
+            .filter_map(|operation| operation.id().map(str::to_owned))
+            .collect();
+        assert_eq!(
+            ids,
+            [
+                "get_v1_calls_by_id",
+                "put_v1_calls_by_id",
+                "post_v1_calls_by_id",
+                "get_v1_calls_by_id_2",
+                "get_b",
+                "put_b",
+                "own",
+            ]
+        );
+        assert_eq!(unsupported.len(), 6);
+        assert_eq!(method_names(&document), []);
+    }
+
+    #[test]
+    fn ids_that_make_one_builder_are_told() {
+        let document =
+            json!({"paths": {"/a": {"get": {"operationId": "a1"}, "put": {"operationId": "a_1"}}}});
+        assert_eq!(method_names(&document).len(), 1);
+    }
+}

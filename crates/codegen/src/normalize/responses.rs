@@ -1,0 +1,319 @@
+//! Responses: what each status of an operation brings, said so that progenitor reads it, or taken out of its hands.
+//!
+//! progenitor makes one type of all success bodies and one of all error bodies, and panics where they differ. Where they
+//! don't, it is left to itself. Where they do, it is shown a single success, and the operation's `x-codegen` object
+//! keeps the whole table, by which `postprocess` writes the decoding anew: by status, never by which type happens to fit.
+
+use serde_json::{Map, Value, json};
+
+use super::Changes;
+use crate::lower;
+use crate::names;
+use crate::pointer::Pointer;
+use crate::walk;
+
+/// Keys of a schema that say nothing about which values are valid.
+const ANNOTATIONS: [&str; 6] = [
+    "title",
+    "description",
+    "example",
+    "examples",
+    "externalDocs",
+    "deprecated",
+];
+
+/// The body of a response, as far as decoding is concerned.
+#[derive(Clone, Debug, PartialEq)]
+enum Body {
+    None,
+    Json(Value),
+    Bytes,
+}
+
+/// Media types by preference: what decodes to a type, then what is handed on as it comes.
+fn preference(media_type: &str) -> usize {
+    let essence = media_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    match essence.as_str() {
+        "application/json" => 0,
+        essence if essence.ends_with("+json") => 1,
+        essence if essence.starts_with("text/") && essence != "text/event-stream" => 2,
+        _ => 3,
+    }
+}
+
+/// Reduces each response to one media type, spells out `default`, and resolves references, so that the rules below see
+/// every response in the same form.
+pub(super) fn one_media_type(document: &mut Value, changes: &mut Changes) {
+    for (pointer, mut responses) in all_responses(document) {
+        let mut accept = None;
+        for (status, response) in &mut responses {
+            let place = pointer.join("responses").join(status);
+            if let Some(target) = walk::follow(document, response).cloned() {
+                *response = target;
+            }
+            let Some(response) = response.as_object_mut() else {
+                continue;
+            };
+            for ignored in ["links", "headers"] {
+                if response
+                    .remove(ignored)
+                    .is_some_and(|value| value != json!({}))
+                    && ignored == "links"
+                {
+                    changes.lost(
+                        &place.join(ignored),
+                        "`links`",
+                        "nothing is generated for them",
+                    );
+                }
+            }
+            let Some(Value::Object(content)) = response.remove("content") else {
+                continue;
+            };
+            let mut media_types: Vec<(String, Value)> = content.into_iter().collect();
+            media_types.sort_by_key(|(name, _)| preference(name));
+            let mut media_types = media_types.into_iter();
+            let Some((name, mut media)) = media_types.next() else {
+                continue;
+            };
+            for (other, _) in media_types {
+                let what = format!("the media type `{other}` beside `{name}`");
+                changes.lost(
+                    &place.join("content").join(&other),
+                    what,
+                    format!("`{name}` is asked for and decoded"),
+                );
+            }
+            let media = match preference(&name) {
+                json @ (0 | 1) => {
+                    if json == 1 && status.starts_with('2') {
+                        accept.get_or_insert_with(|| name.clone());
+                        changes.at(&place.join("content").join(&name));
+                    }
+                    if let Some(media) = media.as_object_mut() {
+                        media.entry("schema").or_insert_with(|| json!({}));
+                        media.remove("encoding");
+                    }
+                    json!({"application/json": media})
+                }
+                _ => {
+                    let what = format!("the structure of `{name}`");
+                    changes.lost(
+                        &place.join("content").join(&name),
+                        what,
+                        "the body is handed on as a stream of bytes",
+                    );
+                    json!({name: {}})
+                }
+            };
+            response.insert("content".to_owned(), media);
+        }
+        spell_out_default(&mut responses);
+        if let Some(operation) = document.pointer_mut(pointer.as_str()) {
+            operation["responses"] = Value::Object(responses);
+            if let Some(accept) = accept {
+                operation["x-codegen"]["accept"] = json!(accept);
+            }
+        }
+    }
+}
+
+fn all_responses(document: &Value) -> Vec<(Pointer, Map<String, Value>)> {
+    walk::operations(document)
+        .into_iter()
+        // A WebSocket of Dropshot's: progenitor has rules of its own for it.
+        .filter(|operation| operation.object.get("x-dropshot-websocket").is_none())
+        .map(|operation| {
+            let responses = operation.object.get("responses").and_then(Value::as_object);
+            (operation.pointer, responses.cloned().unwrap_or_default())
+        })
+        .collect()
+}
+
+fn is_success(status: &str) -> bool {
+    status.starts_with('2') || status == "101"
+}
+
+/// `default` is every status that isn't listed: beside a success it is an error. Ranges are written with a capital X.
+fn spell_out_default(responses: &mut Map<String, Value>) {
+    let spelled: Map<String, Value> = std::mem::take(responses)
+        .into_iter()
+        .map(|(status, response)| (status.replace('x', "X"), response))
+        .collect();
+    *responses = spelled;
+    let Some(default) = responses.remove("default") else {
+        return;
+    };
+    if !responses.keys().any(|status| is_success(status)) {
+        responses.insert("2XX".to_owned(), default.clone());
+    }
+    for range in ["4XX", "5XX"] {
+        responses.entry(range).or_insert_with(|| default.clone());
+    }
+}
+
+/// A body that is an object or a union and has no name gets one by its place, so that it is one type wherever it is
+/// used, and progenitor doesn't make the same name for two.
+pub(super) fn named_bodies(document: &mut Value, changes: &mut Changes) {
+    let mut taken = walk::schemas(document)
+        .map(|(name, _)| names::type_name(name))
+        .collect();
+    for (pointer, responses) in all_responses(document) {
+        // Bodies that mean the same become the same, so that they are one type.
+        let mut seen: Vec<(Value, Value)> = Vec::new();
+        for (status, response) in &responses {
+            let place = ["content", "application/json", "schema"]
+                .iter()
+                .fold(pointer.join("responses").join(status), |place, step| {
+                    place.join(step)
+                });
+            let Some(schema) = response.pointer("/content/application~1json/schema") else {
+                continue;
+            };
+            let meaning = without_annotations(schema);
+            let schema = match seen.iter().find(|(other, _)| *other == meaning) {
+                Some((_, schema)) => schema.clone(),
+                None => {
+                    let schema = if needs_name(schema) {
+                        let name = names::unique(&names::for_place(document, &place), &mut taken);
+                        let reference = Pointer::schema(&name).to_ref();
+                        changes.moved(&place, &Pointer::schema(&name));
+                        if let Some(schemas) = lower::schemas_mut(document) {
+                            schemas.insert(name, schema.clone());
+                        }
+                        changes.at(&place);
+                        json!({"$ref": reference})
+                    } else {
+                        schema.clone()
+                    };
+                    seen.push((meaning, schema.clone()));
+                    schema
+                }
+            };
+            if let Some(place) = document.pointer_mut(place.as_str()) {
+                *place = schema;
+            }
+        }
+    }
+}
+
+fn needs_name(schema: &Value) -> bool {
+    let has = |key: &str| schema.get(key).is_some();
+    let lists = |key: &str| {
+        schema
+            .get(key)
+            .and_then(Value::as_array)
+            .is_some_and(|members| members.len() > 1)
+    };
+    has("properties") || lists("allOf") || lists("anyOf") || lists("oneOf")
+}
+
+/// The schema without what doesn't concern which values are valid.
+pub(super) fn without_annotations(schema: &Value) -> Value {
+    match schema {
+        Value::Object(object) => {
+            let kept = object.iter().filter(|(key, value)| {
+                // A property may be called like an annotation; its schema is an object.
+                let annotation = ANNOTATIONS.contains(&key.as_str()) && !value.is_object();
+                !annotation && !key.starts_with("x-") && *key != "example"
+            });
+            Value::Object(
+                kept.map(|(key, value)| (key.clone(), without_annotations(value)))
+                    .collect(),
+            )
+        }
+        Value::Array(values) => Value::Array(values.iter().map(without_annotations).collect()),
+        other => other.clone(),
+    }
+}
+
+/// Where the bodies of an operation's successes differ, or those of its errors, the table is kept for `postprocess`, and
+/// progenitor is shown one success that it can decode.
+pub(super) fn by_status(document: &mut Value, changes: &mut Changes) {
+    for (pointer, responses) in all_responses(document) {
+        let mut table = [Vec::new(), Vec::new()];
+        let mut kept = Map::new();
+        for (status, response) in &responses {
+            if status.starts_with('1') && status != "101" || status.starts_with('3') {
+                let instead =
+                    "the transport refuses it: a redirect is not followed, and 1xx never arrives";
+                changes.lost(
+                    &pointer.join("responses").join(status),
+                    format!("the status {status}"),
+                    instead,
+                );
+                continue;
+            }
+            kept.insert(status.clone(), response.clone());
+            table[usize::from(!is_success(status))].push((status.clone(), body(response)));
+        }
+        let Some(operation) = document.pointer_mut(pointer.as_str()) else {
+            continue;
+        };
+        let [mut successes, mut errors] = table;
+        if !differ(&successes) && !differ(&errors) {
+            // progenitor has ranges stand before the codes in them, which are then never reached.
+            let all = kept.clone();
+            kept.retain(|status, _| {
+                let range = format!("{}XX", status.get(..1).unwrap_or_default());
+                let is_covered = *status != range && all.contains_key(&range);
+                if is_covered {
+                    changes.at(&pointer.join("responses").join(status));
+                }
+                !is_covered
+            });
+            operation["responses"] = Value::Object(kept);
+            continue;
+        }
+        changes.at(&pointer.join("responses"));
+        // Codes before ranges: the first arm that fits is taken.
+        for side in [&mut successes, &mut errors] {
+            side.sort_by_key(|(status, _)| (status.ends_with('X'), status.clone()));
+        }
+        let shown = successes
+            .iter()
+            .find(|(_, body)| matches!(body, Body::Json(_)))
+            .or(successes.first());
+        let shown = shown.and_then(|(status, _)| kept.get(status)).cloned();
+        let responses = shown
+            .map(|response| json!({"200": response}))
+            .unwrap_or_else(|| json!({}));
+        operation["responses"] = responses;
+        operation["x-codegen"]["responses"] =
+            json!({"success": side(&successes, &kept), "error": side(&errors, &kept)});
+    }
+}
+
+fn differ(side: &[(String, Body)]) -> bool {
+    side.windows(2).any(|pair| pair[0].1 != pair[1].1)
+}
+
+/// One side of the table; of bytes, their media type is kept.
+fn side(side: &[(String, Body)], responses: &Map<String, Value>) -> Value {
+    let entries = side.iter().map(|(status, body)| match body {
+        Body::None => json!({"status": status}),
+        Body::Json(schema) => json!({"status": status, "schema": schema}),
+        Body::Bytes => {
+            let content = responses[status].get("content").and_then(Value::as_object);
+            json!({"status": status, "bytes": content.and_then(|content| content.keys().next())})
+        }
+    });
+    Value::Array(entries.collect())
+}
+
+fn body(response: &Value) -> Body {
+    match response.get("content").and_then(Value::as_object) {
+        Some(content) if !content.is_empty() => {
+            match response.pointer("/content/application~1json/schema") {
+                Some(schema) => Body::Json(without_annotations(schema)),
+                None => Body::Bytes,
+            }
+        }
+        _ => Body::None,
+    }
+}

@@ -1,0 +1,232 @@
+//! `deprecated: true` becomes `#[deprecated]`, so that the compiler says it to whoever uses what is going away.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use syn::{Attribute, Fields, ImplItem, Item, parse_quote};
+
+use super::order::{implemented, wire_name};
+use crate::names;
+use crate::normalize::parameters::of_operation;
+use crate::walk::{self, Kind};
+
+fn is_deprecated(object: &Value) -> bool {
+    object.get("deprecated") == Some(&json!(true))
+}
+
+fn attribute(attributes: &mut Vec<Attribute>) {
+    attributes.push(parse_quote!(#[deprecated]));
+}
+
+/// Marks methods, and setters of parameters.
+pub(super) fn operations(file: &mut syn::File, document: &Value) {
+    let mut methods = BTreeSet::new();
+    // By builder and setter.
+    let mut setters = BTreeSet::new();
+    for operation in walk::operations(document) {
+        let Some(id) = operation.id() else { continue };
+        if is_deprecated(operation.object) {
+            methods.insert(names::method_name(id));
+        }
+        for parameter in of_operation(document, &operation) {
+            if is_deprecated(parameter.object) {
+                setters.insert((
+                    names::builder_name(id),
+                    names::parameter_name(parameter.name()),
+                ));
+            }
+        }
+    }
+    for item in &mut file.items {
+        match item {
+            Item::Impl(item) if item.trait_.is_none() => {
+                mark_functions(item, |client, function| {
+                    client == "Client" && methods.contains(function)
+                });
+            }
+            Item::Mod(module) if module.ident == "builder" => {
+                for item in module.content.iter_mut().flat_map(|(_, items)| items) {
+                    if let Item::Impl(item) = item {
+                        mark_functions(item, |builder, function| {
+                            setters.contains(&(builder.to_owned(), function.to_owned()))
+                        });
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn mark_functions(item: &mut syn::ItemImpl, marked: impl Fn(&str, &str) -> bool) {
+    let Some(name) = implemented(item).filter(|_| item.trait_.is_none()) else {
+        return;
+    };
+    for item in &mut item.items {
+        if let ImplItem::Fn(function) = item {
+            let ident = function.sig.ident.to_string();
+            if marked(&name, ident.trim_start_matches("r#")) {
+                attribute(&mut function.attrs);
+            }
+        }
+    }
+}
+
+/// The deprecated properties, by the type's name and, for the types that typify names itself, by the set of their
+/// properties.
+#[derive(Default)]
+pub(super) struct Deprecated {
+    types: BTreeSet<String>,
+    by_name: BTreeMap<String, BTreeSet<String>>,
+    by_set: BTreeMap<BTreeSet<String>, BTreeSet<String>>,
+}
+
+impl Deprecated {
+    pub(super) fn of(document: &Value) -> Self {
+        let mut deprecated = Self::default();
+        for (name, schema) in walk::schemas(document) {
+            let name = names::type_name(name);
+            if is_deprecated(schema) {
+                deprecated.types.insert(name.clone());
+            }
+            let (_, marked) = properties(document, schema, 0);
+            if !marked.is_empty() {
+                deprecated.by_name.insert(name, marked);
+            }
+        }
+        walk::walk(document, &mut |kind, _, value| {
+            if kind == Kind::Schema {
+                let (all, marked) = properties(document, value, 0);
+                if !marked.is_empty() {
+                    deprecated.by_set.insert(all, marked);
+                }
+            }
+        });
+        deprecated
+    }
+
+    /// Marks types, and properties with their setters.
+    pub(super) fn mark(&self, file: &mut syn::File) {
+        // By type and field.
+        let mut setters = BTreeSet::new();
+        for item in &mut file.items {
+            let (name, attributes) = match item {
+                Item::Struct(item) => (item.ident.to_string(), &mut item.attrs),
+                Item::Enum(item) => (item.ident.to_string(), &mut item.attrs),
+                Item::Type(item) => (item.ident.to_string(), &mut item.attrs),
+                _ => continue,
+            };
+            if self.types.contains(&name) {
+                attribute(attributes);
+            }
+            let Item::Struct(item) = item else { continue };
+            let Fields::Named(fields) = &mut item.fields else {
+                continue;
+            };
+            let of_set = || {
+                let all: BTreeSet<String> = fields.named.iter().filter_map(wire_name).collect();
+                self.by_set.get(&all)
+            };
+            // Few documents deprecate a property, and to read the names of all fields takes long.
+            let marked = match self.by_name.get(&name) {
+                None if self.by_set.is_empty() => None,
+                None => of_set(),
+                by_name => by_name,
+            };
+            let Some(marked) = marked else { continue };
+            for field in &mut fields.named {
+                let is_marked = wire_name(field).is_some_and(|wire| marked.contains(&wire));
+                if let (true, Some(ident)) = (is_marked, field.ident.clone()) {
+                    attribute(&mut field.attrs);
+                    setters.insert((name.clone(), ident.to_string()));
+                }
+            }
+        }
+        for item in &mut file.items {
+            let Item::Mod(module) = item else { continue };
+            if module.ident != "builder" {
+                continue;
+            }
+            for item in module.content.iter_mut().flat_map(|(_, items)| items) {
+                if let Item::Impl(item) = item {
+                    mark_functions(item, |name, setter| {
+                        setters.contains(&(name.to_owned(), setter.to_owned()))
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// The properties of a schema and of what it is composed of, and those of them that are deprecated.
+fn properties(
+    document: &Value,
+    schema: &Value,
+    depth: usize,
+) -> (BTreeSet<String>, BTreeSet<String>) {
+    let (mut all, mut marked) = (BTreeSet::new(), BTreeSet::new());
+    // What is composed of itself has no more properties at this depth than above it.
+    let Some(schema) = walk::follow(document, schema).filter(|_| depth < 16) else {
+        return (all, marked);
+    };
+    for member in schema
+        .get("allOf")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        let (inner, inner_marked) = properties(document, member, depth + 1);
+        all.extend(inner);
+        marked.extend(inner_marked);
+    }
+    let own = schema.get("properties").and_then(Value::as_object);
+    for (name, property) in own.into_iter().flatten() {
+        all.insert(name.clone());
+        if is_deprecated(property) {
+            marked.insert(name.clone());
+        }
+    }
+    (all, marked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_document_deprecates_is_deprecated() {
+        let document = json!({
+            "paths": {"/a": {
+                "parameters": [{"name": "X-Old", "in": "header", "deprecated": true}],
+                "get": {"operationId": "getA", "deprecated": true},
+                "put": {"operationId": "putA"},
+            }},
+            "components": {"schemas": {
+                "Base": {"properties": {"old": {"deprecated": true}}},
+                "Call": {"allOf": [{"$ref": "#/components/schemas/Base"}, {"properties": {"new": {}}}]},
+                "Gone": {"type": "object", "deprecated": true},
+                "List": {"items": {"properties": {"a": {"deprecated": true}, "b": {}}}},
+            }},
+        });
+        let mut types: syn::File = parse_quote! {
+                pub struct Call { pub new: u8, pub old: u8 }
+                pub struct Gone(u8);
+                pub struct ListItem { #[serde(rename = "a")] pub a_: u8, pub b: u8 }
+                pub mod builder {
+                    impl Call { pub fn new(self) {} pub fn old(self) {} }
+                    impl ListItem { pub fn a_(self) {} pub fn b(self) {} }
+                }
+        };
+        let mut client: syn::File = parse_quote! {
+                impl Client { pub fn get_a(&self) {} pub fn put_a(&self) {} }
+                pub mod builder {
+                    impl<'a> GetA<'a> { pub fn x_old(self) {} pub fn send(self) {} }
+                    impl<'a> PutA<'a> { pub fn x_old(self) {} pub fn send(self) {} }
+                }
+        };
+        Deprecated::of(&document).mark(&mut types);
+        operations(&mut client, &document);
+        insta::assert_snapshot!(prettyplease::unparse(&types));
+        insta::assert_snapshot!(prettyplease::unparse(&client));
+    }
+}

@@ -1,0 +1,145 @@
+//! What the document says of the data, as JSON in the code: for whoever compares at run time what the service says with it.
+//!
+//! Kept is what can be compared: types, properties, values, formats. Words and limits are left out.
+
+use quote::quote;
+use serde_json::{Map, Value};
+use syn::{Item, parse_quote};
+
+use crate::{names, walk};
+
+/// The keywords that are kept, and what each holds.
+const ONE: [&str; 2] = ["items", "additionalProperties"];
+const LIST: [&str; 3] = ["anyOf", "oneOf", "allOf"];
+const AS_IS: [&str; 6] = ["type", "format", "enum", "const", "required", "nullable"];
+
+/// `SCHEMAS`, for the types.
+pub(super) fn schemas(original: &Value) -> Item {
+    let schemas: Map<String, Value> = walk::schemas(original)
+        .map(|(name, schema)| (name.clone(), reduced(schema)))
+        .collect();
+    let text = raw(&Value::Object(schemas));
+    parse_quote! {
+        /// The document's schemas as JSON, without what nothing can be compared with: descriptions, examples, limits.
+        pub const SCHEMAS: &str = #text;
+    }
+}
+
+/// `RESPONSES`, for the client. `normalized` knows the operations by their methods' names; what the service says is in
+/// `original`.
+pub(super) fn responses(normalized: &Value, original: &Value) -> Item {
+    let mut responses = Vec::new();
+    for operation in walk::operations(normalized) {
+        let (Some(id), Some(object)) =
+            (operation.id(), original.pointer(operation.pointer.as_str()))
+        else {
+            continue;
+        };
+        let id = names::method_name(id);
+        let statuses = object.get("responses").and_then(Value::as_object);
+        for (status, response) in statuses.into_iter().flatten() {
+            if let Some(schema) = json_schema(original, response) {
+                let schema = reduced(schema).to_string();
+                responses.push(quote!((#id, #status, #schema)));
+            }
+        }
+    }
+    parse_quote! {
+        /// What each operation answers with, for each status (`200`, `2XX`, `default`): the schema as JSON, which may refer to
+        /// `types::SCHEMAS`.
+        pub const RESPONSES: &[(&str, &str, &str)] = &[#(#responses),*];
+    }
+}
+
+fn json_schema<'a>(document: &'a Value, response: &'a Value) -> Option<&'a Value> {
+    let content = walk::follow(document, response)?
+        .get("content")?
+        .as_object()?;
+    let is_json = |media_type: &str| {
+        let essence = media_type.split(';').next().unwrap_or_default().trim();
+        essence == "application/json" || essence.ends_with("+json")
+    };
+    let media_type = content.iter().find(|(name, _)| is_json(name))?;
+    media_type.1.get("schema")
+}
+
+fn reduced(schema: &Value) -> Value {
+    let Some(object) = schema.as_object() else {
+        return schema.clone();
+    };
+    if let Some(reference) = object.get("$ref") {
+        return Value::Object(Map::from_iter([("$ref".to_owned(), reference.clone())]));
+    }
+    let kept = object.iter().filter_map(|(key, value)| {
+        let value = match (key.as_str(), value) {
+            (key, _) if AS_IS.contains(&key) => value.clone(),
+            (key, _) if ONE.contains(&key) => reduced(value),
+            (key, Value::Array(list)) if LIST.contains(&key) => list.iter().map(reduced).collect(),
+            ("properties", Value::Object(properties)) => properties
+                .iter()
+                .map(|(name, schema)| (name.clone(), reduced(schema)))
+                .collect(),
+            _ => return None,
+        };
+        Some((key.clone(), value))
+    });
+    Value::Object(kept.collect())
+}
+
+/// A raw string, so that the JSON can be read where it lies.
+fn raw(value: &Value) -> proc_macro2::Literal {
+    // Printing a value can't fail: it has no keys but strings, and goes nowhere but into memory.
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    let mut hashes = "#".to_owned();
+    while text.contains(&format!("\"{hashes}")) {
+        hashes.push('#');
+    }
+    format!("r{hashes}\"{text}\"{hashes}")
+        .parse()
+        .unwrap_or_else(|_| proc_macro2::Literal::string(&text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_can_be_compared_is_embedded() {
+        let document = json!({
+            "paths": {"/pets/{id}": {"get": {
+                "operationId": "getPet",
+                "responses": {
+                    "200": {"description": "A pet", "content": {
+                        "text/plain": {"schema": {"type": "string"}},
+                        "application/json; charset=utf-8": {"schema": {"$ref": "#/components/schemas/pet"}},
+                    }},
+                    "404": {"$ref": "#/components/responses/None"},
+                    "default": {"description": "no body"},
+                },
+            }}},
+            "components": {
+                "responses": {"None": {"content": {"application/problem+json": {"schema": {"type": "object"}}}}},
+                "schemas": {"pet": {
+                    "type": "object",
+                    "description": "Says \"# and more",
+                    "required": ["name"],
+                    "properties": {
+                        "name": {"type": "string", "enum": ["\"# of all"], "maxLength": 3, "example": "x"},
+                        "description": {"type": "string", "x-more": 1},
+                        "owner": {"anyOf": [{"$ref": "#/components/schemas/pet", "description": "y"}, {"type": "null"}]},
+                        "tags": {"type": "array", "items": {"type": "string", "title": "z"}},
+                        "any": true,
+                    },
+                    "additionalProperties": {"type": "integer", "format": "int64", "minimum": 0},
+                }},
+            },
+        });
+        let (types, client) = (schemas(&document), responses(&document, &document));
+        insta::assert_snapshot!(format!(
+            "{}\n{}",
+            prettyplease::unparse(&parse_quote!(#types)),
+            prettyplease::unparse(&parse_quote!(#client))
+        ));
+    }
+}

@@ -1,0 +1,583 @@
+//! The mocks: progenitor's, fitted to the client as the other passes have left it.
+//!
+//! Of progenitor's output the shape stays: a method for each operation, its `When` with a method for each parameter and for
+//! the body, its `Then`. What a value looks like on the wire is said by the client's own code, since progenitor compares
+//! with what `to_string` makes of it; and what there is to answer with is said by status, as the client decodes it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use heck::ToSnakeCase as _;
+use quote::{format_ident, quote};
+use serde_json::Value;
+use syn::{Attribute, FnArg, ImplItem, ImplItemFn, Item, ItemImpl, ReturnType, Type, parse_quote};
+
+use super::client::operation_id;
+use super::docs;
+use super::order::implemented;
+use super::responses::{self, Bodies};
+use super::wire::{self, Facts};
+use crate::names;
+use crate::normalize::parameters::{Used, of_operation};
+use crate::walk::{self, Operation};
+
+/// The operations that have a mock.
+pub(crate) fn methods(file: &syn::File) -> BTreeSet<String> {
+    let traits = file.items.iter().filter_map(|item| match item {
+        Item::Trait(item) => Some(item),
+        _ => None,
+    });
+    traits
+        .flat_map(|item| &item.items)
+        .filter_map(|item| match item {
+            syn::TraitItem::Fn(function) => Some(name_of(&function.sig.ident)),
+            _ => None,
+        })
+        .collect()
+}
+
+fn name_of(ident: &syn::Ident) -> String {
+    ident.to_string().trim_start_matches("r#").to_owned()
+}
+
+/// Fits progenitor's mocks to the client. `results` are what the client's `send`s answer with, `bodies` the types of the
+/// bodies that differ by status.
+pub(super) fn fit(file: &mut syn::File, results: &Results, bodies: &Bodies, document: &Value) {
+    let answers = by_status(bodies, document);
+    let mut whens = BTreeMap::new();
+    let mut thens = BTreeMap::new();
+    let mut headings = BTreeMap::new();
+    for operation in walk::operations(document) {
+        let Some(method) = operation.id().map(names::method_name) else {
+            continue;
+        };
+        let heading = format!("`{} {}`", operation.method.to_uppercase(), operation.path);
+        let name = |suffix| names::builder_name(&format!("{method}-{suffix}"));
+        let facts = Facts::of(document, &operation);
+        let answers = answers
+            .get(&method)
+            .cloned()
+            .unwrap_or_else(|| uniform(document, &operation, results.get(&method)));
+        thens.insert(
+            name("then"),
+            (answers, facts.accept.clone(), heading.clone()),
+        );
+        whens.insert(name("when"), (operation, facts, heading.clone()));
+        headings.insert(method, heading);
+    }
+    for item in &mut file.items {
+        match item {
+            Item::Mod(module) if module.ident == "operations" => {
+                module.attrs = vec![doc(
+                    "What the requests of each operation have to be, and what they are answered with.",
+                )];
+                let Some((_, items)) = &mut module.content else {
+                    continue;
+                };
+                for item in items {
+                    match item {
+                        Item::Use(item) => {
+                            *item = parse_quote!(
+                                use call_api_client::types;
+                            )
+                        }
+                        Item::Struct(item) => {
+                            let name = item.ident.to_string();
+                            if let Some((.., heading)) = whens.get(&name) {
+                                let text = format!("What a request to {heading} has to be.");
+                                item.attrs.push(doc(&text));
+                            } else if let Some((.., heading)) = thens.get(&name) {
+                                let text = format!("What a request to {heading} is answered with.");
+                                item.attrs.push(doc(&text));
+                            }
+                        }
+                        Item::Impl(item) => {
+                            let name = implemented(item).unwrap_or_default();
+                            if let Some((operation, facts, _)) = whens.get(&name) {
+                                fit_when(item, document, operation, facts);
+                            } else if let Some((answers, accept, _)) = thens.get(&name) {
+                                fit_then(item, answers, accept.as_deref());
+                            }
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            Item::Trait(item) => {
+                item.attrs = vec![doc("A method for each operation, which mocks it.")];
+                for item in &mut item.items {
+                    if let syn::TraitItem::Fn(function) = item
+                        && let Some(heading) = headings.get(&name_of(&function.sig.ident))
+                    {
+                        function.attrs.push(doc(&format!("Mocks {heading}.")));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn doc(text: &str) -> Attribute {
+    docs::attribute(&format!(" {text}"))
+}
+
+/// What a request has to be: the values as the client writes them.
+fn fit_when(item: &mut ItemImpl, document: &Value, operation: &Operation<'_>, facts: &Facts) {
+    let path = wire::encoded(operation.path);
+    let path = path.split('?').next().unwrap_or_default();
+    let parameters = of_operation(document, operation);
+    item.items.retain_mut(|item| {
+        let ImplItem::Fn(function) = item else {
+            return true;
+        };
+        let name = name_of(&function.sig.ident);
+        let takes_nothing = function.sig.inputs.len() == 1;
+        match name.as_str() {
+            "new" => {
+                let method = format_ident!("{}", operation.method.to_uppercase());
+                let pattern = format!("^{}$", pattern(path, None).0);
+                function.attrs.push(doc("A request to this operation."));
+                function.block = parse_quote!({
+                    Self(crate::when::path(inner.method(::httpmock::Method::#method), #pattern))
+                });
+                true
+            }
+            "into_inner" if takes_nothing => {
+                function
+                    .attrs
+                    .push(doc("`httpmock`'s own, for what the document doesn't say."));
+                true
+            }
+            _ => {
+                let parameter = parameters
+                    .iter()
+                    .find(|parameter| names::parameter_name(parameter.name()) == name);
+                match parameter {
+                    Some(parameter) => expect_parameter(function, parameter, facts, path),
+                    None => expect_body(function, document, operation, facts),
+                }
+            }
+        }
+    });
+    // A parameter of that name is a second one.
+    let mut seen = BTreeSet::new();
+    for item in &mut item.items {
+        if let ImplItem::Fn(function) = item
+            && !seen.insert(function.sig.ident.to_string())
+        {
+            function.sig.ident = format_ident!("{}_", function.sig.ident);
+        }
+    }
+}
+
+/// The regular expression of a path whose parameters may be anything, split at one of them.
+fn pattern(path: &str, split: Option<&str>) -> (String, String) {
+    let (mut before, mut after) = (String::new(), String::new());
+    let mut past = false;
+    let mut rest = path;
+    while !rest.is_empty() {
+        let (constant, hole) = rest.split_once('{').unwrap_or((rest, ""));
+        let side = if past { &mut after } else { &mut before };
+        for sign in constant.chars() {
+            if ".+*?()$[]|^\\".contains(sign) {
+                side.push('\\');
+            }
+            side.push(sign);
+        }
+        let Some((name, next)) = hole.split_once('}') else {
+            break;
+        };
+        if Some(name) == split && !past {
+            past = true;
+        } else {
+            side.push_str("[^/]*");
+        }
+        rest = next;
+    }
+    (before, after)
+}
+
+/// Whether the method stays.
+fn expect_parameter(
+    function: &mut ImplItemFn,
+    parameter: &Used<'_>,
+    facts: &Facts,
+    path: &str,
+) -> bool {
+    let name = parameter.name();
+    let wire = facts.wire(name);
+    let style = facts.styles.get(name).map(|style| {
+        let style = format_ident!("{style}");
+        quote!(crate::when::Style::#style)
+    });
+    let (location, when, missing) = match parameter.location() {
+        "path" => {
+            let (before, after) = pattern(path, Some(&wire::encoded(name)));
+            let (before, after) = (format!("^{before}"), format!("{after}$"));
+            let text = match style {
+                Some(style) => quote!(crate::when::styled_segment(#wire, &value, #style)),
+                None => quote!(crate::when::segment(&value)),
+            };
+            let when = quote!(crate::when::parameter(self.0, #before, #text, #after));
+            ("path", when, quote!(self.0))
+        }
+        "query" => {
+            let when = match style {
+                Some(style) => quote!(crate::when::styled_query(self.0, #wire, &value, #style)),
+                None => quote!(crate::when::query(self.0, #wire, &value)),
+            };
+            ("query", when, quote!(self.0.query_param_missing(#wire)))
+        }
+        "header" => {
+            let when = match style {
+                Some(style) => quote!(crate::when::styled_header(self.0, #wire, &value, #style)),
+                None => quote!(crate::when::header(self.0, #wire, &value)),
+            };
+            ("header", when, quote!(self.0.header_missing(#wire)))
+        }
+        _ => return false,
+    };
+    let optional = function.sig.generics.type_params().next().is_some();
+    let none = if optional {
+        "; with `None`, it is absent"
+    } else {
+        ""
+    };
+    function
+        .attrs
+        .push(doc(&format!("`{wire}` in the {location} is this{none}.")));
+    function.block = if optional {
+        parse_quote!({
+            Self(match value.into() {
+                Some(value) => #when,
+                None => #missing,
+            })
+        })
+    } else {
+        parse_quote!({ Self(#when) })
+    };
+    true
+}
+
+/// Whether the method stays.
+fn expect_body(
+    function: &mut ImplItemFn,
+    document: &Value,
+    operation: &Operation<'_>,
+    facts: &Facts,
+) -> bool {
+    // Between the parts stands what is drawn by chance.
+    if facts.parts.is_some() {
+        return false;
+    }
+    let media_type = operation
+        .object
+        .get("requestBody")
+        .and_then(|body| walk::follow(document, body))
+        .and_then(|body| body.get("content")?.as_object()?.keys().next());
+    function.attrs.push(doc("The body is this."));
+    let mut takes = |ty: Type| {
+        for input in &mut function.sig.inputs {
+            if let FnArg::Typed(input) = input {
+                *input.ty = ty.clone();
+            }
+        }
+    };
+    function.block = match media_type.map(String::as_str) {
+        Some("application/json") => parse_quote!({ Self(self.0.json_body_obj(&value)) }),
+        Some("application/x-www-form-urlencoded") => {
+            let text = match &facts.form {
+                Some(fields) => {
+                    let fields = fields.iter().map(|(name, style)| {
+                        let style = format_ident!("{style}");
+                        quote!((#name, crate::when::Style::#style))
+                    });
+                    quote!(crate::when::styled_form(&value, &[#(#fields),*]))
+                }
+                None => quote!(crate::when::flat_form(&value)),
+            };
+            parse_quote!({ Self(crate::when::form(self.0, #text)) })
+        }
+        Some("application/octet-stream") => {
+            takes(parse_quote!(impl AsRef<[u8]>));
+            parse_quote!({ Self(crate::when::bytes(self.0, value.as_ref())) })
+        }
+        Some(text) if text.starts_with("text/") => {
+            takes(parse_quote!(impl Into<String>));
+            parse_quote!({ Self(self.0.body(value)) })
+        }
+        _ => return false,
+    };
+    true
+}
+
+/// What a status is answered with.
+#[derive(Clone)]
+struct Answer {
+    status: String,
+    body: Body,
+}
+
+#[derive(Clone)]
+enum Body {
+    Nothing,
+    Json(Box<Type>),
+    Bytes(String),
+}
+
+/// What the successes and the errors of each operation's `send` are.
+pub(super) type Results = BTreeMap<String, [Option<Type>; 2]>;
+
+pub(super) fn results(client: &syn::File) -> Results {
+    let modules = client.items.iter().filter_map(|item| match item {
+        Item::Mod(module) if module.ident == "builder" => module.content.as_ref(),
+        _ => None,
+    });
+    let functions = modules
+        .flat_map(|(_, items)| items)
+        .filter_map(|item| match item {
+            Item::Impl(item) => Some(&item.items),
+            _ => None,
+        })
+        .flatten();
+    functions
+        .filter_map(|item| match item {
+            ImplItem::Fn(function) if function.sig.ident == "send" => {
+                let ReturnType::Type(_, result) = &function.sig.output else {
+                    return None;
+                };
+                let sides = responses::arguments(result)
+                    .map(|side| responses::arguments(side).next().cloned())
+                    .collect::<Vec<_>>();
+                Some((operation_id(function)?, sides.try_into().ok()?))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// The answers of the operations whose bodies differ.
+fn by_status(bodies: &Bodies, document: &Value) -> BTreeMap<String, Vec<Answer>> {
+    responses::tables(document)
+        .map(|(method, sides)| {
+            let entries = sides.into_iter().flatten().enumerate();
+            let answers = entries.map(|(index, entry)| {
+                let text = |key: &str| entry.get(key).and_then(Value::as_str).map(str::to_owned);
+                let body = match bodies.get(&(method.clone(), index)) {
+                    Some(ty) => Body::Json(Box::new(ty.clone())),
+                    None if entry.get("bytes").is_some() => {
+                        Body::Bytes(text("bytes").unwrap_or_default())
+                    }
+                    None => Body::Nothing,
+                };
+                Answer {
+                    status: text("status").unwrap_or_default(),
+                    body,
+                }
+            });
+            let answers = answers.collect();
+            (method, answers)
+        })
+        .collect()
+}
+
+/// The answers of an operation whose successes have one body, and whose errors have one.
+fn uniform(
+    document: &Value,
+    operation: &Operation<'_>,
+    result: Option<&[Option<Type>; 2]>,
+) -> Vec<Answer> {
+    let responses = operation.object.get("responses").and_then(Value::as_object);
+    let answers = responses
+        .into_iter()
+        .flatten()
+        .filter_map(|(status, response)| {
+            // That of a WebSocket is no answer that a mock could give.
+            if status.starts_with('1') || operation.object.get("x-dropshot-websocket").is_some() {
+                return None;
+            }
+            let content = walk::follow(document, response)?.get("content");
+            let media_type = content.and_then(|content| content.as_object()?.keys().next());
+            let side = usize::from(!status.starts_with('2'));
+            let ty = result.and_then(|sides| sides[side].clone());
+            let body = match (media_type.map(String::as_str), ty) {
+                (None, _) => Body::Nothing,
+                (Some("application/json"), Some(ty)) => Body::Json(Box::new(ty)),
+                (Some(media_type), _) => Body::Bytes(media_type.to_owned()),
+            };
+            let status = status.clone();
+            Some(Answer { status, body })
+        });
+    answers.collect()
+}
+
+/// What a request is answered with: a method for each status.
+fn fit_then(item: &mut ItemImpl, answers: &[Answer], accept: Option<&str>) {
+    item.items.retain_mut(|item| {
+        let ImplItem::Fn(function) = item else {
+            return true;
+        };
+        let text = match name_of(&function.sig.ident).as_str() {
+            "new" => "An answer of this operation.",
+            "into_inner" => "`httpmock`'s own, for what the document doesn't say.",
+            _ => return false,
+        };
+        function.attrs.push(doc(text));
+        true
+    });
+    for Answer { status, body } in answers {
+        let class = status.chars().next().and_then(|class| class.to_digit(10));
+        let code = status.parse::<u16>().ok();
+        let name = match (code, class) {
+            (Some(code), _) => match responses::variant(status).to_snake_case() {
+                name if name.ends_with(status.as_str()) => format!("status_{code}"),
+                name => name,
+            },
+            (None, Some(2)) => "success".to_owned(),
+            (None, Some(4)) => "client_error".to_owned(),
+            (None, Some(5)) => "server_error".to_owned(),
+            _ => continue,
+        };
+        let name = format_ident!("{name}");
+        let (argument, then) = match (code, class.and_then(|class| u16::try_from(class).ok())) {
+            (Some(code), _) => (quote!(), quote!(self.0.status(#code))),
+            (None, class) => (
+                quote!(status: u16,),
+                quote!(crate::then::status(self.0, status, #class)),
+            ),
+        };
+        let with = if matches!(body, Body::Nothing) {
+            "without a body"
+        } else {
+            "with this body"
+        };
+        let text = doc(&format!(
+            "Answers with {}, {with}.",
+            responses::display_name(status)
+        ));
+        item.items.push(match body {
+            Body::Nothing => parse_quote! {
+                #text
+                pub fn #name(self, #argument) -> Self { Self(#then) }
+            },
+            Body::Json(ty) => {
+                let ty = borrowed(ty);
+                let media_type = match (accept, class) {
+                    (Some(accept), Some(2)) => accept,
+                    _ => "application/json",
+                };
+                parse_quote! {
+                    #text
+                    pub fn #name(self, #argument value: #ty) -> Self {
+                        Self(crate::then::json(#then, #media_type, value))
+                    }
+                }
+            }
+            Body::Bytes(media_type) => {
+                let media_type = if media_type.contains('*') || media_type.is_empty() {
+                    "application/octet-stream"
+                } else {
+                    media_type
+                };
+                parse_quote! {
+                    #text
+                    pub fn #name(self, #argument value: impl AsRef<[u8]>) -> Self {
+                        Self(crate::then::bytes(#then, #media_type, value))
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// A reference to a value of the type, as people write it.
+fn borrowed(ty: &Type) -> Type {
+    let written = quote!(#ty).to_string();
+    match responses::arguments(ty).next() {
+        _ if written == ":: std :: string :: String" => parse_quote!(&str),
+        Some(item) if written.starts_with(":: std :: vec :: Vec") => parse_quote!(&[#item]),
+        _ => parse_quote!(&#ty),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Choices, Settings, generate_all, load::Source, plan};
+    use serde_json::json;
+
+    fn mocks(paths: Value) -> String {
+        let body = |schema: Value| json!({"description": "", "content": {"application/json": {"schema": schema}}});
+        let source = Source {
+            path: "a.json".to_owned(),
+            label: "a.json".to_owned(),
+            document: json!({
+                "openapi": "3.0.3",
+                "info": {"title": "t", "version": "1"},
+                "paths": paths,
+                "components": {
+                    "schemas": {"Pet": {"type": "object", "properties": {"name": {"type": "string"}}}},
+                    "responses": {
+                        "Pet": body(json!({"$ref": "#/components/schemas/Pet"})),
+                        "Names": body(json!({"type": "array", "items": {"type": "string"}})),
+                    },
+                },
+            }),
+            ..Source::default()
+        };
+        let generated = generate_all(source, &Settings::default(), Choices::default()).unwrap();
+        let outputs = generated.plan.outputs;
+        let mock = outputs
+            .iter()
+            .find(|output| output.path == std::path::Path::new(plan::MOCK));
+        let file = syn::parse_file(&mock.unwrap().contents).unwrap();
+        let operations = file
+            .items
+            .into_iter()
+            .filter(|item| matches!(item, Item::Mod(_)));
+        prettyplease::unparse(&syn::File {
+            items: operations.collect(),
+            ..parse_quote!()
+        })
+    }
+
+    #[test]
+    fn requests_are_expected_as_the_client_sends_them() {
+        let texts = json!({"type": "array", "items": {"type": "string"}});
+        let mocks = mocks(json!({"/a.b/{id}/{names}": {"post": {
+            "operationId": "a",
+            "parameters": [
+                {"name": "id", "in": "path", "required": true, "schema": {"type": "integer"}},
+                {"name": "names", "in": "path", "required": true, "style": "matrix", "schema": texts},
+                {"name": "Date<", "in": "query", "schema": {"type": "string"}},
+                {"name": "csv", "in": "query", "explode": false, "schema": texts},
+                {"name": "into_inner", "in": "query", "required": true, "schema": texts},
+                {"name": "X-List", "in": "header", "schema": texts},
+            ],
+            "requestBody": {"required": true, "content": {"application/x-www-form-urlencoded": {"schema": {"$ref": "#/components/schemas/Pet"}}}},
+            "responses": {"204": {"description": ""}},
+        }}}));
+        insta::assert_snapshot!(mocks);
+    }
+
+    #[test]
+    fn answers_are_by_status_as_the_client_decodes_them() {
+        let mocks = mocks(json!({
+            "/differs": {"get": {"operationId": "differs", "responses": {
+                "200": {"$ref": "#/components/responses/Pet"},
+                "202": {"$ref": "#/components/responses/Names"},
+                "204": {"description": ""},
+                "404": {"description": "", "content": {"text/html": {}}},
+                "default": {"$ref": "#/components/responses/Pet"},
+            }}},
+            "/same": {"get": {"operationId": "same", "responses": {
+                "200": {"description": "", "content": {"application/vnd.pet+json": {"schema": {"$ref": "#/components/schemas/Pet"}}}},
+                "499": {"$ref": "#/components/responses/Names"},
+            }}},
+            "/stream": {"get": {"operationId": "stream", "responses": {
+                "200": {"description": "", "content": {"text/event-stream": {}}},
+            }}},
+        }));
+        insta::assert_snapshot!(mocks);
+    }
+}

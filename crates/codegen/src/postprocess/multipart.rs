@@ -1,0 +1,201 @@
+//! `multipart/form-data`: the body that progenitor took for JSON is written part by part.
+
+use std::collections::BTreeMap;
+
+use quote::{format_ident, quote};
+use serde_json::{Map, Value};
+use syn::{Expr, Ident, Item, Type, parse_quote};
+
+use super::order::wire_name;
+use super::responses::first_argument;
+use crate::pointer::Pointer;
+use crate::{names, walk};
+
+/// The types crate's file, by the path at which its generated code finds it.
+pub(crate) const FILE_PART: &str = "crate::file_part::FilePart";
+
+/// The Rust name of the schema that stands for a file, where the rule `multipart` made one.
+pub(crate) fn file_type(document: &Value) -> Option<String> {
+    walk::schemas(document)
+        .find(|(_, schema)| {
+            schema
+                .get("x-codegen")
+                .is_some_and(|note| note.get("file").is_some())
+        })
+        .map(|(name, _)| names::type_name(name))
+}
+
+/// What exports the types crate's file, where the document has files.
+pub(super) fn export(document: &Value) -> Option<Item> {
+    let name = file_type(document)?;
+    Some(if name == "FilePart" {
+        parse_quote!(
+            pub use crate::file_part::FilePart;
+        )
+    } else {
+        let ident = format_ident!("{name}");
+        parse_quote!(pub use crate::file_part::FilePart as #ident;)
+    })
+}
+
+/// Tells the client what a file consists of, where the document has files.
+pub(super) fn describe(client: &mut syn::File, document: &Value) {
+    let Some(name) = file_type(document) else {
+        return;
+    };
+    let ident = format_ident!("{name}");
+    client.items.push(parse_quote! {
+        impl crate::multipart::File for types::#ident {
+            fn content(&self) -> &[u8] {
+                &self.content
+            }
+            fn name(&self) -> ::std::option::Option<&str> {
+                self.name.as_deref()
+            }
+            fn media_type(&self) -> ::std::option::Option<&str> {
+                self.media_type.as_deref()
+            }
+        }
+    });
+}
+
+/// The structs of bodies that are sent in parts: their fields, by the names that they have in JSON.
+pub(super) type Bodies = BTreeMap<String, BTreeMap<String, Field>>;
+
+/// A field that is a part, or several.
+#[derive(Clone, Debug)]
+pub(super) struct Field {
+    ident: String,
+    count: Count,
+}
+
+/// How many values a field has.
+#[derive(Clone, Copy, Debug)]
+enum Count {
+    One,
+    /// Perhaps one, or a list.
+    Several,
+    /// A list that may be absent.
+    PerhapsSeveral,
+}
+
+/// The bodies that some operation sends in parts, of which no field is known yet.
+pub(super) fn bodies(document: &Value) -> Bodies {
+    let bodies = walk::operations(document)
+        .into_iter()
+        .filter_map(|operation| {
+            let body = walk::follow(document, operation.object.get("requestBody")?)?;
+            Some((Parts::of(body)?.body, BTreeMap::new()))
+        });
+    bodies.collect()
+}
+
+/// Notes the fields of those bodies whose structs are in the file.
+pub(super) fn note(types: &syn::File, bodies: &mut Bodies) {
+    for item in &types.items {
+        if let Item::Struct(item) = item
+            && let Some(body) = bodies.get_mut(&item.ident.to_string())
+        {
+            let fields = item.fields.iter().filter_map(|field| {
+                let ident = field.ident.as_ref()?.to_string();
+                let count = count(&field.ty);
+                Some((wire_name(field)?, Field { ident, count }))
+            });
+            body.extend(fields);
+        }
+    }
+}
+
+/// How the body of an operation is written: what the rule `multipart` noted, and the body's type.
+#[derive(Debug)]
+pub(super) struct Parts {
+    noted: Map<String, Value>,
+    body: String,
+}
+
+/// The operations of whose parts some are no properties of the body's schema any more: it was left out.
+pub(crate) fn without_parts(document: &Value) -> Vec<Pointer> {
+    let is_whole =
+        |body: &Value| {
+            let Some(noted) = body.get("x-codegen").and_then(|note| note.get("multipart")) else {
+                return true;
+            };
+            let schema = body
+                .pointer("/content/application~1json/schema")
+                .and_then(|schema| walk::follow(document, schema));
+            let properties = schema.and_then(|schema| schema.get("properties"));
+            noted.as_object().into_iter().flatten().all(|(name, _)| {
+                properties.is_some_and(|properties| properties.get(name).is_some())
+            })
+        };
+    walk::operations(document)
+        .into_iter()
+        .filter(|operation| {
+            operation
+                .object
+                .get("requestBody")
+                .and_then(|body| walk::follow(document, body))
+                .is_some_and(|body| !is_whole(body))
+        })
+        .map(|operation| operation.pointer)
+        .collect()
+}
+
+impl Parts {
+    /// Of a Request Body object.
+    pub(super) fn of(body: &Value) -> Option<Self> {
+        let noted = body.get("x-codegen")?.get("multipart")?.as_object()?;
+        let schema = body
+            .pointer("/content/application~1json/schema/$ref")?
+            .as_str()?;
+        let name = Pointer::from_ref(schema)?.tokens().last()?;
+        Some(Self {
+            noted: noted.clone(),
+            body: names::type_name(&name),
+        })
+    }
+
+    /// The request with the body: in place of `request.json(&body)`.
+    pub(super) fn put_into(&self, request: &Expr, bodies: &Bodies) -> Option<Expr> {
+        let fields = bodies.get(&self.body)?;
+        let mut form = quote!(crate::multipart::Form::new());
+        for (name, part) in &self.noted {
+            let Field { ident, count } = fields.get(name)?;
+            let field = format_ident!("{ident}");
+            let media_type = part.get("type").and_then(Value::as_str);
+            form = if part["file"] == true {
+                let media_type = media_type.unwrap_or("application/octet-stream");
+                let files = files(&field, *count);
+                quote!(#form.files(#name, #files, #media_type))
+            } else {
+                let media_type = match media_type {
+                    Some(media_type) => quote!(::std::option::Option::Some(#media_type)),
+                    None => quote!(::std::option::Option::None),
+                };
+                quote!(#form.value(#name, &body.#field, #media_type))
+            };
+        }
+        Some(parse_quote!(#form.put_into(#request).map_err(Error::InvalidRequest)?))
+    }
+}
+
+fn files(field: &Ident, count: Count) -> proc_macro2::TokenStream {
+    match count {
+        Count::One => quote!(::std::iter::once(&body.#field)),
+        Count::Several => quote!(&body.#field),
+        Count::PerhapsSeveral => quote!(body.#field.iter().flatten()),
+    }
+}
+
+fn count(ty: &Type) -> Count {
+    let last = |ty: &Type| match ty {
+        Type::Path(path) => path.path.segments.last().map(|last| last.ident.to_string()),
+        _ => None,
+    };
+    let inner = first_argument(ty).and_then(last);
+    match (last(ty).as_deref(), inner.as_deref()) {
+        (Some("Option"), Some("Vec")) => Count::PerhapsSeveral,
+        (Some("Option" | "Vec"), _) => Count::Several,
+        _ => Count::One,
+    }
+}

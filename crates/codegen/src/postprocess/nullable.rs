@@ -1,0 +1,300 @@
+//! Properties of request bodies that may be absent, null or a value: typify's `Option` can't tell the first two apart.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use syn::visit_mut::{self, VisitMut};
+use syn::{GenericArgument, ImplItem, Item, PathArguments, Type, parse_quote};
+
+use super::order::{implemented, wire_name};
+use super::responses::first_argument;
+use crate::names;
+use crate::unsupported::Unsupported;
+use crate::walk::{self, Kind};
+
+/// The properties that the rule `absent-or-null` noted, and those of them that have been told apart.
+pub(super) struct Noted {
+    /// By the type's name.
+    properties: BTreeMap<String, BTreeSet<String>>,
+    /// By the type's name, too.
+    done: BTreeSet<(String, String)>,
+}
+
+impl Noted {
+    pub(super) fn of(document: &Value) -> Self {
+        let properties = walk::schemas(document)
+            .map(|(name, schema)| (names::type_name(name), properties(document, schema, 0)))
+            .filter(|(_, properties)| !properties.is_empty())
+            .collect();
+        Self {
+            properties,
+            done: BTreeSet::new(),
+        }
+    }
+
+    /// Gives the fields that were noted the types crate's `Nullable`, and their setters with them. A property that became no
+    /// field of the schema's own type stays as typify has it.
+    pub(super) fn tell_apart(&mut self, file: &mut syn::File) {
+        // By type and field.
+        let mut changed: BTreeSet<(String, String)> = BTreeSet::new();
+        for item in &mut file.items {
+            let Item::Struct(item) = item else { continue };
+            let owner = item.ident.to_string();
+            let Some(noted) = self.properties.get(&owner) else {
+                continue;
+            };
+            for field in &mut item.fields {
+                if let Some(wire) = wire_name(field).filter(|wire| noted.contains(wire))
+                    && let Some(name) = field.ident.clone()
+                    && is_left_out(&mut field.attrs)
+                {
+                    nullable(&mut field.ty);
+                    self.done.insert((owner.clone(), wire));
+                    changed.insert((owner.clone(), name.to_string()));
+                }
+            }
+        }
+        if !changed.is_empty() {
+            setters(file, &changed);
+        }
+    }
+
+    /// What exports the crate's `Nullable`, under another name where the document has that one; `None` where no field has
+    /// it. Each property that is none of those fields is a loss.
+    pub(super) fn export(
+        &self,
+        document: &Value,
+        unsupported: &mut Vec<Unsupported>,
+    ) -> Option<Item> {
+        walk::walk(document, &mut |kind, pointer, schema| {
+            for name in noted_by(schema).filter(|_| kind == Kind::Schema) {
+                let owner = pointer.tokens().nth(2).unwrap_or_default();
+                let honored = pointer.is_schema()
+                    && self
+                        .done
+                        .contains(&(names::type_name(&owner), name.to_owned()));
+                if !honored {
+                    let place = pointer.join("properties").join(name);
+                    unsupported.push(Unsupported::new(
+                        &place,
+                        "null",
+                        "the property is left out where it has no value",
+                    ));
+                }
+            }
+        });
+        if self.done.is_empty() {
+            return None;
+        }
+        let mut taken = super::schema_names(document);
+        let free = names::unique("Nullable", &mut taken);
+        Some(if free == "Nullable" {
+            parse_quote!(
+                pub use crate::nullable::Nullable;
+            )
+        } else {
+            let free = quote::format_ident!("{free}");
+            parse_quote!(pub use crate::nullable::Nullable as #free;)
+        })
+    }
+}
+
+/// The setters of these fields, by type, take what the fields are now.
+fn setters(file: &mut syn::File, changed: &BTreeSet<(String, String)>) {
+    let builders = file.items.iter_mut().filter_map(|item| match item {
+        Item::Mod(module) if module.ident == "builder" => module.content.as_mut(),
+        _ => None,
+    });
+    for item in builders.flat_map(|(_, items)| items) {
+        match item {
+            Item::Struct(item) => {
+                let owner = item.ident.to_string();
+                for field in &mut item.fields {
+                    if let Some(name) = &field.ident
+                        && changed.contains(&(owner.clone(), name.to_string()))
+                    {
+                        Within("Result").visit_type_mut(&mut field.ty);
+                    }
+                }
+            }
+            Item::Impl(item) if item.trait_.is_none() => {
+                let Some(owner) = implemented(item) else {
+                    continue;
+                };
+                for item in &mut item.items {
+                    if let ImplItem::Fn(function) = item
+                        && changed.contains(&(owner.clone(), function.sig.ident.to_string()))
+                    {
+                        Within("TryInto").visit_signature_mut(&mut function.sig);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The noted properties of a schema and of what it is composed of.
+fn properties(document: &Value, schema: &Value, depth: usize) -> BTreeSet<String> {
+    // What is composed of itself has no more properties at this depth than above it.
+    let Some(schema) = walk::follow(document, schema).filter(|_| depth < 16) else {
+        return BTreeSet::new();
+    };
+    let members = schema.get("allOf").and_then(Value::as_array);
+    let mut found: BTreeSet<String> = members
+        .into_iter()
+        .flatten()
+        .flat_map(|member| properties(document, member, depth + 1))
+        .collect();
+    found.extend(noted_by(schema).map(str::to_owned));
+    found
+}
+
+fn noted_by(schema: &Value) -> impl Iterator<Item = &str> {
+    let noted = schema
+        .get("x-codegen")
+        .and_then(|note| note.get("nullable")?.as_array());
+    noted.into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// Whether the field is one that may be left out, which its attribute then says of a `Nullable`.
+fn is_left_out(attributes: &mut [syn::Attribute]) -> bool {
+    type Words = syn::punctuated::Punctuated<syn::Meta, syn::Token![,]>;
+    for attribute in attributes {
+        if !attribute.path().is_ident("serde") {
+            continue;
+        }
+        let Ok(words) = attribute.parse_args_with(Words::parse_terminated) else {
+            continue;
+        };
+        let is = |word: &syn::Meta, names: [&str; 2]| {
+            names.iter().any(|name| word.path().is_ident(name))
+        };
+        if words
+            .iter()
+            .any(|word| is(word, ["default", "skip_serializing_if"]))
+        {
+            let others = words
+                .iter()
+                .filter(|word| !is(word, ["default", "skip_serializing_if"]));
+            *attribute = parse_quote! {
+                #[serde(#(#others,)* default, skip_serializing_if = "crate::nullable::Nullable::is_absent")]
+            };
+            return true;
+        }
+    }
+    false
+}
+
+/// `Nullable<T>` in place of `Option<T>`.
+fn nullable(ty: &mut Type) {
+    let inner = match option(ty) {
+        Some(inner) => inner.clone(),
+        None => ty.clone(),
+    };
+    *ty = parse_quote!(crate::nullable::Nullable<#inner>);
+}
+
+fn option(ty: &Type) -> Option<&Type> {
+    match ty {
+        Type::Path(path) if path.path.segments.last()?.ident == "Option" => first_argument(ty),
+        _ => None,
+    }
+}
+
+/// Makes the first argument of each path that ends in this name a `Nullable`.
+struct Within(&'static str);
+
+impl VisitMut for Within {
+    fn visit_path_segment_mut(&mut self, segment: &mut syn::PathSegment) {
+        if segment.ident == self.0
+            && let PathArguments::AngleBracketed(arguments) = &mut segment.arguments
+            && let Some(GenericArgument::Type(ty)) = arguments.args.first_mut()
+        {
+            nullable(ty);
+        } else {
+            visit_mut::visit_path_segment_mut(self, segment);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_may_be_left_out_and_null_says_which() {
+        let document = json!({"components": {"schemas": {
+            "Base": {"properties": {"note": {}, "kept": {}}, "x-codegen": {"nullable": ["note"]}},
+            "patch": {"allOf": [{"$ref": "#/components/schemas/Base"}, {"x-codegen": {"nullable": ["end date", "must", "unit"]}}]},
+            "Nullable": {"type": "object"},
+        }}});
+        let mut file: syn::File = parse_quote! {
+            pub struct Patch {
+                #[serde(rename = "end date", skip_serializing_if = "::std::option::Option::is_none")]
+                pub end_date: ::std::option::Option<super::Date>,
+                #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+                pub note: ::std::option::Option<::std::vec::Vec<u8>>,
+                #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+                pub kept: ::std::option::Option<u8>,
+                #[serde(deserialize_with = "::std::option::Option::deserialize")]
+                pub must: ::std::option::Option<u8>,
+                #[serde(default)]
+                pub unit: (),
+            }
+            pub mod builder {
+                pub struct Patch {
+                    end_date: ::std::result::Result<::std::option::Option<super::Date>, ::std::string::String>,
+                    kept: ::std::result::Result<::std::option::Option<u8>, ::std::string::String>,
+                }
+                impl Patch {
+                    pub fn end_date<T>(mut self, value: T) -> Self
+                    where
+                        T: ::std::convert::TryInto<::std::option::Option<super::Date>>,
+                        T::Error: ::std::fmt::Display,
+                    {
+                        self
+                    }
+                    pub fn kept<T>(mut self, value: T) -> Self
+                    where
+                        T: ::std::convert::TryInto<::std::option::Option<u8>>,
+                    {
+                        self
+                    }
+                }
+            }
+        };
+        let mut unsupported = Vec::new();
+        let mut noted = Noted::of(&document);
+        noted.tell_apart(&mut file);
+        file.items
+            .splice(0..0, noted.export(&document, &mut unsupported));
+        insta::assert_snapshot!(prettyplease::unparse(&file));
+        let lost: Vec<_> = unsupported
+            .iter()
+            .map(|loss| loss.pointer.as_str())
+            .collect();
+        // Those are of a part without a type, or required.
+        assert_eq!(
+            lost,
+            [
+                "/components/schemas/Base/properties/note",
+                "/components/schemas/patch/allOf/1/properties/end date",
+                "/components/schemas/patch/allOf/1/properties/must",
+                "/components/schemas/patch/allOf/1/properties/unit",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_document_without_such_properties_gets_no_such_type() {
+        let document = json!({"components": {"schemas": {"Patch": {"properties": {"a": {}}}}}});
+        let mut file: syn::File = parse_quote! { pub struct Patch { pub a: Option<u8> } };
+        let before = prettyplease::unparse(&file);
+        let mut noted = Noted::of(&document);
+        noted.tell_apart(&mut file);
+        assert!(noted.export(&document, &mut Vec::new()).is_none());
+        assert_eq!(prettyplease::unparse(&file), before);
+    }
+}

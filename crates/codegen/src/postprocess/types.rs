@@ -1,0 +1,443 @@
+//! The types get a crate of their own, which knows no HTTP.
+//!
+//! They are polished type by type, each parsed, changed and printed before the next: the syntax tree of all types of a
+//! large document would be most of the memory that generating takes. A pass knows the document, and one type with what
+//! is written for it: its impls, and its builder.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::format_ident;
+use serde_json::Value;
+use syn::token::Brace;
+use syn::{Item, ItemMod, parse_quote};
+
+use super::deprecated::Deprecated;
+use super::enums::{self, Openings};
+use super::mask::{Sensitive, Unmatched};
+use super::multipart;
+use super::nullable::Noted;
+use super::order::Orders;
+use super::record;
+use super::structs;
+use super::unions::Unions;
+use super::{closed_enums, docs, embed, schema_names};
+use crate::generate::{items, parse_item, take_body};
+use crate::settings::Settings;
+use crate::unsupported::Unsupported;
+use crate::{names, walk};
+
+/// The generated half of the types crate.
+pub(super) struct Types {
+    /// Its code.
+    pub(super) text: String,
+    /// The names of all types.
+    pub(super) names: BTreeSet<String>,
+    /// The structs of bodies that are sent in parts.
+    pub(super) bodies: multipart::Bodies,
+    /// What the settings call sensitive and is in no struct.
+    pub(super) unmatched: Vec<Unmatched>,
+    /// What could not be honored.
+    pub(super) unsupported: Vec<Unsupported>,
+}
+
+/// The passes, with what each knows of the document.
+struct Passes<'a> {
+    orders: Orders,
+    unions: Unions<'a>,
+    values: enums::Values<'a>,
+    openings: Openings,
+    noted: Noted,
+    renamed: structs::Renamed<'a>,
+    sensitive: Sensitive<'a>,
+    deprecated: Deprecated,
+    bodies: multipart::Bodies,
+}
+
+impl<'a> Passes<'a> {
+    fn of(normalized: &'a Value, original: &Value, settings: &'a Settings) -> Self {
+        Self {
+            orders: Orders::of(&[normalized, original]),
+            unions: Unions::of(normalized),
+            values: enums::values(normalized),
+            openings: Openings::new(closed_enums(normalized), schema_names(normalized)),
+            noted: Noted::of(normalized),
+            renamed: structs::renamed(normalized),
+            sensitive: Sensitive::new(&settings.sensitive),
+            deprecated: Deprecated::of(normalized),
+            bodies: multipart::bodies(normalized),
+        }
+    }
+
+    fn run(&mut self, file: &mut syn::File) {
+        self.orders.restore(file);
+        self.unions.by_tag(file);
+        enums::restore_values(file, &self.values);
+        self.openings.open(file);
+        self.noted.tell_apart(file);
+        structs::restore_names(file, &self.renamed);
+        structs::extend(file);
+        self.sensitive.hide(file);
+        multipart::note(file, &mut self.bodies);
+        self.deprecated.mark(file);
+        record::decode(file);
+        docs::tidy(file);
+    }
+}
+
+/// Polishes and prints what is in progenitor's `mod types`. `original` is the document as it was read, for the order of its
+/// properties; `normalized` is the one that progenitor saw.
+///
+/// # Errors
+/// What is said of tokens that are not Rust.
+pub(super) fn write(
+    tokens: TokenStream,
+    original: &Value,
+    normalized: &Value,
+    settings: &Settings,
+) -> Result<Types, String> {
+    let mut passes = Passes::of(normalized, original, settings);
+    let mut names = BTreeSet::new();
+    let Parts {
+        types,
+        mut builders,
+        builder,
+        others,
+    } = Parts::of(tokens)?;
+    let (mut text, mut builders_text) = (String::new(), String::new());
+    for (name, items) in types {
+        let mut file = parse(items)?;
+        if let Some(items) = builders.remove(&name) {
+            file.items.push(Item::Mod(ItemMod {
+                content: Some((Brace::default(), parse(items)?.items)),
+                ..builder.clone()
+            }));
+        }
+        passes.run(&mut file);
+        names.extend(file.items.iter().filter_map(declared));
+        let modules = file
+            .items
+            .extract_if(.., |item| matches!(item, Item::Mod(_)));
+        let builder = print(modules.collect());
+        builders_text.push_str(content(&builder));
+        text.push_str(&print(file.items));
+    }
+    if !builders_text.is_empty() {
+        let mut file = of(vec![Item::Mod(builder)]);
+        docs::tidy(&mut file);
+        text.push_str(&filled(&print(file.items), &builders_text));
+    }
+    let mut rest = parse(others)?;
+    rest.items.extend(aliases(&names, normalized));
+    rest.items.push(embed::schemas(original));
+    passes.run(&mut rest);
+    names.extend(rest.items.iter().filter_map(declared));
+    text.push_str(&print(rest.items));
+
+    let mut unsupported = Vec::new();
+    let exports = [
+        multipart::export(normalized),
+        passes.noted.export(normalized, &mut unsupported),
+    ];
+    let exports = print(exports.into_iter().flatten().collect());
+    Ok(Types {
+        text: exports + &text,
+        names,
+        bodies: passes.bodies,
+        unmatched: passes.sensitive.unmatched(original),
+        unsupported,
+    })
+}
+
+/// The structs of bodies that are sent in parts, polished as [`write`] does it; of everything else nothing is made.
+///
+/// # Errors
+/// What is said of tokens that are not Rust.
+pub(super) fn bodies(
+    tokens: TokenStream,
+    original: &Value,
+    normalized: &Value,
+    settings: &Settings,
+) -> Result<multipart::Bodies, String> {
+    let bodies = multipart::bodies(normalized);
+    if bodies.is_empty() {
+        return Ok(bodies);
+    }
+    let mut passes = Passes::of(normalized, original, settings);
+    for (name, items) in Parts::of(tokens)?.types {
+        if bodies.contains_key(&name) {
+            passes.run(&mut parse(items)?);
+        }
+    }
+    Ok(passes.bodies)
+}
+
+/// The tokens of an item.
+type Tokens = Vec<TokenTree>;
+
+/// What progenitor's `mod types` consists of.
+struct Parts {
+    /// Each type with its impls, in their order.
+    types: Vec<(String, Vec<Tokens>)>,
+    /// What is in `mod builder`, by type; without a name, what belongs to none. Each is a type's above.
+    builders: BTreeMap<String, Vec<Tokens>>,
+    /// `mod builder` without what is in it.
+    builder: ItemMod,
+    /// The other modules.
+    others: Vec<Tokens>,
+}
+
+impl Parts {
+    fn of(tokens: TokenStream) -> Result<Self, String> {
+        let mut parts = Self {
+            types: Vec::new(),
+            builders: BTreeMap::new(),
+            builder: parse_quote!(
+                pub mod builder {}
+            ),
+            others: Vec::new(),
+        };
+        for mut item in items(tokens) {
+            match keyword(&item) {
+                Some(("mod", name)) if name == "builder" => {
+                    let content = take_body(&mut item);
+                    for item in parse(vec![item])?.items {
+                        if let Item::Mod(module) = item {
+                            parts.builder = module;
+                        }
+                    }
+                    let (mut types, mut others) = (Vec::new(), Vec::new());
+                    for item in items(content.unwrap_or_default()) {
+                        by_type(item, &mut types, &mut others);
+                    }
+                    types.push((String::new(), others));
+                    parts.builders = types.into_iter().collect();
+                }
+                Some(("mod", _)) => parts.others.push(item),
+                _ => by_type(item, &mut parts.types, &mut parts.others),
+            }
+        }
+        let known: BTreeSet<&String> = parts.types.iter().map(|(name, _)| name).collect();
+        let without: Vec<_> = parts
+            .builders
+            .iter()
+            .filter(|(name, items)| !known.contains(name) && !items.is_empty())
+            .map(|(name, _)| (name.clone(), Vec::new()))
+            .collect();
+        parts.types.extend(without);
+        Ok(parts)
+    }
+}
+
+/// typify writes what belongs to a type behind it.
+fn by_type(item: Tokens, types: &mut Vec<(String, Vec<Tokens>)>, others: &mut Vec<Tokens>) {
+    match (keyword(&item), types.last_mut()) {
+        (Some(("struct" | "enum", name)), _) => types.push((name, vec![item])),
+        (_, Some((_, items))) => items.push(item),
+        (_, None) => others.push(item),
+    }
+}
+
+/// What an item declares, and its name; an `impl` declares nothing.
+fn keyword(item: &[TokenTree]) -> Option<(&'static str, String)> {
+    const KEYWORDS: [&str; 3] = ["struct", "enum", "mod"];
+    let mut words = item.iter().filter_map(|token| match token {
+        TokenTree::Ident(word) => Some(word),
+        _ => None,
+    });
+    let keyword = words.find_map(|word| {
+        if word == "impl" {
+            return Some(None);
+        }
+        KEYWORDS
+            .into_iter()
+            .find(|keyword| word == keyword)
+            .map(Some)
+    });
+    Some((keyword??, words.next()?.to_string()))
+}
+
+fn parse(items: Vec<Tokens>) -> Result<syn::File, String> {
+    let mut file = of(Vec::new());
+    for item in items {
+        file.items.extend(parse_item(item)?.items);
+    }
+    Ok(file)
+}
+
+fn of(items: Vec<Item>) -> syn::File {
+    syn::File {
+        shebang: None,
+        frontmatter: None,
+        attrs: Vec::new(),
+        items,
+    }
+}
+
+fn print(items: Vec<Item>) -> String {
+    let mut text = String::new();
+    let mut rest = Vec::new();
+    for item in items {
+        match record::print(&item) {
+            Some(call) => {
+                text.push_str(&prettyplease::unparse(&of(std::mem::take(&mut rest))));
+                text.push_str(&call);
+            }
+            None => rest.push(item),
+        }
+    }
+    text.push_str(&prettyplease::unparse(&of(rest)));
+    text
+}
+
+/// The lines between the braces of a module's text.
+fn content(module: &str) -> &str {
+    let start = module.find(" {\n").map_or(module.len(), |brace| brace + 3);
+    module[start..].strip_suffix("}\n").unwrap_or_default()
+}
+
+/// The text of an empty module, with lines between its braces.
+fn filled(module: &str, content: &str) -> String {
+    let opened = module.strip_suffix("}\n").unwrap_or(module);
+    format!("{opened}\n{content}}}\n")
+}
+
+fn declared(item: &Item) -> Option<String> {
+    match item {
+        Item::Struct(item) => Some(item.ident.to_string()),
+        Item::Enum(item) => Some(item.ident.to_string()),
+        Item::Type(item) => Some(item.ident.to_string()),
+        _ => None,
+    }
+}
+
+/// The formats for which there is a type in Rust already, and that type.
+const IN_RUST: [(&str, &str); 5] = [
+    ("uuid", "::uuid::Uuid"),
+    ("date", "::chrono::naive::NaiveDate"),
+    ("ip", "::std::net::IpAddr"),
+    ("ipv4", "::std::net::Ipv4Addr"),
+    ("ipv6", "::std::net::Ipv6Addr"),
+];
+
+/// A schema that has the name of the type that its format is in Rust becomes none of its own: it is found under its name
+/// all the same.
+fn aliases(known: &BTreeSet<String>, document: &Value) -> Vec<Item> {
+    let aliases = walk::schemas(document).filter_map(|(name, schema)| {
+        let ident = names::type_name(name);
+        let format = schema.get("format").and_then(Value::as_str);
+        let (_, path) = IN_RUST.iter().find(|(of, path)| {
+            Some(*of) == format && path.rsplit("::").next() == Some(ident.as_str())
+        })?;
+        let path: syn::Type = syn::parse_str(path)
+            .ok()
+            .filter(|_| !known.contains(&ident))?;
+        let doc = format!(" The schema `{name}`.");
+        let ident = format_ident!("{ident}");
+        Some(parse_quote! {
+            #[doc = #doc]
+            pub type #ident = #path;
+        })
+    });
+    aliases.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quote::quote;
+    use serde_json::json;
+
+    fn written(tokens: TokenStream, document: &Value) -> Types {
+        write(tokens, document, document, &Settings::default()).unwrap()
+    }
+
+    #[test]
+    fn each_type_is_polished_with_what_belongs_to_it() {
+        let document = json!({"components": {"schemas": {
+            "Call": {"properties": {"to": {}, "from": {"deprecated": true}}},
+        }}});
+        let types = written(
+            quote! {
+                #[doc = "`Call`"]
+                pub struct Call { pub from: u8, pub to: u8 }
+                impl Call { pub fn builder() -> builder::Call { Default::default() } }
+                pub struct Name(pub ::std::string::String);
+                impl ::std::convert::From<Name> for ::std::string::String {
+                    fn from(value: Name) -> Self { value.0 }
+                }
+                #[doc = " Types for composing complex structures."]
+                pub mod builder {
+                    #[derive(Clone)]
+                    pub struct Call { from: u8, to: u8 }
+                    impl Call {
+                        pub fn from(self) -> Self { self }
+                        pub fn to(self) -> Self { self }
+                    }
+                    impl ::std::convert::TryFrom<Call> for super::Call {
+                        type Error = super::error::ConversionError;
+                    }
+                }
+                #[doc = " Error types."]
+                pub mod error { pub struct ConversionError; }
+            },
+            &document,
+        );
+        insta::assert_snapshot!(types.text);
+        assert_eq!(types.names, ["Call", "Name"].map(str::to_owned).into());
+    }
+
+    #[test]
+    fn nothing_of_the_tokens_is_lost() {
+        let tokens = quote! {
+            use std::fmt;
+            struct A;
+            impl B for A {}
+            mod builder {
+                use super::*;
+                struct A;
+                struct Unmade;
+            }
+            mod other { struct C; }
+            const D: u8 = 1;
+        };
+        let text = written(tokens, &json!({})).text;
+        for part in [
+            "use std::fmt",
+            "struct A;",
+            "impl B for A",
+            "use super::*",
+            "Unmade",
+            "struct C",
+            "const D",
+        ] {
+            assert!(text.contains(part), "{part} is missing of:\n{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_rust_is_said() {
+        let failed = write(
+            quote!(pub struct A; pub struct),
+            &json!({}),
+            &json!({}),
+            &Settings::default(),
+        );
+        assert!(failed.is_err_and(|cause| cause.contains("not Rust")));
+    }
+
+    #[test]
+    fn what_is_a_type_in_rust_already_is_found_under_its_name() {
+        let schemas = json!({
+            "uuid": {"type": "string", "format": "uuid"},
+            "Id": {"type": "string", "format": "uuid"},
+            "IpAddr": {"type": "string", "format": "ipv4"},
+        });
+        let document = json!({"components": {"schemas": schemas}});
+        let items = aliases(&["Id".to_owned()].into(), &document);
+        insta::assert_snapshot!(print(items), @r"
+        /// The schema `uuid`.
+        pub type Uuid = ::uuid::Uuid;
+        ");
+    }
+}

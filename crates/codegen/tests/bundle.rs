@@ -1,0 +1,289 @@
+//! A document in several files is one document to all that follows; what is wrong is said of the file that it is in.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that panics fails"
+)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use call_api_codegen::load::{Source, load};
+use call_api_codegen::problem::Problems;
+use call_api_codegen::unsupported::Unsupported;
+use call_api_codegen::write::Mode;
+use call_api_codegen::{Options, Outcome, bundle};
+use call_api_codegen::{adopt, diff};
+use common::run;
+use tempfile::TempDir;
+
+const DOCUMENT: &str = "crates/codegen/tests/documents/parts/openapi.yaml";
+
+/// A folder with these files.
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+/// The document in several files, in a folder where they can be changed.
+fn copy() -> TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    let from = common::root().join(DOCUMENT);
+    for (from, to) in [("", ""), ("schemas", "schemas")]
+        .map(|(folder, to)| (from.parent().unwrap().join(folder), copy.path().join(to)))
+    {
+        fs::create_dir_all(&to).unwrap();
+        for file in fs::read_dir(from).unwrap() {
+            let file = file.unwrap();
+            if file.file_type().unwrap().is_file() {
+                fs::copy(file.path(), to.join(file.file_name())).unwrap();
+            }
+        }
+    }
+    copy
+}
+
+fn bundled(path: &Path) -> Result<(Source, Vec<Unsupported>), Problems> {
+    let name = path.file_name().unwrap().to_string_lossy().into_owned();
+    let mut unsupported = Vec::new();
+    let source = bundle::bundle(load(path, Path::new(&name), &name)?, &mut unsupported)?;
+    Ok((source, unsupported))
+}
+
+/// What is said of a document in `files`, the first of which is it.
+#[track_caller]
+fn refused(files: &[(&str, &str)]) -> String {
+    let folder = folder(files);
+    let (outcome, report) = run(&Options {
+        spec: Some(folder.path().join(files[0].0)),
+        out: Some(folder.path().join("out")),
+        ..Options::new(common::root())
+    });
+    assert_eq!(outcome, Outcome::Failed, "{report}");
+    report.replace(&format!("{}/", folder.path().display()), "")
+}
+
+#[test]
+fn each_way_of_referring_to_another_file_is_followed() {
+    let (source, unsupported) = bundled(&common::root().join(DOCUMENT)).unwrap();
+    insta::assert_json_snapshot!(source.document);
+    let parts: Vec<_> = source.parts.iter().map(|part| &part.label).collect();
+    insta::assert_debug_snapshot!((parts, unsupported));
+}
+
+#[test]
+fn unsupported_entries_name_their_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (outcome, report) = run(&Options {
+        spec: Some(common::root().join(DOCUMENT)),
+        out: Some(folder.path().join("out")),
+        ..Options::new(common::root())
+    });
+    assert_eq!(outcome, Outcome::Fresh, "{report}");
+    let unsupported = fs::read_to_string(folder.path().join("out/openapi.unsupported.md")).unwrap();
+    let places: Vec<_> = unsupported
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .collect();
+    insta::assert_snapshot!(places.join("\n"));
+}
+
+#[test]
+fn a_change_of_any_of_the_files_is_drift() {
+    let copy = copy();
+    let options = |mode| Options {
+        spec: Some(copy.path().join("openapi.yaml")),
+        out: Some(copy.path().join("out")),
+        mode,
+        ..Options::new(common::root())
+    };
+    assert_eq!(run(&options(Mode::Write)).0, Outcome::Fresh);
+    assert_eq!(run(&options(Mode::Check)).0, Outcome::Fresh);
+    for part in ["schemas/contact.yaml", "responses.json", "paths.yaml"] {
+        let path = copy.path().join(part);
+        // Not even a comment or a space, which changes nothing that is generated, is passed over.
+        fs::write(&path, fs::read_to_string(&path).unwrap() + "\n").unwrap();
+        let (outcome, report) = run(&options(Mode::Check));
+        assert_eq!(outcome, Outcome::Stale, "{part}: {report}");
+        assert!(
+            report.contains(&format!("// Source: {part} (SHA-256 ")),
+            "{report}"
+        );
+        assert_eq!(run(&options(Mode::Write)).0, Outcome::Fresh);
+    }
+}
+
+#[test]
+fn what_cannot_be_followed_is_told_with_its_file() {
+    let path = |reference: &str| {
+        format!(
+            "openapi: 3.1.0\ninfo: {{title: t, version: '1'}}\npaths: {{}}\ncomponents: {{schemas: {{A: {{$ref: {reference}}}}}}}\n"
+        )
+    };
+    let main = |reference: &str| ("api/openapi.yaml", path(reference));
+    let one = |reference: &str, files: &[(&str, &str)]| {
+        let (name, text) = main(reference);
+        let all: Vec<(&str, &str)> = [(name, text.as_str())]
+            .into_iter()
+            .chain(files.iter().copied())
+            .collect();
+        refused(&all)
+    };
+    let said = [
+        one("https://example.com/a.yaml#/A", &[]),
+        one("//example.com/a.yaml", &[]),
+        one("missing.yaml", &[]),
+        one("../a.yaml", &[("a.yaml", "type: object")]),
+        one("/etc/hostname", &[]),
+        one("parts", &[("api/parts/a.yaml", "{}")]),
+        one("a.yaml#anchor", &[("api/a.yaml", "{}")]),
+        one("a.yaml#/B", &[("api/a.yaml", "A: {}")]),
+        one("a.json", &[("api/a.json", "{\"type\": }")]),
+        // What is wrong is in the other file.
+        one(
+            "a.yaml#/A",
+            &[(
+                "api/a.yaml",
+                "A: {properties: {b: {$ref: '#/components/schemas/A'}, c: {$ref: b.yaml}}}",
+            )],
+        ),
+        one(
+            "a.yaml",
+            &[(
+                "api/a.yaml",
+                "{properties: {b: 7, c: {$ref: '#/properties/c'}}}",
+            )],
+        ),
+        one(
+            "a.yaml",
+            &[
+                ("api/a.yaml", "$ref: b.yaml"),
+                ("api/b.yaml", "$ref: a.yaml"),
+            ],
+        ),
+    ];
+    insta::assert_snapshot!(said.join("\n"));
+}
+
+#[test]
+fn path_items_that_lead_back_to_themselves_are_told() {
+    let said = refused(&[
+        (
+            "openapi.yaml",
+            "openapi: 3.1.0\ninfo: {title: t, version: '1'}\npaths: {/a: {$ref: '#/paths/~1b'}, /b: {$ref: 'b.yaml#/b'}}\n",
+        ),
+        ("b.yaml", "b: {$ref: 'openapi.yaml#/paths/~1a'}\n"),
+    ]);
+    insta::assert_snapshot!(said);
+}
+
+/// A link out of the folder would have another file of this machine read.
+#[cfg(unix)]
+#[test]
+fn a_link_counts_as_what_it_leads_to() {
+    let folder = folder(&[
+        ("secret.yaml", "type: object"),
+        (
+            "api/openapi.yaml",
+            "openapi: 3.1.0\ninfo: {title: t, version: '1'}\npaths: {}\ncomponents: {schemas: {A: {$ref: a.yaml}}}\n",
+        ),
+    ]);
+    std::os::unix::fs::symlink(
+        folder.path().join("secret.yaml"),
+        folder.path().join("api/a.yaml"),
+    )
+    .unwrap();
+    let problems = bundled(&folder.path().join("api/openapi.yaml"))
+        .err()
+        .unwrap();
+    assert_eq!(
+        problems.0[0].cause,
+        "the reference `a.yaml` names a file outside of the document's folder"
+    );
+}
+
+/// Schemas may refer to each other through any number of files.
+#[test]
+fn a_long_chain_of_files_is_followed() {
+    let schema = |index: usize| format!("properties: {{next: {{$ref: {}.yaml}}}}\n", index + 1);
+    let mut files = vec![(
+        "openapi.yaml".to_owned(),
+        "openapi: 3.1.0\ninfo: {title: t, version: '1'}\npaths: {}\ncomponents: {schemas: {A: {$ref: 0.yaml}}}\n".to_owned(),
+    )];
+    files.extend((0..500).map(|index| (format!("{index}.yaml"), schema(index))));
+    files.push(("500.yaml".to_owned(), "type: string\n".to_owned()));
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(path, text)| (path.as_str(), text.as_str()))
+        .collect();
+    let folder = folder(&files);
+    let (source, _) = bundled(&folder.path().join("openapi.yaml")).unwrap();
+    assert_eq!(
+        source.document["components"]["schemas"]
+            .as_object()
+            .unwrap()
+            .len(),
+        501
+    );
+}
+
+#[test]
+fn a_change_in_a_file_is_a_change_of_the_document() {
+    let (old, new) = (copy(), copy());
+    let part = new.path().join("schemas/call.json");
+    let text = fs::read_to_string(&part).unwrap();
+    fs::write(&part, text.replace("\"id\", \"contact\"", "\"id\"")).unwrap();
+    let place = |folder: &TempDir| folder.path().join("openapi.yaml").display().to_string();
+    let mut report = Vec::new();
+    let options = diff::Options::new(place(&old), place(&new));
+    assert_eq!(
+        diff::run(&options, &mut report).unwrap(),
+        diff::Outcome::Breaking
+    );
+    let report = String::from_utf8(report).unwrap();
+    insta::assert_snapshot!(
+        report
+            .replace(&place(&old), "old/openapi.yaml")
+            .replace(&place(&new), "new/openapi.yaml")
+    );
+}
+
+/// The project has one document: what is adopted is all of it in one file.
+#[test]
+fn a_document_in_several_files_is_adopted_as_one() {
+    let (project, new) = (common::Copy::new(), copy());
+    for path in ["Cargo.toml", "crates/call-api-types/Cargo.toml"] {
+        project.write(path, &common::read(path));
+    }
+    // They are about properties of this project's document.
+    project.write(common::SETTINGS, "");
+    project.run(Mode::Write);
+    let options = adopt::Options {
+        root: project.path().to_owned(),
+        new: new.path().join("openapi.yaml").display().to_string(),
+        version: "0.1.0".to_owned(),
+        target: project.path().join("target"),
+        compile: &|_, _| Ok(()),
+    };
+    let mut report = Vec::new();
+    let outcome = adopt::run(&options, &mut report).unwrap();
+    assert_eq!(
+        outcome,
+        adopt::Outcome::Adopted,
+        "{}",
+        String::from_utf8_lossy(&report)
+    );
+    let adopted: serde_json::Value = serde_json::from_str(&project.read(common::SPEC)).unwrap();
+    let (source, _) = bundled(&new.path().join("openapi.yaml")).unwrap();
+    assert_eq!(adopted, source.document);
+    assert_eq!(project.run(Mode::Check).0, Outcome::Fresh);
+}

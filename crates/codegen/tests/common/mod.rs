@@ -1,0 +1,74 @@
+//! What several tests need: the project's root, a copy of it to spoil, and a run of codegen as text.
+
+#![allow(dead_code, reason = "each test uses its part")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use call_api_codegen::write::Mode;
+use call_api_codegen::{self as codegen, Options, Outcome};
+use tempfile::TempDir;
+
+pub(crate) const SPEC: &str = "spec/openapi.json";
+pub(crate) const TYPES: &str = "crates/call-api-types/src/generated.rs";
+pub(crate) const CLIENT: &str = "crates/call-api-client/src/generated.rs";
+pub(crate) const MOCK: &str = "crates/call-api-mock/src/generated.rs";
+pub(crate) const LOSSES: &str = "spec/openapi.unsupported.md";
+pub(crate) const SETTINGS: &str = "spec/codegen.toml";
+
+pub(crate) fn root() -> PathBuf {
+    call_api_codegen::project::root().unwrap()
+}
+
+pub(crate) fn read(path: impl AsRef<Path>) -> String {
+    fs::read_to_string(root().join(path)).unwrap()
+}
+
+/// A copy of the document and of the generated files, which a test may change.
+pub(crate) struct Copy(TempDir);
+
+impl Copy {
+    pub(crate) fn new() -> Self {
+        let copy = Self(tempfile::tempdir().unwrap());
+        for path in [SPEC, SETTINGS, TYPES, CLIENT, MOCK, LOSSES] {
+            copy.write(path, &read(path));
+        }
+        // Where the project itself has drifted, one test says so; these are about drift of their own.
+        assert_eq!(copy.run(Mode::Write).0, Outcome::Fresh);
+        copy
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        let path = self.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    pub(crate) fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path().join(path)).unwrap()
+    }
+
+    /// Replaces a text that is there once.
+    pub(crate) fn replace(&self, path: &str, from: &str, to: &str) {
+        let text = self.read(path);
+        assert_eq!(text.matches(from).count(), 1, "{from:?} in {path}");
+        self.write(path, &text.replace(from, to));
+    }
+
+    pub(crate) fn run(&self, mode: Mode) -> (Outcome, String) {
+        run(&Options {
+            mode,
+            ..Options::new(self.path())
+        })
+    }
+}
+
+pub(crate) fn run(options: &Options) -> (Outcome, String) {
+    let mut report = Vec::new();
+    let outcome = codegen::run(options, &mut report).unwrap();
+    (outcome, String::from_utf8(report).unwrap())
+}

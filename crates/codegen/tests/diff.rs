@@ -1,0 +1,371 @@
+//! What `cargo xtask diff` says: one document, and a table of small changes with what each of them is.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    unreachable_pub,
+    reason = "it is how a test fails, and no crate's interface"
+)]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::panic::{self, AssertUnwindSafe};
+
+use call_api_codegen::diff::change::{Class, Findings};
+use call_api_codegen::diff::{self, Options, Outcome};
+use call_api_codegen::lower;
+use call_api_codegen::origin::Origins;
+use call_api_codegen::unsupported::Unsupported;
+use serde_json::{Value, json};
+
+#[path = "diff/table.rs"]
+mod table;
+
+use table::{CASES, base, changed};
+
+/// One line a change: its class, kind, directions, place, and what is said of it.
+fn lines(findings: &Findings) -> String {
+    let mut text = String::new();
+    for change in &findings.changes {
+        let ways: Vec<&str> = change.directions.iter().map(|way| way.word()).collect();
+        let decisive = change
+            .decisive
+            .map(|way| format!(", {} decides", way.word()));
+        writeln!(
+            text,
+            "{} {} [{}{}] {}\n    {}\n    {} ({})",
+            change.class,
+            change.kind,
+            ways.join("+"),
+            decisive.unwrap_or_default(),
+            change.pointer(),
+            change.what,
+            change.why,
+            change.operations.join(" "),
+        )
+        .unwrap();
+    }
+    for note in &findings.notes {
+        writeln!(text, "note {}\n    {}", note.pointer, note.text).unwrap();
+    }
+    text
+}
+
+#[test]
+fn each_change_has_its_class() {
+    let base = base();
+    let mut golden = String::new();
+    let mut wrong = String::new();
+    for (name, expected, patch) in CASES {
+        let findings = diff::compare(&base, &changed(patch));
+        let found: Vec<String> = findings
+            .changes
+            .iter()
+            .map(|change| format!("{} {}", change.class, change.kind))
+            .collect();
+        if found.join(", ") != *expected {
+            writeln!(
+                wrong,
+                "# {name}, expected {expected:?}\n{}",
+                lines(&findings)
+            )
+            .unwrap();
+        }
+        writeln!(golden, "# {name}\n{}", lines(&findings)).unwrap();
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    insta::assert_snapshot!(golden);
+}
+
+#[test]
+fn names_in_the_table_are_said_once() {
+    let names: BTreeSet<&str> = CASES.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(names.len(), CASES.len());
+}
+
+/// The way back of an addition is never an addition, and of a break never nothing.
+#[test]
+fn a_change_is_seen_both_ways() {
+    let base = base();
+    for (name, expected, patch) in CASES {
+        let findings = diff::compare(&changed(patch), &base);
+        assert_eq!(
+            findings.changes.is_empty(),
+            expected.is_empty(),
+            "{name}:\n{}",
+            lines(&findings)
+        );
+    }
+}
+
+/// Where this module says that nothing breaks, the generator must write nothing that does: every field, variant, method
+/// and setter that was there is still there, with the same type.
+#[test]
+fn what_is_called_compatible_keeps_every_rust_type() {
+    let before = surface(&base()).expect("the base is generated");
+    let mut compared = 0;
+    for (name, _, patch) in CASES {
+        let document = changed(patch);
+        let findings = diff::compare(&base(), &document);
+        // A note says that types may change.
+        if findings.worst() == Some(Class::Breaking) || !findings.notes.is_empty() {
+            continue;
+        }
+        // What the generator can't take, nobody is given.
+        let Some(after) = surface(&document) else {
+            continue;
+        };
+        let lost: Vec<_> = before.difference(&after).collect();
+        assert!(
+            lost.is_empty(),
+            "{name} is {:?}, and costs {lost:#?}",
+            findings.worst()
+        );
+        compared += 1;
+    }
+    assert!(compared > 15, "only {compared} were compared");
+}
+
+/// Every public field, variant and function of the code that is generated from a document, with its type.
+fn surface(document: &Value) -> Option<BTreeSet<String>> {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = folder.path().join("api.json");
+    fs::write(&spec, document.to_string()).unwrap();
+    let out = folder.path().join("out");
+    let options = call_api_codegen::Options {
+        spec: Some(spec),
+        out: Some(out.clone()),
+        ..call_api_codegen::Options::new(common::root())
+    };
+    let mut report = Vec::new();
+    let outcome = call_api_codegen::run(&options, &mut report).unwrap();
+    if outcome != call_api_codegen::Outcome::Fresh {
+        return None;
+    }
+    let mut surface = BTreeSet::new();
+    for path in [common::TYPES, common::CLIENT] {
+        let text = fs::read_to_string(out.join(path)).unwrap();
+        let file = syn::parse_file(&text).unwrap();
+        collect("", &file.items, &mut surface);
+    }
+    Some(surface)
+}
+
+fn collect(within: &str, items: &[syn::Item], surface: &mut BTreeSet<String>) {
+    use quote::ToTokens as _;
+    let public = |visibility: &syn::Visibility| matches!(visibility, syn::Visibility::Public(_));
+    for item in items {
+        match item {
+            syn::Item::Mod(module) => {
+                let items = module.content.as_ref().map(|(_, items)| items.as_slice());
+                let path = format!("{within}{}::", module.ident);
+                collect(&path, items.unwrap_or_default(), surface);
+            }
+            syn::Item::Struct(item) => {
+                surface.insert(format!("struct {within}{}", item.ident));
+                for (index, field) in item
+                    .fields
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, field)| public(&field.vis))
+                {
+                    let name = field
+                        .ident
+                        .as_ref()
+                        .map_or(index.to_string(), ToString::to_string);
+                    surface.insert(format!(
+                        "{within}{}.{name}: {}",
+                        item.ident,
+                        field.ty.to_token_stream()
+                    ));
+                }
+            }
+            syn::Item::Enum(item) => {
+                for variant in &item.variants {
+                    surface.insert(format!(
+                        "{within}{}::{} {}",
+                        item.ident,
+                        variant.ident,
+                        variant.fields.to_token_stream()
+                    ));
+                }
+            }
+            syn::Item::Impl(item) if item.trait_.is_none() => {
+                let of = item.self_ty.to_token_stream();
+                for item in &item.items {
+                    if let syn::ImplItem::Fn(function) = item
+                        && public(&function.vis)
+                    {
+                        surface.insert(format!("{within}{of}: {}", function.sig.to_token_stream()));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// drift reads 3.0 only, so it is given what the lowering makes of the documents; where it panics, it has no opinion.
+#[test]
+fn drift_sees_nothing_that_is_not_reported() {
+    let lowered = |document: Value| {
+        let mut unsupported: Vec<Unsupported> = Vec::new();
+        lower::lower(document, &mut unsupported, &mut Origins::default()).unwrap()
+    };
+    let mut seen = 0;
+    let mut silent = 0;
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let mut unreported = Vec::new();
+    for (name, _, patch) in CASES {
+        let (old, new) = (base(), changed(patch));
+        let findings = diff::compare(&old, &new);
+        let (old, new) = (lowered(old), lowered(new));
+        let theirs = panic::catch_unwind(AssertUnwindSafe(|| drift::compare(&old, &new)));
+        let Ok(Ok(theirs)) = theirs else { continue };
+        if theirs.is_empty() {
+            silent += usize::from(!findings.changes.is_empty());
+        } else {
+            seen += 1;
+            // Composed or not, the properties are the same.
+            let same = *name == "object said as a composition";
+            if findings.changes.is_empty() && findings.notes.is_empty() && !same {
+                unreported.push((name, format!("{theirs:?}")));
+            }
+        }
+    }
+    panic::set_hook(hook);
+    assert!(unreported.is_empty(), "{unreported:#?}");
+    assert!(seen > 30, "drift saw {seen}");
+    // What it is silent about is why it is the second opinion and not the first.
+    assert!(silent > 5, "drift was silent about {silent}");
+}
+
+fn run(old: &Value, new: &Value, json: bool) -> (Outcome, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str, document: &Value| {
+        let path = folder.path().join(name);
+        fs::write(&path, document.to_string()).unwrap();
+        path.display().to_string()
+    };
+    let options = Options {
+        json,
+        version: "0.1.0".to_owned(),
+        ..Options::new(at("old.json", old), at("new.json", new))
+    };
+    let mut report = Vec::new();
+    let outcome = diff::run(&options, &mut report).unwrap();
+    let report = String::from_utf8(report).unwrap();
+    let folder = format!("{}/", folder.path().display());
+    (outcome, report.replace(&folder, ""))
+}
+
+/// Some of each class, and a note.
+fn several() -> Value {
+    let mut document = base();
+    let schemas = &mut document["components"]["schemas"];
+    schemas["Contact"]["required"] = json!(["identifier", "name"]);
+    schemas["Status"]["enum"] = json!(["dialing", "in_progress", "completed", "busy"]);
+    schemas["Call"]["properties"]["recording_uri"] =
+        schemas["Call"]["properties"]["recording_url"].take();
+    schemas["Call"]["properties"]
+        .as_object_mut()
+        .unwrap()
+        .shift_remove("recording_url");
+    schemas["Call"]["properties"]["cost"] = json!({"type": "number"});
+    schemas["Call"]["properties"]["contact"] = schemas["Contact"].clone();
+    document["info"]["version"] = json!("1.1.0");
+    document["paths"]["/v1/calls"]["get"]["summary"] = json!("List the calls");
+    document
+}
+
+#[test]
+fn the_report_reads_well() {
+    let (outcome, report) = run(&base(), &several(), false);
+    assert_eq!(outcome, Outcome::Breaking);
+    insta::assert_snapshot!(report);
+}
+
+#[test]
+fn the_json_keeps_its_shape() {
+    let (outcome, report) = run(&base(), &several(), true);
+    assert_eq!(outcome, Outcome::Breaking);
+    insta::assert_snapshot!(report);
+}
+
+#[test]
+fn exit_codes_tell_the_outcomes_apart() {
+    let (same, report) = run(&base(), &base(), false);
+    assert_eq!((same, same as u8), (Outcome::Same, 0));
+    assert_eq!(report, "old.json -> new.json\n\nno change\n");
+    let mut added = base();
+    added["components"]["schemas"]["More"] = json!({"type": "object"});
+    let (compatible, report) = run(&base(), &added, false);
+    assert_eq!((compatible, compatible as u8), (Outcome::Compatible, 5));
+    assert!(
+        report.contains("semver: patch step, 0.1.0 -> 0.1.1"),
+        "{report}"
+    );
+    let (breaking, _) = run(&added, &base(), false);
+    assert_eq!((breaking, breaking as u8), (Outcome::Breaking, 6));
+    let (failed, report) = run(&base(), &json!({"openapi": "2.0"}), false);
+    assert_eq!((failed, failed as u8), (Outcome::Failed, 100));
+    insta::assert_snapshot!(report);
+    let (failed, report) = run(&json!([]), &base(), true);
+    assert_eq!(failed, Outcome::Failed);
+    insta::assert_snapshot!(report);
+}
+
+#[test]
+fn a_document_of_3_0_equals_the_same_in_3_1() {
+    let mut old = base();
+    let mut unsupported: Vec<Unsupported> = Vec::new();
+    old["components"]["schemas"]["Call"]["properties"]["duration"] =
+        json!({"type": "integer", "exclusiveMinimum": 3, "description": "d"});
+    let new = lower::lower(old.clone(), &mut unsupported, &mut Origins::default()).unwrap();
+    let findings = diff::compare(&old, &new);
+    let kinds: Vec<_> = findings
+        .changes
+        .iter()
+        .map(|change| change.what.as_str())
+        .collect();
+    assert_eq!(kinds, ["`openapi` is `\"3.0.3\"`, was `\"3.1.0\"`"]);
+}
+
+#[test]
+fn circles_and_depth_end() {
+    let deep = |innermost: &str| {
+        let mut schema = json!({"type": innermost});
+        for _ in 0..1500 {
+            schema = json!({"type": "object", "properties": {"a": schema}});
+        }
+        let mut document = base();
+        document["components"]["schemas"]["Deep"] = schema;
+        document["components"]["schemas"]["Circle"] = json!({"allOf": [{"$ref": "#/components/schemas/Circle"}], "properties": {"a": {"type": innermost}}});
+        document["components"]["schemas"]["Turn"] =
+            json!({"anyOf": [{"$ref": "#/components/schemas/Turn"}, {"type": "null"}]});
+        document
+    };
+    // As deep as that, even dropping a document needs a deep stack.
+    let stack = 256 << 20;
+    let thread = std::thread::Builder::new()
+        .stack_size(stack)
+        .spawn(move || {
+            let (old, new) = (deep("string"), deep("integer"));
+            assert_eq!(diff::compare(&old, &old).changes, []);
+            let findings = diff::compare(&old, &new);
+            lines(&findings)
+        });
+    let lines = thread.unwrap().join().unwrap();
+    assert!(
+        lines.contains("what stands deeper than 200 schemas"),
+        "{lines}"
+    );
+    assert!(
+        lines.contains("`Circle.a` is integer, was string"),
+        "{lines}"
+    );
+}

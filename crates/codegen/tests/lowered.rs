@@ -1,0 +1,28 @@
+//! The project's own document, lowered: what progenitor is given.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that panics fails"
+)]
+
+mod common;
+
+use call_api_codegen::origin::Origins;
+use call_api_codegen::{lower, normalize, validate};
+use serde_json::Value;
+
+#[test]
+fn the_lowered_document() {
+    let document: Value = serde_json::from_str(&common::read(common::SPEC)).unwrap();
+    assert_eq!(validate::validate(&document), Ok(validate::Version::V3_1));
+    let mut unsupported = Vec::new();
+    let lowered = lower::lower(document, &mut unsupported, &mut Origins::default()).unwrap();
+    let (normalized, applied) =
+        normalize::normalize(lowered.clone(), &mut unsupported, &mut Origins::default()).unwrap();
+    assert_eq!(unsupported, [], "nothing of the document is lost");
+    assert_eq!(applied, [], "nothing of the document needs a repair");
+    assert_eq!(normalized, lowered);
+    insta::assert_json_snapshot!(lowered);
+}

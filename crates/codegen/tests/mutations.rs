@@ -1,0 +1,61 @@
+//! Documents that are nearly valid: each becomes an SDK, or the error says why not. The same is done without end by the
+//! fuzz target `codegen`, see `fuzz/README.md`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that panics fails"
+)]
+
+mod common;
+#[path = "../../../fuzz/mutate.rs"]
+mod mutate;
+
+use call_api_codegen::load;
+use call_api_codegen::{Choices, generate_deeply};
+
+/// How many documents are made of each; `CALL_API_MUTATIONS` asks for more.
+const CASES: u64 = 60;
+
+#[test]
+fn a_document_that_is_nearly_valid_is_generated_or_refused() {
+    let cases = std::env::var("CALL_API_MUTATIONS").ok();
+    let cases = cases.map_or(CASES, |cases| cases.parse().unwrap());
+    let (mut generated, mut refused) = (0, 0);
+    for name in ["minimal.json", "orders.json", "library.yaml", "wire.yaml"] {
+        let path = common::root()
+            .join("crates/codegen/tests/documents")
+            .join(name);
+        let seed = load::load(&path, name.as_ref(), name).unwrap();
+        for case in 0..cases {
+            let mut random = fastrand::Rng::with_seed(case);
+            let mut source = seed.clone();
+            let edits = random.usize(1..9);
+            mutate::mutate(&mut source.document, edits, &mut |below| {
+                random.usize(..below)
+            });
+            let document = source.document.to_string();
+            let choices = Choices {
+                strict: false,
+                name_operations: true,
+            };
+            match generate_deeply(source, choices) {
+                Ok(_) => generated += 1,
+                Err(problems) => {
+                    let text = problems.to_string();
+                    assert!(
+                        !text.contains("fault of xtask"),
+                        "{name}, case {case}: {text}\n{document}"
+                    );
+                    refused += 1;
+                }
+            }
+        }
+    }
+    // Neither is rare, or the changes are too small or too great to find anything.
+    assert!(
+        generated > cases && refused > cases,
+        "{generated} generated, {refused} refused"
+    );
+}

@@ -1,0 +1,110 @@
+//! Each rule of the normalization is held to goldens: one small document that no rule has anything to do with, and for
+//! each case a JSON patch of it. The golden has what the rule changed of the patched document, as a difference, and what
+//! it notes as lost.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that panics fails"
+)]
+
+mod common;
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use call_api_codegen::normalize::{RULES, normalize};
+use call_api_codegen::origin::Origins;
+use call_api_codegen::{load, lower, validate};
+use serde_json::{Map, Value};
+use similar::TextDiff;
+
+fn read(name: &str) -> Value {
+    let path = common::root().join("crates/codegen/tests/rules").join(name);
+    load::load(&path, Path::new(name), name).unwrap().document
+}
+
+/// The cases of each rule.
+fn cases() -> Map<String, Value> {
+    match read("cases.yaml") {
+        Value::Object(cases) => cases,
+        other => panic!("{other}"),
+    }
+}
+
+fn patched(patch: &Value) -> Value {
+    let mut document = read("base.yaml");
+    let patch: json_patch::Patch = serde_json::from_value(patch.clone()).unwrap();
+    json_patch::patch(&mut document, &patch).unwrap();
+    document
+}
+
+/// What the rule of that name changes in the document as it comes to it, and what it notes as lost; `None` where that is
+/// nothing.
+fn applied(name: &str, mut document: Value) -> Option<String> {
+    document = lower::lower(document, &mut Vec::new(), &mut Origins::default()).unwrap();
+    for rule in RULES.iter().take_while(|rule| rule.name != name) {
+        rule.apply(&mut document);
+    }
+    let rule = RULES.iter().find(|rule| rule.name == name).unwrap();
+    let before = format!("{document:#}\n");
+    let changes = rule.apply(&mut document);
+    let after = format!("{document:#}\n");
+    let diff = TextDiff::from_lines(&before, &after);
+    let mut golden = String::new();
+    for hunk in diff.unified_diff().context_radius(4).iter_hunks() {
+        // Without the numbers of the lines, which any change of the document above would change.
+        golden.push_str("@@\n");
+        for change in hunk.iter_changes() {
+            write!(golden, "{}{}", change.tag(), change.value()).unwrap();
+        }
+    }
+    for loss in changes.unsupported {
+        writeln!(
+            golden,
+            "lost at {}: {}: {}",
+            loss.pointer, loss.what, loss.instead
+        )
+        .unwrap();
+    }
+    (!golden.is_empty()).then_some(golden)
+}
+
+#[test]
+fn each_case_is_as_its_golden() {
+    for (rule, cases) in cases() {
+        let mut golden = String::new();
+        for (case, patch) in cases.as_object().unwrap() {
+            let Some(changed) = applied(&rule, patched(patch)) else {
+                panic!("{rule}: {case}: the rule changes nothing");
+            };
+            writeln!(golden, "# {case}\n\n{changed}").unwrap();
+        }
+        insta::assert_snapshot!(rule.as_str(), golden);
+    }
+}
+
+#[test]
+fn each_rule_has_a_case_and_each_case_a_rule() {
+    let cases = cases();
+    let rules: Vec<_> = RULES.iter().map(|rule| rule.name).collect();
+    let tested: Vec<_> = cases
+        .iter()
+        .filter(|(_, cases)| cases.as_object().is_some_and(|cases| !cases.is_empty()))
+        .map(|(rule, _)| rule.as_str())
+        .collect();
+    assert_eq!(tested, rules);
+}
+
+#[test]
+fn no_rule_has_anything_to_do_with_the_base() {
+    let base = read("base.yaml");
+    validate::validate(&base).unwrap();
+    let mut unsupported = Vec::new();
+    let lowered = lower::lower(base, &mut unsupported, &mut Origins::default()).unwrap();
+    let (normalized, applied) =
+        normalize(lowered.clone(), &mut unsupported, &mut Origins::default()).unwrap();
+    assert_eq!(normalized, lowered);
+    assert_eq!((unsupported, applied), (vec![], vec![]));
+}

@@ -1,0 +1,86 @@
+//! What goes out and what comes back: each operation of a small document is generated, compiled and called; its request
+//! is read from the socket, and its answer is given by the mocks that were generated with it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that panics fails"
+)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use call_api_codegen::{Options, Outcome};
+
+const CALLS: &str = include_str!("wire/calls.rs");
+const ANSWERS: &str = include_str!("wire/answers.rs");
+
+const MANIFEST: &str = r#"
+[package]
+name = "wire-calls"
+version = "0.0.0"
+edition = "2024"
+publish = false
+
+[dependencies]
+call-api-client.workspace = true
+call-api-mock.workspace = true
+call-api-transport.workspace = true
+call-api-types.workspace = true
+chrono.workspace = true
+serde_json.workspace = true
+futures-util = { version = "0.3", default-features = false }
+tokio = { workspace = true, features = ["macros", "rt"] }
+"#;
+
+#[test]
+fn each_operation_sends_and_reads_what_the_document_says() {
+    // Kept between runs, so that only what changed is compiled again.
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wire");
+    let (sdk, target) = (folder.join("sdk"), folder.join("target"));
+    let (outcome, report) = common::run(&Options {
+        spec: Some(common::root().join("crates/codegen/tests/documents/wire.yaml")),
+        out: Some(sdk.clone()),
+        verbose: true,
+        ..Options::new(common::root())
+    });
+    assert_eq!(outcome, Outcome::Fresh, "{report}");
+    let mut unsupported: String = report
+        .lines()
+        .skip_while(|line| !line.contains("not honored:"))
+        .take_while(|line| line.starts_with("    "))
+        .map(|line| format!("{}\n", line.trim_start()))
+        .collect();
+    unsupported.truncate(unsupported.trim_end().len());
+    insta::assert_snapshot!("unsupported", unsupported);
+
+    fs::copy(common::root().join("Cargo.lock"), sdk.join("Cargo.lock")).unwrap();
+    write(&sdk.join("crates/wire-calls/Cargo.toml"), MANIFEST);
+    write(&sdk.join("crates/wire-calls/src/main.rs"), CALLS);
+    write(&sdk.join("crates/wire-calls/src/answers.rs"), ANSWERS);
+    let output = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--package", "wire-calls"])
+        .current_dir(&sdk)
+        .env("CARGO_TARGET_DIR", target)
+        .env_remove("RUSTFLAGS")
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    assert_eq!(errors, "", "it compiles without a warning");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let (requests, answers) = printed.split_once("\nanswers:\n").unwrap();
+    insta::assert_snapshot!("requests", requests);
+    insta::assert_snapshot!("answers", answers);
+}
+
+fn write(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    if fs::read_to_string(path).ok().as_deref() != Some(text) {
+        fs::write(path, text).unwrap();
+    }
+}
