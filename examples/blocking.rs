@@ -36,7 +36,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     }
 
     let response = client.get_call(ids[0]).with_meta().wait()?;
-    let attempts = response.ledger.attempts().len();
+    let attempts = response.attempt_log.attempts().len();
     println!(
         "Fetched call {} in {attempts} attempt(s): {}.",
         ids[0], response.value.status

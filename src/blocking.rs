@@ -38,7 +38,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use call_api_transport::CallOptions;
+use call_api_transport::RequestOptions;
 use futures_core::Stream;
 use tokio::io::AsyncWrite;
 use uuid::Uuid;
@@ -309,7 +309,7 @@ impl Client {
 /// ```
 /// use std::time::Duration;
 ///
-/// use call_api::{Cadence, CallOptions};
+/// use call_api::{Cadence, RequestOptions};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let runtime = tokio::runtime::Runtime::new()?;
@@ -319,7 +319,7 @@ impl Client {
 /// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build_blocking()?;
 /// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
 /// let seconds = Duration::from_secs;
-/// let options = || CallOptions::new().attempt_timeout(seconds(10));
+/// let options = || RequestOptions::new().attempt_timeout(seconds(10));
 /// let response = client.get_call(id).options(options()).max_attempts(1).with_meta().wait()?;
 ///
 /// let call = client
@@ -403,7 +403,7 @@ impl<'a> Blocking<GetCall<'a>> {
     }
 
     /// See [`GetCall::options`].
-    pub fn options(self, options: CallOptions) -> Self {
+    pub fn options(self, options: RequestOptions) -> Self {
         self.map(|request| request.options(options))
     }
 
@@ -430,7 +430,7 @@ impl Blocking<WaitUntilEnded> {
     }
 
     /// See [`WaitUntilEnded::options`].
-    pub fn options(self, options: CallOptions) -> Self {
+    pub fn options(self, options: RequestOptions) -> Self {
         self.map(|request| request.options(options))
     }
 
@@ -472,7 +472,7 @@ impl Blocking<GetCalls<'_>> {
     }
 
     /// See [`GetCalls::options`].
-    pub fn options(self, options: CallOptions) -> Self {
+    pub fn options(self, options: RequestOptions) -> Self {
         self.map(|request| request.options(options))
     }
 }
@@ -509,7 +509,7 @@ impl<'a> Blocking<FetchRecording<'a>> {
     }
 
     /// See [`FetchRecording::options`].
-    pub fn options(self, options: CallOptions) -> Self {
+    pub fn options(self, options: RequestOptions) -> Self {
         self.map(|request| request.options(options))
     }
 

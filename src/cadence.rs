@@ -86,7 +86,7 @@ pub(crate) fn no_sooner(
     match asked {
         Some(asked) if asked > ours => {
             // Those who were told the same should not all come back at once.
-            asked.saturating_add(transport.part_by_chance(JITTER.min(asked / 4)))
+            asked.saturating_add(transport.jitter(JITTER.min(asked / 4)))
         }
         _ => ours,
     }
@@ -142,6 +142,6 @@ impl Cadence {
             .min(pace.longest)
             .clamp(SHORTEST, LONGEST);
         let by_chance = wait.mul_f64(self.jitter);
-        wait - by_chance + transport.part_by_chance(by_chance)
+        wait - by_chance + transport.jitter(by_chance)
     }
 }

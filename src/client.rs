@@ -272,7 +272,7 @@ impl Client {
     /// Settings for some of its requests are those of another client over the same transport:
     ///
     /// ```
-    /// use call_api::{CallOptions, raw};
+    /// use call_api::{RequestOptions, raw};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -282,7 +282,7 @@ impl Client {
     /// let response = client.raw().get_call().id(id).send().await?;
     /// assert_eq!(response.status(), 200);
     ///
-    /// let once = CallOptions::new().max_attempts(1);
+    /// let once = RequestOptions::new().max_attempts(1);
     /// let raw = raw::Client::new(client.raw().transport().with_options(once));
     /// assert_eq!(raw.get_call().id(id).send().await?.into_inner().id, id);
     /// # Ok(())
@@ -356,14 +356,14 @@ impl Client {
 /// use std::time::Duration;
 ///
 /// use call_api::http::{HeaderValue, header};
-/// # use call_api::transport::{Clock, Observer, Sleeping};
+/// # use call_api::transport::{Clock, Observer, SleepFuture};
 ///
 /// # struct Metrics;
 /// # impl Observer for Metrics {}
 /// # struct PausedClock;
 /// # impl Clock for PausedClock {
 /// #     fn now(&self) -> std::time::Instant { std::time::Instant::now() }
-/// #     fn sleep(&self, duration: Duration) -> Sleeping<'_> { Box::pin(tokio::time::sleep(duration)) }
+/// #     fn sleep(&self, duration: Duration) -> SleepFuture<'_> { Box::pin(tokio::time::sleep(duration)) }
 /// # }
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -518,7 +518,7 @@ impl ClientBuilder {
     }
 
     /// A header for every request. Mark secret values with [`HeaderValue::set_sensitive`], so that
-    /// [`Ledger::to_curl`](crate::Ledger::to_curl) leaves them out.
+    /// [`AttemptLog::to_curl`](crate::AttemptLog::to_curl) leaves them out.
     pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
         self.transport(|transport| transport.header(name, value))
     }
@@ -596,7 +596,7 @@ impl ClientBuilder {
 
     /// What else can be set for the transport: a door to [`raw`], to the HTTP client that the SDK is built on. Proxies, own
     /// roots and client certificates go in here ([`TransportBuilder::configure_http`], and
-    /// [`configure_fetch_http`](TransportBuilder::configure_fetch_http) for recordings that lie elsewhere), and so does a
+    /// [`configure_download_http`](TransportBuilder::configure_download_http) for recordings that lie elsewhere), and so does a
     /// whole HTTP client of your own ([`TransportBuilder::http_client`]).
     ///
     /// ```
@@ -607,7 +607,7 @@ impl ClientBuilder {
     /// # let builder = || call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token());
     /// let client = builder()
     ///     .transport(|transport| {
-    ///         transport.configure_http(|http| http.no_proxy()).configure_fetch_http(|http| http.no_proxy())
+    ///         transport.configure_http(|http| http.no_proxy()).configure_download_http(|http| http.no_proxy())
     ///     })
     ///     .build()?;
     /// assert_eq!(client.get_call(id).await?.id, id);

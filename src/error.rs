@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use call_api_transport::{Exchange, Failure, FailureKind, FetchError, Ledger, Stop};
+use call_api_transport::{
+    AttemptLog, DownloadError, Exchange, StopReason, TransportError, TransportErrorKind,
+};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
@@ -50,10 +52,10 @@ use crate::{Call, raw};
 /// assert_eq!((error.kind(), error.status()), (ErrorKind::RateLimited, Some(429)));
 /// assert_eq!(error.retry_after(), Some(Duration::from_secs(60)));
 /// assert!(!error.is_timeout() && !error.is_connect());
-/// if let (Some(said), Some(ledger)) = (error.detail(), error.ledger()) {
-///     println!("{said}, after {} attempts, request {:?}", ledger.attempts().len(), error.request_id());
+/// if let (Some(said), Some(attempt_log)) = (error.detail(), error.attempt_log()) {
+///     println!("{said}, after {} attempts, request {:?}", attempt_log.attempts().len(), error.request_id());
 /// }
-/// # assert!(error.detail().is_some() && error.ledger().is_some());
+/// # assert!(error.detail().is_some() && error.attempt_log().is_some());
 /// # Ok(())
 /// # }
 /// ```
@@ -66,7 +68,7 @@ struct Inner {
     status: Option<u16>,
     detail: Option<Detail>,
     json_path: Option<String>,
-    ledger: Option<Ledger>,
+    attempt_log: Option<AttemptLog>,
     last_call: Option<Call>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -128,18 +130,19 @@ impl ErrorKind {
         }
     }
 
-    fn of_failure(failure: &Failure) -> Self {
+    fn of_failure(failure: &TransportError) -> Self {
         match failure.kind() {
-            FailureKind::TokenUnavailable => Self::Token,
-            FailureKind::Connect { timed_out: true } | FailureKind::TimedOut { .. } => {
-                Self::Timeout
+            TransportErrorKind::TokenUnavailable => Self::Token,
+            TransportErrorKind::Connect { timed_out: true }
+            | TransportErrorKind::TimedOut { .. } => Self::Timeout,
+            TransportErrorKind::Connect { .. } | TransportErrorKind::Tls => Self::Connect,
+            TransportErrorKind::Interrupted { .. } | TransportErrorKind::Malformed { .. } => {
+                Self::Interrupted
             }
-            FailureKind::Connect { .. } | FailureKind::Tls => Self::Connect,
-            FailureKind::Interrupted { .. } | FailureKind::Malformed { .. } => Self::Interrupted,
-            FailureKind::BodyTooLarge { .. } => Self::BodyTooLarge,
-            FailureKind::Unsound { .. } => Self::Corrupt,
-            FailureKind::NotWritten => Self::Io,
-            FailureKind::Redirected { .. } => Self::Redirected,
+            TransportErrorKind::BodyTooLarge { .. } => Self::BodyTooLarge,
+            TransportErrorKind::IntegrityMismatch { .. } => Self::Corrupt,
+            TransportErrorKind::WriteFailed => Self::Io,
+            TransportErrorKind::Redirected { .. } => Self::Redirected,
             // `RefusedUrl`, `InvalidRequest`, and what a later transport may refuse.
             _ => Self::InvalidRequest,
         }
@@ -194,18 +197,21 @@ impl Error {
 
     /// The id by which the service knows the request, where it names one.
     pub fn request_id(&self) -> Option<&str> {
-        self.0.ledger.as_ref().and_then(Ledger::request_id)
+        self.0.attempt_log.as_ref().and_then(AttemptLog::request_id)
     }
 
     /// How long the service asked to wait before another try.
     pub fn retry_after(&self) -> Option<Duration> {
-        self.0.ledger.as_ref().and_then(Ledger::retry_after)
+        self.0
+            .attempt_log
+            .as_ref()
+            .and_then(AttemptLog::retry_after)
     }
 
     /// What was tried: each attempt, its length, how it ended, and why there was no further one. `None` where nothing was
     /// to be sent yet.
-    pub fn ledger(&self) -> Option<&Ledger> {
-        self.0.ledger.as_ref()
+    pub fn attempt_log(&self) -> Option<&AttemptLog> {
+        self.0.attempt_log.as_ref()
     }
 
     /// The call as it was last seen, where it was a [wait](crate::Client::wait_until_ended) that failed and that had seen
@@ -248,12 +254,12 @@ impl Error {
             // A certificate that is not trusted now won't be soon.
             ErrorKind::Connect => self
                 .failure()
-                .is_none_or(|failure| *failure.kind() != FailureKind::Tls),
+                .is_none_or(|failure| *failure.kind() != TransportErrorKind::Tls),
             _ => false,
         }
     }
 
-    pub(crate) fn failure(&self) -> Option<&Failure> {
+    pub(crate) fn failure(&self) -> Option<&TransportError> {
         self.0
             .source
             .as_deref()
@@ -267,7 +273,7 @@ impl Error {
             status: None,
             detail: None,
             json_path: None,
-            ledger: None,
+            attempt_log: None,
             last_call: None,
             source: None,
         }))
@@ -329,7 +335,7 @@ impl Error {
         exchange: Option<Exchange>,
     ) -> Self {
         if let raw::Error::UnexpectedResponse(response) = &error
-            && let Some(failure) = Failure::from_response(response)
+            && let Some(failure) = TransportError::from_response(response)
         {
             return Self::from_failure(failure.clone());
         }
@@ -344,7 +350,7 @@ impl Error {
         };
         match (&error, exchange.status) {
             (raw::Error::InvalidResponsePayload(body, _), Some(status)) if status.is_success() => {
-                Self::from_decode::<T>(body, status.as_u16(), exchange.ledger)
+                Self::from_decode::<T>(body, status.as_u16(), exchange.attempt_log)
             }
             _ => Self::from_answer(exchange),
         }
@@ -361,15 +367,15 @@ impl Error {
         if status.as_u16() >= 400 {
             this.0.detail = Detail::read(&exchange.body);
         }
-        this.0.ledger = Some(exchange.ledger);
+        this.0.attempt_log = Some(exchange.attempt_log);
         this
     }
 
     /// A recording was not fetched.
-    pub(crate) fn from_fetch(error: FetchError) -> Self {
+    pub(crate) fn from_fetch(error: DownloadError) -> Self {
         match error {
-            FetchError::Failed(failure) => Self::from_failure(failure),
-            FetchError::Refused(exchange) => Self::from_answer(*exchange),
+            DownloadError::Failed(failure) => Self::from_failure(failure),
+            DownloadError::Refused(exchange) => Self::from_answer(*exchange),
             // What a later transport may say.
             _ => Self::without_exchange(),
         }
@@ -391,7 +397,7 @@ impl Error {
         }
         if let Some(exchange) = exchange {
             this.0.status = exchange.status.map(|status| status.as_u16());
-            this.0.ledger = Some(exchange.ledger);
+            this.0.attempt_log = Some(exchange.attempt_log);
         }
         this
     }
@@ -403,16 +409,16 @@ impl Error {
         Self::new(ErrorKind::InvalidRequest, message.to_owned())
     }
 
-    fn from_failure(failure: Failure) -> Self {
+    fn from_failure(failure: TransportError) -> Self {
         let mut this = Self::new(ErrorKind::of_failure(&failure), failure.to_string());
-        this.0.status = failure.ledger().status().map(|status| status.as_u16());
-        this.0.ledger = Some(failure.ledger().clone());
+        this.0.status = failure.attempt_log().status().map(|status| status.as_u16());
+        this.0.attempt_log = Some(failure.attempt_log().clone());
         this.0.source = Some(Box::new(failure));
         this
     }
 
     /// Decodes once more, now with the path: it costs nothing where all is well.
-    fn from_decode<T: DeserializeOwned>(body: &[u8], status: u16, ledger: Ledger) -> Self {
+    fn from_decode<T: DeserializeOwned>(body: &[u8], status: u16, attempt_log: AttemptLog) -> Self {
         let deserializer = &mut serde_json::Deserializer::from_slice(body);
         let (path, cause) = match serde_path_to_error::deserialize::<_, T>(deserializer) {
             Err(error) => (
@@ -430,7 +436,7 @@ impl Error {
         let mut this = Self::new(ErrorKind::Decode, message);
         this.0.status = Some(status);
         this.0.json_path = Some(path);
-        this.0.ledger = Some(ledger);
+        this.0.attempt_log = Some(attempt_log);
         this
     }
 }
@@ -493,10 +499,10 @@ fn escaped(text: &str) -> String {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &self.0;
-        let (Some(ledger), None) = (&inner.ledger, self.failure()) else {
+        let (Some(attempt_log), None) = (&inner.attempt_log, self.failure()) else {
             return f.write_str(&inner.message);
         };
-        let (method, url) = (ledger.method(), ledger.url());
+        let (method, url) = (attempt_log.method(), attempt_log.url());
         match (inner.kind, inner.status) {
             (ErrorKind::Decode | ErrorKind::Drift, _) => {
                 write!(
@@ -513,27 +519,27 @@ impl fmt::Display for Error {
             }
             (_, None) => f.write_str(&inner.message)?,
         }
-        let attempts = ledger.attempts().len();
+        let attempts = attempt_log.attempts().len();
         write!(
             f,
             " ({attempts} attempt{}",
             if attempts == 1 { "" } else { "s" }
         )?;
         if !matches!(
-            ledger.stop(),
-            Stop::Success | Stop::Final | Stop::AttemptsSpent
+            attempt_log.stop_reason(),
+            StopReason::Success | StopReason::NotRetryable | StopReason::AttemptsExhausted
         ) {
-            write!(f, "; {}", ledger.stop())?;
+            write!(f, "; {}", attempt_log.stop_reason())?;
         }
         f.write_str(")")?;
-        if let Some(id) = ledger.request_id() {
+        if let Some(id) = attempt_log.request_id() {
             write!(f, "; request id {}", id.escape_debug())?;
         }
         let advice = match inner.kind {
             ErrorKind::Decode | ErrorKind::Drift => {
                 "update the SDK, or check that the base URL names the service"
             }
-            _ if ledger.operation() == crate::recording::OPERATION.id => {
+            _ if attempt_log.operation() == crate::recording::OPERATION.id => {
                 "fetch the call anew: its recording may be gone, or the URL expired"
             }
             kind => kind.advice(),
@@ -553,7 +559,7 @@ impl fmt::Debug for Error {
             .field("kind", &inner.kind)
             .field("status", &inner.status)
             .field("detail", &inner.detail)
-            .field("ledger", &inner.ledger)
+            .field("attempt_log", &inner.attempt_log)
             .finish_non_exhaustive()
     }
 }

@@ -75,7 +75,7 @@ pub use http;
 pub use many::GetCalls;
 pub use recording::{FetchRecording, Recording, SavedRecording};
 pub use request::{GetCall, Response, WithMeta};
-pub use transport::{CallOptions, Ledger, Progress, Token, TokenProvider};
+pub use transport::{AttemptLog, Progress, RequestOptions, Token, TokenProvider};
 pub use types::{Call, CallStatus, CallType, Contact, ContactType, Unmasked, unmasked};
 pub use uuid::Uuid;
 pub use wait::{Updates, WaitUntilEnded};

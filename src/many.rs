@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use call_api_transport::{CallOptions, FailureKind, Phase, Stop};
+use call_api_transport::{Phase, RequestOptions, StopReason, TransportErrorKind};
 use futures_core::Stream;
 use futures_util::StreamExt;
 use uuid::Uuid;
@@ -51,7 +51,7 @@ const ROUNDS: u32 = 3;
 /// ```
 /// use std::time::Duration;
 ///
-/// use call_api::CallOptions;
+/// use call_api::RequestOptions;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -63,7 +63,7 @@ const ROUNDS: u32 = 3;
 ///     .concurrency(32)
 ///     .as_they_come()
 ///     .remember(1_000_000)
-///     .options(CallOptions::new().deadline(Duration::from_secs(90)));
+///     .options(RequestOptions::new().deadline(Duration::from_secs(90)));
 /// while let Some((id, result)) = calls.next().await {
 ///     println!("{id}: {}", result?.status);
 /// }
@@ -75,7 +75,7 @@ pub struct GetCalls<'a> {
     client: Client,
     /// Until it is read.
     ids: Option<Pin<Box<dyn Stream<Item = Uuid> + Send + 'a>>>,
-    options: Option<CallOptions>,
+    options: Option<RequestOptions>,
     concurrency: usize,
     in_order: bool,
     remember: usize,
@@ -122,7 +122,7 @@ impl<'a> GetCalls<'a> {
     }
 
     /// The settings of each single call, such as its deadline.
-    pub fn options(mut self, options: CallOptions) -> Self {
+    pub fn options(mut self, options: RequestOptions) -> Self {
         self.options = Some(options);
         self
     }
@@ -135,7 +135,7 @@ impl<'a> GetCalls<'a> {
     fn start(&mut self) -> Option<Pin<Box<dyn Stream<Item = Fetched> + Send + 'a>>> {
         let ids = self.ids.take()?;
         let fetch = Arc::new(Fetch {
-            client: self.client.over(self.client.raw().transport().gated()),
+            client: self.client.over(self.client.raw().transport().throttled()),
             options: self.options.take(),
         });
         let mut seen = Seen::new(self.remember);
@@ -181,14 +181,14 @@ impl fmt::Debug for GetCalls<'_> {
 struct Fetch {
     /// With a gate of the stream's own.
     client: Client,
-    options: Option<CallOptions>,
+    options: Option<RequestOptions>,
 }
 
 impl Fetch {
     async fn call(&self, id: Uuid) -> Result<Call, Error> {
         let mut rounds = 1;
         loop {
-            self.client.raw().transport().gate_opened().await;
+            self.client.raw().transport().throttle_lifted().await;
             let mut request = self.client.get_call(id);
             if let Some(options) = &self.options {
                 request = request.options(options.clone());
@@ -203,15 +203,17 @@ impl Fetch {
 
 /// Whether the service asked to come back later than the call's deadline: this call or, by the gate, another.
 fn is_sent_away(error: &Error) -> bool {
-    let stop = error.ledger().map(call_api_transport::Ledger::stop);
+    let stop = error
+        .attempt_log()
+        .map(call_api_transport::AttemptLog::stop_reason);
     let too_long = error.kind() == ErrorKind::RateLimited
-        && matches!(stop, Some(Stop::RetryAfterTooLong { .. }));
+        && matches!(stop, Some(StopReason::RetryAfterTooLong { .. }));
     too_long
         || error.failure().is_some_and(|failure| {
             matches!(
                 failure.kind(),
-                FailureKind::TimedOut {
-                    phase: Phase::Gate,
+                TransportErrorKind::TimedOut {
+                    phase: Phase::Throttle,
                     ..
                 }
             )

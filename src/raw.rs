@@ -6,7 +6,7 @@
 //! ```
 //! use call_api::raw;
 //! use call_api::raw::transport::Transport;
-//! use call_api::{CallOptions, Client, Token};
+//! use call_api::{RequestOptions, Client, Token};
 //! # use call_api_sandbox::Sandbox;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -18,7 +18,7 @@
 //! let response: raw::ResponseValue<call_api::Call> = client.get_call().id(id).send().await?;
 //! println!("{}: {}", response.status(), response.into_inner().status);
 //!
-//! let once = client.transport().with_options(CallOptions::new().max_attempts(1));
+//! let once = client.transport().with_options(RequestOptions::new().max_attempts(1));
 //! let error = raw::Client::new(once).get_call().id(call_api::Uuid::nil()).send().await.unwrap_err();
 //! assert_eq!(error.status().map(|status| status.as_u16()), Some(404));
 //!

@@ -6,7 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use call_api_transport::{
-    Auth, CallOptions, Fetch, FetchError, Fetched, Ledger, Operation, Progress, ResponseBody,
+    AttemptLog, Auth, Download, DownloadError, Downloaded, Operation, Progress, RequestOptions,
+    ResponseBody,
 };
 use tokio::io::AsyncWrite;
 
@@ -111,7 +112,7 @@ pub struct SavedRecording {
     /// Whether the service gave a digest (`Repr-Digest`, `Digest` or `Content-MD5`), which was compared.
     pub digest_checked: bool,
     /// What was tried.
-    pub ledger: Ledger,
+    pub attempt_log: AttemptLog,
 }
 
 impl SavedRecording {
@@ -139,7 +140,7 @@ type OnProgress<'a> = Box<dyn FnMut(Progress) + Send + 'a>;
 /// until there is one or the [wait](Self::wait) is over: for the usual 5 minutes that is 14 times. Where the URL is
 /// refused with 401, 403, 404 or 410 it fetches the call once more, since such URLs expire, but for a writer that has a
 /// part already. The recording itself is fetched once, and again from where it broke off, as often as the client's
-/// [`max_attempts`](CallOptions::max_attempts) without a further byte.
+/// [`max_attempts`](RequestOptions::max_attempts) without a further byte.
 ///
 /// # What is safe about it
 /// The token, and whatever else the client was set up with, goes to the API's own origin and nowhere else, through
@@ -153,7 +154,7 @@ type OnProgress<'a> = Box<dyn FnMut(Progress) + Send + 'a>;
 /// ```
 /// use std::time::Duration;
 ///
-/// use call_api::CallOptions;
+/// use call_api::RequestOptions;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let sandbox = call_api_sandbox::Sandbox::start().await?;
@@ -171,7 +172,7 @@ type OnProgress<'a> = Box<dyn FnMut(Progress) + Send + 'a>;
 ///     .stall_timeout(Duration::from_secs(10))
 ///     .size_limit(100 << 20)
 ///     .allow_insecure_http(false)
-///     .options(CallOptions::new().max_attempts(5))
+///     .options(RequestOptions::new().max_attempts(5))
 ///     .on_progress(|progress| println!("{} of {:?} bytes", progress.bytes, progress.total))
 ///     .to_writer(&mut sound)
 ///     .await?;
@@ -183,7 +184,7 @@ type OnProgress<'a> = Box<dyn FnMut(Progress) + Send + 'a>;
 pub struct FetchRecording<'a> {
     client: &'a Client,
     call: &'a Call,
-    options: Option<CallOptions>,
+    options: Option<RequestOptions>,
     wait: Duration,
     deadline: Duration,
     /// In a mutex that is never locked: what is shared while the call is asked for must be `Sync`.
@@ -262,7 +263,7 @@ impl<'a> FetchRecording<'a> {
 
     /// Settings for each of the requests, such as its time-out and how often it is retried; but for the deadline, which
     /// is that of one fetch of the call. Headers go to the API's own origin only.
-    pub fn options(mut self, options: CallOptions) -> Self {
+    pub fn options(mut self, options: RequestOptions) -> Self {
         self.options = Some(options);
         self
     }
@@ -390,19 +391,19 @@ impl<'a> FetchRecording<'a> {
         let mut is_fresh = false;
         let mut handed_on = 0;
         loop {
-            let (call, url, patience) = match found {
-                Found::At(call, url, patience) => (call, url, patience),
+            let (call, url, not_ready_timeout) = match found {
+                Found::At(call, url, not_ready_timeout) => (call, url, not_ready_timeout),
                 Found::Nowhere(call) if call.is_ended() => {
                     return Ok(Recording::Absent(call));
                 }
                 Found::Nowhere(call) => return Ok(Recording::NotEnded(call)),
             };
             let passed = transport.now().saturating_duration_since(begun);
-            let Some(mut fetch) = transport.fetch(&OPERATION, &url) else {
+            let Some(mut fetch) = transport.download(&OPERATION, &url) else {
                 return Err(Error::no_recording_url());
             };
             fetch = fetch
-                .patience(patience)
+                .not_ready_timeout(not_ready_timeout)
                 .deadline(self.deadline.saturating_sub(passed))
                 .allow_insecure_http(self.allow_insecure_http)
                 .on_progress(|progress| {
@@ -419,7 +420,7 @@ impl<'a> FetchRecording<'a> {
             }
             match send_to(fetch, &mut target, call.id, &url).await {
                 Ok(fetched) => return Ok(Recording::Saved(saved(call.id, &url, fetched))),
-                Err(FetchError::Refused(exchange))
+                Err(DownloadError::Refused(exchange))
                     if !is_fresh
                         && may_be_expired(&exchange)
                         // Another URL is fetched from its beginning, which a writer must not get twice.
@@ -433,7 +434,7 @@ impl<'a> FetchRecording<'a> {
                             let other = other.to_owned();
                             found = Found::At(call, other, Duration::ZERO);
                         }
-                        _ => return Err(Error::from_fetch(FetchError::Refused(exchange))),
+                        _ => return Err(Error::from_fetch(DownloadError::Refused(exchange))),
                     }
                 }
                 Err(error) => return Err(Error::from_fetch(error)),
@@ -523,11 +524,11 @@ fn may_be_expired(exchange: &call_api_transport::Exchange) -> bool {
 }
 
 async fn send_to(
-    fetch: Fetch<'_>,
+    fetch: Download<'_>,
     target: &mut Target<'_>,
     id: Uuid,
     url: &str,
-) -> Result<Fetched, FetchError> {
+) -> Result<Downloaded, DownloadError> {
     match target {
         Target::File(path) => {
             let mut part = path.clone().into_os_string();
@@ -545,7 +546,7 @@ async fn send_to(
     }
 }
 
-fn saved(call_id: Uuid, url: &str, fetched: Fetched) -> SavedRecording {
+fn saved(call_id: Uuid, url: &str, fetched: Downloaded) -> SavedRecording {
     SavedRecording {
         call_id,
         bytes: fetched.bytes,
@@ -554,7 +555,7 @@ fn saved(call_id: Uuid, url: &str, fetched: Fetched) -> SavedRecording {
         media_type: fetched.content_type,
         path: fetched.path,
         digest_checked: fetched.digest_checked,
-        ledger: fetched.ledger,
+        attempt_log: fetched.attempt_log,
     }
 }
 

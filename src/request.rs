@@ -4,7 +4,7 @@ use std::future::IntoFuture;
 use std::pin::Pin;
 use std::time::Duration;
 
-use call_api_transport::{CallOptions, Exchange, Ledger};
+use call_api_transport::{AttemptLog, Exchange, RequestOptions};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
@@ -24,7 +24,7 @@ use crate::{Call, raw};
 /// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
 /// let response: Response<Call> = client.get_call(id).with_meta().await?;
 /// assert_eq!((response.status, response.value.id), (200, id));
-/// println!("request {:?} in {:?}", response.request_id(), response.ledger.elapsed());
+/// println!("request {:?} in {:?}", response.request_id(), response.attempt_log.elapsed());
 /// # Ok(())
 /// # }
 /// ```
@@ -36,13 +36,13 @@ pub struct Response<T> {
     /// The HTTP status.
     pub status: u16,
     /// The attempts: how many, how long, and what went wrong before one succeeded.
-    pub ledger: Ledger,
+    pub attempt_log: AttemptLog,
 }
 
 impl<T> Response<T> {
     /// The id by which the service knows the request, where it names one.
     pub fn request_id(&self) -> Option<&str> {
-        self.ledger.request_id()
+        self.attempt_log.request_id()
     }
 }
 
@@ -57,7 +57,7 @@ pub(crate) type Sending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> +
 /// ```
 /// use std::time::Duration;
 ///
-/// use call_api::CallOptions;
+/// use call_api::RequestOptions;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let sandbox = call_api_sandbox::Sandbox::start().await?;
@@ -65,7 +65,7 @@ pub(crate) type Sending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> +
 /// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
 /// let call = client.get_call(id).deadline(Duration::from_secs(2)).max_attempts(1).await?;
 ///
-/// let patient = CallOptions::new().attempt_timeout(Duration::from_secs(10));
+/// let patient = RequestOptions::new().attempt_timeout(Duration::from_secs(10));
 /// let response = client.get_call(id).options(patient).with_meta().await?;
 /// assert_eq!(response.value, call);
 /// # Ok(())
@@ -76,7 +76,7 @@ pub(crate) type Sending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> +
 pub struct GetCall<'a> {
     client: &'a Client,
     id: Uuid,
-    options: Option<CallOptions>,
+    options: Option<RequestOptions>,
 }
 
 impl<'a> GetCall<'a> {
@@ -99,17 +99,17 @@ impl<'a> GetCall<'a> {
     }
 
     /// All that can be set for one call; replaces what was set for this one before.
-    pub fn options(mut self, options: CallOptions) -> Self {
+    pub fn options(mut self, options: RequestOptions) -> Self {
         self.options = Some(options);
         self
     }
 
-    /// The same request, answering with the ledger of its attempts beside the call.
+    /// The same request, answering with the log of its attempts beside the call.
     pub fn with_meta(self) -> WithMeta<'a> {
         WithMeta(self)
     }
 
-    fn change(mut self, change: impl FnOnce(CallOptions) -> CallOptions) -> Self {
+    fn change(mut self, change: impl FnOnce(RequestOptions) -> RequestOptions) -> Self {
         self.options = Some(change(self.options.unwrap_or_default()));
         self
     }
@@ -132,7 +132,7 @@ impl<'a> IntoFuture for GetCall<'a> {
     }
 }
 
-/// A request whose answer comes with its ledger, made by [`GetCall::with_meta`].
+/// A request whose answer comes with its attempt log, made by [`GetCall::with_meta`].
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -141,9 +141,9 @@ impl<'a> IntoFuture for GetCall<'a> {
 /// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
 /// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
 /// let response = client.get_call(id).with_meta().await?;
-/// let ledger = response.ledger;
-/// assert_eq!(ledger.attempts().len(), 1);
-/// println!("{} took {:?}: {}", ledger.operation(), ledger.elapsed(), ledger.stop());
+/// let attempt_log = response.attempt_log;
+/// assert_eq!(attempt_log.attempts().len(), 1);
+/// println!("{} took {:?}: {}", attempt_log.operation(), attempt_log.elapsed(), attempt_log.stop_reason());
 /// # Ok(())
 /// # }
 /// ```
@@ -161,7 +161,7 @@ impl<'a> IntoFuture for WithMeta<'a> {
             Ok(Response {
                 value,
                 status: exchange.status.map_or(200, |status| status.as_u16()),
-                ledger: exchange.ledger,
+                attempt_log: exchange.attempt_log,
             })
         })
     }
@@ -170,7 +170,7 @@ impl<'a> IntoFuture for WithMeta<'a> {
 /// Sends one operation of the generated client, and makes one error of whatever goes wrong.
 async fn send<T, E>(
     client: &Client,
-    options: Option<CallOptions>,
+    options: Option<RequestOptions>,
     operation: impl AsyncFnOnce(&raw::Client) -> Result<raw::ResponseValue<T>, raw::Error<E>>,
 ) -> Result<(T, Exchange), Error>
 where
@@ -200,7 +200,7 @@ where
 fn drift(client: &Client, exchange: &Exchange) -> Result<(), Vec<Drift>> {
     match (client.sentinel(), exchange.status) {
         (Some(sentinel), Some(status)) if !exchange.body_is_cut => {
-            let operation = exchange.ledger.operation();
+            let operation = exchange.attempt_log.operation();
             sentinel.look(operation, status.as_u16(), &exchange.body)
         }
         _ => Ok(()),

@@ -1,19 +1,19 @@
 //! What may be set, given and seen of a request on its way: none of it shows what sends it.
 //!
-//! The settings are [`ClientBuilder`](crate::ClientBuilder)'s, and for a single request [`CallOptions`]:
+//! The settings are [`ClientBuilder`](crate::ClientBuilder)'s, and for a single request [`RequestOptions`]:
 //!
 //! ```
 //! use std::time::Duration;
 //!
 //! use call_api::http::{HeaderValue, header};
-//! use call_api::transport::CallOptions;
+//! use call_api::transport::RequestOptions;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let sandbox = call_api_sandbox::Sandbox::start().await?;
 //! # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
 //! # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
-//! let careful = CallOptions::new()
+//! let careful = RequestOptions::new()
 //!     .deadline(Duration::from_secs(90))
 //!     .attempt_timeout(Duration::from_secs(40))
 //!     .max_attempts(5)
@@ -26,13 +26,13 @@
 //! ```
 //!
 //! # What was tried
-//! A [`Ledger`] has each [`Attempt`] with its [`Outcome`], the [`Wait`] that followed it, and why it was so long
-//! ([`Why`]); and why there was no further one ([`Stop`]). Each [response](crate::Response) has one, and each
-//! [error](crate::Error::ledger).
+//! A [`AttemptLog`] has each [`Attempt`] with its [`Outcome`], the [`RetryDelay`] that followed it, and why it was so long
+//! ([`DelayReason`]); and why there was no further one ([`StopReason`]). Each [response](crate::Response) has one, and each
+//! [error](crate::Error::attempt_log).
 //!
 //! ```
 //! use call_api::http::{Method, StatusCode};
-//! use call_api::transport::{Attempt, Ledger, Outcome, Stop, Wait, Why};
+//! use call_api::transport::{Attempt, AttemptLog, Outcome, StopReason, RetryDelay, DelayReason};
 //! use call_api_sandbox::{Fault, FaultRule, Faults, Sandbox};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -42,22 +42,22 @@
 //! sandbox.set_faults(Faults::default().rule(away_once))?;
 //! let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).jitter(|| 0.1).build()?;
 //!
-//! let ledger: Ledger = client.get_call(Sandbox::EXAMPLE_ID).with_meta().await?.ledger;
-//! let [first, second]: &[Attempt] = ledger.attempts() else { panic!("it was sent twice") };
+//! let attempt_log: AttemptLog = client.get_call(Sandbox::EXAMPLE_ID).with_meta().await?.attempt_log;
+//! let [first, second]: &[Attempt] = attempt_log.attempts() else { panic!("it was sent twice") };
 //! assert_eq!((first.outcome, first.status), (Outcome::ServerError, Some(StatusCode::SERVICE_UNAVAILABLE)));
-//! assert!(first.outcome.is_retried() && first.outcome.is_transient() && !first.outcome.never_left());
+//! assert!(first.outcome.is_retried() && first.outcome.is_transient() && !first.outcome.was_not_sent());
 //! // Each that there is, for instance as the labels of a metric.
 //! for outcome in Outcome::ALL {
 //!     println!("{}: {}", outcome.name(), outcome.reason());
 //! }
-//! let wait: Wait = first.wait.ok_or("another attempt followed")?;
-//! assert_eq!((wait.duration.as_millis(), wait.why), (25, Why::Backoff));
-//! assert_eq!((second.outcome, ledger.stop()), (Outcome::Success, &Stop::Success));
+//! let wait: RetryDelay = first.retry_delay.ok_or("another attempt followed")?;
+//! assert_eq!((wait.duration.as_millis(), wait.reason), (25, DelayReason::Backoff));
+//! assert_eq!((second.outcome, attempt_log.stop_reason()), (Outcome::Success, &StopReason::Success));
 //!
-//! assert_eq!((ledger.operation(), ledger.method(), ledger.status()), ("get_call", &Method::GET, Some(StatusCode::OK)));
-//! assert!(ledger.url().starts_with(sandbox.base_url()) && ledger.host() == "127.0.0.1");
-//! println!("{:?}, {:?} of it in a queue, {:?}", ledger.elapsed(), ledger.queued(), ledger.retry_after());
-//! println!("to try it by hand, under the service's id {:?}: {}", ledger.request_id(), ledger.to_curl());
+//! assert_eq!((attempt_log.operation(), attempt_log.method(), attempt_log.status()), ("get_call", &Method::GET, Some(StatusCode::OK)));
+//! assert!(attempt_log.url().starts_with(sandbox.base_url()) && attempt_log.host() == "127.0.0.1");
+//! println!("{:?}, {:?} of it in a queue, {:?}", attempt_log.elapsed(), attempt_log.queued(), attempt_log.retry_after());
+//! println!("to try it by hand, under the service's id {:?}: {}", attempt_log.request_id(), attempt_log.to_curl());
 //! # Ok(())
 //! # }
 //! ```
@@ -68,7 +68,7 @@
 //! use std::sync::Arc;
 //! use std::sync::atomic::{AtomicUsize, Ordering};
 //!
-//! use call_api::transport::{Attempt, Auth, Ledger, Observer, Operation, ResponseBody};
+//! use call_api::transport::{Attempt, Auth, AttemptLog, Observer, Operation, ResponseBody};
 //! use call_api::{Client, Uuid};
 //! use call_api_sandbox::Sandbox;
 //!
@@ -80,8 +80,8 @@
 //!         assert_eq!((operation.auth, operation.body), (Auth::Bearer, ResponseBody::Buffered));
 //!     }
 //!
-//!     fn call(&self, operation: &Operation, ledger: &Ledger) {
-//!         println!("{}: {:?} after {:?}", operation.id, ledger.stop(), ledger.elapsed());
+//!     fn request(&self, operation: &Operation, attempt_log: &AttemptLog) {
+//!         println!("{}: {:?} after {:?}", operation.id, attempt_log.stop_reason(), attempt_log.elapsed());
 //!         self.0.fetch_add(1, Ordering::Relaxed);
 //!     }
 //! }
@@ -174,7 +174,7 @@
 //!
 //! use call_api::Client;
 //! use call_api::http::StatusCode;
-//! use call_api::transport::{Clock, Sleeping};
+//! use call_api::transport::{Clock, SleepFuture};
 //! use call_api_sandbox::{Fault, FaultRule, Faults, Sandbox};
 //!
 //! /// Time passes where somebody sleeps, and then at once.
@@ -200,13 +200,13 @@
 //!         SystemTime::UNIX_EPOCH + self.leap(Duration::ZERO)
 //!     }
 //!
-//!     fn sleep(&self, duration: Duration) -> Sleeping<'_> {
+//!     fn sleep(&self, duration: Duration) -> SleepFuture<'_> {
 //!         self.leap(duration);
 //!         Box::pin(std::future::ready(()))
 //!     }
 //!
 //!     /// What limits an attempt runs beside it, and never comes.
-//!     fn limit(&self, _: Duration) -> Sleeping<'_> {
+//!     fn limit(&self, _: Duration) -> SleepFuture<'_> {
 //!         Box::pin(std::future::pending())
 //!     }
 //! }
@@ -255,7 +255,7 @@
 
 #[doc(inline)]
 pub use call_api_transport::{
-    Attempt, Auth, BoxError, CallOptions, Clock, Ledger, Observer, Operation, Outcome, Progress,
-    ResponseBody, Sleeping, Stop, Token, TokenError, TokenFile, TokenFuture, TokenProvider, Wait,
-    Why,
+    Attempt, AttemptLog, Auth, BoxError, Clock, DelayReason, Observer, Operation, Outcome,
+    Progress, RequestOptions, ResponseBody, RetryDelay, SleepFuture, StopReason, Token, TokenError,
+    TokenFile, TokenFuture, TokenProvider,
 };

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use call_api_transport::CallOptions;
+use call_api_transport::RequestOptions;
 use futures_core::Stream;
 use futures_util::{StreamExt as _, stream};
 use uuid::Uuid;
@@ -44,7 +44,7 @@ const LAST_LOOK: Duration = Duration::from_secs(1);
 /// ```
 /// use std::time::Duration;
 ///
-/// use call_api::{Cadence, CallOptions};
+/// use call_api::{Cadence, RequestOptions};
 /// # use call_api::CallStatus;
 /// # use call_api_sandbox::Sandbox;
 ///
@@ -63,7 +63,7 @@ const LAST_LOOK: Duration = Duration::from_secs(1);
 ///     .cadence(Cadence::default().in_progress(seconds(10), seconds(60)))
 ///     // It was created a moment ago.
 ///     .grace(seconds(5))
-///     .options(CallOptions::new().deadline(seconds(10)))
+///     .options(RequestOptions::new().deadline(seconds(10)))
 ///     .on_change(|change| println!("{}", change.call.status))
 ///     .on_failure(|error| eprintln!("asking again: {error}"))
 ///     .await?;
@@ -80,7 +80,7 @@ type Told<T> = Box<dyn FnMut(&T) + Send>;
 struct Watch {
     client: Client,
     id: Uuid,
-    options: CallOptions,
+    options: RequestOptions,
     deadline: Duration,
     grace: Duration,
     cadence: Cadence,
@@ -104,7 +104,7 @@ impl WaitUntilEnded {
         Self(Watch {
             client: client.clone(),
             id,
-            options: CallOptions::new(),
+            options: RequestOptions::new(),
             deadline: Duration::from_secs(2 * 60 * 60),
             grace: Duration::ZERO,
             cadence: Cadence::default(),
@@ -139,7 +139,7 @@ impl WaitUntilEnded {
     }
 
     /// The settings of each single look, such as its deadline; that of the wait comes first where it is nearer.
-    pub fn options(mut self, options: CallOptions) -> Self {
+    pub fn options(mut self, options: RequestOptions) -> Self {
         self.0.options = options;
         self
     }

@@ -17,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use call_api::blocking::Client;
-use call_api::{Cadence, CallOptions, CallStatus, ErrorKind, Uuid};
+use call_api::{Cadence, CallStatus, ErrorKind, RequestOptions, Uuid};
 use call_api_sandbox::{Sandbox, Script};
 use service::{
     ID, SECRET, Server, Step, TestClock, answer, call, faults, found, respond, says, seconds,
@@ -73,7 +73,7 @@ fn a_call_is_fetched_with_settings_of_its_own_and_with_its_ledger() {
     assert_eq!(client.get_call(ID).wait().unwrap(), call("dialing"));
     let error = client.get_call(ID).max_attempts(1).wait().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Server);
-    let patient = CallOptions::new().attempt_timeout(Duration::from_secs(10));
+    let patient = RequestOptions::new().attempt_timeout(Duration::from_secs(10));
     let request = client.get_call(ID).options(patient);
     let error = request.with_meta().wait().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
@@ -112,7 +112,7 @@ fn the_end_of_a_call_is_waited_for_on_the_same_clock() {
             .deadline(Duration::from_secs(600))
             .cadence(Cadence::every(Duration::from_secs(8)))
             .grace(Duration::from_secs(1))
-            .options(CallOptions::new().deadline(Duration::from_secs(40)))
+            .options(RequestOptions::new().deadline(Duration::from_secs(40)))
             .on_change(move |change| {
                 assert_eq!(thread::current().id(), here);
                 teller.lock().unwrap().push(change.call.status.clone());
@@ -203,7 +203,7 @@ fn changes_and_many_calls_are_iterators() {
     let got: Vec<_> = calls.map(|(id, call)| (id, call.unwrap().id)).collect();
     let expected: Vec<_> = (0..150).map(|number| (id(number), id(number))).collect();
     assert_eq!(got, expected);
-    let once = CallOptions::new().max_attempts(1);
+    let once = RequestOptions::new().max_attempts(1);
     let mut endless = client.get_calls((0..).map(id)).options(once).as_they_come();
     assert!(endless.next().unwrap().1.is_ok());
 }

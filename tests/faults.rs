@@ -372,14 +372,16 @@ async fn every_body_ends_as_the_table_says() {
             let transport = builder(&server.url(), &clock).build().unwrap();
             let client = Client::from_transport(transport);
             let result = client.get_call(Sandbox::EXAMPLE_ID).with_meta().await;
-            let (ledger, result) = match result {
-                Ok(Response { value, ledger, .. }) => (ledger, Ok(value)),
+            let (attempt_log, result) = match result {
+                Ok(Response {
+                    value, attempt_log, ..
+                }) => (attempt_log, Ok(value)),
                 Err(error) => {
                     checked(&error);
-                    (error.ledger().unwrap().clone(), Err(error))
+                    (error.attempt_log().unwrap().clone(), Err(error))
                 }
             };
-            let attempts: Vec<_> = ledger
+            let attempts: Vec<_> = attempt_log
                 .attempts()
                 .iter()
                 .map(|attempt| attempt.outcome.name())
@@ -399,7 +401,7 @@ async fn every_body_ends_as_the_table_says() {
                 row.body,
                 told(&result).replace('|', "\\|"),
                 attempts.join(", "),
-                ledger.attempts().last().unwrap().body_bytes,
+                attempt_log.attempts().last().unwrap().body_bytes,
                 server.connections(),
             );
             let wanted_waits: Vec<_> = row.waits.iter().map(u64::to_string).collect();

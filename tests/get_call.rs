@@ -155,7 +155,7 @@ async fn a_response_can_come_with_how_it_was_come_by() {
         .unwrap();
     assert_eq!(response.value.id, ID);
     assert_eq!(response.status, 200);
-    assert_eq!(response.ledger.attempts().len(), 1);
+    assert_eq!(response.attempt_log.attempts().len(), 1);
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use call_api::{CallOptions, Client, ErrorKind, GetCalls, Uuid};
+use call_api::{Client, ErrorKind, GetCalls, RequestOptions, Uuid};
 use service::{
     SECRET, Server, Standing, TestClock, answer, client, faults, found, respond, says, seconds,
 };
@@ -278,7 +278,7 @@ async fn a_fault_costs_the_call_that_it_meets_and_no_other() {
 #[tokio::test]
 async fn each_call_has_the_options() {
     let (clock, server, client) = one_by_one(vec![answer(503, "", "")]).await;
-    let once = CallOptions::new().max_attempts(1);
+    let once = RequestOptions::new().max_attempts(1);
     let results = all(client.get_calls([id(1), id(2)]).options(once)).await;
     assert_eq!(results.len(), 2);
     assert_eq!(server.requests().len(), 2);

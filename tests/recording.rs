@@ -21,8 +21,8 @@ use std::time::{Duration, Instant, SystemTime};
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use call_api::transport::{Clock, Sleeping};
-use call_api::{Call, CallOptions, CallStatus, Client, ErrorKind, Recording};
+use call_api::transport::{Clock, SleepFuture};
+use call_api::{Call, CallStatus, Client, ErrorKind, Recording, RequestOptions};
 use call_api_sandbox::Sandbox;
 use futures_util::StreamExt as _;
 
@@ -67,14 +67,14 @@ impl Clock for TestClock {
         SystemTime::from(Call::sample().end_time.unwrap()) + self.passed()
     }
 
-    fn sleep(&self, duration: Duration) -> Sleeping<'_> {
+    fn sleep(&self, duration: Duration) -> SleepFuture<'_> {
         self.waits.lock().unwrap().push(duration);
         let count = self.waits.lock().unwrap().len();
         (self.on_wait)(count);
         Box::pin(std::future::ready(()))
     }
 
-    fn limit(&self, _: Duration) -> Sleeping<'_> {
+    fn limit(&self, _: Duration) -> SleepFuture<'_> {
         Box::pin(std::future::pending())
     }
 }
@@ -137,7 +137,7 @@ async fn a_recording_that_is_still_being_made_is_waited_for() {
     let saved = recording.saved().unwrap();
     assert_eq!(saved.suggested_name(), format!("{}.mp3", recorded.id));
     assert_eq!(saved.media_type.as_deref(), Some("audio/mpeg"));
-    assert_eq!(saved.ledger.operation(), "recording");
+    assert_eq!(saved.attempt_log.operation(), "recording");
 }
 
 #[tokio::test]
@@ -390,7 +390,7 @@ async fn a_retry_after_beyond_the_wait_ends_it_at_once() {
         let server = service::Server::start(&clock, scripts).await;
         let client = service::client(&server, &clock);
         let request = client.recording(&before).wait(Duration::from_secs(wait));
-        let request = request.options(CallOptions::new().max_attempts(1));
+        let request = request.options(RequestOptions::new().max_attempts(1));
         let error = request.to_writer(&mut Vec::new()).await.unwrap_err();
         let kind = match waits[..] {
             [] => ErrorKind::RateLimited,
@@ -484,7 +484,7 @@ async fn another_machine_is_asked_over_plain_http_only_where_that_is_allowed() {
         .base_url(sandbox.base_url())
         .token(TOKEN)
         .transport(move |transport| {
-            transport.configure_fetch_http(move |http| {
+            transport.configure_download_http(move |http| {
                 http.no_proxy().resolve("recordings.example", address)
             })
         })

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-use call_api::{Cadence, CallOptions, CallStatus, Change, Client, DriftMode, Error, ErrorKind};
+use call_api::{Cadence, CallStatus, Change, Client, DriftMode, Error, ErrorKind, RequestOptions};
 use service::{
     ID, SECRET, Server, Standing, Step, TestClock, answer, call, client, client_with, faults, says,
     seconds, with,
@@ -211,7 +211,7 @@ async fn a_failed_look_does_not_begin_the_cadence_anew() {
         says("completed"),
     ];
     let (_server, clock, client) = serve(scripts).await;
-    let once = CallOptions::new().max_attempts(1);
+    let once = RequestOptions::new().max_attempts(1);
     client.wait_until_ended(ID).options(once).await.unwrap();
     assert_eq!(clock.waits(), seconds(&[5.0, 7.5, 11.25]));
 }
@@ -234,7 +234,7 @@ async fn time_out_says_why_the_last_look_failed() {
     let (server, clock, client) = serve(vec![answer(503, "", "")]).await;
     let wait = client
         .wait_until_ended(ID)
-        .options(CallOptions::new().max_attempts(1))
+        .options(RequestOptions::new().max_attempts(1))
         .deadline(Duration::from_secs(3));
     let error = wait.await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);

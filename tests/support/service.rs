@@ -14,7 +14,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::get;
 use call_api::raw::transport::TransportBuilder;
-use call_api::transport::{Clock, Sleeping};
+use call_api::transport::{Clock, SleepFuture};
 use call_api::{Call, CallStatus, Client, ErrorKind, Uuid};
 use call_api_sandbox::Sandbox;
 
@@ -184,7 +184,7 @@ impl Clock for Standing {
         self.0.lock().unwrap().now
     }
 
-    fn sleep(&self, duration: Duration) -> Sleeping<'_> {
+    fn sleep(&self, duration: Duration) -> SleepFuture<'_> {
         let mut hands = self.0.lock().unwrap();
         hands.waits.push(duration);
         let until = hands.now + duration;
@@ -198,7 +198,7 @@ impl Clock for Standing {
         }))
     }
 
-    fn limit(&self, _: Duration) -> Sleeping<'_> {
+    fn limit(&self, _: Duration) -> SleepFuture<'_> {
         Box::pin(std::future::pending())
     }
 }

@@ -49,8 +49,8 @@ const HANDED_ON: &[(&str, &[&str])] = &[
         &[
             "crates/call-api-transport/src/builder.rs",
             "crates/call-api-transport/src/clock.rs",
-            "crates/call-api-transport/src/fetch.rs",
-            "crates/call-api-transport/src/ledger.rs",
+            "crates/call-api-transport/src/download.rs",
+            "crates/call-api-transport/src/attempt_log.rs",
             "crates/call-api-transport/src/observe.rs",
             "crates/call-api-transport/src/operation.rs",
             "crates/call-api-transport/src/retry.rs",

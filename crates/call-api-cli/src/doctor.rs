@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use anstyle::{AnsiColor, Style};
 use call_api::chrono::{DateTime, Utc};
-use call_api::{Call, CallOptions, Client, Drift, DriftMode, Error, ErrorKind, Uuid, raw};
+use call_api::{Call, Client, Drift, DriftMode, Error, ErrorKind, RequestOptions, Uuid, raw};
 use serde::Serialize;
 
 use crate::args::{Format, Settings};
@@ -117,23 +117,25 @@ fn client(settings: &Settings, ui: &Arc<Ui>) -> Result<(Client, String), Failure
 async fn ask(client: &Client, id: Option<Uuid>, checks: &mut Checks) {
     // Without an id it is asked for a call that can't be: a 404 is what it should say.
     let result = client.get_call(id.unwrap_or_default()).with_meta().await;
-    let (result, ledger) = match result {
-        Ok(response) => (Ok(response.value), Some(response.ledger)),
+    let (result, attempt_log) = match result {
+        Ok(response) => (Ok(response.value), Some(response.attempt_log)),
         Err(error) => {
-            let ledger = error.ledger().cloned();
-            (Err(error), ledger)
+            let attempt_log = error.attempt_log().cloned();
+            (Err(error), attempt_log)
         }
     };
-    let last = ledger.as_ref().and_then(|ledger| ledger.attempts().last());
-    match (&result, &ledger, last) {
+    let last = attempt_log
+        .as_ref()
+        .and_then(|attempt_log| attempt_log.attempts().last());
+    match (&result, &attempt_log, last) {
         (Err(error), ..) if error.status().is_none() || error.kind() == ErrorKind::Server => {
             checks.failed("service", &error.into());
         }
-        (_, Some(ledger), Some(last)) => checks.ok(
+        (_, Some(attempt_log), Some(last)) => checks.ok(
             "service",
             format!(
                 "{} answers in {} ms",
-                ledger.host(),
+                attempt_log.host(),
                 last.elapsed.as_millis()
             ),
         ),
@@ -165,7 +167,7 @@ fn token(result: &Result<Call, Error>, id: Option<Uuid>, checks: &mut Checks) {
 
 /// Compares this machine's clock with the `Date` of an answer.
 async fn clock(client: &Client, id: Option<Uuid>, checks: &mut Checks) {
-    let once = CallOptions::new().max_attempts(1);
+    let once = RequestOptions::new().max_attempts(1);
     let (transport, recording) = client.raw().transport().with_options(once).recorded();
     // Whatever it says, it says when.
     let _ = raw::Client::new(transport)

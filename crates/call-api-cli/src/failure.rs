@@ -155,7 +155,7 @@ impl Failure {
             json_path: error.and_then(Error::json_path),
             request_id: error.and_then(Error::request_id),
             retry_after_seconds: error.and_then(|error| Some(error.retry_after()?.as_secs_f64())),
-            attempts: error.and_then(|error| Some(error.ledger()?.attempts().len())),
+            attempts: error.and_then(|error| Some(error.attempt_log()?.attempts().len())),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use call_api::transport::{Ledger, Observer, Operation, Why};
+use call_api::transport::{AttemptLog, DelayReason, Observer, Operation};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
@@ -178,17 +178,17 @@ impl Transfer {
 pub(crate) struct Attempts(pub(crate) Arc<Ui>);
 
 impl Observer for Attempts {
-    fn call(&self, _: &Operation, ledger: &Ledger) {
-        let count = ledger.attempts().len();
+    fn request(&self, _: &Operation, attempt_log: &AttemptLog) {
+        let count = attempt_log.attempts().len();
         let s = if count == 1 { "" } else { "s" };
         self.0.line(format_args!(
             "{} {}: {count} attempt{s} in {:.3} s; {}",
-            ledger.method(),
-            ledger.url(),
-            ledger.elapsed().as_secs_f64(),
-            ledger.stop()
+            attempt_log.method(),
+            attempt_log.url(),
+            attempt_log.elapsed().as_secs_f64(),
+            attempt_log.stop_reason()
         ));
-        for (number, attempt) in (1..).zip(ledger.attempts()) {
+        for (number, attempt) in (1..).zip(attempt_log.attempts()) {
             let mut line = format!("  {number}. {}", attempt.outcome);
             if let Some(status) = attempt.status {
                 line.push_str(&format!(" ({})", status.as_u16()));
@@ -201,10 +201,10 @@ impl Observer for Attempts {
             if let Some(id) = &attempt.request_id {
                 line.push_str(&format!(", request id {}", clean(id)));
             }
-            if let Some(wait) = attempt.wait {
-                let why = match wait.why {
-                    Why::RetryAfter => ", as the service asked",
-                    Why::FreshToken => ", for a fresh token",
+            if let Some(wait) = attempt.retry_delay {
+                let why = match wait.reason {
+                    DelayReason::RetryAfter => ", as the service asked",
+                    DelayReason::FreshToken => ", for a fresh token",
                     _ => "",
                 };
                 line.push_str(&format!(

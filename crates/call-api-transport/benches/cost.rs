@@ -33,7 +33,7 @@ const BODY: &str = r#"{"id":"3c90c3cc-0d44-4b50-8888-8dd25736052a","agent_id":"3
 
 #[derive(Deserialize)]
 #[allow(dead_code, reason = "decoding is what counts")]
-struct Call {
+struct CallBody {
     id: String,
     agent_id: Option<String>,
     status: String,
@@ -115,7 +115,7 @@ async fn measure(url: &str, turns: usize, calls: usize, quick: bool) {
             .await
             .unwrap();
         assert_eq!(response.status(), 200);
-        serde_json::from_slice::<Call>(&response.bytes().await.unwrap()).unwrap()
+        serde_json::from_slice::<CallBody>(&response.bytes().await.unwrap()).unwrap()
     };
     let ours = || async {
         let request = transport
@@ -126,7 +126,7 @@ async fn measure(url: &str, turns: usize, calls: usize, quick: bool) {
             .unwrap();
         let response = transport.execute(&GET_CALL, request).await.unwrap();
         assert_eq!(response.status(), 200);
-        serde_json::from_slice::<Call>(&response.bytes().await.unwrap()).unwrap()
+        serde_json::from_slice::<CallBody>(&response.bytes().await.unwrap()).unwrap()
     };
     let recorded = || async {
         let (transport, recording) = transport.recorded();
@@ -138,7 +138,7 @@ async fn measure(url: &str, turns: usize, calls: usize, quick: bool) {
             .unwrap();
         transport.execute(&GET_CALL, request).await.unwrap();
         let exchange = recording.take().unwrap();
-        serde_json::from_slice::<Call>(&exchange.body).unwrap()
+        serde_json::from_slice::<CallBody>(&exchange.body).unwrap()
     };
     if let Ok(alone) = std::env::var(ALONE) {
         let mut words = alone.split(' ');
@@ -212,7 +212,7 @@ struct Sample {
     bytes: f64,
 }
 
-async fn sample<F: Future<Output = Call>>(
+async fn sample<F: Future<Output = CallBody>>(
     call: &impl Fn() -> F,
     calls: usize,
     in_flight: usize,
@@ -232,7 +232,7 @@ async fn sample<F: Future<Output = Call>>(
 }
 
 /// All in one task, so that what is compared is the calls and not the tasks.
-async fn run<F: Future<Output = Call>>(call: &impl Fn() -> F, calls: usize, in_flight: usize) {
+async fn run<F: Future<Output = CallBody>>(call: &impl Fn() -> F, calls: usize, in_flight: usize) {
     use futures_util::StreamExt as _;
     if in_flight == 1 {
         for _ in 0..calls {
@@ -282,7 +282,7 @@ fn median(mut figures: Vec<f64>) -> f64 {
     figures[figures.len() / 2]
 }
 
-async fn growth<F: Future<Output = Call>>(call: &impl Fn() -> F, calls: usize) {
+async fn growth<F: Future<Output = CallBody>>(call: &impl Fn() -> F, calls: usize) {
     run(call, calls / 10, 64).await;
     let (region, before) = (Region::new(ALLOCATOR), resident());
     run(call, calls, 64).await;

@@ -10,7 +10,7 @@ use http::{Extensions, HeaderMap, HeaderName, StatusCode, Version, header};
 use url::{Position, Url};
 
 use crate::body::Buffer;
-use crate::failure::{FailureKind, Limit, Phase};
+use crate::error::{Limit, Phase, TransportErrorKind};
 use crate::operation::ResponseBody;
 use crate::redact::Secrets;
 use crate::retry::Outcome;
@@ -19,24 +19,24 @@ use crate::retry::Outcome;
 pub(crate) const ERROR_BODY_LIMIT: u64 = 64 << 10;
 
 /// A response that is handed on, whatever its status.
-pub(crate) struct Answer {
-    pub(crate) head: Head,
-    pub(crate) body: AnswerBody,
+pub(crate) struct ReceivedResponse {
+    pub(crate) head: ResponseHead,
+    pub(crate) body: ReceivedBody,
 }
 
-pub(crate) enum AnswerBody {
+pub(crate) enum ReceivedBody {
     Whole { bytes: Bytes, cut: bool },
     Streamed(reqwest::Body),
 }
 
-pub(crate) struct Head {
+pub(crate) struct ResponseHead {
     pub(crate) status: StatusCode,
     pub(crate) version: Version,
     pub(crate) headers: HeaderMap,
     pub(crate) extensions: Extensions,
 }
 
-impl Head {
+impl ResponseHead {
     fn take(response: &mut reqwest::Response) -> Self {
         Self {
             status: response.status(),
@@ -48,13 +48,13 @@ impl Head {
 }
 
 /// Why there is no response.
-pub(crate) struct Trouble {
-    pub(crate) kind: FailureKind,
+pub(crate) struct AttemptError {
+    pub(crate) kind: TransportErrorKind,
     pub(crate) source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
-impl From<FailureKind> for Trouble {
-    fn from(kind: FailureKind) -> Self {
+impl From<TransportErrorKind> for AttemptError {
+    fn from(kind: TransportErrorKind) -> Self {
         Self { kind, source: None }
     }
 }
@@ -75,7 +75,7 @@ pub(crate) struct Progress {
 }
 
 /// What ended an attempt before its time.
-pub(crate) enum Broken {
+pub(crate) enum ReceiveError {
     Http(reqwest::Error),
     TooLarge { announced: Option<u64> },
     Redirected { to: Option<String> },
@@ -90,8 +90,8 @@ pub(crate) async fn receive(
     reader: ResponseBody,
     body_limit: u64,
     progress: &mut Progress,
-) -> Result<(), Broken> {
-    let response = responding.await.map_err(Broken::Http)?;
+) -> Result<(), ReceiveError> {
+    let response = responding.await.map_err(ReceiveError::Http)?;
     let response = progress.response.insert(response);
     let status = response.status();
     if let Some(redirected) = redirect(response, asked) {
@@ -104,13 +104,13 @@ pub(crate) async fn receive(
     let limit = if is_error(status) {
         ERROR_BODY_LIMIT
     } else if announced > Some(body_limit) {
-        return Err(Broken::TooLarge { announced });
+        return Err(ReceiveError::TooLarge { announced });
     } else {
         body_limit
     };
-    while let Some(chunk) = response.chunk().await.map_err(Broken::Http)? {
+    while let Some(chunk) = response.chunk().await.map_err(ReceiveError::Http)? {
         if progress.body.push(chunk, limit).is_err() {
-            return Err(Broken::TooLarge { announced: None });
+            return Err(ReceiveError::TooLarge { announced: None });
         }
     }
     Ok(())
@@ -122,7 +122,7 @@ fn is_streamed(reader: ResponseBody, status: StatusCode) -> bool {
 }
 
 /// Where a redirect points to, or has led where a client that was given followed it.
-fn redirect(response: &reqwest::Response, asked: &Url) -> Option<Broken> {
+fn redirect(response: &reqwest::Response, asked: &Url) -> Option<ReceiveError> {
     let target = if response.url()[..Position::AfterPath] != asked[..Position::AfterPath] {
         Some(response.url().clone())
     } else if response.status().is_redirection() && response.status() != StatusCode::NOT_MODIFIED {
@@ -138,7 +138,7 @@ fn redirect(response: &reqwest::Response, asked: &Url) -> Option<Broken> {
             None => host.to_owned(),
         })
     });
-    Some(Broken::Redirected { to })
+    Some(ReceiveError::Redirected { to })
 }
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -156,15 +156,15 @@ fn is_error(status: StatusCode) -> bool {
 }
 
 /// An attempt's end.
-pub(crate) struct End {
+pub(crate) struct AttemptEnd {
     pub(crate) outcome: Outcome,
-    pub(crate) result: Result<Answer, Trouble>,
+    pub(crate) result: Result<ReceivedResponse, AttemptError>,
     pub(crate) status: Option<StatusCode>,
     pub(crate) request_id: Option<String>,
     pub(crate) body_bytes: u64,
 }
 
-impl End {
+impl AttemptEnd {
     /// Takes the token out of all that the service says about an error, and out of the request id: it goes to logs.
     /// Headers keep their values, which are no longer printed.
     pub(crate) fn hide(&mut self, secrets: &Secrets<'_>) {
@@ -172,23 +172,23 @@ impl End {
             secrets.hide_in(id);
         }
         match &mut self.result {
-            Ok(Answer { head, body }) if is_error(head.status) => {
+            Ok(ReceivedResponse { head, body }) if is_error(head.status) => {
                 let bytes = match body {
-                    AnswerBody::Whole { bytes, cut } => Some((bytes, *cut)),
-                    AnswerBody::Streamed(_) => None,
+                    ReceivedBody::Whole { bytes, cut } => Some((bytes, *cut)),
+                    ReceivedBody::Streamed(_) => None,
                 };
                 hide_in_answer(secrets, &mut head.headers, bytes);
             }
-            Err(trouble) => trouble.hide(secrets),
+            Err(error) => error.hide(secrets),
             Ok(_) => {}
         }
     }
 }
 
-impl Trouble {
+impl AttemptError {
     /// Takes the token out of what of it the service said.
     pub(crate) fn hide(&mut self, secrets: &Secrets<'_>) {
-        if let FailureKind::Redirected { to: Some(to), .. } = &mut self.kind {
+        if let TransportErrorKind::Redirected { to: Some(to), .. } = &mut self.kind {
             secrets.hide_in(to);
         }
     }
@@ -215,12 +215,12 @@ pub(crate) fn hide_in_answer(
 /// What an attempt comes to.
 pub(crate) fn settle(
     progress: Progress,
-    ended: Result<(), Broken>,
+    ended: Result<(), ReceiveError>,
     reader: ResponseBody,
     limits: Limits,
-) -> End {
+) -> AttemptEnd {
     let Progress { response, body } = progress;
-    let seen = body.seen;
+    let received = body.received;
     let status = response.as_ref().map(reqwest::Response::status);
     let request_id = response
         .as_ref()
@@ -233,70 +233,77 @@ pub(crate) fn settle(
     let (outcome, result) = match (response, ended) {
         // Once there is an error status it is the answer, however the rest of it fares.
         (Some(mut response), ended)
-            if is_error(response.status()) && !matches!(ended, Err(Broken::Redirected { .. })) =>
+            if is_error(response.status())
+                && !matches!(ended, Err(ReceiveError::Redirected { .. })) =>
         {
             let cut = ended.is_err();
             let outcome = Outcome::of_status(response.status());
-            let head = Head::take(&mut response);
-            let body = AnswerBody::Whole {
+            let head = ResponseHead::take(&mut response);
+            let body = ReceivedBody::Whole {
                 bytes: body.into_bytes(),
                 cut,
             };
-            (outcome, Ok(Answer { head, body }))
+            (outcome, Ok(ReceivedResponse { head, body }))
         }
         (Some(mut response), Ok(())) => {
-            let head = Head::take(&mut response);
+            let head = ResponseHead::take(&mut response);
             let body = if is_streamed(reader, head.status) {
-                AnswerBody::Streamed(http::Response::from(response).into_body())
+                ReceivedBody::Streamed(http::Response::from(response).into_body())
             } else {
-                AnswerBody::Whole {
+                ReceivedBody::Whole {
                     bytes: body.into_bytes(),
                     cut: false,
                 }
             };
-            (Outcome::Success, Ok(Answer { head, body }))
+            (Outcome::Success, Ok(ReceivedResponse { head, body }))
         }
         // It can't be: `receive` is done only when there is a response.
-        (None, Ok(())) => (Outcome::Unsendable, Err(FailureKind::InvalidRequest.into())),
+        (None, Ok(())) => (
+            Outcome::Unsendable,
+            Err(TransportErrorKind::InvalidRequest.into()),
+        ),
         (response, Err(broken)) => {
             let status = response.map_or(StatusCode::OK, |response| response.status());
-            let (outcome, kind, source) = classify(broken, status, phase, seen, limits);
-            (outcome, Err(Trouble { kind, source }))
+            let (outcome, kind, source) = classify(broken, status, phase, received, limits);
+            (outcome, Err(AttemptError { kind, source }))
         }
     };
-    End {
+    AttemptEnd {
         outcome,
         result,
         status,
         request_id,
-        body_bytes: seen,
+        body_bytes: received,
     }
 }
 
 pub(crate) type Source = Option<Arc<dyn Error + Send + Sync>>;
 
 fn classify(
-    broken: Broken,
+    broken: ReceiveError,
     status: StatusCode,
     phase: Phase,
-    seen: u64,
+    received: u64,
     limits: Limits,
-) -> (Outcome, FailureKind, Source) {
+) -> (Outcome, TransportErrorKind, Source) {
     let (outcome, kind) = match broken {
-        Broken::Redirected { to } => (Outcome::Redirected, FailureKind::Redirected { status, to }),
-        Broken::TooLarge { announced } => (
+        ReceiveError::Redirected { to } => (
+            Outcome::Redirected,
+            TransportErrorKind::Redirected { status, to },
+        ),
+        ReceiveError::TooLarge { announced } => (
             Outcome::BodyTooLarge,
-            FailureKind::BodyTooLarge {
+            TransportErrorKind::BodyTooLarge {
                 limit: limits.body,
-                seen,
+                received,
                 announced,
             },
         ),
-        Broken::Late(limit) => match limit {
+        ReceiveError::Late(limit) => match limit {
             // An attempt of this kind has no limit of the second sort.
             Limit::Attempt | Limit::Stall => (
                 Outcome::AttemptTimedOut,
-                FailureKind::TimedOut {
+                TransportErrorKind::TimedOut {
                     phase,
                     limit,
                     after: limits.attempt,
@@ -304,15 +311,15 @@ fn classify(
             ),
             Limit::Deadline => (
                 Outcome::DeadlineReached,
-                FailureKind::TimedOut {
+                TransportErrorKind::TimedOut {
                     phase,
                     limit,
                     after: limits.deadline,
                 },
             ),
         },
-        Broken::Http(error) => {
-            let (outcome, kind) = classify_http(&error, phase, seen, limits);
+        ReceiveError::Http(error) => {
+            let (outcome, kind) = classify_http(&error, phase, received, limits);
             // The URL carries the query.
             return (outcome, kind, Some(Arc::new(error.without_url())));
         }
@@ -323,30 +330,30 @@ fn classify(
 pub(crate) fn classify_http(
     error: &reqwest::Error,
     phase: Phase,
-    seen: u64,
+    received: u64,
     limits: Limits,
-) -> (Outcome, FailureKind) {
+) -> (Outcome, TransportErrorKind) {
     if error.is_connect() {
         return if is_tls(error) {
-            (Outcome::TlsRejected, FailureKind::Tls)
+            (Outcome::TlsRejected, TransportErrorKind::Tls)
         } else if error.is_timeout() {
             (
                 Outcome::ConnectTimedOut,
-                FailureKind::Connect { timed_out: true },
+                TransportErrorKind::Connect { timed_out: true },
             )
         } else {
             (
                 Outcome::ConnectFailed,
-                FailureKind::Connect { timed_out: false },
+                TransportErrorKind::Connect { timed_out: false },
             )
         };
     }
     if error.is_builder() {
-        return (Outcome::Unsendable, FailureKind::InvalidRequest);
+        return (Outcome::Unsendable, TransportErrorKind::InvalidRequest);
     }
     if error.is_timeout() {
         // A limit of the given client's own.
-        let kind = FailureKind::TimedOut {
+        let kind = TransportErrorKind::TimedOut {
             phase,
             limit: Limit::Attempt,
             after: limits.attempt,
@@ -364,14 +371,14 @@ pub(crate) fn classify_http(
         && hyper().next().is_none()
         && !has_io(error, &[io::ErrorKind::UnexpectedEof]);
     if is_parse || is_data || is_decoder {
-        return (Outcome::Malformed, FailureKind::Malformed { phase });
+        return (Outcome::Malformed, TransportErrorKind::Malformed { phase });
     }
     let outcome = if phase == Phase::Body {
         Outcome::Truncated
     } else {
         Outcome::Interrupted
     };
-    (outcome, FailureKind::Interrupted { phase, seen })
+    (outcome, TransportErrorKind::Interrupted { phase, received })
 }
 
 /// Whether it was TLS that ended the handshake, and not the connection under it.
@@ -402,7 +409,7 @@ fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref)
         {
-            Some(held) => Some(held),
+            Some(cached) => Some(cached),
             None => this.source(),
         }
     })

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::clock::{Sleeping, Time};
+use crate::clock::{SleepFuture, Time};
 
 /// What has been read so far.
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ pub(crate) struct Buffer {
     first: Bytes,
     more: Vec<u8>,
     /// All bytes that came, also those past the cap.
-    pub(crate) seen: u64,
+    pub(crate) received: u64,
 }
 
 /// The body is longer than the cap.
@@ -28,9 +28,9 @@ pub(crate) struct Over;
 impl Buffer {
     /// Keeps what fits below the cap.
     pub(crate) fn push(&mut self, mut chunk: Bytes, cap: u64) -> Result<(), Over> {
-        let room = cap.saturating_sub(self.seen);
+        let room = cap.saturating_sub(self.received);
         let length = chunk.len() as u64;
-        self.seen += length;
+        self.received += length;
         let over = length > room;
         if over {
             chunk.truncate(usize::try_from(room).unwrap_or(usize::MAX));
@@ -56,20 +56,20 @@ impl Buffer {
 }
 
 /// A streamed body, which has no cap and no deadline but must not stall.
-pub(crate) struct Unstalled {
+pub(crate) struct StallTimeoutBody {
     inner: reqwest::Body,
     time: Time,
-    patience: Duration,
+    stall_timeout: Duration,
     /// In a mutex that is never locked: a body must be `Sync`, and a timer need not be.
-    over: Option<Mutex<Sleeping<'static>>>,
+    over: Option<Mutex<SleepFuture<'static>>>,
 }
 
-impl Unstalled {
-    pub(crate) fn new(inner: reqwest::Body, time: Time, patience: Duration) -> Self {
+impl StallTimeoutBody {
+    pub(crate) fn new(inner: reqwest::Body, time: Time, stall_timeout: Duration) -> Self {
         Self {
             inner,
             time,
-            patience,
+            stall_timeout,
             over: None,
         }
     }
@@ -77,12 +77,12 @@ impl Unstalled {
 
 /// A streamed body brought nothing for the length of the attempt time-out.
 #[derive(Debug, thiserror::Error)]
-#[error("the body stalled: nothing came for {} ms", patience.as_millis())]
+#[error("the body stalled: nothing came for {} ms", stall_timeout.as_millis())]
 pub struct Stalled {
-    patience: Duration,
+    stall_timeout: Duration,
 }
 
-impl Body for Unstalled {
+impl Body for StallTimeoutBody {
     type Data = Bytes;
     type Error = crate::BoxError;
 
@@ -97,16 +97,16 @@ impl Body for Unstalled {
                 frame.map(|frame| frame.map_err(|error| error.without_url().into())),
             );
         }
-        let patience = self.patience;
+        let stall_timeout = self.stall_timeout;
         let this = &mut *self;
         let over = this
             .over
-            .get_or_insert_with(|| Mutex::new(this.time.limit_owned(patience)))
+            .get_or_insert_with(|| Mutex::new(this.time.limit_owned(stall_timeout)))
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner);
         ready!(over.as_mut().poll(context));
         self.over = None;
-        Poll::Ready(Some(Err(Stalled { patience }.into())))
+        Poll::Ready(Some(Err(Stalled { stall_timeout }.into())))
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -114,10 +114,10 @@ impl Body for Unstalled {
     }
 }
 
-impl fmt::Debug for Unstalled {
+impl fmt::Debug for StallTimeoutBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Unstalled")
-            .field("patience", &self.patience)
+        f.debug_struct("StallTimeoutBody")
+            .field("stall_timeout", &self.stall_timeout)
             .finish()
     }
 }
@@ -146,7 +146,7 @@ mod tests {
                     break;
                 }
             }
-            prop_assert_eq!(buffer.seen, pushed);
+            prop_assert_eq!(buffer.received, pushed);
             let kept = buffer.into_bytes();
             prop_assert!(whole.starts_with(&kept));
             prop_assert_eq!(kept.len() as u64, pushed.min(cap));

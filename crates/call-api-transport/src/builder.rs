@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::base::Base;
+use crate::base_url::BaseUrl;
 use crate::budget::Budget;
-use crate::clock::{Chance, Clock, Time};
-use crate::fetch::{ConfigureEach, Elsewhere};
+use crate::clock::{Clock, Jitter, Time};
+use crate::download::{ConfigureEach, ForeignClients};
 use crate::observe::Observer;
 use crate::retry::{Backoff, IDEMPOTENCY_KEY};
 use crate::token::{Source, Token, TokenProvider};
@@ -38,10 +38,10 @@ pub struct TransportBuilder {
     user_agent: HeaderValue,
     user_agent_is_bad: bool,
     client: ClientChoice,
-    configure_fetch: Option<ConfigureEach>,
+    configure_download: Option<ConfigureEach>,
     observer: Option<Arc<dyn Observer>>,
     time: Time,
-    chance: Chance,
+    jitter: Jitter,
     #[cfg(feature = "rate-limit")]
     rate: Option<std::num::NonZeroU32>,
 }
@@ -80,10 +80,10 @@ impl TransportBuilder {
             )),
             user_agent_is_bad: false,
             client: ClientChoice::Ours(None),
-            configure_fetch: None,
+            configure_download: None,
             observer: None,
             time: Time::default(),
-            chance: Chance::default(),
+            jitter: Jitter::default(),
             #[cfg(feature = "rate-limit")]
             rate: None,
         }
@@ -163,7 +163,7 @@ impl TransportBuilder {
     }
 
     /// A header for every request, in place of one of that name that the request has. Mark secret values with
-    /// [`HeaderValue::set_sensitive`], so that [`to_curl`](crate::Ledger::to_curl) leaves them out.
+    /// [`HeaderValue::set_sensitive`], so that [`to_curl`](crate::AttemptLog::to_curl) leaves them out.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.settings.headers.insert(name, value);
         self
@@ -185,12 +185,12 @@ impl TransportBuilder {
     /// Changes the HTTP clients with which other hosts than the API's are asked for what is
     /// [fetched](Transport::fetch): a proxy, own roots. Nothing that [`configure_http`](Self::configure_http) or
     /// [`http_client`](Self::http_client) sets holds for these, since it may carry secrets. They are made when they are
-    /// first needed; one that can't be made fails the fetch as [`InvalidRequest`](crate::FailureKind::InvalidRequest).
-    pub fn configure_fetch_http(
+    /// first needed; one that can't be made fails the fetch as [`InvalidRequest`](crate::TransportErrorKind::InvalidRequest).
+    pub fn configure_download_http(
         mut self,
         configure: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + Sync + 'static,
     ) -> Self {
-        self.configure_fetch = Some(Arc::new(configure));
+        self.configure_download = Some(Arc::new(configure));
         self
     }
 
@@ -224,8 +224,8 @@ impl TransportBuilder {
     }
 
     /// Another source of jitter, which returns numbers from 0 up to 1: for tests.
-    pub fn jitter(mut self, chance: impl Fn() -> f64 + Send + Sync + 'static) -> Self {
-        self.chance = Chance(Arc::new(chance));
+    pub fn jitter(mut self, jitter: impl Fn() -> f64 + Send + Sync + 'static) -> Self {
+        self.jitter = Jitter(Arc::new(jitter));
         self
     }
 
@@ -234,14 +234,14 @@ impl TransportBuilder {
     /// # Errors
     /// [`BuildError`] where the base URL is not one that a token may be sent to, or the HTTP client can't be made.
     pub fn build(self) -> Result<Transport, BuildError> {
-        let base = Base::parse(&self.base_url, self.allow_insecure_http)?;
+        let base = BaseUrl::parse(&self.base_url, self.allow_insecure_http)?;
         if self.user_agent_is_bad {
             return Err(BuildError::UserAgent);
         }
         let http = match self.client {
             ClientChoice::Given(client) => client,
             ClientChoice::Ours(configure) => {
-                let reach = http_client::Reach {
+                let reach = http_client::ClientProfile {
                     https: base.https,
                     loopback: base.loopback,
                 };
@@ -255,9 +255,9 @@ impl TransportBuilder {
             .or_insert(self.user_agent);
         Ok(Transport {
             shared: Arc::new(Shared {
-                base,
+                base_url: base,
                 http,
-                elsewhere: Elsewhere::new(self.connect_timeout, self.configure_fetch),
+                foreign_clients: ForeignClients::new(self.connect_timeout, self.configure_download),
                 source: self.source,
                 backoff: self.backoff,
                 budget: Budget::new(self.retry_budget),
@@ -265,13 +265,13 @@ impl TransportBuilder {
                 #[cfg(feature = "rate-limit")]
                 rate: self
                     .rate
-                    .map(|rate| crate::rate::Rate::per_second(rate, self.time.clone())),
+                    .map(|rate| crate::rate_limit::Rate::per_second(rate, self.time.clone())),
                 time: self.time,
-                chance: self.chance,
+                jitter: self.jitter,
             }),
             settings: Arc::new(settings),
             recording: None,
-            gate: None,
+            throttle: None,
         })
     }
 }
@@ -317,14 +317,14 @@ pub enum BuildError {
 /// ```
 /// use std::time::Duration;
 ///
-/// use call_api_transport::CallOptions;
+/// use call_api_transport::RequestOptions;
 /// use http::{HeaderValue, header};
 /// # use call_api_transport::Transport;
 ///
 /// # let transport = Transport::builder("https://calls.example").build()?;
-/// let hurried = CallOptions::new().deadline(Duration::from_secs(2)).max_attempts(1);
-/// let large = CallOptions::new().attempt_timeout(Duration::from_secs(40)).body_limit(64 << 20);
-/// let once = CallOptions::new()
+/// let hurried = RequestOptions::new().deadline(Duration::from_secs(2)).max_attempts(1);
+/// let large = RequestOptions::new().attempt_timeout(Duration::from_secs(40)).body_limit(64 << 20);
+/// let once = RequestOptions::new()
 ///     .idempotency_key(HeaderValue::from_static("7e2f"))
 ///     .header(header::ACCEPT_LANGUAGE, HeaderValue::from_static("en"));
 ///
@@ -334,7 +334,7 @@ pub enum BuildError {
 /// ```
 #[derive(Clone, Default)]
 #[must_use = "options do nothing until they are given to `with_options`"]
-pub struct CallOptions {
+pub struct RequestOptions {
     deadline: Option<Duration>,
     attempt_timeout: Option<Duration>,
     max_attempts: Option<u32>,
@@ -342,7 +342,7 @@ pub struct CallOptions {
     headers: HeaderMap,
 }
 
-impl CallOptions {
+impl RequestOptions {
     /// No changes yet.
     pub fn new() -> Self {
         Self::default()
@@ -385,9 +385,9 @@ impl CallOptions {
         self
     }
 
-    pub(crate) fn apply(self, settings: &Settings) -> Settings {
+    pub(crate) fn apply(&self, settings: &Settings) -> Settings {
         let mut headers = settings.headers.clone();
-        headers.extend(self.headers);
+        headers.extend(self.headers.clone());
         Settings {
             deadline: self.deadline.unwrap_or(settings.deadline),
             attempt_timeout: self.attempt_timeout.unwrap_or(settings.attempt_timeout),
@@ -398,9 +398,9 @@ impl CallOptions {
     }
 }
 
-impl fmt::Debug for CallOptions {
+impl fmt::Debug for RequestOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CallOptions")
+        f.debug_struct("RequestOptions")
             .field("deadline", &self.deadline)
             .field("attempt_timeout", &self.attempt_timeout)
             .field("max_attempts", &self.max_attempts)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// The future that a [`Clock`] returns.
-pub type Sleeping<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+pub type SleepFuture<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// A clock in place of the system's: for tests that must not wait, and must know to the millisecond what was waited.
 ///
@@ -23,11 +23,11 @@ pub trait Clock: Send + Sync + 'static {
     }
 
     /// A wait before another attempt.
-    fn sleep(&self, duration: Duration) -> Sleeping<'_>;
+    fn sleep(&self, duration: Duration) -> SleepFuture<'_>;
 
     /// The limit of an attempt, which runs beside it and is dropped when the attempt ends. Like `sleep` unless said
     /// otherwise.
-    fn limit(&self, duration: Duration) -> Sleeping<'_> {
+    fn limit(&self, duration: Duration) -> SleepFuture<'_> {
         self.sleep(duration)
     }
 }
@@ -91,7 +91,7 @@ impl Time {
     }
 
     /// A limit that is not bound to the clock's borrow, for a body that outlives the call.
-    pub(crate) fn limit_owned(&self, duration: Duration) -> Sleeping<'static> {
+    pub(crate) fn limit_owned(&self, duration: Duration) -> SleepFuture<'static> {
         match self {
             Self::System => Box::pin(tokio::time::sleep(duration)),
             Self::Set(clock) => {
@@ -113,9 +113,9 @@ impl fmt::Debug for Time {
 
 /// Where jitter comes from: a function that returns numbers from 0 up to 1.
 #[derive(Clone)]
-pub(crate) struct Chance(pub(crate) Arc<dyn Fn() -> f64 + Send + Sync>);
+pub(crate) struct Jitter(pub(crate) Arc<dyn Fn() -> f64 + Send + Sync>);
 
-impl Chance {
+impl Jitter {
     /// A part of `whole` by chance, from nothing to all of it, whatever a user's function returns.
     pub(crate) fn part_of(&self, whole: Duration) -> Duration {
         let fraction = (self.0)();
@@ -126,13 +126,13 @@ impl Chance {
     }
 }
 
-impl Default for Chance {
+impl Default for Jitter {
     fn default() -> Self {
         Self(Arc::new(fastrand::f64))
     }
 }
 
-impl fmt::Debug for Chance {
+impl fmt::Debug for Jitter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Chance")
     }

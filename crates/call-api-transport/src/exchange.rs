@@ -7,14 +7,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use crate::ledger::Ledger;
+use crate::attempt_log::AttemptLog;
 
 /// A call that has ended: its ledger, and the response where there was one.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Exchange {
     /// What was tried.
-    pub ledger: Ledger,
+    pub attempt_log: AttemptLog,
     /// The status of the response; `None` where the call failed without one that was handed on.
     pub status: Option<StatusCode>,
     /// The headers of that response, which are no longer in itself.
@@ -28,17 +28,17 @@ pub struct Exchange {
 impl Exchange {
     /// The id by which the service knows the request.
     pub fn request_id(&self) -> Option<&str> {
-        self.ledger.request_id()
+        self.attempt_log.request_id()
     }
 
     /// How long the service asked to wait before another try.
     pub fn retry_after(&self) -> Option<Duration> {
-        self.ledger.retry_after()
+        self.attempt_log.retry_after()
     }
 
     /// The URL of the request without its query.
     pub fn url(&self) -> &str {
-        self.ledger.url()
+        self.attempt_log.url()
     }
 }
 
@@ -46,7 +46,7 @@ impl fmt::Debug for Exchange {
     /// Without the body, and of the headers only the names: either may hold what must not be in a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exchange")
-            .field("ledger", &self.ledger)
+            .field("attempt_log", &self.attempt_log)
             .field("status", &self.status)
             .field(
                 "headers",

@@ -11,14 +11,14 @@ const POOL_IDLE: Duration = Duration::from_secs(20);
 
 /// What a client is for.
 #[derive(Clone, Copy)]
-pub(crate) struct Reach {
+pub(crate) struct ClientProfile {
     pub(crate) https: bool,
     /// Whether `localhost` is asked.
     pub(crate) loopback: bool,
 }
 
 pub(crate) fn build(
-    reach: Reach,
+    reach: ClientProfile,
     connect_timeout: Duration,
     configure: Option<Configure>,
 ) -> Result<reqwest::Client, BuildError> {

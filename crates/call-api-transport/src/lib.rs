@@ -7,7 +7,7 @@
 //! - retries with full jitter that honour `Retry-After`, within a [budget](TransportBuilder::retry_budget) that all clones share;
 //! - the body read inside the attempt and [capped](TransportBuilder::body_limit) after decompression;
 //! - a [`Token`] that goes to the base URL and nowhere else, and is shown nowhere;
-//! - a [`Ledger`] of what was tried, on success and on every [`Failure`].
+//! - a [`AttemptLog`] of what was tried, on success and on every [`TransportError`].
 //!
 //! What is large and lies elsewhere is [fetched](Transport::fetch): streamed to a file, gone on with where it broke off, and
 //! without the token.
@@ -36,36 +36,37 @@
 //!
 //! # What is a failure
 //! Every response is handed on with its body, whatever its status, once retries are at their end: also a 503, so that
-//! the caller can read what the service says in it. What has no such response is a [`Failure`]: no connection, no time,
-//! a body that breaks off or is too long, a redirect. Why there was no further attempt is in [`Ledger::stop`], for
+//! the caller can read what the service says in it. What has no such response is a [`TransportError`]: no connection, no time,
+//! a body that breaks off or is too long, a redirect. Why there was no further attempt is in [`AttemptLog::stop`], for
 //! responses in the [`Recording`].
 
 // None of them shows a token; a type without one would have its user print its parts.
 #![deny(missing_debug_implementations)]
 
 mod attempt;
-mod base;
+mod attempt_log;
+mod base_url;
 mod body;
 mod budget;
 #[cfg(test)]
 mod budget_tests;
 mod builder;
 mod clock;
+mod download;
+mod engine;
+mod error;
 mod exchange;
-mod execute;
-mod failure;
-mod fetch;
-mod flight;
-mod gate;
 mod http_client;
-mod ledger;
 mod observe;
 mod operation;
 #[cfg(feature = "rate-limit")]
-mod rate;
+mod rate_limit;
 mod redact;
+mod response;
 mod retry;
+mod single_flight;
 mod sync;
+mod throttle;
 mod token;
 
 /// What the fuzz targets under `fuzz/` reach into; `cfg(fuzzing)` is set by cargo-fuzz and nobody else.
@@ -76,11 +77,11 @@ pub mod fuzzing {
     pub use url::Url;
 
     #[derive(Debug)]
-    pub struct Base(crate::base::Base);
+    pub struct BaseUrl(crate::base_url::BaseUrl);
 
-    impl Base {
+    impl BaseUrl {
         pub fn parse(given: &str, allow_insecure_http: bool) -> Result<Self, crate::BuildError> {
-            crate::base::Base::parse(given, allow_insecure_http).map(Self)
+            crate::base_url::BaseUrl::parse(given, allow_insecure_http).map(Self)
         }
 
         pub fn as_str(&self) -> &str {
@@ -104,16 +105,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use attempt_log::{Attempt, AttemptLog, DelayReason, RetryDelay};
 pub use body::Stalled;
-pub use builder::{BuildError, CallOptions, TransportBuilder};
-pub use clock::{Clock, Sleeping};
+pub use builder::{BuildError, RequestOptions, TransportBuilder};
+pub use clock::{Clock, SleepFuture};
+pub use download::{Download, DownloadError, Downloaded, Progress};
+pub use error::{Limit, Phase, TransportError, TransportErrorKind};
 pub use exchange::{Exchange, Recording};
-pub use failure::{Failure, FailureKind, Limit, Phase};
-pub use fetch::{Fetch, FetchError, Fetched, Progress};
-pub use ledger::{Attempt, Ledger, Wait, Why};
 pub use observe::Observer;
 pub use operation::{Auth, Operation, ResponseBody};
-pub use retry::{Outcome, Stop};
+pub use response::{BodyStream, BufferedBody, RawBody, RawResponse};
+pub use retry::{Outcome, StopReason};
 pub use token::{BoxError, Token, TokenError, TokenFile, TokenFuture, TokenProvider};
 
 use builder::Settings;
@@ -124,22 +126,22 @@ pub struct Transport {
     shared: Arc<Shared>,
     settings: Arc<Settings>,
     recording: Option<Recording>,
-    gate: Option<Arc<gate::Gate>>,
+    throttle: Option<Arc<throttle::Throttle>>,
 }
 
 /// What all clones share.
 struct Shared {
-    base: base::Base,
+    base_url: base_url::BaseUrl,
     http: reqwest::Client,
-    elsewhere: fetch::Elsewhere,
+    foreign_clients: download::ForeignClients,
     source: token::Source,
     backoff: retry::Backoff,
     budget: budget::Budget,
     observer: Option<Arc<dyn Observer>>,
     #[cfg(feature = "rate-limit")]
-    rate: Option<rate::Rate>,
+    rate: Option<rate_limit::Rate>,
     time: clock::Time,
-    chance: clock::Chance,
+    jitter: clock::Jitter,
 }
 
 impl Transport {
@@ -151,7 +153,7 @@ impl Transport {
 
     /// The base URL, without a slash at its end.
     pub fn base_url(&self) -> &str {
-        self.shared.base.as_str()
+        self.shared.base_url.as_str()
     }
 
     /// The client to build requests with. Only [`execute`](Self::execute) should send them: what this client sends by
@@ -168,20 +170,42 @@ impl Transport {
     /// budget goes back.
     ///
     /// # Errors
-    /// [`Failure`] where there is no response. A response with an error status is `Ok`; see the crate's documentation.
+    /// [`TransportError`] where there is no response. A response with an error status is `Ok`; see the crate's documentation.
     // Not an `async fn`, which would hold the request twice: as it was given, and in the call.
     pub fn execute<'a>(
         &'a self,
         operation: &'a Operation,
         request: reqwest::Request,
-    ) -> impl Future<Output = Result<reqwest::Response, Failure>> + Send + 'a {
-        let mut call = execute::Call::new(self, operation, request);
-        async move { call.execute().await }
+    ) -> impl Future<Output = Result<reqwest::Response, TransportError>> + Send + 'a {
+        let settings = Arc::clone(&self.settings);
+        let mut in_flight = engine::InFlightRequest::new(self, operation, request, settings);
+        async move { in_flight.execute().await }
+    }
+
+    /// Sends a request of `operation`, retries it where the rules allow, and returns the response, whatever its status.
+    ///
+    /// Headers of this transport and of `options` replace those of the request; the token replaces both. Dropping the
+    /// future ends the request at once: it leaves no task and no lock behind.
+    ///
+    /// # Errors
+    /// [`TransportError`] if there is no response.
+    pub fn send<'a>(
+        &'a self,
+        operation: &'a Operation,
+        request: reqwest::Request,
+        options: Option<&RequestOptions>,
+    ) -> impl Future<Output = Result<RawResponse, TransportError>> + Send + use<'a> {
+        let settings = match options {
+            Some(options) => Arc::new(options.apply(&self.settings)),
+            None => Arc::clone(&self.settings),
+        };
+        let mut in_flight = engine::InFlightRequest::new(self, operation, request, settings);
+        async move { in_flight.send().await }
     }
 
     /// A clone whose calls have other settings.
     #[must_use]
-    pub fn with_options(&self, options: CallOptions) -> Self {
+    pub fn with_options(&self, options: RequestOptions) -> Self {
         Self {
             settings: Arc::new(options.apply(&self.settings)),
             ..self.clone()
@@ -203,23 +227,23 @@ impl Transport {
     /// asks, or as long as the throttled call waits by itself, but for an hour at most. For many calls at once, so that
     /// not each of them has to be told.
     #[must_use]
-    pub fn gated(&self) -> Self {
+    pub fn throttled(&self) -> Self {
         Self {
-            gate: Some(Arc::default()),
+            throttle: Some(Arc::default()),
             ..self.clone()
         }
     }
 
-    /// Waits until the [gate](Self::gated) is open; at once where there is none. A call waits for it by itself, but
+    /// Waits until the [gate](Self::throttled) is open; at once where there is none. A call waits for it by itself, but
     /// within its deadline: what was waited before it begins is not counted.
-    pub async fn gate_opened(&self) {
-        while let Some(closed_for) = self.gate_closed_for() {
-            self.sleep(closed_for).await;
+    pub async fn throttle_lifted(&self) {
+        while let Some(remaining) = self.throttled_for() {
+            self.sleep(remaining).await;
         }
     }
 
-    fn gate_closed_for(&self) -> Option<Duration> {
-        self.gate.as_ref()?.closed_for(self.now())
+    fn throttled_for(&self) -> Option<Duration> {
+        self.throttle.as_ref()?.remaining(self.now())
     }
 
     /// The limit of a whole call: the client's, or that of its [options](Self::with_options).
@@ -238,8 +262,8 @@ impl Transport {
     }
 
     /// A part of `whole` by chance, from nothing to all of it: jitter, from the transport's source of it.
-    pub fn part_by_chance(&self, whole: Duration) -> Duration {
-        self.shared.chance.part_of(whole)
+    pub fn jitter(&self, whole: Duration) -> Duration {
+        self.shared.jitter.part_of(whole)
     }
 
     /// The date, by the transport's clock.

@@ -1,6 +1,6 @@
 //! What others may see of a call while it runs: metrics, and `tracing`.
 
-use crate::ledger::{Attempt, Ledger};
+use crate::attempt_log::{Attempt, AttemptLog};
 use crate::operation::Operation;
 
 /// Told about every attempt and every call: the place for metrics. It runs inside the call, so it should only count.
@@ -13,13 +13,13 @@ pub trait Observer: Send + Sync + 'static {
     }
 
     /// A call has ended, well or not. A call whose future was dropped has not, and is not told of.
-    fn call(&self, operation: &Operation, ledger: &Ledger) {
-        let _ = (operation, ledger);
+    fn request(&self, operation: &Operation, attempt_log: &AttemptLog) {
+        let _ = (operation, attempt_log);
     }
 }
 
 #[cfg(feature = "tracing")]
-pub(crate) use with_tracing::{attempt_event, call_ended, call_span};
+pub(crate) use with_tracing::{attempt_event, request_ended, request_span};
 
 #[cfg(feature = "tracing")]
 mod with_tracing {
@@ -27,13 +27,13 @@ mod with_tracing {
     use tracing::{Span, debug, field, info_span};
     use url::Url;
 
-    use crate::ledger::Attempt;
+    use crate::attempt_log::Attempt;
     use crate::operation::Operation;
     use crate::retry::Outcome;
 
     /// One span for a call, with the names of OpenTelemetry's semantic conventions for HTTP clients (1.27). The path is
     /// there as its template: a parameter may be private, and would make each call a series of its own.
-    pub(crate) fn call_span(operation: &Operation, method: &Method, url: &Url) -> Span {
+    pub(crate) fn request_span(operation: &Operation, method: &Method, url: &Url) -> Span {
         info_span!(
             "call",
             otel.kind = "client",
@@ -59,7 +59,7 @@ mod with_tracing {
         );
     }
 
-    pub(crate) fn call_ended(span: &Span, attempts: &[Attempt]) {
+    pub(crate) fn request_ended(span: &Span, attempts: &[Attempt]) {
         if let Some(last) = attempts.last() {
             if let Some(status) = last.status {
                 span.record("http.response.status_code", status.as_u16());

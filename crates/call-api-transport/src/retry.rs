@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
-use crate::clock::Chance;
-use crate::failure::FailureKind;
-use crate::ledger::{Wait, Why};
+use crate::attempt_log::{DelayReason, RetryDelay};
+use crate::clock::Jitter;
+use crate::error::TransportErrorKind;
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,12 +48,12 @@ pub enum Outcome {
     /// The HTTP library would not send the request.
     Unsendable,
     /// What came could not be written where it should go.
-    NotWritten,
+    WriteFailed,
 }
 
 /// When an outcome is worth another attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Again {
+enum Retryability {
     Never,
     /// Where sending the request twice does no harm.
     IfRepeatable,
@@ -63,7 +63,7 @@ enum Again {
 
 /// One row of the table.
 struct Rule {
-    again: Again,
+    retryability: Retryability,
     /// What a retry takes from the budget.
     cost: u32,
     reason: &'static str,
@@ -93,14 +93,14 @@ impl Outcome {
         Self::ServerError,
         Self::Rejected,
         Self::Unsendable,
-        Self::NotWritten,
+        Self::WriteFailed,
     ];
 
     /// The table: the one place that says what is tried again, and why.
     #[rustfmt::skip]
     const fn rule(self) -> Rule {
-        use Again::{Always, IfRepeatable, Never};
-        let (again, cost, reason) = match self {
+        use Retryability::{Always, IfRepeatable, Never};
+        let (retryability, cost, reason) = match self {
             Self::Success         => (Never,        0,         "there is nothing left to do"),
             Self::ConnectFailed   => (Always,       FAILED,    "the request never left, and a restart or a failover takes a moment"),
             Self::ConnectTimedOut => (Always,       FAILED,    "the request never left, and another address or moment may answer"),
@@ -118,9 +118,9 @@ impl Outcome {
             Self::ServerError     => (IfRepeatable, FAILED,    "deployments and overload pass; 501 and 505 do not and are not among these"),
             Self::Rejected        => (Never,        0,         "the same request is answered the same way"),
             Self::Unsendable      => (Never,        0,         "the same request is as wrong the next time"),
-            Self::NotWritten      => (Never,        0,         "the fault is on this side, and the next bytes meet it too"),
+            Self::WriteFailed      => (Never,        0,         "the fault is on this side, and the next bytes meet it too"),
         };
-        Rule { again, cost, reason }
+        Rule { retryability, cost, reason }
     }
 
     pub(crate) fn of_status(status: StatusCode) -> Self {
@@ -145,7 +145,7 @@ impl Outcome {
 
     /// Whether another attempt follows by itself, where the request may be sent twice.
     pub fn is_retried(self) -> bool {
-        !matches!(self.rule().again, Again::Never)
+        !matches!(self.rule().retryability, Retryability::Never)
     }
 
     /// Whether the same request may succeed at another time.
@@ -154,8 +154,8 @@ impl Outcome {
     }
 
     /// Whether the request surely never left.
-    pub fn never_left(self) -> bool {
-        matches!(self.rule().again, Again::Always)
+    pub fn was_not_sent(self) -> bool {
+        matches!(self.rule().retryability, Retryability::Always)
     }
 
     /// Why it is, or is not, tried again.
@@ -183,7 +183,7 @@ impl Outcome {
             Self::ServerError => "server_error",
             Self::Rejected => "rejected",
             Self::Unsendable => "unsendable",
-            Self::NotWritten => "not_written",
+            Self::WriteFailed => "not_written",
         }
     }
 }
@@ -197,25 +197,25 @@ impl fmt::Display for Outcome {
 /// Why there was no further attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Stop {
+pub enum StopReason {
     /// It worked.
     Success,
     /// Nothing was sent.
     NotSent,
     /// Another attempt would end the same way.
-    Final,
+    NotRetryable,
     /// The request is not idempotent, and may have been acted on. An idempotency key would have allowed another try.
     NotIdempotent,
     /// The request's body was a stream, which can be sent only once.
     BodyIsStream,
     /// All attempts were made.
-    AttemptsSpent,
+    AttemptsExhausted,
     /// This was the second attempt to run into the attempt time-out.
-    TimeoutsSpent,
+    TimeoutsExhausted,
     /// The client's retry budget is spent: too many of its recent calls failed.
-    BudgetSpent,
+    BudgetExhausted,
     /// The service said `x-should-retry: false`.
-    ServerSaidNo,
+    RetryForbidden,
     /// The service asked for a longer wait than the deadline leaves.
     RetryAfterTooLong {
         /// How long it asked to wait.
@@ -230,35 +230,35 @@ pub enum Stop {
     /// What was handed on can't be taken back, and the service gives no validator to ask for the rest by.
     NotResumable,
     /// It was not there within the time that it was waited for.
-    NeverReady,
+    NotReady,
 }
 
-impl Stop {
+impl StopReason {
     /// Why there is no further attempt where what comes before one has failed.
-    pub(crate) fn before_attempt(kind: &FailureKind) -> Self {
+    pub(crate) fn before_attempt(kind: &TransportErrorKind) -> Self {
         match kind {
-            FailureKind::TokenUnavailable => Self::NoToken,
+            TransportErrorKind::TokenUnavailable => Self::NoToken,
             _ => Self::DeadlineTooNear,
         }
     }
 }
 
-impl fmt::Display for Stop {
+impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Success => f.write_str("it succeeded"),
             Self::NotSent => f.write_str("nothing was sent"),
-            Self::Final => f.write_str("another attempt would end the same way"),
+            Self::NotRetryable => f.write_str("another attempt would end the same way"),
             Self::NotIdempotent => f.write_str(
                 "not retried: the method is not idempotent and there is no idempotency key",
             ),
             Self::BodyIsStream => f.write_str("not retried: the request's body is a stream"),
-            Self::AttemptsSpent => f.write_str("all attempts were made"),
-            Self::TimeoutsSpent => {
+            Self::AttemptsExhausted => f.write_str("all attempts were made"),
+            Self::TimeoutsExhausted => {
                 f.write_str("not retried: two attempts ran into the attempt time-out")
             }
-            Self::BudgetSpent => f.write_str("not retried: the client's retry budget is spent"),
-            Self::ServerSaidNo => {
+            Self::BudgetExhausted => f.write_str("not retried: the client's retry budget is spent"),
+            Self::RetryForbidden => {
                 f.write_str("not retried: the service said x-should-retry: false")
             }
             Self::RetryAfterTooLong { retry_after, left } => write!(
@@ -271,7 +271,7 @@ impl fmt::Display for Stop {
             Self::NotResumable => f.write_str(
                 "not retried: what came was handed on, and the service gives nothing to ask for the rest by",
             ),
-            Self::NeverReady => f.write_str("it was not there within the time it was waited for"),
+            Self::NotReady => f.write_str("it was not there within the time it was waited for"),
             Self::NoToken => f.write_str("not retried: there was no token for another attempt"),
         }
     }
@@ -308,12 +308,12 @@ impl Backoff {
 
 /// What the service said about another attempt, in a response with an error status; elsewhere nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Advice {
+pub(crate) struct ServerHint {
     pub(crate) retry_after: Option<Duration>,
     pub(crate) should_retry: Option<bool>,
 }
 
-impl Advice {
+impl ServerHint {
     pub(crate) fn read(headers: &HeaderMap, now: impl Fn() -> SystemTime) -> Self {
         Self {
             retry_after: retry_after(headers, now),
@@ -382,7 +382,7 @@ pub(crate) fn is_repeatable(method: &Method, headers: &HeaderMap) -> bool {
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// All that decides about another attempt after one that was no success, but for the budget.
-pub(crate) struct Situation<'a> {
+pub(crate) struct RetryContext<'a> {
     pub(crate) outcome: Outcome,
     /// Attempts made, this one included.
     pub(crate) attempts: u32,
@@ -391,67 +391,69 @@ pub(crate) struct Situation<'a> {
     pub(crate) timeouts: u32,
     pub(crate) repeatable: bool,
     pub(crate) body_is_stream: bool,
-    pub(crate) advice: Advice,
+    pub(crate) hint: ServerHint,
     /// What is left of the deadline.
     pub(crate) left: Duration,
     pub(crate) backoff: Backoff,
-    pub(crate) chance: &'a Chance,
+    pub(crate) jitter: &'a Jitter,
 }
 
-impl Situation<'_> {
+impl RetryContext<'_> {
     /// The wait before another attempt, or why there is none.
-    pub(crate) fn decide(&self) -> Result<Wait, Stop> {
-        let again = match (self.outcome.rule().again, self.advice.should_retry) {
-            _ if self.outcome == Outcome::DeadlineReached => return Err(Stop::DeadlineTooNear),
-            (_, Some(false)) => return Err(Stop::ServerSaidNo),
+    pub(crate) fn decide(&self) -> Result<RetryDelay, StopReason> {
+        let retryability = match (self.outcome.rule().retryability, self.hint.should_retry) {
+            _ if self.outcome == Outcome::DeadlineReached => {
+                return Err(StopReason::DeadlineTooNear);
+            }
+            (_, Some(false)) => return Err(StopReason::RetryForbidden),
             // It widens what is retried by status, never by method: a proxy may have said it.
-            (Again::Never, Some(true)) => Again::IfRepeatable,
-            (again, _) => again,
+            (Retryability::Never, Some(true)) => Retryability::IfRepeatable,
+            (retryability, _) => retryability,
         };
-        if again == Again::Never {
-            return Err(Stop::Final);
+        if retryability == Retryability::Never {
+            return Err(StopReason::NotRetryable);
         }
-        if again == Again::IfRepeatable && !self.repeatable {
-            return Err(Stop::NotIdempotent);
+        if retryability == Retryability::IfRepeatable && !self.repeatable {
+            return Err(StopReason::NotIdempotent);
         }
         if self.body_is_stream {
-            return Err(Stop::BodyIsStream);
+            return Err(StopReason::BodyIsStream);
         }
         if self.attempts >= self.max_attempts {
-            return Err(Stop::AttemptsSpent);
+            return Err(StopReason::AttemptsExhausted);
         }
         if self.outcome == Outcome::AttemptTimedOut && self.timeouts > 1 {
-            return Err(Stop::TimeoutsSpent);
+            return Err(StopReason::TimeoutsExhausted);
         }
-        let Some(retry_after) = self.advice.retry_after else {
+        let Some(retry_after) = self.hint.retry_after else {
             let duration = self.backoff();
             if duration >= self.left {
-                return Err(Stop::DeadlineTooNear);
+                return Err(StopReason::DeadlineTooNear);
             }
-            return Ok(Wait {
+            return Ok(RetryDelay {
                 duration,
-                why: Why::Backoff,
+                reason: DelayReason::Backoff,
             });
         };
         if retry_after >= self.left {
-            return Err(Stop::RetryAfterTooLong {
+            return Err(StopReason::RetryAfterTooLong {
                 retry_after,
                 left: self.left,
             });
         }
         // Many clients were told the same: without jitter they come back as one. Never past the deadline.
         let jitter = self
-            .chance
+            .jitter
             .part_of(self.backoff.first.min(self.left - retry_after) / 2);
-        Ok(Wait {
+        Ok(RetryDelay {
             duration: retry_after + jitter,
-            why: Why::RetryAfter,
+            reason: DelayReason::RetryAfter,
         })
     }
 
     /// The wait where the service names none.
     pub(crate) fn backoff(&self) -> Duration {
-        self.chance.part_of(self.backoff.ceiling(self.attempts))
+        self.jitter.part_of(self.backoff.ceiling(self.attempts))
     }
 }
 
@@ -488,20 +490,20 @@ mod tests {
             should_retry in any::<Option<bool>>(),
             left in milliseconds(100_000),
             (first, cap) in (milliseconds(10_000), milliseconds(20_000)),
-            chance in any::<f64>(),
+            jitter in any::<f64>(),
         ) {
-            let chance = Chance(Arc::new(move || chance));
-            let advice = Advice { retry_after, should_retry };
+            let jitter = Jitter(Arc::new(move || jitter));
+            let hint = ServerHint { retry_after, should_retry };
             let backoff = Backoff { first, cap };
-            let situation = Situation {
-                outcome, attempts, max_attempts, timeouts, repeatable, body_is_stream, advice, left, backoff,
-                chance: &chance,
+            let context = RetryContext {
+                outcome, attempts, max_attempts, timeouts, repeatable, body_is_stream, hint, left, backoff,
+                jitter: &jitter,
             };
-            match situation.decide() {
+            match context.decide() {
                 Ok(wait) => {
                     prop_assert!(wait.duration < left, "past the deadline");
                     prop_assert!(attempts < max_attempts && !body_is_stream);
-                    prop_assert!(repeatable || outcome.never_left());
+                    prop_assert!(repeatable || outcome.was_not_sent());
                     prop_assert!(should_retry != Some(false));
                     prop_assert!(outcome.is_retried() || should_retry == Some(true));
                     match retry_after {
@@ -509,7 +511,7 @@ mod tests {
                         None => prop_assert!(wait.duration <= cap, "above the cap"),
                     }
                 }
-                Err(Stop::RetryAfterTooLong { retry_after: asked, left: told }) => {
+                Err(StopReason::RetryAfterTooLong { retry_after: asked, left: told }) => {
                     prop_assert!(asked >= left && told == left && retry_after == Some(asked));
                 }
                 Err(_) => {}
@@ -534,21 +536,21 @@ mod tests {
 
     #[test]
     fn jitter_after_a_retry_after_ends_before_the_deadline() {
-        let chance = Chance(Arc::new(|| 1.0));
+        let jitter = Jitter(Arc::new(|| 1.0));
         for (left, wanted) in [
             (990, None),
             (991, Some(990)),
             (1000, Some(995)),
             (9999, Some(1115)),
         ] {
-            let situation = Situation {
+            let context = RetryContext {
                 outcome: Outcome::Throttled,
                 attempts: 1,
                 max_attempts: 2,
                 timeouts: 0,
                 repeatable: true,
                 body_is_stream: false,
-                advice: Advice {
+                hint: ServerHint {
                     retry_after: Some(Duration::from_millis(990)),
                     should_retry: None,
                 },
@@ -557,12 +559,9 @@ mod tests {
                     first: Duration::from_millis(250),
                     cap: Duration::from_secs(8),
                 },
-                chance: &chance,
+                jitter: &jitter,
             };
-            let wait = situation
-                .decide()
-                .ok()
-                .map(|wait| wait.duration.as_millis());
+            let wait = context.decide().ok().map(|wait| wait.duration.as_millis());
             assert_eq!(wait, wanted, "{left}");
         }
     }
@@ -621,10 +620,10 @@ mod tests {
             (f64::NAN, 0),
             (f64::INFINITY, 2000),
         ] {
-            let part = Chance(Arc::new(move || returned)).part_of(whole);
+            let part = Jitter(Arc::new(move || returned)).part_of(whole);
             assert_eq!(part.as_millis(), wanted, "{returned}");
         }
-        let system = Chance::default();
+        let system = Jitter::default();
         let parts: Vec<_> = (0..100).map(|_| system.part_of(whole)).collect();
         assert!(
             parts.iter().all(|part| *part < whole) && parts.windows(2).any(|two| two[0] != two[1])
@@ -668,7 +667,7 @@ mod tests {
                 "{outcome}"
             );
             assert_eq!(
-                outcome.never_left(),
+                outcome.was_not_sent(),
                 matches!(outcome, ConnectFailed | ConnectTimedOut),
                 "{outcome}"
             );

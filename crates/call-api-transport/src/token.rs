@@ -13,8 +13,8 @@ use http::{HeaderName, HeaderValue, header};
 use zeroize::Zeroizing;
 
 use crate::clock::Time;
-use crate::flight::{Flight, Made};
 use crate::operation::Auth;
+use crate::single_flight::{Produced, SingleFlight};
 
 /// A boxed error, as token providers return it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -43,7 +43,7 @@ pub struct Token {
 
 struct Secret {
     text: Zeroizing<String>,
-    /// Made once: a call copies nothing of it.
+    /// Made once: a request copies nothing of it.
     bearer: HeaderValue,
 }
 
@@ -327,19 +327,19 @@ pub(crate) enum Source {
     Fixed(Token),
     Provider {
         provider: Box<dyn TokenProvider>,
-        flight: Flight<Held, Arc<BoxError>>,
+        single_flight: SingleFlight<CachedToken, Arc<BoxError>>,
     },
 }
 
 /// A token and the moment from which it is not to be used.
 #[derive(Clone)]
-pub(crate) struct Held {
+pub(crate) struct CachedToken {
     token: Token,
     until: Option<Instant>,
 }
 
 /// A token for one attempt, and which one it is.
-pub(crate) struct Granted {
+pub(crate) struct IssuedToken {
     pub(crate) token: Token,
     generation: u64,
 }
@@ -348,15 +348,15 @@ impl Source {
     pub(crate) fn provider(provider: impl TokenProvider) -> Self {
         Self::Provider {
             provider: Box::new(provider),
-            flight: Flight::new(),
+            single_flight: SingleFlight::new(),
         }
     }
 
     /// What is had without waiting, `Some(None)` where the client has no token; `None` where a provider is to be asked.
-    pub(crate) fn at_hand(&self) -> Option<Option<Granted>> {
+    pub(crate) fn cached(&self) -> Option<Option<IssuedToken>> {
         match self {
             Self::None => Some(None),
-            Self::Fixed(token) => Some(Some(Granted {
+            Self::Fixed(token) => Some(Some(IssuedToken {
                 token: token.clone(),
                 generation: 0,
             })),
@@ -365,20 +365,24 @@ impl Source {
     }
 
     /// `Ok(None)` where the client has no token.
-    pub(crate) async fn get(&self, time: &Time) -> Result<Option<Granted>, Arc<BoxError>> {
+    pub(crate) async fn get(&self, time: &Time) -> Result<Option<IssuedToken>, Arc<BoxError>> {
         match self {
-            Self::None | Self::Fixed(_) => Ok(self.at_hand().flatten()),
-            Self::Provider { provider, flight } => {
-                let fresh = |held: &Held| held.until.is_none_or(|until| time.now() < until);
+            Self::None | Self::Fixed(_) => Ok(self.cached().flatten()),
+            Self::Provider {
+                provider,
+                single_flight,
+            } => {
+                let fresh =
+                    |cached: &CachedToken| cached.until.is_none_or(|until| time.now() < until);
                 let make = || async {
                     let token = provider.token().await.map_err(Arc::new)?;
                     let until = token
                         .lifetime
                         .and_then(|lifetime| time.now().checked_add(lifetime));
-                    Ok(Held { token, until })
+                    Ok(CachedToken { token, until })
                 };
-                let Made { value, generation } = flight.get(fresh, make).await?;
-                Ok(Some(Granted {
+                let Produced { value, generation } = single_flight.get(fresh, make).await?;
+                Ok(Some(IssuedToken {
                     token: value.token,
                     generation,
                 }))
@@ -387,11 +391,11 @@ impl Source {
     }
 
     /// After a 401: `true` where asking again may bring another token.
-    pub(crate) fn reject(&self, granted: &Granted) -> bool {
+    pub(crate) fn reject(&self, issued: &IssuedToken) -> bool {
         match self {
             Self::None | Self::Fixed(_) => false,
-            Self::Provider { flight, .. } => {
-                flight.forget(granted.generation);
+            Self::Provider { single_flight, .. } => {
+                single_flight.forget(issued.generation);
                 true
             }
         }
@@ -410,21 +414,21 @@ impl fmt::Debug for Source {
 
 /// A provider's error, which all calls that waited for it share.
 #[derive(Clone)]
-pub(crate) struct Unavailable(pub(crate) Arc<BoxError>);
+pub(crate) struct ProviderError(pub(crate) Arc<BoxError>);
 
-impl fmt::Display for Unavailable {
+impl fmt::Display for ProviderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&*self.0, f)
     }
 }
 
-impl fmt::Debug for Unavailable {
+impl fmt::Debug for ProviderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&*self.0, f)
     }
 }
 
-impl std::error::Error for Unavailable {
+impl std::error::Error for ProviderError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source()
     }

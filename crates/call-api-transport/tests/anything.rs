@@ -80,9 +80,9 @@ proptest! {
                     assert!(!response.status().is_redirection() || response.status() == 304);
                     response.bytes().await.unwrap();
                 }
-                Err(failure) => {
-                    assert!(!all_words(&failure).contains(SECRET));
-                    assert!(!failure.to_string().chars().any(char::is_control), "{failure:?}");
+                Err(error) => {
+                    assert!(!all_words(&error).contains(SECRET));
+                    assert!(!error.to_string().chars().any(char::is_control), "{error:?}");
                 }
             }
         });

@@ -14,8 +14,8 @@ mod support;
 use std::time::Duration;
 
 use call_api_transport::{
-    Auth, BoxError, BuildError, CallOptions, Failure, FailureKind, Operation, Outcome, Stop, Token,
-    TokenError, Transport, TransportBuilder,
+    Auth, BoxError, BuildError, Operation, Outcome, RequestOptions, StopReason, Token, TokenError,
+    Transport, TransportBuilder, TransportError, TransportErrorKind,
 };
 use http::{HeaderName, HeaderValue};
 use support::{GET_CALL, SECRET, Server, Step, TestClock, all_words, answer, builder, get};
@@ -79,7 +79,7 @@ async fn each_kind_of_auth_puts_the_token_where_it_belongs() {
         if auth == Auth::None {
             assert!(!request.contains("pass"), "{request}");
         }
-        let curl = recording.take().unwrap().ledger.to_curl();
+        let curl = recording.take().unwrap().attempt_log.to_curl();
         assert!(!curl.contains("pass"), "{curl}");
         assert_eq!(curl.contains("$TOKEN"), auth != Auth::None, "{curl}");
     }
@@ -106,10 +106,10 @@ async fn no_kind_of_auth_shows_the_token() {
         for _ in 0..3 {
             match transport.execute(&operation, get(&transport, "7")).await {
                 Ok(response) => words.push_str(&format!("{response:?}{}", response.url())),
-                Err(failure) => words.push_str(&all_words(&failure)),
+                Err(error) => words.push_str(&all_words(&error)),
             }
             let exchange = recording.take().unwrap();
-            words.push_str(&format!("{exchange:?}{}", exchange.ledger.to_curl()));
+            words.push_str(&format!("{exchange:?}{}", exchange.attempt_log.to_curl()));
         }
         let encoded = "Y2FuYXJ5LTdmM2U5ZA==";
         assert!(
@@ -170,9 +170,15 @@ async fn the_recording_holds_the_exchange_of_the_last_call() {
     assert_eq!(exchange.request_id(), Some("r-1"));
     assert_eq!(exchange.retry_after(), Some(Duration::from_secs(3)));
     assert_eq!(exchange.url(), format!("{}/api/v1/call/7", server.url()));
-    assert_eq!(exchange.ledger.attempts().len(), 1);
-    assert_eq!(exchange.ledger.attempts()[0].outcome, Outcome::Rejected);
-    assert_eq!(*exchange.ledger.stop(), Stop::Final);
+    assert_eq!(exchange.attempt_log.attempts().len(), 1);
+    assert_eq!(
+        exchange.attempt_log.attempts()[0].outcome,
+        Outcome::Rejected
+    );
+    assert_eq!(
+        *exchange.attempt_log.stop_reason(),
+        StopReason::NotRetryable
+    );
     let words = format!("{exchange:?} {exchange:#?}");
     for hidden in ["private", "detail", SECRET] {
         assert!(!words.contains(hidden), "{words}");
@@ -194,19 +200,19 @@ async fn a_body_over_the_limit_is_refused_by_its_length_or_while_it_comes() {
             .body_limit(100)
             .build()
             .unwrap();
-        let failure = transport
+        let error = transport
             .execute(&GET_CALL, get(&transport, "7"))
             .await
             .unwrap_err();
-        let kind = FailureKind::BodyTooLarge {
+        let kind = TransportErrorKind::BodyTooLarge {
             limit: 100,
-            seen: wanted_seen,
+            received: wanted_seen,
             announced,
         };
-        assert_eq!(*failure.kind(), kind);
-        assert!(failure.to_string().contains("100 bytes"), "{failure}");
+        assert_eq!(*error.kind(), kind);
+        assert!(error.to_string().contains("100 bytes"), "{error}");
         // A larger limit for the one call lets it through.
-        let lax = transport.with_options(CallOptions::new().body_limit(101));
+        let lax = transport.with_options(RequestOptions::new().body_limit(101));
         let response = lax.execute(&GET_CALL, get(&lax, "7")).await.unwrap();
         assert_eq!(response.bytes().await.unwrap().len(), 101);
     }
@@ -219,28 +225,28 @@ async fn a_redirect_is_a_failure_that_names_the_host_and_reaches_nobody() {
     let location = format!("location: {}/elsewhere?q=1\r\n", other.url());
     let server = Server::start(&clock, vec![answer(307, &location, "")]).await;
     let transport = builder(&server.url(), &clock).build().unwrap();
-    let failure = transport
+    let error = transport
         .execute(&GET_CALL, get(&transport, "7"))
         .await
         .unwrap_err();
-    let FailureKind::Redirected { status, to } = failure.kind() else {
-        panic!("{failure:?}")
+    let TransportErrorKind::Redirected { status, to } = error.kind() else {
+        panic!("{error:?}")
     };
     assert_eq!(*status, 307);
     assert_eq!(*to, Some(other.address.to_string()));
     assert_eq!(other.connections(), 0);
-    assert!(!failure.is_retryable());
+    assert!(!error.is_retryable());
     // A client that was given, and that follows redirects, fails the call all the same.
     let transport = builder(&server.url(), &clock)
         .http_client(client::following())
         .build()
         .unwrap();
-    let failure = transport
+    let error = transport
         .execute(&GET_CALL, get(&transport, "7"))
         .await
         .unwrap_err();
     assert!(
-        matches!(failure.kind(), FailureKind::Redirected { to: Some(to), .. } if *to == other.address.to_string())
+        matches!(error.kind(), TransportErrorKind::Redirected { to: Some(to), .. } if *to == other.address.to_string())
     );
     assert!(
         !other.requests()[0].contains(SECRET),
@@ -256,27 +262,32 @@ async fn a_failure_passes_through_a_response() {
         .max_attempts(1)
         .build()
         .unwrap();
-    let failure = transport
+    let error = transport
         .execute(&GET_CALL, get(&transport, "7?q=private"))
         .await
         .unwrap_err();
-    assert!(failure.is_connect() && failure.is_retryable() && !failure.is_timeout());
-    let words = all_words(&failure);
+    assert!(error.is_connect() && error.is_retryable() && !error.is_timeout());
+    let words = all_words(&error);
     assert!(
         !words.contains("private") && !words.contains(SECRET),
         "{words}"
     );
-    let text = failure.to_string();
+    let text = error.to_string();
     assert!(
         text.starts_with("no connection made for GET http://127.0.0.1:1/v1/call/7: "),
         "{text}"
     );
     assert!(!text.contains('\n') && !text.ends_with('.'), "{text}");
-    let response = failure.into_response();
+    let response = error.into_response();
     assert_eq!(response.status(), 599);
-    assert_eq!(Failure::from_response(&response).unwrap().to_string(), text);
+    assert_eq!(
+        TransportError::from_response(&response)
+            .unwrap()
+            .to_string(),
+        text
+    );
     let other = reqwest::Response::from(http::Response::new(""));
-    assert!(Failure::from_response(&other).is_none());
+    assert!(TransportError::from_response(&other).is_none());
 }
 
 #[tokio::test]
@@ -292,7 +303,7 @@ async fn headers_of_the_client_and_of_the_call_replace_those_of_the_request() {
         .build()
         .unwrap();
     let call = transport.with_options(
-        CallOptions::new()
+        RequestOptions::new()
             .header(name("x-b"), value("call"))
             .header(name("authorization"), value("Bearer other"))
             .idempotency_key(value("k-1")),
@@ -399,13 +410,13 @@ async fn a_request_that_leaves_the_base_url_or_the_operation_is_refused_unsent()
         let Ok(request) = transport.http_client().get(&url).build() else {
             continue;
         };
-        let failure = transport.execute(&GET_CALL, request).await.unwrap_err();
-        let FailureKind::RefusedUrl { reason } = failure.kind() else {
-            panic!("{url}: {failure:?}")
+        let error = transport.execute(&GET_CALL, request).await.unwrap_err();
+        let TransportErrorKind::RefusedUrl { reason } = error.kind() else {
+            panic!("{url}: {error:?}")
         };
         assert!(reason.contains(wanted), "{url}: {reason}");
-        assert!(failure.ledger().attempts().is_empty());
-        assert_eq!(*failure.ledger().stop(), Stop::NotSent);
+        assert!(error.attempt_log().attempts().is_empty());
+        assert_eq!(*error.attempt_log().stop_reason(), StopReason::NotSent);
     }
     // Where the base URL has no path, all that follows it could be more of a host.
     let bare = builder(&origin, &clock).build().unwrap();
@@ -414,9 +425,9 @@ async fn a_request_that_leaves_the_base_url_or_the_operation_is_refused_unsent()
         let Ok(request) = transport.http_client().get(&url).build() else {
             continue;
         };
-        let failure = bare.execute(&GET_CALL, request).await.unwrap_err();
+        let error = bare.execute(&GET_CALL, request).await.unwrap_err();
         assert!(
-            matches!(failure.kind(), FailureKind::RefusedUrl { .. }),
+            matches!(error.kind(), TransportErrorKind::RefusedUrl { .. }),
             "{url}"
         );
     }
@@ -429,9 +440,9 @@ async fn a_request_that_leaves_the_base_url_or_the_operation_is_refused_unsent()
     ] {
         let url = format!("http://{host}/v1/call/a");
         let request = transport.http_client().get(&url).build().unwrap();
-        let failure = hosts.execute(&GET_CALL, request).await.unwrap_err();
+        let error = hosts.execute(&GET_CALL, request).await.unwrap_err();
         assert!(
-            matches!(failure.kind(), FailureKind::RefusedUrl { .. }),
+            matches!(error.kind(), TransportErrorKind::RefusedUrl { .. }),
             "{url}"
         );
     }
@@ -531,9 +542,9 @@ async fn a_failure_says_what_happened_where_and_what_to_do() {
         let server = Server::start(&clock, scripts).await;
         let transport = setup(builder(&server.url(), &clock)).build().unwrap();
         let call = transport.execute(&GET_CALL, get(&transport, "7?private"));
-        let failure = call.await.unwrap_err();
-        let text = failure.to_string().replace(&server.url(), "BASE");
-        assert!(!failure.is_connect(), "{text}");
+        let error = call.await.unwrap_err();
+        let text = error.to_string().replace(&server.url(), "BASE");
+        assert!(!error.is_connect(), "{text}");
         assert_eq!(text, wanted);
     }
 }

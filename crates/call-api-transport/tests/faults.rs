@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use call_api_transport::{BoxError, Exchange, Failure, Outcome, Token, TransportBuilder};
+use call_api_transport::{BoxError, Exchange, Outcome, Token, TransportBuilder, TransportError};
 use http::{HeaderValue, Method};
 use support::{GET_CALL, SECRET, Server, Step, TestClock, all_words, answer, builder, send};
 
@@ -218,7 +218,7 @@ fn connections() -> Vec<Row> {
         row(
             "reset before the head",
             vec![vec![Step::Reset]],
-            "Interrupted { phase: Head, seen: 0 }",
+            "Interrupted { phase: Head, received: 0 }",
             "interrupted, interrupted, interrupted",
         )
         .connections(3),
@@ -233,7 +233,7 @@ fn connections() -> Vec<Row> {
         row(
             "reset before the head, POST",
             vec![vec![Step::Reset]],
-            "Interrupted { phase: Head, seen: 0 }",
+            "Interrupted { phase: Head, received: 0 }",
             "interrupted",
         )
         .post()
@@ -253,14 +253,14 @@ fn connections() -> Vec<Row> {
         row(
             "closed before the head",
             vec![vec![Step::Close]],
-            "Interrupted { phase: Head, seen: 0 }",
+            "Interrupted { phase: Head, received: 0 }",
             "interrupted, interrupted, interrupted",
         )
         .connections(3),
         row(
             "closed inside the head",
             vec![then(send("HTTP/1.1 200 OK\r\nconte"), [Step::Close])],
-            "Interrupted { phase: Head, seen: 0 }",
+            "Interrupted { phase: Head, received: 0 }",
             "interrupted, interrupted, interrupted",
         )
         .connections(3),
@@ -435,7 +435,7 @@ fn bodies() -> Vec<Row> {
         row(
             "body shorter than announced",
             vec![then(send(&short), [Step::Close])],
-            "Interrupted { phase: Body, seen: 4 }",
+            "Interrupted { phase: Body, received: 4 }",
             "truncated, truncated, truncated",
         )
         .bytes(4)
@@ -451,7 +451,7 @@ fn bodies() -> Vec<Row> {
         row(
             "chunk shorter than announced",
             vec![then(send(format!("{chunked}5\r\nab")), [Step::Close])],
-            "Interrupted { phase: Body, seen: 2 }",
+            "Interrupted { phase: Body, received: 2 }",
             "truncated, truncated, truncated",
         )
         .bytes(2)
@@ -459,7 +459,7 @@ fn bodies() -> Vec<Row> {
         row(
             "no last chunk",
             vec![then(send(format!("{chunked}2\r\n{{}}\r\n")), [Step::Close])],
-            "Interrupted { phase: Body, seen: 2 }",
+            "Interrupted { phase: Body, received: 2 }",
             "truncated, truncated, truncated",
         )
         .bytes(2)
@@ -480,7 +480,7 @@ fn bodies() -> Vec<Row> {
         row(
             "body over the cap, announced",
             vec![answer(200, "", vec![b'x'; big + 1])],
-            "BodyTooLarge { limit: 1048576, seen: 0, announced: Some(1048577) }",
+            "BodyTooLarge { limit: 1048576, received: 0, announced: Some(1048577) }",
             "body_too_large",
         ),
         row(
@@ -489,7 +489,7 @@ fn bodies() -> Vec<Row> {
                 send(format!("{chunked}100001\r\n")),
                 send(vec![b'x'; big + 1]),
             )],
-            "BodyTooLarge { limit: 1048576, seen: …, announced: None }",
+            "BodyTooLarge { limit: 1048576, received: …, announced: None }",
             "body_too_large",
         )
         .more_than(1 << 20),
@@ -504,7 +504,7 @@ fn bodies() -> Vec<Row> {
         row(
             "gzip bomb (64 MiB in 64 KiB)",
             vec![encoded("gzip", gzip(&vec![0; 64 << 20]))],
-            "BodyTooLarge { limit: 1048576, seen: …, announced: None }",
+            "BodyTooLarge { limit: 1048576, received: …, announced: None }",
             "body_too_large",
         )
         .more_than(1 << 20),
@@ -517,7 +517,7 @@ fn bodies() -> Vec<Row> {
         row(
             "gzip that ends early",
             vec![encoded("gzip", cut)],
-            "Interrupted { phase: Body, seen: 0 }",
+            "Interrupted { phase: Body, received: 0 }",
             "truncated, truncated, truncated",
         ),
         row(
@@ -806,7 +806,7 @@ async fn observe(row: &Row) -> Observed {
     let _ = write!(
         words,
         "{exchange:?}{exchange:#?}{}",
-        exchange.ledger.to_curl()
+        exchange.attempt_log.to_curl()
     );
     let result = match outcome {
         Ok(response) => {
@@ -827,14 +827,14 @@ async fn observe(row: &Row) -> Observed {
             }
             text
         }
-        Err(failure) => {
-            one_line(&failure, &exchange);
-            words.push_str(&all_words(&failure));
-            words.push_str(&failure.ledger().to_curl());
-            format!("{:?}", failure.kind()).replace(&address.port().to_string(), "PORT")
+        Err(error) => {
+            one_line(&error, &exchange);
+            words.push_str(&all_words(&error));
+            words.push_str(&error.attempt_log().to_curl());
+            format!("{:?}", error.kind()).replace(&address.port().to_string(), "PORT")
         }
     };
-    let attempts = exchange.ledger.attempts();
+    let attempts = exchange.attempt_log.attempts();
     let names: Vec<_> = attempts
         .iter()
         .map(|attempt| attempt.outcome.name())
@@ -854,18 +854,25 @@ async fn observe(row: &Row) -> Observed {
     let waits: Vec<_> = clock.waits().into_iter().map(millis).collect();
     // The ledger must tell of the same waits as the clock, in the same order.
     let told = attempts.iter().flat_map(|attempt| {
-        let after = attempt.wait.map_or(Duration::ZERO, |wait| wait.duration);
+        let after = attempt
+            .retry_delay
+            .map_or(Duration::ZERO, |wait| wait.duration);
         [attempt.queued, after]
     });
     let told: Vec<_> = told.filter(|wait| !wait.is_zero()).map(millis).collect();
     assert_eq!(told, waits, "{}", row.fault);
     let queued: Duration = attempts.iter().map(|attempt| attempt.queued).sum();
-    assert_eq!(exchange.ledger.queued(), queued, "{}", row.fault);
-    assert_eq!(exchange.ledger.elapsed(), clock.passed(), "{}", row.fault);
+    assert_eq!(exchange.attempt_log.queued(), queued, "{}", row.fault);
+    assert_eq!(
+        exchange.attempt_log.elapsed(),
+        clock.passed(),
+        "{}",
+        row.fault
+    );
     Observed {
         result,
         attempts: names.join(", "),
-        stop: exchange.ledger.stop().to_string(),
+        stop: exchange.attempt_log.stop_reason().to_string(),
         waits,
         took: u64::try_from(clock.passed().as_millis()).unwrap(),
         bytes: attempts.last().map_or(0, |attempt| attempt.body_bytes),
@@ -875,8 +882,8 @@ async fn observe(row: &Row) -> Observed {
 }
 
 /// What an on-call engineer reads: one line, lower case, with the request and without the query.
-fn one_line(failure: &Failure, exchange: &Exchange) {
-    let text = failure.to_string();
+fn one_line(error: &TransportError, exchange: &Exchange) {
+    let text = error.to_string();
     assert!(!text.chars().any(char::is_control), "{text:?}");
     assert!(text.starts_with(char::is_lowercase), "{text}");
     assert!(
@@ -885,8 +892,8 @@ fn one_line(failure: &Failure, exchange: &Exchange) {
     );
     assert!(!text.ends_with('.'), "{text}");
     assert_eq!(
-        failure.ledger().attempts().len(),
-        exchange.ledger.attempts().len()
+        error.attempt_log().attempts().len(),
+        exchange.attempt_log.attempts().len()
     );
 }
 
@@ -948,42 +955,43 @@ async fn every_fault_ends_as_the_table_says_and_no_token_is_seen() {
     for (title, rows) in sections {
         let _ = write!(page, "\n## {title}\n{HEADER}");
         for row in rows {
-            let seen = observe(&row).await;
-            words.push_str(&seen.words);
+            let received = observe(&row).await;
+            words.push_str(&received.words);
             let (bytes_fit, bytes) = match row.bytes {
-                Bytes::Exactly(bytes) => (seen.bytes == bytes, bytes.to_string()),
-                Bytes::MoreThan(bytes) => (seen.bytes > bytes, format!("> {bytes}")),
+                Bytes::Exactly(bytes) => (received.bytes == bytes, bytes.to_string()),
+                Bytes::MoreThan(bytes) => (received.bytes > bytes, format!("> {bytes}")),
             };
             let result = match row.bytes {
-                Bytes::MoreThan(_) => seen.result.replace(&seen.bytes.to_string(), "…"),
-                Bytes::Exactly(_) => seen.result.clone(),
+                Bytes::MoreThan(_) => received.result.replace(&received.bytes.to_string(), "…"),
+                Bytes::Exactly(_) => received.result.clone(),
             };
-            let mut differ =
-                |what: &str, seen: &dyn std::fmt::Debug, wanted: &dyn std::fmt::Debug| {
-                    let (seen, wanted) = (format!("{seen:?}"), format!("{wanted:?}"));
-                    if seen != wanted {
-                        let _ = writeln!(wrong, "{}: {what} is {seen}, not {wanted}", row.fault);
-                    }
-                };
+            let mut differ = |what: &str,
+                              received: &dyn std::fmt::Debug,
+                              wanted: &dyn std::fmt::Debug| {
+                let (received, wanted) = (format!("{received:?}"), format!("{wanted:?}"));
+                if received != wanted {
+                    let _ = writeln!(wrong, "{}: {what} is {received}, not {wanted}", row.fault);
+                }
+            };
             differ("the result", &result.as_str(), &row.result);
             differ(
                 "the list of attempts",
-                &seen.attempts.as_str(),
+                &received.attempts.as_str(),
                 &row.attempts,
             );
-            differ("the list of waits", &seen.waits, &row.waits);
-            differ("the time", &seen.took, &row.took);
+            differ("the list of waits", &received.waits, &row.waits);
+            differ("the time", &received.took, &row.took);
             differ(
                 "the number of connections",
-                &seen.connections,
+                &received.connections,
                 &row.connections,
             );
-            differ("the reason to stop", &seen.stop.as_str(), &row.stop);
+            differ("the reason to stop", &received.stop.as_str(), &row.stop);
             if !bytes_fit {
                 let _ = writeln!(
                     wrong,
                     "{}: {} bytes were read, not {bytes}",
-                    row.fault, seen.bytes
+                    row.fault, received.bytes
                 );
             }
             print_row(&mut page, &row, &bytes);
@@ -991,12 +999,16 @@ async fn every_fault_ends_as_the_table_says_and_no_token_is_seen() {
     }
     page.push_str(TABLE_OF_OUTCOMES);
     for outcome in Outcome::ALL {
-        let again = match (outcome.never_left(), outcome.is_retried()) {
+        let retryability = match (outcome.was_not_sent(), outcome.is_retried()) {
             (true, _) => "yes",
             (false, true) => "if sending it twice does no harm",
             (false, false) => "no",
         };
-        let _ = writeln!(page, "| {outcome} | {again} | {} |", outcome.reason());
+        let _ = writeln!(
+            page,
+            "| {outcome} | {retryability} | {} |",
+            outcome.reason()
+        );
     }
     drop(std::panic::take_hook());
     assert!(wrong.is_empty(), "\n{wrong}");
@@ -1055,7 +1067,7 @@ Each row was run over a real socket, byte for byte, against a transport with its
 each, 45 s for all, bodies up to 1 MiB) and a clock of its own. Jitter is at its longest here; in use it is any part of
 that by chance, except that a `Retry-After` is always waited for in full.
 
-A number as the result is a response, handed on with that status; a name is a `FailureKind`. What comes of a body that is
+A number as the result is a response, handed on with that status; a name is a `TransportErrorKind`. What comes of a body that is
 handed on is in the last table.
 ";
 

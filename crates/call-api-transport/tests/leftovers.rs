@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use call_api_transport::{BoxError, Clock, Sleeping, Token};
+use call_api_transport::{BoxError, Clock, SleepFuture, Token};
 use support::{GET_CALL, SECRET, Server, Step, TestClock, answer, builder, get};
 
 /// Not ready the first time it is asked.
@@ -45,7 +45,7 @@ impl Clock for Halting {
         self.clock.now()
     }
 
-    fn sleep(&self, duration: Duration) -> Sleeping<'_> {
+    fn sleep(&self, duration: Duration) -> SleepFuture<'_> {
         self.begun.fetch_add(1, Ordering::Relaxed);
         Box::pin(async move {
             once_more().await;
@@ -53,7 +53,7 @@ impl Clock for Halting {
         })
     }
 
-    fn limit(&self, duration: Duration) -> Sleeping<'_> {
+    fn limit(&self, duration: Duration) -> SleepFuture<'_> {
         self.clock.limit(duration)
     }
 }

@@ -22,16 +22,16 @@ mod sync {
 
 #[path = "../src/budget.rs"]
 mod budget;
-#[path = "../src/flight.rs"]
-mod flight;
+#[path = "../src/single_flight.rs"]
+mod single_flight;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use budget::Budget;
-use flight::Flight;
 use loom::future::block_on;
 use loom::sync::Arc;
 use loom::thread;
+use single_flight::SingleFlight;
 
 #[test]
 fn the_budget_is_never_overdrawn_and_loses_nothing() {
@@ -72,7 +72,7 @@ fn the_budget_is_never_overdrawn_and_loses_nothing() {
 #[test]
 fn one_makes_the_value_for_all() {
     loom::model(|| {
-        let flight = Arc::new(Flight::<u8, ()>::new());
+        let flight = Arc::new(SingleFlight::<u8, ()>::new());
         let made = std::sync::Arc::new(AtomicUsize::new(0));
         let threads: Vec<_> = (0..2)
             .map(|_| {
@@ -97,7 +97,7 @@ fn one_makes_the_value_for_all() {
 #[test]
 fn a_dropped_maker_is_replaced() {
     loom::model(|| {
-        let flight = Arc::new(Flight::<u8, ()>::new());
+        let flight = Arc::new(SingleFlight::<u8, ()>::new());
         let dropped = {
             let flight = Arc::clone(&flight);
             thread::spawn(move || {
@@ -122,11 +122,11 @@ fn a_dropped_maker_is_replaced() {
 #[test]
 fn a_forgotten_value_is_made_once_more() {
     loom::model(|| {
-        let flight = Arc::new(Flight::<usize, ()>::new());
+        let flight = Arc::new(SingleFlight::<usize, ()>::new());
         let made = std::sync::Arc::new(AtomicUsize::new(0));
         let get = {
             let made = made.clone();
-            move |flight: &Flight<usize, ()>| {
+            move |flight: &SingleFlight<usize, ()>| {
                 let make = || async { Ok(made.fetch_add(1, Ordering::Relaxed)) };
                 block_on(flight.get(|_| true, make)).unwrap()
             }

@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use call_api_transport::{
-    Auth, FailureKind, FetchError, Operation, Outcome, ResponseBody, Stop, Token, Transport,
+    Auth, DownloadError, Operation, Outcome, ResponseBody, StopReason, Token, Transport,
+    TransportErrorKind,
 };
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -135,7 +136,9 @@ fn trusting(http: reqwest::ClientBuilder, root: CertificateDer<'static>) -> reqw
     http.tls_certs_merge([reqwest::Certificate::from_der(&root).unwrap()])
 }
 
-async fn call(transport: &Transport) -> Result<reqwest::Response, call_api_transport::Failure> {
+async fn get_call(
+    transport: &Transport,
+) -> Result<reqwest::Response, call_api_transport::TransportError> {
     let request = transport
         .http_client()
         .get(format!("{}/ping", transport.base_url()))
@@ -153,7 +156,7 @@ async fn http_2_is_spoken_where_it_is_offered() {
     ] {
         let server = start(offered).await;
         let transport = transport(&server.url, Some(&server.certificate));
-        let response = call(&transport).await.unwrap();
+        let response = get_call(&transport).await.unwrap();
         assert_eq!(response.version(), wanted);
         assert_eq!(response.text().await.unwrap(), format!("{wanted:?}"));
     }
@@ -162,17 +165,20 @@ async fn http_2_is_spoken_where_it_is_offered() {
 #[tokio::test]
 async fn a_certificate_that_is_not_trusted_ends_the_call_at_once() {
     let server = start(&["h2"]).await;
-    let failure = call(&transport(&server.url, None)).await.unwrap_err();
-    assert_eq!(*failure.kind(), FailureKind::Tls);
-    assert!(failure.is_connect() && !failure.is_retryable());
-    assert_eq!(failure.ledger().attempts().len(), 1);
-    assert_eq!(failure.ledger().attempts()[0].outcome, Outcome::TlsRejected);
-    assert_eq!(*failure.ledger().stop(), Stop::Final);
+    let error = get_call(&transport(&server.url, None)).await.unwrap_err();
+    assert_eq!(*error.kind(), TransportErrorKind::Tls);
+    assert!(error.is_connect() && !error.is_retryable());
+    assert_eq!(error.attempt_log().attempts().len(), 1);
+    assert_eq!(
+        error.attempt_log().attempts()[0].outcome,
+        Outcome::TlsRejected
+    );
+    assert_eq!(*error.attempt_log().stop_reason(), StopReason::NotRetryable);
     assert!(
-        failure
+        error
             .to_string()
             .contains("check the service's certificate"),
-        "{failure}"
+        "{error}"
     );
     assert_eq!(server.requests.load(Ordering::Relaxed), 0);
 }
@@ -190,9 +196,12 @@ async fn a_connection_that_breaks_in_the_handshake_is_made_again() {
             let _ = stream.read(&mut [0; 5]).await;
         }
     });
-    let failure = call(&transport(&url, None)).await.unwrap_err();
-    assert_eq!(*failure.kind(), FailureKind::Connect { timed_out: false });
-    assert_eq!(failure.ledger().attempts().len(), 3, "{failure:?}");
+    let error = get_call(&transport(&url, None)).await.unwrap_err();
+    assert_eq!(
+        *error.kind(),
+        TransportErrorKind::Connect { timed_out: false }
+    );
+    assert_eq!(error.attempt_log().attempts().len(), 3, "{error:?}");
 }
 
 #[tokio::test]
@@ -212,8 +221,8 @@ async fn a_server_without_tls_is_not_spoken_to() {
             .unwrap();
         let _ = stream.read(&mut [0; 4096]).await;
     });
-    let failure = call(&transport(&url, None)).await.unwrap_err();
-    assert_eq!(*failure.kind(), FailureKind::Tls, "{failure:?}");
+    let error = get_call(&transport(&url, None)).await.unwrap_err();
+    assert_eq!(*error.kind(), TransportErrorKind::Tls, "{error:?}");
 }
 
 #[tokio::test]
@@ -227,22 +236,22 @@ async fn what_is_trusted_for_the_api_is_not_trusted_for_others() {
     for (builder, is_trusted) in [
         (trusting_api(), false),
         (
-            trusting_api().configure_fetch_http(move |http| trusting(http, trusted.clone())),
+            trusting_api().configure_download_http(move |http| trusting(http, trusted.clone())),
             true,
         ),
     ] {
         let transport = builder.jitter(|| 0.0).build().unwrap();
         let mut bytes = Vec::new();
-        let fetch = transport.fetch(&RECORDING, &format!("{}/1", other.url));
+        let fetch = transport.download(&RECORDING, &format!("{}/1", other.url));
         let result = fetch.unwrap().to_writer(&mut bytes).await;
         if is_trusted {
-            assert_eq!(result.unwrap().ledger.attempts().len(), 1);
+            assert_eq!(result.unwrap().attempt_log.attempts().len(), 1);
             assert_eq!(bytes, b"HTTP/2.0");
         } else {
-            let Err(FetchError::Failed(failure)) = result else {
+            let Err(DownloadError::Failed(error)) = result else {
                 panic!("{result:?}")
             };
-            assert_eq!(*failure.kind(), FailureKind::Tls, "{failure:?}");
+            assert_eq!(*error.kind(), TransportErrorKind::Tls, "{error:?}");
         }
         assert_eq!(
             other.requests.load(Ordering::Relaxed),
@@ -257,11 +266,11 @@ async fn a_redirect_out_of_tls_is_followed_only_where_that_is_allowed() {
     let plain = Server::start(&TestClock::default(), vec![answer(200, "", "plain")]).await;
     let trusted = tls.certificate.clone();
     let transport = Transport::builder("https://localhost:1")
-        .configure_fetch_http(move |http| trusting(http, trusted.clone()))
+        .configure_download_http(move |http| trusting(http, trusted.clone()))
         .build()
         .unwrap();
     let fetch = |to: String| {
-        let fetch = transport.fetch(&RECORDING, &format!("{}/1?{to}", tls.url));
+        let fetch = transport.download(&RECORDING, &format!("{}/1?{to}", tls.url));
         fetch.unwrap()
     };
     let mut bytes = Vec::new();
@@ -270,11 +279,11 @@ async fn a_redirect_out_of_tls_is_followed_only_where_that_is_allowed() {
     assert_eq!(bytes, b"HTTP/1.1");
 
     let result = fetch(plain.url()).to_writer(&mut Vec::new()).await;
-    let Err(FetchError::Failed(failure)) = result else {
+    let Err(DownloadError::Failed(error)) = result else {
         panic!("{result:?}")
     };
-    let FailureKind::Redirected { to, .. } = failure.kind() else {
-        panic!("{failure:?}")
+    let TransportErrorKind::Redirected { to, .. } = error.kind() else {
+        panic!("{error:?}")
     };
     assert_eq!(*to, Some(plain.address.to_string()));
     assert_eq!(plain.connections(), 0);

@@ -16,7 +16,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use call_api_transport::{
-    Auth, Clock, Operation, ResponseBody, Sleeping, Token, Transport, TransportBuilder,
+    Auth, Clock, Operation, ResponseBody, SleepFuture, Token, Transport, TransportBuilder,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -73,7 +73,7 @@ pub struct Seen {
 /// The last script is repeated for every further request.
 pub struct Server {
     pub address: std::net::SocketAddr,
-    seen: Arc<Mutex<Seen>>,
+    received: Arc<Mutex<Seen>>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -87,10 +87,10 @@ impl Server {
     pub async fn start(clock: &TestClock, scripts: Vec<Vec<Step>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let seen = Arc::new(Mutex::new(Seen::default()));
+        let received = Arc::new(Mutex::new(Seen::default()));
         let scripts = Arc::new(Mutex::new(VecDeque::from(scripts)));
         let clock = clock.clone();
-        let shared = Arc::clone(&seen);
+        let shared = Arc::clone(&received);
         let task = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             loop {
@@ -106,7 +106,7 @@ impl Server {
         });
         Self {
             address,
-            seen,
+            received,
             task,
         }
     }
@@ -116,23 +116,23 @@ impl Server {
     }
 
     pub fn connections(&self) -> usize {
-        self.seen.lock().unwrap().connections
+        self.received.lock().unwrap().connections
     }
 
     pub fn requests(&self) -> Vec<String> {
-        self.seen.lock().unwrap().requests.clone()
+        self.received.lock().unwrap().requests.clone()
     }
 }
 
 async fn serve(
     mut stream: TcpStream,
-    seen: Arc<Mutex<Seen>>,
+    received: Arc<Mutex<Seen>>,
     scripts: Arc<Mutex<VecDeque<Vec<Step>>>>,
     clock: TestClock,
 ) {
     stream.set_nodelay(true).unwrap();
     while let Some(request) = read_request(&mut stream).await {
-        seen.lock().unwrap().requests.push(request);
+        received.lock().unwrap().requests.push(request);
         let script = {
             let mut scripts = scripts.lock().unwrap();
             if scripts.len() > 1 {
@@ -297,13 +297,13 @@ impl Clock for TestClock {
         UNIX_EPOCH + Duration::from_secs(NOON) + self.passed()
     }
 
-    fn sleep(&self, duration: Duration) -> Sleeping<'_> {
+    fn sleep(&self, duration: Duration) -> SleepFuture<'_> {
         self.0.lock().unwrap().waits.push(duration);
         self.pass(duration);
         Box::pin(std::future::ready(()))
     }
 
-    fn limit(&self, duration: Duration) -> Sleeping<'_> {
+    fn limit(&self, duration: Duration) -> SleepFuture<'_> {
         let mut hands = self.0.lock().unwrap();
         let id = hands.next;
         hands.next += 1;

@@ -11,13 +11,13 @@ use crate::sync::Mutex;
 
 /// A value and how many were made before it, so that a caller can say which one it found wanting.
 #[derive(Clone, Debug)]
-pub(crate) struct Made<T> {
+pub(crate) struct Produced<T> {
     pub(crate) value: T,
     pub(crate) generation: u64,
 }
 
 #[derive(Debug)]
-pub(crate) struct Flight<T, E> {
+pub(crate) struct SingleFlight<T, E> {
     state: Mutex<State<T, E>>,
 }
 
@@ -26,27 +26,27 @@ struct State<T, E> {
     /// Counts finished makings, failed ones too.
     generation: u64,
     last: Option<Result<T, E>>,
-    making: bool,
-    /// Those who wait for the making under way; emptied as a whole when it ends, which `round` counts.
+    producing: bool,
+    /// Those who wait for the one being produced; emptied as a whole when it ends, which `round` counts.
     waiting: Vec<Waker>,
     round: u64,
 }
 
 impl<T, E> State<T, E> {
     fn end(&mut self) -> Vec<Waker> {
-        self.making = false;
+        self.producing = false;
         self.round += 1;
         std::mem::take(&mut self.waiting)
     }
 }
 
-impl<T: Clone, E: Clone> Flight<T, E> {
+impl<T: Clone, E: Clone> SingleFlight<T, E> {
     pub(crate) fn new() -> Self {
         Self {
             state: Mutex::new(State {
                 generation: 0,
                 last: None,
-                making: false,
+                producing: false,
                 waiting: Vec::new(),
                 round: 0,
             }),
@@ -55,13 +55,13 @@ impl<T: Clone, E: Clone> Flight<T, E> {
 
     /// The last value where it is still `fresh`, or the one that `make` makes: by this caller, or by the one who is
     /// already at it, whose failure is then everyone's.
-    pub(crate) async fn get<Making>(
+    pub(crate) async fn get<Producing>(
         &self,
         fresh: impl Fn(&T) -> bool,
-        make: impl FnOnce() -> Making,
-    ) -> Result<Made<T>, E>
+        make: impl FnOnce() -> Producing,
+    ) -> Result<Produced<T>, E>
     where
-        Making: Future<Output = Result<T, E>>,
+        Producing: Future<Output = Result<T, E>>,
     {
         loop {
             let (round, generation) = {
@@ -69,19 +69,19 @@ impl<T: Clone, E: Clone> Flight<T, E> {
                 if let Some(Ok(value)) = &state.last
                     && fresh(value)
                 {
-                    return Ok(Made {
+                    return Ok(Produced {
                         value: value.clone(),
                         generation: state.generation,
                     });
                 }
-                if !state.making {
-                    state.making = true;
+                if !state.producing {
+                    state.producing = true;
                     break;
                 }
                 (state.round, state.generation)
             };
-            let waited = Wait {
-                flight: self,
+            let waited = Waiter {
+                single_flight: self,
                 round,
                 generation,
                 place: None,
@@ -89,7 +89,7 @@ impl<T: Clone, E: Clone> Flight<T, E> {
             if let Some(shared) = waited.await {
                 return shared;
             }
-            // Whoever was making it was dropped: the next to look takes over.
+            // Whoever was producing it was dropped: the next to look takes over.
         }
         let abandoned = Abandon(self);
         let result = make().await;
@@ -101,7 +101,7 @@ impl<T: Clone, E: Clone> Flight<T, E> {
             (state.generation, state.end())
         };
         waiting.into_iter().for_each(Waker::wake);
-        result.map(|value| Made { value, generation })
+        result.map(|value| Produced { value, generation })
     }
 
     /// Forgets the value of that generation; a newer one stays.
@@ -120,8 +120,8 @@ fn lock<T>(mutex: &Mutex<T>) -> impl std::ops::DerefMut<Target = T> + '_ {
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Lets the next caller in where the future that was making the value is dropped.
-struct Abandon<'a, T, E>(&'a Flight<T, E>);
+/// Lets the next caller in where the future that was producing the value is dropped.
+struct Abandon<'a, T, E>(&'a SingleFlight<T, E>);
 
 impl<T, E> Drop for Abandon<'_, T, E> {
     fn drop(&mut self) {
@@ -131,25 +131,25 @@ impl<T, E> Drop for Abandon<'_, T, E> {
 }
 
 /// Waits for the end of one round: its result, or `None` where it was abandoned.
-struct Wait<'a, T, E> {
-    flight: &'a Flight<T, E>,
+struct Waiter<'a, T, E> {
+    single_flight: &'a SingleFlight<T, E>,
     round: u64,
     generation: u64,
     place: Option<usize>,
 }
 
-impl<T: Clone, E: Clone> Future for Wait<'_, T, E> {
-    type Output = Option<Result<Made<T>, E>>;
+impl<T: Clone, E: Clone> Future for Waiter<'_, T, E> {
+    type Output = Option<Result<Produced<T>, E>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = lock(&self.flight.state);
+        let mut state = lock(&self.single_flight.state);
         if state.round != self.round {
             if state.generation == self.generation {
                 return Poll::Ready(None);
             }
             let generation = state.generation;
             let last = state.last.clone();
-            return Poll::Ready(last.map(|last| last.map(|value| Made { value, generation })));
+            return Poll::Ready(last.map(|last| last.map(|value| Produced { value, generation })));
         }
         match self.place.and_then(|place| state.waiting.get_mut(place)) {
             Some(waker) => waker.clone_from(context.waker()),

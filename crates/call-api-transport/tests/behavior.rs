@@ -19,8 +19,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use call_api_transport::{
-    Attempt, Auth, BoxError, CallOptions, Clock, FailureKind, Ledger, Limit, Observer, Operation,
-    Outcome, Phase, ResponseBody, Sleeping, Stalled, Stop, Token, TokenFile, Transport,
+    Attempt, AttemptLog, Auth, BoxError, Clock, Limit, Observer, Operation, Outcome, Phase,
+    RequestOptions, ResponseBody, SleepFuture, Stalled, StopReason, Token, TokenFile, Transport,
+    TransportErrorKind,
 };
 use http::HeaderValue;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
@@ -29,7 +30,7 @@ use support::{GET_CALL, SECRET, Server, Step, TestClock, all_words, answer, buil
 // A token must not be printable, nor come out of its shell by any of the usual ways.
 assert_not_impl_any!(Token: std::fmt::Display, serde::Serialize, AsRef<str>, AsRef<[u8]>, Into<String>, std::ops::Deref);
 assert_impl_all!(Transport: Clone, Send, Sync, std::fmt::Debug);
-assert_impl_all!(call_api_transport::Failure: Clone, Send, Sync, std::error::Error);
+assert_impl_all!(call_api_transport::TransportError: Clone, Send, Sync, std::error::Error);
 
 fn is_send<T: Send>(value: T) -> T {
     value
@@ -57,7 +58,7 @@ async fn a_streamed_body_has_no_cap_and_comes_as_it_is() {
     assert_eq!(response.content_length(), Some(3 << 20));
     let exchange = recording.take().unwrap();
     assert!(exchange.body.is_empty() && !exchange.body_is_cut);
-    assert_eq!(exchange.ledger.attempts().len(), 2);
+    assert_eq!(exchange.attempt_log.attempts().len(), 2);
     assert_eq!(response.bytes().await.unwrap(), body);
 }
 
@@ -118,8 +119,8 @@ async fn a_request_body_that_is_a_stream_is_sent_once() {
         .headers_mut()
         .insert("content-length", HeaderValue::from_static("4"));
     *request.body_mut() = Some(stream);
-    let failure = transport.execute(&GET_CALL, request).await.unwrap_err();
-    assert_eq!(*failure.ledger().stop(), Stop::BodyIsStream);
+    let error = transport.execute(&GET_CALL, request).await.unwrap_err();
+    assert_eq!(*error.attempt_log().stop_reason(), StopReason::BodyIsStream);
     assert_eq!(server.requests().len(), 1);
     assert!(
         server.requests()[0].ends_with("data"),
@@ -168,7 +169,7 @@ impl Clock for Frozen {
         self.0.now()
     }
 
-    fn sleep(&self, _: Duration) -> Sleeping<'_> {
+    fn sleep(&self, _: Duration) -> SleepFuture<'_> {
         Box::pin(std::future::pending())
     }
 }
@@ -211,13 +212,13 @@ async fn a_dropped_retry_gives_back_what_it_took() {
     let server = Server::start(&clock, vec![answer(503, "", ""), vec![]]).await;
     let transport = builder(&server.url(), &clock).build().unwrap();
     let during = Arc::new(AtomicUsize::new(0));
-    let seen = Arc::clone(&during);
+    let received = Arc::clone(&during);
     let watched = transport.clone();
     let call = async {
         let mut call = Box::pin(transport.execute(&GET_CALL, get(&transport, "7")));
         std::future::poll_fn(|context| {
             let poll = call.as_mut().poll(context);
-            seen.store(watched.retry_budget_left() as usize, Ordering::Relaxed);
+            received.store(watched.retry_budget_left() as usize, Ordering::Relaxed);
             poll
         })
         .await
@@ -268,36 +269,36 @@ async fn a_429_closes_the_gate_of_all_clones_and_of_no_others() {
     let away = answer(429, "retry-after: 50\r\n", "");
     let server = Server::start(&clock, vec![away, answer(200, "", "")]).await;
     let transport = builder(&server.url(), &clock).build().unwrap();
-    let gated = transport.gated();
-    gated.gate_opened().await;
-    let response = gated.execute(&GET_CALL, get(&transport, "7")).await;
+    let throttled = transport.throttled();
+    throttled.throttle_lifted().await;
+    let response = throttled.execute(&GET_CALL, get(&transport, "7")).await;
     assert_eq!(response.unwrap().status(), 429);
     // It opens after the deadline, so the call can't wait for it.
-    let clone = gated.clone();
-    let failure = clone
+    let clone = throttled.clone();
+    let error = clone
         .execute(&GET_CALL, get(&transport, "7"))
         .await
         .unwrap_err();
-    let timed_out = FailureKind::TimedOut {
-        phase: Phase::Gate,
+    let timed_out = TransportErrorKind::TimedOut {
+        phase: Phase::Throttle,
         limit: Limit::Deadline,
         after: Duration::from_secs(45),
     };
-    assert_eq!(*failure.kind(), timed_out);
-    assert!(failure.is_retryable() && failure.is_timeout());
-    assert!(failure.to_string().contains("throttled another call"));
+    assert_eq!(*error.kind(), timed_out);
+    assert!(error.is_retryable() && error.is_timeout());
+    assert!(error.to_string().contains("throttled another call"));
     assert_eq!(server.requests().len(), 1);
-    for other in [&transport, &transport.gated()] {
+    for other in [&transport, &transport.throttled()] {
         let response = other.execute(&GET_CALL, get(&transport, "7")).await;
         assert_eq!(response.unwrap().status(), 200);
     }
     assert!(clock.waits().is_empty());
     // With a longer deadline it can, and so can who waits before it begins.
-    let patient = clone.with_options(CallOptions::new().deadline(Duration::from_secs(51)));
+    let patient = clone.with_options(RequestOptions::new().deadline(Duration::from_secs(51)));
     let response = patient.execute(&GET_CALL, get(&transport, "7")).await;
     assert_eq!(response.unwrap().status(), 200);
     assert_eq!(clock.waits(), [Duration::from_secs(50)]);
-    gated.gate_opened().await;
+    throttled.throttle_lifted().await;
     assert_eq!(clock.waits().len(), 1);
 }
 
@@ -316,11 +317,11 @@ async fn the_gate_is_closed_for_as_long_as_the_throttled_call_waits_or_would() {
             .max_attempts(attempts)
             .build()
             .unwrap()
-            .gated();
+            .throttled();
         let response = transport.execute(&GET_CALL, get(&transport, "7")).await;
         let status = if attempts == 1 { 429 } else { 200 };
         assert_eq!(response.unwrap().status(), status);
-        transport.gate_opened().await;
+        transport.throttle_lifted().await;
         let waits: Vec<_> = waits.into_iter().map(Duration::from_millis).collect();
         assert_eq!(clock.waits(), waits, "{retry_after:?}, {attempts}");
     }
@@ -334,14 +335,14 @@ async fn what_is_built_on_a_transport_shares_its_clock_and_its_chance() {
         .jitter(|| 0.25)
         .build()
         .unwrap();
-    let hurried = transport.with_options(CallOptions::new().deadline(Duration::from_secs(2)));
+    let hurried = transport.with_options(RequestOptions::new().deadline(Duration::from_secs(2)));
     let deadlines = [&transport, &hurried].map(Transport::deadline);
     assert_eq!(deadlines, [9, 2].map(Duration::from_secs));
     let before = transport.now();
     transport.sleep(Duration::from_secs(3)).await;
     assert_eq!(clock.waits(), [Duration::from_secs(3)]);
     assert_eq!(transport.now() - before, Duration::from_secs(3));
-    let part = transport.part_by_chance(Duration::from_secs(8));
+    let part = transport.jitter(Duration::from_secs(8));
     assert_eq!(part, Duration::from_secs(2));
 }
 
@@ -410,7 +411,7 @@ async fn an_idle_client_has_no_task() {
 /// A provider that counts, and answers when it is let.
 struct Vault {
     asked: Arc<AtomicUsize>,
-    gate: Arc<tokio::sync::Semaphore>,
+    throttle: Arc<tokio::sync::Semaphore>,
     fails: bool,
 }
 
@@ -418,7 +419,7 @@ impl call_api_transport::TokenProvider for Vault {
     fn token(&self) -> call_api_transport::TokenFuture<'_> {
         Box::pin(async {
             let number = self.asked.fetch_add(1, Ordering::Relaxed);
-            self.gate.acquire().await?.forget();
+            self.throttle.acquire().await?.forget();
             if self.fails {
                 return Err(BoxError::from(format!("sealed, answer {number}")));
             }
@@ -432,13 +433,13 @@ async fn all_calls_wait_for_one_token() {
     for fails in [false, true] {
         let clock = TestClock::default();
         let server = Server::start(&clock, vec![answer(200, "", "")]).await;
-        let (asked, gate) = (
+        let (asked, throttle) = (
             Arc::new(AtomicUsize::new(0)),
             Arc::new(tokio::sync::Semaphore::new(0)),
         );
         let vault = Vault {
             asked: Arc::clone(&asked),
-            gate: Arc::clone(&gate),
+            throttle: Arc::clone(&throttle),
             fails,
         };
         let transport = builder(&server.url(), &clock)
@@ -460,14 +461,14 @@ async fn all_calls_wait_for_one_token() {
                 tokio::task::yield_now().await;
             }
         }
-        gate.add_permits(1);
+        throttle.add_permits(1);
         let mut texts = std::collections::BTreeSet::new();
         while let Some(result) = tasks.join_next().await {
             match result.unwrap() {
                 Ok(response) => assert_eq!(response.status(), 200),
-                Err(failure) => {
-                    assert_eq!(*failure.kind(), FailureKind::TokenUnavailable);
-                    texts.insert(failure.to_string());
+                Err(error) => {
+                    assert_eq!(*error.kind(), TransportErrorKind::TokenUnavailable);
+                    texts.insert(error.to_string());
                 }
             }
         }
@@ -499,13 +500,13 @@ async fn a_failed_provider_is_asked_again_by_the_next_call() {
         })
         .build()
         .unwrap();
-    let failure = transport
+    let error = transport
         .execute(&GET_CALL, get(&transport, "7"))
         .await
         .unwrap_err();
     assert!(
-        failure.is_retryable() && failure.to_string().contains("sealed"),
-        "{failure}"
+        error.is_retryable() && error.to_string().contains("sealed"),
+        "{error}"
     );
     for _ in 0..3 {
         transport
@@ -520,13 +521,13 @@ async fn a_failed_provider_is_asked_again_by_the_next_call() {
 async fn another_call_takes_over_where_the_one_that_asked_is_dropped() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![answer(200, "", "")]).await;
-    let (asked, gate) = (
+    let (asked, throttle) = (
         Arc::new(AtomicUsize::new(0)),
         Arc::new(tokio::sync::Semaphore::new(0)),
     );
     let vault = Vault {
         asked: Arc::clone(&asked),
-        gate: Arc::clone(&gate),
+        throttle: Arc::clone(&throttle),
         fails: false,
     };
     let transport = builder(&server.url(), &clock)
@@ -548,7 +549,7 @@ async fn another_call_takes_over_where_the_one_that_asked_is_dropped() {
     })
     .await;
     drop(first);
-    gate.add_permits(1);
+    throttle.add_permits(1);
     assert_eq!(waiting.await.unwrap().status(), 200);
     assert_eq!(asked.load(Ordering::Relaxed), 2);
 }
@@ -589,13 +590,13 @@ async fn a_refused_token_is_renewed_once_for_all() {
     let mut script = vec![answer(401, "", ""); 10];
     script.push(answer(200, "", ""));
     let server = Server::start(&clock, script).await;
-    let (asked, gate) = (
+    let (asked, throttle) = (
         Arc::new(AtomicUsize::new(0)),
         Arc::new(tokio::sync::Semaphore::new(10)),
     );
     let vault = Vault {
         asked: Arc::clone(&asked),
-        gate,
+        throttle,
         fails: false,
     };
     let transport = builder(&server.url(), &clock)
@@ -663,15 +664,15 @@ async fn a_token_file_may_change() {
         .token_provider(TokenFile::new(&path))
         .build()
         .unwrap();
-    let failure = transport
+    let error = transport
         .execute(&GET_CALL, get(&transport, "7"))
         .await
         .unwrap_err();
     assert!(
-        failure.to_string().contains("check that it exists"),
-        "{failure}"
+        error.to_string().contains("check that it exists"),
+        "{error}"
     );
-    let cause = failure
+    let cause = error
         .source()
         .and_then(|provider| provider.source())
         .unwrap();
@@ -730,15 +731,18 @@ async fn a_connection_that_takes_too_long_is_given_up() {
         .configure_http(|http| http.no_proxy().dns_resolver(Arc::new(Silent)))
         .build()
         .unwrap();
-    let failure = transport
+    let error = transport
         .execute(&GET_CALL, get(&transport, "7"))
         .await
         .unwrap_err();
-    assert_eq!(*failure.kind(), FailureKind::Connect { timed_out: true });
-    assert!(failure.is_timeout() && failure.is_connect());
-    assert_eq!(failure.ledger().attempts().len(), 3);
     assert_eq!(
-        failure.ledger().attempts()[0].outcome,
+        *error.kind(),
+        TransportErrorKind::Connect { timed_out: true }
+    );
+    assert!(error.is_timeout() && error.is_connect());
+    assert_eq!(error.attempt_log().attempts().len(), 3);
+    assert_eq!(
+        error.attempt_log().attempts()[0].outcome,
         Outcome::ConnectTimedOut
     );
 }
@@ -748,38 +752,35 @@ async fn the_limits_hold_on_the_systems_clock_too() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![vec![]]).await;
     let transport = Transport::builder(server.url()).build().unwrap();
-    let hurried = transport.with_options(CallOptions::new().deadline(Duration::from_millis(30)));
-    let failure = hurried
+    let hurried = transport.with_options(RequestOptions::new().deadline(Duration::from_millis(30)));
+    let error = hurried
         .execute(&GET_CALL, get(&transport, "7"))
         .await
         .unwrap_err();
     let after = Duration::from_millis(30);
     let deadline = call_api_transport::Limit::Deadline;
     assert_eq!(
-        *failure.kind(),
-        FailureKind::TimedOut {
+        *error.kind(),
+        TransportErrorKind::TimedOut {
             phase: Phase::Head,
             limit: deadline,
             after
         }
     );
-    assert!(failure.ledger().elapsed() >= after);
-    let patient = CallOptions::new()
+    assert!(error.attempt_log().elapsed() >= after);
+    let patient = RequestOptions::new()
         .attempt_timeout(Duration::from_millis(10))
         .max_attempts(0);
-    let failure = transport
+    let error = transport
         .with_options(patient)
         .execute(&GET_CALL, get(&transport, "7"))
         .await
         .unwrap_err();
     assert!(
-        failure.is_timeout()
-            && failure
-                .to_string()
-                .contains("the attempt time-out of 0.01 s"),
-        "{failure}"
+        error.is_timeout() && error.to_string().contains("the attempt time-out of 0.01 s"),
+        "{error}"
     );
-    assert_eq!(failure.ledger().attempts().len(), 1);
+    assert_eq!(error.attempt_log().attempts().len(), 1);
     assert!(!server.requests()[0].contains("authorization"));
 }
 
@@ -788,13 +789,13 @@ async fn nothing_is_sent_past_the_deadline() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![]).await;
     let transport = builder(&server.url(), &clock).build().unwrap();
-    let late = transport.with_options(CallOptions::new().deadline(Duration::ZERO));
-    let failure = late
+    let late = transport.with_options(RequestOptions::new().deadline(Duration::ZERO));
+    let error = late
         .execute(&GET_CALL, get(&transport, "7"))
         .await
         .unwrap_err();
-    assert!(failure.is_timeout(), "{failure}");
-    assert_eq!(failure.ledger().attempts().len(), 0);
+    assert!(error.is_timeout(), "{error}");
+    assert_eq!(error.attempt_log().attempts().len(), 0);
     assert_eq!(server.connections(), 0);
 }
 
@@ -852,12 +853,12 @@ async fn an_observer_is_told_of_every_attempt_and_call() {
             );
             self.0.lock().unwrap().push(note);
         }
-        fn call(&self, operation: &Operation, ledger: &Ledger) {
+        fn request(&self, operation: &Operation, attempt_log: &AttemptLog) {
             let note = format!(
                 "{} {} {}",
                 operation.id,
-                ledger.attempts().len(),
-                ledger.stop()
+                attempt_log.attempts().len(),
+                attempt_log.stop_reason()
             );
             self.0.lock().unwrap().push(note);
         }
@@ -909,12 +910,14 @@ async fn the_ledger_tells_the_whole_story() {
         .execute(&GET_CALL, get(&transport, "7"))
         .await
         .unwrap();
-    let ledger = recording.take().unwrap().ledger;
-    let story: Vec<_> = ledger
+    let attempt_log = recording.take().unwrap().attempt_log;
+    let story: Vec<_> = attempt_log
         .attempts()
         .iter()
         .map(|a| {
-            let wait = a.wait.map(|wait| (wait.duration.as_millis(), wait.why));
+            let wait = a
+                .retry_delay
+                .map(|wait| (wait.duration.as_millis(), wait.reason));
             format!(
                 "{} {:?} {:?} {:?} {wait:?}",
                 a.started.as_millis(),
@@ -932,13 +935,13 @@ async fn the_ledger_tells_the_whole_story() {
             "1625 Success Some(202) Some(\"r-2\") None",
         ]
     );
-    assert_eq!(ledger.status().unwrap(), 202);
+    assert_eq!(attempt_log.status().unwrap(), 202);
     assert_eq!(
-        (ledger.operation(), ledger.host()),
+        (attempt_log.operation(), attempt_log.host()),
         ("get_call", "127.0.0.1")
     );
-    assert_eq!(ledger.elapsed(), Duration::from_millis(3625));
-    assert_eq!(ledger.retry_after(), None);
+    assert_eq!(attempt_log.elapsed(), Duration::from_millis(3625));
+    assert_eq!(attempt_log.retry_after(), None);
 }
 
 #[tokio::test]
@@ -961,10 +964,10 @@ async fn a_request_can_be_made_again_with_curl() {
     headers.insert("x-b", hidden);
     recorded.execute(&GET_CALL, request).await.unwrap();
     let base = server.url();
-    let ledger = recording.take().unwrap().ledger;
-    assert_eq!(ledger.method(), http::Method::POST);
+    let attempt_log = recording.take().unwrap().attempt_log;
+    assert_eq!(attempt_log.method(), http::Method::POST);
     assert_eq!(
-        ledger.to_curl(),
+        attempt_log.to_curl(),
         format!(
             "curl -X POST -H 'x-a: $(b)' -H 'user-agent: mine/1' -H \"authorization: Bearer $TOKEN\" \
              --data-binary @request-body '{base}/v1/call/7?a=it%27s'"
@@ -979,7 +982,7 @@ async fn a_request_can_be_made_again_with_curl() {
         .await
         .unwrap();
     assert_eq!(
-        recording.take().unwrap().ledger.to_curl(),
+        recording.take().unwrap().attempt_log.to_curl(),
         format!("curl -H 'user-agent: mine/1' -u \"$TOKEN\" '{base}/v1/call/7'")
     );
 }
@@ -1013,7 +1016,7 @@ async fn every_attempt_sends_the_same_request() {
             requests.iter().all(|request| *request == requests[0]),
             "{requests:?}"
         );
-        let curl = recording.take().unwrap().ledger.to_curl();
+        let curl = recording.take().unwrap().attempt_log.to_curl();
         assert!(curl.contains(" -H 'x-a: 1' -H 'x-a: 2' "), "{curl}");
     }
 }

@@ -7,26 +7,26 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::ledger::Ledger;
-use crate::retry::{Seconds, Stop};
+use crate::attempt_log::AttemptLog;
+use crate::retry::{Seconds, StopReason};
 
 /// A call that ended without a response. Cheap to clone.
 ///
 /// A response with an error status is not a failure here: it is handed on, so that what the service says in it can be
 /// read.
 #[derive(Clone)]
-pub struct Failure(Arc<Inner>);
+pub struct TransportError(Arc<Inner>);
 
 struct Inner {
-    kind: FailureKind,
-    ledger: Ledger,
+    kind: TransportErrorKind,
+    attempt_log: AttemptLog,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 /// What went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum FailureKind {
+pub enum TransportErrorKind {
     /// The request's URL is not one that this client may send its token to.
     RefusedUrl {
         /// What is wrong with it.
@@ -57,7 +57,7 @@ pub enum FailureKind {
         /// What was under way: the head or the body.
         phase: Phase,
         /// The bytes of the body that had come.
-        seen: u64,
+        received: u64,
     },
     /// What came was no HTTP, or its body could not be decompressed.
     Malformed {
@@ -69,17 +69,17 @@ pub enum FailureKind {
         /// The limit in bytes, counted after decompression.
         limit: u64,
         /// The bytes that had come when reading stopped.
-        seen: u64,
+        received: u64,
         /// The length that the head announced, where that was reason enough.
         announced: Option<u64>,
     },
     /// What was fetched can't be taken for the whole: another digest, another part, no end.
-    Unsound {
+    IntegrityMismatch {
         /// What is wrong with it.
         reason: &'static str,
     },
     /// What was fetched could not be written where it should go.
-    NotWritten,
+    WriteFailed,
     /// The service answered with a redirect, which is not followed: the token would go with it.
     Redirected {
         /// The redirect's status.
@@ -97,8 +97,8 @@ pub enum Phase {
     Token,
     /// Waiting for the client-side rate limit.
     RateLimit,
-    /// Waiting because the service throttled another call: see [`Transport::gated`](crate::Transport::gated).
-    Gate,
+    /// Waiting because the service throttled another call: see [`Transport::throttled`](crate::Transport::throttled).
+    Throttle,
     /// Connecting, sending, and waiting for the head of the response.
     Head,
     /// Reading the body of the response.
@@ -110,7 +110,7 @@ impl fmt::Display for Phase {
         f.write_str(match self {
             Self::Token => "fetching the token",
             Self::RateLimit => "waiting for the client's own rate limit",
-            Self::Gate => "waiting, as the service throttled another call",
+            Self::Throttle => "waiting, as the service throttled another call",
             Self::Head => "waiting for the response",
             Self::Body => "reading the response body",
         })
@@ -129,63 +129,66 @@ pub enum Limit {
     Deadline,
 }
 
-impl Failure {
+impl TransportError {
     pub(crate) fn new(
-        kind: FailureKind,
-        ledger: Ledger,
+        kind: TransportErrorKind,
+        attempt_log: AttemptLog,
         source: Option<Arc<dyn Error + Send + Sync>>,
     ) -> Self {
         Self(Arc::new(Inner {
             kind,
-            ledger,
+            attempt_log,
             source,
         }))
     }
 
     /// What went wrong.
-    pub fn kind(&self) -> &FailureKind {
+    pub fn kind(&self) -> &TransportErrorKind {
         &self.0.kind
     }
 
     /// What was tried.
-    pub fn ledger(&self) -> &Ledger {
-        &self.0.ledger
+    pub fn attempt_log(&self) -> &AttemptLog {
+        &self.0.attempt_log
     }
 
     /// Whether time was over: the connect time-out, an attempt's or the deadline.
     pub fn is_timeout(&self) -> bool {
         matches!(
             self.kind(),
-            FailureKind::TimedOut { .. } | FailureKind::Connect { timed_out: true }
+            TransportErrorKind::TimedOut { .. } | TransportErrorKind::Connect { timed_out: true }
         )
     }
 
     /// Whether no connection could be made, so that the request surely never left.
     pub fn is_connect(&self) -> bool {
-        matches!(self.kind(), FailureKind::Connect { .. } | FailureKind::Tls)
+        matches!(
+            self.kind(),
+            TransportErrorKind::Connect { .. } | TransportErrorKind::Tls
+        )
     }
 
     /// Whether the same call may succeed at another time. It says nothing about whether the service acted on this one:
     /// that is for the caller of a method that is not idempotent to find out.
     pub fn is_retryable(&self) -> bool {
         match self.kind() {
-            FailureKind::Connect { .. }
-            | FailureKind::TimedOut { .. }
-            | FailureKind::Interrupted { .. }
-            | FailureKind::TokenUnavailable => true,
-            FailureKind::RefusedUrl { .. }
-            | FailureKind::InvalidRequest
-            | FailureKind::Tls
-            | FailureKind::Malformed { .. }
-            | FailureKind::BodyTooLarge { .. }
-            | FailureKind::Unsound { .. }
-            | FailureKind::NotWritten
-            | FailureKind::Redirected { .. } => false,
+            TransportErrorKind::Connect { .. }
+            | TransportErrorKind::TimedOut { .. }
+            | TransportErrorKind::Interrupted { .. }
+            | TransportErrorKind::TokenUnavailable => true,
+            TransportErrorKind::RefusedUrl { .. }
+            | TransportErrorKind::InvalidRequest
+            | TransportErrorKind::Tls
+            | TransportErrorKind::Malformed { .. }
+            | TransportErrorKind::BodyTooLarge { .. }
+            | TransportErrorKind::IntegrityMismatch { .. }
+            | TransportErrorKind::WriteFailed
+            | TransportErrorKind::Redirected { .. } => false,
         }
     }
 
     /// This failure as a response, for code that can hand on nothing else, such as the hooks of a generated client. Its
-    /// status is 599, which no server sends by any standard; [`Failure::from_response`] finds the failure in it.
+    /// status is 599, which no server sends by any standard; [`TransportError::from_response`] finds the failure in it.
     pub fn into_response(self) -> reqwest::Response {
         let mut response = http::Response::new(reqwest::Body::default());
         *response.status_mut() =
@@ -194,39 +197,39 @@ impl Failure {
         response.into()
     }
 
-    /// The failure inside a response that [`Failure::into_response`] made.
+    /// The failure inside a response that [`TransportError::into_response`] made.
     pub fn from_response(response: &reqwest::Response) -> Option<&Self> {
         response.extensions().get::<Self>()
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ledger = self.ledger();
-        let (method, url) = (ledger.method(), ledger.url());
-        let advice: &str = match self.kind() {
-            FailureKind::RefusedUrl { reason } => {
+        let attempt_log = self.attempt_log();
+        let (method, url) = (attempt_log.method(), attempt_log.url());
+        let hint: &str = match self.kind() {
+            TransportErrorKind::RefusedUrl { reason } => {
                 write!(f, "refused to send {method} {url}: {reason}")?;
                 "check the call's parameters"
             }
-            FailureKind::InvalidRequest => {
+            TransportErrorKind::InvalidRequest => {
                 write!(f, "{method} {url} is no request that can be sent")?;
                 "check the headers and parameters of the call"
             }
-            FailureKind::TokenUnavailable => {
+            TransportErrorKind::TokenUnavailable => {
                 write!(f, "no token for {method} {url}")?;
                 "check where the client's token comes from"
             }
-            FailureKind::Connect { timed_out } => {
+            TransportErrorKind::Connect { timed_out } => {
                 let how = if *timed_out { "in time" } else { "made" };
                 write!(f, "no connection {how} for {method} {url}")?;
                 "check that the service runs and that the base URL names it"
             }
-            FailureKind::Tls => {
+            TransportErrorKind::Tls => {
                 write!(f, "no trusted connection for {method} {url}")?;
                 "check the service's certificate, and the roots that this machine trusts"
             }
-            FailureKind::TimedOut {
+            TransportErrorKind::TimedOut {
                 phase,
                 limit,
                 after,
@@ -243,44 +246,44 @@ impl fmt::Display for Failure {
                 )?;
                 "try later, or set a longer one"
             }
-            FailureKind::Interrupted { phase, seen } => {
+            TransportErrorKind::Interrupted { phase, received } => {
                 write!(f, "the connection broke while {phase} of {method} {url}")?;
                 if *phase == Phase::Body {
-                    write!(f, ", after {seen} bytes")?;
+                    write!(f, ", after {received} bytes")?;
                 }
                 "try later"
             }
-            FailureKind::Malformed { phase } => {
+            TransportErrorKind::Malformed { phase } => {
                 write!(
                     f,
                     "what came while {phase} of {method} {url} is no HTTP, or its compression is broken"
                 )?;
                 "check that the base URL names the service, and what stands between"
             }
-            FailureKind::BodyTooLarge {
+            TransportErrorKind::BodyTooLarge {
                 limit,
-                seen,
+                received,
                 announced,
             } => {
                 match announced {
                     Some(announced) => write!(f, "the response body of {announced} bytes")?,
-                    None => write!(f, "the response body (at least {seen} bytes)")?,
+                    None => write!(f, "the response body (at least {received} bytes)")?,
                 }
                 write!(f, " to {method} {url} is over the limit of {limit} bytes")?;
                 "set a larger body limit if that size is right"
             }
-            FailureKind::Unsound { reason } => {
+            TransportErrorKind::IntegrityMismatch { reason } => {
                 write!(
                     f,
                     "what {method} {url} brought is not taken for the whole: {reason}"
                 )?;
                 "try again, and tell the service's owner if that doesn't help"
             }
-            FailureKind::NotWritten => {
+            TransportErrorKind::WriteFailed => {
                 write!(f, "what {method} {url} brought could not be written")?;
                 "check where it is to go"
             }
-            FailureKind::Redirected { status, to } => {
+            TransportErrorKind::Redirected { status, to } => {
                 let to = to.as_deref().unwrap_or("nowhere");
                 write!(
                     f,
@@ -292,7 +295,7 @@ impl fmt::Display for Failure {
         };
         // Of an HTTP error the first cause says least and the last one most; a provider words its own.
         let mut said = self.source();
-        while self.kind() != &FailureKind::TokenUnavailable
+        while self.kind() != &TransportErrorKind::TokenUnavailable
             && let Some(deeper) = said.and_then(Error::source)
         {
             said = Some(deeper);
@@ -300,23 +303,26 @@ impl fmt::Display for Failure {
         if let Some(said) = said {
             write!(f, ": {}", OneLine(said))?;
         }
-        let attempts = ledger.attempts().len();
+        let attempts = attempt_log.attempts().len();
         if attempts > 0 {
             let plural = if attempts == 1 { "" } else { "s" };
             write!(
                 f,
                 " ({attempts} attempt{plural} in {}",
-                Seconds(ledger.elapsed())
+                Seconds(attempt_log.elapsed())
             )?;
-            if !matches!(ledger.stop(), Stop::Final | Stop::AttemptsSpent) {
-                write!(f, "; {}", ledger.stop())?;
+            if !matches!(
+                attempt_log.stop_reason(),
+                StopReason::NotRetryable | StopReason::AttemptsExhausted
+            ) {
+                write!(f, "; {}", attempt_log.stop_reason())?;
             }
             f.write_str(")")?;
         }
-        if let Some(id) = ledger.request_id() {
+        if let Some(id) = attempt_log.request_id() {
             write!(f, "; request id {}", id.escape_debug())?;
         }
-        write!(f, "; {advice}")
+        write!(f, "; {hint}")
     }
 }
 
@@ -331,17 +337,17 @@ impl fmt::Display for OneLine<'_> {
     }
 }
 
-impl fmt::Debug for Failure {
+impl fmt::Debug for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Failure")
+        f.debug_struct("TransportError")
             .field("kind", &self.0.kind)
-            .field("ledger", &self.0.ledger)
+            .field("attempt_log", &self.0.attempt_log)
             .field("source", &self.0.source)
             .finish()
     }
 }
 
-impl Error for Failure {
+impl Error for TransportError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
     }

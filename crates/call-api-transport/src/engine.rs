@@ -8,33 +8,39 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::ResponseBuilderExt as _;
 
 use crate::Transport;
-use crate::attempt::{Answer, AnswerBody, Broken, End, Limits, Progress, Trouble, receive, settle};
-use crate::body::Unstalled;
+use crate::attempt::{
+    AttemptEnd, AttemptError, Limits, Progress, ReceiveError, ReceivedBody, ReceivedResponse,
+    receive, settle,
+};
+use crate::attempt_log::{Attempt, AttemptLog, DelayReason, RetryDelay};
+use crate::body::StallTimeoutBody;
 use crate::budget::Permit;
+use crate::builder::Settings;
+use crate::error::{Limit, Phase, TransportError, TransportErrorKind};
 use crate::exchange::Exchange;
-use crate::failure::{Failure, FailureKind, Limit, Phase};
-use crate::ledger::{Attempt, Ledger, Wait, Why};
 use crate::operation::{Auth, Operation};
 use crate::redact::Secrets;
-use crate::retry::{Advice, IDEMPOTENCY_KEY, Outcome, Situation, Stop, is_repeatable};
-use crate::token::{Granted, Unavailable};
+use crate::response::{BodyStream, BufferedBody, RawBody, RawResponse};
+use crate::retry::{IDEMPOTENCY_KEY, Outcome, RetryContext, ServerHint, StopReason, is_repeatable};
+use crate::token::{IssuedToken, ProviderError};
 
 /// How an attempt went.
-enum Made {
-    Well(Answer),
+enum AttemptResult {
+    Well(ReceivedResponse),
     /// Boxed, since it is kept over a wait, where its size would be the future's.
-    Otherwise(Box<Missed>),
+    Otherwise(Box<FailedAttempt>),
 }
 
 /// An attempt that was no success.
-struct Missed {
-    end: End,
-    advice: Advice,
+struct FailedAttempt {
+    end: AttemptEnd,
+    hint: ServerHint,
 }
 
 /// A call under way.
-pub(crate) struct Call<'a> {
+pub(crate) struct InFlightRequest<'a> {
     transport: &'a Transport,
+    settings: Arc<Settings>,
     operation: &'a Operation,
     /// The request as it was given: first itself, then what is left of it when it has been sent. None of it carries the
     /// token or the transport's headers.
@@ -46,21 +52,23 @@ pub(crate) struct Call<'a> {
     /// `None` before the first poll.
     started: Option<Instant>,
     attempts: Vec<Attempt>,
-    stop: Stop,
+    stop: StopReason,
     timeouts: u32,
     /// Waited for turns under the rate limit: in all, and since the last attempt.
     queued: Duration,
     queued_now: Duration,
 }
 
-impl<'a> Call<'a> {
+impl<'a> InFlightRequest<'a> {
     pub(crate) fn new(
         transport: &'a Transport,
         operation: &'a Operation,
         request: reqwest::Request,
+        settings: Arc<Settings>,
     ) -> Self {
         Self {
             transport,
+            settings,
             operation,
             request,
             headers: Vec::new(),
@@ -68,48 +76,74 @@ impl<'a> Call<'a> {
             started: None,
             // Most calls need no more.
             attempts: Vec::with_capacity(1),
-            stop: Stop::NotSent,
+            stop: StopReason::NotSent,
             timeouts: 0,
             queued: Duration::ZERO,
             queued_now: Duration::ZERO,
         }
     }
 
-    /// By reference: what is moved into a future is in it twice, and a future is copied where it is spawned.
-    pub(crate) async fn execute(&mut self) -> Result<reqwest::Response, Failure> {
+    /// Takes `self` by reference: a value that is moved into a future is stored in it twice.
+    pub(crate) async fn execute(&mut self) -> Result<reqwest::Response, TransportError> {
+        let result = self.run_boxed().await;
+        self.finish(result)
+    }
+
+    pub(crate) async fn send(&mut self) -> Result<RawResponse, TransportError> {
+        let result = self.run_boxed().await;
+        let attempt_log = self.attempt_log();
+        if let Some(observer) = &self.transport.shared.observer {
+            observer.request(self.operation, &attempt_log);
+        }
+        match result {
+            Ok(ReceivedResponse { head, body }) => Ok(RawResponse {
+                status: head.status,
+                headers: head.headers,
+                body: match body {
+                    ReceivedBody::Whole { bytes, cut } => RawBody::Buffered(BufferedBody {
+                        bytes,
+                        is_truncated: cut,
+                    }),
+                    ReceivedBody::Streamed(stream) => {
+                        RawBody::Streamed(BodyStream(self.stall_timeout_body(stream)))
+                    }
+                },
+                attempt_log,
+            }),
+            Err(AttemptError { kind, source }) => {
+                Err(TransportError::new(kind, attempt_log, source))
+            }
+        }
+    }
+
+    /// Boxed, so that the future the caller moves about stays small.
+    async fn run_boxed(&mut self) -> Result<ReceivedResponse, AttemptError> {
         self.started = Some(self.transport.shared.time.now());
-        // In a box, so that what the caller moves about stays small (an allocator takes longer for large pieces), and made
-        // in there, so that it is not moved itself.
         #[cfg(not(feature = "tracing"))]
-        let result = Box::into_pin(Box::write(Box::new_uninit(), self.run_to_end())).await;
+        let result = Box::into_pin(Box::write(Box::new_uninit(), self.run())).await;
         #[cfg(feature = "tracing")]
         let result = {
             let request = &self.request;
-            let span = crate::observe::call_span(self.operation, request.method(), request.url());
-            let running = Box::write(Box::new_uninit(), self.run_to_end(&span));
-            let mut running = Box::into_pin(running);
-            // Not `Instrument`, which would hold the span a second time.
-            std::future::poll_fn(|context| span.in_scope(|| running.as_mut().poll(context))).await
+            let span =
+                crate::observe::request_span(self.operation, request.method(), request.url());
+            let mut running = Box::into_pin(Box::write(Box::new_uninit(), self.run()));
+            // `Instrument` would hold the span a second time.
+            let result =
+                std::future::poll_fn(|context| span.in_scope(|| running.as_mut().poll(context)))
+                    .await;
+            drop(running);
+            crate::observe::request_ended(&span, &self.attempts);
+            result
         };
         result
     }
 
-    async fn run_to_end(
-        &mut self,
-        #[cfg(feature = "tracing")] span: &tracing::Span,
-    ) -> Result<reqwest::Response, Failure> {
-        let result = self.run().await;
-        #[cfg(feature = "tracing")]
-        crate::observe::call_ended(span, &self.attempts);
-        self.finish(result)
-    }
-
-    async fn run(&mut self) -> Result<Answer, Trouble> {
+    async fn run(&mut self) -> Result<ReceivedResponse, AttemptError> {
         let shared = &*self.transport.shared;
         shared
-            .base
+            .base_url
             .check(self.request.url(), self.operation.path)
-            .map_err(|reason| FailureKind::RefusedUrl { reason })?;
+            .map_err(|reason| TransportErrorKind::RefusedUrl { reason })?;
         let repeatable = is_repeatable(self.request.method(), self.request.headers())
             || self
                 .transport
@@ -122,28 +156,28 @@ impl<'a> Call<'a> {
         // Attempts that count; one with a renewed token does not.
         let mut made = 0;
         loop {
-            if let Err(trouble) = self.wait_for_gate().await {
-                return Err(self.stop_between(trouble));
+            if let Err(error) = self.wait_for_throttle().await {
+                return Err(self.stop_between(error));
             }
             #[cfg(feature = "rate-limit")]
-            if let Err(trouble) = self.wait_for_turn().await {
-                return Err(self.stop_between(trouble));
+            if let Err(error) = self.wait_for_rate_limit().await {
+                return Err(self.stop_between(error));
             }
-            let granted = match self.grant().await {
-                Ok(granted) => granted,
-                Err(trouble) => return Err(self.stop_between(trouble)),
+            let issued = match self.issue_token().await {
+                Ok(issued) => issued,
+                Err(error) => return Err(self.stop_between(error)),
             };
-            let missed = match self.attempt(granted.as_ref()).await? {
-                Made::Well(answer) => {
+            let failed = match self.attempt(issued.as_ref()).await? {
+                AttemptResult::Well(answer) => {
                     if permit.is_none() {
                         shared.budget.give(1);
                     }
-                    self.stop = Stop::Success;
+                    self.stop = StopReason::Success;
                     return Ok(answer);
                 }
-                Made::Otherwise(missed) => missed,
+                AttemptResult::Otherwise(failed) => failed,
             };
-            let Missed { end, advice } = &*missed;
+            let FailedAttempt { end, hint } = &*failed;
             made += 1;
             if let Some(permit) = permit.take()
                 && end.outcome.is_transient()
@@ -153,20 +187,20 @@ impl<'a> Call<'a> {
             if end.outcome == Outcome::Unauthorized
                 && !token_was_renewed
                 && !self.body_is_gone
-                && advice.should_retry != Some(false)
-                && let Some(refused) = &granted
+                && hint.should_retry != Some(false)
+                && let Some(refused) = &issued
                 && shared.source.reject(refused)
             {
                 token_was_renewed = true;
-                let renewed = match self.grant().await {
+                let renewed = match self.issue_token().await {
                     Ok(renewed) => renewed,
-                    Err(trouble) => return Err(self.stop_between(trouble)),
+                    Err(error) => return Err(self.stop_between(error)),
                 };
                 if renewed.is_some_and(|renewed| !renewed.token.is_same(&refused.token)) {
                     made -= 1;
-                    self.note_wait(Wait {
+                    self.note_wait(RetryDelay {
                         duration: Duration::ZERO,
-                        why: Why::FreshToken,
+                        reason: DelayReason::FreshToken,
                     });
                     continue;
                 }
@@ -174,33 +208,33 @@ impl<'a> Call<'a> {
             if end.outcome == Outcome::AttemptTimedOut {
                 self.timeouts += 1;
             }
-            let situation = Situation {
+            let context = RetryContext {
                 outcome: end.outcome,
                 attempts: made,
-                max_attempts: self.transport.settings.max_attempts,
+                max_attempts: self.settings.max_attempts,
                 timeouts: self.timeouts,
                 repeatable,
                 body_is_stream: self.body_is_gone,
-                advice: *advice,
+                hint: *hint,
                 left: self.left(),
                 backoff: shared.backoff,
-                chance: &shared.chance,
+                jitter: &shared.jitter,
             };
-            let decision = situation.decide().and_then(|wait| {
+            let decision = context.decide().and_then(|wait| {
                 let permit = shared
                     .budget
                     .take(end.outcome.cost())
-                    .ok_or(Stop::BudgetSpent)?;
+                    .ok_or(StopReason::BudgetExhausted)?;
                 Ok((wait, permit))
             });
             if end.outcome == Outcome::Throttled
-                && let Some(gate) = &self.transport.gate
+                && let Some(throttle) = &self.transport.throttle
             {
                 let pause = match &decision {
                     Ok((wait, _)) => wait.duration,
-                    Err(_) => advice.retry_after.unwrap_or_else(|| situation.backoff()),
+                    Err(_) => hint.retry_after.unwrap_or_else(|| context.backoff()),
                 };
-                gate.close(shared.time.now(), pause);
+                throttle.close(shared.time.now(), pause);
             }
             match decision {
                 Ok((wait, taken)) => {
@@ -210,18 +244,18 @@ impl<'a> Call<'a> {
                 }
                 Err(stop) => {
                     self.stop = stop;
-                    return missed.end.result;
+                    return failed.end.result;
                 }
             }
         }
     }
 
     /// What comes before an attempt has failed: where it was not the first, that is why there is no further one.
-    fn stop_between(&mut self, trouble: Trouble) -> Trouble {
+    fn stop_between(&mut self, error: AttemptError) -> AttemptError {
         if !self.attempts.is_empty() {
-            self.stop = Stop::before_attempt(&trouble.kind);
+            self.stop = StopReason::before_attempt(&error.kind);
         }
-        trouble
+        error
     }
 
     /// What is left of the deadline.
@@ -230,7 +264,7 @@ impl<'a> Call<'a> {
     }
 
     fn left_at(&self, now: Instant) -> Duration {
-        let deadline = self.transport.settings.deadline;
+        let deadline = self.settings.deadline;
         deadline.saturating_sub(self.passed_at(now))
     }
 
@@ -239,9 +273,9 @@ impl<'a> Call<'a> {
         now.saturating_duration_since(started)
     }
 
-    fn past_deadline(&self, phase: Phase) -> Trouble {
-        let after = self.transport.settings.deadline;
-        FailureKind::TimedOut {
+    fn past_deadline(&self, phase: Phase) -> AttemptError {
+        let after = self.settings.deadline;
+        TransportErrorKind::TimedOut {
             phase,
             limit: Limit::Deadline,
             after,
@@ -249,10 +283,10 @@ impl<'a> Call<'a> {
         .into()
     }
 
-    async fn wait_for_gate(&self) -> Result<(), Trouble> {
-        while let Some(wait) = self.transport.gate_closed_for() {
+    async fn wait_for_throttle(&self) -> Result<(), AttemptError> {
+        while let Some(wait) = self.transport.throttled_for() {
             if wait >= self.left() {
-                return Err(self.past_deadline(Phase::Gate));
+                return Err(self.past_deadline(Phase::Throttle));
             }
             self.transport.sleep(wait).await;
         }
@@ -260,7 +294,7 @@ impl<'a> Call<'a> {
     }
 
     #[cfg(feature = "rate-limit")]
-    async fn wait_for_turn(&mut self) -> Result<(), Trouble> {
+    async fn wait_for_rate_limit(&mut self) -> Result<(), AttemptError> {
         let transport = self.transport;
         let shared = &*transport.shared;
         let Some(rate) = &shared.rate else {
@@ -277,21 +311,21 @@ impl<'a> Call<'a> {
         Ok(())
     }
 
-    async fn grant(&self) -> Result<Option<Granted>, Trouble> {
+    async fn issue_token(&self) -> Result<Option<IssuedToken>, AttemptError> {
         if self.operation.auth == Auth::None {
             return Ok(None);
         }
         let shared = &*self.transport.shared;
         // No timer for a token that is at hand.
-        if let Some(granted) = shared.source.at_hand() {
-            return Ok(granted);
+        if let Some(issued) = shared.source.cached() {
+            return Ok(issued);
         }
         let getting = shared.source.get(&shared.time);
         let limited = shared.time.limit(self.left(), getting).await;
         let got = limited.map_err(|_| self.past_deadline(Phase::Token))?;
-        got.map_err(|error| Trouble {
-            kind: FailureKind::TokenUnavailable,
-            source: Some(Arc::new(Unavailable(error))),
+        got.map_err(|error| AttemptError {
+            kind: TransportErrorKind::TokenUnavailable,
+            source: Some(Arc::new(ProviderError(error))),
         })
     }
 
@@ -319,36 +353,39 @@ impl<'a> Call<'a> {
     }
 
     /// Sends the request, with the token; `None` where that fits into no header.
-    fn send(
+    fn send_attempt(
         &mut self,
-        granted: Option<&Granted>,
+        issued: Option<&IssuedToken>,
     ) -> Option<impl Future<Output = reqwest::Result<reqwest::Response>> + use<>> {
         let mut request = self.as_given();
         // With room for the token's and for those that HTTP itself adds, so that the map grows once.
-        let settings = &self.transport.settings;
+        let settings = &self.settings;
         let headers = request.headers_mut();
         headers.reserve(settings.headers.len() + 3);
         for (name, value) in &settings.headers {
             headers.insert(name, value.clone());
         }
-        if let Some(Granted { token, .. }) = granted {
+        if let Some(IssuedToken { token, .. }) = issued {
             token.authorize(self.operation.auth, &mut request)?;
         }
         Some(self.transport.shared.http.execute(request))
     }
 
-    async fn attempt(&mut self, granted: Option<&Granted>) -> Result<Made, Trouble> {
+    async fn attempt(
+        &mut self,
+        issued: Option<&IssuedToken>,
+    ) -> Result<AttemptResult, AttemptError> {
         let begun = self.transport.shared.time.now();
         let left = self.left_at(begun);
         if left.is_zero() {
             return Err(self.stop_between(self.past_deadline(Phase::Head)));
         }
         // What the HTTP client makes of the request is small, where the request itself would make this future larger.
-        let Some(responding) = self.send(granted) else {
-            return Err(FailureKind::InvalidRequest.into());
+        let Some(responding) = self.send_attempt(issued) else {
+            return Err(TransportErrorKind::InvalidRequest.into());
         };
         let shared = &*self.transport.shared;
-        let settings = &*self.transport.settings;
+        let settings = &*self.settings;
         let mut progress = Progress::default();
         let ended = {
             // Pinned here, so that it is not moved into the limit's own.
@@ -367,38 +404,38 @@ impl<'a> Call<'a> {
                 } else {
                     Limit::Attempt
                 };
-                Err(Broken::Late(limit))
+                Err(ReceiveError::Late(limit))
             })
         };
-        Ok(self.settled(begun, granted, progress, ended))
+        Ok(self.settled(begun, issued, progress, ended))
     }
 
     /// Notes how an attempt ended.
     fn settled(
         &mut self,
         begun: Instant,
-        granted: Option<&Granted>,
+        issued: Option<&IssuedToken>,
         progress: Progress,
-        ended: Result<(), Broken>,
-    ) -> Made {
+        ended: Result<(), ReceiveError>,
+    ) -> AttemptResult {
         let shared = &*self.transport.shared;
-        let settings = &*self.transport.settings;
+        let settings = &*self.settings;
         let limits = Limits {
             attempt: settings.attempt_timeout,
             deadline: settings.deadline,
             body: settings.body_limit,
         };
         let mut end = settle(progress, ended, self.operation.body, limits);
-        if let Some(Granted { token, .. }) = granted
+        if let Some(IssuedToken { token, .. }) = issued
             && (end.outcome != Outcome::Success || end.request_id.is_some())
         {
             end.hide(&Secrets::of(token, self.operation.auth));
         }
-        let advice = match &end.result {
+        let hint = match &end.result {
             Ok(answer) if end.outcome != Outcome::Success => {
-                Advice::read(&answer.head.headers, || shared.time.system_now())
+                ServerHint::read(&answer.head.headers, || shared.time.system_now())
             }
-            _ => Advice::default(),
+            _ => ServerHint::default(),
         };
         let attempt = Attempt {
             queued: std::mem::take(&mut self.queued_now),
@@ -407,9 +444,9 @@ impl<'a> Call<'a> {
             outcome: end.outcome,
             status: end.status,
             request_id: end.request_id.take(),
-            retry_after: advice.retry_after,
+            retry_after: hint.retry_after,
             body_bytes: end.body_bytes,
-            wait: None,
+            retry_delay: None,
         };
         if let Some(observer) = &shared.observer {
             observer.attempt(self.operation, &attempt, self.attempts.len());
@@ -418,61 +455,64 @@ impl<'a> Call<'a> {
         crate::observe::attempt_event(&attempt, self.attempts.len());
         self.attempts.push(attempt);
         match end.result {
-            Ok(answer) if end.outcome == Outcome::Success => Made::Well(answer),
-            _ => Made::Otherwise(Box::new(Missed { end, advice })),
+            Ok(answer) if end.outcome == Outcome::Success => AttemptResult::Well(answer),
+            _ => AttemptResult::Otherwise(Box::new(FailedAttempt { end, hint })),
         }
     }
 
-    fn note_wait(&mut self, wait: Wait) {
+    fn note_wait(&mut self, wait: RetryDelay) {
         if let Some(last) = self.attempts.last_mut() {
-            last.wait = Some(wait);
+            last.retry_delay = Some(wait);
         }
     }
 
-    fn finish(&mut self, result: Result<Answer, Trouble>) -> Result<reqwest::Response, Failure> {
+    fn finish(
+        &mut self,
+        result: Result<ReceivedResponse, AttemptError>,
+    ) -> Result<reqwest::Response, TransportError> {
         let shared = &*self.transport.shared;
         let recording = self.transport.recording.as_ref();
         // A success that nobody asks about needs no ledger.
-        let ledger = (result.is_err() || recording.is_some() || shared.observer.is_some())
-            .then(|| self.ledger());
-        if let (Some(observer), Some(ledger)) = (&shared.observer, &ledger) {
-            observer.call(self.operation, ledger);
+        let attempt_log = (result.is_err() || recording.is_some() || shared.observer.is_some())
+            .then(|| self.attempt_log());
+        if let (Some(observer), Some(attempt_log)) = (&shared.observer, &attempt_log) {
+            observer.request(self.operation, attempt_log);
         }
         match result {
             Ok(mut answer) => {
-                if let (Some(recording), Some(ledger)) = (recording, ledger) {
-                    recording.put(exchange(ledger, Some(&mut answer)));
+                if let (Some(recording), Some(attempt_log)) = (recording, attempt_log) {
+                    recording.put(exchange(attempt_log, Some(&mut answer)));
                 }
                 Ok(self.rebuild(answer))
             }
-            Err(Trouble { kind, source }) => {
-                let ledger = ledger.unwrap_or_else(|| self.ledger());
+            Err(AttemptError { kind, source }) => {
+                let attempt_log = attempt_log.unwrap_or_else(|| self.attempt_log());
                 if let Some(recording) = recording {
-                    recording.put(exchange(ledger.clone(), None));
+                    recording.put(exchange(attempt_log.clone(), None));
                 }
-                Err(Failure::new(kind, ledger, source))
+                Err(TransportError::new(kind, attempt_log, source))
             }
         }
     }
 
     /// Takes the attempts and headers with it: to be called once.
-    fn ledger(&mut self) -> Ledger {
+    fn attempt_log(&mut self) -> AttemptLog {
         let elapsed = match (self.stop, self.attempts.last()) {
             // It ended with its last attempt, so that no clock need be asked.
-            (Stop::Success, Some(last)) => last.started + last.elapsed,
+            (StopReason::Success, Some(last)) => last.started + last.elapsed,
             _ => self.passed_at(self.transport.shared.time.now()),
         };
         // Those of a request that was never sent, or that has a body, are where they were.
         let mut headers = std::mem::take(&mut self.headers);
         headers.extend(listed(self.request.headers()));
-        Ledger {
+        AttemptLog {
             operation: self.operation.id,
             auth: self.operation.auth,
             method: self.request.method().clone(),
             url: self.request.url().clone(),
             has_body: self.body_is_gone || self.request.body().is_some(),
             headers,
-            settings: Arc::clone(&self.transport.settings),
+            settings: Arc::clone(&self.settings),
             attempts: std::mem::take(&mut self.attempts),
             stop: self.stop,
             queued: self.queued,
@@ -480,18 +520,16 @@ impl<'a> Call<'a> {
         }
     }
 
-    fn rebuild(&self, answer: Answer) -> reqwest::Response {
-        let Answer { head, body } = answer;
+    fn stall_timeout_body(&self, stream: reqwest::Body) -> StallTimeoutBody {
+        let time = self.transport.shared.time.clone();
+        StallTimeoutBody::new(stream, time, self.settings.attempt_timeout)
+    }
+
+    fn rebuild(&self, answer: ReceivedResponse) -> reqwest::Response {
+        let ReceivedResponse { head, body } = answer;
         let body = match body {
-            AnswerBody::Whole { bytes, .. } => reqwest::Body::from(bytes),
-            AnswerBody::Streamed(stream) => {
-                let time = self.transport.shared.time.clone();
-                reqwest::Body::wrap(Unstalled::new(
-                    stream,
-                    time,
-                    self.transport.settings.attempt_timeout,
-                ))
-            }
+            ReceivedBody::Whole { bytes, .. } => reqwest::Body::from(bytes),
+            ReceivedBody::Streamed(stream) => reqwest::Body::wrap(self.stall_timeout_body(stream)),
         };
         let mut response = http::Response::new(body);
         *response.status_mut() = head.status;
@@ -515,18 +553,18 @@ fn listed(headers: &HeaderMap) -> impl Iterator<Item = (HeaderName, HeaderValue)
 }
 
 /// Takes the headers out of the answer: a copy would be two more allocations.
-fn exchange(ledger: Ledger, answer: Option<&mut Answer>) -> Exchange {
+fn exchange(attempt_log: AttemptLog, answer: Option<&mut ReceivedResponse>) -> Exchange {
     let mut exchange = Exchange {
-        ledger,
+        attempt_log,
         status: None,
         headers: HeaderMap::new(),
         body: Bytes::new(),
         body_is_cut: false,
     };
-    if let Some(Answer { head, body }) = answer {
+    if let Some(ReceivedResponse { head, body }) = answer {
         exchange.status = Some(head.status);
         exchange.headers = std::mem::take(&mut head.headers);
-        if let AnswerBody::Whole { bytes, cut } = body {
+        if let ReceivedBody::Whole { bytes, cut } = body {
             exchange.body = bytes.clone();
             exchange.body_is_cut = *cut;
         }

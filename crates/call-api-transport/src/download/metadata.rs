@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, StatusCode, header};
 
 /// What is known of the thing that is fetched; kept beside a part of it until the rest is there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(crate) struct ResourceMetadata {
     /// An entity tag or a date by which `If-Range` asks for the rest of the same thing and nothing else.
     pub(crate) validator: Option<String>,
     pub(crate) total: Option<u64>,
@@ -15,7 +15,7 @@ pub(crate) struct Known {
     pub(crate) content_type: Option<String>,
 }
 
-impl Known {
+impl ResourceMetadata {
     pub(crate) fn read(status: StatusCode, headers: &HeaderMap) -> Self {
         let whole = status == StatusCode::OK;
         Self {
@@ -147,12 +147,12 @@ fn decoded<const N: usize>(text: &str) -> Option<[u8; N]> {
 
 /// A digest that grows with the bytes.
 #[derive(Clone)]
-pub(crate) enum Digesting {
+pub(crate) enum Hasher {
     Sha256(Box<hmac_sha256::Hash>),
     Md5(Box<md5::Context>),
 }
 
-impl Digesting {
+impl Hasher {
     /// One that can be compared with `digest`.
     pub(crate) fn for_one(digest: &Digest) -> Self {
         match digest {
@@ -248,13 +248,13 @@ mod tests {
         // Of "abc".
         let sha256 = "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=";
         let md5 = "kAFQmDzST7DWlj99KOF/cg==";
-        let mut digesting = Digesting::Sha256(Box::new(hmac_sha256::Hash::new()));
-        digesting.update(b"a");
-        digesting.update(b"bc");
-        let abc = digesting.finish();
-        let mut digesting = Digesting::Md5(Box::new(md5::Context::new()));
-        digesting.update(b"abc");
-        let abc_md5 = digesting.finish();
+        let mut hasher = Hasher::Sha256(Box::new(hmac_sha256::Hash::new()));
+        hasher.update(b"a");
+        hasher.update(b"bc");
+        let abc = hasher.finish();
+        let mut hasher = Hasher::Md5(Box::new(md5::Context::new()));
+        hasher.update(b"abc");
+        let abc_md5 = hasher.finish();
         for (list, expected) in [
             (
                 vec![("repr-digest", format!("sha-256=:{sha256}:"))],
@@ -301,7 +301,7 @@ mod tests {
         fn any_header_is_read_or_refused(text in "[ -~]{0,40}") {
             for name in ["content-range", "digest", "repr-digest", "content-md5", "etag", "content-length"] {
                 let list = headers(&[(name, &text)]);
-                let _ = (Known::read(StatusCode::OK, &list), Known::read(StatusCode::PARTIAL_CONTENT, &list));
+                let _ = (ResourceMetadata::read(StatusCode::OK, &list), ResourceMetadata::read(StatusCode::PARTIAL_CONTENT, &list));
             }
         }
     }

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 /// than not, and whoever waits for a gate has no other limit.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 
-/// Shared by the clones of a transport; see [`Transport::gated`](crate::Transport::gated).
+/// Shared by the clones of a transport; see [`Transport::throttled`](crate::Transport::throttled).
 #[derive(Debug, Default)]
-pub(crate) struct Gate {
+pub(crate) struct Throttle {
     opens: Mutex<Option<Instant>>,
 }
 
-impl Gate {
+impl Throttle {
     /// Closes it for that long, or leaves it closed for longer.
     pub(crate) fn close(&self, now: Instant, pause: Duration) {
         let until = now.checked_add(pause.min(LONGEST));
@@ -22,7 +22,7 @@ impl Gate {
     }
 
     /// How long it is still closed; `None` where it is open.
-    pub(crate) fn closed_for(&self, now: Instant) -> Option<Duration> {
+    pub(crate) fn remaining(&self, now: Instant) -> Option<Duration> {
         let opens = *self.opens.lock().unwrap_or_else(PoisonError::into_inner);
         let left = opens?.saturating_duration_since(now);
         (!left.is_zero()).then_some(left)
@@ -36,15 +36,18 @@ mod tests {
 
     #[test]
     fn it_opens_when_the_longest_pause_is_over_and_never_later_than_in_an_hour() {
-        let gate = Gate::default();
+        let throttle = Throttle::default();
         let start = Instant::now();
         let after = |seconds| start + Duration::from_secs(seconds);
-        assert_eq!(gate.closed_for(start), None);
-        gate.close(start, Duration::from_secs(10));
-        gate.close(after(1), Duration::from_secs(2));
-        assert_eq!(gate.closed_for(after(1)), Some(Duration::from_secs(9)));
-        assert_eq!(gate.closed_for(after(10)), None);
-        gate.close(after(10), Duration::MAX);
-        assert_eq!(gate.closed_for(after(10)), Some(Duration::from_secs(3600)));
+        assert_eq!(throttle.remaining(start), None);
+        throttle.close(start, Duration::from_secs(10));
+        throttle.close(after(1), Duration::from_secs(2));
+        assert_eq!(throttle.remaining(after(1)), Some(Duration::from_secs(9)));
+        assert_eq!(throttle.remaining(after(10)), None);
+        throttle.close(after(10), Duration::MAX);
+        assert_eq!(
+            throttle.remaining(after(10)),
+            Some(Duration::from_secs(3600))
+        );
     }
 }

@@ -18,8 +18,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use call_api_transport::{
-    Auth, BoxError, Failure, FailureKind, Fetch, FetchError, Fetched, Operation, Outcome, Progress,
-    ResponseBody, Stop, Token, Transport, Why,
+    Auth, BoxError, DelayReason, Download, DownloadError, Downloaded, Operation, Outcome, Progress,
+    ResponseBody, StopReason, Token, Transport, TransportError, TransportErrorKind,
 };
 use http::{HeaderName, HeaderValue};
 use support::{SECRET, Server, Step, TestClock, all_words, answer, builder, send};
@@ -60,7 +60,7 @@ impl Folder {
         names
     }
 
-    async fn fetch(&self, fetch: Fetch<'_>) -> Result<Fetched, FetchError> {
+    async fn download(&self, fetch: Download<'_>) -> Result<Downloaded, DownloadError> {
         let target = self.target();
         fetch.to_file(self.part(), "a", move |_| target).await
     }
@@ -81,9 +81,9 @@ fn url(server: &Server) -> String {
     format!("{}/recordings/1?signature={SECRET}", server.url())
 }
 
-fn failure(result: Result<Fetched, FetchError>) -> Failure {
+fn error(result: Result<Downloaded, DownloadError>) -> TransportError {
     match result {
-        Err(FetchError::Failed(failure)) => failure,
+        Err(DownloadError::Failed(error)) => error,
         other => panic!("{other:?}"),
     }
 }
@@ -127,8 +127,8 @@ async fn a_whole_thing_gets_its_name() {
     let server = Server::start(&clock, vec![answer(200, &headers, THING)]).await;
     let transport = transport(&server, &clock);
     let mut told = Vec::new();
-    let fetched = transport
-        .fetch(&RECORDING, &url(&server))
+    let downloaded = transport
+        .download(&RECORDING, &url(&server))
         .unwrap()
         .on_progress(|progress| told.push(progress))
         .to_file(folder.part(), "a", |content_type| {
@@ -138,12 +138,12 @@ async fn a_whole_thing_gets_its_name() {
         .await
         .unwrap();
     folder.is_whole(THING);
-    assert_eq!((fetched.bytes, fetched.resumed_from), (10, 0));
-    assert_eq!(fetched.content_type.as_deref(), Some("audio/mpeg"));
-    assert_eq!(fetched.path, Some(folder.target()));
-    assert_eq!(fetched.ledger.attempts().len(), 1);
-    assert_eq!(*fetched.ledger.stop(), Stop::Success);
-    assert!(!fetched.digest_checked);
+    assert_eq!((downloaded.bytes, downloaded.resumed_from), (10, 0));
+    assert_eq!(downloaded.content_type.as_deref(), Some("audio/mpeg"));
+    assert_eq!(downloaded.path, Some(folder.target()));
+    assert_eq!(downloaded.attempt_log.attempts().len(), 1);
+    assert_eq!(*downloaded.attempt_log.stop_reason(), StopReason::Success);
+    assert!(!downloaded.digest_checked);
     let bytes = |Progress { bytes, total, .. }: &Progress| (*bytes, *total);
     assert_eq!(told.first().map(bytes), Some((0, Some(10))));
     assert_eq!(told.last().map(bytes), Some((10, Some(10))));
@@ -176,8 +176,8 @@ async fn what_breaks_off_is_gone_on_with() {
         ];
         let server = Server::start(&clock, scripts).await;
         let transport = transport(&server, &clock);
-        let fetched = folder
-            .fetch(transport.fetch(&RECORDING, &url(&server)).unwrap())
+        let downloaded = folder
+            .download(transport.download(&RECORDING, &url(&server)).unwrap())
             .await
             .unwrap_or_else(|error| panic!("{name}: {error:?}"));
         folder.is_whole(THING);
@@ -188,7 +188,7 @@ async fn what_breaks_off_is_gone_on_with() {
             Duration::from_millis(passed + 250),
             "{name}"
         );
-        assert_eq!(fetched.ledger.attempts().len(), 3);
+        assert_eq!(downloaded.attempt_log.attempts().len(), 3);
         let requests = server.requests();
         assert!(!requests[0].contains("range"));
         for (request, range) in requests[1..].iter().zip(["bytes=4-", "bytes=7-"]) {
@@ -214,25 +214,25 @@ async fn a_later_run_goes_on_where_an_earlier_one_ended() {
         .max_attempts(1)
         .build()
         .unwrap();
-    let failed = failure(
+    let failed = error(
         folder
-            .fetch(once.fetch(&RECORDING, &url(&server)).unwrap())
+            .download(once.download(&RECORDING, &url(&server)).unwrap())
             .await,
     );
     assert!(matches!(
         failed.kind(),
-        FailureKind::Interrupted { seen: 4, .. }
+        TransportErrorKind::Interrupted { received: 4, .. }
     ));
     assert!(failed.is_retryable());
     assert_eq!(folder.names(), ["a.part", "a.part-state"]);
 
-    let fetched = folder
-        .fetch(once.fetch(&RECORDING, &url(&server)).unwrap())
+    let downloaded = folder
+        .download(once.download(&RECORDING, &url(&server)).unwrap())
         .await
         .unwrap();
     folder.is_whole(THING);
-    assert_eq!((fetched.bytes, fetched.resumed_from), (10, 4));
-    assert_eq!(fetched.content_type.as_deref(), Some("audio/mpeg"));
+    assert_eq!((downloaded.bytes, downloaded.resumed_from), (10, 4));
+    assert_eq!(downloaded.content_type.as_deref(), Some("audio/mpeg"));
     assert!(server.requests()[1].contains("\r\nrange: bytes=4-\r\n"));
 }
 
@@ -272,12 +272,12 @@ async fn the_beginning_of_another_thing_is_not_gone_on_with() {
         part_of(&folder, bytes, &format!("{form}{state}"));
         let server = Server::start(&clock, vec![answer(200, V1, THING)]).await;
         let transport = transport(&server, &clock);
-        let fetched = folder
-            .fetch(transport.fetch(&RECORDING, &url(&server)).unwrap())
+        let downloaded = folder
+            .download(transport.download(&RECORDING, &url(&server)).unwrap())
             .await
             .unwrap();
         folder.is_whole(THING);
-        assert_eq!(fetched.resumed_from, 0, "{name}");
+        assert_eq!(downloaded.resumed_from, 0, "{name}");
         assert!(!server.requests()[0].contains("range"), "{name}");
     }
     // What the disk has beyond what it surely has is dropped.
@@ -287,7 +287,7 @@ async fn the_beginning_of_another_thing_is_not_gone_on_with() {
     let server = Server::start(&clock, vec![part(V1, 4, 10, b"456789")]).await;
     let transport = transport(&server, &clock);
     folder
-        .fetch(transport.fetch(&RECORDING, &url(&server)).unwrap())
+        .download(transport.download(&RECORDING, &url(&server)).unwrap())
         .await
         .unwrap();
     folder.is_whole(THING);
@@ -325,13 +325,13 @@ async fn another_part_than_was_asked_for_is_not_taken() {
         // Another host than the API's: there a client with the feature `gzip` would decompress.
         let home = Server::start(&clock, vec![]).await;
         let transport = transport(&home, &clock);
-        let fetched = folder
-            .fetch(transport.fetch(&RECORDING, &url(&server)).unwrap())
+        let downloaded = folder
+            .download(transport.download(&RECORDING, &url(&server)).unwrap())
             .await
             .unwrap_or_else(|error| panic!("{name}: {error:?}"));
         folder.is_whole(b"9876543210");
-        let outcomes: Vec<_> = fetched
-            .ledger
+        let outcomes: Vec<_> = downloaded
+            .attempt_log
             .attempts()
             .iter()
             .map(|attempt| attempt.outcome)
@@ -353,8 +353,8 @@ async fn a_part_that_is_longer_than_it_says_is_refused() {
     ];
     let server = Server::start(&clock, scripts).await;
     let transport = transport(&server, &clock);
-    let fetch = transport.fetch(&RECORDING, &url(&server)).unwrap();
-    let failed = failure(fetch.to_writer(&mut Vec::new()).await);
+    let fetch = transport.download(&RECORDING, &url(&server)).unwrap();
+    let failed = error(fetch.to_writer(&mut Vec::new()).await);
     assert!(failed.to_string().contains("another part"), "{failed}");
 }
 
@@ -374,7 +374,7 @@ async fn the_whole_in_place_of_a_part_is_taken() {
         let server = Server::start(&clock, scripts).await;
         let transport = transport(&server, &clock);
         folder
-            .fetch(transport.fetch(&RECORDING, &url(&server)).unwrap())
+            .download(transport.download(&RECORDING, &url(&server)).unwrap())
             .await
             .unwrap_or_else(|error| panic!("{name}: {error:?}"));
         folder.is_whole(body);
@@ -410,16 +410,16 @@ async fn the_same_version_has_one_length() {
         let server = Server::start(&clock, vec![first, send(second), third]).await;
         let transport = transport(&server, &clock);
         let result = folder
-            .fetch(transport.fetch(&RECORDING, &url(&server)).unwrap())
+            .download(transport.download(&RECORDING, &url(&server)).unwrap())
             .await;
         if let Some(attempts) = attempts {
-            let fetched = result.unwrap_or_else(|error| panic!("{name}: {error:?}"));
-            assert_eq!(fetched.ledger.attempts().len(), attempts, "{name}");
+            let downloaded = result.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+            assert_eq!(downloaded.attempt_log.attempts().len(), attempts, "{name}");
             folder.is_whole(THING);
         } else {
-            let failed = failure(result);
+            let failed = error(result);
             assert!(failed.to_string().contains("another part"), "{failed}");
-            assert_eq!(failed.ledger().attempts().len(), 2);
+            assert_eq!(failed.attempt_log().attempts().len(), 2);
         }
     }
 }
@@ -436,7 +436,7 @@ async fn what_can_not_be_asked_for_in_parts_is_fetched_anew() {
         let server = Server::start(&clock, scripts).await;
         let transport = transport(&server, &clock);
         folder
-            .fetch(transport.fetch(&RECORDING, &url(&server)).unwrap())
+            .download(transport.download(&RECORDING, &url(&server)).unwrap())
             .await
             .unwrap();
         folder.is_whole(THING);
@@ -496,12 +496,12 @@ async fn what_can_not_be_whole_is_refused() {
             Server::start(&clock, vec![]).await,
         );
         let transport = transport(&home, &clock);
-        let failed = failure(
+        let failed = error(
             folder
-                .fetch(transport.fetch(&RECORDING, &url(&server)).unwrap())
+                .download(transport.download(&RECORDING, &url(&server)).unwrap())
                 .await,
         );
-        let FailureKind::Unsound { reason: said } = failed.kind() else {
+        let TransportErrorKind::IntegrityMismatch { reason: said } = failed.kind() else {
             panic!("{name}: {failed:?}")
         };
         assert!(said.starts_with(reason), "{name}: {said}");
@@ -522,21 +522,21 @@ async fn a_digest_is_compared_and_tells_an_end() {
         let bytes = [&head("200 OK", &headers)[..], THING].concat();
         let server = Server::start(&clock, vec![vec![Step::Send(bytes), Step::Close]]).await;
         let transport = transport(&server, &clock);
-        let fetched = folder
-            .fetch(transport.fetch(&RECORDING, &url(&server)).unwrap())
+        let downloaded = folder
+            .download(transport.download(&RECORDING, &url(&server)).unwrap())
             .await
             .unwrap_or_else(|error| panic!("{name}: {error:?}"));
         folder.is_whole(THING);
-        assert!(fetched.digest_checked, "{name}");
+        assert!(downloaded.digest_checked, "{name}");
 
         let mut bytes = Vec::new();
-        let fetched = transport
-            .fetch(&RECORDING, &url(&server))
+        let downloaded = transport
+            .download(&RECORDING, &url(&server))
             .unwrap()
             .to_writer(&mut bytes)
             .await
             .unwrap();
-        assert!(bytes == THING && fetched.digest_checked, "{name}");
+        assert!(bytes == THING && downloaded.digest_checked, "{name}");
     }
     // Over all runs: what an earlier one left is part of it.
     let (clock, folder) = (TestClock::default(), Folder::new("digest"));
@@ -550,14 +550,14 @@ async fn a_digest_is_compared_and_tells_an_end() {
         .max_attempts(1)
         .build()
         .unwrap();
-    let run = || folder.fetch(once.fetch(&RECORDING, &url(&server)).unwrap());
+    let run = || folder.download(once.download(&RECORDING, &url(&server)).unwrap());
     assert!(matches!(
-        failure(run().await).kind(),
-        FailureKind::Interrupted { .. }
+        error(run().await).kind(),
+        TransportErrorKind::Interrupted { .. }
     ));
     assert!(matches!(
-        failure(run().await).kind(),
-        FailureKind::Unsound { .. }
+        error(run().await).kind(),
+        TransportErrorKind::IntegrityMismatch { .. }
     ));
     assert_eq!(folder.names(), [""; 0], "what is wrong is not gone on with");
 }
@@ -587,17 +587,17 @@ async fn a_writer_gets_each_byte_once() {
         let transport = transport(&server, &clock);
         let mut bytes = Vec::new();
         let result = transport
-            .fetch(&RECORDING, &url(&server))
+            .download(&RECORDING, &url(&server))
             .unwrap()
             .to_writer(&mut bytes)
             .await;
         match expected {
             Ok(()) => {
-                let fetched = result.unwrap_or_else(|error| panic!("{name}: {error:?}"));
-                assert!(bytes == THING && fetched.bytes == 10, "{name}");
+                let downloaded = result.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+                assert!(bytes == THING && downloaded.bytes == 10, "{name}");
             }
             Err(reason) => {
-                let failed = failure(result);
+                let failed = error(result);
                 assert!(failed.to_string().contains(reason), "{name}: {failed}");
                 assert_eq!(bytes, b"0123");
             }
@@ -607,10 +607,13 @@ async fn a_writer_gets_each_byte_once() {
     let server = Server::start(&clock, vec![begun("", 10, b"0123", Step::Close)]).await;
     let transport = transport(&server, &clock);
     let mut bytes = Vec::new();
-    let fetch = transport.fetch(&RECORDING, &url(&server)).unwrap();
-    let failed = failure(fetch.to_writer(&mut bytes).await);
-    assert_eq!(*failed.ledger().stop(), Stop::NotResumable);
-    assert_eq!(failed.ledger().attempts().len(), 1);
+    let fetch = transport.download(&RECORDING, &url(&server)).unwrap();
+    let failed = error(fetch.to_writer(&mut bytes).await);
+    assert_eq!(
+        *failed.attempt_log().stop_reason(),
+        StopReason::NotResumable
+    );
+    assert_eq!(failed.attempt_log().attempts().len(), 1);
 }
 
 #[tokio::test]
@@ -627,21 +630,21 @@ async fn what_is_not_ready_is_waited_for() {
     let server = Server::start(&clock, scripts).await;
     let transport = transport(&server, &clock);
     let fetch = transport
-        .fetch(&RECORDING, &url(&server))
+        .download(&RECORDING, &url(&server))
         .unwrap()
-        .patience(Duration::from_secs(60));
-    let fetched = folder.fetch(fetch).await.unwrap();
+        .not_ready_timeout(Duration::from_secs(60));
+    let downloaded = folder.download(fetch).await.unwrap();
     folder.is_whole(THING);
-    let attempts = fetched.ledger.attempts().iter();
+    let attempts = downloaded.attempt_log.attempts().iter();
     let whys: Vec<_> = attempts
-        .filter_map(|attempt| Some(attempt.wait?.why))
+        .filter_map(|attempt| Some(attempt.retry_delay?.reason))
         .collect();
     let expected = [
-        Why::NotReady,
-        Why::NotReady,
-        Why::RetryAfter,
-        Why::Backoff,
-        Why::NotReady,
+        DelayReason::NotReady,
+        DelayReason::NotReady,
+        DelayReason::RetryAfter,
+        DelayReason::Backoff,
+        DelayReason::NotReady,
     ];
     assert_eq!(whys, expected);
     // The 503 is no answer to whether it is there, and is retried as ever.
@@ -651,20 +654,20 @@ async fn what_is_not_ready_is_waited_for() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![answer(404, "", "gone")]).await;
     let transport = support::builder(&server.url(), &clock).build().unwrap();
-    for (patience, waited, stop) in [
-        (0, 0, Stop::Final),
-        (61, 1 + 2 + 4 + 8 + 16 + 30, Stop::NeverReady),
+    for (not_ready_timeout, waited, stop) in [
+        (0, 0, StopReason::NotRetryable),
+        (61, 1 + 2 + 4 + 8 + 16 + 30, StopReason::NotReady),
     ] {
         let fetch = transport
-            .fetch(&RECORDING, &url(&server))
+            .download(&RECORDING, &url(&server))
             .unwrap()
-            .patience(Duration::from_secs(patience));
-        let Err(FetchError::Refused(exchange)) = folder.fetch(fetch).await else {
+            .not_ready_timeout(Duration::from_secs(not_ready_timeout));
+        let Err(DownloadError::Refused(exchange)) = folder.download(fetch).await else {
             panic!("it is never there")
         };
         assert_eq!(exchange.status.map(|status| status.as_u16()), Some(404));
         assert_eq!(exchange.body, "gone");
-        assert_eq!(*exchange.ledger.stop(), stop);
+        assert_eq!(*exchange.attempt_log.stop_reason(), stop);
         assert_eq!(clock.passed(), Duration::from_secs(waited));
     }
 }
@@ -687,9 +690,9 @@ async fn the_token_stays_at_home() {
         let transport = transport.clone();
         async move {
             let mut bytes = Vec::new();
-            let fetch = transport.fetch(&RECORDING, &url).unwrap();
-            let fetched = fetch.to_writer(&mut bytes).await;
-            fetched.map(|fetched| (bytes, fetched.ledger.to_curl()))
+            let fetch = transport.download(&RECORDING, &url).unwrap();
+            let downloaded = fetch.to_writer(&mut bytes).await;
+            downloaded.map(|downloaded| (bytes, downloaded.attempt_log.to_curl()))
         }
     };
     assert_eq!(fetch(url(&home)).await.unwrap().0, THING);
@@ -737,7 +740,7 @@ async fn nobody_asks_for_a_token_that_is_not_sent() {
         .build()
         .unwrap();
     let mut bytes = Vec::new();
-    let fetch = transport.fetch(&RECORDING, &url(&away)).unwrap();
+    let fetch = transport.download(&RECORDING, &url(&away)).unwrap();
     fetch.to_writer(&mut bytes).await.unwrap();
     assert_eq!(bytes, THING);
 
@@ -746,7 +749,7 @@ async fn nobody_asks_for_a_token_that_is_not_sent() {
         .token_provider(|| async { Err::<Token, BoxError>("not needed".into()) })
         .build()
         .unwrap();
-    let fetch = transport.fetch(&OPEN, &url(&home)).unwrap();
+    let fetch = transport.download(&OPEN, &url(&home)).unwrap();
     fetch.to_writer(&mut Vec::new()).await.unwrap();
     assert!(!home.requests()[0].contains("authorization"));
 }
@@ -760,7 +763,7 @@ async fn a_service_that_repeats_the_token_does_not_bring_it_into_logs() {
     let transport = transport(&server, &clock);
     let url = format!("{}/recordings/1", server.url());
     let result = transport
-        .fetch(&RECORDING, &url)
+        .download(&RECORDING, &url)
         .unwrap()
         .to_writer(&mut Vec::new())
         .await;
@@ -769,7 +772,7 @@ async fn a_service_that_repeats_the_token_does_not_bring_it_into_logs() {
         error.to_string(),
         format!("{url} was answered with 403, which is no content; see whether it is still there")
     );
-    let FetchError::Refused(exchange) = error else {
+    let DownloadError::Refused(exchange) = error else {
         panic!("{error:?}")
     };
     assert_eq!(exchange.body, "the token *** is revoked");
@@ -782,11 +785,11 @@ async fn redirects_have_an_end() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![answer(302, "location: /again?key=1\r\n", "")]).await;
     let transport = transport(&server, &clock);
-    let fetch = transport.fetch(&RECORDING, &url(&server)).unwrap();
-    let failed = failure(fetch.to_writer(&mut Vec::new()).await);
+    let fetch = transport.download(&RECORDING, &url(&server)).unwrap();
+    let failed = error(fetch.to_writer(&mut Vec::new()).await);
     assert!(matches!(
         failed.kind(),
-        FailureKind::Redirected { to: Some(_), .. }
+        TransportErrorKind::Redirected { to: Some(_), .. }
     ));
     assert_eq!(server.requests().len(), 6);
     assert!(!all_words(&failed).contains("key=1"));
@@ -799,9 +802,9 @@ async fn redirects_have_an_end() {
     ] {
         let script = answer(302, &format!("location: {location}\r\n"), "");
         let server = Server::start(&clock, vec![script]).await;
-        let fetch = transport.fetch(&RECORDING, &url(&server)).unwrap();
-        let failed = failure(fetch.to_writer(&mut Vec::new()).await);
-        let FailureKind::Redirected { to, .. } = failed.kind() else {
+        let fetch = transport.download(&RECORDING, &url(&server)).unwrap();
+        let failed = error(fetch.to_writer(&mut Vec::new()).await);
+        let TransportErrorKind::Redirected { to, .. } = failed.kind() else {
             panic!("{location}: {failed}")
         };
         assert_eq!(to.as_deref(), host, "{location}");
@@ -822,9 +825,9 @@ async fn a_redirect_that_a_given_client_followed_is_not_taken() {
         .build()
         .unwrap();
     let mut bytes = Vec::new();
-    let fetch = transport.fetch(&RECORDING, &url(&home)).unwrap();
-    let failed = failure(fetch.to_writer(&mut bytes).await);
-    let FailureKind::Redirected { to, .. } = failed.kind() else {
+    let fetch = transport.download(&RECORDING, &url(&home)).unwrap();
+    let failed = error(fetch.to_writer(&mut bytes).await);
+    let TransportErrorKind::Redirected { to, .. } = failed.kind() else {
         panic!("{failed:?}")
     };
     assert_eq!(*to, Some(away.address.to_string()));
@@ -861,7 +864,7 @@ async fn a_proxy_from_the_environment_sees_only_what_is_elsewhere() {
     let home = Server::start(&clock, vec![]).await;
     let transport = transport(&home, &clock);
     for url in [url(&server), "http://192.0.2.1/1".to_owned()] {
-        let fetch = transport.fetch(&RECORDING, &url).unwrap();
+        let fetch = transport.download(&RECORDING, &url).unwrap();
         let fetch = fetch.allow_insecure_http(true);
         let mut bytes = Vec::new();
         fetch.to_writer(&mut bytes).await.unwrap();
@@ -876,7 +879,7 @@ async fn some_addresses_are_never_asked() {
     let server = Server::start(&clock, vec![answer(200, "", THING)]).await;
     let transport = transport(&server, &clock);
     for text in ["<string>", "/recordings/1", ""] {
-        assert!(transport.fetch(&RECORDING, text).is_none(), "{text}");
+        assert!(transport.download(&RECORDING, text).is_none(), "{text}");
     }
     for (text, reason) in [
         ("http://192.0.2.1/a", "it is plain http to another machine"),
@@ -884,13 +887,13 @@ async fn some_addresses_are_never_asked() {
         ("file:///etc/passwd", "it is neither https nor http"),
         ("https://user@example.com/a", "it holds a user or password"),
     ] {
-        let fetch = transport.fetch(&RECORDING, text).unwrap();
-        let failed = failure(fetch.to_writer(&mut Vec::new()).await);
-        let FailureKind::RefusedUrl { reason: said } = failed.kind() else {
+        let fetch = transport.download(&RECORDING, text).unwrap();
+        let failed = error(fetch.to_writer(&mut Vec::new()).await);
+        let TransportErrorKind::RefusedUrl { reason: said } = failed.kind() else {
             panic!("{text}: {failed:?}")
         };
         assert!(said.starts_with(reason), "{text}: {said}");
-        assert_eq!(*failed.ledger().stop(), Stop::NotSent);
+        assert_eq!(*failed.attempt_log().stop_reason(), StopReason::NotSent);
     }
     assert_eq!(server.connections(), 0);
 }
@@ -906,21 +909,21 @@ async fn no_more_than_the_limit_is_fetched() {
             let server = Server::start(&clock, vec![script]).await;
             let transport = transport(&server, &clock);
             let fetch = transport
-                .fetch(&RECORDING, &url(&server))
+                .download(&RECORDING, &url(&server))
                 .unwrap()
                 .size_limit(limit);
-            let result = folder.fetch(fetch).await;
+            let result = folder.download(fetch).await;
             if announced.is_ok() {
                 result.unwrap();
                 folder.is_whole(THING);
                 continue;
             }
-            let kind = FailureKind::BodyTooLarge {
+            let kind = TransportErrorKind::BodyTooLarge {
                 limit,
-                seen: if length.is_some() { 0 } else { 10 },
+                received: if length.is_some() { 0 } else { 10 },
                 announced: length,
             };
-            assert_eq!(*failure(result).kind(), kind, "{name}");
+            assert_eq!(*error(result).kind(), kind, "{name}");
             assert!(!folder.target().exists());
         }
     }
@@ -932,10 +935,10 @@ async fn the_deadline_ends_everything() {
     let server = Server::start(&clock, vec![begun(V1, 10, b"0123", Step::Stall)]).await;
     let transport = transport(&server, &clock);
     let fetch = transport
-        .fetch(&RECORDING, &url(&server))
+        .download(&RECORDING, &url(&server))
         .unwrap()
         .deadline(Duration::from_secs(7));
-    let failed = failure(fetch.to_writer(&mut Vec::new()).await);
+    let failed = error(fetch.to_writer(&mut Vec::new()).await);
     assert!(failed.is_timeout());
     assert_eq!(clock.passed(), Duration::from_secs(7));
     assert_eq!(clock.waits(), []);
@@ -947,13 +950,13 @@ async fn nothing_is_sent_past_the_deadline() {
     let server = Server::start(&clock, vec![answer(200, V1, THING)]).await;
     let transport = transport(&server, &clock);
     let fetch = transport
-        .fetch(&RECORDING, &url(&server))
+        .download(&RECORDING, &url(&server))
         .unwrap()
         .deadline(Duration::ZERO);
-    let failed = failure(fetch.to_writer(&mut Vec::new()).await);
+    let failed = error(fetch.to_writer(&mut Vec::new()).await);
     assert!(failed.is_timeout(), "{failed}");
-    assert_eq!(failed.ledger().attempts().len(), 0);
-    assert_eq!(*failed.ledger().stop(), Stop::NotSent);
+    assert_eq!(failed.attempt_log().attempts().len(), 0);
+    assert_eq!(*failed.attempt_log().stop_reason(), StopReason::NotSent);
     assert_eq!(server.connections(), 0);
 }
 
@@ -971,18 +974,18 @@ async fn what_leaves_no_further_attempt_is_told() {
     });
     let slow = builder(&server.url(), &clock).rate_limit(std::num::NonZeroU32::MIN);
     for (builder, kind, stop) in [
-        (no_second_token, "TokenUnavailable", Stop::NoToken),
-        (slow, "TimedOut", Stop::DeadlineTooNear),
+        (no_second_token, "TokenUnavailable", StopReason::NoToken),
+        (slow, "TimedOut", StopReason::DeadlineTooNear),
     ] {
         let transport = builder.build().unwrap();
         let fetch = transport
-            .fetch(&RECORDING, &url(&server))
+            .download(&RECORDING, &url(&server))
             .unwrap()
             .deadline(Duration::from_secs(1));
-        let failed = failure(fetch.to_writer(&mut Vec::new()).await);
+        let failed = error(fetch.to_writer(&mut Vec::new()).await);
         assert!(format!("{:?}", failed.kind()).starts_with(kind), "{failed}");
-        assert_eq!(failed.ledger().attempts().len(), 1, "{kind}");
-        assert_eq!(*failed.ledger().stop(), stop);
+        assert_eq!(failed.attempt_log().attempts().len(), 1, "{kind}");
+        assert_eq!(*failed.attempt_log().stop_reason(), stop);
     }
 }
 
@@ -991,9 +994,12 @@ async fn two_stalls_without_a_byte_between_them_are_enough() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![vec![Step::Stall]]).await;
     let transport = transport(&server, &clock);
-    let fetch = transport.fetch(&RECORDING, &url(&server)).unwrap();
-    let failed = failure(fetch.to_writer(&mut Vec::new()).await);
-    assert_eq!(*failed.ledger().stop(), Stop::TimeoutsSpent);
+    let fetch = transport.download(&RECORDING, &url(&server)).unwrap();
+    let failed = error(fetch.to_writer(&mut Vec::new()).await);
+    assert_eq!(
+        *failed.attempt_log().stop_reason(),
+        StopReason::TimeoutsExhausted
+    );
     assert_eq!(clock.passed(), Duration::from_millis(30_250));
 }
 
@@ -1005,14 +1011,14 @@ async fn an_error_status_is_handed_on_with_what_it_says() {
         let server = Server::start(&clock, vec![answer(status, "", "expired")]).await;
         let transport = transport(&server, &clock);
         let result = folder
-            .fetch(transport.fetch(&RECORDING, &url(&server)).unwrap())
+            .download(transport.download(&RECORDING, &url(&server)).unwrap())
             .await;
-        let Err(FetchError::Refused(exchange)) = result else {
+        let Err(DownloadError::Refused(exchange)) = result else {
             panic!("{result:?}")
         };
         assert_eq!(exchange.body, "expired");
         assert_eq!(folder.names(), [""; 0]);
-        assert_eq!(exchange.ledger.attempts().len(), 1);
+        assert_eq!(exchange.attempt_log.attempts().len(), 1);
         assert!(!exchange.url().contains("signature"));
     }
 }
@@ -1024,9 +1030,9 @@ async fn of_two_downloads_of_one_target_the_second_fails() {
     let transport = transport(&server, &clock);
     let first = fs::File::create(folder.part()).unwrap();
     first.lock().unwrap();
-    let run = || folder.fetch(transport.fetch(&RECORDING, &url(&server)).unwrap());
-    let failed = failure(run().await);
-    assert_eq!(*failed.kind(), FailureKind::NotWritten);
+    let run = || folder.download(transport.download(&RECORDING, &url(&server)).unwrap());
+    let failed = error(run().await);
+    assert_eq!(*failed.kind(), TransportErrorKind::WriteFailed);
     assert!(
         failed
             .to_string()
@@ -1057,9 +1063,9 @@ async fn a_link_is_not_followed() {
         if let Some(content) = content {
             fs::write(&other, content).unwrap();
         }
-        let fetch = transport.fetch(&RECORDING, &url(&server)).unwrap();
-        let failed = failure(folder.fetch(fetch).await);
-        assert_eq!(*failed.kind(), FailureKind::NotWritten);
+        let fetch = transport.download(&RECORDING, &url(&server)).unwrap();
+        let failed = error(folder.download(fetch).await);
+        assert_eq!(*failed.kind(), TransportErrorKind::WriteFailed);
         let told = format!("{name} is no plain file; remove it");
         assert!(failed.to_string().contains(&told), "{failed}");
         assert_eq!(fs::read_to_string(&other).ok().as_deref(), content);
@@ -1074,10 +1080,10 @@ async fn a_folder_that_is_not_there_is_named() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![answer(200, V1, THING)]).await;
     let transport = transport(&server, &clock);
-    let fetch = transport.fetch(&RECORDING, &url(&server)).unwrap();
+    let fetch = transport.download(&RECORDING, &url(&server)).unwrap();
     let nowhere = Path::new("/no/such/folder/a.part");
-    let failed = failure(fetch.to_file(nowhere, "a", |_| nowhere.to_owned()).await);
-    assert_eq!(*failed.kind(), FailureKind::NotWritten);
+    let failed = error(fetch.to_file(nowhere, "a", |_| nowhere.to_owned()).await);
+    assert_eq!(*failed.kind(), TransportErrorKind::WriteFailed);
     assert!(failed.to_string().contains("No such file"), "{failed}");
     assert_eq!(server.connections(), 0);
 }
@@ -1100,12 +1106,12 @@ async fn a_dropped_download_is_gone_on_with() {
     .await;
     let transport = transport(&server, &clock);
     {
-        let fetch = transport.fetch(&RECORDING, &url(&server)).unwrap();
+        let fetch = transport.download(&RECORDING, &url(&server)).unwrap();
         let (sent, mut received) = tokio::sync::mpsc::unbounded_channel();
         let fetch = fetch.on_progress(move |progress| {
             let _ = sent.send(progress.bytes);
         });
-        let mut fetching = std::pin::pin!(folder.fetch(fetch));
+        let mut fetching = std::pin::pin!(folder.download(fetch));
         loop {
             tokio::select! {
                 result = &mut fetching => panic!("{result:?}"),
@@ -1125,11 +1131,11 @@ async fn a_dropped_download_is_gone_on_with() {
         .unwrap();
     assert!((1 << 20..=2_500_000).contains(&synced));
     let server = Server::start(&clock, vec![rest(synced)]).await;
-    let fetched = folder
-        .fetch(transport.fetch(&RECORDING, &url(&server)).unwrap())
+    let downloaded = folder
+        .download(transport.download(&RECORDING, &url(&server)).unwrap())
         .await
         .unwrap();
-    assert_eq!(fetched.resumed_from, synced as u64);
+    assert_eq!(downloaded.resumed_from, synced as u64);
     folder.is_whole(&thing);
 }
 
@@ -1142,8 +1148,8 @@ async fn the_retry_budget_and_the_rate_limit_are_for_the_apis_own_host() {
     let away = Server::start(&clock, down()).await;
     for (server, stop, attempts, left, turns) in [
         // One retry takes 14 of the 20, and there is none left for a second one.
-        (&home, Stop::BudgetSpent, 2, 6, 1),
-        (&away, Stop::AttemptsSpent, 3, 20, 0),
+        (&home, StopReason::BudgetExhausted, 2, 6, 1),
+        (&away, StopReason::AttemptsExhausted, 3, 20, 0),
     ] {
         let transport = builder(&home.url(), &clock)
             .retry_budget(20)
@@ -1152,15 +1158,15 @@ async fn the_retry_budget_and_the_rate_limit_are_for_the_apis_own_host() {
             .unwrap();
         let before = clock.waits().len();
         let result = transport
-            .fetch(&RECORDING, &url(server))
+            .download(&RECORDING, &url(server))
             .unwrap()
             .to_writer(&mut Vec::new())
             .await;
-        let Err(FetchError::Refused(exchange)) = result else {
+        let Err(DownloadError::Refused(exchange)) = result else {
             panic!("{result:?}")
         };
-        assert_eq!(*exchange.ledger.stop(), stop);
-        assert_eq!(exchange.ledger.attempts().len(), attempts);
+        assert_eq!(*exchange.attempt_log.stop_reason(), stop);
+        assert_eq!(exchange.attempt_log.attempts().len(), attempts);
         assert_eq!(transport.retry_budget_left(), left);
         let waits = clock.waits().len() - before;
         assert_eq!(waits, attempts - 1 + turns, "{:?}", clock.waits());
@@ -1185,17 +1191,20 @@ async fn a_token_that_is_refused_is_asked_for_once_more() {
             .build()
             .unwrap();
         let mut bytes = Vec::new();
-        let fetch = transport.fetch(&RECORDING, &url(&server)).unwrap();
-        let ledger = match fetch.to_writer(&mut bytes).await {
-            Ok(fetched) if is_fetched => fetched.ledger,
-            Err(FetchError::Refused(exchange)) if !is_fetched => exchange.ledger,
+        let fetch = transport.download(&RECORDING, &url(&server)).unwrap();
+        let attempt_log = match fetch.to_writer(&mut bytes).await {
+            Ok(downloaded) if is_fetched => downloaded.attempt_log,
+            Err(DownloadError::Refused(exchange)) if !is_fetched => exchange.attempt_log,
             other => panic!("{other:?}"),
         };
         assert_eq!(bytes == THING, is_fetched);
         assert_eq!(asked.load(Ordering::Relaxed), 2);
-        assert_eq!(ledger.attempts().len(), 2);
-        let wait = ledger.attempts()[0].wait.unwrap();
-        assert_eq!((wait.duration, wait.why), (Duration::ZERO, Why::FreshToken));
+        assert_eq!(attempt_log.attempts().len(), 2);
+        let wait = attempt_log.attempts()[0].retry_delay.unwrap();
+        assert_eq!(
+            (wait.duration, wait.reason),
+            (Duration::ZERO, DelayReason::FreshToken)
+        );
         let requests = server.requests();
         for (number, request) in requests.iter().enumerate() {
             assert!(
@@ -1224,13 +1233,13 @@ async fn what_the_apis_own_host_compresses_is_taken_only_where_its_end_is_told()
         let server = Server::start(&clock, vec![script]).await;
         let transport = transport(&server, &clock);
         let mut bytes = Vec::new();
-        let fetch = transport.fetch(&RECORDING, &url(&server)).unwrap();
+        let fetch = transport.download(&RECORDING, &url(&server)).unwrap();
         let result = fetch.to_writer(&mut bytes).await;
         if is_taken {
             assert_eq!(result.unwrap().bytes, 10);
             assert_eq!(bytes, THING);
         } else {
-            let failed = failure(result);
+            let failed = error(result);
             assert!(
                 failed.to_string().contains("nothing tells its end"),
                 "{failed}"

@@ -4,8 +4,8 @@
 //! It is not the API that is asked here but an address that the API gave, often another host's. So the token and every
 //! header of the client stay at home: they go along only as long as the address is on the base URL's own origin.
 
-mod partial;
-mod said;
+mod metadata;
+mod part_file;
 mod sink;
 
 use std::fmt;
@@ -20,23 +20,23 @@ use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use url::{Position, Url};
 
 use crate::attempt::{
-    ERROR_BODY_LIMIT, Limits, Source, Trouble, classify_http, hide_in_answer, request_id,
+    AttemptError, ERROR_BODY_LIMIT, Limits, Source, classify_http, hide_in_answer, request_id,
 };
-use crate::base::names_this_machine;
+use crate::attempt_log::{Attempt, AttemptLog, DelayReason, RetryDelay};
+use crate::base_url::names_this_machine;
 use crate::body::Buffer;
 use crate::budget::Permit;
 use crate::builder::Settings;
+use crate::error::{Limit, Phase, TransportError, TransportErrorKind};
 use crate::exchange::Exchange;
-use crate::failure::{Failure, FailureKind, Limit, Phase};
-use crate::ledger::{Attempt, Ledger, Wait, Why};
 use crate::operation::{Auth, Operation};
 use crate::redact::Secrets;
-use crate::retry::{Advice, Outcome, Situation, Stop};
-use crate::token::{Granted, Unavailable};
+use crate::retry::{Outcome, RetryContext, ServerHint, StopReason};
+use crate::token::{IssuedToken, ProviderError};
 use crate::{Transport, http_client};
 
-use partial::Partial;
-use said::{ContentRange, Known, text};
+use metadata::{ContentRange, ResourceMetadata, text};
+use part_file::PartFile;
 use sink::Sink;
 
 /// How many redirects are followed: what browsers and curl allow is more than any storage needs.
@@ -61,7 +61,7 @@ pub struct Progress {
 /// Something that was fetched, whole.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Fetched {
+pub struct Downloaded {
     /// How many bytes it has.
     pub bytes: u64,
     /// How many of them an earlier run had left.
@@ -73,16 +73,16 @@ pub struct Fetched {
     /// Whether the service gave a digest, which was compared.
     pub digest_checked: bool,
     /// What was tried.
-    pub ledger: Ledger,
+    pub attempt_log: AttemptLog,
 }
 
 /// Why something was not fetched.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum FetchError {
+pub enum DownloadError {
     /// There was no answer that could be used.
     #[error(transparent)]
-    Failed(Failure),
+    Failed(TransportError),
     /// The answer was another status than 200 or 206.
     #[error("{} was answered with {}, which is no content; see whether it is still there", .0.url(), status(.0))]
     Refused(Box<Exchange>),
@@ -115,37 +115,37 @@ type OnProgress<'a> = Box<dyn FnMut(Progress) + Send + 'a>;
 /// # });
 /// let transport = Transport::builder("https://calls.example").build()?;
 /// let mut sound = Vec::new();
-/// let fetched = transport
-///     .fetch(&SOUND, &url)
+/// let downloaded = transport
+///     .download(&SOUND, &url)
 ///     .ok_or("it is no absolute URL")?
 ///     .deadline(Duration::from_secs(600))
 ///     .stall_timeout(Duration::from_secs(10))
 ///     .size_limit(100 << 20)
-///     .patience(Duration::from_secs(60))
+///     .not_ready_timeout(Duration::from_secs(60))
 ///     .allow_insecure_http(false)
 ///     .on_progress(|progress: Progress| println!("{} of {:?} bytes", progress.bytes, progress.total))
 ///     .to_writer(&mut sound)
 ///     .await?;
-/// assert_eq!((fetched.bytes, &sound[..]), (5, &b"sound"[..]));
+/// assert_eq!((downloaded.bytes, &sound[..]), (5, &b"sound"[..]));
 ///
 /// # let folder = std::env::temp_dir();
 /// # let part = folder.join(format!("call-api-doc-{}.part", std::process::id()));
 /// // Nobody is there any more: the file has its name only once it is whole.
-/// let fetch = transport.fetch(&SOUND, &url).ok_or("it is no absolute URL")?.deadline(Duration::from_secs(1));
+/// let fetch = transport.download(&SOUND, &url).ok_or("it is no absolute URL")?.deadline(Duration::from_secs(1));
 /// assert!(fetch.to_file(&part, "sound 1", |_| folder.join("sound.wav")).await.is_err());
 /// # assert!(!folder.join("sound.wav").exists() && !part.exists());
 /// # Ok(())
 /// # }
 /// ```
 #[must_use = "a fetch does nothing until it is told where to"]
-pub struct Fetch<'a> {
+pub struct Download<'a> {
     transport: &'a Transport,
     operation: &'static Operation,
     url: Url,
     deadline: Duration,
     stall_timeout: Duration,
     size_limit: u64,
-    patience: Duration,
+    not_ready_timeout: Duration,
     allow_insecure_http: bool,
     /// In a mutex that is never locked: what is shared while a request is under way must be `Sync`.
     on_progress: Option<Mutex<OnProgress<'a>>>,
@@ -156,25 +156,25 @@ impl Transport {
     /// observers and in traces, and says how the token is shown, should the URL be on the base URL's origin.
     ///
     /// Another host is asked by a client of its own
-    /// ([`configure_fetch_http`](crate::TransportBuilder::configure_fetch_http)), and something that it compresses unasked
+    /// ([`configure_download_http`](crate::TransportBuilder::configure_download_http)), and something that it compresses unasked
     /// is refused. What the API's own host compresses unasked is refused too, or with the feature `gzip` decompressed where
     /// it comes in chunks: the HTTP client then doesn't say that it was compressed.
-    pub fn fetch(&self, operation: &'static Operation, url: &str) -> Option<Fetch<'_>> {
-        Some(Fetch {
+    pub fn download(&self, operation: &'static Operation, url: &str) -> Option<Download<'_>> {
+        Some(Download {
             transport: self,
             operation,
             url: Url::parse(url).ok()?,
             deadline: Duration::from_secs(3600),
             stall_timeout: Duration::from_secs(30),
             size_limit: 1 << 30,
-            patience: Duration::ZERO,
+            not_ready_timeout: Duration::ZERO,
             allow_insecure_http: false,
             on_progress: None,
         })
     }
 }
 
-impl<'a> Fetch<'a> {
+impl<'a> Download<'a> {
     /// The limit of everything: attempts, waits and bodies. 1 h by default.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
@@ -195,8 +195,8 @@ impl<'a> Fetch<'a> {
 
     /// How long something that isn't there yet is waited for, that is, one that is answered with 202, 404 or 425. Not at
     /// all by default.
-    pub fn patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+    pub fn not_ready_timeout(mut self, not_ready_timeout: Duration) -> Self {
+        self.not_ready_timeout = not_ready_timeout;
         self
     }
 
@@ -217,36 +217,36 @@ impl<'a> Fetch<'a> {
     /// for its content type, in place of one that is there. That one must be in the same folder.
     ///
     /// # Errors
-    /// [`FetchError`]; what came so far is kept, as far as it can be gone on with.
+    /// [`DownloadError`]; what came so far is kept, as far as it can be gone on with.
     pub async fn to_file(
         self,
         part: impl Into<PathBuf>,
         identity: impl Into<String>,
         name: impl FnOnce(Option<&str>) -> PathBuf + Send,
-    ) -> Result<Fetched, FetchError> {
+    ) -> Result<Downloaded, DownloadError> {
         let mut run = Run::new(self);
-        let (partial, known) = match Partial::open(part.into(), identity.into()).await {
+        let (part_file, known) = match PartFile::open(part.into(), identity.into()).await {
             Ok(opened) => opened,
-            Err(error) => return Err(run.failed(not_written(error))),
+            Err(error) => return Err(run.failed(write_failed(error))),
         };
-        let resumed_from = partial.written();
+        let resumed_from = part_file.written();
         run.known = known;
-        let mut sink = Sink::File(partial);
+        let mut sink = Sink::File(part_file);
         let result = run.run(&mut sink).await;
-        let Sink::File(mut partial) = sink else {
+        let Sink::File(mut part_file) = sink else {
             // It can't be: nothing makes another of it.
-            return Err(run.failed(FailureKind::InvalidRequest.into()));
+            return Err(run.failed(TransportErrorKind::InvalidRequest.into()));
         };
         if let Err(error) = result {
             // The failure is what there is to say; a disk that is full says it the next time.
-            let _ = partial.park(run.known.validator.is_some()).await;
+            let _ = part_file.persist(run.known.validator.is_some()).await;
             return Err(error);
         }
         let path = name(run.known.content_type.as_deref());
-        match partial.finish(run.known.digest, path.clone()).await {
-            Ok(true) => Ok(run.fetched(partial.written(), resumed_from, Some(path))),
-            Ok(false) => Err(run.failed(unsound(OTHER_DIGEST))),
-            Err(error) => Err(run.failed(not_written(error))),
+        match part_file.finish(run.known.digest, path.clone()).await {
+            Ok(true) => Ok(run.downloaded(part_file.written(), resumed_from, Some(path))),
+            Ok(false) => Err(run.failed(integrity_mismatch(OTHER_DIGEST))),
+            Err(error) => Err(run.failed(write_failed(error))),
         }
     }
 
@@ -254,21 +254,21 @@ impl<'a> Fetch<'a> {
     /// it ends with an error, the writer has a part.
     ///
     /// # Errors
-    /// [`FetchError`].
+    /// [`DownloadError`].
     pub async fn to_writer(
         self,
         writer: &mut (dyn AsyncWrite + Send + Unpin),
-    ) -> Result<Fetched, FetchError> {
+    ) -> Result<Downloaded, DownloadError> {
         let mut run = Run::new(self);
         let mut sink = Sink::Writer {
             writer,
             written: 0,
-            digesting: None,
+            hasher: None,
         };
         run.run(&mut sink).await?;
         let digest = sink.digest();
         if digest.is_some() && digest != run.known.digest {
-            return Err(run.failed(unsound(OTHER_DIGEST)));
+            return Err(run.failed(integrity_mismatch(OTHER_DIGEST)));
         }
         // One that came with a later part is of what was not counted from the beginning.
         run.known.digest = digest;
@@ -276,20 +276,20 @@ impl<'a> Fetch<'a> {
         if let Sink::Writer { writer, .. } = sink
             && let Err(error) = writer.flush().await
         {
-            return Err(run.failed(not_written(error)));
+            return Err(run.failed(write_failed(error)));
         }
-        Ok(run.fetched(bytes, 0, None))
+        Ok(run.downloaded(bytes, 0, None))
     }
 }
 
-impl fmt::Debug for Fetch<'_> {
+impl fmt::Debug for Download<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fetch")
+        f.debug_struct("Download")
             .field("url", &&self.url[..Position::AfterPath])
             .field("deadline", &self.deadline)
             .field("stall_timeout", &self.stall_timeout)
             .field("size_limit", &self.size_limit)
-            .field("patience", &self.patience)
+            .field("patience", &self.not_ready_timeout)
             .finish_non_exhaustive()
     }
 }
@@ -300,13 +300,13 @@ const ENDLESS: &str = "nothing tells its end: no length, and no chunks";
 const OTHER_PART: &str = "another part came than was asked for";
 const CHANGED: &str = "it changed on the way, and what was handed on can't be taken back";
 
-fn unsound(reason: &'static str) -> Trouble {
-    FailureKind::Unsound { reason }.into()
+fn integrity_mismatch(reason: &'static str) -> AttemptError {
+    TransportErrorKind::IntegrityMismatch { reason }.into()
 }
 
-fn not_written(error: io::Error) -> Trouble {
-    Trouble {
-        kind: FailureKind::NotWritten,
+fn write_failed(error: io::Error) -> AttemptError {
+    AttemptError {
+        kind: TransportErrorKind::WriteFailed,
         source: Some(Arc::new(error)),
     }
 }
@@ -315,13 +315,13 @@ fn not_written(error: io::Error) -> Trouble {
 enum Ended {
     Whole,
     /// Something is there; the rest of it is to be asked for.
-    Broken(Outcome, Trouble),
+    ReceiveError(Outcome, AttemptError),
     /// An answer that has no bytes.
     Answered(Answered),
     /// What the service has is not what is here: begin again, without asking for a part.
-    Afresh(&'static str),
+    Restart(&'static str),
     /// Trying again is no use.
-    Final(Outcome, Trouble),
+    Final(Outcome, AttemptError),
 }
 
 struct Answered {
@@ -333,89 +333,92 @@ struct Answered {
 
 /// A fetch under way.
 struct Run<'a> {
-    fetch: Fetch<'a>,
+    download: Download<'a>,
     started: Instant,
     attempts: Vec<Attempt>,
-    stop: Stop,
-    known: Known,
+    stop: StopReason,
+    known: ResourceMetadata,
     /// Parts were asked for, and something else came.
     without_parts: bool,
     /// Of the attempt under way.
     status: Option<StatusCode>,
     request_id: Option<String>,
-    seen: u64,
+    received: u64,
 }
 
 impl<'a> Run<'a> {
-    fn new(fetch: Fetch<'a>) -> Self {
+    fn new(download: Download<'a>) -> Self {
         Self {
-            started: fetch.transport.shared.time.now(),
-            fetch,
+            started: download.transport.shared.time.now(),
+            download,
             attempts: Vec::new(),
-            stop: Stop::NotSent,
-            known: Known::default(),
+            stop: StopReason::NotSent,
+            known: ResourceMetadata::default(),
             without_parts: false,
             status: None,
             request_id: None,
-            seen: 0,
+            received: 0,
         }
     }
 
     fn left(&self) -> Duration {
-        let now = self.fetch.transport.shared.time.now();
+        let now = self.download.transport.shared.time.now();
         let passed = now.saturating_duration_since(self.started);
-        self.fetch.deadline.saturating_sub(passed)
+        self.download.deadline.saturating_sub(passed)
     }
 
-    async fn run(&mut self, sink: &mut Sink<'_>) -> Result<(), FetchError> {
+    async fn run(&mut self, sink: &mut Sink<'_>) -> Result<(), DownloadError> {
         #[cfg(not(feature = "tracing"))]
         let result = self.ask(sink).await;
         #[cfg(feature = "tracing")]
         let result = {
             use tracing::Instrument as _;
 
-            let Fetch { operation, url, .. } = &self.fetch;
-            let span = crate::observe::call_span(operation, &Method::GET, url);
+            let Download { operation, url, .. } = &self.download;
+            let span = crate::observe::request_span(operation, &Method::GET, url);
             let result = self.ask(sink).instrument(span.clone()).await;
             let ended = match &result {
                 Ok(()) => &self.attempts[..],
-                Err(FetchError::Failed(failure)) => failure.ledger().attempts(),
-                Err(FetchError::Refused(exchange)) => exchange.ledger.attempts(),
+                Err(DownloadError::Failed(error)) => error.attempt_log().attempts(),
+                Err(DownloadError::Refused(exchange)) => exchange.attempt_log.attempts(),
             };
-            crate::observe::call_ended(&span, ended);
+            crate::observe::request_ended(&span, ended);
             result
         };
         result
     }
 
     /// Asks until it is whole, or asking is no use any more.
-    async fn ask(&mut self, sink: &mut Sink<'_>) -> Result<(), FetchError> {
-        let shared = &*self.fetch.transport.shared;
+    async fn ask(&mut self, sink: &mut Sink<'_>) -> Result<(), DownloadError> {
+        let shared = &*self.download.transport.shared;
         // The retry budget guards the API's servers, and no others.
         let is_ours = self.is_at_home();
         let mut permit: Option<Permit<'_>> = None;
-        if let Err(reason) = allowed(&self.fetch.url, self.fetch.allow_insecure_http) {
-            return Err(self.failed(FailureKind::RefusedUrl { reason }.into()));
+        if let Err(reason) = allowed(&self.download.url, self.download.allow_insecure_http) {
+            return Err(self.failed(TransportErrorKind::RefusedUrl { reason }.into()));
         }
         // Since bytes came the last time.
         let (mut idle, mut timeouts) = (0, 0);
         let mut not_ready = 0;
         let mut token_was_renewed = false;
         loop {
-            let granted = match self.before_attempt().await {
-                Ok(granted) => granted,
-                Err(trouble) => {
+            let issued = match self.before_attempt().await {
+                Ok(issued) => issued,
+                Err(error) => {
                     if !self.attempts.is_empty() {
-                        self.stop = Stop::before_attempt(&trouble.kind);
+                        self.stop = StopReason::before_attempt(&error.kind);
                     }
-                    return Err(self.failed(trouble));
+                    return Err(self.failed(error));
                 }
             };
             let begun = shared.time.now();
             let before = sink.written();
-            let mut ended = self.attempt(granted.as_ref(), sink).await;
-            if let Some(Granted { token, .. }) = &granted {
-                self.hide(&mut ended, &Secrets::of(token, self.fetch.operation.auth));
+            let mut ended = self.attempt(issued.as_ref(), sink).await;
+            if let Some(IssuedToken { token, .. }) = &issued {
+                self.hide(
+                    &mut ended,
+                    &Secrets::of(token, self.download.operation.auth),
+                );
             }
             // Less is there where it was begun again.
             let advanced = sink.written() > before;
@@ -426,85 +429,86 @@ impl<'a> Run<'a> {
             };
             let outcome = match &ended {
                 Ended::Whole => Outcome::Success,
-                Ended::Broken(outcome, _) | Ended::Final(outcome, _) => *outcome,
+                Ended::ReceiveError(outcome, _) | Ended::Final(outcome, _) => *outcome,
                 Ended::Answered(answered) => match Outcome::of_status(answered.status) {
                     Outcome::Success => Outcome::Rejected,
                     outcome => outcome,
                 },
-                Ended::Afresh(_) => Outcome::Malformed,
+                Ended::Restart(_) => Outcome::Malformed,
             };
-            let advice = match &ended {
+            let hint = match &ended {
                 Ended::Answered(answered) => {
-                    Advice::read(&answered.headers, || shared.time.system_now())
+                    ServerHint::read(&answered.headers, || shared.time.system_now())
                 }
-                _ => Advice::default(),
+                _ => ServerHint::default(),
             };
-            self.note(begun, outcome, advice);
+            self.note(begun, outcome, hint);
             if outcome == Outcome::AttemptTimedOut {
                 timeouts += 1;
             }
-            let situation = Situation {
+            let context = RetryContext {
                 outcome,
                 attempts: idle,
-                max_attempts: self.fetch.transport.settings.max_attempts,
+                max_attempts: self.download.transport.settings.max_attempts,
                 timeouts,
                 repeatable: true,
                 body_is_stream: false,
-                advice,
+                hint,
                 left: self.left(),
                 backoff: shared.backoff,
-                chance: &shared.chance,
+                jitter: &shared.jitter,
             };
             let decision = if self.attempts.len() >= ATTEMPTS {
-                Err(Stop::AttemptsSpent)
+                Err(StopReason::AttemptsExhausted)
             } else {
-                situation.decide()
+                context.decide()
             };
             let (decision, result) = match ended {
                 Ended::Whole => {
-                    self.stop = Stop::Success;
+                    self.stop = StopReason::Success;
                     return Ok(());
                 }
-                Ended::Final(_, trouble) => (Err(Stop::Final), Err(trouble)),
-                Ended::Broken(_, trouble) => {
+                Ended::Final(_, error) => (Err(StopReason::NotRetryable), Err(error)),
+                Ended::ReceiveError(_, error) => {
                     let resumable = self.known.validator.is_some() || sink.can_begin();
                     let decision = if resumable {
                         decision
                     } else {
-                        Err(Stop::NotResumable)
+                        Err(StopReason::NotResumable)
                     };
-                    (decision, Err(trouble))
+                    (decision, Err(error))
                 }
-                Ended::Afresh(reason) => {
-                    let wait = Wait {
+                Ended::Restart(reason) => {
+                    let wait = RetryDelay {
                         duration: Duration::ZERO,
-                        why: Why::Afresh,
+                        reason: DelayReason::Restart,
                     };
                     let is_first = !std::mem::replace(&mut self.without_parts, true);
                     (
-                        is_first.then_some(wait).ok_or(Stop::Final),
-                        Err(unsound(reason)),
+                        is_first.then_some(wait).ok_or(StopReason::NotRetryable),
+                        Err(integrity_mismatch(reason)),
                     )
                 }
                 Ended::Answered(answered) => {
-                    let decision =
-                        if is_not_ready(answered.status) && !self.fetch.patience.is_zero() {
-                            idle = 0;
-                            not_ready += 1;
-                            self.wait_until_ready(not_ready, advice)
-                        } else if outcome == Outcome::Unauthorized
-                            && !token_was_renewed
-                            && let Some(refused) = &granted
-                            && shared.source.reject(refused)
-                        {
-                            token_was_renewed = true;
-                            Ok(Wait {
-                                duration: Duration::ZERO,
-                                why: Why::FreshToken,
-                            })
-                        } else {
-                            decision
-                        };
+                    let decision = if is_not_ready(answered.status)
+                        && !self.download.not_ready_timeout.is_zero()
+                    {
+                        idle = 0;
+                        not_ready += 1;
+                        self.wait_until_ready(not_ready, hint)
+                    } else if outcome == Outcome::Unauthorized
+                        && !token_was_renewed
+                        && let Some(refused) = &issued
+                        && shared.source.reject(refused)
+                    {
+                        token_was_renewed = true;
+                        Ok(RetryDelay {
+                            duration: Duration::ZERO,
+                            reason: DelayReason::FreshToken,
+                        })
+                    } else {
+                        decision
+                    };
                     (decision, Ok(answered))
                 }
             };
@@ -516,14 +520,14 @@ impl<'a> Run<'a> {
             let decision = decision.and_then(|wait| {
                 if is_ours && !wait.duration.is_zero() {
                     permit = shared.budget.take(outcome.cost());
-                    permit.as_ref().ok_or(Stop::BudgetSpent)?;
+                    permit.as_ref().ok_or(StopReason::BudgetExhausted)?;
                 }
                 Ok(wait)
             });
             match decision {
                 Ok(wait) => {
                     if let Some(last) = self.attempts.last_mut() {
-                        last.wait = Some(wait);
+                        last.retry_delay = Some(wait);
                     }
                     if !wait.duration.is_zero() {
                         shared.time.sleep(wait.duration).await;
@@ -533,7 +537,7 @@ impl<'a> Run<'a> {
                     self.stop = stop;
                     return Err(match result {
                         Ok(answered) => self.refused(answered),
-                        Err(trouble) => self.failed(trouble),
+                        Err(error) => self.failed(error),
                     });
                 }
             }
@@ -550,33 +554,33 @@ impl<'a> Run<'a> {
                 let body = (&mut answered.body, answered.cut);
                 hide_in_answer(secrets, &mut answered.headers, Some(body));
             }
-            Ended::Broken(_, trouble) | Ended::Final(_, trouble) => trouble.hide(secrets),
-            Ended::Whole | Ended::Afresh(_) => {}
+            Ended::ReceiveError(_, error) | Ended::Final(_, error) => error.hide(secrets),
+            Ended::Whole | Ended::Restart(_) => {}
         }
     }
 
     /// Whether the address is on the API's own host.
     fn is_at_home(&self) -> bool {
-        let base = &self.fetch.transport.shared.base;
-        base.is_origin_of(&self.fetch.url)
+        let base = &self.download.transport.shared.base_url;
+        base.is_origin_of(&self.download.url)
     }
 
     /// Waits for its turn and brings the token, as long as there is time for an attempt.
-    async fn before_attempt(&self) -> Result<Option<Granted>, Trouble> {
+    async fn before_attempt(&self) -> Result<Option<IssuedToken>, AttemptError> {
         #[cfg(feature = "rate-limit")]
         if self.is_at_home() {
-            self.wait_for_turn().await?;
+            self.wait_for_rate_limit().await?;
         }
-        let granted = self.grant().await?;
+        let issued = self.issue_token().await?;
         if self.left().is_zero() {
             return Err(self.late(Phase::Head, Limit::Deadline));
         }
-        Ok(granted)
+        Ok(issued)
     }
 
     #[cfg(feature = "rate-limit")]
-    async fn wait_for_turn(&self) -> Result<(), Trouble> {
-        let shared = &*self.fetch.transport.shared;
+    async fn wait_for_rate_limit(&self) -> Result<(), AttemptError> {
+        let shared = &*self.download.transport.shared;
         let turn = || shared.rate.as_ref()?.wait();
         while let Some(wait) = turn() {
             if wait >= self.left() {
@@ -588,44 +592,44 @@ impl<'a> Run<'a> {
     }
 
     /// The wait before something is asked for again that wasn't there so many times.
-    fn wait_until_ready(&self, times: u32, advice: Advice) -> Result<Wait, Stop> {
-        let shared = &*self.fetch.transport.shared;
+    fn wait_until_ready(&self, times: u32, hint: ServerHint) -> Result<RetryDelay, StopReason> {
+        let shared = &*self.download.transport.shared;
         let (first, cap) = NOT_READY;
         let doubled = 1_u32.checked_shl(times - 1).unwrap_or(u32::MAX);
         let ours = first.saturating_mul(doubled).min(cap);
-        let (duration, why) = match advice.retry_after {
-            Some(theirs) if theirs > ours => (theirs, Why::RetryAfter),
-            _ => (ours, Why::NotReady),
+        let (duration, reason) = match hint.retry_after {
+            Some(theirs) if theirs > ours => (theirs, DelayReason::RetryAfter),
+            _ => (ours, DelayReason::NotReady),
         };
         let passed = shared.time.now().saturating_duration_since(self.started);
-        if passed + duration > self.fetch.patience || duration >= self.left() {
-            return Err(Stop::NeverReady);
+        if passed + duration > self.download.not_ready_timeout || duration >= self.left() {
+            return Err(StopReason::NotReady);
         }
-        Ok(Wait { duration, why })
+        Ok(RetryDelay { duration, reason })
     }
 
     /// The token, where the address is at home.
-    async fn grant(&self) -> Result<Option<Granted>, Trouble> {
-        if self.fetch.operation.auth == Auth::None || !self.is_at_home() {
+    async fn issue_token(&self) -> Result<Option<IssuedToken>, AttemptError> {
+        if self.download.operation.auth == Auth::None || !self.is_at_home() {
             return Ok(None);
         }
-        let shared = &*self.fetch.transport.shared;
+        let shared = &*self.download.transport.shared;
         let getting = shared.source.get(&shared.time);
         let got = shared.time.limit(self.left(), getting).await;
         got.map_err(|_| self.late(Phase::Token, Limit::Deadline))?
-            .map_err(|error| Trouble {
-                kind: FailureKind::TokenUnavailable,
-                source: Some(Arc::new(Unavailable(error))),
+            .map_err(|error| AttemptError {
+                kind: TransportErrorKind::TokenUnavailable,
+                source: Some(Arc::new(ProviderError(error))),
             })
     }
 
-    fn late(&self, phase: Phase, limit: Limit) -> Trouble {
+    fn late(&self, phase: Phase, limit: Limit) -> AttemptError {
         let after = match limit {
-            Limit::Attempt => self.fetch.transport.settings.attempt_timeout,
-            Limit::Stall => self.fetch.stall_timeout,
-            Limit::Deadline => self.fetch.deadline,
+            Limit::Attempt => self.download.transport.settings.attempt_timeout,
+            Limit::Stall => self.download.stall_timeout,
+            Limit::Deadline => self.download.deadline,
         };
-        FailureKind::TimedOut {
+        TransportErrorKind::TimedOut {
             phase,
             limit,
             after,
@@ -638,42 +642,42 @@ impl<'a> Run<'a> {
         if left <= length {
             Ended::Final(Outcome::DeadlineReached, self.late(phase, Limit::Deadline))
         } else {
-            Ended::Broken(Outcome::AttemptTimedOut, self.late(phase, limit))
+            Ended::ReceiveError(Outcome::AttemptTimedOut, self.late(phase, limit))
         }
     }
 
     fn broken(&self, error: reqwest::Error, phase: Phase) -> Ended {
         let limits = Limits {
-            attempt: self.fetch.transport.settings.attempt_timeout,
-            deadline: self.fetch.deadline,
-            body: self.fetch.size_limit,
+            attempt: self.download.transport.settings.attempt_timeout,
+            deadline: self.download.deadline,
+            body: self.download.size_limit,
         };
-        let (outcome, kind) = classify_http(&error, phase, self.seen, limits);
+        let (outcome, kind) = classify_http(&error, phase, self.received, limits);
         // The URL carries the query, which may be all that keeps others out.
         let source: Source = Some(Arc::new(error.without_url()));
-        Ended::Broken(outcome, Trouble { kind, source })
+        Ended::ReceiveError(outcome, AttemptError { kind, source })
     }
 
-    async fn attempt(&mut self, granted: Option<&Granted>, sink: &mut Sink<'_>) -> Ended {
-        (self.status, self.request_id, self.seen) = (None, None, 0);
+    async fn attempt(&mut self, issued: Option<&IssuedToken>, sink: &mut Sink<'_>) -> Ended {
+        (self.status, self.request_id, self.received) = (None, None, 0);
         let offset = match &self.known.validator {
             Some(_) if !self.without_parts => sink.written(),
             _ => 0,
         };
-        let response = match self.head(granted, offset).await {
+        let response = match self.head(issued, offset).await {
             Ok(response) => response,
             Err(ended) => return ended,
         };
         let (status, headers) = (response.status(), response.headers());
         self.status = Some(status);
         self.request_id = request_id(headers);
-        let said = Known::read(status, headers);
+        let said = ResourceMetadata::read(status, headers);
         let coding = text(headers, header::CONTENT_ENCODING);
         let is_coded = coding.is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"));
         // The bytes of this body that are here already, and how many it has.
         let (skip, expected) = match status {
             StatusCode::OK if is_coded => {
-                return Ended::Final(Outcome::Malformed, unsound(COMPRESSED));
+                return Ended::Final(Outcome::Malformed, integrity_mismatch(COMPRESSED));
             }
             StatusCode::OK => {
                 let written = sink.written();
@@ -682,11 +686,11 @@ impl<'a> Run<'a> {
                     && said.total.is_none_or(|total| written <= total);
                 if written == 0 || !same {
                     if !sink.can_begin() {
-                        return Ended::Final(Outcome::Malformed, unsound(CHANGED));
+                        return Ended::Final(Outcome::Malformed, integrity_mismatch(CHANGED));
                     }
                     self.known = said;
                     if let Err(error) = sink.begin(&self.known).await {
-                        return Ended::Final(Outcome::NotWritten, not_written(error));
+                        return Ended::Final(Outcome::WriteFailed, write_failed(error));
                     }
                     (0, self.known.total)
                 } else {
@@ -696,7 +700,7 @@ impl<'a> Run<'a> {
             }
             StatusCode::PARTIAL_CONTENT if offset > 0 => {
                 let Some(range) = ContentRange::read(headers) else {
-                    return Ended::Afresh(OTHER_PART);
+                    return Ended::Restart(OTHER_PART);
                 };
                 let total = range.total.or(self.known.total);
                 let fits = range.first == offset
@@ -705,7 +709,7 @@ impl<'a> Run<'a> {
                     && (self.known.total.is_none() || self.known.total == total)
                     && (said.validator.is_none() || said.validator == self.known.validator);
                 if !fits {
-                    return Ended::Afresh(OTHER_PART);
+                    return Ended::Restart(OTHER_PART);
                 }
                 self.known.total = total;
                 self.known.digest = self.known.digest.or(said.digest);
@@ -715,10 +719,10 @@ impl<'a> Run<'a> {
                 (0, Some(range.last - range.first + 1))
             }
             StatusCode::PARTIAL_CONTENT => {
-                return Ended::Final(Outcome::Malformed, unsound(OTHER_PART));
+                return Ended::Final(Outcome::Malformed, integrity_mismatch(OTHER_PART));
             }
             StatusCode::RANGE_NOT_SATISFIABLE if offset > 0 => {
-                return Ended::Afresh(OTHER_PART);
+                return Ended::Restart(OTHER_PART);
             }
             _ => return self.answered(response).await,
         };
@@ -726,7 +730,7 @@ impl<'a> Run<'a> {
             || response.version() > Version::HTTP_11
             || headers.contains_key(header::TRANSFER_ENCODING);
         if !is_framed && self.known.digest.is_none() {
-            return Ended::Final(Outcome::Malformed, unsound(ENDLESS));
+            return Ended::Final(Outcome::Malformed, integrity_mismatch(ENDLESS));
         }
         self.body(response, skip, expected, sink).await
     }
@@ -739,11 +743,11 @@ impl<'a> Run<'a> {
         expected: Option<u64>,
         sink: &mut Sink<'_>,
     ) -> Ended {
-        let limit = self.fetch.size_limit;
-        let too_large = |seen, announced| {
-            let kind = FailureKind::BodyTooLarge {
+        let limit = self.download.size_limit;
+        let too_large = |received, announced| {
+            let kind = TransportErrorKind::BodyTooLarge {
                 limit,
-                seen,
+                received,
                 announced,
             };
             Ended::Final(Outcome::BodyTooLarge, kind.into())
@@ -751,21 +755,21 @@ impl<'a> Run<'a> {
         if let Some(total) = self.known.total
             && total > limit
         {
-            return too_large(self.seen, Some(total));
+            return too_large(self.received, Some(total));
         }
         self.tell(sink);
         loop {
-            let (left, stall) = (self.left(), self.fetch.stall_timeout);
-            let time = &self.fetch.transport.shared.time;
+            let (left, stall) = (self.left(), self.download.stall_timeout);
+            let time = &self.download.transport.shared.time;
             let chunk = match time.limit(stall.min(left), response.chunk()).await {
                 Ok(Ok(Some(chunk))) => chunk,
                 Ok(Ok(None)) => break,
                 Ok(Err(error)) => return self.broken(error, Phase::Body),
                 Err(_) => return self.over(Phase::Body, Limit::Stall, stall, left),
             };
-            self.seen += chunk.len() as u64;
-            if expected.is_some_and(|expected| self.seen > expected) {
-                return Ended::Final(Outcome::Malformed, unsound(OTHER_PART));
+            self.received += chunk.len() as u64;
+            if expected.is_some_and(|expected| self.received > expected) {
+                return Ended::Final(Outcome::Malformed, integrity_mismatch(OTHER_PART));
             }
             let known = skip.min(chunk.len() as u64);
             skip -= known;
@@ -777,7 +781,7 @@ impl<'a> Run<'a> {
                 return too_large(sink.written() + fresh.len() as u64, None);
             }
             if let Err(error) = sink.write(&fresh).await {
-                return Ended::Final(Outcome::NotWritten, not_written(error));
+                return Ended::Final(Outcome::WriteFailed, write_failed(error));
             }
             self.tell(sink);
         }
@@ -785,18 +789,18 @@ impl<'a> Run<'a> {
         let total = self.known.total.unwrap_or(written);
         // A service may also answer with less than was asked for.
         if skip > 0 || written < total {
-            let (phase, seen) = (Phase::Body, self.seen);
-            let kind = FailureKind::Interrupted { phase, seen };
-            return Ended::Broken(Outcome::Truncated, kind.into());
+            let (phase, received) = (Phase::Body, self.received);
+            let kind = TransportErrorKind::Interrupted { phase, received };
+            return Ended::ReceiveError(Outcome::Truncated, kind.into());
         }
         if written > total {
-            return Ended::Final(Outcome::Malformed, unsound(OTHER_PART));
+            return Ended::Final(Outcome::Malformed, integrity_mismatch(OTHER_PART));
         }
         Ended::Whole
     }
 
     fn tell(&mut self, sink: &Sink<'_>) {
-        if let Some(on_progress) = &mut self.fetch.on_progress {
+        if let Some(on_progress) = &mut self.download.on_progress {
             let on_progress = on_progress
                 .get_mut()
                 .unwrap_or_else(PoisonError::into_inner);
@@ -810,32 +814,35 @@ impl<'a> Run<'a> {
     /// Sends the request, to where redirects lead; the head of the answer must come within the attempt time-out.
     async fn head(
         &mut self,
-        granted: Option<&Granted>,
+        issued: Option<&IssuedToken>,
         offset: u64,
     ) -> Result<reqwest::Response, Ended> {
-        let (left, patience) = (self.left(), self.fetch.transport.settings.attempt_timeout);
-        let time = &self.fetch.transport.shared.time;
-        let following = std::pin::pin!(self.follow(granted, offset));
-        match time.limit(patience.min(left), following).await {
+        let (left, attempt_timeout) = (
+            self.left(),
+            self.download.transport.settings.attempt_timeout,
+        );
+        let time = &self.download.transport.shared.time;
+        let following = std::pin::pin!(self.follow(issued, offset));
+        match time.limit(attempt_timeout.min(left), following).await {
             Ok(result) => result,
-            Err(_) => Err(self.over(Phase::Head, Limit::Attempt, patience, left)),
+            Err(_) => Err(self.over(Phase::Head, Limit::Attempt, attempt_timeout, left)),
         }
     }
 
     async fn follow(
         &self,
-        granted: Option<&Granted>,
+        issued: Option<&IssuedToken>,
         offset: u64,
     ) -> Result<reqwest::Response, Ended> {
-        let shared = &*self.fetch.transport.shared;
-        let mut url = self.fetch.url.clone();
+        let shared = &*self.download.transport.shared;
+        let mut url = self.download.url.clone();
         // Once it was away it is a stranger, wherever it leads.
         let mut at_home = true;
         for _ in 0..=HOPS {
-            at_home &= shared.base.is_origin_of(&url);
-            let request = self.request(&url, granted.filter(|_| at_home), at_home, offset);
+            at_home &= shared.base_url.is_origin_of(&url);
+            let request = self.request(&url, issued.filter(|_| at_home), at_home, offset);
             let (Some(request), Ok(client)) = (request, shared.reach(&url, at_home)) else {
-                let kind = FailureKind::InvalidRequest;
+                let kind = TransportErrorKind::InvalidRequest;
                 return Err(Ended::Final(Outcome::Unsendable, kind.into()));
             };
             let response = client
@@ -853,13 +860,13 @@ impl<'a> Run<'a> {
             let redirected = |target: &Url| {
                 let to = target[Position::BeforeHost..Position::BeforePath].to_owned();
                 let to = (!to.is_empty()).then_some(to);
-                let kind = FailureKind::Redirected { status, to };
+                let kind = TransportErrorKind::Redirected { status, to };
                 Ended::Final(Outcome::Redirected, kind.into())
             };
             let Some(target) = target else {
                 return Err(redirected(response.url()));
             };
-            let insecure = self.fetch.allow_insecure_http;
+            let insecure = self.download.allow_insecure_http;
             let is_downgrade = url.scheme() == "https" && target.scheme() != "https";
             if allowed(&target, insecure).is_err() || (is_downgrade && !insecure) {
                 return Err(redirected(&target));
@@ -867,7 +874,7 @@ impl<'a> Run<'a> {
             url = target;
         }
         let to = Some(url[Position::BeforeHost..Position::BeforePath].to_owned());
-        let kind = FailureKind::Redirected {
+        let kind = TransportErrorKind::Redirected {
             status: StatusCode::FOUND,
             to,
         };
@@ -878,11 +885,11 @@ impl<'a> Run<'a> {
     fn request(
         &self,
         url: &Url,
-        granted: Option<&Granted>,
+        issued: Option<&IssuedToken>,
         at_home: bool,
         offset: u64,
     ) -> Option<reqwest::Request> {
-        let settings = &self.fetch.transport.settings.headers;
+        let settings = &self.download.transport.settings.headers;
         let mut request = reqwest::Request::new(Method::GET, url.clone());
         let headers = request.headers_mut();
         if at_home {
@@ -902,16 +909,19 @@ impl<'a> Run<'a> {
             let range = HeaderValue::from_str(&format!("bytes={offset}-")).ok()?;
             headers.insert(header::RANGE, range);
         }
-        if let Some(Granted { token, .. }) = granted {
-            token.authorize(self.fetch.operation.auth, &mut request)?;
+        if let Some(IssuedToken { token, .. }) = issued {
+            token.authorize(self.download.operation.auth, &mut request)?;
         }
         Some(request)
     }
 
     /// Reads what an answer without the bytes says.
     async fn answered(&mut self, mut response: reqwest::Response) -> Ended {
-        let (left, patience) = (self.left(), self.fetch.transport.settings.attempt_timeout);
-        let time = &self.fetch.transport.shared.time;
+        let (left, attempt_timeout) = (
+            self.left(),
+            self.download.transport.settings.attempt_timeout,
+        );
+        let time = &self.download.transport.shared.time;
         let mut buffer = Buffer::default();
         let reading = async {
             while let Ok(Some(chunk)) = response.chunk().await {
@@ -922,7 +932,7 @@ impl<'a> Run<'a> {
             false
         };
         let cut = time
-            .limit(patience.min(left), reading)
+            .limit(attempt_timeout.min(left), reading)
             .await
             .unwrap_or(true);
         Ended::Answered(Answered {
@@ -933,21 +943,21 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn note(&mut self, begun: Instant, outcome: Outcome, advice: Advice) {
-        let shared = &*self.fetch.transport.shared;
+    fn note(&mut self, begun: Instant, outcome: Outcome, hint: ServerHint) {
+        let shared = &*self.download.transport.shared;
         let attempt = Attempt {
             started: begun.saturating_duration_since(self.started),
             elapsed: shared.time.now().saturating_duration_since(begun),
             outcome,
             status: self.status,
             request_id: self.request_id.take(),
-            retry_after: advice.retry_after,
-            body_bytes: self.seen,
+            retry_after: hint.retry_after,
+            body_bytes: self.received,
             queued: Duration::ZERO,
-            wait: None,
+            retry_delay: None,
         };
         if let Some(observer) = &shared.observer {
-            observer.attempt(self.fetch.operation, &attempt, self.attempts.len());
+            observer.attempt(self.download.operation, &attempt, self.attempts.len());
         }
         #[cfg(feature = "tracing")]
         crate::observe::attempt_event(&attempt, self.attempts.len());
@@ -955,14 +965,14 @@ impl<'a> Run<'a> {
     }
 
     /// Takes the attempts with it: to be called once.
-    fn ledger(&mut self) -> Ledger {
-        let transport = self.fetch.transport;
-        let ledger = Ledger {
-            operation: self.fetch.operation.id,
+    fn attempt_log(&mut self) -> AttemptLog {
+        let transport = self.download.transport;
+        let attempt_log = AttemptLog {
+            operation: self.download.operation.id,
             // Of the token no command for a shell may speak: it may go to another host.
             auth: Auth::None,
             method: Method::GET,
-            url: self.fetch.url.clone(),
+            url: self.download.url.clone(),
             headers: Vec::new(),
             // Nor of the transport's own headers.
             settings: Arc::new(Settings {
@@ -976,19 +986,19 @@ impl<'a> Run<'a> {
             elapsed: (transport.shared.time.now()).saturating_duration_since(self.started),
         };
         if let Some(observer) = &transport.shared.observer {
-            observer.call(self.fetch.operation, &ledger);
+            observer.request(self.download.operation, &attempt_log);
         }
-        ledger
+        attempt_log
     }
 
-    fn failed(&mut self, trouble: Trouble) -> FetchError {
-        let Trouble { kind, source } = trouble;
-        FetchError::Failed(Failure::new(kind, self.ledger(), source))
+    fn failed(&mut self, error: AttemptError) -> DownloadError {
+        let AttemptError { kind, source } = error;
+        DownloadError::Failed(TransportError::new(kind, self.attempt_log(), source))
     }
 
-    fn refused(&mut self, answered: Answered) -> FetchError {
-        FetchError::Refused(Box::new(Exchange {
-            ledger: self.ledger(),
+    fn refused(&mut self, answered: Answered) -> DownloadError {
+        DownloadError::Refused(Box::new(Exchange {
+            attempt_log: self.attempt_log(),
             status: Some(answered.status),
             headers: answered.headers,
             body: answered.body,
@@ -996,14 +1006,14 @@ impl<'a> Run<'a> {
         }))
     }
 
-    fn fetched(&mut self, bytes: u64, resumed_from: u64, path: Option<PathBuf>) -> Fetched {
-        Fetched {
+    fn downloaded(&mut self, bytes: u64, resumed_from: u64, path: Option<PathBuf>) -> Downloaded {
+        Downloaded {
             bytes,
             resumed_from,
             content_type: self.known.content_type.clone(),
             path,
             digest_checked: self.known.digest.is_some(),
-            ledger: self.ledger(),
+            attempt_log: self.attempt_log(),
         }
     }
 }
@@ -1039,22 +1049,22 @@ impl crate::Shared {
             return Ok(&self.http);
         }
         let is_here = url.scheme() == "http" && names_this_machine(url);
-        let elsewhere = &self.elsewhere;
+        let foreign_clients = &self.foreign_clients;
         let client = if is_here {
-            &elsewhere.here
+            &foreign_clients.here
         } else {
-            &elsewhere.away
+            &foreign_clients.away
         };
         if let Some(client) = client.get() {
             return Ok(client);
         }
-        let configure = elsewhere.configure.clone();
+        let configure = foreign_clients.configure.clone();
         let made = http_client::build(
-            http_client::Reach {
+            http_client::ClientProfile {
                 https: !is_here,
                 loopback: true,
             },
-            elsewhere.connect_timeout,
+            foreign_clients.connect_timeout,
             Some(Box::new(move |builder| {
                 let builder = match configure {
                     Some(configure) => configure(builder),
@@ -1068,7 +1078,7 @@ impl crate::Shared {
 }
 
 /// The clients for what is not on the base URL's origin, made when they are needed.
-pub(crate) struct Elsewhere {
+pub(crate) struct ForeignClients {
     /// For http to this machine, where no proxy is to see it.
     here: OnceLock<reqwest::Client>,
     away: OnceLock<reqwest::Client>,
@@ -1080,7 +1090,7 @@ pub(crate) struct Elsewhere {
 pub(crate) type ConfigureEach =
     Arc<dyn Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + Sync>;
 
-impl Elsewhere {
+impl ForeignClients {
     pub(crate) fn new(connect_timeout: Duration, configure: Option<ConfigureEach>) -> Self {
         Self {
             here: OnceLock::new(),

@@ -5,22 +5,22 @@ use std::io;
 use bytes::Bytes;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
-use super::partial::Partial;
-use super::said::{Digest, Digesting, Known};
+use super::metadata::{Digest, Hasher, ResourceMetadata};
+use super::part_file::PartFile;
 
 pub(crate) enum Sink<'w> {
-    File(Partial),
+    File(PartFile),
     Writer {
         writer: &'w mut (dyn AsyncWrite + Send + Unpin),
         written: u64,
-        digesting: Option<Digesting>,
+        hasher: Option<Hasher>,
     },
 }
 
 impl Sink<'_> {
     pub(crate) fn written(&self) -> u64 {
         match self {
-            Self::File(partial) => partial.written(),
+            Self::File(part_file) => part_file.written(),
             Self::Writer { written, .. } => *written,
         }
     }
@@ -34,11 +34,11 @@ impl Sink<'_> {
     }
 
     /// Drops what was written, where that [can be](Self::can_begin), and begins what `known` is about.
-    pub(crate) async fn begin(&mut self, known: &Known) -> io::Result<()> {
+    pub(crate) async fn begin(&mut self, known: &ResourceMetadata) -> io::Result<()> {
         match self {
-            Self::File(partial) => partial.begin(known).await,
-            Self::Writer { digesting, .. } => {
-                *digesting = known.digest.as_ref().map(Digesting::for_one);
+            Self::File(part_file) => part_file.begin(known).await,
+            Self::Writer { hasher, .. } => {
+                *hasher = known.digest.as_ref().map(Hasher::for_one);
                 Ok(())
             }
         }
@@ -46,16 +46,16 @@ impl Sink<'_> {
 
     pub(crate) async fn write(&mut self, chunk: &Bytes) -> io::Result<()> {
         match self {
-            Self::File(partial) => partial.write(chunk).await,
+            Self::File(part_file) => part_file.write(chunk).await,
             Self::Writer {
                 writer,
                 written,
-                digesting,
+                hasher,
             } => {
                 writer.write_all(chunk).await?;
                 *written += chunk.len() as u64;
-                if let Some(digesting) = digesting {
-                    digesting.update(chunk);
+                if let Some(hasher) = hasher {
+                    hasher.update(chunk);
                 }
                 Ok(())
             }
@@ -66,7 +66,7 @@ impl Sink<'_> {
     pub(crate) fn digest(&mut self) -> Option<Digest> {
         match self {
             Self::File(_) => None,
-            Self::Writer { digesting, .. } => digesting.take().map(Digesting::finish),
+            Self::Writer { hasher, .. } => hasher.take().map(Hasher::finish),
         }
     }
 }

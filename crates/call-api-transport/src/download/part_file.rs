@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::said::{Digest, Digesting, Known};
+use super::metadata::{Digest, Hasher, ResourceMetadata};
 
 /// Bytes are written in pieces of this size.
 const PIECE: usize = 256 << 10;
@@ -23,7 +23,7 @@ const SYNC_EVERY: u64 = 1 << 20;
 const FORM: &str = "partial download, form 1";
 
 /// A file under way. It is locked: of two downloads of one target the second one fails.
-pub(crate) struct Partial {
+pub(crate) struct PartFile {
     file: Arc<File>,
     part: PathBuf,
     state: PathBuf,
@@ -37,9 +37,12 @@ pub(crate) struct Partial {
     synced: u64,
 }
 
-impl Partial {
+impl PartFile {
     /// Opens the part, or begins one. The second answer is what is known of the bytes that are there.
-    pub(crate) async fn open(part: PathBuf, identity: String) -> io::Result<(Self, Known)> {
+    pub(crate) async fn open(
+        part: PathBuf,
+        identity: String,
+    ) -> io::Result<(Self, ResourceMetadata)> {
         off_thread(move || {
             let state = with_suffix(&part, "-state");
             let file = open_plain(&part)?;
@@ -71,7 +74,7 @@ impl Partial {
             }
             file.set_len(written)?;
             (&file).seek(SeekFrom::Start(written))?;
-            let partial = Self {
+            let part_file = Self {
                 file: Arc::new(file),
                 part,
                 state,
@@ -81,7 +84,14 @@ impl Partial {
                 written,
                 synced: written,
             };
-            Ok((partial, if written > 0 { known } else { Known::default() }))
+            Ok((
+                part_file,
+                if written > 0 {
+                    known
+                } else {
+                    ResourceMetadata::default()
+                },
+            ))
         })
         .await
     }
@@ -92,7 +102,7 @@ impl Partial {
     }
 
     /// Drops what is there, and begins what `known` is about.
-    pub(crate) async fn begin(&mut self, known: &Known) -> io::Result<()> {
+    pub(crate) async fn begin(&mut self, known: &ResourceMetadata) -> io::Result<()> {
         self.buffer.clear();
         (self.written, self.synced) = (0, 0);
         let (file, notes) = (Arc::clone(&self.file), Arc::clone(&self.notes));
@@ -119,7 +129,7 @@ impl Partial {
     }
 
     /// Leaves what came in a state that a later download can go on from; where none can, nothing.
-    pub(crate) async fn park(&mut self, resumable: bool) -> io::Result<()> {
+    pub(crate) async fn persist(&mut self, resumable: bool) -> io::Result<()> {
         if resumable && self.written > 0 {
             return self.flush(true).await;
         }
@@ -219,12 +229,12 @@ fn busy(part: &Path) -> io::Error {
 
 fn digest_of(mut file: &File, digest: &Digest) -> io::Result<Digest> {
     file.seek(SeekFrom::Start(0))?;
-    let mut digesting = Digesting::for_one(digest);
+    let mut hasher = Hasher::for_one(digest);
     let mut buffer = vec![0; PIECE];
     loop {
         match file.read(&mut buffer)? {
-            0 => return Ok(digesting.finish()),
-            count => digesting.update(&buffer[..count]),
+            0 => return Ok(hasher.finish()),
+            count => hasher.update(&buffer[..count]),
         }
     }
 }
@@ -258,7 +268,7 @@ fn sync_folder(target: &Path) {
     }
 }
 
-fn write(known: &Known, identity: &str) -> String {
+fn write(known: &ResourceMetadata, identity: &str) -> String {
     let mut text = format!("{FORM}\nof {}\n", one_line(identity));
     let mut line = |key: &str, value: Option<&str>| {
         if let Some(value) = value {
@@ -284,8 +294,8 @@ fn one_line(text: &str) -> String {
 }
 
 /// What is known of the bytes, and how many of them the disk has; `None` where they can't be gone on with.
-fn parse(text: &str, identity: &str) -> Option<(Known, u64)> {
-    let mut known = Known::default();
+fn parse(text: &str, identity: &str) -> Option<(ResourceMetadata, u64)> {
+    let mut known = ResourceMetadata::default();
     let mut synced = 0;
     // What follows the last line break was cut off.
     let (lines, _) = text.rsplit_once('\n')?;
@@ -323,8 +333,8 @@ mod tests {
 
     use super::*;
 
-    fn known() -> Known {
-        Known {
+    fn known() -> ResourceMetadata {
+        ResourceMetadata {
             validator: Some("\"v1\"".to_owned()),
             total: Some(1 << 40),
             digest: Some(Digest::Md5([7; 16])),
@@ -339,7 +349,7 @@ mod tests {
         text.push_str("synced 1048576\nsynced 2097152\nsynced 31");
         assert_eq!(parse(&text, "a\ncall"), Some((known(), 2_097_152)));
         assert_eq!(parse(&text, "another"), None);
-        let bare = write(&Known::default(), "a");
+        let bare = write(&ResourceMetadata::default(), "a");
         assert_eq!(parse(&bare, "a"), None, "nothing to ask for the rest by");
     }
 

@@ -9,14 +9,14 @@ use url::{Position, Url};
 
 use crate::builder::Settings;
 use crate::operation::Auth;
-use crate::retry::{Outcome, Stop};
+use crate::retry::{Outcome, StopReason};
 
 /// The attempts of one call, in order, and why there was no further one.
 ///
 /// ```
 /// use std::time::Duration;
 ///
-/// use call_api_transport::{Auth, Operation, Outcome, ResponseBody, Stop, Transport};
+/// use call_api_transport::{Auth, Operation, Outcome, ResponseBody, StopReason, Transport};
 ///
 /// # const GET_PET: Operation =
 /// #     Operation { id: "get_pet", path: "/v1/pets/{id}", auth: Auth::None, body: ResponseBody::Buffered };
@@ -28,21 +28,21 @@ use crate::retry::{Outcome, Stop};
 /// # drop(listener);
 /// let transport = Transport::builder(url).backoff(Duration::ZERO, Duration::ZERO).build()?;
 /// let request = transport.http_client().get(format!("{}/v1/pets/7", transport.base_url())).build()?;
-/// let failure = transport.execute(&GET_PET, request).await.unwrap_err();
-/// let ledger = failure.ledger();
-/// for attempt in ledger.attempts() {
+/// let error = transport.execute(&GET_PET, request).await.unwrap_err();
+/// let attempt_log = error.attempt_log();
+/// for attempt in attempt_log.attempts() {
 ///     println!("{:?} after {:?}: {}", attempt.started, attempt.elapsed, attempt.outcome);
 ///     assert_eq!(attempt.outcome, Outcome::ConnectFailed);
 /// }
-/// assert_eq!((ledger.operation(), ledger.host(), ledger.stop()), ("get_pet", "127.0.0.1", &Stop::AttemptsSpent));
-/// assert_eq!((ledger.status(), ledger.request_id(), ledger.retry_after()), (None, None, None));
-/// println!("{} {} took {:?}, {:?} of it in a queue", ledger.method(), ledger.url(), ledger.elapsed(), ledger.queued());
-/// assert!(ledger.to_curl().starts_with("curl "));
+/// assert_eq!((attempt_log.operation(), attempt_log.host(), attempt_log.stop_reason()), ("get_pet", "127.0.0.1", &StopReason::AttemptsExhausted));
+/// assert_eq!((attempt_log.status(), attempt_log.request_id(), attempt_log.retry_after()), (None, None, None));
+/// println!("{} {} took {:?}, {:?} of it in a queue", attempt_log.method(), attempt_log.url(), attempt_log.elapsed(), attempt_log.queued());
+/// assert!(attempt_log.to_curl().starts_with("curl "));
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct Ledger {
+pub struct AttemptLog {
     pub(crate) operation: &'static str,
     pub(crate) auth: Auth,
     pub(crate) method: Method,
@@ -52,12 +52,12 @@ pub struct Ledger {
     pub(crate) settings: Arc<Settings>,
     pub(crate) has_body: bool,
     pub(crate) attempts: Vec<Attempt>,
-    pub(crate) stop: Stop,
+    pub(crate) stop: StopReason,
     pub(crate) queued: Duration,
     pub(crate) elapsed: Duration,
 }
 
-impl Ledger {
+impl AttemptLog {
     /// The operation's id.
     pub fn operation(&self) -> &'static str {
         self.operation
@@ -85,7 +85,7 @@ impl Ledger {
     }
 
     /// Why the last attempt was the last.
-    pub fn stop(&self) -> &Stop {
+    pub fn stop_reason(&self) -> &StopReason {
         &self.stop
     }
 
@@ -178,9 +178,9 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-impl fmt::Debug for Ledger {
+impl fmt::Debug for AttemptLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ledger")
+        f.debug_struct("AttemptLog")
             .field("operation", &self.operation)
             .field("method", &self.method)
             .field("url", &self.url())
@@ -213,23 +213,23 @@ pub struct Attempt {
     /// The bytes of the body that came, counted after decompression.
     pub body_bytes: u64,
     /// The wait that came after it, where another attempt followed.
-    pub wait: Option<Wait>,
+    pub retry_delay: Option<RetryDelay>,
 }
 
 /// A wait between two attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Wait {
+pub struct RetryDelay {
     /// How long.
     pub duration: Duration,
     /// Why so long.
-    pub why: Why,
+    pub reason: DelayReason,
 }
 
 /// Why a wait was as long as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Why {
+pub enum DelayReason {
     /// Exponential backoff with full jitter.
     Backoff,
     /// The service said how long, plus a little jitter.
@@ -237,7 +237,7 @@ pub enum Why {
     /// It was not there yet, and is asked for again after a while that doubles.
     NotReady,
     /// What is here is no part of what the service has: the whole is asked for, which needs no wait.
-    Afresh,
+    Restart,
     /// A fresh token was asked for; that needs no wait.
     FreshToken,
 }

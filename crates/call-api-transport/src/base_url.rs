@@ -9,7 +9,7 @@ use crate::builder::BuildError;
 
 /// A base URL that has been looked at.
 #[derive(Clone, Debug)]
-pub(crate) struct Base {
+pub(crate) struct BaseUrl {
     /// Without a slash at the end.
     text: String,
     /// How much of `text` comes before its path.
@@ -18,7 +18,7 @@ pub(crate) struct Base {
     pub(crate) loopback: bool,
 }
 
-impl Base {
+impl BaseUrl {
     pub(crate) fn parse(given: &str, allow_insecure_http: bool) -> Result<Self, BuildError> {
         let refuse = |reason| {
             Err(BuildError::BaseUrl {
@@ -180,7 +180,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_taken_or_refused(text in ".{0,60}") {
-            let _ = Base::parse(&text, true);
+            let _ = BaseUrl::parse(&text, true);
         }
 
         /// Texts that are nearly base URLs, of which whatever is taken must be safe.
@@ -193,7 +193,7 @@ mod tests {
             tail in r"(|/|:80|:443/|/a/b/|/\.\./x|/%2e/|\?q|#f|/a//|:99999)",
         ) {
             let text = format!("{scheme}{separator}{user}{host}{tail}");
-            if let Ok(base) = Base::parse(&text, false) {
+            if let Ok(base) = BaseUrl::parse(&text, false) {
                 let url = Url::parse(base.as_str()).unwrap();
                 prop_assert!(url.username().is_empty() && url.password().is_none());
                 prop_assert!(url.query().is_none() && url.fragment().is_none());
@@ -208,7 +208,7 @@ mod tests {
         /// Whatever a parameter is, the request goes below the base URL in the operation's form, or is refused.
         #[test]
         fn no_parameter_leads_away(id in prop_oneof![".{0,12}", r"[./\\%2eEfF5cC]{0,12}"], encoded in any::<bool>()) {
-            let base = Base::parse("https://calls.example/api", false).unwrap();
+            let base = BaseUrl::parse("https://calls.example/api", false).unwrap();
             let id = if encoded {
                 percent_encoding::utf8_percent_encode(&id, percent_encoding::NON_ALPHANUMERIC).to_string()
             } else {

@@ -1,0 +1,98 @@
+//! What a request comes to: the response as it was received, and the log of its attempts.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http::{HeaderMap, StatusCode};
+use http_body::Body as _;
+
+use crate::BoxError;
+use crate::attempt_log::AttemptLog;
+use crate::body::StallTimeoutBody;
+
+/// A response, whatever its status, and the attempts that led to it.
+#[non_exhaustive]
+pub struct RawResponse {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, decompressed.
+    pub body: RawBody,
+    /// The attempts that were made.
+    pub attempt_log: AttemptLog,
+}
+
+/// The body of a [`RawResponse`].
+#[derive(Debug)]
+pub enum RawBody {
+    /// A body that was read inside the attempt: that of a [buffered](crate::ResponseBody::Buffered) operation, or of an
+    /// error response.
+    Buffered(BufferedBody),
+    /// The body of a successful response of a [streamed](crate::ResponseBody::Streamed) operation.
+    Streamed(BodyStream),
+}
+
+/// A body in memory. `Debug` omits its content.
+#[derive(Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BufferedBody {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// True if the body of an error response was cut, at 64 KiB or where the connection broke.
+    pub is_truncated: bool,
+}
+
+/// A body that is read as it arrives.
+///
+/// Reading has neither a size limit nor a deadline, but fails with [`Stalled`](crate::Stalled) if nothing arrives for the
+/// length of the attempt time-out.
+pub struct BodyStream(pub(crate) StallTimeoutBody);
+
+impl Stream for BodyStream {
+    type Item = Result<Bytes, BoxError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            let frame = std::task::ready!(Pin::new(&mut self.0).poll_frame(context));
+            match frame.map(|frame| frame.map(http_body::Frame::into_data)) {
+                Some(Ok(Ok(data))) => return Poll::Ready(Some(Ok(data))),
+                // Trailers are no content.
+                Some(Ok(Err(_))) => {}
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for BodyStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BodyStream")
+    }
+}
+
+impl fmt::Debug for BufferedBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BufferedBody")
+            .field("bytes", &self.bytes.len())
+            .field("is_truncated", &self.is_truncated)
+            .finish()
+    }
+}
+
+/// Omits the body and the values of the headers: either may hold what must not be logged.
+impl fmt::Debug for RawResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.headers.keys().map(|name| name.as_str()).collect();
+        f.debug_struct("RawResponse")
+            .field("status", &self.status)
+            .field("headers", &names)
+            .field("body", &self.body)
+            .field("attempt_log", &self.attempt_log)
+            .finish()
+    }
+}
