@@ -33,7 +33,7 @@ async fn serve(listen: SocketAddr) -> Result<(), End> {
     let mut builder = Sandbox::builder()
         .listen(listen)
         // Nobody can ask for what is logged.
-        .logged(0);
+        .max_logged(0);
     if let Some(token) = &token {
         builder = builder.token(token);
     }

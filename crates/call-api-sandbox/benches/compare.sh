@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Measures what docs/sandbox.md shows, and prints its table: the sandbox, the same service in FastAPI, and an axum handler
-# that answers a constant, asked by the same tool in one run. It needs wrk (`apt-get install wrk`), Python, the registries,
-# and 4 GB of disk.
+# Prints the table in docs/sandbox.md: the sandbox, the same service in FastAPI, and an axum handler that answers a constant,
+# measured with the same tool in one run. Requires wrk (`apt-get install wrk`), Python, the package registries, and 4 GB of
+# disk.
 #
-#   compare.sh            all but the soak
-#   compare.sh --soak     the soak of ten million requests; exits with 1 if one failed, or the memory grew
+#   compare.sh            everything but the soak test
+#   compare.sh --soak     the soak test: ten million requests; exits with 1 if one fails or memory grows
 #
-# CALLS, SECONDS_EACH, ROUNDS, SOAK and SOAK_SECONDS make it shorter.
+# CALLS, SECONDS_EACH, ROUNDS, SOAK and SOAK_SECONDS override the sizes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 here=$PWD/crates/call-api-sandbox/benches
@@ -27,7 +27,7 @@ sandbox=$target/release/call-api-sandbox
 venv=$target/sandbox-venv
 [ -x "$venv/bin/uvicorn" ] || { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet fastapi uvicorn; }
 
-# So many calls, one a line.
+# Prints a number of calls, one per line.
 lines() {
     python3 - "$1" "$PWD/crates/call-api-sandbox/src/example.json" <<'PYTHON'
 import json, sys
@@ -38,7 +38,7 @@ for number in range(1, int(sys.argv[1]) + 1):
 PYTHON
 }
 
-# Starts a server that prints its URL.
+# Starts a server and waits for its URL.
 start() {
     : >"$work/out"
     "$@" >>"$work/out" 2>&1 &
@@ -49,14 +49,14 @@ start() {
     done
 }
 
-# The processor time so far, in hundredths of a second, and the memory now and at most, in kB.
+# CPU time in hundredths of a second; current and peak memory in kB.
 processor() { awk '{ print $14 + $15 }' "/proc/$server/stat"; }
 memory() { awk '/VmRSS/ { print $2 }' "/proc/$server/status"; }
 peak() { awk '/VmHWM/ { print $2 }' "/proc/$server/status"; }
 
-# Notes requests a second, microseconds of processor for each, the 99th percentile in ms, how many failed of how many, and
-# the memory after it. Asks for one of so many calls at random, or always for the first.
-ask() {
+# Records requests per second, CPU microseconds per request, 99th percentile in ms, failed and total requests, and memory.
+# Requests one of COUNT calls at random; with 1, always the same.
+measure() {
     local name=$1 count=$2 connections=$3 seconds=$4 before result
     before=$(processor)
     result=$(COUNT=$count wrk --threads 1 --connections "$connections" --duration "${seconds}s" --latency \
@@ -68,12 +68,12 @@ ask() {
 
 lines 10 >"$work/ten.jsonl"
 "$sandbox" import "$work/ten.jsonl" --db "$work/ten.sqlite"
-echo '# name, requests a second, processor µs each, 99th percentile ms, failed, of, memory kB'
+echo '# name, requests/s, CPU µs per request, p99 ms, failed, total, memory kB'
 
 if [ "${1:-}" = --soak ]; then
     start "$sandbox" --listen 127.0.0.1:0 --db "$work/ten.sqlite"
     until awk -v soak="$soak" '{ of += $6 } END { exit of < soak }' "$work/results" 2>/dev/null; do
-        ask soak 10 64 "$soak_seconds"
+        measure soak 10 64 "$soak_seconds"
     done
     awk '
         NR == 1 { first = $7; of_first = $6 }
@@ -81,19 +81,19 @@ if [ "${1:-}" = --soak ]; then
         END {
             printf "%d requests, %d failed; %.1f MB after the first %d, %.1f MB at the end\n", of, failed, first / 1024, \
                 of_first, last / 1024
-            # What the system rounds to is no growth.
+            # Allows for rounding by the system.
             exit failed > 0 || last > first * 1.1 + 1024
         }' "$work/results"
     exit
 fi
 
 lines "$many" >"$work/many.jsonl"
-import='too quick to measure'
+import='too fast to measure'
 begun=$SECONDS
 "$sandbox" import "$work/many.jsonl" --db "$work/many.sqlite" &
 server=$!
 while used=$(processor) && [ "$used" ] && most=$(peak) && [ "$most" ]; do
-    import="$((used / 100)) s of processor time, $((SECONDS - begun)) s by the clock, $((most / 1024)) MB of memory"
+    import="$((used / 100)) s of CPU time, $((SECONDS - begun)) s elapsed, $((most / 1024)) MB of memory"
     sleep 0.1
 done 2>/dev/null
 wait "$server"
@@ -102,24 +102,24 @@ rm "$work/many.jsonl"
 
 for _ in $(seq "$rounds"); do
     start env CALLS="$work/ten.sqlite" "$venv/bin/uvicorn" --app-dir "$here" service:app --port 0 --workers 1 --no-access-log
-    ask fastapi 1 32 "$seconds"
+    measure fastapi 1 32 "$seconds"
     stop
     start "$target/release/examples/constant"
-    ask constant 1 32 "$seconds"
+    measure constant 1 32 "$seconds"
     stop
     start "$sandbox" --listen 127.0.0.1:0 --db "$work/ten.sqlite"
-    ask sandbox 1 32 "$seconds"
-    ask ten 10 32 "$seconds"
+    measure sandbox 1 32 "$seconds"
+    measure ten 10 32 "$seconds"
     stop
     start "$sandbox" --listen 127.0.0.1:0 --db "$work/many.sqlite"
-    ask many "$many" 32 "$seconds"
+    measure many "$many" 32 "$seconds"
     stop
 done
 start "$sandbox" --listen 127.0.0.1:0 --db "$work/ten.sqlite" --max-connections 1100
-ask thousand 1 1000 "$seconds"
+measure thousand 1 1000 "$seconds"
 
 versions=$("$venv/bin/pip" freeze | sed -nE 's/^(fastapi|uvicorn)==([0-9]+\.[0-9]+).*/\1 \2/p' | paste -sd , | sed 's/,/, /')
-printf '\nThe means of %d rounds of %d s; in brackets, in sandboxes.\n\n' "$rounds" "$seconds"
+printf '\nMeans of %d rounds of %d s; in parentheses relative to the sandbox.\n\n' "$rounds" "$seconds"
 awk -v versions="$versions" -v many="$many" '
     { count[$1]++; rate[$1] += $2; processor[$1] += $3; percentile[$1] += $4; failed[$1] += $5; memory[$1] += $7 }
     function row(name, title,    n, s) {
@@ -129,13 +129,13 @@ awk -v versions="$versions" -v many="$many" '
             percentile[name] / n, memory[name] / n / 1024, failed[name]
     }
     END {
-        print "| | requests a second | processor time each | 99th percentile | memory | failed |"
+        print "| | requests per second | CPU time per request | 99th percentile | memory | failed |"
         print "|---|---|---|---|---|---|"
         row("fastapi", versions)
-        row("constant", "axum, a constant")
-        row("sandbox", "the sandbox, one call over and over")
-        row("ten", "the sandbox, ten calls at random")
-        row("many", "the sandbox, " many " calls at random")
-        row("thousand", "the sandbox, one call, 1,000 connections")
+        row("constant", "axum, constant response")
+        row("sandbox", "sandbox, one call")
+        row("ten", "sandbox, ten random calls")
+        row("many", "sandbox, " many " random calls")
+        row("thousand", "sandbox, one call, 1,000 connections")
     }' "$work/results"
 printf '\nImport of %d calls: %s\n' "$many" "$import"

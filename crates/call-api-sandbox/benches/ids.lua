@@ -1,4 +1,4 @@
--- Has wrk ask for one of the first COUNT calls of compare.sh, another each time, and print what came of it.
+-- A wrk script that requests one of the first COUNT calls of compare.sh at random and prints the results.
 local count = tonumber(os.getenv("COUNT"))
 
 local function call(number)
@@ -14,7 +14,7 @@ function init()
 end
 
 function request()
-  -- To make a request takes longer than some servers take to answer it.
+  -- Formatting a request takes longer than some servers take to answer it.
   return count == 1 and first or call(math.random(count))
 end
 

@@ -1,4 +1,4 @@
-"""What `compare.sh` compares the sandbox with: the same service in FastAPI, over the same SQLite file.
+"""A baseline of `compare.sh`: the same service in FastAPI, over the same SQLite file.
 
     CALLS=calls.sqlite uvicorn service:app --workers 1
 """
@@ -23,7 +23,7 @@ async def caller(credentials: Annotated[HTTPAuthorizationCredentials, Depends(HT
         raise HTTPException(401, detail, headers={"WWW-Authenticate": "Bearer"})
 
 
-# `async`, as one that isn't is handed to a thread, which takes longer than the query.
+# `async`, because FastAPI runs other handlers in a thread, which takes longer than the query.
 @app.get("/v1/call/{id}", dependencies=[Depends(caller)])
 async def get_call(id: UUID):
     row = calls.execute("SELECT json FROM call WHERE tenant = 1 AND id = ?", (id.bytes,)).fetchone()

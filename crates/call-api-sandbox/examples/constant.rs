@@ -1,5 +1,4 @@
-//! What `benches/compare.sh` compares the sandbox with: an axum handler that answers the example call's bytes from a
-//! constant, whoever asks for whatever call.
+//! The baseline of `benches/compare.sh`: an axum handler that answers every request with the example call from a constant.
 
 use std::sync::LazyLock;
 
@@ -17,8 +16,8 @@ static CALL: LazyLock<Bytes> = LazyLock::new(|| {
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
-    let answer = async || ([(CONTENT_TYPE, "application/json")], CALL.clone());
+    let handler = async || ([(CONTENT_TYPE, "application/json")], CALL.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("http://{}", listener.local_addr()?);
-    axum::serve(listener, Router::new().route("/v1/call/{id}", get(answer))).await
+    axum::serve(listener, Router::new().route("/v1/call/{id}", get(handler))).await
 }

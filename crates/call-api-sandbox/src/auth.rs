@@ -1,34 +1,34 @@
-//! Who may ask.
+//! Bearer authentication.
 
 use axum::response::{IntoResponse, Response};
 use hmac_sha256::Hash;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 
-use crate::answer;
+use crate::responses;
 use crate::store::TenantId;
 
-/// What stands in a logged request for a token.
+/// Replaces a token in a logged request.
 const REDACTED: &str = "[redacted]";
 
-/// The Bearer tokens that open the sandbox, as their hashes, and whose calls each shows.
+/// The accepted Bearer tokens, as hashes, each with its tenant.
 #[derive(Default)]
 pub(crate) struct Tokens(Vec<([u8; 32], TenantId)>);
 
 impl Tokens {
-    /// Adds a token that a header can carry: visible ASCII without spaces.
+    /// Adds a token. It must be visible ASCII without spaces, so that a header can carry it.
     pub(crate) fn add(&mut self, token: &str, tenant: TenantId) -> Result<(), &'static str> {
         if token.is_empty() {
-            return Err("the sandbox's token is empty; give it at least one character");
+            return Err("the sandbox token is empty; set one of at least one character");
         }
         if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(
-                "the sandbox's token has a space or a character that is not ASCII; give it another",
+                "the sandbox token has a space or a non-ASCII character; use visible ASCII without spaces",
             );
         }
         match self.tenant(token.as_bytes()) {
             Some(other) if other != tenant => {
-                Err("two tenants have the same token; give each its own")
+                Err("two tenants have the same token; give each tenant its own token")
             }
             Some(_) => Ok(()),
             None => {
@@ -38,47 +38,47 @@ impl Tokens {
         }
     }
 
-    /// Whose token it is. How long that takes says nothing of how near a wrong one comes, nor whose it is.
+    /// Returns the tenant of a token. The time it takes depends neither on the token nor on the tenant.
     fn tenant(&self, token: &[u8]) -> Option<TenantId> {
         let known = self.0.iter().filter(|(hash, _)| Hash::verify(token, hash));
-        // Each is looked at, also after the right one.
+        // All hashes are compared, even after a match, to keep the time constant.
         known.fold(None, |_, (_, tenant)| Some(*tenant))
     }
 }
 
-/// Why a request is refused.
+/// The reason a request is not authenticated.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Refused {
-    /// Its token is nobody's.
-    Wrong,
-    /// It bears none: there is no such header, it is of another scheme, or nothing follows the scheme.
+pub(crate) enum AuthError {
+    /// The token is unknown.
+    Invalid,
+    /// The request has no Bearer token.
     Missing,
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for AuthError {
     fn into_response(self) -> Response {
         match self {
-            Self::Wrong => answer::wrong_token(),
-            Self::Missing => answer::not_authenticated(),
+            Self::Invalid => responses::invalid_token(),
+            Self::Missing => responses::not_authenticated(),
         }
     }
 }
 
-/// Whose token the request bears. Judges as FastAPI's `HTTPBearer` does: the first header counts, the scheme's case and
-/// spaces around the token don't.
-pub(crate) fn judge(headers: &HeaderMap, tokens: &Tokens) -> Result<TenantId, Refused> {
+/// Returns the tenant of a request's token. Follows FastAPI's `HTTPBearer`: the first header counts, the scheme is case
+/// insensitive, spaces around the token are ignored.
+pub(crate) fn authenticate(headers: &HeaderMap, tokens: &Tokens) -> Result<TenantId, AuthError> {
     let given = headers.get(AUTHORIZATION).and_then(bearer);
-    let given = given.ok_or(Refused::Missing)?;
-    tokens.tenant(given).ok_or(Refused::Wrong)
+    let given = given.ok_or(AuthError::Missing)?;
+    tokens.tenant(given).ok_or(AuthError::Invalid)
 }
 
 fn bearer(value: &HeaderValue) -> Option<&[u8]> {
-    let (scheme, token) = split(value);
+    let (scheme, token) = split_scheme(value);
     let token = token.trim_ascii();
     (scheme.eq_ignore_ascii_case(b"bearer") && !token.is_empty()).then_some(token)
 }
 
-fn split(value: &HeaderValue) -> (&[u8], &[u8]) {
+fn split_scheme(value: &HeaderValue) -> (&[u8], &[u8]) {
     let value = value.as_bytes();
     match value.iter().position(|byte| *byte == b' ') {
         Some(at) => (&value[..at], &value[at + 1..]),
@@ -86,12 +86,12 @@ fn split(value: &HeaderValue) -> (&[u8], &[u8]) {
     }
 }
 
-/// The headers without what they let one in with. Of a Bearer header the scheme stays, as it was spelled.
+/// Returns the headers without credentials. The scheme of a Bearer header stays, as it was spelled.
 pub(crate) fn redact(headers: &HeaderMap) -> HeaderMap {
     let mut redacted = headers.clone();
     for (name, value) in &mut redacted {
         if name == AUTHORIZATION {
-            *value = match bearer(value).and(str::from_utf8(split(value).0).ok()) {
+            *value = match bearer(value).and(str::from_utf8(split_scheme(value).0).ok()) {
                 Some(scheme) => HeaderValue::try_from(format!("{scheme} {REDACTED}"))
                     .unwrap_or(HeaderValue::from_static(REDACTED)),
                 None => HeaderValue::from_static(REDACTED),
@@ -107,7 +107,7 @@ mod tests {
     use crate::store::Store;
 
     #[test]
-    fn a_logged_authorization_keeps_its_scheme_only() {
+    fn redacted_authorization_keeps_only_the_scheme() {
         let redacted = |value: &str| {
             let mut headers = HeaderMap::new();
             headers.append(AUTHORIZATION, HeaderValue::from_str(value).unwrap());
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_what_a_header_can_carry_and_one_tenant_s() {
+    fn invalid_or_shared_token_is_rejected() {
         let store = Store::default();
         let (one, two) = (store.tenant("one").unwrap(), store.tenant("two").unwrap());
         let mut tokens = Tokens::default();
@@ -138,9 +138,9 @@ mod tests {
         for token in ["", " ", "a b", "a\n", "é", "b"] {
             assert!(tokens.add(token, two).is_err(), "{token:?}");
         }
-        let whose = |token: &str| tokens.tenant(token.as_bytes());
+        let tenant_of = |token: &str| tokens.tenant(token.as_bytes());
         assert_eq!(
-            ["b", "c", "d", ""].map(whose),
+            ["b", "c", "d", ""].map(tenant_of),
             [Some(one), Some(two), None, None]
         );
         let kept = format!("{:?}", tokens.0);

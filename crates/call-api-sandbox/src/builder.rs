@@ -1,4 +1,4 @@
-//! How a sandbox is set up.
+//! The builder of a sandbox.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,18 +9,19 @@ use std::time::Duration;
 
 use call_api_types::Call;
 
+use crate::api::{Api, InitialState};
 use crate::auth::Tokens;
-use crate::clock::{Clock, Time, time_of_day};
-use crate::document::Document;
+use crate::call_json::CallJson;
+use crate::clock::{Clock, Time, system_time};
 use crate::fault::{Faults, Injector};
-use crate::log::Log;
-use crate::routes::{self, Api, Extras, Start};
+use crate::log::RequestLog;
+use crate::routes::{self, OptionalRoutes};
 use crate::script::Script;
 use crate::server::Limits;
 use crate::store::Store;
-use crate::{DEFAULT_TENANT, Sandbox, example_document};
+use crate::{DEFAULT_TENANT, Sandbox, example_call_json};
 
-/// Sets up a [`Sandbox`]: which calls it has, who may ask, where it listens.
+/// Configures a [`Sandbox`]: its calls, tokens, clock, faults and address.
 ///
 /// ```
 /// use call_api_sandbox::Sandbox;
@@ -32,15 +33,15 @@ use crate::{DEFAULT_TENANT, Sandbox, example_document};
 /// # Ok(())
 /// # }
 /// ```
-#[must_use = "nothing listens before `start`"]
+#[must_use = "a builder does nothing until `start` is called"]
 pub struct SandboxBuilder {
     tenants: Vec<(String, String)>,
     listen: SocketAddr,
     #[cfg(feature = "sqlite")]
     database: Option<std::path::PathBuf>,
-    extras: Extras,
+    optional: OptionalRoutes,
     logged: usize,
-    calls: Vec<Document>,
+    calls: Vec<CallJson>,
     scripted: Vec<(Call, Script)>,
     clock: Clock,
     faults: Faults,
@@ -54,125 +55,123 @@ impl SandboxBuilder {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             #[cfg(feature = "sqlite")]
             database: None,
-            extras: Extras::default(),
-            logged: Sandbox::LOGGED,
+            optional: OptionalRoutes::default(),
+            logged: Sandbox::MAX_LOGGED,
             calls: Vec::new(),
             scripted: Vec::new(),
             clock: Clock::default(),
             faults: Faults::default(),
             limits: Limits {
                 connections: 1_024,
-                patience: None,
+                client_timeout: None,
             },
         }
     }
 
-    /// The Bearer token to ask with, in place of [`Sandbox::DEFAULT_TOKEN`]. Visible ASCII without spaces.
+    /// The Bearer token of the tenant `default`, instead of [`Sandbox::DEFAULT_TOKEN`]. Visible ASCII without spaces.
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.tenants.retain(|(name, _)| name != DEFAULT_TENANT);
         self.tenant(DEFAULT_TENANT, token)
     }
 
-    /// A further token, which shows the calls of this tenant and no others: see [`Sandbox::tenant`]. A tenant may have
-    /// several. [`Sandbox::DEFAULT_TOKEN`] opens only a sandbox that no token is given for.
+    /// Adds a token that gives access to the calls of one tenant: see [`Sandbox::tenant`]. A tenant may have several tokens.
+    /// [`Sandbox::DEFAULT_TOKEN`] is accepted only when no token is configured.
     pub fn tenant(mut self, name: impl Into<String>, token: impl Into<String>) -> Self {
         self.tenants.push((name.into(), token.into()));
         self
     }
 
-    /// Keeps the calls in this SQLite file, which is made if there is none, in place of memory. What was put is there when
-    /// the file is opened again, however the program ended. Where the file can't be written or read, what puts calls into
-    /// the sandbox panics.
+    /// Stores the calls in this SQLite file instead of memory, creating it if it does not exist. A stored call survives a
+    /// crash of the program. Methods of the sandbox that add or remove calls panic when the file cannot be read or written.
     #[cfg(feature = "sqlite")]
     pub fn database(mut self, file: impl Into<std::path::PathBuf>) -> Self {
         self.database = Some(file.into());
         self
     }
 
-    /// Whether to serve the sandbox's own operations under `/_sandbox`, which do from outside what the methods of
-    /// [`Sandbox`] do; `/_sandbox/openapi.json` is their document. They ask for no token, so they are for programs on this
-    /// machine: the sandbox has to listen on loopback.
+    /// Serves the control API under `/_sandbox`, which gives programs in other languages the methods of [`Sandbox`]. Its
+    /// OpenAPI document is `/_sandbox/openapi.json`. It requires no token, so the sandbox must listen on loopback.
     pub fn control(mut self, control: bool) -> Self {
-        self.extras.control = control;
+        self.optional.control = control;
         self
     }
 
-    /// Whether to serve what there is to look at: the calls as they change at `/`, the API's reference to try out at
-    /// `/docs`, its document at `/openapi.json`, and `/healthz`.
+    /// Serves web pages: a live list of calls at `/`, the interactive API reference at `/docs`, the OpenAPI document at
+    /// `/openapi.json`, and a health check at `/healthz`.
     #[cfg(feature = "pages")]
     pub fn pages(mut self, pages: bool) -> Self {
-        self.extras.pages = pages;
+        self.optional.pages = pages;
         self
     }
 
-    /// How many requests [`Sandbox::requests`] goes back, in place of [`Sandbox::LOGGED`].
-    pub fn logged(mut self, requests: usize) -> Self {
+    /// The number of requests that [`Sandbox::requests`] keeps, instead of [`Sandbox::MAX_LOGGED`].
+    pub fn max_logged(mut self, requests: usize) -> Self {
         self.logged = requests;
         self
     }
 
-    /// How many connections there are at most, in place of 1,024. Others wait until one ends.
+    /// The maximum number of open connections, instead of 1,024. Further clients wait for a free slot.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.limits.connections = connections;
         self
     }
 
-    /// Ends a connection on which a request's head, or the wait for it, takes longer, or which takes nothing of an answer
-    /// for so long. Without, clients may take their time.
+    /// Closes a connection when a request head, or the wait for one, takes longer, or when the client reads nothing of a
+    /// response for this long. By default there is no such limit.
     pub fn client_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.patience = Some(timeout);
+        self.limits.client_timeout = Some(timeout);
         self
     }
 
-    /// A call to serve, beside the reference's example and others. Of two with the same id the later one is served.
+    /// Adds a call, beside the example call. A later call replaces an earlier one with the same id.
     pub fn call(mut self, call: Call) -> Self {
-        self.calls.push(Document::from(&call));
+        self.calls.push(CallJson::from(&call));
         self
     }
 
-    /// Calls to serve, each as with [`call`](Self::call).
+    /// Adds calls, like [`call`](Self::call).
     pub fn calls(mut self, calls: impl IntoIterator<Item = Call>) -> Self {
         self.calls
-            .extend(calls.into_iter().map(|call| Document::from(&call)));
+            .extend(calls.into_iter().map(|call| CallJson::from(&call)));
         self
     }
 
-    /// A call that lives from the start on: see [`Sandbox::run`].
+    /// Adds a call that follows a script from the start: see [`Sandbox::run`].
     pub fn run(mut self, call: Call, script: Script) -> Self {
         self.scripted.push((call, script));
         self
     }
 
-    /// How time passes for calls that live, in place of [`Clock::wall`].
+    /// The clock of scripted calls, instead of [`Clock::wall`].
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Faults that happen from the start on: see [`Sandbox::set_faults`].
+    /// Faults that are active from the start: see [`Sandbox::set_faults`].
     pub fn faults(mut self, faults: Faults) -> Self {
         self.faults = faults;
         self
     }
 
-    /// The address to listen on, in place of a free port of `127.0.0.1`. Port 0 is any free port.
+    /// The address to listen on, instead of a free port of `127.0.0.1`. Port 0 selects a free port.
     ///
-    /// Beyond loopback a [`token`](Self::token) of your own is needed: everybody knows the default one.
+    /// An address beyond loopback requires a [`token`](Self::token), because the default one is public.
     pub fn listen(mut self, address: impl Into<SocketAddr>) -> Self {
         self.listen = address.into();
         self
     }
 
-    /// Listens, and serves until the [`Sandbox`] is dropped or [shut down](Sandbox::shutdown).
+    /// Starts the server. It runs until the [`Sandbox`] is dropped or [shut down](Sandbox::shutdown).
     ///
     /// # Errors
-    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): a token that no header can carry, the default one for an address
-    ///   beyond loopback, control beyond loopback, or faults that can't happen.
-    /// - Whatever the system says to listening there, with the address: [`AddrInUse`](io::ErrorKind::AddrInUse) where
-    ///   another program has the port.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): a token that a header cannot carry, the default token or the control
+    ///   API on an address beyond loopback, or invalid faults.
+    /// - The operating system's error when it cannot listen there, with the address: for example
+    ///   [`AddrInUse`](io::ErrorKind::AddrInUse) when another program uses the port.
     ///
     /// # Panics
-    /// Outside of a Tokio runtime with its I/O driver on, as all of Tokio's networking does.
+    /// When called outside of a Tokio runtime with an I/O driver.
     pub async fn start(self) -> io::Result<Sandbox> {
         let listen = self.listen;
         let is_loopback = listen.ip().to_canonical().is_loopback();
@@ -182,19 +181,19 @@ impl SandboxBuilder {
             .any(|(_, token)| token == Sandbox::DEFAULT_TOKEN);
         if (self.tenants.is_empty() || has_known_token) && !is_loopback {
             return Err(invalid(&format!(
-                "others could reach {listen}, and everybody knows the default token; give the sandbox a token of your own"
+                "cannot listen on {listen}: other machines could reach it with the default token, which is public; set a token of your own"
             )));
         }
-        if self.extras.control && !is_loopback {
+        if self.optional.control && !is_loopback {
             return Err(invalid(&format!(
-                "others could reach {listen}, and its control asks for no token; have the sandbox listen on 127.0.0.1 or [::1]"
+                "cannot listen on {listen}: other machines could reach the control API, which requires no token; listen on 127.0.0.1 or [::1]"
             )));
         }
-        let (limits, extras, token) = (self.limits, self.extras, self.first_token());
-        Sandbox::serve(self.api()?, extras, token, listen, limits).await
+        let (limits, optional, token) = (self.limits, self.optional, self.first_token());
+        Sandbox::serve(self.build_api()?, optional, token, listen, limits).await
     }
 
-    /// The API as an axum service, to be served or mounted by a program that has a server already.
+    /// Returns the API as an axum router, to be mounted in another server.
     ///
     /// ```
     /// use call_api_sandbox::Sandbox;
@@ -207,31 +206,31 @@ impl SandboxBuilder {
     /// ```
     ///
     /// # Errors
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput): a token that no header can carry, faults that can't happen, or
-    /// control, as another's server doesn't tell who is asking.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput): a token that a header cannot carry, invalid faults, or the control API,
+    /// because a router cannot tell who connects.
     pub fn into_router(self) -> io::Result<axum::Router> {
-        if self.extras.control {
+        if self.optional.control {
             return Err(invalid(
-                "another's server doesn't tell who asks the sandbox's control; `start` it instead",
+                "a router cannot serve the control API: it cannot tell who connects; use `start`",
             ));
         }
-        let extras = self.extras;
-        Ok(routes::router(self.api()?, extras))
+        let optional = self.optional;
+        Ok(routes::router(self.build_api()?, optional))
     }
 
-    /// The token of the sandbox's owner.
+    /// The token that [`Sandbox::token`] returns.
     fn first_token(&self) -> String {
-        let own = self.tenants.iter().find(|(name, _)| name == DEFAULT_TENANT);
-        let token = own
+        let default = self.tenants.iter().find(|(name, _)| name == DEFAULT_TENANT);
+        let token = default
             .or(self.tenants.first())
             .map(|(_, token)| token.as_str());
         token.unwrap_or(Sandbox::DEFAULT_TOKEN).to_owned()
     }
 
-    fn api(self) -> io::Result<Arc<Api>> {
+    fn build_api(self) -> io::Result<Arc<Api>> {
         let has_default_token = self.tenants.is_empty();
         let first = (DEFAULT_TENANT.to_owned(), Sandbox::DEFAULT_TOKEN.to_owned());
-        let given = if has_default_token {
+        let tenant_tokens = if has_default_token {
             vec![first]
         } else {
             self.tenants
@@ -248,20 +247,20 @@ impl SandboxBuilder {
         let store = Store::default();
         let is_new = store.is_new();
 
-        // The example is the default tenant's, also where nobody asks for it.
-        let own = store.tenant(DEFAULT_TENANT)?;
-        let mut tenants = HashMap::from([(DEFAULT_TENANT.to_owned(), own)]);
+        // The example call belongs to the default tenant even when that has no token.
+        let default_tenant = store.tenant(DEFAULT_TENANT)?;
+        let mut tenants = HashMap::from([(DEFAULT_TENANT.to_owned(), default_tenant)]);
         let mut tokens = Tokens::default();
-        for (name, token) in given {
+        for (name, token) in tenant_tokens {
             let tenant = store.tenant(&name)?;
             tokens.add(&token, tenant).map_err(invalid)?;
             tenants.insert(name, tenant);
         }
-        // Calls don't grow younger from one run to the next; by hand, time goes on from where it was.
+        // Scripted calls must not go back in time after a restart. A manual clock continues where it stopped.
         let start = match store.time()? {
-            Some(noted) if self.clock == Clock::stepped() => noted,
-            Some(noted) => noted.max(time_of_day()),
-            None => time_of_day(),
+            Some(stored) if self.clock == Clock::manual() => stored,
+            Some(stored) => stored.max(system_time()),
+            None => system_time(),
         };
         let api = Api {
             tokens,
@@ -270,19 +269,23 @@ impl SandboxBuilder {
             store,
             time: Time::new(self.clock, start),
             faults,
-            log: Log::new(self.logged),
-            start: Start {
-                example: (own, example_document()),
-                calls: self.calls.into_iter().map(|call| (own, call)).collect(),
+            log: RequestLog::new(self.logged),
+            initial: InitialState {
+                example: (default_tenant, example_call_json()),
+                calls: self
+                    .calls
+                    .into_iter()
+                    .map(|call| (default_tenant, call))
+                    .collect(),
                 scripted: self
                     .scripted
                     .into_iter()
-                    .map(|(call, script)| (own, call, script))
+                    .map(|(call, script)| (default_tenant, call, script))
                     .collect(),
                 faults: self.faults,
             },
         };
-        api.begin(is_new)?;
+        api.add_initial_calls(is_new)?;
         Ok(Arc::new(api))
     }
 }
@@ -296,6 +299,6 @@ impl fmt::Debug for SandboxBuilder {
     }
 }
 
-fn invalid(why: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, why)
+fn invalid(message: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, message)
 }

@@ -1,38 +1,38 @@
-//! An id in a path, read as pydantic v2 reads it.
+//! Parsing of an id in a path, with pydantic v2's rules and messages.
 //!
-//! pydantic tells what is wrong in the words of the `uuid` crate that it was built with, and accepts what that crate
-//! accepted then: with hyphens, without, in braces, or after a lower-case `urn:uuid:`. Newer versions of `uuid` count
-//! and accept differently, so the words are written down here: `tests/fastapi.rs` compares them with recorded answers.
+//! pydantic accepts what the `uuid` crate it was built with accepted: hyphenated, simple, in braces, or after a
+//! lower-case `urn:uuid:`. Newer versions of `uuid` accept and report other things, so the rules are implemented here.
+//! `tests/fastapi.rs` compares the messages with recorded responses.
 
 use std::fmt;
 
 use uuid::Uuid;
 
-/// The length of a uuid with its hyphens.
+/// The length of a hyphenated UUID.
 const HYPHENATED: usize = 36;
-/// The length of a uuid without hyphens.
+/// The length of a UUID without hyphens.
 const SIMPLE: usize = 32;
-/// The characters in each group of a uuid.
+/// The length of each group of a hyphenated UUID.
 const GROUPS: [usize; 5] = [8, 4, 4, 4, 12];
-/// Inputs longer than the longest accepted form are not looked into.
+/// The length of the longest accepted form. Longer inputs are rejected by their length.
 const LONGEST: usize = URN.len() + HYPHENATED;
 
 const URN: &str = "urn:uuid:";
 
-/// Why an input is no uuid, in pydantic's words.
+/// The reason an input is not a UUID, in pydantic's words.
 #[derive(Debug, PartialEq)]
-pub(crate) enum NoUuid {
-    /// A character that no uuid has, and the byte where it starts.
+pub(crate) enum InvalidUuid {
+    /// A character that no UUID has, and its byte offset.
     Character { found: char, at: usize },
-    /// Hexadecimal digits only, but not 32; in bytes.
+    /// Hexadecimal digits only, but not 32; `found` is in bytes.
     Length { found: usize },
-    /// More or fewer hyphens than four.
+    /// A number of groups other than five.
     GroupCount { found: usize },
-    /// Five groups, of which this one, counted from zero, is too long or too short.
+    /// Five groups, of which one, counted from zero, has the wrong length.
     GroupLength { group: usize, found: usize },
 }
 
-impl fmt::Display for NoUuid {
+impl fmt::Display for InvalidUuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Character { found, at } => {
@@ -55,21 +55,21 @@ impl fmt::Display for NoUuid {
     }
 }
 
-/// Reads an id that was percent-decoded.
-pub(crate) fn parse(input: &str) -> Result<Uuid, NoUuid> {
-    // What has the length of an accepted form is taken for it, and what is wrong is counted from within its wrapping.
+/// Parses a percent-decoded id.
+pub(crate) fn parse(input: &str) -> Result<Uuid, InvalidUuid> {
+    // An input with the length of an accepted form is parsed as that form; offsets then count from inside the wrapping.
     let (bare, form) = match input.len() {
-        SIMPLE => (input, Form::Open),
+        SIMPLE => (input, Form::Unknown),
         HYPHENATED => (input, Form::Hyphenated),
         len if len == HYPHENATED + 2 => match unbrace(input) {
             Some(inner) => (inner, Form::Hyphenated),
-            None => return Err(diagnose(input, Form::Open)),
+            None => return Err(diagnose(input, Form::Unknown)),
         },
         LONGEST => match input.strip_prefix(URN) {
             Some(inner) => (inner, Form::Hyphenated),
-            None => return Err(diagnose(input, Form::Open)),
+            None => return Err(diagnose(input, Form::Unknown)),
         },
-        _ => return Err(diagnose(input, Form::Open)),
+        _ => return Err(diagnose(input, Form::Unknown)),
     };
     Uuid::try_parse(bare).map_err(|_| diagnose(bare, form))
 }
@@ -78,22 +78,22 @@ fn unbrace(input: &str) -> Option<&str> {
     input.strip_prefix('{')?.strip_suffix('}')
 }
 
-/// What an input is taken for.
+/// The form that an input is parsed as.
 #[derive(Clone, Copy, PartialEq)]
 enum Form {
-    /// Not known yet.
-    Open,
-    /// A uuid with hyphens, so that their number is wrong where there are none.
+    /// Unknown.
+    Unknown,
+    /// A hyphenated UUID, in which missing hyphens are an error.
     Hyphenated,
 }
 
-fn diagnose(input: &str, form: Form) -> NoUuid {
+fn diagnose(input: &str, form: Form) -> InvalidUuid {
     if input.is_empty() || input.len() > LONGEST {
-        return NoUuid::Length { found: input.len() };
+        return InvalidUuid::Length { found: input.len() };
     }
-    // What was taken for a form by its length has been unwrapped, or is not looked at as wrapped.
+    // An input recognized by its length is already unwrapped.
     let wrapped = match form {
-        Form::Open => unbrace(input)
+        Form::Unknown => unbrace(input)
             .map(|inner| (1, inner))
             .or_else(|| Some((URN.len(), input.strip_prefix(URN)?))),
         Form::Hyphenated => None,
@@ -107,7 +107,7 @@ fn diagnose(input: &str, form: Form) -> NoUuid {
             b'-' => hyphens.push(at),
             byte if byte.is_ascii_hexdigit() => {}
             _ => {
-                return NoUuid::Character {
+                return InvalidUuid::Character {
                     found,
                     at: start + at,
                 };
@@ -115,10 +115,10 @@ fn diagnose(input: &str, form: Form) -> NoUuid {
         }
     }
     if hyphens.is_empty() && !hyphenated {
-        return NoUuid::Length { found: input.len() };
+        return InvalidUuid::Length { found: input.len() };
     }
     if hyphens.len() + 1 != GROUPS.len() {
-        return NoUuid::GroupCount {
+        return InvalidUuid::GroupCount {
             found: hyphens.len() + 1,
         };
     }
@@ -126,19 +126,19 @@ fn diagnose(input: &str, form: Form) -> NoUuid {
     for (group, (hyphen, expected)) in hyphens.into_iter().zip(GROUPS).enumerate() {
         let found = hyphen - starts;
         if found != expected {
-            return NoUuid::GroupLength { group, found };
+            return InvalidUuid::GroupLength { group, found };
         }
         starts = hyphen + 1;
     }
-    // The last group's length is counted with what wraps the uuid, as if that were all before it.
-    NoUuid::GroupLength {
+    // pydantic counts the closing brace into the last group's length.
+    InvalidUuid::GroupLength {
         group: GROUPS.len() - 1,
         found: input.len() - starts,
     }
 }
 
-/// The character as pydantic looks at it: of one beyond U+00FF the low byte only, so that an Arabic three (U+0663) counts
-/// as the digit `c` (U+0063), until the length or the uuid itself is found to be wrong.
+/// The byte that pydantic examines: only the low byte of a character beyond U+00FF. An Arabic three (U+0663) therefore
+/// counts as the digit `c` (U+0063), until the length or the UUID itself is found to be wrong.
 fn low_byte(character: char) -> u8 {
     u32::from(character).to_le_bytes()[0]
 }

@@ -1,4 +1,4 @@
-//! How time passes for calls that live.
+//! The clock of scripted calls.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -6,30 +6,30 @@ use std::time::{Duration, SystemTime};
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use tokio::time::Instant;
 
-/// How time passes for [scripted](crate::Script) calls: as on the wall, quicker, or only when told to.
+/// The speed of time for [scripted](crate::Script) calls: real time, scaled, or manual.
 ///
-/// [`Sandbox::advance`](crate::Sandbox::advance) moves each of them on at once. It starts at the time of day. In a test
-/// with Tokio's clock paused, it stands still and runs on with that.
+/// The clock starts at the system time. [`Sandbox::advance`](crate::Sandbox::advance) moves any clock forward. In a test
+/// with Tokio's time paused, the clock follows Tokio's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clock {
-    /// Seconds that pass in one.
-    pace: u32,
+    /// Sandbox seconds per real second.
+    speed: u32,
 }
 
 impl Clock {
-    /// A second takes a second. This is the default.
+    /// Real time. This is the default.
     pub const fn wall() -> Self {
-        Self::times(1)
+        Self::scaled(1)
     }
 
-    /// A second holds so many: with 60, a call of a minute takes a second.
-    pub const fn times(pace: u32) -> Self {
-        Self { pace }
+    /// Time that runs faster by this factor: with 60, a call of a minute takes a second.
+    pub const fn scaled(speed: u32) -> Self {
+        Self { speed }
     }
 
-    /// Time stands still, but for [`Sandbox::advance`](crate::Sandbox::advance).
-    pub const fn stepped() -> Self {
-        Self::times(0)
+    /// Time that only moves with [`Sandbox::advance`](crate::Sandbox::advance).
+    pub const fn manual() -> Self {
+        Self::scaled(0)
     }
 }
 
@@ -39,46 +39,52 @@ impl Default for Clock {
     }
 }
 
-/// The time in a sandbox.
+/// The current time of a sandbox.
 pub(crate) struct Time {
-    pace: u32,
-    /// A time of the sandbox, and when it was that.
-    known: Mutex<(DateTime<Utc>, Instant)>,
+    speed: u32,
+    /// A time of the sandbox and the moment at which it held.
+    anchor: Mutex<(DateTime<Utc>, Instant)>,
 }
 
 impl Time {
     pub(crate) fn new(clock: Clock, start: DateTime<Utc>) -> Self {
         Self {
-            pace: clock.pace,
-            known: Mutex::new((start, Instant::now())),
+            speed: clock.speed,
+            anchor: Mutex::new((start, Instant::now())),
         }
     }
 
     pub(crate) fn now(&self) -> DateTime<Utc> {
-        let (time, at) = *self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        whole(later(time, at.elapsed().saturating_mul(self.pace)))
+        let (time, at) = *self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
+        truncate_to_micros(saturating_add(
+            time,
+            at.elapsed().saturating_mul(self.speed),
+        ))
     }
 
-    /// Moves on, and tells the time it is then.
+    /// Moves the clock forward and returns the new time.
     pub(crate) fn advance(&self, by: Duration) -> DateTime<Utc> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.0 = later(known.0, by);
-        whole(later(known.0, known.1.elapsed().saturating_mul(self.pace)))
+        let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
+        anchor.0 = saturating_add(anchor.0, by);
+        truncate_to_micros(saturating_add(
+            anchor.0,
+            anchor.1.elapsed().saturating_mul(self.speed),
+        ))
     }
 }
 
-/// In microseconds, as services have it and files keep it.
-fn whole(time: DateTime<Utc>) -> DateTime<Utc> {
+/// Truncates to microseconds, the precision of the service and of the database.
+fn truncate_to_micros(time: DateTime<Utc>) -> DateTime<Utc> {
     time.trunc_subsecs(6)
 }
 
-/// The time of day.
-pub(crate) fn time_of_day() -> DateTime<Utc> {
+/// The system time.
+pub(crate) fn system_time() -> DateTime<Utc> {
     SystemTime::now().into()
 }
 
-/// A time so much later, or the last there is.
-pub(crate) fn later(time: DateTime<Utc>, by: Duration) -> DateTime<Utc> {
+/// Adds a duration, saturating at the largest time.
+pub(crate) fn saturating_add(time: DateTime<Utc>, by: Duration) -> DateTime<Utc> {
     TimeDelta::from_std(by)
         .ok()
         .and_then(|by| time.checked_add_signed(by))
@@ -90,10 +96,10 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn time_passes_at_its_pace_and_when_told_to() {
+    async fn clock_follows_its_speed_and_advances() {
         let start = DateTime::UNIX_EPOCH;
         let since = |time: &Time| (time.now() - start).num_milliseconds();
-        let clocks = [Clock::wall(), Clock::times(60), Clock::stepped()];
+        let clocks = [Clock::wall(), Clock::scaled(60), Clock::manual()];
         let times = clocks.map(|clock| Time::new(clock, start));
 
         tokio::time::advance(Duration::from_millis(1500)).await;
@@ -106,9 +112,9 @@ mod tests {
     }
 
     #[test]
-    fn there_is_a_last_time() {
-        let time = Time::new(Clock::stepped(), DateTime::UNIX_EPOCH);
-        let last = whole(DateTime::<Utc>::MAX_UTC);
+    fn advance_saturates_at_the_largest_time() {
+        let time = Time::new(Clock::manual(), DateTime::UNIX_EPOCH);
+        let last = truncate_to_micros(DateTime::<Utc>::MAX_UTC);
         assert_eq!(time.advance(Duration::MAX), last);
         assert_eq!(time.advance(Duration::from_secs(1)), last);
     }

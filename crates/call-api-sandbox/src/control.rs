@@ -1,6 +1,6 @@
-//! The sandbox's own operations, under `/_sandbox`: what the library does, for programs in other languages and for hands.
+//! The control API under `/_sandbox`: the methods of `Sandbox` for programs in other languages.
 //!
-//! `control.json` is their OpenAPI document.
+//! `control.json` is its OpenAPI document.
 
 use std::io;
 use std::sync::Arc;
@@ -25,28 +25,29 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::answer;
-use crate::document::Document;
-use crate::routes::{Api, Place};
+use crate::api::Api;
+use crate::call_json::CallJson;
+use crate::connection::Connection;
+use crate::origin::RequestOrigin;
+use crate::responses;
 use crate::script::Script;
-use crate::server::Connection;
 use crate::store::TenantId;
 use crate::{DEFAULT_TENANT, Sandbox};
 
-/// Their OpenAPI document.
+/// The OpenAPI document of the control API.
 const DOCUMENT: &str = include_str!("control.json");
-/// The calls in a list, where no other number is asked for, and at most.
-const LISTED: usize = 100;
-const MOST_LISTED: usize = 1_000;
-/// The largest body: a call with room to spare.
-const LARGEST: usize = 1 << 20;
-/// How long a body may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The default and the maximum number of calls in a page.
+const DEFAULT_PAGE: usize = 100;
+const MAX_PAGE: usize = 1_000;
+/// The maximum size of a request body, in bytes.
+const MAX_BODY: usize = 1 << 20;
+/// The time limit for reading a request body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Each path with its operations, as the document has them.
+/// Returns each path with its operations, as in the document.
 fn operations() -> [(&'static str, MethodRouter<Arc<Api>>); 10] {
     [
-        ("/openapi.json", get(document)),
+        ("/openapi.json", get(get_document)),
         ("/calls", get(list_calls)),
         ("/calls/{id}", put(put_call)),
         ("/calls/{id}", delete(delete_call)),
@@ -59,7 +60,7 @@ fn operations() -> [(&'static str, MethodRouter<Arc<Api>>); 10] {
     ]
 }
 
-/// The operations, for this machine only.
+/// Returns the routes, restricted to clients on this machine.
 pub(crate) fn router() -> Router<Arc<Api>> {
     let router = operations()
         .into_iter()
@@ -67,26 +68,26 @@ pub(crate) fn router() -> Router<Arc<Api>> {
             router.route(path, operations)
         });
     router
-        .fallback(async || answer::not_found())
+        .fallback(async || responses::not_found())
         .layer(middleware::from_fn(guard))
 }
 
-/// Lets pass what comes from this machine, and from no page of another site: a browser sends what any page tells it to.
+/// Rejects requests from other machines and from web pages of other sites, which a browser would send on their behalf.
 async fn guard(request: Request, next: Next) -> Response {
     let is_local = request
         .extensions()
         .get::<Connection>()
         .is_some_and(|connection| connection.peer.ip().to_canonical().is_loopback());
     let headers = request.headers();
-    if !is_local || !is_this_machine(headers) || is_of_another_site(headers) {
-        let why = "the control of a sandbox is for programs on its own machine";
-        return answer::detail(StatusCode::FORBIDDEN, why);
+    if !is_local || !is_loopback_host(headers) || is_cross_origin(headers) {
+        let message = "the control API accepts requests from this machine only";
+        return responses::detail(StatusCode::FORBIDDEN, message);
     }
     next.run(request).await
 }
 
-/// Whether the request was sent to this machine by a name that can't be made another's.
-fn is_this_machine(headers: &HeaderMap) -> bool {
+/// Returns true if the `Host` is a loopback name or address. A DNS name could be pointed at this machine by anyone.
+fn is_loopback_host(headers: &HeaderMap) -> bool {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let host = host.and_then(|host| host.parse::<http::uri::Authority>().ok());
     host.is_some_and(|host| {
@@ -99,7 +100,7 @@ fn is_this_machine(headers: &HeaderMap) -> bool {
     })
 }
 
-fn is_of_another_site(headers: &HeaderMap) -> bool {
+fn is_cross_origin(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(ORIGIN) else {
         return false;
     };
@@ -112,111 +113,111 @@ fn is_of_another_site(headers: &HeaderMap) -> bool {
     origin.as_deref() != host
 }
 
-/// What is answered in place of what was asked for.
-enum Refusal {
-    /// There is no such thing.
-    Missing(&'static str),
-    /// What was sent is wrong.
-    Wrong(String),
-    /// The store failed.
-    Failed(io::Error),
+/// An error of the control API.
+enum ControlError {
+    /// 404.
+    NotFound(&'static str),
+    /// 422.
+    Invalid(String),
+    /// 500: the store failed.
+    Internal(io::Error),
 }
 
-impl From<io::Error> for Refusal {
+impl From<io::Error> for ControlError {
     fn from(error: io::Error) -> Self {
-        Self::Failed(error)
+        Self::Internal(error)
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ControlError {
     fn into_response(self) -> Response {
         match self {
-            Self::Missing(what) => answer::detail(StatusCode::NOT_FOUND, what),
-            Self::Wrong(why) => answer::detail(StatusCode::UNPROCESSABLE_ENTITY, why),
-            Self::Failed(error) => {
-                answer::detail(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+            Self::NotFound(what) => responses::detail(StatusCode::NOT_FOUND, what),
+            Self::Invalid(why) => responses::detail(StatusCode::UNPROCESSABLE_ENTITY, why),
+            Self::Internal(error) => {
+                responses::detail(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
             }
         }
     }
 }
 
-type Answer<T = StatusCode> = Result<T, Refusal>;
+type ControlResult<T = StatusCode> = Result<T, ControlError>;
 
-/// Does what may take a while, and isn't ended half-way.
-async fn with<T: Send + 'static>(
+/// Runs an action that may block on the store. It completes even when the client disconnects.
+async fn blocking<T: Send + 'static>(
     api: Arc<Api>,
-    act: impl FnOnce(&Api) -> Answer<T> + Send + 'static,
-) -> Answer<T> {
+    act: impl FnOnce(&Api) -> ControlResult<T> + Send + 'static,
+) -> ControlResult<T> {
     match tokio::task::spawn_blocking(move || act(&api)).await {
-        Ok(answer) => answer,
+        Ok(result) => result,
         Err(error) => Err(io::Error::other(error).into()),
     }
 }
 
-/// What is in a request's body.
-async fn text(body: Body) -> Answer<Bytes> {
-    let body = axum::body::to_bytes(body, LARGEST);
-    match tokio::time::timeout(PATIENCE, body).await {
+/// Reads a request body.
+async fn read_body(body: Body) -> ControlResult<Bytes> {
+    let body = axum::body::to_bytes(body, MAX_BODY);
+    match tokio::time::timeout(BODY_TIMEOUT, body).await {
         Ok(Ok(body)) => Ok(body),
-        Ok(Err(_)) => Err(Refusal::Wrong(format!(
-            "the body breaks off, or is over {LARGEST} bytes"
+        Ok(Err(_)) => Err(ControlError::Invalid(format!(
+            "the body is incomplete or over {MAX_BODY} bytes"
         ))),
-        Err(_) => Err(Refusal::Wrong(format!(
-            "the body took longer than {} s",
-            PATIENCE.as_secs()
+        Err(_) => Err(ControlError::Invalid(format!(
+            "the body took longer than {} s to arrive",
+            BODY_TIMEOUT.as_secs()
         ))),
     }
 }
 
-fn json<T: DeserializeOwned>(body: &[u8]) -> Answer<T> {
-    serde_json::from_slice(body).map_err(|error| Refusal::Wrong(error.to_string()))
+fn json<T: DeserializeOwned>(body: &[u8]) -> ControlResult<T> {
+    serde_json::from_slice(body).map_err(|error| ControlError::Invalid(error.to_string()))
 }
 
-/// Whose call is meant, where it isn't the default one's.
+/// The optional tenant in a query.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Whose {
+struct TenantQuery {
     tenant: Option<String>,
 }
 
-fn whose(api: &Api, tenant: Option<&str>) -> Answer<TenantId> {
+fn tenant_id(api: &Api, tenant: Option<&str>) -> ControlResult<TenantId> {
     let name = tenant.unwrap_or(DEFAULT_TENANT);
     api.tenants
         .get(name)
         .copied()
-        .ok_or(Refusal::Missing("no token was given for this tenant"))
+        .ok_or(ControlError::NotFound("no such tenant: it has no token"))
 }
 
-/// The call that a path and its query name.
-struct Named {
+/// The call that a path and its query identify.
+struct CallPath {
     tenant: TenantId,
     id: Uuid,
 }
 
-impl FromRequestParts<Arc<Api>> for Named {
-    type Rejection = Refusal;
+impl FromRequestParts<Arc<Api>> for CallPath {
+    type Rejection = ControlError;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Answer<Self> {
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> ControlResult<Self> {
         let Path(id) = Path::<String>::from_request_parts(parts, api)
             .await
-            .map_err(|error| Refusal::Wrong(error.body_text()))?;
-        let id =
-            crate::call_id::parse(&id).map_err(|error| Refusal::Wrong(format!("/id: {error}")))?;
-        let Whose { tenant } = query(&parts.uri)?;
-        let tenant = whose(api, tenant.as_deref())?;
+            .map_err(|error| ControlError::Invalid(error.body_text()))?;
+        let id = crate::call_id::parse(&id)
+            .map_err(|error| ControlError::Invalid(format!("/id: {error}")))?;
+        let TenantQuery { tenant } = query(&parts.uri)?;
+        let tenant = tenant_id(api, tenant.as_deref())?;
         Ok(Self { tenant, id })
     }
 }
 
-fn query<T: DeserializeOwned>(uri: &Uri) -> Answer<T> {
+fn query<T: DeserializeOwned>(uri: &Uri) -> ControlResult<T> {
     match Query::try_from_uri(uri) {
         Ok(Query(query)) => Ok(query),
-        Err(error) => Err(Refusal::Wrong(error.body_text())),
+        Err(error) => Err(ControlError::Invalid(error.body_text())),
     }
 }
 
-async fn document() -> Response {
-    answer::json(StatusCode::OK, Bytes::from_static(DOCUMENT.as_bytes()))
+async fn get_document() -> Response {
+    responses::json(StatusCode::OK, Bytes::from_static(DOCUMENT.as_bytes()))
 }
 
 #[derive(Deserialize)]
@@ -230,12 +231,12 @@ struct Page {
 #[derive(Serialize)]
 pub(crate) struct Calls {
     calls: Vec<Box<RawValue>>,
-    /// Where the next page begins, if there is one.
+    /// The `before` of the next page; `null` on the last one.
     next: Option<i64>,
 }
 
 impl Calls {
-    /// A page of them, the latest first.
+    /// Reads a page of a tenant's calls, newest first.
     pub(crate) fn read(
         api: &Api,
         tenant: TenantId,
@@ -256,70 +257,73 @@ impl Calls {
     }
 }
 
-async fn list_calls(State(api): State<Arc<Api>>, place: Place) -> Answer<Json<Calls>> {
+async fn list_calls(
+    State(api): State<Arc<Api>>,
+    origin: RequestOrigin,
+) -> ControlResult<Json<Calls>> {
     let Page {
         tenant,
         before,
         limit,
-    } = query(&place.uri)?;
-    let limit = limit.unwrap_or(LISTED).clamp(1, MOST_LISTED);
-    with(api, move |api| {
-        let tenant = whose(api, tenant.as_deref())?;
+    } = query(&origin.uri)?;
+    let limit = limit.unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE);
+    blocking(api, move |api| {
+        let tenant = tenant_id(api, tenant.as_deref())?;
         Ok(Json(Calls::read(
             api,
             tenant,
             before,
             limit,
-            &place.origin(),
+            &origin.base_url(),
         )?))
     })
     .await
 }
 
-async fn put_call(State(api): State<Arc<Api>>, named: Named, body: Body) -> Answer {
-    let Named { tenant, id } = named;
-    let body = text(body).await?;
-    let body = str::from_utf8(&body).map_err(|error| Refusal::Wrong(error.to_string()))?;
-    let call = Document::parse(body).map_err(|error| Refusal::Wrong(error.to_string()))?;
+async fn put_call(State(api): State<Arc<Api>>, path: CallPath, body: Body) -> ControlResult {
+    let CallPath { tenant, id } = path;
+    let body = read_body(body).await?;
+    let body = str::from_utf8(&body).map_err(|error| ControlError::Invalid(error.to_string()))?;
+    let call = CallJson::parse(body).map_err(|error| ControlError::Invalid(error.to_string()))?;
     if call.id != id {
-        return Err(Refusal::Wrong(format!(
-            "the call's \"id\" is {}, and the path's {id}",
+        return Err(ControlError::Invalid(format!(
+            "the \"id\" of the call is {}, that of the path is {id}",
             call.id
         )));
     }
-    with(api, move |api| {
+    blocking(api, move |api| {
         api.put(tenant, call)?;
         Ok(StatusCode::NO_CONTENT)
     })
     .await
 }
 
-async fn delete_call(State(api): State<Arc<Api>>, named: Named) -> Answer {
-    with(api, move |api| {
-        match api.store.remove(named.tenant, named.id)? {
+async fn delete_call(State(api): State<Arc<Api>>, path: CallPath) -> ControlResult {
+    blocking(api, move |api| {
+        match api.store.remove(path.tenant, path.id)? {
             true => Ok(StatusCode::NO_CONTENT),
-            false => Err(Refusal::Missing("there is no such call")),
+            false => Err(ControlError::NotFound("no such call")),
         }
     })
     .await
 }
 
-async fn run_script(State(api): State<Arc<Api>>, named: Named, body: Body) -> Answer {
-    let Named { tenant, id } = named;
-    let body = json::<Value>(&text(body).await?)?;
+async fn run_script(State(api): State<Arc<Api>>, path: CallPath, body: Body) -> ControlResult {
+    let CallPath { tenant, id } = path;
+    let body = json::<Value>(&read_body(body).await?)?;
     let script = match body.get("ending") {
-        None => serde_json::from_value(body).map_err(|error| Refusal::Wrong(error.to_string()))?,
+        None => serde_json::from_value(body)
+            .map_err(|error| ControlError::Invalid(error.to_string()))?,
         Some(ending) => {
             let ending = ending.as_str().unwrap_or_default();
             Script::ending(&ending.into()).ok_or_else(|| {
-                Refusal::Wrong(
-                    "there is no script with this \"ending\"; give a status that ends a call"
-                        .to_owned(),
+                ControlError::Invalid(
+                    "no script has this \"ending\"; use a status that ends a call".to_owned(),
                 )
             })?
         }
     };
-    with(api, move |api| {
+    blocking(api, move |api| {
         let call = match api.store.get(tenant, id)? {
             Some(call) => json::<Call>(&call.json)?,
             None => {
@@ -352,9 +356,9 @@ struct Advance {
     by: Duration,
 }
 
-async fn advance_clock(State(api): State<Arc<Api>>, body: Body) -> Answer<Json<Now>> {
-    let Advance { by } = json(&text(body).await?)?;
-    with(api, move |api| {
+async fn advance_clock(State(api): State<Arc<Api>>, body: Body) -> ControlResult<Json<Now>> {
+    let Advance { by } = json(&read_body(body).await?)?;
+    blocking(api, move |api| {
         Ok(Json(Now {
             now: api.advance(by)?,
         }))
@@ -366,10 +370,10 @@ async fn get_faults(State(api): State<Arc<Api>>) -> Response {
     Json(api.faults.get()).into_response()
 }
 
-async fn set_faults(State(api): State<Arc<Api>>, body: Body) -> Answer {
-    let faults = json(&text(body).await?)?;
+async fn set_faults(State(api): State<Arc<Api>>, body: Body) -> ControlResult {
+    let faults = json(&read_body(body).await?)?;
     let set = api.faults.set(faults);
-    set.map_err(|error| Refusal::Wrong(error.to_string()))?;
+    set.map_err(|error| ControlError::Invalid(error.to_string()))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -384,8 +388,8 @@ async fn list_requests(State(api): State<Arc<Api>>) -> Json<Requests> {
     })
 }
 
-async fn reset(State(api): State<Arc<Api>>) -> Answer {
-    with(api, |api| {
+async fn reset(State(api): State<Arc<Api>>) -> ControlResult {
+    blocking(api, |api| {
         api.reset()?;
         Ok(StatusCode::NO_CONTENT)
     })
@@ -399,7 +403,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_machine_s_own_names_are_let_in() {
+    fn only_loopback_hosts_and_same_origins_are_accepted() {
         let headers = |host: &str, origin: Option<&str>| {
             let mut headers = HeaderMap::new();
             headers.insert(HOST, host.parse().unwrap());
@@ -416,7 +420,7 @@ mod tests {
             "[::1]:3000",
             "[::ffff:127.0.0.1]",
         ] {
-            assert!(is_this_machine(&headers(host, None)), "{host}");
+            assert!(is_loopback_host(&headers(host, None)), "{host}");
         }
         for host in [
             "example.org",
@@ -426,23 +430,23 @@ mod tests {
             "",
             "::1",
         ] {
-            assert!(!is_this_machine(&headers(host, None)), "{host}");
+            assert!(!is_loopback_host(&headers(host, None)), "{host}");
         }
-        assert!(!is_this_machine(&HeaderMap::new()));
-        let other = |origin| is_of_another_site(&headers("localhost:3000", origin));
-        assert!(!other(None) && !other(Some("http://localhost:3000")));
+        assert!(!is_loopback_host(&HeaderMap::new()));
+        let cross = |origin| is_cross_origin(&headers("localhost:3000", origin));
+        assert!(!cross(None) && !cross(Some("http://localhost:3000")));
         for origin in [
             "http://localhost:3001",
             "https://example.org",
             "null",
             "x y",
         ] {
-            assert!(other(Some(origin)), "{origin}");
+            assert!(cross(Some(origin)), "{origin}");
         }
     }
 
     #[test]
-    fn the_document_s_paths_are_those_that_are_served() {
+    fn documented_paths_match_the_routes() {
         let document: Value = serde_json::from_str(DOCUMENT).unwrap();
         let documented = document["paths"].as_object().unwrap().keys().cloned();
         let served = operations().map(|(path, _)| format!("/_sandbox{path}"));

@@ -1,4 +1,4 @@
-//! Faults that happen, by rule and by seed.
+//! Fault injection by rules and a seed.
 
 use std::future::{self, Future};
 use std::io;
@@ -17,65 +17,69 @@ use http_body::{Body as _, Frame, SizeHint};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::answer;
-use crate::routes::{Api, OPERATIONS};
-use crate::server::Connection;
+use crate::connection::Connection;
+use crate::responses;
 
-/// How much of an answer a fault reads to change it: as much as any client takes.
-const LARGEST: usize = 16 << 20;
+/// The operations that a fault can apply to: those of the document, and the recordings beside them.
+const OPERATIONS: &[&str] = &[GET_CALL, RECORDING];
+pub(crate) const GET_CALL: &str = "get_call";
+pub(crate) const RECORDING: &str = "recording";
 
-/// Something that goes wrong.
+/// The maximum number of bytes that a fault reads of a response to change it.
+const MAX_CHANGED_BODY: usize = 16 << 20;
+
+/// A fault to inject.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The service answers with this, from 200 to 599, and does nothing else.
+    /// Answers with this status, from 200 to 599, without handling the request.
     Status {
         /// The status.
         status: u16,
-        /// The body; none where it is `None`. Its `Content-Type` is `application/json` if it is JSON, `text/html` if it
-        /// starts with `<`, and `text/plain` otherwise.
+        /// The body, if any. Its `Content-Type` is `application/json` if it is JSON, `text/html` if it starts with `<`, and
+        /// `text/plain` otherwise.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         body: Option<String>,
-        /// The `Retry-After`, which may be nonsense.
+        /// The `Retry-After` header; any text, so that invalid values can be tested.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after: Option<String>,
     },
-    /// The answer takes so much longer. Other faults may come on top of it.
+    /// Delays the response. Another fault may apply as well.
     Latency {
-        /// How much longer.
+        /// The delay.
         #[serde(rename = "seconds", with = "crate::seconds")]
         by: Duration,
     },
-    /// The request is read, and never answered.
+    /// Reads the request and never answers.
     Stall,
-    /// The request is read, and the connection reset.
+    /// Reads the request and resets the connection.
     Reset,
-    /// The answer's body breaks off in the middle, and the connection is closed.
+    /// Sends half of the response body and closes the connection.
     Truncated,
-    /// A 200 whose body is said to be JSON and is noise.
+    /// Answers 200 with a body that claims to be JSON and is random bytes.
     Garbage,
-    /// The call has a status that the document doesn't list.
+    /// Replaces the status of the call with one that the document does not list.
     UnknownStatus {
         /// The status.
         status: String,
     },
-    /// The call has a property that the document doesn't list.
+    /// Adds a property to the call.
     ExtraProperty {
-        /// Its name.
+        /// The name.
         name: String,
-        /// What it holds.
+        /// The value.
         value: Value,
     },
-    /// The call lacks a property.
+    /// Removes a property from the call.
     MissingProperty {
-        /// Its name.
+        /// The name.
         name: String,
     },
 }
 
 impl Fault {
-    /// A status with a body as FastAPI has it: `{"detail":"Service Unavailable"}`.
+    /// Returns a status fault with a body like FastAPI's: `{"detail":"Service Unavailable"}`.
     pub fn status(status: StatusCode) -> Self {
         let detail = status.canonical_reason().unwrap_or("Error");
         Self::Status {
@@ -85,7 +89,7 @@ impl Fault {
         }
     }
 
-    /// A 429, or another status, that says when to come back: `"2"` is in two seconds.
+    /// Returns a status fault, such as a 429, with a `Retry-After` header: `"2"` is two seconds.
     pub fn retry_after(status: StatusCode, retry_after: impl Into<String>) -> Self {
         match Self::status(status) {
             Self::Status { status, body, .. } => Self::Status {
@@ -98,49 +102,49 @@ impl Fault {
     }
 }
 
-/// Which requests a [`Fault`] happens to: without more, to each one.
+/// A [`Fault`] and the requests it applies to; by default all of them.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaultRule {
     fault: Fault,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     operation: Option<String>,
-    #[serde(default = "every")]
+    #[serde(default = "all_requests")]
     share: f64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     times: Option<u64>,
 }
 
-fn every() -> f64 {
+fn all_requests() -> f64 {
     1.0
 }
 
 impl FaultRule {
-    /// The fault happens to every request for a call or a recording.
+    /// Applies the fault to every request for a call or a recording.
     pub fn new(fault: Fault) -> Self {
         Self {
             fault,
             operation: None,
-            share: every(),
+            share: all_requests(),
             times: None,
         }
     }
 
-    /// It happens to this operation only: an `operationId` of the document, such as `get_call`, or `recording`.
+    /// Applies the fault to one operation: an `operationId` of the document, such as `get_call`, or `recording`.
     #[must_use]
     pub fn operation(mut self, operation: impl Into<String>) -> Self {
         self.operation = Some(operation.into());
         self
     }
 
-    /// It happens to this share of the requests, from 0 to 1, as the [seed](Faults::seeded) has it.
+    /// Applies the fault to a share of the requests, from 0 to 1, chosen by the [seed](Faults::seeded).
     #[must_use]
     pub fn share(mut self, share: f64) -> Self {
         self.share = share;
         self
     }
 
-    /// It happens so often and then no more.
+    /// Applies the fault this many times, then never again.
     #[must_use]
     pub fn times(mut self, times: u64) -> Self {
         self.times = Some(times);
@@ -154,9 +158,9 @@ impl From<Fault> for FaultRule {
     }
 }
 
-/// The faults of a sandbox. To a request happens what the first rule says that meets it; latencies add up.
+/// The faults of a sandbox. The first matching rule applies to a request; latencies of all matching rules add up.
 ///
-/// Which requests a share meets is drawn with the seed: the same requests, one after another, meet the same faults.
+/// A share selects requests pseudo-randomly by the seed, so the same sequence of requests meets the same faults.
 ///
 /// ```
 /// use std::time::Duration;
@@ -167,9 +171,9 @@ impl From<Fault> for FaultRule {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {
 /// let faults = Faults::seeded(7)
-///     // The first two requests find nobody at work.
+///     // The service is unavailable for the first two requests.
 ///     .rule(FaultRule::new(Fault::status(StatusCode::SERVICE_UNAVAILABLE)).times(2))
-///     // Every tenth takes long, and some break off.
+///     // Every tenth request is slow, and some responses are truncated.
 ///     .rule(FaultRule::new(Fault::Latency { by: Duration::from_secs(3) }).share(0.1))
 ///     .rule(FaultRule::new(Fault::Truncated).share(0.02));
 /// let sandbox = Sandbox::start().await?;
@@ -187,7 +191,7 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// No faults yet, and how chance falls.
+    /// Returns an empty set of faults with a seed for [`FaultRule::share`].
     pub fn seeded(seed: u64) -> Self {
         Self {
             seed,
@@ -195,17 +199,18 @@ impl Faults {
         }
     }
 
-    /// A further rule, looked at after those before.
+    /// Adds a rule. Earlier rules take precedence.
     #[must_use]
     pub fn rule(mut self, rule: impl Into<FaultRule>) -> Self {
         self.rules.push(rule.into());
         self
     }
 
-    /// What is wrong with them, if anything is.
+    /// Validates the rules.
     pub(crate) fn check(&self) -> Result<(), InvalidFaults> {
-        for (at, rule) in self.rules.iter().enumerate() {
-            rule.check().map_err(|why| InvalidFaults { at, why })?;
+        for (index, rule) in self.rules.iter().enumerate() {
+            rule.check()
+                .map_err(|reason| InvalidFaults { index, reason })?;
         }
         Ok(())
     }
@@ -214,14 +219,17 @@ impl Faults {
 impl FaultRule {
     fn check(&self) -> Result<(), String> {
         if !(0.0..=1.0).contains(&self.share) {
-            return Err(format!("a share of {}; give one from 0 to 1", self.share));
+            return Err(format!(
+                "invalid share {}; use a number from 0 to 1",
+                self.share
+            ));
         }
         if let Some(operation) = &self.operation
             && !OPERATIONS.contains(&operation.as_str())
         {
             let known = OPERATIONS.join("`, `");
             return Err(format!(
-                "there is no operation `{operation}`; give one of `{known}`"
+                "unknown operation `{operation}`; use one of `{known}`"
             ));
         }
         if let Fault::Status {
@@ -231,24 +239,24 @@ impl FaultRule {
         } = &self.fault
         {
             if !(200..600).contains(status) {
-                return Err(format!("a status of {status}; give one from 200 to 599"));
+                return Err(format!("invalid status {status}; use one from 200 to 599"));
             }
             if let Some(value) = retry_after
                 && HeaderValue::from_str(value).is_err()
             {
-                return Err(format!("no header can carry a retry_after of {value:?}"));
+                return Err(format!("a header cannot carry retry_after {value:?}"));
             }
         }
         Ok(())
     }
 }
 
-/// Faults that can't happen.
+/// Faults with an invalid rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the fault at /rules/{at}: {why}")]
+#[error("invalid fault at /rules/{index}: {reason}")]
 pub struct InvalidFaults {
-    at: usize,
-    why: String,
+    index: usize,
+    reason: String,
 }
 
 impl From<InvalidFaults> for io::Error {
@@ -257,62 +265,62 @@ impl From<InvalidFaults> for io::Error {
     }
 }
 
-/// The faults that are in force.
+/// The active faults.
 #[derive(Default)]
 pub(crate) struct Injector {
-    /// Whether there are any, for most sandboxes have none.
-    armed: AtomicBool,
+    /// True if there are any. Spares most sandboxes the lock.
+    is_active: AtomicBool,
     active: Mutex<Active>,
 }
 
 #[derive(Default)]
 struct Active {
     faults: Faults,
-    /// How often each has happened.
-    happened: Vec<u64>,
-    chance: fastrand::Rng,
+    /// The number of times each rule was applied.
+    applied: Vec<u64>,
+    rng: fastrand::Rng,
 }
 
-/// What happens to one request.
+/// The faults selected for one request.
 #[derive(Debug, Default, PartialEq)]
-struct Drawn {
+struct SelectedFault {
     latency: Duration,
     fault: Option<Fault>,
     noise: u64,
 }
 
 impl Injector {
-    /// Puts them in force, in place of those before, from their seed on.
+    /// Replaces the active faults and restarts from their seed.
     pub(crate) fn set(&self, faults: Faults) -> Result<(), InvalidFaults> {
         faults.check()?;
         let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
-        self.armed
+        self.is_active
             .store(!faults.rules.is_empty(), Ordering::Relaxed);
-        active.happened = vec![0; faults.rules.len()];
-        active.chance = fastrand::Rng::with_seed(faults.seed);
+        active.applied = vec![0; faults.rules.len()];
+        active.rng = fastrand::Rng::with_seed(faults.seed);
         active.faults = faults;
         Ok(())
     }
 
-    /// Those in force.
+    /// Returns the active faults.
     pub(crate) fn get(&self) -> Faults {
         let active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
         active.faults.clone()
     }
 
-    fn draw(&self, operation: &str) -> Drawn {
-        let mut drawn = Drawn::default();
-        if !self.armed.load(Ordering::Relaxed) {
-            return drawn;
+    fn select(&self, operation: &str) -> SelectedFault {
+        let mut selected = SelectedFault::default();
+        if !self.is_active.load(Ordering::Relaxed) {
+            return selected;
         }
         let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
         let Active {
             faults,
-            happened,
-            chance,
+            applied,
+            rng,
         } = &mut *active;
-        drawn.noise = chance.u64(..);
-        for (rule, happened) in faults.rules.iter().zip(happened) {
+        selected.noise = rng.u64(..);
+        for (rule, applied) in faults.rules.iter().zip(applied) {
             if rule
                 .operation
                 .as_deref()
@@ -320,70 +328,70 @@ impl Injector {
             {
                 continue;
             }
-            // Drawn for each rule, so that what one does is no matter to the chance of the next.
-            let is_met = chance.f64() < rule.share;
-            let is_over = rule.times.is_some_and(|times| *happened >= times);
-            if !is_met || is_over {
+            // Drawn for every rule, so that one rule does not influence the random numbers of the next.
+            let is_selected = rng.f64() < rule.share;
+            let is_exhausted = rule.times.is_some_and(|times| *applied >= times);
+            if !is_selected || is_exhausted {
                 continue;
             }
             match &rule.fault {
-                Fault::Latency { by } => drawn.latency = drawn.latency.saturating_add(*by),
-                _ if drawn.fault.is_some() => continue,
-                fault => drawn.fault = Some(fault.clone()),
+                Fault::Latency { by } => selected.latency = selected.latency.saturating_add(*by),
+                _ if selected.fault.is_some() => continue,
+                fault => selected.fault = Some(fault.clone()),
             }
-            *happened += 1;
+            *applied += 1;
         }
-        drawn
+        selected
     }
 }
 
-/// Answers, or has a fault happen.
+/// Answers a request, with the selected fault if there is one.
 pub(crate) async fn inject(
-    api: &Api,
+    injector: &Injector,
     operation: &str,
     connection: Option<Connection>,
-    answer: impl Future<Output = Response>,
+    response: impl Future<Output = Response>,
 ) -> Response {
-    let Drawn {
+    let SelectedFault {
         latency,
         fault,
         noise,
-    } = api.faults.draw(operation);
+    } = injector.select(operation);
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
     let Some(fault) = fault else {
-        return answer.await;
+        return response.await;
     };
     match fault {
-        Fault::Latency { .. } => answer.await,
+        Fault::Latency { .. } => response.await,
         Fault::Status {
             status,
             body,
             retry_after,
-        } => plain(status, body, retry_after),
+        } => status_response(status, body, retry_after),
         Fault::Stall => future::pending().await,
         Fault::Reset => match connection {
             Some(connection) => connection.reset().await,
-            // Another program's server: what can be done there is to end the connection.
-            None => truncated(answer::json(StatusCode::OK, Bytes::from_static(b"{}"))),
+            // Without access to the connection, as in a mounted router, breaking off the body is the closest thing.
+            None => truncated(responses::json(StatusCode::OK, Bytes::from_static(b"{}"))),
         },
-        Fault::Truncated => truncated(answer.await),
-        Fault::Garbage => answer::json(StatusCode::OK, garbage(noise)),
+        Fault::Truncated => truncated(response.await),
+        Fault::Garbage => responses::json(StatusCode::OK, garbage(noise)),
         Fault::UnknownStatus { status } => {
-            changed(answer.await, |call| {
+            change_call(response.await, |call| {
                 call.insert("status".to_owned(), status.into());
             })
             .await
         }
         Fault::ExtraProperty { name, value } => {
-            changed(answer.await, |call| {
+            change_call(response.await, |call| {
                 call.insert(name, value);
             })
             .await
         }
         Fault::MissingProperty { name } => {
-            changed(answer.await, |call| {
+            change_call(response.await, |call| {
                 call.remove(&name);
             })
             .await
@@ -391,44 +399,45 @@ pub(crate) async fn inject(
     }
 }
 
-fn plain(status: u16, body: Option<String>, retry_after: Option<String>) -> Response {
+fn status_response(status: u16, body: Option<String>, retry_after: Option<String>) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut answer = match body {
+    let mut response = match body {
         None => status.into_response(),
         Some(body) => {
-            let kind = if serde_json::from_str::<serde::de::IgnoredAny>(&body).is_ok() {
+            let content_type = if serde_json::from_str::<serde::de::IgnoredAny>(&body).is_ok() {
                 "application/json"
             } else if body.trim_start().starts_with('<') {
                 "text/html; charset=utf-8"
             } else {
                 "text/plain; charset=utf-8"
             };
-            (status, [(CONTENT_TYPE, kind)], body).into_response()
+            (status, [(CONTENT_TYPE, content_type)], body).into_response()
         }
     };
     if let Some(value) = retry_after.and_then(|value| HeaderValue::try_from(value).ok()) {
-        answer.headers_mut().insert(RETRY_AFTER, value);
+        response.headers_mut().insert(RETRY_AFTER, value);
     }
-    answer
+    response
 }
 
-/// Bytes that are neither JSON nor text.
+/// Random bytes that are neither JSON nor UTF-8.
 fn garbage(noise: u64) -> Bytes {
-    let mut chance = fastrand::Rng::with_seed(noise);
-    let mut bytes = vec![0xff; chance.usize(1..=256)];
-    chance.fill(&mut bytes[1..]);
+    let mut rng = fastrand::Rng::with_seed(noise);
+    let mut bytes = vec![0xff; rng.usize(1..=256)];
+    rng.fill(&mut bytes[1..]);
     bytes.into()
 }
 
-/// The answer with its call changed, if it has one.
-async fn changed(answer: Response, change: impl FnOnce(&mut Map<String, Value>)) -> Response {
+/// Changes the call in a response, if it has one.
+async fn change_call(response: Response, change: impl FnOnce(&mut Map<String, Value>)) -> Response {
     let is_json = |kind: &HeaderValue| kind == "application/json";
-    if answer.status() != StatusCode::OK || !answer.headers().get(CONTENT_TYPE).is_some_and(is_json)
+    if response.status() != StatusCode::OK
+        || !response.headers().get(CONTENT_TYPE).is_some_and(is_json)
     {
-        return answer;
+        return response;
     }
-    let (mut parts, body) = answer.into_parts();
-    let Ok(body) = axum::body::to_bytes(body, LARGEST).await else {
+    let (mut parts, body) = response.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, MAX_CHANGED_BODY).await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let Ok(Value::Object(mut call)) = serde_json::from_slice(&body) else {
@@ -439,25 +448,25 @@ async fn changed(answer: Response, change: impl FnOnce(&mut Map<String, Value>))
     Response::from_parts(parts, Value::Object(call).to_string().into())
 }
 
-/// The answer with the first half of its body, said to be all of it.
-fn truncated(answer: Response) -> Response {
-    let (mut parts, body) = answer.into_parts();
+/// Cuts the body to its first half but keeps the `Content-Length`.
+fn truncated(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
     let len = body.size_hint().lower();
     parts.headers.insert(CONTENT_LENGTH, len.into());
-    let rest = usize::try_from(len / 2).unwrap_or(usize::MAX);
+    let remaining = usize::try_from(len / 2).unwrap_or(usize::MAX);
     let body = Truncated {
         body,
-        rest,
-        is_sent: false,
+        remaining,
+        is_flushed: false,
     };
     Response::from_parts(parts, Body::new(body))
 }
 
-/// A body that fails once so much of it is sent.
+/// A body that fails after a number of bytes.
 struct Truncated {
     body: Body,
-    rest: usize,
-    is_sent: bool,
+    remaining: usize,
+    is_flushed: bool,
 }
 
 impl http_body::Body for Truncated {
@@ -468,13 +477,13 @@ impl http_body::Body for Truncated {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        if self.rest == 0 && !self.is_sent {
-            // hyper sends what it has while it waits; what it has when a body fails is dropped.
-            self.is_sent = true;
+        if self.remaining == 0 && !self.is_flushed {
+            // hyper flushes its buffer while it waits, and drops it when a body fails.
+            self.is_flushed = true;
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        if self.rest == 0 {
+        if self.remaining == 0 {
             let broken = io::Error::from(io::ErrorKind::ConnectionReset);
             return Poll::Ready(Some(Err(axum::Error::new(broken))));
         }
@@ -482,8 +491,8 @@ impl http_body::Body for Truncated {
         Poll::Ready(frame.map(|frame| {
             frame.map(|frame| {
                 frame.map_data(|mut data: Bytes| {
-                    data.truncate(self.rest);
-                    self.rest -= data.remaining();
+                    data.truncate(self.remaining);
+                    self.remaining -= data.remaining();
                     data
                 })
             })

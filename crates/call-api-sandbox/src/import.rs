@@ -1,64 +1,64 @@
-//! Many calls at once.
+//! Import of many calls into a database.
 
 use std::io::{self, BufRead, Read};
 use std::path::Path;
 
 use call_api_types::Call;
 
-use crate::document::Document;
+use crate::call_json::CallJson;
 use crate::store::Sqlite;
-use crate::{DEFAULT_TENANT, example_document};
+use crate::{DEFAULT_TENANT, example_call_json};
 
-/// The longest line that is read: no call is as long.
-const LONGEST: u64 = 1 << 20;
+/// The maximum length of a line, in bytes.
+const MAX_LINE: u64 = 1 << 20;
 
-/// A line that holds no call.
+/// A line that is not a call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {why}")]
+#[error("line {line}: {reason}")]
 #[non_exhaustive]
-pub struct BadLine {
+pub struct InvalidLine {
     /// The line's number, from 1.
     pub line: u64,
-    /// What is wrong with it.
-    pub why: String,
+    /// The reason.
+    pub reason: String,
 }
 
-/// How far an [`import`] has come.
+/// The progress of an [`import`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// The bytes that were read.
+    /// Bytes read.
     pub bytes: u64,
-    /// The lines that were read.
+    /// Lines read.
     pub lines: u64,
-    /// The lines of them that held no call.
-    pub bad: u64,
+    /// Lines that are not calls.
+    pub invalid: u64,
 }
 
-/// Takes calls from JSON lines into a file that [`SandboxBuilder::database`](crate::SandboxBuilder::database) serves: one
-/// call a line, in place of the tenant's one with its id. The lines are read one by one, so that there may be any number
-/// of them. Empty ones are none.
+/// Imports calls from JSON lines into a database for [`SandboxBuilder::database`](crate::SandboxBuilder::database), one
+/// call per line. A call replaces the tenant's call with the same id. Input is streamed, so it may have any length. Empty
+/// lines are ignored.
 ///
-/// Each line that holds no call of the API's document is given to `bad`, which says whether to go on without it. Either
-/// all other calls are taken in, or, where `bad` or reading fails, none.
+/// `invalid` is called with each line that is not a call of the API document. If it returns an error, the import fails;
+/// otherwise the line is skipped. The import is atomic: if it fails, no call is imported.
 ///
 /// `progress` is called after each line.
 ///
-/// Returns the number of calls.
+/// Returns the number of imported calls.
 ///
 /// # Errors
-/// What `bad` says, and what the system says to reading or to the file.
+/// The error of `invalid`, or an I/O error of the input or the database.
 pub fn import(
     database: &Path,
     tenant: &str,
     mut lines: impl BufRead,
-    mut bad: impl FnMut(BadLine) -> io::Result<()>,
+    mut invalid: impl FnMut(InvalidLine) -> io::Result<()>,
     mut progress: impl FnMut(Progress),
 ) -> io::Result<u64> {
     let file = Sqlite::open(database)?;
-    // What the sandbox says to ask for is there, as in a file that it makes.
+    // The sandbox's greeting names the example call, so a new database has it too.
     if file.is_new() {
-        file.put(file.tenant(DEFAULT_TENANT)?, example_document(), None)?;
+        file.put(file.tenant(DEFAULT_TENANT)?, example_call_json(), None)?;
     }
     let tenant = file.tenant(tenant)?;
     let mut done = Progress::default();
@@ -66,7 +66,7 @@ pub fn import(
     file.put_all(tenant, || {
         loop {
             line.clear();
-            let read = lines.by_ref().take(LONGEST).read_until(b'\n', &mut line)? as u64;
+            let read = lines.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)? as u64;
             if read == 0 {
                 return Ok(None);
             }
@@ -74,42 +74,42 @@ pub fn import(
             done.lines += 1;
             let call = if line.trim_ascii().is_empty() {
                 Ok(None)
-            } else if read == LONGEST && line.last() != Some(&b'\n') {
+            } else if read == MAX_LINE && line.last() != Some(&b'\n') {
                 done.bytes += skip_line(&mut lines)?;
-                Err(format!("it has more than {LONGEST} bytes"))
+                Err(format!("longer than {MAX_LINE} bytes"))
             } else {
                 parse(&line).map(Some)
             };
             if call.is_err() {
-                done.bad += 1;
+                done.invalid += 1;
             }
             progress(done);
             match call {
                 Ok(None) => {}
                 Ok(call) => return Ok(call),
-                Err(why) => bad(BadLine {
+                Err(reason) => invalid(InvalidLine {
                     line: done.lines,
-                    why,
+                    reason,
                 })?,
             }
         }
     })
 }
 
-fn parse(line: &[u8]) -> Result<Document, String> {
+fn parse(line: &[u8]) -> Result<CallJson, String> {
     let text = str::from_utf8(line).map_err(|error| error.to_string())?;
     let call: Call = serde_json::from_str(text).map_err(|error| {
-        // Of what was read as lines, the line in the message would always be the first.
-        let why = error.to_string();
-        match why.rsplit_once(" at line 1 column ") {
-            Some((why, column)) => format!("{why}, at column {column}"),
-            None => why,
+        // Each line is parsed on its own, so serde_json's line number is always 1.
+        let reason = error.to_string();
+        match reason.rsplit_once(" at line 1 column ") {
+            Some((reason, column)) => format!("{reason}, at column {column}"),
+            None => reason,
         }
     })?;
-    Ok(Document::checked(call.id, text))
+    Ok(CallJson::checked(call.id, text))
 }
 
-/// Reads to the end of the line, and says how much that was.
+/// Skips the rest of the line. Returns the number of bytes skipped.
 fn skip_line(lines: &mut impl BufRead) -> io::Result<u64> {
     let mut skipped = 0;
     loop {
@@ -133,7 +133,7 @@ mod tests {
     use crate::store::Store;
 
     #[test]
-    fn lines_become_calls_and_bad_ones_have_their_number() {
+    fn invalid_lines_are_reported_by_number() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("calls.sqlite");
         let example: String = crate::Sandbox::EXAMPLE_JSON.split_whitespace().collect();
@@ -142,13 +142,13 @@ mod tests {
             .map(|start| example.replacen("\"id\":\"3c", &format!("\"id\":\"{start}"), 1));
         let lines = format!("{third}\n\n  \r\n{{}}\n{long}\n{other}\r\nnull\n{third}");
         let run = |stop: bool| {
-            let (mut bad, mut last) = (Vec::new(), Progress::default());
+            let (mut invalid, mut last) = (Vec::new(), Progress::default());
             let count = import(
                 &path,
                 "default",
                 lines.as_bytes(),
                 |line| {
-                    bad.push(line.to_string());
+                    invalid.push(line.to_string());
                     if stop {
                         Err(io::Error::other(line))
                     } else {
@@ -157,7 +157,7 @@ mod tests {
                 },
                 |progress| last = progress,
             );
-            (count.map_err(|error| error.to_string()), bad, last)
+            (count.map_err(|error| error.to_string()), invalid, last)
         };
         let served = || {
             let store = Store::Sqlite(Sqlite::open(&path).unwrap());
@@ -165,19 +165,19 @@ mod tests {
             store.list(tenant, None, 9).unwrap().len()
         };
 
-        let first_bad = "line 4: missing field `id`, at column 2";
-        let (count, bad, _) = run(true);
-        assert_eq!(count, Err(first_bad.to_owned()));
-        assert_eq!(bad, [first_bad]);
-        assert_eq!(served(), 1, "the example only: all of them or none");
+        let first_invalid = "line 4: missing field `id`, at column 2";
+        let (count, invalid, _) = run(true);
+        assert_eq!(count, Err(first_invalid.to_owned()));
+        assert_eq!(invalid, [first_invalid]);
+        assert_eq!(served(), 1, "a failed import changed the database");
 
-        let (count, bad, last) = run(false);
+        let (count, invalid, last) = run(false);
         assert_eq!(count, Ok(3));
         assert_eq!(
-            bad,
+            invalid,
             [
-                first_bad,
-                "line 5: it has more than 1048576 bytes",
+                first_invalid,
+                "line 5: longer than 1048576 bytes",
                 "line 7: invalid type: null, expected struct Call, at column 4",
             ]
         );
@@ -187,7 +187,7 @@ mod tests {
             Progress {
                 bytes,
                 lines: 8,
-                bad: 3
+                invalid: 3
             }
         );
         assert_eq!(served(), 3);

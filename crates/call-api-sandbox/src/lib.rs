@@ -1,4 +1,4 @@
-//! The call API on your own machine: the server side of `spec/openapi.json`, for tests and for trying things out.
+//! A local server for the call API: the server side of `spec/openapi.json`, for tests and local development.
 //!
 //! ```
 //! use call_api_sandbox::Sandbox;
@@ -8,7 +8,7 @@
 //! # let _ = rustls::crypto::ring::default_provider().install_default();
 //! let sandbox = Sandbox::start().await?;
 //!
-//! // Any client: here one that knows nothing of the API.
+//! // Any HTTP client works; this one knows nothing about the API.
 //! let url = format!("{}/v1/call/{}", sandbox.base_url(), Sandbox::EXAMPLE_ID);
 //! let response = reqwest::Client::new().get(url).bearer_auth(sandbox.token()).send().await?;
 //! assert_eq!(response.status(), 200);
@@ -20,30 +20,33 @@
 //! # }
 //! ```
 //!
-//! It serves the example call of the API's reference and every call that is [`put`](Sandbox::put) into it, and says what
-//! is wrong as a FastAPI service does, which the real one is taken for: no or a wrong token 401, an unknown id 404, an id
-//! that is no uuid 422 with pydantic's list, another path 404, another method 405. `tests/fastapi` holds answers of a
-//! real FastAPI that this is compared with.
+//! A sandbox serves the example call of the API reference and every call added with [`put`](Sandbox::put). Errors follow
+//! FastAPI, which the real service appears to use: 401 for a missing or wrong token, 404 for an unknown id or path, 422
+//! with pydantic's error list for an id that is not a UUID, 405 for another method. `tests/fastapi` holds recorded
+//! responses of a FastAPI service; a test compares the sandbox with each of them.
 //!
-//! Beside that, calls [live](Script) by a [clock](Clock), [faults](Faults) happen, and each [tenant](Tenant) sees its own
-//! calls only.
+//! Calls can follow a [script](Script) on a controllable [clock](Clock), requests can be answered with
+//! [faults](Faults), and each [tenant](Tenant) sees only its own calls.
 //!
-//! `cargo run -p call-api-sandbox` runs it as a program, on `127.0.0.1:3000` as in the reference.
+//! `cargo run -p call-api-sandbox` runs the sandbox as a program on `127.0.0.1:3000`, the address in the API reference.
 
-mod answer;
+mod api;
 mod auth;
 mod builder;
 mod call_id;
+mod call_json;
 mod clock;
+mod connection;
 mod control;
-mod document;
 mod fault;
 #[cfg(feature = "sqlite")]
 mod import;
 mod log;
+mod origin;
 #[cfg(feature = "pages")]
 mod pages;
 mod recording;
+mod responses;
 mod routes;
 mod script;
 mod seconds;
@@ -65,101 +68,102 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 pub use builder::SandboxBuilder;
+pub use call_json::InvalidCall;
 pub use clock::Clock;
-pub use document::InvalidCall;
 pub use fault::{Fault, FaultRule, Faults, InvalidFaults};
 #[cfg(feature = "sqlite")]
-pub use import::{BadLine, Progress, import};
+pub use import::{InvalidLine, Progress, import};
 pub use log::Request;
 pub use script::Script;
 pub use tenant::Tenant;
 
-use document::Document;
-use routes::{Api, Extras, Service};
+use api::Api;
+use call_json::CallJson;
+use routes::{OptionalRoutes, Service};
 use server::Limits;
 
-/// Whose calls are those that nobody is named for.
+/// The tenant used when none is named.
 const DEFAULT_TENANT: &str = "default";
 
-/// The API, listening. Dropping it ends it.
+/// A running sandbox. Dropping it stops the server.
 ///
 /// # Recordings
-/// A call that [runs](Self::run) gets a `recording_url` in its script's time, at the sandbox itself, on the host that the
-/// call was asked from: `{base_url}/recordings/{id}/{seconds}.wav`. There it serves a WAV file of so many seconds, 8,000
-/// bytes each, to anybody: no token is asked for, and none should be sent. It has a `Content-Type`, a `Content-Length`
-/// and a strong `ETag`, and knows `Range`, `If-Range` and `If-None-Match`.
+/// A call that follows a [script](Self::run) gets a `recording_url` when the script says so. The URL points to the
+/// sandbox, on the host of the request: `{base_url}/recordings/{id}/{seconds}.wav`. It serves a WAV file of that length,
+/// 8,000 bytes per second, and requires no token. The response has a `Content-Type`, a `Content-Length` and a strong
+/// `ETag`, and supports `Range`, `If-Range` and `If-None-Match`.
 pub struct Sandbox {
     api: Arc<Api>,
-    /// The first tenant's, for its owner; the API has only its hash.
+    /// The token for [`Sandbox::token`]; `api` holds only hashes.
     token: String,
     address: SocketAddr,
     base_url: String,
-    /// The server ends once this is gone.
-    running: oneshot::Sender<()>,
+    /// Stops the server when dropped.
+    shutdown: oneshot::Sender<()>,
     server: JoinHandle<()>,
 }
 
 impl Sandbox {
-    /// The id of the call that the API's reference gives as its example, and that every sandbox serves.
+    /// The id of the example call in the API reference, which every sandbox serves.
     pub const EXAMPLE_ID: Uuid = Uuid::from_u128(0x3c90c3cc_0d44_4b50_8888_8dd25736052a);
 
-    /// That call's JSON, as it stands in the reference.
+    /// The JSON of the example call, as it appears in the API reference.
     pub const EXAMPLE_JSON: &str = include_str!("example.json");
 
-    /// The token where none is given. Everybody knows it, so it is for loopback addresses only.
+    /// The token used when none is configured. It is public, so it is accepted on loopback addresses only.
     pub const DEFAULT_TOKEN: &str = "sandbox-token";
 
-    /// How many requests [`requests`](Self::requests) goes back.
-    pub const LOGGED: usize = 10_000;
+    /// The default number of requests that [`requests`](Self::requests) returns.
+    pub const MAX_LOGGED: usize = 10_000;
 
     /// Starts a sandbox with the example call on a free port of `127.0.0.1`.
     ///
     /// # Errors
-    /// Whatever the system says to listening there.
+    /// The operating system's error when it cannot listen there.
     ///
     /// # Panics
-    /// Outside of a Tokio runtime: see [`SandboxBuilder::start`].
+    /// When called outside of a Tokio runtime: see [`SandboxBuilder::start`].
     pub async fn start() -> io::Result<Self> {
         Self::builder().start().await
     }
 
-    /// Sets a sandbox up: its calls, its token, its address.
+    /// Returns a builder for the sandbox's calls, tokens and address.
     pub fn builder() -> SandboxBuilder {
         SandboxBuilder::new()
     }
 
-    /// The call that the API's reference gives as its example.
+    /// Returns the example call of the API reference.
     pub fn example_call() -> Call {
         #[expect(clippy::expect_used, reason = "a constant that a test reads")]
         serde_json::from_str(Self::EXAMPLE_JSON).expect("the example is a call")
     }
 
-    /// Where the API is, without a slash at the end: `http://127.0.0.1:49152`.
+    /// The base URL of the API, without a trailing slash, such as `http://127.0.0.1:49152`.
     ///
-    /// Where the sandbox listens on all addresses of the machine, this is the loopback one.
+    /// When the sandbox listens on all addresses of the machine, this is the loopback address.
     pub fn base_url(&self) -> &str {
         &self.base_url
     }
 
-    /// The address that the sandbox listens on, with its real port.
+    /// The address that the sandbox listens on, with the port that the system assigned.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The Bearer token to ask with: the tenant `default`'s, or the first that was given where it has none.
+    /// A Bearer token that the sandbox accepts: that of the tenant `default`, else the first that was configured.
     pub fn token(&self) -> &str {
         &self.token
     }
 
-    /// Serves this call from now on, in place of the one with its id, if there is one.
+    /// Adds a call, replacing one with the same id.
     ///
-    /// Of the properties that the document lets be absent or `null`, those that are `None` are absent.
-    /// [`put_json`](Self::put_json) has a say in that.
+    /// Optional properties that are `None` are left out where the document allows it, and `null` otherwise.
+    /// [`put_json`](Self::put_json) controls this per property.
     pub fn put(&self, call: Call) {
-        self.own().put(call);
+        self.default_tenant().put(call);
     }
 
-    /// Serves this call from now on as its script has it, which begins now.
+    /// Adds a call that follows a script, starting now. Replaces a call with the same id.
     ///
     /// ```
     /// use std::time::Duration;
@@ -168,23 +172,23 @@ impl Sandbox {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> std::io::Result<()> {
-    /// // An hour of calls in a minute; `Clock::stepped()` is for tests.
-    /// let sandbox = Sandbox::builder().clock(Clock::times(60)).start().await?;
+    /// // An hour of calls takes a minute. Tests use `Clock::manual()`.
+    /// let sandbox = Sandbox::builder().clock(Clock::scaled(60)).start().await?;
     /// sandbox.run(Sandbox::example_call(), Script::completed());
     /// # Ok(())
     /// # }
     /// ```
     pub fn run(&self, call: Call, script: Script) {
-        self.own().run(call, script);
+        self.default_tenant().run(call, script);
     }
 
-    /// Serves the call no more. Returns whether it was served.
+    /// Removes a call. Returns true if there was one.
     pub fn remove(&self, id: Uuid) -> bool {
-        self.own().remove(id)
+        self.default_tenant().remove(id)
     }
 
-    /// The calls of a tenant that [`SandboxBuilder::tenant`] named. Those of the sandbox's own methods are the tenant
-    /// `default`'s.
+    /// Returns a tenant configured with [`SandboxBuilder::tenant`]. The methods of [`Sandbox`] itself act on the tenant
+    /// `default`.
     ///
     /// ```
     /// use call_api_sandbox::Sandbox;
@@ -193,7 +197,7 @@ impl Sandbox {
     /// # async fn main() -> std::io::Result<()> {
     /// let sandbox = Sandbox::builder().tenant("acme", "token-of-acme").start().await?;
     /// if let Some(acme) = sandbox.tenant("acme") {
-    ///     // Only who asks with `token-of-acme` is given it; to others it is a 404.
+    ///     // Requests with `token-of-acme` see this call; others get a 404.
     ///     acme.put(Sandbox::example_call());
     /// }
     /// # Ok(())
@@ -204,38 +208,37 @@ impl Sandbox {
         Some(Tenant { api: &self.api, id })
     }
 
-    /// The default tenant.
-    fn own(&self) -> Tenant<'_> {
+    /// The tenant that the methods of `Sandbox` act on.
+    fn default_tenant(&self) -> Tenant<'_> {
         Tenant {
             api: &self.api,
-            id: self.api.start.example.0,
+            id: self.api.initial.example.0,
         }
     }
 
-    /// What time it is for calls that live: see [`Clock`].
+    /// The current time of the sandbox's [`Clock`].
     pub fn now(&self) -> DateTime<Utc> {
         self.api.time.now()
     }
 
-    /// Moves the time on at once, whatever the [`Clock`]. Returns the time it is then.
+    /// Moves the clock forward, whatever its [`Clock`]. Returns the new time.
     ///
     /// # Panics
-    /// Where the calls are kept in a file, and it can't be written.
+    /// When the calls are in a database that cannot be written.
     pub fn advance(&self, by: Duration) -> DateTime<Utc> {
-        tenant::kept(self.api.advance(by))
+        tenant::expect_stored(self.api.advance(by))
     }
 
-    /// Has these faults happen from now on, in place of those before: see [`Faults`]. None happen after
-    /// `Faults::default()`.
+    /// Replaces all faults: see [`Faults`]. `Faults::default()` removes them.
     ///
     /// # Errors
-    /// Where a rule can't be followed: a share that is none, a status below 200, an operation that there isn't.
+    /// When a rule is invalid: a share outside of 0 to 1, a status below 200, an unknown operation.
     pub fn set_faults(&self, faults: Faults) -> Result<(), InvalidFaults> {
         self.api.faults.set(faults)
     }
 
-    /// Serves this JSON from now on as the call whose id it has: as it is, be it with `null`, with values or properties
-    /// that the document doesn't know, or without ones that it asks for. Only spaces between its tokens are left out.
+    /// Adds a call as raw JSON, replacing one with the same id. The JSON is served as it is, except for white space between
+    /// tokens, so it may have `null`s, unknown values and unknown properties, and may lack required ones.
     ///
     /// ```
     /// # use call_api_sandbox::{InvalidCall, Sandbox};
@@ -246,31 +249,31 @@ impl Sandbox {
     /// ```
     ///
     /// # Errors
-    /// Where it is no JSON object with a uuid as its `id`: nobody could ask for it.
+    /// When it is not a JSON object with a UUID as its `id`.
     pub fn put_json(&self, json: &str) -> Result<Uuid, InvalidCall> {
-        self.own().put_json(json)
+        self.default_tenant().put_json(json)
     }
 
-    /// The requests so far, also the refused ones, oldest first: the latest [`LOGGED`](Self::LOGGED) of them. A request
-    /// is in here before it is answered.
+    /// The requests received so far, including rejected ones, oldest first; at most the latest
+    /// [`MAX_LOGGED`](Self::MAX_LOGGED). A request is logged before it is answered.
     pub fn requests(&self) -> Vec<Request> {
         self.api.log.requests()
     }
 
-    /// Stops listening, and waits until the requests that came are answered; for two seconds at most.
+    /// Stops listening and waits for requests in flight, for at most two seconds.
     ///
     /// Dropping the sandbox does the same without waiting.
     pub async fn shutdown(self) {
         let Self {
-            running, server, ..
+            shutdown, server, ..
         } = self;
-        drop(running);
+        drop(shutdown);
         let _ = server.await;
     }
 
     async fn serve(
         api: Arc<Api>,
-        extras: Extras,
+        optional: OptionalRoutes,
         token: String,
         listen: SocketAddr,
         limits: Limits,
@@ -280,15 +283,15 @@ impl Sandbox {
         };
         let listener = TcpListener::bind(listen).await.map_err(at)?;
         let address = listener.local_addr().map_err(at)?;
-        let (running, ended) = oneshot::channel::<()>();
-        let service = Service::new(Arc::clone(&api), extras);
-        let server = tokio::spawn(server::serve(listener, service, limits, ended));
+        let (shutdown, stopped) = oneshot::channel::<()>();
+        let service = Service::new(Arc::clone(&api), optional);
+        let server = tokio::spawn(server::serve(listener, service, limits, stopped));
         Ok(Self {
             api,
             token,
             address,
             base_url: format!("http://{}", reachable(address)),
-            running,
+            shutdown,
             server,
         })
     }
@@ -302,7 +305,7 @@ impl fmt::Debug for Sandbox {
     }
 }
 
-/// The address to connect to, where "all addresses" is none.
+/// The address to connect to: loopback when the sandbox listens on all addresses.
 fn reachable(address: SocketAddr) -> SocketAddr {
     match address {
         SocketAddr::V4(v4) if v4.ip().is_unspecified() => (Ipv4Addr::LOCALHOST, v4.port()).into(),
@@ -311,12 +314,12 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// The code in the README, run as a test.
+/// Runs the code in the README as a test.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-fn example_document() -> Document {
+fn example_call_json() -> CallJson {
     #[expect(clippy::expect_used, reason = "a constant that a test reads")]
-    Document::parse(Sandbox::EXAMPLE_JSON).expect("the example is a call")
+    CallJson::parse(Sandbox::EXAMPLE_JSON).expect("the example is a call")
 }

@@ -1,4 +1,4 @@
-//! What the sandbox was asked.
+//! The log of received requests.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -6,18 +6,18 @@ use std::sync::{Mutex, PoisonError};
 use http::{HeaderMap, Method};
 use serde::{Serialize, Serializer};
 
-/// A request as the sandbox received it.
+/// A request that the sandbox received.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Request {
     /// The method.
     #[serde(serialize_with = "method")]
     pub method: Method,
-    /// The path as it was sent, with its percent-escapes and without the query.
+    /// The path as sent, with percent-escapes and without the query.
     pub path: String,
-    /// What follows the first `?`, as it was sent.
+    /// The query as sent, without the `?`.
     pub query: Option<String>,
-    /// The headers. Of each `Authorization` only `Bearer` is kept, where it is one: `Bearer [redacted]`.
+    /// The headers. `Authorization` values are redacted; `Bearer [redacted]` remains of a Bearer token.
     #[serde(serialize_with = "headers")]
     pub headers: HeaderMap,
 }
@@ -26,7 +26,7 @@ fn method<S: Serializer>(method: &Method, serializer: S) -> Result<S::Ok, S::Err
     serializer.serialize_str(method.as_str())
 }
 
-/// A name may be there more than once.
+/// A list of pairs, because a header may occur more than once.
 fn headers<S: Serializer>(headers: &HeaderMap, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(
         headers
@@ -36,12 +36,12 @@ fn headers<S: Serializer>(headers: &HeaderMap, serializer: S) -> Result<S::Ok, S
 }
 
 /// The latest requests, oldest first, up to a limit.
-pub(crate) struct Log {
+pub(crate) struct RequestLog {
     limit: usize,
     requests: Mutex<VecDeque<Request>>,
 }
 
-impl Log {
+impl RequestLog {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit,
@@ -49,7 +49,7 @@ impl Log {
         }
     }
 
-    /// Notes a request, if any are noted.
+    /// Logs a request, unless the limit is zero.
     pub(crate) fn push(&self, request: impl FnOnce() -> Request) {
         if self.limit == 0 {
             return;
@@ -78,8 +78,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_requests_make_room() {
-        let log = Log::new(2);
+    fn full_log_drops_the_oldest_request() {
+        let log = RequestLog::new(2);
         for path in ["/1", "/2", "/3"] {
             log.push(|| Request {
                 method: Method::GET,

@@ -1,5 +1,5 @@
 'use strict';
-// Asks for the calls each half second, and shows what has changed. A call's numbers are not shown.
+// Polls the calls twice a second and highlights changes. Phone numbers are not shown.
 const token = document.getElementById('token');
 const state = document.getElementById('state');
 const table = document.getElementById('calls');
@@ -38,27 +38,27 @@ function show(call) {
   return row.element;
 }
 
-async function look() {
+async function refresh() {
   try {
-    const answer = await fetch('calls.json', { headers: { Authorization: `Bearer ${token.value}` } });
-    if (answer.status === 401) {
-      state.textContent = 'Give the token that opens this sandbox.';
+    const response = await fetch('calls.json', { headers: { Authorization: `Bearer ${token.value}` } });
+    if (response.status === 401) {
+      state.textContent = 'Enter a token of this sandbox.';
       table.replaceChildren();
     } else {
-      const { calls, next } = await answer.json();
+      const { calls, next } = await response.json();
       const elements = calls.map(show);
-      // What stays where it is is not touched, so that a change can be seen.
+      // Unchanged rows stay in place, so that the animation of a changed row is visible.
       if (elements.length !== table.rows.length || elements.some((element, at) => element !== table.rows[at])) {
         table.replaceChildren(...elements);
       }
-      state.textContent = `${next === null ? 'All' : 'The latest'} calls: ${calls.length}`;
+      state.textContent = `${next === null ? 'All' : 'Latest'} calls: ${calls.length}`;
     }
   } catch (error) {
-    state.textContent = `The sandbox does not answer: ${error.message}`;
+    state.textContent = `The sandbox does not respond: ${error.message}`;
   }
-  setTimeout(look, 500);
+  setTimeout(refresh, 500);
 }
 
 document.forms[0].addEventListener('submit', (event) => event.preventDefault());
 token.addEventListener('input', () => { rows.clear(); });
-look();
+refresh();

@@ -1,4 +1,4 @@
-//! What there is to look at: the calls as they change, and the API's reference to try out.
+//! Web pages: the live list of calls, and the interactive API reference.
 
 use std::sync::{Arc, LazyLock};
 
@@ -11,22 +11,23 @@ use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderName, StatusCode};
 use utoipa_swagger_ui::Config;
 
+use crate::api::{Api, Authorized};
 use crate::control::Calls;
-use crate::routes::{Api, Authorized, Place};
-use crate::{Sandbox, answer};
+use crate::origin::RequestOrigin;
+use crate::{Sandbox, responses};
 
-/// The API's document, the same as `spec/openapi.json`.
+/// The API document, identical to `spec/openapi.json`.
 const DOCUMENT: &str = include_str!("openapi.json");
-/// Its server, in whose place stands the one that was asked.
+/// The server URL in the document, replaced by the origin of the request.
 const SERVER: &str = "http://localhost:3000";
 
 const PAGE: &str = include_str!("page.html");
 const SCRIPT: &str = include_str!("page.js");
 
-/// The calls on the page.
+/// The number of calls on the page.
 const LISTED: usize = 100;
 
-/// A page takes nothing from elsewhere, and is not kept: the next sandbox has other ones.
+/// Pages load nothing from other sites and are not cached: the next sandbox on this port may be a different version.
 const HEADERS: [(HeaderName, &str); 2] = [
     (
         CONTENT_SECURITY_POLICY,
@@ -50,8 +51,8 @@ pub(crate) fn router() -> Router<Arc<Api>> {
         .route("/healthz", get(health))
 }
 
-/// Whether the path is one of these.
-pub(crate) fn have(path: &str) -> bool {
+/// Returns true if the path belongs to these pages.
+pub(crate) fn contains(path: &str) -> bool {
     matches!(
         path,
         "/" | "/page.js" | "/calls.json" | "/docs" | "/openapi.json" | "/healthz"
@@ -59,7 +60,7 @@ pub(crate) fn have(path: &str) -> bool {
 }
 
 async fn page(State(api): State<Arc<Api>>) -> Response {
-    // Only the token that everybody knows is told to everybody.
+    // A configured token is secret; only the public default is put into the page.
     let token = if api.has_default_token {
         Sandbox::DEFAULT_TOKEN
     } else {
@@ -79,15 +80,15 @@ fn text(kind: &'static str, text: impl IntoResponse) -> Response {
 async fn calls(
     Authorized(tenant): Authorized,
     State(api): State<Arc<Api>>,
-    place: Place,
+    origin: RequestOrigin,
 ) -> Response {
-    match Calls::read(&api, tenant, None, LISTED, &place.origin()) {
+    match Calls::read(&api, tenant, None, LISTED, &origin.base_url()) {
         Ok(calls) => (HEADERS, Json(calls)).into_response(),
-        Err(error) => answer::failed(&error),
+        Err(error) => responses::internal_error(&error),
     }
 }
 
-/// A file of Swagger UI's.
+/// Serves a file of Swagger UI.
 fn docs(file: &str) -> Response {
     static CONFIG: LazyLock<Arc<Config<'static>>> =
         LazyLock::new(|| Arc::new(Config::from("../openapi.json")));
@@ -98,23 +99,27 @@ fn docs(file: &str) -> Response {
             file.bytes.into_owned(),
         )
             .into_response(),
-        Ok(None) | Err(_) => answer::not_found(),
+        Ok(None) | Err(_) => responses::not_found(),
     }
 }
 
-async fn document(place: Place) -> Response {
-    let origin = place.origin();
-    let server = if origin.is_empty() { SERVER } else { &origin };
-    answer::json(StatusCode::OK, DOCUMENT.replace(SERVER, server).into())
+async fn document(origin: RequestOrigin) -> Response {
+    let base_url = origin.base_url();
+    let server = if base_url.is_empty() {
+        SERVER
+    } else {
+        &base_url
+    };
+    responses::json(StatusCode::OK, DOCUMENT.replace(SERVER, server).into())
 }
 
-/// Whether calls can be read.
+/// Health check: 200 if the store can be read.
 async fn health(State(api): State<Arc<Api>>) -> Response {
     match api.store.time() {
-        Ok(_) => answer::json(
+        Ok(_) => responses::json(
             StatusCode::OK,
             bytes::Bytes::from_static(br#"{"status":"ok"}"#),
         ),
-        Err(_) => answer::detail(StatusCode::SERVICE_UNAVAILABLE, "the calls can't be read"),
+        Err(_) => responses::detail(StatusCode::SERVICE_UNAVAILABLE, "the store cannot be read"),
     }
 }

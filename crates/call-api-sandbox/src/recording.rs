@@ -1,4 +1,4 @@
-//! Recordings: real WAV files, made as they are sent.
+//! Recordings: WAV files, generated while they are sent.
 
 use std::convert::Infallible;
 use std::f64::consts::TAU;
@@ -16,49 +16,48 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body::{Frame, SizeHint};
 use uuid::Uuid;
 
-use crate::{answer, call_id};
+use crate::{call_id, responses};
 
-/// Samples in a second, each of one byte.
-const RATE: u64 = 8_000;
-/// What stands before the samples.
-const HEADER: u64 = 44;
-/// A WAV file says its length in 32 bits.
-const LONGEST: u64 = (u32::MAX as u64 - HEADER) / RATE;
-/// How much is made at once.
-const CHUNK: u64 = 64 * 1024;
+/// Samples per second, one byte each.
+const SAMPLE_RATE: u64 = 8_000;
+/// The length of the WAV header.
+const HEADER_LEN: u64 = 44;
+/// The maximum length in seconds: a WAV file has a 32-bit length.
+const MAX_SECONDS: u64 = (u32::MAX as u64 - HEADER_LEN) / SAMPLE_RATE;
+/// Bytes generated at a time.
+const CHUNK_LEN: u64 = 64 * 1024;
 
-/// Where the recording of a call is that was talked on for so many seconds. The path says all there is to know about it,
-/// so that no recording is kept.
+/// Returns the path of a call's recording. The path has everything needed to generate it, so nothing is stored.
 pub(crate) fn path(id: Uuid, seconds: Option<i64>) -> String {
     let seconds = seconds.and_then(|seconds| u64::try_from(seconds).ok());
-    // One of no length is no file that a player opens.
-    let seconds = seconds.unwrap_or(0).clamp(1, LONGEST);
+    // Players reject a file without samples.
+    let seconds = seconds.unwrap_or(0).clamp(1, MAX_SECONDS);
     format!("/recordings/{id}/{seconds}.wav")
 }
 
-/// The path's two segments behind `/recordings`, read back.
+/// Parses the two path segments after `/recordings`.
 fn parse(id: &str, file: &str) -> Option<(Uuid, u64)> {
     let seconds = file.strip_suffix(".wav")?.parse().ok()?;
-    ((1..=LONGEST).contains(&seconds)).then_some((call_id::parse(id).ok()?, seconds))
+    ((1..=MAX_SECONDS).contains(&seconds)).then_some((call_id::parse(id).ok()?, seconds))
 }
 
-/// Answers with the recording, or the part of it that is asked for.
-pub(crate) fn answer(id: &str, file: &str, headers: &HeaderMap) -> Response {
+/// Serves a recording, or the requested range of it.
+pub(crate) fn serve(id: &str, file: &str, headers: &HeaderMap) -> Response {
     let Some((id, seconds)) = parse(id, file) else {
-        return answer::not_found();
+        return responses::not_found();
     };
-    let wave = Wave::new(id, seconds);
-    let len = wave.len();
+    let wav = WavFile::new(id, seconds);
+    let len = wav.len();
     let etag = format!("\"{}-{seconds}\"", id.simple());
-    let mut answer = match wanted(headers, &etag, len) {
-        Wanted::Nothing => StatusCode::NOT_MODIFIED.into_response(),
-        Wanted::Everything => wave.body(0..len).into_response(),
-        Wanted::Part(part) => {
+    let mut response = match evaluate(headers, &etag, len) {
+        RangeOutcome::NotModified => StatusCode::NOT_MODIFIED.into_response(),
+        RangeOutcome::Full => wav.body(0..len).into_response(),
+        RangeOutcome::Partial(part) => {
             let content_range = format!("bytes {}-{}/{len}", part.start, part.end - 1);
             let headers = [(CONTENT_RANGE, content_range)];
-            (StatusCode::PARTIAL_CONTENT, headers, wave.body(part)).into_response()
+            (StatusCode::PARTIAL_CONTENT, headers, wav.body(part)).into_response()
         }
-        Wanted::Outside => {
+        RangeOutcome::Unsatisfiable => {
             let content_range = format!("bytes */{len}");
             (
                 StatusCode::RANGE_NOT_SATISFIABLE,
@@ -67,8 +66,8 @@ pub(crate) fn answer(id: &str, file: &str, headers: &HeaderMap) -> Response {
                 .into_response()
         }
     };
-    let is_audio = answer.status().is_success();
-    let headers = answer.headers_mut();
+    let is_audio = response.status().is_success();
+    let headers = response.headers_mut();
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     if let Ok(etag) = HeaderValue::try_from(etag) {
         headers.insert(ETAG, etag);
@@ -76,41 +75,41 @@ pub(crate) fn answer(id: &str, file: &str, headers: &HeaderMap) -> Response {
     if is_audio {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("audio/wav"));
     }
-    answer
+    response
 }
 
-/// What a request asks for, of a file of a length.
+/// The outcome of the conditional and range headers of a request.
 #[derive(Debug, PartialEq)]
-enum Wanted {
-    Everything,
-    Part(Range<u64>),
-    /// A part that there is none of.
-    Outside,
-    /// It has it already.
-    Nothing,
+enum RangeOutcome {
+    Full,
+    Partial(Range<u64>),
+    /// 416.
+    Unsatisfiable,
+    /// 304.
+    NotModified,
 }
 
-fn wanted(headers: &HeaderMap, etag: &str, len: u64) -> Wanted {
+fn evaluate(headers: &HeaderMap, etag: &str, len: u64) -> RangeOutcome {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let is_etag = |known: &str| known == "*" || known.trim().trim_start_matches("W/") == etag;
-    if text(IF_NONE_MATCH).is_some_and(|known| known.split(',').any(is_etag)) {
-        return Wanted::Nothing;
+    let is_current = |known: &str| known == "*" || known.trim().trim_start_matches("W/") == etag;
+    if text(IF_NONE_MATCH).is_some_and(|known| known.split(',').any(is_current)) {
+        return RangeOutcome::NotModified;
     }
-    // Of a file that has changed since, a part is of no use.
+    // A range of a file that has changed is useless.
     if text(IF_RANGE).is_some_and(|known| known != etag) {
-        return Wanted::Everything;
+        return RangeOutcome::Full;
     }
-    // What can't be read, or is more than one part, may be answered with the whole.
+    // An invalid or multiple range may be answered with the whole file.
     text(RANGE)
-        .and_then(|range| part(range.strip_prefix("bytes=")?, len))
-        .unwrap_or(Wanted::Everything)
+        .and_then(|range| parse_range(range.strip_prefix("bytes=")?, len))
+        .unwrap_or(RangeOutcome::Full)
 }
 
-/// One range of bytes: `FROM-TO`, `FROM-`, or `-LAST`.
-fn part(range: &str, len: u64) -> Option<Wanted> {
+/// Parses one byte range: `FROM-TO`, `FROM-`, or `-SUFFIX`.
+fn parse_range(range: &str, len: u64) -> Option<RangeOutcome> {
     let (from, to) = range.trim().split_once('-')?;
     let number = |text: &str| match text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // Beyond what can be counted is beyond the end.
+        // A number too large for u64 is past the end.
         true => Some(text.parse().unwrap_or(u64::MAX)),
         false => None,
     };
@@ -127,22 +126,22 @@ fn part(range: &str, len: u64) -> Option<Wanted> {
         }
     };
     Some(match part.is_empty() {
-        true => Wanted::Outside,
-        false => Wanted::Part(part),
+        true => RangeOutcome::Unsatisfiable,
+        false => RangeOutcome::Partial(part),
     })
 }
 
-/// A WAV file: one channel of 8-bit samples, a tone that is on for a second and off for the next. Which tone is the
-/// call's own.
-struct Wave {
+/// A WAV file of one channel with 8-bit samples: a tone that alternates with silence each second. The pitch depends on
+/// the call's id.
+struct WavFile {
     seconds: u64,
     /// One period of the tone.
     tone: Vec<u8>,
 }
 
-impl Wave {
+impl WavFile {
     fn new(id: Uuid, seconds: u64) -> Self {
-        // From 421 down to 200 Hz.
+        // 421 Hz down to 200 Hz.
         let period = 19 + id.as_bytes()[0] % 22;
         let sample = |at| (f64::from(at) / f64::from(period) * TAU).sin() * 40.0 + 128.0;
         let tone = (0..period).map(|at| sample(at) as u8).collect();
@@ -150,17 +149,17 @@ impl Wave {
     }
 
     fn len(&self) -> u64 {
-        HEADER + self.samples()
+        HEADER_LEN + self.samples()
     }
 
     fn samples(&self) -> u64 {
-        self.seconds * RATE
+        self.seconds * SAMPLE_RATE
     }
 
-    fn header(&self) -> [u8; HEADER as usize] {
-        // The longest is chosen so that all of it fits.
+    fn header(&self) -> [u8; HEADER_LEN as usize] {
+        // MAX_SECONDS keeps this within 32 bits.
         let samples = u32::try_from(self.samples()).unwrap_or(u32::MAX);
-        let rate = u32::try_from(RATE).unwrap_or(u32::MAX).to_le_bytes();
+        let rate = u32::try_from(SAMPLE_RATE).unwrap_or(u32::MAX).to_le_bytes();
         let fields: [&[u8]; 13] = [
             b"RIFF",
             &samples.saturating_add(36).to_le_bytes(),
@@ -171,14 +170,14 @@ impl Wave {
             &1_u16.to_le_bytes(),
             &1_u16.to_le_bytes(),
             &rate,
-            // Bytes in a second, bytes in a sample, bits in a sample.
+            // Bytes per second, bytes per sample, bits per sample.
             &rate,
             &1_u16.to_le_bytes(),
             &8_u16.to_le_bytes(),
             b"data",
             &samples.to_le_bytes(),
         ];
-        let mut header = [0; HEADER as usize];
+        let mut header = [0; HEADER_LEN as usize];
         for (byte, field) in header.iter_mut().zip(fields.into_iter().flatten()) {
             *byte = *field;
         }
@@ -187,7 +186,7 @@ impl Wave {
 
     fn sample(&self, at: u64) -> u8 {
         let period = self.tone.len() as u64;
-        match (at / RATE) % 2 {
+        match (at / SAMPLE_RATE) % 2 {
             0 => usize::try_from(at % period).map_or(128, |at| self.tone[at]),
             _ => 128,
         }
@@ -195,7 +194,7 @@ impl Wave {
 
     fn bytes(&self, part: Range<u64>) -> Bytes {
         let header = self.header();
-        let byte = |at: u64| match at.checked_sub(HEADER) {
+        let byte = |at: u64| match at.checked_sub(HEADER_LEN) {
             Some(at) => self.sample(at),
             None => usize::try_from(at).map_or(0, |at| header[at]),
         };
@@ -203,20 +202,20 @@ impl Wave {
     }
 
     fn body(self, part: Range<u64>) -> Body {
-        Body::new(Part {
-            wave: self,
+        Body::new(WavBody {
+            wav: self,
             rest: part,
         })
     }
 }
 
-/// A part of a file that is being sent.
-struct Part {
-    wave: Wave,
+/// The body of a range of the file.
+struct WavBody {
+    wav: WavFile,
     rest: Range<u64>,
 }
 
-impl http_body::Body for Part {
+impl http_body::Body for WavBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -227,8 +226,8 @@ impl http_body::Body for Part {
         if self.rest.is_empty() {
             return Poll::Ready(None);
         }
-        let end = self.rest.end.min(self.rest.start + CHUNK);
-        let chunk = self.wave.bytes(self.rest.start..end);
+        let end = self.rest.end.min(self.rest.start + CHUNK_LEN);
+        let chunk = self.wav.bytes(self.rest.start..end);
         self.rest.start = end;
         Poll::Ready(Some(Ok(Frame::data(chunk))))
     }
@@ -247,24 +246,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_are_read_as_http_has_them() {
-        let wanted = |range: &str| {
+    fn range_header_is_parsed_as_in_rfc_9110() {
+        let evaluate = |range: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(RANGE, HeaderValue::from_str(range).unwrap());
-            wanted(&headers, "\"tag\"", 100)
+            evaluate(&headers, "\"tag\"", 100)
         };
-        assert_eq!(wanted("bytes=0-0"), Wanted::Part(0..1));
-        assert_eq!(wanted("bytes=10-"), Wanted::Part(10..100));
-        assert_eq!(wanted("bytes=90-999"), Wanted::Part(90..100));
-        assert_eq!(wanted("bytes=-10"), Wanted::Part(90..100));
-        assert_eq!(wanted("bytes=-999"), Wanted::Part(0..100));
+        assert_eq!(evaluate("bytes=0-0"), RangeOutcome::Partial(0..1));
+        assert_eq!(evaluate("bytes=10-"), RangeOutcome::Partial(10..100));
+        assert_eq!(evaluate("bytes=90-999"), RangeOutcome::Partial(90..100));
+        assert_eq!(evaluate("bytes=-10"), RangeOutcome::Partial(90..100));
+        assert_eq!(evaluate("bytes=-999"), RangeOutcome::Partial(0..100));
         for outside in [
             "bytes=100-",
             "bytes=100-200",
             "bytes=-0",
             "bytes=99999999999999999999-",
         ] {
-            assert_eq!(wanted(outside), Wanted::Outside, "{outside}");
+            assert_eq!(evaluate(outside), RangeOutcome::Unsatisfiable, "{outside}");
         }
         let all = [
             "bytes=",
@@ -276,49 +275,61 @@ mod tests {
             "x",
         ];
         for ignored in all {
-            assert_eq!(wanted(ignored), Wanted::Everything, "{ignored}");
+            assert_eq!(evaluate(ignored), RangeOutcome::Full, "{ignored}");
         }
     }
 
     #[test]
-    fn a_part_is_of_use_for_the_same_file_only() {
-        let wanted = |name, tag: &'static str| {
+    fn if_range_and_if_none_match_compare_etags() {
+        let evaluate = |name, tag: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(RANGE, HeaderValue::from_static("bytes=10-"));
             headers.insert(name, HeaderValue::from_static(tag));
-            wanted(&headers, "\"tag\"", 100)
+            evaluate(&headers, "\"tag\"", 100)
         };
-        assert_eq!(wanted(IF_RANGE, "\"tag\""), Wanted::Part(10..100));
-        assert_eq!(wanted(IF_RANGE, "\"other\""), Wanted::Everything);
-        assert_eq!(wanted(IF_RANGE, "W/\"tag\""), Wanted::Everything);
-        assert_eq!(wanted(IF_NONE_MATCH, "\"tag\""), Wanted::Nothing);
-        assert_eq!(wanted(IF_NONE_MATCH, "\"x\", W/\"tag\""), Wanted::Nothing);
-        assert_eq!(wanted(IF_NONE_MATCH, "\"other\""), Wanted::Part(10..100));
+        assert_eq!(
+            evaluate(IF_RANGE, "\"tag\""),
+            RangeOutcome::Partial(10..100)
+        );
+        assert_eq!(evaluate(IF_RANGE, "\"other\""), RangeOutcome::Full);
+        assert_eq!(evaluate(IF_RANGE, "W/\"tag\""), RangeOutcome::Full);
+        assert_eq!(
+            evaluate(IF_NONE_MATCH, "\"tag\""),
+            RangeOutcome::NotModified
+        );
+        assert_eq!(
+            evaluate(IF_NONE_MATCH, "\"x\", W/\"tag\""),
+            RangeOutcome::NotModified
+        );
+        assert_eq!(
+            evaluate(IF_NONE_MATCH, "\"other\""),
+            RangeOutcome::Partial(10..100)
+        );
     }
 
     #[test]
-    fn parts_put_together_are_the_file() {
-        let wave = Wave::new(Uuid::from_u128(7), 3);
-        let whole = wave.bytes(0..wave.len());
+    fn concatenated_ranges_equal_the_file() {
+        let wav = WavFile::new(Uuid::from_u128(7), 3);
+        let whole = wav.bytes(0..wav.len());
         assert_eq!(whole.len(), 44 + 3 * 8_000);
-        let parts = [0..1, 1..44, 44..9_000, 9_000..wave.len()].map(|part| wave.bytes(part));
+        let parts = [0..1, 1..44, 44..9_000, 9_000..wav.len()].map(|part| wav.bytes(part));
         assert_eq!(parts.concat(), whole);
         // A tone, then silence.
         assert!(whole[44..8_044].iter().any(|sample| *sample > 160));
         assert!(whole[8_044..16_044].iter().all(|sample| *sample == 128));
-        // Two calls don't sound alike.
-        let other = Wave::new(Uuid::from_u128(1 << 120), 3);
-        assert_ne!(other.bytes(0..wave.len()), whole);
+        // Another call has another pitch.
+        let other = WavFile::new(Uuid::from_u128(1 << 120), 3);
+        assert_ne!(other.bytes(0..wav.len()), whole);
     }
 
     #[test]
-    fn a_path_says_which_recording_it_is() {
+    fn recording_path_round_trips() {
         let id = Uuid::from_u128(7);
         for (seconds, read) in [
             (None, 1),
             (Some(-1), 1),
             (Some(30), 30),
-            (Some(i64::MAX), LONGEST),
+            (Some(i64::MAX), MAX_SECONDS),
         ] {
             let path = path(id, seconds);
             let (id_segment, file) = path

@@ -1,4 +1,4 @@
-//! Calls that live.
+//! Scripted calls.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use call_api_types::{Call, CallStatus};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::clock::later;
-use crate::document::Document;
+use crate::call_json::CallJson;
+use crate::clock::saturating_add;
 use crate::recording;
 
-/// How a call goes: its statuses, one after another, and when its recording is there.
+/// The course of a call: its statuses over time, and when its recording becomes available.
 ///
 /// ```
 /// use std::time::Duration;
@@ -21,28 +21,28 @@ use crate::recording;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {
-/// // Dialing for 2 s, in progress for 30 s, completed; and 5 s later there is a recording.
+/// // Dialing for 2 s, in progress for 30 s, then completed, with a recording 5 s later.
 /// let script = Script::completed();
 ///
-/// // One of your own: nobody is there at first.
+/// // A custom script: nobody answers.
 /// let own = Script::new(CallStatus::Dialing)
 ///     .then(Duration::from_secs(40), CallStatus::NoAnswer)
 ///     .end_reason("nobody at home");
 ///
-/// let sandbox = Sandbox::builder().clock(Clock::stepped()).start().await?;
+/// let sandbox = Sandbox::builder().clock(Clock::manual()).start().await?;
 /// sandbox.run(Sandbox::example_call(), script);
-/// sandbox.advance(Duration::from_secs(2)); // From now on the call is in progress.
+/// sandbox.advance(Duration::from_secs(2)); // The call is now in progress.
 /// # Ok(())
 /// # }
 /// ```
 ///
-/// What the script says is so in every answer, whatever the call had there before:
+/// The script sets these properties of the call in every response:
 ///
-/// - `created_date` is when the script began, and `status` what it is by now;
-/// - `start_time` is when the call was first in progress, if it was;
-/// - `end_time`, `duration` (whole seconds since `start_time`) and `end_reason` are there once it has ended;
-/// - `recording_url` is there from the recording's time on. The sandbox serves the recording, which is as long as the
-///   call, without asking for a token: see [`Sandbox`](crate::Sandbox#recordings).
+/// - `created_date`: the start of the script; `status`: the current status;
+/// - `start_time`: when the call was first in progress, if it was;
+/// - `end_time`, `duration` (whole seconds since `start_time`) and `end_reason`: once the call has ended;
+/// - `recording_url`: once the recording is available. The sandbox serves a recording as long as the call, without a
+///   token: see [`Sandbox`](crate::Sandbox#recordings).
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Script {
@@ -71,7 +71,7 @@ struct Recording {
 }
 
 impl Script {
-    /// A call that is of this status from its start on.
+    /// Returns a script of a call that has this status from the start.
     pub fn new(status: CallStatus) -> Self {
         Self {
             status,
@@ -81,48 +81,48 @@ impl Script {
         }
     }
 
-    /// So long after the status before, the call has this one.
+    /// Adds a status that the call takes on after this time in the previous one.
     #[must_use]
     pub fn then(mut self, after: Duration, status: CallStatus) -> Self {
         self.steps.push(Step { after, status });
         self
     }
 
-    /// So long after the last status there is a recording.
+    /// Makes a recording available this long after the last status.
     #[must_use]
     pub fn recording(mut self, after: Duration) -> Self {
         self.recording = Some(Recording { after });
         self
     }
 
-    /// Why the call ends, in place of the status's own name.
+    /// Sets the reason for the end of the call, instead of the name of its last status.
     #[must_use]
     pub fn end_reason(mut self, reason: impl Into<String>) -> Self {
         self.end_reason = Some(reason.into());
         self
     }
 
-    /// Dialing for 2 s, in progress for 30 s, completed, and a recording after 5 s more.
+    /// Dialing for 2 s, in progress for 30 s, then completed, with a recording 5 s later.
     pub fn completed() -> Self {
-        Self::talked(30, CallStatus::Completed)
+        Self::answered(30, CallStatus::Completed)
     }
 
-    /// Dialing for 2 s, in progress for 10 s, transferred, and a recording after 5 s more.
+    /// Dialing for 2 s, in progress for 10 s, then transferred, with a recording 5 s later.
     pub fn transferred() -> Self {
-        Self::talked(10, CallStatus::Transferred)
+        Self::answered(10, CallStatus::Transferred)
     }
 
-    /// Dialing for 2 s, and failed.
+    /// Dialing for 2 s, then failed.
     pub fn failed() -> Self {
-        Self::dialed(2, CallStatus::Failed)
+        Self::dialing_then(2, CallStatus::Failed)
     }
 
-    /// Dialing for 30 s, and no answer.
+    /// Dialing for 30 s, then no answer.
     pub fn no_answer() -> Self {
-        Self::dialed(30, CallStatus::NoAnswer)
+        Self::dialing_then(30, CallStatus::NoAnswer)
     }
 
-    /// The script above that ends so: there is one for each status that ends a call.
+    /// Returns the predefined script that ends with this status. There is one for each final status.
     pub fn ending(status: &CallStatus) -> Option<Self> {
         match status {
             CallStatus::Completed => Some(Self::completed()),
@@ -133,28 +133,28 @@ impl Script {
         }
     }
 
-    fn dialed(seconds: u64, status: CallStatus) -> Self {
+    fn dialing_then(seconds: u64, status: CallStatus) -> Self {
         Self::new(CallStatus::Dialing).then(Duration::from_secs(seconds), status)
     }
 
-    fn talked(seconds: u64, end: CallStatus) -> Self {
-        Self::dialed(2, CallStatus::InProgress)
+    fn answered(seconds: u64, end: CallStatus) -> Self {
+        Self::dialing_then(2, CallStatus::InProgress)
             .then(Duration::from_secs(seconds), end)
             .recording(Duration::from_secs(5))
     }
 
-    /// How the call stands at a time.
-    fn at<'a>(&'a self, begun: DateTime<Utc>, now: DateTime<Utc>) -> State<'a> {
-        let mut state = State {
+    /// Returns the state of the call at a time.
+    fn state<'a>(&'a self, started_at: DateTime<Utc>, now: DateTime<Utc>) -> CallState<'a> {
+        let mut state = CallState {
             status: &self.status,
             started: None,
             ended: None,
             is_recorded: false,
         };
-        let mut at = begun;
+        let mut at = started_at;
         state.enter(&self.status, at);
         for step in &self.steps {
-            at = later(at, step.after);
+            at = saturating_add(at, step.after);
             if at > now {
                 return state;
             }
@@ -163,20 +163,20 @@ impl Script {
         state.is_recorded = self
             .recording
             .as_ref()
-            .is_some_and(|recording| later(at, recording.after) <= now);
+            .is_some_and(|recording| saturating_add(at, recording.after) <= now);
         state
     }
 }
 
-/// What a script has come to.
-struct State<'a> {
+/// The state of a scripted call.
+struct CallState<'a> {
     status: &'a CallStatus,
     started: Option<DateTime<Utc>>,
     ended: Option<DateTime<Utc>>,
     is_recorded: bool,
 }
 
-impl<'a> State<'a> {
+impl<'a> CallState<'a> {
     fn enter(&mut self, status: &'a CallStatus, at: DateTime<Utc>) {
         self.status = status;
         if *status == CallStatus::InProgress {
@@ -189,42 +189,42 @@ impl<'a> State<'a> {
         }
     }
 
-    /// The whole seconds that were talked.
-    fn talked(&self) -> Option<i64> {
+    /// The duration of the conversation in whole seconds, once the call has ended.
+    fn duration(&self) -> Option<i64> {
         let ended = self.ended?;
         Some((ended - self.started.unwrap_or(ended)).num_seconds())
     }
 }
 
-/// A script that runs.
+/// A script and its start time.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Life {
+pub(crate) struct RunningScript {
     pub(crate) script: Script,
-    pub(crate) begun: DateTime<Utc>,
+    pub(crate) started_at: DateTime<Utc>,
 }
 
-impl Life {
-    /// The call's JSON as it is at a time, with its recording under `origin`.
-    pub(crate) fn json(&self, call: &Bytes, now: DateTime<Utc>, origin: &str) -> Bytes {
-        // Only calls that are ones by the document are given a script.
+impl RunningScript {
+    /// Returns the call's JSON at a time, with the recording's URL under `base_url`.
+    pub(crate) fn json(&self, call: &Bytes, now: DateTime<Utc>, base_url: &str) -> Bytes {
+        // Unreachable: only valid calls are given a script.
         let Ok(mut call) = serde_json::from_slice::<Call>(call) else {
             return call.clone();
         };
-        let state = self.script.at(self.begun, now);
-        let talked = state.talked();
-        call.created_date = self.begun;
+        let state = self.script.state(self.started_at, now);
+        let duration = state.duration();
+        call.created_date = self.started_at;
         call.status = state.status.clone();
         call.start_time = state.started;
         call.end_time = state.ended;
-        call.duration = talked;
-        call.end_reason = talked.map(|_| {
+        call.duration = duration;
+        call.end_reason = duration.map(|_| {
             let reason = self.script.end_reason.as_deref();
             reason.unwrap_or(state.status.as_str()).to_owned()
         });
         call.recording_url = state
             .is_recorded
-            .then(|| format!("{origin}{}", recording::path(call.id, talked)));
-        Document::from(&call).json
+            .then(|| format!("{base_url}{}", recording::path(call.id, duration)));
+        CallJson::from(&call).json
     }
 }
 
@@ -235,18 +235,18 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn at(script: &Script, seconds: i64) -> Call {
-        let begun = DateTime::UNIX_EPOCH;
-        let life = Life {
+        let started_at = DateTime::UNIX_EPOCH;
+        let running = RunningScript {
             script: script.clone(),
-            begun,
+            started_at,
         };
-        let call = Document::from(&crate::Sandbox::example_call()).json;
-        let now = begun + chrono::TimeDelta::seconds(seconds);
-        serde_json::from_slice(&life.json(&call, now, "http://here")).unwrap()
+        let call = CallJson::from(&crate::Sandbox::example_call()).json;
+        let now = started_at + chrono::TimeDelta::seconds(seconds);
+        serde_json::from_slice(&running.json(&call, now, "http://here")).unwrap()
     }
 
     #[test]
-    fn each_end_of_a_call_has_a_script() {
+    fn every_final_status_has_a_predefined_script() {
         for status in CallStatus::KNOWN {
             let script = Script::ending(status);
             assert_eq!(script.is_some(), status.is_ended(), "{status}");
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_what_its_script_says_at_each_second() {
+    fn scripted_call_has_the_expected_state_at_each_second() {
         let script = Script::completed();
         let seen: Vec<_> = [0, 1, 2, 31, 32, 36, 37, 9_999]
             .map(|second| {
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_of_ones_own_may_be_as_it_never_should() {
+    fn custom_script_may_have_invalid_transitions() {
         let script = Script::new(CallStatus::Completed)
             .then(SECOND, CallStatus::Dialing)
             .then(SECOND, "on_hold".into())
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_is_json_in_seconds() {
+    fn script_round_trips_as_json_with_seconds() {
         let script = Script::completed().end_reason("bye");
         let json = serde_json::to_value(&script).unwrap();
         assert_eq!(
@@ -340,6 +340,9 @@ mod tests {
         let error = serde_json::from_str::<Script>(wrong)
             .unwrap_err()
             .to_string();
-        assert!(error.starts_with("-1 is no number of seconds"), "{error}");
+        assert!(
+            error.starts_with("-1 is not a valid number of seconds"),
+            "{error}"
+        );
     }
 }

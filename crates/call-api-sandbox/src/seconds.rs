@@ -1,4 +1,4 @@
-//! A duration in JSON: a number of seconds.
+//! Serde support for durations as a number of seconds.
 
 use std::time::Duration;
 
@@ -16,6 +16,9 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Duration, D::Error> {
     let seconds = f64::deserialize(deserializer)?;
-    Duration::try_from_secs_f64(seconds)
-        .map_err(|error| D::Error::custom(format!("{seconds} is no number of seconds: {error}")))
+    Duration::try_from_secs_f64(seconds).map_err(|error| {
+        D::Error::custom(format!(
+            "{seconds} is not a valid number of seconds: {error}"
+        ))
+    })
 }

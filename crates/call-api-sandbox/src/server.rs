@@ -1,7 +1,7 @@
-//! The sandbox's connections: how many there are, how long they may take, and how they end.
+//! The HTTP server: connection limits, timeouts, shutdown.
 
 use std::convert::Infallible;
-use std::future::{self, Future};
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -20,94 +20,79 @@ use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
 
+use crate::connection::Connection;
 use crate::routes::Service;
 
-/// How long a shutdown waits for requests that are being answered: as they are answered at once, what takes longer is a
-/// client that doesn't read or doesn't finish its request, or a fault.
-const GRACE: Duration = Duration::from_secs(2);
+/// The time that a shutdown waits for requests in flight. Responses are immediate, so only slow clients and faults
+/// take longer.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
 
-/// How long to wait where the system has no connection to give.
-const PAUSE: Duration = Duration::from_millis(100);
+/// The delay before accepting again when the process is out of file descriptors.
+const ACCEPT_DELAY: Duration = Duration::from_millis(100);
 
-/// What a sandbox takes from its clients.
+/// Limits on clients.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Connections at once; others wait until they are accepted.
+    /// The maximum number of open connections. Further ones wait in the listen backlog.
     pub(crate) connections: usize,
-    /// How long a request's head may take, also the next one's on a connection, and how long nothing of an answer may be
-    /// taken.
-    pub(crate) patience: Option<Duration>,
+    /// The time limit for a request head, including the wait for it on an idle connection, and for a client to read some of
+    /// a response.
+    pub(crate) client_timeout: Option<Duration>,
 }
 
-/// The bytes of a request's head, beyond which it is answered with 431.
-const HEAD: usize = 32 * 1024;
-/// The number of a request's headers.
-const HEADERS: usize = 100;
+/// The maximum size of a request head; larger ones get a 431.
+const MAX_HEAD: usize = 32 * 1024;
+/// The maximum number of headers.
+const MAX_HEADERS: usize = 100;
 
-/// The connection that a request came by.
-#[derive(Clone)]
-pub(crate) struct Connection {
-    /// Who is at its other end.
-    pub(crate) peer: SocketAddr,
-    reset: Arc<Notify>,
-}
-
-impl Connection {
-    /// Ends it in the hardest way there is; nothing is answered.
-    pub(crate) async fn reset<T>(self) -> T {
-        self.reset.notify_one();
-        future::pending().await
-    }
-}
-
-/// Serves until `ended` is ready, and then for as long as answers take.
+/// Serves until `shutdown` is ready, then finishes requests in flight.
 pub(crate) async fn serve(
     listener: TcpListener,
     service: Service,
     limits: Limits,
-    ended: oneshot::Receiver<()>,
+    shutdown: oneshot::Receiver<()>,
 ) {
     let service = Arc::new(service);
-    let mut ended = pin!(ended);
-    let places = Arc::new(Semaphore::new(
+    let mut shutdown = pin!(shutdown);
+    let slots = Arc::new(Semaphore::new(
         limits.connections.clamp(1, Semaphore::MAX_PERMITS),
     ));
     let (stop, stopped) = watch::channel(());
     let mut connections = JoinSet::new();
     loop {
         let accepted = async {
-            // A connection for which there is no place is left waiting, as the system has it.
-            let place = Arc::clone(&places).acquire_owned().await.ok()?;
-            Some((place, listener.accept().await))
+            // Without a free slot the connection stays in the listen backlog.
+            let slot = Arc::clone(&slots).acquire_owned().await.ok()?;
+            Some((slot, listener.accept().await))
         };
         let accepted = tokio::select! {
-            _ = &mut ended => break,
+            _ = &mut shutdown => break,
             Some(_) = connections.join_next() => continue,
             accepted = accepted => accepted,
         };
         match accepted {
-            Some((place, Ok((stream, peer)))) => {
+            Some((slot, Ok((stream, peer)))) => {
                 let connection =
-                    answer(stream, peer, Arc::clone(&service), limits, stopped.clone());
+                    serve_connection(stream, peer, Arc::clone(&service), limits, stopped.clone());
                 connections.spawn(async move {
                     connection.await;
-                    drop(place);
+                    drop(slot);
                 });
             }
-            Some((_, Err(error))) if is_the_clients(&error) => {}
-            // As many files are open as may be: some will be closed.
-            Some((_, Err(_))) => tokio::time::sleep(PAUSE).await,
+            Some((_, Err(error))) if is_client_error(&error) => {}
+            // Out of file descriptors: wait for connections to close.
+            Some((_, Err(_))) => tokio::time::sleep(ACCEPT_DELAY).await,
             None => break,
         }
     }
     drop(listener);
     drop(stop);
     let all = async { while connections.join_next().await.is_some() {} };
-    // Those that are still there are ended with the set.
-    let _ = tokio::time::timeout(GRACE, all).await;
+    // Dropping the set aborts the remaining connections.
+    let _ = tokio::time::timeout(SHUTDOWN_GRACE, all).await;
 }
 
-fn is_the_clients(error: &io::Error) -> bool {
+fn is_client_error(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionRefused
@@ -116,8 +101,8 @@ fn is_the_clients(error: &io::Error) -> bool {
     )
 }
 
-/// The bytes of a request's head. hyper's own limit is one on its buffer, which a head that comes in few pieces may pass.
-fn head<T>(request: &Request<T>) -> usize {
+/// Returns the size of a request head. hyper limits only its buffer, which a head sent in few packets may exceed.
+fn head_size<T>(request: &Request<T>) -> usize {
     let uri = request
         .uri()
         .path_and_query()
@@ -128,41 +113,41 @@ fn head<T>(request: &Request<T>) -> usize {
     first + lines.sum::<usize>() + "\r\n".len()
 }
 
-/// Answers what comes by a connection.
-fn answer(
+/// Serves the requests of a connection.
+fn serve_connection(
     stream: TcpStream,
     peer: SocketAddr,
     service: Arc<Service>,
     limits: Limits,
     mut stopped: watch::Receiver<()>,
 ) -> impl Future<Output = ()> {
-    // Small answers should not wait for more to send. A connection that refuses is one that is gone.
+    // Small responses must not wait for more data. Fails only when the connection is gone.
     let _ = stream.set_nodelay(true);
     let reset = Arc::new(Notify::new());
-    let this = Connection {
+    let this_connection = Connection {
         peer,
         reset: Arc::clone(&reset),
     };
     let service = service_fn(move |request: Request<Incoming>| {
-        let is_too_large = head(&request) > HEAD;
+        let is_too_large = head_size(&request) > MAX_HEAD;
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(this.clone());
+        request.extensions_mut().insert(this_connection.clone());
         let service = Arc::clone(&service);
         async move {
             Ok::<_, Infallible>(if is_too_large {
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response()
             } else {
-                service.answer(request).await
+                service.handle(request).await
             })
         }
     });
     let mut builder = http1::Builder::new();
-    builder.max_buf_size(HEAD).max_headers(HEADERS);
+    builder.max_buf_size(MAX_HEAD).max_headers(MAX_HEADERS);
     builder
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.patience);
+        .header_read_timeout(limits.client_timeout);
     let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(limits.patience);
+    stream.set_write_timeout(limits.client_timeout);
     let mut connection = builder.serve_connection(TokioIo::new(Box::pin(stream)), service);
     async move {
         let mut is_stopping = false;
@@ -174,7 +159,7 @@ fn answer(
                     let _ = stream.get_ref().set_zero_linger();
                     return;
                 }
-                // What a client does wrong is between it and hyper.
+                // Protocol errors of the client are answered by hyper.
                 _ = &mut connection => return,
                 _ = stopped.changed(), if !is_stopping => {
                     is_stopping = true;

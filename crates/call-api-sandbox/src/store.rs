@@ -1,4 +1,4 @@
-//! The calls that are served. Nothing outside of this module knows how they are kept.
+//! Storage of calls, in memory or in a database.
 
 mod memory;
 #[cfg(feature = "sqlite")]
@@ -11,95 +11,96 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::document::Document;
-use crate::script::Life;
+use crate::call_json::CallJson;
+use crate::script::RunningScript;
 
 #[cfg(feature = "sqlite")]
 pub(crate) use sqlite::Sqlite;
 
-/// Whose calls: a number that the store gives out for a name.
+/// A tenant's number in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TenantId(i64);
 
-/// Calls by their tenant and id, each as the bytes that are sent: so what was given with a property missing, with `null`,
-/// or with a property that the document doesn't know is served like that.
+/// Calls by tenant and id, as the bytes to send. Missing properties, `null`s and unknown properties are therefore served
+/// as they were given.
 pub(crate) enum Store {
     Memory(memory::Memory),
     #[cfg(feature = "sqlite")]
     Sqlite(Sqlite),
 }
 
-/// A call as it was given, and the script that it follows, if any.
+/// A stored call, and its script if it has one.
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
     pub(crate) json: Bytes,
-    pub(crate) life: Option<Arc<Life>>,
+    pub(crate) script: Option<Arc<RunningScript>>,
 }
 
 impl Stored {
-    fn new(json: Bytes, life: Option<Life>) -> Self {
+    fn new(json: Bytes, script: Option<RunningScript>) -> Self {
         Self {
             json,
-            life: life.map(Arc::new),
+            script: script.map(Arc::new),
         }
     }
 
-    /// The call's JSON as it is `now`, with what it refers to under `origin`; most calls ask for neither.
+    /// Returns the call's JSON at the time `now`, with its recording's URL under `base_url`. Calls without a script need
+    /// neither.
     pub(crate) fn json(
         self,
         now: impl FnOnce() -> DateTime<Utc>,
-        origin: impl FnOnce() -> String,
+        base_url: impl FnOnce() -> String,
     ) -> Bytes {
-        match self.life {
+        match self.script {
             None => self.json,
-            Some(life) => life.json(&self.json, now(), &origin()),
+            Some(script) => script.json(&self.json, now(), &base_url()),
         }
     }
 }
 
-/// Does the same with each kind of store.
-macro_rules! each {
-    ($store:expr, $kind:ident => $do:expr) => {
+/// Dispatches to the kind of store.
+macro_rules! dispatch {
+    ($store:expr, $kind:ident => $action:expr) => {
         match $store {
-            Self::Memory($kind) => $do,
+            Self::Memory($kind) => $action,
             #[cfg(feature = "sqlite")]
-            Self::Sqlite($kind) => $do,
+            Self::Sqlite($kind) => $action,
         }
     };
 }
 
 impl Store {
-    /// Whether nothing was ever kept in it.
+    /// Returns true if the store has never held anything.
     pub(crate) fn is_new(&self) -> bool {
-        each!(self, store => store.is_new())
+        dispatch!(self, store => store.is_new())
     }
 
-    /// The number of the tenant of this name, who may be new.
+    /// Returns the number of the tenant with this name, creating it if needed.
     pub(crate) fn tenant(&self, name: &str) -> io::Result<TenantId> {
-        each!(self, store => store.tenant(name))
+        dispatch!(self, store => store.tenant(name))
     }
 
     pub(crate) fn get(&self, tenant: TenantId, id: Uuid) -> io::Result<Option<Stored>> {
-        each!(self, store => store.get(tenant, id))
+        dispatch!(self, store => store.get(tenant, id))
     }
 
-    /// Takes a call in, in place of the tenant's one with its id. Once it is in, the end of the program doesn't matter to
-    /// it, if it is kept in a file.
+    /// Stores a call, replacing the tenant's call with the same id. In a database it survives a crash of the program from
+    /// then on.
     pub(crate) fn put(
         &self,
         tenant: TenantId,
-        call: Document,
-        life: Option<Life>,
+        call: CallJson,
+        script: Option<RunningScript>,
     ) -> io::Result<()> {
-        each!(self, store => store.put(tenant, call, life))
+        dispatch!(self, store => store.put(tenant, call, script))
     }
 
-    /// Whether there was one.
+    /// Removes a call. Returns true if there was one.
     pub(crate) fn remove(&self, tenant: TenantId, id: Uuid) -> io::Result<bool> {
-        each!(self, store => store.remove(tenant, id))
+        dispatch!(self, store => store.remove(tenant, id))
     }
 
-    /// The tenant's calls, the latest taken in first, from the one before the number `before`.
+    /// Returns the tenant's calls, newest first, starting below the number `before`.
     pub(crate) fn list(
         &self,
         tenant: TenantId,
@@ -107,22 +108,22 @@ impl Store {
         limit: usize,
     ) -> io::Result<Vec<(i64, Stored)>> {
         let before = before.unwrap_or(i64::MAX);
-        each!(self, store => store.list(tenant, before, limit))
+        dispatch!(self, store => store.list(tenant, before, limit))
     }
 
     /// Removes all calls of all tenants.
     pub(crate) fn clear(&self) -> io::Result<()> {
-        each!(self, store => store.clear())
+        dispatch!(self, store => store.clear())
     }
 
-    /// The latest time that was noted.
+    /// The stored time of the clock.
     pub(crate) fn time(&self) -> io::Result<Option<DateTime<Utc>>> {
-        each!(self, store => store.time())
+        dispatch!(self, store => store.time())
     }
 
-    /// Notes what time it is for calls that live.
+    /// Stores the time of the clock.
     pub(crate) fn set_time(&self, now: DateTime<Utc>) -> io::Result<()> {
-        each!(self, store => store.set_time(now))
+        dispatch!(self, store => store.set_time(now))
     }
 }
 
@@ -137,9 +138,9 @@ mod tests {
     use super::*;
     use crate::Script;
 
-    /// The same for each kind of store.
+    /// The behavior that all kinds of store share.
     fn keeps_calls(store: &Store) {
-        let document = |id: u128, text: &str| Document {
+        let document = |id: u128, text: &str| CallJson {
             id: Uuid::from_u128(id),
             json: Bytes::copy_from_slice(text.as_bytes()),
         };
@@ -178,35 +179,35 @@ mod tests {
         assert!(!store.remove(one, Uuid::from_u128(2)).unwrap());
         assert_eq!(texts(&list(one, None, 9)), "dc");
 
-        let begun = DateTime::UNIX_EPOCH;
+        let started_at = DateTime::UNIX_EPOCH;
         let script = Script::completed();
-        let life = Life { script, begun };
+        let script = RunningScript { script, started_at };
         store
-            .put(one, document(2, "e"), Some(life.clone()))
+            .put(one, document(2, "e"), Some(script.clone()))
             .unwrap();
         let stored = store.get(one, Uuid::from_u128(2)).unwrap().unwrap();
-        assert_eq!(stored.life.as_deref(), Some(&life));
+        assert_eq!(stored.script.as_deref(), Some(&script));
 
         assert_eq!(store.time().unwrap(), None);
-        store.set_time(begun).unwrap();
-        assert_eq!(store.time().unwrap(), Some(begun));
+        store.set_time(started_at).unwrap();
+        assert_eq!(store.time().unwrap(), Some(started_at));
         store.clear().unwrap();
         assert_eq!((get(one, 1), get(two, 1)), (None, None));
         assert_eq!(list(one, None, 9), []);
     }
 
     #[test]
-    fn memory_keeps_calls() {
+    fn memory_store_keeps_calls() {
         keeps_calls(&Store::default());
     }
 
     #[cfg(feature = "sqlite")]
     #[test]
-    fn a_file_keeps_calls() {
+    fn sqlite_store_keeps_calls_across_openings() {
         let folder = tempfile::tempdir().unwrap();
         let open = || Sqlite::open(&folder.path().join("calls.sqlite")).map(Store::Sqlite);
         keeps_calls(&open().unwrap());
-        // And it keeps tenants and the time.
+        // Tenants and the time are kept too.
         let store = open().unwrap();
         assert!(!store.is_new());
         assert_eq!(store.time().unwrap(), Some(DateTime::UNIX_EPOCH));
@@ -216,7 +217,7 @@ mod tests {
 
     #[cfg(feature = "sqlite")]
     #[test]
-    fn a_file_of_somebody_elses_is_left_alone() {
+    fn foreign_database_is_rejected_unchanged() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("other.sqlite");
         let refused = || {
@@ -230,11 +231,11 @@ mod tests {
         let before = std::fs::read(&path).unwrap();
         assert_eq!(
             refused(),
-            "{path} is a database of another program; give the sandbox a file of its own"
+            "{path} is a database of another program; use another file"
         );
         assert_eq!(std::fs::read(&path).unwrap(), before);
 
-        std::fs::write(&path, "no database at all, but for its length").unwrap();
+        std::fs::write(&path, "not a database, but long enough to be read").unwrap();
         assert_eq!(
             refused(),
             "cannot use the database {path}: file is not a database"

@@ -1,18 +1,18 @@
-//! Whose calls they are.
+//! The calls of one tenant.
 
 use call_api_types::Call;
 use uuid::Uuid;
 
 use crate::InvalidCall;
-use crate::document::Document;
-use crate::routes::Api;
+use crate::api::Api;
+use crate::call_json::CallJson;
 use crate::script::Script;
 use crate::store::TenantId;
 
-/// The calls that one tenant sees, and nobody else: see [`Sandbox::tenant`](crate::Sandbox::tenant).
+/// The calls that one tenant sees: see [`Sandbox::tenant`](crate::Sandbox::tenant).
 ///
 /// # Panics
-/// Where the calls are kept in a file, and the file can't be written or read.
+/// The methods panic when the calls are in a database that cannot be read or written.
 #[derive(Clone, Copy)]
 pub struct Tenant<'a> {
     pub(crate) api: &'a Api,
@@ -20,30 +20,30 @@ pub struct Tenant<'a> {
 }
 
 impl Tenant<'_> {
-    /// Serves this call from now on: see [`Sandbox::put`](crate::Sandbox::put).
+    /// Adds a call: see [`Sandbox::put`](crate::Sandbox::put).
     pub fn put(&self, call: Call) {
-        kept(self.api.put(self.id, Document::from(&call)));
+        expect_stored(self.api.put(self.id, CallJson::from(&call)));
     }
 
-    /// Serves this JSON from now on: see [`Sandbox::put_json`](crate::Sandbox::put_json).
+    /// Adds a call as raw JSON: see [`Sandbox::put_json`](crate::Sandbox::put_json).
     ///
     /// # Errors
-    /// Where it is no JSON object with a uuid as its `id`: nobody could ask for it.
+    /// When it is not a JSON object with a UUID as its `id`.
     pub fn put_json(&self, json: &str) -> Result<Uuid, InvalidCall> {
-        let call = Document::parse(json)?;
+        let call = CallJson::parse(json)?;
         let id = call.id;
-        kept(self.api.put(self.id, call));
+        expect_stored(self.api.put(self.id, call));
         Ok(id)
     }
 
-    /// Serves this call from now on as its script has it: see [`Sandbox::run`](crate::Sandbox::run).
+    /// Adds a call that follows a script: see [`Sandbox::run`](crate::Sandbox::run).
     pub fn run(&self, call: Call, script: Script) {
-        kept(self.api.run(self.id, &call, script));
+        expect_stored(self.api.run(self.id, &call, script));
     }
 
-    /// Serves the call no more. Returns whether it was served.
+    /// Removes a call. Returns true if there was one.
     pub fn remove(&self, id: Uuid) -> bool {
-        kept(self.api.store.remove(self.id, id))
+        expect_stored(self.api.store.remove(self.id, id))
     }
 }
 
@@ -53,11 +53,11 @@ impl std::fmt::Debug for Tenant<'_> {
     }
 }
 
-/// What the store did; memory does all.
+/// Unwraps a result of the store, which fails only when it is a database.
 #[expect(
     clippy::panic,
-    reason = "documented: in a test there is nothing better to do about a file that fails"
+    reason = "documented: a test can do nothing about a database that fails"
 )]
-pub(crate) fn kept<T>(result: std::io::Result<T>) -> T {
+pub(crate) fn expect_stored<T>(result: std::io::Result<T>) -> T {
     result.unwrap_or_else(|error| panic!("{error}"))
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Uses the sandbox's pages with a real browser, as somebody does who clicks there: whether a call is seen to change, and
-# whether the reference can be read and tried out. It needs Chromium (`apt-get install chromium`), curl, and no network.
+# Tests the sandbox's pages in a real browser: the live list of calls, and a request sent from the API reference. Requires
+# Chromium (`apt-get install chromium`) and curl, and no network.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 target=${CARGO_TARGET_DIR:-$PWD/target}
@@ -11,7 +11,7 @@ for browser in "${CHROMIUM:-}" chromium chromium-browser google-chrome; do
     command -v "$browser" >/dev/null && break
     browser=
 done
-[ -n "$browser" ] || { echo 'error: there is no Chromium; name one in CHROMIUM' >&2; exit 1; }
+[ -n "$browser" ] || { echo 'error: Chromium not found; set CHROMIUM to its path' >&2; exit 1; }
 
 fail() {
     printf 'error: %s\n' "$*" >&2
@@ -21,7 +21,7 @@ fail() {
 start --control --stepped
 id=3c90c3cc-0d44-4b50-8888-8dd25736052a
 
-# The browser is told what to do by its DevTools protocol: JSON through a pipe, each message ended by a zero byte.
+# The DevTools protocol: JSON through a pipe, each message terminated by a zero byte.
 mkfifo "$work/to" "$work/from"
 "$browser" --headless --no-sandbox --disable-gpu --disable-background-networking --no-first-run \
     --user-data-dir="$work/profile" --remote-debugging-pipe 3<"$work/to" 4>"$work/from" 2>"$work/browser.log" &
@@ -29,24 +29,24 @@ chromium=$!
 exec 5>"$work/to" 6<"$work/from"
 trap 'kill "$chromium" "$sandbox" 2>/dev/null; wait; rm -rf "$work"' EXIT
 
-# Sends a command, with what else its message has, and sets `reply` to what comes of it.
+# Sends a command with parameters and further fields, and sets `reply` to its response.
 number=0
-tell() {
+send() {
     number=$((number + 1))
     printf '{"id":%d,"method":"%s","params":%s%s}\0' "$number" "$1" "$2" "${3:-}" >&5
     until [[ ${reply:-} == "{\"id\":$number,"* ]]; do
-        IFS= read -r -d '' -t 60 reply <&6 || fail "no answer to $1: $(tail -n 3 "$work/browser.log")"
+        IFS= read -r -d '' -t 60 reply <&6 || fail "no response to $1: $(tail -n 3 "$work/browser.log")"
     done
 }
 
-# What is in a property of the reply.
+# Prints a property of the reply.
 value() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" <<<"$reply"; }
 
-# Opens a page and has it run a function's body, which has half a minute to return "seen".
-see() {
+# Opens a page and runs a function body in it. Each wait in it may take half a minute.
+check() {
     local page=$1 session expression
-    tell Target.createTarget "{\"url\":\"$page\"}"
-    tell Target.attachToTarget "{\"targetId\":\"$(value targetId)\",\"flatten\":true}"
+    send Target.createTarget "{\"url\":\"$page\"}"
+    send Target.attachToTarget "{\"targetId\":\"$(value targetId)\",\"flatten\":true}"
     session=",\"sessionId\":\"$(value sessionId)\""
     expression="(async () => {
         if (location.href !== '$page' || document.readyState !== 'complete') return 'loading';
@@ -62,45 +62,45 @@ see() {
         const click = async (selector) => (await one(selector)).click();
         const type = async (selector, text) => {
             const input = await one(selector);
-            // By the element's own setter, so that React hears of it.
+            // React tracks the value through the element's own setter.
             Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set.call(input, text);
             input.dispatchEvent(new Event('input', { bubbles: true }));
-            // Some are read only once one goes elsewhere.
+            // Some fields are read only when they lose focus.
             input.dispatchEvent(new Event('focusout', { bubbles: true }));
         };
-        const text = (selector, wanted) => until(wanted, () => {
+        const text = (selector, expected) => until(expected, () => {
             const element = document.querySelector(selector);
-            return element && element.innerText.includes(wanted);
+            return element && element.innerText.includes(expected);
         });
         $2
-        return 'seen';
+        return 'passed';
     })()"
     expression=${expression//\\/\\\\}
     expression=${expression//\"/\\\"}
     expression=${expression//$'\n'/\\n}
-    # A page that is still being loaded forgets what it was told.
+    # Navigation discards a running evaluation.
     for _ in $(seq 100); do
-        tell Runtime.evaluate "{\"expression\":\"$expression\",\"awaitPromise\":true}" "$session"
+        send Runtime.evaluate "{\"expression\":\"$expression\",\"awaitPromise\":true}" "$session"
         case $(value value) in
-            seen) return ;;
+            passed) return ;;
             loading) ;;
             *) [[ $reply == *'"error":'* ]] || fail "$page: $(value description)" ;;
         esac
         sleep 0.1
     done
-    fail "$page isn't loaded: $reply"
+    fail "$page did not load: $reply"
 }
 
-echo "== $url/ shows a call change"
+echo "== $url/ shows a status change"
 curl --silent --show-error --fail --request PUT "$url/_sandbox/calls/$id/script" --data '{"ending": "completed"}'
-see "$url/" "
+check "$url/" "
     const row = '[id=\"$id\"]';
     await text(row, 'dialing');
     await fetch('/_sandbox/clock/advance', { method: 'POST', body: '{\"seconds\": 2}' });
     await text(row, 'dialing → in_progress');"
 
-echo "== $url/docs/ has the reference, where the call can be tried out"
-see "$url/docs/" "
+echo "== $url/docs/ sends a request"
+check "$url/docs/" "
     for (const shown of ['Call API', '/v1/call/{id}', 'Get Call', '$url']) await text('body', shown);
     await click('.auth-wrapper .authorize');
     await type('.modal-ux input', 'sandbox-token');
@@ -111,4 +111,4 @@ see "$url/docs/" "
     await type('.parameters input[placeholder=id]', '$id');
     await click('.execute');
     await text('.live-responses-table', '\"status\": \"in_progress\"');"
-echo 'both pages are as they should be'
+echo 'both pages work'

@@ -1,6 +1,6 @@
-//! The sandbox's own operations, each asked over HTTP and held to their document.
+//! The control API over HTTP, validated against its document.
 
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod support;
 
@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use support::{get, http};
 use uuid::Uuid;
 
-async fn controlled() -> Sandbox {
-    let builder = Sandbox::builder().control(true).clock(Clock::stepped());
+async fn start_with_control() -> Sandbox {
+    let builder = Sandbox::builder().control(true).clock(Clock::manual());
     builder.start().await.unwrap()
 }
 
@@ -29,31 +29,31 @@ async fn send(
         Some(body) => request.body(body.to_string()),
         None => request,
     };
-    let answer = request.send().await.unwrap();
-    let status = answer.status();
-    let text = answer.text().await.unwrap();
+    let response = request.send().await.unwrap();
+    let status = response.status();
+    let text = response.text().await.unwrap();
     (status, serde_json::from_str(&text).unwrap_or(Value::Null))
 }
 
-/// Asks as the document has it, and sees that the answer is as the document has it.
-struct Asking {
+/// Sends documented requests and validates the responses against the document.
+struct DocumentedClient {
     sandbox: Sandbox,
     document: Value,
-    asked: BTreeSet<String>,
+    called: BTreeSet<String>,
 }
 
-impl Asking {
+impl DocumentedClient {
     async fn new() -> Self {
-        let sandbox = controlled().await;
+        let sandbox = start_with_control().await;
         let (_, document) = send(&sandbox, Method::GET, "/_sandbox/openapi.json", None).await;
         Self {
             sandbox,
             document,
-            asked: BTreeSet::new(),
+            called: BTreeSet::new(),
         }
     }
 
-    async fn ask(&mut self, id: &str, rest: &str, body: Option<Value>) -> (u16, Value) {
+    async fn send_documented(&mut self, id: &str, rest: &str, body: Option<Value>) -> (u16, Value) {
         let paths = self.document["paths"].as_object().unwrap();
         let (path, method, operation) = paths
             .iter()
@@ -67,18 +67,18 @@ impl Asking {
         let path = format!("{}{rest}", path.replace("{id}", &call));
         let method = method.to_uppercase().parse().unwrap();
         if let (Some(body), true) = (&body, !rest.contains("wrong")) {
-            self.fits(body, &operation["requestBody"]);
+            self.assert_valid(body, &operation["requestBody"]);
         }
-        let (status, answer) = send(&self.sandbox, method, &path, body).await;
+        let (status, response) = send(&self.sandbox, method, &path, body).await;
         let documented = &operation["responses"][status.as_str()];
-        assert!(documented.is_object(), "{id}: {status} {answer}");
-        self.fits(&answer, documented);
-        self.asked.insert(id.to_owned());
-        (status.as_u16(), answer)
+        assert!(documented.is_object(), "{id}: {status} {response}");
+        self.assert_valid(&response, documented);
+        self.called.insert(id.to_owned());
+        (status.as_u16(), response)
     }
 
-    /// The value is what the document's response or request body says, `null` where that has none.
-    fn fits(&self, value: &Value, documented: &Value) {
+    /// Asserts that a value matches the schema of a documented body; it must be `null` if there is none.
+    fn assert_valid(&self, value: &Value, documented: &Value) {
         let Some(schema) = documented.pointer("/content/application~1json/schema") else {
             assert_eq!(*value, Value::Null);
             return;
@@ -95,68 +95,87 @@ impl Asking {
 }
 
 #[tokio::test]
-async fn each_operation_does_and_answers_what_its_document_says() {
-    let mut asking = Asking::new().await;
+async fn every_control_operation_matches_its_document() {
+    let mut client = DocumentedClient::new().await;
     let id = Sandbox::EXAMPLE_ID;
     let status = |status: u16| (status, Value::Null);
 
-    let (_, document) = asking.ask("get_document", "", None).await;
+    let (_, document) = client.send_documented("get_document", "", None).await;
     assert_eq!(document["openapi"], "3.1.0");
 
-    // Calls are put, listed and deleted.
+    // Put, list and delete calls.
     let call = json!({"id": id, "status": "on_hold"});
     assert_eq!(
-        asking.ask("put_call", "", Some(call.clone())).await,
+        client
+            .send_documented("put_call", "", Some(call.clone()))
+            .await,
         status(204)
     );
     let other = json!({"id": Uuid::nil()});
-    assert_eq!(asking.ask("put_call", "", Some(other)).await.0, 422);
     assert_eq!(
-        asking
-            .ask("put_call", "?tenant=nobody", Some(call.clone()))
+        client.send_documented("put_call", "", Some(other)).await.0,
+        422
+    );
+    assert_eq!(
+        client
+            .send_documented("put_call", "?tenant=nobody", Some(call.clone()))
             .await
             .0,
         404
     );
     assert_eq!(
-        asking.ask("put_call", "?wrong=1", Some(json!([]))).await.0,
+        client
+            .send_documented("put_call", "?wrong=1", Some(json!([])))
+            .await
+            .0,
         422
     );
-    let (_, page) = asking.ask("list_calls", "", None).await;
+    let (_, page) = client.send_documented("list_calls", "", None).await;
     assert_eq!(page, json!({"calls": [call], "next": null}));
-    asking.sandbox.put(support::numbered(1));
-    let (_, page) = asking.ask("list_calls", "?limit=1", None).await;
+    client.sandbox.put(support::numbered(1));
+    let (_, page) = client.send_documented("list_calls", "?limit=1", None).await;
     assert_eq!(page["calls"][0]["id"], json!(Uuid::from_u128(1)));
-    let (_, page) = asking
-        .ask("list_calls", &format!("?before={}", page["next"]), None)
+    let (_, page) = client
+        .send_documented("list_calls", &format!("?before={}", page["next"]), None)
         .await;
     assert_eq!(page["calls"], json!([call]));
-    assert_eq!(asking.ask("list_calls", "?limit=wrong", None).await.0, 422);
-    assert_eq!(asking.ask("delete_call", "", None).await, status(204));
-    assert_eq!(asking.ask("delete_call", "", None).await.0, 404);
-
-    // They live, and time is told to pass.
-    let ending = json!({"ending": "completed"});
     assert_eq!(
-        asking.ask("run_script", "", Some(ending)).await,
+        client
+            .send_documented("list_calls", "?limit=wrong", None)
+            .await
+            .0,
+        422
+    );
+    assert_eq!(
+        client.send_documented("delete_call", "", None).await,
         status(204)
     );
-    let (_, before) = asking.ask("get_clock", "", None).await;
-    let seconds = json!({"seconds": 2.5});
-    let (_, after) = asking.ask("advance_clock", "", Some(seconds)).await;
-    assert_ne!(before, after);
-    assert_eq!(asking.ask("get_clock", "", None).await.1, after);
+    assert_eq!(client.send_documented("delete_call", "", None).await.0, 404);
+
+    // Scripts and the clock.
+    let ending = json!({"ending": "completed"});
     assert_eq!(
-        support::call(&asking.sandbox, id).await.status.as_str(),
+        client.send_documented("run_script", "", Some(ending)).await,
+        status(204)
+    );
+    let (_, before) = client.send_documented("get_clock", "", None).await;
+    let seconds = json!({"seconds": 2.5});
+    let (_, after) = client
+        .send_documented("advance_clock", "", Some(seconds))
+        .await;
+    assert_ne!(before, after);
+    assert_eq!(client.send_documented("get_clock", "", None).await.1, after);
+    assert_eq!(
+        support::call(&client.sandbox, id).await.status.as_str(),
         "in_progress"
     );
     let script = json!({"status": "failed", "steps": [{"after": 1, "status": "dialing"}], "end_reason": "x"});
     assert_eq!(
-        asking.ask("run_script", "", Some(script)).await,
+        client.send_documented("run_script", "", Some(script)).await,
         status(204)
     );
     assert_eq!(
-        support::call(&asking.sandbox, id)
+        support::call(&client.sandbox, id)
             .await
             .end_reason
             .as_deref(),
@@ -168,35 +187,46 @@ async fn each_operation_does_and_answers_what_its_document_says() {
         json!({}),
     ] {
         assert_eq!(
-            asking.ask("run_script", "?wrong=1", Some(wrong)).await.0,
+            client
+                .send_documented("run_script", "?wrong=1", Some(wrong))
+                .await
+                .0,
             422
         );
     }
     assert_eq!(
-        asking
-            .ask("advance_clock", "?wrong=1", Some(json!({"seconds": -1})))
+        client
+            .send_documented("advance_clock", "?wrong=1", Some(json!({"seconds": -1})))
             .await
             .0,
         422
     );
 
-    // Faults happen.
+    // Faults.
     let faults =
         json!({"seed": 7, "rules": [{"fault": {"kind": "status", "status": 503}, "share": 1.0}]});
     assert_eq!(
-        asking.ask("set_faults", "", Some(faults.clone())).await,
+        client
+            .send_documented("set_faults", "", Some(faults.clone()))
+            .await,
         status(204)
     );
-    assert_eq!(asking.ask("get_faults", "", None).await.1, faults);
-    assert_eq!(get(&asking.sandbox, id).await.0, 503);
+    assert_eq!(
+        client.send_documented("get_faults", "", None).await.1,
+        faults
+    );
+    assert_eq!(get(&client.sandbox, id).await.0, 503);
     let wrong = json!({"rules": [{"fault": {"kind": "status", "status": 7}}]});
     assert_eq!(
-        asking.ask("set_faults", "?wrong=1", Some(wrong)).await.0,
+        client
+            .send_documented("set_faults", "?wrong=1", Some(wrong))
+            .await
+            .0,
         422
     );
 
-    // The API's requests are logged, and these are not the API's.
-    let (_, log) = asking.ask("list_requests", "", None).await;
+    // Only requests to the API itself are logged.
+    let (_, log) = client.send_documented("list_requests", "", None).await;
     let paths: Vec<_> = log["requests"]
         .as_array()
         .unwrap()
@@ -204,37 +234,37 @@ async fn each_operation_does_and_answers_what_its_document_says() {
         .map(|request| &request["path"])
         .collect();
     assert_eq!(paths, [&json!(format!("/v1/call/{id}")); 3]);
-    assert!(!log.to_string().contains(asking.sandbox.token()), "{log}");
+    assert!(!log.to_string().contains(client.sandbox.token()), "{log}");
 
-    // All is as it was.
-    assert_eq!(asking.ask("reset", "", None).await, status(204));
+    // Reset restores the initial state.
+    assert_eq!(client.send_documented("reset", "", None).await, status(204));
     assert_eq!(
-        support::call(&asking.sandbox, id).await,
+        support::call(&client.sandbox, id).await,
         Sandbox::example_call()
     );
-    let (_, page) = asking.ask("list_calls", "", None).await;
+    let (_, page) = client.send_documented("list_calls", "", None).await;
     assert_eq!(page["calls"].as_array().unwrap().len(), 1);
     assert_eq!(
-        asking.ask("list_requests", "", None).await.1["requests"]
+        client.send_documented("list_requests", "", None).await.1["requests"]
             .as_array()
             .unwrap()
             .len(),
         1
     );
 
-    let documented = asking.document["paths"].as_object().unwrap().values();
+    let documented = client.document["paths"].as_object().unwrap().values();
     let documented = documented.flat_map(|methods| methods.as_object().unwrap().values());
     let documented: BTreeSet<_> = documented
         .map(|operation| operation["operationId"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(asking.asked, documented, "each one was asked");
+    assert_eq!(client.called, documented, "some operation was not called");
 }
 
 #[tokio::test]
-async fn a_method_that_the_document_lacks_is_not_served() {
-    let Asking {
+async fn undocumented_method_is_rejected() {
+    let DocumentedClient {
         sandbox, document, ..
-    } = Asking::new().await;
+    } = DocumentedClient::new().await;
     for (path, operations) in document["paths"].as_object().unwrap() {
         for method in ["get", "put", "post", "delete", "patch"] {
             if operations.get(method).is_none() {
@@ -250,7 +280,7 @@ async fn a_method_that_the_document_lacks_is_not_served() {
 }
 
 #[tokio::test]
-async fn a_tenant_s_calls_are_its_own_here_too() {
+async fn control_operations_act_on_the_named_tenant() {
     let builder = Sandbox::builder().control(true).tenant("acme", "of-acme");
     let sandbox = builder.start().await.unwrap();
     let id = Uuid::from_u128(7);
@@ -271,19 +301,19 @@ async fn a_tenant_s_calls_are_its_own_here_too() {
 }
 
 #[tokio::test]
-async fn it_is_off_unless_asked_for() {
+async fn control_is_disabled_by_default() {
     let sandbox = Sandbox::start().await.unwrap();
     for path in ["/_sandbox", "/_sandbox/openapi.json", "/_sandbox/calls"] {
-        let answer = send(&sandbox, Method::GET, path, None).await;
+        let response = send(&sandbox, Method::GET, path, None).await;
         assert_eq!(
-            answer,
+            response,
             (StatusCode::NOT_FOUND, json!({"detail": "Not Found"}))
         );
     }
 }
 
 #[tokio::test]
-async fn it_is_for_this_machine_only() {
+async fn control_rejects_other_machines_and_sites() {
     let builder = || Sandbox::builder().control(true).token("a-token-of-mine");
     let beyond = builder()
         .listen(([0, 0, 0, 0], 0))
@@ -304,11 +334,11 @@ async fn it_is_for_this_machine_only() {
     };
     assert_eq!(status("x-none", "").await, StatusCode::OK);
     assert_eq!(status("origin", sandbox.base_url()).await, StatusCode::OK);
-    // What a page of another site has a browser send.
+    // A browser showing a page of another site sends this.
     assert_eq!(
         status("origin", "https://example.org").await,
         StatusCode::FORBIDDEN
     );
-    // And one whose name was made to lead here.
+    // A DNS name that was pointed at this machine.
     assert_eq!(status("host", "example.org").await, StatusCode::FORBIDDEN);
 }

@@ -1,6 +1,6 @@
-//! Faults that happen.
+//! Fault injection.
 
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod support;
 
@@ -11,16 +11,16 @@ use std::time::Duration;
 use call_api_sandbox::{Clock, Fault, FaultRule, Faults, Sandbox, Script};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use support::{ask, get, http};
+use support::{get, http, request};
 use tokio::time::{Instant, timeout};
 
-/// A sandbox where this happens to every request.
+/// Starts a sandbox that applies a rule to every request.
 async fn faulty(rule: impl Into<FaultRule>) -> Sandbox {
     let faults = Faults::seeded(1).rule(rule);
     Sandbox::builder().faults(faults).start().await.unwrap()
 }
 
-/// The call, changed by the fault.
+/// Returns the example call as changed by a fault.
 async fn changed(fault: Fault) -> Value {
     let (status, text) = get(&faulty(fault).await, Sandbox::EXAMPLE_ID).await;
     assert_eq!(status, StatusCode::OK);
@@ -31,7 +31,7 @@ fn example() -> Value {
     serde_json::from_str(Sandbox::EXAMPLE_JSON).unwrap()
 }
 
-/// The cause at the bottom of a request that failed, where the system named it.
+/// Returns the I/O error kind at the root of a failed request.
 fn cause(error: &reqwest::Error) -> Option<ErrorKind> {
     let mut causes = std::iter::successors(error.source(), |error| (*error).source());
     causes.find_map(|error| {
@@ -42,14 +42,14 @@ fn cause(error: &reqwest::Error) -> Option<ErrorKind> {
 }
 
 #[tokio::test]
-async fn a_status_comes_with_its_body_and_its_retry_after() {
+async fn status_fault_sends_body_and_retry_after() {
     let row = |status, body: Option<&str>, retry_after: Option<&str>| Fault::Status {
         status,
         body: body.map(str::to_owned),
         retry_after: retry_after.map(str::to_owned),
     };
-    let header = |answer: &reqwest::Response, name: &str| {
-        answer
+    let header = |response: &reqwest::Response, name: &str| {
+        response
             .headers()
             .get(name)
             .map(|value| value.to_str().unwrap().to_owned())
@@ -78,18 +78,18 @@ async fn a_status_comes_with_its_body_and_its_retry_after() {
     ];
     for (fault, content_type) in table {
         let sandbox = faulty(fault.clone()).await;
-        let answer = ask(&sandbox, Sandbox::EXAMPLE_ID).send().await.unwrap();
+        let response = request(&sandbox, Sandbox::EXAMPLE_ID).send().await.unwrap();
         assert_eq!(
-            header(&answer, "content-type").as_deref(),
+            header(&response, "content-type").as_deref(),
             content_type,
             "{fault:?}"
         );
         let seen = Fault::Status {
-            status: answer.status().as_u16(),
-            retry_after: header(&answer, "retry-after"),
+            status: response.status().as_u16(),
+            retry_after: header(&response, "retry-after"),
             body: content_type
                 .is_some()
-                .then_some(answer.text().await.unwrap()),
+                .then_some(response.text().await.unwrap()),
         };
         assert_eq!(seen, fault);
     }
@@ -100,17 +100,17 @@ async fn a_status_comes_with_its_body_and_its_retry_after() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn latencies_add_up_and_the_answer_comes_after_them() {
+async fn latencies_add_up_and_precede_the_response() {
     let by = Duration::from_secs(3);
     let faults = Faults::seeded(1)
         .rule(Fault::Latency { by })
         .rule(Fault::status(StatusCode::BAD_GATEWAY))
         .rule(Fault::Latency { by: by * 2 });
     let sandbox = Sandbox::builder().faults(faults).start().await.unwrap();
-    let asked = Instant::now();
+    let request = Instant::now();
     assert_eq!(get(&sandbox, Sandbox::EXAMPLE_ID).await.0, 502);
-    // Tokio's timer has a grain of a millisecond.
-    let took = asked.elapsed();
+    // Tokio's timers have a resolution of a millisecond.
+    let took = request.elapsed();
     assert!(
         (by * 3..by * 3 + Duration::from_millis(5)).contains(&took),
         "{took:?}"
@@ -118,12 +118,12 @@ async fn latencies_add_up_and_the_answer_comes_after_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stalled_request_is_never_answered_and_holds_up_no_shutdown() {
+async fn stalled_request_gets_no_response_and_does_not_block_shutdown() {
     let sandbox = faulty(Fault::Stall).await;
-    let asked = ask(&sandbox, Sandbox::EXAMPLE_ID).send();
-    assert!(timeout(Duration::from_secs(86_400), asked).await.is_err());
+    let pending = request(&sandbox, Sandbox::EXAMPLE_ID).send();
+    assert!(timeout(Duration::from_secs(86_400), pending).await.is_err());
     assert_eq!(sandbox.requests().len(), 1);
-    let stalled = tokio::spawn(ask(&sandbox, Sandbox::EXAMPLE_ID).send());
+    let stalled = tokio::spawn(request(&sandbox, Sandbox::EXAMPLE_ID).send());
     while sandbox.requests().len() < 2 {
         tokio::task::yield_now().await;
     }
@@ -134,21 +134,24 @@ async fn a_stalled_request_is_never_answered_and_holds_up_no_shutdown() {
 }
 
 #[tokio::test]
-async fn a_reset_is_one_of_the_connection() {
+async fn reset_fault_resets_the_connection() {
     let sandbox = faulty(Fault::Reset).await;
-    let error = ask(&sandbox, Sandbox::EXAMPLE_ID).send().await.unwrap_err();
+    let error = request(&sandbox, Sandbox::EXAMPLE_ID)
+        .send()
+        .await
+        .unwrap_err();
     assert_eq!(cause(&error), Some(ErrorKind::ConnectionReset), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_truncated_body_is_half_of_what_was_said() {
+async fn truncated_body_is_half_of_its_content_length() {
     let sandbox = faulty(Fault::Truncated).await;
-    let mut answer = ask(&sandbox, Sandbox::EXAMPLE_ID).send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::OK);
-    let said = usize::try_from(answer.content_length().unwrap()).unwrap();
+    let mut response = request(&sandbox, Sandbox::EXAMPLE_ID).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let said = usize::try_from(response.content_length().unwrap()).unwrap();
     let mut got = Vec::new();
     let error = loop {
-        match answer.chunk().await {
+        match response.chunk().await {
             Ok(Some(chunk)) => got.extend(chunk),
             Ok(None) => unreachable!("it ends early"),
             Err(error) => break error,
@@ -160,24 +163,24 @@ async fn a_truncated_body_is_half_of_what_was_said() {
 }
 
 #[tokio::test]
-async fn garbage_is_no_json_and_says_it_is() {
+async fn garbage_claims_to_be_json_and_is_not_utf8() {
     let sandbox = faulty(Fault::Garbage).await;
     for _ in 0..10 {
-        let answer = ask(&sandbox, Sandbox::EXAMPLE_ID).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::OK);
-        assert_eq!(answer.headers()["content-type"], "application/json");
-        let body = answer.bytes().await.unwrap();
+        let response = request(&sandbox, Sandbox::EXAMPLE_ID).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()["content-type"], "application/json");
+        let body = response.bytes().await.unwrap();
         assert!(!body.is_empty() && str::from_utf8(&body).is_err());
     }
 }
 
 #[tokio::test]
-async fn a_call_can_be_what_the_document_does_not_say() {
+async fn call_faults_change_one_property() {
     let status = "on_hold".to_owned();
     let call = changed(Fault::UnknownStatus { status }).await;
-    let mut wanted = example();
-    wanted["status"] = "on_hold".into();
-    assert_eq!(call, wanted);
+    let mut expected = example();
+    expected["status"] = "on_hold".into();
+    assert_eq!(call, expected);
 
     let (name, value) = ("sentiment".to_owned(), json!({"score": 0.5}));
     let call = changed(Fault::ExtraProperty {
@@ -185,19 +188,19 @@ async fn a_call_can_be_what_the_document_does_not_say() {
         value: value.clone(),
     })
     .await;
-    let mut wanted = example();
-    wanted["sentiment"] = value;
-    assert_eq!(call, wanted);
+    let mut expected = example();
+    expected["sentiment"] = value;
+    assert_eq!(call, expected);
 
     let name = "contact".to_owned();
     let call = changed(Fault::MissingProperty { name }).await;
-    let mut wanted = example();
-    wanted.as_object_mut().unwrap().remove("contact");
-    assert_eq!(call, wanted);
+    let mut expected = example();
+    expected.as_object_mut().unwrap().remove("contact");
+    assert_eq!(call, expected);
 }
 
 #[tokio::test]
-async fn what_is_no_call_is_not_changed() {
+async fn call_fault_leaves_error_responses_unchanged() {
     let name = "detail".to_owned();
     let sandbox = faulty(Fault::MissingProperty { name }).await;
     let (status, text) = get(&sandbox, uuid::Uuid::nil()).await;
@@ -208,7 +211,7 @@ async fn what_is_no_call_is_not_changed() {
 }
 
 #[tokio::test]
-async fn a_share_of_the_requests_is_met_and_the_same_each_time() {
+async fn share_of_requests_is_reproducible_by_seed() {
     let rule = |share| FaultRule::new(Fault::status(StatusCode::BAD_GATEWAY)).share(share);
     let sandbox = Sandbox::start().await.unwrap();
     let mut runs = Vec::new();
@@ -216,13 +219,13 @@ async fn a_share_of_the_requests_is_met_and_the_same_each_time() {
         sandbox
             .set_faults(Faults::seeded(seed).rule(rule(share)))
             .unwrap();
-        let mut met = Vec::new();
+        let mut hit = Vec::new();
         for _ in 0..200 {
-            met.push(get(&sandbox, Sandbox::EXAMPLE_ID).await.0 == StatusCode::BAD_GATEWAY);
+            hit.push(get(&sandbox, Sandbox::EXAMPLE_ID).await.0 == StatusCode::BAD_GATEWAY);
         }
-        runs.push(met);
+        runs.push(hit);
     }
-    let count = |run: &Vec<bool>| run.iter().filter(|met| **met).count();
+    let count = |run: &Vec<bool>| run.iter().filter(|hit| **hit).count();
     assert_eq!(runs[0], runs[1]);
     assert_ne!(runs[0], runs[2]);
     assert!((40..80).contains(&count(&runs[0])), "{}", count(&runs[0]));
@@ -230,12 +233,12 @@ async fn a_share_of_the_requests_is_met_and_the_same_each_time() {
 }
 
 #[tokio::test]
-async fn a_fault_happens_so_often_and_where_it_should() {
+async fn fault_respects_its_operation_and_count() {
     let unavailable = Fault::status(StatusCode::SERVICE_UNAVAILABLE);
     let faults = Faults::seeded(1)
         .rule(FaultRule::new(unavailable).operation("get_call").times(2))
         .rule(FaultRule::new(Fault::status(StatusCode::GONE)).operation("recording"));
-    let builder = Sandbox::builder().faults(faults).clock(Clock::stepped());
+    let builder = Sandbox::builder().faults(faults).clock(Clock::manual());
     let sandbox = builder.start().await.unwrap();
     let recording = format!(
         "{}/recordings/{}/1.wav",
@@ -262,34 +265,34 @@ async fn a_fault_happens_so_often_and_where_it_should() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_calls_is_no_matter_to_a_recording() {
+async fn call_fault_leaves_recordings_unchanged() {
     let sandbox = faulty(Fault::MissingProperty { name: "id".into() }).await;
-    // A day of it, which nobody would hold in memory to look for a property.
+    // A day of audio: too large to be buffered to look for a property.
     let url = format!(
         "{}/recordings/{}/86400.wav",
         sandbox.base_url(),
         Sandbox::EXAMPLE_ID
     );
-    let answer = http().get(&url).send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::OK);
-    assert_eq!(answer.content_length(), Some(86_400 * 8_000 + 44));
+    let response = http().get(&url).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.content_length(), Some(86_400 * 8_000 + 44));
 }
 
 #[tokio::test]
-async fn a_recording_can_break_off_and_be_gone_on_with() {
+async fn truncated_recording_can_be_resumed() {
     let once = FaultRule::new(Fault::Truncated)
         .operation("recording")
         .times(1);
     let builder = Sandbox::builder().faults(Faults::seeded(1).rule(once));
-    let builder = builder.clock(Clock::times(1_000_000));
+    let builder = builder.clock(Clock::scaled(1_000_000));
     let sandbox = builder.run(Sandbox::example_call(), Script::completed());
     let sandbox = sandbox.start().await.unwrap();
     let call = support::call(&sandbox, Sandbox::EXAMPLE_ID).await;
     let url = call.recording_url.unwrap();
 
-    let mut answer = http().get(&url).send().await.unwrap();
+    let mut response = http().get(&url).send().await.unwrap();
     let mut got = Vec::new();
-    while let Ok(Some(chunk)) = answer.chunk().await {
+    while let Ok(Some(chunk)) = response.chunk().await {
         got.extend(chunk);
     }
     assert_eq!(got.len(), 240_044 / 2);
@@ -311,7 +314,7 @@ async fn a_recording_can_break_off_and_be_gone_on_with() {
 }
 
 #[tokio::test]
-async fn faults_that_can_not_happen_are_refused_with_a_reason() {
+async fn invalid_faults_are_rejected_with_a_reason() {
     let sandbox = Sandbox::start().await.unwrap();
     let status = |status, retry_after: Option<&str>| Fault::Status {
         status,
@@ -321,38 +324,41 @@ async fn faults_that_can_not_happen_are_refused_with_a_reason() {
     let table = [
         (
             FaultRule::new(Fault::Stall).share(1.5),
-            "a share of 1.5; give one from 0 to 1",
+            "invalid share 1.5; use a number from 0 to 1",
         ),
         (
             FaultRule::new(Fault::Stall).share(f64::NAN),
-            "a share of NaN; give one from 0 to 1",
+            "invalid share NaN; use a number from 0 to 1",
         ),
         (
             FaultRule::new(Fault::Stall).operation("get_cal"),
-            "there is no operation `get_cal`; give one of `get_call`, `recording`",
+            "unknown operation `get_cal`; use one of `get_call`, `recording`",
         ),
         (
             status(100, None).into(),
-            "a status of 100; give one from 200 to 599",
+            "invalid status 100; use one from 200 to 599",
         ),
         (
             status(429, Some("1\n")).into(),
-            "no header can carry a retry_after of \"1\\n\"",
+            "a header cannot carry retry_after \"1\\n\"",
         ),
     ];
     for (rule, why) in table {
         let faults = Faults::default().rule(Fault::Reset).rule(rule);
         let error = sandbox.set_faults(faults.clone()).unwrap_err();
-        assert_eq!(error.to_string(), format!("the fault at /rules/1: {why}"));
+        assert_eq!(
+            error.to_string(),
+            format!("invalid fault at /rules/1: {why}")
+        );
         let error = Sandbox::builder().faults(faults).start().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
     }
-    // Of faults that were refused none happens.
+    // Rejected faults are not applied.
     assert_eq!(get(&sandbox, Sandbox::EXAMPLE_ID).await.0, StatusCode::OK);
 }
 
 #[test]
-fn faults_are_json() {
+fn faults_round_trip_as_json() {
     let json = json!({
         "seed": 7,
         "rules": [

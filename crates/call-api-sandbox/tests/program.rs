@@ -1,6 +1,6 @@
-//! The program, run as a user runs it.
+//! The program.
 
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod support;
 
@@ -29,7 +29,7 @@ fn program(arguments: &[&str]) -> Command {
     command
 }
 
-/// A program that is ended with the test, also with one that fails.
+/// A running program, killed when the test ends.
 struct Running(Child);
 
 impl Drop for Running {
@@ -40,7 +40,7 @@ impl Drop for Running {
 }
 
 impl Running {
-    /// Starts it, and reads its greeting up to the last line.
+    /// Starts the program and reads its greeting.
     fn start(mut command: Command) -> (Self, String) {
         let mut running = Self(command.spawn().unwrap());
         let stdout = running.0.stdout.as_mut().unwrap();
@@ -64,8 +64,8 @@ fn base_url(greeting: &str) -> &str {
     line.unwrap().split_once('=').unwrap().1
 }
 
-/// What is left of a program that should end before it listens; one that does listen is ended, not waited for.
-fn refused(command: Command) -> (Option<i32>, String) {
+/// Returns exit code and errors of a program that must fail before it listens.
+fn startup_error(command: Command) -> (Option<i32>, String) {
     let (mut running, greeting) = Running::start(command);
     assert_eq!(greeting, "", "it listens");
     let mut error = String::new();
@@ -80,40 +80,41 @@ fn refused(command: Command) -> (Option<i32>, String) {
 }
 
 #[tokio::test]
-async fn what_it_prints_is_what_one_needs_to_ask_it() {
+async fn greeting_has_working_commands() {
     let (_running, greeting) = Running::start(program(&["--listen", "127.0.0.1:0"]));
     let url = base_url(&greeting);
     assert_eq!(
         greeting.replace(url, "{url}"),
         "\
-The call API listens on {url}, until Ctrl-C.
+Listening on {url} (stop with Ctrl-C)
 
   call   3c90c3cc-0d44-4b50-8888-8dd25736052a
-  token  sandbox-token (set CALL_API_SANDBOX_TOKEN for another)
+  token  sandbox-token (set CALL_API_SANDBOX_TOKEN to change it)
 
-Look at it:
-  {url}/ has its calls as they change, {url}/docs the reference
+In a browser:
+  {url}/      the calls, updated live
+  {url}/docs  the API reference
 
-Ask it:
+With curl:
   curl -H \"Authorization: Bearer sandbox-token\" {url}/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a
 
-Have the SDK ask it:
+With the SDK or the call-api program:
   export CALL_API_BASE_URL={url}
   export CALL_API_TOKEN=sandbox-token
 "
     );
 
-    // The reference's snippet: this URL, this header, and the text printed.
-    let asked = http()
+    // The snippet of the API reference: this URL, this header, and the printed text.
+    let request = http()
         .get(format!("{url}/v1/call/{}", Sandbox::EXAMPLE_ID))
         .header("Authorization", "Bearer sandbox-token");
-    let text = asked.send().await.unwrap().text().await.unwrap();
+    let text = request.send().await.unwrap().text().await.unwrap();
     let value = |json: &str| serde_json::from_str::<Value>(json).unwrap();
     assert_eq!(value(&text), value(Sandbox::EXAMPLE_JSON));
 }
 
 #[tokio::test]
-async fn a_token_of_ones_own_opens_it_and_is_not_printed() {
+async fn configured_token_is_accepted_and_not_printed() {
     let mut command = program(&["--listen", "127.0.0.1:0"]);
     command.env(TOKEN, "canary-51c0");
     let (_running, greeting) = Running::start(command);
@@ -125,85 +126,88 @@ async fn a_token_of_ones_own_opens_it_and_is_not_printed() {
 
     let url = format!("{}/v1/call/{}", base_url(&greeting), Sandbox::EXAMPLE_ID);
     for (token, status) in [("canary-51c0", 200), (Sandbox::DEFAULT_TOKEN, 401)] {
-        let asked = http().get(&url).bearer_auth(token);
-        assert_eq!(asked.send().await.unwrap().status(), status, "{token}");
+        let request = http().get(&url).bearer_auth(token);
+        assert_eq!(request.send().await.unwrap().status(), status, "{token}");
     }
 }
 
 #[test]
-fn a_taken_port_is_one_line_with_a_way_out() {
+fn taken_port_is_one_line_with_a_remedy() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let error = format!(
-        "call-api-sandbox: cannot listen on {address}: another program has this port; \
-         end it, or take a free one: --listen 127.0.0.1:0\n"
+        "call-api-sandbox: cannot listen on {address}: another program uses this port; \
+         stop it, or use a free port: --listen 127.0.0.1:0\n"
     );
     let address = address.to_string();
-    assert_eq!(refused(program(&["--listen", &address])), (Some(1), error));
+    assert_eq!(
+        startup_error(program(&["--listen", &address])),
+        (Some(1), error)
+    );
 }
 
 #[test]
-fn beyond_loopback_it_asks_for_a_token() {
-    let error = "call-api-sandbox: others could reach 0.0.0.0:0, and everybody knows the default token; \
-                 give the sandbox a token of your own, in CALL_API_SANDBOX_TOKEN\n";
+fn listening_beyond_loopback_requires_a_token() {
+    let error = "call-api-sandbox: cannot listen on 0.0.0.0:0: other machines could reach it with the default token, which is public; \
+                 set a token of your own, in CALL_API_SANDBOX_TOKEN\n";
     assert_eq!(
-        refused(program(&["--listen", "0.0.0.0:0"])),
+        startup_error(program(&["--listen", "0.0.0.0:0"])),
         (Some(1), error.to_owned())
     );
 }
 
 #[test]
-fn a_token_that_no_header_can_carry_is_refused() {
+fn token_that_a_header_cannot_carry_is_rejected() {
     for (token, why) in [
-        ("", "is empty; give it at least one character"),
+        ("", "is empty; set one of at least one character"),
         (
             "a b",
-            "has a space or a character that is not ASCII; give it another",
+            "has a space or a non-ASCII character; use visible ASCII without spaces",
         ),
     ] {
         let mut command = program(&["--listen", "127.0.0.1:0"]);
         command.env(TOKEN, token);
         let error =
-            format!("call-api-sandbox: the sandbox's token {why}, in CALL_API_SANDBOX_TOKEN\n");
-        assert_eq!(refused(command), (Some(1), error));
+            format!("call-api-sandbox: the sandbox token {why}, in CALL_API_SANDBOX_TOKEN\n");
+        assert_eq!(startup_error(command), (Some(1), error));
     }
 }
 
 #[test]
-fn a_refusal_names_what_is_to_be_changed() {
+fn startup_error_names_the_setting_to_change() {
     let mut command = program(&["--listen", "0.0.0.0:0", "--control"]);
     command.env(TOKEN, "own");
-    let error = "call-api-sandbox: others could reach 0.0.0.0:0, and its control asks for no token; \
-                 have the sandbox listen on 127.0.0.1 or [::1]\n";
-    assert_eq!(refused(command), (Some(1), error.to_owned()));
+    let error = "call-api-sandbox: cannot listen on 0.0.0.0:0: other machines could reach the control API, which requires no token; \
+                 listen on 127.0.0.1 or [::1]\n";
+    assert_eq!(startup_error(command), (Some(1), error.to_owned()));
 
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tokens");
     fs::write(&file, "acme one\nother one\n").unwrap();
     let file = file.to_str().unwrap();
     let error = format!(
-        "call-api-sandbox: two tenants have the same token; give each its own, in {file} or {TOKEN}\n"
+        "call-api-sandbox: two tenants have the same token; give each tenant its own token, in {file} or {TOKEN}\n"
     );
     let command = program(&["--listen", "127.0.0.1:0", "--token-file", file]);
-    assert_eq!(refused(command), (Some(1), error));
+    assert_eq!(startup_error(command), (Some(1), error));
 }
 
 #[test]
-fn a_wrong_argument_is_another_exit_code() {
+fn invalid_argument_exits_with_2() {
     for arguments in [
         ["--lisen"].as_slice(),
         &["--listen", "localhost:1"],
         &["--stepped"],
         &["import"],
     ] {
-        let (code, error) = refused(program(arguments));
+        let (code, error) = startup_error(program(arguments));
         assert_eq!(code, Some(2), "{error}");
         assert!(error.starts_with("error: "), "{error}");
     }
 }
 
 #[test]
-fn help_is_no_failure() {
+fn help_exits_with_0() {
     let output = program(&["--help"]).output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty());
     let help = str::from_utf8(&output.stdout).unwrap();
@@ -214,19 +218,19 @@ fn help_is_no_failure() {
 }
 
 #[test]
-fn control_beyond_loopback_is_refused() {
+fn control_beyond_loopback_is_rejected() {
     let mut command = program(&["--listen", "0.0.0.0:0", "--control"]);
     command.env(TOKEN, "canary-51c0");
-    let (code, error) = refused(command);
+    let (code, error) = startup_error(command);
     assert_eq!(code, Some(1));
     assert!(
-        error.contains("others could reach 0.0.0.0:0, and its control asks for no token"),
+        error.contains("other machines could reach the control API"),
         "{error}"
     );
 }
 
 #[tokio::test]
-async fn tokens_from_a_file_open_each_its_own() {
+async fn each_token_of_a_file_is_accepted() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tokens");
     fs::write(&file, "canary-51c0\nacme canary-acme\n").unwrap();
@@ -235,7 +239,7 @@ async fn tokens_from_a_file_open_each_its_own() {
         Running::start(program(&["--listen", "127.0.0.1:0", "--token-file", file]));
     assert!(!greeting.contains("canary"), "{greeting}");
     assert!(
-        greeting.contains(&format!("token  each one in {file}")),
+        greeting.contains(&format!("token  one of those in {file}")),
         "{greeting}"
     );
     let url = format!("{}/v1/call/{}", base_url(&greeting), Sandbox::EXAMPLE_ID);
@@ -244,12 +248,12 @@ async fn tokens_from_a_file_open_each_its_own() {
         ("canary-acme", 404),
         (Sandbox::DEFAULT_TOKEN, 401),
     ] {
-        let asked = http().get(&url).bearer_auth(token);
-        assert_eq!(asked.send().await.unwrap().status(), status, "{token}");
+        let request = http().get(&url).bearer_auth(token);
+        assert_eq!(request.send().await.unwrap().status(), status, "{token}");
     }
     let missing = folder.path().join("none");
     let missing = missing.to_str().unwrap();
-    let (code, error) = refused(program(&["--token-file", missing]));
+    let (code, error) = startup_error(program(&["--token-file", missing]));
     assert_eq!(code, Some(1));
     assert!(
         error.starts_with(&format!(
@@ -259,8 +263,8 @@ async fn tokens_from_a_file_open_each_its_own() {
     );
 }
 
-/// The program with a file of calls, and its control.
-fn kept(file: &Path) -> (Running, String) {
+/// Starts the program with a database and the control API.
+fn start_with_database(file: &Path) -> (Running, String) {
     let file = file.to_str().unwrap();
     let (running, greeting) = Running::start(program(&[
         "--listen",
@@ -274,35 +278,35 @@ fn kept(file: &Path) -> (Running, String) {
     (running, url)
 }
 
-/// The call's status and reason, if it is there.
+/// Returns the status and end reason of a call, if it exists.
 async fn state(url: &str, id: Uuid) -> Option<(String, String)> {
-    let asked = http()
+    let request = http()
         .get(format!("{url}/v1/call/{id}"))
         .bearer_auth(Sandbox::DEFAULT_TOKEN);
-    let answer = asked.send().await.unwrap();
-    if answer.status() == StatusCode::NOT_FOUND {
+    let response = request.send().await.unwrap();
+    if response.status() == StatusCode::NOT_FOUND {
         return None;
     }
-    let call: Value = answer.json().await.unwrap();
+    let call: Value = response.json().await.unwrap();
     let text = |name: &str| call[name].as_str().unwrap_or_default().to_owned();
     Some((text("status"), text("end_reason")))
 }
 
 #[tokio::test]
-async fn what_was_answered_as_stored_is_there_after_a_kill() {
+async fn stored_calls_survive_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("calls.sqlite");
-    let (mut running, url) = kept(&file);
+    let (mut running, url) = start_with_database(&file);
     let control = async |path: String, method: reqwest::Method, body: Value| {
-        let asked = http()
+        let request = http()
             .request(method, format!("{url}/_sandbox{path}"))
             .body(body.to_string());
-        let status = asked.send().await.unwrap().status();
+        let status = request.send().await.unwrap().status();
         assert!(status.is_success(), "{path}: {status}");
     };
     let put = reqwest::Method::PUT;
     let id = Uuid::from_u128;
-    // As many as there are time for until it is killed in the midst of one of them.
+    // All acknowledged writes must be there after the kill.
     for number in 1..50 {
         let call = json!({"id": id(number), "status": "failed", "end_reason": number.to_string()});
         control(format!("/calls/{}", id(number)), put.clone(), call).await;
@@ -322,21 +326,21 @@ async fn what_was_answered_as_stored_is_there_after_a_kill() {
     )
     .await;
 
-    // On Unix this is SIGKILL.
+    // SIGKILL on Unix.
     running.0.kill().unwrap();
     running.0.wait().unwrap();
-    let (_running, url) = kept(&file);
+    let (_running, url) = start_with_database(&file);
     assert_eq!(state(&url, id(1)).await, None);
     for number in 2..50 {
-        let wanted = ("failed".to_owned(), number.to_string());
-        assert_eq!(state(&url, id(number)).await, Some(wanted));
+        let expected = ("failed".to_owned(), number.to_string());
+        assert_eq!(state(&url, id(number)).await, Some(expected));
     }
     assert_eq!(state(&url, Sandbox::EXAMPLE_ID).await.unwrap().0, "dialing");
-    // It lives on where it was.
+    // A script continues where it was.
     assert_eq!(state(&url, id(99)).await.unwrap().0, "in_progress");
 }
 
-/// The lines of a file with a few calls and two bad lines.
+/// Writes a file with three calls and two invalid lines.
 fn lines(folder: &Path) -> std::path::PathBuf {
     let example: String = Sandbox::EXAMPLE_JSON.split_whitespace().collect();
     let call = |number: u128| {
@@ -356,7 +360,7 @@ fn lines(folder: &Path) -> std::path::PathBuf {
 }
 
 #[tokio::test]
-async fn calls_are_imported_and_bad_lines_are_named() {
+async fn import_reports_invalid_lines() {
     let folder = tempfile::tempdir().unwrap();
     let (lines, db) = (lines(folder.path()), folder.path().join("calls.sqlite"));
     let import = |more: &[&str]| {
@@ -379,34 +383,35 @@ async fn calls_are_imported_and_bad_lines_are_named() {
             Some(1),
             String::new(),
             "call-api-sandbox: {folder}/calls.jsonl: line 2: missing field `id`, at column 2; \
-             mend it, or leave such lines out with --skip-bad; nothing was imported\n"
+             fix it, or skip such lines with --skip-invalid; nothing was imported\n"
                 .to_owned()
         )
     );
     assert_eq!(
-        import(&["--skip-bad"]),
+        import(&["--skip-invalid"]),
         (
             Some(0),
-            "3 calls of default are in {folder}/calls.sqlite now, 2 lines left out\n".to_owned(),
-            "{folder}/calls.jsonl: line 2: missing field `id`, at column 2; left out\n\
-             {folder}/calls.jsonl: line 4: expected ident, at column 2; left out\n"
+            "imported 3 calls of tenant default into {folder}/calls.sqlite, skipped 2 lines\n"
+                .to_owned(),
+            "{folder}/calls.jsonl: line 2: missing field `id`, at column 2; skipped\n\
+             {folder}/calls.jsonl: line 4: expected ident, at column 2; skipped\n"
                 .to_owned()
         )
     );
-    let (_running, url) = kept(&db);
+    let (_running, url) = start_with_database(&db);
     assert_eq!(state(&url, Uuid::from_u128(2)).await.unwrap().0, "dialing");
     assert_eq!(state(&url, Uuid::from_u128(3)).await, None);
 }
 
 #[tokio::test]
-async fn there_is_something_to_look_at() {
+async fn pages_are_served() {
     let mut command = program(&["--listen", "127.0.0.1:0"]);
     command.env(TOKEN, "canary-51c0");
     let (_running, greeting) = Running::start(command);
     let url = base_url(&greeting);
     let get = async |path: &str| {
-        let answer = http().get(format!("{url}{path}")).send().await.unwrap();
-        (answer.status().as_u16(), answer.text().await.unwrap())
+        let response = http().get(format!("{url}{path}")).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
     };
     let (status, page) = get("/").await;
     assert_eq!(status, 200);
@@ -414,12 +419,12 @@ async fn there_is_something_to_look_at() {
         page.contains("page.js") && !page.contains("canary"),
         "{page}"
     );
-    // Calls are for those with a token here too.
+    // The list of calls requires a token.
     assert_eq!(get("/calls.json").await.0, 401);
-    let asked = http()
+    let request = http()
         .get(format!("{url}/calls.json"))
         .bearer_auth("canary-51c0");
-    let page: Value = asked.send().await.unwrap().json().await.unwrap();
+    let page: Value = request.send().await.unwrap().json().await.unwrap();
     assert_eq!(page["calls"][0]["id"], json!(Sandbox::EXAMPLE_ID));
 
     assert_eq!(
@@ -448,15 +453,15 @@ async fn there_is_something_to_look_at() {
 }
 
 #[tokio::test]
-async fn the_log_has_neither_tokens_nor_what_a_path_holds() {
+async fn log_has_neither_tokens_nor_ids() {
     let (mut running, greeting) =
         Running::start(program(&["--listen", "127.0.0.1:0", "--log", "json"]));
     let url = base_url(&greeting);
     for path in ["/v1/call/+4930123456?to=+4930123456", "/+4930123456"] {
-        let asked = http()
+        let request = http()
             .get(format!("{url}{path}"))
             .bearer_auth("canary-51c0");
-        asked.send().await.unwrap();
+        request.send().await.unwrap();
     }
     running.0.kill().unwrap();
     let mut log = String::new();
@@ -490,7 +495,7 @@ async fn the_log_has_neither_tokens_nor_what_a_path_holds() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_and_the_end_of_a_service_end_it_cleanly() {
+fn sigint_and_sigterm_exit_with_0() {
     for signal in ["-INT", "-TERM"] {
         let (mut running, _greeting) = Running::start(program(&["--listen", "127.0.0.1:0"]));
         let id = running.0.id().to_string();

@@ -1,6 +1,6 @@
-//! The sandbox against the workspace's document.
+//! The sandbox against the API document of the workspace.
 
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod support;
 
@@ -15,7 +15,7 @@ fn document() -> Value {
     serde_json::from_str(DOCUMENT).unwrap()
 }
 
-/// What is wrong with a value by a schema of the document.
+/// Validates a value against a schema of the document. Returns the errors.
 fn errors(schema: &Value, value: &Value) -> Vec<String> {
     let mut schema = schema.clone();
     schema["components"] = document()["components"].clone();
@@ -28,7 +28,7 @@ fn errors(schema: &Value, value: &Value) -> Vec<String> {
 }
 
 #[test]
-fn the_example_is_the_one_in_the_document() {
+fn example_matches_the_document() {
     let document = document();
     let example = document
         .pointer("/paths/~1v1~1call~1{id}/get/responses/200/content/application~1json/example");
@@ -37,14 +37,14 @@ fn the_example_is_the_one_in_the_document() {
 }
 
 #[test]
-fn the_document_that_is_served_is_the_workspace_s() {
+fn served_document_is_the_one_of_the_workspace() {
     assert!(
         include_str!("../src/openapi.json") == DOCUMENT,
         "cp spec/openapi.json crates/call-api-sandbox/src/openapi.json"
     );
 }
 
-/// Calls in every state that the sandbox has them in.
+/// Adds a scripted call for each final status.
 fn calls(builder: call_api_sandbox::SandboxBuilder) -> (call_api_sandbox::SandboxBuilder, u128) {
     let known = call_api_types::CallStatus::KNOWN;
     let scripts = known.iter().filter_map(Script::ending);
@@ -55,11 +55,10 @@ fn calls(builder: call_api_sandbox::SandboxBuilder) -> (call_api_sandbox::Sandbo
         })
 }
 
-/// Every operation that the document has is served, and what is asked and answered fits the document: as many of them as
-/// there will be.
+/// Sends every operation of the document, including future ones, and validates parameters and responses.
 #[tokio::test]
-async fn every_operation_of_the_document_is_served_as_it_says() {
-    let (builder, count) = calls(Sandbox::builder().clock(Clock::stepped()));
+async fn every_operation_matches_the_document() {
+    let (builder, count) = calls(Sandbox::builder().clock(Clock::manual()));
     let sandbox = builder.start().await.unwrap();
     let ids = (0..=count).map(|number| match number {
         0 => Sandbox::EXAMPLE_ID,
@@ -77,8 +76,8 @@ async fn every_operation_of_the_document_is_served_as_it_says() {
                     .chain(["00000000-0000-0000-0000-000000000000", "x"])
                 {
                     let what = format!("{method} {path} {id} after {second} s");
-                    let answer = ask(&sandbox, method, path, id).await;
-                    let accepted = check(&what, operation, id, answer).await;
+                    let response = request(&sandbox, method, path, id).await;
+                    let accepted = check(&what, operation, id, response).await;
                     statuses.extend(accepted.map(|call| call["status"].clone()));
                 }
             }
@@ -97,24 +96,24 @@ async fn every_operation_of_the_document_is_served_as_it_says() {
     assert_eq!(statuses, all, "each status was seen");
 }
 
-async fn ask(sandbox: &Sandbox, method: &str, path: &str, id: &str) -> reqwest::Response {
+async fn request(sandbox: &Sandbox, method: &str, path: &str, id: &str) -> reqwest::Response {
     let method: Method = method.to_uppercase().parse().unwrap();
     let url = format!("{}{}", sandbox.base_url(), path.replace("{id}", id));
     assert!(!url.contains('{'), "give {path} its parameters here");
-    let asked = http().request(method, url).bearer_auth(sandbox.token());
-    asked.send().await.unwrap()
+    let request = http().request(method, url).bearer_auth(sandbox.token());
+    request.send().await.unwrap()
 }
 
-/// The call that was answered, if one was.
+/// Validates a response. Returns the call if there is one.
 async fn check(
     what: &str,
     operation: &Value,
     id: &str,
-    answer: reqwest::Response,
+    response: reqwest::Response,
 ) -> Option<Value> {
-    let status = answer.status();
-    let headers = answer.headers().clone();
-    let body: Value = answer.json().await.unwrap();
+    let status = response.status();
+    let headers = response.headers().clone();
+    let body: Value = response.json().await.unwrap();
     assert_ne!(
         status,
         StatusCode::METHOD_NOT_ALLOWED,
@@ -125,7 +124,7 @@ async fn check(
         json!({"detail": "Not Found"}),
         "the sandbox lacks {what}"
     );
-    // What is accepted is a request by the document, and what is not isn't.
+    // 422 is returned exactly for ids that the document does not allow.
     let schema = &operation["parameters"][0]["schema"];
     let is_valid = errors(schema, &json!(id)).is_empty();
     assert_eq!(
@@ -134,7 +133,7 @@ async fn check(
         "{what}: {body}"
     );
     let Some(documented) = operation["responses"].get(status.as_str()) else {
-        // The reference has no errors; they are FastAPI's: see tests/fastapi.rs.
+        // The API reference documents no errors; tests/fastapi.rs covers them.
         assert!(
             status.is_client_error() && !body["detail"].is_null(),
             "{what}: {status} {body}"
@@ -154,7 +153,7 @@ async fn check(
 }
 
 #[test]
-fn a_value_that_does_not_fit_is_seen() {
+fn validation_detects_invalid_calls() {
     let schema = json!({"$ref": "#/components/schemas/Call"});
     let mut call: Value = serde_json::from_str(Sandbox::EXAMPLE_JSON).unwrap();
     assert_eq!(errors(&schema, &call), Vec::<String>::new());

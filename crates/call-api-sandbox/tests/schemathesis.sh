@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Has schemathesis ask the sandbox whatever the API's document allows and forbids, and fails where an answer isn't what
-# the document says. It needs Python, and the registry where there is no `schemathesis` on the PATH.
+# Tests the sandbox with schemathesis: valid and invalid requests generated from the API document, with responses validated
+# against it. Requires Python, and the package registry unless `schemathesis` is on the PATH.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 target=${CARGO_TARGET_DIR:-$PWD/target}
@@ -15,7 +15,7 @@ fi
 schemathesis --version
 
 start --db "$work/calls.sqlite"
-# The reference has no errors, so the document has none; that they are FastAPI's is seen in tests/fastapi.rs.
+# The API reference documents no errors; tests/fastapi.rs covers them.
 checks=(--checks all --exclude-checks status_code_conformance)
 run() {
     (cd "$work" && schemathesis "$@" run "$url/openapi.json" "${checks[@]}" \

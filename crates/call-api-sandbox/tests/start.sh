@@ -1,10 +1,10 @@
-# Sourced by the scripts beside it: starts the sandbox on a free port, for as long as the script runs.
+# Sourced by the scripts beside it: starts a sandbox on a free port and stops it when the script ends.
 
 work=$(mktemp -d)
 sandbox=
 trap '[ -z "$sandbox" ] || kill "$sandbox" 2>/dev/null; rm -rf "$work"' EXIT
 
-# Starts the program with the arguments; its URL is in `url` then.
+# Starts the program with the given arguments and sets `url`.
 start() {
     cargo build --quiet --package call-api-sandbox
     "$target/debug/call-api-sandbox" --listen 127.0.0.1:0 "$@" >"$work/greeting" &

@@ -59,7 +59,7 @@ pub(crate) async fn sandbox() -> Sandbox {
 /// A sandbox whose clock is moved by hand, with the example call about to be dialed, and recorded at last.
 pub(crate) async fn dialing() -> Sandbox {
     let sandbox = Sandbox::builder()
-        .clock(Clock::stepped())
+        .clock(Clock::manual())
         .run(Sandbox::example_call(), Script::completed())
         .start();
     sandbox.await.unwrap()

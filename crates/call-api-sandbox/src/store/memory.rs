@@ -1,4 +1,4 @@
-//! Calls in memory.
+//! Storage of calls in memory.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -8,68 +8,73 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{Stored, TenantId};
-use crate::document::Document;
-use crate::script::Life;
+use crate::call_json::CallJson;
+use crate::script::RunningScript;
 
 #[derive(Default)]
 pub(crate) struct Memory {
-    kept: RwLock<Kept>,
+    state: RwLock<State>,
 }
 
 #[derive(Default)]
-struct Kept {
+struct State {
     tenants: Vec<String>,
     calls: HashMap<(TenantId, Uuid), (i64, Stored)>,
-    /// In the order in which they were taken in.
+    /// Keys by number, in the order of insertion.
     order: BTreeMap<i64, (TenantId, Uuid)>,
     time: Option<DateTime<Utc>>,
 }
 
-// The signatures are those of the store in a file, where each of these can fail.
-#[expect(clippy::unnecessary_wraps, reason = "see above")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the signatures are those of the SQLite store, where each of these can fail"
+)]
 impl Memory {
     pub(super) fn is_new(&self) -> bool {
         self.read().tenants.is_empty()
     }
 
     pub(super) fn tenant(&self, name: &str) -> io::Result<TenantId> {
-        let mut kept = self.write();
-        let known = kept.tenants.iter().position(|known| known == name);
+        let mut state = self.write();
+        let known = state.tenants.iter().position(|known| known == name);
         let at = known.unwrap_or_else(|| {
-            kept.tenants.push(name.to_owned());
-            kept.tenants.len() - 1
+            state.tenants.push(name.to_owned());
+            state.tenants.len() - 1
         });
         i64::try_from(at).map(TenantId).map_err(io::Error::other)
     }
 
     pub(super) fn get(&self, tenant: TenantId, id: Uuid) -> io::Result<Option<Stored>> {
-        let kept = self.read();
-        Ok(kept.calls.get(&(tenant, id)).map(|(_, call)| call.clone()))
+        let state = self.read();
+        Ok(state.calls.get(&(tenant, id)).map(|(_, call)| call.clone()))
     }
 
     pub(super) fn put(
         &self,
         tenant: TenantId,
-        call: Document,
-        life: Option<Life>,
+        call: CallJson,
+        script: Option<RunningScript>,
     ) -> io::Result<()> {
-        let stored = Stored::new(call.json, life);
-        let mut kept = self.write();
-        let last = kept.order.last_key_value().map_or(0, |(number, _)| *number);
+        let stored = Stored::new(call.json, script);
+        let mut state = self.write();
+        let last = state
+            .order
+            .last_key_value()
+            .map_or(0, |(number, _)| *number);
         let (key, number) = ((tenant, call.id), last + 1);
-        if let Some((before, _)) = kept.calls.insert(key, (number, stored)) {
-            kept.order.remove(&before);
+        if let Some((before, _)) = state.calls.insert(key, (number, stored)) {
+            state.order.remove(&before);
         }
-        kept.order.insert(number, key);
+        state.order.insert(number, key);
         Ok(())
     }
 
     pub(super) fn remove(&self, tenant: TenantId, id: Uuid) -> io::Result<bool> {
-        let mut kept = self.write();
-        let Some((number, _)) = kept.calls.remove(&(tenant, id)) else {
+        let mut state = self.write();
+        let Some((number, _)) = state.calls.remove(&(tenant, id)) else {
             return Ok(false);
         };
-        kept.order.remove(&number);
+        state.order.remove(&number);
         Ok(true)
     }
 
@@ -79,17 +84,17 @@ impl Memory {
         before: i64,
         limit: usize,
     ) -> io::Result<Vec<(i64, Stored)>> {
-        let kept = self.read();
-        let own = kept.order.range(..before).rev();
+        let state = self.read();
+        let own = state.order.range(..before).rev();
         let own = own.filter(|(_, key)| key.0 == tenant);
-        let calls = own.filter_map(|(_, key)| kept.calls.get(key).cloned());
+        let calls = own.filter_map(|(_, key)| state.calls.get(key).cloned());
         Ok(calls.take(limit).collect())
     }
 
     pub(super) fn clear(&self) -> io::Result<()> {
-        let mut kept = self.write();
-        kept.calls.clear();
-        kept.order.clear();
+        let mut state = self.write();
+        state.calls.clear();
+        state.order.clear();
         Ok(())
     }
 
@@ -102,11 +107,11 @@ impl Memory {
         Ok(())
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Kept> {
-        self.kept.read().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Kept> {
-        self.kept.write().unwrap_or_else(PoisonError::into_inner)
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! Calls in a file, as SQLite keeps them.
+//! Storage of calls in an SQLite database.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,16 +10,15 @@ use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, par
 use uuid::Uuid;
 
 use super::{Stored, TenantId};
-use crate::document::Document;
-use crate::script::Life;
+use crate::call_json::CallJson;
+use crate::script::RunningScript;
 
-/// What says whose file it is: "call".
-const APPLICATION: i32 = 0x6361_6c6c;
-/// The form that it has.
-const VERSION: i32 = 1;
+/// The application id of a sandbox database: "call".
+const APPLICATION_ID: i32 = 0x6361_6c6c;
+/// The version of the schema.
+const VERSION: i32 = 2;
 
-/// Rows stand in the order in which they came, and the index is small: so millions of them are taken in as fast as the
-/// first ones, and found as fast.
+/// Rows are appended in insertion order and the index is small, so inserts and lookups stay fast with millions of calls.
 const SCHEMA: &str = "
     CREATE TABLE tenant (
         id INTEGER PRIMARY KEY,
@@ -30,47 +29,47 @@ const SCHEMA: &str = "
         tenant INTEGER NOT NULL REFERENCES tenant,
         id BLOB NOT NULL,
         json BLOB NOT NULL,
-        -- The script that it follows, and since when in microseconds.
+        -- The script, and its start in microseconds since the epoch.
         script TEXT,
-        begun INTEGER,
+        started INTEGER,
         UNIQUE (tenant, id)
     ) STRICT;
-    -- A tenant's calls by their numbers: else each list sorted all of them.
+    -- Pages of a tenant's calls by number, without sorting all of them.
     CREATE INDEX call_by_number ON call (tenant);
-    -- The latest time that was noted, in microseconds.
+    -- The time of the clock, in microseconds since the epoch.
     CREATE TABLE clock (now INTEGER NOT NULL) STRICT;
 ";
 
-/// How long to wait for another program that writes.
-const BUSY: Duration = Duration::from_secs(10);
+/// The time to wait for another program's write lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How much of the file is read without being copied first: as much as SQLite allows.
-const MAPPED: i64 = i32::MAX as i64;
+/// The memory-mapped size: the maximum that SQLite allows.
+const MMAP_SIZE: i64 = i32::MAX as i64;
 
-const LIST: &str = "SELECT number, json, script, begun FROM call
+const LIST: &str = "SELECT number, json, script, started FROM call
      WHERE tenant = ? AND number < ? ORDER BY number DESC LIMIT ?";
 
 const PUT: &str =
-    "INSERT OR REPLACE INTO call (tenant, id, json, script, begun) VALUES (?, ?, ?, ?, ?)";
+    "INSERT OR REPLACE INTO call (tenant, id, json, script, started) VALUES (?, ?, ?, ?, ?)";
 
-/// A file of calls.
+/// A database of calls.
 ///
-/// It is written in WAL mode: what is committed stands in a file of the system's, which the end of this program, however
-/// hard, doesn't touch. Only the end of the system could take the last of it.
+/// It uses WAL mode, so committed data survives a crash of the program. Only a crash of the operating system can lose the
+/// latest commits.
 pub(crate) struct Sqlite {
     path: PathBuf,
     is_new: bool,
     writer: Mutex<Connection>,
-    /// Those that nobody reads by just now.
+    /// Idle connections for reading.
     readers: Mutex<Vec<Connection>>,
 }
 
 impl Sqlite {
-    /// Opens the file, which is made if there is none.
+    /// Opens a database, creating it if it does not exist.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let at = |error: rusqlite::Error| failed(path, &error);
+        let at = |error: rusqlite::Error| database_error(path, &error);
         let mut writer = connect(path).map_err(at)?;
-        let is_new = prepare(&mut writer, path)?;
+        let is_new = create_schema(&mut writer, path)?;
         Ok(Self {
             path: path.to_owned(),
             is_new,
@@ -95,24 +94,32 @@ impl Sqlite {
 
     pub(super) fn get(&self, tenant: TenantId, id: Uuid) -> io::Result<Option<Stored>> {
         self.read(|file| {
-            file.prepare_cached("SELECT json, script, begun FROM call WHERE tenant = ? AND id = ?")?
-                .query_row(params![tenant.0, id.as_bytes()], |row| stored(row, 0))
-                .optional()
+            file.prepare_cached(
+                "SELECT json, script, started FROM call WHERE tenant = ? AND id = ?",
+            )?
+            .query_row(params![tenant.0, id.as_bytes()], |row| stored(row, 0))
+            .optional()
         })
     }
 
     pub(crate) fn put(
         &self,
         tenant: TenantId,
-        call: Document,
-        life: Option<Life>,
+        call: CallJson,
+        running: Option<RunningScript>,
     ) -> io::Result<()> {
-        let script = life
+        let script = running
             .as_ref()
-            .map(|life| serde_json::to_string(&life.script));
+            .map(|running| serde_json::to_string(&running.script));
         let script = script.transpose()?;
-        let begun = life.map(|life| life.begun.timestamp_micros());
-        let call = params![tenant.0, call.id.as_bytes(), &call.json[..], script, begun];
+        let started = running.map(|running| running.started_at.timestamp_micros());
+        let call = params![
+            tenant.0,
+            call.id.as_bytes(),
+            &call.json[..],
+            script,
+            started
+        ];
         self.write(|file| file.prepare_cached(PUT)?.execute(call))?;
         Ok(())
     }
@@ -157,24 +164,24 @@ impl Sqlite {
     pub(super) fn set_time(&self, now: DateTime<Utc>) -> io::Result<()> {
         let now = now.timestamp_micros();
         self.write(|file| {
-            let noted = file
+            let updated = file
                 .prepare_cached("UPDATE clock SET now = ?")?
                 .execute([now])?;
-            match noted {
+            match updated {
                 0 => file.execute("INSERT INTO clock (now) VALUES (?)", [now]),
-                noted => Ok(noted),
+                updated => Ok(updated),
             }
         })?;
         Ok(())
     }
 
-    /// Takes calls in one after another, all of them or none: none where `calls` fails.
+    /// Stores calls atomically: none if `calls` fails.
     pub(crate) fn put_all(
         &self,
         tenant: TenantId,
-        mut calls: impl FnMut() -> io::Result<Option<Document>>,
+        mut calls: impl FnMut() -> io::Result<Option<CallJson>>,
     ) -> io::Result<u64> {
-        let at = |error: rusqlite::Error| failed(&self.path, &error);
+        let at = |error: rusqlite::Error| database_error(&self.path, &error);
         let mut file = self.writer();
         let transaction = file
             .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -207,11 +214,11 @@ impl Sqlite {
             readers().push(reader);
             result
         });
-        result.map_err(|error| failed(&self.path, &error))
+        result.map_err(|error| database_error(&self.path, &error))
     }
 
     fn write<T>(&self, write: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> io::Result<T> {
-        write(&self.writer()).map_err(|error| failed(&self.path, &error))
+        write(&self.writer()).map_err(|error| database_error(&self.path, &error))
     }
 
     fn writer(&self) -> MutexGuard<'_, Connection> {
@@ -221,15 +228,15 @@ impl Sqlite {
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let file = Connection::open(path)?;
-    file.busy_timeout(BUSY)?;
-    file.pragma_update(None, "mmap_size", MAPPED)?;
+    file.busy_timeout(BUSY_TIMEOUT)?;
+    file.pragma_update(None, "mmap_size", MMAP_SIZE)?;
     file.pragma_update(None, "synchronous", "NORMAL")?;
     Ok(file)
 }
 
-/// Makes a new file one of calls; whether it is new. One of another program is left as it was.
-fn prepare(file: &mut Connection, path: &Path) -> io::Result<bool> {
-    let at = |error: rusqlite::Error| failed(path, &error);
+/// Creates the schema in a new file. Returns true if it was new. Leaves another program's database unchanged.
+fn create_schema(file: &mut Connection, path: &Path) -> io::Result<bool> {
+    let at = |error: rusqlite::Error| database_error(path, &error);
     let number = |file: &Connection, name| file.pragma_query_value(None, name, |row| row.get(0));
     let application: i32 = number(file, "application_id").map_err(at)?;
     let version: i32 = number(file, "user_version").map_err(at)?;
@@ -237,17 +244,17 @@ fn prepare(file: &mut Connection, path: &Path) -> io::Result<bool> {
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
         .map_err(at)?;
     match (application, version, tables) {
-        (APPLICATION, VERSION, _) => return Ok(false),
-        (APPLICATION, ..) => {
+        (APPLICATION_ID, VERSION, _) => return Ok(false),
+        (APPLICATION_ID, ..) => {
             return Err(io::Error::other(format!(
-                "{} was written by another version of the sandbox; give it another file",
+                "{} was written by another version of the sandbox; use another file",
                 path.display()
             )));
         }
         (0, 0, 0) => {}
         _ => {
             return Err(io::Error::other(format!(
-                "{} is a database of another program; give the sandbox a file of its own",
+                "{} is a database of another program; use another file",
                 path.display()
             )));
         }
@@ -257,42 +264,48 @@ fn prepare(file: &mut Connection, path: &Path) -> io::Result<bool> {
     let transaction = file
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(at)?;
-    // Another program may have been quicker.
-    if number(&transaction, "application_id").map_err(at)? == APPLICATION {
+    // Another program may have created it meanwhile.
+    if number(&transaction, "application_id").map_err(at)? == APPLICATION_ID {
         return Ok(false);
     }
     transaction.execute_batch(SCHEMA).map_err(at)?;
-    for (name, value) in [("application_id", APPLICATION), ("user_version", VERSION)] {
+    for (name, value) in [
+        ("application_id", APPLICATION_ID),
+        ("user_version", VERSION),
+    ] {
         transaction.pragma_update(None, name, value).map_err(at)?;
     }
     transaction.commit().map_err(at)?;
     Ok(true)
 }
 
-/// A call from the columns `json`, `script` and `begun`, of which the first is the one at `at`.
+/// Reads a call from the columns `json`, `script` and `started`; `at` is the index of the first.
 fn stored(row: &Row<'_>, at: usize) -> rusqlite::Result<Stored> {
     let json = row.get_ref(at)?.as_blob()?;
     let script = row.get_ref(at + 1)?.as_str_or_null()?;
-    let life = match script {
+    let running = match script {
         None => None,
         Some(script) => {
             let script = serde_json::from_str(script).map_err(|error| {
                 let kind = rusqlite::types::Type::Text;
                 rusqlite::Error::FromSqlConversionFailure(at + 1, kind, error.into())
             })?;
-            let begun = DateTime::from_timestamp_micros(row.get(at + 2)?).unwrap_or_default();
-            Some(Life { script, begun })
+            let started_at = DateTime::from_timestamp_micros(row.get(at + 2)?).unwrap_or_default();
+            Some(RunningScript { script, started_at })
         }
     };
-    Ok(Stored::new(bytes::Bytes::copy_from_slice(json), life))
+    Ok(Stored::new(bytes::Bytes::copy_from_slice(json), running))
 }
 
-fn failed(path: &Path, error: &rusqlite::Error) -> io::Error {
-    let why = match error {
+fn database_error(path: &Path, error: &rusqlite::Error) -> io::Error {
+    let reason = match error {
         rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
         other => other.to_string(),
     };
-    io::Error::other(format!("cannot use the database {}: {why}", path.display()))
+    io::Error::other(format!(
+        "cannot use the database {}: {reason}",
+        path.display()
+    ))
 }
 
 #[cfg(test)]
@@ -300,7 +313,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_of_a_list_is_read_without_the_other_calls() {
+    fn listing_a_page_uses_the_index() {
         let folder = tempfile::tempdir().unwrap();
         let store = Sqlite::open(&folder.path().join("calls.sqlite")).unwrap();
         let steps = store.read(|file| {

@@ -1,32 +1,32 @@
-//! `call-api-sandbox import`
+//! `call-api-sandbox import`: imports calls into a database.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use call_api_sandbox::{BadLine, Progress};
+use call_api_sandbox::{InvalidLine, Progress};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// How much of the lines is read at once.
+/// The size of the read buffer.
 const BUFFER: usize = 1 << 20;
-/// How often the bar is told of them.
+/// Lines between updates of the progress bar.
 const STEP: u64 = 1_000;
 
-/// Take calls in from JSON lines, one call a line; all of them or none
+/// Import calls from JSON lines, one call per line; all of them or none
 #[derive(Args)]
 pub(crate) struct Import {
-    /// The lines' file, or - for standard input
+    /// The file to read, or - for standard input
     file: PathBuf,
-    /// The SQLite file to take them into, which is made if there is none
+    /// The SQLite database to import into, created if it does not exist
     #[arg(long, value_name = "FILE")]
     db: PathBuf,
-    /// Whose calls they are
+    /// The tenant that owns the calls
     #[arg(long, value_name = "NAME", default_value = "default")]
     tenant: String,
-    /// Report lines that hold no call and leave them out, rather than stop at the first
+    /// Report and skip lines that are not calls instead of stopping at the first
     #[arg(long)]
-    skip_bad: bool,
+    skip_invalid: bool,
 }
 
 impl Import {
@@ -38,22 +38,22 @@ impl Import {
         }
         let file = File::open(&self.file).map_err(at)?;
         let metadata = file.metadata().map_err(at)?;
-        // What is no file has no length to speak of.
+        // Pipes and devices have no length.
         let len = metadata.is_file().then_some(metadata.len());
         self.read(BufReader::with_capacity(BUFFER, file), len, &name)
     }
 
     fn read(&self, lines: impl BufRead, len: Option<u64>, name: &str) -> Result<(), String> {
-        // On standard error, and only where that is a terminal.
+        // Drawn on standard error, and only on a terminal.
         let bar = bar(len);
         let mut last = Progress::default();
-        let bad = |bad: BadLine| {
-            if !self.skip_bad {
+        let on_invalid = |invalid: InvalidLine| {
+            if !self.skip_invalid {
                 return Err(io::Error::other(format!(
-                    "{name}: {bad}; mend it, or leave such lines out with --skip-bad; nothing was imported"
+                    "{name}: {invalid}; fix it, or skip such lines with --skip-invalid; nothing was imported"
                 )));
             }
-            bar.suspend(|| eprintln!("{name}: {bad}; left out"));
+            bar.suspend(|| eprintln!("{name}: {invalid}; skipped"));
             Ok(())
         };
         let progress = |progress: Progress| {
@@ -62,17 +62,17 @@ impl Import {
             }
             last = progress;
         };
-        let count = call_api_sandbox::import(&self.db, &self.tenant, lines, bad, progress);
+        let count = call_api_sandbox::import(&self.db, &self.tenant, lines, on_invalid, progress);
         bar.finish_and_clear();
         let count = count.map_err(|error| error.to_string())?;
-        let bad = match last.bad {
+        let skipped = match last.invalid {
             0 => String::new(),
-            1 => ", 1 line left out".to_owned(),
-            bad => format!(", {bad} lines left out"),
+            1 => ", skipped 1 line".to_owned(),
+            count => format!(", skipped {count} lines"),
         };
         let (db, tenant) = (self.db.display(), &self.tenant);
-        crate::say(format_args!(
-            "{count} calls of {tenant} are in {db} now{bad}\n"
+        crate::print(format_args!(
+            "imported {count} calls of tenant {tenant} into {db}{skipped}\n"
         ));
         Ok(())
     }

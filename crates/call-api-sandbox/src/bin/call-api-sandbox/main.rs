@@ -1,4 +1,4 @@
-//! The sandbox as a program: `cargo run -p call-api-sandbox`.
+//! The sandbox program: `cargo run -p call-api-sandbox`.
 
 mod import;
 mod tokens;
@@ -17,15 +17,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::import::Import;
 use crate::tokens::{TOKEN, Tokens};
 
-/// Where the API's reference has it.
+/// The address in the API reference.
 const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3000);
 
-/// How long a client may be slow.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The time limit for slow clients.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
 
 const FAILED: u8 = 1;
 
-/// The call API on your own machine: serves the example call of the API's reference, and those that you give it
+/// A local server for the call API, with the example call of the API reference and any calls you add
 #[derive(Parser)]
 #[command(version, args_conflicts_with_subcommands = true, after_help = AFTER_HELP)]
 struct Arguments {
@@ -37,7 +37,7 @@ struct Arguments {
 
 const AFTER_HELP: &str = "\
 Environment:
-  CALL_API_SANDBOX_TOKEN  the Bearer token to ask with; needed to listen beyond loopback, or else --token-file";
+  CALL_API_SANDBOX_TOKEN  the Bearer token; required to listen beyond loopback, unless --token-file is given";
 
 #[derive(Subcommand)]
 enum Command {
@@ -46,34 +46,34 @@ enum Command {
 
 #[derive(Args)]
 struct Serve {
-    /// Where to listen: [::1]:3000 for IPv6, port 0 for any free one
+    /// The address to listen on; port 0 selects a free port
     #[arg(long, value_name = "ADDRESS", default_value_t = ADDRESS)]
     listen: SocketAddr,
-    /// Keep the calls in this SQLite file, which is made if there is none; in memory without
+    /// Store the calls in this SQLite file, created if it does not exist [default: in memory]
     #[arg(long, value_name = "FILE")]
     db: Option<PathBuf>,
-    /// A file with tokens, one a line: TOKEN, or TENANT TOKEN
+    /// A file of tokens, one per line: TOKEN, or TENANT TOKEN
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// Serve the sandbox's own operations under /_sandbox, to this machine only
+    /// Serve the control API under /_sandbox, for clients on this machine only
     #[arg(long)]
     control: bool,
-    /// How many seconds pass in one for calls that live
+    /// Run the clock of scripted calls this many times faster
     #[arg(long, value_name = "TIMES", default_value_t = 1)]
     speed: u32,
-    /// Have no time pass for calls that live but what /_sandbox/clock/advance says
+    /// Move the clock of scripted calls only with /_sandbox/clock/advance
     #[arg(long, conflicts_with = "speed", requires = "control")]
     stepped: bool,
-    /// How many connections there are at most; others wait
+    /// The maximum number of open connections; further clients wait
     #[arg(long, value_name = "COUNT", default_value_t = 1024)]
     max_connections: usize,
-    /// Log each request to standard error
-    #[arg(long, value_name = "FORM", default_value = "off")]
-    log: Log,
+    /// LogFormat each request to standard error
+    #[arg(long, value_name = "FORMAT", default_value = "off")]
+    log: LogFormat,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Log {
+enum LogFormat {
     Off,
     Text,
     Json,
@@ -101,56 +101,57 @@ impl Serve {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
-            .map_err(|error| format!("cannot start Tokio's threads: {error}"))?;
+            .map_err(|error| format!("cannot start the Tokio runtime: {error}"))?;
         runtime.block_on(self.serve(tokens))
     }
 
     async fn serve(self, tokens: Tokens) -> Result<(), String> {
-        // Before anybody is told that there is something to end.
-        let ended = end().map_err(|error| format!("cannot listen for Ctrl-C: {error}"))?;
+        // Before the greeting, so that Ctrl-C works as soon as it is printed.
+        let shutdown =
+            shutdown_signal().map_err(|error| format!("cannot listen for Ctrl-C: {error}"))?;
         let listen = self.listen;
         let mut builder = Sandbox::builder()
             .listen(listen)
             .control(self.control)
             .pages(true)
             .clock(match self.stepped {
-                true => Clock::stepped(),
-                false => Clock::times(self.speed),
+                true => Clock::manual(),
+                false => Clock::scaled(self.speed),
             })
             .max_connections(self.max_connections)
-            .client_timeout(PATIENCE);
-        // Nobody can ask for what is logged.
+            .client_timeout(CLIENT_TIMEOUT);
+        // Only the control API can read the log.
         if !self.control {
-            builder = builder.logged(0);
+            builder = builder.max_logged(0);
         }
         if let Some(file) = self.db {
             builder = builder.database(file);
         }
-        let (shown, place) = (tokens.shown(), tokens.place());
-        let is_control_refused = self.control && !listen.ip().to_canonical().is_loopback();
+        let (description, source) = (tokens.description(), tokens.source());
+        let is_control_rejected = self.control && !listen.ip().to_canonical().is_loopback();
         for (tenant, token) in tokens.tenants {
             builder = builder.tenant(tenant, token);
         }
         let sandbox = builder.start().await.map_err(|error| match error.kind() {
             ErrorKind::AddrInUse => format!(
-                "cannot listen on {listen}: another program has this port; end it, or take a free one: --listen {}",
+                "cannot listen on {listen}: another program uses this port; stop it, or use a free port: --listen {}",
                 SocketAddr::new(listen.ip(), 0),
             ),
-            ErrorKind::InvalidInput if !is_control_refused => format!("{error}, in {place}"),
+            ErrorKind::InvalidInput if !is_control_rejected => format!("{error}, in {source}"),
             ErrorKind::AddrNotAvailable | ErrorKind::PermissionDenied => {
-                format!("{error}; give another address with --listen")
+                format!("{error}; use another address with --listen")
             }
             _ => error.to_string(),
         })?;
-        say(greeting(&sandbox, shown.as_ref(), self.control));
-        ended.await;
+        print(greeting(&sandbox, description.as_ref(), self.control));
+        shutdown.await;
         sandbox.shutdown().await;
         Ok(())
     }
 }
 
-impl Log {
-    /// Has each request logged. The library sees to it that there is no token in there, and nobody's number.
+impl LogFormat {
+    /// Starts logging requests. The library keeps tokens and ids out of the events.
     fn start(self) {
         let builder = tracing_subscriber::fmt().with_writer(io::stderr);
         match self {
@@ -161,44 +162,45 @@ impl Log {
     }
 }
 
-/// What one needs to know to use it, ready to be pasted. A token of one's own is named, not printed.
-fn greeting(sandbox: &Sandbox, own: Option<&(String, String)>, has_control: bool) -> String {
+/// Returns the instructions to print at the start, ready to paste. A configured token is named, not printed.
+fn greeting(sandbox: &Sandbox, configured: Option<&(String, String)>, has_control: bool) -> String {
     let url = sandbox.base_url();
     let id = Sandbox::EXAMPLE_ID;
-    let (token, shown) = own.cloned().unwrap_or_else(|| {
+    let (token, shown) = configured.cloned().unwrap_or_else(|| {
         let token = sandbox.token();
         (
             token.to_owned(),
-            format!("{token} (set {TOKEN} for another)"),
+            format!("{token} (set {TOKEN} to change it)"),
         )
     });
     let control = match has_control {
-        true => format!("\nControl it:\n  {url}/_sandbox/openapi.json says how\n"),
+        true => format!("\nControl API:\n  {url}/_sandbox/openapi.json\n"),
         false => String::new(),
     };
     format!(
         "\
-The call API listens on {url}, until Ctrl-C.
+Listening on {url} (stop with Ctrl-C)
 
   call   {id}
   token  {shown}
 
-Look at it:
-  {url}/ has its calls as they change, {url}/docs the reference
+In a browser:
+  {url}/      the calls, updated live
+  {url}/docs  the API reference
 {control}
-Ask it:
+With curl:
   curl -H \"Authorization: Bearer {token}\" {url}/v1/call/{id}
 
-Have the SDK ask it:
+With the SDK or the call-api program:
   export CALL_API_BASE_URL={url}
   export CALL_API_TOKEN={token}
 "
     )
 }
 
-/// Ready when the program is asked to end: by Ctrl-C, or by what ends services.
+/// Ready on Ctrl-C or SIGTERM.
 #[cfg(unix)]
-fn end() -> io::Result<impl Future<Output = ()>> {
+fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
     use std::task::Poll;
     use tokio::signal::unix::{SignalKind, signal};
 
@@ -213,19 +215,19 @@ fn end() -> io::Result<impl Future<Output = ()>> {
     }))
 }
 
-/// Ready when the program is asked to end, by Ctrl-C.
+/// Ready on Ctrl-C.
 #[cfg(not(unix))]
-fn end() -> io::Result<impl Future<Output = ()>> {
+fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
     Ok(async {
         if tokio::signal::ctrl_c().await.is_err() {
-            // Without it the program ends as the system ends it.
+            // Ctrl-C then ends the process directly.
             future::pending::<()>().await;
         }
     })
 }
 
-/// Prints, whether or not somebody still reads: what listens is of use without.
-fn say(text: impl Display) {
+/// Prints, ignoring errors: the server is useful even if nobody reads its output.
+fn print(text: impl Display) {
     let mut out = io::stdout().lock();
     let _ = write!(out, "{text}").and_then(|()| out.flush());
 }

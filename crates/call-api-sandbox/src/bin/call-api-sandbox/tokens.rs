@@ -1,16 +1,16 @@
-//! The tokens that the program is given, which so stand in no list of processes.
+//! Tokens from the environment and from a file. Arguments would show them in the list of processes.
 
 use std::env::{self, VarError};
 use std::fs;
 use std::path::Path;
 
-/// The environment's variable with a token.
+/// The environment variable with a token.
 pub(crate) const TOKEN: &str = "CALL_API_SANDBOX_TOKEN";
 
-/// The tenant that a token opens where none is named.
+/// The tenant of a token without a tenant.
 const DEFAULT: &str = "default";
 
-/// Which tenants there are, and what they ask with; none where none were given.
+/// The configured tokens with their tenants; none if none are configured.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Tokens {
     pub(crate) tenants: Vec<(String, String)>,
@@ -24,7 +24,9 @@ impl Tokens {
             Ok(token) => tokens.tenants.push((DEFAULT.to_owned(), token)),
             Err(VarError::NotPresent) => {}
             Err(VarError::NotUnicode(_)) => {
-                return Err(format!("{TOKEN} is no text; give it ASCII without spaces"));
+                return Err(format!(
+                    "{TOKEN} is not UTF-8; use visible ASCII without spaces"
+                ));
             }
         }
         if let Some(file) = file {
@@ -37,25 +39,28 @@ impl Tokens {
         Ok(tokens)
     }
 
-    /// Where the tokens are given.
-    pub(crate) fn place(&self) -> String {
+    /// Returns the source of the tokens, for error messages.
+    pub(crate) fn source(&self) -> String {
         match &self.file {
             Some(file) => format!("{file} or {TOKEN}"),
             None => TOKEN.to_owned(),
         }
     }
 
-    /// How to write the token in a shell, and what to say of it; `None` where there is only the one that all know.
-    pub(crate) fn shown(&self) -> Option<(String, String)> {
+    /// Returns a token as a shell would write it, and its description; `None` for the public default token.
+    pub(crate) fn description(&self) -> Option<(String, String)> {
         match (&self.file, self.tenants.is_empty()) {
-            (Some(file), _) => Some(("$CALL_API_TOKEN".to_owned(), format!("each one in {file}"))),
+            (Some(file), _) => Some((
+                "$CALL_API_TOKEN".to_owned(),
+                format!("one of those in {file}"),
+            )),
             (None, false) => Some((format!("${TOKEN}"), format!("the one in {TOKEN}"))),
             (None, true) => None,
         }
     }
 }
 
-/// Lines of `TOKEN` or `TENANT TOKEN`; empty ones and those with `#` in front are none.
+/// Parses lines of `TOKEN` or `TENANT TOKEN`. Empty lines and those that start with `#` are ignored.
 fn parse(text: &str, name: &str) -> Result<Vec<(String, String)>, String> {
     let mut tenants = Vec::new();
     for (number, line) in (1..).zip(text.lines().map(str::trim)) {
@@ -68,13 +73,13 @@ fn parse(text: &str, name: &str) -> Result<Vec<(String, String)>, String> {
             (Some(tenant), Some(token), None) => (tenant.to_owned(), token.to_owned()),
             _ => {
                 return Err(format!(
-                    "{name}:{number}: more than a tenant and its token; give one token a line"
+                    "{name}:{number}: more than two words; use TOKEN or TENANT TOKEN"
                 ));
             }
         });
     }
     if tenants.is_empty() {
-        return Err(format!("there is no token in {name}; give one a line"));
+        return Err(format!("no token in {name}; add one per line"));
     }
     Ok(tenants)
 }
@@ -84,19 +89,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_has_a_token_a_line() {
+    fn token_file_has_one_token_per_line() {
         let text = "# ours\n secret-one \n\nacme secret-two\n";
         let pair = |tenant: &str, token: &str| (tenant.to_owned(), token.to_owned());
-        let wanted = vec![pair("default", "secret-one"), pair("acme", "secret-two")];
-        assert_eq!(parse(text, "tokens"), Ok(wanted));
-        let wrong = |text| parse(text, "tokens").unwrap_err();
+        let expected = vec![pair("default", "secret-one"), pair("acme", "secret-two")];
+        assert_eq!(parse(text, "tokens"), Ok(expected));
+        let error = |text| parse(text, "tokens").unwrap_err();
         assert_eq!(
-            wrong("a\nb c secret"),
-            "tokens:2: more than a tenant and its token; give one token a line"
+            error("a\nb c secret"),
+            "tokens:2: more than two words; use TOKEN or TENANT TOKEN"
         );
-        assert_eq!(
-            wrong("# none\n"),
-            "there is no token in tokens; give one a line"
-        );
+        assert_eq!(error("# none\n"), "no token in tokens; add one per line");
     }
 }

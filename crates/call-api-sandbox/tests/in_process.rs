@@ -1,6 +1,6 @@
-//! The sandbox in process, as tests and examples use it.
+//! The sandbox as a library.
 
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod support;
 
@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Duration, timeout};
 use uuid::Uuid;
 
-/// The example under another id, which is its number, and of a status.
+/// Returns the example call with the id `number` and another status.
 fn numbered(number: u128, status: CallStatus) -> Call {
     let mut call = support::numbered(number);
     call.status = status;
@@ -25,13 +25,13 @@ fn numbered(number: u128, status: CallStatus) -> Call {
 }
 
 #[tokio::test]
-async fn the_example_is_served_with_its_properties_in_their_order() {
+async fn example_call_keeps_its_property_order() {
     let sandbox = Sandbox::start().await.unwrap();
     let (status, text) = get(&sandbox, Sandbox::EXAMPLE_ID).await;
     assert_eq!(status, 200);
-    // There is no space in the example's strings.
-    let wanted: String = Sandbox::EXAMPLE_JSON.split_whitespace().collect();
-    assert_eq!(text, wanted);
+    // The example has no spaces inside strings.
+    let expected: String = Sandbox::EXAMPLE_JSON.split_whitespace().collect();
+    assert_eq!(text, expected);
     assert_eq!(
         serde_json::from_str::<Call>(&text).unwrap(),
         Sandbox::example_call()
@@ -40,7 +40,7 @@ async fn the_example_is_served_with_its_properties_in_their_order() {
 }
 
 #[tokio::test]
-async fn calls_are_served_that_were_given_before_and_after_the_start() {
+async fn calls_added_before_and_after_start_are_served() {
     let builder = Sandbox::builder()
         .call(numbered(1, CallStatus::Failed))
         .calls((2..5).map(|number| numbered(number, CallStatus::NoAnswer)));
@@ -70,7 +70,7 @@ async fn calls_are_served_that_were_given_before_and_after_the_start() {
 }
 
 #[tokio::test]
-async fn json_is_served_as_it_was_given() {
+async fn raw_json_is_served_unchanged() {
     let sandbox = Sandbox::start().await.unwrap();
     let json = r#"{"z": 1.50, "duration": null, "id": "00000000-0000-0000-0000-000000000007", "a b": [ "ñ \" " ]}"#;
     let id = sandbox.put_json(json).unwrap();
@@ -82,7 +82,7 @@ async fn json_is_served_as_it_was_given() {
 }
 
 #[tokio::test]
-async fn properties_that_are_none_are_absent_or_null_as_the_document_has_it() {
+async fn none_is_absent_or_null_as_the_document_requires() {
     let sandbox = Sandbox::start().await.unwrap();
     let mut call = numbered(1, CallStatus::Dialing);
     (
@@ -103,18 +103,18 @@ async fn properties_that_are_none_are_absent_or_null_as_the_document_has_it() {
 }
 
 #[tokio::test]
-async fn requests_are_logged_as_they_came_but_for_the_token() {
+async fn logged_request_is_unchanged_except_for_the_token() {
     let sandbox = Sandbox::builder()
         .token("canary-51c0")
         .start()
         .await
         .unwrap();
     let url = format!("{}/v1/c%61ll/x?a=%62&c", sandbox.base_url());
-    let asked = http()
+    let request = http()
         .post(url)
         .bearer_auth("canary-51c0")
         .header("x-mine", "kept");
-    assert_eq!(asked.send().await.unwrap().status(), 405);
+    assert_eq!(request.send().await.unwrap().status(), 405);
     get(&sandbox, Sandbox::EXAMPLE_ID).await;
 
     let requests = sandbox.requests();
@@ -137,10 +137,10 @@ async fn requests_are_logged_as_they_came_but_for_the_token() {
 }
 
 #[tokio::test]
-async fn after_a_shutdown_the_port_is_free() {
+async fn shutdown_frees_the_port_and_closes_connections() {
     let sandbox = Sandbox::start().await.unwrap();
     let (address, url) = (sandbox.address(), sandbox.base_url().to_owned());
-    // One connection that never says a word, and one that is kept open: once that is answered, both were accepted.
+    // One idle connection and one kept alive. Once the second is answered, both have been accepted.
     let mut silent = TcpStream::connect(address).await.unwrap();
     let client = http();
     assert_eq!(client.get(&url).send().await.unwrap().status(), 404);
@@ -155,27 +155,27 @@ async fn after_a_shutdown_the_port_is_free() {
     TcpListener::bind(address).await.unwrap();
 }
 
-// The clock stands still but for when there is nothing left to do: then it runs on to what is waited for.
+// Paused time only advances when all tasks are idle, then jumps to the next timer.
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_does_not_wait_for_a_client_that_does_not_read() {
+async fn shutdown_does_not_wait_for_a_client_that_does_not_read() {
     let sandbox = Sandbox::start().await.unwrap();
-    let mut deaf = TcpStream::connect(sandbox.address()).await.unwrap();
+    let mut idle = TcpStream::connect(sandbox.address()).await.unwrap();
     let request = format!(
         "GET /v1/call/{} HTTP/1.1\r\nHost: x\r\n\r\n",
         Sandbox::EXAMPLE_ID
     );
     let requests = request.repeat(1000);
-    // Until answers fill what the system keeps of them, so that the sandbox waits to get rid of one.
-    while timeout(Duration::from_secs(60), deaf.write_all(requests.as_bytes()))
+    // Until the responses fill the socket buffers and the sandbox blocks on writing.
+    while timeout(Duration::from_secs(60), idle.write_all(requests.as_bytes()))
         .await
         .is_ok()
     {}
     let waited = timeout(Duration::from_secs(60), sandbox.shutdown()).await;
-    assert!(waited.is_ok(), "the shutdown waits for it");
+    assert!(waited.is_ok(), "the shutdown hangs");
 }
 
 #[tokio::test]
-async fn dropped_it_stops_listening() {
+async fn drop_stops_the_server() {
     let sandbox = Sandbox::start().await.unwrap();
     let mut open = TcpStream::connect(sandbox.address()).await.unwrap();
     open.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -191,7 +191,7 @@ async fn dropped_it_stops_listening() {
 }
 
 #[tokio::test]
-async fn sandboxes_know_nothing_of_each_other() {
+async fn sandboxes_are_independent() {
     let (one, two) = (
         Sandbox::start().await.unwrap(),
         Sandbox::start().await.unwrap(),
@@ -204,7 +204,7 @@ async fn sandboxes_know_nothing_of_each_other() {
 }
 
 #[tokio::test]
-async fn the_address_is_what_was_asked_for() {
+async fn taken_address_is_an_error_that_names_it() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = taken.local_addr().unwrap();
     let error = Sandbox::builder()
@@ -227,7 +227,7 @@ async fn the_address_is_what_was_asked_for() {
 }
 
 #[tokio::test]
-async fn beyond_loopback_it_needs_a_token_and_is_reached_through_loopback() {
+async fn listening_on_all_addresses_requires_a_token() {
     let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
     for listen in [everywhere, (Ipv6Addr::UNSPECIFIED, 0).into()] {
         let error = Sandbox::builder().listen(listen).start().await.unwrap_err();
@@ -246,7 +246,7 @@ async fn beyond_loopback_it_needs_a_token_and_is_reached_through_loopback() {
 }
 
 #[tokio::test]
-async fn a_token_that_no_header_can_carry_is_refused() {
+async fn token_that_a_header_cannot_carry_is_rejected() {
     for token in ["", "a b", "a\r\nx: y", "ñ"] {
         let error = Sandbox::builder().token(token).start().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{token:?}");
@@ -259,7 +259,7 @@ async fn a_token_that_no_header_can_carry_is_refused() {
 }
 
 #[tokio::test]
-async fn mounted_it_answers_under_its_prefix() {
+async fn mounted_sandbox_answers_under_its_prefix() {
     let mounted = Sandbox::builder().into_router().unwrap();
     let app = axum::Router::new().nest("/api", mounted);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -267,10 +267,10 @@ async fn mounted_it_answers_under_its_prefix() {
     tokio::spawn(async move { axum::serve(listener, app).await });
 
     let call = format!("{origin}/api/v1/call/{}", Sandbox::EXAMPLE_ID);
-    let ask = |url: String| http().get(url).bearer_auth(Sandbox::DEFAULT_TOKEN).send();
-    assert_eq!(ask(call.clone()).await.unwrap().status(), 200);
+    let request = |url: String| http().get(url).bearer_auth(Sandbox::DEFAULT_TOKEN).send();
+    assert_eq!(request(call.clone()).await.unwrap().status(), 200);
     assert_eq!(
-        ask(format!("{origin}/api/x"))
+        request(format!("{origin}/api/x"))
             .await
             .unwrap()
             .text()
@@ -278,8 +278,8 @@ async fn mounted_it_answers_under_its_prefix() {
             .unwrap(),
         r#"{"detail":"Not Found"}"#
     );
-    // A redirect that knew nothing of the prefix would lead to a 404.
-    let redirected = ask(format!("{call}/")).await.unwrap();
+    // Without the prefix the redirect would lead to a 404.
+    let redirected = request(format!("{call}/")).await.unwrap();
     assert_eq!(
         (redirected.status(), redirected.url().as_str()),
         (StatusCode::OK, call.as_str())
@@ -287,7 +287,7 @@ async fn mounted_it_answers_under_its_prefix() {
 }
 
 #[tokio::test]
-async fn a_tenant_sees_its_own_calls_only() {
+async fn tenant_sees_only_its_own_calls() {
     let builder = Sandbox::builder()
         .tenant("acme", "of-acme")
         .tenant("acme", "also-of-acme");
@@ -306,9 +306,9 @@ async fn a_tenant_sees_its_own_calls_only() {
     for token in ["of-default", "of-acme", "also-of-acme"] {
         for number in 1..4 {
             let url = format!("{}/v1/call/{}", sandbox.base_url(), Uuid::from_u128(number));
-            let answer = http().get(url).bearer_auth(token).send().await.unwrap();
-            let status = answer.status().as_u16();
-            let body: Value = answer.json().await.unwrap();
+            let response = http().get(url).bearer_auth(token).send().await.unwrap();
+            let status = response.status().as_u16();
+            let body: Value = response.json().await.unwrap();
             let said = body["status"].as_str().or(body["detail"].as_str()).unwrap();
             seen.push((status, said.to_owned()));
         }
@@ -325,14 +325,14 @@ async fn a_tenant_sees_its_own_calls_only() {
     assert!(acme.remove(Uuid::from_u128(1)) && !acme.remove(Uuid::from_u128(1)));
     assert!(
         !sandbox.remove(Uuid::from_u128(1)),
-        "it was not the default one's"
+        "the default tenant has no such call"
     );
     assert!(sandbox.tenant("nobody").is_none());
     assert_eq!(sandbox.token(), "of-default");
 }
 
 #[tokio::test]
-async fn a_token_is_one_tenant_s() {
+async fn token_shared_by_two_tenants_is_rejected() {
     let builder = Sandbox::builder()
         .tenant("one", "same")
         .tenant("two", "same");
@@ -342,7 +342,7 @@ async fn a_token_is_one_tenant_s() {
 }
 
 #[tokio::test]
-async fn beyond_loopback_the_default_token_is_refused_in_whatever_way_it_is_given() {
+async fn default_token_is_rejected_beyond_loopback() {
     let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
     let builder = || Sandbox::builder().listen(everywhere);
     for builder in [
@@ -354,10 +354,10 @@ async fn beyond_loopback_the_default_token_is_refused_in_whatever_way_it_is_give
         let error = builder.start().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
     }
-    // Where others have theirs, nobody has that one.
+    // With another token configured, the default one is not accepted.
     let sandbox = builder().tenant("acme", "of-acme").start().await.unwrap();
     assert_eq!(sandbox.token(), "of-acme");
     let url = format!("{}/v1/call/{}", sandbox.base_url(), Sandbox::EXAMPLE_ID);
-    let asked = http().get(url).bearer_auth(Sandbox::DEFAULT_TOKEN);
-    assert_eq!(asked.send().await.unwrap().status(), 401);
+    let request = http().get(url).bearer_auth(Sandbox::DEFAULT_TOKEN);
+    assert_eq!(request.send().await.unwrap().status(), 401);
 }

@@ -1,6 +1,6 @@
-//! What the sandbox takes from its clients.
+//! Limits on clients.
 
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod support;
 
@@ -11,22 +11,26 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
 
 async fn connect(sandbox: &Sandbox) -> TcpStream {
     TcpStream::connect(sandbox.address()).await.unwrap()
 }
 
-async fn patient(builder: SandboxBuilder) -> Sandbox {
-    builder.client_timeout(PATIENCE).start().await.unwrap()
+async fn start_with_timeout(builder: SandboxBuilder) -> Sandbox {
+    builder
+        .client_timeout(CLIENT_TIMEOUT)
+        .start()
+        .await
+        .unwrap()
 }
 
-/// What is answered before the connection ends.
-async fn answer(connection: &mut TcpStream) -> String {
-    let mut answer = Vec::new();
-    // One that is reset had no more to say either.
-    let _ = connection.read_to_end(&mut answer).await;
-    String::from_utf8(answer).unwrap()
+/// Reads until the connection ends.
+async fn response(connection: &mut TcpStream) -> String {
+    let mut response = Vec::new();
+    // A reset also ends it.
+    let _ = connection.read_to_end(&mut response).await;
+    String::from_utf8(response).unwrap()
 }
 
 fn request(more: &str) -> String {
@@ -52,70 +56,74 @@ async fn a_head_that_is_too_large_is_answered_with_431() {
     ];
     for (more, status) in table {
         let mut connection = connect(&sandbox).await;
-        // Of a head that is refused the rest isn't read.
+        // The server may stop reading before the end of a rejected head.
         let _ = connection.write_all(request(&more).as_bytes()).await;
-        let answer = answer(&mut connection).await;
-        assert!(answer.starts_with(status), "{} bytes: {answer}", more.len());
+        let response = response(&mut connection).await;
+        assert!(
+            response.starts_with(status),
+            "{} bytes: {response}",
+            more.len()
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_takes_its_time_is_cut_off() {
-    let sandbox = patient(Sandbox::builder()).await;
+async fn slow_client_is_disconnected() {
+    let sandbox = start_with_timeout(Sandbox::builder()).await;
     for begun in ["", "GET /v1/call/", &request(""), &request("")[..70]] {
         let mut connection = connect(&sandbox).await;
         connection.write_all(begun.as_bytes()).await.unwrap();
         let since = Instant::now();
-        let answer = timeout(PATIENCE * 3, answer(&mut connection))
+        let response = timeout(CLIENT_TIMEOUT * 3, response(&mut connection))
             .await
             .unwrap();
         let waited = since.elapsed();
         assert!(
-            (PATIENCE..PATIENCE * 2).contains(&waited),
+            (CLIENT_TIMEOUT..CLIENT_TIMEOUT * 2).contains(&waited),
             "{begun:?}: {waited:?}"
         );
         assert_eq!(
-            answer.starts_with("HTTP/1.1 200"),
+            response.starts_with("HTTP/1.1 200"),
             begun.ends_with("\r\n\r\n")
         );
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_reads_nothing_is_cut_off() {
-    let sandbox = patient(Sandbox::builder().max_connections(1)).await;
-    let mut deaf = connect(&sandbox).await;
+async fn client_that_does_not_read_is_disconnected() {
+    let sandbox = start_with_timeout(Sandbox::builder().max_connections(1)).await;
+    let mut idle = connect(&sandbox).await;
     let recording = format!("/recordings/{}/100000.wav", Sandbox::EXAMPLE_ID);
-    let asked = format!("GET {recording} HTTP/1.1\r\nHost: x\r\n\r\n");
-    deaf.write_all(asked.as_bytes()).await.unwrap();
-    // There is a place for the next one once it is gone.
-    let asked = support::get(&sandbox, Sandbox::EXAMPLE_ID);
-    assert_eq!(timeout(PATIENCE * 3, asked).await.unwrap().0, 200);
-    drop(deaf);
+    let request = format!("GET {recording} HTTP/1.1\r\nHost: x\r\n\r\n");
+    idle.write_all(request.as_bytes()).await.unwrap();
+    // The only slot becomes free once the first client is disconnected.
+    let request = support::get(&sandbox, Sandbox::EXAMPLE_ID);
+    assert_eq!(timeout(CLIENT_TIMEOUT * 3, request).await.unwrap().0, 200);
+    drop(idle);
 }
 
 #[tokio::test(start_paused = true)]
-async fn connections_beyond_their_number_wait_for_a_place() {
+async fn connection_beyond_the_maximum_waits_for_a_slot() {
     let sandbox = Sandbox::builder().max_connections(2).start().await.unwrap();
     let close = request("Connection: close\r\n");
     let (one, two) = (connect(&sandbox).await, connect(&sandbox).await);
     let mut three = connect(&sandbox).await;
     three.write_all(close.as_bytes()).await.unwrap();
     let early = timeout(Duration::from_secs(60), three.read(&mut [0])).await;
-    assert!(early.is_err(), "it has no place yet");
+    assert!(early.is_err(), "it was accepted without a free slot");
     drop(one);
-    assert!(answer(&mut three).await.starts_with("HTTP/1.1 200"));
+    assert!(response(&mut three).await.starts_with("HTTP/1.1 200"));
     drop(two);
 }
 
 #[tokio::test]
-async fn over_ipv6_it_is_the_same() {
+async fn ipv6_loopback_is_supported() {
     let Ok(sandbox) = Sandbox::builder()
         .listen((std::net::Ipv6Addr::LOCALHOST, 0))
         .start()
         .await
     else {
-        eprintln!("there is no IPv6 on this machine, so this was not tested");
+        eprintln!("SKIPPED: no IPv6 on this machine");
         return;
     };
     assert!(

@@ -1,4 +1,4 @@
-//! A call as it is sent.
+//! The JSON of a call.
 
 use bytes::Bytes;
 use call_api_types::Call;
@@ -7,18 +7,18 @@ use uuid::Uuid;
 
 use crate::call_id;
 
-/// A call's JSON, without spaces as FastAPI sends it, and the id that it is found by.
+/// A call's JSON, without white space between tokens as FastAPI sends it, and its id.
 #[derive(Clone)]
-pub(crate) struct Document {
+pub(crate) struct CallJson {
     pub(crate) id: Uuid,
     pub(crate) json: Bytes,
 }
 
-impl From<&Call> for Document {
+impl From<&Call> for CallJson {
     fn from(call: &Call) -> Self {
         #[expect(
             clippy::expect_used,
-            reason = "strings, numbers, dates and uuids: there is nothing in a call that JSON can't hold"
+            reason = "a call has only strings, numbers, dates and UUIDs, which JSON can hold"
         )]
         let json = serde_json::to_vec(call).expect("a call is JSON");
         Self {
@@ -28,8 +28,8 @@ impl From<&Call> for Document {
     }
 }
 
-impl Document {
-    /// Takes JSON as it is that was found to be a call of this id.
+impl CallJson {
+    /// Takes JSON that was validated as a call with this id.
     #[cfg(feature = "sqlite")]
     pub(crate) fn checked(id: Uuid, json: &str) -> Self {
         Self {
@@ -38,14 +38,14 @@ impl Document {
         }
     }
 
-    /// Takes JSON as it is: its properties, their order, their numbers' digits.
+    /// Takes any JSON object with an id. Keeps its properties, their order and the digits of numbers.
     pub(crate) fn parse(json: &str) -> Result<Self, InvalidCall> {
         let call: Map<String, Value> =
             serde_json::from_str(json).map_err(|error| InvalidCall(error.to_string()))?;
         let id = match call.get("id") {
             Some(Value::String(id)) => call_id::parse(id)
-                .map_err(|error| InvalidCall(format!("its \"id\" is no uuid: {error}")))?,
-            Some(_) => return Err(InvalidCall("its \"id\" is no string".to_owned())),
+                .map_err(|error| InvalidCall(format!("its \"id\" is not a UUID: {error}")))?,
+            Some(_) => return Err(InvalidCall("its \"id\" is not a string".to_owned())),
             None => return Err(InvalidCall("it has no \"id\"".to_owned())),
         };
         Ok(Self {
@@ -55,12 +55,12 @@ impl Document {
     }
 }
 
-/// JSON that can't be served as a call, as nobody could ask for it.
+/// JSON that cannot be served as a call because it has no usable id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a call: {0}; give a JSON object whose \"id\" is a uuid")]
+#[error("not a call: {0}; use a JSON object whose \"id\" is a UUID")]
 pub struct InvalidCall(String);
 
-/// Valid JSON without the spaces between its tokens.
+/// Removes white space between the tokens of valid JSON.
 fn compact(json: &str) -> String {
     let mut compact = String::with_capacity(json.len());
     let mut in_string = false;
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_spaces_between_tokens_are_left_out() {
+    fn compact_removes_only_space_between_tokens() {
         let json = "{ \"a b\" :\r\n\t[ 1.50, \"c \\\" d\", \"\\\\\" , null ] }";
         let compacted = compact(json);
         assert_eq!(compacted, r#"{"a b":[1.50,"c \" d","\\",null]}"#);
@@ -93,21 +93,21 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_asked_for_is_refused_with_a_reason() {
-        let refused = |json| Document::parse(json).err().map(|error| error.to_string());
+    fn json_without_usable_id_is_rejected() {
+        let refused = |json| CallJson::parse(json).err().map(|error| error.to_string());
         let all = ["[]", "{", "{}", r#"{"id":7}"#, r#"{"id":"7"}"#].map(refused);
-        let wanted = [
+        let expected = [
             "not a call: invalid type: sequence, expected a map at line 1 column 0",
             "not a call: EOF while parsing an object at line 1 column 1",
             "not a call: it has no \"id\"",
-            "not a call: its \"id\" is no string",
-            "not a call: its \"id\" is no uuid: invalid length: found 1",
+            "not a call: its \"id\" is not a string",
+            "not a call: its \"id\" is not a UUID: invalid length: found 1",
         ]
         .map(|reason| {
             Some(format!(
-                "{reason}; give a JSON object whose \"id\" is a uuid"
+                "{reason}; use a JSON object whose \"id\" is a UUID"
             ))
         });
-        assert_eq!(all, wanted);
+        assert_eq!(all, expected);
     }
 }

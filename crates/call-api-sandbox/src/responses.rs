@@ -1,4 +1,4 @@
-//! What a FastAPI service says when it has no call to give: status, headers and JSON, byte for byte.
+//! The error responses of a FastAPI service: status, headers and JSON, byte for byte.
 
 use std::io;
 
@@ -9,13 +9,13 @@ use http::header::{ALLOW, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
-/// The body of an error that has one thing to say.
+/// An error body with a single detail.
 #[derive(Serialize)]
 struct Detail<T> {
     detail: T,
 }
 
-/// One entry of the list in a 422, with its properties in pydantic's order.
+/// An entry of a 422's error list, with its properties in pydantic's order.
 #[derive(Serialize)]
 struct Invalid<'a> {
     r#type: &'static str,
@@ -30,67 +30,67 @@ struct Context<'a> {
     error: &'a str,
 }
 
-/// A body that is JSON already.
+/// A response whose body is JSON already.
 pub(crate) fn json(status: StatusCode, body: Bytes) -> Response {
     const JSON: HeaderValue = HeaderValue::from_static("application/json");
-    let mut answer = Response::new(Body::from(body));
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(CONTENT_TYPE, JSON);
-    answer
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    response
 }
 
 pub(crate) fn detail(status: StatusCode, detail: impl Serialize) -> Response {
     match serde_json::to_vec(&Detail { detail }) {
         Ok(body) => json(status, body.into()),
-        // Strings always encode; should they not, the status is still the answer.
+        // Serializing strings cannot fail.
         Err(_) => status.into_response(),
     }
 }
 
-/// The store failed. The service says no more of that either; the log does.
-pub(crate) fn failed(error: &io::Error) -> Response {
+/// 500: the store failed. As in the real service, only the log has the reason.
+pub(crate) fn internal_error(error: &io::Error) -> Response {
     #[cfg(feature = "tracing")]
-    tracing::error!(%error, "cannot answer");
+    tracing::error!(%error, "the store failed");
     let _ = error;
     (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error").into_response()
 }
 
-/// The path belongs to no operation.
+/// 404 for a path without an operation.
 pub(crate) fn not_found() -> Response {
     detail(StatusCode::NOT_FOUND, "Not Found")
 }
 
-/// The path is a call's, and there is no such call. The words are the service's choice here too.
+/// 404 for a call that does not exist. FastAPI leaves the text to the service.
 pub(crate) fn call_not_found() -> Response {
     detail(StatusCode::NOT_FOUND, "Call not found")
 }
 
-/// The path belongs to operations of other methods, which `allow` lists.
+/// 405 for a path whose operations have other methods, listed in `allow`.
 pub(crate) fn method_not_allowed(allow: &'static str) -> Response {
-    let answer = detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
-    ([(ALLOW, HeaderValue::from_static(allow))], answer).into_response()
+    let response = detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+    ([(ALLOW, HeaderValue::from_static(allow))], response).into_response()
 }
 
-/// There is no Bearer token in the request.
+/// 401 without a Bearer token.
 pub(crate) fn not_authenticated() -> Response {
     unauthorized("Not authenticated")
 }
 
-/// There is a Bearer token in the request, and it is another.
+/// 401 with an unknown Bearer token.
 ///
-/// FastAPI leaves the words to the service, and the reference doesn't tell its: these are common ones.
-pub(crate) fn wrong_token() -> Response {
+/// FastAPI leaves the text to the service and the API reference does not mention it; this is a common one.
+pub(crate) fn invalid_token() -> Response {
     unauthorized("Invalid authentication credentials")
 }
 
-fn unauthorized(why: &str) -> Response {
+fn unauthorized(message: &str) -> Response {
     const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
-    let answer = detail(StatusCode::UNAUTHORIZED, why);
-    ([(WWW_AUTHENTICATE, BEARER)], answer).into_response()
+    let response = detail(StatusCode::UNAUTHORIZED, message);
+    ([(WWW_AUTHENTICATE, BEARER)], response).into_response()
 }
 
-/// A path parameter that is no uuid, for the reason that `error` gives.
-pub(crate) fn no_uuid(parameter: &'static str, input: &str, error: &str) -> Response {
+/// 422 for a path parameter that is not a UUID, with the reason `error`.
+pub(crate) fn invalid_uuid(parameter: &'static str, input: &str, error: &str) -> Response {
     let invalid = Invalid {
         r#type: "uuid_parsing",
         loc: ["path", parameter],
@@ -101,7 +101,7 @@ pub(crate) fn no_uuid(parameter: &'static str, input: &str, error: &str) -> Resp
     detail(StatusCode::UNPROCESSABLE_ENTITY, [invalid])
 }
 
-/// The operation is at `location`.
+/// 307 to the path of the operation.
 pub(crate) fn redirect(location: HeaderValue) -> Response {
     (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, location)]).into_response()
 }

@@ -1,6 +1,6 @@
-//! Calls that live, and their recordings.
+//! Scripted calls and their recordings.
 
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod support;
 
@@ -15,8 +15,8 @@ use uuid::Uuid;
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test]
-async fn stepped_by_hand_a_call_is_where_it_was_put() {
-    let builder = Sandbox::builder().clock(Clock::stepped());
+async fn manual_clock_moves_a_call_through_its_script() {
+    let builder = Sandbox::builder().clock(Clock::manual());
     let sandbox = builder.start().await.unwrap();
     let begun = sandbox.now();
     sandbox.run(Sandbox::example_call(), Script::completed());
@@ -47,10 +47,10 @@ async fn stepped_by_hand_a_call_is_where_it_was_put() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_lives_by_the_clock_that_tokio_has() {
+async fn scripts_follow_paused_tokio_time() {
     let builder = || Sandbox::builder().run(numbered(1), Script::no_answer());
     let wall = builder().start().await.unwrap();
-    let fast = builder().clock(Clock::times(10)).start().await.unwrap();
+    let fast = builder().clock(Clock::scaled(10)).start().await.unwrap();
     let id = Uuid::from_u128(1);
     let mut seen = Vec::new();
     for _ in 0..2 {
@@ -71,8 +71,8 @@ async fn a_call_lives_by_the_clock_that_tokio_has() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_put_lives_no_more() {
-    let builder = Sandbox::builder().clock(Clock::stepped());
+async fn put_replaces_a_script() {
+    let builder = Sandbox::builder().clock(Clock::manual());
     let sandbox = builder.start().await.unwrap();
     sandbox.run(Sandbox::example_call(), Script::failed());
     sandbox.put(Sandbox::example_call());
@@ -84,8 +84,8 @@ async fn a_call_that_is_put_lives_no_more() {
 }
 
 #[tokio::test]
-async fn the_recording_is_where_the_call_says_whole_and_in_parts() {
-    let builder = Sandbox::builder().clock(Clock::stepped());
+async fn recording_is_served_whole_and_in_ranges() {
+    let builder = Sandbox::builder().clock(Clock::manual());
     let sandbox = builder.start().await.unwrap();
     sandbox.run(Sandbox::example_call(), Script::completed());
     sandbox.advance(SECOND * 37);
@@ -96,8 +96,8 @@ async fn the_recording_is_where_the_call_says_whole_and_in_parts() {
 
     let whole = http().get(&url).send().await.unwrap();
     assert_eq!(whole.status(), StatusCode::OK);
-    let header = |answer: &reqwest::Response, name: &str| {
-        answer
+    let header = |response: &reqwest::Response, name: &str| {
+        response
             .headers()
             .get(name)
             .map(|value| value.to_str().unwrap().to_owned())
@@ -161,8 +161,8 @@ async fn the_recording_is_where_the_call_says_whole_and_in_parts() {
 }
 
 #[tokio::test]
-async fn mounted_the_recording_is_under_the_prefix() {
-    let builder = Sandbox::builder().clock(Clock::times(1_000_000));
+async fn mounted_sandbox_serves_recordings_under_its_prefix() {
+    let builder = Sandbox::builder().clock(Clock::scaled(1_000_000));
     let mounted = builder.run(Sandbox::example_call(), Script::completed());
     let app = axum::Router::new().nest("/api", mounted.into_router().unwrap());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -170,8 +170,8 @@ async fn mounted_the_recording_is_under_the_prefix() {
     tokio::spawn(async move { axum::serve(listener, app).await });
 
     let url = format!("{api}/v1/call/{}", Sandbox::EXAMPLE_ID);
-    let asked = http().get(url).bearer_auth(Sandbox::DEFAULT_TOKEN);
-    let json: serde_json::Value = asked.send().await.unwrap().json().await.unwrap();
+    let request = http().get(url).bearer_auth(Sandbox::DEFAULT_TOKEN);
+    let json: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
     let url = json["recording_url"].as_str().unwrap();
     assert!(url.starts_with(&format!("{api}/recordings/")), "{url}");
     assert_eq!(

@@ -1,0 +1,105 @@
+//! The state shared by all operations, and the actions on it.
+
+use std::collections::HashMap;
+use std::io;
+use std::time::Duration;
+
+use call_api_types::Call;
+use chrono::{DateTime, Utc};
+
+use crate::auth::Tokens;
+use crate::call_json::CallJson;
+use crate::clock::Time;
+use crate::fault::{Faults, Injector};
+use crate::log::RequestLog;
+use crate::script::{RunningScript, Script};
+use crate::store::{Store, TenantId};
+
+/// The state of a sandbox.
+pub(crate) struct Api {
+    pub(crate) tokens: Tokens,
+    /// True if the public default token is the only one.
+    #[cfg_attr(not(feature = "pages"), expect(dead_code, reason = "read by a page"))]
+    pub(crate) has_default_token: bool,
+    /// The tenants by name.
+    pub(crate) tenants: HashMap<String, TenantId>,
+    pub(crate) store: Store,
+    pub(crate) time: Time,
+    pub(crate) faults: Injector,
+    pub(crate) log: RequestLog,
+    pub(crate) initial: InitialState,
+}
+
+/// The calls and faults that a sandbox starts with.
+pub(crate) struct InitialState {
+    /// Added only to a new store.
+    pub(crate) example: (TenantId, CallJson),
+    pub(crate) calls: Vec<(TenantId, CallJson)>,
+    pub(crate) scripted: Vec<(TenantId, Call, Script)>,
+    pub(crate) faults: Faults,
+}
+
+impl Api {
+    /// Adds the initial calls; the example call only to a new store.
+    pub(crate) fn add_initial_calls(&self, is_new: bool) -> io::Result<()> {
+        if is_new {
+            let (tenant, example) = self.initial.example.clone();
+            self.put(tenant, example)?;
+        }
+        for (tenant, call) in &self.initial.calls {
+            self.put(*tenant, call.clone())?;
+        }
+        for (tenant, call, script) in &self.initial.scripted {
+            self.run(*tenant, call, script.clone())?;
+        }
+        Ok(())
+    }
+
+    /// Restores the initial state.
+    pub(crate) fn reset(&self) -> io::Result<()> {
+        self.store.clear()?;
+        self.add_initial_calls(true)?;
+        // Infallible: these faults were accepted before.
+        let _ = self.faults.set(self.initial.faults.clone());
+        self.log.clear();
+        Ok(())
+    }
+
+    /// Adds a call.
+    pub(crate) fn put(&self, tenant: TenantId, call: CallJson) -> io::Result<()> {
+        self.store.put(tenant, call, None)
+    }
+
+    /// Adds a call that follows a script from now on.
+    pub(crate) fn run(&self, tenant: TenantId, call: &Call, script: Script) -> io::Result<()> {
+        let started_at = self.time.now();
+        let running = RunningScript { script, started_at };
+        self.store
+            .put(tenant, CallJson::from(call), Some(running))?;
+        // A restarted sandbox must not begin before the start of a script.
+        self.store.set_time(started_at)
+    }
+
+    /// Moves the clock forward. Returns the new time.
+    pub(crate) fn advance(&self, by: Duration) -> io::Result<DateTime<Utc>> {
+        let now = self.time.advance(by);
+        self.store.set_time(now)?;
+        Ok(now)
+    }
+}
+
+/// The tenant of an authenticated request. Must be a handler's first argument, so that authentication comes first.
+#[cfg(feature = "pages")]
+pub(crate) struct Authorized(pub(crate) TenantId);
+
+#[cfg(feature = "pages")]
+impl axum::extract::FromRequestParts<std::sync::Arc<Api>> for Authorized {
+    type Rejection = crate::auth::AuthError;
+
+    async fn from_request_parts(
+        parts: &mut http::request::Parts,
+        api: &std::sync::Arc<Api>,
+    ) -> Result<Self, Self::Rejection> {
+        crate::auth::authenticate(&parts.headers, &api.tokens).map(Self)
+    }
+}
