@@ -199,7 +199,7 @@ fn sandbox_s_greeting(shown: &Shown) -> String {
     sandbox.kill().unwrap();
     sandbox.wait().unwrap();
     let (_, address) = lines[0].split_once("http://").unwrap();
-    let (address, _) = address.split_once(',').unwrap();
+    let (address, _) = address.split_once(' ').unwrap();
     lines.join("\n").replace(address, "127.0.0.1:3000")
 }
 
