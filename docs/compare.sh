@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # `docs/compare.sh DIR`: what three generators make of each document of a folder, and what that costs: this project's,
-# progenitor by itself, and openapi-to-rust. It prints the table that docs/codegen.md shows, and leaves all it makes in
+# progenitor by itself, and openapi-to-rust. It prints the table that docs/performance.md describes, and leaves all it makes in
 # target/compare and target/corpus. Processor time is user and system time together: the clock depends on what else runs.
 set -euo pipefail
 documents=$(cd "${1:?name a folder of documents}" && pwd)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures what docs/cost.md shows and prints its figures. It builds from nothing several times, in a folder of its own
+# Measures and prints the figures of docs/performance.md. It builds from nothing several times, in a folder of its own
 # below target/, and takes some minutes: best on a machine that does nothing else. Processor time is user and system
 # time together: the wall clock depends on what else runs.
 set -euo pipefail

@@ -1,6 +1,6 @@
 //! What a call through the transport costs, next to the same call written by hand on reqwest and serde_json.
 //!
-//! `cargo bench -p call-api-transport` prints the table of `docs/cost-transport.md`. Both sides run in the same process
+//! `cargo bench -p call-api-transport` prints the table of `docs/performance.md`. Both sides run in the same process
 //! in turns, on one thread, against a server in a process of its own; processor time is that thread's, from the
 //! kernel (`/proc/thread-self/schedstat`), so this bench runs on Linux. Ratios are the median of all turns.
 

@@ -13,7 +13,7 @@ use super::origin::Origins;
 use crate::problem::{Finding, Place, Problem, Problems};
 
 /// How many bytes a file may have. Memory grows with the document, and running out of it says less than an error does;
-/// docs/codegen.md has what it takes.
+/// See docs/performance.md for the memory it takes.
 const LARGEST: u64 = 16 << 20;
 
 /// A document as it was read, before any step has changed it.
@@ -84,7 +84,7 @@ pub fn load(path: &Path, shown: &Path, label: &str) -> Result<Source, Problem> {
             Place::File,
             format!("the document is larger than {} MiB", LARGEST >> 20),
             "take out the paths and schemas that the SDK doesn't need, or raise `LARGEST` in crates/codegen/src/load.rs on a \
-             machine with the memory for it (docs/codegen.md)",
+             machine with the memory for it (docs/performance.md)",
         ));
     }
     let text = std::str::from_utf8(&bytes).map_err(|error| {
