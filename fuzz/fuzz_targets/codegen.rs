@@ -31,7 +31,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let edits = 1 + choose(8);
     mutate::mutate(&mut source.document, edits, &mut choose);
     let document = source.document.to_string();
-    let choices = Choices { strict: false, name_operations: true };
+    let choices = Choices { strict: false };
     if let Err(problems) = generate_deeply(source, choices) {
         assert!(!problems.to_string().contains("fault of xtask"), "{problems}\n{document}");
     }

@@ -53,7 +53,7 @@ struct Codegen {
     /// Write nothing; show what would be written.
     #[arg(long)]
     dry_run: bool,
-    /// Generate from this document (JSON or YAML, OpenAPI 3.0 or 3.1) instead of spec/openapi.json.
+    /// Generate from this document (JSON or YAML, OpenAPI 3.0 to 3.2) instead of spec/openapi.json.
     #[arg(long, value_name = "FILE", requires = "out")]
     spec: Option<PathBuf>,
     /// Write the crates into this folder, as a workspace that compiles there by itself.
@@ -62,15 +62,13 @@ struct Codegen {
     /// Don't show how stale files differ.
     #[arg(long)]
     no_diff: bool,
-    /// Fail where a schema or an operation defeats the generator, instead of leaving it out and reporting it.
+    /// Fail where a schema or an operation defeats the generator, instead of leaving it out and reporting it, and where
+    /// an operation has no operationId of its own, instead of naming it by its method and path.
     #[arg(long)]
     strict: bool,
     /// List every place that a rule changed, and everything that the SDK doesn't honor.
     #[arg(long, short)]
     verbose: bool,
-    /// Name operations that have no operationId, or one that isn't theirs alone, by their method and path.
-    #[arg(long)]
-    name_operations: bool,
 }
 
 #[derive(Args)]
@@ -88,7 +86,7 @@ struct CorpusOne {
 
 #[derive(Args)]
 struct Diff {
-    /// The document as it was: a file (JSON or YAML, OpenAPI 3.0 or 3.1) or an http(s) address.
+    /// The document as it was: a file (JSON or YAML, OpenAPI 3.0 to 3.2) or an http(s) address.
     old: String,
     /// The document as it is: a file or an address such as http://localhost:8000/openapi.json.
     new: String,
@@ -99,7 +97,7 @@ struct Diff {
 
 #[derive(Args)]
 struct Adopt {
-    /// The document: a file (JSON or YAML, OpenAPI 3.0 or 3.1) or an http(s) address.
+    /// The document: a file (JSON or YAML, OpenAPI 3.0 to 3.2) or an http(s) address.
     new: String,
 }
 
@@ -168,7 +166,6 @@ fn run_codegen(args: Codegen, root: PathBuf) -> ExitCode {
         verbose: args.verbose,
         choices: codegen::Choices {
             strict: args.strict,
-            name_operations: args.name_operations,
         },
         ..Options::new(root)
     };

@@ -100,7 +100,7 @@ pub mod builder {
                 let GetCall { client, id } = builder;
                 let id = id.map_err(Error::InvalidRequest)?;
                 let url = format!(
-                    "{}/v1/call/{}", client.baseurl, encode_path(& id.to_string()),
+                    "{}/v1/call/{}", client.baseurl, crate ::encode::path(& id),
                 );
                 Ok(
                     client

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use httpmock::When;
-use progenitor_client::{QueryParam, encode_path};
+use progenitor_client::QueryParam;
 use regex::Regex;
 use serde::Serialize;
 
@@ -27,7 +27,7 @@ fn written<E: Display>(text: Result<String, E>) -> String {
 
 /// A value as the client writes it into a path.
 pub(crate) fn segment(value: &impl Display) -> Text {
-    Ok(encode_path(&value.to_string()))
+    Ok(encode::path(value))
 }
 
 /// A value as the client writes it into a path where the document asks for a style.
@@ -84,10 +84,13 @@ pub(crate) fn header(when: When, name: &str, value: &impl Display) -> When {
     when.header(name, value.to_string())
 }
 
-/// A header whose value is a list or an object.
+/// A header whose value is a list or an object; none where it is empty.
 #[track_caller]
 pub(crate) fn styled_header(when: When, name: &str, value: &impl Serialize, style: Style) -> When {
-    when.header(name, written(encode::header(name, value, style)))
+    match encode::header(name, value, style).transpose() {
+        Some(text) => when.header(name, written(text)),
+        None => when.header_missing(name),
+    }
 }
 
 /// A form: each of its fields is in the request's.

@@ -205,10 +205,7 @@ fn source(label: &str, document: Value) -> Source {
 }
 
 fn generate(source: Source) -> usize {
-    let choices = Choices {
-        name_operations: true,
-        ..Choices::default()
-    };
+    let choices = Choices::default();
     let generated = codegen::generate_deeply(source, choices);
     generated.map_or(0, |generated| generated.count.operations)
 }

@@ -6,7 +6,7 @@
 //! - What a reference names becomes a component of its kind, once, however often it is referred to; so files may refer to
 //!   each other in circles, and back into the document. It keeps its name, or has that of its file; where that is taken,
 //!   the file's name stands before it.
-//! - What has no place among the components stands where the reference was: path items (those that the document itself
+//! - What has no place among the components stands where the reference was: descriptions, tags, examples, path items (those that the document itself
 //!   refers to, too), operations, and whole maps such as `schemas: {$ref: schemas.yaml}`, which the specification doesn't
 //!   know and all bundlers do.
 //! - [`Origins`] keeps where everything was written.
@@ -27,6 +27,17 @@ use crate::problem::{Finding, Problem, Problems};
 
 /// How deep what stands in place of a reference may itself refer on.
 const DEEPEST: usize = 64;
+
+/// The keywords whose values are data of the API, not of the document.
+const PAYLOADS: [&str; 7] = [
+    "example",
+    "examples",
+    "default",
+    "enum",
+    "const",
+    "value",
+    "dataValue",
+];
 
 /// How many references are replaced by what they name: more come only of files that repeat each other without end.
 const MOST: usize = 100_000;
@@ -269,9 +280,11 @@ impl Bundle {
 
     /// Rewrites the references of a value, which is `holds` and was written at `from`.
     fn visit(&mut self, holds: Holds, place: &Pointer, value: &mut Value, mut from: At) {
-        // Nobody reads them.
-        if matches!(holds, Holds::One(Kind::Example | Kind::Link)) {
-            return;
+        match holds {
+            // Nobody reads them.
+            Holds::One(Kind::Link) => return,
+            Holds::One(Kind::Example) => return self.visit_data(place, value, &from, true),
+            _ => {}
         }
         let open = self.open.len();
         self.splice(holds, place, value, &mut from);
@@ -296,11 +309,14 @@ impl Bundle {
             Holds::One(kind) => {
                 self.rewrite(kind, value, &from);
                 for (key, value) in value.as_object_mut().into_iter().flatten() {
-                    let holds = walk::holds(kind, key);
-                    if !matches!(holds, Holds::Nothing) {
-                        let place = place.join(key);
-                        let from = self.from(&place, from.join(key));
-                        self.visit(holds, &place, value, from);
+                    let (place, at) = (place.join(key), from.join(key));
+                    let at = self.from(&place, at);
+                    match walk::holds(kind, key) {
+                        Holds::Nothing if key.starts_with("x-") => {}
+                        Holds::Nothing => {
+                            self.visit_data(&place, value, &at, PAYLOADS.contains(&key.as_str()));
+                        }
+                        holds => self.visit(holds, &place, value, at),
                     }
                 }
             }
@@ -319,22 +335,7 @@ impl Bundle {
             let Some(target) = self.resolve(from, &reference) else {
                 return;
             };
-            self.replaced += 1;
-            let circle = self.open.contains(&target);
-            if circle || self.open.len() > DEEPEST || self.replaced > MOST {
-                let (cause, remedy) = if circle {
-                    (
-                        "leads back to itself",
-                        "let one object of the circle say what it is",
-                    )
-                } else {
-                    (
-                        "is one too many of those that lead from file to file",
-                        "bundle the document into one file first",
-                    )
-                };
-                let cause = format!("the reference `{reference}` {cause}");
-                self.problem(&from.join("$ref"), cause, remedy);
+            if !self.enter(from, &reference, &target) {
                 return;
             }
             let Some(mut content) = self.value(&target).cloned() else {
@@ -363,9 +364,85 @@ impl Bundle {
             }
             *value = content;
             self.origins.insert(place.clone(), target.clone());
-            self.open.push(target.clone());
             *from = target;
         }
+    }
+
+    /// Notes that what stands at `target` takes the place of a reference; returns false if it stands there already, or if
+    /// there are too many such places.
+    fn enter(&mut self, from: &At, reference: &str, target: &At) -> bool {
+        self.replaced += 1;
+        let circle = self.open.contains(target);
+        if !circle && self.open.len() <= DEEPEST && self.replaced <= MOST {
+            self.open.push(target.clone());
+            return true;
+        }
+        let (cause, remedy) = if circle {
+            (
+                "leads back to itself",
+                "let one object of the circle say what it is",
+            )
+        } else {
+            (
+                "is one too many of those that lead from file to file",
+                "bundle the document into one file first",
+            )
+        };
+        let cause = format!("the reference `{reference}` {cause}");
+        self.problem(&from.join("$ref"), cause, remedy);
+        false
+    }
+
+    /// Puts what files hold in the place of references where the specification has none: a description, a list of tags, an
+    /// example. In a payload, which may have a property `$ref` of its own, only a reference to a file that there is is one.
+    fn visit_data(&mut self, place: &Pointer, value: &mut Value, from: &At, is_payload: bool) {
+        if let Some(reference) = reference(value)
+            .filter(|_| is_alone(value))
+            .map(str::to_owned)
+        {
+            if from.file == DOCUMENT && reference.starts_with('#') {
+                return;
+            }
+            let target = if is_payload {
+                self.existing(from, &reference)
+            } else {
+                self.resolve(from, &reference)
+            };
+            let Some(target) = target.filter(|target| self.enter(from, &reference, target)) else {
+                return;
+            };
+            *value = self.value(&target).cloned().unwrap_or_default();
+            self.origins.insert(place.clone(), target.clone());
+            self.visit_data(place, value, &target, is_payload);
+            self.open.pop();
+            return;
+        }
+        match value {
+            Value::Object(object) => {
+                for (key, value) in object.iter_mut().filter(|(key, _)| !key.starts_with("x-")) {
+                    let is_payload = is_payload || PAYLOADS.contains(&key.as_str());
+                    self.visit_data(&place.join(key), value, &from.join(key), is_payload);
+                }
+            }
+            Value::Array(values) => {
+                for (index, value) in values.iter_mut().enumerate() {
+                    self.visit_data(&place.join(index), value, &from.join(index), is_payload);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What a reference names, if that is there; nothing is reported.
+    fn existing(&mut self, from: &At, reference: &str) -> Option<At> {
+        let (path, fragment) = reference.split_once('#').unwrap_or((reference, ""));
+        let pointer = Pointer::from_ref(&format!("#{fragment}"))?;
+        let file = match path {
+            "" => from.file,
+            path => self.file(from, path).ok().flatten()?,
+        };
+        let target = At { file, pointer };
+        self.value(&target).is_some().then_some(target)
     }
 
     /// Lets a reference lead to the component that what it names has become.
@@ -472,7 +549,7 @@ impl Bundle {
             );
             return None;
         };
-        let file = if path.is_empty() {
+        let file = if path.is_empty() || self.is_own_address(from, path) {
             from.file
         } else {
             match self.file(from, path) {
@@ -502,6 +579,14 @@ impl Bundle {
             return None;
         }
         Some(target)
+    }
+
+    /// Returns true if the path is the address that the file gives itself (OpenAPI 3.2, section 4.1.2).
+    fn is_own_address(&self, from: &At, path: &str) -> bool {
+        self.files
+            .get(from.file)
+            .and_then(|file| file.document.get("$self"))
+            .is_some_and(|address| address == path)
     }
 
     /// The file that a reference names; `None` where it has been reported before that it can't be read.

@@ -241,10 +241,7 @@ pub fn one(root: &Path, document: &Path, out: &Path, name: &str) -> Result<Gener
     let start = Instant::now();
     let label = document.file_name().unwrap_or_default().to_string_lossy();
     let source = load::load(document, document, &label)?;
-    let choices = Choices {
-        name_operations: true,
-        ..Choices::default()
-    };
+    let choices = Choices::default();
     let mut generated = crate::generate_deeply(source, choices)?;
     let seconds = start.elapsed().as_secs_f64();
     workspace::complete(root, &mut generated.plan)?;

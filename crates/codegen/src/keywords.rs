@@ -1,4 +1,4 @@
-//! What becomes of each keyword of OpenAPI 3.0 and 3.1: nothing that a document can say is passed over without a word.
+//! What becomes of each keyword of OpenAPI 3.0, 3.1 and 3.2: nothing that a document can say is passed over without a word.
 //!
 //! The table follows the fixed fields of section 4.7 of the [3.0](https://spec.openapis.org/oas/v3.0.4) and section 4.8
 //! of the [3.1](https://spec.openapis.org/oas/v3.1.1) specification, and for schemas the vocabularies of
@@ -33,6 +33,7 @@ pub fn keyword_support(kind: Kind, keyword: &str) -> Option<KeywordSupport> {
         (Kind::Document, "openapi" | "info" | "paths" | "components" | "security" | "servers") => {
             Honored
         }
+        (Kind::Document, "$self") => Honored,
         (Kind::Document, "webhooks") => Normalized,
         (Kind::Document, "tags") => Documentation,
         (Kind::Document, "jsonSchemaDialect") => Documentation,
@@ -41,7 +42,7 @@ pub fn keyword_support(kind: Kind, keyword: &str) -> Option<KeywordSupport> {
         (Kind::Callback, _) => Honored,
 
         (Kind::PathItem, method) if walk::METHODS.contains(&method) => Honored,
-        (Kind::PathItem, "$ref" | "parameters") => Normalized,
+        (Kind::PathItem, "$ref" | "parameters" | "query" | "additionalOperations") => Normalized,
         (Kind::PathItem, "servers") => Reported("requests go to the client's base URL"),
 
         (Kind::Operation, "operationId" | "security") => Honored,
@@ -67,7 +68,16 @@ pub fn keyword_support(kind: Kind, keyword: &str) -> Option<KeywordSupport> {
             Reported("they have no types: read them from `ResponseValue::headers`")
         }
 
-        (Kind::MediaType, "schema" | "encoding") => Normalized,
+        (Kind::MediaType, "schema" | "encoding" | "$ref") => Normalized,
+        (Kind::MediaType, "itemSchema") => {
+            Reported("the items have no types: the body is handed on as it comes")
+        }
+        (Kind::MediaType | Kind::Encoding, "prefixEncoding" | "itemEncoding") => {
+            Reported("the parts have their default encoding")
+        }
+        (Kind::Encoding, "encoding") => {
+            Reported("the parts within a part have their default encoding")
+        }
         (Kind::MediaType, "example" | "examples") => Documentation,
         (Kind::Encoding, "contentType" | "headers" | "style" | "explode" | "allowReserved") => {
             Normalized
@@ -81,13 +91,14 @@ pub fn keyword_support(kind: Kind, keyword: &str) -> Option<KeywordSupport> {
         (Kind::Link, _) | (Kind::Example, _) => Documentation,
 
         (Kind::Components, "schemas" | "securitySchemes") => Honored,
-        (Kind::Components, "responses" | "parameters" | "requestBodies" | "pathItems") => {
-            Normalized
-        }
+        (
+            Kind::Components,
+            "responses" | "parameters" | "requestBodies" | "pathItems" | "mediaTypes",
+        ) => Normalized,
         (Kind::Components, "headers" | "examples" | "links" | "callbacks") => Documentation,
 
         (Kind::SecurityScheme, "type" | "scheme" | "name" | "in" | "$ref") => Honored,
-        (Kind::SecurityScheme, "bearerFormat") => Documentation,
+        (Kind::SecurityScheme, "bearerFormat" | "deprecated") => Documentation,
         (Kind::SecurityScheme, "flows" | "openIdConnectUrl" | "oauth2MetadataUrl") => {
             Reported("the token is the caller's to get: give the client one, or a provider")
         }
@@ -188,6 +199,16 @@ pub fn report_unsupported(document: &Value, unsupported: &mut Vec<Unsupported>) 
                 Some(Honored | Normalized | Documentation) => {}
             }
         }
+        if kind == Kind::Schema
+            && let Some(discriminator) = value.get("discriminator")
+            && discriminator.get("defaultMapping").is_some()
+        {
+            unsupported.push(Unsupported::new(
+                &pointer.join("discriminator").join("defaultMapping"),
+                "`defaultMapping`",
+                "a value whose tag is missing or unknown is not read as that schema",
+            ));
+        }
     });
 }
 
@@ -196,16 +217,17 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// The fixed fields of each object, read from the two specifications and from JSON Schema 2020-12.
+    /// The fixed fields of each object, read from the specifications and from JSON Schema 2020-12.
     const FIELDS: [(Kind, &str); 16] = [
         (
             Kind::Document,
-            "openapi info jsonSchemaDialect servers paths webhooks components security tags externalDocs",
+            "openapi $self info jsonSchemaDialect servers paths webhooks components security tags externalDocs",
         ),
         (Kind::Paths, "/{path}"),
         (
             Kind::PathItem,
-            "$ref summary description get put post delete options head patch trace servers parameters",
+            "$ref summary description get put post delete options head patch trace query additionalOperations servers \
+             parameters",
         ),
         (
             Kind::Operation,
@@ -222,10 +244,13 @@ mod tests {
             Kind::Response,
             "description headers content links $ref summary",
         ),
-        (Kind::MediaType, "schema example examples encoding"),
+        (
+            Kind::MediaType,
+            "schema itemSchema example examples encoding prefixEncoding itemEncoding $ref",
+        ),
         (
             Kind::Encoding,
-            "contentType headers style explode allowReserved",
+            "contentType headers encoding prefixEncoding itemEncoding style explode allowReserved",
         ),
         (
             Kind::Header,
@@ -242,11 +267,12 @@ mod tests {
         (Kind::Callback, "{expression} $ref"),
         (
             Kind::Components,
-            "schemas responses parameters examples requestBodies headers securitySchemes links callbacks pathItems",
+            "schemas responses parameters examples requestBodies headers securitySchemes links callbacks pathItems \
+             mediaTypes",
         ),
         (
             Kind::SecurityScheme,
-            "type description name in scheme bearerFormat flows openIdConnectUrl $ref",
+            "type description name in scheme bearerFormat flows openIdConnectUrl oauth2MetadataUrl deprecated $ref",
         ),
         (
             Kind::Schema,
@@ -262,7 +288,7 @@ mod tests {
     ];
 
     #[test]
-    fn every_keyword_of_both_specifications_has_a_fate() {
+    fn every_keyword_of_the_specifications_has_its_support() {
         for (kind, fields) in FIELDS {
             for field in fields.split_whitespace() {
                 assert!(keyword_support(kind, field).is_some(), "{kind:?} {field}");

@@ -70,10 +70,9 @@ pub struct Options {
 /// What is done where a document leaves a choice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Choices {
-    /// A schema or operation that defeats the generator is an error, instead of being left out and reported.
+    /// A schema or operation that defeats the generator is an error, instead of being left out and reported; so is an
+    /// operation without an id of its own, instead of being named by its method and path.
     pub strict: bool,
-    /// Operations that have no id of their own are named by their method and path, instead of being an error.
-    pub name_operations: bool,
 }
 
 impl Options {
@@ -122,8 +121,7 @@ pub struct Generated {
     pub plan: Plan,
 }
 
-/// Runs every step but the first and the last: from the document to the planned files. `name_operations` is as in
-/// [`Options`].
+/// Runs every step but the first and the last: from the document to the planned files.
 ///
 /// # Errors
 /// Everything that the failing step found.
@@ -136,7 +134,7 @@ pub fn generate_all(
     let source = bundle::bundle(source, &mut unsupported)?;
     let mut origins = source.origins.clone();
     let mut document = source.document.clone();
-    if choices.name_operations {
+    if !choices.strict {
         normalize::name_operations(&mut document, &mut unsupported);
     }
     lower::strip(&mut document, &mut unsupported);

@@ -100,7 +100,10 @@ pub fn load(path: &Path, shown: &Path, label: &str) -> Result<Source, Problem> {
         )
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let document = if is_json(path, text) {
+    let document = if is_markdown(path) {
+        // A description that a split document has in a file of its own.
+        Ok(Value::String(text.to_owned()))
+    } else if is_json(path, text) {
         parse_json(text)
     } else {
         // Its reader takes more stack for each level than a thread may have.
@@ -146,6 +149,11 @@ fn is_json(path: &Path, text: &str) -> bool {
         Some("yaml" | "yml") => false,
         _ => text.trim_start().starts_with(['{', '[']),
     }
+}
+
+fn is_markdown(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension == "md" || extension == "markdown")
 }
 
 /// A key that stands twice is an error, as in YAML: one of its values would be lost.
@@ -247,15 +255,17 @@ fn parse_yaml(text: &str) -> Result<Value, (Place, String)> {
         // The core schema has them as numbers; as a text, a code such as 049 keeps its zero.
         leading_zero_numbers_as_strings: true,
         with_snippet: false,
-        // As deep as JSON may nest, and larger documents than anybody has published; what aliases repeat is still bounded.
+        // As deep as JSON may nest, and larger documents than anybody has published. How often an anchor is used says
+        // nothing about what its aliases expand to, which is bounded below.
         budget: serde_saphyr::budget! {
             max_depth: DEEPEST,
             max_nodes: 5_000_000,
             max_events: 10_000_000,
             max_total_scalar_bytes: 512 << 20,
+            enforce_alias_anchor_ratio: false,
         },
         alias_limits: serde_saphyr::alias_limits! {
-            max_total_replayed_events: 100_000,
+            max_total_replayed_events: 1_000_000,
         },
     };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
@@ -319,6 +329,16 @@ mod tests {
             bomb.push_str(&format!("a{level}: &a{level} [*a{last}, *a{last}]\n"));
         }
         assert!(parse_yaml(&bomb).is_err());
+    }
+
+    #[test]
+    fn hundreds_of_aliases_of_one_anchor_are_read() {
+        let mut text = "error: &error {code: 1, words: [a, b]}\nuses:\n".to_owned();
+        text.push_str(&"  - *error\n".repeat(500));
+        let document = parse_yaml(&text).unwrap();
+        let uses = document["uses"].as_array().unwrap();
+        assert_eq!(uses.len(), 500);
+        assert!(uses.iter().all(|used| *used == document["error"]));
     }
 
     #[test]

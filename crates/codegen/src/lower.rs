@@ -1,4 +1,4 @@
-//! Step 3, lower: an OpenAPI 3.1 document is said again in the words of 3.0, which is what progenitor reads.
+//! Step 3, lower: an OpenAPI 3.1 or 3.2 document is said again in the words of 3.0, which is what progenitor reads.
 //!
 //! The meaning of every construct is taken from JSON Schema 2020-12 and from OpenAPI 3.1, section 4.8.24. What 3.0 has
 //! no words for either only narrows what is valid, and is then left out and noted as a loss, or changes what a value
@@ -66,6 +66,7 @@ pub fn lower(
 ) -> Result<Value, Vec<Finding>> {
     let mut findings = Vec::new();
     strip_own_notes(&mut document, unsupported);
+    inline_media_types(&mut document);
     name_targets(&mut document, origins);
     walk::walk_mut(&mut document, &mut |kind, pointer, value| match kind {
         Kind::Schema => schema(pointer, value, unsupported, &mut findings),
@@ -92,7 +93,8 @@ pub fn lower(
     }
 }
 
-/// Takes out what nothing is made of, before anything is asked of it: callbacks, and the extensions among responses.
+/// Takes out what nothing is made of, before anything is asked of it: callbacks, operations of other methods than those of
+/// OpenAPI 3.0, and the extensions among responses.
 pub fn strip(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
     if let Some(components) = document
         .get_mut("components")
@@ -100,6 +102,7 @@ pub fn strip(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
     {
         components.remove("callbacks");
     }
+    other_methods(document, unsupported);
     let places: Vec<Pointer> = walk::operations(document)
         .into_iter()
         .map(|operation| operation.pointer)
@@ -124,6 +127,53 @@ pub fn strip(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
         if let Some(responses) = responses {
             responses.retain(|status, _| !status.starts_with("x-"));
         }
+    }
+}
+
+/// The methods that came with OpenAPI 3.2: progenitor knows eight.
+fn other_methods(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
+    for (path, item) in paths.into_iter().flatten() {
+        let Some(item) = item.as_object_mut() else {
+            continue;
+        };
+        let place = Pointer::root().join("paths").join(path);
+        let mut report = |place: Pointer, method: &str| {
+            unsupported.push(Unsupported::new(
+                &place,
+                format!("the operation: its HTTP method is `{method}`"),
+                "the client has no method for it",
+            ));
+        };
+        if item.remove("query").is_some() {
+            report(place.join("query"), "QUERY");
+        }
+        if let Some(Value::Object(others)) = item.remove("additionalOperations") {
+            for method in others.keys() {
+                report(place.join("additionalOperations").join(method), method);
+            }
+        }
+    }
+}
+
+/// Media types of 3.2 may be references, those of 3.0 may not.
+fn inline_media_types(document: &mut Value) {
+    let mut inlined = Vec::new();
+    walk::walk(document, &mut |kind, place, value| {
+        if kind == Kind::MediaType && value.get("$ref").is_some() {
+            inlined.push((place.clone(), walk::follow(document, value).cloned()));
+        }
+    });
+    for (place, target) in inlined {
+        if let (Some(media_type), Some(target)) = (document.pointer_mut(place.as_str()), target) {
+            *media_type = target;
+        }
+    }
+    if let Some(components) = document
+        .get_mut("components")
+        .and_then(Value::as_object_mut)
+    {
+        components.remove("mediaTypes");
     }
 }
 
@@ -152,6 +202,7 @@ fn root(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
     };
     object.insert("openapi".to_owned(), json!(LOWERED_VERSION));
     object.remove("jsonSchemaDialect");
+    object.remove("$self");
     object.entry("paths").or_insert_with(|| json!({}));
     if let Some(Value::Object(webhooks)) = object.remove("webhooks") {
         for name in webhooks.keys() {

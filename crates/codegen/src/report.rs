@@ -151,9 +151,6 @@ fn command(options: &Options) -> String {
             command.push_str(&format!(" {flag} {}", quoted(path)));
         }
     }
-    if options.choices.name_operations {
-        command.push_str(" --name-operations");
-    }
     command
 }
 

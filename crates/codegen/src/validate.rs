@@ -17,6 +17,8 @@ pub enum Version {
     V3_0,
     /// OpenAPI 3.1.x.
     V3_1,
+    /// OpenAPI 3.2.x.
+    V3_2,
 }
 
 /// Checks the document as far as the steps after this one rely on it.
@@ -53,18 +55,20 @@ fn version(document: &Value) -> Result<Version, Finding> {
     if let Some(version) = object.get("swagger") {
         let cause = format!("this is a Swagger {} document", text_of(version));
         let remedy = "convert it to OpenAPI 3 first, for example with swagger2openapi, or ask its publisher for an \
-                      OpenAPI 3.0 or 3.1 document";
+                      OpenAPI 3.0, 3.1 or 3.2 document";
         return Err(Finding::new(&root.join("swagger"), cause, remedy));
     }
     let pointer = root.join("openapi");
-    let remedy = "OpenAPI 3.0.x and 3.1.x are read: state the one that the document follows, such as \"openapi\": \"3.1.0\"";
+    let remedy = "OpenAPI 3.0.x, 3.1.x and 3.2.x are read: state the one that the document follows, such as \"openapi\": \"3.1.0\"";
     match object.get("openapi") {
         // In YAML, 3.1 without quotes is a number.
         Some(version) => match text_of(version).as_str() {
             "3.0" => Ok(Version::V3_0),
             "3.1" => Ok(Version::V3_1),
+            "3.2" => Ok(Version::V3_2),
             version if version.starts_with("3.0.") => Ok(Version::V3_0),
             version if version.starts_with("3.1.") => Ok(Version::V3_1),
+            version if version.starts_with("3.2.") => Ok(Version::V3_2),
             version => Err(Finding::new(
                 &pointer,
                 format!("`openapi` is {version}, which can't be read"),
@@ -274,14 +278,17 @@ fn nearest(document: &Value, target: &Pointer) -> Option<String> {
 
 fn operation_ids(document: &Value, findings: &mut Vec<Finding>) {
     let mut seen: BTreeMap<String, Pointer> = BTreeMap::new();
-    for operation in walk::operations(document) {
+    for operation in walk::operations(document)
+        .into_iter()
+        .filter(|operation| operation.object.is_object())
+    {
         let Some(id) = operation.id() else {
-            let call = format!("`{} {}`", operation.method.to_uppercase(), operation.path);
+            let request = format!("`{} {}`", operation.method.to_uppercase(), operation.path);
             findings.push(Finding::new(
                 &operation.pointer,
-                format!("the operation {call} has no operationId"),
-                "add one, such as \"get_call\": it becomes the name of the method; or have it named by method and path with \
-                 `--name-operations`",
+                format!("the operation {request} has no operationId"),
+                "add one, such as \"get_call\": it becomes the name of the method; or generate without `--strict`, which \
+                 names it by method and path",
             ));
             continue;
         };
@@ -290,8 +297,8 @@ fn operation_ids(document: &Value, findings: &mut Vec<Finding>) {
             findings.push(Finding::new(
                 &pointer,
                 format!("the operationId `{id}` is used already at {first}"),
-                "give each operation an id of its own: it becomes the name of the method; or have both named by method and \
-                 path with `--name-operations`",
+                "give each operation an id of its own: it becomes the name of the method; or generate without `--strict`, \
+                 which names both by method and path",
             ));
         } else {
             seen.insert(id.to_owned(), pointer);
@@ -361,6 +368,8 @@ mod tests {
         let mut document = minimal();
         document["openapi"] = json!("3.0.4");
         assert_eq!(validate(&document), Ok(Version::V3_0));
+        document["openapi"] = json!("3.2.0");
+        assert_eq!(validate(&document), Ok(Version::V3_2));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Where in an OpenAPI document the schemas, operations, parameters … are.
 //!
 //! A document can't be walked blindly: a property may be called `$ref`, an example may look like a schema. So one table
-//! says what each object's keys hold, after the specification's section 4.8 (3.1) and 4.7 (3.0), and every step that
+//! says what each object's keys hold, after the specification's section 4.8 (3.1, 3.2) and 4.7 (3.0), and every step that
 //! looks for something walks by it.
 
 use serde_json::Value;
@@ -69,6 +69,8 @@ pub(super) fn holds(kind: Kind, key: &str) -> Holds {
         (Kind::Paths, path) if path.starts_with('/') => One(Kind::PathItem),
         (Kind::Callback, key) if !key.starts_with("x-") && key != "$ref" => One(Kind::PathItem),
         (Kind::PathItem, method) if METHODS.contains(&method) => One(Kind::Operation),
+        (Kind::PathItem, "query") => One(Kind::Operation),
+        (Kind::PathItem, "additionalOperations") => Map(Kind::Operation),
         (Kind::PathItem | Kind::Operation, "parameters") => List(Kind::Parameter),
         (Kind::Operation, "requestBody") => One(Kind::RequestBody),
         (Kind::Operation, "responses") => Map(Kind::Response),
@@ -78,7 +80,10 @@ pub(super) fn holds(kind: Kind, key: &str) -> Holds {
         (Kind::Parameter | Kind::Header | Kind::RequestBody | Kind::Response, "content") => {
             Map(Kind::MediaType)
         }
-        (Kind::MediaType, "encoding") => Map(Kind::Encoding),
+        (Kind::MediaType, "itemSchema") => One(Kind::Schema),
+        (Kind::MediaType | Kind::Encoding, "encoding") => Map(Kind::Encoding),
+        (Kind::MediaType | Kind::Encoding, "prefixEncoding") => List(Kind::Encoding),
+        (Kind::MediaType | Kind::Encoding, "itemEncoding") => One(Kind::Encoding),
         (Kind::Response | Kind::Encoding, "headers") => Map(Kind::Header),
         (Kind::Response, "links") => Map(Kind::Link),
         (Kind::Components, "schemas") => Map(Kind::Schema),
@@ -91,6 +96,7 @@ pub(super) fn holds(kind: Kind, key: &str) -> Holds {
         (Kind::Components, "links") => Map(Kind::Link),
         (Kind::Components, "callbacks") => Map(Kind::Callback),
         (Kind::Components, "pathItems") => Map(Kind::PathItem),
+        (Kind::Components, "mediaTypes") => Map(Kind::MediaType),
         (
             Kind::Schema,
             "properties" | "patternProperties" | "$defs" | "definitions" | "dependentSchemas",

@@ -287,3 +287,139 @@ fn a_document_in_several_files_is_adopted_as_one() {
     assert_eq!(adopted, source.document);
     assert_eq!(project.run(Mode::Check).0, Outcome::Fresh);
 }
+
+#[test]
+fn references_of_descriptions_and_examples_are_followed() {
+    let main = "\
+openapi: 3.1.0
+info: {$ref: info.yaml}
+tags:
+  - {name: calls, description: {$ref: docs/calls.md}}
+paths:
+  /calls:
+    get:
+      operationId: list_calls
+      description: {$ref: docs/calls.md}
+      responses:
+        '200':
+          description: ok
+          content:
+            application/json:
+              schema: {$ref: schemas.yaml#/Call}
+              examples:
+                one: {$ref: examples.yaml#/one}
+                two: {value: {$ref: call.json}}
+                other: {value: {$ref: nowhere.json}}
+";
+    let folder = folder(&[
+        ("openapi.yaml", main),
+        (
+            "info.yaml",
+            "{title: t, version: '1', description: {$ref: docs/calls.md}}",
+        ),
+        ("docs/calls.md", "# Calls\n\nWho called."),
+        ("call.json", r#"{"id": 1}"#),
+        (
+            "examples.yaml",
+            "one: {$ref: '#/first'}\nfirst: {value: {$ref: call.json}}",
+        ),
+        (
+            "schemas.yaml",
+            "Call: {type: object, properties: {id: {type: integer, example: {$ref: '#/id'}}}}\nid: 7",
+        ),
+    ]);
+    let (source, _) = bundled(&folder.path().join("openapi.yaml")).unwrap();
+    let text = "# Calls\n\nWho called.";
+    let at = |pointer: &str| source.document.pointer(pointer).cloned();
+    let content = "/paths/~1calls/get/responses/200/content/application~1json/examples";
+    let call = serde_json::json!({"id": 1});
+    for (pointer, expected) in [
+        ("/info/description".to_owned(), text.into()),
+        ("/tags/0/description".to_owned(), text.into()),
+        ("/paths/~1calls/get/description".to_owned(), text.into()),
+        (format!("{content}/one/value"), call.clone()),
+        (format!("{content}/two/value"), call),
+        // A payload may have such a property.
+        (
+            format!("{content}/other/value"),
+            serde_json::json!({"$ref": "nowhere.json"}),
+        ),
+        (
+            "/components/schemas/Call/properties/id/example".to_owned(),
+            7.into(),
+        ),
+    ] {
+        assert_eq!(at(&pointer), Some(expected), "{pointer}");
+    }
+    let (outcome, report) = run(&Options {
+        spec: Some(folder.path().join("openapi.yaml")),
+        out: Some(folder.path().join("out")),
+        ..Options::new(common::root())
+    });
+    assert_eq!(outcome, Outcome::Fresh, "{report}");
+}
+
+#[test]
+fn a_missing_description_is_reported_with_its_place() {
+    let main = "openapi: 3.1.0\ninfo: {title: t, version: '1'}\ntags: [{name: a, description: {$ref: a.md}}]\npaths: {}\n";
+    let report = refused(&[("openapi.yaml", main)]);
+    assert!(
+        report.contains("openapi.yaml#/tags/0/description/$ref"),
+        "{report}"
+    );
+}
+
+#[test]
+fn openapi_3_2_is_read() {
+    let main = "\
+openapi: 3.2.0
+$self: https://example.com/api/openapi.yaml
+info: {title: t, version: '1'}
+paths:
+  /calls:
+    get:
+      operationId: list_calls
+      parameters:
+        - {name: q, in: querystring, content: {application/x-www-form-urlencoded: {schema: {type: object}}}}
+      responses:
+        '200':
+          description: ok
+          content: {application/json: {$ref: '#/components/mediaTypes/Calls'}}
+    query:
+      operationId: query_calls
+      requestBody: {content: {application/json: {schema: {type: object}}}}
+      responses: {'204': {description: ok}}
+    additionalOperations:
+      COPY: {operationId: copy_calls, responses: {'204': {description: ok}}}
+  /events:
+    get:
+      operationId: list_events
+      responses:
+        '200':
+          description: ok
+          content: {text/event-stream: {itemSchema: {$ref: '#/components/schemas/Call'}}}
+components:
+  mediaTypes:
+    Calls: {schema: {$ref: 'https://example.com/api/openapi.yaml#/components/schemas/Call'}}
+  schemas:
+    Call:
+      type: object
+      oneOf: [{$ref: '#/components/schemas/Phone'}, {$ref: '#/components/schemas/Video'}]
+      discriminator: {propertyName: kind, defaultMapping: Phone}
+    Phone: {type: object, properties: {kind: {type: string, const: Phone}, number: {type: string}}}
+    Video: {type: object, properties: {kind: {type: string, const: Video}, url: {type: string}}}
+";
+    let folder = folder(&[("openapi.yaml", main)]);
+    let (outcome, report) = run(&Options {
+        spec: Some(folder.path().join("openapi.yaml")),
+        out: Some(folder.path().join("out")),
+        ..Options::new(common::root())
+    });
+    assert_eq!(outcome, Outcome::Fresh, "{report}");
+    let unsupported = fs::read_to_string(folder.path().join("out/openapi.unsupported.md")).unwrap();
+    let places: Vec<_> = unsupported
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .collect();
+    insta::assert_snapshot!(places.join("\n"));
+}

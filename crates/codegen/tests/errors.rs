@@ -145,7 +145,7 @@ fn swagger_2() {
 fn another_version() {
     insta::assert_snapshot!(said(
         "pets.json",
-        &changed(|document| document["openapi"] = json!("3.2.0"))
+        &changed(|document| document["openapi"] = json!("3.3.0"))
     ));
 }
 
@@ -217,33 +217,58 @@ fn a_reference_through_too_many_others() {
 
 #[test]
 fn a_missing_operation_id() {
-    insta::assert_snapshot!(said(
+    insta::assert_snapshot!(said_by(
         "pets.json",
         &changed(|document| {
             document["paths"]["/pets/{id}"]["delete"] = json!({"responses": {}});
-        })
+        }),
+        true
     ));
 }
 
 #[test]
 fn a_duplicate_operation_id() {
-    insta::assert_snapshot!(said(
+    insta::assert_snapshot!(said_by(
         "pets.json",
         &changed(|document| {
             document["paths"]["/cats/{id}"] = document["paths"]["/pets/{id}"].clone();
-        })
+        }),
+        true
     ));
 }
 
 #[test]
 fn two_ids_of_one_method() {
-    insta::assert_snapshot!(said(
+    insta::assert_snapshot!(said_by(
         "pets.json",
         &changed(|document| {
             document["paths"]["/cats/{id}"] = document["paths"]["/pets/{id}"].clone();
             document["paths"]["/cats/{id}"]["get"]["operationId"] = json!("getPet");
-        })
+        }),
+        true
     ));
+}
+
+#[test]
+fn equal_and_missing_operation_ids_are_named_by_method_and_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = folder.path().join("pets.json");
+    let text = changed(|document| {
+        document["paths"]["/pets/{id}"]["delete"] = json!({"responses": {}});
+        document["paths"]["/cats/{id}"] =
+            json!({"get": document["paths"]["/pets/{id}"]["get"].clone()});
+    });
+    fs::write(&spec, text).unwrap();
+    let (outcome, report) = run(&Options {
+        spec: Some(spec),
+        out: Some(folder.path().join("out")),
+        ..Options::new(common::root())
+    });
+    assert_eq!(outcome, Outcome::Fresh, "{report}");
+    let unsupported = fs::read_to_string(folder.path().join("out/pets.unsupported.md")).unwrap();
+    for id in ["delete_pets_by_id", "get_pets_by_id", "get_cats_by_id"] {
+        assert!(unsupported.contains(&format!("`{id}`")), "{unsupported}");
+    }
 }
 
 #[test]

@@ -36,10 +36,7 @@ fn a_document_that_is_nearly_valid_is_generated_or_refused() {
                 random.usize(..below)
             });
             let document = source.document.to_string();
-            let choices = Choices {
-                strict: false,
-                name_operations: true,
-            };
+            let choices = Choices { strict: false };
             match generate_deeply(source, choices) {
                 Ok(_) => generated += 1,
                 Err(problems) => {

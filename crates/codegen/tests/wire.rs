@@ -17,6 +17,7 @@ use std::process::Command;
 use call_api_codegen::{Options, Outcome};
 
 const CALLS: &str = include_str!("wire/calls.rs");
+const VALUES: &str = include_str!("wire/values.rs");
 const ANSWERS: &str = include_str!("wire/answers.rs");
 
 const MANIFEST: &str = r#"
@@ -61,6 +62,7 @@ fn each_operation_sends_and_reads_what_the_document_says() {
     fs::copy(common::root().join("Cargo.lock"), sdk.join("Cargo.lock")).unwrap();
     write(&sdk.join("crates/wire-calls/Cargo.toml"), MANIFEST);
     write(&sdk.join("crates/wire-calls/src/main.rs"), CALLS);
+    write(&sdk.join("crates/wire-calls/src/values.rs"), VALUES);
     write(&sdk.join("crates/wire-calls/src/answers.rs"), ANSWERS);
     let output = Command::new(env!("CARGO"))
         .args(["run", "--quiet", "--package", "wire-calls"])

@@ -20,7 +20,7 @@ pub(crate) enum Sent {
     PlusJson,
     /// `application/x-www-form-urlencoded`.
     Form,
-    /// `text/…`.
+    /// `text/…`, and what is text by another name: `application/xml`, `image/svg+xml`.
     Text,
     /// Anything else: the caller's bytes.
     Bytes,
@@ -37,13 +37,37 @@ impl Sent {
             "application/x-www-form-urlencoded" => Self::Form,
             _ if essence.ends_with("+json") => Self::PlusJson,
             _ if essence.starts_with("multipart/") => Self::Multipart,
-            _ if essence.starts_with("text/") => Self::Text,
+            _ if is_textual(&essence) => Self::Text,
             _ => Self::Bytes,
         }
     }
 }
 
-/// A media type without its parameters.
+/// Returns true if the content of this type is a text, by the suffixes of RFC 6839 and by what is registered without one.
+fn is_textual(essence: &str) -> bool {
+    const TEXTUAL: [&str; 13] = [
+        "xml",
+        "xml-dtd",
+        "yaml",
+        "toml",
+        "javascript",
+        "ecmascript",
+        "graphql",
+        "sql",
+        "jsonl",
+        "x-ndjson",
+        "ndjson",
+        "json-seq",
+        "x-yaml",
+    ];
+    let (kind, subtype) = essence.split_once('/').unwrap_or((essence, ""));
+    kind == "text"
+        || subtype.ends_with("+xml")
+        || subtype.ends_with("+yaml")
+        || kind == "application" && TEXTUAL.contains(&subtype)
+}
+
+/// A media type without its parameters, in lower case: types are compared without case (RFC 9110, section 8.3.1).
 pub(crate) fn essence(media_type: &str) -> String {
     let essence = media_type.split(';').next().unwrap_or_default();
     essence.trim().to_ascii_lowercase()
@@ -132,9 +156,8 @@ pub(super) fn request_types(document: &mut Value, changes: &mut Changes) {
         }
         let here = pointer.join(name);
         let (key, media_type) = media_type(&before, &here, sent, object, changes);
-        let as_it_is =
-            content.len() == 1 && key == essence(name) && object.as_object() == Some(&media_type);
-        let wire = name.split(';').next().unwrap_or(name).trim();
+        let as_it_is = content.len() == 1 && key == name && object.as_object() == Some(&media_type);
+        let wire = name.trim();
         let Some(body) = document
             .pointer_mut(place.as_str())
             .and_then(Value::as_object_mut)
@@ -145,7 +168,7 @@ pub(super) fn request_types(document: &mut Value, changes: &mut Changes) {
             body.insert("content".to_owned(), json!({key: media_type}));
             changes.at(&here);
         }
-        if key != wire {
+        if !key.eq_ignore_ascii_case(wire) {
             if is_concrete(wire) {
                 note(body, "contentType", json!(wire));
             } else {

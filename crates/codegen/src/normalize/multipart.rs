@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::Changes;
 use super::media::{Sent, bodies, essence, is_concrete};
-use super::parameters::{NOTE, Property, Shape, is_anything, leave_out, note, shape};
+use super::parameters::{NOTE, Property, Shape, describe, is_anything, leave_out, note, shape};
 use crate::pointer::Pointer;
 use crate::walk;
 use crate::{lower, names};
@@ -170,8 +170,19 @@ struct Part {
     /// Whether its value, or an item of it, may be a text.
     is_text: bool,
     is_nullable: bool,
-    /// The media type that the document gives it.
+    /// The media type that the document gives it; the first that fits where it gives several.
     media_type: Option<String>,
+    /// The others.
+    other_types: Vec<String>,
+}
+
+/// The media types that an encoding gives a part, of which the sender chooses one.
+fn content_types(encoding: Option<&Value>) -> impl Iterator<Item = &str> {
+    let types = encoding.and_then(|encoding| encoding.get("contentType")?.as_str());
+    types
+        .into_iter()
+        .flat_map(|types| types.split(','))
+        .map(str::trim)
 }
 
 impl Part {
@@ -184,12 +195,17 @@ impl Part {
         } else {
             schema
         };
-        let told = encoding.and_then(|encoding| encoding.get("contentType")?.as_str());
-        let bytes = told.is_some_and(|told| Sent::of(told) == Sent::Bytes);
+        let mut types: Vec<&str> = content_types(encoding).collect();
+        let bytes = types.iter().any(|told| Sent::of(told) == Sent::Bytes);
         let is_string = item.get("type") == Some(&json!("string"));
         let is_binary = is_string && item.get("format") == Some(&json!("binary"));
         let is_file = is_binary || bytes && (is_string || is_anything(item));
-        let told = told.or_else(|| item.get(NOTE)?.get("mediaType")?.as_str());
+        if types.is_empty() {
+            types.extend(
+                item.get(NOTE)
+                    .and_then(|note| note.get("mediaType")?.as_str()),
+            );
+        }
         let is_structure = matches!(
             property.shape,
             Shape::Object(_) | Shape::Map | Shape::Nested
@@ -200,6 +216,7 @@ impl Part {
                     || !is_structure
                     || matches!(Sent::of(told), Sent::Json | Sent::PlusJson))
         };
+        let first = types.iter().position(|told| fits(told));
         Self {
             is_file,
             is_list,
@@ -211,7 +228,8 @@ impl Part {
                 ),
             is_nullable: schema.get("nullable") == Some(&json!(true))
                 || property.schema.get("nullable") == Some(&json!(true)),
-            media_type: told.filter(|told| fits(told)).map(str::to_owned),
+            media_type: first.map(|index| types.remove(index).to_owned()),
+            other_types: types.into_iter().map(str::to_owned).collect(),
         }
     }
 
@@ -238,6 +256,17 @@ impl Part {
                 schema[annotation] = value.clone();
             }
         }
+        if let (Some(first), [_, ..], Some(object)) = (
+            &self.media_type,
+            self.other_types.as_slice(),
+            schema.as_object_mut(),
+        ) {
+            let others = self.other_types.join("` or `");
+            let sentence = format!(
+                "Sent as `{first}` unless the file has a media type of its own; it may be `{others}`."
+            );
+            describe(object, &sentence);
+        }
         schema
     }
 
@@ -259,7 +288,6 @@ impl Part {
                 );
             }
         }
-        let told = encoding.and_then(|encoding| encoding.get("contentType")?.as_str());
         let is_json = |name: &str| matches!(Sent::of(name), Sent::Json | Sent::PlusJson);
         if self.is_text && !self.is_file && self.media_type.as_deref().is_some_and(is_json) {
             changes.lost(
@@ -268,21 +296,21 @@ impl Part {
                 "the caller gives the text of it, encoded already",
             );
         }
-        let Some(told) = told.filter(|_| self.media_type.is_none()) else {
-            return;
+        let instead = match &self.media_type {
+            // Whoever gives the file may choose.
+            Some(_) if self.is_file => return,
+            Some(first) => format!("it is `{first}`"),
+            None if self.is_file => "the caller's, else `application/octet-stream`".to_owned(),
+            None if self.is_structure => "its content is JSON".to_owned(),
+            None => "the part has none".to_owned(),
         };
-        let instead = if self.is_file {
-            "the caller's, else `application/octet-stream`"
-        } else if self.is_structure {
-            "its content is JSON"
-        } else {
-            "the part has none"
-        };
-        changes.lost(
-            &at.join("contentType"),
-            format!("the type `{told}` of the part `{name}`"),
-            instead,
-        );
+        for told in &self.other_types {
+            changes.lost(
+                &at.join("contentType"),
+                format!("the type `{told}` of the part `{name}`"),
+                &*instead,
+            );
+        }
     }
 }
 

@@ -242,8 +242,8 @@ pub(super) fn method_names(document: &Value) -> Vec<Finding> {
         if let Some((first, other)) = seen.get(&names::builder_name(id)) {
             let cause =
                 format!("`{id}` becomes the method `{method}`, as `{other}` at {first} does");
-            let remedy = "choose ids that differ in more than their signs or the case of their letters, or have them \
-                          named by method and path with `--name-operations`";
+            let remedy = "choose ids that differ in more than their signs or the case of their letters, or generate without \
+                          `--strict`, which names them by method and path";
             findings.push(Finding::new(&pointer, cause, remedy));
         } else {
             seen.insert(names::builder_name(id), (pointer, id.to_owned()));

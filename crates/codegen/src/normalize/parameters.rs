@@ -349,7 +349,7 @@ pub(super) fn is_anything(schema: &Value) -> bool {
 }
 
 /// Adds a sentence to the description.
-fn describe(object: &mut Map<String, Value>, sentence: &str) {
+pub(super) fn describe(object: &mut Map<String, Value>, sentence: &str) {
     let description = match object.get("description").and_then(Value::as_str) {
         Some(text) if !text.trim().is_empty() => {
             let text = text.trim_end();
@@ -533,6 +533,19 @@ pub(super) fn spread_objects(document: &mut Value, changes: &mut Changes) {
             return None;
         }
         let name = text(object, "name");
+        if deep {
+            let lists = properties
+                .iter()
+                .filter(|property| property.shape == Shape::List);
+            for list in lists {
+                let key = &list.name;
+                changes.lost(
+                    place,
+                    format!("the list `{key}` in an object of the style `deepObject`, which has no rule for it"),
+                    format!("it is sent as `{name}[{key}]=a&{name}[{key}]=b`"),
+                );
+            }
+        }
         let required = object.get("required") == Some(&json!(true));
         let parameters = properties.iter().map(|property| {
             let wire = if deep {
@@ -685,7 +698,11 @@ pub(super) fn styles(document: &mut Value, changes: &mut Changes) {
             changes.lost(
                 place,
                 "the properties of the object that the parameter is",
-                "it takes any JSON object",
+                if style == Some("deep") {
+                    "it takes any JSON object; the items of a list in it are sent one by one"
+                } else {
+                    "it takes any JSON object"
+                },
             );
             object.insert(
                 "schema".to_owned(),

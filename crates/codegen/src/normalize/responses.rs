@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Changes;
+use super::{Changes, media};
 use crate::lower;
 use crate::names;
 use crate::pointer::Pointer;
@@ -30,15 +30,12 @@ enum Body {
     Bytes,
 }
 
+/// The statuses of successes that never have a body (RFC 9110, sections 15.3.5 and 15.3.6).
+const BODILESS: [&str; 2] = ["204", "205"];
+
 /// Media types by preference: what decodes to a type, then what is handed on as it comes.
 fn preference(media_type: &str) -> usize {
-    let essence = media_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    match essence.as_str() {
+    match media::essence(media_type).as_str() {
         "application/json" => 0,
         essence if essence.ends_with("+json") => 1,
         essence if essence.starts_with("text/") && essence != "text/event-stream" => 2,
@@ -75,6 +72,10 @@ pub(super) fn one_media_type(document: &mut Value, changes: &mut Changes) {
             let Some(Value::Object(content)) = response.remove("content") else {
                 continue;
             };
+            if BODILESS.contains(&status.as_str()) {
+                changes.at(&place.join("content"));
+                continue;
+            }
             let mut media_types: Vec<(String, Value)> = content.into_iter().collect();
             media_types.sort_by_key(|(name, _)| preference(name));
             let mut media_types = media_types.into_iter();
@@ -90,8 +91,9 @@ pub(super) fn one_media_type(document: &mut Value, changes: &mut Changes) {
                 );
             }
             let media = match preference(&name) {
-                json @ (0 | 1) => {
-                    if json == 1 && status.starts_with('2') {
+                0 | 1 => {
+                    let is_json = name.trim().eq_ignore_ascii_case("application/json");
+                    if !is_json && is_success(status) {
                         accept.get_or_insert_with(|| name.clone());
                         changes.at(&place.join("content").join(&name));
                     }
@@ -114,6 +116,7 @@ pub(super) fn one_media_type(document: &mut Value, changes: &mut Changes) {
             response.insert("content".to_owned(), media);
         }
         spell_out_default(&mut responses);
+        spell_out_bodiless(&mut responses);
         if let Some(operation) = document.pointer_mut(pointer.as_str()) {
             operation["responses"] = Value::Object(responses);
             if let Some(accept) = accept {
@@ -154,6 +157,18 @@ fn spell_out_default(responses: &mut Map<String, Value>) {
     }
     for range in ["4XX", "5XX"] {
         responses.entry(range).or_insert_with(|| default.clone());
+    }
+}
+
+/// Among the successes that `2XX` stands for are some without a body, whatever it says of theirs.
+fn spell_out_bodiless(responses: &mut Map<String, Value>) {
+    let has_json = |response: &Value| response.pointer("/content/application~1json").is_some();
+    if responses.get("2XX").is_some_and(has_json) {
+        for status in BODILESS {
+            responses
+                .entry(status)
+                .or_insert_with(|| json!({"description": ""}));
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use quote::quote;
 use serde_json::{Map, Value};
 use syn::{Item, parse_quote};
 
+use crate::normalize::media;
 use crate::{names, walk};
 
 /// The keywords that are kept, and what each holds.
@@ -38,6 +39,10 @@ pub(super) fn responses(normalized: &Value, original: &Value) -> Item {
         let id = names::method_name(id);
         let statuses = object.get("responses").and_then(Value::as_object);
         for (status, response) in statuses.into_iter().flatten() {
+            // They have no body, whatever the document says.
+            if ["204", "205"].contains(&status.as_str()) {
+                continue;
+            }
             if let Some(schema) = json_schema(original, response) {
                 let schema = reduced(schema).to_string();
                 responses.push(quote!((#id, #status, #schema)));
@@ -56,7 +61,7 @@ fn json_schema<'a>(document: &'a Value, response: &'a Value) -> Option<&'a Value
         .get("content")?
         .as_object()?;
     let is_json = |media_type: &str| {
-        let essence = media_type.split(';').next().unwrap_or_default().trim();
+        let essence = media::essence(media_type);
         essence == "application/json" || essence.ends_with("+json")
     };
     let media_type = content.iter().find(|(name, _)| is_json(name))?;

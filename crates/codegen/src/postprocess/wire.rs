@@ -235,6 +235,10 @@ impl VisitMut for Edit<'_> {
                     self.is_written = true;
                     return;
                 }
+                if let Some(header) = self.styled_header(call) {
+                    *expression = header;
+                    return;
+                }
                 self.body(call);
                 let goes = self.parameter(call);
                 if goes {
@@ -276,17 +280,42 @@ impl Edit<'_> {
                         .styles
                         .iter()
                         .find(|(name, _)| value == names::parameter_name(name));
-                    if let Some((name, style)) = styled {
-                        let (name, style) = (self.facts.wire(name), format_ident!("{style}"));
-                        *argument = parse_quote! {
-                            crate::encode::segment(#name, &#value, crate::encode::Style::#style)
-                                .map_err(Error::InvalidRequest)?
-                        };
-                    }
+                    *argument = match styled {
+                        Some((name, style)) => {
+                            let (name, style) = (self.facts.wire(name), format_ident!("{style}"));
+                            parse_quote! {
+                                crate::encode::segment(#name, &#value, crate::encode::Style::#style)
+                                    .map_err(Error::InvalidRequest)?
+                            }
+                        }
+                        None => parse_quote!(crate::encode::path(&#value)),
+                    };
                 }
             }
         }
         call.tokens = quote!(#arguments);
+    }
+
+    /// Returns what adds a header that has a style, in place of `header_map.append("name", value.to_string().try_into()?)`.
+    fn styled_header(&self, call: &ExprMethodCall) -> Option<Expr> {
+        let mut arguments = call.args.iter();
+        let (Some(Expr::Lit(literal)), Some(value)) = (arguments.next(), arguments.next()) else {
+            return None;
+        };
+        let Lit::Str(name) = &literal.lit else {
+            return None;
+        };
+        if call.method != "append" {
+            return None;
+        }
+        let name = name.value();
+        let style = format_ident!("{}", self.facts.styles.get(&name)?);
+        let (headers, value) = (&call.receiver, displayed(value)?);
+        let wire = self.facts.wire(&name);
+        Some(parse_quote! {
+            crate::encode::set_header(&mut #headers, #wire, &#value, crate::encode::Style::#style)
+                .map_err(Error::InvalidRequest)?
+        })
     }
 
     /// A parameter of the query or a header, or the method itself; whether the call is to go.
@@ -305,29 +334,11 @@ impl Edit<'_> {
                 *name = syn::LitStr::new(&wire, name.span());
             }
             "append" => {
-                let mut arguments = call.args.iter_mut();
-                let (
-                    Some(Expr::Lit(syn::ExprLit {
-                        lit: Lit::Str(name),
-                        ..
-                    })),
-                    Some(value),
-                ) = (arguments.next(), arguments.next())
-                else {
-                    return false;
-                };
-                let wire = self.facts.wire(&name.value()).to_owned();
-                if let Some(style) = self.facts.styles.get(&name.value())
-                    && let Some(inner) = displayed(value)
+                if let Some(Expr::Lit(literal)) = call.args.first_mut()
+                    && let Lit::Str(name) = &mut literal.lit
                 {
-                    let style = format_ident!("{style}");
-                    *value = parse_quote! {
-                        crate::encode::header(#wire, &#inner, crate::encode::Style::#style)
-                            .map_err(Error::InvalidRequest)?
-                            .try_into()?
-                    };
+                    *name = syn::LitStr::new(self.facts.wire(&name.value()), name.span());
                 }
-                *name = syn::LitStr::new(&wire, name.span());
             }
             // reqwest's client has no method for these two.
             method @ ("options" | "trace") if call.args.len() == 1 => {
@@ -363,10 +374,12 @@ impl Edit<'_> {
                 }
             }
             "form_urlencoded" => {
-                if let Some(fields) = &self.facts.form {
+                let media_type = self.facts.content_type.as_deref();
+                if self.facts.form.is_some() || media_type.is_some() {
                     let receiver = &call.receiver;
-                    let value = header_value("application/x-www-form-urlencoded");
-                    let fields = fields.iter().map(|(name, style)| {
+                    let value =
+                        header_value(media_type.unwrap_or("application/x-www-form-urlencoded"));
+                    let fields = self.facts.form.iter().flatten().map(|(name, style)| {
                         let style = format_ident!("{style}");
                         quote!((#name, crate::encode::Style::#style))
                     });

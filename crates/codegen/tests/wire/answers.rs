@@ -58,7 +58,10 @@ pub(crate) async fn run() -> Outcome {
             show(stringify!($operation), answered!($operation, $answer))
         };
     }
-    use call_api_mock::operations::{ByStatusThen, MergedThen, OptionalBodyThen, VendorJsonThen};
+    use call_api_mock::operations::{
+        AnySuccessThen, BodilessSuccessThen, ByStatusThen, MergedThen, OptionalBodyThen,
+        VendorJsonThen,
+    };
     decoded!(by_status, |then: ByStatusThen| then.ok(&range));
     decoded!(by_status, |then: ByStatusThen| then.created(&words));
     decoded!(by_status, |then: ByStatusThen| then.no_content());
@@ -88,6 +91,14 @@ pub(crate) async fn run() -> Outcome {
     }
     decoded!(optional_body, |then: OptionalBodyThen| then.ok(&range));
     decoded!(optional_body, |then: OptionalBodyThen| then.no_content());
+    decoded!(bodiless_success, |then: BodilessSuccessThen| then
+        .no_content());
+    decoded!(any_success, |then: AnySuccessThen| then.no_content());
+    decoded!(any_success, |then: AnySuccessThen| then.reset_content());
+    decoded!(any_success, |then: AnySuccessThen| then
+        .into_inner()
+        .status(201)
+        .body(r#"{"gte":1}"#));
     decoded!(merged, |then: MergedThen| then.ok(&range));
     decoded!(merged, |then: MergedThen| then.created(&range));
     decoded!(merged, |then: MergedThen| then.unauthorized());

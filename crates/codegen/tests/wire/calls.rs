@@ -4,8 +4,6 @@
 
 #![deny(warnings)]
 
-mod answers;
-
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -67,6 +65,8 @@ fn answer(stream: &TcpStream, seen: &Sender<String>) -> Outcome {
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
         );
         settings.as_str()
+    } else if request.starts_with("POST /values/media-types") {
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json;version=2\r\ncontent-length: 9\r\nconnection: close\r\n\r\n{\"gte\":1}"
     } else if request.starts_with("PATCH /body/json") {
         "HTTP/1.1 200 OK\r\ncontent-type: application/vnd.wire+json\r\ncontent-length: 9\r\nconnection: close\r\n\r\n{\"gte\":1}"
     } else if request.starts_with("HEAD") {
@@ -93,7 +93,7 @@ fn serve() -> Result<(String, Receiver<String>), Box<dyn Error>> {
     Ok((base, seen))
 }
 
-/// Sends the request and prints what was seen of it, or why it wasn't sent.
+/// Sends the request and prints what the server saw of it, or why it was not sent.
 macro_rules! call {
     ($seen:expr, $call:expr) => {{
         let call = $call;
@@ -103,6 +103,9 @@ macro_rules! call {
         }
     }};
 }
+
+mod answers;
+mod values;
 
 /// What may be absent, null or empty is each of them on the wire, and comes back as it went.
 async fn settings(client: &Client, seen: &Receiver<String>) -> Outcome {
@@ -326,6 +329,7 @@ async fn main() -> Outcome {
             .file(file().with_media_type("audio/wav\r\n"))
             .note_text("a"))
     );
+    values::run(&client, &seen).await?;
     println!("\nanswers:");
     answers::run().await
 }
