@@ -175,7 +175,7 @@ fn printed(mut command: Command) -> String {
 fn sandbox_s_greeting(shown: &Shown) -> String {
     let mut build = support::cargo(&root());
     build
-        .args(["build", "-p", "call-api-sandbox"])
+        .args(["build", "-p", "call-api-sandbox", "--features", "program"])
         .env("CARGO_TARGET_DIR", support::target_dir());
     printed(build);
     let program = format!("debug/call-api-sandbox{}", std::env::consts::EXE_SUFFIX);
@@ -253,7 +253,7 @@ async fn each_command_prints_what_is_shown() {
                 part.arg("every_block_is_of_a_kind_that_a_test_reads");
                 printed(part)
             }
-            "cargo run -p call-api-sandbox" => sandbox_s_greeting(shown),
+            "cargo run -p call-api-sandbox --features program" => sandbox_s_greeting(shown),
             command if command.ends_with(" cargo run") => {
                 let sandbox = Sandbox::start().await.unwrap();
                 let mut command = parse(shown, &newcomers_program(&blocks));

@@ -22,7 +22,7 @@ stop() { [ -z "$server" ] || { kill "$server" && wait "$server"; } 2>/dev/null |
 trap 'stop; rm -rf "$work"' EXIT
 ulimit -n 8192
 
-cargo build --quiet --release --package call-api-sandbox --bin call-api-sandbox --example constant
+cargo build --quiet --release --package call-api-sandbox --features program --bin call-api-sandbox --example constant
 sandbox=$target/release/call-api-sandbox
 venv=$target/sandbox-venv
 [ -x "$venv/bin/uvicorn" ] || { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet fastapi uvicorn; }

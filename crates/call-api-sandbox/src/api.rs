@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use crate::auth::Tokens;
 use crate::call_json::CallJson;
-use crate::clock::Time;
+use crate::clock::{Time, system_time};
 use crate::fault::{Faults, Injector};
 use crate::log::RequestLog;
 use crate::script::{RunningScript, Script};
@@ -32,11 +32,15 @@ pub(crate) struct Api {
 
 /// The calls and faults that a sandbox starts with.
 pub(crate) struct InitialState {
+    /// The tenant that the methods of `Sandbox` act on.
+    pub(crate) default_tenant: TenantId,
     /// Added only to a new store.
     pub(crate) example: (TenantId, CallJson),
     pub(crate) calls: Vec<(TenantId, CallJson)>,
     pub(crate) scripted: Vec<(TenantId, Call, Script)>,
     pub(crate) faults: Faults,
+    /// The time of a manual clock.
+    pub(crate) time: DateTime<Utc>,
 }
 
 impl Api {
@@ -55,9 +59,14 @@ impl Api {
         Ok(())
     }
 
-    /// Restores the initial state.
+    /// Restores the initial state: calls, clock, faults, log.
     pub(crate) fn reset(&self) -> io::Result<()> {
+        let now = match self.time.is_manual() {
+            true => self.initial.time,
+            false => system_time(),
+        };
         self.store.clear()?;
+        self.set_time(now)?;
         self.add_initial_calls(true)?;
         // Infallible: these faults were accepted before.
         let _ = self.faults.set(self.initial.faults.clone());
@@ -78,6 +87,12 @@ impl Api {
             .put(tenant, CallJson::from(call), Some(running))?;
         // A restarted sandbox must not begin before the start of a script.
         self.store.set_time(started_at)
+    }
+
+    /// Sets the clock.
+    pub(crate) fn set_time(&self, now: DateTime<Utc>) -> io::Result<()> {
+        self.time.set(now);
+        self.store.set_time(now)
     }
 
     /// Moves the clock forward. Returns the new time.

@@ -136,6 +136,13 @@ impl SandboxBuilder {
         self
     }
 
+    /// Adds calls as raw JSON.
+    #[cfg(feature = "program")]
+    pub(crate) fn raw_calls(mut self, calls: Vec<CallJson>) -> Self {
+        self.calls.extend(calls);
+        self
+    }
+
     /// Adds a call that follows a script from the start: see [`Sandbox::run`].
     pub fn run(mut self, call: Call, script: Script) -> Self {
         self.scripted.push((call, script));
@@ -247,15 +254,20 @@ impl SandboxBuilder {
         let store = Store::default();
         let is_new = store.is_new();
 
-        // The example call belongs to the default tenant even when that has no token.
         let default_tenant = store.tenant(DEFAULT_TENANT)?;
         let mut tenants = HashMap::from([(DEFAULT_TENANT.to_owned(), default_tenant)]);
         let mut tokens = Tokens::default();
+        // The token that `Sandbox::token` returns must give access to the example call.
+        let mut example_tenant = None;
         for (name, token) in tenant_tokens {
             let tenant = store.tenant(&name)?;
             tokens.add(&token, tenant).map_err(invalid)?;
+            if name == DEFAULT_TENANT || example_tenant.is_none() {
+                example_tenant = Some(tenant);
+            }
             tenants.insert(name, tenant);
         }
+        let example_tenant = example_tenant.unwrap_or(default_tenant);
         // Scripted calls must not go back in time after a restart. A manual clock continues where it stopped.
         let start = match store.time()? {
             Some(stored) if self.clock == Clock::manual() => stored,
@@ -271,7 +283,8 @@ impl SandboxBuilder {
             faults,
             log: RequestLog::new(self.logged),
             initial: InitialState {
-                example: (default_tenant, example_call_json()),
+                default_tenant,
+                example: (example_tenant, example_call_json()),
                 calls: self
                     .calls
                     .into_iter()
@@ -283,6 +296,7 @@ impl SandboxBuilder {
                     .map(|(call, script)| (default_tenant, call, script))
                     .collect(),
                 faults: self.faults,
+                time: start,
             },
         };
         api.add_initial_calls(is_new)?;

@@ -3,13 +3,14 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
+use chrono::{DateTime, Datelike as _, SubsecRound as _, TimeDelta, Utc};
 use tokio::time::Instant;
 
 /// The speed of time for [scripted](crate::Script) calls: real time, scaled, or manual.
 ///
-/// The clock starts at the system time. [`Sandbox::advance`](crate::Sandbox::advance) moves any clock forward. In a test
-/// with Tokio's time paused, the clock follows Tokio's.
+/// The clock starts at the system time. [`Sandbox::advance`](crate::Sandbox::advance) moves any clock forward, and
+/// [`Sandbox::set_time`](crate::Sandbox::set_time) sets it. It stays within the years 1 to 9999, which RFC 3339 can express,
+/// and stops at the end. In a test with Tokio's time paused, the clock follows Tokio's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clock {
     /// Sandbox seconds per real second.
@@ -27,7 +28,8 @@ impl Clock {
         Self { speed }
     }
 
-    /// Time that only moves with [`Sandbox::advance`](crate::Sandbox::advance).
+    /// Time that only moves with [`Sandbox::advance`](crate::Sandbox::advance) and
+    /// [`Sandbox::set_time`](crate::Sandbox::set_time).
     pub const fn manual() -> Self {
         Self::scaled(0)
     }
@@ -62,6 +64,16 @@ impl Time {
         ))
     }
 
+    pub(crate) fn is_manual(&self) -> bool {
+        self.speed == 0
+    }
+
+    /// Sets the clock.
+    pub(crate) fn set(&self, time: DateTime<Utc>) {
+        let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
+        *anchor = (time, Instant::now());
+    }
+
     /// Moves the clock forward and returns the new time.
     pub(crate) fn advance(&self, by: Duration) -> DateTime<Utc> {
         let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
@@ -83,12 +95,31 @@ pub(crate) fn system_time() -> DateTime<Utc> {
     SystemTime::now().into()
 }
 
-/// Adds a duration, saturating at the largest time.
+/// The end of the clock: the last microsecond of the year 9999.
+const END: DateTime<Utc> = match DateTime::from_timestamp_micros(253_402_300_799_999_999) {
+    Some(end) => end,
+    None => DateTime::<Utc>::MAX_UTC,
+};
+
+/// A time that the clock cannot be set to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the time is out of range: use one from the year 1 to 9999")]
+pub struct InvalidTime;
+
+/// Validates a time for the clock.
+pub(crate) fn check_time(time: DateTime<Utc>) -> Result<DateTime<Utc>, InvalidTime> {
+    match (1..=9999).contains(&time.year()) {
+        true => Ok(truncate_to_micros(time)),
+        false => Err(InvalidTime),
+    }
+}
+
+/// Adds a duration, saturating at the end of the clock.
 pub(crate) fn saturating_add(time: DateTime<Utc>, by: Duration) -> DateTime<Utc> {
     TimeDelta::from_std(by)
         .ok()
         .and_then(|by| time.checked_add_signed(by))
-        .unwrap_or(DateTime::<Utc>::MAX_UTC)
+        .map_or(END, |time| time.min(END))
 }
 
 #[cfg(test)]
@@ -112,10 +143,12 @@ mod tests {
     }
 
     #[test]
-    fn advance_saturates_at_the_largest_time() {
+    fn advance_saturates_at_the_end_of_the_year_9999() {
         let time = Time::new(Clock::manual(), DateTime::UNIX_EPOCH);
-        let last = truncate_to_micros(DateTime::<Utc>::MAX_UTC);
-        assert_eq!(time.advance(Duration::MAX), last);
-        assert_eq!(time.advance(Duration::from_secs(1)), last);
+        assert_eq!(END.to_rfc3339(), "9999-12-31T23:59:59.999999+00:00");
+        assert_eq!(time.advance(Duration::MAX), END);
+        assert_eq!(time.advance(Duration::from_secs(1)), END);
+        time.set(DateTime::UNIX_EPOCH);
+        assert_eq!(time.now(), DateTime::UNIX_EPOCH);
     }
 }

@@ -27,6 +27,7 @@ use uuid::Uuid;
 
 use crate::api::Api;
 use crate::call_json::CallJson;
+use crate::clock::check_time;
 use crate::connection::Connection;
 use crate::origin::RequestOrigin;
 use crate::responses;
@@ -52,7 +53,7 @@ fn operations() -> [(&'static str, MethodRouter<Arc<Api>>); 10] {
         ("/calls/{id}", put(put_call)),
         ("/calls/{id}", delete(delete_call)),
         ("/calls/{id}/script", put(run_script)),
-        ("/clock", get(get_clock)),
+        ("/clock", get(get_clock).put(set_clock)),
         ("/clock/advance", post(advance_clock)),
         ("/faults", get(get_faults).put(set_faults)),
         ("/requests", get(list_requests)),
@@ -117,6 +118,8 @@ fn is_cross_origin(headers: &HeaderMap) -> bool {
 enum ControlError {
     /// 404.
     NotFound(&'static str),
+    /// 409.
+    Conflict(&'static str),
     /// 422.
     Invalid(String),
     /// 500: the store failed.
@@ -133,6 +136,7 @@ impl IntoResponse for ControlError {
     fn into_response(self) -> Response {
         match self {
             Self::NotFound(what) => responses::detail(StatusCode::NOT_FOUND, what),
+            Self::Conflict(why) => responses::detail(StatusCode::CONFLICT, why),
             Self::Invalid(why) => responses::detail(StatusCode::UNPROCESSABLE_ENTITY, why),
             Self::Internal(error) => {
                 responses::detail(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
@@ -356,6 +360,22 @@ struct Advance {
     by: Duration,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetClock {
+    now: DateTime<Utc>,
+}
+
+async fn set_clock(State(api): State<Arc<Api>>, body: Body) -> ControlResult<Json<Now>> {
+    let SetClock { now } = json(&read_body(body).await?)?;
+    let now = check_time(now).map_err(|error| ControlError::Invalid(error.to_string()))?;
+    blocking(api, move |api| {
+        api.set_time(now)?;
+        Ok(Json(Now { now }))
+    })
+    .await
+}
+
 async fn advance_clock(State(api): State<Arc<Api>>, body: Body) -> ControlResult<Json<Now>> {
     let Advance { by } = json(&read_body(body).await?)?;
     blocking(api, move |api| {
@@ -388,7 +408,21 @@ async fn list_requests(State(api): State<Arc<Api>>) -> Json<Requests> {
     })
 }
 
-async fn reset(State(api): State<Arc<Api>>) -> ControlResult {
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ResetQuery {
+    #[serde(default)]
+    database: bool,
+}
+
+/// Restores the initial state. A database may hold calls of earlier runs, so deleting them must be requested explicitly.
+async fn reset(State(api): State<Arc<Api>>, uri: Uri) -> ControlResult {
+    let ResetQuery { database } = query(&uri)?;
+    if api.store.is_database() && !database {
+        return Err(ControlError::Conflict(
+            "the calls are in a database; use ?database=true to delete all of them",
+        ));
+    }
     blocking(api, |api| {
         api.reset()?;
         Ok(StatusCode::NO_CONTENT)

@@ -28,7 +28,8 @@
 //! Calls can follow a [script](Script) on a controllable [clock](Clock), requests can be answered with
 //! [faults](Faults), and each [tenant](Tenant) sees only its own calls.
 //!
-//! `cargo run -p call-api-sandbox` runs the sandbox as a program on `127.0.0.1:3000`, the address in the API reference.
+//! With the feature `program`, `call-api-sandbox` is a program that listens on `127.0.0.1:3000`, the address in the API
+//! reference.
 
 mod api;
 mod auth;
@@ -45,6 +46,9 @@ mod log;
 mod origin;
 #[cfg(feature = "pages")]
 mod pages;
+#[cfg(feature = "program")]
+#[doc(hidden)]
+pub mod program;
 mod recording;
 mod responses;
 mod routes;
@@ -69,7 +73,7 @@ use uuid::Uuid;
 
 pub use builder::SandboxBuilder;
 pub use call_json::InvalidCall;
-pub use clock::Clock;
+pub use clock::{Clock, InvalidTime};
 pub use fault::{Fault, FaultRule, Faults, InvalidFaults};
 #[cfg(feature = "sqlite")]
 pub use import::{InvalidLine, Progress, import};
@@ -212,13 +216,26 @@ impl Sandbox {
     fn default_tenant(&self) -> Tenant<'_> {
         Tenant {
             api: &self.api,
-            id: self.api.initial.example.0,
+            id: self.api.initial.default_tenant,
         }
     }
 
     /// The current time of the sandbox's [`Clock`].
     pub fn now(&self) -> DateTime<Utc> {
         self.api.time.now()
+    }
+
+    /// Sets the clock, also to an earlier time.
+    ///
+    /// # Errors
+    /// When the time is not within the years 1 to 9999.
+    ///
+    /// # Panics
+    /// When the calls are in a database that cannot be written.
+    pub fn set_time(&self, time: DateTime<Utc>) -> Result<(), InvalidTime> {
+        let time = clock::check_time(time)?;
+        tenant::expect_stored(self.api.set_time(time));
+        Ok(())
     }
 
     /// Moves the clock forward, whatever its [`Clock`]. Returns the new time.

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use call_api_types::{Call, CallStatus};
+use call_api_types::{Call, CallStatus, CallType, Contact};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::call_json::CallJson;
 use crate::clock::saturating_add;
@@ -204,28 +205,56 @@ pub(crate) struct RunningScript {
 }
 
 impl RunningScript {
-    /// Returns the call's JSON at a time, with the recording's URL under `base_url`.
+    /// Returns the call's JSON at a time, with the recording's URL under `base_url`. Like FastAPI, sends `null` for a
+    /// property without a value instead of leaving it out.
     pub(crate) fn json(&self, call: &Bytes, now: DateTime<Utc>, base_url: &str) -> Bytes {
         // Unreachable: only valid calls are given a script.
-        let Ok(mut call) = serde_json::from_slice::<Call>(call) else {
+        let Ok(call) = serde_json::from_slice::<Call>(call) else {
             return call.clone();
         };
         let state = self.script.state(self.started_at, now);
         let duration = state.duration();
-        call.created_date = self.started_at;
-        call.status = state.status.clone();
-        call.start_time = state.started;
-        call.end_time = state.ended;
-        call.duration = duration;
-        call.end_reason = duration.map(|_| {
+        let end_reason = duration.map(|_| {
             let reason = self.script.end_reason.as_deref();
-            reason.unwrap_or(state.status.as_str()).to_owned()
+            reason.unwrap_or(state.status.as_str())
         });
-        call.recording_url = state
+        let recording_url = state
             .is_recorded
             .then(|| format!("{base_url}{}", recording::path(call.id, duration)));
-        CallJson::from(&call).json
+        let scripted = ScriptedCall {
+            id: call.id,
+            agent_id: call.agent_id,
+            status: state.status,
+            r#type: &call.type_,
+            contact: &call.contact,
+            phone_id: call.phone_id,
+            created_date: self.started_at,
+            recording_url,
+            start_time: state.started,
+            end_time: state.ended,
+            duration,
+            end_reason,
+        };
+        // Infallible: strings, numbers, dates and UUIDs.
+        serde_json::to_vec(&scripted).map_or_else(|_| CallJson::from(&call).json, Bytes::from)
     }
+}
+
+/// A call whose optional properties are `null` rather than absent, in the order of the document.
+#[derive(Serialize)]
+struct ScriptedCall<'a> {
+    id: Uuid,
+    agent_id: Option<Uuid>,
+    status: &'a CallStatus,
+    r#type: &'a CallType,
+    contact: &'a Contact,
+    phone_id: Option<Uuid>,
+    created_date: DateTime<Utc>,
+    recording_url: Option<String>,
+    start_time: Option<DateTime<Utc>>,
+    end_time: Option<DateTime<Utc>>,
+    duration: Option<i64>,
+    end_reason: Option<&'a str>,
 }
 
 #[cfg(test)]
@@ -301,6 +330,25 @@ mod tests {
                 row(9_999, "completed", Some(2), Some(32), Some(30), Some(url)),
             ]
         );
+    }
+
+    #[test]
+    fn scripted_call_sends_null_for_missing_values() {
+        let running = RunningScript {
+            script: Script::completed(),
+            started_at: DateTime::UNIX_EPOCH,
+        };
+        let call = CallJson::from(&crate::Sandbox::example_call()).json;
+        let names = |json: &Bytes| -> Vec<String> {
+            let json = str::from_utf8(json).unwrap();
+            let names = json.split(",\"").filter_map(|part| part.split_once("\":"));
+            names.map(|(name, _)| name.to_owned()).collect()
+        };
+        let json = running.json(&call, running.started_at, "http://here");
+        let expected = r#""phone_id":"3c90c3cc-0d44-4b50-8888-8dd25736052a","created_date":"1970-01-01T00:00:00Z","recording_url":null,"start_time":null,"end_time":null,"duration":null,"end_reason":null}"#;
+        let text = str::from_utf8(&json).unwrap();
+        assert!(text.ends_with(expected), "{text}");
+        assert_eq!(names(&json), names(&call), "another order of properties");
     }
 
     #[test]

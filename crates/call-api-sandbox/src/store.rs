@@ -75,6 +75,11 @@ impl Store {
         dispatch!(self, store => store.is_new())
     }
 
+    /// Returns true if the calls survive the program.
+    pub(crate) fn is_database(&self) -> bool {
+        !matches!(self, Self::Memory(_))
+    }
+
     /// Returns the number of the tenant with this name, creating it if needed.
     pub(crate) fn tenant(&self, name: &str) -> io::Result<TenantId> {
         dispatch!(self, store => store.tenant(name))

@@ -202,6 +202,28 @@ async fn every_control_operation_matches_its_document() {
         422
     );
 
+    let early = json!({"now": "1999-12-31T23:59:59.5Z"});
+    let (_, set) = client.send_documented("set_clock", "", Some(early)).await;
+    assert_eq!(client.send_documented("get_clock", "", None).await.1, set);
+    assert_eq!(client.sandbox.now().timestamp_millis(), 946_684_799_500);
+    for wrong in ["+10000-01-01T00:00:00Z", "0000-01-01T00:00:00Z", "now"] {
+        let wrong = json!({ "now": wrong });
+        let (status, _) = client
+            .send_documented("set_clock", "?wrong=1", Some(wrong))
+            .await;
+        assert_eq!(status, 422);
+    }
+    for seconds in [1e10, 1e300] {
+        let (status, _) = client
+            .send_documented(
+                "advance_clock",
+                "?wrong=1",
+                Some(json!({"seconds": seconds})),
+            )
+            .await;
+        assert_eq!(status, 422);
+    }
+
     // Faults.
     let faults =
         json!({"seed": 7, "rules": [{"fault": {"kind": "status", "status": 503}, "share": 1.0}]});
@@ -237,6 +259,13 @@ async fn every_control_operation_matches_its_document() {
     assert!(!log.to_string().contains(client.sandbox.token()), "{log}");
 
     // Reset restores the initial state.
+    assert_eq!(
+        client
+            .send_documented("reset", "?database=wrong", None)
+            .await
+            .0,
+        422
+    );
     assert_eq!(client.send_documented("reset", "", None).await, status(204));
     assert_eq!(
         support::call(&client.sandbox, id).await,
@@ -250,6 +279,11 @@ async fn every_control_operation_matches_its_document() {
             .unwrap()
             .len(),
         1
+    );
+
+    assert_eq!(
+        client.send_documented("get_clock", "", None).await.1,
+        before
     );
 
     let documented = client.document["paths"].as_object().unwrap().values();
@@ -298,6 +332,32 @@ async fn control_operations_act_on_the_named_tenant() {
             .count()
     };
     assert_eq!((listed("acme").await, listed("default").await), (1, 0));
+}
+
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn reset_of_a_database_must_be_confirmed() {
+    let folder = tempfile::tempdir().unwrap();
+    let builder = Sandbox::builder().control(true);
+    let builder = builder.database(folder.path().join("calls.sqlite"));
+    let sandbox = builder.start().await.unwrap();
+    let call = support::numbered(7);
+    sandbox.put(call.clone());
+    for (query, expected, status) in [
+        ("", StatusCode::CONFLICT, StatusCode::OK),
+        ("?database=false", StatusCode::CONFLICT, StatusCode::OK),
+        (
+            "?database=true",
+            StatusCode::NO_CONTENT,
+            StatusCode::NOT_FOUND,
+        ),
+    ] {
+        let path = format!("/_sandbox/reset{query}");
+        let (reset, _) = send(&sandbox, Method::POST, &path, None).await;
+        assert_eq!(reset, expected, "{path}");
+        assert_eq!(get(&sandbox, call.id).await.0, status, "{path}");
+    }
+    assert_eq!(get(&sandbox, Sandbox::EXAMPLE_ID).await.0, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -67,6 +67,7 @@ pub(crate) struct Sqlite {
 impl Sqlite {
     /// Opens a database, creating it if it does not exist.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        create_private(path)?;
         let at = |error: rusqlite::Error| database_error(path, &error);
         let mut writer = connect(path).map_err(at)?;
         let is_new = create_schema(&mut writer, path)?;
@@ -226,6 +227,27 @@ impl Sqlite {
     }
 }
 
+/// Creates the file, unless it exists, readable by its owner only, because calls hold phone numbers. Rejects devices,
+/// pipes and folders.
+fn create_private(path: &Path) -> io::Result<()> {
+    let error = |why: String| {
+        io::Error::other(format!("cannot use the database {}: {why}", path.display()))
+    };
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => return Ok(()),
+        Ok(_) => return Err(error("not a regular file; use another one".to_owned())),
+        Err(_) => {}
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+        .open(path)
+        .map(drop)
+        .map_err(|cause| error(cause.to_string()))
+}
+
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let file = Connection::open(path)?;
     file.busy_timeout(BUSY_TIMEOUT)?;
@@ -311,6 +333,31 @@ fn database_error(path: &Path, error: &rusqlite::Error) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn database_is_private_and_a_regular_file() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("calls.sqlite");
+        let store = Sqlite::open(&path).unwrap();
+        store.tenant("one").unwrap();
+        for entry in std::fs::read_dir(folder.path()).unwrap() {
+            let entry = entry.unwrap();
+            let mode = entry.metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{:?}", entry.file_name());
+        }
+
+        let fifo = folder.path().join("fifo");
+        let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+        assert!(made.unwrap().success());
+        for path in [&fifo, folder.path()] {
+            let error = Sqlite::open(path).err().unwrap().to_string();
+            let expected = "not a regular file; use another one";
+            assert!(error.ends_with(expected), "{error}");
+        }
+    }
 
     #[test]
     fn listing_a_page_uses_the_index() {

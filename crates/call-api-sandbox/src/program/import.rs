@@ -1,12 +1,14 @@
-//! `call-api-sandbox import`: imports calls into a database.
+//! `import`: imports calls into a database.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use call_api_sandbox::{InvalidLine, Progress};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::call_json::CallJson;
+use crate::{InvalidLine, Progress};
 
 /// The size of the read buffer.
 const BUFFER: usize = 1 << 20;
@@ -14,7 +16,7 @@ const BUFFER: usize = 1 << 20;
 const STEP: u64 = 1_000;
 
 /// Import calls from JSON lines, one call per line; all of them or none
-#[derive(Args)]
+#[derive(Args, Debug)]
 pub(crate) struct Import {
     /// The file to read, or - for standard input
     file: PathBuf,
@@ -27,6 +29,20 @@ pub(crate) struct Import {
     /// Report and skip lines that are not calls instead of stopping at the first
     #[arg(long)]
     skip_invalid: bool,
+}
+
+/// Reads calls to add at the start: one JSON object with an id per line, served unchanged.
+pub(super) fn read_calls(path: &Path) -> Result<Vec<CallJson>, String> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("cannot read the calls in {name}: {error}"))?;
+    let lines = (1..).zip(text.lines());
+    lines
+        .filter(|(_, line)| !line.trim().is_empty())
+        .map(|(number, line)| {
+            CallJson::parse(line).map_err(|error| format!("{name}:{number}: {error}"))
+        })
+        .collect()
 }
 
 impl Import {
@@ -62,7 +78,7 @@ impl Import {
             }
             last = progress;
         };
-        let count = call_api_sandbox::import(&self.db, &self.tenant, lines, on_invalid, progress);
+        let count = crate::import(&self.db, &self.tenant, lines, on_invalid, progress);
         bar.finish_and_clear();
         let count = count.map_err(|error| error.to_string())?;
         let skipped = match last.invalid {
@@ -71,7 +87,7 @@ impl Import {
             count => format!(", skipped {count} lines"),
         };
         let (db, tenant) = (self.db.display(), &self.tenant);
-        crate::print(format_args!(
+        super::print(format_args!(
             "imported {count} calls of tenant {tenant} into {db}{skipped}\n"
         ));
         Ok(())

@@ -1,4 +1,4 @@
-//! Tokens from the environment and from a file. Arguments would show them in the list of processes.
+//! Tokens from the environment and from a file. There is no option for a token, because other users can read arguments.
 
 use std::env::{self, VarError};
 use std::fs;
@@ -21,6 +21,8 @@ impl Tokens {
     pub(crate) fn read(file: Option<&Path>) -> Result<Self, String> {
         let mut tokens = Self::default();
         match env::var(TOKEN) {
+            // An empty variable counts as unset.
+            Ok(token) if token.is_empty() => {}
             Ok(token) => tokens.tenants.push((DEFAULT.to_owned(), token)),
             Err(VarError::NotPresent) => {}
             Err(VarError::NotUnicode(_)) => {

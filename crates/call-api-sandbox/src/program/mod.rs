@@ -1,0 +1,297 @@
+//! The commands of the sandbox program, which `call-api sandbox` has too.
+
+mod import;
+mod tokens;
+
+use std::fmt::Display;
+use std::future::{self, Future};
+use std::io::{self, ErrorKind, IsTerminal as _, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use call_api_types::CallStatus;
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::call_json::CallJson;
+use crate::{Clock, Sandbox, SandboxBuilder, Script};
+use import::Import;
+use tokens::{TOKEN, Tokens};
+
+/// The time limit for slow clients.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The environment variables, for the help.
+pub const ENVIRONMENT: &str = "\
+Environment:
+  CALL_API_SANDBOX_TOKEN  the Bearer token; required to listen beyond loopback, unless --token-file is given";
+
+/// The arguments of the program.
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Arguments {
+    #[command(flatten)]
+    serve: Serve,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Import(Import),
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Sandbox")]
+struct Serve {
+    /// The address to listen on: an address and a port, localhost:PORT, or a port; port 0 selects a free port
+    #[arg(long, value_name = "ADDRESS", default_value = "3000", value_parser = parse_listen)]
+    listen: SocketAddr,
+    /// Store the calls in this SQLite file, created if it does not exist [default: in memory]
+    #[arg(long, value_name = "FILE")]
+    db: Option<PathBuf>,
+    /// Add the calls in this file at the start, one JSON object per line
+    #[arg(long, value_name = "FILE")]
+    calls: Option<PathBuf>,
+    /// Run the example call through the script that ends with this status
+    #[arg(long, value_name = "STATUS", value_parser = parse_ending)]
+    script: Option<Script>,
+    /// A file of tokens, one per line: TOKEN, or TENANT TOKEN
+    #[arg(long, value_name = "FILE")]
+    tokens: Option<PathBuf>,
+    /// Serve the control API under /_sandbox, for clients on this machine only
+    #[arg(long)]
+    control: bool,
+    /// Run the clock of scripted calls this many times faster
+    #[arg(long, value_name = "TIMES", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    speed: u32,
+    /// Move the clock of scripted calls only with the control API
+    #[arg(long, conflicts_with = "speed", requires = "control")]
+    stepped: bool,
+    /// The maximum number of open connections; further clients wait
+    #[arg(long, value_name = "COUNT", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
+    max_connections: u32,
+    /// Log each request to standard error
+    #[arg(long, value_name = "FORMAT", default_value = "off")]
+    log: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    Off,
+    Text,
+    Json,
+}
+
+/// Parses an address, `localhost:PORT`, or a port of 127.0.0.1.
+fn parse_listen(text: &str) -> Result<SocketAddr, &'static str> {
+    let port = text.strip_prefix("localhost:").unwrap_or(text);
+    if let Ok(port) = port.parse() {
+        return Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
+    }
+    let expected =
+        "expected an address such as 127.0.0.1:3000 or [::1]:3000, localhost:PORT, or a port";
+    text.parse().map_err(|_| expected)
+}
+
+/// Parses a final status into its predefined script.
+fn parse_ending(text: &str) -> Result<Script, String> {
+    Script::ending(&CallStatus::from(text)).ok_or_else(|| {
+        let endings = CallStatus::KNOWN.iter().filter(|status| status.is_ended());
+        let endings: Vec<_> = endings.map(CallStatus::as_str).collect();
+        format!("expected one of {}", endings.join(", "))
+    })
+}
+
+impl Arguments {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// One line that says what failed and what to do; [`InvalidInput`](ErrorKind::InvalidInput) for a setting.
+    pub fn run(self) -> io::Result<()> {
+        match self.command {
+            Some(Command::Import(import)) => import.run().map_err(io::Error::other),
+            None => self.serve.run(),
+        }
+    }
+}
+
+impl Serve {
+    fn run(self) -> io::Result<()> {
+        self.log.start();
+        let tokens = Tokens::read(self.tokens.as_deref()).map_err(invalid)?;
+        let calls = match &self.calls {
+            Some(file) => import::read_calls(file).map_err(invalid)?,
+            None => Vec::new(),
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| {
+                io::Error::other(format!("cannot start the Tokio runtime: {error}"))
+            })?;
+        runtime.block_on(self.serve(tokens, calls))
+    }
+
+    async fn serve(self, tokens: Tokens, calls: Vec<CallJson>) -> io::Result<()> {
+        // Before the greeting, so that Ctrl-C works as soon as it is printed.
+        let shutdown = shutdown_signal()
+            .map_err(|error| io::Error::other(format!("cannot listen for Ctrl-C: {error}")))?;
+        let (listen, has_control) = (self.listen, self.control);
+        let (description, source) = (tokens.description(), tokens.source());
+        let is_control_rejected = has_control && !listen.ip().to_canonical().is_loopback();
+        let mut builder = self.builder().raw_calls(calls);
+        for (tenant, token) in tokens.tenants {
+            builder = builder.tenant(tenant, token);
+        }
+        let sandbox = builder.start().await.map_err(|error| {
+            let message = match error.kind() {
+            ErrorKind::AddrInUse => format!(
+                "cannot listen on {listen}: another program uses this port; stop it, or use a free port: --listen {}",
+                SocketAddr::new(listen.ip(), 0),
+            ),
+            ErrorKind::InvalidInput if !is_control_rejected => format!("{error}, in {source}"),
+            ErrorKind::AddrNotAvailable | ErrorKind::PermissionDenied => {
+                format!("{error}; use another address with --listen")
+            }
+            _ => error.to_string(),
+            };
+            io::Error::new(error.kind(), message)
+        })?;
+        print(greeting(&sandbox, description.as_ref(), has_control));
+        shutdown.await;
+        sandbox.shutdown().await;
+        Ok(())
+    }
+
+    fn builder(self) -> SandboxBuilder {
+        let mut builder = Sandbox::builder()
+            .listen(self.listen)
+            .control(self.control)
+            .pages(true)
+            .clock(match self.stepped {
+                true => Clock::manual(),
+                false => Clock::scaled(self.speed),
+            })
+            .max_connections(usize::try_from(self.max_connections).unwrap_or(usize::MAX))
+            .client_timeout(CLIENT_TIMEOUT);
+        // Only the control API can read the log.
+        if !self.control {
+            builder = builder.max_logged(0);
+        }
+        if let Some(file) = self.db {
+            builder = builder.database(file);
+        }
+        if let Some(script) = self.script {
+            builder = builder.run(Sandbox::example_call(), script);
+        }
+        builder
+    }
+}
+
+impl LogFormat {
+    /// Starts logging requests. The library keeps tokens and ids out of the events.
+    fn start(self) {
+        let builder = tracing_subscriber::fmt().with_writer(io::stderr);
+        match self {
+            Self::Off => {}
+            Self::Text => builder.with_ansi(io::stderr().is_terminal()).init(),
+            Self::Json => builder.json().flatten_event(true).init(),
+        }
+    }
+}
+
+/// Returns the instructions to print at the start, ready to paste. A configured token is named, not printed.
+fn greeting(sandbox: &Sandbox, configured: Option<&(String, String)>, has_control: bool) -> String {
+    let url = sandbox.base_url();
+    let id = Sandbox::EXAMPLE_ID;
+    let (token, shown) = configured.cloned().unwrap_or_else(|| {
+        let token = sandbox.token();
+        (
+            token.to_owned(),
+            format!("{token} (set {TOKEN} to change it)"),
+        )
+    });
+    let control = match has_control {
+        true => format!("\nControl API:\n  {url}/_sandbox/openapi.json\n"),
+        false => String::new(),
+    };
+    format!(
+        "\
+Listening on {url} (stop with Ctrl-C)
+
+  call   {id}
+  token  {shown}
+
+In a browser:
+  {url}/      the calls, updated live
+  {url}/docs  the API reference
+{control}
+With curl:
+  curl -H \"Authorization: Bearer {token}\" {url}/v1/call/{id}
+
+With the SDK or the call-api program:
+  export CALL_API_BASE_URL={url}
+  export CALL_API_TOKEN={token}
+  call-api get {id}
+"
+    )
+}
+
+fn invalid(message: String) -> io::Error {
+    io::Error::new(ErrorKind::InvalidInput, message)
+}
+
+/// Ready on Ctrl-C or SIGTERM.
+#[cfg(unix)]
+fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
+    use std::task::Poll;
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(future::poll_fn(move |context| {
+        let signals = [interrupt.poll_recv(context), terminate.poll_recv(context)];
+        match signals.iter().any(Poll::is_ready) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    }))
+}
+
+/// Ready on Ctrl-C.
+#[cfg(not(unix))]
+fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            // Ctrl-C then ends the process directly.
+            future::pending::<()>().await;
+        }
+    })
+}
+
+/// Prints, ignoring errors: the server is useful even if nobody reads its output.
+fn print(text: impl Display) {
+    let mut out = io::stdout().lock();
+    let _ = write!(out, "{text}").and_then(|()| out.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listen_accepts_addresses_localhost_and_ports() {
+        for (text, expected) in [
+            ("3000", "127.0.0.1:3000"),
+            ("localhost:1", "127.0.0.1:1"),
+            ("0.0.0.0:80", "0.0.0.0:80"),
+            ("[::1]:3000", "[::1]:3000"),
+        ] {
+            assert_eq!(parse_listen(text).unwrap().to_string(), expected);
+        }
+        for text in ["", "localhost", "127.0.0.1", "65536", "example.org:80"] {
+            assert!(parse_listen(text).is_err(), "{text}");
+        }
+    }
+}
