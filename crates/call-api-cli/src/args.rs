@@ -1,18 +1,15 @@
-//! What can be asked for at the command line. The help of each, and the manual, are made from the comments here.
+//! The command line. Its help and the manual are generated from the comments here.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use call_api::Uuid;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
-use crate::recording::Keep;
-use crate::sync::Plan;
-use crate::wait::Patience;
-
-/// The call API at a shell
+/// A command-line client for the call API
 ///
-/// Fetches phone calls, waits for them to end, watches them, keeps their recordings, and fetches many at once.
+/// Fetches phone calls, waits for them to end, watches them, downloads their recordings, and fetches many calls into a file.
 #[derive(Debug, Parser)]
 #[command(
     name = "call-api",
@@ -27,32 +24,32 @@ pub(crate) struct Arguments {
     pub(crate) settings: Settings,
 }
 
-/// What holds for every command.
+/// The options of all commands.
 #[derive(Args, Debug, Default)]
-#[command(next_help_heading = "Settings")]
+#[command(next_help_heading = "Global options")]
 pub(crate) struct Settings {
-    /// Take base URL and token from this profile of the configuration file
+    /// Use this profile of the configuration file
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// Where the service is: https, or http to this machine
+    /// The base URL of the service: https, or http to this machine
     #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) base_url: Option<String>,
     /// Read the token from this file; `-` is standard input
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) token_file: Option<PathBuf>,
-    /// Limit each request, its retries included, to this time [default: 45s]
+    /// The time limit of a request, including its retries [default: 45s]
     #[arg(long, global = true, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(crate) deadline: Option<Duration>,
-    /// Say nothing but errors
+    /// Print only errors
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// Show each request: its attempts, how each ended, and the waits between them
+    /// Print each request with its attempts, their outcomes and the delays between them
     #[arg(long, short, global = true)]
     pub(crate) verbose: bool,
-    /// Use no colors; so does the environment variable `NO_COLOR`
+    /// Disable colors, like the environment variable `NO_COLOR`
     #[arg(long, global = true)]
     pub(crate) no_color: bool,
-    /// Write errors as JSON, one line each
+    /// Print errors as JSON, one per line
     #[arg(long, global = true)]
     pub(crate) json_errors: bool,
 }
@@ -62,68 +59,65 @@ pub(crate) struct Settings {
 pub(crate) enum Command {
     /// Fetch calls and print them
     ///
-    /// Calls are printed in the order of the ids. Where some can't be fetched, the others are printed, and each error is said.
+    /// Prints calls in the order of the ids. If some cannot be fetched, the others are printed, and each error is reported.
     Get {
         /// The ids of the calls
         #[arg(value_name = "ID", required = true, value_parser = parse_id)]
         ids: Vec<Uuid>,
         #[command(flatten)]
-        look: Look,
+        display: DisplayArgs,
     },
     /// Wait until a call has ended, and print it
     ///
-    /// Survives what may pass, such as a service that restarts. Where time is over, the last state is printed, and the exit
-    /// code is 10.
+    /// Retries transient errors, such as those of a service that restarts. On a timeout, the last state is printed and the
+    /// exit code is 10.
     Wait {
         /// The id of the call
         #[arg(value_parser = parse_id)]
         id: Uuid,
         #[command(flatten)]
-        patience: Patience,
+        wait: WaitArgs,
         #[command(flatten)]
-        look: Look,
+        display: DisplayArgs,
     },
     /// Print each change of a call until it has ended
     ///
-    /// On a terminal it is one line that changes; elsewhere a line for each change, in JSON unless --output says otherwise.
+    /// On a terminal this is one line that is updated; elsewhere one line per change, as JSON unless --output is given.
     Watch {
         /// The id of the call
         #[arg(value_parser = parse_id)]
         id: Uuid,
         #[command(flatten)]
-        patience: Patience,
+        wait: WaitArgs,
         #[command(flatten)]
-        look: Look,
+        display: DisplayArgs,
     },
-    /// Keep the recording of a call
+    /// Download the recording of a call
     ///
-    /// The file is there once it is whole. Stopped at any point, the download goes on where it was when it is run again.
-    Recording(Keep),
+    /// The file appears when the download is complete. An interrupted download is resumed by running the command again.
+    Recording(RecordingArgs),
     /// Fetch many calls into a file
     ///
-    /// Stopped at any point, even killed, it goes on where it was when it is run again: no call is lost or written twice.
-    /// Ids that failed are tried again then.
-    Sync(Plan),
-    /// Check that the service can be used from here
+    /// An interrupted run, even a killed one, is resumed by running the command again: no call is lost or written twice. Ids
+    /// that failed are retried.
+    Sync(SyncArgs),
+    /// Check the settings, the service and the token
     ///
-    /// Is it reached, does it accept the token, do the clocks agree, and does what it answers fit the API's document? The
-    /// last needs a call to ask for.
+    /// Checks that the service responds and accepts the token, that the clocks agree, and that a call matches the API
+    /// document. The last check requires the id of a call.
     Doctor {
-        /// The id of a call that the service has
+        /// The id of an existing call
         #[arg(value_parser = parse_id)]
         id: Option<Uuid>,
-        /// The form of the output [default: table on a terminal, json elsewhere]
+        /// The output format [default: table on a terminal, otherwise json]
         #[arg(long, short, value_name = "FORMAT")]
         output: Option<Format>,
     },
-    /// Serve the API on this machine, to try things out
+    /// Run a local server for the call API
     #[cfg(feature = "sandbox")]
-    Sandbox {
-        /// Where to listen; port 0 is any free port
-        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
-        listen: std::net::SocketAddr,
-    },
-    /// Print what makes a shell complete commands and options
+    #[command(after_help = call_api_sandbox::program::ENVIRONMENT)]
+    Sandbox(call_api_sandbox::program::Arguments),
+    /// Print a completion script for a shell
     Completions {
         /// The shell
         shell: clap_complete::Shell,
@@ -132,37 +126,92 @@ pub(crate) enum Command {
     Man,
 }
 
-/// How calls are printed.
+/// Display options.
 #[derive(Args, Clone, Copy, Debug)]
 #[command(next_help_heading = "Output")]
-pub(crate) struct Look {
-    /// The form of the output [default: table on a terminal, json elsewhere]
+pub(crate) struct DisplayArgs {
+    /// The output format [default: table on a terminal, otherwise json]
     #[arg(long, short, value_name = "FORMAT")]
     pub(crate) output: Option<Format>,
-    /// Show times in UTC, not in the local time zone (tables only; elsewhere they always are)
+    /// Show times in UTC instead of the local time zone in tables; other formats always use UTC
     #[arg(long)]
     pub(crate) utc: bool,
-    /// Show contacts in full in tables; elsewhere they always are
+    /// Show complete phone numbers in tables; other formats always do
     #[arg(long)]
     pub(crate) show_numbers: bool,
 }
 
-/// The form of the output.
+/// An output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// For people
     Table,
     /// One JSON document
     Json,
-    /// One JSON object a line
+    /// One JSON object per line
     Jsonl,
     /// YAML
     Yaml,
 }
 
+/// Options for waiting.
+#[derive(Args, Clone, Copy, Debug)]
+#[command(next_help_heading = "Waiting")]
+pub(crate) struct WaitArgs {
+    /// Give up after this time
+    #[arg(long, value_name = "TIME", default_value = "2h", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Duration,
+    /// Treat a 404 as a call that does not exist yet, for this time
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
+    pub(crate) grace: Duration,
+    /// The poll interval [default: short while dialing, then increasing]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) every: Option<Duration>,
+}
+
+/// Options of `recording`.
+#[derive(Args, Debug)]
+pub(crate) struct RecordingArgs {
+    /// The id of the call
+    #[arg(value_parser = parse_id)]
+    pub(crate) id: Uuid,
+    /// The file to write; a folder, for a file named after the id; or `-`, standard output
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::AnyPath)]
+    pub(crate) out: PathBuf,
+    /// Wait this long after the end of the call for its recording
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
+    pub(crate) wait: Duration,
+}
+
+/// Options of `sync`.
+#[derive(Args, Debug)]
+pub(crate) struct SyncArgs {
+    /// The ids of the calls, one per line; `-` is standard input
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) ids: PathBuf,
+    /// The file to write; calls that are already in it are not fetched again
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) out: PathBuf,
+    /// The format of the file [default: csv for a name that ends in .csv, otherwise jsonl]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<RecordFormat>,
+    /// The number of calls to fetch at a time
+    #[arg(long, value_name = "NUMBER", default_value = "8")]
+    pub(crate) jobs: NonZeroUsize,
+}
+
+/// The file format of `sync`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RecordFormat {
+    /// One JSON object per line
+    Jsonl,
+    /// Comma-separated values with a header
+    Csv,
+}
+
 pub(crate) fn parse_id(text: &str) -> Result<Uuid, &'static str> {
     text.parse().map_err(
-        |_| "it is no UUID; give the id of a call, such as 3c90c3cc-0d44-4b50-8888-8dd25736052a",
+        |_| "not a valid call id (expected a UUID such as 3c90c3cc-0d44-4b50-8888-8dd25736052a)",
     )
 }
 
@@ -173,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_arguments_contradict_each_other_nowhere() {
+    fn arguments_are_consistent() {
         Arguments::command().debug_assert();
     }
 }

@@ -1,7 +1,7 @@
-//! Where the service is and with what token to ask: from arguments, the environment, and profiles in a file.
+//! The base URL and the token, from arguments, the environment, and profiles in a file.
 //!
-//! Each setting is taken from the first place that has it: the arguments, a profile that was named in them, the
-//! environment, the default profile. A profile's token goes to that profile's base URL only.
+//! A setting is taken from the first source that has it: the arguments, a profile named in the arguments, the
+//! environment, the default profile. A profile's token is sent only to that profile's base URL.
 
 use std::collections::BTreeMap;
 use std::env::{self, VarError};
@@ -15,28 +15,28 @@ use call_api::{BASE_URL_VARIABLE, Client, ClientBuilder, DEFAULT_BASE_URL, TOKEN
 use serde::{Deserialize, Deserializer};
 
 use crate::args::Settings;
-use crate::failure::Failure;
+use crate::error::CliError;
 
-/// The environment variable with the path of a file that holds the token.
+/// The environment variable with the path of the token file.
 pub(crate) const TOKEN_FILE_VARIABLE: &str = "CALL_API_TOKEN_FILE";
 
-/// The environment variable with the name of the profile to use where none is named in the arguments.
+/// The environment variable with the name of a profile, unless one is named in the arguments.
 pub(crate) const PROFILE_VARIABLE: &str = "CALL_API_PROFILE";
 
-/// The profile where none is named anywhere.
+/// The profile used when none is named.
 const DEFAULT_PROFILE: &str = "default";
 
 /// The configuration file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    /// The name of the profile to use where none is named elsewhere.
+    /// The name of the default profile.
     profile: Option<String>,
     #[serde(default)]
     profiles: BTreeMap<String, Profile>,
 }
 
-/// One service and what to ask it with.
+/// A service and its token.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Profile {
@@ -45,7 +45,7 @@ struct Profile {
     token_file: Option<PathBuf>,
 }
 
-/// A token, which no message shows.
+/// A token, hidden in messages.
 struct Secret(String);
 
 impl fmt::Debug for Secret {
@@ -56,39 +56,39 @@ impl fmt::Debug for Secret {
 
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // The error that comes by itself would quote the token.
+        // serde's own error would quote the token.
         String::deserialize(deserializer)
             .map(Self)
-            .map_err(|_| serde::de::Error::custom("the token must be a text in quotes"))
+            .map_err(|_| serde::de::Error::custom("the token must be a quoted string"))
     }
 }
 
-/// A setting, and where it comes from.
+/// A setting and its source.
 #[derive(Debug)]
 struct Setting<T> {
     value: T,
-    place: String,
+    source: String,
 }
 
-/// Where the token is.
+/// The source of the token.
 #[derive(Debug)]
-enum TokenAt {
+enum TokenSource {
     Text(Secret),
     File(PathBuf),
     StandardInput,
 }
 
-/// What to connect with.
+/// The resolved settings.
 #[derive(Debug)]
 pub(crate) struct Config {
     base_url: Setting<String>,
-    token: Setting<TokenAt>,
-    /// What is not wrong, but should be otherwise.
+    token: Setting<TokenSource>,
+    /// Problems that do not prevent the use of the settings.
     pub(crate) warnings: Vec<String>,
 }
 
 impl Config {
-    pub(crate) fn load(settings: &Settings) -> Result<Self, Failure> {
+    pub(crate) fn load(settings: &Settings) -> Result<Self, CliError> {
         let path = file_path();
         let mut warnings = Vec::new();
         let file = match &path {
@@ -102,24 +102,26 @@ impl Config {
             Path::to_string_lossy,
         );
 
-        let named = settings.profile.clone();
-        let wanted = match named.clone() {
+        let named_profile = settings.profile.clone();
+        let profile_name = match named_profile.clone() {
             Some(name) => Some(name),
             None => variable(PROFILE_VARIABLE)?.or_else(|| file.profile.take()),
         };
-        let name = wanted.clone().unwrap_or_else(|| DEFAULT_PROFILE.to_owned());
+        let name = profile_name
+            .clone()
+            .unwrap_or_else(|| DEFAULT_PROFILE.to_owned());
         let profile = match file.profiles.remove(&name) {
             Some(profile) => profile,
-            None if wanted.is_none() => Profile::default(),
+            None if profile_name.is_none() => Profile::default(),
             None if !has_file => {
-                return Err(Failure::config(format!(
-                    "there is no profile {name:?}, since there is no file {at}; write it, with [profiles.{name}] and its base_url and token_file"
+                return Err(CliError::config(format!(
+                    "no profile {name:?}: there is no file {at}; create it with a section [profiles.{name}] that has base_url and token_file"
                 )));
             }
             None => {
                 let others: Vec<_> = file.profiles.keys().map(String::as_str).collect();
-                return Err(Failure::config(format!(
-                    "there is no profile {name:?} in {at}; it has: {}",
+                return Err(CliError::config(format!(
+                    "no profile {name:?} in {at}; its profiles are: {}",
                     if others.is_empty() {
                         "none".to_owned()
                     } else {
@@ -130,76 +132,76 @@ impl Config {
         };
         let in_profile = format!("profile {name:?} in {at}");
 
-        let argument = |value: &Option<String>, flag: &str| {
+        let from_flag = |value: &Option<String>, flag: &str| {
             value.clone().map(|value| Setting {
                 value,
-                place: flag.to_owned(),
+                source: flag.to_owned(),
             })
         };
-        let of_profile = profile.base_url.clone().map(|value| Setting {
+        let from_profile = profile.base_url.clone().map(|value| Setting {
             value,
-            place: in_profile.clone(),
+            source: in_profile.clone(),
         });
-        let of_environment = variable(BASE_URL_VARIABLE)?.map(|value| Setting {
+        let from_environment = variable(BASE_URL_VARIABLE)?.map(|value| Setting {
             value,
-            place: BASE_URL_VARIABLE.to_owned(),
+            source: BASE_URL_VARIABLE.to_owned(),
         });
-        let base_url = argument(&settings.base_url, "--base-url")
-            .or(if named.is_some() {
-                of_profile.or(of_environment)
+        let base_url = from_flag(&settings.base_url, "--base-url")
+            .or(if named_profile.is_some() {
+                from_profile.or(from_environment)
             } else {
-                of_environment.or(of_profile)
+                from_environment.or(from_profile)
             })
             .unwrap_or_else(|| Setting {
                 value: DEFAULT_BASE_URL.to_owned(),
-                place: "the API's document".to_owned(),
+                source: "the API document".to_owned(),
             });
 
-        let of_argument = settings.token_file.as_ref().map(|path| Setting {
+        let from_argument = settings.token_file.as_ref().map(|path| Setting {
             value: match path.as_os_str() == "-" {
-                true => TokenAt::StandardInput,
-                false => TokenAt::File(path.clone()),
+                true => TokenSource::StandardInput,
+                false => TokenSource::File(path.clone()),
             },
-            place: "--token-file".to_owned(),
+            source: "--token-file".to_owned(),
         });
-        let of_environment = match variable(TOKEN_VARIABLE)? {
+        let from_environment = match variable(TOKEN_VARIABLE)? {
             Some(token) => Some(Setting {
-                value: TokenAt::Text(Secret(token)),
-                place: TOKEN_VARIABLE.to_owned(),
+                value: TokenSource::Text(Secret(token)),
+                source: TOKEN_VARIABLE.to_owned(),
             }),
             None => variable(TOKEN_FILE_VARIABLE)?.map(|path| Setting {
-                value: TokenAt::File(path.into()),
-                place: TOKEN_FILE_VARIABLE.to_owned(),
+                value: TokenSource::File(path.into()),
+                source: TOKEN_FILE_VARIABLE.to_owned(),
             }),
         };
-        let of_profile = match (profile.token, profile.token_file) {
+        let from_profile = match (profile.token, profile.token_file) {
             (Some(_), Some(_)) => {
-                return Err(Failure::config(format!(
-                    "{in_profile} has both token and token_file; leave one of them out"
+                return Err(CliError::config(format!(
+                    "{in_profile} has both token and token_file; remove one of them"
                 )));
             }
-            (Some(token), None) => Some(TokenAt::Text(token)),
-            (None, Some(path)) => Some(TokenAt::File(in_home(path))),
+            (Some(token), None) => Some(TokenSource::Text(token)),
+            (None, Some(path)) => Some(TokenSource::File(expand_home(path))),
             (None, None) => None,
         };
-        let of_profile = of_profile.map(|value| Setting {
+        let from_profile = from_profile.map(|value| Setting {
             value,
-            place: in_profile.clone(),
+            source: in_profile.clone(),
         });
-        let goes_with = profile.base_url.as_deref().unwrap_or(DEFAULT_BASE_URL);
-        let (first, second) = match named.is_some() {
-            true => (of_profile, of_environment),
-            false => (of_environment, of_profile),
+        let profile_base_url = profile.base_url.as_deref().unwrap_or(DEFAULT_BASE_URL);
+        let (first, second) = match named_profile.is_some() {
+            true => (from_profile, from_environment),
+            false => (from_environment, from_profile),
         };
-        let token = of_argument.or(first).or(second).ok_or_else(|| {
-            Failure::config(format!(
-                "there is no token; set {TOKEN_VARIABLE}, give --token-file FILE (`-` is standard input), or write token_file into a profile of {at}"
+        let token = from_argument.or(first).or(second).ok_or_else(|| {
+            CliError::config(format!(
+                "no token is set; set {TOKEN_VARIABLE}, use --token-file FILE (`-` is standard input), or add token_file to a profile in {at}"
             ))
         })?;
-        if token.place == in_profile && base_url.value != goes_with {
-            return Err(Failure::config(format!(
-                "the token of {in_profile} is for {goes_with} and is not sent to the base URL of {}; give a token for that: {TOKEN_VARIABLE} or --token-file",
-                base_url.place
+        if token.source == in_profile && base_url.value != profile_base_url {
+            return Err(CliError::config(format!(
+                "the token of {in_profile} is for {profile_base_url} and is not sent to the base URL from {}; set a token for it with {TOKEN_VARIABLE} or --token-file",
+                base_url.source
             )));
         }
         Ok(Self {
@@ -209,34 +211,35 @@ impl Config {
         })
     }
 
-    /// A client with these settings. Reads the token.
-    pub(crate) fn client(&mut self, settings: &Settings) -> Result<ClientBuilder, Failure> {
+    /// Returns a client builder with these settings. Reads the token.
+    pub(crate) fn client(&mut self, settings: &Settings) -> Result<ClientBuilder, CliError> {
         let mut builder = Client::builder().base_url(&self.base_url.value);
         builder = match &self.token.value {
-            TokenAt::Text(token) => builder.token(&token.0),
-            TokenAt::StandardInput => {
+            TokenSource::Text(token) => builder.token(&token.0),
+            TokenSource::StandardInput => {
                 let mut line = String::new();
                 io::stdin().lock().read_line(&mut line).map_err(|error| {
-                    Failure::config(format!(
-                        "the token cannot be read from standard input: {error}; pipe it in, as one line"
+                    CliError::config(format!(
+                        "cannot read the token from standard input: {error}; pipe it in as one line"
                     ))
                 })?;
                 builder.token(line.trim_end())
             }
-            TokenAt::File(path) => {
+            TokenSource::File(path) => {
                 let unreadable = |error| {
-                    Failure::config(format!(
-                        "the token file {} of {} cannot be read: {error}; check that it exists and who may read it",
+                    CliError::config(format!(
+                        "cannot read the token file {} from {}: {error}; check that it exists and is readable",
                         path.display(),
-                        self.token.place
+                        self.token.source
                     ))
                 };
                 let metadata = fs::metadata(path).map_err(unreadable)?;
                 let text = fs::read_to_string(path).map_err(unreadable)?;
                 let builder = builder.token(text.trim_end());
                 if metadata.is_file() {
-                    self.warnings.extend(open_to_others(path, &metadata, true));
-                    // Read again where it changes. A pipe gives its token once.
+                    self.warnings
+                        .extend(permission_warning(path, &metadata, true));
+                    // The file is read again when it changes. A pipe can be read only once.
                     let file = TokenFile::new(path);
                     builder.token_provider(file)
                 } else {
@@ -250,30 +253,30 @@ impl Config {
         Ok(builder)
     }
 
-    /// Where the base URL and the token come from, for `doctor`.
-    pub(crate) fn places(&self) -> String {
+    /// Returns the sources of the base URL and the token.
+    pub(crate) fn sources(&self) -> String {
         format!(
             "base URL from {}, token from {}",
-            self.base_url.place, self.token.place
+            self.base_url.source, self.token.source
         )
     }
 
     pub(crate) fn reads_standard_input(&self) -> bool {
-        matches!(self.token.value, TokenAt::StandardInput)
+        matches!(self.token.value, TokenSource::StandardInput)
     }
 }
 
-fn variable(name: &str) -> Result<Option<String>, Failure> {
+fn variable(name: &str) -> Result<Option<String>, CliError> {
     match env::var(name) {
         Ok(value) => Ok(Some(value)),
         Err(VarError::NotPresent) => Ok(None),
-        Err(VarError::NotUnicode(_)) => Err(Failure::config(format!(
-            "the environment variable {name} is not UTF-8; set it to text"
+        Err(VarError::NotUnicode(_)) => Err(CliError::config(format!(
+            "the environment variable {name} is not valid UTF-8"
         ))),
     }
 }
 
-/// `$XDG_CONFIG_HOME/call-api/config.toml`, or in `~/.config` where that is not set.
+/// Returns `$XDG_CONFIG_HOME/call-api/config.toml`; without that variable the folder is `~/.config`.
 fn file_path() -> Option<PathBuf> {
     let folder = match env::var_os("XDG_CONFIG_HOME").map(PathBuf::from) {
         Some(folder) if folder.is_absolute() => folder,
@@ -282,21 +285,21 @@ fn file_path() -> Option<PathBuf> {
     Some(folder.join("call-api").join("config.toml"))
 }
 
-/// A path that begins with `~/`, in the home folder.
-fn in_home(path: PathBuf) -> PathBuf {
+/// Expands a leading `~/` to the home folder.
+fn expand_home(path: PathBuf) -> PathBuf {
     match (path.strip_prefix("~"), env::home_dir()) {
         (Ok(rest), Some(home)) => home.join(rest),
         _ => path,
     }
 }
 
-fn read_file(path: &Path, warnings: &mut Vec<String>) -> Result<Option<File>, Failure> {
+fn read_file(path: &Path, warnings: &mut Vec<String>) -> Result<Option<File>, CliError> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => {
-            return Err(Failure::config(format!(
-                "{} cannot be read: {error}; check who may read it",
+            return Err(CliError::config(format!(
+                "cannot read {}: {error}; check its permissions",
                 path.display()
             )));
         }
@@ -309,8 +312,8 @@ fn read_file(path: &Path, warnings: &mut Vec<String>) -> Result<Option<File>, Fa
                 .filter(|byte| *byte == b'\n')
                 .count()
         });
-        let message = without_value(error.message()).replace('\n', "; ");
-        Failure::config(format!(
+        let message = redact_quoted(error.message()).replace('\n', "; ");
+        CliError::config(format!(
             "{}:{line}: {message}; see `call-api man`",
             path.display()
         ))
@@ -320,13 +323,13 @@ fn read_file(path: &Path, warnings: &mut Vec<String>) -> Result<Option<File>, Fa
             .profiles
             .values()
             .any(|profile| profile.token.is_some());
-        warnings.extend(open_to_others(path, &metadata, holds_token));
+        warnings.extend(permission_warning(path, &metadata, holds_token));
     }
     Ok(Some(file))
 }
 
-/// What is wrong with a file, without the text that is in the wrong place: it may be a token.
-fn without_value(message: &str) -> String {
+/// Removes quoted text from an error of the TOML parser, because it may be a token.
+fn redact_quoted(message: &str) -> String {
     match (message.find('"'), message.rfind('"')) {
         (Some(first), Some(last)) if first < last => {
             format!("{}…{}", &message[..=first], &message[last..])
@@ -335,9 +338,9 @@ fn without_value(message: &str) -> String {
     }
 }
 
-/// What is wrong with the permissions of a file: others can read the token in it, or write where it is sent.
+/// Returns a warning if other users can read a token or change where it is sent.
 #[cfg(unix)]
-fn open_to_others(path: &Path, metadata: &fs::Metadata, holds_token: bool) -> Option<String> {
+fn permission_warning(path: &Path, metadata: &fs::Metadata, holds_token: bool) -> Option<String> {
     use std::os::unix::fs::PermissionsExt as _;
 
     let mode = metadata.permissions().mode();
@@ -354,13 +357,13 @@ fn open_to_others(path: &Path, metadata: &fs::Metadata, holds_token: bool) -> Op
         ""
     };
     Some(format!(
-        "others can {can} {path}{what}; run: chmod 600 {path}"
+        "other users can {can} {path}{what}; run: chmod 600 {path}"
     ))
 }
 
-/// Who may read a file is asked in another way there.
+/// Other systems have no mode bits.
 #[cfg(not(unix))]
-fn open_to_others(_: &Path, _: &fs::Metadata, _: bool) -> Option<String> {
+fn permission_warning(_: &Path, _: &fs::Metadata, _: bool) -> Option<String> {
     None
 }
 
@@ -369,7 +372,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_text_of_a_file_that_is_wrong_is_shown() {
+    fn parse_error_does_not_quote_the_file() {
         for (text, expected) in [
             (
                 "[profiles]\ntoken = \"canary\"",
@@ -379,7 +382,7 @@ mod tests {
         ] {
             let message = match toml::from_str::<File>(text) {
                 Ok(file) => panic!("{file:?}"),
-                Err(error) => without_value(error.message()),
+                Err(error) => redact_quoted(error.message()),
             };
             assert!(message.starts_with(expected), "{message}");
             assert!(!message.contains("canary"), "{message}");

@@ -1,4 +1,4 @@
-//! `doctor`: whether the service can be used from here.
+//! `doctor`: checks the settings and the service.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -10,37 +10,37 @@ use serde::Serialize;
 
 use crate::args::{Format, Settings};
 use crate::config::Config;
-use crate::failure::{Class, End, Failure, Tally, asked_for};
-use crate::output::{self, Cell, clean};
+use crate::error::{CliError, CommandError, ErrorClass, ErrorTally, requested};
+use crate::output::{self, Cell, escape_control};
 use crate::ui::Ui;
 
-/// How far the clocks may be apart, in seconds. Less is common, and harms nothing.
-const CLOCKS_APART: i64 = 60;
+/// The maximum clock skew, in seconds. Smaller differences are common and harmless.
+const MAX_CLOCK_SKEW: i64 = 60;
 
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Verdict {
+enum CheckResult {
     Ok,
     Failed,
-    /// What came before it failed, or it was not asked for.
+    /// An earlier check failed, or the check was not requested.
     Unknown,
 }
 
 #[derive(Debug, Serialize)]
 struct Check {
     check: &'static str,
-    result: Verdict,
+    result: CheckResult,
     message: String,
 }
 
 #[derive(Debug, Default)]
 struct Checks {
     done: Vec<Check>,
-    tally: Tally,
+    tally: ErrorTally,
 }
 
 impl Checks {
-    fn add(&mut self, check: &'static str, result: Verdict, message: impl Into<String>) {
+    fn add(&mut self, check: &'static str, result: CheckResult, message: impl Into<String>) {
         let message = message.into();
         self.done.push(Check {
             check,
@@ -50,21 +50,21 @@ impl Checks {
     }
 
     fn ok(&mut self, check: &'static str, message: impl Into<String>) {
-        self.add(check, Verdict::Ok, message);
+        self.add(check, CheckResult::Ok, message);
     }
 
     fn unknown(&mut self, check: &'static str, message: impl Into<String>) {
-        self.add(check, Verdict::Unknown, message);
+        self.add(check, CheckResult::Unknown, message);
     }
 
-    fn failed(&mut self, check: &'static str, failure: &Failure) {
+    fn failed(&mut self, check: &'static str, failure: &CliError) {
         self.tally.add(failure.class());
-        self.add(check, Verdict::Failed, failure.to_string());
+        self.add(check, CheckResult::Failed, failure.to_string());
     }
 
     fn print(&self, format: Format) -> std::io::Result<()> {
         if format != Format::Table {
-            return output::document(format, &self.done);
+            return output::print_value(format, &self.done);
         }
         output::table(&["CHECK", "RESULT", "MESSAGE"], self.done.iter().map(row))
     }
@@ -72,14 +72,14 @@ impl Checks {
 
 fn row(check: &Check) -> [Cell; 3] {
     let (result, style) = match check.result {
-        Verdict::Ok => ("ok", AnsiColor::Green.on_default()),
-        Verdict::Failed => ("failed", AnsiColor::Red.on_default()),
-        Verdict::Unknown => ("unknown", AnsiColor::Yellow.on_default()),
+        CheckResult::Ok => ("ok", AnsiColor::Green.on_default()),
+        CheckResult::Failed => ("failed", AnsiColor::Red.on_default()),
+        CheckResult::Unknown => ("unknown", AnsiColor::Yellow.on_default()),
     };
     [
         (check.check.to_owned(), Style::new()),
         (result.to_owned(), style),
-        (clean(&check.message), Style::new()),
+        (escape_control(&check.message), Style::new()),
     ]
 }
 
@@ -88,17 +88,17 @@ pub(crate) async fn run(
     id: Option<Uuid>,
     output: Option<Format>,
     ui: &Arc<Ui>,
-) -> Result<(), End> {
+) -> Result<(), CommandError> {
     let mut checks = Checks::default();
     match client(settings, ui) {
         Ok((client, message)) => {
             checks.ok("settings", message);
-            ask(&client, id, &mut checks).await;
+            check_service(&client, id, &mut checks).await;
         }
         Err(failure) => {
             checks.failed("settings", &failure);
             for check in ["service", "token", "clock", "document"] {
-                checks.unknown(check, "nobody was asked");
+                checks.unknown(check, "not checked");
             }
         }
     }
@@ -106,16 +106,16 @@ pub(crate) async fn run(
     checks.tally.end()
 }
 
-fn client(settings: &Settings, ui: &Arc<Ui>) -> Result<(Client, String), Failure> {
+fn client(settings: &Settings, ui: &Arc<Ui>) -> Result<(Client, String), CliError> {
     let mut config = Config::load(settings)?;
     let client = crate::builder(&mut config, settings, ui)?
         .drift(DriftMode::Watch)
         .build()?;
-    Ok((client, config.places()))
+    Ok((client, config.sources()))
 }
 
-async fn ask(client: &Client, id: Option<Uuid>, checks: &mut Checks) {
-    // Without an id it is asked for a call that can't be: a 404 is what it should say.
+async fn check_service(client: &Client, id: Option<Uuid>, checks: &mut Checks) {
+    // Without an id, a nil id is requested; the expected response is a 404.
     let result = client.get_call(id.unwrap_or_default()).with_meta().await;
     let (result, attempt_log) = match result {
         Ok(response) => (Ok(response.value), Some(response.attempt_log)),
@@ -134,16 +134,16 @@ async fn ask(client: &Client, id: Option<Uuid>, checks: &mut Checks) {
         (_, Some(attempt_log), Some(last)) => checks.ok(
             "service",
             format!(
-                "{} answers in {} ms",
+                "{} responded in {} ms",
                 attempt_log.host(),
                 last.elapsed.as_millis()
             ),
         ),
-        _ => checks.unknown("service", "nothing was sent"),
+        _ => checks.unknown("service", "no request was sent"),
     }
     if result.as_ref().is_err_and(|error| error.status().is_none()) {
         for check in ["token", "clock", "document"] {
-            checks.unknown(check, "the service did not answer");
+            checks.unknown(check, "the service did not respond");
         }
         return;
     }
@@ -158,18 +158,18 @@ fn token(result: &Result<Call, Error>, id: Option<Uuid>, checks: &mut Checks) {
             checks.failed("token", &error.into());
         }
         Err(error) if error.kind() == ErrorKind::NotFound && id.is_none() => {
-            checks.ok("token", "it is not refused");
+            checks.ok("token", "not rejected");
         }
-        Ok(_) => checks.ok("token", "it is accepted"),
-        Err(_) => checks.unknown("token", "the answer doesn't tell"),
+        Ok(_) => checks.ok("token", "accepted"),
+        Err(_) => checks.unknown("token", "the response does not show it"),
     }
 }
 
-/// Compares this machine's clock with the `Date` of an answer.
+/// Compares this machine's clock with the `Date` of a response.
 async fn clock(client: &Client, id: Option<Uuid>, checks: &mut Checks) {
     let once = RequestOptions::new().max_attempts(1);
     let (transport, recording) = client.raw().transport().with_options(once).recorded();
-    // Whatever it says, it says when.
+    // Every response has a `Date`, whatever its status.
     let _ = raw::Client::new(transport)
         .get_call()
         .id(id.unwrap_or_default())
@@ -181,29 +181,29 @@ async fn clock(client: &Client, id: Option<Uuid>, checks: &mut Checks) {
         DateTime::parse_from_rfc2822(&date).ok()
     });
     let Some(date) = date else {
-        return checks.unknown("clock", "the service doesn't say what time it has");
+        return checks.unknown("clock", "the response has no Date header");
     };
-    let apart = now.signed_duration_since(date).num_seconds();
-    if apart.abs() <= CLOCKS_APART {
+    let skew = now.signed_duration_since(date).num_seconds();
+    if skew.abs() <= MAX_CLOCK_SKEW {
         return checks.ok(
             "clock",
-            format!("it agrees with the service's within {CLOCKS_APART} s"),
+            format!("within {MAX_CLOCK_SKEW} s of the service's clock"),
         );
     }
-    let direction = if apart > 0 { "ahead of" } else { "behind" };
+    let direction = if skew > 0 { "ahead of" } else { "behind" };
     checks.failed(
         "clock",
-        &Failure::new(
-            Class::Failed,
+        &CliError::new(
+            ErrorClass::Failed,
             format!(
-                "this machine's clock is {} s {direction} the service's; set it, best by NTP",
-                apart.abs()
+                "this machine's clock is {} s {direction} the service's; set it, for example with NTP",
+                skew.abs()
             ),
         ),
     );
 }
 
-/// Whether the call that was asked for is what the API's document says.
+/// Checks that the call matches the API document.
 fn document(
     result: Result<Call, Error>,
     drifts: &[(Drift, u64)],
@@ -211,18 +211,18 @@ fn document(
     checks: &mut Checks,
 ) {
     let Some(id) = id else {
-        return checks.unknown("document", "give the id of a call to check one");
+        return checks.unknown("document", "needs the id of a call");
     };
-    match asked_for(id, result) {
-        Ok(_) if drifts.is_empty() => checks.ok("document", "the call is what it says"),
+    match requested(id, result) {
+        Ok(_) if drifts.is_empty() => checks.ok("document", "the call matches the API document"),
         Ok(_) => {
             let drifts: Vec<_> = drifts.iter().map(|(drift, _)| drift.to_string()).collect();
             let message = format!("{}; update this program", drifts.join("; "));
-            checks.failed("document", &Failure::new(Class::BadResponse, message));
+            checks.failed("document", &CliError::new(ErrorClass::BadResponse, message));
         }
         Err(failure) => match failure.class() {
-            Class::BadResponse | Class::NotFound => checks.failed("document", &failure),
-            _ => checks.unknown("document", "there was no call to check"),
+            ErrorClass::BadResponse | ErrorClass::NotFound => checks.failed("document", &failure),
+            _ => checks.unknown("document", "no call to check"),
         },
     }
 }

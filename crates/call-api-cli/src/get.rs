@@ -1,24 +1,29 @@
-//! `get`: fetches calls and prints them.
+//! `get`: fetches and prints calls.
 
 use call_api::{Client, Uuid};
 
-use crate::args::Look;
-use crate::failure::{End, Tally, asked_for};
-use crate::output::Calls;
+use crate::args::DisplayArgs;
+use crate::error::{CommandError, ErrorTally, requested};
+use crate::output::CallPrinter;
 use crate::ui::Ui;
 
-pub(crate) async fn run(client: &Client, ids: Vec<Uuid>, look: Look, ui: &Ui) -> Result<(), End> {
-    let mut calls = Calls::new(look, ids.len() > 1);
+pub(crate) async fn run(
+    client: &Client,
+    ids: Vec<Uuid>,
+    display: DisplayArgs,
+    ui: &Ui,
+) -> Result<(), CommandError> {
+    let mut calls = CallPrinter::new(display, ids.len() > 1);
     if let [id] = ids[..] {
-        // Many wait together for a service that asks for it; one waits no longer than its deadline.
+        // A batch waits for a `Retry-After` together; a single request is bound by its deadline.
         let result = client.get_call(id).await;
-        calls.add(asked_for(id, result)?)?;
+        calls.add(requested(id, result)?)?;
         return Ok(calls.finish()?);
     }
-    let mut tally = Tally::default();
+    let mut tally = ErrorTally::default();
     let mut results = client.get_calls(ids);
     while let Some((id, result)) = results.next().await {
-        match asked_for(id, result) {
+        match requested(id, result) {
             Ok(call) => calls.add(call)?,
             Err(failure) => {
                 tally.add(failure.class());

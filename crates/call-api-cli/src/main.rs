@@ -1,9 +1,9 @@
-//! The program `call-api`: the SDK at a shell. `call-api man` is its manual.
+//! The program `call-api`, a command-line client built on the SDK. `call-api man` prints its manual.
 
 mod args;
 mod config;
 mod doctor;
-mod failure;
+mod error;
 mod get;
 mod man;
 mod output;
@@ -26,78 +26,78 @@ use clap::{CommandFactory as _, Parser as _};
 
 use crate::args::{Arguments, Command, Settings};
 use crate::config::Config;
-use crate::failure::{Class, End, Failure};
+use crate::error::{CliError, CommandError, ErrorClass};
 use crate::sync::Sync;
-use crate::ui::{Attempts, Ui};
+use crate::ui::{AttemptPrinter, Ui};
 
-/// What to do after a command that can go on was stopped.
-const STOPPED: &str = "stopped; run the same command again to go on";
+/// The hint after an interrupted command that can be resumed.
+const RESUME_HINT: &str = "interrupted; run the command again to resume";
 
 fn main() -> ExitCode {
-    // Before the arguments are understood, since what is wrong with them is said in this way, too.
+    // Looked up before parsing, because they apply to errors in the arguments too.
     let is_given = |flag: &str| env::args_os().any(|argument| argument == flag);
     if is_given("--no-color") {
         anstream::ColorChoice::Never.write_global();
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return not_understood(&error, is_given("--json-errors")),
+        Err(error) => return report_usage_error(&error, is_given("--json-errors")),
     };
     let ui = Arc::new(Ui::new(&arguments.settings));
     match run(arguments, &ui) {
-        Ok(()) | Err(End::BrokenPipe) => ExitCode::SUCCESS,
-        Err(End::Said(class)) => ExitCode::from(class.code()),
-        Err(End::Stopped { code, hint }) => {
+        Ok(()) | Err(CommandError::BrokenPipe) => ExitCode::SUCCESS,
+        Err(CommandError::AlreadyReported(class)) => ExitCode::from(class.code()),
+        Err(CommandError::Interrupted { code, hint }) => {
             if let Some(hint) = hint {
                 ui.note(hint);
             }
             ExitCode::from(code)
         }
-        Err(End::Failed(failure)) => {
+        Err(CommandError::Failed(failure)) => {
             ui.error(&failure);
             ExitCode::from(failure.class().code())
         }
     }
 }
 
-fn run(arguments: Arguments, ui: &Arc<Ui>) -> Result<(), End> {
+fn run(arguments: Arguments, ui: &Arc<Ui>) -> Result<(), CommandError> {
     let settings = &arguments.settings;
     match arguments.command {
-        Command::Get { ids, look } => {
+        Command::Get { ids, display } => {
             let client = client(settings, ui)?;
-            block_on(get::run(&client, ids, look, ui), None)
+            block_on(get::run(&client, ids, display, ui), None)
         }
-        Command::Wait { id, patience, look } => {
+        Command::Wait { id, wait, display } => {
             let client = client(settings, ui)?;
-            block_on(wait::wait(&client, id, patience, look, ui), None)
+            block_on(wait::wait(&client, id, wait, display, ui), None)
         }
-        Command::Watch { id, patience, look } => {
+        Command::Watch { id, wait, display } => {
             let client = client(settings, ui)?;
-            block_on(wait::watch(&client, id, patience, look, ui), None)
+            block_on(wait::watch(&client, id, wait, display, ui), None)
         }
-        Command::Recording(keep) => {
+        Command::Recording(args) => {
             let client = client(settings, ui)?;
-            block_on(recording::run(&client, &keep, ui), Some(STOPPED))
+            block_on(recording::run(&client, &args, ui), Some(RESUME_HINT))
         }
-        Command::Sync(plan) => {
+        Command::Sync(args) => {
             let config = Config::load(settings)?;
-            if config.reads_standard_input() && plan.ids.as_os_str() == "-" {
-                return Err(Failure::usage(
-                    "standard input can't be both token and ids; give one of them as a file",
+            if config.reads_standard_input() && args.ids.as_os_str() == "-" {
+                return Err(CliError::usage(
+                    "standard input cannot be both the token and the ids; use a file for one of them",
                 )
                 .into());
             }
             let client = client(settings, ui)?;
-            let sync = Sync::prepare(&plan)?;
-            block_on(sync.run(&client, ui), Some(STOPPED))
+            let sync = Sync::prepare(&args)?;
+            block_on(sync.run(&client, ui), Some(RESUME_HINT))
         }
         Command::Doctor { id, output } => block_on(doctor::run(settings, id, output, ui), None),
         #[cfg(feature = "sandbox")]
-        Command::Sandbox { listen } => sandbox::run(listen),
+        Command::Sandbox(arguments) => Ok(sandbox::run(arguments)?),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "call-api", &mut script);
-            // It writes a name with a hyphen in two ways for bash, which then completes nothing after a command
+            // For bash, it spells a name with a hyphen in two ways, so that nothing is completed after a command
             // (https://github.com/clap-rs/clap/issues/6421).
             let script = String::from_utf8_lossy(&script).replace("call__subcmd__api", "call__api");
             Ok(output::stdout().write_all(script.as_bytes())?)
@@ -106,8 +106,8 @@ fn run(arguments: Arguments, ui: &Arc<Ui>) -> Result<(), End> {
     }
 }
 
-/// A client with the settings; what is wrong with their files is said.
-fn client(settings: &Settings, ui: &Arc<Ui>) -> Result<Client, Failure> {
+/// Returns a client with the settings. Reports warnings about their files.
+fn client(settings: &Settings, ui: &Arc<Ui>) -> Result<Client, CliError> {
     let mut config = Config::load(settings)?;
     let builder = builder(&mut config, settings, ui)?;
     Ok(builder.build()?)
@@ -117,7 +117,7 @@ fn builder(
     config: &mut Config,
     settings: &Settings,
     ui: &Arc<Ui>,
-) -> Result<ClientBuilder, Failure> {
+) -> Result<ClientBuilder, CliError> {
     let builder = config.client(settings);
     for warning in &config.warnings {
         ui.warn(warning);
@@ -126,39 +126,42 @@ fn builder(
     if !settings.verbose {
         return Ok(builder);
     }
-    let attempts = Attempts(Arc::clone(ui));
+    let attempts = AttemptPrinter(Arc::clone(ui));
     Ok(builder.observer(attempts))
 }
 
-/// Runs a command until it ends or is asked to. `hint` is what to do after the latter.
+/// Runs a command until it ends or is interrupted; `hint` is reported after an interruption.
 fn block_on(
-    command: impl Future<Output = Result<(), End>>,
+    command: impl Future<Output = Result<(), CommandError>>,
     hint: Option<&'static str>,
-) -> Result<(), End> {
+) -> Result<(), CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| {
-            Failure::new(Class::Failed, format!("cannot start: {error}; try again"))
+            CliError::new(
+                ErrorClass::Failed,
+                format!("cannot start the runtime: {error}; try again"),
+            )
         })?;
     runtime.block_on(async {
         tokio::select! {
             result = command => result,
-            code = stop() => Err(End::Stopped { code, hint }),
+            code = interrupted() => Err(CommandError::Interrupted { code, hint }),
         }
     })
 }
 
-/// Ready when the program is asked to end, by Ctrl-C or by what ends services; the exit code is the shell's for that.
+/// Ready on Ctrl-C or SIGTERM. Returns the exit code that a shell uses for the signal.
 #[cfg(unix)]
-async fn stop() -> u8 {
+async fn interrupted() -> u8 {
     use tokio::signal::unix::{SignalKind, signal};
 
     let (Ok(mut interrupt), Ok(mut terminate)) = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),
     ) else {
-        // The program then ends as the system ends it.
+        // The signal then ends the process directly.
         return std::future::pending().await;
     };
     tokio::select! {
@@ -168,15 +171,15 @@ async fn stop() -> u8 {
 }
 
 #[cfg(not(unix))]
-async fn stop() -> u8 {
+async fn interrupted() -> u8 {
     match tokio::signal::ctrl_c().await {
         Ok(()) => 128 + 2,
         Err(_) => std::future::pending().await,
     }
 }
 
-/// Prints the help or the version that was asked for; otherwise says what is wrong with the arguments, on one line.
-fn not_understood(error: &clap::Error, as_json: bool) -> ExitCode {
+/// Prints the requested help or version; otherwise reports the error in the arguments, on one line.
+fn report_usage_error(error: &clap::Error, as_json: bool) -> ExitCode {
     if matches!(
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
@@ -184,14 +187,14 @@ fn not_understood(error: &clap::Error, as_json: bool) -> ExitCode {
         return match error.print() {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-            Err(_) => ExitCode::from(Class::Failed.code()),
+            Err(_) => ExitCode::from(ErrorClass::Failed.code()),
         };
     }
     let message = match error.kind() {
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "there is no command".to_owned(),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "no command given".to_owned(),
         _ => on_one_line(&error.to_string()),
     };
-    let failure = Failure::usage(format!("{message}; see `call-api --help`"));
+    let failure = CliError::usage(format!("{message}; see `call-api --help`"));
     let settings = Settings {
         json_errors: as_json,
         ..Settings::default()
@@ -200,7 +203,7 @@ fn not_understood(error: &clap::Error, as_json: bool) -> ExitCode {
     ExitCode::from(failure.class().code())
 }
 
-/// What clap says on several lines: what is wrong, what could be meant; without the usage that follows.
+/// Joins the lines of a clap error: the problem and suggestions, without the usage.
 fn on_one_line(text: &str) -> String {
     let lines = text
         .lines()

@@ -1,4 +1,4 @@
-//! The manual, made from the command line's own description and from what the program knows of its errors.
+//! The manual, generated from the command line and the error classes.
 
 use std::io::{self, Write};
 
@@ -7,9 +7,9 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
 use crate::args::Arguments;
-use crate::failure::Class;
+use crate::error::ErrorClass;
 
-/// What clap doesn't know: title, and paragraphs, each with a term or without one.
+/// A section that clap does not generate: its title, and paragraphs, each with an optional term.
 type Section = (&'static str, &'static [(&'static str, &'static str)]);
 
 const SECTIONS: [Section; 5] = [
@@ -18,33 +18,33 @@ const SECTIONS: [Section; 5] = [
         &[
             (
                 "",
-                "Each setting is taken from the first place that has it: the arguments, a profile named with --profile, the environment, the default profile.",
+                "A setting is taken from the first source that has it: the arguments, a profile named with --profile, the environment, the default profile.",
             ),
             (
                 "",
-                "A profile's token is sent to that profile's base URL and to no other. A token is never an argument, since other users see those in the list of processes.",
+                "A profile's token is sent only to that profile's base URL. There is no option for a token, because other users can read arguments in the list of processes.",
             ),
         ],
     ),
     (
         "ENVIRONMENT",
         &[
-            ("CALL_API_BASE_URL", "where the service is"),
-            ("CALL_API_TOKEN", "the token that the service issued"),
+            ("CALL_API_BASE_URL", "the base URL of the service"),
+            ("CALL_API_TOKEN", "the API token"),
             (
                 "CALL_API_TOKEN_FILE",
-                "a file that holds the token, where CALL_API_TOKEN is not set",
+                "a file with the token, if CALL_API_TOKEN is not set",
             ),
             (
                 "CALL_API_PROFILE",
-                "the profile to use where --profile names none",
+                "the profile to use, unless --profile is given",
             ),
             (
                 "CALL_API_SANDBOX_TOKEN",
-                "the token of call-api sandbox; needed to listen beyond loopback",
+                "the token of call-api sandbox; required to listen beyond loopback",
             ),
-            ("NO_COLOR", "no colors, where it is set and not empty"),
-            ("TZ", "the time zone of tables"),
+            ("NO_COLOR", "disables colors if set and not empty"),
+            ("TZ", "the time zone used in tables"),
         ],
     ),
     (
@@ -52,7 +52,7 @@ const SECTIONS: [Section; 5] = [
         &[
             (
                 "~/.config/call-api/config.toml",
-                "profiles; $XDG_CONFIG_HOME replaces ~/.config. For example:",
+                "profiles; $XDG_CONFIG_HOME replaces ~/.config. Example:",
             ),
             (
                 "",
@@ -60,7 +60,7 @@ const SECTIONS: [Section; 5] = [
             ),
             (
                 "",
-                "In place of token_file, token holds the token itself. Files that hold a token should be their owner's alone (chmod 600).",
+                "Instead of token_file, token holds the token itself. Files with a token should be readable by their owner only (chmod 600).",
             ),
         ],
     ),
@@ -69,7 +69,7 @@ const SECTIONS: [Section; 5] = [
         &[
             (
                 "",
-                "On a terminal calls are a table, elsewhere JSON; --output chooses. Tables show contacts without most of their number; the other forms are whole.",
+                "Calls are printed as a table on a terminal and as JSON elsewhere, unless --output is given. Tables mask phone numbers; the other formats are complete.",
             ),
             (
                 "",
@@ -81,7 +81,7 @@ const SECTIONS: [Section; 5] = [
         "SIGNALS",
         &[(
             "",
-            "SIGINT (Ctrl-C) and SIGTERM end the program cleanly, with 130 and 143. Where nobody reads its output any more, it ends with 0.",
+            "SIGINT (Ctrl-C) and SIGTERM end the program cleanly with exit codes 130 and 143. When standard output is closed, it ends with exit code 0.",
         )],
     ),
 ];
@@ -105,11 +105,11 @@ pub(crate) fn page(out: &mut dyn Write) -> io::Result<()> {
     for (title, paragraphs) in SECTIONS {
         render_section(title, paragraphs.iter().copied(), &mut page)?;
     }
-    let codes = Class::ALL.map(|class| (class.code().to_string(), class));
+    let codes = ErrorClass::ALL.map(|class| (class.code().to_string(), class));
     let codes = codes
         .iter()
         .map(|(code, class)| (code.as_str(), class.meaning()));
-    let codes = std::iter::once(("0", "all went well")).chain(codes);
+    let codes = std::iter::once(("0", "success")).chain(codes);
     render_section("EXIT STATUS", codes, &mut page)?;
     man.render_version_section(&mut page)?;
     out.write_all(&page)?;
@@ -130,7 +130,7 @@ fn render_section<'a>(
             roff.control("TP", []);
             roff.text([bold(term)]);
         }
-        // A text of several lines is an example.
+        // A text with line breaks is an example.
         let is_example = text.contains('\n');
         if is_example {
             roff.control("EX", []);
@@ -143,7 +143,7 @@ fn render_section<'a>(
     roff.to_writer(out)
 }
 
-/// A command: what it does, and its own arguments; those of all commands are among the options above.
+/// Renders a command with its own arguments. Global options are in the section OPTIONS.
 fn render_command(command: &mut Command, roff: &mut Roff) {
     roff.control("SS", [command.get_name()]);
     let usage = command.render_usage().to_string();
@@ -153,7 +153,7 @@ fn render_command(command: &mut Command, roff: &mut Roff) {
         .flatten()
     {
         let about = about.to_string();
-        // The long one begins with the short one.
+        // The long description begins with the short one.
         let paragraph = about.rsplit("\n\n").next().unwrap_or(&about);
         roff.control("PP", []);
         roff.text([roman(paragraph)]);

@@ -1,4 +1,4 @@
-//! How calls are printed: as a table for people, or whole, as JSON or YAML, for programs.
+//! Output of calls: as tables for people, or complete as JSON or YAML for programs.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write};
@@ -11,25 +11,25 @@ use chrono::Local;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::args::{Format, Look};
+use crate::args::{DisplayArgs, Format};
 
 impl Format {
-    /// The one that was asked for, or the one that fits where the output goes.
-    pub(crate) fn or_default(asked: Option<Self>) -> Self {
-        asked.unwrap_or_else(|| match io::stdout().is_terminal() {
+    /// Returns the requested format, or the default for where the output goes.
+    pub(crate) fn or_default(requested: Option<Self>) -> Self {
+        requested.unwrap_or_else(|| match io::stdout().is_terminal() {
             true => Self::Table,
             false => Self::Json,
         })
     }
 }
 
-/// Standard output. Colors are for terminals, and for nobody with `NO_COLOR`.
+/// Standard output. Colors are used on terminals, unless `NO_COLOR` is set.
 pub(crate) fn stdout() -> anstream::AutoStream<io::StdoutLock<'static>> {
     anstream::stdout().lock()
 }
 
-/// Prints one value as a document of that form.
-pub(crate) fn document(format: Format, value: &impl Serialize) -> io::Result<()> {
+/// Prints a value as one document.
+pub(crate) fn print_value(format: Format, value: &impl Serialize) -> io::Result<()> {
     let mut out = stdout();
     match format {
         Format::Yaml => {
@@ -49,50 +49,50 @@ pub(crate) fn document(format: Format, value: &impl Serialize) -> io::Result<()>
 }
 
 /// Prints a line.
-pub(crate) fn text(line: impl Display) -> io::Result<()> {
+pub(crate) fn print_line(line: impl Display) -> io::Result<()> {
     let mut out = stdout();
     writeln!(out, "{line}")?;
     out.flush()
 }
 
-/// Prints calls: one, or a list.
-pub(crate) struct Calls {
+/// Prints one call or a list of calls.
+pub(crate) struct CallPrinter {
     format: Format,
-    look: Look,
+    display: DisplayArgs,
     is_list: bool,
-    /// Those that are printed together.
-    kept: Vec<Call>,
+    /// Calls to print together.
+    buffered: Vec<Call>,
 }
 
-impl Calls {
-    pub(crate) fn new(look: Look, is_list: bool) -> Self {
+impl CallPrinter {
+    pub(crate) fn new(display: DisplayArgs, is_list: bool) -> Self {
         Self {
-            format: Format::or_default(look.output),
-            look,
+            format: Format::or_default(display.output),
+            display,
             is_list,
-            kept: Vec::new(),
+            buffered: Vec::new(),
         }
     }
 
-    /// Takes a call, and prints it where it can stand alone.
+    /// Prints a call, or buffers it if the format prints all calls together.
     pub(crate) fn add(&mut self, call: Call) -> io::Result<()> {
         if self.format == Format::Jsonl {
-            return document(self.format, &call);
+            return print_value(self.format, &call);
         }
-        self.kept.push(call);
+        self.buffered.push(call);
         Ok(())
     }
 
-    /// Prints what is not printed yet.
+    /// Prints the buffered calls.
     pub(crate) fn finish(self) -> io::Result<()> {
-        match (self.format, self.is_list, self.kept.as_slice()) {
+        match (self.format, self.is_list, self.buffered.as_slice()) {
             (Format::Jsonl, ..) | (Format::Table, _, []) | (_, false, []) => Ok(()),
             (Format::Table, true, calls) => {
-                table(&HEADER, calls.iter().map(|call| row(call, self.look)))
+                table(&HEADER, calls.iter().map(|call| row(call, self.display)))
             }
-            (Format::Table, false, [call, ..]) => properties(call, self.look),
-            (format, true, calls) => document(format, &calls),
-            (format, false, [call, ..]) => document(format, call),
+            (Format::Table, false, [call, ..]) => properties(call, self.display),
+            (format, true, calls) => print_value(format, &calls),
+            (format, false, [call, ..]) => print_value(format, call),
         }
     }
 }
@@ -101,27 +101,27 @@ const HEADER: [&str; 7] = [
     "ID", "STATUS", "TYPE", "CONTACT", "STARTED", "DURATION", "REASON",
 ];
 
-/// A text in a table, and its look.
+/// A table cell and its style.
 pub(crate) type Cell = (String, Style);
 
 fn plain(text: impl Display) -> Cell {
-    (clean(&text.to_string()), Style::new())
+    (escape_control(&text.to_string()), Style::new())
 }
 
-fn row(call: &Call, look: Look) -> [Cell; 7] {
+fn row(call: &Call, display: DisplayArgs) -> [Cell; 7] {
     [
         plain(call.id),
         status(&call.status),
         plain(&call.type_),
-        plain(contact(call, look)),
-        plain(or_dash(call.start_time.map(|at| time(at, look)))),
+        plain(contact(call, display)),
+        plain(or_dash(call.start_time.map(|at| time(at, display)))),
         plain(or_dash(duration(call))),
         plain(or_dash(call.end_reason.as_deref())),
     ]
 }
 
-/// All of a call, a line for each property.
-fn properties(call: &Call, look: Look) -> io::Result<()> {
+/// Prints a call with one property per line.
+fn properties(call: &Call, display: DisplayArgs) -> io::Result<()> {
     let bold = Style::new().bold();
     let rows = [
         ("id", plain(call.id)),
@@ -131,20 +131,20 @@ fn properties(call: &Call, look: Look) -> io::Result<()> {
             "contact",
             plain(format!(
                 "{} ({})",
-                contact(call, look),
+                contact(call, display),
                 call.contact.contact_type
             )),
         ),
         ("agent", plain(or_dash(call.agent_id))),
         ("phone", plain(or_dash(call.phone_id))),
-        ("created", plain(time(call.created_date, look))),
+        ("created", plain(time(call.created_date, display))),
         (
             "started",
-            plain(or_dash(call.start_time.map(|at| time(at, look)))),
+            plain(or_dash(call.start_time.map(|at| time(at, display)))),
         ),
         (
             "ended",
-            plain(or_dash(call.end_time.map(|at| time(at, look)))),
+            plain(or_dash(call.end_time.map(|at| time(at, display)))),
         ),
         ("duration", plain(or_dash(duration(call)))),
         (
@@ -160,7 +160,7 @@ fn properties(call: &Call, look: Look) -> io::Result<()> {
     lines(rows.map(|(name, cell)| [(name.to_owned(), bold), cell]))
 }
 
-/// A table with a header, its columns as wide as what is in them.
+/// Prints a table with a header and aligned columns.
 pub(crate) fn table<const N: usize>(
     header: &[&str; N],
     rows: impl Iterator<Item = [Cell; N]>,
@@ -182,7 +182,7 @@ fn lines<const N: usize>(rows: impl IntoIterator<Item = [Cell; N]>) -> io::Resul
         let mut gap = 0;
         for ((text, style), width) in row.iter().zip(widths) {
             write!(out, "{:gap$}{style}{text}{style:#}", "")?;
-            // Before the next column, so that no line ends with spaces.
+            // Padding goes before the next cell, so that lines have no trailing spaces.
             gap = width - text.width() + 2;
         }
         writeln!(out)?;
@@ -190,20 +190,20 @@ fn lines<const N: usize>(rows: impl IntoIterator<Item = [Cell; N]>) -> io::Resul
     out.flush()
 }
 
-/// A call on one line, as `watch` shows it.
-pub(crate) fn line(call: &Call, look: Look) -> String {
+/// Returns the one-line form of a call, as in `watch`.
+pub(crate) fn summary_line(call: &Call, display: DisplayArgs) -> String {
     let (status, style) = status(&call.status);
     let mut line = format!(
         "{}  {style}{status}{style:#}  {}",
         call.id,
-        clean(&contact(call, look))
+        escape_control(&contact(call, display))
     );
     for more in [duration(call), call.end_reason.clone()]
         .into_iter()
         .flatten()
     {
         line.push_str("  ");
-        line.push_str(&clean(&more));
+        line.push_str(&escape_control(&more));
     }
     line
 }
@@ -215,15 +215,15 @@ fn status(status: &CallStatus) -> Cell {
         CallStatus::Failed | CallStatus::NoAnswer => AnsiColor::Red.on_default(),
         _ => Style::new(),
     };
-    (clean(status.as_str()), style)
+    (escape_control(status.as_str()), style)
 }
 
 fn or_dash(value: Option<impl Display>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }
 
-pub(crate) fn time(at: DateTime<Utc>, look: Look) -> String {
-    match look.utc {
+pub(crate) fn time(at: DateTime<Utc>, display: DisplayArgs) -> String {
+    match display.utc {
         true => at.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
         false => at
             .with_timezone(&Local)
@@ -232,7 +232,7 @@ pub(crate) fn time(at: DateTime<Utc>, look: Look) -> String {
     }
 }
 
-/// How long the call was; a duration below zero, which can't be, as the service has it.
+/// Formats the duration of a call. A negative one, which makes no sense, is shown as sent.
 fn duration(call: &Call) -> Option<String> {
     let seconds = call.duration?;
     Some(match u64::try_from(seconds) {
@@ -241,16 +241,16 @@ fn duration(call: &Call) -> Option<String> {
     })
 }
 
-fn contact(call: &Call, look: Look) -> String {
+fn contact(call: &Call, display: DisplayArgs) -> String {
     let identifier = &call.contact.identifier;
-    match look.show_numbers {
+    match display.show_numbers {
         true => identifier.clone(),
-        false => masked(identifier),
+        false => mask_number(identifier),
     }
 }
 
-/// A number without most of it: its last three characters, where there are at least three more.
-fn masked(number: &str) -> String {
+/// Masks a number: shows the last three characters, if at least three more precede them.
+fn mask_number(number: &str) -> String {
     let shown: Vec<_> = number.chars().rev().take(6).collect();
     match shown.len() {
         6 => format!("***{}", shown[..3].iter().rev().collect::<String>()),
@@ -258,21 +258,20 @@ fn masked(number: &str) -> String {
     }
 }
 
-/// A text of the service's on a terminal: what would move its cursor, change its colors or the direction of reading is
-/// shown as an escape.
-pub(crate) fn clean(text: &str) -> String {
-    let is_shown = |c: char| {
+/// Escapes characters that would move a terminal's cursor, change its colors, or change the direction of text.
+pub(crate) fn escape_control(text: &str) -> String {
+    let is_visible = |c: char| {
         !c.is_control()
             && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
     };
-    let mut clean = String::with_capacity(text.len());
+    let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
-        match is_shown(c) {
-            true => clean.push(c),
-            false => clean.extend(c.escape_default()),
+        match is_visible(c) {
+            true => escaped.push(c),
+            false => escaped.extend(c.escape_default()),
         }
     }
-    clean
+    escaped
 }
 
 #[cfg(test)]
@@ -280,17 +279,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_number_the_end_is_shown_and_of_a_short_one_nothing() {
-        assert_eq!(masked("+34600123456"), "***456");
-        assert_eq!(masked("123456"), "***456");
-        assert_eq!(masked("12345"), "***");
-        assert_eq!(masked(""), "***");
-        assert_eq!(masked("ünïcödé"), "***ödé");
+    fn mask_number_shows_at_most_three_of_six_characters() {
+        assert_eq!(mask_number("+34600123456"), "***456");
+        assert_eq!(mask_number("123456"), "***456");
+        assert_eq!(mask_number("12345"), "***");
+        assert_eq!(mask_number(""), "***");
+        assert_eq!(mask_number("ünïcödé"), "***ödé");
     }
 
     #[test]
-    fn nothing_that_a_terminal_obeys_gets_through() {
-        assert_eq!(clean("\u{1b}[2J\r\n\u{202e}"), "\\u{1b}[2J\\r\\n\\u{202e}");
-        assert_eq!(clean("+34 600 \"ñ\" é"), "+34 600 \"ñ\" é");
+    fn escape_control_keeps_only_visible_text() {
+        assert_eq!(
+            escape_control("\u{1b}[2J\r\n\u{202e}"),
+            "\\u{1b}[2J\\r\\n\\u{202e}"
+        );
+        assert_eq!(escape_control("+34 600 \"ñ\" é"), "+34 600 \"ñ\" é");
     }
 }

@@ -1,44 +1,34 @@
-//! `recording`: keeps the recording of a call.
+//! `recording`: downloads the recording of a call.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use call_api::{Client, Error, ErrorKind, Recording, Uuid};
-use clap::{Args, ValueHint};
+use call_api::{Client, Error, ErrorKind, Recording};
 use indicatif::HumanBytes;
 
-use crate::failure::{Class, End, Failure, asked_for};
+use crate::args::RecordingArgs;
+use crate::error::{CliError, CommandError, ErrorClass, requested};
 use crate::ui::Ui;
 
-/// How long it may take once it is there.
-const DOWNLOAD: Duration = Duration::from_secs(60 * 60);
+/// The time limit of the download itself.
+const DOWNLOAD_LIMIT: Duration = Duration::from_secs(60 * 60);
 
-/// What to keep, and where.
-#[derive(Args, Debug)]
-pub(crate) struct Keep {
-    /// The id of the call
-    #[arg(value_parser = crate::args::parse_id)]
-    id: Uuid,
-    /// The file for the recording; a folder, for a name made of the call's id; or `-`, standard output
-    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::AnyPath)]
-    out: PathBuf,
-    /// Wait so long after the end of the call for a recording that is still being made
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
-    wait: Duration,
-}
-
-pub(crate) async fn run(client: &Client, keep: &Keep, ui: &Arc<Ui>) -> Result<(), End> {
-    let of_call = |error: Error| Failure::from(error).of_call(keep.id);
-    let call = asked_for(keep.id, client.get_call(keep.id).await)?;
-    let mut bar = ui.transfer("waiting for the recording");
+pub(crate) async fn run(
+    client: &Client,
+    args: &RecordingArgs,
+    ui: &Arc<Ui>,
+) -> Result<(), CommandError> {
+    let error_of_call = |error: Error| CliError::from(error).for_call(args.id);
+    let call = requested(args.id, client.get_call(args.id).await)?;
+    let mut bar = ui.download_bar("waiting for the recording");
     let request = client
         .recording(&call)
-        .wait(keep.wait)
-        .deadline(keep.wait.saturating_add(DOWNLOAD))
+        .wait(args.wait)
+        .deadline(args.wait.saturating_add(DOWNLOAD_LIMIT))
         .on_progress(|progress| bar.set(progress.bytes, progress.total));
-    let out: &Path = &keep.out;
+    let out: &Path = &args.out;
     let result = match out.as_os_str() == "-" {
         true => request.to_writer(&mut tokio::io::stdout()).await,
         false if out.is_dir() => request.to_folder(out).await,
@@ -54,7 +44,7 @@ pub(crate) async fn run(client: &Client, keep: &Keep, ui: &Arc<Ui>) -> Result<()
             let media_type = saved.media_type.as_deref().unwrap_or("unknown type");
             let resumed = match saved.resumed_from {
                 0 => String::new(),
-                from => format!(", gone on with after {}", HumanBytes(from)),
+                from => format!(", resumed after {}", HumanBytes(from)),
             };
             ui.note(format_args!(
                 "{}: {} of {media_type}{resumed}",
@@ -63,36 +53,36 @@ pub(crate) async fn run(client: &Client, keep: &Keep, ui: &Arc<Ui>) -> Result<()
             ));
             Ok(())
         }
-        Ok(Recording::Absent(call)) => Err(Failure::new(
-            Class::NoRecording,
+        Ok(Recording::Absent(call)) => Err(CliError::new(
+            ErrorClass::NoRecording,
             format!(
                 "call {} ended ({}) without a recording; nothing was written",
                 call.id, call.status
             ),
         )
-        .of_call(keep.id)
+        .for_call(args.id)
         .into()),
         Ok(other) => {
             let status = match &other {
                 Recording::NotEnded(call) => call.status.to_string(),
                 _ => "unknown".to_owned(),
             };
-            Err(Failure::new(
-                Class::Timeout,
+            Err(CliError::new(
+                ErrorClass::Timeout,
                 format!(
-                    "call {} has not ended, its status is {status}; wait for it: call-api wait {0}",
-                    keep.id
+                    "call {} has not ended (status {status}); wait for it with: call-api wait {0}",
+                    args.id
                 ),
             )
-            .of_call(keep.id)
+            .for_call(args.id)
             .into())
         }
-        Err(error) if is_broken_pipe(&error) => Err(End::BrokenPipe),
-        Err(error) => Err(of_call(error).into()),
+        Err(error) if is_broken_pipe(&error) => Err(CommandError::BrokenPipe),
+        Err(error) => Err(error_of_call(error).into()),
     }
 }
 
-/// Whether it was standard output that nobody reads any more. A connection breaks in this way too, which is a failure.
+/// Returns true if standard output was closed. A connection can fail with the same error kind, which is not this case.
 fn is_broken_pipe(error: &Error) -> bool {
     if error.kind() != ErrorKind::Io {
         return false;

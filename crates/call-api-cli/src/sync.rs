@@ -1,7 +1,7 @@
-//! `sync`: fetches many calls into a file, and goes on where it was stopped.
+//! `sync`: fetches many calls into a file, and resumes after an interruption.
 //!
-//! The file is all that is known of what was done: an id is done when its whole record is there. So nothing that ends the
-//! program loses a call or writes one twice; at worst the last record is cut, which the next run takes away.
+//! The output file is the only state: a call is done when its complete record is in the file. A crash therefore loses no
+//! call and duplicates none. At worst the last record is incomplete; the next run removes it.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -11,109 +11,91 @@ use std::path::{Path, PathBuf};
 
 use call_api::chrono::{DateTime, SecondsFormat, Utc};
 use call_api::{Call, Client, Uuid};
-use clap::{Args, ValueEnum, ValueHint};
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Class, End, Failure, Tally, asked_for};
+use crate::args::{RecordFormat, SyncArgs};
+use crate::error::{CliError, CommandError, ErrorClass, ErrorTally, requested};
 use crate::ui::Ui;
 
-/// After so many failures in a row that are not one id's own, it is the service that fails.
-const IN_A_ROW: u32 = 50;
+/// The number of consecutive failures not specific to an id after which the service is considered down.
+const MAX_CONSECUTIVE_FAILURES: u32 = 50;
 
-/// What to fetch, and where to.
-#[derive(Args, Debug)]
-pub(crate) struct Plan {
-    /// The ids of the calls, one a line; `-` is standard input
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) ids: PathBuf,
-    /// The file for the calls; what it has already is not fetched again
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    out: PathBuf,
-    /// The form of the file [default: csv for a name that ends so, jsonl otherwise]
-    #[arg(long, value_name = "FORMAT")]
-    format: Option<Records>,
-    /// Fetch so many calls at a time
-    #[arg(long, value_name = "NUMBER", default_value = "8")]
-    jobs: NonZeroUsize,
-}
-
-/// The form of the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Records {
-    /// One JSON object a line
-    Jsonl,
-    /// Comma-separated values, with a header
-    Csv,
-}
-
-/// What was found and opened before the first request.
+/// A prepared `sync`: ids are read and the output file is open.
 #[derive(Debug)]
 pub(crate) struct Sync {
     /// The ids without a record, each once.
     missing: Vec<Uuid>,
-    /// How many have one.
-    there: usize,
-    out: Out,
+    /// The number of ids with a record.
+    existing: usize,
+    out: OutputFile,
     jobs: NonZeroUsize,
 }
 
 impl Sync {
-    /// Reads the ids and the file as it is.
-    pub(crate) fn prepare(plan: &Plan) -> Result<Self, Failure> {
-        let ids = read_ids(&plan.ids)?;
-        let is_csv = plan
+    /// Reads the ids and the existing records.
+    pub(crate) fn prepare(args: &SyncArgs) -> Result<Self, CliError> {
+        let ids = read_ids(&args.ids)?;
+        let is_csv = args
             .out
             .extension()
             .is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
-        let records = plan
-            .format
-            .unwrap_or(if is_csv { Records::Csv } else { Records::Jsonl });
-        let (out, done) = Out::open(&plan.out, records)?;
+        let records = args.format.unwrap_or(if is_csv {
+            RecordFormat::Csv
+        } else {
+            RecordFormat::Jsonl
+        });
+        let (out, done) = OutputFile::open(&args.out, records)?;
         let mut asked = HashSet::new();
-        let (there, missing): (Vec<_>, Vec<_>) = ids
+        let (existing, missing): (Vec<_>, Vec<_>) = ids
             .into_iter()
             .filter(|id| asked.insert(*id))
             .partition(|id| done.contains(id));
-        let there = there.len();
+        let existing = existing.len();
         Ok(Self {
             missing,
-            there,
+            existing,
             out,
-            jobs: plan.jobs,
+            jobs: args.jobs,
         })
     }
 
-    /// Fetches what is missing.
-    pub(crate) async fn run(mut self, client: &Client, ui: &Ui) -> Result<(), End> {
-        let total = self.there + self.missing.len();
-        let bar = ui.bar(total, self.there);
-        let (mut fetched, mut in_a_row) = (0_usize, 0);
+    /// Fetches the missing calls.
+    pub(crate) async fn run(mut self, client: &Client, ui: &Ui) -> Result<(), CommandError> {
+        let total = self.existing + self.missing.len();
+        let bar = ui.bar(total, self.existing);
+        let (mut fetched, mut consecutive) = (0_usize, 0);
         let mut failures = Failures::default();
         let mut calls = client
             .get_calls(self.missing)
             .concurrency(self.jobs.get())
-            // Each id is there once.
+            // The ids are unique.
             .remember(0)
             .as_they_come();
-        let mut stopped = None;
+        let mut stop_class = None;
         while let Some((id, result)) = calls.next().await {
-            match asked_for(id, result) {
+            match requested(id, result) {
                 Ok(call) => {
                     self.out.write(&call)?;
                     fetched += 1;
-                    in_a_row = 0;
+                    consecutive = 0;
                 }
                 Err(failure) => {
                     let class = failure.class();
-                    let is_the_id_s_own = matches!(
+                    let is_specific_to_id = matches!(
                         class,
-                        Class::NotFound | Class::InvalidRequest | Class::BadResponse
+                        ErrorClass::NotFound | ErrorClass::InvalidRequest | ErrorClass::BadResponse
                     );
-                    in_a_row = if is_the_id_s_own { 0 } else { in_a_row + 1 };
+                    consecutive = if is_specific_to_id {
+                        0
+                    } else {
+                        consecutive + 1
+                    };
                     failures.add(failure, ui);
                     bar.set_message(format!(", {} failed", failures.count()));
-                    if in_a_row >= IN_A_ROW || matches!(class, Class::Refused | Class::Config) {
-                        stopped = Some(class);
+                    if consecutive >= MAX_CONSECUTIVE_FAILURES
+                        || matches!(class, ErrorClass::Refused | ErrorClass::Config)
+                    {
+                        stop_class = Some(class);
                         break;
                     }
                 }
@@ -123,28 +105,28 @@ impl Sync {
         drop(calls);
         bar.finish_and_clear();
         self.out.finish()?;
-        failures.sum_up(total, fetched, self.there, ui);
-        match stopped {
+        failures.report(total, fetched, self.existing, ui);
+        match stop_class {
             None => failures.tally.end(),
             Some(class) => {
-                ui.note(crate::STOPPED);
-                Err(End::Said(class))
+                ui.note(crate::RESUME_HINT);
+                Err(CommandError::AlreadyReported(class))
             }
         }
     }
 }
 
-/// What failed, and why: for each class how often, and the first of it.
+/// The failures by class: the first one and the number of them.
 #[derive(Debug, Default)]
 struct Failures {
-    tally: Tally,
-    by_class: Vec<(Failure, usize)>,
+    tally: ErrorTally,
+    by_class: Vec<(CliError, usize)>,
 }
 
 impl Failures {
-    fn add(&mut self, failure: Failure, ui: &Ui) {
+    fn add(&mut self, failure: CliError, ui: &Ui) {
         self.tally.add(failure.class());
-        if ui.wants_each() {
+        if ui.reports_each_error() {
             ui.error(&failure);
         }
         match self
@@ -161,27 +143,27 @@ impl Failures {
         self.by_class.iter().map(|(_, count)| count).sum()
     }
 
-    fn sum_up(&self, total: usize, fetched: usize, there: usize, ui: &Ui) {
+    fn report(&self, total: usize, fetched: usize, existing: usize, ui: &Ui) {
         let failed = self.count();
-        let left = total - fetched - there - failed;
+        let remaining = total - fetched - existing - failed;
         if ui.is_json() {
-            let why = self.by_class.iter();
-            let why = why.map(|(first, count)| (first.class().name(), *count));
+            let by_class = self.by_class.iter();
+            let by_class = by_class.map(|(first, count)| (first.class().name(), *count));
             let summary = Summary {
                 ids: total,
                 fetched,
-                there_before: there,
+                already_there: existing,
                 failed,
-                not_tried: left,
-                why: why.collect(),
+                not_fetched: remaining,
+                by_class: by_class.collect(),
             };
             return ui.json("summary", &summary);
         }
         let mut parts = vec![format!("{fetched} fetched")];
         let more = [
-            (there, "there before"),
+            (existing, "already there"),
             (failed, "failed"),
-            (left, "not tried"),
+            (remaining, "not fetched"),
         ];
         parts.extend(
             more.iter()
@@ -197,9 +179,9 @@ impl Failures {
             let of = if *count == 1 {
                 String::new()
             } else {
-                ", the first of them".to_owned()
+                ", the first".to_owned()
             };
-            ui.problem(format_args!(
+            ui.error_summary(format_args!(
                 "{count} × {}{of}: {first}",
                 first.class().name()
             ));
@@ -207,25 +189,25 @@ impl Failures {
     }
 }
 
-/// The summary for scripts.
+/// The summary in JSON.
 #[derive(Debug, Serialize)]
 struct Summary {
     ids: usize,
     fetched: usize,
-    there_before: usize,
+    already_there: usize,
     failed: usize,
-    not_tried: usize,
-    /// How often which class.
-    why: BTreeMap<&'static str, usize>,
+    not_fetched: usize,
+    /// The number of failures per class.
+    by_class: BTreeMap<&'static str, usize>,
 }
 
-/// Each line an id; empty ones and those that begin with `#` are left out.
-fn read_ids(path: &Path) -> Result<Vec<Uuid>, Failure> {
+/// Reads ids, one per line. Empty lines and those that start with `#` are ignored.
+fn read_ids(path: &Path) -> Result<Vec<Uuid>, CliError> {
     let unreadable = |error: io::Error| {
-        Failure::new(
-            Class::Failed,
+        CliError::new(
+            ErrorClass::Failed,
             format!(
-                "the ids in {} cannot be read: {error}; check that the file exists and who may read it",
+                "cannot read the ids in {}: {error}; check that the file exists and is readable",
                 path.display()
             ),
         )
@@ -242,8 +224,8 @@ fn read_ids(path: &Path) -> Result<Vec<Uuid>, Failure> {
             continue;
         }
         let id = line.parse().map_err(|_| {
-            Failure::usage(format!(
-                "{}:{number}: {:?} is no UUID; write one id of a call on each line",
+            CliError::usage(format!(
+                "{}:{number}: {:?} is not a valid call id (expected a UUID)",
                 path.display(),
                 line.chars().take(40).collect::<String>()
             ))
@@ -253,24 +235,21 @@ fn read_ids(path: &Path) -> Result<Vec<Uuid>, Failure> {
     Ok(ids)
 }
 
-/// The file that is written.
+/// The output file.
 #[derive(Debug)]
-struct Out {
+struct OutputFile {
     file: File,
     path: PathBuf,
-    records: Records,
+    records: RecordFormat,
 }
 
-impl Out {
-    /// Opens it, takes away a record that was cut, and says which ids it has.
-    fn open(path: &Path, records: Records) -> Result<(Self, HashSet<Uuid>), Failure> {
+impl OutputFile {
+    /// Opens the file, removes an incomplete record, and returns the ids of the records.
+    fn open(path: &Path, records: RecordFormat) -> Result<(Self, HashSet<Uuid>), CliError> {
         let failed = |error: io::Error| {
-            Failure::new(
-                Class::Failed,
-                format!(
-                    "{} cannot be written: {error}; give another file with --out",
-                    path.display()
-                ),
+            CliError::new(
+                ErrorClass::Failed,
+                format!("cannot write {}: {error}; use another file", path.display()),
             )
         };
         let file = OpenOptions::new()
@@ -283,10 +262,10 @@ impl Out {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(Failure::new(
-                    Class::Failed,
+                return Err(CliError::new(
+                    ErrorClass::Failed,
                     format!(
-                        "another sync writes {}; wait for it, or give another file with --out",
+                        "another sync is writing {}; wait for it, or use another file",
                         path.display()
                     ),
                 ));
@@ -301,7 +280,7 @@ impl Out {
         let (done, length) = out.scan()?;
         out.file.set_len(length).map_err(failed)?;
         out.file.seek(SeekFrom::Start(length)).map_err(failed)?;
-        if length == 0 && records == Records::Csv {
+        if length == 0 && records == RecordFormat::Csv {
             out.file
                 .write_all(&csv_record(COLUMNS).map_err(failed)?)
                 .map_err(failed)?;
@@ -309,35 +288,32 @@ impl Out {
         Ok((out, done))
     }
 
-    /// The ids of the records in it, and where the last whole one ends.
-    fn scan(&mut self) -> Result<(HashSet<Uuid>, u64), Failure> {
+    /// Returns the ids of the records, and the end of the last complete one.
+    fn scan(&mut self) -> Result<(HashSet<Uuid>, u64), CliError> {
         let failed = |error: io::Error, path: &Path| {
-            Failure::new(
-                Class::Failed,
-                format!(
-                    "{} cannot be read: {error}; give another file with --out",
-                    path.display()
-                ),
+            CliError::new(
+                ErrorClass::Failed,
+                format!("cannot read {}: {error}; use another file", path.display()),
             )
         };
         let mut reader = BufReader::new(&self.file);
         let (mut done, mut length, mut number) = (HashSet::new(), 0, 0);
         let mut record = Vec::new();
         loop {
-            // The end of a line in quotes is not that of a record.
+            // In CSV, a line break inside quotes does not end the record.
             let read = reader
                 .read_until(b'\n', &mut record)
                 .map_err(|error| failed(error, &self.path))?;
             number += 1;
-            let is_header = length == 0 && self.records == Records::Csv;
+            let is_header = length == 0 && self.records == RecordFormat::Csv;
             if read == 0 || !record.ends_with(b"\n") {
-                if !self.records.is_cut(&record, is_header) {
-                    return Err(self.is_of_another(number));
+                if !self.records.is_incomplete(&record, is_header) {
+                    return Err(self.foreign_record(number));
                 }
                 return Ok((done, length));
             }
             let quotes = record.iter().filter(|byte| **byte == b'"').count();
-            if self.records == Records::Csv && quotes % 2 == 1 {
+            if self.records == RecordFormat::Csv && quotes % 2 == 1 {
                 continue;
             }
             let id = match is_header {
@@ -345,7 +321,7 @@ impl Out {
                 false => self.records.id(&record).map(Some),
             };
             let Some(id) = id else {
-                return Err(self.is_of_another(number));
+                return Err(self.foreign_record(number));
             };
             done.extend(id);
             length += record.len() as u64;
@@ -353,46 +329,46 @@ impl Out {
         }
     }
 
-    /// It has a line that no sync wrote, and is left as it is.
-    fn is_of_another(&self, line: usize) -> Failure {
-        Failure::new(
-            Class::Failed,
+    /// The error for a line that `sync` did not write. The file is left unchanged.
+    fn foreign_record(&self, line: usize) -> CliError {
+        CliError::new(
+            ErrorClass::Failed,
             format!(
-                "{}:{line} is no record of a sync to {}; give another file with --out, or the --format that it has",
+                "{}:{line} is not a record that sync wrote as {}; use another file, or the --format of this one",
                 self.path.display(),
                 self.records.name()
             ),
         )
     }
 
-    /// Adds a call, at once: what was written is there even when the program is killed.
-    fn write(&mut self, call: &Call) -> Result<(), Failure> {
+    /// Appends a call. It is not buffered, so a written record survives a kill.
+    fn write(&mut self, call: &Call) -> Result<(), CliError> {
         let record = match self.records {
-            Records::Jsonl => json_record(call),
-            Records::Csv => csv_record(values(call)),
+            RecordFormat::Jsonl => json_record(call),
+            RecordFormat::Csv => csv_record(values(call)),
         };
         record
             .and_then(|record| self.file.write_all(&record))
             .map_err(|error| self.failed(&error))
     }
 
-    /// Waits until it is on the disk.
-    fn finish(&mut self) -> Result<(), Failure> {
+    /// Flushes the file to the disk.
+    fn finish(&mut self) -> Result<(), CliError> {
         self.file.sync_all().map_err(|error| self.failed(&error))
     }
 
-    fn failed(&self, error: &io::Error) -> Failure {
-        Failure::new(
-            Class::Failed,
+    fn failed(&self, error: &io::Error) -> CliError {
+        CliError::new(
+            ErrorClass::Failed,
             format!(
-                "{} cannot be written: {error}; make room, and run the same command again to go on",
+                "cannot write {}: {error}; free some space and run the command again to resume",
                 self.path.display()
             ),
         )
     }
 }
 
-impl Records {
+impl RecordFormat {
     fn name(self) -> &'static str {
         match self {
             Self::Jsonl => "JSON lines",
@@ -400,13 +376,17 @@ impl Records {
         }
     }
 
-    /// Whether it is the beginning of a record, or of the header: what a sync that was killed leaves. Anything else at the
-    /// end of the file is not for it to take away.
-    fn is_cut(self, end: &[u8], is_header: bool) -> bool {
-        let begins = |whole: &[u8]| end.iter().zip(whole).all(|(is, should)| is == should);
+    /// Returns true if `end` is the start of a record or of the header, as a killed run leaves it. Anything else at the end
+    /// of the file is not removed.
+    fn is_incomplete(self, end: &[u8], is_header: bool) -> bool {
+        let is_prefix_of = |whole: &[u8]| {
+            end.iter()
+                .zip(whole)
+                .all(|(found, expected)| found == expected)
+        };
         match self {
-            Self::Jsonl => begins(br#"{"id":""#),
-            Self::Csv if is_header => csv_record(COLUMNS).is_ok_and(|header| begins(&header)),
+            Self::Jsonl => is_prefix_of(br#"{"id":""#),
+            Self::Csv if is_header => csv_record(COLUMNS).is_ok_and(|header| is_prefix_of(&header)),
             Self::Csv => {
                 let mut id = end.iter().take(36);
                 id.all(|byte| byte.is_ascii_hexdigit() || *byte == b'-')
@@ -414,7 +394,7 @@ impl Records {
         }
     }
 
-    /// The id of a record.
+    /// Returns the id of a record.
     fn id(self, record: &[u8]) -> Option<Uuid> {
         #[derive(Deserialize)]
         struct Record {
@@ -438,7 +418,7 @@ fn json_record(call: &Call) -> io::Result<Vec<u8>> {
     Ok(record)
 }
 
-/// The id comes first: it is what a record is known by.
+/// The columns. The id comes first, because it identifies a record.
 const COLUMNS: [&str; 15] = [
     "id",
     "agent_id",

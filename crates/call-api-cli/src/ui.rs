@@ -1,4 +1,4 @@
-//! Standard error: errors, warnings, notes, the attempts of requests, and progress.
+//! Standard error: errors, warnings, notes, attempts, and progress.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -12,19 +12,19 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use crate::args::Settings;
-use crate::failure::Failure;
-use crate::output::clean;
+use crate::error::CliError;
+use crate::output::escape_control;
 
-/// How often what changes is drawn anew.
+/// The interval for redrawing progress.
 const TICK: Duration = Duration::from_millis(100);
 
-/// What is said to the one who started the program.
+/// Messages to the user.
 #[derive(Clone, Debug)]
 pub(crate) struct Ui {
     quiet: bool,
     verbose: bool,
     json_errors: bool,
-    /// Bars, which make room for each line that is written. They draw on terminals only.
+    /// Progress bars. They are hidden while a line is written, and drawn only on terminals.
     bars: MultiProgress,
 }
 
@@ -42,15 +42,15 @@ impl Ui {
         }
     }
 
-    /// Says why something failed.
-    pub(crate) fn error(&self, failure: &Failure) {
+    /// Reports an error.
+    pub(crate) fn error(&self, failure: &CliError) {
         match self.json_errors {
-            true => self.json("error", &failure.parts()),
+            true => self.json("error", &failure.report()),
             false => self.labelled("error", AnsiColor::Red, failure),
         }
     }
 
-    /// Says what should be otherwise.
+    /// Reports a warning.
     pub(crate) fn warn(&self, warning: &str) {
         match (self.quiet, self.json_errors) {
             (true, _) => {}
@@ -59,20 +59,20 @@ impl Ui {
         }
     }
 
-    /// Says what was done.
+    /// Reports a result.
     pub(crate) fn note(&self, note: impl Display) {
         if !self.quiet {
-            self.line(format_args!("{}", clean(&note.to_string())));
+            self.line(format_args!("{}", escape_control(&note.to_string())));
         }
     }
 
-    /// Says of many errors together what went wrong.
-    pub(crate) fn problem(&self, problem: impl Display) {
+    /// Reports a summary of several errors.
+    pub(crate) fn error_summary(&self, problem: impl Display) {
         self.labelled("error", AnsiColor::Red, problem);
     }
 
-    /// Whether each of many errors is to be said, too.
-    pub(crate) fn wants_each(&self) -> bool {
+    /// Returns true if each of many errors is reported, in addition to the summary.
+    pub(crate) fn reports_each_error(&self) -> bool {
         self.verbose || self.json_errors
     }
 
@@ -80,38 +80,38 @@ impl Ui {
         self.json_errors
     }
 
-    /// A line that changes. Hidden where standard error is no terminal, and with `--quiet`.
-    pub(crate) fn live_line(&self) -> ProgressBar {
+    /// Returns a line that changes. Hidden with `--quiet`, and when standard error is not a terminal.
+    pub(crate) fn spinner(&self) -> ProgressBar {
         let line = self.bars.add(ProgressBar::new_spinner());
         line.set_style(style("{spinner} {wide_msg}"));
         line.enable_steady_tick(TICK);
         line
     }
 
-    /// How much of a whole is done, at what rate, and how long the rest takes. `done` was so before.
+    /// Returns a progress bar with rate and remaining time. `done` of `whole` was done before.
     pub(crate) fn bar(&self, whole: usize, done: usize) -> ProgressBar {
         let bar = self.bars.add(ProgressBar::new(whole as u64));
         bar.set_style(style(
             "{wide_bar} {human_pos}/{human_len}, {per_sec}, {eta} left{msg}",
         ));
         bar.set_position(done as u64);
-        // What was done before took no time.
+        // Excludes earlier work from the rate.
         bar.reset_eta();
         bar.enable_steady_tick(TICK);
         bar
     }
 
-    /// How much of a download is there, once it begins; before, what is waited for.
-    pub(crate) fn transfer(&self, waiting: &'static str) -> Transfer {
-        let bar = self.live_line();
+    /// Returns a download bar that shows a message until the download starts.
+    pub(crate) fn download_bar(&self, waiting: &'static str) -> DownloadBar {
+        let bar = self.spinner();
         bar.set_message(waiting);
-        Transfer {
+        DownloadBar {
             bar,
             is_begun: false,
         }
     }
 
-    /// A text with colors, for a line that changes; without them where there are to be none.
+    /// Returns a text with its colors if standard error shows them, otherwise without.
     pub(crate) fn colored(&self, text: &str) -> String {
         match anstream::AutoStream::choice(&std::io::stderr()) {
             anstream::ColorChoice::Never => anstream::adapter::strip_str(text).to_string(),
@@ -123,19 +123,19 @@ impl Ui {
         let style = Style::new().bold().fg_color(Some(color.into()));
         self.line(format_args!(
             "{style}{label}:{style:#} {}",
-            clean(&message.to_string())
+            escape_control(&message.to_string())
         ));
     }
 
-    /// Writes what a script reads: an object with one property.
+    /// Reports a JSON object with one property.
     pub(crate) fn json(&self, what: &str, value: &impl Serialize) {
-        // Text and numbers are always JSON.
+        // Strings and numbers always serialize.
         if let Ok(line) = serde_json::to_string(&BTreeMap::from([(what, value)])) {
             self.line(line);
         }
     }
 
-    /// Nobody can be told where standard error is gone.
+    /// Errors are ignored: there is nowhere to report that standard error is closed.
     fn line(&self, line: impl Display) {
         self.bars.suspend(|| {
             let _ = writeln!(anstream::stderr().lock(), "{line}");
@@ -143,15 +143,15 @@ impl Ui {
     }
 }
 
-/// A download as it is seen.
+/// The progress of a download.
 #[derive(Debug)]
-pub(crate) struct Transfer {
+pub(crate) struct DownloadBar {
     bar: ProgressBar,
     is_begun: bool,
 }
 
-impl Transfer {
-    /// So much is there, of so much, if that is known.
+impl DownloadBar {
+    /// Sets the progress. `total` is `None` if the size is unknown.
     pub(crate) fn set(&mut self, bytes: u64, total: Option<u64>) {
         if let Some(total) = total {
             self.bar.set_length(total);
@@ -164,7 +164,7 @@ impl Transfer {
                 None => "{spinner} {bytes}, {bytes_per_sec}",
             };
             self.bar.set_style(style(begun));
-            // What an earlier run had fetched took no time.
+            // Excludes the bytes of an earlier run from the rate.
             self.bar.reset_eta();
         }
     }
@@ -174,10 +174,10 @@ impl Transfer {
     }
 }
 
-/// Shows the attempts of each request: `--verbose`.
-pub(crate) struct Attempts(pub(crate) Arc<Ui>);
+/// Prints the attempts of each request, for `--verbose`.
+pub(crate) struct AttemptPrinter(pub(crate) Arc<Ui>);
 
-impl Observer for Attempts {
+impl Observer for AttemptPrinter {
     fn request(&self, _: &Operation, attempt_log: &AttemptLog) {
         let count = attempt_log.attempts().len();
         let s = if count == 1 { "" } else { "s" };
@@ -199,7 +199,7 @@ impl Observer for Attempts {
                 attempt.body_bytes
             ));
             if let Some(id) = &attempt.request_id {
-                line.push_str(&format!(", request id {}", clean(id)));
+                line.push_str(&format!(", request id {}", escape_control(id)));
             }
             if let Some(wait) = attempt.retry_delay {
                 let why = match wait.reason {
@@ -218,6 +218,6 @@ impl Observer for Attempts {
 }
 
 fn style(template: &str) -> ProgressStyle {
-    // The templates are constants, which tests show.
+    // The templates are constants, covered by tests.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

@@ -1,86 +1,70 @@
-//! `wait` and `watch`: a call on its way to its end.
+//! `wait` and `watch`: follow a call until it ends.
 
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use call_api::{Cadence, Change, Client, ErrorKind, Updates, Uuid};
-use clap::Args;
 use indicatif::ProgressBar;
 
-use crate::args::{Format, Look};
-use crate::failure::{Class, End, Failure, is_asked_for};
-use crate::output::{self, Calls};
+use crate::args::{DisplayArgs, Format, WaitArgs};
+use crate::error::{CliError, CommandError, ErrorClass, check_requested};
+use crate::output::{self, CallPrinter};
 use crate::ui::Ui;
 
-/// How long to wait, and how often to look.
-#[derive(Args, Clone, Copy, Debug)]
-#[command(next_help_heading = "Waiting")]
-pub(crate) struct Patience {
-    /// Give up after this time
-    #[arg(long, value_name = "TIME", default_value = "2h", value_parser = humantime::parse_duration)]
-    timeout: Duration,
-    /// Take a 404 for a call that isn't there yet, for this time
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
-    grace: Duration,
-    /// Look this often [default: often while dialing, then less and less]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
-    every: Option<Duration>,
-}
-
-/// Waits for the end of a call, and prints the call.
+/// Waits until a call has ended and prints it.
 pub(crate) async fn wait(
     client: &Client,
     id: Uuid,
-    patience: Patience,
-    look: Look,
+    args: WaitArgs,
+    display: DisplayArgs,
     ui: &Arc<Ui>,
-) -> Result<(), End> {
-    let line = ui.live_line();
-    let mut updates = waiting(client, id, patience, ui);
+) -> Result<(), CommandError> {
+    let line = ui.spinner();
+    let mut updates = start_updates(client, id, args, ui);
     let mut last = None;
     let result = loop {
-        match next(&mut updates, id).await {
+        match next_update(&mut updates, id).await {
             None => break Ok(()),
             Some(Err(failure)) => break Err(failure),
             Some(Ok(change)) => {
-                line.set_message(ui.colored(&output::line(&change.call, look)));
+                line.set_message(ui.colored(&output::summary_line(&change.call, display)));
                 last = Some(change.call);
             }
         }
     };
     line.finish_and_clear();
-    // The last state is of use to those who stop waiting.
-    let is_shown = |failure: &Failure| failure.class() == Class::Timeout;
-    if let Some(call) = last.filter(|_| result.as_ref().err().is_none_or(is_shown)) {
-        let mut calls = Calls::new(look, false);
+    // After a timeout the last state is still useful.
+    let is_timeout = |failure: &CliError| failure.class() == ErrorClass::Timeout;
+    if let Some(call) = last.filter(|_| result.as_ref().err().is_none_or(is_timeout)) {
+        let mut calls = CallPrinter::new(display, false);
         calls.add(call)?;
         calls.finish()?;
     }
     Ok(result?)
 }
 
-/// Prints each change of a call: on a terminal in place of the one before, elsewhere below it.
+/// Prints each change of a call: on a terminal in source of the one before, elsewhere below it.
 pub(crate) async fn watch(
     client: &Client,
     id: Uuid,
-    patience: Patience,
-    look: Look,
+    args: WaitArgs,
+    display: DisplayArgs,
     ui: &Arc<Ui>,
-) -> Result<(), End> {
-    let format = Format::or_default(look.output);
+) -> Result<(), CommandError> {
+    let format = Format::or_default(display.output);
     let line = match format {
-        Format::Table => ui.live_line(),
+        Format::Table => ui.spinner(),
         _ => ProgressBar::hidden(),
     };
-    let mut updates = waiting(client, id, patience, ui);
+    let mut updates = start_updates(client, id, args, ui);
     let mut last = None;
-    while let Some(change) = next(&mut updates, id).await {
+    while let Some(change) = next_update(&mut updates, id).await {
         let change = match change {
             Ok(change) => change,
             Err(failure) => {
                 line.finish_and_clear();
-                last.map(output::text).transpose()?;
+                last.map(output::print_line).transpose()?;
                 return Err(failure.into());
             }
         };
@@ -89,10 +73,10 @@ pub(crate) async fn watch(
         }
         match format {
             Format::Table => {
-                let now = output::time(SystemTime::now().into(), look);
-                let text = format!("{now}  {}", output::line(&change.call, look));
+                let now = output::time(SystemTime::now().into(), display);
+                let text = format!("{now}  {}", output::summary_line(&change.call, display));
                 if line.is_hidden() {
-                    output::text(text)?;
+                    output::print_line(text)?;
                 } else {
                     line.set_message(ui.colored(&text));
                     last = Some(text);
@@ -100,42 +84,42 @@ pub(crate) async fn watch(
             }
             Format::Yaml => {
                 output::stdout().write_all(b"---\n")?;
-                output::document(format, &change.call)?;
+                output::print_value(format, &change.call)?;
             }
-            Format::Json | Format::Jsonl => output::document(Format::Jsonl, &change.call)?,
+            Format::Json | Format::Jsonl => output::print_value(Format::Jsonl, &change.call)?,
         }
     }
     line.finish_and_clear();
-    last.map(output::text).transpose()?;
+    last.map(output::print_line).transpose()?;
     Ok(())
 }
 
-/// The wait of both. What goes wrong meanwhile is said once, not at each look.
-fn waiting(client: &Client, id: Uuid, patience: Patience, ui: &Arc<Ui>) -> Updates {
+/// Starts polling a call. Consecutive failures of one kind are reported once.
+fn start_updates(client: &Client, id: Uuid, args: WaitArgs, ui: &Arc<Ui>) -> Updates {
     let mut wait = client
         .wait_until_ended(id)
-        .deadline(patience.timeout)
-        .grace(patience.grace);
-    if let Some(every) = patience.every {
+        .deadline(args.timeout)
+        .grace(args.grace);
+    if let Some(every) = args.every {
         wait = wait.cadence(Cadence::every(every));
     }
     let ui = Arc::clone(ui);
-    let said: Mutex<Option<ErrorKind>> = Mutex::default();
+    let last_kind: Mutex<Option<ErrorKind>> = Mutex::default();
     wait.on_failure(move |error| {
-        let before = said
+        let previous = last_kind
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .replace(error.kind());
-        if before != Some(error.kind()) {
-            ui.warn(&format!("looking again: {}", Failure::from(error)));
+        if previous != Some(error.kind()) {
+            ui.warn(&format!("retrying: {}", CliError::from(error)));
         }
     })
     .updates()
 }
 
-/// The call as it changed, if it is the one that was asked for.
-async fn next(updates: &mut Updates, id: Uuid) -> Option<Result<Change, Failure>> {
+/// Returns the next change, after checking that it is about the requested call.
+async fn next_update(updates: &mut Updates, id: Uuid) -> Option<Result<Change, CliError>> {
     let change = updates.next().await?;
-    let change = change.map_err(|error| Failure::from(error).of_call(id));
-    Some(change.and_then(|change| is_asked_for(id, &change.call).map(|()| change)))
+    let change = change.map_err(|error| CliError::from(error).for_call(id));
+    Some(change.and_then(|change| check_requested(id, &change.call).map(|()| change)))
 }

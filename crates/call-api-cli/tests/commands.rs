@@ -1,17 +1,17 @@
-//! Each command and each message, as the program prints it: the cases in `tests/cmd` and the README, against the sandbox.
+//! The output of each command and each error: the cases in `tests/cmd` and the README, run against the sandbox.
 //!
-//! `TRYCMD=overwrite cargo test -p call-api-cli --test commands` takes over what there is now.
+//! `TRYCMD=overwrite cargo test -p call-api-cli --test commands` updates the expected output.
 
-// The help names every command.
+// The help lists every command.
 #![cfg(feature = "sandbox")]
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod support;
 
 use call_api_sandbox::Sandbox;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_command_prints_what_is_shown() {
+async fn commands_print_the_expected_output() {
     let sandbox = support::sandbox().await;
     let url = sandbox.base_url().to_owned();
     let config = support::folder("no-config");

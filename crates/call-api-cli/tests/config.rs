@@ -1,6 +1,6 @@
-//! Where base URL and token come from.
+//! The sources of the base URL and the token.
 
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 #![cfg(unix)]
 
 mod support;
@@ -15,7 +15,7 @@ use call_api_sandbox::Sandbox;
 use snapbox::str;
 use support::{assert_shown, empty_folder, program, run, sandbox};
 
-/// Fetches a call in a way that shows no more of it than an id.
+/// A command that shows the sources and whether the token is accepted.
 const GET: [&str; 3] = ["doctor", "-o", "table"];
 
 fn write(path: &Path, text: &str, mode: u32) {
@@ -25,7 +25,7 @@ fn write(path: &Path, text: &str, mode: u32) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn profiles_have_services_and_tokens() {
+async fn settings_come_from_the_first_source_that_has_them() {
     let sandbox = sandbox().await;
     let url = sandbox.base_url();
     let home = empty_folder("home-profiles");
@@ -45,96 +45,96 @@ async fn profiles_have_services_and_tokens() {
         run(&mut command)
     };
 
-    let mut said = doctor(&[], &[]);
+    let mut shown = doctor(&[], &[]);
     for (arguments, environment) in [
-        // What is named is taken.
+        // A named profile is used.
         (["--profile", "other"].as_slice(), [].as_slice()),
         (&[], &[("CALL_API_PROFILE", "other")]),
         (&["--profile", "work"], &[("CALL_API_PROFILE", "other")]),
         (&["--profile", "nobody"], &[]),
-        // The environment comes before a profile that nobody named, and after one that somebody did.
+        // The environment comes before the default profile, and after a named one.
         (&[], &[("CALL_API_TOKEN", "wrong")]),
         (&["--profile", "work"], &[("CALL_API_TOKEN", "wrong")]),
         (
             &["--profile", "bare", "--base-url", url],
             &[("CALL_API_TOKEN", "sandbox-token")],
         ),
-        // A profile's token stays with its service.
+        // A profile's token is sent only to its own base URL.
         (&["--base-url", "http://localhost:1"], &[]),
         (&[], &[("CALL_API_BASE_URL", "http://localhost:1")]),
         (&["--profile", "bare"], &[]),
     ] {
-        said.push_str(&format!("--- {arguments:?} {environment:?}\n"));
+        shown.push_str(&format!("--- {arguments:?} {environment:?}\n"));
         let doctor = doctor(arguments, environment);
-        said.extend(doctor.lines().take(4).map(|line| format!("{line}\n")));
+        shown.extend(doctor.lines().take(4).map(|line| format!("{line}\n")));
     }
-    assert!(!said.contains("canary-51c0"));
+    assert!(!shown.contains("canary-51c0"));
     assert_shown(
-        said.replace(url, "[URL]"),
+        shown.replace(url, "[URL]"),
         str![[r#"
 CHECK     RESULT   MESSAGE
 settings  ok       base URL from profile "work" in [HOME]home-profiles/.config/call-api/config.toml, token from profile "work" in [HOME]home-profiles/.config/call-api/config.toml
-service   ok       127.0.0.1 answers in [TIME] ms
-token     ok       it is not refused
-clock     ok       it agrees with the service's within [TIME] s
-document  unknown  give the id of a call to check one
+service   ok       127.0.0.1 responded in [TIME] ms
+token     ok       not rejected
+clock     ok       within [TIME] s of the service's clock
+document  unknown  needs the id of a call
 --- ["--profile", "other"] []
 CHECK     RESULT   MESSAGE
 settings  ok       base URL from profile "other" in [HOME]home-profiles/.config/call-api/config.toml, token from profile "other" in [HOME]home-profiles/.config/call-api/config.toml
-service   ok       127.0.0.1 answers in [TIME] ms
-token     ok       it is not refused
+service   ok       127.0.0.1 responded in [TIME] ms
+token     ok       not rejected
 --- [] [("CALL_API_PROFILE", "other")]
 CHECK     RESULT   MESSAGE
 settings  ok       base URL from profile "other" in [HOME]home-profiles/.config/call-api/config.toml, token from profile "other" in [HOME]home-profiles/.config/call-api/config.toml
-service   ok       127.0.0.1 answers in [TIME] ms
-token     ok       it is not refused
+service   ok       127.0.0.1 responded in [TIME] ms
+token     ok       not rejected
 --- ["--profile", "work"] [("CALL_API_PROFILE", "other")]
 CHECK     RESULT   MESSAGE
 settings  ok       base URL from profile "work" in [HOME]home-profiles/.config/call-api/config.toml, token from profile "work" in [HOME]home-profiles/.config/call-api/config.toml
-service   ok       127.0.0.1 answers in [TIME] ms
-token     ok       it is not refused
+service   ok       127.0.0.1 responded in [TIME] ms
+token     ok       not rejected
 --- ["--profile", "nobody"] []
 ? 3
 CHECK     RESULT   MESSAGE
-settings  failed   there is no profile "nobody" in [HOME]home-profiles/.config/call-api/config.toml; it has: bare, other, work
-service   unknown  nobody was asked
+settings  failed   no profile "nobody" in [HOME]home-profiles/.config/call-api/config.toml; its profiles are: bare, other, work
+service   unknown  not checked
 --- [] [("CALL_API_TOKEN", "wrong")]
 ? 5
 CHECK     RESULT   MESSAGE
 settings  ok       base URL from profile "work" in [HOME]home-profiles/.config/call-api/config.toml, token from CALL_API_TOKEN
-service   ok       127.0.0.1 answers in [TIME] ms
+service   ok       127.0.0.1 responded in [TIME] ms
 --- ["--profile", "work"] [("CALL_API_TOKEN", "wrong")]
 CHECK     RESULT   MESSAGE
 settings  ok       base URL from profile "work" in [HOME]home-profiles/.config/call-api/config.toml, token from profile "work" in [HOME]home-profiles/.config/call-api/config.toml
-service   ok       127.0.0.1 answers in [TIME] ms
-token     ok       it is not refused
+service   ok       127.0.0.1 responded in [TIME] ms
+token     ok       not rejected
 --- ["--profile", "bare", "--base-url", "[URL]"] [("CALL_API_TOKEN", "sandbox-token")]
 CHECK     RESULT   MESSAGE
 settings  ok       base URL from --base-url, token from CALL_API_TOKEN
-service   ok       127.0.0.1 answers in [TIME] ms
-token     ok       it is not refused
+service   ok       127.0.0.1 responded in [TIME] ms
+token     ok       not rejected
 --- ["--base-url", "http://localhost:1"] []
 ? 3
 CHECK     RESULT   MESSAGE
-settings  failed   the token of profile "work" in [HOME]home-profiles/.config/call-api/config.toml is for [URL] and is not sent to the base URL of --base-url; give a token for that: CALL_API_TOKEN or --token-file
-service   unknown  nobody was asked
+settings  failed   the token of profile "work" in [HOME]home-profiles/.config/call-api/config.toml is for [URL] and is not sent to the base URL from --base-url; set a token for it with CALL_API_TOKEN or --token-file
+service   unknown  not checked
 --- [] [("CALL_API_BASE_URL", "http://localhost:1")]
 ? 3
 CHECK     RESULT   MESSAGE
-settings  failed   the token of profile "work" in [HOME]home-profiles/.config/call-api/config.toml is for [URL] and is not sent to the base URL of CALL_API_BASE_URL; give a token for that: CALL_API_TOKEN or --token-file
-service   unknown  nobody was asked
+settings  failed   the token of profile "work" in [HOME]home-profiles/.config/call-api/config.toml is for [URL] and is not sent to the base URL from CALL_API_BASE_URL; set a token for it with CALL_API_TOKEN or --token-file
+service   unknown  not checked
 --- ["--profile", "bare"] []
 ? 3
 CHECK     RESULT   MESSAGE
-settings  failed   there is no token; set CALL_API_TOKEN, give --token-file FILE (`-` is standard input), or write token_file into a profile of [HOME]home-profiles/.config/call-api/config.toml
-service   unknown  nobody was asked
+settings  failed   no token is set; set CALL_API_TOKEN, use --token-file FILE (`-` is standard input), or add token_file to a profile in [HOME]home-profiles/.config/call-api/config.toml
+service   unknown  not checked
 
 "#]],
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_comes_from_the_environment_a_file_or_standard_input() {
+async fn token_is_read_from_environment_file_or_standard_input() {
     let sandbox = sandbox().await;
     let home = empty_folder("home-token");
     write(&home.join("token"), "sandbox-token\n", 0o600);
@@ -163,7 +163,7 @@ async fn a_token_comes_from_the_environment_a_file_or_standard_input() {
             .map(|line| format!("{line}\n"))
             .collect::<String>()
     };
-    let said = [
+    let shown = [
         doctor(&[], "CALL_API_TOKEN", Sandbox::DEFAULT_TOKEN, ""),
         doctor(&[], "CALL_API_TOKEN_FILE", &file("token"), ""),
         doctor(
@@ -184,54 +184,54 @@ async fn a_token_comes_from_the_environment_a_file_or_standard_input() {
         doctor(&[], "NOTHING", "", ""),
     ];
     assert_shown(
-        said.join("---\n"),
+        shown.join("---\n"),
         str![[r#"
 CHECK     RESULT   MESSAGE
 settings  ok       base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
-service   ok       127.0.0.1 answers in [TIME] ms
-token     ok       it is not refused
+service   ok       127.0.0.1 responded in [TIME] ms
+token     ok       not rejected
 ---
 CHECK     RESULT   MESSAGE
 settings  ok       base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN_FILE
-service   ok       127.0.0.1 answers in [TIME] ms
-token     ok       it is not refused
+service   ok       127.0.0.1 responded in [TIME] ms
+token     ok       not rejected
 ---
 CHECK     RESULT   MESSAGE
 settings  ok       base URL from CALL_API_BASE_URL, token from --token-file
-service   ok       127.0.0.1 answers in [TIME] ms
-token     ok       it is not refused
+service   ok       127.0.0.1 responded in [TIME] ms
+token     ok       not rejected
 ---
 CHECK     RESULT   MESSAGE
 settings  ok       base URL from CALL_API_BASE_URL, token from --token-file
-service   ok       127.0.0.1 answers in [TIME] ms
-token     ok       it is not refused
+service   ok       127.0.0.1 responded in [TIME] ms
+token     ok       not rejected
 ---
 ? 3
 CHECK     RESULT   MESSAGE
 settings  failed   the token is empty; give the token that the service issued
-service   unknown  nobody was asked
+service   unknown  not checked
 ---
 ? 3
 CHECK     RESULT   MESSAGE
 settings  failed   the token is empty; give the token that the service issued
-service   unknown  nobody was asked
+service   unknown  not checked
 ---
 ? 3
 CHECK     RESULT   MESSAGE
-settings  failed   the token file [HOME]home-token/missing of --token-file cannot be read: No such file or directory (os error 2); check that it exists and who may read it
-service   unknown  nobody was asked
+settings  failed   cannot read the token file [HOME]home-token/missing from --token-file: No such file or directory (os error 2); check that it exists and is readable
+service   unknown  not checked
 ---
 ? 3
 CHECK     RESULT   MESSAGE
-settings  failed   there is no token; set CALL_API_TOKEN, give --token-file FILE (`-` is standard input), or write token_file into a profile of [HOME]no-home/.config/call-api/config.toml
-service   unknown  nobody was asked
+settings  failed   no token is set; set CALL_API_TOKEN, use --token-file FILE (`-` is standard input), or add token_file to a profile in [HOME]no-home/.config/call-api/config.toml
+service   unknown  not checked
 
 "#]],
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wrong_permissions_are_said() {
+async fn insecure_file_permissions_are_reported() {
     let sandbox = sandbox().await;
     let home = empty_folder("home-permissions");
     let config = home.join(".config/call-api/config.toml");
@@ -239,7 +239,7 @@ async fn wrong_permissions_are_said() {
     let with_token =
         format!("[profiles.default]\nbase_url = \"{url}\"\ntoken = \"sandbox-token\"\n");
     let with_file = format!("[profiles.default]\nbase_url = \"{url}\"\ntoken_file = \"~/token\"\n");
-    let mut said = String::new();
+    let mut shown = String::new();
     for (text, mode, token_mode, arguments) in [
         (&with_token, 0o644, 0o600, [].as_slice()),
         (&with_token, 0o666, 0o600, &[]),
@@ -254,22 +254,22 @@ async fn wrong_permissions_are_said() {
         let mut command = program(&[&["get", support::EXAMPLE, "-o", "jsonl"], arguments].concat());
         let output = command.env("HOME", &home).output().unwrap();
         assert!(output.status.success(), "{output:?}");
-        said.push_str(&format!("--- {mode:o} {token_mode:o} {arguments:?}\n"));
-        said.push_str(str::from_utf8(&output.stderr).unwrap());
+        shown.push_str(&format!("--- {mode:o} {token_mode:o} {arguments:?}\n"));
+        shown.push_str(str::from_utf8(&output.stderr).unwrap());
     }
     assert_shown(
-        said,
+        shown,
         str![[r#"
 --- 644 600 []
-warning: others can read [HOME]home-permissions/.config/call-api/config.toml, which holds a token; run: chmod 600 [HOME]home-permissions/.config/call-api/config.toml
+warning: other users can read [HOME]home-permissions/.config/call-api/config.toml, which holds a token; run: chmod 600 [HOME]home-permissions/.config/call-api/config.toml
 --- 666 600 []
-warning: others can read and write [HOME]home-permissions/.config/call-api/config.toml, which holds a token; run: chmod 600 [HOME]home-permissions/.config/call-api/config.toml
+warning: other users can read and write [HOME]home-permissions/.config/call-api/config.toml, which holds a token; run: chmod 600 [HOME]home-permissions/.config/call-api/config.toml
 --- 644 600 []
 --- 664 640 []
-warning: others can write [HOME]home-permissions/.config/call-api/config.toml; run: chmod 600 [HOME]home-permissions/.config/call-api/config.toml
-warning: others can read [HOME]home-permissions/token, which holds a token; run: chmod 600 [HOME]home-permissions/token
+warning: other users can write [HOME]home-permissions/.config/call-api/config.toml; run: chmod 600 [HOME]home-permissions/.config/call-api/config.toml
+warning: other users can read [HOME]home-permissions/token, which holds a token; run: chmod 600 [HOME]home-permissions/token
 --- 644 600 ["--json-errors"]
-{"warning":{"message":"others can read [HOME]home-permissions/.config/call-api/config.toml, which holds a token; run: chmod 600 [HOME]home-permissions/.config/call-api/config.toml"}}
+{"warning":{"message":"other users can read [HOME]home-permissions/.config/call-api/config.toml, which holds a token; run: chmod 600 [HOME]home-permissions/.config/call-api/config.toml"}}
 --- 644 600 ["--quiet"]
 --- 600 600 []
 
@@ -277,10 +277,10 @@ warning: others can read [HOME]home-permissions/token, which holds a token; run:
     );
 }
 
-/// What there is to do is what the program can do: it has no builder, and nothing to allow.
+/// The advice must fit this program, which has no builder.
 #[test]
-fn what_is_wrong_with_a_base_url_is_said_to_who_gave_it() {
-    let mut said = String::new();
+fn invalid_base_url_is_rejected_with_a_reason() {
+    let mut shown = String::new();
     for url in [
         "http://calls.example",
         "https://user:canary-51c0@calls.example",
@@ -288,11 +288,11 @@ fn what_is_wrong_with_a_base_url_is_said_to_who_gave_it() {
         "https://calls.example/?a=b",
     ] {
         let arguments = ["get", support::EXAMPLE, "--base-url", url];
-        said.push_str(&run(program(&arguments).env("CALL_API_TOKEN", "a-token")));
+        shown.push_str(&run(program(&arguments).env("CALL_API_TOKEN", "a-token")));
     }
-    assert!(!said.contains("canary-51c0"), "{said}");
+    assert!(!shown.contains("canary-51c0"), "{shown}");
     assert_shown(
-        said,
+        shown,
         str![[r#"
 ? 3
 error: base URL "http://calls.example" refused: it is plain http to another machine, which would show the token to the network; use https
@@ -308,10 +308,10 @@ error: base URL "https://calls.example/" refused: it holds a query; leave out wh
 }
 
 #[test]
-fn what_is_wrong_with_the_file_is_said_with_its_line() {
+fn invalid_configuration_file_is_reported_with_its_line() {
     let home = empty_folder("home-wrong");
     let config = home.join(".config/call-api/config.toml");
-    let mut said = String::new();
+    let mut shown = String::new();
     for text in [
         "[profiles.default]\ntoken = 51901\n",
         "[profiles.default]\ntoken = canary-51c0\n",
@@ -322,17 +322,17 @@ fn what_is_wrong_with_the_file_is_said_with_its_line() {
         "[profiles.default]\ntoken = \"a\\nb\"\n",
     ] {
         write(&config, text, 0o600);
-        said.push_str(&run(program(&["get", support::EXAMPLE]).env("HOME", &home)));
+        shown.push_str(&run(program(&["get", support::EXAMPLE]).env("HOME", &home)));
     }
     assert!(
-        !said.contains("51901") && !said.contains("canary"),
-        "{said}"
+        !shown.contains("51901") && !shown.contains("canary"),
+        "{shown}"
     );
     assert_shown(
-        said,
+        shown,
         str![[r#"
 ? 3
-error: [HOME]home-wrong/.config/call-api/config.toml:2: the token must be a text in quotes; see `call-api man`
+error: [HOME]home-wrong/.config/call-api/config.toml:2: the token must be a quoted string; see `call-api man`
 ? 3
 error: [HOME]home-wrong/.config/call-api/config.toml:2: string values must be quoted, expected literal string; see `call-api man`
 ? 3
@@ -340,9 +340,9 @@ error: [HOME]home-wrong/.config/call-api/config.toml:2: unknown field `url`, exp
 ? 3
 error: [HOME]home-wrong/.config/call-api/config.toml:1: invalid type: integer `1`, expected a string; see `call-api man`
 ? 3
-error: profile "default" in [HOME]home-wrong/.config/call-api/config.toml has both token and token_file; leave one of them out
+error: profile "default" in [HOME]home-wrong/.config/call-api/config.toml has both token and token_file; remove one of them
 ? 3
-error: there is no profile "gone" in [HOME]home-wrong/.config/call-api/config.toml; it has: none
+error: no profile "gone" in [HOME]home-wrong/.config/call-api/config.toml; its profiles are: none
 ? 3
 error: the token holds a control or non-ASCII character at byte 1, perhaps a line break; give it exactly as the service issued it
 

@@ -1,6 +1,6 @@
-//! What the program does when things go wrong on the way, each fault as the sandbox has it happen.
+//! The program against each fault of the sandbox.
 
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod support;
 
@@ -9,15 +9,15 @@ use std::time::Duration;
 use call_api_sandbox::{Fault, FaultRule, Faults, Sandbox};
 use http::StatusCode;
 use snapbox::str;
-use support::{EXAMPLE, asking, assert_shown, run, sandbox};
+use support::{EXAMPLE, assert_shown, program_for, run, sandbox};
 
 fn set(sandbox: &Sandbox, rule: impl Into<FaultRule>) {
     sandbox.set_faults(Faults::seeded(1).rule(rule)).unwrap();
 }
 
-/// What passes is survived: the call is printed as if nothing had been.
+/// Retried faults leave no trace in the output.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_passes_is_survived() {
+async fn transient_fault_is_retried() {
     let sandbox = sandbox().await;
     let busy = || Fault::status(StatusCode::SERVICE_UNAVAILABLE);
     for fault in [
@@ -34,7 +34,7 @@ async fn what_passes_is_survived() {
         }),
     ] {
         set(&sandbox, fault.clone());
-        let output = asking(&sandbox, &["get", EXAMPLE]).output().unwrap();
+        let output = program_for(&sandbox, &["get", EXAMPLE]).output().unwrap();
         assert!(output.status.success(), "{fault:?}: {output:?}");
         assert_eq!(output.stderr, b"", "{fault:?}");
         let printed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -43,11 +43,11 @@ async fn what_passes_is_survived() {
     }
 }
 
-/// What doesn't pass has its exit code and its line.
+/// Other faults have an exit code and a message.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_does_not_pass_is_said() {
+async fn persistent_fault_is_reported() {
     let sandbox = sandbox().await;
-    let mut said = String::new();
+    let mut shown = String::new();
     for (name, fault, deadline) in [
         ("503", Fault::status(StatusCode::SERVICE_UNAVAILABLE), "45s"),
         ("501", Fault::status(StatusCode::NOT_IMPLEMENTED), "45s"),
@@ -81,11 +81,11 @@ async fn what_does_not_pass_is_said() {
         ),
     ] {
         set(&sandbox, fault);
-        let mut command = asking(&sandbox, &["get", EXAMPLE, "--deadline", deadline]);
-        said.push_str(&format!("--- {name}\n{}", run(&mut command)));
+        let mut command = program_for(&sandbox, &["get", EXAMPLE, "--deadline", deadline]);
+        shown.push_str(&format!("--- {name}\n{}", run(&mut command)));
     }
     assert_shown(
-        said,
+        shown,
         str![[r#"
 --- 503
 ? 8
@@ -131,9 +131,9 @@ error: the response body of [COUNT] bytes to GET http://[HOST]/v1/call/3c90c3cc-
     );
 }
 
-/// A service, or what is on the way to it, that answers with another call than was asked for.
+/// A service, or a proxy in between, may mix up responses.
 #[tokio::test(flavor = "multi_thread")]
-async fn another_call_is_not_taken_for_the_one_that_was_asked_for() {
+async fn response_about_another_call_is_rejected() {
     let sandbox = sandbox().await;
     set(
         &sandbox,
@@ -147,7 +147,7 @@ async fn another_call_is_not_taken_for_the_one_that_was_asked_for() {
     let (ids, calls, sound) = (file("ids.txt"), file("calls.jsonl"), file("call.wav"));
     let one = support::id(1);
     std::fs::write(&ids, &one).unwrap();
-    let mut said = String::new();
+    let mut shown = String::new();
     for arguments in [
         ["get", &one].as_slice(),
         &["get", &one, EXAMPLE],
@@ -157,54 +157,54 @@ async fn another_call_is_not_taken_for_the_one_that_was_asked_for() {
         &["sync", "--ids", &ids, "--out", &calls],
         &["doctor", &one, "-o", "table"],
     ] {
-        said.push_str(&format!("--- {}\n", arguments[0]));
-        said.push_str(&run(&mut asking(&sandbox, arguments)));
+        shown.push_str(&format!("--- {}\n", arguments[0]));
+        shown.push_str(&run(&mut program_for(&sandbox, arguments)));
     }
     assert_eq!(std::fs::read(&calls).unwrap(), b"");
     assert!(!std::fs::exists(&sound).unwrap());
     assert_shown(
-        said,
+        shown,
         str![[r#"
 --- get
 ? 11
-error: call 00000000-0000-4000-8000-000000000001 was asked for, and call 00000000-0000-4000-8000-000000000007 was answered; tell the service's owner
+error: requested call 00000000-0000-4000-8000-000000000001, received call 00000000-0000-4000-8000-000000000007; report this to the owner of the service
 --- get
 ? 11
-error: call 00000000-0000-4000-8000-000000000001 was asked for, and call 00000000-0000-4000-8000-000000000007 was answered; tell the service's owner
-error: call 3c90c3cc-0d44-4b50-8888-8dd25736052a was asked for, and call 00000000-0000-4000-8000-000000000007 was answered; tell the service's owner
+error: requested call 00000000-0000-4000-8000-000000000001, received call 00000000-0000-4000-8000-000000000007; report this to the owner of the service
+error: requested call 3c90c3cc-0d44-4b50-8888-8dd25736052a, received call 00000000-0000-4000-8000-000000000007; report this to the owner of the service
 []
 --- wait
 ? 11
-error: call 00000000-0000-4000-8000-000000000001 was asked for, and call 00000000-0000-4000-8000-000000000007 was answered; tell the service's owner
+error: requested call 00000000-0000-4000-8000-000000000001, received call 00000000-0000-4000-8000-000000000007; report this to the owner of the service
 --- watch
 ? 11
-error: call 00000000-0000-4000-8000-000000000001 was asked for, and call 00000000-0000-4000-8000-000000000007 was answered; tell the service's owner
+error: requested call 00000000-0000-4000-8000-000000000001, received call 00000000-0000-4000-8000-000000000007; report this to the owner of the service
 --- recording
 ? 11
-error: call 00000000-0000-4000-8000-000000000001 was asked for, and call 00000000-0000-4000-8000-000000000007 was answered; tell the service's owner
+error: requested call 00000000-0000-4000-8000-000000000001, received call 00000000-0000-4000-8000-000000000007; report this to the owner of the service
 --- sync
 ? 11
 1 id: 0 fetched, 1 failed
-error: 1 × bad_response: call 00000000-0000-4000-8000-000000000001 was asked for, and call 00000000-0000-4000-8000-000000000007 was answered; tell the service's owner
+error: 1 × bad_response: requested call 00000000-0000-4000-8000-000000000001, received call 00000000-0000-4000-8000-000000000007; report this to the owner of the service
 --- doctor
 ? 11
 CHECK     RESULT  MESSAGE
 settings  ok      base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
-service   ok      127.0.0.1 answers in [TIME] ms
-token     ok      it is accepted
-clock     ok      it agrees with the service's within [TIME] s
-document  failed  call 00000000-0000-4000-8000-000000000001 was asked for, and call 00000000-0000-4000-8000-000000000007 was answered; tell the service's owner
+service   ok      127.0.0.1 responded in [TIME] ms
+token     ok      accepted
+clock     ok      within [TIME] s of the service's clock
+document  failed  requested call 00000000-0000-4000-8000-000000000001, received call 00000000-0000-4000-8000-000000000007; report this to the owner of the service
 
 "#]],
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_attempt_is_shown_to_who_asks() {
+async fn verbose_prints_each_attempt() {
     let sandbox = sandbox().await;
-    let asked = Fault::retry_after(StatusCode::TOO_MANY_REQUESTS, "0.1");
-    set(&sandbox, FaultRule::new(asked).times(1));
-    let mut command = asking(
+    let requested = Fault::retry_after(StatusCode::TOO_MANY_REQUESTS, "0.1");
+    set(&sandbox, FaultRule::new(requested).times(1));
+    let mut command = program_for(
         &sandbox,
         &["get", EXAMPLE, "--verbose", "--output", "table", "--utc"],
     );
@@ -232,9 +232,9 @@ reason     <string>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_doctor_says_what_is_ill() {
+async fn doctor_reports_each_fault() {
     let sandbox = sandbox().await;
-    let mut said = String::new();
+    let mut shown = String::new();
     for (name, fault, deadline) in [
         ("503", Fault::status(StatusCode::SERVICE_UNAVAILABLE), "45s"),
         ("stall", Fault::Stall, "300ms"),
@@ -263,74 +263,74 @@ async fn the_doctor_says_what_is_ill() {
         ),
     ] {
         set(&sandbox, fault);
-        let mut command = asking(
+        let mut command = program_for(
             &sandbox,
             &["doctor", EXAMPLE, "-o", "table", "--deadline", deadline],
         );
-        said.push_str(&format!("--- {name}\n{}", run(&mut command)));
+        shown.push_str(&format!("--- {name}\n{}", run(&mut command)));
     }
     assert_shown(
-        said,
+        shown,
         str![[r#"
 --- 503
 ? 8
 CHECK     RESULT   MESSAGE
 settings  ok       base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
 service   failed   GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a was answered with 503: Service Unavailable (3 attempts); try later
-token     unknown  the answer doesn't tell
-clock     ok       it agrees with the service's within [TIME] s
-document  unknown  there was no call to check
+token     unknown  the response does not show it
+clock     ok       within [TIME] s of the service's clock
+document  unknown  no call to check
 --- stall
 ? 10
 CHECK     RESULT   MESSAGE
 settings  ok       base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
 service   failed   the deadline of [TIME] s passed while waiting for the response, for GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a (1 attempt in [TIME] s; not retried: the deadline leaves no time); try later, or set a longer one
-token     unknown  the service did not answer
-clock     unknown  the service did not answer
-document  unknown  the service did not answer
+token     unknown  the service did not respond
+clock     unknown  the service did not respond
+document  unknown  the service did not respond
 --- garbage
 ? 11
 CHECK     RESULT   MESSAGE
 settings  ok       base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
-service   ok       127.0.0.1 answers in [TIME] ms
-token     unknown  the answer doesn't tell
-clock     ok       it agrees with the service's within [TIME] s
+service   ok       127.0.0.1 responded in [TIME] ms
+token     unknown  the response does not show it
+clock     ok       within [TIME] s of the service's clock
 document  failed   the response to GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a is not what the API's document says: .: expected value at line 1 column 1 (1 attempt); update this program, or check that the base URL names the service
 --- unknown status
 ? 11
 CHECK     RESULT  MESSAGE
 settings  ok      base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
-service   ok      127.0.0.1 answers in [TIME] ms
-token     ok      it is accepted
-clock     ok      it agrees with the service's within [TIME] s
+service   ok      127.0.0.1 responded in [TIME] ms
+token     ok      accepted
+clock     ok      within [TIME] s of the service's clock
 document  failed  status: the document doesn't list the value "on_hold"; update this program
 --- extra property
 ? 11
 CHECK     RESULT  MESSAGE
 settings  ok      base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
-service   ok      127.0.0.1 answers in [TIME] ms
-token     ok      it is accepted
-clock     ok      it agrees with the service's within [TIME] s
+service   ok      127.0.0.1 responded in [TIME] ms
+token     ok      accepted
+clock     ok      within [TIME] s of the service's clock
 document  failed  mood: the document has no such property; update this program
 --- missing property
 ? 11
 CHECK     RESULT   MESSAGE
 settings  ok       base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
-service   ok       127.0.0.1 answers in [TIME] ms
-token     unknown  the answer doesn't tell
-clock     ok       it agrees with the service's within [TIME] s
+service   ok       127.0.0.1 responded in [TIME] ms
+token     unknown  the response does not show it
+clock     ok       within [TIME] s of the service's clock
 document  failed   the response to GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a is not what the API's document says: .: missing field `status` at line 1 column 476 (1 attempt); update this program, or check that the base URL names the service
 
 "#]],
     );
 }
 
-/// A wait goes on through what ends a single request.
+/// Waiting continues after a request has failed.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wait_survives_a_service_that_restarts() {
+async fn wait_survives_a_restarting_service() {
     let sandbox = sandbox().await;
     set(&sandbox, FaultRule::new(Fault::Reset).times(4));
-    let mut command = asking(
+    let mut command = program_for(
         &sandbox,
         &[
             "wait",
@@ -347,7 +347,7 @@ async fn a_wait_survives_a_service_that_restarts() {
     assert_shown(
         run(&mut command),
         str![[r#"
-warning: looking again: the connection broke while waiting for the response of GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000001: Connection reset by peer (os error 104) (3 attempts in [TIME] s); try later
+warning: retrying: the connection broke while waiting for the response of GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000001: Connection reset by peer (os error 104) (3 attempts in [TIME] s); try later
 id         00000000-0000-4000-8000-000000000001
 status     completed
 type       outbound

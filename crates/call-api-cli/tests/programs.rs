@@ -1,6 +1,6 @@
-//! What other programs make of what this one prints: shells, and `man`.
+//! Other programs that use the output: shells, and `man`.
 
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod support;
 
@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 
 use support::program;
 
-/// What `command` says to `input`; `None`, said aloud, where it isn't here.
-fn told(command: &mut Command, input: &[u8]) -> Option<String> {
+/// Runs a command with input. Returns its output, or `None` with a note if it is not installed.
+fn output_of(command: &mut Command, input: &[u8]) -> Option<String> {
     let child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -18,7 +18,7 @@ fn told(command: &mut Command, input: &[u8]) -> Option<String> {
         .spawn();
     let Ok(mut child) = child else {
         eprintln!(
-            "SKIPPED: there is no {} here",
+            "SKIPPED: {} is not installed",
             command.get_program().display()
         );
         return None;
@@ -31,16 +31,16 @@ fn told(command: &mut Command, input: &[u8]) -> Option<String> {
 #[test]
 fn bash_completes_commands_and_options() {
     let script = program(&["completions", "bash"]).output().unwrap().stdout;
-    let asked = "\nCOMP_WORDS=(call-api re); COMP_CWORD=1; _call__api call-api re call-api; echo \"${COMPREPLY[@]}\"\n\
+    let requested = "\nCOMP_WORDS=(call-api re); COMP_CWORD=1; _call__api call-api re call-api; echo \"${COMPREPLY[@]}\"\n\
                  COMP_WORDS=(call-api get --sh); COMP_CWORD=2; _call__api call-api --sh get; echo \"${COMPREPLY[@]}\"\n";
-    let input = [script.as_slice(), asked.as_bytes()].concat();
-    if let Some(said) = told(Command::new("bash").arg("--norc"), &input) {
-        assert_eq!(said, "recording\n--show-numbers\n");
+    let input = [script.as_slice(), requested.as_bytes()].concat();
+    if let Some(shown) = output_of(Command::new("bash").arg("--norc"), &input) {
+        assert_eq!(shown, "recording\n--show-numbers\n");
     }
 }
 
 #[test]
-fn each_shell_has_its_script() {
+fn every_shell_has_a_completion_script() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let output = program(&["completions", shell]).output().unwrap();
         let script = String::from_utf8(output.stdout).unwrap();
@@ -52,11 +52,11 @@ fn each_shell_has_its_script() {
 }
 
 #[test]
-fn man_reads_the_manual_without_a_warning() {
+fn manual_has_no_groff_warnings() {
     let page = program(&["man"]).output().unwrap().stdout;
     let mut groff = Command::new("groff");
     groff.args(["-man", "-Tutf8", "-ww", "-z"]);
-    if let Some(said) = told(&mut groff, &page) {
-        assert_eq!(said, "");
+    if let Some(shown) = output_of(&mut groff, &page) {
+        assert_eq!(shown, "");
     }
 }

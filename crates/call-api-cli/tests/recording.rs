@@ -1,6 +1,6 @@
-//! `recording`: a file is there once it is whole, or not at all.
+//! `recording`: the file is complete or absent.
 
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod support;
 
@@ -13,46 +13,46 @@ use call_api::CallStatus;
 use call_api_sandbox::{Fault, FaultRule, Faults, Sandbox, Script};
 use http::StatusCode;
 use snapbox::str;
-use support::{EXAMPLE, asking, assert_shown, empty_folder, run};
+use support::{EXAMPLE, assert_shown, empty_folder, program_for, run};
 
-/// The length of the sandbox's recording: 30 s of 8,000 bytes, after a header.
+/// The length of the sandbox's recording: 30 s of 8,000 bytes, and the header.
 const LENGTH: u64 = 30 * 8000 + 44;
 
-/// The example call, over and recorded.
+/// Starts a sandbox with the example call completed and recorded.
 async fn recorded() -> Sandbox {
-    let sandbox = support::dialing().await;
+    let sandbox = support::scripted_sandbox().await;
     sandbox.advance(Duration::from_secs(40));
     sandbox
 }
 
-fn keep(sandbox: &Sandbox, id: &str, out: &Path, more: &[&str]) -> String {
+fn download(sandbox: &Sandbox, id: &str, out: &Path, more: &[&str]) -> String {
     let arguments = ["recording", id, "-o", out.to_str().unwrap()];
-    run(&mut asking(sandbox, &[&arguments, more].concat()))
+    run(&mut program_for(sandbox, &[&arguments, more].concat()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_goes_into_a_file_a_folder_or_a_pipe() {
+async fn recording_is_written_to_file_folder_or_standard_output() {
     let sandbox = recorded().await;
     let folder = empty_folder("recording");
     let file = folder.join("call.wav");
-    let mut said = keep(&sandbox, EXAMPLE, &file, &[]);
-    said.push_str(&keep(&sandbox, EXAMPLE, &folder, &[]));
-    said.push_str(&keep(&sandbox, EXAMPLE, &file, &["--quiet"]));
+    let mut shown = download(&sandbox, EXAMPLE, &file, &[]);
+    shown.push_str(&download(&sandbox, EXAMPLE, &folder, &[]));
+    shown.push_str(&download(&sandbox, EXAMPLE, &file, &["--quiet"]));
     let sound = fs::read(&file).unwrap();
     assert_eq!(sound.len() as u64, LENGTH);
-    let output = asking(&sandbox, &["recording", EXAMPLE, "-o", "-"])
+    let output = program_for(&sandbox, &["recording", EXAMPLE, "-o", "-"])
         .output()
         .unwrap();
-    assert!(output.stdout == sound, "another recording");
-    said.push_str(str::from_utf8(&output.stderr).unwrap());
+    assert!(output.stdout == sound, "the recordings differ");
+    shown.push_str(str::from_utf8(&output.stderr).unwrap());
     let mut names: Vec<_> = fs::read_dir(&folder)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    said.push_str(&names.join(" "));
+    shown.push_str(&names.join(" "));
     assert_shown(
-        said,
+        shown,
         str![[r#"
 [HOME]recording/call.wav: 234.42 KiB of audio/wav
 [HOME]recording/3c90c3cc-0d44-4b50-8888-8dd25736052a.wav: 234.42 KiB of audio/wav
@@ -63,14 +63,14 @@ standard output: 234.42 KiB of audio/wav
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_that_broke_off_is_gone_on_with_by_the_next_run() {
+async fn truncated_download_is_resumed_by_the_next_run() {
     let sandbox = recorded().await;
     let file = empty_folder("recording-broken").join("call.wav");
     let truncated = FaultRule::new(Fault::Truncated).operation("recording");
     sandbox
         .set_faults(Faults::seeded(1).rule(truncated.clone().times(1)))
         .unwrap();
-    let mut said = keep(&sandbox, EXAMPLE, &file, &["--verbose"]);
+    let mut shown = download(&sandbox, EXAMPLE, &file, &["--verbose"]);
     assert_eq!(fs::metadata(&file).unwrap().len(), LENGTH);
     fs::remove_file(&file).unwrap();
 
@@ -79,13 +79,13 @@ async fn one_that_broke_off_is_gone_on_with_by_the_next_run() {
     sandbox
         .set_faults(Faults::seeded(1).rule(truncated.times(1)).rule(busy))
         .unwrap();
-    said.push_str(&keep(&sandbox, EXAMPLE, &file, &[]));
-    assert!(!file.exists(), "a part is taken for the whole");
+    shown.push_str(&download(&sandbox, EXAMPLE, &file, &[]));
+    assert!(!file.exists(), "a partial file appeared");
     sandbox.set_faults(Faults::default()).unwrap();
-    said.push_str(&keep(&sandbox, EXAMPLE, &file, &[]));
+    shown.push_str(&download(&sandbox, EXAMPLE, &file, &[]));
     assert_eq!(fs::metadata(&file).unwrap().len(), LENGTH);
     assert_shown(
-        said,
+        shown,
         str![[r#"
 GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a: 1 attempt in [TIME] s; it succeeded
   1. success (200) after [TIME] s, [COUNT] bytes
@@ -95,16 +95,16 @@ GET http://[HOST]/recordings/3c90c3cc-0d44-4b50-8888-8dd25736052a/30.wav: 2 atte
 [HOME]recording-broken/call.wav: 234.42 KiB of audio/wav
 ? 8
 error: GET http://[HOST]/recordings/3c90c3cc-0d44-4b50-8888-8dd25736052a/30.wav was answered with 503: Service Unavailable (3 attempts); run the same command again: it asks for the recording's URL anew
-[HOME]recording-broken/call.wav: 234.42 KiB of audio/wav, gone on with after 117.21 KiB
+[HOME]recording-broken/call.wav: 234.42 KiB of audio/wav, resumed after 117.21 KiB
 
 "#]],
     );
 }
 
-/// Killed in the middle, it leaves a part, which is not taken for the whole, and not fetched again either but for its end.
+/// A killed run leaves a partial file, which the next run completes.
 #[tokio::test(flavor = "multi_thread")]
-async fn one_that_was_killed_is_gone_on_with_by_the_next_run() {
-    let sandbox = support::dialing().await;
+async fn killed_download_is_resumed_by_the_next_run() {
+    let sandbox = support::scripted_sandbox().await;
     let minutes = Script::new(CallStatus::InProgress)
         .then(Duration::from_secs(600), CallStatus::Completed)
         .recording(Duration::ZERO);
@@ -112,20 +112,23 @@ async fn one_that_was_killed_is_gone_on_with_by_the_next_run() {
     sandbox.advance(Duration::from_secs(600));
     let folder = empty_folder("recording-killed");
     let (file, part) = (folder.join("call.wav"), folder.join("call.wav.part"));
-    // Half of it comes, and then nothing.
+    // Half of the recording is sent, then nothing.
     let rule = |fault| FaultRule::new(fault).operation("recording");
     let faults = Faults::seeded(1)
         .rule(rule(Fault::Truncated).times(1))
         .rule(rule(Fault::Stall));
     sandbox.set_faults(faults).unwrap();
     let arguments = ["recording", EXAMPLE, "-o", file.to_str().unwrap()];
-    let mut child = asking(&sandbox, &arguments)
+    let mut child = program_for(&sandbox, &arguments)
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
     while fs::metadata(&part).map_or(0, |part| part.len()) < 2_000_000 {
         let ended = child.try_wait().unwrap();
-        assert!(ended.is_none(), "it ended before it was killed: {ended:?}");
+        assert!(
+            ended.is_none(),
+            "the program ended before it was killed: {ended:?}"
+        );
         std::thread::yield_now();
     }
     child.kill().unwrap();
@@ -133,21 +136,21 @@ async fn one_that_was_killed_is_gone_on_with_by_the_next_run() {
     assert!(part.exists() && !file.exists());
 
     sandbox.set_faults(Faults::default()).unwrap();
-    let said = keep(&sandbox, EXAMPLE, &file, &[]);
-    assert!(said.contains(", gone on with after "), "{said}");
-    let whole = asking(&sandbox, &["recording", EXAMPLE, "-o", "-"])
+    let shown = download(&sandbox, EXAMPLE, &file, &[]);
+    assert!(shown.contains(", resumed after "), "{shown}");
+    let whole = program_for(&sandbox, &["recording", EXAMPLE, "-o", "-"])
         .output()
         .unwrap();
     assert!(
         fs::read(&file).unwrap() == whole.stdout,
-        "another recording"
+        "the recordings differ"
     );
     let names = fs::read_dir(&folder).unwrap();
-    assert_eq!(names.count(), 1, "something is left behind");
+    assert_eq!(names.count(), 1, "another file was left behind");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_there_is_none_nothing_is_written() {
+async fn missing_recording_writes_no_file() {
     let sandbox = support::sandbox().await;
     let ended = |number, url: &str| {
         let url = format!("\"recording_url\": {url:?},\n    \"start_time\"");
@@ -161,7 +164,7 @@ async fn where_there_is_none_nothing_is_written() {
         .unwrap();
     let folder = empty_folder("recording-none");
     let file = folder.join("call.wav");
-    let mut said = String::new();
+    let mut shown = String::new();
     for (id, out, more) in [
         (support::id(1), &file, [].as_slice()),
         (support::id(1), &file, &["--json-errors"]),
@@ -170,26 +173,26 @@ async fn where_there_is_none_nothing_is_written() {
         (support::id(5), &file, &[]),
         (support::id(404), &file, &[]),
     ] {
-        said.push_str(&keep(&sandbox, &id, out, more));
+        shown.push_str(&download(&sandbox, &id, out, more));
     }
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
     let recorded = recorded().await;
-    said.push_str(&keep(
+    shown.push_str(&download(
         &recorded,
         EXAMPLE,
         &folder.join("missing/call.wav"),
         &[],
     ));
-    assert!(!said.contains("canary-51c0"));
+    assert!(!shown.contains("canary-51c0"));
     assert_shown(
-        said,
+        shown,
         str![[r#"
 ? 12
 error: call 00000000-0000-4000-8000-000000000001 ended (completed) without a recording; nothing was written
 ? 12
 {"error":{"class":"no_recording","exit_code":12,"message":"call 00000000-0000-4000-8000-000000000001 ended (completed) without a recording; nothing was written","id":"00000000-0000-4000-8000-000000000001"}}
 ? 10
-error: call 3c90c3cc-0d44-4b50-8888-8dd25736052a has not ended, its status is dialing; wait for it: call-api wait 3c90c3cc-0d44-4b50-8888-8dd25736052a
+error: call 3c90c3cc-0d44-4b50-8888-8dd25736052a has not ended (status dialing); wait for it with: call-api wait 3c90c3cc-0d44-4b50-8888-8dd25736052a
 ? 6
 error: the recording can't be fetched: the call's recording_url is no absolute URL; ask the service's owner what it means
 ? 6

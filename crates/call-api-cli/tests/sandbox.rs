@@ -1,7 +1,7 @@
-//! `sandbox`: can be asked as it says, and says why where it can't listen.
+//! `sandbox`: serves the API, and explains why it cannot listen.
 
 #![cfg(all(unix, feature = "sandbox"))]
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may panic")]
 
 mod support;
 
@@ -12,16 +12,19 @@ use snapbox::str;
 use support::{assert_shown, program, run};
 
 #[test]
-fn the_sandbox_can_be_asked_as_it_says() {
+fn sandbox_greeting_has_working_commands() {
     let mut child = program(&["sandbox", "--listen", "127.0.0.1:0"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let greeting: Vec<_> = lines.by_ref().take(5).map(Result::unwrap).collect();
+    let greeting: Vec<_> = lines.by_ref().take(16).map(Result::unwrap).collect();
+    let [variables @ .., command] = &greeting[13..] else {
+        panic!("{greeting:?}");
+    };
     let mut get = program(&[]);
-    for line in &greeting[2..4] {
+    for line in variables {
         let (name, value) = line
             .trim()
             .strip_prefix("export ")
@@ -30,9 +33,9 @@ fn the_sandbox_can_be_asked_as_it_says() {
             .unwrap();
         get.env(name, value);
     }
-    let command: Vec<_> = greeting[4].split_whitespace().collect();
-    let got = run(get.args(&command[1..]).args(["-o", "table", "--utc"]));
-    let address = greeting[2].rsplit('/').next().unwrap();
+    let command: Vec<_> = command.split_whitespace().collect();
+    let call = run(get.args(&command[1..]).args(["-o", "table", "--utc"]));
+    let address = variables[0].rsplit('/').next().unwrap();
     let taken = run(&mut program(&["sandbox", "--listen", address]));
     let id = child.id().to_string();
     assert!(
@@ -46,12 +49,23 @@ fn the_sandbox_can_be_asked_as_it_says() {
     let beyond = run(&mut program(&["sandbox", "--listen", "0.0.0.0:0"]));
     let mut wrong = program(&["sandbox", "--listen", "127.0.0.1:0"]);
     let wrong = run(wrong.env("CALL_API_SANDBOX_TOKEN", "a b"));
-    let said = [greeting.join("\n"), got, taken, ended, beyond, wrong];
+    let shown = [greeting.join("\n"), call, taken, ended, beyond, wrong];
     assert_shown(
-        said.join("---\n"),
+        shown.join("---\n"),
         str![[r#"
-The call API listens on http://[HOST], until Ctrl-C. In another shell:
+Listening on http://[HOST] (stop with Ctrl-C)
 
+  call   3c90c3cc-0d44-4b50-8888-8dd25736052a
+  token  sandbox-token (set CALL_API_SANDBOX_TOKEN to change it)
+
+In a browser:
+  http://[HOST]/      the calls, updated live
+  http://[HOST]/docs  the API reference
+
+With curl:
+  curl -H "Authorization: Bearer sandbox-token" http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a
+
+With the SDK or the call-api program:
   export CALL_API_BASE_URL=http://[HOST]
   export CALL_API_TOKEN=sandbox-token
   call-api get 3c90c3cc-0d44-4b50-8888-8dd25736052a---
@@ -69,14 +83,14 @@ recording  yes
 reason     <string>
 ---
 ? 1
-error: cannot listen on [HOST]: another program has this port; end it, or take a free one: --listen 127.0.0.1:0
+error: cannot listen on [HOST]: another program uses this port; stop it, or use a free port: --listen 127.0.0.1:0
 ---
 ---
 ? 3
-error: others could reach 0.0.0.0:0, and everybody knows the default token; give the sandbox a token of your own, in CALL_API_SANDBOX_TOKEN
+error: cannot listen on 0.0.0.0:0: other machines could reach it with the default token, which is public; set a token of your own, in CALL_API_SANDBOX_TOKEN
 ---
 ? 3
-error: the sandbox's token has a space or a character that is not ASCII; give it another, in CALL_API_SANDBOX_TOKEN
+error: the sandbox token has a space or a non-ASCII character; use visible ASCII without spaces, in CALL_API_SANDBOX_TOKEN
 
 "#]],
     );

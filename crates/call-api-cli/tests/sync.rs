@@ -1,6 +1,6 @@
-//! `sync`: none lost, none twice, whatever happens.
+//! `sync`: no call is lost or duplicated.
 
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod support;
 
@@ -13,9 +13,9 @@ use call_api_sandbox::{Fault, FaultRule, Faults};
 use http::StatusCode;
 use serde_json::Value;
 use snapbox::str;
-use support::{Files, asking, assert_shown, run, sandbox_with};
+use support::{Files, assert_shown, program_for, run, sandbox_with};
 
-/// How often each id is in the file, each line of which has to be a whole call.
+/// Returns the number of records per id. Each line must be a complete call.
 fn counts(files: &Files) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for line in fs::read_to_string(&files.out).unwrap().lines() {
@@ -41,7 +41,7 @@ fn lines(path: &Path) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_failed_is_summed_up_and_tried_again_by_the_next_run() {
+async fn failures_are_summarized_and_retried_by_the_next_run() {
     let (sandbox, mut ids) = sandbox_with(5).await;
     ids.extend(["# a comment".to_owned(), String::new(), ids[0].clone()]);
     ids.extend([404, 405].map(support::id));
@@ -52,42 +52,42 @@ async fn what_failed_is_summed_up_and_tried_again_by_the_next_run() {
                 .rule(FaultRule::new(Fault::status(StatusCode::INTERNAL_SERVER_ERROR)).times(3)),
         )
         .unwrap();
-    let mut said = run(&mut files.sync(&sandbox, &["--jobs", "1"]));
+    let mut shown = run(&mut files.sync(&sandbox, &["--jobs", "1"]));
     assert_eq!(counts(&files), once(&ids[1..5]));
-    said.push_str("---\n");
-    said.push_str(&run(
+    shown.push_str("---\n");
+    shown.push_str(&run(
         &mut files.sync(&sandbox, &["--json-errors", "--jobs", "1"])
     ));
     assert_eq!(counts(&files), once(&ids[..5]));
     fs::write(&files.ids, ids[..5].join("\n")).unwrap();
     for arguments in [[].as_slice(), &["--quiet"]] {
-        said.push_str("---\n");
-        said.push_str(&run(&mut files.sync(&sandbox, arguments)));
+        shown.push_str("---\n");
+        shown.push_str(&run(&mut files.sync(&sandbox, arguments)));
     }
     assert_eq!(counts(&files), once(&ids[..5]));
     assert_shown(
-        said,
+        shown,
         str![[r#"
 ? 1
 7 ids: 4 fetched, 3 failed
 error: 1 × service: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000001 was answered with 500: Internal Server Error (3 attempts); try later
-error: 2 × not_found, the first of them: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000404 was answered with 404: Call not found (1 attempt); check the id, and that the base URL names the right service
+error: 2 × not_found, the first: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000404 was answered with 404: Call not found (1 attempt); check the id, and that the base URL names the right service
 ---
 ? 4
 {"error":{"class":"not_found","exit_code":4,"message":"GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000404 was answered with 404: Call not found (1 attempt); check the id, and that the base URL names the right service","id":"00000000-0000-4000-8000-000000000404","retryable":false,"status":404,"attempts":1}}
 {"error":{"class":"not_found","exit_code":4,"message":"GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000405 was answered with 404: Call not found (1 attempt); check the id, and that the base URL names the right service","id":"00000000-0000-4000-8000-000000000405","retryable":false,"status":404,"attempts":1}}
-{"summary":{"ids":7,"fetched":1,"there_before":4,"failed":2,"not_tried":0,"why":{"not_found":2}}}
+{"summary":{"ids":7,"fetched":1,"already_there":4,"failed":2,"not_fetched":0,"by_class":{"not_found":2}}}
 ---
-5 ids: 0 fetched, 5 there before
+5 ids: 0 fetched, 5 already there
 ---
 
 "#]],
     );
 }
 
-/// Each time it is killed, somewhere in the middle; a record that was cut is made sure of in between.
+/// Kills `sync` twice, and truncates the last record each time.
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_it_goes_on_where_it_was() {
+async fn killed_sync_is_resumed() {
     let (sandbox, ids) = sandbox_with(300).await;
     support::slow(&sandbox, 5);
     let files = Files::new("sync-killed", &ids, "calls.jsonl");
@@ -100,7 +100,7 @@ async fn killed_it_goes_on_where_it_was() {
         while lines(&files.out) < goal {
             assert!(
                 child.try_wait().unwrap().is_none(),
-                "it ended before it was killed"
+                "the program ended before it was killed"
             );
             std::thread::yield_now();
         }
@@ -118,10 +118,10 @@ async fn killed_it_goes_on_where_it_was() {
     assert_eq!(
         sandbox.requests().len() - asked_before,
         ids.len() - there,
-        "what was there is asked for again"
+        "what was there is requested for again"
     );
 
-    // A cut record goes, also where nothing is left to fetch.
+    // An incomplete record is removed even when nothing is left to fetch.
     let whole = fs::read_to_string(&files.out).unwrap();
     fs::write(&files.out, format!("{whole}{{\"id\":\"0000")).unwrap();
     assert!(files.sync(&sandbox, &[]).output().unwrap().status.success());
@@ -130,11 +130,11 @@ async fn killed_it_goes_on_where_it_was() {
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
-async fn ctrl_c_ends_it_cleanly_and_it_goes_on() {
+async fn interrupted_sync_exits_cleanly_and_is_resumed() {
     let (sandbox, ids) = sandbox_with(100).await;
     support::slow(&sandbox, 20);
     let files = Files::new("sync-ctrl-c", &ids, "calls.jsonl");
-    let mut said = String::new();
+    let mut shown = String::new();
     for (signal, goal) in [("-INT", 10), ("-TERM", 30)] {
         let child = files
             .sync(&sandbox, &[])
@@ -146,15 +146,15 @@ async fn ctrl_c_ends_it_cleanly_and_it_goes_on() {
             std::thread::yield_now();
         }
         support::signal(&child, signal);
-        said.push_str(&support::shown(&child.wait_with_output().unwrap()));
+        shown.push_str(&support::shown(&child.wait_with_output().unwrap()));
     }
     assert_shown(
-        said,
+        shown,
         str![[r#"
 ? 130
-stopped; run the same command again to go on
+interrupted; run the command again to resume
 ? 143
-stopped; run the same command again to go on
+interrupted; run the command again to resume
 
 "#]],
     );
@@ -163,36 +163,36 @@ stopped; run the same command again to go on
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn csv_has_all_of_a_call_and_goes_on_too() {
+async fn csv_has_all_properties_and_is_resumed() {
     let (sandbox, ids) = sandbox_with(2).await;
     let other = support::ENDED
         .replace(&support::id(1), &support::id(3))
-        .replace("hung up \\u001b[31m", "said \\\"no,\\nnever\\\"");
+        .replace("hung up \\u001b[31m", "shown \\\"no,\\nnever\\\"");
     sandbox.put_json(&other).unwrap();
     let files = Files::new("sync-csv", &ids, "calls.csv");
-    let mut said = run(&mut files.sync(&sandbox, &["--jobs", "1"]));
+    let mut shown = run(&mut files.sync(&sandbox, &["--jobs", "1"]));
     fs::write(&files.ids, [ids[0].clone(), support::id(3)].join("\n")).unwrap();
-    said.push_str(&run(&mut files.sync(&sandbox, &[])));
+    shown.push_str(&run(&mut files.sync(&sandbox, &[])));
     let whole = fs::read_to_string(&files.out).unwrap();
-    // Cut within the quotes, after a line that looks whole.
+    // Cuts inside quotes, after a line that looks complete.
     let cut = whole
         .rfind('\n')
         .and_then(|end| whole[..end].rfind('\n'))
         .unwrap();
     fs::write(&files.out, &whole[..=cut]).unwrap();
-    said.push_str(&run(&mut files.sync(&sandbox, &[])));
+    shown.push_str(&run(&mut files.sync(&sandbox, &[])));
     assert_eq!(fs::read_to_string(&files.out).unwrap(), whole);
-    said.push_str(&whole);
+    shown.push_str(&whole);
     assert_shown(
-        said,
+        shown,
         str![[r#"
 2 ids: 2 fetched
-2 ids: 1 fetched, 1 there before
-2 ids: 1 fetched, 1 there before
+2 ids: 1 fetched, 1 already there
+2 ids: 1 fetched, 1 already there
 id,agent_id,status,type,contact_id,contact_created_date,contact_identifier,contact_type,phone_id,created_date,recording_url,start_time,end_time,duration,end_reason
 00000000-0000-4000-8000-000000000001,,completed,outbound,00000000-0000-4000-8000-00000000000c,2026-01-01T00:00:00Z,+34600123456,call,,2026-01-02T03:04:05Z,,2026-01-02T03:04:06Z,2026-01-02T04:04:07Z,3601,hung up [31m
 00000000-0000-4000-8000-000000000002,,completed,outbound,00000000-0000-4000-8000-00000000000c,2026-01-01T00:00:00Z,+34600123456,call,,2026-01-02T03:04:05Z,,2026-01-02T03:04:06Z,2026-01-02T04:04:07Z,3601,hung up [31m
-00000000-0000-4000-8000-000000000003,,completed,outbound,00000000-0000-4000-8000-00000000000c,2026-01-01T00:00:00Z,+34600123456,call,,2026-01-02T03:04:05Z,,2026-01-02T03:04:06Z,2026-01-02T04:04:07Z,3601,"said ""no,
+00000000-0000-4000-8000-000000000003,,completed,outbound,00000000-0000-4000-8000-00000000000c,2026-01-01T00:00:00Z,+34600123456,call,,2026-01-02T03:04:05Z,,2026-01-02T03:04:06Z,2026-01-02T04:04:07Z,3601,"shown ""no,
 never"""
 
 "#]],
@@ -200,11 +200,11 @@ never"""
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_can_not_be_done_is_said_before_anything_is_asked_for() {
+async fn invalid_input_or_output_is_reported_before_the_first_request() {
     let (sandbox, ids) = sandbox_with(2).await;
     let files = Files::new("sync-wrong", &ids, "calls.jsonl");
-    let mut said = String::new();
-    let mut say = |command: &mut Command| said.push_str(&run(command));
+    let mut shown = String::new();
+    let mut say = |command: &mut Command| shown.push_str(&run(command));
     fs::write(
         &files.ids,
         "00000000-0000-4000-8000-000000000001\n+34600123456\n",
@@ -227,7 +227,7 @@ async fn what_can_not_be_done_is_said_before_anything_is_asked_for() {
     fs::create_dir(&files.out).unwrap();
     say(&mut files.sync(&sandbox, &[]));
     let out = files.out.join("calls.jsonl");
-    say(&mut asking(
+    say(&mut program_for(
         &sandbox,
         &[
             "sync",
@@ -239,25 +239,25 @@ async fn what_can_not_be_done_is_said_before_anything_is_asked_for() {
             out.to_str().unwrap(),
         ],
     ));
-    say(&mut asking(&sandbox, &["sync", "--ids", "-"]));
+    say(&mut program_for(&sandbox, &["sync", "--ids", "-"]));
     assert_eq!(sandbox.requests().len(), 0);
     assert_shown(
-        said,
+        shown,
         str![[r#"
 ? 2
-error: [HOME]sync-wrong/ids.txt:2: "+34600123456" is no UUID; write one id of a call on each line
+error: [HOME]sync-wrong/ids.txt:2: "+34600123456" is not a valid call id (expected a UUID)
 ? 1
-error: the ids in [HOME]sync-wrong/ids.txt cannot be read: No such file or directory (os error 2); check that the file exists and who may read it
+error: cannot read the ids in [HOME]sync-wrong/ids.txt: No such file or directory (os error 2); check that the file exists and is readable
 ? 1
-error: [HOME]sync-wrong/calls.jsonl:1 is no record of a sync to JSON lines; give another file with --out, or the --format that it has
+error: [HOME]sync-wrong/calls.jsonl:1 is not a record that sync wrote as JSON lines; use another file, or the --format of this one
 ? 1
-error: [HOME]sync-wrong/calls.jsonl:1 is no record of a sync to CSV; give another file with --out, or the --format that it has
+error: [HOME]sync-wrong/calls.jsonl:1 is not a record that sync wrote as CSV; use another file, or the --format of this one
 ? 1
-error: another sync writes [HOME]sync-wrong/calls.jsonl; wait for it, or give another file with --out
+error: another sync is writing [HOME]sync-wrong/calls.jsonl; wait for it, or use another file
 ? 1
-error: [HOME]sync-wrong/calls.jsonl cannot be written: Is a directory (os error 21); give another file with --out
+error: cannot write [HOME]sync-wrong/calls.jsonl: Is a directory (os error 21); use another file
 ? 2
-error: standard input can't be both token and ids; give one of them as a file
+error: standard input cannot be both the token and the ids; use a file for one of them
 ? 2
 error: the following required arguments were not provided: --out <FILE>; see `call-api --help`
 
@@ -265,9 +265,9 @@ error: the following required arguments were not provided: --out <FILE>; see `ca
     );
 }
 
-/// A last line without an end may be all of a file that somebody needs.
+/// The last line of a foreign file may lack a line break.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_sync_wrote_is_left_as_it_is() {
+async fn foreign_file_is_left_unchanged() {
     let (sandbox, ids) = sandbox_with(2).await;
     for (name, text) in [
         ("sync-foreign.jsonl", "{\"precious\": true}"),
@@ -280,7 +280,7 @@ async fn what_no_sync_wrote_is_left_as_it_is() {
         assert_eq!(fs::read_to_string(&files.out).unwrap(), text);
     }
     assert_eq!(sandbox.requests().len(), 0);
-    // Of its own header a part may be there.
+    // A partial header is completed.
     let files = Files::new("sync-header", &ids, "calls.csv");
     fs::write(&files.out, "id,agent").unwrap();
     assert!(files.sync(&sandbox, &[]).output().unwrap().status.success());
@@ -293,38 +293,38 @@ async fn what_no_sync_wrote_is_left_as_it_is() {
     assert_eq!(lines(&files.out), 3);
 }
 
-/// A service that refuses the token, or that is gone, is not asked for each of a million ids.
+/// A service that is down, or rejects the token, must not be called once per id.
 #[tokio::test(flavor = "multi_thread")]
-async fn it_stops_where_it_is_the_service_that_fails() {
+async fn sync_stops_when_the_service_fails() {
     let (sandbox, ids) = sandbox_with(200).await;
     let files = Files::new("sync-stops", &ids, "calls.jsonl");
-    let mut said = run(files
+    let mut shown = run(files
         .sync(&sandbox, &["--jobs", "1"])
         .env("CALL_API_TOKEN", "wrong"));
     assert_eq!(sandbox.requests().len(), 1);
     sandbox
         .set_faults(Faults::seeded(1).rule(Fault::status(StatusCode::NOT_IMPLEMENTED)))
         .unwrap();
-    said.push_str(&run(&mut files.sync(&sandbox, &["--jobs", "1"])));
+    shown.push_str(&run(&mut files.sync(&sandbox, &["--jobs", "1"])));
     assert_shown(
-        said,
+        shown,
         str![[r#"
 ? 5
-200 ids: 0 fetched, 1 failed, 199 not tried
+200 ids: 0 fetched, 1 failed, 199 not fetched
 error: 1 × refused: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000001 was answered with 401: Invalid authentication credentials (1 attempt); check the token: it may be wrong, revoked or of another service
-stopped; run the same command again to go on
+interrupted; run the command again to resume
 ? 8
-200 ids: 0 fetched, 50 failed, 150 not tried
-error: 50 × service, the first of them: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000001 was answered with 501: Not Implemented (1 attempt); try later
-stopped; run the same command again to go on
+200 ids: 0 fetched, 50 failed, 150 not fetched
+error: 50 × service, the first: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000001 was answered with 501: Not Implemented (1 attempt); try later
+interrupted; run the command again to resume
 
 "#]],
     );
 }
 
-/// The faults of a bad day, by share: every id comes through or is named.
+/// Random faults: every id is fetched in the end.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_day_loses_no_call() {
+async fn random_faults_lose_no_call() {
     let (sandbox, ids) = sandbox_with(200).await;
     let rule = |fault, share| FaultRule::new(fault).share(share);
     sandbox

@@ -1,6 +1,6 @@
-//! What is seen on a terminal, captured with tmux. Where there is no tmux, these tests say so and check nothing.
+//! The program on a terminal, captured with tmux. Without tmux these tests are skipped with a note.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may panic")]
 #![cfg(unix)]
 
 mod support;
@@ -12,20 +12,18 @@ use std::time::{Duration, Instant};
 
 use regex::Regex;
 use snapbox::str;
-use support::{EXAMPLE, Files, asking, assert_shown};
+use support::{EXAMPLE, Files, assert_shown, program_for};
 
-/// A terminal of 120 columns and 20 lines, in which a program runs.
+/// A terminal of 120 columns and 20 lines that runs a program.
 struct Terminal {
     socket: PathBuf,
 }
 
 impl Terminal {
-    /// `None` where there is no tmux.
+    /// Returns `None` without tmux.
     fn run(name: &str, command: &Command) -> Option<Self> {
         if Command::new("tmux").arg("-V").output().is_err() {
-            eprintln!(
-                "SKIPPED: there is no tmux here, so nobody looks at a terminal (apt-get install tmux)"
-            );
+            eprintln!("SKIPPED: tmux is not installed (apt-get install tmux)");
             return None;
         }
         let socket = std::env::temp_dir().join(format!("call-api-{name}-{}", std::process::id()));
@@ -49,7 +47,7 @@ impl Terminal {
             );
             tmux.arg(pair);
         }
-        // The shell says how it ended, Ctrl-C or not, and keeps the terminal open.
+        // The shell prints the exit code, also after Ctrl-C, and keeps the terminal open.
         tmux.args([
             "/bin/sh",
             "-c",
@@ -73,16 +71,16 @@ impl Terminal {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// What it shows now; with its colors as escapes, where that is asked for.
+    /// Returns the screen; with `-e`, colors as escapes.
     fn shows(&self, arguments: &[&str]) -> String {
         let text = self.tmux(&[&["capture-pane", "-p"], arguments].concat());
         let dates = Regex::new(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d").unwrap();
         let text = dates.replace_all(text.trim_end(), "[DATE]");
-        // What turns is another character each time.
+        // The spinner.
         text.replace(|c| matches!(c, '\u{2800}'..='\u{28ff}'), "*")
     }
 
-    /// What it shows once that is on it.
+    /// Returns the screen once it matches.
     fn until(&self, wanted: &str) -> String {
         let wanted = Regex::new(wanted).unwrap();
         let start = Instant::now();
@@ -112,9 +110,9 @@ impl Drop for Terminal {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_watched_call_is_one_line_that_changes() {
-    let sandbox = support::dialing().await;
-    let command = asking(&sandbox, &["watch", EXAMPLE, "--every", "20ms", "--utc"]);
+async fn watch_updates_one_line() {
+    let sandbox = support::scripted_sandbox().await;
+    let command = program_for(&sandbox, &["watch", EXAMPLE, "--every", "20ms", "--utc"]);
     let Some(terminal) = Terminal::run("watch", &command) else {
         return;
     };
@@ -137,11 +135,11 @@ ended with 0
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sync_shows_rate_and_rest_and_then_the_summary() {
+async fn sync_shows_progress_and_then_a_summary() {
     let (sandbox, ids) = support::sandbox_with(150).await;
     support::slow(&sandbox, 30);
-    let asked = [ids, vec![support::id(404)]].concat();
-    let files = Files::new("sync-terminal", &asked, "calls.jsonl");
+    let requested = [ids, vec![support::id(404)]].concat();
+    let files = Files::new("sync-terminal", &requested, "calls.jsonl");
     let command = files.sync(&sandbox, &["--jobs", "2"]);
     let Some(terminal) = Terminal::run("sync", &command) else {
         return;
@@ -161,7 +159,7 @@ ended with 4
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_wants_quiet_sees_nothing_that_moves() {
+async fn quiet_hides_progress() {
     let (sandbox, ids) = support::sandbox_with(30).await;
     support::slow(&sandbox, 30);
     let files = Files::new("quiet-terminal", &ids, "calls.jsonl");
@@ -169,14 +167,13 @@ async fn who_wants_quiet_sees_nothing_that_moves() {
     let Some(terminal) = Terminal::run("quiet", &command) else {
         return;
     };
-    // The first thing on it is its last.
+    // Nothing is shown before the exit code.
     assert_eq!(terminal.until("."), "ended with 0");
 }
 
-/// The doctor's table, and a call's, are what a terminal shows without being asked to; their colors, only where they are
-/// wanted.
+/// A terminal shows tables by default, with colors unless they are disabled.
 #[tokio::test(flavor = "multi_thread")]
-async fn tables_are_for_terminals_and_colors_can_be_turned_off() {
+async fn tables_are_the_default_and_colors_can_be_disabled() {
     let sandbox = support::sandbox().await;
     let mut seen = Vec::new();
     let cyan = "\u{1b}[36mdialing";
@@ -198,7 +195,7 @@ async fn tables_are_for_terminals_and_colors_can_be_turned_off() {
         ("no-color-error", &["get", "42", "--no-color"], &[], None),
         ("doctor", &["doctor"], &[], Some("\u{1b}[32mok")),
     ] {
-        let mut command = asking(&sandbox, arguments);
+        let mut command = program_for(&sandbox, arguments);
         command.envs(variables.iter().copied());
         let Some(terminal) = Terminal::run(name, &command) else {
             return;
@@ -255,32 +252,32 @@ recording  yes
 reason     <string>
 ended with 0
 ---
-error: invalid value '42' for '<ID>...': it is no UUID; give the id of a call, such as 3c90c3cc-0d44-4b50-8888-8dd257360
-52a; see `call-api --help`
+error: invalid value '42' for '<ID>...': not a valid call id (expected a UUID such as 3c90c3cc-0d44-4b50-8888-8dd2573605
+2a); see `call-api --help`
 ended with 2
 ---
-error: invalid value '42' for '<ID>...': it is no UUID; give the id of a call, such as 3c90c3cc-0d44-4b50-8888-8dd257360
-52a; see `call-api --help`
+error: invalid value '42' for '<ID>...': not a valid call id (expected a UUID such as 3c90c3cc-0d44-4b50-8888-8dd2573605
+2a); see `call-api --help`
 ended with 2
 ---
 CHECK     RESULT   MESSAGE
 settings  ok       base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
-service   ok       127.0.0.1 answers in [TIME] ms
-token     ok       it is not refused
-clock     ok       it agrees with the service's within [TIME] s
-document  unknown  give the id of a call to check one
+service   ok       127.0.0.1 responded in [TIME] ms
+token     ok       not rejected
+clock     ok       within [TIME] s of the service's clock
+document  unknown  needs the id of a call
 ended with 0
 "#]],
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_recording_that_is_being_made_is_waited_for_where_one_sees_it() {
-    let sandbox = support::dialing().await;
+async fn recording_shows_that_it_waits() {
+    let sandbox = support::scripted_sandbox().await;
     sandbox.advance(Duration::from_secs(33));
     let file = support::empty_folder("recording-terminal").join("call.wav");
     let arguments = ["recording", EXAMPLE, "-o", file.to_str().unwrap()];
-    let Some(terminal) = Terminal::run("recording", &asking(&sandbox, &arguments)) else {
+    let Some(terminal) = Terminal::run("recording", &program_for(&sandbox, &arguments)) else {
         return;
     };
     terminal.until("waiting for the recording");
@@ -294,13 +291,13 @@ ended with 0
     );
 }
 
-/// The last state stays, and what the shell says next stands by itself.
+/// The last state stays visible, and the shell's next output starts on a new line.
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_leaves_a_clean_terminal() {
     let sandbox = support::sandbox().await;
     let mut seen = Vec::new();
     for command in ["watch", "wait"] {
-        let command = asking(&sandbox, &[command, EXAMPLE, "--utc"]);
+        let command = program_for(&sandbox, &[command, EXAMPLE, "--utc"]);
         let Some(terminal) = Terminal::run("ctrl-c", &command) else {
             return;
         };

@@ -1,6 +1,6 @@
-//! `watch` and `wait` over the life of a call, on a clock that the test moves.
+//! `watch` and `wait` on a manual clock.
 
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod support;
 
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use call_api_sandbox::Sandbox;
 use snapbox::str;
-use support::{EXAMPLE, asking, assert_shown, dialing, shown};
+use support::{EXAMPLE, assert_shown, program_for, scripted_sandbox, shown};
 
 fn start(command: &mut Command) -> Child {
     command
@@ -21,9 +21,12 @@ fn start(command: &mut Command) -> Child {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_change_is_a_line_while_it_happens() {
-    let sandbox = dialing().await;
-    let mut child = start(&mut asking(&sandbox, &["watch", EXAMPLE, "--every", "5ms"]));
+async fn watch_prints_each_change_when_it_occurs() {
+    let sandbox = scripted_sandbox().await;
+    let mut child = start(&mut program_for(
+        &sandbox,
+        &["watch", EXAMPLE, "--every", "5ms"],
+    ));
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut statuses = Vec::new();
     for seconds in [2, 30, 0] {
@@ -33,15 +36,15 @@ async fn each_change_is_a_line_while_it_happens() {
         sandbox.advance(Duration::from_secs(seconds));
     }
     assert_eq!(statuses, ["dialing", "in_progress", "completed"]);
-    assert!(lines.next().is_none(), "it goes on after the end");
+    assert!(lines.next().is_none(), "it continues after the end");
     assert!(child.wait().unwrap().success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wait_prints_the_call_that_has_ended_and_nothing_before() {
-    let sandbox = dialing().await;
+async fn wait_prints_only_the_ended_call() {
+    let sandbox = scripted_sandbox().await;
     let arguments = ["wait", EXAMPLE, "--every", "5ms", "-o", "table", "--utc"];
-    let child = start(&mut asking(&sandbox, &arguments));
+    let child = start(&mut program_for(&sandbox, &arguments));
     while sandbox.requests().len() < 3 {
         tokio::task::yield_now().await;
     }
@@ -68,12 +71,12 @@ reason     completed
     );
 }
 
-/// A call that was created just now, and that the service doesn't know yet.
+/// A new call that the service does not know yet.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_is_not_there_yet_is_waited_for_where_that_is_asked_for() {
+async fn wait_with_grace_tolerates_a_missing_call() {
     let sandbox = Sandbox::start().await.unwrap();
     let id = support::id(1);
-    let child = start(&mut asking(
+    let child = start(&mut program_for(
         &sandbox,
         &[
             "wait", &id, "--grace", "1h", "--every", "5ms", "-o", "jsonl",
@@ -90,27 +93,30 @@ async fn a_call_that_is_not_there_yet_is_waited_for_where_that_is_asked_for() {
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
-async fn ctrl_c_ends_it_and_leaves_nothing_behind() {
-    let sandbox = dialing().await;
-    let mut child = start(&mut asking(&sandbox, &["watch", EXAMPLE, "--every", "5ms"]));
+async fn ctrl_c_exits_with_130_and_prints_nothing() {
+    let sandbox = scripted_sandbox().await;
+    let mut child = start(&mut program_for(
+        &sandbox,
+        &["watch", EXAMPLE, "--every", "5ms"],
+    ));
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     lines.next().unwrap().unwrap();
     support::signal(&child, "-INT");
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    let mut said = String::new();
+    let mut shown = String::new();
     child
         .stderr
         .take()
         .unwrap()
-        .read_to_string(&mut said)
+        .read_to_string(&mut shown)
         .unwrap();
-    assert_eq!(said, "");
+    assert_eq!(shown, "");
 }
 
 /// As in `call-api … | head -n 1`.
 #[tokio::test(flavor = "multi_thread")]
-async fn who_stops_reading_is_no_error() {
-    let sandbox = dialing().await;
+async fn closed_standard_output_is_not_an_error() {
+    let sandbox = scripted_sandbox().await;
     for arguments in [
         ["watch", EXAMPLE, "--every", "5ms"].as_slice(),
         &["get", EXAMPLE],
@@ -120,9 +126,9 @@ async fn who_stops_reading_is_no_error() {
         &["man"],
         &["--help"],
     ] {
-        let mut child = start(&mut asking(&sandbox, arguments));
+        let mut child = start(&mut program_for(&sandbox, arguments));
         drop(child.stdout.take());
-        // What was written before that is no error: a watch has something more to say.
+        // `watch` has more to print after this.
         sandbox.advance(Duration::from_secs(2));
         let output = child.wait_with_output().unwrap();
         assert_eq!(
@@ -134,9 +140,9 @@ async fn who_stops_reading_is_no_error() {
 }
 
 #[test]
-fn a_full_disk_is_an_error() {
+fn full_disk_is_an_error() {
     let Ok(full) = std::fs::File::options().write(true).open("/dev/full") else {
-        eprintln!("SKIPPED: this system has no /dev/full");
+        eprintln!("SKIPPED: no /dev/full on this system");
         return;
     };
     let output = support::program(&["completions", "bash"])
@@ -147,7 +153,7 @@ fn a_full_disk_is_an_error() {
         shown(&output),
         str![[r#"
 ? 1
-error: cannot write to standard output: No space left on device (os error 28); check where it goes
+error: cannot write to standard output: No space left on device (os error 28); check its destination
 
 "#]],
     );

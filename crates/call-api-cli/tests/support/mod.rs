@@ -1,10 +1,10 @@
-//! The program, run as a user runs it, and services for it.
+//! Runs the program against the sandbox.
 
 #![allow(
     dead_code,
     clippy::unwrap_used,
     clippy::panic,
-    reason = "each test uses its part, and a test may"
+    reason = "each test uses some of these; tests may panic"
 )]
 
 use std::path::{Path, PathBuf};
@@ -15,12 +15,12 @@ use call_api_sandbox::{Clock, Fault, Faults, Sandbox, Script};
 use regex::Regex;
 use snapbox::{Assert, IntoData, Redactions};
 
-/// A time zone that needs no data on the machine: an hour ahead of UTC.
+/// A time zone that needs no time zone data: an hour ahead of UTC.
 pub(crate) const ZONE: &str = "CET-1";
 
 pub(crate) const EXAMPLE: &str = "3c90c3cc-0d44-4b50-8888-8dd25736052a";
 
-/// A call that ended, with what a service may send that no terminal should see.
+/// An ended call with control characters in a text.
 pub(crate) const ENDED: &str = r#"{
     "id": "00000000-0000-4000-8000-000000000001",
     "agent_id": null,
@@ -40,13 +40,13 @@ pub(crate) const ENDED: &str = r#"{
     "end_reason": "hung up \u001b[31m"
 }"#;
 
-/// The id of that call, and of others like it.
+/// Returns the id of that call or of a similar one.
 pub(crate) fn id(number: u32) -> String {
     format!("00000000-0000-4000-8000-{number:012}")
 }
 
-/// A sandbox with calls whose answers are the same in each run: 1 has ended, 2 has a status that the document doesn't
-/// list, and 3 is no call.
+/// Starts a sandbox with fixed calls: 1 has ended, 2 has a status that the document does not list, and 3 is not a valid
+/// call.
 pub(crate) async fn sandbox() -> Sandbox {
     let sandbox = Sandbox::start().await.unwrap();
     let like = |number, what, other| ENDED.replace(&id(1), &id(number)).replace(what, other);
@@ -56,8 +56,8 @@ pub(crate) async fn sandbox() -> Sandbox {
     sandbox
 }
 
-/// A sandbox whose clock is moved by hand, with the example call about to be dialed, and recorded at last.
-pub(crate) async fn dialing() -> Sandbox {
+/// Starts a sandbox with a manual clock in which the example call is dialed, completed and recorded.
+pub(crate) async fn scripted_sandbox() -> Sandbox {
     let sandbox = Sandbox::builder()
         .clock(Clock::manual())
         .run(Sandbox::example_call(), Script::completed())
@@ -65,14 +65,14 @@ pub(crate) async fn dialing() -> Sandbox {
     sandbox.await.unwrap()
 }
 
-/// Has each answer take so much longer.
+/// Delays each response.
 pub(crate) fn slow(sandbox: &Sandbox, milliseconds: u64) {
     let by = Duration::from_millis(milliseconds);
     let faults = Faults::seeded(1).rule(Fault::Latency { by });
     sandbox.set_faults(faults).unwrap();
 }
 
-/// A sandbox with so many calls, and their ids.
+/// Starts a sandbox with a number of calls. Returns their ids.
 pub(crate) async fn sandbox_with(calls: u32) -> (Sandbox, Vec<String>) {
     let sandbox = Sandbox::start().await.unwrap();
     let ids: Vec<_> = (1..=calls).map(id).collect();
@@ -86,7 +86,7 @@ pub(crate) fn program_path() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_call-api"))
 }
 
-/// The program with nothing in its environment but a home without configuration.
+/// Returns the program with an empty environment and a home without configuration.
 pub(crate) fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(program_path());
     command
@@ -98,8 +98,8 @@ pub(crate) fn program(arguments: &[&str]) -> Command {
     command
 }
 
-/// The program, set up to ask that service.
-pub(crate) fn asking(sandbox: &Sandbox, arguments: &[&str]) -> Command {
+/// Returns the program, configured to use the sandbox.
+pub(crate) fn program_for(sandbox: &Sandbox, arguments: &[&str]) -> Command {
     let mut command = program(arguments);
     command
         .env("CALL_API_BASE_URL", sandbox.base_url())
@@ -107,7 +107,7 @@ pub(crate) fn asking(sandbox: &Sandbox, arguments: &[&str]) -> Command {
     command
 }
 
-/// A folder of the tests' own below the target directory.
+/// Returns a scratch folder below the target directory.
 pub(crate) fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join("call-api-cli")
@@ -116,13 +116,13 @@ pub(crate) fn folder(name: &str) -> PathBuf {
     folder
 }
 
-/// The same, empty.
+/// Returns an empty scratch folder.
 pub(crate) fn empty_folder(name: &str) -> PathBuf {
     let _ = std::fs::remove_dir_all(folder(name));
     folder(name)
 }
 
-/// The files of a sync, in a folder of their own.
+/// The input and output of a `sync`, in a folder of their own.
 pub(crate) struct Files {
     pub(crate) ids: PathBuf,
     pub(crate) out: PathBuf,
@@ -141,28 +141,28 @@ impl Files {
 
     pub(crate) fn sync(&self, sandbox: &Sandbox, arguments: &[&str]) -> Command {
         let (ids, out) = (self.ids.to_str().unwrap(), self.out.to_str().unwrap());
-        asking(
+        program_for(
             sandbox,
             &[&["sync", "--ids", ids, "--out", out], arguments].concat(),
         )
     }
 }
 
-/// Asks a program to end, as Ctrl-C (`-INT`) and what ends services (`-TERM`) do.
+/// Sends a signal: Ctrl-C (`-INT`) or the one that stops services (`-TERM`).
 pub(crate) fn signal(child: &Child, signal: &str) {
     let id = child.id().to_string();
     let sent = Command::new("kill").args([signal, &id]).status().unwrap();
     assert!(sent.success());
 }
 
-/// What differs from run to run.
+/// Replaces what differs between runs.
 pub(crate) fn redactions() -> Redactions {
     let mut redactions = Redactions::new();
     let regex = |text| Regex::new(text).unwrap();
     redactions
         .insert("[TIME]", regex(r"(?<redacted>[0-9.]+) m?s\b"))
         .unwrap();
-    // A time has as many digits as it needs.
+    // Timestamps vary in length.
     redactions
         .insert("[COUNT]", regex(r"(?<redacted>\d+) bytes"))
         .unwrap();
@@ -175,7 +175,7 @@ pub(crate) fn redactions() -> Redactions {
     redactions
 }
 
-/// Holds a text to an inline snapshot; `SNAPSHOTS=overwrite` takes over what there is now.
+/// Compares a text with an inline snapshot; `SNAPSHOTS=overwrite` updates it.
 #[track_caller]
 pub(crate) fn assert_shown(text: impl IntoData, expected: impl IntoData) {
     Assert::new()
@@ -184,7 +184,7 @@ pub(crate) fn assert_shown(text: impl IntoData, expected: impl IntoData) {
         .eq(text, expected);
 }
 
-/// A command, what it prints, and its exit code, as in `tests/cmd`.
+/// Returns exit code and output of a command, as in `tests/cmd`.
 pub(crate) fn run(command: &mut Command) -> String {
     shown(&command.output().unwrap())
 }

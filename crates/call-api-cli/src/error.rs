@@ -1,4 +1,4 @@
-//! What the program says when it fails, and the exit code it ends with.
+//! Errors and exit codes.
 
 use std::fmt;
 use std::io;
@@ -6,9 +6,9 @@ use std::io;
 use call_api::{Call, Error, ErrorKind, Uuid};
 use serde::Serialize;
 
-/// A class of errors. Scripts tell them by the exit code, which never changes its meaning, or by the name.
+/// A class of errors. Scripts distinguish them by the exit code, whose meaning never changes, or by the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Class {
+pub(crate) enum ErrorClass {
     Failed = 1,
     Usage = 2,
     Config = 3,
@@ -23,7 +23,7 @@ pub(crate) enum Class {
     NoRecording = 12,
 }
 
-impl Class {
+impl ErrorClass {
     pub(crate) const ALL: [Self; 12] = [
         Self::Failed,
         Self::Usage,
@@ -39,45 +39,45 @@ impl Class {
         Self::NoRecording,
     ];
 
-    /// The exit code.
+    /// Returns the exit code.
     pub(crate) fn code(self) -> u8 {
         self as u8
     }
 
-    /// The name in `--json-errors`.
+    /// Returns the name in `--json-errors`.
     pub(crate) fn name(self) -> &'static str {
-        self.words().0
+        self.description().0
     }
 
-    /// The line in the manual.
+    /// Returns the description in the manual.
     pub(crate) fn meaning(self) -> &'static str {
-        self.words().1
+        self.description().1
     }
 
-    fn words(self) -> (&'static str, &'static str) {
+    fn description(self) -> (&'static str, &'static str) {
         match self {
             Self::Failed => (
                 "failed",
-                "something on this machine failed, such as writing a file; or several calls failed, each in another way",
+                "a local failure, such as writing a file; or several calls failed with different errors",
             ),
-            Self::Usage => ("usage", "wrong arguments"),
-            Self::Config => ("config", "a setting is missing or can't be used"),
-            Self::NotFound => ("not_found", "there is no such call (404, 410)"),
+            Self::Usage => ("usage", "invalid arguments"),
+            Self::Config => ("config", "a setting is missing or invalid"),
+            Self::NotFound => ("not_found", "the call does not exist (404, 410)"),
             Self::Refused => (
                 "refused",
-                "the token is not accepted, or not for this (401, 403)",
+                "the token is not accepted, or lacks permission (401, 403)",
             ),
             Self::InvalidRequest => (
                 "invalid_request",
-                "the service does not accept the request (another 4xx)",
+                "the service rejected the request (another 4xx)",
             ),
-            Self::RateLimited => ("rate_limited", "there were too many requests (429)"),
+            Self::RateLimited => ("rate_limited", "too many requests (429)"),
             Self::Service => ("service", "the service failed (5xx)"),
-            Self::Unreachable => ("unreachable", "no connection could be made, or it broke"),
-            Self::Timeout => ("timeout", "time was over"),
+            Self::Unreachable => ("unreachable", "no connection, or it broke"),
+            Self::Timeout => ("timeout", "timeout"),
             Self::BadResponse => (
                 "bad_response",
-                "the answer is not what the API's document says, or not whole",
+                "the response does not match the API document, or is incomplete",
             ),
             Self::NoRecording => ("no_recording", "the call ended without a recording"),
         }
@@ -103,19 +103,19 @@ impl Class {
     }
 }
 
-/// Why a command did not do what it was asked for: one line that says what happened and what to do.
+/// The error of a command: one line with what failed and what to do.
 #[derive(Debug)]
-pub(crate) struct Failure {
-    class: Class,
+pub(crate) struct CliError {
+    class: ErrorClass,
     message: String,
-    /// The call that it is about.
+    /// The call that the error is about.
     id: Option<Uuid>,
-    /// What the SDK says of it.
+    /// The SDK's error, if there is one.
     error: Option<Error>,
 }
 
-impl Failure {
-    pub(crate) fn new(class: Class, message: impl Into<String>) -> Self {
+impl CliError {
+    pub(crate) fn new(class: ErrorClass, message: impl Into<String>) -> Self {
         Self {
             class,
             message: message.into(),
@@ -125,27 +125,27 @@ impl Failure {
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self::new(Class::Usage, message)
+        Self::new(ErrorClass::Usage, message)
     }
 
     pub(crate) fn config(message: impl Into<String>) -> Self {
-        Self::new(Class::Config, message)
+        Self::new(ErrorClass::Config, message)
     }
 
-    /// Says which call it is about.
-    pub(crate) fn of_call(mut self, id: Uuid) -> Self {
+    /// Sets the call that the error is about.
+    pub(crate) fn for_call(mut self, id: Uuid) -> Self {
         self.id = Some(id);
         self
     }
 
-    pub(crate) fn class(&self) -> Class {
+    pub(crate) fn class(&self) -> ErrorClass {
         self.class
     }
 
-    /// For `--json-errors`: the same, in parts.
-    pub(crate) fn parts(&self) -> Parts<'_> {
+    /// Returns the fields for `--json-errors`.
+    pub(crate) fn report(&self) -> ErrorReport<'_> {
         let error = self.error.as_ref();
-        Parts {
+        ErrorReport {
             class: self.class.name(),
             exit_code: self.class.code(),
             message: &self.message,
@@ -160,9 +160,9 @@ impl Failure {
     }
 }
 
-/// A failure in parts; those that there are none of are left out.
+/// The JSON form of an error. Fields without a value are left out.
 #[derive(Debug, Serialize)]
-pub(crate) struct Parts<'a> {
+pub(crate) struct ErrorReport<'a> {
     class: &'static str,
     exit_code: u8,
     message: &'a str,
@@ -182,16 +182,16 @@ pub(crate) struct Parts<'a> {
     attempts: Option<usize>,
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl From<Error> for Failure {
+impl From<Error> for CliError {
     fn from(error: Error) -> Self {
         Self {
-            class: Class::of(error.kind()),
+            class: ErrorClass::of(error.kind()),
             message: message(&error),
             id: None,
             error: Some(error),
@@ -199,14 +199,14 @@ impl From<Error> for Failure {
     }
 }
 
-/// The class and the line of an error that is needed elsewhere, too.
-impl From<&Error> for Failure {
+/// Takes class and message of an error that is borrowed.
+impl From<&Error> for CliError {
     fn from(error: &Error) -> Self {
-        Self::new(Class::of(error.kind()), message(error))
+        Self::new(ErrorClass::of(error.kind()), message(error))
     }
 }
 
-/// What the SDK says, with what there is to do in this program in place of what there is to do in one's own.
+/// Returns the SDK's message, with advice for users of this program instead of advice for programmers.
 fn message(error: &Error) -> String {
     ADVICE
         .iter()
@@ -243,86 +243,86 @@ const ADVICE: &[(&str, &str)] = &[
     ),
 ];
 
-/// The call that was asked for, or why there is none.
-pub(crate) fn asked_for(id: Uuid, result: Result<Call, Error>) -> Result<Call, Failure> {
-    let call = result.map_err(|error| Failure::from(error).of_call(id))?;
-    is_asked_for(id, &call)?;
+/// Returns the requested call, or the error.
+pub(crate) fn requested(id: Uuid, result: Result<Call, Error>) -> Result<Call, CliError> {
+    let call = result.map_err(|error| CliError::from(error).for_call(id))?;
+    check_requested(id, &call)?;
     Ok(call)
 }
 
-/// Whether it is the call that was asked for: a service, or what is on the way to it, may answer with another's.
-pub(crate) fn is_asked_for(id: Uuid, call: &Call) -> Result<(), Failure> {
+/// Errors if a response is about another call. A service, or a proxy in between, may mix up responses.
+pub(crate) fn check_requested(id: Uuid, call: &Call) -> Result<(), CliError> {
     if call.id == id {
         return Ok(());
     }
     let message = format!(
-        "call {id} was asked for, and call {} was answered; tell the service's owner",
+        "requested call {id}, received call {}; report this to the owner of the service",
         call.id
     );
-    Err(Failure::new(Class::BadResponse, message).of_call(id))
+    Err(CliError::new(ErrorClass::BadResponse, message).for_call(id))
 }
 
-/// How a command ends before its time.
+/// The reason a command ends early.
 #[derive(Debug)]
-pub(crate) enum End {
-    /// With one error that is still to be said.
-    Failed(Failure),
-    /// With errors that were said as they happened; the class is theirs.
-    Said(Class),
-    /// By a signal, such as that of Ctrl-C.
-    Stopped {
+pub(crate) enum CommandError {
+    /// An error that is not reported yet.
+    Failed(CliError),
+    /// Errors that were reported as they occurred, with their class.
+    AlreadyReported(ErrorClass),
+    /// A signal, such as that of Ctrl-C.
+    Interrupted {
         /// The exit code.
         code: u8,
-        /// What to do now.
+        /// What to do next.
         hint: Option<&'static str>,
     },
-    /// Nobody reads the output any more, as in `call-api get … | head -n 1`.
+    /// Standard output was closed, as in `call-api get … | head -n 1`.
     BrokenPipe,
 }
 
-impl From<Failure> for End {
-    fn from(failure: Failure) -> Self {
+impl From<CliError> for CommandError {
+    fn from(failure: CliError) -> Self {
         Self::Failed(failure)
     }
 }
 
-impl From<Error> for End {
+impl From<Error> for CommandError {
     fn from(error: Error) -> Self {
         Self::Failed(error.into())
     }
 }
 
-/// What went wrong with standard output.
-impl From<io::Error> for End {
+/// An error of standard output.
+impl From<io::Error> for CommandError {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self::BrokenPipe;
         }
-        Self::Failed(Failure::new(
-            Class::Failed,
-            format!("cannot write to standard output: {error}; check where it goes"),
+        Self::Failed(CliError::new(
+            ErrorClass::Failed,
+            format!("cannot write to standard output: {error}; check its destination"),
         ))
     }
 }
 
-/// The class of several failures: theirs where they have one, otherwise [`Class::Failed`].
+/// The common class of several errors: theirs if it is the same for all, otherwise [`ErrorClass::Failed`].
 #[derive(Debug, Default)]
-pub(crate) struct Tally(Option<Class>);
+pub(crate) struct ErrorTally(Option<ErrorClass>);
 
-impl Tally {
-    pub(crate) fn add(&mut self, class: Class) {
+impl ErrorTally {
+    pub(crate) fn add(&mut self, class: ErrorClass) {
         self.0 = match self.0 {
             None => Some(class),
             Some(same) if same == class => Some(class),
-            Some(_) => Some(Class::Failed),
+            Some(_) => Some(ErrorClass::Failed),
         };
     }
 
-    /// How the command ends, now that all failures were said.
-    pub(crate) fn end(self) -> Result<(), End> {
+    /// Ends the command after all errors were reported.
+    pub(crate) fn end(self) -> Result<(), CommandError> {
         match self.0 {
             None => Ok(()),
-            Some(class) => Err(End::Said(class)),
+            Some(class) => Err(CommandError::AlreadyReported(class)),
         }
     }
 }
@@ -332,27 +332,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exit_codes_are_distinct_and_none_is_a_signal_s() {
-        for (index, class) in Class::ALL.into_iter().enumerate() {
+    fn exit_codes_are_distinct_and_below_those_of_signals() {
+        for (index, class) in ErrorClass::ALL.into_iter().enumerate() {
             assert_eq!(usize::from(class.code()), index + 1);
             assert!(class.code() < 128);
         }
     }
 
     #[test]
-    fn several_failures_of_one_class_keep_it() {
-        let tally = |classes: &[Class]| {
-            let mut tally = Tally::default();
+    fn errors_of_one_class_keep_their_class() {
+        let tally = |classes: &[ErrorClass]| {
+            let mut tally = ErrorTally::default();
             classes.iter().for_each(|class| tally.add(*class));
             match tally.end() {
                 Ok(()) => None,
-                Err(End::Said(class)) => Some(class),
+                Err(CommandError::AlreadyReported(class)) => Some(class),
                 Err(end) => panic!("{end:?}"),
             }
         };
         assert_eq!(tally(&[]), None);
-        assert_eq!(tally(&[Class::NotFound; 3]), Some(Class::NotFound));
-        let mixed = [Class::NotFound, Class::Service, Class::NotFound];
-        assert_eq!(tally(&mixed), Some(Class::Failed));
+        assert_eq!(
+            tally(&[ErrorClass::NotFound; 3]),
+            Some(ErrorClass::NotFound)
+        );
+        let mixed = [
+            ErrorClass::NotFound,
+            ErrorClass::Service,
+            ErrorClass::NotFound,
+        ];
+        assert_eq!(tally(&mixed), Some(ErrorClass::Failed));
     }
 }
