@@ -7,16 +7,14 @@ use std::time::Duration;
 use call_api::Uuid;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+/// The shortest poll interval.
+const MIN_INTERVAL: Duration = Duration::from_millis(100);
+
 /// A command-line client for the call API
 ///
 /// Fetches phone calls, waits for them to end, watches them, downloads their recordings, and fetches many calls into a file.
 #[derive(Debug, Parser)]
-#[command(
-    name = "call-api",
-    version,
-    disable_help_subcommand = true,
-    max_term_width = 100
-)]
+#[command(name = "call-api", version, max_term_width = 100)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -38,7 +36,7 @@ pub(crate) struct Settings {
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) token_file: Option<PathBuf>,
     /// The time limit of a request, including its retries [default: 45s]
-    #[arg(long, global = true, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, global = true, value_name = "TIME", value_parser = parse_time_limit)]
     pub(crate) deadline: Option<Duration>,
     /// Print only errors
     #[arg(long, short, global = true, conflicts_with = "verbose")]
@@ -159,13 +157,13 @@ pub(crate) enum Format {
 #[command(next_help_heading = "Waiting")]
 pub(crate) struct WaitArgs {
     /// Give up after this time
-    #[arg(long, value_name = "TIME", default_value = "2h", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "2h", value_parser = parse_time_limit)]
     pub(crate) timeout: Duration,
     /// Treat a 404 as a call that does not exist yet, for this time
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
     pub(crate) grace: Duration,
-    /// The poll interval [default: short while dialing, then increasing]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    /// The poll interval, at least 100ms [default: short while dialing, then increasing]
+    #[arg(long, value_name = "TIME", value_parser = parse_interval)]
     pub(crate) every: Option<Duration>,
 }
 
@@ -178,6 +176,9 @@ pub(crate) struct RecordingArgs {
     /// The file to write; a folder, for a file named after the id; or `-`, standard output
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub(crate) out: PathBuf,
+    /// Replace an existing file
+    #[arg(long)]
+    pub(crate) force: bool,
     /// Wait this long after the end of the call for its recording
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
     pub(crate) wait: Duration,
@@ -189,7 +190,7 @@ pub(crate) struct SyncArgs {
     /// The ids of the calls, one per line; `-` is standard input
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) ids: PathBuf,
-    /// The file to write; calls that are already in it are not fetched again
+    /// The file to write; calls that are already in it are not fetched again; `-` is standard output
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) out: PathBuf,
     /// The format of the file [default: csv for a name that ends in .csv, otherwise jsonl]
@@ -198,6 +199,15 @@ pub(crate) struct SyncArgs {
     /// The number of calls to fetch at a time
     #[arg(long, value_name = "NUMBER", default_value = "8")]
     pub(crate) jobs: NonZeroUsize,
+    /// Report and skip lines that are not ids instead of fetching nothing
+    #[arg(long)]
+    pub(crate) skip_invalid: bool,
+    /// Write the ids that could not be fetched to this file, one per line
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) failed: Option<PathBuf>,
+    /// Give up when the service has not responded for this time
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = humantime::parse_duration)]
+    pub(crate) give_up_after: Duration,
 }
 
 /// The file format of `sync`.
@@ -207,6 +217,22 @@ pub(crate) enum RecordFormat {
     Jsonl,
     /// Comma-separated values with a header
     Csv,
+}
+
+/// Parses a time limit, which must not be zero.
+fn parse_time_limit(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("must be longer than zero".to_owned()),
+        result => result.map_err(|error| error.to_string()),
+    }
+}
+
+/// Parses a poll interval. A shorter one would only load the service.
+fn parse_interval(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(interval) if interval < MIN_INTERVAL => Err("must be at least 100ms".to_owned()),
+        result => result.map_err(|error| error.to_string()),
+    }
 }
 
 pub(crate) fn parse_id(text: &str) -> Result<Uuid, &'static str> {

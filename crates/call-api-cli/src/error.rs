@@ -273,8 +273,8 @@ pub(crate) enum CommandError {
     Interrupted {
         /// The exit code.
         code: u8,
-        /// What to do next.
-        hint: Option<&'static str>,
+        /// What to do next; may be empty.
+        hint: String,
     },
     /// Standard output was closed, as in `call-api get … | head -n 1`.
     BrokenPipe,

@@ -2,12 +2,16 @@
 
 mod args;
 mod config;
+mod destination;
 mod doctor;
 mod error;
 mod get;
+mod ids;
 mod man;
 mod output;
+mod process;
 mod recording;
+mod records;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod sync;
@@ -34,6 +38,7 @@ use crate::ui::{AttemptPrinter, Ui};
 const RESUME_HINT: &str = "interrupted; run the command again to resume";
 
 fn main() -> ExitCode {
+    process::keep_files_private();
     // Looked up before parsing, because they apply to errors in the arguments too.
     let is_given = |flag: &str| env::args_os().any(|argument| argument == flag);
     if is_given("--no-color") {
@@ -48,7 +53,7 @@ fn main() -> ExitCode {
         Ok(()) | Err(CommandError::BrokenPipe) => ExitCode::SUCCESS,
         Err(CommandError::AlreadyReported(class)) => ExitCode::from(class.code()),
         Err(CommandError::Interrupted { code, hint }) => {
-            if let Some(hint) = hint {
+            if !hint.is_empty() {
                 ui.note(hint);
             }
             ExitCode::from(code)
@@ -65,19 +70,20 @@ fn run(arguments: Arguments, ui: &Arc<Ui>) -> Result<(), CommandError> {
     match arguments.command {
         Command::Get { ids, display } => {
             let client = client(settings, ui)?;
-            block_on(get::run(&client, ids, display, ui), None)
+            block_on(get::run(&client, ids, display, ui), ui, String::new)
         }
         Command::Wait { id, wait, display } => {
             let client = client(settings, ui)?;
-            block_on(wait::wait(&client, id, wait, display, ui), None)
+            block_on(wait::wait(&client, id, wait, display, ui), ui, String::new)
         }
         Command::Watch { id, wait, display } => {
             let client = client(settings, ui)?;
-            block_on(wait::watch(&client, id, wait, display, ui), None)
+            block_on(wait::watch(&client, id, wait, display, ui), ui, String::new)
         }
         Command::Recording(args) => {
             let client = client(settings, ui)?;
-            block_on(recording::run(&client, &args, ui), Some(RESUME_HINT))
+            let hint = || RESUME_HINT.to_owned();
+            block_on(recording::run(&client, &args, ui), ui, hint)
         }
         Command::Sync(args) => {
             let config = Config::load(settings)?;
@@ -88,10 +94,13 @@ fn run(arguments: Arguments, ui: &Arc<Ui>) -> Result<(), CommandError> {
                 .into());
             }
             let client = client(settings, ui)?;
-            let sync = Sync::prepare(&args)?;
-            block_on(sync.run(&client, ui), Some(RESUME_HINT))
+            let sync = Sync::prepare(&args, ui)?;
+            let hint = sync.interruption();
+            block_on(sync.run(&client, ui), ui, hint)
         }
-        Command::Doctor { id, output } => block_on(doctor::run(settings, id, output, ui), None),
+        Command::Doctor { id, output } => {
+            block_on(doctor::run(settings, id, output, ui), ui, String::new)
+        }
         #[cfg(feature = "sandbox")]
         Command::Sandbox(arguments) => Ok(sandbox::run(arguments)?),
         Command::Completions { shell } => {
@@ -130,10 +139,11 @@ fn builder(
     Ok(builder.observer(attempts))
 }
 
-/// Runs a command until it ends or is interrupted; `hint` is reported after an interruption.
+/// Runs a command until it ends or is interrupted; `hint` is reported after an interruption unless it is empty.
 fn block_on(
     command: impl Future<Output = Result<(), CommandError>>,
-    hint: Option<&'static str>,
+    ui: &Ui,
+    hint: impl FnOnce() -> String,
 ) -> Result<(), CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -147,7 +157,10 @@ fn block_on(
     runtime.block_on(async {
         tokio::select! {
             result = command => result,
-            code = interrupted() => Err(CommandError::Interrupted { code, hint }),
+            code = interrupted() => {
+                ui.clear();
+                Err(CommandError::Interrupted { code, hint: hint() })
+            }
         }
     })
 }
@@ -190,17 +203,34 @@ fn report_usage_error(error: &clap::Error, as_json: bool) -> ExitCode {
             Err(_) => ExitCode::from(ErrorClass::Failed.code()),
         };
     }
-    let message = match error.kind() {
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "no command given".to_owned(),
-        _ => on_one_line(&error.to_string()),
+    let is_bare = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if is_bare && !as_json {
+        // Fails only if standard error is closed.
+        let _ = error.print();
+        return ExitCode::from(ErrorClass::Usage.code());
+    }
+    let message = match is_bare {
+        true => "no command given".to_owned(),
+        false => on_one_line(&error.to_string()),
     };
-    let failure = CliError::usage(format!("{message}; see `call-api --help`"));
+    let failure = CliError::usage(format!("{message}; see `{} --help`", command_name()));
     let settings = Settings {
         json_errors: as_json,
         ..Settings::default()
     };
     Ui::new(&settings).error(&failure);
     ExitCode::from(failure.class().code())
+}
+
+/// Returns the program's name with the given subcommand, if there is one.
+fn command_name() -> String {
+    let command = Arguments::command();
+    let mut arguments = env::args();
+    let name = arguments.find(|argument| command.find_subcommand(argument).is_some());
+    match name {
+        Some(name) => format!("call-api {name}"),
+        None => "call-api".to_owned(),
+    }
 }
 
 /// Joins the lines of a clap error: the problem and suggestions, without the usage.

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use call_api::{Client, Error, ErrorKind, Recording};
 use indicatif::HumanBytes;
+use tokio::io::AsyncWriteExt as _;
 
 use crate::args::RecordingArgs;
+use crate::destination::Destination;
 use crate::error::{CliError, CommandError, ErrorClass, requested};
 use crate::ui::Ui;
 
@@ -21,6 +23,8 @@ pub(crate) async fn run(
     ui: &Arc<Ui>,
 ) -> Result<(), CommandError> {
     let error_of_call = |error: Error| CliError::from(error).for_call(args.id);
+    // Before the first request, so that a refusal costs nothing.
+    let destination = Destination::inspect(&args.out, args.id, args.force)?;
     let call = requested(args.id, client.get_call(args.id).await)?;
     let mut bar = ui.download_bar("waiting for the recording");
     let request = client
@@ -28,19 +32,30 @@ pub(crate) async fn run(
         .wait(args.wait)
         .deadline(args.wait.saturating_add(DOWNLOAD_LIMIT))
         .on_progress(|progress| bar.set(progress.bytes, progress.total));
-    let out: &Path = &args.out;
-    let result = match out.as_os_str() == "-" {
-        true => request.to_writer(&mut tokio::io::stdout()).await,
-        false if out.is_dir() => request.to_folder(out).await,
-        false => request.to_file(out).await,
+    let result = match &destination {
+        Destination::StandardOutput => request.to_writer(&mut tokio::io::stdout()).await,
+        Destination::Folder(path) => request.to_folder(path).await,
+        Destination::File(path) => request.to_file(path).await,
+        Destination::Stream(path) => {
+            // Opening a pipe waits for a reader.
+            let opened = tokio::fs::File::options().write(true).open(path).await;
+            let mut stream = opened.map_err(|error| {
+                let message = format!("cannot write {}: {error}; use another file", path.display());
+                CliError::new(ErrorClass::Failed, message)
+            })?;
+            let result = request.to_writer(&mut stream).await;
+            // A dropped file may not have written everything yet.
+            let _ = stream.flush().await;
+            result
+        }
     };
     bar.finish();
     match result {
         Ok(Recording::Saved(saved)) => {
-            let path = saved
-                .path
-                .as_deref()
-                .unwrap_or(Path::new("standard output"));
+            let path = match (&destination, &saved.path) {
+                (_, Some(path)) | (Destination::Stream(path), None) => path,
+                (_, None) => Path::new("standard output"),
+            };
             let media_type = saved.media_type.as_deref().unwrap_or("unknown type");
             let resumed = match saved.resumed_from {
                 0 => String::new(),

@@ -4,107 +4,145 @@
 //! call and duplicates none. At worst the last record is incomplete; the next run removes it.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, BufRead, BufReader, Seek as _, SeekFrom, Write as _};
+use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use call_api::chrono::{DateTime, SecondsFormat, Utc};
-use call_api::{Call, Client, Uuid};
-use serde::{Deserialize, Serialize};
+use call_api::{Client, Uuid};
+use indicatif::{HumanCount, ProgressBar};
+use serde::Serialize;
 
-use crate::args::{RecordFormat, SyncArgs};
+use crate::args::SyncArgs;
 use crate::error::{CliError, CommandError, ErrorClass, ErrorTally, requested};
+use crate::records::Output;
 use crate::ui::Ui;
 
-/// The number of consecutive failures not specific to an id after which the service is considered down.
-const MAX_CONSECUTIVE_FAILURES: u32 = 50;
+/// The smallest number of consecutive failures, not specific to an id, after which the service is considered down.
+const OUTAGE_FAILURES: usize = 8;
 
-/// A prepared `sync`: ids are read and the output file is open.
+/// The longest delay between attempts during an outage.
+const MAX_DELAY: Duration = Duration::from_secs(15);
+
+/// A prepared `sync`: ids are read and the output is open.
 #[derive(Debug)]
 pub(crate) struct Sync {
     /// The ids without a record, each once.
     missing: Vec<Uuid>,
     /// The number of ids with a record.
     existing: usize,
-    out: OutputFile,
+    out: Output,
     jobs: NonZeroUsize,
+    failed: Option<PathBuf>,
+    give_up_after: Duration,
+    fetched: Arc<AtomicUsize>,
+}
+
+/// The end of a pass over the ids.
+enum Pass {
+    /// The service responds. Ids that failed at the end of an outage may remain.
+    Complete,
+    /// The service does not respond; these failures are not counted yet.
+    Outage(Vec<(Uuid, CliError)>),
+    /// Every further request would fail too, for example because of the token.
+    Fatal(ErrorClass),
 }
 
 impl Sync {
     /// Reads the ids and the existing records.
-    pub(crate) fn prepare(args: &SyncArgs) -> Result<Self, CliError> {
-        let ids = read_ids(&args.ids)?;
-        let is_csv = args
-            .out
-            .extension()
-            .is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
-        let records = args.format.unwrap_or(if is_csv {
-            RecordFormat::Csv
-        } else {
-            RecordFormat::Jsonl
-        });
-        let (out, done) = OutputFile::open(&args.out, records)?;
-        let mut asked = HashSet::new();
+    pub(crate) fn prepare(args: &SyncArgs, ui: &Ui) -> Result<Self, CommandError> {
+        let ids = crate::ids::read(&args.ids, args.skip_invalid, ui)?;
+        let (out, done) = Output::open(&args.out, args.format)?;
+        let mut seen = HashSet::new();
         let (existing, missing): (Vec<_>, Vec<_>) = ids
             .into_iter()
-            .filter(|id| asked.insert(*id))
+            .filter(|id| seen.insert(*id))
             .partition(|id| done.contains(id));
-        let existing = existing.len();
         Ok(Self {
             missing,
-            existing,
+            existing: existing.len(),
             out,
-            jobs: args.jobs,
+            jobs: limit_jobs(args.jobs, ui),
+            failed: args.failed.clone(),
+            give_up_after: args.give_up_after,
+            fetched: Arc::default(),
         })
     }
 
-    /// Fetches the missing calls.
+    /// Returns the message for an interruption.
+    pub(crate) fn interruption(&self) -> impl FnOnce() -> String + use<> {
+        let (fetched, existing) = (Arc::clone(&self.fetched), self.existing);
+        let total = self.existing + self.missing.len();
+        move || {
+            let fetched = existing + fetched.load(Ordering::Relaxed);
+            format!(
+                "interrupted: {} of {} fetched; rerun to resume",
+                HumanCount(fetched as u64),
+                HumanCount(total as u64)
+            )
+        }
+    }
+
+    /// Fetches the missing calls. Rides out an outage of the service.
     pub(crate) async fn run(mut self, client: &Client, ui: &Ui) -> Result<(), CommandError> {
         let total = self.existing + self.missing.len();
         let bar = ui.bar(total, self.existing);
-        let (mut fetched, mut consecutive) = (0_usize, 0);
         let mut failures = Failures::default();
-        let mut calls = client
-            .get_calls(self.missing)
-            .concurrency(self.jobs.get())
-            // The ids are unique.
-            .remember(0)
-            .as_they_come();
-        let mut stop_class = None;
-        while let Some((id, result)) = calls.next().await {
-            match requested(id, result) {
-                Ok(call) => {
-                    self.out.write(&call)?;
-                    fetched += 1;
-                    consecutive = 0;
-                }
-                Err(failure) => {
-                    let class = failure.class();
-                    let is_specific_to_id = matches!(
-                        class,
-                        ErrorClass::NotFound | ErrorClass::InvalidRequest | ErrorClass::BadResponse
-                    );
-                    consecutive = if is_specific_to_id {
-                        0
-                    } else {
-                        consecutive + 1
-                    };
-                    failures.add(failure, ui);
-                    bar.set_message(format!(", {} failed", failures.count()));
-                    if consecutive >= MAX_CONSECUTIVE_FAILURES
-                        || matches!(class, ErrorClass::Refused | ErrorClass::Config)
-                    {
-                        stop_class = Some(class);
-                        break;
-                    }
-                }
+        let mut remaining = std::mem::take(&mut self.missing);
+        let mut last_response = Instant::now();
+        let mut delay = Duration::from_secs(1);
+        let mut after_outage = false;
+        let stop_class = loop {
+            let before = remaining.len();
+            let pass = self
+                .fetch(
+                    client,
+                    &mut remaining,
+                    after_outage,
+                    &mut failures,
+                    &bar,
+                    ui,
+                )
+                .await?;
+            if remaining.len() < before {
+                last_response = Instant::now();
+                delay = Duration::from_secs(1);
             }
-            bar.inc(1);
-        }
-        drop(calls);
+            let outage = match pass {
+                Pass::Complete if remaining.is_empty() => break None,
+                Pass::Complete => {
+                    after_outage = false;
+                    continue;
+                }
+                Pass::Fatal(class) => break Some(class),
+                Pass::Outage(outage) => outage,
+            };
+            after_outage = true;
+            let left = self.give_up_after.saturating_sub(last_response.elapsed());
+            if left.is_zero() {
+                let class = outage.last().map(|(_, failure)| failure.class());
+                for (id, failure) in outage {
+                    failures.add(id, failure, ui);
+                }
+                break class;
+            }
+            if let Some((_, failure)) = outage.last() {
+                ui.warn(&format!(
+                    "retrying for {:.0} s: {failure}",
+                    left.as_secs_f64()
+                ));
+            }
+            tokio::time::sleep(delay.min(left)).await;
+            delay = (delay * 2).min(MAX_DELAY);
+        };
         bar.finish_and_clear();
         self.out.finish()?;
+        if let Some(path) = &self.failed {
+            failures.write_ids(path)?;
+        }
+        let fetched = self.fetched.load(Ordering::Relaxed);
         failures.report(total, fetched, self.existing, ui);
         match stop_class {
             None => failures.tally.end(),
@@ -114,6 +152,109 @@ impl Sync {
             }
         }
     }
+
+    /// Fetches the remaining ids until all are done or the service fails. Removes those that are done.
+    async fn fetch(
+        &mut self,
+        client: &Client,
+        remaining: &mut Vec<Uuid>,
+        mut after_outage: bool,
+        failures: &mut Failures,
+        bar: &ProgressBar,
+        ui: &Ui,
+    ) -> Result<Pass, CommandError> {
+        let outage_failures = self.jobs.get().max(OUTAGE_FAILURES);
+        let mut done = HashSet::new();
+        // Failures since the last response that shows that the service works.
+        let mut consecutive: Vec<(Uuid, CliError)> = Vec::new();
+        let mut calls = client
+            .get_calls(remaining.clone())
+            .concurrency(self.jobs.get())
+            // The ids are unique.
+            .remember(0)
+            .as_they_come();
+        let mut fatal = None;
+        while let Some((id, result)) = calls.next().await {
+            let result = requested(id, result);
+            match &result {
+                Err(failure) if !is_specific_to_id(failure) => {
+                    let class = failure.class();
+                    consecutive.extend(result.err().map(|failure| (id, failure)));
+                    if matches!(class, ErrorClass::Refused | ErrorClass::Config) {
+                        fatal = Some(class);
+                        break;
+                    }
+                    if consecutive.len() >= outage_failures {
+                        break;
+                    }
+                    continue;
+                }
+                _ => {}
+            }
+            // The last failures of an outage say nothing about their ids, which are fetched again.
+            if after_outage {
+                consecutive.clear();
+                after_outage = false;
+            }
+            for (id, failure) in consecutive.drain(..) {
+                done.insert(id);
+                failures.add(id, failure, ui);
+                bar.inc(1);
+            }
+            done.insert(id);
+            match result {
+                Ok(call) => {
+                    self.out.write(&call)?;
+                    self.fetched.fetch_add(1, Ordering::Relaxed);
+                }
+                Err(failure) => failures.add(id, failure, ui),
+            }
+            bar.inc(1);
+            if failures.count() > 0 {
+                bar.set_message(format!(", {} failed", failures.count()));
+            }
+        }
+        drop(calls);
+        let is_down = |(_, failure): &(Uuid, CliError)| failure.class() == ErrorClass::Unreachable;
+        let is_outage = fatal.is_none()
+            && !consecutive.is_empty()
+            && (consecutive.len() >= outage_failures || consecutive.iter().all(is_down));
+        if !is_outage {
+            for (id, failure) in consecutive.drain(..) {
+                done.insert(id);
+                failures.add(id, failure, ui);
+            }
+        }
+        remaining.retain(|id| !done.contains(id));
+        Ok(match (fatal, is_outage) {
+            (Some(class), _) => Pass::Fatal(class),
+            (None, true) => Pass::Outage(consecutive),
+            (None, false) => Pass::Complete,
+        })
+    }
+}
+
+/// Returns true if a failure is about one id, and shows that the service works.
+fn is_specific_to_id(failure: &CliError) -> bool {
+    matches!(
+        failure.class(),
+        ErrorClass::NotFound | ErrorClass::InvalidRequest | ErrorClass::BadResponse
+    )
+}
+
+/// Limits the number of jobs to what the open-file limit allows.
+fn limit_jobs(jobs: NonZeroUsize, ui: &Ui) -> NonZeroUsize {
+    let Some(limit) = crate::process::open_file_limit() else {
+        return jobs;
+    };
+    // The program has other files open: standard streams, the output, the runtime.
+    let allowed = NonZeroUsize::new(limit.saturating_sub(32)).unwrap_or(NonZeroUsize::MIN);
+    if jobs > allowed {
+        ui.warn(&format!(
+            "--jobs {jobs} exceeds the limit of {limit} open files; using {allowed}; raise the limit with ulimit -n"
+        ));
+    }
+    jobs.min(allowed)
 }
 
 /// The failures by class: the first one and the number of them.
@@ -121,10 +262,12 @@ impl Sync {
 struct Failures {
     tally: ErrorTally,
     by_class: Vec<(CliError, usize)>,
+    ids: Vec<Uuid>,
 }
 
 impl Failures {
-    fn add(&mut self, failure: CliError, ui: &Ui) {
+    fn add(&mut self, id: Uuid, failure: CliError, ui: &Ui) {
+        self.ids.push(id);
         self.tally.add(failure.class());
         if ui.reports_each_error() {
             ui.error(&failure);
@@ -140,7 +283,17 @@ impl Failures {
     }
 
     fn count(&self) -> usize {
-        self.by_class.iter().map(|(_, count)| count).sum()
+        self.ids.len()
+    }
+
+    /// Writes the ids that failed, also if there are none, so that the file never has those of an earlier run.
+    fn write_ids(&self, path: &Path) -> Result<(), CliError> {
+        let ids: String = self.ids.iter().map(|id| format!("{id}\n")).collect();
+        // Writes through devices and pipes, and keeps links.
+        fs::write(path, ids).map_err(|error| {
+            let message = format!("cannot write {}: {error}; use another file", path.display());
+            CliError::new(ErrorClass::Failed, message)
+        })
     }
 
     fn report(&self, total: usize, fetched: usize, existing: usize, ui: &Ui) {
@@ -199,271 +352,4 @@ struct Summary {
     not_fetched: usize,
     /// The number of failures per class.
     by_class: BTreeMap<&'static str, usize>,
-}
-
-/// Reads ids, one per line. Empty lines and those that start with `#` are ignored.
-fn read_ids(path: &Path) -> Result<Vec<Uuid>, CliError> {
-    let unreadable = |error: io::Error| {
-        CliError::new(
-            ErrorClass::Failed,
-            format!(
-                "cannot read the ids in {}: {error}; check that the file exists and is readable",
-                path.display()
-            ),
-        )
-    };
-    let input: Box<dyn BufRead> = match path.as_os_str() == "-" {
-        true => Box::new(io::stdin().lock()),
-        false => Box::new(BufReader::new(File::open(path).map_err(unreadable)?)),
-    };
-    let mut ids = Vec::new();
-    for (number, line) in (1..).zip(input.lines()) {
-        let line = line.map_err(unreadable)?;
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let id = line.parse().map_err(|_| {
-            CliError::usage(format!(
-                "{}:{number}: {:?} is not a valid call id (expected a UUID)",
-                path.display(),
-                line.chars().take(40).collect::<String>()
-            ))
-        })?;
-        ids.push(id);
-    }
-    Ok(ids)
-}
-
-/// The output file.
-#[derive(Debug)]
-struct OutputFile {
-    file: File,
-    path: PathBuf,
-    records: RecordFormat,
-}
-
-impl OutputFile {
-    /// Opens the file, removes an incomplete record, and returns the ids of the records.
-    fn open(path: &Path, records: RecordFormat) -> Result<(Self, HashSet<Uuid>), CliError> {
-        let failed = |error: io::Error| {
-            CliError::new(
-                ErrorClass::Failed,
-                format!("cannot write {}: {error}; use another file", path.display()),
-            )
-        };
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(CliError::new(
-                    ErrorClass::Failed,
-                    format!(
-                        "another sync is writing {}; wait for it, or use another file",
-                        path.display()
-                    ),
-                ));
-            }
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
-        }
-        let mut out = Self {
-            file,
-            path: path.to_owned(),
-            records,
-        };
-        let (done, length) = out.scan()?;
-        out.file.set_len(length).map_err(failed)?;
-        out.file.seek(SeekFrom::Start(length)).map_err(failed)?;
-        if length == 0 && records == RecordFormat::Csv {
-            out.file
-                .write_all(&csv_record(COLUMNS).map_err(failed)?)
-                .map_err(failed)?;
-        }
-        Ok((out, done))
-    }
-
-    /// Returns the ids of the records, and the end of the last complete one.
-    fn scan(&mut self) -> Result<(HashSet<Uuid>, u64), CliError> {
-        let failed = |error: io::Error, path: &Path| {
-            CliError::new(
-                ErrorClass::Failed,
-                format!("cannot read {}: {error}; use another file", path.display()),
-            )
-        };
-        let mut reader = BufReader::new(&self.file);
-        let (mut done, mut length, mut number) = (HashSet::new(), 0, 0);
-        let mut record = Vec::new();
-        loop {
-            // In CSV, a line break inside quotes does not end the record.
-            let read = reader
-                .read_until(b'\n', &mut record)
-                .map_err(|error| failed(error, &self.path))?;
-            number += 1;
-            let is_header = length == 0 && self.records == RecordFormat::Csv;
-            if read == 0 || !record.ends_with(b"\n") {
-                if !self.records.is_incomplete(&record, is_header) {
-                    return Err(self.foreign_record(number));
-                }
-                return Ok((done, length));
-            }
-            let quotes = record.iter().filter(|byte| **byte == b'"').count();
-            if self.records == RecordFormat::Csv && quotes % 2 == 1 {
-                continue;
-            }
-            let id = match is_header {
-                true => (record == csv_record(COLUMNS).unwrap_or_default()).then_some(None),
-                false => self.records.id(&record).map(Some),
-            };
-            let Some(id) = id else {
-                return Err(self.foreign_record(number));
-            };
-            done.extend(id);
-            length += record.len() as u64;
-            record.clear();
-        }
-    }
-
-    /// The error for a line that `sync` did not write. The file is left unchanged.
-    fn foreign_record(&self, line: usize) -> CliError {
-        CliError::new(
-            ErrorClass::Failed,
-            format!(
-                "{}:{line} is not a record that sync wrote as {}; use another file, or the --format of this one",
-                self.path.display(),
-                self.records.name()
-            ),
-        )
-    }
-
-    /// Appends a call. It is not buffered, so a written record survives a kill.
-    fn write(&mut self, call: &Call) -> Result<(), CliError> {
-        let record = match self.records {
-            RecordFormat::Jsonl => json_record(call),
-            RecordFormat::Csv => csv_record(values(call)),
-        };
-        record
-            .and_then(|record| self.file.write_all(&record))
-            .map_err(|error| self.failed(&error))
-    }
-
-    /// Flushes the file to the disk.
-    fn finish(&mut self) -> Result<(), CliError> {
-        self.file.sync_all().map_err(|error| self.failed(&error))
-    }
-
-    fn failed(&self, error: &io::Error) -> CliError {
-        CliError::new(
-            ErrorClass::Failed,
-            format!(
-                "cannot write {}: {error}; free some space and run the command again to resume",
-                self.path.display()
-            ),
-        )
-    }
-}
-
-impl RecordFormat {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Jsonl => "JSON lines",
-            Self::Csv => "CSV",
-        }
-    }
-
-    /// Returns true if `end` is the start of a record or of the header, as a killed run leaves it. Anything else at the end
-    /// of the file is not removed.
-    fn is_incomplete(self, end: &[u8], is_header: bool) -> bool {
-        let is_prefix_of = |whole: &[u8]| {
-            end.iter()
-                .zip(whole)
-                .all(|(found, expected)| found == expected)
-        };
-        match self {
-            Self::Jsonl => is_prefix_of(br#"{"id":""#),
-            Self::Csv if is_header => csv_record(COLUMNS).is_ok_and(|header| is_prefix_of(&header)),
-            Self::Csv => {
-                let mut id = end.iter().take(36);
-                id.all(|byte| byte.is_ascii_hexdigit() || *byte == b'-')
-            }
-        }
-    }
-
-    /// Returns the id of a record.
-    fn id(self, record: &[u8]) -> Option<Uuid> {
-        #[derive(Deserialize)]
-        struct Record {
-            id: Uuid,
-        }
-        match self {
-            Self::Jsonl => serde_json::from_slice::<Record>(record)
-                .ok()
-                .map(|record| record.id),
-            Self::Csv => {
-                let id = record.split(|byte| *byte == b',').next()?;
-                str::from_utf8(id).ok()?.parse().ok()
-            }
-        }
-    }
-}
-
-fn json_record(call: &Call) -> io::Result<Vec<u8>> {
-    let mut record = serde_json::to_vec(call)?;
-    record.push(b'\n');
-    Ok(record)
-}
-
-/// The columns. The id comes first, because it identifies a record.
-const COLUMNS: [&str; 15] = [
-    "id",
-    "agent_id",
-    "status",
-    "type",
-    "contact_id",
-    "contact_created_date",
-    "contact_identifier",
-    "contact_type",
-    "phone_id",
-    "created_date",
-    "recording_url",
-    "start_time",
-    "end_time",
-    "duration",
-    "end_reason",
-];
-
-fn values(call: &Call) -> [String; 15] {
-    let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
-    fn or_empty(value: Option<impl ToString>) -> String {
-        value.map(|value| value.to_string()).unwrap_or_default()
-    }
-    let contact = &call.contact;
-    [
-        call.id.to_string(),
-        or_empty(call.agent_id),
-        call.status.to_string(),
-        call.type_.to_string(),
-        contact.id.to_string(),
-        time(contact.created_date),
-        contact.identifier.clone(),
-        contact.contact_type.to_string(),
-        or_empty(call.phone_id),
-        time(call.created_date),
-        or_empty(call.recording_url.as_ref()),
-        or_empty(call.start_time.map(time)),
-        or_empty(call.end_time.map(time)),
-        or_empty(call.duration),
-        or_empty(call.end_reason.as_ref()),
-    ]
-}
-
-fn csv_record(values: impl IntoIterator<Item = impl AsRef<[u8]>>) -> io::Result<Vec<u8>> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(values)?;
-    writer.into_inner().map_err(|error| error.into_error())
 }

@@ -1,14 +1,14 @@
 //! Standard error: errors, warnings, notes, attempts, and progress.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use call_api::transport::{AttemptLog, DelayReason, Observer, Operation};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde::Serialize;
 
 use crate::args::Settings;
@@ -61,8 +61,10 @@ impl Ui {
 
     /// Reports a result.
     pub(crate) fn note(&self, note: impl Display) {
-        if !self.quiet {
-            self.line(format_args!("{}", escape_control(&note.to_string())));
+        match (self.quiet, self.json_errors) {
+            (true, _) => {}
+            (false, true) => self.json("note", &BTreeMap::from([("message", note.to_string())])),
+            (false, false) => self.line(escape_control(&note.to_string())),
         }
     }
 
@@ -80,6 +82,13 @@ impl Ui {
         self.json_errors
     }
 
+    /// Removes progress from the terminal.
+    pub(crate) fn clear(&self) {
+        // Fails only if the terminal is gone.
+        let _ = self.bars.clear();
+        self.bars.set_draw_target(ProgressDrawTarget::hidden());
+    }
+
     /// Returns a line that changes. Hidden with `--quiet`, and when standard error is not a terminal.
     pub(crate) fn spinner(&self) -> ProgressBar {
         let line = self.bars.add(ProgressBar::new_spinner());
@@ -92,7 +101,7 @@ impl Ui {
     pub(crate) fn bar(&self, whole: usize, done: usize) -> ProgressBar {
         let bar = self.bars.add(ProgressBar::new(whole as u64));
         bar.set_style(style(
-            "{wide_bar} {human_pos}/{human_len}, {per_sec}, {eta} left{msg}",
+            "{wide_bar} {human_pos}/{human_len}, {rate}, {eta} left{msg}",
         ));
         bar.set_position(done as u64);
         // Excludes earlier work from the rate.
@@ -179,6 +188,9 @@ pub(crate) struct AttemptPrinter(pub(crate) Arc<Ui>);
 
 impl Observer for AttemptPrinter {
     fn request(&self, _: &Operation, attempt_log: &AttemptLog) {
+        if self.0.is_json() {
+            return self.0.json("request", &RequestReport::new(attempt_log));
+        }
         let count = attempt_log.attempts().len();
         let s = if count == 1 { "" } else { "s" };
         self.0.line(format_args!(
@@ -217,7 +229,49 @@ impl Observer for AttemptPrinter {
     }
 }
 
+/// A request in JSON.
+#[derive(Serialize)]
+struct RequestReport<'a> {
+    method: String,
+    url: &'a str,
+    seconds: f64,
+    attempts: Vec<AttemptReport>,
+}
+
+#[derive(Serialize)]
+struct AttemptReport {
+    outcome: String,
+    status: Option<u16>,
+    seconds: f64,
+    bytes: u64,
+    delay_seconds: Option<f64>,
+}
+
+impl<'a> RequestReport<'a> {
+    fn new(attempt_log: &'a AttemptLog) -> Self {
+        let attempts = attempt_log.attempts().iter().map(|attempt| AttemptReport {
+            outcome: attempt.outcome.to_string(),
+            status: attempt.status.map(|status| status.as_u16()),
+            seconds: attempt.elapsed.as_secs_f64(),
+            bytes: attempt.body_bytes,
+            delay_seconds: attempt
+                .retry_delay
+                .map(|delay| delay.duration.as_secs_f64()),
+        });
+        Self {
+            method: attempt_log.method().to_string(),
+            url: attempt_log.url(),
+            seconds: attempt_log.elapsed().as_secs_f64(),
+            attempts: attempts.collect(),
+        }
+    }
+}
+
 fn style(template: &str) -> ProgressStyle {
     // The templates are constants, covered by tests.
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
+            let _ = write!(out, "{:.0}/s", state.per_sec());
+        })
 }

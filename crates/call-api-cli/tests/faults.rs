@@ -336,7 +336,7 @@ async fn wait_survives_a_restarting_service() {
             "wait",
             &support::id(1),
             "--every",
-            "10ms",
+            "100ms",
             "-o",
             "table",
             "--utc",

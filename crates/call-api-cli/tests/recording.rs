@@ -37,7 +37,7 @@ async fn recording_is_written_to_file_folder_or_standard_output() {
     let file = folder.join("call.wav");
     let mut shown = download(&sandbox, EXAMPLE, &file, &[]);
     shown.push_str(&download(&sandbox, EXAMPLE, &folder, &[]));
-    shown.push_str(&download(&sandbox, EXAMPLE, &file, &["--quiet"]));
+    shown.push_str(&download(&sandbox, EXAMPLE, &file, &["--quiet", "--force"]));
     let sound = fs::read(&file).unwrap();
     assert_eq!(sound.len() as u64, LENGTH);
     let output = program_for(&sandbox, &["recording", EXAMPLE, "-o", "-"])
@@ -147,6 +147,99 @@ async fn killed_download_is_resumed_by_the_next_run() {
     );
     let names = fs::read_dir(&folder).unwrap();
     assert_eq!(names.count(), 1, "another file was left behind");
+}
+
+/// Returns true if the command succeeded.
+#[cfg(unix)]
+fn make(command: &str, arguments: &[&Path], more: &[&str]) -> bool {
+    let made = std::process::Command::new(command)
+        .args(arguments)
+        .args(more)
+        .stderr(Stdio::null())
+        .status();
+    made.is_ok_and(|status| status.success())
+}
+
+/// A file renamed onto the path would replace the node or the link.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn devices_pipes_and_links_are_written_through() {
+    use std::os::unix::fs::FileTypeExt as _;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let sandbox = recorded().await;
+    let folder = empty_folder("recording-nodes");
+    let reference = folder.join("reference.wav");
+    download(&sandbox, EXAMPLE, &reference, &[]);
+    let sound = fs::read(&reference).unwrap();
+    let mode = fs::metadata(&reference).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "others can read the recording");
+
+    let fifo = folder.join("fifo");
+    assert!(make("mkfifo", &[&fifo], &[]));
+    let path = fifo.clone();
+    let reader = std::thread::spawn(move || fs::read(path).unwrap());
+    let shown = download(&sandbox, EXAMPLE, &fifo, &[]);
+    assert!(shown.contains("fifo: 234.42 KiB"), "{shown}");
+    assert!(fs::metadata(&fifo).unwrap().file_type().is_fifo());
+    assert!(reader.join().unwrap() == sound, "the recordings differ");
+
+    // A null device of our own. It takes privileges to make, and a file system that allows devices to use.
+    let null = folder.join("null");
+    if make("mknod", &[&null], &["c", "1", "3"]) && fs::write(&null, "").is_ok() {
+        let shown = download(&sandbox, EXAMPLE, &null, &[]);
+        assert!(shown.contains("null: 234.42 KiB"), "{shown}");
+        assert!(fs::metadata(&null).unwrap().file_type().is_char_device());
+    } else {
+        eprintln!("SKIPPED: cannot make a device here");
+    }
+
+    let (target, link) = (folder.join("target.wav"), folder.join("link.wav"));
+    fs::write(&target, "old").unwrap();
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    download(&sandbox, EXAMPLE, &link, &["--force"]);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(fs::read(&target).unwrap() == sound, "the recordings differ");
+
+    let dangling = folder.join("dangling");
+    std::os::unix::fs::symlink(folder.join("nowhere"), &dangling).unwrap();
+    let shown = download(&sandbox, EXAMPLE, &dangling, &["--force"]);
+    assert!(shown.contains("it is a link to nothing"), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn existing_file_is_replaced_only_with_force() {
+    let sandbox = recorded().await;
+    let folder = empty_folder("recording-existing");
+    let (file, named) = (
+        folder.join("call.wav"),
+        folder.join(format!("{EXAMPLE}.wav")),
+    );
+    fs::write(&file, "precious").unwrap();
+    fs::write(&named, "precious").unwrap();
+    let requests = sandbox.requests().len();
+    let mut shown = download(&sandbox, EXAMPLE, &file, &[]);
+    shown.push_str(&download(&sandbox, EXAMPLE, &folder, &[]));
+    assert_eq!(fs::read(&file).unwrap(), b"precious");
+    assert_eq!(fs::read(&named).unwrap(), b"precious");
+    assert_eq!(sandbox.requests().len(), requests);
+    for out in [&file, &folder] {
+        shown.push_str(&download(&sandbox, EXAMPLE, out, &["--force"]));
+    }
+    assert_eq!(fs::metadata(&file).unwrap().len(), LENGTH);
+    assert_eq!(fs::metadata(&named).unwrap().len(), LENGTH);
+    assert_shown(
+        shown,
+        str![[r#"
+? 1
+error: [HOME]recording-existing/call.wav exists; use --force to replace it, or another file
+? 1
+error: [HOME]recording-existing/3c90c3cc-0d44-4b50-8888-8dd25736052a.wav exists; use --force to replace it, or another file
+[HOME]recording-existing/call.wav: 234.42 KiB of audio/wav
+[HOME]recording-existing/3c90c3cc-0d44-4b50-8888-8dd25736052a.wav: 234.42 KiB of audio/wav
+
+"#]],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

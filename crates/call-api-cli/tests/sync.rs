@@ -148,13 +148,15 @@ async fn interrupted_sync_exits_cleanly_and_is_resumed() {
         support::signal(&child, signal);
         shown.push_str(&support::shown(&child.wait_with_output().unwrap()));
     }
+    // How far each run comes depends on timing.
+    let fetched = regex::Regex::new(r"\d+ of 100").unwrap();
     assert_shown(
-        shown,
+        fetched.replace_all(&shown, "[N] of 100").into_owned(),
         str![[r#"
 ? 130
-interrupted; run the command again to resume
+interrupted: [N] of 100 fetched; rerun to resume
 ? 143
-interrupted; run the command again to resume
+interrupted: [N] of 100 fetched; rerun to resume
 
 "#]],
     );
@@ -246,6 +248,7 @@ async fn invalid_input_or_output_is_reported_before_the_first_request() {
         str![[r#"
 ? 2
 error: [HOME]sync-wrong/ids.txt:2: "+34600123456" is not a valid call id (expected a UUID)
+error: cannot use the ids in [HOME]sync-wrong/ids.txt: fix these lines, or skip them with --skip-invalid
 ? 1
 error: cannot read the ids in [HOME]sync-wrong/ids.txt: No such file or directory (os error 2); check that the file exists and is readable
 ? 1
@@ -255,11 +258,11 @@ error: [HOME]sync-wrong/calls.jsonl:1 is not a record that sync wrote as CSV; us
 ? 1
 error: another sync is writing [HOME]sync-wrong/calls.jsonl; wait for it, or use another file
 ? 1
-error: cannot write [HOME]sync-wrong/calls.jsonl: Is a directory (os error 21); use another file
+error: cannot write [HOME]sync-wrong/calls.jsonl: it is not a regular file (`-` is standard output); use another file
 ? 2
 error: standard input cannot be both the token and the ids; use a file for one of them
 ? 2
-error: the following required arguments were not provided: --out <FILE>; see `call-api --help`
+error: the following required arguments were not provided: --out <FILE>; see `call-api sync --help`
 
 "#]],
     );
@@ -305,18 +308,170 @@ async fn sync_stops_when_the_service_fails() {
     sandbox
         .set_faults(Faults::seeded(1).rule(Fault::status(StatusCode::NOT_IMPLEMENTED)))
         .unwrap();
-    shown.push_str(&run(&mut files.sync(&sandbox, &["--jobs", "1"])));
+    shown.push_str(&run(
+        &mut files.sync(&sandbox, &["--jobs", "1", "--give-up-after", "1s"])
+    ));
+    let retrying = regex::Regex::new("warning: retrying.*\n").unwrap();
+    assert!(retrying.is_match(&shown), "{shown}");
     assert_shown(
-        shown,
+        retrying.replace_all(&shown, "").into_owned(),
         str![[r#"
 ? 5
 200 ids: 0 fetched, 1 failed, 199 not fetched
 error: 1 × refused: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000001 was answered with 401: Invalid authentication credentials (1 attempt); check the token: it may be wrong, revoked or of another service
 interrupted; run the command again to resume
 ? 8
-200 ids: 0 fetched, 50 failed, 150 not fetched
-error: 50 × service, the first: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000001 was answered with 501: Not Implemented (1 attempt); try later
+200 ids: 0 fetched, 8 failed, 192 not fetched
+error: 8 × service, the first: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000001 was answered with 501: Not Implemented (1 attempt); try later
 interrupted; run the command again to resume
+
+"#]],
+    );
+}
+
+/// The service is down for longer than the retries of one request last.
+#[tokio::test(flavor = "multi_thread")]
+async fn sync_rides_out_a_restart_of_the_service() {
+    let (sandbox, ids) = sandbox_with(30).await;
+    let files = Files::new("sync-restart", &ids, "calls.jsonl");
+    let down = FaultRule::new(Fault::status(StatusCode::NOT_IMPLEMENTED)).times(20);
+    sandbox.set_faults(Faults::seeded(1).rule(down)).unwrap();
+    let output = files.sync(&sandbox, &[]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(counts(&files), once(&ids));
+    let shown = support::shown(&output);
+    assert!(shown.ends_with("30 ids: 30 fetched\n"), "{shown}");
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn input_and_output_must_be_regular_files_or_standard_streams() {
+    let (sandbox, ids) = sandbox_with(2).await;
+    let files = Files::new("sync-nodes", &ids, "calls.jsonl");
+    let fifo = support::folder("sync-nodes").join("fifo");
+    let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
+    assert!(made.success());
+    let fifo = fifo.to_str().unwrap();
+    let (input, out) = (files.ids.to_str().unwrap(), files.out.to_str().unwrap());
+    let mut shown = String::new();
+    for (ids, out) in [(fifo, out), (input, fifo)] {
+        let arguments = ["sync", "--ids", ids, "--out", out];
+        shown.push_str(&run(&mut program_for(&sandbox, &arguments)));
+    }
+    assert_eq!(sandbox.requests().len(), 0);
+
+    let arguments = ["sync", "--ids", "-", "--out", "-", "--jobs", "1"];
+    let file = fs::File::open(&files.ids).unwrap();
+    let output = program_for(&sandbox, &arguments).stdin(file).output();
+    let output = output.unwrap();
+    let records = str::from_utf8(&output.stdout).unwrap().lines();
+    let records = records.map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let written: Vec<_> = records.map(|call| call["id"].clone()).collect();
+    assert_eq!(written, ids);
+    shown.push_str(str::from_utf8(&output.stderr).unwrap());
+    assert_shown(
+        shown,
+        str![[r#"
+? 1
+error: cannot read the ids in [HOME]sync-nodes/fifo: it is not a regular file; use `-` and redirect it to standard input
+? 1
+error: cannot write [HOME]sync-nodes/fifo: it is not a regular file (`-` is standard output); use another file
+2 ids: 2 fetched
+
+"#]],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invalid_lines_are_listed_and_can_be_skipped() {
+    let (sandbox, ids) = sandbox_with(1).await;
+    let files = Files::new("sync-invalid", &ids, "calls.jsonl");
+    let invalid: String = (0..12)
+        .map(|number| format!("+3460012345{number}\n"))
+        .collect();
+    fs::write(&files.ids, format!("\u{feff}{}\r\n{invalid}", ids[0])).unwrap();
+    let mut shown = run(&mut files.sync(&sandbox, &[]));
+    assert_eq!(sandbox.requests().len(), 0);
+    shown.push_str("---\n");
+    shown.push_str(&run(&mut files.sync(&sandbox, &["--skip-invalid"])));
+    assert_eq!(counts(&files), once(&ids));
+    fs::write(&files.ids, "x".repeat(2_000)).unwrap();
+    shown.push_str("---\n");
+    shown.push_str(&run(&mut files.sync(&sandbox, &["--skip-invalid"])));
+    assert_shown(
+        shown,
+        str![[r#"
+? 2
+error: [HOME]sync-invalid/ids.txt:2: "+34600123450" is not a valid call id (expected a UUID)
+error: [HOME]sync-invalid/ids.txt:3: "+34600123451" is not a valid call id (expected a UUID)
+error: [HOME]sync-invalid/ids.txt:4: "+34600123452" is not a valid call id (expected a UUID)
+error: [HOME]sync-invalid/ids.txt:5: "+34600123453" is not a valid call id (expected a UUID)
+error: [HOME]sync-invalid/ids.txt:6: "+34600123454" is not a valid call id (expected a UUID)
+error: [HOME]sync-invalid/ids.txt:7: "+34600123455" is not a valid call id (expected a UUID)
+error: [HOME]sync-invalid/ids.txt:8: "+34600123456" is not a valid call id (expected a UUID)
+error: [HOME]sync-invalid/ids.txt:9: "+34600123457" is not a valid call id (expected a UUID)
+error: [HOME]sync-invalid/ids.txt:10: "+34600123458" is not a valid call id (expected a UUID)
+error: [HOME]sync-invalid/ids.txt:11: "+34600123459" is not a valid call id (expected a UUID)
+error: cannot use the ids in [HOME]sync-invalid/ids.txt: fix these lines, or skip them with --skip-invalid
+---
+warning: [HOME]sync-invalid/ids.txt:2: "+34600123450" is not a valid call id (expected a UUID); skipped
+warning: [HOME]sync-invalid/ids.txt:3: "+34600123451" is not a valid call id (expected a UUID); skipped
+warning: [HOME]sync-invalid/ids.txt:4: "+34600123452" is not a valid call id (expected a UUID); skipped
+warning: [HOME]sync-invalid/ids.txt:5: "+34600123453" is not a valid call id (expected a UUID); skipped
+warning: [HOME]sync-invalid/ids.txt:6: "+34600123454" is not a valid call id (expected a UUID); skipped
+warning: [HOME]sync-invalid/ids.txt:7: "+34600123455" is not a valid call id (expected a UUID); skipped
+warning: [HOME]sync-invalid/ids.txt:8: "+34600123456" is not a valid call id (expected a UUID); skipped
+warning: [HOME]sync-invalid/ids.txt:9: "+34600123457" is not a valid call id (expected a UUID); skipped
+warning: [HOME]sync-invalid/ids.txt:10: "+34600123458" is not a valid call id (expected a UUID); skipped
+warning: [HOME]sync-invalid/ids.txt:11: "+34600123459" is not a valid call id (expected a UUID); skipped
+warning: [HOME]sync-invalid/ids.txt: skipped 12 invalid lines
+1 id: 1 fetched
+---
+? 2
+error: [HOME]sync-invalid/ids.txt:1: longer than [COUNT] bytes; this is not a list of ids
+
+"#]],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failed_ids_are_written_to_a_file() {
+    let (sandbox, mut ids) = sandbox_with(2).await;
+    ids.push(support::id(404));
+    let files = Files::new("sync-failed", &ids, "calls.jsonl");
+    let failed = files.out.with_file_name("failed.txt");
+    let arguments = ["--failed", failed.to_str().unwrap()];
+    run(&mut files.sync(&sandbox, &arguments));
+    assert_eq!(
+        fs::read_to_string(&failed).unwrap(),
+        support::id(404) + "\n"
+    );
+    fs::write(&files.ids, ids[..2].join("\n")).unwrap();
+    run(&mut files.sync(&sandbox, &arguments));
+    assert_eq!(fs::read_to_string(&failed).unwrap(), "");
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_are_limited_by_the_open_file_limit() {
+    let (sandbox, ids) = sandbox_with(2).await;
+    let files = Files::new("sync-jobs", &ids, "calls.jsonl");
+    let sync = files.sync(&sandbox, &["--jobs", "5000"]);
+    let mut limited = Command::new("/bin/sh");
+    limited.args(["-c", "ulimit -n 100; exec \"$@\"", "sh"]);
+    limited
+        .arg(sync.get_program())
+        .args(sync.get_args())
+        .env_clear();
+    limited.envs(
+        sync.get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    assert_shown(
+        run(&mut limited),
+        str![[r#"
+warning: --jobs 5000 exceeds the limit of 100 open files; using 68; raise the limit with ulimit -n
+2 ids: 2 fetched
 
 "#]],
     );

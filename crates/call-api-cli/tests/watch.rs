@@ -25,7 +25,7 @@ async fn watch_prints_each_change_when_it_occurs() {
     let sandbox = scripted_sandbox().await;
     let mut child = start(&mut program_for(
         &sandbox,
-        &["watch", EXAMPLE, "--every", "5ms"],
+        &["watch", EXAMPLE, "--every", "100ms"],
     ));
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut statuses = Vec::new();
@@ -43,7 +43,7 @@ async fn watch_prints_each_change_when_it_occurs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn wait_prints_only_the_ended_call() {
     let sandbox = scripted_sandbox().await;
-    let arguments = ["wait", EXAMPLE, "--every", "5ms", "-o", "table", "--utc"];
+    let arguments = ["wait", EXAMPLE, "--every", "100ms", "-o", "table", "--utc"];
     let child = start(&mut program_for(&sandbox, &arguments));
     while sandbox.requests().len() < 3 {
         tokio::task::yield_now().await;
@@ -79,7 +79,7 @@ async fn wait_with_grace_tolerates_a_missing_call() {
     let child = start(&mut program_for(
         &sandbox,
         &[
-            "wait", &id, "--grace", "1h", "--every", "5ms", "-o", "jsonl",
+            "wait", &id, "--grace", "1h", "--every", "100ms", "-o", "jsonl",
         ],
     ));
     while sandbox.requests().len() < 3 {
@@ -97,7 +97,7 @@ async fn ctrl_c_exits_with_130_and_prints_nothing() {
     let sandbox = scripted_sandbox().await;
     let mut child = start(&mut program_for(
         &sandbox,
-        &["watch", EXAMPLE, "--every", "5ms"],
+        &["watch", EXAMPLE, "--every", "100ms"],
     ));
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     lines.next().unwrap().unwrap();
@@ -118,7 +118,7 @@ async fn ctrl_c_exits_with_130_and_prints_nothing() {
 async fn closed_standard_output_is_not_an_error() {
     let sandbox = scripted_sandbox().await;
     for arguments in [
-        ["watch", EXAMPLE, "--every", "5ms"].as_slice(),
+        ["watch", EXAMPLE, "--every", "100ms"].as_slice(),
         &["get", EXAMPLE],
         &["get", EXAMPLE, "-o", "table"],
         &["doctor", EXAMPLE],

@@ -1,0 +1,115 @@
+//! Lists of call ids, one per line.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read as _};
+use std::path::Path;
+
+use call_api::Uuid;
+
+use crate::error::{CliError, ErrorClass};
+use crate::ui::Ui;
+
+/// The maximum length of a line, in bytes. Something with longer lines is not a list of ids.
+const MAX_LINE: u64 = 1024;
+
+/// The number of invalid lines that are reported.
+const MAX_REPORTED: usize = 10;
+
+/// Reads ids from a file, or from standard input if the path is `-`. Empty lines and those that start with `#` are ignored.
+/// With `skip_invalid`, other lines that are not ids are reported and skipped; without, they are an error.
+pub(crate) fn read(path: &Path, skip_invalid: bool, ui: &Ui) -> Result<Vec<Uuid>, CliError> {
+    let name = path.display();
+    let cannot_read = |error: io::Error| {
+        CliError::new(
+            ErrorClass::Failed,
+            format!(
+                "cannot read the ids in {name}: {error}; check that the file exists and is readable"
+            ),
+        )
+    };
+    let input: Box<dyn BufRead> = match path.as_os_str() == "-" {
+        true => Box::new(io::stdin().lock()),
+        false => {
+            // Before opening, which would block on a pipe.
+            if !fs::metadata(path).map_err(cannot_read)?.is_file() {
+                let message = format!(
+                    "cannot read the ids in {name}: it is not a regular file; use `-` and redirect it to standard input"
+                );
+                return Err(CliError::new(ErrorClass::Failed, message));
+            }
+            Box::new(BufReader::new(File::open(path).map_err(cannot_read)?))
+        }
+    };
+    let mut lines = Lines { input, number: 0 };
+    let (mut ids, mut invalid) = (Vec::new(), 0);
+    while let Some(line) = lines.next().map_err(cannot_read)? {
+        let number = lines.number;
+        let Some(line) = line else {
+            let message =
+                format!("{name}:{number}: longer than {MAX_LINE} bytes; this is not a list of ids");
+            return Err(CliError::usage(message));
+        };
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        if let Ok(id) = line.parse() {
+            ids.push(id);
+            continue;
+        }
+        invalid += 1;
+        let start: String = line.chars().take(40).collect();
+        let message =
+            format!("{name}:{number}: {start:?} is not a valid call id (expected a UUID)");
+        match (skip_invalid, invalid <= MAX_REPORTED) {
+            (true, true) => ui.warn(&format!("{message}; skipped")),
+            (true, false) => {}
+            (false, true) => ui.error(&CliError::usage(message)),
+            // Enough to see that this is another kind of file.
+            (false, false) => break,
+        }
+    }
+    match (invalid, skip_invalid) {
+        (0, _) => {}
+        (_, false) => {
+            let message = format!(
+                "cannot use the ids in {name}: fix these lines, or skip them with --skip-invalid"
+            );
+            return Err(CliError::usage(message));
+        }
+        (count, true) if count > MAX_REPORTED => {
+            ui.warn(&format!("{name}: skipped {count} invalid lines"));
+        }
+        (_, true) => {}
+    }
+    Ok(ids)
+}
+
+struct Lines {
+    input: Box<dyn BufRead>,
+    /// The number of the latest line.
+    number: u64,
+}
+
+impl Lines {
+    /// Returns the next line; the inner `None` stands for one that is too long.
+    fn next(&mut self) -> io::Result<Option<Option<String>>> {
+        let mut line = Vec::new();
+        let read = (&mut self.input)
+            .take(MAX_LINE)
+            .read_until(b'\n', &mut line)?;
+        if read == 0 {
+            return Ok(None);
+        }
+        self.number += 1;
+        if read as u64 == MAX_LINE && !line.ends_with(b"\n") {
+            return Ok(Some(None));
+        }
+        let line = String::from_utf8_lossy(&line);
+        let line = match self.number {
+            1 => line.strip_prefix('\u{feff}').unwrap_or(&line),
+            _ => &line,
+        };
+        Ok(Some(Some(line.to_owned())))
+    }
+}

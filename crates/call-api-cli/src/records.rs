@@ -1,0 +1,312 @@
+//! The records that `sync` writes, and their file.
+
+use std::collections::HashSet;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use call_api::chrono::{DateTime, SecondsFormat, Utc};
+use call_api::{Call, Uuid};
+use serde::Deserialize;
+
+use crate::args::RecordFormat;
+use crate::error::{CliError, CommandError, ErrorClass};
+
+/// The maximum length of a record, in bytes. A longer line was not written by `sync`.
+const MAX_RECORD: u64 = 16 << 20;
+
+/// The output of `sync`.
+#[derive(Debug)]
+pub(crate) enum Output {
+    File(OutputFile),
+    /// Cannot be read, so a run starts from the beginning.
+    StandardOutput(RecordFormat),
+}
+
+impl Output {
+    /// Opens the output. Returns the ids of the records that it has.
+    pub(crate) fn open(
+        path: &Path,
+        format: Option<RecordFormat>,
+    ) -> Result<(Self, HashSet<Uuid>), CommandError> {
+        let is_csv = path
+            .extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+        let records = format.unwrap_or(match is_csv {
+            true => RecordFormat::Csv,
+            false => RecordFormat::Jsonl,
+        });
+        if path.as_os_str() == "-" {
+            if records == RecordFormat::Csv {
+                write_standard_output(&csv_record(COLUMNS)?)?;
+            }
+            return Ok((Self::StandardOutput(records), HashSet::new()));
+        }
+        let (file, existing) = OutputFile::open(path, records)?;
+        Ok((Self::File(file), existing))
+    }
+
+    /// Appends a call. It is not buffered, so a written record survives a kill.
+    pub(crate) fn write(&mut self, call: &Call) -> Result<(), CommandError> {
+        match self {
+            Self::File(file) => Ok(file.write(call)?),
+            Self::StandardOutput(records) => Ok(write_standard_output(&records.encode(call)?)?),
+        }
+    }
+
+    /// Flushes the file to the disk.
+    pub(crate) fn finish(&mut self) -> Result<(), CliError> {
+        match self {
+            Self::File(file) => file.finish(),
+            Self::StandardOutput(_) => Ok(()),
+        }
+    }
+}
+
+fn write_standard_output(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)?;
+    out.flush()
+}
+
+/// A file of records.
+#[derive(Debug)]
+pub(crate) struct OutputFile {
+    file: File,
+    path: PathBuf,
+    records: RecordFormat,
+}
+
+impl OutputFile {
+    /// Opens the file, removes an incomplete record, and returns the ids of the records.
+    fn open(path: &Path, records: RecordFormat) -> Result<(Self, HashSet<Uuid>), CliError> {
+        let failed = |error: io::Error| {
+            CliError::new(
+                ErrorClass::Failed,
+                format!("cannot write {}: {error}; use another file", path.display()),
+            )
+        };
+        // Before opening, which would block on a pipe.
+        if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+            let message = "it is not a regular file (`-` is standard output)";
+            return Err(failed(io::Error::other(message)));
+        }
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(CliError::new(
+                    ErrorClass::Failed,
+                    format!(
+                        "another sync is writing {}; wait for it, or use another file",
+                        path.display()
+                    ),
+                ));
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        let mut out = Self {
+            file,
+            path: path.to_owned(),
+            records,
+        };
+        let (done, length) = out.scan()?;
+        out.file.set_len(length).map_err(failed)?;
+        out.file.seek(SeekFrom::Start(length)).map_err(failed)?;
+        if length == 0 && records == RecordFormat::Csv {
+            out.file
+                .write_all(&csv_record(COLUMNS).map_err(failed)?)
+                .map_err(failed)?;
+        }
+        Ok((out, done))
+    }
+
+    /// Returns the ids of the records, and the end of the last complete one.
+    fn scan(&mut self) -> Result<(HashSet<Uuid>, u64), CliError> {
+        let failed = |error: io::Error, path: &Path| {
+            CliError::new(
+                ErrorClass::Failed,
+                format!("cannot read {}: {error}; use another file", path.display()),
+            )
+        };
+        let mut reader = BufReader::new(&self.file);
+        let (mut done, mut length, mut number) = (HashSet::new(), 0, 0);
+        let mut record = Vec::new();
+        loop {
+            // In CSV, a line break inside quotes does not end the record.
+            let read = (&mut reader)
+                .take(MAX_RECORD)
+                .read_until(b'\n', &mut record)
+                .map_err(|error| failed(error, &self.path))?;
+            number += 1;
+            let is_header = length == 0 && self.records == RecordFormat::Csv;
+            if read == 0 || !record.ends_with(b"\n") {
+                if !self.records.is_incomplete(&record, is_header) {
+                    return Err(self.foreign_record(number));
+                }
+                return Ok((done, length));
+            }
+            let quotes = record.iter().filter(|byte| **byte == b'"').count();
+            if self.records == RecordFormat::Csv && quotes % 2 == 1 {
+                continue;
+            }
+            let id = match is_header {
+                true => (record == csv_record(COLUMNS).unwrap_or_default()).then_some(None),
+                false => self.records.id(&record).map(Some),
+            };
+            let Some(id) = id else {
+                return Err(self.foreign_record(number));
+            };
+            done.extend(id);
+            length += record.len() as u64;
+            record.clear();
+        }
+    }
+
+    /// The error for a line that `sync` did not write. The file is left unchanged.
+    fn foreign_record(&self, line: usize) -> CliError {
+        CliError::new(
+            ErrorClass::Failed,
+            format!(
+                "{}:{line} is not a record that sync wrote as {}; use another file, or the --format of this one",
+                self.path.display(),
+                self.records.name()
+            ),
+        )
+    }
+
+    fn write(&mut self, call: &Call) -> Result<(), CliError> {
+        let record = self.records.encode(call);
+        record
+            .and_then(|record| self.file.write_all(&record))
+            .map_err(|error| self.failed(&error))
+    }
+
+    fn finish(&mut self) -> Result<(), CliError> {
+        self.file.sync_all().map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &io::Error) -> CliError {
+        CliError::new(
+            ErrorClass::Failed,
+            format!(
+                "cannot write {}: {error}; free some space and run the command again to resume",
+                self.path.display()
+            ),
+        )
+    }
+}
+
+impl RecordFormat {
+    /// Returns the record of a call, with its line break.
+    fn encode(self, call: &Call) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Jsonl => json_record(call),
+            Self::Csv => csv_record(values(call)),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Jsonl => "JSON lines",
+            Self::Csv => "CSV",
+        }
+    }
+
+    /// Returns true if `end` is the start of a record or of the header, as a killed run leaves it. Anything else at the end
+    /// of the file is not removed.
+    fn is_incomplete(self, end: &[u8], is_header: bool) -> bool {
+        let is_prefix_of = |whole: &[u8]| {
+            end.iter()
+                .zip(whole)
+                .all(|(found, expected)| found == expected)
+        };
+        match self {
+            Self::Jsonl => is_prefix_of(br#"{"id":""#),
+            Self::Csv if is_header => csv_record(COLUMNS).is_ok_and(|header| is_prefix_of(&header)),
+            Self::Csv => {
+                let mut id = end.iter().take(36);
+                id.all(|byte| byte.is_ascii_hexdigit() || *byte == b'-')
+            }
+        }
+    }
+
+    /// Returns the id of a record.
+    fn id(self, record: &[u8]) -> Option<Uuid> {
+        #[derive(Deserialize)]
+        struct Record {
+            id: Uuid,
+        }
+        match self {
+            Self::Jsonl => serde_json::from_slice::<Record>(record)
+                .ok()
+                .map(|record| record.id),
+            Self::Csv => {
+                let id = record.split(|byte| *byte == b',').next()?;
+                str::from_utf8(id).ok()?.parse().ok()
+            }
+        }
+    }
+}
+
+fn json_record(call: &Call) -> io::Result<Vec<u8>> {
+    let mut record = serde_json::to_vec(call)?;
+    record.push(b'\n');
+    Ok(record)
+}
+
+/// The columns. The id comes first, because it identifies a record.
+const COLUMNS: [&str; 15] = [
+    "id",
+    "agent_id",
+    "status",
+    "type",
+    "contact_id",
+    "contact_created_date",
+    "contact_identifier",
+    "contact_type",
+    "phone_id",
+    "created_date",
+    "recording_url",
+    "start_time",
+    "end_time",
+    "duration",
+    "end_reason",
+];
+
+fn values(call: &Call) -> [String; 15] {
+    let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    fn or_empty(value: Option<impl ToString>) -> String {
+        value.map(|value| value.to_string()).unwrap_or_default()
+    }
+    let contact = &call.contact;
+    [
+        call.id.to_string(),
+        or_empty(call.agent_id),
+        call.status.to_string(),
+        call.type_.to_string(),
+        contact.id.to_string(),
+        time(contact.created_date),
+        contact.identifier.clone(),
+        contact.contact_type.to_string(),
+        or_empty(call.phone_id),
+        time(call.created_date),
+        or_empty(call.recording_url.as_ref()),
+        or_empty(call.start_time.map(time)),
+        or_empty(call.end_time.map(time)),
+        or_empty(call.duration),
+        or_empty(call.end_reason.as_ref()),
+    ]
+}
+
+fn csv_record(values: impl IntoIterator<Item = impl AsRef<[u8]>>) -> io::Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(values)?;
+    writer.into_inner().map_err(|error| error.into_error())
+}
