@@ -442,6 +442,19 @@ impl ClientBuilder {
         }
     }
 
+    /// Sets the credential of one more security scheme, by its name in the API's document; the token is that of the first.
+    /// It is sent to the operations of that scheme alone.
+    pub fn credential(mut self, scheme: impl Into<String>, credential: impl Into<String>) -> Self {
+        let scheme = scheme.into();
+        match Token::new(credential) {
+            Ok(credential) => self.transport(|transport| transport.credential(scheme, credential)),
+            Err(error) => {
+                self.no_token = Some(error);
+                self
+            }
+        }
+    }
+
     /// Something to ask for tokens, in place of a fixed one: a closure, a [`TokenFile`](crate::transport::TokenFile), or
     /// a type of your own.
     ///

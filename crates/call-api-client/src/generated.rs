@@ -128,7 +128,7 @@ pub(crate) fn operation(id: &str) -> &'static call_api_transport::Operation {
             &Operation {
                 id: "get_call",
                 path: "/v1/call/{id}",
-                auth: Auth::Bearer,
+                auth: call_api_transport::Auth::Bearer,
                 body: ResponseBody::Buffered,
             }
         }

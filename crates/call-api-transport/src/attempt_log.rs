@@ -134,7 +134,7 @@ impl AttemptLog {
         for (name, value) in &self.headers {
             headers.append(name, value.clone());
         }
-        headers.extend(self.settings.headers.clone());
+        self.settings.add_headers(&mut headers);
         for (name, value) in &headers {
             let named_secret = [
                 header::AUTHORIZATION,
@@ -149,8 +149,8 @@ impl AttemptLog {
                 let _ = write!(command, " -H {}", quoted(&format!("{name}: {value}")));
             }
         }
-        match self.auth {
-            Auth::None => {}
+        match self.auth.place() {
+            Auth::None | Auth::Scheme(..) => {}
             Auth::Bearer => command.push_str(" -H \"authorization: Bearer $TOKEN\""),
             Auth::Basic => command.push_str(" -u \"$TOKEN\""),
             Auth::ApiKeyHeader(name) => {

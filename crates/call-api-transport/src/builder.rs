@@ -12,7 +12,7 @@ use crate::clock::{Clock, Jitter, Time};
 use crate::download::{ConfigureEach, ForeignClients};
 use crate::observe::Observer;
 use crate::retry::{Backoff, IDEMPOTENCY_KEY};
-use crate::token::{Source, Token, TokenProvider};
+use crate::token::{Credentials, Source, Token, TokenProvider};
 use crate::{Shared, Transport, http_client};
 
 /// What may differ from call to call.
@@ -25,12 +25,24 @@ pub(crate) struct Settings {
     pub(crate) headers: HeaderMap,
 }
 
+impl Settings {
+    /// Adds the headers to those of a request, in place of those of the same name. A `User-Agent` that the request has
+    /// stays: the operation has a parameter for it.
+    pub(crate) fn add_headers(&self, headers: &mut HeaderMap) {
+        for (name, value) in &self.headers {
+            if *name != header::USER_AGENT || !headers.contains_key(name) {
+                headers.insert(name, value.clone());
+            }
+        }
+    }
+}
+
 /// Settings of a [`Transport`]; made by [`Transport::builder`].
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct TransportBuilder {
     base_url: String,
     allow_insecure_http: bool,
-    source: Source,
+    credentials: Credentials,
     settings: Settings,
     connect_timeout: Duration,
     backoff: Backoff,
@@ -59,7 +71,7 @@ impl TransportBuilder {
         Self {
             base_url: base_url.to_owned(),
             allow_insecure_http: false,
-            source: Source::None,
+            credentials: Credentials::default(),
             settings: Settings {
                 deadline: Duration::from_secs(45),
                 attempt_timeout: Duration::from_secs(15),
@@ -91,13 +103,21 @@ impl TransportBuilder {
 
     /// The token for every call. Without one, requests carry none.
     pub fn token(mut self, token: Token) -> Self {
-        self.source = Source::Fixed(token);
+        self.credentials.token = Source::Fixed(token);
         self
     }
 
     /// Something to ask for tokens, in place of a fixed one: a closure, or a [`TokenFile`](crate::TokenFile).
     pub fn token_provider(mut self, provider: impl TokenProvider) -> Self {
-        self.source = Source::provider(provider);
+        self.credentials.token = Source::provider(provider);
+        self
+    }
+
+    /// Sets the credential of one more security scheme of the API, by its name in the document. It is sent to the operations
+    /// of that scheme, and the token to those of the first.
+    pub fn credential(mut self, scheme: impl Into<String>, credential: Token) -> Self {
+        let source = Source::Fixed(credential);
+        self.credentials.by_scheme.insert(scheme.into(), source);
         self
     }
 
@@ -258,7 +278,7 @@ impl TransportBuilder {
                 base_url: base,
                 http,
                 foreign_clients: ForeignClients::new(self.connect_timeout, self.configure_download),
-                source: self.source,
+                credentials: self.credentials,
                 backoff: self.backoff,
                 budget: Budget::new(self.retry_budget),
                 observer: self.observer,
@@ -279,7 +299,7 @@ impl TransportBuilder {
 impl fmt::Debug for TransportBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TransportBuilder")
-            .field("source", &self.source)
+            .field("token", &self.credentials.token)
             .field("deadline", &self.settings.deadline)
             .finish_non_exhaustive()
     }

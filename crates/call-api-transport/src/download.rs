@@ -499,7 +499,10 @@ impl<'a> Run<'a> {
                     } else if outcome == Outcome::Unauthorized
                         && !token_was_renewed
                         && let Some(refused) = &issued
-                        && shared.source.reject(refused)
+                        && shared
+                            .credentials
+                            .of(self.download.operation.auth)
+                            .reject(refused)
                     {
                         token_was_renewed = true;
                         Ok(RetryDelay {
@@ -614,7 +617,8 @@ impl<'a> Run<'a> {
             return Ok(None);
         }
         let shared = &*self.download.transport.shared;
-        let getting = shared.source.get(&shared.time);
+        let source = shared.credentials.of(self.download.operation.auth);
+        let getting = source.get(&shared.time);
         let got = shared.time.limit(self.left(), getting).await;
         got.map_err(|_| self.late(Phase::Token, Limit::Deadline))?
             .map_err(|error| AttemptError {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use reqwest::ResponseBuilderExt as _;
 
 use crate::Transport;
@@ -189,7 +189,7 @@ impl<'a> InFlightRequest<'a> {
                 && !self.body_is_gone
                 && hint.should_retry != Some(false)
                 && let Some(refused) = &issued
-                && shared.source.reject(refused)
+                && shared.credentials.of(self.operation.auth).reject(refused)
             {
                 token_was_renewed = true;
                 let renewed = match self.issue_token().await {
@@ -317,10 +317,11 @@ impl<'a> InFlightRequest<'a> {
         }
         let shared = &*self.transport.shared;
         // No timer for a token that is at hand.
-        if let Some(issued) = shared.source.cached() {
+        let source = shared.credentials.of(self.operation.auth);
+        if let Some(issued) = source.cached() {
             return Ok(issued);
         }
-        let getting = shared.source.get(&shared.time);
+        let getting = source.get(&shared.time);
         let limited = shared.time.limit(self.left(), getting).await;
         let got = limited.map_err(|_| self.past_deadline(Phase::Token))?;
         got.map_err(|error| AttemptError {
@@ -362,8 +363,13 @@ impl<'a> InFlightRequest<'a> {
         let settings = &self.settings;
         let headers = request.headers_mut();
         headers.reserve(settings.headers.len() + 3);
-        for (name, value) in &settings.headers {
-            headers.insert(name, value.clone());
+        settings.add_headers(headers);
+        // A server may take a request of these methods without a length for one without an end (RFC 9110, section 8.6).
+        if request.body().is_none()
+            && [Method::POST, Method::PUT, Method::PATCH].contains(request.method())
+        {
+            let headers = request.headers_mut();
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         if let Some(IssuedToken { token, .. }) = issued {
             token.authorize(self.operation.auth, &mut request)?;

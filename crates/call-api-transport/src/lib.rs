@@ -134,7 +134,7 @@ struct Shared {
     base_url: base_url::BaseUrl,
     http: reqwest::Client,
     foreign_clients: download::ForeignClients,
-    source: token::Source,
+    credentials: token::Credentials,
     backoff: retry::Backoff,
     budget: budget::Budget,
     observer: Option<Arc<dyn Observer>>,
@@ -281,7 +281,7 @@ impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transport")
             .field("base_url", &self.base_url())
-            .field("token", &self.shared.source)
+            .field("token", &self.shared.credentials.token)
             .field("deadline", &self.settings.deadline)
             .field("attempt_timeout", &self.settings.attempt_timeout)
             .field("max_attempts", &self.settings.max_attempts)

@@ -41,6 +41,19 @@ pub enum Auth {
     /// In the query parameter of this name. Proxies and servers write queries to their logs: prefer a header where the
     /// service offers one.
     ApiKeyQuery(&'static str),
+    /// In the same place, but another credential than the token: the one of the security scheme of this name, which
+    /// [`credential`](crate::TransportBuilder::credential) sets.
+    Scheme(&'static str, &'static Auth),
+}
+
+impl Auth {
+    /// Returns the place alone, whosever credential it is.
+    pub(crate) fn place(self) -> Self {
+        match self {
+            Self::Scheme(_, place) => place.place(),
+            place => place,
+        }
+    }
 }
 
 /// Who reads the body of a successful response.

@@ -21,7 +21,7 @@ pub(crate) struct Secrets<'a> {
 impl<'a> Secrets<'a> {
     pub(crate) fn of(token: &'a Token, auth: Auth) -> Self {
         let (mut password, mut encoded) = ("", Zeroizing::default());
-        if auth == Auth::Basic {
+        if auth.place() == Auth::Basic {
             password = token
                 .secret()
                 .split_once(':')

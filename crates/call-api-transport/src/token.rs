@@ -1,5 +1,6 @@
 //! The secret that a request carries, and where it comes from.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
@@ -134,8 +135,8 @@ impl Token {
 
     /// Puts the token into the request, where the operation wants it; `None` where it fits into no header.
     pub(crate) fn authorize(&self, auth: Auth, request: &mut reqwest::Request) -> Option<()> {
-        let (name, value) = match auth {
-            Auth::None => return Some(()),
+        let (name, value) = match auth.place() {
+            Auth::None | Auth::Scheme(..) => return Some(()),
             Auth::Bearer => (header::AUTHORIZATION, self.secret.bearer.clone()),
             Auth::Basic => (header::AUTHORIZATION, self.basic()?),
             Auth::ApiKeyHeader(name) => {
@@ -318,6 +319,33 @@ impl TokenProvider for TokenFile {
             let text = Zeroizing::new(text);
             Ok(Token::new(text.trim_end())?.with_lifetime(Self::REREAD_AFTER))
         })
+    }
+}
+
+/// The credentials of a transport, each of which is sent to the operations of its security scheme alone.
+pub(crate) struct Credentials {
+    pub(crate) token: Source,
+    pub(crate) by_scheme: BTreeMap<String, Source>,
+    none: Source,
+}
+
+impl Default for Credentials {
+    fn default() -> Self {
+        Self {
+            token: Source::None,
+            by_scheme: BTreeMap::new(),
+            none: Source::None,
+        }
+    }
+}
+
+impl Credentials {
+    /// Returns the source of the credential that an operation asks for.
+    pub(crate) fn of(&self, auth: Auth) -> &Source {
+        match auth {
+            Auth::Scheme(name, _) => self.by_scheme.get(name).unwrap_or(&self.none),
+            _ => &self.token,
+        }
     }
 }
 

@@ -566,3 +566,53 @@ async fn a_success_keeps_what_reads_like_the_token() {
     assert!(!exchange.headers["x-sent"].is_sensitive());
     assert_eq!(exchange.request_id(), Some("***"));
 }
+
+#[tokio::test]
+async fn credentials_go_to_the_operations_of_their_scheme_alone() {
+    let key = Operation {
+        auth: Auth::Scheme("key", &Auth::ApiKeyHeader("x-api-key")),
+        ..GET_CALL
+    };
+    let other = Operation {
+        auth: Auth::Scheme("other", &Auth::Bearer),
+        ..GET_CALL
+    };
+    let clock = TestClock::default();
+    let server = Server::start(&clock, vec![answer(200, "", ""); 3]).await;
+    let transport = builder(&server.url(), &clock)
+        .token(Token::new("t0ken").unwrap())
+        .credential("key", Token::new("k3y").unwrap())
+        .build()
+        .unwrap();
+    for operation in [&GET_CALL, &key, &other] {
+        let request = get(&transport, "7");
+        transport.execute(operation, request).await.unwrap();
+    }
+    let sent = server.requests();
+    let holds = |index: usize| ["t0ken", "k3y"].map(|secret| sent[index].contains(secret));
+    assert_eq!(holds(0), [true, false]);
+    assert_eq!(holds(1), [false, true]);
+    assert!(sent[1].contains("x-api-key: k3y"), "{}", sent[1]);
+    assert_eq!(holds(2), [false, false]);
+}
+
+#[tokio::test]
+async fn requests_without_a_body_say_so_and_keep_their_user_agent() {
+    let clock = TestClock::default();
+    let server = Server::start(&clock, vec![answer(200, "", ""); 2]).await;
+    let transport = builder(&server.url(), &clock).build().unwrap();
+    for method in [http::Method::GET, http::Method::PUT] {
+        let mut request = get(&transport, "7");
+        *request.method_mut() = method;
+        let agent = http::HeaderValue::from_static("mine/1");
+        request.headers_mut().insert("user-agent", agent);
+        transport.execute(&GET_CALL, request).await.unwrap();
+    }
+    let sent = server.requests();
+    assert!(!sent[0].contains("content-length"), "{}", sent[0]);
+    assert!(sent[1].contains("content-length: 0"), "{}", sent[1]);
+    for request in &sent {
+        assert!(request.contains("user-agent: mine/1"), "{request}");
+        assert!(!request.contains("call-api-transport/"), "{request}");
+    }
+}

@@ -34,6 +34,7 @@ use self::mask::Unmatched;
 use super::generate::{self, Generate, Operations};
 use super::load::Source;
 use super::normalize;
+use super::security;
 use super::settings::Settings;
 use super::unsupported::Unsupported;
 use super::walk;
@@ -178,6 +179,7 @@ fn operations(
     client::tidy_messages(&mut client);
     client::add_operations(&mut client, normalized);
     servers::add(&mut client, normalized);
+    security::add_schemes(&mut client, normalized);
     client
         .items
         .push(embed::responses(normalized, &source.document));

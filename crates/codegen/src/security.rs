@@ -3,6 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use serde_json::Value;
+use syn::parse_quote;
 
 use super::unsupported::Unsupported;
 use super::walk;
@@ -21,59 +22,131 @@ pub enum Security {
     ApiKeyHeader(String),
     /// A query parameter of the document's choice.
     ApiKeyQuery(String),
+    /// The same, of a security scheme that has a credential of its own.
+    Scheme(String, Box<Security>),
 }
 
 impl Security {
-    /// The transport's word for it.
-    pub fn tokens(&self) -> TokenStream {
+    /// Returns the transport's value for it; `transport` is the path of the transport crate.
+    pub fn tokens(&self, transport: &TokenStream) -> TokenStream {
+        let auth = quote!(#transport::Auth);
         match self {
-            Self::None => quote!(Auth::None),
-            Self::Bearer => quote!(Auth::Bearer),
-            Self::Basic => quote!(Auth::Basic),
-            Self::ApiKeyHeader(name) => quote!(Auth::ApiKeyHeader(#name)),
-            Self::ApiKeyQuery(name) => quote!(Auth::ApiKeyQuery(#name)),
+            Self::None => quote!(#auth::None),
+            Self::Bearer => quote!(#auth::Bearer),
+            Self::Basic => quote!(#auth::Basic),
+            Self::ApiKeyHeader(name) => quote!(#auth::ApiKeyHeader(#name)),
+            Self::ApiKeyQuery(name) => quote!(#auth::ApiKeyQuery(#name)),
+            Self::Scheme(name, place) => {
+                let place = place.tokens(transport);
+                quote!(#auth::Scheme(#name, &#place))
+            }
         }
     }
 }
 
-/// The first of the operation's alternatives that the transport can serve; what the operation doesn't say, the document
-/// says for all.
-pub fn of(document: &Value, operation: &Value) -> Security {
+/// The security of the operations of a document.
+pub struct SecuritySchemes<'a> {
+    document: &'a Value,
+    /// The names of the schemes that some operation uses; the token is the credential of the first.
+    names: Vec<&'a str>,
+}
+
+impl<'a> SecuritySchemes<'a> {
+    /// Reads the schemes. The first is the first one that the document asks for as a whole, or else an operation does.
+    pub fn of(document: &'a Value) -> Self {
+        let mut schemes = Self {
+            document,
+            names: Vec::new(),
+        };
+        let default = alternatives(document, document);
+        if let Some((Some(name), _)) = schemes.choose(&default) {
+            schemes.names.push(name);
+        }
+        for operation in walk::operations(document) {
+            let alternatives = alternatives(document, operation.object);
+            if let Some((Some(name), _)) = schemes.choose(&alternatives)
+                && !schemes.names.contains(&name)
+            {
+                schemes.names.push(name);
+            }
+        }
+        schemes
+    }
+
+    /// The names of the schemes whose credentials are sent; the token is that of the first.
+    pub fn names(&self) -> &[&'a str] {
+        &self.names
+    }
+
+    /// The security of an operation; what the operation doesn't say, the document says for all.
+    pub fn operation(&self, operation: &'a Value) -> Security {
+        match self.choose(&alternatives(self.document, operation)) {
+            Some((Some(name), place)) if self.names.first() != Some(&name) => {
+                Security::Scheme(name.to_owned(), Box::new(place))
+            }
+            Some((_, place)) => place,
+            None => Security::None,
+        }
+    }
+
+    /// Of the alternatives that the transport can serve, the one that the token is for, else the first. An empty alternative
+    /// makes the credential optional; one that is known is then sent all the same.
+    fn choose(&self, alternatives: &[Alternative<'a>]) -> Option<Alternative<'a>> {
+        let first = self.names.first().copied();
+        let named = |alternative: &&Alternative<'a>| alternative.0.is_some();
+        let of_token = alternatives
+            .iter()
+            .filter(named)
+            .find(|(name, _)| *name == first);
+        of_token
+            .or(alternatives.iter().find(named))
+            .or(alternatives.first())
+            .cloned()
+    }
+}
+
+/// A security requirement that the transport can serve: the name of its scheme, none where nothing is required.
+type Alternative<'a> = (Option<&'a str>, Security);
+
+fn alternatives<'a>(document: &'a Value, operation: &'a Value) -> Vec<Alternative<'a>> {
     let requirements = operation
         .get("security")
         .or_else(|| document.get("security"))
         .and_then(Value::as_array);
-    let Some(requirements) = requirements.filter(|requirements| !requirements.is_empty()) else {
-        return Security::None;
-    };
-    let mut schemes = requirements
-        .iter()
+    requirements
+        .into_iter()
+        .flatten()
         .filter_map(Value::as_object)
-        .map(|requirement| {
+        .filter_map(|requirement| {
             let mut names = requirement.keys();
             match (names.next(), names.next()) {
-                (None, _) => Some(Security::None),
-                (Some(name), None) => scheme(document, name),
+                (None, _) => Some((None, Security::None)),
+                (Some(name), None) => Some((Some(name.as_str()), scheme(document, name)?)),
                 // Several at once are more than one credential.
                 (Some(_), Some(_)) => None,
             }
+        })
+        .collect()
+}
+
+/// Adds `SECURITY_SCHEMES` where the document has several, so that a caller knows what to name the credentials.
+pub(crate) fn add_schemes(file: &mut syn::File, document: &Value) {
+    let schemes = SecuritySchemes::of(document);
+    if let names @ [_, _, ..] = schemes.names() {
+        file.items.push(parse_quote! {
+            /// The security schemes of the operations. The token is the credential of the first; the transport's builder
+            /// takes those of the others by these names, with `credential`.
+            pub const SECURITY_SCHEMES: &[&str] = &[#(#names),*];
         });
-    // An empty alternative makes the credential optional; one that is known is then sent all the same.
-    let known: Vec<_> = schemes.by_ref().flatten().collect();
-    known
-        .iter()
-        .find(|scheme| **scheme != Security::None)
-        .or(known.first())
-        .cloned()
-        .unwrap_or(Security::None)
+    }
 }
 
 /// Notes the schemes that the transport can't serve, and the operations that ask for nothing else or for several at once.
 pub fn report_unsupported(document: &Value, unsupported: &mut Vec<Unsupported>) {
-    let schemes = document
+    let declared = document
         .get("components")
         .and_then(|components| components.get("securitySchemes"));
-    for (name, _) in schemes.and_then(Value::as_object).into_iter().flatten() {
+    for (name, _) in declared.and_then(Value::as_object).into_iter().flatten() {
         if scheme(document, name).is_none() {
             let pointer = Pointer::root()
                 .join("components")
@@ -86,6 +159,7 @@ pub fn report_unsupported(document: &Value, unsupported: &mut Vec<Unsupported>) 
             ));
         }
     }
+    let schemes = SecuritySchemes::of(document);
     for operation in walk::operations(document) {
         let requirements = operation
             .object
@@ -98,7 +172,7 @@ pub fn report_unsupported(document: &Value, unsupported: &mut Vec<Unsupported>) 
                     .iter()
                     .all(|one| one.as_object().is_some_and(|one| !one.is_empty()))
         });
-        if asks && of(document, operation.object) == Security::None {
+        if asks && schemes.operation(operation.object) == Security::None {
             let instead = "no credential is sent: add a header to the transport";
             unsupported.push(Unsupported::new(
                 &operation.pointer.join("security"),
@@ -166,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn the_operation_decides_before_the_document() {
+    fn operation_decides_before_the_document() {
         let document = json!({
             "security": [{"key": []}],
             "components": {"securitySchemes": {
@@ -176,21 +250,66 @@ mod tests {
                 "oauth": {"type": "oauth2", "flows": {}},
             }},
         });
-        let of = |operation: Value| of(&document, &operation);
-        assert_eq!(of(json!({})), Security::ApiKeyQuery("k".to_owned()));
-        assert_eq!(of(json!({"security": []})), Security::None);
-        assert_eq!(of(json!({"security": [{}]})), Security::None);
+        let schemes = SecuritySchemes::of(&document);
+        let operations = [
+            json!({}),
+            json!({"security": []}),
+            json!({"security": [{}]}),
+            json!({"security": [{}, {"basic": []}]}),
+            json!({"security": [{"cookie": []}, {"oauth": ["read"]}]}),
+            json!({"security": [{"basic": [], "key": []}, {"key": []}]}),
+            json!({"security": [{"oauth": []}, {"key": []}]}),
+        ];
+        let token = Security::ApiKeyQuery("k".to_owned());
+        let own = |name: &str, place| Security::Scheme(name.to_owned(), Box::new(place));
+        let found: Vec<_> = operations
+            .iter()
+            .map(|operation| schemes.operation(operation))
+            .collect();
         assert_eq!(
-            of(json!({"security": [{}, {"basic": []}]})),
-            Security::Basic
+            found,
+            [
+                token.clone(),
+                Security::None,
+                Security::None,
+                own("basic", Security::Basic),
+                own("oauth", Security::Bearer),
+                token.clone(),
+                token,
+            ]
         );
+    }
+
+    #[test]
+    fn schemes_are_set_apart_in_the_order_of_their_use() {
+        let document = json!({
+            "paths": {"/a": {
+                "get": {"security": [{"bearer": []}]},
+                "put": {"security": [{"key": []}]},
+                "post": {"security": [{"key": []}, {"bearer": []}]},
+            }},
+            "components": {"securitySchemes": {
+                "unused": {"type": "http", "scheme": "basic"},
+                "key": {"type": "apiKey", "in": "query", "name": "k"},
+                "bearer": {"type": "http", "scheme": "bearer"},
+            }},
+        });
+        let schemes = SecuritySchemes::of(&document);
+        assert_eq!(schemes.names(), ["bearer", "key"]);
+        let tokens = walk::operations(&document)
+            .iter()
+            .map(|operation| {
+                let security = schemes.operation(operation.object);
+                security.tokens(&quote!(t)).to_string().replace(' ', "")
+            })
+            .collect::<Vec<_>>();
         assert_eq!(
-            of(json!({"security": [{"cookie": []}, {"oauth": ["read"]}]})),
-            Security::Bearer
-        );
-        assert_eq!(
-            of(json!({"security": [{"basic": [], "key": []}, {"key": []}]})),
-            Security::ApiKeyQuery("k".to_owned())
+            tokens,
+            [
+                "t::Auth::Bearer",
+                r#"t::Auth::Scheme("key",&t::Auth::ApiKeyQuery("k"))"#,
+                "t::Auth::Bearer",
+            ]
         );
     }
 }

@@ -119,6 +119,7 @@ impl VisitMut for HeadersCall {
 pub(super) fn add_operations(file: &mut syn::File, document: &Value) {
     let mut streamed = streamed(file);
     streamed.extend(streamed_by_status(document));
+    let schemes = security::SecuritySchemes::of(document);
     let arms = walk::operations(document)
         .into_iter()
         .filter_map(|operation| {
@@ -126,7 +127,9 @@ pub(super) fn add_operations(file: &mut syn::File, document: &Value) {
             // The transport compares it with the URL, which has neither what is no character of a URL nor the query here.
             let path = super::wire::encoded(operation.path);
             let path = path.split('?').next().unwrap_or_default();
-            let auth = security::of(document, operation.object).tokens();
+            let auth = schemes
+                .operation(operation.object)
+                .tokens(&quote::quote!(call_api_transport));
             let body = if streamed.contains(&id) {
                 quote::quote!(Streamed)
             } else {

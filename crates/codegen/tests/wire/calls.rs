@@ -18,7 +18,7 @@ use chrono::{DateTime, Utc};
 type Outcome = Result<(), Box<dyn Error>>;
 
 /// What every client sends, and what depends on the machine.
-const USUAL: [&str; 4] = ["host", "user-agent", "content-length", "accept-encoding"];
+const USUAL: [&str; 2] = ["host", "accept-encoding"];
 
 fn answer(stream: &TcpStream, seen: &Sender<String>) -> Outcome {
     let mut reader = BufReader::new(stream);
@@ -46,7 +46,12 @@ fn answer(stream: &TcpStream, seen: &Sender<String>) -> Outcome {
             None => value.to_owned(),
         };
         let value = value.as_str();
-        if !USUAL.contains(&name) && (name, value) != ("accept", "*/*") {
+        let is_usual = match name {
+            "content-length" => value != "0",
+            "user-agent" => value.starts_with("call-api-transport/"),
+            name => USUAL.contains(&name) || (name, value) == ("accept", "*/*"),
+        };
+        if !is_usual {
             text.push_str(&format!("    {name}: {value}\n"));
         }
     }
@@ -329,7 +334,7 @@ async fn main() -> Outcome {
             .file(file().with_media_type("audio/wav\r\n"))
             .note_text("a"))
     );
-    values::run(&client, &seen).await?;
+    values::run(&base, &client, &seen).await?;
     println!("\nanswers:");
     answers::run().await
 }

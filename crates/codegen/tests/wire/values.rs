@@ -2,7 +2,8 @@
 
 use std::sync::mpsc::Receiver;
 
-use call_api_client::Client;
+use call_api_client::{Client, SECURITY_SCHEMES};
+use call_api_transport::{Token, Transport};
 use call_api_types::{FilePart, Range};
 
 use crate::Outcome;
@@ -11,7 +12,7 @@ fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-pub(crate) async fn run(client: &Client, seen: &Receiver<String>) -> Outcome {
+pub(crate) async fn run(base: &str, client: &Client, seen: &Receiver<String>) -> Outcome {
     let range = || Range::builder().gte(1).build();
     call!(seen, client.path_value().value("a;b|c^d[e]\\f/g"));
     call!(seen, client.matrix_value().empty(""));
@@ -51,5 +52,26 @@ pub(crate) async fn run(client: &Client, seen: &Receiver<String>) -> Outcome {
             .typed_parts()
             .body_map(|body| body.picture(picture().with_media_type("image/jpeg")))
     );
+    call!(seen, client.agent().user_agent("mine/1"));
+    credentials(base, seen).await
+}
+
+/// Each credential goes to the operations of its scheme, and to no others.
+async fn credentials(base: &str, seen: &Receiver<String>) -> Outcome {
+    println!("SECURITY_SCHEMES {SECURITY_SCHEMES:?}");
+    let one = Transport::builder(base)
+        .token(Token::new("token")?)
+        .build()?;
+    let all = Transport::builder(base)
+        .token(Token::new("token")?)
+        .credential("key", Token::new("k&y")?)
+        .credential("password", Token::new("user:pass")?)
+        .build()?;
+    for client in [Client::new(one), Client::new(all)] {
+        call!(seen, client.with_token());
+        call!(seen, client.with_key());
+        call!(seen, client.with_password());
+        call!(seen, client.with_either());
+    }
     Ok(())
 }
