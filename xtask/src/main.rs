@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use call_api_codegen::write::Mode;
 use call_api_codegen::{self as codegen, Options, adopt, corpus, diff, project};
+use call_api_prove as prove;
 use clap::{Args, Parser, Subcommand};
 
 /// The maintainer's tasks of the call-api SDK.
@@ -31,6 +32,16 @@ enum Task {
     /// Generate one document of a corpus, in a process of its own.
     #[command(hide = true)]
     CorpusOne(CorpusOne),
+    /// Prove that generated types and clients keep every value.
+    ///
+    /// Makes samples of every schema of a document, valid and invalid ones, and sends them through the generated types;
+    /// sends requests of every operation through the generated client, and reads them back from the wire. Prints a table,
+    /// and each failure with its place and its smallest sample. docs/correctness.md says what counts as the same.
+    ///
+    /// A folder's known-failures.txt lists failures that are known: only more than those fail.
+    ///
+    /// Exit codes: 0 all is right, 7 a sample or a request is wrong, 100 an SDK is not generated or doesn't compile.
+    Prove(Prove),
     /// Say what changed between two OpenAPI documents, and what it breaks for users of this SDK.
     ///
     /// Exit codes: 0 nothing changed, 5 changes that break nothing, 6 breaking changes, 100 a document can't be read.
@@ -85,6 +96,19 @@ struct CorpusOne {
 }
 
 #[derive(Args)]
+struct Prove {
+    /// A document, or a folder of documents: its .json, .yaml and .yml files.
+    #[arg(value_name = "FILE|DIR")]
+    documents: PathBuf,
+    /// Answer in JSON: a row for each document, with its failures.
+    #[arg(long)]
+    json: bool,
+    /// Make at least this many valid samples of each schema.
+    #[arg(long, value_name = "COUNT", default_value_t = 8)]
+    samples: usize,
+}
+
+#[derive(Args)]
 struct Diff {
     /// The document as it was: a file (JSON or YAML, OpenAPI 3.0 to 3.2) or an http(s) address.
     old: String,
@@ -128,6 +152,16 @@ fn main() -> ExitCode {
                 Ok(codegen::Outcome::Failed as u8),
             ),
         },
+        Task::Prove(args) => {
+            let options = prove::Options {
+                json: args.json,
+                samples: args.samples,
+                ..prove::Options::new(root, args.documents)
+            };
+            let mut report = Vec::new();
+            let outcome = prove::run(&options, &mut report).map(|outcome| outcome as u8);
+            print(&report, outcome)
+        }
         Task::Diff(args) => {
             let options = diff::Options {
                 json: args.json,

@@ -109,7 +109,7 @@ fn a_broken_crate_is_noticed_beside_and_after_a_good_one_of_the_same_document() 
     let file = fs::File::options().write(true).open(&lib).unwrap();
     file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
     drop(file);
-    corpus::workspace(&options, &["one-json"]).unwrap();
+    corpus::workspace(&options.root, &options.work, &["one-json"]).unwrap();
     let verdicts = corpus::compile(&options.work, &options.target, &["one-json"]).unwrap();
     assert!(
         verdicts["one-json"]

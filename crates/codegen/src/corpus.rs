@@ -95,10 +95,14 @@ pub struct Row {
 }
 
 /// A document, and what its crates are called by.
-struct Document {
-    path: PathBuf,
-    file: String,
-    name: String,
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// The file.
+    pub path: PathBuf,
+    /// The file's name.
+    pub file: String,
+    /// The name that no other document of the run has: a part of the names of its packages.
+    pub name: String,
 }
 
 /// Generates and compiles every document, and prints the table to `report`.
@@ -113,7 +117,7 @@ pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
         writeln!(report, "{}: {cause}", options.documents.display())?;
         return Ok(Outcome::Failed);
     }
-    let rows = generate(options, &documents)?;
+    let rows = generate_all(options, &documents)?;
     let rows = check(options, &documents, rows)?;
     table(report, &rows)?;
     let failed = rows.iter().filter(|row| row.compiled.is_err()).count();
@@ -125,14 +129,22 @@ pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
     })
 }
 
-fn documents(folder: &Path) -> io::Result<Vec<Document>> {
+/// Returns the `.json`, `.yaml` and `.yml` files of a folder, in order; of a file, that file.
+///
+/// # Errors
+/// The path can't be read.
+pub fn documents(path: &Path) -> io::Result<Vec<Document>> {
     let mut paths = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let known = ["json", "yaml", "yml"];
-        let ending = path.extension().and_then(|ending| ending.to_str());
-        if path.is_file() && ending.is_some_and(|ending| known.contains(&ending)) {
-            paths.push(path);
+    if path.is_file() {
+        paths.push(path.to_owned());
+    } else {
+        for entry in fs::read_dir(path)? {
+            let path = entry?.path();
+            let known = ["json", "yaml", "yml"];
+            let ending = path.extension().and_then(|ending| ending.to_str());
+            if path.is_file() && ending.is_some_and(|ending| known.contains(&ending)) {
+                paths.push(path);
+            }
         }
     }
     paths.sort();
@@ -180,7 +192,7 @@ fn kibibytes(text: &str, name: &str) -> Option<u64> {
     Some(number * 1024)
 }
 
-fn generate(
+fn generate_all(
     options: &Options,
     documents: &[Document],
 ) -> io::Result<Vec<Result<Generated, String>>> {
@@ -239,13 +251,8 @@ fn in_process(options: &Options, document: &Document) -> Result<Generated, Strin
 /// What stands in the way.
 pub fn one(root: &Path, document: &Path, out: &Path, name: &str) -> Result<Generated, Problems> {
     let start = Instant::now();
-    let label = document.file_name().unwrap_or_default().to_string_lossy();
-    let source = load::load(document, document, &label)?;
-    let choices = Choices::default();
-    let mut generated = crate::generate_deeply(source, choices)?;
+    let generated = generate(root, document, name)?;
     let seconds = start.elapsed().as_secs_f64();
-    workspace::complete(root, &mut generated.plan)?;
-    members(&mut generated.plan, name);
     write::apply(out, &generated.plan, Mode::Write)
         .map_err(|(path, error)| crate::file_problem(&path, &error))?;
     let schemas = Pointer::root().join("components").join("schemas");
@@ -266,6 +273,19 @@ pub fn one(root: &Path, document: &Path, out: &Path, name: &str) -> Result<Gener
         seconds,
         peak: peak(),
     })
+}
+
+/// Generates one document; its plan has the crates of the document, under names that no other document has.
+///
+/// # Errors
+/// What stands in the way.
+pub fn generate(root: &Path, document: &Path, name: &str) -> Result<crate::Generated, Problems> {
+    let label = document.file_name().unwrap_or_default().to_string_lossy();
+    let source = load::load(document, document, &label)?;
+    let mut generated = crate::generate_deeply(source, Choices::default())?;
+    workspace::complete(root, &mut generated.plan)?;
+    members(&mut generated.plan, name);
+    Ok(generated)
 }
 
 /// The most memory that this process has held so far, in bytes; known on Linux alone.
@@ -321,9 +341,9 @@ fn members(plan: &mut Plan, name: &str) {
 ///
 /// # Errors
 /// A file that can't be read or written.
-pub fn workspace(options: &Options, names: &[&str]) -> io::Result<()> {
+pub fn workspace(root: &Path, work: &Path, names: &[&str]) -> io::Result<()> {
     let mut plan = Plan::default();
-    workspace::complete(&options.root, &mut plan)
+    workspace::complete(root, &mut plan)
         .map_err(|problem| io::Error::other(problem.to_string()))?;
     plan.outputs.retain(|output| {
         output.path == Path::new("Cargo.toml")
@@ -340,12 +360,9 @@ pub fn workspace(options: &Options, names: &[&str]) -> io::Result<()> {
             output.contents = manifest.to_string();
         }
     }
-    write::apply(&options.work, &plan, Mode::Write).map_err(|(_, error)| error)?;
+    write::apply(work, &plan, Mode::Write).map_err(|(_, error)| error)?;
     // The versions that are here already.
-    fs::copy(
-        options.root.join("Cargo.lock"),
-        options.work.join("Cargo.lock"),
-    )?;
+    fs::copy(root.join("Cargo.lock"), work.join("Cargo.lock"))?;
     Ok(())
 }
 
@@ -362,7 +379,7 @@ fn check(
     let mut verdicts = if names.is_empty() {
         BTreeMap::new()
     } else {
-        workspace(options, &names)?;
+        workspace(&options.root, &options.work, &names)?;
         compile(&options.work, &options.target, &names)?
     };
     let rows = documents

@@ -1,0 +1,257 @@
+//! An OpenAPI document as the samples and the judge read it: independent of the generator's own reading.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use call_api_codegen::pointer::Pointer;
+use serde_json::Value;
+
+/// A document whose references all stay inside it.
+#[derive(Debug)]
+pub struct Document {
+    value: Value,
+    is_30: bool,
+    /// The schemas that carry a `$anchor` or `$dynamicAnchor`, by its name.
+    anchors: BTreeMap<String, String>,
+    /// The tag of each schema that another one's discriminator names: property and values.
+    tags: BTreeMap<String, (String, Vec<String>)>,
+    /// For the reference of each component schema, those that a value of it can hold.
+    held: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// The keywords that say nothing about which values are valid.
+const ANNOTATIONS: [&str; 10] = [
+    "nullable",
+    "title",
+    "description",
+    "default",
+    "example",
+    "examples",
+    "deprecated",
+    "readOnly",
+    "writeOnly",
+    "externalDocs",
+];
+
+impl Document {
+    /// Reads a document whose references all stay inside it.
+    pub fn new(value: Value) -> Self {
+        let version = value.get("openapi").and_then(Value::as_str);
+        let is_30 = version.is_some_and(|version| version.starts_with("3.0"));
+        let mut anchors = BTreeMap::new();
+        find_anchors(&value, String::new(), &mut anchors);
+        let mut document = Self {
+            value,
+            is_30,
+            anchors,
+            tags: BTreeMap::new(),
+            held: BTreeMap::new(),
+        };
+        document.tags = document.inherited_tags();
+        document.held = document.find_held();
+        document
+    }
+
+    /// The document itself.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// Returns true for OpenAPI 3.0, whose schemas are a dialect of their own.
+    pub fn is_30(&self) -> bool {
+        self.is_30
+    }
+
+    /// The component schemas, in the document's order.
+    pub fn schemas(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.value
+            .pointer("/components/schemas")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+            .map(|(name, schema)| (name.as_str(), schema))
+    }
+
+    /// The value at a reference such as `#/components/schemas/Call` or `#anchor`.
+    pub fn resolve(&self, reference: &str) -> Option<&Value> {
+        let fragment = percent_encoding::percent_decode_str(reference.strip_prefix('#')?);
+        let fragment = fragment.decode_utf8().ok()?;
+        if fragment.is_empty() || fragment.starts_with('/') {
+            self.value.pointer(&fragment)
+        } else {
+            self.value.pointer(self.anchors.get(fragment.as_ref())?)
+        }
+    }
+
+    /// The value, or what its chain of references ends in.
+    pub fn follow<'d>(&'d self, mut value: &'d Value) -> Option<&'d Value> {
+        for _ in 0..64 {
+            match value.get("$ref").and_then(Value::as_str) {
+                Some(reference) => value = self.resolve(reference)?,
+                None => return Some(value),
+            }
+        }
+        None
+    }
+
+    /// The pointer that an anchor stands for.
+    pub fn anchor(&self, name: &str) -> Option<&str> {
+        self.anchors.get(name).map(String::as_str)
+    }
+
+    /// Returns true for a member of a union that stands for null alone: in 3.0, schemars and others write
+    /// `{nullable: true}` where 3.1 has `{type: "null"}`.
+    pub fn is_null_member(&self, member: &Value) -> bool {
+        self.is_30
+            && member.as_object().is_some_and(|member| {
+                member.get("nullable") == Some(&Value::Bool(true))
+                    && member
+                        .keys()
+                        .all(|key| ANNOTATIONS.contains(&key.as_str()) || key.starts_with("x-"))
+            })
+    }
+
+    /// The discriminator's property, and its values for one member of the union; no values where any will do.
+    pub fn tag<'d>(&self, union: &'d Value, member: &Value) -> Option<(&'d str, Vec<String>)> {
+        let discriminator = union.get("discriminator")?;
+        let property = discriminator.get("propertyName")?.as_str()?;
+        let Some(reference) = member.get("$ref").and_then(Value::as_str) else {
+            return Some((property, Vec::new()));
+        };
+        let name = reference.rsplit('/').next().unwrap_or_default();
+        let mapping = discriminator.get("mapping").and_then(Value::as_object);
+        let mapped: Vec<String> = mapping
+            .into_iter()
+            .flatten()
+            .filter(|(_, target)| {
+                target.as_str() == Some(reference) || target.as_str() == Some(name)
+            })
+            .map(|(tag, _)| tag.clone())
+            .collect();
+        let values = if mapped.is_empty() {
+            vec![name.to_owned()]
+        } else {
+            mapped
+        };
+        Some((property, values))
+    }
+
+    /// The tag of a component schema that inherits, by `allOf`, from a base that has a discriminator and no union.
+    pub fn inherited_tag(&self, name: &str) -> Option<&(String, Vec<String>)> {
+        self.tags.get(name)
+    }
+
+    fn inherited_tags(&self) -> BTreeMap<String, (String, Vec<String>)> {
+        let mut tags = BTreeMap::new();
+        for (base, schema) in self.schemas() {
+            let is_union = schema
+                .get("oneOf")
+                .or_else(|| schema.get("anyOf"))
+                .is_some();
+            if schema.get("discriminator").is_none() || is_union {
+                continue;
+            }
+            let reference = format!("#/components/schemas/{base}");
+            for (child, child_schema) in self.schemas() {
+                let parents = child_schema.get("allOf").and_then(Value::as_array);
+                let inherits = parents
+                    .into_iter()
+                    .flatten()
+                    .any(|parent| parent.get("$ref").and_then(Value::as_str) == Some(&reference));
+                let member = serde_json::json!({"$ref": format!("#/components/schemas/{child}")});
+                if inherits && let Some((property, values)) = self.tag(schema, &member) {
+                    tags.insert(child.to_owned(), (property.to_owned(), values));
+                }
+            }
+        }
+        tags
+    }
+
+    /// Returns true where a value of the schema can hold one of the component schema at a reference.
+    pub fn holds(&self, schema: &Value, reference: &str) -> bool {
+        references(schema).into_iter().any(|direct| {
+            let held = self.held.get(direct);
+            direct == reference || held.is_some_and(|held| held.contains(reference))
+        })
+    }
+
+    /// The schemas that a value of the schema can hold, itself included.
+    pub fn parts<'d>(&'d self, schema: &'d Value) -> Vec<&'d Value> {
+        let mut parts = vec![schema];
+        let mut found = BTreeSet::new();
+        let mut next = 0;
+        while let Some(part) = parts.get(next).copied() {
+            next += 1;
+            for reference in references(part) {
+                if let Some(target) = self.resolve(reference)
+                    && found.insert(reference)
+                {
+                    parts.push(target);
+                }
+            }
+        }
+        parts
+    }
+
+    fn find_held(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let direct: BTreeMap<String, BTreeSet<&str>> = self
+            .schemas()
+            .map(|(name, schema)| (Pointer::schema(name).to_ref(), references(schema)))
+            .collect();
+        let all = direct.keys().map(|reference| {
+            let mut held = BTreeSet::new();
+            let mut todo = vec![reference.as_str()];
+            while let Some(next) = todo.pop() {
+                for reference in direct.get(next).into_iter().flatten() {
+                    if held.insert((*reference).to_owned()) {
+                        todo.push(reference);
+                    }
+                }
+            }
+            (reference.clone(), held)
+        });
+        all.collect()
+    }
+}
+
+/// The references that stand in a value.
+fn references(value: &Value) -> BTreeSet<&str> {
+    let mut found = BTreeSet::new();
+    let mut todo = vec![value];
+    while let Some(value) = todo.pop() {
+        match value {
+            Value::Object(object) => {
+                if let Some(Value::String(reference)) = object.get("$ref") {
+                    found.insert(reference.as_str());
+                }
+                todo.extend(object.values());
+            }
+            Value::Array(items) => todo.extend(items),
+            _ => {}
+        }
+    }
+    found
+}
+
+fn find_anchors(value: &Value, pointer: String, anchors: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(object) => {
+            for key in ["$anchor", "$dynamicAnchor"] {
+                if let Some(Value::String(name)) = object.get(key) {
+                    anchors
+                        .entry(name.clone())
+                        .or_insert_with(|| pointer.clone());
+                }
+            }
+            for (key, value) in object {
+                let key = key.replace('~', "~0").replace('/', "~1");
+                find_anchors(value, format!("{pointer}/{key}"), anchors);
+            }
+        }
+        Value::Array(items) => {
+            for (index, value) in items.iter().enumerate() {
+                find_anchors(value, format!("{pointer}/{index}"), anchors);
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,216 @@
+//! The program that decodes and encodes samples by the generated types, and sends requests by the generated client.
+//!
+//! There is one for each document. It is compiled beside the generated crates, reads a question from each line of its
+//! input, and writes an answer to each line of its output: a decoder that overflows its stack then ends no other program
+//! than this one.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use call_api_codegen::plan::{Output, Plan};
+use serde_json::Value;
+
+use crate::operations::{Operation, Setter};
+
+/// The part of a driver that is the same for all documents.
+const MAIN: &str = include_str!("driver/main.rs");
+
+/// The part that sends requests.
+const REQUESTS: &str = include_str!("driver/requests.rs");
+
+/// The name of the driver's package for the document of this name.
+pub fn package(name: &str) -> String {
+    format!("driver-{name}")
+}
+
+/// Adds the driver to the plan of the generated crates.
+pub fn add(plan: &mut Plan, name: &str, types: &[String], operations: &[Operation]) {
+    let mut add = |path: &str, contents: String| {
+        plan.outputs.push(Output {
+            path: path.into(),
+            contents,
+        });
+    };
+    add(
+        "crates/driver/Cargo.toml",
+        manifest(name, !operations.is_empty()),
+    );
+    let mut main = MAIN.to_owned();
+    main.push_str(&decode_arms(types));
+    if operations.is_empty() {
+        main.push_str(NO_REQUESTS);
+    } else {
+        main.push_str("\nmod requests;\n");
+        add(
+            "crates/driver/src/requests.rs",
+            REQUESTS.to_owned() + &request_arms(operations),
+        );
+    }
+    add("crates/driver/src/main.rs", main);
+}
+
+const NO_REQUESTS: &str = "
+mod requests {
+    pub(crate) struct Sender;
+    impl Sender {
+        pub(crate) fn new() -> Result<Self, String> {
+            Ok(Self)
+        }
+        pub(crate) fn send(&self, _: usize, _: &str) -> Result<String, String> {
+            Err(\"there are no operations\".to_owned())
+        }
+    }
+}
+";
+
+fn manifest(name: &str, with_client: bool) -> String {
+    let ours = |package: &str| {
+        format!("{package} = {{ package = \"{package}-{name}\", path = \"../{package}\" }}\n")
+    };
+    let mut dependencies = ours("call-api-types");
+    if with_client {
+        dependencies += &ours("call-api-client");
+        dependencies += "call-api-transport = { path = \"../../../crates/call-api-transport\" }\n\
+             chrono.workspace = true\n\
+             reqwest.workspace = true\n\
+             tokio = { workspace = true, features = [\"rt\", \"net\", \"time\"] }\n\
+             uuid.workspace = true\n";
+    }
+    format!(
+        "[package]\nname = \"{}\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n\
+         [dependencies]\nserde.workspace = true\nserde_json.workspace = true\n{dependencies}",
+        package(name)
+    )
+}
+
+fn decode_arms(types: &[String]) -> String {
+    let arms = |of: &dyn Fn(&str) -> String| {
+        let arms = types.iter().enumerate();
+        arms.map(|(index, name)| format!("        {index} => {},\n", of(name)))
+            .collect::<String>()
+    };
+    format!(
+        "\nfn decode(index: usize, sample: &str) -> Result<String, String> {{\n    match index {{\n{}        \
+         _ => Err(\"no such type\".to_owned()),\n    }}\n}}\n\n\
+         fn size(index: usize) -> Option<(usize, bool)> {{\n    match index {{\n{}        _ => None,\n    }}\n}}\n",
+        arms(&|name| format!("round_trip::<types::{name}>(sample)")),
+        arms(&|name| format!("size_of_type::<types::{name}>()")),
+    )
+}
+
+fn request_arms(operations: &[Operation]) -> String {
+    let mut arms = String::new();
+    let mut functions = String::new();
+    for (index, operation) in operations.iter().enumerate() {
+        arms += &format!("        {index} => operation_{index}(client, arguments).await,\n");
+        let mut body = format!("    let mut builder = client.{}();\n", operation.function);
+        let mut set = |argument: String, Setter { name, takes }: &Setter| {
+            let value = if takes.replace(' ', "").ends_with("reqwest::Body") {
+                "text(value)?".to_owned()
+            } else {
+                format!("read::<{takes}>(value)?")
+            };
+            body += &format!(
+                "    if let Some(value) = {argument} {{\n        builder = builder.{name}({value});\n    }}\n"
+            );
+        };
+        for parameter in &operation.parameters {
+            for (property, setter) in &parameter.setters {
+                let argument = format!("arguments.get({:?})", parameter.key());
+                let argument = match property {
+                    None => argument,
+                    Some(property) => {
+                        format!("{argument}.and_then(|object| object.get({property:?}))")
+                    }
+                };
+                set(argument, setter);
+            }
+        }
+        if let Some(setter) = operation
+            .body
+            .as_ref()
+            .and_then(|body| body.setter.as_ref())
+        {
+            set("arguments.get(\"body\")".to_owned(), setter);
+        }
+        functions += &format!(
+            "\nasync fn operation_{index}(client: &Client, arguments: &Map<String, Value>) -> Result<(), String> {{\n{body}    \
+             builder.send().await.map(|_| ()).map_err(|error| error.to_string())\n}}\n"
+        );
+    }
+    format!(
+        "\nasync fn operation(client: &Client, index: usize, arguments: &Map<String, Value>) -> Result<(), String> {{\n    \
+         match index {{\n{arms}        _ => Err(\"no such operation\".to_owned()),\n    }}\n}}\n{functions}"
+    )
+}
+
+/// The programs of the documents of these names, or the first thing that the compiler has against each.
+///
+/// # Errors
+/// Cargo doesn't run.
+pub fn compile(
+    work: &Path,
+    target: &Path,
+    names: &[&str],
+) -> io::Result<BTreeMap<String, Result<PathBuf, String>>> {
+    // Set where cargo runs us; the same toolchain then compiles.
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["build", "--keep-going", "--message-format=json"]);
+    for name in names {
+        command.args(["--package", &package(name)]);
+    }
+    command
+        .current_dir(work)
+        .env("CARGO_TARGET_DIR", target)
+        .env("CARGO_INCREMENTAL", "0")
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
+        .stdin(Stdio::null());
+    // Cargo tells its children of the package that they belong to, which these are not.
+    for name in ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "RUSTFLAGS"] {
+        command.env_remove(name);
+    }
+    let output = command.output()?;
+    let mut programs = BTreeMap::new();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let Ok(message) = serde_json::from_str::<Value>(line) else {
+            continue;
+        };
+        let text = |place: &str| message.pointer(place).and_then(Value::as_str);
+        let package_id = text("/package_id").unwrap_or_default();
+        let Some(name) = names
+            .iter()
+            .find(|name| package_id.contains(&format!("/{name}/crates/")))
+        else {
+            continue;
+        };
+        match (
+            text("/executable"),
+            text("/message/level"),
+            text("/message/rendered"),
+        ) {
+            (Some(program), ..) => {
+                programs
+                    .entry((*name).to_owned())
+                    .or_insert_with(|| Ok(PathBuf::from(program)));
+            }
+            (_, Some("error"), Some(error)) => {
+                programs.insert((*name).to_owned(), Err(error.to_owned()));
+            }
+            _ => {}
+        }
+    }
+    for name in names {
+        programs.entry((*name).to_owned()).or_insert_with(|| {
+            let errors = String::from_utf8_lossy(&output.stderr);
+            Err(format!(
+                "cargo ended with {}: {}",
+                output.status,
+                errors.trim()
+            ))
+        });
+    }
+    Ok(programs)
+}

@@ -1,0 +1,349 @@
+//! The operations of a document, and the setters that the generated client has for their parameters.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use call_api_codegen::pointer::Pointer;
+use call_api_codegen::{Generated, names, walk};
+use quote::ToTokens as _;
+use serde_json::Value;
+
+use crate::document::Document;
+use crate::shape::Shape;
+
+/// An operation of the document, and how the generated client sends it.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// Where it stands in the document.
+    pub pointer: String,
+    /// The method, in upper case.
+    pub method: String,
+    /// The path's template.
+    pub path: String,
+    /// The method of the client.
+    pub function: String,
+    /// The parameters, the path's own included.
+    pub parameters: Vec<Parameter>,
+    /// The body that the client sends.
+    pub body: Option<Body>,
+}
+
+/// A parameter, as the document has it.
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    /// Where it stands in the document.
+    pub pointer: String,
+    /// The name on the wire.
+    pub name: String,
+    /// `path`, `query`, `header` or `cookie`.
+    pub location: String,
+    /// Whether a request needs it.
+    pub required: bool,
+    /// The style, as the document says it or by default.
+    pub style: String,
+    /// Whether lists and objects are exploded.
+    pub explode: bool,
+    /// A reference to the schema.
+    pub schema: String,
+    /// Whether the value is a document of its own (`content`).
+    pub is_content: bool,
+    /// How the client sets it; nothing where it has no way to. An object may be set a property at a time.
+    pub setters: Vec<(Option<String>, Setter)>,
+    /// Whether the report of unsupported features has something to say about it.
+    pub is_reported: bool,
+}
+
+impl Parameter {
+    /// The key of the parameter among the arguments of a request.
+    pub fn key(&self) -> String {
+        format!("{}:{}", self.location, self.name)
+    }
+}
+
+/// A request body.
+#[derive(Clone, Debug)]
+pub struct Body {
+    /// Where it stands in the document.
+    pub pointer: String,
+    /// Whether a request needs it.
+    pub required: bool,
+    /// The media types that the document offers, each with a reference to its schema.
+    pub content: Vec<(String, String)>,
+    /// How the client sets it.
+    pub setter: Option<Setter>,
+}
+
+/// A method of a builder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setter {
+    /// Its name.
+    pub name: String,
+    /// The type that it takes, as the generated client writes it.
+    pub takes: String,
+}
+
+/// The setters of each builder of a generated client.
+type Setters = BTreeMap<String, BTreeMap<String, Setter>>;
+
+/// Reads the operations that the generated client has.
+///
+/// # Errors
+/// The client is no Rust.
+pub fn operations(
+    document: &Document,
+    generated: &Generated,
+    client: &str,
+) -> Result<Vec<Operation>, String> {
+    let setters = setters(client)?;
+    let normalized = &generated.normalized;
+    let mut operations = Vec::new();
+    for operation in walk::operations(normalized) {
+        let Some(id) = operation.id() else { continue };
+        let pointer = generated.origins.of(&operation.pointer).pointer;
+        let Some(original) = document.value().pointer(pointer.as_str()) else {
+            continue;
+        };
+        let builder = setters.get(&names::builder_name(id));
+        let wire = wire_names(normalized, &operation);
+        let parameters = parameters(document, generated, &pointer, builder, &wire);
+        let tokens: Vec<String> = pointer.tokens().collect();
+        let [_, path, method] = tokens.as_slice() else {
+            continue;
+        };
+        operations.push(Operation {
+            pointer: pointer.to_string(),
+            method: method.to_uppercase(),
+            path: path.clone(),
+            function: names::method_name(id),
+            parameters,
+            body: body(document, &pointer, original, builder),
+        });
+    }
+    Ok(operations)
+}
+
+/// For each parameter of a normalized operation, the key of the document's: the setter is named by the normalized one.
+fn wire_names(normalized: &Value, operation: &walk::Operation<'_>) -> BTreeMap<String, String> {
+    let mut names = BTreeMap::new();
+    for owner in [operation.path_item(), operation.pointer.clone()] {
+        let list = owner.join("parameters");
+        let entries = normalized.pointer(list.as_str()).and_then(Value::as_array);
+        for index in 0..entries.map_or(0, Vec::len) {
+            let Some((_, object)) = walk::locate(normalized, &list.join(index)) else {
+                continue;
+            };
+            let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+            let (Some(name), Some(location)) = (text("/name"), text("/in")) else {
+                continue;
+            };
+            let wire = text("/x-codegen/name").unwrap_or(name);
+            let setter = call_api_codegen::names::parameter_name(name);
+            names.insert(format!("{location}:{wire}"), setter);
+        }
+    }
+    names
+}
+
+fn parameters(
+    document: &Document,
+    generated: &Generated,
+    operation: &Pointer,
+    builder: Option<&BTreeMap<String, Setter>>,
+    wire: &BTreeMap<String, String>,
+) -> Vec<Parameter> {
+    let path_item = operation
+        .as_str()
+        .rsplit_once('/')
+        .map_or("", |(item, _)| item);
+    let mut found: Vec<Parameter> = Vec::new();
+    for owner in [operation.as_str(), path_item] {
+        let list = format!("{owner}/parameters");
+        let entries = document.value().pointer(&list).and_then(Value::as_array);
+        for (index, entry) in entries.into_iter().flatten().enumerate() {
+            let pointer = entry.get("$ref").and_then(Value::as_str).map_or_else(
+                || format!("{list}/{index}"),
+                |reference| reference.trim_start_matches('#').to_owned(),
+            );
+            let Some(object) = document.value().pointer(&pointer) else {
+                continue;
+            };
+            let Some(mut parameter) = parameter(object, pointer) else {
+                continue;
+            };
+            if found.iter().any(|other| other.key() == parameter.key()) {
+                continue;
+            }
+            parameter.is_reported = generated
+                .unsupported
+                .iter()
+                .any(|loss| loss.pointer.as_str().starts_with(&parameter.pointer));
+            let setter = |key: &str| builder?.get(wire.get(key)?).cloned();
+            match setter(&parameter.key()) {
+                Some(setter) => parameter.setters.push((None, setter)),
+                None => parameter.setters = spread(document, &parameter, &setter),
+            }
+            found.push(parameter);
+        }
+    }
+    found
+}
+
+/// The setters of the properties of an object that the query has as parameters of their own.
+fn spread(
+    document: &Document,
+    parameter: &Parameter,
+    setter: &dyn Fn(&str) -> Option<Setter>,
+) -> Vec<(Option<String>, Setter)> {
+    let schema = document.resolve(&parameter.schema).unwrap_or(&Value::Null);
+    let shape = Shape::of(document, schema).unwrap_or_default();
+    let setters = shape.properties.keys().filter_map(|property| {
+        let key = match parameter.style.as_str() {
+            "deepObject" => format!("{}[{property}]", parameter.key()),
+            _ => format!("{}:{property}", parameter.location),
+        };
+        Some((Some((*property).to_owned()), setter(&key)?))
+    });
+    setters.collect()
+}
+
+fn parameter(object: &Value, pointer: String) -> Option<Parameter> {
+    let text = |key: &str| object.get(key).and_then(Value::as_str);
+    let location = text("in")?;
+    let by_default = if ["query", "cookie"].contains(&location) {
+        "form"
+    } else {
+        "simple"
+    };
+    let style = text("style").unwrap_or(by_default);
+    let explode = object.get("explode").and_then(Value::as_bool);
+    let content = object.get("content").and_then(Value::as_object);
+    let schema = match content.and_then(|content| content.keys().next()) {
+        Some(media_type) => {
+            let media_type = media_type.replace('~', "~0").replace('/', "~1");
+            format!("#{pointer}/content/{media_type}/schema")
+        }
+        None => format!("#{pointer}/schema"),
+    };
+    Some(Parameter {
+        name: text("name")?.to_owned(),
+        location: location.to_owned(),
+        required: object.get("required") == Some(&Value::Bool(true)),
+        explode: explode.unwrap_or(style == "form"),
+        style: style.to_owned(),
+        schema,
+        is_content: content.is_some(),
+        pointer,
+        setters: Vec::new(),
+        is_reported: false,
+    })
+}
+
+fn body(
+    document: &Document,
+    operation: &Pointer,
+    original: &Value,
+    builder: Option<&BTreeMap<String, Setter>>,
+) -> Option<Body> {
+    let entry = original.get("requestBody")?;
+    let pointer = match entry.get("$ref").and_then(Value::as_str) {
+        Some(reference) => reference.trim_start_matches('#').to_owned(),
+        None => format!("{operation}/requestBody"),
+    };
+    let object = document.value().pointer(&pointer)?;
+    let content = object.get("content").and_then(Value::as_object)?;
+    let content = content.keys().map(|media_type| {
+        let token = media_type.replace('~', "~0").replace('/', "~1");
+        (
+            media_type.clone(),
+            format!("#{pointer}/content/{token}/schema"),
+        )
+    });
+    Some(Body {
+        required: object.get("required") == Some(&Value::Bool(true)),
+        content: content.collect(),
+        setter: builder.and_then(|setters| setters.get("body")).cloned(),
+        pointer,
+    })
+}
+
+/// The setters of the builders: the methods of `mod builder` that take what can become a type.
+fn setters(client: &str) -> Result<Setters, String> {
+    let file = parse(client, "client")?;
+    let mut setters = Setters::new();
+    for item in file.items {
+        let syn::Item::Mod(module) = item else {
+            continue;
+        };
+        if module.ident != "builder" {
+            continue;
+        }
+        for item in module.content.into_iter().flat_map(|(_, items)| items) {
+            let syn::Item::Impl(block) = item else {
+                continue;
+            };
+            let syn::Type::Path(builder) = block.self_ty.as_ref() else {
+                continue;
+            };
+            let Some(builder) = builder.path.segments.last() else {
+                continue;
+            };
+            let of_builder = setters.entry(builder.ident.to_string()).or_default();
+            for item in &block.items {
+                if let syn::ImplItem::Fn(function) = item
+                    && let Some(takes) = converted(&function.sig)
+                {
+                    let name = function.sig.ident.to_string();
+                    of_builder.insert(name.clone(), Setter { name, takes });
+                }
+            }
+        }
+    }
+    Ok(setters)
+}
+
+/// The `T` of `where V: TryInto<T>`.
+fn converted(signature: &syn::Signature) -> Option<String> {
+    let clause = signature.generics.where_clause.as_ref()?;
+    let bounds = clause
+        .predicates
+        .iter()
+        .filter_map(|predicate| match predicate {
+            syn::WherePredicate::Type(bound) => Some(&bound.bounds),
+            _ => None,
+        });
+    bounds.flatten().find_map(|bound| {
+        let syn::TypeParamBound::Trait(bound) = bound else {
+            return None;
+        };
+        let last = bound.path.segments.last()?;
+        let syn::PathArguments::AngleBracketed(arguments) = &last.arguments else {
+            return None;
+        };
+        let is_conversion = last.ident == "TryInto" || last.ident == "Into";
+        is_conversion.then(|| {
+            arguments
+                .args
+                .first()
+                .map(|of| of.to_token_stream().to_string())
+        })?
+    })
+}
+
+fn parse(source: &str, what: &str) -> Result<syn::File, String> {
+    syn::parse_file(source)
+        .map_err(|error| format!("the generated {what} cannot be parsed as Rust: {error}"))
+}
+
+/// The names of the types that are public at the root of a generated crate of types.
+///
+/// # Errors
+/// The crate is no Rust.
+pub fn type_names(types: &str) -> Result<BTreeSet<String>, String> {
+    let file = parse(types, "types")?;
+    let names = file.items.into_iter().filter_map(|item| match item {
+        syn::Item::Struct(item) => Some(item.ident.to_string()),
+        syn::Item::Enum(item) => Some(item.ident.to_string()),
+        syn::Item::Type(item) => Some(item.ident.to_string()),
+        _ => None,
+    });
+    Ok(names.collect())
+}

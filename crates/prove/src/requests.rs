@@ -1,0 +1,302 @@
+//! The proof of the generated client: each request reads back as the arguments that it was made of.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use serde_json::{Map, Value, json};
+
+use crate::body;
+use crate::document::Document;
+use crate::judge::{Judge, registry};
+use crate::operations::{Operation, Parameter, Setter};
+use crate::report::{Failure, Row, Trouble};
+use crate::sampler::{Mode, Sampler};
+use crate::session::{Answer, Question, Session};
+use crate::shrink::{shrink, sign};
+use crate::wire::{Received, wrong};
+
+/// The requests that each operation gets.
+const MODES: [Mode; 8] = [
+    Mode::Full,
+    Mode::Least,
+    Mode::Full,
+    Mode::Random,
+    Mode::Random,
+    Mode::Random,
+    Mode::Full,
+    Mode::Random,
+];
+
+/// Sends requests of each operation, and adds what came of them to the row; calls `done` once for each operation.
+///
+/// # Errors
+/// The driver doesn't start, or a schema is no JSON Schema.
+pub(crate) fn prove(
+    document: &Document,
+    operations: &[Operation],
+    session: &Session,
+    row: &mut Row,
+    done: &dyn Fn(),
+) -> io::Result<()> {
+    let references = operations.iter().flat_map(|operation| {
+        let parameters = operation
+            .parameters
+            .iter()
+            .map(|parameter| parameter.schema.clone());
+        let bodies = operation.body.iter().flat_map(|body| &body.content);
+        parameters.chain(bodies.map(|(_, schema)| schema.clone()))
+    });
+    let registry = registry(document, references.collect()).map_err(io::Error::other)?;
+    let judge = Judge::new(&registry);
+    let mut sampler = Sampler::new(document);
+    for (index, operation) in operations.iter().enumerate() {
+        let mut requests: Vec<Value> = Vec::new();
+        for mode in MODES {
+            if let Some(arguments) = arguments(document, operation, &judge, &mut sampler, mode)
+                && !requests.contains(&arguments)
+            {
+                requests.push(arguments);
+            }
+        }
+        unsettable(operation, row);
+        if requests.is_empty() {
+            row.unsent.push(operation.pointer.clone());
+        }
+        row.requests += requests.len();
+        prove_operation(document, index, operation, session, requests, row)?;
+        done();
+    }
+    Ok(())
+}
+
+/// A parameter that the client can't set is one that the report of unsupported features names, or one that follows from the
+/// bodies and the credential (OpenAPI 3.1, section 4.8.12.1).
+fn unsettable(operation: &Operation, row: &mut Row) {
+    let implied = ["accept", "content-type", "authorization"];
+    for parameter in &operation.parameters {
+        let is_implied = parameter.location == "header"
+            && implied.contains(&parameter.name.to_ascii_lowercase().as_str());
+        if parameter.setters.is_empty() && !parameter.is_reported && !is_implied {
+            row.count(Trouble::Wire, 1);
+            row.failures.push(Failure {
+                pointer: parameter.pointer.clone(),
+                trouble: Trouble::Wire,
+                detail: "the client has no setter for it, and the report doesn't say so".to_owned(),
+                count: 1,
+                sample: json!({}),
+                answer: None,
+            });
+        }
+    }
+}
+
+fn prove_operation(
+    document: &Document,
+    index: usize,
+    operation: &Operation,
+    session: &Session,
+    requests: Vec<Value>,
+    row: &mut Row,
+) -> io::Result<()> {
+    let judged = |requests: &[Value]| -> io::Result<Vec<Vec<(String, String)>>> {
+        let questions: Vec<_> = requests
+            .iter()
+            .map(|request| Question::Request(index, request))
+            .collect();
+        let answers = session.ask(&questions, &mut || ())?;
+        let judged = requests.iter().zip(answers);
+        Ok(judged
+            .map(|(request, answer)| judge(document, operation, request, &answer))
+            .collect())
+    };
+    let mut groups: BTreeMap<(String, Option<String>), (usize, Value)> = BTreeMap::new();
+    for (request, wrongs) in requests.iter().zip(judged(&requests)?) {
+        row.count(Trouble::Wire, usize::from(!wrongs.is_empty()));
+        for (pointer, cause) in wrongs {
+            let key = (pointer, refusal(&cause));
+            groups.entry(key).or_insert((0, request.clone())).0 += 1;
+        }
+    }
+    for (key, (count, request)) in groups {
+        let is_alike =
+            |(pointer, cause): &(String, String)| *pointer == key.0 && refusal(cause) == key.1;
+        let smallest = shrink(request, |requests| {
+            let verdicts = requests.iter().zip(judged(requests)?);
+            let verdicts = verdicts.map(|(_, wrongs)| wrongs.iter().any(is_alike));
+            Ok::<_, io::Error>(verdicts.collect())
+        })?;
+        let wrongs = judged(std::slice::from_ref(&smallest))?;
+        let detail = wrongs.into_iter().flatten().find(is_alike);
+        row.failures.push(Failure {
+            pointer: key.0,
+            trouble: Trouble::Wire,
+            detail: detail.map(|(_, cause)| cause).unwrap_or_default(),
+            count,
+            sample: smallest,
+            answer: None,
+        });
+    }
+    Ok(())
+}
+
+/// How the cause of a request that was not sent begins.
+const REFUSED: &str = "it was not sent";
+
+/// Why a request was not sent, where that is what is wrong: another reason is another failure.
+fn refusal(cause: &str) -> Option<String> {
+    cause.starts_with(REFUSED).then(|| sign(cause))
+}
+
+fn judge(
+    document: &Document,
+    operation: &Operation,
+    request: &Value,
+    answer: &Answer,
+) -> Vec<(String, String)> {
+    let whole = |cause: String| vec![(operation.pointer.clone(), cause)];
+    let text = match answer {
+        Answer::Ok { text, .. } => text,
+        Answer::Refused(why) => return whole(format!("{REFUSED}: {why}")),
+        other => return whole(format!("{REFUSED}: {other:?}")),
+    };
+    let empty = Map::new();
+    let arguments = request.as_object().unwrap_or(&empty);
+    match serde_json::from_str::<Received>(text) {
+        Ok(received) => wrong(document, operation, arguments, &received),
+        Err(error) => whole(error.to_string()),
+    }
+}
+
+/// The arguments of a request: samples of the parameters and of the body, as `mode` has them.
+fn arguments(
+    document: &Document,
+    operation: &Operation,
+    judge: &Judge<'_>,
+    sampler: &mut Sampler<'_>,
+    mode: Mode,
+) -> Option<Value> {
+    let mut arguments = Map::new();
+    for parameter in &operation.parameters {
+        if parameter.setters.is_empty() || mode == Mode::Least && !parameter.required {
+            continue;
+        }
+        let sendable = |value: &Value| is_sendable(parameter, value);
+        match sample(judge, sampler, &parameter.schema, &sendable) {
+            Some(value) => {
+                arguments.insert(parameter.key(), settable(parameter, value));
+            }
+            None if parameter.required => return None,
+            None => {}
+        }
+    }
+    if let Some(body) = &operation.body
+        && body.setter.is_some()
+        && (mode != Mode::Least || body.required)
+        && let Some((media_type, schema)) = body::preferred(body)
+    {
+        let has_files =
+            body::essence(media_type).starts_with("multipart/") && holds_files(document, schema);
+        let value = (!has_files)
+            .then(|| sample(judge, sampler, schema, &|_| true))
+            .flatten();
+        match value {
+            Some(value) => {
+                arguments.insert("body".to_owned(), value);
+            }
+            None if body.required => return None,
+            None => {}
+        }
+    }
+    Some(Value::Object(arguments))
+}
+
+/// The part of a sample that the setters of a parameter take.
+fn settable(parameter: &Parameter, mut value: Value) -> Value {
+    let takes_text = |(_, setter): &(_, Setter)| setter.takes.ends_with("String");
+    if parameter.is_content && !value.is_string() && parameter.setters.iter().any(takes_text) {
+        return json!(value.to_string());
+    }
+    if let Value::Object(object) = &mut value
+        && parameter
+            .setters
+            .iter()
+            .all(|(property, _)| property.is_some())
+    {
+        object.retain(|name, _| {
+            let mut setters = parameter.setters.iter();
+            setters.any(|(property, _)| property.as_ref() == Some(name))
+        });
+    }
+    value
+}
+
+/// A valid sample that can be sent where it belongs.
+fn sample(
+    judge: &Judge<'_>,
+    sampler: &mut Sampler<'_>,
+    schema: &str,
+    sendable: &dyn Fn(&Value) -> bool,
+) -> Option<Value> {
+    let validator = judge.validator(schema).ok()?;
+    let attempts = [
+        Mode::Full,
+        Mode::Random,
+        Mode::Full,
+        Mode::Random,
+        Mode::Random,
+        Mode::Random,
+        Mode::Random,
+    ];
+    attempts.into_iter().find_map(|mode| {
+        let value = sampler.sample(schema, mode).ok()?;
+        (validator.is_valid(&value) && sendable(&value)).then_some(value)
+    })
+}
+
+/// A file of a form is bytes, and so no sample.
+fn holds_files(document: &Document, schema: &str) -> bool {
+    let schema = document.resolve(schema).unwrap_or(&Value::Null);
+    document.parts(schema).into_iter().any(|schema| {
+        let text = schema.to_string();
+        text.contains("\"binary\"") || text.contains("contentMediaType")
+    })
+}
+
+/// Returns true where the place of a parameter can hold the value: what OpenAPI defines a style for, and no empty part of
+/// a path, nor a character that a header may not have.
+fn is_sendable(parameter: &Parameter, value: &Value) -> bool {
+    let text_fits = |value: &Value| match (parameter.location.as_str(), value) {
+        (_, Value::Null | Value::Array(_) | Value::Object(_)) => false,
+        ("path", Value::String(text)) => {
+            let may_be_empty = ["matrix", "label"].contains(&parameter.style.as_str());
+            (may_be_empty || !text.is_empty()) && text != "." && text != ".."
+        }
+        ("header" | "cookie", Value::String(text)) => {
+            let printable = text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+            printable
+                && !text.is_empty()
+                && text.trim() == text
+                && !text.contains([',', ';', '%', '"', '\\'])
+        }
+        _ => true,
+    };
+    let in_part = |value: &Value| {
+        // An empty item can't be told from none at all, nor two from one in a list of them.
+        text_fits(value) && value != &json!("")
+    };
+    match value {
+        _ if parameter.is_content => {
+            parameter.location == "query" || text_fits(&json!(value.to_string()))
+        }
+        Value::Array(items) => {
+            items.iter().all(in_part) && (parameter.location != "path" || !items.is_empty())
+        }
+        Value::Object(object) => {
+            object
+                .iter()
+                .all(|(name, value)| in_part(value) && in_part(&json!(name)))
+                && (parameter.location != "path" || !object.is_empty())
+        }
+        scalar => text_fits(scalar),
+    }
+}

@@ -1,0 +1,416 @@
+//! The proof of the generated types: each valid sample comes back as it went, and each invalid one is refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use jsonschema::Validator;
+use serde_json::Value;
+
+use crate::compare::{Change, changes};
+use crate::document::Document;
+use crate::judge::{Fault, Judge, is_union, registry};
+use crate::report::{Failure, Row, Trouble};
+use crate::sampler::Sampler;
+use crate::samples;
+use crate::session::{Answer, Question, Session};
+use crate::shrink::{shrink, sign};
+
+/// A component schema that has a type.
+#[derive(Clone, Debug)]
+pub(crate) struct Typed {
+    /// The reference of the schema.
+    pub(crate) reference: String,
+    /// The type's name.
+    pub(crate) name: String,
+}
+
+/// A value of a schema, valid or spoiled.
+#[derive(Clone, Debug)]
+struct Sample {
+    /// The index of the type.
+    index: usize,
+    value: Value,
+    /// What makes it invalid.
+    fault: Option<Fault>,
+    /// The document has it, and not the sampler: unknown properties in it are no map's keys.
+    is_example: bool,
+}
+
+/// Proves the types of a document.
+pub(crate) struct TypeProof<'d> {
+    document: &'d Document,
+    typed: &'d [Typed],
+    session: &'d Session,
+    names: BTreeSet<&'d str>,
+    /// The schemas of forms.
+    forms: BTreeSet<&'d str>,
+    /// The types that take any JSON value.
+    untyped: BTreeSet<usize>,
+}
+
+/// The failures of one schema that are alike: how many there are, and the smallest.
+type Groups = BTreeMap<(usize, Trouble, String), (usize, Sample)>;
+
+impl<'d> TypeProof<'d> {
+    /// A proof of these types by a driver that has them in the same order.
+    pub(crate) fn new(document: &'d Document, typed: &'d [Typed], session: &'d Session) -> Self {
+        let mut names = BTreeSet::new();
+        property_names(document.value(), &mut names);
+        Self {
+            document,
+            typed,
+            session,
+            names,
+            forms: forms(document.value()),
+            untyped: BTreeSet::new(),
+        }
+    }
+
+    /// Samples each schema, asks the driver, and adds what came of it to the row; calls `done` once for each type.
+    ///
+    /// # Errors
+    /// The driver doesn't start, or a schema is no JSON Schema.
+    pub(crate) fn run(&mut self, least: usize, row: &mut Row, done: &dyn Fn()) -> io::Result<()> {
+        self.sizes(row)?;
+        let references = self.typed.iter().map(|typed| typed.reference.clone());
+        let registry = registry(self.document, references.collect()).map_err(io::Error::other)?;
+        let judge = Judge::new(&registry);
+        let mut sampler = Sampler::new(self.document);
+        let examples = examples(self.document);
+        for (index, typed) in self.typed.iter().enumerate() {
+            let validator = judge
+                .validator(&typed.reference)
+                .map_err(io::Error::other)?;
+            let examples = examples.get(typed.reference.as_str());
+            let examples = examples.map_or(&[][..], Vec::as_slice);
+            let samples = self.samples(index, &validator, &mut sampler, least, examples);
+            if !samples.iter().any(|sample| sample.fault.is_none()) {
+                row.unsampled.push(typed.reference.clone());
+            }
+            self.prove(index, &validator, samples, row)?;
+            done();
+        }
+        Ok(())
+    }
+
+    fn sizes(&mut self, row: &mut Row) -> io::Result<()> {
+        let questions: Vec<_> = (0..self.typed.len()).map(Question::Size).collect();
+        let answers = self.session.ask(&questions, &mut || ())?;
+        for (index, (typed, answer)) in self.typed.iter().zip(answers).enumerate() {
+            let Answer::Ok { text, .. } = answer else {
+                return Err(io::Error::other(format!(
+                    "the size of {} is unknown: {answer:?}",
+                    typed.name
+                )));
+            };
+            let (bytes, any): (usize, bool) = serde_json::from_str(&text)?;
+            if any {
+                self.untyped.insert(index);
+            }
+            if row
+                .largest
+                .as_ref()
+                .is_none_or(|(largest, _)| bytes > *largest)
+            {
+                row.largest = Some((bytes, typed.name.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    fn samples(
+        &self,
+        index: usize,
+        validator: &Validator,
+        sampler: &mut Sampler<'d>,
+        least: usize,
+        examples: &[&Value],
+    ) -> Vec<Sample> {
+        let reference = self.typed.get(index).map_or("", |typed| &typed.reference);
+        let made = samples::of_schema(self.document, reference, validator, sampler, least);
+        let examples = examples
+            .iter()
+            .filter(|example| validator.is_valid(example))
+            .map(|example| Sample {
+                index,
+                value: (*example).clone(),
+                fault: None,
+                is_example: true,
+            });
+        let made = made.into_iter().map(|(fault, value)| Sample {
+            index,
+            value,
+            fault,
+            is_example: false,
+        });
+        made.chain(examples).collect()
+    }
+
+    fn prove(
+        &self,
+        index: usize,
+        validator: &Validator,
+        samples: Vec<Sample>,
+        row: &mut Row,
+    ) -> io::Result<()> {
+        let mut groups = Groups::new();
+        let questions: Vec<_> = samples
+            .iter()
+            .map(|sample| Question::Decode(index, &sample.value))
+            .collect();
+        let answers = self.session.ask(&questions, &mut || ())?;
+        drop(questions);
+        for (sample, answer) in samples.into_iter().zip(answers) {
+            match sample.fault {
+                None => row.valid += 1,
+                Some(_) => row.invalid += 1,
+            }
+            if let Answer::Ok { nanoseconds, .. } = answer
+                && row
+                    .slowest
+                    .as_ref()
+                    .is_none_or(|(slowest, _)| nanoseconds > *slowest)
+            {
+                let name = self.typed.get(index).map(|typed| typed.name.clone());
+                row.slowest = Some((nanoseconds, name.unwrap_or_default()));
+            }
+            match self.verdict(validator, &sample, &answer) {
+                Verdict::Fine => {}
+                Verdict::Policy => row.tolerated += 1,
+                Verdict::Failed(trouble, detail) => {
+                    *row.counts.entry(trouble).or_default() += 1;
+                    let size = sample.value.to_string().len();
+                    let group = groups
+                        .entry((index, trouble, sign(&detail)))
+                        .or_insert((0, sample.clone()));
+                    group.0 += 1;
+                    if size < group.1.value.to_string().len() {
+                        group.1 = sample;
+                    }
+                }
+            }
+        }
+        for ((_, trouble, sign), (count, sample)) in groups {
+            row.failures
+                .push(self.failure(validator, trouble, &sign, count, sample)?);
+        }
+        Ok(())
+    }
+
+    fn verdict(&self, validator: &Validator, sample: &Sample, answer: &Answer) -> Verdict {
+        let text = match (answer, sample.fault) {
+            (Answer::Overflow, _) => {
+                return Verdict::Failed(Trouble::Overflow, "stack overflow".to_owned());
+            }
+            (Answer::Timeout, _) => {
+                return Verdict::Failed(Trouble::Timeout, "no answer".to_owned());
+            }
+            (Answer::Crash(why), _) => return Verdict::Failed(Trouble::Crash, why.clone()),
+            (Answer::Refused(why), _) if why == "panicked" => {
+                return Verdict::Failed(Trouble::Crash, why.clone());
+            }
+            (Answer::Refused(_), Some(_)) => return Verdict::Fine,
+            (Answer::Refused(why), None) => {
+                return Verdict::Failed(Trouble::Undecodable, why.clone());
+            }
+            (Answer::Ok { text, .. }, _) => text,
+        };
+        let Ok(after) = serde_json::from_str::<Value>(text) else {
+            return Verdict::Failed(Trouble::Changed, format!("encoded as no JSON: {text}"));
+        };
+        match sample.fault {
+            Some(fault) => self.accepted(sample, fault, &after),
+            None => self.came_back(validator, sample, &after),
+        }
+    }
+
+    fn accepted(&self, sample: &Sample, fault: Fault, after: &Value) -> Verdict {
+        let schema = self
+            .typed
+            .get(sample.index)
+            .and_then(|typed| self.document.resolve(&typed.reference));
+        let is_kept = &sample.value == after;
+        let keeps_any = schema.is_some_and(|schema| is_union(self.document, schema));
+        let tolerated = match fault {
+            Fault::MissingOneWay => true,
+            _ if self.untyped.contains(&sample.index) => true,
+            Fault::Missing => is_kept && keeps_any,
+            // Read into a part that takes any value, and written as it was.
+            Fault::Type => is_kept,
+            Fault::Kind | Fault::Sequence => is_kept && sample.value.is_object(),
+        };
+        if tolerated {
+            Verdict::Policy
+        } else {
+            Verdict::Failed(Trouble::Accepted, fault.name().to_owned())
+        }
+    }
+
+    fn came_back(&self, validator: &Validator, sample: &Sample, after: &Value) -> Verdict {
+        // No style of a form can tell an empty list from none.
+        let is_form = self
+            .typed
+            .get(sample.index)
+            .is_some_and(|typed| self.forms.contains(typed.reference.as_str()));
+        let known = |name: &str| !sample.is_example || self.names.contains(name);
+        let found = changes(&sample.value, after, &known);
+        let lost: Vec<_> = found
+            .iter()
+            .filter(|(_, change)| {
+                !(change.is_harmless() || is_form && *change == Change::EmptyDropped)
+            })
+            .collect();
+        if !lost.is_empty() {
+            let first = lost.iter().min_by_key(|(_, change)| *change);
+            let (place, change) =
+                first.map_or(("", "changed"), |(place, change)| (place, change.name()));
+            return Verdict::Failed(Trouble::Changed, format!("{change}: at {place:?}"));
+        }
+        let has_null = found.iter().any(|(_, change)| *change == Change::Null);
+        if has_null && !validator.is_valid(after) {
+            return Verdict::Failed(Trouble::Changed, "no longer valid".to_owned());
+        }
+        Verdict::Fine
+    }
+
+    /// The failure of a group, with its smallest sample made smaller.
+    fn failure(
+        &self,
+        validator: &Validator,
+        trouble: Trouble,
+        sign_of_group: &str,
+        count: usize,
+        sample: Sample,
+    ) -> io::Result<Failure> {
+        let index = sample.index;
+        let ask = |values: &[Value]| {
+            let questions: Vec<_> = values
+                .iter()
+                .map(|value| Question::Decode(index, value))
+                .collect();
+            self.session.ask(&questions, &mut || ())
+        };
+        let slow = matches!(trouble, Trouble::Timeout);
+        let fails = |values: &[Value]| {
+            let verdicts = values.iter().zip(ask(values)?).map(|(value, answer)| {
+                let sample = Sample {
+                    value: value.clone(),
+                    ..sample.clone()
+                };
+                let verdict = self.verdict(validator, &sample, &answer);
+                validator.is_valid(value) == sample.fault.is_none()
+                    && matches!(verdict, Verdict::Failed(other, detail)
+                        if other == trouble && sign(&detail) == sign_of_group)
+            });
+            Ok::<_, io::Error>(verdicts.collect())
+        };
+        let value = if slow {
+            sample.value.clone()
+        } else {
+            shrink(sample.value.clone(), fails)?
+        };
+        let answer = ask(std::slice::from_ref(&value))?.pop();
+        let smallest = Sample { value, ..sample };
+        let detail = answer
+            .as_ref()
+            .map(|answer| self.verdict(validator, &smallest, answer));
+        let reference = self.typed.get(index).map_or("", |typed| &typed.reference);
+        Ok(Failure {
+            pointer: reference.trim_start_matches('#').to_owned(),
+            trouble,
+            detail: match detail {
+                Some(Verdict::Failed(_, detail)) => detail,
+                _ => sign_of_group.to_owned(),
+            },
+            count,
+            sample: smallest.value,
+            answer: match answer {
+                Some(Answer::Ok { text, .. }) => Some(text),
+                _ => None,
+            },
+        })
+    }
+}
+
+/// What is to be said of a sample.
+enum Verdict {
+    Fine,
+    /// Accepted though invalid, as docs/correctness.md says.
+    Policy,
+    Failed(Trouble, String),
+}
+
+/// The references of the schemas that are those of forms.
+fn forms(value: &Value) -> BTreeSet<&str> {
+    let mut found = BTreeSet::new();
+    let mut todo = vec![value];
+    while let Some(value) = todo.pop() {
+        match value {
+            Value::Object(object) => {
+                for media_type in ["application/x-www-form-urlencoded", "multipart/form-data"] {
+                    let content = object
+                        .get(media_type)
+                        .and_then(|form| form.pointer("/schema/$ref"));
+                    found.extend(content.and_then(Value::as_str));
+                }
+                todo.extend(object.values());
+            }
+            Value::Array(items) => todo.extend(items),
+            _ => {}
+        }
+    }
+    found
+}
+
+fn property_names<'d>(value: &'d Value, names: &mut BTreeSet<&'d str>) {
+    match value {
+        Value::Object(object) => {
+            if let Some(Value::Object(properties)) = object.get("properties") {
+                names.extend(properties.keys().map(String::as_str));
+            }
+            for value in object.values() {
+                property_names(value, names);
+            }
+        }
+        Value::Array(items) => {
+            for value in items {
+                property_names(value, names);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The document's own examples of each component schema: in the schema, or in a media type that is of it.
+fn examples(document: &Document) -> BTreeMap<&str, Vec<&Value>> {
+    let mut found = BTreeMap::new();
+    collect_examples(document.value(), &mut found);
+    found
+}
+
+fn collect_examples<'d>(value: &'d Value, found: &mut BTreeMap<&'d str, Vec<&'d Value>>) {
+    match value {
+        Value::Object(object) => {
+            if let Some(reference) = value.pointer("/schema/$ref").and_then(Value::as_str) {
+                let named = object.get("examples").and_then(Value::as_object);
+                let named = named
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|(_, example)| example.get("value"));
+                found
+                    .entry(reference)
+                    .or_default()
+                    .extend(object.get("example").into_iter().chain(named));
+            }
+            for value in object.values() {
+                collect_examples(value, found);
+            }
+        }
+        Value::Array(items) => {
+            for value in items {
+                collect_examples(value, found);
+            }
+        }
+        _ => {}
+    }
+}
