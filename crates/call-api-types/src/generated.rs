@@ -40,17 +40,17 @@ pub struct Call {
 crate::record::decode! {
     Call {
         0 id: "id";
-        1 agent_id: "agent_id", must;
+        1 agent_id: "agent_id";
         2 status: "status";
         3 type_: "type";
         4 contact: "contact";
-        5 phone_id: "phone_id", must;
-        6 created_date: "created_date";
-        7 recording_url: "recording_url";
-        8 start_time: "start_time";
-        9 end_time: "end_time";
-        10 duration: "duration";
-        11 end_reason: "end_reason";
+        5 phone_id: "phone_id";
+        6 created_date: "created_date" lenient;
+        7 recording_url: "recording_url", or_default;
+        8 start_time: "start_time" lenient, or_default;
+        9 end_time: "end_time" lenient, or_default;
+        10 duration: "duration" lenient, or_default;
+        11 end_reason: "end_reason", or_default;
     }
 }
 impl ::std::fmt::Debug for Call {
@@ -261,7 +261,7 @@ pub struct Contact {
 crate::record::decode! {
     Contact {
         0 id: "id";
-        1 created_date: "created_date";
+        1 created_date: "created_date" lenient;
         2 identifier: "identifier";
         3 contact_type: "contact_type";
     }

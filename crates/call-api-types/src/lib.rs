@@ -40,10 +40,12 @@ mod file_part;
 #[rustfmt::skip]
 #[allow(clippy::all, dead_code, deprecated, irrefutable_let_patterns, unused_imports, reason = "generated")]
 mod generated;
+mod lenient;
 mod mask;
 mod nullable;
 mod open_enum;
 mod record;
+mod union;
 
 pub use generated::*;
 pub use mask::{Unmasked, unmasked};

@@ -35,6 +35,15 @@ impl<T> Nullable<T> {
         value.map_or(Self::Absent, Self::Value)
     }
 
+    /// The same with another value, where there is one.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Nullable<U> {
+        match self {
+            Self::Absent => Nullable::Absent,
+            Self::Null => Nullable::Null,
+            Self::Value(value) => Nullable::Value(change(value)),
+        }
+    }
+
     /// Whether the property isn't there.
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)

@@ -450,7 +450,7 @@ fn isolate(document: &Value, cause: &str, depth: Depth) -> Vec<Finding> {
         .map(|(pointer, ..)| pointer.clone())
         .collect();
     failing.retain(|(pointer, ..)| {
-        let mut within = closure(document, std::slice::from_ref(pointer));
+        let mut within = transitive_refs(document, std::slice::from_ref(pointer));
         within.remove(pointer);
         within.is_disjoint(&places)
     });
@@ -556,11 +556,6 @@ fn failing_alone(document: &Value, places: &[Pointer], depth: Depth) -> Vec<(Poi
     }
 }
 
-/// The components that the objects at `roots` refer to, directly or not, and the roots.
-pub(crate) fn closure(document: &Value, roots: &[Pointer]) -> BTreeSet<Pointer> {
-    transitive_refs(document, roots, false)
-}
-
 /// The parameters of its path, which belong to the operation at a place.
 fn of_path<'a>(document: &'a Value, place: &Pointer) -> Option<&'a Value> {
     match place.tokens().collect::<Vec<_>>().as_slice() {
@@ -569,12 +564,8 @@ fn of_path<'a>(document: &'a Value, place: &Pointer) -> Option<&'a Value> {
     }
 }
 
-/// What values of the schemas at `roots` may hold: like [`closure`], but it follows the tables of unions, too.
-pub(crate) fn reached(document: &Value, roots: &[Pointer]) -> BTreeSet<Pointer> {
-    transitive_refs(document, roots, true)
-}
-
-fn transitive_refs(document: &Value, roots: &[Pointer], tables: bool) -> BTreeSet<Pointer> {
+/// The components that the objects at `roots` refer to, directly or not, and the roots.
+pub(crate) fn transitive_refs(document: &Value, roots: &[Pointer]) -> BTreeSet<Pointer> {
     let mut reached: BTreeSet<Pointer> = BTreeSet::new();
     let mut waiting: Vec<Pointer> = roots.to_vec();
     while let Some(place) = waiting.pop() {
@@ -598,14 +589,6 @@ fn transitive_refs(document: &Value, roots: &[Pointer], tables: bool) -> BTreeSe
             {
                 walk::walk_from(Kind::Parameter, &place, parameter, &mut note);
             }
-            let variants = Some(value)
-                .filter(|_| tables)
-                .and_then(|schema| schema.get("x-codegen")?.get("variants")?.as_array());
-            let names = variants
-                .into_iter()
-                .flatten()
-                .filter_map(|variant| variant["schema"].as_str());
-            waiting.extend(names.map(Pointer::schema));
         }
         reached.insert(place);
     }
@@ -634,7 +617,7 @@ fn kind_of(place: &Pointer) -> Kind {
 /// The document with nothing but the objects at `roots` and what they refer to.
 fn subdocument(document: &Value, roots: &[Pointer]) -> Value {
     let mut small = json!({"openapi": document["openapi"], "info": document["info"], "paths": {}, "components": {}});
-    for place in closure(document, roots) {
+    for place in transitive_refs(document, roots) {
         let Some(value) = document.pointer(place.as_str()) else {
             continue;
         };

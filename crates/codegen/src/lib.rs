@@ -17,6 +17,7 @@ pub mod generate;
 pub mod keywords;
 pub mod load;
 pub mod lower;
+pub mod model;
 pub mod names;
 pub mod normalize;
 pub mod origin;
@@ -143,11 +144,15 @@ pub fn generate_all(
     security::report_unsupported(&document, &mut unsupported);
     let lowered = lower::lower(document, &mut unsupported, &mut origins)
         .map_err(|found| source.problems(&origins, found))?;
-    let (normalized, applied) = normalize::normalize(lowered, &mut unsupported, &mut origins)
+    let normalize::Normalized {
+        document: normalized,
+        applied,
+        model,
+    } = normalize::normalize(lowered, &mut unsupported, &mut origins)
         .map_err(|found| source.problems(&origins, found))?;
     let in_file = |found| source.problems(&origins, found);
     let polish = |generate: &Generate<'_>, document: &Value| {
-        postprocess::postprocess(generate, &source, document, settings)
+        postprocess::postprocess(generate, &source, document, &model, settings)
     };
     let (polished, normalized) = if choices.strict {
         let polished = generate::generate(&normalized, polish).map_err(in_file)?;

@@ -16,14 +16,16 @@ mod responses;
 mod schemas;
 mod unions;
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::origin::Origins;
 use super::unsupported::Unsupported;
+use crate::model::Model;
 use crate::pointer::Pointer;
 use crate::problem::Finding;
 
-pub use enums::tag_places;
 pub use operations::name_operations;
 
 /// One repair of the document.
@@ -51,6 +53,10 @@ pub struct Changes {
     pub places: Vec<Pointer>,
     /// What is not honored of what was said there.
     pub unsupported: Vec<Unsupported>,
+    /// What it found out of the schemas.
+    pub model: Model,
+    /// The schemas that it gave other names.
+    renamed: BTreeMap<String, String>,
     /// What stood somewhere else before, and where it stands now; the inner ones before those that they stood in.
     moves: Vec<(Pointer, Pointer)>,
 }
@@ -115,6 +121,16 @@ pub const RULES: &[Rule] = &[
         name: "open-objects",
         reason: "`additionalProperties: false` would turn each property that the service adds into a decode error",
         apply: schemas::open_objects,
+    },
+    Rule {
+        name: "plain-unions",
+        reason: "a union with null, with itself, or of one member is none",
+        apply: unions::plain_unions,
+    },
+    Rule {
+        name: "discriminators",
+        reason: "a discriminator means schemas by their names, which the rules below change, or those composed of a base",
+        apply: unions::discriminators,
     },
     Rule {
         name: "parameter-references",
@@ -187,9 +203,9 @@ pub const RULES: &[Rule] = &[
         apply: schemas::object_enums,
     },
     Rule {
-        name: "other-enums",
-        reason: "typify has an enum for strings only",
-        apply: schemas::other_enums,
+        name: "typed-enums",
+        reason: "an enum says of which type its values are, and need not say it again",
+        apply: schemas::typed_enums,
     },
     Rule {
         name: "fitting-formats",
@@ -228,13 +244,8 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "union-siblings",
-        reason: "typify makes variants without names of what stands beside the members of a union, and ignores its tag",
+        reason: "what stands beside the members of a union holds for each of them",
         apply: unions::siblings,
-    },
-    Rule {
-        name: "unions-by-tag",
-        reason: "typify ignores discriminators, and takes the first member of a union that fits",
-        apply: unions::by_tag,
     },
     Rule {
         name: "named-schemas",
@@ -250,11 +261,6 @@ pub const RULES: &[Rule] = &[
         name: "merged-objects",
         reason: "typify panics on some of what `allOf` composes, and makes second types of others",
         apply: merge::merged_objects,
-    },
-    Rule {
-        name: "particular-first",
-        reason: "of a union without a tag the first member that fits is taken, and one that asks for little always fits",
-        apply: unions::particular_first,
     },
     Rule {
         name: "distinct-properties",
@@ -297,6 +303,16 @@ pub const RULES: &[Rule] = &[
         apply: schemas::fitting_defaults,
     },
     Rule {
+        name: "unions",
+        reason: "typify takes the first member of a union that decodes; which one is meant can be seen of the value",
+        apply: unions::model,
+    },
+    Rule {
+        name: "other-enums",
+        reason: "typify has an enum for strings only",
+        apply: schemas::other_enums,
+    },
+    Rule {
         name: "distinct-types",
         reason: "two names that differ in signs or case only are one type, and a type `Default` would hide Rust's own",
         apply: schemas::distinct_types,
@@ -312,6 +328,17 @@ pub const RULES: &[Rule] = &[
 /// Which rule changed the document where.
 pub type Applied = Vec<(&'static str, Vec<Pointer>)>;
 
+/// A document after all rules.
+#[derive(Clone, Debug)]
+pub struct Normalized {
+    /// The document as progenitor reads it.
+    pub document: Value,
+    /// The rules that changed it.
+    pub applied: Applied,
+    /// What its schemas mean beyond that.
+    pub model: Model,
+}
+
 /// Applies every rule in turn, and notes what is lost in doing so and what is moved.
 ///
 /// # Errors
@@ -320,11 +347,14 @@ pub fn normalize(
     mut document: Value,
     unsupported: &mut Vec<Unsupported>,
     origins: &mut Origins,
-) -> Result<(Value, Applied), Vec<Finding>> {
+) -> Result<Normalized, Vec<Finding>> {
     let mut applied = Applied::new();
+    let mut model = Model::default();
     for rule in RULES {
         let changes = rule.apply(&mut document);
         unsupported.extend(changes.unsupported);
+        model.rename(&changes.renamed);
+        model.extend(changes.model);
         for (old, new) in &changes.moves {
             origins.moved(old, new);
         }
@@ -334,7 +364,11 @@ pub fn normalize(
     }
     let findings = operations::method_names(&document);
     if findings.is_empty() {
-        Ok((document, applied))
+        Ok(Normalized {
+            document,
+            applied,
+            model,
+        })
     } else {
         Err(findings)
     }

@@ -18,6 +18,7 @@ mod order;
 mod record;
 pub(super) mod responses;
 mod servers;
+mod size;
 mod structs;
 mod types;
 mod unions;
@@ -33,11 +34,11 @@ use syn::{Item, parse_quote};
 use self::mask::Unmatched;
 use super::generate::{self, Generate, Operations};
 use super::load::Source;
-use super::normalize;
 use super::security;
 use super::settings::Settings;
 use super::unsupported::Unsupported;
 use super::walk;
+use crate::model::Model;
 use crate::problem::{Place, Problem, Problems};
 use crate::{STACK, names};
 
@@ -72,9 +73,10 @@ pub fn postprocess(
     generate: &Generate<'_>,
     source: &Source,
     normalized: &Value,
+    model: &Model,
     settings: &Settings,
 ) -> Result<Result<(GeneratedSources, Vec<Unsupported>), Problems>, String> {
-    let types = |tokens| types::write(tokens, &source.document, normalized, settings);
+    let types = |tokens| types::write(tokens, &source.document, normalized, model, settings);
     let client = |raw, bodies: &multipart::Bodies| operations(raw, source, normalized, bodies);
     let (types, client) = if may_be_written_twice(normalized) {
         // Tokens can't leave the thread that they were made on: each thread has progenitor write the whole, which takes a
@@ -86,7 +88,7 @@ pub fn postprocess(
                 .stack_size(STACK)
                 .spawn_scoped(scope, write);
             let client = generate.both().and_then(|(tokens, raw)| {
-                let bodies = types::bodies(tokens, &source.document, normalized, settings)?;
+                let bodies = types::bodies(tokens, &source.document, normalized, model, settings)?;
                 client(raw, &bodies)
             });
             let types = match thread {
@@ -213,24 +215,6 @@ fn use_types(client: &mut syn::File) {
             };
         }
     }
-}
-
-/// The Rust names of the string enums that tell the members of a union apart.
-fn closed_enums(document: &Value) -> BTreeSet<String> {
-    let tags = normalize::tag_places(document);
-    let named =
-        tags.iter().filter_map(
-            |place| match place.tokens().collect::<Vec<_>>().as_slice() {
-                [components, schemas, name]
-                    if components == "components" && schemas == "schemas" =>
-                {
-                    Some(names::type_name(name))
-                }
-                _ => None,
-            },
-        );
-    // typify names the inline ones itself; whatever single-valued enum is no schema of the document is one of them.
-    named.collect()
 }
 
 /// The Rust names of the document's schemas.

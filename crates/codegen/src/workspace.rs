@@ -18,9 +18,11 @@ const TYPES_LIB: &str = "\
 
 mod mask;
 mod file_part;
+mod lenient;
 mod nullable;
 mod open_enum;
 mod record;
+mod union;
 
 #[rustfmt::skip]
 #[allow(clippy::all, dead_code, deprecated, irrefutable_let_patterns, unused_imports, reason = \"generated\")]
@@ -111,9 +113,11 @@ pub fn complete(root: &Path, plan: &mut Plan) -> Result<(), Problem> {
     for path in [
         "crates/call-api-types/src/mask.rs",
         "crates/call-api-types/src/file_part.rs",
+        "crates/call-api-types/src/lenient.rs",
         "crates/call-api-types/src/nullable.rs",
         "crates/call-api-types/src/open_enum.rs",
         "crates/call-api-types/src/record.rs",
+        "crates/call-api-types/src/union.rs",
         "crates/call-api-client/src/lib.rs",
         "crates/call-api-client/src/encode.rs",
         "crates/call-api-client/src/exchange.rs",

@@ -14,6 +14,7 @@ mod common;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use call_api_codegen::model::Model;
 use call_api_codegen::normalize::{RULES, normalize};
 use call_api_codegen::origin::Origins;
 use call_api_codegen::{load, lower, validate};
@@ -60,6 +61,9 @@ fn applied(name: &str, mut document: Value) -> Option<String> {
             write!(golden, "{}{}", change.tag(), change.value()).unwrap();
         }
     }
+    if changes.model != Model::default() {
+        writeln!(golden, "{:#?}", changes.model).unwrap();
+    }
     for loss in changes.unsupported {
         writeln!(
             golden,
@@ -103,8 +107,8 @@ fn no_rule_has_anything_to_do_with_the_base() {
     validate::validate(&base).unwrap();
     let mut unsupported = Vec::new();
     let lowered = lower::lower(base, &mut unsupported, &mut Origins::default()).unwrap();
-    let (normalized, applied) =
-        normalize(lowered.clone(), &mut unsupported, &mut Origins::default()).unwrap();
-    assert_eq!(normalized, lowered);
-    assert_eq!((unsupported, applied), (vec![], vec![]));
+    let normalized = normalize(lowered.clone(), &mut unsupported, &mut Origins::default()).unwrap();
+    assert_eq!(normalized.document, lowered);
+    assert_eq!((unsupported, normalized.applied), (vec![], vec![]));
+    assert_eq!(normalized.model, Model::default());
 }

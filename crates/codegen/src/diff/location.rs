@@ -225,7 +225,7 @@ fn methods(document: &Value) -> BTreeMap<Pointer, String> {
     });
     let normalized =
         match normalize::normalize(bare.clone(), &mut Vec::new(), &mut Origins::default()) {
-            Ok((normalized, _)) => normalized,
+            Ok(normalized) => normalized.document,
             Err(_) => bare,
         };
     let named = walk::operations(&normalized)

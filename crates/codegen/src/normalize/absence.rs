@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::Changes;
 use super::media::{self, Sent};
 use super::parameters::{NOTE, is_anything, note};
-use crate::generate::reached;
+use crate::generate::transitive_refs;
 use crate::pointer::Pointer;
 use crate::walk::{self, Kind};
 
@@ -33,7 +33,7 @@ fn sent_as_json(document: &Value) -> BTreeSet<Pointer> {
         .partition(|place| is_multipart(document, place));
     let mut sent = schemas_of(document, bodies, has_null);
     let parts = forms.iter().flat_map(|place| parts(document, place));
-    sent.extend(reached(document, &parts.collect::<Vec<_>>()));
+    sent.extend(transitive_refs(document, &parts.collect::<Vec<_>>()));
     sent
 }
 
@@ -86,7 +86,7 @@ fn schemas_of(
             roots.push(content.join(name).join("schema"));
         }
     }
-    reached(document, &roots)
+    transitive_refs(document, &roots)
 }
 
 /// Calls `change` for each object schema at these places and within them, with its place and its optional properties.
@@ -255,7 +255,7 @@ mod tests {
             }},
             "components": {"schemas": {
                 "Patch": {"type": "object", "required": ["must"], "properties": {"must": {"$ref": "#/components/schemas/Union"}}},
-                "Union": {"x-codegen": {"variants": [{"schema": "Both"}]}},
+                "Union": {"oneOf": [{"$ref": "#/components/schemas/Both"}]},
                 "Both": object(&["must"]),
                 "Form": object(&[]),
                 "Answer": {"properties": {"both": {"$ref": "#/components/schemas/Both"}, "own": {"properties": properties}}},

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Changes;
 use super::responses::without_annotations;
+use super::unions;
 use crate::pointer::Pointer;
 use crate::walk::{self, Kind};
 use crate::{lower, names};
@@ -53,7 +54,8 @@ pub(super) fn named_schemas(document: &mut Value, changes: &mut Changes) {
         let name = match known.clone() {
             Some(name) => name,
             None => {
-                let by_place = names::for_place(document, &pointer);
+                let by_place = unions::member_name(document, &pointer)
+                    .unwrap_or_else(|| names::for_place(document, &pointer));
                 let name = match &title {
                     Some(title) if !taken.contains(title) => names::unique(title, &mut taken),
                     _ => names::unique(&by_place, &mut taken),

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::Changes;
+use super::{Changes, unions};
 use crate::pointer::Pointer;
 use crate::walk;
 use crate::{lower, names};
@@ -18,14 +18,28 @@ const DEEPEST: usize = 32;
 /// means.
 const MOST: usize = 10_000;
 
-/// Merges each component that is composed of objects.
+/// What is composed of unions is one of no more objects than this.
+const MOST_ALTERNATIVES: usize = 64;
+
+/// What is said of a part and not of the whole.
+const ANNOTATIONS: [&str; 6] = [
+    "title",
+    "description",
+    "deprecated",
+    "nullable",
+    "example",
+    "default",
+];
+
+/// Merges each component that is composed of objects. One that is composed of a union is a union of what it is composed to
+/// with each of the members.
 pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
     let composed: Vec<String> = walk::schemas(document)
         .filter(|(_, schema)| {
-            schema
-                .get("allOf")
-                .and_then(Value::as_array)
-                .is_some_and(|members| members.len() > 1 || schema.get("properties").is_some())
+            let parts = schema.get("allOf").and_then(Value::as_array);
+            let beside = schema.get("properties").is_some() || unions::members(schema).is_some();
+            parts.is_some_and(|parts| parts.len() > 1 || beside)
+                || (schema.get("properties").is_some() && unions::members(schema).is_some())
         })
         .map(|(name, _)| name.clone())
         .collect();
@@ -45,8 +59,8 @@ pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
             steps: 0,
             owner: &name,
         };
-        let Some(merged) = merge.object(&schema, 0) else {
-            if is_of_several_types(document, &schema) {
+        let Some(merged) = merge.alternatives(&schema, 0) else {
+            if is_of_several_types(document, &schema) || is_of_unions(document, &schema) {
                 let description = schema.get("description").cloned();
                 if let Some(at) = document.pointer_mut(place.as_str()) {
                     *at = json!({});
@@ -60,13 +74,14 @@ pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
             }
             continue;
         };
+        let merged = merge.whole(&schema, merged);
         let Merge { new, clashes, .. } = merge;
         for property in clashes {
             let what = format!("one of the two things that are said of the property `{property}`");
             changes.lost(&place.join("allOf"), what, "the last one holds");
         }
         if let Some(at) = document.pointer_mut(place.as_str()) {
-            *at = Value::Object(merged);
+            *at = merged;
         }
         for (component, _) in &new {
             changes.moved(&place.join("allOf"), &Pointer::schema(component));
@@ -78,7 +93,7 @@ pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
     }
 }
 
-/// Whether the parts are of several types: they contradict each other, or one of them is a union.
+/// Returns true if the parts are of several types: they contradict each other.
 fn is_of_several_types(document: &Value, schema: &Value) -> bool {
     let parts = schema.get("allOf").and_then(Value::as_array);
     let mut types: Vec<&str> = parts
@@ -94,56 +109,178 @@ fn is_of_several_types(document: &Value, schema: &Value) -> bool {
     types.len() > 1
 }
 
+fn is_of_unions(document: &Value, schema: &Value) -> bool {
+    let parts = schema.get("allOf").and_then(Value::as_array);
+    let mut parts = parts.into_iter().flatten().chain([schema]);
+    parts.any(|part| {
+        walk::follow(document, part).is_some_and(|part| unions::members(part).is_some())
+    })
+}
+
 struct Merge<'a> {
     document: &'a Value,
     taken: &'a mut BTreeSet<String>,
-    /// Components that came of merging two objects of one property.
+    /// Components that came of merging two objects of one property, or with the members of a union.
     new: Vec<(String, Value)>,
     clashes: Vec<String>,
     steps: usize,
     owner: &'a str,
 }
 
+/// One of the objects that a schema is composed to.
+#[derive(Clone, Default)]
+struct Alternative {
+    object: Map<String, Value>,
+    /// The members of unions that it is composed of.
+    members: Vec<String>,
+    /// The property by which a discriminator tells it from others, and its values.
+    tag: Option<(String, Vec<String>)>,
+}
+
 impl Merge<'_> {
-    /// The object that the schema is composed to; `None` where a part of it is no object.
+    /// The object that the schema is composed to; `None` where a part of it is no object, or a union of several.
     fn object(&mut self, schema: &Value, depth: usize) -> Option<Map<String, Value>> {
-        let schema = walk::follow(self.document, schema)?.as_object()?.clone();
-        let other = ["anyOf", "oneOf", "enum", "items", "x-codegen"]
+        let mut alternatives = self.alternatives(schema, depth)?;
+        let only = alternatives.pop()?;
+        alternatives.is_empty().then_some(only.object)
+    }
+
+    /// The objects that the schema is composed to; `None` where a part of it is no object.
+    fn alternatives(&mut self, schema: &Value, depth: usize) -> Option<Vec<Alternative>> {
+        let mut own = walk::follow(self.document, schema)?.as_object()?.clone();
+        let other = ["enum", "items", "x-codegen"]
             .iter()
-            .any(|key| schema.contains_key(*key));
-        let is_object = schema.get("type").is_none_or(|name| name == "object");
+            .any(|key| own.contains_key(*key));
+        let is_object = own.get("type").is_none_or(|name| name == "object");
         self.steps += 1;
         if other || !is_object || depth > DEEPEST || self.steps > MOST {
             return None;
         }
-        let mut merged = Map::new();
-        for member in schema
-            .get("allOf")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
-            let mut member = self.object(member, depth + 1)?;
-            // What is said of a part isn't said of the whole.
-            for annotation in [
-                "title",
-                "description",
-                "deprecated",
-                "nullable",
-                "example",
-                "default",
-            ] {
-                member.remove(annotation);
+        let mut composed = vec![Alternative::default()];
+        if let Some(Value::Array(parts)) = own.remove("allOf") {
+            for part in &parts {
+                let part = self.alternatives(part, depth + 1)?;
+                composed = self.each_with_each(composed, part)?;
             }
-            self.add(&mut merged, member);
         }
-        let own = schema
-            .into_iter()
-            .filter(|(key, _)| key != "allOf")
-            .collect();
-        self.add(&mut merged, own);
-        merged.insert("type".to_owned(), json!("object"));
-        Some(merged)
+        if unions::members(&Value::Object(own.clone())).is_some() {
+            let members = self.members(&own, depth)?;
+            composed = self.each_with_each(composed, members)?;
+            for key in ["oneOf", "anyOf", "discriminator"] {
+                own.remove(key);
+            }
+        }
+        for alternative in &mut composed {
+            self.add(&mut alternative.object, own.clone());
+            alternative
+                .object
+                .insert("type".to_owned(), json!("object"));
+        }
+        Some(composed)
+    }
+
+    /// The objects that the members of a union are; what is no object can't be composed with others.
+    fn members(&mut self, union: &Map<String, Value>, depth: usize) -> Option<Vec<Alternative>> {
+        let schema = Value::Object(union.clone());
+        let (_, members) = unions::members(&schema)?;
+        let discriminator = union.get("discriminator");
+        let property = discriminator.and_then(|tag| tag.get("propertyName")?.as_str());
+        let mapping = discriminator.and_then(|tag| tag.get("mapping")?.as_object());
+        let mut all = Vec::new();
+        for (index, member) in members.iter().enumerate() {
+            let Some(mut alternatives) = self.alternatives(member, depth + 1) else {
+                continue;
+            };
+            let component = unions::component(member);
+            let target = component
+                .as_ref()
+                .map(|name| json!(Pointer::schema(name).to_ref()));
+            let values: Vec<String> = mapping
+                .into_iter()
+                .flatten()
+                .filter(|(_, known)| Some(*known) == target.as_ref())
+                .map(|(value, _)| value.clone())
+                .collect();
+            for alternative in &mut alternatives {
+                if alternative.members.is_empty() {
+                    let name = component.clone();
+                    let name = name.unwrap_or_else(|| format!("Variant{}", index + 1));
+                    alternative.members.push(name);
+                }
+                if let Some(property) = property.filter(|_| !values.is_empty()) {
+                    alternative.tag = Some((property.to_owned(), values.clone()));
+                }
+            }
+            all.extend(alternatives);
+        }
+        (!all.is_empty()).then_some(all)
+    }
+
+    fn each_with_each(
+        &mut self,
+        first: Vec<Alternative>,
+        second: Vec<Alternative>,
+    ) -> Option<Vec<Alternative>> {
+        let mut all = Vec::new();
+        if first.len() * second.len() > MOST_ALTERNATIVES {
+            return None;
+        }
+        for one in &first {
+            for other in &second {
+                let mut both = one.clone();
+                let mut object = other.object.clone();
+                object.retain(|key, _| !ANNOTATIONS.contains(&key.as_str()));
+                self.add(&mut both.object, object);
+                both.members.extend(other.members.iter().cloned());
+                both.tag = both.tag.or_else(|| other.tag.clone());
+                all.push(both);
+            }
+        }
+        Some(all)
+    }
+
+    /// The schema that the alternatives are: the only one, or a union of them.
+    fn whole(&mut self, schema: &Value, mut alternatives: Vec<Alternative>) -> Value {
+        if alternatives.len() == 1
+            && let Some(only) = alternatives.pop()
+        {
+            return Value::Object(only.object);
+        }
+        let mut members = Vec::new();
+        let mut mapping = Map::new();
+        let property = alternatives[0]
+            .tag
+            .as_ref()
+            .map(|(property, _)| property.clone());
+        for mut alternative in alternatives {
+            let words = alternative
+                .members
+                .iter()
+                .map(|name| names::type_name(name));
+            let words: Vec<String> = std::iter::once(names::type_name(self.owner))
+                .chain(words)
+                .collect();
+            let name = names::unique(&names::join(&words), self.taken);
+            let reference = Pointer::schema(&name).to_ref();
+            if let Some((_, values)) = &alternative.tag {
+                mapping.extend(values.iter().map(|value| (value.clone(), json!(reference))));
+            }
+            alternative
+                .object
+                .retain(|key, _| !ANNOTATIONS.contains(&key.as_str()));
+            self.new.push((name, Value::Object(alternative.object)));
+            members.push(json!({"$ref": reference}));
+        }
+        let mut union = json!({"oneOf": members});
+        if let Some(property) = property {
+            union["discriminator"] = json!({"propertyName": property, "mapping": mapping});
+        }
+        for annotation in ["title", "description", "deprecated", "nullable"] {
+            if let Some(value) = schema.get(annotation) {
+                union[annotation] = value.clone();
+            }
+        }
+        union
     }
 
     fn add(&mut self, merged: &mut Map<String, Value>, member: Map<String, Value>) {

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::Changes;
-use super::parameters::NOTE;
 use crate::pointer::Pointer;
 use crate::walk::{self, Kind};
 use crate::{lower, names};
@@ -51,24 +50,14 @@ pub(super) fn distinct_types(document: &mut Value, changes: &mut Changes) {
         {
             *reference = new.clone();
         }
-        // The members of a union by tag.
-        let variants = value
-            .get_mut(NOTE)
-            .and_then(|note| note.get_mut("variants")?.as_array_mut());
-        for variant in variants.into_iter().flatten() {
-            if let Some(Value::String(name)) = variant.get_mut("schema")
-                && let Some(new) = renamed.get(name)
-            {
-                *name = new.clone();
-            }
-        }
     });
     if let Some(schemas) = lower::schemas_mut(document) {
         *schemas = std::mem::take(schemas)
             .into_iter()
-            .map(|(name, schema)| (renamed.remove(&name).unwrap_or(name), schema))
+            .map(|(name, schema)| (renamed.get(&name).cloned().unwrap_or(name), schema))
             .collect();
     }
+    changes.renamed = renamed;
 }
 
 /// Calls `change` for each schema that is an object.
@@ -143,35 +132,53 @@ pub(super) fn object_enums(document: &mut Value, changes: &mut Changes) {
     });
 }
 
+/// The values of an enum that isn't of strings, and not of null alone.
+fn other_values(object: &Map<String, Value>) -> Option<&Vec<Value>> {
+    let values = object.get("enum").and_then(Value::as_array)?;
+    let strings = values.iter().all(Value::is_string) && !values.is_empty();
+    (!strings && *values != [Value::Null]).then_some(values)
+}
+
+/// The type of what is listed, where the schema doesn't say it.
+pub(super) fn typed_enums(document: &mut Value, changes: &mut Changes) {
+    each_schema(document, |pointer, object| {
+        let Some(values) = other_values(object) else {
+            return;
+        };
+        let kinds = |test: fn(&Value) -> bool| values.iter().all(test);
+        let name = if kinds(Value::is_boolean) {
+            Some("boolean")
+        } else if kinds(|value| value.is_i64() || value.is_u64()) {
+            Some("integer")
+        } else if kinds(Value::is_number) {
+            Some("number")
+        } else {
+            None
+        };
+        match (
+            object.get("type").is_some_and(|name| name == "string"),
+            name,
+        ) {
+            (false, Some(name)) if !object.contains_key("type") => {
+                object.insert("type".to_owned(), json!(name));
+            }
+            // Values of several types: no one type holds them all.
+            (true, _) => {
+                object.remove("type");
+            }
+            _ => return,
+        }
+        changes.at(&pointer.join("type"));
+    });
+}
+
 /// An enum of anything but strings has no Rust enum; its type alone is kept.
 pub(super) fn other_enums(document: &mut Value, changes: &mut Changes) {
     each_schema(document, |pointer, object| {
-        let Some(values) = object.get("enum").and_then(Value::as_array).cloned() else {
-            return;
-        };
-        let strings = values.iter().all(Value::is_string);
-        if (strings && !values.is_empty()) || values == [Value::Null] {
+        if other_values(object).is_none() {
             return;
         }
         object.remove("enum");
-        let kinds = |test: fn(&Value) -> bool| values.iter().all(test);
-        if !object.contains_key("type") {
-            let name = if kinds(Value::is_boolean) {
-                Some("boolean")
-            } else if kinds(|value| value.is_i64() || value.is_u64()) {
-                Some("integer")
-            } else if kinds(Value::is_number) {
-                Some("number")
-            } else {
-                None
-            };
-            if let Some(name) = name {
-                object.insert("type".to_owned(), json!(name));
-            }
-        } else if object.get("type") == Some(&json!("string")) {
-            // Values of several types: no one type holds them all.
-            object.remove("type");
-        }
         let place = pointer.join("enum");
         changes.at(&place);
         changes.lost(
@@ -313,8 +320,7 @@ pub(super) fn one_directional(document: &mut Value, changes: &mut Changes) {
     });
 }
 
-/// A union of strings is a string: an open enum beside a plain string, a date beside a uuid. And where no member is an
-/// object, `oneOf` says it so that typify tries one after the other.
+/// A union of strings is a string: an open enum beside a plain string, a date beside a uuid.
 pub(super) fn scalar_unions(document: &mut Value, changes: &mut Changes) {
     let whole = document.clone();
     each_schema(document, |pointer, object| {
@@ -360,21 +366,6 @@ pub(super) fn scalar_unions(document: &mut Value, changes: &mut Changes) {
                 }
                 changes.at(&place);
                 changes.lost(&place, "which member it is", "one type holds them all");
-            } else if combinator == "anyOf"
-                && members.len() > 1
-                && types.iter().any(|name| name.is_some_and(scalar))
-            {
-                object.remove(combinator);
-                // A string takes every text, so what is more particular is tried before it.
-                let mut members: Vec<(Value, bool)> = members
-                    .iter()
-                    .cloned()
-                    .zip(types.iter().map(|name| *name == Some("string")))
-                    .collect();
-                members.sort_by_key(|(_, is_string)| *is_string);
-                let members: Vec<Value> = members.into_iter().map(|(member, _)| member).collect();
-                object.insert("oneOf".to_owned(), Value::Array(members));
-                changes.at(&place);
             }
         }
     });

@@ -1,7 +1,7 @@
 //! String enums are open: a value that the document doesn't list is kept, so that one new `status` doesn't cost the
 //! whole call.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 use syn::visit_mut::VisitMut;
@@ -14,32 +14,23 @@ use crate::{names, walk};
 /// The traits that are written anew for an open enum.
 const REPLACED: [&str; 4] = ["Display", "FromStr", "TryFrom", "From"];
 
-/// The string enums that stay closed: those in `closed`, and those of a single value that are not among `named`, the
-/// schemas of the document. By them a union tells its members apart.
+/// Opens the string enums.
 pub(super) struct Openings {
-    closed: BTreeSet<String>,
-    named: BTreeSet<String>,
     traits: Vec<ItemImpl>,
 }
 
 impl Openings {
-    pub(super) fn new(closed: BTreeSet<String>, named: BTreeSet<String>) -> Self {
-        Self {
-            closed,
-            named,
-            traits: traits(),
-        }
+    pub(super) fn new() -> Self {
+        Self { traits: traits() }
     }
 
-    /// Opens every other string enum. None but enums without fields are `Copy` in what typify writes, so that nothing else
+    /// Opens every string enum. None but enums without fields are `Copy` in what typify writes, so that nothing else
     /// has to change with them.
     pub(super) fn open(&self, file: &mut syn::File) {
         let mut opened: BTreeMap<String, Vec<(Ident, String)>> = BTreeMap::new();
         for item in &mut file.items {
             if let Item::Enum(item) = item
                 && let Some(values) = string_values(item)
-                && !self.closed.contains(&item.ident.to_string())
-                && (values.len() > 1 || is_named(&item.ident.to_string(), &self.named))
             {
                 opened.insert(item.ident.to_string(), values);
             }
@@ -99,14 +90,6 @@ pub(super) fn restore_values(file: &mut syn::File, named: &Values<'_>) {
             variant.attrs.push(parse_quote!(#[serde(rename = #value)]));
         }
     }
-}
-
-/// typify calls what a nullable schema holds by the schema's name and `Inner`.
-fn is_named(ident: &str, named: &BTreeSet<String>) -> bool {
-    named.contains(ident)
-        || ident
-            .strip_suffix("Inner")
-            .is_some_and(|name| named.contains(name))
 }
 
 fn implements(item: &syn::ItemImpl) -> Option<String> {
@@ -341,8 +324,7 @@ mod tests {
     #[test]
     fn string_enums_are_opened_and_others_left() {
         let mut file = file();
-        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        Openings::new(names(&["Kind"]), names(&["Status", "Kind", "Only"])).open(&mut file);
+        Openings::new().open(&mut file);
         insta::assert_snapshot!(prettyplease::unparse(&file));
     }
 }

@@ -1,19 +1,20 @@
-//! Structs are decoded by the types crate's `record::decode!`, which does what serde's derive does and gives the compiler
-//! less to do.
+//! Structs are decoded by the types crate's `record::decode!`: from objects only, each property once, further ones kept
+//! where the struct has room for them.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Fields, Item, ItemStruct, Meta, Path, Token, parse_quote};
+use syn::{Attribute, Fields, Item, ItemStruct, Meta, Path, Token, Type, parse_quote};
 
 use super::order::wire_name;
+use super::responses::{arguments, first_argument};
 use super::structs::{is_path, remove_derive};
 
 /// What stands in `#[serde(…)]`.
 type Words = Punctuated<Meta, Token![,]>;
 
-/// Takes `Deserialize` from the derives of each struct that `decode!` can decode, with what serde is told for it alone, and
-/// adds the call. What has another word of serde's than that macro knows, such as `flatten`, keeps the derive.
+/// Takes `Deserialize` from the derives of each struct with named fields, with what serde is told for it alone, and adds the
+/// call. What has another word of serde's than that macro knows keeps the derive.
 pub(super) fn decode(file: &mut syn::File) {
     let items = std::mem::take(&mut file.items);
     for mut item in items {
@@ -26,29 +27,42 @@ pub(super) fn decode(file: &mut syn::File) {
     }
 }
 
+fn is_serde(attribute: &Attribute) -> bool {
+    attribute.path().is_ident("serde")
+}
+
 fn decoded(item: &mut ItemStruct) -> Option<Item> {
     let Fields::Named(fields) = &item.fields else {
+        wrapped(item);
         return None;
     };
-    let is_serde = |attribute: &Attribute| attribute.path().is_ident("serde");
-    if fields.named.is_empty() || item.attrs.iter().any(is_serde) {
+    if item.attrs.iter().any(is_serde) {
         return None;
     }
     let mut rows = Vec::new();
-    for (index, field) in fields.named.iter().enumerate() {
-        let mut tail = quote!();
+    let mut rest = None;
+    for field in &fields.named {
+        let mut rule = quote!();
+        let mut flattened = false;
         for attribute in field.attrs.iter().filter(|attribute| is_serde(attribute)) {
             let words = attribute.parse_args_with(Words::parse_terminated).ok()?;
+            // What may be left out is there or is the default, whichever of the words comes first.
+            let function = words.iter().find_map(|word| match word {
+                Meta::NameValue(pair) if pair.path.is_ident("default") => path(&pair.value),
+                _ => None,
+            });
             for word in &words {
                 match word {
-                    Meta::Path(path) if path.is_ident("default") => {
-                        tail = quote!(, or_default);
+                    Meta::Path(path) if path.is_ident("flatten") => flattened = true,
+                    word if word.path().is_ident("skip_serializing_if")
+                        || word.path().is_ident("default") =>
+                    {
+                        rule = match &function {
+                            Some(function) => quote!(, or #function),
+                            None => quote!(, or_default),
+                        };
                     }
-                    Meta::NameValue(pair) if pair.path.is_ident("default") => {
-                        let function = path(&pair.value)?;
-                        tail = quote!(, or #function);
-                    }
-                    // An option that may be null, but must be there.
+                    // An option that may be null, but must be there, as every field without a default.
                     Meta::NameValue(pair) if pair.path.is_ident("deserialize_with") => {
                         let is_option = is_path(
                             &path(&pair.value)?,
@@ -57,16 +71,24 @@ fn decoded(item: &mut ItemStruct) -> Option<Item> {
                         if !is_option {
                             return None;
                         }
-                        tail = quote!(, must);
                     }
                     word if is_encoding(word) => {}
                     _ => return None,
                 }
             }
         }
-        let (ident, name) = (&field.ident, wire_name(field)?);
-        let index = syn::Index::from(index);
-        rows.push(quote!(#index #ident: #name #tail;));
+        let ident = &field.ident;
+        if flattened {
+            let lenient = map_values(&field.ty)
+                .is_some_and(is_lenient)
+                .then(|| quote!(lenient));
+            rest = Some(quote!(rest #ident #lenient;));
+            continue;
+        }
+        let name = wire_name(field)?;
+        let index = syn::Index::from(rows.len());
+        let lenient = is_lenient(&field.ty).then(|| quote!(lenient));
+        rows.push(quote!(#index #ident: #name #lenient #rule;));
     }
     if !remove_derive(item, &["serde", "Deserialize"]) {
         return None;
@@ -78,8 +100,53 @@ fn decoded(item: &mut ItemStruct) -> Option<Item> {
     }
     let ident = &item.ident;
     Some(parse_quote!(
-        crate::record::decode! { #ident { #(#rows)* } }
+        crate::record::decode! { #ident { #(#rows)* #rest } }
     ))
+}
+
+/// A type around a number or a time is read as one.
+fn wrapped(item: &mut ItemStruct) {
+    let Fields::Unnamed(fields) = &mut item.fields else {
+        return;
+    };
+    if fields.unnamed.len() == 1
+        && let Some(field) = fields.unnamed.first_mut()
+        && is_lenient(&field.ty)
+    {
+        field
+            .attrs
+            .push(parse_quote!(#[serde(deserialize_with = "crate::lenient::deserialize")]));
+    }
+}
+
+/// Returns true if the type is or holds a number or a time that may be written in more than one way.
+pub(super) fn is_lenient(ty: &Type) -> bool {
+    const INTEGERS: [&str; 8] = ["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64"];
+    let Type::Path(path) = ty else {
+        return false;
+    };
+    let Some(last) = path.path.segments.last() else {
+        return false;
+    };
+    let name = last.ident.to_string();
+    // A schema may have any of these names but for the primitives', and a path of one step.
+    if path.path.segments.len() == 1 {
+        return INTEGERS.contains(&name.as_str());
+    }
+    match name.as_str() {
+        "Option" | "Vec" | "Box" | "Nullable" => first_argument(ty).is_some_and(is_lenient),
+        "BTreeMap" => map_values(ty).is_some_and(is_lenient),
+        name => name == "DateTime",
+    }
+}
+
+/// The type of the values of a map whose keys are plain texts.
+fn map_values(ty: &Type) -> Option<&Type> {
+    let mut arguments = arguments(ty);
+    let Type::Path(key) = arguments.next()? else {
+        return None;
+    };
+    is_path(&key.path, &["std", "string", "String"]).then(|| arguments.next())?
 }
 
 /// The text of a call of the macro, with a row on each line: prettyplease would fill the lines, and a new field would
@@ -99,15 +166,14 @@ pub(super) fn print(item: &Item) -> Option<String> {
     let rows: Vec<TokenTree> = rows.stream().into_iter().collect();
     let ends = |token: &TokenTree| matches!(token, TokenTree::Punct(sign) if sign.as_char() == ';');
     for row in rows.split(ends) {
-        let [index, field, _, name, rule @ ..] = row else {
+        if row.is_empty() {
             continue;
-        };
-        let rule: TokenStream = rule.iter().cloned().collect();
-        // A comma and a word, and perhaps a path.
-        let rule = rule.to_string();
-        let rule = rule.replace(" , ", ", ").replace(" :: ", "::");
-        let rule = rule.replace("< ", "<").replace(" >", ">");
-        text.push_str(&format!("        {index} {field}: {name}{rule};\n"));
+        }
+        let row: TokenStream = row.iter().cloned().collect();
+        let row = row.to_string().replace(" : \"", ": \"");
+        let row = row.replace(" , ", ", ").replace(" :: ", "::");
+        let row = row.replace("< ", "<").replace(" >", ">");
+        text.push_str(&format!("        {row};\n"));
     }
     text.push_str("    }\n}\n");
     Some(text)
@@ -115,7 +181,7 @@ pub(super) fn print(item: &Item) -> Option<String> {
 
 /// Whether serde's `Serialize` reads this word.
 fn is_encoding(word: &Meta) -> bool {
-    ["rename", "skip_serializing_if"]
+    ["rename", "skip_serializing_if", "flatten"]
         .iter()
         .any(|name| word.path().is_ident(name))
 }

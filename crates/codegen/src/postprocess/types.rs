@@ -19,10 +19,12 @@ use super::multipart;
 use super::nullable::Noted;
 use super::order::Orders;
 use super::record;
+use super::size::Boxed;
 use super::structs;
 use super::unions::Unions;
-use super::{closed_enums, docs, embed, schema_names};
+use super::{docs, embed};
 use crate::generate::{items, parse_item, take_body};
+use crate::model::Model;
 use crate::settings::Settings;
 use crate::unsupported::Unsupported;
 use crate::{names, walk};
@@ -52,34 +54,52 @@ struct Passes<'a> {
     sensitive: Sensitive<'a>,
     deprecated: Deprecated,
     bodies: multipart::Bodies,
+    boxed: Boxed,
 }
 
 impl<'a> Passes<'a> {
-    fn of(normalized: &'a Value, original: &Value, settings: &'a Settings) -> Self {
-        Self {
+    fn of(
+        normalized: &'a Value,
+        original: &Value,
+        model: &'a Model,
+        settings: &'a Settings,
+        parts: &Parts,
+    ) -> Result<Self, String> {
+        let first = parts.types.iter().filter_map(|(_, items)| items.first());
+        let types: Vec<Item> = first
+            .map(|item| parse(vec![item.clone()]).map(|file| file.items))
+            .collect::<Result<Vec<_>, _>>()?
+            .into_iter()
+            .flatten()
+            .collect();
+        let boxed = Boxed::of(types.iter(), model);
+        Ok(Self {
             orders: Orders::of(&[normalized, original]),
-            unions: Unions::of(normalized),
+            unions: Unions::of(normalized, model),
             values: enums::values(normalized),
-            openings: Openings::new(closed_enums(normalized), schema_names(normalized)),
+            openings: Openings::new(),
             noted: Noted::of(normalized),
             renamed: structs::renamed(normalized),
             sensitive: Sensitive::new(&settings.sensitive),
             deprecated: Deprecated::of(normalized),
             bodies: multipart::bodies(normalized),
-        }
+            boxed,
+        })
     }
 
     fn run(&mut self, file: &mut syn::File) {
         self.orders.restore(file);
-        self.unions.by_tag(file);
+        self.unions.write(file, &self.boxed);
         enums::restore_values(file, &self.values);
         self.openings.open(file);
         self.noted.tell_apart(file);
         structs::restore_names(file, &self.renamed);
         structs::extend(file);
+        self.boxed.apply(file);
         self.sensitive.hide(file);
         multipart::note(file, &mut self.bodies);
         self.deprecated.mark(file);
+        self.boxed.wrap(file);
         record::decode(file);
         docs::tidy(file);
     }
@@ -94,16 +114,18 @@ pub(super) fn write(
     tokens: TokenStream,
     original: &Value,
     normalized: &Value,
+    model: &Model,
     settings: &Settings,
 ) -> Result<Types, String> {
-    let mut passes = Passes::of(normalized, original, settings);
     let mut names = BTreeSet::new();
+    let parts = Parts::of(tokens)?;
+    let mut passes = Passes::of(normalized, original, model, settings, &parts)?;
     let Parts {
         types,
         mut builders,
         builder,
         others,
-    } = Parts::of(tokens)?;
+    } = parts;
     let (mut text, mut builders_text) = (String::new(), String::new());
     for (name, items) in types {
         let mut file = parse(items)?;
@@ -130,6 +152,7 @@ pub(super) fn write(
     let mut rest = parse(others)?;
     rest.items.extend(aliases(&names, normalized));
     rest.items.push(embed::schemas(original));
+    rest.items.extend(passes.unions.shapes());
     passes.run(&mut rest);
     names.extend(rest.items.iter().filter_map(declared));
     text.push_str(&print(rest.items));
@@ -157,14 +180,16 @@ pub(super) fn bodies(
     tokens: TokenStream,
     original: &Value,
     normalized: &Value,
+    model: &Model,
     settings: &Settings,
 ) -> Result<multipart::Bodies, String> {
     let bodies = multipart::bodies(normalized);
     if bodies.is_empty() {
         return Ok(bodies);
     }
-    let mut passes = Passes::of(normalized, original, settings);
-    for (name, items) in Parts::of(tokens)?.types {
+    let parts = Parts::of(tokens)?;
+    let mut passes = Passes::of(normalized, original, model, settings, &parts)?;
+    for (name, items) in parts.types {
         if bodies.contains_key(&name) {
             passes.run(&mut parse(items)?);
         }
@@ -349,7 +374,14 @@ mod tests {
     use serde_json::json;
 
     fn written(tokens: TokenStream, document: &Value) -> Types {
-        write(tokens, document, document, &Settings::default()).unwrap()
+        write(
+            tokens,
+            document,
+            document,
+            &Model::default(),
+            &Settings::default(),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -421,6 +453,7 @@ mod tests {
             quote!(pub struct A; pub struct),
             &json!({}),
             &json!({}),
+            &Model::default(),
             &Settings::default(),
         );
         assert!(failed.is_err_and(|cause| cause.contains("not Rust")));

@@ -1,53 +1,57 @@
-//! Unions that are told apart by a tag: an enum that looks at the tag, and keeps a member whose tag it doesn't know.
+//! Unions: an enum whose member is chosen by one look at the value, written from the model.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use serde_json::Value;
-use syn::{Item, parse_quote};
+use syn::{Ident, Item, parse_quote};
 
 use super::order::implemented;
-use crate::generate::reached;
-use crate::pointer::Pointer;
+use super::size::Boxed;
+use crate::model::{Details, Kinds, Model, Shape, Type, Union};
 use crate::{names, walk};
 
-/// The schemas for which the rule `unions-by-tag` left an object, by their Rust names.
+/// The unions of the model, by their Rust names.
 pub(super) struct Unions<'a> {
     document: &'a Value,
-    schemas: BTreeMap<String, (&'a String, &'a Value)>,
+    model: &'a Model,
+    unions: BTreeMap<String, &'a Union>,
 }
 
 impl<'a> Unions<'a> {
-    pub(super) fn of(document: &'a Value) -> Self {
-        let schemas = walk::schemas(document)
-            .filter(|(_, schema)| {
-                schema
-                    .get("x-codegen")
-                    .is_some_and(|union| union.get("variants").is_some())
-            })
-            .map(|(name, schema)| (names::type_name(name), (name, schema)))
+    pub(super) fn of(document: &'a Value, model: &'a Model) -> Self {
+        let unions = model
+            .unions
+            .iter()
+            .map(|(name, union)| (names::type_name(name), union))
             .collect();
-        Self { document, schemas }
+        Self {
+            document,
+            model,
+            unions,
+        }
     }
 
-    /// Puts an enum in the place of each of these objects.
-    pub(super) fn by_tag(&self, file: &mut syn::File) {
-        if self.schemas.is_empty() {
+    /// Puts an enum in the place of what typify made of each union.
+    pub(super) fn write(&self, file: &mut syn::File, boxed: &Boxed) {
+        if self.unions.is_empty() {
             return;
         }
-        let is_union = |name: &str| self.schemas.contains_key(name);
+        let is_union = |name: &str| self.unions.contains_key(name);
         let mut items = Vec::with_capacity(file.items.len());
         for item in std::mem::take(&mut file.items) {
             match &item {
                 Item::Struct(placeholder) if is_union(&placeholder.ident.to_string()) => {
-                    let (name, schema) = self.schemas[&placeholder.ident.to_string()];
+                    let union = self.unions[&placeholder.ident.to_string()];
                     let docs = placeholder
                         .attrs
                         .iter()
                         .filter(|attribute| attribute.path().is_ident("doc"))
                         .cloned()
                         .collect();
-                    items.extend(union(self.document, name, schema, docs));
+                    items.extend(self.union(&placeholder.ident, union, docs, boxed));
                     continue;
                 }
                 Item::Impl(placeholder)
@@ -61,6 +65,198 @@ impl<'a> Unions<'a> {
             items.push(item);
         }
         file.items = items;
+    }
+
+    /// The shapes that the unions refer to, in a module of their own.
+    pub(super) fn shapes(&self) -> Option<Item> {
+        let shapes = self.model.shapes.iter().map(|(name, shape)| {
+            let ident = format_ident!("{}", names::type_name(name));
+            let shape = details(shape);
+            quote!(pub(crate) static #ident: Shape = #shape;)
+        });
+        (!self.model.shapes.is_empty()).then(|| {
+            parse_quote! {
+                /// What the members of unions look like.
+                #[allow(non_upper_case_globals, reason = "they are named as the types are")]
+                mod shapes {
+                    use crate::union::{Literal, Shape, format};
+                    #(#shapes)*
+                }
+            }
+        })
+    }
+
+    fn union(
+        &self,
+        ident: &Ident,
+        union: &Union,
+        docs: Vec<syn::Attribute>,
+        boxed: &Boxed,
+    ) -> Vec<Item> {
+        let is_boxed = |index: usize| boxed.has_member(&ident.to_string(), index);
+        let variants = variants(union);
+        let types: Vec<TokenStream> = union
+            .members
+            .iter()
+            .map(|member| rust(&member.ty))
+            .collect();
+        let held = types.iter().enumerate().map(|(index, ty)| {
+            if is_boxed(index) {
+                quote!(::std::boxed::Box<#ty>)
+            } else {
+                ty.clone()
+            }
+        });
+        let variant_docs = (0..variants.len()).map(|index| member_doc(union, index));
+        let unknown = names::free_variant(&variants);
+        let keeps = union.keeps_unknown();
+        let unknown_variant = keeps.then(|| {
+            let doc = match &union.tag {
+                Some(tag) => format!(
+                    "A `{}` that the document doesn't list, or none: the value as the service sent it.",
+                    tag.property
+                ),
+                None => "What no member alone is: the value as the service sent it.".to_owned(),
+            };
+            quote!(#[doc = #doc] #unknown(::serde_json::Value),)
+        });
+        let encode_unknown = keeps.then(
+            || quote!(Self::#unknown(value) => ::serde::Serialize::serialize(value, serializer),),
+        );
+        let decode_unknown = if keeps {
+            quote!(_ => ::std::result::Result::Ok(Self::#unknown(value)),)
+        } else {
+            // One that keeps nothing unknown has a member or an error for each value.
+            quote!(_ => ::std::result::Result::Err(crate::union::unfit(&value, &UNION)),)
+        };
+        let encodings = union
+            .members
+            .iter()
+            .enumerate()
+            .map(|(index, _)| self.encoding(union, index));
+        let decodings = union.members.iter().enumerate().map(|(index, member)| {
+            let variant = &variants[index];
+            let read = if reads_leniently(&member.ty) {
+                quote!(crate::lenient::deserialize(value).map_err(::serde::de::Error::custom))
+            } else {
+                quote!(crate::union::decode(value))
+            };
+            quote!(::std::option::Option::Some(#index) => #read.map(Self::#variant),)
+        });
+        let table = table(self.model, union, &variants);
+        let file: syn::File = parse_quote! {
+            #(#docs)*
+            #[derive(Clone, Debug, PartialEq)]
+            #[non_exhaustive]
+            pub enum #ident {
+                #( #[doc = #variant_docs] #variants(#held), )*
+                #unknown_variant
+            }
+            impl ::serde::Serialize for #ident {
+                fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> ::std::result::Result<S::Ok, S::Error> {
+                    match self {
+                        #( Self::#variants(value) => #encodings, )*
+                        #encode_unknown
+                    }
+                }
+            }
+            impl<'de> ::serde::Deserialize<'de> for #ident {
+                fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
+                    use crate::union::{Literal, Shape, Tag, Union, format};
+                    static UNION: Union = #table;
+                    let value = <::serde_json::Value as ::serde::Deserialize>::deserialize(deserializer)?;
+                    match crate::union::choose::<D::Error>(&UNION, &value)? {
+                        #(#decodings)*
+                        #decode_unknown
+                    }
+                }
+            }
+        };
+        let mut items = file.items;
+        for (index, (variant, ty)) in variants.iter().zip(&types).enumerate() {
+            let value = if is_boxed(index) {
+                quote!(::std::boxed::Box::new(value))
+            } else {
+                quote!(value)
+            };
+            items.push(parse_quote! {
+                impl ::std::convert::From<#ty> for #ident {
+                    fn from(value: #ty) -> Self {
+                        Self::#variant(#value)
+                    }
+                }
+            });
+            if union.members[index].ty == Type::Text {
+                items.push(parse_quote! {
+                    impl ::std::convert::From<&str> for #ident {
+                        fn from(value: &str) -> Self {
+                            Self::#variant(value.to_owned())
+                        }
+                    }
+                });
+            }
+        }
+        if !keeps && union.members.iter().all(|member| self.is_shown(&member.ty)) {
+            items.push(parse_quote! {
+                impl ::std::fmt::Display for #ident {
+                    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                        match self {
+                            #( Self::#variants(value) => ::std::fmt::Display::fmt(value, f), )*
+                        }
+                    }
+                }
+            });
+        }
+        items
+    }
+
+    /// Encodes a member. One whose schema doesn't have the tag is sent with it all the same: it is what it is told by.
+    fn encoding(&self, union: &Union, index: usize) -> TokenStream {
+        let plain = quote!(::serde::Serialize::serialize(value, serializer));
+        let Some(tag) = union.tag.as_ref().filter(|tag| !tag.own[index]) else {
+            return plain;
+        };
+        let Some(first) = tag.values[index].first() else {
+            return plain;
+        };
+        let property = &tag.property;
+        let first = match first {
+            Value::Bool(value) => quote!(#value),
+            Value::Number(number) => match number.as_i64() {
+                Some(number) => quote!(#number),
+                None => {
+                    let number = number.as_f64().unwrap_or_default();
+                    quote!(#number)
+                }
+            },
+            value => {
+                let text = value.as_str().unwrap_or_default();
+                quote!(#text)
+            }
+        };
+        quote!({
+            let mut value = ::serde_json::to_value(value).map_err(::serde::ser::Error::custom)?;
+            if let ::std::option::Option::Some(object) = value.as_object_mut() {
+                object.insert(#property.to_owned(), #first.into());
+            }
+            ::serde::Serialize::serialize(&value, serializer)
+        })
+    }
+
+    /// Returns true if the type has `Display`.
+    fn is_shown(&self, ty: &Type) -> bool {
+        match ty {
+            Type::Text | Type::Parsed(_) | Type::Integer(_) | Type::Number | Type::Boolean => true,
+            Type::Schema(name) => walk::schemas(self.document)
+                .find(|(known, _)| *known == name)
+                .is_some_and(|(_, schema)| {
+                    let kind = schema.get("type").and_then(Value::as_str);
+                    kind.is_some_and(|kind| {
+                        ["string", "integer", "number", "boolean"].contains(&kind)
+                    }) && schema.get("nullable") != Some(&Value::Bool(true))
+                }),
+            _ => false,
+        }
     }
 }
 
@@ -79,136 +275,293 @@ fn converts_from(item: &syn::ItemImpl) -> Option<String> {
     }
 }
 
-fn union(document: &Value, name: &str, schema: &Value, docs: Vec<syn::Attribute>) -> Vec<Item> {
-    let table = &schema["x-codegen"];
-    let tag = table["tag"].as_str().unwrap_or_default();
-    let variants: Vec<(&str, Vec<&str>)> = table["variants"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|variant| {
-            let values = variant["values"]
-                .as_array()?
-                .iter()
-                .filter_map(Value::as_str)
-                .collect();
-            Some((variant["schema"].as_str()?, values))
-        })
-        .collect();
-    let ident = format_ident!("{}", names::type_name(name));
-    let idents: Vec<_> = variants
-        .iter()
-        .map(|(schema, _)| format_ident!("{}", names::type_name(schema)))
-        .collect();
-    let boxed: Vec<bool> = variants
-        .iter()
-        .map(|(schema, _)| reaches(document, schema, name))
-        .collect();
-    let types: Vec<syn::Type> = idents
-        .iter()
-        .zip(&boxed)
-        .map(|(ident, boxed)| {
-            if *boxed {
-                parse_quote!(::std::boxed::Box<#ident>)
-            } else {
-                parse_quote!(#ident)
-            }
-        })
-        .collect();
-    let patterns = variants.iter().map(|(_, values)| quote!(#(#values)|*));
-    // A member whose schema doesn't have the tag is sent with it all the same: it is what it is told by.
-    let encodings = variants.iter().zip(table["variants"].as_array().into_iter().flatten()).map(|((_, values), variant)| {
-        let first = values.first().copied().unwrap_or_default();
-        if variant["tagged"] == false {
-            quote!({
-                let mut value = ::serde_json::to_value(value).map_err(::serde::ser::Error::custom)?;
-                if let ::std::option::Option::Some(object) = value.as_object_mut() {
-                    object.insert(#tag.to_owned(), #first.into());
-                }
-                ::serde::Serialize::serialize(&value, serializer)
-            })
-        } else {
-            quote!(::serde::Serialize::serialize(value, serializer))
-        }
-    });
-    let variant_docs = variants.iter().map(|(_, values)| {
-        let values: Vec<_> = values.iter().map(|value| format!("`{value}`")).collect();
-        format!("`{tag}` is {}.", values.join(" or "))
-    });
-    let unknown = names::free_variant(&idents);
-    let unknown_doc = format!(
-        "A `{tag}` that the document doesn't list, or none: the value as the service sent it."
-    );
-    let file: syn::File = parse_quote! {
-        #(#docs)*
-        #[derive(Clone, Debug, PartialEq)]
-        #[non_exhaustive]
-        pub enum #ident {
-            #( #[doc = #variant_docs] #idents(#types), )*
-            #[doc = #unknown_doc]
-            #unknown(::serde_json::Value),
-        }
-        impl ::serde::Serialize for #ident {
-            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> ::std::result::Result<S::Ok, S::Error> {
-                match self {
-                    #( Self::#idents(value) => #encodings, )*
-                    Self::#unknown(value) => ::serde::Serialize::serialize(value, serializer),
-                }
-            }
-        }
-        impl<'de> ::serde::Deserialize<'de> for #ident {
-            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
-                let value = <::serde_json::Value as ::serde::Deserialize>::deserialize(deserializer)?;
-                let decoded = match value.get(#tag).and_then(::serde_json::Value::as_str) {
-                    #( ::std::option::Option::Some(#patterns) => ::serde_json::from_value(value).map(Self::#idents), )*
-                    _ => ::std::result::Result::Ok(Self::#unknown(value)),
-                };
-                decoded.map_err(::serde::de::Error::custom)
-            }
-        }
+/// A name for each member: its type's, or `One` and `Many` where the value is one or a list.
+fn variants(union: &Union) -> Vec<Ident> {
+    let types: Vec<&Type> = union.members.iter().map(|member| &member.ty).collect();
+    let many = match types.as_slice() {
+        [one, Type::List(item)] if **item == **one => Some([("One", 0), ("Many", 1)]),
+        [Type::List(item), one] if **item == **one => Some([("Many", 0), ("One", 1)]),
+        _ => None,
     };
-    let mut items = file.items;
-    // Two members of one type have no one conversion.
-    let distinct: BTreeSet<String> = idents.iter().map(ToString::to_string).collect();
-    if distinct.len() == idents.len() {
-        for (variant, boxed) in idents.iter().zip(boxed) {
-            let value = if boxed {
-                quote!(::std::boxed::Box::new(value))
-            } else {
-                quote!(value)
-            };
-            items.push(parse_quote! {
-                impl ::std::convert::From<#variant> for #ident {
-                    fn from(value: #variant) -> Self {
-                        Self::#variant(#value)
-                    }
-                }
-            });
-        }
-    }
-    items
+    let name = |index: usize| match &many {
+        Some(names) => names[index].0.to_owned(),
+        None => variant(types[index]),
+    };
+    let mut taken = BTreeSet::new();
+    (0..types.len())
+        .map(|index| {
+            let name = names::type_name(&names::unique(&name(index), &mut taken));
+            format_ident!("{name}")
+        })
+        .collect()
 }
 
-/// Whether a value of the schema `from` may hold one of `to`, so that it has to be boxed in it.
-fn reaches(document: &Value, from: &str, to: &str) -> bool {
-    reached(document, &[Pointer::schema(from)]).contains(&Pointer::schema(to))
+fn variant(ty: &Type) -> String {
+    match ty {
+        Type::Schema(name) => names::type_name(name),
+        Type::Text => "String".to_owned(),
+        Type::Parsed(path) => {
+            let path = path.split('<').next().unwrap_or_default();
+            path.rsplit("::").next().unwrap_or_default().to_owned()
+        }
+        Type::Integer(_) => "Integer".to_owned(),
+        Type::Number => "Number".to_owned(),
+        Type::Boolean => "Boolean".to_owned(),
+        Type::Optional(inner) => variant(inner),
+        Type::List(_) => "List".to_owned(),
+        Type::Map(_) => "Map".to_owned(),
+        Type::Any => "Any".to_owned(),
+    }
+}
+
+fn rust(ty: &Type) -> TokenStream {
+    match ty {
+        Type::Schema(name) => {
+            let ident = format_ident!("{}", names::type_name(name));
+            quote!(#ident)
+        }
+        Type::Text => quote!(::std::string::String),
+        Type::Parsed(path) => path.parse().unwrap_or_default(),
+        Type::Integer(primitive) => primitive.parse().unwrap_or_default(),
+        Type::Number => quote!(f64),
+        Type::Boolean => quote!(bool),
+        Type::Optional(inner) => {
+            let inner = rust(inner);
+            quote!(::std::option::Option<#inner>)
+        }
+        Type::List(inner) => {
+            let inner = rust(inner);
+            quote!(::std::vec::Vec<#inner>)
+        }
+        Type::Map(inner) => {
+            let inner = rust(inner);
+            quote!(::std::collections::BTreeMap<::std::string::String, #inner>)
+        }
+        Type::Any => quote!(::serde_json::Value),
+    }
+}
+
+fn member_doc(union: &Union, index: usize) -> String {
+    let told = union
+        .tag
+        .as_ref()
+        .filter(|tag| !tag.values[index].is_empty());
+    let Some(tag) = told else {
+        return match &union.members[index].ty {
+            Type::Schema(name) => format!("A value of the schema `{name}`."),
+            Type::Text => "A text.".to_owned(),
+            Type::Parsed(_) => "A text of a format.".to_owned(),
+            Type::Integer(_) => "An integer.".to_owned(),
+            Type::Number => "A number.".to_owned(),
+            Type::Boolean => "True or false.".to_owned(),
+            Type::List(_) => "A list.".to_owned(),
+            Type::Map(_) => "An object with any properties.".to_owned(),
+            Type::Optional(_) | Type::Any => "Any value.".to_owned(),
+        };
+    };
+    let values: Vec<String> = tag.values[index]
+        .iter()
+        .map(|value| match value.as_str() {
+            Some(text) => format!("`{text}`"),
+            None => format!("`{value}`"),
+        })
+        .collect();
+    format!("`{}` is {}.", tag.property, values.join(" or "))
+}
+
+/// The union as the types crate's `union` knows it.
+fn table(model: &Model, union: &Union, variants: &[Ident]) -> TokenStream {
+    let tag = match &union.tag {
+        None => quote!(::std::option::Option::None),
+        Some(tag) => {
+            let property = &tag.property;
+            let required = tag.required;
+            let values = tag.values.iter().enumerate().flat_map(|(index, values)| {
+                values.iter().map(move |value| {
+                    let value = literal(value);
+                    quote!((#value, #index))
+                })
+            });
+            quote!(::std::option::Option::Some(Tag {
+                property: #property,
+                values: &[#(#values),*],
+                required: #required,
+            }))
+        }
+    };
+    // Between equals, the one that asks for more comes first, then the one that has less to offer; never the document's order.
+    let mut order: Vec<usize> = (0..variants.len()).collect();
+    order.sort_by_cached_key(|index| {
+        let (required, rest, properties) = match &union.members[*index].shape {
+            Shape::Of(name) => model.shapes.get(name).map(appetite),
+            Shape::Is(shape) => Some(appetite(shape)),
+        }
+        .unwrap_or_default();
+        (
+            Reverse(required),
+            rest,
+            properties,
+            variants[*index].to_string(),
+        )
+    });
+    let members = order.iter().map(|index| {
+        let member = &union.members[*index];
+        let kinds = member.kinds.0;
+        let shape = if union.is_looked_into(*index) {
+            reference(&member.shape)
+        } else {
+            quote!(&Shape::ANY)
+        };
+        quote!((#kinds, #index, #shape))
+    });
+    let (any, unknown, nullable) = (union.any, union.keeps_unknown(), union.nullable);
+    let expecting = expecting(union);
+    quote!(Union {
+        tag: #tag,
+        members: &[#(#members),*],
+        any: #any,
+        unknown: #unknown,
+        nullable: #nullable,
+        expecting: #expecting,
+    })
+}
+
+/// How many properties a member asks for, whether it takes any, and how many it knows.
+fn appetite(shape: &Details) -> (usize, bool, usize) {
+    (
+        shape.required.len(),
+        shape.rest.is_some(),
+        shape.properties.len(),
+    )
+}
+
+fn expecting(union: &Union) -> String {
+    let all = union
+        .members
+        .iter()
+        .fold(Kinds::default(), |all, member| all.and(member.kinds));
+    let kinds = [
+        (Kinds::OBJECT, "an object"),
+        (Kinds::LIST, "a list"),
+        (Kinds::TEXT, "a string"),
+        (Kinds::NUMBER, "a number"),
+        (Kinds::BOOLEAN, "a boolean"),
+    ];
+    let kinds: Vec<&str> = kinds
+        .into_iter()
+        .filter(|(kind, _)| all.has(*kind))
+        .map(|(_, name)| name)
+        .collect();
+    kinds.join(" or ")
+}
+
+fn literal(value: &Value) -> TokenStream {
+    match value {
+        Value::Bool(value) => quote!(Literal::Boolean(#value)),
+        Value::Number(number) => {
+            let number = number.as_f64().unwrap_or_default();
+            quote!(Literal::Number(#number))
+        }
+        Value::String(text) => quote!(Literal::Text(#text)),
+        _ => quote!(Literal::Null),
+    }
+}
+
+fn reference(shape: &Shape) -> TokenStream {
+    match shape {
+        Shape::Of(name) => {
+            let ident = format_ident!("{}", names::type_name(name));
+            quote!(&crate::generated::shapes::#ident)
+        }
+        Shape::Is(shape) => {
+            let shape = details(shape);
+            quote!(&#shape)
+        }
+    }
+}
+
+fn details(shape: &Details) -> TokenStream {
+    let plain = Details {
+        kinds: shape.kinds,
+        ..Details::default()
+    };
+    if *shape == plain && shape.kinds == Kinds::ALL {
+        return quote!(Shape::ANY);
+    }
+    let kinds = shape.kinds.0;
+    let values = (!shape.values.is_empty()).then(|| {
+        let values = shape.values.iter().map(literal);
+        quote!(values: &[#(#values),*],)
+    });
+    let format = shape.format.map(|path| {
+        let path: TokenStream = path.parse().unwrap_or_default();
+        quote!(format: ::std::option::Option::Some(format::parses::<#path>),)
+    });
+    let required = (!shape.required.is_empty()).then(|| {
+        let required = &shape.required;
+        quote!(required: &[#(#required),*],)
+    });
+    let properties = (!shape.properties.is_empty()).then(|| {
+        let properties = shape.properties.iter().map(|(name, shape)| {
+            let shape = reference(shape);
+            quote!((#name, #shape))
+        });
+        quote!(properties: &[#(#properties),*],)
+    });
+    let one = |name: &str, shape: &Option<Shape>| {
+        shape.as_ref().map(|shape| {
+            let (name, shape) = (format_ident!("{name}"), reference(shape));
+            quote!(#name: ::std::option::Option::Some(#shape),)
+        })
+    };
+    let (rest, items) = (one("rest", &shape.rest), one("items", &shape.items));
+    let members = (!shape.members.is_empty()).then(|| {
+        let members = shape.members.iter().map(reference);
+        quote!(members: &[#(#members),*],)
+    });
+    quote!(Shape { kinds: #kinds, #values #format #required #properties #rest #items #members ..Shape::ANY })
+}
+
+/// Returns true if a value of the type is read by `lenient`: it holds a number or a time.
+pub(super) fn reads_leniently(ty: &Type) -> bool {
+    match ty {
+        Type::Integer(_) => true,
+        Type::Parsed(path) => path.contains("DateTime"),
+        Type::Optional(inner) | Type::List(inner) | Type::Map(inner) => reads_leniently(inner),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Member, Tag};
     use serde_json::json;
 
-    #[test]
-    fn the_placeholder_becomes_an_enum_that_looks_at_the_tag() {
-        let document = json!({"components": {"schemas": {
-            "event": {"x-codegen": {"tag": "kind", "variants": [
-                {"schema": "begun", "values": ["begun"], "tagged": false},
-                {"schema": "group", "values": ["group", "set"]},
-            ]}},
-            "begun": {"type": "object"},
-            "group": {"properties": {"events": {"items": {"$ref": "#/components/schemas/event"}}}},
-        }}});
+    fn member(ty: Type, kinds: Kinds) -> Member {
+        let shape = match &ty {
+            Type::Schema(name) => Shape::Of(name.clone()),
+            _ => Shape::Is(Box::new(Details {
+                kinds,
+                ..Details::default()
+            })),
+        };
+        Member { ty, kinds, shape }
+    }
+
+    fn schema(name: &str) -> Type {
+        Type::Schema(name.to_owned())
+    }
+
+    fn written(name: &str, union: Union, shapes: &[(&str, Details)]) -> String {
+        let document = json!({});
+        let shapes = shapes
+            .iter()
+            .map(|(name, shape)| ((*name).to_owned(), shape.clone()));
+        let model = Model {
+            unions: [(name.to_owned(), union)].into(),
+            shapes: shapes.collect(),
+        };
         let mut file: syn::File = parse_quote! {
             #[doc = "What happened."]
             #[derive(Clone)]
@@ -219,7 +572,84 @@ mod tests {
             pub struct Begun;
             impl From<Begun> for Vec<String> {}
         };
-        Unions::of(&document).by_tag(&mut file);
-        insta::assert_snapshot!(prettyplease::unparse(&file));
+        let unions = Unions::of(&document, &model);
+        unions.write(&mut file, &Boxed::of(std::iter::empty(), &model));
+        file.items.extend(unions.shapes());
+        prettyplease::unparse(&file)
+    }
+
+    #[test]
+    fn placeholder_becomes_an_enum_that_looks_at_the_tag() {
+        let union = Union {
+            members: vec![
+                member(schema("begun"), Kinds::OBJECT),
+                member(schema("group"), Kinds::OBJECT),
+            ],
+            tag: Some(Tag {
+                property: "kind".to_owned(),
+                values: vec![vec![json!("begun")], vec![json!(1), json!(true)]],
+                required: true,
+                own: vec![false, true],
+            }),
+            any: false,
+            nullable: false,
+        };
+        insta::assert_snapshot!(written("event", union, &[]));
+    }
+
+    #[test]
+    fn members_of_one_kind_are_looked_into() {
+        let list = Type::List(Box::new(schema("begun")));
+        let union = Union {
+            members: vec![
+                member(schema("begun"), Kinds::OBJECT),
+                member(list, Kinds::LIST),
+                member(schema("ended"), Kinds::OBJECT),
+                member(Type::Parsed("::uuid::Uuid"), Kinds::TEXT),
+                member(Type::Integer("i64"), Kinds::INTEGER),
+            ],
+            tag: None,
+            any: true,
+            nullable: true,
+        };
+        let begun = Details {
+            kinds: Kinds::OBJECT,
+            required: vec!["at".to_owned()],
+            properties: vec![("at".to_owned(), Shape::Of("ended".to_owned()))],
+            ..Details::default()
+        };
+        let ended = Details {
+            kinds: Kinds::TEXT,
+            values: vec![json!("a"), json!(1.5), json!(false)],
+            format: Some("::uuid::Uuid"),
+            ..Details::default()
+        };
+        insta::assert_snapshot!(written(
+            "event",
+            union,
+            &[("begun", begun), ("ended", ended)]
+        ));
+    }
+
+    #[test]
+    fn scalars_are_shown_and_one_or_many_are_called_so() {
+        let union = |members| Union {
+            members,
+            tag: None,
+            any: false,
+            nullable: false,
+        };
+        let scalars = union(vec![
+            member(Type::Text, Kinds::TEXT),
+            member(Type::Number, Kinds::NUMBER),
+        ]);
+        insta::assert_snapshot!("scalars", written("event", scalars, &[]));
+        let many = Type::List(Box::new(schema("begun")));
+        let union = union(vec![
+            member(many, Kinds::LIST),
+            member(schema("begun"), Kinds::OBJECT),
+        ]);
+        let names: Vec<String> = variants(&union).iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["Many", "One"]);
     }
 }

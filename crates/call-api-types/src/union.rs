@@ -1,0 +1,283 @@
+//! How the member of a union is chosen: by one look at the keys and values of what came, before anything is decoded.
+
+#![allow(dead_code, reason = "a document without unions has no use for it")]
+
+use std::cmp::Reverse;
+use std::fmt;
+
+use serde::de::{DeserializeOwned, Error};
+use serde_json::{Map, Value};
+
+/// A union, as its generated `Deserialize` knows it.
+pub(crate) struct Union {
+    /// The property that tells the members that are objects apart.
+    pub(crate) tag: Option<Tag>,
+    /// The members, each with the kinds of values that it can be and its index, in an order that decides between equals.
+    pub(crate) members: &'static [(u8, usize, &'static Shape)],
+    /// An object that several members fit is none of them alone, unless that one keeps all that the others keep.
+    pub(crate) any: bool,
+    /// A value that no member fits is kept as it came, if it is an object (or null).
+    pub(crate) unknown: bool,
+    /// Null is a value of the union.
+    pub(crate) nullable: bool,
+    /// What a value has to be, for the error.
+    pub(crate) expecting: &'static str,
+}
+
+/// A property that has another set of values in each member.
+pub(crate) struct Tag {
+    pub(crate) property: &'static str,
+    pub(crate) values: &'static [(Literal, usize)],
+    /// Each member has it.
+    pub(crate) required: bool,
+}
+
+/// A value that a schema lists.
+pub(crate) enum Literal {
+    Null,
+    Boolean(bool),
+    Number(f64),
+    Text(&'static str),
+}
+
+impl Literal {
+    fn is(&self, value: &Value) -> bool {
+        match (self, value) {
+            (Self::Null, Value::Null) => true,
+            (Self::Boolean(own), Value::Bool(value)) => own == value,
+            (Self::Number(own), Value::Number(value)) => value.as_f64() == Some(*own),
+            (Self::Text(own), Value::String(value)) => own == value,
+            _ => false,
+        }
+    }
+}
+
+/// What can be seen of a value without decoding it.
+pub(crate) struct Shape {
+    pub(crate) kinds: u8,
+    pub(crate) values: &'static [Literal],
+    pub(crate) format: Option<fn(&str) -> bool>,
+    pub(crate) required: &'static [&'static str],
+    /// In the order of their names.
+    pub(crate) properties: &'static [(&'static str, &'static Shape)],
+    pub(crate) rest: Option<&'static Shape>,
+    pub(crate) items: Option<&'static Shape>,
+    pub(crate) members: &'static [&'static Shape],
+}
+
+pub(crate) const NULL: u8 = 1;
+pub(crate) const BOOLEAN: u8 = 2;
+pub(crate) const INTEGER: u8 = 4;
+pub(crate) const FRACTION: u8 = 8;
+pub(crate) const TEXT: u8 = 16;
+pub(crate) const LIST: u8 = 32;
+pub(crate) const OBJECT: u8 = 64;
+
+impl Shape {
+    /// Any value of any kind.
+    pub(crate) const ANY: Self = Self {
+        kinds: 127,
+        values: &[],
+        format: None,
+        required: &[],
+        properties: &[],
+        rest: None,
+        items: None,
+        members: &[],
+    };
+}
+
+/// Formats of texts.
+pub(crate) mod format {
+    pub(crate) fn parses<T: std::str::FromStr>(text: &str) -> bool {
+        text.parse::<T>().is_ok()
+    }
+}
+
+fn kind(value: &Value) -> u8 {
+    match value {
+        Value::Null => NULL,
+        Value::Bool(_) => BOOLEAN,
+        Value::Number(number) if number.is_f64() => {
+            let whole = number.as_f64().is_some_and(|number| number.fract() == 0.0);
+            if whole { INTEGER } else { FRACTION }
+        }
+        Value::Number(_) => INTEGER,
+        Value::String(_) => TEXT,
+        Value::Array(_) => LIST,
+        Value::Object(_) => OBJECT,
+    }
+}
+
+/// How well a value fits a shape: the less of the first two the better, then the more of the third.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Fit {
+    /// What isn't there and must be, and what is of another kind.
+    wrong: usize,
+    /// Values that are not among those listed.
+    unlisted: usize,
+    /// The keys that are kept.
+    kept: Reverse<usize>,
+}
+
+impl Fit {
+    fn add(&mut self, other: Self) {
+        self.wrong += other.wrong;
+        self.unlisted += other.unlisted;
+        self.kept.0 += other.kept.0;
+    }
+
+    const WRONG: Self = Self {
+        wrong: 1,
+        unlisted: 0,
+        kept: Reverse(0),
+    };
+}
+
+impl Shape {
+    fn fit(&self, value: &Value) -> Fit {
+        if !self.members.is_empty() {
+            let fits = self.members.iter().map(|member| member.fit(value));
+            return fits.min().unwrap_or_default();
+        }
+        let mut fit = Fit::default();
+        if self.kinds & kind(value) == 0 {
+            return Fit::WRONG;
+        }
+        if !self.values.is_empty() && !self.values.iter().any(|listed| listed.is(value)) {
+            fit.unlisted += 1;
+        }
+        match value {
+            Value::String(text) if self.format.is_some_and(|fits| !fits(text)) => fit.wrong += 1,
+            Value::Array(items) => {
+                if let Some(shape) = self.items {
+                    items.iter().for_each(|item| fit.add(shape.fit(item)));
+                }
+            }
+            Value::Object(object) => self.object(object, &mut fit),
+            _ => {}
+        }
+        fit
+    }
+
+    fn object(&self, object: &Map<String, Value>, fit: &mut Fit) {
+        let missing = |name: &&&str| !object.contains_key(**name);
+        fit.wrong += self.required.iter().filter(missing).count();
+        for (key, value) in object {
+            let Some((shape, required)) = self.property(key) else {
+                continue;
+            };
+            fit.kept.0 += 1;
+            // Null stands for the absence of what may be absent.
+            if required || !value.is_null() {
+                fit.add(shape.fit(value));
+            }
+        }
+    }
+
+    /// The shape of a property that is kept, and whether it must be there.
+    fn property(&self, key: &str) -> Option<(&'static Shape, bool)> {
+        match self
+            .properties
+            .binary_search_by(|(name, _)| (*name).cmp(key))
+        {
+            Ok(index) => Some((self.properties[index].1, self.required.contains(&key))),
+            Err(_) => self.rest.map(|shape| (shape, true)),
+        }
+    }
+
+    /// Returns true if the key is kept.
+    fn keeps(&self, key: &str) -> bool {
+        self.property(key).is_some() || self.members.iter().any(|member| member.keeps(key))
+    }
+}
+
+/// The index of the member that a value is of; `None` for one that is kept as it came.
+///
+/// # Errors
+/// No member can be such a value.
+pub(crate) fn choose<E: Error>(union: &Union, value: &Value) -> Result<Option<usize>, E> {
+    let kind = kind(value);
+    let mut candidates = union.members.iter().filter(|(kinds, ..)| kinds & kind != 0);
+    let first = candidates.next();
+    if let (Some(tag), Value::Object(object)) = (&union.tag, value) {
+        match object.get(tag.property) {
+            Some(value) => {
+                let meant = tag.values.iter().find(|(listed, _)| listed.is(value));
+                if meant.is_some() || tag.required {
+                    return Ok(meant.map(|(_, index)| *index));
+                }
+            }
+            None if tag.required => return Ok(None),
+            None => {}
+        }
+    }
+    let Some(first) = first else {
+        let kept = (kind == OBJECT && union.unknown) || (kind == NULL && union.nullable);
+        return if kept {
+            Ok(None)
+        } else {
+            Err(unfit(value, union))
+        };
+    };
+    let candidates: Vec<_> = std::iter::once(first).chain(candidates).collect();
+    let [_, _, ..] = candidates.as_slice() else {
+        return Ok(Some(first.1));
+    };
+    let fits: Vec<Fit> = candidates
+        .iter()
+        .map(|member| member.2.fit(value))
+        .collect();
+    let best = (0..fits.len())
+        .min_by_key(|index| fits[*index])
+        .unwrap_or_default();
+    let Value::Object(object) = value else {
+        return Ok(Some(candidates[best].1));
+    };
+    if fits[best].wrong > 0 {
+        return Ok(None);
+    }
+    // Of several that hold at once, one alone would lose the keys of the others.
+    let loses = |(other, fit): (&&(u8, usize, &'static Shape), &Fit)| {
+        let lost = |key: &String| other.2.keeps(key) && !candidates[best].2.keeps(key);
+        fit.wrong == 0 && fit.unlisted == 0 && object.keys().any(lost)
+    };
+    if union.any && candidates.iter().zip(&fits).any(loses) {
+        return Ok(None);
+    }
+    Ok(Some(candidates[best].1))
+}
+
+/// That a value is of no member.
+pub(crate) fn unfit<E: Error>(value: &Value, union: &Union) -> E {
+    E::invalid_type(unexpected(value), &Expecting(union.expecting))
+}
+
+/// Decodes what is of a member.
+pub(crate) fn decode<T: DeserializeOwned, E: Error>(value: Value) -> Result<T, E> {
+    T::deserialize(value).map_err(E::custom)
+}
+
+struct Expecting(&'static str);
+
+impl serde::de::Expected for Expecting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+fn unexpected(value: &Value) -> serde::de::Unexpected<'_> {
+    use serde::de::Unexpected;
+    match value {
+        Value::Null => Unexpected::Unit,
+        Value::Bool(value) => Unexpected::Bool(*value),
+        Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
+            (Some(number), ..) => Unexpected::Unsigned(number),
+            (_, Some(number), _) => Unexpected::Signed(number),
+            (.., number) => Unexpected::Float(number.unwrap_or_default()),
+        },
+        Value::String(text) => Unexpected::Str(text),
+        Value::Array(_) => Unexpected::Seq,
+        Value::Object(_) => Unexpected::Map,
+    }
+}

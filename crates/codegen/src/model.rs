@@ -1,0 +1,274 @@
+//! The typed model of a document's schemas: what the rules find out and Rust's types are written from.
+//!
+//! The rules of [`normalize`](crate::normalize) fill it, the emitters of [`postprocess`](crate::postprocess) read it.
+//! Schemas are known by their names among the components.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// What the document's schemas mean, as far as OpenAPI 3.0 or typify can't say it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Model {
+    /// The unions, by schema.
+    pub unions: BTreeMap<String, Union>,
+    /// The shapes of the schemas that the members of unions refer to.
+    pub shapes: BTreeMap<String, Details>,
+}
+
+impl Model {
+    /// Adds what another rule found out.
+    pub fn extend(&mut self, other: Self) {
+        self.unions.extend(other.unions);
+        self.shapes.extend(other.shapes);
+    }
+
+    /// Follows schemas that got other names.
+    pub fn rename(&mut self, names: &BTreeMap<String, String>) {
+        fn rename_keys<T>(map: &mut BTreeMap<String, T>, names: &BTreeMap<String, String>) {
+            let renamed = std::mem::take(map)
+                .into_iter()
+                .map(|(name, value)| (names.get(&name).cloned().unwrap_or(name), value));
+            *map = renamed.collect();
+        }
+        if names.is_empty() {
+            return;
+        }
+        rename_keys(&mut self.unions, names);
+        rename_keys(&mut self.shapes, names);
+        for union in self.unions.values_mut() {
+            for member in &mut union.members {
+                member.ty.rename(names);
+                member.shape.rename(names);
+            }
+        }
+        for details in self.shapes.values_mut() {
+            details.rename(names);
+        }
+    }
+}
+
+/// A value that is what one of several schemas says (`oneOf`, `anyOf`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Union {
+    /// The members, in the document's order.
+    pub members: Vec<Member>,
+    /// The property that tells members that are objects apart.
+    pub tag: Option<Tag>,
+    /// Several members may hold at once (`anyOf`).
+    pub any: bool,
+    /// The value may be null.
+    pub nullable: bool,
+}
+
+impl Union {
+    /// Returns true if nothing but its shape tells a value of this member from those of others.
+    pub fn is_looked_into(&self, index: usize) -> bool {
+        let told = self.tag.as_ref().is_some_and(|tag| tag.required);
+        let open = |member: &Member| {
+            let decided = if told {
+                Kinds::OBJECT
+            } else {
+                Kinds::default()
+            };
+            member.kinds.without(Kinds::NULL.and(decided))
+        };
+        let others = self.members.iter().enumerate();
+        others
+            .filter(|(other, _)| *other != index)
+            .any(|(_, other)| open(other).has(open(&self.members[index])))
+    }
+
+    /// The shapes by which members are chosen.
+    pub fn shapes(&self) -> impl Iterator<Item = &Shape> {
+        let looked_into = (0..self.members.len()).filter(|index| self.is_looked_into(*index));
+        looked_into.map(|index| &self.members[index].shape)
+    }
+
+    /// Returns true if an object that no member fits is kept as it came.
+    pub fn keeps_unknown(&self) -> bool {
+        self.nullable
+            || self
+                .members
+                .iter()
+                .any(|member| member.kinds.has(Kinds::OBJECT))
+    }
+}
+
+/// A member of a union.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    /// Its type.
+    pub ty: Type,
+    /// The kinds of JSON values that it can be.
+    pub kinds: Kinds,
+    /// What its values look like, for the choice among members of one kind.
+    pub shape: Shape,
+}
+
+/// A property that has another set of values in each member of a union that is an object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tag {
+    /// The property's name.
+    pub property: String,
+    /// The values that mean each of the union's members; none for one that is no object.
+    pub values: Vec<Vec<Value>>,
+    /// Every member has the property, so that an object without it is none of them.
+    pub required: bool,
+    /// For each member, whether its own schema has the property. Where it hasn't, the union writes it.
+    pub own: Vec<bool>,
+}
+
+/// A Rust type that has no name of its own in the document.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Type {
+    /// The type of a schema.
+    Schema(String),
+    /// `String`.
+    Text,
+    /// A text that Rust has a type for, by its path.
+    Parsed(&'static str),
+    /// An integer of this primitive type.
+    Integer(&'static str),
+    /// `f64`.
+    Number,
+    /// `bool`.
+    Boolean,
+    /// `Option`.
+    Optional(Box<Type>),
+    /// `Vec`.
+    List(Box<Type>),
+    /// A map whose keys are texts.
+    Map(Box<Type>),
+    /// Any JSON value.
+    Any,
+}
+
+impl Type {
+    fn rename(&mut self, names: &BTreeMap<String, String>) {
+        match self {
+            Self::Schema(name) => {
+                if let Some(new) = names.get(name) {
+                    name.clone_from(new);
+                }
+            }
+            Self::Optional(inner) | Self::List(inner) | Self::Map(inner) => inner.rename(names),
+            _ => {}
+        }
+    }
+}
+
+/// A set of kinds of JSON values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kinds(pub u8);
+
+impl Kinds {
+    /// Null.
+    pub const NULL: Self = Self(1);
+    /// True and false.
+    pub const BOOLEAN: Self = Self(2);
+    /// Numbers without a fraction.
+    pub const INTEGER: Self = Self(4);
+    /// Every number is one, an integer as well.
+    pub const NUMBER: Self = Self(4 | 8);
+    /// Strings.
+    pub const TEXT: Self = Self(16);
+    /// Arrays.
+    pub const LIST: Self = Self(32);
+    /// Objects.
+    pub const OBJECT: Self = Self(64);
+    /// Every value.
+    pub const ALL: Self = Self(127);
+
+    /// Returns true if the sets have a kind in common.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// The set without what is in the other.
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Both sets together.
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// What values of a schema look like.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Shape {
+    /// As the schema of this name says.
+    Of(String),
+    /// As is said here.
+    Is(Box<Details>),
+}
+
+impl Shape {
+    fn rename(&mut self, names: &BTreeMap<String, String>) {
+        match self {
+            Self::Of(name) => {
+                if let Some(new) = names.get(name) {
+                    name.clone_from(new);
+                }
+            }
+            Self::Is(details) => details.rename(names),
+        }
+    }
+
+    /// The shapes of components that it refers to itself.
+    pub fn references<'a>(&'a self, found: &mut Vec<&'a str>) {
+        match self {
+            Self::Of(name) => found.push(name),
+            Self::Is(details) => details.references(found),
+        }
+    }
+}
+
+/// What can be seen of a value without decoding it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Details {
+    /// The kinds of values.
+    pub kinds: Kinds,
+    /// The values that are listed, if any are.
+    pub values: Vec<Value>,
+    /// The format of a text that has a type in Rust.
+    pub format: Option<&'static str>,
+    /// The properties that must be there.
+    pub required: Vec<String>,
+    /// The properties.
+    pub properties: Vec<(String, Shape)>,
+    /// Any further property, where those are kept.
+    pub rest: Option<Shape>,
+    /// The items of a list.
+    pub items: Option<Shape>,
+    /// The members of a union.
+    pub members: Vec<Shape>,
+}
+
+impl Details {
+    fn inner_mut(&mut self) -> impl Iterator<Item = &mut Shape> {
+        let properties = self.properties.iter_mut().map(|(_, shape)| shape);
+        properties
+            .chain(&mut self.rest)
+            .chain(&mut self.items)
+            .chain(&mut self.members)
+    }
+
+    fn rename(&mut self, names: &BTreeMap<String, String>) {
+        self.inner_mut().for_each(|shape| shape.rename(names));
+    }
+
+    /// The shapes of components that it refers to itself.
+    pub fn references<'a>(&'a self, found: &mut Vec<&'a str>) {
+        let properties = self.properties.iter().map(|(_, shape)| shape);
+        let inner = properties
+            .chain(&self.rest)
+            .chain(&self.items)
+            .chain(&self.members);
+        for shape in inner {
+            shape.references(found);
+        }
+    }
+}

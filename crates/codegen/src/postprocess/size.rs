@@ -1,0 +1,632 @@
+//! No type is larger than [`LIMIT`]: what would be is boxed, and only that.
+//!
+//! A large type costs a stack frame of its size at each level at which it is decoded, copied or returned. typify boxes
+//! nothing but what holds itself, so optional objects within optional objects add up to megabytes.
+//!
+//! Of a struct that is too large, the largest fields are boxed, and of a union the members that are too large or hold the
+//! union itself. A struct with more plain fields than there is room for lies behind a box as a whole.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use syn::visit_mut::VisitMut;
+use syn::{Fields, ImplItem, Item, ItemStruct, Type, parse_quote};
+
+use super::order::implemented;
+use super::responses::{arguments, first_argument};
+use crate::model::{self, Model};
+use crate::names;
+
+/// How many bytes a value takes at most.
+pub(super) const LIMIT: usize = 512;
+
+/// How many bytes a value takes, about: never fewer than it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Layout {
+    size: usize,
+    align: usize,
+    /// There is a value of the bytes that is none of the type, so that an `Option` takes no more.
+    niche: bool,
+}
+
+impl Layout {
+    const fn new(size: usize, align: usize, niche: bool) -> Self {
+        Self { size, align, niche }
+    }
+
+    const BOX: Self = Self::new(8, 8, true);
+    const STRING: Self = Self::new(24, 8, true);
+    const VALUE: Self = Self::new(32, 8, true);
+
+    fn optional(self) -> Self {
+        if self.niche {
+            self
+        } else {
+            Self::new(self.size + self.align, self.align, true)
+        }
+    }
+
+    /// Of a struct of these fields.
+    fn all(fields: impl Iterator<Item = Self>) -> Self {
+        let mut all = Self::new(0, 1, false);
+        for field in fields {
+            all.size += field.size;
+            all.align = all.align.max(field.align);
+            all.niche |= field.niche;
+        }
+        all.size = all.size.next_multiple_of(all.align);
+        all
+    }
+
+    /// Of an enum of these variants.
+    fn any(variants: impl Iterator<Item = Self>) -> Self {
+        let size = variants
+            .map(|variant| variant.size)
+            .max()
+            .unwrap_or_default();
+        Self::new(size.next_multiple_of(8) + 8, 8, true)
+    }
+}
+
+/// A field of a struct.
+struct Field {
+    name: String,
+    ty: Type,
+    /// The field has a default of its own, which isn't boxed.
+    fixed: bool,
+}
+
+/// What a type consists of.
+enum Parts {
+    Fields(Vec<Field>),
+    Wrapped(Type),
+    Text,
+}
+
+/// What is boxed.
+#[derive(Debug, Default)]
+pub(super) struct Boxed {
+    /// Fields, by type.
+    fields: BTreeMap<String, BTreeSet<String>>,
+    /// Structs that lie behind a box as a whole, and what their fields are called.
+    whole: BTreeMap<String, String>,
+    /// The indices of members, by union.
+    members: BTreeMap<String, BTreeSet<usize>>,
+}
+
+/// Finds what has to be boxed.
+struct Sizes<'a> {
+    parts: BTreeMap<String, Parts>,
+    unions: BTreeMap<String, &'a model::Union>,
+    known: BTreeMap<String, Layout>,
+    boxed: Boxed,
+}
+
+impl Boxed {
+    /// Of the types as typify wrote them, of which those of unions are placeholders.
+    pub(super) fn of<'a>(types: impl Iterator<Item = &'a Item>, model: &Model) -> Self {
+        let mut sizes = Sizes {
+            parts: types.filter_map(parts).collect(),
+            unions: model
+                .unions
+                .iter()
+                .map(|(name, union)| (names::type_name(name), union))
+                .collect(),
+            known: BTreeMap::new(),
+            boxed: Self::default(),
+        };
+        sizes.break_circles();
+        let mut taken: BTreeSet<String> = sizes
+            .parts
+            .keys()
+            .chain(sizes.unions.keys())
+            .cloned()
+            .collect();
+        for name in taken.clone() {
+            sizes.named(&name);
+        }
+        let whole = std::mem::take(&mut sizes.boxed.whole);
+        for name in whole.into_keys() {
+            let fields = names::unique(&format!("{name}Fields"), &mut taken);
+            sizes.boxed.whole.insert(name, fields);
+        }
+        sizes.boxed
+    }
+
+    /// Returns true if a member of a union is boxed in it.
+    pub(super) fn has_member(&self, union: &str, index: usize) -> bool {
+        self.members
+            .get(union)
+            .is_some_and(|members| members.contains(&index))
+    }
+
+    /// Boxes fields, where they are set as well.
+    pub(super) fn apply(&self, file: &mut syn::File) {
+        for item in &mut file.items {
+            match item {
+                Item::Struct(item) => {
+                    if let Some(boxed) = self.fields.get(&item.ident.to_string()) {
+                        box_fields(item, boxed, false);
+                    }
+                }
+                Item::Mod(module) if module.ident == "builder" => {
+                    let content = module.content.as_mut();
+                    for item in content.into_iter().flat_map(|(_, items)| items) {
+                        self.builder(item);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn builder(&self, item: &mut Item) {
+        match item {
+            Item::Struct(item) => {
+                if let Some(boxed) = self.fields.get(&item.ident.to_string()) {
+                    box_fields(item, boxed, true);
+                }
+            }
+            Item::Impl(item) if item.trait_.is_none() => {
+                let Some(boxed) = implemented(item).and_then(|name| self.fields.get(&name)) else {
+                    return;
+                };
+                for item in &mut item.items {
+                    if let ImplItem::Fn(setter) = item
+                        && boxed.contains(&setter.sig.ident.to_string())
+                    {
+                        Setter(taken(setter)).visit_block_mut(&mut setter.block);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Puts the structs that are too large as they are behind a box.
+    pub(super) fn wrap(&self, file: &mut syn::File) {
+        let mut wrappers = Vec::new();
+        for item in &mut file.items {
+            match item {
+                Item::Struct(item) => {
+                    let Some(fields) = self.whole.get(&item.ident.to_string()) else {
+                        continue;
+                    };
+                    let (name, fields) = (item.ident.clone(), quote::format_ident!("{fields}"));
+                    let docs: Vec<_> = item
+                        .attrs
+                        .iter()
+                        .filter(|attribute| attribute.path().is_ident("doc"))
+                        .cloned()
+                        .collect();
+                    item.attrs
+                        .retain(|attribute| !attribute.path().is_ident("doc"));
+                    let doc = format!("The properties of a [`{name}`].");
+                    item.attrs.insert(0, super::docs::attribute(&doc));
+                    item.ident = fields.clone();
+                    let more = format!("It has the properties of [`{fields}`].");
+                    let wrapper: syn::File = parse_quote! {
+                        #(#docs)*
+                        #[doc = ""]
+                        #[doc = #more]
+                        #[derive(::serde::Deserialize, ::serde::Serialize, Clone, PartialEq)]
+                        pub struct #name(::std::boxed::Box<#fields>);
+                        impl ::std::fmt::Debug for #name {
+                            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                                ::std::fmt::Debug::fmt(&self.0, f)
+                            }
+                        }
+                        impl ::std::convert::From<#fields> for #name {
+                            fn from(value: #fields) -> Self {
+                                Self(::std::boxed::Box::new(value))
+                            }
+                        }
+                        impl ::std::convert::From<#name> for #fields {
+                            fn from(value: #name) -> Self {
+                                *value.0
+                            }
+                        }
+                        impl ::std::ops::Deref for #name {
+                            type Target = #fields;
+                            fn deref(&self) -> &#fields {
+                                &self.0
+                            }
+                        }
+                        impl ::std::ops::DerefMut for #name {
+                            fn deref_mut(&mut self) -> &mut #fields {
+                                &mut self.0
+                            }
+                        }
+                    };
+                    wrappers.extend(wrapper.items);
+                }
+                Item::Impl(item) if item.trait_.is_some() => {
+                    // Its `Debug` and its `Default` are those of the fields.
+                    let Some(fields) = implemented(item).and_then(|name| self.whole.get(&name))
+                    else {
+                        continue;
+                    };
+                    let of = item
+                        .trait_
+                        .as_ref()
+                        .and_then(|(path, _)| path.segments.last());
+                    let fields = quote::format_ident!("{fields}");
+                    if of.is_some_and(|of| of.ident == "Debug") {
+                        *item.self_ty = parse_quote!(#fields);
+                    } else if of.is_some_and(|of| of.ident == "Default") {
+                        Literals {
+                            path: parse_quote!(#fields),
+                        }
+                        .visit_item_impl_mut(item);
+                    }
+                }
+                Item::Mod(module) if module.ident == "builder" => {
+                    let content = module.content.as_mut();
+                    for item in content.into_iter().flat_map(|(_, items)| items) {
+                        self.wrap_builder(item);
+                    }
+                }
+                _ => {}
+            }
+        }
+        file.items.extend(wrappers);
+    }
+
+    /// What makes a value of a builder, and a builder of a value.
+    fn wrap_builder(&self, item: &mut Item) {
+        let Item::Impl(item) = item else { return };
+        let is_qualified =
+            |ty: &Type| matches!(ty, Type::Path(path) if path.path.segments.len() > 1);
+        let Some((path, _)) = &item.trait_ else {
+            return;
+        };
+        let Some(last) = path.segments.last() else {
+            return;
+        };
+        let Some(name) = implemented(item).filter(|name| self.whole.contains_key(name)) else {
+            return;
+        };
+        if last.ident == "TryFrom" && is_qualified(&item.self_ty) {
+            let fields = quote::format_ident!("{}", self.whole[&name]);
+            Literals {
+                path: parse_quote!(super::#fields),
+            }
+            .visit_item_impl_mut(item);
+        } else if last.ident == "From" {
+            for item in &mut item.items {
+                if let ImplItem::Fn(function) = item {
+                    function
+                        .block
+                        .stmts
+                        .insert(0, parse_quote!(let value = *value.0;));
+                }
+            }
+        }
+    }
+}
+
+/// The parameter of a setter.
+fn taken(setter: &syn::ImplItemFn) -> Type {
+    let bound = setter
+        .sig
+        .generics
+        .where_clause
+        .iter()
+        .flat_map(|clause| &clause.predicates);
+    let bound = bound.clone().find_map(|predicate| match predicate {
+        syn::WherePredicate::Type(predicate) => {
+            predicate.bounds.iter().find_map(|bound| match bound {
+                syn::TypeParamBound::Trait(bound) => {
+                    let last = bound
+                        .path
+                        .segments
+                        .last()
+                        .filter(|last| last.ident == "TryInto")?;
+                    match &last.arguments {
+                        syn::PathArguments::AngleBracketed(arguments) => {
+                            match arguments.args.first() {
+                                Some(syn::GenericArgument::Type(ty)) => Some(ty.clone()),
+                                _ => None,
+                            }
+                        }
+                        _ => None,
+                    }
+                }
+                _ => None,
+            })
+        }
+        _ => None,
+    });
+    bound.unwrap_or_else(|| parse_quote!(_))
+}
+
+/// Boxes what a setter was given before it is kept.
+struct Setter(Type);
+
+impl VisitMut for Setter {
+    fn visit_expr_assign_mut(&mut self, assign: &mut syn::ExprAssign) {
+        let ty = &self.0;
+        let value = &assign.right;
+        let boxed: syn::Expr = match wrapper(ty) {
+            Some(_) => parse_quote!(#value.map(|value: #ty| value.map(::std::boxed::Box::new))),
+            None => parse_quote!(#value.map(|value: #ty| ::std::boxed::Box::new(value))),
+        };
+        *assign.right = boxed;
+    }
+}
+
+/// Makes the literals of `Self` those of the fields, which are then wrapped.
+struct Literals {
+    path: syn::Path,
+}
+
+impl VisitMut for Literals {
+    fn visit_expr_mut(&mut self, expr: &mut syn::Expr) {
+        if let syn::Expr::Struct(literal) = expr
+            && literal.path.is_ident("Self")
+        {
+            literal.path = self.path.clone();
+            let literal = &*literal;
+            *expr = parse_quote!(Self(::std::boxed::Box::new(#literal)));
+        } else {
+            syn::visit_mut::visit_expr_mut(self, expr);
+        }
+    }
+}
+
+/// `Option` or `Nullable`, where the type is one.
+fn wrapper(ty: &Type) -> Option<&Type> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last()?;
+    ["Option", "Nullable"]
+        .iter()
+        .any(|name| last.ident == name)
+        .then(|| first_argument(ty))?
+}
+
+/// Boxes what is in these fields; in a builder they are results.
+fn box_fields(item: &mut ItemStruct, boxed: &BTreeSet<String>, is_builder: bool) {
+    for field in &mut item.fields {
+        if !field
+            .ident
+            .as_ref()
+            .is_some_and(|name| boxed.contains(&name.to_string()))
+        {
+            continue;
+        }
+        let ty = if is_builder {
+            first_argument_mut(&mut field.ty)
+        } else {
+            Some(&mut field.ty)
+        };
+        let Some(ty) = ty else { continue };
+        let ty = if wrapper(ty).is_some() {
+            first_argument_mut(ty)
+        } else {
+            Some(ty)
+        };
+        if let Some(ty) = ty {
+            *ty = parse_quote!(::std::boxed::Box<#ty>);
+        }
+    }
+}
+
+fn first_argument_mut(ty: &mut Type) -> Option<&mut Type> {
+    let Type::Path(path) = ty else { return None };
+    match &mut path.path.segments.last_mut()?.arguments {
+        syn::PathArguments::AngleBracketed(arguments) => match arguments.args.first_mut()? {
+            syn::GenericArgument::Type(ty) => Some(ty),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn parts(item: &Item) -> Option<(String, Parts)> {
+    match item {
+        Item::Struct(item) => {
+            let parts = match &item.fields {
+                Fields::Named(fields) => Parts::Fields(
+                    fields
+                        .named
+                        .iter()
+                        .filter_map(|field| {
+                            let fixed = field.attrs.iter().any(|attribute| {
+                                attribute.path().is_ident("serde")
+                                    && quote::quote!(#attribute).to_string().contains("default =")
+                            });
+                            Some(Field {
+                                name: field.ident.as_ref()?.to_string(),
+                                ty: field.ty.clone(),
+                                fixed,
+                            })
+                        })
+                        .collect(),
+                ),
+                Fields::Unnamed(fields) => Parts::Wrapped(fields.unnamed.first()?.ty.clone()),
+                Fields::Unit => return None,
+            };
+            Some((item.ident.to_string(), parts))
+        }
+        // None but the enums of strings are left to typify, and those hold unknown ones.
+        Item::Enum(item) => Some((item.ident.to_string(), Parts::Text)),
+        _ => None,
+    }
+}
+
+/// The name of a type of the document that lies within the type itself, and not behind a pointer.
+fn inline(ty: &Type) -> Option<String> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last()?;
+    if path.path.segments.len() == 1 {
+        return Some(last.ident.to_string());
+    }
+    (last.ident == "Option").then(|| first_argument(ty).and_then(inline))?
+}
+
+impl Sizes<'_> {
+    /// The types that lie within a type.
+    fn within(&self, name: &str) -> Vec<String> {
+        if let Some(union) = self.unions.get(name) {
+            let members = union.members.iter().enumerate();
+            return members
+                .filter(|(index, _)| !self.boxed.has_member(name, *index))
+                .filter_map(|(_, member)| schema(&member.ty))
+                .collect();
+        }
+        match self.parts.get(name) {
+            Some(Parts::Fields(fields)) => fields
+                .iter()
+                .filter_map(|field| inline(&field.ty))
+                .collect(),
+            Some(Parts::Wrapped(ty)) => inline(ty).into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Boxes each member in which its union lies.
+    fn break_circles(&mut self) {
+        let unions: Vec<(String, usize)> = self
+            .unions
+            .iter()
+            .map(|(name, union)| (name.clone(), union.members.len()))
+            .collect();
+        for (union, members) in unions {
+            for index in 0..members {
+                let start = schema(&self.unions[&union].members[index].ty);
+                let mut waiting: Vec<String> = start.into_iter().collect();
+                let mut seen = BTreeSet::new();
+                while let Some(name) = waiting.pop() {
+                    if name == union {
+                        self.boxed
+                            .members
+                            .entry(union.clone())
+                            .or_default()
+                            .insert(index);
+                        break;
+                    }
+                    if seen.insert(name.clone()) {
+                        waiting.extend(self.within(&name));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The layout of a type of the document, in which what is too large has been boxed.
+    fn named(&mut self, name: &str) -> Layout {
+        if let Some(known) = self.known.get(name) {
+            return *known;
+        }
+        // What holds itself is boxed by now; should it not be, it takes no more than a box.
+        self.known.insert(name.to_owned(), Layout::BOX);
+        let layout = if let Some(union) = self.unions.get(name) {
+            let types: Vec<_> = union
+                .members
+                .iter()
+                .map(|member| member.ty.clone())
+                .collect();
+            self.union(name, &types)
+        } else {
+            match self.parts.remove(name) {
+                Some(Parts::Fields(fields)) => self.structure(name, &fields),
+                Some(Parts::Wrapped(ty)) => self.of(&ty),
+                _ => Layout::STRING,
+            }
+        };
+        self.known.insert(name.to_owned(), layout);
+        layout
+    }
+
+    fn union(&mut self, name: &str, members: &[model::Type]) -> Layout {
+        let mut layouts = vec![Layout::VALUE];
+        for (index, ty) in members.iter().enumerate() {
+            let layout = match schema(ty) {
+                Some(_) if self.boxed.has_member(name, index) => Layout::BOX,
+                Some(schema) => self.named(&schema).optional(),
+                None => Layout::VALUE,
+            };
+            if layout.size + 8 > LIMIT {
+                self.boxed
+                    .members
+                    .entry(name.to_owned())
+                    .or_default()
+                    .insert(index);
+                layouts.push(Layout::BOX);
+            } else {
+                layouts.push(layout);
+            }
+        }
+        Layout::any(layouts.into_iter())
+    }
+
+    fn structure(&mut self, name: &str, fields: &[Field]) -> Layout {
+        let mut layouts: Vec<Layout> = fields.iter().map(|field| self.of(&field.ty)).collect();
+        let mut candidates: Vec<usize> = (0..fields.len())
+            .filter(|index| !fields[*index].fixed && inline(&fields[*index].ty).is_some())
+            .collect();
+        candidates.sort_by_key(|index| Reverse(layouts[*index].size));
+        for index in candidates {
+            if Layout::all(layouts.iter().copied()).size <= LIMIT {
+                break;
+            }
+            // An enum of strings is no smaller elsewhere than it is here.
+            if layouts[index].size > Layout::STRING.size + 8 {
+                layouts[index] = Layout::BOX;
+                let boxed = self.boxed.fields.entry(name.to_owned()).or_default();
+                boxed.insert(fields[index].name.clone());
+            }
+        }
+        let layout = Layout::all(layouts.into_iter());
+        if layout.size <= LIMIT {
+            return layout;
+        }
+        self.boxed.whole.insert(name.to_owned(), String::new());
+        Layout::BOX
+    }
+
+    fn of(&mut self, ty: &Type) -> Layout {
+        let Type::Path(path) = ty else {
+            return Layout::new(0, 1, false);
+        };
+        let Some(last) = path.path.segments.last() else {
+            return Layout::BOX;
+        };
+        let name = last.ident.to_string();
+        if path.path.segments.len() == 1 {
+            return match name.as_str() {
+                "bool" => Layout::new(1, 1, true),
+                "i8" | "u8" => Layout::new(1, 1, false),
+                "i16" | "u16" => Layout::new(2, 2, false),
+                "i32" | "u32" | "f32" => Layout::new(4, 4, false),
+                "i64" | "u64" | "f64" => Layout::new(8, 8, false),
+                name => self.named(name),
+            };
+        }
+        match name.as_str() {
+            "Option" => match arguments(ty).next() {
+                Some(inner) => self.of(inner).optional(),
+                None => Layout::BOX,
+            },
+            "Box" => Layout::BOX,
+            "String" | "Vec" => Layout::STRING,
+            "BTreeMap" | "Map" => Layout::new(24, 8, false),
+            "Value" => Layout::VALUE,
+            "Uuid" | "Ipv6Addr" => Layout::new(16, 1, false),
+            "NaiveDate" | "Ipv4Addr" => Layout::new(4, 4, false),
+            "DateTime" => Layout::new(12, 4, false),
+            "IpAddr" => Layout::new(17, 1, true),
+            // A file as a part of a form.
+            _ => Layout::new(128, 8, true),
+        }
+    }
+}
+
+/// The Rust name of a member that lies within its union.
+fn schema(ty: &model::Type) -> Option<String> {
+    match ty {
+        model::Type::Schema(name) => Some(names::type_name(name)),
+        model::Type::Optional(inner) => schema(inner),
+        _ => None,
+    }
+}

@@ -1,0 +1,204 @@
+//! What survives a type: values are decoded into the types of a small document and encoded again, on a stack of 2 MiB.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that panics fails"
+)]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use call_api_codegen::{Options, Outcome};
+
+const MANIFEST: &str = r#"
+[package]
+name = "values"
+version = "0.0.0"
+edition = "2024"
+publish = false
+
+[dependencies]
+call-api-types.workspace = true
+serde.workspace = true
+serde_json.workspace = true
+"#;
+
+/// What becomes of each value: schema, JSON, and the JSON that comes back, or what the error begins with.
+const VALUES: &str = include_str!("values/values.txt");
+
+/// Reads a line with a schema and a value, and writes the value as it came back, or the error.
+const MAIN: &str = r#"
+use call_api_types as t;
+
+fn go<T: serde::de::DeserializeOwned + serde::Serialize>(json: &str) -> String {
+    match serde_json::from_str::<T>(json) {
+        Ok(value) => serde_json::to_string(&value).unwrap(),
+        Err(error) => format!("error: {error}"),
+    }
+}
+
+fn answer() {
+    for line in std::io::stdin().lines() {
+        let line = line.unwrap();
+        let (schema, json) = line.split_once(' ').unwrap();
+        println!("{}", match schema {
+            ARMS
+            other => panic!("{other}"),
+        });
+    }
+}
+
+fn main() {
+    if std::env::args().len() > 1 {
+        SIZES
+        return;
+    }
+    std::thread::Builder::new().stack_size(2 << 20).spawn(answer).unwrap().join().unwrap();
+}
+"#;
+
+/// The program that decodes and encodes, compiled.
+fn program() -> PathBuf {
+    // Kept between runs, so that only what changed is compiled again.
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("values");
+    let (sdk, target) = (folder.join("sdk"), folder.join("target"));
+    let (outcome, report) = common::run(&Options {
+        spec: Some(common::root().join("crates/codegen/tests/documents/values.yaml")),
+        out: Some(sdk.clone()),
+        ..Options::new(common::root())
+    });
+    assert_eq!(outcome, Outcome::Fresh, "{report}");
+    let generated = fs::read_to_string(sdk.join("crates/call-api-types/src/generated.rs")).unwrap();
+    let (mut arms, mut sizes) = (String::new(), String::new());
+    let types = generated
+        .lines()
+        .take_while(|line| !line.starts_with("pub mod "));
+    let types: BTreeSet<&str> = types
+        .filter_map(|line| {
+            let words: Vec<&str> = line.split([' ', '(', ';']).collect();
+            match words.as_slice() {
+                ["pub", "struct" | "enum", name, ..] => Some(*name),
+                _ => None,
+            }
+        })
+        .collect();
+    for name in types {
+        writeln!(arms, "\"{name}\" => go::<t::{name}>(json),").unwrap();
+        writeln!(sizes, "println!(\"{name} {{}}\", size_of::<t::{name}>());").unwrap();
+    }
+    let main = MAIN.replace("ARMS", &arms).replace("SIZES", &sizes);
+    fs::copy(common::root().join("Cargo.lock"), sdk.join("Cargo.lock")).unwrap();
+    write(&sdk.join("crates/values/Cargo.toml"), MANIFEST);
+    write(&sdk.join("crates/values/src/main.rs"), &main);
+    let output = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--package", "values"])
+        .current_dir(&sdk)
+        .env("CARGO_TARGET_DIR", &target)
+        .env_remove("RUSTFLAGS")
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    assert_eq!(errors, "", "it compiles without a warning");
+    target.join("debug/values")
+}
+
+fn write(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    if fs::read_to_string(path).ok().as_deref() != Some(text) {
+        fs::write(path, text).unwrap();
+    }
+}
+
+/// What the program says to each line.
+fn answers(program: &Path, lines: &str) -> Vec<String> {
+    let mut child = Command::new(program)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let lines = lines.to_owned();
+    let writer = std::thread::spawn(move || stdin.write_all(lines.as_bytes()));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap().unwrap();
+    assert!(
+        output.status.success(),
+        "the program ended with {}",
+        output.status
+    );
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn values_come_back_as_they_went() {
+    let program = program();
+    let mut lines = String::new();
+    let mut expected = Vec::new();
+    for line in VALUES
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    {
+        let (value, comes_back) = line.split_once(" => ").unwrap_or((line, ""));
+        let (_, json) = value.split_once(' ').unwrap();
+        writeln!(lines, "{value}").unwrap();
+        let comes_back = if comes_back.is_empty() {
+            json
+        } else {
+            comes_back
+        };
+        expected.push((value.to_owned(), comes_back.to_owned()));
+    }
+    let mut wrong = String::new();
+    let answers = answers(&program, &lines);
+    assert_eq!(answers.len(), expected.len());
+    for ((value, expected), answer) in expected.iter().zip(&answers) {
+        let same = match serde_json::from_str::<serde_json::Value>(expected) {
+            Ok(expected) => serde_json::from_str(answer).ok() == Some(expected),
+            Err(_) => answer.starts_with(expected.as_str()),
+        };
+        if !same {
+            writeln!(wrong, "{value}\n  expected {expected}\n  got      {answer}").unwrap();
+        }
+    }
+    assert_eq!(wrong, "");
+
+    // No type is large, however much it holds.
+    let output = Command::new(&program).arg("sizes").output().unwrap();
+    let sizes = String::from_utf8(output.stdout).unwrap();
+    let large: Vec<&str> = sizes
+        .lines()
+        .filter(|line| {
+            let size = line.split_once(' ').unwrap().1;
+            size.parse::<usize>().unwrap() > 512
+        })
+        .collect();
+    assert!(large.is_empty(), "{large:?}");
+
+    // As deep as serde_json reads, in time that the depth doesn't multiply.
+    let deep = |open: &str, close: &str, depth: usize| {
+        let inner = r#"{"b":0}"#;
+        format!("{}{inner}{}", open.repeat(depth), close.repeat(depth))
+    };
+    let before = Instant::now();
+    for (open, close) in [(r#"{"b":1,"next":"#, "}"), (r#"{"a":1,"next":"#, "}")] {
+        let json = deep(open, close, 120);
+        let answer = self::answers(&program, &format!("Expression {json}\n"));
+        assert!(!answer[0].starts_with("error"), "{answer:?}");
+    }
+    assert!(
+        before.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        before.elapsed()
+    );
+}
