@@ -1,4 +1,4 @@
-//! One attempt: sending the request, reading the response, and what either comes to.
+//! Reading the response of one attempt, and classifying how the attempt ended.
 
 use std::error::Error;
 use std::io;
@@ -6,60 +6,34 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Extensions, HeaderMap, HeaderName, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, StatusCode, Version, header};
 use url::{Position, Url};
 
 use crate::body::Buffer;
+use crate::clients::ApiClient;
+use crate::engine::{AttemptEnd, AttemptError, Next, Source};
 use crate::error::{Limit, Phase, TransportErrorKind};
 use crate::operation::ResponseBody;
+use crate::outcome::Outcome;
 use crate::redact::Secrets;
-use crate::retry::Outcome;
+use crate::retry::ServerHint;
 
-/// The most that is kept of an error response's body.
+/// The most bytes that are kept of an error response's body.
 pub(crate) const ERROR_BODY_LIMIT: u64 = 64 << 10;
 
-/// A response that is handed on, whatever its status.
+/// A response that can be returned, whatever its status.
 pub(crate) struct ReceivedResponse {
-    pub(crate) head: ResponseHead,
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: ReceivedBody,
 }
 
 pub(crate) enum ReceivedBody {
-    Whole { bytes: Bytes, cut: bool },
+    Buffered { bytes: Bytes, is_truncated: bool },
     Streamed(reqwest::Body),
 }
 
-pub(crate) struct ResponseHead {
-    pub(crate) status: StatusCode,
-    pub(crate) version: Version,
-    pub(crate) headers: HeaderMap,
-    pub(crate) extensions: Extensions,
-}
-
-impl ResponseHead {
-    fn take(response: &mut reqwest::Response) -> Self {
-        Self {
-            status: response.status(),
-            version: response.version(),
-            headers: std::mem::take(response.headers_mut()),
-            extensions: std::mem::take(response.extensions_mut()),
-        }
-    }
-}
-
-/// Why there is no response.
-pub(crate) struct AttemptError {
-    pub(crate) kind: TransportErrorKind,
-    pub(crate) source: Option<Arc<dyn Error + Send + Sync>>,
-}
-
-impl From<TransportErrorKind> for AttemptError {
-    fn from(kind: TransportErrorKind) -> Self {
-        Self { kind, source: None }
-    }
-}
-
-/// What an attempt may take.
+/// The limits of an attempt.
 #[derive(Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) attempt: Duration,
@@ -67,32 +41,39 @@ pub(crate) struct Limits {
     pub(crate) body: u64,
 }
 
-/// What an attempt has brought so far. It lives outside of the attempt's future, which a time-out drops.
+/// What an attempt has received so far. It lives outside of the attempt's future, which a time-out drops.
 #[derive(Default)]
-pub(crate) struct Progress {
+pub(crate) struct Received {
     response: Option<reqwest::Response>,
     body: Buffer,
 }
 
-/// What ended an attempt before its time.
+/// What ended an attempt early.
 pub(crate) enum ReceiveError {
     Http(reqwest::Error),
-    TooLarge { announced: Option<u64> },
-    Redirected { to: Option<String> },
-    Late(Limit),
+    /// A body that only the closing of the connection ends, and that is no complete JSON.
+    IncompleteJson,
+    TooLarge {
+        announced: Option<u64>,
+    },
+    Redirected {
+        to: Option<String>,
+    },
+    TimedOut(Limit),
 }
 
-/// Reads the response into `progress` as far as it comes, but for a body that is for the caller to read. `responding` is
-/// the request under way, and `asked` its URL without the token.
+/// Reads the response into `received`, except for a body that is streamed. `asked` is the URL without the token.
 pub(crate) async fn receive(
     responding: impl Future<Output = reqwest::Result<reqwest::Response>>,
+    client: &ApiClient,
     asked: &Url,
     reader: ResponseBody,
     body_limit: u64,
-    progress: &mut Progress,
+    received: &mut Received,
 ) -> Result<(), ReceiveError> {
     let response = responding.await.map_err(ReceiveError::Http)?;
-    let response = progress.response.insert(response);
+    client.note_version(response.version());
+    let response = received.response.insert(response);
     let status = response.status();
     if let Some(redirected) = redirect(response, asked) {
         return Err(redirected);
@@ -109,19 +90,46 @@ pub(crate) async fn receive(
         body_limit
     };
     while let Some(chunk) = response.chunk().await.map_err(ReceiveError::Http)? {
-        if progress.body.push(chunk, limit).is_err() {
+        if received.body.push(chunk, limit).is_err() {
             return Err(ReceiveError::TooLarge { announced: None });
+        }
+    }
+    if announced.is_none() && !is_error(status) && is_delimited_by_close(response) {
+        let body = std::mem::take(&mut received.body).into_bytes();
+        let is_incomplete = is_incomplete_json(&body);
+        // It was within the limit before.
+        let _ = received.body.push(body, limit);
+        if is_incomplete {
+            return Err(ReceiveError::IncompleteJson);
         }
     }
     Ok(())
 }
 
-/// The body of an error is read here, whoever reads the others.
+/// Returns true for a JSON body whose end only the end of the connection marks (RFC 9112, section 6.3).
+fn is_delimited_by_close(response: &reqwest::Response) -> bool {
+    let headers = response.headers();
+    let content_type = headers.get(header::CONTENT_TYPE);
+    response.version() <= Version::HTTP_11
+        && !headers.contains_key(header::TRANSFER_ENCODING)
+        && content_type.is_some_and(|value| {
+            let media_type = value.as_bytes();
+            media_type.starts_with(b"application/json") || media_type.ends_with(b"+json")
+        })
+}
+
+/// Returns true for a non-empty text that ends inside a JSON value.
+fn is_incomplete_json(text: &[u8]) -> bool {
+    let value = serde_json::from_slice::<serde::de::IgnoredAny>(text);
+    !text.is_empty() && value.is_err_and(|error| error.is_eof())
+}
+
+/// The body of an error response is buffered for streamed operations, too.
 fn is_streamed(reader: ResponseBody, status: StatusCode) -> bool {
     reader == ResponseBody::Streamed && !is_error(status)
 }
 
-/// Where a redirect points to, or has led where a client that was given followed it.
+/// Returns where a redirect points to, or has led if a given client followed it.
 fn redirect(response: &reqwest::Response, asked: &Url) -> Option<ReceiveError> {
     let target = if response.url()[..Position::AfterPath] != asked[..Position::AfterPath] {
         Some(response.url().clone())
@@ -144,7 +152,7 @@ fn redirect(response: &reqwest::Response, asked: &Url) -> Option<ReceiveError> {
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
-/// By a walk over the headers: a response has few, and to look two names up takes longer.
+/// Walks over the headers: a response has few, and two lookups take longer.
 pub(crate) fn request_id(headers: &HeaderMap) -> Option<String> {
     let named = |wanted: HeaderName| headers.iter().find(move |(name, _)| **name == wanted);
     let (_, id) = named(X_REQUEST_ID).or_else(|| named(REQUEST_ID))?;
@@ -155,38 +163,30 @@ fn is_error(status: StatusCode) -> bool {
     status.as_u16() >= 400
 }
 
-/// An attempt's end.
-pub(crate) struct AttemptEnd {
-    pub(crate) outcome: Outcome,
-    pub(crate) result: Result<ReceivedResponse, AttemptError>,
-    pub(crate) status: Option<StatusCode>,
-    pub(crate) request_id: Option<String>,
-    pub(crate) body_bytes: u64,
-}
-
-impl AttemptEnd {
-    /// Takes the token out of all that the service says about an error, and out of the request id: it goes to logs.
-    /// Headers keep their values, which are no longer printed.
-    pub(crate) fn hide(&mut self, secrets: &Secrets<'_>) {
-        if let Some(id) = &mut self.request_id {
-            secrets.hide_in(id);
+/// Replaces the secrets in all that the service says about an error, and in the request id: both are logged. Headers
+/// keep their values, but are no longer printed.
+pub(crate) fn hide_secrets(end: &mut AttemptEnd<ReceivedResponse>, secrets: &Secrets<'_>) {
+    if let Some(id) = &mut end.request_id {
+        secrets.hide_in(id);
+    }
+    match &mut end.result {
+        Ok(response) if is_error(response.status) => {
+            let body = match &mut response.body {
+                ReceivedBody::Buffered {
+                    bytes,
+                    is_truncated,
+                } => Some((bytes, *is_truncated)),
+                ReceivedBody::Streamed(_) => None,
+            };
+            hide_in_response(secrets, &mut response.headers, body);
         }
-        match &mut self.result {
-            Ok(ReceivedResponse { head, body }) if is_error(head.status) => {
-                let bytes = match body {
-                    ReceivedBody::Whole { bytes, cut } => Some((bytes, *cut)),
-                    ReceivedBody::Streamed(_) => None,
-                };
-                hide_in_answer(secrets, &mut head.headers, bytes);
-            }
-            Err(error) => error.hide(secrets),
-            Ok(_) => {}
-        }
+        Err(error) => error.hide(secrets),
+        Ok(_) => {}
     }
 }
 
 impl AttemptError {
-    /// Takes the token out of what of it the service said.
+    /// Replaces the secrets in what the service said.
     pub(crate) fn hide(&mut self, secrets: &Secrets<'_>) {
         if let TransportErrorKind::Redirected { to: Some(to), .. } = &mut self.kind {
             secrets.hide_in(to);
@@ -194,8 +194,8 @@ impl AttemptError {
     }
 }
 
-/// Takes the token out of an error's body, which may have been cut, and marks the headers that have it.
-pub(crate) fn hide_in_answer(
+/// Replaces the secrets in the body of an error response, which may be truncated, and marks the headers that have one.
+pub(crate) fn hide_in_response(
     secrets: &Secrets<'_>,
     headers: &mut HeaderMap,
     body: Option<(&mut Bytes, bool)>,
@@ -205,66 +205,62 @@ pub(crate) fn hide_in_answer(
             value.set_sensitive(true);
         }
     }
-    if let Some((bytes, cut)) = body
-        && let Some(hidden) = secrets.hide(bytes, cut)
+    if let Some((bytes, is_truncated)) = body
+        && let Some(hidden) = secrets.hide(bytes, is_truncated)
     {
         *bytes = hidden.into();
     }
 }
 
-/// What an attempt comes to.
+/// Returns the end of an attempt that received `received` before it ended.
 pub(crate) fn settle(
-    progress: Progress,
+    received: Received,
     ended: Result<(), ReceiveError>,
     reader: ResponseBody,
     limits: Limits,
-) -> AttemptEnd {
-    let Progress { response, body } = progress;
-    let received = body.received;
+) -> AttemptEnd<ReceivedResponse> {
+    let Received { response, body } = received;
+    let body_bytes = body.received;
     let status = response.as_ref().map(reqwest::Response::status);
     let request_id = response
         .as_ref()
         .and_then(|response| request_id(response.headers()));
-    let phase = if response.is_some() {
-        Phase::Body
-    } else {
-        Phase::Head
+    let phase = match response {
+        Some(_) => Phase::Body,
+        None => Phase::Head,
     };
     let (outcome, result) = match (response, ended) {
-        // Once there is an error status it is the answer, however the rest of it fares.
-        (Some(mut response), ended)
+        // An error status is an answer, even if the rest of the response is lost.
+        (Some(response), ended)
             if is_error(response.status())
                 && !matches!(ended, Err(ReceiveError::Redirected { .. })) =>
         {
-            let cut = ended.is_err();
-            let outcome = Outcome::of_status(response.status());
-            let head = ResponseHead::take(&mut response);
-            let body = ReceivedBody::Whole {
+            let body = ReceivedBody::Buffered {
                 bytes: body.into_bytes(),
-                cut,
+                is_truncated: ended.is_err(),
             };
-            (outcome, Ok(ReceivedResponse { head, body }))
+            let outcome = Outcome::of_status(response.status());
+            (outcome, Ok(received_response(response, |_| body)))
         }
-        (Some(mut response), Ok(())) => {
-            let head = ResponseHead::take(&mut response);
-            let body = if is_streamed(reader, head.status) {
-                ReceivedBody::Streamed(http::Response::from(response).into_body())
-            } else {
-                ReceivedBody::Whole {
+        (Some(response), Ok(())) => {
+            let is_streamed = is_streamed(reader, response.status());
+            let response = received_response(response, |response| match is_streamed {
+                true => ReceivedBody::Streamed(http::Response::from(response).into_body()),
+                false => ReceivedBody::Buffered {
                     bytes: body.into_bytes(),
-                    cut: false,
-                }
-            };
-            (Outcome::Success, Ok(ReceivedResponse { head, body }))
+                    is_truncated: false,
+                },
+            });
+            (Outcome::Success, Ok(response))
         }
-        // It can't be: `receive` is done only when there is a response.
+        // Unreachable: `receive` succeeds only with a response.
         (None, Ok(())) => (
             Outcome::Unsendable,
             Err(TransportErrorKind::InvalidRequest.into()),
         ),
-        (response, Err(broken)) => {
+        (response, Err(error)) => {
             let status = response.map_or(StatusCode::OK, |response| response.status());
-            let (outcome, kind, source) = classify(broken, status, phase, received, limits);
+            let (outcome, kind, source) = classify(error, status, phase, body_bytes, limits);
             (outcome, Err(AttemptError { kind, source }))
         }
     };
@@ -273,23 +269,38 @@ pub(crate) fn settle(
         result,
         status,
         request_id,
-        body_bytes: received,
+        body_bytes,
+        hint: ServerHint::default(),
+        next: Next::ByOutcome,
     }
 }
 
-pub(crate) type Source = Option<Arc<dyn Error + Send + Sync>>;
+fn received_response(
+    mut response: reqwest::Response,
+    body: impl FnOnce(reqwest::Response) -> ReceivedBody,
+) -> ReceivedResponse {
+    ReceivedResponse {
+        status: response.status(),
+        headers: std::mem::take(response.headers_mut()),
+        body: body(response),
+    }
+}
 
 fn classify(
-    broken: ReceiveError,
+    error: ReceiveError,
     status: StatusCode,
     phase: Phase,
     received: u64,
     limits: Limits,
 ) -> (Outcome, TransportErrorKind, Source) {
-    let (outcome, kind) = match broken {
+    let (outcome, kind) = match error {
         ReceiveError::Redirected { to } => (
             Outcome::Redirected,
             TransportErrorKind::Redirected { status, to },
+        ),
+        ReceiveError::IncompleteJson => (
+            Outcome::Truncated,
+            TransportErrorKind::Interrupted { phase, received },
         ),
         ReceiveError::TooLarge { announced } => (
             Outcome::BodyTooLarge,
@@ -299,25 +310,18 @@ fn classify(
                 announced,
             },
         ),
-        ReceiveError::Late(limit) => match limit {
-            // An attempt of this kind has no limit of the second sort.
-            Limit::Attempt | Limit::Stall => (
-                Outcome::AttemptTimedOut,
-                TransportErrorKind::TimedOut {
-                    phase,
-                    limit,
-                    after: limits.attempt,
-                },
-            ),
-            Limit::Deadline => (
-                Outcome::DeadlineReached,
-                TransportErrorKind::TimedOut {
-                    phase,
-                    limit,
-                    after: limits.deadline,
-                },
-            ),
-        },
+        ReceiveError::TimedOut(limit) => {
+            let (outcome, after) = match limit {
+                Limit::Attempt | Limit::Stall => (Outcome::AttemptTimedOut, limits.attempt),
+                Limit::Deadline => (Outcome::DeadlineReached, limits.deadline),
+            };
+            let kind = TransportErrorKind::TimedOut {
+                phase,
+                limit,
+                after,
+            };
+            (outcome, kind)
+        }
         ReceiveError::Http(error) => {
             let (outcome, kind) = classify_http(&error, phase, received, limits);
             // The URL carries the query.
@@ -351,8 +355,13 @@ pub(crate) fn classify_http(
     if error.is_builder() {
         return (Outcome::Unsendable, TransportErrorKind::InvalidRequest);
     }
-    if error.is_timeout() {
-        // A limit of the given client's own.
+    if phase == Phase::Head && was_not_processed(error) {
+        return (Outcome::NotProcessed, TransportErrorKind::NotProcessed);
+    }
+    let hyper = || causes(error).filter_map(|cause| cause.downcast_ref::<hyper::Error>());
+    // An HTTP/2 ping that was not answered is a time-out too, but says that the connection is dead.
+    if error.is_timeout() && !hyper().any(hyper::Error::is_timeout) {
+        // A limit of a given client's own.
         let kind = TransportErrorKind::TimedOut {
             phase,
             limit: Limit::Attempt,
@@ -360,13 +369,12 @@ pub(crate) fn classify_http(
         };
         return (Outcome::AttemptTimedOut, kind);
     }
-    let hyper = || causes(error).filter_map(|cause| cause.downcast_ref::<hyper::Error>());
     let is_parse = hyper().any(hyper::Error::is_parse);
     let is_data = has_io(
         error,
         &[io::ErrorKind::InvalidData, io::ErrorKind::InvalidInput],
     );
-    // The decoders have no error type in common; what names neither the connection nor an early end is theirs.
+    // The decoders share no error type; what names neither the connection nor an early end is theirs.
     let is_decoder = phase == Phase::Body
         && hyper().next().is_none()
         && !has_io(error, &[io::ErrorKind::UnexpectedEof]);
@@ -381,7 +389,24 @@ pub(crate) fn classify_http(
     (outcome, TransportErrorKind::Interrupted { phase, received })
 }
 
-/// Whether it was TLS that ended the handshake, and not the connection under it.
+/// Returns true if the server has certainly not processed the request: it was never written to a connection, its stream
+/// was refused, or its stream came after the last one of a graceful GOAWAY (RFC 9113, sections 6.8 and 8.7).
+fn was_not_processed(error: &reqwest::Error) -> bool {
+    causes(error).any(|cause| {
+        if let Some(error) = cause.downcast_ref::<hyper::Error>() {
+            return error.is_canceled();
+        }
+        #[cfg(any(feature = "rustls", feature = "native-tls"))]
+        if let Some(error) = cause.downcast_ref::<h2::Error>() {
+            let is_graceful = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
+            let is_refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+            return error.is_remote() && (is_graceful || is_refused);
+        }
+        false
+    })
+}
+
+/// Returns true if TLS ended the handshake, and not the connection under it.
 fn is_tls(error: &reqwest::Error) -> bool {
     #[cfg(feature = "native-tls")]
     if causes(error).any(|cause| cause.is::<native_tls::Error>())
@@ -401,7 +426,7 @@ fn has_io(error: &reqwest::Error, kinds: &[io::ErrorKind]) -> bool {
     })
 }
 
-/// The error and its causes, also those that an `io::Error` holds without counting them among its sources.
+/// Returns the error and its causes, including those that an `io::Error` holds without counting them among its sources.
 fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
     std::iter::successors(Some(error), |this: &&'e (dyn Error + 'static)| {
         let this: &'e (dyn Error + 'static) = *this;
@@ -409,7 +434,7 @@ fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref)
         {
-            Some(cached) => Some(cached),
+            Some(inner) => Some(inner),
             None => this.source(),
         }
     })

@@ -1,4 +1,4 @@
-//! What was tried, when, and how it went.
+//! The log of a request: its attempts, their outcomes, and the delays between them.
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
@@ -7,11 +7,12 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use url::{Position, Url};
 
-use crate::builder::Settings;
 use crate::operation::Auth;
-use crate::retry::{Outcome, StopReason};
+use crate::outcome::Outcome;
+use crate::retry::{RetryDelay, StopReason};
+use crate::settings::Settings;
 
-/// The attempts of one call, in order, and why there was no further one.
+/// The attempts of one request, in order, and the reason why there was no further one.
 ///
 /// ```
 /// use std::time::Duration;
@@ -22,13 +23,13 @@ use crate::retry::{Outcome, StopReason};
 /// #     Operation { id: "get_pet", path: "/v1/pets/{id}", auth: Auth::None, body: ResponseBody::Buffered };
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # // Nobody listens there.
+/// # // A port without a listener.
 /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
 /// # let url = format!("http://{}", listener.local_addr()?);
 /// # drop(listener);
-/// let transport = Transport::builder(url).backoff(Duration::ZERO, Duration::ZERO).build()?;
+/// let transport = Transport::builder(url).backoff(Duration::ZERO, Duration::ZERO).max_attempts(3).build()?;
 /// let request = transport.http_client().get(format!("{}/v1/pets/7", transport.base_url())).build()?;
-/// let error = transport.execute(&GET_PET, request).await.unwrap_err();
+/// let error = transport.send(&GET_PET, request, None).await.unwrap_err();
 /// let attempt_log = error.attempt_log();
 /// for attempt in attempt_log.attempts() {
 ///     println!("{:?} after {:?}: {}", attempt.started, attempt.elapsed, attempt.outcome);
@@ -47,7 +48,7 @@ pub struct AttemptLog {
     pub(crate) auth: Auth,
     pub(crate) method: Method,
     pub(crate) url: Url,
-    /// Those of the request; the settings have more. They are put together where someone asks.
+    /// Those of the request; `settings` has more. They are merged on demand.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) has_body: bool,
@@ -58,49 +59,48 @@ pub struct AttemptLog {
 }
 
 impl AttemptLog {
-    /// The operation's id.
+    /// Returns the id of the operation.
     pub fn operation(&self) -> &'static str {
         self.operation
     }
 
-    /// The method of the request.
+    /// Returns the method of the request.
     pub fn method(&self) -> &Method {
         &self.method
     }
 
-    /// The URL of the request without its query.
+    /// Returns the URL of the request without its query and credentials.
     pub fn url(&self) -> &str {
         &self.url[..Position::AfterPath]
     }
 
-    /// The host that the request is for.
+    /// Returns the host of the request.
     pub fn host(&self) -> &str {
         self.url.host_str().unwrap_or_default()
     }
 
-    /// The attempts, the first one first. Empty where the call ended before anything was sent: a refused URL, no
-    /// token, or no time left.
+    /// Returns the attempts in order. Empty if the request ended before anything was sent: a refused URL, no token, or no
+    /// time left.
     pub fn attempts(&self) -> &[Attempt] {
         &self.attempts
     }
 
-    /// Why the last attempt was the last.
+    /// Returns the reason why there was no further attempt.
     pub fn stop_reason(&self) -> &StopReason {
         &self.stop
     }
 
-    /// How long the call waited for its turns under the client's own rate limit: before its attempts, and for one that
-    /// never came.
+    /// Returns the total time that the request waited for the rate limit of the client.
     pub fn queued(&self) -> Duration {
         self.queued
     }
 
-    /// How long the call took: token, attempts, waits and body.
+    /// Returns the total time: token, attempts, delays and body.
     pub fn elapsed(&self) -> Duration {
         self.elapsed
     }
 
-    /// The status of the last attempt that had one.
+    /// Returns the status of the last attempt that has one.
     pub fn status(&self) -> Option<StatusCode> {
         self.attempts
             .iter()
@@ -108,7 +108,7 @@ impl AttemptLog {
             .find_map(|attempt| attempt.status)
     }
 
-    /// The id by which the service knows the last attempt that was answered with one.
+    /// Returns the request id of the last attempt that has one.
     pub fn request_id(&self) -> Option<&str> {
         self.attempts
             .iter()
@@ -116,14 +116,14 @@ impl AttemptLog {
             .find_map(|attempt| attempt.request_id.as_deref())
     }
 
-    /// How long the service asked to wait, in the last attempt.
+    /// Returns the delay that the service asked for in the last attempt.
     pub fn retry_after(&self) -> Option<Duration> {
         self.attempts.last().and_then(|attempt| attempt.retry_after)
     }
 
-    /// The request as a `curl` command for a POSIX shell. The token is `$TOKEN` in it, and headers that are sensitive
-    /// are left out. The query is in it, and so is nothing of the request's body but that there was one
-    /// (`@request-body`).
+    /// Returns the request as a `curl` command for a POSIX shell.
+    ///
+    /// The token is `$TOKEN`, sensitive headers are omitted, the query is included, and a body is `@request-body`.
     pub fn to_curl(&self) -> String {
         let mut url = self.url.to_string();
         let mut command = String::from("curl");
@@ -164,7 +164,7 @@ impl AttemptLog {
         if self.has_body {
             command.push_str(" --data-binary @request-body");
         }
-        // A fragment is never sent.
+        // Fragments are not sent.
         if let Some(end) = url.find('#') {
             url.truncate(end);
         }
@@ -173,7 +173,7 @@ impl AttemptLog {
     }
 }
 
-/// In single quotes, in which a POSIX shell reads nothing but the closing one.
+/// Quotes text for a POSIX shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
@@ -192,52 +192,26 @@ impl fmt::Debug for AttemptLog {
     }
 }
 
-/// One time that the request was sent.
+/// One transmission of a request.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Attempt {
-    /// How long it had waited, before it began, for its turn under the client's own rate limit; zero without one.
+    /// The time it waited for the rate limit of the client before it began.
     pub queued: Duration,
-    /// When it began, counted from the start of the call.
+    /// Its start, counted from the start of the request.
     pub started: Duration,
-    /// How long it took, body included.
+    /// Its duration, body included.
     pub elapsed: Duration,
-    /// How it ended.
+    /// Its outcome.
     pub outcome: Outcome,
-    /// The status, where a response began.
+    /// The status, if a response began.
     pub status: Option<StatusCode>,
     /// The `x-request-id` (or `request-id`) of the response.
     pub request_id: Option<String>,
-    /// How long the service asked to wait.
+    /// The delay that the service asked for.
     pub retry_after: Option<Duration>,
-    /// The bytes of the body that came, counted after decompression.
+    /// The bytes of the body that were received, after decompression.
     pub body_bytes: u64,
-    /// The wait that came after it, where another attempt followed.
+    /// The delay after it, if another attempt followed.
     pub retry_delay: Option<RetryDelay>,
-}
-
-/// A wait between two attempts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RetryDelay {
-    /// How long.
-    pub duration: Duration,
-    /// Why so long.
-    pub reason: DelayReason,
-}
-
-/// Why a wait was as long as it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum DelayReason {
-    /// Exponential backoff with full jitter.
-    Backoff,
-    /// The service said how long, plus a little jitter.
-    RetryAfter,
-    /// It was not there yet, and is asked for again after a while that doubles.
-    NotReady,
-    /// What is here is no part of what the service has: the whole is asked for, which needs no wait.
-    Restart,
-    /// A fresh token was asked for; that needs no wait.
-    FreshToken,
 }

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use percent_encoding::percent_decode;
 use url::{Host, Position, Url};
 
-use crate::builder::BuildError;
+use crate::build_error::BuildError;
 
 /// A base URL that has been looked at.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! Reading a response's body: never more than the cap, and handed on whole.
+//! Response bodies: buffered up to a limit, or streamed with a stall time-out.
 
 use std::fmt;
 use std::pin::Pin;
@@ -11,22 +11,24 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::clock::{SleepFuture, Time};
 
-/// What has been read so far.
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The part of a body that was received so far.
 #[derive(Debug, Default)]
 pub(crate) struct Buffer {
-    /// The first chunk as it came: most bodies have no other, and are never copied.
+    /// The first chunk: most bodies have no other, and are never copied.
     first: Bytes,
     more: Vec<u8>,
-    /// All bytes that came, also those past the cap.
+    /// All bytes that were received, including those past the limit.
     pub(crate) received: u64,
 }
 
-/// The body is longer than the cap.
+/// The body is longer than the limit.
 #[derive(Debug)]
 pub(crate) struct Over;
 
 impl Buffer {
-    /// Keeps what fits below the cap.
+    /// Keeps what fits below the limit.
     pub(crate) fn push(&mut self, mut chunk: Bytes, cap: u64) -> Result<(), Over> {
         let room = cap.saturating_sub(self.received);
         let length = chunk.len() as u64;
@@ -55,12 +57,12 @@ impl Buffer {
     }
 }
 
-/// A streamed body, which has no cap and no deadline but must not stall.
+/// A streamed body, which has neither limit nor deadline but must not stall.
 pub(crate) struct StallTimeoutBody {
     inner: reqwest::Body,
     time: Time,
     stall_timeout: Duration,
-    /// In a mutex that is never locked: a body must be `Sync`, and a timer need not be.
+    /// In a mutex that is never locked: a body must be `Sync`, which a timer need not be.
     over: Option<Mutex<SleepFuture<'static>>>,
 }
 
@@ -75,23 +77,23 @@ impl StallTimeoutBody {
     }
 }
 
-/// A streamed body brought nothing for the length of the attempt time-out.
+/// The error of a streamed body that brought no bytes for the length of the attempt time-out.
 #[derive(Debug, thiserror::Error)]
-#[error("the body stalled: nothing came for {} ms", stall_timeout.as_millis())]
+#[error("the body stalled: no bytes for {} ms", stall_timeout.as_millis())]
 pub struct Stalled {
     stall_timeout: Duration,
 }
 
 impl Body for StallTimeoutBody {
     type Data = Bytes;
-    type Error = crate::BoxError;
+    type Error = BoxError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(context) {
-            // A timer runs only while a frame is waited for.
+            // The timer runs only while a frame is awaited.
             self.over = None;
             return Poll::Ready(
                 frame.map(|frame| frame.map_err(|error| error.without_url().into())),

@@ -1,27 +1,43 @@
-//! How many retries a client may make before its failures are final at once.
+//! The retry budget that all requests of a client share.
 //!
-//! A server that fails makes every caller retry, which is the load that keeps it failing. So all calls of a client
-//! draw on one account: a retry costs tokens, success brings them back. The figures are those of the AWS SDKs'
-//! standard retry mode.
+//! A failing server makes every client retry, and that load keeps it failing. So a retry takes tokens, and successes
+//! bring them back. The figures are those of the AWS SDKs' standard retry mode.
 
-use crate::sync::{AtomicU32, Ordering};
+use std::time::Instant;
 
-/// The account; shared by all clones of a transport.
+use crate::sync::{AtomicU32, Mutex, Ordering};
+
+/// Shared by all clones of a transport.
 #[derive(Debug)]
 pub(crate) struct Budget {
     left: AtomicU32,
     size: u32,
+    /// The last event that broke connections.
+    broken: Mutex<Broken>,
 }
+
+/// One event, such as a reload of the server, breaks all requests that are in flight on a connection. Only the first of
+/// them pays for its retry, provided that the server worked before: the others say nothing new about it.
+#[derive(Debug, Default)]
+struct Broken {
+    at: Option<Instant>,
+    /// Requests that succeeded since.
+    successes: u32,
+}
+
+/// The requests that have to succeed between two events that count once.
+const SUCCESSES_BETWEEN_EVENTS: u32 = 10;
 
 impl Budget {
     pub(crate) fn new(size: u32) -> Self {
         Self {
             left: AtomicU32::new(size),
             size,
+            broken: Mutex::new(Broken::default()),
         }
     }
 
-    /// Takes the cost of one retry, or `None` where less than that is left.
+    /// Takes the cost of one retry, or returns `None` if less than that is left.
     pub(crate) fn take(&self, cost: u32) -> Option<Permit<'_>> {
         self.left
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
@@ -31,9 +47,40 @@ impl Budget {
         Some(Permit { budget: self, cost })
     }
 
-    /// Gives tokens back, never to more than the size.
+    /// Takes the cost of a retry after the connection of an attempt broke at `now`, which had begun at `begun`.
+    pub(crate) fn take_after_break(
+        &self,
+        cost: u32,
+        begun: Instant,
+        now: Instant,
+    ) -> Option<Permit<'_>> {
+        {
+            let mut broken = lock(&self.broken);
+            if broken.at.is_some_and(|at| begun <= at) {
+                return self.take(0);
+            }
+            if broken.successes >= SUCCESSES_BETWEEN_EVENTS {
+                *broken = Broken {
+                    at: Some(now),
+                    successes: 0,
+                };
+            }
+        }
+        self.take(cost)
+    }
+
+    /// Notes a success, which gives a token back unless it was that of a retry, whose permit does.
+    pub(crate) fn succeeded(&self, was_first: bool) {
+        if was_first {
+            self.give(1);
+        }
+        let mut broken = lock(&self.broken);
+        broken.successes = broken.successes.saturating_add(1);
+    }
+
+    /// Gives tokens back, up to the size.
     pub(crate) fn give(&self, tokens: u32) {
-        // The full account is the usual case: a read is shared between cores where a write is not.
+        // A full budget is the usual case, and reads scale over cores where writes do not.
         if tokens == 0 || self.left.load(Ordering::Relaxed) == self.size {
             return;
         }
@@ -49,7 +96,7 @@ impl Budget {
     }
 }
 
-/// The tokens of one retry under way. Dropped, it gives them back: after a success, and after a call whose future was
+/// The tokens of one retry in flight. Dropping it gives them back: after a success, and after a request whose future was
 /// dropped, which says nothing about the server.
 #[derive(Debug)]
 pub(crate) struct Permit<'a> {
@@ -58,7 +105,7 @@ pub(crate) struct Permit<'a> {
 }
 
 impl Permit<'_> {
-    /// The retry failed too: its tokens are gone.
+    /// Keeps the tokens: the retry failed too.
     pub(crate) fn spend(mut self) {
         self.cost = 0;
     }
@@ -68,4 +115,10 @@ impl Drop for Permit<'_> {
     fn drop(&mut self) {
         self.budget.give(self.cost);
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> impl std::ops::DerefMut<Target = T> + '_ {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }

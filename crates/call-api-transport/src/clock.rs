@@ -1,4 +1,4 @@
-//! Time and chance, so that tests can set both.
+//! Time and jitter, so that tests can control both.
 
 use std::fmt;
 use std::future::Future;
@@ -9,30 +9,29 @@ use std::time::{Duration, Instant, SystemTime};
 /// The future that a [`Clock`] returns.
 pub type SleepFuture<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-/// A clock in place of the system's: for tests that must not wait, and must know to the millisecond what was waited.
+/// A clock in place of the system's, for tests that must not wait, and must know to the millisecond what was waited.
 ///
-/// It rules the deadline, the attempt time-outs, the waits and the lifetime of tokens. The connect time-out and the
-/// idle time of pooled connections are the HTTP library's, and run on the system's clock.
+/// It controls the deadline, the attempt time-outs, the delays and the lifetime of tokens. The connect time-out and the
+/// idle time of pooled connections belong to the HTTP library, and run on the system's clock.
 pub trait Clock: Send + Sync + 'static {
-    /// A moment that never goes back.
+    /// Returns a time that never goes back.
     fn now(&self) -> Instant;
 
-    /// The date, which only a `Retry-After` with a date is compared to.
+    /// Returns the date, which a `Retry-After` with a date is compared to.
     fn system_now(&self) -> SystemTime {
         SystemTime::now()
     }
 
-    /// A wait before another attempt.
+    /// Waits before another attempt.
     fn sleep(&self, duration: Duration) -> SleepFuture<'_>;
 
-    /// The limit of an attempt, which runs beside it and is dropped when the attempt ends. Like `sleep` unless said
-    /// otherwise.
+    /// Waits for the limit of an attempt, beside which it runs and with which it is dropped. Defaults to `sleep`.
     fn limit(&self, duration: Duration) -> SleepFuture<'_> {
         self.sleep(duration)
     }
 }
 
-/// The clock in use. The system's is not behind the trait: it would cost an allocation for each timer.
+/// The clock in use. The system's is not behind the trait, which would cost an allocation for each timer.
 #[derive(Clone, Default)]
 pub(crate) enum Time {
     #[default]
@@ -40,14 +39,22 @@ pub(crate) enum Time {
     Set(Arc<dyn Clock>),
 }
 
-/// The time was over first.
+/// The error of a limit that passed first.
 #[derive(Debug)]
 pub(crate) struct Elapsed;
 
 impl Time {
+    /// Returns true if timers can run: those of tokio need a runtime.
+    pub(crate) fn is_available(&self) -> bool {
+        match self {
+            Self::System => tokio::runtime::Handle::try_current().is_ok(),
+            Self::Set(_) => true,
+        }
+    }
+
     pub(crate) fn now(&self) -> Instant {
         match self {
-            // tokio's, so that its paused clock rules here too.
+            // tokio's, so that its paused clock applies here, too.
             Self::System => tokio::time::Instant::now().into_std(),
             Self::Set(clock) => clock.now(),
         }
@@ -90,7 +97,7 @@ impl Time {
         }
     }
 
-    /// A limit that is not bound to the clock's borrow, for a body that outlives the call.
+    /// Waits for a limit without borrowing the clock, for a body that outlives the request.
     pub(crate) fn limit_owned(&self, duration: Duration) -> SleepFuture<'static> {
         match self {
             Self::System => Box::pin(tokio::time::sleep(duration)),
@@ -111,18 +118,20 @@ impl fmt::Debug for Time {
     }
 }
 
-/// Where jitter comes from: a function that returns numbers from 0 up to 1.
+/// A source of jitter: a function that returns numbers from 0 up to 1.
 #[derive(Clone)]
 pub(crate) struct Jitter(pub(crate) Arc<dyn Fn() -> f64 + Send + Sync>);
 
 impl Jitter {
-    /// A part of `whole` by chance, from nothing to all of it, whatever a user's function returns.
+    /// Returns a random part of `whole`, from none to all of it, whatever a user's function returns.
     pub(crate) fn part_of(&self, whole: Duration) -> Duration {
         let fraction = (self.0)();
         if fraction.is_nan() {
             return Duration::ZERO;
         }
-        whole.mul_f64(fraction.clamp(0.0, 1.0))
+        // `mul_f64` panics where the product is rounded up beyond the longest duration.
+        let part = whole.as_secs_f64() * fraction.clamp(0.0, 1.0);
+        Duration::try_from_secs_f64(part).map_or(whole, |part| part.min(whole))
     }
 }
 

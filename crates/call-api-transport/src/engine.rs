@@ -1,312 +1,336 @@
-//! One call, from the request to the response or the failure.
+//! The request engine: one loop of attempts, with one set of policies, for buffered responses, streams and downloads.
+//!
+//! What differs between them is an [`Exchange`]: how one attempt is made, and what it comes to.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use reqwest::ResponseBuilderExt as _;
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use url::Url;
 
-use crate::Transport;
-use crate::attempt::{
-    AttemptEnd, AttemptError, Limits, Progress, ReceiveError, ReceivedBody, ReceivedResponse,
-    receive, settle,
-};
-use crate::attempt_log::{Attempt, AttemptLog, DelayReason, RetryDelay};
-use crate::body::StallTimeoutBody;
+use crate::attempt_log::{Attempt, AttemptLog};
+use crate::base_url::BaseUrl;
 use crate::budget::Permit;
-use crate::builder::Settings;
+use crate::clients::ApiClient;
 use crate::error::{Limit, Phase, TransportError, TransportErrorKind};
-use crate::exchange::Exchange;
 use crate::operation::{Auth, Operation};
-use crate::redact::Secrets;
-use crate::response::{BodyStream, BufferedBody, RawBody, RawResponse};
-use crate::retry::{IDEMPOTENCY_KEY, Outcome, RetryContext, ServerHint, StopReason, is_repeatable};
-use crate::token::{IssuedToken, ProviderError};
+use crate::outcome::Outcome;
+use crate::redact::loggable;
+use crate::retry::{DelayReason, RetryContext, RetryDelay, ServerHint, StopReason};
+use crate::settings::Settings;
+use crate::shared::Shared;
+use crate::throttle::Throttle;
+use crate::token::{IssuedToken, ProviderError, Token};
 
-/// How an attempt went.
-enum AttemptResult {
-    Well(ReceivedResponse),
-    /// Boxed, since it is kept over a wait, where its size would be the future's.
-    Otherwise(Box<FailedAttempt>),
+/// The most attempts of one request, whatever its settings and however much each of them brings.
+const MOST_ATTEMPTS: usize = 100;
+
+/// What is sent, and how one attempt of it is made.
+pub(crate) trait Exchange: Send {
+    type Output: Send;
+
+    /// Returns the reason why the request must not be sent, if there is one.
+    fn check(&self, base_url: &BaseUrl) -> Result<(), &'static str>;
+
+    /// Returns true if the request goes to the API's own origin. Only there it carries the token, and is subject to the
+    /// retry budget, the rate limit and the throttle.
+    fn is_to_api(&self) -> bool;
+
+    /// Returns true if the request may be sent twice.
+    fn is_repeatable(&self, settings: &Settings) -> bool;
+
+    /// Returns true if the body of the request was a stream, which is gone.
+    fn body_is_gone(&self) -> bool;
+
+    /// Makes one attempt.
+    ///
+    /// # Errors
+    /// If nothing could be sent.
+    fn attempt(
+        &mut self,
+        context: &AttemptContext<'_>,
+    ) -> impl Future<Output = Result<AttemptEnd<Self::Output>, AttemptError>> + Send;
+
+    /// Returns what the attempt log says about the request. Called once, at the end.
+    fn summary(&mut self) -> RequestSummary;
 }
 
-/// An attempt that was no success.
-struct FailedAttempt {
-    end: AttemptEnd,
-    hint: ServerHint,
+/// The request as the attempt log has it.
+pub(crate) struct RequestSummary {
+    pub(crate) auth: Auth,
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) has_body: bool,
+    pub(crate) settings: Arc<Settings>,
 }
 
-/// A call under way.
-pub(crate) struct InFlightRequest<'a> {
-    transport: &'a Transport,
-    settings: Arc<Settings>,
+/// What an attempt is given.
+pub(crate) struct AttemptContext<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) settings: &'a Settings,
+    pub(crate) client: &'a ApiClient,
+    pub(crate) token: Option<&'a Token>,
+    /// The start of the request.
+    pub(crate) started: Instant,
+}
+
+impl AttemptContext<'_> {
+    /// Returns the rest of the deadline.
+    pub(crate) fn left(&self) -> Duration {
+        left(self.settings, self.started, self.shared.time.now())
+    }
+}
+
+fn left(settings: &Settings, started: Instant, now: Instant) -> Duration {
+    let passed = now.saturating_duration_since(started);
+    settings.deadline.saturating_sub(passed)
+}
+
+/// The end of an attempt.
+pub(crate) struct AttemptEnd<T> {
+    pub(crate) outcome: Outcome,
+    /// A response that can be returned, whatever its status, or the reason why there is none.
+    pub(crate) result: Result<T, AttemptError>,
+    pub(crate) status: Option<StatusCode>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) body_bytes: u64,
+    pub(crate) hint: ServerHint,
+    pub(crate) next: Next,
+}
+
+/// What follows an attempt.
+pub(crate) enum Next {
+    /// What the table of outcomes says.
+    ByOutcome,
+    /// What the table of outcomes says after a first attempt: this one has brought a part of the content.
+    AfterProgress,
+    /// Another attempt after this delay.
+    Retry(RetryDelay),
+    /// No further attempt.
+    Stop(StopReason),
+}
+
+pub(crate) type Source = Option<Arc<dyn std::error::Error + Send + Sync>>;
+
+/// The reason why there is no response.
+pub(crate) struct AttemptError {
+    pub(crate) kind: TransportErrorKind,
+    pub(crate) source: Source,
+}
+
+impl From<TransportErrorKind> for AttemptError {
+    fn from(kind: TransportErrorKind) -> Self {
+        Self { kind, source: None }
+    }
+}
+
+/// A request in flight.
+pub(crate) struct Engine<'a> {
+    shared: &'a Shared,
+    throttle: Option<&'a Throttle>,
     operation: &'a Operation,
-    /// The request as it was given: first itself, then what is left of it when it has been sent. None of it carries the
-    /// token or the transport's headers.
-    request: reqwest::Request,
-    /// The headers of a request that was sent: a list is copied sooner than a map.
-    headers: Vec<(HeaderName, HeaderValue)>,
-    /// Whether the body was a stream, which went with the first attempt.
-    body_is_gone: bool,
-    /// `None` before the first poll.
-    started: Option<Instant>,
+    settings: Arc<Settings>,
+    started: Instant,
     attempts: Vec<Attempt>,
     stop: StopReason,
-    timeouts: u32,
-    /// Waited for turns under the rate limit: in all, and since the last attempt.
+    /// The time spent waiting for the rate limit: in total, and since the last attempt.
     queued: Duration,
     queued_now: Duration,
 }
 
-impl<'a> InFlightRequest<'a> {
+/// What the loop counts between attempts.
+#[derive(Default)]
+struct Counts {
+    /// Attempts that the service may have processed, since the last progress.
+    attempts: u32,
+    /// Attempts that reached their time-out, since the last progress.
+    timeouts: u32,
+    /// Attempts in a row that the service has not processed.
+    unprocessed: u32,
+    token_was_renewed: bool,
+}
+
+impl<'a> Engine<'a> {
     pub(crate) fn new(
-        transport: &'a Transport,
+        shared: &'a Shared,
+        throttle: Option<&'a Throttle>,
         operation: &'a Operation,
-        request: reqwest::Request,
         settings: Arc<Settings>,
     ) -> Self {
         Self {
-            transport,
-            settings,
+            shared,
+            throttle,
             operation,
-            request,
-            headers: Vec::new(),
-            body_is_gone: false,
-            started: None,
-            // Most calls need no more.
+            settings,
+            started: shared.time.now(),
+            // Most requests need one.
             attempts: Vec::with_capacity(1),
             stop: StopReason::NotSent,
-            timeouts: 0,
             queued: Duration::ZERO,
             queued_now: Duration::ZERO,
         }
     }
 
-    /// Takes `self` by reference: a value that is moved into a future is stored in it twice.
-    pub(crate) async fn execute(&mut self) -> Result<reqwest::Response, TransportError> {
-        let result = self.run_boxed().await;
-        self.finish(result)
-    }
-
-    pub(crate) async fn send(&mut self) -> Result<RawResponse, TransportError> {
-        let result = self.run_boxed().await;
-        let attempt_log = self.attempt_log();
-        if let Some(observer) = &self.transport.shared.observer {
-            observer.request(self.operation, &attempt_log);
-        }
-        match result {
-            Ok(ReceivedResponse { head, body }) => Ok(RawResponse {
-                status: head.status,
-                headers: head.headers,
-                body: match body {
-                    ReceivedBody::Whole { bytes, cut } => RawBody::Buffered(BufferedBody {
-                        bytes,
-                        is_truncated: cut,
-                    }),
-                    ReceivedBody::Streamed(stream) => {
-                        RawBody::Streamed(BodyStream(self.stall_timeout_body(stream)))
-                    }
-                },
-                attempt_log,
-            }),
-            Err(AttemptError { kind, source }) => {
-                Err(TransportError::new(kind, attempt_log, source))
-            }
-        }
-    }
-
-    /// Boxed, so that the future the caller moves about stays small.
-    async fn run_boxed(&mut self) -> Result<ReceivedResponse, AttemptError> {
-        self.started = Some(self.transport.shared.time.now());
+    /// Makes attempts until one is final, inside a span.
+    pub(crate) async fn run<E: Exchange>(
+        &mut self,
+        exchange: &mut E,
+        #[cfg(feature = "tracing")] span: tracing::Span,
+    ) -> Result<E::Output, AttemptError> {
         #[cfg(not(feature = "tracing"))]
-        let result = Box::into_pin(Box::write(Box::new_uninit(), self.run())).await;
+        return self.make_attempts(exchange).await;
         #[cfg(feature = "tracing")]
-        let result = {
-            let request = &self.request;
-            let span =
-                crate::observe::request_span(self.operation, request.method(), request.url());
-            let mut running = Box::into_pin(Box::write(Box::new_uninit(), self.run()));
-            // `Instrument` would hold the span a second time.
-            let result =
-                std::future::poll_fn(|context| span.in_scope(|| running.as_mut().poll(context)))
-                    .await;
-            drop(running);
-            crate::observe::request_ended(&span, &self.attempts);
+        {
+            use tracing::Instrument as _;
+
+            let result = self.make_attempts(exchange).instrument(span.clone()).await;
+            let error = result.as_ref().err().map(|error| error.kind.name());
+            crate::observe::request_ended(&span, &self.attempts, error);
             result
-        };
-        result
+        }
     }
 
-    async fn run(&mut self) -> Result<ReceivedResponse, AttemptError> {
-        let shared = &*self.transport.shared;
-        shared
-            .base_url
-            .check(self.request.url(), self.operation.path)
+    async fn make_attempts<E: Exchange>(
+        &mut self,
+        exchange: &mut E,
+    ) -> Result<E::Output, AttemptError> {
+        let shared = self.shared;
+        if !shared.time.is_available() {
+            return Err(TransportErrorKind::NoRuntime.into());
+        }
+        if let Some(reason) = self.settings.problem() {
+            return Err(TransportErrorKind::InvalidOptions { reason }.into());
+        }
+        exchange
+            .check(&shared.base_url)
             .map_err(|reason| TransportErrorKind::RefusedUrl { reason })?;
-        let repeatable = is_repeatable(self.request.method(), self.request.headers())
-            || self
-                .transport
-                .settings
-                .headers
-                .contains_key(IDEMPOTENCY_KEY);
-        // Held over a retry; see `budget`.
+        let is_to_api = exchange.is_to_api();
+        let is_repeatable = exchange.is_repeatable(&self.settings);
+        // Held until the retry that it was taken for has ended.
         let mut permit: Option<Permit<'_>> = None;
-        let mut token_was_renewed = false;
-        // Attempts that count; one with a renewed token does not.
-        let mut made = 0;
+        let mut counts = Counts::default();
         loop {
-            if let Err(error) = self.wait_for_throttle().await {
-                return Err(self.stop_between(error));
-            }
-            #[cfg(feature = "rate-limit")]
-            if let Err(error) = self.wait_for_rate_limit().await {
-                return Err(self.stop_between(error));
-            }
-            let issued = match self.issue_token().await {
-                Ok(issued) => issued,
-                Err(error) => return Err(self.stop_between(error)),
+            let token = match self.prepare(is_to_api).await {
+                Ok(token) => token,
+                Err(error) => return Err(self.stop_before_attempt(error)),
             };
-            let failed = match self.attempt(issued.as_ref()).await? {
-                AttemptResult::Well(answer) => {
-                    if permit.is_none() {
-                        shared.budget.give(1);
+            let begun = shared.time.now();
+            if left(&self.settings, self.started, begun).is_zero() {
+                let error = self.deadline_passed(Phase::Head);
+                return Err(self.stop_before_attempt(error));
+            }
+            let client = shared.clients.current();
+            let context = AttemptContext {
+                shared,
+                settings: &self.settings,
+                client: &client,
+                token: token.as_ref().map(|issued| &issued.token),
+                started: self.started,
+            };
+            let mut end = exchange.attempt(&context).await?;
+            self.log(begun, &mut end);
+            if end.outcome == Outcome::AttemptTimedOut {
+                shared.clients.replace(&client);
+            }
+            if end.outcome == Outcome::Success {
+                if is_to_api {
+                    shared.budget.succeeded(permit.is_none());
+                    if let Some(throttle) = self.throttle {
+                        throttle.succeeded(shared.time.now());
                     }
-                    self.stop = StopReason::Success;
-                    return Ok(answer);
                 }
-                AttemptResult::Otherwise(failed) => failed,
-            };
-            let FailedAttempt { end, hint } = &*failed;
-            made += 1;
+                self.stop = StopReason::Success;
+                return end.result;
+            }
+            counts.count(&end);
             if let Some(permit) = permit.take()
                 && end.outcome.is_transient()
             {
                 permit.spend();
             }
-            if end.outcome == Outcome::Unauthorized
-                && !token_was_renewed
-                && !self.body_is_gone
-                && hint.should_retry != Some(false)
-                && let Some(refused) = &issued
-                && shared.credentials.of(self.operation.auth).reject(refused)
+            if self
+                .renew_token(&end, token.as_ref(), exchange.body_is_gone(), &mut counts)
+                .await?
             {
-                token_was_renewed = true;
-                let renewed = match self.issue_token().await {
-                    Ok(renewed) => renewed,
-                    Err(error) => return Err(self.stop_between(error)),
-                };
-                if renewed.is_some_and(|renewed| !renewed.token.is_same(&refused.token)) {
-                    made -= 1;
-                    self.note_wait(RetryDelay {
-                        duration: Duration::ZERO,
-                        reason: DelayReason::FreshToken,
-                    });
-                    continue;
+                continue;
+            }
+            let decision = self.decide(&end, &counts, is_repeatable, exchange.body_is_gone());
+            let decision = decision.and_then(|delay| {
+                if is_to_api && !self.is_free(&end, delay) {
+                    let cost = end.outcome.cost();
+                    let taken = match end.outcome {
+                        Outcome::Interrupted | Outcome::Truncated => {
+                            let now = shared.time.now();
+                            shared.budget.take_after_break(cost, begun, now)
+                        }
+                        _ => shared.budget.take(cost),
+                    };
+                    permit = Some(taken.ok_or(StopReason::BudgetExhausted)?);
                 }
-            }
-            if end.outcome == Outcome::AttemptTimedOut {
-                self.timeouts += 1;
-            }
-            let context = RetryContext {
-                outcome: end.outcome,
-                attempts: made,
-                max_attempts: self.settings.max_attempts,
-                timeouts: self.timeouts,
-                repeatable,
-                body_is_stream: self.body_is_gone,
-                hint: *hint,
-                left: self.left(),
-                backoff: shared.backoff,
-                jitter: &shared.jitter,
-            };
-            let decision = context.decide().and_then(|wait| {
-                let permit = shared
-                    .budget
-                    .take(end.outcome.cost())
-                    .ok_or(StopReason::BudgetExhausted)?;
-                Ok((wait, permit))
+                Ok(delay)
             });
-            if end.outcome == Outcome::Throttled
-                && let Some(throttle) = &self.transport.throttle
-            {
-                let pause = match &decision {
-                    Ok((wait, _)) => wait.duration,
-                    Err(_) => hint.retry_after.unwrap_or_else(|| context.backoff()),
-                };
-                throttle.close(shared.time.now(), pause);
-            }
+            self.tell_throttle(&end, &decision, is_to_api);
             match decision {
-                Ok((wait, taken)) => {
-                    permit = Some(taken);
-                    self.note_wait(wait);
-                    shared.time.sleep(wait.duration).await;
+                Ok(delay) => {
+                    self.note_delay(delay);
+                    drop(end);
+                    if !delay.duration.is_zero() {
+                        shared.time.sleep(delay.duration).await;
+                    }
                 }
                 Err(stop) => {
                     self.stop = stop;
-                    return failed.end.result;
+                    return end.result;
                 }
             }
         }
     }
 
-    /// What comes before an attempt has failed: where it was not the first, that is why there is no further one.
-    fn stop_between(&mut self, error: AttemptError) -> AttemptError {
-        if !self.attempts.is_empty() {
-            self.stop = StopReason::before_attempt(&error.kind);
+    /// Waits for the throttle and the rate limit, and returns the token.
+    async fn prepare(&mut self, is_to_api: bool) -> Result<Option<IssuedToken>, AttemptError> {
+        if !is_to_api {
+            return Ok(None);
         }
-        error
-    }
-
-    /// What is left of the deadline.
-    fn left(&self) -> Duration {
-        self.left_at(self.transport.shared.time.now())
-    }
-
-    fn left_at(&self, now: Instant) -> Duration {
-        let deadline = self.settings.deadline;
-        deadline.saturating_sub(self.passed_at(now))
-    }
-
-    fn passed_at(&self, now: Instant) -> Duration {
-        let started = self.started.unwrap_or(now);
-        now.saturating_duration_since(started)
-    }
-
-    fn past_deadline(&self, phase: Phase) -> AttemptError {
-        let after = self.settings.deadline;
-        TransportErrorKind::TimedOut {
-            phase,
-            limit: Limit::Deadline,
-            after,
-        }
-        .into()
+        self.wait_for_throttle().await?;
+        #[cfg(feature = "rate-limit")]
+        self.wait_for_rate_limit().await?;
+        self.issue_token().await
     }
 
     async fn wait_for_throttle(&self) -> Result<(), AttemptError> {
-        while let Some(wait) = self.transport.throttled_for() {
-            if wait >= self.left() {
-                return Err(self.past_deadline(Phase::Throttle));
+        let Some(throttle) = self.throttle else {
+            return Ok(());
+        };
+        loop {
+            let wait = throttle.take_turn(self.shared.time.now());
+            if wait.is_zero() {
+                break;
             }
-            self.transport.sleep(wait).await;
+            if wait >= self.left() {
+                return Err(self.deadline_passed(Phase::Throttle));
+            }
+            self.shared.time.sleep(wait).await;
+            // Another request may have been refused meanwhile.
+            if throttle.paused_for(self.shared.time.now()).is_none() {
+                break;
+            }
         }
         Ok(())
     }
 
     #[cfg(feature = "rate-limit")]
     async fn wait_for_rate_limit(&mut self) -> Result<(), AttemptError> {
-        let transport = self.transport;
-        let shared = &*transport.shared;
-        let Some(rate) = &shared.rate else {
+        let Some(rate_limit) = &self.shared.rate_limit else {
             return Ok(());
         };
-        while let Some(wait) = rate.wait() {
+        while let Some(wait) = rate_limit.wait() {
             if wait >= self.left() {
-                return Err(self.past_deadline(Phase::RateLimit));
+                return Err(self.deadline_passed(Phase::RateLimit));
             }
             self.queued += wait;
             self.queued_now += wait;
-            shared.time.sleep(wait).await;
+            self.shared.time.sleep(wait).await;
         }
         Ok(())
     }
@@ -315,265 +339,239 @@ impl<'a> InFlightRequest<'a> {
         if self.operation.auth == Auth::None {
             return Ok(None);
         }
-        let shared = &*self.transport.shared;
-        // No timer for a token that is at hand.
+        let shared = self.shared;
+        // A cached token needs no timer.
         let source = shared.credentials.of(self.operation.auth);
         if let Some(issued) = source.cached() {
             return Ok(issued);
         }
         let getting = source.get(&shared.time);
         let limited = shared.time.limit(self.left(), getting).await;
-        let got = limited.map_err(|_| self.past_deadline(Phase::Token))?;
+        let got = limited.map_err(|_| self.deadline_passed(Phase::Token))?;
         got.map_err(|error| AttemptError {
             kind: TransportErrorKind::TokenUnavailable,
             source: Some(Arc::new(ProviderError(error))),
         })
     }
 
-    /// The request as it was given, of which a copy stays for another attempt: what was given has room for more headers.
-    /// Leaves out a time-out of reqwest's own, which would end the call in a way that is not told from others.
-    fn as_given(&mut self) -> reqwest::Request {
-        let given = &mut self.request;
-        for (name, value) in self.headers.drain(..) {
-            given.headers_mut().append(name, value);
-        }
-        if given.timeout().is_some() {
-            *given.timeout_mut() = None;
-        }
-        if given.body().is_some() {
-            if let Some(copy) = given.try_clone() {
-                return std::mem::replace(given, copy);
-            }
-            self.body_is_gone = true;
-        }
-        let mut request = reqwest::Request::new(given.method().clone(), given.url().clone());
-        *request.version_mut() = given.version();
-        self.headers = listed(given.headers()).collect();
-        std::mem::swap(given, &mut request);
-        request
-    }
-
-    /// Sends the request, with the token; `None` where that fits into no header.
-    fn send_attempt(
+    /// After a first 401, asks for another token. Returns true if there is one: the attempt then does not count.
+    async fn renew_token<T>(
         &mut self,
-        issued: Option<&IssuedToken>,
-    ) -> Option<impl Future<Output = reqwest::Result<reqwest::Response>> + use<>> {
-        let mut request = self.as_given();
-        // With room for the token's and for those that HTTP itself adds, so that the map grows once.
-        let settings = &self.settings;
-        let headers = request.headers_mut();
-        headers.reserve(settings.headers.len() + 3);
-        settings.add_headers(headers);
-        // A server may take a request of these methods without a length for one without an end (RFC 9110, section 8.6).
-        if request.body().is_none()
-            && [Method::POST, Method::PUT, Method::PATCH].contains(request.method())
+        end: &AttemptEnd<T>,
+        refused: Option<&IssuedToken>,
+        body_is_gone: bool,
+        counts: &mut Counts,
+    ) -> Result<bool, AttemptError> {
+        let Some(refused) = refused else {
+            return Ok(false);
+        };
+        if end.outcome != Outcome::Unauthorized
+            || counts.token_was_renewed
+            || body_is_gone
+            || end.hint.should_retry == Some(false)
+            || !self
+                .shared
+                .credentials
+                .of(self.operation.auth)
+                .reject(refused)
         {
-            let headers = request.headers_mut();
-            headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+            return Ok(false);
         }
-        if let Some(IssuedToken { token, .. }) = issued {
-            token.authorize(self.operation.auth, &mut request)?;
+        counts.token_was_renewed = true;
+        let renewed = match self.issue_token().await {
+            Ok(renewed) => renewed,
+            Err(error) => return Err(self.stop_before_attempt(error)),
+        };
+        let is_another = renewed.is_some_and(|renewed| !renewed.token.is_same(&refused.token));
+        if is_another {
+            counts.attempts -= 1;
+            self.note_delay(RetryDelay::none(DelayReason::FreshToken));
         }
-        Some(self.transport.shared.http.execute(request))
+        Ok(is_another)
     }
 
-    async fn attempt(
-        &mut self,
-        issued: Option<&IssuedToken>,
-    ) -> Result<AttemptResult, AttemptError> {
-        let begun = self.transport.shared.time.now();
-        let left = self.left_at(begun);
-        if left.is_zero() {
-            return Err(self.stop_between(self.past_deadline(Phase::Head)));
+    fn decide<T>(
+        &self,
+        end: &AttemptEnd<T>,
+        counts: &Counts,
+        is_repeatable: bool,
+        body_is_stream: bool,
+    ) -> Result<RetryDelay, StopReason> {
+        if self.attempts.len() >= MOST_ATTEMPTS {
+            return Err(StopReason::AttemptsExhausted);
         }
-        // What the HTTP client makes of the request is small, where the request itself would make this future larger.
-        let Some(responding) = self.send_attempt(issued) else {
-            return Err(TransportErrorKind::InvalidRequest.into());
-        };
-        let shared = &*self.transport.shared;
-        let settings = &*self.settings;
-        let mut progress = Progress::default();
-        let ended = {
-            // Pinned here, so that it is not moved into the limit's own.
-            let receiving = std::pin::pin!(receive(
-                responding,
-                self.request.url(),
-                self.operation.body,
-                settings.body_limit,
-                &mut progress,
-            ));
-            let limit = settings.attempt_timeout.min(left);
-            let limited = shared.time.limit(limit, receiving).await;
-            limited.unwrap_or_else(|_| {
-                let limit = if left <= settings.attempt_timeout {
-                    Limit::Deadline
-                } else {
-                    Limit::Attempt
-                };
-                Err(ReceiveError::Late(limit))
-            })
-        };
-        Ok(self.settled(begun, issued, progress, ended))
+        match end.next {
+            Next::Retry(delay) => Ok(delay),
+            Next::Stop(stop) => Err(stop),
+            Next::ByOutcome | Next::AfterProgress => self
+                .context(end, counts, is_repeatable, body_is_stream)
+                .decide(),
+        }
     }
 
-    /// Notes how an attempt ended.
-    fn settled(
-        &mut self,
-        begun: Instant,
-        issued: Option<&IssuedToken>,
-        progress: Progress,
-        ended: Result<(), ReceiveError>,
-    ) -> AttemptResult {
-        let shared = &*self.transport.shared;
-        let settings = &*self.settings;
-        let limits = Limits {
-            attempt: settings.attempt_timeout,
-            deadline: settings.deadline,
-            body: settings.body_limit,
-        };
-        let mut end = settle(progress, ended, self.operation.body, limits);
-        if let Some(IssuedToken { token, .. }) = issued
-            && (end.outcome != Outcome::Success || end.request_id.is_some())
-        {
-            end.hide(&Secrets::of(token, self.operation.auth));
+    fn context<T>(
+        &self,
+        end: &AttemptEnd<T>,
+        counts: &Counts,
+        repeatable: bool,
+        body_is_stream: bool,
+    ) -> RetryContext<'a> {
+        RetryContext {
+            outcome: end.outcome,
+            status: end.status,
+            attempts: counts.attempts,
+            unprocessed: counts.unprocessed,
+            max_attempts: self.settings.max_attempts,
+            timeouts: counts.timeouts,
+            repeatable,
+            body_is_stream,
+            hint: end.hint,
+            is_throttle_shared: self.throttle.is_some(),
+            left: self.left(),
+            backoff: self.shared.backoff,
+            jitter: &self.shared.jitter,
         }
-        let hint = match &end.result {
-            Ok(answer) if end.outcome != Outcome::Success => {
-                ServerHint::read(&answer.head.headers, || shared.time.system_now())
-            }
-            _ => ServerHint::default(),
+    }
+
+    /// Slows all requests that share the throttle down after a 429, or after a 503 that names a delay.
+    fn tell_throttle<T>(
+        &self,
+        end: &AttemptEnd<T>,
+        decision: &Result<RetryDelay, StopReason>,
+        is_to_api: bool,
+    ) {
+        let Some(throttle) = self.throttle.filter(|_| is_to_api) else {
+            return;
         };
+        let is_overloaded = end.status == Some(StatusCode::SERVICE_UNAVAILABLE);
+        if end.outcome != Outcome::Throttled && !is_overloaded {
+            return;
+        }
+        let pause = match (decision, end.hint.retry_after) {
+            (Ok(delay), _) => delay.duration,
+            (Err(_), Some(retry_after)) => retry_after,
+            (Err(_), None) => self.shared.jitter.part_of(self.shared.backoff.first),
+        };
+        throttle.refused(self.shared.time.now(), pause);
+    }
+
+    /// Returns true if a retry takes nothing from the budget: it puts no load on a failing service.
+    fn is_free<T>(&self, end: &AttemptEnd<T>, delay: RetryDelay) -> bool {
+        let is_paced = self.throttle.is_some()
+            && (end.outcome == Outcome::Throttled
+                || end.status == Some(StatusCode::SERVICE_UNAVAILABLE));
+        is_paced || end.outcome == Outcome::NotProcessed || delay.reason == DelayReason::Restart
+    }
+
+    /// Sets the stop reason if an attempt was made before, and nothing could be prepared for another.
+    fn stop_before_attempt(&mut self, error: AttemptError) -> AttemptError {
+        if !self.attempts.is_empty() {
+            self.stop = match &error.kind {
+                TransportErrorKind::TokenUnavailable => StopReason::NoToken,
+                _ => StopReason::DeadlineTooNear,
+            };
+        }
+        error
+    }
+
+    fn left(&self) -> Duration {
+        left(&self.settings, self.started, self.shared.time.now())
+    }
+
+    fn deadline_passed(&self, phase: Phase) -> AttemptError {
+        TransportErrorKind::TimedOut {
+            phase,
+            limit: Limit::Deadline,
+            after: self.settings.deadline,
+        }
+        .into()
+    }
+
+    fn log<T>(&mut self, begun: Instant, end: &mut AttemptEnd<T>) {
         let attempt = Attempt {
             queued: std::mem::take(&mut self.queued_now),
-            started: self.passed_at(begun),
-            elapsed: shared.time.now().saturating_duration_since(begun),
+            started: begun.saturating_duration_since(self.started),
+            elapsed: self.shared.time.now().saturating_duration_since(begun),
             outcome: end.outcome,
             status: end.status,
             request_id: end.request_id.take(),
-            retry_after: hint.retry_after,
+            retry_after: end.hint.retry_after,
             body_bytes: end.body_bytes,
             retry_delay: None,
         };
-        if let Some(observer) = &shared.observer {
+        for observer in &self.shared.observers {
             observer.attempt(self.operation, &attempt, self.attempts.len());
         }
         #[cfg(feature = "tracing")]
         crate::observe::attempt_event(&attempt, self.attempts.len());
         self.attempts.push(attempt);
-        match end.result {
-            Ok(answer) if end.outcome == Outcome::Success => AttemptResult::Well(answer),
-            _ => AttemptResult::Otherwise(Box::new(FailedAttempt { end, hint })),
-        }
     }
 
-    fn note_wait(&mut self, wait: RetryDelay) {
+    fn note_delay(&mut self, delay: RetryDelay) {
         if let Some(last) = self.attempts.last_mut() {
-            last.retry_delay = Some(wait);
+            last.retry_delay = Some(delay);
         }
     }
 
-    fn finish(
-        &mut self,
-        result: Result<ReceivedResponse, AttemptError>,
-    ) -> Result<reqwest::Response, TransportError> {
-        let shared = &*self.transport.shared;
-        let recording = self.transport.recording.as_ref();
-        // A success that nobody asks about needs no ledger.
-        let attempt_log = (result.is_err() || recording.is_some() || shared.observer.is_some())
-            .then(|| self.attempt_log());
-        if let (Some(observer), Some(attempt_log)) = (&shared.observer, &attempt_log) {
-            observer.request(self.operation, attempt_log);
-        }
-        match result {
-            Ok(mut answer) => {
-                if let (Some(recording), Some(attempt_log)) = (recording, attempt_log) {
-                    recording.put(exchange(attempt_log, Some(&mut answer)));
-                }
-                Ok(self.rebuild(answer))
-            }
-            Err(AttemptError { kind, source }) => {
-                let attempt_log = attempt_log.unwrap_or_else(|| self.attempt_log());
-                if let Some(recording) = recording {
-                    recording.put(exchange(attempt_log.clone(), None));
-                }
-                Err(TransportError::new(kind, attempt_log, source))
-            }
-        }
-    }
-
-    /// Takes the attempts and headers with it: to be called once.
-    fn attempt_log(&mut self) -> AttemptLog {
+    /// Returns the log of all attempts, and tells the observers that the request has ended. To be called once.
+    pub(crate) fn finish(&mut self, exchange: &mut impl Exchange) -> AttemptLog {
         let elapsed = match (self.stop, self.attempts.last()) {
-            // It ended with its last attempt, so that no clock need be asked.
+            // It ended with its last attempt.
             (StopReason::Success, Some(last)) => last.started + last.elapsed,
-            _ => self.passed_at(self.transport.shared.time.now()),
+            _ => (self.shared.time.now()).saturating_duration_since(self.started),
         };
-        // Those of a request that was never sent, or that has a body, are where they were.
-        let mut headers = std::mem::take(&mut self.headers);
-        headers.extend(listed(self.request.headers()));
-        AttemptLog {
+        let summary = exchange.summary();
+        let attempt_log = AttemptLog {
             operation: self.operation.id,
-            auth: self.operation.auth,
-            method: self.request.method().clone(),
-            url: self.request.url().clone(),
-            has_body: self.body_is_gone || self.request.body().is_some(),
-            headers,
-            settings: Arc::clone(&self.settings),
+            auth: summary.auth,
+            method: summary.method,
+            url: loggable(summary.url),
+            has_body: summary.has_body,
+            headers: summary.headers,
+            settings: summary.settings,
             attempts: std::mem::take(&mut self.attempts),
             stop: self.stop,
             queued: self.queued,
             elapsed,
-        }
-    }
-
-    fn stall_timeout_body(&self, stream: reqwest::Body) -> StallTimeoutBody {
-        let time = self.transport.shared.time.clone();
-        StallTimeoutBody::new(stream, time, self.settings.attempt_timeout)
-    }
-
-    fn rebuild(&self, answer: ReceivedResponse) -> reqwest::Response {
-        let ReceivedResponse { head, body } = answer;
-        let body = match body {
-            ReceivedBody::Whole { bytes, .. } => reqwest::Body::from(bytes),
-            ReceivedBody::Streamed(stream) => reqwest::Body::wrap(self.stall_timeout_body(stream)),
         };
-        let mut response = http::Response::new(body);
-        *response.status_mut() = head.status;
-        *response.version_mut() = head.version;
-        *response.headers_mut() = head.headers;
-        // Only a builder can carry a URL over: the one that was asked for, in which there is no token.
-        let mut carrier = http::Response::builder();
-        if let Some(extensions) = carrier.extensions_mut() {
-            *extensions = head.extensions;
+        for observer in &self.shared.observers {
+            observer.request(self.operation, &attempt_log);
         }
-        if let Some(extensions) = carrier.url(self.request.url().clone()).extensions_mut() {
-            *response.extensions_mut() = std::mem::take(extensions);
-        }
-        response.into()
+        attempt_log
+    }
+
+    /// Returns the error of a request that has ended with `error`. To be called once.
+    pub(crate) fn fail(
+        &mut self,
+        exchange: &mut impl Exchange,
+        error: AttemptError,
+    ) -> TransportError {
+        TransportError::new(error.kind, self.finish(exchange), error.source)
     }
 }
 
-fn listed(headers: &HeaderMap) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
-    let headers = headers.iter();
-    headers.map(|(name, value)| (name.clone(), value.clone()))
-}
-
-/// Takes the headers out of the answer: a copy would be two more allocations.
-fn exchange(attempt_log: AttemptLog, answer: Option<&mut ReceivedResponse>) -> Exchange {
-    let mut exchange = Exchange {
-        attempt_log,
-        status: None,
-        headers: HeaderMap::new(),
-        body: Bytes::new(),
-        body_is_cut: false,
-    };
-    if let Some(ReceivedResponse { head, body }) = answer {
-        exchange.status = Some(head.status);
-        exchange.headers = std::mem::take(&mut head.headers);
-        if let ReceivedBody::Whole { bytes, cut } = body {
-            exchange.body = bytes.clone();
-            exchange.body_is_cut = *cut;
+impl Counts {
+    fn count<T>(&mut self, end: &AttemptEnd<T>) {
+        if matches!(end.next, Next::AfterProgress) {
+            (self.attempts, self.timeouts, self.unprocessed) = (0, 0, 0);
         }
+        match end.outcome {
+            Outcome::NotProcessed => {
+                self.unprocessed += 1;
+                return;
+            }
+            Outcome::AttemptTimedOut => self.timeouts += 1,
+            _ => {}
+        }
+        self.unprocessed = 0;
+        // Polling something that is not ready is no failure.
+        let is_poll = matches!(
+            end.next,
+            Next::Retry(RetryDelay {
+                reason: DelayReason::NotReady | DelayReason::RetryAfter,
+                ..
+            })
+        );
+        self.attempts = if is_poll { 0 } else { self.attempts + 1 };
     }
-    exchange
 }

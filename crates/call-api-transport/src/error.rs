@@ -1,4 +1,4 @@
-//! Why a call has no response.
+//! The error of a request that has no response.
 
 use std::error::Error;
 use std::fmt;
@@ -8,12 +8,12 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::attempt_log::AttemptLog;
+use crate::outcome::Outcome;
 use crate::retry::{Seconds, StopReason};
 
-/// A call that ended without a response. Cheap to clone.
+/// A request that ended without a response. Cheap to clone.
 ///
-/// A response with an error status is not a failure here: it is handed on, so that what the service says in it can be
-/// read.
+/// A response with an error status is not an error here: it is returned, with what the service says in its body.
 #[derive(Clone)]
 pub struct TransportError(Arc<Inner>);
 
@@ -23,81 +23,132 @@ struct Inner {
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
-/// What went wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The kind of a [`TransportError`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransportErrorKind {
-    /// The request's URL is not one that this client may send its token to.
+    /// The client must not send its token to the URL of the request.
     RefusedUrl {
-        /// What is wrong with it.
+        /// The reason.
         reason: &'static str,
     },
-    /// The request can't be sent: a header or URL that HTTP does not allow.
+    /// The request has a header or URL that HTTP does not allow.
     InvalidRequest,
-    /// The source of the token gave none.
+    /// The settings of the client or the options of the request cannot be used.
+    InvalidOptions {
+        /// The reason.
+        reason: &'static str,
+    },
+    /// The future was polled outside of a tokio runtime.
+    NoRuntime,
+    /// The token provider failed.
     TokenUnavailable,
-    /// No connection could be made; the request never left.
+    /// No connection could be made; the request was not sent.
     Connect {
-        /// Whether it was the connect time-out that ended it.
+        /// True if the connect time-out passed.
         timed_out: bool,
     },
-    /// The other side's certificate was not accepted; the request never left.
+    /// The peer's certificate was not accepted; the request was not sent.
     Tls,
-    /// The time was over.
+    /// The server refused the request before processing it, and so did further connections.
+    NotProcessed,
+    /// A time limit passed.
     TimedOut {
-        /// What was under way.
+        /// What was being done.
         phase: Phase,
-        /// The limit that was reached.
+        /// The limit that passed.
         limit: Limit,
-        /// How long that limit is, where it was not cut short by the deadline.
+        /// The length of that limit.
         after: Duration,
     },
     /// The connection broke.
     Interrupted {
-        /// What was under way: the head or the body.
+        /// The head or the body.
         phase: Phase,
-        /// The bytes of the body that had come.
+        /// The bytes of the body that had been received.
         received: u64,
     },
-    /// What came was no HTTP, or its body could not be decompressed.
+    /// The response was not HTTP, or its body could not be decompressed.
     Malformed {
-        /// What was under way: the head or the body.
+        /// The head or the body.
         phase: Phase,
     },
     /// The body is longer than the limit.
     BodyTooLarge {
-        /// The limit in bytes, counted after decompression.
+        /// The limit in bytes, after decompression.
         limit: u64,
-        /// The bytes that had come when reading stopped.
+        /// The bytes that had been received when reading stopped.
         received: u64,
-        /// The length that the head announced, where that was reason enough.
+        /// The `Content-Length`, if that exceeded the limit.
         announced: Option<u64>,
     },
-    /// What was fetched can't be taken for the whole: another digest, another part, no end.
+    /// A download is not what the service announced: another digest, another part, or no end.
     IntegrityMismatch {
-        /// What is wrong with it.
+        /// The difference.
         reason: &'static str,
     },
-    /// What was fetched could not be written where it should go.
+    /// A download could not be written to its target.
     WriteFailed,
     /// The service answered with a redirect, which is not followed: the token would go with it.
     Redirected {
-        /// The redirect's status.
+        /// The status of the redirect.
         status: StatusCode,
-        /// The host, with its port where one is given, that it points to.
+        /// The host that it points to, with its port if one is given.
         to: Option<String>,
     },
 }
 
-/// A part of a call.
+impl TransportErrorKind {
+    /// Returns the outcome of an attempt that ends with this kind; `None` if no attempt can.
+    fn outcome(&self) -> Option<Outcome> {
+        Some(match self {
+            Self::TokenUnavailable => return None,
+            Self::RefusedUrl { .. }
+            | Self::InvalidRequest
+            | Self::InvalidOptions { .. }
+            | Self::NoRuntime => Outcome::Unsendable,
+            Self::Connect { timed_out: true } => Outcome::ConnectTimedOut,
+            Self::Connect { timed_out: false } => Outcome::ConnectFailed,
+            Self::Tls => Outcome::TlsRejected,
+            Self::NotProcessed => Outcome::NotProcessed,
+            Self::TimedOut {
+                limit: Limit::Deadline,
+                ..
+            } => Outcome::DeadlineReached,
+            Self::TimedOut { .. } => Outcome::AttemptTimedOut,
+            Self::Interrupted {
+                phase: Phase::Body, ..
+            } => Outcome::Truncated,
+            Self::Interrupted { .. } => Outcome::Interrupted,
+            Self::Malformed { .. } | Self::IntegrityMismatch { .. } => Outcome::Malformed,
+            Self::BodyTooLarge { .. } => Outcome::BodyTooLarge,
+            Self::WriteFailed => Outcome::WriteFailed,
+            Self::Redirected { .. } => Outcome::Redirected,
+        })
+    }
+
+    /// A short name in snake case, as for OpenTelemetry's `error.type`.
+    pub fn name(&self) -> &'static str {
+        self.outcome().map_or("token_unavailable", Outcome::name)
+    }
+
+    /// Returns true if the same request may succeed later: the table of [`Outcome`] decides.
+    pub(crate) fn is_retryable(&self) -> bool {
+        // A token provider is another service, which may have been restarted by then.
+        self.outcome().is_none_or(Outcome::is_transient)
+    }
+}
+
+/// A part of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
     /// Fetching the token.
     Token,
-    /// Waiting for the client-side rate limit.
+    /// Waiting for the rate limit of the client.
     RateLimit,
-    /// Waiting because the service throttled another call: see [`Transport::throttled`](crate::Transport::throttled).
+    /// Waiting because the service throttled another request: see
+    /// [`Transport::throttled`](crate::Transport::throttled).
     Throttle,
     /// Connecting, sending, and waiting for the head of the response.
     Head,
@@ -109,23 +160,23 @@ impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Token => "fetching the token",
-            Self::RateLimit => "waiting for the client's own rate limit",
-            Self::Throttle => "waiting, as the service throttled another call",
+            Self::RateLimit => "waiting for the rate limit of the client",
+            Self::Throttle => "waiting, as the service throttled another request",
             Self::Head => "waiting for the response",
             Self::Body => "reading the response body",
         })
     }
 }
 
-/// A limit in time.
+/// A time limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Limit {
     /// That of one attempt.
     Attempt,
-    /// That of a body which brings nothing.
+    /// That of a body that brings no bytes.
     Stall,
-    /// That of the whole call.
+    /// That of the whole request.
     Deadline,
 }
 
@@ -142,17 +193,17 @@ impl TransportError {
         }))
     }
 
-    /// What went wrong.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> &TransportErrorKind {
         &self.0.kind
     }
 
-    /// What was tried.
+    /// Returns the attempts that were made.
     pub fn attempt_log(&self) -> &AttemptLog {
         &self.0.attempt_log
     }
 
-    /// Whether time was over: the connect time-out, an attempt's or the deadline.
+    /// Returns true if a time limit passed: the connect time-out, an attempt's, or the deadline.
     pub fn is_timeout(&self) -> bool {
         matches!(
             self.kind(),
@@ -160,7 +211,7 @@ impl TransportError {
         )
     }
 
-    /// Whether no connection could be made, so that the request surely never left.
+    /// Returns true if no connection could be made, so that the request was not sent.
     pub fn is_connect(&self) -> bool {
         matches!(
             self.kind(),
@@ -168,66 +219,69 @@ impl TransportError {
         )
     }
 
-    /// Whether the same call may succeed at another time. It says nothing about whether the service acted on this one:
-    /// that is for the caller of a method that is not idempotent to find out.
+    /// Returns true if the same request may succeed later. The service may have processed this one all the same: a caller
+    /// of a method that is not idempotent has to find out.
     pub fn is_retryable(&self) -> bool {
+        self.kind().is_retryable()
+    }
+
+    /// Returns what to do about the error.
+    pub fn advice(&self) -> &'static str {
         match self.kind() {
-            TransportErrorKind::Connect { .. }
-            | TransportErrorKind::TimedOut { .. }
-            | TransportErrorKind::Interrupted { .. }
-            | TransportErrorKind::TokenUnavailable => true,
-            TransportErrorKind::RefusedUrl { .. }
-            | TransportErrorKind::InvalidRequest
-            | TransportErrorKind::Tls
-            | TransportErrorKind::Malformed { .. }
-            | TransportErrorKind::BodyTooLarge { .. }
-            | TransportErrorKind::IntegrityMismatch { .. }
-            | TransportErrorKind::WriteFailed
-            | TransportErrorKind::Redirected { .. } => false,
-        }
-    }
-
-    /// This failure as a response, for code that can hand on nothing else, such as the hooks of a generated client. Its
-    /// status is 599, which no server sends by any standard; [`TransportError::from_response`] finds the failure in it.
-    pub fn into_response(self) -> reqwest::Response {
-        let mut response = http::Response::new(reqwest::Body::default());
-        *response.status_mut() =
-            StatusCode::from_u16(599).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        response.extensions_mut().insert(self);
-        response.into()
-    }
-
-    /// The failure inside a response that [`TransportError::into_response`] made.
-    pub fn from_response(response: &reqwest::Response) -> Option<&Self> {
-        response.extensions().get::<Self>()
-    }
-}
-
-impl fmt::Display for TransportError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let attempt_log = self.attempt_log();
-        let (method, url) = (attempt_log.method(), attempt_log.url());
-        let hint: &str = match self.kind() {
-            TransportErrorKind::RefusedUrl { reason } => {
-                write!(f, "refused to send {method} {url}: {reason}")?;
-                "check the call's parameters"
+            TransportErrorKind::RefusedUrl { .. } => "check the parameters of the request",
+            TransportErrorKind::InvalidRequest => "check the headers and parameters of the request",
+            TransportErrorKind::InvalidOptions { .. } => "change the options",
+            TransportErrorKind::NoRuntime => {
+                "await it on a tokio runtime, or use the blocking client"
             }
-            TransportErrorKind::InvalidRequest => {
-                write!(f, "{method} {url} is no request that can be sent")?;
-                "check the headers and parameters of the call"
-            }
-            TransportErrorKind::TokenUnavailable => {
-                write!(f, "no token for {method} {url}")?;
-                "check where the client's token comes from"
-            }
-            TransportErrorKind::Connect { timed_out } => {
-                let how = if *timed_out { "in time" } else { "made" };
-                write!(f, "no connection {how} for {method} {url}")?;
+            TransportErrorKind::TokenUnavailable => "check the token provider of the client",
+            TransportErrorKind::Connect { .. } => {
                 "check that the service runs and that the base URL names it"
             }
             TransportErrorKind::Tls => {
-                write!(f, "no trusted connection for {method} {url}")?;
                 "check the service's certificate, and the roots that this machine trusts"
+            }
+            TransportErrorKind::TimedOut { .. } => "try later, or set a longer one",
+            TransportErrorKind::NotProcessed | TransportErrorKind::Interrupted { .. } => {
+                "try later"
+            }
+            TransportErrorKind::Malformed { .. } => {
+                "check that the base URL names the service, and what stands between"
+            }
+            TransportErrorKind::BodyTooLarge { .. } => {
+                "set a larger body limit if that size is right"
+            }
+            TransportErrorKind::IntegrityMismatch { .. } => {
+                "try again, and tell the service's owner if that doesn't help"
+            }
+            TransportErrorKind::WriteFailed => "check the target, and the space on its disk",
+            TransportErrorKind::Redirected { .. } => "set the base URL to where the service is",
+        }
+    }
+
+    fn write_what_failed(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (method, url) = (self.attempt_log().method(), self.attempt_log().url());
+        match self.kind() {
+            TransportErrorKind::RefusedUrl { reason } => {
+                write!(f, "refused to send {method} {url}: {reason}")
+            }
+            TransportErrorKind::InvalidRequest => {
+                write!(f, "{method} {url} is not a valid request")
+            }
+            TransportErrorKind::InvalidOptions { reason } => {
+                write!(f, "refused to send {method} {url}: {reason}")
+            }
+            TransportErrorKind::NoRuntime => {
+                write!(f, "{method} {url} was not sent: there is no tokio runtime")
+            }
+            TransportErrorKind::TokenUnavailable => write!(f, "no token for {method} {url}"),
+            TransportErrorKind::Connect { timed_out } => {
+                let how = if *timed_out { "in time" } else { "made" };
+                write!(f, "no connection {how} for {method} {url}")
+            }
+            TransportErrorKind::Tls => write!(f, "no trusted connection for {method} {url}"),
+            TransportErrorKind::NotProcessed => {
+                write!(f, "the server did not process {method} {url}")
             }
             TransportErrorKind::TimedOut {
                 phase,
@@ -243,23 +297,19 @@ impl fmt::Display for TransportError {
                 write!(
                     f,
                     "{limit} of {after} passed while {phase}, for {method} {url}"
-                )?;
-                "try later, or set a longer one"
+                )
             }
             TransportErrorKind::Interrupted { phase, received } => {
                 write!(f, "the connection broke while {phase} of {method} {url}")?;
                 if *phase == Phase::Body {
                     write!(f, ", after {received} bytes")?;
                 }
-                "try later"
+                Ok(())
             }
-            TransportErrorKind::Malformed { phase } => {
-                write!(
-                    f,
-                    "what came while {phase} of {method} {url} is no HTTP, or its compression is broken"
-                )?;
-                "check that the base URL names the service, and what stands between"
-            }
+            TransportErrorKind::Malformed { phase } => write!(
+                f,
+                "what came while {phase} of {method} {url} is no HTTP, or its compression is broken"
+            ),
             TransportErrorKind::BodyTooLarge {
                 limit,
                 received,
@@ -269,39 +319,43 @@ impl fmt::Display for TransportError {
                     Some(announced) => write!(f, "the response body of {announced} bytes")?,
                     None => write!(f, "the response body (at least {received} bytes)")?,
                 }
-                write!(f, " to {method} {url} is over the limit of {limit} bytes")?;
-                "set a larger body limit if that size is right"
+                write!(f, " to {method} {url} is over the limit of {limit} bytes")
             }
             TransportErrorKind::IntegrityMismatch { reason } => {
-                write!(
-                    f,
-                    "what {method} {url} brought is not taken for the whole: {reason}"
-                )?;
-                "try again, and tell the service's owner if that doesn't help"
+                write!(f, "the content of {method} {url} is damaged: {reason}")
             }
             TransportErrorKind::WriteFailed => {
-                write!(f, "what {method} {url} brought could not be written")?;
-                "check where it is to go"
+                write!(f, "what {method} {url} brought could not be written")
             }
             TransportErrorKind::Redirected { status, to } => {
                 let to = to.as_deref().unwrap_or("nowhere");
+                let status = status.as_u16();
                 write!(
                     f,
-                    "the redirect ({}) of {method} {url} to {to} is not followed",
-                    status.as_u16()
-                )?;
-                "set the base URL to where the service is"
+                    "the redirect ({status}) of {method} {url} to {to} is not followed"
+                )
             }
-        };
-        // Of an HTTP error the first cause says least and the last one most; a provider words its own.
-        let mut said = self.source();
-        while self.kind() != &TransportErrorKind::TokenUnavailable
-            && let Some(deeper) = said.and_then(Error::source)
-        {
-            said = Some(deeper);
         }
-        if let Some(said) = said {
-            write!(f, ": {}", OneLine(said))?;
+    }
+
+    /// Returns the source that says most: the last one of an HTTP error, the first one of a token provider.
+    fn cause(&self) -> Option<&(dyn Error + 'static)> {
+        let mut cause = self.source();
+        while self.kind() != &TransportErrorKind::TokenUnavailable
+            && let Some(deeper) = cause.and_then(Error::source)
+        {
+            cause = Some(deeper);
+        }
+        cause
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let attempt_log = self.attempt_log();
+        self.write_what_failed(f)?;
+        if let Some(cause) = self.cause() {
+            write!(f, ": {}", OneLine(cause))?;
         }
         let attempts = attempt_log.attempts().len();
         if attempts > 0 {
@@ -322,11 +376,11 @@ impl fmt::Display for TransportError {
         if let Some(id) = attempt_log.request_id() {
             write!(f, "; request id {}", id.escape_debug())?;
         }
-        write!(f, "; {hint}")
+        write!(f, "; {}", self.advice())
     }
 }
 
-/// An error's text with a space for each line break or other control character: a log line stays one line.
+/// Displays an error with a space for each control character, so that a log line stays one line.
 struct OneLine<'a>(&'a dyn Error);
 
 impl fmt::Display for OneLine<'_> {

@@ -1,16 +1,17 @@
-//! What happens to a request on its way.
+//! HTTP transport: authentication, deadlines, retries, limits and downloads.
 //!
-//! A generated client knows what to say; this crate knows how to say it to a network that fails. It knows no operation
-//! and no type of any API, so that each operation a document gains has all of it:
+//! A generated client knows the operations of an API; this crate knows none of them, nor any type, and does for each
+//! request what a network that fails demands:
 //!
-//! - one [deadline](TransportBuilder::deadline) over token, attempts, waits and body;
-//! - retries with full jitter that honour `Retry-After`, within a [budget](TransportBuilder::retry_budget) that all clones share;
-//! - the body read inside the attempt and [capped](TransportBuilder::body_limit) after decompression;
-//! - a [`Token`] that goes to the base URL and nowhere else, and is shown nowhere;
-//! - a [`AttemptLog`] of what was tried, on success and on every [`TransportError`].
+//! - one [deadline](TransportBuilder::deadline) over token, attempts, delays and body;
+//! - retries with full jitter that honor `Retry-After`, within a [budget](TransportBuilder::retry_budget) that all clones
+//!   share;
+//! - the body read inside the attempt and [limited](TransportBuilder::body_limit) after decompression;
+//! - a [`Token`] that is sent to the base URL only, and never printed;
+//! - an [`AttemptLog`] of what was tried, on success and in every [`TransportError`].
 //!
-//! What is large and lies elsewhere is [fetched](Transport::fetch): streamed to a file, gone on with where it broke off, and
-//! without the token.
+//! Large content, often on another host, is [downloaded](Transport::download): streamed to a file, resumed where it broke
+//! off, verified, and without the token.
 //!
 //! ```no_run
 //! use call_api_transport::{Auth, Operation, ResponseBody, Token, Transport};
@@ -28,19 +29,19 @@
 //!     .build()?;
 //! let url = format!("{}/v1/pets/7", transport.base_url());
 //! let request = transport.http_client().get(url).build()?;
-//! let response = transport.execute(&GET_PET, request).await?;
-//! println!("{}", response.status());
+//! let response = transport.send(&GET_PET, request, None).await?;
+//! println!("{} after {:?}", response.status, response.attempt_log.elapsed());
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! # What is a failure
-//! Every response is handed on with its body, whatever its status, once retries are at their end: also a 503, so that
-//! the caller can read what the service says in it. What has no such response is a [`TransportError`]: no connection, no time,
-//! a body that breaks off or is too long, a redirect. Why there was no further attempt is in [`AttemptLog::stop`], for
-//! responses in the [`Recording`].
+//! # Errors
+//! Once retries have ended, a response is returned whatever its status, with its body: also a 503, so that the caller can
+//! read what the service says. A request without such a response is a [`TransportError`]: no connection, no time, a body
+//! that breaks off or is too long, a redirect. The reason why there was no further attempt is
+//! [`AttemptLog::stop_reason`].
 
-// None of them shows a token; a type without one would have its user print its parts.
+// A type without `Debug` would have its user print its parts; no `Debug` here shows a token.
 #![deny(missing_debug_implementations)]
 
 mod attempt;
@@ -50,26 +51,33 @@ mod body;
 mod budget;
 #[cfg(test)]
 mod budget_tests;
+mod build_error;
 mod builder;
+mod clients;
 mod clock;
 mod download;
 mod engine;
 mod error;
-mod exchange;
 mod http_client;
+mod legacy;
 mod observe;
 mod operation;
+mod outcome;
 #[cfg(feature = "rate-limit")]
 mod rate_limit;
 mod redact;
+mod request;
 mod response;
 mod retry;
+mod settings;
+mod shared;
 mod single_flight;
 mod sync;
 mod throttle;
+mod tls;
 mod token;
 
-/// What the fuzz targets under `fuzz/` reach into; `cfg(fuzzing)` is set by cargo-fuzz and nobody else.
+/// Access for the fuzz targets under `fuzz/`; `cfg(fuzzing)` is set by cargo-fuzz only.
 #[cfg(fuzzing)]
 #[doc(hidden)]
 #[allow(missing_docs)]
@@ -77,9 +85,9 @@ pub mod fuzzing {
     pub use url::Url;
 
     #[derive(Debug)]
-    pub struct BaseUrl(crate::base_url::BaseUrl);
+    pub struct Base(crate::base_url::BaseUrl);
 
-    impl BaseUrl {
+    impl Base {
         pub fn parse(given: &str, allow_insecure_http: bool) -> Result<Self, crate::BuildError> {
             crate::base_url::BaseUrl::parse(given, allow_insecure_http).map(Self)
         }
@@ -105,87 +113,63 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use attempt_log::{Attempt, AttemptLog, DelayReason, RetryDelay};
+pub use attempt_log::{Attempt, AttemptLog};
 pub use body::Stalled;
-pub use builder::{BuildError, RequestOptions, TransportBuilder};
+pub use build_error::BuildError;
+pub use builder::TransportBuilder;
 pub use clock::{Clock, SleepFuture};
 pub use download::{Download, DownloadError, Downloaded, Progress};
 pub use error::{Limit, Phase, TransportError, TransportErrorKind};
-pub use exchange::{Exchange, Recording};
+pub use legacy::{Exchange, Recording};
 pub use observe::Observer;
 pub use operation::{Auth, Operation, ResponseBody};
+pub use outcome::Outcome;
 pub use response::{BodyStream, BufferedBody, RawBody, RawResponse};
-pub use retry::{Outcome, StopReason};
+pub use retry::{DelayReason, RetryDelay, StopReason};
+pub use settings::RequestOptions;
 pub use token::{BoxError, Token, TokenError, TokenFile, TokenFuture, TokenProvider};
 
-use builder::Settings;
+use attempt::{ReceivedBody, ReceivedResponse};
+use body::StallTimeoutBody;
+use engine::Engine;
+use request::ApiRequest;
+use settings::Settings;
+use shared::Shared;
+use throttle::Throttle;
 
 /// Sends requests to one API. Cheap to clone; clones share connections, token, retry budget and rate limit.
 #[derive(Clone)]
 pub struct Transport {
     shared: Arc<Shared>,
     settings: Arc<Settings>,
+    throttle: Option<Arc<Throttle>>,
     recording: Option<Recording>,
-    throttle: Option<Arc<throttle::Throttle>>,
-}
-
-/// What all clones share.
-struct Shared {
-    base_url: base_url::BaseUrl,
-    http: reqwest::Client,
-    foreign_clients: download::ForeignClients,
-    credentials: token::Credentials,
-    backoff: retry::Backoff,
-    budget: budget::Budget,
-    observer: Option<Arc<dyn Observer>>,
-    #[cfg(feature = "rate-limit")]
-    rate: Option<rate_limit::Rate>,
-    time: clock::Time,
-    jitter: clock::Jitter,
 }
 
 impl Transport {
-    /// Begins a transport for the API at that URL: https, or http to this machine (`localhost`, `127.0.0.1`, `[::1]`).
-    /// A path is kept as a prefix of every operation's.
+    /// Returns a builder for the API at that URL: https, or http to this machine (`localhost`, `127.0.0.1`, `[::1]`).
+    /// A path is a prefix of every operation's.
     pub fn builder(base_url: impl AsRef<str>) -> TransportBuilder {
         TransportBuilder::new(base_url.as_ref())
     }
 
-    /// The base URL, without a slash at its end.
+    /// Returns the base URL, without a slash at its end.
     pub fn base_url(&self) -> &str {
         self.shared.base_url.as_str()
     }
 
-    /// The client to build requests with. Only [`execute`](Self::execute) should send them: what this client sends by
-    /// itself has no token, no deadline and no cap.
+    /// Returns the client to build requests with. Only [`send`](Self::send) should send them: this client by itself adds no
+    /// token, deadline or limit.
     pub fn http_client(&self) -> &reqwest::Client {
-        &self.shared.http
+        self.shared.clients.builder()
     }
 
-    /// Sends a request of that operation, as often as the rules for retries allow, and reads the response.
+    /// Sends a request of `operation`, retries it as the rules allow, and returns the response, whatever its status.
     ///
-    /// Headers of this transport and its call options replace those of the request; the token replaces both.
+    /// Headers of this transport and of `options` replace those of the request; the token replaces both.
     ///
-    /// Dropping the future ends the call at once: it leaves no task and no lock behind, and what it took from the retry
-    /// budget goes back.
-    ///
-    /// # Errors
-    /// [`TransportError`] where there is no response. A response with an error status is `Ok`; see the crate's documentation.
-    // Not an `async fn`, which would hold the request twice: as it was given, and in the call.
-    pub fn execute<'a>(
-        &'a self,
-        operation: &'a Operation,
-        request: reqwest::Request,
-    ) -> impl Future<Output = Result<reqwest::Response, TransportError>> + Send + 'a {
-        let settings = Arc::clone(&self.settings);
-        let mut in_flight = engine::InFlightRequest::new(self, operation, request, settings);
-        async move { in_flight.execute().await }
-    }
-
-    /// Sends a request of `operation`, retries it where the rules allow, and returns the response, whatever its status.
-    ///
-    /// Headers of this transport and of `options` replace those of the request; the token replaces both. Dropping the
-    /// future ends the request at once: it leaves no task and no lock behind.
+    /// Dropping the future ends the request at once: it leaves no task and no lock behind, and what it took from the retry
+    /// budget is returned.
     ///
     /// # Errors
     /// [`TransportError`] if there is no response.
@@ -199,11 +183,58 @@ impl Transport {
             Some(options) => Arc::new(options.apply(&self.settings)),
             None => Arc::clone(&self.settings),
         };
-        let mut in_flight = engine::InFlightRequest::new(self, operation, request, settings);
-        async move { in_flight.send().await }
+        let request = ApiRequest::new(operation, request, Arc::clone(&settings));
+        // Boxed, so that the futures around it stay small.
+        Box::pin(self.run(operation, request, settings))
     }
 
-    /// A clone whose calls have other settings.
+    async fn run(
+        &self,
+        operation: &Operation,
+        mut request: ApiRequest<'_>,
+        settings: Arc<Settings>,
+    ) -> Result<RawResponse, TransportError> {
+        let stall_timeout = settings.attempt_timeout;
+        let throttle = self.throttle.as_deref();
+        let mut engine = Engine::new(&self.shared, throttle, operation, settings);
+        #[cfg(feature = "tracing")]
+        let span = request.span();
+        let result = engine
+            .run(
+                &mut request,
+                #[cfg(feature = "tracing")]
+                span,
+            )
+            .await;
+        match result {
+            Ok(ReceivedResponse {
+                status,
+                headers,
+                body,
+            }) => Ok(RawResponse {
+                status,
+                headers,
+                body: match body {
+                    ReceivedBody::Buffered {
+                        bytes,
+                        is_truncated,
+                    } => RawBody::Buffered(BufferedBody {
+                        bytes,
+                        is_truncated,
+                    }),
+                    ReceivedBody::Streamed(stream) => {
+                        let time = self.shared.time.clone();
+                        let stream = StallTimeoutBody::new(stream, time, stall_timeout);
+                        RawBody::Streamed(BodyStream(stream))
+                    }
+                },
+                attempt_log: engine.finish(&mut request),
+            }),
+            Err(error) => Err(engine.fail(&mut request, error)),
+        }
+    }
+
+    /// Returns a clone with other settings.
     #[must_use]
     pub fn with_options(&self, options: RequestOptions) -> Self {
         Self {
@@ -212,20 +243,11 @@ impl Transport {
         }
     }
 
-    /// A clone that writes each of its calls, when it ends, into the recording, over the one before. The headers of the
-    /// response are then in the recording, and no longer in the response.
-    pub fn recorded(&self) -> (Self, Recording) {
-        let recording = Recording::default();
-        let recorded = Self {
-            recording: Some(recording.clone()),
-            ..self.clone()
-        };
-        (recorded, recording)
-    }
-
-    /// A clone with a gate before each attempt, which its own clones share: a 429 closes it for as long as the service
-    /// asks, or as long as the throttled call waits by itself, but for an hour at most. For many calls at once, so that
-    /// not each of them has to be told.
+    /// Returns a clone with a throttle that its own clones share, for many requests at once.
+    ///
+    /// A 429, or a 503, pauses all of them for as long as the service asks, or as long as the refused request waits by
+    /// itself, but for an hour at most. It lowers their rate, which successes raise again. As the throttle bounds the load,
+    /// these retries take nothing from the retry budget.
     #[must_use]
     pub fn throttled(&self) -> Self {
         Self {
@@ -234,44 +256,44 @@ impl Transport {
         }
     }
 
-    /// Waits until the [gate](Self::throttled) is open; at once where there is none. A call waits for it by itself, but
-    /// within its deadline: what was waited before it begins is not counted.
+    /// Waits until the [throttle](Self::throttled) does not pause requests. A request waits by itself, too, but within its
+    /// deadline.
     pub async fn throttle_lifted(&self) {
-        while let Some(remaining) = self.throttled_for() {
-            self.sleep(remaining).await;
+        while let Some(pause) = self
+            .throttle
+            .as_ref()
+            .and_then(|throttle| throttle.paused_for(self.now()))
+        {
+            self.sleep(pause).await;
         }
     }
 
-    fn throttled_for(&self) -> Option<Duration> {
-        self.throttle.as_ref()?.remaining(self.now())
-    }
-
-    /// The limit of a whole call: the client's, or that of its [options](Self::with_options).
+    /// Returns the limit of a whole request: the client's, or that of its [options](Self::with_options).
     pub fn deadline(&self) -> Duration {
         self.settings.deadline
     }
 
-    /// The moment, by the transport's clock: for what waits between calls.
+    /// Returns the current time of the transport's clock.
     pub fn now(&self) -> Instant {
         self.shared.time.now()
     }
 
-    /// Waits, by the transport's clock.
+    /// Waits, on the transport's clock.
     pub async fn sleep(&self, duration: Duration) {
         self.shared.time.sleep(duration).await;
     }
 
-    /// A part of `whole` by chance, from nothing to all of it: jitter, from the transport's source of it.
+    /// Returns a random part of `whole`, from the transport's source of jitter.
     pub fn jitter(&self, whole: Duration) -> Duration {
         self.shared.jitter.part_of(whole)
     }
 
-    /// The date, by the transport's clock.
+    /// Returns the current date of the transport's clock.
     pub fn system_now(&self) -> std::time::SystemTime {
         self.shared.time.system_now()
     }
 
-    /// What is left of the retry budget: for metrics.
+    /// Returns the rest of the retry budget, for metrics.
     pub fn retry_budget_left(&self) -> u32 {
         self.shared.budget.left()
     }

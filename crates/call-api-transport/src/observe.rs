@@ -1,20 +1,43 @@
-//! What others may see of a call while it runs: metrics, and `tracing`.
+//! Observing requests: metrics, and `tracing`.
+
+use std::sync::Arc;
 
 use crate::attempt_log::{Attempt, AttemptLog};
 use crate::operation::Operation;
 
-/// Told about every attempt and every call: the place for metrics. It runs inside the call, so it should only count.
+/// Observes every attempt and every request, for metrics. It runs inside the request, so it should be quick.
 ///
 /// Nothing that it is given shows a token, a query or a body.
 pub trait Observer: Send + Sync + 'static {
-    /// An attempt has ended; what wait follows is not known yet. `resends` is how many attempts were made before it.
+    /// Called when an attempt has ended, before the delay that follows it is known. `resends` is the number of attempts
+    /// before it.
     fn attempt(&self, operation: &Operation, attempt: &Attempt, resends: usize) {
         let _ = (operation, attempt, resends);
     }
 
-    /// A call has ended, well or not. A call whose future was dropped has not, and is not told of.
+    /// Called when a request has ended, successfully or not. Not called if its future was dropped.
     fn request(&self, operation: &Operation, attempt_log: &AttemptLog) {
         let _ = (operation, attempt_log);
+    }
+}
+
+impl<T: Observer + ?Sized> Observer for Arc<T> {
+    fn attempt(&self, operation: &Operation, attempt: &Attempt, resends: usize) {
+        (**self).attempt(operation, attempt, resends);
+    }
+
+    fn request(&self, operation: &Operation, attempt_log: &AttemptLog) {
+        (**self).request(operation, attempt_log);
+    }
+}
+
+impl<T: Observer + ?Sized> Observer for Box<T> {
+    fn attempt(&self, operation: &Operation, attempt: &Attempt, resends: usize) {
+        (**self).attempt(operation, attempt, resends);
+    }
+
+    fn request(&self, operation: &Operation, attempt_log: &AttemptLog) {
+        (**self).request(operation, attempt_log);
     }
 }
 
@@ -24,18 +47,22 @@ pub(crate) use with_tracing::{attempt_event, request_ended, request_span};
 #[cfg(feature = "tracing")]
 mod with_tracing {
     use http::Method;
-    use tracing::{Span, debug, field, info_span};
+    use tracing::{Span, debug, field, info_span, warn};
     use url::Url;
 
     use crate::attempt_log::Attempt;
     use crate::operation::Operation;
-    use crate::retry::Outcome;
+    use crate::outcome::Outcome;
 
-    /// One span for a call, with the names of OpenTelemetry's semantic conventions for HTTP clients (1.27). The path is
-    /// there as its template: a parameter may be private, and would make each call a series of its own.
+    /// The target of all spans and events, so that filters survive a change of modules.
+    const TARGET: &str = "call_api_transport";
+
+    /// Returns one span for a request, with the names of OpenTelemetry's semantic conventions for HTTP clients (1.27). The
+    /// path is that of the template: a parameter may be private, and would make each request a series of its own.
     pub(crate) fn request_span(operation: &Operation, method: &Method, url: &Url) -> Span {
         info_span!(
-            "call",
+            target: TARGET,
+            "request",
             otel.kind = "client",
             operation = operation.id,
             http.request.method = method.as_str(),
@@ -50,31 +77,42 @@ mod with_tracing {
 
     pub(crate) fn attempt_event(attempt: &Attempt, resends: usize) {
         debug!(
-            http.request.resend_count = resends,
-            http.response.status_code = attempt.status.map(|status| status.as_u16()),
-            error.type = error_type(attempt),
-            elapsed_ms = u64::try_from(attempt.elapsed.as_millis()).unwrap_or(u64::MAX),
-            request_id = attempt.request_id.as_deref(),
+            target: TARGET,
+            {
+                http.request.resend_count = resends,
+                http.response.status_code = attempt.status.map(|status| status.as_u16()),
+                error.type = error_type(attempt),
+                elapsed_ms = u64::try_from(attempt.elapsed.as_millis()).unwrap_or(u64::MAX),
+                request_id = attempt.request_id.as_deref(),
+            },
             "attempt ended: {}", attempt.outcome
         );
     }
 
-    pub(crate) fn request_ended(span: &Span, attempts: &[Attempt]) {
-        if let Some(last) = attempts.last() {
-            if let Some(status) = last.status {
-                span.record("http.response.status_code", status.as_u16());
-            }
-            if let Some(name) = error_type(last) {
-                span.record("error.type", name);
-            }
+    /// Completes the span. `error` is the kind of error that the request ends with; without one, an error status is.
+    pub(crate) fn request_ended(span: &Span, attempts: &[Attempt], error: Option<&'static str>) {
+        let last = attempts.last();
+        if let Some(status) = last.and_then(|last| last.status) {
+            span.record("http.response.status_code", status.as_u16());
         }
         let resends = attempts.len().saturating_sub(1);
         if resends > 0 {
             span.record("http.request.resend_count", resends);
         }
+        let Some(error_type) = error.or_else(|| last.and_then(error_type)) else {
+            return;
+        };
+        span.record("error.type", error_type);
+        span.in_scope(|| {
+            warn!(
+                target: TARGET,
+                { error.type = error_type, attempts = attempts.len() },
+                "request failed: {error_type}"
+            );
+        });
     }
 
-    /// The status where there is an error status, else the name of the outcome.
+    /// Returns an error status if there is one, else the name of the outcome.
     fn error_type(attempt: &Attempt) -> Option<&str> {
         match (attempt.outcome, &attempt.status) {
             (Outcome::Success, _) => None,

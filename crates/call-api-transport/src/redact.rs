@@ -1,21 +1,42 @@
-//! Taking the token out of what a service says: some repeat it in their errors, and those go to logs.
+//! Redacting secrets in what a service says: some repeat them in their errors, which are logged.
 
+use url::Url;
 use zeroize::Zeroizing;
 
 use crate::operation::Auth;
 use crate::token::Token;
 
-/// What stands in its place.
+/// The replacement.
 const STARS: &str = "***";
 
-/// A shorter text is no secret, and would be found in every other word.
+/// Shorter texts are not secret, and would be found in every other word.
 const SHORTEST: usize = 4;
 
-/// The texts by which a service could give away a token.
+/// Shorter values of a query are options, not signatures.
+const SHORTEST_QUERY_VALUE: usize = 16;
+
+/// Returns the URL without credentials, and of a URL such as `data:`, which is content, only the scheme.
+pub(crate) fn loggable(mut url: Url) -> Url {
+    if url.cannot_be_a_base() {
+        let scheme = format!("{}:", url.scheme());
+        return Url::parse(&scheme).unwrap_or(url);
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        // Both fail only for URLs that cannot have credentials.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+    }
+    url
+}
+
+/// The texts that a service could repeat.
+#[derive(Default)]
 pub(crate) struct Secrets<'a> {
     token: &'a str,
     password: &'a str,
     encoded: Zeroizing<String>,
+    /// The values of a query, which may be a signature.
+    query: Vec<&'a str>,
 }
 
 impl<'a> Secrets<'a> {
@@ -32,10 +53,22 @@ impl<'a> Secrets<'a> {
             token: token.secret(),
             password,
             encoded,
+            query: Vec::new(),
         }
     }
 
-    /// Puts stars in place of each secret.
+    /// Adds the values of the query of `url`, which may sign it.
+    pub(crate) fn with_query(mut self, url: &'a Url) -> Self {
+        let pairs = url.query().unwrap_or_default().split('&');
+        let values = pairs.filter_map(|pair| pair.split_once('='));
+        let values = values.map(|(_, value)| value);
+        self.query = values
+            .filter(|value| value.len() >= SHORTEST_QUERY_VALUE)
+            .collect();
+        self
+    }
+
+    /// Replaces each secret.
     pub(crate) fn hide_in(&self, text: &mut String) {
         let hidden = self.hide(text.as_bytes(), false);
         if let Some(hidden) = hidden.and_then(|hidden| String::from_utf8(hidden).ok()) {
@@ -43,21 +76,19 @@ impl<'a> Secrets<'a> {
         }
     }
 
-    /// The text with stars in place of each secret; `None` where there is none in it. At the end of a text that was
-    /// cut, the beginning of a secret is one too.
+    /// Returns the text with each secret replaced; `None` if there is none in it. At the end of a text that was cut, the
+    /// beginning of a secret counts, too.
     pub(crate) fn hide(&self, text: &[u8], cut: bool) -> Option<Vec<u8>> {
-        let mut secrets = [self.token, self.password, &self.encoded];
-        for secret in &mut secrets {
-            if secret.len() < SHORTEST {
-                *secret = "";
-            }
-        }
+        let own = [self.token, self.password, &self.encoded];
+        let secrets: Vec<_> = (own.into_iter().chain(self.query.iter().copied()))
+            .filter(|secret| secret.len() >= SHORTEST)
+            .collect();
         let mut hidden = Vec::new();
         let mut copied = 0;
         let mut at = 0;
         while at < text.len() {
-            let lengths = secrets.map(|secret| spelled(&text[at..], secret, cut));
-            match lengths.into_iter().flatten().max().unwrap_or(0) {
+            let lengths = (secrets.iter()).filter_map(|secret| spelled(&text[at..], secret, cut));
+            match lengths.max().unwrap_or(0) {
                 0 => at += 1,
                 length => {
                     hidden.extend_from_slice(&text[copied..at]);
@@ -75,8 +106,8 @@ impl<'a> Secrets<'a> {
     }
 }
 
-/// How many bytes the secret takes at the beginning of the text, in upper or lower case (a host comes in lower case),
-/// each character as it is or as JSON or a URL write it.
+/// Returns how many bytes of the text the secret takes at its beginning, in any case (hosts are in lower case), each
+/// character plain or as JSON or a URL escape it.
 fn spelled(text: &[u8], secret: &str, cut: bool) -> Option<usize> {
     let mut at = 0;
     for byte in secret.bytes() {
@@ -89,7 +120,7 @@ fn spelled(text: &[u8], secret: &str, cut: bool) -> Option<usize> {
     Some(at)
 }
 
-/// Whether the text ends before it has said its next character: it is empty, or the beginning of an escape.
+/// Returns true if the text ends before its next character: it is empty, or the beginning of an escape.
 fn may_go_on(text: &[u8]) -> bool {
     match text {
         [] | [b'\\'] | [b'%'] | [b'%', _] => true,
@@ -187,6 +218,25 @@ mod tests {
         assert_eq!(hide("user:abc", Auth::Basic, "abc", false), None);
         assert_eq!(hide("abc", Auth::Bearer, "abc", false), None);
         assert_eq!(hide("abcd", Auth::Bearer, "abcd", false).unwrap(), "***");
+    }
+
+    #[test]
+    fn values_of_the_query_are_secrets_if_they_are_long() {
+        let url = Url::parse("https://a.example/b?part=7&sig=0123456789abcdef%2B").unwrap();
+        let secrets = Secrets::default().with_query(&url);
+        let hidden = secrets.hide(b"part 7, sig 0123456789abcdef%2B", false);
+        assert_eq!(hidden.unwrap(), b"part 7, sig ***");
+    }
+
+    #[test]
+    fn loggable_urls_have_neither_credentials_nor_content() {
+        for (url, wanted) in [
+            ("https://user:pw@a.example/b?c=d", "https://a.example/b?c=d"),
+            ("data:audio/wav;base64,c2VjcmV0", "data:"),
+            ("https://a.example/b", "https://a.example/b"),
+        ] {
+            assert_eq!(loggable(Url::parse(url).unwrap()).as_str(), wanted);
+        }
     }
 
     proptest! {

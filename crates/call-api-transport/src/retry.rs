@@ -1,246 +1,87 @@
-//! Which attempts are followed by another, and after what wait.
+//! The decision after a failed attempt: a delay before the next one, or the reason why there is none.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
-use crate::attempt_log::{DelayReason, RetryDelay};
 use crate::clock::Jitter;
-use crate::error::TransportErrorKind;
+use crate::outcome::{Outcome, Retryability};
 
-/// How an attempt ended.
+/// The delay between two attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Outcome {
-    /// A response with a status below 400, read to its end.
-    Success,
-    /// No connection: refused, unreachable, no such host.
-    ConnectFailed,
-    /// No connection within the connect time-out.
-    ConnectTimedOut,
-    /// The other side's certificate was not accepted, or it spoke no TLS.
-    TlsRejected,
-    /// The connection broke before the head of a response had come; a pooled connection found dead is one of these.
-    Interrupted,
-    /// The connection broke inside the body.
-    Truncated,
-    /// What came was no HTTP, or its body could not be decoded.
-    Malformed,
-    /// The attempt time-out.
-    AttemptTimedOut,
-    /// The deadline of the whole call came during the attempt.
-    DeadlineReached,
-    /// The body is longer than the limit.
-    BodyTooLarge,
-    /// A redirect, which is not followed.
-    Redirected,
-    /// 401.
-    Unauthorized,
-    /// 408.
-    RequestTimeout,
-    /// 429.
-    Throttled,
-    /// 500, 502, 503 or 504.
-    ServerError,
-    /// Any other status from 400 up.
-    Rejected,
-    /// The HTTP library would not send the request.
-    Unsendable,
-    /// What came could not be written where it should go.
-    WriteFailed,
+pub struct RetryDelay {
+    /// Its length.
+    pub duration: Duration,
+    /// What decided its length.
+    pub reason: DelayReason,
 }
 
-/// When an outcome is worth another attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Retryability {
-    Never,
-    /// Where sending the request twice does no harm.
-    IfRepeatable,
-    /// The request never left, so any may be sent again.
-    Always,
-}
-
-/// One row of the table.
-struct Rule {
-    retryability: Retryability,
-    /// What a retry takes from the budget.
-    cost: u32,
-    reason: &'static str,
-}
-
-/// Throttling says that the service lives, so it costs little (the AWS SDKs' figures).
-const THROTTLED: u32 = 5;
-const FAILED: u32 = 14;
-
-impl Outcome {
-    /// Every outcome, in the order of the table.
-    pub const ALL: [Self; 18] = [
-        Self::Success,
-        Self::ConnectFailed,
-        Self::ConnectTimedOut,
-        Self::TlsRejected,
-        Self::Interrupted,
-        Self::Truncated,
-        Self::Malformed,
-        Self::AttemptTimedOut,
-        Self::DeadlineReached,
-        Self::BodyTooLarge,
-        Self::Redirected,
-        Self::Unauthorized,
-        Self::RequestTimeout,
-        Self::Throttled,
-        Self::ServerError,
-        Self::Rejected,
-        Self::Unsendable,
-        Self::WriteFailed,
-    ];
-
-    /// The table: the one place that says what is tried again, and why.
-    #[rustfmt::skip]
-    const fn rule(self) -> Rule {
-        use Retryability::{Always, IfRepeatable, Never};
-        let (retryability, cost, reason) = match self {
-            Self::Success         => (Never,        0,         "there is nothing left to do"),
-            Self::ConnectFailed   => (Always,       FAILED,    "the request never left, and a restart or a failover takes a moment"),
-            Self::ConnectTimedOut => (Always,       FAILED,    "the request never left, and another address or moment may answer"),
-            Self::TlsRejected     => (Never,        0,         "the next handshake meets the same certificate"),
-            Self::Interrupted     => (IfRepeatable, FAILED,    "servers close idle connections; whether they acted on the request is unknown"),
-            Self::Truncated       => (IfRepeatable, FAILED,    "the response was on its way; whether the next is whole is worth a try"),
-            Self::Malformed       => (Never,        0,         "a server that speaks wrongly does so again"),
-            Self::AttemptTimedOut => (IfRepeatable, FAILED,    "one slow answer may be chance, two are not: at most one retry follows these"),
-            Self::DeadlineReached => (Never,        0,         "the time for the whole call is over"),
-            Self::BodyTooLarge    => (Never,        0,         "the next body is as long"),
-            Self::Redirected      => (Never,        0,         "the answer is where it points, and the token must not go there unasked"),
-            Self::Unauthorized    => (Never,        0,         "the same token is refused again; a fresh one is tried once, outside of this table"),
-            Self::RequestTimeout  => (IfRepeatable, FAILED,    "RFC 9110, section 15.5.9: the client may repeat the request"),
-            Self::Throttled       => (IfRepeatable, THROTTLED, "RFC 6585, section 4: later is what the service asks for"),
-            Self::ServerError     => (IfRepeatable, FAILED,    "deployments and overload pass; 501 and 505 do not and are not among these"),
-            Self::Rejected        => (Never,        0,         "the same request is answered the same way"),
-            Self::Unsendable      => (Never,        0,         "the same request is as wrong the next time"),
-            Self::WriteFailed      => (Never,        0,         "the fault is on this side, and the next bytes meet it too"),
-        };
-        Rule { retryability, cost, reason }
-    }
-
-    pub(crate) fn of_status(status: StatusCode) -> Self {
-        match status.as_u16() {
-            401 => Self::Unauthorized,
-            408 => Self::RequestTimeout,
-            429 => Self::Throttled,
-            500 | 502 | 503 | 504 => Self::ServerError,
-            400.. => Self::Rejected,
-            _ => Self::Success,
-        }
-    }
-
-    /// What a retry after this takes from the budget.
-    pub(crate) fn cost(self) -> u32 {
-        // `x-should-retry` can make a rejected request one that is retried: no retry is free.
-        match self.rule().cost {
-            0 => FAILED,
-            cost => cost,
-        }
-    }
-
-    /// Whether another attempt follows by itself, where the request may be sent twice.
-    pub fn is_retried(self) -> bool {
-        !matches!(self.rule().retryability, Retryability::Never)
-    }
-
-    /// Whether the same request may succeed at another time.
-    pub fn is_transient(self) -> bool {
-        self.is_retried() || self == Self::DeadlineReached
-    }
-
-    /// Whether the request surely never left.
-    pub fn was_not_sent(self) -> bool {
-        matches!(self.rule().retryability, Retryability::Always)
-    }
-
-    /// Why it is, or is not, tried again.
-    pub fn reason(self) -> &'static str {
-        self.rule().reason
-    }
-
-    /// A short name in snake case, as for OpenTelemetry's `error.type`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Success => "success",
-            Self::ConnectFailed => "connect_failed",
-            Self::ConnectTimedOut => "connect_timed_out",
-            Self::TlsRejected => "tls_rejected",
-            Self::Interrupted => "interrupted",
-            Self::Truncated => "truncated",
-            Self::Malformed => "malformed",
-            Self::AttemptTimedOut => "attempt_timed_out",
-            Self::DeadlineReached => "deadline_reached",
-            Self::BodyTooLarge => "body_too_large",
-            Self::Redirected => "redirected",
-            Self::Unauthorized => "unauthorized",
-            Self::RequestTimeout => "request_timeout",
-            Self::Throttled => "throttled",
-            Self::ServerError => "server_error",
-            Self::Rejected => "rejected",
-            Self::Unsendable => "unsendable",
-            Self::WriteFailed => "not_written",
+impl RetryDelay {
+    pub(crate) fn none(reason: DelayReason) -> Self {
+        Self {
+            duration: Duration::ZERO,
+            reason,
         }
     }
 }
 
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
+/// What decided the length of a [`RetryDelay`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DelayReason {
+    /// Exponential backoff with full jitter.
+    Backoff,
+    /// The service named it (`Retry-After`), plus a little jitter.
+    RetryAfter,
+    /// A download that is not ready yet is polled with increasing delays.
+    NotReady,
+    /// The server has not processed the request: it is sent again at once, on another connection.
+    NotProcessed,
+    /// The bytes at hand are not part of what the service has: a download starts over, without delay.
+    Restart,
+    /// The token was renewed, without delay.
+    FreshToken,
 }
 
-/// Why there was no further attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The reason why there was no further attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StopReason {
-    /// It worked.
+    /// The request succeeded.
     Success,
     /// Nothing was sent.
     NotSent,
     /// Another attempt would end the same way.
     NotRetryable,
-    /// The request is not idempotent, and may have been acted on. An idempotency key would have allowed another try.
+    /// The request is not idempotent and may have been processed. An idempotency key would have allowed another attempt.
     NotIdempotent,
-    /// The request's body was a stream, which can be sent only once.
+    /// The request body is a stream, which can be sent only once.
     BodyIsStream,
-    /// All attempts were made.
+    /// The maximum number of attempts was reached.
     AttemptsExhausted,
     /// This was the second attempt to run into the attempt time-out.
     TimeoutsExhausted,
-    /// The client's retry budget is spent: too many of its recent calls failed.
+    /// The retry budget of the client is exhausted: too many of its recent requests failed.
     BudgetExhausted,
-    /// The service said `x-should-retry: false`.
+    /// The service sent `x-should-retry: false`.
     RetryForbidden,
-    /// The service asked for a longer wait than the deadline leaves.
+    /// The service asked for a longer delay than the deadline allows.
     RetryAfterTooLong {
-        /// How long it asked to wait.
+        /// The delay it asked for.
         retry_after: Duration,
-        /// What was left of the deadline.
+        /// The rest of the deadline.
         left: Duration,
     },
-    /// The deadline leaves no time for a wait and another attempt.
+    /// The deadline leaves no time for a delay and another attempt.
     DeadlineTooNear,
     /// There was no token for another attempt.
     NoToken,
-    /// What was handed on can't be taken back, and the service gives no validator to ask for the rest by.
+    /// A writer has received a part, and the service gives no validator to request the rest with.
     NotResumable,
-    /// It was not there within the time that it was waited for.
+    /// The content was not ready within the time it was waited for.
     NotReady,
-}
-
-impl StopReason {
-    /// Why there is no further attempt where what comes before one has failed.
-    pub(crate) fn before_attempt(kind: &TransportErrorKind) -> Self {
-        match kind {
-            TransportErrorKind::TokenUnavailable => Self::NoToken,
-            _ => Self::DeadlineTooNear,
-        }
-    }
 }
 
 impl fmt::Display for StopReason {
@@ -252,14 +93,14 @@ impl fmt::Display for StopReason {
             Self::NotIdempotent => f.write_str(
                 "not retried: the method is not idempotent and there is no idempotency key",
             ),
-            Self::BodyIsStream => f.write_str("not retried: the request's body is a stream"),
+            Self::BodyIsStream => f.write_str("not retried: the request body is a stream"),
             Self::AttemptsExhausted => f.write_str("all attempts were made"),
             Self::TimeoutsExhausted => {
-                f.write_str("not retried: two attempts ran into the attempt time-out")
+                f.write_str("not retried: two attempts reached the attempt time-out")
             }
-            Self::BudgetExhausted => f.write_str("not retried: the client's retry budget is spent"),
+            Self::BudgetExhausted => f.write_str("not retried: the retry budget of the client is exhausted"),
             Self::RetryForbidden => {
-                f.write_str("not retried: the service said x-should-retry: false")
+                f.write_str("not retried: the service sent x-should-retry: false")
             }
             Self::RetryAfterTooLong { retry_after, left } => write!(
                 f,
@@ -269,7 +110,7 @@ impl fmt::Display for StopReason {
             ),
             Self::DeadlineTooNear => f.write_str("not retried: the deadline leaves no time"),
             Self::NotResumable => f.write_str(
-                "not retried: what came was handed on, and the service gives nothing to ask for the rest by",
+                "not retried: the writer has received a part, and the service gives no validator for the rest",
             ),
             Self::NotReady => f.write_str("it was not there within the time it was waited for"),
             Self::NoToken => f.write_str("not retried: there was no token for another attempt"),
@@ -277,7 +118,7 @@ impl fmt::Display for StopReason {
     }
 }
 
-/// A duration as people write it: `0.25 s`.
+/// Displays a duration in seconds without trailing zeros: `0.25 s`.
 pub(crate) struct Seconds(pub(crate) Duration);
 
 impl fmt::Display for Seconds {
@@ -288,8 +129,8 @@ impl fmt::Display for Seconds {
     }
 }
 
-/// Exponential backoff with full jitter: a part by chance of a ceiling that doubles. (Marc Brooker, "Exponential
-/// Backoff And Jitter", AWS Architecture Blog, 2015: of the forms compared, this one loads a server least.)
+/// Exponential backoff with full jitter: a random part of a ceiling that doubles. Of the forms compared by Marc Brooker
+/// ("Exponential Backoff And Jitter", AWS Architecture Blog, 2015), this one puts the least load on a server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Backoff {
     pub(crate) first: Duration,
@@ -297,7 +138,7 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// The longest wait after that many attempts.
+    /// The longest delay after that many attempts.
     fn ceiling(&self, attempts: u32) -> Duration {
         let doubled = 1_u32
             .checked_shl(attempts.saturating_sub(1))
@@ -306,7 +147,7 @@ impl Backoff {
     }
 }
 
-/// What the service said about another attempt, in a response with an error status; elsewhere nothing.
+/// The headers of an error response that steer retries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ServerHint {
     pub(crate) retry_after: Option<Duration>,
@@ -327,8 +168,8 @@ impl ServerHint {
 }
 
 /// `retry-after-ms`, or `Retry-After` in seconds (RFC 9110, section 10.2.3; a decimal fraction is taken too) or as a
-/// date. Of several the longest; what can't be read is as if it were not there. A date is compared to the response's
-/// own `Date` where there is one, so that a wrong clock here does no harm.
+/// date. The longest of several wins; values that cannot be parsed are ignored. A date is compared to the `Date` of the
+/// response if there is one, so that a wrong local clock does no harm.
 pub(crate) fn retry_after(headers: &HeaderMap, now: impl Fn() -> SystemTime) -> Option<Duration> {
     let texts = |name: HeaderName| {
         headers
@@ -356,8 +197,8 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: impl Fn() -> SystemTime) -> 
         .max()
 }
 
-/// A decimal number without a sign, times so many milliseconds, rounded up to the millisecond. One too large to count
-/// is the longest duration there is: it must not be read as none.
+/// Parses an unsigned decimal number in units of `unit_millis`, rounded up to the millisecond. A number that overflows is
+/// the longest duration: it must not be read as none.
 fn decimal(text: &str, unit_millis: u64) -> Option<Duration> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -368,45 +209,57 @@ fn decimal(text: &str, unit_millis: u64) -> Option<Duration> {
         .parse::<u64>()
         .unwrap_or(u64::MAX)
         .saturating_mul(unit_millis);
-    // Beyond the sixth digit nothing is left of a millisecond but that it has begun.
+    // Digits beyond the sixth are below the resolution.
     let micros = format!("{fraction:0<6.6}").parse::<u64>().unwrap_or(0);
     let part = (micros * unit_millis).div_ceil(1_000_000);
     Some(Duration::from_millis(whole.saturating_add(part)))
 }
 
-/// The methods that may be sent twice (RFC 9110, section 9.2.2), or any with an idempotency key.
+/// Returns true for idempotent methods (RFC 9110, section 9.2.2) and for any request with an idempotency key.
 pub(crate) fn is_repeatable(method: &Method, headers: &HeaderMap) -> bool {
     method.is_idempotent() || headers.contains_key(IDEMPOTENCY_KEY)
 }
 
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// All that decides about another attempt after one that was no success, but for the budget.
+/// The input of the retry decision, except for the budget.
 pub(crate) struct RetryContext<'a> {
     pub(crate) outcome: Outcome,
-    /// Attempts made, this one included.
+    pub(crate) status: Option<StatusCode>,
+    /// Attempts that the server may have processed, this one included.
     pub(crate) attempts: u32,
-    pub(crate) max_attempts: u32,
-    /// Attempts that ran into the attempt time-out, this one included.
+    /// Consecutive attempts that the server has not processed, this one included.
+    pub(crate) unprocessed: u32,
+    /// `None` for the default, which depends on the outcome.
+    pub(crate) max_attempts: Option<u32>,
+    /// Attempts that reached the attempt time-out, this one included.
     pub(crate) timeouts: u32,
     pub(crate) repeatable: bool,
     pub(crate) body_is_stream: bool,
     pub(crate) hint: ServerHint,
-    /// What is left of the deadline.
+    /// True if a throttle paces the retries.
+    pub(crate) is_throttle_shared: bool,
+    /// The rest of the deadline.
     pub(crate) left: Duration,
     pub(crate) backoff: Backoff,
     pub(crate) jitter: &'a Jitter,
 }
 
+/// The default maximum of attempts.
+const MAX_ATTEMPTS: u32 = 3;
+
+/// The default maximum where a restart of the service is the likely cause. The deadline usually ends the request first.
+const MAX_ATTEMPTS_DURING_RESTART: u32 = 20;
+
 impl RetryContext<'_> {
-    /// The wait before another attempt, or why there is none.
+    /// Returns the delay before another attempt, or the reason why there is none.
     pub(crate) fn decide(&self) -> Result<RetryDelay, StopReason> {
-        let retryability = match (self.outcome.rule().retryability, self.hint.should_retry) {
+        let retryability = match (self.outcome.retryability(), self.hint.should_retry) {
             _ if self.outcome == Outcome::DeadlineReached => {
                 return Err(StopReason::DeadlineTooNear);
             }
             (_, Some(false)) => return Err(StopReason::RetryForbidden),
-            // It widens what is retried by status, never by method: a proxy may have said it.
+            // A proxy may have sent it, so it does not make a request repeatable.
             (Retryability::Never, Some(true)) => Retryability::IfRepeatable,
             (retryability, _) => retryability,
         };
@@ -419,13 +272,16 @@ impl RetryContext<'_> {
         if self.body_is_stream {
             return Err(StopReason::BodyIsStream);
         }
-        if self.attempts >= self.max_attempts {
+        if self.attempts >= self.max_attempts() {
             return Err(StopReason::AttemptsExhausted);
         }
         if self.outcome == Outcome::AttemptTimedOut && self.timeouts > 1 {
             return Err(StopReason::TimeoutsExhausted);
         }
         let Some(retry_after) = self.hint.retry_after else {
+            if self.outcome == Outcome::NotProcessed && self.unprocessed <= 1 {
+                return Ok(RetryDelay::none(DelayReason::NotProcessed));
+            }
             let duration = self.backoff();
             if duration >= self.left {
                 return Err(StopReason::DeadlineTooNear);
@@ -441,7 +297,7 @@ impl RetryContext<'_> {
                 left: self.left,
             });
         }
-        // Many clients were told the same: without jitter they come back as one. Never past the deadline.
+        // Many clients were told the same: without jitter they return at once. Never past the deadline.
         let jitter = self
             .jitter
             .part_of(self.backoff.first.min(self.left - retry_after) / 2);
@@ -451,9 +307,22 @@ impl RetryContext<'_> {
         })
     }
 
-    /// The wait where the service names none.
+    fn max_attempts(&self) -> u32 {
+        let max_attempts = self.max_attempts.map(|most| most.max(1));
+        max_attempts.unwrap_or_else(|| match self.outcome {
+            Outcome::ConnectFailed | Outcome::ConnectTimedOut => MAX_ATTEMPTS_DURING_RESTART,
+            Outcome::Throttled if self.is_throttle_shared => MAX_ATTEMPTS_DURING_RESTART,
+            Outcome::ServerError if self.status == Some(StatusCode::SERVICE_UNAVAILABLE) => {
+                MAX_ATTEMPTS_DURING_RESTART
+            }
+            _ => MAX_ATTEMPTS,
+        })
+    }
+
+    /// The delay if the service names none.
     pub(crate) fn backoff(&self) -> Duration {
-        self.jitter.part_of(self.backoff.ceiling(self.attempts))
+        let failed = self.attempts + self.unprocessed.saturating_sub(1);
+        self.jitter.part_of(self.backoff.ceiling(failed))
     }
 }
 
@@ -496,13 +365,13 @@ mod tests {
             let hint = ServerHint { retry_after, should_retry };
             let backoff = Backoff { first, cap };
             let context = RetryContext {
-                outcome, attempts, max_attempts, timeouts, repeatable, body_is_stream, hint, left, backoff,
+                outcome, status: None, attempts, unprocessed: 0, max_attempts: Some(max_attempts), timeouts, repeatable, body_is_stream, hint, is_throttle_shared: false, left, backoff,
                 jitter: &jitter,
             };
             match context.decide() {
                 Ok(wait) => {
                     prop_assert!(wait.duration < left, "past the deadline");
-                    prop_assert!(attempts < max_attempts && !body_is_stream);
+                    prop_assert!(attempts < max_attempts.max(1) && !body_is_stream);
                     prop_assert!(repeatable || outcome.was_not_sent());
                     prop_assert!(should_retry != Some(false));
                     prop_assert!(outcome.is_retried() || should_retry == Some(true));
@@ -545,8 +414,10 @@ mod tests {
         ] {
             let context = RetryContext {
                 outcome: Outcome::Throttled,
+                status: None,
                 attempts: 1,
-                max_attempts: 2,
+                unprocessed: 0,
+                max_attempts: Some(2),
                 timeouts: 0,
                 repeatable: true,
                 body_is_stream: false,
@@ -554,6 +425,7 @@ mod tests {
                     retry_after: Some(Duration::from_millis(990)),
                     should_retry: None,
                 },
+                is_throttle_shared: false,
                 left: Duration::from_millis(left),
                 backoff: Backoff {
                     first: Duration::from_millis(250),
@@ -628,50 +500,6 @@ mod tests {
         assert!(
             parts.iter().all(|part| *part < whole) && parts.windows(2).any(|two| two[0] != two[1])
         );
-    }
-
-    /// What is documented for metrics: names and reasons differ, and a cost is never nothing.
-    #[test]
-    fn the_table_is_whole() {
-        let names: std::collections::BTreeSet<_> =
-            Outcome::ALL.iter().map(|outcome| outcome.name()).collect();
-        let reasons: std::collections::BTreeSet<_> = Outcome::ALL
-            .iter()
-            .map(|outcome| outcome.reason())
-            .collect();
-        assert_eq!((names.len(), reasons.len()), (18, 18));
-        assert!(names.iter().chain(&reasons).all(|text| !text.is_empty()));
-        let transient: Vec<_> = Outcome::ALL
-            .into_iter()
-            .filter(|outcome| outcome.is_transient())
-            .collect();
-        use Outcome::*;
-        assert_eq!(
-            transient,
-            [
-                ConnectFailed,
-                ConnectTimedOut,
-                Interrupted,
-                Truncated,
-                AttemptTimedOut,
-                DeadlineReached,
-                RequestTimeout,
-                Throttled,
-                ServerError
-            ]
-        );
-        for outcome in Outcome::ALL {
-            assert_eq!(
-                outcome.cost(),
-                if outcome == Throttled { 5 } else { 14 },
-                "{outcome}"
-            );
-            assert_eq!(
-                outcome.was_not_sent(),
-                matches!(outcome, ConnectFailed | ConnectTimedOut),
-                "{outcome}"
-            );
-        }
     }
 
     #[test]

@@ -63,13 +63,17 @@ impl Token {
         if secret.starts_with(' ') || secret.ends_with(' ') {
             return Err(TokenError::Space);
         }
+        let scheme = secret.get(..7).unwrap_or_default();
+        if scheme.eq_ignore_ascii_case("bearer ") {
+            return Err(TokenError::Scheme);
+        }
         if let Some(position) = secret
             .bytes()
             .position(|byte| !(0x20..=0x7e).contains(&byte))
         {
             return Err(TokenError::Forbidden { position });
         }
-        // The error can't be: every byte has been looked at.
+        // Infallible: validated above.
         let bearer = sensitive(["Bearer ", &secret].concat())
             .ok_or(TokenError::Forbidden { position: 0 })?;
         Ok(Self {
@@ -190,6 +194,11 @@ pub enum TokenError {
     /// It begins or ends with a space.
     #[error("the token begins or ends with a space; give it exactly as the service issued it")]
     Space,
+    /// It begins with `Bearer `, which is not part of the token.
+    #[error(
+        "the token begins with `Bearer `; give what follows, the scheme is added when it is sent"
+    )]
+    Scheme,
     /// It holds a byte that a header can't carry.
     #[error(
         "the token holds a control or non-ASCII character at byte {position}, perhaps a line break; \

@@ -305,11 +305,13 @@ async fn headers_of_the_client_and_of_the_call_replace_those_of_the_request() {
     let call = transport.with_options(
         RequestOptions::new()
             .header(name("x-b"), value("call"))
-            .header(name("authorization"), value("Bearer other"))
             .idempotency_key(value("k-1")),
     );
     let mut request = get(&call, "7");
     request.headers_mut().insert("x-a", value("request"));
+    request
+        .headers_mut()
+        .insert("authorization", value("Bearer other"));
     call.execute(&GET_CALL, request).await.unwrap();
     let sent = &server.requests()[0];
     for wanted in [
@@ -508,7 +510,7 @@ async fn a_failure_says_what_happened_where_and_what_to_do() {
             |b| b,
         ),
         (
-            "the attempt time-out of 15 s passed while reading the response body, for GET BASE/v1/call/7 (2 attempts in 30.25 s; not retried: two attempts ran into the attempt time-out); request id r-1; try later, or set a longer one",
+            "the attempt time-out of 15 s passed while reading the response body, for GET BASE/v1/call/7 (2 attempts in 30.25 s; not retried: two attempts reached the attempt time-out); request id r-1; try later, or set a longer one",
             sent(&[Step::Stall]),
             |b| b,
         ),
@@ -523,7 +525,7 @@ async fn a_failure_says_what_happened_where_and_what_to_do() {
             |b| b,
         ),
         (
-            "no token for GET BASE/v1/call/7: sealed: ask twice; check where the client's token comes from",
+            "no token for GET BASE/v1/call/7: sealed: ask twice; check the token provider of the client",
             vec![],
             |b| {
                 b.token_provider(|| async {
@@ -532,7 +534,7 @@ async fn a_failure_says_what_happened_where_and_what_to_do() {
             },
         ),
         (
-            "the connection broke while waiting for the response of GET BASE/v1/call/7: connection closed before message completed (1 attempt in 0 s; not retried: the client's retry budget is spent); try later",
+            "the connection broke while waiting for the response of GET BASE/v1/call/7: connection closed before message completed (1 attempt in 0 s; not retried: the retry budget of the client is exhausted); try later",
             vec![vec![Step::Close]],
             |b| b.retry_budget(0),
         ),
@@ -559,7 +561,6 @@ async fn a_success_keeps_what_reads_like_the_token() {
     let (recorded, recording) = transport.recorded();
     let call = recorded.execute(&GET_CALL, get(&transport, "7"));
     let response = call.await.unwrap();
-    assert!(response.headers().is_empty());
     assert_eq!(response.bytes().await.unwrap(), SECRET);
     let exchange = recording.take().unwrap();
     assert_eq!(exchange.headers["x-sent"], SECRET);

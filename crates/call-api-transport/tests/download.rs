@@ -62,7 +62,9 @@ impl Folder {
 
     async fn download(&self, fetch: Download<'_>) -> Result<Downloaded, DownloadError> {
         let target = self.target();
-        fetch.to_file(self.part(), "a", move |_| target).await
+        fetch
+            .to_file(self.part(), "a", move |_| target.clone())
+            .await
     }
 
     #[track_caller]
@@ -132,7 +134,8 @@ async fn a_whole_thing_gets_its_name() {
         .unwrap()
         .on_progress(|progress| told.push(progress))
         .to_file(folder.part(), "a", |content_type| {
-            assert_eq!(content_type, Some("audio/mpeg"));
+            // It is asked for beforehand, too, to see that it can be written.
+            assert!(matches!(content_type, None | Some("audio/mpeg")));
             folder.target()
         })
         .await
@@ -355,7 +358,10 @@ async fn a_part_that_is_longer_than_it_says_is_refused() {
     let transport = transport(&server, &clock);
     let fetch = transport.download(&RECORDING, &url(&server)).unwrap();
     let failed = error(fetch.to_writer(&mut Vec::new()).await);
-    assert!(failed.to_string().contains("another part"), "{failed}");
+    assert!(
+        failed.to_string().contains("it is another part"),
+        "{failed}"
+    );
 }
 
 #[tokio::test]
@@ -418,7 +424,10 @@ async fn the_same_version_has_one_length() {
             folder.is_whole(THING);
         } else {
             let failed = error(result);
-            assert!(failed.to_string().contains("another part"), "{failed}");
+            assert!(
+                failed.to_string().contains("it is another part"),
+                "{failed}"
+            );
             assert_eq!(failed.attempt_log().attempts().len(), 2);
         }
     }
@@ -451,14 +460,14 @@ const MD5: &str = "eB5eJF1ptWaXm4bijSPyxw==";
 async fn what_can_not_be_whole_is_refused() {
     let gzip = format!("{V1}content-encoding: gzip\r\n");
     for (name, script, reason) in [
-        ("gzip'd", answer(200, &gzip, THING), "it came compressed"),
+        ("gzip'd", answer(200, &gzip, THING), "it is compressed"),
         (
             "no end",
             vec![
                 Step::Send([&head("200 OK", V1)[..], THING].concat()),
                 Step::Close,
             ],
-            "nothing tells its end",
+            "nothing marks its end",
         ),
         (
             "no end in HTTP/1.0",
@@ -466,7 +475,7 @@ async fn what_can_not_be_whole_is_refused() {
                 Step::Send([b"HTTP/1.0 200 OK\r\n\r\n", THING].concat()),
                 Step::Close,
             ],
-            "nothing tells its end",
+            "nothing marks its end",
         ),
         (
             "another digest",
@@ -475,18 +484,22 @@ async fn what_can_not_be_whole_is_refused() {
                 &format!("repr-digest: sha-256=:{SHA256}:\r\n"),
                 b"0123456780",
             ),
-            "it doesn't have the digest",
+            "its digest is not",
         ),
         (
             "another md5",
             answer(200, &format!("content-md5: {MD5}\r\n"), b"0123456780"),
-            "it doesn't have the digest",
+            "its digest is not",
         ),
-        ("a part unasked", part(V1, 4, 10, b"456789"), "another part"),
+        (
+            "a part unasked",
+            part(V1, 4, 10, b"456789"),
+            "it is another part",
+        ),
         (
             "all as a part unasked",
             part(V1, 0, 10, THING),
-            "another part",
+            "it is another part",
         ),
     ] {
         let (clock, folder) = (TestClock::default(), Folder::new("unsound"));
@@ -578,7 +591,7 @@ async fn a_writer_gets_each_byte_once() {
             "another version",
             answer(200, v2, b"9876543210"),
             vec![],
-            Err("it changed on the way"),
+            Err("it changed while it was downloaded"),
         ),
     ] {
         let clock = TestClock::default();
@@ -770,7 +783,7 @@ async fn a_service_that_repeats_the_token_does_not_bring_it_into_logs() {
     let error = result.unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("{url} was answered with 403, which is no content; see whether it is still there")
+        format!("{url} was answered with 403, which is no content; check that it still exists")
     );
     let DownloadError::Refused(exchange) = error else {
         panic!("{error:?}")
@@ -954,7 +967,10 @@ async fn nothing_is_sent_past_the_deadline() {
         .unwrap()
         .deadline(Duration::ZERO);
     let failed = error(fetch.to_writer(&mut Vec::new()).await);
-    assert!(failed.is_timeout(), "{failed}");
+    assert!(
+        failed.to_string().contains("the deadline is zero"),
+        "{failed}"
+    );
     assert_eq!(failed.attempt_log().attempts().len(), 0);
     assert_eq!(*failed.attempt_log().stop_reason(), StopReason::NotSent);
     assert_eq!(server.connections(), 0);
@@ -1066,7 +1082,7 @@ async fn a_link_is_not_followed() {
         let fetch = transport.download(&RECORDING, &url(&server)).unwrap();
         let failed = error(folder.download(fetch).await);
         assert_eq!(*failed.kind(), TransportErrorKind::WriteFailed);
-        let told = format!("{name} is no plain file; remove it");
+        let told = format!("{name} is not a regular file; remove it");
         assert!(failed.to_string().contains(&told), "{failed}");
         assert_eq!(fs::read_to_string(&other).ok().as_deref(), content);
         fs::remove_file(link).unwrap();
@@ -1153,6 +1169,7 @@ async fn the_retry_budget_and_the_rate_limit_are_for_the_apis_own_host() {
     ] {
         let transport = builder(&home.url(), &clock)
             .retry_budget(20)
+            .max_attempts(3)
             .rate_limit(std::num::NonZeroU32::MIN)
             .build()
             .unwrap();
@@ -1241,7 +1258,7 @@ async fn what_the_apis_own_host_compresses_is_taken_only_where_its_end_is_told()
         } else {
             let failed = error(result);
             assert!(
-                failed.to_string().contains("nothing tells its end"),
+                failed.to_string().contains("nothing marks its end"),
                 "{failed}"
             );
             assert!(bytes.is_empty());

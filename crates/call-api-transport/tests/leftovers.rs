@@ -197,7 +197,7 @@ async fn a_call_can_be_dropped_while_it_connects() {
     let shared = Arc::clone(&resolver);
     let transport = builder("http://api.example", &clock)
         .allow_insecure_http(true)
-        .configure_http(|http| http.no_proxy().dns_resolver(shared))
+        .configure_http(move |http| http.no_proxy().dns_resolver(Arc::clone(&shared)))
         .build()
         .unwrap();
     let mut call = Box::pin(transport.execute(&GET_CALL, get(&transport, "7")));

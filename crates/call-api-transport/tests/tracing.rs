@@ -70,10 +70,19 @@ async fn a_call_is_a_span_and_an_attempt_an_event_in_opentelemetrys_words() {
         .collect();
     let port = server.address.port();
     let span = format!(
-        "call{{otel.kind=\"client\" operation=\"get_call\" http.request.method=\"GET\" url.template=\"/v1/call/{{id}}\" \
+        "request{{otel.kind=\"client\" operation=\"get_call\" http.request.method=\"GET\" url.template=\"/v1/call/{{id}}\" \
          server.address=\"127.0.0.1\" server.port={port}"
     );
-    assert_eq!(ours.len(), 7, "{text}");
+    assert_eq!(ours.len(), 9, "{text}");
+    let (warnings, ours): (Vec<_>, Vec<_>) =
+        ours.into_iter().partition(|line| line.contains("WARN"));
+    for (warning, error_type) in warnings.iter().zip(["404", "truncated"]) {
+        assert!(
+            warning.contains(&format!("request failed: {error_type}")),
+            "{warning}"
+        );
+    }
+    assert_eq!(warnings.len(), 2, "one for each request that failed");
     let (ours, others) = ours.split_at(3);
     for line in &others[..2] {
         assert!(

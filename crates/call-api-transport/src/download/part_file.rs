@@ -1,13 +1,14 @@
-//! A file that is not whole yet: its bytes so far under a name of their own, and beside them what they are a part of.
+//! The file of an incomplete download, and beside it the description of its content.
 //!
-//! For a target `a.mp3` the bytes are in `a.mp3.part`, and `a.mp3.part-state` says of which thing they are the beginning,
-//! and how many of them the disk surely has. A process that is killed leaves both behind, and the next one goes on from
-//! there. Only what is whole gets the target's name.
+//! For a target `a.mp3` the bytes are in `a.mp3.part`, and `a.mp3.part-state` says what they are the beginning of, and how
+//! many of them are safely on the disk. A process that is killed leaves both behind, and the next one resumes from there.
+//! Only a complete file gets the name of the target.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -16,103 +17,121 @@ use super::metadata::{Digest, Hasher, ResourceMetadata};
 /// Bytes are written in pieces of this size.
 const PIECE: usize = 256 << 10;
 
-/// After so many bytes the disk is made to have them: what a crash costs at most.
+/// Bytes are synced to the disk after so many of them: the most that a crash loses.
 const SYNC_EVERY: u64 = 1 << 20;
 
-/// The first line of a state file. One of another form is as good as none.
+/// How often and how long a download waits for the lock of one that was dropped: its disk operation in flight holds it.
+const LOCK_RETRIES: u32 = 100;
+const LOCK_DELAY: Duration = Duration::from_millis(20);
+
+/// The first line of a state file. Others are ignored.
 const FORM: &str = "partial download, form 1";
 
-/// A file under way. It is locked: of two downloads of one target the second one fails.
+/// An incomplete file. It is locked: of two downloads of one target the second one fails.
 pub(crate) struct PartFile {
     file: Arc<File>,
     part: PathBuf,
     state: PathBuf,
-    /// The file of that name, at its end.
+    /// The state file, at its end.
     notes: Arc<File>,
-    /// What the caller says it is; bytes of another thing are not gone on with.
+    /// The caller's name of the content; bytes of other content are not resumed.
     identity: String,
-    /// What is not written yet.
+    /// Bytes that are not in the file yet.
     buffer: Vec<u8>,
-    written: u64,
+    /// Bytes in the file.
+    flushed: u64,
+    /// Bytes safely on the disk.
     synced: u64,
 }
 
 impl PartFile {
-    /// Opens the part, or begins one. The second answer is what is known of the bytes that are there.
+    /// Opens the file, or creates it, and returns what is known of its content. Waits for the lock for a moment: the disk
+    /// operation of a download that was dropped may still hold it.
     pub(crate) async fn open(
         part: PathBuf,
         identity: String,
     ) -> io::Result<(Self, ResourceMetadata)> {
-        off_thread(move || {
-            let state = with_suffix(&part, "-state");
-            let file = open_plain(&part)?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(busy(&part)),
-                // Not every file system has locks.
-                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
-                Err(TryLockError::Error(error)) => return Err(error),
+        let mut retries = 0;
+        loop {
+            let (path, name) = (part.clone(), identity.clone());
+            match off_thread(move || Self::try_open(path, name)).await {
+                Err(error)
+                    if error.kind() == io::ErrorKind::ResourceBusy && retries < LOCK_RETRIES =>
+                {
+                    retries += 1;
+                    tokio::time::sleep(LOCK_DELAY).await;
+                }
+                result => return result,
             }
-            if !is_at(&file, &part) {
-                // Another download was done with it just now, or somebody made a link of it.
-                return Err(busy(&part));
-            }
-            let mut notes = open_plain(&state)?;
-            if !is_at(&notes, &state) {
-                return Err(busy(&state));
-            }
-            let mut text = Vec::new();
-            notes.read_to_end(&mut text)?;
-            let (known, mut written) = std::str::from_utf8(&text)
-                .ok()
-                .and_then(|text| parse(text, &identity))
-                .unwrap_or_default();
-            // What is not sure to be on the disk may be anything; what is complete is not told from too much.
-            if file.metadata()?.len() < written || known.total.is_some_and(|total| total <= written)
-            {
-                written = 0;
-            }
-            file.set_len(written)?;
-            (&file).seek(SeekFrom::Start(written))?;
-            let part_file = Self {
-                file: Arc::new(file),
-                part,
-                state,
-                notes: Arc::new(notes),
-                identity,
-                buffer: Vec::new(),
-                written,
-                synced: written,
-            };
-            Ok((
-                part_file,
-                if written > 0 {
-                    known
-                } else {
-                    ResourceMetadata::default()
-                },
-            ))
-        })
-        .await
+        }
     }
 
-    /// The bytes so far.
+    fn try_open(part: PathBuf, identity: String) -> io::Result<(Self, ResourceMetadata)> {
+        let state = with_suffix(&part, "-state");
+        let file = open_plain(&part)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(busy(&part)),
+            // Not every file system has locks.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        if !is_at(&file, &part) {
+            // Another download has just finished with it, or it was replaced by a link.
+            return Err(busy(&part));
+        }
+        let mut notes = open_plain(&state)?;
+        if !is_at(&notes, &state) {
+            return Err(busy(&state));
+        }
+        let mut text = Vec::new();
+        notes.read_to_end(&mut text)?;
+        let (metadata, mut synced) = std::str::from_utf8(&text)
+            .ok()
+            .and_then(|text| parse(text, &identity))
+            .unwrap_or_default();
+        // Bytes that may not be on the disk can be anything; a complete file cannot be told from a too long one.
+        let is_complete = metadata.total.is_some_and(|total| total <= synced);
+        if file.metadata()?.len() < synced || is_complete {
+            synced = 0;
+        }
+        file.set_len(synced)?;
+        (&file).seek(SeekFrom::Start(synced))?;
+        let part_file = Self {
+            file: Arc::new(file),
+            part,
+            state,
+            notes: Arc::new(notes),
+            identity,
+            buffer: Vec::new(),
+            flushed: synced,
+            synced,
+        };
+        let metadata = if synced > 0 {
+            metadata
+        } else {
+            ResourceMetadata::default()
+        };
+        Ok((part_file, metadata))
+    }
+
+    /// Returns the number of bytes so far.
     pub(crate) fn written(&self) -> u64 {
-        self.written
+        self.flushed + self.buffer.len() as u64
     }
 
-    /// Drops what is there, and begins what `known` is about.
-    pub(crate) async fn begin(&mut self, known: &ResourceMetadata) -> io::Result<()> {
+    /// Discards the content, and begins that of `metadata`.
+    pub(crate) async fn begin(&mut self, metadata: &ResourceMetadata) -> io::Result<()> {
         self.buffer.clear();
-        (self.written, self.synced) = (0, 0);
+        (self.flushed, self.synced) = (0, 0);
         let (file, notes) = (Arc::clone(&self.file), Arc::clone(&self.notes));
-        let text = write(known, &self.identity);
+        let text = write(metadata, &self.identity);
         off_thread(move || {
             for mut file in [&*file, &notes] {
                 file.set_len(0)?;
                 file.seek(SeekFrom::Start(0))?;
             }
-            // Before any byte that it speaks of: a state of other bytes must not outlive a crash.
+            // Before any byte that it describes: a description of other bytes must not survive a crash.
             (&*notes).write_all(text.as_bytes())?;
             notes.sync_data()
         })
@@ -121,16 +140,39 @@ impl PartFile {
 
     pub(crate) async fn write(&mut self, chunk: &Bytes) -> io::Result<()> {
         self.buffer.extend_from_slice(chunk);
-        self.written += chunk.len() as u64;
         if self.buffer.len() < PIECE {
             return Ok(());
         }
-        self.flush(self.written - self.synced >= SYNC_EVERY).await
+        self.flush(self.written() - self.synced >= SYNC_EVERY).await
     }
 
-    /// Leaves what came in a state that a later download can go on from; where none can, nothing.
+    /// Discards all bytes after `length`, also for a later run.
+    pub(crate) async fn roll_back(&mut self, length: u64) -> io::Result<()> {
+        if self.written() <= length {
+            return Ok(());
+        }
+        let kept = usize::try_from(length.saturating_sub(self.flushed)).unwrap_or(usize::MAX);
+        self.buffer.truncate(kept);
+        if self.flushed <= length {
+            return Ok(());
+        }
+        let was_synced = self.synced > length;
+        (self.flushed, self.synced) = (length, self.synced.min(length));
+        let (file, notes) = (Arc::clone(&self.file), Arc::clone(&self.notes));
+        off_thread(move || {
+            if was_synced {
+                (&*notes).write_all(format!("synced {length}\n").as_bytes())?;
+                notes.sync_data()?;
+            }
+            file.set_len(length)?;
+            (&*file).seek(SeekFrom::Start(length)).map(drop)
+        })
+        .await
+    }
+
+    /// Leaves what can be resumed later, or nothing.
     pub(crate) async fn persist(&mut self, resumable: bool) -> io::Result<()> {
-        if resumable && self.written > 0 {
+        if resumable && self.written() > 0 {
             return self.flush(true).await;
         }
         let (part, state) = (self.part.clone(), self.state.clone());
@@ -141,32 +183,36 @@ impl PartFile {
         .await
     }
 
+    /// Writes the buffer to the file. On failure, such as a full disk, what was in the file before stays and counts.
     async fn flush(&mut self, sync: bool) -> io::Result<()> {
         let file = Arc::clone(&self.file);
         let piece = std::mem::take(&mut self.buffer);
-        let note = (sync && self.written > self.synced).then(|| {
-            (
-                Arc::clone(&self.notes),
-                format!("synced {}\n", self.written),
-            )
-        });
+        let before = self.flushed;
+        let length = piece.len() as u64;
         off_thread(move || {
-            (&*file).write_all(&piece)?;
-            let Some((notes, line)) = note else {
-                return Ok(());
-            };
-            file.sync_data()?;
-            (&*notes).write_all(line.as_bytes())
+            (&*file).write_all(&piece).inspect_err(|_| {
+                // The write fails for what is said; a part of the piece must not stay.
+                let _ = file.set_len(before);
+                let _ = (&*file).seek(SeekFrom::Start(before));
+            })
         })
         .await?;
-        if sync {
-            self.synced = self.written;
+        self.flushed += length;
+        if sync && self.flushed > self.synced {
+            let (file, notes) = (Arc::clone(&self.file), Arc::clone(&self.notes));
+            let line = format!("synced {}\n", self.flushed);
+            off_thread(move || {
+                file.sync_data()?;
+                (&*notes).write_all(line.as_bytes())
+            })
+            .await?;
+            self.synced = self.flushed;
         }
         Ok(())
     }
 
-    /// Compares what the disk has with the digest, if there is one, and gives it the target's name. `Ok(false)` where
-    /// the digest is another: then nothing is left.
+    /// Compares the content with the digest, if there is one, and renames the file to the target. Returns `Ok(false)` if
+    /// the digest differs: then nothing is left.
     pub(crate) async fn finish(
         &mut self,
         digest: Option<Digest>,
@@ -177,33 +223,47 @@ impl PartFile {
         let (part, state) = (self.part.clone(), self.state.clone());
         off_thread(move || {
             file.sync_all()?;
-            let sound = match digest {
+            let is_sound = match digest {
                 Some(digest) => digest_of(&file, &digest)? == digest,
                 None => true,
             };
-            // First, while the part is locked under its name: once that is free, another download may begin there, and
-            // the state is that one's. Of bytes that are all here it says nothing that is needed.
+            if is_sound {
+                check_target(&target)?;
+            }
+            // First, while the file is locked under its name: once that is free, another download may begin there, and the
+            // state is that one's. A complete file does not need it.
             let _ = std::fs::remove_file(&state);
-            if sound {
+            if is_sound {
                 std::fs::rename(&part, &target)?;
                 sync_folder(&target);
             } else {
                 std::fs::remove_file(&part)?;
             }
-            Ok(sound)
+            Ok(is_sound)
         })
         .await
     }
 }
 
-/// `a.mp3` and `.part` are `a.mp3.part`.
+/// Fails if the target is a folder, a device, a pipe or a link: a rename would replace what it cannot write to.
+pub(crate) fn check_target(target: &Path) -> io::Result<()> {
+    match std::fs::symlink_metadata(target) {
+        Ok(metadata) if !metadata.is_file() => {
+            let message = format!("{} is not a regular file", target.display());
+            Err(io::Error::new(io::ErrorKind::AlreadyExists, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Appends a suffix: `a.mp3` and `.part` are `a.mp3.part`.
 pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
-/// Opens the file, or makes it. Through a link, whoever made that would say what is written to.
+/// Opens the file, or creates it. A link is refused: whoever made it would choose what is overwritten.
 fn open_plain(path: &Path) -> io::Result<File> {
     let is_plain = match std::fs::symlink_metadata(path) {
         Ok(metadata) => metadata.is_file(),
@@ -211,7 +271,7 @@ fn open_plain(path: &Path) -> io::Result<File> {
         Err(error) => return Err(error),
     };
     if !is_plain {
-        let message = format!("{} is no plain file; remove it", path.display());
+        let message = format!("{} is not a regular file; remove it", path.display());
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
     }
     let mut options = OpenOptions::new();
@@ -221,7 +281,7 @@ fn open_plain(path: &Path) -> io::Result<File> {
 
 fn busy(part: &Path) -> io::Error {
     let message = format!(
-        "another download is writing to {}; wait until it is done",
+        "another download is writing to {}; wait until it has ended",
         part.display()
     );
     io::Error::new(io::ErrorKind::ResourceBusy, message)
@@ -239,7 +299,7 @@ fn digest_of(mut file: &File, digest: &Digest) -> io::Result<Digest> {
     }
 }
 
-/// Whether the path still names this file, which was opened by it, and is no link to it.
+/// Returns true if the path still names this file, and is not a link to it.
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
@@ -251,13 +311,13 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Elsewhere a file that is open keeps its name.
+/// An open file keeps its name on other systems.
 #[cfg(not(unix))]
 fn is_at(_: &File, _: &Path) -> bool {
     true
 }
 
-/// Makes the new name outlive a crash. Not every system can, and the bytes are safe without.
+/// Syncs the new name to the disk. Not every system can, and the bytes are safe without.
 fn sync_folder(target: &Path) {
     let folder = match target.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -288,16 +348,16 @@ fn write(known: &ResourceMetadata, identity: &str) -> String {
     text
 }
 
-/// A header's value has no line break, but an identity may.
+/// Escapes line breaks, which an identity may have.
 fn one_line(text: &str) -> String {
     text.escape_debug().collect()
 }
 
-/// What is known of the bytes, and how many of them the disk has; `None` where they can't be gone on with.
+/// Returns what is known of the content, and how many bytes are on the disk; `None` if they cannot be resumed.
 fn parse(text: &str, identity: &str) -> Option<(ResourceMetadata, u64)> {
     let mut known = ResourceMetadata::default();
     let mut synced = 0;
-    // What follows the last line break was cut off.
+    // A crash may have cut the last line.
     let (lines, _) = text.rsplit_once('\n')?;
     let mut lines = lines.split('\n');
     if lines.next()? != FORM || lines.next()?.strip_prefix("of ")? != one_line(identity) {
@@ -316,7 +376,7 @@ fn parse(text: &str, identity: &str) -> Option<(ResourceMetadata, u64)> {
     known.validator.is_some().then_some((known, synced))
 }
 
-/// Runs what waits for the disk where it keeps nothing else from running.
+/// Runs disk operations on a thread that may block.
 async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {

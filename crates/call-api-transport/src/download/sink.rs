@@ -1,4 +1,4 @@
-//! Where the bytes go: into a file that may be gone on with later, or to a writer that keeps nothing.
+//! The target of a download: a file that can be resumed later, or a writer that keeps nothing.
 
 use std::io;
 
@@ -15,6 +15,8 @@ pub(crate) enum Sink<'w> {
         written: u64,
         hasher: Option<Hasher>,
     },
+    /// The target was taken, or could not be opened.
+    None,
 }
 
 impl Sink<'_> {
@@ -22,25 +24,28 @@ impl Sink<'_> {
         match self {
             Self::File(part_file) => part_file.written(),
             Self::Writer { written, .. } => *written,
+            Self::None => 0,
         }
     }
 
-    /// Whether what was written can be dropped, to begin again.
+    /// Returns true if what was written can be discarded, to begin again.
     pub(crate) fn can_begin(&self) -> bool {
         match self {
             Self::File(_) => true,
             Self::Writer { written, .. } => *written == 0,
+            Self::None => false,
         }
     }
 
-    /// Drops what was written, where that [can be](Self::can_begin), and begins what `known` is about.
-    pub(crate) async fn begin(&mut self, known: &ResourceMetadata) -> io::Result<()> {
+    /// Discards what was written, if that [is possible](Self::can_begin), and begins the content of `metadata`.
+    pub(crate) async fn begin(&mut self, metadata: &ResourceMetadata) -> io::Result<()> {
         match self {
-            Self::File(part_file) => part_file.begin(known).await,
+            Self::File(part_file) => part_file.begin(metadata).await,
             Self::Writer { hasher, .. } => {
-                *hasher = known.digest.as_ref().map(Hasher::for_one);
+                *hasher = metadata.digest.as_ref().map(Hasher::for_one);
                 Ok(())
             }
+            Self::None => Ok(()),
         }
     }
 
@@ -59,14 +64,23 @@ impl Sink<'_> {
                 }
                 Ok(())
             }
+            Self::None => Ok(()),
         }
     }
 
-    /// What a writer was given comes to, where that was asked for at the beginning.
+    /// Discards what was written after `length`. A writer keeps it.
+    pub(crate) async fn roll_back(&mut self, length: u64) -> io::Result<()> {
+        match self {
+            Self::File(part_file) => part_file.roll_back(length).await,
+            Self::Writer { .. } | Self::None => Ok(()),
+        }
+    }
+
+    /// Returns the digest of what a writer was given, if one was asked for at the beginning.
     pub(crate) fn digest(&mut self) -> Option<Digest> {
         match self {
-            Self::File(_) => None,
             Self::Writer { hasher, .. } => hasher.take().map(Hasher::finish),
+            Self::File(_) | Self::None => None,
         }
     }
 }

@@ -1,0 +1,582 @@
+//! The exchange of a download: one attempt requests what is missing and appends it to the sink.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, Version, header};
+use url::Url;
+
+use super::metadata::{ContentRange, ResourceMetadata, text};
+use super::redirects::{Part, allowed, follow};
+use super::sink::Sink;
+use super::{Download, OnProgress, Progress, integrity_mismatch, write_failed};
+use crate::attempt::{ERROR_BODY_LIMIT, Limits, classify_http, hide_in_response, request_id};
+use crate::base_url::BaseUrl;
+use crate::body::Buffer;
+use crate::engine::{AttemptContext, AttemptEnd, AttemptError, Exchange, Next, RequestSummary};
+use crate::error::{Limit, Phase, TransportErrorKind};
+use crate::operation::{Auth, Operation};
+use crate::outcome::Outcome;
+use crate::redact::Secrets;
+use crate::retry::{DelayReason, RetryDelay, ServerHint, StopReason};
+use crate::settings::Settings;
+
+/// The delay before content that is not ready is requested again: it doubles from the first to the second.
+const NOT_READY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+const COMPRESSED: &str = "it is compressed, which was not asked for";
+const ENDLESS: &str = "nothing marks its end: it has no length, and is not chunked";
+const OTHER_PART: &str = "it is another part than the one that was asked for";
+const CHANGED: &str = "it changed while it was downloaded, and the writer has received a part";
+
+/// What is downloaded, and from where.
+pub(super) struct Address {
+    pub(super) operation: &'static Operation,
+    pub(super) url: Url,
+    pub(super) allow_insecure_http: bool,
+    is_api: bool,
+}
+
+pub(crate) struct DownloadExchange<'d, 's> {
+    address: Address,
+    settings: Arc<Settings>,
+    stall_timeout: Duration,
+    not_ready_timeout: Duration,
+    on_progress: Option<Mutex<OnProgress<'d>>>,
+    sink: Sink<'s>,
+    metadata: ResourceMetadata,
+    /// True once a part was requested and something else arrived.
+    without_parts: bool,
+    /// Answers that the content is not ready.
+    polls: u32,
+    /// Of the attempt in flight.
+    status: Option<StatusCode>,
+    request_id: Option<String>,
+    received: u64,
+}
+
+/// The end of a download that has a response.
+pub(crate) enum DownloadEnd {
+    Complete,
+    Refused(Refusal),
+}
+
+/// A response without content.
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) is_truncated: bool,
+}
+
+/// The end of one attempt.
+pub(super) enum Ended {
+    Complete,
+    /// The rest can be requested.
+    Broken(Outcome, AttemptError),
+    Refused(Refusal),
+    /// The service has something else than what the sink has: everything is requested, without a range.
+    Restart(&'static str),
+    /// Another attempt is no use.
+    Final(Outcome, AttemptError),
+}
+
+impl<'d, 's> DownloadExchange<'d, 's> {
+    pub(super) fn new(download: Download<'d>, sink: Sink<'s>, metadata: ResourceMetadata) -> Self {
+        let transport = download.transport;
+        Self {
+            address: Address {
+                operation: download.operation,
+                is_api: transport.shared.base_url.is_origin_of(&download.url),
+                url: download.url,
+                allow_insecure_http: download.allow_insecure_http,
+            },
+            // No command for a shell may have the token or the headers of the transport: it may go to another host.
+            settings: Arc::new(Settings {
+                headers: HeaderMap::new(),
+                ..Settings::clone(&transport.settings)
+            }),
+            stall_timeout: download.stall_timeout,
+            not_ready_timeout: download.not_ready_timeout,
+            on_progress: download.on_progress,
+            sink,
+            metadata,
+            without_parts: false,
+            polls: 0,
+            status: None,
+            request_id: None,
+            received: 0,
+        }
+    }
+
+    /// Takes the sink and what is known of its content.
+    pub(super) fn take_content(&mut self) -> (Sink<'s>, ResourceMetadata) {
+        let sink = std::mem::replace(&mut self.sink, Sink::None);
+        (sink, std::mem::take(&mut self.metadata))
+    }
+
+    #[cfg(feature = "tracing")]
+    pub(super) fn span(&self) -> tracing::Span {
+        crate::observe::request_span(self.address.operation, &Method::GET, &self.address.url)
+    }
+
+    async fn make_attempt(&mut self, context: &AttemptContext<'_>) -> Ended {
+        (self.status, self.request_id, self.received) = (None, None, 0);
+        let offset = match &self.metadata.validator {
+            Some(_) if !self.without_parts => self.sink.written(),
+            _ => 0,
+        };
+        let response = match self.head(context, offset).await {
+            Ok(response) => response,
+            Err(ended) => return ended,
+        };
+        self.status = Some(response.status());
+        self.request_id = request_id(response.headers());
+        let begun = match self.begin(&response, offset).await {
+            Ok(Some(begun)) => begun,
+            Ok(None) => return self.refusal(context, response).await,
+            Err(ended) => return ended,
+        };
+        self.body(context, response, begun).await
+    }
+
+    /// Sends the request and follows redirects. The head of the response must arrive within the attempt time-out.
+    async fn head(
+        &mut self,
+        context: &AttemptContext<'_>,
+        offset: u64,
+    ) -> Result<reqwest::Response, Ended> {
+        let part = self.metadata.validator.as_deref().filter(|_| offset > 0);
+        let part = part.map(|validator| Part { offset, validator });
+        let following = follow(&self.address, part, context, limits(context));
+        let (left, attempt_timeout) = (context.left(), context.settings.attempt_timeout);
+        let limit = attempt_timeout.min(left);
+        match context.shared.time.limit(limit, following).await {
+            Ok(result) => result,
+            Err(_) => Err(timed_out(
+                Phase::Head,
+                Limit::Attempt,
+                attempt_timeout,
+                left,
+                context,
+            )),
+        }
+    }
+
+    /// Compares the response with what the sink has, and prepares the sink for the body. `None` if the response has no
+    /// content.
+    async fn begin(
+        &mut self,
+        response: &reqwest::Response,
+        offset: u64,
+    ) -> Result<Option<Begun>, Ended> {
+        let (status, headers) = (response.status(), response.headers());
+        let said = ResourceMetadata::read(status, headers);
+        let coding = text(headers, header::CONTENT_ENCODING);
+        let is_coded = coding.is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"));
+        let begun = match status {
+            StatusCode::OK if is_coded => {
+                let error = integrity_mismatch(COMPRESSED);
+                return Err(Ended::Final(Outcome::Malformed, error));
+            }
+            StatusCode::OK => self.begin_whole(said).await?,
+            StatusCode::PARTIAL_CONTENT if offset > 0 => {
+                let length = response.content_length();
+                self.begin_part(said, ContentRange::read(headers), length, offset, is_coded)?
+            }
+            StatusCode::PARTIAL_CONTENT => {
+                let error = integrity_mismatch(OTHER_PART);
+                return Err(Ended::Final(Outcome::Malformed, error));
+            }
+            StatusCode::RANGE_NOT_SATISFIABLE if offset > 0 => {
+                return Err(Ended::Restart(OTHER_PART));
+            }
+            _ => return Ok(None),
+        };
+        let is_framed = begun.expected.is_some()
+            || response.version() > Version::HTTP_11
+            || headers.contains_key(header::TRANSFER_ENCODING);
+        if !is_framed && self.metadata.digest.is_none() {
+            let error = integrity_mismatch(ENDLESS);
+            return Err(Ended::Final(Outcome::Malformed, error));
+        }
+        Ok(Some(begun))
+    }
+
+    /// Begins the whole content, or skips what the sink has of it.
+    async fn begin_whole(&mut self, said: ResourceMetadata) -> Result<Begun, Ended> {
+        let written = self.sink.written();
+        let is_same = said.validator.is_some()
+            && said.validator == self.metadata.validator
+            && said.total.is_none_or(|total| written <= total);
+        if written > 0 && is_same {
+            self.metadata.total = said.total.or(self.metadata.total);
+            return Ok(Begun {
+                skip: written,
+                expected: said.total,
+            });
+        }
+        if !self.sink.can_begin() {
+            return Err(Ended::Final(
+                Outcome::Malformed,
+                integrity_mismatch(CHANGED),
+            ));
+        }
+        self.metadata = said;
+        if let Err(error) = self.sink.begin(&self.metadata).await {
+            return Err(Ended::Final(Outcome::WriteFailed, write_failed(error)));
+        }
+        Ok(Begun {
+            skip: 0,
+            expected: self.metadata.total,
+        })
+    }
+
+    /// Begins the rest, if it is that of what the sink has: a 206 must have the entity tag that `If-Range` asked for
+    /// (RFC 9110, section 15.3.7), and as many bytes as its range.
+    fn begin_part(
+        &mut self,
+        said: ResourceMetadata,
+        range: Option<ContentRange>,
+        length: Option<u64>,
+        offset: u64,
+        is_coded: bool,
+    ) -> Result<Begun, Ended> {
+        let Some(range) = range else {
+            return Err(Ended::Restart(OTHER_PART));
+        };
+        let expected = range.last - range.first + 1;
+        let total = range.total.or(self.metadata.total);
+        let is_tagged =
+            (self.metadata.validator.as_deref()).is_some_and(|tag| tag.starts_with('"'));
+        let has_validator =
+            said.validator == self.metadata.validator || (said.validator.is_none() && !is_tagged);
+        let fits = range.first == offset
+            && !is_coded
+            && total.is_some()
+            && (self.metadata.total.is_none() || self.metadata.total == total)
+            && length.is_none_or(|length| length == expected)
+            && has_validator;
+        if !fits {
+            return Err(Ended::Restart(OTHER_PART));
+        }
+        self.metadata.total = total;
+        self.metadata.digest = self.metadata.digest.or(said.digest);
+        if self.metadata.content_type.is_none() {
+            self.metadata.content_type = said.content_type;
+        }
+        Ok(Begun {
+            skip: 0,
+            expected: Some(expected),
+        })
+    }
+
+    /// Reads the body into the sink. If it turns out to be another one, nothing of it is kept.
+    async fn body(
+        &mut self,
+        context: &AttemptContext<'_>,
+        response: reqwest::Response,
+        begun: Begun,
+    ) -> Ended {
+        let verified = self.sink.written();
+        let ended = self.read_body(context, response, begun).await;
+        if let Ended::Final(Outcome::Malformed, _) = &ended
+            && let Err(error) = self.sink.roll_back(verified).await
+        {
+            return Ended::Final(Outcome::WriteFailed, write_failed(error));
+        }
+        ended
+    }
+
+    async fn read_body(
+        &mut self,
+        context: &AttemptContext<'_>,
+        mut response: reqwest::Response,
+        begun: Begun,
+    ) -> Ended {
+        let Begun { mut skip, expected } = begun;
+        let limit = context.settings.body_limit;
+        if let Some(total) = self.metadata.total
+            && total > limit
+        {
+            return too_large(limit, self.received, Some(total));
+        }
+        self.report_progress();
+        loop {
+            let (left, stall) = (context.left(), self.stall_timeout);
+            let time = &context.shared.time;
+            let chunk = match time.limit(stall.min(left), response.chunk()).await {
+                Ok(Ok(Some(chunk))) => chunk,
+                Ok(Ok(None)) => break,
+                Ok(Err(error)) => {
+                    let phase = Phase::Body;
+                    let (outcome, kind) =
+                        classify_http(&error, phase, self.received, limits(context));
+                    let source = Some(Arc::new(error.without_url()) as _);
+                    return Ended::Broken(outcome, AttemptError { kind, source });
+                }
+                Err(_) => return timed_out(Phase::Body, Limit::Stall, stall, left, context),
+            };
+            self.received += chunk.len() as u64;
+            if expected.is_some_and(|expected| self.received > expected) {
+                return Ended::Final(Outcome::Malformed, integrity_mismatch(OTHER_PART));
+            }
+            let skipped = skip.min(chunk.len() as u64);
+            skip -= skipped;
+            let fresh = chunk.slice(usize::try_from(skipped).unwrap_or(usize::MAX)..);
+            if fresh.is_empty() {
+                continue;
+            }
+            let length = self.sink.written() + fresh.len() as u64;
+            if length > limit {
+                return too_large(limit, length, None);
+            }
+            if let Err(error) = self.sink.write(&fresh).await {
+                return Ended::Final(Outcome::WriteFailed, write_failed(error));
+            }
+            self.report_progress();
+        }
+        let written = self.sink.written();
+        let total = self.metadata.total.unwrap_or(written);
+        // A service may also answer with less than was asked for.
+        if skip > 0 || written < total {
+            let kind = TransportErrorKind::Interrupted {
+                phase: Phase::Body,
+                received: self.received,
+            };
+            return Ended::Broken(Outcome::Truncated, kind.into());
+        }
+        if written > total {
+            return Ended::Final(Outcome::Malformed, integrity_mismatch(OTHER_PART));
+        }
+        Ended::Complete
+    }
+
+    fn report_progress(&mut self) {
+        if let Some(on_progress) = &mut self.on_progress {
+            let on_progress = on_progress
+                .get_mut()
+                .unwrap_or_else(PoisonError::into_inner);
+            on_progress(Progress {
+                bytes: self.sink.written(),
+                total: self.metadata.total,
+            });
+        }
+    }
+
+    /// Reads the body of a response without content.
+    async fn refusal(
+        &mut self,
+        context: &AttemptContext<'_>,
+        mut response: reqwest::Response,
+    ) -> Ended {
+        let limit = context.settings.attempt_timeout.min(context.left());
+        let mut buffer = Buffer::default();
+        let reading = async {
+            while let Ok(Some(chunk)) = response.chunk().await {
+                if buffer.push(chunk, ERROR_BODY_LIMIT).is_err() {
+                    return true;
+                }
+            }
+            false
+        };
+        let is_truncated = context.shared.time.limit(limit, reading).await;
+        Ended::Refused(Refusal {
+            status: response.status(),
+            headers: response.headers().clone(),
+            body: buffer.into_bytes(),
+            is_truncated: is_truncated.unwrap_or(true),
+        })
+    }
+
+    /// Replaces the secrets in what the service says, which is logged: the token, and a signature in the query.
+    fn hide_secrets(&mut self, ended: &mut Ended, secrets: &Secrets<'_>) {
+        if let Some(id) = &mut self.request_id {
+            secrets.hide_in(id);
+        }
+        match ended {
+            Ended::Refused(refusal) => {
+                let body = (&mut refusal.body, refusal.is_truncated);
+                hide_in_response(secrets, &mut refusal.headers, Some(body));
+            }
+            Ended::Broken(_, error) | Ended::Final(_, error) => error.hide(secrets),
+            Ended::Complete | Ended::Restart(_) => {}
+        }
+    }
+
+    /// Returns the delay before content is requested again that is not ready.
+    fn poll_again(
+        &mut self,
+        context: &AttemptContext<'_>,
+        hint: ServerHint,
+    ) -> Result<RetryDelay, StopReason> {
+        let (first, cap) = NOT_READY;
+        let doubled = 1_u32.checked_shl(self.polls).unwrap_or(u32::MAX);
+        self.polls += 1;
+        let ours = first.saturating_mul(doubled).min(cap);
+        let (duration, reason) = match hint.retry_after {
+            Some(theirs) if theirs > ours => (theirs, DelayReason::RetryAfter),
+            _ => (ours, DelayReason::NotReady),
+        };
+        let now = context.shared.time.now();
+        let passed = now.saturating_duration_since(context.started);
+        if passed.saturating_add(duration) > self.not_ready_timeout || duration >= context.left() {
+            return Err(StopReason::NotReady);
+        }
+        Ok(RetryDelay { duration, reason })
+    }
+
+    fn settle(
+        &mut self,
+        context: &AttemptContext<'_>,
+        ended: Ended,
+        advanced: bool,
+    ) -> AttemptEnd<DownloadEnd> {
+        let mut hint = ServerHint::default();
+        let (outcome, result, next) = match ended {
+            Ended::Complete => (Outcome::Success, Ok(DownloadEnd::Complete), Next::ByOutcome),
+            Ended::Final(outcome, error) => {
+                (outcome, Err(error), Next::Stop(StopReason::NotRetryable))
+            }
+            Ended::Broken(outcome, error) => {
+                let is_resumable = self.metadata.validator.is_some() || self.sink.can_begin();
+                let next = match (is_resumable, advanced) {
+                    (false, _) => Next::Stop(StopReason::NotResumable),
+                    (true, true) => Next::AfterProgress,
+                    (true, false) => Next::ByOutcome,
+                };
+                (outcome, Err(error), next)
+            }
+            Ended::Restart(reason) => {
+                let is_first = !std::mem::replace(&mut self.without_parts, true);
+                let next = match is_first {
+                    true => Next::Retry(RetryDelay::none(DelayReason::Restart)),
+                    false => Next::Stop(StopReason::NotRetryable),
+                };
+                (Outcome::Malformed, Err(integrity_mismatch(reason)), next)
+            }
+            Ended::Refused(refusal) => {
+                let now = || context.shared.time.system_now();
+                hint = ServerHint::read(&refusal.headers, now);
+                let is_not_ready = matches!(refusal.status.as_u16(), 202 | 404 | 425);
+                let next = if is_not_ready && !self.not_ready_timeout.is_zero() {
+                    match self.poll_again(context, hint) {
+                        Ok(delay) => Next::Retry(delay),
+                        Err(stop) => Next::Stop(stop),
+                    }
+                } else {
+                    Next::ByOutcome
+                };
+                let outcome = match Outcome::of_status(refusal.status) {
+                    Outcome::Success => Outcome::Rejected,
+                    outcome => outcome,
+                };
+                (outcome, Ok(DownloadEnd::Refused(refusal)), next)
+            }
+        };
+        AttemptEnd {
+            outcome,
+            result,
+            status: self.status,
+            request_id: self.request_id.take(),
+            body_bytes: self.received,
+            hint,
+            next,
+        }
+    }
+}
+
+/// What a body is: how many of its bytes the sink has, and how many it has in total.
+#[derive(Clone, Copy)]
+struct Begun {
+    skip: u64,
+    expected: Option<u64>,
+}
+
+impl Exchange for DownloadExchange<'_, '_> {
+    type Output = DownloadEnd;
+
+    fn check(&self, _: &BaseUrl) -> Result<(), &'static str> {
+        allowed(&self.address.url, self.address.allow_insecure_http)
+    }
+
+    fn is_to_api(&self) -> bool {
+        self.address.is_api
+    }
+
+    fn is_repeatable(&self, _: &Settings) -> bool {
+        true
+    }
+
+    fn body_is_gone(&self) -> bool {
+        false
+    }
+
+    async fn attempt(
+        &mut self,
+        context: &AttemptContext<'_>,
+    ) -> Result<AttemptEnd<DownloadEnd>, AttemptError> {
+        let before = self.sink.written();
+        let mut ended = self.make_attempt(context).await;
+        let url = self.address.url.clone();
+        let secrets = match context.token {
+            Some(token) => Secrets::of(token, self.address.operation.auth),
+            None => Secrets::default(),
+        };
+        self.hide_secrets(&mut ended, &secrets.with_query(&url));
+        // Less is written if it was begun again.
+        let advanced = self.sink.written() > before;
+        Ok(self.settle(context, ended, advanced))
+    }
+
+    fn summary(&mut self) -> RequestSummary {
+        RequestSummary {
+            auth: Auth::None,
+            method: Method::GET,
+            url: self.address.url.clone(),
+            headers: Vec::new(),
+            has_body: false,
+            settings: Arc::clone(&self.settings),
+        }
+    }
+}
+
+fn limits(context: &AttemptContext<'_>) -> Limits {
+    Limits {
+        attempt: context.settings.attempt_timeout,
+        deadline: context.settings.deadline,
+        body: context.settings.body_limit,
+    }
+}
+
+fn too_large(limit: u64, received: u64, announced: Option<u64>) -> Ended {
+    let kind = TransportErrorKind::BodyTooLarge {
+        limit,
+        received,
+        announced,
+    };
+    Ended::Final(Outcome::BodyTooLarge, kind.into())
+}
+
+/// Returns the end of an attempt whose limit of `length` passed: the deadline if that was nearer.
+fn timed_out(
+    phase: Phase,
+    limit: Limit,
+    length: Duration,
+    left: Duration,
+    context: &AttemptContext<'_>,
+) -> Ended {
+    let error = |limit, after| {
+        AttemptError::from(TransportErrorKind::TimedOut {
+            phase,
+            limit,
+            after,
+        })
+    };
+    if left <= length {
+        let error = error(Limit::Deadline, context.settings.deadline);
+        return Ended::Final(Outcome::DeadlineReached, error);
+    }
+    Ended::Broken(Outcome::AttemptTimedOut, error(limit, length))
+}

@@ -1,0 +1,24 @@
+//! What all clones of a transport share.
+
+use std::sync::Arc;
+
+use crate::base_url::BaseUrl;
+use crate::budget::Budget;
+use crate::clients::Clients;
+use crate::clock::{Jitter, Time};
+use crate::observe::Observer;
+use crate::retry::Backoff;
+use crate::token::Credentials;
+
+pub(crate) struct Shared {
+    pub(crate) base_url: BaseUrl,
+    pub(crate) clients: Clients,
+    pub(crate) credentials: Credentials,
+    pub(crate) backoff: Backoff,
+    pub(crate) budget: Budget,
+    pub(crate) observers: Vec<Arc<dyn Observer>>,
+    #[cfg(feature = "rate-limit")]
+    pub(crate) rate_limit: Option<crate::rate_limit::Rate>,
+    pub(crate) time: Time,
+    pub(crate) jitter: Jitter,
+}
