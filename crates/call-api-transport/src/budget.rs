@@ -12,6 +12,8 @@ use crate::sync::{AtomicU32, Mutex, Ordering};
 pub(crate) struct Budget {
     left: AtomicU32,
     size: u32,
+    /// 1 once a request has succeeded.
+    has_succeeded: AtomicU32,
     /// The last event that broke connections.
     broken: Mutex<Broken>,
 }
@@ -33,6 +35,7 @@ impl Budget {
         Self {
             left: AtomicU32::new(size),
             size,
+            has_succeeded: AtomicU32::new(0),
             broken: Mutex::new(Broken::default()),
         }
     }
@@ -74,8 +77,16 @@ impl Budget {
         if was_first {
             self.give(1);
         }
+        if !self.has_succeeded() {
+            self.has_succeeded.store(1, Ordering::Relaxed);
+        }
         let mut broken = lock(&self.broken);
         broken.successes = broken.successes.saturating_add(1);
+    }
+
+    /// Returns true if any request has succeeded.
+    pub(crate) fn has_succeeded(&self) -> bool {
+        self.has_succeeded.load(Ordering::Relaxed) == 1
     }
 
     /// Gives tokens back, up to the size.

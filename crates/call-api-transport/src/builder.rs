@@ -134,8 +134,8 @@ impl TransportBuilder {
 
     /// Sets how often a request is sent at most; 1 sends it once and 0 is read as 1.
     ///
-    /// By default 3, or up to 20 while no connection can be made or the service answers 503: a restart is survived as far
-    /// as the deadline and the retry budget allow. Attempts that the server has certainly not processed do not count.
+    /// By default 3. If the service has worked before, up to 20 while no connection can be made or it answers 503: a
+    /// restart is survived as far as the deadline and the retry budget allow. Attempts that the server has certainly not processed do not count.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.settings.max_attempts = Some(attempts);
         self

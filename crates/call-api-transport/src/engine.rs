@@ -427,6 +427,7 @@ impl<'a> Engine<'a> {
             body_is_stream,
             hint: end.hint,
             is_throttle_shared: self.throttle.is_some(),
+            worked_before: self.shared.budget.has_succeeded(),
             left: self.left(),
             backoff: self.shared.backoff,
             jitter: &self.shared.jitter,

@@ -239,6 +239,8 @@ pub(crate) struct RetryContext<'a> {
     pub(crate) hint: ServerHint,
     /// True if a throttle paces the retries.
     pub(crate) is_throttle_shared: bool,
+    /// True if the service has answered a request of this client before.
+    pub(crate) worked_before: bool,
     /// The rest of the deadline.
     pub(crate) left: Duration,
     pub(crate) backoff: Backoff,
@@ -310,9 +312,13 @@ impl RetryContext<'_> {
     fn max_attempts(&self) -> u32 {
         let max_attempts = self.max_attempts.map(|most| most.max(1));
         max_attempts.unwrap_or_else(|| match self.outcome {
-            Outcome::ConnectFailed | Outcome::ConnectTimedOut => MAX_ATTEMPTS_DURING_RESTART,
+            Outcome::ConnectFailed | Outcome::ConnectTimedOut if self.worked_before => {
+                MAX_ATTEMPTS_DURING_RESTART
+            }
             Outcome::Throttled if self.is_throttle_shared => MAX_ATTEMPTS_DURING_RESTART,
-            Outcome::ServerError if self.status == Some(StatusCode::SERVICE_UNAVAILABLE) => {
+            Outcome::ServerError
+                if self.worked_before && self.status == Some(StatusCode::SERVICE_UNAVAILABLE) =>
+            {
                 MAX_ATTEMPTS_DURING_RESTART
             }
             _ => MAX_ATTEMPTS,
@@ -365,7 +371,7 @@ mod tests {
             let hint = ServerHint { retry_after, should_retry };
             let backoff = Backoff { first, cap };
             let context = RetryContext {
-                outcome, status: None, attempts, unprocessed: 0, max_attempts: Some(max_attempts), timeouts, repeatable, body_is_stream, hint, is_throttle_shared: false, left, backoff,
+                outcome, status: None, attempts, unprocessed: 0, max_attempts: Some(max_attempts), timeouts, repeatable, body_is_stream, hint, is_throttle_shared: false, worked_before: false, left, backoff,
                 jitter: &jitter,
             };
             match context.decide() {
@@ -426,6 +432,7 @@ mod tests {
                     should_retry: None,
                 },
                 is_throttle_shared: false,
+                worked_before: false,
                 left: Duration::from_millis(left),
                 backoff: Backoff {
                     first: Duration::from_millis(250),
@@ -435,6 +442,47 @@ mod tests {
             };
             let wait = context.decide().ok().map(|wait| wait.duration.as_millis());
             assert_eq!(wait, wanted, "{left}");
+        }
+    }
+
+    #[test]
+    fn default_attempts_reach_the_deadline_only_if_a_working_service_restarts() {
+        let jitter = Jitter::default();
+        for (outcome, status, worked_before, wanted) in [
+            (Outcome::ConnectFailed, None, true, 20),
+            (Outcome::ConnectTimedOut, None, true, 20),
+            (Outcome::ServerError, Some(503), true, 20),
+            (Outcome::ConnectFailed, None, false, 3),
+            (Outcome::ServerError, Some(503), false, 3),
+            (Outcome::ServerError, Some(500), true, 3),
+            (Outcome::Interrupted, None, true, 3),
+        ] {
+            let mut context = RetryContext {
+                outcome,
+                status: status.map(|status| StatusCode::from_u16(status).unwrap()),
+                attempts: 1,
+                unprocessed: 0,
+                max_attempts: None,
+                timeouts: 0,
+                repeatable: true,
+                body_is_stream: false,
+                hint: ServerHint::default(),
+                is_throttle_shared: false,
+                worked_before,
+                left: Duration::from_secs(45),
+                backoff: Backoff {
+                    first: Duration::from_millis(250),
+                    cap: Duration::from_secs(8),
+                },
+                jitter: &jitter,
+            };
+            while context.decide().is_ok() {
+                context.attempts += 1;
+            }
+            assert_eq!(
+                context.attempts, wanted,
+                "{outcome} {status:?} {worked_before}"
+            );
         }
     }
 

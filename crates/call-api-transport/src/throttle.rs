@@ -127,12 +127,19 @@ impl State {
         interval.requests += 1;
     }
 
+    /// Returns true if enough requests were counted for a rate.
+    fn has_many(&self) -> bool {
+        let requests = self.interval.map_or(0, |interval| interval.requests);
+        requests >= FEWEST || self.measured * INTERVAL.as_secs_f64() >= f64::from(FEWEST)
+    }
+
     fn lower_rate(&mut self, now: Instant) {
         let current = self.interval.map_or(0.0, |interval| {
             let passed = now.saturating_duration_since(interval.begun);
             f64::from(interval.requests) / passed.max(INTERVAL / 5).as_secs_f64()
         });
         let sent = self.measured.max(current);
+        let has_many = self.has_many();
         match &mut self.rate {
             Some(rate) if now.saturating_duration_since(rate.lowered) < INTERVAL => {}
             Some(rate) => {
@@ -140,7 +147,7 @@ impl State {
                 rate.per_second = (rate.before * BETA).max(LOWEST_RATE);
                 rate.lowered = now;
             }
-            None if sent * INTERVAL.as_secs_f64() < f64::from(FEWEST) => {}
+            None if !has_many => {}
             None => {
                 self.rate = Some(Rate {
                     per_second: sent * BETA,

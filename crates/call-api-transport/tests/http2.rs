@@ -127,7 +127,10 @@ async fn serve(
     behavior: Behavior,
     processed: &AtomicUsize,
 ) {
-    let mut connection = h2::server::handshake(stream).await.unwrap();
+    // The client may give a connection up that another one made unnecessary.
+    let Ok(mut connection) = h2::server::handshake(stream).await else {
+        return;
+    };
     let mut accepted = 0;
     while let Some(Ok((_, mut respond))) = connection.accept().await {
         accepted += 1;
@@ -243,7 +246,7 @@ async fn frozen_connection_is_not_used_by_the_retry() {
             .collect();
         assert_eq!(outcomes, [Outcome::AttemptTimedOut, Outcome::Success]);
     }
-    assert_eq!(server.connections.load(Ordering::Relaxed), 2);
+    assert!(server.connections.load(Ordering::Relaxed) > 1);
 }
 
 #[tokio::test]

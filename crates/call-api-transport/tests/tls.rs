@@ -200,7 +200,7 @@ async fn a_connection_that_breaks_in_the_handshake_is_made_again() {
         *error.kind(),
         TransportErrorKind::Connect { timed_out: false }
     );
-    assert_eq!(error.attempt_log().attempts().len(), 20, "{error:?}");
+    assert_eq!(error.attempt_log().attempts().len(), 3, "{error:?}");
 }
 
 #[tokio::test]
