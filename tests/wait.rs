@@ -207,7 +207,7 @@ async fn a_failed_look_does_not_begin_the_cadence_anew() {
     let scripts = vec![
         says("in_progress"),
         says("in_progress"),
-        answer(503, "", ""),
+        answer(500, "", ""),
         says("completed"),
     ];
     let (_server, clock, client) = serve(scripts).await;

@@ -65,7 +65,7 @@ pub(crate) fn faults() -> Vec<Fault> {
     };
     let interrupted = ErrorKind::Interrupted;
     vec![
-        fault("503", ErrorKind::Server, backoff, answer(503, "", "busy")),
+        fault("500", ErrorKind::Server, backoff, answer(500, "", "busy")),
         fault("reset", interrupted, backoff, vec![Step::Reset]),
         fault("closed", interrupted, backoff, vec![Step::Close]),
         fault(
@@ -101,10 +101,10 @@ pub(crate) fn faults() -> Vec<Fault> {
         Fault {
             asks: 3.25,
             ..fault(
-                "503 with Retry-After",
+                "500 with Retry-After",
                 ErrorKind::Server,
                 &[3.125, 3.125],
-                answer(503, "retry-after: 3\r\n", ""),
+                answer(500, "retry-after: 3\r\n", ""),
             )
         },
     ]

@@ -317,7 +317,8 @@ impl RetryContext<'_> {
             }
             Outcome::Throttled if self.is_throttle_shared => MAX_ATTEMPTS_DURING_RESTART,
             Outcome::ServerError
-                if self.worked_before && self.status == Some(StatusCode::SERVICE_UNAVAILABLE) =>
+                if (self.worked_before || self.is_throttle_shared)
+                    && self.status == Some(StatusCode::SERVICE_UNAVAILABLE) =>
             {
                 MAX_ATTEMPTS_DURING_RESTART
             }
