@@ -510,12 +510,13 @@ fn pattern_properties(
     } else {
         json!({"anyOf": values})
     };
-    if matches!(
-        object.get("additionalProperties"),
-        None | Some(Value::Bool(_))
-    ) {
-        object.insert("additionalProperties".to_owned(), further);
-    }
+    let further = match object.get("additionalProperties") {
+        Some(Value::Bool(false)) => further,
+        Some(others) if *others == further => further,
+        // The patterns say nothing of the properties that they don't match.
+        _ => json!({}),
+    };
+    object.insert("additionalProperties".to_owned(), further);
     let instead = "the values are read as those of any further property";
     unsupported.push(Unsupported::new(
         &pointer.join("patternProperties"),

@@ -119,7 +119,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "open-objects",
-        reason: "`additionalProperties: false` would turn each property that the service adds into a decode error",
+        reason: "a closed object would refuse each property that the service adds, and an open one would lose it",
         apply: schemas::open_objects,
     },
     Rule {
@@ -191,6 +191,16 @@ pub const RULES: &[Rule] = &[
         name: "optional-bodies",
         reason: "progenitor's builders know no body that may be left out",
         apply: media::optional_bodies,
+    },
+    Rule {
+        name: "exact-numbers",
+        reason: "typify makes 32 bits of `float`, `uint` and `int`, and a signed integer of what may be beyond one",
+        apply: schemas::exact_numbers,
+    },
+    Rule {
+        name: "kept-formats",
+        reason: "a format is a type in Rust, which refuses the values that a document gives for it and that don't parse",
+        apply: schemas::kept_formats,
     },
     Rule {
         name: "open-values",

@@ -9,8 +9,14 @@ use crate::pointer::Pointer;
 use crate::walk::{self, Kind};
 use crate::{lower, names};
 
+/// What the generated code names of Rust's prelude, or calls a method of.
+const PRELUDE: [&str; 13] = [
+    "Clone", "Default", "Err", "From", "Into", "Iterator", "None", "Ok", "Some", "String",
+    "ToOwned", "ToString", "TryInto",
+];
+
 /// Of schemas whose names become one type, such as `call_status` and `CallStatus`, all but one get another name, and so does
-/// one whose type would hide Rust's own `Default`, which the generated code names.
+/// one whose type would hide what the generated code has from Rust's prelude.
 pub(super) fn distinct_types(document: &mut Value, changes: &mut Changes) {
     let schemas = walk::schemas(document).map(|(name, _)| (names::type_name(name), name.clone()));
     let mut schemas: Vec<(String, String)> = schemas.collect();
@@ -20,8 +26,8 @@ pub(super) fn distinct_types(document: &mut Value, changes: &mut Changes) {
     let mut seen = BTreeSet::new();
     let mut renamed: BTreeMap<String, String> = BTreeMap::new();
     for (ident, name) in schemas {
-        let new = if ident == "Default" {
-            names::unique("DefaultSchema", &mut taken)
+        let new = if PRELUDE.contains(&ident.as_str()) {
+            names::unique(&format!("{ident}Schema"), &mut taken)
         } else if seen.insert(ident.clone()) {
             continue;
         } else {
@@ -69,14 +75,99 @@ fn each_schema(document: &mut Value, mut change: impl FnMut(&Pointer, &mut Map<S
     });
 }
 
-/// typify makes `additionalProperties: false` a `deny_unknown_fields`.
+/// typify makes `additionalProperties: false` a `deny_unknown_fields`, and keeps no further properties of an object that has
+/// some of its own and says `true`.
 pub(super) fn open_objects(document: &mut Value, changes: &mut Changes) {
     each_schema(document, |pointer, object| {
-        if object.get("additionalProperties") == Some(&json!(false)) {
-            object.remove("additionalProperties");
-            changes.at(&pointer.join("additionalProperties"));
+        let properties = object.get("properties").and_then(Value::as_object);
+        let has_own = properties.is_some_and(|properties| !properties.is_empty());
+        match object.get("additionalProperties") {
+            Some(Value::Bool(false)) => {
+                object.remove("additionalProperties");
+            }
+            Some(Value::Bool(true)) if has_own => {
+                object.insert("additionalProperties".to_owned(), json!({}));
+            }
+            _ => return,
+        }
+        changes.at(&pointer.join("additionalProperties"));
+    });
+}
+
+/// Numbers are read as exactly as they are written: `float` is a hint, schemars' `uint` and `int` are as wide as a pointer,
+/// and what may be beyond `i64` has no sign.
+pub(super) fn exact_numbers(document: &mut Value, changes: &mut Changes) {
+    each_schema(document, |pointer, object| {
+        let format = object.get("format").and_then(Value::as_str);
+        let bound = |name: &str| object.get(name).and_then(Value::as_f64);
+        let beyond = bound("minimum").is_some_and(|least| least >= 0.0)
+            && bound("maximum").is_some_and(|most| most > i64::MAX as f64);
+        let exact = match (object.get("type").and_then(Value::as_str), format) {
+            (Some("number"), Some("float")) => Some("double"),
+            (Some("integer"), Some("uint")) => Some("uint64"),
+            (Some("integer"), Some("int")) => Some("int64"),
+            (Some("integer"), None | Some("int64")) if beyond => Some("uint64"),
+            _ => None,
+        };
+        if let Some(exact) = exact {
+            object.insert("format".to_owned(), json!(exact));
+            changes.at(&pointer.join("format"));
         }
     });
+}
+
+/// A format that the document's own values break is none: one value that doesn't parse would cost the whole response.
+pub(super) fn kept_formats(document: &mut Value, changes: &mut Changes) {
+    each_schema(document, |pointer, object| {
+        let Some(format) = object.get("format").and_then(Value::as_str) else {
+            return;
+        };
+        let listed = object.get("enum").and_then(Value::as_array);
+        let values = ["example", "default"]
+            .iter()
+            .filter_map(|key| object.get(*key));
+        let mut texts = values
+            .chain(listed.into_iter().flatten())
+            .filter_map(Value::as_str);
+        let Some(odd) = texts.find(|text| !is_of_format(text, format)) else {
+            return;
+        };
+        let what = format!("the format `{format}`, which its own value `{odd}` breaks");
+        object.remove("format");
+        let place = pointer.join("format");
+        changes.at(&place);
+        changes.lost(&place, what, "it is a string");
+    });
+}
+
+/// Returns true if the text is one of the format, as far as its type in Rust reads it; any text is one of another format.
+fn is_of_format(text: &str, format: &str) -> bool {
+    let digits = |text: &str, pattern: &str| {
+        text.len() == pattern.len()
+            && text
+                .bytes()
+                .zip(pattern.bytes())
+                .all(|(byte, wanted)| match wanted {
+                    b'0' => byte.is_ascii_digit(),
+                    b'f' => byte.is_ascii_hexdigit(),
+                    b'T' => matches!(byte, b'T' | b't' | b' '),
+                    wanted => byte == wanted,
+                })
+    };
+    match format {
+        "uuid" => {
+            let text = text.strip_prefix("urn:uuid:").unwrap_or(text);
+            digits(text, "ffffffff-ffff-ffff-ffff-ffffffffffff") || digits(text, &"f".repeat(32))
+        }
+        "date" => digits(text, "0000-00-00"),
+        "date-time" => text
+            .get(..16)
+            .is_some_and(|start| digits(start, "0000-00-00T00:00")),
+        "ipv4" => text.parse::<std::net::Ipv4Addr>().is_ok(),
+        "ipv6" => text.parse::<std::net::Ipv6Addr>().is_ok(),
+        "ip" => text.parse::<std::net::IpAddr>().is_ok(),
+        _ => true,
+    }
 }
 
 /// Bounds are the service's to check: typify makes types of them that refuse what is beyond, so that one value that the
@@ -412,6 +503,13 @@ pub(super) fn distinct_properties(document: &mut Value, changes: &mut Changes) {
             return;
         };
         let mut taken = BTreeSet::new();
+        // What typify calls the further properties.
+        if object
+            .get("additionalProperties")
+            .is_some_and(Value::is_object)
+        {
+            taken.insert("extra".to_owned());
+        }
         let mut renamed = Map::new();
         for name in properties.keys() {
             if taken.insert(names::method_name(name)) {

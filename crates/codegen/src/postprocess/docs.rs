@@ -102,6 +102,12 @@ impl VisitMut for Docs {
     }
 }
 
+/// The characters that turn the direction of what follows, which rustc refuses in a source file.
+pub(super) const TURNS_TEXT: [char; 9] = [
+    '\u{202A}', '\u{202B}', '\u{202C}', '\u{202D}', '\u{202E}', '\u{2066}', '\u{2067}', '\u{2068}',
+    '\u{2069}',
+];
+
 /// `#[doc = "…"]`, built by hand: there is one for each line of the documentation, and to have it parsed costs more than
 /// all the rest of it.
 pub(super) fn attribute(text: &str) -> Attribute {
@@ -161,6 +167,9 @@ fn set(attrs: &mut Vec<Attribute>, name: &str, fallback: impl FnOnce() -> String
             markdown::for_rustdoc(&joined)
         };
     attrs.retain(|attribute| text_of(attribute).is_none());
+    // A carriage return alone ends a line, too, and rustc refuses it and what turns the direction of text.
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let text = text.replace(TURNS_TEXT, "");
     let lines = text.lines().map(|line| {
         let line = line.trim_end();
         let line = if line.is_empty() {

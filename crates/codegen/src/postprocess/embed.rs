@@ -6,6 +6,7 @@ use quote::quote;
 use serde_json::{Map, Value};
 use syn::{Item, parse_quote};
 
+use super::docs;
 use crate::normalize::media;
 use crate::{names, walk};
 
@@ -95,6 +96,9 @@ fn reduced(schema: &Value) -> Value {
 fn raw(value: &Value) -> proc_macro2::Literal {
     // Printing a value can't fail: it has no keys but strings, and goes nowhere but into memory.
     let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    let text = docs::TURNS_TEXT.into_iter().fold(text, |text, sign| {
+        text.replace(sign, &format!("\\u{:04x}", u32::from(sign)))
+    });
     let mut hashes = "#".to_owned();
     while text.contains(&format!("\"{hashes}")) {
         hashes.push('#');

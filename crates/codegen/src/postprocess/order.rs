@@ -111,7 +111,8 @@ pub(super) fn properties(document: &Value, schema: &Value, depth: usize) -> Vec<
 
 /// The name that a field has in JSON; `None` for one that stands for several (`#[serde(flatten)]`).
 pub(super) fn wire_name(field: &syn::Field) -> Option<String> {
-    let mut name = field.ident.as_ref().map(ToString::to_string);
+    let ident = field.ident.as_ref().map(ToString::to_string);
+    let mut name = ident.map(|ident| ident.trim_start_matches("r#").to_owned());
     for attribute in field
         .attrs
         .iter()
@@ -130,7 +131,7 @@ pub(super) fn wire_name(field: &syn::Field) -> Option<String> {
             Ok(())
         });
     }
-    name.map(|name| name.trim_start_matches("r#").to_owned())
+    name
 }
 
 /// Sorts the fields; the answer is their idents in the new order.
