@@ -33,6 +33,6 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let document = source.document.to_string();
     let choices = Choices { strict: false };
     if let Err(problems) = generate_deeply(source, choices) {
-        assert!(!problems.to_string().contains("fault of xtask"), "{problems}\n{document}");
+        assert!(!problems.to_string().contains("bug in xtask"), "{problems}\n{document}");
     }
 });

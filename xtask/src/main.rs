@@ -1,4 +1,4 @@
-//! The commands of `cargo xtask`. The library `call_api_codegen` does the work.
+//! The commands of `cargo xtask`. They parse arguments and call the library `call_api_codegen`.
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use call_api_codegen::{self as codegen, Options, adopt, corpus, diff, project};
 use call_api_prove as prove;
 use clap::{Args, Parser, Subcommand};
 
-/// The maintainer's tasks of the call-api SDK.
+/// Maintains the call-api SDK.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Cli {
@@ -21,70 +21,70 @@ struct Cli {
 enum Task {
     /// Generate the SDK from its OpenAPI document.
     ///
-    /// Exit codes: 0 all is fresh or was written, 4 `--check` found differences, 100 it failed.
+    /// Exit codes: 0 up to date or written, 4 `--check` found differences, 100 failure.
     Codegen(Codegen),
-    /// Generate and compile every document of a folder, and show what became of each.
+    /// Generate and compile an SDK for every document of a folder.
     ///
-    /// Operations without an id are named by their method and path. Warnings in what is generated are errors.
+    /// Operations without an operationId are named by their method and path. Warnings in generated code are errors.
     ///
-    /// Exit codes: 0 all compile, 100 one doesn't, or there is none.
+    /// Exit codes: 0 all compile, 100 one does not, or there is no document.
     Corpus(Corpus),
-    /// Generate one document of a corpus, in a process of its own.
+    /// Generate one document of a corpus.
     #[command(hide = true)]
     CorpusOne(CorpusOne),
     /// Prove that generated types and clients keep every value.
     ///
-    /// Makes samples of every schema of a document, valid and invalid ones, and sends them through the generated types;
-    /// sends requests of every operation through the generated client, and reads them back from the wire. Prints a table,
-    /// and each failure with its place and its smallest sample. docs/correctness.md says what counts as the same.
+    /// Passes valid and invalid samples of every schema through the generated types, and requests of every operation
+    /// through the generated client. Prints a table, and each failure with its location and smallest sample.
+    /// docs/correctness.md defines equality.
     ///
-    /// A folder's known-failures.txt lists failures that are known: only more than those fail.
+    /// The file known-failures.txt of a folder lists accepted failures.
     ///
-    /// Exit codes: 0 all is right, 7 a sample or a request is wrong, 100 an SDK is not generated or doesn't compile.
+    /// Exit codes: 0 no failure, 7 a sample or a request is wrong, 100 an SDK cannot be generated or compiled.
     Prove(Prove),
-    /// Say what changed between two OpenAPI documents, and what it breaks for users of this SDK.
+    /// Compare two OpenAPI documents, and classify the changes for users of this SDK.
     ///
-    /// Exit codes: 0 nothing changed, 5 changes that break nothing, 6 breaking changes, 100 a document can't be read.
+    /// Exit codes: 0 no change, 5 compatible changes, 6 breaking changes, 100 a document cannot be read.
     Diff(Diff),
-    /// Make a new OpenAPI document this SDK's: validate it, show what changes, generate, and compile.
+    /// Replace the OpenAPI document of this SDK: validate it, show the changes, generate, and compile.
     ///
-    /// All is tried in a copy of the project; where anything fails, the project is left as it was. Breaking changes are
-    /// shown and adopted: git has the old state.
+    /// Everything is tried in a copy of the project first. If a step fails, the project is not changed. Breaking changes
+    /// are shown and adopted.
     ///
-    /// Exit codes: 0 adopted, 4 the generated files had drifted from spec/openapi.json before, 100 it failed; but for 0,
-    /// nothing was changed.
+    /// Exit codes: 0 adopted, 4 the generated files do not match spec/openapi.json, 100 failure. Nothing was changed
+    /// unless the code is 0.
     Adopt(Adopt),
 }
 
 #[derive(Args)]
 struct Codegen {
-    /// Write nothing; fail if any generated file isn't what the document says.
+    /// Write nothing, and fail if a generated file is out of date.
     #[arg(long, conflicts_with = "dry_run")]
     check: bool,
-    /// Write nothing; show what would be written.
+    /// Write nothing, and show what would be written.
     #[arg(long)]
     dry_run: bool,
     /// Generate from this document (JSON or YAML, OpenAPI 3.0 to 3.2) instead of spec/openapi.json.
     #[arg(long, value_name = "FILE", requires = "out")]
     spec: Option<PathBuf>,
-    /// Write the crates into this folder, as a workspace that compiles there by itself.
+    /// Write a standalone workspace into this folder.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Don't show how stale files differ.
+    /// Do not show the differences of stale files.
     #[arg(long)]
     no_diff: bool,
-    /// Fail where a schema or an operation defeats the generator, instead of leaving it out and reporting it, and where
-    /// an operation has no operationId of its own, instead of naming it by its method and path.
+    /// Fail if the generator cannot handle a schema or an operation, instead of leaving it out and reporting it, and if an
+    /// operation has no unique operationId, instead of naming it by its method and path.
     #[arg(long)]
     strict: bool,
-    /// List every place that a rule changed, and everything that the SDK doesn't honor.
+    /// List every location that a rule changed, and every unsupported feature.
     #[arg(long, short)]
     verbose: bool,
 }
 
 #[derive(Args)]
 struct Corpus {
-    /// The folder: its .json, .yaml and .yml files.
+    /// The folder with the documents: .json, .yaml and .yml files.
     dir: PathBuf,
 }
 
@@ -100,28 +100,28 @@ struct Prove {
     /// A document, or a folder of documents: its .json, .yaml and .yml files.
     #[arg(value_name = "FILE|DIR")]
     documents: PathBuf,
-    /// Answer in JSON: a row for each document, with its failures.
+    /// Print JSON: a row for each document, with its failures.
     #[arg(long)]
     json: bool,
-    /// Make at least this many valid samples of each schema.
+    /// Create at least this many valid samples of each schema.
     #[arg(long, value_name = "COUNT", default_value_t = 8)]
     samples: usize,
 }
 
 #[derive(Args)]
 struct Diff {
-    /// The document as it was: a file (JSON or YAML, OpenAPI 3.0 to 3.2) or an http(s) address.
+    /// The old document: a file (JSON or YAML, OpenAPI 3.0 to 3.2) or an HTTP(S) URL.
     old: String,
-    /// The document as it is: a file or an address such as http://localhost:8000/openapi.json.
+    /// The new document: a file or a URL such as http://localhost:8000/openapi.json.
     new: String,
-    /// Answer in JSON; `call_api_codegen::diff` documents its shape.
+    /// Print JSON. `call_api_codegen::diff` documents the format.
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Args)]
 struct Adopt {
-    /// The document: a file (JSON or YAML, OpenAPI 3.0 to 3.2) or an http(s) address.
+    /// The new document: a file (JSON or YAML, OpenAPI 3.0 to 3.2) or an HTTP(S) URL.
     new: String,
 }
 
@@ -176,10 +176,10 @@ fn main() -> ExitCode {
                 target: adopt::target(&root),
                 root,
                 new: args.new,
-                version: diff::VERSION.to_owned(),
+                version: diff::semver::VERSION.to_owned(),
                 compile: &adopt::cargo_check,
             };
-            // At once, since compiling takes its time.
+            // Not buffered, since compiling takes long.
             let outcome = adopt::run(&options, &mut io::stdout().lock());
             print(&[], outcome.map(|outcome| outcome as u8))
         }
@@ -203,13 +203,13 @@ fn run_codegen(args: Codegen, root: PathBuf) -> ExitCode {
         },
         ..Options::new(root)
     };
-    // One write at the end, so that a pipe that closes early can't leave half a report and half a generation.
+    // Printed at the end, so a pipe that closes early cannot stop the run between two files.
     let mut report = Vec::new();
     let outcome = codegen::run(&options, &mut report).map(|outcome| outcome as u8);
     print(&report, outcome)
 }
 
-/// Prints a report and ends with its outcome.
+/// Prints a report, and returns the exit code.
 fn print(report: &[u8], outcome: io::Result<u8>) -> ExitCode {
     let printed = io::stdout().lock().write_all(report);
     match (outcome, printed) {

@@ -1,10 +1,10 @@
-//! `cargo xtask adopt`: all of it, or nothing.
+//! Tests of `cargo xtask adopt`: it changes everything or nothing.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     unreachable_pub,
-    reason = "it is how a test fails, and no crate's interface"
+    reason = "a test that panics fails, and is no interface"
 )]
 
 #[path = "../../crates/codegen/tests/common/mod.rs"]
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use call_api_codegen::adopt::{self, Options, Outcome};
 use common::{CLIENT, Copy, SPEC, TYPES};
 
-/// Every file of a project but what is kept for the compiler.
+/// Reads every file of a project outside of `target`.
 fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut folders = vec![root.to_owned()];
@@ -38,15 +38,15 @@ fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files
 }
 
-/// Adopts a document of this text and ending, and answers with what was said.
+/// Adopts a document with this content and file extension, and returns the outcome and the report.
 fn run(
     project: &Copy,
-    ending: &str,
+    extension: &str,
     text: &str,
     compile: &adopt::Compile<'_>,
 ) -> (Outcome, String) {
     let folder = tempfile::tempdir().unwrap();
-    let new = folder.path().join(format!("new.{ending}"));
+    let new = folder.path().join(format!("new.{extension}"));
     fs::write(&new, text).unwrap();
     let options = Options {
         root: project.path().to_owned(),
@@ -67,20 +67,20 @@ fn compiles(_: &Path, _: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// The project's document with one more value of an enum.
-fn grown(project: &Copy) -> String {
+/// Returns the document of the project with an additional enum value.
+fn with_voicemail(project: &Copy) -> String {
     let text = project.read(SPEC);
     assert_eq!(text.matches("\"transferred\",").count(), 1);
     text.replace("\"transferred\",", "\"transferred\", \"voicemail\",")
 }
 
 #[test]
-fn a_new_document_is_adopted_with_the_vendors_bytes() {
+fn adopt_new_document_keeps_the_bytes_of_the_vendor() {
     let project = Copy::new();
-    let (new, tried) = (grown(&project), Cell::new(false));
+    let (new, tried) = (with_voicemail(&project), Cell::new(false));
     let compile = |copy: &Path, target: &Path| {
         tried.set(true);
-        // The copy is complete, and the project isn't touched yet.
+        // The copy has the new files; the project does not.
         assert_eq!(fs::read_to_string(copy.join(SPEC)).unwrap(), new);
         assert!(
             fs::read_to_string(copy.join(TYPES))
@@ -103,10 +103,10 @@ fn a_new_document_is_adopted_with_the_vendors_bytes() {
 }
 
 #[test]
-fn yaml_becomes_json() {
+fn adopt_yaml_is_converted_to_json() {
     let project = Copy::new();
-    // JSON is YAML; this comment isn't JSON.
-    let yaml = format!("# the vendor's\n{}", grown(&project));
+    // The comment makes the JSON document YAML.
+    let yaml = format!("# comment\n{}", with_voicemail(&project));
     let (outcome, report) = run(&project, "yaml", &yaml, &compiles);
     assert_eq!(outcome, Outcome::Adopted, "{report}");
     let text = project.read(SPEC);
@@ -116,33 +116,33 @@ fn yaml_becomes_json() {
 }
 
 #[test]
-fn the_same_document_is_nothing_to_adopt() {
+fn adopt_same_document_changes_nothing() {
     let project = Copy::new();
     let before = files(project.path());
     let never = |_: &Path, _: &Path| Err("not to be compiled".to_owned());
     let (outcome, report) = run(&project, "json", &project.read(SPEC), &never);
     assert_eq!(outcome, Outcome::Adopted, "{report}");
     assert!(
-        report.ends_with("the project has this very document already; nothing was changed\n"),
+        report.ends_with("the project already has this document; nothing was changed\n"),
         "{report}"
     );
     assert_eq!(files(project.path()), before);
 }
 
 #[test]
-fn code_that_does_not_compile_leaves_the_project_as_it_was() {
+fn adopt_compile_error_changes_nothing() {
     let project = Copy::new();
     let before = files(project.path());
     let fails =
         |_: &Path, _: &Path| Err("`cargo check --workspace` failed (exit status: 101)".to_owned());
-    let (outcome, report) = run(&project, "json", &grown(&project), &fails);
+    let (outcome, report) = run(&project, "json", &with_voicemail(&project), &fails);
     assert_eq!((outcome, outcome as u8), (Outcome::Failed, 100));
     assert_eq!(files(project.path()), before);
     insta::assert_snapshot!(report);
 }
 
 #[test]
-fn a_document_that_is_not_valid_leaves_the_project_as_it_was() {
+fn adopt_invalid_document_changes_nothing() {
     let project = Copy::new();
     let before = files(project.path());
     let broken = project.read(SPEC).replace(
@@ -156,37 +156,37 @@ fn a_document_that_is_not_valid_leaves_the_project_as_it_was() {
 }
 
 #[test]
-fn files_that_had_drifted_are_not_written_over() {
+fn adopt_stale_generated_files_are_not_overwritten() {
     let project = Copy::new();
     let edited = format!("{}// by hand\n", project.read(CLIENT));
     project.write(CLIENT, &edited);
     let before = files(project.path());
-    let (outcome, report) = run(&project, "json", &grown(&project), &compiles);
+    let (outcome, report) = run(&project, "json", &with_voicemail(&project), &compiles);
     assert_eq!((outcome, outcome as u8), (Outcome::Stale, 4));
     assert_eq!(files(project.path()), before);
     insta::assert_snapshot!(report);
 }
 
 #[test]
-fn what_changes_meanwhile_is_not_written_over() {
+fn adopt_concurrent_change_is_not_overwritten() {
     let project = Copy::new();
-    let meddle = |_: &Path, _: &Path| {
+    let change = |_: &Path, _: &Path| {
         project.write(TYPES, "// changed meanwhile\n");
         Ok(())
     };
     let spec = project.read(SPEC);
-    let (outcome, report) = run(&project, "json", &grown(&project), &meddle);
+    let (outcome, report) = run(&project, "json", &with_voicemail(&project), &change);
     assert_eq!(outcome, Outcome::Failed);
     assert_eq!(project.read(SPEC), spec);
     assert_eq!(project.read(TYPES), "// changed meanwhile\n");
     assert!(
-        report.contains("the file was changed while the new document was being tried"),
+        report.contains("the file changed during the adoption"),
         "{report}"
     );
 }
 
 #[test]
-fn cargo_says_whether_a_project_compiles() {
+fn cargo_check_reports_whether_a_project_compiles() {
     let project = tempfile::tempdir().unwrap();
     let at = |path: &str| project.path().join(path);
     fs::create_dir(at("src")).unwrap();

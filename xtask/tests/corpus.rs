@@ -1,5 +1,5 @@
-//! Every document of a folder is generated and compiled: those of `documents`, which between them cover each rule, and
-//! such as don't compile.
+//! Tests of `cargo xtask corpus`: the documents of `crates/codegen/tests/documents`, which cover every rule, and documents
+//! that fail.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,7 +20,7 @@ use std::time::SystemTime;
 use call_api_codegen::Outcome;
 use call_api_codegen::corpus::{self, Options};
 
-/// The target directory is the command's, so that what the documents depend on is compiled once for both.
+/// Uses the target directory of the command, so the dependencies are compiled once.
 fn options(documents: &Path, work: PathBuf) -> Options {
     Options {
         root: common::root(),
@@ -37,8 +37,8 @@ fn run(options: &Options) -> (Outcome, String) {
     (outcome, String::from_utf8(report).unwrap())
 }
 
-/// The table without what differs from run to run: the seconds and the memory.
-fn steady(report: &str) -> String {
+/// Replaces the seconds and the memory, which vary between runs.
+fn redact(report: &str) -> String {
     let lines = report.lines().map(|line| {
         let mut cells: Vec<&str> = line
             .split("  ")
@@ -55,17 +55,17 @@ fn steady(report: &str) -> String {
 }
 
 #[test]
-fn each_document_of_ours_compiles_without_a_warning() {
+fn corpus_of_test_documents_compiles_without_warnings() {
     let documents = common::root().join("crates/codegen/tests/documents");
     let work = support::target_dir().join("corpus/work");
     let (outcome, report) = run(&options(&documents, work));
     assert_eq!(outcome, Outcome::Fresh, "{report}");
-    insta::assert_snapshot!(steady(&report));
+    insta::assert_snapshot!(redact(&report));
 }
 
-/// Cargo takes a crate for fresh by its name, its place below the workspace and the age of its files.
+/// Cargo considers a crate fresh by its name, its path in the workspace and the age of its files.
 #[test]
-fn a_broken_crate_is_noticed_beside_and_after_a_good_one_of_the_same_document() {
+fn corpus_broken_crate_is_not_hidden_by_a_fresh_build() {
     let documents = support::empty_folder("corpus-documents");
     let minimal = common::read("crates/codegen/tests/documents/minimal.json");
     for name in ["one.json", "two.json"] {
@@ -81,16 +81,15 @@ fn a_broken_crate_is_noticed_beside_and_after_a_good_one_of_the_same_document() 
     let good = fs::read_to_string(&generated).unwrap();
     let broken = format!("{good}\nconst BROKEN: u8 = \"\";\n");
     fs::write(&generated, &broken).unwrap();
-    let verdicts = compile();
-    assert_eq!(verdicts["one-json"], Ok(()));
+    let results = compile();
+    assert_eq!(results["one-json"], Ok(()));
     assert!(
-        verdicts["two-json"]
+        results["two-json"]
             .as_ref()
             .is_err_and(|why| why.contains("mismatched types"))
     );
 
-    // A warning fails a document as an error does; and a file that is older than what was compiled in its place is compiled
-    // all the same where it is another document's.
+    // A warning is an error. A file older than the last build is compiled if it is of another document.
     let other = support::empty_folder("corpus-other").join("one.json");
     fs::write(
         &other,
@@ -101,35 +100,35 @@ fn a_broken_crate_is_noticed_beside_and_after_a_good_one_of_the_same_document() 
         work: support::empty_folder("corpus-work-other"),
         ..options
     };
-    let place = options.work.join("one-json");
-    corpus::one(&options.root, &other, &place, "one-json").unwrap();
-    let lib = place.join("crates/call-api-types/src/lib.rs");
+    let folder = options.work.join("one-json");
+    corpus::one(&options.root, &other, &folder, "one-json").unwrap();
+    let lib = folder.join("crates/call-api-types/src/lib.rs");
     let text = fs::read_to_string(&lib).unwrap();
     fs::write(&lib, format!("{text}\nfn unused() {{}}\n")).unwrap();
     let file = fs::File::options().write(true).open(&lib).unwrap();
     file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
     drop(file);
     corpus::workspace(&options.root, &options.work, &["one-json"]).unwrap();
-    let verdicts = corpus::compile(&options.work, &options.target, &["one-json"]).unwrap();
+    let results = corpus::compile(&options.work, &options.target, &["one-json"]).unwrap();
     assert!(
-        verdicts["one-json"]
+        results["one-json"]
             .as_ref()
             .is_err_and(|why| why.contains("never used")),
-        "{verdicts:?}"
+        "{results:?}"
     );
 }
 
 #[test]
-fn what_can_not_be_generated_is_said_and_costs_no_other() {
+fn corpus_invalid_document_is_reported() {
     let documents = support::empty_folder("corpus-ungenerated");
     fs::write(documents.join("none.json"), "{}").unwrap();
     fs::write(documents.join("notes.txt"), "").unwrap();
     let (outcome, report) = run(&options(&documents, support::empty_folder("corpus-none")));
     assert_eq!(outcome, Outcome::Failed);
-    insta::assert_snapshot!(steady(&report).replace(&documents.display().to_string(), "[folder]"));
+    insta::assert_snapshot!(redact(&report).replace(&documents.display().to_string(), "[folder]"));
 
     fs::remove_file(documents.join("none.json")).unwrap();
     let (outcome, report) = run(&options(&documents, support::empty_folder("corpus-none")));
     assert_eq!(outcome, Outcome::Failed);
-    assert!(report.contains("no document"), "{report}");
+    assert!(report.contains("no documents"), "{report}");
 }

@@ -1,4 +1,4 @@
-//! Drift between document and code is seen, and called by its name.
+//! Tests of `cargo xtask codegen --check`: every difference between document and code is reported.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,8 +17,8 @@ use call_api_codegen::write::Mode;
 use call_api_codegen::{Options, Outcome};
 use common::{CLIENT, Copy, MOCK, SETTINGS, SPEC, TYPES, root, run};
 
-/// A report without the hash of the document, which changes with each of its bytes.
-fn steady(report: &str) -> String {
+/// Replaces the hash of the document in a report.
+fn redact(report: &str) -> String {
     let is_hash = |word: &str| {
         word.len() == 65 && word.ends_with(')') && word[..64].chars().all(|c| c.is_ascii_hexdigit())
     };
@@ -41,15 +41,15 @@ fn stale(copy: &Copy) -> String {
         [SPEC, TYPES].map(|path| std::fs::read_to_string(copy.path().join(path)).ok()),
         "check writes nothing"
     );
-    // What is wrong, the written form mends, and then nothing is wrong.
+    // Writing fixes everything that the check reported.
     assert_eq!(copy.run(Mode::Write).0, Outcome::Fresh);
     assert_eq!(copy.run(Mode::Check).0, Outcome::Fresh);
-    steady(&report)
+    redact(&report)
 }
 
-/// The check of the project itself: what is committed belongs to the document that is committed.
+/// Checks this project itself.
 #[test]
-fn the_committed_code_belongs_to_the_committed_document() {
+fn check_of_the_checkout_is_fresh() {
     let (outcome, report) = run(&Options {
         mode: Mode::Check,
         ..Options::new(root())
@@ -59,21 +59,21 @@ fn the_committed_code_belongs_to_the_committed_document() {
 }
 
 #[test]
-fn a_changed_document() {
+fn check_changed_description_is_stale() {
     let copy = Copy::new();
-    copy.replace(SPEC, "The direction of the phone call", "Who called whom");
+    copy.replace(SPEC, "The direction of the phone call", "The direction");
     insta::assert_snapshot!(stale(&copy));
 }
 
 #[test]
-fn a_new_status() {
+fn check_new_status_is_stale() {
     let copy = Copy::new();
     copy.replace(SPEC, "\"no_answer\"", "\"no_answer\", \"on_hold\"");
     insta::assert_snapshot!(stale(&copy));
 }
 
 #[test]
-fn a_renamed_property() {
+fn check_renamed_property_is_stale() {
     let copy = Copy::new();
     copy.replace(SPEC, "\"end_reason\": {", "\"reason\": {");
     let report = stale(&copy);
@@ -81,7 +81,7 @@ fn a_renamed_property() {
 }
 
 #[test]
-fn a_sensitive_property_that_is_no_longer_there() {
+fn codegen_unknown_sensitive_property_is_an_error() {
     let copy = Copy::new();
     copy.replace(SPEC, "\"recording_url\": {", "\"recording\": {");
     let (outcome, report) = copy.run(Mode::Write);
@@ -90,7 +90,7 @@ fn a_sensitive_property_that_is_no_longer_there() {
 }
 
 #[test]
-fn settings_that_are_none() {
+fn check_invalid_settings_are_an_error() {
     let copy = Copy::new();
     copy.write(SETTINGS, "[sensitive]\nCall = \"recording_url\"\n");
     let (outcome, report) = copy.run(Mode::Check);
@@ -103,21 +103,21 @@ fn settings_that_are_none() {
 }
 
 #[test]
-fn an_edited_file() {
+fn check_edited_file_is_stale() {
     let copy = Copy::new();
     copy.replace(CLIENT, "\"{}/v1/call/{}\"", "\"{}/v2/call/{}\"");
     insta::assert_snapshot!(stale(&copy));
 }
 
 #[test]
-fn a_deleted_file() {
+fn check_deleted_file_is_stale() {
     let copy = Copy::new();
     std::fs::remove_file(copy.path().join(TYPES)).unwrap();
     insta::assert_snapshot!(stale(&copy));
 }
 
 #[test]
-fn a_stray_file() {
+fn check_orphaned_file_is_stale() {
     let copy = Copy::new();
     copy.write(
         "crates/call-api-types/src/old/generated.rs",
@@ -133,7 +133,7 @@ fn a_stray_file() {
 }
 
 #[test]
-fn a_dry_run_says_what_would_be_written_and_is_no_failure() {
+fn dry_run_reports_changes_and_succeeds() {
     let copy = Copy::new();
     copy.replace(SPEC, "\"no_answer\"", "\"no_answer\", \"on_hold\"");
     let before = copy.read(TYPES);
@@ -144,11 +144,11 @@ fn a_dry_run_says_what_would_be_written_and_is_no_failure() {
     });
     assert_eq!(outcome, Outcome::Fresh);
     assert_eq!(copy.read(TYPES), before);
-    insta::assert_snapshot!(steady(&report));
+    insta::assert_snapshot!(redact(&report));
 }
 
 #[test]
-fn the_command_that_mends_names_what_was_asked_for() {
+fn suggested_command_has_the_options_of_the_run() {
     let copy = Copy::new();
     let (outcome, report) = run(&Options {
         mode: Mode::Check,
@@ -160,7 +160,7 @@ fn the_command_that_mends_names_what_was_asked_for() {
     let last = report.lines().last().unwrap();
     assert!(
         last.ends_with(&format!(
-            "codegen --spec {} --out 'an out/folder'",
+            "codegen --spec {} --out 'an out/folder'`",
             copy.path().join(SPEC).display()
         )),
         "{last}"
@@ -168,7 +168,7 @@ fn the_command_that_mends_names_what_was_asked_for() {
 }
 
 #[test]
-fn the_same_document_gives_the_same_bytes_wherever_it_lies() {
+fn output_does_not_depend_on_the_path_of_the_project() {
     let (one, two) = (Copy::new(), Copy::new());
     for copy in [&one, &two] {
         copy.replace(SPEC, "\"no_answer\"", "\"no_answer\", \"on_hold\"");
@@ -179,7 +179,7 @@ fn the_same_document_gives_the_same_bytes_wherever_it_lies() {
     }
 }
 
-/// Runs the program as cargo would in a checkout whose target directory it shares with this one.
+/// Runs the program as cargo would in a checkout that shares the target directory with this one.
 fn check_by_program(folder: &Path, package: Option<&Path>) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
     command.args(["codegen", "--check"]).current_dir(folder);
@@ -196,23 +196,23 @@ fn check_by_program(folder: &Path, package: Option<&Path>) -> (Option<i32>, Stri
 }
 
 #[test]
-fn program_shared_by_two_checkouts_checks_the_one_it_runs_in() {
+fn shared_program_checks_the_checkout_it_runs_in() {
     let [fresh, changed] = [Copy::new(), Copy::new()];
     changed.replace(SPEC, "\"no_answer\"", "\"no_answer\", \"on_hold\"");
     for (copy, code) in [(&fresh, 0), (&changed, 4)] {
         let elsewhere = tempfile::tempdir().unwrap();
-        // As `cargo xtask` does it, from whatever folder.
+        // As `cargo xtask` does, from any folder.
         let package = copy.path().join("xtask");
         let (found, printed) = check_by_program(elsewhere.path(), Some(&package));
         assert_eq!(found, Some(code), "{printed}");
-        // As a program that is run by hand, from a folder of the checkout.
+        // As a program run by hand, from a folder of the checkout.
         let (found, printed) = check_by_program(&copy.path().join("crates"), None);
         assert_eq!(found, Some(code), "{printed}");
     }
 }
 
 #[test]
-fn program_outside_of_any_checkout_fails_with_advice() {
+fn program_outside_of_a_checkout_fails_with_help() {
     let folder = tempfile::tempdir().unwrap();
     let (code, printed) = check_by_program(folder.path(), None);
     assert_eq!(code, Some(100), "{printed}");

@@ -1,4 +1,4 @@
-//! The document says what the API's reference page says; its example is the page's own JSON, and validates.
+//! The document matches the reference page of the API, and its example, taken from that page, validates.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,7 +21,7 @@ fn example(document: &Value) -> &Value {
     &document["paths"]["/v1/call/{id}"]["get"]["responses"]["200"]["content"]["application/json"]["example"]
 }
 
-/// The schema of a call, with the others where its references find them.
+/// Returns a validator for the schema `Call`.
 fn validator(document: &Value) -> jsonschema::Validator {
     let schema = json!({"$ref": "#/components/schemas/Call", "components": document["components"]});
     jsonschema::options()
@@ -32,7 +32,7 @@ fn validator(document: &Value) -> jsonschema::Validator {
 }
 
 #[test]
-fn the_example_validates_and_what_breaks_it_does_not() {
+fn example_validates_and_broken_examples_do_not() {
     let document = document();
     let validator = validator(&document);
     let example = example(&document);
@@ -51,7 +51,7 @@ fn the_example_validates_and_what_breaks_it_does_not() {
 }
 
 #[test]
-fn what_may_be_null_or_absent_is_what_the_page_says() {
+fn nullable_and_optional_properties_match_the_reference_page() {
     let document = document();
     let validator = validator(&document);
     let example = example(&document).as_object().unwrap();
@@ -82,7 +82,7 @@ fn what_may_be_null_or_absent_is_what_the_page_says() {
 }
 
 #[test]
-fn the_properties_stand_in_the_page_s_order() {
+fn properties_are_in_the_order_of_the_reference_page() {
     let document = document();
     let properties = document["components"]["schemas"]["Call"]["properties"]
         .as_object()
@@ -92,7 +92,7 @@ fn the_properties_stand_in_the_page_s_order() {
     assert_eq!(properties.len(), 12);
 }
 
-/// Every place of the document that says something by itself: each string, number and flag, and each list of them.
+/// Collects the location of every string, number and flag of the document, and of every list of them.
 fn statements(value: &Value, at: &Pointer, found: &mut Vec<String>) {
     match value {
         Value::Object(members) if !members.is_empty() => {
@@ -109,8 +109,8 @@ fn statements(value: &Value, at: &Pointer, found: &mut Vec<String>) {
     }
 }
 
-/// The pointers that `spec/README.md` explains: the first cells of its tables.
-fn explained() -> Vec<String> {
+/// Returns the pointers in the tables of `spec/README.md`.
+fn documented() -> Vec<String> {
     let readme = common::read("spec/README.md");
     let cells = readme
         .lines()
@@ -125,16 +125,16 @@ fn covers(line: &str, pointer: &str) -> bool {
 }
 
 #[test]
-fn the_readme_says_of_each_statement_where_it_comes_from() {
+fn readme_has_the_origin_of_every_statement() {
     let document = document();
-    let lines = explained();
+    let lines = documented();
     let mut statements_found = Vec::new();
     statements(&document, &Pointer::root(), &mut statements_found);
-    let unexplained: Vec<_> = statements_found
+    let undocumented: Vec<_> = statements_found
         .iter()
         .filter(|statement| !lines.iter().any(|line| covers(line, statement)))
         .collect();
-    assert!(unexplained.is_empty(), "no line for {unexplained:#?}");
+    assert!(undocumented.is_empty(), "no row for {undocumented:#?}");
 
     let schemas = document["components"]["schemas"].as_object().unwrap();
     for (name, schema) in schemas {
@@ -148,11 +148,14 @@ fn the_readme_says_of_each_statement_where_it_comes_from() {
             own.push(format!("{at}/enum"));
         }
         for pointer in own {
-            assert!(lines.contains(&pointer), "no line of its own: {pointer}");
+            assert!(lines.contains(&pointer), "no row for {pointer}");
         }
     }
     for (index, line) in lines.iter().enumerate() {
-        assert!(document.pointer(line).is_some(), "{line} points to nothing");
-        assert!(!lines[..index].contains(line), "{line} has two lines");
+        assert!(
+            document.pointer(line).is_some(),
+            "{line} is not in the document"
+        );
+        assert!(!lines[..index].contains(line), "{line} has two rows");
     }
 }

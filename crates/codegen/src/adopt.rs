@@ -1,10 +1,9 @@
-//! `cargo xtask adopt NEW`: the vendor's new document becomes this SDK's, with all that follows from it, or nothing does.
+//! `cargo xtask adopt NEW`: replaces the document of the project and regenerates the SDK, all or nothing.
 //!
 //! Everything is tried in a copy of the project first: the document is replaced there, the code generated, and the
-//! workspace compiled, with the project's own target folder, so that only what changed is compiled again. Only what has
-//! passed is then carried over, the document last. So whatever goes wrong before, be it a document that the generator
-//! refuses, code that doesn't compile, or an impatient Ctrl-C, has never touched the project; and where carrying over
-//! itself fails, what it has written is put back.
+//! workspace compiled. The copy uses the target directory of the project, so cargo only compiles what changed. If all
+//! steps pass, the changed files are written to the project, the document last. A failure or a Ctrl-C before that leaves
+//! the project untouched, and a failure while writing restores the files already written.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -15,50 +14,50 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::diff::semver::Step;
 use crate::diff::source::Input;
-use crate::diff::{self, Step};
-use crate::problem::{Place, Problem, Problems};
+use crate::diff::{self, semver};
+use crate::problem::{Problem, Problems};
+use crate::project::DOCUMENT;
+use crate::stack::with_deep_stack;
 use crate::write::Mode;
 
-/// Where the project's document is.
-const DOCUMENT: &str = "spec/openapi.json";
-
-/// Compiles the project in the first folder, with the second one for what the compiler makes; the error says what went
-/// wrong.
+/// A function that compiles the project in the first folder, with the second as target directory. The error is the cause
+/// of a failure.
 pub type Compile<'a> = dyn Fn(&Path, &Path) -> Result<(), String> + 'a;
 
-/// What to adopt, and where.
+/// The options of `cargo xtask adopt`.
 pub struct Options<'a> {
     /// The root of the project.
     pub root: PathBuf,
-    /// The new document: a file or an http(s) URL.
+    /// The new document: a file or an HTTP(S) URL.
     pub new: String,
-    /// The version of the crates now.
+    /// The current version of the crates.
     pub version: String,
-    /// Where the compiler keeps what it makes; the project is tried out there, too.
+    /// The target directory of cargo. The copy of the project is created below it.
     pub target: PathBuf,
-    /// How the outcome is compiled; [`cargo_check`] but in tests.
+    /// Compiles the copy: [`cargo_check`], except in tests.
     pub compile: &'a Compile<'a>,
 }
 
-/// How it ended; the number is the process's exit code.
+/// The outcome of an adoption, with the exit code of the process as discriminant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Outcome {
-    /// The document is the new one, and all that is generated belongs to it.
+    /// The project has the new document and the code generated from it.
     Adopted = 0,
-    /// The generated files did not belong to the old document to begin with; nothing was changed.
+    /// The generated files were out of date before the adoption. Nothing was changed.
     Stale = 4,
-    /// It can't be adopted; nothing was changed.
+    /// The document cannot be adopted. Nothing was changed.
     Failed = 100,
 }
 
-/// Runs `cargo check --workspace` in `project`, and shows what cargo says as it says it.
+/// Runs `cargo check --workspace` in `project`. Messages of cargo go to standard error.
 ///
 /// # Errors
-/// That cargo can't be run, or that it failed.
+/// Errors if cargo cannot be run or fails.
 pub fn cargo_check(project: &Path, target: &Path) -> Result<(), String> {
-    // Set where cargo runs us; the same toolchain then compiles.
+    // Cargo sets `CARGO` for the programs it runs: use the same toolchain.
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(&cargo);
     command
@@ -66,9 +65,8 @@ pub fn cargo_check(project: &Path, target: &Path) -> Result<(), String> {
         .current_dir(project)
         .env("CARGO_TARGET_DIR", target)
         .stdin(Stdio::null())
-        // What cargo and the compiler say goes to standard error, which stays the maintainer's.
         .stdout(Stdio::null());
-    // Cargo tells its children of the package that they belong to, which the copy's is not.
+    // These name a package of the project, not of the copy.
     for name in ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH"] {
         command.env_remove(name);
     }
@@ -82,7 +80,7 @@ pub fn cargo_check(project: &Path, target: &Path) -> Result<(), String> {
     }
 }
 
-/// A file that is to become another one: its bytes, or `None` where it isn't there.
+/// A file to replace, with its content before and after. `None` means that the file does not exist.
 struct Replacement {
     path: PathBuf,
     before: Option<Vec<u8>>,
@@ -92,17 +90,17 @@ struct Replacement {
 /// Adopts a document, and reports each step to `report`.
 ///
 /// # Errors
-/// Only where `report` can't be written to; everything else is reported, and told by the outcome.
+/// Errors only if `report` cannot be written. Any other failure is reported and has its own outcome.
 pub fn run(options: &Options<'_>, report: &mut dyn Write) -> io::Result<Outcome> {
     match prepare(options, report)? {
         Ok(Ready::Nothing) => {
             writeln!(
                 report,
-                "\nthe project has this very document already; nothing was changed"
+                "\nthe project already has this document; nothing was changed"
             )?;
             Ok(Outcome::Adopted)
         }
-        Ok(Ready::Replace(replacements, step)) => match carry_over(&options.root, &replacements) {
+        Ok(Ready::Replace(replacements, step)) => match write_all(&options.root, &replacements) {
             Ok(()) => {
                 next_steps(report, &replacements, &step)?;
                 Ok(Outcome::Adopted)
@@ -112,8 +110,8 @@ pub fn run(options: &Options<'_>, report: &mut dyn Write) -> io::Result<Outcome>
         Err(Failure::Stale) => {
             writeln!(
                 report,
-                "error: the generated files don't belong to {DOCUMENT} as it is\n  \
-                 help: run `cargo xtask codegen`, look at what it changes, commit it, and adopt then\n\n\
+                "error: the generated files do not match {DOCUMENT}\n  \
+                 help: run `cargo xtask codegen`, review and commit the changes, and adopt again\n\n\
                  nothing was changed"
             )?;
             Ok(Outcome::Stale)
@@ -131,19 +129,19 @@ fn fail(report: &mut dyn Write, problems: Problems) -> io::Result<Outcome> {
     Ok(Outcome::Failed)
 }
 
-/// What is to be done once all has been tried.
+/// The result of a successful trial.
 enum Ready {
     Nothing,
     Replace(Vec<Replacement>, Step),
 }
 
-/// Why it comes to nothing.
+/// The reason that nothing is adopted.
 enum Failure {
-    /// The generated files had drifted.
+    /// The generated files are out of date.
     Stale,
-    /// What is wrong.
+    /// Problems to report.
     Problems(Problems),
-    /// Something that has been reported by the step that met it.
+    /// A failure that has been reported already.
     Reported,
 }
 
@@ -154,15 +152,10 @@ impl From<Problem> for Failure {
 }
 
 fn problem(path: &Path, cause: String, remedy: &str) -> Problem {
-    Problem {
-        file: path.to_string_lossy().replace('\\', "/"),
-        place: Place::File,
-        cause,
-        remedy: remedy.to_owned(),
-    }
+    Problem::of_file(path.to_string_lossy().replace('\\', "/"), cause, remedy)
 }
 
-/// Everything but the carrying over: the project is only read.
+/// Compares the documents and tries the new one in a copy. The project itself is only read.
 fn prepare(options: &Options<'_>, report: &mut dyn Write) -> io::Result<Result<Ready, Failure>> {
     let document = options.root.join(DOCUMENT);
     let mut checked = Vec::new();
@@ -180,31 +173,31 @@ fn prepare(options: &Options<'_>, report: &mut dyn Write) -> io::Result<Result<R
         }
     }
     let new = &options.new;
-    let compared = diff::with_deep_stack(|| {
+    let compared = with_deep_stack(|| {
         let old = diff::validated(&document.to_string_lossy())?;
         let new = diff::validated(new)?;
-        let findings = diff::compare(&old.source.document, &new.source.document);
+        let comparison = diff::compare(&old.source.document, &new.source.document);
         let after = bytes(&new);
         let same = old.bytes == after;
-        // Within the deep stack, too: a document is dropped as deep as it nests.
-        Ok((old.bytes, new.label.clone(), after, findings, same))
+        // The documents are dropped here, since that recurses too.
+        Ok((old.bytes, new.label.clone(), after, comparison, same))
     });
-    let (before, label, after, findings, same) =
-        match compared.unwrap_or_else(|error| Err(diff::lost(&options.new, &error))) {
+    let (before, label, after, comparison, same) =
+        match compared.unwrap_or_else(|error| Err(diff::panicked(&options.new, &error))) {
             Ok(compared) => compared,
             Err(problems) => return Ok(Err(Failure::Problems(problems))),
         };
-    let step = diff::step(findings.worst(), &options.version);
-    diff::report::text(report, (DOCUMENT, &label), &findings, &step)?;
+    let step = semver::step(comparison.worst(), &options.version);
+    diff::report::text(report, (DOCUMENT, &label), &comparison, &step)?;
     if same {
         return Ok(Ok(Ready::Nothing));
     }
-    let replacements = try_out(options, report, before, after)?;
+    let replacements = try_in_copy(options, report, before, after)?;
     Ok(replacements.map(|replacements| Ready::Replace(replacements, step)))
 }
 
-/// The bytes that become the project's document: the vendor's own where they are JSON in one file, else the same said in
-/// JSON, with what the document refers to in other files.
+/// Returns the bytes of the project's new document: the vendor's bytes if they are JSON in one file, else the bundled
+/// document as JSON.
 fn bytes(new: &Input) -> Vec<u8> {
     let text = new
         .bytes
@@ -218,17 +211,17 @@ fn bytes(new: &Input) -> Vec<u8> {
     json
 }
 
-/// Replaces the document in a copy of the project, generates and compiles there, and answers with what has changed.
-fn try_out(
+/// Replaces the document in a copy of the project, generates and compiles there, and returns the changed files.
+fn try_in_copy(
     options: &Options<'_>,
     report: &mut dyn Write,
     before: Vec<u8>,
     after: Vec<u8>,
 ) -> io::Result<Result<Vec<Replacement>, Failure>> {
-    let room = "make room, or mend the folder's permissions";
+    let remedy = "free disk space, or fix the permissions of the folder";
     let unable = |path: &Path, error: io::Error| {
-        let cause = format!("cannot make a copy of the project to try it in: {error}");
-        Failure::from(problem(path, cause, room))
+        let cause = format!("cannot copy the project: {error}");
+        Failure::from(problem(path, cause, remedy))
     };
     let copy = match Trial::new(&options.target) {
         Ok(copy) => copy,
@@ -258,12 +251,11 @@ fn try_out(
     };
     report.flush()?;
     if let Err(cause) = (options.compile)(copy.path(), &options.target) {
-        let remedy = "where the compiler names code that was written by hand, adopt by hand: put the document into \
-                      spec/openapi.json, run `cargo xtask codegen`, and mend that code; where it names generated code, \
-                      report it with the document";
+        let remedy = "if the error is in hand-written code, copy the document to spec/openapi.json, run `cargo xtask \
+                      codegen` and fix that code; if it is in generated code, report it with the document";
         let problem = problem(
             Path::new(DOCUMENT),
-            format!("the SDK of the new document does not compile: {cause}"),
+            format!("cannot compile the SDK of the new document: {cause}"),
             remedy,
         );
         return Ok(Err(problem.into()));
@@ -282,7 +274,7 @@ fn try_out(
             after: generated.get(path).cloned(),
         })
         .collect();
-    // Last: as long as it isn't there, `cargo xtask codegen` leads back to the old document's code.
+    // Written last: until then, `cargo xtask codegen` restores the code of the old document.
     replacements.push(Replacement {
         path: PathBuf::from(DOCUMENT),
         before: Some(before),
@@ -291,25 +283,25 @@ fn try_out(
     Ok(Ok(replacements))
 }
 
-/// The folder for what the compiler makes of the project at `root`, as the environment says it.
+/// Returns the target directory of the project at `root`: `CARGO_TARGET_DIR`, else `target`.
 pub fn target(root: &Path) -> PathBuf {
     let named = std::env::var_os("CARGO_TARGET_DIR");
     named.map_or_else(|| root.join("target"), |target| root.join(target))
 }
 
-/// The copy of the project; it goes when this does. It is always at the same place, so that the compiler keeps one set of
-/// what it makes of it, and so that one that was left behind by a Ctrl-C goes with the next.
+/// A copy of the project, deleted on drop. Its path is always the same, so cargo reuses one set of build artifacts, and a
+/// copy that a Ctrl-C left behind is replaced.
 struct Trial(PathBuf);
 
 impl Trial {
     fn new(target: &Path) -> io::Result<Self> {
-        let place = target.join("adopt");
-        match fs::remove_dir_all(&place) {
+        let path = target.join("adopt");
+        match fs::remove_dir_all(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        fs::create_dir_all(&place)?;
-        Ok(Self(place))
+        fs::create_dir_all(&path)?;
+        Ok(Self(path))
     }
 
     fn path(&self) -> &Path {
@@ -319,13 +311,13 @@ impl Trial {
 
 impl Drop for Trial {
     fn drop(&mut self) {
-        // What stays goes with the next one.
+        // The next trial deletes what is left.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
-/// Folders that are no part of the project: what was built, and what is only kept by tools.
-fn is_aside(path: &Path, name: &OsStr) -> bool {
+/// Returns true for build directories and for `.git`.
+fn is_ignored(path: &Path, name: &OsStr) -> bool {
     name == "target" || name == ".git" || path.join("CACHEDIR.TAG").exists()
 }
 
@@ -335,21 +327,21 @@ fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
         fs::create_dir_all(&to)?;
         for entry in fs::read_dir(&from)? {
             let entry = entry?;
-            let (source, place) = (entry.path(), to.join(entry.file_name()));
+            let (source, copy) = (entry.path(), to.join(entry.file_name()));
             let kind = entry.file_type()?;
             if kind.is_dir() {
-                if !is_aside(&source, &entry.file_name()) {
-                    folders.push((source, place));
+                if !is_ignored(&source, &entry.file_name()) {
+                    folders.push((source, copy));
                 }
             } else if kind.is_file() || (kind.is_symlink() && source.is_file()) {
-                fs::copy(&source, &place)?;
+                fs::copy(&source, &copy)?;
             }
         }
     }
     Ok(())
 }
 
-/// Every file below `root` that generating may touch, with its bytes: the sources and documents.
+/// Reads every file below `root`, except those in ignored folders.
 fn snapshot(root: &Path) -> io::Result<BTreeMap<PathBuf, Vec<u8>>> {
     let mut files = BTreeMap::new();
     let mut folders = vec![root.to_owned()];
@@ -358,7 +350,7 @@ fn snapshot(root: &Path) -> io::Result<BTreeMap<PathBuf, Vec<u8>>> {
             let entry = entry?;
             let path = entry.path();
             if entry.file_type()?.is_dir() {
-                if !is_aside(&path, &entry.file_name()) {
+                if !is_ignored(&path, &entry.file_name()) {
                     folders.push(path);
                 }
             } else if let Ok(relative) = path.strip_prefix(root) {
@@ -369,16 +361,16 @@ fn snapshot(root: &Path) -> io::Result<BTreeMap<PathBuf, Vec<u8>>> {
     Ok(files)
 }
 
-/// Writes what has passed into the project, in order; where one file can't be written, those before are put back.
-fn carry_over(root: &Path, replacements: &[Replacement]) -> Result<(), Problem> {
+/// Writes the files in order. If one cannot be written, those before it are restored.
+fn write_all(root: &Path, replacements: &[Replacement]) -> Result<(), Problem> {
     for replacement in replacements {
         let path = root.join(&replacement.path);
-        if read_if_there(&path).ok() != Some(replacement.before.clone()) {
-            let cause = "the file was changed while the new document was being tried".to_owned();
+        if read_if_exists(&path).ok() != Some(replacement.before.clone()) {
+            let cause = "the file changed during the adoption".to_owned();
             return Err(problem(
                 &replacement.path,
                 cause,
-                "adopt again once nothing else changes the project",
+                "adopt again while nothing else changes the project",
             ));
         }
     }
@@ -390,7 +382,7 @@ fn carry_over(root: &Path, replacements: &[Replacement]) -> Result<(), Problem> 
         for earlier in replacements.iter().take(done).rev() {
             if let Err(error) = put(&root.join(&earlier.path), earlier.before.as_deref()) {
                 cause.push_str(&format!(
-                    "; nor put back {}: {error}",
+                    "; cannot restore {}: {error}",
                     earlier.path.display()
                 ));
             }
@@ -398,13 +390,13 @@ fn carry_over(root: &Path, replacements: &[Replacement]) -> Result<(), Problem> 
         return Err(problem(
             &replacement.path,
             cause,
-            "mend its permissions, and adopt again",
+            "fix its permissions, and adopt again",
         ));
     }
     Ok(())
 }
 
-fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
+fn read_if_exists(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -412,7 +404,7 @@ fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
-/// Writes a file in one step, or removes it.
+/// Writes a file atomically, or removes it.
 fn put(path: &Path, bytes: Option<&[u8]>) -> io::Result<()> {
     let Some(bytes) = bytes else {
         return match fs::remove_file(path) {
@@ -429,7 +421,7 @@ fn put(path: &Path, bytes: Option<&[u8]>) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        // A temporary file is private to its owner; a source file is not.
+        // Temporary files are readable by their owner only.
         let mode = fs::metadata(path).map_or(0o644, |metadata| metadata.permissions().mode());
         file.as_file()
             .set_permissions(fs::Permissions::from_mode(mode))?;
@@ -439,7 +431,7 @@ fn put(path: &Path, bytes: Option<&[u8]>) -> io::Result<()> {
 }
 
 fn next_steps(report: &mut dyn Write, replacements: &[Replacement], step: &Step) -> io::Result<()> {
-    writeln!(report, "\nadopted; what changed in the project:")?;
+    writeln!(report, "\nadopted; changed files:")?;
     for replacement in replacements {
         let path = replacement.path.to_string_lossy().replace('\\', "/");
         writeln!(report, "    {path}")?;
@@ -454,7 +446,7 @@ fn next_steps(report: &mut dyn Write, replacements: &[Replacement], step: &Step)
             step.from, step.to, step.step
         )?;
     }
-    writeln!(report, "    commit all of it together")
+    writeln!(report, "    commit everything together")
 }
 
 #[cfg(test)]
@@ -463,12 +455,12 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_was_written_is_put_back_where_a_later_file_cant_be() {
+    fn write_all_restores_files_after_a_failure() {
         let root = tempfile::tempdir().unwrap();
         let at = |path: &str| root.path().join(path);
         fs::write(at("changed"), "old").unwrap();
         fs::write(at("removed"), "old").unwrap();
-        // A folder that can't be made, in which nothing is.
+        // No folder can be created behind a dangling link.
         std::os::unix::fs::symlink("nowhere/at/all", at("dangling")).unwrap();
         let replacement = |path: &str, before: Option<&str>, after: Option<&str>| Replacement {
             path: path.into(),
@@ -481,7 +473,7 @@ mod tests {
             replacement("made", None, Some("new")),
             replacement("dangling/file", None, Some("new")),
         ];
-        let problem = carry_over(root.path(), &replacements).unwrap_err();
+        let problem = write_all(root.path(), &replacements).unwrap_err();
         assert_eq!(problem.file, "dangling/file");
         assert!(
             problem.cause.starts_with("cannot write the file"),
@@ -494,7 +486,7 @@ mod tests {
     }
 
     #[test]
-    fn the_vendors_bytes_are_kept_where_they_are_json() {
+    fn bytes_of_json_are_kept_and_yaml_is_converted() {
         let bytes_of = |name: &str, text: &str| {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join(name);

@@ -1,36 +1,36 @@
-//! Operations and schemas in are methods and types out: counted at each run, so that nothing gets lost between them.
+//! Checks that every operation became a method and every named schema a type.
 
 use serde_json::Value;
 
-use super::names;
-use super::origin::Origins;
-use super::postprocess::GeneratedSources;
-use super::walk;
+use crate::names;
+use crate::origin::Origins;
 use crate::pointer::Pointer;
+use crate::postprocess::GeneratedSources;
 use crate::problem::Finding;
+use crate::walk;
 
-/// How much of the document is in the SDK.
+/// Totals of a generated SDK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
-    /// Operations of the document; as many methods.
+    /// Operations of the document, which equals the number of methods.
     pub operations: usize,
-    /// Named schemas of the document; as many types.
+    /// Named schemas of the document. Each has a type.
     pub schemas: usize,
-    /// All public types, those that got their name from us or from typify included.
+    /// Public types, including those that the generator named.
     pub types: usize,
 }
 
-/// Counts, and compares both sides by name.
+/// Counts operations, schemas and types, and compares them by name.
 ///
 /// # Errors
-/// Each operation without a method and each schema without a type.
+/// Errors for each operation without a method, each schema without a type, and each method without a mock.
 pub fn count(
     original: &Value,
     normalized: &Value,
     origins: &Origins,
     sources: &GeneratedSources,
 ) -> Result<Count, Vec<Finding>> {
-    let remedy = "this is a fault of xtask: report it with the document";
+    let remedy = "this is a bug in xtask: report it with the document";
     let mut findings = Vec::new();
     let methods = &sources.methods;
     let operations = walk::operations(normalized);
@@ -53,7 +53,7 @@ pub fn count(
         schemas += 1;
         let pointer = Pointer::schema(name);
         let origin = origins.of(&pointer);
-        // One that another schema's type has the name of was given another.
+        // A schema whose type name was taken has another name.
         let renamed = || {
             walk::schemas(normalized).any(|(new, _)| {
                 types.contains(&names::type_name(new))
@@ -69,7 +69,7 @@ pub fn count(
         }
     }
     for method in methods.symmetric_difference(&sources.mocked) {
-        let cause = format!("of the method `{method}` and its mock, one is missing");
+        let cause = format!("`{method}` has a method or a mock, but not both");
         findings.push(Finding::new(&Pointer::root().join("paths"), cause, remedy));
     }
     if methods.len() != operations.len() {
@@ -98,7 +98,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn missing_methods_and_types_are_reported() {
         let document = json!({
             "paths": {"/a": {"get": {"operationId": "getA"}, "put": {"operationId": "putA"}}},
             "components": {"schemas": {"one": {}, "two": {}, "default": {}}},

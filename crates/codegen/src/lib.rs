@@ -1,9 +1,8 @@
 //! Generates a Rust SDK from an OpenAPI document, and compares two documents.
 //!
 //! A document passes through one module per step: [`load`] → [`bundle`] → [`validate`] → [`lower`] → [`normalize`] →
-//! [`generate`] → [`postprocess`] → [`plan`] → [`mod@write`]; [`report`] prints the outcome. Only the first two and the last
-//! touch the disk. The steps between are functions from document to document and from tokens to text, so each is
-//! tested by itself.
+//! [`generate`] → [`postprocess`] → [`plan`] → [`mod@write`]. [`report`] prints the outcome. Only the first two steps and the
+//! last one access the disk.
 //!
 //! [`mod@diff`] classifies the changes between two documents, [`adopt`] replaces the document of a project, and [`corpus`]
 //! generates and compiles every document of a folder.
@@ -29,6 +28,7 @@ pub mod project;
 pub mod report;
 pub mod security;
 pub mod settings;
+pub mod stack;
 pub mod unsupported;
 pub mod validate;
 pub mod walk;
@@ -40,44 +40,44 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::problem::{Place, Problem, Problems};
 use generate::Generate;
 use load::Source;
 use origin::Origins;
 use plan::Plan;
+use problem::{Problem, Problems};
 use settings::Settings;
 use unsupported::Unsupported;
 use write::Mode;
 
-/// What to generate, from what, and where to.
+/// The options of `cargo xtask codegen`.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The root of the project: the folder that holds `spec` and `crates`.
+    /// The root of the project, which has the folders `spec` and `crates`.
     pub root: PathBuf,
-    /// Another document than `spec/openapi.json`.
+    /// The document. The default is `spec/openapi.json` of the project.
     pub spec: Option<PathBuf>,
-    /// Another folder than the project: the crates are written there as a workspace of their own.
+    /// The folder for a standalone workspace. The default is to write into the project.
     pub out: Option<PathBuf>,
-    /// What is done about differences.
+    /// The handling of differences.
     pub mode: Mode,
-    /// Whether the differences of stale files are shown.
+    /// Shows the differences of stale files.
     pub diff: bool,
-    /// Whether every place that a rule changed, and every loss, is listed.
+    /// Lists every location that a rule changed, and every unsupported feature.
     pub verbose: bool,
-    /// What is done where a document leaves a choice.
+    /// The handling of documents that need a decision.
     pub choices: Choices,
 }
 
-/// What is done where a document leaves a choice.
+/// The handling of documents that need a decision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Choices {
-    /// A schema or operation that defeats the generator is an error, instead of being left out and reported; so is an
-    /// operation without an id of its own, instead of being named by its method and path.
+    /// Fails on a schema or operation that the generator cannot handle, instead of leaving it out and reporting it, and on
+    /// an operation without a unique id, instead of naming it by its method and path.
     pub strict: bool,
 }
 
 impl Options {
-    /// Generates the SDK of the project at `root`.
+    /// Creates options that write the SDK of the project at `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self {
             root: root.into(),
@@ -91,41 +91,42 @@ impl Options {
     }
 }
 
-/// How a run ended; the number is the process's exit code.
+/// The outcome of a run, with the exit code of the process as discriminant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Outcome {
-    /// Everything is as it should be, or has been written.
+    /// All files are up to date, or have been written.
     Fresh = 0,
     /// `--check` found differences.
     Stale = 4,
-    /// There is no SDK for this document, or no way to read or write a file.
+    /// The document cannot be generated, or a file cannot be read or written.
     Failed = 100,
 }
 
-/// What the steps between reading and writing made of a document.
+/// A document with the files generated from it.
 #[derive(Clone, Debug)]
 pub struct Generated {
-    /// The document that the steps began with.
+    /// The original document.
     pub source: Source,
-    /// The document as progenitor saw it.
-    pub normalized: serde_json::Value,
-    /// The rules that changed it.
+    /// The normalized document, as passed to progenitor.
+    pub normalized: Value,
+    /// The rules that changed the document.
     pub applied: normalize::Applied,
-    /// Where what the rules changed was written.
+    /// The original locations of what the rules moved.
     pub origins: Origins,
-    /// What the SDK does not honor, and where it was written.
+    /// The features that the SDK does not support.
     pub unsupported: Vec<Unsupported>,
-    /// How many operations and schemas became methods and types.
+    /// The numbers of methods and types.
     pub count: count::Count,
-    /// The files.
+    /// The generated files.
     pub plan: Plan,
 }
 
-/// Runs every step but the first and the last: from the document to the planned files.
+/// Runs every step between reading and writing: from the document to the planned files. It needs a deep stack: see
+/// [`stack::with_deep_stack`].
 ///
 /// # Errors
-/// Everything that the failing step found.
+/// Errors with all problems that the first failing step found.
 pub fn generate_all(
     source: Source,
     settings: &Settings,
@@ -151,22 +152,22 @@ pub fn generate_all(
     } = normalize::normalize(lowered, &mut unsupported, &mut origins)
         .map_err(|found| source.problems(&origins, found))?;
     let in_file = |found| source.problems(&origins, found);
-    let polish = |generate: &Generate<'_>, document: &Value| {
+    let emit = |generate: &Generate<'_>, document: &Value| {
         postprocess::postprocess(generate, &source, document, &model, settings)
     };
-    let (polished, normalized) = if choices.strict {
-        let polished = generate::generate(&normalized, polish).map_err(in_file)?;
-        (polished, normalized)
+    let (emitted, normalized) = if choices.strict {
+        let emitted = generate::generate(&normalized, emit).map_err(in_file)?;
+        (emitted, normalized)
     } else {
-        generate::generate_what_can_be(normalized, &mut unsupported, polish).map_err(in_file)?
+        generate::generate_what_can_be(normalized, &mut unsupported, emit).map_err(in_file)?
     };
-    let (sources, lost) = polished?;
-    unsupported.extend(lost);
+    let (sources, dropped) = emitted?;
+    unsupported.extend(dropped);
     let count = count::count(&source.document, &normalized, &origins, &sources)
         .map_err(|found| source.problems(&origins, found))?;
     let mut unsupported: Vec<Unsupported> = unsupported
         .into_iter()
-        .map(|loss| origins.loss(loss))
+        .map(|feature| origins.loss(feature))
         .collect();
     unsupported.sort();
     unsupported.dedup();
@@ -182,59 +183,37 @@ pub fn generate_all(
     })
 }
 
-/// Of a thread that handles schemas.
-const STACK: usize = 512 << 20;
-
-/// Runs `work` where deep recursion doesn't end the process: schemas nest as deep as their authors like, and both
-/// progenitor and the passes behind it recurse.
-fn with_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new()
-            .name("codegen".to_owned())
-            .stack_size(STACK)
-            .spawn_scoped(scope, work)?;
-        thread
-            .join()
-            .map_err(|_| io::Error::other("the generation panicked; this is a fault of xtask"))
-    })
-}
-
-/// Runs `work` on a stack that is deep enough for what schemas nest; a panic of ours is a problem of `file` like any other.
+/// Runs `work` on a deep stack, and turns a panic into a problem of `file`.
 fn on_deep_stack(
     file: String,
     work: impl FnOnce() -> Result<Generated, Problems> + Send,
 ) -> Result<Generated, Problems> {
-    with_deep_stack(work).unwrap_or_else(|error| {
-        Err(Problem {
-            file,
-            place: Place::File,
-            cause: error.to_string(),
-            remedy: "report it with the document".to_owned(),
-        }
-        .into())
+    stack::with_deep_stack(work).unwrap_or_else(|error| {
+        let remedy = "report it with the document";
+        Err(Problem::of_file(file, error.to_string(), remedy).into())
     })
 }
 
-/// [`generate_all`] without settings of a project, on a stack that is deep enough for what schemas nest.
+/// Runs [`generate_all`] on a deep stack, without settings.
 ///
 /// # Errors
-/// As [`generate_all`].
+/// Errors like [`generate_all`].
 pub fn generate_deeply(source: Source, choices: Choices) -> Result<Generated, Problems> {
     let file = source.path.clone();
     on_deep_stack(file, || generate_all(source, &Settings::default(), choices))
 }
 
-/// Generates, compares with the disk, writes if asked to, and reports all of it to `report`.
+/// Generates the SDK, compares it with the disk, writes it in [`Mode::Write`], and reports to `report`.
 ///
 /// # Errors
-/// Only where `report` can't be written to; everything else is reported, and told by the outcome.
+/// Errors only if `report` cannot be written. Any other failure is reported and has its own outcome.
 pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
     let spec = options
         .spec
         .clone()
         .unwrap_or_else(|| options.root.join("spec/openapi.json"));
     let label = label(options, &spec);
-    // Within the project, the path from its root is what the maintainer knows it by.
+    // Messages show the default document relative to the root, whatever the working directory is.
     let shown = if options.spec.is_none() {
         PathBuf::from(&label)
     } else {
@@ -272,20 +251,18 @@ pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
     }
 }
 
-/// That a file couldn't be read or written.
+/// Returns the problem of a file that cannot be read or written.
 pub(crate) fn file_problem(path: &Path, error: &io::Error) -> Problems {
-    let remedy = "mend its permissions, or choose another folder with `--out DIR`".to_owned();
-    Problem {
-        file: path.display().to_string(),
-        place: Place::File,
-        cause: format!("cannot read or write the file: {error}"),
-        remedy,
-    }
+    Problem::of_file(
+        path.display().to_string(),
+        format!("cannot read or write the file: {error}"),
+        "fix its permissions, or choose another folder with `--out DIR`",
+    )
     .into()
 }
 
-/// What the output calls the document: its path within the project, or, for another project's, its name alone, however
-/// its path was spelled.
+/// Returns the name of the document in generated files: its path in the project, or only its file name for another
+/// project. It does not depend on the spelling of the path.
 fn label(options: &Options, spec: &Path) -> String {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let within = match options.out {

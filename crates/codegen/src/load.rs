@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::origin::Origins;
-use crate::problem::{Finding, Place, Problem, Problems};
+use crate::problem::{Finding, Location, Problem, Problems};
 
 /// How many bytes a file may have. Memory grows with the document, and running out of it says less than an error does;
 /// See docs/performance.md for the memory it takes.
@@ -63,9 +63,9 @@ pub struct Part {
 /// Reads `path`, which messages call `shown`, as JSON or YAML by its ending (`.json`, or `.yaml` and `.yml`), else by its first character.
 pub fn load(path: &Path, shown: &Path, label: &str) -> Result<Source, Problem> {
     let shown = shown.display().to_string().replace('\\', "/");
-    let problem = |place, cause, remedy: &str| Problem {
+    let problem = |location, cause, remedy: &str| Problem {
         file: shown.clone(),
-        place,
+        location,
         cause,
         remedy: remedy.to_owned(),
     };
@@ -74,14 +74,14 @@ pub fn load(path: &Path, shown: &Path, label: &str) -> Result<Source, Problem> {
         .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
         .map_err(|error| {
             problem(
-                Place::File,
+                Location::File,
                 format!("cannot read the document: {error}"),
                 "name an existing file with `--spec FILE`",
             )
         })?;
     if bytes.len() as u64 > LARGEST {
         return Err(problem(
-            Place::File,
+            Location::File,
             format!("the document is larger than {} MiB", LARGEST >> 20),
             "take out the paths and schemas that the SDK doesn't need, or raise `LARGEST` in crates/codegen/src/load.rs on a \
              machine with the memory for it (docs/performance.md)",
@@ -92,9 +92,9 @@ pub fn load(path: &Path, shown: &Path, label: &str) -> Result<Source, Problem> {
             .iter()
             .filter(|byte| **byte == b'\n')
             .count();
-        let place = Place::Position { line, column: 1 };
+        let location = Location::Position { line, column: 1 };
         problem(
-            place,
+            location,
             "the document is not UTF-8".to_owned(),
             "save it as UTF-8 without a byte-order mark",
         )
@@ -107,12 +107,12 @@ pub fn load(path: &Path, shown: &Path, label: &str) -> Result<Source, Problem> {
         parse_json(text)
     } else {
         // Its reader takes more stack for each level than a thread may have.
-        super::with_deep_stack(|| parse_yaml(text))
-            .unwrap_or_else(|error| Err((Place::File, error.to_string())))
+        crate::stack::with_deep_stack(|| parse_yaml(text))
+            .unwrap_or_else(|error| Err((Location::File, error.to_string())))
     }
-    .map_err(|(place, cause)| {
+    .map_err(|(location, cause)| {
         problem(
-            place,
+            location,
             cause,
             "mend the syntax at that place; nothing was generated",
         )
@@ -157,18 +157,18 @@ fn is_markdown(path: &Path) -> bool {
 }
 
 /// A key that stands twice is an error, as in YAML: one of its values would be lost.
-fn parse_json(text: &str) -> Result<Value, (Place, String)> {
+fn parse_json(text: &str) -> Result<Value, (Location, String)> {
     serde_json::from_str(text)
         .map(|Distinct(value)| value)
         .map_err(|error| {
-            let place = Place::Position {
+            let location = Location::Position {
                 line: error.line(),
                 column: error.column(),
             };
             let cause = error.to_string();
             // serde_json ends its message with the position, which the place already gives.
             let cause = cause.split(" at line ").next().unwrap_or(&cause);
-            (place, not_read("JSON", cause))
+            (location, not_read("JSON", cause))
         })
 }
 
@@ -248,7 +248,7 @@ const DEEPEST: usize = 127;
 
 /// Parses by the core schema of YAML 1.2: `on`, `no`, `18:00` and dates are strings. A key that stands twice is an
 /// error, since one of its values would be lost.
-fn parse_yaml(text: &str) -> Result<Value, (Place, String)> {
+fn parse_yaml(text: &str) -> Result<Value, (Location, String)> {
     let options = serde_saphyr::options! {
         strict_booleans: true,
         underscored_numbers_as_strings: true,
@@ -271,7 +271,7 @@ fn parse_yaml(text: &str) -> Result<Value, (Place, String)> {
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let place = error
             .location()
-            .map_or(Place::File, |location| Place::Position {
+            .map_or(Location::File, |location| Location::Position {
                 line: usize::try_from(location.line()).unwrap_or(usize::MAX),
                 column: usize::try_from(location.column()).unwrap_or(usize::MAX),
             });
@@ -358,7 +358,7 @@ mod tests {
     #[test]
     fn a_key_that_stands_twice_is_an_error() {
         let (place, cause) = parse_yaml("a: 1\na: 2\n").unwrap_err();
-        assert_eq!(place, Place::Position { line: 2, column: 1 });
+        assert_eq!(place, Location::Position { line: 2, column: 1 });
         assert!(cause.contains("duplicate mapping key"), "{cause}");
     }
 
@@ -371,7 +371,7 @@ mod tests {
             serde_json::from_str::<Value>(text).unwrap()
         );
         let (place, cause) = parse_json("{\n\"a\": 1,\n\"a\": 2}").unwrap_err();
-        assert_eq!(place, Place::Position { line: 3, column: 3 });
+        assert_eq!(place, Location::Position { line: 3, column: 3 });
         assert!(
             cause.ends_with("the key `a` stands twice in one object"),
             "{cause}"

@@ -1,61 +1,62 @@
-//! JSON pointers ([RFC 6901](https://www.rfc-editor.org/rfc/rfc6901)): how every message names a place in a document.
+//! JSON pointers ([RFC 6901](https://www.rfc-editor.org/rfc/rfc6901)), by which messages name a location in a document.
 
 use std::borrow::Borrow;
 use std::fmt::{self, Write as _};
 
-/// A place in a document, such as `/paths/~1v1~1call~1{id}/get`.
+/// A location in a document, such as `/paths/~1v1~1call~1{id}/get`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pointer(String);
 
 impl Pointer {
-    /// The whole document.
+    /// Returns the location of the whole document.
     pub fn root() -> Self {
         Self::default()
     }
 
-    /// The place of the schema that the document names so.
+    /// Returns the location of the schema `name` in `components.schemas`.
     pub fn schema(name: &str) -> Self {
         Self::root().join("components").join("schemas").join(name)
     }
 
-    /// Whether this is the place of a named schema, and not one within it.
+    /// Returns true if this is the location of a named schema itself, not one inside it.
     pub fn is_schema(&self) -> bool {
         self.tokens().count() == 3 && self.tokens().take(2).eq(["components", "schemas"])
     }
 
-    /// The place one step further down, at the object key or array index `token`.
+    /// Returns the location of the object key or array index `token` below this one.
     pub fn join(&self, token: impl fmt::Display) -> Self {
-        let mut place = String::with_capacity(self.0.len() + 24);
-        place.push_str(&self.0);
-        place.push('/');
-        // Writing to a text can't fail; what a token's own `Display` left unwritten isn't there.
-        let _ = write!(Escaped(&mut place), "{token}");
-        Self(place)
+        let mut joined = String::with_capacity(self.0.len() + 24);
+        joined.push_str(&self.0);
+        joined.push('/');
+        // Writing to a string is infallible.
+        let _ = write!(Escaped(&mut joined), "{token}");
+        Self(joined)
     }
 
-    /// Goes one step further down; [`Pointer::up`] with the answer goes back. A document is walked once for each rule,
-    /// and each of its objects has a place: this is one text for all of them.
+    /// Appends `token` in place and returns the previous length, which [`Pointer::up`] takes. A walk of a document reuses
+    /// one string this way instead of allocating one for each object.
     pub(crate) fn down(&mut self, token: &str) -> usize {
         let length = self.0.len();
         self.0.push('/');
-        // Writing to a text can't fail.
+        // Writing to a string is infallible.
         let _ = Escaped(&mut self.0).write_str(token);
         length
     }
 
-    /// Goes back to where [`Pointer::down`] began.
+    /// Reverts a [`Pointer::down`] that returned `length`.
     pub(crate) fn up(&mut self, length: usize) {
         self.0.truncate(length);
     }
 
-    /// The place that the pointer `within`, such as `/properties/id`, leads to from here.
+    /// Returns the location at the relative pointer `within`, such as `/properties/id`.
     pub(crate) fn append(&self, within: &str) -> Self {
         Self(format!("{}{within}", self.0))
     }
 
-    /// The place that a reference such as `#/components/schemas/Call` names, if it is one within the document.
+    /// Parses a reference to the same document, such as `#/components/schemas/Call`. Returns `None` for any other
+    /// reference.
     ///
-    /// The fragment of a reference is percent-encoded (RFC 6901, section 6); what is not valid there is taken as it is.
+    /// The fragment of a reference is percent-encoded (RFC 6901, section 6). An invalid escape is kept as it is.
     pub fn from_ref(reference: &str) -> Option<Self> {
         let fragment = reference.strip_prefix('#')?;
         if !fragment.is_empty() && !fragment.starts_with('/') {
@@ -64,12 +65,12 @@ impl Pointer {
         Some(Self(percent_decode(fragment)))
     }
 
-    /// The reference that names this place from within its document.
+    /// Returns the reference to this location from the same document.
     pub fn to_ref(&self) -> String {
         format!("#{}", self.0)
     }
 
-    /// The steps down from the root, unescaped.
+    /// Returns the unescaped tokens, from the root on.
     pub fn tokens(&self) -> impl Iterator<Item = String> + '_ {
         self.0
             .split('/')
@@ -80,36 +81,36 @@ impl Pointer {
             })
     }
 
-    /// Whether this is the value of the keyword `name` of a schema, and not a property that is called so.
+    /// Returns true if this is the value of the schema keyword `name`, not of a property with that name.
     pub fn is_keyword(&self, name: &str) -> bool {
-        let mut steps = self.0.rsplit('/');
-        // No keyword has a sign that is escaped, so the steps can be compared as they are written.
-        steps.next() == Some(name)
-            && steps
+        let mut tokens = self.0.rsplit('/');
+        // No keyword contains a character that is escaped, so escaped tokens can be compared.
+        tokens.next() == Some(name)
+            && tokens
                 .next()
                 .is_some_and(|parent| !["properties", "patternProperties"].contains(&parent))
-            && steps.next().is_some()
+            && tokens.next().is_some()
     }
 
-    /// The pointer as text; empty for the whole document.
+    /// Returns the pointer as a string, which is empty for the whole document.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// So that a map by pointers can be asked with their text.
+/// Lets a map with pointers as keys be queried with a string.
 impl Borrow<str> for Pointer {
     fn borrow(&self) -> &str {
         &self.0
     }
 }
 
-/// Escapes what is written to it as a step of a pointer.
+/// A writer that escapes its input as one token of a pointer.
 struct Escaped<'a>(&'a mut String);
 
 impl fmt::Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        // Most steps have nothing to escape, and looking for one byte is quick in any profile.
+        // Most tokens have nothing to escape, and searching for one byte is fast even in a debug build.
         if !text.contains('~') && !text.contains('/') {
             self.0.push_str(text);
             return Ok(());
@@ -135,7 +136,7 @@ impl fmt::Display for Pointer {
     }
 }
 
-/// The text with its percent-encoded bytes decoded; what is not valid there is taken as it is.
+/// Decodes percent-encoded bytes. Invalid escapes are kept as they are.
 pub(crate) fn percent_decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
@@ -169,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_with_slashes_and_tildes_are_escaped_and_come_back() {
+    fn join_with_slashes_and_tildes_round_trips() {
         let pointer = Pointer::root()
             .join("paths")
             .join("/v1/call/{id}")
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_keyword_is_told_from_a_property_of_its_name() {
+    fn is_keyword_with_a_property_of_that_name_is_false() {
         let schema = Pointer::schema("Call");
         assert!(schema.join("items").is_keyword("items"));
         assert!(!schema.join("properties").join("items").is_keyword("items"));
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_named_schema_is_told_from_what_lies_within_it() {
+    fn is_schema_inside_a_schema_is_false() {
         let schema = Pointer::schema("Call");
         assert_eq!(schema.as_str(), "/components/schemas/Call");
         assert!(schema.is_schema() && !schema.join("properties").is_schema());
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn references_are_percent_decoded() {
+    fn from_ref_decodes_percent_escapes() {
         let pointer = Pointer::from_ref("#/paths/~1v1~1call~1%7Bid%7D/get").map(|p| p.to_string());
         assert_eq!(pointer.as_deref(), Some("/paths/~1v1~1call~1{id}/get"));
         assert_eq!(

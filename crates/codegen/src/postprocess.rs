@@ -39,8 +39,8 @@ use super::settings::Settings;
 use super::unsupported::Unsupported;
 use super::walk;
 use crate::model::Model;
-use crate::problem::{Place, Problem, Problems};
-use crate::{STACK, names};
+use crate::problem::{Location, Problem, Problems};
+use crate::{names, stack};
 
 use client::methods;
 use mock::methods as mocked;
@@ -85,7 +85,7 @@ pub fn postprocess(
             let write = || types(generate.types()?);
             let thread = thread::Builder::new()
                 .name("types".to_owned())
-                .stack_size(STACK)
+                .stack_size(stack::SIZE)
                 .spawn_scoped(scope, write);
             let client = generate.both().and_then(|(tokens, raw)| {
                 let bodies = types::bodies(tokens, &source.document, normalized, model, settings)?;
@@ -144,7 +144,7 @@ fn unmatched(unmatched: &[Unmatched], settings: &Settings) -> Problems {
         };
         Problem {
             file: settings.path.clone(),
-            place: Place::File,
+            location: Location::File,
             cause: format!("under `[sensitive]`, `{schema}` has `{property}`, which no struct has"),
             remedy,
         }
@@ -172,9 +172,9 @@ fn operations(
     if !unwritten.is_empty() {
         let problems = unwritten.iter().map(|method| Problem {
             file: source.path.clone(),
-            place: Place::File,
+            location: Location::File,
             cause: format!("the body of `{method}` can't be written as its parts"),
-            remedy: "this is a fault of xtask: report it with the document".to_owned(),
+            remedy: "this is a bug in xtask: report it with the document".to_owned(),
         });
         return Ok(Err(Problems(problems.collect())));
     }

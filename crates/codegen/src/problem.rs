@@ -1,30 +1,30 @@
-//! What a maintainer is told when something is wrong: what happened, where, and what to do next.
+//! Errors about files and documents: what failed, where, and what to do next.
 
 use std::fmt;
 
 use crate::pointer::Pointer;
 
-/// One thing that is wrong with a document, or that stops the generation.
+/// An error in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The file, as the maintainer named it.
+    /// The file, as the user named it.
     pub file: String,
-    /// The place in the file: a JSON pointer, or `line L, column C` where the file could not be parsed.
-    pub place: Place,
-    /// What is the case, in lower case and without a full stop.
+    /// The location in the file.
+    pub location: Location,
+    /// What failed and why, in lower case and without a full stop.
     pub cause: String,
     /// What to do about it.
     pub remedy: String,
 }
 
-/// Where in a file a [`Problem`] is.
+/// The part of a file that a [`Problem`] is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// The file as a whole.
+pub enum Location {
+    /// The whole file.
     File,
     /// A value of the parsed document.
     Pointer(Pointer),
-    /// A position in the text, both from 1.
+    /// A position in the text. Both numbers start at 1.
     Position {
         /// The line.
         line: usize,
@@ -33,19 +33,35 @@ pub enum Place {
     },
 }
 
+impl Problem {
+    /// Creates a problem about the whole of `file`.
+    pub fn of_file(
+        file: impl Into<String>,
+        cause: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self {
+            file: file.into(),
+            location: Location::File,
+            cause: cause.into(),
+            remedy: remedy.into(),
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error: {}\n  --> {}", self.cause, self.file)?;
-        match &self.place {
-            Place::File => {}
-            Place::Pointer(pointer) => write!(f, "#{pointer}")?,
-            Place::Position { line, column } => write!(f, ":{line}:{column}")?,
+        match &self.location {
+            Location::File => {}
+            Location::Pointer(pointer) => write!(f, "#{pointer}")?,
+            Location::Position { line, column } => write!(f, ":{line}:{column}")?,
         }
         write!(f, "\n  help: {}", self.remedy)
     }
 }
 
-/// Everything that was found wrong in one step; never empty.
+/// All problems that one step found. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 
@@ -69,19 +85,19 @@ impl From<Problem> for Problems {
     }
 }
 
-/// A [`Problem`] found in a parsed document, before the file's name is put to it.
+/// An error at a value of a parsed document, before the name of its file is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The value that is wrong.
+    /// The location of the value.
     pub pointer: Pointer,
-    /// What is the case.
+    /// What failed and why, in lower case and without a full stop.
     pub cause: String,
     /// What to do about it.
     pub remedy: String,
 }
 
 impl Finding {
-    /// A finding at `pointer`.
+    /// Creates a finding at `pointer`.
     pub fn new(pointer: &Pointer, cause: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             pointer: pointer.clone(),
@@ -90,16 +106,16 @@ impl Finding {
         }
     }
 
-    /// The problem that this finding is in `file`.
+    /// Turns the finding into a problem of `file`.
     pub fn in_file(self, file: &str) -> Problem {
-        let place = if self.pointer == Pointer::root() {
-            Place::File
+        let location = if self.pointer == Pointer::root() {
+            Location::File
         } else {
-            Place::Pointer(self.pointer)
+            Location::Pointer(self.pointer)
         };
         Problem {
             file: file.to_owned(),
-            place,
+            location,
             cause: self.cause,
             remedy: self.remedy,
         }

@@ -1,9 +1,9 @@
-//! The checkout that a command works on.
+//! The checkout that a command runs in.
 
 use std::path::{Path, PathBuf};
 use std::{env, io};
 
-/// The document of a project, below its root.
+/// The path of the document, relative to the root of a project.
 pub const DOCUMENT: &str = "spec/openapi.json";
 
 /// Returns the root of the project: the nearest folder with a [`DOCUMENT`], at or above the package that cargo runs

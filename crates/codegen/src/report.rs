@@ -1,18 +1,18 @@
-//! What a run says: to a `Write`, so that the tests can hold it to its words.
+//! The messages of `cargo xtask codegen`. They go to a `Write`, so tests can check them.
 
 use std::io::{self, Write};
 use std::path::Path;
 
 use similar::TextDiff;
 
-use super::write::{Entry, Mode, Status};
-use super::{Generated, Options, Outcome};
 use crate::problem::Problems;
+use crate::write::{Entry, Mode, Status};
+use crate::{Generated, Options, Outcome};
 
-/// The lines of context around a difference.
+/// The lines of context in a diff.
 const CONTEXT: usize = 3;
 
-/// Everything that is wrong, and that nothing was done.
+/// Reports problems that stopped the run before it wrote a file.
 pub fn problems(out: &mut dyn Write, problems: &Problems) -> io::Result<()> {
     writeln!(out, "{problems}")?;
     let count = problems.0.len();
@@ -23,16 +23,16 @@ pub fn problems(out: &mut dyn Write, problems: &Problems) -> io::Result<()> {
     )
 }
 
-/// That a file couldn't be read or written; those before it are as they should be.
+/// Reports a file that could not be read or written. The files before it are up to date.
 pub fn interrupted(out: &mut dyn Write, problems: &Problems) -> io::Result<()> {
     writeln!(out, "{problems}")?;
     writeln!(
         out,
-        "\nit stopped at that file; run the command again when it is mended"
+        "\nstopped at that file; fix it and run the command again"
     )
 }
 
-/// What was made of the document.
+/// Reports the totals, the rules that applied, and the unsupported features.
 pub fn generated(out: &mut dyn Write, generated: &Generated, verbose: bool) -> io::Result<()> {
     let count = &generated.count;
     writeln!(
@@ -44,11 +44,12 @@ pub fn generated(out: &mut dyn Write, generated: &Generated, verbose: bool) -> i
         number(count.schemas, "schema"),
         number(count.types, "type"),
     )?;
-    for (rule, places) in &generated.applied {
-        writeln!(out, "    rule {rule}: {}", number(places.len(), "place"))?;
+    for (rule, locations) in &generated.applied {
+        let count = number(locations.len(), "location");
+        writeln!(out, "    rule {rule}: {count}")?;
         if verbose {
-            for place in places {
-                writeln!(out, "        {}", generated.origins.of(place))?;
+            for location in locations {
+                writeln!(out, "        {}", generated.origins.of(location))?;
             }
         }
     }
@@ -60,17 +61,17 @@ pub fn generated(out: &mut dyn Write, generated: &Generated, verbose: bool) -> i
         };
         writeln!(
             out,
-            "    not honored: {}{hint}",
-            number(generated.unsupported.len(), "place")
+            "    unsupported: {}{hint}",
+            number(generated.unsupported.len(), "feature")
         )?;
         if verbose {
-            for loss in &generated.unsupported {
+            for feature in &generated.unsupported {
                 writeln!(
                     out,
                     "        {}: {}: {}",
-                    loss.place(),
-                    loss.what,
-                    loss.instead
+                    feature.location(),
+                    feature.what,
+                    feature.instead
                 )?;
             }
         }
@@ -86,7 +87,7 @@ fn number(count: usize, noun: &str) -> String {
     }
 }
 
-/// How each file stands, how many of each, and what to do; the answer is how the run ended.
+/// Reports the state of each file, the totals, and what to do. Returns the outcome of the run.
 pub fn entries(out: &mut dyn Write, options: &Options, entries: &[Entry]) -> io::Result<Outcome> {
     for entry in entries {
         let path = options
@@ -132,18 +133,18 @@ pub fn entries(out: &mut dyn Write, options: &Options, entries: &[Entry]) -> io:
     }
     let command = command(options);
     if options.mode == Mode::DryRun {
-        writeln!(out, "nothing was written; to write it: {command}")?;
+        writeln!(out, "nothing was written; help: run `{command}`")?;
         Ok(Outcome::Fresh)
     } else {
         writeln!(
             out,
-            "the generated code does not belong to the document; to mend it: {command}"
+            "the generated code is out of date; help: run `{command}`"
         )?;
         Ok(Outcome::Stale)
     }
 }
 
-/// The exact command that writes what this run compared.
+/// Returns the command that writes the files this run compared.
 fn command(options: &Options) -> String {
     let mut command = "cargo xtask codegen".to_owned();
     for (flag, path) in [("--spec", &options.spec), ("--out", &options.out)] {

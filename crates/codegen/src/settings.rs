@@ -1,4 +1,4 @@
-//! `codegen.toml` beside the document: what a project decides about its code, and no document says.
+//! `codegen.toml` beside the document: decisions about the generated code that the document cannot express.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,24 +7,24 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::problem::{Place, Problem};
+use crate::problem::{Location, Problem};
 
-/// The file's name.
+/// The name of the file.
 pub const FILE: &str = "codegen.toml";
 
-/// What it says; without the file, nothing.
+/// The content of the file. Empty without a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// The file, as messages name it.
+    /// The path of the file, as messages show it.
     pub path: String,
-    /// The properties that `{:?}` hides, by schema.
+    /// The properties that `Debug` masks, by schema.
     pub sensitive: BTreeMap<String, Vec<String>>,
 }
 
-/// Reads the settings beside the document `spec`, which messages call `shown`.
+/// Reads the settings beside the document `spec`, which messages show as `shown`.
 ///
 /// # Errors
-/// A file that can't be read, and one that says something else than [`Settings`] has.
+/// Errors if the file cannot be read, or has a key that [`Settings`] doesn't.
 pub fn load(spec: &Path, shown: &Path) -> Result<Settings, Problem> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -34,9 +34,9 @@ pub fn load(spec: &Path, shown: &Path) -> Result<Settings, Problem> {
     }
     let path = shown.with_file_name(FILE).display().to_string();
     let path = path.replace('\\', "/");
-    let problem = |place, cause, remedy: &str| Problem {
+    let problem = |location, cause, remedy: &str| Problem {
         file: path.clone(),
-        place,
+        location,
         cause,
         remedy: remedy.to_owned(),
     };
@@ -46,27 +46,27 @@ pub fn load(spec: &Path, shown: &Path) -> Result<Settings, Problem> {
         Err(error) => {
             let cause = format!("cannot read the settings: {error}");
             return Err(problem(
-                Place::File,
+                Location::File,
                 cause,
-                "mend the file, or take it away",
+                "fix its permissions, or delete it",
             ));
         }
     };
     match toml_edit::de::from_str(&text) {
         Ok(File { sensitive }) => Ok(Settings { path, sensitive }),
         Err(error) => {
-            let place = error.span().map_or(Place::File, |span| {
+            let location = error.span().map_or(Location::File, |span| {
                 let before = &text[..span.start];
-                Place::Position {
+                Location::Position {
                     line: before.matches('\n').count() + 1,
                     column: before.chars().rev().take_while(|c| *c != '\n').count() + 1,
                 }
             });
-            let cause = format!("the settings can't be read: {}", error.message());
+            let cause = format!("cannot read the settings: {}", error.message());
             Err(problem(
-                place,
+                location,
                 cause.trim().to_owned(),
-                "write it as in `[sensitive]`, then `Schema = [\"property\"]`",
+                "the file has one table, `[sensitive]`, with entries such as `Schema = [\"property\"]`",
             ))
         }
     }

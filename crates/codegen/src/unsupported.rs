@@ -1,22 +1,22 @@
-//! What the SDK does not honor of the document: nothing is left out in silence.
+//! Reports of document features that the SDK does not support. Nothing is dropped silently.
 
 use crate::pointer::Pointer;
 
-/// One thing that the document says and the SDK does not do.
+/// A feature of the document that the SDK does not support.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unsupported {
-    /// The file that says it, where that is not the document itself but one that it refers to.
+    /// The file that has it, or `None` if it is in the document itself.
     pub file: Option<String>,
-    /// Where it says it.
+    /// The location in the file.
     pub pointer: Pointer,
-    /// What is not honored, such as `` `if`, `then`, `else` ``.
+    /// The feature, such as `` `if`, `then`, `else` ``.
     pub what: String,
-    /// What happens instead.
+    /// The behavior of the SDK instead.
     pub instead: String,
 }
 
 impl Unsupported {
-    /// A loss at `pointer`.
+    /// Creates a report for the document itself.
     pub fn new(pointer: &Pointer, what: impl Into<String>, instead: impl Into<String>) -> Self {
         Self {
             file: None,
@@ -26,8 +26,8 @@ impl Unsupported {
         }
     }
 
-    /// The place, after the file where it is in another one than the document.
-    pub fn place(&self) -> String {
+    /// Returns the pointer, prefixed with the file if it is not the document itself.
+    pub fn location(&self) -> String {
         match &self.file {
             Some(file) => format!("{file}#{}", self.pointer),
             None => self.pointer.to_string(),

@@ -1,10 +1,10 @@
-//! What `cargo xtask diff` says: one document, and a table of small changes with what each of them is.
+//! Tests of `cargo xtask diff`: a document, and a table of patches with the expected changes.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     unreachable_pub,
-    reason = "it is how a test fails, and no crate's interface"
+    reason = "a test that panics fails, and is no interface"
 )]
 
 mod common;
@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::panic::{self, AssertUnwindSafe};
 
-use call_api_codegen::diff::change::{Class, Findings};
+use call_api_codegen::diff::change::{Class, Comparison};
 use call_api_codegen::diff::{self, Options, Outcome};
 use call_api_codegen::lower;
 use call_api_codegen::origin::Origins;
@@ -26,20 +26,24 @@ mod table;
 
 use table::{CASES, base, changed};
 
-/// One line a change: its class, kind, directions, place, and what is said of it.
-fn lines(findings: &Findings) -> String {
+/// Renders the changes and notes.
+fn render(comparison: &Comparison) -> String {
     let mut text = String::new();
-    for change in &findings.changes {
-        let ways: Vec<&str> = change.directions.iter().map(|way| way.word()).collect();
+    for change in &comparison.changes {
+        let directions: Vec<&str> = change
+            .directions
+            .iter()
+            .map(|direction| direction.word())
+            .collect();
         let decisive = change
             .decisive
-            .map(|way| format!(", {} decides", way.word()));
+            .map(|direction| format!(", {} decides", direction.word()));
         writeln!(
             text,
             "{} {} [{}{}] {}\n    {}\n    {} ({})",
             change.class,
             change.kind,
-            ways.join("+"),
+            directions.join("+"),
             decisive.unwrap_or_default(),
             change.pointer(),
             change.what,
@@ -48,20 +52,20 @@ fn lines(findings: &Findings) -> String {
         )
         .unwrap();
     }
-    for note in &findings.notes {
+    for note in &comparison.notes {
         writeln!(text, "note {}\n    {}", note.pointer, note.text).unwrap();
     }
     text
 }
 
 #[test]
-fn each_change_has_its_class() {
+fn compare_classifies_each_change() {
     let base = base();
     let mut golden = String::new();
     let mut wrong = String::new();
     for (name, expected, patch) in CASES {
-        let findings = diff::compare(&base, &changed(patch));
-        let found: Vec<String> = findings
+        let comparison = diff::compare(&base, &changed(patch));
+        let found: Vec<String> = comparison
             .changes
             .iter()
             .map(|change| format!("{} {}", change.class, change.kind))
@@ -70,66 +74,64 @@ fn each_change_has_its_class() {
             writeln!(
                 wrong,
                 "# {name}, expected {expected:?}\n{}",
-                lines(&findings)
+                render(&comparison)
             )
             .unwrap();
         }
-        writeln!(golden, "# {name}\n{}", lines(&findings)).unwrap();
+        writeln!(golden, "# {name}\n{}", render(&comparison)).unwrap();
     }
     assert!(wrong.is_empty(), "{wrong}");
     insta::assert_snapshot!(golden);
 }
 
 #[test]
-fn names_in_the_table_are_said_once() {
+fn case_names_are_unique() {
     let names: BTreeSet<&str> = CASES.iter().map(|(name, ..)| *name).collect();
     assert_eq!(names.len(), CASES.len());
 }
 
-/// The way back of an addition is never an addition, and of a break never nothing.
+/// A change in one direction is a change in the other.
 #[test]
-fn a_change_is_seen_both_ways() {
+fn compare_reversed_reports_a_change_too() {
     let base = base();
     for (name, expected, patch) in CASES {
-        let findings = diff::compare(&changed(patch), &base);
+        let comparison = diff::compare(&changed(patch), &base);
         assert_eq!(
-            findings.changes.is_empty(),
+            comparison.changes.is_empty(),
             expected.is_empty(),
             "{name}:\n{}",
-            lines(&findings)
+            render(&comparison)
         );
     }
 }
 
-/// Where this module says that nothing breaks, the generator must write nothing that does: every field, variant, method
-/// and setter that was there is still there, with the same type.
+/// If no change is breaking, the generated code keeps every public field, variant, method and setter with its type.
 #[test]
-fn what_is_called_compatible_keeps_every_rust_type() {
-    let before = surface(&base()).expect("the base is generated");
+fn compare_compatible_change_keeps_every_public_item() {
+    let before = surface(&base()).expect("the base document generates");
     let mut compared = 0;
     for (name, _, patch) in CASES {
         let document = changed(patch);
-        let findings = diff::compare(&base(), &document);
-        // A note says that types may change.
-        if findings.worst() == Some(Class::Breaking) || !findings.notes.is_empty() {
+        let comparison = diff::compare(&base(), &document);
+        if comparison.worst() == Some(Class::Breaking) || !comparison.notes.is_empty() {
             continue;
         }
-        // What the generator can't take, nobody is given.
+        // No SDK exists for a document that does not generate.
         let Some(after) = surface(&document) else {
             continue;
         };
-        let lost: Vec<_> = before.difference(&after).collect();
+        let removed: Vec<_> = before.difference(&after).collect();
         assert!(
-            lost.is_empty(),
-            "{name} is {:?}, and costs {lost:#?}",
-            findings.worst()
+            removed.is_empty(),
+            "{name} is {:?}, but removes {removed:#?}",
+            comparison.worst()
         );
         compared += 1;
     }
     assert!(compared > 15, "only {compared} were compared");
 }
 
-/// Every public field, variant and function of the code that is generated from a document, with its type.
+/// Returns every public field, variant and method of the code generated from a document, with its type.
 fn surface(document: &Value) -> Option<BTreeSet<String>> {
     let folder = tempfile::tempdir().unwrap();
     let spec = folder.path().join("api.json");
@@ -208,9 +210,9 @@ fn collect(within: &str, items: &[syn::Item], surface: &mut BTreeSet<String>) {
     }
 }
 
-/// drift reads 3.0 only, so it is given what the lowering makes of the documents; where it panics, it has no opinion.
+/// drift only reads 3.0, so it gets the lowered documents. Documents that it panics on are skipped.
 #[test]
-fn drift_sees_nothing_that_is_not_reported() {
+fn compare_reports_whatever_drift_reports() {
     let lowered = |document: Value| {
         let mut unsupported: Vec<Unsupported> = Vec::new();
         lower::lower(document, &mut unsupported, &mut Origins::default()).unwrap()
@@ -222,26 +224,26 @@ fn drift_sees_nothing_that_is_not_reported() {
     let mut unreported = Vec::new();
     for (name, _, patch) in CASES {
         let (old, new) = (base(), changed(patch));
-        let findings = diff::compare(&old, &new);
+        let comparison = diff::compare(&old, &new);
         let (old, new) = (lowered(old), lowered(new));
         let theirs = panic::catch_unwind(AssertUnwindSafe(|| drift::compare(&old, &new)));
         let Ok(Ok(theirs)) = theirs else { continue };
         if theirs.is_empty() {
-            silent += usize::from(!findings.changes.is_empty());
+            silent += usize::from(!comparison.changes.is_empty());
         } else {
             seen += 1;
-            // Composed or not, the properties are the same.
-            let same = *name == "object said as a composition";
-            if findings.changes.is_empty() && findings.notes.is_empty() && !same {
+            // The properties are the same.
+            let same = *name == "object written as a composition";
+            if comparison.changes.is_empty() && comparison.notes.is_empty() && !same {
                 unreported.push((name, format!("{theirs:?}")));
             }
         }
     }
     panic::set_hook(hook);
     assert!(unreported.is_empty(), "{unreported:#?}");
-    assert!(seen > 30, "drift saw {seen}");
-    // What it is silent about is why it is the second opinion and not the first.
-    assert!(silent > 5, "drift was silent about {silent}");
+    assert!(seen > 30, "drift reported only {seen}");
+    // drift misses changes, which is why it is only the second opinion.
+    assert!(silent > 5, "drift missed only {silent}");
 }
 
 fn run(old: &Value, new: &Value, json: bool) -> (Outcome, String) {
@@ -263,7 +265,7 @@ fn run(old: &Value, new: &Value, json: bool) -> (Outcome, String) {
     (outcome, report.replace(&folder, ""))
 }
 
-/// Some of each class, and a note.
+/// Returns a document with changes of each class, and a note.
 fn several() -> Value {
     let mut document = base();
     let schemas = &mut document["components"]["schemas"];
@@ -283,24 +285,24 @@ fn several() -> Value {
 }
 
 #[test]
-fn the_report_reads_well() {
+fn text_report_of_several_changes() {
     let (outcome, report) = run(&base(), &several(), false);
     assert_eq!(outcome, Outcome::Breaking);
     insta::assert_snapshot!(report);
 }
 
 #[test]
-fn the_json_keeps_its_shape() {
+fn json_report_of_several_changes() {
     let (outcome, report) = run(&base(), &several(), true);
     assert_eq!(outcome, Outcome::Breaking);
     insta::assert_snapshot!(report);
 }
 
 #[test]
-fn exit_codes_tell_the_outcomes_apart() {
+fn run_has_an_exit_code_for_each_outcome() {
     let (same, report) = run(&base(), &base(), false);
     assert_eq!((same, same as u8), (Outcome::Same, 0));
-    assert_eq!(report, "old.json -> new.json\n\nno change\n");
+    assert_eq!(report, "old.json -> new.json\n\nno changes\n");
     let mut added = base();
     added["components"]["schemas"]["More"] = json!({"type": "object"});
     let (compatible, report) = run(&base(), &added, false);
@@ -320,14 +322,14 @@ fn exit_codes_tell_the_outcomes_apart() {
 }
 
 #[test]
-fn a_document_of_3_0_equals_the_same_in_3_1() {
+fn compare_3_0_with_the_same_in_3_1_reports_the_version() {
     let mut old = base();
     let mut unsupported: Vec<Unsupported> = Vec::new();
     old["components"]["schemas"]["Call"]["properties"]["duration"] =
         json!({"type": "integer", "exclusiveMinimum": 3, "description": "d"});
     let new = lower::lower(old.clone(), &mut unsupported, &mut Origins::default()).unwrap();
-    let findings = diff::compare(&old, &new);
-    let kinds: Vec<_> = findings
+    let comparison = diff::compare(&old, &new);
+    let kinds: Vec<_> = comparison
         .changes
         .iter()
         .map(|change| change.what.as_str())
@@ -336,7 +338,7 @@ fn a_document_of_3_0_equals_the_same_in_3_1() {
 }
 
 #[test]
-fn circles_and_depth_end() {
+fn compare_terminates_on_cycles_and_deep_schemas() {
     let deep = |innermost: &str| {
         let mut schema = json!({"type": innermost});
         for _ in 0..1500 {
@@ -349,23 +351,20 @@ fn circles_and_depth_end() {
             json!({"anyOf": [{"$ref": "#/components/schemas/Turn"}, {"type": "null"}]});
         document
     };
-    // As deep as that, even dropping a document needs a deep stack.
+    // Even dropping a document of that depth needs a deep stack.
     let stack = 256 << 20;
     let thread = std::thread::Builder::new()
         .stack_size(stack)
         .spawn(move || {
             let (old, new) = (deep("string"), deep("integer"));
             assert_eq!(diff::compare(&old, &old).changes, []);
-            let findings = diff::compare(&old, &new);
-            lines(&findings)
+            let comparison = diff::compare(&old, &new);
+            render(&comparison)
         });
-    let lines = thread.unwrap().join().unwrap();
+    let text = thread.unwrap().join().unwrap();
     assert!(
-        lines.contains("what stands deeper than 200 schemas"),
-        "{lines}"
+        text.contains("what stands deeper than 200 schemas"),
+        "{text}"
     );
-    assert!(
-        lines.contains("`Circle.a` is integer, was string"),
-        "{lines}"
-    );
+    assert!(text.contains("`Circle.a` is integer, was string"), "{text}");
 }

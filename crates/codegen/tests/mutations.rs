@@ -42,7 +42,7 @@ fn a_document_that_is_nearly_valid_is_generated_or_refused() {
                 Err(problems) => {
                     let text = problems.to_string();
                     assert!(
-                        !text.contains("fault of xtask"),
+                        !text.contains("bug in xtask"),
                         "{name}, case {case}: {text}\n{document}"
                     );
                     refused += 1;

@@ -52,7 +52,7 @@ fn each_operation_sends_and_reads_what_the_document_says() {
     assert_eq!(outcome, Outcome::Fresh, "{report}");
     let mut unsupported: String = report
         .lines()
-        .skip_while(|line| !line.contains("not honored:"))
+        .skip_while(|line| !line.contains("unsupported:"))
         .take_while(|line| line.starts_with("    "))
         .map(|line| format!("{}\n", line.trim_start()))
         .collect();

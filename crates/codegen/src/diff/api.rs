@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::change::{Change, Direction, Fact, Findings, Ruling, Verdict};
+use super::change::{Change, Comparison, Difference, Direction, DirectionalImpact, Impact};
 use super::graph::{Graph, deprecated_ruling};
 use super::location::{Side, show};
 use super::rename;
@@ -21,7 +21,7 @@ const READERS: &str = "it is for readers";
 const UNUSED: &str = "nothing refers to it";
 
 /// Compares two valid documents.
-pub(super) fn compare(old: &Value, new: &Value) -> Findings {
+pub(super) fn compare(old: &Value, new: &Value) -> Comparison {
     let (old, new) = (Side::new(old), Side::new(new));
     let schemas = Schemas::new(&old, &new);
     let mut api = Api {
@@ -298,7 +298,7 @@ type Recognize<'a> = dyn Fn(&Side<'a>, &Operation<'a>) -> Option<String>;
 
 /// A fact and who meets it.
 struct Entry {
-    fact: Fact,
+    fact: Difference,
     directions: BTreeSet<Direction>,
     operations: BTreeSet<usize>,
 }
@@ -347,15 +347,15 @@ impl<'a> Api<'a> {
         what: impl Into<String>,
         places: (Option<Pointer>, Option<Pointer>),
         by: Option<usize>,
-        ruling: Ruling,
+        ruling: Impact,
     ) {
         self.entries.push(Entry {
-            fact: Fact {
+            fact: Difference {
                 kind,
                 what: what.into(),
                 old: places.0,
                 new: places.1,
-                verdict: Verdict::both(ruling),
+                impact: DirectionalImpact::from(ruling),
             },
             directions: BTreeSet::new(),
             operations: by.into_iter().collect(),
@@ -370,7 +370,7 @@ impl<'a> Api<'a> {
         what: impl Into<String>,
         places: (Option<Pointer>, Option<Pointer>),
         by: usize,
-        ruling: Ruling,
+        ruling: Impact,
     ) {
         self.say(kind, what, places, Some(by), ruling);
         if let Some(entry) = self.entries.last_mut() {
@@ -398,7 +398,7 @@ impl<'a> Api<'a> {
         }
     }
 
-    fn finish(mut self) -> Findings {
+    fn finish(mut self) -> Comparison {
         let (placed, notes) = self.graph.finish();
         let placed = placed.into_iter().map(|placed| Entry {
             fact: placed.fact,
@@ -430,7 +430,7 @@ impl<'a> Api<'a> {
             .into_values()
             .map(|entry| {
                 let directions: Vec<Direction> = entry.directions.into_iter().collect();
-                let (ruling, decisive) = entry.fact.verdict.decide(&directions);
+                let (ruling, decisive) = entry.fact.impact.decide(&directions);
                 Change {
                     kind: entry.fact.kind,
                     class: ruling.class,
@@ -452,7 +452,7 @@ impl<'a> Api<'a> {
             let key = |change: &Change| (std::cmp::Reverse(change.class), change.pointer());
             key(a).cmp(&key(b)).then_with(|| a.what.cmp(&b.what))
         });
-        Findings { changes, notes }
+        Comparison { changes, notes }
     }
 
     /// What the document says of itself, and what the SDK has no part in.
@@ -523,7 +523,7 @@ impl<'a> Api<'a> {
                 format!("the {what} `{name}` {verb}"),
                 places,
                 None,
-                Ruling::documentation(why),
+                Impact::documentation(why),
             );
         }
     }
@@ -554,7 +554,7 @@ impl<'a> Api<'a> {
             format!("{name} {verb}"),
             places,
             by,
-            Ruling::documentation(READERS),
+            Impact::documentation(READERS),
         );
     }
 
@@ -651,7 +651,7 @@ impl<'a> Api<'a> {
                         what,
                         (old_place, Some(place.join(now))),
                         None,
-                        Ruling::breaking(moved),
+                        Impact::breaking(moved),
                     );
                 }
                 None => {
@@ -661,7 +661,7 @@ impl<'a> Api<'a> {
                         format!("the server `{url}` is gone"),
                         (old_place, None),
                         None,
-                        Ruling::breaking(why),
+                        Impact::breaking(why),
                     );
                 }
             }
@@ -673,7 +673,7 @@ impl<'a> Api<'a> {
                 what,
                 (None, Some(place.join(index))),
                 None,
-                Ruling::addition("programs call the others as before"),
+                Impact::addition("programs call the others as before"),
             );
         }
         for (was, url, before) in &old {
@@ -687,7 +687,7 @@ impl<'a> Api<'a> {
                     what,
                     places,
                     None,
-                    Ruling::documentation(READERS),
+                    Impact::documentation(READERS),
                 );
             }
         }
@@ -714,7 +714,7 @@ impl<'a> Api<'a> {
                         operation.method.to_uppercase(),
                         operation.path
                     );
-                    let ruling = Ruling::breaking("code that calls its method no longer compiles");
+                    let ruling = Impact::breaking("code that calls its method no longer compiles");
                     self.operations.push(name);
                     let by = Some(self.operations.len() - 1);
                     self.say(
@@ -735,7 +735,7 @@ impl<'a> Api<'a> {
                 operation.method.to_uppercase(),
                 operation.path
             );
-            let ruling = Ruling::addition("one more method breaks nothing");
+            let ruling = Impact::addition("one more method breaks nothing");
             self.say(
                 "operation-added",
                 what,
@@ -860,7 +860,7 @@ impl<'a> Api<'a> {
                 what,
                 places.clone(),
                 by,
-                Ruling::breaking(WIRE),
+                Impact::breaking(WIRE),
             );
         }
         if template(old.path) != template(new.path) {
@@ -870,7 +870,7 @@ impl<'a> Api<'a> {
                 what,
                 places.clone(),
                 by,
-                Ruling::breaking(WIRE),
+                Impact::breaking(WIRE),
             );
         }
         let ids = (
@@ -880,10 +880,10 @@ impl<'a> Api<'a> {
         if ids.0 != ids.1 {
             let (what, ruling) = if names.0 == names.1 {
                 let what = format!("the operationId of {label} changed");
-                (what, Ruling::documentation("its method keeps its name"))
+                (what, Impact::documentation("its method keeps its name"))
             } else {
                 let what = format!("the operation `{}` is `{}` now", names.0, names.1);
-                (what, Ruling::breaking("its method has another name"))
+                (what, Impact::breaking("its method has another name"))
             };
             let place = |operation: &Operation<'a>, id: Option<&str>| {
                 id.map(|_| operation.place.join("operationId"))
@@ -925,7 +925,7 @@ impl<'a> Api<'a> {
                     format!("`{key}` of {label} changed"),
                     places,
                     by,
-                    Ruling::documentation(why),
+                    Impact::documentation(why),
                 );
             }
         }
@@ -1036,7 +1036,7 @@ impl<'a> Api<'a> {
                     "the {} parameter `{}` is gone",
                     parameter.location, parameter.name
                 );
-                let ruling = Ruling::breaking("code that sets it no longer compiles");
+                let ruling = Impact::breaking("code that sets it no longer compiles");
                 let places = (Some(parameter.place.clone()), None);
                 self.say_of(
                     Direction::Request,
@@ -1055,7 +1055,7 @@ impl<'a> Api<'a> {
                         "the {} parameter `{}` is new, and required",
                         parameter.location, parameter.name
                     );
-                    (what, Ruling::breaking("a call without it fails"))
+                    (what, Impact::breaking("a call without it fails"))
                 } else {
                     let what = format!(
                         "the {} parameter `{}` is new",
@@ -1063,7 +1063,7 @@ impl<'a> Api<'a> {
                     );
                     (
                         what,
-                        Ruling::addition(
+                        Impact::addition(
                             "calls are made by builders: one more setter breaks nothing",
                         ),
                     )
@@ -1099,7 +1099,7 @@ impl<'a> Api<'a> {
                 "{label} goes into the {}, was in the {}",
                 b.location, a.location
             );
-            say("parameter-moved", what, Ruling::breaking(WIRE));
+            say("parameter-moved", what, Impact::breaking(WIRE));
         }
         if names::method_name(a.name) != names::method_name(b.name) {
             let likely = if a.location == "path" { "" } else { " likely" };
@@ -1107,22 +1107,22 @@ impl<'a> Api<'a> {
             say(
                 "parameter-renamed",
                 what,
-                Ruling::breaking("its setter has another name"),
+                Impact::breaking("its setter has another name"),
             );
         } else if a.name != b.name && a.location != "path" && a.location != "header" {
             let what = format!("the parameter `{}` is `{}` now", a.name, b.name);
-            say("parameter-renamed", what, Ruling::breaking(WIRE));
+            say("parameter-renamed", what, Impact::breaking(WIRE));
         }
         match (a.required(), b.required()) {
             (false, true) => say(
                 "parameter-required",
                 format!("{label} is required, was optional"),
-                Ruling::breaking("a call without it fails"),
+                Impact::breaking("a call without it fails"),
             ),
             (true, false) => say(
                 "parameter-optional",
                 format!("{label} is optional, was required"),
-                Ruling::addition("calls that set it go on as before"),
+                Impact::addition("calls that set it go on as before"),
             ),
             _ => {}
         }
@@ -1137,7 +1137,7 @@ impl<'a> Api<'a> {
                 text(b.style()),
                 text(a.style())
             );
-            say("style-changed", what, Ruling::breaking(WIRE));
+            say("style-changed", what, Impact::breaking(WIRE));
         }
         let sides = Sides {
             old: (a.place.clone(), a.object),
@@ -1165,7 +1165,7 @@ impl<'a> Api<'a> {
             (Some(_), None) => "no longer says what it is",
         };
         let places = (before.map(|_| old), after.map(|_| new));
-        let ruling = Ruling::breaking("its Rust type is another one");
+        let ruling = Impact::breaking("its Rust type is another one");
         self.say_of(
             direction,
             "type-changed",
@@ -1185,7 +1185,7 @@ impl<'a> Api<'a> {
                 let places = (Some(sides.old.0.clone()), Some(sides.new.0.clone()));
                 match (flag(sides.old.1, "required"), flag(sides.new.1, "required")) {
                     (false, true) => {
-                        let ruling = Ruling::breaking("a call without it is refused");
+                        let ruling = Impact::breaking("a call without it is refused");
                         self.say_of(
                             Direction::Request,
                             "body-required",
@@ -1196,7 +1196,7 @@ impl<'a> Api<'a> {
                         );
                     }
                     (true, false) => {
-                        let ruling = Ruling::addition("calls that send it go on as before");
+                        let ruling = Impact::addition("calls that send it go on as before");
                         self.say_of(
                             Direction::Request,
                             "body-optional",
@@ -1212,7 +1212,7 @@ impl<'a> Api<'a> {
                 self.content(&sides, label, both.index, Direction::Request);
             }
             (Some((place, _)), None) => {
-                let ruling = Ruling::breaking("code that sends it no longer compiles");
+                let ruling = Impact::breaking("code that sends it no longer compiles");
                 self.say_of(
                     Direction::Request,
                     "body-removed",
@@ -1226,12 +1226,12 @@ impl<'a> Api<'a> {
                 let (what, ruling) = if flag(body, "required") {
                     (
                         "the request body is new, and required",
-                        Ruling::breaking("a call without it is refused"),
+                        Impact::breaking("a call without it is refused"),
                     )
                 } else {
                     (
                         "the request body is new",
-                        Ruling::addition(
+                        Impact::addition(
                             "calls are made by builders: one more setter breaks nothing",
                         ),
                     )
@@ -1265,7 +1265,7 @@ impl<'a> Api<'a> {
                     what,
                     whole,
                     index,
-                    Ruling::breaking("the method has another type"),
+                    Impact::breaking("the method has another type"),
                 );
                 return;
             }
@@ -1277,7 +1277,7 @@ impl<'a> Api<'a> {
                     what,
                     whole,
                     index,
-                    Ruling::breaking("the method has another type"),
+                    Impact::breaking("the method has another type"),
                 );
                 return;
             }
@@ -1288,9 +1288,9 @@ impl<'a> Api<'a> {
         if bare(a) != bare(b) && !(has(sides.new.1, a) && preference(a) == preference(b)) {
             let what = format!("{label} is `{}`, was `{}`", bare(b), bare(a));
             let ruling = if preference(a) <= 1 && preference(b) <= 1 {
-                Ruling::breaking(WIRE)
+                Impact::breaking(WIRE)
             } else {
-                Ruling::breaking("it is written and read in another way")
+                Impact::breaking("it is written and read in another way")
             };
             let places = (Some(old_place.join(a)), Some(new_place.join(b)));
             self.say_of(direction, "media-type-changed", what, places, index, ruling);
@@ -1305,7 +1305,7 @@ impl<'a> Api<'a> {
                     what,
                     (Some(old_place.join(media)), None),
                     index,
-                    Ruling::documentation(unused),
+                    Impact::documentation(unused),
                 );
             }
         }
@@ -1318,7 +1318,7 @@ impl<'a> Api<'a> {
                     what,
                     (None, Some(new_place.join(media))),
                     index,
-                    Ruling::documentation(unused),
+                    Impact::documentation(unused),
                 );
             }
         }
@@ -1352,7 +1352,7 @@ impl<'a> Api<'a> {
                     format!("the encoding of {label} changed"),
                     places,
                     index,
-                    Ruling::breaking(WIRE),
+                    Impact::breaking(WIRE),
                 );
             }
             let (old, new) = media.join("schema");
@@ -1410,7 +1410,7 @@ impl<'a> Api<'a> {
     }
 
     /// What it means that a status has come or gone.
-    fn answer_ruling(status: &str, (before, after): (&Answers, &Answers), added: bool) -> Ruling {
+    fn answer_ruling(status: &str, (before, after): (&Answers, &Answers), added: bool) -> Impact {
         let success = if status == "DEFAULT" {
             // Beside a success it is an error, and else both.
             let any = |answers: &Answers| answers.iter().any(|(status, _)| is_success(status));
@@ -1419,7 +1419,7 @@ impl<'a> Api<'a> {
             is_success(status)
         };
         if status.starts_with('3') || (status.starts_with('1') && !success) {
-            return Ruling::documentation(
+            return Impact::documentation(
                 "the SDK follows no redirect and waits for the last answer",
             );
         }
@@ -1432,14 +1432,14 @@ impl<'a> Api<'a> {
             rust::answered(before, success),
             rust::answered(after, success),
         ) {
-            (Answered::ByStatus, Answered::ByStatus) if added => Ruling::addition(format!(
+            (Answered::ByStatus, Answered::ByStatus) if added => Impact::addition(format!(
                 "{what} tells one more status apart, and is non-exhaustive"
             )),
             (Answered::ByStatus, Answered::ByStatus) => {
-                Ruling::breaking(format!("{what} has that status no longer"))
+                Impact::breaking(format!("{what} has that status no longer"))
             }
-            (was, is) if was == is => Ruling::addition(format!("{what} keeps its type")),
-            _ => Ruling::breaking(format!("{what} is another type")),
+            (was, is) if was == is => Impact::addition(format!("{what} keeps its type")),
+            _ => Impact::breaking(format!("{what} is another type")),
         }
     }
 
@@ -1459,7 +1459,7 @@ impl<'a> Api<'a> {
         };
         for (name, _) in map(sides.old.1, "headers") {
             let Some(now) = named(sides.new.1, name) else {
-                let ruling = Ruling::breaking("a program that reads it finds nothing");
+                let ruling = Impact::breaking("a program that reads it finds nothing");
                 self.say_of(
                     Direction::Response,
                     "header-removed",
@@ -1488,7 +1488,7 @@ impl<'a> Api<'a> {
         }
         for (name, _) in map(sides.new.1, "headers") {
             if named(sides.old.1, name).is_none() {
-                let ruling = Ruling::addition("it can be read where it was passed over");
+                let ruling = Impact::addition("it can be read where it was passed over");
                 self.say_of(
                     Direction::Response,
                     "header-added",
@@ -1556,9 +1556,9 @@ impl<'a> Api<'a> {
         };
         let what = format!("it asks for {}, was {}", text(&b.1), text(&a.1));
         let ruling = if b.1.contains(&BTreeSet::new()) || a.1.is_subset(&b.1) {
-            Ruling::addition("the credential that was asked for still does")
+            Impact::addition("the credential that was asked for still does")
         } else {
-            Ruling::breaking("a credential that was enough no longer is")
+            Impact::breaking("a credential that was enough no longer is")
         };
         self.say_of(
             Direction::Request,
@@ -1603,7 +1603,7 @@ impl<'a> Api<'a> {
         for (name, scheme) in &old {
             let now = renamed.get(*name).unwrap_or(name);
             let Some(other) = new.get(now) else {
-                let ruling = Ruling::documentation("what each operation asks for is said there");
+                let ruling = Impact::documentation("what each operation asks for is said there");
                 self.say(
                     "scheme-removed",
                     format!("the security scheme `{name}` is gone"),
@@ -1620,7 +1620,7 @@ impl<'a> Api<'a> {
             let places = (Some(sides.old.0.clone()), Some(sides.new.0.clone()));
             let label = format!("the security scheme `{now}`");
             if now != *name {
-                let ruling = Ruling::documentation("it is the same credential");
+                let ruling = Impact::documentation("it is the same credential");
                 self.say(
                     "scheme-renamed",
                     format!("the security scheme `{name}` is `{now}` now"),
@@ -1640,14 +1640,14 @@ impl<'a> Api<'a> {
                     what,
                     places,
                     None,
-                    Ruling::breaking("the credential is sent in another way"),
+                    Impact::breaking("the credential is sent in another way"),
                 );
             }
             self.texts(&sides, &label, None);
         }
         for name in new.keys() {
             if !old.contains_key(name) && !renamed.values().any(|now| now == *name) {
-                let ruling = Ruling::addition("what each operation asks for is said there");
+                let ruling = Impact::addition("what each operation asks for is said there");
                 self.say(
                     "scheme-added",
                     format!("the security scheme `{name}` is new"),
@@ -1664,7 +1664,7 @@ impl<'a> Api<'a> {
         for name in &schemas.gone {
             let place = schema_place(name);
             let Some(now) = schemas.renamed.get(name) else {
-                let ruling = Ruling::breaking("code that names its type no longer compiles");
+                let ruling = Impact::breaking("code that names its type no longer compiles");
                 self.say(
                     "schema-removed",
                     format!("the schema `{name}` is gone"),
@@ -1678,12 +1678,12 @@ impl<'a> Api<'a> {
             let (what, ruling) = if names::type_name(name) == names::type_name(now) {
                 (
                     format!("the schema `{name}` is `{now}` now"),
-                    Ruling::documentation("its type keeps its name"),
+                    Impact::documentation("its type keeps its name"),
                 )
             } else {
                 (
                     format!("the schema `{name}` is likely `{now}` now"),
-                    Ruling::breaking("its type has another name"),
+                    Impact::breaking("its type has another name"),
                 )
             };
             self.say(
@@ -1697,7 +1697,7 @@ impl<'a> Api<'a> {
         }
         let known: BTreeSet<&String> = schemas.renamed.values().collect();
         for name in schemas.come.iter().filter(|name| !known.contains(name)) {
-            let ruling = Ruling::addition("one more type breaks nothing");
+            let ruling = Impact::addition("one more type breaks nothing");
             self.say(
                 "schema-added",
                 format!("the schema `{name}` is new"),
@@ -1757,7 +1757,7 @@ impl<'a> Api<'a> {
                     format!("the {what} `{name}` {verb}"),
                     places,
                     None,
-                    Ruling::documentation(UNUSED),
+                    Impact::documentation(UNUSED),
                 );
             }
         }

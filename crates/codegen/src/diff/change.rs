@@ -1,23 +1,23 @@
-//! What a comparison finds: changes, each with its class for users of this SDK.
+//! The result of a comparison: changes, each with its class for users of this SDK.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use crate::pointer::Pointer;
 
-/// What a change means to a program that uses the SDK; the later, the worse.
+/// The effect of a change on programs that use the SDK, ordered from mild to severe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
-    /// It is for readers only.
+    /// No program is affected.
     Documentation,
-    /// Programs that compile and work go on doing so.
+    /// Programs keep compiling and working.
     Addition,
-    /// A program may no longer compile, or the service may refuse what it sends, or send what it can't take.
+    /// A program may no longer compile, or the service may refuse what it sends, or send what it cannot handle.
     Breaking,
 }
 
 impl Class {
-    /// The word that the report and the JSON use.
+    /// Returns the word for reports and JSON.
     pub fn word(self) -> &'static str {
         match self {
             Self::Documentation => "documentation",
@@ -33,7 +33,7 @@ impl fmt::Display for Class {
     }
 }
 
-/// Which way a value travels.
+/// The direction in which a value is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Direction {
     /// From the program to the service.
@@ -43,7 +43,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// The word that the JSON uses.
+    /// Returns the word for JSON.
     pub fn word(self) -> &'static str {
         match self {
             Self::Request => "request",
@@ -52,17 +52,17 @@ impl Direction {
     }
 }
 
-/// The class of a change in one direction, and why it has it.
+/// The class of a change, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ruling {
+pub struct Impact {
     /// The class.
     pub class: Class,
-    /// One clause, in lower case and without a full stop.
+    /// The reason: one clause, in lower case and without a full stop.
     pub why: Cow<'static, str>,
 }
 
-impl Ruling {
-    /// It breaks programs.
+impl Impact {
+    /// Creates the impact of a breaking change.
     pub fn breaking(why: impl Into<Cow<'static, str>>) -> Self {
         Self {
             class: Class::Breaking,
@@ -70,7 +70,7 @@ impl Ruling {
         }
     }
 
-    /// It breaks nothing.
+    /// Creates the impact of a compatible change.
     pub fn addition(why: impl Into<Cow<'static, str>>) -> Self {
         Self {
             class: Class::Addition,
@@ -78,7 +78,7 @@ impl Ruling {
         }
     }
 
-    /// No program notices it.
+    /// Creates the impact of a change that affects no program.
     pub fn documentation(why: impl Into<Cow<'static, str>>) -> Self {
         Self {
             class: Class::Documentation,
@@ -87,32 +87,34 @@ impl Ruling {
     }
 }
 
-/// The class of a change for each direction in which its place may be reached.
+/// The impact of a change in each direction.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// Where programs send it.
-    pub request: Ruling,
-    /// Where programs receive it.
-    pub response: Ruling,
+pub struct DirectionalImpact {
+    /// The impact on values that programs send.
+    pub request: Impact,
+    /// The impact on values that programs receive.
+    pub response: Impact,
 }
 
-impl Verdict {
-    /// The same in both directions, as whatever changes a Rust type is.
-    pub fn both(ruling: Ruling) -> Self {
+impl From<Impact> for DirectionalImpact {
+    /// Uses the impact in both directions, as for any change of a Rust type.
+    fn from(impact: Impact) -> Self {
         Self {
-            request: ruling.clone(),
-            response: ruling,
+            request: impact.clone(),
+            response: impact,
         }
     }
+}
 
-    /// One for each direction.
-    pub fn new(request: Ruling, response: Ruling) -> Self {
+impl DirectionalImpact {
+    /// Creates an impact that depends on the direction.
+    pub fn new(request: Impact, response: Impact) -> Self {
         Self { request, response }
     }
 
-    /// The ruling that holds where a place is reached in `directions`: the worse one. Where it is reached in none, only
-    /// what holds in both can concern anybody, and the milder one is that.
-    pub fn decide(&self, directions: &[Direction]) -> (Ruling, Option<Direction>) {
+    /// Returns the impact on a location that is used in `directions`: the worse one, and its direction if they differ. A
+    /// location without a direction is only affected by what holds in both, so the milder one applies.
+    pub fn decide(&self, directions: &[Direction]) -> (Impact, Option<Direction>) {
         let request = directions.contains(&Direction::Request);
         let response = directions.contains(&Direction::Response);
         match (request, response) {
@@ -126,12 +128,12 @@ impl Verdict {
             }
             (true, true) if self.request.why != self.response.why => {
                 let why = format!(
-                    "as it is sent: {}; as it is received: {}",
+                    "in requests, {}; in responses, {}",
                     self.request.why, self.response.why
                 );
                 let class = self.request.class;
                 (
-                    Ruling {
+                    Impact {
                         class,
                         why: why.into(),
                     },
@@ -147,46 +149,46 @@ impl Verdict {
     }
 }
 
-/// A difference at one place, before it is known who reaches the place.
+/// A difference at one location, before its directions and operations are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fact {
-    /// Which kind of change it is, in kebab-case; stable, for machines.
+pub struct Difference {
+    /// The kind of change, in kebab-case. Stable.
     pub kind: &'static str,
-    /// What changed, in plain words.
+    /// A description of the change.
     pub what: String,
-    /// The place in the old document, unless it is new.
+    /// The location in the old document, unless it was added.
     pub old: Option<Pointer>,
-    /// The place in the new document, unless it is gone.
+    /// The location in the new document, unless it was removed.
     pub new: Option<Pointer>,
-    /// Its class.
-    pub verdict: Verdict,
+    /// The impact.
+    pub impact: DirectionalImpact,
 }
 
-/// One change, classified.
+/// A classified change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Which kind of change it is, in kebab-case; stable, for machines.
+    /// The kind of change, in kebab-case. Stable.
     pub kind: &'static str,
-    /// Its class: the worse one where requests and responses differ.
+    /// The class: the worse one if requests and responses differ.
     pub class: Class,
-    /// What changed, in plain words.
+    /// A description of the change.
     pub what: String,
-    /// Why it has this class.
+    /// The reason for the class.
     pub why: Cow<'static, str>,
-    /// The place in the old document, unless it is new.
+    /// The location in the old document, unless it was added.
     pub old: Option<Pointer>,
-    /// The place in the new document, unless it is gone.
+    /// The location in the new document, unless it was removed.
     pub new: Option<Pointer>,
-    /// The directions in which the place is reached, sorted; none where no operation reaches it or it has no direction.
+    /// The directions in which the location is used, sorted. Empty if no operation uses it or it has no direction.
     pub directions: Vec<Direction>,
-    /// Where the two directions differ in class: the one that decided.
+    /// The direction with the worse class, if the classes differ.
     pub decisive: Option<Direction>,
-    /// The operations that reach the place, by their methods' names, in the document's order.
+    /// The names of the methods that use the location, in the order of the document.
     pub operations: Vec<String>,
 }
 
 impl Change {
-    /// The place: in the new document where it is there, else in the old one.
+    /// Returns the location in the new document, or in the old one if it was removed.
     pub fn pointer(&self) -> Pointer {
         self.new
             .clone()
@@ -195,31 +197,31 @@ impl Change {
     }
 }
 
-/// Something that is no change of the API, and that the maintainer had better know all the same.
+/// A fact that is no change of the API but that the maintainer should know.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Note {
-    /// The place in the new document.
+    /// The location in the new document.
     pub pointer: Pointer,
-    /// What is the case.
+    /// The fact.
     pub text: String,
 }
 
-/// All that a comparison found.
+/// The result of a comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Findings {
-    /// The changes, the worst first, and then by place.
+pub struct Comparison {
+    /// The changes, ordered by class (worst first) and location.
     pub changes: Vec<Change>,
     /// The notes.
     pub notes: Vec<Note>,
 }
 
-impl Findings {
-    /// The worst class, `None` where nothing changed.
+impl Comparison {
+    /// Returns the worst class, or `None` if nothing changed.
     pub fn worst(&self) -> Option<Class> {
         self.changes.iter().map(|change| change.class).max()
     }
 
-    /// How many changes are of a class.
+    /// Returns the number of changes of a class.
     pub fn count(&self, class: Class) -> usize {
         let of_class = self.changes.iter().filter(|change| change.class == class);
         of_class.count()
@@ -231,11 +233,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worse_direction_decides_and_is_named() {
-        let verdict = Verdict::new(Ruling::breaking("refused"), Ruling::addition("kept"));
+    fn decide_returns_the_worse_direction() {
+        let impact = DirectionalImpact::new(Impact::breaking("refused"), Impact::addition("kept"));
         let decide = |directions: &[Direction]| {
-            let (ruling, decisive) = verdict.decide(directions);
-            (ruling.class, decisive)
+            let (impact, decisive) = impact.decide(directions);
+            (impact.class, decisive)
         };
         assert_eq!(decide(&[Direction::Request]), (Class::Breaking, None));
         assert_eq!(decide(&[Direction::Response]), (Class::Addition, None));

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Value, json};
 
-use super::change::{Direction, Fact, Note, Ruling, Verdict};
+use super::change::{Difference, Direction, DirectionalImpact, Impact, Note};
 use super::location::{Side, show};
 use super::rename;
 use super::rust::{self, Form, Presence};
@@ -31,14 +31,14 @@ struct Key {
 struct Pair {
     key: Key,
     depth: usize,
-    facts: Vec<Fact>,
+    facts: Vec<Difference>,
     children: Vec<usize>,
     uses: BTreeSet<(usize, Direction)>,
 }
 
 /// A fact with the directions in which its place is reached, and the operations that do.
 pub(super) struct Placed {
-    pub(super) fact: Fact,
+    pub(super) fact: Difference,
     pub(super) directions: Vec<Direction>,
     pub(super) operations: BTreeSet<usize>,
 }
@@ -57,7 +57,7 @@ pub(super) struct Graph<'a> {
 /// What the comparison of one pair found.
 #[derive(Default)]
 struct Found {
-    facts: Vec<Fact>,
+    facts: Vec<Difference>,
     children: Vec<(Key, usize)>,
     notes: Vec<Note>,
 }
@@ -69,14 +69,14 @@ impl Found {
         what: String,
         old: Option<Pointer>,
         new: Option<Pointer>,
-        verdict: Verdict,
+        impact: DirectionalImpact,
     ) {
-        self.facts.push(Fact {
+        self.facts.push(Difference {
             kind,
             what,
             old,
             new,
-            verdict,
+            impact,
         });
     }
 
@@ -220,7 +220,7 @@ impl<'a> Graph<'a> {
                     format!("what stands deeper than {DEEPEST} schemas within {label} differs"),
                     Some(key.old.clone()),
                     Some(key.new.clone()),
-                    Verdict::both(Ruling::breaking(
+                    DirectionalImpact::from(Impact::breaking(
                         "so deep nothing is told apart, and the worst is assumed",
                     )),
                 );
@@ -244,7 +244,7 @@ impl<'a> Graph<'a> {
                         format!("{label} is `{b}`, was `{a}`"),
                         Some(key.old.clone()),
                         Some(key.new.clone()),
-                        Verdict::both(Ruling::breaking("its Rust type is another one")),
+                        DirectionalImpact::from(Impact::breaking("its Rust type is another one")),
                     );
                 }
             }
@@ -316,7 +316,7 @@ impl<'a> Graph<'a> {
             what,
             places.0,
             places.1,
-            Verdict::both(Ruling::breaking(why)),
+            DirectionalImpact::from(Impact::breaking(why)),
         );
     }
 
@@ -364,14 +364,18 @@ impl<'a> Graph<'a> {
                     } else {
                         ("the service no longer sends it", "it is sent as before")
                     };
-                    let verdict = match (name.as_str(), was_and_is.1) {
-                        ("readOnly", true) => {
-                            Verdict::new(Ruling::breaking(far), Ruling::documentation(near))
+                    let impact = match (name.as_str(), was_and_is.1) {
+                        ("readOnly", true) => DirectionalImpact::new(
+                            Impact::breaking(far),
+                            Impact::documentation(near),
+                        ),
+                        (_, true) => DirectionalImpact::new(
+                            Impact::documentation(near),
+                            Impact::breaking(far),
+                        ),
+                        (_, false) => {
+                            DirectionalImpact::from(Impact::addition("it travels both ways"))
                         }
-                        (_, true) => {
-                            Verdict::new(Ruling::documentation(near), Ruling::breaking(far))
-                        }
-                        (_, false) => Verdict::both(Ruling::addition("it travels both ways")),
                     };
                     let now = if was_and_is.1 { "is" } else { "is no longer" };
                     found.fact(
@@ -379,7 +383,7 @@ impl<'a> Graph<'a> {
                         format!("{label} {now} `{name}`"),
                         old,
                         new,
-                        verdict,
+                        impact,
                     );
                 }
                 name => found.fact(
@@ -387,7 +391,7 @@ impl<'a> Graph<'a> {
                     format!("the {} of {label} {}", words(name), verb(&a, &b)),
                     old,
                     new,
-                    Verdict::both(Ruling::documentation("it is for readers")),
+                    DirectionalImpact::from(Impact::documentation("it is for readers")),
                 ),
             }
         }
@@ -402,14 +406,14 @@ impl<'a> Graph<'a> {
     ) {
         let value = |of: &Option<(Pointer, &Value)>| of.as_ref().map(|(_, value)| show(value));
         let what = format!("the default of {label} {}", changed(value(&a), value(&b)));
-        let only_said = Verdict::both(Ruling::documentation(
+        let only_said = DirectionalImpact::from(Impact::documentation(
             "it says what the service does anyway",
         ));
-        let another = Verdict::new(
-            Ruling::breaking("a call that leaves it out means something else"),
-            Ruling::documentation("the service fills it in"),
+        let another = DirectionalImpact::new(
+            Impact::breaking("a call that leaves it out means something else"),
+            Impact::documentation("the service fills it in"),
         );
-        let verdict = match (&a, &b) {
+        let impact = match (&a, &b) {
             (Some(_), Some(_)) => another,
             _ => only_said,
         };
@@ -420,17 +424,17 @@ impl<'a> Graph<'a> {
             what,
             Some(old.unwrap_or_else(|| key.old.clone())),
             Some(new.unwrap_or_else(|| key.new.clone())),
-            verdict,
+            impact,
         );
     }
 }
 
 /// `deprecated` has come or gone.
-pub(super) fn deprecated_ruling(now: bool) -> Ruling {
+pub(super) fn deprecated_ruling(now: bool) -> Impact {
     if now {
-        Ruling::addition("a use of it warns, and cargo's rules count a warning as no break")
+        Impact::addition("a use of it warns, and cargo's rules count a warning as no break")
     } else {
-        Ruling::documentation("a use of it no longer warns")
+        Impact::documentation("a use of it no longer warns")
     }
 }
 
@@ -451,7 +455,7 @@ fn deprecated(
         what,
         old,
         new,
-        Verdict::both(deprecated_ruling(now)),
+        DirectionalImpact::from(deprecated_ruling(now)),
     );
 }
 
@@ -566,13 +570,13 @@ impl<'a> Here<'_, 'a> {
             schema::phrase(new.1),
             schema::phrase(old.1)
         );
-        let verdict = Verdict::both(Ruling::breaking("its Rust type is another one"));
+        let impact = DirectionalImpact::from(Impact::breaking("its Rust type is another one"));
         found.fact(
             "type-changed",
             what,
             Some(old.0.clone()),
             Some(new.0.clone()),
-            verdict,
+            impact,
         );
     }
 
@@ -611,7 +615,7 @@ impl<'a> Here<'_, 'a> {
                 format!("{} is `{new_keyword}`, was `{old_keyword}`", self.label),
                 Some(old_place.join(old_keyword)),
                 Some(new_place.join(new_keyword)),
-                Verdict::both(Ruling::breaking("its Rust type is built in another way")),
+                DirectionalImpact::from(Impact::breaking("its Rust type is built in another way")),
             );
         }
         let mut gone: Vec<Pointer> = old_members
@@ -666,10 +670,10 @@ impl<'a> Here<'_, 'a> {
                 self.label,
                 self.graph.old.kind_at(&place)
             );
-            let verdict = Verdict::both(Ruling::breaking(
+            let impact = DirectionalImpact::from(Impact::breaking(
                 "code that names that variant no longer compiles",
             ));
-            found.fact("variant-removed", what, Some(place), None, verdict);
+            found.fact("variant-removed", what, Some(place), None, impact);
         }
         // What is told apart by a tag keeps a member whose tag it doesn't know, and is non-exhaustive.
         let tagged = |side: &Side<'a>, place: &Pointer| {
@@ -684,16 +688,16 @@ impl<'a> Here<'_, 'a> {
                 self.graph.new.kind_at(&place)
             );
             let ruling = if open {
-                Ruling::addition("the union is open: a variant that isn't known is kept")
+                Impact::addition("the union is open: a variant that isn't known is kept")
             } else {
-                Ruling::breaking("a `match` over the union has one more variant to handle")
+                Impact::breaking("a `match` over the union has one more variant to handle")
             };
             found.fact(
                 "variant-added",
                 what,
                 None,
                 Some(place),
-                Verdict::both(ruling),
+                DirectionalImpact::from(ruling),
             );
         }
     }
@@ -713,7 +717,7 @@ impl<'a> Here<'_, 'a> {
                 format!("the tag of {} {}", self.label, changed(quote(a), quote(b))),
                 Some(old.0.join("discriminator")),
                 Some(new.0.join("discriminator")),
-                Verdict::both(Ruling::breaking(
+                DirectionalImpact::from(Impact::breaking(
                     "the variants are told apart by other means",
                 )),
             );
@@ -734,26 +738,26 @@ impl<'a> Here<'_, 'a> {
         };
         for name in a.keys().filter(|name| !b.contains_key(*name)) {
             let what = format!("the tag `{name}` of {} is gone", self.label);
-            let verdict = Verdict::both(Ruling::breaking(
+            let impact = DirectionalImpact::from(Impact::breaking(
                 "values with that tag are no longer told apart",
             ));
-            found.fact("tag-removed", what, place(old.0, name), None, verdict);
+            found.fact("tag-removed", what, place(old.0, name), None, impact);
         }
         for (name, target) in b {
             match a.get(name) {
                 None => {
                     let what = format!("the tag `{name}` of {} is new", self.label);
-                    let verdict = Verdict::both(Ruling::addition(
+                    let impact = DirectionalImpact::from(Impact::addition(
                         "values with other tags are read as before",
                     ));
-                    found.fact("tag-added", what, None, place(new.0, name), verdict);
+                    found.fact("tag-added", what, None, place(new.0, name), impact);
                 }
                 Some(was) if self.target(was) != *target => {
                     let what = format!(
                         "the tag `{name}` of {} stands for another schema",
                         self.label
                     );
-                    let verdict = Verdict::both(Ruling::breaking(
+                    let impact = DirectionalImpact::from(Impact::breaking(
                         "values with that tag become another variant",
                     ));
                     found.fact(
@@ -761,7 +765,7 @@ impl<'a> Here<'_, 'a> {
                         what,
                         place(old.0, name),
                         place(new.0, name),
-                        verdict,
+                        impact,
                     );
                 }
                 Some(_) => {}
@@ -811,13 +815,13 @@ impl<'a> Here<'_, 'a> {
         if gone.is_empty() && come.is_empty() && a != b {
             let what = format!("the values of {} are in another order", self.label);
             let ruling =
-                Ruling::documentation("only the order in which the variants compare changes");
+                Impact::documentation("only the order in which the variants compare changes");
             found.fact(
                 "enum-reordered",
                 what,
                 place(old),
                 place(new),
-                Verdict::both(ruling),
+                DirectionalImpact::from(ruling),
             );
         }
         let strings = a.iter().chain(&b).all(|value| value.is_string());
@@ -836,7 +840,7 @@ impl<'a> Here<'_, 'a> {
                 what,
                 place(old),
                 place(new),
-                Verdict::both(Ruling::breaking(why)),
+                DirectionalImpact::from(Impact::breaking(why)),
             );
         }
         for (index, value) in gone.iter().enumerate() {
@@ -844,35 +848,35 @@ impl<'a> Here<'_, 'a> {
                 continue;
             }
             let what = format!("the value {value} of {} is gone", self.label);
-            let verdict = if strings {
-                Verdict::both(Ruling::breaking(
+            let impact = if strings {
+                DirectionalImpact::from(Impact::breaking(
                     "code that names the variant no longer compiles",
                 ))
             } else {
-                Verdict::new(
-                    Ruling::breaking("the service refuses the value"),
-                    Ruling::addition("fewer values come than before"),
+                DirectionalImpact::new(
+                    Impact::breaking("the service refuses the value"),
+                    Impact::addition("fewer values come than before"),
                 )
             };
-            found.fact("enum-value-removed", what, place(old), place(new), verdict);
+            found.fact("enum-value-removed", what, place(old), place(new), impact);
         }
         for (index, value) in come.iter().enumerate() {
             if pairs.iter().any(|(_, j)| *j == index) {
                 continue;
             }
             let what = format!("{} may also be {value}", self.label);
-            let verdict = if strings {
-                Verdict::new(
-                    Ruling::addition("one more value can be sent"),
-                    Ruling::addition("enums of strings are open: until now it came as `Unknown`"),
+            let impact = if strings {
+                DirectionalImpact::new(
+                    Impact::addition("one more value can be sent"),
+                    Impact::addition("enums of strings are open: until now it came as `Unknown`"),
                 )
             } else {
-                Verdict::new(
-                    Ruling::addition("one more value can be sent"),
-                    Ruling::breaking("a value comes that never came before"),
+                DirectionalImpact::new(
+                    Impact::addition("one more value can be sent"),
+                    Impact::breaking("a value comes that never came before"),
                 )
             };
-            found.fact("enum-value-added", what, place(old), place(new), verdict);
+            found.fact("enum-value-added", what, place(old), place(new), impact);
         }
     }
 
@@ -888,17 +892,17 @@ impl<'a> Here<'_, 'a> {
             self.label,
             changed(quote(a), quote(b))
         );
-        let verdict = match types {
-            (Some(old), Some(new)) if old != new => Verdict::both(Ruling::breaking(format!(
-                "its Rust type is {new}, was {old}"
-            ))),
-            _ if b.is_none() => Verdict::new(
-                Ruling::addition("any text is taken"),
-                Ruling::documentation("the SDK hands it on as it comes, before and after"),
+        let impact = match types {
+            (Some(old), Some(new)) if old != new => DirectionalImpact::from(Impact::breaking(
+                format!("its Rust type is {new}, was {old}"),
+            )),
+            _ if b.is_none() => DirectionalImpact::new(
+                Impact::addition("any text is taken"),
+                Impact::documentation("the SDK hands it on as it comes, before and after"),
             ),
-            _ => Verdict::new(
-                Ruling::breaking("the service may refuse what it took before"),
-                Ruling::documentation("the SDK hands it on as it comes, before and after"),
+            _ => DirectionalImpact::new(
+                Impact::breaking("the service may refuse what it took before"),
+                Impact::documentation("the SDK hands it on as it comes, before and after"),
             ),
         };
         let place = |at: Place<'_, 'a>, has: bool| {
@@ -913,7 +917,7 @@ impl<'a> Here<'_, 'a> {
             what,
             place(old, a.is_some()),
             place(new, b.is_some()),
-            verdict,
+            impact,
         );
     }
 
@@ -1039,24 +1043,24 @@ impl<'a> Here<'_, 'a> {
         };
         let places = (place(old, a.is_some()), place(new, b.is_some()));
         let what = format!("{name} of {} {}", self.label, changed(a, b));
-        let (kind, verdict) = match tighter {
+        let (kind, impact) = match tighter {
             Some(true) => (
                 "bound-tightened",
-                Verdict::new(
-                    Ruling::breaking("the service refuses what it took before"),
-                    Ruling::addition("whatever comes could have come before"),
+                DirectionalImpact::new(
+                    Impact::breaking("the service refuses what it took before"),
+                    Impact::addition("whatever comes could have come before"),
                 ),
             ),
             Some(false) => (
                 "bound-loosened",
-                Verdict::new(
-                    Ruling::addition("the service takes more than before"),
-                    Ruling::breaking("values come that a program could rule out before"),
+                DirectionalImpact::new(
+                    Impact::addition("the service takes more than before"),
+                    Impact::breaking("values come that a program could rule out before"),
                 ),
             ),
             None => (
                 "bound-changed",
-                Verdict::both(Ruling::breaking(
+                DirectionalImpact::from(Impact::breaking(
                     "whether it takes less than before can't be told, so the worst is assumed",
                 )),
             ),
@@ -1066,16 +1070,16 @@ impl<'a> Here<'_, 'a> {
             _ if keyword.ends_with("Items") => Some((schema::list(old.1), schema::list(new.1))),
             _ => None,
         };
-        let verdict = match rust {
+        let impact = match rust {
             // A format that changed along has said it already.
             Some((was, is)) if was != is && schema::format(old.1) == schema::format(new.1) => {
-                Verdict::both(Ruling::breaking(format!(
+                DirectionalImpact::from(Impact::breaking(format!(
                     "its Rust type is {is}, was {was}"
                 )))
             }
-            _ => verdict,
+            _ => impact,
         };
-        found.fact(kind, what, places.0, places.1, verdict);
+        found.fact(kind, what, places.0, places.1, impact);
     }
 
     fn items(&self, found: &mut Found, old: Place<'_, 'a>, new: Place<'_, 'a>) {
@@ -1090,13 +1094,14 @@ impl<'a> Here<'_, 'a> {
             (a, b) => {
                 let now = if b.is_some() { "say" } else { "no longer say" };
                 let what = format!("the items of {} {now} what they are", self.label);
-                let verdict = Verdict::both(Ruling::breaking("their Rust type is another one"));
+                let impact =
+                    DirectionalImpact::from(Impact::breaking("their Rust type is another one"));
                 found.fact(
                     "type-changed",
                     what,
                     a.or_else(|| Some(old.0.clone())),
                     b.or_else(|| Some(new.0.clone())),
-                    verdict,
+                    impact,
                 );
             }
         }
@@ -1118,14 +1123,14 @@ impl<'a> Here<'_, 'a> {
             } else {
                 ("an object with properties", "a map")
             };
-            let verdict = Verdict::both(Ruling::breaking("its Rust type is another one"));
+            let impact = DirectionalImpact::from(Impact::breaking("its Rust type is another one"));
             let what = format!("{} is {kind}, was {was}", self.label);
             found.fact(
                 "type-changed",
                 what,
                 Some(old.0.clone()),
                 Some(new.0.clone()),
-                verdict,
+                impact,
             );
             return;
         }
@@ -1184,18 +1189,18 @@ impl<'a> Here<'_, 'a> {
             let (x, y) = (gone[*i], come[*j]);
             let what = format!("{} is likely `{y}` now", self.graph.old.label(old[x]));
             let ruling = if names::method_name(x) == names::method_name(y) {
-                Ruling::breaking(
+                Impact::breaking(
                     "its field keeps its name, but versions released before read and write the old one",
                 )
             } else {
-                Ruling::breaking("its field has another name")
+                Impact::breaking("its field has another name")
             };
             found.fact(
                 "property-renamed",
                 what,
                 Some(old[x].clone()),
                 Some(new[y].clone()),
-                Verdict::both(ruling),
+                DirectionalImpact::from(ruling),
             );
             self.property(
                 found,
@@ -1206,7 +1211,7 @@ impl<'a> Here<'_, 'a> {
         for (index, name) in gone.iter().enumerate() {
             if pairs.iter().all(|(i, _)| *i != index) {
                 let what = format!("{} is gone", self.graph.old.label(old[name]));
-                let verdict = Verdict::both(Ruling::breaking(
+                let impact = DirectionalImpact::from(Impact::breaking(
                     "code that names its field no longer compiles",
                 ));
                 found.fact(
@@ -1214,7 +1219,7 @@ impl<'a> Here<'_, 'a> {
                     what,
                     Some(old[name].clone()),
                     None,
-                    verdict,
+                    impact,
                 );
             }
         }
@@ -1223,19 +1228,19 @@ impl<'a> Here<'_, 'a> {
                 continue;
             }
             let label = self.graph.new.label(new[name]);
-            let (what, verdict) = if b.required.contains(*name) {
-                let verdict = Verdict::new(
-                    Ruling::breaking(
+            let (what, impact) = if b.required.contains(*name) {
+                let impact = DirectionalImpact::new(
+                    Impact::breaking(
                         "a request without it is refused, and its builder asks for it",
                     ),
-                    Ruling::addition("structs are non-exhaustive: one more field breaks nothing"),
+                    Impact::addition("structs are non-exhaustive: one more field breaks nothing"),
                 );
-                (format!("{label} is new, and required"), verdict)
+                (format!("{label} is new, and required"), impact)
             } else {
                 let why = "structs are non-exhaustive and made by builders: one more field breaks nothing";
                 (
                     format!("{label} is new"),
-                    Verdict::both(Ruling::addition(why)),
+                    DirectionalImpact::from(Impact::addition(why)),
                 )
             };
             found.fact(
@@ -1243,7 +1248,7 @@ impl<'a> Here<'_, 'a> {
                 what,
                 None,
                 Some(new[name].clone()),
-                verdict,
+                impact,
             );
         }
         for (name, place) in &a.properties {
@@ -1277,7 +1282,7 @@ impl<'a> Here<'_, 'a> {
         let (was, is) = (presence(&a, old.1), presence(&b, new.1));
         let label = self.graph.new.label(new.0);
         let places = (Some(old.0.clone()), Some(new.0.clone()));
-        let ruling = |sent: bool, kept: Ruling| {
+        let ruling = |sent: bool, kept: Impact| {
             let type_of = |form: Form| match form {
                 Form::Plain => "T",
                 Form::Option => "Option<T>",
@@ -1287,7 +1292,7 @@ impl<'a> Here<'_, 'a> {
             if from == to {
                 kept
             } else {
-                Ruling::breaking(format!(
+                Impact::breaking(format!(
                     "the type of its field is {}, was {}",
                     type_of(to),
                     type_of(from)
@@ -1295,53 +1300,53 @@ impl<'a> Here<'_, 'a> {
             }
         };
         if was.required != is.required {
-            let (kind, what, verdict) = if is.required {
-                let refused = Ruling::breaking("a request without it is refused");
-                let verdict = Verdict::new(
+            let (kind, what, impact) = if is.required {
+                let refused = Impact::breaking("a request without it is refused");
+                let impact = DirectionalImpact::new(
                     refused,
-                    ruling(false, Ruling::addition("the type of its field stays")),
+                    ruling(false, Impact::addition("the type of its field stays")),
                 );
                 (
                     "property-required",
                     format!("{label} is required, was optional"),
-                    verdict,
+                    impact,
                 )
             } else {
-                let kept = |sent| ruling(sent, Ruling::addition("the type of its field stays"));
+                let kept = |sent| ruling(sent, Impact::addition("the type of its field stays"));
                 (
                     "property-optional",
                     format!("{label} is optional, was required"),
-                    Verdict::new(kept(true), kept(false)),
+                    DirectionalImpact::new(kept(true), kept(false)),
                 )
             };
-            found.fact(kind, what, places.0.clone(), places.1.clone(), verdict);
+            found.fact(kind, what, places.0.clone(), places.1.clone(), impact);
         }
         if was.nullable != is.nullable {
-            let (kind, what, verdict) = if is.nullable {
+            let (kind, what, impact) = if is.nullable {
                 let kept = |sent| {
                     ruling(
                         sent,
-                        Ruling::addition("the type of its field can say that already"),
+                        Impact::addition("the type of its field can say that already"),
                     )
                 };
                 (
                     "property-nullable",
                     format!("{label} may be null"),
-                    Verdict::new(kept(true), kept(false)),
+                    DirectionalImpact::new(kept(true), kept(false)),
                 )
             } else {
-                let refused = Ruling::breaking("the service refuses a null");
-                let verdict = Verdict::new(
+                let refused = Impact::breaking("the service refuses a null");
+                let impact = DirectionalImpact::new(
                     refused,
-                    ruling(false, Ruling::addition("the type of its field stays")),
+                    ruling(false, Impact::addition("the type of its field stays")),
                 );
                 (
                     "property-not-nullable",
                     format!("{label} may no longer be null"),
-                    verdict,
+                    impact,
                 )
             };
-            found.fact(kind, what, places.0.clone(), places.1.clone(), verdict);
+            found.fact(kind, what, places.0.clone(), places.1.clone(), impact);
         }
         let default = |site: &Site<'a>| {
             schema::annotation(&site.layers, "default").map(|(_, value)| show(value))
@@ -1350,13 +1355,13 @@ impl<'a> Here<'_, 'a> {
         if a.is_some() != b.is_some() {
             let settled = was.required != is.required || was.nullable != is.nullable;
             let ruling = if settled || was.form(false) == is.form(false) {
-                Ruling::documentation("it says what the service does anyway")
+                Impact::documentation("it says what the service does anyway")
             } else if is.default {
-                Ruling::breaking(
+                Impact::breaking(
                     "it fills in for what is absent, so the field is no longer an `Option`",
                 )
             } else {
-                Ruling::breaking("nothing fills in for what is absent, so the field is an `Option`")
+                Impact::breaking("nothing fills in for what is absent, so the field is an `Option`")
             };
             let what = format!("the default of {label} {}", changed(a, b));
             found.fact(
@@ -1364,7 +1369,7 @@ impl<'a> Here<'_, 'a> {
                 what,
                 places.0,
                 places.1,
-                Verdict::both(ruling),
+                DirectionalImpact::from(ruling),
             );
         }
     }
@@ -1385,24 +1390,24 @@ impl<'a> Here<'_, 'a> {
                 } else {
                     ("opened", format!("{label} takes further properties"))
                 };
-                let verdict = match (closed(new.1), map) {
-                    (true, true) => Verdict::new(
-                        Ruling::breaking("the service refuses any property"),
-                        Ruling::addition("fewer properties come than before"),
+                let impact = match (closed(new.1), map) {
+                    (true, true) => DirectionalImpact::new(
+                        Impact::breaking("the service refuses any property"),
+                        Impact::addition("fewer properties come than before"),
                     ),
-                    (true, false) => Verdict::new(
-                        Ruling::documentation(
+                    (true, false) => DirectionalImpact::new(
+                        Impact::documentation(
                             "the SDK sends no property that the document doesn't name",
                         ),
-                        Ruling::documentation(
+                        Impact::documentation(
                             "the SDK passes over properties that it doesn't know, before and after",
                         ),
                     ),
-                    (false, _) => Verdict::both(Ruling::documentation(
+                    (false, _) => DirectionalImpact::from(Impact::documentation(
                         "the SDK neither sends nor refuses properties that the document doesn't name",
                     )),
                 };
-                found.fact(kind, what, Some(a), Some(b), verdict);
+                found.fact(kind, what, Some(a), Some(b), impact);
             }
             (_, now) => {
                 let why = if map {
@@ -1417,7 +1422,7 @@ impl<'a> Here<'_, 'a> {
                     what,
                     Some(a),
                     Some(b),
-                    Verdict::both(Ruling::breaking(why)),
+                    DirectionalImpact::from(Impact::breaking(why)),
                 );
             }
         }
@@ -1472,8 +1477,8 @@ impl<'a> Here<'_, 'a> {
                 (Some(a), Some(b)) => schema::canonical(a) == schema::canonical(b),
                 _ => false,
             };
-            let verdict = if same {
-                Verdict::both(Ruling::documentation("only its texts differ"))
+            let impact = if same {
+                DirectionalImpact::from(Impact::documentation("only its texts differ"))
             } else if [
                 "prefixItems",
                 "patternProperties",
@@ -1483,13 +1488,13 @@ impl<'a> Here<'_, 'a> {
             ]
             .contains(&key.as_str())
             {
-                Verdict::both(Ruling::breaking("its Rust type may be another one"))
+                DirectionalImpact::from(Impact::breaking("its Rust type may be another one"))
             } else {
-                Verdict::new(
-                    Ruling::breaking(
+                DirectionalImpact::new(
+                    Impact::breaking(
                         "the SDK doesn't check it, and the service may refuse what it took before",
                     ),
-                    Ruling::documentation("the SDK doesn't look at it"),
+                    Impact::documentation("the SDK doesn't look at it"),
                 )
             };
             let what = format!("`{key}` of {} {}", self.label, verb(&a, &b));
@@ -1501,7 +1506,7 @@ impl<'a> Here<'_, 'a> {
                 what,
                 place(old, a.is_some()),
                 place(new, b.is_some()),
-                verdict,
+                impact,
             );
         }
     }

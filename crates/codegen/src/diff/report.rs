@@ -1,17 +1,17 @@
-//! What a comparison says, to people and to machines.
+//! Prints a comparison as text or JSON.
 
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use super::Step;
-use super::change::{Change, Class, Direction, Findings};
-use crate::problem::{Place, Problems};
+use super::change::{Change, Class, Comparison, Direction};
+use super::semver::Step;
+use crate::problem::{Location, Problems};
 
-/// This many operations are named; the others are counted.
-const NAMED: usize = 4;
+/// The number of operations to name. Further ones are counted.
+const LISTED: usize = 4;
 
-/// What is wrong, and that `outcome`.
+/// Prints problems, and the `outcome`.
 pub(crate) fn problems(out: &mut dyn Write, problems: &Problems, outcome: &str) -> io::Result<()> {
     writeln!(out, "{problems}")?;
     let count = problems.0.len();
@@ -19,16 +19,16 @@ pub(crate) fn problems(out: &mut dyn Write, problems: &Problems, outcome: &str) 
     writeln!(out, "\n{count} {noun}; {outcome}")
 }
 
-/// For people.
+/// Prints a comparison as text.
 pub(crate) fn text(
     out: &mut dyn Write,
     (old, new): (&str, &str),
-    findings: &Findings,
+    comparison: &Comparison,
     step: &Step,
 ) -> io::Result<()> {
     writeln!(out, "{old} -> {new}")?;
     for class in [Class::Breaking, Class::Addition, Class::Documentation] {
-        let changes = findings
+        let changes = comparison
             .changes
             .iter()
             .filter(|change| change.class == class);
@@ -36,23 +36,23 @@ pub(crate) fn text(
             if index == 0 {
                 writeln!(out, "\n{class}")?;
             }
-            one(out, change)?;
+            print_change(out, change)?;
         }
     }
-    if !findings.notes.is_empty() {
+    if !comparison.notes.is_empty() {
         writeln!(out, "\nnote")?;
-        for note in &findings.notes {
+        for note in &comparison.notes {
             writeln!(out, "  {}\n    {}", note.pointer, note.text)?;
         }
     }
     writeln!(out)?;
-    if findings.changes.is_empty() {
-        return writeln!(out, "no change");
+    if comparison.changes.is_empty() {
+        return writeln!(out, "no changes");
     }
     let counts: Vec<String> = [Class::Breaking, Class::Addition, Class::Documentation]
         .into_iter()
-        .filter(|class| findings.count(*class) > 0)
-        .map(|class| format!("{} {class}", findings.count(class)))
+        .filter(|class| comparison.count(*class) > 0)
+        .map(|class| format!("{} {class}", comparison.count(class)))
         .collect();
     writeln!(out, "{}", counts.join(", "))?;
     writeln!(
@@ -62,18 +62,18 @@ pub(crate) fn text(
     )
 }
 
-fn one(out: &mut dyn Write, change: &Change) -> io::Result<()> {
+fn print_change(out: &mut dyn Write, change: &Change) -> io::Result<()> {
     match (&change.old, &change.new) {
         (Some(old), Some(new)) if old != new => writeln!(out, "  {old} -> {new}")?,
         (Some(old), None) => writeln!(out, "  {old} (old)")?,
         _ => writeln!(out, "  {}", change.pointer())?,
     }
     writeln!(out, "    {}", change.what)?;
-    // That readers read it needs no reason.
+    // The reason is obvious for documentation.
     if change.class != Class::Documentation || change.kind != "annotation-changed" {
         let decisive = match change.decisive {
-            Some(Direction::Request) => "as it is sent: ",
-            Some(Direction::Response) => "as it is received: ",
+            Some(Direction::Request) => "in requests, ",
+            Some(Direction::Response) => "in responses, ",
             None => "",
         };
         writeln!(out, "    why: {decisive}{}", change.why)?;
@@ -81,39 +81,43 @@ fn one(out: &mut dyn Write, change: &Change) -> io::Result<()> {
     if change.operations.is_empty() {
         return Ok(());
     }
-    let ways = match change.directions.as_slice() {
+    let usage = match change.directions.as_slice() {
         [Direction::Request] => "sent by",
         [Direction::Response] => "received by",
-        [] => "of",
+        [] => "operations:",
         _ => "sent or received by",
     };
-    let named: Vec<String> = change
+    let listed: Vec<String> = change
         .operations
         .iter()
-        .take(NAMED)
+        .take(LISTED)
         .map(|name| format!("`{name}`"))
         .collect();
-    let more = change.operations.len().saturating_sub(NAMED);
+    let more = change.operations.len().saturating_sub(LISTED);
     let more = if more > 0 {
         format!(" and {more} more")
     } else {
         String::new()
     };
-    writeln!(out, "    {ways} {}{more}", named.join(", "))
+    writeln!(out, "    {usage} {}{more}", listed.join(", "))
 }
 
-/// For machines; the module's documentation says what it holds.
+/// Prints a comparison as JSON. The format is documented in [`crate::diff`].
 pub(super) fn json(
     out: &mut dyn Write,
     (old, new): (&str, &str),
-    findings: &Findings,
+    comparison: &Comparison,
     step: &Step,
 ) -> io::Result<()> {
-    let changes: Vec<Value> = findings
+    let changes: Vec<Value> = comparison
         .changes
         .iter()
         .map(|change| {
-            let directions: Vec<&str> = change.directions.iter().map(|way| way.word()).collect();
+            let directions: Vec<&str> = change
+                .directions
+                .iter()
+                .map(|direction| direction.word())
+                .collect();
             json!({
                 "kind": change.kind,
                 "class": change.class.word(),
@@ -127,29 +131,29 @@ pub(super) fn json(
             })
         })
         .collect();
-    let notes: Vec<Value> = findings
+    let notes: Vec<Value> = comparison
         .notes
         .iter()
         .map(|note| json!({"pointer": note.pointer.to_string(), "text": note.text}))
         .collect();
-    let answer = json!({
+    let document = json!({
         "format": 1,
         "old": old,
         "new": new,
-        "class": findings.worst().map_or("none", Class::word),
+        "class": comparison.worst().map_or("none", Class::word),
         "counts": {
-            "breaking": findings.count(Class::Breaking),
-            "addition": findings.count(Class::Addition),
-            "documentation": findings.count(Class::Documentation),
+            "breaking": comparison.count(Class::Breaking),
+            "addition": comparison.count(Class::Addition),
+            "documentation": comparison.count(Class::Documentation),
         },
         "semver": {"step": step.step, "from": step.from, "to": step.to, "why": step.why},
         "changes": changes,
         "notes": notes,
     });
-    writeln!(out, "{answer:#}")
+    writeln!(out, "{document:#}")
 }
 
-/// What is wrong, for machines.
+/// Prints problems as JSON.
 pub(super) fn json_problems(out: &mut dyn Write, problems: &Problems) -> io::Result<()> {
     let problems: Vec<Value> = problems
         .0
@@ -157,7 +161,7 @@ pub(super) fn json_problems(out: &mut dyn Write, problems: &Problems) -> io::Res
         .map(|problem| {
             json!({
                 "file": problem.file,
-                "place": place(&problem.place),
+                "location": location(&problem.location),
                 "cause": problem.cause,
                 "remedy": problem.remedy,
             })
@@ -166,11 +170,11 @@ pub(super) fn json_problems(out: &mut dyn Write, problems: &Problems) -> io::Res
     writeln!(out, "{:#}", json!({"format": 1, "problems": problems}))
 }
 
-/// A place for machines: null is the file as a whole.
-fn place(place: &Place) -> Value {
-    match place {
-        Place::File => Value::Null,
-        Place::Pointer(pointer) => json!({"pointer": pointer.to_string()}),
-        Place::Position { line, column } => json!({"line": line, "column": column}),
+/// Returns a location as JSON. The whole file is null.
+fn location(location: &Location) -> Value {
+    match location {
+        Location::File => Value::Null,
+        Location::Pointer(pointer) => json!({"pointer": pointer.to_string()}),
+        Location::Position { line, column } => json!({"line": line, "column": column}),
     }
 }

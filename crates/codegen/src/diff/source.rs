@@ -1,5 +1,4 @@
-//! Reads a document from where the maintainer says it is: a file, or an address such as that of a FastAPI service's
-//! `/openapi.json`.
+//! Reads a document from a file or a URL, such as `/openapi.json` of a FastAPI service.
 
 use std::fs;
 use std::io::Write as _;
@@ -9,44 +8,35 @@ use std::time::Duration;
 use ureq::tls::{RootCerts, TlsConfig};
 
 use crate::load::{self, Source};
-use crate::problem::{Place, Problem};
+use crate::problem::{Location, Problem};
 
-/// The largest document that is read; the largest known ones are some ten times smaller.
+/// The maximum size of a document. The largest known ones are some ten times smaller.
 pub const LARGEST: u64 = 64 << 20;
 
-/// How long a service may take to send its document.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The timeout for fetching a document.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A document and the bytes it was made of.
+/// A document with its bytes.
 #[derive(Clone, Debug)]
 pub struct Input {
-    /// What the report calls it: what the maintainer wrote, without a password.
+    /// The file or URL as given, without a password.
     pub label: String,
     /// The bytes.
     pub bytes: Vec<u8>,
-    /// The content.
+    /// The parsed document.
     pub source: Source,
 }
 
-/// Reads the document at `location`.
+/// Reads the document at `location`, a file or an HTTP(S) URL.
 ///
 /// # Errors
-/// Why it can't be had or isn't JSON or YAML.
+/// Errors if it cannot be read or is neither JSON nor YAML.
 pub fn read(location: &str) -> Result<Input, Problem> {
     let lower = location.to_ascii_lowercase();
     if lower.starts_with("http://") || lower.starts_with("https://") {
-        fetch(location, PATIENCE, LARGEST)
+        fetch(location, TIMEOUT, LARGEST)
     } else {
         from_file(location)
-    }
-}
-
-fn problem(label: &str, cause: String, remedy: impl Into<String>) -> Problem {
-    Problem {
-        file: label.to_owned(),
-        place: Place::File,
-        cause,
-        remedy: remedy.into(),
     }
 }
 
@@ -54,15 +44,11 @@ fn from_file(location: &str) -> Result<Input, Problem> {
     let path = Path::new(location);
     let unreadable = |error: &dyn std::fmt::Display| {
         let cause = format!("cannot read the document: {error}");
-        problem(
-            location,
-            cause,
-            "name a file that exists, or an http(s) address",
-        )
+        Problem::of_file(location, cause, "name an existing file or an HTTP(S) URL")
     };
     let metadata = fs::metadata(path).map_err(|error| unreadable(&error))?;
     if metadata.is_dir() {
-        return Err(unreadable(&"it is a folder"));
+        return Err(unreadable(&"is a directory"));
     }
     if metadata.len() > LARGEST {
         return Err(too_large(location, LARGEST));
@@ -71,17 +57,21 @@ fn from_file(location: &str) -> Result<Input, Problem> {
     if metadata.is_file() {
         parse(location, path, bytes, Some(&load::folder(path)))
     } else {
-        // A pipe can be read only once.
+        // A pipe can only be read once, so the bytes are passed on.
         parse_bytes(location, "", bytes)
     }
 }
 
 fn too_large(label: &str, largest: u64) -> Problem {
     let cause = format!("the document is larger than {} MiB", largest >> 20);
-    problem(label, cause, "check that it is the document, or split it")
+    Problem::of_file(
+        label,
+        cause,
+        "check that it is an OpenAPI document, or split it",
+    )
 }
 
-/// `folder` is where the files are to which the document may refer.
+/// Parses the file at `path`. `folder` has the files that the document may refer to.
 fn parse(
     label: &str,
     path: &Path,
@@ -89,10 +79,10 @@ fn parse(
     folder: Option<&Path>,
 ) -> Result<Input, Problem> {
     let mut source = load::load(path, Path::new(label), label).map_err(|found| Problem {
-        remedy: if found.place == Place::File {
+        remedy: if found.location == Location::File {
             found.remedy
         } else {
-            "mend the syntax at that place".to_owned()
+            "fix the syntax at that position".to_owned()
         },
         ..found
     })?;
@@ -104,24 +94,24 @@ fn parse(
     })
 }
 
-/// The loader reads files, and decides by their ending how: what has come otherwise is put into one.
-fn parse_bytes(label: &str, ending: &str, bytes: Vec<u8>) -> Result<Input, Problem> {
-    let file = tempfile::Builder::new().suffix(ending).tempfile();
+/// Parses bytes by way of a temporary file, since the loader chooses the format by the file extension.
+fn parse_bytes(label: &str, extension: &str, bytes: Vec<u8>) -> Result<Input, Problem> {
+    let file = tempfile::Builder::new().suffix(extension).tempfile();
     let file = file.and_then(|mut file| file.write_all(&bytes).map(|()| file));
     let file = file.map_err(|error| {
-        let cause = format!("cannot keep the document while it is read: {error}");
-        problem(label, cause, "make room in the folder for temporary files")
+        let cause = format!("cannot write a temporary file: {error}");
+        Problem::of_file(label, cause, "free space in the folder for temporary files")
     })?;
     parse(label, file.path(), bytes, None)
 }
 
-fn fetch(location: &str, patience: Duration, largest: u64) -> Result<Input, Problem> {
+fn fetch(location: &str, timeout: Duration, largest: u64) -> Result<Input, Problem> {
     let label = without_password(location);
     let tls = TlsConfig::builder()
         .root_certs(RootCerts::PlatformVerifier)
         .build();
     let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(patience))
+        .timeout_global(Some(timeout))
         .max_redirects(5)
         .user_agent(concat!("xtask/", env!("CARGO_PKG_VERSION")))
         .accept("application/json, application/yaml;q=0.9, */*;q=0.1")
@@ -130,23 +120,23 @@ fn fetch(location: &str, patience: Duration, largest: u64) -> Result<Input, Prob
         .into();
     let failed = |error: ureq::Error| match error {
         ureq::Error::BodyExceedsLimit(_) => too_large(&label, largest),
-        ureq::Error::StatusCode(status) => problem(
-            &label,
-            format!("the service answers with the status {status}"),
-            "check the address; what needs a credential is fetched with another tool and named as a file",
+        ureq::Error::StatusCode(status) => Problem::of_file(
+            label.as_str(),
+            format!("cannot fetch the document: status {status}"),
+            "check the URL; if it needs authentication, download the document and name the file",
         ),
-        ureq::Error::Timeout(_) => problem(
-            &label,
+        ureq::Error::Timeout(_) => Problem::of_file(
+            label.as_str(),
             format!(
-                "the service has not sent the document within {} seconds",
-                patience.as_secs_f32()
+                "cannot fetch the document: no response within {} seconds",
+                timeout.as_secs_f32()
             ),
-            "check that it runs, or fetch the document with another tool and name the file",
+            "check that the service runs, or download the document and name the file",
         ),
-        error => problem(
-            &label,
+        error => Problem::of_file(
+            label.as_str(),
             format!("cannot fetch the document: {error}"),
-            "check the address, and that the service runs",
+            "check the URL, and that the service runs",
         ),
     };
     let mut response = agent.get(location).call().map_err(failed)?;
@@ -156,10 +146,10 @@ fn fetch(location: &str, patience: Duration, largest: u64) -> Result<Input, Prob
         .unwrap_or_default()
         .to_ascii_lowercase();
     if media == "text/html" {
-        let remedy = "name the document itself; a FastAPI service has it at /openapi.json";
-        return Err(problem(
-            &label,
-            "the address is that of a web page".to_owned(),
+        let remedy = "name the URL of the document, which is /openapi.json for a FastAPI service";
+        return Err(Problem::of_file(
+            label.as_str(),
+            "the URL is that of a web page",
             remedy,
         ));
     }
@@ -169,17 +159,17 @@ fn fetch(location: &str, patience: Duration, largest: u64) -> Result<Input, Prob
         .limit(largest)
         .read_to_vec()
         .map_err(failed)?;
-    let ending = if media.ends_with("yaml") {
+    let extension = if media.ends_with("yaml") {
         ".yaml"
     } else if media.ends_with("json") {
         ".json"
     } else {
         ""
     };
-    parse_bytes(&label, ending, bytes)
+    parse_bytes(&label, extension, bytes)
 }
 
-/// The address as the report shows it: what stands before an `@` in its authority may be a password.
+/// Removes the user info from a URL, since it may have a password.
 fn without_password(location: &str) -> String {
     let Some((scheme, rest)) = location.split_once("://") else {
         return location.to_owned();
@@ -196,8 +186,8 @@ fn without_password(location: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Serves one answer at an address of its own, and gives what is read from there.
-    fn served(answer: String, patience: Duration) -> Result<Input, String> {
+    /// Serves one response, and returns the document that is read from it.
+    fn served(response: String, timeout: Duration) -> Result<Input, String> {
         use std::io::Read as _;
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -206,21 +196,21 @@ mod tests {
             let mut request = [0; 4096];
             let read = stream.read(&mut request).unwrap();
             assert!(request[..read].starts_with(b"GET /openapi.json HTTP/1.1\r\n"));
-            // Where the answer is too slow or too large, nobody may be listening any more.
-            let _ = stream.write_all(answer.as_bytes());
-            if answer.is_empty() {
-                std::thread::sleep(patience * 4);
+            // The client may have hung up on a response that is too large.
+            let _ = stream.write_all(response.as_bytes());
+            if response.is_empty() {
+                std::thread::sleep(timeout * 4);
             }
         });
-        let found = fetch(&format!("http://{address}/openapi.json"), patience, 2 << 20);
+        let input = fetch(&format!("http://{address}/openapi.json"), timeout, 2 << 20);
         server.join().unwrap();
-        found.map_err(|problem| {
+        input.map_err(|problem| {
             assert_eq!(problem.file, format!("http://{address}/openapi.json"));
             problem.cause
         })
     }
 
-    fn answer(status: &str, media: &str, body: &str) -> String {
+    fn response(status: &str, media: &str, body: &str) -> String {
         let length = body.len();
         format!(
             "HTTP/1.1 {status}\r\ncontent-type: {media}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
@@ -228,31 +218,35 @@ mod tests {
     }
 
     #[test]
-    fn a_service_is_asked_for_its_document() {
-        let patience = Duration::from_secs(5);
-        let json = served(answer("200 OK", "application/json", "{\"a\": 1}"), patience).unwrap();
+    fn fetch_reads_json_and_yaml_and_reports_failures() {
+        let timeout = Duration::from_secs(5);
+        let json = served(
+            response("200 OK", "application/json", "{\"a\": 1}"),
+            timeout,
+        )
+        .unwrap();
         assert_eq!(json.source.document, serde_json::json!({"a": 1}));
         assert_eq!(json.bytes, b"{\"a\": 1}");
         let yaml = served(
-            answer("200 OK", "application/yaml; charset=utf-8", "a: on"),
-            patience,
+            response("200 OK", "application/yaml; charset=utf-8", "a: on"),
+            timeout,
         );
         assert_eq!(
             yaml.unwrap().source.document,
             serde_json::json!({"a": "on"})
         );
         let causes = [
-            answer("404 Not Found", "application/json", "{}"),
-            answer("200 OK", "text/html; charset=utf-8", "<html>"),
-            answer("200 OK", "application/json", "{"),
-            answer("200 OK", "application/json", &" ".repeat(3 << 20)),
+            response("404 Not Found", "application/json", "{}"),
+            response("200 OK", "text/html; charset=utf-8", "<html>"),
+            response("200 OK", "application/json", "{"),
+            response("200 OK", "application/json", &" ".repeat(3 << 20)),
         ]
-        .map(|answer| served(answer, patience).unwrap_err());
+        .map(|response| served(response, timeout).unwrap_err());
         assert_eq!(
             causes,
             [
-                "the service answers with the status 404",
-                "the address is that of a web page",
+                "cannot fetch the document: status 404",
+                "the URL is that of a web page",
                 "the document is not JSON: EOF while parsing an object",
                 "the document is larger than 2 MiB",
             ]
@@ -260,12 +254,12 @@ mod tests {
         let cause = served(String::new(), Duration::from_millis(200)).unwrap_err();
         assert_eq!(
             cause,
-            "the service has not sent the document within 0.2 seconds"
+            "cannot fetch the document: no response within 0.2 seconds"
         );
     }
 
     #[test]
-    fn a_file_that_is_none_is_told() {
+    fn read_missing_file_or_directory_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| {
             read(&folder.path().join(name).display().to_string())
@@ -277,11 +271,11 @@ mod tests {
             "{}",
             at("missing.json")
         );
-        assert_eq!(at(""), "cannot read the document: it is a folder");
+        assert_eq!(at(""), "cannot read the document: is a directory");
     }
 
     #[test]
-    fn passwords_are_not_shown() {
+    fn without_password_removes_user_info() {
         assert_eq!(
             without_password("https://me:secret@example.org/openapi.json?a=@b"),
             "https://example.org/openapi.json?a=@b"

@@ -1,13 +1,13 @@
-//! The table: what is changed, as a JSON patch (RFC 6902), and which changes are to be found.
+//! The table: patches of a document (RFC 6902), and the changes that they make.
 
 use serde_json::Value;
 
-/// The document that every change starts from.
+/// Returns the document that the patches apply to.
 pub(crate) fn base() -> Value {
     serde_json::from_str(include_str!("base.json")).unwrap()
 }
 
-/// The base after a patch.
+/// Returns the document after a patch.
 pub(crate) fn changed(patch: &str) -> Value {
     let mut document = base();
     let patch: json_patch::Patch = serde_json::from_str(patch).unwrap();
@@ -15,7 +15,7 @@ pub(crate) fn changed(patch: &str) -> Value {
     document
 }
 
-/// Name, the changes that are found (class and kind, the worst first), and the patch.
+/// Each case: name, expected changes (class and kind, ordered by class and location), and the patch.
 pub(crate) const CASES: &[(&str, &str, &str)] = &[
     // Enums.
     (
@@ -149,7 +149,7 @@ pub(crate) const CASES: &[(&str, &str, &str)] = &[
         "breaking property-optional, breaking property-nullable",
         r#"[{"op": "remove", "path": "/components/schemas/Call/required/5"}, {"op": "replace", "path": "/components/schemas/Call/properties/duration/type", "value": ["integer", "null"]}]"#,
     ),
-    // Properties: come and gone.
+    // Properties: added and removed.
     (
         "optional property added, received",
         "addition property-added",
@@ -191,7 +191,7 @@ pub(crate) const CASES: &[(&str, &str, &str)] = &[
         r#"[{"op": "move", "from": "/components/schemas/NewCall/properties/priority", "path": "/components/schemas/NewCall/properties/call_priority"}, {"op": "replace", "path": "/components/schemas/NewCall/required/1", "value": "call_priority"}]"#,
     ),
     (
-        "property in another spelling",
+        "property with another spelling",
         "breaking property-renamed",
         r#"[{"op": "move", "from": "/components/schemas/Call/properties/recording_url", "path": "/components/schemas/Call/properties/recordingUrl"}]"#,
     ),
@@ -237,12 +237,12 @@ pub(crate) const CASES: &[(&str, &str, &str)] = &[
         r#"[{"op": "replace", "path": "/components/schemas/NewCall/properties/priority/format", "value": "int64"}]"#,
     ),
     (
-        "format added without a type of its own, received",
+        "format without a Rust type added, received",
         "documentation format-changed",
         r#"[{"op": "add", "path": "/components/schemas/Call/properties/recording_url/format", "value": "uri"}]"#,
     ),
     (
-        "format added without a type of its own, sent",
+        "format without a Rust type added, sent",
         "breaking format-changed",
         r#"[{"op": "add", "path": "/components/schemas/NewCall/properties/language/format", "value": "bcp47"}]"#,
     ),
@@ -360,33 +360,33 @@ pub(crate) const CASES: &[(&str, &str, &str)] = &[
         r#"[{"op": "replace", "path": "/components/schemas/Call/properties/recording_url", "value": {"oneOf": [{"type": "string"}, {"type": "integer"}]}}]"#,
     ),
     (
-        "object said as a composition",
+        "object written as a composition",
         "",
         r##"[{"op": "replace", "path": "/components/schemas/Contact", "value": {"allOf": [{"type": "object", "required": ["identifier"], "properties": {"identifier": {"type": "string"}}}, {"type": "object", "properties": {"name": {"type": "string"}, "parent": {"$ref": "#/components/schemas/Contact"}}}]}}]"##,
     ),
     (
-        "keyword that the SDK doesn't check, sent",
+        "keyword that the SDK does not check, sent",
         "breaking constraint-changed",
         r#"[{"op": "add", "path": "/components/schemas/NewCall/dependentRequired", "value": {"greeting": ["language"]}}]"#,
     ),
     (
-        "keyword that the SDK doesn't check, received",
+        "keyword that the SDK does not check, received",
         "documentation constraint-changed",
         r#"[{"op": "add", "path": "/components/schemas/Call/dependentRequired", "value": {"tags": ["end_reason"]}}]"#,
     ),
     // References.
     (
-        "schema said in place",
+        "schema written inline",
         "",
         r#"[{"op": "copy", "from": "/components/schemas/Status", "path": "/components/schemas/Call/properties/status"}]"#,
     ),
     (
-        "nullable in another way",
+        "nullable with another keyword",
         "",
         r#"[{"op": "replace", "path": "/components/schemas/Call/properties/agent_id", "value": {"type": ["string", "null"], "format": "uuid"}}]"#,
     ),
     (
-        "response said in place",
+        "response written inline",
         "",
         r#"[{"op": "copy", "from": "/components/responses/Refused", "path": "/paths/~1v1~1calls/get/responses/401"}]"#,
     ),
@@ -427,7 +427,7 @@ pub(crate) const CASES: &[(&str, &str, &str)] = &[
         r##"[{"op": "move", "from": "/components/schemas/Status", "path": "/components/schemas/CallStatus"}, {"op": "replace", "path": "/components/schemas/Call/properties/status/$ref", "value": "#/components/schemas/CallStatus"}]"##,
     ),
     (
-        "schema in another spelling",
+        "schema with another spelling",
         "documentation schema-renamed",
         r##"[{"op": "move", "from": "/components/schemas/Status", "path": "/components/schemas/status"}, {"op": "replace", "path": "/components/schemas/Call/properties/status/$ref", "value": "#/components/schemas/status"}]"##,
     ),
@@ -473,7 +473,7 @@ pub(crate) const CASES: &[(&str, &str, &str)] = &[
         r#"[{"op": "replace", "path": "/paths/~1v1~1calls/get/parameters/0/in", "value": "header"}]"#,
     ),
     (
-        "parameter written in another way",
+        "parameter style changed",
         "breaking style-changed",
         r#"[{"op": "add", "path": "/paths/~1v1~1calls/get/parameters/0/explode", "value": false}]"#,
     ),
@@ -488,7 +488,7 @@ pub(crate) const CASES: &[(&str, &str, &str)] = &[
         r#"[{"op": "remove", "path": "/paths/~1v1~1calls/get/responses/200/headers/X-Total/schema"}]"#,
     ),
     (
-        "keyword that nobody knows",
+        "unknown keyword",
         "documentation annotation-changed",
         r#"[{"op": "add", "path": "/paths/~1v1~1calls/get/zz", "value": 1}]"#,
     ),
@@ -580,7 +580,7 @@ pub(crate) const CASES: &[(&str, &str, &str)] = &[
         r#"[{"op": "replace", "path": "/paths/~1v1~1calls~1{id}/get/operationId", "value": "fetch_call"}]"#,
     ),
     (
-        "operation in another spelling",
+        "operation with another spelling",
         "documentation operation-renamed",
         r#"[{"op": "replace", "path": "/paths/~1v1~1calls~1{id}/get/operationId", "value": "getCall"}]"#,
     ),
@@ -606,17 +606,17 @@ pub(crate) const CASES: &[(&str, &str, &str)] = &[
     ),
     // Security and servers.
     (
-        "one more way to authenticate",
+        "security alternative added",
         "addition security-changed",
         r#"[{"op": "add", "path": "/security/-", "value": {"key": []}}]"#,
     ),
     (
-        "another way to authenticate",
+        "security scheme replaced",
         "breaking security-changed",
         r#"[{"op": "add", "path": "/paths/~1v1~1calls/get/security", "value": [{"key": []}]}]"#,
     ),
     (
-        "nothing to authenticate",
+        "security removed",
         "addition security-changed",
         r#"[{"op": "add", "path": "/paths/~1v1~1calls/get/security", "value": []}]"#,
     ),
