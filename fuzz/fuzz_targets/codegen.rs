@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use libfuzzer_sys::arbitrary::Unstructured;
 use call_api_codegen::load::{self, Source};
-use call_api_codegen::{Choices, generate_deeply, project};
+use call_api_codegen::{Choices, generate_document, project};
 
 #[path = "../mutate.rs"]
 mod mutate;
@@ -32,7 +32,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     mutate::mutate(&mut source.document, edits, &mut choose);
     let document = source.document.to_string();
     let choices = Choices { strict: false };
-    if let Err(problems) = generate_deeply(source, choices) {
+    if let Err(problems) = generate_document(source, choices) {
         assert!(!problems.to_string().contains("bug in xtask"), "{problems}\n{document}");
     }
 });

@@ -1,8 +1,7 @@
-//! Each public item of what users import is shown by an example in its documentation, which runs as a test against the
-//! sandbox.
+//! Checks that every public item of the facade has an example in its documentation that runs against the sandbox.
 //!
-//! Read from the sources: what an item's own examples don't show, those of its type may, where they name it in a line that
-//! is seen. What is handed on from a crate that can't know the sandbox is shown where it is handed on.
+//! An item has an example if its own documentation has one, or if a visible line of an example of its type names it. Items
+//! re-exported from crates that cannot depend on the sandbox have their examples in the re-exporting module.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,7 +19,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{Attribute, Expr, ImplItem, Item, Lit, Meta, TraitItem, UseTree, Visibility};
 
-/// The facade, and what it hands on of the data's hand-written half.
+/// The sources of the facade, and the hand-written sources of the types crate.
 const SOURCES: &[&str] = &[
     "src/lib.rs",
     "src/blocking.rs",
@@ -41,9 +40,9 @@ const SOURCES: &[&str] = &[
     "crates/call-api-types/src/mask.rs",
 ];
 
-/// The modules of the facade that hand something on, and where that is written by hand. What is generated has builders
-/// and enums of one form, of which an example or two are enough.
-const HANDED_ON: &[(&str, &[&str])] = &[
+/// The modules of the facade that re-export items, and the hand-written sources of those. Generated items have the same form
+/// and need no example each.
+const REEXPORTED: &[(&str, &[&str])] = &[
     (
         "src/transport.rs",
         &[
@@ -66,7 +65,7 @@ const HANDED_ON: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// What the examples of another type show, and whose.
+/// Items that examples of another type show, with that type.
 const SHOWN_BY: &[(&str, &str)] = &[
     ("BASE_URL_VARIABLE", "Client"),
     ("TOKEN_VARIABLE", "Client"),
@@ -77,7 +76,7 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("ErrorKind", "Error"),
 ];
 
-/// The documentation of an item, as its lines.
+/// Returns the documentation of an item.
 fn docs(attributes: &[Attribute]) -> String {
     let mut text = String::new();
     for attribute in attributes {
@@ -95,12 +94,13 @@ fn docs(attributes: &[Attribute]) -> String {
 
 #[derive(Default)]
 struct Examples {
-    /// The names in the lines that are seen.
+    /// The names in visible lines.
     names: BTreeSet<String>,
+    /// The number of examples that run.
     run: usize,
-    /// Those of them that start no sandbox.
-    alone: usize,
-    /// The first lines of those that don't run.
+    /// The number of examples that run without the sandbox.
+    without_sandbox: usize,
+    /// The info strings of examples that do not run.
     not_run: Vec<String>,
 }
 
@@ -111,17 +111,17 @@ fn examples(docs: &str) -> Examples {
         match (line.strip_prefix("```"), &mut fence) {
             (Some(info), None) => fence = Some((info.to_owned(), String::new())),
             (Some(_), Some((info, code))) => {
-                let is_seen = |line: &&str| *line != "#" && !line.starts_with("# ");
-                let seen: Vec<_> = code.lines().filter(is_seen).collect();
+                let is_visible = |line: &&str| *line != "#" && !line.starts_with("# ");
+                let visible: Vec<_> = code.lines().filter(is_visible).collect();
                 match info.as_str() {
                     "" => {
                         examples.run += 1;
-                        examples.alone += usize::from(!code.contains("Sandbox::start()"));
-                        let tokens: TokenStream = seen.join("\n").parse().unwrap();
+                        examples.without_sandbox += usize::from(!code.contains("Sandbox::start()"));
+                        let tokens: TokenStream = visible.join("\n").parse().unwrap();
                         named(tokens, &mut examples.names);
                     }
                     "text" | "toml" | "json" | "console" => {}
-                    // What must not compile, and with which error: that is the point of it.
+                    // Examples that must fail to compile, with the error code.
                     info if info.starts_with("compile_fail,E") => {}
                     info => examples.not_run.push(info.to_owned()),
                 }
@@ -149,12 +149,12 @@ fn named(tokens: TokenStream, names: &mut BTreeSet<String>) {
     }
 }
 
-/// The public items of a source that no example shows, the examples that don't run, and, where the source may know the
-/// sandbox, those that don't ask it.
-fn without_example(source: &str, knows_sandbox: bool) -> Vec<String> {
+/// Returns the public items of a source without an example, the examples that do not run, and, for sources that can use
+/// the sandbox, the examples without it.
+fn without_example(source: &str, can_use_sandbox: bool) -> Vec<String> {
     let file = syn::parse_file(source).unwrap();
     let mut missing = Vec::new();
-    // By type: the names in the examples of it and of its methods. And each public item with its type.
+    // The names in the examples of each type and its methods, and the public items with their types.
     let mut shown: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut items: Vec<(String, String)> = Vec::new();
     let mut note = |of: &str, name: &str, is_public: bool, attributes: &[Attribute]| {
@@ -164,7 +164,7 @@ fn without_example(source: &str, knows_sandbox: bool) -> Vec<String> {
             false => format!("{of}::{name}"),
         };
         missing.extend(found.not_run.iter().map(|info| format!("{path}: {info}")));
-        if knows_sandbox && found.alone > 0 {
+        if can_use_sandbox && found.without_sandbox > 0 {
             missing.push(format!("{path}: no sandbox"));
         }
         shown.entry(of.to_owned()).or_default().extend(found.names);
@@ -236,7 +236,7 @@ fn without_example(source: &str, knows_sandbox: bool) -> Vec<String> {
 }
 
 #[test]
-fn each_public_item_has_an_example_that_runs() {
+fn public_items_have_examples_that_run() {
     let mut missing = Vec::new();
     for path in SOURCES {
         let found = without_example(&common::read(path), path.starts_with("src/"));
@@ -245,8 +245,8 @@ fn each_public_item_has_an_example_that_runs() {
     assert_eq!(missing, [""; 0], "{missing:#?}");
 }
 
-/// The names that a module hands on; `None` where it hands on all there are.
-fn handed_on(module: &syn::File) -> Option<BTreeSet<String>> {
+/// Returns the names that a module re-exports, or `None` for a glob.
+fn reexports(module: &syn::File) -> Option<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     let mut all = false;
     for item in &module.items {
@@ -260,12 +260,12 @@ fn handed_on(module: &syn::File) -> Option<BTreeSet<String>> {
     (!all).then_some(names)
 }
 
-/// What a module hands on of those sources, and shows in none of its own examples. Their own can't ask the sandbox.
+/// Returns the items that a module re-exports from the sources without an example of its own.
 fn not_shown_by(module: &str, sources: &[String]) -> Vec<String> {
     let module = syn::parse_file(module).unwrap();
-    let handed_on = handed_on(&module);
+    let reexported = reexports(&module);
     let shown = examples(&docs(&module.attrs)).names;
-    // What they lack without their documentation is all there is.
+    // Without their documentation, every item lacks an example.
     let bare = sources.iter().map(|source| {
         let lines = source.lines();
         let lines = lines.filter(|line| !line.trim_start().starts_with("//"));
@@ -274,17 +274,17 @@ fn not_shown_by(module: &str, sources: &[String]) -> Vec<String> {
     let items = bare.flat_map(|source| without_example(&source, false));
     let items = items.filter(|item| {
         let of = item.split("::").next().unwrap();
-        handed_on.as_ref().is_none_or(|names| names.contains(of))
+        reexported.as_ref().is_none_or(|names| names.contains(of))
     });
     let mut all: BTreeSet<String> = items.collect();
-    all.extend(handed_on.iter().flatten().cloned());
+    all.extend(reexported.iter().flatten().cloned());
     all.retain(|item| !shown.contains(item.rsplit("::").next().unwrap()));
     all.into_iter().collect()
 }
 
 #[test]
-fn what_is_handed_on_is_shown_with_the_sandbox() {
-    for (module, sources) in HANDED_ON {
+fn reexported_items_have_examples_with_the_sandbox() {
+    for (module, sources) in REEXPORTED {
         let sources: Vec<_> = sources.iter().map(common::read).collect();
         let missing = not_shown_by(&common::read(module), &sources);
         assert_eq!(missing, [""; 0], "{module}: {missing:#?}");
@@ -292,7 +292,7 @@ fn what_is_handed_on_is_shown_with_the_sandbox() {
 }
 
 #[test]
-fn what_is_handed_on_and_not_shown_is_found() {
+fn reexported_items_without_examples_are_found() {
     let source = "pub struct S; impl S { pub fn f() {} fn i() {} } pub struct Other;".to_owned();
     let shows =
         |example: &str, what: &str| format!("//! ```\n//! {example}\n//! ```\npub use a::{what};");
@@ -307,9 +307,8 @@ fn what_is_handed_on_and_not_shown_is_found() {
     }
 }
 
-/// A new file is one of those that are looked at, too.
 #[test]
-fn no_source_of_the_facade_is_left_out() {
+fn list_of_sources_is_complete() {
     let mut sources: Vec<_> = std::fs::read_dir(common::root().join("src"))
         .unwrap()
         .map(|entry| format!("src/{}", entry.unwrap().file_name().display()))
@@ -322,7 +321,7 @@ fn no_source_of_the_facade_is_left_out() {
 }
 
 #[test]
-fn what_no_example_shows_is_found() {
+fn items_without_examples_are_found() {
     let run = "/// ```\n/// T::f();\n/// # T::h();\n/// ```\n";
     for (source, missing) in [
         ("/// T.\npub struct T;".to_owned(), &["T"][..]),
@@ -332,12 +331,12 @@ fn what_no_example_shows_is_found() {
             format!("{run}pub struct T; impl T {{ pub fn f() {{}} pub fn g() {{}} fn i() {{}} }}"),
             &["T::g"],
         ),
-        // What is hidden shows nothing.
+        // Hidden lines do not count.
         (
             format!("{run}pub struct T; impl T {{ pub fn h() {{}} }}"),
             &["T::h"],
         ),
-        // A type is shown where its methods' examples name it, and so are its other methods.
+        // Examples of methods count for the type and for its other methods.
         (
             format!(
                 "pub struct S; pub struct T; impl T {{ {run} pub fn g() {{}} pub fn f() {{}} }}"
@@ -367,8 +366,8 @@ fn what_no_example_shows_is_found() {
     ] {
         assert_eq!(without_example(&source, false), missing, "{source}");
     }
-    let alone = format!("{run}pub struct T;");
-    assert_eq!(without_example(&alone, true), ["T: no sandbox"]);
-    let asks = alone.replace("T::h();", "Sandbox::start();");
-    assert_eq!(without_example(&asks, true), [""; 0]);
+    let without_sandbox = format!("{run}pub struct T;");
+    assert_eq!(without_example(&without_sandbox, true), ["T: no sandbox"]);
+    let with_sandbox = without_sandbox.replace("T::h();", "Sandbox::start();");
+    assert_eq!(without_example(&with_sandbox, true), [""; 0]);
 }

@@ -1,6 +1,5 @@
-//! The public API of the generated crates, as an outline: names, fields, types, variants, methods; no bodies, no
-//! documentation. Its snapshot is what a reviewer of a new document reads. And of the crates by hand: that they show
-//! nothing of what they are built on, but where they say so.
+//! Outlines of the public API of the generated crates, for reviewers: names, fields, types, variants and methods, without
+//! bodies and documentation. Also checks that hand-written crates do not expose their dependencies except where intended.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,8 +22,8 @@ use syn::{
     Attribute, Block, Fields, ImplItem, Item, ItemImpl, Type, UseTree, Visibility, parse_quote,
 };
 
-/// What a user of the crate sees of this file.
-fn seen(path: impl AsRef<Path>) -> syn::File {
+/// Returns the public items of a file, without bodies and documentation.
+fn public_api(path: impl AsRef<Path>) -> syn::File {
     let mut file = syn::parse_file(&common::read(path)).unwrap();
     public(&mut file.items);
     Signatures.visit_file_mut(&mut file);
@@ -35,7 +34,7 @@ fn seen(path: impl AsRef<Path>) -> syn::File {
 fn outline(paths: &[&str]) -> String {
     let mut outline = String::new();
     for path in paths {
-        let file = seen(path);
+        let file = public_api(path);
         outline.push_str(&format!("// {path}\n{}\n", prettyplease::unparse(&file)));
     }
     outline
@@ -63,7 +62,7 @@ fn public(items: &mut Vec<Item>) {
         }
         Item::Impl(item) => {
             if item.trait_.is_some() {
-                // Its items are the trait's.
+                // The trait defines the items.
                 item.items.clear();
                 return true;
             }
@@ -91,7 +90,7 @@ impl VisitMut for Signatures {
     }
 
     fn visit_attributes_mut(&mut self, attrs: &mut Vec<Attribute>) {
-        // What a derive adds, how a field is called in JSON and whether a type may grow is part of the API.
+        // Derived traits, JSON names and non-exhaustiveness are part of the API.
         attrs.retain(|attribute| {
             ["derive", "serde", "non_exhaustive", "deprecated"]
                 .iter()
@@ -111,7 +110,7 @@ impl VisitMut for Signatures {
 }
 
 #[test]
-fn the_types_crate() {
+fn outline_of_the_types_crate() {
     insta::assert_snapshot!(outline(&[
         common::TYPES,
         "crates/call-api-types/src/call.rs"
@@ -119,14 +118,14 @@ fn the_types_crate() {
 }
 
 #[test]
-fn the_client_crate() {
+fn outline_of_the_client_crate() {
     insta::assert_snapshot!(outline(&[
         common::CLIENT,
         "crates/call-api-client/src/lib.rs"
     ]));
 }
 
-/// The sources of a crate.
+/// Returns the source files of a crate, sorted.
 fn sources(folder: impl AsRef<Path>) -> Vec<PathBuf> {
     let entries = fs::read_dir(common::root().join(folder)).unwrap();
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -138,9 +137,9 @@ fn sources(folder: impl AsRef<Path>) -> Vec<PathBuf> {
     sources.collect()
 }
 
-/// A public item or a part of one, as others see it.
+/// A public item, or a part of one.
 struct Shown {
-    /// The item that it is or belongs to; for a trait that is implemented both, the type and the trait.
+    /// The name of the item, or of the type and the trait of an implementation.
     of: Vec<String>,
     tokens: TokenStream,
 }
@@ -148,7 +147,7 @@ struct Shown {
 fn shown(path: &Path) -> Vec<Shown> {
     let file = syn::parse_file(&common::read(path)).unwrap();
     let mut shown = Vec::new();
-    // What an outline leaves out of an implemented trait are its types, which are seen all the same.
+    // An outline leaves out the associated types of implementations, but they are public.
     for item in &file.items {
         if let Item::Impl(item) = item
             && item.trait_.is_some()
@@ -161,7 +160,7 @@ fn shown(path: &Path) -> Vec<Shown> {
             }));
         }
     }
-    for item in seen(path).items {
+    for item in public_api(path).items {
         let of = match &item {
             Item::Impl(item) => implemented(item),
             item => name(item).into_iter().collect(),
@@ -203,7 +202,7 @@ fn name(item: &Item) -> Option<String> {
     Some(ident.to_string())
 }
 
-/// The type that is implemented, without its parameters, and the trait.
+/// Returns the name of the type without its parameters, and of the trait.
 fn implemented(item: &ItemImpl) -> Vec<String> {
     let of = match &*item.self_ty {
         Type::Path(path) => path.path.segments.last(),
@@ -215,7 +214,7 @@ fn implemented(item: &ItemImpl) -> Vec<String> {
     names.map(|segment| segment.ident.to_string()).collect()
 }
 
-/// Under which names the file uses `strangers`, and what it imports from them.
+/// Returns the names by which the file refers to `strangers` and to items imported from them.
 fn known_as(path: &Path, strangers: &[&str]) -> BTreeSet<String> {
     let mut names: BTreeSet<String> = strangers.iter().map(|name| (*name).to_owned()).collect();
     let file = syn::parse_file(&common::read(path)).unwrap();
@@ -227,7 +226,7 @@ fn known_as(path: &Path, strangers: &[&str]) -> BTreeSet<String> {
     names
 }
 
-/// The public items of the file whose signatures name one of `strangers`, under whatever name the file uses it.
+/// Returns the public items of the file whose signatures refer to one of `strangers`, under any name.
 fn naming(path: &Path, strangers: &[&str]) -> Vec<String> {
     let names = known_as(path, strangers);
     let shown = shown(path).into_iter().map(|shown| shown.tokens);
@@ -235,25 +234,25 @@ fn naming(path: &Path, strangers: &[&str]) -> Vec<String> {
     shown.map(|tokens| tokens.to_string()).collect()
 }
 
-/// Adds the names that the file gives to what it imports from one of `names`.
-fn imported(tree: &UseTree, below: bool, names: &mut BTreeSet<String>) {
+/// Adds the local names of items imported from one of `names`.
+fn imported(tree: &UseTree, is_dependency: bool, names: &mut BTreeSet<String>) {
     match tree {
         UseTree::Path(path) => {
-            let below = below || names.contains(&path.ident.to_string());
-            imported(&path.tree, below, names);
+            let is_dependency = is_dependency || names.contains(&path.ident.to_string());
+            imported(&path.tree, is_dependency, names);
         }
         UseTree::Group(group) => {
             for tree in &group.items {
-                imported(tree, below, names);
+                imported(tree, is_dependency, names);
             }
         }
-        UseTree::Name(name) if below => {
+        UseTree::Name(name) if is_dependency => {
             names.insert(name.ident.to_string());
         }
-        UseTree::Rename(rename) if below || names.contains(&rename.ident.to_string()) => {
+        UseTree::Rename(rename) if is_dependency || names.contains(&rename.ident.to_string()) => {
             names.insert(rename.rename.to_string());
         }
-        UseTree::Glob(_) => assert!(!below, "a glob of what must not be seen"),
+        UseTree::Glob(_) => assert!(!is_dependency, "a glob import of a dependency"),
         _ => {}
     }
 }
@@ -266,8 +265,8 @@ fn has(tokens: &TokenStream, names: &BTreeSet<String>) -> bool {
     })
 }
 
-/// Of reqwest and progenitor, and of the generated client, which shows both.
-const BELOW: [&str; 5] = [
+/// The dependencies that the facade must not expose: reqwest and progenitor, and the generated client, which exposes both.
+const DEPENDENCIES: [&str; 5] = [
     "reqwest",
     "progenitor",
     "progenitor_client",
@@ -275,17 +274,17 @@ const BELOW: [&str; 5] = [
     "raw",
 ];
 
-/// The crates of this project that the facade hands on, in part or as a whole.
-const HANDED_ON: [(&str, &str); 2] = [
+/// The crates of this project that the facade re-exports, in part or as a whole.
+const REEXPORTED: [(&str, &str); 2] = [
     ("call_api_transport", "crates/call-api-transport/src"),
     ("call_api_types", "crates/call-api-types/src"),
 ];
 
-/// Stands for all that a crate has.
+/// Stands for every item of a crate.
 const ALL: &str = "*";
 
-/// What the source hands on of that crate: names, or [`ALL`].
-fn handed_on(source: &Path, of: &str) -> BTreeSet<String> {
+/// Returns the names that the source re-exports from a crate, or [`ALL`].
+fn reexports(source: &Path, of: &str) -> BTreeSet<String> {
     fn leaves(tree: &UseTree, names: &mut BTreeSet<String>) {
         match tree {
             UseTree::Path(path) => leaves(&path.tree, names),
@@ -320,37 +319,37 @@ fn handed_on(source: &Path, of: &str) -> BTreeSet<String> {
         }
     }
     let mut names = BTreeSet::new();
-    visit(&seen(source).items, of, &mut names);
+    visit(&public_api(source).items, of, &mut names);
     names
 }
 
-/// What those sources of a facade, and what they hand on of those crates, show of what lies below.
-fn below(facade: &[PathBuf], crates: &[(&str, PathBuf)]) -> Vec<String> {
-    let mut below = Vec::new();
-    // What the facade's own items must not name: of a crate, what is not handed on.
-    let mut strangers = BELOW.to_vec();
+/// Returns the items of a facade and of the crates that it re-exports that expose dependencies.
+fn exposed(facade: &[PathBuf], crates: &[(&str, PathBuf)]) -> Vec<String> {
+    let mut exposed = Vec::new();
+    // Items of a crate that are not re-exported cannot be named by users.
+    let mut strangers = DEPENDENCIES.to_vec();
     let mut handed = BTreeSet::new();
     for (name, folder) in crates {
         let names: BTreeSet<_> = facade
             .iter()
-            .flat_map(|path| handed_on(path, name))
+            .flat_map(|path| reexports(path, name))
             .collect();
         let all = names.contains(ALL);
         if !all {
             strangers.push(name);
         }
-        let is_handed_on = |name: &String| all || names.contains(name);
+        let is_reexported = |name: &String| all || names.contains(name);
         let sources = sources(folder);
-        let items = sources.iter().flat_map(|path| seen(path).items);
+        let items = sources.iter().flat_map(|path| public_api(path).items);
         let items = items.filter_map(|item| self::name(&item));
-        let kept: BTreeSet<_> = items.filter(|name| !is_handed_on(name)).collect();
+        let kept: BTreeSet<_> = items.filter(|name| !is_reexported(name)).collect();
         for path in &sources {
-            // A type that is named must be one that can be named.
-            let names = &known_as(path, &BELOW) | &kept;
+            // Users must be able to name every type of a signature.
+            let names = &known_as(path, &DEPENDENCIES) | &kept;
             let shown = shown(path).into_iter();
-            let shown = shown.filter(|shown| shown.of.iter().any(is_handed_on));
+            let shown = shown.filter(|shown| shown.of.iter().any(is_reexported));
             let shown = shown.filter(|shown| has(&shown.tokens, &names));
-            below.extend(shown.map(|shown| shown.tokens.to_string()));
+            exposed.extend(shown.map(|shown| shown.tokens.to_string()));
         }
         handed.extend(names);
     }
@@ -359,26 +358,26 @@ fn below(facade: &[PathBuf], crates: &[(&str, PathBuf)]) -> Vec<String> {
         let shown = shown(path).into_iter();
         let shown = shown.filter(|shown| has(&shown.tokens, &names));
         let shown = shown.map(|shown| shown.tokens.to_string());
-        // These have been followed.
-        let is_handed_on = |shown: &String| {
+        // Re-exports have been followed above.
+        let is_reexported = |shown: &String| {
             let mut crates = crates.iter();
             crates.any(|(name, _)| shown.starts_with(&format!("pub use {name} ")))
         };
-        below.extend(shown.filter(|shown| !is_handed_on(shown)));
+        exposed.extend(shown.filter(|shown| !is_reexported(shown)));
     }
-    below
+    exposed
 }
 
-/// `raw` is where it may be seen. What leads there are these three, which name no type that is not the SDK's own.
+/// The module `raw` exposes dependencies by design. These three items lead there, and only have types of the SDK.
 #[test]
-fn the_facade_shows_what_it_is_built_on_under_raw_only() {
+fn facade_exposes_its_dependencies_only_in_raw() {
     let mut facade = sources("src");
     let all = facade.len();
     facade.retain(|path| !path.ends_with("src/raw.rs"));
     assert_eq!(facade.len() + 1, all);
-    let crates = HANDED_ON.map(|(name, folder)| (name, common::root().join(folder)));
+    let crates = REEXPORTED.map(|(name, folder)| (name, common::root().join(folder)));
     assert_eq!(
-        below(&facade, &crates),
+        exposed(&facade, &crates),
         [
             "fn from_transport (transport : Transport) -> Self",
             "fn raw (& self) -> & raw :: Client",
@@ -388,7 +387,7 @@ fn the_facade_shows_what_it_is_built_on_under_raw_only() {
 }
 
 #[test]
-fn what_is_handed_on_is_followed() {
+fn reexports_are_followed() {
     let folder = tempfile::tempdir().unwrap();
     let crates = [("transport", folder.path().join("transport"))];
     let facade = folder.path().join("lib.rs");
@@ -400,9 +399,9 @@ fn what_is_handed_on_is_followed() {
          impl Plain { fn http(&self) -> Http {} }",
     )
     .unwrap();
-    let below = |source: &str| {
+    let exposed_by = |source: &str| {
         fs::write(&facade, source).unwrap();
-        below(std::slice::from_ref(&facade), &crates)
+        exposed(std::slice::from_ref(&facade), &crates)
     };
     for source in [
         "pub use transport::Sent;",
@@ -412,13 +411,13 @@ fn what_is_handed_on_is_followed() {
         "pub use transport as other;",
         "pub use transport::{self};",
         "pub mod inner { pub use transport::Sent; }",
-        // What leads to what isn't handed on.
+        // A type that is not re-exported itself.
         "pub use transport::Led;",
         "use transport::Sent; pub fn f() -> Sent {}",
         "pub fn f() -> transport::Sent {}",
         "pub use raw::transport::Plain;",
     ] {
-        assert!(!below(source).is_empty(), "{source}");
+        assert!(!exposed_by(source).is_empty(), "{source}");
     }
     for source in [
         "pub use transport::Plain;",
@@ -427,16 +426,16 @@ fn what_is_handed_on_is_followed() {
         "mod inner { pub use transport::Sent; }",
         "use transport::Sent;",
     ] {
-        assert_eq!(below(source), [""; 0], "{source}");
+        assert_eq!(exposed_by(source), [""; 0], "{source}");
     }
 }
 
-/// The public methods of that type, but for those whose signatures name `but`. Of a type that wraps others, `of` is all
-/// of it: `Blocking < GetCall`.
+/// Returns the public methods of a type, except those whose signatures refer to `but`. For a wrapper, `of` includes the
+/// wrapped type: `Blocking < GetCall`.
 fn methods(path: &str, of: &str, but: &[&str]) -> BTreeSet<String> {
     let path = common::root().join(path);
     let but = known_as(&path, but);
-    let file = seen(&path);
+    let file = public_api(&path);
     let impls = file.items.iter().filter_map(|item| match item {
         Item::Impl(item) if item.trait_.is_none() => Some(item),
         _ => None,
@@ -455,9 +454,8 @@ fn methods(path: &str, of: &str, but: &[&str]) -> BTreeSet<String> {
     methods.map(|method| method.ident.to_string()).collect()
 }
 
-/// What can be set for the transport can be set for the client: only the doors to reqwest are asked for by name.
 #[test]
-fn the_client_s_builder_has_the_transport_s_settings() {
+fn client_builder_has_every_transport_setting() {
     let transport = "crates/call-api-transport/src/builder.rs";
     let settings = methods(transport, "TransportBuilder", &["reqwest"]);
     assert!(settings.contains("max_attempts") && !settings.contains("http_client"));
@@ -466,10 +464,10 @@ fn the_client_s_builder_has_the_transport_s_settings() {
 }
 
 #[test]
-fn the_blocking_client_has_the_same_surface() {
+fn blocking_client_has_every_method_of_the_client() {
     let blocking = "src/blocking.rs";
     for (path, of, without, missing) in [
-        // Of the first, `new` makes one; iterators take the place of streams; and what is raw is awaited.
+        // The blocking client has iterators instead of streams, and no raw requests.
         (
             "src/client.rs",
             "Client",
@@ -483,7 +481,7 @@ fn the_blocking_client_has_the_same_surface() {
             "Blocking < WaitUntilEnded",
             &[],
         ),
-        // It is the iterator's.
+        // `Iterator` has `next`.
         ("src/many.rs", "GetCalls", "Blocking < GetCalls", &["next"]),
         (
             "src/recording.rs",
@@ -499,26 +497,25 @@ fn the_blocking_client_has_the_same_surface() {
     }
 }
 
-/// The transport's doors to reqwest: what makes and sends requests is for generated clients, and those of the builder are
-/// for those who bring a client, or settings for one. The facade has them under `raw`.
+/// Generated clients use the items that create and send requests. The builder accepts a reqwest client, or settings for one.
 #[test]
-fn the_transport_s_doors_to_reqwest_are_these() {
+fn transport_items_that_expose_reqwest() {
     let sources = sources("crates/call-api-transport/src");
     let shown: Vec<_> = sources
         .iter()
         .filter(|path| !path.ends_with("budget_tests.rs"))
-        .flat_map(|path| naming(path, &BELOW))
+        .flat_map(|path| naming(path, &DEPENDENCIES))
         .collect();
     insta::assert_snapshot!(shown.join("\n"));
 }
 
 #[test]
-fn a_name_of_something_below_is_found_wherever_it_is_shown() {
+fn exposed_dependencies_are_found_in_every_position() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("source.rs");
     let shows = |source: &str| {
         fs::write(&path, source).unwrap();
-        !naming(&path, &BELOW).is_empty()
+        !naming(&path, &DEPENDENCIES).is_empty()
     };
     for source in [
         "pub fn f(_: reqwest::Client) {}",

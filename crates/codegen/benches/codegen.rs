@@ -206,7 +206,7 @@ fn source(label: &str, document: Value) -> Source {
 
 fn generate(source: Source) -> usize {
     let choices = Choices::default();
-    let generated = codegen::generate_deeply(source, choices);
+    let generated = codegen::generate_document(source, choices);
     generated.map_or(0, |generated| generated.count.operations)
 }
 

@@ -20,7 +20,7 @@ use crate::diff::{self, semver};
 use crate::problem::{Problem, Problems};
 use crate::project::DOCUMENT;
 use crate::stack::with_deep_stack;
-use crate::write::Mode;
+use crate::write::{self, Mode};
 
 /// A function that compiles the project in the first folder, with the second as target directory. The error is the cause
 /// of a failure.
@@ -176,7 +176,7 @@ fn prepare(options: &Options<'_>, report: &mut dyn Write) -> io::Result<Result<R
     let compared = with_deep_stack(|| {
         let old = diff::validated(&document.to_string_lossy())?;
         let new = diff::validated(new)?;
-        let comparison = diff::compare(&old.source.document, &new.source.document);
+        let comparison = diff::compare_with_code(&old.source, &new.source);
         let after = bytes(&new);
         let same = old.bytes == after;
         // The documents are dropped here, since that recurses too.
@@ -406,28 +406,13 @@ fn read_if_exists(path: &Path) -> io::Result<Option<Vec<u8>>> {
 
 /// Writes a file atomically, or removes it.
 fn put(path: &Path, bytes: Option<&[u8]>) -> io::Result<()> {
-    let Some(bytes) = bytes else {
-        return match fs::remove_file(path) {
+    match bytes {
+        Some(bytes) => write::replace(path, bytes),
+        None => match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
-        };
-    };
-    let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    fs::create_dir_all(folder)?;
-    let mut file = tempfile::Builder::new()
-        .prefix(".adopt-")
-        .tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        // Temporary files are readable by their owner only.
-        let mode = fs::metadata(path).map_or(0o644, |metadata| metadata.permissions().mode());
-        file.as_file()
-            .set_permissions(fs::Permissions::from_mode(mode))?;
+        },
     }
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }
 
 fn next_steps(report: &mut dyn Write, replacements: &[Replacement], step: &Step) -> io::Result<()> {

@@ -1,17 +1,18 @@
 //! `cargo xtask diff OLD NEW`: compares two documents, and classifies the changes for users of this SDK.
 //!
 //! # Comparison
-//! Documents are compared as written, in OpenAPI 3.0 or 3.1, so every pointer is one of the maintainer's file. Schemas are
+//! Documents are compared as written, in OpenAPI 3.0 to 3.2, so every pointer is one of the maintainer's file. Schemas are
 //! compared by meaning: `nullable: true` equals `type: [string, "null"]`, and a reference equals its target written
 //! inline. A document in several files is bundled first, and its pointers are those of the bundle.
 //!
-//! [`compare`] has three layers. `api` pairs operations, parameters, bodies and components. `graph` pairs schemas: each pair
-//! of locations is compared once, and each change is reported once, with the operations that use the location and the
-//! directions in which they do. `schema_comparer` compares two schemas.
+//! [`compare`] has three layers. `document_comparer` pairs operations, parameters, bodies and components. `schema_graph` pairs
+//! schemas: each pair of locations is compared once, and each change is reported once, with the operations that use the
+//! location and the directions in which they do. `schema_comparer` compares two schemas.
 //!
 //! The class of a change follows from the generated code: enums of strings are open, structs are non-exhaustive and made
-//! with builders, an optional property is an `Option`, and so on. `rust` has these facts. Where the directions differ, the
-//! worse class applies.
+//! with builders, an optional property is an `Option`, and so on. `rust` has these facts. If the directions differ, the
+//! worse class applies. If no change is breaking, [`run`] generates both documents and compares their [`public_items`]: a
+//! removed item is a breaking change.
 //!
 //! oxide's [drift](https://docs.rs/drift/0.2) does not fit: it reads OpenAPI 3.0 only, classifies for clients and servers
 //! rather than for users of a crate, and reports neither renames nor `nullable`, security, servers or operation ids. It is
@@ -31,7 +32,6 @@
 //! | `counts` | the number of changes by class: `breaking`, `addition`, `documentation` |
 //! | `semver` | `step` (`"none"`, `"patch"`, `"minor"` or `"major"`), `from` and `to` (versions of the crates), `why` |
 //! | `changes` | a list, ordered by class (worst first) and location |
-//! | `notes` | a list of facts that are no change but worth knowing: `pointer` and `text` |
 //!
 //! A change has `kind` (kebab-case, stable), `class`, `what` and `why` (for people), `old` and `new` (JSON pointers, or null
 //! if the location was added or removed), `directions` (of `"request"` and `"response"`, those that use the location),
@@ -40,26 +40,34 @@
 //! `file`, `location` (an object with `pointer`, or with `line` and `column`, or null for the whole file), `cause` and
 //! `remedy`.
 
-mod api;
 pub mod change;
-mod graph;
-mod location;
-pub(crate) mod rename;
+mod document_comparer;
+mod label;
+mod pair;
+pub mod public_items;
 pub(crate) mod report;
 mod rust;
 mod schema;
+mod schema_comparer;
+mod schema_graph;
+mod schema_names;
 pub mod semver;
 pub mod source;
+mod spec;
+mod specs;
 
 use std::io::{self, Write};
 
 use serde_json::Value;
 
+use crate::load::Source;
 use crate::problem::{Problem, Problems};
 use crate::stack::with_deep_stack;
 use crate::{bundle, validate};
 use change::{Class, Comparison};
+use public_items::PublicItems;
 use source::Input;
+use specs::Specs;
 
 /// The options of `cargo xtask diff`.
 #[derive(Clone, Debug)]
@@ -112,7 +120,20 @@ impl From<&Comparison> for Outcome {
 
 /// Compares two documents. Both must be valid: see [`validated`].
 pub fn compare(old: &Value, new: &Value) -> Comparison {
-    api::compare(old, new)
+    document_comparer::compare(&Specs::new(old, new))
+}
+
+/// Compares two documents and, if no change is breaking, the code generated from them. It needs a deep stack: see
+/// [`crate::stack`].
+pub(crate) fn compare_with_code(old: &Source, new: &Source) -> Comparison {
+    let mut comparison = compare(&old.document, &new.document);
+    if comparison.worst() != Some(Class::Breaking)
+        && old.document != new.document
+        && let (Some(old), Some(new)) = (PublicItems::of(old.clone()), PublicItems::of(new.clone()))
+    {
+        comparison.add_removed_items(&old, &new);
+    }
+    comparison
 }
 
 /// Reads and validates a document, including the files that it refers to.
@@ -139,7 +160,7 @@ pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
         let new = validated(&options.new);
         match (old, new) {
             (Ok(old), Ok(new)) => {
-                let comparison = compare(&old.source.document, &new.source.document);
+                let comparison = compare_with_code(&old.source, &new.source);
                 Ok((old.label, new.label, comparison))
             }
             (old, new) => {

@@ -25,6 +25,7 @@ pub mod pointer;
 pub mod postprocess;
 pub mod problem;
 pub mod project;
+mod rename;
 pub mod report;
 pub mod security;
 pub mod settings;
@@ -198,7 +199,7 @@ fn on_deep_stack(
 ///
 /// # Errors
 /// Errors like [`generate_all`].
-pub fn generate_deeply(source: Source, choices: Choices) -> Result<Generated, Problems> {
+pub fn generate_document(source: Source, choices: Choices) -> Result<Generated, Problems> {
     let file = source.path.clone();
     on_deep_stack(file, || generate_all(source, &Settings::default(), choices))
 }

@@ -11,9 +11,9 @@ pub struct Problem {
     pub file: String,
     /// The location in the file.
     pub location: Location,
-    /// What failed and why, in lower case and without a full stop.
+    /// The failure and its cause, in lower case and without a full stop.
     pub cause: String,
-    /// What to do about it.
+    /// The action to take.
     pub remedy: String,
 }
 
@@ -90,9 +90,9 @@ impl From<Problem> for Problems {
 pub struct Finding {
     /// The location of the value.
     pub pointer: Pointer,
-    /// What failed and why, in lower case and without a full stop.
+    /// The failure and its cause, in lower case and without a full stop.
     pub cause: String,
-    /// What to do about it.
+    /// The action to take.
     pub remedy: String,
 }
 

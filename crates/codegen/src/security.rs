@@ -183,7 +183,8 @@ pub fn report_unsupported(document: &Value, unsupported: &mut Vec<Unsupported>) 
     }
 }
 
-fn scheme(document: &Value, name: &str) -> Option<Security> {
+/// Returns how the transport sends the credential of a security scheme, or `None` if it cannot.
+pub(crate) fn scheme(document: &Value, name: &str) -> Option<Security> {
     let scheme = document
         .get("components")?
         .get("securitySchemes")?

@@ -86,7 +86,8 @@ pub fn apply(root: &Path, plan: &Plan, mode: Mode) -> Result<Vec<Entry>, (PathBu
             None => (Status::Missing, None),
         };
         let status = if mode == Mode::Write && status.is_drift() {
-            replace(&path, &output.contents).map_err(|error| (output.path.clone(), error))?;
+            replace(&path, output.contents.as_bytes())
+                .map_err(|error| (output.path.clone(), error))?;
             Status::Written
         } else {
             status
@@ -124,13 +125,14 @@ pub fn apply(root: &Path, plan: &Plan, mode: Mode) -> Result<Vec<Entry>, (PathBu
     Ok(entries)
 }
 
-fn replace(path: &Path, contents: &str) -> io::Result<()> {
+/// Writes a file atomically: under a temporary name that is then renamed.
+pub(crate) fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     fs::create_dir_all(folder)?;
     let mut file = tempfile::Builder::new()
         .prefix(".codegen-")
         .tempfile_in(folder)?;
-    file.write_all(contents.as_bytes())?;
+    file.write_all(contents)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;

@@ -11,7 +11,7 @@ mod common;
 
 use call_api_codegen::load::Source;
 use call_api_codegen::problem::Problems;
-use call_api_codegen::{Choices, Generated, generate_deeply};
+use call_api_codegen::{Choices, Generated, generate_document};
 use serde_json::{Map, Value, json};
 
 fn document(schemas: Value) -> Value {
@@ -30,7 +30,7 @@ fn generate(document: Value) -> Result<Generated, Problems> {
         document,
         ..Source::default()
     };
-    let generated = generate_deeply(source, Choices::default());
+    let generated = generate_document(source, Choices::default());
     if let Err(problems) = &generated {
         assert!(!problems.to_string().contains("bug in xtask"), "{problems}");
     }

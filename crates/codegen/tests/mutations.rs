@@ -13,7 +13,7 @@ mod common;
 mod mutate;
 
 use call_api_codegen::load;
-use call_api_codegen::{Choices, generate_deeply};
+use call_api_codegen::{Choices, generate_document};
 
 /// How many documents are made of each; `CALL_API_MUTATIONS` asks for more.
 const CASES: u64 = 60;
@@ -37,7 +37,7 @@ fn a_document_that_is_nearly_valid_is_generated_or_refused() {
             });
             let document = source.document.to_string();
             let choices = Choices { strict: false };
-            match generate_deeply(source, choices) {
+            match generate_document(source, choices) {
                 Ok(_) => generated += 1,
                 Err(problems) => {
                     let text = problems.to_string();

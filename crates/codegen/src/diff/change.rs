@@ -85,6 +85,20 @@ impl Impact {
             why: why.into(),
         }
     }
+
+    /// Describes a change of `deprecated`, and returns its impact.
+    pub(super) fn of_deprecation(label: &str, is_deprecated: bool) -> (String, Self) {
+        if is_deprecated {
+            let why = "using it causes a warning, which is a compatible change";
+            (format!("{label} is now deprecated"), Self::addition(why))
+        } else {
+            let why = "using it no longer causes a warning";
+            (
+                format!("{label} is no longer deprecated"),
+                Self::documentation(why),
+            )
+        }
+    }
 }
 
 /// The impact of a change in each direction.
@@ -197,22 +211,11 @@ impl Change {
     }
 }
 
-/// A fact that is no change of the API but that the maintainer should know.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Note {
-    /// The location in the new document.
-    pub pointer: Pointer,
-    /// The fact.
-    pub text: String,
-}
-
 /// The result of a comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
     /// The changes, ordered by class (worst first) and location.
     pub changes: Vec<Change>,
-    /// The notes.
-    pub notes: Vec<Note>,
 }
 
 impl Comparison {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::change::{Change, Class, Comparison, Direction};
 use super::semver::Step;
+use crate::pointer::Pointer;
 use crate::problem::{Location, Problems};
 
 /// The number of operations to name. Further ones are counted.
@@ -39,12 +40,6 @@ pub(crate) fn text(
             print_change(out, change)?;
         }
     }
-    if !comparison.notes.is_empty() {
-        writeln!(out, "\nnote")?;
-        for note in &comparison.notes {
-            writeln!(out, "  {}\n    {}", note.pointer, note.text)?;
-        }
-    }
     writeln!(out)?;
     if comparison.changes.is_empty() {
         return writeln!(out, "no changes");
@@ -66,6 +61,7 @@ fn print_change(out: &mut dyn Write, change: &Change) -> io::Result<()> {
     match (&change.old, &change.new) {
         (Some(old), Some(new)) if old != new => writeln!(out, "  {old} -> {new}")?,
         (Some(old), None) => writeln!(out, "  {old} (old)")?,
+        _ if change.pointer() == Pointer::root() => writeln!(out, "  the document")?,
         _ => writeln!(out, "  {}", change.pointer())?,
     }
     writeln!(out, "    {}", change.what)?;
@@ -131,11 +127,6 @@ pub(super) fn json(
             })
         })
         .collect();
-    let notes: Vec<Value> = comparison
-        .notes
-        .iter()
-        .map(|note| json!({"pointer": note.pointer.to_string(), "text": note.text}))
-        .collect();
     let document = json!({
         "format": 1,
         "old": old,
@@ -148,7 +139,6 @@ pub(super) fn json(
         },
         "semver": {"step": step.step, "from": step.from, "to": step.to, "why": step.why},
         "changes": changes,
-        "notes": notes,
     });
     writeln!(out, "{document:#}")
 }

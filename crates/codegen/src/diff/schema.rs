@@ -1,4 +1,4 @@
-//! What a schema says, in whichever of the ways that 3.0 and 3.1 have of saying it.
+//! Reads schemas, with the same result for equivalent keywords of OpenAPI 3.0 and 3.1.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -8,17 +8,17 @@ use serde_json::{Map, Value, json};
 use super::rust;
 use crate::pointer::Pointer;
 
-/// A schema object; a boolean schema is taken for the object that says the same.
+/// A Schema object. A boolean schema is represented by the equivalent object.
 pub(super) type Object = Map<String, Value>;
 
 static ANYTHING: LazyLock<Object> = LazyLock::new(Object::new);
 static NOTHING: LazyLock<Object> =
     LazyLock::new(|| Object::from_iter([("not".to_owned(), json!({}))]));
 
-/// Wrappers and references that are followed before a schema is taken as it stands: more are a circle.
-const STEPS: usize = 64;
+/// The maximum number of wrappers to remove. More are a cycle.
+const MAX_WRAPPERS: usize = 64;
 
-/// Keywords that change nothing about which values are valid.
+/// Returns true for keywords that do not constrain values.
 pub(super) fn is_annotation(key: &str) -> bool {
     matches!(
         key,
@@ -40,7 +40,7 @@ pub(super) fn is_annotation(key: &str) -> bool {
     ) || key.starts_with("x-")
 }
 
-/// The object that `value` is, if it can be a schema.
+/// Returns the schema as an object, or `None` if the value is no schema.
 pub(super) fn object(value: &Value) -> Option<&Object> {
     match value {
         Value::Object(object) => Some(object),
@@ -50,92 +50,95 @@ pub(super) fn object(value: &Value) -> Option<&Object> {
     }
 }
 
-/// Where a schema stands, and what is there once the wrappers that add nothing of their own are taken off.
+/// A schema without the wrappers that add no constraint.
 #[derive(Clone, Debug)]
-pub(super) struct Site<'a> {
-    /// The wrappers, the outermost first, and last the schema itself unless it is a named one.
+pub(super) struct ResolvedSchema<'a> {
+    /// The wrappers, outermost first, and the schema itself unless it is a named one.
     pub(super) layers: Vec<(Pointer, &'a Object)>,
-    /// Whether null is valid besides what `end` says.
+    /// A layer allows null.
     pub(super) nullable: bool,
-    /// What is there.
-    pub(super) end: End<'a>,
-    /// The last step of the last reference that was followed.
+    /// The schema.
+    pub(super) target: Target<'a>,
+    /// The last token of the last reference that was followed.
     pub(super) via: Option<String>,
 }
 
-/// What stands at a [`Site`].
+/// The target of a [`ResolvedSchema`].
 #[derive(Clone, Debug)]
-pub(super) enum End<'a> {
-    /// A reference to a schema of `components.schemas`.
+pub(super) enum Target<'a> {
+    /// A schema of `components.schemas`, which is not resolved further.
     Named(String, Pointer),
-    /// A schema that is said in place, or behind a reference that gives it no name.
-    Here(Pointer, &'a Object),
+    /// An inline schema, or one behind references.
+    Inline(Pointer, &'a Object),
 }
 
-/// The name of the schema of `components.schemas` at a place.
+/// Returns the name of the schema of `components.schemas` at `pointer`.
 pub(super) fn component(pointer: &Pointer) -> Option<String> {
-    let mut tokens = pointer.tokens();
-    match (
-        tokens.next()?,
-        tokens.next()?,
-        tokens.next()?,
-        tokens.next(),
-    ) {
-        (components, schemas, name, None) if components == "components" && schemas == "schemas" => {
-            Some(name)
-        }
-        _ => None,
-    }
+    pointer.is_schema().then(|| pointer.tokens().last())?
 }
 
-/// Takes the wrappers off the schema at `place`: a reference with nothing but annotations beside it, an `allOf` of one,
-/// a union of one, and a union with null. With `named`, a reference to a named schema is the end.
-pub(super) fn site<'a>(document: &'a Value, place: &Pointer, named: bool) -> Option<Site<'a>> {
-    let mut place = place.clone();
-    let mut object_here = object(document.pointer(place.as_str())?)?;
-    let mut site = Site {
+/// Resolves the schema at `location`: removes references with only annotations beside them, compositions and unions of one
+/// schema, and unions with null. With `stop_at_named`, a reference to a named schema is not followed.
+pub(super) fn resolve<'a>(
+    document: &'a Value,
+    location: &Pointer,
+    stop_at_named: bool,
+) -> Option<ResolvedSchema<'a>> {
+    let mut location = location.clone();
+    let mut current = object(document.pointer(location.as_str())?)?;
+    let mut resolved = ResolvedSchema {
         layers: Vec::new(),
         nullable: false,
-        end: End::Here(place.clone(), object_here),
+        target: Target::Inline(location.clone(), current),
         via: None,
     };
-    for _ in 0..STEPS {
-        let Some(step) = wrapper(object_here) else {
+    for _ in 0..MAX_WRAPPERS {
+        let Some(wrapper) = wrapper(current) else {
             break;
         };
-        let (next, nullable) = match step {
+        let (next, nullable) = match wrapper {
             Wrapper::Reference(reference) => {
                 let Some(target) = Pointer::from_ref(reference) else {
                     break;
                 };
-                if let (true, Some(name)) = (named, component(&target)) {
-                    site.layers.push((place, object_here));
-                    site.end = End::Named(name, target);
-                    return Some(site);
+                if let (true, Some(name)) = (stop_at_named, component(&target)) {
+                    resolved.layers.push((location, current));
+                    resolved.target = Target::Named(name, target);
+                    return Some(resolved);
                 }
-                site.via = target.tokens().last();
+                resolved.via = target.tokens().last();
                 (target, false)
             }
             Wrapper::Member(keyword, index, nullable) => {
-                (place.join(keyword).join(index), nullable)
+                (location.join(keyword).join(index), nullable)
             }
         };
         let Some(inner) = document.pointer(next.as_str()).and_then(object) else {
             break;
         };
-        site.layers.push((place, object_here));
-        site.nullable |= nullable || is_nullable(object_here);
-        place = next;
-        object_here = inner;
+        resolved.layers.push((location, current));
+        resolved.nullable |= nullable || is_nullable(current);
+        location = next;
+        current = inner;
     }
-    site.nullable |= is_nullable(object_here);
-    site.layers.push((place.clone(), object_here));
-    site.end = End::Here(place, object_here);
-    Some(site)
+    resolved.nullable |= is_nullable(current);
+    resolved.layers.push((location.clone(), current));
+    resolved.target = Target::Inline(location, current);
+    Some(resolved)
 }
 
+/// Resolves the schema at `location`, including references to named schemas.
+pub(super) fn inline<'a>(document: &'a Value, location: &Pointer) -> Option<(Pointer, &'a Object)> {
+    match resolve(document, location, false)?.target {
+        Target::Inline(location, object) => Some((location, object)),
+        Target::Named(..) => None,
+    }
+}
+
+/// A schema that stands for another one.
 enum Wrapper<'a> {
     Reference(&'a str),
+    /// The keyword, the index of the only member other than null, and true if there is a null.
     Member(&'static str, usize, bool),
 }
 
@@ -165,7 +168,7 @@ fn wrapper(object: &Object) -> Option<Wrapper<'_>> {
     None
 }
 
-/// Whether the schema is the one of null alone.
+/// Returns true if only null is valid.
 pub(super) fn is_null(schema: &Value) -> bool {
     schema
         .get("type")
@@ -190,17 +193,17 @@ fn is_nullable(object: &Object) -> bool {
         || member("oneOf")
 }
 
-/// What the outermost layer that has `key` says.
+/// Returns the value of `key` in the outermost layer that has it.
 pub(super) fn annotation<'a>(
     layers: &[(Pointer, &'a Object)],
     key: &str,
 ) -> Option<(Pointer, &'a Value)> {
     layers
         .iter()
-        .find_map(|(place, object)| Some((place.join(key), object.get(key)?)))
+        .find_map(|(location, object)| Some((location.join(key), object.get(key)?)))
 }
 
-/// The types, null aside; where none is said, the one that the other keywords speak of.
+/// Returns the types other than null. Without `type`, the type that the other keywords imply.
 pub(super) fn types(object: &Object) -> BTreeSet<&str> {
     let mut types: BTreeSet<&str> = match object.get("type") {
         Some(Value::String(name)) => BTreeSet::from([name.as_str()]),
@@ -233,7 +236,7 @@ pub(super) fn types(object: &Object) -> BTreeSet<&str> {
     types
 }
 
-/// The values of an enum or of a constant, null aside.
+/// Returns the values of an enum or a constant, without null.
 pub(super) fn values(object: &Object) -> Option<Vec<&Value>> {
     if let Some(value) = object.get("const").filter(|value| !value.is_null()) {
         return Some(vec![value]);
@@ -243,7 +246,7 @@ pub(super) fn values(object: &Object) -> Option<Vec<&Value>> {
     (!values.is_empty()).then_some(values)
 }
 
-/// The format; base64 as 3.1 says it is the one that 3.0 calls `byte`.
+/// Returns the format. `contentEncoding: base64` of 3.1 equals `format: byte` of 3.0.
 pub(super) fn format(object: &Object) -> Option<&str> {
     let encoded = object.get("contentEncoding") == Some(&json!("base64"));
     object
@@ -252,10 +255,10 @@ pub(super) fn format(object: &Object) -> Option<&str> {
         .or(encoded.then_some("byte"))
 }
 
-/// The keyword by which a union is said, and its members, null aside, each with its index.
+/// The keyword of a union, and its members other than null with their indices.
 pub(super) type Union<'a> = (&'static str, Vec<(usize, &'a Value)>);
 
-/// The union that `object` is, if it is one.
+/// Returns the union of a schema, if it is one.
 pub(super) fn union(object: &Object) -> Option<Union<'_>> {
     ["oneOf", "anyOf"].into_iter().find_map(|keyword| {
         let members = object.get(keyword)?.as_array()?.iter().enumerate();
@@ -264,8 +267,8 @@ pub(super) fn union(object: &Object) -> Option<Union<'_>> {
     })
 }
 
-/// The places of the schemas that all must hold, beside what `object` says itself.
-pub(super) fn all_of(place: &Pointer, object: &Object) -> Vec<Pointer> {
+/// Returns the locations of the schemas that `object` is composed of, by `$ref` or `allOf`.
+pub(super) fn all_of(location: &Pointer, object: &Object) -> Vec<Pointer> {
     let reference = object
         .get("$ref")
         .and_then(Value::as_str)
@@ -274,11 +277,11 @@ pub(super) fn all_of(place: &Pointer, object: &Object) -> Vec<Pointer> {
     let members = 0..members.map_or(0, Vec::len);
     reference
         .into_iter()
-        .chain(members.map(|index| place.join("allOf").join(index)))
+        .chain(members.map(|index| location.join("allOf").join(index)))
         .collect()
 }
 
-/// A bound of numbers and whether the bound itself is excluded; an integer's is always included.
+/// Returns a bound, and true if the bound itself is excluded. Bounds of integers are always included.
 pub(super) fn bound(object: &Object, lower: bool) -> Option<(f64, bool)> {
     let (inclusive, exclusive) = if lower {
         ("minimum", "exclusiveMinimum")
@@ -288,7 +291,7 @@ pub(super) fn bound(object: &Object, lower: bool) -> Option<(f64, bool)> {
     let number = |key: &str| object.get(key).and_then(Value::as_f64);
     let included = number(inclusive).map(|bound| (bound, false));
     let excluded = match object.get(exclusive) {
-        // 3.0's flag.
+        // The flag of 3.0.
         Some(Value::Bool(true)) => included.map(|(bound, _)| (bound, true)),
         _ => number(exclusive).map(|bound| (bound, true)),
     };
@@ -305,47 +308,31 @@ pub(super) fn bound(object: &Object, lower: bool) -> Option<(f64, bool)> {
     }
 }
 
-/// Whether bound `a` leaves fewer numbers than bound `b`.
+/// Returns true if bound `a` allows fewer numbers than bound `b`.
 pub(super) fn tighter(a: (f64, bool), b: (f64, bool), lower: bool) -> bool {
     let further = if lower { a.0 > b.0 } else { a.0 < b.0 };
     further || (a.0 == b.0 && a.1 && !b.1)
 }
 
-/// The Rust type of a string, an integer or a number; `None` where it is another thing.
-pub(super) fn scalar(object: &Object) -> Option<String> {
+/// Returns the Rust type of a string, an integer or a number.
+pub(super) fn scalar(object: &Object) -> Option<&'static str> {
     let types = types(object);
     let format = format(object);
     if types.len() != 1 {
         return None;
     }
     if values(object).is_some() {
-        return Some("an enum".to_owned());
+        return Some("an enum");
     }
     match types.first().copied() {
-        Some("string") => {
-            let checked = ["minLength", "maxLength", "pattern"];
-            let checked = checked.iter().any(|key| object.contains_key(*key));
-            Some(rust::string(format, checked).to_owned())
-        }
-        Some("integer") => {
-            let inclusive = |lower| bound(object, lower).map(|(bound, _)| bound);
-            Some(rust::integer(format, inclusive(true), inclusive(false)))
-        }
-        Some("number") => Some(rust::number(format).to_owned()),
+        Some("string") => Some(rust::string(format)),
+        Some("integer") => Some(rust::integer(format)),
+        Some("number") => Some("f64"),
         _ => None,
     }
 }
 
-/// How a list is written in Rust: by its number of items where that is fixed, as a set, or plain.
-pub(super) fn list(object: &Object) -> String {
-    let count = |key: &str| object.get(key).and_then(Value::as_u64);
-    match (count("minItems"), count("maxItems")) {
-        (Some(min), Some(max)) if min == max && max > 0 => format!("an array of {max}"),
-        _ => "a list".to_owned(),
-    }
-}
-
-/// Whether an absent value is read as an empty one: a plain list, or an object that is a map.
+/// Returns true for types that are empty if absent: lists and maps.
 pub(super) fn is_collection(object: &Object) -> bool {
     let types = types(object);
     let has_properties = object
@@ -354,14 +341,13 @@ pub(super) fn is_collection(object: &Object) -> bool {
         .is_some_and(|properties| !properties.is_empty());
     if union(object).is_some() || object.contains_key("allOf") || object.contains_key("$ref") {
         false
-    } else if types == BTreeSet::from(["array"]) {
-        object.get("uniqueItems") != Some(&json!(true)) && list(object) == "a list"
     } else {
-        types == BTreeSet::from(["object"]) && !has_properties
+        types == BTreeSet::from(["array"])
+            || (types == BTreeSet::from(["object"]) && !has_properties)
     }
 }
 
-/// What kind of value it is, in a few words.
+/// Describes the type of a schema.
 pub(super) fn phrase(object: &Object) -> String {
     if let Some((keyword, members)) = union(object) {
         return format!("a union ({keyword}) of {}", members.len());
@@ -383,7 +369,7 @@ pub(super) fn phrase(object: &Object) -> String {
     phrase
 }
 
-/// The schema without what says nothing about which values are valid: by it two are compared as a whole.
+/// Returns the schema without annotations and `nullable`, to compare schemas as a whole.
 pub(super) fn canonical(value: &Value) -> Value {
     let Some(object) = value.as_object() else {
         return value.clone();
@@ -412,12 +398,16 @@ pub(super) fn canonical(value: &Value) -> Value {
     Value::Object(bare)
 }
 
-/// By what two properties are recognized as one: the named schema that they refer to, or else all that they say, null
-/// aside.
-pub(super) fn shape(document: &Value, place: &Pointer, named: impl Fn(&str) -> String) -> Value {
-    match site(document, place, true).map(|site| site.end) {
-        Some(End::Named(name, _)) => json!({"$ref": named(&name)}),
-        Some(End::Here(_, object)) => {
+/// Returns a value that is equal for equal schemas: the reference to a named schema, or the canonical schema without null.
+/// `rename` maps the names of referenced schemas.
+pub(super) fn shape(
+    document: &Value,
+    location: &Pointer,
+    rename: impl Fn(&str) -> String,
+) -> Value {
+    match resolve(document, location, true).map(|schema| schema.target) {
+        Some(Target::Named(name, _)) => json!({"$ref": rename(&name)}),
+        Some(Target::Inline(_, object)) => {
             let mut shape = canonical(&Value::Object(object.clone()));
             if let Some(shape) = shape.as_object_mut() {
                 let types: Vec<_> = types(object).into_iter().collect();
@@ -429,75 +419,70 @@ pub(super) fn shape(document: &Value, place: &Pointer, named: impl Fn(&str) -> S
     }
 }
 
-/// The properties of an object with those of all that it is composed of, each with its place, and which are required.
+/// The properties of an object, including those of the schemas that it is composed of.
 #[derive(Debug, Default)]
-pub(super) struct Flat {
-    /// Names and places, in order.
+pub(super) struct Properties {
+    /// The names and locations, in order.
     pub(super) properties: Vec<(String, Pointer)>,
-    /// The names of those that are always there.
+    /// The names of required properties.
     pub(super) required: BTreeSet<String>,
     known: BTreeSet<String>,
 }
 
-/// The properties that `object` itself names.
-pub(super) fn own(place: &Pointer, object: &Object) -> Flat {
-    let mut flat = Flat::default();
-    add(place, object, &mut flat);
-    flat
+/// Returns the properties of `object` itself.
+pub(super) fn own(location: &Pointer, object: &Object) -> Properties {
+    let mut properties = Properties::default();
+    properties.add(location, object);
+    properties
 }
 
-/// The properties that `object` names or takes from others by `allOf`.
-pub(super) fn flatten(document: &Value, place: &Pointer, object: &Object) -> Flat {
-    let mut flat = Flat::default();
-    let mut seen = BTreeSet::new();
-    let mut waiting = vec![(place.clone(), object.clone())];
-    while let Some((place, object)) = waiting.pop() {
-        if !seen.insert(place.clone()) {
+/// Returns the properties of `object` and of the schemas that it is composed of.
+pub(super) fn flatten(document: &Value, location: &Pointer, object: &Object) -> Properties {
+    let mut properties = Properties::default();
+    let mut visited = BTreeSet::new();
+    let mut pending = vec![(location.clone(), object)];
+    while let Some((location, object)) = pending.pop() {
+        if !visited.insert(location.clone()) {
             continue;
         }
-        add(&place, &object, &mut flat);
-        for member in all_of(&place, &object).into_iter().rev() {
-            if let Some(Site {
-                end: End::Here(place, object),
-                ..
-            }) = site(document, &member, false)
-            {
-                waiting.push((place, object.clone()));
-            }
-        }
+        properties.add(&location, object);
+        let members = all_of(&location, object).into_iter().rev();
+        pending.extend(members.filter_map(|member| inline(document, &member)));
     }
-    flat
+    properties
 }
 
-fn add(place: &Pointer, object: &Object, flat: &mut Flat) {
-    let properties = object.get("properties").and_then(Value::as_object);
-    for name in properties.into_iter().flatten().map(|(name, _)| name) {
-        if flat.known.insert(name.clone()) {
-            flat.properties
-                .push((name.clone(), place.join("properties").join(name)));
+impl Properties {
+    fn add(&mut self, location: &Pointer, object: &Object) {
+        let properties = object.get("properties").and_then(Value::as_object);
+        for name in properties.into_iter().flatten().map(|(name, _)| name) {
+            if self.known.insert(name.clone()) {
+                let property = location.join("properties").join(name);
+                self.properties.push((name.clone(), property));
+            }
         }
+        let required = object.get("required").and_then(Value::as_array);
+        let required = required.into_iter().flatten().filter_map(Value::as_str);
+        self.required.extend(required.map(str::to_owned));
     }
-    let required = object.get("required").and_then(Value::as_array);
-    let required = required.into_iter().flatten().filter_map(Value::as_str);
-    flat.required.extend(required.map(str::to_owned));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn end(document: &Value, place: &str) -> (bool, String) {
-        let place = Pointer::from_ref(&format!("#{place}")).unwrap();
-        let site = site(document, &place, true).unwrap();
-        let end = match site.end {
-            End::Named(name, _) => name,
-            End::Here(place, object) => format!("{place} {}", phrase(object)),
+    fn resolved(document: &Value, location: &str) -> (bool, String) {
+        let location = Pointer::from_ref(&format!("#{location}")).unwrap();
+        let resolved = resolve(document, &location, true).unwrap();
+        let target = match resolved.target {
+            Target::Named(name, _) => name,
+            Target::Inline(location, object) => format!("{location} {}", phrase(object)),
         };
-        (site.nullable, end)
+        (resolved.nullable, target)
     }
 
     #[test]
-    fn each_way_of_saying_nullable_is_one() {
+    fn resolve_reads_every_form_of_nullable() {
         let document = json!({"a": [
             {"type": ["string", "null"], "format": "uuid"},
             {"type": "string", "format": "uuid", "nullable": true},
@@ -506,7 +491,7 @@ mod tests {
             {"allOf": [{"type": "string", "format": "uuid"}], "nullable": true},
             {"anyOf": [{"$ref": "#/components/schemas/A"}, {"type": "null"}]},
         ]});
-        for (index, place) in [
+        for (index, target) in [
             "/a/0",
             "/a/1",
             "/a/2/anyOf/0",
@@ -517,26 +502,26 @@ mod tests {
         .enumerate()
         {
             assert_eq!(
-                end(&document, &format!("/a/{index}")),
-                (true, format!("{place} string (uuid)"))
+                resolved(&document, &format!("/a/{index}")),
+                (true, format!("{target} string (uuid)"))
             );
         }
-        assert_eq!(end(&document, "/a/5"), (true, "A".to_owned()));
+        assert_eq!(resolved(&document, "/a/5"), (true, "A".to_owned()));
     }
 
     #[test]
-    fn references_that_circle_end() {
+    fn resolve_and_flatten_terminate_on_cycles() {
         let document =
             json!({"a": {"$ref": "#/b"}, "b": {"$ref": "#/a"}, "c": {"allOf": [{"$ref": "#/c"}]}});
-        assert!(site(&document, &Pointer::root().join("a"), true).is_some());
-        assert!(site(&document, &Pointer::root().join("c"), false).is_some());
-        let place = Pointer::root().join("c");
+        assert!(resolve(&document, &Pointer::root().join("a"), true).is_some());
+        assert!(resolve(&document, &Pointer::root().join("c"), false).is_some());
+        let location = Pointer::root().join("c");
         let object = document["c"].as_object().unwrap();
-        assert!(flatten(&document, &place, object).properties.is_empty());
+        assert!(flatten(&document, &location, object).properties.is_empty());
     }
 
     #[test]
-    fn bounds_of_3_0_and_3_1_are_the_same() {
+    fn bound_of_3_0_equals_that_of_3_1() {
         let of = |schema: Value| bound(schema.as_object().unwrap(), true);
         assert_eq!(
             of(json!({"type": "number", "exclusiveMinimum": 3})),

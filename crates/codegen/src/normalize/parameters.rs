@@ -625,7 +625,7 @@ impl Style {
 }
 
 /// Whether lists and objects are taken apart: by default where the style is `form`.
-pub(super) fn explodes(object: &Value) -> bool {
+pub(crate) fn explodes(object: &Value) -> bool {
     object
         .get("explode")
         .and_then(Value::as_bool)

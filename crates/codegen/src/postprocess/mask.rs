@@ -10,7 +10,7 @@ use syn::{Item, ItemStruct, Type, parse_quote};
 
 use super::order::{properties, wire_name};
 use super::structs::remove_derive;
-use crate::diff::rename::{SIMILAR, likeness};
+use crate::rename::{SIMILAR, similarity};
 use crate::{names, walk};
 
 /// A property that is in no struct.
@@ -99,7 +99,7 @@ fn likely(
     named: &[String],
 ) -> Option<(String, String)> {
     let likeliest = |names: Vec<String>, to: &str| {
-        let scored = names.into_iter().map(|name| (likeness(&name, to), name));
+        let scored = names.into_iter().map(|name| (similarity(&name, to), name));
         let alike = scored.filter(|(score, _)| *score >= SIMILAR);
         alike
             .max_by(|a, b| a.0.total_cmp(&b.0))

@@ -126,12 +126,12 @@ pub(crate) const CASES: &[(&str, &str, &str)] = &[
     ),
     (
         "list property required, received",
-        "addition property-required",
+        "breaking property-required",
         r#"[{"op": "add", "path": "/components/schemas/Call/required/-", "value": "tags"}]"#,
     ),
     (
         "nullable property required, received",
-        "addition property-required",
+        "breaking property-required",
         r#"[{"op": "add", "path": "/components/schemas/Call/required/-", "value": "end_reason"}]"#,
     ),
     (
@@ -146,7 +146,7 @@ pub(crate) const CASES: &[(&str, &str, &str)] = &[
     ),
     (
         "property optional and nullable at once, received",
-        "breaking property-optional, breaking property-nullable",
+        "breaking property-nullable, breaking property-optional",
         r#"[{"op": "remove", "path": "/components/schemas/Call/required/5"}, {"op": "replace", "path": "/components/schemas/Call/properties/duration/type", "value": ["integer", "null"]}]"#,
     ),
     // Properties: added and removed.
@@ -162,7 +162,7 @@ pub(crate) const CASES: &[(&str, &str, &str)] = &[
     ),
     (
         "required property added, received",
-        "addition property-added",
+        "breaking property-added",
         r#"[{"op": "add", "path": "/components/schemas/Call/properties/cost", "value": {"type": "number"}}, {"op": "add", "path": "/components/schemas/Call/required/-", "value": "cost"}]"#,
     ),
     (
@@ -274,17 +274,17 @@ pub(crate) const CASES: &[(&str, &str, &str)] = &[
     ),
     (
         "maximum tightened, received",
-        "addition bound-tightened",
+        "documentation bound-tightened",
         r#"[{"op": "replace", "path": "/components/schemas/Call/properties/duration/maximum", "value": 3600}]"#,
     ),
     (
         "maximum loosened, received",
-        "breaking bound-loosened",
+        "documentation bound-loosened",
         r#"[{"op": "replace", "path": "/components/schemas/Call/properties/duration/maximum", "value": 90000}]"#,
     ),
     (
-        "minimum changes the Rust type, received",
-        "breaking bound-tightened",
+        "minimum tightened, received",
+        "documentation bound-tightened",
         r#"[{"op": "replace", "path": "/components/schemas/Call/properties/duration/minimum", "value": 1}]"#,
     ),
     (
@@ -299,17 +299,17 @@ pub(crate) const CASES: &[(&str, &str, &str)] = &[
     ),
     (
         "first length, received",
-        "breaking bound-tightened",
+        "documentation bound-tightened",
         r#"[{"op": "add", "path": "/components/schemas/Call/properties/recording_url/maxLength", "value": 500}]"#,
     ),
     (
         "number of items loosened, received",
-        "breaking bound-loosened",
+        "documentation bound-loosened",
         r#"[{"op": "remove", "path": "/components/schemas/Call/properties/tags/maxItems"}]"#,
     ),
     (
         "number of items tightened, received",
-        "addition bound-tightened",
+        "documentation bound-tightened",
         r#"[{"op": "replace", "path": "/components/schemas/Call/properties/tags/maxItems", "value": 5}]"#,
     ),
     (
@@ -377,7 +377,7 @@ pub(crate) const CASES: &[(&str, &str, &str)] = &[
     // References.
     (
         "schema written inline",
-        "",
+        "breaking type-renamed",
         r#"[{"op": "copy", "from": "/components/schemas/Status", "path": "/components/schemas/Call/properties/status"}]"#,
     ),
     (
@@ -611,6 +611,16 @@ pub(crate) const CASES: &[(&str, &str, &str)] = &[
         r#"[{"op": "add", "path": "/security/-", "value": {"key": []}}]"#,
     ),
     (
+        "security alternative added in first place",
+        "breaking security-changed",
+        r#"[{"op": "replace", "path": "/security", "value": [{"key": []}, {"bearer": []}]}]"#,
+    ),
+    (
+        "security scheme with the same header",
+        "documentation scheme-changed, documentation annotation-changed",
+        r#"[{"op": "replace", "path": "/components/securitySchemes/bearer", "value": {"type": "oauth2", "flows": {}}}]"#,
+    ),
+    (
         "security scheme replaced",
         "breaking security-changed",
         r#"[{"op": "add", "path": "/paths/~1v1~1calls/get/security", "value": [{"key": []}]}]"#,
@@ -634,6 +644,11 @@ pub(crate) const CASES: &[(&str, &str, &str)] = &[
         "server changed",
         "breaking server-changed",
         r#"[{"op": "replace", "path": "/servers/0/url", "value": "https://eu.example.com"}]"#,
+    ),
+    (
+        "server added in first place",
+        "breaking server-changed, addition server-added",
+        r#"[{"op": "add", "path": "/servers/0", "value": {"url": "https://eu.example.com"}}]"#,
     ),
     (
         "server added",
@@ -675,6 +690,68 @@ pub(crate) const CASES: &[(&str, &str, &str)] = &[
         "order of properties",
         "",
         r#"[{"op": "move", "from": "/components/schemas/Call/properties/id", "path": "/components/schemas/Call/properties/zz"}, {"op": "move", "from": "/components/schemas/Call/properties/zz", "path": "/components/schemas/Call/properties/id"}]"#,
+    ),
+    // One-directional properties.
+    (
+        "required property read-only, received",
+        "breaking property-optional, documentation direction-changed",
+        r#"[{"op": "add", "path": "/components/schemas/Call/properties/duration/readOnly", "value": true}]"#,
+    ),
+    (
+        "required property read-only, sent",
+        "breaking property-optional, breaking direction-changed",
+        r#"[{"op": "add", "path": "/components/schemas/NewCall/properties/priority/readOnly", "value": true}]"#,
+    ),
+    (
+        "optional property write-only, sent",
+        "documentation direction-changed",
+        r#"[{"op": "add", "path": "/components/schemas/NewCall/properties/greeting/writeOnly", "value": true}]"#,
+    ),
+    // Names of generated items.
+    (
+        "title of an inline object",
+        "breaking annotation-changed",
+        r#"[{"op": "add", "path": "/components/schemas/NewCall/properties/metadata/title", "value": "Origin"}]"#,
+    ),
+    (
+        "title of an inline string",
+        "documentation annotation-changed",
+        r#"[{"op": "add", "path": "/components/schemas/NewCall/properties/greeting/title", "value": "Origin"}]"#,
+    ),
+    (
+        "property with the name of a builder method",
+        "breaking public-items-removed, addition property-added",
+        r#"[{"op": "add", "path": "/components/schemas/Call/properties/build", "value": {"type": "string"}}]"#,
+    ),
+    (
+        "enum value with the name of the fallback variant",
+        "breaking public-items-removed, addition enum-value-added",
+        r#"[{"op": "add", "path": "/components/schemas/Status/enum/-", "value": "unknown"}]"#,
+    ),
+    (
+        "schema with the name of an inline type",
+        "breaking public-items-removed, addition schema-added",
+        r#"[{"op": "add", "path": "/components/schemas/CallDirection", "value": {"type": "object", "properties": {"a": {"type": "string"}}}}]"#,
+    ),
+    (
+        "property that closes a cycle",
+        "breaking public-items-removed, addition property-added",
+        r##"[{"op": "add", "path": "/components/schemas/Contact/properties/last_call", "value": {"$ref": "#/components/schemas/Call"}}]"##,
+    ),
+    (
+        "received schema is also sent",
+        "breaking public-items-removed, addition property-added",
+        r##"[{"op": "add", "path": "/components/schemas/NewCall/properties/previous", "value": {"$ref": "#/components/schemas/Call"}}]"##,
+    ),
+    (
+        "union of one gains a member",
+        "breaking type-changed",
+        r##"[{"op": "replace", "path": "/components/schemas/Call/properties/contact", "value": {"oneOf": [{"$ref": "#/components/schemas/Contact"}, {"$ref": "#/components/schemas/Problem"}]}}]"##,
+    ),
+    (
+        "default filled in by the SDK changed",
+        "breaking default-changed",
+        r#"[{"op": "replace", "path": "/components/schemas/Call/properties/language/default", "value": "de"}]"#,
     ),
     // Several at once.
     (

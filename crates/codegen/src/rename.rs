@@ -1,19 +1,19 @@
-//! What is gone and what is new may be one thing under another name.
+//! Matches removed names with added ones.
 
 use heck::ToSnakeCase;
 use similar::TextDiff;
 
-/// Beyond this many combinations, only names that are the same in snake_case are taken for one.
+/// The maximum number of combinations to compare. Beyond it, only names that are equal in snake_case match.
 const COMBINATIONS: usize = 40_000;
 
-/// From this similarity on, two names may be the same thing.
+/// The minimum similarity of a renamed name.
 pub(crate) const SIMILAR: f32 = 0.6;
 
-/// How alike two names are, from 0 to 1. Names of which one is the other with more words are alike.
-pub(crate) fn likeness(a: &str, b: &str) -> f32 {
+/// Returns the similarity of two names, from 0 to 1. Names of which one has all words of the other are similar.
+pub(crate) fn similarity(a: &str, b: &str) -> f32 {
     let (a, b) = (a.to_snake_case(), b.to_snake_case());
     if a == b {
-        // Signs alone, such as `<` and `>`, leave nothing to compare.
+        // Names without letters, such as `<` and `>`, have nothing to compare.
         return if a.is_empty() { 0.0 } else { 1.0 };
     }
     let ratio = TextDiff::from_chars(&a, &b).ratio();
@@ -29,17 +29,17 @@ pub(crate) fn likeness(a: &str, b: &str) -> f32 {
     }
 }
 
-/// Pairs what is gone with what is new, the best match first and each at most once. `score` answers how sure it is that
-/// two are one, or `None` where they aren't.
-pub(super) fn pair<'a, T: AsRef<str>>(
-    gone: &'a [T],
-    new: &'a [T],
+/// Pairs removed with added items, best match first, each at most once. `score` returns the quality of a match, or `None`
+/// if the items do not match. Returns the indices, sorted.
+pub(crate) fn pair<'a, T: AsRef<str>>(
+    removed: &'a [T],
+    added: &'a [T],
     mut score: impl FnMut(&'a T, &'a T) -> Option<f32>,
 ) -> Vec<(usize, usize)> {
-    let many = gone.len().saturating_mul(new.len()) > COMBINATIONS;
+    let many = removed.len().saturating_mul(added.len()) > COMBINATIONS;
     let mut scored = Vec::new();
-    for (i, old) in gone.iter().enumerate() {
-        for (j, new) in new.iter().enumerate() {
+    for (i, old) in removed.iter().enumerate() {
+        for (j, new) in added.iter().enumerate() {
             if many && old.as_ref().to_snake_case() != new.as_ref().to_snake_case() {
                 continue;
             }
@@ -64,27 +64,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_people_would_take_for_one_are_alike() {
+    fn similarity_of_renamed_names_reaches_the_threshold() {
         for (a, b) in [
             ("createdDate", "created_date"),
             ("recording_url", "recording_uri"),
             ("phone_id", "phone_number_id"),
             ("end_reason", "ended_reason"),
         ] {
-            assert!(likeness(a, b) >= SIMILAR, "{a} and {b}: {}", likeness(a, b));
+            assert!(
+                similarity(a, b) >= SIMILAR,
+                "{a} and {b}: {}",
+                similarity(a, b)
+            );
         }
         for (a, b) in [("status", "contact"), ("duration", "agent_id"), ("<", ">")] {
-            assert!(likeness(a, b) < SIMILAR, "{a} and {b}: {}", likeness(a, b));
+            assert!(
+                similarity(a, b) < SIMILAR,
+                "{a} and {b}: {}",
+                similarity(a, b)
+            );
         }
     }
 
     #[test]
-    fn the_best_match_wins_and_each_is_used_once() {
-        let gone = ["start_time", "end_time"];
-        let new = ["ended_time", "started_time"];
-        let pairs = pair(&gone, &new, |a, b| {
-            let likeness = likeness(a, b);
-            (likeness >= SIMILAR).then_some(likeness)
+    fn pair_prefers_the_best_match_and_uses_each_once() {
+        let removed = ["start_time", "end_time"];
+        let added = ["ended_time", "started_time"];
+        let pairs = pair(&removed, &added, |a, b| {
+            let similarity = similarity(a, b);
+            (similarity >= SIMILAR).then_some(similarity)
         });
         assert_eq!(pairs, [(0, 1), (1, 0)]);
     }

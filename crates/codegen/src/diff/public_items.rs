@@ -1,0 +1,178 @@
+//! The public items of generated code. They show breaking changes that the comparison of the documents does not predict.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use quote::ToTokens as _;
+use syn::{Attribute, ImplItem, Item, ItemImpl, Token, Type, Visibility, punctuated::Punctuated};
+
+use super::change::{Change, Class, Comparison};
+use crate::load::Source;
+use crate::plan::{CLIENT, TYPES};
+use crate::pointer::Pointer;
+use crate::settings::Settings;
+use crate::{Choices, generate_all};
+
+/// The number of items to list in a change. Further ones are counted.
+const LISTED: usize = 4;
+
+/// The public items of the types and the client crate, with their signatures.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PublicItems(BTreeSet<String>);
+
+impl PublicItems {
+    /// Generates a document and collects the public items. Returns `None` if the document cannot be generated. It needs a
+    /// deep stack: see [`crate::stack`].
+    pub fn of(source: Source) -> Option<Self> {
+        let generated = generate_all(source, &Settings::default(), Choices::default()).ok()?;
+        let mut items = Self::default();
+        for output in generated.plan.outputs {
+            if [TYPES, CLIENT]
+                .iter()
+                .any(|path| output.path == Path::new(path))
+            {
+                let file = syn::parse_file(&output.contents).ok()?;
+                items.collect("", &file.items);
+            }
+        }
+        Some(items)
+    }
+
+    fn collect(&mut self, module: &str, items: &[Item]) {
+        let types: BTreeSet<String> = items.iter().filter_map(public_type).collect();
+        for item in items {
+            match item {
+                Item::Mod(item) if is_public(&item.vis) => {
+                    let items = item.content.as_ref().map(|(_, items)| items.as_slice());
+                    let module = format!("{module}{}::", item.ident);
+                    self.collect(&module, items.unwrap_or_default());
+                }
+                Item::Struct(item) if is_public(&item.vis) => {
+                    let path = format!("{module}{}", item.ident);
+                    self.derives(&path, &item.attrs);
+                    for (index, field) in item.fields.iter().enumerate() {
+                        if is_public(&field.vis) {
+                            let name = field.ident.as_ref();
+                            let name = name.map_or(index.to_string(), ToString::to_string);
+                            let ty = field.ty.to_token_stream();
+                            self.0.insert(format!("{path}.{name}: {ty}"));
+                        }
+                    }
+                    self.0.insert(path);
+                }
+                Item::Enum(item) if is_public(&item.vis) => {
+                    let path = format!("{module}{}", item.ident);
+                    self.derives(&path, &item.attrs);
+                    for variant in &item.variants {
+                        let fields = variant.fields.to_token_stream();
+                        let variant = format!("{path}::{} {fields}", variant.ident);
+                        self.0.insert(variant.trim_end().to_owned());
+                    }
+                    self.0.insert(path);
+                }
+                Item::Type(item) if is_public(&item.vis) => {
+                    let ty = item.ty.to_token_stream();
+                    self.0.insert(format!("{module}{} = {ty}", item.ident));
+                }
+                Item::Const(item) if is_public(&item.vis) => {
+                    let ty = item.ty.to_token_stream();
+                    self.0.insert(format!("{module}{}: {ty}", item.ident));
+                }
+                Item::Fn(item) if is_public(&item.vis) => {
+                    let signature = item.sig.to_token_stream();
+                    self.0.insert(format!("{module}{signature}"));
+                }
+                Item::Impl(item) if implements(item, &types) => self.implementation(module, item),
+                _ => {}
+            }
+        }
+    }
+
+    fn derives(&mut self, path: &str, attributes: &[Attribute]) {
+        for attribute in attributes {
+            if attribute.path().is_ident("derive")
+                && let Ok(traits) =
+                    attribute.parse_args_with(Punctuated::<syn::Path, Token![,]>::parse_terminated)
+            {
+                for derived in traits {
+                    let derived = derived.to_token_stream();
+                    self.0.insert(format!("impl {derived} for {path}"));
+                }
+            }
+        }
+    }
+
+    fn implementation(&mut self, module: &str, item: &ItemImpl) {
+        let of = item.self_ty.to_token_stream();
+        if let Some((path, _)) = &item.trait_ {
+            let path = path.to_token_stream();
+            self.0.insert(format!("impl {path} for {module}{of}"));
+            return;
+        }
+        for inner in &item.items {
+            if let ImplItem::Fn(function) = inner
+                && is_public(&function.vis)
+            {
+                let signature = function.sig.to_token_stream();
+                self.0.insert(format!("{module}{of}::{signature}"));
+            }
+        }
+    }
+}
+
+impl Comparison {
+    /// Adds a breaking change if the new code lacks public items of the old code.
+    pub fn add_removed_items(&mut self, old: &PublicItems, new: &PublicItems) {
+        let removed: Vec<&String> = old.0.difference(&new.0).collect();
+        if removed.is_empty() {
+            return;
+        }
+        let listed: Vec<String> = removed
+            .iter()
+            .take(LISTED)
+            .map(|item| format!("`{item}`"))
+            .collect();
+        let more = removed.len().saturating_sub(LISTED);
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        let change = Change {
+            kind: "public-items-removed",
+            class: Class::Breaking,
+            what: format!(
+                "the generated code no longer has {}{more}",
+                listed.join(", ")
+            ),
+            why: "code that uses them no longer compiles".into(),
+            old: Some(Pointer::root()),
+            new: Some(Pointer::root()),
+            directions: Vec::new(),
+            decisive: None,
+            operations: Vec::new(),
+        };
+        self.changes.insert(0, change);
+    }
+}
+
+fn is_public(visibility: &Visibility) -> bool {
+    matches!(visibility, Visibility::Public(_))
+}
+
+fn public_type(item: &Item) -> Option<String> {
+    match item {
+        Item::Struct(item) if is_public(&item.vis) => Some(item.ident.to_string()),
+        Item::Enum(item) if is_public(&item.vis) => Some(item.ident.to_string()),
+        _ => None,
+    }
+}
+
+/// Returns true if the implementation is for one of `types`.
+fn implements(item: &ItemImpl, types: &BTreeSet<String>) -> bool {
+    let Type::Path(path) = &*item.self_ty else {
+        return false;
+    };
+    let segment = path.path.segments.last();
+    segment.is_some_and(|segment| types.contains(&segment.ident.to_string()))
+}
