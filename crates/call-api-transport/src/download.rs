@@ -3,6 +3,7 @@
 //! The address comes from the API, and often names another host. So the token and all headers of the client are sent only
 //! while the address is on the base URL's own origin.
 
+mod ended;
 mod exchange;
 mod metadata;
 mod part_file;

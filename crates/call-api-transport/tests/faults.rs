@@ -456,6 +456,30 @@ fn bodies() -> Vec<Row> {
         .bytes(2)
         .connections(2),
         row(
+            "JSON that breaks off where only the close would end it, once",
+            vec![
+                then(
+                    send(format!("{OK}content-type: application/json\r\n\r\n{{\"a")),
+                    [Step::Close],
+                ),
+                answer(200, "", "{}"),
+            ],
+            "200",
+            "truncated, success",
+        )
+        .bytes(2)
+        .connections(2),
+        row(
+            "JSON that only the close ends",
+            vec![then(
+                send(format!("{OK}content-type: application/json\r\n\r\n{{}}")),
+                [Step::Close],
+            )],
+            "200",
+            "success",
+        )
+        .bytes(2),
+        row(
             "chunk shorter than announced",
             vec![then(send(format!("{chunked}5\r\nab")), [Step::Close])],
             "Interrupted { phase: Body, received: 2 }",
@@ -837,6 +861,15 @@ async fn observe(row: &Row) -> Observed {
         }
         Err(error) => {
             one_line(&error, &exchange);
+            if let Some(last) = error.attempt_log().attempts().last()
+                && !matches!(
+                    error.kind(),
+                    call_api_transport::TransportErrorKind::TokenUnavailable
+                )
+            {
+                let is_transient = last.outcome.is_transient();
+                assert_eq!(error.is_retryable(), is_transient, "{}", row.fault);
+            }
             words.push_str(&all_words(&error));
             words.push_str(&error.attempt_log().to_curl());
             format!("{:?}", error.kind()).replace(&address.port().to_string(), "PORT")

@@ -8,6 +8,8 @@
     reason = "a test may"
 )]
 
+mod support;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -75,7 +77,7 @@ impl Server {
                 "https://localhost:{}",
                 listener.local_addr().unwrap().port()
             ),
-            root: pem(certificate.cert.der()),
+            root: support::pem(certificate.cert.der()),
             connections: Arc::default(),
             processed: Arc::default(),
         };
@@ -105,13 +107,6 @@ impl Server {
             .root_certificates(self.root.as_str())
             .only_given_roots()
     }
-}
-
-fn pem(der: &[u8]) -> String {
-    use base64::Engine as _;
-
-    let text = base64::engine::general_purpose::STANDARD.encode(der);
-    format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
 }
 
 fn answer(mut respond: SendResponse<Bytes>, processed: &AtomicUsize) {

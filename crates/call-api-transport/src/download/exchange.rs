@@ -3,10 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Version, header};
-use url::Url;
 
+use super::ended::{Address, Ended, Refusal};
 use super::metadata::{ContentRange, ResourceMetadata, text};
 use super::redirects::{Part, allowed, follow};
 use super::sink::Sink;
@@ -16,7 +15,7 @@ use crate::base_url::BaseUrl;
 use crate::body::Buffer;
 use crate::engine::{AttemptContext, AttemptEnd, AttemptError, Exchange, Next, RequestSummary};
 use crate::error::{Limit, Phase, TransportErrorKind};
-use crate::operation::{Auth, Operation};
+use crate::operation::Auth;
 use crate::outcome::Outcome;
 use crate::redact::Secrets;
 use crate::retry::{DelayReason, RetryDelay, ServerHint, StopReason};
@@ -29,14 +28,6 @@ const COMPRESSED: &str = "it is compressed, which was not asked for";
 const ENDLESS: &str = "nothing marks its end: it has no length, and is not chunked";
 const OTHER_PART: &str = "it is another part than the one that was asked for";
 const CHANGED: &str = "it changed while it was downloaded, and the writer has received a part";
-
-/// What is downloaded, and from where.
-pub(super) struct Address {
-    pub(super) operation: &'static Operation,
-    pub(super) url: Url,
-    pub(super) allow_insecure_http: bool,
-    is_api: bool,
-}
 
 pub(crate) struct DownloadExchange<'d, 's> {
     address: Address,
@@ -60,26 +51,6 @@ pub(crate) struct DownloadExchange<'d, 's> {
 pub(crate) enum DownloadEnd {
     Complete,
     Refused(Refusal),
-}
-
-/// A response without content.
-pub(crate) struct Refusal {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-    pub(crate) is_truncated: bool,
-}
-
-/// The end of one attempt.
-pub(super) enum Ended {
-    Complete,
-    /// The rest can be requested.
-    Broken(Outcome, AttemptError),
-    Refused(Refusal),
-    /// The service has something else than what the sink has: everything is requested, without a range.
-    Restart(&'static str),
-    /// Another attempt is no use.
-    Final(Outcome, AttemptError),
 }
 
 impl<'d, 's> DownloadExchange<'d, 's> {

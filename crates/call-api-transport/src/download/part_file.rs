@@ -413,6 +413,29 @@ mod tests {
         assert_eq!(parse(&bare, "a"), None, "nothing to ask for the rest by");
     }
 
+    #[tokio::test]
+    async fn failed_write_keeps_and_counts_what_is_in_the_file() {
+        let folder = std::env::temp_dir().join(format!("part-file-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let part = folder.join("a.part");
+        let _ = std::fs::remove_file(&part);
+        let _ = std::fs::remove_file(folder.join("a.part-state"));
+        let (mut file, _) = PartFile::open(part.clone(), "a".to_owned()).await.unwrap();
+        file.begin(&known()).await.unwrap();
+        let piece = Bytes::from(vec![7; PIECE]);
+        file.write(&piece).await.unwrap();
+        // Fails to write, as a full disk does.
+        let writable = std::mem::replace(&mut file.file, Arc::new(File::open(&part).unwrap()));
+        file.write(&piece).await.unwrap_err();
+        assert_eq!(file.written(), PIECE as u64);
+        file.file = writable;
+        file.persist(true).await.unwrap();
+        drop(file);
+        let (file, metadata) = PartFile::open(part, "a".to_owned()).await.unwrap();
+        assert_eq!((file.written(), metadata), (PIECE as u64, known()));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
     proptest! {
         /// Whatever a crash leaves of a state, no more bytes are taken for good than it says.
         #[test]

@@ -1,9 +1,11 @@
 //! The head of a download's response: the request, and the redirects that it follows.
 
+use std::sync::Arc;
+
 use http::{HeaderValue, Method, StatusCode, header};
 use url::{Position, Url};
 
-use super::exchange::{Address, Ended};
+use super::ended::{Address, Ended};
 use super::metadata::text;
 use crate::attempt::Limits;
 use crate::attempt::classify_http;
@@ -11,7 +13,6 @@ use crate::base_url::names_this_machine;
 use crate::engine::{AttemptContext, AttemptError};
 use crate::error::{Phase, TransportErrorKind};
 use crate::outcome::Outcome;
-use std::sync::Arc;
 
 /// The most redirects that are followed: fewer than browsers and curl follow, and more than any storage needs.
 const MOST_REDIRECTS: usize = 5;
