@@ -1,4 +1,4 @@
-//! Where a request may go: the base URL, and the check that a request stays below it.
+//! The base URL, and the check that a request stays below it.
 
 use std::net::Ipv6Addr;
 
@@ -7,12 +7,12 @@ use url::{Host, Position, Url};
 
 use crate::build_error::BuildError;
 
-/// A base URL that has been looked at.
+/// A validated base URL.
 #[derive(Clone, Debug)]
 pub(crate) struct BaseUrl {
     /// Without a slash at the end.
     text: String,
-    /// How much of `text` comes before its path.
+    /// The length of `text` before its path.
     origin_length: usize,
     pub(crate) https: bool,
     pub(crate) loopback: bool,
@@ -33,7 +33,7 @@ impl BaseUrl {
                 reason,
             })
         };
-        // The URL parser would take these and mean something else by them (WHATWG URL, section 4.4).
+        // The URL parser accepts these with another meaning (WHATWG URL, section 4.4).
         if given.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return refuse("it holds a space or a control character; leave that out");
         }
@@ -85,7 +85,7 @@ impl BaseUrl {
         })
     }
 
-    /// Whether `url` has the base URL's scheme, host and port.
+    /// Returns true if `url` has the scheme, host and port of the base URL.
     pub(crate) fn is_origin_of(&self, url: &Url) -> bool {
         url[..Position::BeforePath] == self.text[..self.origin_length]
     }
@@ -94,16 +94,14 @@ impl BaseUrl {
         &self.text
     }
 
-    /// Whether `url` is this base URL with a path of the form of `template` (`/v1/call/{id}`), and if not, why.
+    /// Errors with the reason if `url` is not this base URL with a path of the form of `template` (`/v1/call/{id}`).
     ///
-    /// A parameter of `..` has been resolved by the URL parser before anyone could look; what gives it away is that the
-    /// path then has another form than the operation's.
+    /// The URL parser has resolved a parameter of `..` before; then the path has another form than the operation's.
     pub(crate) fn check(&self, url: &Url, template: &str) -> Result<(), &'static str> {
         let below = url.path().strip_prefix(&self.text[self.origin_length..]);
         let Some(path) = below.filter(|_| self.is_origin_of(url)) else {
             return Err("it is not below the client's base URL");
         };
-        // By bytes: a search for a character costs more than it finds in segments that short.
         let mut given = path.as_bytes().split(|byte| *byte == b'/');
         let mut wanted = template.as_bytes().split(|byte| *byte == b'/');
         loop {
@@ -128,12 +126,12 @@ impl BaseUrl {
     }
 }
 
-/// Whether the URL's host is this machine.
+/// Returns true if the URL's host is this machine.
 pub(crate) fn names_this_machine(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => is_loopback(address),
-        // RFC 6761, section 6.3. The client resolves this name itself, so that no resolver can move it.
+        // RFC 6761, section 6.3. The client resolves this name itself, so that no resolver can redirect it.
         Some(Host::Domain(name)) => name == "localhost",
         None => false,
     }
@@ -143,7 +141,7 @@ fn is_loopback(address: Ipv6Addr) -> bool {
     address.to_canonical().is_loopback()
 }
 
-/// `.` and `..`, also as the URL parser reads them: with `%2e` for a dot.
+/// Returns true for `.` and `..`, also with `%2e` for a dot, as the URL parser reads them.
 fn is_dot_segment(segment: &str) -> bool {
     let mut rest = segment;
     let mut dots = 0;
@@ -161,7 +159,7 @@ fn is_dot_segment(segment: &str) -> bool {
     dots == 1 || dots == 2
 }
 
-/// `x%2F..`: one segment to a URL parser, but not to a server that decodes it first.
+/// Returns true for `x%2F..`: one segment to a URL parser, but not to a server that decodes it first.
 fn hides_dot_segment(segment: &[u8]) -> bool {
     segment.contains(&b'%')
         && percent_decode(segment)

@@ -1,6 +1,6 @@
-//! What the transport is told about an operation: enough to guard it, and nothing of what it means.
+//! The description of an operation: what the transport needs to check and authenticate its requests.
 
-/// An operation of an API, as a generated client lists them.
+/// An operation of an API, as a generated client describes it.
 ///
 /// ```
 /// use call_api_transport::{Auth, Operation, ResponseBody};
@@ -17,20 +17,19 @@
 pub struct Operation {
     /// Its id, as in `operationId`.
     pub id: &'static str,
-    /// Its path below the base URL with the names of its parameters, as OpenAPI writes it: `/v1/call/{id}`. A request
-    /// whose path has another form is refused.
+    /// Its path below the base URL, as in OpenAPI: `/v1/call/{id}`. A request whose path has another form is refused.
     pub path: &'static str,
-    /// How the token is shown to the service.
+    /// How the token is sent.
     pub auth: Auth,
-    /// Whether the body is read here or by the caller.
+    /// Who reads the body.
     pub body: ResponseBody,
 }
 
-/// Where a request carries the token.
+/// The place of the token in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Auth {
-    /// Nowhere: the token is not asked for.
+    /// Nowhere: no token is requested.
     None,
     /// `Authorization: Bearer …` (RFC 6750).
     Bearer,
@@ -60,10 +59,10 @@ impl Auth {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ResponseBody {
-    /// The transport, inside the attempt: capped, covered by the deadline, and retried where it breaks off.
+    /// The transport, inside the attempt: limited, within the deadline, and retried if it breaks off.
     Buffered,
-    /// The caller, as it comes: for downloads. Every rule holds up to the end of the head; after it there is no cap and
-    /// no deadline, but a body that brings nothing for the length of the attempt time-out fails as
-    /// [`Stalled`](crate::Stalled). The bodies of error responses are still buffered.
+    /// The caller, as it arrives. All policies apply up to the end of the head; after it there is neither limit nor
+    /// deadline, but a body that brings no bytes for the length of the attempt time-out fails as
+    /// [`Stalled`](crate::Stalled). The bodies of error responses are buffered.
     Streamed,
 }

@@ -1,4 +1,4 @@
-//! A client-side rate limit, for services whose own is known.
+//! A client-side rate limit, for services with a known limit.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -12,7 +12,7 @@ use governor::{Quota, RateLimiter};
 
 use crate::clock::Time;
 
-/// At most so many attempts in a second, evenly spread, after a first burst of as many; shared by the client's clones.
+/// A limit of attempts per second, evenly spread after a first burst of as many; shared by all clones.
 pub(crate) struct Rate(RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Tick>>);
 
 impl Rate {
@@ -27,7 +27,7 @@ impl Rate {
         ))
     }
 
-    /// How long to wait before asking again; `None` lets the attempt pass and counts it.
+    /// Returns how long to wait before asking again; `None` lets the attempt pass and counts it.
     pub(crate) fn wait(&self) -> Option<Duration> {
         let refused = self.0.check().err()?;
         Some(refused.wait_time_from(self.0.clock().now()))
@@ -40,14 +40,14 @@ impl fmt::Debug for Rate {
     }
 }
 
-/// The transport's clock, as governor wants it.
+/// The transport's clock, for governor.
 #[derive(Clone, Debug)]
 struct Ticks {
     start: Instant,
     time: Time,
 }
 
-/// Time since the limiter was made.
+/// The time since the limiter was created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Tick(Duration);
 

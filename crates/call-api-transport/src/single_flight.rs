@@ -1,7 +1,7 @@
-//! Single flight: one caller makes a value while all others wait for that same result.
+//! Single flight: one caller produces a value while all others wait for the same result.
 //!
-//! There is no task behind it. The first caller makes the value inside its own future; where that future is dropped,
-//! the next waiting caller takes over.
+//! There is no task behind it. The first caller produces the value inside its own future; if that future is dropped, the
+//! next waiting caller takes over.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::sync::Mutex;
 
-/// A value and how many were made before it, so that a caller can say which one it found wanting.
+/// A value and its number, by which a caller can reject it.
 #[derive(Clone, Debug)]
 pub(crate) struct Produced<T> {
     pub(crate) value: T,
@@ -23,7 +23,7 @@ pub(crate) struct SingleFlight<T, E> {
 
 #[derive(Debug)]
 struct State<T, E> {
-    /// Counts finished makings, failed ones too.
+    /// Counts produced values, and failures.
     generation: u64,
     last: Option<Result<T, E>>,
     producing: bool,
@@ -89,7 +89,7 @@ impl<T: Clone, E: Clone> SingleFlight<T, E> {
             if let Some(shared) = waited.await {
                 return shared;
             }
-            // Whoever was producing it was dropped: the next to look takes over.
+            // The producer was dropped: the next caller to look takes over.
         }
         let abandoned = Abandon(self);
         let result = make().await;
@@ -113,7 +113,7 @@ impl<T: Clone, E: Clone> SingleFlight<T, E> {
     }
 }
 
-/// A lock that a panic elsewhere can't take away: the state behind it is whole at every unlock.
+/// Locks even after a panic elsewhere: the state is consistent at every unlock.
 fn lock<T>(mutex: &Mutex<T>) -> impl std::ops::DerefMut<Target = T> + '_ {
     mutex
         .lock()

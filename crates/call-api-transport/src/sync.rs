@@ -1,5 +1,5 @@
-//! The primitives that `budget` and `flight` are built on, named in one place so that `tests/loom.rs` can put
-//! loom's in their stead and try every interleaving of the same source.
+//! The primitives of `budget` and `single_flight`, so that `tests/loom.rs` can replace them by loom's and try every
+//! interleaving of the same source.
 
 pub(crate) use std::sync::Mutex;
 pub(crate) use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,4 +1,4 @@
-//! The secret that a request carries, and where it comes from.
+//! Tokens, and the providers that they come from.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,9 +22,9 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A secret: an API token, or `user:password` for an operation with HTTP Basic.
 ///
-/// It can be given to a [`Transport`](crate::Transport) and to nothing else: it has no `Display`, no `Serialize` and no
-/// accessor, its `Debug` prints stars, and its memory is overwritten when the last clone is dropped, and so is that of the
-/// header values made of it. (What the HTTP library writes to a connection is a copy in its own memory, which is not.)
+/// It can be given to a [`Transport`](crate::Transport) and nothing else: it has no `Display`, no `Serialize` and no
+/// accessor, its `Debug` prints stars, and its memory and that of its header values are overwritten when the last clone is
+/// dropped. (The HTTP library's own copy, which it writes to a connection, is not.)
 ///
 /// ```
 /// let token = call_api_transport::Token::new("s3cret")?;
@@ -44,18 +44,18 @@ pub struct Token {
 
 struct Secret {
     text: Zeroizing<String>,
-    /// Made once: a request copies nothing of it.
+    /// Made once, so that a request copies nothing.
     bearer: HeaderValue,
 }
 
 impl Token {
-    /// Takes a secret.
+    /// Returns a token of this secret.
     ///
     /// # Errors
-    /// [`TokenError`] where it is empty, has a space at either end, or holds anything but printable ASCII: a line break
-    /// would end the header (RFC 9110, section 5.5). The error never shows the secret.
+    /// [`TokenError`] if it is empty, begins with `Bearer `, has a space at either end, or holds anything but printable
+    /// ASCII: a line break would end the header (RFC 9110, section 5.5). The error never shows the secret.
     pub fn new(secret: impl Into<String>) -> Result<Self, TokenError> {
-        // The caller's own buffer, where it is one, is overwritten too: also on error.
+        // The caller's own buffer is overwritten, too, also on error.
         let secret = Zeroizing::new(secret.into());
         if secret.is_empty() {
             return Err(TokenError::Empty);
@@ -85,10 +85,10 @@ impl Token {
         })
     }
 
-    /// Takes the secret that an environment variable holds now.
+    /// Returns a token of the value of an environment variable.
     ///
     /// # Errors
-    /// [`TokenError`] where the variable is not set or its value is no token.
+    /// [`TokenError`] if the variable is not set or its value is no token.
     ///
     /// ```
     /// use call_api_transport::{Token, TokenError};
@@ -106,8 +106,8 @@ impl Token {
         }
     }
 
-    /// Says how long a token from a provider may be used: when that time has passed since it was handed over, the
-    /// provider is asked again. Without it a token is used until the service answers 401.
+    /// Sets how long a token from a provider may be used: the provider is asked again when that time has passed. Without it,
+    /// a token is used until the service answers 401.
     ///
     /// ```
     /// use std::time::Duration;
@@ -128,7 +128,7 @@ impl Token {
         sensitive(["Basic ", &self.encoded()].concat())
     }
 
-    /// As HTTP Basic sends it.
+    /// Returns it as HTTP Basic sends it.
     pub(crate) fn encoded(&self) -> Zeroizing<String> {
         Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(self.secret().as_bytes()))
     }
@@ -137,7 +137,7 @@ impl Token {
         sensitive(self.secret().to_owned())
     }
 
-    /// Puts the token into the request, where the operation wants it; `None` where it fits into no header.
+    /// Puts the token into the request, as the operation demands; `None` if it fits into no header.
     pub(crate) fn authorize(&self, auth: Auth, request: &mut reqwest::Request) -> Option<()> {
         let (name, value) = match auth.place() {
             Auth::None | Auth::Scheme(..) => return Some(()),
@@ -159,7 +159,7 @@ impl Token {
         url.query_pairs_mut().append_pair(name, self.secret());
     }
 
-    /// For comparing; nothing may show it.
+    /// Returns the secret, for comparisons only.
     pub(crate) fn secret(&self) -> &str {
         &self.secret.text
     }
@@ -169,8 +169,8 @@ impl Token {
     }
 }
 
-/// `None` can't be: a token holds only printable ASCII. The text becomes the value, without a copy that would stay
-/// behind, and is overwritten with the last clone of it.
+/// Returns a header value that owns the text, without a copy, and overwrites it with its last clone. Never `None` for
+/// printable ASCII.
 fn sensitive(text: String) -> Option<HeaderValue> {
     let text = Bytes::from_owner(Zeroizing::new(text));
     let mut value = HeaderValue::from_maybe_shared(text).ok()?;
@@ -184,7 +184,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Why a text can't be a token. Never shows the text.
+/// The reason why a text is no token. Never shows the text.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
@@ -199,13 +199,13 @@ pub enum TokenError {
         "the token begins with `Bearer `; give what follows, the scheme is added when it is sent"
     )]
     Scheme,
-    /// It holds a byte that a header can't carry.
+    /// It holds a byte that is not allowed in a header.
     #[error(
         "the token holds a control or non-ASCII character at byte {position}, perhaps a line break; \
          give it exactly as the service issued it"
     )]
     Forbidden {
-        /// Where, counted in bytes from 0.
+        /// The position, in bytes from 0.
         position: usize,
     },
     /// The environment variable is not set.
@@ -213,15 +213,15 @@ pub enum TokenError {
         "the environment variable {variable} is not set; set it to the token that the service issued"
     )]
     NotSet {
-        /// Its name.
+        /// The name.
         variable: String,
     },
-    /// The file can't be read.
+    /// The file cannot be read.
     #[error("the token file {} cannot be read; check that it exists and who may read it", path.display())]
     File {
-        /// Where it should be.
+        /// The path.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: std::io::Error,
     },
 }
@@ -229,11 +229,11 @@ pub enum TokenError {
 /// The future that a [`TokenProvider`] returns.
 pub type TokenFuture<'a> = Pin<Box<dyn Future<Output = Result<Token, BoxError>> + Send + 'a>>;
 
-/// Something that can be asked for a token: a secret store, an identity service, a file.
+/// A source of tokens: a secret store, an identity service, a file.
 ///
-/// It is asked when the first call needs a token, when the last one's [lifetime](Token::with_lifetime) is over, and
-/// once after a 401; while it is at it, all other calls wait for that one answer. What it takes counts against the
-/// deadline of the call that asked, and it is dropped with it, so it should hold no lock across an await.
+/// It is asked when the first request needs a token, when the [lifetime](Token::with_lifetime) of the last one has passed,
+/// and once after a 401. Meanwhile all other requests wait for that one answer. Its time counts against the deadline of
+/// the request that asked, with which it is dropped, so it should hold no lock across an await.
 ///
 /// Closures are providers:
 ///
@@ -249,7 +249,7 @@ pub type TokenFuture<'a> = Pin<Box<dyn Future<Output = Result<Token, BoxError>> 
 /// # let _ = transport;
 /// ```
 ///
-/// And so may types of your own be:
+/// Types of your own can be, too:
 ///
 /// ```
 /// use call_api_transport::{Token, TokenFuture, TokenProvider};
@@ -268,7 +268,7 @@ pub type TokenFuture<'a> = Pin<Box<dyn Future<Output = Result<Token, BoxError>> 
 /// # }
 /// ```
 pub trait TokenProvider: Send + Sync + 'static {
-    /// Fetches a token. The error becomes the source of the call's failure, so it must not show a secret.
+    /// Returns a token. The error becomes the source of the request's, so it must not show a secret.
     fn token(&self) -> TokenFuture<'_>;
 }
 
@@ -282,9 +282,9 @@ where
     }
 }
 
-/// A token in a file that may change, as Kubernetes and Vault agents write it. White space at the end is left out.
+/// A token in a file that may change, as Kubernetes and Vault agents write it. Trailing white space is ignored.
 ///
-/// The file is read again a minute after it was last read, and after a 401.
+/// The file is read again after a minute, and after a 401.
 ///
 /// ```
 /// use call_api_transport::{TokenFile, TokenProvider as _};
@@ -297,7 +297,7 @@ where
 /// println!("{:?}, and again after {:?}", file.token().await.is_ok(), TokenFile::REREAD_AFTER);
 /// # assert!(file.token().await.is_ok());
 /// # std::fs::remove_file(path)?;
-/// assert!(file.token().await.is_err(), "it is gone");
+/// assert!(file.token().await.is_err(), "the file was removed");
 /// # Ok(())
 /// # }
 /// ```
@@ -307,10 +307,10 @@ pub struct TokenFile {
 }
 
 impl TokenFile {
-    /// How long a token that was read is used before the file is read again.
+    /// The time after which the file is read again.
     pub const REREAD_AFTER: Duration = Duration::from_secs(60);
 
-    /// Names the file; it is read when a call needs the token.
+    /// Returns a provider for this file, which is read when a request needs the token.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
     }
@@ -358,7 +358,7 @@ impl Credentials {
     }
 }
 
-/// Where a transport's token comes from.
+/// The source of a transport's token.
 pub(crate) enum Source {
     None,
     Fixed(Token),
@@ -368,14 +368,14 @@ pub(crate) enum Source {
     },
 }
 
-/// A token and the moment from which it is not to be used.
+/// A token, and the time from which it must not be used.
 #[derive(Clone)]
 pub(crate) struct CachedToken {
     token: Token,
     until: Option<Instant>,
 }
 
-/// A token for one attempt, and which one it is.
+/// A token for one attempt, and its number.
 pub(crate) struct IssuedToken {
     pub(crate) token: Token,
     generation: u64,
@@ -389,7 +389,7 @@ impl Source {
         }
     }
 
-    /// What is had without waiting, `Some(None)` where the client has no token; `None` where a provider is to be asked.
+    /// Returns the token if it needs no provider; `Some(None)` if the client has none.
     pub(crate) fn cached(&self) -> Option<Option<IssuedToken>> {
         match self {
             Self::None => Some(None),
@@ -401,7 +401,7 @@ impl Source {
         }
     }
 
-    /// `Ok(None)` where the client has no token.
+    /// Returns the token; `Ok(None)` if the client has none.
     pub(crate) async fn get(&self, time: &Time) -> Result<Option<IssuedToken>, Arc<BoxError>> {
         match self {
             Self::None | Self::Fixed(_) => Ok(self.cached().flatten()),
@@ -427,7 +427,7 @@ impl Source {
         }
     }
 
-    /// After a 401: `true` where asking again may bring another token.
+    /// Discards a token after a 401. Returns true if a provider may give another.
     pub(crate) fn reject(&self, issued: &IssuedToken) -> bool {
         match self {
             Self::None | Self::Fixed(_) => false,
@@ -449,7 +449,7 @@ impl fmt::Debug for Source {
     }
 }
 
-/// A provider's error, which all calls that waited for it share.
+/// The error of a provider, which all requests that waited for it share.
 #[derive(Clone)]
 pub(crate) struct ProviderError(pub(crate) Arc<BoxError>);
 

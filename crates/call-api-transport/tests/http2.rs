@@ -8,7 +8,8 @@
     reason = "a test may"
 )]
 
-mod support;
+#[path = "support/pem.rs"]
+mod pem;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -77,7 +78,7 @@ impl Server {
                 "https://localhost:{}",
                 listener.local_addr().unwrap().port()
             ),
-            root: support::pem(certificate.cert.der()),
+            root: pem::pem(certificate.cert.der()),
             connections: Arc::default(),
             processed: Arc::default(),
         };

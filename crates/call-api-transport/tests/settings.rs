@@ -7,6 +7,9 @@
     reason = "a test may"
 )]
 
+#[cfg(all(feature = "rustls", target_os = "linux"))]
+#[path = "support/pem.rs"]
+mod pem;
 mod support;
 
 use std::future::Future as _;
@@ -114,7 +117,7 @@ fn given_roots_are_trusted_on_a_machine_without_any() {
         "{without:?}"
     );
     let root = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let pem = support::pem(root.cert.der());
+    let pem = pem::pem(root.cert.der());
     let with = || Transport::builder("https://localhost:1").root_certificates(pem.as_str());
     with().build().unwrap();
     with().only_given_roots().build().unwrap();

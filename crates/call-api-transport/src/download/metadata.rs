@@ -1,14 +1,13 @@
-//! What the headers of a response say about the thing that is fetched: which one it is, how long, which part of it came,
-//! and what its digest is.
+//! The metadata of a download in the headers of a response: its validator, length, range and digest.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, StatusCode, header};
 
-/// What is known of the thing that is fetched; kept beside a part of it until the rest is there.
+/// What is known of the content; kept beside a part of it until it is complete.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ResourceMetadata {
-    /// An entity tag or a date by which `If-Range` asks for the rest of the same thing and nothing else.
+    /// An entity tag or a date by which `If-Range` requests the rest of the same version only.
     pub(crate) validator: Option<String>,
     pub(crate) total: Option<u64>,
     pub(crate) digest: Option<Digest>,
@@ -40,12 +39,12 @@ pub(crate) fn number(headers: &HeaderMap, name: HeaderName) -> Option<u64> {
 }
 
 fn digits(text: &str) -> Option<u64> {
-    // `parse` would take a sign.
+    // `parse` accepts a sign.
     let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     plain.then(|| text.parse().ok()).flatten()
 }
 
-/// A strong validator: an entity tag that is not weak, or a date a second before the response's own, so that no second
+/// Returns a strong validator: an entity tag that is not weak, or a date before that of the response, so that no second
 /// version can have the same (RFC 9110, sections 8.8.1, 8.8.2.2 and 13.1.5).
 fn validator(headers: &HeaderMap) -> Option<String> {
     if let Some(tag) = text(headers, header::ETAG) {
@@ -56,7 +55,7 @@ fn validator(headers: &HeaderMap) -> Option<String> {
     (date(modified)? < date(text(headers, header::DATE)?)?).then(|| modified.to_owned())
 }
 
-/// Which part a 206 is: `bytes 5-9/10`.
+/// The part that a 206 has: `bytes 5-9/10`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ContentRange {
     pub(crate) first: u64,
@@ -84,7 +83,7 @@ impl ContentRange {
     }
 }
 
-/// What a service says the bytes come to.
+/// A digest that a service gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Digest {
     Sha256([u8; 32]),
@@ -92,8 +91,8 @@ pub(crate) enum Digest {
 }
 
 impl Digest {
-    /// `Repr-Digest` and `Content-Digest` (RFC 9530), `Digest` (RFC 3230) and `Content-MD5` (RFC 2616); SHA-256 before
-    /// MD5. Those of the content are those of the whole only where the `whole` came.
+    /// Reads `Repr-Digest` and `Content-Digest` (RFC 9530), `Digest` (RFC 3230) and `Content-MD5` (RFC 2616), and prefers
+    /// SHA-256 to MD5. Digests of the content count only if the response is `whole`.
     fn read(headers: &HeaderMap, whole: bool) -> Option<Self> {
         let named = |name: &'static str| {
             let values = headers.get_all(name).into_iter();
@@ -118,7 +117,7 @@ impl Digest {
             .or_else(|| content.find_map(decoded).map(Self::Md5))
     }
 
-    /// As it stands beside a part.
+    /// Formats it for the state file.
     pub(crate) fn write(&self) -> String {
         match self {
             Self::Sha256(bytes) => format!("sha-256={}", STANDARD.encode(bytes)),
@@ -135,7 +134,7 @@ impl Digest {
     }
 }
 
-/// Base64 of so many bytes, between colons or without.
+/// Decodes Base64 of that many bytes, with or without colons around it.
 fn decoded<const N: usize>(text: &str) -> Option<[u8; N]> {
     let text = text.trim();
     let text = text
@@ -145,7 +144,7 @@ fn decoded<const N: usize>(text: &str) -> Option<[u8; N]> {
     STANDARD.decode(text).ok()?.try_into().ok()
 }
 
-/// A digest that grows with the bytes.
+/// Computes a digest.
 #[derive(Clone)]
 pub(crate) enum Hasher {
     Sha256(Box<hmac_sha256::Hash>),
@@ -153,7 +152,7 @@ pub(crate) enum Hasher {
 }
 
 impl Hasher {
-    /// One that can be compared with `digest`.
+    /// Returns a hasher of the kind of `digest`.
     pub(crate) fn for_one(digest: &Digest) -> Self {
         match digest {
             Digest::Sha256(_) => Self::Sha256(Box::new(hmac_sha256::Hash::new())),

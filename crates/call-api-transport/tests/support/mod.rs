@@ -358,14 +358,6 @@ pub fn get(transport: &Transport, id: &str) -> reqwest::Request {
     transport.http_client().get(url).build().unwrap()
 }
 
-/// A certificate in PEM.
-pub fn pem(der: &[u8]) -> String {
-    use base64::Engine as _;
-
-    let text = base64::engine::general_purpose::STANDARD.encode(der);
-    format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
-}
-
 /// An error and all its sources, as a log would show them.
 pub fn all_words(error: &dyn std::error::Error) -> String {
     let mut words = format!("{error}\n{error:?}\n{error:#?}");
