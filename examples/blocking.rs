@@ -1,4 +1,4 @@
-//! The client without `async`, in a plain `main`: one call, several, and a wait for an end.
+//! Requests without `async`, in a plain `main`: one call, several, and a wait for an end.
 //!
 //! `cargo run --example blocking --features blocking` needs nothing else: it starts the sandbox, which is the API on
 //! this machine. With `CALL_API_BASE_URL` and `CALL_API_TOKEN` set it asks that service instead; the ids of the calls are
@@ -10,7 +10,6 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use call_api::blocking::Client;
 use call_api::{CallStatus, Uuid};
 use call_api_sandbox::Sandbox;
 use service::{Service, call_id, print_next};
@@ -20,10 +19,10 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
-    // For the sandbox alone: the client brings its own.
+    // For the sandbox alone: the client starts its own.
     let runtime = tokio::runtime::Runtime::new()?;
     let service = runtime.block_on(Service::find())?;
-    let client = Client::new(service.client.clone())?;
+    let client = &service.client;
     let mut ids = std::env::args()
         .skip(1)
         .map(|id| call_id(&id))
@@ -35,7 +34,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         ids = vec![Sandbox::EXAMPLE_ID, Uuid::nil()];
     }
 
-    let response = client.get_call(ids[0]).with_meta().wait()?;
+    let response = client.get_call(ids[0]).send_blocking()?;
     let attempts = response.attempt_log.attempts().len();
     println!(
         "Fetched call {} in {attempts} attempt(s): {}.",
@@ -43,10 +42,10 @@ fn run() -> Result<(), Box<dyn Error>> {
     );
 
     println!("Fetching {} calls, eight at a time:", ids.len());
-    for (id, result) in client.get_calls(&ids) {
+    for (id, result) in client.block_on_stream(client.get_calls(&ids))? {
         match result {
             Ok(call) => println!("  {id}  {}", call.status),
-            Err(error) => println!("  {id}  {:?}", error.kind()),
+            Err(error) => println!("  {id}  {}", error.kind()),
         }
     }
 
@@ -54,11 +53,11 @@ fn run() -> Result<(), Box<dyn Error>> {
     let wait = client
         .wait_until_ended(ids[0])
         .deadline(Duration::from_secs(15 * 60));
-    for change in wait.updates() {
+    for change in client.block_on_stream(wait.updates())? {
         let mut call = change?.call;
         println!("  {}", call.status);
         if let Some(sandbox) = &service.sandbox {
-            // What the service does meanwhile.
+            // Meanwhile, the service:
             call.status = CallStatus::Completed;
             sandbox.put(call);
         }

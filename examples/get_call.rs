@@ -23,7 +23,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
         None => Sandbox::EXAMPLE_ID,
     };
     let service = Service::find().await?;
-    let response = service.client.get_call(id).with_meta().await?;
+    let response = service.client.get_call(id).send().await?;
     println!(
         "Fetched a call over HTTP: GET /v1/call/{id} -> {}",
         response.status

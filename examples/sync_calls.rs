@@ -74,7 +74,7 @@ async fn sync(client: &Client, ids: &Path, out: &Path) -> Result<usize, Box<dyn 
         .filter(|id| done.insert(*id));
 
     // What it remembers by itself is not needed beside that.
-    let mut calls = client.get_calls(ids).remember(0);
+    let mut calls = client.get_calls(ids).dedup_window(0);
     let (mut written, mut failed) = (0, 0);
     while let Some((id, result)) = calls.next().await {
         match result {

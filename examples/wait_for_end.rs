@@ -49,7 +49,7 @@ async fn watch(service: &Service, id: Uuid) -> Result<(), Box<dyn Error>> {
             Ok(change) => {
                 let seconds = started.elapsed().as_secs_f64();
                 println!("  {seconds:.1} s  {}", change.call.status);
-                if let Some(step) = change.impossible_step() {
+                if let Some(step) = change.invalid_transition() {
                     println!("  {step}");
                 }
                 if let Some(sandbox) = &service.sandbox {
@@ -57,7 +57,9 @@ async fn watch(service: &Service, id: Uuid) -> Result<(), Box<dyn Error>> {
                 }
             }
             Err(error) if error.kind() == ErrorKind::Timeout => {
-                let last = error.last_call().map(|call| call.status.to_string());
+                let last = error
+                    .last_seen::<Call>()
+                    .map(|call| call.status.to_string());
                 println!(
                     "It has not ended: {}.",
                     last.as_deref().unwrap_or("never seen")

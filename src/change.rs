@@ -1,4 +1,4 @@
-//! What is new about a call, and what can't be.
+//! Changes of a call, and transitions that cannot be.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{Call, CallStatus};
 
-/// A call that is not as it was.
+/// A call that differs from its last known state.
 ///
 /// ```
 /// use call_api::{CallStatus, Change};
@@ -23,7 +23,7 @@ use crate::{Call, CallStatus};
 /// // A while later:
 /// let change = Change::new(client.get_call(id).await?, Some(before));
 /// assert_eq!(change.call.status, CallStatus::Completed);
-/// assert!(change.is_of_status() && change.impossible_step().is_none());
+/// assert!(change.status_changed() && change.invalid_transition().is_none());
 /// # Ok(())
 /// # }
 /// ```
@@ -32,36 +32,35 @@ use crate::{Call, CallStatus};
 pub struct Change {
     /// The call as it is now.
     pub call: Call,
-    /// The call as it was seen before; `None` the first time.
+    /// The call as it was before; `None` the first time.
     pub before: Option<Call>,
 }
 
 impl Change {
-    /// A change, for tests of what reacts to one.
+    /// Returns a change, for tests of code that reacts to one.
     pub fn new(call: Call, before: Option<Call>) -> Self {
         Self { call, before }
     }
 
-    /// Whether it is the status that changed, or the first that is known of it; not so where only something else of the
-    /// call did, such as its recording.
-    pub fn is_of_status(&self) -> bool {
+    /// Returns true if the status changed or is the first one known, and false if only something else did, such as the
+    /// recording.
+    pub fn status_changed(&self) -> bool {
         self.before
             .as_ref()
             .is_none_or(|before| before.status != self.call.status)
     }
 
-    /// The step of the status, where it is one that can't be. The newer answer is taken for true all the same.
-    pub fn impossible_step(&self) -> Option<ImpossibleStep> {
-        ImpossibleStep::between(self.before.as_ref()?, &self.call)
+    /// Returns the transition of the status if it cannot be. The newer status counts all the same.
+    pub fn invalid_transition(&self) -> Option<InvalidTransition> {
+        InvalidTransition::between(self.before.as_ref()?, &self.call)
     }
 }
 
-/// A change of status that can't be by what the statuses mean: a call that had ended goes on or ends in another way, or
-/// one that was talked on is being dialed. Where this shows, the service's answers are out of order, or its document has
-/// changed.
+/// A change of status that the meaning of the statuses rules out: an ended call continues or ends another way, or one in
+/// progress is being dialed. The service's responses are then out of order, or its document has changed.
 ///
 /// ```
-/// use call_api::{CallStatus, ImpossibleStep};
+/// use call_api::{CallStatus, InvalidTransition};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -72,53 +71,55 @@ impl Change {
 /// seen.status = CallStatus::Completed;
 /// let mut updates = client.wait_until_ended(id).last_seen(seen).updates();
 /// if let Some(change) = updates.next().await {
-///     let step: Option<ImpossibleStep> = change?.impossible_step();
-///     assert_eq!(step.map(|step| (step.from, step.to)), Some((CallStatus::Completed, CallStatus::Dialing)));
+///     let transition: Option<InvalidTransition> = change?.invalid_transition();
+///     let statuses = transition.map(|transition| (transition.from, transition.to));
+///     assert_eq!(statuses, Some((CallStatus::Completed, CallStatus::Dialing)));
 /// }
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub struct ImpossibleStep {
+pub struct InvalidTransition {
     /// The call.
     pub id: Uuid,
-    /// What its status was.
+    /// The earlier status.
     pub from: CallStatus,
-    /// What its status is, by a newer answer.
+    /// The later status.
     pub to: CallStatus,
 }
 
-impl fmt::Display for ImpossibleStep {
+impl fmt::Display for InvalidTransition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { id, from, to } = self;
         write!(
             f,
-            "call {id} went from {from} to {to}, which can't be; the newer answer is taken for true"
+            "call {id} went from {from} to {to}, which cannot be; the newer status counts"
         )
     }
 }
 
-impl ImpossibleStep {
-    /// Of a status that this version doesn't know, nothing is impossible.
+impl InvalidTransition {
+    /// Returns the transition between two states if it cannot be. Nothing is ruled out for statuses that this version
+    /// does not know.
     pub(crate) fn between(before: &Call, now: &Call) -> Option<Self> {
         let (from, to) = (&before.status, &now.status);
-        let back = *from == CallStatus::InProgress && *to == CallStatus::Dialing;
-        (from != to && to.is_known() && (from.is_ended() || back)).then(|| Self {
+        let is_back = *from == CallStatus::InProgress && *to == CallStatus::Dialing;
+        (from != to && to.is_known() && (from.is_ended() || is_back)).then(|| Self {
             id: now.id,
             from: from.clone(),
             to: to.clone(),
         })
     }
 
-    /// Tells whoever watches for what the service says and the document doesn't.
-    pub(crate) fn report(&self) {
+    /// Logs it as a warning, with the feature `tracing`.
+    pub(crate) fn log(&self) {
         #[cfg(feature = "tracing")]
         tracing::warn!(
             call.id = %self.id,
             call.status.from = self.from.as_str(),
             call.status.to = self.to.as_str(),
-            "a step that can't be"
+            "invalid transition of a call's status"
         );
     }
 }
@@ -130,18 +131,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_ended_stays_ended_and_nobody_is_dialed_again() {
+    fn ended_call_cannot_continue_and_call_in_progress_cannot_be_dialed() {
         let of = |status: &CallStatus| {
             let mut call = Sandbox::example_call();
             call.status = status.clone();
             call
         };
-        let mut impossible = Vec::new();
+        let mut invalid = Vec::new();
         let unknown = CallStatus::from("on_hold");
         let all = || CallStatus::KNOWN.iter().chain([&unknown]);
         for (from, to) in all().flat_map(|from| all().map(move |to| (from, to))) {
-            if ImpossibleStep::between(&of(from), &of(to)).is_some() {
-                impossible.push(format!("{from} -> {to}"));
+            if InvalidTransition::between(&of(from), &of(to)).is_some() {
+                invalid.push(format!("{from} -> {to}"));
             }
         }
         let ended = ["completed", "failed", "transferred", "no_answer"];
@@ -151,6 +152,6 @@ mod tests {
             let others = others.filter(|to| *to != from);
             expected.extend(others.map(|to| format!("{from} -> {to}")));
         }
-        assert_eq!(impossible, expected);
+        assert_eq!(invalid, expected);
     }
 }

@@ -1,13 +1,13 @@
-//! SDK for a phone-call API. It fetches a call: who, which agent, which phone, its status, times and recording.
+//! SDK for a phone-call API: fetch calls, wait until they have ended, download their recordings.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let sandbox = call_api_sandbox::Sandbox::start().await?;
-//! # // Nobody reads the environment meanwhile: this is the one thread.
+//! # // No other thread reads the environment.
 //! # unsafe { std::env::set_var("CALL_API_BASE_URL", sandbox.base_url()) };
 //! # unsafe { std::env::set_var("CALL_API_TOKEN", sandbox.token()) };
-//! // The token from `CALL_API_TOKEN`, and where the service is from `CALL_API_BASE_URL`.
+//! // Reads the token from `CALL_API_TOKEN`, and the base URL from `CALL_API_BASE_URL`.
 //! let client = call_api::Client::from_env()?;
 //! let id = "3c90c3cc-0d44-4b50-8888-8dd25736052a".parse()?;
 //! let call = client.get_call(id).await?;
@@ -19,63 +19,57 @@
 //! # }
 //! ```
 //!
-//! # What lies where
-//! - [`Client`] is what you use: short methods, and one [`Error`]. It fetches [a call](Client::get_call) or
-//!   [many](Client::get_calls), [waits](Client::wait_until_ended) until one has ended, and fetches its
-//!   [recording](Client::recording).
+//! # Contents
+//! - [`Client`] has every operation of the API, such as [`get_call`](call_api_client::Client::get_call), and the helpers
+//!   for phone calls: [many calls](Client::get_calls), [waiting](Client::wait_until_ended) until one has ended, and its
+//!   [recording](Client::recording). Whatever goes wrong is one [`Error`].
+//! - [`guide`] shows settings, errors, drift detection and requests without `async`.
 //! - [`types`] is the data ([`Call`], [`CallStatus`] …), generated from the API's OpenAPI document.
-//! - [`transport`] is what may be set, given and seen of a request on its way: tokens, options, attempts, a clock.
-//! - [`raw`] is what all this is built on: the generated client, with a builder for every operation of the document
-//!   ([`Client::raw`]), and the transport as a whole.
+//! - [`transport`] is what can be set and observed of HTTP: tokens, options, attempts, a clock.
 //!
-//! Types of `reqwest` and progenitor are seen under [`raw`] and nowhere else, so that what lies beneath may change.
-//! [`Client::raw`], [`Client::from_transport`] and [`ClientBuilder::transport`] are the doors to it.
-//!
-//! # What each sends
+//! # Requests
 //! | | sends | how often |
 //! |---|---|---|
-//! | [`get_call`](Client::get_call) | `GET /v1/call/{id}` | once |
+//! | [`get_call`](call_api_client::Client::get_call) | `GET /v1/call/{id}` | once |
 //! | [`wait_until_ended`](Client::wait_until_ended) | the same | at once, then every 1 to 5 s while the call is dialed, and every 5 to 30 s afterwards |
 //! | [`get_calls`](Client::get_calls) | the same | once for each id, eight at a time |
 //! | [`recording`](Client::recording) | `GET` of the recording's URL | once |
-//! | | `GET /v1/call/{id}`, where the call given has none yet | at once, then every 2 to 30 s |
+//! | | `GET /v1/call/{id}`, if the given call has no recording yet | at once, then every 2 to 30 s |
 //!
-//! Where that is safe, each of them is sent again when it fails in a way that may pass: three times at most, no sooner than
-//! a `Retry-After` asks. All have `options`, for settings of their own, and may be dropped at any point: nothing of them
-//! goes on behind your back.
+//! Each is retried on transient errors if that is safe, three attempts in all, and honors `Retry-After`. All have
+//! `options`, and can be dropped at any point: nothing continues in the background.
 //!
 //! # Features
-//! `rustls` (default) or `native-tls` for https; `gzip` for compressed responses; `tracing` for a span a call and an
-//! event an attempt; `rate-limit` for a limit on the client's side; `blocking` for a client without `async`.
+//! `rustls` (default) or `native-tls` for https; `gzip` for compressed responses; `tracing` for a span per request and an
+//! event per attempt; `rate-limit` for a limit on the client's side; `blocking` for requests without `async`.
 
-#[cfg(feature = "blocking")]
-pub mod blocking;
-mod cadence;
 mod change;
 mod client;
-mod detail;
-mod drift;
-mod error;
+pub mod guide;
 mod many;
-pub mod raw;
+mod poll;
 mod recording;
-mod request;
 pub mod transport;
 pub mod types;
 mod wait;
 
-pub use cadence::Cadence;
-pub use change::{Change, ImpossibleStep};
+#[cfg(feature = "blocking")]
+#[doc(inline)]
+pub use call_api_client::blocking;
+#[doc(inline)]
+pub use call_api_client::{
+    AttemptLog, BASE_URL_VARIABLE, ByteStream, DEFAULT_BASE_URL, Detail, Drift, DriftKind,
+    DriftMode, Error, ErrorBuilder, ErrorKind, FieldError, Operation, RequestFuture,
+    RequestOptions, Response, SERVERS, TOKEN_VARIABLE, builder,
+};
+pub use change::{Change, InvalidTransition};
 pub use chrono;
-pub use client::{BASE_URL_VARIABLE, Client, ClientBuilder, DEFAULT_BASE_URL, TOKEN_VARIABLE};
-pub use detail::{Detail, FieldError};
-pub use drift::{Drift, DriftKind, DriftMode};
-pub use error::{Error, ErrorKind};
+pub use client::{Client, ClientBuilder};
 pub use http;
 pub use many::GetCalls;
+pub use poll::PollSchedule;
 pub use recording::{FetchRecording, Recording, SavedRecording};
-pub use request::{GetCall, Response, WithMeta};
-pub use transport::{AttemptLog, Progress, RequestOptions, Token, TokenProvider};
+pub use transport::{Progress, Token, TokenProvider};
 pub use types::{Call, CallStatus, CallType, Contact, ContactType, Unmasked, unmasked};
 pub use uuid::Uuid;
 pub use wait::{Updates, WaitUntilEnded};

@@ -1,4 +1,4 @@
-//! Fetching many calls, a few at a time.
+//! Many calls, a few at a time.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -7,45 +7,39 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use call_api_transport::{Phase, RequestOptions, StopReason, TransportErrorKind};
+use call_api_client::{AttemptLog, Error, ErrorKind, RequestOptions};
+use call_api_transport::{Phase, StopReason, TransportErrorKind};
 use futures_core::Stream;
 use futures_util::StreamExt;
 use uuid::Uuid;
 
 use crate::Call;
 use crate::client::Client;
-use crate::error::{Error, ErrorKind};
 
-/// How often one id is asked for where the service asks for longer waits than a call's deadline allows.
+/// How often one id is requested if the service asks for longer delays than a request's deadline allows.
 const ROUNDS: u32 = 3;
 
-/// A fetch of many calls, made by [`Client::get_calls`]: a [`Stream`] of each id with its call, or with why there is
-/// none. What is to be set is set before it is first read.
+/// Many calls, fetched by [`Client::get_calls`]: a [`Stream`] of each id with its call, or the error. Settings are made
+/// before it is first read.
 ///
-/// # What it sends
-/// The operation `get_call` (`GET /v1/call/{id}`) once for each id, 8 at a time unless [`concurrency`](Self::concurrency)
-/// says otherwise. Each is a call of its own, with the client's deadline and retries or those of
-/// [`options`](Self::options).
+/// # Requests
+/// `GET /v1/call/{id}` once for each id, 8 at a time unless [`concurrency`](Self::concurrency) is set. Each has the
+/// client's deadline and retries, or those of [`options`](Self::options).
 ///
-/// # What comes out
-/// One result for each id, errors too; none is lost. They come in the order of the ids, so one that takes long holds up
-/// those behind it; [`as_they_come`](Self::as_they_come) does without. An error ends nothing: the next id follows.
+/// # Results
+/// One for each id, errors included; none is lost, and an error does not end the stream. They come in the order of the
+/// ids, so a slow one delays those behind it; [`unordered`](Self::unordered) yields each as it arrives. An id that is
+/// repeated has no second result, within the [`dedup_window`](Self::dedup_window).
 ///
-/// An id that comes again has had its result, and has no second one: see [`remember`](Self::remember) for how far that
-/// goes.
+/// # Rate limits
+/// A 429 pauses all requests: for the `Retry-After`, or else for as long as the request that got it backs off, but for an
+/// hour at most. The pause counts against the deadline only of requests that had been sent before. If the service asks
+/// for longer than what is left of a request's deadline, its id is requested again afterwards, twice at most.
 ///
-/// # When the service says 429
-/// All wait, not only the call that was told: for the `Retry-After`, or, where there is none, for as long as that call
-/// waits. This wait counts for the deadline of a call only where it had been sent before. Where the service asks for
-/// longer than what is left of a call's deadline, that id is asked for again when the time has come, twice at most. After
-/// an hour the service is asked again, whatever it said.
+/// # Memory
+/// The requests in flight and the ids of the dedup window, however many ids there are.
 ///
-/// # What it holds
-/// The calls under way, and the ids that it remembers: it does not grow with the number of ids. While a million ids, each
-/// given twice, went through it, its program and the service that it asked, in one process, held 5.1 to 5.2 MiB on the heap
-/// from the 200,000th on, and never had more than 20 MiB of memory.
-///
-/// The requests move on only while the stream is read, and it can be dropped at any point, which ends them.
+/// Requests advance only while the stream is read. It can be dropped at any point, which ends them.
 ///
 /// # Example
 /// ```
@@ -61,8 +55,8 @@ const ROUNDS: u32 = 3;
 /// let mut calls = client
 ///     .get_calls(ids)
 ///     .concurrency(32)
-///     .as_they_come()
-///     .remember(1_000_000)
+///     .unordered()
+///     .dedup_window(1_000_000)
 ///     .options(RequestOptions::new().deadline(Duration::from_secs(90)));
 /// while let Some((id, result)) = calls.next().await {
 ///     println!("{id}: {}", result?.status);
@@ -73,13 +67,13 @@ const ROUNDS: u32 = 3;
 #[must_use = "a stream does nothing until it is read"]
 pub struct GetCalls<'a> {
     client: Client,
-    /// Until it is read.
+    /// `None` once the stream is read.
     ids: Option<Pin<Box<dyn Stream<Item = Uuid> + Send + 'a>>>,
-    options: Option<RequestOptions>,
+    options: RequestOptions,
     concurrency: usize,
     in_order: bool,
-    remember: usize,
-    /// From then on.
+    dedup_window: usize,
+    /// `None` until the stream is read.
     results: Option<Pin<Box<dyn Stream<Item = Fetched> + Send + 'a>>>,
 }
 
@@ -90,44 +84,42 @@ impl<'a> GetCalls<'a> {
         Self {
             client: client.clone(),
             ids: Some(Box::pin(ids)),
-            options: None,
+            options: RequestOptions::new(),
             concurrency: 8,
             in_order: true,
-            remember: 1 << 16,
+            dedup_window: 1 << 16,
             results: None,
         }
     }
 
-    /// How many calls are under way at a time: 8 where none is set; 0 is read as 1.
-    pub fn concurrency(mut self, calls: usize) -> Self {
-        self.concurrency = calls.max(1);
+    /// Sets how many requests are in flight at a time: 8 by default; 0 is read as 1.
+    pub fn concurrency(mut self, requests: usize) -> Self {
+        self.concurrency = requests.max(1);
         self
     }
 
-    /// Gives each result when it is there, whatever the order of the ids.
-    pub fn as_they_come(mut self) -> Self {
+    /// Yields each result as it arrives, whatever the order of the ids.
+    pub fn unordered(mut self) -> Self {
         self.in_order = false;
         self
     }
 
-    /// How many ids are remembered at least, to know one that comes again: the last 65,536 where none is set.
+    /// Sets how many ids at least are remembered, to skip one that is repeated: the last 65,536 by default.
     ///
-    /// An id that comes again after more than so many others is fetched again, and has a second result. `usize::MAX`
-    /// remembers all, so that each is fetched once whatever their order; and 0 none. To know them all takes memory for each
-    /// of them, 20 to 40 bytes by how full their set is, so it is yours to say; a shorter form could take one id for another
-    /// and lose it.
-    pub fn remember(mut self, ids: usize) -> Self {
-        self.remember = ids;
+    /// An id that is repeated after more than so many others is fetched again. `usize::MAX` remembers all, at 20 to 40
+    /// bytes each; 0 none.
+    pub fn dedup_window(mut self, ids: usize) -> Self {
+        self.dedup_window = ids;
         self
     }
 
-    /// The settings of each single call, such as its deadline.
+    /// Sets options for each request, such as its deadline.
     pub fn options(mut self, options: RequestOptions) -> Self {
-        self.options = Some(options);
+        self.options = self.options.merge(options);
         self
     }
 
-    /// The next result; `None` after the last. Dropping this future loses nothing.
+    /// Returns the next result; `None` after the last. Dropping this future loses nothing.
     pub async fn next(&mut self) -> Option<(Uuid, Result<Call, Error>)> {
         StreamExt::next(self).await
     }
@@ -135,12 +127,14 @@ impl<'a> GetCalls<'a> {
     fn start(&mut self) -> Option<Pin<Box<dyn Stream<Item = Fetched> + Send + 'a>>> {
         let ids = self.ids.take()?;
         let fetch = Arc::new(Fetch {
-            client: self.client.over(self.client.raw().transport().throttled()),
-            options: self.options.take(),
+            client: self
+                .client
+                .with_transport(self.client.transport().throttled()),
+            options: std::mem::take(&mut self.options),
         });
-        let mut seen = Seen::new(self.remember);
+        let mut recent = RecentIds::new(self.dedup_window);
         let fetches = ids
-            .filter(move |id| ready(seen.is_new(*id)))
+            .filter(move |id| ready(recent.insert(*id)))
             .map(move |id| {
                 let fetch = Arc::clone(&fetch);
                 async move { (id, fetch.call(id).await) }
@@ -172,46 +166,41 @@ impl fmt::Debug for GetCalls<'_> {
         f.debug_struct("GetCalls")
             .field("concurrency", &self.concurrency)
             .field("in_order", &self.in_order)
-            .field("remember", &self.remember)
+            .field("dedup_window", &self.dedup_window)
             .finish_non_exhaustive()
     }
 }
 
-/// What all calls of one stream share.
+/// Shared by all requests of one stream.
 struct Fetch {
-    /// With a gate of the stream's own.
+    /// Has a throttle of the stream's own.
     client: Client,
-    options: Option<RequestOptions>,
+    options: RequestOptions,
 }
 
 impl Fetch {
     async fn call(&self, id: Uuid) -> Result<Call, Error> {
         let mut rounds = 1;
         loop {
-            self.client.raw().transport().throttle_lifted().await;
-            let mut request = self.client.get_call(id);
-            if let Some(options) = &self.options {
-                request = request.options(options.clone());
-            }
-            match request.await {
-                Err(error) if rounds < ROUNDS && is_sent_away(&error) => rounds += 1,
+            self.client.transport().throttle_lifted().await;
+            match self.client.get_call(id).options(self.options.clone()).await {
+                Err(error) if rounds < ROUNDS && should_requeue(&error) => rounds += 1,
                 result => return result,
             }
         }
     }
 }
 
-/// Whether the service asked to come back later than the call's deadline: this call or, by the gate, another.
-fn is_sent_away(error: &Error) -> bool {
-    let stop = error
-        .attempt_log()
-        .map(call_api_transport::AttemptLog::stop_reason);
-    let too_long = error.kind() == ErrorKind::RateLimited
+/// Returns true if the service asked for a longer delay than the request's deadline allows: of this request or, by the
+/// throttle, of another.
+fn should_requeue(error: &Error) -> bool {
+    let stop = error.attempt_log().map(AttemptLog::stop_reason);
+    let is_told = error.kind() == ErrorKind::RateLimited
         && matches!(stop, Some(StopReason::RetryAfterTooLong { .. }));
-    too_long
-        || error.failure().is_some_and(|failure| {
+    is_told
+        || error.transport_error().is_some_and(|error| {
             matches!(
-                failure.kind(),
+                error.kind(),
                 TransportErrorKind::TimedOut {
                     phase: Phase::Throttle,
                     ..
@@ -220,15 +209,15 @@ fn is_sent_away(error: &Error) -> bool {
         })
 }
 
-/// The ids that came last, in two sets: when the younger is full, the older is emptied and they change places. So the
-/// last `size` ids are always known, and at most twice as many; and neither set ever grows beyond its first length.
-struct Seen {
+/// The latest ids, in two sets: when the younger one is full, it becomes the older one, whose ids are forgotten. So the
+/// last `size` ids are always known, at most twice as many are kept, and neither set outgrows its first length.
+struct RecentIds {
     size: usize,
     young: HashSet<Uuid>,
     old: HashSet<Uuid>,
 }
 
-impl Seen {
+impl RecentIds {
     fn new(size: usize) -> Self {
         Self {
             size,
@@ -237,7 +226,8 @@ impl Seen {
         }
     }
 
-    fn is_new(&mut self, id: Uuid) -> bool {
+    /// Returns true if the id is not among the latest ones.
+    fn insert(&mut self, id: Uuid) -> bool {
         if self.size == 0 {
             return true;
         }
@@ -257,21 +247,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_ids_are_known_and_older_ones_forgotten() {
-        let mut seen = Seen::new(3);
+    fn latest_ids_are_known_and_older_ones_forgotten() {
+        let mut recent = RecentIds::new(3);
         let mut new = |ids: &[u128]| {
-            let new = ids.iter().filter(|id| seen.is_new(Uuid::from_u128(**id)));
+            let new = ids.iter().filter(|id| recent.insert(Uuid::from_u128(**id)));
             new.copied().collect::<Vec<_>>()
         };
         assert_eq!(new(&[1, 1, 2, 3, 2, 1]), [1, 2, 3]);
         assert_eq!(new(&[4, 5, 6, 1, 4]), [4, 5, 6]);
         assert_eq!(new(&[7, 4, 5, 6, 1, 2, 3]), [7, 1, 2, 3]);
-        let mut all = Seen::new(usize::MAX);
-        let mut none = Seen::new(0);
+        let mut all = RecentIds::new(usize::MAX);
+        let mut none = RecentIds::new(0);
         for id in (0..100_000).map(Uuid::from_u128) {
-            assert!(all.is_new(id) && none.is_new(id));
+            assert!(all.insert(id) && none.insert(id));
         }
-        assert!((0..100_000).all(|id| !all.is_new(Uuid::from_u128(id))));
-        assert!(none.is_new(Uuid::nil()));
+        assert!((0..100_000).all(|id| !all.insert(Uuid::from_u128(id))));
+        assert!(none.insert(Uuid::nil()));
     }
 }

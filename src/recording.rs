@@ -1,33 +1,36 @@
-//! A call's recording, as a file.
+//! The recording of a call, as a file.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+#[cfg(feature = "blocking")]
+use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
+#[cfg(feature = "blocking")]
+use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
+use call_api_client::{AttemptLog, Error, ErrorKind, RequestOptions};
 use call_api_transport::{
-    AttemptLog, Auth, Download, DownloadError, Downloaded, Operation, Progress, RequestOptions,
-    ResponseBody,
+    Auth, Download, DownloadError, Downloaded, Operation, Progress, ResponseBody,
 };
 use tokio::io::AsyncWrite;
 
-use crate::cadence::no_sooner;
 use crate::client::Client;
-use crate::error::Error;
+use crate::poll::respect_retry_after;
 use crate::{Call, Uuid};
 
-/// What the transport is told about it: the token goes along where the recording is on the API's own origin.
-pub(crate) const OPERATION: Operation = Operation {
+/// The download, for the transport: the token is sent if the recording is on the API's own origin.
+const OPERATION: Operation = Operation {
     id: "recording",
     path: "",
     auth: Auth::Bearer,
     body: ResponseBody::Streamed,
 };
 
-/// The wait before a call is asked for its recording again: it doubles from the first to the second.
-const POLL: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
+/// The interval at which a call without a recording is polled: it doubles from the first to the second.
+const POLL_INTERVAL: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
 
-/// What became of a request for a recording.
+/// The outcome of a request for a recording.
 ///
 /// ```
 /// use std::time::Duration;
@@ -39,8 +42,8 @@ const POLL: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(
 /// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
 /// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
 /// let call = client.get_call(id).await?;
-/// // For callers who tell neither of the two from the other, there is `saved`.
-/// let recording = client.recording(&call).wait(Duration::ZERO).to_writer(&mut Vec::new()).await?;
+/// // `saved` is for callers who need not tell the other two apart.
+/// let recording = client.recording(&call).ready_timeout(Duration::ZERO).to_writer(&mut Vec::new()).await?;
 /// assert!(recording.clone().saved().is_none());
 /// match recording {
 ///     Recording::Saved(saved) => println!("{} bytes", saved.bytes),
@@ -52,18 +55,19 @@ const POLL: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(
 /// # }
 /// ```
 #[derive(Clone, Debug)]
+#[must_use = "the recording may be absent"]
 #[non_exhaustive]
 pub enum Recording {
-    /// It was fetched, whole.
+    /// The recording was downloaded, whole.
     Saved(SavedRecording),
-    /// The call is over, and there was no recording of it within the time that was waited. Its last state.
+    /// The call has ended and had no recording in time. Its last state.
     Absent(Call),
-    /// The call was not over within the time that was waited. Its last state.
+    /// The call has not ended in time. Its last state.
     NotEnded(Call),
 }
 
 impl Recording {
-    /// The recording, if there is one.
+    /// Returns the recording, if there is one.
     pub fn saved(self) -> Option<SavedRecording> {
         match self {
             Self::Saved(saved) => Some(saved),
@@ -72,7 +76,7 @@ impl Recording {
     }
 }
 
-/// A recording that was fetched, whole.
+/// A recording that was downloaded, whole.
 ///
 /// ```
 /// use std::time::Duration;
@@ -99,24 +103,24 @@ impl Recording {
 pub struct SavedRecording {
     /// The call's id.
     pub call_id: Uuid,
-    /// Its length in bytes.
+    /// The length in bytes.
     pub bytes: u64,
-    /// How many of them an earlier, interrupted download had left.
+    /// The bytes of it that an earlier, interrupted download had left.
     pub resumed_from: u64,
-    /// Its type as the service gave it, such as `audio/mpeg`.
+    /// The type as the service sent it, such as `audio/mpeg`.
     pub media_type: Option<String>,
-    /// The ending for a file of that type, such as `mp3`; where the type is none of sound or film, that of the URL.
+    /// The file extension for that type, such as `mp3`, or else that of the URL.
     pub extension: Option<String>,
-    /// The file, where it was fetched into one.
+    /// The file, unless it went to a writer.
     pub path: Option<PathBuf>,
-    /// Whether the service gave a digest (`Repr-Digest`, `Digest` or `Content-MD5`), which was compared.
+    /// True if the service sent a digest (`Repr-Digest`, `Digest` or `Content-MD5`), which was compared.
     pub digest_checked: bool,
-    /// What was tried.
+    /// The attempts.
     pub attempt_log: AttemptLog,
 }
 
 impl SavedRecording {
-    /// A name for the file: the call's id, and the ending for its type.
+    /// Returns a name for the file: the call's id with the extension for its type.
     pub fn suggested_name(&self) -> String {
         file_name(self.call_id, self.extension.as_deref())
     }
@@ -131,24 +135,24 @@ fn file_name(id: Uuid, extension: Option<&str>) -> String {
 
 type OnProgress<'a> = Box<dyn FnMut(Progress) + Send + 'a>;
 
-/// A request for a call's recording, made by [`Client::recording`]. It is sent by saying where to:
+/// A download of a call's recording, begun by [`Client::recording`] and sent by giving it a destination:
 /// [`to_file`](Self::to_file), [`to_folder`](Self::to_folder) or [`to_writer`](Self::to_writer).
 ///
-/// # What it asks
-/// Nothing but the recording's URL, where the call given is over and has one. Else it fetches the call
-/// (`GET /v1/call/{id}`) at once, then after 2 s, 4 s and so on up to every 30 s, no sooner than a `Retry-After` asks,
-/// until there is one or the [wait](Self::wait) is over: for the usual 5 minutes that is 14 times. Where the URL is
-/// refused with 401, 403, 404 or 410 it fetches the call once more, since such URLs expire, but for a writer that has a
-/// part already. The recording itself is fetched once, and again from where it broke off, as often as the client's
+/// # Requests
+/// Only the recording's URL, if the given call has ended and has one. Otherwise it polls `GET /v1/call/{id}` at once, then
+/// after 2 s, 4 s and so on up to every 30 s, honoring `Retry-After`, until there is one or the
+/// [ready timeout](Self::ready_timeout) is over: 14 times in the default 5 minutes. If the URL is refused with 401, 403,
+/// 404 or 410, it fetches the call once more, since such URLs expire, unless a writer has already received a part. The
+/// recording itself is requested once, and resumed where it broke off, as often as
 /// [`max_attempts`](RequestOptions::max_attempts) without a further byte.
 ///
-/// # What is safe about it
-/// The token, and whatever else the client was set up with, goes to the API's own origin and nowhere else, through
-/// redirects too, of which five are followed. Other than https, only http to this machine is asked, unless
-/// [allowed](Self::allow_insecure_http).
+/// # Security
+/// The token, and all else that the client was configured with, is sent only to the API's own origin, through redirects
+/// too, of which five are followed. Except for https, only http to this machine is allowed, unless
+/// [`allow_insecure_http`](Self::allow_insecure_http) is set.
 ///
-/// Its futures may be dropped at any point. What a file has by then is gone on with by the next download of that call to
-/// that place, also after the process was killed.
+/// Its futures can be dropped at any point. What a file has by then is resumed by the next download of that call to that
+/// place, also after the process was killed.
 ///
 /// # Example
 /// ```
@@ -167,7 +171,7 @@ type OnProgress<'a> = Box<dyn FnMut(Progress) + Send + 'a>;
 /// let mut sound = Vec::new();
 /// let recording = client
 ///     .recording(&call)
-///     .wait(minutes(1))
+///     .ready_timeout(minutes(1))
 ///     .deadline(minutes(10))
 ///     .stall_timeout(Duration::from_secs(10))
 ///     .size_limit(100 << 20)
@@ -180,41 +184,41 @@ type OnProgress<'a> = Box<dyn FnMut(Progress) + Send + 'a>;
 /// # Ok(())
 /// # }
 /// ```
-#[must_use = "a request does nothing until it is told where to"]
+#[must_use = "a download does nothing until it has a destination"]
 pub struct FetchRecording<'a> {
-    client: &'a Client,
-    call: &'a Call,
-    options: Option<RequestOptions>,
-    wait: Duration,
+    client: Client,
+    call: Call,
+    options: RequestOptions,
+    ready_timeout: Duration,
     deadline: Duration,
-    /// In a mutex that is never locked: what is shared while the call is asked for must be `Sync`.
+    /// In a mutex that is never locked: a future that shares it must be `Sync`.
     on_progress: Option<Mutex<OnProgress<'a>>>,
     stall_timeout: Option<Duration>,
     size_limit: Option<u64>,
     allow_insecure_http: bool,
 }
 
-/// Where a recording is to go.
+/// The destination of a recording.
 enum Target<'w> {
     File(PathBuf),
     Folder(PathBuf),
     Writer(&'w mut (dyn AsyncWrite + Send + Unpin)),
 }
 
-/// What is known of the recording before it is fetched.
+/// The result of waiting for the URL of a recording.
 enum Found {
-    /// The call, the URL, and how much of the wait is left for it to answer.
+    /// The call, the URL, and the rest of the ready timeout.
     At(Call, String, Duration),
     Nowhere(Call),
 }
 
 impl<'a> FetchRecording<'a> {
-    pub(crate) fn new(client: &'a Client, call: &'a Call) -> Self {
+    pub(crate) fn new(client: &Client, call: &Call) -> Self {
         Self {
-            client,
-            call,
-            options: None,
-            wait: Duration::from_secs(300),
+            client: client.clone(),
+            call: call.clone(),
+            options: RequestOptions::new(),
+            ready_timeout: Duration::from_secs(300),
             deadline: Duration::from_secs(3600),
             on_progress: None,
             stall_timeout: None,
@@ -223,56 +227,56 @@ impl<'a> FetchRecording<'a> {
         }
     }
 
-    /// How long after the end of the call its recording is waited for, while the call names none yet, or the URL is
-    /// answered with 404, 202 or 425. 5 minutes by default; nothing is waited for with [`Duration::ZERO`], nor of a call
-    /// that was over so long ago. A call that isn't over yet, or whose end is not known, is waited for so long from now.
-    pub fn wait(mut self, wait: Duration) -> Self {
-        self.wait = wait;
+    /// Sets how long after the end of the call its recording may still become available: while the call has no URL yet,
+    /// or the URL is answered with 404, 202 or 425. 5 minutes by default; [`Duration::ZERO`] does not wait. For a call
+    /// that has not ended, or whose end is not known, the time starts now.
+    pub fn ready_timeout(mut self, timeout: Duration) -> Self {
+        self.ready_timeout = timeout;
         self
     }
 
-    /// The limit of everything, the wait included. 1 h by default.
+    /// Limits the whole, the ready timeout included. 1 h by default.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// How long a download may bring nothing before it is broken off and gone on with. 30 s by default.
+    /// Sets how long a download may receive nothing before it is interrupted and resumed. 30 s by default.
     pub fn stall_timeout(mut self, timeout: Duration) -> Self {
         self.stall_timeout = Some(timeout);
         self
     }
 
-    /// The most bytes that a recording may have. 1 GiB by default.
+    /// Limits the length of the recording in bytes. 1 GiB by default.
     pub fn size_limit(mut self, bytes: u64) -> Self {
         self.size_limit = Some(bytes);
         self
     }
 
-    /// Allows plain http to another machine. Anyone on the way can then hear the recording, or change it.
+    /// Allows plain http to other machines. Anyone on the way can then hear the recording, or change it.
     pub fn allow_insecure_http(mut self, allow: bool) -> Self {
         self.allow_insecure_http = allow;
         self
     }
 
-    /// Is told how many bytes are there, whenever more have come.
+    /// Sets a callback that is given the number of bytes whenever more have arrived.
     pub fn on_progress(mut self, on_progress: impl FnMut(Progress) + Send + 'a) -> Self {
         self.on_progress = Some(Mutex::new(Box::new(on_progress)));
         self
     }
 
-    /// Settings for each of the requests, such as its time-out and how often it is retried; but for the deadline, which
-    /// is that of one fetch of the call. Headers go to the API's own origin only.
+    /// Sets options for each request. Its deadline is that of one fetch of the call; headers are sent only to the API's
+    /// own origin.
     pub fn options(mut self, options: RequestOptions) -> Self {
-        self.options = Some(options);
+        self.options = self.options.merge(options);
         self
     }
 
-    /// Fetches the recording into this file, in place of one that is there.
+    /// Downloads the recording to this file, and replaces one that exists.
     ///
-    /// The file is there only once it is whole: its length was compared with what the service said, and so was its
-    /// digest where there was one, and the disk has it. Until then the bytes are in `{path}.part`, and what they are a
-    /// part of is in `{path}.part-state`. Neither may be a link.
+    /// The file appears only once it is whole: its length and its digest, if there is one, were compared with what the
+    /// service announced, and it was synced to disk. Until then the bytes are in `{path}.part`, and what they are a part
+    /// of is in `{path}.part-state`. Neither may be a link.
     ///
     /// ```
     /// use std::time::Duration;
@@ -302,18 +306,18 @@ impl<'a> FetchRecording<'a> {
     /// ```
     ///
     /// # Errors
-    /// - [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt): what came can't be taken for the whole.
-    /// - [`ErrorKind::Io`](crate::ErrorKind::Io): the file can't be written, or another download writes it.
+    /// - [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt): the download is not what the service announced.
+    /// - [`ErrorKind::Io`](crate::ErrorKind::Io): the file cannot be written, or another download writes it.
     /// - [`ErrorKind::BodyTooLarge`](crate::ErrorKind::BodyTooLarge): see [`size_limit`](Self::size_limit).
-    /// - [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest): the URL is none, or may not be asked.
-    /// - Whatever else [`ErrorKind`](crate::ErrorKind) lists, of the recording's host or of the API.
+    /// - [`ErrorKind::InvalidRequest`](crate::ErrorKind::InvalidRequest): the URL is invalid or not allowed.
+    /// - Any other [`ErrorKind`](crate::ErrorKind), of the recording's host or of the API.
     pub async fn to_file(self, path: impl AsRef<Path>) -> Result<Recording, Error> {
         let path = path.as_ref().to_owned();
         self.send(Target::File(path)).await
     }
 
-    /// Fetches the recording into this folder, under the call's id with the ending for its type; see
-    /// [`to_file`](Self::to_file) for what that means and for its errors. The folder must be there.
+    /// Downloads the recording to this folder, as [`to_file`](Self::to_file), named by the call's id with the extension
+    /// for its type. The folder must exist.
     ///
     /// ```
     /// # use call_api::Client;
@@ -342,8 +346,8 @@ impl<'a> FetchRecording<'a> {
         self.send(Target::Folder(folder)).await
     }
 
-    /// Fetches the recording into a writer, in order, each byte once. Where the result is an error, the writer has a part
-    /// of it, or what is not sound.
+    /// Downloads the recording to a writer, in order, each byte once. If the result is an error, the writer has a part of
+    /// it, or corrupt bytes.
     ///
     /// ```
     /// # use call_api::Client;
@@ -376,11 +380,63 @@ impl<'a> FetchRecording<'a> {
         self.send(Target::Writer(writer)).await
     }
 
+    /// Downloads as [`to_file`](Self::to_file), and blocks the thread. The callback runs on this thread.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let runtime = tokio::runtime::Runtime::new()?;
+    /// # let sandbox = runtime.block_on(call_api_sandbox::Sandbox::start())?;
+    /// # sandbox.run(call_api_sandbox::Sandbox::example_call(), call_api_sandbox::Script::completed());
+    /// # sandbox.advance(std::time::Duration::from_secs(60));
+    /// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+    /// # let folder = std::env::temp_dir().join(format!("call-api-doc-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&folder)?;
+    /// let call = client.get_call(call_api_sandbox::Sandbox::EXAMPLE_ID).wait()?;
+    /// let mut sound = Vec::new();
+    /// client.recording(&call).to_writer_blocking(&mut sound)?.saved().ok_or("no recording")?;
+    /// client.recording(&call).to_file_blocking(folder.join("sound.wav"))?.saved().ok_or("no recording")?;
+    /// client.recording(&call).to_folder_blocking(&folder)?.saved().ok_or("no recording")?;
+    /// # assert_eq!(std::fs::read(folder.join("sound.wav"))?, sound);
+    /// # std::fs::remove_dir_all(folder)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`to_file`](Self::to_file).
+    #[cfg(feature = "blocking")]
+    pub fn to_file_blocking(self, path: impl AsRef<Path>) -> Result<Recording, Error> {
+        let client = self.client.clone();
+        client.block_on(self.to_file(path))
+    }
+
+    /// Downloads as [`to_folder`](Self::to_folder), and blocks the thread. The callback runs on this thread.
+    ///
+    /// # Errors
+    /// As [`to_file`](Self::to_file).
+    #[cfg(feature = "blocking")]
+    pub fn to_folder_blocking(self, folder: impl AsRef<Path>) -> Result<Recording, Error> {
+        let client = self.client.clone();
+        client.block_on(self.to_folder(folder))
+    }
+
+    /// Downloads as [`to_writer`](Self::to_writer), to a writer without `async`, and blocks the thread. The callback runs
+    /// on this thread.
+    ///
+    /// # Errors
+    /// As [`to_file`](Self::to_file).
+    #[cfg(feature = "blocking")]
+    pub fn to_writer_blocking(
+        self,
+        writer: &mut (impl std::io::Write + Send),
+    ) -> Result<Recording, Error> {
+        let client = self.client.clone();
+        let mut writer = BlockingWriter(writer);
+        client.block_on(self.to_writer(&mut writer))
+    }
+
     async fn send(mut self, mut target: Target<'_>) -> Result<Recording, Error> {
-        let transport = match self.options.clone() {
-            Some(options) => self.client.raw().transport().with_options(options),
-            None => self.client.raw().transport().clone(),
-        };
+        let transport = self.client.transport().with_options(self.options.clone());
         let begun = transport.now();
         let mut on_progress = self.on_progress.take().map(|on_progress| {
             on_progress
@@ -388,63 +444,62 @@ impl<'a> FetchRecording<'a> {
                 .unwrap_or_else(PoisonError::into_inner)
         });
         let mut found = self.find().await?;
-        let mut is_fresh = false;
-        let mut handed_on = 0;
+        let mut is_refreshed = false;
+        let mut written = 0;
         loop {
-            let (call, url, not_ready_timeout) = match found {
-                Found::At(call, url, not_ready_timeout) => (call, url, not_ready_timeout),
+            let (call, url, ready_timeout) = match found {
+                Found::At(call, url, ready_timeout) => (call, url, ready_timeout),
                 Found::Nowhere(call) if call.is_ended() => {
                     return Ok(Recording::Absent(call));
                 }
                 Found::Nowhere(call) => return Ok(Recording::NotEnded(call)),
             };
             let passed = transport.now().saturating_duration_since(begun);
-            let Some(mut fetch) = transport.download(&OPERATION, &url) else {
-                return Err(Error::no_recording_url());
+            let Some(mut download) = transport.download(&OPERATION, &url) else {
+                return Err(invalid_url());
             };
-            fetch = fetch
-                .not_ready_timeout(not_ready_timeout)
+            download = download
+                .not_ready_timeout(ready_timeout)
                 .deadline(self.deadline.saturating_sub(passed))
                 .allow_insecure_http(self.allow_insecure_http)
                 .on_progress(|progress| {
-                    handed_on = progress.bytes;
+                    written = progress.bytes;
                     if let Some(on_progress) = &mut on_progress {
                         on_progress(progress);
                     }
                 });
             if let Some(timeout) = self.stall_timeout {
-                fetch = fetch.stall_timeout(timeout);
+                download = download.stall_timeout(timeout);
             }
             if let Some(bytes) = self.size_limit {
-                fetch = fetch.size_limit(bytes);
+                download = download.size_limit(bytes);
             }
-            match send_to(fetch, &mut target, call.id, &url).await {
-                Ok(fetched) => return Ok(Recording::Saved(saved(call.id, &url, fetched))),
-                Err(DownloadError::Refused(exchange))
-                    if !is_fresh
-                        && may_be_expired(&exchange)
-                        // Another URL is fetched from its beginning, which a writer must not get twice.
-                        && (handed_on == 0 || !matches!(target, Target::Writer(_))) =>
-                {
-                    is_fresh = true;
-                    let passed = transport.now().saturating_duration_since(begun);
-                    let call = self.get_call(self.deadline.saturating_sub(passed)).await?;
-                    match url_of(&call) {
-                        Some(other) if other != url => {
-                            let other = other.to_owned();
-                            found = Found::At(call, other, Duration::ZERO);
-                        }
-                        _ => return Err(Error::from_fetch(DownloadError::Refused(exchange))),
-                    }
+            let downloaded = download_to(download, &mut target, call.id, &url).await;
+            let error = match downloaded.map_err(failed) {
+                Ok(downloaded) => return Ok(Recording::Saved(saved(call.id, &url, downloaded))),
+                Err(error) => error,
+            };
+            // Another URL starts from the beginning, which a writer must not get twice.
+            let may_restart = written == 0 || !matches!(target, Target::Writer(_));
+            if is_refreshed || !may_be_expired(&error) || !may_restart {
+                return Err(error);
+            }
+            is_refreshed = true;
+            let passed = transport.now().saturating_duration_since(begun);
+            let call = self.get_call(self.deadline.saturating_sub(passed)).await?;
+            match url_of(&call) {
+                Some(other) if other != url => {
+                    let other = other.to_owned();
+                    found = Found::At(call, other, Duration::ZERO);
                 }
-                Err(error) => return Err(Error::from_fetch(error)),
+                _ => return Err(error),
             }
         }
     }
 
-    /// Waits for the call to be over and to name a recording.
+    /// Waits until the call has ended and has a recording.
     async fn find(&self) -> Result<Found, Error> {
-        let transport = self.client.raw().transport();
+        let transport = self.client.transport();
         let begun = transport.now();
         let mut call = self.call.clone();
         let mut failed = None;
@@ -452,27 +507,27 @@ impl<'a> FetchRecording<'a> {
         loop {
             let waited = transport.now().saturating_duration_since(begun);
             let left = self
-                .wait_of(&call, transport.system_now())
-                .min(self.wait.min(self.deadline).saturating_sub(waited));
+                .ready_timeout_of(&call, transport.system_now())
+                .min(self.ready_timeout.min(self.deadline).saturating_sub(waited));
             if call.is_ended()
                 && let Some(url) = url_of(&call)
             {
                 let url = url.to_owned();
                 return Ok(Found::At(call, url, left));
             }
-            // The call given may be of long ago, so it is asked for at once.
-            let asked = failed.as_ref().and_then(Error::retry_after);
-            let pause = no_sooner(ours, asked, transport);
-            if pause > left || (!pause.is_zero() && left.is_zero()) {
+            // The given state may be old, so the first poll is immediate.
+            let retry_after = failed.as_ref().and_then(Error::retry_after);
+            let delay = respect_retry_after(ours, retry_after, transport);
+            if delay > left || (!delay.is_zero() && left.is_zero()) {
                 return match failed {
                     Some(error) => Err(error),
                     None => Ok(Found::Nowhere(call)),
                 };
             }
-            if !pause.is_zero() {
-                transport.sleep(pause).await;
+            if !delay.is_zero() {
+                transport.sleep(delay).await;
             }
-            ours = (ours * 2).clamp(POLL.0, POLL.1);
+            ours = (ours * 2).clamp(POLL_INTERVAL.0, POLL_INTERVAL.1);
             let passed = transport.now().saturating_duration_since(begun);
             let left = self.deadline.saturating_sub(passed);
             match self.get_call(left).await {
@@ -483,18 +538,18 @@ impl<'a> FetchRecording<'a> {
         }
     }
 
-    /// How long the recording is still waited for, as far as the call's own times say.
-    fn wait_of(&self, call: &Call, now: SystemTime) -> Duration {
+    /// Returns the rest of the ready timeout by the end time of the call.
+    fn ready_timeout_of(&self, call: &Call, now: SystemTime) -> Duration {
         let since = call
             .ended_at()
             .and_then(|ended| now.duration_since(ended.into()).ok());
-        self.wait.saturating_sub(since.unwrap_or_default())
+        self.ready_timeout.saturating_sub(since.unwrap_or_default())
     }
 
-    /// The call as it is now, asked for no longer than what is left of the deadline.
+    /// Fetches the call within what is left of the deadline.
     async fn get_call(&self, left: Duration) -> Result<Call, Error> {
-        let options = self.options.clone().unwrap_or_default();
-        let transport = self.client.raw().transport();
+        let options = self.options.clone();
+        let transport = self.client.transport();
         let usual = transport.with_options(options.clone()).deadline();
         let options = options.deadline(usual.min(left));
         self.client.get_call(self.call.id).options(options).await
@@ -506,25 +561,70 @@ impl fmt::Debug for FetchRecording<'_> {
         f.debug_struct("FetchRecording")
             .field("call", &self.call.id)
             .field("options", &self.options)
-            .field("wait", &self.wait)
+            .field("ready_timeout", &self.ready_timeout)
             .field("deadline", &self.deadline)
             .finish_non_exhaustive()
     }
 }
 
-/// Some services send an empty text for none.
+/// A writer that is always ready, since it blocks until it is.
+#[cfg(feature = "blocking")]
+struct BlockingWriter<'w, W>(&'w mut W);
+
+#[cfg(feature = "blocking")]
+impl<W: std::io::Write> AsyncWrite for BlockingWriter<'_, W> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        loop {
+            match self.0.write(bytes) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                written => return Poll::Ready(written),
+            }
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(self.0.flush())
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        self.poll_flush(context)
+    }
+}
+
+/// Some services send an empty string instead of null.
 fn url_of(call: &Call) -> Option<&str> {
     call.recording_url.as_deref().filter(|url| !url.is_empty())
 }
 
-/// Signed URLs are refused so when their time is over.
-fn may_be_expired(exchange: &call_api_transport::Exchange) -> bool {
-    let status = exchange.status.map(|status| status.as_u16());
-    matches!(status, Some(401 | 403 | 404 | 410))
+/// Returns true if the status is one of those with which expired signed URLs are refused.
+fn may_be_expired(error: &Error) -> bool {
+    error.transport_error().is_none() && matches!(error.status(), Some(401 | 403 | 404 | 410))
 }
 
-async fn send_to(
-    fetch: Download<'_>,
+fn invalid_url() -> Error {
+    Error::builder(ErrorKind::InvalidRequest)
+        .message(
+            "the recording cannot be downloaded: the call's recording_url is not an absolute URL",
+        )
+        .advice("ask the service's owner what it means")
+        .build()
+}
+
+/// The error of a download. A refused URL is not a matter of the base URL.
+fn failed(error: DownloadError) -> Error {
+    let error = Error::from(error);
+    if error.transport_error().is_some() {
+        return error;
+    }
+    error.with_advice("fetch the call anew: its recording may be gone, or the URL expired")
+}
+
+async fn download_to(
+    download: Download<'_>,
     target: &mut Target<'_>,
     id: Uuid,
     url: &str,
@@ -533,33 +633,33 @@ async fn send_to(
         Target::File(path) => {
             let mut part = path.clone().into_os_string();
             part.push(".part");
-            fetch.to_file(part, id, |_| path.clone()).await
+            download.to_file(part, id, |_| path.clone()).await
         }
         Target::Folder(folder) => {
             let part = folder.join(format!("{id}.part"));
             let name = |media_type: Option<&str>| {
                 folder.join(file_name(id, extension(media_type, url).as_deref()))
             };
-            fetch.to_file(part, id, name).await
+            download.to_file(part, id, name).await
         }
-        Target::Writer(writer) => fetch.to_writer(*writer).await,
+        Target::Writer(writer) => download.to_writer(*writer).await,
     }
 }
 
-fn saved(call_id: Uuid, url: &str, fetched: Downloaded) -> SavedRecording {
+fn saved(call_id: Uuid, url: &str, downloaded: Downloaded) -> SavedRecording {
     SavedRecording {
         call_id,
-        bytes: fetched.bytes,
-        resumed_from: fetched.resumed_from,
-        extension: extension(fetched.content_type.as_deref(), url),
-        media_type: fetched.content_type,
-        path: fetched.path,
-        digest_checked: fetched.digest_checked,
-        attempt_log: fetched.attempt_log,
+        bytes: downloaded.bytes,
+        resumed_from: downloaded.resumed_from,
+        extension: extension(downloaded.content_type.as_deref(), url),
+        media_type: downloaded.content_type,
+        path: downloaded.path,
+        digest_checked: downloaded.digest_checked,
+        attempt_log: downloaded.attempt_log,
     }
 }
 
-/// The ending for a file of that type; where the type says nothing, that of the URL, if it looks like one.
+/// Returns the extension for a file of that type, or else that of the URL if it is plausible.
 fn extension(media_type: Option<&str>, url: &str) -> Option<String> {
     let essence = media_type.unwrap_or_default().split(';').next();
     let essence = essence.unwrap_or_default().trim().to_ascii_lowercase();
@@ -578,7 +678,7 @@ fn extension(media_type: Option<&str>, url: &str) -> Option<String> {
         _ => {
             let path = url.split(['?', '#']).next().unwrap_or_default();
             let (_, ending) = path.rsplit('/').next()?.rsplit_once('.')?;
-            // That of a file which is not whole yet is none.
+            // `.part` marks an incomplete file.
             let is_plain = (2..=4).contains(&ending.len())
                 && !ending.eq_ignore_ascii_case("part")
                 && ending.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -593,7 +693,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn endings_come_from_the_type_and_else_from_the_url() {
+    fn extension_comes_from_type_or_else_url() {
         let mp3 = "https://r.example/a/b.mp3?key=x.exe";
         for (media_type, url, expected) in [
             (Some("audio/mpeg"), "https://r.example/a", Some("mp3")),

@@ -1,6 +1,6 @@
-//! What may be set, given and seen of a request on its way: none of it shows what sends it.
+//! HTTP: options, attempts, observers, tokens, clocks, and the transport itself.
 //!
-//! The settings are [`ClientBuilder`](crate::ClientBuilder)'s, and for a single request [`RequestOptions`]:
+//! Settings for all requests are [`ClientBuilder`](crate::ClientBuilder)'s, those of a single request [`RequestOptions`]:
 //!
 //! ```
 //! use std::time::Duration;
@@ -25,50 +25,50 @@
 //! # }
 //! ```
 //!
-//! # What was tried
-//! A [`AttemptLog`] has each [`Attempt`] with its [`Outcome`], the [`RetryDelay`] that followed it, and why it was so long
-//! ([`DelayReason`]); and why there was no further one ([`StopReason`]). Each [response](crate::Response) has one, and each
-//! [error](crate::Error::attempt_log).
+//! # Attempts
+//! An [`AttemptLog`] has each [`Attempt`] with its [`Outcome`], the [`RetryDelay`] that followed it with its
+//! [reason](DelayReason), and the reason why there was no further one ([`StopReason`]). Each [response](crate::Response)
+//! has one, and each [error](crate::Error::attempt_log).
 //!
 //! ```
 //! use call_api::http::{Method, StatusCode};
-//! use call_api::transport::{Attempt, AttemptLog, Outcome, StopReason, RetryDelay, DelayReason};
+//! use call_api::transport::{Attempt, AttemptLog, DelayReason, Outcome, RetryDelay, StopReason};
 //! use call_api_sandbox::{Fault, FaultRule, Faults, Sandbox};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let sandbox = Sandbox::start().await?;
-//! let away_once = FaultRule::new(Fault::status(StatusCode::SERVICE_UNAVAILABLE)).times(1);
-//! sandbox.set_faults(Faults::default().rule(away_once))?;
+//! let unavailable_once = FaultRule::new(Fault::status(StatusCode::SERVICE_UNAVAILABLE)).times(1);
+//! sandbox.set_faults(Faults::default().rule(unavailable_once))?;
 //! let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).jitter(|| 0.1).build()?;
 //!
-//! let attempt_log: AttemptLog = client.get_call(Sandbox::EXAMPLE_ID).with_meta().await?.attempt_log;
-//! let [first, second]: &[Attempt] = attempt_log.attempts() else { panic!("it was sent twice") };
+//! let log: AttemptLog = client.get_call(Sandbox::EXAMPLE_ID).send().await?.attempt_log;
+//! let [first, second]: &[Attempt] = log.attempts() else { panic!("it was sent twice") };
 //! assert_eq!((first.outcome, first.status), (Outcome::ServerError, Some(StatusCode::SERVICE_UNAVAILABLE)));
 //! assert!(first.outcome.is_retried() && first.outcome.is_transient() && !first.outcome.was_not_sent());
-//! // Each that there is, for instance as the labels of a metric.
+//! // For instance, the labels of a metric.
 //! for outcome in Outcome::ALL {
 //!     println!("{}: {}", outcome.name(), outcome.reason());
 //! }
-//! let wait: RetryDelay = first.retry_delay.ok_or("another attempt followed")?;
-//! assert_eq!((wait.duration.as_millis(), wait.reason), (25, DelayReason::Backoff));
-//! assert_eq!((second.outcome, attempt_log.stop_reason()), (Outcome::Success, &StopReason::Success));
+//! let delay: RetryDelay = first.retry_delay.ok_or("another attempt followed")?;
+//! assert_eq!((delay.duration.as_millis(), delay.reason), (25, DelayReason::Backoff));
+//! assert_eq!((second.outcome, log.stop_reason()), (Outcome::Success, &StopReason::Success));
 //!
-//! assert_eq!((attempt_log.operation(), attempt_log.method(), attempt_log.status()), ("get_call", &Method::GET, Some(StatusCode::OK)));
-//! assert!(attempt_log.url().starts_with(sandbox.base_url()) && attempt_log.host() == "127.0.0.1");
-//! println!("{:?}, {:?} of it in a queue, {:?}", attempt_log.elapsed(), attempt_log.queued(), attempt_log.retry_after());
-//! println!("to try it by hand, under the service's id {:?}: {}", attempt_log.request_id(), attempt_log.to_curl());
+//! assert_eq!((log.operation(), log.method(), log.status()), ("get_call", &Method::GET, Some(StatusCode::OK)));
+//! assert!(log.url().starts_with(sandbox.base_url()) && log.host() == "127.0.0.1");
+//! println!("{:?}, {:?} of it in a queue, {:?}", log.elapsed(), log.queued(), log.retry_after());
+//! println!("to repeat it by hand, request id {:?}: {}", log.request_id(), log.to_curl());
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! An [`Observer`] is told of each attempt when it ends, and of each call:
+//! An [`Observer`] is told when an attempt ends, and when a request does:
 //!
 //! ```
 //! use std::sync::Arc;
 //! use std::sync::atomic::{AtomicUsize, Ordering};
 //!
-//! use call_api::transport::{Attempt, Auth, AttemptLog, Observer, Operation, ResponseBody};
+//! use call_api::transport::{Attempt, AttemptLog, Auth, Observer, Operation, ResponseBody};
 //! use call_api::{Client, Uuid};
 //! use call_api_sandbox::Sandbox;
 //!
@@ -80,8 +80,8 @@
 //!         assert_eq!((operation.auth, operation.body), (Auth::Bearer, ResponseBody::Buffered));
 //!     }
 //!
-//!     fn request(&self, operation: &Operation, attempt_log: &AttemptLog) {
-//!         println!("{}: {:?} after {:?}", operation.id, attempt_log.stop_reason(), attempt_log.elapsed());
+//!     fn request(&self, operation: &Operation, log: &AttemptLog) {
+//!         println!("{}: {:?} after {:?}", operation.id, log.stop_reason(), log.elapsed());
 //!         self.0.fetch_add(1, Ordering::Relaxed);
 //!     }
 //! }
@@ -89,19 +89,19 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let sandbox = Sandbox::start().await?;
-//! let calls = Arc::new(AtomicUsize::new(0));
-//! let metrics = Metrics(Arc::clone(&calls));
+//! let requests = Arc::new(AtomicUsize::new(0));
+//! let metrics = Metrics(Arc::clone(&requests));
 //! let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).observer(metrics).build()?;
 //! client.get_call(Sandbox::EXAMPLE_ID).await?;
 //! client.get_call(Uuid::nil()).await.unwrap_err();
-//! assert_eq!(calls.load(Ordering::Relaxed), 2);
+//! assert_eq!(requests.load(Ordering::Relaxed), 2);
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! # Tokens
-//! A [`Token`] can be given to a client and to nothing else: nothing shows it. One that changes comes from a
-//! [`TokenProvider`], such as a [`TokenFile`]:
+//! A [`Token`] can be given to a client; nothing shows it. One that changes comes from a [`TokenProvider`], such as a
+//! [`TokenFile`]:
 //!
 //! ```
 //! use std::time::Duration;
@@ -135,7 +135,7 @@
 //!
 //! # let path = std::env::temp_dir().join(format!("call-api-doc-{}.token", std::process::id()));
 //! std::fs::write(&path, sandbox.token())?;
-//! println!("{path:?} is read again after {:?}", TokenFile::REREAD_AFTER);
+//! println!("{path:?} is reread after {:?}", TokenFile::REREAD_AFTER);
 //! let client = builder().token_provider(TokenFile::new(&path)).build()?;
 //! assert_eq!(client.get_call(id).await?.id, id);
 //! # std::fs::remove_file(path)?;
@@ -146,7 +146,7 @@
 //! # }
 //! ```
 //!
-//! A closure is a provider, too; its errors are any ([`BoxError`]):
+//! A closure is a provider, too; its errors are any error ([`BoxError`]), which [`Error`](crate::Error) gives back:
 //!
 //! ```
 //! use call_api::transport::{BoxError, Token};
@@ -166,7 +166,7 @@
 //! ```
 //!
 //! # Time
-//! A [`Clock`] takes the place of the system's in tests that must not wait:
+//! A [`Clock`] replaces the system's in tests that must not wait:
 //!
 //! ```
 //! use std::sync::{Arc, Mutex, PoisonError};
@@ -177,7 +177,7 @@
 //! use call_api::transport::{Clock, SleepFuture};
 //! use call_api_sandbox::{Fault, FaultRule, Faults, Sandbox};
 //!
-//! /// Time passes where somebody sleeps, and then at once.
+//! /// Time passes only in sleeps, and they end at once.
 //! struct Leaps {
 //!     start: Instant,
 //!     passed: Mutex<Duration>,
@@ -205,7 +205,7 @@
 //!         Box::pin(std::future::ready(()))
 //!     }
 //!
-//!     /// What limits an attempt runs beside it, and never comes.
+//!     /// The limit of an attempt runs beside it, and never passes.
 //!     fn limit(&self, _: Duration) -> SleepFuture<'_> {
 //!         Box::pin(std::future::pending())
 //!     }
@@ -230,7 +230,7 @@
 //! ```
 //!
 //! # Downloads
-//! [`Progress`] is what the download of a [recording](crate::Client::recording) tells of:
+//! The download of a [recording](crate::Client::recording) reports its [`Progress`]:
 //!
 //! ```
 //! use call_api::transport::Progress;
@@ -245,17 +245,76 @@
 //! # let call = client.get_call(Sandbox::EXAMPLE_ID).await?;
 //! let mut seen = Vec::new();
 //! let mut sound = Vec::new();
-//! let tell = |progress: Progress| seen.push((progress.bytes, progress.total));
-//! client.recording(&call).on_progress(tell).to_writer(&mut sound).await?;
+//! let report = |progress: Progress| seen.push((progress.bytes, progress.total));
+//! client.recording(&call).on_progress(report).to_writer(&mut sound).await?;
 //! let whole = sound.len() as u64;
 //! assert_eq!(seen.last(), Some(&(whole, Some(whole))));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The transport
+//! [`Transport`] sends the requests of a client, and downloads from any host. It is built on `reqwest`, whose types are seen
+//! in [`TransportBuilder`] and nowhere else. It fails with a [`TransportError`], which an [`Error`](crate::Error) has
+//! [inside](crate::Error::transport_error):
+//!
+//! ```
+//! use std::num::NonZeroU32;
+//! use std::time::Duration;
+//!
+//! use call_api::transport::{
+//!     BuildError, Limit, Phase, RequestOptions, Transport, TransportBuilder, TransportError, TransportErrorKind,
+//! };
+//! use call_api::{Client, Token};
+//! # use call_api_sandbox::Sandbox;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let sandbox = Sandbox::start().await?;
+//! let per_second = NonZeroU32::new(50).ok_or("zero")?;
+//! let builder: TransportBuilder = Transport::builder(sandbox.base_url())
+//!     .token(Token::new(sandbox.token())?)
+//!     .user_agent("call-report/1.0")
+//!     .connect_timeout(Duration::from_secs(2))
+//!     .backoff(Duration::from_millis(100), Duration::from_secs(2))
+//!     .retry_budget(1_000)
+//!     .rate_limit(per_second)
+//!     .http2_pings(Duration::from_secs(20), Duration::from_secs(5))
+//!     .credential("partner", Token::new("another token")?)
+//!     .allow_insecure_http(false)
+//!     .configure_http(|http| http.no_proxy())
+//!     .configure_download_http(|http| http.no_proxy());
+//! let client = Client::new(builder.build()?);
+//! assert_eq!(client.get_call(Sandbox::EXAMPLE_ID).await?.id, Sandbox::EXAMPLE_ID);
+//! assert!(client.transport().download(&call_api::transport::Operation {
+//!     id: "sound",
+//!     path: "",
+//!     auth: call_api::transport::Auth::None,
+//!     body: call_api::transport::ResponseBody::Streamed,
+//! }, "no URL").is_none());
+//!
+//! // No time is left for an attempt.
+//! let options = RequestOptions::new().max_attempts(1).merge(RequestOptions::new().deadline(Duration::from_nanos(1)));
+//! let error = client.get_call(Sandbox::EXAMPLE_ID).options(options).await.unwrap_err();
+//! let error: &TransportError = error.transport_error().ok_or("the transport failed")?;
+//! let TransportErrorKind::TimedOut { phase: Phase::Head, limit: Limit::Deadline, .. } = error.kind() else {
+//!     return Err(error.clone().into());
+//! };
+//!
+//! # let _ = rustls::crypto::ring::default_provider().install_default();
+//! let own = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+//! let refused: Result<Transport, BuildError> = Transport::builder("http://calls.example").http_client(own).build();
+//! assert!(matches!(refused, Err(BuildError::BaseUrl { .. })));
+//! let builder = Transport::builder("https://calls.example").root_certificates("not PEM").only_given_roots();
+//! assert!(builder.client_certificate("neither", "nor").build().is_err());
 //! # Ok(())
 //! # }
 //! ```
 
 #[doc(inline)]
 pub use call_api_transport::{
-    Attempt, AttemptLog, Auth, BoxError, Clock, DelayReason, Observer, Operation, Outcome,
-    Progress, RequestOptions, ResponseBody, RetryDelay, SleepFuture, StopReason, Token, TokenError,
-    TokenFile, TokenFuture, TokenProvider,
+    Attempt, AttemptLog, Auth, BoxError, BuildError, Clock, DelayReason, Limit, Observer,
+    Operation, Outcome, Phase, Progress, RequestOptions, ResponseBody, RetryDelay, SleepFuture,
+    StopReason, Token, TokenError, TokenFile, TokenFuture, TokenProvider, Transport,
+    TransportBuilder, TransportError, TransportErrorKind,
 };

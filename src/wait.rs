@@ -1,4 +1,4 @@
-//! Waiting until a call has ended: looking at it again and again.
+//! Waiting until a call has ended, by polling it.
 
 use std::fmt;
 use std::future::IntoFuture;
@@ -6,45 +6,43 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use call_api_transport::RequestOptions;
+use call_api_client::{Error, ErrorKind, RequestFuture, RequestOptions};
 use futures_core::Stream;
 use futures_util::{StreamExt as _, stream};
 use uuid::Uuid;
 
 use crate::Call;
-use crate::cadence::{Cadence, no_sooner};
 use crate::change::Change;
 use crate::client::Client;
-use crate::error::{Error, ErrorKind};
-use crate::request::Sending;
+use crate::poll::{PollSchedule, respect_retry_after};
 
-/// The last look comes this long before the deadline.
-const LAST_LOOK: Duration = Duration::from_secs(1);
+/// The last poll is this long before the deadline.
+const LAST_POLL: Duration = Duration::from_secs(1);
 
-/// A wait for the end of one call, made by [`Client::wait_until_ended`]. Awaiting it gives the ended call;
-/// [`updates`](Self::updates) gives each change on the way.
+/// A wait for the end of a call, begun by [`Client::wait_until_ended`]. Await it for the ended call, or read its
+/// [`updates`](Self::updates) for each change until then.
 ///
-/// # What it sends
-/// The operation `get_call` (`GET /v1/call/{id}`), at once and then after each wait of its [`Cadence`], so long as the
-/// call has not ended: in two hours about 250 times, retries not counted. Each is a call of its own, with the client's
-/// deadline and retries or those of [`options`](Self::options).
+/// # Requests
+/// `GET /v1/call/{id}`, at once and then at the intervals of its [`PollSchedule`], until the call has ended: about 250
+/// requests in two hours, retries not counted. Each has the client's deadline and retries, or those of
+/// [`options`](Self::options).
 ///
-/// # What it survives
-/// A look that fails with what may pass ([`Error::is_retryable`]: no connection, a time-out, 429, 5xx, a body that broke
-/// off) is followed by another, no sooner than a `Retry-After` asks. Any other error ends the wait.
+/// # Errors it tolerates
+/// A poll that fails with a transient error ([`Error::is_retryable`]: no connection, a timeout, 429, 5xx, a broken body)
+/// is followed by another, which honors `Retry-After`. Any other error ends the wait.
 ///
-/// A step that can't be, such as `completed` → `dialing`, is [drift](crate::Client::drifts), and the newest answer wins;
-/// with [`DriftMode::Strict`](crate::DriftMode::Strict) it is an error.
+/// A transition that cannot be, such as `completed` to `dialing`, is [drift](call_api_client::Client::drifts): the newer
+/// status counts, and in [`DriftMode::Strict`](crate::DriftMode::Strict) it is an error.
 ///
-/// A status that this version doesn't know is not an end unless the call has an end time: see [`Call::is_ended`].
+/// A status that this version does not know is not an end unless the call has an end time: see [`Call::is_ended`].
 ///
-/// It may be dropped at any point: that ends it, and leaves nothing behind.
+/// It can be dropped at any point: that ends it, and leaves nothing behind.
 ///
 /// # Example
 /// ```
 /// use std::time::Duration;
 ///
-/// use call_api::{Cadence, RequestOptions};
+/// use call_api::{PollSchedule, RequestOptions};
 /// # use call_api::CallStatus;
 /// # use call_api_sandbox::Sandbox;
 ///
@@ -60,12 +58,12 @@ const LAST_LOOK: Duration = Duration::from_secs(1);
 /// let call = client
 ///     .wait_until_ended(id)
 ///     .deadline(seconds(15 * 60))
-///     .cadence(Cadence::default().in_progress(seconds(10), seconds(60)))
+///     .poll_schedule(PollSchedule::default().in_progress(seconds(10), seconds(60)))
 ///     // It was created a moment ago.
 ///     .grace(seconds(5))
 ///     .options(RequestOptions::new().deadline(seconds(10)))
 ///     .on_change(|change| println!("{}", change.call.status))
-///     .on_failure(|error| eprintln!("asking again: {error}"))
+///     .on_failure(|error| eprintln!("polling again: {error}"))
 ///     .await?;
 /// assert!(call.is_ended());
 /// # Ok(())
@@ -74,29 +72,29 @@ const LAST_LOOK: Duration = Duration::from_secs(1);
 #[must_use = "a wait does nothing until it is awaited or its updates are read"]
 pub struct WaitUntilEnded(Watch);
 
-type Told<T> = Box<dyn FnMut(&T) + Send>;
+type Callback<T> = Box<dyn FnMut(&T) + Send>;
 
-/// What a wait knows.
+/// The state of a wait.
 struct Watch {
     client: Client,
     id: Uuid,
     options: RequestOptions,
     deadline: Duration,
     grace: Duration,
-    cadence: Cadence,
-    on_change: Option<Told<Change>>,
-    on_failure: Option<Told<Error>>,
-    /// When the first look was made.
+    poll_schedule: PollSchedule,
+    on_change: Option<Callback<Change>>,
+    on_failure: Option<Callback<Error>>,
+    /// The time of the first poll.
     started: Option<Instant>,
     last: Option<Call>,
-    /// Whether `last` was seen by this wait.
+    /// True if `last` was seen by this wait.
     seen: bool,
-    /// The looks since the status changed.
-    looks: u32,
-    /// Why the last look found nothing, if so.
+    /// The polls since the status changed.
+    polls: u32,
+    /// The error of the last poll, if it failed.
     failed: Option<Error>,
-    /// Whether there is no time for another look.
-    over: bool,
+    /// True if there is no time for another poll.
+    is_last: bool,
 }
 
 impl WaitUntilEnded {
@@ -107,50 +105,50 @@ impl WaitUntilEnded {
             options: RequestOptions::new(),
             deadline: Duration::from_secs(2 * 60 * 60),
             grace: Duration::ZERO,
-            cadence: Cadence::default(),
+            poll_schedule: PollSchedule::default(),
             on_change: None,
             on_failure: None,
             started: None,
             last: None,
             seen: false,
-            looks: 0,
+            polls: 0,
             failed: None,
-            over: false,
+            is_last: false,
         })
     }
 
-    /// How long to wait at most: 2 h where none is set. The last look at the call is made up to a second before.
+    /// Limits the wait: 2 h by default. The last poll is up to a second before.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.0.deadline = deadline;
         self
     }
 
-    /// How often to look at the call.
-    pub fn cadence(mut self, cadence: Cadence) -> Self {
-        self.0.cadence = cadence;
+    /// Sets the intervals at which the call is polled.
+    pub fn poll_schedule(mut self, schedule: PollSchedule) -> Self {
+        self.0.poll_schedule = schedule;
         self
     }
 
-    /// How long a 404 may mean that the call isn't there *yet*: for calls that were created just now. None where none is
-    /// set. Once the call was seen, a 404 is an error.
+    /// Sets how long a 404 may mean that the call does not exist *yet*, for calls that were created just now. Zero by
+    /// default. Once the call was seen, a 404 is an error.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.0.grace = grace;
         self
     }
 
-    /// The settings of each single look, such as its deadline; that of the wait comes first where it is nearer.
+    /// Sets options for each poll, such as its deadline, which never exceeds that of the wait.
     pub fn options(mut self, options: RequestOptions) -> Self {
-        self.0.options = options;
+        self.0.options = self.0.options.merge(options);
         self
     }
 
-    /// The call as it was seen before this wait, for instance [by one that ran out of time](Error::last_call): what the
-    /// first change is told against.
+    /// Sets the last known state of the call, for instance [that of a wait that timed out](Error::last_seen): the first
+    /// change is relative to it.
     ///
     /// ```
     /// use std::time::Duration;
     ///
-    /// use call_api::ErrorKind;
+    /// use call_api::{Call, ErrorKind};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -158,14 +156,14 @@ impl WaitUntilEnded {
     /// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
     /// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
     /// # let moments = Duration::from_millis(50);
-    /// // It didn't end in time, and so one waits on.
+    /// // It has not ended in time: wait on.
     /// let error = client.wait_until_ended(id).deadline(moments).await.unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::Timeout);
-    /// let Some(call) = error.last_call() else { return Err(error.into()) };
+    /// let Some(call) = error.last_seen::<Call>() else { return Err(error.into()) };
     /// let mut updates = client.wait_until_ended(id).last_seen(call.clone()).updates();
     /// if let Some(change) = updates.next().await {
     ///     let change = change?;
-    ///     assert!(!change.is_of_status(), "still {}", change.call.status);
+    ///     assert!(!change.status_changed(), "still {}", change.call.status);
     /// }
     /// # Ok(())
     /// # }
@@ -175,25 +173,25 @@ impl WaitUntilEnded {
         self
     }
 
-    /// Told of each change, the first state included. It runs inside the wait, so it should not take long.
-    pub fn on_change(mut self, told: impl FnMut(&Change) + Send + 'static) -> Self {
-        self.0.on_change = Some(Box::new(told));
+    /// Sets a callback for each change, the first state included. It runs inside the wait, so it should return quickly.
+    pub fn on_change(mut self, callback: impl FnMut(&Change) + Send + 'static) -> Self {
+        self.0.on_change = Some(Box::new(callback));
         self
     }
 
-    /// Told of each look that failed and that the wait survives.
-    pub fn on_failure(mut self, told: impl FnMut(&Error) + Send + 'static) -> Self {
-        self.0.on_failure = Some(Box::new(told));
+    /// Sets a callback for each failed poll that the wait tolerates.
+    pub fn on_failure(mut self, callback: impl FnMut(&Error) + Send + 'static) -> Self {
+        self.0.on_failure = Some(Box::new(callback));
         self
     }
 
-    /// The changes as a stream: the call's first state, then each that differs from the one before, up to the ended one.
-    /// An error is its last item.
+    /// Returns the changes as a stream: the call's first state, then each that differs from the one before, up to the
+    /// ended one. An error is the last item.
     ///
     /// ```
     /// use std::time::Duration;
     ///
-    /// use call_api::{Cadence, CallStatus, Client};
+    /// use call_api::{CallStatus, Client, PollSchedule};
     /// use call_api_sandbox::Sandbox;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
@@ -202,13 +200,13 @@ impl WaitUntilEnded {
     /// let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
     /// let mut updates = client
     ///     .wait_until_ended(Sandbox::EXAMPLE_ID)
-    ///     .cadence(Cadence::every(Duration::from_millis(5)))
+    ///     .poll_schedule(PollSchedule::every(Duration::from_millis(5)))
     ///     .updates();
     /// let mut seen = Vec::new();
     /// while let Some(change) = updates.next().await {
     ///     let mut call = change?.call;
     ///     seen.push(call.status.to_string());
-    ///     // What the service does meanwhile.
+    ///     // Meanwhile, the service:
     ///     call.status = CallStatus::Completed;
     ///     sandbox.put(call);
     /// }
@@ -229,9 +227,35 @@ impl WaitUntilEnded {
     }
 }
 
+#[cfg(feature = "blocking")]
+impl WaitUntilEnded {
+    /// Blocks the thread until the call has ended: what `.await` is without `async`. Callbacks run on this thread.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let runtime = tokio::runtime::Runtime::new()?;
+    /// # let sandbox = runtime.block_on(call_api_sandbox::Sandbox::start())?;
+    /// # let call = call_api::Call::sample();
+    /// # let id = call.id;
+    /// # sandbox.put(call);
+    /// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+    /// let call = client.wait_until_ended(id).wait()?;
+    /// assert!(call.is_ended());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Client::wait_until_ended`].
+    pub fn wait(self) -> Result<Call, Error> {
+        let client = self.0.client.clone();
+        client.block_on(self)
+    }
+}
+
 impl IntoFuture for WaitUntilEnded {
     type Output = Result<Call, Error>;
-    type IntoFuture = Sending<'static, Call>;
+    type IntoFuture = RequestFuture<Call>;
 
     fn into_future(self) -> Self::IntoFuture {
         let Self(mut watch) = self;
@@ -251,49 +275,49 @@ impl fmt::Debug for WaitUntilEnded {
         f.debug_struct("WaitUntilEnded")
             .field("id", &self.0.id)
             .field("deadline", &self.0.deadline)
-            .field("cadence", &self.0.cadence)
+            .field("poll_schedule", &self.0.poll_schedule)
             .field("grace", &self.0.grace)
             .finish_non_exhaustive()
     }
 }
 
 impl Watch {
-    /// Looks until something is new.
+    /// Polls until the call has changed.
     async fn change(&mut self) -> Result<Change, Error> {
         loop {
             if self.started.is_some() {
-                let wait = self.next_wait()?;
-                self.client.raw().transport().sleep(wait).await;
+                let delay = self.next_delay()?;
+                self.client.transport().sleep(delay).await;
             }
-            let Some(call) = self.look().await? else {
+            let Some(call) = self.poll().await? else {
                 continue;
             };
             let is_first = !std::mem::replace(&mut self.seen, true);
             let before = self.last.replace(call.clone());
             let change = Change::new(call, before);
-            if change.is_of_status() {
-                self.looks = 0;
+            if change.status_changed() {
+                self.polls = 0;
             }
-            self.looks = self.looks.saturating_add(1);
+            self.polls = self.polls.saturating_add(1);
             if !is_first && change.before.as_ref() == Some(&change.call) {
                 continue;
             }
-            if let Some(step) = change.impossible_step() {
-                let reported = self.client.impossible_step(&step);
-                reported.map_err(|error| error.with_last_call(self.last.take()))?;
+            if let Some(transition) = change.invalid_transition() {
+                let reported = self.client.report_transition(&transition);
+                reported.map_err(|error| self.with_last_seen(error))?;
             }
-            if let Some(told) = &mut self.on_change {
-                told(&change);
+            if let Some(callback) = &mut self.on_change {
+                callback(&change);
             }
             return Ok(change);
         }
     }
 
-    /// The call as it is now; `None` where that can't be told, but perhaps later.
-    async fn look(&mut self) -> Result<Option<Call>, Error> {
-        let now = self.client.raw().transport().now();
+    /// Returns the call as it is now, or `None` after an error that may pass.
+    async fn poll(&mut self) -> Result<Option<Call>, Error> {
+        let now = self.client.transport().now();
         let started = *self.started.get_or_insert(now);
-        let transport = self.client.raw().transport();
+        let transport = self.client.transport();
         let usual = transport.with_options(self.options.clone()).deadline();
         let options = self.options.clone().deadline(usual.min(self.left()));
         match self.client.get_call(self.id).options(options).await {
@@ -306,11 +330,11 @@ impl Watch {
                     && self.last.is_none()
                     && transport.now().saturating_duration_since(started) < self.grace;
                 if !error.is_retryable() && !is_new {
-                    return Err(error.with_last_call(self.last.take()));
+                    return Err(self.with_last_seen(error));
                 }
-                self.looks = self.looks.saturating_add(1);
-                if let Some(told) = &mut self.on_failure {
-                    told(&error);
+                self.polls = self.polls.saturating_add(1);
+                if let Some(callback) = &mut self.on_failure {
+                    callback(&error);
                 }
                 self.failed = Some(error);
                 Ok(None)
@@ -318,41 +342,71 @@ impl Watch {
         }
     }
 
-    /// What is left of the deadline.
+    /// The rest of the deadline.
     fn left(&self) -> Duration {
-        let now = self.client.raw().transport().now();
+        let now = self.client.transport().now();
         let passed = self
             .started
             .map(|started| now.saturating_duration_since(started));
         self.deadline.saturating_sub(passed.unwrap_or_default())
     }
 
-    /// The wait before the next look, or that there is no time for one.
-    fn next_wait(&mut self) -> Result<Duration, Error> {
-        let transport = self.client.raw().transport();
+    /// Returns the delay before the next poll.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Timeout`] if there is no time for one.
+    fn next_delay(&mut self) -> Result<Duration, Error> {
+        let transport = self.client.transport();
         let status = self.last.as_ref().map(|call| &call.status);
-        let ours = self.cadence.wait(status, self.looks, transport);
+        let ours = self.poll_schedule.interval(status, self.polls, transport);
         let retry_after = self.failed.as_ref().and_then(Error::retry_after);
-        let wait = no_sooner(ours, retry_after, transport);
-        // What the last look has for itself, however dense the cadence is.
-        let reserve = LAST_LOOK.min(self.deadline / 2);
+        let delay = respect_retry_after(ours, retry_after, transport);
+        // The time of the last poll, however short the intervals are.
+        let reserve = LAST_POLL.min(self.deadline / 2);
         let left = self.left();
-        if !self.over && wait.saturating_add(reserve) < left {
-            return Ok(wait);
+        if !self.is_last && delay.saturating_add(reserve) < left {
+            return Ok(delay);
         }
         let last = left.saturating_sub(reserve);
-        let is_asked_too_long = retry_after.is_some_and(|asked| asked > last);
-        // With little left, a look would tell no more than that it had no time.
-        if self.over || is_asked_too_long || left < reserve / 2 || left.is_zero() {
-            let (last, failed) = (self.last.take(), self.failed.take());
-            return Err(Error::waited(self.id, self.deadline, last, failed));
+        let is_retry_after_too_long = retry_after.is_some_and(|asked| asked > last);
+        // With little time left, a poll would only time out.
+        if self.is_last || is_retry_after_too_long || left < reserve / 2 || left.is_zero() {
+            return Err(self.timed_out());
         }
-        self.over = true;
+        self.is_last = true;
         Ok(last)
+    }
+
+    fn with_last_seen(&mut self, error: Error) -> Error {
+        match self.last.take() {
+            Some(call) => error.with_last_seen(call),
+            None => error,
+        }
+    }
+
+    fn timed_out(&mut self) -> Error {
+        let mut message = format!(
+            "call {} has not ended within {} s",
+            self.id,
+            self.deadline.as_secs_f64()
+        );
+        match &self.last {
+            Some(call) => {
+                let status = call.status.as_str().escape_debug();
+                message.push_str(&format!("; its last status is {status}"));
+            }
+            None => message.push_str("; it was never seen"),
+        }
+        let mut error = Error::builder(ErrorKind::Timeout).advice("wait again, or longer");
+        if let Some(failed) = self.failed.take() {
+            message.push_str(&format!("; the last poll failed: {failed}"));
+            error = error.source(failed);
+        }
+        self.with_last_seen(error.message(message).build())
     }
 }
 
-/// The changes of a call as a [`Stream`], made by [`WaitUntilEnded::updates`]. It may be dropped at any point, and asks for
+/// The changes of a call as a [`Stream`], made by [`WaitUntilEnded::updates`]. It can be dropped at any point, and sends
 /// nothing while it is not read.
 ///
 /// ```
@@ -383,7 +437,7 @@ impl Watch {
 pub struct Updates(Pin<Box<dyn Stream<Item = Result<Change, Error>> + Send>>);
 
 impl Updates {
-    /// The next change; `None` after the ended call or an error. Dropping this future loses nothing.
+    /// Returns the next change; `None` after the ended call or an error. Dropping this future loses nothing.
     pub async fn next(&mut self) -> Option<Result<Change, Error>> {
         self.0.next().await
     }

@@ -1,4 +1,4 @@
-//! The client without `async`: from a plain thread, from many, and inside of a Tokio runtime.
+//! Requests without `async`: from a plain thread, from many, and inside a Tokio runtime.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,8 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::thread;
 use std::time::Duration;
 
-use call_api::blocking::Client;
-use call_api::{Cadence, CallStatus, ErrorKind, RequestOptions, Uuid};
+use call_api::{CallStatus, Client, ErrorKind, PollSchedule, RequestOptions, Uuid};
 use call_api_sandbox::{Sandbox, Script};
 use service::{
     ID, SECRET, Server, Step, TestClock, answer, call, faults, found, respond, says, seconds,
@@ -45,7 +44,7 @@ fn id(number: usize) -> Uuid {
 
 fn client_of(url: &str) -> Client {
     let client = call_api::Client::builder().base_url(url).token(SECRET);
-    client.build_blocking().unwrap()
+    client.build().unwrap()
 }
 
 /// A client, on the test's clock, of a service that answers so.
@@ -55,7 +54,7 @@ fn serve(
 ) -> (Server, TestClock, Client) {
     let clock = TestClock::default();
     let server = runtime.block_on(Server::start(&clock, scripts));
-    let client = Client::new(service::client(&server, &clock)).unwrap();
+    let client = service::client(&server, &clock);
     (server, clock, client)
 }
 
@@ -75,13 +74,13 @@ fn a_call_is_fetched_with_settings_of_its_own_and_with_its_ledger() {
     assert_eq!(error.kind(), ErrorKind::Server);
     let patient = RequestOptions::new().attempt_timeout(Duration::from_secs(10));
     let request = client.get_call(ID).options(patient);
-    let error = request.with_meta().wait().unwrap_err();
+    let error = request.send_blocking().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert_eq!(server.requests().len(), 4);
     assert_eq!(clock.waits(), seconds(&[0.25]));
 
     let (_server, _clock, client) = serve(&runtime, vec![says("dialing")]);
-    let response = client.get_call(ID).with_meta().wait().unwrap();
+    let response = client.get_call(ID).send_blocking().unwrap();
     assert_eq!((response.status, response.value.id), (200, ID));
     let request = client.get_call(ID).deadline(Duration::ZERO);
     let error = request.wait().unwrap_err();
@@ -89,8 +88,8 @@ fn a_call_is_fetched_with_settings_of_its_own_and_with_its_ledger() {
         error.to_string().contains("the deadline is zero"),
         "{error}"
     );
-    let raw = client.block_on(client.as_async().raw().get_call().id(ID).send());
-    assert_eq!(raw.unwrap().id, ID);
+    let response = client.block_on(client.get_call(ID).send());
+    assert_eq!(response.unwrap().value.id, ID);
 }
 
 #[test]
@@ -114,7 +113,7 @@ fn the_end_of_a_call_is_waited_for_on_the_same_clock() {
         let wait = client
             .wait_until_ended(ID)
             .deadline(Duration::from_secs(600))
-            .cadence(Cadence::every(Duration::from_secs(8)))
+            .poll_schedule(PollSchedule::every(Duration::from_secs(8)))
             .grace(Duration::from_secs(1))
             .options(RequestOptions::new().deadline(Duration::from_secs(40)))
             .on_change(move |change| {
@@ -148,7 +147,9 @@ fn what_goes_wrong_on_the_way_is_the_same_without_async() {
         let scripts = [fault.scripts.clone(), vec![says("dialing")]].concat();
         let (server, _clock, client) = serve(&runtime, scripts);
         let calls = client.get_calls([id(1), ID]).concurrency(1);
-        let results: Vec<_> = calls
+        let results: Vec<_> = client
+            .block_on_stream(calls)
+            .unwrap()
             .map(|(id, result)| (id, result.map_err(|error| error.kind()).err()))
             .collect();
         // The throttle paces what is refused with 429: it is requested again until its deadline.
@@ -167,17 +168,17 @@ fn what_goes_wrong_on_the_way_is_the_same_without_async() {
         let scripts = [fault.scripts, vec![answer(200, "", "sound")]].concat();
         let (_server, clock, client) = serve(&runtime, scripts);
         let mut recorded = call("completed");
-        recorded.recording_url = Some(format!(
-            "{}/sound",
-            client.as_async().raw().transport().base_url()
-        ));
+        recorded.recording_url = Some(format!("{}/sound", client.transport().base_url()));
         let file = folder.join(name);
-        let error = client.recording(&recorded).to_file(&file).unwrap_err();
+        let error = client
+            .recording(&recorded)
+            .to_file_blocking(&file)
+            .unwrap_err();
         assert_eq!(error.kind(), fault.kind, "{name}");
         assert_eq!(clock.waits(), seconds(fault.waits), "{name}");
         // Nothing is left of what can't be gone on with.
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "{name}");
-        let recording = client.recording(&recorded).to_file(&file).unwrap();
+        let recording = client.recording(&recorded).to_file_blocking(&file).unwrap();
         assert!(recording.saved().is_some(), "{name}");
         assert_eq!(std::fs::read(&file).unwrap(), b"sound", "{name}");
         std::fs::remove_file(file).unwrap();
@@ -191,8 +192,9 @@ fn changes_and_many_calls_are_iterators() {
     let scripts = vec![says("dialing"), says("in_progress"), answer(404, "", "")];
     let (server, clock, client) = serve(&runtime, scripts);
     let wait = client.wait_until_ended(ID).last_seen(call("completed"));
-    let seen: Vec<_> = wait
-        .updates()
+    let seen: Vec<_> = client
+        .block_on_stream(wait.updates())
+        .unwrap()
         .map(|change| match change {
             Ok(change) => change.call.status.to_string(),
             Err(error) => format!("{:?}", error.kind()),
@@ -201,7 +203,8 @@ fn changes_and_many_calls_are_iterators() {
     assert_eq!(seen, ["dialing", "in_progress", "NotFound"]);
     assert_eq!(clock.waits(), seconds(&[1.0, 5.0]));
     // Not asked for, nothing is sent.
-    let mut updates = client.wait_until_ended(ID).updates();
+    let updates = client.wait_until_ended(ID).updates();
+    let mut updates = client.block_on_stream(updates).unwrap();
     assert!(updates.next().unwrap().is_err());
     drop(updates);
     assert_eq!(server.requests().len(), 4);
@@ -209,12 +212,14 @@ fn changes_and_many_calls_are_iterators() {
     let url = runtime.block_on(respond(|id| async move { found(id) }));
     let client = client_of(&url);
     let ids: Vec<_> = (0..300).map(|number| id(number / 2)).collect();
-    let calls = client.get_calls(&ids).concurrency(20).remember(7);
+    let calls = client.get_calls(&ids).concurrency(20).dedup_window(7);
+    let calls = client.block_on_stream(calls).unwrap();
     let got: Vec<_> = calls.map(|(id, call)| (id, call.unwrap().id)).collect();
     let expected: Vec<_> = (0..150).map(|number| (id(number), id(number))).collect();
     assert_eq!(got, expected);
     let once = RequestOptions::new().max_attempts(1);
-    let mut endless = client.get_calls((0..).map(id)).options(once).as_they_come();
+    let endless = client.get_calls((0..).map(id)).options(once).unordered();
+    let mut endless = client.block_on_stream(endless).unwrap();
     assert!(endless.next().unwrap().1.is_ok());
 }
 
@@ -247,6 +252,7 @@ fn clones_serve_many_threads_at_once() {
 fn use_up_a_task_s_budget(url: &str) {
     let client = client_of(url);
     let calls = client.get_calls((0..600).map(id)).concurrency(50);
+    let calls = client.block_on_stream(calls).unwrap();
     assert_eq!(calls.filter(|(_, call)| call.is_ok()).count(), 600);
     assert!(client.get_call(ID).wait().is_ok());
 }
@@ -320,6 +326,7 @@ fn its_thread_ends_with_the_last_clone_wherever_that_is_dropped() {
     assert_eq!(threads(), 1);
     drop(client);
     let calls = clone.get_calls((0..).map(id));
+    let calls = clone.block_on_stream(calls).unwrap();
     drop(clone);
     assert_eq!(threads(), 1);
     // What is under way keeps it, and lets it go.
@@ -337,25 +344,25 @@ fn a_recording_goes_into_a_writer_and_into_a_folder() {
     sandbox.run(Sandbox::example_call(), Script::completed());
     sandbox.advance(Duration::from_secs(60));
     let builder = call_api::Client::builder().base_url(sandbox.base_url());
-    let client = builder.token(sandbox.token()).build_blocking().unwrap();
+    let client = builder.token(sandbox.token()).build().unwrap();
     let call = client.get_call(Sandbox::EXAMPLE_ID).wait().unwrap();
 
     let mut sound = Vec::new();
     let mut told = 0;
-    let request = client.recording(&call).wait(Duration::ZERO);
+    let request = client.recording(&call).ready_timeout(Duration::ZERO);
     let request = request.on_progress(|progress| told = progress.bytes);
-    let recording = request.to_writer(&mut sound).unwrap();
+    let recording = request.to_writer_blocking(&mut sound).unwrap();
     assert!(sound.starts_with(b"RIFF"));
     let length = sound.len() as u64;
     assert_eq!(recording.saved().map(|saved| saved.bytes), Some(length));
     assert_eq!(told, length);
 
     let folder = support::empty_folder("blocking");
-    let recording = client.recording(&call).to_folder(&folder).unwrap();
+    let recording = client.recording(&call).to_folder_blocking(&folder).unwrap();
     let path = recording.saved().and_then(|saved| saved.path).unwrap();
     assert_eq!(std::fs::read(path).unwrap(), sound);
 
     let limited = client.recording(&call).size_limit(10);
-    let error = limited.to_folder(&folder).unwrap_err();
+    let error = limited.to_folder_blocking(&folder).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BodyTooLarge);
 }

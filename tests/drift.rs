@@ -83,10 +83,10 @@ async fn each_kind_is_told_once_and_counted_each_time() {
     assert_eq!(
         lines(&client),
         [
-            "3 × get_call contact.contact_type: the document doesn't list the value \"fax\"",
+            "3 × get_call contact.contact_type: the document does not list the value \"fax\"",
             "3 × get_call contact.nick: the document has no such property",
             "3 × get_call priority: the document has no such property",
-            "3 × get_call status: the document doesn't list the value \"on_hold\"",
+            "3 × get_call status: the document does not list the value \"on_hold\"",
         ]
     );
     assert_eq!(told.lock().unwrap().len(), 4);
@@ -111,9 +111,9 @@ async fn drift_that_can_not_be_decoded_is_counted_too() {
         assert_eq!(
             lines(&client),
             [
-                "1 × get_call agent_id: the document says string (uuid) or null, and another string came",
-                "1 × get_call created_date: the document requires it, and it is not there",
-                "1 × get_call duration: the document says integer or null, and a string came",
+                "1 × get_call agent_id: the document says string (uuid) or null, but the service sent another string",
+                "1 × get_call created_date: the document requires it, and it is missing",
+                "1 × get_call duration: the document says integer or null, but the service sent a string",
             ]
         );
     }

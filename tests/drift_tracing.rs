@@ -61,7 +61,7 @@ async fn each_kind_is_warned_of_once() {
     assert_eq!(
         *warnings.lock().unwrap(),
         [
-            "message=the service says what the API's document doesn't: priority: the document has no such property operation=\"get_call\" place=\"priority\" "
+            "message=the service says what the API's document does not: priority: the document has no such property operation=\"get_call\" place=\"priority\" "
         ]
     );
 }

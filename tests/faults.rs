@@ -151,11 +151,7 @@ fn json() -> Vec<Row> {
         row("property twice", and("\"duration\": 1"), at(".")),
         row("NaN", with("123", "NaN"), at("duration")),
         row("-Infinity", with("123", "-Infinity"), at("duration")),
-        row(
-            "whole number with a fraction",
-            with("123", "123.0"),
-            at("duration"),
-        ),
+        row("whole number with a fraction", with("123", "123.0"), A_CALL),
         row(
             "number past 64 bits",
             with("123", "99999999999999999999"),
@@ -175,7 +171,7 @@ fn json() -> Vec<Row> {
         row(
             "date without a zone",
             with("2023-11-07T05:31:56Z", "2023-11-07T05:31:56"),
-            at("contact.created_date"),
+            A_CALL,
         ),
         row(
             "property that is no UTF-8",
@@ -199,11 +195,11 @@ fn json() -> Vec<Row> {
         ),
         row("byte order mark", format!("\u{feff}{REFERENCE}"), at(".")),
         row("UTF-16", utf_16, at("?")),
-        row("100,000 brackets", &deep, at("[0]")),
+        row("100,000 brackets", &deep, at(".")),
         row("nothing", "", at(".")),
         row("a space", " ", at(".")),
         row("null", "null", at(".")),
-        row("a list of the call", format!("[{REFERENCE}]"), at("[0]")),
+        row("a list of the call", format!("[{REFERENCE}]"), at(".")),
         row("the call as a text", format!("{REFERENCE:?}"), at(".")),
         row(
             "half of the call",
@@ -370,8 +366,8 @@ async fn every_body_ends_as_the_table_says() {
             let other = Server::start(&clock, vec![]).await;
             let server = Server::start(&clock, vec![send(&row.response)]).await;
             let transport = builder(&server.url(), &clock).build().unwrap();
-            let client = Client::from_transport(transport);
-            let result = client.get_call(Sandbox::EXAMPLE_ID).with_meta().await;
+            let client = Client::new(transport);
+            let result = client.get_call(Sandbox::EXAMPLE_ID).send().await;
             let (attempt_log, result) = match result {
                 Ok(Response {
                     value, attempt_log, ..

@@ -83,7 +83,7 @@ async fn each_id_has_one_result_in_order_errors_too() {
     once.sort();
     assert_eq!(once, (0..200).map(id).collect::<Vec<_>>());
 
-    let mut as_they_come = all(client.get_calls(ids).as_they_come().concurrency(50)).await;
+    let mut as_they_come = all(client.get_calls(ids).unordered().concurrency(50)).await;
     assert_ne!(as_they_come, expected);
     as_they_come.sort_by_key(|(id, _)| *id);
     assert_eq!(as_they_come, expected);
@@ -96,7 +96,7 @@ async fn an_id_that_is_no_longer_remembered_is_fetched_again() {
     let client = client_of(&url);
     let ids = || [0, 1, 1, 2, 3, 4, 5, 1].map(id);
     let fetched = async |remember| {
-        let results = all(client.get_calls(ids()).remember(remember)).await;
+        let results = all(client.get_calls(ids()).dedup_window(remember)).await;
         results.len()
     };
     assert_eq!(fetched(0).await, 8);
@@ -192,7 +192,7 @@ async fn one_429_makes_all_wait() {
             .build()
             .unwrap();
         let ids: Vec<_> = (0..20).map(id).collect();
-        let calls = client.get_calls(ids.clone()).concurrency(4).as_they_come();
+        let calls = client.get_calls(ids.clone()).concurrency(4).unordered();
         let results = tokio::spawn(all(calls));
         settle().await;
         let before = asked.load(Ordering::Relaxed);
@@ -311,7 +311,7 @@ async fn a_stream_that_is_dropped_asks_no_more_and_leaves_nothing() {
         }
         drop(calls);
         assert_eq!(server.requests().len(), 1, "{place}");
-        assert_eq!(client.raw().transport().retry_budget_left(), 500, "{place}");
+        assert_eq!(client.transport().retry_budget_left(), 500, "{place}");
         assert!(client.get_call(service::ID).await.is_ok(), "{place}");
     }
 }

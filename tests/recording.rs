@@ -155,7 +155,7 @@ async fn a_call_without_a_recording_is_no_error() {
         let client = client(&sandbox, &clock);
         let mut request = client.recording(&call);
         if let Some(wait) = wait {
-            request = request.wait(Duration::from_secs(wait));
+            request = request.ready_timeout(Duration::from_secs(wait));
         }
         let recording = request.to_writer(&mut Vec::new()).await.unwrap();
         let Recording::Absent(last) = recording else {
@@ -190,7 +190,7 @@ async fn a_recording_of_a_call_that_goes_on_is_not_whole() {
     let wait = Duration::from_secs(10);
     let recording = client(&sandbox, &clock)
         .recording(&call)
-        .wait(wait)
+        .ready_timeout(wait)
         .to_writer(&mut Vec::new())
         .await
         .unwrap();
@@ -311,7 +311,7 @@ async fn a_url_that_has_nothing_yet_is_waited_for_as_long_as_the_call() {
     let clock = TestClock::new(|_| ());
     let error = client(&sandbox, &clock)
         .recording(&call)
-        .wait(Duration::from_secs(10))
+        .ready_timeout(Duration::from_secs(10))
         .to_writer(&mut Vec::new())
         .await
         .unwrap_err();
@@ -342,7 +342,7 @@ async fn a_service_that_fails_for_a_while_is_outlived() {
     let wait = Duration::from_secs(10);
     let error = client
         .recording(&call)
-        .wait(wait)
+        .ready_timeout(wait)
         .to_writer(&mut Vec::new())
         .await
         .unwrap_err();
@@ -389,7 +389,9 @@ async fn a_retry_after_beyond_the_wait_ends_it_at_once() {
         let clock = service::TestClock::default();
         let server = service::Server::start(&clock, scripts).await;
         let client = service::client(&server, &clock);
-        let request = client.recording(&before).wait(Duration::from_secs(wait));
+        let request = client
+            .recording(&before)
+            .ready_timeout(Duration::from_secs(wait));
         let request = request.options(RequestOptions::new().max_attempts(1));
         let error = request.to_writer(&mut Vec::new()).await.unwrap_err();
         let kind = match waits[..] {
@@ -459,7 +461,7 @@ async fn what_is_no_address_is_said() {
     let client = client(&sandbox, &clock);
     let mut call = Call::sample();
     for (url, part) in [
-        ("<string>", "recording_url is no absolute URL"),
+        ("<string>", "recording_url is not an absolute URL"),
         ("http://192.0.2.1/r?key=s1", "plain http to another machine"),
     ] {
         call.recording_url = Some(url.to_owned());

@@ -15,7 +15,9 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-use call_api::{Cadence, CallStatus, Change, Client, DriftMode, Error, ErrorKind, RequestOptions};
+use call_api::{
+    Call, CallStatus, Change, Client, DriftMode, Error, ErrorKind, PollSchedule, RequestOptions,
+};
 use service::{
     ID, SECRET, Server, Standing, Step, TestClock, answer, call, client, client_with, faults, says,
     seconds, with,
@@ -76,7 +78,7 @@ async fn chance_makes_a_wait_shorter_by_a_fifth_at_most() {
 #[tokio::test]
 async fn the_cadence_is_the_caller_s() {
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
-    let cadence = Cadence::default()
+    let cadence = PollSchedule::default()
         .dialing(minutes(1), minutes(1))
         .in_progress(minutes(2), minutes(4))
         .jitter(0.5);
@@ -89,7 +91,11 @@ async fn the_cadence_is_the_caller_s() {
         .concat()
     };
     let (_server, clock, client) = serve(scripts()).await;
-    client.wait_until_ended(ID).cadence(cadence).await.unwrap();
+    client
+        .wait_until_ended(ID)
+        .poll_schedule(cadence)
+        .await
+        .unwrap();
     assert_eq!(
         clock.waits(),
         seconds(&[60.0, 60.0, 120.0, 180.0, 240.0, 240.0])
@@ -101,8 +107,8 @@ async fn the_cadence_is_the_caller_s() {
     ] {
         for jitter in [0.0, 1.0, f64::NAN, 7.0] {
             let (_server, clock, client) = serve(scripts()).await;
-            let cadence = Cadence::every(wait).jitter(jitter);
-            let wait = client.wait_until_ended(ID).cadence(cadence);
+            let cadence = PollSchedule::every(wait).jitter(jitter);
+            let wait = client.wait_until_ended(ID).poll_schedule(cadence);
             wait.deadline(Duration::MAX).await.unwrap();
             assert_eq!(clock.waits(), seconds(&[waited; 6]));
         }
@@ -139,7 +145,7 @@ async fn updates_are_what_differs_first_state_first() {
         .iter()
         .map(|change| {
             let before = change.before.as_ref().map(|call| call.status.as_str());
-            (before, change.call.status.as_str(), change.is_of_status())
+            (before, change.call.status.as_str(), change.status_changed())
         })
         .collect();
     assert_eq!(
@@ -151,7 +157,10 @@ async fn updates_are_what_differs_first_state_first() {
             (Some("in_progress"), "completed", true),
         ]
     );
-    assert!(seen.iter().all(|change| change.impossible_step().is_none()));
+    assert!(
+        seen.iter()
+            .all(|change| change.invalid_transition().is_none())
+    );
 }
 
 #[tokio::test]
@@ -222,7 +231,7 @@ async fn time_out_gives_the_last_state() {
     let error = client.wait_until_ended(ID).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert!(error.is_timeout() && error.is_retryable());
-    assert_eq!(error.last_call(), Some(&call("in_progress")));
+    assert_eq!(error.last_seen::<Call>(), Some(&call("in_progress")));
     // The last look is a second before the end, and there is nothing to wait for after it.
     assert_eq!(clock.passed(), Duration::from_secs(2 * 60 * 60 - 1));
     assert_eq!(server.requests().len(), 244);
@@ -238,7 +247,7 @@ async fn time_out_says_why_the_last_look_failed() {
         .deadline(Duration::from_secs(3));
     let error = wait.await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
-    assert!(error.last_call().is_none());
+    assert!(error.last_seen::<Call>().is_none());
     assert_eq!(clock.waits(), seconds(&[1.0, 1.0]));
     let host = server.url();
     insta::assert_snapshot!(error.to_string().replace(&host, "[host]"));
@@ -250,7 +259,7 @@ async fn a_dense_cadence_leaves_time_for_the_last_look() {
     let (_server, clock, client) = serve(vec![says("in_progress")]).await;
     let wait = client
         .wait_until_ended(ID)
-        .cadence(Cadence::every(Duration::from_millis(100)))
+        .poll_schedule(PollSchedule::every(Duration::from_millis(100)))
         .deadline(Duration::from_secs(3));
     let error = wait.await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
@@ -270,7 +279,7 @@ async fn no_look_is_longer_than_what_is_left() {
     assert_eq!(seen, ["dialing"]);
     let error = error.unwrap();
     assert_eq!(error.kind(), ErrorKind::Timeout);
-    assert_eq!(error.last_call(), Some(&call("dialing")));
+    assert_eq!(error.last_seen::<Call>(), Some(&call("dialing")));
     assert_eq!(clock.waits(), seconds(&[1.0]));
     assert_eq!(clock.passed(), Duration::from_secs(9));
 }
@@ -309,7 +318,11 @@ async fn an_error_that_will_not_pass_ends_the_wait_and_has_the_last_state() {
         assert_eq!(seen, ["dialing"]);
         let error = error.unwrap();
         assert_eq!(error.kind(), kind);
-        assert_eq!(error.last_call(), Some(&call("dialing")), "{kind:?}");
+        assert_eq!(
+            error.last_seen::<Call>(),
+            Some(&call("dialing")),
+            "{kind:?}"
+        );
         assert_eq!(clock.waits(), seconds(&[1.0]));
     }
 }
@@ -364,7 +377,7 @@ async fn a_step_that_can_not_be_is_told_and_the_newest_answer_wins() {
     let mut last = None;
     while let Some(change) = updates.next().await {
         let change = change.unwrap();
-        steps.push(change.impossible_step().map(|step| {
+        steps.push(change.invalid_transition().map(|step| {
             assert_eq!(step.id, ID);
             format!("{} -> {}", step.from, step.to)
         }));
@@ -407,7 +420,7 @@ async fn a_step_that_can_not_be_is_drift() {
             fails.then_some(ErrorKind::Drift)
         );
         // In strict mode, too, nothing is lost of what was seen.
-        let last = error.as_ref().and_then(Error::last_call);
+        let last = error.as_ref().and_then(Error::last_seen::<Call>);
         assert_eq!(
             last.map(|call| call.status.as_str()),
             fails.then_some("dialing")
@@ -419,7 +432,7 @@ async fn a_step_that_can_not_be_is_drift() {
         assert_eq!(
             line.collect::<Vec<_>>(),
             [format!(
-                "status: a call can't go from \"in_progress\" to \"dialing\", {found}"
+                "status: \"in_progress\" cannot be followed by \"dialing\", {found}"
             )]
         );
     }
@@ -432,14 +445,14 @@ async fn what_was_seen_before_is_what_the_first_state_is_told_against() {
         let wait = client.wait_until_ended(ID).last_seen(call(before));
         let change = wait.updates().next().await.unwrap().unwrap();
         assert_eq!(change.before, Some(call(before)));
-        assert_eq!(change.is_of_status(), before == "dialing");
+        assert_eq!(change.status_changed(), before == "dialing");
     }
     // Where it exists, a 404 is no matter of time.
     let (_server, _clock, client) = serve(vec![answer(404, "", "")]).await;
     let wait = client.wait_until_ended(ID).last_seen(call("dialing"));
     let error = wait.grace(Duration::from_secs(60)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
-    assert_eq!(error.last_call(), Some(&call("dialing")));
+    assert_eq!(error.last_seen::<Call>(), Some(&call("dialing")));
 }
 
 #[tokio::test]
@@ -465,7 +478,7 @@ async fn a_wait_that_is_dropped_asks_no_more_and_leaves_nothing() {
         }
         drop(wait);
         assert_eq!(server.requests().len(), 1, "{place}");
-        assert_eq!(client.raw().transport().retry_budget_left(), 500, "{place}");
+        assert_eq!(client.transport().retry_budget_left(), 500, "{place}");
         assert!(client.get_call(ID).await.unwrap().is_ended(), "{place}");
     }
 }

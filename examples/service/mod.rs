@@ -22,7 +22,8 @@ impl Service {
         if is_set(BASE_URL_VARIABLE) || is_set(TOKEN_VARIABLE) {
             if !is_set(BASE_URL_VARIABLE) {
                 println!(
-                    "{BASE_URL_VARIABLE} is not set: asking {DEFAULT_BASE_URL}, the server that the document names."
+                    "{BASE_URL_VARIABLE} is not set: using {}, the server of the API's document.",
+                    DEFAULT_BASE_URL.unwrap_or("none")
                 );
             }
             return Ok(Self {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::get;
-use call_api::raw::transport::TransportBuilder;
+use call_api::transport::TransportBuilder;
 use call_api::transport::{Clock, SleepFuture};
 use call_api::{Call, CallStatus, Client, ErrorKind, Uuid};
 use call_api_sandbox::Sandbox;
@@ -121,7 +121,7 @@ pub(crate) fn client_with(
     set: impl FnOnce(TransportBuilder) -> TransportBuilder,
 ) -> Client {
     let transport = set(wire::builder(&server.url(), clock));
-    Client::from_transport(transport.build().unwrap())
+    Client::new(transport.build().unwrap())
 }
 
 /// A service that answers by the id that it is asked for; its base URL.

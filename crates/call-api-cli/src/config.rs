@@ -11,7 +11,7 @@ use std::io::{self, BufRead as _};
 use std::path::{Path, PathBuf};
 
 use call_api::transport::TokenFile;
-use call_api::{BASE_URL_VARIABLE, Client, ClientBuilder, DEFAULT_BASE_URL, TOKEN_VARIABLE};
+use call_api::{BASE_URL_VARIABLE, Client, ClientBuilder, DEFAULT_BASE_URL, TOKEN_VARIABLE, Token};
 use serde::{Deserialize, Deserializer};
 
 use crate::args::Settings;
@@ -153,7 +153,7 @@ impl Config {
                 from_environment.or(from_profile)
             })
             .unwrap_or_else(|| Setting {
-                value: DEFAULT_BASE_URL.to_owned(),
+                value: DEFAULT_BASE_URL.unwrap_or_default().to_owned(),
                 source: "the API document".to_owned(),
             });
 
@@ -188,7 +188,11 @@ impl Config {
             value,
             source: in_profile.clone(),
         });
-        let profile_base_url = profile.base_url.as_deref().unwrap_or(DEFAULT_BASE_URL);
+        let profile_base_url = profile
+            .base_url
+            .as_deref()
+            .or(DEFAULT_BASE_URL)
+            .unwrap_or_default();
         let (first, second) = match named_profile.is_some() {
             true => (from_profile, from_environment),
             false => (from_environment, from_profile),
@@ -235,7 +239,9 @@ impl Config {
                 };
                 let metadata = fs::metadata(path).map_err(unreadable)?;
                 let text = fs::read_to_string(path).map_err(unreadable)?;
-                let builder = builder.token(text.trim_end());
+                // A bad token is reported now, not by the first request.
+                let token = Token::new(text.trim_end())
+                    .map_err(|error| CliError::config(error.to_string()))?;
                 if metadata.is_file() {
                     self.warnings
                         .extend(permission_warning(path, &metadata, true));
@@ -243,7 +249,7 @@ impl Config {
                     let file = TokenFile::new(path);
                     builder.token_provider(file)
                 } else {
-                    builder
+                    builder.transport(|transport| transport.token(token))
                 }
             }
         };

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use anstyle::{AnsiColor, Style};
 use call_api::chrono::{DateTime, Utc};
-use call_api::{Call, Client, Drift, DriftMode, Error, ErrorKind, RequestOptions, Uuid, raw};
+use call_api::{Call, Client, Drift, DriftMode, Error, ErrorKind, Uuid};
 use serde::Serialize;
 
 use crate::args::{Format, Settings};
@@ -116,7 +116,7 @@ fn client(settings: &Settings, ui: &Arc<Ui>) -> Result<(Client, String), CliErro
 
 async fn check_service(client: &Client, id: Option<Uuid>, checks: &mut Checks) {
     // Without an id, a nil id is requested; the expected response is a 404.
-    let result = client.get_call(id.unwrap_or_default()).with_meta().await;
+    let result = client.get_call(id.unwrap_or_default()).send().await;
     let (result, attempt_log) = match result {
         Ok(response) => (Ok(response.value), Some(response.attempt_log)),
         Err(error) => {
@@ -167,19 +167,16 @@ fn token(result: &Result<Call, Error>, id: Option<Uuid>, checks: &mut Checks) {
 
 /// Compares this machine's clock with the `Date` of a response.
 async fn clock(client: &Client, id: Option<Uuid>, checks: &mut Checks) {
-    let once = RequestOptions::new().max_attempts(1);
-    let (transport, recording) = client.raw().transport().with_options(once).recorded();
+    let request = client.get_call(id.unwrap_or_default()).max_attempts(1);
     // Every response has a `Date`, whatever its status.
-    let _ = raw::Client::new(transport)
-        .get_call()
-        .id(id.unwrap_or_default())
-        .send()
-        .await;
+    let headers = match request.send().await {
+        Ok(response) => response.headers,
+        Err(error) => error.headers().clone(),
+    };
     let now = DateTime::<Utc>::from(SystemTime::now());
-    let date = recording.take().and_then(|exchange| {
-        let date = exchange.headers.get("date")?.to_str().ok()?.to_owned();
-        DateTime::parse_from_rfc2822(&date).ok()
-    });
+    let date = headers
+        .get("date")
+        .and_then(|date| DateTime::parse_from_rfc2822(date.to_str().ok()?).ok());
     let Some(date) = date else {
         return checks.unknown("clock", "the response has no Date header");
     };

@@ -29,7 +29,7 @@ pub(crate) async fn run(
     let mut bar = ui.download_bar("waiting for the recording");
     let request = client
         .recording(&call)
-        .wait(args.wait)
+        .ready_timeout(args.wait)
         .deadline(args.wait.saturating_add(DOWNLOAD_LIMIT))
         .on_progress(|progress| bar.set(progress.bytes, progress.total));
     let result = match &destination {

@@ -171,8 +171,8 @@ impl Sync {
             .get_calls(remaining.clone())
             .concurrency(self.jobs.get())
             // The ids are unique.
-            .remember(0)
-            .as_they_come();
+            .dedup_window(0)
+            .unordered();
         let mut fatal = None;
         while let Some((id, result)) = calls.next().await {
             let result = requested(id, result);

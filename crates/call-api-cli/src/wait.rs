@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use call_api::{Cadence, Change, Client, ErrorKind, Updates, Uuid};
+use call_api::{Change, Client, ErrorKind, PollSchedule, Updates, Uuid};
 use indicatif::ProgressBar;
 
 use crate::args::{DisplayArgs, Format, WaitArgs};
@@ -68,8 +68,8 @@ pub(crate) async fn watch(
                 return Err(failure.into());
             }
         };
-        if let Some(step) = change.impossible_step() {
-            ui.warn(&step.to_string());
+        if let Some(transition) = change.invalid_transition() {
+            ui.warn(&transition.to_string());
         }
         match format {
             Format::Table => {
@@ -101,7 +101,7 @@ fn start_updates(client: &Client, id: Uuid, args: WaitArgs, ui: &Arc<Ui>) -> Upd
         .deadline(args.timeout)
         .grace(args.grace);
     if let Some(every) = args.every {
-        wait = wait.cadence(Cadence::every(every));
+        wait = wait.poll_schedule(PollSchedule::every(every));
     }
     let ui = Arc::clone(ui);
     let last_kind: Mutex<Option<ErrorKind>> = Mutex::default();

@@ -101,7 +101,7 @@ error: GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a was answer
 error: GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a was answered with 403: Forbidden (1 attempt); ask the service's owner for what this token may do
 --- 418
 ? 6
-error: GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a was answered with 418: I'm a teapot (1 attempt); check the parameters of the call
+error: GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a was answered with 418: I'm a teapot (1 attempt); check the parameters of the request
 --- 202
 ? 11
 error: GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a was answered with 202 (1 attempt); check that the base URL names the service and that this program knows its version
@@ -303,7 +303,7 @@ settings  ok      base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
 service   ok      127.0.0.1 responded in [TIME] ms
 token     ok      accepted
 clock     ok      within [TIME] s of the service's clock
-document  failed  status: the document doesn't list the value "on_hold"; update this program
+document  failed  status: the document does not list the value "on_hold"; update this program
 --- extra property
 ? 11
 CHECK     RESULT  MESSAGE

@@ -287,7 +287,7 @@ error: call 00000000-0000-4000-8000-000000000001 ended (completed) without a rec
 ? 10
 error: call 3c90c3cc-0d44-4b50-8888-8dd25736052a has not ended (status dialing); wait for it with: call-api wait 3c90c3cc-0d44-4b50-8888-8dd25736052a
 ? 6
-error: the recording can't be fetched: the call's recording_url is no absolute URL; ask the service's owner what it means
+error: the recording cannot be downloaded: the call's recording_url is not an absolute URL; ask the service's owner what it means
 ? 6
 error: refused to send GET http://recordings.example/1: it is plain http to another machine, where anyone on the way could read or change what comes; ask the service's owner for recordings over https
 ? 4

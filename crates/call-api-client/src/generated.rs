@@ -2,44 +2,8 @@
 // Source: spec/openapi.json (SHA-256 02225b6beaf8d7c3dff1ba892b021a73e39886b38d0e65ff24b55de2565d38a6)
 // Generator: progenitor 0.15.1
 
-#[allow(unused_imports)]
-pub use progenitor_client::{ByteStream, ClientInfo, Error, ResponseValue};
-#[allow(unused_imports)]
-use progenitor_client::{encode_path, ClientHooks, OperationInfo, RequestBuilderExt};
-/// The types of parameters, bodies and responses.
-pub use call_api_types as types;
-/// Client for Call API
-///
-/// Phone calls handled by agents: who called, which agent answered, on which phone, when, and how it ended.
-///
-/// Version: 1.0.0
-#[derive(Clone, Debug)]
-pub struct Client {
-    pub(crate) baseurl: String,
-    pub(crate) client: reqwest::Client,
-    pub(crate) inner: call_api_transport::Transport,
-}
-impl ClientInfo<call_api_transport::Transport> for Client {
-    fn api_version() -> &'static str {
-        "1.0.0"
-    }
-    fn baseurl(&self) -> &str {
-        self.baseurl.as_str()
-    }
-    fn client(&self) -> &reqwest::Client {
-        &self.client
-    }
-    fn inner(&self) -> &call_api_transport::Transport {
-        &self.inner
-    }
-}
-const _: () = {
-    #[allow(dead_code)]
-    fn assert_client_hooks()
-    where
-        Client: ClientHooks<call_api_transport::Transport>,
-    {}
-};
+use crate::Client;
+use crate::types;
 impl Client {
     /// Get Call
     ///
@@ -48,99 +12,87 @@ impl Client {
     /// Arguments:
     /// - `id`: The unique identifier for the call
     /// ```text
-    /// let response = client.get_call()
-    ///     .id(id)
-    ///     .send()
-    ///     .await;
+    /// let value = client.get_call(id).await?;
     /// ```
-    pub fn get_call(&self) -> builder::GetCall<'_> {
-        builder::GetCall::new(self)
+    pub fn get_call(&self, id: ::uuid::Uuid) -> builder::GetCall {
+        builder::GetCall::new(self, id)
     }
 }
-/// Types for composing operation parameters.
 #[allow(clippy::all)]
+/// The requests of the operations.
 pub mod builder {
     use super::types;
     #[allow(unused_imports)]
-    use super::{
-        encode_path, ByteStream, ClientInfo, ClientHooks, Error, OperationInfo,
-        RequestBuilderExt, ResponseValue,
-    };
-    /// Builder for [`Client::get_call`]
-    ///
-    /// [`Client::get_call`]: super::Client::get_call
+    use progenitor_client::{encode_path, RequestBuilderExt};
+    /// A request of [`get_call`](crate::Client::get_call): `GET /v1/call/{id}`. It is sent by awaiting it, or by [`send`](Self::send).
     #[derive(Debug, Clone)]
-    pub struct GetCall<'a> {
-        client: &'a super::Client,
-        id: Result<::uuid::Uuid, String>,
+    #[must_use = "a request does nothing until it is awaited or sent"]
+    pub struct GetCall {
+        client: crate::Client,
+        options: ::std::option::Option<crate::RequestOptions>,
+        id: ::uuid::Uuid,
     }
-    impl<'a> GetCall<'a> {
-        /// A request without any parameter set yet.
-        pub fn new(client: &'a super::Client) -> Self {
+    impl GetCall {
+        pub(super) fn new(client: &crate::Client, id: ::uuid::Uuid) -> Self {
             Self {
-                client: client,
-                id: Err("id was not initialized".to_string()),
+                client: client.clone(),
+                options: ::std::option::Option::None,
+                id,
             }
         }
-        /// Sets `id`.
-        pub fn id<V>(mut self, value: V) -> Self
-        where
-            V: std::convert::TryInto<::uuid::Uuid>,
-        {
-            self.id = value
-                .try_into()
-                .map_err(|_| "conversion to `uuid::Uuid` for id failed".to_string());
-            self
-        }
-        /// Sends a `GET` request to `/v1/call/{id}`
-        pub async fn send(self) -> Result<ResponseValue<types::Call>, Error<()>> {
+    }
+    impl crate::Operation for GetCall {
+        type Output = types::Call;
+        type ErrorBody = ();
+        const SPEC: &'static crate::transport::Operation = &crate::transport::Operation {
+            id: "get_call",
+            path: "/v1/call/{id}",
+            auth: crate::transport::Auth::Bearer,
+            body: crate::transport::ResponseBody::Buffered,
+        };
+        fn prepare(mut self) -> crate::request::Prepared {
             fn request(
-                builder: GetCall<'_>,
-            ) -> Result<reqwest::RequestBuilder, Error<()>> {
-                let GetCall { client, id } = builder;
-                let id = id.map_err(Error::InvalidRequest)?;
+                builder: GetCall,
+            ) -> Result<::reqwest::Request, crate::request::InvalidRequest> {
+                let GetCall { client, id, .. } = builder;
                 let url = format!(
-                    "{}/v1/call/{}", client.baseurl, crate ::encode::path(& id),
+                    "{}/v1/call/{}", client.base_url(), crate ::encode::path(& id),
                 );
                 Ok(
                     client
-                        .client
+                        .http()
                         .get(url)
                         .header(
                             ::reqwest::header::ACCEPT,
                             ::reqwest::header::HeaderValue::from_static(
                                 "application/json",
                             ),
-                        ),
+                        )
+                        .build()?,
                 )
             }
-            let client = self.client;
-            crate::exchange::json(client, request(self), "get_call", 200..=200, &[])
-                .await
-        }
-    }
-}
-/// What the transport has to know of an operation, by the id that the builders hand to the hooks.
-pub(crate) fn operation(id: &str) -> &'static call_api_transport::Operation {
-    use call_api_transport::{Auth, Operation, ResponseBody};
-    match id {
-        "get_call" => {
-            &Operation {
-                id: "get_call",
-                path: "/v1/call/{id}",
-                auth: call_api_transport::Auth::Bearer,
-                body: ResponseBody::Buffered,
+            crate::request::Prepared {
+                client: self.client.clone(),
+                options: self.options.take(),
+                request: request(self),
             }
         }
-        _ => {
-            &Operation {
-                id: "unknown",
-                path: "",
-                auth: Auth::None,
-                body: ResponseBody::Buffered,
+        fn decode(
+            response: crate::request::Received,
+        ) -> Result<Self::Output, crate::request::Undecoded> {
+            match response.status() {
+                200u16 => response.json(),
+                _ => response.unexpected(),
             }
         }
+        fn decode_error(
+            status: u16,
+            body: &::bytes::Bytes,
+        ) -> ::std::option::Option<Self::ErrorBody> {
+            ::std::option::Option::None
+        }
     }
+    crate::request::operation!(GetCall, client, options);
 }
 /// The servers that the document names. One that begins with a slash is relative to where the document is from.
 pub const SERVERS: &[&str] = &["http://localhost:3000"];

@@ -1,52 +1,44 @@
-//! The operations of the API, one method of [`Client`] each: it begins a request, whose parameters are set one by one and
-//! which `send` sends.
+//! The client: one method of [`Client`] for each operation of the API's document.
 //!
-//! Two halves make this crate. `generated.rs` is written by `cargo xtask codegen` from the OpenAPI document; by hand are
-//! this file, `encode`, which writes lists and objects into a URL, a header or a form in the style that the document asks
-//! for, `multipart`, which writes the parts of a form, `exchange` and `decode`, which make a response of a request and a
-//! value of a response, and `hooks`, through which every request goes to the [`Transport`]: it has the token, the
-//! deadline, the retries and the limits. There is no way around it, so a client is made from a transport and from nothing else:
+//! A method returns a request, which has a setter for each optional parameter. A request is sent by awaiting it for the
+//! decoded value, or by `send` for a [`Response`] with status, headers and attempt log. [`RequestOptions`] and its
+//! shorthands (`deadline`, `max_attempts`) apply to one request, [`Client::builder`] to all. Whatever goes wrong is an
+//! [`Error`].
 //!
-//! ```no_run
-//! use call_api_client::Client;
-//! use call_api_transport::{Token, Transport};
+//! `generated.rs` is written by `cargo xtask codegen` from the OpenAPI document; the rest of this crate is the same for
+//! every document. A request passes through `generated.rs` (its builder), `request.rs` (sending and decoding) and
+//! [`Transport`]: authentication, deadline, retries and limits.
 //!
-//! # fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let transport = Transport::builder("https://api.example")
-//!     .token(Token::from_env("API_TOKEN")?)
-//!     .build()?;
-//! let client = Client::new(transport);
-//! # Ok(())
-//! # }
-//! ```
+//! # Features
+//! `blocking` for requests without `async`; `rate-limit` for a limit on the client's side; `tracing` for a span per
+//! request, an event per attempt, and a warning per kind of drift.
 
-mod decode;
+#[cfg(feature = "blocking")]
+pub mod blocking;
+mod client;
+mod detail;
+mod drift;
 // Public for `call-api-mock`, which expects what this crate sends.
 #[doc(hidden)]
 pub mod encode;
-mod exchange;
+mod error;
 #[rustfmt::skip]
-#[allow(clippy::all, dead_code, deprecated, irrefutable_let_patterns, unused_imports, reason = "generated")]
+#[allow(clippy::all, dead_code, deprecated, irrefutable_let_patterns, unused_imports, unused_variables, reason = "generated")]
 mod generated;
-mod hooks;
 mod multipart;
+mod request;
+mod stream;
 
-use call_api_transport::Transport;
-
+pub use call_api_transport::{self as transport, AttemptLog, RequestOptions, Transport};
+/// The types of parameters, bodies and responses.
+pub use call_api_types as types;
+pub use client::{BASE_URL_VARIABLE, Client, ClientBuilder, DEFAULT_BASE_URL, TOKEN_VARIABLE};
+pub use detail::{Detail, FieldError};
+pub use drift::{Drift, DriftKind, DriftMode};
+pub use error::{Error, ErrorBuilder, ErrorKind};
 pub use generated::*;
-
-impl Client {
-    /// A client whose requests go through `transport`, to its base URL.
-    pub fn new(transport: Transport) -> Self {
-        Self {
-            baseurl: transport.base_url().to_owned(),
-            client: transport.http_client().clone(),
-            inner: transport,
-        }
-    }
-
-    /// The transport that this client's requests go through.
-    pub fn transport(&self) -> &Transport {
-        &self.inner
-    }
-}
+// For generated code alone.
+#[doc(hidden)]
+pub use request::{InvalidRequest, Prepared, Received, Undecoded, error_body};
+pub use request::{Operation, RequestFuture, Response};
+pub use stream::{ByteStream, Upgrade};

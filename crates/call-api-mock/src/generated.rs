@@ -4,7 +4,7 @@
 
 /// What the requests of each operation have to be, and what they are answered with.
 pub mod operations {
-    use call_api_client::types;
+    use crate::types;
     /// What a request to `GET /v1/call/{id}` has to be.
     pub struct GetCallWhen(::httpmock::When);
     impl GetCallWhen {

@@ -38,5 +38,6 @@ mod then;
 #[allow(dead_code, reason = "which of it is used is the document's to say")]
 mod when;
 
+use call_api_client::types;
 pub use generated::*;
 pub use httpmock::{self, Mock, MockServer};

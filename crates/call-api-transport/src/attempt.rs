@@ -26,6 +26,7 @@ pub(crate) struct ReceivedResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: ReceivedBody,
+    pub(crate) extensions: http::Extensions,
 }
 
 pub(crate) enum ReceivedBody {
@@ -282,6 +283,7 @@ fn received_response(
     ReceivedResponse {
         status: response.status(),
         headers: std::mem::take(response.headers_mut()),
+        extensions: std::mem::take(response.extensions_mut()),
         body: body(response),
     }
 }

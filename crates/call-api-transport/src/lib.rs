@@ -211,9 +211,11 @@ impl Transport {
                 status,
                 headers,
                 body,
+                extensions,
             }) => Ok(RawResponse {
                 status,
                 headers,
+                extensions,
                 body: match body {
                     ReceivedBody::Buffered {
                         bytes,

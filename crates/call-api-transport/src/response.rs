@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_core::Stream;
-use http::{HeaderMap, StatusCode};
+use http::{Extensions, HeaderMap, StatusCode};
 use http_body::Body as _;
 
 use crate::BoxError;
@@ -24,6 +24,8 @@ pub struct RawResponse {
     pub body: RawBody,
     /// The attempts that were made.
     pub attempt_log: AttemptLog,
+    /// The HTTP client's own data, such as the connection of a response that switches protocols.
+    pub extensions: Extensions,
 }
 
 /// The body of a [`RawResponse`].

@@ -12,8 +12,7 @@ use std::sync::Once;
 
 use openapiv3::{OpenAPI, ReferenceOr, Responses};
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
-use progenitor::{GenerationSettings, Generator, HooksMode, InterfaceStyle};
-use quote::quote;
+use progenitor::{GenerationSettings, Generator, InterfaceStyle};
 use serde_json::{Map, Value, json};
 use syn::Item;
 use syn::token::Brace;
@@ -78,7 +77,7 @@ impl Operations {
     pub fn mock(mut self) -> Result<TokenStream, String> {
         catching(|| {
             self.generator
-                .httpmock(&self.requests, "call_api_client")
+                .httpmock(&self.requests, "crate")
                 .map_err(|error| error.to_string())
         })?
     }
@@ -209,9 +208,7 @@ fn settings(document: &Value) -> GenerationSettings {
         .with_interface(InterfaceStyle::Builder)
         .with_derive("PartialEq")
         // A map in the order of its keys encodes to the same text each time.
-        .with_map_type("::std::collections::BTreeMap")
-        .with_hooks(HooksMode::Expected)
-        .with_inner_type(quote!(call_api_transport::Transport));
+        .with_map_type("::std::collections::BTreeMap");
     if let Some(file) = multipart::file_type(document) {
         settings.with_replacement(file, multipart::FILE_PART, std::iter::empty());
     }
@@ -650,6 +647,7 @@ fn put(target: &mut Value, tokens: &[String], value: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use quote::quote;
 
     fn document(schemas: Value, paths: Value) -> Value {
         json!({"openapi": "3.0.3", "info": {"title": "t", "version": "1"}, "paths": paths, "components": {"schemas": schemas}})

@@ -8,12 +8,12 @@ mod deprecated;
 mod docs;
 mod embed;
 mod enums;
-mod exchange;
 mod markdown;
 mod mask;
 mod mock;
 pub(super) mod multipart;
 mod nullable;
+mod operations;
 mod order;
 mod record;
 pub(super) mod responses;
@@ -162,9 +162,8 @@ fn operations(
     let mut client = generate::parse(std::mem::take(&mut written.client))?;
     use_types(&mut client);
     multipart::describe(&mut client, normalized);
-    let answers = responses::by_status(&mut client, normalized);
     let results = mock::results(&client);
-    client::drop_constructors(&mut client);
+    let (responses, answers) = responses::take(&mut client, normalized);
     client::drop_version_header(&mut client);
     client::drop_prelude(&mut client);
     bodies::optional(&mut client, normalized);
@@ -179,15 +178,14 @@ fn operations(
         return Ok(Err(Problems(problems.collect())));
     }
     client::tidy_messages(&mut client);
-    client::add_operations(&mut client, normalized);
     servers::add(&mut client, normalized);
     security::add_schemes(&mut client, normalized);
     client
         .items
         .push(embed::responses(normalized, &source.document));
     deprecated::operations(&mut client, normalized);
-    exchange::share(&mut client);
     docs::tidy(&mut client);
+    operations::write(&mut client, &responses, normalized);
     let methods = methods(&client);
     let text = prettyplease::unparse(&client);
     // The tree of one is gone before that of the other is there.
@@ -210,8 +208,7 @@ fn use_types(client: &mut syn::File) {
             && module.ident == "types"
         {
             *item = parse_quote! {
-                /// The types of parameters, bodies and responses.
-                pub use call_api_types as types;
+                use crate::types;
             };
         }
     }

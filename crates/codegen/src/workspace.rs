@@ -118,12 +118,6 @@ pub fn complete(root: &Path, plan: &mut Plan) -> Result<(), Problem> {
         "crates/call-api-types/src/open_enum.rs",
         "crates/call-api-types/src/record.rs",
         "crates/call-api-types/src/union.rs",
-        "crates/call-api-client/src/lib.rs",
-        "crates/call-api-client/src/encode.rs",
-        "crates/call-api-client/src/exchange.rs",
-        "crates/call-api-client/src/hooks.rs",
-        "crates/call-api-client/src/multipart.rs",
-        "crates/call-api-client/src/decode.rs",
         "crates/call-api-mock/src/lib.rs",
         "crates/call-api-mock/src/then.rs",
         "crates/call-api-mock/src/when.rs",
@@ -142,8 +136,15 @@ pub fn complete(root: &Path, plan: &mut Plan) -> Result<(), Problem> {
         "crates/call-api-transport/Cargo.toml",
         manifest(root, "crates/call-api-transport", "")?,
     );
-    for path in sources(root, "crates/call-api-transport/src")? {
-        add(&path, read(root, &path)?);
+    for folder in [
+        "crates/call-api-client/src",
+        "crates/call-api-transport/src",
+    ] {
+        for path in sources(root, folder)? {
+            if path != CLIENT {
+                add(&path, read(root, &path)?);
+            }
+        }
     }
     Ok(())
 }

@@ -105,8 +105,8 @@ fn request_arms(operations: &[Operation]) -> String {
     let mut functions = String::new();
     for (index, operation) in operations.iter().enumerate() {
         arms += &format!("        {index} => operation_{index}(client, arguments).await,\n");
-        let mut body = format!("    let mut builder = client.{}();\n", operation.function);
-        let mut set = |argument: String, Setter { name, takes }: &Setter| {
+        let mut body = constructor(operation);
+        let mut set = |argument: String, Setter { name, takes, .. }: &Setter| {
             let value = if takes.replace(' ', "").ends_with("reqwest::Body") {
                 "text(value)?".to_owned()
             } else {
@@ -118,6 +118,9 @@ fn request_arms(operations: &[Operation]) -> String {
         };
         for parameter in &operation.parameters {
             for (property, setter) in &parameter.setters {
+                if setter.argument.is_some() {
+                    continue;
+                }
                 let argument = format!("arguments.get({:?})", parameter.key());
                 let argument = match property {
                     None => argument,
@@ -143,6 +146,28 @@ fn request_arms(operations: &[Operation]) -> String {
     format!(
         "\nasync fn operation(client: &Client, index: usize, arguments: &Map<String, Value>) -> Result<(), String> {{\n    \
          match index {{\n{arms}        _ => Err(\"no such operation\".to_owned()),\n    }}\n}}\n{functions}"
+    )
+}
+
+/// Makes the builder of the arguments that are parameters of the path.
+fn constructor(operation: &Operation) -> String {
+    let mut arguments: Vec<(usize, String)> = Vec::new();
+    for parameter in &operation.parameters {
+        for (_, setter) in &parameter.setters {
+            if let Some(index) = setter.argument {
+                let (takes, key) = (&setter.takes, parameter.key());
+                let missing = format!("{key} is not given");
+                let value = format!("read::<{takes}>(arguments.get({key:?}).ok_or({missing:?})?)?");
+                arguments.push((index, value));
+            }
+        }
+    }
+    arguments.sort();
+    let values: Vec<String> = arguments.into_iter().map(|(_, value)| value).collect();
+    format!(
+        "    let mut builder = client.{}({});\n",
+        operation.function,
+        values.join(", ")
     )
 }
 

@@ -79,6 +79,8 @@ pub struct Setter {
     pub name: String,
     /// The type that it takes, as the generated client writes it.
     pub takes: String,
+    /// The position among the arguments of the client's method, if it is one of those and no setter.
+    pub argument: Option<usize>,
 }
 
 /// The setters of each builder of a generated client.
@@ -288,11 +290,19 @@ fn setters(client: &str) -> Result<Setters, String> {
             };
             let of_builder = setters.entry(builder.ident.to_string()).or_default();
             for item in &block.items {
-                if let syn::ImplItem::Fn(function) = item
-                    && let Some(takes) = converted(&function.sig)
-                {
-                    let name = function.sig.ident.to_string();
-                    of_builder.insert(name.clone(), Setter { name, takes });
+                let syn::ImplItem::Fn(function) = item else {
+                    continue;
+                };
+                let name = function.sig.ident.to_string();
+                if name == "new" {
+                    of_builder.extend(arguments(&function.sig));
+                } else if let Some(takes) = converted(&function.sig) {
+                    let setter = Setter {
+                        name: name.clone(),
+                        takes,
+                        argument: None,
+                    };
+                    of_builder.insert(name, setter);
                 }
             }
         }
@@ -325,6 +335,24 @@ fn converted(signature: &syn::Signature) -> Option<String> {
                 .first()
                 .map(|of| of.to_token_stream().to_string())
         })?
+    })
+}
+
+/// The parameters of the path, which a constructor takes after the client.
+fn arguments(new: &syn::Signature) -> impl Iterator<Item = (String, Setter)> {
+    let arguments = new.inputs.iter().skip(1).enumerate();
+    arguments.filter_map(|(index, argument)| {
+        let syn::FnArg::Typed(argument) = argument else {
+            return None;
+        };
+        let name = argument.pat.to_token_stream().to_string();
+        let name = name.trim_start_matches("r#").to_owned();
+        let setter = Setter {
+            name: name.clone(),
+            takes: argument.ty.to_token_stream().to_string(),
+            argument: Some(index),
+        };
+        Some((name, setter))
     })
 }
 

@@ -451,6 +451,7 @@ mod tests {
                 Setter {
                     name: "x".to_owned(),
                     takes: "String".to_owned(),
+                    argument: None,
                 },
             )],
             is_reported: false,

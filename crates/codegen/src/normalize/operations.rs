@@ -48,33 +48,33 @@ pub(super) fn short_ids(document: &mut Value, changes: &mut Changes) {
     }
 }
 
-/// Names that the client or the code of its builders has use for itself.
-const TAKEN: [&str; 16] = [
+/// Names of the client's own methods, and of what the code of the builders calls by its bare name.
+const RESERVED: [&str; 16] = [
     "new",
+    "from_env",
+    "builder",
     "transport",
-    "pre",
-    "exec",
-    "post",
+    "with_transport",
+    "drifts",
+    "report_drift",
+    "block_on",
+    "block_on_stream",
+    "base_url",
+    "clone",
     "result",
     "option",
     "string",
     "from",
-    "error",
-    "byte_stream",
-    "client_info",
-    "client_hooks",
-    "operation_info",
     "request_builder_ext",
-    "response_value",
 ];
 
-/// A method `post` would stand before the hook of that name, a builder `Result` before Rust's own.
+/// A method `transport` would collide with the client's own, and a builder `Result` would shadow Rust's.
 pub(super) fn taken_ids(document: &mut Value, changes: &mut Changes) {
     let mut renamed = Vec::new();
     for operation in walk::operations(document) {
         let Some(id) = operation.id() else { continue };
         let name = names::method_name(id);
-        if TAKEN.contains(&name.as_str()) {
+        if RESERVED.contains(&name.as_str()) {
             let pointer = operation.pointer.join("operationId");
             renamed.push((pointer, json!(format!("{name}_operation"))));
         }

@@ -786,7 +786,7 @@ fn retain(document: &mut Value, list: &Pointer, mut keep: impl FnMut(&Pointer) -
 }
 
 /// The names between the braces of a path's template.
-pub(super) fn template_names(path: &str) -> Vec<String> {
+pub(crate) fn template_names(path: &str) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for part in path.split('{').skip(1) {
         if let Some((name, _)) = part.split_once('}')
@@ -798,10 +798,15 @@ pub(super) fn template_names(path: &str) -> Vec<String> {
     names
 }
 
-/// Names that a builder, or the body of its `send`, has use for itself.
-const TAKEN: [&str; 8] = [
+/// Names of a builder's own methods, and of variables in the code that builds its request.
+const RESERVED: [&str; 13] = [
     "new",
     "send",
+    "send_blocking",
+    "wait",
+    "deadline",
+    "max_attempts",
+    "options",
     "stream",
     "clone",
     "header_map",
@@ -946,7 +951,7 @@ fn collisions(parameters: &[Used<'_>]) -> BTreeMap<usize, String> {
     };
     let mut order: Vec<usize> = (0..parameters.len()).collect();
     order.sort_by_key(|index| parameters.get(*index).map(rank));
-    let mut taken: BTreeSet<String> = TAKEN.map(str::to_owned).into();
+    let mut taken: BTreeSet<String> = RESERVED.map(str::to_owned).into();
     let mut renamed = BTreeMap::new();
     for index in order {
         let Some(parameter) = parameters.get(index) else {
@@ -1049,7 +1054,7 @@ fn rename_in_templates(document: &mut Value, changes: &mut Changes) {
 
 /// The names in a template that can't stay, and those that they get.
 fn template_collisions(path: &str) -> BTreeMap<String, String> {
-    let mut taken: BTreeSet<String> = TAKEN.map(str::to_owned).into();
+    let mut taken: BTreeSet<String> = RESERVED.map(str::to_owned).into();
     let mut renamed = BTreeMap::new();
     for name in template_names(path) {
         let ident = names::parameter_name(&name);

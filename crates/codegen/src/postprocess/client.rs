@@ -1,34 +1,10 @@
-//! The client: no way around the transport, no header that nobody asked for, and the facts about each operation that
-//! the transport needs.
+//! Corrections of progenitor's client: a header that no document asks for, an empty module, messages.
 
-use quote::ToTokens as _;
-use serde_json::Value;
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
-use syn::{Block, Expr, ImplItem, Item, Lit, Pat, Stmt, parse_quote};
+use syn::{Block, Expr, ImplItem, Item, Lit, Pat, Stmt};
 
 use super::order::implemented;
-use crate::names;
-use crate::security;
-use crate::walk;
-
-/// `Client::new` makes an HTTP client of its own, which the transport's rules don't reach (and panics where it can't).
-pub(super) fn drop_constructors(file: &mut syn::File) {
-    for item in &mut file.items {
-        if let Item::Impl(item) = item
-            && item.trait_.is_none()
-            && implemented(item).as_deref() == Some("Client")
-        {
-            item.items.retain(|item| {
-                !matches!(item, ImplItem::Fn(function) if ["new", "new_with_client"].contains(&function.sig.ident.to_string().as_str())
-                    && function.sig.receiver().is_none())
-            });
-        }
-    }
-    file.items.retain(
-        |item| !matches!(item, Item::Impl(item) if item.trait_.is_none() && item.items.is_empty()),
-    );
-}
 
 /// `prelude` holds nothing but `Client`.
 pub(super) fn drop_prelude(file: &mut syn::File) {
@@ -114,94 +90,6 @@ impl VisitMut for HeadersCall {
     }
 }
 
-/// A table of what the transport must know of each operation and progenitor doesn't say: its path, its security, and
-/// whether its body is handed on as a stream.
-pub(super) fn add_operations(file: &mut syn::File, document: &Value) {
-    let mut streamed = streamed(file);
-    streamed.extend(streamed_by_status(document));
-    let schemes = security::SecuritySchemes::of(document);
-    let arms = walk::operations(document)
-        .into_iter()
-        .filter_map(|operation| {
-            let id = names::method_name(operation.id()?);
-            // The transport compares it with the URL, which has neither what is no character of a URL nor the query here.
-            let path = super::wire::encoded(operation.path);
-            let path = path.split('?').next().unwrap_or_default();
-            let auth = schemes
-                .operation(operation.object)
-                .tokens(&quote::quote!(call_api_transport));
-            let body = if streamed.contains(&id) {
-                quote::quote!(Streamed)
-            } else {
-                quote::quote!(Buffered)
-            };
-            let arm: syn::Arm = parse_quote! {
-                #id => &Operation {
-                    id: #id,
-                    path: #path,
-                    auth: #auth,
-                    body: ResponseBody::#body,
-                },
-            };
-            Some(arm)
-        });
-    let operations: syn::ItemFn = parse_quote! {
-        /// What the transport has to know of an operation, by the id that the builders hand to the hooks.
-        pub(crate) fn operation(id: &str) -> &'static call_api_transport::Operation {
-            use call_api_transport::{Auth, Operation, ResponseBody};
-            match id {
-                #(#arms)*
-                _ => &Operation { id: "unknown", path: "", auth: Auth::None, body: ResponseBody::Buffered },
-            }
-        }
-    };
-    file.items.push(Item::Fn(operations));
-}
-
-/// The operations of whose successes one is a stream of bytes, by the table of the rule `responses-by-status`.
-fn streamed_by_status(document: &Value) -> Vec<String> {
-    let operations = walk::operations(document)
-        .into_iter()
-        .filter_map(|operation| {
-            let table = operation
-                .object
-                .get("x-codegen")?
-                .get("responses")?
-                .get("success")?
-                .as_array()?;
-            let bytes = table.iter().any(|entry| entry.get("bytes").is_some());
-            bytes
-                .then(|| operation.id().map(names::method_name))
-                .flatten()
-        });
-    operations.collect()
-}
-
-/// The operations whose success is a stream of bytes, by what their `send` answers.
-fn streamed(file: &syn::File) -> std::collections::BTreeSet<String> {
-    let mut streamed = std::collections::BTreeSet::new();
-    let modules = file.items.iter().filter_map(|item| match item {
-        Item::Mod(module) if module.ident == "builder" => module.content.as_ref(),
-        _ => None,
-    });
-    for item in modules.flat_map(|(_, items)| items) {
-        let Item::Impl(item) = item else { continue };
-        for function in item.items.iter() {
-            let ImplItem::Fn(function) = function else {
-                continue;
-            };
-            let output = function.sig.output.to_token_stream().to_string();
-            if function.sig.ident == "send"
-                && output.contains("Result < ResponseValue < ByteStream >")
-                && let Some(id) = operation_id(function)
-            {
-                streamed.insert(id);
-            }
-        }
-    }
-    streamed
-}
-
 /// The id that a `send` hands to the hooks.
 pub(super) fn operation_id(function: &syn::ImplItemFn) -> Option<String> {
     struct Find(Option<String>);
@@ -271,7 +159,7 @@ pub(crate) fn methods(file: &syn::File) -> std::collections::BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use syn::parse_quote;
 
     #[test]
     fn the_version_header_goes_and_others_stay() {
@@ -298,41 +186,6 @@ mod tests {
             fn f() { "conversion to `:: std :: vec :: Vec < :: uuid :: Uuid >` for ids failed".to_string() }
         };
         tidy_messages(&mut file);
-        insta::assert_snapshot!(prettyplease::unparse(&file));
-    }
-
-    #[test]
-    fn the_client_is_made_by_hand_and_knows_its_operations() {
-        let document = json!({
-            "security": [{"key": []}],
-            "components": {"securitySchemes": {
-                "key": {"type": "apiKey", "in": "header", "name": "X-Key"},
-                "token": {"type": "http", "scheme": "Bearer"},
-            }},
-            "paths": {
-                "/a/{id}": {"get": {"operationId": "getA", "security": [{"token": []}]}, "put": {"operationId": "putA", "security": []}},
-                "/b": {"get": {"operationId": "b"}},
-            },
-        });
-        let mut file: syn::File = parse_quote! {
-            impl Client { pub fn new() {} pub fn new_with_client() {} }
-            impl Client { pub fn get_a(&self) {} pub fn r#type(&self) {} }
-            pub mod builder {
-                impl<'a> B<'a> {
-                    pub async fn send(self) -> Result<ResponseValue<ByteStream>, Error<()>> {
-                        let info = OperationInfo { operation_id: "b" };
-                    }
-                }
-            }
-            pub mod prelude { pub use super::Client; }
-        };
-        drop_constructors(&mut file);
-        drop_prelude(&mut file);
-        assert_eq!(
-            methods(&file).into_iter().collect::<Vec<_>>(),
-            ["get_a", "type"]
-        );
-        add_operations(&mut file, &document);
         insta::assert_snapshot!(prettyplease::unparse(&file));
     }
 }

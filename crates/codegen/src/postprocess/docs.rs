@@ -126,7 +126,7 @@ pub(super) fn attribute(text: &str) -> Attribute {
     }
 }
 
-fn text_of(attribute: &Attribute) -> Option<String> {
+pub(super) fn text_of(attribute: &Attribute) -> Option<String> {
     match &attribute.meta {
         Meta::NameValue(meta) if meta.path.is_ident("doc") => match &meta.value {
             Expr::Lit(ExprLit {

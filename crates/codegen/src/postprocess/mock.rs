@@ -77,7 +77,7 @@ pub(super) fn fit(file: &mut syn::File, results: &Results, bodies: &Bodies, docu
                     match item {
                         Item::Use(item) => {
                             *item = parse_quote!(
-                                use call_api_client::types;
+                                use crate::types;
                             )
                         }
                         Item::Struct(item) => {

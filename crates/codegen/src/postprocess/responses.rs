@@ -1,15 +1,17 @@
-//! Decoding by status, where an operation's bodies differ: progenitor has no type for that, so its `match` on the status
-//! is written anew from the table that the rule `responses-by-status` left in the document.
+//! The responses of each operation: which body comes with which status, and its type.
 //!
-//! Which Rust type a schema has is typify's to say. It is asked by probes: operations that return nothing but the schema
-//! in question, put in beside the real ones, read off, and taken out again.
+//! An operation whose bodies differ by status has a table, left in the document by the rule `responses-by-status`, since
+//! progenitor has no type for it. The types of the schemas in the table come from typify by probes: operations that return
+//! nothing but the schema in question, added before generation and removed after it. Every other operation has one body
+//! for its successes and one for its errors, which are read from progenitor's `send`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use serde_json::{Value, json};
-use syn::visit_mut::VisitMut;
+use syn::visit::Visit;
 use syn::{
     Expr, GenericArgument, Ident, ImplItem, ImplItemFn, Item, PathArguments, ReturnType, Type,
     parse_quote,
@@ -80,65 +82,61 @@ fn bodies(document: &Value) -> Vec<(String, usize, Value)> {
     bodies
 }
 
-/// What a status brings.
-enum Arm {
-    Nothing,
-    Json(Box<Type>),
-    Bytes,
-}
-
 /// The types of the bodies in the tables: by method, and by place in its table, the successes before the errors.
 pub(super) type Bodies = BTreeMap<(String, usize), Type>;
 
-/// Takes the probes out, and writes the decoding of each operation that has a table.
-pub(super) fn by_status(file: &mut syn::File, document: &Value) -> Bodies {
+/// Takes the probes out. Returns how the responses of each operation are decoded, by its method, and the types of the
+/// bodies in the tables.
+pub(super) fn take(
+    file: &mut syn::File,
+    document: &Value,
+) -> (BTreeMap<String, Responses>, Bodies) {
     let types = take_probes(file, document);
-    if types.is_empty() && tables(document).next().is_none() {
-        return types;
-    }
     let mut enums: Vec<Item> = Vec::new();
-    let mut answers = BTreeMap::new();
+    let mut responses = BTreeMap::new();
     for (method, sides) in tables(document) {
         let mut index = 0;
-        let sides = sides.map(|side| {
+        let [success, error] = sides.map(|side| {
             let entries = side.iter().map(|entry| {
                 let status = entry
                     .get("status")
                     .and_then(Value::as_str)
                     .unwrap_or_default()
                     .to_owned();
-                let arm = match (types.get(&(method.clone(), index)), entry.get("bytes")) {
-                    (Some(ty), _) => Arm::Json(Box::new(ty.clone())),
-                    (None, Some(_)) => Arm::Bytes,
-                    (None, None) => Arm::Nothing,
+                let body = match (types.get(&(method.clone(), index)), entry.get("bytes")) {
+                    (Some(ty), _) => Body::Json(Box::new(ty.clone())),
+                    (None, Some(_)) => Body::Bytes,
+                    (None, None) => Body::Nothing,
                 };
                 index += 1;
-                (status, arm)
+                (status, body)
             });
             entries.collect::<Vec<_>>()
         });
         let name = names::type_name(&method);
-        let [success, error] = &sides;
-        let success = Side::new(success, format_ident!("{name}Response"), false, &mut enums);
-        let error = Side::new(error, format_ident!("{name}Error"), true, &mut enums);
-        answers.insert(method, (success, error));
+        let success = Side::by_status(success, format_ident!("{name}Response"), false, &mut enums);
+        let error = Side::by_status(error, format_ident!("{name}Error"), true, &mut enums);
+        responses.insert(method, Responses { success, error });
     }
     for send in sends(file) {
-        if let Some((success, error)) = operation_id(send).and_then(|id| answers.get(&id)) {
-            rewrite(send, success, error);
+        if let Some(method) = operation_id(send)
+            && !responses.contains_key(&method)
+            && let Some(uniform) = uniform(send)
+        {
+            responses.insert(method, uniform);
         }
     }
     if !enums.is_empty() {
         file.items.push(parse_quote! {
-            /// What operations answer with whose responses differ by status.
+            /// The responses of operations whose bodies differ by status.
             pub mod response {
-                use super::{ByteStream, types};
+                use super::types;
 
                 #(#enums)*
             }
         });
     }
-    types
+    (responses, types)
 }
 
 /// Removes what progenitor made of the probes; the answer is the type that each of them found.
@@ -240,127 +238,297 @@ fn sends(file: &mut syn::File) -> impl Iterator<Item = &mut ImplItemFn> {
     })
 }
 
-/// One side of an operation's table: its type, and the arms that decode it.
-struct Side {
-    ty: Type,
-    arms: Vec<syn::Arm>,
+/// How the responses of an operation are decoded.
+pub(super) struct Responses {
+    pub(super) success: Side,
+    pub(super) error: Side,
 }
 
-impl Side {
-    fn new(entries: &[(String, Arm)], name: Ident, is_error: bool, enums: &mut Vec<Item>) -> Self {
-        let kinds: Vec<Option<&Type>> = entries
-            .iter()
-            .map(|(_, arm)| match arm {
-                Arm::Json(ty) => Some(ty.as_ref()),
-                Arm::Nothing | Arm::Bytes => None,
-            })
-            .collect();
-        // Types are compared as they are written: progenitor writes the same one the same way.
-        let mut written = kinds.iter().flatten().map(|ty| quote!(#ty).to_string());
-        let first = written.next();
-        let same_type = written.all(|ty| Some(ty) == first);
-        let has_bytes = entries.iter().any(|(_, arm)| matches!(arm, Arm::Bytes));
-        let has_nothing = entries.iter().any(|(_, arm)| matches!(arm, Arm::Nothing));
-        let json = kinds.iter().flatten().next().map(|ty| (*ty).clone());
-        // Decoding JSON may fail; the rest can't.
-        let wrapped = |arm: &Arm, decoded: proc_macro2::TokenStream| match (arm, is_error) {
-            (Arm::Json(_), true) => quote!(Err(Error::ErrorResponse(#decoded?))),
-            (Arm::Json(_), false) => decoded,
-            (Arm::Nothing | Arm::Bytes, true) => quote!(Err(Error::ErrorResponse(#decoded))),
-            (Arm::Nothing | Arm::Bytes, false) => quote!(Ok(#decoded)),
-        };
-        let arms = |decode: &dyn Fn(usize, &Arm) -> proc_macro2::TokenStream| -> Vec<syn::Arm> {
-            let arms = entries.iter().enumerate().map(|(index, (status, arm))| {
-                let pattern = pattern(status);
-                let decoded = wrapped(arm, decode(index, arm));
-                parse_quote!(#pattern => #decoded,)
-            });
-            arms.collect()
-        };
-        match (json, has_nothing, has_bytes) {
-            (None, _, false) => Self {
-                ty: parse_quote!(()),
-                arms: arms(&|_, _| quote!(crate::decode::empty(response, ()))),
-            },
-            (None, false, true) => Self {
-                ty: parse_quote!(ByteStream),
-                arms: arms(&|_, _| {
-                    quote!(crate::decode::bytes(response, ::std::convert::identity))
-                }),
-            },
-            (Some(ty), false, false) if same_type => Self {
-                ty,
-                arms: arms(&|_, _| quote!(ResponseValue::from_response(response).await)),
-            },
-            (Some(ty), true, false) if same_type && !is_error => Self {
-                ty: parse_quote!(::std::option::Option<#ty>),
-                arms: arms(&|_, arm| match arm {
-                    Arm::Json(_) => {
-                        quote!(crate::decode::json(response, ::std::option::Option::Some).await)
-                    }
-                    _ => quote!(crate::decode::empty(response, ::std::option::Option::None)),
-                }),
-            },
-            _ => {
-                let variants: Vec<Ident> = entries
-                    .iter()
-                    .map(|(status, _)| format_ident!("{}", variant(status)))
-                    .collect();
-                enums.extend(response_enum(&name, entries, &variants));
-                Self {
-                    ty: parse_quote!(super::response::#name),
-                    arms: arms(&|index, arm| {
-                        let variant = &variants[index];
-                        let variant = quote!(super::response::#name::#variant);
-                        match arm {
-                            Arm::Json(_) => quote!(crate::decode::json(response, #variant).await),
-                            Arm::Bytes => quote!(crate::decode::bytes(response, #variant)),
-                            Arm::Nothing => quote!(crate::decode::empty(response, #variant)),
-                        }
-                    }),
-                }
+/// The successes of an operation, or its errors: their type, and the body of each status.
+pub(super) struct Side {
+    pub(super) ty: Type,
+    arms: Vec<Arm>,
+}
+
+struct Arm {
+    /// The pattern of its statuses.
+    pattern: TokenStream,
+    body: Body,
+    /// The path of the variant that holds the body, if there are several.
+    variant: Option<TokenStream>,
+}
+
+/// The body of a response.
+enum Body {
+    Nothing,
+    Json(Box<Type>),
+    Bytes,
+    /// The connection itself, of a WebSocket.
+    Upgrade,
+}
+
+impl Arm {
+    fn is_bytes(&self) -> bool {
+        matches!(self.body, Body::Bytes)
+    }
+}
+
+impl Responses {
+    /// Returns true if a success is handed on as a stream of bytes.
+    pub(super) fn is_streamed(&self) -> bool {
+        self.success.arms.iter().any(Arm::is_bytes)
+    }
+
+    /// The function that tells streams from other successes, for an operation that has both.
+    pub(super) fn is_streamed_by_status(&self) -> TokenStream {
+        if !self.is_streamed() || self.success.arms.iter().all(Arm::is_bytes) {
+            return TokenStream::new();
+        }
+        let streams = self.success.arms.iter().filter(|arm| arm.is_bytes());
+        let patterns = streams.map(|arm| &arm.pattern);
+        quote! {
+            fn is_streamed(status: u16) -> bool {
+                matches!(status, #(#patterns)|*)
             }
         }
     }
 }
 
-fn response_enum(name: &Ident, entries: &[(String, Arm)], variants: &[Ident]) -> Vec<Item> {
+impl Side {
+    /// The expression that decodes a success.
+    pub(super) fn decode(&self) -> TokenStream {
+        let arms = self.arms.iter().map(|arm| {
+            let Arm {
+                pattern,
+                body,
+                variant,
+            } = arm;
+            let decoded = match (body, variant) {
+                (Body::Nothing, None) => quote!(Ok(())),
+                (Body::Nothing, Some(variant)) => quote!(Ok(#variant)),
+                (Body::Json(_), None) => quote!(response.json()),
+                (Body::Json(_), Some(variant)) => quote!(response.json().map(#variant)),
+                (Body::Bytes, None) => quote!(response.stream()),
+                (Body::Bytes, Some(variant)) => quote!(response.stream().map(#variant)),
+                (Body::Upgrade, _) => quote!(response.upgrade()),
+            };
+            quote!(#pattern => #decoded,)
+        });
+        quote! {
+            match response.status() {
+                #(#arms)*
+                _ => response.unexpected(),
+            }
+        }
+    }
+
+    /// The expression that decodes the body of an error.
+    pub(super) fn decode_error(&self) -> TokenStream {
+        let arms = self.arms.iter().map(|arm| {
+            let Arm {
+                pattern,
+                body,
+                variant,
+            } = arm;
+            let decoded = match (body, variant) {
+                (Body::Json(_), None) => quote!(crate::request::error_body(body)),
+                (Body::Json(_), Some(variant)) => {
+                    quote!(crate::request::error_body(body).map(#variant))
+                }
+                (Body::Bytes, None) => quote!(Some(body.clone())),
+                (Body::Bytes, Some(variant)) => quote!(Some(#variant(body.clone()))),
+                (Body::Nothing | Body::Upgrade, None) => quote!(Some(())),
+                (Body::Nothing | Body::Upgrade, Some(variant)) => quote!(Some(#variant)),
+            };
+            quote!(#pattern => #decoded,)
+        });
+        if self.arms.is_empty() {
+            return quote!(::std::option::Option::None);
+        }
+        let is_any = |arm: &Arm| arm.pattern.to_string() == "_";
+        let rest = (!self.arms.iter().any(is_any)).then(|| quote!(_ => None,));
+        quote! {
+            match status {
+                #(#arms)*
+                #rest
+            }
+        }
+    }
+
+    /// The side of an operation whose bodies differ by status; an enum that it needs is added to `enums`.
+    fn by_status(
+        entries: Vec<(String, Body)>,
+        name: Ident,
+        is_error: bool,
+        enums: &mut Vec<Item>,
+    ) -> Self {
+        let json: Vec<&Type> = entries
+            .iter()
+            .filter_map(|(_, body)| match body {
+                Body::Json(ty) => Some(ty.as_ref()),
+                _ => None,
+            })
+            .collect();
+        // Types are compared as they are written: progenitor writes the same one the same way.
+        let mut written = json.iter().map(|ty| quote!(#ty).to_string());
+        let first = written.next();
+        let is_same = written.all(|ty| Some(ty) == first);
+        let has_bytes = entries.iter().any(|(_, body)| matches!(body, Body::Bytes));
+        let has_nothing = entries
+            .iter()
+            .any(|(_, body)| matches!(body, Body::Nothing));
+        let mut variants: Vec<Option<TokenStream>> = vec![None; entries.len()];
+        let ty: Type = match (json.first(), has_nothing, has_bytes) {
+            (None, _, false) => parse_quote!(()),
+            (None, false, true) => bytes(is_error),
+            (Some(ty), false, false) if is_same => (*ty).clone(),
+            (Some(ty), true, false) if is_same && !is_error => {
+                for (variant, (_, body)) in variants.iter_mut().zip(&entries) {
+                    *variant = Some(match body {
+                        Body::Json(_) => quote!(::std::option::Option::Some),
+                        _ => quote!(::std::option::Option::None),
+                    });
+                }
+                parse_quote!(::std::option::Option<#ty>)
+            }
+            _ => {
+                let names: Vec<Ident> = entries
+                    .iter()
+                    .map(|(status, _)| format_ident!("{}", variant(status)))
+                    .collect();
+                enums.extend(response_enum(&name, &entries, &names, is_error));
+                for (variant, ident) in variants.iter_mut().zip(&names) {
+                    *variant = Some(quote!(super::response::#name::#ident));
+                }
+                parse_quote!(super::response::#name)
+            }
+        };
+        let arms = entries.into_iter().zip(variants);
+        let arms = arms.map(|((status, body), variant)| Arm {
+            pattern: pattern(&status),
+            body,
+            variant,
+        });
+        Self {
+            ty,
+            arms: arms.collect(),
+        }
+    }
+}
+
+/// The type of a body that is no JSON: that of an error has been read already.
+fn bytes(is_error: bool) -> Type {
+    if is_error {
+        parse_quote!(::bytes::Bytes)
+    } else {
+        parse_quote!(crate::ByteStream)
+    }
+}
+
+/// The responses of an operation with one body for all successes and one for all errors, as progenitor's `send` has them.
+fn uniform(send: &ImplItemFn) -> Option<Responses> {
+    let ReturnType::Type(_, result) = &send.sig.output else {
+        return None;
+    };
+    let mut types = arguments(result).map(|side| first_argument(side).cloned());
+    let (success, error) = (types.next()??, types.next()??);
+    let Some(syn::Stmt::Expr(Expr::Match(matched), None)) = send.block.stmts.last() else {
+        return None;
+    };
+    let mut responses = Responses {
+        success: Side {
+            ty: success.clone(),
+            arms: Vec::new(),
+        },
+        error: Side {
+            ty: error.clone(),
+            arms: Vec::new(),
+        },
+    };
+    for arm in &matched.arms {
+        let mut decoding = Decoding::default();
+        decoding.visit_expr(&arm.body);
+        let (side, ty) = if decoding.is_error {
+            (&mut responses.error, &error)
+        } else {
+            (&mut responses.success, &success)
+        };
+        let body = match decoding.function.as_deref() {
+            Some("from_response") => Body::Json(Box::new(ty.clone())),
+            Some("empty") => Body::Nothing,
+            Some("stream") => Body::Bytes,
+            Some("upgrade") => Body::Upgrade,
+            // The status is not in the document.
+            _ => continue,
+        };
+        match body {
+            Body::Bytes => side.ty = bytes(decoding.is_error),
+            Body::Upgrade => side.ty = parse_quote!(crate::Upgrade),
+            Body::Json(_) | Body::Nothing => {}
+        }
+        let pattern = &arm.pat;
+        side.arms.push(Arm {
+            pattern: quote!(#pattern),
+            body,
+            variant: None,
+        });
+    }
+    Some(responses)
+}
+
+/// The function of progenitor's `ResponseValue` that decodes a response.
+#[derive(Default)]
+struct Decoding {
+    function: Option<String>,
+    is_error: bool,
+}
+
+impl<'ast> Visit<'ast> for Decoding {
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        let mut segments = path.segments.iter();
+        if let (Some(first), Some(second)) = (segments.next(), segments.next()) {
+            if first.ident == "ResponseValue" {
+                self.function = Some(second.ident.to_string());
+            }
+            self.is_error |= second.ident == "ErrorResponse";
+        }
+    }
+}
+
+/// The enum of the bodies of one side, with a variant for each status.
+fn response_enum(
+    name: &Ident,
+    entries: &[(String, Body)],
+    variants: &[Ident],
+    is_error: bool,
+) -> Vec<Item> {
+    let side = if is_error {
+        "An error response"
+    } else {
+        "A success"
+    };
+    let text = format!("{side} of the operation, by status.");
     let docs = entries
         .iter()
-        .map(|(status, _)| format!("What {} brings.", display_name(status)));
-    let fields = entries.iter().map(|(_, arm)| match arm {
-        Arm::Nothing => quote!(),
-        Arm::Json(ty) => quote!((#ty)),
-        Arm::Bytes => quote!((ByteStream)),
-    });
-    let shown = entries.iter().zip(variants).map(|((_, arm), variant)| {
-        let text = variant.to_string();
-        match arm {
-            Arm::Nothing => quote!(Self::#variant => f.write_str(#text)),
-            Arm::Json(_) => {
-                quote!(Self::#variant(value) => f.debug_tuple(#text).field(value).finish())
-            }
-            Arm::Bytes => quote!(Self::#variant(_) => f.write_str(concat!(#text, "(<bytes>)"))),
-        }
+        .map(|(status, _)| format!("The body of {}.", display_name(status)));
+    let bytes = bytes(is_error);
+    let fields = entries.iter().map(|(_, body)| match body {
+        Body::Nothing | Body::Upgrade => quote!(),
+        Body::Json(ty) => quote!((#ty)),
+        Body::Bytes => quote!((#bytes)),
     });
     let file: syn::File = parse_quote! {
-        /// What the operation answers with, by status.
+        #[doc = #text]
+        #[derive(Debug)]
         #[non_exhaustive]
         pub enum #name {
             #( #[doc = #docs] #variants #fields, )*
-        }
-        impl ::std::fmt::Debug for #name {
-            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-                match self {
-                    #( #shown, )*
-                }
-            }
         }
     };
     file.items
 }
 
-fn pattern(status: &str) -> proc_macro2::TokenStream {
+fn pattern(status: &str) -> TokenStream {
     match (
         status.parse::<u16>(),
         status.chars().next().and_then(|class| class.to_digit(10)),
@@ -439,47 +607,12 @@ pub(super) fn variant(status: &str) -> String {
     }
 }
 
-/// Gives `send` its types and its `match`.
-fn rewrite(send: &mut ImplItemFn, success: &Side, error: &Side) {
-    let (success_type, error_type) = (&success.ty, &error.ty);
-    send.sig.output = parse_quote!(-> Result<ResponseValue<#success_type>, Error<#error_type>>);
-    let arms = success.arms.iter().chain(&error.arms);
-    let new: Expr = parse_quote! {
-        match response.status().as_u16() {
-            #(#arms)*
-            _ => Err(Error::UnexpectedResponse(response)),
-        }
-    };
-    Decode { new: Some(new) }.visit_block_mut(&mut send.block);
-}
-
-/// Replaces the `match` on the status.
-struct Decode {
-    new: Option<Expr>,
-}
-
-impl VisitMut for Decode {
-    fn visit_expr_mut(&mut self, expression: &mut Expr) {
-        let on_status = match expression {
-            Expr::Match(matched) => {
-                let scrutinee = &matched.expr;
-                quote!(#scrutinee).to_string() == "response . status () . as_u16 ()"
-            }
-            _ => false,
-        };
-        match self.new.take_if(|_| on_status) {
-            Some(new) => *expression = new,
-            None => syn::visit_mut::visit_expr_mut(self, expression),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn probes_are_read_off_and_the_match_is_written_by_status() {
+    fn table_is_decoded_by_status_with_the_types_of_its_probes() {
         let document = json!({"paths": {"/pets": {"get": {"operationId": "getPet", "x-codegen": {"responses": {
             "success": [{"status": "200", "schema": {"$ref": "#/components/schemas/Pet"}}, {"status": "204"}],
             "error": [
@@ -527,7 +660,15 @@ mod tests {
                 }
             }
         };
-        by_status(&mut file, &document);
+        let (responses, _) = take(&mut file, &document);
+        let responses = &responses["get_pet"];
+        let (decode, decode_error) = (responses.success.decode(), responses.error.decode_error());
+        file.items.push(parse_quote! {
+            fn decode(response: Received) { #decode }
+        });
+        file.items.push(parse_quote! {
+            fn decode_error(status: u16, body: &Bytes) { #decode_error }
+        });
         insta::assert_snapshot!(prettyplease::unparse(&file));
     }
 }

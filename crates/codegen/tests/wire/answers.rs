@@ -1,35 +1,48 @@
 //! Calls each operation whose answers differ, has the typed mocks answer with each status, and prints what was read.
 
-use std::error::Error;
 use std::fmt::Debug;
 
+use call_api_client::builder::{
+    AnySuccess, BodilessSuccess, ByStatus, Merged, OptionalBody, VendorJson,
+};
 use call_api_client::response::ByStatusResponse;
-use call_api_client::{ByteStream, Client, Error as Failure, ResponseValue};
+use call_api_client::{ByteStream, Client, Error, ErrorKind, Operation, Response};
 use call_api_mock::{MockServer, MockServerExt as _};
 use call_api_transport::Transport;
 use call_api_types::Range;
 use futures_util::TryStreamExt as _;
 
-type Outcome = Result<(), Box<dyn Error>>;
+type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 /// Prints the status and what was decoded.
-fn show<T: Debug, E: Debug>(what: &str, result: Result<ResponseValue<T>, Failure<E>>) {
-    match result {
-        Ok(value) => println!("{what}: {} {:?}", value.status(), value.into_inner()),
-        Err(Failure::ErrorResponse(value)) => {
-            println!("{what}: error {} {:?}", value.status(), value.into_inner());
+fn show<O: Operation>(what: &str, result: Result<Response<O::Output>, Error>)
+where
+    O::Output: Debug,
+    O::ErrorBody: Debug,
+{
+    let error = match result {
+        Ok(response) => return println!("{what}: {} {:?}", response.status, response.value),
+        Err(error) => error,
+    };
+    match (error.status(), error.body::<O>()) {
+        (Some(status), Some(body)) => println!("{what}: error {status} {body:?}"),
+        (Some(status), None) if error.kind() != ErrorKind::Decode => {
+            println!("{what}: unexpected {status}");
         }
-        Err(Failure::UnexpectedResponse(response)) => {
-            println!("{what}: unexpected {}", response.status());
+        _ => {
+            let place = error.json_path();
+            println!("{what}: {} at {place:?}", error.kind());
         }
-        Err(error) => println!("{what}: {error}"),
     }
 }
 
 /// Prints the status and the bytes of a stream.
-async fn read(what: &str, value: ResponseValue<ByteStream>) -> Outcome {
-    let (status, kind) = (value.status(), value.headers().get("content-type").cloned());
-    let parts: Vec<_> = value.into_inner_stream().try_collect().await?;
+async fn read(what: &str, response: Response<ByteStream>) -> Outcome {
+    let (status, kind) = (
+        response.status,
+        response.headers.get("content-type").cloned(),
+    );
+    let parts: Vec<_> = response.value.try_collect().await?;
     println!(
         "{what}: {status} {kind:?} {:?}",
         String::from_utf8_lossy(&parts.concat())
@@ -54,55 +67,61 @@ pub(crate) async fn run() -> Outcome {
         }};
     }
     macro_rules! decoded {
-        ($operation:ident, $answer:expr) => {
-            show(stringify!($operation), answered!($operation, $answer))
+        ($builder:ident, $operation:ident, $answer:expr) => {
+            show::<$builder>(stringify!($operation), answered!($operation, $answer))
         };
     }
     use call_api_mock::operations::{
         AnySuccessThen, BodilessSuccessThen, ByStatusThen, MergedThen, OptionalBodyThen,
         VendorJsonThen,
     };
-    decoded!(by_status, |then: ByStatusThen| then.ok(&range));
-    decoded!(by_status, |then: ByStatusThen| then.created(&words));
-    decoded!(by_status, |then: ByStatusThen| then.no_content());
-    decoded!(by_status, |then: ByStatusThen| then.not_found());
-    decoded!(by_status, |then: ByStatusThen| then
+    decoded!(ByStatus, by_status, |then: ByStatusThen| then.ok(&range));
+    decoded!(ByStatus, by_status, |then: ByStatusThen| then
+        .created(&words));
+    decoded!(ByStatus, by_status, |then: ByStatusThen| then.no_content());
+    decoded!(ByStatus, by_status, |then: ByStatusThen| then.not_found());
+    decoded!(ByStatus, by_status, |then: ByStatusThen| then
         .unprocessable_content(&range));
-    decoded!(by_status, |then: ByStatusThen| then
+    decoded!(ByStatus, by_status, |then: ByStatusThen| then
         .client_error(418, &words));
-    decoded!(by_status, |then: ByStatusThen| then
+    decoded!(ByStatus, by_status, |then: ByStatusThen| then
         .server_error(500, &words));
-    decoded!(by_status, |then: ByStatusThen| then
+    decoded!(ByStatus, by_status, |then: ByStatusThen| then
         .into_inner()
         .status(205));
     // What doesn't fit its status is no other status's.
-    decoded!(by_status, |then: ByStatusThen| then
+    decoded!(ByStatus, by_status, |then: ByStatusThen| then
         .into_inner()
         .status(201)
         .body(r#"{"gte":1}"#));
-    if let Ok(value) = answered!(by_status, |then: ByStatusThen| then.accepted("a\r\n"))
-        && let ByStatusResponse::Accepted(stream) = value.into_inner()
+    if let Ok(response) = answered!(by_status, |then: ByStatusThen| then.accepted("a\r\n"))
+        && let ByStatusResponse::Accepted(stream) = response.value
     {
-        let parts: Vec<_> = stream.into_inner().try_collect().await?;
-        println!(
-            "by_status: accepted {:?}",
-            String::from_utf8_lossy(&parts.concat())
-        );
+        let bytes = stream.read_to_end().await?;
+        println!("by_status: accepted {:?}", String::from_utf8_lossy(&bytes));
     }
-    decoded!(optional_body, |then: OptionalBodyThen| then.ok(&range));
-    decoded!(optional_body, |then: OptionalBodyThen| then.no_content());
-    decoded!(bodiless_success, |then: BodilessSuccessThen| then
+    decoded!(OptionalBody, optional_body, |then: OptionalBodyThen| then
+        .ok(&range));
+    decoded!(OptionalBody, optional_body, |then: OptionalBodyThen| then
         .no_content());
-    decoded!(any_success, |then: AnySuccessThen| then.no_content());
-    decoded!(any_success, |then: AnySuccessThen| then.reset_content());
-    decoded!(any_success, |then: AnySuccessThen| then
+    decoded!(
+        BodilessSuccess,
+        bodiless_success,
+        |then: BodilessSuccessThen| then.no_content()
+    );
+    decoded!(AnySuccess, any_success, |then: AnySuccessThen| then
+        .no_content());
+    decoded!(AnySuccess, any_success, |then: AnySuccessThen| then
+        .reset_content());
+    decoded!(AnySuccess, any_success, |then: AnySuccessThen| then
         .into_inner()
         .status(201)
         .body(r#"{"gte":1}"#));
-    decoded!(merged, |then: MergedThen| then.ok(&range));
-    decoded!(merged, |then: MergedThen| then.created(&range));
-    decoded!(merged, |then: MergedThen| then.unauthorized());
-    decoded!(vendor_json, |then: VendorJsonThen| then.ok(&range));
+    decoded!(Merged, merged, |then: MergedThen| then.ok(&range));
+    decoded!(Merged, merged, |then: MergedThen| then.created(&range));
+    decoded!(Merged, merged, |then: MergedThen| then.unauthorized());
+    decoded!(VendorJson, vendor_json, |then: VendorJsonThen| then
+        .ok(&range));
     let text = answered!(
         text_answer,
         |then: call_api_mock::operations::TextAnswerThen| then.ok("a,b")

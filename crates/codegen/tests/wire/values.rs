@@ -14,9 +14,9 @@ fn words(words: &[&str]) -> Vec<String> {
 
 pub(crate) async fn run(base: &str, client: &Client, seen: &Receiver<String>) -> Outcome {
     let range = || Range::builder().gte(1).build();
-    call!(seen, client.path_value().value("a;b|c^d[e]\\f/g"));
-    call!(seen, client.matrix_value().empty(""));
-    call!(seen, client.template_in_query().mode("a&b=c#d").more("e"));
+    call!(seen, client.path_value("a;b|c^d[e]\\f/g"));
+    call!(seen, client.matrix_value(""));
+    call!(seen, client.template_in_query("a&b=c#d").more("e"));
     call!(
         seen,
         client

@@ -1,9 +1,8 @@
-//! What the service says about an error.
+//! The service's own words about an error.
 //!
-//! A FastAPI service answers `{"detail": "Call not found"}`, or, where it doesn't accept a parameter,
+//! A FastAPI service answers `{"detail": "Not found"}`, or, if it does not accept a parameter,
 //! `{"detail": [{"loc": ["path", "id"], "msg": "Input should be a valid UUID", "type": "uuid_parsing"}]}`
-//! (<https://fastapi.tiangolo.com/tutorial/handling-errors/>). What stands between client and service answers whatever
-//! it likes.
+//! (<https://fastapi.tiangolo.com/tutorial/handling-errors/>). A proxy answers anything.
 
 use std::fmt;
 
@@ -11,51 +10,33 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// The most characters of a text that are kept.
-const KEPT: usize = 1000;
+const MAX_CHARS: usize = 1000;
 
 /// The most parameters that are kept of a list.
-const FIELDS: usize = 20;
+const MAX_FIELDS: usize = 20;
 
 /// The most characters of a text that are shown on one line.
-const SHOWN: usize = 200;
+const MAX_SHOWN: usize = 200;
 
-/// What the service said about an error, as far as it could be read.
-///
-/// ```
-/// use call_api::{Detail, FieldError, Uuid};
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
-/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
-/// let error = client.get_call(Uuid::nil()).await.unwrap_err();
-/// let said = match error.detail() {
-///     Some(Detail::Message(text)) => text.clone(),
-///     Some(Detail::Fields(fields)) => fields.iter().map(FieldError::to_string).collect::<Vec<_>>().join("; "),
-///     Some(other) => other.to_string(),
-///     None => String::new(),
-/// };
-/// assert_eq!(said, "Call not found");
-/// # Ok(())
-/// # }
-/// ```
+/// What the service says about an error.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Detail {
     /// A sentence: `{"detail": "…"}`.
     Message(String),
-    /// What is wrong with the parameters: `{"detail": [{"loc", "msg", "type"}]}`; at most the first 20.
+    /// The parameters that are not accepted: `{"detail": [{"loc", "msg", "type"}]}`; at most the first 20.
     Fields(Vec<FieldError>),
     /// Anything else, as text of at most 1,000 characters: often a proxy's page.
     Text(String),
 }
 
-/// One parameter that the service doesn't accept.
+/// A parameter that the service does not accept.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FieldError {
-    /// Where the parameter stands, from the outside in: `["path", "id"]`.
+    /// The place of the parameter, from the outside in: `["path", "id"]`.
     pub location: Vec<String>,
-    /// What is wrong with it.
+    /// The reason.
     pub message: String,
     /// The service's word for the kind of error, such as `uuid_parsing`.
     pub kind: String,
@@ -80,7 +61,7 @@ impl fmt::Display for FieldError {
 }
 
 impl Detail {
-    /// Reads the body of an error response; `None` where it is empty.
+    /// Reads the body of an error response; returns `None` if it is empty.
     pub(crate) fn read(body: &[u8]) -> Option<Self> {
         #[derive(Deserialize)]
         struct Body {
@@ -96,17 +77,17 @@ impl Detail {
         }
         let detail = serde_json::from_slice(body).map(|Body { detail }| detail);
         match detail {
-            Ok(Value::String(message)) => return Some(Self::Message(kept(&message))),
+            Ok(Value::String(message)) => return Some(Self::Message(truncate(&message))),
             Ok(detail @ Value::Array(_)) => {
                 if let Ok(fields) = serde_json::from_value::<Vec<Field>>(detail) {
                     let text = |step: Value| match step {
-                        Value::String(step) => kept(&step),
-                        step => kept(&step.to_string()),
+                        Value::String(step) => truncate(&step),
+                        step => truncate(&step.to_string()),
                     };
-                    let fields = fields.into_iter().take(FIELDS).map(|field| FieldError {
+                    let fields = fields.into_iter().take(MAX_FIELDS).map(|field| FieldError {
                         location: field.loc.into_iter().map(text).collect(),
-                        message: kept(&field.msg),
-                        kind: kept(&field.kind),
+                        message: truncate(&field.msg),
+                        kind: truncate(&field.kind),
                     });
                     return Some(Self::Fields(fields.collect()));
                 }
@@ -115,12 +96,12 @@ impl Detail {
         }
         let text = String::from_utf8_lossy(body);
         let text = text.trim();
-        (!text.is_empty()).then(|| Self::Text(kept(text)))
+        (!text.is_empty()).then(|| Self::Text(truncate(text)))
     }
 }
 
-fn kept(text: &str) -> String {
-    text.chars().take(KEPT).collect()
+fn truncate(text: &str) -> String {
+    text.chars().take(MAX_CHARS).collect()
 }
 
 /// At most 200 characters, on one line.
@@ -165,7 +146,7 @@ impl fmt::Display for Line<'_> {
                 line.push_str(word);
             }
         }
-        match line.char_indices().nth(SHOWN) {
+        match line.char_indices().nth(MAX_SHOWN) {
             Some((end, _)) => write!(f, "{}…", &line[..end]),
             None => f.write_str(&line),
         }
@@ -217,9 +198,9 @@ mod tests {
         let Some(Detail::Text(long)) = Detail::read("é".repeat(5000).as_bytes()) else {
             panic!("it is text")
         };
-        assert_eq!(long.chars().count(), KEPT);
+        assert_eq!(long.chars().count(), MAX_CHARS);
         let shown = Detail::Text(long).to_string();
-        assert_eq!(shown.chars().count(), SHOWN + 1);
+        assert_eq!(shown.chars().count(), MAX_SHOWN + 1);
     }
 
     #[test]

@@ -1,0 +1,159 @@
+//! Requests without `async`.
+//!
+//! Each request has a blocking form beside the one that is awaited: `wait` for `.await`, and `send_blocking` for `send`.
+//! [`Client::block_on`] waits for any other future, and [`Client::block_on_stream`] makes an iterator of a stream.
+//!
+//! All of it may be used in a plain `main`, from threads, and inside a Tokio runtime, where it blocks the thread that it
+//! is called on. A request runs on the thread that waits for it; one more thread per client and its clones, started by
+//! the first blocking request, drives connections and timers, and ends with the last clone.
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use futures_core::Stream;
+
+use crate::client::Client;
+use crate::error::Error;
+
+impl Client {
+    /// Blocks the thread until a request, or another future with such a result, is done.
+    ///
+    /// # Errors
+    /// The request's, and [`ErrorKind::Config`](crate::ErrorKind::Config) if the system has no thread for the
+    /// connections.
+    pub fn block_on<T>(
+        &self,
+        future: impl IntoFuture<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        self.runtime().get()?.block_on(future)
+    }
+
+    /// Returns an iterator of the stream's items, which blocks the thread until the next one is there.
+    ///
+    /// # Errors
+    /// As [`block_on`](Self::block_on).
+    pub fn block_on_stream<S: Stream + Unpin>(
+        &self,
+        stream: S,
+    ) -> Result<BlockingStream<S>, Error> {
+        self.runtime().get()?;
+        Ok(BlockingStream {
+            stream,
+            client: self.clone(),
+        })
+    }
+}
+
+/// A stream as an iterator, made by [`Client::block_on_stream`]. To drop it ends the stream.
+#[must_use = "an iterator does nothing until it is read"]
+pub struct BlockingStream<S> {
+    // Before the client, whose runtime may be needed when the stream is dropped.
+    stream: S,
+    client: Client,
+}
+
+impl<S: Stream + Unpin> Iterator for BlockingStream<S> {
+    type Item = S::Item;
+
+    fn next(&mut self) -> Option<S::Item> {
+        let Self { stream, client } = self;
+        let next = std::future::poll_fn(|context| Pin::new(&mut *stream).poll_next(context));
+        // The runtime was started with this iterator.
+        client.runtime().0.get()?.block_on(next)
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for BlockingStream<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("BlockingStream").field(&self.stream).finish()
+    }
+}
+
+/// The runtime of a client, started when it is first needed.
+#[derive(Debug, Default)]
+pub(crate) struct LazyRuntime(OnceLock<Runtime>);
+
+impl LazyRuntime {
+    fn get(&self) -> Result<&Runtime, Error> {
+        if let Some(runtime) = self.0.get() {
+            return Ok(runtime);
+        }
+        let started = Runtime::start()?;
+        // If another thread was faster, its runtime is kept.
+        Ok(self.0.get_or_init(|| started))
+    }
+}
+
+/// Drives connections and timers. `None` once it is shut down.
+#[derive(Debug)]
+struct Runtime(Option<tokio::runtime::Runtime>);
+
+impl Runtime {
+    fn start() -> Result<Self, Error> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("call-api")
+            .enable_all()
+            .build()
+            .map_err(Error::from_config)?;
+        Ok(Self(Some(runtime)))
+    }
+
+    /// Polls the future on this thread and not on the runtime's, so that it may borrow and need not be `Send`. Tokio's own
+    /// `block_on` panics inside another runtime.
+    fn block_on<F: IntoFuture>(&self, future: F) -> F::Output {
+        let _context = self.0.as_ref().map(tokio::runtime::Runtime::enter);
+        // Inside a task of another runtime, that task's budget would be used up and never renewed.
+        let mut future = pin!(tokio::task::unconstrained(future.into_future()));
+        let signal = Arc::new(Signal::default());
+        let waker = Waker::from(Arc::clone(&signal));
+        let mut context = Context::from_waker(&waker);
+        loop {
+            match future.as_mut().poll(&mut context) {
+                Poll::Ready(output) => return output,
+                Poll::Pending => signal.wait(),
+            }
+        }
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            // Does not wait, and so is allowed inside another runtime.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Wakes the waiting thread. `thread::park` would not do: a callback on this thread may consume its token.
+#[derive(Default)]
+struct Signal {
+    is_set: Mutex<bool>,
+    set: Condvar,
+}
+
+impl Signal {
+    fn wait(&self) {
+        let is_set = self.is_set.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut is_set = self
+            .set
+            .wait_while(is_set, |is_set| !*is_set)
+            .unwrap_or_else(PoisonError::into_inner);
+        *is_set = false;
+    }
+}
+
+impl Wake for Signal {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        *self.is_set.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.set.notify_one();
+    }
+}

@@ -1,0 +1,674 @@
+//! The one error type, with a kind to match on.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use call_api_transport::{
+    AttemptLog, DownloadError, StopReason, TransportError, TransportErrorKind,
+};
+use http::HeaderMap;
+
+use crate::detail::Detail;
+use crate::drift::Drift;
+use crate::request::Operation;
+
+type Source = Arc<dyn std::error::Error + Send + Sync>;
+
+/// The reason why a request has no result. Its text is one line that says what failed, why, and what to do. Neither
+/// `Display` nor `Debug` shows the token, the query, or more of a body than the first 200 characters of what the service
+/// says about the error.
+#[derive(Clone)]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    /// The whole text where nothing was sent or received, else what follows the description of the request.
+    message: String,
+    advice: Cow<'static, str>,
+    operation: Option<&'static str>,
+    status: Option<u16>,
+    headers: HeaderMap,
+    body: Bytes,
+    detail: Option<Detail>,
+    json_path: Option<String>,
+    attempt_log: Option<AttemptLog>,
+    retry_after: Option<Duration>,
+    last_seen: Option<Arc<dyn Any + Send + Sync>>,
+    source: Option<Source>,
+}
+
+/// The kind of an [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The client cannot be built: the base URL or the token is missing or unusable.
+    Config,
+    /// The service does not accept the token (401).
+    Unauthorized,
+    /// The token is accepted, but does not permit this (403).
+    Forbidden,
+    /// There is no such thing (404, 410).
+    NotFound,
+    /// The service does not accept the request (another 4xx), or the request cannot be sent.
+    InvalidRequest,
+    /// Too many requests were sent (429): see [`Error::retry_after`].
+    RateLimited,
+    /// The service, or a gateway in front of it, failed (5xx).
+    Server,
+    /// A deadline or timeout passed, or the service gave up waiting (408).
+    Timeout,
+    /// No connection could be made, or its certificate was not accepted.
+    Connect,
+    /// The connection broke, or what arrived was not HTTP.
+    Interrupted,
+    /// The response does not match the API's document: see [`Error::json_path`].
+    Decode,
+    /// The response says something that the API's document does not, in
+    /// [`DriftMode::Strict`](crate::DriftMode::Strict).
+    Drift,
+    /// The response is longer than the limit.
+    BodyTooLarge,
+    /// A download is not what the service announced: another digest, another part, no end.
+    Corrupt,
+    /// A download could not be written to its destination.
+    Io,
+    /// The service answered with a redirect, which is not followed.
+    Redirected,
+    /// The token provider returned no token.
+    Token,
+    /// The response has a status that the API's document does not list and that is not an error, such as 202.
+    UnexpectedStatus,
+}
+
+impl ErrorKind {
+    /// Returns the kind of an error response.
+    pub fn from_status(status: u16) -> Self {
+        match status {
+            401 => Self::Unauthorized,
+            403 => Self::Forbidden,
+            404 | 410 => Self::NotFound,
+            408 => Self::Timeout,
+            429 => Self::RateLimited,
+            400..=499 => Self::InvalidRequest,
+            500..=599 => Self::Server,
+            _ => Self::UnexpectedStatus,
+        }
+    }
+
+    fn of_transport(error: &TransportError) -> Self {
+        match error.kind() {
+            TransportErrorKind::TokenUnavailable => Self::Token,
+            TransportErrorKind::Connect { timed_out: true }
+            | TransportErrorKind::TimedOut { .. } => Self::Timeout,
+            TransportErrorKind::Connect { .. } | TransportErrorKind::Tls => Self::Connect,
+            TransportErrorKind::Interrupted { .. }
+            | TransportErrorKind::Malformed { .. }
+            | TransportErrorKind::NotProcessed => Self::Interrupted,
+            TransportErrorKind::NoRuntime => Self::Config,
+            TransportErrorKind::BodyTooLarge { .. } => Self::BodyTooLarge,
+            TransportErrorKind::IntegrityMismatch { .. } => Self::Corrupt,
+            TransportErrorKind::WriteFailed => Self::Io,
+            TransportErrorKind::Redirected { .. } => Self::Redirected,
+            // `RefusedUrl`, `InvalidRequest`, and what a later transport may refuse.
+            _ => Self::InvalidRequest,
+        }
+    }
+
+    /// What to do about an error of this kind.
+    fn advice(self) -> &'static str {
+        match self {
+            Self::Config => "",
+            Self::Unauthorized => "check the token: it may be wrong, revoked or of another service",
+            Self::Forbidden => "ask the service's owner for what this token may do",
+            Self::NotFound => "check the id, and that the base URL names the right service",
+            Self::InvalidRequest => "check the parameters of the request",
+            Self::RateLimited => "send fewer requests, or try later",
+            Self::Server | Self::Timeout => "try later",
+            Self::Decode | Self::Drift => {
+                "update the SDK, or check that the base URL names the service"
+            }
+            _ => "check that the base URL names the service and that this SDK knows its version",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Config => "invalid configuration",
+            Self::Unauthorized => "token not accepted",
+            Self::Forbidden => "not permitted",
+            Self::NotFound => "not found",
+            Self::InvalidRequest => "invalid request",
+            Self::RateLimited => "rate limited",
+            Self::Server => "server error",
+            Self::Timeout => "timed out",
+            Self::Connect => "no connection",
+            Self::Interrupted => "connection interrupted",
+            Self::Decode => "undecodable response",
+            Self::Drift => "response differs from the document",
+            Self::BodyTooLarge => "response too large",
+            Self::Corrupt => "corrupt download",
+            Self::Io => "download not written",
+            Self::Redirected => "redirect not followed",
+            Self::Token => "no token available",
+            Self::UnexpectedStatus => "unexpected status",
+        })
+    }
+}
+
+impl Error {
+    /// Begins an error of that kind: for wrappers of this client, and for fakes in tests.
+    pub fn builder(kind: ErrorKind) -> ErrorBuilder {
+        ErrorBuilder(Self::new(kind, String::new()))
+    }
+
+    /// What went wrong, to match on.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The HTTP status of the response, if there was one.
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// The headers of the response; empty if there was none.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.0.headers
+    }
+
+    /// What the service says about the error, read from the body of any error response.
+    pub fn detail(&self) -> Option<&Detail> {
+        self.0.detail.as_ref()
+    }
+
+    /// Decodes the error body that the document describes for the operation `O` and this status. Returns `None` if the
+    /// error is not a response of that operation, or its body is not what the document describes.
+    pub fn body<O: Operation>(&self) -> Option<O::ErrorBody> {
+        let status = self.0.status?;
+        let is_own = self.0.operation.is_none_or(|id| id == O::SPEC.id);
+        if !is_own || self.0.json_path.is_some() {
+            return None;
+        }
+        O::decode_error(status, &self.0.body)
+    }
+
+    /// The body of the error response as it came, up to 64 KiB; empty if there was none.
+    pub fn raw_body(&self) -> &[u8] {
+        &self.0.body
+    }
+
+    /// The place in the response that could not be decoded, such as `contact.created_date`; `.` is the whole of it.
+    pub fn json_path(&self) -> Option<&str> {
+        self.0.json_path.as_deref()
+    }
+
+    /// The id by which the service knows the request, if it sent one.
+    pub fn request_id(&self) -> Option<&str> {
+        self.attempt_log().and_then(AttemptLog::request_id)
+    }
+
+    /// The delay that the service asked for before another request.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0
+            .retry_after
+            .or_else(|| self.attempt_log().and_then(AttemptLog::retry_after))
+    }
+
+    /// What to do about the error, as the last part of its text says it.
+    pub fn advice(&self) -> &str {
+        &self.0.advice
+    }
+
+    /// Every attempt: its duration, its outcome, and why there was no further one. `None` if there was nothing to send.
+    pub fn attempt_log(&self) -> Option<&AttemptLog> {
+        self.0.attempt_log.as_ref()
+    }
+
+    /// The last state that was seen of what was waited for, if waiting for it failed.
+    pub fn last_seen<T: Any>(&self) -> Option<&T> {
+        self.0
+            .last_seen
+            .as_deref()
+            .and_then(|seen| seen.downcast_ref())
+    }
+
+    /// Returns true if a deadline or timeout passed.
+    pub fn is_timeout(&self) -> bool {
+        self.kind() == ErrorKind::Timeout
+    }
+
+    /// Returns true if no connection could be made, so that the request was certainly not sent.
+    pub fn is_connect(&self) -> bool {
+        self.kind() == ErrorKind::Connect
+    }
+
+    /// Returns true if the same request may succeed later. The client has already retried it as far as that was safe.
+    pub fn is_retryable(&self) -> bool {
+        match self.kind() {
+            ErrorKind::RateLimited
+            | ErrorKind::Server
+            | ErrorKind::Timeout
+            | ErrorKind::Interrupted
+            | ErrorKind::Token => true,
+            // A certificate that is not trusted now will not be soon.
+            ErrorKind::Connect => self
+                .transport_error()
+                .is_none_or(|error| *error.kind() != TransportErrorKind::Tls),
+            _ => false,
+        }
+    }
+
+    /// The transport's error, if the request failed without a response.
+    pub fn transport_error(&self) -> Option<&TransportError> {
+        self.0
+            .source
+            .as_deref()
+            .and_then(|source| source.downcast_ref())
+    }
+
+    /// Finds an error of type `E` among the causes, such as that of your own token provider.
+    pub fn find_source<E: std::error::Error + 'static>(&self) -> Option<&E> {
+        let first = self.0.source.as_deref().map(|source| source as _);
+        let causes = std::iter::successors(first, |cause: &&(dyn std::error::Error + 'static)| {
+            cause.source()
+        });
+        causes.into_iter().find_map(|cause| cause.downcast_ref())
+    }
+
+    /// Returns the error with other advice.
+    #[must_use]
+    pub fn with_advice(mut self, advice: impl Into<Cow<'static, str>>) -> Self {
+        self.0.advice = advice.into();
+        self
+    }
+
+    /// Returns the error with the last state that was seen of what was waited for.
+    #[must_use]
+    pub fn with_last_seen<T: Any + Send + Sync>(mut self, seen: T) -> Self {
+        self.0.last_seen = Some(Arc::new(seen));
+        self
+    }
+
+    fn new(kind: ErrorKind, message: String) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message,
+            advice: Cow::Borrowed(kind.advice()),
+            operation: None,
+            status: None,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            detail: None,
+            json_path: None,
+            attempt_log: None,
+            retry_after: None,
+            last_seen: None,
+            source: None,
+        }))
+    }
+
+    /// The client cannot be built; `message` says what to do.
+    pub(crate) fn config(message: String) -> Self {
+        Self::new(ErrorKind::Config, message)
+    }
+
+    /// The client cannot be built, for a reason given by a layer below, which says what to do.
+    pub(crate) fn from_config(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        let mut this = Self::config(error.to_string());
+        this.0.source = Some(Arc::new(error));
+        this
+    }
+
+    /// A parameter or body cannot be sent.
+    pub(crate) fn invalid_request(message: &str) -> Self {
+        Self::new(
+            ErrorKind::InvalidRequest,
+            format!("the request cannot be built: {message}"),
+        )
+    }
+
+    /// The status is not a success.
+    pub(crate) fn from_status(status: u16, body: Bytes) -> Self {
+        Self::new(ErrorKind::from_status(status), String::new()).with_body(status, body)
+    }
+
+    fn with_body(mut self, status: u16, body: Bytes) -> Self {
+        // The body of any other status is data, and says nothing about an error.
+        if status >= 400 {
+            self.0.detail = Detail::read(&body);
+        }
+        self.0.status = Some(status);
+        self.0.body = body;
+        self
+    }
+
+    /// The response differs from the document; the first of several differences is named.
+    pub(crate) fn from_drift(drifts: &[Drift]) -> Self {
+        let mut message = drifts.first().map(ToString::to_string).unwrap_or_default();
+        if drifts.len() > 1 {
+            message.push_str(&format!(", and {} more", drifts.len() - 1));
+        }
+        let mut this = Self::new(ErrorKind::Drift, message);
+        this.0.json_path = drifts.first().map(|drift| drift.place.clone());
+        this
+    }
+
+    /// The body at `path` is not what the document says.
+    pub(crate) fn decode(path: String, cause: &str) -> Self {
+        // Both hold names and characters of the body, and an error is one line of plain text.
+        let message = escaped(&format!("{path}: {}", redacted(cause)));
+        let mut this = Self::new(ErrorKind::Decode, message);
+        this.0.json_path = Some(path);
+        this
+    }
+
+    /// Adds what is known of the response that the error is about.
+    pub(crate) fn with_response(
+        mut self,
+        status: u16,
+        headers: HeaderMap,
+        attempt_log: AttemptLog,
+    ) -> Self {
+        self.0.status = Some(status);
+        self.0.headers = headers;
+        self.0.operation = Some(attempt_log.operation());
+        self.0.attempt_log = Some(attempt_log);
+        self
+    }
+}
+
+impl From<DownloadError> for Error {
+    fn from(error: DownloadError) -> Self {
+        match error {
+            DownloadError::Refused(response) => {
+                let log = response.attempt_log;
+                match response.status.map(|status| status.as_u16()) {
+                    Some(status) => Self::from_status(status, response.body).with_response(
+                        status,
+                        response.headers,
+                        log,
+                    ),
+                    None => Self::new(ErrorKind::Interrupted, "no response".to_owned()),
+                }
+            }
+            DownloadError::Failed(error) => error.into(),
+            // A later transport may have more.
+            other => Self::builder(ErrorKind::Interrupted)
+                .message(other.to_string())
+                .source(other)
+                .build(),
+        }
+    }
+}
+
+impl From<TransportError> for Error {
+    fn from(error: TransportError) -> Self {
+        let mut this = Self::new(ErrorKind::of_transport(&error), error.to_string());
+        this.0.advice = Cow::Borrowed(error.advice());
+        this.0.status = error.attempt_log().status().map(|status| status.as_u16());
+        this.0.attempt_log = Some(error.attempt_log().clone());
+        this.0.source = Some(Arc::new(error));
+        this
+    }
+}
+
+/// Makes an [`Error`] by hand: see [`Error::builder`].
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct ErrorBuilder(Error);
+
+impl ErrorBuilder {
+    /// Sets what failed and why.
+    pub fn message(mut self, message: impl Into<String>) -> Self {
+        self.0.0.message = message.into();
+        self
+    }
+
+    /// Sets what to do about it.
+    pub fn advice(mut self, advice: impl Into<Cow<'static, str>>) -> Self {
+        self.0.0.advice = advice.into();
+        self
+    }
+
+    /// Sets the error response: its status and its body.
+    pub fn response(mut self, status: u16, body: impl Into<Vec<u8>>) -> Self {
+        self.0 = self.0.with_body(status, Bytes::from(body.into()));
+        self
+    }
+
+    /// Sets the delay that the service asked for.
+    pub fn retry_after(mut self, delay: Duration) -> Self {
+        self.0.0.retry_after = Some(delay);
+        self
+    }
+
+    /// Sets the cause.
+    pub fn source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.0.0.source = Some(Arc::new(source));
+        self
+    }
+
+    pub(crate) fn boxed_source(mut self, source: call_api_transport::BoxError) -> Self {
+        self.0.0.source = Some(source.into());
+        self
+    }
+
+    /// Returns the error.
+    pub fn build(self) -> Error {
+        self.0
+    }
+}
+
+/// Removes values from serde's message, which quotes what it could not use: that may be a phone number. Quoted text goes,
+/// and so do the numbers that it puts between backticks; names of properties, in backticks too, stay.
+fn redacted(message: &str) -> String {
+    let mut result = String::with_capacity(message.len());
+    let mut rest = message;
+    while let Some(start) = rest.find(['"', '`']) {
+        let quote = if rest[start..].starts_with('"') {
+            '"'
+        } else {
+            '`'
+        };
+        let inner = &rest[start + 1..];
+        let mut escaped = false;
+        let end = inner.find(|c| {
+            let ends = c == quote && !escaped;
+            escaped = c == '\\' && !escaped;
+            ends
+        });
+        let Some(end) = end else { break };
+        let before = &rest[..start];
+        let value = [
+            "integer ",
+            "floating point ",
+            "boolean ",
+            "character ",
+            "found ",
+        ]
+        .iter()
+        .any(|kind| before.ends_with(kind));
+        result.push_str(before);
+        result.push(quote);
+        result.push_str(if quote == '"' || value {
+            "…"
+        } else {
+            &inner[..end]
+        });
+        result.push(quote);
+        rest = &inner[end + 1..];
+    }
+    result.push_str(rest);
+    result
+}
+
+/// Returns the text with each control character as an escape.
+fn escaped(text: &str) -> String {
+    let mut result = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() {
+            true => result.extend(c.escape_default()),
+            false => result.push(c),
+        }
+    }
+    result
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &self.0;
+        if self.transport_error().is_some() {
+            // It describes the request itself, and ends with the same advice.
+            return f.write_str(&inner.message);
+        }
+        match (&inner.attempt_log, inner.kind, inner.status) {
+            (Some(log), ErrorKind::Decode | ErrorKind::Drift, _) => {
+                let (method, url) = (log.method(), log.url());
+                write!(
+                    f,
+                    "the response to {method} {url} is not what the API's document says: {}",
+                    inner.message
+                )?;
+            }
+            (Some(log), _, Some(status)) => {
+                write!(
+                    f,
+                    "{} {} was answered with {status}",
+                    log.method(),
+                    log.url()
+                )?;
+            }
+            (None, ErrorKind::Drift, _) => {
+                write!(
+                    f,
+                    "the service says what the API's document does not: {}",
+                    inner.message
+                )?;
+            }
+            _ if inner.message.is_empty() => write!(f, "{}", inner.kind)?,
+            _ => f.write_str(&inner.message)?,
+        }
+        if let Some(detail) = &inner.detail {
+            write!(f, ": {detail}")?;
+        }
+        if let Some(log) = &inner.attempt_log {
+            let attempts = log.attempts().len();
+            let plural = if attempts == 1 { "" } else { "s" };
+            write!(f, " ({attempts} attempt{plural}")?;
+            if !matches!(
+                log.stop_reason(),
+                StopReason::Success | StopReason::NotRetryable | StopReason::AttemptsExhausted
+            ) {
+                write!(f, "; {}", log.stop_reason())?;
+            }
+            f.write_str(")")?;
+            if let Some(id) = log.request_id() {
+                write!(f, "; request id {}", id.escape_debug())?;
+            }
+        }
+        if !inner.advice.is_empty() {
+            write!(f, "; {}", inner.advice)?;
+        }
+        Ok(())
+    }
+}
+
+/// Prints the same line as `Display`, since that is what a `main` that returns the error prints; `{:#?}` shows the parts.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return fmt::Display::fmt(self, f);
+        }
+        let inner = &self.0;
+        f.debug_struct("Error")
+            .field("kind", &inner.kind)
+            .field("status", &inner.status)
+            .field("detail", &inner.detail)
+            .field("attempt_log", &inner.attempt_log)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // The text includes that of the direct cause, so the chain goes on below it.
+        self.0.source.as_deref().and_then(std::error::Error::source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decode_message_loses_values_and_keeps_names() {
+        for (message, expected) in [
+            (
+                "missing field `created_date` at line 1 column 5",
+                "missing field `created_date` at line 1 column 5",
+            ),
+            (
+                r#"invalid type: string "+34 600", expected i64"#,
+                r#"invalid type: string "…", expected i64"#,
+            ),
+            (
+                r#"invalid type: string "a\"b", expected u8"#,
+                r#"invalid type: string "…", expected u8"#,
+            ),
+            (
+                "invalid type: integer `34600`, expected a string",
+                "invalid type: integer `…`, expected a string",
+            ),
+            (
+                "invalid character: expected 0-9, found `\u{b}` at 3",
+                "invalid character: expected 0-9, found `…` at 3",
+            ),
+            (r#"an unclosed " quote"#, r#"an unclosed " quote"#),
+        ] {
+            assert_eq!(redacted(message), expected);
+        }
+    }
+
+    #[test]
+    fn control_characters_of_a_body_are_escaped() {
+        assert_eq!(escaped("a\nb\u{b}é: c"), "a\\nb\\u{b}é: c");
+    }
+
+    #[test]
+    fn built_error_has_what_it_was_built_with() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("locked")]
+        struct Locked;
+
+        let error = Error::builder(ErrorKind::RateLimited)
+            .response(429, r#"{"detail": "Slow down"}"#)
+            .retry_after(Duration::from_secs(60))
+            .source(Locked)
+            .build()
+            .with_last_seen(7_u8);
+        assert_eq!(
+            (error.kind(), error.status(), error.retry_after()),
+            (
+                ErrorKind::RateLimited,
+                Some(429),
+                Some(Duration::from_secs(60))
+            )
+        );
+        assert_eq!(
+            error.to_string(),
+            "rate limited: Slow down; send fewer requests, or try later"
+        );
+        assert!(error.is_retryable() && error.find_source::<Locked>().is_some());
+        assert_eq!(
+            (error.last_seen(), error.last_seen::<u16>()),
+            (Some(&7_u8), None)
+        );
+    }
+}

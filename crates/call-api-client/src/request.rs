@@ -1,0 +1,369 @@
+//! An operation's way from its builder to its result: request, transport, decoding.
+//!
+//! Generated code implements [`Operation`] for the builder of each operation; the rest is written here once.
+
+use std::fmt;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use call_api_transport::{
+    AttemptLog, BufferedBody, RawBody, RawResponse, RequestOptions, ResponseBody,
+};
+use http::HeaderMap;
+use serde::de::DeserializeOwned;
+
+use crate::client::Client;
+use crate::error::Error;
+use crate::stream::{ByteStream, Upgrade};
+
+/// An operation of the API's document; implemented by the builder of its requests.
+pub trait Operation: Sized {
+    /// What a success is decoded into.
+    type Output;
+
+    /// What the document says of an error's body: see [`Error::body`]. `()` if it says nothing.
+    type ErrorBody;
+
+    /// What the transport needs to know of the operation.
+    #[doc(hidden)]
+    const SPEC: &'static call_api_transport::Operation;
+
+    #[doc(hidden)]
+    fn prepare(self) -> Prepared;
+
+    /// Decodes a success; every other response is [`Undecoded::Status`].
+    #[doc(hidden)]
+    fn decode(response: Received) -> Result<Self::Output, Undecoded>;
+
+    #[doc(hidden)]
+    fn decode_error(status: u16, body: &Bytes) -> Option<Self::ErrorBody>;
+
+    /// Returns true if a success with this status is handed on as a stream.
+    #[doc(hidden)]
+    fn is_streamed(_status: u16) -> bool {
+        Self::SPEC.body == ResponseBody::Streamed
+    }
+}
+
+/// A request that is ready to be sent.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Prepared {
+    pub(crate) client: Client,
+    pub(crate) options: Option<RequestOptions>,
+    pub(crate) request: Result<reqwest::Request, InvalidRequest>,
+}
+
+/// The future of a request that is awaited.
+pub type RequestFuture<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
+
+/// A decoded response.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Response<T> {
+    /// The decoded body.
+    pub value: T,
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// Every attempt: its duration, and what went wrong before one succeeded.
+    pub attempt_log: AttemptLog,
+}
+
+impl<T> Response<T> {
+    /// The id by which the service knows the request, if it sent one.
+    pub fn request_id(&self) -> Option<&str> {
+        self.attempt_log.request_id()
+    }
+
+    /// Converts the value, and keeps the rest.
+    pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Response<U> {
+        Response {
+            value: convert(self.value),
+            status: self.status,
+            headers: self.headers,
+            attempt_log: self.attempt_log,
+        }
+    }
+}
+
+/// Shows the names of the headers and not their values, which may be secret.
+impl<T: fmt::Debug> fmt::Debug for Response<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<_> = self.headers.keys().collect();
+        f.debug_struct("Response")
+            .field("value", &self.value)
+            .field("status", &self.status)
+            .field("headers", &headers)
+            .field("attempt_log", &self.attempt_log)
+            .finish()
+    }
+}
+
+/// Sends the request of an operation, and decodes the response.
+pub(crate) async fn send<O: Operation>(operation: O) -> Result<Response<O::Output>, Error> {
+    let Prepared {
+        client,
+        options,
+        request,
+    } = operation.prepare();
+    let request = request.map_err(|InvalidRequest(cause)| Error::invalid_request(&cause))?;
+    let response = exchange(&client, O::SPEC, request, options, O::is_streamed).await?;
+    decode::<O>(&client, response)
+}
+
+/// The part of [`send`] that is the same code for all operations, and so is compiled once.
+async fn exchange(
+    client: &Client,
+    operation: &'static call_api_transport::Operation,
+    request: reqwest::Request,
+    options: Option<RequestOptions>,
+    is_streamed: fn(u16) -> bool,
+) -> Result<RawResponse, Error> {
+    let transport = client.transport();
+    let mut response = transport.send(operation, request, options.as_ref()).await?;
+    // One success of the operation is a stream, and this one is another.
+    if !is_streamed(response.status.as_u16())
+        && let RawBody::Streamed(stream) = response.body
+    {
+        let mut body = BufferedBody::default();
+        body.bytes = ByteStream::new(stream).read_to_end().await?.into();
+        response.body = RawBody::Buffered(body);
+    }
+    Ok(response)
+}
+
+fn decode<O: Operation>(
+    client: &Client,
+    response: RawResponse,
+) -> Result<Response<O::Output>, Error> {
+    let RawResponse {
+        status,
+        headers,
+        body,
+        attempt_log,
+        extensions,
+        ..
+    } = response;
+    let status = status.as_u16();
+    // An error says more than the drift beside it, which is counted all the same.
+    let drift = match (client.drift_detector(), &body) {
+        (Some(detector), RawBody::Buffered(body)) if !body.is_truncated => {
+            detector.check(O::SPEC.id, status, &body.bytes)
+        }
+        _ => Ok(()),
+    };
+    let received = Received {
+        status,
+        body,
+        extensions,
+    };
+    let error = match (O::decode(received), drift) {
+        (Ok(value), Ok(())) => {
+            return Ok(Response {
+                value,
+                status,
+                headers,
+                attempt_log,
+            });
+        }
+        (Ok(_), Err(drifts)) => Error::from_drift(&drifts),
+        (Err(Undecoded::Body { path, cause }), _) => Error::decode(path, &cause),
+        (Err(Undecoded::Status(body)), _) => Error::from_status(status, body),
+    };
+    Err(error.with_response(status, headers, attempt_log))
+}
+
+/// A response that generated code decodes.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Received {
+    status: u16,
+    body: RawBody,
+    extensions: http::Extensions,
+}
+
+impl Received {
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Decodes the body as JSON.
+    ///
+    /// # Errors
+    /// [`Undecoded::Body`] if it is not what the document says.
+    pub fn json<T: DeserializeOwned>(self) -> Result<T, Undecoded> {
+        let bytes = self.into_bytes();
+        match serde_json::from_slice(&bytes) {
+            Ok(value) => Ok(value),
+            Err(_) => Err(locate::<T>(&bytes)),
+        }
+    }
+
+    /// Hands the body on as it comes.
+    ///
+    /// # Errors
+    /// None; the result is that of the other functions.
+    pub fn stream(self) -> Result<ByteStream, Undecoded> {
+        Ok(match self.body {
+            RawBody::Streamed(stream) => ByteStream::new(stream),
+            RawBody::Buffered(body) => ByteStream::of(body.bytes),
+        })
+    }
+
+    /// Hands the connection on.
+    ///
+    /// # Errors
+    /// None; the result is that of the other functions.
+    pub fn upgrade(self) -> Result<Upgrade, Undecoded> {
+        Ok(Upgrade::new(self.status, self.extensions))
+    }
+
+    /// The status is none that the document lists as a success.
+    ///
+    /// # Errors
+    /// Always [`Undecoded::Status`].
+    pub fn unexpected<T>(self) -> Result<T, Undecoded> {
+        Err(Undecoded::Status(self.into_bytes()))
+    }
+
+    /// The bytes of a buffered body. Nobody asks for those of a stream.
+    fn into_bytes(self) -> Bytes {
+        match self.body {
+            RawBody::Buffered(body) => body.bytes,
+            RawBody::Streamed(_) => Bytes::new(),
+        }
+    }
+}
+
+/// Reads the body once more, now with its path: a reader that keeps track of it is slower where all is well.
+#[cold]
+fn locate<T: DeserializeOwned>(bytes: &[u8]) -> Undecoded {
+    let deserializer = &mut serde_json::Deserializer::from_slice(bytes);
+    match serde_path_to_error::deserialize::<_, T>(deserializer) {
+        Err(error) => Undecoded::Body {
+            path: error.path().to_string(),
+            cause: error.inner().to_string(),
+        },
+        Ok(_) => Undecoded::Body {
+            path: ".".to_owned(),
+            cause: "there is more after the end of the value".to_owned(),
+        },
+    }
+}
+
+/// Decodes the body of an error response; `None` if it is not what the document says.
+#[doc(hidden)]
+pub fn error_body<T: DeserializeOwned>(body: &Bytes) -> Option<T> {
+    serde_json::from_slice(body).ok()
+}
+
+/// The reason why a response is not a success of its operation.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum Undecoded {
+    /// The status is not one of its successes.
+    Status(Bytes),
+    /// The body is not what the document says.
+    Body {
+        /// The place in the body.
+        path: String,
+        /// The decoder's reason.
+        cause: String,
+    },
+}
+
+/// The reason why no request could be made of a builder's parameters.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct InvalidRequest(pub(crate) String);
+
+impl From<reqwest::Error> for InvalidRequest {
+    fn from(error: reqwest::Error) -> Self {
+        // Its own text has the URL with its query.
+        Self(error.without_url().to_string())
+    }
+}
+
+impl From<http::header::InvalidHeaderValue> for InvalidRequest {
+    fn from(error: http::header::InvalidHeaderValue) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<progenitor_client::Error<()>> for InvalidRequest {
+    fn from(error: progenitor_client::Error<()>) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Adds to the builder of an operation what all builders have.
+macro_rules! operation {
+    ($builder:ident, $client:ident, $options:ident) => {
+        impl $builder {
+            /// Limits the whole request, in place of the client's limit.
+            pub fn deadline(self, deadline: ::std::time::Duration) -> Self {
+                self.options(crate::RequestOptions::new().deadline(deadline))
+            }
+
+            /// Sets how often the request is sent at most, in place of the client's setting; 1 turns retries off.
+            pub fn max_attempts(self, attempts: u32) -> Self {
+                self.options(crate::RequestOptions::new().max_attempts(attempts))
+            }
+
+            /// Sets all that `options` sets, and leaves the rest.
+            pub fn options(mut self, options: crate::RequestOptions) -> Self {
+                self.$options = Some(match self.$options {
+                    Some(before) => before.merge(options),
+                    None => options,
+                });
+                self
+            }
+
+            /// Sends the request. The response has the decoded value with its status, headers and attempt log; to await
+            /// the builder itself gives the value alone.
+            ///
+            /// # Errors
+            /// [`Error`](crate::Error) if there is no response, or it is not a success that the document describes.
+            pub async fn send(
+                self,
+            ) -> Result<crate::Response<<Self as crate::Operation>::Output>, crate::Error> {
+                crate::request::send(self).await
+            }
+
+            /// Sends the request and blocks the thread until there is a response, as [`send`](Self::send).
+            ///
+            /// # Errors
+            /// As [`send`](Self::send), and if the system has no thread for the connections.
+            #[cfg(feature = "blocking")]
+            pub fn send_blocking(
+                self,
+            ) -> Result<crate::Response<<Self as crate::Operation>::Output>, crate::Error> {
+                let client = self.$client.clone();
+                client.block_on(self.send())
+            }
+
+            /// Sends the request and blocks the thread until there is a value: what `.await` is without `async`.
+            ///
+            /// # Errors
+            /// As [`send_blocking`](Self::send_blocking).
+            #[cfg(feature = "blocking")]
+            pub fn wait(self) -> Result<<Self as crate::Operation>::Output, crate::Error> {
+                self.send_blocking().map(|response| response.value)
+            }
+        }
+
+        impl ::std::future::IntoFuture for $builder {
+            type Output = Result<<Self as crate::Operation>::Output, crate::Error>;
+            type IntoFuture = crate::RequestFuture<<Self as crate::Operation>::Output>;
+
+            fn into_future(self) -> Self::IntoFuture {
+                Box::pin(async { self.send().await.map(|response| response.value) })
+            }
+        }
+    };
+}
+
+pub(crate) use operation;

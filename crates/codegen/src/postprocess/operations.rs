@@ -1,0 +1,597 @@
+//! The operations of the client: progenitor's builders, whose requests own their client and are sent by the client
+//! crate's `request` module.
+//!
+//! progenitor writes the setters of a builder and the expression that builds its request; both are kept. Its `send` goes:
+//! in its place stands an `impl Operation`, with what differs between operations.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use serde_json::Value;
+use syn::visit_mut::{self, VisitMut};
+use syn::{
+    Attribute, Expr, Fields, Generics, Ident, ImplItem, ImplItemFn, Item, ItemImpl, ItemStruct,
+    Member, Pat, Stmt, Type, parse_quote,
+};
+
+use super::docs;
+use super::order::implemented;
+use super::responses::Responses;
+use super::wire;
+use crate::names;
+use crate::normalize::parameters::{of_operation, template_names};
+use crate::security;
+use crate::walk;
+
+/// An operation, as far as its builder depends on it.
+struct Operation {
+    method: String,
+    /// `GET /v1/call/{id}`
+    heading: String,
+    /// The fields of the builder that are parameters of the path, in the order of the path.
+    path_parameters: Vec<String>,
+    spec: TokenStream,
+}
+
+/// Rewrites every operation; `responses` are those of each, by its method.
+pub(super) fn write(
+    file: &mut syn::File,
+    responses: &BTreeMap<String, Responses>,
+    document: &Value,
+) {
+    let schemes = security::SecuritySchemes::of(document);
+    let operations: BTreeMap<String, Operation> = walk::operations(document)
+        .iter()
+        .filter_map(|operation| {
+            let method = names::method_name(operation.id()?);
+            let is_streamed = responses.get(&method).is_some_and(Responses::is_streamed);
+            let operation = Operation::of(document, operation, &schemes, method, is_streamed);
+            Some((names::builder_name(&operation.method), operation))
+        })
+        .collect();
+    let mut methods = BTreeMap::new();
+    for item in &mut file.items {
+        if let Item::Mod(module) = item
+            && module.ident == "builder"
+            && let Some((_, items)) = &mut module.content
+        {
+            methods = builders(items, &operations, responses);
+            module.attrs.retain(|attribute| !is_doc(attribute));
+            module
+                .attrs
+                .push(docs::attribute(" The requests of the operations."));
+        }
+    }
+    file.items.retain_mut(|item| match item {
+        // `Client` itself, its hooks and the names of progenitor's runtime are not used.
+        Item::Struct(item) => item.ident != "Client",
+        Item::Const(item) => item.ident != "_",
+        Item::Use(item) => !quote!(#item).to_string().contains("progenitor_client"),
+        Item::Impl(item) if is_of_runtime(item) => false,
+        Item::Impl(item) if implemented(item).as_deref() == Some("Client") => {
+            item.items.retain_mut(|item| match item {
+                ImplItem::Fn(function) => constructor(function, &methods),
+                _ => true,
+            });
+            !item.items.is_empty()
+        }
+        _ => true,
+    });
+    file.items.insert(
+        0,
+        parse_quote!(
+            use crate::Client;
+        ),
+    );
+}
+
+/// Returns true for an implementation of a trait of progenitor's runtime.
+fn is_of_runtime(item: &ItemImpl) -> bool {
+    item.trait_.as_ref().is_some_and(|(path, _)| {
+        path.segments
+            .last()
+            .is_some_and(|last| last.ident == "ClientHooks" || last.ident == "ClientInfo")
+    })
+}
+
+impl Operation {
+    fn of(
+        document: &Value,
+        operation: &walk::Operation<'_>,
+        schemes: &security::SecuritySchemes,
+        method: String,
+        is_streamed: bool,
+    ) -> Self {
+        let parameters = of_operation(document, operation);
+        let in_path: BTreeSet<&str> = parameters
+            .iter()
+            .filter(|parameter| parameter.location() == "path")
+            .map(|parameter| parameter.name())
+            .collect();
+        let path_parameters = template_names(operation.path)
+            .iter()
+            .filter(|name| in_path.contains(name.as_str()))
+            .map(|name| names::parameter_name(name))
+            .collect();
+        // The transport compares it with the URL: as it is encoded there, and without the query.
+        let path = wire::encoded(operation.path);
+        let path = path.split('?').next().unwrap_or_default();
+        let auth = schemes
+            .operation(operation.object)
+            .tokens(&quote!(crate::transport));
+        let body = format_ident!("{}", if is_streamed { "Streamed" } else { "Buffered" });
+        let spec = quote! {
+            &crate::transport::Operation {
+                id: #method,
+                path: #path,
+                auth: #auth,
+                body: crate::transport::ResponseBody::#body,
+            }
+        };
+        Self {
+            heading: format!("{} {}", operation.method.to_uppercase(), operation.path),
+            method,
+            path_parameters,
+            spec,
+        }
+    }
+}
+
+/// An argument of a constructor: its name and its type.
+type Argument = (Ident, Type);
+
+/// Rewrites the builders. Returns them by the method of the operation.
+fn builders(
+    items: &mut Vec<Item>,
+    operations: &BTreeMap<String, Operation>,
+    responses: &BTreeMap<String, Responses>,
+) -> BTreeMap<String, Builder> {
+    let mut builders = BTreeMap::new();
+    let mut added = Vec::new();
+    for item in items.iter_mut() {
+        match item {
+            Item::Use(item) if quote!(#item).to_string().contains("ClientHooks") => {
+                *item = parse_quote! {
+                    #[allow(unused_imports)]
+                    use progenitor_client::{encode_path, RequestBuilderExt};
+                };
+            }
+            Item::Struct(item) => {
+                let name = item.ident.to_string();
+                if let Some(operation) = operations.get(&name) {
+                    let builder = Builder::of(item, operation);
+                    builders.insert(operation.method.clone(), builder);
+                }
+            }
+            Item::Impl(item) => {
+                let name = implemented(item).unwrap_or_default();
+                if let Some(operation) = operations.get(&name)
+                    && let Some(builder) = builders.get(&operation.method)
+                    && let Some(responses) = responses.get(&operation.method)
+                {
+                    added.extend(builder.rewrite(item, operation, responses));
+                }
+            }
+            _ => {}
+        }
+    }
+    items.extend(added);
+    builders
+}
+
+/// The fields of a builder.
+struct Builder {
+    name: Ident,
+    /// The names of the fields that hold the client and the options, which no parameter may share.
+    client: Ident,
+    options: Ident,
+    arguments: Vec<Argument>,
+    /// The other parameters, and the body.
+    setters: Vec<String>,
+}
+
+impl Builder {
+    /// Has the builder own its client, take options, and hold parameters of the path as they are.
+    fn of(item: &mut ItemStruct, operation: &Operation) -> Self {
+        item.generics = Generics::default();
+        let mut builder = Self {
+            name: item.ident.clone(),
+            client: format_ident!("client"),
+            options: format_ident!("options"),
+            arguments: Vec::new(),
+            setters: Vec::new(),
+        };
+        let Fields::Named(fields) = &mut item.fields else {
+            return builder;
+        };
+        let mut types = BTreeMap::new();
+        for (index, field) in fields.named.iter_mut().enumerate() {
+            let Some(ident) = field.ident.clone() else {
+                continue;
+            };
+            if index == 0 {
+                field.ty = parse_quote!(crate::Client);
+                builder.client = ident.clone();
+            } else if operation.path_parameters.contains(&plain(&ident)) {
+                if let Some(ty) = super::responses::first_argument(&field.ty).cloned() {
+                    field.ty = ty.clone();
+                    types.insert(plain(&ident), (ident.clone(), ty));
+                }
+            } else {
+                builder.setters.push(plain(&ident));
+            }
+            if ident == "options" {
+                builder.options = format_ident!("_options");
+            }
+        }
+        let options = &builder.options;
+        let added: syn::FieldsNamed =
+            parse_quote!({ #options: ::std::option::Option<crate::RequestOptions> });
+        for field in added.named {
+            fields.named.insert(1, field);
+        }
+        builder.arguments = operation
+            .path_parameters
+            .iter()
+            .filter_map(|name| types.remove(name))
+            .collect();
+        item.attrs.retain(|attribute| !is_doc(attribute));
+        let text = format!(
+            " A request of [`{method}`](crate::Client::{method}): `{heading}`. It is sent by awaiting it, or by \
+             [`send`](Self::send).",
+            method = operation.method,
+            heading = operation.heading,
+        );
+        item.attrs.insert(0, docs::attribute(&text));
+        item.attrs
+            .push(parse_quote!(#[must_use = "a request does nothing until it is awaited or sent"]));
+        builder
+    }
+
+    /// Rewrites the methods; returns the items that stand beside them.
+    fn rewrite(
+        &self,
+        item: &mut ItemImpl,
+        operation: &Operation,
+        responses: &Responses,
+    ) -> Vec<Item> {
+        let Self {
+            name,
+            client,
+            options,
+            ..
+        } = self;
+        item.generics = Generics::default();
+        item.self_ty = parse_quote!(#name);
+        let mut request = None;
+        item.items.retain_mut(|item| {
+            let ImplItem::Fn(function) = item else {
+                return true;
+            };
+            let ident = plain(&function.sig.ident);
+            match ident.as_str() {
+                "new" => self.constructor(function),
+                "send" => {
+                    request = self.request(function);
+                    return false;
+                }
+                "stream" if function.sig.inputs.len() == 1 => {
+                    Pages.visit_impl_item_fn_mut(function)
+                }
+                _ => return !operation.path_parameters.contains(&ident),
+            }
+            true
+        });
+        let Some(request) = request else {
+            return Vec::new();
+        };
+        let spec = &operation.spec;
+        let Responses { success, error } = responses;
+        let (output, error_body) = (&success.ty, &error.ty);
+        let decode = success.decode();
+        let decode_error = error.decode_error();
+        let is_streamed = responses.is_streamed_by_status();
+        let operation: Item = parse_quote! {
+            impl crate::Operation for #name {
+                type Output = #output;
+                type ErrorBody = #error_body;
+                const SPEC: &'static crate::transport::Operation = #spec;
+                fn prepare(mut self) -> crate::request::Prepared {
+                    #request
+                    crate::request::Prepared {
+                        client: self.#client.clone(),
+                        options: self.#options.take(),
+                        request: request(self),
+                    }
+                }
+                fn decode(
+                    response: crate::request::Received,
+                ) -> Result<Self::Output, crate::request::Undecoded> {
+                    #decode
+                }
+                fn decode_error(
+                    status: u16,
+                    body: &::bytes::Bytes,
+                ) -> ::std::option::Option<Self::ErrorBody> {
+                    #decode_error
+                }
+                #is_streamed
+            }
+        };
+        let methods: Item = parse_quote! {
+            crate::request::operation!(#name, #client, #options);
+        };
+        vec![operation, methods]
+    }
+
+    /// The constructor takes the parameters of the path.
+    fn constructor(&self, function: &mut ImplItemFn) {
+        let Self {
+            client,
+            options,
+            arguments,
+            ..
+        } = self;
+        let rest = fields_of_self(function).into_iter().filter(|field| {
+            !matches!(&field.member, Member::Named(name)
+                if name == client || arguments.iter().any(|(argument, _)| argument == name))
+        });
+        let rest: Vec<syn::FieldValue> = rest.collect();
+        let parameters = arguments.iter().map(|(name, ty)| quote!(#name: #ty));
+        let names = arguments.iter().map(|(name, _)| name);
+        *function = parse_quote! {
+            pub(super) fn new(#client: &crate::Client, #(#parameters),*) -> Self {
+                Self {
+                    #client: #client.clone(),
+                    #options: ::std::option::Option::None,
+                    #(#names,)*
+                    #(#rest,)*
+                }
+            }
+        };
+    }
+
+    /// The function that builds the request: progenitor's `send` up to where it has one.
+    fn request(&self, send: &ImplItemFn) -> Option<TokenStream> {
+        let Self { name, client, .. } = self;
+        let built = send
+            .block
+            .stmts
+            .iter()
+            .enumerate()
+            .find_map(|(index, statement)| Some((index, built(statement)?)));
+        let (index, request) = built?;
+        let statements = send.block.stmts.get(1..index)?;
+        let statements = statements.iter().filter(|statement| {
+            !local(statement)
+                .is_some_and(|local| self.arguments.iter().any(|(argument, _)| argument == local))
+        });
+        let mut body: syn::Block = parse_quote!({
+            #(#statements)*
+            Ok(#request.build()?)
+        });
+        let fields = destructured(send.block.stmts.first()?)?.iter();
+        Request { client }.visit_block_mut(&mut body);
+        let statements = &body.stmts;
+        Some(quote! {
+            fn request(
+                builder: #name,
+            ) -> Result<::reqwest::Request, crate::request::InvalidRequest> {
+                let #name { #(#fields,)* .. } = builder;
+                #(#statements)*
+            }
+        })
+    }
+}
+
+/// A method of the client: it takes the parameters of the path. Returns false for those that are no operation.
+fn constructor(function: &mut ImplItemFn, builders: &BTreeMap<String, Builder>) -> bool {
+    let method = plain(&function.sig.ident);
+    let Some(Builder {
+        arguments, setters, ..
+    }) = builders.get(&method)
+    else {
+        return false;
+    };
+    let ident = &function.sig.ident;
+    let builder = format_ident!("{}", names::builder_name(&method));
+    let parameters = arguments.iter().map(|(name, ty)| {
+        if is_string(ty) {
+            quote!(#name: impl ::std::convert::Into<#ty>)
+        } else {
+            quote!(#name: #ty)
+        }
+    });
+    let values = arguments.iter().map(|(name, ty)| {
+        if is_string(ty) {
+            quote!(#name.into())
+        } else {
+            quote!(#name)
+        }
+    });
+    let mut attrs = std::mem::take(&mut function.attrs);
+    // progenitor's example knows neither the arguments nor how a request is sent.
+    if let Some(fence) = attrs
+        .iter()
+        .position(|attribute| docs::text_of(attribute).is_some_and(|text| text == " ```text"))
+    {
+        let deprecated = attrs
+            .split_off(fence)
+            .into_iter()
+            .filter(|attribute| !is_doc(attribute));
+        let deprecated: Vec<Attribute> = deprecated.collect();
+        let call = call(&method, arguments, setters);
+        let example = std::iter::once("```text")
+            .chain(call.lines())
+            .chain(["```"]);
+        attrs.extend(example.map(|line| docs::attribute(&format!(" {line}"))));
+        attrs.extend(deprecated);
+    }
+    *function = parse_quote! {
+        #(#attrs)*
+        pub fn #ident(&self, #(#parameters),*) -> builder::#builder {
+            builder::#builder::new(self, #(#values),*)
+        }
+    };
+    true
+}
+
+/// The call of a method with all of its setters.
+fn call(method: &str, arguments: &[Argument], setters: &[String]) -> String {
+    let arguments: Vec<String> = arguments.iter().map(|(name, _)| plain(name)).collect();
+    let mut call = format!("let value = client.{method}({})", arguments.join(", "));
+    for setter in setters {
+        call.push_str(&format!("\n    .{setter}({setter})"));
+    }
+    let wait = if setters.is_empty() { "" } else { "\n    " };
+    format!("{call}{wait}.await?;")
+}
+
+/// The name without the mark of a raw identifier.
+fn plain(ident: &Ident) -> String {
+    ident.to_string().trim_start_matches("r#").to_owned()
+}
+
+fn is_doc(attribute: &Attribute) -> bool {
+    attribute.path().is_ident("doc")
+}
+
+fn is_string(ty: &Type) -> bool {
+    matches!(ty, Type::Path(path)
+        if path.path.segments.len() > 1
+            && path.path.segments.last().is_some_and(|last| last.ident == "String"))
+}
+
+/// The fields in `Self { … }`, with which a constructor ends.
+fn fields_of_self(function: &ImplItemFn) -> Vec<syn::FieldValue> {
+    match function.block.stmts.last() {
+        Some(Stmt::Expr(Expr::Struct(value), None)) => value.fields.iter().cloned().collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The expression in `let mut request = ….build()?`.
+fn built(statement: &Stmt) -> Option<&Expr> {
+    let Stmt::Local(local) = statement else {
+        return None;
+    };
+    match local.init.as_ref()?.expr.as_ref() {
+        Expr::Try(tried) => match tried.expr.as_ref() {
+            Expr::MethodCall(call) if call.method == "build" => Some(&call.receiver),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The variable that a statement declares.
+fn local(statement: &Stmt) -> Option<&Ident> {
+    match statement {
+        Stmt::Local(local) => match &local.pat {
+            Pat::Ident(name) => Some(&name.ident),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The fields in `let Self { client, … } = self;`.
+fn destructured(
+    statement: &Stmt,
+) -> Option<&syn::punctuated::Punctuated<syn::FieldPat, syn::Token![,]>> {
+    match statement {
+        Stmt::Local(local) => match &local.pat {
+            Pat::Struct(pattern) => Some(&pattern.fields),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Has the request built by the client crate's client, with its error.
+struct Request<'a> {
+    client: &'a Ident,
+}
+
+impl VisitMut for Request<'_> {
+    fn visit_expr_mut(&mut self, expression: &mut Expr) {
+        visit_mut::visit_expr_mut(self, expression);
+        let client = self.client;
+        match expression {
+            Expr::Field(field) if matches!(field.base.as_ref(), Expr::Path(path) if path.path.is_ident(client)) => {
+                match &field.member {
+                    Member::Named(name) if name == "client" => {
+                        *expression = parse_quote!(#client.http());
+                    }
+                    Member::Named(name) if name == "baseurl" => {
+                        *expression = parse_quote!(#client.base_url());
+                    }
+                    _ => {}
+                }
+            }
+            Expr::Path(path)
+                if path.path.segments.len() == 2
+                    && path
+                        .path
+                        .segments
+                        .first()
+                        .is_some_and(|first| first.ident == "Error") =>
+            {
+                *expression = parse_quote!(crate::request::InvalidRequest);
+            }
+            _ => {}
+        }
+    }
+
+    fn visit_macro_mut(&mut self, call: &mut syn::Macro) {
+        let parser = syn::punctuated::Punctuated::<Expr, syn::Token![,]>::parse_terminated;
+        if call.path.is_ident("format")
+            && let Ok(mut arguments) = call.parse_body_with(parser)
+        {
+            for argument in &mut arguments {
+                self.visit_expr_mut(argument);
+            }
+            call.tokens = quote!(#arguments);
+        }
+    }
+}
+
+/// Fits progenitor's stream of the items of all pages to responses and errors of the client crate.
+struct Pages;
+
+impl VisitMut for Pages {
+    fn visit_impl_item_fn_mut(&mut self, function: &mut ImplItemFn) {
+        if let syn::ReturnType::Type(_, ty) = &mut function.sig.output
+            && let Type::ImplTrait(stream) = ty.as_mut()
+        {
+            stream.bounds = stream
+                .bounds
+                .iter()
+                .filter(|bound| !matches!(bound, syn::TypeParamBound::Lifetime(_)))
+                .cloned()
+                .collect();
+        }
+        visit_mut::visit_impl_item_fn_mut(self, function);
+    }
+
+    fn visit_type_mut(&mut self, ty: &mut Type) {
+        if matches!(ty, Type::Path(path) if path.path.segments.len() == 1
+            && path.path.segments.first().is_some_and(|first| first.ident == "Error"))
+        {
+            *ty = parse_quote!(crate::Error);
+        } else {
+            visit_mut::visit_type_mut(self, ty);
+        }
+    }
+
+    fn visit_expr_mut(&mut self, expression: &mut Expr) {
+        visit_mut::visit_expr_mut(self, expression);
+        if let Expr::MethodCall(call) = expression
+            && call.method == "into_inner"
+        {
+            let response = &call.receiver;
+            *expression = parse_quote!(#response.value);
+        }
+    }
+}
