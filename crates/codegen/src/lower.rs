@@ -738,7 +738,8 @@ fn siblings_of_reference(object: &mut Map<String, Value>) {
         .collect();
     object.retain(|key, _| outside(key));
     let mut all = vec![json!({"$ref": reference})];
-    if !constraints.is_empty() {
+    // The type alone says nothing that the referenced schema doesn't say itself.
+    if constraints.keys().any(|key| key != "type") {
         all.push(Value::Object(constraints));
     }
     object.insert("allOf".to_owned(), Value::Array(all));
@@ -832,6 +833,15 @@ mod tests {
             json!({"enum": ["a"], "nullable": true}),
         );
         becomes(json!({"type": "null"}), json!({"enum": [null]}));
+    }
+
+    #[test]
+    fn type_beside_a_reference_makes_no_second_schema() {
+        let reference = json!({"$ref": "#/components/schemas/Other"});
+        becomes(
+            json!({"$ref": "#/components/schemas/Other", "type": "object"}),
+            json!({"allOf": [reference]}),
+        );
     }
 
     #[test]
