@@ -1,7 +1,7 @@
 //! The data of the call API: what its OpenAPI document calls schemas, as Rust types that know no HTTP.
 //!
 //! Two halves make this crate. `generated.rs` is written by `cargo xtask codegen` from `spec/openapi.json`; by hand are
-//! this file, `record` (how a struct is decoded), `open_enum` (how an enum keeps a value that it doesn't know), `nullable` (how a property of a request says
+//! this file, `record` (how a struct is decoded), `lenient` (how numbers and times are), `union` (how the member of a union is chosen), `open_enum` (how an enum keeps a value that it doesn't know), `nullable` (how a property of a request says
 //! absent, null or a value), `file_part` (a file as a part of a form), `mask` (what `{:?}` doesn't show) and `call` (what a
 //! call's state means).
 //!

@@ -482,6 +482,20 @@ pub(super) fn whole_schemas(document: &mut Value, changes: &mut Changes) {
             object.remove(foreign);
             changes.at(&pointer.join(foreign));
         }
+        // A property that is null or isn't there; typify would always send it.
+        let required = object.get("required").and_then(Value::as_array).cloned();
+        let properties = object.get_mut("properties").and_then(Value::as_object_mut);
+        for (name, property) in properties.into_iter().flatten() {
+            let is_required = required
+                .as_ref()
+                .is_some_and(|names| names.contains(&json!(name)));
+            if !is_required && property.get("enum") == Some(&json!([null])) {
+                let place = pointer.join("properties").join(name);
+                *property = json!({"nullable": true});
+                changes.at(&place);
+                changes.lost(&place, "that the value is null", "any value is accepted");
+            }
+        }
         if object.get("type") == Some(&json!("array")) && !object.contains_key("items") {
             object.insert("items".to_owned(), json!({}));
             changes.at(&pointer.join("items"));
