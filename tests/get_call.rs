@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use call_api::{Call, CallStatus, Client, Detail, Error, ErrorKind, Uuid};
+use call_api::{Call, CallStatus, Client, Detail, Error, ErrorKind, RequestOptions, Uuid};
 use call_api_mock::{MockServer, MockServerExt as _};
 use call_api_sandbox::Sandbox;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -389,6 +389,49 @@ fn no_debug_shows_the_token() {
     let client = builder.base_url("https://calls.example").build().unwrap();
     assert!(!format!("{client:#?}").contains(TOKEN));
     assert!(!format!("{:#?}", client.get_call(ID)).contains(TOKEN));
+}
+
+#[tokio::test]
+async fn requests_are_spawned_and_collected() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let client = client(&sandbox).await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..3 {
+        tasks.spawn(client.get_call(ID).send());
+    }
+    drop(client);
+    let results = tasks.join_all().await;
+    assert!(
+        results
+            .iter()
+            .all(|result| result.as_ref().unwrap().value.id == ID)
+    );
+}
+
+#[tokio::test]
+async fn options_of_a_request_are_merged() {
+    let server = MockServer::start_async().await;
+    let mock = server.get_call(|_, then| drop(then.into_inner().status(503)));
+    let client = Client::builder()
+        .base_url(server.base_url())
+        .token(TOKEN)
+        .backoff(Duration::ZERO, Duration::ZERO)
+        .build()
+        .unwrap();
+    let limits = RequestOptions::new().body_limit(10);
+    let request = client.get_call(ID).max_attempts(2).options(limits);
+    assert_eq!(request.await.unwrap_err().kind(), ErrorKind::Server);
+    assert_eq!(mock.calls(), 2);
+}
+
+#[test]
+fn last_token_wins_also_over_one_that_is_refused() {
+    let build = |tokens: [&str; 2]| {
+        let [first, last] = tokens;
+        Client::builder().token(first).token(last).build()
+    };
+    assert!(build(["", TOKEN]).is_ok());
+    assert_eq!(build([TOKEN, ""]).unwrap_err().kind(), ErrorKind::Config);
 }
 
 /// What spawns a call or shares a client needs these.

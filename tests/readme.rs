@@ -306,6 +306,8 @@ fn the_default_settings_are_the_client_s() {
         let name = row[0].trim_matches('`');
         let value = match row[1] {
             "1 MiB" => (1 << 20).to_string(),
+            // Unset: the transport decides by how the service did before.
+            "3, or 20" => "None".to_owned(),
             value => value.replace(' ', ""),
         };
         let setting = format!("{name}: {value},");

@@ -280,6 +280,9 @@ impl<C: From<Client>> ClientBuilder<C> {
     }
 
     /// Sets how often a request is sent at most; 1 turns retries off, and 0 is read as 1.
+    ///
+    /// By default 3. If the service has worked before, up to 20 while no connection can be made or it answers 503, as far
+    /// as the deadline and the retry budget allow.
     pub fn max_attempts(self, attempts: u32) -> Self {
         self.transport(move |transport| transport.max_attempts(attempts))
     }
