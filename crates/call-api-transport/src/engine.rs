@@ -235,20 +235,13 @@ impl<'a> Engine<'a> {
             }
             if end.outcome == Outcome::Success {
                 if is_to_api {
-                    shared.budget.succeeded(permit.is_none());
-                    if let Some(throttle) = self.throttle {
-                        throttle.succeeded(shared.time.now());
-                    }
+                    self.note_success(permit.is_none());
                 }
                 self.stop = StopReason::Success;
                 return end.result;
             }
             counts.count(&end);
-            if let Some(permit) = permit.take()
-                && end.outcome.is_transient()
-            {
-                permit.spend();
-            }
+            settle_permit(permit.take(), end.outcome);
             if self
                 .renew_token(&end, token.as_ref(), exchange.body_is_gone(), &mut counts)
                 .await?
@@ -258,14 +251,7 @@ impl<'a> Engine<'a> {
             let decision = self.decide(&end, &counts, is_repeatable, exchange.body_is_gone());
             let decision = decision.and_then(|delay| {
                 if is_to_api && !self.is_free(&end, delay) {
-                    let cost = end.outcome.cost();
-                    let taken = match end.outcome {
-                        Outcome::Interrupted | Outcome::Truncated => {
-                            let now = shared.time.now();
-                            shared.budget.take_after_break(cost, begun, now)
-                        }
-                        _ => shared.budget.take(cost),
-                    };
+                    let taken = self.take_from_budget(end.outcome, begun);
                     permit = Some(taken.ok_or(StopReason::BudgetExhausted)?);
                 }
                 Ok(delay)
@@ -434,6 +420,25 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// Tells the budget and the throttle that the service works.
+    fn note_success(&self, was_first_attempt: bool) {
+        self.shared.budget.succeeded(was_first_attempt);
+        if let Some(throttle) = self.throttle {
+            throttle.succeeded(self.shared.time.now());
+        }
+    }
+
+    /// Takes the cost of a retry after an attempt that had begun at `begun`.
+    fn take_from_budget(&self, outcome: Outcome, begun: Instant) -> Option<Permit<'a>> {
+        let budget = &self.shared.budget;
+        match outcome {
+            Outcome::Interrupted | Outcome::Truncated => {
+                budget.take_after_break(outcome.cost(), begun, self.shared.time.now())
+            }
+            _ => budget.take(outcome.cost()),
+        }
+    }
+
     /// Slows all requests that share the throttle down after a 429, or after a 503 that names a delay.
     fn tell_throttle<T>(
         &self,
@@ -548,6 +553,15 @@ impl<'a> Engine<'a> {
         error: AttemptError,
     ) -> TransportError {
         TransportError::new(error.kind, self.finish(exchange), error.source)
+    }
+}
+
+/// Keeps the tokens of a retry that has failed, too; otherwise returns them.
+fn settle_permit(permit: Option<Permit<'_>>, outcome: Outcome) {
+    if let Some(permit) = permit
+        && outcome.is_transient()
+    {
+        permit.spend();
     }
 }
 
