@@ -60,8 +60,11 @@ pub(crate) enum Command {
     /// Prints calls in the order of the ids. If some cannot be fetched, the others are printed, and each error is reported.
     Get {
         /// The ids of the calls
-        #[arg(value_name = "ID", required = true, value_parser = parse_id)]
+        #[arg(value_name = "ID", required_unless_present = "ids_from", value_parser = parse_id)]
         ids: Vec<Uuid>,
+        /// Read the ids from this file, one per line; `-` is standard input
+        #[arg(long = "ids", value_name = "FILE", conflicts_with = "ids", value_hint = ValueHint::FilePath)]
+        ids_from: Option<PathBuf>,
         #[command(flatten)]
         display: DisplayArgs,
     },

@@ -70,6 +70,143 @@ struct Setting<T> {
     source: String,
 }
 
+/// The selected profile; an empty one if there is none.
+struct NamedProfile {
+    profile: Profile,
+    /// True if it was named in the arguments, and so precedes the environment.
+    is_named: bool,
+    /// The name of the profile and its file, for messages.
+    source: String,
+    /// The configuration file.
+    path: PathBuf,
+}
+
+impl NamedProfile {
+    fn load(settings: &Settings, warnings: &mut Vec<String>) -> Result<Self, CliError> {
+        let path = file_path().unwrap_or_else(|| PathBuf::from("~/.config/call-api/config.toml"));
+        let at = path.display();
+        let file = read_file(&path, warnings)?;
+        let has_file = file.is_some();
+        let mut file = file.unwrap_or_default();
+        let requested = match settings.profile.clone() {
+            Some(name) => Some(name),
+            None => variable(PROFILE_VARIABLE)?.or_else(|| file.profile.take()),
+        };
+        let name = requested.as_deref().unwrap_or(DEFAULT_PROFILE);
+        let profile = match file.profiles.remove(name) {
+            Some(profile) => profile,
+            None if requested.is_none() => Profile::default(),
+            None if !has_file => {
+                return Err(CliError::config(format!(
+                    "no profile {name:?}: there is no file {at}; create it with a section [profiles.{name}] that has base_url and token_file"
+                )));
+            }
+            None => {
+                let others: Vec<_> = file.profiles.keys().map(String::as_str).collect();
+                let others = match others.as_slice() {
+                    [] => "none".to_owned(),
+                    others => others.join(", "),
+                };
+                return Err(CliError::config(format!(
+                    "no profile {name:?} in {at}; its profiles are: {others}"
+                )));
+            }
+        };
+        if profile.token.is_some() && profile.token_file.is_some() {
+            return Err(CliError::config(format!(
+                "profile {name:?} in {at} has both token and token_file; remove one of them"
+            )));
+        }
+        Ok(Self {
+            profile,
+            is_named: settings.profile.is_some(),
+            source: format!("profile {name:?} in {at}"),
+            path,
+        })
+    }
+
+    /// The base URL that the token of the profile is for.
+    fn base_url(&self) -> &str {
+        let base_url = self.profile.base_url.as_deref();
+        base_url.or(DEFAULT_BASE_URL).unwrap_or_default()
+    }
+
+    /// Returns the value of the profile or of the environment, whichever comes first.
+    fn prefer<T>(&self, profile: Option<T>, environment: Option<Setting<T>>) -> Option<Setting<T>> {
+        let profile = profile.map(|value| Setting {
+            value,
+            source: self.source.clone(),
+        });
+        match self.is_named {
+            true => profile.or(environment),
+            false => environment.or(profile),
+        }
+    }
+}
+
+fn base_url(settings: &Settings, profile: &NamedProfile) -> Result<Setting<String>, CliError> {
+    let setting = |source: &str| {
+        let source = source.to_owned();
+        move |value| Setting { value, source }
+    };
+    let from_environment = variable(BASE_URL_VARIABLE)?.map(setting(BASE_URL_VARIABLE));
+    let from_argument = settings.base_url.clone().map(setting("--base-url"));
+    let base_url = from_argument
+        .or_else(|| profile.prefer(profile.profile.base_url.clone(), from_environment));
+    Ok(base_url.unwrap_or_else(|| {
+        setting("the API document")(DEFAULT_BASE_URL.unwrap_or_default().to_owned())
+    }))
+}
+
+fn token(settings: &Settings, profile: &NamedProfile) -> Result<Setting<TokenSource>, CliError> {
+    let setting = |value, source: &str| Setting {
+        value,
+        source: source.to_owned(),
+    };
+    if let Some(path) = &settings.token_file {
+        let value = match path.as_os_str() == "-" {
+            true => TokenSource::StandardInput,
+            false => TokenSource::File(path.clone()),
+        };
+        return Ok(setting(value, "--token-file"));
+    }
+    let from_environment = match variable(TOKEN_VARIABLE)? {
+        Some(token) => Some(setting(TokenSource::Text(Secret(token)), TOKEN_VARIABLE)),
+        None => variable(TOKEN_FILE_VARIABLE)?
+            .map(|path| setting(TokenSource::File(path.into()), TOKEN_FILE_VARIABLE)),
+    };
+    let text = profile.profile.token.as_ref();
+    let text = text.map(|Secret(token)| TokenSource::Text(Secret(token.clone())));
+    // A relative path starts at the folder of the file that has it, wherever the program is started.
+    let folder = profile.path.parent().unwrap_or(Path::new(""));
+    let file = profile.profile.token_file.clone();
+    let file = file.map(|file| TokenSource::File(folder.join(expand_home(file))));
+    profile.prefer(text.or(file), from_environment).ok_or_else(|| {
+        CliError::config(format!(
+            "no token is set; set {TOKEN_VARIABLE}, use --token-file FILE (`-` is standard input), or add token_file to a profile in {}",
+            profile.path.display()
+        ))
+    })
+}
+
+/// Returns true if two base URLs are the same but for the case of the host, the default port, or a trailing slash.
+fn is_same_url(one: &str, other: &str) -> bool {
+    let parse = |url: &str| {
+        let url = url::Url::parse(url).ok()?;
+        Some(url.as_str().trim_end_matches('/').to_owned())
+    };
+    one == other || parse(one).is_some_and(|one| Some(one) == parse(other))
+}
+
+/// Removes the scheme of an `Authorization` header that was pasted with the token.
+fn strip_scheme(token: &str) -> &str {
+    let token = token.trim();
+    match token.split_at_checked("Bearer ".len()) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("Bearer ") => rest.trim_start(),
+        _ => token,
+    }
+}
+
 /// The source of the token.
 #[derive(Debug)]
 enum TokenSource {
@@ -89,122 +226,15 @@ pub(crate) struct Config {
 
 impl Config {
     pub(crate) fn load(settings: &Settings) -> Result<Self, CliError> {
-        let path = file_path();
         let mut warnings = Vec::new();
-        let file = match &path {
-            Some(path) => read_file(path, &mut warnings)?,
-            None => None,
-        };
-        let has_file = file.is_some();
-        let mut file = file.unwrap_or_default();
-        let at = path.as_deref().map_or_else(
-            || "~/.config/call-api/config.toml".into(),
-            Path::to_string_lossy,
-        );
-
-        let named_profile = settings.profile.clone();
-        let profile_name = match named_profile.clone() {
-            Some(name) => Some(name),
-            None => variable(PROFILE_VARIABLE)?.or_else(|| file.profile.take()),
-        };
-        let name = profile_name
-            .clone()
-            .unwrap_or_else(|| DEFAULT_PROFILE.to_owned());
-        let profile = match file.profiles.remove(&name) {
-            Some(profile) => profile,
-            None if profile_name.is_none() => Profile::default(),
-            None if !has_file => {
-                return Err(CliError::config(format!(
-                    "no profile {name:?}: there is no file {at}; create it with a section [profiles.{name}] that has base_url and token_file"
-                )));
-            }
-            None => {
-                let others: Vec<_> = file.profiles.keys().map(String::as_str).collect();
-                return Err(CliError::config(format!(
-                    "no profile {name:?} in {at}; its profiles are: {}",
-                    if others.is_empty() {
-                        "none".to_owned()
-                    } else {
-                        others.join(", ")
-                    }
-                )));
-            }
-        };
-        let in_profile = format!("profile {name:?} in {at}");
-
-        let from_flag = |value: &Option<String>, flag: &str| {
-            value.clone().map(|value| Setting {
-                value,
-                source: flag.to_owned(),
-            })
-        };
-        let from_profile = profile.base_url.clone().map(|value| Setting {
-            value,
-            source: in_profile.clone(),
-        });
-        let from_environment = variable(BASE_URL_VARIABLE)?.map(|value| Setting {
-            value,
-            source: BASE_URL_VARIABLE.to_owned(),
-        });
-        let base_url = from_flag(&settings.base_url, "--base-url")
-            .or(if named_profile.is_some() {
-                from_profile.or(from_environment)
-            } else {
-                from_environment.or(from_profile)
-            })
-            .unwrap_or_else(|| Setting {
-                value: DEFAULT_BASE_URL.unwrap_or_default().to_owned(),
-                source: "the API document".to_owned(),
-            });
-
-        let from_argument = settings.token_file.as_ref().map(|path| Setting {
-            value: match path.as_os_str() == "-" {
-                true => TokenSource::StandardInput,
-                false => TokenSource::File(path.clone()),
-            },
-            source: "--token-file".to_owned(),
-        });
-        let from_environment = match variable(TOKEN_VARIABLE)? {
-            Some(token) => Some(Setting {
-                value: TokenSource::Text(Secret(token)),
-                source: TOKEN_VARIABLE.to_owned(),
-            }),
-            None => variable(TOKEN_FILE_VARIABLE)?.map(|path| Setting {
-                value: TokenSource::File(path.into()),
-                source: TOKEN_FILE_VARIABLE.to_owned(),
-            }),
-        };
-        let from_profile = match (profile.token, profile.token_file) {
-            (Some(_), Some(_)) => {
-                return Err(CliError::config(format!(
-                    "{in_profile} has both token and token_file; remove one of them"
-                )));
-            }
-            (Some(token), None) => Some(TokenSource::Text(token)),
-            (None, Some(path)) => Some(TokenSource::File(expand_home(path))),
-            (None, None) => None,
-        };
-        let from_profile = from_profile.map(|value| Setting {
-            value,
-            source: in_profile.clone(),
-        });
-        let profile_base_url = profile
-            .base_url
-            .as_deref()
-            .or(DEFAULT_BASE_URL)
-            .unwrap_or_default();
-        let (first, second) = match named_profile.is_some() {
-            true => (from_profile, from_environment),
-            false => (from_environment, from_profile),
-        };
-        let token = from_argument.or(first).or(second).ok_or_else(|| {
-            CliError::config(format!(
-                "no token is set; set {TOKEN_VARIABLE}, use --token-file FILE (`-` is standard input), or add token_file to a profile in {at}"
-            ))
-        })?;
-        if token.source == in_profile && base_url.value != profile_base_url {
+        let profile = NamedProfile::load(settings, &mut warnings)?;
+        let base_url = base_url(settings, &profile)?;
+        let token = token(settings, &profile)?;
+        if token.source == profile.source && !is_same_url(&base_url.value, profile.base_url()) {
             return Err(CliError::config(format!(
-                "the token of {in_profile} is for {profile_base_url} and is not sent to the base URL from {}; set a token for it with {TOKEN_VARIABLE} or --token-file",
+                "the token of {} is for {} and is not sent to the base URL from {}; set a token for it with {TOKEN_VARIABLE} or --token-file",
+                profile.source,
+                profile.base_url(),
                 base_url.source
             )));
         }
@@ -219,7 +249,7 @@ impl Config {
     pub(crate) fn client(&mut self, settings: &Settings) -> Result<ClientBuilder, CliError> {
         let mut builder = Client::builder().base_url(&self.base_url.value);
         builder = match &self.token.value {
-            TokenSource::Text(token) => builder.token(&token.0),
+            TokenSource::Text(token) => builder.token(strip_scheme(&token.0)),
             TokenSource::StandardInput => {
                 let mut line = String::new();
                 io::stdin().lock().read_line(&mut line).map_err(|error| {
@@ -227,7 +257,7 @@ impl Config {
                         "cannot read the token from standard input: {error}; pipe it in as one line"
                     ))
                 })?;
-                builder.token(line.trim_end())
+                builder.token(strip_scheme(&line))
             }
             TokenSource::File(path) => {
                 let unreadable = |error| {
@@ -239,10 +269,13 @@ impl Config {
                 };
                 let metadata = fs::metadata(path).map_err(unreadable)?;
                 let text = fs::read_to_string(path).map_err(unreadable)?;
+                let is_bare = strip_scheme(&text) == text.trim();
+                let text = strip_scheme(&text).to_owned();
                 // A bad token is reported now, not by the first request.
-                let token = Token::new(text.trim_end())
-                    .map_err(|error| CliError::config(error.to_string()))?;
-                if metadata.is_file() {
+                let token =
+                    Token::new(&text).map_err(|error| CliError::config(error.to_string()))?;
+                // The provider sends the file as it is.
+                if metadata.is_file() && is_bare {
                     self.warnings
                         .extend(permission_warning(path, &metadata, true));
                     // The file is read again when it changes. A pipe can be read only once.
@@ -261,8 +294,14 @@ impl Config {
 
     /// Returns the sources of the base URL and the token.
     pub(crate) fn sources(&self) -> String {
+        let proxy = match crate::process::proxy_variable() {
+            Some(variable) if self.base_url.value.starts_with("https:") => {
+                format!(", proxy from {variable}")
+            }
+            _ => String::new(),
+        };
         format!(
-            "base URL from {}, token from {}",
+            "base URL from {}, token from {}{proxy}",
             self.base_url.source, self.token.source
         )
     }
@@ -274,6 +313,8 @@ impl Config {
 
 fn variable(name: &str) -> Result<Option<String>, CliError> {
     match env::var(name) {
+        // As usual, an empty variable counts as unset.
+        Ok(value) if value.is_empty() => Ok(None),
         Ok(value) => Ok(Some(value)),
         Err(VarError::NotPresent) => Ok(None),
         Err(VarError::NotUnicode(_)) => Err(CliError::config(format!(
@@ -318,6 +359,14 @@ fn read_file(path: &Path, warnings: &mut Vec<String>) -> Result<Option<File>, Cl
                 .filter(|byte| *byte == b'\n')
                 .count()
         });
+        // Serde would report the type of `profile`, which is the name of a profile.
+        if let Some(name) = misspelled_profile(&text) {
+            let message = format!(
+                "{}: unknown section [profile.{name}]; did you mean [profiles.{name}]?",
+                path.display()
+            );
+            return CliError::config(message);
+        }
         let message = redact_quoted(error.message()).replace('\n', "; ");
         CliError::config(format!(
             "{}:{line}: {message}; see `call-api man`",
@@ -332,6 +381,12 @@ fn read_file(path: &Path, warnings: &mut Vec<String>) -> Result<Option<File>, Cl
         warnings.extend(permission_warning(path, &metadata, holds_token));
     }
     Ok(Some(file))
+}
+
+/// Returns the name of the first profile in a section `profile` instead of `profiles`.
+fn misspelled_profile(text: &str) -> Option<String> {
+    let file: toml::Table = text.parse().ok()?;
+    file.get("profile")?.as_table()?.keys().next().cloned()
 }
 
 /// Removes quoted text from an error of the TOML parser, because it may be a token.
@@ -376,6 +431,33 @@ fn permission_warning(_: &Path, _: &fs::Metadata, _: bool) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn base_urls_are_compared_normalized() {
+        for other in [
+            "https://calls.example",
+            "https://calls.example/",
+            "HTTPS://Calls.Example:443",
+        ] {
+            assert!(is_same_url("https://calls.example", other), "{other}");
+        }
+        for other in [
+            "http://calls.example",
+            "https://calls.example:444",
+            "https://calls.example/v2",
+            "https://calls.example.org",
+        ] {
+            assert!(!is_same_url("https://calls.example", other), "{other}");
+        }
+    }
+
+    #[test]
+    fn bearer_scheme_is_removed_from_a_token() {
+        for token in ["abc", "Bearer abc", "bearer  abc\n", " abc "] {
+            assert_eq!(strip_scheme(token), "abc", "{token:?}");
+        }
+        assert_eq!(strip_scheme("Bearerabc"), "Bearerabc");
+    }
 
     #[test]
     fn parse_error_does_not_quote_the_file() {

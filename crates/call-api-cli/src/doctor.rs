@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use anstyle::{AnsiColor, Style};
 use call_api::chrono::{DateTime, Utc};
-use call_api::{Call, Client, Drift, DriftMode, Error, ErrorKind, Uuid};
+use call_api::{Call, Client, Detail, Drift, DriftMode, Error, ErrorKind, Uuid};
 use serde::Serialize;
 
 use crate::args::{Format, Settings};
@@ -22,8 +22,8 @@ const MAX_CLOCK_SKEW: i64 = 60;
 enum CheckResult {
     Ok,
     Failed,
-    /// An earlier check failed, or the check was not requested.
-    Unknown,
+    /// An earlier check failed, or the response does not prove it.
+    NotVerified,
 }
 
 #[derive(Debug, Serialize)]
@@ -53,8 +53,8 @@ impl Checks {
         self.add(check, CheckResult::Ok, message);
     }
 
-    fn unknown(&mut self, check: &'static str, message: impl Into<String>) {
-        self.add(check, CheckResult::Unknown, message);
+    fn not_verified(&mut self, check: &'static str, message: impl Into<String>) {
+        self.add(check, CheckResult::NotVerified, message);
     }
 
     fn failed(&mut self, check: &'static str, failure: &CliError) {
@@ -74,7 +74,7 @@ fn row(check: &Check) -> [Cell; 3] {
     let (result, style) = match check.result {
         CheckResult::Ok => ("ok", AnsiColor::Green.on_default()),
         CheckResult::Failed => ("failed", AnsiColor::Red.on_default()),
-        CheckResult::Unknown => ("unknown", AnsiColor::Yellow.on_default()),
+        CheckResult::NotVerified => ("not verified", AnsiColor::Yellow.on_default()),
     };
     [
         (check.check.to_owned(), Style::new()),
@@ -98,7 +98,7 @@ pub(crate) async fn run(
         Err(failure) => {
             checks.failed("settings", &failure);
             for check in ["service", "token", "clock", "document"] {
-                checks.unknown(check, "not checked");
+                checks.not_verified(check, "not checked");
             }
         }
     }
@@ -127,23 +127,21 @@ async fn check_service(client: &Client, id: Option<Uuid>, checks: &mut Checks) {
     let last = attempt_log
         .as_ref()
         .and_then(|attempt_log| attempt_log.attempts().last());
-    match (&result, &attempt_log, last) {
-        (Err(error), ..) if error.status().is_none() || error.kind() == ErrorKind::Server => {
-            checks.failed("service", &error.into());
-        }
-        (_, Some(attempt_log), Some(last)) => checks.ok(
-            "service",
-            format!(
-                "{} responded in {} ms",
-                attempt_log.host(),
-                last.elapsed.as_millis()
-            ),
+    let responded = match (&attempt_log, last) {
+        (Some(attempt_log), Some(last)) => format!(
+            "{} responded in {} ms",
+            attempt_log.host(),
+            last.elapsed.as_millis()
         ),
-        _ => checks.unknown("service", "no request was sent"),
+        _ => "no request was sent".to_owned(),
+    };
+    match result.as_ref().err().and_then(not_the_service) {
+        Some(failure) => checks.failed("service", &failure),
+        None => checks.ok("service", responded),
     }
     if result.as_ref().is_err_and(|error| error.status().is_none()) {
         for check in ["token", "clock", "document"] {
-            checks.unknown(check, "the service did not respond");
+            checks.not_verified(check, "the service did not respond");
         }
         return;
     }
@@ -152,16 +150,43 @@ async fn check_service(client: &Client, id: Option<Uuid>, checks: &mut Checks) {
     document(result, &client.drifts(), id, checks);
 }
 
+/// Returns the reason an error does not come from the service, if it does not.
+fn not_the_service(error: &Error) -> Option<CliError> {
+    let (Some(status), false) = (error.status(), error.kind() == ErrorKind::Server) else {
+        return Some(error.into());
+    };
+    let message = match error.detail() {
+        // FastAPI's response to a path that it does not have, whereas an unknown call is another message.
+        Some(Detail::Message(text)) if status == 404 && text == "Not Found" => {
+            "the service has no such path; the base URL must be what precedes /v1/call"
+        }
+        Some(Detail::Message(_) | Detail::Fields(_)) => return None,
+        // A success that does not decode: the check of the document reports it if the rest matches.
+        _ if error.kind() == ErrorKind::Decode
+            && error.json_path().is_some_and(|path| path != ".") =>
+        {
+            return None;
+        }
+        _ => {
+            "something responded, but not as the API document says; check that the base URL names the service"
+        }
+    };
+    Some(CliError::new(
+        ErrorClass::BadResponse,
+        format!("{message} (status {status})"),
+    ))
+}
+
 fn token(result: &Result<Call, Error>, id: Option<Uuid>, checks: &mut Checks) {
     match result {
         Err(error) if matches!(error.kind(), ErrorKind::Unauthorized | ErrorKind::Forbidden) => {
             checks.failed("token", &error.into());
         }
-        Err(error) if error.kind() == ErrorKind::NotFound && id.is_none() => {
-            checks.ok("token", "not rejected");
+        Err(_) if id.is_none() => {
+            checks.not_verified("token", "needs the id of an existing call");
         }
         Ok(_) => checks.ok("token", "accepted"),
-        Err(_) => checks.unknown("token", "the response does not show it"),
+        Err(_) => checks.not_verified("token", "the response does not show it"),
     }
 }
 
@@ -178,7 +203,7 @@ async fn clock(client: &Client, id: Option<Uuid>, checks: &mut Checks) {
         .get("date")
         .and_then(|date| DateTime::parse_from_rfc2822(date.to_str().ok()?).ok());
     let Some(date) = date else {
-        return checks.unknown("clock", "the response has no Date header");
+        return checks.not_verified("clock", "the response has no Date header");
     };
     let skew = now.signed_duration_since(date).num_seconds();
     if skew.abs() <= MAX_CLOCK_SKEW {
@@ -208,7 +233,7 @@ fn document(
     checks: &mut Checks,
 ) {
     let Some(id) = id else {
-        return checks.unknown("document", "needs the id of a call");
+        return checks.not_verified("document", "needs the id of a call");
     };
     match requested(id, result) {
         Ok(_) if drifts.is_empty() => checks.ok("document", "the call matches the API document"),
@@ -219,7 +244,7 @@ fn document(
         }
         Err(failure) => match failure.class() {
             ErrorClass::BadResponse | ErrorClass::NotFound => checks.failed("document", &failure),
-            _ => checks.unknown("document", "no call to check"),
+            _ => checks.not_verified("document", "no call to check"),
         },
     }
 }

@@ -192,7 +192,7 @@ impl From<Error> for CliError {
     fn from(error: Error) -> Self {
         Self {
             class: ErrorClass::of(error.kind()),
-            message: message(&error),
+            message: message(&error) + &proxy_note(&error),
             id: None,
             error: Some(error),
         }
@@ -202,7 +202,19 @@ impl From<Error> for CliError {
 /// Takes class and message of an error that is borrowed.
 impl From<&Error> for CliError {
     fn from(error: &Error) -> Self {
-        Self::new(ErrorClass::of(error.kind()), message(error))
+        let message = message(error) + &proxy_note(error);
+        Self::new(ErrorClass::of(error.kind()), message)
+    }
+}
+
+/// Names the proxy of a request that got no connection: the error names only the service.
+fn proxy_note(error: &Error) -> String {
+    let url = error.attempt_log().map(|attempt_log| attempt_log.url());
+    match (error.is_connect(), crate::process::proxy_variable()) {
+        (true, Some(variable)) if url.is_some_and(|url| url.starts_with("https:")) => {
+            format!("; the request went through the proxy in {variable}")
+        }
+        _ => String::new(),
     }
 }
 

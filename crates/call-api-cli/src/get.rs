@@ -10,10 +10,11 @@ use crate::ui::Ui;
 pub(crate) async fn run(
     client: &Client,
     ids: Vec<Uuid>,
+    is_list: bool,
     display: DisplayArgs,
     ui: &Ui,
 ) -> Result<(), CommandError> {
-    let mut calls = CallPrinter::new(display, ids.len() > 1);
+    let mut calls = CallPrinter::new(display, is_list);
     if let [id] = ids[..] {
         // A batch waits for a `Retry-After` together; a single request is bound by its deadline.
         let result = client.get_call(id).await;

@@ -21,6 +21,7 @@ mod wait;
 use std::env;
 use std::future::Future;
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -33,6 +34,9 @@ use crate::config::Config;
 use crate::error::{CliError, CommandError, ErrorClass};
 use crate::sync::Sync;
 use crate::ui::{AttemptPrinter, Ui};
+
+/// The exit code after Ctrl-C, as of a shell.
+const SIGINT_CODE: u8 = 128 + 2;
 
 /// The hint after an interrupted command that can be resumed.
 const RESUME_HINT: &str = "interrupted; run the command again to resume";
@@ -68,9 +72,25 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments, ui: &Arc<Ui>) -> Result<(), CommandError> {
     let settings = &arguments.settings;
     match arguments.command {
-        Command::Get { ids, display } => {
+        Command::Get {
+            ids,
+            ids_from,
+            display,
+        } => {
+            let is_list = ids_from.is_some() || ids.len() > 1;
+            let ids = match ids_from {
+                Some(path) => {
+                    check_standard_input(settings, &path)?;
+                    ids::read(&path, false, ui)?
+                }
+                None => ids,
+            };
             let client = client(settings, ui)?;
-            block_on(get::run(&client, ids, display, ui), ui, String::new)
+            block_on(
+                get::run(&client, ids, is_list, display, ui),
+                ui,
+                String::new,
+            )
         }
         Command::Wait { id, wait, display } => {
             let client = client(settings, ui)?;
@@ -86,13 +106,7 @@ fn run(arguments: Arguments, ui: &Arc<Ui>) -> Result<(), CommandError> {
             block_on(recording::run(&client, &args, ui), ui, hint)
         }
         Command::Sync(args) => {
-            let config = Config::load(settings)?;
-            if config.reads_standard_input() && args.ids.as_os_str() == "-" {
-                return Err(CliError::usage(
-                    "standard input cannot be both the token and the ids; use a file for one of them",
-                )
-                .into());
-            }
+            check_standard_input(settings, &args.ids)?;
             let client = client(settings, ui)?;
             let sync = Sync::prepare(&args, ui)?;
             let hint = sync.interruption();
@@ -113,6 +127,16 @@ fn run(arguments: Arguments, ui: &Arc<Ui>) -> Result<(), CommandError> {
         }
         Command::Man => Ok(man::page(&mut io::stdout())?),
     }
+}
+
+/// Errors if standard input would be both the token and the ids.
+fn check_standard_input(settings: &Settings, ids: &Path) -> Result<(), CliError> {
+    if ids.as_os_str() != "-" || !Config::load(settings)?.reads_standard_input() {
+        return Ok(());
+    }
+    Err(CliError::usage(
+        "standard input cannot be both the token and the ids; use a file for one of them",
+    ))
 }
 
 /// Returns a client with the settings. Reports warnings about their files.
@@ -158,7 +182,8 @@ fn block_on(
         tokio::select! {
             result = command => result,
             code = interrupted() => {
-                ui.clear();
+                // The terminal echoes Ctrl-C.
+                ui.clear(code == SIGINT_CODE);
                 Err(CommandError::Interrupted { code, hint: hint() })
             }
         }
@@ -178,7 +203,7 @@ async fn interrupted() -> u8 {
         return std::future::pending().await;
     };
     tokio::select! {
-        _ = interrupt.recv() => 128 + 2,
+        _ = interrupt.recv() => SIGINT_CODE,
         _ = terminate.recv() => 128 + 15,
     }
 }
@@ -186,7 +211,7 @@ async fn interrupted() -> u8 {
 #[cfg(not(unix))]
 async fn interrupted() -> u8 {
     match tokio::signal::ctrl_c().await {
-        Ok(()) => 128 + 2,
+        Ok(()) => SIGINT_CODE,
         Err(_) => std::future::pending().await,
     }
 }

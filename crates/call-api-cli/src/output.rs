@@ -9,9 +9,10 @@ use call_api::chrono::{DateTime, Utc};
 use call_api::{Call, CallStatus};
 use chrono::Local;
 use serde::Serialize;
-use unicode_width::UnicodeWidthStr as _;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::args::{DisplayArgs, Format};
+use crate::process::terminal_width;
 
 impl Format {
     /// Returns the requested format, or the default for where the output goes.
@@ -87,9 +88,7 @@ impl CallPrinter {
     pub(crate) fn finish(self) -> io::Result<()> {
         match (self.format, self.is_list, self.buffered.as_slice()) {
             (Format::Jsonl, ..) | (Format::Table, _, []) | (_, false, []) => Ok(()),
-            (Format::Table, true, calls) => {
-                table(&HEADER, calls.iter().map(|call| row(call, self.display)))
-            }
+            (Format::Table, true, calls) => list(calls, self.display),
             (Format::Table, false, [call, ..]) => properties(call, self.display),
             (format, true, calls) => print_value(format, &calls),
             (format, false, [call, ..]) => print_value(format, call),
@@ -106,6 +105,24 @@ pub(crate) type Cell = (String, Style);
 
 fn plain(text: impl Display) -> Cell {
     (escape_control(&text.to_string()), Style::new())
+}
+
+/// Prints calls as a table, or one after another if the table is wider than the terminal.
+fn list(calls: &[Call], display: DisplayArgs) -> io::Result<()> {
+    let rows: Vec<_> = calls.iter().map(|call| row(call, display)).collect();
+    let header = HEADER.map(|name| (name.to_owned(), Style::new().bold()));
+    let widths = column_widths(std::iter::once(&header).chain(&rows));
+    let width: usize = widths.iter().sum::<usize>() + GAP * (widths.len() - 1);
+    if terminal_width(io::stdout()).is_none_or(|columns| width <= columns) {
+        return table(&HEADER, rows.into_iter());
+    }
+    for (index, call) in calls.iter().enumerate() {
+        if index > 0 {
+            print_line("")?;
+        }
+        properties(call, display)?;
+    }
+    Ok(())
 }
 
 fn row(call: &Call, display: DisplayArgs) -> [Cell; 7] {
@@ -160,7 +177,13 @@ fn properties(call: &Call, display: DisplayArgs) -> io::Result<()> {
     lines(rows.map(|(name, cell)| [(name.to_owned(), bold), cell]))
 }
 
-/// Prints a table with a header and aligned columns.
+/// The space between columns.
+const GAP: usize = 2;
+
+/// The narrowest last column that text is wrapped in.
+const MIN_WRAPPED: usize = 10;
+
+/// Prints a table with a header and aligned columns. On a terminal the last column wraps at words.
 pub(crate) fn table<const N: usize>(
     header: &[&str; N],
     rows: impl Iterator<Item = [Cell; N]>,
@@ -171,31 +194,80 @@ pub(crate) fn table<const N: usize>(
 
 fn lines<const N: usize>(rows: impl IntoIterator<Item = [Cell; N]>) -> io::Result<()> {
     let rows: Vec<_> = rows.into_iter().collect();
-    let mut widths = [0; N];
-    for row in &rows {
-        for (width, (text, _)) in widths.iter_mut().zip(row) {
-            *width = text.width().max(*width);
-        }
-    }
+    let widths = column_widths(&rows);
+    let indent = widths[..N - 1]
+        .iter()
+        .map(|width| width + GAP)
+        .sum::<usize>();
+    let last_width = terminal_width(io::stdout())
+        .map(|columns| columns.saturating_sub(indent))
+        .filter(|width| *width >= MIN_WRAPPED)
+        .unwrap_or(usize::MAX);
     let mut out = stdout();
     for row in rows {
+        let [cells @ .., (last, style)] = &row[..] else {
+            continue;
+        };
         let mut gap = 0;
-        for ((text, style), width) in row.iter().zip(widths) {
+        for ((text, style), width) in cells.iter().zip(widths) {
             write!(out, "{:gap$}{style}{text}{style:#}", "")?;
             // Padding goes before the next cell, so that lines have no trailing spaces.
-            gap = width - text.width() + 2;
+            gap = width - text.width() + GAP;
         }
-        writeln!(out)?;
+        for text in wrap(last, last_width) {
+            writeln!(out, "{:gap$}{style}{text}{style:#}", "")?;
+            gap = indent;
+        }
     }
     out.flush()
 }
 
-/// Returns the one-line form of a call, as in `watch`.
+fn column_widths<'a, const N: usize>(rows: impl IntoIterator<Item = &'a [Cell; N]>) -> [usize; N] {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, (text, _)) in widths.iter_mut().zip(row) {
+            *width = text.width().max(*width);
+        }
+    }
+    widths
+}
+
+/// Breaks a text into lines of at most `width` columns, at spaces where possible.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    if text.width() <= width {
+        return vec![text.to_owned()];
+    }
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last().map_or(0, |line| line.width());
+        if line > 0 && line + 1 + word.width() <= width {
+            if let Some(line) = lines.last_mut() {
+                line.push(' ');
+                line.push_str(word);
+            }
+            continue;
+        }
+        if line > 0 {
+            lines.push(String::new());
+        }
+        for c in word.chars() {
+            let is_full = |line: &String| line.width() + c.width().unwrap_or(0) > width;
+            if lines.last().is_some_and(is_full) {
+                lines.push(String::new());
+            }
+            if let Some(line) = lines.last_mut() {
+                line.push(c);
+            }
+        }
+    }
+    lines
+}
+
+/// Returns the one-line form of a call, as in `watch`. The status comes first, so that a narrow terminal shows it.
 pub(crate) fn summary_line(call: &Call, display: DisplayArgs) -> String {
     let (status, style) = status(&call.status);
     let mut line = format!(
-        "{}  {style}{status}{style:#}  {}",
-        call.id,
+        "{style}{status}{style:#}  {}",
         escape_control(&contact(call, display))
     );
     for more in [duration(call), call.end_reason.clone()]
@@ -205,6 +277,8 @@ pub(crate) fn summary_line(call: &Call, display: DisplayArgs) -> String {
         line.push_str("  ");
         line.push_str(&escape_control(&more));
     }
+    line.push_str("  ");
+    line.push_str(&call.id.to_string());
     line
 }
 
@@ -229,6 +303,14 @@ pub(crate) fn time(at: DateTime<Utc>, display: DisplayArgs) -> String {
             .with_timezone(&Local)
             .format("%Y-%m-%d %H:%M:%S %Z")
             .to_string(),
+    }
+}
+
+/// Formats the time of day, for terminals too narrow for the date.
+pub(crate) fn time_of_day(at: DateTime<Utc>, display: DisplayArgs) -> String {
+    match display.utc {
+        true => at.format("%H:%M:%S").to_string(),
+        false => at.with_timezone(&Local).format("%H:%M:%S").to_string(),
     }
 }
 
@@ -285,6 +367,14 @@ mod tests {
         assert_eq!(mask_number("12345"), "***");
         assert_eq!(mask_number(""), "***");
         assert_eq!(mask_number("ünïcödé"), "***ödé");
+    }
+
+    #[test]
+    fn wrap_breaks_at_spaces_and_inside_long_words() {
+        assert_eq!(wrap("one two  three", 8), ["one two ", "three"]);
+        assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
+        assert_eq!(wrap("", 3), [""]);
+        assert_eq!(wrap("日本語", 4), ["日本", "語"]);
     }
 
     #[test]

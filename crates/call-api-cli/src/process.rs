@@ -1,4 +1,4 @@
-//! Limits and permissions of this process.
+//! Limits, permissions and terminal of this process.
 
 /// Makes the files that this process creates readable by their owner only: they hold phone numbers and recordings.
 #[cfg(unix)]
@@ -21,4 +21,24 @@ pub(crate) fn open_file_limit() -> Option<usize> {
 #[cfg(not(unix))]
 pub(crate) fn open_file_limit() -> Option<usize> {
     None
+}
+
+/// Returns the columns of the terminal that a stream goes to, if it is one.
+#[cfg(unix)]
+pub(crate) fn terminal_width(stream: impl std::os::fd::AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
+    (size.ws_col > 0).then_some(usize::from(size.ws_col))
+}
+
+/// Tables are not fitted on other systems.
+#[cfg(not(unix))]
+pub(crate) fn terminal_width<T>(_: T) -> Option<usize> {
+    None
+}
+
+/// Returns the environment variable with the proxy for https, if there is one.
+pub(crate) fn proxy_variable() -> Option<&'static str> {
+    let names = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+    let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    names.into_iter().find(is_set)
 }

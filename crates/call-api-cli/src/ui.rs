@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::io::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
@@ -14,6 +15,7 @@ use serde::Serialize;
 use crate::args::Settings;
 use crate::error::CliError;
 use crate::output::escape_control;
+use crate::process::terminal_width;
 
 /// The interval for redrawing progress.
 const TICK: Duration = Duration::from_millis(100);
@@ -26,6 +28,8 @@ pub(crate) struct Ui {
     json_errors: bool,
     /// Progress bars. They are hidden while a line is written, and drawn only on terminals.
     bars: MultiProgress,
+    /// True once progress was shown.
+    has_progress: Arc<AtomicBool>,
 }
 
 impl Ui {
@@ -39,6 +43,7 @@ impl Ui {
             verbose: settings.verbose,
             json_errors: settings.json_errors,
             bars,
+            has_progress: Arc::default(),
         }
     }
 
@@ -82,15 +87,21 @@ impl Ui {
         self.json_errors
     }
 
-    /// Removes progress from the terminal.
-    pub(crate) fn clear(&self) {
+    /// Removes progress from the terminal after a signal.
+    pub(crate) fn clear(&self, was_echoed: bool) {
+        let is_drawn = !self.bars.is_hidden() && self.has_progress.load(Ordering::Relaxed);
         // Fails only if the terminal is gone.
         let _ = self.bars.clear();
         self.bars.set_draw_target(ProgressDrawTarget::hidden());
+        if is_drawn && was_echoed {
+            // A progress line fills the terminal, so the echo of Ctrl-C is on the line below, and only that was cleared.
+            let _ = write!(std::io::stderr(), "\x1b[A\x1b[2K");
+        }
     }
 
     /// Returns a line that changes. Hidden with `--quiet`, and when standard error is not a terminal.
     pub(crate) fn spinner(&self) -> ProgressBar {
+        self.has_progress.store(true, Ordering::Relaxed);
         let line = self.bars.add(ProgressBar::new_spinner());
         line.set_style(style("{spinner} {wide_msg}"));
         line.enable_steady_tick(TICK);
@@ -99,10 +110,13 @@ impl Ui {
 
     /// Returns a progress bar with rate and remaining time. `done` of `whole` was done before.
     pub(crate) fn bar(&self, whole: usize, done: usize) -> ProgressBar {
+        self.has_progress.store(true, Ordering::Relaxed);
         let bar = self.bars.add(ProgressBar::new(whole as u64));
-        bar.set_style(style(
-            "{wide_bar} {human_pos}/{human_len}, {rate}, {eta} left{msg}",
-        ));
+        let columns = terminal_width(std::io::stderr()).unwrap_or(80);
+        let width = columns.saturating_sub(50).clamp(4, 60);
+        bar.set_style(style(&format!(
+            "{{bar:{width}}} {{human_pos}}/{{human_len}}, {{rate}}, {{eta}} left{{msg}}"
+        )));
         bar.set_position(done as u64);
         // Excludes earlier work from the rate.
         bar.reset_eta();
@@ -169,7 +183,7 @@ impl DownloadBar {
         if !self.is_begun {
             self.is_begun = true;
             let begun = match total {
-                Some(_) => "{wide_bar} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left",
+                Some(_) => "{bar:20} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left",
                 None => "{spinner} {bytes}, {bytes_per_sec}",
             };
             self.bar.set_style(style(begun));

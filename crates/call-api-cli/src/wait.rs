@@ -10,7 +10,11 @@ use indicatif::ProgressBar;
 use crate::args::{DisplayArgs, Format, WaitArgs};
 use crate::error::{CliError, CommandError, ErrorClass, check_requested};
 use crate::output::{self, CallPrinter};
+use crate::process::terminal_width;
 use crate::ui::Ui;
+
+/// The columns from which `watch` shows the date beside the time.
+const WIDE: usize = 80;
 
 /// Waits until a call has ended and prints it.
 pub(crate) async fn wait(
@@ -34,14 +38,25 @@ pub(crate) async fn wait(
         }
     };
     line.finish_and_clear();
-    // After a timeout the last state is still useful.
     let is_timeout = |failure: &CliError| failure.class() == ErrorClass::Timeout;
-    if let Some(call) = last.filter(|_| result.as_ref().err().is_none_or(is_timeout)) {
-        let mut calls = CallPrinter::new(display, false);
-        calls.add(call)?;
-        calls.finish()?;
-    }
-    Ok(result?)
+    let Some(call) = last.filter(|_| result.as_ref().err().is_none_or(is_timeout)) else {
+        return Ok(result?);
+    };
+    let status = call.status.clone();
+    // After a timeout the last state is still useful.
+    let mut calls = CallPrinter::new(display, false);
+    calls.add(call)?;
+    calls.finish()?;
+    result.map_err(|failure| {
+        let after = humantime::format_duration(args.timeout);
+        let message = format!("call {id} is still {status} after {after}; use a longer --timeout");
+        match is_timeout(&failure) {
+            true => CliError::new(ErrorClass::Timeout, message)
+                .for_call(id)
+                .into(),
+            false => failure.into(),
+        }
+    })
 }
 
 /// Prints each change of a call: on a terminal in source of the one before, elsewhere below it.
@@ -73,7 +88,11 @@ pub(crate) async fn watch(
         }
         match format {
             Format::Table => {
-                let now = output::time(SystemTime::now().into(), display);
+                let columns = terminal_width(std::io::stderr()).unwrap_or(usize::MAX);
+                let now = match columns < WIDE {
+                    true => output::time_of_day(SystemTime::now().into(), display),
+                    false => output::time(SystemTime::now().into(), display),
+                };
                 let text = format!("{now}  {}", output::summary_line(&change.call, display));
                 if line.is_hidden() {
                     output::print_line(text)?;

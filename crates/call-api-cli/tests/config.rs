@@ -72,62 +72,62 @@ async fn settings_come_from_the_first_source_that_has_them() {
     assert_shown(
         shown.replace(url, "[URL]"),
         str![[r#"
-CHECK     RESULT   MESSAGE
-settings  ok       base URL from profile "work" in [HOME]home-profiles/.config/call-api/config.toml, token from profile "work" in [HOME]home-profiles/.config/call-api/config.toml
-service   ok       127.0.0.1 responded in [TIME] ms
-token     ok       not rejected
-clock     ok       within [TIME] s of the service's clock
-document  unknown  needs the id of a call
+CHECK     RESULT        MESSAGE
+settings  ok            base URL from profile "work" in [HOME]home-profiles/.config/call-api/config.toml, token from profile "work" in [HOME]home-profiles/.config/call-api/config.toml
+service   ok            127.0.0.1 responded in [TIME] ms
+token     not verified  needs the id of an existing call
+clock     ok            within [TIME] s of the service's clock
+document  not verified  needs the id of a call
 --- ["--profile", "other"] []
-CHECK     RESULT   MESSAGE
-settings  ok       base URL from profile "other" in [HOME]home-profiles/.config/call-api/config.toml, token from profile "other" in [HOME]home-profiles/.config/call-api/config.toml
-service   ok       127.0.0.1 responded in [TIME] ms
-token     ok       not rejected
+? 11
+CHECK     RESULT        MESSAGE
+settings  ok            base URL from profile "other" in [HOME]home-profiles/.config/call-api/config.toml, token from profile "other" in [HOME]home-profiles/.config/call-api/config.toml
+service   failed        the service has no such path; the base URL must be what precedes /v1/call (status 404)
 --- [] [("CALL_API_PROFILE", "other")]
-CHECK     RESULT   MESSAGE
-settings  ok       base URL from profile "other" in [HOME]home-profiles/.config/call-api/config.toml, token from profile "other" in [HOME]home-profiles/.config/call-api/config.toml
-service   ok       127.0.0.1 responded in [TIME] ms
-token     ok       not rejected
+? 11
+CHECK     RESULT        MESSAGE
+settings  ok            base URL from profile "other" in [HOME]home-profiles/.config/call-api/config.toml, token from profile "other" in [HOME]home-profiles/.config/call-api/config.toml
+service   failed        the service has no such path; the base URL must be what precedes /v1/call (status 404)
 --- ["--profile", "work"] [("CALL_API_PROFILE", "other")]
-CHECK     RESULT   MESSAGE
-settings  ok       base URL from profile "work" in [HOME]home-profiles/.config/call-api/config.toml, token from profile "work" in [HOME]home-profiles/.config/call-api/config.toml
-service   ok       127.0.0.1 responded in [TIME] ms
-token     ok       not rejected
+CHECK     RESULT        MESSAGE
+settings  ok            base URL from profile "work" in [HOME]home-profiles/.config/call-api/config.toml, token from profile "work" in [HOME]home-profiles/.config/call-api/config.toml
+service   ok            127.0.0.1 responded in [TIME] ms
+token     not verified  needs the id of an existing call
 --- ["--profile", "nobody"] []
 ? 3
-CHECK     RESULT   MESSAGE
-settings  failed   no profile "nobody" in [HOME]home-profiles/.config/call-api/config.toml; its profiles are: bare, other, work
-service   unknown  not checked
+CHECK     RESULT        MESSAGE
+settings  failed        no profile "nobody" in [HOME]home-profiles/.config/call-api/config.toml; its profiles are: bare, other, work
+service   not verified  not checked
 --- [] [("CALL_API_TOKEN", "wrong")]
 ? 5
-CHECK     RESULT   MESSAGE
-settings  ok       base URL from profile "work" in [HOME]home-profiles/.config/call-api/config.toml, token from CALL_API_TOKEN
-service   ok       127.0.0.1 responded in [TIME] ms
+CHECK     RESULT        MESSAGE
+settings  ok            base URL from profile "work" in [HOME]home-profiles/.config/call-api/config.toml, token from CALL_API_TOKEN
+service   ok            127.0.0.1 responded in [TIME] ms
 --- ["--profile", "work"] [("CALL_API_TOKEN", "wrong")]
-CHECK     RESULT   MESSAGE
-settings  ok       base URL from profile "work" in [HOME]home-profiles/.config/call-api/config.toml, token from profile "work" in [HOME]home-profiles/.config/call-api/config.toml
-service   ok       127.0.0.1 responded in [TIME] ms
-token     ok       not rejected
+CHECK     RESULT        MESSAGE
+settings  ok            base URL from profile "work" in [HOME]home-profiles/.config/call-api/config.toml, token from profile "work" in [HOME]home-profiles/.config/call-api/config.toml
+service   ok            127.0.0.1 responded in [TIME] ms
+token     not verified  needs the id of an existing call
 --- ["--profile", "bare", "--base-url", "[URL]"] [("CALL_API_TOKEN", "sandbox-token")]
-CHECK     RESULT   MESSAGE
-settings  ok       base URL from --base-url, token from CALL_API_TOKEN
-service   ok       127.0.0.1 responded in [TIME] ms
-token     ok       not rejected
+CHECK     RESULT        MESSAGE
+settings  ok            base URL from --base-url, token from CALL_API_TOKEN
+service   ok            127.0.0.1 responded in [TIME] ms
+token     not verified  needs the id of an existing call
 --- ["--base-url", "http://localhost:1"] []
 ? 3
-CHECK     RESULT   MESSAGE
-settings  failed   the token of profile "work" in [HOME]home-profiles/.config/call-api/config.toml is for [URL] and is not sent to the base URL from --base-url; set a token for it with CALL_API_TOKEN or --token-file
-service   unknown  not checked
+CHECK     RESULT        MESSAGE
+settings  failed        the token of profile "work" in [HOME]home-profiles/.config/call-api/config.toml is for [URL] and is not sent to the base URL from --base-url; set a token for it with CALL_API_TOKEN or --token-file
+service   not verified  not checked
 --- [] [("CALL_API_BASE_URL", "http://localhost:1")]
 ? 3
-CHECK     RESULT   MESSAGE
-settings  failed   the token of profile "work" in [HOME]home-profiles/.config/call-api/config.toml is for [URL] and is not sent to the base URL from CALL_API_BASE_URL; set a token for it with CALL_API_TOKEN or --token-file
-service   unknown  not checked
+CHECK     RESULT        MESSAGE
+settings  failed        the token of profile "work" in [HOME]home-profiles/.config/call-api/config.toml is for [URL] and is not sent to the base URL from CALL_API_BASE_URL; set a token for it with CALL_API_TOKEN or --token-file
+service   not verified  not checked
 --- ["--profile", "bare"] []
 ? 3
-CHECK     RESULT   MESSAGE
-settings  failed   no token is set; set CALL_API_TOKEN, use --token-file FILE (`-` is standard input), or add token_file to a profile in [HOME]home-profiles/.config/call-api/config.toml
-service   unknown  not checked
+CHECK     RESULT        MESSAGE
+settings  failed        no token is set; set CALL_API_TOKEN, use --token-file FILE (`-` is standard input), or add token_file to a profile in [HOME]home-profiles/.config/call-api/config.toml
+service   not verified  not checked
 
 "#]],
     );
@@ -186,45 +186,45 @@ async fn token_is_read_from_environment_file_or_standard_input() {
     assert_shown(
         shown.join("---\n"),
         str![[r#"
-CHECK     RESULT   MESSAGE
-settings  ok       base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
-service   ok       127.0.0.1 responded in [TIME] ms
-token     ok       not rejected
+CHECK     RESULT        MESSAGE
+settings  ok            base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
+service   ok            127.0.0.1 responded in [TIME] ms
+token     not verified  needs the id of an existing call
 ---
-CHECK     RESULT   MESSAGE
-settings  ok       base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN_FILE
-service   ok       127.0.0.1 responded in [TIME] ms
-token     ok       not rejected
+CHECK     RESULT        MESSAGE
+settings  ok            base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN_FILE
+service   ok            127.0.0.1 responded in [TIME] ms
+token     not verified  needs the id of an existing call
 ---
-CHECK     RESULT   MESSAGE
-settings  ok       base URL from CALL_API_BASE_URL, token from --token-file
-service   ok       127.0.0.1 responded in [TIME] ms
-token     ok       not rejected
+CHECK     RESULT        MESSAGE
+settings  ok            base URL from CALL_API_BASE_URL, token from --token-file
+service   ok            127.0.0.1 responded in [TIME] ms
+token     not verified  needs the id of an existing call
 ---
-CHECK     RESULT   MESSAGE
-settings  ok       base URL from CALL_API_BASE_URL, token from --token-file
-service   ok       127.0.0.1 responded in [TIME] ms
-token     ok       not rejected
----
-? 3
-CHECK     RESULT   MESSAGE
-settings  failed   the token is empty; give the token that the service issued
-service   unknown  not checked
+CHECK     RESULT        MESSAGE
+settings  ok            base URL from CALL_API_BASE_URL, token from --token-file
+service   ok            127.0.0.1 responded in [TIME] ms
+token     not verified  needs the id of an existing call
 ---
 ? 3
-CHECK     RESULT   MESSAGE
-settings  failed   the token is empty; give the token that the service issued
-service   unknown  not checked
+CHECK     RESULT        MESSAGE
+settings  failed        the token is empty; give the token that the service issued
+service   not verified  not checked
 ---
 ? 3
-CHECK     RESULT   MESSAGE
-settings  failed   cannot read the token file [HOME]home-token/missing from --token-file: No such file or directory (os error 2); check that it exists and is readable
-service   unknown  not checked
+CHECK     RESULT        MESSAGE
+settings  failed        the token is empty; give the token that the service issued
+service   not verified  not checked
 ---
 ? 3
-CHECK     RESULT   MESSAGE
-settings  failed   no token is set; set CALL_API_TOKEN, use --token-file FILE (`-` is standard input), or add token_file to a profile in [HOME]no-home/.config/call-api/config.toml
-service   unknown  not checked
+CHECK     RESULT        MESSAGE
+settings  failed        cannot read the token file [HOME]home-token/missing from --token-file: No such file or directory (os error 2); check that it exists and is readable
+service   not verified  not checked
+---
+? 3
+CHECK     RESULT        MESSAGE
+settings  failed        no token is set; set CALL_API_TOKEN, use --token-file FILE (`-` is standard input), or add token_file to a profile in [HOME]no-home/.config/call-api/config.toml
+service   not verified  not checked
 
 "#]],
     );
@@ -272,6 +272,44 @@ warning: other users can read [HOME]home-permissions/token, which holds a token;
 {"warning":{"message":"other users can read [HOME]home-permissions/.config/call-api/config.toml, which holds a token; run: chmod 600 [HOME]home-permissions/.config/call-api/config.toml"}}
 --- 644 600 ["--quiet"]
 --- 600 600 []
+
+"#]],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_tolerate_empty_variables_and_pasted_tokens() {
+    let sandbox = sandbox().await;
+    let home = empty_folder("home-tolerant");
+    let config = home.join(".config/call-api/config.toml");
+    let url = sandbox.base_url();
+    // Relative to the configuration file.
+    let profile =
+        format!("[profiles.default]\nbase_url = \"{url}\"\ntoken_file = \"secrets/token\"\n");
+    write(&config, &profile, 0o600);
+    let token = config.with_file_name("secrets").join("token");
+    write(&token, "Bearer sandbox-token\n", 0o600);
+    let get = |environment: &[(&str, &str)]| {
+        let mut command = program(&["get", support::EXAMPLE, "-o", "jsonl"]);
+        command.env("HOME", &home).envs(environment.iter().copied());
+        command.output().unwrap()
+    };
+    let with_slash = format!("{url}/");
+    for environment in [
+        [("CALL_API_TOKEN", ""), ("CALL_API_BASE_URL", "")].as_slice(),
+        &[("CALL_API_TOKEN", "bearer sandbox-token")],
+        &[("CALL_API_BASE_URL", &with_slash)],
+    ] {
+        let output = get(environment);
+        assert!(output.status.success(), "{environment:?}: {output:?}");
+    }
+
+    write(&config, "[profile.work]\ntoken = \"canary-51c0\"\n", 0o600);
+    assert_shown(
+        support::shown(&get(&[])),
+        str![[r#"
+? 3
+error: [HOME]home-tolerant/.config/call-api/config.toml: unknown section [profile.work]; did you mean [profiles.work]?
 
 "#]],
     );

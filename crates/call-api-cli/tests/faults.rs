@@ -274,28 +274,28 @@ async fn doctor_reports_each_fault() {
         str![[r#"
 --- 503
 ? 8
-CHECK     RESULT   MESSAGE
-settings  ok       base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
-service   failed   GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a was answered with 503: Service Unavailable (3 attempts); try later
-token     unknown  the response does not show it
-clock     ok       within [TIME] s of the service's clock
-document  unknown  no call to check
+CHECK     RESULT        MESSAGE
+settings  ok            base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
+service   failed        GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a was answered with 503: Service Unavailable (3 attempts); try later
+token     not verified  the response does not show it
+clock     ok            within [TIME] s of the service's clock
+document  not verified  no call to check
 --- stall
 ? 10
-CHECK     RESULT   MESSAGE
-settings  ok       base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
-service   failed   the deadline of [TIME] s passed while waiting for the response, for GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a (1 attempt in [TIME] s; not retried: the deadline leaves no time); try later, or set a longer one
-token     unknown  the service did not respond
-clock     unknown  the service did not respond
-document  unknown  the service did not respond
+CHECK     RESULT        MESSAGE
+settings  ok            base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
+service   failed        the deadline of [TIME] s passed while waiting for the response, for GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a (1 attempt in [TIME] s; not retried: the deadline leaves no time); try later, or set a longer one
+token     not verified  the service did not respond
+clock     not verified  the service did not respond
+document  not verified  the service did not respond
 --- garbage
 ? 11
-CHECK     RESULT   MESSAGE
-settings  ok       base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
-service   ok       127.0.0.1 responded in [TIME] ms
-token     unknown  the response does not show it
-clock     ok       within [TIME] s of the service's clock
-document  failed   the response to GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a is not what the API's document says: .: expected value at line 1 column 1 (1 attempt); update this program, or check that the base URL names the service
+CHECK     RESULT        MESSAGE
+settings  ok            base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
+service   failed        something responded, but not as the API document says; check that the base URL names the service (status 200)
+token     not verified  the response does not show it
+clock     ok            within [TIME] s of the service's clock
+document  failed        the response to GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a is not what the API's document says: .: expected value at line 1 column 1 (1 attempt); update this program, or check that the base URL names the service
 --- unknown status
 ? 11
 CHECK     RESULT  MESSAGE
@@ -314,15 +314,99 @@ clock     ok      within [TIME] s of the service's clock
 document  failed  mood: the document has no such property; update this program
 --- missing property
 ? 11
-CHECK     RESULT   MESSAGE
-settings  ok       base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
-service   ok       127.0.0.1 responded in [TIME] ms
-token     unknown  the response does not show it
-clock     ok       within [TIME] s of the service's clock
-document  failed   the response to GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a is not what the API's document says: .: missing field `status` at line 1 column 476 (1 attempt); update this program, or check that the base URL names the service
+CHECK     RESULT        MESSAGE
+settings  ok            base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
+service   failed        something responded, but not as the API document says; check that the base URL names the service (status 200)
+token     not verified  the response does not show it
+clock     ok            within [TIME] s of the service's clock
+document  failed        the response to GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a is not what the API's document says: .: missing field `status` at line 1 column 476 (1 attempt); update this program, or check that the base URL names the service
 
 "#]],
     );
+}
+
+/// A web server that answers every request, and a base URL with a path too many.
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_does_not_take_another_server_for_the_service() {
+    let sandbox = sandbox().await;
+    let page = |status, body: &str| Fault::Status {
+        status,
+        body: Some(body.to_owned()),
+        retry_after: None,
+    };
+    let mut shown = String::new();
+    for (status, body) in [
+        (200, "<html>Welcome to nginx!"),
+        (404, "<html>404 Not Found"),
+        (401, "<html>Authorization Required"),
+        (200, "{}"),
+    ] {
+        set(&sandbox, page(status, body));
+        let mut command = program_for(&sandbox, &["doctor", "-o", "table"]);
+        shown.push_str(&format!("--- {status} {body}\n{}", run(&mut command)));
+    }
+    sandbox.set_faults(Faults::default()).unwrap();
+    let url = format!("{}/v1", sandbox.base_url());
+    let mut command = program_for(&sandbox, &["doctor", "-o", "table", "--base-url", &url]);
+    shown.push_str(&format!("--- /v1\n{}", run(&mut command)));
+    assert_shown(
+        shown,
+        str![[r#"
+--- 200 <html>Welcome to nginx!
+? 11
+CHECK     RESULT        MESSAGE
+settings  ok            base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
+service   failed        something responded, but not as the API document says; check that the base URL names the service (status 200)
+token     not verified  needs the id of an existing call
+clock     ok            within [TIME] s of the service's clock
+document  not verified  needs the id of a call
+--- 404 <html>404 Not Found
+? 11
+CHECK     RESULT        MESSAGE
+settings  ok            base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
+service   failed        something responded, but not as the API document says; check that the base URL names the service (status 404)
+token     not verified  needs the id of an existing call
+clock     ok            within [TIME] s of the service's clock
+document  not verified  needs the id of a call
+--- 401 <html>Authorization Required
+? 1
+CHECK     RESULT        MESSAGE
+settings  ok            base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
+service   failed        something responded, but not as the API document says; check that the base URL names the service (status 401)
+token     failed        GET http://[HOST]/v1/call/00000000-0000-0000-0000-000000000000 was answered with 401: <html>Authorization Required (1 attempt); check the token: it may be wrong, revoked or of another service
+clock     ok            within [TIME] s of the service's clock
+document  not verified  needs the id of a call
+--- 200 {}
+? 11
+CHECK     RESULT        MESSAGE
+settings  ok            base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
+service   failed        something responded, but not as the API document says; check that the base URL names the service (status 200)
+token     not verified  needs the id of an existing call
+clock     ok            within [TIME] s of the service's clock
+document  not verified  needs the id of a call
+--- /v1
+? 11
+CHECK     RESULT        MESSAGE
+settings  ok            base URL from --base-url, token from CALL_API_TOKEN
+service   failed        the service has no such path; the base URL must be what precedes /v1/call (status 404)
+token     not verified  needs the id of an existing call
+clock     ok            within [TIME] s of the service's clock
+document  not verified  needs the id of a call
+
+"#]],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn proxy_of_the_environment_is_named() {
+    let sandbox = sandbox().await;
+    let mut command = program_for(
+        &sandbox,
+        &["get", EXAMPLE, "--base-url", "https://calls.example"],
+    );
+    let shown = run(command.env("HTTPS_PROXY", "http://127.0.0.1:1"));
+    let note = "; the request went through the proxy in HTTPS_PROXY\n";
+    assert!(shown.ends_with(note), "{shown}");
 }
 
 /// Waiting continues after a request has failed.

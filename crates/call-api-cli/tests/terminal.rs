@@ -14,7 +14,7 @@ use regex::Regex;
 use snapbox::str;
 use support::{EXAMPLE, Files, assert_shown, program_for};
 
-/// A terminal of 120 columns and 20 lines that runs a program.
+/// A terminal of 20 lines that runs a program.
 struct Terminal {
     socket: PathBuf,
 }
@@ -22,6 +22,10 @@ struct Terminal {
 impl Terminal {
     /// Returns `None` without tmux.
     fn run(name: &str, command: &Command) -> Option<Self> {
+        Self::run_in_columns(name, command, 120)
+    }
+
+    fn run_in_columns(name: &str, command: &Command, columns: u16) -> Option<Self> {
         if Command::new("tmux").arg("-V").output().is_err() {
             eprintln!("SKIPPED: tmux is not installed (apt-get install tmux)");
             return None;
@@ -34,7 +38,7 @@ impl Terminal {
             "new-session",
             "-d",
             "-x",
-            "120",
+            &columns.to_string(),
             "-y",
             "20",
         ]);
@@ -124,11 +128,11 @@ async fn watch_updates_one_line() {
     assert_shown(
         seen.join("\n---\n"),
         str![[r#"
-* [DATE] UTC  3c90c3cc-0d44-4b50-8888-8dd25736052a  dialing  ***ng>
+* [DATE] UTC  dialing  ***ng>  3c90c3cc-0d44-4b50-8888-8dd25736052a
 ---
-* [DATE] UTC  3c90c3cc-0d44-4b50-8888-8dd25736052a  in_progress  ***ng>
+* [DATE] UTC  in_progress  ***ng>  3c90c3cc-0d44-4b50-8888-8dd25736052a
 ---
-[DATE] UTC  3c90c3cc-0d44-4b50-8888-8dd25736052a  completed  ***ng>  30s  completed
+[DATE] UTC  completed  ***ng>  30s  completed  3c90c3cc-0d44-4b50-8888-8dd25736052a
 ended with 0
 "#]],
     );
@@ -252,20 +256,20 @@ recording  yes
 reason     <string>
 ended with 0
 ---
-error: invalid value '42' for '<ID>...': not a valid call id (expected a UUID such as 3c90c3cc-0d44-4b50-8888-8dd2573605
+error: invalid value '42' for '[ID]...': not a valid call id (expected a UUID such as 3c90c3cc-0d44-4b50-8888-8dd2573605
 2a); see `call-api get --help`
 ended with 2
 ---
-error: invalid value '42' for '<ID>...': not a valid call id (expected a UUID such as 3c90c3cc-0d44-4b50-8888-8dd2573605
+error: invalid value '42' for '[ID]...': not a valid call id (expected a UUID such as 3c90c3cc-0d44-4b50-8888-8dd2573605
 2a); see `call-api get --help`
 ended with 2
 ---
-CHECK     RESULT   MESSAGE
-settings  ok       base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
-service   ok       127.0.0.1 responded in [TIME] ms
-token     ok       not rejected
-clock     ok       within [TIME] s of the service's clock
-document  unknown  needs the id of a call
+CHECK     RESULT        MESSAGE
+settings  ok            base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
+service   ok            127.0.0.1 responded in [TIME] ms
+token     not verified  needs the id of an existing call
+clock     ok            within [TIME] s of the service's clock
+document  not verified  needs the id of a call
 ended with 0
 "#]],
     );
@@ -291,7 +295,94 @@ ended with 0
     );
 }
 
-/// The last state stays visible, and the shell's next output starts on a new line.
+#[tokio::test(flavor = "multi_thread")]
+async fn narrow_terminal_shows_the_status_and_breaks_at_words() {
+    let sandbox = support::sandbox().await;
+    let mut seen = Vec::new();
+    for (name, arguments, columns) in [
+        (
+            "narrow-list",
+            ["get", &support::id(1), EXAMPLE, "--utc"].as_slice(),
+            80,
+        ),
+        ("narrow-doctor", &["doctor", &support::id(404)], 80),
+        ("narrow-call", &["get", EXAMPLE, "--utc"], 40),
+    ] {
+        let command = program_for(&sandbox, arguments);
+        let Some(terminal) = Terminal::run_in_columns(name, &command, columns) else {
+            return;
+        };
+        seen.push(terminal.until("ended with"));
+    }
+    let command = program_for(&sandbox, &["watch", EXAMPLE, "--utc"]);
+    let Some(terminal) = Terminal::run_in_columns("narrow-watch", &command, 40) else {
+        return;
+    };
+    let times = Regex::new(r"\d\d:\d\d:\d\d").unwrap();
+    seen.push(
+        times
+            .replace(&terminal.until("dialing"), "[TIME]")
+            .into_owned(),
+    );
+    assert_shown(
+        seen.join("\n---\n"),
+        str![[r#"
+started    [DATE] UTC
+ended      [DATE] UTC
+duration   1h 1s
+recording  -
+reason     hung up /u{1b}[31m
+
+id         3c90c3cc-0d44-4b50-8888-8dd25736052a
+status     dialing
+type       inbound
+contact    ***ng> (call)
+agent      3c90c3cc-0d44-4b50-8888-8dd25736052a
+phone      3c90c3cc-0d44-4b50-8888-8dd25736052a
+created    [DATE] UTC
+started    [DATE] UTC
+ended      [DATE] UTC
+duration   2m 3s
+recording  yes
+reason     <string>
+ended with 0
+---
+CHECK     RESULT        MESSAGE
+settings  ok            base URL from CALL_API_BASE_URL, token from
+                        CALL_API_TOKEN
+service   ok            127.0.0.1 responded in [TIME] ms
+token     not verified  the response does not show it
+clock     ok            within [TIME] s of the service's clock
+document  failed        GET
+                        http://[HOST]/v1/call/00000000-0000-4000-8000-0
+                        00000000404 was answered with 404: Call not found (1
+                        attempt); check the id, and that the base URL names the
+                        right service
+ended with 4
+---
+id         3c90c3cc-0d44-4b50-8888-8dd25
+           736052a
+status     dialing
+type       inbound
+contact    ***ng> (call)
+agent      3c90c3cc-0d44-4b50-8888-8dd25
+           736052a
+phone      3c90c3cc-0d44-4b50-8888-8dd25
+           736052a
+created    [DATE] UTC
+started    [DATE] UTC
+ended      [DATE] UTC
+duration   2m 3s
+recording  yes
+reason     <string>
+ended with 0
+---
+* [TIME]  dialing  ***ng>  2m 3s  <str
+"#]],
+    );
+}
+
+/// Nothing is left but what the shell prints next.
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_leaves_a_clean_terminal() {
     let sandbox = support::sandbox().await;
@@ -308,10 +399,8 @@ async fn ctrl_c_leaves_a_clean_terminal() {
     assert_shown(
         seen.join("\n---\n"),
         str![[r#"
-* [DATE] UTC  3c90c3cc-0d44-4b50-8888-8dd25736052a  dialing  ***ng>  2m 3s  <string>
 ended with 130
 ---
-* 3c90c3cc-0d44-4b50-8888-8dd25736052a  dialing  ***ng>  2m 3s  <string>
 ended with 130
 "#]],
     );
