@@ -59,7 +59,7 @@ pub(crate) async fn wait(
     })
 }
 
-/// Prints each change of a call: on a terminal in source of the one before, elsewhere below it.
+/// Prints each change of a call: on a terminal in one line that is updated, elsewhere one line each.
 pub(crate) async fn watch(
     client: &Client,
     id: Uuid,
