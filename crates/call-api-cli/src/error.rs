@@ -233,7 +233,7 @@ const ADVICE: &[(&str, &str)] = &[
         "use https",
     ),
     (
-        "allow insecure http where that is meant; check the call's parameters",
+        "allow insecure http if that is meant; check the parameters of the request",
         "ask the service's owner for recordings over https",
     ),
     (

@@ -289,11 +289,11 @@ error: call 3c90c3cc-0d44-4b50-8888-8dd25736052a has not ended (status dialing);
 ? 6
 error: the recording cannot be downloaded: the call's recording_url is not an absolute URL; ask the service's owner what it means
 ? 6
-error: refused to send GET http://recordings.example/1: it is plain http to another machine, where anyone on the way could read or change what comes; ask the service's owner for recordings over https
+error: refused to send GET http://recordings.example/1: it is plain http to another machine, where anyone on the network path could read or change the content; ask the service's owner for recordings over https
 ? 4
 error: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000404 was answered with 404: Call not found (1 attempt); check the id, and that the base URL names the right service
 ? 1
-error: what GET http://[HOST]/recordings/3c90c3cc-0d44-4b50-8888-8dd25736052a/30.wav brought could not be written: No such file or directory (os error 2); check where it is to go
+error: what GET http://[HOST]/recordings/3c90c3cc-0d44-4b50-8888-8dd25736052a/30.wav brought could not be written: No such file or directory (os error 2); check the target, and the space on its disk
 
 "#]],
     );
