@@ -12,10 +12,18 @@ pub struct Document {
     is_30: bool,
     /// The schemas that carry a `$anchor` or `$dynamicAnchor`, by its name.
     anchors: BTreeMap<String, String>,
-    /// The tag of each schema that another one's discriminator names: property and values.
-    tags: BTreeMap<String, (String, Vec<String>)>,
+    inheritance: Inheritance,
     /// For the reference of each component schema, those that a value of it can hold.
     held: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// What inherits, by `allOf`, from a schema that has a discriminator and no union.
+#[derive(Debug, Default)]
+struct Inheritance {
+    /// The tag of each schema that inherits: property and values.
+    tags: BTreeMap<String, (String, Vec<String>)>,
+    /// The schemas that are inherited from.
+    bases: BTreeSet<String>,
 }
 
 /// The keywords that say nothing about which values are valid.
@@ -43,10 +51,10 @@ impl Document {
             value,
             is_30,
             anchors,
-            tags: BTreeMap::new(),
+            inheritance: Inheritance::default(),
             held: BTreeMap::new(),
         };
-        document.tags = document.inherited_tags();
+        document.inheritance = document.find_inheritance();
         document.held = document.find_held();
         document
     }
@@ -137,11 +145,21 @@ impl Document {
 
     /// The tag of a component schema that inherits, by `allOf`, from a base that has a discriminator and no union.
     pub fn inherited_tag(&self, name: &str) -> Option<&(String, Vec<String>)> {
-        self.tags.get(name)
+        self.inheritance.tags.get(name)
     }
 
-    fn inherited_tags(&self) -> BTreeMap<String, (String, Vec<String>)> {
-        let mut tags = BTreeMap::new();
+    /// Returns true for a component schema, or a reference to one, whose discriminator tells apart the schemas that inherit
+    /// from it by `allOf`.
+    pub fn is_base(&self, schema: &Value) -> bool {
+        self.follow(schema).is_some_and(|target| {
+            let bases = &self.inheritance.bases;
+            let mut schemas = self.schemas();
+            schemas.any(|(name, schema)| std::ptr::eq(schema, target) && bases.contains(name))
+        })
+    }
+
+    fn find_inheritance(&self) -> Inheritance {
+        let mut found = Inheritance::default();
         for (base, schema) in self.schemas() {
             let is_union = schema
                 .get("oneOf")
@@ -159,11 +177,14 @@ impl Document {
                     .any(|parent| parent.get("$ref").and_then(Value::as_str) == Some(&reference));
                 let member = serde_json::json!({"$ref": format!("#/components/schemas/{child}")});
                 if inherits && let Some((property, values)) = self.tag(schema, &member) {
-                    tags.insert(child.to_owned(), (property.to_owned(), values));
+                    found
+                        .tags
+                        .insert(child.to_owned(), (property.to_owned(), values));
+                    found.bases.insert(base.to_owned());
                 }
             }
         }
-        tags
+        found
     }
 
     /// Returns true where a value of the schema can hold one of the component schema at a reference.

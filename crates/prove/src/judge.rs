@@ -152,15 +152,14 @@ fn spoiled_object(
     candidates
 }
 
-/// Returns true where a schema is a union, through references and `allOf` too: a union keeps an object that none of its
-/// members fits.
+/// Returns true for a schema that keeps an object that none of its members fits: a union, also through references and
+/// `allOf`, or a base whose discriminator tells apart the schemas that inherit from it.
 pub fn is_union(document: &Document, schema: &Value) -> bool {
-    Shape::of(document, schema).is_ok_and(|shape| {
-        shape
-            .unions
-            .iter()
-            .any(|union| !is_optional(document, union))
-    })
+    document.is_base(schema)
+        || Shape::of(document, schema).is_ok_and(|shape| {
+            let mut unions = shape.unions.iter();
+            unions.any(|union| !is_optional(document, union))
+        })
 }
 
 /// Returns true for `anyOf: [T, null]`, which is an optional `T` and no union.
@@ -174,4 +173,28 @@ fn is_optional(document: &Document, union: &Union<'_>) -> bool {
         .filter(|member| !is_null(member))
         .count()
         < 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base_with_a_discriminator_and_children_is_a_union() {
+        let document = Document::new(json!({
+            "openapi": "3.0.3",
+            "components": {"schemas": {
+                "Vehicle": {"type": "object", "discriminator": {"propertyName": "kind"}},
+                "Bicycle": {"allOf": [{"$ref": "#/components/schemas/Vehicle"}]},
+                "Childless": {"type": "object", "discriminator": {"propertyName": "kind"}},
+                "Alias": {"$ref": "#/components/schemas/Vehicle"},
+            }},
+        }));
+        let is_union = |name: &str| {
+            let schema = document.resolve(&format!("#/components/schemas/{name}"));
+            is_union(&document, schema.unwrap_or(&Value::Null))
+        };
+        assert!(is_union("Vehicle") && is_union("Alias"));
+        assert!(!is_union("Bicycle") && !is_union("Childless"));
+    }
 }

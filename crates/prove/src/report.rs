@@ -75,6 +75,8 @@ pub struct Row {
     pub invalid: usize,
     /// How many invalid samples were accepted as `docs/correctness.md` says.
     pub tolerated: usize,
+    /// How many valid samples were refused since a part of a form is a file.
+    pub files: usize,
     /// How many requests were sent.
     pub requests: usize,
     /// How many samples and requests failed.
@@ -105,11 +107,12 @@ impl Row {
     }
 }
 
-const HEAD: [&str; 11] = [
+const HEAD: [&str; 12] = [
     "document",
     "schemas",
     "samples",
     "undecodable",
+    "file",
     "changed",
     "stack",
     "wrongly accepted",
@@ -146,7 +149,7 @@ pub fn print(rows: &[Row], report: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn cells(row: &Row) -> [String; 11] {
+fn cells(row: &Row) -> [String; 12] {
     let dead = [Trouble::Overflow, Trouble::Timeout, Trouble::Crash].map(|trouble| row.of(trouble));
     let largest = row.largest.as_ref().map(|(bytes, _)| format!("{bytes} B"));
     let slowest = row
@@ -158,6 +161,7 @@ fn cells(row: &Row) -> [String; 11] {
         row.schemas.to_string(),
         (row.valid + row.invalid).to_string(),
         row.of(Trouble::Undecodable).to_string(),
+        row.files.to_string(),
         row.of(Trouble::Changed).to_string(),
         dead.iter().sum::<usize>().to_string(),
         row.of(Trouble::Accepted).to_string(),

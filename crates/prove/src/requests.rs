@@ -211,7 +211,8 @@ fn arguments(
 }
 
 /// The part of a sample that the setters of a parameter take.
-fn settable(parameter: &Parameter, mut value: Value) -> Value {
+fn settable(parameter: &Parameter, value: Value) -> Value {
+    let mut value = whole(value);
     let takes_text = |(_, setter): &(_, Setter)| setter.takes.ends_with("String");
     if parameter.is_content && !value.is_string() && parameter.setters.iter().any(takes_text) {
         return json!(value.to_string());
@@ -228,6 +229,27 @@ fn settable(parameter: &Parameter, mut value: Value) -> Value {
         });
     }
     value
+}
+
+/// The value with integers for its numbers that have a fraction of zero: the arguments of a request are integers of Rust,
+/// while an integer of JSON Schema may be written `120.0`.
+fn whole(value: Value) -> Value {
+    match value {
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 9e15 => {
+                json!(float as i64)
+            }
+            _ => Value::Number(number),
+        },
+        Value::Array(items) => items.into_iter().map(whole).collect(),
+        Value::Object(object) => {
+            let properties = object.into_iter();
+            properties
+                .map(|(name, value)| (name, whole(value)))
+                .collect()
+        }
+        other => other,
+    }
 }
 
 /// A valid sample that can be sent where it belongs.
@@ -298,5 +320,46 @@ fn is_sendable(parameter: &Parameter, value: &Value) -> bool {
                 && (parameter.location != "path" || !object.is_empty())
         }
         scalar => text_fits(scalar),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parameter(takes: &str, is_content: bool) -> Parameter {
+        Parameter {
+            pointer: String::new(),
+            name: "limit".to_owned(),
+            location: "query".to_owned(),
+            required: false,
+            style: "form".to_owned(),
+            explode: true,
+            schema: String::new(),
+            is_content,
+            setters: vec![(
+                None,
+                Setter {
+                    name: "limit".to_owned(),
+                    takes: takes.to_owned(),
+                    argument: None,
+                },
+            )],
+            is_reported: false,
+        }
+    }
+
+    #[test]
+    fn argument_with_a_zero_fraction_becomes_an_integer() {
+        let sample = json!({"limit": 120.0, "list": [1.0, 0.5], "large": 1e300, "text": "1.0"});
+        let argument = settable(&parameter("types::Limit", false), sample);
+        let expected = json!({"limit": 120, "list": [1, 0.5], "large": 1e300, "text": "1.0"});
+        assert_eq!(argument, expected);
+    }
+
+    #[test]
+    fn content_argument_set_as_text_has_integers() {
+        let argument = settable(&parameter("String", true), json!({"limit": 120.0}));
+        assert_eq!(argument, json!(r#"{"limit":120}"#));
     }
 }

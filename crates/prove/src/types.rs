@@ -177,6 +177,7 @@ impl<'d> TypeProof<'d> {
             match self.verdict(validator, &sample, &answer) {
                 Verdict::Fine => {}
                 Verdict::Policy => row.tolerated += 1,
+                Verdict::File => row.files += 1,
                 Verdict::Failed(trouble, detail) => {
                     *row.counts.entry(trouble).or_default() += 1;
                     let size = sample.value.to_string().len();
@@ -210,6 +211,9 @@ impl<'d> TypeProof<'d> {
                 return Verdict::Failed(Trouble::Crash, why.clone());
             }
             (Answer::Refused(_), Some(_)) => return Verdict::Fine,
+            (Answer::Refused(why), None) if why.contains(FILE) && self.is_form(sample) => {
+                return Verdict::File;
+            }
             (Answer::Refused(why), None) => {
                 return Verdict::Failed(Trouble::Undecodable, why.clone());
             }
@@ -246,12 +250,14 @@ impl<'d> TypeProof<'d> {
         }
     }
 
+    fn is_form(&self, sample: &Sample) -> bool {
+        let typed = self.typed.get(sample.index);
+        typed.is_some_and(|typed| self.forms.contains(typed.reference.as_str()))
+    }
+
     fn came_back(&self, validator: &Validator, sample: &Sample, after: &Value) -> Verdict {
         // No style of a form can tell an empty list from none.
-        let is_form = self
-            .typed
-            .get(sample.index)
-            .is_some_and(|typed| self.forms.contains(typed.reference.as_str()));
+        let is_form = self.is_form(sample);
         let known = |name: &str| !sample.is_example || self.names.contains(name);
         let found = changes(&sample.value, after, &known);
         let lost: Vec<_> = found
@@ -332,9 +338,15 @@ impl<'d> TypeProof<'d> {
     }
 }
 
+/// How a decoder that expects a file of a form refuses a text.
+const FILE: &str = "expected struct FilePart";
+
 /// What is to be said of a sample.
+#[derive(Debug)]
 enum Verdict {
     Fine,
+    /// Refused since a part of the form is a file, which a sample has no bytes of.
+    File,
     /// Accepted though invalid, as docs/correctness.md says.
     Policy,
     Failed(Trouble, String),
@@ -412,5 +424,47 @@ fn collect_examples<'d>(value: &'d Value, found: &mut BTreeMap<&'d str, Vec<&'d 
             }
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn refusal_counts_as_a_file_in_forms_alone() {
+        let schema = |name: &str| format!("#/components/schemas/{name}");
+        let document = Document::new(json!({
+            "openapi": "3.1.0",
+            "paths": {"/files": {"post": {"requestBody": {"content": {
+                "multipart/form-data": {"schema": {"$ref": schema("Form")}},
+            }}}}},
+            "components": {"schemas": {"Form": {}, "Other": {}}},
+        }));
+        let typed = ["Form", "Other"].map(|name| Typed {
+            reference: schema(name),
+            name: name.to_owned(),
+        });
+        let session = Session::new(PathBuf::new());
+        let proof = TypeProof::new(&document, &typed, &session);
+        let validator = jsonschema::validator_for(&json!(true)).unwrap();
+        let verdict = |index, why: &str| {
+            let sample = Sample {
+                index,
+                value: json!({"file": "text"}),
+                fault: None,
+                is_example: false,
+            };
+            proof.verdict(&validator, &sample, &Answer::Refused(why.to_owned()))
+        };
+        let file = "invalid type: string \"text\", expected struct FilePart at line 1 column 14";
+        assert!(matches!(verdict(0, file), Verdict::File));
+        let is_undecodable = |verdict| matches!(verdict, Verdict::Failed(Trouble::Undecodable, _));
+        assert!(is_undecodable(verdict(0, "missing field `title`")));
+        assert!(is_undecodable(verdict(1, file)));
     }
 }
