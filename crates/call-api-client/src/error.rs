@@ -388,15 +388,12 @@ impl From<DownloadError> for Error {
     fn from(error: DownloadError) -> Self {
         match error {
             DownloadError::Refused(response) => {
-                let log = response.attempt_log;
-                match response.status.map(|status| status.as_u16()) {
-                    Some(status) => Self::from_status(status, response.body).with_response(
-                        status,
-                        response.headers,
-                        log,
-                    ),
-                    None => Self::new(ErrorKind::Interrupted, "no response".to_owned()),
-                }
+                let status = response.status.as_u16();
+                Self::from_status(status, response.body.bytes).with_response(
+                    status,
+                    response.headers,
+                    response.attempt_log,
+                )
             }
             DownloadError::Failed(error) => error.into(),
             // A later transport may have more.

@@ -12,7 +12,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use call_api_transport::{Auth, Operation, ResponseBody, Token, Transport};
+use call_api_transport::{Auth, Operation, RawBody, ResponseBody, Token, Transport};
 use http::HeaderValue;
 use http::header::ACCEPT;
 use serde::Deserialize;
@@ -63,7 +63,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const SERVER: &str = "CALL_API_TRANSPORT_BENCH_SERVER";
 const TURNS: usize = 21;
 
-/// For a profiler that counts: one side alone (`hand`, `transport` or `recorded`), how many calls, how many in flight.
+/// For a profiler that counts: one side alone (`hand` or `transport`), how many calls, how many in flight.
 const ALONE: &str = "CALL_API_TRANSPORT_BENCH_ALONE";
 
 fn main() {
@@ -124,21 +124,12 @@ async fn measure(url: &str, turns: usize, calls: usize, quick: bool) {
             .header(ACCEPT, JSON)
             .build()
             .unwrap();
-        let response = transport.execute(&GET_CALL, request).await.unwrap();
-        assert_eq!(response.status(), 200);
-        serde_json::from_slice::<CallBody>(&response.bytes().await.unwrap()).unwrap()
-    };
-    let recorded = || async {
-        let (transport, recording) = transport.recorded();
-        let request = transport
-            .http_client()
-            .get(&target)
-            .header(ACCEPT, JSON)
-            .build()
-            .unwrap();
-        transport.execute(&GET_CALL, request).await.unwrap();
-        let exchange = recording.take().unwrap();
-        serde_json::from_slice::<CallBody>(&exchange.body).unwrap()
+        let response = transport.send(&GET_CALL, request, None).await.unwrap();
+        assert_eq!(response.status, 200);
+        let RawBody::Buffered(body) = response.body else {
+            panic!("the operation is buffered")
+        };
+        serde_json::from_slice::<CallBody>(&body.bytes).unwrap()
     };
     if let Ok(alone) = std::env::var(ALONE) {
         let mut words = alone.split(' ');
@@ -147,29 +138,24 @@ async fn measure(url: &str, turns: usize, calls: usize, quick: bool) {
         let (calls, in_flight) = (number(), number());
         match side {
             Some("hand") => run(&hand, calls, in_flight).await,
-            Some("transport") => run(&ours, calls, in_flight).await,
-            _ => run(&recorded, calls, in_flight).await,
+            _ => run(&ours, calls, in_flight).await,
         }
         return;
     }
     for _ in 0..calls {
         hand().await;
         ours().await;
-        recorded().await;
     }
-    println!(
-        "| figure | by hand | transport | ratio | recorded | ratio |\n|---|---|---|---|---|---|"
-    );
+    println!("| figure | by hand | transport | ratio |\n|---|---|---|---|");
     for in_flight in [1, 64] {
-        let mut samples: [Vec<Sample>; 3] = Default::default();
+        let mut samples: [Vec<Sample>; 2] = Default::default();
         for turn in 0..turns {
             // Each goes first as often as it goes last.
-            for place in 0..3 {
-                let side = (turn + place) % 3;
+            for place in 0..2 {
+                let side = (turn + place) % 2;
                 samples[side].push(match side {
                     0 => sample(&hand, calls, in_flight).await,
-                    1 => sample(&ours, calls, in_flight).await,
-                    _ => sample(&recorded, calls, in_flight).await,
+                    _ => sample(&ours, calls, in_flight).await,
                 });
             }
         }
@@ -255,26 +241,21 @@ fn thread_time() -> Duration {
 
 fn print_row(
     name: &str,
-    samples: &[Vec<Sample>; 3],
+    samples: &[Vec<Sample>; 2],
     figure: impl Fn(&Sample) -> f64,
     digits: usize,
 ) {
-    let [hand, ours, recorded] = samples
+    let [hand, ours] = samples
         .each_ref()
         .map(|side| side.iter().map(&figure).collect::<Vec<_>>());
-    let ratio = |side: &[f64]| {
-        median(
-            side.iter()
-                .zip(&hand)
-                .map(|(side, hand)| side / hand)
-                .collect(),
-        )
-    };
-    let (to_ours, to_recorded) = (ratio(&ours), ratio(&recorded));
-    let [hand, ours, recorded] = [hand.clone(), ours, recorded].map(median);
-    println!(
-        "| {name} | {hand:.digits$} | {ours:.digits$} | {to_ours:.2} | {recorded:.digits$} | {to_recorded:.2} |"
+    let ratio = median(
+        ours.iter()
+            .zip(&hand)
+            .map(|(ours, hand)| ours / hand)
+            .collect(),
     );
+    let [hand, ours] = [hand, ours].map(median);
+    println!("| {name} | {hand:.digits$} | {ours:.digits$} | {ratio:.2} |");
 }
 
 fn median(mut figures: Vec<f64>) -> f64 {

@@ -333,7 +333,6 @@ impl TransportBuilder {
                 jitter: self.jitter,
             }),
             settings: Arc::new(settings),
-            recording: None,
             throttle: None,
         })
     }

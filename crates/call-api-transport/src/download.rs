@@ -16,7 +16,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use http::StatusCode;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use url::{Position, Url};
 
@@ -24,8 +23,8 @@ use crate::Transport;
 use crate::attempt_log::AttemptLog;
 use crate::engine::{AttemptError, Engine};
 use crate::error::{TransportError, TransportErrorKind};
-use crate::legacy::Exchange;
 use crate::operation::Operation;
+use crate::response::{BufferedBody, BufferedResponse};
 use crate::settings::Settings;
 
 use exchange::{DownloadEnd, DownloadExchange};
@@ -69,13 +68,12 @@ pub enum DownloadError {
     #[error(transparent)]
     Failed(TransportError),
     /// The response has another status than 200 or 206.
-    #[error("{} was answered with {}, which is no content; check that it still exists", .0.url(), status(.0))]
-    Refused(Box<Exchange>),
-}
-
-fn status(exchange: &Exchange) -> &str {
-    let status = exchange.status.as_ref();
-    status.map_or("no status", StatusCode::as_str)
+    #[error(
+        "{} was answered with {}, which is no content; check that it still exists",
+        .0.attempt_log.url(),
+        .0.status.as_u16()
+    )]
+    Refused(Box<BufferedResponse>),
 }
 
 type OnProgress<'a> = Box<dyn FnMut(Progress) + Send + 'a>;
@@ -332,13 +330,17 @@ async fn run(
         .await;
     match result {
         Ok(DownloadEnd::Complete) => Ok(()),
-        Ok(DownloadEnd::Refused(refusal)) => Err(DownloadError::Refused(Box::new(Exchange {
-            attempt_log: engine.finish(exchange),
-            status: Some(refusal.status),
-            headers: refusal.headers,
-            body: refusal.body,
-            body_is_cut: refusal.is_truncated,
-        }))),
+        Ok(DownloadEnd::Refused(refusal)) => {
+            Err(DownloadError::Refused(Box::new(BufferedResponse {
+                status: refusal.status,
+                headers: refusal.headers,
+                body: BufferedBody {
+                    bytes: refusal.body,
+                    is_truncated: refusal.is_truncated,
+                },
+                attempt_log: engine.finish(exchange),
+            })))
+        }
         Err(error) => Err(DownloadError::Failed(engine.fail(exchange, error))),
     }
 }

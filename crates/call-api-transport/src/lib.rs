@@ -59,7 +59,6 @@ mod download;
 mod engine;
 mod error;
 mod http_client;
-mod legacy;
 mod observe;
 mod operation;
 mod outcome;
@@ -120,11 +119,10 @@ pub use builder::TransportBuilder;
 pub use clock::{Clock, SleepFuture};
 pub use download::{Download, DownloadError, Downloaded, Progress};
 pub use error::{Limit, Phase, TransportError, TransportErrorKind};
-pub use legacy::{Exchange, Recording};
 pub use observe::Observer;
 pub use operation::{Auth, Operation, ResponseBody};
 pub use outcome::Outcome;
-pub use response::{BodyStream, BufferedBody, RawBody, RawResponse};
+pub use response::{BodyStream, BufferedBody, BufferedResponse, RawBody, RawResponse};
 pub use retry::{DelayReason, RetryDelay, StopReason};
 pub use settings::RequestOptions;
 pub use token::{BoxError, Token, TokenError, TokenFile, TokenFuture, TokenProvider};
@@ -143,7 +141,6 @@ pub struct Transport {
     shared: Arc<Shared>,
     settings: Arc<Settings>,
     throttle: Option<Arc<Throttle>>,
-    recording: Option<Recording>,
 }
 
 impl Transport {

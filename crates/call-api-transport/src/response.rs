@@ -28,6 +28,20 @@ pub struct RawResponse {
     pub extensions: Extensions,
 }
 
+/// A response whose body was read into memory, and the attempts that led to it.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct BufferedResponse {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, decompressed.
+    pub body: BufferedBody,
+    /// The attempts that were made.
+    pub attempt_log: AttemptLog,
+}
+
 /// The body of a [`RawResponse`].
 #[derive(Debug)]
 pub enum RawBody {
@@ -86,13 +100,33 @@ impl fmt::Debug for BufferedBody {
     }
 }
 
+/// Prints the names of headers only: a value may hold what must not be logged.
+struct HeaderNames<'a>(&'a HeaderMap);
+
+impl fmt::Debug for HeaderNames<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.keys()).finish()
+    }
+}
+
+/// Omits the body and the values of the headers: either may hold what must not be logged.
+impl fmt::Debug for BufferedResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BufferedResponse")
+            .field("status", &self.status)
+            .field("headers", &HeaderNames(&self.headers))
+            .field("body", &self.body)
+            .field("attempt_log", &self.attempt_log)
+            .finish()
+    }
+}
+
 /// Omits the body and the values of the headers: either may hold what must not be logged.
 impl fmt::Debug for RawResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.headers.keys().map(|name| name.as_str()).collect();
         f.debug_struct("RawResponse")
             .field("status", &self.status)
-            .field("headers", &names)
+            .field("headers", &HeaderNames(&self.headers))
             .field("body", &self.body)
             .field("attempt_log", &self.attempt_log)
             .finish()

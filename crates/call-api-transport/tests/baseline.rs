@@ -15,10 +15,13 @@ use std::time::Duration;
 
 use call_api_transport::{
     Auth, BoxError, BuildError, Operation, Outcome, RequestOptions, StopReason, Token, TokenError,
-    Transport, TransportBuilder, TransportError, TransportErrorKind,
+    Transport, TransportBuilder, TransportErrorKind,
 };
 use http::{HeaderName, HeaderValue};
-use support::{GET_CALL, SECRET, Server, Step, TestClock, all_words, answer, builder, get};
+use support::{
+    GET_CALL, SECRET, Server, Step, TestClock, all_words, answer, attempt_log, buffered, builder,
+    get,
+};
 
 #[tokio::test]
 async fn the_request_carries_the_token_and_nothing_unasked() {
@@ -26,14 +29,13 @@ async fn the_request_carries_the_token_and_nothing_unasked() {
     let server = Server::start(&clock, vec![answer(200, "", "{}")]).await;
     let transport = builder(&server.url(), &clock).build().unwrap();
     let response = transport
-        .execute(&GET_CALL, get(&transport, "7?q=1"))
+        .send(&GET_CALL, get(&transport, "7?q=1"), None)
         .await
         .unwrap();
-    assert_eq!(
-        response.url().as_str(),
-        format!("{}/v1/call/7?q=1", server.url())
-    );
-    assert_eq!(response.bytes().await.unwrap(), "{}");
+    let curl = response.attempt_log.to_curl();
+    let url = format!("'{}/v1/call/7?q=1'", server.url());
+    assert!(curl.ends_with(&url), "{curl}");
+    assert_eq!(buffered(response).bytes, "{}");
     let request = &server.requests()[0];
     let mut lines: Vec<_> = request.trim_end().split("\r\n").collect();
     assert_eq!(lines.remove(0), "GET /v1/call/7?q=1 HTTP/1.1");
@@ -69,9 +71,8 @@ async fn each_kind_of_auth_puts_the_token_where_it_belongs() {
             .build()
             .unwrap();
         let operation = Operation { auth, ..GET_CALL };
-        let (transport, recording) = transport.recorded();
-        transport
-            .execute(&operation, get(&transport, "7?a=b"))
+        let response = transport
+            .send(&operation, get(&transport, "7?a=b"), None)
             .await
             .unwrap();
         let request = &server.requests()[0];
@@ -79,7 +80,7 @@ async fn each_kind_of_auth_puts_the_token_where_it_belongs() {
         if auth == Auth::None {
             assert!(!request.contains("pass"), "{request}");
         }
-        let curl = recording.take().unwrap().attempt_log.to_curl();
+        let curl = response.attempt_log.to_curl();
         assert!(!curl.contains("pass"), "{curl}");
         assert_eq!(curl.contains("$TOKEN"), auth != Auth::None, "{curl}");
     }
@@ -100,16 +101,16 @@ async fn no_kind_of_auth_shows_the_token() {
             vec![Step::Reset],
         ];
         let server = Server::start(&clock, scripts).await;
-        let (transport, recording) = builder(&server.url(), &clock).build().unwrap().recorded();
+        let transport = builder(&server.url(), &clock).build().unwrap();
         let operation = Operation { auth, ..GET_CALL };
         let mut words = String::new();
         for _ in 0..3 {
-            match transport.execute(&operation, get(&transport, "7")).await {
-                Ok(response) => words.push_str(&format!("{response:?}{}", response.url())),
-                Err(error) => words.push_str(&all_words(&error)),
+            let result = transport.send(&operation, get(&transport, "7"), None).await;
+            let log = attempt_log(&result);
+            words.push_str(&format!("{result:?}{}{}", log.url(), log.to_curl()));
+            if let Err(error) = result {
+                words.push_str(&all_words(&error));
             }
-            let exchange = recording.take().unwrap();
-            words.push_str(&format!("{exchange:?}{}", exchange.attempt_log.to_curl()));
         }
         let encoded = "Y2FuYXJ5LTdmM2U5ZA==";
         assert!(
@@ -133,7 +134,7 @@ async fn sequential_calls_share_a_connection() {
     let transport = builder(&server.url(), &clock).build().unwrap();
     for _ in 0..5 {
         transport
-            .execute(&GET_CALL, get(&transport, "7"))
+            .send(&GET_CALL, get(&transport, "7"), None)
             .await
             .unwrap();
     }
@@ -141,7 +142,7 @@ async fn sequential_calls_share_a_connection() {
 }
 
 #[tokio::test]
-async fn the_recording_holds_the_exchange_of_the_last_call() {
+async fn error_response_has_its_body_and_log_and_prints_no_content() {
     let clock = TestClock::default();
     let server = Server::start(
         &clock,
@@ -156,30 +157,20 @@ async fn the_recording_holds_the_exchange_of_the_last_call() {
         .build()
         .unwrap();
     assert_eq!(transport.base_url(), format!("{}/api", server.url()));
-    let (recorded, recording) = transport.recorded();
-    assert!(recording.take().is_none());
-    let response = recorded
-        .execute(&GET_CALL, get(&transport, "7?q=private"))
+    let response = transport
+        .send(&GET_CALL, get(&transport, "7?q=private"), None)
         .await
         .unwrap();
-    assert_eq!(response.status(), 404);
-    let exchange = recording.take().unwrap();
-    assert!(recording.take().is_none());
-    assert_eq!(exchange.status.unwrap(), 404);
-    assert_eq!(exchange.body, r#"{"detail":"no"}"#);
-    assert_eq!(exchange.request_id(), Some("r-1"));
-    assert_eq!(exchange.retry_after(), Some(Duration::from_secs(3)));
-    assert_eq!(exchange.url(), format!("{}/api/v1/call/7", server.url()));
-    assert_eq!(exchange.attempt_log.attempts().len(), 1);
-    assert_eq!(
-        exchange.attempt_log.attempts()[0].outcome,
-        Outcome::Rejected
-    );
-    assert_eq!(
-        *exchange.attempt_log.stop_reason(),
-        StopReason::NotRetryable
-    );
-    let words = format!("{exchange:?} {exchange:#?}");
+    assert_eq!(response.status, 404);
+    let log = &response.attempt_log;
+    assert_eq!(log.request_id(), Some("r-1"));
+    assert_eq!(log.retry_after(), Some(Duration::from_secs(3)));
+    assert_eq!(log.url(), format!("{}/api/v1/call/7", server.url()));
+    assert_eq!(log.attempts().len(), 1);
+    assert_eq!(log.attempts()[0].outcome, Outcome::Rejected);
+    assert_eq!(*log.stop_reason(), StopReason::NotRetryable);
+    let words = format!("{response:?} {response:#?}");
+    assert_eq!(buffered(response).bytes, r#"{"detail":"no"}"#);
     for hidden in ["private", "detail", SECRET] {
         assert!(!words.contains(hidden), "{words}");
     }
@@ -201,7 +192,7 @@ async fn a_body_over_the_limit_is_refused_by_its_length_or_while_it_comes() {
             .build()
             .unwrap();
         let error = transport
-            .execute(&GET_CALL, get(&transport, "7"))
+            .send(&GET_CALL, get(&transport, "7"), None)
             .await
             .unwrap_err();
         let kind = TransportErrorKind::BodyTooLarge {
@@ -213,8 +204,8 @@ async fn a_body_over_the_limit_is_refused_by_its_length_or_while_it_comes() {
         assert!(error.to_string().contains("100 bytes"), "{error}");
         // A larger limit for the one call lets it through.
         let lax = transport.with_options(RequestOptions::new().body_limit(101));
-        let response = lax.execute(&GET_CALL, get(&lax, "7")).await.unwrap();
-        assert_eq!(response.bytes().await.unwrap().len(), 101);
+        let response = lax.send(&GET_CALL, get(&lax, "7"), None).await.unwrap();
+        assert_eq!(buffered(response).bytes.len(), 101);
     }
 }
 
@@ -226,7 +217,7 @@ async fn a_redirect_is_a_failure_that_names_the_host_and_reaches_nobody() {
     let server = Server::start(&clock, vec![answer(307, &location, "")]).await;
     let transport = builder(&server.url(), &clock).build().unwrap();
     let error = transport
-        .execute(&GET_CALL, get(&transport, "7"))
+        .send(&GET_CALL, get(&transport, "7"), None)
         .await
         .unwrap_err();
     let TransportErrorKind::Redirected { status, to } = error.kind() else {
@@ -242,7 +233,7 @@ async fn a_redirect_is_a_failure_that_names_the_host_and_reaches_nobody() {
         .build()
         .unwrap();
     let error = transport
-        .execute(&GET_CALL, get(&transport, "7"))
+        .send(&GET_CALL, get(&transport, "7"), None)
         .await
         .unwrap_err();
     assert!(
@@ -256,14 +247,14 @@ async fn a_redirect_is_a_failure_that_names_the_host_and_reaches_nobody() {
 }
 
 #[tokio::test]
-async fn a_failure_passes_through_a_response() {
+async fn connection_failure_is_one_line_without_secrets() {
     let clock = TestClock::default();
     let transport = builder("http://127.0.0.1:1", &clock)
         .max_attempts(1)
         .build()
         .unwrap();
     let error = transport
-        .execute(&GET_CALL, get(&transport, "7?q=private"))
+        .send(&GET_CALL, get(&transport, "7?q=private"), None)
         .await
         .unwrap_err();
     assert!(error.is_connect() && error.is_retryable() && !error.is_timeout());
@@ -278,16 +269,6 @@ async fn a_failure_passes_through_a_response() {
         "{text}"
     );
     assert!(!text.contains('\n') && !text.ends_with('.'), "{text}");
-    let response = error.into_response();
-    assert_eq!(response.status(), 599);
-    assert_eq!(
-        TransportError::from_response(&response)
-            .unwrap()
-            .to_string(),
-        text
-    );
-    let other = reqwest::Response::from(http::Response::new(""));
-    assert!(TransportError::from_response(&other).is_none());
 }
 
 #[tokio::test]
@@ -312,7 +293,7 @@ async fn headers_of_the_client_and_of_the_call_replace_those_of_the_request() {
     request
         .headers_mut()
         .insert("authorization", value("Bearer other"));
-    call.execute(&GET_CALL, request).await.unwrap();
+    call.send(&GET_CALL, request, None).await.unwrap();
     let sent = &server.requests()[0];
     for wanted in [
         "x-a: client",
@@ -412,7 +393,7 @@ async fn a_request_that_leaves_the_base_url_or_the_operation_is_refused_unsent()
         let Ok(request) = transport.http_client().get(&url).build() else {
             continue;
         };
-        let error = transport.execute(&GET_CALL, request).await.unwrap_err();
+        let error = transport.send(&GET_CALL, request, None).await.unwrap_err();
         let TransportErrorKind::RefusedUrl { reason } = error.kind() else {
             panic!("{url}: {error:?}")
         };
@@ -427,7 +408,7 @@ async fn a_request_that_leaves_the_base_url_or_the_operation_is_refused_unsent()
         let Ok(request) = transport.http_client().get(&url).build() else {
             continue;
         };
-        let error = bare.execute(&GET_CALL, request).await.unwrap_err();
+        let error = bare.send(&GET_CALL, request, None).await.unwrap_err();
         assert!(
             matches!(error.kind(), TransportErrorKind::RefusedUrl { .. }),
             "{url}"
@@ -442,7 +423,7 @@ async fn a_request_that_leaves_the_base_url_or_the_operation_is_refused_unsent()
     ] {
         let url = format!("http://{host}/v1/call/a");
         let request = transport.http_client().get(&url).build().unwrap();
-        let error = hosts.execute(&GET_CALL, request).await.unwrap_err();
+        let error = hosts.send(&GET_CALL, request, None).await.unwrap_err();
         assert!(
             matches!(error.kind(), TransportErrorKind::RefusedUrl { .. }),
             "{url}"
@@ -450,8 +431,8 @@ async fn a_request_that_leaves_the_base_url_or_the_operation_is_refused_unsent()
     }
     assert_eq!(server.connections(), 0);
     for id in ["a", "a%2Fb", "...", "a..b", "%20"] {
-        let response = transport.execute(&GET_CALL, get(&transport, id)).await;
-        assert_eq!(response.unwrap().status(), 200, "{id}");
+        let response = transport.send(&GET_CALL, get(&transport, id), None).await;
+        assert_eq!(response.unwrap().status, 200, "{id}");
     }
 }
 
@@ -543,7 +524,7 @@ async fn a_failure_says_what_happened_where_and_what_to_do() {
         let clock = TestClock::default();
         let server = Server::start(&clock, scripts).await;
         let transport = setup(builder(&server.url(), &clock)).build().unwrap();
-        let call = transport.execute(&GET_CALL, get(&transport, "7?private"));
+        let call = transport.send(&GET_CALL, get(&transport, "7?private"), None);
         let error = call.await.unwrap_err();
         let text = error.to_string().replace(&server.url(), "BASE");
         assert!(!error.is_connect(), "{text}");
@@ -558,14 +539,14 @@ async fn a_success_keeps_what_reads_like_the_token() {
     let headers = format!("x-request-id: {SECRET}\r\nx-sent: {SECRET}\r\n");
     let server = Server::start(&clock, vec![answer(200, &headers, SECRET)]).await;
     let transport = builder(&server.url(), &clock).build().unwrap();
-    let (recorded, recording) = transport.recorded();
-    let call = recorded.execute(&GET_CALL, get(&transport, "7"));
-    let response = call.await.unwrap();
-    assert_eq!(response.bytes().await.unwrap(), SECRET);
-    let exchange = recording.take().unwrap();
-    assert_eq!(exchange.headers["x-sent"], SECRET);
-    assert!(!exchange.headers["x-sent"].is_sensitive());
-    assert_eq!(exchange.request_id(), Some("***"));
+    let response = transport
+        .send(&GET_CALL, get(&transport, "7"), None)
+        .await
+        .unwrap();
+    assert_eq!(response.headers["x-sent"], SECRET);
+    assert!(!response.headers["x-sent"].is_sensitive());
+    assert_eq!(response.attempt_log.request_id(), Some("***"));
+    assert_eq!(buffered(response).bytes, SECRET);
 }
 
 #[tokio::test]
@@ -587,7 +568,7 @@ async fn credentials_go_to_the_operations_of_their_scheme_alone() {
         .unwrap();
     for operation in [&GET_CALL, &key, &other] {
         let request = get(&transport, "7");
-        transport.execute(operation, request).await.unwrap();
+        transport.send(operation, request, None).await.unwrap();
     }
     let sent = server.requests();
     let holds = |index: usize| ["t0ken", "k3y"].map(|secret| sent[index].contains(secret));
@@ -607,7 +588,7 @@ async fn requests_without_a_body_say_so_and_keep_their_user_agent() {
         *request.method_mut() = method;
         let agent = http::HeaderValue::from_static("mine/1");
         request.headers_mut().insert("user-agent", agent);
-        transport.execute(&GET_CALL, request).await.unwrap();
+        transport.send(&GET_CALL, request, None).await.unwrap();
     }
     let sent = server.requests();
     assert!(!sent[0].contains("content-length"), "{}", sent[0]);

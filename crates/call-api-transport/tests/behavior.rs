@@ -23,9 +23,13 @@ use call_api_transport::{
     RequestOptions, ResponseBody, SleepFuture, Stalled, StopReason, Token, TokenFile, Transport,
     TransportErrorKind,
 };
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use http::HeaderValue;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
-use support::{GET_CALL, SECRET, Server, Step, TestClock, all_words, answer, builder, get, send};
+use support::{
+    GET_CALL, SECRET, Server, Step, TestClock, all_words, answer, buffered, builder, get, send,
+    streamed,
+};
 
 // A token must not be printable, nor come out of its shell by any of the usual ways.
 assert_not_impl_any!(Token: std::fmt::Display, serde::Serialize, AsRef<str>, AsRef<[u8]>, Into<String>, std::ops::Deref);
@@ -51,15 +55,13 @@ async fn a_streamed_body_has_no_cap_and_comes_as_it_is() {
     )
     .await;
     let transport = builder(&server.url(), &clock).build().unwrap();
-    let (recorded, recording) = transport.recorded();
-    let response = is_send(recorded.execute(&DOWNLOAD, get(&transport, "7")))
+    let response = is_send(transport.send(&DOWNLOAD, get(&transport, "7"), None))
         .await
         .unwrap();
-    assert_eq!(response.content_length(), Some(3 << 20));
-    let exchange = recording.take().unwrap();
-    assert!(exchange.body.is_empty() && !exchange.body_is_cut);
-    assert_eq!(exchange.attempt_log.attempts().len(), 2);
-    assert_eq!(response.bytes().await.unwrap(), body);
+    assert_eq!(response.headers["content-length"], (3 << 20).to_string());
+    assert_eq!(response.attempt_log.attempts().len(), 2);
+    let parts: Vec<_> = streamed(response).try_collect().await.unwrap();
+    assert_eq!(parts.concat(), body);
 }
 
 #[tokio::test]
@@ -74,15 +76,16 @@ async fn a_streamed_body_may_take_long_but_not_stall() {
     let script = [head, slow.to_vec(), slow.to_vec(), vec![Step::Stall]].concat();
     let server = Server::start(&clock, vec![script]).await;
     let transport = builder(&server.url(), &clock).build().unwrap();
-    let mut response = transport
-        .execute(&DOWNLOAD, get(&transport, "7?private"))
+    let response = transport
+        .send(&DOWNLOAD, get(&transport, "7?private"), None)
         .await
         .unwrap();
-    assert_eq!(response.chunk().await.unwrap().unwrap(), "abc");
-    assert_eq!(response.chunk().await.unwrap().unwrap(), "abc");
-    let error = response.chunk().await.unwrap_err();
-    let words = all_words(&error);
-    let mut cause: &dyn std::error::Error = &error;
+    let mut body = streamed(response);
+    assert_eq!(body.next().await.unwrap().unwrap(), "abc");
+    assert_eq!(body.next().await.unwrap().unwrap(), "abc");
+    let error = body.next().await.unwrap().unwrap_err();
+    let words = all_words(&*error);
+    let mut cause: &dyn std::error::Error = &*error;
     while !cause.is::<Stalled>() {
         cause = cause.source().expect("one of the causes is the stall");
     }
@@ -96,12 +99,11 @@ async fn an_error_response_of_a_streamed_operation_is_read() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![answer(404, "", "no")]).await;
     let transport = builder(&server.url(), &clock).build().unwrap();
-    let (recorded, recording) = transport.recorded();
-    recorded
-        .execute(&DOWNLOAD, get(&transport, "7"))
+    let response = transport
+        .send(&DOWNLOAD, get(&transport, "7"), None)
         .await
         .unwrap();
-    assert_eq!(recording.take().unwrap().body, "no");
+    assert_eq!(buffered(response).bytes, "no");
 }
 
 #[tokio::test]
@@ -116,7 +118,7 @@ async fn a_request_body_that_is_a_stream_is_sent_once() {
         .headers_mut()
         .insert("content-length", HeaderValue::from_static("4"));
     *request.body_mut() = Some(stream);
-    let error = transport.execute(&GET_CALL, request).await.unwrap_err();
+    let error = transport.send(&GET_CALL, request, None).await.unwrap_err();
     assert_eq!(*error.attempt_log().stop_reason(), StopReason::BodyIsStream);
     assert_eq!(server.requests().len(), 1);
     assert!(
@@ -129,7 +131,7 @@ async fn a_request_body_that_is_a_stream_is_sent_once() {
     let transport = builder(&server.url(), &clock).build().unwrap();
     let mut request = get(&transport, "7");
     *request.body_mut() = Some("data".into());
-    transport.execute(&GET_CALL, request).await.unwrap();
+    transport.send(&GET_CALL, request, None).await.unwrap();
     assert!(
         server
             .requests()
@@ -186,20 +188,18 @@ async fn a_call_that_is_dropped_leaves_nothing_behind() {
             .clock(Arc::new(Frozen::default()))
             .build()
             .unwrap();
-        let (recorded, recording) = transport.recorded();
-        poll_and_drop(recorded.execute(&GET_CALL, get(&transport, "7")), || {
-            server.requests().len() == 1
-        })
+        poll_and_drop(
+            transport.send(&GET_CALL, get(&transport, "7"), None),
+            || server.requests().len() == 1,
+        )
         .await;
         assert_eq!(server.requests().len(), 1, "{place}");
         assert_eq!(transport.retry_budget_left(), 500, "{place}");
-        assert!(recording.take().is_none(), "{place}");
-        drop((recorded, recording));
         let response = transport
-            .execute(&GET_CALL, get(&transport, "7"))
+            .send(&GET_CALL, get(&transport, "7"), None)
             .await
             .unwrap();
-        assert_eq!(response.status(), 200, "{place}");
+        assert_eq!(response.status, 200, "{place}");
     }
 }
 
@@ -212,7 +212,7 @@ async fn a_dropped_retry_gives_back_what_it_took() {
     let received = Arc::clone(&during);
     let watched = transport.clone();
     let call = async {
-        let mut call = Box::pin(transport.execute(&GET_CALL, get(&transport, "7")));
+        let mut call = Box::pin(transport.send(&GET_CALL, get(&transport, "7"), None));
         std::future::poll_fn(|context| {
             let poll = call.as_mut().poll(context);
             received.store(watched.retry_budget_left() as usize, Ordering::Relaxed);
@@ -256,7 +256,7 @@ async fn the_budget_pays_for_failed_retries_and_is_paid_by_successes() {
     for wanted in [500 - 14 - 5, 481, 482, 482] {
         transport
             .clone()
-            .execute(&GET_CALL, get(&transport, "7"))
+            .send(&GET_CALL, get(&transport, "7"), None)
             .await
             .unwrap();
         assert_eq!(transport.retry_budget_left(), wanted);
@@ -271,12 +271,12 @@ async fn a_429_closes_the_gate_of_all_clones_and_of_no_others() {
     let transport = builder(&server.url(), &clock).build().unwrap();
     let throttled = transport.throttled();
     throttled.throttle_lifted().await;
-    let response = throttled.execute(&GET_CALL, get(&transport, "7")).await;
-    assert_eq!(response.unwrap().status(), 429);
+    let response = throttled.send(&GET_CALL, get(&transport, "7"), None).await;
+    assert_eq!(response.unwrap().status, 429);
     // It opens after the deadline, so the call can't wait for it.
     let clone = throttled.clone();
     let error = clone
-        .execute(&GET_CALL, get(&transport, "7"))
+        .send(&GET_CALL, get(&transport, "7"), None)
         .await
         .unwrap_err();
     let timed_out = TransportErrorKind::TimedOut {
@@ -289,14 +289,14 @@ async fn a_429_closes_the_gate_of_all_clones_and_of_no_others() {
     assert!(error.to_string().contains("throttled another request"));
     assert_eq!(server.requests().len(), 1);
     for other in [&transport, &transport.throttled()] {
-        let response = other.execute(&GET_CALL, get(&transport, "7")).await;
-        assert_eq!(response.unwrap().status(), 200);
+        let response = other.send(&GET_CALL, get(&transport, "7"), None).await;
+        assert_eq!(response.unwrap().status, 200);
     }
     assert!(clock.waits().is_empty());
     // With a longer deadline it can, and so can who waits before it begins.
     let patient = clone.with_options(RequestOptions::new().deadline(Duration::from_secs(51)));
-    let response = patient.execute(&GET_CALL, get(&transport, "7")).await;
-    assert_eq!(response.unwrap().status(), 200);
+    let response = patient.send(&GET_CALL, get(&transport, "7"), None).await;
+    assert_eq!(response.unwrap().status, 200);
     assert_eq!(clock.waits(), [Duration::from_secs(50)]);
     throttled.throttle_lifted().await;
     assert_eq!(clock.waits().len(), 1);
@@ -318,9 +318,9 @@ async fn the_gate_is_closed_for_as_long_as_the_throttled_call_waits_or_would() {
             .build()
             .unwrap()
             .throttled();
-        let response = transport.execute(&GET_CALL, get(&transport, "7")).await;
+        let response = transport.send(&GET_CALL, get(&transport, "7"), None).await;
         let status = if attempts == 1 { 429 } else { 200 };
-        assert_eq!(response.unwrap().status(), status);
+        assert_eq!(response.unwrap().status, status);
         transport.throttle_lifted().await;
         let waits: Vec<_> = waits.into_iter().map(Duration::from_millis).collect();
         assert_eq!(clock.waits(), waits, "{retry_after:?}, {attempts}");
@@ -356,10 +356,10 @@ async fn a_thousand_tasks_make_no_storm() {
         let transport = transport.clone();
         tasks.spawn(async move {
             transport
-                .execute(&GET_CALL, get(&transport, "7"))
+                .send(&GET_CALL, get(&transport, "7"), None)
                 .await
                 .unwrap()
-                .status()
+                .status
         });
     }
     while let Some(status) = tasks.join_next().await {
@@ -387,7 +387,7 @@ async fn an_idle_client_has_no_task() {
         .unwrap();
     assert_eq!(tasks(), of_the_server, "building starts nothing");
     transport
-        .execute(&GET_CALL, get(&transport, "7"))
+        .send(&GET_CALL, get(&transport, "7"), None)
         .await
         .unwrap();
     assert!(tasks() > of_the_server, "a connection is kept");
@@ -400,10 +400,10 @@ async fn an_idle_client_has_no_task() {
     assert_eq!(tasks(), of_the_server);
     assert_eq!(
         transport
-            .execute(&GET_CALL, get(&transport, "7"))
+            .send(&GET_CALL, get(&transport, "7"), None)
             .await
             .unwrap()
-            .status(),
+            .status,
         200
     );
 }
@@ -452,7 +452,7 @@ async fn all_calls_wait_for_one_token() {
             let (transport, begun) = (transport.clone(), Arc::clone(&begun));
             tasks.spawn(async move {
                 begun.fetch_add(1, Ordering::Relaxed);
-                transport.execute(&GET_CALL, get(&transport, "7")).await
+                transport.send(&GET_CALL, get(&transport, "7"), None).await
             });
         }
         // On this one thread, a call that has begun is waiting.
@@ -465,7 +465,7 @@ async fn all_calls_wait_for_one_token() {
         let mut texts = std::collections::BTreeSet::new();
         while let Some(result) = tasks.join_next().await {
             match result.unwrap() {
-                Ok(response) => assert_eq!(response.status(), 200),
+                Ok(response) => assert_eq!(response.status, 200),
                 Err(error) => {
                     assert_eq!(*error.kind(), TransportErrorKind::TokenUnavailable);
                     texts.insert(error.to_string());
@@ -501,7 +501,7 @@ async fn a_failed_provider_is_asked_again_by_the_next_call() {
         .build()
         .unwrap();
     let error = transport
-        .execute(&GET_CALL, get(&transport, "7"))
+        .send(&GET_CALL, get(&transport, "7"), None)
         .await
         .unwrap_err();
     assert!(
@@ -510,7 +510,7 @@ async fn a_failed_provider_is_asked_again_by_the_next_call() {
     );
     for _ in 0..3 {
         transport
-            .execute(&GET_CALL, get(&transport, "7"))
+            .send(&GET_CALL, get(&transport, "7"), None)
             .await
             .unwrap();
     }
@@ -534,10 +534,10 @@ async fn another_call_takes_over_where_the_one_that_asked_is_dropped() {
         .token_provider(vault)
         .build()
         .unwrap();
-    let first = Box::pin(transport.execute(&GET_CALL, get(&transport, "7")));
+    let first = Box::pin(transport.send(&GET_CALL, get(&transport, "7"), None));
     let waiting = {
         let transport = transport.clone();
-        async move { transport.execute(&GET_CALL, get(&transport, "7")).await }
+        async move { transport.send(&GET_CALL, get(&transport, "7"), None).await }
     };
     // The first one asks and is dropped while the second waits for its answer.
     let mut first = first;
@@ -550,7 +550,7 @@ async fn another_call_takes_over_where_the_one_that_asked_is_dropped() {
     .await;
     drop(first);
     throttle.add_permits(1);
-    assert_eq!(waiting.await.unwrap().status(), 200);
+    assert_eq!(waiting.await.unwrap().status, 200);
     assert_eq!(asked.load(Ordering::Relaxed), 2);
 }
 
@@ -571,14 +571,14 @@ async fn a_provider_that_panics_takes_only_its_own_call_with_it() {
         .build()
         .unwrap();
     let doomed = transport.clone();
-    let call = async move { doomed.execute(&GET_CALL, get(&doomed, "7")).await };
+    let call = async move { doomed.send(&GET_CALL, get(&doomed, "7"), None).await };
     assert!(tokio::spawn(call).await.unwrap_err().is_panic());
     assert_eq!(
         transport
-            .execute(&GET_CALL, get(&transport, "7"))
+            .send(&GET_CALL, get(&transport, "7"), None)
             .await
             .unwrap()
-            .status(),
+            .status,
         200
     );
 }
@@ -608,10 +608,10 @@ async fn a_refused_token_is_renewed_once_for_all() {
         let transport = transport.clone();
         tasks.spawn(async move {
             transport
-                .execute(&GET_CALL, get(&transport, "7"))
+                .send(&GET_CALL, get(&transport, "7"), None)
                 .await
                 .unwrap()
-                .status()
+                .status
         });
     }
     while let Some(status) = tasks.join_next().await {
@@ -638,7 +638,7 @@ async fn a_token_is_used_for_its_lifetime() {
     for (passes, wanted) in [(0, 1), (59, 1), (1, 2), (0, 2), (60, 3)] {
         clock.pass(Duration::from_secs(passes));
         transport
-            .execute(&GET_CALL, get(&transport, "7"))
+            .send(&GET_CALL, get(&transport, "7"), None)
             .await
             .unwrap();
         assert_eq!(asked.load(Ordering::Relaxed), wanted);
@@ -665,7 +665,7 @@ async fn a_token_file_may_change() {
         .build()
         .unwrap();
     let error = transport
-        .execute(&GET_CALL, get(&transport, "7"))
+        .send(&GET_CALL, get(&transport, "7"), None)
         .await
         .unwrap_err();
     assert!(
@@ -686,18 +686,18 @@ async fn a_token_file_may_change() {
     };
     write("first\n");
     transport
-        .execute(&GET_CALL, get(&transport, "7"))
+        .send(&GET_CALL, get(&transport, "7"), None)
         .await
         .unwrap();
     write("second\n");
     clock.pass(TokenFile::REREAD_AFTER);
     transport
-        .execute(&GET_CALL, get(&transport, "7"))
+        .send(&GET_CALL, get(&transport, "7"), None)
         .await
         .unwrap();
     write("third\r\n");
     transport
-        .execute(&GET_CALL, get(&transport, "7"))
+        .send(&GET_CALL, get(&transport, "7"), None)
         .await
         .unwrap();
     std::fs::remove_file(&path).unwrap();
@@ -733,7 +733,7 @@ async fn a_connection_that_takes_too_long_is_given_up() {
         .build()
         .unwrap();
     let error = transport
-        .execute(&GET_CALL, get(&transport, "7"))
+        .send(&GET_CALL, get(&transport, "7"), None)
         .await
         .unwrap_err();
     assert_eq!(
@@ -755,7 +755,7 @@ async fn the_limits_hold_on_the_systems_clock_too() {
     let transport = Transport::builder(server.url()).build().unwrap();
     let hurried = transport.with_options(RequestOptions::new().deadline(Duration::from_millis(30)));
     let error = hurried
-        .execute(&GET_CALL, get(&transport, "7"))
+        .send(&GET_CALL, get(&transport, "7"), None)
         .await
         .unwrap_err();
     let after = Duration::from_millis(30);
@@ -774,7 +774,7 @@ async fn the_limits_hold_on_the_systems_clock_too() {
         .max_attempts(0);
     let error = transport
         .with_options(patient)
-        .execute(&GET_CALL, get(&transport, "7"))
+        .send(&GET_CALL, get(&transport, "7"), None)
         .await
         .unwrap_err();
     assert!(
@@ -796,7 +796,7 @@ async fn nothing_is_sent_past_the_deadline() {
     });
     let transport = late.build().unwrap();
     let error = transport
-        .execute(&GET_CALL, get(&transport, "7"))
+        .send(&GET_CALL, get(&transport, "7"), None)
         .await
         .unwrap_err();
     assert!(error.is_timeout(), "{error}");
@@ -837,10 +837,10 @@ fn a_proxy_from_the_environment_does_not_see_what_is_for_this_machine() {
         let transport = builder(&url, &clock).build().unwrap();
         assert_eq!(
             transport
-                .execute(&GET_CALL, get(&transport, "7"))
+                .send(&GET_CALL, get(&transport, "7"), None)
                 .await
                 .unwrap()
-                .status(),
+                .status,
             200
         );
     });
@@ -876,11 +876,11 @@ async fn an_observer_is_told_of_every_attempt_and_call() {
         .build()
         .unwrap();
     transport
-        .execute(&GET_CALL, get(&transport, "7"))
+        .send(&GET_CALL, get(&transport, "7"), None)
         .await
         .unwrap();
     transport
-        .execute(&GET_CALL, get(&transport, ".."))
+        .send(&GET_CALL, get(&transport, ".."), None)
         .await
         .unwrap_err();
     assert_eq!(
@@ -910,12 +910,11 @@ async fn the_ledger_tells_the_whole_story() {
     )
     .await;
     let transport = builder(&server.url(), &clock).build().unwrap();
-    let (recorded, recording) = transport.recorded();
-    recorded
-        .execute(&GET_CALL, get(&transport, "7"))
+    let response = transport
+        .send(&GET_CALL, get(&transport, "7"), None)
         .await
         .unwrap();
-    let attempt_log = recording.take().unwrap().attempt_log;
+    let attempt_log = response.attempt_log;
     let story: Vec<_> = attempt_log
         .attempts()
         .iter()
@@ -957,7 +956,6 @@ async fn a_request_can_be_made_again_with_curl() {
         .user_agent("mine/1")
         .build()
         .unwrap();
-    let (recorded, recording) = transport.recorded();
     let mut request = get(&transport, "7?a=it's#part");
     *request.method_mut() = http::Method::POST;
     *request.body_mut() = Some("secret body".into());
@@ -967,9 +965,9 @@ async fn a_request_can_be_made_again_with_curl() {
     let mut hidden = HeaderValue::from_static("hunter2");
     hidden.set_sensitive(true);
     headers.insert("x-b", hidden);
-    recorded.execute(&GET_CALL, request).await.unwrap();
+    let response = transport.send(&GET_CALL, request, None).await.unwrap();
     let base = server.url();
-    let attempt_log = recording.take().unwrap().attempt_log;
+    let attempt_log = response.attempt_log;
     assert_eq!(attempt_log.method(), http::Method::POST);
     assert_eq!(
         attempt_log.to_curl(),
@@ -982,12 +980,12 @@ async fn a_request_can_be_made_again_with_curl() {
         auth: Auth::Basic,
         ..GET_CALL
     };
-    recorded
-        .execute(&basic, get(&transport, "7"))
+    let response = transport
+        .send(&basic, get(&transport, "7"), None)
         .await
         .unwrap();
     assert_eq!(
-        recording.take().unwrap().attempt_log.to_curl(),
+        response.attempt_log.to_curl(),
         format!("curl -H 'user-agent: mine/1' -u \"$TOKEN\" '{base}/v1/call/7'")
     );
 }
@@ -1003,7 +1001,6 @@ async fn every_attempt_sends_the_same_request() {
         ];
         let server = Server::start(&clock, script).await;
         let transport = builder(&server.url(), &clock).build().unwrap();
-        let (recorded, recording) = transport.recorded();
         let mut request = get(&transport, "7?a=b");
         *request.version_mut() = http::Version::HTTP_11;
         *request.body_mut() = body.map(Into::into);
@@ -1013,7 +1010,7 @@ async fn every_attempt_sends_the_same_request() {
         }
         // It would end the first attempt at once.
         *request.timeout_mut() = Some(Duration::ZERO);
-        recorded.execute(&GET_CALL, request).await.unwrap();
+        let response = transport.send(&GET_CALL, request, None).await.unwrap();
         let requests = server.requests();
         assert!(requests[0].contains("x-a: 1\r\nx-a: 2\r\n"), "{requests:?}");
         assert_eq!(requests.len(), 3);
@@ -1021,7 +1018,7 @@ async fn every_attempt_sends_the_same_request() {
             requests.iter().all(|request| *request == requests[0]),
             "{requests:?}"
         );
-        let curl = recording.take().unwrap().attempt_log.to_curl();
+        let curl = response.attempt_log.to_curl();
         assert!(curl.contains(" -H 'x-a: 1' -H 'x-a: 2' "), "{curl}");
     }
 }

@@ -675,12 +675,12 @@ async fn what_is_not_ready_is_waited_for() {
             .download(&RECORDING, &url(&server))
             .unwrap()
             .not_ready_timeout(Duration::from_secs(not_ready_timeout));
-        let Err(DownloadError::Refused(exchange)) = folder.download(fetch).await else {
+        let Err(DownloadError::Refused(refused)) = folder.download(fetch).await else {
             panic!("it is never there")
         };
-        assert_eq!(exchange.status.map(|status| status.as_u16()), Some(404));
-        assert_eq!(exchange.body, "gone");
-        assert_eq!(*exchange.attempt_log.stop_reason(), stop);
+        assert_eq!(refused.status, 404);
+        assert_eq!(refused.body.bytes, "gone");
+        assert_eq!(*refused.attempt_log.stop_reason(), stop);
         assert_eq!(clock.passed(), Duration::from_secs(waited));
     }
 }
@@ -785,12 +785,12 @@ async fn a_service_that_repeats_the_token_does_not_bring_it_into_logs() {
         error.to_string(),
         format!("{url} was answered with 403, which is no content; check that it still exists")
     );
-    let DownloadError::Refused(exchange) = error else {
+    let DownloadError::Refused(refused) = error else {
         panic!("{error:?}")
     };
-    assert_eq!(exchange.body, "the token *** is revoked");
-    assert_eq!(exchange.request_id(), Some("for-***"));
-    assert!(!format!("{exchange:?} {:?}", exchange.headers).contains(SECRET));
+    assert_eq!(refused.body.bytes, "the token *** is revoked");
+    assert_eq!(refused.attempt_log.request_id(), Some("for-***"));
+    assert!(!format!("{refused:?} {:?}", refused.headers).contains(SECRET));
 }
 
 #[tokio::test]
@@ -1029,13 +1029,13 @@ async fn an_error_status_is_handed_on_with_what_it_says() {
         let result = folder
             .download(transport.download(&RECORDING, &url(&server)).unwrap())
             .await;
-        let Err(DownloadError::Refused(exchange)) = result else {
+        let Err(DownloadError::Refused(refused)) = result else {
             panic!("{result:?}")
         };
-        assert_eq!(exchange.body, "expired");
+        assert_eq!(refused.body.bytes, "expired");
         assert_eq!(folder.names(), [""; 0]);
-        assert_eq!(exchange.attempt_log.attempts().len(), 1);
-        assert!(!exchange.url().contains("signature"));
+        assert_eq!(refused.attempt_log.attempts().len(), 1);
+        assert!(!refused.attempt_log.url().contains("signature"));
     }
 }
 
@@ -1179,11 +1179,11 @@ async fn the_retry_budget_and_the_rate_limit_are_for_the_apis_own_host() {
             .unwrap()
             .to_writer(&mut Vec::new())
             .await;
-        let Err(DownloadError::Refused(exchange)) = result else {
+        let Err(DownloadError::Refused(refused)) = result else {
             panic!("{result:?}")
         };
-        assert_eq!(*exchange.attempt_log.stop_reason(), stop);
-        assert_eq!(exchange.attempt_log.attempts().len(), attempts);
+        assert_eq!(*refused.attempt_log.stop_reason(), stop);
+        assert_eq!(refused.attempt_log.attempts().len(), attempts);
         assert_eq!(transport.retry_budget_left(), left);
         let waits = clock.waits().len() - before;
         assert_eq!(waits, attempts - 1 + turns, "{:?}", clock.waits());
@@ -1211,7 +1211,7 @@ async fn a_token_that_is_refused_is_asked_for_once_more() {
         let fetch = transport.download(&RECORDING, &url(&server)).unwrap();
         let attempt_log = match fetch.to_writer(&mut bytes).await {
             Ok(downloaded) if is_fetched => downloaded.attempt_log,
-            Err(DownloadError::Refused(exchange)) if !is_fetched => exchange.attempt_log,
+            Err(DownloadError::Refused(refused)) if !is_fetched => refused.attempt_log,
             other => panic!("{other:?}"),
         };
         assert_eq!(bytes == THING, is_fetched);

@@ -96,8 +96,7 @@ async fn dropped_at(number: usize) -> Option<String> {
         })
         .build()
         .unwrap();
-    let (recorded, recording) = transport.recorded();
-    let mut call = Box::pin(recorded.execute(&GET_CALL, get(&transport, "7")));
+    let mut call = Box::pin(transport.send(&GET_CALL, get(&transport, "7"), None));
     let mut place = String::new();
     let mut places = 0;
     while places < number {
@@ -123,12 +122,10 @@ async fn dropped_at(number: usize) -> Option<String> {
         }
     }
     drop(call);
-    assert!(recording.take().is_none(), "{place}");
     assert_eq!(transport.retry_budget_left(), 500, "{place}");
-    drop((recorded, recording));
     // No lock is held, no turn is lost: the next call gets through, whatever part of the script is left for it.
-    let next = transport.execute(&GET_CALL, get(&transport, "7")).await;
-    assert_eq!(next.unwrap().status(), 200, "{place}");
+    let next = transport.send(&GET_CALL, get(&transport, "7"), None).await;
+    assert_eq!(next.unwrap().status, 200, "{place}");
     assert_eq!(transport.retry_budget_left(), 500, "{place}");
     drop(transport);
     // What is left is the server's own, until it is dropped too.
@@ -200,7 +197,7 @@ async fn a_call_can_be_dropped_while_it_connects() {
         .configure_http(move |http| http.no_proxy().dns_resolver(Arc::clone(&shared)))
         .build()
         .unwrap();
-    let mut call = Box::pin(transport.execute(&GET_CALL, get(&transport, "7")));
+    let mut call = Box::pin(transport.send(&GET_CALL, get(&transport, "7"), None));
     while resolver.asked.load(Ordering::Relaxed) == 0 {
         let polled = std::future::poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await;
         assert!(polled.is_pending());
@@ -210,8 +207,8 @@ async fn a_call_can_be_dropped_while_it_connects() {
     drop(call);
     assert_eq!(Arc::strong_count(&resolver.waiting), 1);
     assert_eq!(transport.retry_budget_left(), 500);
-    let next = transport.execute(&GET_CALL, get(&transport, "7")).await;
-    assert_eq!(next.unwrap().status(), 200);
+    let next = transport.send(&GET_CALL, get(&transport, "7"), None).await;
+    assert_eq!(next.unwrap().status, 200);
     assert_eq!(server.connections(), 1);
     drop(transport);
     until_tasks_are(1, "connecting").await;
@@ -230,7 +227,7 @@ async fn a_connection_is_kept_for_twenty_seconds() {
         tokio::time::advance(Duration::from_secs(idle)).await;
         tokio::time::resume();
         transport
-            .execute(&GET_CALL, get(&transport, "7"))
+            .send(&GET_CALL, get(&transport, "7"), None)
             .await
             .unwrap();
         assert_eq!(server.connections(), connections, "after {idle} s");

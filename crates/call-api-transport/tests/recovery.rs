@@ -190,6 +190,6 @@ async fn signature_that_a_storage_repeats_is_redacted() {
     let DownloadError::Refused(refused) = error else {
         panic!("{error:?}")
     };
-    let body = String::from_utf8_lossy(&refused.body).into_owned();
+    let body = String::from_utf8_lossy(&refused.body.bytes).into_owned();
     assert_eq!(body, "<Error>SignatureDoesNotMatch: ***</Error>");
 }

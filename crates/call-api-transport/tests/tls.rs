@@ -15,14 +15,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use call_api_transport::{
-    Auth, DownloadError, Operation, Outcome, ResponseBody, StopReason, Token, Transport,
-    TransportErrorKind,
+    Auth, DownloadError, Operation, Outcome, RawResponse, ResponseBody, StopReason, Token,
+    Transport, TransportError, TransportErrorKind,
 };
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response, StatusCode, Version, header};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use support::{Server, TestClock, answer};
+use support::{Server, TestClock, answer, buffered};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 // The server's, whatever the client is built with.
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -136,15 +136,13 @@ fn trusting(http: reqwest::ClientBuilder, root: CertificateDer<'static>) -> reqw
     http.tls_certs_merge([reqwest::Certificate::from_der(&root).unwrap()])
 }
 
-async fn get_call(
-    transport: &Transport,
-) -> Result<reqwest::Response, call_api_transport::TransportError> {
+async fn get_call(transport: &Transport) -> Result<RawResponse, TransportError> {
     let request = transport
         .http_client()
         .get(format!("{}/ping", transport.base_url()))
         .build()
         .unwrap();
-    transport.execute(&PING, request).await
+    transport.send(&PING, request, None).await
 }
 
 #[tokio::test]
@@ -157,7 +155,7 @@ async fn http_2_is_spoken_where_it_is_offered() {
         let server = start(offered).await;
         let transport = transport(&server.url, Some(&server.certificate));
         let response = get_call(&transport).await.unwrap();
-        assert_eq!(response.text().await.unwrap(), format!("{wanted:?}"));
+        assert_eq!(buffered(response).bytes, format!("{wanted:?}"));
     }
 }
 

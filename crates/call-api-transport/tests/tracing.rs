@@ -48,7 +48,7 @@ async fn a_call_is_a_span_and_an_attempt_an_event_in_opentelemetrys_words() {
     {
         let _guard = tracing::subscriber::set_default(subscriber);
         transport
-            .execute(&GET_CALL, get(&transport, "7?private=1"))
+            .send(&GET_CALL, get(&transport, "7?private=1"), None)
             .await
             .unwrap();
         // One call whose response breaks off, and one that is well at once.
@@ -59,7 +59,7 @@ async fn a_call_is_a_span_and_an_attempt_an_event_in_opentelemetrys_words() {
             .max_attempts(1)
             .build()
             .unwrap();
-        let call = || transport.execute(&GET_CALL, get(&transport, "7"));
+        let call = || transport.send(&GET_CALL, get(&transport, "7"), None);
         call().await.unwrap_err();
         call().await.unwrap();
     }

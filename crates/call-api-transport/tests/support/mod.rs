@@ -16,7 +16,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use call_api_transport::{
-    Auth, Clock, Operation, ResponseBody, SleepFuture, Token, Transport, TransportBuilder,
+    AttemptLog, Auth, BodyStream, BufferedBody, Clock, Operation, RawBody, RawResponse,
+    ResponseBody, SleepFuture, Token, Transport, TransportBuilder, TransportError,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -356,6 +357,30 @@ pub fn builder(base_url: &str, clock: &TestClock) -> TransportBuilder {
 pub fn get(transport: &Transport, id: &str) -> reqwest::Request {
     let url = format!("{}/v1/call/{id}", transport.base_url());
     transport.http_client().get(url).build().unwrap()
+}
+
+/// Returns the body of a buffered operation, or of an error response.
+pub fn buffered(response: RawResponse) -> BufferedBody {
+    match response.body {
+        RawBody::Buffered(body) => body,
+        RawBody::Streamed(_) => panic!("the body is streamed"),
+    }
+}
+
+/// Returns the body of a successful response of a streamed operation.
+pub fn streamed(response: RawResponse) -> BodyStream {
+    match response.body {
+        RawBody::Streamed(stream) => stream,
+        RawBody::Buffered(body) => panic!("the body is buffered: {body:?}"),
+    }
+}
+
+/// Returns the attempts of a request, with or without a response.
+pub fn attempt_log(result: &Result<RawResponse, TransportError>) -> &AttemptLog {
+    match result {
+        Ok(response) => &response.attempt_log,
+        Err(error) => error.attempt_log(),
+    }
 }
 
 /// An error and all its sources, as a log would show them.
