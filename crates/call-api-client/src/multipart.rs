@@ -1,4 +1,4 @@
-//! How a body is written as `multipart/form-data` (RFC 7578): a part for each file and each value.
+//! Serializes a body as `multipart/form-data` (RFC 7578): a part for each file and each value.
 //!
 //! The whole body is made before it is sent, so that it can be sent again.
 
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::encode::{field, to_value};
 
-/// What the types crate has for a file, where the document has files.
+/// A file of the types crate.
 pub(crate) trait File {
     /// The bytes.
     fn content(&self) -> &[u8];
@@ -128,7 +128,7 @@ impl Form {
     }
 }
 
-/// What separates the parts: 128 bits that nobody foresees, so that they are in no file.
+/// Returns the delimiter of the parts: 128 random bits, so that no file holds it.
 fn boundary() -> String {
     let random = || RandomState::new().build_hasher().finish();
     format!("{:016x}{:016x}", random(), random())

@@ -21,11 +21,11 @@ use super::load::{self, Part, Source};
 use super::names;
 use super::origin::{self, Origin, Origins};
 use super::unsupported::Unsupported;
-use super::walk::{self, Holds, Kind};
+use super::walk::{self, ChildKind, Kind};
 use crate::pointer::Pointer;
 use crate::problem::{Finding, Problem, Problems};
 
-/// How deep what stands in place of a reference may itself refer on.
+/// The maximum depth of references within what replaces a reference.
 const DEEPEST: usize = 64;
 
 /// The keywords whose values are data of the API, not of the document.
@@ -39,7 +39,7 @@ const PAYLOADS: [&str; 7] = [
     "dataValue",
 ];
 
-/// How many references are replaced by what they name: more come only of files that repeat each other without end.
+/// The maximum number of references that are replaced by their target: only files that repeat each other have more.
 const MOST: usize = 100_000;
 
 /// Takes what the document refers to into it.
@@ -54,7 +54,7 @@ pub fn bundle(source: Source, unsupported: &mut Vec<Unsupported>) -> Result<Sour
     let mut bundle = Bundle::new(source);
     bundle.register_components(&mut document);
     bundle.visit(
-        Holds::One(Kind::Document),
+        ChildKind::One(Kind::Document),
         &Pointer::root(),
         &mut document,
         At::root(),
@@ -62,7 +62,7 @@ pub fn bundle(source: Source, unsupported: &mut Vec<Unsupported>) -> Result<Sour
     while let Some((kind, section, name, target)) = bundle.waiting.pop_front() {
         let mut value = bundle.value(&target).cloned().unwrap_or_default();
         let place = component(section, &name);
-        bundle.visit(Holds::One(kind), &place, &mut value, target);
+        bundle.visit(ChildKind::One(kind), &place, &mut value, target);
         insert(&mut document, section, name, value);
     }
     // What was a path item's reference is the path item by now.
@@ -79,7 +79,7 @@ pub fn bundle(source: Source, unsupported: &mut Vec<Unsupported>) -> Result<Sour
     Ok(bundle.into_source(document))
 }
 
-/// Whether there is anything to do: a reference that leaves the document, or one in the place of a path item.
+/// Returns true if a reference leaves the document or stands for a path item.
 fn refers_elsewhere(document: &Value) -> bool {
     fn leaves(value: &Value) -> bool {
         match value {
@@ -137,15 +137,15 @@ struct Bundle {
     parts: Vec<String>,
     /// The files by their real paths.
     known: BTreeMap<PathBuf, Option<usize>>,
-    /// What has become which component.
+    /// The components that targets of references have become.
     placed: BTreeMap<(&'static str, At), Pointer>,
     /// The names of the components of each section.
     taken: BTreeMap<&'static str, BTreeSet<String>>,
-    /// What is to become a component: its kind, its section and name there, and where it was written.
+    /// Components to be added: kind, section, name, and the place where each was written.
     waiting: VecDeque<(Kind, &'static str, String, At)>,
-    /// What was written elsewhere than it stands.
+    /// The origins of everything that was moved.
     origins: BTreeMap<Pointer, At>,
-    /// What stands in place of the references that lead to where the visit is.
+    /// The targets that enclose the current place of the visit.
     open: Vec<At>,
     replaced: usize,
     problems: Vec<Problem>,
@@ -228,15 +228,20 @@ impl Bundle {
             return;
         };
         let mut from = At::root().join("components");
-        self.splice(Holds::One(Kind::Components), &root, components, &mut from);
+        self.splice(
+            ChildKind::One(Kind::Components),
+            &root,
+            components,
+            &mut from,
+        );
         self.open.clear();
         for (section, entries) in components.as_object_mut().into_iter().flatten() {
-            let Holds::Map(kind) = walk::holds(Kind::Components, section) else {
+            let ChildKind::Map(kind) = walk::child_kind(Kind::Components, section) else {
                 continue;
             };
             let place = root.join(section);
             let mut from = self.from(&place, from.join(section));
-            self.splice(Holds::Map(kind), &place, entries, &mut from);
+            self.splice(ChildKind::Map(kind), &place, entries, &mut from);
             self.open.clear();
             let (Some(section), Some(entries)) = (self::section(kind), entries.as_object_mut())
             else {
@@ -273,62 +278,62 @@ impl Bundle {
         }
     }
 
-    /// Where what stands at a place was written; `else` where nothing has put it there.
+    /// Returns the place where a value was written; `otherwise` if it was not moved.
     fn from(&self, place: &Pointer, otherwise: At) -> At {
         self.origins.get(place).cloned().unwrap_or(otherwise)
     }
 
     /// Rewrites the references of a value, which is `holds` and was written at `from`.
-    fn visit(&mut self, holds: Holds, place: &Pointer, value: &mut Value, mut from: At) {
+    fn visit(&mut self, holds: ChildKind, place: &Pointer, value: &mut Value, mut from: At) {
         match holds {
             // Nobody reads them.
-            Holds::One(Kind::Link) => return,
-            Holds::One(Kind::Example) => return self.visit_data(place, value, &from, true),
+            ChildKind::One(Kind::Link) => return,
+            ChildKind::One(Kind::Example) => return self.visit_data(place, value, &from, true),
             _ => {}
         }
         let open = self.open.len();
         self.splice(holds, place, value, &mut from);
         match holds {
-            Holds::Map(kind) => {
+            ChildKind::Map(kind) => {
                 for (key, value) in value.as_object_mut().into_iter().flatten() {
                     let place = place.join(key);
                     let from = self.from(&place, from.join(key));
-                    self.visit(Holds::One(kind), &place, value, from);
+                    self.visit(ChildKind::One(kind), &place, value, from);
                 }
             }
-            Holds::List(kind) => {
+            ChildKind::List(kind) => {
                 for (index, value) in value.as_array_mut().into_iter().flatten().enumerate() {
                     self.visit(
-                        Holds::One(kind),
+                        ChildKind::One(kind),
                         &place.join(index),
                         value,
                         from.join(index),
                     );
                 }
             }
-            Holds::One(kind) => {
+            ChildKind::One(kind) => {
                 self.rewrite(kind, value, &from);
                 for (key, value) in value.as_object_mut().into_iter().flatten() {
                     let (place, at) = (place.join(key), from.join(key));
                     let at = self.from(&place, at);
-                    match walk::holds(kind, key) {
-                        Holds::Nothing if key.starts_with("x-") => {}
-                        Holds::Nothing => {
+                    match walk::child_kind(kind, key) {
+                        ChildKind::Nothing if key.starts_with("x-") => {}
+                        ChildKind::Nothing => {
                             self.visit_data(&place, value, &at, PAYLOADS.contains(&key.as_str()));
                         }
                         holds => self.visit(holds, &place, value, at),
                     }
                 }
             }
-            Holds::Nothing => {}
+            ChildKind::Nothing => {}
         }
         self.open.truncate(open);
     }
 
     /// Puts what a reference names in its place, where it can't become a component; `from` is then where that was written.
-    /// What stands beside the reference wins.
-    fn splice(&mut self, holds: Holds, place: &Pointer, value: &mut Value, from: &mut At) {
-        if matches!(holds, Holds::One(kind) if section(kind).is_some()) {
+    /// Keys beside the reference win.
+    fn splice(&mut self, holds: ChildKind, place: &Pointer, value: &mut Value, from: &mut At) {
+        if matches!(holds, ChildKind::One(kind) if section(kind).is_some()) {
             return;
         }
         while let Some(reference) = reference(value).map(str::to_owned) {
@@ -433,7 +438,7 @@ impl Bundle {
         }
     }
 
-    /// What a reference names, if that is there; nothing is reported.
+    /// Returns the target of a reference, if there is one; reports nothing.
     fn existing(&mut self, from: &At, reference: &str) -> Option<At> {
         let (path, fragment) = reference.split_once('#').unwrap_or((reference, ""));
         let pointer = Pointer::from_ref(&format!("#{fragment}"))?;
@@ -471,7 +476,7 @@ impl Bundle {
         }
     }
 
-    /// What a reference is called in the bundle; `None` where it stays as it is.
+    /// Returns the reference as it is in the bundle; `None` if it does not change.
     fn new_reference(
         &mut self,
         (kind, section): (Kind, &'static str),
@@ -532,7 +537,7 @@ impl Bundle {
         names::unique(&names::join(&words), taken)
     }
 
-    /// What a reference that was written at `from` names, if it is in a file that may be read.
+    /// Returns the target of a reference that was written at `from`, if it is in a file that may be read.
     fn resolve(&mut self, from: &At, reference: &str) -> Option<At> {
         self.resolve_at(from, &from.join("$ref"), reference)
     }
@@ -647,7 +652,7 @@ impl Bundle {
     }
 }
 
-/// Where the components of a kind stand; `None` for what has no place among them, or is wanted where it is used.
+/// Returns the section of `components` for a kind; `None` for a kind that has none, or that is inlined.
 fn section(kind: Kind) -> Option<&'static str> {
     match kind {
         Kind::Schema => Some("schemas"),
@@ -685,12 +690,12 @@ fn reference(value: &Value) -> Option<&str> {
     value.get("$ref").and_then(Value::as_str)
 }
 
-/// Whether the reference is all that is said there.
+/// Returns true if the object has no key but the reference.
 fn is_alone(value: &Value) -> bool {
     value.as_object().is_some_and(|object| object.len() == 1)
 }
 
-/// Whether the text is an address: it begins with a scheme, or with the name of a host.
+/// Returns true if the text is a URL: it begins with a scheme or a host.
 fn is_address(path: &str) -> bool {
     let scheme = path.split_once(':').map_or("", |(scheme, _)| scheme);
     path.starts_with("//")
@@ -700,7 +705,7 @@ fn is_address(path: &str) -> bool {
                 .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)))
 }
 
-/// Whether the target of a mapping is a reference and not the name of a schema.
+/// Returns true if the target of a mapping is a reference, not the name of a schema.
 fn names_a_file(text: &str) -> bool {
     text.contains('#')
         || [".json", ".yaml", ".yml"]

@@ -1,4 +1,4 @@
-//! What becomes of each keyword of OpenAPI 3.0, 3.1 and 3.2: nothing that a document can say is passed over without a word.
+//! The support of each keyword of OpenAPI 3.0, 3.1 and 3.2. Every keyword that is not honored is reported.
 //!
 //! The table follows the fixed fields of section 4.7 of the [3.0](https://spec.openapis.org/oas/v3.0.4) and section 4.8
 //! of the [3.1](https://spec.openapis.org/oas/v3.1.1) specification, and for schemas the vocabularies of
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::unsupported::Unsupported;
 use super::walk::{self, Kind};
 
-/// What becomes of a keyword.
+/// The support of a keyword.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeywordSupport {
     /// The SDK does what it says.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::origin::Origins;
 use crate::problem::{Finding, Location, Problem, Problems};
 
-/// How many bytes a file may have. Memory grows with the document, and running out of it says less than an error does;
+/// The maximum size of a file in bytes. Memory grows with the document, and running out of it says less than an error does;
 /// See docs/performance.md for the memory it takes.
 const LARGEST: u64 = 16 << 20;
 
@@ -21,7 +21,7 @@ const LARGEST: u64 = 16 << 20;
 pub struct Source {
     /// The path as the maintainer gave it: what messages name.
     pub path: String,
-    /// What the generated files call it: the path below the project's root, or else the file's name alone, so that
+    /// The name in the generated files: the path below the project's root, or else the file's name alone, so that
     /// the output is the same wherever the project lies.
     pub label: String,
     /// The SHA-256 of the file's bytes, in lower-case hex.
@@ -32,7 +32,7 @@ pub struct Source {
     pub folder: Option<PathBuf>,
     /// The other files that [`bundle`](super::bundle) has made part of the document.
     pub parts: Vec<Part>,
-    /// Where what is part of the document was written.
+    /// The places where the parts of the document were written.
     pub origins: Origins,
 }
 
@@ -54,7 +54,7 @@ impl Source {
 /// A file that the document refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// What the generated files call it, as [`Source::label`].
+    /// The name in the generated files, as [`Source::label`].
     pub label: String,
     /// The SHA-256 of its bytes, in lower-case hex.
     pub sha256: String,
@@ -243,7 +243,7 @@ impl<'de> Deserialize<'de> for Distinct {
     }
 }
 
-/// How deep a document may nest; serde_json's limit for JSON, too.
+/// The maximum nesting of a document; the limit of serde_json, too.
 const DEEPEST: usize = 127;
 
 /// Parses by the core schema of YAML 1.2: `on`, `no`, `18:00` and dates are strings. A key that stands twice is an

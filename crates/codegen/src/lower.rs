@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::names;
-use super::normalize::media::Sent;
+use super::normalize::media::BodyEncoding;
 use super::normalize::parameters::note;
 use super::origin::Origins;
 use super::unsupported::Unsupported;
@@ -58,7 +58,7 @@ const FOR_READERS: [&str; 5] = ["$comment", "$schema", "$id", "$anchor", "$vocab
 /// Lowers `document`, and notes what is lost in doing so and what is moved.
 ///
 /// # Errors
-/// What can't be said in 3.0 without changing what a value is.
+/// Every construct that 3.0 cannot express without changing the values.
 pub fn lower(
     mut document: Value,
     unsupported: &mut Vec<Unsupported>,
@@ -194,7 +194,7 @@ fn strip_own_notes(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
     });
 }
 
-/// What stands at the top of the document, and below `components`.
+/// Lowers the top level of the document, and `components`.
 fn root(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
     let root = Pointer::root();
     let Some(object) = document.as_object_mut() else {
@@ -446,7 +446,7 @@ fn binary(object: &mut Map<String, Value>) {
         Some(kind) => kind == "string",
     };
     let bytes = media_type
-        .filter(|name| is_string && Sent::of(name) == Sent::Bytes)
+        .filter(|name| is_string && BodyEncoding::of(name) == BodyEncoding::Bytes)
         .map(str::to_owned);
     if let Some(media_type) = bytes {
         object.entry("type").or_insert_with(|| json!("string"));
@@ -770,13 +770,13 @@ mod tests {
         (document["components"]["schemas"]["It"].clone(), unsupported)
     }
 
-    /// What is said in 3.1, and the same in 3.0, with nothing lost.
+    /// Asserts that a schema of 3.1 becomes this one of 3.0, with nothing lost.
     #[track_caller]
     fn becomes(schema: Value, expected: Value) {
         assert_eq!(lowered(schema), (expected, Vec::new()));
     }
 
-    /// What is said in 3.1, what is left of it in 3.0, and where something was lost.
+    /// Asserts that a schema of 3.1 becomes this one of 3.0, and that these places are reported.
     #[track_caller]
     fn loses(schema: Value, expected: Value, places: &[&str]) {
         assert_eq!(

@@ -1,7 +1,7 @@
 //! Step 4, normalize: what the document says clearly enough, but progenitor would misread, is said as it reads it.
 //!
 //! Each rule is a function with its reason, and is counted where it changed something. What a rule finds out and
-//! progenitor has no ears for (the name of a parameter on the wire, the media type of a body …) it leaves in the
+//! progenitor does not support (the name of a parameter on the wire, the media type of a body …) it leaves in the
 //! document, as an `x-codegen` object of the operation: `postprocess` reads it there.
 
 mod absence;

@@ -1,4 +1,4 @@
-//! Where what stands in the document that the steps work on was written: in which file, and at which place of it.
+//! The origin of everything in the document: its file, and its place there.
 //!
 //! The steps move things: what a reference names in another file becomes a component, and a schema that stands inline
 //! gets a name. Messages and the report of unsupported features name the place that the maintainer can look at.
@@ -14,7 +14,7 @@ use crate::problem::{Finding, Problem};
 #[derive(Clone, Debug, Default)]
 pub struct Origins(BTreeMap<Pointer, Origin>);
 
-/// Where something was written.
+/// The place where something was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// The file, below the folder of the document; `None` is the document itself.
@@ -44,7 +44,7 @@ impl Origins {
         self.0.insert(new.clone(), origin);
     }
 
-    /// Where what stands at a place was written.
+    /// Returns the origin of a place.
     pub fn of(&self, place: &Pointer) -> Origin {
         let mut enclosing = place.as_str();
         loop {

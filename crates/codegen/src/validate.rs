@@ -134,7 +134,7 @@ fn shape(document: &Value, findings: &mut Vec<Finding>) {
     });
 }
 
-/// Whether this is the document itself, or one of its parts that hold others by their names.
+/// Returns true for the document itself and for its maps of named objects.
 fn is_container(place: &Pointer) -> bool {
     let steps: Vec<String> = place.tokens().collect();
     match steps.as_slice() {
@@ -210,7 +210,7 @@ fn references(document: &Value, findings: &mut Vec<Finding>) {
     });
 }
 
-/// How long the way through references and `allOf` may be; a document's is some ten at most.
+/// The maximum length of a chain of references and `allOf`; real documents stay below ten.
 const DEEPEST: usize = 128;
 
 /// No schema is composed of itself: `allOf` of itself, or of what is composed of it, has no end.
@@ -327,7 +327,7 @@ fn article(kind: Kind) -> &'static str {
     }
 }
 
-/// What kind of JSON value this is, with its article.
+/// Returns the kind of the JSON value, with its article.
 pub(super) fn name_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

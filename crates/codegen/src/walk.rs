@@ -1,4 +1,4 @@
-//! Where in an OpenAPI document the schemas, operations, parameters … are.
+//! The structure of an OpenAPI document: which keys hold schemas, operations, parameters …
 //!
 //! A document can't be walked blindly: a property may be called `$ref`, an example may look like a schema. So one table
 //! says what each object's keys hold, after the specification's section 4.8 (3.1, 3.2) and 4.7 (3.0), and every step that
@@ -50,18 +50,18 @@ pub const METHODS: [&str; 8] = [
     "get", "put", "post", "delete", "options", "head", "patch", "trace",
 ];
 
-/// How the value of a key holds objects of a kind.
+/// The kind of the children of a key, and their form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Holds {
+pub(super) enum ChildKind {
     One(Kind),
     Map(Kind),
     List(Kind),
     Nothing,
 }
 
-/// What the value of a key of an object of that kind holds.
-pub(super) fn holds(kind: Kind, key: &str) -> Holds {
-    use Holds::{List, Map, Nothing, One};
+/// Returns the children of a key of an object of that kind.
+pub(super) fn child_kind(kind: Kind, key: &str) -> ChildKind {
+    use ChildKind::{List, Map, Nothing, One};
     match (kind, key) {
         (Kind::Document, "paths") => One(Kind::Paths),
         (Kind::Document, "webhooks") => Map(Kind::PathItem),
@@ -147,28 +147,28 @@ fn walk_at(
         return;
     };
     for (key, value) in object {
-        let held = holds(kind, key);
-        if held == Holds::Nothing {
+        let held = child_kind(kind, key);
+        if held == ChildKind::Nothing {
             continue;
         }
         let above = at.down(key);
         match held {
-            Holds::One(kind) => walk_at(kind, at, value, visit),
-            Holds::Map(kind) => {
+            ChildKind::One(kind) => walk_at(kind, at, value, visit),
+            ChildKind::Map(kind) => {
                 for (name, value) in value.as_object().into_iter().flatten() {
                     let above = at.down(name);
                     walk_at(kind, at, value, visit);
                     at.up(above);
                 }
             }
-            Holds::List(kind) => {
+            ChildKind::List(kind) => {
                 for (index, value) in value.as_array().into_iter().flatten().enumerate() {
                     let above = at.down(&index.to_string());
                     walk_at(kind, at, value, visit);
                     at.up(above);
                 }
             }
-            Holds::Nothing => {}
+            ChildKind::Nothing => {}
         }
         at.up(above);
     }
@@ -197,28 +197,28 @@ fn walk_mut_at(
     visit: &mut impl FnMut(Kind, &Pointer, &mut Value),
 ) {
     for (key, value) in value.as_object_mut().into_iter().flatten() {
-        let held = holds(kind, key);
-        if held == Holds::Nothing {
+        let held = child_kind(kind, key);
+        if held == ChildKind::Nothing {
             continue;
         }
         let above = at.down(key);
         match held {
-            Holds::One(kind) => walk_mut_at(kind, at, value, visit),
-            Holds::Map(kind) => {
+            ChildKind::One(kind) => walk_mut_at(kind, at, value, visit),
+            ChildKind::Map(kind) => {
                 for (name, value) in value.as_object_mut().into_iter().flatten() {
                     let above = at.down(name);
                     walk_mut_at(kind, at, value, visit);
                     at.up(above);
                 }
             }
-            Holds::List(kind) => {
+            ChildKind::List(kind) => {
                 for (index, value) in value.as_array_mut().into_iter().flatten().enumerate() {
                     let above = at.down(&index.to_string());
                     walk_mut_at(kind, at, value, visit);
                     at.up(above);
                 }
             }
-            Holds::Nothing => {}
+            ChildKind::Nothing => {}
         }
         at.up(above);
     }
@@ -257,7 +257,7 @@ pub fn locate<'a>(document: &'a Value, place: &Pointer) -> Option<(Pointer, &'a 
     None
 }
 
-/// Where the references from a value on lead.
+/// The end of a chain of references.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Chain {
     /// To an object, or nowhere.

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::Changes;
-use super::media::{self, Sent};
+use super::media::{self, BodyEncoding};
 use super::parameters::{NOTE, is_anything, note};
 use crate::generate::transitive_refs;
 use crate::pointer::Pointer;
@@ -16,7 +16,10 @@ use crate::walk::{self, Kind};
 
 /// A form has no null, and an empty list is no field in it.
 fn has_null(media_type: &str) -> bool {
-    matches!(Sent::of(media_type), Sent::Json | Sent::PlusJson)
+    matches!(
+        BodyEncoding::of(media_type),
+        BodyEncoding::Json | BodyEncoding::PlusJson
+    )
 }
 
 /// The schemas that request bodies are made of, each by the place where it stands.
@@ -164,7 +167,7 @@ fn is_constant(document: &Value, schema: &Value, depth: usize) -> bool {
         })
 }
 
-/// How many schemas deep one is wrapped in others at most.
+/// The maximum number of schemas that wrap another.
 const DEEPEST: usize = 16;
 
 /// What an optional property that may be null is called by is noted on the object, as `nullable`: for typify, null and

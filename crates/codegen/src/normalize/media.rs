@@ -11,9 +11,9 @@ use super::{Changes, replace};
 use crate::pointer::Pointer;
 use crate::walk;
 
-/// How a body is sent, the best first.
+/// The encoding of a body, the preferred one first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Sent {
+pub(crate) enum BodyEncoding {
     /// `application/json`.
     Json,
     /// A type that ends in `+json`.
@@ -28,7 +28,7 @@ pub(crate) enum Sent {
     Multipart,
 }
 
-impl Sent {
+impl BodyEncoding {
     /// By the media type, without its parameters and in lower case.
     pub(crate) fn of(media_type: &str) -> Self {
         let essence = essence(media_type);
@@ -73,7 +73,7 @@ pub(crate) fn essence(media_type: &str) -> String {
     essence.trim().to_ascii_lowercase()
 }
 
-/// Whether the text can go out as a `Content-Type`: a type and a subtype that are no range.
+/// Returns true if the text can be a `Content-Type`: a type and a subtype, not a range.
 pub(super) fn is_concrete(media_type: &str) -> bool {
     let visible = media_type.chars().all(|c| c.is_ascii_graphic() || c == ' ');
     let halves = essence(media_type);
@@ -144,7 +144,7 @@ pub(super) fn request_types(document: &mut Value, changes: &mut Changes) {
                 format!("the body goes out as `{name}`"),
             );
         }
-        if sent == Sent::Multipart {
+        if sent == BodyEncoding::Multipart {
             // The next rule's.
             if content.len() > 1
                 && let Some(body) = document.pointer_mut(place.as_str())
@@ -183,8 +183,8 @@ pub(super) fn request_types(document: &mut Value, changes: &mut Changes) {
 }
 
 /// A range that takes JSON, and whose schema is that of a structure, is sent as JSON.
-fn sent(document: &Value, name: &str, object: &Value) -> Sent {
-    let sent = Sent::of(name);
+fn sent(document: &Value, name: &str, object: &Value) -> BodyEncoding {
+    let sent = BodyEncoding::of(name);
     let takes_json = ["*/*", "application/*", "*"].contains(&essence(name).as_str());
     let is_structure = object.get("schema").is_some_and(|schema| {
         matches!(
@@ -193,17 +193,17 @@ fn sent(document: &Value, name: &str, object: &Value) -> Sent {
         )
     });
     if takes_json && is_structure {
-        Sent::Json
+        BodyEncoding::Json
     } else {
         sent
     }
 }
 
-/// What progenitor wants to see of a body that is sent so, and under which key.
+/// Returns the media type object that progenitor reads for a body of this encoding, and its key.
 fn media_type(
     document: &Value,
     place: &Pointer,
-    sent: Sent,
+    sent: BodyEncoding,
     object: &Value,
     changes: &mut Changes,
 ) -> (&'static str, Map<String, Value>) {
@@ -226,17 +226,17 @@ fn media_type(
         (key, std::mem::take(&mut object))
     };
     match sent {
-        Sent::Text => raw("text/plain", json!({"type": "string"}), "its text"),
-        Sent::Bytes | Sent::Multipart => raw(
+        BodyEncoding::Text => raw("text/plain", json!({"type": "string"}), "its text"),
+        BodyEncoding::Bytes | BodyEncoding::Multipart => raw(
             "application/octet-stream",
             json!({"type": "string", "format": "binary"}),
             "its bytes",
         ),
-        Sent::Form => match schema.as_ref().map(|schema| shape(document, schema)) {
+        BodyEncoding::Form => match schema.as_ref().map(|schema| shape(document, schema)) {
             Some(Shape::Object(_) | Shape::Map) => ("application/x-www-form-urlencoded", object),
             _ => raw("text/plain", json!({"type": "string"}), "its text"),
         },
-        Sent::Json | Sent::PlusJson => {
+        BodyEncoding::Json | BodyEncoding::PlusJson => {
             object.entry("schema").or_insert_with(|| json!({}));
             object.remove("encoding");
             ("application/json", object)
@@ -326,9 +326,9 @@ pub(super) fn forms(document: &mut Value, changes: &mut Changes) {
             let told = encoding.get("contentType").and_then(Value::as_str);
             if let Some(told) = told.filter(|_| !styled) {
                 let structure = matches!(shape, Shape::Object(_) | Shape::Map | Shape::Nested);
-                let fits = match Sent::of(told) {
-                    Sent::Json | Sent::PlusJson => structure,
-                    Sent::Text => !structure,
+                let fits = match BodyEncoding::of(told) {
+                    BodyEncoding::Json | BodyEncoding::PlusJson => structure,
+                    BodyEncoding::Text => !structure,
                     _ => false,
                 };
                 if !fits {
@@ -381,7 +381,7 @@ pub(super) fn optional_bodies(document: &mut Value, changes: &mut Changes) {
 mod tests {
     use super::*;
 
-    /// What the rules of this module make of `POST /a` with this body, and what they note as lost.
+    /// Returns the result of the rules of this module for `POST /a` with this body, and their reports.
     fn with(body: Value) -> Value {
         let mut document = json!({
             "paths": {"/a": {"post": {"operationId": "a", "requestBody": body}}},
@@ -422,17 +422,17 @@ mod tests {
             "image/png",
             "multipart/form-data",
         ];
-        let sent: Vec<Sent> = order.iter().map(|name| Sent::of(name)).collect();
+        let sent: Vec<BodyEncoding> = order.iter().map(|name| BodyEncoding::of(name)).collect();
         assert!(sent.is_sorted(), "{sent:?}");
         assert_eq!(
             sent,
             [
-                Sent::Json,
-                Sent::PlusJson,
-                Sent::Form,
-                Sent::Text,
-                Sent::Bytes,
-                Sent::Multipart
+                BodyEncoding::Json,
+                BodyEncoding::PlusJson,
+                BodyEncoding::Form,
+                BodyEncoding::Text,
+                BodyEncoding::Bytes,
+                BodyEncoding::Multipart
             ]
         );
     }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::Changes;
-use super::media::{Sent, bodies, essence, is_concrete};
+use super::media::{BodyEncoding, bodies, essence, is_concrete};
 use super::parameters::{NOTE, Property, Shape, describe, is_anything, leave_out, note, shape};
 use crate::pointer::Pointer;
 use crate::walk;
@@ -18,7 +18,7 @@ use crate::{lower, names};
 
 const FORM_DATA: &str = "multipart/form-data";
 
-/// How many schemas deep one is wrapped in others at most.
+/// The maximum number of schemas that wrap another.
 const DEEPEST: usize = 16;
 
 /// The multipart media type of a body, and its object.
@@ -27,7 +27,7 @@ fn of_body<'a>(document: &'a Value, body: &Pointer) -> Option<(&'a String, &'a V
     content
         .as_object()?
         .iter()
-        .find(|(name, _)| Sent::of(name) == Sent::Multipart)
+        .find(|(name, _)| BodyEncoding::of(name) == BodyEncoding::Multipart)
 }
 
 /// Gives the parts a schema that progenitor can read, or leaves out the operation.
@@ -152,7 +152,7 @@ fn file_schema(document: &mut Value) -> Value {
     json!({"$ref": reference})
 }
 
-/// How often the document refers to something.
+/// Returns the number of references to a target.
 fn references(document: &Value, reference: &str) -> usize {
     let mut count = 0;
     walk::walk(document, &mut |_, _, value| {
@@ -161,13 +161,13 @@ fn references(document: &Value, reference: &str) -> usize {
     count
 }
 
-/// How a property is written as a part.
+/// The form of a property as a part.
 struct Part {
     is_file: bool,
     is_list: bool,
-    /// Whether its value is an object or a list of such.
+    /// True if its value is an object or a list of objects.
     is_structure: bool,
-    /// Whether its value, or an item of it, may be a text.
+    /// True if its value, or an item of it, may be a text.
     is_text: bool,
     is_nullable: bool,
     /// The media type that the document gives it; the first that fits where it gives several.
@@ -196,7 +196,9 @@ impl Part {
             schema
         };
         let mut types: Vec<&str> = content_types(encoding).collect();
-        let bytes = types.iter().any(|told| Sent::of(told) == Sent::Bytes);
+        let bytes = types
+            .iter()
+            .any(|told| BodyEncoding::of(told) == BodyEncoding::Bytes);
         let is_string = item.get("type") == Some(&json!("string"));
         let is_binary = is_string && item.get("format") == Some(&json!("binary"));
         let is_file = is_binary || bytes && (is_string || is_anything(item));
@@ -214,7 +216,10 @@ impl Part {
             is_concrete(told)
                 && (is_file
                     || !is_structure
-                    || matches!(Sent::of(told), Sent::Json | Sent::PlusJson))
+                    || matches!(
+                        BodyEncoding::of(told),
+                        BodyEncoding::Json | BodyEncoding::PlusJson
+                    ))
         };
         let first = types.iter().position(|told| fits(told));
         Self {
@@ -288,7 +293,12 @@ impl Part {
                 );
             }
         }
-        let is_json = |name: &str| matches!(Sent::of(name), Sent::Json | Sent::PlusJson);
+        let is_json = |name: &str| {
+            matches!(
+                BodyEncoding::of(name),
+                BodyEncoding::Json | BodyEncoding::PlusJson
+            )
+        };
         if self.is_text && !self.is_file && self.media_type.as_deref().is_some_and(is_json) {
             changes.lost(
                 &at.join("contentType"),
@@ -337,7 +347,7 @@ fn unwrapped<'a>(document: &'a Value, mut schema: &'a Value) -> &'a Value {
 mod tests {
     use super::*;
 
-    /// What the rule makes of `POST /a` with this media type, and of the schemas.
+    /// Returns the result of the rule for `POST /a` with this media type, and for the schemas.
     fn with(media_type: &str, object: Value) -> Value {
         let mut document = json!({
             "paths": {"/a": {"post": {"operationId": "a", "requestBody": {"content": {media_type: object}}}}},

@@ -131,7 +131,7 @@ fn has_readable_template(path: &str) -> bool {
     true
 }
 
-/// What answers `HEAD` has no body (RFC 9110, section 9.3.2), whatever the document says of it.
+/// A response to `HEAD` has no body (RFC 9110, section 9.3.2), whatever the document declares.
 pub(super) fn bodiless_head(document: &mut Value, changes: &mut Changes) {
     let mut bodiless = Vec::new();
     for operation in walk::operations(document) {

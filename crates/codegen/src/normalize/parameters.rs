@@ -13,20 +13,20 @@ use super::{Changes, replace};
 use crate::pointer::Pointer;
 use crate::{names, walk};
 
-/// The key of what the rules find out and progenitor has no ears for.
+/// The key of what the rules find out and progenitor does not support.
 pub(crate) const NOTE: &str = "x-codegen";
 
 /// A parameter as an operation has it.
-pub(crate) struct Used<'a> {
-    /// Where it stands in a list of parameters, perhaps as a reference.
+pub(crate) struct ResolvedParameter<'a> {
+    /// The place of its entry in a list of parameters, which may be a reference.
     pub(crate) entry: Pointer,
-    /// Where the Parameter object is.
+    /// The place of the Parameter object.
     pub(crate) place: Pointer,
     /// The Parameter object.
     pub(crate) object: &'a Value,
 }
 
-impl Used<'_> {
+impl ResolvedParameter<'_> {
     pub(crate) fn name(&self) -> &str {
         text(self.object, "name")
     }
@@ -49,8 +49,8 @@ fn text<'a>(object: &'a Value, key: &str) -> &'a str {
 pub(crate) fn of_operation<'a>(
     document: &'a Value,
     operation: &walk::Operation<'_>,
-) -> Vec<Used<'a>> {
-    let list = |owner: &Pointer| -> Vec<Used<'a>> {
+) -> Vec<ResolvedParameter<'a>> {
+    let list = |owner: &Pointer| -> Vec<ResolvedParameter<'a>> {
         let list = owner.join("parameters");
         let length = document
             .pointer(list.as_str())
@@ -60,7 +60,7 @@ pub(crate) fn of_operation<'a>(
             .filter_map(|index| {
                 let entry = list.join(index);
                 let (place, object) = walk::locate(document, &entry)?;
-                Some(Used {
+                Some(ResolvedParameter {
                     entry,
                     place,
                     object,
@@ -69,7 +69,7 @@ pub(crate) fn of_operation<'a>(
             .collect()
     };
     let own = list(&operation.pointer);
-    let mut all: Vec<Used<'a>> = list(&operation.path_item())
+    let mut all: Vec<ResolvedParameter<'a>> = list(&operation.path_item())
         .into_iter()
         .filter(|shared| {
             !own.iter().any(|parameter| {
@@ -203,7 +203,7 @@ pub(super) fn leave_out(
 fn leave_out_callers(
     document: &mut Value,
     changes: &mut Changes,
-    unsendable: impl Fn(&Value, &Used<'_>) -> Option<String>,
+    unsendable: impl Fn(&Value, &ResolvedParameter<'_>) -> Option<String>,
 ) {
     let mut gone = Vec::new();
     for operation in walk::operations(document) {
@@ -289,7 +289,7 @@ pub(super) fn drop_transports(document: &mut Value, changes: &mut Changes) {
     });
 }
 
-/// Whether a text can be the name of a header: a `token` of RFC 9110, section 5.6.2.
+/// Returns true if the text can be the name of a header: a `token` of RFC 9110, section 5.6.2.
 fn is_token(name: &str) -> bool {
     !name.is_empty()
         && name
@@ -365,7 +365,7 @@ pub(super) fn describe(object: &mut Map<String, Value>, sentence: &str) {
     object.insert("description".to_owned(), json!(description));
 }
 
-/// What kind of value a schema stands for, as far as the URL and the headers are concerned.
+/// The kind of value of a schema, as far as URLs and headers are concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     /// A text, a number or a boolean, whose `Display` is what goes out.
@@ -391,7 +391,7 @@ pub(super) struct Property {
     pub(super) shape: Shape,
 }
 
-/// How deep schemas are looked into: what contains itself is not single.
+/// The maximum nesting of schemas that are examined: a schema that contains itself is not single.
 const DEEPEST: usize = 16;
 
 pub(super) fn shape(document: &Value, schema: &Value) -> Shape {
@@ -594,7 +594,7 @@ pub(super) fn spread_objects(document: &mut Value, changes: &mut Changes) {
     });
 }
 
-/// How the value of a parameter becomes text (OpenAPI 3.0, section 4.7.12.3).
+/// The serialization of a parameter (OpenAPI 3.0, section 4.7.12.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
     Form,
@@ -624,7 +624,7 @@ impl Style {
     }
 }
 
-/// Whether lists and objects are taken apart: by default where the style is `form`.
+/// Returns true if lists and objects are exploded: by default if the style is `form`.
 pub(crate) fn explodes(object: &Value) -> bool {
     object
         .get("explode")
@@ -815,7 +815,7 @@ const RESERVED: [&str; 13] = [
     "body_map",
 ];
 
-/// What a sign at the end of a name means to those who put it there.
+/// The words for signs at the end of a name.
 const SIGNS: [(&str, &str); 9] = [
     ("<=", "_lte"),
     (">=", "_gte"),
@@ -943,8 +943,8 @@ fn push_down(document: &mut Value, item: &Pointer) {
 
 /// The parameters of an operation that can't keep their names, and the names that they get. Those in the path keep
 /// theirs; then those in the query, then the headers.
-fn collisions(parameters: &[Used<'_>]) -> BTreeMap<usize, String> {
-    let rank = |parameter: &Used<'_>| match parameter.location() {
+fn collisions(parameters: &[ResolvedParameter<'_>]) -> BTreeMap<usize, String> {
+    let rank = |parameter: &ResolvedParameter<'_>| match parameter.location() {
         "path" => 0,
         "query" => 1,
         _ => 2,

@@ -24,7 +24,7 @@ const OF_OBJECTS: [&str; 5] = [
     "allOf",
 ];
 
-/// How many schemas deep one is wrapped in others at most.
+/// The maximum number of schemas that wrap another.
 const DEEPEST: usize = 12;
 
 /// The unions of at least `least` members, the inner ones first: one that stands inline moves away when it gets its name.

@@ -15,9 +15,9 @@ use super::client::operation_id;
 use super::docs;
 use super::order::implemented;
 use super::responses::{self, Bodies};
-use super::wire::{self, Facts};
+use super::wire::{self, RequestSpec};
 use crate::names;
-use crate::normalize::parameters::{Used, of_operation};
+use crate::normalize::parameters::{ResolvedParameter, of_operation};
 use crate::walk::{self, Operation};
 
 /// The operations that have a mock.
@@ -52,16 +52,16 @@ pub(super) fn fit(file: &mut syn::File, results: &Results, bodies: &Bodies, docu
         };
         let heading = format!("`{} {}`", operation.method.to_uppercase(), operation.path);
         let name = |suffix| names::builder_name(&format!("{method}-{suffix}"));
-        let facts = Facts::of(document, &operation);
+        let spec = RequestSpec::of(document, &operation);
         let answers = answers
             .get(&method)
             .cloned()
             .unwrap_or_else(|| uniform(document, &operation, results.get(&method)));
         thens.insert(
             name("then"),
-            (answers, facts.accept.clone(), heading.clone()),
+            (answers, spec.accept.clone(), heading.clone()),
         );
-        whens.insert(name("when"), (operation, facts, heading.clone()));
+        whens.insert(name("when"), (operation, spec, heading.clone()));
         headings.insert(method, heading);
     }
     for item in &mut file.items {
@@ -92,8 +92,8 @@ pub(super) fn fit(file: &mut syn::File, results: &Results, bodies: &Bodies, docu
                         }
                         Item::Impl(item) => {
                             let name = implemented(item).unwrap_or_default();
-                            if let Some((operation, facts, _)) = whens.get(&name) {
-                                fit_when(item, document, operation, facts);
+                            if let Some((operation, spec, _)) = whens.get(&name) {
+                                fit_when(item, document, operation, spec);
                             } else if let Some((answers, accept, _)) = thens.get(&name) {
                                 fit_then(item, answers, accept.as_deref());
                             }
@@ -122,7 +122,7 @@ fn doc(text: &str) -> Attribute {
 }
 
 /// What a request has to be: the values as the client writes them.
-fn fit_when(item: &mut ItemImpl, document: &Value, operation: &Operation<'_>, facts: &Facts) {
+fn fit_when(item: &mut ItemImpl, document: &Value, operation: &Operation<'_>, spec: &RequestSpec) {
     let path = wire::encoded(operation.path);
     let path = path.split('?').next().unwrap_or_default();
     let parameters = of_operation(document, operation);
@@ -153,8 +153,8 @@ fn fit_when(item: &mut ItemImpl, document: &Value, operation: &Operation<'_>, fa
                     .iter()
                     .find(|parameter| names::parameter_name(parameter.name()) == name);
                 match parameter {
-                    Some(parameter) => expect_parameter(function, parameter, facts, path),
-                    None => expect_body(function, document, operation, facts),
+                    Some(parameter) => expect_parameter(function, parameter, spec, path),
+                    None => expect_body(function, document, operation, spec),
                 }
             }
         }
@@ -200,13 +200,13 @@ fn pattern(path: &str, split: Option<&str>) -> (String, String) {
 /// Whether the method stays.
 fn expect_parameter(
     function: &mut ImplItemFn,
-    parameter: &Used<'_>,
-    facts: &Facts,
+    parameter: &ResolvedParameter<'_>,
+    spec: &RequestSpec,
     path: &str,
 ) -> bool {
     let name = parameter.name();
-    let wire = facts.wire(name);
-    let style = facts.styles.get(name).map(|style| {
+    let wire = spec.wire(name);
+    let style = spec.styles.get(name).map(|style| {
         let style = format_ident!("{style}");
         quote!(crate::when::Style::#style)
     });
@@ -264,10 +264,10 @@ fn expect_body(
     function: &mut ImplItemFn,
     document: &Value,
     operation: &Operation<'_>,
-    facts: &Facts,
+    spec: &RequestSpec,
 ) -> bool {
     // Between the parts stands what is drawn by chance.
-    if facts.parts.is_some() {
+    if spec.parts.is_some() {
         return false;
     }
     let media_type = operation
@@ -286,7 +286,7 @@ fn expect_body(
     function.block = match media_type.map(String::as_str) {
         Some("application/json") => parse_quote!({ Self(self.0.json_body_obj(&value)) }),
         Some("application/x-www-form-urlencoded") => {
-            let text = match &facts.form {
+            let text = match &spec.form {
                 Some(fields) => {
                     let fields = fields.iter().map(|(name, style)| {
                         let style = format_ident!("{style}");

@@ -25,7 +25,7 @@ pub(crate) fn file_type(document: &Value) -> Option<String> {
         .map(|(name, _)| names::type_name(name))
 }
 
-/// What exports the types crate's file, where the document has files.
+/// Returns the export of the file type, if the document has files.
 pub(super) fn export(document: &Value) -> Option<Item> {
     let name = file_type(document)?;
     Some(if name == "FilePart" {
@@ -69,7 +69,7 @@ pub(super) struct Field {
     count: Count,
 }
 
-/// How many values a field has.
+/// The number of values of a field.
 #[derive(Clone, Copy, Debug)]
 enum Count {
     One,
@@ -106,7 +106,7 @@ pub(super) fn note(types: &syn::File, bodies: &mut Bodies) {
     }
 }
 
-/// How the body of an operation is written: what the rule `multipart` noted, and the body's type.
+/// The parts of a body, as the rule `multipart` noted them, and the type of the body.
 #[derive(Debug)]
 pub(super) struct Parts {
     noted: Map<String, Value>,

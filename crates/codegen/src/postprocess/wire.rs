@@ -1,6 +1,6 @@
 //! The wire: names, styles, media types and methods that progenitor can't be told, put where its `send` says its own.
 //!
-//! What is wanted of an operation stands in the document, as `x-codegen` (see `normalize::parameters` and
+//! The rules leave what an operation needs in the document, as `x-codegen` (see `normalize::parameters` and
 //! `normalize::media`); here it is done.
 
 use std::collections::BTreeMap;
@@ -17,9 +17,9 @@ use crate::names;
 use crate::normalize::parameters::{NOTE, of_operation};
 use crate::walk;
 
-/// What is to be said otherwise in the `send` of an operation.
+/// The request of an operation, as far as progenitor cannot express it.
 #[derive(Debug, Default)]
-pub(super) struct Facts {
+pub(super) struct RequestSpec {
     /// The path as it goes out, with `{}` for each parameter.
     template: String,
     /// The names on the wire, by those in the document.
@@ -55,9 +55,9 @@ fn style(noted: &str) -> Option<Style> {
     })
 }
 
-impl Facts {
+impl RequestSpec {
     pub(super) fn of(document: &Value, operation: &walk::Operation<'_>) -> Self {
-        let mut facts = Self {
+        let mut spec = Self {
             template: format!("{{}}{}", holes(operation.path)),
             ..Self::default()
         };
@@ -68,21 +68,21 @@ impl Facts {
             let text = |key: &str| note.get(key).and_then(Value::as_str);
             let name = parameter.name().to_owned();
             if let Some(style) = text("style").and_then(style) {
-                facts.styles.insert(name.clone(), style);
+                spec.styles.insert(name.clone(), style);
             }
             if let Some(wire) = text("name") {
-                facts.names.insert(name, wire.to_owned());
+                spec.names.insert(name, wire.to_owned());
             }
         }
         let body = operation
             .object
             .get("requestBody")
             .and_then(|body| walk::follow(document, body));
-        facts.parts = body.and_then(Parts::of);
+        spec.parts = body.and_then(Parts::of);
         if let Some(note) = body.and_then(|body| body.get(NOTE)) {
             let media_type = note.get("contentType").and_then(Value::as_str);
-            facts.content_type = media_type.map(str::to_owned);
-            facts.form = note.get("form").and_then(Value::as_object).map(|fields| {
+            spec.content_type = media_type.map(str::to_owned);
+            spec.form = note.get("form").and_then(Value::as_object).map(|fields| {
                 let fields = fields.iter().filter_map(|(name, noted)| {
                     Some((name.clone(), noted.as_str().and_then(style)?))
                 });
@@ -93,11 +93,11 @@ impl Facts {
         let accept = note
             .and_then(|note| note.get("accept"))
             .and_then(Value::as_str);
-        facts.accept = accept.map(str::to_owned);
-        facts
+        spec.accept = accept.map(str::to_owned);
+        spec
     }
 
-    /// What a parameter of the document is called on the wire.
+    /// Returns the name of a parameter on the wire.
     pub(super) fn wire<'a>(&'a self, name: &'a str) -> &'a str {
         self.names.get(name).map_or(name, String::as_str)
     }
@@ -139,11 +139,11 @@ pub(super) fn correct(
     document: &Value,
 ) -> Vec<String> {
     let mut unwritten = Vec::new();
-    let facts: BTreeMap<String, Facts> = walk::operations(document)
+    let spec: BTreeMap<String, RequestSpec> = walk::operations(document)
         .iter()
         .filter_map(|operation| {
             let id = names::method_name(operation.id()?);
-            Some((id, Facts::of(document, operation)))
+            Some((id, RequestSpec::of(document, operation)))
         })
         .collect();
     let builders = file.items.iter_mut().filter_map(|item| match item {
@@ -156,8 +156,8 @@ pub(super) fn correct(
             if let ImplItem::Fn(function) = item
                 && function.sig.ident == "send"
                 && let Some(id) = operation_id(function)
-                && let Some(facts) = facts.get(&id)
-                && !send(function, facts, bodies)
+                && let Some(spec) = spec.get(&id)
+                && !send(function, spec, bodies)
             {
                 unwritten.push(id);
             }
@@ -166,13 +166,13 @@ pub(super) fn correct(
     unwritten
 }
 
-/// Whether the parts of its body, where it has such, are written.
-fn send(function: &mut syn::ImplItemFn, facts: &Facts, bodies: &multipart::Bodies) -> bool {
+/// Returns false if the body has parts that could not be written.
+fn send(function: &mut syn::ImplItemFn, spec: &RequestSpec, bodies: &multipart::Bodies) -> bool {
     let mut edit = Edit {
-        facts,
+        spec,
         bodies,
         queries: Vec::new(),
-        is_written: facts.parts.is_none(),
+        is_written: spec.parts.is_none(),
     };
     edit.visit_block_mut(&mut function.block);
     let is_written = edit.is_written;
@@ -214,7 +214,7 @@ fn url_of(statement: &Stmt) -> Option<syn::Ident> {
 }
 
 struct Edit<'a> {
-    facts: &'a Facts,
+    spec: &'a RequestSpec,
     bodies: &'a multipart::Bodies,
     /// The parameters of the query whose style is not progenitor's: name, value, style.
     queries: Vec<(String, Expr, Style)>,
@@ -228,7 +228,7 @@ impl VisitMut for Edit<'_> {
             Expr::Macro(call) if call.mac.path.is_ident("format") => self.url(&mut call.mac),
             Expr::MethodCall(call) => {
                 if call.method == "json"
-                    && let Some(parts) = &self.facts.parts
+                    && let Some(parts) = &self.spec.parts
                     && let Some(sent) = parts.put_into(&call.receiver, self.bodies)
                 {
                     *expression = sent;
@@ -269,20 +269,20 @@ impl Edit<'_> {
                     if !text.value().starts_with("{}/") {
                         return;
                     }
-                    literal.lit = Lit::Str(syn::LitStr::new(&self.facts.template, text.span()));
+                    literal.lit = Lit::Str(syn::LitStr::new(&self.spec.template, text.span()));
                 }
                 argument => {
                     let Some(value) = encoded_value(argument) else {
                         continue;
                     };
                     let styled = self
-                        .facts
+                        .spec
                         .styles
                         .iter()
                         .find(|(name, _)| value == names::parameter_name(name));
                     *argument = match styled {
                         Some((name, style)) => {
-                            let (name, style) = (self.facts.wire(name), format_ident!("{style}"));
+                            let (name, style) = (self.spec.wire(name), format_ident!("{style}"));
                             parse_quote! {
                                 crate::encode::segment(#name, &#value, crate::encode::Style::#style)
                                     .map_err(Error::InvalidRequest)?
@@ -309,9 +309,9 @@ impl Edit<'_> {
             return None;
         }
         let name = name.value();
-        let style = format_ident!("{}", self.facts.styles.get(&name)?);
+        let style = format_ident!("{}", self.spec.styles.get(&name)?);
         let (headers, value) = (&call.receiver, displayed(value)?);
-        let wire = self.facts.wire(&name);
+        let wire = self.spec.wire(&name);
         Some(parse_quote! {
             crate::encode::set_header(&mut #headers, #wire, &#value, crate::encode::Style::#style)
                 .map_err(Error::InvalidRequest)?
@@ -325,8 +325,8 @@ impl Edit<'_> {
                 let Some((name, value)) = call.args.first_mut().and_then(query_parameter) else {
                     return false;
                 };
-                let wire = self.facts.wire(&name.value()).to_owned();
-                if let Some(style) = self.facts.styles.get(&name.value()) {
+                let wire = self.spec.wire(&name.value()).to_owned();
+                if let Some(style) = self.spec.styles.get(&name.value()) {
                     // The calls are visited from the first on.
                     self.queries.push((wire, value.clone(), style));
                     return true;
@@ -337,7 +337,7 @@ impl Edit<'_> {
                 if let Some(Expr::Lit(literal)) = call.args.first_mut()
                     && let Lit::Str(name) = &mut literal.lit
                 {
-                    *name = syn::LitStr::new(self.facts.wire(&name.value()), name.span());
+                    *name = syn::LitStr::new(self.spec.wire(&name.value()), name.span());
                 }
             }
             // reqwest's client has no method for these two.
@@ -357,8 +357,8 @@ impl Edit<'_> {
             "header" => {
                 let which = call.args.first().map(|name| quote!(#name).to_string());
                 let media_type = match which.as_deref() {
-                    Some(":: reqwest :: header :: ACCEPT") => &self.facts.accept,
-                    Some(":: reqwest :: header :: CONTENT_TYPE") => &self.facts.content_type,
+                    Some(":: reqwest :: header :: ACCEPT") => &self.spec.accept,
+                    Some(":: reqwest :: header :: CONTENT_TYPE") => &self.spec.content_type,
                     _ => return,
                 };
                 if let (Some(media_type), Some(value)) = (media_type, call.args.last_mut()) {
@@ -367,19 +367,19 @@ impl Edit<'_> {
             }
             // reqwest leaves a type that is set already.
             "json" => {
-                if let Some(media_type) = &self.facts.content_type {
+                if let Some(media_type) = &self.spec.content_type {
                     let (receiver, value) = (&call.receiver, header_value(media_type));
                     *call.receiver =
                         parse_quote!(#receiver.header(::reqwest::header::CONTENT_TYPE, #value));
                 }
             }
             "form_urlencoded" => {
-                let media_type = self.facts.content_type.as_deref();
-                if self.facts.form.is_some() || media_type.is_some() {
+                let media_type = self.spec.content_type.as_deref();
+                if self.spec.form.is_some() || media_type.is_some() {
                     let receiver = &call.receiver;
                     let value =
                         header_value(media_type.unwrap_or("application/x-www-form-urlencoded"));
-                    let fields = self.facts.form.iter().flatten().map(|(name, style)| {
+                    let fields = self.spec.form.iter().flatten().map(|(name, style)| {
                         let style = format_ident!("{style}");
                         quote!((#name, crate::encode::Style::#style))
                     });

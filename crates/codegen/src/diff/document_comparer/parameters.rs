@@ -6,12 +6,12 @@ use crate::diff::change::{Direction, Impact};
 use crate::diff::pair::{Pair, flag, text};
 use crate::diff::spec::Spec;
 use crate::names;
-use crate::normalize::parameters::{self, Used};
+use crate::normalize::parameters::{self, ResolvedParameter};
 use crate::rename;
 use crate::walk::Operation;
 
 /// A parameter with the name by which [`rename::pair`] compares it.
-struct Named<'p, 'a>(&'p Used<'a>);
+struct Named<'p, 'a>(&'p ResolvedParameter<'a>);
 
 impl AsRef<str> for Named<'_, '_> {
     fn as_ref(&self) -> &str {
@@ -20,13 +20,13 @@ impl AsRef<str> for Named<'_, '_> {
 }
 
 /// Returns true if an old and a new parameter are the same.
-type IsSame<'f, 'a> = dyn Fn(&Used<'a>, &Used<'a>) -> bool + 'f;
+type IsSame<'f, 'a> = dyn Fn(&ResolvedParameter<'a>, &ResolvedParameter<'a>) -> bool + 'f;
 
 /// The parameters of an operation of both documents.
 struct Matches<'a> {
-    pairs: Vec<(Used<'a>, Used<'a>)>,
-    removed: Vec<Used<'a>>,
-    added: Vec<Used<'a>>,
+    pairs: Vec<(ResolvedParameter<'a>, ResolvedParameter<'a>)>,
+    removed: Vec<ResolvedParameter<'a>>,
+    added: Vec<ResolvedParameter<'a>>,
 }
 
 impl<'a> Matches<'a> {
@@ -106,7 +106,7 @@ impl<'a> DocumentComparer<'_, 'a> {
         let before = path_parameters(operation.old.path);
         let after = path_parameters(operation.new.path);
         matches.pair_by(&|a, b| {
-            let position = |names: &[&str], parameter: &Used<'a>| {
+            let position = |names: &[&str], parameter: &ResolvedParameter<'a>| {
                 names.iter().position(|name| *name == parameter.name())
             };
             let (a_position, b_position) = (position(&before, a), position(&after, b));
@@ -143,7 +143,12 @@ impl<'a> DocumentComparer<'_, 'a> {
         matches.pair_by(&|a, b| names.iter().any(|(x, y)| a.place == *x && b.place == *y));
     }
 
-    fn parameter(&mut self, index: usize, old: &Used<'a>, new: &Used<'a>) {
+    fn parameter(
+        &mut self,
+        index: usize,
+        old: &ResolvedParameter<'a>,
+        new: &ResolvedParameter<'a>,
+    ) {
         let usage = Usage::request(index);
         let pair = Pair {
             old: (old.place.clone(), old.object),
@@ -166,12 +171,15 @@ impl<'a> DocumentComparer<'_, 'a> {
     }
 }
 
-fn is_required(parameter: &Used<'_>) -> bool {
+fn is_required(parameter: &ResolvedParameter<'_>) -> bool {
     parameter.location() == "path" || flag(parameter.object, "required")
 }
 
 /// Compares two parameters, except for their texts and schemas.
-fn parameter_changes(old: &Used<'_>, new: &Used<'_>) -> Vec<(&'static str, String, Impact)> {
+fn parameter_changes(
+    old: &ResolvedParameter<'_>,
+    new: &ResolvedParameter<'_>,
+) -> Vec<(&'static str, String, Impact)> {
     let mut changes = Vec::new();
     let (name, location) = (new.name(), new.location());
     let label = format!("the parameter `{name}`");
@@ -215,7 +223,7 @@ fn parameter_changes(old: &Used<'_>, new: &Used<'_>) -> Vec<(&'static str, Strin
 
 /// Describes how a parameter is serialized: `style` and `explode`, with their defaults (OpenAPI 3.1, section 4.8.12.2), and
 /// `allowReserved`.
-fn style(parameter: &Used<'_>) -> String {
+fn style(parameter: &ResolvedParameter<'_>) -> String {
     let default = if ["query", "cookie"].contains(&parameter.location()) {
         "form"
     } else {
