@@ -1,11 +1,10 @@
-//! One question: does the generated code still belong to `spec/openapi.json`, and to the files that it refers to?
+//! Warns if the generated code does not belong to `spec/openapi.json` and the files that it refers to.
 //!
-//! It is asked inside this project only; where the crate is used from elsewhere, the document isn't there, and nothing
-//! is said.
+//! Outside of this project there is no document, and nothing is checked.
 
 use std::path::PathBuf;
 
-/// With this variable set, as in CI, code that doesn't belong to the document fails the build.
+/// Turns the warning into an error, as CI does.
 const DENY: &str = "CALL_API_DENY_DRIFT";
 
 const DOCUMENT: &str = "spec/openapi.json";
@@ -44,15 +43,15 @@ fn main() {
             println!("cargo::rerun-if-changed={source}");
             if std::fs::read(root.join(source)).map_or(true, |bytes| sha256(&bytes) != hash) {
                 println!(
-                    "cargo::{level}={source} has changed since {path} was generated, or that file is missing; to mend it, run: cargo xtask codegen"
+                    "cargo::{level}={source} has changed since {path} was generated, or {path} is missing; run: cargo xtask codegen"
                 );
             }
         }
     }
 }
 
-/// The files that a generated one was made of, each with its hash: its header has a line for the document, and one for
-/// each file that the document refers to; see `call_api_codegen::plan`.
+/// Returns the source files named in the header of a generated file, each with its SHA-256: the document, and each file
+/// that it refers to. `call_api_codegen::plan` writes the header.
 fn sources(text: &str) -> Vec<(&str, &str)> {
     let header = text.lines().take_while(|line| line.starts_with("//"));
     header

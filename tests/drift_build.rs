@@ -84,7 +84,7 @@ impl Project {
 
 fn said(path: &str, level: &str) -> String {
     format!(
-        "{level}: call-api@0.0.0: spec/openapi.json has changed since {path} was generated, or that file is missing; to mend it, run: cargo xtask codegen"
+        "{level}: call-api@0.0.0: spec/openapi.json has changed since {path} was generated, or {path} is missing; run: cargo xtask codegen"
     )
 }
 
