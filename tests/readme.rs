@@ -351,3 +351,24 @@ fn layout_table_and_links_name_existing_files() {
         assert!(root().join(&path).exists(), "{path} is not there");
     }
 }
+
+/// Every path in backticks, of the project's root or, in the table of steps, of the generator's sources.
+#[test]
+fn architecture_page_names_existing_files() {
+    let page = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    let is_path = |text: &&str| {
+        !text.contains([' ', '('])
+            && (text.ends_with('/') || text.contains(".rs") || text.ends_with(".yaml"))
+    };
+    let paths: Vec<_> = page.split('`').skip(1).step_by(2).filter(is_path).collect();
+    assert!(paths.len() > 40, "{paths:?}");
+    for path in paths {
+        let found = [root(), root().join("crates/codegen/src")]
+            .iter()
+            .any(|folder| folder.join(path).exists());
+        assert!(
+            found,
+            "docs/architecture.md names {path}, which does not exist"
+        );
+    }
+}
