@@ -74,10 +74,10 @@ async fn truncated_download_is_resumed_by_the_next_run() {
     assert_eq!(fs::metadata(&file).unwrap().len(), LENGTH);
     fs::remove_file(&file).unwrap();
 
-    let busy =
-        FaultRule::new(Fault::status(StatusCode::SERVICE_UNAVAILABLE)).operation("recording");
+    let broken =
+        FaultRule::new(Fault::status(StatusCode::INTERNAL_SERVER_ERROR)).operation("recording");
     sandbox
-        .set_faults(Faults::seeded(1).rule(truncated.times(1)).rule(busy))
+        .set_faults(Faults::seeded(1).rule(truncated.times(1)).rule(broken))
         .unwrap();
     shown.push_str(&download(&sandbox, EXAMPLE, &file, &[]));
     assert!(!file.exists(), "a partial file appeared");
@@ -94,7 +94,7 @@ GET http://[HOST]/recordings/3c90c3cc-0d44-4b50-8888-8dd25736052a/30.wav: 2 atte
   2. success (206) after [TIME] s, [COUNT] bytes
 [HOME]recording-broken/call.wav: 234.42 KiB of audio/wav
 ? 8
-error: GET http://[HOST]/recordings/3c90c3cc-0d44-4b50-8888-8dd25736052a/30.wav was answered with 503: Service Unavailable (3 attempts); run the same command again: it asks for the recording's URL anew
+error: GET http://[HOST]/recordings/3c90c3cc-0d44-4b50-8888-8dd25736052a/30.wav was answered with 500: Internal Server Error (3 attempts); run the same command again: it asks for the recording's URL anew
 [HOME]recording-broken/call.wav: 234.42 KiB of audio/wav, resumed after 117.21 KiB
 
 "#]],
