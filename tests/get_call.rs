@@ -345,6 +345,26 @@ async fn what_goes_wrong_on_the_way_has_its_kind_and_its_line() {
 }
 
 #[tokio::test]
+async fn error_without_response_is_retryable_as_its_transport_error_is() {
+    let moved = "HTTP/1.1 307 X\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n";
+    for (response, kind, is_retryable) in [
+        ("SSH-2.0\r\n\r\n", ErrorKind::Interrupted, true),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{",
+            ErrorKind::Interrupted,
+            true,
+        ),
+        (moved, ErrorKind::Redirected, false),
+    ] {
+        let error = failed(response).await;
+        assert_eq!(error.kind(), kind, "{error}");
+        assert_eq!(error.is_retryable(), is_retryable, "{error}");
+        let transport_error = error.transport_error().unwrap();
+        assert_eq!(transport_error.is_retryable(), is_retryable, "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_says_nothing_runs_into_the_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -251,18 +251,18 @@ impl Error {
 
     /// Returns true if the same request may succeed later. The client has already retried it as far as that was safe.
     pub fn is_retryable(&self) -> bool {
-        match self.kind() {
-            ErrorKind::RateLimited
-            | ErrorKind::Server
-            | ErrorKind::Timeout
-            | ErrorKind::Interrupted
-            | ErrorKind::Token => true,
-            // A certificate that is not trusted now will not be soon.
-            ErrorKind::Connect => self
-                .transport_error()
-                .is_none_or(|error| *error.kind() != TransportErrorKind::Tls),
-            _ => false,
+        if let Some(error) = self.transport_error() {
+            return error.is_retryable();
         }
+        matches!(
+            self.kind(),
+            ErrorKind::RateLimited
+                | ErrorKind::Server
+                | ErrorKind::Timeout
+                | ErrorKind::Interrupted
+                | ErrorKind::Connect
+                | ErrorKind::Token
+        )
     }
 
     /// The transport's error, if the request failed without a response.

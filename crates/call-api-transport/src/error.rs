@@ -134,8 +134,13 @@ impl TransportErrorKind {
 
     /// Returns true if the same request may succeed later: the table of [`Outcome`] decides.
     pub(crate) fn is_retryable(&self) -> bool {
-        // A token provider is another service, which may have been restarted by then.
-        self.outcome().is_none_or(Outcome::is_transient)
+        match self {
+            // A token provider is another service, which may have been restarted by then.
+            Self::TokenUnavailable => true,
+            // The service has the content and its digest, and serves the same again.
+            Self::IntegrityMismatch { .. } => false,
+            _ => self.outcome().is_some_and(Outcome::is_transient),
+        }
     }
 }
 

@@ -153,7 +153,8 @@ impl Outcome {
 
     /// Returns true if the same request may succeed later.
     pub fn is_transient(self) -> bool {
-        self.is_retried() || self == Self::DeadlineReached
+        // A malformed response may come from a gateway or from one server of several, which is replaced in time.
+        self.is_retried() || matches!(self, Self::DeadlineReached | Self::Malformed)
     }
 
     /// Returns true if the service has certainly not processed the request.
@@ -229,6 +230,7 @@ mod tests {
                 NotProcessed,
                 Interrupted,
                 Truncated,
+                Malformed,
                 AttemptTimedOut,
                 DeadlineReached,
                 RequestTimeout,
