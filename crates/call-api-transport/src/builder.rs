@@ -18,7 +18,7 @@ use crate::observe::Observer;
 use crate::retry::Backoff;
 use crate::settings::Settings;
 use crate::shared::Shared;
-use crate::tls::TlsSettings;
+use crate::tls::{ClientIdentity, TlsSettings};
 use crate::token::{Credentials, Source, Token, TokenProvider};
 
 /// Settings of a [`Transport`]; made by [`Transport::builder`].
@@ -194,7 +194,10 @@ impl TransportBuilder {
         chain: impl Into<Vec<u8>>,
         key: impl Into<Vec<u8>>,
     ) -> Self {
-        self.tls.identity = Some((chain.into(), Arc::new(Zeroizing::new(key.into()))));
+        self.tls.identity = Some(ClientIdentity {
+            chain: chain.into(),
+            key: Arc::new(Zeroizing::new(key.into())),
+        });
         self
     }
 

@@ -331,6 +331,7 @@ async fn run(
     match result {
         Ok(DownloadEnd::Complete) => Ok(()),
         Ok(DownloadEnd::Refused(refusal)) => {
+            let refusal = *refusal;
             Err(DownloadError::Refused(Box::new(BufferedResponse {
                 status: refusal.status,
                 headers: refusal.headers,

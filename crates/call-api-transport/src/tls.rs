@@ -13,8 +13,14 @@ pub(crate) struct TlsSettings {
     pub(crate) roots: Vec<Vec<u8>>,
     /// True if the roots of the system are not trusted.
     pub(crate) only_given_roots: bool,
-    /// The certificate chain and the private key.
-    pub(crate) identity: Option<(Vec<u8>, Arc<Zeroizing<Vec<u8>>>)>,
+    pub(crate) identity: Option<ClientIdentity>,
+}
+
+/// The certificate chain of the client and its private key, in PEM.
+#[derive(Clone)]
+pub(crate) struct ClientIdentity {
+    pub(crate) chain: Vec<u8>,
+    pub(crate) key: Arc<Zeroizing<Vec<u8>>>,
 }
 
 impl fmt::Debug for TlsSettings {
@@ -88,7 +94,7 @@ impl TlsSettings {
             builder.with_root_certificates(given)
         };
         let mut config = match &self.identity {
-            Some((chain, key)) => {
+            Some(ClientIdentity { chain, key }) => {
                 let chain: Vec<_> = CertificateDer::pem_slice_iter(chain)
                     .collect::<Result<_, _>>()
                     .map_err(|error| refused(IDENTITY, error))?;
@@ -122,7 +128,7 @@ impl TlsSettings {
         } else {
             builder.tls_certs_merge(roots)
         };
-        if let Some((chain, key)) = &self.identity {
+        if let Some(ClientIdentity { chain, key }) = &self.identity {
             let identity = reqwest::Identity::from_pkcs8_pem(chain, key)
                 .map_err(|error| refused(IDENTITY, error))?;
             builder = builder.identity(identity);

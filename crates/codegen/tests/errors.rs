@@ -32,7 +32,6 @@ fn said_by(name: &str, text: &str, strict: bool) -> String {
         spec: Some(spec),
         choices: call_api_codegen::Choices {
             strict,
-            ..Default::default()
         },
         out: Some(out.clone()),
         ..Options::new(common::root())

@@ -29,7 +29,8 @@ pub(super) enum Ended {
     Complete,
     /// The rest can be requested.
     Broken(Outcome, AttemptError),
-    Refused(Refusal),
+    /// Boxed, since it is far larger than the others.
+    Refused(Box<Refusal>),
     /// The service has something else than what the sink has: everything is requested, without a range.
     Restart(&'static str),
     /// Another attempt is no use.

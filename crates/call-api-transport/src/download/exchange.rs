@@ -50,7 +50,7 @@ pub(crate) struct DownloadExchange<'d, 's> {
 /// The end of a download that has a response.
 pub(crate) enum DownloadEnd {
     Complete,
-    Refused(Refusal),
+    Refused(Box<Refusal>),
 }
 
 impl<'d, 's> DownloadExchange<'d, 's> {
@@ -353,12 +353,12 @@ impl<'d, 's> DownloadExchange<'d, 's> {
             false
         };
         let is_truncated = context.shared.time.limit(limit, reading).await;
-        Ended::Refused(Refusal {
+        Ended::Refused(Box::new(Refusal {
             status: response.status(),
             headers: response.headers().clone(),
             body: buffer.into_bytes(),
             is_truncated: is_truncated.unwrap_or(true),
-        })
+        }))
     }
 
     /// Replaces the secrets in what the service says, which is logged: the token, and a signature in the query.

@@ -625,7 +625,7 @@ fn read(document: &Value, pointer: &Pointer, schema: &Value) -> Union {
     let mut found: Vec<Member> = Vec::new();
     let mut places = Vec::new();
     for (index, member) in all.iter().enumerate() {
-        let ty = rust_type(document, member, 0);
+        let ty = rust_type(member, 0);
         let shape = shape(document, member);
         match found.iter_mut().find(|known| known.ty == ty) {
             // Two members of one type are one variant: what it lists no longer tells it from others.
@@ -877,7 +877,7 @@ fn is_required(document: &Value, member: &Pointer, property: &str, depth: usize)
 }
 
 /// The Rust type of a member.
-fn rust_type(document: &Value, schema: &Value, depth: usize) -> Type {
+fn rust_type(schema: &Value, depth: usize) -> Type {
     if let Some(name) = component(schema) {
         return Type::Schema(name);
     }
@@ -885,7 +885,7 @@ fn rust_type(document: &Value, schema: &Value, depth: usize) -> Type {
         return Type::Any;
     }
     let inner = |schema: &Value| {
-        let ty = rust_type(document, schema, depth + 1);
+        let ty = rust_type(schema, depth + 1);
         let nullable = schema.get("nullable") == Some(&json!(true));
         Box::new(if nullable {
             Type::Optional(Box::new(ty))
@@ -911,7 +911,7 @@ fn rust_type(document: &Value, schema: &Value, depth: usize) -> Type {
             .and_then(Value::as_array)
             .map(Vec::as_slice)
         {
-            Some([only]) => rust_type(document, only, depth + 1),
+            Some([only]) => rust_type(only, depth + 1),
             _ => Type::Any,
         },
     }

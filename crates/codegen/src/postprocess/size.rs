@@ -79,7 +79,7 @@ struct Field {
 /// What a type consists of.
 enum Parts {
     Fields(Vec<Field>),
-    Wrapped(Type),
+    Wrapped(Box<Type>),
     Text,
 }
 
@@ -443,7 +443,9 @@ fn parts(item: &Item) -> Option<(String, Parts)> {
                         })
                         .collect(),
                 ),
-                Fields::Unnamed(fields) => Parts::Wrapped(fields.unnamed.first()?.ty.clone()),
+                Fields::Unnamed(fields) => {
+                    Parts::Wrapped(Box::new(fields.unnamed.first()?.ty.clone()))
+                }
                 Fields::Unit => return None,
             };
             Some((item.ident.to_string(), parts))

@@ -284,7 +284,7 @@ fn pattern(old: &Object, new: &Object) -> Option<Bound<'static>> {
         (Some(_), Some(_)) => None,
         (a, _) => Some(a.is_none()),
     };
-    (a != b).then(|| Bound {
+    (a != b).then_some(Bound {
         keyword: "pattern",
         noun: "pattern",
         old: a,
