@@ -30,9 +30,7 @@ fn said_by(name: &str, text: &str, strict: bool) -> String {
     let out = folder.path().join("out");
     let (outcome, report) = run(&Options {
         spec: Some(spec),
-        choices: call_api_codegen::Choices {
-            strict,
-        },
+        choices: call_api_codegen::Choices { strict },
         out: Some(out.clone()),
         ..Options::new(common::root())
     });
