@@ -28,6 +28,10 @@ pub(crate) struct ClientProfile {
 pub(crate) struct HttpClientSettings {
     pub(crate) connect_timeout: Duration,
     /// The interval of HTTP/2 pings and the time-out of their answers.
+    #[cfg_attr(
+        not(any(feature = "rustls", feature = "native-tls")),
+        allow(dead_code, reason = "HTTP/2 is compiled in with TLS")
+    )]
     pub(crate) pings: Option<(Duration, Duration)>,
     pub(crate) tls: TlsSettings,
     pub(crate) configure: Option<Configure>,

@@ -18,6 +18,10 @@ pub(crate) struct TlsSettings {
 
 /// The certificate chain of the client and its private key, in PEM.
 #[derive(Clone)]
+#[cfg_attr(
+    not(any(feature = "rustls", feature = "native-tls")),
+    allow(dead_code, reason = "without TLS, an identity is refused unread")
+)]
 pub(crate) struct ClientIdentity {
     pub(crate) chain: Vec<u8>,
     pub(crate) key: Arc<Zeroizing<Vec<u8>>>,
