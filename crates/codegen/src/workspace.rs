@@ -12,7 +12,14 @@ use toml_edit::{Array, DocumentMut, Item, Table, value};
 use super::plan::{CLIENT, MOCK, Output, Plan, TYPES};
 use crate::problem::{Location, Problem};
 
-/// The hand-written half of a types crate for an API that has nothing written by hand yet.
+const CLIENT_LIB: &str = "crates/call-api-client/src/lib.rs";
+
+/// Begins the client crate of a document without operations, such as one of webhooks alone.
+const NO_OPERATION: &str = "\
+#![allow(dead_code, unused_imports, unused_macros, reason = \"the document has no operation\")]
+";
+
+/// The hand-written half of the types crate of another API.
 const TYPES_LIB: &str = "\
 //! The API's data: what its document calls schemas, as Rust types that know no HTTP.
 
@@ -142,7 +149,12 @@ pub fn complete(root: &Path, plan: &mut Plan) -> Result<(), Problem> {
     ] {
         for path in sources(root, folder)? {
             if path != CLIENT {
-                add(&path, read(root, &path)?);
+                let mut text = read(root, &path)?;
+                // What sends requests is unused if there is none.
+                if path == CLIENT_LIB && !client.contains("impl crate::Operation for") {
+                    text.insert_str(0, NO_OPERATION);
+                }
+                add(&path, text);
             }
         }
     }
