@@ -318,7 +318,7 @@
 //! ```
 //!
 //! # Without `async`
-//! With the feature `blocking`, `wait` blocks the thread where `.await` would suspend the task, and [`send_blocking`]
+//! With the feature `blocking`, `wait` blocks the thread where `.await` would suspend the task, and `send_blocking`
 //! where `send` would; [`block_on_stream`](crate::Client#method.block_on_stream) makes an iterator of a stream. It works in
 //! a plain `main`, on any thread, and inside a Tokio runtime.
 //!
@@ -362,4 +362,3 @@
 //! ```
 //!
 //! [`send`]: crate::builder::GetCall::send
-//! [`send_blocking`]: crate::builder::GetCall::send_blocking
