@@ -43,7 +43,7 @@ pub struct Client {
     shared: Arc<Shared>,
 }
 
-/// What a client shares with its clones, besides the transport.
+/// The state that a client shares with its clones, besides the transport.
 struct Shared {
     drift: Option<DriftDetector>,
     #[cfg(feature = "blocking")]

@@ -168,7 +168,7 @@ impl Error {
         ErrorBuilder(Self::new(kind, String::new()))
     }
 
-    /// What went wrong, to match on.
+    /// Returns the kind of the error, to match on.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
@@ -183,7 +183,7 @@ impl Error {
         &self.0.headers
     }
 
-    /// What the service says about the error, read from the body of any error response.
+    /// Returns the service's own message, read from the body of an error response.
     pub fn detail(&self) -> Option<&Detail> {
         self.0.detail.as_ref()
     }
@@ -221,7 +221,7 @@ impl Error {
             .or_else(|| self.attempt_log().and_then(AttemptLog::retry_after))
     }
 
-    /// What to do about the error, as the last part of its text says it.
+    /// Returns the advice at the end of the text: what to do about the error.
     pub fn advice(&self) -> &str {
         &self.0.advice
     }

@@ -18,10 +18,10 @@ use crate::stream::{ByteStream, Upgrade};
 
 /// An operation of the API's document; implemented by the builder of its requests.
 pub trait Operation: Sized {
-    /// What a success is decoded into.
+    /// The type that a success is decoded into.
     type Output;
 
-    /// What the document says of an error's body: see [`Error::body`]. `()` if it says nothing.
+    /// The documented type of an error's body: see [`Error::body`]. `()` if there is none.
     type ErrorBody;
 
     /// What the transport needs to know of the operation.
@@ -229,7 +229,7 @@ impl Received {
         Err(Undecoded::Status(self.into_bytes()))
     }
 
-    /// The bytes of a buffered body. Nobody asks for those of a stream.
+    /// Returns the bytes of a buffered body, and none for a stream.
     fn into_bytes(self) -> Bytes {
         match self.body {
             RawBody::Buffered(body) => body.bytes,
