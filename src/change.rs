@@ -116,9 +116,12 @@ impl InvalidTransition {
     pub(crate) fn log(&self) {
         #[cfg(feature = "tracing")]
         tracing::warn!(
-            call.id = %self.id,
-            call.status.from = self.from.as_str(),
-            call.status.to = self.to.as_str(),
+            target: "call_api",
+            {
+                call.id = %self.id,
+                call.status.from = self.from.as_str(),
+                call.status.to = self.to.as_str(),
+            },
             "invalid transition of a call's status"
         );
     }

@@ -42,6 +42,9 @@
 //! # Features
 //! `rustls` (default) or `native-tls` for https; `gzip` for compressed responses; `tracing` for a span per request and an
 //! event per attempt; `rate-limit` for a limit on the client's side; `blocking` for requests without `async`.
+//!
+//! The targets of spans and events are `call_api`, `call_api_client` and `call_api_transport`, whatever module they are
+//! from. A request that fails is one event at `WARN`, inside its span, which then has `error.type`.
 
 mod change;
 mod client;

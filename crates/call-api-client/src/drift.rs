@@ -166,6 +166,7 @@ impl DriftDetector {
             if self.count(drift) {
                 #[cfg(feature = "tracing")]
                 tracing::warn!(
+                    target: "call_api_client",
                     operation = drift.operation,
                     place = drift.place,
                     "the service says what the API's document does not: {drift}"

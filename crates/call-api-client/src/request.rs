@@ -6,14 +6,12 @@ use std::fmt;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use call_api_transport::{
-    AttemptLog, BufferedBody, RawBody, RawResponse, RequestOptions, ResponseBody,
-};
+use call_api_transport::{AttemptLog, PendingResponse, RawBody, RequestOptions, ResponseBody};
 use http::HeaderMap;
 use serde::de::DeserializeOwned;
 
 use crate::client::Client;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::stream::{ByteStream, Upgrade};
 
 /// An operation of the API's document; implemented by the builder of its requests.
@@ -109,41 +107,23 @@ pub(crate) async fn send<O: Operation>(operation: O) -> Result<Response<O::Outpu
         request,
     } = operation.prepare();
     let request = request.map_err(|InvalidRequest(cause)| Error::invalid_request(&cause))?;
-    let response = exchange(&client, O::SPEC, request, options, O::is_streamed).await?;
-    decode::<O>(&client, response)
-}
-
-/// The part of [`send`] that is the same code for all operations, and so is compiled once.
-async fn exchange(
-    client: &Client,
-    operation: &'static call_api_transport::Operation,
-    request: reqwest::Request,
-    options: Option<RequestOptions>,
-    is_streamed: fn(u16) -> bool,
-) -> Result<RawResponse, Error> {
     let transport = client.transport();
-    let mut response = transport.send(operation, request, options.as_ref()).await?;
-    // One success of the operation is a stream, and this one is another.
-    if !is_streamed(response.status.as_u16())
-        && let RawBody::Streamed(stream) = response.body
-    {
-        let mut body = BufferedBody::default();
-        body.bytes = ByteStream::new(stream).read_to_end().await?.into();
-        response.body = RawBody::Buffered(body);
-    }
-    Ok(response)
+    let response = transport
+        .receive(O::SPEC, request, options.as_ref(), O::is_streamed)
+        .await?;
+    decode::<O>(&client, response)
 }
 
 fn decode<O: Operation>(
     client: &Client,
-    response: RawResponse,
+    response: PendingResponse<'_>,
 ) -> Result<Response<O::Output>, Error> {
-    let RawResponse {
+    let PendingResponse {
         status,
         headers,
         body,
-        attempt_log,
         extensions,
+        end,
         ..
     } = response;
     let status = status.as_u16();
@@ -165,12 +145,18 @@ fn decode<O: Operation>(
                 value,
                 status,
                 headers,
-                attempt_log,
+                attempt_log: end.accept(),
             });
         }
         (Ok(_), Err(drifts)) => Error::from_drift(&drifts),
         (Err(Undecoded::Body { path, cause }), _) => Error::decode(path, &cause),
         (Err(Undecoded::Status(body)), _) => Error::from_status(status, body),
+    };
+    let attempt_log = match error.kind() {
+        ErrorKind::Decode => end.reject("decode"),
+        ErrorKind::Drift => end.reject("drift"),
+        ErrorKind::UnexpectedStatus => end.reject("unexpected_status"),
+        _ => end.accept(),
     };
     Err(error.with_response(status, headers, attempt_log))
 }

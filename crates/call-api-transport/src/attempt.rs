@@ -13,7 +13,6 @@ use crate::body::Buffer;
 use crate::clients::ApiClient;
 use crate::engine::{AttemptEnd, AttemptError, Next, Source};
 use crate::error::{Limit, Phase, TransportErrorKind};
-use crate::operation::ResponseBody;
 use crate::outcome::Outcome;
 use crate::redact::Secrets;
 use crate::retry::ServerHint;
@@ -68,7 +67,7 @@ pub(crate) async fn receive(
     responding: impl Future<Output = reqwest::Result<reqwest::Response>>,
     client: &ApiClient,
     asked: &Url,
-    reader: ResponseBody,
+    streamed: fn(u16) -> bool,
     body_limit: u64,
     received: &mut Received,
 ) -> Result<(), ReceiveError> {
@@ -79,7 +78,7 @@ pub(crate) async fn receive(
     if let Some(redirected) = redirect(response, asked) {
         return Err(redirected);
     }
-    if is_streamed(reader, status) {
+    if is_streamed(streamed, status) {
         return Ok(());
     }
     let announced = response.content_length();
@@ -126,8 +125,8 @@ fn is_incomplete_json(text: &[u8]) -> bool {
 }
 
 /// The body of an error response is buffered for streamed operations, too.
-fn is_streamed(reader: ResponseBody, status: StatusCode) -> bool {
-    reader == ResponseBody::Streamed && !is_error(status)
+fn is_streamed(streamed: fn(u16) -> bool, status: StatusCode) -> bool {
+    !is_error(status) && streamed(status.as_u16())
 }
 
 /// Returns where a redirect points to, or has led if a given client followed it.
@@ -217,7 +216,7 @@ pub(crate) fn hide_in_response(
 pub(crate) fn settle(
     received: Received,
     ended: Result<(), ReceiveError>,
-    reader: ResponseBody,
+    streamed: fn(u16) -> bool,
     limits: Limits,
 ) -> AttemptEnd<ReceivedResponse> {
     let Received { response, body } = received;
@@ -244,7 +243,7 @@ pub(crate) fn settle(
             (outcome, Ok(received_response(response, |_| body)))
         }
         (Some(response), Ok(())) => {
-            let is_streamed = is_streamed(reader, response.status());
+            let is_streamed = is_streamed(streamed, response.status());
             let response = received_response(response, |response| match is_streamed {
                 true => ReceivedBody::Streamed(http::Response::from(response).into_body()),
                 false => ReceivedBody::Buffered {

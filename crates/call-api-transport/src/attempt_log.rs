@@ -54,6 +54,8 @@ pub struct AttemptLog {
     pub(crate) has_body: bool,
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) stop: StopReason,
+    /// The kind of error, unless it is the one of the last attempt.
+    pub(crate) error: Option<&'static str>,
     pub(crate) queued: Duration,
     pub(crate) elapsed: Duration,
 }
@@ -88,6 +90,15 @@ impl AttemptLog {
     /// Returns the reason why there was no further attempt.
     pub fn stop_reason(&self) -> &StopReason {
         &self.stop
+    }
+
+    /// Returns the kind of error that the request ended with, in the words of OpenTelemetry's `error.type`: an error status
+    /// such as `503`, or a short name such as `connect_failed` or `decode`. `None` if it succeeded.
+    pub fn error_type(&self) -> Option<&str> {
+        if self.stop == StopReason::Success {
+            return None;
+        }
+        self.error.or_else(|| self.attempts.last()?.error_type())
     }
 
     /// Returns the total time that the request waited for the rate limit of the client.
@@ -186,6 +197,7 @@ impl fmt::Debug for AttemptLog {
             .field("url", &self.url())
             .field("attempts", &self.attempts)
             .field("stop", &self.stop)
+            .field("error_type", &self.error_type())
             .field("queued", &self.queued)
             .field("elapsed", &self.elapsed)
             .finish_non_exhaustive()
@@ -214,4 +226,15 @@ pub struct Attempt {
     pub body_bytes: u64,
     /// The delay after it, if another attempt followed.
     pub retry_delay: Option<RetryDelay>,
+}
+
+impl Attempt {
+    /// Returns the error status if there is one, else the name of the outcome; `None` for a success.
+    pub(crate) fn error_type(&self) -> Option<&str> {
+        match (self.outcome, &self.status) {
+            (Outcome::Success, _) => None,
+            (_, Some(status)) if status.as_u16() >= 400 => Some(status.as_str()),
+            (outcome, _) => Some(outcome.name()),
+        }
+    }
 }

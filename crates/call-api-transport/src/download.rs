@@ -304,13 +304,17 @@ impl<'a> Download<'a> {
             body_limit: self.size_limit,
             ..Settings::clone(&transport.settings)
         });
+        let operation = self.operation;
+        let exchange = DownloadExchange::new(self, sink, metadata);
         let engine = Engine::new(
             &transport.shared,
             transport.throttle.as_deref(),
-            self.operation,
+            operation,
             settings,
+            #[cfg(feature = "tracing")]
+            exchange.span(),
         );
-        (engine, DownloadExchange::new(self, sink, metadata))
+        (engine, exchange)
     }
 }
 
@@ -319,16 +323,7 @@ async fn run(
     engine: &mut Engine<'_>,
     exchange: &mut DownloadExchange<'_, '_>,
 ) -> Result<(), DownloadError> {
-    #[cfg(feature = "tracing")]
-    let span = exchange.span();
-    let result = engine
-        .run(
-            exchange,
-            #[cfg(feature = "tracing")]
-            span,
-        )
-        .await;
-    match result {
+    match engine.run(exchange).await {
         Ok(DownloadEnd::Complete) => Ok(()),
         Ok(DownloadEnd::Refused(refusal)) => {
             let refusal = *refusal;

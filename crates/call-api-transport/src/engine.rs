@@ -137,6 +137,8 @@ pub(crate) struct Engine<'a> {
     /// The time spent waiting for the rate limit: in total, and since the last attempt.
     queued: Duration,
     queued_now: Duration,
+    #[cfg(feature = "tracing")]
+    span: tracing::Span,
 }
 
 /// What the loop counts between attempts.
@@ -157,6 +159,7 @@ impl<'a> Engine<'a> {
         throttle: Option<&'a Throttle>,
         operation: &'a Operation,
         settings: Arc<Settings>,
+        #[cfg(feature = "tracing")] span: tracing::Span,
     ) -> Self {
         Self {
             shared,
@@ -169,6 +172,8 @@ impl<'a> Engine<'a> {
             stop: StopReason::NotSent,
             queued: Duration::ZERO,
             queued_now: Duration::ZERO,
+            #[cfg(feature = "tracing")]
+            span,
         }
     }
 
@@ -176,7 +181,6 @@ impl<'a> Engine<'a> {
     pub(crate) async fn run<E: Exchange>(
         &mut self,
         exchange: &mut E,
-        #[cfg(feature = "tracing")] span: tracing::Span,
     ) -> Result<E::Output, AttemptError> {
         #[cfg(not(feature = "tracing"))]
         return self.make_attempts(exchange).await;
@@ -184,10 +188,8 @@ impl<'a> Engine<'a> {
         {
             use tracing::Instrument as _;
 
-            let result = self.make_attempts(exchange).instrument(span.clone()).await;
-            let error = result.as_ref().err().map(|error| error.kind.name());
-            crate::observe::request_ended(&span, &self.attempts, error);
-            result
+            let span = self.span.clone();
+            self.make_attempts(exchange).instrument(span).await
         }
     }
 
@@ -519,8 +521,30 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Returns the log of all attempts, and tells the observers that the request has ended. To be called once.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn span(&self) -> tracing::Span {
+        self.span.clone()
+    }
+
+    /// Returns the log of a request whose response is handed on. To be called once.
     pub(crate) fn finish(&mut self, exchange: &mut impl Exchange) -> AttemptLog {
+        self.end(exchange, None)
+    }
+
+    /// Returns the log of a request whose response is of no use, for the reason of this name. To be called once.
+    pub(crate) fn reject(
+        &mut self,
+        exchange: &mut impl Exchange,
+        error: &'static str,
+    ) -> AttemptLog {
+        if self.stop == StopReason::Success {
+            self.stop = StopReason::NotRetryable;
+        }
+        self.end(exchange, Some(error))
+    }
+
+    /// Tells the observers and the span that the request has ended.
+    fn end(&mut self, exchange: &mut impl Exchange, error: Option<&'static str>) -> AttemptLog {
         let elapsed = match (self.stop, self.attempts.last()) {
             // It ended with its last attempt.
             (StopReason::Success, Some(last)) => last.started + last.elapsed,
@@ -537,12 +561,15 @@ impl<'a> Engine<'a> {
             settings: summary.settings,
             attempts: std::mem::take(&mut self.attempts),
             stop: self.stop,
+            error,
             queued: self.queued,
             elapsed,
         };
         for observer in &self.shared.observers {
             observer.request(self.operation, &attempt_log);
         }
+        #[cfg(feature = "tracing")]
+        crate::observe::request_ended(&self.span, &attempt_log);
         attempt_log
     }
 
@@ -552,7 +579,8 @@ impl<'a> Engine<'a> {
         exchange: &mut impl Exchange,
         error: AttemptError,
     ) -> TransportError {
-        TransportError::new(error.kind, self.finish(exchange), error.source)
+        let log = self.reject(exchange, error.kind.name());
+        TransportError::new(error.kind, log, error.source)
     }
 }
 

@@ -40,6 +40,11 @@
 //! read what the service says. A request without such a response is a [`TransportError`]: no connection, no time, a body
 //! that breaks off or is too long, a redirect. The reason why there was no further attempt is
 //! [`AttemptLog::stop_reason`].
+//!
+//! # Features
+//! `rustls` (default) or `native-tls` for https; `gzip` for compressed responses; `rate-limit` for a limit on the client's
+//! side; `tracing` for a span per request, an event at `DEBUG` per attempt, and one at `WARN` per request that fails. Their
+//! target is `call_api_transport`.
 
 // A type without `Debug` would have its user print its parts; no `Debug` here shows a token.
 #![deny(missing_debug_implementations)]
@@ -122,12 +127,14 @@ pub use error::{Limit, Phase, TransportError, TransportErrorKind};
 pub use observe::Observer;
 pub use operation::{Auth, Operation, ResponseBody};
 pub use outcome::Outcome;
-pub use response::{BodyStream, BufferedBody, BufferedResponse, RawBody, RawResponse};
+pub use response::{
+    BodyStream, BufferedBody, BufferedResponse, PendingEnd, PendingResponse, RawBody, RawResponse,
+};
 pub use retry::{DelayReason, RetryDelay, StopReason};
 pub use settings::RequestOptions;
 pub use token::{BoxError, Token, TokenError, TokenFile, TokenFuture, TokenProvider};
 
-use attempt::{ReceivedBody, ReceivedResponse};
+use attempt::ReceivedBody;
 use body::StallTimeoutBody;
 use engine::Engine;
 use request::ApiRequest;
@@ -170,67 +177,85 @@ impl Transport {
     ///
     /// # Errors
     /// [`TransportError`] if there is no response.
-    pub fn send<'a>(
+    pub async fn send(
+        &self,
+        operation: &Operation,
+        request: reqwest::Request,
+        options: Option<&RequestOptions>,
+    ) -> Result<RawResponse, TransportError> {
+        let is_streamed = match operation.body {
+            ResponseBody::Buffered => |_| false,
+            ResponseBody::Streamed => |_| true,
+        };
+        let receiving = self.receive(operation, request, options, is_streamed);
+        Ok(receiving.await?.accept())
+    }
+
+    /// Sends a request, as [`send`](Self::send), for a caller that decodes the response: the request has not ended until
+    /// it says with [`PendingEnd`] that it could. `is_streamed` returns true for each status with which a success is
+    /// handed on as a stream, in place of [`Operation::body`].
+    ///
+    /// # Errors
+    /// [`TransportError`] if there is no response.
+    pub fn receive<'a>(
         &'a self,
         operation: &'a Operation,
         request: reqwest::Request,
         options: Option<&RequestOptions>,
-    ) -> impl Future<Output = Result<RawResponse, TransportError>> + Send + use<'a> {
+        is_streamed: fn(u16) -> bool,
+    ) -> impl Future<Output = Result<PendingResponse<'a>, TransportError>> + Send + use<'a> {
         let settings = match options {
             Some(options) => Arc::new(options.apply(&self.settings)),
             None => Arc::clone(&self.settings),
         };
-        let request = ApiRequest::new(operation, request, Arc::clone(&settings));
+        let request = ApiRequest::new(operation, request, Arc::clone(&settings), is_streamed);
         // Boxed, so that the futures around it stay small.
         Box::pin(self.run(operation, request, settings))
     }
 
-    async fn run(
-        &self,
-        operation: &Operation,
-        mut request: ApiRequest<'_>,
+    async fn run<'a>(
+        &'a self,
+        operation: &'a Operation,
+        mut request: ApiRequest<'a>,
         settings: Arc<Settings>,
-    ) -> Result<RawResponse, TransportError> {
+    ) -> Result<PendingResponse<'a>, TransportError> {
         let stall_timeout = settings.attempt_timeout;
-        let throttle = self.throttle.as_deref();
-        let mut engine = Engine::new(&self.shared, throttle, operation, settings);
-        #[cfg(feature = "tracing")]
-        let span = request.span();
-        let result = engine
-            .run(
-                &mut request,
-                #[cfg(feature = "tracing")]
-                span,
-            )
-            .await;
-        match result {
-            Ok(ReceivedResponse {
-                status,
-                headers,
-                body,
-                extensions,
-            }) => Ok(RawResponse {
-                status,
-                headers,
-                extensions,
-                body: match body {
-                    ReceivedBody::Buffered {
-                        bytes,
-                        is_truncated,
-                    } => RawBody::Buffered(BufferedBody {
-                        bytes,
-                        is_truncated,
-                    }),
-                    ReceivedBody::Streamed(stream) => {
-                        let time = self.shared.time.clone();
-                        let stream = StallTimeoutBody::new(stream, time, stall_timeout);
-                        RawBody::Streamed(BodyStream(stream))
-                    }
-                },
-                attempt_log: engine.finish(&mut request),
+        let mut engine = Engine::new(
+            &self.shared,
+            self.throttle.as_deref(),
+            operation,
+            settings,
+            #[cfg(feature = "tracing")]
+            request.span(),
+        );
+        let received = match engine.run(&mut request).await {
+            Ok(received) => received,
+            Err(error) => return Err(engine.fail(&mut request, error)),
+        };
+        let body = match received.body {
+            ReceivedBody::Buffered {
+                bytes,
+                is_truncated,
+            } => RawBody::Buffered(BufferedBody {
+                bytes,
+                is_truncated,
             }),
-            Err(error) => Err(engine.fail(&mut request, error)),
-        }
+            ReceivedBody::Streamed(stream) => {
+                let time = self.shared.time.clone();
+                RawBody::Streamed(BodyStream {
+                    body: StallTimeoutBody::new(stream, time, stall_timeout),
+                    #[cfg(feature = "tracing")]
+                    span: engine.span(),
+                })
+            }
+        };
+        Ok(PendingResponse {
+            status: received.status,
+            headers: received.headers,
+            body,
+            extensions: received.extensions,
+            end: PendingEnd { engine, request },
+        })
     }
 
     /// Returns a clone with other settings.

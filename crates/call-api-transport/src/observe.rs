@@ -15,7 +15,9 @@ pub trait Observer: Send + Sync + 'static {
         let _ = (operation, attempt, resends);
     }
 
-    /// Called when a request has ended, successfully or not. Not called if its future was dropped.
+    /// Called when a request has ended, successfully or not: [`AttemptLog::error_type`] says which. It ends when its response
+    /// is decoded; one that is handed on as a stream ends with its head, and a download with its last byte. Not called if
+    /// its future was dropped.
     fn request(&self, operation: &Operation, attempt_log: &AttemptLog) {
         let _ = (operation, attempt_log);
     }
@@ -42,7 +44,7 @@ impl<T: Observer + ?Sized> Observer for Box<T> {
 }
 
 #[cfg(feature = "tracing")]
-pub(crate) use with_tracing::{attempt_event, request_ended, request_span};
+pub(crate) use with_tracing::{attempt_event, request_ended, request_failed, request_span};
 
 #[cfg(feature = "tracing")]
 mod with_tracing {
@@ -50,9 +52,8 @@ mod with_tracing {
     use tracing::{Span, debug, field, info_span, warn};
     use url::Url;
 
-    use crate::attempt_log::Attempt;
+    use crate::attempt_log::{Attempt, AttemptLog};
     use crate::operation::Operation;
-    use crate::outcome::Outcome;
 
     /// The target of all spans and events, so that filters survive a change of modules.
     const TARGET: &str = "call_api_transport";
@@ -81,7 +82,7 @@ mod with_tracing {
             {
                 http.request.resend_count = resends,
                 http.response.status_code = attempt.status.map(|status| status.as_u16()),
-                error.type = error_type(attempt),
+                error.type = attempt.error_type(),
                 elapsed_ms = u64::try_from(attempt.elapsed.as_millis()).unwrap_or(u64::MAX),
                 request_id = attempt.request_id.as_deref(),
             },
@@ -89,35 +90,29 @@ mod with_tracing {
         );
     }
 
-    /// Completes the span. `error` is the kind of error that the request ends with; without one, an error status is.
-    pub(crate) fn request_ended(span: &Span, attempts: &[Attempt], error: Option<&'static str>) {
-        let last = attempts.last();
-        if let Some(status) = last.and_then(|last| last.status) {
+    /// Completes the span, and warns if the request failed.
+    pub(crate) fn request_ended(span: &Span, log: &AttemptLog) {
+        if let Some(status) = log.attempts.last().and_then(|last| last.status) {
             span.record("http.response.status_code", status.as_u16());
         }
-        let resends = attempts.len().saturating_sub(1);
+        let resends = log.attempts.len().saturating_sub(1);
         if resends > 0 {
             span.record("http.request.resend_count", resends);
         }
-        let Some(error_type) = error.or_else(|| last.and_then(error_type)) else {
-            return;
-        };
+        if let Some(error_type) = log.error_type() {
+            request_failed(span, error_type, Some(log.attempts.len()));
+        }
+    }
+
+    /// Marks the span as that of a failed request: the one event at `WARN` that a request can have.
+    pub(crate) fn request_failed(span: &Span, error_type: &str, attempts: Option<usize>) {
         span.record("error.type", error_type);
         span.in_scope(|| {
             warn!(
                 target: TARGET,
-                { error.type = error_type, attempts = attempts.len() },
+                { error.type = error_type, attempts },
                 "request failed: {error_type}"
             );
         });
-    }
-
-    /// Returns an error status if there is one, else the name of the outcome.
-    fn error_type(attempt: &Attempt) -> Option<&str> {
-        match (attempt.outcome, &attempt.status) {
-            (Outcome::Success, _) => None,
-            (_, Some(status)) if status.as_u16() >= 400 => Some(status.as_str()),
-            (outcome, _) => Some(outcome.name()),
-        }
     }
 }

@@ -26,6 +26,7 @@ pub(crate) struct ApiRequest<'a> {
     /// True if the body was a stream, which went with the first attempt.
     body_is_gone: bool,
     settings: Arc<Settings>,
+    is_streamed: fn(u16) -> bool,
 }
 
 impl<'a> ApiRequest<'a> {
@@ -33,6 +34,7 @@ impl<'a> ApiRequest<'a> {
         operation: &'a Operation,
         request: reqwest::Request,
         settings: Arc<Settings>,
+        is_streamed: fn(u16) -> bool,
     ) -> Self {
         Self {
             operation,
@@ -40,6 +42,7 @@ impl<'a> ApiRequest<'a> {
             headers: Vec::new(),
             body_is_gone: false,
             settings,
+            is_streamed,
         }
     }
 
@@ -127,7 +130,7 @@ impl Exchange for ApiRequest<'_> {
                 context.client.http.execute(request),
                 context.client,
                 self.request.url(),
-                self.operation.body,
+                self.is_streamed,
                 settings.body_limit,
                 &mut received,
             );
@@ -146,7 +149,7 @@ impl Exchange for ApiRequest<'_> {
             deadline: settings.deadline,
             body: settings.body_limit,
         };
-        let mut end = settle(received, ended, self.operation.body, limits);
+        let mut end = settle(received, ended, self.is_streamed, limits);
         if let Some(token) = context.token
             && (end.outcome != Outcome::Success || end.request_id.is_some())
         {

@@ -12,6 +12,12 @@ use http_body::Body as _;
 use crate::BoxError;
 use crate::attempt_log::AttemptLog;
 use crate::body::StallTimeoutBody;
+#[cfg(feature = "tracing")]
+use crate::body::Stalled;
+use crate::engine::Engine;
+#[cfg(feature = "tracing")]
+use crate::outcome::Outcome;
+use crate::request::ApiRequest;
 
 /// A response, whatever its status, and the attempts that led to it.
 #[non_exhaustive]
@@ -26,6 +32,71 @@ pub struct RawResponse {
     pub attempt_log: AttemptLog,
     /// The HTTP client's own data, such as the connection of a response that switches protocols.
     pub extensions: Extensions,
+}
+
+/// A response that is yet to be decoded, made by [`Transport::receive`](crate::Transport::receive).
+#[non_exhaustive]
+pub struct PendingResponse<'a> {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, decompressed.
+    pub body: RawBody,
+    /// The HTTP client's own data, such as the connection of a response that switches protocols.
+    pub extensions: Extensions,
+    /// The end of the request, to be told if the response could be used.
+    pub end: PendingEnd<'a>,
+}
+
+/// The end of a request whose response is there. Observers and the span are told of it by [`accept`](Self::accept) or
+/// [`reject`](Self::reject); to drop it is to drop the request.
+#[must_use = "the request has not ended until its response is accepted or rejected"]
+pub struct PendingEnd<'a> {
+    pub(crate) engine: Engine<'a>,
+    pub(crate) request: ApiRequest<'a>,
+}
+
+impl PendingEnd<'_> {
+    /// Ends the request with its response: a success, or the error that its status says.
+    pub fn accept(mut self) -> AttemptLog {
+        self.engine.finish(&mut self.request)
+    }
+
+    /// Ends the request as failed: the response is none that the caller can use. `error_type` is what
+    /// [`AttemptLog::error_type`] says then, a short name in snake case.
+    pub fn reject(mut self, error_type: &'static str) -> AttemptLog {
+        self.engine.reject(&mut self.request, error_type)
+    }
+}
+
+impl PendingResponse<'_> {
+    pub(crate) fn accept(self) -> RawResponse {
+        RawResponse {
+            status: self.status,
+            headers: self.headers,
+            body: self.body,
+            attempt_log: self.end.accept(),
+            extensions: self.extensions,
+        }
+    }
+}
+
+impl fmt::Debug for PendingEnd<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PendingEnd").finish_non_exhaustive()
+    }
+}
+
+/// Omits the body and the values of the headers: either may hold what must not be logged.
+impl fmt::Debug for PendingResponse<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PendingResponse")
+            .field("status", &self.status)
+            .field("headers", &HeaderNames(&self.headers))
+            .field("body", &self.body)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A response whose body was read into memory, and the attempts that led to it.
@@ -66,19 +137,41 @@ pub struct BufferedBody {
 ///
 /// Reading has neither a size limit nor a deadline, but fails with [`Stalled`](crate::Stalled) if nothing arrives for the
 /// length of the attempt time-out.
-pub struct BodyStream(pub(crate) StallTimeoutBody);
+///
+/// With the feature `tracing`, it is in the span of its request, and an error ends that as failed.
+pub struct BodyStream {
+    pub(crate) body: StallTimeoutBody,
+    #[cfg(feature = "tracing")]
+    pub(crate) span: tracing::Span,
+}
+
+impl BodyStream {
+    /// Completes the span of a request whose stream broke off.
+    #[cfg(feature = "tracing")]
+    fn note(&self, error: &BoxError) {
+        let outcome = match error.is::<Stalled>() {
+            true => Outcome::AttemptTimedOut,
+            false => Outcome::Truncated,
+        };
+        crate::observe::request_failed(&self.span, outcome.name(), None);
+    }
+}
 
 impl Stream for BodyStream {
     type Item = Result<Bytes, BoxError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
-            let frame = std::task::ready!(Pin::new(&mut self.0).poll_frame(context));
+            let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
             match frame.map(|frame| frame.map(http_body::Frame::into_data)) {
                 Some(Ok(Ok(data))) => return Poll::Ready(Some(Ok(data))),
                 // Trailers are no content.
                 Some(Ok(Err(_))) => {}
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                Some(Err(error)) => {
+                    #[cfg(feature = "tracing")]
+                    self.note(&error);
+                    return Poll::Ready(Some(Err(error)));
+                }
                 None => return Poll::Ready(None),
             }
         }

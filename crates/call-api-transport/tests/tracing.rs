@@ -11,30 +11,44 @@ mod support;
 
 use std::sync::{Arc, Mutex};
 
-use support::{GET_CALL, SECRET, Server, Step, TestClock, answer, builder, get, send};
+use call_api_transport::{Operation, ResponseBody};
+use futures_util::StreamExt as _;
+use support::{GET_CALL, SECRET, Server, Step, TestClock, answer, builder, get, send, streamed};
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Lines {
+    fn subscriber(&self) -> impl tracing::Subscriber + Send + Sync + 'static {
+        let writer = self.clone();
+        tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::DEBUG)
+            .with_span_events(tracing_subscriber::fmt::format::FmtSpan::CLOSE)
+            .with_ansi(false)
+            .without_time()
+            .with_writer(move || writer.clone())
+            .finish()
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 #[tokio::test]
 async fn a_call_is_a_span_and_an_attempt_an_event_in_opentelemetrys_words() {
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-    impl std::io::Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
     let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::DEBUG)
-        .with_span_events(tracing_subscriber::fmt::format::FmtSpan::CLOSE)
-        .with_ansi(false)
-        .without_time()
-        .with_writer(move || writer.clone())
-        .finish();
     let clock = TestClock::default();
     let server = Server::start(
         &clock,
@@ -46,7 +60,7 @@ async fn a_call_is_a_span_and_an_attempt_an_event_in_opentelemetrys_words() {
     .await;
     let transport = builder(&server.url(), &clock).build().unwrap();
     {
-        let _guard = tracing::subscriber::set_default(subscriber);
+        let _guard = tracing::subscriber::set_default(lines.subscriber());
         transport
             .send(&GET_CALL, get(&transport, "7?private=1"), None)
             .await
@@ -63,7 +77,7 @@ async fn a_call_is_a_span_and_an_attempt_an_event_in_opentelemetrys_words() {
         call().await.unwrap_err();
         call().await.unwrap();
     }
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = lines.text();
     let ours: Vec<_> = text
         .lines()
         .filter(|line| line.contains("call_api_transport"))
@@ -126,4 +140,36 @@ async fn a_call_is_a_span_and_an_attempt_an_event_in_opentelemetrys_words() {
         !text.contains("private") && !text.contains(SECRET),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn stream_that_breaks_off_is_one_warning_in_its_span() {
+    let lines = Lines::default();
+    let clock = TestClock::default();
+    let short = send("HTTP/1.1 200 X\r\ncontent-length: 9\r\n\r\nabc");
+    let script = vec![[short, vec![Step::Close]].concat()];
+    let server = Server::start(&clock, script).await;
+    let transport = builder(&server.url(), &clock).build().unwrap();
+    let operation = Operation {
+        body: ResponseBody::Streamed,
+        ..GET_CALL
+    };
+    {
+        let _guard = tracing::subscriber::set_default(lines.subscriber());
+        let request = get(&transport, "7");
+        let response = transport.send(&operation, request, None).await.unwrap();
+        assert_eq!(response.attempt_log.error_type(), None);
+        let parts: Vec<_> = streamed(response).collect().await;
+        assert!(parts[0].is_ok() && parts[1].is_err());
+    }
+    let text = lines.text();
+    let warnings: Vec<_> = text.lines().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(warnings.len(), 1, "{text}");
+    let closed: Vec<_> = text
+        .lines()
+        .filter(|line| line.ends_with("close"))
+        .collect();
+    for line in [warnings[0], closed[0]] {
+        assert!(line.contains("error.type=\"truncated\""), "{line}");
+    }
 }
