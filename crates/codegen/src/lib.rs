@@ -16,6 +16,7 @@ pub mod generate;
 pub mod keywords;
 pub mod load;
 pub mod lower;
+mod media_type;
 pub mod model;
 pub mod names;
 pub mod normalize;
@@ -30,6 +31,7 @@ pub mod report;
 pub mod security;
 pub mod settings;
 pub mod stack;
+mod subdocument;
 pub mod unsupported;
 pub mod validate;
 pub mod walk;
@@ -43,6 +45,7 @@ use serde_json::Value;
 
 use generate::Generate;
 use load::Source;
+use model::Model;
 use origin::Origins;
 use plan::Plan;
 use problem::{Problem, Problems};
@@ -111,6 +114,8 @@ pub struct Generated {
     pub source: Source,
     /// The normalized document, as passed to progenitor.
     pub normalized: Value,
+    /// The facts that the normalized document cannot express.
+    pub model: Model,
     /// The rules that changed the document.
     pub applied: normalize::Applied,
     /// The original locations of what the rules moved.
@@ -157,10 +162,11 @@ pub fn generate_all(
         postprocess::postprocess(generate, &source, document, &model, settings)
     };
     let (emitted, normalized) = if choices.strict {
-        let emitted = generate::generate(&normalized, emit).map_err(in_file)?;
+        let emitted = generate::generate(&normalized, &model, emit).map_err(in_file)?;
         (emitted, normalized)
     } else {
-        generate::generate_what_can_be(normalized, &mut unsupported, emit).map_err(in_file)?
+        generate::generate_what_can_be(normalized, &model, &mut unsupported, emit)
+            .map_err(in_file)?
     };
     let (sources, dropped) = emitted?;
     unsupported.extend(dropped);
@@ -176,6 +182,7 @@ pub fn generate_all(
     Ok(Generated {
         source,
         normalized,
+        model,
         applied,
         origins,
         unsupported,

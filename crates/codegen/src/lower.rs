@@ -9,9 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use super::media_type::MediaTypeKind;
 use super::names;
-use super::normalize::media::BodyEncoding;
-use super::normalize::parameters::note;
 use super::origin::Origins;
 use super::unsupported::Unsupported;
 use super::walk::{self, Kind};
@@ -65,7 +64,6 @@ pub fn lower(
     origins: &mut Origins,
 ) -> Result<Value, Vec<Finding>> {
     let mut findings = Vec::new();
-    strip_own_notes(&mut document, unsupported);
     inline_media_types(&mut document);
     name_targets(&mut document, origins);
     walk::walk_mut(&mut document, &mut |kind, pointer, value| match kind {
@@ -177,23 +175,6 @@ fn inline_media_types(document: &mut Value) {
     }
 }
 
-/// `x-codegen` is how our own rules leave notes; a document that has it means something else.
-fn strip_own_notes(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
-    walk::walk_mut(document, &mut |_, pointer, value| {
-        if value
-            .as_object_mut()
-            .and_then(|object| object.remove("x-codegen"))
-            .is_some()
-        {
-            unsupported.push(Unsupported::new(
-                &pointer.join("x-codegen"),
-                "`x-codegen`",
-                "it is ignored",
-            ));
-        }
-    });
-}
-
 /// Lowers the top level of the document, and `components`.
 fn root(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
     let root = Pointer::root();
@@ -287,7 +268,7 @@ fn name_targets(document: &mut Value, origins: &mut Origins) {
         let moved = std::mem::replace(place, json!({"$ref": new.to_ref()}));
         origins.moved(&target, &new);
         renamed.insert(target, new.to_ref());
-        if let Some(schemas) = schemas_mut(document) {
+        if let Some(schemas) = walk::schemas_mut(document) {
             schemas.insert(name, moved);
         }
     }
@@ -304,19 +285,6 @@ fn name_targets(document: &mut Value, origins: &mut Origins) {
             }
         }
     });
-}
-
-/// `components.schemas`, made where it is missing.
-pub(super) fn schemas_mut(document: &mut Value) -> Option<&mut Map<String, Value>> {
-    let components = document
-        .as_object_mut()?
-        .entry("components")
-        .or_insert_with(|| json!({}));
-    components
-        .as_object_mut()?
-        .entry("schemas")
-        .or_insert_with(|| json!({}))
-        .as_object_mut()
 }
 
 /// 3.1 allows `summary` and `description` beside a reference that is no schema; 3.0 ignores them.
@@ -374,13 +342,19 @@ fn schema(
     tuple(pointer, object, unsupported);
     pattern_properties(pointer, object, unsupported);
     for (keyword, instead) in NARROWING {
-        if object.remove(keyword).is_some() {
-            unsupported.push(Unsupported::new(
-                &pointer.join(keyword),
-                format!("`{keyword}`"),
-                instead,
-            ));
+        if !object.contains_key(keyword) {
+            continue;
         }
+        // The media type of a file is that of a part; see `normalize::multipart`.
+        let is_file = object.get("format") == Some(&json!("binary"));
+        if !(keyword == "contentMediaType" && is_file) {
+            object.remove(keyword);
+        }
+        unsupported.push(Unsupported::new(
+            &pointer.join(keyword),
+            format!("`{keyword}`"),
+            instead,
+        ));
     }
     type_list(object);
     exclusive_bound(object, "exclusiveMinimum", "minimum", f64::max, 1);
@@ -436,8 +410,7 @@ fn content_encoding(
     ));
 }
 
-/// A string whose content is neither text nor JSON, and has no encoding, is bytes, for which 3.0 has `format: binary`. A
-/// part of a form has their media type: it is noted.
+/// A string whose content is neither text nor JSON, and has no encoding, is bytes, for which 3.0 has `format: binary`.
 fn binary(object: &mut Map<String, Value>) {
     let media_type = object.get("contentMediaType").and_then(Value::as_str);
     let is_string = match object.get("type") {
@@ -445,13 +418,9 @@ fn binary(object: &mut Map<String, Value>) {
         Some(Value::Array(kinds)) => kinds.iter().all(|kind| kind == "string" || kind == "null"),
         Some(kind) => kind == "string",
     };
-    let bytes = media_type
-        .filter(|name| is_string && BodyEncoding::of(name) == BodyEncoding::Bytes)
-        .map(str::to_owned);
-    if let Some(media_type) = bytes {
+    if is_string && media_type.is_some_and(|name| MediaTypeKind::of(name) == MediaTypeKind::Bytes) {
         object.entry("type").or_insert_with(|| json!("string"));
         object.entry("format").or_insert_with(|| json!("binary"));
-        note(object, "mediaType", json!(media_type));
     }
 }
 
@@ -945,7 +914,7 @@ mod tests {
         );
         loses(
             json!({"type": ["string", "null"], "contentMediaType": "image/png"}),
-            json!({"type": "string", "nullable": true, "format": "binary", "x-codegen": {"mediaType": "image/png"}}),
+            json!({"type": "string", "nullable": true, "format": "binary", "contentMediaType": "image/png"}),
             &["/contentMediaType"],
         );
         loses(

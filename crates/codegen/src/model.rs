@@ -1,29 +1,91 @@
-//! The typed model of a document's schemas: what the rules find out and Rust's types are written from.
-//!
-//! The rules of [`normalize`](crate::normalize) fill it, the emitters of [`postprocess`](crate::postprocess) read it.
-//! Schemas are known by their names among the components.
+//! The typed model: the facts that the rules of [`normalize`](crate::normalize) find and that OpenAPI 3.0 or progenitor
+//! cannot express. The emitters of [`postprocess`](crate::postprocess) read it beside the normalized document.
+
+mod operations;
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use serde_json::Value;
 
-/// What the document's schemas mean, as far as OpenAPI 3.0 or typify can't say it.
+use crate::pointer::Pointer;
+use crate::walk;
+
+pub use operations::{
+    BodyEncoding, Operation, Parameter, ParameterKey, Part, RequestBody, Response, ResponseBody,
+    Responses, Style,
+};
+
+/// The facts about a document.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Model {
-    /// The unions, by schema.
+    /// The operations, by their location in the normalized document.
+    pub operations: BTreeMap<Pointer, Operation>,
+    /// The schemas, by their location in the normalized document.
+    pub schemas: BTreeMap<Pointer, Schema>,
+    /// The name of the schema that stands for a file in a `multipart/form-data` body.
+    pub file: Option<String>,
+    /// The unions, by schema name.
     pub unions: BTreeMap<String, Union>,
-    /// The shapes of the schemas that the members of unions refer to.
+    /// The shapes of the schemas that union members refer to, by schema name.
     pub shapes: BTreeMap<String, Details>,
 }
 
+/// The facts about a schema.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Schema {
+    /// The names of properties on the wire, by their names in the normalized document, where the two differ.
+    pub wire_names: BTreeMap<String, String>,
+    /// The values of a string enum, by variant, if the normalized document lists the variants instead.
+    pub values: BTreeMap<String, String>,
+    /// The optional properties that distinguish null from absent.
+    pub nullable: Vec<String>,
+}
+
 impl Model {
-    /// Adds what another rule found out.
-    pub fn extend(&mut self, other: Self) {
-        self.unions.extend(other.unions);
-        self.shapes.extend(other.shapes);
+    /// Returns the facts about the operation at `place`.
+    pub fn operation(&self, place: &Pointer) -> Option<&Operation> {
+        self.operations.get(place)
     }
 
-    /// Follows schemas that got other names.
+    /// Returns the facts about the operation at `place`, to be changed.
+    pub fn operation_mut(&mut self, place: &Pointer) -> &mut Operation {
+        self.operations.entry(place.clone()).or_default()
+    }
+
+    /// Returns the facts about the schema at `place`, to be changed.
+    pub fn schema_mut(&mut self, place: &Pointer) -> &mut Schema {
+        self.schemas.entry(place.clone()).or_default()
+    }
+
+    /// Returns the facts about the named schemas of `document`, each with its name.
+    pub fn named_schemas<'a>(
+        &'a self,
+        document: &'a Value,
+    ) -> impl Iterator<Item = (&'a String, &'a Schema)> {
+        walk::schemas(document)
+            .filter_map(|(name, _)| Some((name, self.schemas.get(&Pointer::schema(name))?)))
+    }
+
+    /// Follows a move of everything at `old` to `new`.
+    pub fn moved(&mut self, old: &Pointer, new: &Pointer) {
+        fn move_keys<T>(map: &mut BTreeMap<Pointer, T>, old: &Pointer, new: &Pointer) {
+            let moved: Vec<(Pointer, Pointer)> = map
+                .range::<str, _>((Bound::Included(old.as_str()), Bound::Unbounded))
+                .take_while(|(place, _)| place.as_str().starts_with(old.as_str()))
+                .filter_map(|(place, _)| Some((place.clone(), new.append(place.within(old)?))))
+                .collect();
+            for (place, new) in moved {
+                if let Some(facts) = map.remove(&place) {
+                    map.insert(new, facts);
+                }
+            }
+        }
+        move_keys(&mut self.operations, old, new);
+        move_keys(&mut self.schemas, old, new);
+    }
+
+    /// Follows new names of schemas, wherever a fact names one.
     pub fn rename(&mut self, names: &BTreeMap<String, String>) {
         fn rename_keys<T>(map: &mut BTreeMap<String, T>, names: &BTreeMap<String, String>) {
             let renamed = std::mem::take(map)
@@ -33,6 +95,9 @@ impl Model {
         }
         if names.is_empty() {
             return;
+        }
+        if let Some(new) = self.file.as_ref().and_then(|file| names.get(file)) {
+            self.file = Some(new.clone());
         }
         rename_keys(&mut self.unions, names);
         rename_keys(&mut self.shapes, names);

@@ -1,13 +1,13 @@
 //! Step 4, normalize: what the document says clearly enough, but progenitor would misread, is said as it reads it.
 //!
 //! Each rule is a function with its reason, and is counted where it changed something. What a rule finds out and
-//! progenitor does not support (the name of a parameter on the wire, the media type of a body …) it leaves in the
-//! document, as an `x-codegen` object of the operation: `postprocess` reads it there.
+//! progenitor does not support (the name of a parameter on the wire, the media type of a body …) it adds to the
+//! [`Model`], which `postprocess` reads.
 
 mod absence;
 mod enums;
 mod inline;
-pub(crate) mod media;
+mod media;
 mod merge;
 mod multipart;
 mod operations;
@@ -38,10 +38,15 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Applies the rule to a document.
-    pub fn apply(&self, document: &mut Value) -> Changes {
-        let mut changes = Changes::default();
+    /// Applies the rule to a document, and adds what it finds out to `model`.
+    pub fn apply(&self, document: &mut Value, model: &mut Model) -> Changes {
+        let mut changes = Changes {
+            model: std::mem::take(model),
+            ..Changes::default()
+        };
         (self.apply)(document, &mut changes);
+        *model = std::mem::take(&mut changes.model);
+        model.rename(&changes.renamed);
         changes
     }
 }
@@ -53,8 +58,8 @@ pub struct Changes {
     pub places: Vec<Pointer>,
     /// What is not honored of what was said there.
     pub unsupported: Vec<Unsupported>,
-    /// What it found out of the schemas.
-    pub model: Model,
+    /// The facts so far, to which the rule adds its own.
+    model: Model,
     /// The schemas that it gave other names.
     renamed: BTreeMap<String, String>,
     /// What stood somewhere else before, and where it stands now; the inner ones before those that they stood in.
@@ -69,6 +74,7 @@ impl Changes {
 
     /// The rule moved what stood at `old` to `new`.
     fn moved(&mut self, old: &Pointer, new: &Pointer) {
+        self.model.moved(old, new);
         self.moves.push((old.clone(), new.clone()));
     }
 
@@ -345,7 +351,7 @@ pub struct Normalized {
     pub document: Value,
     /// The rules that changed it.
     pub applied: Applied,
-    /// What its schemas mean beyond that.
+    /// The facts that the document cannot express.
     pub model: Model,
 }
 
@@ -361,10 +367,8 @@ pub fn normalize(
     let mut applied = Applied::new();
     let mut model = Model::default();
     for rule in RULES {
-        let changes = rule.apply(&mut document);
+        let changes = rule.apply(&mut document, &mut model);
         unsupported.extend(changes.unsupported);
-        model.rename(&changes.renamed);
-        model.extend(changes.model);
         for (old, new) in &changes.moves {
             origins.moved(old, new);
         }

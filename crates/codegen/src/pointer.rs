@@ -53,6 +53,12 @@ impl Pointer {
         Self(format!("{}{within}", self.0))
     }
 
+    /// Returns the relative pointer from `outer` to this location, or `None` if it is not in `outer`.
+    pub(crate) fn within(&self, outer: &Self) -> Option<&str> {
+        let within = self.0.strip_prefix(&outer.0)?;
+        (within.is_empty() || within.starts_with('/')).then_some(within)
+    }
+
     /// Parses a reference to the same document, such as `#/components/schemas/Call`. Returns `None` for any other
     /// reference.
     ///

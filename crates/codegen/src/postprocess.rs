@@ -3,6 +3,7 @@
 //! Each pass is a function on a file of the tree, in a module of its own with its tests.
 
 mod bodies;
+mod builder;
 mod client;
 mod deprecated;
 mod docs;
@@ -11,12 +12,12 @@ mod enums;
 mod markdown;
 mod mask;
 mod mock;
-pub(super) mod multipart;
+mod multipart;
 mod nullable;
 mod operations;
 mod order;
 mod record;
-pub(super) mod responses;
+mod responses;
 mod servers;
 mod size;
 mod structs;
@@ -64,8 +65,8 @@ pub struct GeneratedSources {
 
 /// Has the code written, runs every pass over it and prints it.
 ///
-/// `source` has the document as it was read, for the order of its properties; `normalized` is the one that progenitor sees,
-/// but for its probes. What can't be put right is noted as a loss.
+/// `source` has the document as it was read, for the order of its properties; `normalized` is the one that progenitor sees.
+/// What can't be put right is noted as a loss.
 ///
 /// # Errors
 /// What progenitor can't turn into Rust, as it says it; within, what the settings name and the document has not.
@@ -77,7 +78,8 @@ pub fn postprocess(
     settings: &Settings,
 ) -> Result<Result<(GeneratedSources, Vec<Unsupported>), Problems>, String> {
     let types = |tokens| types::write(tokens, &source.document, normalized, model, settings);
-    let client = |raw, bodies: &multipart::Bodies| operations(raw, source, normalized, bodies);
+    let client =
+        |raw, bodies: &multipart::Bodies| operations(raw, source, normalized, model, bodies);
     let (types, client) = if may_be_written_twice(normalized) {
         // Tokens can't leave the thread that they were made on: each thread has progenitor write the whole, which takes a
         // tenth of the time, and takes its half.
@@ -157,17 +159,18 @@ fn operations(
     mut written: Operations,
     source: &Source,
     normalized: &Value,
+    model: &Model,
     bodies: &multipart::Bodies,
 ) -> Result<Result<GeneratedSources, Problems>, String> {
     let mut client = generate::parse(std::mem::take(&mut written.client))?;
     use_types(&mut client);
-    multipart::describe(&mut client, normalized);
-    let results = mock::results(&client);
-    let (responses, answers) = responses::take(&mut client, normalized);
+    multipart::describe(&mut client, model);
+    let results = mock::results(&mut client);
+    let responses = responses::responses(&mut client, normalized, model);
     client::drop_version_header(&mut client);
     client::drop_prelude(&mut client);
-    bodies::optional(&mut client, normalized);
-    let unwritten = wire::correct(&mut client, bodies, normalized);
+    bodies::optional(&mut client, normalized, model);
+    let unwritten = wire::correct(&mut client, bodies, normalized, model);
     if !unwritten.is_empty() {
         let problems = unwritten.iter().map(|method| Problem {
             file: source.path.clone(),
@@ -191,7 +194,7 @@ fn operations(
     // The tree of one is gone before that of the other is there.
     drop(client);
     let mut mock = generate::parse(written.mock()?)?;
-    mock::fit(&mut mock, &results, &answers, normalized);
+    mock::fit(&mut mock, &results, normalized, model);
     Ok(Ok(GeneratedSources {
         client: text,
         methods,

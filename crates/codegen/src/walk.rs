@@ -4,7 +4,7 @@
 //! says what each object's keys hold, after the specification's section 4.8 (3.1, 3.2) and 4.7 (3.0), and every step that
 //! looks for something walks by it.
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::pointer::Pointer;
 
@@ -223,6 +223,19 @@ fn walk_mut_at(
         at.up(above);
     }
     visit(kind, at, value);
+}
+
+/// Returns `components.schemas`, which is created if it is missing.
+pub(crate) fn schemas_mut(document: &mut Value) -> Option<&mut Map<String, Value>> {
+    let components = document
+        .as_object_mut()?
+        .entry("components")
+        .or_insert_with(|| json!({}));
+    components
+        .as_object_mut()?
+        .entry("schemas")
+        .or_insert_with(|| json!({}))
+        .as_object_mut()
 }
 
 /// The value that a reference within the document names.

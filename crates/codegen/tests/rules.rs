@@ -45,12 +45,14 @@ fn patched(patch: &Value) -> Value {
 /// nothing.
 fn applied(name: &str, mut document: Value) -> Option<String> {
     document = lower::lower(document, &mut Vec::new(), &mut Origins::default()).unwrap();
+    let mut model = Model::default();
     for rule in RULES.iter().take_while(|rule| rule.name != name) {
-        rule.apply(&mut document);
+        rule.apply(&mut document, &mut model);
     }
     let rule = RULES.iter().find(|rule| rule.name == name).unwrap();
     let before = format!("{document:#}\n");
-    let changes = rule.apply(&mut document);
+    let model_before = model.clone();
+    let changes = rule.apply(&mut document, &mut model);
     let after = format!("{document:#}\n");
     let diff = TextDiff::from_lines(&before, &after);
     let mut golden = String::new();
@@ -61,8 +63,8 @@ fn applied(name: &str, mut document: Value) -> Option<String> {
             write!(golden, "{}{}", change.tag(), change.value()).unwrap();
         }
     }
-    if changes.model != Model::default() {
-        writeln!(golden, "{:#?}", changes.model).unwrap();
+    if model != model_before {
+        writeln!(golden, "{model:#?}").unwrap();
     }
     for loss in changes.unsupported {
         writeln!(

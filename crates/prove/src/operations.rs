@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use call_api_codegen::model::ParameterKey;
 use call_api_codegen::pointer::Pointer;
 use call_api_codegen::{Generated, names, walk};
 use quote::ToTokens as _;
@@ -105,7 +106,7 @@ pub fn operations(
             continue;
         };
         let builder = setters.get(&names::builder_name(id));
-        let wire = wire_names(normalized, &operation);
+        let wire = wire_names(generated, &operation);
         let parameters = parameters(document, generated, &pointer, builder, &wire);
         let tokens: Vec<String> = pointer.tokens().collect();
         let [_, path, method] = tokens.as_slice() else {
@@ -124,7 +125,9 @@ pub fn operations(
 }
 
 /// For each parameter of a normalized operation, the key of the document's: the setter is named by the normalized one.
-fn wire_names(normalized: &Value, operation: &walk::Operation<'_>) -> BTreeMap<String, String> {
+fn wire_names(generated: &Generated, operation: &walk::Operation<'_>) -> BTreeMap<String, String> {
+    let normalized = &generated.normalized;
+    let facts = generated.model.operation(&operation.pointer);
     let mut names = BTreeMap::new();
     for owner in [operation.path_item(), operation.pointer.clone()] {
         let list = owner.join("parameters");
@@ -137,7 +140,10 @@ fn wire_names(normalized: &Value, operation: &walk::Operation<'_>) -> BTreeMap<S
             let (Some(name), Some(location)) = (text("/name"), text("/in")) else {
                 continue;
             };
-            let wire = text("/x-codegen/name").unwrap_or(name);
+            let wire = facts
+                .and_then(|facts| facts.parameters.get(&ParameterKey::new(location, name)))
+                .and_then(|facts| facts.wire_name.as_deref())
+                .unwrap_or(name);
             let setter = call_api_codegen::names::parameter_name(name);
             names.insert(format!("{location}:{wire}"), setter);
         }

@@ -8,17 +8,19 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::Changes;
-use super::media::{self, BodyEncoding};
-use super::parameters::{NOTE, is_anything, note};
-use crate::generate::transitive_refs;
+use super::media;
+use super::parameters::is_anything;
+use crate::media_type::MediaTypeKind;
+use crate::model::Model;
 use crate::pointer::Pointer;
+use crate::subdocument::transitive_refs;
 use crate::walk::{self, Kind};
 
 /// A form has no null, and an empty list is no field in it.
 fn has_null(media_type: &str) -> bool {
     matches!(
-        BodyEncoding::of(media_type),
-        BodyEncoding::Json | BodyEncoding::PlusJson
+        MediaTypeKind::of(media_type),
+        MediaTypeKind::Json | MediaTypeKind::PlusJson
     )
 }
 
@@ -29,22 +31,22 @@ fn sent(document: &Value) -> BTreeSet<Pointer> {
 }
 
 /// Those of them that go out as JSON. Of a form's parts it is what is in them: a part itself is there or not.
-fn sent_as_json(document: &Value) -> BTreeSet<Pointer> {
-    let (forms, bodies): (Vec<Pointer>, Vec<Pointer>) = media::bodies(document)
+fn sent_as_json(document: &Value, model: &Model) -> BTreeSet<Pointer> {
+    let is_multipart = |operation: &Pointer| {
+        let operation = model.operations.get(operation);
+        operation.is_some_and(|operation| operation.body.parts().is_some())
+    };
+    let (forms, bodies): (Vec<_>, Vec<_>) = media::bodies(document)
         .into_iter()
-        .map(|(place, _)| place)
-        .partition(|place| is_multipart(document, place));
-    let mut sent = schemas_of(document, bodies, has_null);
-    let parts = forms.iter().flat_map(|place| parts(document, place));
+        .partition(|(_, operations)| operations.iter().any(is_multipart));
+    let mut sent = schemas_of(
+        document,
+        bodies.into_iter().map(|(place, _)| place),
+        has_null,
+    );
+    let parts = forms.iter().flat_map(|(place, _)| parts(document, place));
     sent.extend(transitive_refs(document, &parts.collect::<Vec<_>>()));
     sent
-}
-
-fn is_multipart(document: &Value, body: &Pointer) -> bool {
-    document
-        .pointer(body.as_str())
-        .and_then(|body| body.get(NOTE)?.get("multipart"))
-        .is_some()
 }
 
 /// The schemas of a form's parts.
@@ -170,11 +172,11 @@ fn is_constant(document: &Value, schema: &Value, depth: usize) -> bool {
 /// The maximum number of schemas that wrap another.
 const DEEPEST: usize = 16;
 
-/// What an optional property that may be null is called by is noted on the object, as `nullable`: for typify, null and
-/// absent are one, `postprocess` gives it a type that tells them apart.
+/// Adds the optional properties that may be null to the model: for typify, null and absent are one; `postprocess` gives
+/// such a property a type that tells them apart.
 pub(super) fn absent_or_null(document: &mut Value, changes: &mut Changes) {
     let before = document.clone();
-    let places = sent_as_json(&before);
+    let places = sent_as_json(&before, &changes.model);
     each_object(document, &places, |pointer, object, mut optional| {
         optional.retain(|name| {
             property(object, name).is_some_and(|schema| takes_null(&before, schema, 0))
@@ -183,7 +185,7 @@ pub(super) fn absent_or_null(document: &mut Value, changes: &mut Changes) {
             changes.at(&pointer.join("properties").join(name));
         }
         if !optional.is_empty() {
-            note(object, "nullable", json!(optional));
+            changes.model.schema_mut(pointer).nullable = optional;
         }
     });
 }
@@ -206,7 +208,7 @@ fn takes_null(document: &Value, schema: &Value, depth: usize) -> bool {
 /// makes an `Option`.
 pub(super) fn absent_or_empty(document: &mut Value, changes: &mut Changes) {
     let before = document.clone();
-    let places = sent_as_json(&before);
+    let places = sent_as_json(&before, &changes.model);
     each_object(document, &places, |pointer, object, optional| {
         for name in optional {
             let schema = property(object, &name).and_then(Value::as_object_mut);
@@ -239,6 +241,7 @@ fn is_collection(schema: &Map<String, Value>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
 
     /// What a rule makes of the schemas of a document in which `Patch` is sent as JSON, `Form` as a form, `Both` is sent and
     /// received, and `Answer` only received; and what is lost.
@@ -277,7 +280,19 @@ mod tests {
             .iter()
             .map(|loss| loss.pointer.as_str())
             .collect();
-        json!({"both": schemas["Both"], "form": schemas["Form"], "places": places, "lost": lost})
+        let nullable: BTreeMap<&str, &Vec<String>> = changes
+            .model
+            .schemas
+            .iter()
+            .map(|(place, schema)| (place.as_str(), &schema.nullable))
+            .collect();
+        json!({
+            "both": schemas["Both"],
+            "form": schemas["Form"],
+            "places": places,
+            "lost": lost,
+            "nullable": nullable,
+        })
     }
 
     #[test]
@@ -294,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_left_out_and_null_is_noted() {
+    fn nullable_optional_properties_are_in_the_model() {
         insta::assert_json_snapshot!(applied(
             absent_or_null,
             json!({

@@ -1,13 +1,13 @@
 //! String enums: a name for each.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use super::Changes;
+use crate::names;
 use crate::pointer::Pointer;
 use crate::walk::{self, Kind};
-use crate::{lower, names};
 
 /// A string enum that stands inline becomes a named schema; what tells the members of a union apart stays where it is,
 /// since typify recognizes it there only.
@@ -46,7 +46,7 @@ pub(super) fn named_enums(document: &mut Value, changes: &mut Changes) {
         } else {
             place.insert("allOf".to_owned(), json!([{"$ref": reference}]));
         }
-        if let Some(schemas) = lower::schemas_mut(document) {
+        if let Some(schemas) = walk::schemas_mut(document) {
             changes.moved(&pointer, &Pointer::schema(&name));
             schemas.insert(name, schema);
             changes.at(&pointer);
@@ -63,7 +63,7 @@ fn is_string_enum(schema: &Value) -> bool {
 }
 
 /// A name for each variant where the values give none of their own: signs, an empty string, or words that differ only in
-/// case. The document then lists the names, and an `x-codegen` object beside them the values.
+/// case. The document then lists the names, and the model has the values.
 pub(super) fn speakable_enums(document: &mut Value, changes: &mut Changes) {
     let Some(schemas) = document
         .pointer_mut("/components/schemas")
@@ -90,16 +90,20 @@ pub(super) fn speakable_enums(document: &mut Value, changes: &mut Changes) {
             continue;
         }
         let mut taken = BTreeSet::new();
-        let mut named = serde_json::Map::new();
+        let mut named = BTreeMap::new();
+        let mut listed = Vec::new();
         for value in &values {
             // A value that is listed twice is one.
             if !named.values().any(|other| other == value) {
                 let spoken = names::unique(&names::display_name(value), &mut taken);
-                named.insert(names::type_name(&spoken), json!(value));
+                let variant = names::type_name(&spoken);
+                listed.push(json!(variant));
+                named.insert(variant, value.clone());
             }
         }
-        schema["enum"] = named.keys().map(|name| json!(name)).collect();
-        schema["x-codegen"] = json!({"values": named});
-        changes.at(&Pointer::schema(name).join("enum"));
+        schema["enum"] = Value::Array(listed);
+        let place = Pointer::schema(name);
+        changes.model.schema_mut(&place).values = named;
+        changes.at(&place.join("enum"));
     }
 }

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::Changes;
 use super::responses::without_annotations;
 use super::unions;
+use crate::names;
 use crate::pointer::Pointer;
 use crate::walk::{self, Kind};
-use crate::{lower, names};
 
 /// What is said of a place and not of the schema that stands there.
 const OF_THE_PLACE: [&str; 5] = [
@@ -90,7 +90,7 @@ pub(super) fn named_schemas(document: &mut Value, changes: &mut Changes) {
         if known.is_none() {
             changes.moved(&pointer, &Pointer::schema(&name));
         }
-        if let Some(schemas) = lower::schemas_mut(document) {
+        if let Some(schemas) = walk::schemas_mut(document) {
             schemas.entry(name).or_insert(component);
         }
         changes.at(&pointer);

@@ -1,87 +1,17 @@
 //! Request bodies: one media type for each, in a form that progenitor can send.
 //!
 //! Where a body may have several types, the client sends the first that there is of: JSON, `+json`, form, text, bytes,
-//! `multipart/form-data`. The type that goes out is the document's own, noted on the Request Body object as
-//! `contentType`; how the fields of a form are written, as `form`; and that the body may be left out, as `optional`.
+//! `multipart/form-data`. The type that goes out is the document's own: it is in the [model](crate::model), as are the
+//! styles of a form's fields, and whether the body may be left out.
 
 use serde_json::{Map, Value, json};
 
-use super::parameters::{self, Shape, Style, note, shape};
+use super::parameters::{self, Shape, Style, shape};
 use super::{Changes, replace};
+use crate::media_type::{MediaTypeKind, essence, is_concrete};
+use crate::model;
 use crate::pointer::Pointer;
 use crate::walk;
-
-/// The encoding of a body, the preferred one first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum BodyEncoding {
-    /// `application/json`.
-    Json,
-    /// A type that ends in `+json`.
-    PlusJson,
-    /// `application/x-www-form-urlencoded`.
-    Form,
-    /// `text/…`, and what is text by another name: `application/xml`, `image/svg+xml`.
-    Text,
-    /// Anything else: the caller's bytes.
-    Bytes,
-    /// `multipart/form-data`: see `multipart`.
-    Multipart,
-}
-
-impl BodyEncoding {
-    /// By the media type, without its parameters and in lower case.
-    pub(crate) fn of(media_type: &str) -> Self {
-        let essence = essence(media_type);
-        match essence.as_str() {
-            "application/json" => Self::Json,
-            "application/x-www-form-urlencoded" => Self::Form,
-            _ if essence.ends_with("+json") => Self::PlusJson,
-            _ if essence.starts_with("multipart/") => Self::Multipart,
-            _ if is_textual(&essence) => Self::Text,
-            _ => Self::Bytes,
-        }
-    }
-}
-
-/// Returns true if the content of this type is a text, by the suffixes of RFC 6839 and by what is registered without one.
-fn is_textual(essence: &str) -> bool {
-    const TEXTUAL: [&str; 13] = [
-        "xml",
-        "xml-dtd",
-        "yaml",
-        "toml",
-        "javascript",
-        "ecmascript",
-        "graphql",
-        "sql",
-        "jsonl",
-        "x-ndjson",
-        "ndjson",
-        "json-seq",
-        "x-yaml",
-    ];
-    let (kind, subtype) = essence.split_once('/').unwrap_or((essence, ""));
-    kind == "text"
-        || subtype.ends_with("+xml")
-        || subtype.ends_with("+yaml")
-        || kind == "application" && TEXTUAL.contains(&subtype)
-}
-
-/// A media type without its parameters, in lower case: types are compared without case (RFC 9110, section 8.3.1).
-pub(crate) fn essence(media_type: &str) -> String {
-    let essence = media_type.split(';').next().unwrap_or_default();
-    essence.trim().to_ascii_lowercase()
-}
-
-/// Returns true if the text can be a `Content-Type`: a type and a subtype, not a range.
-pub(super) fn is_concrete(media_type: &str) -> bool {
-    let visible = media_type.chars().all(|c| c.is_ascii_graphic() || c == ' ');
-    let halves = essence(media_type);
-    visible
-        && halves.split_once('/').is_some_and(|(kind, subtype)| {
-            !kind.is_empty() && !subtype.is_empty() && !halves.contains('*')
-        })
-}
 
 /// The Request Body objects of the operations, each once, and the operations that have it.
 pub(super) fn bodies(document: &Value) -> Vec<(Pointer, Vec<Pointer>)> {
@@ -119,7 +49,7 @@ pub(super) fn inline_references(document: &mut Value, changes: &mut Changes) {
 /// Of several media types the best is sent, and its schema becomes what progenitor wants to see for such a type.
 pub(super) fn request_types(document: &mut Value, changes: &mut Changes) {
     let before = document.clone();
-    for (place, _) in bodies(&before) {
+    for (place, operations) in bodies(&before) {
         let Some(content) = before
             .pointer(place.as_str())
             .and_then(|body| body.get("content"))
@@ -144,7 +74,7 @@ pub(super) fn request_types(document: &mut Value, changes: &mut Changes) {
                 format!("the body goes out as `{name}`"),
             );
         }
-        if sent == BodyEncoding::Multipart {
+        if sent == MediaTypeKind::Multipart {
             // The next rule's.
             if content.len() > 1
                 && let Some(body) = document.pointer_mut(place.as_str())
@@ -170,7 +100,10 @@ pub(super) fn request_types(document: &mut Value, changes: &mut Changes) {
         }
         if !key.eq_ignore_ascii_case(wire) {
             if is_concrete(wire) {
-                note(body, "contentType", json!(wire));
+                for operation in &operations {
+                    let facts = &mut changes.model.operation_mut(operation).body;
+                    facts.content_type = Some(wire.to_owned());
+                }
             } else {
                 changes.lost(
                     &here,
@@ -183,8 +116,8 @@ pub(super) fn request_types(document: &mut Value, changes: &mut Changes) {
 }
 
 /// A range that takes JSON, and whose schema is that of a structure, is sent as JSON.
-fn sent(document: &Value, name: &str, object: &Value) -> BodyEncoding {
-    let sent = BodyEncoding::of(name);
+fn sent(document: &Value, name: &str, object: &Value) -> MediaTypeKind {
+    let sent = MediaTypeKind::of(name);
     let takes_json = ["*/*", "application/*", "*"].contains(&essence(name).as_str());
     let is_structure = object.get("schema").is_some_and(|schema| {
         matches!(
@@ -193,7 +126,7 @@ fn sent(document: &Value, name: &str, object: &Value) -> BodyEncoding {
         )
     });
     if takes_json && is_structure {
-        BodyEncoding::Json
+        MediaTypeKind::Json
     } else {
         sent
     }
@@ -203,7 +136,7 @@ fn sent(document: &Value, name: &str, object: &Value) -> BodyEncoding {
 fn media_type(
     document: &Value,
     place: &Pointer,
-    sent: BodyEncoding,
+    sent: MediaTypeKind,
     object: &Value,
     changes: &mut Changes,
 ) -> (&'static str, Map<String, Value>) {
@@ -226,17 +159,17 @@ fn media_type(
         (key, std::mem::take(&mut object))
     };
     match sent {
-        BodyEncoding::Text => raw("text/plain", json!({"type": "string"}), "its text"),
-        BodyEncoding::Bytes | BodyEncoding::Multipart => raw(
+        MediaTypeKind::Text => raw("text/plain", json!({"type": "string"}), "its text"),
+        MediaTypeKind::Bytes | MediaTypeKind::Multipart => raw(
             "application/octet-stream",
             json!({"type": "string", "format": "binary"}),
             "its bytes",
         ),
-        BodyEncoding::Form => match schema.as_ref().map(|schema| shape(document, schema)) {
+        MediaTypeKind::Form => match schema.as_ref().map(|schema| shape(document, schema)) {
             Some(Shape::Object(_) | Shape::Map) => ("application/x-www-form-urlencoded", object),
             _ => raw("text/plain", json!({"type": "string"}), "its text"),
         },
-        BodyEncoding::Json | BodyEncoding::PlusJson => {
+        MediaTypeKind::Json | MediaTypeKind::PlusJson => {
             object.entry("schema").or_insert_with(|| json!({}));
             object.remove("encoding");
             ("application/json", object)
@@ -257,7 +190,7 @@ pub(super) fn forms(document: &mut Value, changes: &mut Changes) {
         return;
     }
     let before = document.clone();
-    for (place, _) in forms {
+    for (place, operations) in forms {
         let pointer = place.join("content").join(FORM);
         let Some(object) = before.pointer(pointer.as_str()) else {
             continue;
@@ -286,7 +219,7 @@ pub(super) fn forms(document: &mut Value, changes: &mut Changes) {
         if flat && encoding.is_none() {
             continue;
         }
-        let mut fields = Map::new();
+        let mut fields = Vec::new();
         for (name, encoding) in encoding.into_iter().flatten() {
             let at = pointer.join("encoding").join(name);
             if encoding.get("allowReserved") == Some(&json!(true)) {
@@ -304,16 +237,16 @@ pub(super) fn forms(document: &mut Value, changes: &mut Changes) {
             match (Style::of(&query), shape) {
                 _ if !styled => {}
                 (Style::DeepObject, Shape::Object(_) | Shape::Map | Shape::Nested) => {
-                    fields.insert(name.clone(), json!("deep"));
+                    fields.push((name.clone(), model::Style::Deep));
                 }
                 (Style::Form, Shape::List) if !explode => {
-                    fields.insert(name.clone(), json!("comma"));
+                    fields.push((name.clone(), model::Style::Comma));
                 }
                 (Style::SpaceDelimited, Shape::List) if !explode => {
-                    fields.insert(name.clone(), json!("space"));
+                    fields.push((name.clone(), model::Style::Space));
                 }
                 (Style::PipeDelimited, Shape::List) if !explode => {
-                    fields.insert(name.clone(), json!("pipe"));
+                    fields.push((name.clone(), model::Style::Pipe));
                 }
                 // A field for each item is how lists are written anyway.
                 (_, Shape::List | Shape::Plain | Shape::Single) => {}
@@ -326,9 +259,9 @@ pub(super) fn forms(document: &mut Value, changes: &mut Changes) {
             let told = encoding.get("contentType").and_then(Value::as_str);
             if let Some(told) = told.filter(|_| !styled) {
                 let structure = matches!(shape, Shape::Object(_) | Shape::Map | Shape::Nested);
-                let fits = match BodyEncoding::of(told) {
-                    BodyEncoding::Json | BodyEncoding::PlusJson => structure,
-                    BodyEncoding::Text => !structure,
+                let fits = match MediaTypeKind::of(told) {
+                    MediaTypeKind::Json | MediaTypeKind::PlusJson => structure,
+                    MediaTypeKind::Text => !structure,
                     _ => false,
                 };
                 if !fits {
@@ -347,20 +280,18 @@ pub(super) fn forms(document: &mut Value, changes: &mut Changes) {
         {
             object.remove("encoding");
         }
-        if let Some(body) = document
-            .pointer_mut(place.as_str())
-            .and_then(Value::as_object_mut)
-        {
-            note(body, "form", Value::Object(fields));
-            changes.at(&pointer);
+        for operation in &operations {
+            changes.model.operation_mut(operation).body.encoding =
+                model::BodyEncoding::Form(fields.clone());
         }
+        changes.at(&pointer);
     }
 }
 
-/// progenitor's builders know no body that may be left out: it is noted as `optional`, and `postprocess` makes it one.
+/// progenitor's builders know no body that may be left out: it is in the model, and `postprocess` makes it one.
 pub(super) fn optional_bodies(document: &mut Value, changes: &mut Changes) {
-    for (place, _) in bodies(document) {
-        let Some(body) = document.pointer_mut(place.as_str()) else {
+    for (place, operations) in bodies(document) {
+        let Some(body) = document.pointer(place.as_str()) else {
             continue;
         };
         let has_type = body
@@ -370,10 +301,10 @@ pub(super) fn optional_bodies(document: &mut Value, changes: &mut Changes) {
         if !has_type || body.get("required") == Some(&json!(true)) {
             continue;
         }
-        if let Some(body) = body.as_object_mut() {
-            note(body, "optional", json!(true));
-            changes.at(&place);
+        for operation in &operations {
+            changes.model.operation_mut(operation).body.is_optional = true;
         }
+        changes.at(&place);
     }
 }
 
@@ -405,36 +336,15 @@ mod tests {
         if golden["a"].get("$ref").is_some() {
             golden["shared"] = shared.clone();
         }
+        let post = Pointer::root().join("paths").join("/a").join("post");
+        if let Some(facts) = changes.model.operation(&post) {
+            golden["model"] = json!(format!("{:?}", facts.body));
+        }
         golden
     }
 
     fn of(content: Value) -> Value {
         with(json!({"required": true, "content": content}))
-    }
-
-    #[test]
-    fn the_order_of_preference_is_the_documented_one() {
-        let order = [
-            "application/json; charset=utf-8",
-            "application/merge-patch+json",
-            "application/x-www-form-urlencoded",
-            "text/csv",
-            "image/png",
-            "multipart/form-data",
-        ];
-        let sent: Vec<BodyEncoding> = order.iter().map(|name| BodyEncoding::of(name)).collect();
-        assert!(sent.is_sorted(), "{sent:?}");
-        assert_eq!(
-            sent,
-            [
-                BodyEncoding::Json,
-                BodyEncoding::PlusJson,
-                BodyEncoding::Form,
-                BodyEncoding::Text,
-                BodyEncoding::Bytes,
-                BodyEncoding::Multipart
-            ]
-        );
     }
 
     #[test]
@@ -459,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn forms_that_are_not_flat_are_noted() {
+    fn forms_that_are_not_flat_are_in_the_model() {
         let form = |encoding: Value| {
             of(json!({"application/x-www-form-urlencoded": {
                 "schema": {"type": "object", "properties": {

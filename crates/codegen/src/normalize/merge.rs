@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::{Changes, unions};
+use crate::names;
 use crate::pointer::Pointer;
 use crate::walk;
-use crate::{lower, names};
 
 /// What composes deeper than this composes itself.
 const DEEPEST: usize = 32;
@@ -53,6 +53,11 @@ pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
         };
         let mut merge = Merge {
             document,
+            file: changes
+                .model
+                .file
+                .as_ref()
+                .and_then(|name| document.pointer(Pointer::schema(name).as_str())),
             taken: &mut taken,
             new: Vec::new(),
             clashes: Vec::new(),
@@ -86,7 +91,7 @@ pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
         for (component, _) in &new {
             changes.moved(&place.join("allOf"), &Pointer::schema(component));
         }
-        if let Some(schemas) = lower::schemas_mut(document) {
+        if let Some(schemas) = walk::schemas_mut(document) {
             schemas.extend(new);
         }
         changes.at(&place.join("allOf"));
@@ -119,6 +124,8 @@ fn is_of_unions(document: &Value, schema: &Value) -> bool {
 
 struct Merge<'a> {
     document: &'a Value,
+    /// The schema that stands for a file, which is no object like others.
+    file: Option<&'a Value>,
     taken: &'a mut BTreeSet<String>,
     /// Components that came of merging two objects of one property, or with the members of a union.
     new: Vec<(String, Value)>,
@@ -147,10 +154,12 @@ impl Merge<'_> {
 
     /// The objects that the schema is composed to; `None` where a part of it is no object.
     fn alternatives(&mut self, schema: &Value, depth: usize) -> Option<Vec<Alternative>> {
-        let mut own = walk::follow(self.document, schema)?.as_object()?.clone();
-        let other = ["enum", "items", "x-codegen"]
-            .iter()
-            .any(|key| own.contains_key(*key));
+        let followed = walk::follow(self.document, schema)?;
+        if self.file.is_some_and(|file| std::ptr::eq(file, followed)) {
+            return None;
+        }
+        let mut own = followed.as_object()?.clone();
+        let other = ["enum", "items"].iter().any(|key| own.contains_key(*key));
         let is_object = own.get("type").is_none_or(|name| name == "object");
         self.steps += 1;
         if other || !is_object || depth > DEEPEST || self.steps > MOST {

@@ -1,20 +1,22 @@
 //! `multipart/form-data`: progenitor has no words for it. The parts become the properties of a schema that it takes for a
-//! body of JSON; how each of them is written is noted on the Request Body object, as `multipart`, and `postprocess` has the
-//! client's `multipart` module write them.
+//! body of JSON; how each of them is written is in the [model](crate::model), and `postprocess` has the client's `multipart`
+//! module write them.
 //!
 //! A part is a file, for which the types crate has a type, or a value: a text, or JSON where it is an object (OpenAPI 3.0,
 //! section 4.7.14.3). A list is as many parts of one name (RFC 7578, section 4.3).
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::Changes;
-use super::media::{BodyEncoding, bodies, essence, is_concrete};
-use super::parameters::{NOTE, Property, Shape, describe, is_anything, leave_out, note, shape};
+use super::media::bodies;
+use super::parameters::{Property, Shape, describe, is_anything, leave_out, shape};
+use crate::media_type::{MediaTypeKind, essence, is_concrete};
+use crate::model;
+use crate::names;
 use crate::pointer::Pointer;
 use crate::walk;
-use crate::{lower, names};
 
 const FORM_DATA: &str = "multipart/form-data";
 
@@ -27,7 +29,7 @@ fn of_body<'a>(document: &'a Value, body: &Pointer) -> Option<(&'a String, &'a V
     content
         .as_object()?
         .iter()
-        .find(|(name, _)| BodyEncoding::of(name) == BodyEncoding::Multipart)
+        .find(|(name, _)| MediaTypeKind::of(name) == MediaTypeKind::Multipart)
 }
 
 /// Gives the parts a schema that progenitor can read, or leaves out the operation.
@@ -59,7 +61,9 @@ pub(super) fn parts(document: &mut Value, changes: &mut Changes) {
                 continue;
             }
         };
-        let file = file.get_or_insert_with(|| file_schema(document)).clone();
+        let file = file
+            .get_or_insert_with(|| file_schema(document, changes))
+            .clone();
         let encoding = object.get("encoding").unwrap_or(&Value::Null);
         let at = pointer.join("encoding");
         for name in encoding
@@ -77,7 +81,7 @@ pub(super) fn parts(document: &mut Value, changes: &mut Changes) {
             }
         }
         let mut flat = json!({"type": "object", "properties": {}});
-        let mut noted = Map::new();
+        let mut model_parts = Vec::new();
         for property in &properties {
             let encoding = encoding.get(&property.name);
             let part = Part::of(&before, property, encoding);
@@ -86,7 +90,7 @@ pub(super) fn parts(document: &mut Value, changes: &mut Changes) {
                 changes.lost(&pointer.join("schema"), what, "the part is left out");
             }
             part.unsupported(&at.join(&property.name), property, encoding, changes);
-            noted.insert(property.name.clone(), part.note());
+            model_parts.push(part.in_model(&property.name));
             flat["properties"][&property.name] = part.schema(property, &file);
         }
         let required = properties.iter().filter(|property| property.required);
@@ -130,14 +134,17 @@ pub(super) fn parts(document: &mut Value, changes: &mut Changes) {
                 "content".to_owned(),
                 json!({"application/json": {"schema": schema}}),
             );
-            note(body, "multipart", Value::Object(noted));
             changes.at(&pointer);
+        }
+        for operation in &operations {
+            changes.model.operation_mut(operation).body.encoding =
+                model::BodyEncoding::Multipart(model_parts.clone());
         }
     }
 }
 
 /// A schema for which `postprocess` puts the types crate's `FilePart`; the answer refers to it.
-fn file_schema(document: &mut Value) -> Value {
+fn file_schema(document: &mut Value, changes: &mut Changes) -> Value {
     let mut taken: BTreeSet<String> = walk::schemas(document)
         .map(|(name, _)| names::type_name(name))
         .collect();
@@ -146,8 +153,9 @@ fn file_schema(document: &mut Value) -> Value {
     if document.get("components").is_none() {
         document["components"] = json!({});
     }
-    if let Some(schemas) = lower::schemas_mut(document) {
-        schemas.insert(name, json!({"type": "object", "x-codegen": {"file": true}}));
+    if let Some(schemas) = walk::schemas_mut(document) {
+        schemas.insert(name.clone(), json!({"type": "object"}));
+        changes.model.file = Some(name);
     }
     json!({"$ref": reference})
 }
@@ -198,15 +206,13 @@ impl Part {
         let mut types: Vec<&str> = content_types(encoding).collect();
         let bytes = types
             .iter()
-            .any(|told| BodyEncoding::of(told) == BodyEncoding::Bytes);
+            .any(|told| MediaTypeKind::of(told) == MediaTypeKind::Bytes);
         let is_string = item.get("type") == Some(&json!("string"));
         let is_binary = is_string && item.get("format") == Some(&json!("binary"));
         let is_file = is_binary || bytes && (is_string || is_anything(item));
-        if types.is_empty() {
-            types.extend(
-                item.get(NOTE)
-                    .and_then(|note| note.get("mediaType")?.as_str()),
-            );
+        if types.is_empty() && is_binary {
+            let told = item.get("contentMediaType").and_then(Value::as_str);
+            types.extend(told.filter(|told| MediaTypeKind::of(told) == MediaTypeKind::Bytes));
         }
         let is_structure = matches!(
             property.shape,
@@ -217,8 +223,8 @@ impl Part {
                 && (is_file
                     || !is_structure
                     || matches!(
-                        BodyEncoding::of(told),
-                        BodyEncoding::Json | BodyEncoding::PlusJson
+                        MediaTypeKind::of(told),
+                        MediaTypeKind::Json | MediaTypeKind::PlusJson
                     ))
         };
         let first = types.iter().position(|told| fits(told));
@@ -238,12 +244,12 @@ impl Part {
         }
     }
 
-    fn note(&self) -> Value {
-        let mut note = json!({"file": self.is_file});
-        if let Some(media_type) = &self.media_type {
-            note["type"] = json!(media_type);
+    fn in_model(&self, name: &str) -> model::Part {
+        model::Part {
+            name: name.to_owned(),
+            is_file: self.is_file,
+            media_type: self.media_type.clone(),
         }
-        note
     }
 
     fn schema(&self, property: &Property, file: &Value) -> Value {
@@ -295,8 +301,8 @@ impl Part {
         }
         let is_json = |name: &str| {
             matches!(
-                BodyEncoding::of(name),
-                BodyEncoding::Json | BodyEncoding::PlusJson
+                MediaTypeKind::of(name),
+                MediaTypeKind::Json | MediaTypeKind::PlusJson
             )
         };
         if self.is_text && !self.is_file && self.media_type.as_deref().is_some_and(is_json) {
@@ -373,6 +379,13 @@ mod tests {
         let mut golden = json!({"lost": unsupported});
         if let Some(operation) = document["paths"]["/a"].get("post") {
             golden["body"] = operation["requestBody"].clone();
+            let post = Pointer::root().join("paths").join("/a").join("post");
+            let parts = changes
+                .model
+                .operation(&post)
+                .and_then(|facts| facts.body.parts());
+            let parts = parts.into_iter().flatten().map(|part| format!("{part:?}"));
+            golden["parts"] = parts.collect();
         }
         let schemas = document["components"]["schemas"].as_object().unwrap();
         for (name, schema) in schemas {

@@ -1,20 +1,18 @@
 //! Parameters: each is right on the wire, or it is left out and reported.
 //!
 //! progenitor keeps one parameter of a name, whatever it is in; knows one style for each place; and makes text of a value
-//! by `Display`, which for a date is not what HTTP wants. What the client has to do otherwise is noted on the Parameter
-//! object, as `x-codegen`: its `name` on the wire where the document's can't be a name in Rust, and its `style` where the
-//! value is put together by the client's `encode` module.
+//! by `Display`, which for a date is not what HTTP wants. What the client has to do otherwise is in the
+//! [model](crate::model): the name on the wire where the document's can't be a name in Rust, and the style where the value
+//! is put together by the client's `encode` module.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
 use super::{Changes, replace};
+use crate::model::{self, Model, ParameterKey};
 use crate::pointer::Pointer;
 use crate::{names, walk};
-
-/// The key of what the rules find out and progenitor does not support.
-pub(crate) const NOTE: &str = "x-codegen";
 
 /// A parameter as an operation has it.
 pub(crate) struct ResolvedParameter<'a> {
@@ -33,6 +31,11 @@ impl ResolvedParameter<'_> {
 
     pub(crate) fn location(&self) -> &str {
         text(self.object, "in")
+    }
+
+    /// Returns the key of its facts in the model.
+    pub(crate) fn key(&self) -> ParameterKey {
+        ParameterKey::new(self.location(), self.name())
     }
 
     fn is_required(&self) -> bool {
@@ -112,14 +115,6 @@ fn edit_each(
         if let Some(old) = document.pointer_mut(place.as_str()) {
             *old = parameter;
         }
-    }
-}
-
-/// Puts a fact into the note of a Parameter, Request Body or Operation object.
-pub(crate) fn note(object: &mut Map<String, Value>, key: &str, value: Value) {
-    let note = object.entry(NOTE).or_insert_with(|| json!({}));
-    if let Some(note) = note.as_object_mut() {
-        note.insert(key.to_owned(), value);
     }
 }
 
@@ -633,8 +628,11 @@ pub(crate) fn explodes(object: &Value) -> bool {
 }
 
 /// Where `Display` or progenitor's way with lists is not what the document asks for, the client's `encode` module does it:
-/// the style is noted, and the place itself says the one style that progenitor reads.
+/// the style is in the model, and the place itself says the one style that progenitor reads.
 pub(super) fn styles(document: &mut Value, changes: &mut Changes) {
+    use model::Style as Encoded;
+
+    let mut styles: BTreeMap<Pointer, Encoded> = BTreeMap::new();
     edit_each(document, |document, place, object| {
         let whole = Value::Object(object.clone());
         let (location, mut style) = (text(&whole, "in"), Style::of(&whole));
@@ -678,27 +676,31 @@ pub(super) fn styles(document: &mut Value, changes: &mut Changes) {
                 None
             }
             (Style::Form, Shape::List | Shape::Map) if explode => None,
-            (Style::Form, Shape::List | Shape::Map | Shape::Object(_)) => Some("comma"),
-            (Style::SpaceDelimited, Shape::List) if !explode => Some("space"),
-            (Style::PipeDelimited, Shape::List) if !explode => Some("pipe"),
-            (Style::SpaceDelimited, Shape::Map | Shape::Object(_)) => Some("space"),
-            (Style::PipeDelimited, Shape::Map | Shape::Object(_)) => Some("pipe"),
-            (Style::DeepObject, Shape::Map | Shape::Object(_) | Shape::Nested) => Some("deep"),
+            (Style::Form, Shape::List | Shape::Map | Shape::Object(_)) => Some(Encoded::Comma),
+            (Style::SpaceDelimited, Shape::List) if !explode => Some(Encoded::Space),
+            (Style::PipeDelimited, Shape::List) if !explode => Some(Encoded::Pipe),
+            (Style::SpaceDelimited, Shape::Map | Shape::Object(_)) => Some(Encoded::Space),
+            (Style::PipeDelimited, Shape::Map | Shape::Object(_)) => Some(Encoded::Pipe),
+            (Style::DeepObject, Shape::Map | Shape::Object(_) | Shape::Nested) => {
+                Some(Encoded::Deep)
+            }
             (Style::Simple, Shape::Plain) => None,
-            (Style::Simple, _) if explode => Some("simple*"),
-            (Style::Simple, _) => Some("simple"),
-            (Style::Label, _) if explode => Some("label*"),
-            (Style::Label, _) => Some("label"),
-            (Style::Matrix, _) if explode => Some("matrix*"),
-            (Style::Matrix, _) => Some("matrix"),
+            (Style::Simple, _) if explode => Some(Encoded::SimpleExploded),
+            (Style::Simple, _) => Some(Encoded::Simple),
+            (Style::Label, _) if explode => Some(Encoded::LabelExploded),
+            (Style::Label, _) => Some(Encoded::Label),
+            (Style::Matrix, _) if explode => Some(Encoded::MatrixExploded),
+            (Style::Matrix, _) => Some(Encoded::Matrix),
             _ => None,
         };
         // progenitor knows structs as bodies only.
-        if matches!(shape, Shape::Object(_)) || (style == Some("deep") && shape == Shape::Nested) {
+        if matches!(shape, Shape::Object(_))
+            || (style == Some(Encoded::Deep) && shape == Shape::Nested)
+        {
             changes.lost(
                 place,
                 "the properties of the object that the parameter is",
-                if style == Some("deep") {
+                if style == Some(Encoded::Deep) {
                     "it takes any JSON object; the items of a list in it are sent one by one"
                 } else {
                     "it takes any JSON object"
@@ -710,12 +712,24 @@ pub(super) fn styles(document: &mut Value, changes: &mut Changes) {
             );
         }
         if let Some(style) = style {
-            note(object, "style", json!(style));
+            styles.insert(place.clone(), style);
             changes.at(place);
         }
         object.remove("style");
         object.remove("explode");
     });
+    for operation in walk::operations(document) {
+        let mut seen = BTreeSet::new();
+        for parameter in of_operation(document, &operation) {
+            // Of several with one key, the first counts; see `parameter_names`.
+            if seen.insert(parameter.key())
+                && let Some(style) = styles.get(&parameter.place)
+            {
+                let facts = changes.model.operation_mut(&operation.pointer);
+                facts.parameters.entry(parameter.key()).or_default().style = Some(*style);
+            }
+        }
+    }
 }
 
 /// What the template of a path names and what the parameters say agree, and every path parameter is required, as the
@@ -837,9 +851,10 @@ fn in_words(name: &str) -> String {
     names::parameter_name(&words)
 }
 
-/// Every parameter of an operation gets a name of its own in Rust; the wire's is noted.
+/// Every parameter of an operation gets a name of its own in Rust; the wire's is in the model.
 pub(super) fn parameter_names(document: &mut Value, changes: &mut Changes) {
     // The signs first: they are renamed where they stand, whoever uses the parameter.
+    let mut renamed = BTreeMap::new();
     edit_each(document, |_, place, object| {
         let name = object
             .get("name")
@@ -848,10 +863,13 @@ pub(super) fn parameter_names(document: &mut Value, changes: &mut Changes) {
             .to_owned();
         let words = in_words(&name);
         if object.get("in") != Some(&json!("path")) && words != names::parameter_name(&name) {
-            rename(object, &words);
+            describe(object, &format!("Sent as `{name}`."));
+            object.insert("name".to_owned(), json!(words));
+            renamed.insert(place.clone(), name);
             changes.at(place);
         }
     });
+    follow_names(document, &mut changes.model, &renamed);
     drop_repeated(document, changes);
     rename_in_templates(document, changes);
     // Where a parameter of a path would be renamed for one operation only, the list becomes each operation's own.
@@ -870,21 +888,71 @@ pub(super) fn parameter_names(document: &mut Value, changes: &mut Changes) {
     for item in &shared {
         push_down(document, item);
     }
-    let mut renamed = Vec::new();
+    let mut copies = Vec::new();
+    let mut renamed = BTreeMap::new();
     for operation in walk::operations(document) {
         let parameters = of_operation(document, &operation);
+        let facts = changes.model.operation(&operation.pointer);
         for (index, new) in collisions(&parameters) {
             let Some(parameter) = parameters.get(index) else {
                 continue;
             };
+            let name = parameter.name();
+            let has_wire_name = facts
+                .and_then(|facts| facts.parameters.get(&parameter.key()))
+                .is_some_and(|facts| facts.wire_name.is_some());
             let mut copy = parameter.object.clone();
             if let Some(object) = copy.as_object_mut() {
-                rename(object, &new);
+                if !has_wire_name {
+                    describe(object, &format!("Sent as `{name}`."));
+                }
+                object.insert("name".to_owned(), json!(new));
             }
-            renamed.push((parameter.entry.clone(), copy));
+            renamed.insert(parameter.entry.clone(), name.to_owned());
+            copies.push((parameter.entry.clone(), copy));
         }
     }
-    replace(document, renamed, changes);
+    replace(document, copies, changes);
+    follow_names(document, &mut changes.model, &renamed);
+}
+
+/// Follows new names of parameters in the model. `renamed` has the old names, by the locations of the Parameter objects.
+fn follow_names(document: &Value, model: &mut Model, renamed: &BTreeMap<Pointer, String>) {
+    if renamed.is_empty() {
+        return;
+    }
+    for operation in walk::operations(document) {
+        let mut old = model
+            .operation(&operation.pointer)
+            .cloned()
+            .unwrap_or_default();
+        let mut seen = BTreeSet::new();
+        let mut parameters = BTreeMap::new();
+        for parameter in of_operation(document, &operation) {
+            let key = parameter.key();
+            // Of several with one key, the first counts.
+            if !seen.insert(key.clone()) {
+                continue;
+            }
+            let old_name = renamed.get(&parameter.place);
+            let old_key = ParameterKey {
+                name: old_name.unwrap_or(&key.name).clone(),
+                ..key.clone()
+            };
+            let mut facts = old.parameters.get(&old_key).cloned().unwrap_or_default();
+            // A parameter of the path is known by its place in the template.
+            if key.location != "path" && facts.wire_name.is_none() {
+                facts.wire_name = old_name.cloned();
+            }
+            if facts != model::Parameter::default() {
+                parameters.insert(key, facts);
+            }
+        }
+        if parameters != old.parameters {
+            old.parameters = parameters;
+            *model.operation_mut(&operation.pointer) = old;
+        }
+    }
 }
 
 /// A list may name a parameter once only (OpenAPI 3.0, section 4.7.10.1); of several, the first counts.
@@ -974,26 +1042,6 @@ fn collisions(parameters: &[ResolvedParameter<'_>]) -> BTreeMap<usize, String> {
     renamed
 }
 
-/// Gives a parameter another name in the document, and keeps the one that goes out.
-fn rename(object: &mut Map<String, Value>, new: &str) {
-    let old = object
-        .get("name")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
-    let wire = object
-        .get(NOTE)
-        .and_then(|note| note.get("name"))
-        .and_then(Value::as_str)
-        .unwrap_or(&old)
-        .to_owned();
-    if wire == old && object.get("in") != Some(&json!("path")) {
-        describe(object, &format!("Sent as `{old}`."));
-        note(object, "name", json!(wire));
-    }
-    object.insert("name".to_owned(), json!(new));
-}
-
 /// Path parameters are known by the template, which is the key of the path item: both are renamed.
 fn rename_in_templates(document: &mut Value, changes: &mut Changes) {
     let paths = document.get("paths").and_then(Value::as_object);
@@ -1008,6 +1056,8 @@ fn rename_in_templates(document: &mut Value, changes: &mut Changes) {
     let Some(paths) = before.get("paths").and_then(Value::as_object) else {
         return;
     };
+    let mut new_paths = Vec::new();
+    let mut renamed_places = BTreeMap::new();
     for (path, _) in paths.iter().filter(|(path, _)| path.starts_with('/')) {
         let renamed = template_collisions(path);
         if renamed.is_empty() {
@@ -1032,21 +1082,25 @@ fn rename_in_templates(document: &mut Value, changes: &mut Changes) {
                     continue;
                 };
                 let mut copy = parameter.object.clone();
-                if let Some(object) = copy.as_object_mut() {
-                    rename(object, new);
-                }
+                copy["name"] = json!(new);
                 if let Some(entry) = document.pointer_mut(parameter.entry.as_str()) {
                     *entry = copy;
                     changes.at(&parameter.entry);
+                    let name = parameter.name().to_owned();
+                    renamed_places.insert(parameter.entry, name);
                 }
             }
         }
-        let root = Pointer::root().join("paths");
-        changes.moved(&root.join(path), &root.join(&new_path));
+        new_paths.push((path.clone(), new_path));
+    }
+    follow_names(document, &mut changes.model, &renamed_places);
+    let root = Pointer::root().join("paths");
+    for (path, new_path) in new_paths {
+        changes.moved(&root.join(&path), &root.join(&new_path));
         if let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) {
             *paths = std::mem::take(paths)
                 .into_iter()
-                .map(|(key, item)| (if key == *path { new_path.clone() } else { key }, item))
+                .map(|(key, item)| (if key == path { new_path.clone() } else { key }, item))
                 .collect();
         }
     }

@@ -1,25 +1,27 @@
 //! Responses: what each status of an operation brings, said so that progenitor reads it, or taken out of its hands.
 //!
 //! progenitor makes one type of all success bodies and one of all error bodies, and panics where they differ. Where they
-//! don't, it is left to itself. Where they do, it is shown a single success, and the operation's `x-codegen` object
-//! keeps the whole table, by which `postprocess` writes the decoding anew: by status, never by which type happens to fit.
+//! don't, it is left to itself. Where they do, it is shown a single success, and the [model](crate::model) has the responses
+//! by status, from which `postprocess` writes the decoding anew: by status, never by which type happens to fit.
 
 use serde_json::{Map, Value, json};
 
-use super::{Changes, media};
-use crate::lower;
+use super::{Changes, unions};
+use crate::media_type::essence;
+use crate::model::{Response, ResponseBody, Responses};
 use crate::names;
 use crate::pointer::Pointer;
 use crate::walk;
 
 /// Keys of a schema that say nothing about which values are valid.
-const ANNOTATIONS: [&str; 6] = [
+const ANNOTATIONS: [&str; 7] = [
     "title",
     "description",
     "example",
     "examples",
     "externalDocs",
     "deprecated",
+    "contentMediaType",
 ];
 
 /// The body of a response, as far as decoding is concerned.
@@ -35,7 +37,7 @@ const BODILESS: [&str; 2] = ["204", "205"];
 
 /// Media types by preference: what decodes to a type, then what is handed on as it comes.
 fn preference(media_type: &str) -> usize {
-    match media::essence(media_type).as_str() {
+    match essence(media_type).as_str() {
         "application/json" => 0,
         essence if essence.ends_with("+json") => 1,
         essence if essence.starts_with("text/") && essence != "text/event-stream" => 2,
@@ -119,9 +121,9 @@ pub(super) fn one_media_type(document: &mut Value, changes: &mut Changes) {
         spell_out_bodiless(&mut responses);
         if let Some(operation) = document.pointer_mut(pointer.as_str()) {
             operation["responses"] = Value::Object(responses);
-            if let Some(accept) = accept {
-                operation["x-codegen"]["accept"] = json!(accept);
-            }
+        }
+        if accept.is_some() {
+            changes.model.operation_mut(&pointer).accept = accept;
         }
     }
 }
@@ -198,7 +200,7 @@ pub(super) fn named_bodies(document: &mut Value, changes: &mut Changes) {
                         let name = names::unique(&names::for_place(document, &place), &mut taken);
                         let reference = Pointer::schema(&name).to_ref();
                         changes.moved(&place, &Pointer::schema(&name));
-                        if let Some(schemas) = lower::schemas_mut(document) {
+                        if let Some(schemas) = walk::schemas_mut(document) {
                             schemas.insert(name, schema.clone());
                         }
                         changes.at(&place);
@@ -247,7 +249,7 @@ pub(super) fn without_annotations(schema: &Value) -> Value {
     }
 }
 
-/// Where the bodies of an operation's successes differ, or those of its errors, the table is kept for `postprocess`, and
+/// Where the bodies of an operation's successes differ, or those of its errors, all of them are in the model, and
 /// progenitor is shown one success that it can decode.
 pub(super) fn by_status(document: &mut Value, changes: &mut Changes) {
     for (pointer, responses) in all_responses(document) {
@@ -299,8 +301,10 @@ pub(super) fn by_status(document: &mut Value, changes: &mut Changes) {
             .map(|response| json!({"200": response}))
             .unwrap_or_else(|| json!({}));
         operation["responses"] = responses;
-        operation["x-codegen"]["responses"] =
-            json!({"success": side(&successes, &kept), "error": side(&errors, &kept)});
+        changes.model.operation_mut(&pointer).responses = Some(Responses {
+            successes: side(successes, &kept),
+            errors: side(errors, &kept),
+        });
     }
 }
 
@@ -308,17 +312,21 @@ fn differ(side: &[(String, Body)]) -> bool {
     side.windows(2).any(|pair| pair[0].1 != pair[1].1)
 }
 
-/// One side of the table; of bytes, their media type is kept.
-fn side(side: &[(String, Body)], responses: &Map<String, Value>) -> Value {
-    let entries = side.iter().map(|(status, body)| match body {
-        Body::None => json!({"status": status}),
-        Body::Json(schema) => json!({"status": status, "schema": schema}),
-        Body::Bytes => {
-            let content = responses[status].get("content").and_then(Value::as_object);
-            json!({"status": status, "bytes": content.and_then(|content| content.keys().next())})
-        }
+/// Returns the successes or the errors as the model has them.
+fn side(side: Vec<(String, Body)>, responses: &Map<String, Value>) -> Vec<Response> {
+    let entries = side.into_iter().map(|(status, body)| {
+        let body = match body {
+            Body::None => ResponseBody::Empty,
+            Body::Json(schema) => ResponseBody::Json(unions::type_of(&schema)),
+            Body::Bytes => {
+                let content = responses[&status].get("content").and_then(Value::as_object);
+                let media_type = content.and_then(|content| content.keys().next());
+                ResponseBody::Bytes(media_type.cloned().unwrap_or_default())
+            }
+        };
+        Response { status, body }
     });
-    Value::Array(entries.collect())
+    entries.collect()
 }
 
 fn body(response: &Value) -> Body {

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::Changes;
+use crate::names;
 use crate::pointer::Pointer;
 use crate::walk::{self, Kind};
-use crate::{lower, names};
 
 /// What the generated code names of Rust's prelude, or calls a method of.
 const PRELUDE: [&str; 13] = [
@@ -57,7 +57,7 @@ pub(super) fn distinct_types(document: &mut Value, changes: &mut Changes) {
             *reference = new.clone();
         }
     });
-    if let Some(schemas) = lower::schemas_mut(document) {
+    if let Some(schemas) = walk::schemas_mut(document) {
         *schemas = std::mem::take(schemas)
             .into_iter()
             .map(|(name, schema)| (renamed.get(&name).cloned().unwrap_or(name), schema))
@@ -510,7 +510,7 @@ pub(super) fn whole_schemas(document: &mut Value, changes: &mut Changes) {
 }
 
 /// Two properties whose names become one field, such as `orgName` and `org_name`: the second one is shown to typify under
-/// another name, and an `x-codegen` object beside them keeps the real one for `postprocess`.
+/// another name, and the model keeps the real one for `postprocess`.
 pub(super) fn distinct_properties(document: &mut Value, changes: &mut Changes) {
     each_schema(document, |pointer, object| {
         let Some(properties) = object.get("properties").and_then(Value::as_object) else {
@@ -524,7 +524,7 @@ pub(super) fn distinct_properties(document: &mut Value, changes: &mut Changes) {
         {
             taken.insert("extra".to_owned());
         }
-        let mut renamed = Map::new();
+        let mut renamed: BTreeMap<String, String> = BTreeMap::new();
         for name in properties.keys() {
             if taken.insert(names::method_name(name)) {
                 continue;
@@ -533,7 +533,7 @@ pub(super) fn distinct_properties(document: &mut Value, changes: &mut Changes) {
                 .map(|number| format!("{name}_{number}"))
                 .find(|other| taken.insert(names::method_name(other)));
             if let Some(free) = free {
-                renamed.insert(free, json!(name));
+                renamed.insert(free, name.clone());
                 changes.at(&pointer.join("properties").join(name));
             }
         }
@@ -558,7 +558,7 @@ pub(super) fn distinct_properties(document: &mut Value, changes: &mut Changes) {
                 }
             }
         }
-        object.insert("x-codegen".to_owned(), json!({"properties": renamed}));
+        changes.model.schema_mut(pointer).wire_names = renamed;
     });
 }
 

@@ -9,9 +9,9 @@ use serde_json::{Map, Value, json};
 
 use super::Changes;
 use crate::model::{Details, Kinds, Member, Model, Shape, Tag, Type, Union};
+use crate::names;
 use crate::pointer::Pointer;
 use crate::walk::{self, Kind};
-use crate::{lower, names};
 
 const COMBINATORS: [&str; 2] = ["oneOf", "anyOf"];
 
@@ -364,7 +364,7 @@ fn inheritance(document: &mut Value, changes: &mut Changes) {
         if let Some(at) = document.pointer_mut(place.as_str()) {
             *at = union;
         }
-        if let Some(schemas) = lower::schemas_mut(document) {
+        if let Some(schemas) = walk::schemas_mut(document) {
             schemas.insert(fields, own);
         }
         changes.at(&place.join("discriminator"));
@@ -456,7 +456,7 @@ pub(super) fn siblings(document: &mut Value, changes: &mut Changes) {
                     (None, Some(name)) => {
                         let words = [enclosing.clone(), names::type_name(&name)];
                         let new = names::unique(&names::join(&words), &mut taken);
-                        if let Some(schemas) = lower::schemas_mut(document) {
+                        if let Some(schemas) = walk::schemas_mut(document) {
                             schemas.insert(new.clone(), json!({"allOf": [own, member]}));
                         }
                         let reference = json!({"$ref": Pointer::schema(&new).to_ref()});
@@ -543,7 +543,7 @@ pub(super) fn nullable(document: &mut Value, changes: &mut Changes) {
 
 /// Reads each union into the model, and shows typify something else in its place.
 pub(super) fn model(document: &mut Value, changes: &mut Changes) {
-    let mut model = Model::default();
+    let mut model = std::mem::take(&mut changes.model);
     let mut placeholders = Vec::new();
     for (pointer, _) in unions(document, 2) {
         let (Some(schema), Some(name)) = (
@@ -876,7 +876,21 @@ fn is_required(document: &Value, member: &Pointer, property: &str, depth: usize)
                 .all(|inner| is_required(document, &inner, property, depth + 1)))
 }
 
-/// The Rust type of a member.
+/// Returns the Rust type of a value of the schema, null included.
+pub(super) fn type_of(schema: &Value) -> Type {
+    type_at(schema, 0)
+}
+
+fn type_at(schema: &Value, depth: usize) -> Type {
+    let ty = rust_type(schema, depth);
+    if schema.get("nullable") == Some(&json!(true)) {
+        Type::Optional(Box::new(ty))
+    } else {
+        ty
+    }
+}
+
+/// Returns the Rust type of a value of the schema, except null.
 fn rust_type(schema: &Value, depth: usize) -> Type {
     if let Some(name) = component(schema) {
         return Type::Schema(name);
@@ -884,15 +898,7 @@ fn rust_type(schema: &Value, depth: usize) -> Type {
     if depth > DEEPEST {
         return Type::Any;
     }
-    let inner = |schema: &Value| {
-        let ty = rust_type(schema, depth + 1);
-        let nullable = schema.get("nullable") == Some(&json!(true));
-        Box::new(if nullable {
-            Type::Optional(Box::new(ty))
-        } else {
-            ty
-        })
-    };
+    let inner = |schema: &Value| Box::new(type_at(schema, depth + 1));
     match schema.get("type").and_then(Value::as_str) {
         Some("string") => match parsed(schema) {
             Some(path) => Type::Parsed(path),

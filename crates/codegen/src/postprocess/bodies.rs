@@ -6,25 +6,27 @@ use serde_json::Value;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ImplItem, ImplItemFn, Item, Stmt, parse_quote};
 
+use super::builder;
 use super::order::implemented;
 use super::responses::first_argument;
-use crate::normalize::parameters::NOTE;
+use super::wire::header_constant;
+use crate::model::Model;
 use crate::{names, walk};
 
-/// Sends no body where the rule `optional-bodies` noted that there may be none and the caller set none.
-pub(super) fn optional(file: &mut syn::File, document: &Value) {
-    let noted: BTreeSet<String> = walk::operations(document)
+/// Sends no body where there may be none and the caller set none.
+pub(super) fn optional(file: &mut syn::File, document: &Value, model: &Model) {
+    let is_optional = |operation: &&walk::Operation<'_>| {
+        let facts = model.operation(&operation.pointer);
+        facts.is_some_and(|facts| facts.body.is_optional)
+    };
+    let optional: BTreeSet<String> = walk::operations(document)
         .iter()
-        .filter(|operation| is_optional(document, operation))
+        .filter(is_optional)
         .filter_map(|operation| operation.id().map(names::builder_name))
         .collect();
-    let builders = file.items.iter_mut().filter_map(|item| match item {
-        Item::Mod(module) if module.ident == "builder" => module.content.as_mut(),
-        _ => None,
-    });
-    for item in builders.flat_map(|(_, items)| items) {
+    for item in builder::items(file) {
         match item {
-            Item::Struct(item) if noted.contains(&item.ident.to_string()) => {
+            Item::Struct(item) if optional.contains(&item.ident.to_string()) => {
                 let body = item
                     .fields
                     .iter_mut()
@@ -35,7 +37,7 @@ pub(super) fn optional(file: &mut syn::File, document: &Value) {
                     body.ty = parse_quote!(Result<Option<#inner>, String>);
                 }
             }
-            Item::Impl(item) if implemented(item).is_some_and(|name| noted.contains(&name)) => {
+            Item::Impl(item) if implemented(item).is_some_and(|name| optional.contains(&name)) => {
                 for item in &mut item.items {
                     if let ImplItem::Fn(function) = item {
                         rewrite(function);
@@ -45,15 +47,6 @@ pub(super) fn optional(file: &mut syn::File, document: &Value) {
             _ => {}
         }
     }
-}
-
-fn is_optional(document: &Value, operation: &walk::Operation<'_>) -> bool {
-    operation
-        .object
-        .get("requestBody")
-        .and_then(|body| walk::follow(document, body))
-        .and_then(|body| body.get(NOTE)?.get("optional"))
-        .is_some()
 }
 
 fn rewrite(function: &mut ImplItemFn) {
@@ -123,7 +116,7 @@ impl VisitMut for Sent {
         // Its media type is set with it.
         let mut receiver = &mut call.receiver;
         while let Expr::MethodCall(inner) = receiver.as_mut() {
-            if !is_content_type(inner) {
+            if header_constant(inner).is_none_or(|name| name != "CONTENT_TYPE") {
                 break;
             }
             let Expr::MethodCall(inner) = receiver.as_mut() else {
@@ -155,14 +148,6 @@ fn body_call(expression: &mut Expr) -> Option<&mut syn::ExprMethodCall> {
     }
 }
 
-fn is_content_type(call: &syn::ExprMethodCall) -> bool {
-    let name = call.args.first();
-    call.method == "header"
-        && name.is_some_and(|name| {
-            quote::quote!(#name).to_string() == ":: reqwest :: header :: CONTENT_TYPE"
-        })
-}
-
 /// `and_then` is for the value within the `Option`.
 struct Finish;
 
@@ -181,24 +166,22 @@ impl VisitMut for Finish {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pointer::Pointer;
     use serde_json::json;
 
     #[test]
     fn a_body_that_may_be_left_out_is_sent_where_it_is_set() {
-        let operation = |id: &str, optional: bool| {
-            let note = if optional {
-                json!({"optional": true})
-            } else {
-                json!({})
-            };
-            json!({"operationId": id, "requestBody": {"x-codegen": note}})
-        };
         let document = json!({"paths": {"/a": {
-            "put": operation("json", true),
-            "post": operation("raw", true),
-            "patch": operation("form", true),
-            "delete": operation("must", false),
+            "put": {"operationId": "json"},
+            "post": {"operationId": "raw"},
+            "patch": {"operationId": "form"},
+            "delete": {"operationId": "must"},
         }}});
+        let mut model = Model::default();
+        for method in ["put", "post", "patch"] {
+            let place = Pointer::root().join("paths").join("/a").join(method);
+            model.operation_mut(&place).body.is_optional = true;
+        }
         let mut file: syn::File = parse_quote! {
             pub mod builder {
                 pub struct Json<'a> { client: &'a super::Client, body: Result<types::builder::Range, String> }
@@ -246,7 +229,7 @@ mod tests {
                 }
             }
         };
-        optional(&mut file, &document);
+        optional(&mut file, &document, &model);
         insta::assert_snapshot!(prettyplease::unparse(&file));
     }
 }

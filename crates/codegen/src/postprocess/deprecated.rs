@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use syn::{Attribute, Fields, ImplItem, Item, parse_quote};
 
+use super::builder;
 use super::order::{implemented, wire_name};
 use crate::names;
 use crate::normalize::parameters::of_operation;
@@ -38,22 +39,22 @@ pub(super) fn operations(file: &mut syn::File, document: &Value) {
         }
     }
     for item in &mut file.items {
-        match item {
-            Item::Impl(item) if item.trait_.is_none() => {
-                mark_functions(item, |client, function| {
-                    client == "Client" && methods.contains(function)
-                });
-            }
-            Item::Mod(module) if module.ident == "builder" => {
-                for item in module.content.iter_mut().flat_map(|(_, items)| items) {
-                    if let Item::Impl(item) = item {
-                        mark_functions(item, |builder, function| {
-                            setters.contains(&(builder.to_owned(), function.to_owned()))
-                        });
-                    }
-                }
-            }
-            _ => {}
+        if let Item::Impl(item) = item {
+            mark_functions(item, |client, function| {
+                client == "Client" && methods.contains(function)
+            });
+        }
+    }
+    mark_setters(file, &setters);
+}
+
+/// Marks setters, which are given with the names of their builders.
+fn mark_setters(file: &mut syn::File, setters: &BTreeSet<(String, String)>) {
+    for item in builder::items(file) {
+        if let Item::Impl(item) = item {
+            mark_functions(item, |builder, setter| {
+                setters.contains(&(builder.to_owned(), setter.to_owned()))
+            });
         }
     }
 }
@@ -142,19 +143,7 @@ impl Deprecated {
                 }
             }
         }
-        for item in &mut file.items {
-            let Item::Mod(module) = item else { continue };
-            if module.ident != "builder" {
-                continue;
-            }
-            for item in module.content.iter_mut().flat_map(|(_, items)| items) {
-                if let Item::Impl(item) = item {
-                    mark_functions(item, |name, setter| {
-                        setters.contains(&(name.to_owned(), setter.to_owned()))
-                    });
-                }
-            }
-        }
+        mark_setters(file, &setters);
     }
 }
 

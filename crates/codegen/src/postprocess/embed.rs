@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use syn::{Item, parse_quote};
 
 use super::docs;
-use crate::normalize::media;
+use crate::media_type::essence;
 use crate::{names, walk};
 
 /// The keywords that are kept, and what each holds.
@@ -62,7 +62,7 @@ fn json_schema<'a>(document: &'a Value, response: &'a Value) -> Option<&'a Value
         .get("content")?
         .as_object()?;
     let is_json = |media_type: &str| {
-        let essence = media::essence(media_type);
+        let essence = essence(media_type);
         essence == "application/json" || essence.ends_with("+json")
     };
     let media_type = content.iter().find(|(name, _)| is_json(name))?;

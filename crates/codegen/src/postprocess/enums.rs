@@ -9,7 +9,8 @@ use syn::{Attribute, Fields, Ident, Item, ItemEnum, ItemImpl, parse_quote};
 
 use super::docs;
 use super::order::implemented;
-use crate::{names, walk};
+use crate::model::Model;
+use crate::names;
 
 /// The traits that are written anew for an open enum.
 const REPLACED: [&str; 4] = ["Display", "FromStr", "TryFrom", "From"];
@@ -56,17 +57,14 @@ impl Openings {
     }
 }
 
-/// The values that the rule `speakable-enums` gave names to, by the enums' names.
-pub(super) type Values<'a> = BTreeMap<String, &'a Value>;
+/// The values of enums whose variants the document lists instead, by the names of the types.
+pub(super) type Values<'a> = BTreeMap<String, &'a BTreeMap<String, String>>;
 
-pub(super) fn values(document: &Value) -> Values<'_> {
-    walk::schemas(document)
-        .filter_map(|(name, schema)| {
-            Some((
-                names::type_name(name),
-                schema.get("x-codegen")?.get("values")?,
-            ))
-        })
+pub(super) fn values<'a>(document: &'a Value, model: &'a Model) -> Values<'a> {
+    model
+        .named_schemas(document)
+        .filter(|(_, schema)| !schema.values.is_empty())
+        .map(|(name, schema)| (names::type_name(name), &schema.values))
         .collect()
 }
 
@@ -78,10 +76,7 @@ pub(super) fn restore_values(file: &mut syn::File, named: &Values<'_>) {
             continue;
         };
         for variant in &mut item.variants {
-            let Some(value) = values
-                .get(variant.ident.to_string())
-                .and_then(Value::as_str)
-            else {
+            let Some(value) = values.get(&variant.ident.to_string()) else {
                 continue;
             };
             variant

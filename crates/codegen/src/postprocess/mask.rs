@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use syn::{Item, ItemStruct, Type, parse_quote};
 
+use super::builder;
 use super::order::{properties, wire_name};
 use super::structs::remove_derive;
 use crate::rename::{SIMILAR, similarity};
@@ -60,13 +61,10 @@ impl<'a> Sensitive<'a> {
                 continue;
             }
             hide_in(&mut file.items, ident, &hidden);
-            for item in &mut file.items {
-                if let Item::Mod(module) = item
-                    && module.ident == "builder"
-                    && let Some((_, items)) = &mut module.content
-                {
-                    hide_in(items, ident, &hidden);
-                }
+            if let Some((_, items)) =
+                builder::module(file).and_then(|module| module.content.as_mut())
+            {
+                hide_in(items, ident, &hidden);
             }
         }
     }

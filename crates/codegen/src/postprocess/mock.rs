@@ -11,11 +11,13 @@ use quote::{format_ident, quote};
 use serde_json::Value;
 use syn::{Attribute, FnArg, ImplItem, ImplItemFn, Item, ItemImpl, ReturnType, Type, parse_quote};
 
+use super::builder;
 use super::client::operation_id;
 use super::docs;
 use super::order::implemented;
-use super::responses::{self, Bodies};
+use super::responses;
 use super::wire::{self, RequestSpec};
+use crate::model::{Model, ResponseBody};
 use crate::names;
 use crate::normalize::parameters::{ResolvedParameter, of_operation};
 use crate::walk::{self, Operation};
@@ -39,10 +41,9 @@ fn name_of(ident: &syn::Ident) -> String {
     ident.to_string().trim_start_matches("r#").to_owned()
 }
 
-/// Fits progenitor's mocks to the client. `results` are what the client's `send`s answer with, `bodies` the types of the
-/// bodies that differ by status.
-pub(super) fn fit(file: &mut syn::File, results: &Results, bodies: &Bodies, document: &Value) {
-    let answers = by_status(bodies, document);
+/// Fits progenitor's mocks to the client. `results` are what the client's `send`s answer with.
+pub(super) fn fit(file: &mut syn::File, results: &Results, document: &Value, model: &Model) {
+    let answers = by_status(document, model);
     let mut whens = BTreeMap::new();
     let mut thens = BTreeMap::new();
     let mut headings = BTreeMap::new();
@@ -52,7 +53,7 @@ pub(super) fn fit(file: &mut syn::File, results: &Results, bodies: &Bodies, docu
         };
         let heading = format!("`{} {}`", operation.method.to_uppercase(), operation.path);
         let name = |suffix| names::builder_name(&format!("{method}-{suffix}"));
-        let spec = RequestSpec::of(document, &operation);
+        let spec = RequestSpec::of(document, model, &operation);
         let answers = answers
             .get(&method)
             .cloned()
@@ -207,7 +208,7 @@ fn expect_parameter(
     let name = parameter.name();
     let wire = spec.wire(name);
     let style = spec.styles.get(name).map(|style| {
-        let style = format_ident!("{style}");
+        let style = format_ident!("{}", style.variant());
         quote!(crate::when::Style::#style)
     });
     let (location, when, missing) = match parameter.location() {
@@ -289,7 +290,7 @@ fn expect_body(
             let text = match &spec.form {
                 Some(fields) => {
                     let fields = fields.iter().map(|(name, style)| {
-                        let style = format_ident!("{style}");
+                        let style = format_ident!("{}", style.variant());
                         quote!((#name, crate::when::Style::#style))
                     });
                     quote!(crate::when::styled_form(&value, &[#(#fields),*]))
@@ -328,55 +329,34 @@ enum Body {
 /// What the successes and the errors of each operation's `send` are.
 pub(super) type Results = BTreeMap<String, [Option<Type>; 2]>;
 
-pub(super) fn results(client: &syn::File) -> Results {
-    let modules = client.items.iter().filter_map(|item| match item {
-        Item::Mod(module) if module.ident == "builder" => module.content.as_ref(),
-        _ => None,
-    });
-    let functions = modules
-        .flat_map(|(_, items)| items)
-        .filter_map(|item| match item {
-            Item::Impl(item) => Some(&item.items),
-            _ => None,
-        })
-        .flatten();
-    functions
-        .filter_map(|item| match item {
-            ImplItem::Fn(function) if function.sig.ident == "send" => {
-                let ReturnType::Type(_, result) = &function.sig.output else {
-                    return None;
-                };
-                let sides = responses::arguments(result)
-                    .map(|side| responses::arguments(side).next().cloned())
-                    .collect::<Vec<_>>();
-                Some((operation_id(function)?, sides.try_into().ok()?))
-            }
-            _ => None,
+pub(super) fn results(client: &mut syn::File) -> Results {
+    builder::sends(client)
+        .filter_map(|function| {
+            let ReturnType::Type(_, result) = &function.sig.output else {
+                return None;
+            };
+            let sides = responses::arguments(result)
+                .map(|side| responses::arguments(side).next().cloned())
+                .collect::<Vec<_>>();
+            Some((operation_id(function)?, sides.try_into().ok()?))
         })
         .collect()
 }
 
-/// The answers of the operations whose bodies differ.
-fn by_status(bodies: &Bodies, document: &Value) -> BTreeMap<String, Vec<Answer>> {
-    responses::tables(document)
-        .map(|(method, sides)| {
-            let entries = sides.into_iter().flatten().enumerate();
-            let answers = entries.map(|(index, entry)| {
-                let text = |key: &str| entry.get(key).and_then(Value::as_str).map(str::to_owned);
-                let body = match bodies.get(&(method.clone(), index)) {
-                    Some(ty) => Body::Json(Box::new(ty.clone())),
-                    None if entry.get("bytes").is_some() => {
-                        Body::Bytes(text("bytes").unwrap_or_default())
-                    }
-                    None => Body::Nothing,
-                };
-                Answer {
-                    status: text("status").unwrap_or_default(),
-                    body,
-                }
+/// Returns the answers of the operations whose bodies differ.
+fn by_status(document: &Value, model: &Model) -> BTreeMap<String, Vec<Answer>> {
+    responses::by_status(document, model)
+        .map(|(method, by_status)| {
+            let all = by_status.successes.iter().chain(&by_status.errors);
+            let answers = all.map(|response| Answer {
+                status: response.status.clone(),
+                body: match &response.body {
+                    ResponseBody::Empty => Body::Nothing,
+                    ResponseBody::Json(ty) => Body::Json(Box::new(responses::body_type(ty))),
+                    ResponseBody::Bytes(media_type) => Body::Bytes(media_type.clone()),
+                },
             });
-            let answers = answers.collect();
-            (method, answers)
+            (method, answers.collect())
         })
         .collect()
 }
@@ -492,10 +472,18 @@ fn fit_then(item: &mut ItemImpl, answers: &[Answer], accept: Option<&str>) {
 
 /// A reference to a value of the type, as people write it.
 fn borrowed(ty: &Type) -> Type {
-    let written = quote!(#ty).to_string();
-    match responses::arguments(ty).next() {
-        _ if written == ":: std :: string :: String" => parse_quote!(&str),
-        Some(item) if written.starts_with(":: std :: vec :: Vec") => parse_quote!(&[#item]),
+    let name = match ty {
+        Type::Path(path) => path.path.segments.last().map(|last| last.ident.to_string()),
+        _ => None,
+    };
+    // A type of the document's is in a module.
+    let is_own = matches!(ty, Type::Path(path) if path.path.leading_colon.is_none());
+    match (
+        name.as_deref().filter(|_| !is_own),
+        responses::first_argument(ty),
+    ) {
+        (Some("String"), _) => parse_quote!(&str),
+        (Some("Vec"), Some(item)) => parse_quote!(&[#item]),
         _ => parse_quote!(&#ty),
     }
 }

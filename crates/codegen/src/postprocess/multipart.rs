@@ -3,31 +3,23 @@
 use std::collections::BTreeMap;
 
 use quote::{format_ident, quote};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use syn::{Expr, Ident, Item, Type, parse_quote};
 
 use super::order::wire_name;
 use super::responses::first_argument;
+use crate::model::{Model, Part};
 use crate::pointer::Pointer;
 use crate::{names, walk};
 
-/// The types crate's file, by the path at which its generated code finds it.
-pub(crate) const FILE_PART: &str = "crate::file_part::FilePart";
-
-/// The Rust name of the schema that stands for a file, where the rule `multipart` made one.
-pub(crate) fn file_type(document: &Value) -> Option<String> {
-    walk::schemas(document)
-        .find(|(_, schema)| {
-            schema
-                .get("x-codegen")
-                .is_some_and(|note| note.get("file").is_some())
-        })
-        .map(|(name, _)| names::type_name(name))
+/// Returns the Rust name of the schema that stands for a file, if the document has files.
+fn file_type(model: &Model) -> Option<String> {
+    model.file.as_deref().map(names::type_name)
 }
 
 /// Returns the export of the file type, if the document has files.
-pub(super) fn export(document: &Value) -> Option<Item> {
-    let name = file_type(document)?;
+pub(super) fn export(model: &Model) -> Option<Item> {
+    let name = file_type(model)?;
     Some(if name == "FilePart" {
         parse_quote!(
             pub use crate::file_part::FilePart;
@@ -39,8 +31,8 @@ pub(super) fn export(document: &Value) -> Option<Item> {
 }
 
 /// Tells the client what a file consists of, where the document has files.
-pub(super) fn describe(client: &mut syn::File, document: &Value) {
-    let Some(name) = file_type(document) else {
+pub(super) fn describe(client: &mut syn::File, model: &Model) {
+    let Some(name) = file_type(model) else {
         return;
     };
     let ident = format_ident!("{name}");
@@ -80,12 +72,14 @@ enum Count {
 }
 
 /// The bodies that some operation sends in parts, of which no field is known yet.
-pub(super) fn bodies(document: &Value) -> Bodies {
+pub(super) fn bodies(document: &Value, model: &Model) -> Bodies {
     let bodies = walk::operations(document)
         .into_iter()
         .filter_map(|operation| {
-            let body = walk::follow(document, operation.object.get("requestBody")?)?;
-            Some((Parts::of(body)?.body, BTreeMap::new()))
+            Some((
+                Parts::of(document, model, &operation)?.body,
+                BTreeMap::new(),
+            ))
         });
     bodies.collect()
 }
@@ -106,51 +100,28 @@ pub(super) fn note(types: &syn::File, bodies: &mut Bodies) {
     }
 }
 
-/// The parts of a body, as the rule `multipart` noted them, and the type of the body.
+/// The parts of a body, and the name of its type.
 #[derive(Debug)]
 pub(super) struct Parts {
-    noted: Map<String, Value>,
+    parts: Vec<Part>,
     body: String,
 }
 
-/// The operations of whose parts some are no properties of the body's schema any more: it was left out.
-pub(crate) fn without_parts(document: &Value) -> Vec<Pointer> {
-    let is_whole =
-        |body: &Value| {
-            let Some(noted) = body.get("x-codegen").and_then(|note| note.get("multipart")) else {
-                return true;
-            };
-            let schema = body
-                .pointer("/content/application~1json/schema")
-                .and_then(|schema| walk::follow(document, schema));
-            let properties = schema.and_then(|schema| schema.get("properties"));
-            noted.as_object().into_iter().flatten().all(|(name, _)| {
-                properties.is_some_and(|properties| properties.get(name).is_some())
-            })
-        };
-    walk::operations(document)
-        .into_iter()
-        .filter(|operation| {
-            operation
-                .object
-                .get("requestBody")
-                .and_then(|body| walk::follow(document, body))
-                .is_some_and(|body| !is_whole(body))
-        })
-        .map(|operation| operation.pointer)
-        .collect()
-}
-
 impl Parts {
-    /// Of a Request Body object.
-    pub(super) fn of(body: &Value) -> Option<Self> {
-        let noted = body.get("x-codegen")?.get("multipart")?.as_object()?;
+    /// Returns the parts of an operation's body.
+    pub(super) fn of(
+        document: &Value,
+        model: &Model,
+        operation: &walk::Operation<'_>,
+    ) -> Option<Self> {
+        let parts = model.operation(&operation.pointer)?.body.parts()?;
+        let body = walk::follow(document, operation.object.get("requestBody")?)?;
         let schema = body
             .pointer("/content/application~1json/schema/$ref")?
             .as_str()?;
         let name = Pointer::from_ref(schema)?.tokens().last()?;
         Some(Self {
-            noted: noted.clone(),
+            parts: parts.to_vec(),
             body: names::type_name(&name),
         })
     }
@@ -159,11 +130,12 @@ impl Parts {
     pub(super) fn put_into(&self, request: &Expr, bodies: &Bodies) -> Option<Expr> {
         let fields = bodies.get(&self.body)?;
         let mut form = quote!(crate::multipart::Form::new());
-        for (name, part) in &self.noted {
+        for part in &self.parts {
+            let name = &part.name;
             let Field { ident, count } = fields.get(name)?;
             let field = format_ident!("{ident}");
-            let media_type = part.get("type").and_then(Value::as_str);
-            form = if part["file"] == true {
+            let media_type = part.media_type.as_deref();
+            form = if part.is_file {
                 let media_type = media_type.unwrap_or("application/octet-stream");
                 let files = files(&field, *count);
                 quote!(#form.files(#name, #files, #media_type))

@@ -6,33 +6,41 @@ use serde_json::Value;
 use syn::visit_mut::{self, VisitMut};
 use syn::{GenericArgument, ImplItem, Item, PathArguments, Type, parse_quote};
 
+use super::builder;
 use super::order::{implemented, wire_name};
 use super::responses::first_argument;
+use crate::model::Model;
 use crate::names;
+use crate::pointer::Pointer;
 use crate::unsupported::Unsupported;
-use crate::walk::{self, Kind};
+use crate::walk;
 
-/// The properties that the rule `absent-or-null` noted, and those of them that have been told apart.
-pub(super) struct Noted {
+/// The properties that may be absent or null, and those of them that have been told apart.
+pub(super) struct Nullable<'a> {
+    model: &'a Model,
     /// By the type's name.
     properties: BTreeMap<String, BTreeSet<String>>,
     /// By the type's name, too.
     done: BTreeSet<(String, String)>,
 }
 
-impl Noted {
-    pub(super) fn of(document: &Value) -> Self {
+impl<'a> Nullable<'a> {
+    pub(super) fn of(document: &Value, model: &'a Model) -> Self {
         let properties = walk::schemas(document)
-            .map(|(name, schema)| (names::type_name(name), properties(document, schema, 0)))
+            .map(|(name, _)| {
+                let properties = properties(document, model, &Pointer::schema(name), 0);
+                (names::type_name(name), properties)
+            })
             .filter(|(_, properties)| !properties.is_empty())
             .collect();
         Self {
+            model,
             properties,
             done: BTreeSet::new(),
         }
     }
 
-    /// Gives the fields that were noted the types crate's `Nullable`, and their setters with them. A property that became no
+    /// Gives these fields the types crate's `Nullable`, and their setters with them. A property that became no
     /// field of the schema's own type stays as typify has it.
     pub(super) fn tell_apart(&mut self, file: &mut syn::File) {
         // By type and field.
@@ -40,11 +48,11 @@ impl Noted {
         for item in &mut file.items {
             let Item::Struct(item) = item else { continue };
             let owner = item.ident.to_string();
-            let Some(noted) = self.properties.get(&owner) else {
+            let Some(properties) = self.properties.get(&owner) else {
                 continue;
             };
             for field in &mut item.fields {
-                if let Some(wire) = wire_name(field).filter(|wire| noted.contains(wire))
+                if let Some(wire) = wire_name(field).filter(|wire| properties.contains(wire))
                     && let Some(name) = field.ident.clone()
                     && is_left_out(&mut field.attrs)
                 {
@@ -66,15 +74,16 @@ impl Noted {
         document: &Value,
         unsupported: &mut Vec<Unsupported>,
     ) -> Option<Item> {
-        walk::walk(document, &mut |kind, pointer, schema| {
-            for name in noted_by(schema).filter(|_| kind == Kind::Schema) {
-                let owner = pointer.tokens().nth(2).unwrap_or_default();
+        for (pointer, schema) in &self.model.schemas {
+            let owner = pointer.tokens().nth(2).unwrap_or_default();
+            for name in &schema.nullable {
                 let honored = pointer.is_schema()
                     && self
                         .done
-                        .contains(&(names::type_name(&owner), name.to_owned()));
-                if !honored {
-                    let place = pointer.join("properties").join(name);
+                        .contains(&(names::type_name(&owner), name.clone()));
+                let place = pointer.join("properties").join(name);
+                // A schema that was left out has no properties.
+                if !honored && document.pointer(place.as_str()).is_some() {
                     unsupported.push(Unsupported::new(
                         &place,
                         "null",
@@ -82,7 +91,7 @@ impl Noted {
                     ));
                 }
             }
-        });
+        }
         if self.done.is_empty() {
             return None;
         }
@@ -101,11 +110,7 @@ impl Noted {
 
 /// The setters of these fields, by type, take what the fields are now.
 fn setters(file: &mut syn::File, changed: &BTreeSet<(String, String)>) {
-    let builders = file.items.iter_mut().filter_map(|item| match item {
-        Item::Mod(module) if module.ident == "builder" => module.content.as_mut(),
-        _ => None,
-    });
-    for item in builders.flat_map(|(_, items)| items) {
+    for item in builder::items(file) {
         match item {
             Item::Struct(item) => {
                 let owner = item.ident.to_string();
@@ -134,27 +139,20 @@ fn setters(file: &mut syn::File, changed: &BTreeSet<(String, String)>) {
     }
 }
 
-/// The noted properties of a schema and of what it is composed of.
-fn properties(document: &Value, schema: &Value, depth: usize) -> BTreeSet<String> {
+/// Returns the nullable properties of a schema and of what it is composed of.
+fn properties(document: &Value, model: &Model, schema: &Pointer, depth: usize) -> BTreeSet<String> {
     // What is composed of itself has no more properties at this depth than above it.
-    let Some(schema) = walk::follow(document, schema).filter(|_| depth < 16) else {
+    let Some((place, schema)) = walk::locate(document, schema).filter(|_| depth < 16) else {
         return BTreeSet::new();
     };
     let members = schema.get("allOf").and_then(Value::as_array);
-    let mut found: BTreeSet<String> = members
-        .into_iter()
-        .flatten()
-        .flat_map(|member| properties(document, member, depth + 1))
+    let all_of = place.join("allOf");
+    let mut found: BTreeSet<String> = (0..members.map_or(0, Vec::len))
+        .flat_map(|index| properties(document, model, &all_of.join(index), depth + 1))
         .collect();
-    found.extend(noted_by(schema).map(str::to_owned));
+    let own = model.schemas.get(&place);
+    found.extend(own.into_iter().flat_map(|own| own.nullable.iter().cloned()));
     found
-}
-
-fn noted_by(schema: &Value) -> impl Iterator<Item = &str> {
-    let noted = schema
-        .get("x-codegen")
-        .and_then(|note| note.get("nullable")?.as_array());
-    noted.into_iter().flatten().filter_map(Value::as_str)
 }
 
 /// Whether the field is one that may be left out, which its attribute then says of a `Nullable`.
@@ -225,11 +223,16 @@ mod tests {
 
     #[test]
     fn what_may_be_left_out_and_null_says_which() {
+        let own = json!({"properties": {"end date": {}, "must": {}, "unit": {}}});
         let document = json!({"components": {"schemas": {
-            "Base": {"properties": {"note": {}, "kept": {}}, "x-codegen": {"nullable": ["note"]}},
-            "patch": {"allOf": [{"$ref": "#/components/schemas/Base"}, {"x-codegen": {"nullable": ["end date", "must", "unit"]}}]},
+            "Base": {"properties": {"note": {}, "kept": {}}},
+            "patch": {"allOf": [{"$ref": "#/components/schemas/Base"}, own]},
             "Nullable": {"type": "object"},
         }}});
+        let mut model = Model::default();
+        model.schema_mut(&Pointer::schema("Base")).nullable = vec!["note".to_owned()];
+        let patch = Pointer::schema("patch").join("allOf").join(1);
+        model.schema_mut(&patch).nullable = ["end date", "must", "unit"].map(str::to_owned).into();
         let mut file: syn::File = parse_quote! {
             pub struct Patch {
                 #[serde(rename = "end date", skip_serializing_if = "::std::option::Option::is_none")]
@@ -266,10 +269,10 @@ mod tests {
             }
         };
         let mut unsupported = Vec::new();
-        let mut noted = Noted::of(&document);
-        noted.tell_apart(&mut file);
+        let mut nullable = Nullable::of(&document, &model);
+        nullable.tell_apart(&mut file);
         file.items
-            .splice(0..0, noted.export(&document, &mut unsupported));
+            .splice(0..0, nullable.export(&document, &mut unsupported));
         insta::assert_snapshot!(prettyplease::unparse(&file));
         let lost: Vec<_> = unsupported
             .iter()
@@ -292,9 +295,10 @@ mod tests {
         let document = json!({"components": {"schemas": {"Patch": {"properties": {"a": {}}}}}});
         let mut file: syn::File = parse_quote! { pub struct Patch { pub a: Option<u8> } };
         let before = prettyplease::unparse(&file);
-        let mut noted = Noted::of(&document);
-        noted.tell_apart(&mut file);
-        assert!(noted.export(&document, &mut Vec::new()).is_none());
+        let model = Model::default();
+        let mut nullable = Nullable::of(&document, &model);
+        nullable.tell_apart(&mut file);
+        assert!(nullable.export(&document, &mut Vec::new()).is_none());
         assert_eq!(prettyplease::unparse(&file), before);
     }
 }

@@ -15,6 +15,7 @@ use syn::{
     Member, Pat, Stmt, Type, parse_quote,
 };
 
+use super::builder;
 use super::docs;
 use super::order::implemented;
 use super::responses::Responses;
@@ -51,16 +52,13 @@ pub(super) fn write(
         })
         .collect();
     let mut methods = BTreeMap::new();
-    for item in &mut file.items {
-        if let Item::Mod(module) = item
-            && module.ident == "builder"
-            && let Some((_, items)) = &mut module.content
-        {
+    if let Some(module) = builder::module(file) {
+        module.attrs.retain(|attribute| !is_doc(attribute));
+        module
+            .attrs
+            .push(docs::attribute(" The requests of the operations."));
+        if let Some((_, items)) = &mut module.content {
             methods = builders(items, &operations, responses);
-            module.attrs.retain(|attribute| !is_doc(attribute));
-            module
-                .attrs
-                .push(docs::attribute(" The requests of the operations."));
         }
     }
     file.items.retain_mut(|item| match item {

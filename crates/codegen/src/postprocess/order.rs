@@ -6,6 +6,7 @@ use serde_json::Value;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Fields, ImplItem, Item, ItemImpl, ItemStruct, Member, Type};
 
+use super::builder;
 use crate::names;
 use crate::walk::{self, Kind};
 
@@ -53,15 +54,8 @@ impl Orders {
                 fields.insert(item.ident.to_string(), sort_fields(item, order));
             }
         }
-        for item in &mut file.items {
-            if let Item::Mod(module) = item
-                && module.ident == "builder"
-                && let Some((_, items)) = &mut module.content
-            {
-                for item in items {
-                    sort_builder(item, &fields);
-                }
-            }
+        for item in builder::items(file) {
+            sort_builder(item, &fields);
         }
     }
 

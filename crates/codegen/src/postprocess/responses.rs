@@ -1,124 +1,48 @@
 //! The responses of each operation: which body comes with which status, and its type.
 //!
-//! An operation whose bodies differ by status has a table, left in the document by the rule `responses-by-status`, since
-//! progenitor has no type for it. The types of the schemas in the table come from typify by probes: operations that return
-//! nothing but the schema in question, added before generation and removed after it. Every other operation has one body
-//! for its successes and one for its errors, which are read from progenitor's `send`.
+//! An operation whose bodies differ by status has them in the [model](crate::model), since progenitor has no type for them.
+//! Every other operation has one body for its successes and one for its errors, which are read from progenitor's `send`.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use serde_json::{Value, json};
+use serde_json::Value;
 use syn::visit::Visit;
 use syn::{
-    Expr, GenericArgument, Ident, ImplItem, ImplItemFn, Item, PathArguments, ReturnType, Type,
-    parse_quote,
+    Expr, GenericArgument, Ident, ImplItemFn, Item, PathArguments, ReturnType, Type, parse_quote,
 };
 
+use super::builder;
 use super::client::operation_id;
-use super::order::implemented;
+use crate::model::{self, Model, Response, ResponseBody};
 use crate::{names, walk};
 
-/// Below this path are the probes.
-const PROBES: &str = "/x-codegen/";
-
-/// The document with an operation for each body whose type is to be known.
-pub(crate) fn with_probes(document: &Value) -> Cow<'_, Value> {
-    let bodies = bodies(document);
-    if bodies.is_empty() {
-        return Cow::Borrowed(document);
-    }
-    let mut probing = document.clone();
-    for (operation, index, schema) in bodies {
-        let path = format!("{PROBES}{operation}/{index}");
-        probing["paths"][path]["get"] = json!({
-            "operationId": probe(&operation, index),
-            "responses": {"200": {"description": "", "content": {"application/json": {"schema": schema}}}},
-        });
-    }
-    Cow::Owned(probing)
-}
-
-/// The operation that a probe is for, by the probe's path.
-pub(crate) fn probed(path: &str) -> Option<&str> {
-    path.strip_prefix(PROBES)
-        .and_then(|rest| rest.split('/').next())
-}
-
-/// The id of a probe, which is its method's name: an operation's may begin or end with an underscore, and what is put
-/// together with it has one of two.
-fn probe(operation: &str, index: usize) -> String {
-    names::method_name(&format!("x_codegen_{operation}_{index}"))
-}
-
-/// The entries of an operation's table with their method's name, each side in order.
-pub(super) fn tables(document: &Value) -> impl Iterator<Item = (String, [&Vec<Value>; 2])> {
-    walk::operations(document)
-        .into_iter()
-        .filter_map(|operation| {
-            let table = operation.object.get("x-codegen")?.get("responses")?;
-            let method = names::method_name(operation.id()?);
-            Some((
-                method,
-                [
-                    table.get("success")?.as_array()?,
-                    table.get("error")?.as_array()?,
-                ],
-            ))
-        })
-}
-
-fn bodies(document: &Value) -> Vec<(String, usize, Value)> {
-    let mut bodies = Vec::new();
-    for (method, sides) in tables(document) {
-        for (index, entry) in sides.into_iter().flatten().enumerate() {
-            if let Some(schema) = entry.get("schema") {
-                bodies.push((method.clone(), index, schema.clone()));
-            }
-        }
-    }
-    bodies
-}
-
-/// The types of the bodies in the tables: by method, and by place in its table, the successes before the errors.
-pub(super) type Bodies = BTreeMap<(String, usize), Type>;
-
-/// Takes the probes out. Returns how the responses of each operation are decoded, by its method, and the types of the
-/// bodies in the tables.
-pub(super) fn take(
+/// Returns how the responses of each operation are decoded, by its method.
+pub(super) fn responses(
     file: &mut syn::File,
     document: &Value,
-) -> (BTreeMap<String, Responses>, Bodies) {
-    let types = take_probes(file, document);
+    model: &Model,
+) -> BTreeMap<String, Responses> {
     let mut enums: Vec<Item> = Vec::new();
     let mut responses = BTreeMap::new();
-    for (method, sides) in tables(document) {
-        let mut index = 0;
-        let [success, error] = sides.map(|side| {
-            let entries = side.iter().map(|entry| {
-                let status = entry
-                    .get("status")
-                    .and_then(Value::as_str)
-                    .unwrap_or_default()
-                    .to_owned();
-                let body = match (types.get(&(method.clone(), index)), entry.get("bytes")) {
-                    (Some(ty), _) => Body::Json(Box::new(ty.clone())),
-                    (None, Some(_)) => Body::Bytes,
-                    (None, None) => Body::Nothing,
-                };
-                index += 1;
-                (status, body)
-            });
-            entries.collect::<Vec<_>>()
-        });
+    for (method, by_status) in by_status(document, model) {
         let name = names::type_name(&method);
-        let success = Side::by_status(success, format_ident!("{name}Response"), false, &mut enums);
-        let error = Side::by_status(error, format_ident!("{name}Error"), true, &mut enums);
+        let success = Side::by_status(
+            &by_status.successes,
+            format_ident!("{name}Response"),
+            false,
+            &mut enums,
+        );
+        let error = Side::by_status(
+            &by_status.errors,
+            format_ident!("{name}Error"),
+            true,
+            &mut enums,
+        );
         responses.insert(method, Responses { success, error });
     }
-    for send in sends(file) {
+    for send in builder::sends(file) {
         if let Some(method) = operation_id(send)
             && !responses.contains_key(&method)
             && let Some(uniform) = uniform(send)
@@ -136,65 +60,49 @@ pub(super) fn take(
             }
         });
     }
-    (responses, types)
+    responses
 }
 
-/// Removes what progenitor made of the probes; the answer is the type that each of them found.
-fn take_probes(file: &mut syn::File, document: &Value) -> Bodies {
-    let probes: BTreeMap<String, (String, usize)> = bodies(document)
+/// Returns the responses of each operation whose bodies differ by status, by its method.
+pub(super) fn by_status<'a>(
+    document: &'a Value,
+    model: &'a Model,
+) -> impl Iterator<Item = (String, &'a model::Responses)> {
+    walk::operations(document)
         .into_iter()
-        .map(|(operation, index, _)| (probe(&operation, index), (operation, index)))
-        .collect();
-    let structs: BTreeMap<String, &(String, usize)> = probes
-        .iter()
-        .map(|(name, key)| (names::type_name(name), key))
-        .collect();
-    let mut types = BTreeMap::new();
-    for item in &mut file.items {
-        match item {
-            Item::Impl(item)
-                if item.trait_.is_none() && implemented(item).as_deref() == Some("Client") =>
-            {
-                item.items.retain(|item| {
-                    !matches!(item, ImplItem::Fn(function) if probes.contains_key(&function.sig.ident.to_string()))
-                });
-            }
-            Item::Mod(module) if module.ident == "builder" => {
-                let Some((_, items)) = &mut module.content else {
-                    continue;
-                };
-                items.retain(|item| match item {
-                    Item::Struct(item) => !structs.contains_key(&item.ident.to_string()),
-                    Item::Impl(item) => {
-                        let Some(key) = implemented(item).and_then(|name| structs.get(&name))
-                        else {
-                            return true;
-                        };
-                        for item in &item.items {
-                            if let ImplItem::Fn(function) = item
-                                && function.sig.ident == "send"
-                                && let Some(ty) = success_type(&function.sig.output)
-                            {
-                                types.insert((*key).clone(), ty);
-                            }
-                        }
-                        false
-                    }
-                    _ => true,
-                });
-            }
-            _ => {}
+        .filter_map(|operation| {
+            let responses = model.operation(&operation.pointer)?.responses.as_ref()?;
+            Some((names::method_name(operation.id()?), responses))
+        })
+}
+
+/// Returns the type of a body, as typify writes it.
+pub(super) fn body_type(ty: &model::Type) -> Type {
+    match ty {
+        model::Type::Schema(name) => {
+            let ident = format_ident!("{}", names::type_name(name));
+            parse_quote!(types::#ident)
+        }
+        model::Type::Optional(inner) => {
+            let inner = body_type(inner);
+            parse_quote!(::std::option::Option<#inner>)
+        }
+        model::Type::List(inner) => {
+            let inner = body_type(inner);
+            parse_quote!(::std::vec::Vec<#inner>)
+        }
+        model::Type::Map(inner) if **inner == model::Type::Any => {
+            parse_quote!(::serde_json::Map<::std::string::String, ::serde_json::Value>)
+        }
+        model::Type::Map(inner) => {
+            let inner = body_type(inner);
+            parse_quote!(::std::collections::BTreeMap<::std::string::String, #inner>)
+        }
+        scalar => {
+            let scalar = super::unions::rust(scalar);
+            parse_quote!(#scalar)
         }
     }
-    types
-}
-
-/// The `T` of `Result<ResponseValue<T>, …>`.
-fn success_type(output: &ReturnType) -> Option<Type> {
-    let ReturnType::Type(_, result) = output else {
-        return None;
-    };
-    first_argument(first_argument(result)?).cloned()
 }
 
 /// The type in a type, such as the `T` of `Option<T>`.
@@ -221,23 +129,6 @@ pub(super) fn arguments(ty: &Type) -> impl Iterator<Item = &Type> {
         })
 }
 
-fn sends(file: &mut syn::File) -> impl Iterator<Item = &mut ImplItemFn> {
-    let modules = file.items.iter_mut().filter_map(|item| match item {
-        Item::Mod(module) if module.ident == "builder" => module.content.as_mut(),
-        _ => None,
-    });
-    let functions = modules
-        .flat_map(|(_, items)| items)
-        .filter_map(|item| match item {
-            Item::Impl(item) => Some(&mut item.items),
-            _ => None,
-        });
-    functions.flatten().filter_map(|item| match item {
-        ImplItem::Fn(function) if function.sig.ident == "send" => Some(function),
-        _ => None,
-    })
-}
-
 /// How the responses of an operation are decoded.
 pub(super) struct Responses {
     pub(super) success: Side,
@@ -261,7 +152,7 @@ struct Arm {
 /// The body of a response.
 enum Body {
     Nothing,
-    Json(Box<Type>),
+    Json,
     Bytes,
     /// The connection itself, of a WebSocket.
     Upgrade,
@@ -306,8 +197,8 @@ impl Side {
             let decoded = match (body, variant) {
                 (Body::Nothing, None) => quote!(Ok(())),
                 (Body::Nothing, Some(variant)) => quote!(Ok(#variant)),
-                (Body::Json(_), None) => quote!(response.json()),
-                (Body::Json(_), Some(variant)) => quote!(response.json().map(#variant)),
+                (Body::Json, None) => quote!(response.json()),
+                (Body::Json, Some(variant)) => quote!(response.json().map(#variant)),
                 (Body::Bytes, None) => quote!(response.stream()),
                 (Body::Bytes, Some(variant)) => quote!(response.stream().map(#variant)),
                 (Body::Upgrade, _) => quote!(response.upgrade()),
@@ -331,8 +222,8 @@ impl Side {
                 variant,
             } = arm;
             let decoded = match (body, variant) {
-                (Body::Json(_), None) => quote!(crate::request::error_body(body)),
-                (Body::Json(_), Some(variant)) => {
+                (Body::Json, None) => quote!(crate::request::error_body(body)),
+                (Body::Json, Some(variant)) => {
                     quote!(crate::request::error_body(body).map(#variant))
                 }
                 (Body::Bytes, None) => quote!(Some(body.clone())),
@@ -357,56 +248,59 @@ impl Side {
 
     /// The side of an operation whose bodies differ by status; an enum that it needs is added to `enums`.
     fn by_status(
-        entries: Vec<(String, Body)>,
+        responses: &[Response],
         name: Ident,
         is_error: bool,
         enums: &mut Vec<Item>,
     ) -> Self {
-        let json: Vec<&Type> = entries
+        let json: Vec<&model::Type> = responses
             .iter()
-            .filter_map(|(_, body)| match body {
-                Body::Json(ty) => Some(ty.as_ref()),
+            .filter_map(|response| match &response.body {
+                ResponseBody::Json(ty) => Some(ty),
                 _ => None,
             })
             .collect();
-        // Types are compared as they are written: progenitor writes the same one the same way.
-        let mut written = json.iter().map(|ty| quote!(#ty).to_string());
-        let first = written.next();
-        let is_same = written.all(|ty| Some(ty) == first);
-        let has_bytes = entries.iter().any(|(_, body)| matches!(body, Body::Bytes));
-        let has_nothing = entries
-            .iter()
-            .any(|(_, body)| matches!(body, Body::Nothing));
-        let mut variants: Vec<Option<TokenStream>> = vec![None; entries.len()];
+        let is_same = json.windows(2).all(|pair| pair[0] == pair[1]);
+        let has = |wanted: fn(&ResponseBody) -> bool| {
+            responses.iter().any(|response| wanted(&response.body))
+        };
+        let has_bytes = has(|body| matches!(body, ResponseBody::Bytes(_)));
+        let has_nothing = has(|body| matches!(body, ResponseBody::Empty));
+        let mut variants: Vec<Option<TokenStream>> = vec![None; responses.len()];
         let ty: Type = match (json.first(), has_nothing, has_bytes) {
             (None, _, false) => parse_quote!(()),
             (None, false, true) => bytes(is_error),
-            (Some(ty), false, false) if is_same => (*ty).clone(),
+            (Some(ty), false, false) if is_same => body_type(ty),
             (Some(ty), true, false) if is_same && !is_error => {
-                for (variant, (_, body)) in variants.iter_mut().zip(&entries) {
-                    *variant = Some(match body {
-                        Body::Json(_) => quote!(::std::option::Option::Some),
+                for (variant, response) in variants.iter_mut().zip(responses) {
+                    *variant = Some(match &response.body {
+                        ResponseBody::Json(_) => quote!(::std::option::Option::Some),
                         _ => quote!(::std::option::Option::None),
                     });
                 }
+                let ty = body_type(ty);
                 parse_quote!(::std::option::Option<#ty>)
             }
             _ => {
-                let names: Vec<Ident> = entries
+                let names: Vec<Ident> = responses
                     .iter()
-                    .map(|(status, _)| format_ident!("{}", variant(status)))
+                    .map(|response| format_ident!("{}", variant(&response.status)))
                     .collect();
-                enums.extend(response_enum(&name, &entries, &names, is_error));
+                enums.extend(response_enum(&name, responses, &names, is_error));
                 for (variant, ident) in variants.iter_mut().zip(&names) {
                     *variant = Some(quote!(super::response::#name::#ident));
                 }
                 parse_quote!(super::response::#name)
             }
         };
-        let arms = entries.into_iter().zip(variants);
-        let arms = arms.map(|((status, body), variant)| Arm {
-            pattern: pattern(&status),
-            body,
+        let arms = responses.iter().zip(variants);
+        let arms = arms.map(|(response, variant)| Arm {
+            pattern: pattern(&response.status),
+            body: match &response.body {
+                ResponseBody::Empty => Body::Nothing,
+                ResponseBody::Json(_) => Body::Json,
+                ResponseBody::Bytes(_) => Body::Bytes,
+            },
             variant,
         });
         Self {
@@ -448,13 +342,13 @@ fn uniform(send: &ImplItemFn) -> Option<Responses> {
     for arm in &matched.arms {
         let mut decoding = Decoding::default();
         decoding.visit_expr(&arm.body);
-        let (side, ty) = if decoding.is_error {
-            (&mut responses.error, &error)
+        let side = if decoding.is_error {
+            &mut responses.error
         } else {
-            (&mut responses.success, &success)
+            &mut responses.success
         };
         let body = match decoding.function.as_deref() {
-            Some("from_response") => Body::Json(Box::new(ty.clone())),
+            Some("from_response") => Body::Json,
             Some("empty") => Body::Nothing,
             Some("stream") => Body::Bytes,
             Some("upgrade") => Body::Upgrade,
@@ -464,7 +358,7 @@ fn uniform(send: &ImplItemFn) -> Option<Responses> {
         match body {
             Body::Bytes => side.ty = bytes(decoding.is_error),
             Body::Upgrade => side.ty = parse_quote!(crate::Upgrade),
-            Body::Json(_) | Body::Nothing => {}
+            Body::Json | Body::Nothing => {}
         }
         let pattern = &arm.pat;
         side.arms.push(Arm {
@@ -498,7 +392,7 @@ impl<'ast> Visit<'ast> for Decoding {
 /// The enum of the bodies of one side, with a variant for each status.
 fn response_enum(
     name: &Ident,
-    entries: &[(String, Body)],
+    responses: &[Response],
     variants: &[Ident],
     is_error: bool,
 ) -> Vec<Item> {
@@ -508,14 +402,17 @@ fn response_enum(
         "A success"
     };
     let text = format!("{side} of the operation, by status.");
-    let docs = entries
+    let docs = responses
         .iter()
-        .map(|(status, _)| format!("The body of {}.", display_name(status)));
+        .map(|response| format!("The body of {}.", display_name(&response.status)));
     let bytes = bytes(is_error);
-    let fields = entries.iter().map(|(_, body)| match body {
-        Body::Nothing | Body::Upgrade => quote!(),
-        Body::Json(ty) => quote!((#ty)),
-        Body::Bytes => quote!((#bytes)),
+    let fields = responses.iter().map(|response| match &response.body {
+        ResponseBody::Empty => quote!(),
+        ResponseBody::Json(ty) => {
+            let ty = body_type(ty);
+            quote!((#ty))
+        }
+        ResponseBody::Bytes(_) => quote!((#bytes)),
     });
     let file: syn::File = parse_quote! {
         #[doc = #text]
@@ -610,57 +507,39 @@ pub(super) fn variant(status: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pointer::Pointer;
+    use serde_json::json;
 
     #[test]
-    fn table_is_decoded_by_status_with_the_types_of_its_probes() {
-        let document = json!({"paths": {"/pets": {"get": {"operationId": "getPet", "x-codegen": {"responses": {
-            "success": [{"status": "200", "schema": {"$ref": "#/components/schemas/Pet"}}, {"status": "204"}],
-            "error": [
-                {"status": "404"},
-                {"status": "422", "schema": {"type": "array", "items": {"type": "string"}}},
-                {"status": "5XX", "bytes": "text/plain"},
+    fn bodies_that_differ_are_decoded_by_status() {
+        let document = json!({"paths": {"/pets": {"get": {"operationId": "getPet"}}}});
+        let response = |status: &str, body| Response {
+            status: status.to_owned(),
+            body,
+        };
+        let texts = model::Type::List(Box::new(model::Type::Text));
+        let mut model = Model::default();
+        let get = Pointer::root().join("paths").join("/pets").join("get");
+        model.operation_mut(&get).responses = Some(model::Responses {
+            successes: vec![
+                response(
+                    "200",
+                    ResponseBody::Json(model::Type::Schema("Pet".to_owned())),
+                ),
+                response("204", ResponseBody::Empty),
             ],
-        }}}}}});
-        let probing = with_probes(&document);
-        let paths: Vec<_> = walk::operations(&probing)
-            .iter()
-            .map(|operation| operation.path.to_owned())
-            .collect();
-        assert_eq!(
-            paths,
-            ["/pets", "/x-codegen/get_pet/0", "/x-codegen/get_pet/3"]
-        );
-        assert_eq!(probed(&paths[1]), Some("get_pet"));
-
+            errors: vec![
+                response("404", ResponseBody::Empty),
+                response("422", ResponseBody::Json(texts)),
+                response("5XX", ResponseBody::Bytes("text/plain".to_owned())),
+            ],
+        });
         let mut file: syn::File = parse_quote! {
             impl Client {
                 pub fn get_pet(&self) -> builder::GetPet {}
-                pub fn x_codegen_get_pet_0(&self) {}
-                pub fn x_codegen_get_pet_3(&self) {}
-            }
-            pub mod builder {
-                pub struct GetPet;
-                impl GetPet {
-                    pub async fn send(self) -> Result<ResponseValue<types::Pet>, Error<()>> {
-                        let info = OperationInfo { operation_id: "get_pet" };
-                        let response = result?;
-                        match response.status().as_u16() {
-                            200u16 => ResponseValue::from_response(response).await,
-                            _ => Err(Error::UnexpectedResponse(response)),
-                        }
-                    }
-                }
-                pub struct XCodegenGetPet0;
-                impl XCodegenGetPet0 {
-                    pub async fn send(self) -> Result<ResponseValue<types::Pet>, Error<()>> {}
-                }
-                pub struct XCodegenGetPet3;
-                impl XCodegenGetPet3 {
-                    pub async fn send(self) -> Result<ResponseValue<::std::vec::Vec<::std::string::String>>, Error<()>> {}
-                }
             }
         };
-        let (responses, _) = take(&mut file, &document);
+        let responses = responses(&mut file, &document, &model);
         let responses = &responses["get_pet"];
         let (decode, decode_error) = (responses.success.decode(), responses.error.decode_error());
         file.items.push(parse_quote! {

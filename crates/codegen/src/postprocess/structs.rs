@@ -6,35 +6,32 @@ use serde_json::Value;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Fields, ImplItem, Item, ItemStruct, Path, Token, parse_quote};
 
+use super::builder;
 use super::docs;
 use super::order::{implemented, wire_name};
-use crate::{names, walk};
+use crate::model::Model;
+use crate::names;
 
-/// The names in JSON that the rule `distinct-properties` took from the fields, by the structs' names.
-pub(super) type Renamed<'a> = BTreeMap<String, &'a Value>;
+/// The names in JSON of properties that have another name in the document, by the structs' names.
+pub(super) type WireNames<'a> = BTreeMap<String, &'a BTreeMap<String, String>>;
 
-pub(super) fn renamed(document: &Value) -> Renamed<'_> {
-    walk::schemas(document)
-        .filter_map(|(name, schema)| {
-            Some((
-                names::type_name(name),
-                schema.get("x-codegen")?.get("properties")?,
-            ))
-        })
+pub(super) fn wire_names<'a>(document: &'a Value, model: &'a Model) -> WireNames<'a> {
+    model
+        .named_schemas(document)
+        .filter(|(_, schema)| !schema.wire_names.is_empty())
+        .map(|(name, schema)| (names::type_name(name), &schema.wire_names))
         .collect()
 }
 
 /// Gives the fields back their names in JSON.
-pub(super) fn restore_names(file: &mut syn::File, renamed: &Renamed<'_>) {
+pub(super) fn restore_names(file: &mut syn::File, wire_names: &WireNames<'_>) {
     for item in &mut file.items {
         let Item::Struct(item) = item else { continue };
-        let Some(renamed) = renamed.get(&item.ident.to_string()) else {
+        let Some(wire_names) = wire_names.get(&item.ident.to_string()) else {
             continue;
         };
         for field in &mut item.fields {
-            let name = wire_name(field)
-                .and_then(|name| renamed.get(name))
-                .and_then(Value::as_str);
+            let name = wire_name(field).and_then(|name| wire_names.get(&name));
             let Some(name) = name else { continue };
             for attribute in field
                 .attrs
@@ -84,19 +81,13 @@ pub(super) fn extend(file: &mut syn::File) {
             _ => {}
         }
     }
-    for item in &mut file.items {
-        if let Item::Mod(module) = item
-            && module.ident == "builder"
-            && let Some((_, items)) = &mut module.content
-        {
-            for item in items {
-                builder(item, &docs);
-            }
-        }
+    for item in builder::items(file) {
+        complete(item, &docs);
     }
 }
 
-fn builder(item: &mut Item, docs: &BTreeMap<(String, String), Vec<Attribute>>) {
+/// Completes and documents a builder.
+fn complete(item: &mut Item, docs: &BTreeMap<(String, String), Vec<Attribute>>) {
     match item {
         Item::Struct(item) => {
             let doc = format!("Builder for [`{0}`](super::{0}).", item.ident);
@@ -169,12 +160,14 @@ pub(super) fn is_path(path: &Path, names: &[&str]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pointer::Pointer;
 
     #[test]
     fn fields_get_their_names_back() {
-        let document = serde_json::json!({"components": {"schemas": {
-            "org": {"x-codegen": {"properties": {"orgName_2": "orgName"}}},
-        }}});
+        let document = serde_json::json!({"components": {"schemas": {"org": {}}}});
+        let mut model = Model::default();
+        model.schema_mut(&Pointer::schema("org")).wire_names =
+            [("orgName_2".to_owned(), "orgName".to_owned())].into();
         let mut file: syn::File = parse_quote! {
             pub struct Org {
                 pub org_name: u8,
@@ -182,7 +175,7 @@ mod tests {
                 pub org_name_2: u8,
             }
         };
-        restore_names(&mut file, &renamed(&document));
+        restore_names(&mut file, &wire_names(&document, &model));
         insta::assert_snapshot!(prettyplease::unparse(&file));
     }
 

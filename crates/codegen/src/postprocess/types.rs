@@ -10,13 +10,14 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::format_ident;
 use serde_json::Value;
 use syn::token::Brace;
-use syn::{Item, ItemMod, parse_quote};
+use syn::{Attribute, Item, ItemMod, parse_quote};
 
+use super::builder;
 use super::deprecated::Deprecated;
 use super::enums::{self, Openings};
 use super::mask::{Sensitive, Unmatched};
 use super::multipart;
-use super::nullable::Noted;
+use super::nullable::Nullable;
 use super::order::Orders;
 use super::record;
 use super::size::Boxed;
@@ -49,8 +50,8 @@ struct Passes<'a> {
     unions: Unions<'a>,
     values: enums::Values<'a>,
     openings: Openings,
-    noted: Noted,
-    renamed: structs::Renamed<'a>,
+    nullable: Nullable<'a>,
+    wire_names: structs::WireNames<'a>,
     sensitive: Sensitive<'a>,
     deprecated: Deprecated,
     bodies: multipart::Bodies,
@@ -76,13 +77,13 @@ impl<'a> Passes<'a> {
         Ok(Self {
             orders: Orders::of(&[normalized, original]),
             unions: Unions::of(normalized, model),
-            values: enums::values(normalized),
+            values: enums::values(normalized, model),
             openings: Openings::new(),
-            noted: Noted::of(normalized),
-            renamed: structs::renamed(normalized),
+            nullable: Nullable::of(normalized, model),
+            wire_names: structs::wire_names(normalized, model),
             sensitive: Sensitive::new(&settings.sensitive),
             deprecated: Deprecated::of(normalized),
-            bodies: multipart::bodies(normalized),
+            bodies: multipart::bodies(normalized, model),
             boxed,
         })
     }
@@ -92,8 +93,8 @@ impl<'a> Passes<'a> {
         self.unions.write(file, &self.boxed);
         enums::restore_values(file, &self.values);
         self.openings.open(file);
-        self.noted.tell_apart(file);
-        structs::restore_names(file, &self.renamed);
+        self.nullable.tell_apart(file);
+        structs::restore_names(file, &self.wire_names);
         structs::extend(file);
         self.boxed.apply(file);
         self.sensitive.hide(file);
@@ -123,16 +124,18 @@ pub(super) fn write(
     let Parts {
         types,
         mut builders,
-        builder,
+        builder_attributes,
         others,
     } = parts;
+    // The lines of `mod builder` are collected as text: its syntax tree would be as large as that of all types.
+    let builder_start = print(vec![Item::Mod(empty_builder())]).replace(END, "\n");
     let (mut text, mut builders_text) = (String::new(), String::new());
     for (name, items) in types {
         let mut file = parse(items)?;
         if let Some(items) = builders.remove(&name) {
             file.items.push(Item::Mod(ItemMod {
                 content: Some((Brace::default(), parse(items)?.items)),
-                ..builder.clone()
+                ..empty_builder()
             }));
         }
         passes.run(&mut file);
@@ -140,14 +143,34 @@ pub(super) fn write(
         let modules = file
             .items
             .extract_if(.., |item| matches!(item, Item::Mod(_)));
-        let builder = print(modules.collect());
-        builders_text.push_str(content(&builder));
+        let modules = modules.map(|item| match item {
+            Item::Mod(module) => Item::Mod(ItemMod {
+                attrs: Vec::new(),
+                ..module
+            }),
+            item => item,
+        });
+        let module = print(modules.collect());
+        let lines = module.strip_prefix(&builder_start);
+        builders_text.push_str(
+            lines
+                .and_then(|lines| lines.strip_suffix(END))
+                .unwrap_or_default(),
+        );
         text.push_str(&print(file.items));
     }
     if !builders_text.is_empty() {
-        let mut file = of(vec![Item::Mod(builder)]);
-        docs::tidy(&mut file);
-        text.push_str(&filled(&print(file.items), &builders_text));
+        let mut docs = of(Vec::new());
+        docs.items.push(Item::Mod(ItemMod {
+            attrs: builder_attributes,
+            ..empty_builder()
+        }));
+        docs::tidy(&mut docs);
+        let empty = print(docs.items);
+        text.push_str(empty.strip_suffix(END).unwrap_or_default());
+        text.push('\n');
+        text.push_str(&builders_text);
+        text.push_str(END);
     }
     let mut rest = parse(others)?;
     rest.items.extend(aliases(&names, normalized));
@@ -159,8 +182,8 @@ pub(super) fn write(
 
     let mut unsupported = Vec::new();
     let exports = [
-        multipart::export(normalized),
-        passes.noted.export(normalized, &mut unsupported),
+        multipart::export(model),
+        passes.nullable.export(normalized, &mut unsupported),
     ];
     let exports = print(exports.into_iter().flatten().collect());
     Ok(Types {
@@ -183,7 +206,7 @@ pub(super) fn bodies(
     model: &Model,
     settings: &Settings,
 ) -> Result<multipart::Bodies, String> {
-    let bodies = multipart::bodies(normalized);
+    let bodies = multipart::bodies(normalized, model);
     if bodies.is_empty() {
         return Ok(bodies);
     }
@@ -206,8 +229,8 @@ struct Parts {
     types: Vec<(String, Vec<Tokens>)>,
     /// What is in `mod builder`, by type; without a name, what belongs to none. Each is a type's above.
     builders: BTreeMap<String, Vec<Tokens>>,
-    /// `mod builder` without what is in it.
-    builder: ItemMod,
+    /// The attributes of `mod builder`.
+    builder_attributes: Vec<Attribute>,
     /// The other modules.
     others: Vec<Tokens>,
 }
@@ -217,18 +240,16 @@ impl Parts {
         let mut parts = Self {
             types: Vec::new(),
             builders: BTreeMap::new(),
-            builder: parse_quote!(
-                pub mod builder {}
-            ),
+            builder_attributes: Vec::new(),
             others: Vec::new(),
         };
         for mut item in items(tokens) {
             match keyword(&item) {
-                Some(("mod", name)) if name == "builder" => {
+                Some(("mod", name)) if name == builder::NAME => {
                     let content = take_body(&mut item);
                     for item in parse(vec![item])?.items {
                         if let Item::Mod(module) = item {
-                            parts.builder = module;
+                            parts.builder_attributes = module.attrs;
                         }
                     }
                     let (mut types, mut others) = (Vec::new(), Vec::new());
@@ -315,16 +336,14 @@ fn print(items: Vec<Item>) -> String {
     text
 }
 
-/// The lines between the braces of a module's text.
-fn content(module: &str) -> &str {
-    let start = module.find(" {\n").map_or(module.len(), |brace| brace + 3);
-    module[start..].strip_suffix("}\n").unwrap_or_default()
-}
+/// The last line of a module.
+const END: &str = "}\n";
 
-/// The text of an empty module, with lines between its braces.
-fn filled(module: &str, content: &str) -> String {
-    let opened = module.strip_suffix("}\n").unwrap_or(module);
-    format!("{opened}\n{content}}}\n")
+/// Returns a `mod builder` without attributes and items.
+fn empty_builder() -> ItemMod {
+    parse_quote!(
+        pub mod builder {}
+    )
 }
 
 fn declared(item: &Item) -> Option<String> {

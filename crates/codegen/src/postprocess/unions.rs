@@ -314,7 +314,7 @@ fn variant(ty: &Type) -> String {
     }
 }
 
-fn rust(ty: &Type) -> TokenStream {
+pub(super) fn rust(ty: &Type) -> TokenStream {
     match ty {
         Type::Schema(name) => {
             let ident = format_ident!("{}", names::type_name(name));
@@ -561,6 +561,7 @@ mod tests {
         let model = Model {
             unions: [(name.to_owned(), union)].into(),
             shapes: shapes.collect(),
+            ..Model::default()
         };
         let mut file: syn::File = parse_quote! {
             #[doc = "What happened."]

@@ -1,7 +1,6 @@
 //! The wire: names, styles, media types and methods that progenitor can't be told, put where its `send` says its own.
 //!
-//! The rules leave what an operation needs in the document, as `x-codegen` (see `normalize::parameters` and
-//! `normalize::media`); here it is done.
+//! The rules leave what an operation needs in the [model](crate::model); here it is done.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +8,13 @@ use quote::{format_ident, quote};
 use serde_json::Value;
 use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Expr, ExprMethodCall, ImplItem, Item, Lit, Pat, Stmt, Token, parse_quote};
+use syn::{Expr, ExprMethodCall, Lit, Pat, Stmt, Token, parse_quote};
 
+use super::builder;
 use super::client::operation_id;
 use super::multipart::{self, Parts};
+use crate::model::{Model, Style};
 use crate::names;
-use crate::normalize::parameters::{NOTE, of_operation};
 use crate::walk;
 
 /// The request of an operation, as far as progenitor cannot express it.
@@ -36,64 +36,27 @@ pub(super) struct RequestSpec {
     pub(super) parts: Option<Parts>,
 }
 
-/// A variant of the client's `encode::Style`.
-pub(super) type Style = &'static str;
-
-fn style(noted: &str) -> Option<Style> {
-    Some(match noted {
-        "comma" => "Comma",
-        "space" => "Space",
-        "pipe" => "Pipe",
-        "deep" => "Deep",
-        "simple" => "Simple",
-        "simple*" => "SimpleExploded",
-        "label" => "Label",
-        "label*" => "LabelExploded",
-        "matrix" => "Matrix",
-        "matrix*" => "MatrixExploded",
-        _ => return None,
-    })
-}
-
 impl RequestSpec {
-    pub(super) fn of(document: &Value, operation: &walk::Operation<'_>) -> Self {
+    pub(super) fn of(document: &Value, model: &Model, operation: &walk::Operation<'_>) -> Self {
         let mut spec = Self {
             template: format!("{{}}{}", holes(operation.path)),
             ..Self::default()
         };
-        for parameter in of_operation(document, operation) {
-            let Some(note) = parameter.object.get(NOTE) else {
-                continue;
-            };
-            let text = |key: &str| note.get(key).and_then(Value::as_str);
-            let name = parameter.name().to_owned();
-            if let Some(style) = text("style").and_then(style) {
-                spec.styles.insert(name.clone(), style);
+        let Some(facts) = model.operation(&operation.pointer) else {
+            return spec;
+        };
+        for (key, parameter) in &facts.parameters {
+            if let Some(style) = parameter.style {
+                spec.styles.insert(key.name.clone(), style);
             }
-            if let Some(wire) = text("name") {
-                spec.names.insert(name, wire.to_owned());
+            if let Some(wire) = &parameter.wire_name {
+                spec.names.insert(key.name.clone(), wire.clone());
             }
         }
-        let body = operation
-            .object
-            .get("requestBody")
-            .and_then(|body| walk::follow(document, body));
-        spec.parts = body.and_then(Parts::of);
-        if let Some(note) = body.and_then(|body| body.get(NOTE)) {
-            let media_type = note.get("contentType").and_then(Value::as_str);
-            spec.content_type = media_type.map(str::to_owned);
-            spec.form = note.get("form").and_then(Value::as_object).map(|fields| {
-                let fields = fields.iter().filter_map(|(name, noted)| {
-                    Some((name.clone(), noted.as_str().and_then(style)?))
-                });
-                fields.collect()
-            });
-        }
-        let note = operation.object.get(NOTE);
-        let accept = note
-            .and_then(|note| note.get("accept"))
-            .and_then(Value::as_str);
-        spec.accept = accept.map(str::to_owned);
+        spec.parts = Parts::of(document, model, operation);
+        spec.content_type = facts.body.content_type.clone();
+        spec.form = facts.body.form().map(<[_]>::to_vec);
+        spec.accept = facts.accept.clone();
         spec
     }
 
@@ -137,30 +100,22 @@ pub(super) fn correct(
     file: &mut syn::File,
     bodies: &multipart::Bodies,
     document: &Value,
+    model: &Model,
 ) -> Vec<String> {
     let mut unwritten = Vec::new();
     let spec: BTreeMap<String, RequestSpec> = walk::operations(document)
         .iter()
         .filter_map(|operation| {
             let id = names::method_name(operation.id()?);
-            Some((id, RequestSpec::of(document, operation)))
+            Some((id, RequestSpec::of(document, model, operation)))
         })
         .collect();
-    let builders = file.items.iter_mut().filter_map(|item| match item {
-        Item::Mod(module) if module.ident == "builder" => module.content.as_mut(),
-        _ => None,
-    });
-    for item in builders.flat_map(|(_, items)| items) {
-        let Item::Impl(item) = item else { continue };
-        for item in &mut item.items {
-            if let ImplItem::Fn(function) = item
-                && function.sig.ident == "send"
-                && let Some(id) = operation_id(function)
-                && let Some(spec) = spec.get(&id)
-                && !send(function, spec, bodies)
-            {
-                unwritten.push(id);
-            }
+    for function in builder::sends(file) {
+        if let Some(id) = operation_id(function)
+            && let Some(spec) = spec.get(&id)
+            && !send(function, spec, bodies)
+        {
+            unwritten.push(id);
         }
     }
     unwritten
@@ -185,7 +140,7 @@ fn send(function: &mut syn::ImplItemFn, spec: &RequestSpec, bodies: &multipart::
         .find_map(|(index, statement)| Some((index, url_of(statement)?)));
     if let Some((index, url)) = url {
         let added = queries.into_iter().map(|(name, value, style)| -> Stmt {
-            let style = format_ident!("{style}");
+            let style = format_ident!("{}", style.variant());
             parse_quote! {
                 let #url = crate::encode::query(#url, #name, #value, crate::encode::Style::#style)
                     .map_err(Error::InvalidRequest)?;
@@ -282,7 +237,8 @@ impl Edit<'_> {
                         .find(|(name, _)| value == names::parameter_name(name));
                     *argument = match styled {
                         Some((name, style)) => {
-                            let (name, style) = (self.spec.wire(name), format_ident!("{style}"));
+                            let (name, style) =
+                                (self.spec.wire(name), format_ident!("{}", style.variant()));
                             parse_quote! {
                                 crate::encode::segment(#name, &#value, crate::encode::Style::#style)
                                     .map_err(Error::InvalidRequest)?
@@ -309,7 +265,7 @@ impl Edit<'_> {
             return None;
         }
         let name = name.value();
-        let style = format_ident!("{}", self.spec.styles.get(&name)?);
+        let style = format_ident!("{}", self.spec.styles.get(&name)?.variant());
         let (headers, value) = (&call.receiver, displayed(value)?);
         let wire = self.spec.wire(&name);
         Some(parse_quote! {
@@ -328,7 +284,7 @@ impl Edit<'_> {
                 let wire = self.spec.wire(&name.value()).to_owned();
                 if let Some(style) = self.spec.styles.get(&name.value()) {
                     // The calls are visited from the first on.
-                    self.queries.push((wire, value.clone(), style));
+                    self.queries.push((wire, value.clone(), *style));
                     return true;
                 }
                 *name = syn::LitStr::new(&wire, name.span());
@@ -355,10 +311,9 @@ impl Edit<'_> {
     fn body(&self, call: &mut ExprMethodCall) {
         match call.method.to_string().as_str() {
             "header" => {
-                let which = call.args.first().map(|name| quote!(#name).to_string());
-                let media_type = match which.as_deref() {
-                    Some(":: reqwest :: header :: ACCEPT") => &self.spec.accept,
-                    Some(":: reqwest :: header :: CONTENT_TYPE") => &self.spec.content_type,
+                let media_type = match header_constant(call) {
+                    Some(name) if name == "ACCEPT" => &self.spec.accept,
+                    Some(name) if name == "CONTENT_TYPE" => &self.spec.content_type,
                     _ => return,
                 };
                 if let (Some(media_type), Some(value)) = (media_type, call.args.last_mut()) {
@@ -380,7 +335,7 @@ impl Edit<'_> {
                     let value =
                         header_value(media_type.unwrap_or("application/x-www-form-urlencoded"));
                     let fields = self.spec.form.iter().flatten().map(|(name, style)| {
-                        let style = format_ident!("{style}");
+                        let style = format_ident!("{}", style.variant());
                         quote!((#name, crate::encode::Style::#style))
                     });
                     let body = call.args.first();
@@ -394,6 +349,14 @@ impl Edit<'_> {
             _ => {}
         }
     }
+}
+
+/// Returns the last segment of `name` in `request.header(::reqwest::header::name, value)`.
+pub(super) fn header_constant(call: &ExprMethodCall) -> Option<&syn::Ident> {
+    let Some(Expr::Path(name)) = call.args.first().filter(|_| call.method == "header") else {
+        return None;
+    };
+    name.path.segments.last().map(|last| &last.ident)
 }
 
 fn header_value(text: &str) -> Expr {
@@ -453,18 +416,25 @@ fn displayed(value: &Expr) -> Option<Expr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{BodyEncoding, Operation, Parameter, ParameterKey, Part, RequestBody};
+    use crate::pointer::Pointer;
     use serde_json::json;
 
-    /// The body of a `send` as progenitor writes it, corrected for an operation with this object.
-    fn corrected(path: &str, operation: Value, body: syn::Block) -> String {
+    /// The body of a `send` as progenitor writes it, corrected for an operation with these facts.
+    fn corrected(path: &str, facts: Operation, body: syn::Block) -> String {
         let types = parse_quote! {};
-        corrected_with(&types, path, operation, body)
+        corrected_with(&types, path, facts, body)
     }
 
-    fn corrected_with(types: &syn::File, path: &str, operation: Value, body: syn::Block) -> String {
-        let mut operation = operation;
-        operation["operationId"] = json!("a");
-        let document = json!({"paths": {path: {"get": operation}}});
+    fn corrected_with(types: &syn::File, path: &str, facts: Operation, body: syn::Block) -> String {
+        let document = json!({"paths": {path: {"get": {
+            "operationId": "a",
+            "requestBody": {"content": {"application/json": {
+                "schema": {"$ref": "#/components/schemas/upload_body"},
+            }}},
+        }}}});
+        let mut model = Model::default();
+        *model.operation_mut(&Pointer::root().join("paths").join(path).join("get")) = facts;
         let mut file: syn::File = parse_quote! {
             pub mod builder {
                 impl<'a> A<'a> {
@@ -475,20 +445,55 @@ mod tests {
                 }
             }
         };
-        let mut bodies = multipart::bodies(&document);
+        let mut bodies = multipart::bodies(&document, &model);
         multipart::note(types, &mut bodies);
-        correct(&mut file, &bodies, &document);
+        correct(&mut file, &bodies, &document, &model);
         prettyplease::unparse(&file)
+    }
+
+    /// The facts of an operation with these parameters: location, name, name on the wire, style.
+    fn with_parameters<const N: usize>(
+        parameters: [(&str, &str, Option<&str>, Option<Style>); N],
+    ) -> Operation {
+        let parameters = parameters.map(|(location, name, wire_name, style)| {
+            let wire_name = wire_name.map(str::to_owned);
+            (
+                ParameterKey::new(location, name),
+                Parameter { wire_name, style },
+            )
+        });
+        Operation {
+            parameters: parameters.into(),
+            ..Operation::default()
+        }
+    }
+
+    fn with_encoding(encoding: BodyEncoding) -> Operation {
+        Operation {
+            body: RequestBody {
+                encoding,
+                ..RequestBody::default()
+            },
+            ..Operation::default()
+        }
+    }
+
+    fn part(name: &str, is_file: bool, media_type: Option<&str>) -> Part {
+        Part {
+            name: name.to_owned(),
+            is_file,
+            media_type: media_type.map(str::to_owned),
+        }
     }
 
     #[test]
     fn names_on_the_wire_are_the_document_s() {
         insta::assert_snapshot!(corrected(
             "/a",
-            json!({"parameters": [
-                {"name": "date_lt", "in": "query", "x-codegen": {"name": "Date<"}},
-                {"name": "id_header", "in": "header", "x-codegen": {"name": "id"}},
-            ]}),
+            with_parameters([
+                ("query", "date_lt", Some("Date<"), None),
+                ("header", "id_header", Some("id"), None),
+            ]),
             parse_quote!({
                 let url = format!("{}/a", client.baseurl,);
                 header_map.append("id_header", id_header.to_string().try_into()?);
@@ -507,12 +512,11 @@ mod tests {
     fn values_are_written_in_their_style() {
         insta::assert_snapshot!(corrected(
             "/a/{when}/{plain}",
-            json!({"parameters": [
-                {"name": "when", "in": "path", "x-codegen": {"style": "label*"}},
-                {"name": "plain", "in": "path"},
-                {"name": "list", "in": "query", "x-codegen": {"style": "comma", "name": "list[]"}},
-                {"name": "X-List", "in": "header", "x-codegen": {"style": "simple"}},
-            ]}),
+            with_parameters([
+                ("path", "when", None, Some(Style::LabelExploded)),
+                ("query", "list", Some("list[]"), Some(Style::Comma)),
+                ("header", "X-List", None, Some(Style::Simple)),
+            ]),
             parse_quote!({
                 let _url = format!(
                     "{}/a/{}/{}",
@@ -536,7 +540,7 @@ mod tests {
     fn a_path_is_the_document_s_to_the_letter() {
         insta::assert_snapshot!(corrected(
             "/a//b c/é/{d}?x=1#e",
-            json!({}),
+            Operation::default(),
             parse_quote!({
                 let url = format!(
                     "{}/a/b c/é/{}?x=1#e",
@@ -551,7 +555,7 @@ mod tests {
     fn methods_that_reqwest_lacks_are_named() {
         insta::assert_snapshot!(corrected(
             "/a",
-            json!({}),
+            Operation::default(),
             parse_quote!({
                 let mut request = client.client.options(url).build()?;
                 let mut request = client.client.trace(url).build()?;
@@ -564,10 +568,14 @@ mod tests {
     fn media_types_are_the_document_s() {
         insta::assert_snapshot!(corrected(
             "/a",
-            json!({
-                "x-codegen": {"accept": "application/hal+json"},
-                "requestBody": {"x-codegen": {"contentType": "application/merge-patch+json"}},
-            }),
+            Operation {
+                accept: Some("application/hal+json".to_owned()),
+                body: RequestBody {
+                    content_type: Some("application/merge-patch+json".to_owned()),
+                    ..RequestBody::default()
+                },
+                ..Operation::default()
+            },
             parse_quote!({
                 let mut request = client
                     .client
@@ -595,7 +603,10 @@ mod tests {
     fn a_form_that_is_not_flat_is_written_by_the_client() {
         insta::assert_snapshot!(corrected(
             "/a",
-            json!({"requestBody": {"x-codegen": {"form": {"deep": "deep", "csv": "comma"}}}}),
+            with_encoding(BodyEncoding::Form(vec![
+                ("deep".to_owned(), Style::Deep),
+                ("csv".to_owned(), Style::Comma),
+            ])),
             parse_quote!({
                 let mut request = client.client.post(url).form_urlencoded(&body)?.build()?;
             })
@@ -618,17 +629,14 @@ mod tests {
         insta::assert_snapshot!(corrected_with(
             &types,
             "/a",
-            json!({"requestBody": {
-                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/upload_body"}}},
-                "x-codegen": {"multipart": {
-                    "file": {"file": true},
-                    "files[]": {"file": true},
-                    "image": {"file": true, "type": "image/png"},
-                    "scans": {"file": true},
-                    "text": {"file": false},
-                    "csv": {"file": false, "type": "text/csv"},
-                }},
-            }}),
+            with_encoding(BodyEncoding::Multipart(vec![
+                part("file", true, None),
+                part("files[]", true, None),
+                part("image", true, Some("image/png")),
+                part("scans", true, None),
+                part("text", false, None),
+                part("csv", false, Some("text/csv")),
+            ])),
             parse_quote!({
                 let mut request = client.client.post(url).header(A, B).json(&body).build()?;
             })

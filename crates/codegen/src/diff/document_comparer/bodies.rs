@@ -6,7 +6,7 @@ use super::operations::Matched;
 use super::{DocumentComparer, Usage, WIRE};
 use crate::diff::change::{Direction, Impact};
 use crate::diff::pair::{Pair, entries, flag};
-use crate::normalize::media::{BodyEncoding, essence};
+use crate::media_type::{MediaTypeKind, essence};
 use crate::walk;
 
 impl<'a> DocumentComparer<'_, 'a> {
@@ -128,7 +128,7 @@ impl<'a> DocumentComparer<'_, 'a> {
         let has = |object: &Value, name: &str| {
             entries(object, "content").any(|(other, _)| essence(other) == essence(name))
         };
-        let is_kept = has(pair.new.1, a) && BodyEncoding::of(a) == BodyEncoding::of(b);
+        let is_kept = has(pair.new.1, a) && MediaTypeKind::of(a) == MediaTypeKind::of(b);
         if essence(a) != essence(b) && !is_kept {
             let impact = if is_json(a) && is_json(b) {
                 Impact::breaking(WIRE)
@@ -229,13 +229,13 @@ impl<'a> DocumentComparer<'_, 'a> {
 pub(super) fn preferred(object: &Value) -> Option<&String> {
     entries(object, "content")
         .map(|(name, _)| name)
-        .min_by_key(|name| BodyEncoding::of(name))
+        .min_by_key(|name| MediaTypeKind::of(name))
 }
 
 /// Returns true if a body of this media type is decoded as JSON.
 pub(super) fn is_json(media_type: &str) -> bool {
     matches!(
-        BodyEncoding::of(media_type),
-        BodyEncoding::Json | BodyEncoding::PlusJson
+        MediaTypeKind::of(media_type),
+        MediaTypeKind::Json | MediaTypeKind::PlusJson
     )
 }

@@ -1,0 +1,247 @@
+//! The search for what makes progenitor fail: the document is cut to one schema or one operation with what it refers to,
+//! until the cut alone fails.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{Generate, parse};
+use crate::pointer::Pointer;
+use crate::problem::Finding;
+use crate::subdocument::{subdocument, transitive_refs};
+use crate::walk;
+
+/// How far a document is generated to see whether it fails: most of what fails does so long before any code is written.
+#[derive(Clone, Copy)]
+enum Depth {
+    /// Each schema and each operation is read, and no code is written.
+    Read,
+    /// The SDK's tokens are written.
+    Tokens,
+    /// As far as the committed files are.
+    Whole,
+}
+
+/// Generates as far as `depth`; the error is what the generator said.
+fn fails(generate: Generate<'_>, depth: Depth) -> Option<String> {
+    match depth {
+        Depth::Read => {
+            let mut ended = generate.document.clone();
+            ended["paths"][END]["get"] = end();
+            let ended = Generate {
+                document: &ended,
+                ..generate
+            };
+            // The end itself fails in any case: whoever gets there has read what stands before it.
+            ended.types().err().filter(|cause| !cause.contains(END_ID))
+        }
+        Depth::Tokens => generate.types().err(),
+        Depth::Whole => attempt(generate).err(),
+    }
+}
+
+/// Returns the failure of a document that has nothing but the objects at `roots` and what they refer to.
+fn fails_alone(generate: Generate<'_>, roots: &[Pointer], depth: Depth) -> Option<String> {
+    let document = &subdocument(generate.document, roots);
+    fails(
+        Generate {
+            document,
+            ..generate
+        },
+        depth,
+    )
+}
+
+/// The path of the operation at which reading a document ends.
+const END: &str = "/end-of-document";
+const END_ID: &str = "end_of_document";
+
+/// An operation that progenitor refuses when it reads it, which is after all that stand before it, and before it writes.
+fn end() -> Value {
+    json!({"operationId": END_ID, "x-dropshot-websocket": {}, "responses": {}})
+}
+
+/// The smallest parts of the document that fail by themselves, generated as far as the document itself has to be to fail.
+pub(super) fn isolate(generate: Generate<'_>, cause: &str) -> Vec<Finding> {
+    let depth = [Depth::Read, Depth::Tokens]
+        .into_iter()
+        .find(|depth| fails(generate, *depth).is_some());
+    let depth = depth.unwrap_or(Depth::Whole);
+    let document = generate.document;
+    let remedy =
+        "mend or simplify it in the document; progenitor can't turn it into Rust as it stands";
+    let finding = |pointer: &Pointer, what: &str, cause: &str| {
+        Finding::new(
+            pointer,
+            format!("{what} defeats the generator: {cause}"),
+            remedy,
+        )
+    };
+    let root = Pointer::root();
+    let schemas = root.join("components").join("schemas");
+    let named: Vec<Pointer> = walk::schemas(document)
+        .map(|(name, _)| schemas.join(name))
+        .collect();
+    let mut failing: Vec<(Pointer, String, String)> = failing_alone(generate, &named, depth)
+        .into_iter()
+        .map(|(pointer, cause)| {
+            let name = pointer.tokens().last().unwrap_or_default();
+            (pointer, format!("the schema `{name}`"), cause)
+        })
+        .collect();
+    // A schema that fails only because of what it refers to is not to blame.
+    let places: BTreeSet<_> = failing
+        .iter()
+        .map(|(pointer, ..)| pointer.clone())
+        .collect();
+    failing.retain(|(pointer, ..)| {
+        let mut within = transitive_refs(document, std::slice::from_ref(pointer));
+        within.remove(pointer);
+        within.is_disjoint(&places)
+    });
+    let mut failing: Vec<_> = failing
+        .into_iter()
+        .flat_map(
+            |failing| match failing_properties(generate, &failing.0, depth) {
+                properties if properties.is_empty() => vec![failing],
+                properties => properties,
+            },
+        )
+        .collect();
+    if failing.is_empty() {
+        let operations = walk::operations(document);
+        let places: Vec<Pointer> = operations
+            .iter()
+            .map(|operation| operation.pointer.clone())
+            .collect();
+        for (place, cause) in failing_alone(generate, &places, depth) {
+            let Some(operation) = operations
+                .iter()
+                .find(|operation| operation.pointer == place)
+            else {
+                continue;
+            };
+            let what = format!(
+                "the operation `{} {}`",
+                operation.method.to_uppercase(),
+                operation.path
+            );
+            failing.push((operation.pointer.clone(), what, cause));
+        }
+    }
+    if failing.is_empty() {
+        return vec![finding(&root, "the document as a whole", cause)];
+    }
+    failing
+        .iter()
+        .map(|(pointer, what, cause)| finding(pointer, what, cause))
+        .collect()
+}
+
+/// The properties of a schema that fail by themselves, so that one doesn't cost the others.
+fn failing_properties(
+    generate: Generate<'_>,
+    schema: &Pointer,
+    depth: Depth,
+) -> Vec<(Pointer, String, String)> {
+    let small = subdocument(generate.document, std::slice::from_ref(schema));
+    let properties = schema.join("properties");
+    let names = small
+        .pointer(properties.as_str())
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name);
+    let with_only = |name: Option<&String>| {
+        let mut alone = small.clone();
+        let object = alone.pointer_mut(schema.as_str())?;
+        object["required"] = json!([]);
+        object["properties"]
+            .as_object_mut()?
+            .retain(|other, _| Some(other) == name);
+        let document = &alone;
+        fails(
+            Generate {
+                document,
+                ..generate
+            },
+            depth,
+        )
+    };
+    // What fails without any property is not theirs to answer for.
+    if with_only(None).is_some() {
+        return Vec::new();
+    }
+    let failing = names.filter_map(|name| {
+        let cause = with_only(Some(name))?;
+        Some((
+            properties.join(name),
+            format!("the property `{name}`"),
+            cause,
+        ))
+    });
+    failing.collect()
+}
+
+/// Those of the places that fail by themselves, each with what was said of it. They are looked for by bisection: where few
+/// of many fail, most are never tried alone.
+fn failing_alone(
+    generate: Generate<'_>,
+    places: &[Pointer],
+    depth: Depth,
+) -> Vec<(Pointer, String)> {
+    if places.is_empty() {
+        return Vec::new();
+    }
+    match (fails_alone(generate, places, depth), places) {
+        (None, _) => Vec::new(),
+        (Some(cause), [place]) => vec![(place.clone(), cause)],
+        (Some(_), _) => {
+            let (first, second) = places.split_at(places.len() / 2);
+            let mut failing = failing_alone(generate, first, depth);
+            failing.extend(failing_alone(generate, second, depth));
+            failing
+        }
+    }
+}
+
+/// Whether all that is generated is Rust.
+fn attempt(generate: Generate<'_>) -> Result<(), String> {
+    let (types, mut operations) = generate.both()?;
+    parse(types)?;
+    parse(std::mem::take(&mut operations.client))?;
+    parse(operations.mock()?)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Model;
+
+    fn document(schemas: Value) -> Value {
+        json!({
+            "openapi": "3.0.3",
+            "info": {"title": "t", "version": "1"},
+            "paths": {},
+            "components": {"schemas": schemas},
+        })
+    }
+
+    fn failure(document: &Value, depth: Depth) -> Option<String> {
+        let model = &Model::default();
+        fails(Generate { document, model }, depth)
+    }
+
+    #[test]
+    fn a_schema_that_cannot_be_read_fails_at_each_depth() {
+        let good = document(json!({"Good": {"type": "object"}}));
+        for depth in [Depth::Read, Depth::Tokens, Depth::Whole] {
+            assert_eq!(failure(&good, depth), None);
+        }
+        let bad = json!({"Bad": {"type": "object", "format": "uri-map"}});
+        for depth in [Depth::Read, Depth::Tokens, Depth::Whole] {
+            assert!(failure(&document(bad.clone()), depth).is_some());
+        }
+    }
+}

@@ -1,0 +1,251 @@
+use super::*;
+use crate::model::{BodyEncoding, Part};
+use quote::quote;
+
+fn document(schemas: Value, paths: Value) -> Value {
+    json!({"openapi": "3.0.3", "info": {"title": "t", "version": "1"}, "paths": paths, "components": {"schemas": schemas}})
+}
+
+/// What is generated, as text.
+fn rust(generate: &Generate<'_>, _: &Value) -> Result<[String; 3], String> {
+    let (types, mut operations) = generate.both()?;
+    let client = std::mem::take(&mut operations.client);
+    Ok([types, client, operations.mock()?]
+        .map(parse)
+        .map(|file| file.map(|file| prettyplease::unparse(&file)))
+        .map(Result::unwrap))
+}
+
+fn blamed(document: &Value) -> Vec<String> {
+    let findings = generate(document, &Model::default(), rust)
+        .err()
+        .unwrap_or_default();
+    findings
+        .iter()
+        .map(|finding| finding.pointer.to_string())
+        .collect()
+}
+
+#[test]
+fn of_several_schemas_those_are_blamed_that_fail_by_themselves() {
+    let schemas = json!({
+        "Fine": {"type": "object", "properties": {"bad": {"$ref": "#/components/schemas/Bad"}}},
+        "Bad": {"type": "object", "format": "uri-map"},
+        "Worse": {"type": "string", "enum": ["==", "!="]},
+        "Good": {"type": "object"},
+    });
+    assert_eq!(
+        blamed(&document(schemas, json!({}))),
+        ["/components/schemas/Bad", "/components/schemas/Worse"]
+    );
+}
+
+#[test]
+fn of_several_operations_the_one_is_blamed_that_fails() {
+    let response = |status: &str, schema: &str| {
+        json!({status: {"description": "", "content": {"application/json": {
+            "schema": {"$ref": format!("#/components/schemas/{schema}")},
+        }}}})
+    };
+    let mut two = response("200", "A");
+    two["202"] = response("202", "B")["202"].clone();
+    let paths = json!({
+        "/fine/{id}": {
+            "parameters": [{"name": "id", "in": "path", "required": true, "schema": {"type": "string"}}],
+            "get": {"operationId": "fine", "responses": response("200", "A")},
+        },
+        "/bad": {"get": {"operationId": "bad", "responses": two}},
+    });
+    let schemas = json!({"A": {"type": "object"}, "B": {"type": "integer"}});
+    assert_eq!(blamed(&document(schemas, paths)), ["/paths/~1bad/get"]);
+}
+
+#[test]
+fn what_the_parameters_of_a_path_refer_to_belongs_to_its_operations() {
+    let parameter = |name: &str| {
+        let schema = json!({"$ref": "#/components/schemas/A"});
+        json!({"name": name, "in": "query", "schema": schema})
+    };
+    let answer = |schema: &str| {
+        json!({"description": "", "content": {"application/json": {
+            "schema": {"$ref": format!("#/components/schemas/{schema}")},
+        }}})
+    };
+    let paths = json!({
+        "/fine": {
+            "parameters": [{"$ref": "#/components/parameters/Page"}, parameter("size")],
+            "get": {"operationId": "fine", "responses": {}},
+        },
+        "/bad": {"get": {"operationId": "bad", "responses": {"200": answer("A"), "202": answer("B")}}},
+    });
+    let schemas = json!({"A": {"type": "string"}, "B": {"type": "integer"}});
+    let mut document = document(schemas, paths);
+    document["components"]["parameters"] = json!({"Page": parameter("page")});
+    assert_eq!(blamed(&document), ["/paths/~1bad/get"]);
+}
+
+#[test]
+fn parts_are_parsed_to_what_the_whole_is() {
+    let tokens = quote! {
+        use a::{b, c};
+        const D: E = E { f: 1 };
+        pub mod inner {
+            //! What is in it.
+            use super::*;
+            pub mod deeper { pub struct G(pub u8); }
+            pub mod empty {}
+            impl G { fn h(&self) -> u8 { self.0 } }
+        }
+        pub mod elsewhere;
+        #[derive(Clone)]
+        pub enum I { J }
+    };
+    let whole: syn::File = syn::parse2(tokens.clone()).unwrap();
+    let text = prettyplease::unparse(&whole);
+    assert_eq!(prettyplease::unparse(&parse(tokens).unwrap()), text);
+    assert!(text.contains("What is in it") && text.contains("pub enum I"));
+    assert!(parse(quote!(pub struct K; pub struct)).is_err());
+}
+
+#[test]
+fn what_fails_is_left_out_and_the_rest_is_generated() {
+    let schemas = json!({
+        "Good": {"type": "object", "properties": {"bad": {"$ref": "#/components/schemas/Bad"}}},
+        "Bad": {"type": "object", "format": "uri-map"},
+    });
+    let multipart = json!({"content": {"multipart/form-data": {"schema": {"type": "object"}}}});
+    let paths = json!({
+        "/a": {"get": {"operationId": "a", "responses": {}}},
+        "/b": {"post": {"operationId": "b", "requestBody": multipart, "responses": {}}},
+    });
+    let mut unsupported = Vec::new();
+    let (_, document) = generate_what_can_be(
+        document(schemas, paths),
+        &Model::default(),
+        &mut unsupported,
+        rust,
+    )
+    .unwrap();
+    let lost: Vec<_> = unsupported
+        .iter()
+        .map(|loss| (loss.pointer.as_str(), loss.instead.as_str()))
+        .collect();
+    assert_eq!(
+        lost,
+        [
+            ("/components/schemas/Bad", "it is read as any JSON value"),
+            ("/paths/~1b/post", "the operation has no method"),
+        ]
+    );
+    assert_eq!(document["components"]["schemas"]["Bad"], json!({}));
+    assert_eq!(walk::operations(&document).len(), 1);
+}
+
+#[test]
+fn a_websocket_has_a_method_and_a_mock() {
+    let socket = json!({"get": {
+        "operationId": "stream",
+        "x-dropshot-websocket": {},
+        "responses": {"101": {"description": "Switching protocols"}},
+    }});
+    let document = document(json!({}), json!({"/stream": socket}));
+    let [_, client, mock] = generate(&document, &Model::default(), rust).unwrap();
+    assert!(client.contains("pub fn stream("), "{client}");
+    assert!(mock.contains("fn stream<"), "{mock}");
+}
+
+#[test]
+fn an_operation_whose_parts_are_left_out_is_left_out() {
+    let post = json!({"post": {"operationId": "a", "responses": {}, "requestBody": {
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Parts"}}},
+    }}});
+    let paths = json!({"/a": post});
+    let schemas = json!({"Parts": {"type": "object", "format": "x", "properties": {"a": {}}}});
+    let mut model = Model::default();
+    let place = Pointer::root().join("paths").join("/a").join("post");
+    let part = Part {
+        name: "a".to_owned(),
+        is_file: false,
+        media_type: None,
+    };
+    model.operation_mut(&place).body.encoding = BodyEncoding::Multipart(vec![part]);
+    let mut unsupported = Vec::new();
+    let (_, document) =
+        generate_what_can_be(document(schemas, paths), &model, &mut unsupported, rust).unwrap();
+    assert_eq!(walk::operations(&document).len(), 0);
+    let lost: Vec<_> = unsupported
+        .iter()
+        .map(|loss| loss.pointer.as_str())
+        .collect();
+    assert_eq!(lost, ["/components/schemas/Parts", "/paths/~1a/post"]);
+}
+
+#[test]
+fn what_fails_with_any_property_fails_as_a_whole() {
+    let odd = json!({"items": {}, "properties": {"a": {}, "b": {}}});
+    let mut unsupported = Vec::new();
+    let (_, document) = generate_what_can_be(
+        document(json!({"Odd": odd}), json!({})),
+        &Model::default(),
+        &mut unsupported,
+        rust,
+    )
+    .unwrap();
+    assert_eq!(document["components"]["schemas"]["Odd"], json!({}));
+    let last = unsupported.last().map(|loss| loss.pointer.as_str());
+    assert_eq!(last, Some("/components/schemas/Odd"));
+}
+
+#[test]
+fn a_property_that_fails_costs_no_other() {
+    let schemas = json!({"Call": {"type": "object", "required": ["id", "bad"], "properties": {
+        "id": {"type": "string"},
+        "bad": {"type": "object", "format": "uri-map", "description": "d"},
+    }}});
+    let mut unsupported = Vec::new();
+    let (_, document) = generate_what_can_be(
+        document(schemas, json!({})),
+        &Model::default(),
+        &mut unsupported,
+        rust,
+    )
+    .unwrap();
+    let lost: Vec<_> = unsupported
+        .iter()
+        .map(|loss| loss.pointer.as_str())
+        .collect();
+    assert_eq!(lost, ["/components/schemas/Call/properties/bad"]);
+    assert_eq!(
+        document["components"]["schemas"]["Call"]["properties"],
+        json!({"id": {"type": "string"}, "bad": {"description": "d"}})
+    );
+}
+
+#[test]
+fn a_document_that_is_none_for_openapiv3_is_blamed_by_place() {
+    let schemas = json!({"Odd": {"type": "string", "minLength": -1}});
+    assert_eq!(
+        blamed(&document(schemas, json!({}))),
+        ["/components/schemas/Odd"]
+    );
+}
+
+#[test]
+fn the_version_that_the_headers_name_is_the_one_in_use() {
+    let lock = include_str!("../../../../Cargo.lock");
+    assert!(lock.contains(&format!(
+        "name = \"progenitor\"\nversion = \"{PROGENITOR_VERSION}\""
+    )));
+}
+
+#[test]
+fn a_caught_panic_leaves_others_to_be_reported() {
+    assert_eq!(
+        catching(|| panic!("a  message\nof two lines"))
+            .err()
+            .as_deref(),
+        Some("a message of two lines")
+    );
+    assert_eq!(catching(|| 1), Ok(1));
+    CAUGHT.with(|caught| assert!(caught.borrow().is_none()));
+}

@@ -1,0 +1,79 @@
+//! Tokens, parsed item by item.
+
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use syn::Item;
+use syn::token::Brace;
+
+/// Parses tokens item by item, each of whose tokens are gone before the next: all tokens of a large document and all of
+/// their tree, at once, would be most of the memory that generating takes.
+///
+/// # Errors
+/// What is said of tokens that are not Rust.
+pub(crate) fn parse(tokens: TokenStream) -> Result<syn::File, String> {
+    let mut file = syn::File {
+        shebang: None,
+        frontmatter: None,
+        attrs: Vec::new(),
+        items: Vec::new(),
+    };
+    for item in items(tokens) {
+        let item = parse_item(item)?;
+        file.attrs.extend(item.attrs);
+        file.items.extend(item.items);
+    }
+    Ok(file)
+}
+
+/// The tokens of each item.
+pub(crate) fn items(tokens: TokenStream) -> impl Iterator<Item = Vec<TokenTree>> {
+    let is_semicolon =
+        |token: &TokenTree| matches!(token, TokenTree::Punct(sign) if sign.as_char() == ';');
+    let mut tokens = tokens.into_iter().peekable();
+    std::iter::from_fn(move || {
+        let mut item = Vec::new();
+        while let Some(token) = tokens.next() {
+            // What ends in braces is an item, except where a semicolon follows: `use a::{b};`, `const A: B = C {};`.
+            let ends = is_semicolon(&token)
+                || matches!(&token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace)
+                    && !tokens.peek().is_some_and(is_semicolon);
+            item.push(token);
+            if ends {
+                break;
+            }
+        }
+        (!item.is_empty()).then_some(item)
+    })
+}
+
+/// Parses one item, and what is in it item by item if it is a module.
+///
+/// # Errors
+/// What is said of tokens that are not Rust.
+pub(crate) fn parse_item(mut tokens: Vec<TokenTree>) -> Result<syn::File, String> {
+    let is_module =
+        matches!(tokens.as_slice(), [.., TokenTree::Ident(word), _, _] if word == "mod");
+    let content = match is_module.then(|| take_body(&mut tokens)).flatten() {
+        Some(content) => Some(parse(content)?),
+        None => None,
+    };
+    let mut file: syn::File = syn::parse2(tokens.into_iter().collect())
+        .map_err(|error| format!("the generated code is not Rust: {error}"))?;
+    if let (Some(content), Some(Item::Mod(module))) = (content, file.items.last_mut()) {
+        module.attrs.extend(content.attrs);
+        module.content = Some((Brace::default(), content.items));
+    }
+    Ok(file)
+}
+
+/// Takes out what is between an item's last braces.
+pub(crate) fn take_body(item: &mut [TokenTree]) -> Option<TokenStream> {
+    match item.last_mut()? {
+        TokenTree::Group(body) if body.delimiter() == Delimiter::Brace => {
+            let content = body.stream();
+            // Were it left there, none of its tokens would be gone before the last of them is.
+            *body = Group::new(Delimiter::Brace, TokenStream::new());
+            Some(content)
+        }
+        _ => None,
+    }
+}
