@@ -60,7 +60,7 @@
 //!
 //! ```
 //! use call_api::transport::BoxError;
-//! use call_api::{BASE_URL_VARIABLE, ClientBuilder, DEFAULT_BASE_URL, TOKEN_VARIABLE, Token};
+//! use call_api::{BASE_URL_VARIABLE, ClientBuilder, DEFAULT_BASE_URL, SECURITY_SCHEMES, TOKEN_VARIABLE, Token};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -70,6 +70,8 @@
 //!     let secret = issued.clone();
 //!     async { Ok::<_, BoxError>(Token::new(secret)?) }
 //! };
+//! // The token is for the first scheme; `credential` takes those of further ones.
+//! assert_eq!(SECURITY_SCHEMES.len(), 1);
 //! println!("reading {TOKEN_VARIABLE} and {BASE_URL_VARIABLE}, or else {DEFAULT_BASE_URL:?}");
 //! let client = ClientBuilder::from_env()?.base_url(sandbox.base_url()).token_provider(ask_the_store).build()?;
 //! # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;

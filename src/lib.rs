@@ -63,7 +63,7 @@ pub use call_api_client::blocking;
 pub use call_api_client::{
     AttemptLog, BASE_URL_VARIABLE, ByteStream, DEFAULT_BASE_URL, Detail, Drift, DriftKind,
     DriftMode, Error, ErrorBuilder, ErrorKind, FieldError, Operation, RequestFuture,
-    RequestOptions, Response, SERVERS, TOKEN_VARIABLE, builder,
+    RequestOptions, Response, SECURITY_SCHEMES, SERVERS, TOKEN_VARIABLE, builder,
 };
 pub use change::{Change, InvalidTransition};
 pub use chrono;

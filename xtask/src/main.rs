@@ -67,9 +67,15 @@ struct Codegen {
     /// Generate from this document (JSON or YAML, OpenAPI 3.0 to 3.2) instead of spec/openapi.json.
     #[arg(long, value_name = "FILE", requires = "out")]
     spec: Option<PathBuf>,
-    /// Write a standalone workspace into this folder.
+    /// Write a standalone workspace into this folder: a facade, its crates, and a README.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Name the workspace's crates, environment variables and `User-Agent` [default: the words of the document's title].
+    ///
+    /// With `--name acme`, the crates are `acme`, `acme-client`, `acme-types`, `acme-transport` and `acme-mock`, and the
+    /// variables `ACME_TOKEN` and `ACME_BASE_URL`. A folder keeps its name.
+    #[arg(long, value_name = "NAME", requires = "out")]
+    name: Option<String>,
     /// Do not show the differences of stale files.
     #[arg(long)]
     no_diff: bool,
@@ -195,6 +201,7 @@ fn run_codegen(args: Codegen, root: PathBuf) -> ExitCode {
     let options = Options {
         spec: args.spec,
         out: args.out,
+        name: args.name,
         mode,
         diff: !args.no_diff,
         verbose: args.verbose,

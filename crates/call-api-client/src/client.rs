@@ -12,7 +12,7 @@ use http::{HeaderName, HeaderValue};
 
 use crate::drift::{Drift, DriftDetector, DriftMode, DriftSettings};
 use crate::error::Error;
-use crate::generated::SERVERS;
+use crate::generated::{SECURITY_SCHEMES, SERVERS};
 
 /// The environment variable that [`Client::from_env`] reads the base URL from.
 pub const BASE_URL_VARIABLE: &str = "CALL_API_BASE_URL";
@@ -55,7 +55,8 @@ impl Client {
     /// [`BASE_URL_VARIABLE`], or else [`DEFAULT_BASE_URL`].
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the token is missing, or one of the two is unusable.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if one of the two is unusable, or the token is missing while the
+    /// document has a [security scheme](crate::SECURITY_SCHEMES).
     pub fn from_env() -> Result<Self, Error> {
         ClientBuilder::from_env()?.build()
     }
@@ -192,7 +193,11 @@ impl<C: From<Client>> ClientBuilder<C> {
                 )));
             }
         }
-        Ok(builder.with_token(Token::from_env(TOKEN_VARIABLE)))
+        match Token::from_env(TOKEN_VARIABLE) {
+            // No operation sends one.
+            Err(TokenError::NotSet { .. }) if SECURITY_SCHEMES.is_empty() => Ok(builder),
+            token => Ok(builder.with_token(token)),
+        }
     }
 
     /// Sets where the service is: an https URL, or http to this machine. A path is kept as a prefix of every

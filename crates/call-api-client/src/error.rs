@@ -204,7 +204,7 @@ impl Error {
         &self.0.body
     }
 
-    /// The place in the response that could not be decoded, such as `contact.created_date`; `.` is the whole of it.
+    /// The place in the response that could not be decoded, such as `owner.name`; `.` is the whole of it.
     pub fn json_path(&self) -> Option<&str> {
         self.0.json_path.as_deref()
     }
@@ -463,7 +463,7 @@ impl ErrorBuilder {
     }
 }
 
-/// Removes values from serde's message, which quotes what it could not use: that may be a phone number. Quoted text goes,
+/// Removes values from serde's message, which quotes what it could not use: that may be private. Quoted text goes,
 /// and so do the numbers that it puts between backticks; names of properties, in backticks too, stay.
 fn redacted(message: &str) -> String {
     let mut result = String::with_capacity(message.len());

@@ -96,6 +96,9 @@ pub mod builder {
 }
 /// The servers that the document names. One that begins with a slash is relative to where the document is from.
 pub const SERVERS: &[&str] = &["http://localhost:3000"];
+/// The security schemes of the operations. The token is the credential of the first; the builder takes those of
+/// the others by these names, with `credential`.
+pub const SECURITY_SCHEMES: &[&str] = &["HTTPBearer"];
 /// What each operation answers with, for each status (`200`, `2XX`, `default`): the schema as JSON, which may refer to
 /// `types::SCHEMAS`.
 pub const RESPONSES: &[(&str, &str, &str)] = &[

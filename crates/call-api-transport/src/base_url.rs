@@ -94,7 +94,7 @@ impl BaseUrl {
         &self.text
     }
 
-    /// Errors with the reason if `url` is not this base URL with a path of the form of `template` (`/v1/call/{id}`).
+    /// Errors with the reason if `url` is not this base URL with a path of the form of `template` (`/v1/pets/{id}`).
     ///
     /// The URL parser has resolved a parameter of `..` before; then the path has another form than the operation's.
     pub(crate) fn check(&self, url: &Url, template: &str) -> Result<(), &'static str> {

@@ -96,7 +96,7 @@ type OnProgress<'a> = Box<dyn FnMut(Progress) + Send + 'a>;
 /// #     stream.read(&mut [0; 1024]).unwrap();
 /// #     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nsound").unwrap();
 /// # });
-/// let transport = Transport::builder("https://calls.example").build()?;
+/// let transport = Transport::builder("https://pets.example").build()?;
 /// let mut sound = Vec::new();
 /// let downloaded = transport
 ///     .download(&SOUND, &url)
@@ -112,7 +112,7 @@ type OnProgress<'a> = Box<dyn FnMut(Progress) + Send + 'a>;
 /// assert_eq!((downloaded.bytes, &sound[..]), (5, &b"sound"[..]));
 ///
 /// # let folder = std::env::temp_dir();
-/// # let part = folder.join(format!("call-api-doc-{}.part", std::process::id()));
+/// # let part = folder.join(format!("example-{}.part", std::process::id()));
 /// // The server is gone: the file gets its name only once it is complete.
 /// let download = transport.download(&SOUND, &url).ok_or("it is no absolute URL")?.deadline(Duration::from_secs(1));
 /// assert!(download.to_file(&part, "sound 1", |_| folder.join("sound.wav")).await.is_err());

@@ -17,7 +17,7 @@
 pub struct Operation {
     /// Its id, as in `operationId`.
     pub id: &'static str,
-    /// Its path below the base URL, as in OpenAPI: `/v1/call/{id}`. A request whose path has another form is refused.
+    /// Its path below the base URL, as in OpenAPI: `/v1/pets/{id}`. A request whose path has another form is refused.
     pub path: &'static str,
     /// How the token is sent.
     pub auth: Auth,

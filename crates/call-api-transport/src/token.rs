@@ -115,7 +115,7 @@ impl Token {
     /// use call_api_transport::{BoxError, Token, Transport};
     ///
     /// let ask = || async { Ok::<_, BoxError>(Token::new("s3cret")?.with_lifetime(Duration::from_secs(600))) };
-    /// let transport = Transport::builder("https://calls.example").token_provider(ask).build()?;
+    /// let transport = Transport::builder("https://pets.example").token_provider(ask).build()?;
     /// # Ok::<(), call_api_transport::BuildError>(())
     /// ```
     #[must_use]
@@ -240,7 +240,7 @@ pub type TokenFuture<'a> = Pin<Box<dyn Future<Output = Result<Token, BoxError>> 
 /// ```
 /// use call_api_transport::{BoxError, Token, Transport};
 ///
-/// let transport = Transport::builder("https://calls.example")
+/// let transport = Transport::builder("https://pets.example")
 ///     .token_provider(|| async {
 ///         let secret = String::from("from wherever"); // ask the secret store
 ///         Ok::<_, BoxError>(Token::new(secret)?)
@@ -291,7 +291,7 @@ where
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let path = std::env::temp_dir().join(format!("call-api-doc-{}.token", std::process::id()));
+/// # let path = std::env::temp_dir().join(format!("example-{}.token", std::process::id()));
 /// std::fs::write(&path, "s3cret\n")?;
 /// let file = TokenFile::new(&path);
 /// println!("{:?}, and again after {:?}", file.token().await.is_ok(), TokenFile::REREAD_AFTER);

@@ -12,6 +12,7 @@ pub mod bundle;
 pub mod corpus;
 pub mod count;
 pub mod diff;
+pub mod facade;
 pub mod generate;
 pub mod keywords;
 pub mod load;
@@ -28,6 +29,7 @@ pub mod problem;
 pub mod project;
 mod rename;
 pub mod report;
+pub mod sdk_name;
 pub mod security;
 pub mod settings;
 pub mod stack;
@@ -43,12 +45,15 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use facade::Facade;
 use generate::Generate;
 use load::Source;
 use model::Model;
 use origin::Origins;
 use plan::Plan;
-use problem::{Problem, Problems};
+use pointer::Pointer;
+use problem::{Finding, Problem, Problems};
+use sdk_name::SdkName;
 use settings::Settings;
 use unsupported::Unsupported;
 use write::Mode;
@@ -62,6 +67,9 @@ pub struct Options {
     pub spec: Option<PathBuf>,
     /// The folder for a standalone workspace. The default is to write into the project.
     pub out: Option<PathBuf>,
+    /// The name of the standalone SDK. The default is the name of the SDK in the folder, else one made of the document's
+    /// title.
+    pub name: Option<String>,
     /// The handling of differences.
     pub mode: Mode,
     /// Shows the differences of stale files.
@@ -87,6 +95,7 @@ impl Options {
             root: root.into(),
             spec: None,
             out: None,
+            name: None,
             mode: Mode::Write,
             diff: true,
             verbose: false,
@@ -236,8 +245,10 @@ pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
     })
     .and_then(|mut generated| {
         if let Some(out) = &options.out {
-            workspace::may_write(out)?;
+            let name = sdk_name(options, out, &generated.source)?;
+            let facade = Facade::new(&generated.source, &generated.normalized, &generated.plan);
             workspace::complete(&options.root, &mut generated.plan)?;
+            workspace::publish(&options.root, &mut generated.plan, &name, &facade)?;
         }
         Ok(generated)
     });
@@ -255,6 +266,45 @@ pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
         Err((path, error)) => {
             report::interrupted(report, &file_problem(&path, &error))?;
             Ok(Outcome::Failed)
+        }
+    }
+}
+
+/// Returns the name of the SDK for the folder `out`.
+fn sdk_name(options: &Options, out: &Path, source: &Source) -> Result<SdkName, Problem> {
+    const REMEDY: &str = "name the SDK with `--name NAME`, such as `--name acme`";
+    let existing = workspace::existing(out)?;
+    match (&options.name, existing) {
+        (Some(name), Some(existing)) if *name != existing => Err(Problem::of_file(
+            out.display().to_string(),
+            format!("the folder holds the SDK `{existing}`, which cannot become `{name}`"),
+            format!(
+                "leave `--name` out to keep `{existing}`, or name a new folder with `--out DIR`"
+            ),
+        )),
+        (Some(name), _) => SdkName::new(name).map_err(|reason| {
+            let cause = format!("`{name}` cannot be the name of an SDK: {reason}");
+            Problem::of_file("--name", cause, REMEDY)
+        }),
+        (None, Some(existing)) => SdkName::new(&existing).map_err(|reason| {
+            let cause =
+                format!("the folder holds the SDK `{existing}`, which is no name: {reason}");
+            Problem::of_file(
+                out.display().to_string(),
+                cause,
+                "name a new folder with `--out DIR`",
+            )
+        }),
+        (None, None) => {
+            let title = source
+                .document
+                .pointer("/info/title")
+                .and_then(Value::as_str);
+            SdkName::from_title(title.unwrap_or_default()).map_err(|reason| {
+                let cause = format!("the title gives no name for the SDK: {reason}");
+                let pointer = Pointer::root().join("info").join("title");
+                Finding::new(&pointer, cause, REMEDY).in_file(&source.path)
+            })
         }
     }
 }

@@ -127,7 +127,11 @@ pub fn entries(out: &mut dyn Write, options: &Options, entries: &[Entry]) -> io:
     )?;
     if !entries.iter().any(|entry| entry.status.is_drift()) {
         if let Some(folder) = &options.out {
-            writeln!(out, "to compile it: cd {} && cargo check", quoted(folder))?;
+            writeln!(
+                out,
+                "to compile it: cd {} && cargo check --workspace",
+                quoted(folder)
+            )?;
         }
         return Ok(Outcome::Fresh);
     }
@@ -151,6 +155,9 @@ fn command(options: &Options) -> String {
         if let Some(path) = path {
             command.push_str(&format!(" {flag} {}", quoted(path)));
         }
+    }
+    if let Some(name) = &options.name {
+        command.push_str(&format!(" --name {name}"));
     }
     command
 }

@@ -129,16 +129,15 @@ fn alternatives<'a>(document: &'a Value, operation: &'a Value) -> Vec<Alternativ
         .collect()
 }
 
-/// Adds `SECURITY_SCHEMES` where the document has several, so that a caller knows what to name the credentials.
+/// Adds `SECURITY_SCHEMES`: a caller learns what to name the credentials, and the client whether it needs a token.
 pub(crate) fn add_schemes(file: &mut syn::File, document: &Value) {
     let schemes = SecuritySchemes::of(document);
-    if let names @ [_, _, ..] = schemes.names() {
-        file.items.push(parse_quote! {
-            /// The security schemes of the operations. The token is the credential of the first; the transport's builder
-            /// takes those of the others by these names, with `credential`.
-            pub const SECURITY_SCHEMES: &[&str] = &[#(#names),*];
-        });
-    }
+    let names = schemes.names();
+    file.items.push(parse_quote! {
+        /// The security schemes of the operations. The token is the credential of the first; the builder takes those of
+        /// the others by these names, with `credential`.
+        pub const SECURITY_SCHEMES: &[&str] = &[#(#names),*];
+    });
 }
 
 /// Notes the schemes that the transport can't serve, and the operations that ask for nothing else or for several at once.

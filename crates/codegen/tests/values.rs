@@ -74,6 +74,7 @@ fn program() -> PathBuf {
     let (outcome, report) = common::run(&Options {
         spec: Some(common::root().join("crates/codegen/tests/documents/values.yaml")),
         out: Some(sdk.clone()),
+        name: Some("call-api".to_owned()),
         ..Options::new(common::root())
     });
     assert_eq!(outcome, Outcome::Fresh, "{report}");

@@ -46,6 +46,7 @@ fn each_operation_sends_and_reads_what_the_document_says() {
     let (outcome, report) = common::run(&Options {
         spec: Some(common::root().join("crates/codegen/tests/documents/wire.yaml")),
         out: Some(sdk.clone()),
+        name: Some("call-api".to_owned()),
         verbose: true,
         ..Options::new(common::root())
     });

@@ -1,0 +1,261 @@
+//! The facade of a standalone SDK: the crate that its users name, and its README.
+//!
+//! The texts have this project's name, which [`workspace::publish`](crate::workspace::publish) replaces. What comes from
+//! the document is filled in afterwards, so that its words stay as they are.
+
+use std::path::Path;
+
+use quote::ToTokens as _;
+use serde_json::Value;
+use syn::{FnArg, ImplItem, Item, Type};
+
+use crate::load::Source;
+use crate::plan::{CLIENT, Plan};
+use crate::security;
+use crate::{names, walk};
+
+/// The manifest of the facade, without the workspace.
+pub(crate) const MANIFEST: &str = include_str!("facade/manifest.toml");
+
+/// The facade's `src/lib.rs`.
+pub(crate) const LIB: &str = include_str!("facade/lib.rs.txt");
+
+const README: &str = include_str!("facade/README.md");
+
+/// What the facade says about its document.
+#[derive(Clone, Debug)]
+pub struct Facade {
+    title: String,
+    label: String,
+    operations: usize,
+    server: Option<String>,
+    schemes: Vec<String>,
+    example: Option<Example>,
+}
+
+/// The request of the examples, such as `client.get_pet(1)`.
+#[derive(Clone, Debug)]
+struct Example {
+    method: String,
+    arguments: String,
+}
+
+impl Facade {
+    /// Reads what the facade says from the document, the normalized one, and the generated client in the plan.
+    pub fn new(source: &Source, normalized: &Value, plan: &Plan) -> Self {
+        let client = plan
+            .outputs
+            .iter()
+            .find(|output| output.path == Path::new(CLIENT));
+        let client = client.map_or("", |client| client.contents.as_str());
+        let document = &source.document;
+        let title = document.pointer("/info/title").and_then(Value::as_str);
+        let servers = document.get("servers").and_then(Value::as_array);
+        let server = servers
+            .and_then(|servers| servers.first()?.get("url")?.as_str())
+            .filter(|url| !url.is_empty() && !url.starts_with('/'));
+        Self {
+            title: plain(title.unwrap_or("an API")),
+            label: source.label.clone(),
+            operations: walk::operations(normalized).len(),
+            server: server.map(str::to_owned),
+            schemes: security::SecuritySchemes::of(normalized)
+                .names()
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect(),
+            example: example(normalized, client),
+        }
+    }
+
+    /// Returns the README, in which [`fill`](Self::fill) replaces what is in braces.
+    pub(crate) fn readme(&self) -> String {
+        let mut text = README.to_owned();
+        let has = [
+            ("example", self.example.is_some()),
+            ("no example", self.example.is_none()),
+            ("schemes", self.schemes.len() > 1),
+        ];
+        for (condition, holds) in has {
+            text = choose(&text, condition, holds);
+        }
+        text
+    }
+
+    /// Fills in what the document says.
+    pub(crate) fn fill(&self, readme: &str) -> String {
+        let operations = match self.operations {
+            1 => "one operation".to_owned(),
+            count => format!("{count} operations"),
+        };
+        let server = match &self.server {
+            Some(server) => format!("; `{server}` by default"),
+            None => "; required, since the document names no server".to_owned(),
+        };
+        let schemes: Vec<String> = self
+            .schemes
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect();
+        let token = match self.schemes.first() {
+            Some(_) => {
+                "what the service issued, without `Bearer `; for basic authentication, `user:password`"
+            }
+            None => "not needed, since the document has no security scheme that takes one",
+        };
+        let (method, arguments) = match &self.example {
+            Some(example) => (example.method.as_str(), example.arguments.as_str()),
+            None => ("", ""),
+        };
+        [
+            ("{operations}", operations.as_str()),
+            ("{server}", &server),
+            ("{token}", token),
+            ("{schemes}", &schemes.join(", ")),
+            (
+                "{second scheme}",
+                self.schemes.get(1).map_or("", |name| name),
+            ),
+            ("{method}", method),
+            ("{arguments}", arguments),
+            ("{label}", &self.label),
+            ("{title}", &self.title),
+        ]
+        .iter()
+        .fold(readme.to_owned(), |text, (place, words)| {
+            text.replace(place, words)
+        })
+    }
+}
+
+/// Keeps or removes the lines between `<!-- if CONDITION -->` and `<!-- end -->`.
+fn choose(text: &str, condition: &str, holds: bool) -> String {
+    let opening = format!("<!-- if {condition} -->\n");
+    let mut parts = text.split(opening.as_str());
+    let mut chosen = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (block, rest) = part.split_once("<!-- end -->\n").unwrap_or((part, ""));
+        if holds {
+            chosen.push_str(block);
+        }
+        chosen.push_str(rest);
+    }
+    chosen
+}
+
+/// Escapes a title for Markdown, in one line.
+fn plain(title: &str) -> String {
+    let mut text = String::new();
+    for c in title
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .chars()
+    {
+        if "\\`*_{}[]<>#|~".contains(c) {
+            text.push('\\');
+        }
+        text.push(c);
+    }
+    text
+}
+
+/// Returns the simplest request of the client: a GET for JSON that needs the fewest parameters, all of them in the path
+/// and of simple types. `None` if there is no such operation.
+fn example(normalized: &Value, client: &str) -> Option<Example> {
+    let constructors = constructors(client)?;
+    let candidates = walk::operations(normalized)
+        .into_iter()
+        .filter_map(|operation| {
+            let value = operation.object;
+            let is_simple = operation.method == "get"
+                && value.get("deprecated").and_then(Value::as_bool) != Some(true)
+                && answers_json(normalized, value)
+                && !needs_more(normalized, &operation);
+            let method = names::method_name(operation.id().filter(|_| is_simple)?);
+            // `httpmock` has methods of these names, which hide the mock.
+            if [
+                "reset", "host", "port", "address", "url", "base_url", "mock",
+            ]
+            .contains(&method.as_str())
+            {
+                return None;
+            }
+            let (_, types) = constructors.iter().find(|(name, _)| *name == method)?;
+            let arguments: Option<Vec<&str>> = types.iter().map(literal).collect();
+            Some((
+                types.len(),
+                Example {
+                    method,
+                    arguments: arguments?.join(", "),
+                },
+            ))
+        });
+    // The document's order decides between equals.
+    candidates
+        .min_by_key(|(count, _)| *count)
+        .map(|(_, example)| example)
+}
+
+/// Returns true if a success of the operation is JSON.
+fn answers_json(document: &Value, operation: &Value) -> bool {
+    let responses = operation.get("responses").and_then(Value::as_object);
+    responses.into_iter().flatten().any(|(status, response)| {
+        let content = walk::follow(document, response).and_then(|response| response.get("content"));
+        status.starts_with('2')
+            && content.is_some_and(|content| content.get("application/json").is_some())
+    })
+}
+
+/// Returns true if a request needs a parameter that is not in the path.
+fn needs_more(document: &Value, operation: &walk::Operation<'_>) -> bool {
+    let owners = [operation.path_item(), operation.pointer.clone()];
+    owners.iter().any(|owner| {
+        let parameters = document.pointer(owner.join("parameters").as_str());
+        let parameters = parameters.and_then(Value::as_array);
+        parameters.into_iter().flatten().any(|parameter| {
+            walk::follow(document, parameter).is_some_and(|parameter| {
+                parameter.get("required").and_then(Value::as_bool) == Some(true)
+                    && parameter.get("in").and_then(Value::as_str) != Some("path")
+            })
+        })
+    })
+}
+
+/// Returns the client's methods, with the types of their arguments.
+fn constructors(client: &str) -> Option<Vec<(String, Vec<Type>)>> {
+    let file = syn::parse_file(client).ok()?;
+    let is_client = |item: &syn::ItemImpl| {
+        item.trait_.is_none() && item.self_ty.to_token_stream().to_string() == "Client"
+    };
+    let mut found = Vec::new();
+    for item in &file.items {
+        let Item::Impl(item) = item else { continue };
+        for item in item.items.iter().filter(|_| is_client(item)) {
+            let ImplItem::Fn(function) = item else {
+                continue;
+            };
+            let types = function.sig.inputs.iter().filter_map(|input| match input {
+                FnArg::Typed(argument) => Some((*argument.ty).clone()),
+                FnArg::Receiver(_) => None,
+            });
+            let name = function.sig.ident.to_string();
+            found.push((name.trim_start_matches("r#").to_owned(), types.collect()));
+        }
+    }
+    Some(found)
+}
+
+/// Returns a value of the type, if it is simple.
+fn literal(ty: &Type) -> Option<&'static str> {
+    let ty = ty.to_token_stream().to_string().replace(' ', "");
+    Some(match ty.as_str() {
+        "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" => "1",
+        "bool" => "true",
+        "::uuid::Uuid" => "\"3c90c3cc-0d44-4b50-8888-8dd25736052a\".parse()?",
+        "impl::std::convert::Into<::std::string::String>" | "impl::std::convert::Into<String>" => {
+            "\"abc\""
+        }
+        _ => return None,
+    })
+}
