@@ -21,7 +21,7 @@ use crate::{Call, Uuid};
 
 /// The download, for the transport: the token is sent if the recording is on the API's own origin.
 const OPERATION: Operation = Operation {
-    id: "recording",
+    id: FetchRecording::OPERATION_ID,
     path: "",
     auth: Auth::Bearer,
     body: ResponseBody::Streamed,
@@ -210,6 +210,11 @@ enum Found {
     /// The call, the URL, and the rest of the ready timeout.
     At(Call, String, Duration),
     Nowhere(Call),
+}
+
+impl FetchRecording<'_> {
+    /// The id by which attempt logs, observers and spans name the download.
+    pub const OPERATION_ID: &'static str = "recording";
 }
 
 impl<'a> FetchRecording<'a> {

@@ -313,8 +313,8 @@
 
 #[doc(inline)]
 pub use call_api_transport::{
-    Attempt, AttemptLog, Auth, BoxError, BuildError, Clock, DelayReason, Limit, Observer,
-    Operation, Outcome, Phase, Progress, RequestOptions, ResponseBody, RetryDelay, SleepFuture,
-    StopReason, Token, TokenError, TokenFile, TokenFuture, TokenProvider, Transport,
+    Attempt, AttemptLog, Auth, BaseUrlProblem, BoxError, BuildError, Clock, DelayReason, Limit,
+    Observer, Operation, Outcome, Phase, Progress, RequestOptions, ResponseBody, RetryDelay,
+    SleepFuture, StopReason, Token, TokenError, TokenFile, TokenFuture, TokenProvider, Transport,
     TransportBuilder, TransportError, TransportErrorKind,
 };

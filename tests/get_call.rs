@@ -467,3 +467,19 @@ fn what_is_shared_and_spawned_can_be() {
     let client = Client::builder().token(TOKEN).build().unwrap();
     sent(&std::future::IntoFuture::into_future(client.get_call(ID)));
 }
+
+#[tokio::test]
+async fn refusal_of_a_request_without_token_names_the_missing_token() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let builder = Client::builder().base_url(sandbox.base_url());
+    let error = builder.build().unwrap().get_call(ID).await.unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.ends_with(
+            "no token was set: set `CALL_API_TOKEN` for `from_env`, or call `token` on the builder"
+        ),
+        "{text}"
+    );
+    let without_advice = format!("{error:#}; {}", error.advice());
+    assert_eq!(text, without_advice);
+}

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::io;
 
-use call_api::{Call, Error, ErrorKind, Uuid};
+use call_api::transport::{AttemptLog, BaseUrlProblem, BuildError, TransportErrorKind};
+use call_api::{Call, Error, ErrorKind, FetchRecording, Uuid};
 use serde::Serialize;
 
 /// A class of errors. Scripts distinguish them by the exit code, whose meaning never changes, or by the name.
@@ -220,40 +221,47 @@ fn proxy_note(error: &Error) -> String {
 
 /// Returns the SDK's message, with advice for users of this program instead of advice for programmers.
 fn message(error: &Error) -> String {
-    ADVICE
-        .iter()
-        .fold(error.to_string(), |message, (sdk, here)| {
-            message.replace(sdk, here)
-        })
+    match advice(error) {
+        Some(advice) => format!("{error:#}; {advice}"),
+        None => error.to_string(),
+    }
 }
 
-const ADVICE: &[(&str, &str)] = &[
-    (
-        "use https, or allow_insecure_http(true) where that is meant",
-        "use https",
-    ),
-    (
-        "allow insecure http if that is meant; check the parameters of the request",
-        "ask the service's owner for recordings over https",
-    ),
-    (
-        "leave that out and give the token to the builder",
-        "leave that out and give the token in CALL_API_TOKEN or with --token-file",
-    ),
-    (
-        "set a larger body limit if that size is right",
-        "tell the service's owner: no call is as large",
-    ),
-    ("update the SDK", "update this program"),
-    (
-        "that this SDK knows its version",
-        "that this program knows its version",
-    ),
-    (
-        "fetch the call anew: its recording may be gone, or the URL expired",
-        "run the same command again: it asks for the recording's URL anew",
-    ),
-];
+/// Returns the advice for a user where it differs from that for a programmer.
+fn advice(error: &Error) -> Option<&'static str> {
+    if let Some(BuildError::BaseUrl { problem, .. }) = error.find_source() {
+        return match problem {
+            BaseUrlProblem::PlainHttp => Some("use https"),
+            BaseUrlProblem::Credentials => {
+                Some("leave that out and give the token in CALL_API_TOKEN or with --token-file")
+            }
+            _ => None,
+        };
+    }
+    if let Some(transport) = error.transport_error() {
+        return match transport.kind() {
+            TransportErrorKind::PlainHttp => {
+                Some("ask the service's owner for recordings over https")
+            }
+            TransportErrorKind::BodyTooLarge { .. } => {
+                Some("tell the service's owner: no call is as large")
+            }
+            _ => None,
+        };
+    }
+    if error.attempt_log().map(AttemptLog::operation) == Some(FetchRecording::OPERATION_ID) {
+        return Some("run the same command again: it asks for the recording's URL anew");
+    }
+    match error.kind() {
+        ErrorKind::Decode | ErrorKind::Drift => {
+            Some("update this program, or check that the base URL names the service")
+        }
+        ErrorKind::UnexpectedStatus => Some(
+            "check that the base URL names the service and that this program knows its version",
+        ),
+        _ => None,
+    }
+}
 
 /// Returns the requested call, or the error.
 pub(crate) fn requested(id: Uuid, result: Result<Call, Error>) -> Result<Call, CliError> {

@@ -1,17 +1,18 @@
 //! The client and its builder.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
 use call_api_transport::{
-    Clock, Observer, Token, TokenError, TokenProvider, Transport, TransportBuilder,
+    Auth, Clock, Observer, Token, TokenError, TokenProvider, Transport, TransportBuilder,
 };
 use http::{HeaderName, HeaderValue};
 
 use crate::drift::{Drift, DriftDetector, DriftMode, DriftSettings};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::generated::{SECURITY_SCHEMES, SERVERS};
 
 /// The environment variable that [`Client::from_env`] reads the base URL from.
@@ -44,8 +45,11 @@ pub struct Client {
 }
 
 /// The state that a client shares with its clones, besides the transport.
+#[derive(Default)]
 struct Shared {
     drift: Option<DriftDetector>,
+    /// True if no base URL was set.
+    uses_default_base_url: bool,
     #[cfg(feature = "blocking")]
     runtime: crate::blocking::LazyRuntime,
 }
@@ -68,15 +72,10 @@ impl Client {
 
     /// Returns a client that sends its requests through `transport`.
     pub fn new(transport: Transport) -> Self {
-        Self::with_drift(transport, None)
+        Self::of(transport, Shared::default())
     }
 
-    fn with_drift(transport: Transport, drift: Option<DriftDetector>) -> Self {
-        let shared = Shared {
-            drift,
-            #[cfg(feature = "blocking")]
-            runtime: Default::default(),
-        };
+    fn of(transport: Transport, shared: Shared) -> Self {
         Self {
             transport,
             shared: Arc::new(shared),
@@ -119,6 +118,27 @@ impl Client {
         }
     }
 
+    /// Names the setting that is missing, if that may be why a request of this kind failed.
+    pub(crate) fn explain(&self, error: Error, auth: Auth) -> Error {
+        if error.kind() == ErrorKind::Unauthorized && !self.transport.has_credential(auth) {
+            return error.with_advice(match auth {
+                Auth::Scheme(scheme, _) => format!(
+                    "no credential of the scheme {scheme} was set: call `credential` on the builder"
+                ),
+                _ => format!(
+                    "no token was set: set `{TOKEN_VARIABLE}` for `from_env`, or call `token` on the builder"
+                ),
+            });
+        }
+        if error.kind() == ErrorKind::Connect && self.shared.uses_default_base_url {
+            return error.with_advice(format!(
+                "no base URL was set, so the first server of the API's document was used: set `{BASE_URL_VARIABLE}` for \
+                 `from_env`, or call `base_url` on the builder"
+            ));
+        }
+        error
+    }
+
     pub(crate) fn drift_detector(&self) -> Option<&DriftDetector> {
         self.shared.drift.as_ref()
     }
@@ -152,6 +172,7 @@ impl fmt::Debug for Client {
 pub struct ClientBuilder<C = Client> {
     base_url: Option<String>,
     token_error: Option<TokenError>,
+    credential_errors: BTreeMap<String, TokenError>,
     drift: Option<DriftSettings>,
     configure: Box<dyn FnOnce(TransportBuilder) -> TransportBuilder + Send>,
     client: PhantomData<fn() -> C>,
@@ -162,6 +183,7 @@ impl<C> Default for ClientBuilder<C> {
         Self {
             base_url: None,
             token_error: None,
+            credential_errors: BTreeMap::new(),
             drift: None,
             configure: Box::new(|transport| transport),
             client: PhantomData,
@@ -231,9 +253,12 @@ impl<C: From<Client>> ClientBuilder<C> {
     pub fn credential(mut self, scheme: impl Into<String>, credential: impl Into<String>) -> Self {
         let scheme = scheme.into();
         match Token::new(credential) {
-            Ok(credential) => self.transport(|transport| transport.credential(scheme, credential)),
+            Ok(credential) => {
+                self.credential_errors.remove(&scheme);
+                self.transport(|transport| transport.credential(scheme, credential))
+            }
             Err(error) => {
-                self.token_error = Some(error);
+                self.credential_errors.insert(scheme, error);
                 self
             }
         }
@@ -380,7 +405,8 @@ impl<C: From<Client>> ClientBuilder<C> {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if no base URL is known, or the base URL or the token is
     /// unusable.
     pub fn build(self) -> Result<C, Error> {
-        if let Some(error) = self.token_error {
+        let mut credential_errors = self.credential_errors.into_values();
+        if let Some(error) = self.token_error.or_else(|| credential_errors.next()) {
             return Err(Error::from_config(error));
         }
         let Some(base_url) = self.base_url.as_deref().or(DEFAULT_BASE_URL) else {
@@ -393,8 +419,65 @@ impl<C: From<Client>> ClientBuilder<C> {
             .user_agent(concat!("call-api-rust/", env!("CARGO_PKG_VERSION")));
         let transport = (self.configure)(transport)
             .build()
-            .map_err(Error::from_config)?;
-        let drift = self.drift.map(DriftDetector::new);
-        Ok(Client::with_drift(transport, drift).into())
+            .map_err(Error::from_build)?;
+        let shared = Shared {
+            drift: self.drift.map(DriftDetector::new),
+            uses_default_base_url: self.base_url.is_none(),
+            ..Shared::default()
+        };
+        Ok(Client::of(transport, shared).into())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may")]
+mod tests {
+    use super::*;
+
+    fn built(builder: ClientBuilder) -> Client {
+        builder.base_url("http://localhost:1").build().unwrap()
+    }
+
+    #[test]
+    fn missing_base_url_is_named_where_no_connection_is_made() {
+        let no_connection = || Error::builder(ErrorKind::Connect).build();
+        let shared = Shared {
+            uses_default_base_url: true,
+            ..Shared::default()
+        };
+        let transport = built(Client::builder()).transport().clone();
+        let error = Client::of(transport, shared).explain(no_connection(), Auth::Bearer);
+        assert!(error.advice().contains(BASE_URL_VARIABLE), "{error}");
+        let error = built(Client::builder()).explain(no_connection(), Auth::Bearer);
+        assert!(!error.advice().contains(BASE_URL_VARIABLE), "{error}");
+    }
+
+    #[test]
+    fn missing_credential_is_named_where_it_is_asked_for() {
+        const PARTNER: Auth = Auth::Scheme("partner", &Auth::Bearer);
+        let refused = || Error::builder(ErrorKind::Unauthorized).build();
+        let client = built(Client::builder().token("t"));
+        let error = client.explain(refused(), PARTNER);
+        assert!(
+            error
+                .advice()
+                .starts_with("no credential of the scheme partner"),
+            "{error}"
+        );
+        assert_eq!(
+            client.explain(refused(), Auth::Bearer).to_string(),
+            refused().to_string()
+        );
+        let error = built(Client::builder()).explain(refused(), Auth::Bearer);
+        assert!(error.advice().contains(TOKEN_VARIABLE), "{error}");
+    }
+
+    #[test]
+    fn last_credential_of_a_scheme_wins_and_leaves_others_alone() {
+        let build = |builder: ClientBuilder| builder.base_url("http://localhost:1").build();
+        let bad = || Client::builder().credential("partner", "Bearer x");
+        assert!(build(bad()).is_err());
+        assert!(build(bad().token("t")).is_err());
+        assert!(build(bad().credential("partner", "x")).is_ok());
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use call_api_transport::{
-    AttemptLog, DownloadError, StopReason, TransportError, TransportErrorKind,
+    AttemptLog, BuildError, DownloadError, StopReason, TransportError, TransportErrorKind,
 };
 use http::HeaderMap;
 
@@ -221,7 +221,7 @@ impl Error {
             .or_else(|| self.attempt_log().and_then(AttemptLog::retry_after))
     }
 
-    /// Returns the advice at the end of the text: what to do about the error.
+    /// Returns what to do about the error: the end of `{}`, which `{:#}` leaves out. May be empty.
     pub fn advice(&self) -> &str {
         &self.0.advice
     }
@@ -319,6 +319,14 @@ impl Error {
         Self::new(ErrorKind::Config, message)
     }
 
+    /// The transport cannot be built.
+    pub(crate) fn from_build(error: BuildError) -> Self {
+        let mut this = Self::config(format!("{error:#}"));
+        this.0.advice = Cow::Borrowed(error.advice());
+        this.0.source = Some(Arc::new(error));
+        this
+    }
+
     /// The client cannot be built, for a reason given by a layer below, which says what to do.
     pub(crate) fn from_config(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         let mut this = Self::config(error.to_string());
@@ -407,12 +415,22 @@ impl From<DownloadError> for Error {
 
 impl From<TransportError> for Error {
     fn from(error: TransportError) -> Self {
-        let mut this = Self::new(ErrorKind::of_transport(&error), error.to_string());
+        let mut this = Self::new(ErrorKind::of_transport(&error), format!("{error:#}"));
         this.0.advice = Cow::Borrowed(error.advice());
         this.0.status = error.attempt_log().status().map(|status| status.as_u16());
         this.0.attempt_log = Some(error.attempt_log().clone());
         this.0.source = Some(Arc::new(error));
         this
+    }
+}
+
+impl Error {
+    /// Writes the advice, which the alternate form leaves out.
+    fn write_advice(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.advice() {
+            advice if f.alternate() || advice.is_empty() => Ok(()),
+            advice => write!(f, "; {advice}"),
+        }
     }
 }
 
@@ -522,8 +540,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &self.0;
         if self.transport_error().is_some() {
-            // It describes the request itself, and ends with the same advice.
-            return f.write_str(&inner.message);
+            // It describes the request itself.
+            f.write_str(&inner.message)?;
+            return self.write_advice(f);
         }
         match (&inner.attempt_log, inner.kind, inner.status) {
             (Some(log), ErrorKind::Decode | ErrorKind::Drift, _) => {
@@ -570,10 +589,7 @@ impl fmt::Display for Error {
                 write!(f, "; request id {}", id.escape_debug())?;
             }
         }
-        if !inner.advice.is_empty() {
-            write!(f, "; {}", inner.advice)?;
-        }
-        Ok(())
+        self.write_advice(f)
     }
 }
 

@@ -108,10 +108,12 @@ pub(crate) async fn send<O: Operation>(operation: O) -> Result<Response<O::Outpu
     } = operation.prepare();
     let request = request.map_err(|InvalidRequest(cause)| Error::invalid_request(&cause))?;
     let transport = client.transport();
-    let response = transport
-        .receive(O::SPEC, request, options.as_ref(), O::is_streamed)
-        .await?;
-    decode::<O>(&client, response)
+    let receiving = transport.receive(O::SPEC, request, options.as_ref(), O::is_streamed);
+    let decoded = match receiving.await {
+        Ok(response) => decode::<O>(&client, response),
+        Err(error) => Err(error.into()),
+    };
+    decoded.map_err(|error| client.explain(error, O::SPEC.auth))
 }
 
 fn decode<O: Operation>(

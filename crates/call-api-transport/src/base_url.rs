@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use percent_encoding::percent_decode;
 use url::{Host, Position, Url};
 
-use crate::build_error::BuildError;
+use crate::build_error::{BaseUrlProblem, BuildError};
 
 /// A validated base URL.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub(crate) struct BaseUrl {
 
 impl BaseUrl {
     pub(crate) fn parse(given: &str, allow_insecure_http: bool) -> Result<Self, BuildError> {
-        let refuse = |reason| {
+        let refuse = |problem| {
             Err(BuildError::BaseUrl {
                 // What stands before an `@` may be a password, and a query may hold a token.
                 given: (!given.contains('@')).then(|| {
@@ -30,52 +30,43 @@ impl BaseUrl {
                         .unwrap_or_default()
                         .to_owned()
                 }),
-                reason,
+                problem,
             })
         };
         // The URL parser accepts these with another meaning (WHATWG URL, section 4.4).
         if given.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            return refuse("it holds a space or a control character; leave that out");
+            return refuse(BaseUrlProblem::Space);
         }
         if given.contains('\\') {
-            return refuse("it holds a backslash; write a slash");
+            return refuse(BaseUrlProblem::Backslash);
         }
         if given.split(['/', '?', '#']).any(is_dot_segment) {
-            return refuse("it holds a `.` or `..` segment; write the path that is meant");
+            return refuse(BaseUrlProblem::DotSegment);
         }
         let url = match Url::parse(given) {
             Ok(url) => url,
-            Err(_) => return refuse("it is no URL; write it as in https://api.example.com"),
+            Err(_) => return refuse(BaseUrlProblem::NotUrl),
         };
         let https = match url.scheme() {
             "https" => true,
             "http" => false,
-            _ => {
-                return refuse(
-                    "it is neither https nor http; write it as in https://api.example.com",
-                );
-            }
+            _ => return refuse(BaseUrlProblem::Scheme),
         };
         if !url.username().is_empty() || url.password().is_some() {
-            return refuse(
-                "it holds a user or password; leave that out and give the token to the builder",
-            );
+            return refuse(BaseUrlProblem::Credentials);
         }
         if url.query().is_some() {
-            return refuse("it holds a query; leave out what follows the `?`");
+            return refuse(BaseUrlProblem::Query);
         }
         if url.fragment().is_some() {
-            return refuse("it holds a fragment; leave out what follows the `#`");
+            return refuse(BaseUrlProblem::Fragment);
         }
         if url.host().is_none() {
-            return refuse("it names no host; write it as in https://api.example.com");
+            return refuse(BaseUrlProblem::NoHost);
         }
         let loopback = names_this_machine(&url);
         if !https && !loopback && !allow_insecure_http {
-            return refuse(
-                "it is plain http to another machine, which would show the token to the network; \
-                 use https, or allow_insecure_http(true) where that is meant",
-            );
+            return refuse(BaseUrlProblem::PlainHttp);
         }
         Ok(Self {
             text: url.as_str().trim_end_matches('/').to_owned(),

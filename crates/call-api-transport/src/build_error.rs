@@ -1,33 +1,28 @@
 //! The error of building a transport.
 
-/// The reason why a transport could not be built.
-#[derive(Debug, thiserror::Error)]
+use std::fmt;
+
+/// The reason why a transport could not be built. `{}` ends with advice, which `{:#}` leaves out.
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum BuildError {
     /// A token must not be sent to the base URL.
-    #[error("base URL{} refused: {reason}", given.as_ref().map(|given| format!(" {given:?}")).unwrap_or_default())]
     BaseUrl {
         /// The URL as it was given, without its query; `None` if it may hold a password.
         given: Option<String>,
-        /// What is wrong with it, and what to do.
-        reason: &'static str,
+        /// The reason.
+        problem: BaseUrlProblem,
     },
     /// The user agent cannot be sent as a header.
-    #[error("the user agent holds a control or non-ASCII character; leave that out")]
     UserAgent,
     /// A setting cannot be used.
-    #[error("setting refused: {reason}")]
     Setting {
         /// What is wrong with it, and what to do.
         reason: &'static str,
     },
     /// The base URL is https, and neither of the features `rustls` and `native-tls` is compiled in.
-    #[error(
-        "no TLS is compiled in; enable the feature `rustls` or `native-tls`, or give an own http_client"
-    )]
     NoTls,
     /// A root certificate, client certificate or key cannot be used.
-    #[error("{what} cannot be used: {reason}; give it in PEM")]
     Certificate {
         /// The setting.
         what: &'static str,
@@ -35,8 +30,115 @@ pub enum BuildError {
         reason: String,
     },
     /// The HTTP client cannot be built.
-    #[error(
-        "the HTTP client cannot be made; check its TLS settings and the system's certificate store"
-    )]
-    HttpClient(#[source] Box<dyn std::error::Error + Send + Sync>),
+    HttpClient(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// The reason why a text is no base URL that a token may be sent to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BaseUrlProblem {
+    /// It holds a space or a control character.
+    Space,
+    /// It holds a backslash.
+    Backslash,
+    /// It holds a `.` or `..` segment.
+    DotSegment,
+    /// It is no URL.
+    NotUrl,
+    /// It is neither https nor http.
+    Scheme,
+    /// It holds a user or password.
+    Credentials,
+    /// It holds a query.
+    Query,
+    /// It holds a fragment.
+    Fragment,
+    /// It names no host.
+    NoHost,
+    /// It is plain http to another machine.
+    PlainHttp,
+}
+
+impl BaseUrlProblem {
+    /// Returns the problem, and what to do about it.
+    fn texts(self) -> (&'static str, &'static str) {
+        const FORM: &str = "write it as in https://api.example.com";
+        match self {
+            Self::Space => ("it holds a space or a control character", "leave that out"),
+            Self::Backslash => ("it holds a backslash", "write a slash"),
+            Self::DotSegment => (
+                "it holds a `.` or `..` segment",
+                "write the path that is meant",
+            ),
+            Self::NotUrl => ("it is no URL", FORM),
+            Self::Scheme => ("it is neither https nor http", FORM),
+            Self::Credentials => (
+                "it holds a user or password",
+                "leave that out, and set the token by itself",
+            ),
+            Self::Query => ("it holds a query", "leave out what follows the `?`"),
+            Self::Fragment => ("it holds a fragment", "leave out what follows the `#`"),
+            Self::NoHost => ("it names no host", FORM),
+            Self::PlainHttp => (
+                "it is plain http to another machine, which would show the token to the network",
+                "use https, or allow_insecure_http(true) where that is meant",
+            ),
+        }
+    }
+}
+
+impl fmt::Display for BaseUrlProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.texts().0)
+    }
+}
+
+impl BuildError {
+    /// Returns what to do about the error; empty if the reason says that.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::BaseUrl { problem, .. } => problem.texts().1,
+            Self::UserAgent => "leave that out",
+            Self::Setting { .. } => "",
+            Self::NoTls => {
+                "enable the feature `rustls` or `native-tls`, or give an own http_client"
+            }
+            Self::Certificate { .. } => "give it in PEM",
+            Self::HttpClient(_) => "check its TLS settings and the system's certificate store",
+        }
+    }
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BaseUrl { given, problem } => {
+                f.write_str("base URL ")?;
+                if let Some(given) = given {
+                    write!(f, "{given:?} ")?;
+                }
+                write!(f, "refused: {problem}")?;
+            }
+            Self::UserAgent => {
+                f.write_str("the user agent holds a control or non-ASCII character")?;
+            }
+            Self::Setting { reason } => write!(f, "setting refused: {reason}")?,
+            Self::NoTls => f.write_str("no TLS is compiled in")?,
+            Self::Certificate { what, reason } => write!(f, "{what} cannot be used: {reason}")?,
+            Self::HttpClient(_) => f.write_str("the HTTP client cannot be made")?,
+        }
+        match self.advice() {
+            advice if f.alternate() || advice.is_empty() => Ok(()),
+            advice => write!(f, "; {advice}"),
+        }
+    }
+}
+
+impl std::error::Error for BuildError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::HttpClient(source) => Some(&**source),
+            _ => None,
+        }
+    }
 }

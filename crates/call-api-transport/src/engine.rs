@@ -29,8 +29,8 @@ const MOST_ATTEMPTS: usize = 100;
 pub(crate) trait Exchange: Send {
     type Output: Send;
 
-    /// Returns the reason why the request must not be sent, if there is one.
-    fn check(&self, base_url: &BaseUrl) -> Result<(), &'static str>;
+    /// Errors if the request must not be sent.
+    fn check(&self, base_url: &BaseUrl) -> Result<(), TransportErrorKind>;
 
     /// Returns true if the request goes to the API's own origin. Only there it carries the token, and is subject to the
     /// retry budget, the rate limit and the throttle.
@@ -204,9 +204,7 @@ impl<'a> Engine<'a> {
         if let Some(reason) = self.settings.problem() {
             return Err(TransportErrorKind::InvalidOptions { reason }.into());
         }
-        exchange
-            .check(&shared.base_url)
-            .map_err(|reason| TransportErrorKind::RefusedUrl { reason })?;
+        exchange.check(&shared.base_url)?;
         let is_to_api = exchange.is_to_api();
         let is_repeatable = exchange.is_repeatable(&self.settings);
         // Held until the retry that it was taken for has ended.

@@ -11,7 +11,7 @@ use crate::attempt_log::AttemptLog;
 use crate::outcome::Outcome;
 use crate::retry::{Seconds, StopReason};
 
-/// A request that ended without a response. Cheap to clone.
+/// A request that ended without a response. Cheap to clone. `{}` ends with advice, which `{:#}` leaves out.
 ///
 /// A response with an error status is not an error here: it is returned, with what the service says in its body.
 #[derive(Clone)]
@@ -32,6 +32,8 @@ pub enum TransportErrorKind {
         /// The reason.
         reason: &'static str,
     },
+    /// The content of a download would come by plain http from another machine.
+    PlainHttp,
     /// The request has a header or URL that HTTP does not allow.
     InvalidRequest,
     /// The settings of the client or the options of the request cannot be used.
@@ -104,6 +106,7 @@ impl TransportErrorKind {
         Some(match self {
             Self::TokenUnavailable => return None,
             Self::RefusedUrl { .. }
+            | Self::PlainHttp
             | Self::InvalidRequest
             | Self::InvalidOptions { .. }
             | Self::NoRuntime => Outcome::Unsendable,
@@ -234,6 +237,7 @@ impl TransportError {
     pub fn advice(&self) -> &'static str {
         match self.kind() {
             TransportErrorKind::RefusedUrl { .. } => "check the parameters of the request",
+            TransportErrorKind::PlainHttp => "allow insecure http if that is meant",
             TransportErrorKind::InvalidRequest => "check the headers and parameters of the request",
             TransportErrorKind::InvalidOptions { .. } => "change the options",
             TransportErrorKind::NoRuntime => {
@@ -269,6 +273,13 @@ impl TransportError {
         match self.kind() {
             TransportErrorKind::RefusedUrl { reason } => {
                 write!(f, "refused to send {method} {url}: {reason}")
+            }
+            TransportErrorKind::PlainHttp => {
+                write!(
+                    f,
+                    "refused to send {method} {url}: it is plain http to another machine, where anyone on the network path \
+                     could read or change the content"
+                )
             }
             TransportErrorKind::InvalidRequest => {
                 write!(f, "{method} {url} is not a valid request")
@@ -380,6 +391,9 @@ impl fmt::Display for TransportError {
         }
         if let Some(id) = attempt_log.request_id() {
             write!(f, "; request id {}", id.escape_debug())?;
+        }
+        if f.alternate() {
+            return Ok(());
         }
         write!(f, "; {}", self.advice())
     }

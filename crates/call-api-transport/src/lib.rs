@@ -119,7 +119,7 @@ use std::time::{Duration, Instant};
 
 pub use attempt_log::{Attempt, AttemptLog};
 pub use body::Stalled;
-pub use build_error::BuildError;
+pub use build_error::{BaseUrlProblem, BuildError};
 pub use builder::TransportBuilder;
 pub use clock::{Clock, SleepFuture};
 pub use download::{Download, DownloadError, Downloaded, Progress};
@@ -290,6 +290,11 @@ impl Transport {
         {
             self.sleep(pause).await;
         }
+    }
+
+    /// Returns true if the client has the credential that such an operation needs: a token, or what provides one.
+    pub fn has_credential(&self, auth: Auth) -> bool {
+        auth == Auth::None || !self.shared.credentials.of(auth).is_none()
     }
 
     /// Returns the limit of a whole request: the client's, or that of its [options](Self::with_options).

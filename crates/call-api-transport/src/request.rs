@@ -98,8 +98,9 @@ impl<'a> ApiRequest<'a> {
 impl Exchange for ApiRequest<'_> {
     type Output = ReceivedResponse;
 
-    fn check(&self, base_url: &BaseUrl) -> Result<(), &'static str> {
-        base_url.check(self.request.url(), self.operation.path)
+    fn check(&self, base_url: &BaseUrl) -> Result<(), TransportErrorKind> {
+        let checked = base_url.check(self.request.url(), self.operation.path);
+        checked.map_err(|reason| TransportErrorKind::RefusedUrl { reason })
     }
 
     fn is_to_api(&self) -> bool {

@@ -389,6 +389,10 @@ impl Source {
         }
     }
 
+    pub(crate) fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
     /// Returns the token if it needs no provider; `Some(None)` if the client has none.
     pub(crate) fn cached(&self) -> Option<Option<IssuedToken>> {
         match self {

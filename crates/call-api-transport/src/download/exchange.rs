@@ -468,7 +468,7 @@ struct Begun {
 impl Exchange for DownloadExchange<'_, '_> {
     type Output = DownloadEnd;
 
-    fn check(&self, _: &BaseUrl) -> Result<(), &'static str> {
+    fn check(&self, _: &BaseUrl) -> Result<(), TransportErrorKind> {
         allowed(&self.address.url, self.address.allow_insecure_http)
     }
 

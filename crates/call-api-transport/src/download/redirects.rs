@@ -117,20 +117,16 @@ fn request(
 }
 
 /// Returns the reason why nothing may be downloaded from that URL, if there is one.
-pub(super) fn allowed(url: &Url, allow_insecure_http: bool) -> Result<(), &'static str> {
+pub(super) fn allowed(url: &Url, allow_insecure_http: bool) -> Result<(), TransportErrorKind> {
+    let refuse = |reason| Err(TransportErrorKind::RefusedUrl { reason });
     match url.scheme() {
         "https" => {}
         "http" if allow_insecure_http || names_this_machine(url) => {}
-        "http" => {
-            return Err(
-                "it is plain http to another machine, where anyone on the network path could read or change the content; \
-                 allow insecure http if that is meant",
-            );
-        }
-        _ => return Err("it is neither https nor http"),
+        "http" => return Err(TransportErrorKind::PlainHttp),
+        _ => return refuse("it is neither https nor http"),
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("it holds a user or password");
+        return refuse("it holds a user or password");
     }
     Ok(())
 }
