@@ -107,6 +107,24 @@ fn workspace_is_named_by_its_title_and_passes_its_tests() {
     // The first program, errors, settings and mocks.
     let examples = printed.matches("test src/../README.md").count();
     assert_eq!(examples, 4, "{printed}");
+
+    // A crate of the user's own, which codegen leaves alone. The document has no security scheme, so no token is needed.
+    let user = out.join("crates/user");
+    fs::create_dir_all(user.join("src")).unwrap();
+    fs::write(
+        user.join("Cargo.toml"),
+        "[package]\nname = \"user\"\nedition = \"2024\"\n\n[dependencies]\nclock = { path = \"../..\" }\n",
+    )
+    .unwrap();
+    fs::write(
+        user.join("src/main.rs"),
+        "fn main() -> Result<(), clock::Error> {\n    clock::ClientBuilder::<clock::Client>::from_env()?\n        \
+         .base_url(\"http://localhost:1\")\n        .build()?;\n    Ok(())\n}\n",
+    )
+    .unwrap();
+    cargo(&["run", "--offline", "--package", "user"]);
+    let (outcome, report) = common::run(&options("minimal.json", &out, Mode::Check));
+    assert_eq!(outcome, Outcome::Fresh, "{report}");
 }
 
 #[test]
