@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# `docs/compare.sh DIR`: what three generators make of each document of a folder, and what that costs: this project's,
-# progenitor by itself, and openapi-to-rust. It prints the table that docs/performance.md describes, and leaves all it makes in
-# target/compare and target/corpus. Processor time is user and system time together: the clock depends on what else runs.
+# `docs/compare.sh DIR` generates each document of a folder with three generators: this project's, progenitor alone, and
+# openapi-to-rust. It prints the table that docs/performance.md describes; the outputs remain in target/compare and
+# target/corpus. Processor time is user plus system time.
 set -euo pipefail
-documents=$(cd "${1:?name a folder of documents}" && pwd)
+documents=$(cd "${1:?no folder of documents given}" && pwd)
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 unset CARGO_TARGET_DIR RUSTFLAGS
-# What is touched is compiled anew as a whole.
+# Touched files are recompiled completely.
 export CARGO_INCREMENTAL=0
 place=$PWD/target/compare
 others=$place/work
@@ -19,7 +19,7 @@ xtask=$place/build/release/xtask
 progenitor=$place/build/release/examples/progenitor
 openapi_to_rust=$place/tool/bin/openapi-to-rust
 
-# The processor time of a command in seconds, or `-` where it fails.
+# Prints the processor time of a command in seconds, or `-` if it fails.
 seconds() {
     local TIMEFORMAT='%U %S' took
     if took=$({ time "$@" >"$place/out" 2>"$place/err"; } 2>&1); then
@@ -29,7 +29,7 @@ seconds() {
     fi
 }
 
-# The processor time of compiling packages of a workspace again, where everything else is compiled; `-` where one fails.
+# Prints the processor time of recompiling packages whose dependencies are compiled, or `-` if one fails.
 again() {
     local folder=$1 sources=$2 packages=()
     shift 2
@@ -48,7 +48,7 @@ lines() { cat "$@" | wc -l; }
 
 row() { printf '| %s | %s | %s | %s | %s | %s | %s |\n' "$@"; }
 
-# A crate of what another generator wrote; without the dependency section's own heading on standard input.
+# Prints the manifest of a crate with the dependencies on standard input.
 manifest() {
     printf '[package]\nname = "%s"\nversion = "0.0.0"\nedition = "2024"\n\n[dependencies]\n' "$1"
     cat
@@ -70,7 +70,7 @@ for document in "$documents"/*.json "$documents"/*.yaml "$documents"/*.yml; do
     file=$(basename "$document")
     name=$(tr '[:upper:]' '[:lower:]' <<<"$file" | tr -c 'a-z0-9\n' -)
 
-    # The columns of the corpus's own table: the document, its version, `193 of 193` operations …
+    # The columns of the corpus table: the document, its version, `193 of 193` operations …
     read -r _ _ made _ all _ < <(grep -F "$file " "$place/ours")
     took=$(seconds "$xtask" corpus-one "$document" "$place/once" once)
     work=$PWD/target/corpus/work

@@ -1,22 +1,21 @@
 #!/usr/bin/env bash
-# Measures and prints the figures of docs/performance.md. It builds from nothing several times, in a folder of its own
-# below target/, and takes some minutes: best on a machine that does nothing else. Processor time is user and system
-# time together: the wall clock depends on what else runs.
+# Measures and prints the figures of docs/performance.md. It makes several clean builds in its own folder below target/,
+# and takes some minutes. Processor time is user plus system time.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-# What is measured is what a newcomer has.
+# Measures the default settings.
 unset CARGO_TARGET_DIR CARGO_INCREMENTAL CARGO_PROFILE_DEV_DEBUG RUSTFLAGS
 work=$PWD/target/measure
 trap 'rm -rf "$work"' EXIT
 rounds=2
 
-# The seconds of processor time that a command takes, and those of the clock.
+# Prints the processor time and the wall-clock time of a command, in seconds.
 seconds() {
     local TIMEFORMAT='%U %S %R'
     { time "$@" >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }; } 2>&1 | awk '{ print $1 + $2, $3 }'
 }
 
-# The least of the numbers on standard input.
+# Prints the smallest number on standard input.
 least() { sort -n | head -n 1; }
 
 crates() { cargo tree --edges normal,build --prefix none --package "$1" | cut -d' ' -f1,2 | sort -u | wc -l; }
@@ -52,7 +51,7 @@ echo '== codegen --check, warm: processor time, and by the clock'
 cargo xtask codegen --check >/dev/null
 for command in 'cargo xtask' target/debug/xtask; do
     for _ in 1 2 3 4 5 6 7 8 9; do
-        # shellcheck disable=SC2086 # its words are the command's
+        # shellcheck disable=SC2086 # split into words
         seconds $command codegen --check
     done | sort -n | awk -v command="$command" \
         '{ if (NR == 1 || $2 < clock) clock = $2; cpu[NR] = $1 } END { printf "%-18s %.2f s (median of %d), %.2f s at best\n", command, cpu[int((NR + 1) / 2)], NR, clock }'

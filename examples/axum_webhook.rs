@@ -1,11 +1,11 @@
-//! A service that is told of a call, and fetches it: a webhook in axum.
+//! A webhook receiver in axum that fetches the call named in each notification.
 //!
-//! `cargo run --example axum_webhook` needs nothing else: it starts the sandbox and this service, tells the service of a
-//! call, and ends. With `CALL_API_BASE_URL` and `CALL_API_TOKEN` set it asks that service instead, and listens until
-//! Ctrl-C at the address in the argument, or at `127.0.0.1:8080`.
+//! `cargo run --example axum_webhook` starts the sandbox and the receiver, sends it a notification, and exits. With
+//! `CALL_API_BASE_URL` and `CALL_API_TOKEN` set, it fetches from that service, and listens until Ctrl-C at the address in
+//! the argument, or at `127.0.0.1:8080`.
 //!
-//! The body that it takes, `{"id": "…"}`, is this example's: the API's document says nothing of webhooks. Where others can
-//! reach the service, check the sender's signature first.
+//! The notification, `{"id": "…"}`, is an example: the API's document does not describe webhooks. Verify the sender's
+//! signature if others can reach the receiver.
 
 mod service;
 
@@ -26,14 +26,17 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 #[derive(Deserialize)]
-struct Told {
+struct Notification {
     id: Uuid,
 }
 
-/// Answers within the sender's patience, and so that it sends again what may succeed at another time.
-async fn call_changed(State(client): State<Client>, Json(told): Json<Told>) -> StatusCode {
+/// Fetches the call with a short deadline, so that the sender does not time out. A retryable error is answered with 503.
+async fn call_changed(
+    State(client): State<Client>,
+    Json(notification): Json<Notification>,
+) -> StatusCode {
     match client
-        .get_call(told.id)
+        .get_call(notification.id)
         .deadline(Duration::from_secs(5))
         .await
     {
@@ -42,7 +45,7 @@ async fn call_changed(State(client): State<Client>, Json(told): Json<Told>) -> S
             StatusCode::NO_CONTENT
         }
         Err(error) => {
-            eprintln!("call {}: {error}", told.id);
+            eprintln!("call {}: {error}", notification.id);
             match error.kind() {
                 ErrorKind::NotFound => StatusCode::NOT_FOUND,
                 _ if error.is_retryable() => StatusCode::SERVICE_UNAVAILABLE,
@@ -62,7 +65,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let listen = match (std::env::args().nth(1), &service.sandbox) {
         (Some(address), _) => address
             .parse()
-            .map_err(|error| format!("{address:?} is no address to listen on: {error}"))?,
+            .map_err(|error| format!("{address:?} is not an address to listen on: {error}"))?,
         (None, Some(_)) => SocketAddr::from(([127, 0, 0, 1], 0)),
         (None, None) => SocketAddr::from(([127, 0, 0, 1], 8080)),
     };
@@ -74,19 +77,19 @@ async fn run() -> Result<(), Box<dyn Error>> {
         .route("/call-changed", post(call_changed))
         .with_state(service.client.clone());
     println!("Listening on http://{address}/call-changed");
-    let serving = async { axum::serve(listener, app).await };
+    let server = async { axum::serve(listener, app).await };
     if service.sandbox.is_none() {
-        println!("To tell it of a call:");
+        println!("To send a notification:");
         println!(
             "  curl -d '{{\"id\": \"ID\"}}' -H 'content-type: application/json' http://{address}/call-changed"
         );
-        return Ok(serving.await?);
+        return Ok(server.await?);
     }
-    let answer = tokio::select! {
-        answer = tell(address, Sandbox::EXAMPLE_ID) => answer?,
-        served = serving => return Ok(served?),
+    let response = tokio::select! {
+        response = notify(address, Sandbox::EXAMPLE_ID) => response?,
+        served = server => return Ok(served?),
     };
-    println!("Told it of a call, and was answered: {answer}");
+    println!("Sent a notification. Response: {response}");
     print_next(
         &service,
         "To fetch calls of a real service",
@@ -95,8 +98,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What the sender of a webhook does; the first line of what it is answered.
-async fn tell(address: SocketAddr, id: Uuid) -> Result<String, Box<dyn Error>> {
+/// Sends a notification, and returns the status line of the response.
+async fn notify(address: SocketAddr, id: Uuid) -> Result<String, Box<dyn Error>> {
     let body = format!(r#"{{"id": "{id}"}}"#);
     let request = format!(
         "POST /call-changed HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
@@ -105,7 +108,7 @@ async fn tell(address: SocketAddr, id: Uuid) -> Result<String, Box<dyn Error>> {
     );
     let mut stream = TcpStream::connect(address).await?;
     stream.write_all(request.as_bytes()).await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    Ok(answer.lines().next().unwrap_or("nothing").to_owned())
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await?;
+    Ok(response.lines().next().unwrap_or("none").to_owned())
 }

@@ -1,8 +1,7 @@
-//! Requests without `async`, in a plain `main`: one call, several, and a wait for an end.
+//! Requests without `async`: fetches a call, fetches several, and waits for one to end.
 //!
-//! `cargo run --example blocking --features blocking` needs nothing else: it starts the sandbox, which is the API on
-//! this machine. With `CALL_API_BASE_URL` and `CALL_API_TOKEN` set it asks that service instead; the ids of the calls are
-//! then the arguments.
+//! `cargo run --example blocking --features blocking` starts the sandbox, a local server for the API. With
+//! `CALL_API_BASE_URL` and `CALL_API_TOKEN` set, it uses that service; the arguments are then ids of calls.
 
 mod service;
 
@@ -19,7 +18,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
-    // For the sandbox alone: the client starts its own.
+    // Only the sandbox needs this runtime; the client starts its own.
     let runtime = tokio::runtime::Runtime::new()?;
     let service = runtime.block_on(Service::find())?;
     let client = &service.client;
@@ -29,7 +28,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         .collect::<Result<Vec<_>, _>>()?;
     if ids.is_empty() {
         if service.sandbox.is_none() {
-            return Err("give the ids of calls as the arguments".into());
+            return Err("no call ids: give them as arguments".into());
         }
         ids = vec![Sandbox::EXAMPLE_ID, Uuid::nil()];
     }
@@ -49,7 +48,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         }
     }
 
-    println!("Waiting for the end of the first:");
+    println!("Waiting for the first call to end:");
     let wait = client
         .wait_until_ended(ids[0])
         .deadline(Duration::from_secs(15 * 60));
@@ -57,14 +56,14 @@ fn run() -> Result<(), Box<dyn Error>> {
         let mut call = change?.call;
         println!("  {}", call.status);
         if let Some(sandbox) = &service.sandbox {
-            // Meanwhile, the service:
+            // Stands for the service.
             call.status = CallStatus::Completed;
             sandbox.put(call);
         }
     }
     print_next(
         &service,
-        "To do so with calls of a real service",
+        "To use calls of a real service",
         "cargo run --example blocking --features blocking -- ID ID",
     );
     Ok(())

@@ -1,9 +1,8 @@
 //! Downloads the recording of a call.
 //!
-//! `cargo run --example download_recording` needs nothing else: it starts the sandbox, which is the API on this machine,
-//! with a call that was recorded. With `CALL_API_BASE_URL` and `CALL_API_TOKEN` set it asks that service instead; the id
-//! of the call is then the argument, and the folder, if it isn't this one, a second. Interrupt it, run it again, and it
-//! goes on where it was.
+//! `cargo run --example download_recording` starts the sandbox, a local server for the API, with a recorded call. With
+//! `CALL_API_BASE_URL` and `CALL_API_TOKEN` set, it uses that service; the arguments are then the id of the call and,
+//! optionally, a folder. An interrupted download is resumed by the next run.
 
 mod service;
 
@@ -32,11 +31,11 @@ async fn run() -> Result<(), Box<dyn Error>> {
         ),
         (None, Some(sandbox)) => {
             sandbox.run(Sandbox::example_call(), Script::completed());
-            // The call takes half a minute, and its recording a little longer.
+            // The call lasts half a minute; its recording appears a little later.
             sandbox.advance(Duration::from_secs(60));
             (Sandbox::EXAMPLE_ID, std::env::temp_dir())
         }
-        (None, None) => return Err("give the id of a call as the argument".into()),
+        (None, None) => return Err("no call id: give one as the argument".into()),
     };
 
     let call = service.client.get_call(id).await?;
@@ -56,8 +55,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
             let path = saved.path.unwrap_or_default();
             println!("saved {} bytes as {}", saved.bytes, path.display());
         }
-        Recording::Absent(_) => println!("It was not recorded."),
-        _ => println!("It is not over yet. Run this again once it is."),
+        Recording::Absent(_) => println!("The call has no recording."),
+        _ => println!("The call has not ended. Run this again later."),
     }
     print_next(
         &service,

@@ -1,7 +1,7 @@
 //! Fetches a call and prints it.
 //!
-//! `cargo run --example get_call` needs nothing else: it starts the sandbox, which is the API on this machine. With
-//! `CALL_API_BASE_URL` and `CALL_API_TOKEN` set it asks that service instead; the id of the call is then the argument.
+//! `cargo run --example get_call` starts the sandbox, a local server for the API. With `CALL_API_BASE_URL` and
+//! `CALL_API_TOKEN` set, it uses that service; the argument is then the id of a call.
 
 mod service;
 

@@ -1,11 +1,10 @@
-//! Fetches the calls whose ids stand in a file, one a line, and appends each to another as a line of JSON.
+//! Reads ids of calls from a file, one per line, and appends each call to another file as a line of JSON.
 //!
-//! It can be ended at any moment, even by `kill -9`, and run again: what is written stays, a line that was cut off is
-//! taken away, and only the ids without a line are asked for. An id without a call is no line, and is asked for again in
-//! the next run.
+//! It can be killed at any time and run again: written lines are kept, an incomplete last line is removed, and only the
+//! missing calls are fetched. An id without a call is fetched again by the next run.
 //!
-//! `cargo run --example sync_calls` needs nothing else: it starts the sandbox with calls of its own. With
-//! `CALL_API_BASE_URL` and `CALL_API_TOKEN` set it asks that service instead; the two files are then the arguments.
+//! `cargo run --example sync_calls` starts the sandbox, a local server for the API, with calls of its own. With
+//! `CALL_API_BASE_URL` and `CALL_API_TOKEN` set, it uses that service; the arguments are then the two files.
 
 mod service;
 
@@ -32,7 +31,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let (ids, out) = match (arguments.next(), arguments.next(), &service.sandbox) {
         (Some(ids), Some(out), _) => (ids, out),
         (None, None, Some(sandbox)) => demo(sandbox)?,
-        _ => return Err("give two files: one with an id a line, and one for the calls".into()),
+        _ => return Err("no files: give one with an id per line, and one for the calls".into()),
     };
     let failed = sync(&service.client, &ids, &out).await?;
     print_next(
@@ -42,23 +41,23 @@ async fn run() -> Result<(), Box<dyn Error>> {
     );
     match failed {
         0 => Ok(()),
-        failed => Err(format!("{failed} failed; run this again to ask for those again").into()),
+        failed => Err(format!("{failed} failed; run this again to retry them").into()),
     }
 }
 
-/// How many ids have no call in the file afterwards.
+/// Fetches the missing calls. Returns the number of ids that still have no call in the file.
 async fn sync(client: &Client, ids: &Path, out: &Path) -> Result<usize, Box<dyn Error>> {
     let at = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
     let (mut file, mut done) = resume(out).map_err(|error| at(out, error))?;
     let before = done.len();
     let ids_file = File::open(ids).map_err(|error| at(ids, error))?;
-    let (name, mut broken, mut skipped) = (ids.display(), None, 0);
+    let (name, mut read_error, mut skipped) = (ids.display(), None, 0);
     let lines = (1..).zip(BufReader::new(ids_file).lines());
     let ids = lines
         .map_while(|(number, line): (usize, _)| match line {
             Ok(line) => Some((number, line)),
             Err(error) => {
-                broken = Some(at(ids, error));
+                read_error = Some(at(ids, error));
                 None
             }
         })
@@ -70,10 +69,10 @@ async fn sync(client: &Client, ids: &Path, out: &Path) -> Result<usize, Box<dyn 
                 None
             }
         })
-        // Not those that are done, nor one a second time.
+        // Skips ids whose calls are written, and repeated ids.
         .filter(|id| done.insert(*id));
 
-    // What it remembers by itself is not needed beside that.
+    // Ids are already unique.
     let mut calls = client.get_calls(ids).dedup_window(0);
     let (mut written, mut failed) = (0, 0);
     while let Some((id, result)) = calls.next().await {
@@ -81,7 +80,7 @@ async fn sync(client: &Client, ids: &Path, out: &Path) -> Result<usize, Box<dyn 
             Ok(call) => {
                 let mut line = serde_json::to_string(&call)?;
                 line.push('\n');
-                // At once and whole: what a killed process has written is the system's to keep.
+                // In one write: the system keeps what a killed process has written.
                 file.write_all(line.as_bytes())
                     .map_err(|error| at(out, error))?;
                 written += 1;
@@ -95,16 +94,16 @@ async fn sync(client: &Client, ids: &Path, out: &Path) -> Result<usize, Box<dyn 
     drop(calls);
     file.sync_data().map_err(|error| at(out, error))?;
     println!(
-        "{written} calls written to {}; {before} were there before.",
+        "{written} calls written to {}; {before} were already there.",
         out.display()
     );
-    if let Some(broken) = broken {
-        return Err(broken.into());
+    if let Some(read_error) = read_error {
+        return Err(read_error.into());
     }
     Ok(failed + skipped)
 }
 
-/// The file to append to, without a last line that was cut off, and the ids of the calls in it.
+/// Opens the file to append to, without an incomplete last line. Returns it with the ids of its calls.
 fn resume(out: &Path) -> std::io::Result<(File, HashSet<Uuid>)> {
     #[derive(Deserialize)]
     struct Line {
@@ -118,7 +117,7 @@ fn resume(out: &Path) -> std::io::Result<(File, HashSet<Uuid>)> {
         .truncate(false)
         .open(out)?;
     let mut done = HashSet::new();
-    let (mut reader, mut line, mut whole) = (BufReader::new(&file), Vec::new(), 0);
+    let (mut reader, mut line, mut complete) = (BufReader::new(&file), Vec::new(), 0);
     loop {
         line.clear();
         let length = reader.read_until(b'\n', &mut line)?;
@@ -126,15 +125,15 @@ fn resume(out: &Path) -> std::io::Result<(File, HashSet<Uuid>)> {
             break;
         }
         done.insert(serde_json::from_slice::<Line>(&line)?.id);
-        whole += length as u64;
+        complete += length as u64;
     }
     drop(reader);
-    file.set_len(whole)?;
+    file.set_len(complete)?;
     file.seek(SeekFrom::End(0))?;
     Ok((file, done))
 }
 
-/// A thousand calls for the sandbox, and a file with their ids.
+/// Adds a thousand calls to the sandbox, and writes their ids to a file.
 fn demo(sandbox: &Sandbox) -> std::io::Result<(PathBuf, PathBuf)> {
     let folder = std::env::temp_dir().join(format!("sync_calls-{}", std::process::id()));
     fs::create_dir_all(&folder)?;

@@ -1,8 +1,7 @@
-//! Waits until a call has ended, and prints each change on the way.
+//! Waits until a call has ended, and prints each change.
 //!
-//! `cargo run --example wait_for_end` needs nothing else: it starts the sandbox, where a call is dialed, talked on and
-//! completed. With `CALL_API_BASE_URL` and `CALL_API_TOKEN` set it asks that service instead; the id of the call is then
-//! the argument.
+//! `cargo run --example wait_for_end` starts the sandbox, a local server for the API, with a call that ends soon. With
+//! `CALL_API_BASE_URL` and `CALL_API_TOKEN` set, it uses that service; the argument is then the id of a call.
 
 mod service;
 
@@ -24,7 +23,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let id: Uuid = match (std::env::args().nth(1), &service.sandbox) {
         (Some(id), _) => call_id(&id)?,
         (None, Some(_)) => Sandbox::EXAMPLE_ID,
-        (None, None) => return Err("give the id of the call to wait for as the argument".into()),
+        (None, None) => return Err("no call id: give one as the argument".into()),
     };
     watch(&service, id).await?;
     print_next(
@@ -37,12 +36,12 @@ async fn run() -> Result<(), Box<dyn Error>> {
 
 async fn watch(service: &Service, id: Uuid) -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
-    println!("Waiting for the end of call {id}, for 15 minutes at most.");
+    println!("Waiting at most 15 minutes for call {id} to end.");
     let mut updates = service
         .client
         .wait_until_ended(id)
         .deadline(Duration::from_secs(15 * 60))
-        .on_failure(|error| println!("  asking again: {error}"))
+        .on_failure(|error| println!("  retrying: {error}"))
         .updates();
     while let Some(change) = updates.next().await {
         match change {
@@ -53,7 +52,7 @@ async fn watch(service: &Service, id: Uuid) -> Result<(), Box<dyn Error>> {
                     println!("  {step}");
                 }
                 if let Some(sandbox) = &service.sandbox {
-                    go_on(sandbox, change.call);
+                    advance(sandbox, change.call);
                 }
             }
             Err(error) if error.kind() == ErrorKind::Timeout => {
@@ -61,21 +60,21 @@ async fn watch(service: &Service, id: Uuid) -> Result<(), Box<dyn Error>> {
                     .last_seen::<Call>()
                     .map(|call| call.status.to_string());
                 println!(
-                    "It has not ended: {}.",
-                    last.as_deref().unwrap_or("never seen")
+                    "The call has not ended; its last status is {}.",
+                    last.as_deref().unwrap_or("unknown")
                 );
-                println!("Run this again to wait on.");
+                println!("Run this again to continue.");
                 return Ok(());
             }
             Err(error) => return Err(error.into()),
         }
     }
-    println!("It has ended.");
+    println!("The call has ended.");
     Ok(())
 }
 
-/// What happens to the sandbox's call between two looks at it.
-fn go_on(sandbox: &Sandbox, mut call: Call) {
+/// Moves the sandbox's call to its next status.
+fn advance(sandbox: &Sandbox, mut call: Call) {
     call.status = match call.status {
         CallStatus::Dialing => CallStatus::InProgress,
         _ => CallStatus::Completed,

@@ -1,4 +1,4 @@
-//! Whatever bytes a service sends as a body, there is a call or an error, and never a panic, nor the token in a text.
+//! Property test: any response body gives a call or an error, never a panic, and no text contains the token.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,7 +20,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const TOKEN: &str = "a-token-that-must-not-be-seen";
 
-/// Values of every type, some of them what a call has in places.
+/// Generates JSON values of every type, including values that occur in calls.
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -46,8 +46,8 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// The reference's call, with other values in places.
-fn nearly() -> impl Strategy<Value = String> {
+/// Generates the example call with up to two properties replaced or removed.
+fn nearly_call() -> impl Strategy<Value = String> {
     let example: Value = serde_json::from_str(Sandbox::EXAMPLE_JSON).unwrap();
     let names = |value: &Value| {
         value
@@ -58,12 +58,12 @@ fn nearly() -> impl Strategy<Value = String> {
             .collect::<Vec<_>>()
     };
     let (outer, inner) = (names(&example), names(&example["contact"]));
-    let place = (
+    let position = (
         any::<bool>(),
         prop::sample::select(outer),
         prop::sample::select(inner),
     );
-    prop::collection::vec((place, prop::option::of(value())), 0..3).prop_map(move |changes| {
+    prop::collection::vec((position, prop::option::of(value())), 0..3).prop_map(move |changes| {
         let mut call = example.clone();
         for ((inside, outer, inner), value) in changes {
             let (holder, name) = match call["contact"].is_object() && inside {
@@ -84,23 +84,23 @@ fn detail() -> impl Strategy<Value = String> {
     value().prop_map(|value| serde_json::json!({ "detail": value }).to_string())
 }
 
-/// Bytes of any kind, nearly a call, nearly an error, and any of these with some bytes changed.
+/// Generates random bytes, and edited JSON of calls, errors and other values.
 fn body() -> impl Strategy<Value = Vec<u8>> {
     let noise = prop::collection::vec(any::<u8>(), 0..200);
     let text = prop_oneof![
-        4 => nearly(),
+        4 => nearly_call(),
         1 => detail(),
         1 => value().prop_map(|value| value.to_string())
     ];
     let edits = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0_u8..4), 0..2);
     let changed = (text, edits).prop_map(|(text, edits)| {
         let mut bytes = text.into_bytes();
-        for (place, byte, how) in edits {
-            let place = place.index(bytes.len() + 1);
-            match how {
-                0 => bytes.insert(place, byte),
-                1 => bytes.truncate(place),
-                _ if place < bytes.len() => bytes[place] = byte,
+        for (position, byte, edit) in edits {
+            let position = position.index(bytes.len() + 1);
+            match edit {
+                0 => bytes.insert(position, byte),
+                1 => bytes.truncate(position),
+                _ if position < bytes.len() => bytes[position] = byte,
                 _ => bytes.extend_from_slice(TOKEN.as_bytes()),
             }
         }
@@ -109,15 +109,15 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![1 => noise, 4 => changed]
 }
 
-/// A server that answers every request with what lies there, and a client of it.
-async fn answering(response: Arc<Mutex<Vec<u8>>>) -> Client {
+/// Starts a server that answers every request with the current `response`, and returns a client for it.
+async fn client_for(response: Arc<Mutex<Vec<u8>>>) -> Client {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let response = Arc::clone(&response);
             tokio::spawn(async move {
-                // A request comes whole.
+                // Requests are small enough for one read.
                 while stream
                     .read(&mut [0; 4096])
                     .await
@@ -140,13 +140,13 @@ async fn answering(response: Arc<Mutex<Vec<u8>>>) -> Client {
 }
 
 #[test]
-fn any_body_gives_a_call_or_an_error() {
+fn any_body_gives_call_or_error() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     let response = Arc::new(Mutex::new(Vec::new()));
-    let client = runtime.block_on(answering(Arc::clone(&response)));
+    let client = runtime.block_on(client_for(Arc::clone(&response)));
     let config = ProptestConfig {
         cases: 2000,
         failure_persistence: None,
@@ -156,7 +156,7 @@ fn any_body_gives_a_call_or_an_error() {
     let statuses = prop::sample::select(vec![
         200_u16, 200, 200, 200, 200, 200, 201, 400, 404, 422, 500,
     ]);
-    let tested = TestRunner::new(config).run(&(statuses, body()), |(status, body)| {
+    let result = TestRunner::new(config).run(&(statuses, body()), |(status, body)| {
         let head = format!(
             "HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n",
             body.len()
@@ -165,7 +165,7 @@ fn any_body_gives_a_call_or_an_error() {
         match runtime.block_on(async { client.get_call(Sandbox::EXAMPLE_ID).await }) {
             Ok(call) => {
                 prop_assert_eq!(status, 200);
-                // What was taken is JSON that a call is read from, and comes back as it is.
+                // An accepted body is valid JSON, and the call round-trips.
                 prop_assert!(serde_json::from_slice::<IgnoredAny>(&body).is_ok());
                 let again = serde_json::to_vec(&call).unwrap();
                 prop_assert_eq!(serde_json::from_slice::<Call>(&again).unwrap(), call);
@@ -183,19 +183,19 @@ fn any_body_gives_a_call_or_an_error() {
                 let line = error.to_string();
                 prop_assert!(!line.chars().any(char::is_control), "{:?}", line);
                 prop_assert!(line.len() < 2000, "{}", line);
-                let words = format!("{line}{error:?}{error:#?}{:?}", error.detail());
-                prop_assert!(!words.contains(TOKEN), "{}", words);
+                let texts = format!("{line}{error:?}{error:#?}{:?}", error.detail());
+                prop_assert!(!texts.contains(TOKEN), "{}", texts);
                 errors.set(errors.get() + 1);
             }
         }
         Ok(())
     });
-    if let Err(error) = tested {
+    if let Err(error) = result {
         panic!("{error}");
     }
     let (calls, errors) = (calls.get(), errors.get());
     assert!(
         calls > 50 && errors > 50,
-        "{calls} calls and {errors} errors are no test"
+        "too few cases: {calls} calls and {errors} errors"
     );
 }

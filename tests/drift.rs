@@ -1,4 +1,4 @@
-//! What the service says that the document doesn't is seen, told once, and an error where that is wanted.
+//! Drift detection: responses that differ from the document are counted, reported once, and are errors in strict mode.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,8 +13,8 @@ use call_api::{Client, ClientBuilder, DriftKind, DriftMode, ErrorKind, Uuid};
 use call_api_sandbox::Sandbox;
 use serde_json::{Value, json};
 
-/// The reference's example with something changed.
-async fn changed(change: impl FnOnce(&mut Value)) -> (Sandbox, Uuid) {
+/// Starts a sandbox with a changed example call, and returns the id of that call.
+async fn sandbox_with(change: impl FnOnce(&mut Value)) -> (Sandbox, Uuid) {
     let sandbox = Sandbox::start().await.unwrap();
     let mut call: Value = serde_json::from_str(Sandbox::EXAMPLE_JSON).unwrap();
     change(&mut call);
@@ -28,7 +28,7 @@ fn builder(sandbox: &Sandbox) -> ClientBuilder {
         .token(sandbox.token())
 }
 
-/// A line for each kind that was seen, with its count.
+/// Formats each drift that was found, with its count.
 fn lines(client: &Client) -> Vec<String> {
     let drifts = client.drifts().into_iter();
     drifts
@@ -37,15 +37,15 @@ fn lines(client: &Client) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_the_document_says_is_no_drift() {
+async fn documented_response_is_no_drift() {
     let sandbox = Sandbox::start().await.unwrap();
     let client = builder(&sandbox).drift(DriftMode::Strict).build().unwrap();
     assert_eq!(
         client.get_call(Sandbox::EXAMPLE_ID).await.unwrap(),
         Sandbox::example_call()
     );
-    // Nor is it for what the document lets be `null` or absent.
-    let (sandbox, id) = changed(|call| {
+    // The document allows these to be null or absent.
+    let (sandbox, id) = sandbox_with(|call| {
         call["agent_id"] = Value::Null;
         call["end_time"] = Value::Null;
         call.as_object_mut().unwrap().remove("recording_url");
@@ -53,7 +53,7 @@ async fn what_the_document_says_is_no_drift() {
     .await;
     let client = builder(&sandbox).drift(DriftMode::Strict).build().unwrap();
     client.get_call(id).await.unwrap();
-    // What is no success is no drift either: the document doesn't say anything of those.
+    // The document does not describe error responses.
     assert_eq!(
         client.get_call(Uuid::nil()).await.unwrap_err().kind(),
         ErrorKind::NotFound
@@ -62,22 +62,22 @@ async fn what_the_document_says_is_no_drift() {
 }
 
 #[tokio::test]
-async fn each_kind_is_told_once_and_counted_each_time() {
-    let (sandbox, id) = changed(|call| {
+async fn each_drift_is_reported_once_and_counted_each_time() {
+    let (sandbox, id) = sandbox_with(|call| {
         call["status"] = json!("on_hold");
         call["contact"]["contact_type"] = json!("fax");
         call["contact"]["nick"] = json!("a secret");
         call["priority"] = json!(1);
     })
     .await;
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let telling = Arc::clone(&told);
+    let reported = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&reported);
     let client = builder(&sandbox)
-        .on_drift(move |drift| telling.lock().unwrap().push(drift.to_string()))
+        .on_drift(move |drift| log.lock().unwrap().push(drift.to_string()))
         .build()
         .unwrap();
     for _ in 0..3 {
-        // Clones count together.
+        // Clones share their counts.
         client.clone().get_call(id).await.unwrap();
     }
     assert_eq!(
@@ -89,14 +89,14 @@ async fn each_kind_is_told_once_and_counted_each_time() {
             "3 × get_call status: the document does not list the value \"on_hold\"",
         ]
     );
-    assert_eq!(told.lock().unwrap().len(), 4);
-    let text = format!("{:?}{:?}", client.drifts(), told.lock().unwrap());
+    assert_eq!(reported.lock().unwrap().len(), 4);
+    let text = format!("{:?}{:?}", client.drifts(), reported.lock().unwrap());
     assert!(!text.contains("a secret"), "{text}");
 }
 
 #[tokio::test]
-async fn drift_that_can_not_be_decoded_is_counted_too() {
-    let (sandbox, id) = changed(|call| {
+async fn undecodable_response_is_counted_as_drift() {
+    let (sandbox, id) = sandbox_with(|call| {
         call.as_object_mut().unwrap().remove("created_date");
         call["duration"] = json!("123");
         call["agent_id"] = json!("nobody");
@@ -120,8 +120,8 @@ async fn drift_that_can_not_be_decoded_is_counted_too() {
 }
 
 #[tokio::test]
-async fn in_strict_mode_drift_is_an_error_each_time() {
-    let (sandbox, id) = changed(|call| {
+async fn drift_in_strict_mode_is_an_error_each_time() {
+    let (sandbox, id) = sandbox_with(|call| {
         call["status"] = json!("on_hold");
         call["priority"] = json!(1);
     })
@@ -149,16 +149,16 @@ async fn in_strict_mode_drift_is_an_error_each_time() {
 }
 
 #[tokio::test]
-async fn nothing_is_looked_for_unless_it_is_wanted() {
-    let (sandbox, id) = changed(|call| call["status"] = json!("on_hold")).await;
+async fn drift_is_not_checked_by_default() {
+    let (sandbox, id) = sandbox_with(|call| call["status"] = json!("on_hold")).await;
     let client = builder(&sandbox).build().unwrap();
     client.get_call(id).await.unwrap();
     assert_eq!(client.drifts(), []);
 }
 
 #[tokio::test]
-async fn it_is_looked_for_in_each_of_many_calls() {
-    let (sandbox, id) = changed(|call| call["status"] = json!("on_hold")).await;
+async fn drift_is_checked_in_get_calls() {
+    let (sandbox, id) = sandbox_with(|call| call["status"] = json!("on_hold")).await;
     let watching = builder(&sandbox).drift(DriftMode::Watch).build().unwrap();
     let (_, call) = watching.get_calls([id]).next().await.unwrap();
     assert_eq!(call.unwrap().status.as_str(), "on_hold");

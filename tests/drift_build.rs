@@ -1,5 +1,5 @@
-//! The build says so where the generated code doesn't belong to the document: the real build script, run by cargo in a
-//! small copy of the project.
+//! The build script reports generated code that does not match the document. Cargo runs the real script in a small copy
+//! of the project.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,13 +19,13 @@ const CLIENT: &str = "crates/call-api-client/src/generated.rs";
 const MOCK: &str = "crates/call-api-mock/src/generated.rs";
 const DENY: &str = "CALL_API_DENY_DRIFT";
 
-/// A document, and the SHA-256 of these bytes.
+/// A document and its SHA-256.
 const DOCUMENT: (&str, &str) = (
     "{}\n",
     "ca3d163bab055381827226140568f3bef7eaac187cebd76878e0b63e9e442356",
 );
 
-/// A package with this project's build script, a document and files generated from it, and nothing else to build.
+/// A package with this project's build script, a document, and files generated from it.
 struct Project(PathBuf);
 
 impl Project {
@@ -62,7 +62,7 @@ impl Project {
         fs::write(path, text).unwrap();
     }
 
-    /// Whether the build succeeds, and the lines that say why not or warn.
+    /// Builds the package. Returns true if the build succeeds, and its warnings and errors.
     fn build(&self, deny: bool) -> (bool, Vec<String>) {
         let mut cargo = support::cargo(&self.0);
         cargo
@@ -72,8 +72,8 @@ impl Project {
             cargo.env(DENY, "1");
         }
         let output = cargo.output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        let lines = said
+        let text = String::from_utf8(output.stderr).unwrap();
+        let lines = text
             .lines()
             .filter(|line| line.starts_with("warning") || line.starts_with("error"))
             .map(str::to_owned)
@@ -82,23 +82,23 @@ impl Project {
     }
 }
 
-fn said(path: &str, level: &str) -> String {
+fn stale(path: &str, level: &str) -> String {
     format!(
         "{level}: call-api@0.0.0: spec/openapi.json has changed since {path} was generated, or {path} is missing; run: cargo xtask codegen"
     )
 }
 
 #[test]
-fn code_that_belongs_to_the_document_is_built_in_silence() {
+fn build_of_fresh_code_prints_nothing() {
     let project = Project::new("drift-fresh");
     for deny in [false, true] {
         assert_eq!(project.build(deny), (true, vec![]));
     }
 }
 
-/// The project itself: where this fails, the message says which file is stale and what to run.
+/// If this fails, the message names the stale file and the command to run.
 #[test]
-fn this_project_is_built_in_silence() {
+fn build_of_this_project_prints_nothing() {
     let project = Project::new("drift-project");
     for path in [SPEC, TYPES, CLIENT, MOCK] {
         let root = support::root();
@@ -109,23 +109,23 @@ fn this_project_is_built_in_silence() {
 }
 
 #[test]
-fn a_changed_document_is_a_warning_and_an_error_where_drift_is_denied() {
+fn changed_document_is_a_warning_or_a_denied_error() {
     let project = Project::new("drift-document");
     assert_eq!(project.build(false), (true, vec![]));
-    // The second build is one that cargo could leave out: the changed document must not let it.
+    // Cargo must rerun the build script because the document changed.
     project.write(SPEC, "{\"paths\": {}}\n");
     let (built, lines) = project.build(false);
     assert!(built);
     assert_eq!(
         lines,
-        [TYPES, CLIENT, MOCK].map(|path| said(path, "warning"))
+        [TYPES, CLIENT, MOCK].map(|path| stale(path, "warning"))
     );
 
     let (built, lines) = project.build(true);
     assert!(!built);
     assert_eq!(
         lines[..3],
-        [TYPES, CLIENT, MOCK].map(|path| said(path, "error"))
+        [TYPES, CLIENT, MOCK].map(|path| stale(path, "error"))
     );
 
     let (built, lines) = project.build(false);
@@ -134,18 +134,18 @@ fn a_changed_document_is_a_warning_and_an_error_where_drift_is_denied() {
 }
 
 #[test]
-fn a_generated_file_of_another_document_and_one_that_is_gone_are_named() {
+fn foreign_and_missing_generated_files_are_named() {
     let project = Project::new("drift-generated");
-    project.write(TYPES, "// by hand\n");
+    project.write(TYPES, "// not generated\n");
     fs::remove_file(project.0.join(CLIENT)).unwrap();
     let (built, lines) = project.build(false);
     assert!(built);
-    assert_eq!(lines, [said(TYPES, "warning"), said(CLIENT, "warning")]);
+    assert_eq!(lines, [stale(TYPES, "warning"), stale(CLIENT, "warning")]);
 }
 
-/// A document may refer to other files; the header of what was generated names each.
+/// The header of a generated file names each file that the document refers to.
 #[test]
-fn a_changed_file_that_the_document_refers_to_is_named() {
+fn changed_referenced_file_is_named() {
     let project = Project::new("drift-part");
     let part = "spec/parts/call.json";
     project.write(part, DOCUMENT.0);
@@ -160,13 +160,13 @@ fn a_changed_file_that_the_document_refers_to_is_named() {
     project.write(part, "{\"type\": \"object\"}\n");
     let (built, lines) = project.build(false);
     assert!(built);
-    let said = |path| said(path, "warning").replace(SPEC, part);
-    assert_eq!(lines, [said(TYPES), said(CLIENT)]);
+    let stale = |path| stale(path, "warning").replace(SPEC, part);
+    assert_eq!(lines, [stale(TYPES), stale(CLIENT)]);
 }
 
-/// As in the packaged crate, which has neither the document nor the generated files beside it.
+/// A packaged crate contains neither the document nor the generated crates.
 #[test]
-fn elsewhere_nothing_is_said() {
+fn build_without_a_document_prints_nothing() {
     let project = Project::new("drift-elsewhere");
     fs::remove_dir_all(project.0.join("spec")).unwrap();
     fs::remove_dir_all(project.0.join("crates")).unwrap();

@@ -1,4 +1,4 @@
-//! Drift is warned of once. By itself: what one thread of a process isn't interested in, `tracing` may keep from another.
+//! Drift is logged once, at WARN. In a process of its own, because `tracing` caches across threads which events are enabled.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,7 +13,7 @@ use call_api::{Client, DriftMode};
 use call_api_sandbox::Sandbox;
 use serde_json::Value;
 
-/// Keeps what is warned of as text.
+/// Collects the warnings of the SDK as text.
 struct Warnings(Arc<Mutex<Vec<String>>>);
 
 impl tracing::Subscriber for Warnings {
@@ -42,7 +42,7 @@ impl tracing::Subscriber for Warnings {
 }
 
 #[tokio::test]
-async fn each_kind_is_warned_of_once() {
+async fn each_drift_is_logged_once() {
     let sandbox = Sandbox::start().await.unwrap();
     let mut call: Value = serde_json::from_str(Sandbox::EXAMPLE_JSON).unwrap();
     call["priority"] = 1.into();

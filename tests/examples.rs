@@ -1,4 +1,4 @@
-//! Each example runs by itself, and says what happened and what to do next.
+//! Each example runs without a service, and prints what happened and what to do next.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,7 +14,7 @@ use std::process::Command;
 
 use call_api::chrono;
 
-/// What it prints, with its parts that differ from run to run left out.
+/// Runs an example and returns its output. Ports, times and paths are replaced.
 fn printed(name: &str, folder: &Path) -> String {
     let mut command = Command::new(support::example(name));
     command
@@ -52,7 +52,7 @@ fn printed(name: &str, folder: &Path) -> String {
 }
 
 #[test]
-fn the_examples_print_what_happened_and_what_to_do_next() {
+fn examples_print_the_expected_output() {
     let folder = support::empty_folder("examples");
     for name in [
         "axum_webhook",

@@ -1,7 +1,7 @@
-//! Every fault that a body can have, and what the SDK makes of it: the part of `docs/faults.md` that needs the generated
-//! types. The faults on the way to a body are in `crates/call-api-transport/tests/faults.rs`.
+//! Faults of response bodies and how the SDK handles them: the part of `docs/faults.md` that needs the generated types.
+//! `crates/call-api-transport/tests/faults.rs` has the faults before the body.
 //!
-//! After a change, `UPDATE_FAULTS=1 cargo test --workspace --test faults` writes the page anew; otherwise it is compared.
+//! The tables are compared with `docs/faults.md`; `UPDATE_FAULTS=1 cargo test --workspace --test faults` updates the page.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,22 +21,22 @@ use support::{SECRET, Server, TestClock, all_words, answer, builder, send};
 
 type Map = serde_json::Map<String, serde_json::Value>;
 
-/// One body, and what must be seen of it.
+/// A response body and its expected handling.
 struct Row {
     body: String,
     response: Vec<u8>,
     result: String,
-    /// Attempts, each with what the transport says of it.
+    /// The outcome of each attempt.
     attempts: &'static str,
     waits: &'static [u64],
     bytes: usize,
 }
 
-const REFERENCE: &str = Sandbox::EXAMPLE_JSON;
+const EXAMPLE: &str = Sandbox::EXAMPLE_JSON;
 
-fn whole(status: u16, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
+fn response(status: u16, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     let [support::Step::Send(bytes)] = &answer(status, headers, body)[..] else {
-        panic!("an answer is sent at once")
+        panic!("expected one step")
     };
     bytes.clone()
 }
@@ -44,7 +44,7 @@ fn whole(status: u16, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
 fn row(name: impl Into<String>, body: impl AsRef<[u8]>, result: impl Into<String>) -> Row {
     Row {
         body: name.into(),
-        response: whole(200, "content-type: application/json\r\n", &body),
+        response: response(200, "content-type: application/json\r\n", &body),
         result: result.into(),
         attempts: "success",
         waits: &[],
@@ -60,23 +60,23 @@ fn status(status: u16, name: &str, body: &str, result: &str) -> Row {
         _ => ("rejected", &[]),
     };
     Row {
-        response: whole(status, "", body),
+        response: response(status, "", body),
         attempts,
         waits,
         ..row(format!("{status}, {name}"), body, result)
     }
 }
 
-/// The reference's call with another value, where it has that one.
-fn with(from: &str, to: &str) -> String {
-    let body = REFERENCE.replacen(from, to, 1);
-    assert_ne!(body, REFERENCE, "{from}");
+/// Returns the example call with the first occurrence of `from` replaced.
+fn replaced(from: &str, to: &str) -> String {
+    let body = EXAMPLE.replacen(from, to, 1);
+    assert_ne!(body, EXAMPLE, "{from}");
     body
 }
 
-/// A member at the beginning of the reference's call.
-fn and(member: &str) -> String {
-    with("{", &format!("{{{member},"))
+/// Returns the example call with a member added at its beginning.
+fn with_member(member: &str) -> String {
+    replaced("{", &format!("{{{member},"))
 }
 
 const A_CALL: &str = "a call";
@@ -88,137 +88,146 @@ fn json() -> Vec<Row> {
         let byte = |byte| if byte == b'@' { 0xff } else { byte };
         body.into_bytes().into_iter().map(byte).collect()
     };
-    let utf_16: Vec<u8> = REFERENCE
-        .encode_utf16()
-        .flat_map(u16::to_le_bytes)
-        .collect();
+    let utf_16: Vec<u8> = EXAMPLE.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let reason = "\"end_reason\": \"<string>\"";
     let agent = "\"agent_id\": \"3c90c3cc-0d44-4b50-8888-8dd25736052a\"";
     let mut rows = vec![
-        row("the reference's call", REFERENCE, A_CALL),
+        row("the example call", EXAMPLE, A_CALL),
         row(
             "unknown status",
-            with("\"dialing\"", "\"on_hold\""),
+            replaced("\"dialing\"", "\"on_hold\""),
             "a call, its status on_hold",
         ),
-        row("unknown type", with("\"inbound\"", "\"sideways\""), A_CALL),
+        row(
+            "unknown type",
+            replaced("\"inbound\"", "\"sideways\""),
+            A_CALL,
+        ),
         row(
             "id of another call",
-            with("\"id\": \"3c90c3cc", "\"id\": \"00000000"),
+            replaced("\"id\": \"3c90c3cc", "\"id\": \"00000000"),
             "a call, its id 00000000-0d44-4b50-8888-8dd25736052a",
         ),
-        row("unknown property", and("\"new\": {\"a\": [1]}"), A_CALL),
+        row(
+            "unknown property",
+            with_member("\"new\": {\"a\": [1]}"),
+            A_CALL,
+        ),
         row(
             "unknown property, twice",
-            and("\"new\": 1, \"new\": 2"),
+            with_member("\"new\": 1, \"new\": 2"),
             A_CALL,
         ),
         row(
             "unknown property, 100,000 brackets deep",
-            and(&format!("\"new\": {deep}{}", "]".repeat(100_000))),
+            with_member(&format!("\"new\": {deep}{}", "]".repeat(100_000))),
             A_CALL,
         ),
         row(
-            "unknown property that is no UTF-8",
-            not_utf_8(and("\"new\": \"@\"")),
+            "unknown property that is not UTF-8",
+            not_utf_8(with_member("\"new\": \"@\"")),
             A_CALL,
         ),
         row(
             "optional property absent",
-            with(&format!(",\n  {reason}"), ""),
+            replaced(&format!(",\n  {reason}"), ""),
             A_CALL,
         ),
         row(
             "optional property null",
-            with(reason, "\"end_reason\": null"),
+            replaced(reason, "\"end_reason\": null"),
             A_CALL,
         ),
         row(
             "nullable property null",
-            with(agent, "\"agent_id\": null"),
+            replaced(agent, "\"agent_id\": null"),
             A_CALL,
         ),
         row(
             "nullable property absent",
-            with(&format!("  {agent},\n"), ""),
+            replaced(&format!("  {agent},\n"), ""),
             at("."),
         ),
         row(
             "required property absent",
-            with("  \"status\": \"dialing\",\n", ""),
+            replaced("  \"status\": \"dialing\",\n", ""),
             at("."),
         ),
-        row("property twice", and("\"duration\": 1"), at(".")),
-        row("NaN", with("123", "NaN"), at("duration")),
-        row("-Infinity", with("123", "-Infinity"), at("duration")),
-        row("whole number with a fraction", with("123", "123.0"), A_CALL),
+        row("property twice", with_member("\"duration\": 1"), at(".")),
+        row("NaN", replaced("123", "NaN"), at("duration")),
+        row("-Infinity", replaced("123", "-Infinity"), at("duration")),
+        row("integer with a fraction", replaced("123", "123.0"), A_CALL),
         row(
-            "number past 64 bits",
-            with("123", "99999999999999999999"),
+            "number beyond 64 bits",
+            replaced("123", "99999999999999999999"),
             at("duration"),
         ),
-        row("number past all", with("123", "1e999"), at("duration")),
         row(
-            "id that is no UUID",
-            with("\"id\": \"3c90c3cc", "\"id\": \"3c90c3c"),
+            "number beyond f64",
+            replaced("123", "1e999"),
+            at("duration"),
+        ),
+        row(
+            "id that is not a UUID",
+            replaced("\"id\": \"3c90c3cc", "\"id\": \"3c90c3c"),
             at("id"),
         ),
         row(
-            "date that is none",
-            with("2023-11-07T05:31:56Z", "yesterday"),
+            "invalid date",
+            replaced("2023-11-07T05:31:56Z", "yesterday"),
             at("contact.created_date"),
         ),
         row(
-            "date without a zone",
-            with("2023-11-07T05:31:56Z", "2023-11-07T05:31:56"),
+            "date without an offset",
+            replaced("2023-11-07T05:31:56Z", "2023-11-07T05:31:56"),
             A_CALL,
         ),
         row(
-            "property that is no UTF-8",
-            not_utf_8(with(reason, "\"end_reason\": \"@\"")),
+            "property that is not UTF-8",
+            not_utf_8(replaced(reason, "\"end_reason\": \"@\"")),
             at("end_reason"),
         ),
         row(
-            "half of a surrogate pair",
-            with(reason, r#""end_reason": "\ud800""#),
+            "lone surrogate",
+            replaced(reason, r#""end_reason": "\ud800""#),
             at("end_reason"),
         ),
         row(
-            "control character in a text",
-            with(reason, "\"end_reason\": \"\u{0}\""),
+            "control character in a string",
+            replaced(reason, "\"end_reason\": \"\u{0}\""),
             at("end_reason"),
         ),
         row(
-            "100,000 brackets in place of a text",
-            with(reason, &format!("\"end_reason\": {deep}")),
+            "100,000 brackets instead of a string",
+            replaced(reason, &format!("\"end_reason\": {deep}")),
             at("end_reason"),
         ),
-        row("byte order mark", format!("\u{feff}{REFERENCE}"), at(".")),
+        row("byte order mark", format!("\u{feff}{EXAMPLE}"), at(".")),
         row("UTF-16", utf_16, at("?")),
         row("100,000 brackets", &deep, at(".")),
-        row("nothing", "", at(".")),
+        row("empty", "", at(".")),
         row("a space", " ", at(".")),
         row("null", "null", at(".")),
-        row("a list of the call", format!("[{REFERENCE}]"), at(".")),
-        row("the call as a text", format!("{REFERENCE:?}"), at(".")),
+        row("a list of the call", format!("[{EXAMPLE}]"), at(".")),
+        row("the call as a string", format!("{EXAMPLE:?}"), at(".")),
         row(
             "half of the call",
-            &REFERENCE[..REFERENCE.len() / 2],
+            &EXAMPLE[..EXAMPLE.len() / 2],
             at("contact.?"),
         ),
-        row("the call twice", REFERENCE.repeat(2), at(".")),
+        row("the call twice", EXAMPLE.repeat(2), at(".")),
         row("HTML", "<html>Welcome to the guest network</html>", at(".")),
         Row {
-            response: whole(200, "content-type: text/html\r\n", REFERENCE),
-            ..row("the call, said to be HTML", REFERENCE, A_CALL)
+            response: response(200, "content-type: text/html\r\n", EXAMPLE),
+            ..row("the call, sent as HTML", EXAMPLE, A_CALL)
         },
     ];
-    // Every property with a value of a type that it doesn't have.
-    let example: Map = serde_json::from_str(REFERENCE).unwrap();
+    // Each property with a value of the wrong type.
+    let example: Map = serde_json::from_str(EXAMPLE).unwrap();
     let contact = example["contact"].as_object().unwrap();
     let outer = example.keys().map(|name| (None, name));
     let inner = contact.keys().map(|name| (Some("contact"), name));
-    // Which order a map has is a feature of serde_json, which another crate may have asked for.
+    // Sorted, because another crate may enable serde_json's feature `preserve_order`.
     let names: std::collections::BTreeSet<_> = outer.chain(inner).collect();
     for (inside, name) in names {
         let mut changed = example.clone();
@@ -245,10 +254,10 @@ fn errors() -> Vec<Row> {
             response: b"HTTP/1.1 204 X\r\n\r\n".to_vec(),
             ..status(204, "no body", "", "UnexpectedStatus")
         },
-        status(201, "with the call", REFERENCE, "UnexpectedStatus"),
+        status(201, "with the call", EXAMPLE, "UnexpectedStatus"),
         status(
             202,
-            "with something else",
+            "with another body",
             r#"{"detail": "later"}"#,
             "UnexpectedStatus",
         ),
@@ -272,7 +281,7 @@ fn errors() -> Vec<Row> {
         ),
         status(
             403,
-            "the token in a header's form",
+            "the token as in the header",
             &format!("Bearer {SECRET}!"),
             "Forbidden: Bearer ***!",
         ),
@@ -282,16 +291,16 @@ fn errors() -> Vec<Row> {
             r#"{"detail": "Call not found"}"#,
             "NotFound: Call not found",
         ),
-        status(404, "nothing", "", "NotFound"),
+        status(404, "empty", "", "NotFound"),
         status(
             422,
             "a list of details",
-            r#"{"detail": [{"loc": ["path", "id"], "msg": "no UUID", "type": "uuid_parsing"}]}"#,
-            "InvalidRequest: path.id: no UUID",
+            r#"{"detail": [{"loc": ["path", "id"], "msg": "not a UUID", "type": "uuid_parsing"}]}"#,
+            "InvalidRequest: path.id: not a UUID",
         ),
         status(
             422,
-            "a list of something else",
+            "another list",
             r#"{"detail": [1]}"#,
             r#"InvalidRequest: {"detail": [1]}"#,
         ),
@@ -317,8 +326,8 @@ fn errors() -> Vec<Row> {
     ]
 }
 
-/// An error's kind, the place of what can't be decoded, and what the service said, as one reads them in the table.
-fn told(result: &Result<Call, Error>) -> String {
+/// Formats a result for the table: the error's kind, JSON path and detail.
+fn summary(result: &Result<Call, Error>) -> String {
     let example = Sandbox::example_call();
     match result {
         Ok(call) if call.status != example.status => format!("a call, its status {}", call.status),
@@ -332,19 +341,19 @@ fn told(result: &Result<Call, Error>) -> String {
             if let Some(detail) = error.detail() {
                 let _ = write!(text, ": {detail}");
             }
-            if text.chars().count() > SHOWN {
-                text = text.chars().take(SHOWN).chain(['…']).collect();
+            if text.chars().count() > MAX_RESULT {
+                text = text.chars().take(MAX_RESULT).chain(['…']).collect();
             }
             text
         }
     }
 }
 
-/// The most characters of a result in the table.
-const SHOWN: usize = 60;
+/// The maximum length of a result in the table, in characters.
+const MAX_RESULT: usize = 60;
 
-/// Everything that an error shows: one line for whoever is on call, and never the token.
-fn checked(error: &Error) {
+/// Asserts that an error is printed on one line and never contains the token.
+fn assert_printable(error: &Error) {
     let line = error.to_string();
     assert!(!line.chars().any(char::is_control), "{line:?}");
     assert!(line.starts_with(char::is_uppercase) || line.starts_with(char::is_lowercase));
@@ -353,9 +362,9 @@ fn checked(error: &Error) {
 }
 
 #[tokio::test]
-async fn every_body_ends_as_the_table_says() {
+async fn bodies_are_handled_as_documented() {
     let mut page = String::from(PREFACE);
-    let mut wrong = String::new();
+    let mut failures = String::new();
     for (title, rows) in [
         ("With status 200", json()),
         ("With another status", errors()),
@@ -373,7 +382,7 @@ async fn every_body_ends_as_the_table_says() {
                     value, attempt_log, ..
                 }) => (attempt_log, Ok(value)),
                 Err(error) => {
-                    checked(&error);
+                    assert_printable(&error);
                     (error.attempt_log().unwrap().clone(), Err(error))
                 }
             };
@@ -392,16 +401,16 @@ async fn every_body_ends_as_the_table_says() {
             } else {
                 waits.join(", ")
             };
-            let seen = format!(
+            let actual = format!(
                 "| {} | `{}` | {} | {waits} | {} | {} |",
                 row.body,
-                told(&result).replace('|', "\\|"),
+                summary(&result).replace('|', "\\|"),
                 attempts.join(", "),
                 attempt_log.attempts().last().unwrap().body_bytes,
                 server.connections(),
             );
-            let wanted_waits: Vec<_> = row.waits.iter().map(u64::to_string).collect();
-            let wanted = format!(
+            let expected_waits: Vec<_> = row.waits.iter().map(u64::to_string).collect();
+            let expected = format!(
                 "| {} | `{}` | {} | {} | {} | 1 |",
                 row.body,
                 row.result,
@@ -409,12 +418,12 @@ async fn every_body_ends_as_the_table_says() {
                 if row.waits.is_empty() {
                     "none".to_owned()
                 } else {
-                    wanted_waits.join(", ")
+                    expected_waits.join(", ")
                 },
                 row.bytes,
             );
-            if seen != wanted {
-                let _ = writeln!(wrong, "  {seen}\nnot {wanted}");
+            if actual != expected {
+                let _ = writeln!(failures, "  actual: {actual}\nexpected: {expected}");
             }
             assert_eq!(server.requests().len(), attempts.len());
             assert!(
@@ -424,10 +433,10 @@ async fn every_body_ends_as_the_table_says() {
                     .all(|request| request.contains(SECRET))
             );
             assert_eq!(other.connections(), 0);
-            let _ = writeln!(page, "{wanted}");
+            let _ = writeln!(page, "{expected}");
         }
     }
-    assert!(wrong.is_empty(), "\n{wrong}");
+    assert!(failures.is_empty(), "\n{failures}");
 
     let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap();
     let path = std::path::Path::new(&package).join("docs/faults.md");
@@ -435,9 +444,9 @@ async fn every_body_ends_as_the_table_says() {
     let ours = written
         .find(&page[..page[1..].find('\n').unwrap() + 2])
         .unwrap_or(written.len());
-    let (transports, ours) = written.split_at(ours);
+    let (others, ours) = written.split_at(ours);
     if std::env::var_os("UPDATE_FAULTS").is_some() {
-        std::fs::write(path, format!("{transports}{page}")).unwrap();
+        std::fs::write(path, format!("{others}{page}")).unwrap();
         return;
     }
     assert!(
@@ -447,10 +456,9 @@ async fn every_body_ends_as_the_table_says() {
 }
 
 const PREFACE: &str = "
-## What the SDK makes of a body
-Each was the body of a response to `Client::get_call`, over a real socket. A call is a call; else there is the error's
-`ErrorKind`, where in the body the reason lies, and the beginning of what the service is quoted with. The retries are those
-of the tables above.
+## Response bodies
+Each row is the body of a response to `Client::get_call`, sent over a socket. The result is a call, or the `ErrorKind` of an
+error with its JSON path and the beginning of its detail. Retries follow the tables above.
 ";
 
 const HEADER: &str = "

@@ -1,5 +1,4 @@
-//! A call fetched over HTTP, from the sandbox and from servers that misbehave: what goes over the wire, what comes back,
-//! and what is said where nothing does.
+//! `get_call` against the sandbox and against faulty servers: the request, the response, and the errors.
 
 #![allow(
     clippy::unwrap_used,
@@ -27,8 +26,8 @@ async fn client(sandbox: &Sandbox) -> Client {
         .unwrap()
 }
 
-/// A client of a server that answers every request with these bytes.
-async fn answered(response: impl Into<Vec<u8>>) -> Client {
+/// Starts a server that answers every request with these bytes, and returns a client for it.
+async fn client_of_response(response: impl Into<Vec<u8>>) -> Client {
     let response = response.into();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -39,11 +38,11 @@ async fn answered(response: impl Into<Vec<u8>>) -> Client {
             let _ = stream.write_all(&response).await;
         }
     });
-    once(url)
+    single_attempt(url)
 }
 
-/// A client that makes one attempt.
-fn once(url: String) -> Client {
+/// Returns a client that makes one attempt.
+fn single_attempt(url: String) -> Client {
     Client::builder()
         .base_url(url)
         .token(TOKEN)
@@ -52,12 +51,12 @@ fn once(url: String) -> Client {
         .unwrap()
 }
 
-async fn failed(response: impl Into<Vec<u8>>) -> Error {
-    failed_by(&answered(response).await).await
+async fn error_of_response(response: impl Into<Vec<u8>>) -> Error {
+    error_of(&client_of_response(response).await).await
 }
 
-/// What is said where the API answers with this status and body, whatever the document says of them.
-async fn refused(status: u16, body: &str) -> Error {
+/// Returns the error of a response with this status and body.
+async fn error_of_status(status: u16, body: &str) -> Error {
     let server = MockServer::start_async().await;
     let mock = server.get_call(|when, then| {
         when.id(&ID);
@@ -67,12 +66,12 @@ async fn refused(status: u16, body: &str) -> Error {
             .header("x-request-id", "r-1")
             .body(body);
     });
-    let error = failed_by(&once(server.base_url())).await;
+    let error = error_of(&single_attempt(server.base_url())).await;
     mock.assert();
     error
 }
 
-async fn failed_by(client: &Client) -> Error {
+async fn error_of(client: &Client) -> Error {
     let error = client.get_call(ID).await.unwrap_err();
     for text in [
         error.to_string(),
@@ -85,8 +84,8 @@ async fn failed_by(client: &Client) -> Error {
     error
 }
 
-/// The message without what is another each time: the port, and how long it took.
-fn steady(error: &Error) -> String {
+/// Returns the message with the port and the duration replaced.
+fn normalized(error: &Error) -> String {
     let number = |text: &str| {
         text.find(|c: char| !c.is_ascii_digit() && c != '.')
             .unwrap_or(text.len())
@@ -106,7 +105,7 @@ fn steady(error: &Error) -> String {
 }
 
 #[tokio::test]
-async fn the_reference_s_call_is_fetched_and_comes_back_unchanged() {
+async fn example_call_round_trips() {
     let sandbox = Sandbox::start().await.unwrap();
     let call = client(&sandbox).await.get_call(ID).await.unwrap();
     assert_eq!(call, Sandbox::example_call());
@@ -116,7 +115,7 @@ async fn the_reference_s_call_is_fetched_and_comes_back_unchanged() {
 }
 
 #[tokio::test]
-async fn the_request_on_the_wire() {
+async fn request_on_the_wire() {
     let sandbox = Sandbox::start().await.unwrap();
     client(&sandbox).await.get_call(ID).await.unwrap();
     let requests = sandbox.requests();
@@ -128,7 +127,7 @@ async fn the_request_on_the_wire() {
         .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
         .collect();
     headers.sort();
-    // Asked for where the feature `gzip` is compiled in, which another crate of the workspace may have done.
+    // Present with the feature `gzip`, which another crate of the workspace may enable.
     headers.retain(|header| !header.starts_with("accept-encoding: "));
     let host = sandbox.base_url().trim_start_matches("http://");
     let wire = format!(
@@ -170,14 +169,14 @@ async fn client_crate_alone_sends_every_operation() {
 }
 
 #[tokio::test]
-async fn a_mock_answers_the_request_that_it_is_for_with_the_document_s_types() {
+async fn mock_answers_only_its_request() {
     let server = MockServer::start_async().await;
     let call = Sandbox::example_call();
     let mock = server.get_call(|when, then| {
         when.id(&ID);
         then.ok(&call);
     });
-    let client = once(server.base_url());
+    let client = single_attempt(server.base_url());
     assert_eq!(client.get_call(ID).await.unwrap(), call);
     assert_eq!(mock.calls(), 1);
     let other = client.get_call(Uuid::nil()).await.unwrap_err();
@@ -186,7 +185,7 @@ async fn a_mock_answers_the_request_that_it_is_for_with_the_document_s_types() {
 }
 
 #[tokio::test]
-async fn what_the_document_does_not_know_is_kept_or_ignored() {
+async fn unknown_status_is_kept_and_unknown_property_ignored() {
     let sandbox = Sandbox::start().await.unwrap();
     let json = Sandbox::EXAMPLE_JSON
         .replace("\"dialing\"", "\"on_hold\"")
@@ -202,7 +201,7 @@ async fn what_the_document_does_not_know_is_kept_or_ignored() {
 }
 
 #[tokio::test]
-async fn the_sandbox_s_errors_are_read() {
+async fn errors_of_the_sandbox_are_decoded() {
     let sandbox = Sandbox::start().await.unwrap();
     let error = client(&sandbox)
         .await
@@ -219,12 +218,12 @@ async fn the_sandbox_s_errors_are_read() {
     );
     assert!(!error.is_retryable());
 
-    let stranger = Client::builder()
+    let unauthorized = Client::builder()
         .base_url(sandbox.base_url())
         .token(TOKEN)
         .build()
         .unwrap();
-    let error = stranger.get_call(ID).await.unwrap_err();
+    let error = unauthorized.get_call(ID).await.unwrap_err();
     assert_eq!(
         (error.kind(), error.status()),
         (ErrorKind::Unauthorized, Some(401))
@@ -232,7 +231,7 @@ async fn the_sandbox_s_errors_are_read() {
 }
 
 #[tokio::test]
-async fn each_status_has_its_kind_and_its_line() {
+async fn status_determines_kind_and_message() {
     let mut lines = Vec::new();
     for (status, body, kind) in [
         (400, r#"{"detail": "Bad id"}"#, ErrorKind::InvalidRequest),
@@ -259,17 +258,17 @@ async fn each_status_has_its_kind_and_its_line() {
         ),
         (202, "{}", ErrorKind::UnexpectedStatus),
     ] {
-        let error = refused(status, body).await;
+        let error = error_of_status(status, body).await;
         assert_eq!(error.kind(), kind, "{status}");
         assert_eq!(error.status(), Some(status));
         assert_eq!(error.request_id(), Some("r-1"));
-        lines.push(steady(&error));
+        lines.push(normalized(&error));
     }
     insta::assert_snapshot!(lines.join("\n"));
 }
 
 #[tokio::test]
-async fn what_can_not_be_decoded_is_named_by_its_path_and_not_by_its_value() {
+async fn decode_error_names_the_path_and_hides_the_value() {
     let mut lines = Vec::new();
     for (from, to, path) in [
         (
@@ -296,36 +295,36 @@ async fn what_can_not_be_decoded_is_named_by_its_path_and_not_by_its_value() {
     ] {
         let body = Sandbox::EXAMPLE_JSON.replacen(from, to, 1);
         assert_ne!(body, Sandbox::EXAMPLE_JSON, "{from}");
-        let error = refused(200, &body).await;
+        let error = error_of_status(200, &body).await;
         assert_eq!(
             (error.kind(), error.status()),
             (ErrorKind::Decode, Some(200))
         );
         assert_eq!(error.json_path(), Some(path));
         assert!(!format!("{error} {error:?}").contains("34600000000"));
-        lines.push(steady(&error));
+        lines.push(normalized(&error));
     }
-    let error = refused(200, "<html>welcome to the guest network</html>").await;
+    let error = error_of_status(200, "<html>welcome to the guest network</html>").await;
     assert!(!error.to_string().contains("guest"));
-    lines.push(steady(&error));
+    lines.push(normalized(&error));
     insta::assert_snapshot!(lines.join("\n"));
 }
 
 #[tokio::test]
-async fn what_goes_wrong_on_the_way_has_its_kind_and_its_line() {
+async fn transport_failure_determines_kind_and_message() {
     let mut lines = Vec::new();
     let mut add = |error: &Error, kind| {
         assert_eq!(error.kind(), kind, "{error}");
-        lines.push(steady(error));
+        lines.push(normalized(error));
     };
-    let moved = "HTTP/1.1 307 Temporary Redirect\r\nlocation: https://elsewhere.example/?secret=1\r\ncontent-length: 0\r\n\r\n";
-    let error = failed(moved).await;
+    let redirect = "HTTP/1.1 307 Temporary Redirect\r\nlocation: https://other.example/?secret=1\r\ncontent-length: 0\r\n\r\n";
+    let error = error_of_response(redirect).await;
     add(&error, ErrorKind::Redirected);
     assert!(!format!("{error:?}").contains("secret"), "{error:?}");
-    let long = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", 5 << 20);
-    add(&failed(long).await, ErrorKind::BodyTooLarge);
+    let oversized = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", 5 << 20);
+    add(&error_of_response(oversized).await, ErrorKind::BodyTooLarge);
     add(
-        &failed("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{").await,
+        &error_of_response("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{").await,
         ErrorKind::Interrupted,
     );
     let port = TcpListener::bind("127.0.0.1:0")
@@ -334,19 +333,19 @@ async fn what_goes_wrong_on_the_way_has_its_kind_and_its_line() {
         .local_addr()
         .unwrap()
         .port();
-    let nobody = Client::builder()
+    let refused = Client::builder()
         .base_url(format!("http://127.0.0.1:{port}"))
         .token(TOKEN);
-    let nobody = nobody.max_attempts(1).build().unwrap();
-    let error = nobody.get_call(ID).await.unwrap_err();
+    let refused = refused.max_attempts(1).build().unwrap();
+    let error = refused.get_call(ID).await.unwrap_err();
     assert!(error.is_connect() && error.is_retryable());
     add(&error, ErrorKind::Connect);
     insta::assert_snapshot!(lines.join("\n"));
 }
 
 #[tokio::test]
-async fn error_without_response_is_retryable_as_its_transport_error_is() {
-    let moved = "HTTP/1.1 307 X\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n";
+async fn error_without_response_is_as_retryable_as_its_transport_error() {
+    let redirect = "HTTP/1.1 307 X\r\nlocation: /other\r\ncontent-length: 0\r\n\r\n";
     for (response, kind, is_retryable) in [
         ("SSH-2.0\r\n\r\n", ErrorKind::Interrupted, true),
         (
@@ -354,9 +353,9 @@ async fn error_without_response_is_retryable_as_its_transport_error_is() {
             ErrorKind::Interrupted,
             true,
         ),
-        (moved, ErrorKind::Redirected, false),
+        (redirect, ErrorKind::Redirected, false),
     ] {
-        let error = failed(response).await;
+        let error = error_of_response(response).await;
         assert_eq!(error.kind(), kind, "{error}");
         assert_eq!(error.is_retryable(), is_retryable, "{error}");
         let transport_error = error.transport_error().unwrap();
@@ -365,7 +364,7 @@ async fn error_without_response_is_retryable_as_its_transport_error_is() {
 }
 
 #[tokio::test]
-async fn a_server_that_says_nothing_runs_into_the_deadline() {
+async fn silent_server_exceeds_the_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let client = Client::builder()
@@ -382,7 +381,7 @@ async fn a_server_that_says_nothing_runs_into_the_deadline() {
 }
 
 #[test]
-fn a_client_that_can_not_be_made_says_why() {
+fn invalid_settings_are_config_errors() {
     let build = |url: &str, token: &str| Client::builder().base_url(url).token(token).build();
     let mut lines = Vec::new();
     for (url, token) in [
@@ -403,7 +402,7 @@ fn a_client_that_can_not_be_made_says_why() {
 }
 
 #[test]
-fn no_debug_shows_the_token() {
+fn debug_output_omits_the_token() {
     let builder = Client::builder().token(TOKEN);
     assert!(!format!("{builder:?}").contains(TOKEN));
     let client = builder.base_url("https://calls.example").build().unwrap();
@@ -445,7 +444,7 @@ async fn options_of_a_request_are_merged() {
 }
 
 #[test]
-fn last_token_wins_also_over_one_that_is_refused() {
+fn last_token_replaces_an_invalid_one() {
     let build = |tokens: [&str; 2]| {
         let [first, last] = tokens;
         Client::builder().token(first).token(last).build()
@@ -454,18 +453,18 @@ fn last_token_wins_also_over_one_that_is_refused() {
     assert_eq!(build([TOKEN, ""]).unwrap_err().kind(), ErrorKind::Config);
 }
 
-/// What spawns a call or shares a client needs these.
+/// Spawning requests and sharing clients require these bounds.
 #[test]
-fn what_is_shared_and_spawned_can_be() {
-    fn shared<T: Send + Sync + 'static>() {}
-    fn sent<T: Send>(_: &T) {}
-    shared::<Client>();
-    shared::<Error>();
-    shared::<Call>();
-    fn moved<T: Send + 'static>() {}
-    moved::<call_api::ClientBuilder>();
+fn client_and_requests_are_send() {
+    fn assert_shared<T: Send + Sync + 'static>() {}
+    fn assert_send<T: Send>(_: &T) {}
+    assert_shared::<Client>();
+    assert_shared::<Error>();
+    assert_shared::<Call>();
+    fn assert_static<T: Send + 'static>() {}
+    assert_static::<call_api::ClientBuilder>();
     let client = Client::builder().token(TOKEN).build().unwrap();
-    sent(&std::future::IntoFuture::into_future(client.get_call(ID)));
+    assert_send(&std::future::IntoFuture::into_future(client.get_call(ID)));
 }
 
 #[tokio::test]

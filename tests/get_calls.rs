@@ -1,4 +1,4 @@
-//! Many calls at once: one result for each id, a few under way at a time, and all wait where one is told to.
+//! `get_calls`: one result per id, limited concurrency, and a pause of all requests after a 429.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,7 +19,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use call_api::{Client, ErrorKind, GetCalls, RequestOptions, Uuid};
 use service::{
-    SECRET, Server, Standing, TestClock, answer, client, faults, found, respond, says, seconds,
+    ManualClock, SECRET, Server, TestClock, answer, client, faults, found, respond, seconds,
+    status_response,
 };
 use tokio::sync::Semaphore;
 
@@ -27,7 +28,7 @@ fn id(number: usize) -> Uuid {
     Uuid::from_u128(number as u128)
 }
 
-fn client_of(url: &str) -> Client {
+fn client_for(url: &str) -> Client {
     Client::builder()
         .base_url(url)
         .token(SECRET)
@@ -35,8 +36,8 @@ fn client_of(url: &str) -> Client {
         .unwrap()
 }
 
-/// Each id with its call's id, or the kind of its error.
-async fn all(mut calls: GetCalls<'_>) -> Vec<(Uuid, Result<Uuid, ErrorKind>)> {
+/// Collects each id with the id of its call or the kind of its error.
+async fn collect(mut calls: GetCalls<'_>) -> Vec<(Uuid, Result<Uuid, ErrorKind>)> {
     let mut results = Vec::new();
     while let Some((id, result)) = calls.next().await {
         results.push((id, result.map(|call| call.id).map_err(|error| error.kind())));
@@ -46,15 +47,15 @@ async fn all(mut calls: GetCalls<'_>) -> Vec<(Uuid, Result<Uuid, ErrorKind>)> {
 }
 
 #[tokio::test]
-async fn each_id_has_one_result_in_order_errors_too() {
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let log = Arc::clone(&asked);
+async fn each_id_has_one_result_in_order() {
+    let requested = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&requested);
     let url = respond(move |id| {
         log.lock().unwrap().push(id);
         async move {
             match id.as_u128() % 10 {
                 3 => StatusCode::NOT_FOUND.into_response(),
-                // The later ids are answered before the earlier ones.
+                // Later ids are answered before earlier ones.
                 turn => {
                     for _ in turn..10 {
                         tokio::task::yield_now().await;
@@ -71,61 +72,61 @@ async fn each_id_has_one_result_in_order_errors_too() {
             _ => (id(number), Ok(id(number))),
         })
         .collect();
-    // Each id three times: at once, soon and late.
+    // Each id three times: adjacent, soon, and late.
     let ids: Vec<_> = (0..200)
         .flat_map(|number| [number, number, number / 2])
         .chain(0..200)
         .map(id)
         .collect();
-    let client = client_of(&url);
-    assert_eq!(all(client.get_calls(&ids)).await, expected);
-    let mut once = std::mem::take(&mut *asked.lock().unwrap());
-    once.sort();
-    assert_eq!(once, (0..200).map(id).collect::<Vec<_>>());
+    let client = client_for(&url);
+    assert_eq!(collect(client.get_calls(&ids)).await, expected);
+    let mut sorted = std::mem::take(&mut *requested.lock().unwrap());
+    sorted.sort();
+    assert_eq!(sorted, (0..200).map(id).collect::<Vec<_>>());
 
-    let mut as_they_come = all(client.get_calls(ids).unordered().concurrency(50)).await;
-    assert_ne!(as_they_come, expected);
-    as_they_come.sort_by_key(|(id, _)| *id);
-    assert_eq!(as_they_come, expected);
-    assert_eq!(asked.lock().unwrap().len(), 200);
+    let mut unordered = collect(client.get_calls(ids).unordered().concurrency(50)).await;
+    assert_ne!(unordered, expected);
+    unordered.sort_by_key(|(id, _)| *id);
+    assert_eq!(unordered, expected);
+    assert_eq!(requested.lock().unwrap().len(), 200);
 }
 
 #[tokio::test]
-async fn an_id_that_is_no_longer_remembered_is_fetched_again() {
+async fn id_outside_of_the_dedup_window_is_fetched_again() {
     let url = respond(|id| async move { found(id) }).await;
-    let client = client_of(&url);
+    let client = client_for(&url);
     let ids = || [0, 1, 1, 2, 3, 4, 5, 1].map(id);
-    let fetched = async |remember| {
-        let results = all(client.get_calls(ids()).dedup_window(remember)).await;
+    let fetched = async |window| {
+        let results = collect(client.get_calls(ids()).dedup_window(window)).await;
         results.len()
     };
     assert_eq!(fetched(0).await, 8);
     assert_eq!(fetched(2).await, 7);
     assert_eq!(fetched(usize::MAX).await, 6);
-    assert_eq!(all(client.get_calls(ids())).await.len(), 6);
+    assert_eq!(collect(client.get_calls(ids())).await.len(), 6);
 }
 
 #[tokio::test]
-async fn as_many_are_under_way_as_are_allowed_and_no_id_is_taken_early() {
-    let (under_way, let_go) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
-    let (counted, gate) = (Arc::clone(&under_way), Arc::clone(&let_go));
+async fn concurrency_is_limited_and_ids_are_read_on_demand() {
+    let (in_flight, permits) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
+    let (counted, gate) = (Arc::clone(&in_flight), Arc::clone(&permits));
     let url = respond(move |id| {
         counted.fetch_add(1, Ordering::Relaxed);
-        let gate = Arc::clone(&gate);
+        let permits = Arc::clone(&gate);
         async move {
-            gate.acquire().await.unwrap().forget();
+            permits.acquire().await.unwrap().forget();
             found(id)
         }
     })
     .await;
     for (concurrency, expected) in [(None, 8), (Some(0), 1), (Some(3), 3), (Some(40), 40)] {
-        under_way.store(0, Ordering::Relaxed);
+        in_flight.store(0, Ordering::Relaxed);
         let taken = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&taken);
         let endless = (0..).map(id).inspect(move |_| {
             counted.fetch_add(1, Ordering::Relaxed);
         });
-        let client = client_of(&url);
+        let client = client_for(&url);
         let mut calls = client.get_calls(endless);
         if let Some(concurrency) = concurrency {
             calls = calls.concurrency(concurrency);
@@ -133,23 +134,23 @@ async fn as_many_are_under_way_as_are_allowed_and_no_id_is_taken_early() {
         assert_eq!(
             taken.load(Ordering::Relaxed),
             0,
-            "nothing before it is read"
+            "no id is read before the first poll"
         );
         let first = tokio::spawn(async move { (calls.next().await.unwrap().0, calls) });
-        while under_way.load(Ordering::Relaxed) < expected {
+        while in_flight.load(Ordering::Relaxed) < expected {
             tokio::task::yield_now().await;
         }
         settle().await;
-        assert_eq!(under_way.load(Ordering::Relaxed), expected);
+        assert_eq!(in_flight.load(Ordering::Relaxed), expected);
         assert_eq!(taken.load(Ordering::Relaxed), expected);
-        let_go.add_permits(expected);
+        permits.add_permits(expected);
         let (first, calls) = first.await.unwrap();
         assert_eq!(first, id(0));
         drop(calls);
     }
 }
 
-/// Lets everything happen that can before a clock moves on.
+/// Waits until nothing more happens without the clock moving.
 async fn settle() {
     for _ in 0..20 {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -166,12 +167,12 @@ fn throttled(retry_after: &str) -> Response {
 }
 
 #[tokio::test]
-async fn one_429_makes_all_wait() {
-    // What the service asks for, and what all wait by that: with the jitter that the call itself waits.
+async fn status_429_pauses_all_requests() {
+    // `Retry-After`, and the resulting pause with jitter.
     for (retry_after, pause) in [("10", 10_125), ("", 250), ("60", 60_000)] {
         let pause = Duration::from_millis(pause);
-        let asked = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&asked);
+        let requested = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&requested);
         let url = respond(move |id| {
             let turn = counted.fetch_add(1, Ordering::Relaxed);
             async move {
@@ -182,7 +183,7 @@ async fn one_429_makes_all_wait() {
             }
         })
         .await;
-        let clock = Standing::new();
+        let clock = ManualClock::new();
         let set_clock = clock.clone();
         let client = Client::builder()
             .base_url(url)
@@ -193,25 +194,33 @@ async fn one_429_makes_all_wait() {
             .unwrap();
         let ids: Vec<_> = (0..20).map(id).collect();
         let calls = client.get_calls(ids.clone()).concurrency(4).unordered();
-        let results = tokio::spawn(all(calls));
+        let results = tokio::spawn(collect(calls));
         settle().await;
-        let before = asked.load(Ordering::Relaxed);
-        // Not all four need be sent before the 429 is read, and what was answered before it made room for more.
+        let before = requested.load(Ordering::Relaxed);
+        // The 429 may arrive before all four are sent, and earlier responses free slots for more.
         assert!((3..20).contains(&before), "{before}");
         settle().await;
-        assert_eq!(asked.load(Ordering::Relaxed), before, "all wait");
+        assert_eq!(
+            requested.load(Ordering::Relaxed),
+            before,
+            "all requests wait"
+        );
         let waits = clock.take_waits();
-        assert_eq!(waits, [pause; 4], "the call itself and what is beside it");
-        clock.pass(pause - Duration::from_nanos(1));
+        assert_eq!(waits, [pause; 4], "the refused request and the other three");
+        clock.advance(pause - Duration::from_nanos(1));
         settle().await;
-        assert_eq!(asked.load(Ordering::Relaxed), before, "not yet");
-        clock.pass(Duration::from_nanos(1));
+        assert_eq!(
+            requested.load(Ordering::Relaxed),
+            before,
+            "the pause is not over"
+        );
+        clock.advance(Duration::from_nanos(1));
         let mut results = results.await.unwrap();
         results.sort_by_key(|(id, _)| *id);
         let expected: Vec<_> = ids.into_iter().map(|id| (id, Ok(id))).collect();
         assert_eq!(results, expected, "{retry_after}");
-        assert_eq!(asked.load(Ordering::Relaxed), 21);
-        // The one who looked at the gate a moment too early looks again.
+        assert_eq!(requested.load(Ordering::Relaxed), 21);
+        // A request that woke too early waits for the rest.
         assert!(
             clock
                 .take_waits()
@@ -221,7 +230,7 @@ async fn one_429_makes_all_wait() {
     }
 }
 
-async fn one_by_one(scripts: Vec<Vec<service::Step>>) -> (TestClock, Server, Client) {
+async fn serve(scripts: Vec<Vec<service::Step>>) -> (TestClock, Server, Client) {
     let clock = TestClock::default();
     let server = Server::start(&clock, scripts).await;
     let client = client(&server, &clock);
@@ -229,11 +238,16 @@ async fn one_by_one(scripts: Vec<Vec<service::Step>>) -> (TestClock, Server, Cli
 }
 
 #[tokio::test]
-async fn an_id_that_is_sent_away_for_long_is_asked_for_three_times() {
-    let away = || answer(429, "retry-after: 60\r\n", "");
-    let scripts = vec![away(), away(), away(), says("dialing")];
-    let (clock, server, client) = one_by_one(scripts).await;
-    let results = all(client.get_calls([id(1), service::ID]).concurrency(1)).await;
+async fn id_with_long_retry_after_is_requested_three_times() {
+    let rate_limited = || answer(429, "retry-after: 60\r\n", "");
+    let scripts = vec![
+        rate_limited(),
+        rate_limited(),
+        rate_limited(),
+        status_response("dialing"),
+    ];
+    let (clock, server, client) = serve(scripts).await;
+    let results = collect(client.get_calls([id(1), service::ID]).concurrency(1)).await;
     assert_eq!(
         results,
         [
@@ -243,25 +257,25 @@ async fn an_id_that_is_sent_away_for_long_is_asked_for_three_times() {
     );
     assert_eq!(clock.waits(), seconds(&[60.0; 3]));
     assert_eq!(server.requests().len(), 4);
-    // Nobody is sent away for ever.
-    let never = answer(429, "retry-after: 99999999999\r\n", "");
-    let (clock, _server, client) = one_by_one(vec![never, says("dialing")]).await;
-    let results = all(client.get_calls([service::ID])).await;
+    // The pause is limited.
+    let endless = answer(429, "retry-after: 99999999999\r\n", "");
+    let (clock, _server, client) = serve(vec![endless, status_response("dialing")]).await;
+    let results = collect(client.get_calls([service::ID])).await;
     assert_eq!(results, [(service::ID, Ok(service::ID))]);
     assert_eq!(clock.waits(), seconds(&[3600.0]));
 }
 
 #[tokio::test]
-async fn a_fault_costs_the_call_that_it_meets_and_no_other() {
+async fn fault_affects_only_its_own_id() {
     for fault in faults() {
         let name = fault.name;
         let mut requests = fault.scripts.len() + 1;
-        let scripts = [fault.scripts, vec![says("dialing")]].concat();
-        let (clock, server, client) = one_by_one(scripts).await;
-        let results = all(client.get_calls([id(1), service::ID]).concurrency(1)).await;
+        let scripts = [fault.scripts, vec![status_response("dialing")]].concat();
+        let (clock, server, client) = serve(scripts).await;
+        let results = collect(client.get_calls([id(1), service::ID]).concurrency(1)).await;
         let (mut first, mut waits) = (Err(fault.kind), fault.waits.to_vec());
         if name == "429" {
-            // The throttle paces it: it is requested again until its deadline.
+            // The throttle repeats it until its deadline.
             first = Ok(service::ID);
             waits.push(7.125);
             requests += 1;
@@ -278,29 +292,30 @@ async fn a_fault_costs_the_call_that_it_meets_and_no_other() {
 }
 
 #[tokio::test]
-async fn each_call_has_the_options() {
-    let (clock, server, client) = one_by_one(vec![answer(503, "", "")]).await;
+async fn options_apply_to_each_request() {
+    let (clock, server, client) = serve(vec![answer(503, "", "")]).await;
     let once = RequestOptions::new().max_attempts(1);
-    let results = all(client.get_calls([id(1), id(2)]).options(once)).await;
+    let results = collect(client.get_calls([id(1), id(2)]).options(once)).await;
     assert_eq!(results.len(), 2);
     assert_eq!(server.requests().len(), 2);
     assert!(clock.waits().is_empty());
 }
 
 #[tokio::test]
-async fn a_stream_that_is_dropped_asks_no_more_and_leaves_nothing() {
+async fn dropped_stream_cancels_its_requests() {
     let cut = service::send("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc");
     for (place, script) in [
         ("the head", vec![]),
         ("the body", cut),
         ("the wait for a retry", answer(503, "", "")),
-        ("the gate", answer(429, "retry-after: 60\r\n", "")),
+        ("the throttle", answer(429, "retry-after: 60\r\n", "")),
     ] {
         let clock = TestClock::default();
-        let server = Server::start(&clock, vec![script, says("completed")]).await;
-        let standing = Standing::new();
-        let client =
-            service::client_with(&server, &clock, |builder| builder.clock(Arc::new(standing)));
+        let server = Server::start(&clock, vec![script, status_response("completed")]).await;
+        let manual_clock = ManualClock::new();
+        let client = service::client_with(&server, &clock, |builder| {
+            builder.clock(Arc::new(manual_clock))
+        });
         let mut calls = client.get_calls([id(1), id(2)]).concurrency(1);
         for _ in 0..50 {
             let mut next = std::pin::pin!(calls.next());
@@ -317,13 +332,13 @@ async fn a_stream_that_is_dropped_asks_no_more_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_read_that_is_given_up_loses_no_result() {
+async fn dropped_next_future_loses_no_result() {
     let url = respond(|id| async move { found(id) }).await;
-    let client = client_of(&url);
+    let client = client_for(&url);
     let mut calls = client.get_calls((0..100).map(id));
     let mut results = Vec::new();
     loop {
-        // Polled once, and dropped.
+        // Polled once, then dropped.
         let mut next = Box::pin(calls.next());
         let poll = std::future::poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await;
         drop(next);
@@ -338,14 +353,14 @@ async fn a_read_that_is_given_up_loses_no_result() {
 }
 
 #[test]
-fn a_fetch_can_be_spawned_and_shown() {
-    fn sent<T: Send>(value: T) -> T {
+fn get_calls_is_send_and_debug() {
+    fn assert_send<T: Send>(value: T) -> T {
         value
     }
     let client = Client::builder().token(SECRET).build().unwrap();
     let ids = vec![id(1)];
-    let shown = format!("{:?}", sent(client.get_calls(&ids)));
-    assert!(!shown.contains(SECRET), "{shown}");
-    fn lives<T: 'static>(_: &T) {}
-    lives(&client.get_calls(ids));
+    let debug = format!("{:?}", assert_send(client.get_calls(&ids)));
+    assert!(!debug.contains(SECRET), "{debug}");
+    fn assert_static<T: 'static>(_: &T) {}
+    assert_static(&client.get_calls(ids));
 }

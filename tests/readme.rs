@@ -1,5 +1,5 @@
-//! Everything that README.md shows is so: commands print what it says, its program runs, its tables are true. Its Rust
-//! runs as documentation tests of the facade.
+//! README.md is correct: its commands print the output shown, its program runs, and its tables match the code. Its other
+//! Rust blocks are documentation tests of the facade.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,12 +22,12 @@ use support::root;
 
 const README: &str = include_str!("../README.md");
 
-/// Where the README has the service.
+/// The URL of the service in the README.
 const SERVICE: &str = "http://localhost:3000";
 
-/// A block of README.md between two fences.
+/// A fenced block of README.md.
 struct Block {
-    /// The number of its first line.
+    /// The line number of its first line.
     line: usize,
     kind: &'static str,
     text: String,
@@ -48,7 +48,7 @@ fn blocks() -> Vec<Block> {
                     text: String::new(),
                 });
             }
-            _ if is_fence => panic!("README.md:{number}: a fence that no test would find"),
+            _ if is_fence => panic!("README.md:{number}: unsupported fence"),
             (true, _) => {
                 let block = blocks.last_mut().unwrap();
                 block.text.push_str(line);
@@ -57,20 +57,23 @@ fn blocks() -> Vec<Block> {
             (false, _) => {}
         }
     }
-    assert!(!inside, "the last block of README.md has no end");
+    assert!(!inside, "the last block of README.md is not closed");
     blocks
 }
 
-fn only<'a>(blocks: &'a [Block], kind: &str) -> &'a str {
+fn only_block<'a>(blocks: &'a [Block], kind: &str) -> &'a str {
     let mut found = blocks.iter().filter(|block| block.kind == kind);
     let block = found
         .next()
-        .unwrap_or_else(|| panic!("no block of {kind} in README.md"));
-    assert!(found.next().is_none(), "a second block of {kind}");
+        .unwrap_or_else(|| panic!("README.md has no block of kind {kind}"));
+    assert!(
+        found.next().is_none(),
+        "README.md has two blocks of kind {kind}"
+    );
     &block.text
 }
 
-/// A command of a `console` block, and what the README says that it prints.
+/// A command of a `console` block and its expected output.
 struct Shown {
     line: usize,
     command: String,
@@ -91,7 +94,7 @@ fn commands(blocks: &[Block]) -> Vec<Shown> {
             } else {
                 assert!(
                     commands.len() > first,
-                    "README.md:{line}: output of nothing"
+                    "README.md:{line}: output without a command"
                 );
                 let shown = commands.last_mut().unwrap();
                 shown.output.push_str(text);
@@ -102,46 +105,48 @@ fn commands(blocks: &[Block]) -> Vec<Shown> {
     commands
 }
 
-/// Whether `text` is what `shown` shows: line by line, but that `...` is any lines and `[..]` anything in a line.
-fn is_shown(shown: &[&str], text: &[&str]) -> bool {
+/// Returns true if `text` matches `shown`, where `...` matches any lines and `[..]` any text within a line.
+fn matches_lines(shown: &[&str], text: &[&str]) -> bool {
     match (shown.split_first(), text.split_first()) {
         (None, None) => true,
-        (Some((&"...", rest)), _) => (0..=text.len()).any(|skip| is_shown(rest, &text[skip..])),
+        (Some((&"...", rest)), _) => {
+            (0..=text.len()).any(|skip| matches_lines(rest, &text[skip..]))
+        }
         (Some((shown, shown_rest)), Some((text, text_rest))) => {
-            is_line(shown, text) && is_shown(shown_rest, text_rest)
+            matches_line(shown, text) && matches_lines(shown_rest, text_rest)
         }
         _ => false,
     }
 }
 
-fn is_line(shown: &str, text: &str) -> bool {
+fn matches_line(shown: &str, text: &str) -> bool {
     match shown.split_once("[..]") {
         None => shown == text,
         Some((before, after)) => text.strip_prefix(before).is_some_and(|rest| {
             (0..=rest.len())
                 .filter(|&skip| rest.is_char_boundary(skip))
-                .any(|skip| is_line(after, &rest[skip..]))
+                .any(|skip| matches_line(after, &rest[skip..]))
         }),
     }
 }
 
-/// The lines without spaces at their ends and empty ones at the text's.
+/// Splits a text into lines, without trailing spaces and trailing empty lines.
 fn lines(text: &str) -> Vec<&str> {
     text.trim_end().lines().map(str::trim_end).collect()
 }
 
 #[track_caller]
-fn assert_shown(shown: &Shown, text: &str) {
+fn assert_matches(shown: &Shown, text: &str) {
     assert!(
-        is_shown(&lines(&shown.output), &lines(text)),
-        "README.md:{}: `{}` is shown to print\n{}but prints\n{text}",
+        matches_lines(&lines(&shown.output), &lines(text)),
+        "README.md:{}: `{}` should print\n{}but prints\n{text}",
         shown.line,
         shown.command,
         shown.output,
     );
 }
 
-/// The command as it stands there, to be run in that folder.
+/// Parses a shown command, to be run in `folder`.
 fn parse(shown: &Shown, folder: &Path) -> Command {
     let mut command = support::cargo(folder);
     command.env("CARGO_TARGET_DIR", support::target_dir());
@@ -153,14 +158,14 @@ fn parse(shown: &Shown, folder: &Path) -> Command {
     assert_eq!(
         words.next(),
         Some("cargo"),
-        "README.md:{}: only cargo is known here",
+        "README.md:{}: only cargo commands are supported",
         shown.line
     );
     command.args(words);
     command
 }
 
-fn printed(mut command: Command) -> String {
+fn run(mut command: Command) -> String {
     let output = command.output().unwrap();
     assert!(
         output.status.success(),
@@ -171,13 +176,13 @@ fn printed(mut command: Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What the sandbox's program prints until it waits; it has its port to itself here, and not the README's.
-fn sandbox_s_greeting(shown: &Shown) -> String {
+/// Starts the sandbox and returns its greeting. It listens on a free port, which is replaced by that of the README.
+fn sandbox_greeting(shown: &Shown) -> String {
     let mut build = support::cargo(&root());
     build
         .args(["build", "-p", "call-api-sandbox", "--features", "program"])
         .env("CARGO_TARGET_DIR", support::target_dir());
-    printed(build);
+    run(build);
     let program = format!("debug/call-api-sandbox{}", std::env::consts::EXE_SUFFIX);
     let mut sandbox = Command::new(support::target_dir().join(program))
         .args(["--listen", "127.0.0.1:0"])
@@ -192,7 +197,7 @@ fn sandbox_s_greeting(shown: &Shown) -> String {
             .lines()
             .try_for_each(|line| sender.send(line.unwrap()))
     });
-    // As many as are shown. Where there are fewer, it waits already, and won't say when it has said everything.
+    // The program does not exit after its greeting, so the expected number of lines is read.
     let lines: Vec<_> = (0..shown.output.lines().count())
         .map_while(|_| receiver.recv_timeout(Duration::from_secs(10)).ok())
         .collect();
@@ -203,30 +208,34 @@ fn sandbox_s_greeting(shown: &Shown) -> String {
     lines.join("\n").replace(address, "127.0.0.1:3000")
 }
 
-/// A program of a newcomer's beside this checkout: the README's manifest and its `main.rs`.
-fn newcomers_program(blocks: &[Block]) -> PathBuf {
-    let folder = support::empty_folder("newcomer");
+/// Creates the README's first program, with its manifest and `main.rs`. Returns its folder.
+fn first_program(blocks: &[Block]) -> PathBuf {
+    let folder = support::empty_folder("first-program");
     let beside = "\"../call-api\"";
-    let dependencies = only(blocks, "toml");
+    let dependencies = only_block(blocks, "toml");
     assert!(dependencies.contains(beside));
     let manifest = format!(
-        "[package]\nname = \"newcomer\"\nedition = \"2024\"\n\n[workspace]\n\n{}",
+        "[package]\nname = \"first-program\"\nedition = \"2024\"\n\n[workspace]\n\n{}",
         dependencies.replace(beside, &format!("{:?}", root()))
     );
     fs::create_dir(folder.join("src")).unwrap();
     fs::write(folder.join("Cargo.toml"), manifest).unwrap();
-    fs::write(folder.join("src/main.rs"), only(blocks, "rust,no_run")).unwrap();
-    // The versions that are here already.
+    fs::write(
+        folder.join("src/main.rs"),
+        only_block(blocks, "rust,no_run"),
+    )
+    .unwrap();
+    // The locked versions are already downloaded.
     fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
     folder
 }
 
 #[test]
-fn every_block_is_of_a_kind_that_a_test_reads() {
+fn blocks_are_of_tested_kinds() {
     for block in blocks() {
         assert!(
             ["rust", "rust,no_run", "console", "toml"].contains(&block.kind),
-            "README.md:{}: no test reads a block of {:?}",
+            "README.md:{}: no test covers blocks of kind {:?}",
             block.line,
             block.kind
         );
@@ -234,12 +243,12 @@ fn every_block_is_of_a_kind_that_a_test_reads() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_command_prints_what_is_shown() {
+async fn commands_print_the_shown_output() {
     let blocks = blocks();
     let commands = commands(&blocks);
     assert_eq!(commands[0].command, "cargo run --example get_call");
     assert_eq!(commands[1].command, "cargo test --workspace");
-    // What no documentation test can run, since it asks a service that the environment names, is run here.
+    // Documentation tests cannot run the program, because it needs a service, so it runs here.
     let programs = blocks.iter().filter(|block| block.kind == "rust,no_run");
     let runs = commands
         .iter()
@@ -247,47 +256,45 @@ async fn each_command_prints_what_is_shown() {
     assert_eq!((programs.count(), runs.count()), (1, 1));
     for shown in &commands {
         let text = match &*shown.command {
-            // It is what runs this test; CI holds its output to what is shown. Here, a part of it is.
+            // This command runs this test, so only a part runs here. `.ci/run` compares its whole output.
             "cargo test --workspace" => {
                 let mut part = Command::new(std::env::current_exe().unwrap());
-                part.arg("every_block_is_of_a_kind_that_a_test_reads");
-                printed(part)
+                part.arg("blocks_are_of_tested_kinds");
+                run(part)
             }
-            "cargo run -p call-api-sandbox --features program" => sandbox_s_greeting(shown),
+            "cargo run -p call-api-sandbox --features program" => sandbox_greeting(shown),
             command if command.ends_with(" cargo run") => {
                 let sandbox = Sandbox::start().await.unwrap();
-                let mut command = parse(shown, &newcomers_program(&blocks));
+                let mut command = parse(shown, &first_program(&blocks));
                 assert!(shown.command.contains(SERVICE));
                 command
                     .arg("--offline")
                     .env("CALL_API_BASE_URL", sandbox.base_url());
-                tokio::task::spawn_blocking(|| printed(command))
-                    .await
-                    .unwrap()
+                tokio::task::spawn_blocking(|| run(command)).await.unwrap()
             }
             command => {
                 if let Some((_, folder)) = command.split_once(" --out ") {
                     assert!(folder.starts_with("target/"));
                     let _ = fs::remove_dir_all(root().join(folder));
                 }
-                printed(parse(shown, &root()))
+                run(parse(shown, &root()))
             }
         };
-        assert_shown(shown, &text);
+        assert_matches(shown, &text);
     }
 }
 
 #[test]
-fn placeholders_stand_for_what_they_say() {
-    let is = |shown: &str, text: &str| is_shown(&lines(shown), &lines(text));
-    assert!(is("a\n...\nb", "a\nb") && is("a\n...\nb", "a\n1\n2\nb"));
-    assert!(is("...", "") && is("...\nb", "b\nb"));
-    assert!(is("[..] ok; [..] s", "7 ok; 0.1 s") && is("a[..]", "a"));
-    assert!(!is("a\n...\nb", "a\n1") && !is("a", "a\nb") && !is("a\nb", "a"));
-    assert!(!is("[..] ok", "7 failed") && !is("a", "[..]"));
+fn placeholders_match_lines_and_text() {
+    let matches = |shown: &str, text: &str| matches_lines(&lines(shown), &lines(text));
+    assert!(matches("a\n...\nb", "a\nb") && matches("a\n...\nb", "a\n1\n2\nb"));
+    assert!(matches("...", "") && matches("...\nb", "b\nb"));
+    assert!(matches("[..] ok; [..] s", "7 ok; 0.1 s") && matches("a[..]", "a"));
+    assert!(!matches("a\n...\nb", "a\n1") && !matches("a", "a\nb") && !matches("a\nb", "a"));
+    assert!(!matches("[..] ok", "7 failed") && !matches("a", "[..]"));
 }
 
-/// The rows of the table under that heading, as the texts of their cells.
+/// Returns the cells of the table below a heading, by row.
 fn table(heading: &str) -> Vec<Vec<&'static str>> {
     let (_, section) = README.split_once(&format!("\n## {heading}\n")).unwrap();
     let rows = section.lines().skip_while(|line| !line.starts_with('|'));
@@ -297,7 +304,7 @@ fn table(heading: &str) -> Vec<Vec<&'static str>> {
 }
 
 #[test]
-fn the_default_settings_are_the_client_s() {
+fn settings_match_client_defaults() {
     let client = Client::builder().token("a token").build().unwrap();
     let client = format!("{client:?}");
     let rows = table("Settings");
@@ -306,7 +313,7 @@ fn the_default_settings_are_the_client_s() {
         let name = row[0].trim_matches('`');
         let value = match row[1] {
             "1 MiB" => (1 << 20).to_string(),
-            // Unset: the transport decides by how the service did before.
+            // Unset: the transport chooses, depending on earlier responses.
             "3, or 20" => "None".to_owned(),
             value => value.replace(' ', ""),
         };
@@ -316,7 +323,7 @@ fn the_default_settings_are_the_client_s() {
 }
 
 #[test]
-fn the_features_are_the_manifest_s() {
+fn features_match_the_manifest() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let (_, features) = manifest.split_once("\n[features]\n").unwrap();
     let (features, _) = features.split_once("\n[").unwrap();
@@ -348,11 +355,14 @@ fn layout_table_and_links_name_existing_files() {
         target[..target.find(')').unwrap()].to_owned()
     });
     for path in folders.chain(links).filter(|path| !path.starts_with('#')) {
-        assert!(root().join(&path).exists(), "{path} is not there");
+        assert!(
+            root().join(&path).exists(),
+            "README.md names {path}, which does not exist"
+        );
     }
 }
 
-/// Every path in backticks, of the project's root or, in the table of steps, of the generator's sources.
+/// Paths in backticks are relative to the project or to the sources of the generator.
 #[test]
 fn architecture_page_names_existing_files() {
     let page = fs::read_to_string(root().join("docs/architecture.md")).unwrap();

@@ -1,4 +1,4 @@
-//! A call's recording: when there is one, where from, and what is on the disk whatever happens.
+//! Downloads of recordings: waiting for them, expired URLs, faults, and the files that remain.
 
 #![allow(
     clippy::unwrap_used,
@@ -30,7 +30,7 @@ include!("support/recordings.rs");
 
 const TOKEN: &str = "a-token-that-must-not-be-seen";
 
-/// A clock that moves when something waits, and does then what the test says.
+/// A clock that moves on each wait, and then runs `on_wait`.
 struct TestClock {
     start: Instant,
     waits: Mutex<Vec<Duration>>,
@@ -50,7 +50,7 @@ impl TestClock {
         self.waits.lock().unwrap().iter().sum()
     }
 
-    /// In whole seconds.
+    /// Returns the waits in whole seconds.
     fn waits(&self) -> Vec<u64> {
         let waits = self.waits.lock().unwrap();
         waits.iter().map(Duration::as_secs).collect()
@@ -62,7 +62,7 @@ impl Clock for TestClock {
         self.start + self.passed()
     }
 
-    /// It starts when the sample call ends.
+    /// Starts at the end of the sample call.
     fn system_now(&self) -> SystemTime {
         SystemTime::from(Call::sample().end_time.unwrap()) + self.passed()
     }
@@ -94,34 +94,34 @@ fn client(sandbox: &Sandbox, clock: &Arc<TestClock>) -> Client {
         .unwrap()
 }
 
-/// A host for recordings, and what it was asked.
+/// Starts a host for recordings. Returns its URL and its request log.
 async fn host(
     answer: impl Fn(&str) -> Response + Clone + Send + Sync + 'static,
 ) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let log = Arc::clone(&seen);
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&requests);
     let router = axum::Router::new().fallback(move |request: Request| {
         log.lock().unwrap().push(format!("{request:?}"));
         let response = answer(request.uri().path());
         async move { response }
     });
     tokio::spawn(async move { axum::serve(listener, router).await });
-    (url, seen)
+    (url, requests)
 }
 
 #[tokio::test]
-async fn a_recording_that_is_still_being_made_is_waited_for() {
+async fn recording_is_awaited_until_it_exists() {
     let sandbox = sandbox().await;
     let recorded = recorded_call(&sandbox).await.unwrap();
     let mut without = recorded.clone();
     without.recording_url = None;
     sandbox.put(without.clone());
-    let made = (Arc::clone(&sandbox), recorded.clone());
+    let later = (Arc::clone(&sandbox), recorded.clone());
     let clock = TestClock::new(move |waits| {
         if waits == 3 {
-            made.0.put(made.1.clone());
+            later.0.put(later.1.clone());
         }
     });
     let mut bytes = Vec::new();
@@ -141,7 +141,7 @@ async fn a_recording_that_is_still_being_made_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_call_without_a_recording_is_no_error() {
+async fn missing_recording_is_not_an_error() {
     let sandbox = sandbox().await;
     let mut call = Call::sample();
     call.recording_url = None;
@@ -165,22 +165,22 @@ async fn a_call_without_a_recording_is_no_error() {
         assert_eq!(clock.waits(), waits);
     }
 
-    // Of a call of yesterday nothing is made any more: it is asked once.
+    // No recording is expected a day after the end, so the call is fetched once.
     call.end_time = call.end_time.map(|end| end - chrono::TimeDelta::days(1));
     sandbox.put(call.clone());
     let clock = TestClock::new(|_| ());
-    let asked = sandbox.requests().len();
+    let before = sandbox.requests().len();
     let recording = client(&sandbox, &clock)
         .recording(&call)
         .to_writer(&mut Vec::new())
         .await;
     assert!(matches!(recording.unwrap(), Recording::Absent(_)));
     assert_eq!(clock.waits(), [0; 0]);
-    assert_eq!(sandbox.requests().len(), asked + 1);
+    assert_eq!(sandbox.requests().len(), before + 1);
 }
 
 #[tokio::test]
-async fn a_recording_of_a_call_that_goes_on_is_not_whole() {
+async fn recording_of_a_call_in_progress_is_not_saved() {
     let sandbox = sandbox().await;
     let ended = recorded_call(&sandbox).await.unwrap();
     let mut call = ended.clone();
@@ -197,7 +197,7 @@ async fn a_recording_of_a_call_that_goes_on_is_not_whole() {
     assert!(matches!(recording, Recording::NotEnded(last) if last == call));
     assert_eq!(clock.waits(), [2, 4]);
 
-    // One that was over all along, which the caller's copy doesn't know.
+    // The call has ended, but the given copy is older.
     sandbox.put(ended);
     let clock = TestClock::new(|_| ());
     let recording = client(&sandbox, &clock)
@@ -210,9 +210,9 @@ async fn a_recording_of_a_call_that_goes_on_is_not_whole() {
 }
 
 #[tokio::test]
-async fn a_url_that_expired_is_asked_for_anew_and_no_host_sees_the_token() {
+async fn expired_url_is_fetched_again_without_the_token() {
     let sandbox = sandbox().await;
-    let (url, seen) = host(|path| match path {
+    let (url, requests) = host(|path| match path {
         "/new" => ([("content-type", "audio/wav")], RECORDING).into_response(),
         _ => (StatusCode::FORBIDDEN, "expired").into_response(),
     })
@@ -232,14 +232,14 @@ async fn a_url_that_expired_is_asked_for_anew_and_no_host_sees_the_token() {
         .saved()
         .unwrap();
     assert_eq!(saved.extension.as_deref(), Some("wav"));
-    let seen = seen.lock().unwrap().join("\n");
-    assert!(seen.contains("/old?signature=s1") && seen.contains("/new?signature=s2"));
+    let requests = requests.lock().unwrap().join("\n");
+    assert!(requests.contains("/old?signature=s1") && requests.contains("/new?signature=s2"));
     assert!(
-        !seen.contains(TOKEN) && !seen.contains("authorization"),
-        "{seen}"
+        !requests.contains(TOKEN) && !requests.contains("authorization"),
+        "{requests}"
     );
 
-    // With no other URL than the one that was refused, that is the answer.
+    // The service gives the same expired URL again.
     sandbox.put(old.clone());
     let error = client
         .recording(&old)
@@ -259,22 +259,21 @@ async fn a_url_that_expired_is_asked_for_anew_and_no_host_sees_the_token() {
     assert!(!text.contains("s1") && !text.contains(TOKEN), "{text}");
 }
 
-/// What a writer has can't be taken back, and what lies at another URL comes from its beginning.
+/// Written bytes cannot be taken back, and a download from another URL starts at the beginning.
 #[tokio::test]
-async fn a_url_that_expires_on_the_way_gives_a_writer_no_byte_twice() {
+async fn url_that_expires_during_a_download_repeats_no_bytes() {
     let sandbox = sandbox().await;
-    let asked = Mutex::new(0);
-    let asked = Arc::new(asked);
+    let count = Arc::new(Mutex::new(0));
     let (url, _) = host(move |path| {
-        let mut asked = asked.lock().unwrap();
-        *asked += 1;
+        let mut count = count.lock().unwrap();
+        *count += 1;
         if path == "/new" {
             return RECORDING.into_response();
         }
-        if *asked > 1 {
+        if *count > 1 {
             return (StatusCode::FORBIDDEN, "expired").into_response();
         }
-        // The service breaks off in the middle.
+        // The response ends early.
         let first = axum::body::Bytes::from_static(&RECORDING[..5]);
         let parts =
             futures_util::stream::iter([Ok(first)]).chain(futures_util::stream::once(async {
@@ -302,7 +301,7 @@ async fn a_url_that_expires_on_the_way_gives_a_writer_no_byte_twice() {
 }
 
 #[tokio::test]
-async fn a_url_that_has_nothing_yet_is_waited_for_as_long_as_the_call() {
+async fn url_with_404_is_retried_until_the_ready_timeout() {
     let sandbox = sandbox().await;
     let (url, _) = host(|_| StatusCode::NOT_FOUND.into_response()).await;
     let mut call = Call::sample();
@@ -326,7 +325,7 @@ async fn a_url_that_has_nothing_yet_is_waited_for_as_long_as_the_call() {
 }
 
 #[tokio::test]
-async fn a_service_that_fails_for_a_while_is_outlived() {
+async fn failing_service_is_retried_until_the_ready_timeout() {
     let (down, _) = host(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response()).await;
     let clock = TestClock::new(|_| ());
     let transport_clock = Arc::clone(&clock);
@@ -350,7 +349,7 @@ async fn a_service_that_fails_for_a_while_is_outlived() {
     assert_eq!(clock.waits(), [2, 4]);
 }
 
-/// A call without a recording yet, and the same once it has one, there.
+/// Returns a call in progress, and the same call ended with a recording at `url`.
 fn before_and_after(url: &str) -> (Call, Call) {
     let before = service::call("in_progress");
     let mut after = service::call("completed");
@@ -359,12 +358,12 @@ fn before_and_after(url: &str) -> (Call, Call) {
 }
 
 #[tokio::test]
-async fn each_fault_of_the_service_is_outlived_while_the_call_is_asked_for() {
+async fn transient_faults_of_the_service_are_retried() {
     let (url, _) = host(|_| RECORDING.into_response()).await;
     let (before, after) = before_and_after(&url);
     for fault in service::faults() {
         let name = fault.name;
-        let scripts = [fault.scripts, vec![service::with(&after)]].concat();
+        let scripts = [fault.scripts, vec![service::call_response(&after)]].concat();
         let requests = scripts.len();
         let clock = service::TestClock::default();
         let server = service::Server::start(&clock, scripts).await;
@@ -373,19 +372,19 @@ async fn each_fault_of_the_service_is_outlived_while_the_call_is_asked_for() {
         let recording = client.recording(&before).to_writer(&mut bytes).await;
         let recording = recording.unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(recording.saved().is_some() && bytes == RECORDING, "{name}");
-        // The transport's own waits first, then that for the next look.
-        let waits = [fault.waits, &[fault.asks.max(2.0)]].concat();
+        // The delays between attempts, then the delay until the next poll.
+        let waits = [fault.waits, &[fault.retry_after.max(2.0)]].concat();
         assert_eq!(clock.waits(), service::seconds(&waits), "{name}");
         assert_eq!(server.requests().len(), requests, "{name}");
     }
 }
 
 #[tokio::test]
-async fn a_retry_after_beyond_the_wait_ends_it_at_once() {
+async fn retry_after_beyond_the_ready_timeout_fails_at_once() {
     let (before, after) = before_and_after("http://127.0.0.1:9/none");
-    let away = service::answer(429, "retry-after: 60\r\n", "");
+    let rate_limited = service::answer(429, "retry-after: 60\r\n", "");
     for (wait, waits) in [(59, vec![]), (61, vec![60.25])] {
-        let scripts = vec![away.clone(), service::with(&after)];
+        let scripts = vec![rate_limited.clone(), service::call_response(&after)];
         let clock = service::TestClock::default();
         let server = service::Server::start(&clock, scripts).await;
         let client = service::client(&server, &clock);
@@ -396,7 +395,7 @@ async fn a_retry_after_beyond_the_wait_ends_it_at_once() {
         let error = request.to_writer(&mut Vec::new()).await.unwrap_err();
         let kind = match waits[..] {
             [] => ErrorKind::RateLimited,
-            // Its host is none.
+            // No host listens at the URL.
             _ => ErrorKind::Connect,
         };
         assert_eq!(error.kind(), kind, "{error}");
@@ -405,11 +404,11 @@ async fn a_retry_after_beyond_the_wait_ends_it_at_once() {
 }
 
 #[tokio::test]
-async fn each_fault_of_the_recording_s_host_ends_one_download_and_no_other() {
+async fn fault_of_the_recording_host_ends_only_its_download() {
     let api = sandbox().await;
     for fault in service::faults() {
         let name = fault.name;
-        // What a writer has of something that can't be asked for in parts ends it at once.
+        // A writer that has bytes of a body without range support cannot be retried.
         let (waits, part) = match name {
             "truncated body" | "stall in the body" => (&[][..], &b"{"[..]),
             _ => (fault.waits, &b""[..]),
@@ -440,22 +439,22 @@ async fn each_fault_of_the_recording_s_host_ends_one_download_and_no_other() {
     assert_eq!(api.requests().len(), 0);
 }
 
-/// Each may be awaited in a task of its own.
+/// A download can be awaited in its own task.
 #[tokio::test]
-async fn downloads_may_be_spawned() {
-    fn is_send<T: Send>(future: T) -> T {
+async fn downloads_are_send() {
+    fn assert_send<T: Send>(future: T) -> T {
         future
     }
     let client = Client::builder().token(TOKEN).build().unwrap();
     let call = Call::sample();
     let request = || client.recording(&call).on_progress(|_| ());
-    drop(is_send(request().to_file("a")));
-    drop(is_send(request().to_folder("a")));
-    drop(is_send(request().to_writer(&mut Vec::new())));
+    drop(assert_send(request().to_file("a")));
+    drop(assert_send(request().to_folder("a")));
+    drop(assert_send(request().to_writer(&mut Vec::new())));
 }
 
 #[tokio::test]
-async fn what_is_no_address_is_said() {
+async fn unusable_recording_url_is_an_error() {
     let sandbox = sandbox().await;
     let clock = TestClock::new(|_| ());
     let client = client(&sandbox, &clock);
@@ -478,9 +477,9 @@ async fn what_is_no_address_is_said() {
 }
 
 #[tokio::test]
-async fn another_machine_is_asked_over_plain_http_only_where_that_is_allowed() {
+async fn plain_http_to_another_machine_must_be_allowed() {
     let sandbox = sandbox().await;
-    let (url, seen) = host(|_| RECORDING.into_response()).await;
+    let (url, requests) = host(|_| RECORDING.into_response()).await;
     let address: std::net::SocketAddr = url.strip_prefix("http://").unwrap().parse().unwrap();
     let client = Client::builder()
         .base_url(sandbox.base_url())
@@ -502,15 +501,15 @@ async fn another_machine_is_asked_over_plain_http_only_where_that_is_allowed() {
     };
     let refused = fetch(false).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::InvalidRequest);
-    assert!(seen.lock().unwrap().is_empty());
+    assert!(requests.lock().unwrap().is_empty());
 
     assert_eq!(fetch(true).await.unwrap(), RECORDING);
-    let seen = seen.lock().unwrap().join("\n");
-    assert!(seen.contains("recordings.example") && !seen.contains(TOKEN));
+    let requests = requests.lock().unwrap().join("\n");
+    assert!(requests.contains("recordings.example") && !requests.contains(TOKEN));
 }
 
 #[tokio::test]
-async fn a_digest_that_differs_and_a_full_disk_have_kinds_of_their_own() {
+async fn digest_mismatch_and_write_error_have_distinct_kinds() {
     let sandbox = sandbox().await;
     let (url, _) = host(|_| {
         let md5 = [("content-md5", "AAAAAAAAAAAAAAAAAAAAAA==")];
@@ -544,12 +543,12 @@ fn long_recording() -> Vec<u8> {
     (0..LENGTH).map(|n| (n % 251) as u8).collect()
 }
 
-/// A host that stops in the middle of the whole, and sends any part to its end.
+/// Starts a host that stalls within a full response, and completes each range response.
 fn slow_host() -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let log = Arc::clone(&seen);
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&requests);
     std::thread::spawn(move || {
         let bytes = long_recording();
         let mut stalled = Vec::new();
@@ -589,16 +588,16 @@ fn slow_host() -> (String, Arc<Mutex<Vec<String>>>) {
             stream.write_all(&bytes[first..]).unwrap();
         }
     });
-    (url, seen)
+    (url, requests)
 }
 
 const URL_VARIABLE: &str = "RECORDING_TEST_URL";
 const FOLDER_VARIABLE: &str = "RECORDING_TEST_FOLDER";
 
-/// The process that is killed.
+/// Runs in the process that is killed.
 #[tokio::test]
-#[ignore = "run by the test below, with the URL and the folder in its environment"]
-async fn download() {
+#[ignore = "run by `killed_download_is_resumed`, with its environment variables"]
+async fn download_in_killed_process() {
     let mut call = Call::sample();
     call.recording_url = Some(std::env::var(URL_VARIABLE).unwrap());
     let folder = PathBuf::from(std::env::var(FOLDER_VARIABLE).unwrap());
@@ -608,12 +607,12 @@ async fn download() {
 }
 
 #[test]
-fn a_download_outlives_its_process() {
-    let (url, seen) = slow_host();
+fn killed_download_is_resumed() {
+    let (url, requests) = slow_host();
     let folder = support::empty_folder("recording-killed");
     let start = || {
         Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "download", "--ignored"])
+            .args(["--exact", "download_in_killed_process", "--ignored"])
             .env(URL_VARIABLE, &url)
             .env(FOLDER_VARIABLE, &folder)
             .stdout(Stdio::null())
@@ -627,7 +626,7 @@ fn a_download_outlives_its_process() {
     while !state(&named("part-state")).contains("\nsynced ") {
         assert!(
             process.try_wait().unwrap().is_none(),
-            "it must not end by itself"
+            "the download ended before it was killed"
         );
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -640,10 +639,10 @@ fn a_download_outlives_its_process() {
     assert!(start().wait().unwrap().success());
     assert!(fs::read(named("mp3")).unwrap() == long_recording());
     assert!(!named("part").exists() && !named("part-state").exists());
-    let seen = seen.lock().unwrap();
-    assert_eq!(seen.len(), 2);
-    assert!(!seen[0].contains("range: ") && seen[1].contains("if-range: \"v1\""));
-    // At least one synced MiB was not fetched again.
-    let first = seen[1].split("range: bytes=").nth(1).unwrap();
+    let requests = requests.lock().unwrap();
+    assert_eq!(requests.len(), 2);
+    assert!(!requests[0].contains("range: ") && requests[1].contains("if-range: \"v1\""));
+    // At least one synced MiB is not fetched again.
+    let first = requests[1].split("range: bytes=").nth(1).unwrap();
     assert!(first.split('-').next().unwrap().parse::<usize>().unwrap() >= 1 << 20);
 }

@@ -1,4 +1,4 @@
-//! The example `sync_calls`, killed in the middle and run again: no id is lost, and none is there twice.
+//! The example `sync_calls`, killed and run again: no id is lost, and none is written twice.
 
 #![allow(
     clippy::unwrap_used,
@@ -24,7 +24,7 @@ use axum::response::IntoResponse as _;
 use call_api::{Call, Uuid};
 use service::{found, respond};
 
-fn run(program: &Path, url: &str, ids: &Path, out: &Path) -> Command {
+fn command(program: &Path, url: &str, ids: &Path, out: &Path) -> Command {
     let mut command = Command::new(program);
     command
         .args([ids, out])
@@ -39,64 +39,67 @@ fn lines(out: &Path) -> usize {
     fs::read(out).map_or(0, |text| text.iter().filter(|byte| **byte == b'\n').count())
 }
 
-fn said(output: &Output) -> String {
+fn output_text(output: &Output) -> String {
     let text = [&output.stdout[..], &output.stderr[..]].concat();
     String::from_utf8(text).unwrap()
 }
 
 #[test]
-fn killed_and_run_again_it_has_each_call_once() {
+fn killed_run_is_resumed_without_loss_or_duplicate() {
     const IDS: u128 = 2000;
     const BEFORE: usize = 700;
     let program = support::example("sync_calls");
     let folder = support::empty_folder("sync_calls");
     let (ids, out) = (folder.join("ids.txt"), folder.join("calls.jsonl"));
     let mut file = fs::File::create(&ids).unwrap();
-    // One in ten comes again at once, and again at the end.
-    let often = |number: u128| {
+    // Every tenth id is repeated at once, and again at the end.
+    let repeated = |number: u128| {
         let times = 1 + usize::from(number.is_multiple_of(10));
         std::iter::repeat_n(number, times)
     };
-    for number in (0..IDS).flat_map(often).chain((0..IDS).step_by(10)) {
+    for number in (0..IDS).flat_map(repeated).chain((0..IDS).step_by(10)) {
         writeln!(file, "{}", Uuid::from_u128(number)).unwrap();
     }
 
-    let asked = Arc::new(AtomicUsize::new(0));
-    let (counted, stops) = (Arc::clone(&asked), Arc::new(AtomicBool::new(true)));
-    let stopped = Arc::clone(&stops);
+    let requests = Arc::new(AtomicUsize::new(0));
+    let (counted, stalls) = (Arc::clone(&requests), Arc::new(AtomicBool::new(true)));
+    let stalled = Arc::clone(&stalls);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let url = runtime.block_on(respond(move |id| {
         counted.fetch_add(1, Ordering::Relaxed);
-        // The first run gets no further than this: it is killed while it waits.
-        let stops = id.as_u128() >= BEFORE as u128 && stopped.load(Ordering::Relaxed);
+        // The first run stalls here, and is killed.
+        let stalls = id.as_u128() >= BEFORE as u128 && stalled.load(Ordering::Relaxed);
         async move {
-            if stops {
+            if stalls {
                 std::future::pending::<()>().await;
             }
             found(id)
         }
     }));
 
-    let mut first = run(&program, &url, &ids, &out).spawn().unwrap();
+    let mut first = command(&program, &url, &ids, &out).spawn().unwrap();
     while lines(&out) < BEFORE {
-        assert!(first.try_wait().unwrap().is_none(), "it ended by itself");
+        assert!(
+            first.try_wait().unwrap().is_none(),
+            "the example ended on its own"
+        );
         thread::yield_now();
     }
-    // SIGKILL, where there are signals.
+    // SIGKILL on Unix.
     first.kill().unwrap();
     first.wait().unwrap();
     assert_eq!(lines(&out), BEFORE);
-    // Had it been killed within a line, that would stand there.
-    let mut cut = OpenOptions::new().append(true).open(&out).unwrap();
-    cut.write_all(br#"{"id":"00000000-0000-0000-0000-"#)
+    // Simulates a kill in the middle of a line.
+    let mut file = OpenOptions::new().append(true).open(&out).unwrap();
+    file.write_all(br#"{"id":"00000000-0000-0000-0000-"#)
         .unwrap();
-    drop(cut);
+    drop(file);
 
-    stops.store(false, Ordering::Relaxed);
-    asked.store(0, Ordering::Relaxed);
-    let second = run(&program, &url, &ids, &out).output().unwrap();
+    stalls.store(false, Ordering::Relaxed);
+    requests.store(0, Ordering::Relaxed);
+    let second = command(&program, &url, &ids, &out).output().unwrap();
     assert!(second.status.success(), "{second:?}");
-    let text = said(&second);
+    let text = output_text(&second);
     assert!(text.contains("1300 calls written to "), "{text}");
     assert!(text.contains("; 700 were there before."), "{text}");
     let calls: Vec<Call> = fs::read_to_string(&out)
@@ -106,50 +109,54 @@ fn killed_and_run_again_it_has_each_call_once() {
         .collect();
     let written = calls.iter().map(|call| call.id.as_u128());
     assert!(written.eq(0..IDS));
-    assert_eq!(asked.load(Ordering::Relaxed), 1300, "only what was missing");
+    assert_eq!(
+        requests.load(Ordering::Relaxed),
+        1300,
+        "only the missing calls"
+    );
 
-    // A third has nothing to do.
+    // A third run has nothing to do.
     let before = fs::read(&out).unwrap();
-    let third = run(&program, &url, &ids, &out).output().unwrap();
-    assert!(third.status.success() && said(&third).contains("0 calls written"));
+    let third = command(&program, &url, &ids, &out).output().unwrap();
+    assert!(third.status.success() && output_text(&third).contains("0 calls written"));
     assert_eq!(fs::read(&out).unwrap(), before);
 }
 
 #[test]
-fn what_failed_is_said_and_asked_for_again() {
+fn failed_ids_are_reported_and_retried_by_the_next_run() {
     let program = support::example("sync_calls");
     let folder = support::empty_folder("sync_calls_failed");
     let (ids, out) = (folder.join("ids.txt"), folder.join("calls.jsonl"));
-    let (there, missing) = (Uuid::from_u128(1), Uuid::from_u128(2));
-    fs::write(&ids, format!("{missing}\nno id\n{there}\n")).unwrap();
-    let is_there = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&is_there);
+    let (existing, missing) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    fs::write(&ids, format!("{missing}\nno id\n{existing}\n")).unwrap();
+    let is_complete = Arc::new(AtomicBool::new(false));
+    let has_all = Arc::clone(&is_complete);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let url = runtime.block_on(respond(move |id| {
-        let found_now = id == there || asked.load(Ordering::Relaxed);
+        let is_found = id == existing || has_all.load(Ordering::Relaxed);
         async move {
-            if found_now {
+            if is_found {
                 found(id)
             } else {
                 StatusCode::NOT_FOUND.into_response()
             }
         }
     }));
-    let first = run(&program, &url, &ids, &out).output().unwrap();
-    let text = said(&first);
+    let first = command(&program, &url, &ids, &out).output().unwrap();
+    let text = output_text(&first);
     assert!(!first.status.success(), "{text}");
     assert!(text.contains("ids.txt:2: "), "{text}");
     assert!(text.contains(&format!("{missing}: GET ")), "{text}");
     assert!(text.contains("2 failed; run this again"), "{text}");
     assert_eq!(lines(&out), 1);
 
-    is_there.store(true, Ordering::Relaxed);
-    fs::write(&ids, format!("{missing}\n{there}\n")).unwrap();
-    let second = run(&program, &url, &ids, &out).output().unwrap();
-    assert!(second.status.success(), "{}", said(&second));
+    is_complete.store(true, Ordering::Relaxed);
+    fs::write(&ids, format!("{missing}\n{existing}\n")).unwrap();
+    let second = command(&program, &url, &ids, &out).output().unwrap();
+    assert!(second.status.success(), "{}", output_text(&second));
     assert_eq!(lines(&out), 2);
 
-    // What can't be read is said, and is no reason to go on for ever.
-    let folder = run(&program, &url, &folder, &out).output().unwrap();
-    assert!(!folder.status.success() && said(&folder).contains("error: "));
+    // An unreadable list of ids is an error.
+    let folder = command(&program, &url, &folder, &out).output().unwrap();
+    assert!(!folder.status.success() && output_text(&folder).contains("error: "));
 }

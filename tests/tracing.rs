@@ -1,5 +1,5 @@
-//! What `tracing` is told of a step that can't be. In a process of its own: what other threads ask of an event's level is
-//! remembered for all.
+//! An invalid transition of a call is logged, at WARN. In a process of its own, because `tracing` caches across threads
+//! which events are enabled.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,7 +14,7 @@ mod service;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use service::{ID, Server, TestClock, client, says};
+use service::{ID, Server, TestClock, client, status_response};
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -31,7 +31,7 @@ impl Write for Lines {
 }
 
 #[tokio::test]
-async fn a_step_that_can_not_be_is_a_warning() {
+async fn invalid_transition_is_a_warning() {
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -41,7 +41,9 @@ async fn a_step_that_can_not_be_is_a_warning() {
         .with_writer(move || writer.clone())
         .finish();
     let clock = TestClock::default();
-    let scripts = ["in_progress", "dialing", "completed"].map(says).to_vec();
+    let scripts = ["in_progress", "dialing", "completed"]
+        .map(status_response)
+        .to_vec();
     let server = Server::start(&clock, scripts).await;
     let _guard = tracing::subscriber::set_default(subscriber);
     let client = client(&server, &clock);

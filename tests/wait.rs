@@ -1,5 +1,5 @@
-//! Waiting for a call to end: when it is looked at, what the wait survives and what ends it, on a clock that stands still
-//! but for the waits.
+//! `wait_until_ended`: poll times, retried errors, errors that end the wait, and reported changes. The clock moves only
+//! during waits.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,8 +19,8 @@ use call_api::{
     Call, CallStatus, Change, Client, DriftMode, Error, ErrorKind, PollSchedule, RequestOptions,
 };
 use service::{
-    ID, SECRET, Server, Standing, Step, TestClock, answer, call, client, client_with, faults, says,
-    seconds, with,
+    ID, ManualClock, SECRET, Server, Step, TestClock, answer, call, call_response, client,
+    client_with, faults, seconds, status_response,
 };
 
 async fn serve(scripts: Vec<Vec<Step>>) -> (Server, TestClock, Client) {
@@ -30,7 +30,7 @@ async fn serve(scripts: Vec<Vec<Step>>) -> (Server, TestClock, Client) {
     (server, clock, client)
 }
 
-/// The statuses that come as changes, and the error that ends them.
+/// Collects the statuses of all changes, and the error that ends the wait.
 async fn changes(wait: call_api::WaitUntilEnded) -> (Vec<String>, Option<Error>) {
     let mut updates = wait.updates();
     let mut seen = Vec::new();
@@ -47,11 +47,11 @@ async fn changes(wait: call_api::WaitUntilEnded) -> (Vec<String>, Option<Error>)
 }
 
 #[tokio::test]
-async fn it_looks_quickly_while_dialing_and_slower_and_slower_afterwards() {
+async fn poll_interval_grows_and_depends_on_the_status() {
     let scripts = [
-        vec![says("dialing"); 6],
-        vec![says("in_progress"); 7],
-        vec![says("completed")],
+        vec![status_response("dialing"); 6],
+        vec![status_response("in_progress"); 7],
+        vec![status_response("completed")],
     ];
     let (server, clock, client) = serve(scripts.concat()).await;
     let call = client.wait_until_ended(ID).await.unwrap();
@@ -66,9 +66,13 @@ async fn it_looks_quickly_while_dialing_and_slower_and_slower_afterwards() {
 }
 
 #[tokio::test]
-async fn chance_makes_a_wait_shorter_by_a_fifth_at_most() {
+async fn jitter_shortens_an_interval_by_at_most_a_fifth() {
     let clock = TestClock::default();
-    let scripts = vec![says("dialing"), says("dialing"), says("failed")];
+    let scripts = vec![
+        status_response("dialing"),
+        status_response("dialing"),
+        status_response("failed"),
+    ];
     let server = Server::start(&clock, scripts).await;
     let client = client_with(&server, &clock, |builder| builder.jitter(|| 0.0));
     client.wait_until_ended(ID).await.unwrap();
@@ -76,24 +80,24 @@ async fn chance_makes_a_wait_shorter_by_a_fifth_at_most() {
 }
 
 #[tokio::test]
-async fn the_cadence_is_the_caller_s() {
+async fn poll_schedule_sets_intervals_and_jitter() {
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
-    let cadence = PollSchedule::default()
+    let schedule = PollSchedule::default()
         .dialing(minutes(1), minutes(1))
         .in_progress(minutes(2), minutes(4))
         .jitter(0.5);
     let scripts = || {
         [
-            vec![says("dialing"); 2],
-            vec![says("in_progress"); 4],
-            vec![says("no_answer")],
+            vec![status_response("dialing"); 2],
+            vec![status_response("in_progress"); 4],
+            vec![status_response("no_answer")],
         ]
         .concat()
     };
     let (_server, clock, client) = serve(scripts()).await;
     client
         .wait_until_ended(ID)
-        .poll_schedule(cadence)
+        .poll_schedule(schedule)
         .await
         .unwrap();
     assert_eq!(
@@ -107,8 +111,8 @@ async fn the_cadence_is_the_caller_s() {
     ] {
         for jitter in [0.0, 1.0, f64::NAN, 7.0] {
             let (_server, clock, client) = serve(scripts()).await;
-            let cadence = PollSchedule::every(wait).jitter(jitter);
-            let wait = client.wait_until_ended(ID).poll_schedule(cadence);
+            let schedule = PollSchedule::every(wait).jitter(jitter);
+            let wait = client.wait_until_ended(ID).poll_schedule(schedule);
             wait.deadline(Duration::MAX).await.unwrap();
             assert_eq!(clock.waits(), seconds(&[waited; 6]));
         }
@@ -116,30 +120,30 @@ async fn the_cadence_is_the_caller_s() {
 }
 
 #[tokio::test]
-async fn updates_are_what_differs_first_state_first() {
+async fn updates_begin_with_the_first_state_and_skip_equal_ones() {
     let mut recorded = call("in_progress");
     recorded.recording_url = Some("https://calls.example/1".to_owned());
     let mut without = recorded.clone();
     without.recording_url = None;
     let scripts = vec![
-        says("dialing"),
-        says("dialing"),
-        with(&without),
-        with(&without),
-        with(&recorded),
-        says("completed"),
+        status_response("dialing"),
+        status_response("dialing"),
+        call_response(&without),
+        call_response(&without),
+        call_response(&recorded),
+        status_response("completed"),
     ];
     let (_server, _clock, client) = serve(scripts).await;
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let teller = Arc::clone(&told);
+    let reported = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&reported);
     let mut updates = client
         .wait_until_ended(ID)
-        .on_change(move |change: &Change| teller.lock().unwrap().push(change.clone()))
+        .on_change(move |change: &Change| log.lock().unwrap().push(change.clone()))
         .updates();
     let mut seen = Vec::new();
     while let Some(change) = updates.next().await {
         seen.push(change.unwrap());
-        assert_eq!(*told.lock().unwrap(), seen);
+        assert_eq!(*reported.lock().unwrap(), seen);
     }
     let short: Vec<_> = seen
         .iter()
@@ -164,60 +168,60 @@ async fn updates_are_what_differs_first_state_first() {
 }
 
 #[tokio::test]
-async fn it_survives_what_the_transport_deems_passing() {
+async fn transient_faults_do_not_end_the_wait() {
     for fault in faults() {
         let name = fault.name;
-        let scripts = [fault.scripts, vec![says("completed")]].concat();
+        let scripts = [fault.scripts, vec![status_response("completed")]].concat();
         let requests = scripts.len();
         let (server, clock, client) = serve(scripts).await;
         let failures = Arc::new(Mutex::new(Vec::new()));
-        let told = Arc::clone(&failures);
+        let log = Arc::clone(&failures);
         let wait = client
             .wait_until_ended(ID)
             .on_failure(move |error: &Error| {
                 assert!(error.is_retryable());
-                told.lock().unwrap().push(error.kind());
+                log.lock().unwrap().push(error.kind());
             });
         let call = wait.await.unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(call.is_ended());
         assert_eq!(*failures.lock().unwrap(), [fault.kind], "{name}");
-        // The transport's own waits first, then that for the next look.
-        let waits = seconds(&[fault.waits, &[fault.asks.max(1.0)]].concat());
+        // The delays between attempts, then the delay until the next poll.
+        let waits = seconds(&[fault.waits, &[fault.retry_after.max(1.0)]].concat());
         assert_eq!(clock.waits(), waits, "{name}");
-        let in_vain = match name {
+        let timed_out = match name {
             "silent server" | "stall in the body" => 30,
             _ => 0,
         };
-        let passed = waits.iter().sum::<Duration>() + Duration::from_secs(in_vain);
+        let passed = waits.iter().sum::<Duration>() + Duration::from_secs(timed_out);
         assert_eq!(clock.passed(), passed, "{name}");
         assert_eq!(server.requests().len(), requests, "{name}");
     }
 }
 
 #[tokio::test]
-async fn updates_go_on_where_the_service_was_away() {
+async fn updates_continue_after_a_fault() {
     for fault in faults() {
         let name = fault.name;
-        let afterwards = vec![says("in_progress"), says("completed")];
-        let scripts = [vec![says("dialing")], fault.scripts, afterwards].concat();
+        let afterwards = vec![status_response("in_progress"), status_response("completed")];
+        let scripts = [vec![status_response("dialing")], fault.scripts, afterwards].concat();
         let requests = scripts.len();
         let (server, clock, client) = serve(scripts).await;
         let (seen, error) = changes(client.wait_until_ended(ID)).await;
         assert!(error.is_none(), "{name}: {error:?}");
         assert_eq!(seen, ["dialing", "in_progress", "completed"], "{name}");
-        let waits = [&[1.0], fault.waits, &[fault.asks.max(1.5), 5.0]].concat();
+        let waits = [&[1.0], fault.waits, &[fault.retry_after.max(1.5), 5.0]].concat();
         assert_eq!(clock.waits(), seconds(&waits), "{name}");
         assert_eq!(server.requests().len(), requests, "{name}");
     }
 }
 
 #[tokio::test]
-async fn a_failed_look_does_not_begin_the_cadence_anew() {
+async fn failed_poll_does_not_reset_the_interval() {
     let scripts = vec![
-        says("in_progress"),
-        says("in_progress"),
+        status_response("in_progress"),
+        status_response("in_progress"),
         answer(500, "", ""),
-        says("completed"),
+        status_response("completed"),
     ];
     let (_server, clock, client) = serve(scripts).await;
     let once = RequestOptions::new().max_attempts(1);
@@ -226,20 +230,20 @@ async fn a_failed_look_does_not_begin_the_cadence_anew() {
 }
 
 #[tokio::test]
-async fn time_out_gives_the_last_state() {
-    let (server, clock, client) = serve(vec![says("in_progress")]).await;
+async fn timeout_error_has_the_last_state() {
+    let (server, clock, client) = serve(vec![status_response("in_progress")]).await;
     let error = client.wait_until_ended(ID).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert!(error.is_timeout() && error.is_retryable());
     assert_eq!(error.last_seen::<Call>(), Some(&call("in_progress")));
-    // The last look is a second before the end, and there is nothing to wait for after it.
+    // The last poll is a second before the deadline; the wait ends with it.
     assert_eq!(clock.passed(), Duration::from_secs(2 * 60 * 60 - 1));
     assert_eq!(server.requests().len(), 244);
     insta::assert_snapshot!(error);
 }
 
 #[tokio::test]
-async fn time_out_says_why_the_last_look_failed() {
+async fn timeout_error_has_the_last_failure() {
     let (server, clock, client) = serve(vec![answer(503, "", "")]).await;
     let wait = client
         .wait_until_ended(ID)
@@ -253,10 +257,10 @@ async fn time_out_says_why_the_last_look_failed() {
     insta::assert_snapshot!(error.to_string().replace(&host, "[host]"));
 }
 
-/// However densely it looks, the last look has a second for its answer.
+/// The last poll has a second for its response, even if the interval is shorter.
 #[tokio::test]
-async fn a_dense_cadence_leaves_time_for_the_last_look() {
-    let (_server, clock, client) = serve(vec![says("in_progress")]).await;
+async fn short_interval_leaves_a_second_for_the_last_poll() {
+    let (_server, clock, client) = serve(vec![status_response("in_progress")]).await;
     let wait = client
         .wait_until_ended(ID)
         .poll_schedule(PollSchedule::every(Duration::from_millis(100)))
@@ -264,15 +268,15 @@ async fn a_dense_cadence_leaves_time_for_the_last_look() {
     let error = wait.await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert!(
-        !error.to_string().contains("the last look at it failed"),
+        !error.to_string().contains("the last poll failed"),
         "{error}"
     );
     assert_eq!(clock.passed(), Duration::from_secs(2));
 }
 
 #[tokio::test]
-async fn no_look_is_longer_than_what_is_left() {
-    let scripts = vec![says("dialing"), vec![Step::Stall]];
+async fn poll_is_limited_by_the_deadline() {
+    let scripts = vec![status_response("dialing"), vec![Step::Stall]];
     let (_server, clock, client) = serve(scripts).await;
     let wait = client.wait_until_ended(ID).deadline(Duration::from_secs(9));
     let (seen, error) = changes(wait).await;
@@ -285,8 +289,11 @@ async fn no_look_is_longer_than_what_is_left() {
 }
 
 #[tokio::test]
-async fn a_retry_after_beyond_the_deadline_ends_the_wait_at_once() {
-    let scripts = vec![says("dialing"), answer(429, "retry-after: 60\r\n", "")];
+async fn retry_after_beyond_the_deadline_ends_the_wait_at_once() {
+    let scripts = vec![
+        status_response("dialing"),
+        answer(429, "retry-after: 60\r\n", ""),
+    ];
     let (_server, clock, client) = serve(scripts).await;
     let wait = client
         .wait_until_ended(ID)
@@ -296,15 +303,18 @@ async fn a_retry_after_beyond_the_deadline_ends_the_wait_at_once() {
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert!(error.to_string().contains("asks to wait 60 s"), "{error}");
     assert_eq!(clock.passed(), Duration::from_secs(1));
-    // With time for it, it is waited for: longer than a single look may take, and than the cadence.
-    let scripts = vec![answer(429, "retry-after: 60\r\n", ""), says("completed")];
+    // Within the deadline it is honored, even beyond the limits of a poll and of the interval.
+    let scripts = vec![
+        answer(429, "retry-after: 60\r\n", ""),
+        status_response("completed"),
+    ];
     let (_server, clock, client) = serve(scripts).await;
     client.wait_until_ended(ID).await.unwrap();
     assert_eq!(clock.waits(), seconds(&[60.25]));
 }
 
 #[tokio::test]
-async fn an_error_that_will_not_pass_ends_the_wait_and_has_the_last_state() {
+async fn permanent_error_ends_the_wait_with_the_last_state() {
     let not_found = || answer(404, "", r#"{"detail": "Call not found"}"#);
     for (script, kind) in [
         (not_found(), ErrorKind::NotFound),
@@ -312,7 +322,7 @@ async fn an_error_that_will_not_pass_ends_the_wait_and_has_the_last_state() {
         (answer(422, "", ""), ErrorKind::InvalidRequest),
         (answer(200, "", "{}"), ErrorKind::Decode),
     ] {
-        let (_server, clock, client) = serve(vec![says("dialing"), script]).await;
+        let (_server, clock, client) = serve(vec![status_response("dialing"), script]).await;
         let wait = client.wait_until_ended(ID).grace(Duration::from_secs(60));
         let (seen, error) = changes(wait).await;
         assert_eq!(seen, ["dialing"]);
@@ -328,14 +338,19 @@ async fn an_error_that_will_not_pass_ends_the_wait_and_has_the_last_state() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_not_there_yet_has_its_grace() {
+async fn missing_call_is_polled_within_the_grace_period() {
     let not_found = || answer(404, "", "");
-    let (_server, _clock, client) = serve(vec![not_found(), says("completed")]).await;
+    let (_server, _clock, client) = serve(vec![not_found(), status_response("completed")]).await;
     let error = client.wait_until_ended(ID).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     let grace = Duration::from_secs(5);
 
-    let scripts = vec![not_found(), not_found(), not_found(), says("completed")];
+    let scripts = vec![
+        not_found(),
+        not_found(),
+        not_found(),
+        status_response("completed"),
+    ];
     let (_server, clock, client) = serve(scripts).await;
     client.wait_until_ended(ID).grace(grace).await.unwrap();
     assert_eq!(clock.waits(), seconds(&[1.0, 1.5, 2.25]));
@@ -343,16 +358,20 @@ async fn a_call_that_is_not_there_yet_has_its_grace() {
     let (server, clock, client) = serve(vec![not_found()]).await;
     let error = client.wait_until_ended(ID).grace(grace).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
-    // At 0, 1, 2.5, 4.75, and then after the grace's end.
+    // Polled at 0, 1, 2.5 and 4.75 s, and once after the grace period.
     assert_eq!(clock.waits(), seconds(&[1.0, 1.5, 2.25, 3.375]));
     assert_eq!(server.requests().len(), 5);
 }
 
 #[tokio::test]
-async fn an_unknown_status_is_an_end_only_with_an_end_time() {
+async fn unknown_status_is_final_only_with_an_end_time() {
     let mut ended = call("on_fire");
     ended.end_time = Some(ended.created_date);
-    let scripts = vec![says("on_hold"), says("on_hold"), with(&ended)];
+    let scripts = vec![
+        status_response("on_hold"),
+        status_response("on_hold"),
+        call_response(&ended),
+    ];
     let (_server, clock, client) = serve(scripts).await;
     let (seen, error) = changes(client.wait_until_ended(ID)).await;
     assert!(error.is_none());
@@ -361,35 +380,35 @@ async fn an_unknown_status_is_an_end_only_with_an_end_time() {
 }
 
 #[tokio::test]
-async fn a_step_that_can_not_be_is_told_and_the_newest_answer_wins() {
+async fn invalid_transition_is_reported_and_the_latest_state_wins() {
     let scripts = vec![
-        says("dialing"),
-        says("in_progress"),
-        says("dialing"),
-        says("failed"),
+        status_response("dialing"),
+        status_response("in_progress"),
+        status_response("dialing"),
+        status_response("failed"),
     ];
     let (_server, clock, client) = serve(scripts).await;
     let mut updates = client
         .wait_until_ended(ID)
         .last_seen(call("completed"))
         .updates();
-    let mut steps = Vec::new();
+    let mut transitions = Vec::new();
     let mut last = None;
     while let Some(change) = updates.next().await {
         let change = change.unwrap();
-        steps.push(change.invalid_transition().map(|step| {
+        transitions.push(change.invalid_transition().map(|step| {
             assert_eq!(step.id, ID);
             format!("{} -> {}", step.from, step.to)
         }));
         last = Some(change.call.status);
     }
-    let told = |step: &str| Some(step.to_owned());
+    let invalid = |step: &str| Some(step.to_owned());
     assert_eq!(
-        steps,
+        transitions,
         [
-            told("completed -> dialing"),
+            invalid("completed -> dialing"),
             None,
-            told("in_progress -> dialing"),
+            invalid("in_progress -> dialing"),
             None
         ]
     );
@@ -398,14 +417,14 @@ async fn a_step_that_can_not_be_is_told_and_the_newest_answer_wins() {
 }
 
 #[tokio::test]
-async fn a_step_that_can_not_be_is_drift() {
+async fn invalid_transition_is_drift() {
     let statuses = ["in_progress", "dialing", "in_progress", "dialing", "failed"];
     for (mode, seen, found, fails) in [
         (DriftMode::Watch, &statuses[..], 2, false),
         (DriftMode::Strict, &statuses[..1], 1, true),
     ] {
         let clock = TestClock::default();
-        let server = Server::start(&clock, statuses.map(says).to_vec()).await;
+        let server = Server::start(&clock, statuses.map(status_response).to_vec()).await;
         let client = Client::builder()
             .base_url(server.url())
             .token(SECRET)
@@ -419,7 +438,7 @@ async fn a_step_that_can_not_be_is_drift() {
             error.as_ref().map(Error::kind),
             fails.then_some(ErrorKind::Drift)
         );
-        // In strict mode, too, nothing is lost of what was seen.
+        // In strict mode, the error has the last state.
         let last = error.as_ref().and_then(Error::last_seen::<Call>);
         assert_eq!(
             last.map(|call| call.status.as_str()),
@@ -439,15 +458,15 @@ async fn a_step_that_can_not_be_is_drift() {
 }
 
 #[tokio::test]
-async fn what_was_seen_before_is_what_the_first_state_is_told_against() {
+async fn first_state_is_compared_with_last_seen() {
     for before in ["dialing", "completed"] {
-        let (_server, _clock, client) = serve(vec![says("completed")]).await;
+        let (_server, _clock, client) = serve(vec![status_response("completed")]).await;
         let wait = client.wait_until_ended(ID).last_seen(call(before));
         let change = wait.updates().next().await.unwrap().unwrap();
         assert_eq!(change.before, Some(call(before)));
         assert_eq!(change.status_changed(), before == "dialing");
     }
-    // Where it exists, a 404 is no matter of time.
+    // A call that was seen before has no grace period.
     let (_server, _clock, client) = serve(vec![answer(404, "", "")]).await;
     let wait = client.wait_until_ended(ID).last_seen(call("dialing"));
     let error = wait.grace(Duration::from_secs(60)).await.unwrap_err();
@@ -456,18 +475,18 @@ async fn what_was_seen_before_is_what_the_first_state_is_told_against() {
 }
 
 #[tokio::test]
-async fn a_wait_that_is_dropped_asks_no_more_and_leaves_nothing() {
+async fn dropped_wait_cancels_its_request() {
     let cut = service::send("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc");
     for (place, script) in [
         ("the head", vec![]),
         ("the body", cut),
         ("the wait for a retry", answer(503, "", "")),
-        ("the wait for the next look", says("dialing")),
+        ("the delay until the next poll", status_response("dialing")),
     ] {
         let clock = TestClock::default();
-        let server = Server::start(&clock, vec![script, says("completed")]).await;
+        let server = Server::start(&clock, vec![script, status_response("completed")]).await;
         let client = client_with(&server, &clock, |builder| {
-            builder.clock(Arc::new(Standing::new()))
+            builder.clock(Arc::new(ManualClock::new()))
         });
         let mut wait = std::future::IntoFuture::into_future(client.wait_until_ended(ID));
         for _ in 0..50 {
@@ -484,12 +503,12 @@ async fn a_wait_that_is_dropped_asks_no_more_and_leaves_nothing() {
 }
 
 #[test]
-fn a_wait_can_be_spawned_and_shown() {
-    fn sent<T: Send + 'static>(_: &T) {}
+fn wait_is_send_and_debug() {
+    fn assert_send<T: Send + 'static>(_: &T) {}
     let client = Client::builder().token(service::SECRET).build().unwrap();
     let wait = || client.wait_until_ended(ID);
-    sent(&std::future::IntoFuture::into_future(wait()));
-    sent(&wait().updates());
-    let shown = format!("{:?} {:?}", wait(), wait().updates());
-    assert!(!shown.contains(service::SECRET), "{shown}");
+    assert_send(&std::future::IntoFuture::into_future(wait()));
+    assert_send(&wait().updates());
+    let debug = format!("{:?} {:?}", wait(), wait().updates());
+    assert!(!debug.contains(service::SECRET), "{debug}");
 }

@@ -1,7 +1,6 @@
-//! What the examples share: whom they ask (the service that the environment names, or else a sandbox, which is the API on
-//! this machine), and how they end.
+//! Shared by the examples: the service that they use (that of the environment, or a sandbox), and their exit.
 
-#![allow(dead_code, reason = "each example uses its part")]
+#![allow(dead_code, reason = "no example uses everything")]
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -9,14 +8,14 @@ use std::process::ExitCode;
 use call_api::{BASE_URL_VARIABLE, Client, DEFAULT_BASE_URL, TOKEN_VARIABLE, Uuid};
 use call_api_sandbox::Sandbox;
 
-/// A client, and the sandbox that it asks, if that is whom.
+/// A client, and the sandbox that it uses unless the environment names a service.
 pub(crate) struct Service {
     pub(crate) client: Client,
     pub(crate) sandbox: Option<Sandbox>,
 }
 
 impl Service {
-    /// With `CALL_API_BASE_URL` or `CALL_API_TOKEN` set, the service that they name.
+    /// Returns the service of the environment if `CALL_API_BASE_URL` or `CALL_API_TOKEN` is set. Otherwise starts a sandbox.
     pub(crate) async fn find() -> Result<Self, Box<dyn Error>> {
         let is_set = |name| std::env::var_os(name).is_some();
         if is_set(BASE_URL_VARIABLE) || is_set(TOKEN_VARIABLE) {
@@ -32,7 +31,7 @@ impl Service {
             });
         }
         let sandbox = Sandbox::start().await?;
-        println!("Started the sandbox: the API, on this machine only.");
+        println!("Started the sandbox, a local server for the API.");
         let client = Client::builder()
             .base_url(sandbox.base_url())
             .token(sandbox.token())
@@ -44,7 +43,7 @@ impl Service {
     }
 }
 
-/// How to run an example on a real service, if it was not.
+/// Prints how to run the example with a real service, if it used the sandbox.
 pub(crate) fn print_next(service: &Service, what: &str, command: &str) {
     if service.sandbox.is_some() {
         println!();
@@ -53,15 +52,15 @@ pub(crate) fn print_next(service: &Service, what: &str, command: &str) {
     }
 }
 
-/// The id of a call, as it was given as an argument.
+/// Parses the id of a call from an argument.
 pub(crate) fn call_id(argument: &str) -> Result<Uuid, String> {
     argument.parse().map_err(|error| {
         let example = Sandbox::EXAMPLE_ID;
-        format!("{argument:?} is no id of a call: {error}; give one such as {example}")
+        format!("{argument:?} is not a call id: {error}; give one such as {example}")
     })
 }
 
-/// What `main` returns: an error is told first.
+/// Prints an error, and returns the exit code.
 pub(crate) fn exit(result: Result<(), Box<dyn Error>>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,

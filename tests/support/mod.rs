@@ -1,19 +1,19 @@
 //! Cargo, run from within a test.
 
-#![allow(dead_code, reason = "each test uses its part")]
+#![allow(dead_code, reason = "no test uses everything")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Where this test was built: a cargo that is given it finds the same dependencies built.
+/// Returns the target directory that this test was built in, so that cargo reuses its dependencies.
 ///
-/// It is not locked: the cargo that runs a test has built everything by then, and let go.
+/// Cargo does not hold its lock while it runs tests.
 pub(crate) fn target_dir() -> PathBuf {
     let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
     tmp.parent().unwrap_or(tmp).to_owned()
 }
 
-/// A folder of the test's own below the target directory, empty.
+/// Creates an empty folder below the target directory.
 pub(crate) fn empty_folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = std::fs::remove_dir_all(&folder);
@@ -21,8 +21,8 @@ pub(crate) fn empty_folder(name: &str) -> PathBuf {
     folder
 }
 
-/// Cargo as a person would call it in `folder`: without what the cargo that runs this test says about this package,
-/// which build scripts would take for a change, and without settings for the SDK.
+/// Returns a cargo command for `folder`, without the variables of the cargo that runs this test, which build scripts
+/// would take for a change, and without settings of the SDK.
 pub(crate) fn cargo(folder: &Path) -> Command {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(folder);
@@ -48,7 +48,7 @@ pub(crate) fn root() -> PathBuf {
     std::env::var_os("CARGO_MANIFEST_DIR").unwrap().into()
 }
 
-/// The program of an example, built.
+/// Builds an example and returns the path of its program.
 pub(crate) fn example(name: &str) -> PathBuf {
     let mut build = cargo(&root());
     build.args(["build", "--quiet", "--example", name]);

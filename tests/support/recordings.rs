@@ -1,10 +1,10 @@
-// A recorded call in the sandbox, and another host that has the recording. Included where it is used.
+// A recorded call in the sandbox, and another host that serves its recording. Used with `include!`.
 
 /// The recording's bytes.
-#[allow(dead_code, reason = "not everyone compares them")]
+#[allow(dead_code, reason = "not every includer compares them")]
 pub const RECORDING: &[u8] = b"ID3 a recording of a call that nobody made";
 
-/// Puts an ended call into the sandbox, whose recording is on a server of its own: with a validator, and in parts.
+/// Adds an ended call whose recording is on a separate server, which sends an `ETag` and supports ranges.
 pub async fn recorded_call(
     sandbox: &call_api_sandbox::Sandbox,
 ) -> std::io::Result<call_api::Call> {

@@ -1,6 +1,6 @@
-//! A service that answers a client of the facade as a test's script says, on the test's clock.
+//! A scripted service and clients of the facade for it, on the test's clock.
 
-#![allow(dead_code, unused_imports, reason = "each test uses its part")]
+#![allow(dead_code, unused_imports, reason = "no test uses everything")]
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 #[path = "../../crates/call-api-transport/tests/support/mod.rs"]
@@ -22,7 +22,7 @@ pub(crate) use wire::{SECRET, Server, Step, TestClock, answer, send};
 
 pub(crate) const ID: Uuid = Sandbox::EXAMPLE_ID;
 
-/// The reference's call in that status, without an end time.
+/// Returns the example call in that status, without an end time.
 pub(crate) fn call(status: &str) -> Call {
     let mut call = Sandbox::example_call();
     call.status = CallStatus::from(status);
@@ -30,26 +30,26 @@ pub(crate) fn call(status: &str) -> Call {
     call
 }
 
-/// The answer with that call.
-pub(crate) fn with(call: &Call) -> Vec<Step> {
+/// Returns a response with that call.
+pub(crate) fn call_response(call: &Call) -> Vec<Step> {
     answer(200, "", serde_json::to_string(call).unwrap())
 }
 
-/// The answer with the reference's call in that status.
-pub(crate) fn says(status: &str) -> Vec<Step> {
-    with(&call(status))
+/// Returns a response with the example call in that status.
+pub(crate) fn status_response(status: &str) -> Vec<Step> {
+    call_response(&call(status))
 }
 
-/// What takes the service away for one whole call of the transport, with its retries.
+/// A fault that outlasts one request with all its retries.
 pub(crate) struct Fault {
     pub(crate) name: &'static str,
     pub(crate) scripts: Vec<Vec<Step>>,
-    /// What the call ends with.
+    /// The kind of the error that the request ends with.
     pub(crate) kind: ErrorKind,
-    /// What the transport waits between its attempts, in seconds.
+    /// The delays between attempts, in seconds.
     pub(crate) waits: &'static [f64],
-    /// What the service asks those to wait who come again, with the jitter, in seconds.
-    pub(crate) asks: f64,
+    /// The `Retry-After` of the service plus jitter, in seconds.
+    pub(crate) retry_after: f64,
 }
 
 pub(crate) fn faults() -> Vec<Fault> {
@@ -57,11 +57,11 @@ pub(crate) fn faults() -> Vec<Fault> {
     let backoff = &[0.25, 0.5][..];
     let fault = |name, kind, waits: &'static [f64], script: Vec<Step>| Fault {
         name,
-        // One after each wait.
+        // One attempt after each wait.
         scripts: vec![script; waits.len() + 1],
         kind,
         waits,
-        asks: 0.0,
+        retry_after: 0.0,
     };
     let interrupted = ErrorKind::Interrupted;
     vec![
@@ -74,7 +74,7 @@ pub(crate) fn faults() -> Vec<Fault> {
             backoff,
             [send(cut), vec![Step::Close]].concat(),
         ),
-        // Two attempt time-outs are as many as a call makes.
+        // A request is limited to two attempts that time out.
         fault(
             "silent server",
             ErrorKind::Timeout,
@@ -87,10 +87,10 @@ pub(crate) fn faults() -> Vec<Fault> {
             &[0.25],
             [send(cut), vec![Step::Stall]].concat(),
         ),
-        // It may be another server's turn the next time, but not within one call.
-        fault("garbage", interrupted, &[], send("no HTTP at all\r\n\r\n")),
+        // Not retried within one request; a later request may reach another server.
+        fault("garbage", interrupted, &[], send("not HTTP\r\n\r\n")),
         Fault {
-            asks: 7.25,
+            retry_after: 7.25,
             ..fault(
                 "429",
                 ErrorKind::RateLimited,
@@ -99,7 +99,7 @@ pub(crate) fn faults() -> Vec<Fault> {
             )
         },
         Fault {
-            asks: 3.25,
+            retry_after: 3.25,
             ..fault(
                 "500 with Retry-After",
                 ErrorKind::Server,
@@ -114,7 +114,7 @@ pub(crate) fn client(server: &Server, clock: &TestClock) -> Client {
     client_with(server, clock, |builder| builder)
 }
 
-/// Its jitter is always the longest.
+/// Returns a client with the maximum jitter.
 pub(crate) fn client_with(
     server: &Server,
     clock: &TestClock,
@@ -124,7 +124,7 @@ pub(crate) fn client_with(
     Client::new(transport.build().unwrap())
 }
 
-/// A service that answers by the id that it is asked for; its base URL.
+/// Starts a service that answers each request by its id. Returns the base URL.
 pub(crate) async fn respond<F, A>(answer: F) -> String
 where
     F: Fn(Uuid) -> A + Send + Sync + 'static,
@@ -140,26 +140,26 @@ where
     url
 }
 
-/// The answer with the reference's call under that id.
+/// Returns a response with the example call under that id.
 pub(crate) fn found(id: Uuid) -> Response {
     let mut call = Sandbox::example_call();
     call.id = id;
     axum::response::IntoResponse::into_response(axum::Json(call))
 }
 
-/// A clock that stands still until it is told to move, and knows who waits.
+/// A clock that moves only with `advance`, and wakes those who wait.
 #[derive(Clone)]
-pub(crate) struct Standing(Arc<Mutex<Hands>>);
+pub(crate) struct ManualClock(Arc<Mutex<ClockState>>);
 
-struct Hands {
+struct ClockState {
     now: Instant,
     waiting: Vec<(Instant, Waker)>,
     waits: Vec<Duration>,
 }
 
-impl Standing {
+impl ManualClock {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Mutex::new(Hands {
+        Self(Arc::new(Mutex::new(ClockState {
             now: Instant::now(),
             waiting: Vec::new(),
             waits: Vec::new(),
@@ -170,30 +170,30 @@ impl Standing {
         std::mem::take(&mut self.0.lock().unwrap().waits)
     }
 
-    pub(crate) fn pass(&self, duration: Duration) {
-        let mut hands = self.0.lock().unwrap();
-        hands.now += duration;
-        for (_, waker) in hands.waiting.drain(..) {
+    pub(crate) fn advance(&self, duration: Duration) {
+        let mut state = self.0.lock().unwrap();
+        state.now += duration;
+        for (_, waker) in state.waiting.drain(..) {
             waker.wake();
         }
     }
 }
 
-impl Clock for Standing {
+impl Clock for ManualClock {
     fn now(&self) -> Instant {
         self.0.lock().unwrap().now
     }
 
     fn sleep(&self, duration: Duration) -> SleepFuture<'_> {
-        let mut hands = self.0.lock().unwrap();
-        hands.waits.push(duration);
-        let until = hands.now + duration;
+        let mut state = self.0.lock().unwrap();
+        state.waits.push(duration);
+        let until = state.now + duration;
         Box::pin(std::future::poll_fn(move |context| {
-            let mut hands = self.0.lock().unwrap();
-            if hands.now >= until {
+            let mut state = self.0.lock().unwrap();
+            if state.now >= until {
                 return Poll::Ready(());
             }
-            hands.waiting.push((until, context.waker().clone()));
+            state.waiting.push((until, context.waker().clone()));
             Poll::Pending
         }))
     }
@@ -203,7 +203,7 @@ impl Clock for Standing {
     }
 }
 
-/// Durations, as a clock tells what was waited.
+/// Converts seconds to durations.
 pub(crate) fn seconds(seconds: &[f64]) -> Vec<Duration> {
     let seconds = seconds.iter();
     seconds

@@ -1,8 +1,7 @@
-//! Every fault that a network or a service is known for, and what becomes of the call.
+//! Faults of networks and services, and how the transport handles them.
 //!
-//! The table below is the source of `docs/faults.md`, up to the part on what the SDK makes of a body, which the root's
-//! `tests/faults.rs` has. After a change of either, `UPDATE_FAULTS=1 cargo test --workspace --test faults` writes the
-//! page anew; otherwise the tests compare.
+//! The tables are compared with `docs/faults.md`; the part on response bodies is that of the root's `tests/faults.rs`.
+//! `UPDATE_FAULTS=1 cargo test --workspace --test faults` updates the page.
 
 #![allow(
     clippy::unwrap_used,
@@ -28,15 +27,15 @@ use support::{
 
 type Setup = Box<dyn Fn(TransportBuilder, &TestClock) -> TransportBuilder + Send>;
 
-/// One fault, and all that must be seen of it.
+/// A fault and its expected handling.
 struct Row {
     fault: &'static str,
     scripts: Vec<Vec<Step>>,
     nobody_listens: bool,
     method: Method,
     key: bool,
-    /// Calls made before, which must succeed.
-    calls_before: usize,
+    /// The number of requests sent before, which must succeed.
+    requests_before: usize,
     setup: Setup,
     result: &'static str,
     attempts: &'static str,
@@ -85,7 +84,7 @@ fn row(
         nobody_listens: false,
         method: Method::GET,
         key: false,
-        calls_before: 0,
+        requests_before: 0,
         setup: Box::new(|builder, _| builder),
         result,
         attempts,
@@ -283,7 +282,7 @@ fn connections() -> Vec<Row> {
         .bytes(2)
         .connections(2),
         Row {
-            calls_before: 1,
+            requests_before: 1,
             ..row(
                 "pooled connection closed while idle",
                 vec![then(ok(), [Step::Close]), ok()],
@@ -294,7 +293,7 @@ fn connections() -> Vec<Row> {
             .connections(2)
         },
         Row {
-            calls_before: 1,
+            requests_before: 1,
             ..row(
                 "pooled connection dies under the request",
                 vec![ok(), vec![Step::Reset], ok()],
@@ -356,7 +355,7 @@ fn connections() -> Vec<Row> {
         .took(30_250)
         .stop("not retried: two attempts reached the attempt time-out"),
         row(
-            "no HTTP at all",
+            "not HTTP",
             vec![send("SSH-2.0-OpenSSH_9.9\r\n")],
             "Malformed { phase: Head }",
             "malformed",
@@ -414,7 +413,7 @@ fn connections() -> Vec<Row> {
             "malformed",
         ),
         row(
-            "header that is no text",
+            "header that is not text",
             vec![answer(200, "x-request-id: \u{fc}\r\n", "{}")],
             "200",
             "success",
@@ -459,7 +458,7 @@ fn bodies() -> Vec<Row> {
         .bytes(2)
         .connections(2),
         row(
-            "JSON that breaks off where only the close would end it, once",
+            "JSON truncated by the close of the connection, once",
             vec![
                 then(
                     send(format!("{OK}content-type: application/json\r\n\r\n{{\"a")),
@@ -473,7 +472,7 @@ fn bodies() -> Vec<Row> {
         .bytes(2)
         .connections(2),
         row(
-            "JSON that only the close ends",
+            "JSON ended by the close of the connection",
             vec![then(
                 send(format!("{OK}content-type: application/json\r\n\r\n{{}}")),
                 [Step::Close],
@@ -505,20 +504,20 @@ fn bodies() -> Vec<Row> {
             "malformed",
         ),
         row(
-            "body at the cap",
+            "body at the size limit",
             vec![answer(200, "", vec![b'x'; big])],
             "200",
             "success",
         )
         .bytes(big as u64),
         row(
-            "body over the cap, announced",
+            "body over the size limit, announced",
             vec![answer(200, "", vec![b'x'; big + 1])],
             "BodyTooLarge { limit: 1048576, received: 0, announced: Some(1048577) }",
             "body_too_large",
         ),
         row(
-            "body over the cap, not announced",
+            "body over the size limit, not announced",
             vec![then(
                 send(format!("{chunked}100001\r\n")),
                 send(vec![b'x'; big + 1]),
@@ -543,7 +542,7 @@ fn bodies() -> Vec<Row> {
         )
         .more_than(1 << 20),
         row(
-            "gzip that is none",
+            "invalid gzip",
             vec![encoded("gzip", b"{\"id\": 1, \"status\": 2}".to_vec())],
             "Malformed { phase: Body }",
             "malformed",
@@ -555,7 +554,7 @@ fn bodies() -> Vec<Row> {
             "truncated, truncated, truncated",
         ),
         row(
-            "brotli that is none",
+            "invalid brotli",
             vec![encoded("br", vec![0xff; 64])],
             "Malformed { phase: Body }",
             "malformed",
@@ -579,7 +578,7 @@ fn bodies() -> Vec<Row> {
             "success",
         ),
         row(
-            "body that is no UTF-8",
+            "body that is not UTF-8",
             vec![answer(200, "", [0xff, 0xfe, 0x00])],
             "200",
             "success",
@@ -615,18 +614,18 @@ fn statuses() -> Vec<Row> {
     vec![
         row("redirect to the same host", vec![to("/elsewhere?q=1")], "Redirected { status: 307, to: Some(\"127.0.0.1:PORT\") }", "redirected"),
         row("redirect to another host", vec![to("https://other.example/v1")], "Redirected { status: 307, to: Some(\"other.example\") }", "redirected"),
-        row("redirect to nowhere", vec![answer(302, "", "")], "Redirected { status: 302, to: None }", "redirected"),
-        row("redirect to nonsense", vec![to("http://[")], "Redirected { status: 307, to: None }", "redirected"),
+        row("redirect without a location", vec![answer(302, "", "")], "Redirected { status: 302, to: None }", "redirected"),
+        row("redirect to an invalid location", vec![to("http://[")], "Redirected { status: 307, to: None }", "redirected"),
         row("401 with HTML", vec![answer(401, "content-type: text/html\r\n", "<html>no</html>")], "401", "unauthorized").bytes(15),
-        row("401 that a fresh token mends", vec![answer(401, "", ""), ok()], "200", "unauthorized, success")
+        row("401, then 200 with a new token", vec![answer(401, "", ""), ok()], "200", "unauthorized, success")
             .new_tokens()
             .waits(&[])
             .bytes(2),
-        row("401 that a fresh token does not mend", vec![answer(401, "", "")], "401", "unauthorized, unauthorized")
+        row("401, also with a new token", vec![answer(401, "", "")], "401", "unauthorized, unauthorized")
             .new_tokens()
             .waits(&[]),
         row(
-            "401 that a fresh token mends, then 503 for ever",
+            "401, then only 503 with a new token",
             vec![answer(401, "", ""), answer(503, "", "")],
             "503",
             "unauthorized, server_error, server_error, server_error",
@@ -634,9 +633,9 @@ fn statuses() -> Vec<Row> {
         .new_tokens()
         .waits(&[250, 500])
         .stop(SPENT),
-        row("401, and the provider has no other token", vec![answer(401, "", "")], "401", "unauthorized")
+        row("401, no other token from the provider", vec![answer(401, "", "")], "401", "unauthorized")
             .setup(|b| b.token_provider(|| async { Ok::<_, BoxError>(Token::new(SECRET)?) })),
-        row("503, and then the provider has no token", vec![answer(503, "", "")], "TokenUnavailable", "server_error")
+        row("503, then no token from the provider", vec![answer(503, "", "")], "TokenUnavailable", "server_error")
             .setup(|b| {
                 let asked = AtomicU32::new(0);
                 b.token_provider(move || {
@@ -649,11 +648,11 @@ fn statuses() -> Vec<Row> {
             })
             .waits(&[250])
             .stop("not retried: there was no token for another attempt"),
-        row("503, and our own rate limit leaves no time", vec![answer(503, "", "")], "TimedOut { phase: RateLimit, limit: Deadline, after: 1s }", "server_error")
+        row("503, no time left by the client's rate limit", vec![answer(503, "", "")], "TimedOut { phase: RateLimit, limit: Deadline, after: 1s }", "server_error")
             .setup(|b| b.rate_limit(std::num::NonZeroU32::MIN).deadline(seconds(1)))
             .waits(&[250])
             .stop("not retried: the deadline leaves no time"),
-        row("the provider has no token", vec![ok()], "TokenUnavailable", "")
+        row("no token from the provider", vec![ok()], "TokenUnavailable", "")
             .setup(|b| b.token_provider(|| async { Err::<Token, _>(BoxError::from("the vault is sealed")) }))
             .connections(0),
         Row {
@@ -664,44 +663,44 @@ fn statuses() -> Vec<Row> {
                     std::future::pending::<Result<Token, BoxError>>()
                 })
             }),
-            ..row("the provider never answers", vec![ok()], "TimedOut { phase: Token, limit: Deadline, after: 45s }", "").connections(0).took(45_000)
+            ..row("provider never responds", vec![ok()], "TimedOut { phase: Token, limit: Deadline, after: 45s }", "").connections(0).took(45_000)
         },
         row("401 that repeats the token in its detail, a header and the request id", vec![answer(401, &format!("x-request-id: {SECRET}\r\nx-sent: Bearer {SECRET}\r\n"), format!("{{\"detail\":\"{SECRET} is unknown\"}}"))], "401 (request id ***)", "unauthorized").bytes(37),
-        row("400 whose body breaks off inside the token", vec![then(send(format!("HTTP/1.1 400 X\r\ncontent-length: 100\r\n\r\nno {}", &SECRET[..SECRET.len() - 1])), [Step::Close])], "400, cut", "rejected").bytes(15),
-        row("redirect to a host of the token's name", vec![to(&format!("https://{SECRET}.example"))], "Redirected { status: 307, to: Some(\"***.example\") }", "redirected"),
+        row("400, body truncated within the token", vec![then(send(format!("HTTP/1.1 400 X\r\ncontent-length: 100\r\n\r\nno {}", &SECRET[..SECRET.len() - 1])), [Step::Close])], "400, cut", "rejected").bytes(15),
+        row("redirect to a host named like the token", vec![to(&format!("https://{SECRET}.example"))], "Redirected { status: 307, to: Some(\"***.example\") }", "redirected"),
         row("404 with a detail", vec![answer(404, "", r#"{"detail":"Call not found"}"#)], "404", "rejected").bytes(27),
         row("404 without a body", vec![answer(404, "", "")], "404", "rejected"),
         row("422 with a list of details", vec![answer(422, "", r#"{"detail":[{"loc":["path","id"],"msg":"no uuid","type":"uuid_parsing"}]}"#)], "422", "rejected").bytes(72),
-        row("400 whose body breaks off", vec![then(send("HTTP/1.1 400 X\r\ncontent-length: 100\r\n\r\n{\"det"), [Step::Close])], "400, cut", "rejected").bytes(5),
+        row("400, truncated body", vec![then(send("HTTP/1.1 400 X\r\ncontent-length: 100\r\n\r\n{\"det"), [Step::Close])], "400, cut", "rejected").bytes(5),
         row("400 with a body of 100 KB", vec![answer(400, "", "x".repeat(100_000))], "400, cut", "rejected").more_than(64 << 10),
         row("408, then 200", vec![answer(408, "", ""), ok()], "200", "request_timeout, success").bytes(2),
-        row("409 that the service says to retry", vec![answer(409, "x-should-retry: true\r\n", ""), ok()], "200", "rejected, success").bytes(2),
+        row("409 with x-should-retry: true", vec![answer(409, "x-should-retry: true\r\n", ""), ok()], "200", "rejected, success").bytes(2),
         row("500 twice, then 200", vec![answer(500, "", "x"), answer(500, "", "x"), ok()], "200", "server_error, server_error, success").bytes(2),
         row("501", vec![answer(501, "", "")], "501", "rejected"),
         row("502, then 200", vec![answer(502, "", "<html>"), ok()], "200", "server_error, success").bytes(2),
-        row("503 for ever", vec![answer(503, "", "no")], "503", "server_error, server_error, server_error").bytes(2),
-        Row { calls_before: 1, ..row("503 for ever, of a service that worked before", vec![ok(), answer(503, "", "no")], "503", UNAVAILABLE).bytes(2).until_the_deadline() },
+        row("only 503", vec![answer(503, "", "no")], "503", "server_error, server_error, server_error").bytes(2),
+        Row { requests_before: 1, ..row("only 503, service worked before", vec![ok(), answer(503, "", "no")], "503", UNAVAILABLE).bytes(2).until_the_deadline() },
         row("504, then 200", vec![answer(504, "", ""), ok()], "200", "server_error, success").bytes(2),
         row("503, POST", vec![answer(503, "", "")], "503", "server_error").post().stop("not retried: the method is not idempotent and there is no idempotency key"),
-        row("503 that the service says not to retry", vec![answer(503, "x-should-retry: false\r\n", "")], "503", "server_error").stop("not retried: the service sent x-should-retry: false"),
-        row("503 that stalls in its body", vec![then(send("HTTP/1.1 503 X\r\ncontent-length: 9\r\n\r\nbusy"), [Step::Stall])], "503, cut", "server_error, server_error, server_error")
+        row("503 with x-should-retry: false", vec![answer(503, "x-should-retry: false\r\n", "")], "503", "server_error").stop("not retried: the service sent x-should-retry: false"),
+        row("503, stall in the body", vec![then(send("HTTP/1.1 503 X\r\ncontent-length: 9\r\n\r\nbusy"), [Step::Stall])], "503, cut", "server_error, server_error, server_error")
             .bytes(4)
             .connections(3)
             .took(45_000),
-        row("503 for ever, deadline of 0.6 s", vec![answer(503, "", "")], "503", "server_error, server_error")
+        row("only 503, deadline of 0.6 s", vec![answer(503, "", "")], "503", "server_error, server_error")
             .setup(|b| b.deadline(Duration::from_millis(600)))
             .stop("not retried: the deadline leaves no time"),
-        row("503 for ever, retry budget of 20", vec![answer(503, "", "")], "503", "server_error, server_error")
+        row("only 503, retry budget of 20", vec![answer(503, "", "")], "503", "server_error, server_error")
             .setup(|b| b.retry_budget(20))
             .stop("not retried: the retry budget of the client is exhausted"),
-        row("503 for ever, 7 attempts", vec![answer(503, "", "")], "503", "server_error, server_error, server_error, server_error, server_error, server_error, server_error")
+        row("only 503, 7 attempts", vec![answer(503, "", "")], "503", "server_error, server_error, server_error, server_error, server_error, server_error, server_error")
             .setup(|b| b.max_attempts(7))
             .waits(&[250, 500, 1000, 2000, 4000, 8000])
             .stop(SPENT),
-        row("a rate limit of our own, one a second", vec![answer(503, "", "")], "503", "server_error, server_error, server_error")
+        row("client's rate limit of one per second", vec![answer(503, "", "")], "503", "server_error, server_error, server_error")
             .setup(|b| b.rate_limit(std::num::NonZeroU32::MIN))
             .waits(&[250, 750, 500, 500]),
-        row("a status nobody knows", vec![answer(799, "", "")], "799", "rejected"),
+        row("unknown status", vec![answer(799, "", "")], "799", "rejected"),
     ]
 }
 
@@ -733,7 +732,7 @@ fn retry_after() -> Vec<Row> {
             &[2125],
         ),
         honoured(
-            "429, Retry-After: a date past",
+            "429, Retry-After: a date in the past",
             &format!("retry-after: {}\r\n", date(-60)),
             &[125],
         ),
@@ -771,7 +770,7 @@ fn retry_after() -> Vec<Row> {
             "not retried: the service asks to wait 45 s and 45 s are left of the deadline",
         ),
         refused(
-            "429, Retry-After: more than can be counted",
+            "429, Retry-After: beyond 64 bits",
             "retry-after: 99999999999999999999999\r\n",
             "not retried: the service asks to wait 18446744073709551.615 s and 45 s are left of the deadline",
         ),
@@ -781,7 +780,7 @@ fn retry_after() -> Vec<Row> {
             "not retried: the service asks to wait 251608766399 s and 45 s are left of the deadline",
         ),
         row(
-            "429 for ever",
+            "only 429",
             vec![answer(429, "", "")],
             "429",
             "throttled, throttled, throttled",
@@ -812,7 +811,7 @@ async fn observe(row: &Row) -> Observed {
     let transport = (row.setup)(builder, &clock).build().unwrap();
     let mut words = format!("{transport:?}");
     let url = format!("{}/v1/call/7?private=1", transport.base_url());
-    for _ in 0..row.calls_before {
+    for _ in 0..row.requests_before {
         let request = transport.http_client().get(&url).build().unwrap();
         assert_eq!(
             transport
@@ -879,7 +878,7 @@ async fn observe(row: &Row) -> Observed {
     if let Some(server) = &kept {
         assert_eq!(
             server.requests().len(),
-            row.calls_before + attempts.len(),
+            row.requests_before + attempts.len(),
             "{}",
             row.fault
         );
@@ -1029,7 +1028,7 @@ async fn every_fault_ends_as_the_table_says_and_no_token_is_seen() {
     for outcome in Outcome::ALL {
         let retryability = match (outcome.was_not_sent(), outcome.is_retried()) {
             (true, _) => "yes",
-            (false, true) => "if sending it twice does no harm",
+            (false, true) => "if safe to repeat",
             (false, false) => "no",
         };
         let _ = writeln!(
@@ -1083,33 +1082,33 @@ async fn every_fault_ends_as_the_table_says_and_no_token_is_seen() {
     );
 }
 
-/// Where the root's part of the page begins.
-const BODIES: &str = "\n## What the SDK makes of a body\n";
+/// The beginning of the root's part of the page.
+const BODIES: &str = "\n## Response bodies\n";
 
 const PREFACE: &str = "\
-# What becomes of a call when something fails
-<!-- Printed by crates/call-api-transport/tests/faults.rs and, from \"What the SDK makes of a body\" on, by tests/faults.rs,
-which check every figure on it. -->
+# Handling of faults
+<!-- Written by crates/call-api-transport/tests/faults.rs and, from \"Response bodies\" on, by tests/faults.rs, which check
+every figure. -->
 
-Each row was run over a real socket, byte for byte, against a transport with its default settings (3 attempts, more if a
-service that worked before restarts, 15 s for each, 45 s for all, bodies up to 1 MiB) and a clock of its own. Jitter is at its longest here; in use it is any part of
-that by chance, except that a `Retry-After` is always waited for in full.
+Each row is a test over a socket, with the default settings of the transport (3 attempts, more if a service that worked
+before restarts; 15 s per attempt; 45 s per request; bodies up to 1 MiB) and a test clock. Jitter is at its maximum here;
+normally a delay is a random part of the value shown. A `Retry-After` is always honored in full.
 
-A number as the result is a response, handed on with that status; a name is a `TransportErrorKind`. What comes of a body that is
-handed on is in the last table.
+A number as the result is the status of a response; a name is a `TransportErrorKind`. The last tables show how the client
+decodes response bodies.
 ";
 
 const TABLE_OF_OUTCOMES: &str = "
-## What is tried again, and why
-Sending a request twice does no harm where its method is idempotent (GET, HEAD, OPTIONS, TRACE, PUT, DELETE) or it
-carries an `Idempotency-Key`.
+## Retries
+A request is safe to repeat if its method is idempotent (GET, HEAD, OPTIONS, TRACE, PUT, DELETE) or it has an
+`Idempotency-Key`.
 
-| outcome of an attempt | tried again | because |
+| outcome of an attempt | retried | reason |
 |---|---|---|
 ";
 
 const HEADER: &str = "
-| fault | result | attempts | waits (ms) | took (ms) | body bytes | connections | why there was no further attempt |
+| fault | result | attempts | waits (ms) | elapsed (ms) | body bytes | connections | reason for no further attempt |
 |---|---|---|---|---|---|---|---|
 ";
 
