@@ -1,10 +1,10 @@
-//! Valid OpenAPI documents, changed in ways that keep them JSON and nearly OpenAPI: what a vendor might send.
+//! Random changes of OpenAPI documents that keep them JSON and nearly valid, as a vendor might send them.
 //!
-//! Shared by the fuzz target `codegen` and by the test `xtask/tests/mutations.rs`.
+//! Shared by the fuzz targets `codegen` and `prove` and by `crates/codegen/tests/mutations.rs`.
 
 use serde_json::{Map, Value, json};
 
-/// Keywords of schemas, parameters, operations and media types, and such as make trouble elsewhere.
+/// Keywords of OpenAPI and of JSON Schema.
 const KEYS: [&str; 40] = [
     "$ref",
     "additionalProperties",
@@ -48,7 +48,7 @@ const KEYS: [&str; 40] = [
     "default",
 ];
 
-const WORDS: [&str; 40] = [
+const STRINGS: [&str; 40] = [
     "",
     " ",
     "string",
@@ -91,28 +91,28 @@ const WORDS: [&str; 40] = [
     "#/paths",
 ];
 
-/// Makes `edits` changes. `choose` answers with a number below its argument, which is at least 1.
+/// Makes `edits` changes. `choose` returns a number below its argument, which is at least 1.
 pub(crate) fn mutate(document: &mut Value, edits: usize, choose: &mut dyn FnMut(usize) -> usize) {
     for _ in 0..edits {
-        let mut places = Vec::new();
-        collect(document, &mut String::new(), &mut places);
-        let place = places[choose(places.len())].clone();
-        let other = &places[choose(places.len())];
+        let mut pointers = Vec::new();
+        collect(document, &mut String::new(), &mut pointers);
+        let pointer = pointers[choose(pointers.len())].clone();
+        let other = &pointers[choose(pointers.len())];
         let other = document.pointer(other).cloned().unwrap_or_default();
-        let word = word(document, choose);
+        let string = string(document, choose);
         let key = KEYS[choose(KEYS.len())];
         let kind = choose(10);
-        let Some(value) = document.pointer_mut(&place) else {
+        let Some(value) = document.pointer_mut(&pointer) else {
             continue;
         };
-        let taken = value.clone();
+        let original = value.clone();
         match (kind, &mut *value) {
             (0 | 1, Value::Object(members)) if !members.is_empty() => {
                 let name = members.keys().nth(choose(members.len())).cloned();
                 if let Some(removed) = name.and_then(|name| members.remove(&name))
                     && kind == 1
                 {
-                    members.insert(word, removed);
+                    members.insert(string, removed);
                 }
             }
             (0 | 1, Value::Array(items)) if !items.is_empty() => {
@@ -122,23 +122,23 @@ pub(crate) fn mutate(document: &mut Value, edits: usize, choose: &mut dyn FnMut(
                 let added = if kind == 2 {
                     other
                 } else {
-                    literal(choose, word)
+                    literal(choose, string)
                 };
                 members.insert(key.to_owned(), added);
             }
             (2 | 3, Value::Array(items)) => items.push(other),
             (4, _) => *value = other,
-            (5, _) => *value = json!({"allOf": [taken, other]}),
-            (6, _) => *value = json!({"anyOf": [taken, {"type": "null"}]}),
-            (7, _) => *value = json!({"type": "array", "items": taken}),
-            (8, Value::String(text)) => *text = word,
-            _ => *value = literal(choose, word),
+            (5, _) => *value = json!({"allOf": [original, other]}),
+            (6, _) => *value = json!({"anyOf": [original, {"type": "null"}]}),
+            (7, _) => *value = json!({"type": "array", "items": original}),
+            (8, Value::String(text)) => *text = string,
+            _ => *value = literal(choose, string),
         }
     }
 }
 
-/// A word, or a reference to something that is there.
-fn word(document: &Value, choose: &mut dyn FnMut(usize) -> usize) -> String {
+/// Returns a string of `STRINGS`, or a reference to an existing schema.
+fn string(document: &Value, choose: &mut dyn FnMut(usize) -> usize) -> String {
     let schemas = document
         .pointer("/components/schemas")
         .and_then(Value::as_object);
@@ -147,11 +147,11 @@ fn word(document: &Value, choose: &mut dyn FnMut(usize) -> usize) -> String {
             let name = schemas.keys().nth(choose(schemas.len()));
             format!("#/components/schemas/{}", name.map_or("", String::as_str))
         }
-        _ => WORDS[choose(WORDS.len())].to_owned(),
+        _ => STRINGS[choose(STRINGS.len())].to_owned(),
     }
 }
 
-fn literal(choose: &mut dyn FnMut(usize) -> usize, word: String) -> Value {
+fn literal(choose: &mut dyn FnMut(usize) -> usize, string: String) -> Value {
     match choose(9) {
         0 => Value::Null,
         1 => json!(true),
@@ -160,29 +160,29 @@ fn literal(choose: &mut dyn FnMut(usize) -> usize, word: String) -> Value {
         4 => json!(1e300),
         5 => Value::Array(Vec::new()),
         6 => Value::Object(Map::new()),
-        7 => json!([word, word]),
-        _ => json!(word),
+        7 => json!([string, string]),
+        _ => json!(string),
     }
 }
 
-/// The pointers of all values, the document's own included.
-fn collect(value: &Value, place: &mut String, places: &mut Vec<String>) {
-    places.push(place.clone());
-    let length = place.len();
-    let mut below = |name: &str, value: &Value, place: &mut String| {
-        place.push('/');
-        place.push_str(&name.replace('~', "~0").replace('/', "~1"));
-        collect(value, place, places);
-        place.truncate(length);
+/// Collects the JSON pointers of a value and of all values in it.
+fn collect(value: &Value, pointer: &mut String, pointers: &mut Vec<String>) {
+    pointers.push(pointer.clone());
+    let length = pointer.len();
+    let mut collect_member = |name: &str, value: &Value, pointer: &mut String| {
+        pointer.push('/');
+        pointer.push_str(&name.replace('~', "~0").replace('/', "~1"));
+        collect(value, pointer, pointers);
+        pointer.truncate(length);
     };
     match value {
         Value::Object(members) => members
             .iter()
-            .for_each(|(name, value)| below(name, value, place)),
+            .for_each(|(name, value)| collect_member(name, value, pointer)),
         Value::Array(items) => items
             .iter()
             .enumerate()
-            .for_each(|(index, value)| below(&index.to_string(), value, place)),
+            .for_each(|(index, value)| collect_member(&index.to_string(), value, pointer)),
         _ => {}
     }
 }

@@ -1,4 +1,4 @@
-//! A base URL and a path parameter.
+//! Parses a base URL, and checks a path parameter against it.
 
 #![no_main]
 
@@ -12,9 +12,9 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
     let url = Url::parse(base.as_str()).expect("a base URL is a URL");
     assert!(url.username().is_empty() && url.password().is_none());
     assert!(url.query().is_none() && url.fragment().is_none());
-    let here = matches!(url.host_str(), Some(host) if host == "localhost" || host == "[::1]"
+    let is_loopback = matches!(url.host_str(), Some(host) if host == "localhost" || host == "[::1]"
         || host.starts_with("127.") || host.starts_with("[::ffff:7f"));
-    assert!(url.scheme() == "https" || (url.scheme() == "http" && here), "{url}");
+    assert!(url.scheme() == "https" || (url.scheme() == "http" && is_loopback), "{url}");
     let Ok(request) = Url::parse(&format!("{}/v1/call/{parameter}", base.as_str())) else {
         return;
     };

@@ -1,5 +1,4 @@
-//! A document that is nearly valid becomes an SDK, or the error says why not: from the first step of the generator to the
-//! planned files.
+//! A nearly valid document gives an SDK or an error that does not blame the generator.
 
 #![no_main]
 
@@ -12,7 +11,7 @@ use call_api_codegen::{Choices, generate_document, project};
 #[path = "../mutate.rs"]
 mod mutate;
 
-/// The project's own documents: the smallest that cover the rules.
+/// Returns the smallest documents of the project that cover the rules.
 fn seeds() -> &'static [Source] {
     static SEEDS: OnceLock<Vec<Source>> = OnceLock::new();
     SEEDS.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! Samples of a document that is nearly valid are made and judged: no panic, no endless search.
+//! Samples of a nearly valid document are created and validated without a panic or an endless search.
 
 #![no_main]
 
@@ -16,7 +16,7 @@ use libfuzzer_sys::arbitrary::Unstructured;
 #[path = "../mutate.rs"]
 mod mutate;
 
-/// Documents whose schemas nest, choose and compose.
+/// Returns documents with nested schemas, unions and compositions.
 fn seeds() -> &'static [Source] {
     static SEEDS: OnceLock<Vec<Source>> = OnceLock::new();
     SEEDS.get_or_init(|| {

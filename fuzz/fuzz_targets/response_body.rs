@@ -1,4 +1,4 @@
-//! The body of a 200: its first byte picks the encoding and the framing.
+//! Decodes the body of a 200 response. The first byte selects the encoding and the framing.
 
 #![no_main]
 
@@ -6,21 +6,21 @@ mod server;
 
 use call_api::ErrorKind;
 
-const CAP: u64 = 1000;
+const LIMIT: u64 = 1000;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let Some((pick, body)) = bytes.split_first() else {
+    let Some((selector, body)) = bytes.split_first() else {
         return;
     };
-    let encoding = ["", "content-encoding: gzip\r\n", "content-encoding: br\r\n"][usize::from(pick % 3)];
-    let framing = match pick / 3 % 3 {
+    let encoding = ["", "content-encoding: gzip\r\n", "content-encoding: br\r\n"][usize::from(selector % 3)];
+    let framing = match selector / 3 % 3 {
         0 => format!("content-length: {}\r\n", body.len()),
         1 => "transfer-encoding: chunked\r\n".to_owned(),
         _ => String::new(),
     };
     let mut response = format!("HTTP/1.1 200 OK\r\n{encoding}{framing}\r\n").into_bytes();
     response.extend_from_slice(body);
-    match server::answer(response, CAP) {
+    match server::answer(response, LIMIT) {
         Ok(call) => {
             let again = serde_json::to_vec(&call).expect("a call can be written");
             assert_eq!(serde_json::from_slice::<call_api::Call>(&again).expect("and read again"), call);

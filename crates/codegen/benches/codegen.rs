@@ -1,8 +1,8 @@
-//! The generator, in process: `cargo xtask codegen --check` of this project's document, documents of growing size, and,
-//! where `CALL_API_CORPUS` names a folder of documents, each of those beside progenitor by itself.
+//! Times the generator in process: `cargo xtask codegen --check` of this project's document, documents of growing size,
+//! and each document of the folder in `CALL_API_CORPUS`, also with progenitor alone.
 //!
-//! `cargo bench -p call-api-codegen --profile dev` times what the alias runs; without `--profile dev` it is the optimized build. The
-//! harness is a loop and a clock: what is timed takes milliseconds and more, and one number is what's wanted.
+//! `cargo bench -p call-api-codegen --profile dev` uses the profile of the alias. The harness is a loop and a clock,
+//! because each run takes milliseconds or more.
 
 use std::hint::black_box;
 use std::panic;
@@ -18,12 +18,12 @@ use serde_json::{Map, Value, json};
 
 const RUNS: usize = 40;
 
-/// Of what takes longer, the fastest of a few.
+/// The number of runs of a slow case; the fastest counts.
 const FEW: usize = 5;
 
 fn main() -> ExitCode {
     if let Err(report) = check() {
-        eprintln!("error: there is drift, which is another amount of work:\n{report}");
+        eprintln!("error: generated files are stale, which changes the amount of work:\n{report}");
         return ExitCode::FAILURE;
     }
     growth();
@@ -60,8 +60,8 @@ fn check() -> Result<(), String> {
     Ok(())
 }
 
-/// Documents alike but for their size: what one KiB of them costs is to stay what it is, in time and in memory. The peak
-/// is the process's so far, which is the largest document's: the last.
+/// Generates documents that differ only in size. Time and memory per KiB should be constant. The peak is that of the
+/// process, and so of the largest document, which comes last.
 fn growth() {
     println!("\ndocuments of growing size:");
     println!("  operations  schemas      KiB        ms    ms/KiB  peak, MiB");
@@ -83,7 +83,7 @@ fn growth() {
     }
 }
 
-/// A document of what an API repeats: lists and items, enums, unions, errors, parameters.
+/// Returns a document with what APIs repeat: lists and items, enums, unions, errors, parameters.
 fn grown(size: usize) -> Value {
     let (mut paths, mut schemas) = (Map::new(), Map::new());
     let named = |name: String| json!({"$ref": format!("#/components/schemas/{name}")});
@@ -143,7 +143,7 @@ fn grown(size: usize) -> Value {
     json!({"openapi": "3.0.3", "info": {"title": "Grown", "version": "1"}, "paths": paths, "components": {"schemas": schemas}})
 }
 
-/// Each document, by us (reading it and printing all files included), and by progenitor alone, where it can.
+/// Generates each document, including reading it and printing all files, and with progenitor alone if it can.
 fn documents(folder: &Path) -> std::io::Result<()> {
     let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)?
         .map(|entry| entry.map(|entry| entry.path()))
@@ -177,7 +177,7 @@ fn documents(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// progenitor as a library, from the file's text to the printed code; `None` where it fails.
+/// Generates code from a file with progenitor alone. Returns `None` if it fails.
 fn bare(path: &Path) -> Option<Duration> {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));

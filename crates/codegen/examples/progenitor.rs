@@ -1,4 +1,4 @@
-//! `progenitor FILE`: what progenitor by itself makes of a document, on standard output; docs/compare.sh measures it.
+//! `progenitor FILE` prints the code that progenitor alone generates for a document. `docs/compare.sh` measures it.
 
 use std::error::Error;
 use std::path::Path;
@@ -8,7 +8,7 @@ use call_api_codegen::problem::Problems;
 use progenitor::{GenerationSettings, Generator, InterfaceStyle};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let file = std::env::args().nth(1).ok_or("name a document")?;
+    let file = std::env::args().nth(1).ok_or("no document given")?;
     let source = load::load(Path::new(&file), Path::new(&file), &file).map_err(Problems::from)?;
     let document = serde_json::from_value(source.document)?;
     let mut settings = GenerationSettings::new();

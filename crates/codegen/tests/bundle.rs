@@ -1,4 +1,4 @@
-//! A document in several files is one document to all that follows; what is wrong is said of the file that it is in.
+//! Documents in several files are bundled into one. Problems and unsupported statements name the file that they are in.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,7 +23,7 @@ use tempfile::TempDir;
 
 const DOCUMENT: &str = "crates/codegen/tests/documents/parts/openapi.yaml";
 
-/// A folder with these files.
+/// Creates a folder with these files.
 fn folder(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (path, text) in files {
@@ -34,7 +34,7 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
     folder
 }
 
-/// The document in several files, in a folder where they can be changed.
+/// Copies the document with all its files into a temporary folder.
 fn copy() -> TempDir {
     let copy = tempfile::tempdir().unwrap();
     let from = common::root().join(DOCUMENT);
@@ -59,9 +59,9 @@ fn bundled(path: &Path) -> Result<(Source, Vec<Unsupported>), Problems> {
     Ok((source, unsupported))
 }
 
-/// What is said of a document in `files`, the first of which is it.
+/// Returns the report of a failed run. The first of `files` is the document.
 #[track_caller]
-fn refused(files: &[(&str, &str)]) -> String {
+fn failure_report(files: &[(&str, &str)]) -> String {
     let folder = folder(files);
     let (outcome, report) = run(&Options {
         spec: Some(folder.path().join(files[0].0)),
@@ -73,7 +73,7 @@ fn refused(files: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn each_way_of_referring_to_another_file_is_followed() {
+fn references_to_other_files_are_resolved() {
     let (source, unsupported) = bundled(&common::root().join(DOCUMENT)).unwrap();
     insta::assert_json_snapshot!(source.document);
     let parts: Vec<_> = source.parts.iter().map(|part| &part.label).collect();
@@ -90,15 +90,15 @@ fn unsupported_entries_name_their_file() {
     });
     assert_eq!(outcome, Outcome::Fresh, "{report}");
     let unsupported = fs::read_to_string(folder.path().join("out/openapi.unsupported.md")).unwrap();
-    let places: Vec<_> = unsupported
+    let entries: Vec<_> = unsupported
         .lines()
         .filter(|line| line.starts_with("| `"))
         .collect();
-    insta::assert_snapshot!(places.join("\n"));
+    insta::assert_snapshot!(entries.join("\n"));
 }
 
 #[test]
-fn a_change_of_any_of_the_files_is_drift() {
+fn change_of_any_file_is_stale() {
     let copy = copy();
     let options = |mode| Options {
         spec: Some(copy.path().join("openapi.yaml")),
@@ -110,7 +110,7 @@ fn a_change_of_any_of_the_files_is_drift() {
     assert_eq!(run(&options(Mode::Check)).0, Outcome::Fresh);
     for part in ["schemas/contact.yaml", "responses.json", "paths.yaml"] {
         let path = copy.path().join(part);
-        // Not even a comment or a space, which changes nothing that is generated, is passed over.
+        // Whitespace counts, although it does not change the generated code.
         fs::write(&path, fs::read_to_string(&path).unwrap() + "\n").unwrap();
         let (outcome, report) = run(&options(Mode::Check));
         assert_eq!(outcome, Outcome::Stale, "{part}: {report}");
@@ -123,47 +123,47 @@ fn a_change_of_any_of_the_files_is_drift() {
 }
 
 #[test]
-fn what_cannot_be_followed_is_told_with_its_file() {
+fn unresolvable_reference_names_its_file() {
     let path = |reference: &str| {
         format!(
             "openapi: 3.1.0\ninfo: {{title: t, version: '1'}}\npaths: {{}}\ncomponents: {{schemas: {{A: {{$ref: {reference}}}}}}}\n"
         )
     };
     let main = |reference: &str| ("api/openapi.yaml", path(reference));
-    let one = |reference: &str, files: &[(&str, &str)]| {
+    let report = |reference: &str, files: &[(&str, &str)]| {
         let (name, text) = main(reference);
         let all: Vec<(&str, &str)> = [(name, text.as_str())]
             .into_iter()
             .chain(files.iter().copied())
             .collect();
-        refused(&all)
+        failure_report(&all)
     };
-    let said = [
-        one("https://example.com/a.yaml#/A", &[]),
-        one("//example.com/a.yaml", &[]),
-        one("missing.yaml", &[]),
-        one("../a.yaml", &[("a.yaml", "type: object")]),
-        one("/etc/hostname", &[]),
-        one("parts", &[("api/parts/a.yaml", "{}")]),
-        one("a.yaml#anchor", &[("api/a.yaml", "{}")]),
-        one("a.yaml#/B", &[("api/a.yaml", "A: {}")]),
-        one("a.json", &[("api/a.json", "{\"type\": }")]),
-        // What is wrong is in the other file.
-        one(
+    let reports = [
+        report("https://example.com/a.yaml#/A", &[]),
+        report("//example.com/a.yaml", &[]),
+        report("missing.yaml", &[]),
+        report("../a.yaml", &[("a.yaml", "type: object")]),
+        report("/etc/hostname", &[]),
+        report("parts", &[("api/parts/a.yaml", "{}")]),
+        report("a.yaml#anchor", &[("api/a.yaml", "{}")]),
+        report("a.yaml#/B", &[("api/a.yaml", "A: {}")]),
+        report("a.json", &[("api/a.json", "{\"type\": }")]),
+        // The problem is in the other file.
+        report(
             "a.yaml#/A",
             &[(
                 "api/a.yaml",
                 "A: {properties: {b: {$ref: '#/components/schemas/A'}, c: {$ref: b.yaml}}}",
             )],
         ),
-        one(
+        report(
             "a.yaml",
             &[(
                 "api/a.yaml",
                 "{properties: {b: 7, c: {$ref: '#/properties/c'}}}",
             )],
         ),
-        one(
+        report(
             "a.yaml",
             &[
                 ("api/a.yaml", "$ref: b.yaml"),
@@ -171,25 +171,25 @@ fn what_cannot_be_followed_is_told_with_its_file() {
             ],
         ),
     ];
-    insta::assert_snapshot!(said.join("\n"));
+    insta::assert_snapshot!(reports.join("\n"));
 }
 
 #[test]
-fn path_items_that_lead_back_to_themselves_are_told() {
-    let said = refused(&[
+fn cyclic_path_item_reference_is_an_error() {
+    let reports = failure_report(&[
         (
             "openapi.yaml",
             "openapi: 3.1.0\ninfo: {title: t, version: '1'}\npaths: {/a: {$ref: '#/paths/~1b'}, /b: {$ref: 'b.yaml#/b'}}\n",
         ),
         ("b.yaml", "b: {$ref: 'openapi.yaml#/paths/~1a'}\n"),
     ]);
-    insta::assert_snapshot!(said);
+    insta::assert_snapshot!(reports);
 }
 
-/// A link out of the folder would have another file of this machine read.
+/// A symbolic link out of the folder would read another file of this machine.
 #[cfg(unix)]
 #[test]
-fn a_link_counts_as_what_it_leads_to() {
+fn symbolic_link_out_of_the_folder_is_rejected() {
     let folder = folder(&[
         ("secret.yaml", "type: object"),
         (
@@ -211,9 +211,9 @@ fn a_link_counts_as_what_it_leads_to() {
     );
 }
 
-/// Schemas may refer to each other through any number of files.
+/// A chain of references may pass through any number of files.
 #[test]
-fn a_long_chain_of_files_is_followed() {
+fn chain_of_500_files_is_resolved() {
     let schema = |index: usize| format!("properties: {{next: {{$ref: {}.yaml}}}}\n", index + 1);
     let mut files = vec![(
         "openapi.yaml".to_owned(),
@@ -237,14 +237,14 @@ fn a_long_chain_of_files_is_followed() {
 }
 
 #[test]
-fn a_change_in_a_file_is_a_change_of_the_document() {
+fn diff_includes_changes_of_other_files() {
     let (old, new) = (copy(), copy());
     let part = new.path().join("schemas/call.json");
     let text = fs::read_to_string(&part).unwrap();
     fs::write(&part, text.replace("\"id\", \"contact\"", "\"id\"")).unwrap();
-    let place = |folder: &TempDir| folder.path().join("openapi.yaml").display().to_string();
+    let path = |folder: &TempDir| folder.path().join("openapi.yaml").display().to_string();
     let mut report = Vec::new();
-    let options = diff::Options::new(place(&old), place(&new));
+    let options = diff::Options::new(path(&old), path(&new));
     assert_eq!(
         diff::run(&options, &mut report).unwrap(),
         diff::Outcome::Breaking
@@ -252,19 +252,19 @@ fn a_change_in_a_file_is_a_change_of_the_document() {
     let report = String::from_utf8(report).unwrap();
     insta::assert_snapshot!(
         report
-            .replace(&place(&old), "old/openapi.yaml")
-            .replace(&place(&new), "new/openapi.yaml")
+            .replace(&path(&old), "old/openapi.yaml")
+            .replace(&path(&new), "new/openapi.yaml")
     );
 }
 
-/// The project has one document: what is adopted is all of it in one file.
+/// The project has its document in one file.
 #[test]
-fn a_document_in_several_files_is_adopted_as_one() {
+fn adopt_bundles_several_files_into_one() {
     let (project, new) = (common::Copy::new(), copy());
     for path in ["Cargo.toml", "crates/call-api-types/Cargo.toml"] {
         project.write(path, &common::read(path));
     }
-    // They are about properties of this project's document.
+    // The settings name properties of this project's document.
     project.write(common::SETTINGS, "");
     project.run(Mode::Write);
     let options = adopt::Options {
@@ -289,7 +289,7 @@ fn a_document_in_several_files_is_adopted_as_one() {
 }
 
 #[test]
-fn references_of_descriptions_and_examples_are_followed() {
+fn references_in_descriptions_and_examples_are_resolved() {
     let main = "\
 openapi: 3.1.0
 info: {$ref: info.yaml}
@@ -339,7 +339,7 @@ paths:
         ("/paths/~1calls/get/description".to_owned(), text.into()),
         (format!("{content}/one/value"), call.clone()),
         (format!("{content}/two/value"), call),
-        // A payload may have such a property.
+        // `$ref` is an ordinary property in an example value.
         (
             format!("{content}/other/value"),
             serde_json::json!({"$ref": "nowhere.json"}),
@@ -360,9 +360,9 @@ paths:
 }
 
 #[test]
-fn a_missing_description_is_reported_with_its_place() {
+fn missing_description_file_is_reported_with_its_pointer() {
     let main = "openapi: 3.1.0\ninfo: {title: t, version: '1'}\ntags: [{name: a, description: {$ref: a.md}}]\npaths: {}\n";
-    let report = refused(&[("openapi.yaml", main)]);
+    let report = failure_report(&[("openapi.yaml", main)]);
     assert!(
         report.contains("openapi.yaml#/tags/0/description/$ref"),
         "{report}"
@@ -370,7 +370,7 @@ fn a_missing_description_is_reported_with_its_place() {
 }
 
 #[test]
-fn openapi_3_2_is_read() {
+fn openapi_3_2_is_supported() {
     let main = "\
 openapi: 3.2.0
 $self: https://example.com/api/openapi.yaml
@@ -417,9 +417,9 @@ components:
     });
     assert_eq!(outcome, Outcome::Fresh, "{report}");
     let unsupported = fs::read_to_string(folder.path().join("out/openapi.unsupported.md")).unwrap();
-    let places: Vec<_> = unsupported
+    let entries: Vec<_> = unsupported
         .lines()
         .filter(|line| line.starts_with("| `"))
         .collect();
-    insta::assert_snapshot!(places.join("\n"));
+    insta::assert_snapshot!(entries.join("\n"));
 }

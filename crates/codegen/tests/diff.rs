@@ -1,13 +1,11 @@
-//! Tests of `cargo xtask diff`: a document, and a table of patches with the expected changes.
+//! Tests of `cargo xtask diff`: patches of a document, and the changes that they make.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    unreachable_pub,
-    reason = "a test that panics fails, and is no interface"
+    reason = "a test that panics fails"
 )]
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::panic::{self, AssertUnwindSafe};
@@ -15,17 +13,56 @@ use std::panic::{self, AssertUnwindSafe};
 use call_api_codegen::diff::change::{Class, Comparison};
 use call_api_codegen::diff::public_items::PublicItems;
 use call_api_codegen::diff::{self, Options, Outcome};
-use call_api_codegen::load::Source;
-use call_api_codegen::lower;
+use call_api_codegen::load::{self, Source};
 use call_api_codegen::origin::Origins;
 use call_api_codegen::stack::with_deep_stack;
 use call_api_codegen::unsupported::Unsupported;
+use call_api_codegen::{lower, project};
 use serde_json::{Value, json};
 
-#[path = "diff/table.rs"]
-mod table;
+/// A JSON patch of the base document, and the changes that it makes.
+struct Case {
+    name: String,
+    /// Class and kind of each change, ordered by class and location.
+    expected: String,
+    patch: json_patch::Patch,
+}
 
-use table::{CASES, base, changed};
+fn read(name: &str) -> Value {
+    let path = project::root()
+        .unwrap()
+        .join("crates/codegen/tests/diff")
+        .join(name);
+    load::load(&path, name.as_ref(), name).unwrap().document
+}
+
+fn base() -> Value {
+    read("base.json")
+}
+
+fn cases() -> Vec<Case> {
+    let Value::Object(cases) = read("cases.yaml") else {
+        unreachable!("cases.yaml is a mapping")
+    };
+    cases
+        .into_iter()
+        .map(|(name, case)| {
+            let (expected, patch) = serde_json::from_value(case).unwrap();
+            Case {
+                name,
+                expected,
+                patch,
+            }
+        })
+        .collect()
+}
+
+/// Returns the base document after a patch.
+fn changed(patch: &json_patch::Patch) -> Value {
+    let mut document = base();
+    json_patch::patch(&mut document, patch).unwrap();
+    document
+}
 
 /// Renders the changes and notes.
 fn render(comparison: &Comparison) -> String {
@@ -68,13 +105,18 @@ fn source(document: Value) -> Source {
 
 #[test]
 fn compare_classifies_each_change() {
-    let (golden, wrong) = with_deep_stack(|| {
+    let (golden, failures) = with_deep_stack(|| {
         let base = base();
         let base_items = PublicItems::of(source(base.clone())).unwrap();
         let mut golden = String::new();
-        let mut wrong = String::new();
-        for (name, expected, patch) in CASES {
-            let document = changed(patch);
+        let mut failures = String::new();
+        for Case {
+            name,
+            expected,
+            patch,
+        } in cases()
+        {
+            let document = changed(&patch);
             let mut comparison = diff::compare(&base, &document);
             if comparison.worst() != Some(Class::Breaking)
                 && let Some(items) = PublicItems::of(source(document))
@@ -87,30 +129,29 @@ fn compare_classifies_each_change() {
                 .map(|change| format!("{} {}", change.class, change.kind))
                 .collect();
             let rendered = render(&comparison);
-            if found.join(", ") != *expected {
-                writeln!(wrong, "# {name}, expected {expected:?}\n{rendered}").unwrap();
+            if found.join(", ") != expected {
+                writeln!(failures, "# {name}, expected {expected:?}\n{rendered}").unwrap();
             }
             writeln!(golden, "# {name}\n{rendered}").unwrap();
         }
-        (golden, wrong)
+        (golden, failures)
     })
     .unwrap();
-    assert!(wrong.is_empty(), "{wrong}");
+    assert!(failures.is_empty(), "{failures}");
     insta::assert_snapshot!(golden);
 }
 
-#[test]
-fn case_names_are_unique() {
-    let names: BTreeSet<&str> = CASES.iter().map(|(name, ..)| *name).collect();
-    assert_eq!(names.len(), CASES.len());
-}
-
-/// A change in one direction is a change in the other.
+/// The reverse of a change is a change, too.
 #[test]
 fn compare_reversed_reports_a_change_too() {
     let base = base();
-    for (name, expected, patch) in CASES {
-        let comparison = diff::compare(&changed(patch), &base);
+    for Case {
+        name,
+        expected,
+        patch,
+    } in cases()
+    {
+        let comparison = diff::compare(&changed(&patch), &base);
         assert_eq!(
             comparison.changes.is_empty(),
             expected.is_empty(),
@@ -120,20 +161,20 @@ fn compare_reversed_reports_a_change_too() {
     }
 }
 
-/// drift only reads 3.0, so it gets the lowered documents. Documents that it panics on are skipped.
+/// The crate `drift` only reads 3.0, so it gets the lowered documents. Documents that it panics on are skipped.
 #[test]
 fn compare_reports_whatever_drift_reports() {
     let lowered = |document: Value| {
         let mut unsupported: Vec<Unsupported> = Vec::new();
         lower::lower(document, &mut unsupported, &mut Origins::default()).unwrap()
     };
-    let mut seen = 0;
+    let mut reported = 0;
     let mut silent = 0;
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
     let mut unreported = Vec::new();
-    for (name, _, patch) in CASES {
-        let (old, new) = (base(), changed(patch));
+    for Case { name, patch, .. } in cases() {
+        let (old, new) = (base(), changed(&patch));
         let comparison = diff::compare(&old, &new);
         let (old, new) = (lowered(old), lowered(new));
         let theirs = panic::catch_unwind(AssertUnwindSafe(|| drift::compare(&old, &new)));
@@ -141,9 +182,9 @@ fn compare_reports_whatever_drift_reports() {
         if theirs.is_empty() {
             silent += usize::from(!comparison.changes.is_empty());
         } else {
-            seen += 1;
-            // The properties are the same.
-            let same = *name == "object written as a composition";
+            reported += 1;
+            // The generated properties are the same.
+            let same = name == "object written as a composition";
             if comparison.changes.is_empty() && !same {
                 unreported.push((name, format!("{theirs:?}")));
             }
@@ -151,8 +192,8 @@ fn compare_reports_whatever_drift_reports() {
     }
     panic::set_hook(hook);
     assert!(unreported.is_empty(), "{unreported:#?}");
-    assert!(seen > 30, "drift reported only {seen}");
-    // drift misses changes, which is why it is only the second opinion.
+    assert!(reported > 30, "drift reported only {reported}");
+    // `drift` misses changes, so it cannot replace `compare`.
     assert!(silent > 5, "drift missed only {silent}");
 }
 
@@ -175,7 +216,7 @@ fn run(old: &Value, new: &Value, json: bool) -> (Outcome, String) {
     (outcome, report.replace(&folder, ""))
 }
 
-/// Returns a document with changes of each class.
+/// Returns the base document with changes of each class.
 fn several() -> Value {
     let mut document = base();
     let schemas = &mut document["components"]["schemas"];
@@ -261,7 +302,7 @@ fn compare_terminates_on_cycles_and_deep_schemas() {
             json!({"anyOf": [{"$ref": "#/components/schemas/Turn"}, {"type": "null"}]});
         document
     };
-    // Even dropping a document of that depth needs a deep stack.
+    // Dropping a document of this depth requires a deep stack, too.
     let stack = 256 << 20;
     let thread = std::thread::Builder::new()
         .stack_size(stack)

@@ -1,5 +1,4 @@
-//! Every document that can't be generated from is answered with file, place, cause and remedy, exit code 100, and
-//! nothing written.
+//! An invalid document fails with file, location, cause and remedy, exit code 100, and no output.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,14 +15,14 @@ use call_api_codegen::{Options, Outcome};
 use common::run;
 use serde_json::{Value, json};
 
-/// What codegen says of a document, which is written as `name`.
+/// Returns the report of a failed run on a document, written to a file `name`.
 #[track_caller]
-fn said(name: &str, text: &str) -> String {
-    said_by(name, text, false)
+fn failure_report(name: &str, text: &str) -> String {
+    failure_report_of(name, text, false)
 }
 
 #[track_caller]
-fn said_by(name: &str, text: &str, strict: bool) -> String {
+fn failure_report_of(name: &str, text: &str, strict: bool) -> String {
     let folder = tempfile::tempdir().unwrap();
     let spec = folder.path().join(name);
     fs::write(&spec, text).unwrap();
@@ -37,11 +36,11 @@ fn said_by(name: &str, text: &str, strict: bool) -> String {
     assert_eq!(outcome, Outcome::Failed, "{report}");
     assert_eq!(outcome as u8, 100);
     assert!(!out.exists(), "nothing is written");
-    // The folder has another name each time.
+    // The name of the folder varies.
     report.replace(&format!("{}/", folder.path().display()), "")
 }
 
-/// A sound document with something changed.
+/// Returns a valid document after `change`.
 fn changed(change: impl FnOnce(&mut Value)) -> String {
     let mut document = json!({
         "openapi": "3.1.0",
@@ -63,7 +62,7 @@ fn changed(change: impl FnOnce(&mut Value)) -> String {
 }
 
 #[test]
-fn a_file_that_is_not_there() {
+fn missing_file() {
     let (outcome, report) = run(&Options {
         spec: Some("no/such/document.json".into()),
         out: Some("out".into()),
@@ -74,7 +73,7 @@ fn a_file_that_is_not_there() {
 }
 
 #[test]
-fn a_folder_that_is_somebody_elses() {
+fn folder_of_another_project_is_not_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(
         folder.path().join("Cargo.toml"),
@@ -96,22 +95,31 @@ fn a_folder_that_is_somebody_elses() {
 }
 
 #[test]
-fn broken_json() {
-    insta::assert_snapshot!(said("pets.json", "{\n  \"openapi\": \"3.1.0\",\n}"));
+fn invalid_json() {
+    insta::assert_snapshot!(failure_report(
+        "pets.json",
+        "{\n  \"openapi\": \"3.1.0\",\n}"
+    ));
 }
 
 #[test]
-fn broken_yaml() {
-    insta::assert_snapshot!(said("pets.yaml", "openapi: 3.1.0\ninfo: [a\npaths: {}\n"));
+fn invalid_yaml() {
+    insta::assert_snapshot!(failure_report(
+        "pets.yaml",
+        "openapi: 3.1.0\ninfo: [a\npaths: {}\n"
+    ));
 }
 
 #[test]
-fn a_key_twice_in_yaml() {
-    insta::assert_snapshot!(said("pets.yaml", "openapi: 3.1.0\ninfo: {}\ninfo: {}\n"));
+fn duplicate_key_in_yaml() {
+    insta::assert_snapshot!(failure_report(
+        "pets.yaml",
+        "openapi: 3.1.0\ninfo: {}\ninfo: {}\n"
+    ));
 }
 
 #[test]
-fn not_utf_8() {
+fn invalid_utf_8() {
     let folder = tempfile::tempdir().unwrap();
     let spec = folder.path().join("pets.json");
     fs::write(&spec, b"{\n\"title\": \"\xff\"}").unwrap();
@@ -125,36 +133,36 @@ fn not_utf_8() {
 }
 
 #[test]
-fn nesting_without_end() {
-    insta::assert_snapshot!(said("pets.json", &"[".repeat(100_000)));
-    insta::assert_snapshot!(said("pets.yaml", &"[".repeat(100_000)));
+fn nesting_too_deep() {
+    insta::assert_snapshot!(failure_report("pets.json", &"[".repeat(100_000)));
+    insta::assert_snapshot!(failure_report("pets.yaml", &"[".repeat(100_000)));
 }
 
 #[test]
 fn swagger_2() {
-    insta::assert_snapshot!(said(
+    insta::assert_snapshot!(failure_report(
         "pets.json",
         r#"{"swagger": "2.0", "info": {"title": "Pets", "version": "1"}, "paths": {}}"#
     ));
 }
 
 #[test]
-fn another_version() {
-    insta::assert_snapshot!(said(
+fn unsupported_version() {
+    insta::assert_snapshot!(failure_report(
         "pets.json",
         &changed(|document| document["openapi"] = json!("3.3.0"))
     ));
 }
 
 #[test]
-fn no_openapi_document() {
-    insta::assert_snapshot!(said("pets.json", "[]"));
-    insta::assert_snapshot!(said("pets.json", "{}"));
+fn not_an_openapi_document() {
+    insta::assert_snapshot!(failure_report("pets.json", "[]"));
+    insta::assert_snapshot!(failure_report("pets.json", "{}"));
 }
 
 #[test]
-fn parts_of_the_wrong_kind() {
-    insta::assert_snapshot!(said(
+fn values_of_the_wrong_type() {
+    insta::assert_snapshot!(failure_report(
         "pets.json",
         &changed(|document| {
             document["info"] = json!({"title": true});
@@ -165,8 +173,8 @@ fn parts_of_the_wrong_kind() {
 }
 
 #[test]
-fn a_dangling_reference() {
-    insta::assert_snapshot!(said(
+fn dangling_reference() {
+    insta::assert_snapshot!(failure_report(
         "pets.json",
         &changed(|document| {
             document["components"]["schemas"]["Pet"]["properties"]["owner"] =
@@ -176,8 +184,8 @@ fn a_dangling_reference() {
 }
 
 #[test]
-fn a_reference_out_of_the_document() {
-    insta::assert_snapshot!(said(
+fn reference_to_the_network() {
+    insta::assert_snapshot!(failure_report(
         "pets.json",
         &changed(|document| {
             document["components"]["schemas"]["Owner"] =
@@ -187,8 +195,8 @@ fn a_reference_out_of_the_document() {
 }
 
 #[test]
-fn a_reference_to_itself() {
-    insta::assert_snapshot!(said(
+fn cyclic_reference() {
+    insta::assert_snapshot!(failure_report(
         "pets.json",
         &changed(|document| {
             document["components"]["schemas"]["Owner"] =
@@ -198,8 +206,8 @@ fn a_reference_to_itself() {
 }
 
 #[test]
-fn a_reference_through_too_many_others() {
-    let said = said(
+fn reference_chain_too_long() {
+    let failure_report = failure_report(
         "pets.json",
         &changed(|document| {
             for index in 0..70 {
@@ -209,12 +217,18 @@ fn a_reference_through_too_many_others() {
             document["components"]["schemas"]["Alias70"] = json!({"type": "string"});
         }),
     );
-    insta::assert_snapshot!(said.lines().take(3).collect::<Vec<_>>().join("\n"));
+    insta::assert_snapshot!(
+        failure_report
+            .lines()
+            .take(3)
+            .collect::<Vec<_>>()
+            .join("\n")
+    );
 }
 
 #[test]
-fn a_missing_operation_id() {
-    insta::assert_snapshot!(said_by(
+fn missing_operation_id() {
+    insta::assert_snapshot!(failure_report_of(
         "pets.json",
         &changed(|document| {
             document["paths"]["/pets/{id}"]["delete"] = json!({"responses": {}});
@@ -224,8 +238,8 @@ fn a_missing_operation_id() {
 }
 
 #[test]
-fn a_duplicate_operation_id() {
-    insta::assert_snapshot!(said_by(
+fn duplicate_operation_id() {
+    insta::assert_snapshot!(failure_report_of(
         "pets.json",
         &changed(|document| {
             document["paths"]["/cats/{id}"] = document["paths"]["/pets/{id}"].clone();
@@ -235,8 +249,8 @@ fn a_duplicate_operation_id() {
 }
 
 #[test]
-fn two_ids_of_one_method() {
-    insta::assert_snapshot!(said_by(
+fn operation_ids_with_the_same_method_name() {
+    insta::assert_snapshot!(failure_report_of(
         "pets.json",
         &changed(|document| {
             document["paths"]["/cats/{id}"] = document["paths"]["/pets/{id}"].clone();
@@ -247,7 +261,7 @@ fn two_ids_of_one_method() {
 }
 
 #[test]
-fn equal_and_missing_operation_ids_are_named_by_method_and_path() {
+fn equal_and_missing_operation_ids_are_derived_from_method_and_path() {
     let folder = tempfile::tempdir().unwrap();
     let spec = folder.path().join("pets.json");
     let text = changed(|document| {
@@ -269,8 +283,8 @@ fn equal_and_missing_operation_ids_are_named_by_method_and_path() {
 }
 
 #[test]
-fn what_can_not_be_lowered() {
-    insta::assert_snapshot!(said(
+fn keyword_that_cannot_be_lowered() {
+    insta::assert_snapshot!(failure_report(
         "pets.json",
         &changed(|document| {
             document["components"]["schemas"]["Owner"]["properties"]["name"] =
@@ -279,9 +293,9 @@ fn what_can_not_be_lowered() {
     ));
 }
 
-/// Its length is seen before anything is made of it, so it may as well be empty space.
+/// The size is checked before the file is read, so its content does not matter.
 #[test]
-fn a_document_of_fifty_mebibytes() {
+fn document_too_large() {
     let folder = tempfile::tempdir().unwrap();
     let spec = folder.path().join("pets.json");
     let file = fs::File::create(&spec).unwrap();
@@ -295,10 +309,10 @@ fn a_document_of_fifty_mebibytes() {
     insta::assert_snapshot!(report.replace(&format!("{}/", folder.path().display()), ""));
 }
 
-/// Left out and reported, unless the maintainer wants to know at once.
+/// By default it is left out and reported.
 #[test]
-fn a_schema_that_defeats_the_generator_is_an_error_if_asked_for() {
-    insta::assert_snapshot!(said_by(
+fn unsupported_schema_is_an_error_in_strict_mode() {
+    insta::assert_snapshot!(failure_report_of(
         "pets.json",
         &changed(|document| document["components"]["schemas"]["Owner"]["required"] = json!("name")),
         true,
@@ -306,8 +320,8 @@ fn a_schema_that_defeats_the_generator_is_an_error_if_asked_for() {
 }
 
 #[test]
-fn an_operation_that_progenitor_panics_on_is_an_error_if_asked_for() {
-    insta::assert_snapshot!(said_by(
+fn unsupported_operation_is_an_error_in_strict_mode() {
+    insta::assert_snapshot!(failure_report_of(
         "pets.json",
         &changed(|document| {
             let operation = &mut document["paths"]["/pets/{id}"]["get"];

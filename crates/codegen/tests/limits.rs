@@ -1,4 +1,4 @@
-//! Documents that a generator could hang on, or run out of stack or memory with: each ends in an answer or in an error.
+//! Documents that could make a generator hang, or exhaust stack or memory, give a result or an error.
 
 #![allow(
     clippy::unwrap_used,
@@ -37,33 +37,33 @@ fn generate(document: Value) -> Result<Generated, Problems> {
     generated
 }
 
-fn named(name: impl std::fmt::Display) -> Value {
+fn reference(name: impl std::fmt::Display) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
 #[test]
-fn circles_of_references_end() {
-    let both = |a: Value, b: Value| document(json!({"A": a, "B": b}));
-    let circles = [
-        both(named("B"), named("A")),
-        both(
-            json!({"allOf": [named("B")]}),
-            json!({"allOf": [named("A"), {"type": "object"}]}),
+fn cyclic_references_terminate() {
+    let pair = |a: Value, b: Value| document(json!({"A": a, "B": b}));
+    let cycles = [
+        pair(reference("B"), reference("A")),
+        pair(
+            json!({"allOf": [reference("B")]}),
+            json!({"allOf": [reference("A"), {"type": "object"}]}),
         ),
-        both(
-            json!({"anyOf": [named("B"), {"type": "null"}]}),
-            json!({"oneOf": [named("A")]}),
+        pair(
+            json!({"anyOf": [reference("B"), {"type": "null"}]}),
+            json!({"oneOf": [reference("A")]}),
         ),
-        both(
-            json!({"type": "array", "items": named("A")}),
-            json!({"additionalProperties": named("B")}),
+        pair(
+            json!({"type": "array", "items": reference("A")}),
+            json!({"additionalProperties": reference("B")}),
         ),
-        both(
-            json!({"not": named("A")}),
-            json!({"if": named("B"), "then": named("A")}),
+        pair(
+            json!({"not": reference("A")}),
+            json!({"if": reference("B"), "then": reference("A")}),
         ),
     ];
-    let ends = circles.map(|circle| match generate(circle) {
+    let results = cycles.map(|cycle| match generate(cycle) {
         Ok(generated) => format!(
             "{} types, {} unsupported",
             generated.count.types,
@@ -71,12 +71,12 @@ fn circles_of_references_end() {
         ),
         Err(problems) => problems.to_string(),
     });
-    insta::assert_snapshot!(ends.join("\n\n"));
+    insta::assert_snapshot!(results.join("\n\n"));
 }
 
-/// Deeper than any reader of JSON or YAML goes: the error names the place.
+/// Beyond the depth limits of the JSON and YAML parsers.
 #[test]
-fn a_schema_nested_ten_thousand_deep_is_refused() {
+fn schema_nested_ten_thousand_deep_is_rejected() {
     let depth = 10_000;
     let text = format!(
         "{{\"openapi\": \"3.0.3\", \"components\": {{\"schemas\": {{\"A\": {}{{}}{}}}}}}}",
@@ -95,13 +95,13 @@ fn a_schema_nested_ten_thousand_deep_is_refused() {
     }
 }
 
-/// As deep, by references: each schema is a list of the next.
+/// Each schema refers to the next.
 #[test]
-fn a_chain_of_a_thousand_references_is_followed() {
+fn chain_of_a_thousand_references_is_generated() {
     let length = 1_000;
     let schemas: Map<String, Value> = (0..length)
         .map(|index| {
-            let next = named(format!("Link{}", index + 1));
+            let next = reference(format!("Link{}", index + 1));
             let schema = match index % 3 {
                 _ if index + 1 == length => json!({"type": "string"}),
                 0 => json!({"type": "array", "items": next}),

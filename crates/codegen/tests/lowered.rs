@@ -1,4 +1,4 @@
-//! The project's own document, lowered: what progenitor is given.
+//! The project's document after lowering, as progenitor receives it.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,19 +14,15 @@ use call_api_codegen::{lower, normalize, validate};
 use serde_json::Value;
 
 #[test]
-fn the_lowered_document() {
+fn lowered_document_loses_nothing() {
     let document: Value = serde_json::from_str(&common::read(common::SPEC)).unwrap();
     assert_eq!(validate::validate(&document), Ok(validate::Version::V3_1));
     let mut unsupported = Vec::new();
     let lowered = lower::lower(document, &mut unsupported, &mut Origins::default()).unwrap();
     let normalized =
         normalize::normalize(lowered.clone(), &mut unsupported, &mut Origins::default()).unwrap();
-    assert_eq!(unsupported, [], "nothing of the document is lost");
-    assert_eq!(
-        normalized.applied,
-        [],
-        "nothing of the document needs a repair"
-    );
+    assert_eq!(unsupported, [], "unsupported statements");
+    assert_eq!(normalized.applied, [], "applied rules");
     assert_eq!(normalized.document, lowered);
     insta::assert_json_snapshot!(lowered);
 }

@@ -1,5 +1,5 @@
-//! Documents that are nearly valid: each becomes an SDK, or the error says why not. The same is done without end by the
-//! fuzz target `codegen`, see `fuzz/README.md`.
+//! Randomly changed documents give an SDK or an error that does not blame the generator. The fuzz target `codegen` does
+//! the same without end; see `fuzz/README.md`.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,14 +15,14 @@ mod mutate;
 use call_api_codegen::load;
 use call_api_codegen::{Choices, generate_document};
 
-/// How many documents are made of each; `CALL_API_MUTATIONS` asks for more.
+/// The number of changed documents per original. `CALL_API_MUTATIONS` overrides it.
 const CASES: u64 = 60;
 
 #[test]
-fn a_document_that_is_nearly_valid_is_generated_or_refused() {
+fn nearly_valid_document_is_generated_or_rejected() {
     let cases = std::env::var("CALL_API_MUTATIONS").ok();
     let cases = cases.map_or(CASES, |cases| cases.parse().unwrap());
-    let (mut generated, mut refused) = (0, 0);
+    let (mut generated, mut rejected) = (0, 0);
     for name in ["minimal.json", "orders.json", "library.yaml", "wire.yaml"] {
         let path = common::root()
             .join("crates/codegen/tests/documents")
@@ -45,14 +45,14 @@ fn a_document_that_is_nearly_valid_is_generated_or_refused() {
                         !text.contains("bug in xtask"),
                         "{name}, case {case}: {text}\n{document}"
                     );
-                    refused += 1;
+                    rejected += 1;
                 }
             }
         }
     }
-    // Neither is rare, or the changes are too small or too great to find anything.
+    // If either is rare, the changes are too small or too large to be useful.
     assert!(
-        generated > cases && refused > cases,
-        "{generated} generated, {refused} refused"
+        generated > cases && rejected > cases,
+        "{generated} generated, {rejected} rejected"
     );
 }

@@ -1,6 +1,5 @@
-//! Each rule of the normalization is held to goldens: one small document that no rule has anything to do with, and for
-//! each case a JSON patch of it. The golden has what the rule changed of the patched document, as a difference, and what
-//! it notes as lost.
+//! Each rule of the normalization has cases: JSON patches of a small document that no rule changes. A golden file has the
+//! changes that the rule makes to the patched document, as a diff, and what it reports as unsupported.
 
 #![allow(
     clippy::unwrap_used,
@@ -26,7 +25,7 @@ fn read(name: &str) -> Value {
     load::load(&path, Path::new(name), name).unwrap().document
 }
 
-/// The cases of each rule.
+/// Returns the cases of each rule.
 fn cases() -> Map<String, Value> {
     match read("cases.yaml") {
         Value::Object(cases) => cases,
@@ -41,8 +40,8 @@ fn patched(patch: &Value) -> Value {
     document
 }
 
-/// What the rule of that name changes in the document as it comes to it, and what it notes as lost; `None` where that is
-/// nothing.
+/// Applies a rule to a document, after all earlier rules. Returns its changes and what it reports as unsupported, or
+/// `None` if there is neither.
 fn applied(name: &str, mut document: Value) -> Option<String> {
     document = lower::lower(document, &mut Vec::new(), &mut Origins::default()).unwrap();
     let mut model = Model::default();
@@ -57,7 +56,7 @@ fn applied(name: &str, mut document: Value) -> Option<String> {
     let diff = TextDiff::from_lines(&before, &after);
     let mut golden = String::new();
     for hunk in diff.unified_diff().context_radius(4).iter_hunks() {
-        // Without the numbers of the lines, which any change of the document above would change.
+        // Line numbers would change with every line added above.
         golden.push_str("@@\n");
         for change in hunk.iter_changes() {
             write!(golden, "{}{}", change.tag(), change.value()).unwrap();
@@ -66,11 +65,11 @@ fn applied(name: &str, mut document: Value) -> Option<String> {
     if model != model_before {
         writeln!(golden, "{model:#?}").unwrap();
     }
-    for loss in changes.unsupported {
+    for unsupported in changes.unsupported {
         writeln!(
             golden,
-            "lost at {}: {}: {}",
-            loss.pointer, loss.what, loss.instead
+            "unsupported at {}: {}: {}",
+            unsupported.pointer, unsupported.what, unsupported.instead
         )
         .unwrap();
     }
@@ -78,7 +77,7 @@ fn applied(name: &str, mut document: Value) -> Option<String> {
 }
 
 #[test]
-fn each_case_is_as_its_golden() {
+fn cases_match_their_goldens() {
     for (rule, cases) in cases() {
         let mut golden = String::new();
         for (case, patch) in cases.as_object().unwrap() {
@@ -92,7 +91,7 @@ fn each_case_is_as_its_golden() {
 }
 
 #[test]
-fn each_rule_has_a_case_and_each_case_a_rule() {
+fn every_rule_has_a_case() {
     let cases = cases();
     let rules: Vec<_> = RULES.iter().map(|rule| rule.name).collect();
     let tested: Vec<_> = cases
@@ -104,7 +103,7 @@ fn each_rule_has_a_case_and_each_case_a_rule() {
 }
 
 #[test]
-fn no_rule_has_anything_to_do_with_the_base() {
+fn no_rule_changes_the_base_document() {
     let base = read("base.yaml");
     validate::validate(&base).unwrap();
     let mut unsupported = Vec::new();

@@ -1,4 +1,4 @@
-//! What survives a type: values are decoded into the types of a small document and encoded again, on a stack of 2 MiB.
+//! Values round-trip through the generated types of a small document, on a stack of 2 MiB.
 
 #![allow(
     clippy::unwrap_used,
@@ -32,21 +32,21 @@ serde.workspace = true
 serde_json.workspace = true
 "#;
 
-/// What becomes of each value: schema, JSON, and the JSON that comes back, or what the error begins with.
+/// The cases: schema, JSON, and the expected JSON or the beginning of the error.
 const VALUES: &str = include_str!("values/values.txt");
 
-/// Reads a line with a schema and a value, and writes the value as it came back, or the error.
+/// Reads lines with a schema and a value, and prints the decoded and encoded value or the error.
 const MAIN: &str = r#"
 use call_api_types as t;
 
-fn go<T: serde::de::DeserializeOwned + serde::Serialize>(json: &str) -> String {
+fn round_trip<T: serde::de::DeserializeOwned + serde::Serialize>(json: &str) -> String {
     match serde_json::from_str::<T>(json) {
         Ok(value) => serde_json::to_string(&value).unwrap(),
         Err(error) => format!("error: {error}"),
     }
 }
 
-fn answer() {
+fn convert() {
     for line in std::io::stdin().lines() {
         let line = line.unwrap();
         let (schema, json) = line.split_once(' ').unwrap();
@@ -62,13 +62,13 @@ fn main() {
         SIZES
         return;
     }
-    std::thread::Builder::new().stack_size(2 << 20).spawn(answer).unwrap().join().unwrap();
+    std::thread::Builder::new().stack_size(2 << 20).spawn(convert).unwrap().join().unwrap();
 }
 "#;
 
-/// The program that decodes and encodes, compiled.
+/// Compiles the program and returns its path.
 fn program() -> PathBuf {
-    // Kept between runs, so that only what changed is compiled again.
+    // Kept between runs, so that only changes are compiled again.
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("values");
     let (sdk, target) = (folder.join("sdk"), folder.join("target"));
     let (outcome, report) = common::run(&Options {
@@ -93,7 +93,7 @@ fn program() -> PathBuf {
         })
         .collect();
     for name in types {
-        writeln!(arms, "\"{name}\" => go::<t::{name}>(json),").unwrap();
+        writeln!(arms, "\"{name}\" => round_trip::<t::{name}>(json),").unwrap();
         writeln!(sizes, "println!(\"{name} {{}}\", size_of::<t::{name}>());").unwrap();
     }
     let main = MAIN.replace("ARMS", &arms).replace("SIZES", &sizes);
@@ -109,7 +109,7 @@ fn program() -> PathBuf {
         .unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
-    assert_eq!(errors, "", "it compiles without a warning");
+    assert_eq!(errors, "", "warnings");
     target.join("debug/values")
 }
 
@@ -120,8 +120,8 @@ fn write(path: &Path, text: &str) {
     }
 }
 
-/// What the program says to each line.
-fn answers(program: &Path, lines: &str) -> Vec<String> {
+/// Returns the output of the program for each line.
+fn output_lines(program: &Path, lines: &str) -> Vec<String> {
     let mut child = Command::new(program)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -134,7 +134,7 @@ fn answers(program: &Path, lines: &str) -> Vec<String> {
     writer.join().unwrap().unwrap();
     assert!(
         output.status.success(),
-        "the program ended with {}",
+        "the program exited with {}",
         output.status
     );
     let text = String::from_utf8(output.stdout).unwrap();
@@ -142,7 +142,7 @@ fn answers(program: &Path, lines: &str) -> Vec<String> {
 }
 
 #[test]
-fn values_come_back_as_they_went() {
+fn values_round_trip() {
     let program = program();
     let mut lines = String::new();
     let mut expected = Vec::new();
@@ -150,31 +150,31 @@ fn values_come_back_as_they_went() {
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
     {
-        let (value, comes_back) = line.split_once(" => ").unwrap_or((line, ""));
+        let (value, result) = line.split_once(" => ").unwrap_or((line, ""));
         let (_, json) = value.split_once(' ').unwrap();
         writeln!(lines, "{value}").unwrap();
-        let comes_back = if comes_back.is_empty() {
-            json
-        } else {
-            comes_back
-        };
-        expected.push((value.to_owned(), comes_back.to_owned()));
+        let result = if result.is_empty() { json } else { result };
+        expected.push((value.to_owned(), result.to_owned()));
     }
-    let mut wrong = String::new();
-    let answers = answers(&program, &lines);
-    assert_eq!(answers.len(), expected.len());
-    for ((value, expected), answer) in expected.iter().zip(&answers) {
+    let mut failures = String::new();
+    let actual_lines = output_lines(&program, &lines);
+    assert_eq!(actual_lines.len(), expected.len());
+    for ((value, expected), actual) in expected.iter().zip(&actual_lines) {
         let same = match serde_json::from_str::<serde_json::Value>(expected) {
-            Ok(expected) => serde_json::from_str(answer).ok() == Some(expected),
-            Err(_) => answer.starts_with(expected.as_str()),
+            Ok(expected) => serde_json::from_str(actual).ok() == Some(expected),
+            Err(_) => actual.starts_with(expected.as_str()),
         };
         if !same {
-            writeln!(wrong, "{value}\n  expected {expected}\n  got      {answer}").unwrap();
+            writeln!(
+                failures,
+                "{value}\n  expected {expected}\n  actual   {actual}"
+            )
+            .unwrap();
         }
     }
-    assert_eq!(wrong, "");
+    assert_eq!(failures, "");
 
-    // No type is large, however much it holds; what lies behind a box only may be.
+    // Large types are boxed; only `WideFields`, which is always behind a box, may be large.
     let output = Command::new(&program).arg("sizes").output().unwrap();
     let sizes = String::from_utf8(output.stdout).unwrap();
     let large: Vec<&str> = sizes
@@ -186,7 +186,7 @@ fn values_come_back_as_they_went() {
         .collect();
     assert!(large.is_empty(), "{large:?}");
 
-    // As deep as serde_json reads, in time that the depth doesn't multiply.
+    // Values at the depth limit of serde_json are decoded without backtracking.
     let deep = |open: &str, close: &str, depth: usize| {
         let inner = r#"{"b":0}"#;
         format!("{}{inner}{}", open.repeat(depth), close.repeat(depth))
@@ -194,8 +194,8 @@ fn values_come_back_as_they_went() {
     let before = Instant::now();
     for (open, close) in [(r#"{"b":1,"next":"#, "}"), (r#"{"a":1,"next":"#, "}")] {
         let json = deep(open, close, 120);
-        let answer = self::answers(&program, &format!("Expression {json}\n"));
-        assert!(!answer[0].starts_with("error"), "{answer:?}");
+        let actual = self::output_lines(&program, &format!("Expression {json}\n"));
+        assert!(!actual[0].starts_with("error"), "{actual:?}");
     }
     assert!(
         before.elapsed() < Duration::from_secs(5),

@@ -1,5 +1,5 @@
-//! What goes out and what comes back: each operation of a small document is generated, compiled and called; its request
-//! is read from the socket, and its answer is given by the mocks that were generated with it.
+//! Requests and responses of generated operations: the client of a small document is generated, compiled and run. Requests
+//! are read from the socket; responses come from the generated mocks.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,13 +16,13 @@ use std::process::Command;
 
 use call_api_codegen::{Options, Outcome};
 
-const CALLS: &str = include_str!("wire/calls.rs");
+const REQUESTS: &str = include_str!("wire/requests.rs");
 const VALUES: &str = include_str!("wire/values.rs");
-const ANSWERS: &str = include_str!("wire/answers.rs");
+const RESPONSES: &str = include_str!("wire/responses.rs");
 
 const MANIFEST: &str = r#"
 [package]
-name = "wire-calls"
+name = "wire-requests"
 version = "0.0.0"
 edition = "2024"
 publish = false
@@ -39,8 +39,8 @@ tokio = { workspace = true, features = ["macros", "rt"] }
 "#;
 
 #[test]
-fn each_operation_sends_and_reads_what_the_document_says() {
-    // Kept between runs, so that only what changed is compiled again.
+fn operations_send_and_decode_as_documented() {
+    // Kept between runs, so that only changes are compiled again.
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wire");
     let (sdk, target) = (folder.join("sdk"), folder.join("target"));
     let (outcome, report) = common::run(&Options {
@@ -61,12 +61,15 @@ fn each_operation_sends_and_reads_what_the_document_says() {
     insta::assert_snapshot!("unsupported", unsupported);
 
     fs::copy(common::root().join("Cargo.lock"), sdk.join("Cargo.lock")).unwrap();
-    write(&sdk.join("crates/wire-calls/Cargo.toml"), MANIFEST);
-    write(&sdk.join("crates/wire-calls/src/main.rs"), CALLS);
-    write(&sdk.join("crates/wire-calls/src/values.rs"), VALUES);
-    write(&sdk.join("crates/wire-calls/src/answers.rs"), ANSWERS);
+    write(&sdk.join("crates/wire-requests/Cargo.toml"), MANIFEST);
+    write(&sdk.join("crates/wire-requests/src/main.rs"), REQUESTS);
+    write(&sdk.join("crates/wire-requests/src/values.rs"), VALUES);
+    write(
+        &sdk.join("crates/wire-requests/src/responses.rs"),
+        RESPONSES,
+    );
     let output = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--package", "wire-calls"])
+        .args(["run", "--quiet", "--package", "wire-requests"])
         .current_dir(&sdk)
         .env("CARGO_TARGET_DIR", target)
         .env_remove("RUSTFLAGS")
@@ -74,11 +77,11 @@ fn each_operation_sends_and_reads_what_the_document_says() {
         .unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
-    assert_eq!(errors, "", "it compiles without a warning");
+    assert_eq!(errors, "", "warnings");
     let printed = String::from_utf8_lossy(&output.stdout);
-    let (requests, answers) = printed.split_once("\nanswers:\n").unwrap();
+    let (requests, responses) = printed.split_once("\nresponses:\n").unwrap();
     insta::assert_snapshot!("requests", requests);
-    insta::assert_snapshot!("answers", answers);
+    insta::assert_snapshot!("responses", responses);
 }
 
 fn write(path: &Path, text: &str) {

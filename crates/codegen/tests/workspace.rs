@@ -32,7 +32,7 @@ fn options(document: &str, out: &Path, mode: Mode) -> Options {
     }
 }
 
-/// Returns the files below a folder, but for what cargo makes.
+/// Returns the files below a folder, without those of cargo.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -57,7 +57,7 @@ fn workspace_is_named_by_its_title_and_passes_its_tests() {
     for path in files(&out) {
         let shown = path.strip_prefix(&out).unwrap().display().to_string();
         let text = fs::read_to_string(&path).unwrap();
-        // What this project is about must not be found in another one.
+        // Nothing of this project's API may occur.
         let both = format!("{shown}\n{text}").to_lowercase();
         for word in [
             "call-api",
@@ -83,13 +83,13 @@ fn workspace_is_named_by_its_title_and_passes_its_tests() {
         assert_eq!(is_marked, !shown.starts_with("LICENSE"), "{shown}");
     }
 
-    // Versions of dependencies that are here already, so that nothing is fetched.
+    // The locked versions are already downloaded.
     fs::copy(common::root().join("Cargo.lock"), out.join("Cargo.lock")).unwrap();
     let cargo = |arguments: &[&str]| {
         let mut cargo = support::cargo(&out);
         let output = cargo
             .args(arguments)
-            // The flags of this run alone, wherever those of the surrounding one come from.
+            // Replaces the flags of the outer cargo.
             .env_remove("CARGO_ENCODED_RUSTFLAGS")
             .env("RUSTFLAGS", "-D warnings")
             .env(

@@ -1,6 +1,6 @@
-//! What several tests need: the project's root, a copy of it to spoil, and a run of codegen as text.
+//! Helpers of several tests: the project's root, a copy of its files, and a run of codegen with its report.
 
-#![allow(dead_code, reason = "each test uses its part")]
+#![allow(dead_code, reason = "no test uses everything")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ pub(crate) const SPEC: &str = "spec/openapi.json";
 pub(crate) const TYPES: &str = "crates/call-api-types/src/generated.rs";
 pub(crate) const CLIENT: &str = "crates/call-api-client/src/generated.rs";
 pub(crate) const MOCK: &str = "crates/call-api-mock/src/generated.rs";
-pub(crate) const LOSSES: &str = "spec/openapi.unsupported.md";
+pub(crate) const UNSUPPORTED: &str = "spec/openapi.unsupported.md";
 pub(crate) const SETTINGS: &str = "spec/codegen.toml";
 
 pub(crate) fn root() -> PathBuf {
@@ -30,10 +30,10 @@ pub(crate) struct Copy(TempDir);
 impl Copy {
     pub(crate) fn new() -> Self {
         let copy = Self(tempfile::tempdir().unwrap());
-        for path in [SPEC, SETTINGS, TYPES, CLIENT, MOCK, LOSSES] {
+        for path in [SPEC, SETTINGS, TYPES, CLIENT, MOCK, UNSUPPORTED] {
             copy.write(path, &read(path));
         }
-        // Where the project itself has drifted, one test says so; these are about drift of their own.
+        // Regenerated, so that stale files of the project fail only the test for them.
         assert_eq!(copy.run(Mode::Write).0, Outcome::Fresh);
         copy
     }
@@ -52,7 +52,7 @@ impl Copy {
         fs::read_to_string(self.path().join(path)).unwrap()
     }
 
-    /// Replaces a text that is there once.
+    /// Replaces a text that occurs once.
     pub(crate) fn replace(&self, path: &str, from: &str, to: &str) {
         let text = self.read(path);
         assert_eq!(text.matches(from).count(), 1, "{from:?} in {path}");

@@ -1,4 +1,4 @@
-//! Sends values that a URL, a header or a form can't hold as they are.
+//! Sends values that must be escaped in a URL, a header or a form.
 
 use std::sync::mpsc::Receiver;
 
@@ -12,13 +12,13 @@ fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-pub(crate) async fn run(base: &str, client: &Client, seen: &Receiver<String>) -> Outcome {
+pub(crate) async fn run(base: &str, client: &Client, requests: &Receiver<String>) -> Outcome {
     let range = || Range::builder().gte(1).build();
-    call!(seen, client.path_value("a;b|c^d[e]\\f/g"));
-    call!(seen, client.matrix_value(""));
-    call!(seen, client.template_in_query("a&b=c#d").more("e"));
-    call!(
-        seen,
+    send!(requests, client.path_value("a;b|c^d[e]\\f/g"));
+    send!(requests, client.matrix_value(""));
+    send!(requests, client.template_in_query("a&b=c#d").more("e"));
+    send!(
+        requests,
         client
             .list_values()
             .space(words(&["c d", "e%20f"]))
@@ -27,37 +27,37 @@ pub(crate) async fn run(base: &str, client: &Client, seen: &Receiver<String>) ->
             .filter_tags(words(&["g", "h"]))
             .filter_since("i")
     );
-    call!(
-        seen,
+    send!(
+        requests,
         client
             .list_values()
             .space(words(&["c", "d", "e f"]))
             .x_words(Vec::new())
     );
-    call!(seen, client.list_values().x_words(words(&["a,b"])));
-    call!(seen, client.versioned_body().body(range()?));
-    call!(seen, client.text_with_charset().body("é"));
-    call!(seen, client.form_with_charset().body(range()?));
+    send!(requests, client.list_values().x_words(words(&["a,b"])));
+    send!(requests, client.versioned_body().body(range()?));
+    send!(requests, client.text_with_charset().body("é"));
+    send!(requests, client.form_with_charset().body(range()?));
     let picture = || FilePart::new("P");
-    call!(
-        seen,
+    send!(
+        requests,
         client.typed_parts().body_map(|body| body
             .xml("<a/>".to_owned())
             .picture(picture())
             .note("n".to_owned()))
     );
-    call!(
-        seen,
+    send!(
+        requests,
         client
             .typed_parts()
             .body_map(|body| body.picture(picture().with_media_type("image/jpeg")))
     );
-    call!(seen, client.agent().user_agent("mine/1"));
-    credentials(base, seen).await
+    send!(requests, client.agent().user_agent("mine/1"));
+    credentials(base, requests).await
 }
 
-/// Each credential goes to the operations of its scheme, and to no others.
-async fn credentials(base: &str, seen: &Receiver<String>) -> Outcome {
+/// Sends each credential to the operations of its scheme only.
+async fn credentials(base: &str, requests: &Receiver<String>) -> Outcome {
     println!("SECURITY_SCHEMES {SECURITY_SCHEMES:?}");
     let one = Transport::builder(base)
         .token(Token::new("token")?)
@@ -68,10 +68,10 @@ async fn credentials(base: &str, seen: &Receiver<String>) -> Outcome {
         .credential("password", Token::new("user:pass")?)
         .build()?;
     for client in [Client::new(one), Client::new(all)] {
-        call!(seen, client.with_token());
-        call!(seen, client.with_key());
-        call!(seen, client.with_password());
-        call!(seen, client.with_either());
+        send!(requests, client.with_token());
+        send!(requests, client.with_key());
+        send!(requests, client.with_password());
+        send!(requests, client.with_either());
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
-//! Calls each operation of `documents/wire.yaml` once, and prints what a server on the loopback saw of it.
+//! Sends each operation of `documents/wire.yaml` once, and prints the request that a local server received.
 //!
-//! `tests/wire.rs` compiles it against the crates that it has generated.
+//! `tests/wire.rs` compiles this program with the generated crates.
 
 #![deny(warnings)]
 
@@ -17,16 +17,16 @@ use chrono::{DateTime, Utc};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-/// What every client sends, and what depends on the machine.
-const USUAL: [&str; 2] = ["host", "accept-encoding"];
+/// Headers that every client sends, or that depend on the machine.
+const COMMON_HEADERS: [&str; 2] = ["host", "accept-encoding"];
 
-fn answer(stream: &TcpStream, seen: &Sender<String>) -> Outcome {
+fn respond(stream: &TcpStream, requests: &Sender<String>) -> Outcome {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line)?;
     let request = line.trim_end().trim_end_matches(" HTTP/1.1").to_owned();
     let mut length = 0;
-    // It is another one each time.
+    // The boundary varies.
     let mut boundary = String::from("no boundary");
     let mut text = String::new();
     loop {
@@ -46,12 +46,12 @@ fn answer(stream: &TcpStream, seen: &Sender<String>) -> Outcome {
             None => value.to_owned(),
         };
         let value = value.as_str();
-        let is_usual = match name {
+        let is_common = match name {
             "content-length" => value != "0",
             "user-agent" => value.starts_with("call-api-transport/"),
-            name => USUAL.contains(&name) || (name, value) == ("accept", "*/*"),
+            name => COMMON_HEADERS.contains(&name) || (name, value) == ("accept", "*/*"),
         };
-        if !is_usual {
+        if !is_common {
             text.push_str(&format!("    {name}: {value}\n"));
         }
     }
@@ -61,15 +61,15 @@ fn answer(stream: &TcpStream, seen: &Sender<String>) -> Outcome {
         let body = String::from_utf8_lossy(&body).replace(&boundary, "BOUNDARY");
         text.push_str(&format!("    | {body}\n"));
     }
-    seen.send(format!("{request}\n{text}"))?;
-    let settings;
-    let answer = if request.starts_with("PATCH /body/settings") {
-        // What was sent comes back.
+    requests.send(format!("{request}\n{text}"))?;
+    let echo;
+    let response = if request.starts_with("PATCH /body/settings") {
+        // Echoes the body.
         let (length, body) = (body.len(), String::from_utf8_lossy(&body));
-        settings = format!(
+        echo = format!(
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
         );
-        settings.as_str()
+        echo.as_str()
     } else if request.starts_with("POST /values/media-types") {
         "HTTP/1.1 200 OK\r\ncontent-type: application/json;version=2\r\ncontent-length: 9\r\nconnection: close\r\n\r\n{\"gte\":1}"
     } else if request.starts_with("PATCH /body/json") {
@@ -80,40 +80,40 @@ fn answer(stream: &TcpStream, seen: &Sender<String>) -> Outcome {
         "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n"
     };
     let mut stream = stream;
-    stream.write_all(answer.as_bytes())?;
+    stream.write_all(response.as_bytes())?;
     Ok(())
 }
 
 fn serve() -> Result<(String, Receiver<String>), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let base = format!("http://{}", listener.local_addr()?);
-    let (sender, seen) = channel();
+    let (sender, requests) = channel();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            if let Err(error) = answer(&stream, &sender) {
+            if let Err(error) = respond(&stream, &sender) {
                 eprintln!("the server failed: {error}");
             }
         }
     });
-    Ok((base, seen))
+    Ok((base, requests))
 }
 
-/// Sends the request and prints what the server saw of it, or why it was not sent.
-macro_rules! call {
-    ($seen:expr, $call:expr) => {{
-        let call = $call;
-        match call.send().await {
-            Ok(_) => print!("{}", $seen.recv()?),
-            Err(error) => println!("{}: {error}", stringify!($call)),
+/// Sends a request, and prints it as the server received it, or the error.
+macro_rules! send {
+    ($requests:expr, $request:expr) => {{
+        let request = $request;
+        match request.send().await {
+            Ok(_) => print!("{}", $requests.recv()?),
+            Err(error) => println!("{}: {error}", stringify!($request)),
         }
     }};
 }
 
-mod answers;
+mod responses;
 mod values;
 
-/// What may be absent, null or empty is each of them on the wire, and comes back as it went.
-async fn settings(client: &Client, seen: &Receiver<String>) -> Outcome {
+/// Absent, null and empty values differ on the wire, and round-trip.
+async fn settings(client: &Client, requests: &Receiver<String>) -> Outcome {
     let bodies = [
         Settings::builder().owner(None),
         Settings::builder()
@@ -140,16 +140,16 @@ async fn settings(client: &Client, seen: &Receiver<String>) -> Outcome {
     ];
     for body in bodies {
         let body = body.build()?;
-        let answer = client.change_settings().body(body.clone()).await?;
-        assert_eq!(answer, body);
-        print!("{}", seen.recv()?);
+        let result = client.change_settings().body(body.clone()).await?;
+        assert_eq!(result, body);
+        print!("{}", requests.recv()?);
     }
     Ok(())
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome {
-    let (base, seen) = serve()?;
+    let (base, requests) = serve()?;
     let client = Client::new(Transport::builder(&base).build()?);
     let when: DateTime<Utc> = "2023-11-07T05:31:56.5Z".parse()?;
     let range = || Range::builder().gte(1).build();
@@ -161,8 +161,8 @@ async fn main() -> Outcome {
     let words = || vec!["a,b".to_owned(), "c d".to_owned()];
 
     println!("SERVERS {SERVERS:?}");
-    call!(
-        seen,
+    send!(
+        requests,
         client
             .signs()
             .date("a")
@@ -170,17 +170,17 @@ async fn main() -> Outcome {
             .date_gt("c&d")
             .filter_status("e")
     );
-    call!(seen, client.signs());
-    call!(
-        seen,
+    send!(requests, client.signs());
+    send!(
+        requests,
         client
             .same_name("path")
             .id_query(1)
             .id_query2("other case")
             .id_header("header")
     );
-    call!(
-        seen,
+    send!(
+        requests,
         client
             .locals()
             .body_query("1")
@@ -199,8 +199,8 @@ async fn main() -> Outcome {
             .new_query("13")
             .api_version("14")
     );
-    call!(
-        seen,
+    send!(
+        requests,
         client
             .query_styles()
             .repeated(words())
@@ -222,10 +222,10 @@ async fn main() -> Outcome {
             .nullable("m".to_owned())
             .either(7)
     );
-    call!(seen, client.query_styles().pipe(Vec::<Color>::new()).x(1));
-    call!(seen, client.query_styles());
-    call!(
-        seen,
+    send!(requests, client.query_styles().pipe(Vec::<Color>::new()).x(1));
+    send!(requests, client.query_styles());
+    send!(
+        requests,
         client.path_styles(
             vec!["a/b".to_owned(), "c,d".to_owned()],
             when,
@@ -235,8 +235,8 @@ async fn main() -> Outcome {
             "..%/?"
         )
     );
-    call!(
-        seen,
+    send!(
+        requests,
         client
             .headers()
             .x_list(vec![1, 2])
@@ -246,69 +246,69 @@ async fn main() -> Outcome {
             .x_color(Color::Blue)
             .x_either(true)
     );
-    call!(seen, client.segments("1", "2", "3"));
-    call!(seen, client.odd_path().more("ü"));
-    call!(seen, client.use_options());
-    call!(seen, client.use_trace());
-    call!(seen, client.use_head());
-    call!(seen, client.type_("1", "2"));
-    call!(seen, client.post("1", "2"));
-    call!(seen, client.result_operation("1", "2"));
-    call!(seen, client._1st("1", "2"));
+    send!(requests, client.segments("1", "2", "3"));
+    send!(requests, client.odd_path().more("ü"));
+    send!(requests, client.use_options());
+    send!(requests, client.use_trace());
+    send!(requests, client.use_head());
+    send!(requests, client.type_("1", "2"));
+    send!(requests, client.post("1", "2"));
+    send!(requests, client.result_operation("1", "2"));
+    send!(requests, client._1st("1", "2"));
     #[expect(deprecated, reason = "as the document says")]
     let old = client.old();
     #[expect(deprecated, reason = "as the document says")]
     let old = old.older("1");
-    call!(seen, old);
-    call!(seen, client.json_body().body(range()?));
+    send!(requests, old);
+    send!(requests, client.json_body().body(range()?));
     #[expect(deprecated, reason = "as the document says")]
     let merge_patch = client.merge_patch().body_map(|body| body.lte(2));
-    call!(seen, merge_patch);
-    call!(seen, client.several().body(range()?));
-    call!(seen, client.delete_with_body());
-    call!(
-        seen,
+    send!(requests, merge_patch);
+    send!(requests, client.several().body(range()?));
+    send!(requests, client.delete_with_body());
+    send!(
+        requests,
         client
             .delete_with_body()
             .body_map(|body| body.why("so".to_owned()))
     );
-    settings(&client, &seen).await?;
-    call!(seen, client.flat_form().body(range()?));
-    call!(
-        seen,
+    settings(&client, &requests).await?;
+    send!(requests, client.flat_form().body(range()?));
+    send!(
+        requests,
         client.form_with_lists().body_map(|body| body
             .tags(words())
             .csv(vec![1, 2])
             .range(range().ok())
             .deep(range().ok()))
     );
-    call!(seen, client.optional_form());
-    call!(seen, client.optional_form().body_map(|body| body.gte(1)));
-    call!(seen, client.optional_text());
-    call!(seen, client.optional_text().body("a"));
-    call!(seen, client.optional_list().after("b"));
-    call!(seen, client.optional_list().after("b").body(vec![1, 2]));
-    call!(seen, client.optional_parts());
-    call!(
-        seen,
+    send!(requests, client.optional_form());
+    send!(requests, client.optional_form().body_map(|body| body.gte(1)));
+    send!(requests, client.optional_text());
+    send!(requests, client.optional_text().body("a"));
+    send!(requests, client.optional_list().after("b"));
+    send!(requests, client.optional_list().after("b").body(vec![1, 2]));
+    send!(requests, client.optional_parts());
+    send!(
+        requests,
         client
             .optional_parts()
             .body_map(|body| body.note("n".to_owned()))
     );
-    call!(seen, client.text_body().body("a,b\r\n"));
-    call!(seen, client.bytes_body().body(vec![0x50, 0x4e, 0x47]));
-    call!(seen, client.xml_body().body("<range/>"));
-    call!(seen, client.any_body().body("anything"));
-    call!(
-        seen,
+    send!(requests, client.text_body().body("a,b\r\n"));
+    send!(requests, client.bytes_body().body(vec![0x50, 0x4e, 0x47]));
+    send!(requests, client.xml_body().body("<range/>"));
+    send!(requests, client.any_body().body("anything"));
+    send!(
+        requests,
         client
             .upload()
             .body_map(|body| body.file(b"ID3".to_vec()).note_text("a\r\nb"))
     );
     let file = || FilePart::new("RIFF").with_name("a.wav");
     let image = FilePart::new([0x50, 0x4e, 0x47]);
-    call!(
-        seen,
+    send!(
+        requests,
         client.upload().body_map(|body| body
             .file(file().with_media_type("audio/wav"))
             .note_text("a,b")
@@ -327,13 +327,13 @@ async fn main() -> Outcome {
                     .ok()
             ))
     );
-    call!(
-        seen,
+    send!(
+        requests,
         client.upload().body_map(|body| body
             .file(file().with_media_type("audio/wav\r\n"))
             .note_text("a"))
     );
-    values::run(&base, &client, &seen).await?;
-    println!("\nanswers:");
-    answers::run().await
+    values::run(&base, &client, &requests).await?;
+    println!("\nresponses:");
+    responses::run().await
 }

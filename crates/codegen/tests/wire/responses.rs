@@ -1,4 +1,4 @@
-//! Calls each operation whose answers differ, has the typed mocks answer with each status, and prints what was read.
+//! Sends each operation whose responses differ to typed mocks, and prints the decoded response of each status.
 
 use std::fmt::Debug;
 
@@ -14,37 +14,37 @@ use futures_util::TryStreamExt as _;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-/// Prints the status and what was decoded.
-fn show<O: Operation>(what: &str, result: Result<Response<O::Output>, Error>)
+/// Prints the status and the decoded value or error.
+fn show<O: Operation>(operation: &str, result: Result<Response<O::Output>, Error>)
 where
     O::Output: Debug,
     O::ErrorBody: Debug,
 {
     let error = match result {
-        Ok(response) => return println!("{what}: {} {:?}", response.status, response.value),
+        Ok(response) => return println!("{operation}: {} {:?}", response.status, response.value),
         Err(error) => error,
     };
     match (error.status(), error.body::<O>()) {
-        (Some(status), Some(body)) => println!("{what}: error {status} {body:?}"),
+        (Some(status), Some(body)) => println!("{operation}: error {status} {body:?}"),
         (Some(status), None) if error.kind() != ErrorKind::Decode => {
-            println!("{what}: unexpected {status}");
+            println!("{operation}: unexpected {status}");
         }
         _ => {
-            let place = error.json_path();
-            println!("{what}: {} at {place:?}", error.kind());
+            let path = error.json_path();
+            println!("{operation}: {} at {path:?}", error.kind());
         }
     }
 }
 
 /// Prints the status and the bytes of a stream.
-async fn read(what: &str, response: Response<ByteStream>) -> Outcome {
+async fn read(operation: &str, response: Response<ByteStream>) -> Outcome {
     let (status, kind) = (
         response.status,
         response.headers.get("content-type").cloned(),
     );
     let parts: Vec<_> = response.value.try_collect().await?;
     println!(
-        "{what}: {status} {kind:?} {:?}",
+        "{operation}: {status} {kind:?} {:?}",
         String::from_utf8_lossy(&parts.concat())
     );
     Ok(())
@@ -57,7 +57,7 @@ pub(crate) async fn run() -> Outcome {
     let range = Range::builder().gte(1).build()?;
     let words = ["a".to_owned(), "b".to_owned()];
 
-    macro_rules! answered {
+    macro_rules! send {
         ($operation:ident, $answer:expr) => {{
             let mock = server.$operation(|_, then| drop($answer(then)));
             let result = client.$operation().send().await;
@@ -66,73 +66,73 @@ pub(crate) async fn run() -> Outcome {
             result
         }};
     }
-    macro_rules! decoded {
+    macro_rules! show_response {
         ($builder:ident, $operation:ident, $answer:expr) => {
-            show::<$builder>(stringify!($operation), answered!($operation, $answer))
+            show::<$builder>(stringify!($operation), send!($operation, $answer))
         };
     }
     use call_api_mock::operations::{
         AnySuccessThen, BodilessSuccessThen, ByStatusThen, MergedThen, OptionalBodyThen,
         VendorJsonThen,
     };
-    decoded!(ByStatus, by_status, |then: ByStatusThen| then.ok(&range));
-    decoded!(ByStatus, by_status, |then: ByStatusThen| then
+    show_response!(ByStatus, by_status, |then: ByStatusThen| then.ok(&range));
+    show_response!(ByStatus, by_status, |then: ByStatusThen| then
         .created(&words));
-    decoded!(ByStatus, by_status, |then: ByStatusThen| then.no_content());
-    decoded!(ByStatus, by_status, |then: ByStatusThen| then.not_found());
-    decoded!(ByStatus, by_status, |then: ByStatusThen| then
+    show_response!(ByStatus, by_status, |then: ByStatusThen| then.no_content());
+    show_response!(ByStatus, by_status, |then: ByStatusThen| then.not_found());
+    show_response!(ByStatus, by_status, |then: ByStatusThen| then
         .unprocessable_content(&range));
-    decoded!(ByStatus, by_status, |then: ByStatusThen| then
+    show_response!(ByStatus, by_status, |then: ByStatusThen| then
         .client_error(418, &words));
-    decoded!(ByStatus, by_status, |then: ByStatusThen| then
+    show_response!(ByStatus, by_status, |then: ByStatusThen| then
         .server_error(500, &words));
-    decoded!(ByStatus, by_status, |then: ByStatusThen| then
+    show_response!(ByStatus, by_status, |then: ByStatusThen| then
         .into_inner()
         .status(205));
-    // What doesn't fit its status is no other status's.
-    decoded!(ByStatus, by_status, |then: ByStatusThen| then
+    // A body that does not match its status is not decoded as that of another status.
+    show_response!(ByStatus, by_status, |then: ByStatusThen| then
         .into_inner()
         .status(201)
         .body(r#"{"gte":1}"#));
-    if let Ok(response) = answered!(by_status, |then: ByStatusThen| then.accepted("a\r\n"))
+    if let Ok(response) = send!(by_status, |then: ByStatusThen| then.accepted("a\r\n"))
         && let ByStatusResponse::Accepted(stream) = response.value
     {
         let bytes = stream.read_to_end().await?;
         println!("by_status: accepted {:?}", String::from_utf8_lossy(&bytes));
     }
-    decoded!(OptionalBody, optional_body, |then: OptionalBodyThen| then
+    show_response!(OptionalBody, optional_body, |then: OptionalBodyThen| then
         .ok(&range));
-    decoded!(OptionalBody, optional_body, |then: OptionalBodyThen| then
+    show_response!(OptionalBody, optional_body, |then: OptionalBodyThen| then
         .no_content());
-    decoded!(
+    show_response!(
         BodilessSuccess,
         bodiless_success,
         |then: BodilessSuccessThen| then.no_content()
     );
-    decoded!(AnySuccess, any_success, |then: AnySuccessThen| then
+    show_response!(AnySuccess, any_success, |then: AnySuccessThen| then
         .no_content());
-    decoded!(AnySuccess, any_success, |then: AnySuccessThen| then
+    show_response!(AnySuccess, any_success, |then: AnySuccessThen| then
         .reset_content());
-    decoded!(AnySuccess, any_success, |then: AnySuccessThen| then
+    show_response!(AnySuccess, any_success, |then: AnySuccessThen| then
         .into_inner()
         .status(201)
         .body(r#"{"gte":1}"#));
-    decoded!(Merged, merged, |then: MergedThen| then.ok(&range));
-    decoded!(Merged, merged, |then: MergedThen| then.created(&range));
-    decoded!(Merged, merged, |then: MergedThen| then.unauthorized());
-    decoded!(VendorJson, vendor_json, |then: VendorJsonThen| then
+    show_response!(Merged, merged, |then: MergedThen| then.ok(&range));
+    show_response!(Merged, merged, |then: MergedThen| then.created(&range));
+    show_response!(Merged, merged, |then: MergedThen| then.unauthorized());
+    show_response!(VendorJson, vendor_json, |then: VendorJsonThen| then
         .ok(&range));
-    let text = answered!(
+    let text = send!(
         text_answer,
         |then: call_api_mock::operations::TextAnswerThen| then.ok("a,b")
     )?;
     read("text_answer", text).await?;
-    let bytes = answered!(
+    let bytes = send!(
         bytes_answer,
         |then: call_api_mock::operations::BytesAnswerThen| then.ok([0x50, 0x4e])
     )?;
     read("bytes_answer", bytes).await?;
-    let events = answered!(
+    let events = send!(
         event_stream,
         |then: call_api_mock::operations::EventStreamThen| then.ok("data: 1\n\n")
     )?;
