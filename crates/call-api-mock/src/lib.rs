@@ -1,8 +1,8 @@
 //! Typed mocks of the API's operations, for tests: `httpmock` with one method for each operation.
 //!
-//! [`MockServerExt`] adds them to [`MockServer`]. What a request has to be is said by `when`, with a method for each
-//! parameter and for the body; what it is answered with by `then`, with a method for each status that the document names.
-//! Both take the document's types, so a mock that no longer fits the API doesn't compile:
+//! [`MockServerExt`] adds them to [`MockServer`]. `when` has a method for each parameter and for the body, and describes
+//! the request; `then` has a method for each documented status, and sets the response. Both take the document's types, so
+//! a mock that no longer matches the document does not compile:
 //!
 //! ```text
 //! let server = MockServer::start_async().await;
@@ -14,9 +14,9 @@
 //! mock.assert();
 //! ```
 //!
-//! A parameter of which `when` says nothing may be anything. What the document doesn't say (another status, a body that
-//! breaks off, a delay) is said by `into_inner`, which gives `httpmock`'s own [`When`](httpmock::When) and
-//! [`Then`](httpmock::Then):
+//! A parameter that `when` does not mention may have any value. `into_inner` returns `httpmock`'s own
+//! [`When`](httpmock::When) and [`Then`](httpmock::Then), for what the document does not describe, such as another status
+//! or a delay:
 //!
 //! ```text
 //! server.get_thing(|_, then| {
@@ -24,18 +24,18 @@
 //! });
 //! ```
 //!
-//! An operation that is called like one of [`MockServer`]'s own methods is reached as `MockServerExt::reset(&server, …)`.
-//! A WebSocket can't be mocked: its `then` has no status.
+//! An operation with the name of a method of [`MockServer`] is reached as `MockServerExt::reset(&server, …)`. WebSockets
+//! cannot be mocked: their `then` has no status.
 //!
-//! `generated.rs` is written by `cargo xtask codegen` from the OpenAPI document; by hand are this file, and `when` and
-//! `then`, which it calls.
+//! `cargo xtask codegen` writes `generated.rs` from the OpenAPI document. This file, and `when` and `then`, which the
+//! generated code uses, are written by hand.
 
 #[rustfmt::skip]
 #[allow(clippy::all, dead_code, deprecated, unused_imports, reason = "generated")]
 mod generated;
-#[allow(dead_code, reason = "which of it is used is the document's to say")]
+#[allow(dead_code, reason = "the document decides which parts are used")]
 mod then;
-#[allow(dead_code, reason = "which of it is used is the document's to say")]
+#[allow(dead_code, reason = "the document decides which parts are used")]
 mod when;
 
 use call_api_client::types;

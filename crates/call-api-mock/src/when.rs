@@ -1,4 +1,4 @@
-//! What a request has to be. Values are written by the client's own code, so that a mock expects what a client sends.
+//! Matchers for requests. The client's own code encodes the values, so a mock expects what the client sends.
 
 use std::fmt::Display;
 
@@ -10,41 +10,41 @@ use serde::Serialize;
 use call_api_client::encode;
 pub(crate) use call_api_client::encode::Style;
 
-/// A text of the request, or why the value can't be written so; a client refuses to send such a value, too.
+/// An encoded value, or the reason it cannot be encoded. The client rejects such a value, too.
 type Text = Result<String, String>;
 
 #[track_caller]
-fn written<E: Display>(text: Result<String, E>) -> String {
+fn encoded<E: Display>(text: Result<String, E>) -> String {
     match text {
         Ok(text) => text,
         #[expect(
             clippy::panic,
-            reason = "a mock that can't be fails its test, as httpmock's own do"
+            reason = "an invalid mock fails its test, as in httpmock"
         )]
-        Err(error) => panic!("a mock expects what no client can send: {error}"),
+        Err(error) => panic!("a mock expects a value that the client cannot send: {error}"),
     }
 }
 
-/// A value as the client writes it into a path.
+/// Encodes a path parameter.
 pub(crate) fn segment(value: &impl Display) -> Text {
     Ok(encode::path(value))
 }
 
-/// A value as the client writes it into a path where the document asks for a style.
+/// Encodes a path parameter with a style.
 pub(crate) fn styled_segment(name: &str, value: &impl Serialize, style: Style) -> Text {
     encode::segment(name, value, style)
 }
 
-/// The path is of this shape, whatever its parameters are; `pattern` is a regular expression.
+/// Matches the path with a regular expression.
 #[track_caller]
 pub(crate) fn path(when: When, pattern: &str) -> When {
     when.path_matches(regex(pattern))
 }
 
-/// One parameter of the path is this; `before` and `after` are the regular expressions of what stands around it.
+/// Matches one path parameter. `before` and `after` are regular expressions of the rest of the path.
 #[track_caller]
 pub(crate) fn parameter(when: When, before: &str, text: Text, after: &str) -> When {
-    let text = regex::escape(&written(text));
+    let text = regex::escape(&encoded(text));
     when.path_matches(regex(&format!("{before}{text}{after}")))
 }
 
@@ -54,62 +54,62 @@ fn regex(pattern: &str) -> Regex {
         Ok(regex) => regex,
         #[expect(
             clippy::panic,
-            reason = "a mock that can't be fails its test, as httpmock's own do"
+            reason = "an invalid mock fails its test, as in httpmock"
         )]
-        Err(error) => panic!("a mock's path is no pattern: {error}"),
+        Err(error) => panic!("the path of a mock is not a valid pattern: {error}"),
     }
 }
 
-/// A parameter of the query: each of its pairs is in the request.
+/// Matches a query parameter: the request has each of its pairs.
 #[track_caller]
 pub(crate) fn query(when: When, name: &str, value: &impl Serialize) -> When {
     let text = serde_urlencoded::to_string(QueryParam::new(name, value));
-    pairs(when, &written(text), When::query_param)
+    pairs(when, &encoded(text), When::query_param)
 }
 
-/// A parameter of the query where the document asks for a style.
+/// Matches a query parameter with a style.
 #[track_caller]
 pub(crate) fn styled_query(when: When, name: &str, value: &impl Serialize, style: Style) -> When {
     let text = encode::query(String::new(), name, value, style);
     pairs(
         when,
-        written(text).trim_start_matches('?'),
+        encoded(text).trim_start_matches('?'),
         When::query_param,
     )
 }
 
-/// A header.
+/// Matches a header.
 #[track_caller]
 pub(crate) fn header(when: When, name: &str, value: &impl Display) -> When {
     when.header(name, value.to_string())
 }
 
-/// A header whose value is a list or an object; none where it is empty.
+/// Matches a header that is a list or an object. An empty one is absent.
 #[track_caller]
 pub(crate) fn styled_header(when: When, name: &str, value: &impl Serialize, style: Style) -> When {
     match encode::header(name, value, style).transpose() {
-        Some(text) => when.header(name, written(text)),
+        Some(text) => when.header(name, encoded(text)),
         None => when.header_missing(name),
     }
 }
 
-/// A form: each of its fields is in the request's.
+/// Matches a form: the request has each of its fields.
 #[track_caller]
 pub(crate) fn form(when: When, text: Result<String, impl Display>) -> When {
-    pairs(when, &written(text), When::form_urlencoded_tuple)
+    pairs(when, &encoded(text), When::form_urlencoded_tuple)
 }
 
-/// The fields of a form of which some have a style.
+/// Encodes a form with styles.
 pub(crate) fn styled_form(value: &impl Serialize, styles: &[(&str, Style)]) -> Text {
     encode::form(value, styles)
 }
 
-/// The fields of a form that is flat.
+/// Encodes a form without styles.
 pub(crate) fn flat_form(value: &impl Serialize) -> Text {
     serde_urlencoded::to_string(value).map_err(|error| error.to_string())
 }
 
-/// The body is these bytes.
+/// Matches the bytes of the body.
 pub(crate) fn bytes(when: When, bytes: &[u8]) -> When {
     let bytes = bytes.to_vec();
     when.is_true(move |request| request.body_ref() == bytes)
@@ -121,9 +121,9 @@ fn pairs(when: When, text: &str, add: impl Fn(When, String, String) -> When) -> 
         Ok(pairs) => pairs,
         #[expect(
             clippy::panic,
-            reason = "a mock that can't be fails its test, as httpmock's own do"
+            reason = "an invalid mock fails its test, as in httpmock"
         )]
-        Err(error) => panic!("a mock expects pairs that can't be read: {error}"),
+        Err(error) => panic!("a mock expects invalid pairs: {error}"),
     };
     pairs
         .into_iter()

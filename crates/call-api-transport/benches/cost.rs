@@ -1,8 +1,8 @@
-//! What a call through the transport costs, next to the same call written by hand on reqwest and serde_json.
+//! Compares a request through the transport with the same request written by hand with reqwest and serde_json.
 //!
-//! `cargo bench -p call-api-transport` prints the table of `docs/performance.md`. Both sides run in the same process
-//! in turns, on one thread, against a server in a process of its own; processor time is that thread's, from the
-//! kernel (`/proc/thread-self/schedstat`), so this bench runs on Linux. Ratios are the median of all turns.
+//! `cargo bench -p call-api-transport` prints the table of `docs/performance.md`. Both sides run in turns, on one thread
+//! of this process; the server is a separate process. Processor time is that of the thread
+//! (`/proc/thread-self/schedstat`), so this bench requires Linux. Ratios are medians of all turns.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a bench may")]
 
@@ -28,7 +28,7 @@ const GET_CALL: Operation = Operation {
     body: ResponseBody::Buffered,
 };
 
-/// A response of the size and form that APIs send.
+/// A response of typical size and form.
 const BODY: &str = r#"{"id":"3c90c3cc-0d44-4b50-8888-8dd25736052a","agent_id":"3c90c3cc-0d44-4b50-8888-8dd25736052a","status":"completed","type":"inbound","contact":{"id":"3c90c3cc-0d44-4b50-8888-8dd25736052a","created_date":"2026-01-31T14:15:22Z","identifier":"+15551234567","contact_type":"call"},"phone_id":"3c90c3cc-0d44-4b50-8888-8dd25736052a","recording_url":"https://recordings.example/3c90c3cc","start_time":"2026-01-31T14:15:22Z","end_time":"2026-01-31T14:17:22Z","duration":120,"end_reason":"hangup","created_date":"2026-01-31T14:15:20Z"}"#;
 
 #[derive(Deserialize)]
@@ -57,13 +57,14 @@ struct Contact {
     contact_type: String,
 }
 
-/// As a generated client asks.
+/// The `Accept` header of a generated client.
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 const SERVER: &str = "CALL_API_TRANSPORT_BENCH_SERVER";
 const TURNS: usize = 21;
 
-/// For a profiler that counts: one side alone (`hand` or `transport`), how many calls, how many in flight.
+/// The variable that runs one side only, for a profiler: `hand` or `transport`, the number of requests, and the number in
+/// flight.
 const ALONE: &str = "CALL_API_TRANSPORT_BENCH_ALONE";
 
 fn main() {
@@ -71,9 +72,9 @@ fn main() {
         serve();
         return;
     }
-    // `cargo test --benches` runs this too, to see that it works, and not for figures.
+    // `cargo test --benches` only checks that the bench works.
     let quick = !std::env::args().any(|argument| argument == "--bench");
-    let (turns, calls) = if quick { (1, 20) } else { (TURNS, 2_000) };
+    let (turns, requests) = if quick { (1, 20) } else { (TURNS, 2_000) };
     let mut server = Command::new(std::env::current_exe().unwrap())
         .env(SERVER, "1")
         .stdin(Stdio::piped())
@@ -89,13 +90,13 @@ fn main() {
         .enable_all()
         .build()
         .unwrap();
-    runtime.block_on(measure(&url, turns, calls, quick));
+    runtime.block_on(measure(&url, turns, requests, quick));
     drop(server.stdin.take());
     server.wait().unwrap();
 }
 
-async fn measure(url: &str, turns: usize, calls: usize, quick: bool) {
-    // As careful as one would be by hand: limits, no redirects.
+async fn measure(url: &str, turns: usize, requests: usize, quick: bool) {
+    // Careful hand-written code: limits, no redirects.
     let by_hand = Transport::builder(url)
         .configure_http(|http| http.timeout(Duration::from_secs(45)))
         .build()
@@ -135,14 +136,14 @@ async fn measure(url: &str, turns: usize, calls: usize, quick: bool) {
         let mut words = alone.split(' ');
         let side = words.next();
         let mut number = || words.next().unwrap().parse().unwrap();
-        let (calls, in_flight) = (number(), number());
+        let (requests, in_flight) = (number(), number());
         match side {
-            Some("hand") => run(&hand, calls, in_flight).await,
-            _ => run(&ours, calls, in_flight).await,
+            Some("hand") => run(&hand, requests, in_flight).await,
+            _ => run(&ours, requests, in_flight).await,
         }
         return;
     }
-    for _ in 0..calls {
+    for _ in 0..requests {
         hand().await;
         ours().await;
     }
@@ -150,12 +151,12 @@ async fn measure(url: &str, turns: usize, calls: usize, quick: bool) {
     for in_flight in [1, 64] {
         let mut samples: [Vec<Sample>; 2] = Default::default();
         for turn in 0..turns {
-            // Each goes first as often as it goes last.
+            // The sides take turns in going first.
             for place in 0..2 {
                 let side = (turn + place) % 2;
                 samples[side].push(match side {
-                    0 => sample(&hand, calls, in_flight).await,
-                    _ => sample(&ours, calls, in_flight).await,
+                    0 => sample(&hand, requests, in_flight).await,
+                    _ => sample(&ours, requests, in_flight).await,
                 });
             }
         }
@@ -165,25 +166,30 @@ async fn measure(url: &str, turns: usize, calls: usize, quick: bool) {
             format!("{in_flight} in flight")
         };
         print_row(
-            &format!("processor time a call, {flight} (µs)"),
+            &format!("processor time per request, {flight} (µs)"),
             &samples,
             |sample| sample.cpu * 1e6,
             1,
         );
         print_row(
-            &format!("calls a second, {flight}"),
+            &format!("requests per second, {flight}"),
             &samples,
             |sample| sample.rate,
             0,
         );
         if in_flight == 1 {
             print_row(
-                "allocations a call",
+                "allocations per request",
                 &samples,
                 |sample| sample.allocations,
                 1,
             );
-            print_row("bytes allocated a call", &samples, |sample| sample.bytes, 0);
+            print_row(
+                "bytes allocated per request",
+                &samples,
+                |sample| sample.bytes,
+                0,
+            );
         }
     }
     growth(&ours, if quick { 100 } else { 100_000 }).await;
@@ -199,40 +205,44 @@ struct Sample {
 }
 
 async fn sample<F: Future<Output = CallBody>>(
-    call: &impl Fn() -> F,
-    calls: usize,
+    request: &impl Fn() -> F,
+    requests: usize,
     in_flight: usize,
 ) -> Sample {
     let region = Region::new(ALLOCATOR);
     let (cpu, wall) = (thread_time(), Instant::now());
-    run(call, calls, in_flight).await;
+    run(request, requests, in_flight).await;
     let (cpu, wall) = (thread_time() - cpu, wall.elapsed());
     let change = region.change();
-    let calls = calls as f64;
+    let requests = requests as f64;
     Sample {
-        cpu: cpu.as_secs_f64() / calls,
-        rate: calls / wall.as_secs_f64(),
-        allocations: (change.allocations + change.reallocations) as f64 / calls,
-        bytes: change.bytes_allocated as f64 / calls,
+        cpu: cpu.as_secs_f64() / requests,
+        rate: requests / wall.as_secs_f64(),
+        allocations: (change.allocations + change.reallocations) as f64 / requests,
+        bytes: change.bytes_allocated as f64 / requests,
     }
 }
 
-/// All in one task, so that what is compared is the calls and not the tasks.
-async fn run<F: Future<Output = CallBody>>(call: &impl Fn() -> F, calls: usize, in_flight: usize) {
+/// Runs all requests in one task, so that the cost of tasks is not measured.
+async fn run<F: Future<Output = CallBody>>(
+    request: &impl Fn() -> F,
+    requests: usize,
+    in_flight: usize,
+) {
     use futures_util::StreamExt as _;
     if in_flight == 1 {
-        for _ in 0..calls {
-            call().await;
+        for _ in 0..requests {
+            request().await;
         }
         return;
     }
-    let all = futures_util::stream::iter((0..calls).map(|_| call()));
+    let all = futures_util::stream::iter((0..requests).map(|_| request()));
     all.buffer_unordered(in_flight)
         .for_each(|_| std::future::ready(()))
         .await;
 }
 
-/// Processor time of this thread, to the nanosecond: what `/proc` says of it stands still from one tick to the next.
+/// Returns the processor time of this thread in nanoseconds; other files in `/proc` have the resolution of a tick.
 fn thread_time() -> Duration {
     rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime)
         .try_into()
@@ -263,14 +273,14 @@ fn median(mut figures: Vec<f64>) -> f64 {
     figures[figures.len() / 2]
 }
 
-async fn growth<F: Future<Output = CallBody>>(call: &impl Fn() -> F, calls: usize) {
-    run(call, calls / 10, 64).await;
+async fn growth<F: Future<Output = CallBody>>(request: &impl Fn() -> F, requests: usize) {
+    run(request, requests / 10, 64).await;
     let (region, before) = (Region::new(ALLOCATOR), resident());
-    run(call, calls, 64).await;
+    run(request, requests, 64).await;
     let change = region.change();
     let held = change.bytes_allocated as i64 - change.bytes_deallocated as i64;
     println!(
-        "\n{calls} calls, 64 in flight: {held} bytes more held, resident memory {} KiB more",
+        "\n{requests} requests, 64 in flight: {held} bytes more held, resident memory {} KiB more",
         resident() - before
     );
 }
@@ -284,8 +294,8 @@ fn resident() -> i64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// The reference's own snippet, where Python has `requests`.
-fn python(url: &str, calls: usize) {
+/// Runs the snippet of the API reference, if Python has `requests`.
+fn python(url: &str, requests: usize) {
     const SCRIPT: &str = "
 import resource, sys, requests
 url, calls = sys.argv[1], int(sys.argv[2])
@@ -303,10 +313,10 @@ session.get(url, headers=headers).json()
 before = used()
 for _ in range(calls):
     session.get(url, headers=headers).json()
-print(f'{alone / calls * 1e6:.0f} us of processor time a call, {(used() - before) / calls * 1e6:.0f} us in a Session')
+print(f'{alone / calls * 1e6:.0f} us of processor time per request, {(used() - before) / calls * 1e6:.0f} us in a Session')
 ";
     let output = Command::new("python3")
-        .args(["-c", SCRIPT, url, &calls.to_string()])
+        .args(["-c", SCRIPT, url, &requests.to_string()])
         .output();
     match output {
         Ok(output) if output.status.success() => {
@@ -315,11 +325,11 @@ print(f'{alone / calls * 1e6:.0f} us of processor time a call, {(used() - before
                 String::from_utf8_lossy(&output.stdout)
             );
         }
-        _ => println!("Python's requests: not installed here"),
+        _ => println!("Python's requests: not installed"),
     }
 }
 
-/// Answers every request with the same bytes, until standard input ends.
+/// Serves the same response to every request, until standard input ends.
 fn serve() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -344,7 +354,7 @@ fn serve() {
             stream.set_nodelay(true).unwrap();
             tokio::spawn(async move {
                 let mut buffer = [0; 4096];
-                // A request of this bench comes whole.
+                // Requests of this bench are small enough for one read.
                 while stream.read(&mut buffer).await.is_ok_and(|count| count > 0) {
                     if stream.write_all(answer).await.is_err() {
                         return;

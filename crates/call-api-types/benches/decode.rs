@@ -1,8 +1,7 @@
-//! What it costs to decode a call into the generated types, whose enums keep values that they don't know, against the
-//! same structs written by hand with closed enums. `cargo bench -p call-api-types`.
+//! Compares decoding a call into the generated types, whose enums keep unknown values, with hand-written structs with
+//! closed enums: `cargo bench -p call-api-types`.
 //!
-//! Both take turns in one run, in turns so short that some of each are not interrupted: the fastest ones are compared,
-//! so that it doesn't matter what else the machine does.
+//! Both run in short turns, and the fastest turns are compared, so that other programs on the machine do not matter.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -12,7 +11,7 @@ use serde::de::DeserializeOwned;
 const TURNS: usize = 2_000;
 const CALLS_A_TURN: u32 = 200;
 
-/// The example of the API's reference.
+/// The example call of the API reference.
 const JSON: &str = r#"{
   "id": "3c90c3cc-0d44-4b50-8888-8dd25736052a",
   "agent_id": "3c90c3cc-0d44-4b50-8888-8dd25736052a",
@@ -33,7 +32,7 @@ const JSON: &str = r#"{
   "end_reason": "<string>"
 }"#;
 
-/// What one would write by hand.
+/// The hand-written types.
 mod by_hand {
     #![allow(dead_code, reason = "decoding is all that is timed")]
 
@@ -91,7 +90,7 @@ mod by_hand {
 }
 
 fn main() -> Result<(), serde_json::Error> {
-    // Once before the clock runs, and a failure is told.
+    // Once before timing, to report a failure.
     decode::<call_api_types::Call>()?;
     decode::<by_hand::Call>()?;
     let (mut generated, mut by_hand) = (Duration::MAX, Duration::MAX);
