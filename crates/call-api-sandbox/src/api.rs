@@ -103,7 +103,7 @@ impl Api {
     }
 }
 
-/// The tenant of an authenticated request. Must be a handler's first argument, so that authentication comes first.
+/// The tenant of an authenticated request. Must precede a handler's other arguments, so that authentication comes first.
 #[cfg(feature = "pages")]
 pub(crate) struct Authorized(pub(crate) TenantId);
 

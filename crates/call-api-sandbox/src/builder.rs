@@ -97,7 +97,7 @@ impl SandboxBuilder {
     }
 
     /// Serves web pages: a live list of calls at `/`, the interactive API reference at `/docs`, the OpenAPI document at
-    /// `/openapi.json`, and a health check at `/healthz`.
+    /// `/openapi.json`, and a health check at `/healthz`. With the default token, the list is for loopback hosts only.
     #[cfg(feature = "pages")]
     pub fn pages(mut self, pages: bool) -> Self {
         self.optional.pages = pages;
@@ -110,7 +110,8 @@ impl SandboxBuilder {
         self
     }
 
-    /// The maximum number of open connections, instead of 1,024. Further clients wait for a free slot.
+    /// The maximum number of open connections, instead of 1,024. With that many, a new client takes the place of the one that
+    /// has been idle for the longest time, or waits while all are busy.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.limits.connections = connections;
         self
@@ -178,7 +179,7 @@ impl SandboxBuilder {
     ///   [`AddrInUse`](io::ErrorKind::AddrInUse) when another program uses the port.
     ///
     /// # Panics
-    /// When called outside of a Tokio runtime with an I/O driver.
+    /// Panics if called outside of a Tokio runtime with an I/O driver.
     pub async fn start(self) -> io::Result<Sandbox> {
         let listen = self.listen;
         let is_loopback = listen.ip().to_canonical().is_loopback();

@@ -136,8 +136,8 @@ mod tests {
         tokio::time::advance(Duration::from_millis(1500)).await;
         assert_eq!(times.each_ref().map(since), [1_500, 90_000, 0]);
         for time in &times {
-            let told = time.advance(Duration::from_secs(2));
-            assert_eq!(told, time.now());
+            let now = time.advance(Duration::from_secs(2));
+            assert_eq!(now, time.now());
         }
         assert_eq!(times.each_ref().map(since), [3_500, 92_000, 2_000]);
     }

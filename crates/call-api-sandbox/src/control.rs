@@ -16,9 +16,8 @@ use axum::routing::{MethodRouter, delete, get, post, put};
 use bytes::Bytes;
 use call_api_types::Call;
 use chrono::{DateTime, Utc};
-use http::header::{HOST, ORIGIN};
 use http::request::Parts;
-use http::{HeaderMap, StatusCode, Uri};
+use http::{StatusCode, Uri};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -29,7 +28,7 @@ use crate::api::Api;
 use crate::call_json::CallJson;
 use crate::clock::check_time;
 use crate::connection::Connection;
-use crate::origin::RequestOrigin;
+use crate::origin::{RequestOrigin, is_for_loopback};
 use crate::responses;
 use crate::script::Script;
 use crate::store::TenantId;
@@ -79,39 +78,11 @@ async fn guard(request: Request, next: Next) -> Response {
         .extensions()
         .get::<Connection>()
         .is_some_and(|connection| connection.peer.ip().to_canonical().is_loopback());
-    let headers = request.headers();
-    if !is_local || !is_loopback_host(headers) || is_cross_origin(headers) {
+    if !is_local || !is_for_loopback(request.headers()) {
         let message = "the control API accepts requests from this machine only";
         return responses::detail(StatusCode::FORBIDDEN, message);
     }
     next.run(request).await
-}
-
-/// Returns true if the `Host` is a loopback name or address. A DNS name could be pointed at this machine by anyone.
-fn is_loopback_host(headers: &HeaderMap) -> bool {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let host = host.and_then(|host| host.parse::<http::uri::Authority>().ok());
-    host.is_some_and(|host| {
-        let name = host.host();
-        let address = name.trim_start_matches('[').trim_end_matches(']');
-        name.eq_ignore_ascii_case("localhost")
-            || address
-                .parse::<std::net::IpAddr>()
-                .is_ok_and(|ip| ip.to_canonical().is_loopback())
-    })
-}
-
-fn is_cross_origin(headers: &HeaderMap) -> bool {
-    let Some(origin) = headers.get(ORIGIN) else {
-        return false;
-    };
-    let origin = origin
-        .to_str()
-        .ok()
-        .and_then(|origin| origin.parse::<Uri>().ok());
-    let origin = origin.and_then(|origin| origin.authority().map(ToString::to_string));
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    origin.as_deref() != host
 }
 
 /// An error of the control API.
@@ -435,49 +406,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-
-    #[test]
-    fn only_loopback_hosts_and_same_origins_are_accepted() {
-        let headers = |host: &str, origin: Option<&str>| {
-            let mut headers = HeaderMap::new();
-            headers.insert(HOST, host.parse().unwrap());
-            if let Some(origin) = origin {
-                headers.insert(ORIGIN, origin.parse().unwrap());
-            }
-            headers
-        };
-        for host in [
-            "localhost:3000",
-            "LOCALHOST",
-            "127.0.0.1:1",
-            "127.9.9.9",
-            "[::1]:3000",
-            "[::ffff:127.0.0.1]",
-        ] {
-            assert!(is_loopback_host(&headers(host, None)), "{host}");
-        }
-        for host in [
-            "example.org",
-            "localhost.example.org:3000",
-            "10.0.0.1",
-            "[::2]",
-            "",
-            "::1",
-        ] {
-            assert!(!is_loopback_host(&headers(host, None)), "{host}");
-        }
-        assert!(!is_loopback_host(&HeaderMap::new()));
-        let cross = |origin| is_cross_origin(&headers("localhost:3000", origin));
-        assert!(!cross(None) && !cross(Some("http://localhost:3000")));
-        for origin in [
-            "http://localhost:3001",
-            "https://example.org",
-            "null",
-            "x y",
-        ] {
-            assert!(cross(Some(origin)), "{origin}");
-        }
-    }
 
     #[test]
     fn documented_paths_match_the_routes() {

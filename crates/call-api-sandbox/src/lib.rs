@@ -126,7 +126,7 @@ impl Sandbox {
     /// The operating system's error when it cannot listen there.
     ///
     /// # Panics
-    /// When called outside of a Tokio runtime: see [`SandboxBuilder::start`].
+    /// Panics if called outside of a Tokio runtime: see [`SandboxBuilder::start`].
     pub async fn start() -> io::Result<Self> {
         Self::builder().start().await
     }
@@ -144,7 +144,7 @@ impl Sandbox {
 
     /// The base URL of the API, without a trailing slash, such as `http://127.0.0.1:49152`.
     ///
-    /// When the sandbox listens on all addresses of the machine, this is the loopback address.
+    /// If the sandbox listens on all addresses of the machine, this is the loopback address.
     pub fn base_url(&self) -> &str {
         &self.base_url
     }
@@ -228,10 +228,10 @@ impl Sandbox {
     /// Sets the clock, also to an earlier time.
     ///
     /// # Errors
-    /// When the time is not within the years 1 to 9999.
+    /// Errors if the time is not within the years 1 to 9999.
     ///
     /// # Panics
-    /// When the calls are in a database that cannot be written.
+    /// Panics if the calls are in a database that cannot be written.
     pub fn set_time(&self, time: DateTime<Utc>) -> Result<(), InvalidTime> {
         let time = clock::check_time(time)?;
         tenant::expect_stored(self.api.set_time(time));
@@ -241,7 +241,7 @@ impl Sandbox {
     /// Moves the clock forward, whatever its [`Clock`]. Returns the new time.
     ///
     /// # Panics
-    /// When the calls are in a database that cannot be written.
+    /// Panics if the calls are in a database that cannot be written.
     pub fn advance(&self, by: Duration) -> DateTime<Utc> {
         tenant::expect_stored(self.api.advance(by))
     }
@@ -249,7 +249,7 @@ impl Sandbox {
     /// Replaces all faults: see [`Faults`]. `Faults::default()` removes them.
     ///
     /// # Errors
-    /// When a rule is invalid: a share outside of 0 to 1, a status below 200, an unknown operation.
+    /// Errors if a rule is invalid: a share outside of 0 to 1, a status below 200, an unknown operation.
     pub fn set_faults(&self, faults: Faults) -> Result<(), InvalidFaults> {
         self.api.faults.set(faults)
     }
@@ -266,7 +266,7 @@ impl Sandbox {
     /// ```
     ///
     /// # Errors
-    /// When it is not a JSON object with a UUID as its `id`.
+    /// Errors if it is not a JSON object with a UUID as its `id`.
     pub fn put_json(&self, json: &str) -> Result<Uuid, InvalidCall> {
         self.default_tenant().put_json(json)
     }

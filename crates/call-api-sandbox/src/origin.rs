@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use axum::extract::{FromRequestParts, OriginalUri};
-use http::header::HOST;
+use http::header::{HOST, ORIGIN};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Extensions, HeaderMap, HeaderValue, Uri};
@@ -46,6 +46,40 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestOrigin {
     }
 }
 
+/// Returns true if a request names a loopback host and does not come from a web page of another site.
+///
+/// Without this check, a web site could send requests to this machine: from its page, or by pointing its DNS name here.
+pub(crate) fn is_for_loopback(headers: &HeaderMap) -> bool {
+    is_loopback_host(headers) && !is_cross_origin(headers)
+}
+
+/// Returns true if the `Host` is a loopback name or address.
+fn is_loopback_host(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = host.and_then(|host| host.parse::<http::uri::Authority>().ok());
+    host.is_some_and(|host| {
+        let name = host.host();
+        let address = name.trim_start_matches('[').trim_end_matches(']');
+        name.eq_ignore_ascii_case("localhost")
+            || address
+                .parse::<std::net::IpAddr>()
+                .is_ok_and(|ip| ip.to_canonical().is_loopback())
+    })
+}
+
+fn is_cross_origin(headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(ORIGIN) else {
+        return false;
+    };
+    let origin = origin
+        .to_str()
+        .ok()
+        .and_then(|origin| origin.parse::<Uri>().ok());
+    let origin = origin.and_then(|origin| origin.authority().map(ToString::to_string));
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    origin.as_deref() != host
+}
+
 /// The characters to escape in a path: all but those that Starlette leaves as they are in a `Location`. `?`, `#` and `%`
 /// stay escaped, since they would end the path or begin an escape.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC
@@ -83,4 +117,52 @@ pub(crate) fn normalize_path(uri: &Uri) -> Option<Uri> {
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(PathAndQuery::try_from(normalized).ok()?);
     Uri::from_parts(parts).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_hosts_and_same_origins_are_accepted() {
+        let headers = |host: &str, origin: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, host.parse().unwrap());
+            if let Some(origin) = origin {
+                headers.insert(ORIGIN, origin.parse().unwrap());
+            }
+            headers
+        };
+        for host in [
+            "localhost:3000",
+            "LOCALHOST",
+            "127.0.0.1:1",
+            "127.9.9.9",
+            "[::1]:3000",
+            "[::ffff:127.0.0.1]",
+        ] {
+            assert!(is_loopback_host(&headers(host, None)), "{host}");
+        }
+        for host in [
+            "example.org",
+            "localhost.example.org:3000",
+            "10.0.0.1",
+            "[::2]",
+            "",
+            "::1",
+        ] {
+            assert!(!is_loopback_host(&headers(host, None)), "{host}");
+        }
+        assert!(!is_loopback_host(&HeaderMap::new()));
+        let cross = |origin| is_cross_origin(&headers("localhost:3000", origin));
+        assert!(!cross(None) && !cross(Some("http://localhost:3000")));
+        for origin in [
+            "http://localhost:3001",
+            "https://example.org",
+            "null",
+            "x y",
+        ] {
+            assert!(cross(Some(origin)), "{origin}");
+        }
+    }
 }

@@ -4,16 +4,18 @@ use std::sync::{Arc, LazyLock};
 
 use axum::Json;
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{FromRequestParts, Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::request::Parts;
 use http::{HeaderName, StatusCode};
 use utoipa_swagger_ui::Config;
 
 use crate::api::{Api, Authorized};
+use crate::connection::Connection;
 use crate::control::Calls;
-use crate::origin::RequestOrigin;
+use crate::origin::{RequestOrigin, is_for_loopback};
 use crate::{Sandbox, responses};
 
 /// The API document, identical to `spec/openapi.json`.
@@ -59,7 +61,26 @@ pub(crate) fn contains(path: &str) -> bool {
     ) || path.starts_with("/docs/")
 }
 
-async fn page(State(api): State<Arc<Api>>) -> Response {
+/// A request that may see the pages. With the public default token, its host must be loopback: a web site that points its
+/// DNS name at this machine must not read the calls.
+struct Allowed;
+
+impl FromRequestParts<Arc<Api>> for Allowed {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Response> {
+        // A mounted router has no connections; its server decides.
+        let is_server = parts.extensions.get::<Connection>().is_some();
+        if api.has_default_token && is_server && !is_for_loopback(&parts.headers) {
+            let message =
+                "with the default token, the pages are for localhost only; set a token of your own";
+            return Err(responses::detail(StatusCode::FORBIDDEN, message));
+        }
+        Ok(Self)
+    }
+}
+
+async fn page(_: Allowed, State(api): State<Arc<Api>>) -> Response {
     // A configured token is secret; only the public default is put into the page.
     let token = if api.has_default_token {
         Sandbox::DEFAULT_TOKEN
@@ -78,6 +99,7 @@ fn text(kind: &'static str, text: impl IntoResponse) -> Response {
 }
 
 async fn calls(
+    _: Allowed,
     Authorized(tenant): Authorized,
     State(api): State<Arc<Api>>,
     origin: RequestOrigin,

@@ -16,11 +16,11 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, Semaphore, oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Connections, GuardedBody, RequestGuard};
 use crate::routes::Service;
 
 /// The time that a shutdown waits for requests in flight. Responses are immediate, so only slow clients and faults
@@ -33,7 +33,8 @@ const ACCEPT_DELAY: Duration = Duration::from_millis(100);
 /// Limits on clients.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// The maximum number of open connections. Further ones wait in the listen backlog.
+    /// The maximum number of open connections. With that many, a new client takes the place of the one that has been idle
+    /// for the longest time, or waits while all are busy.
     pub(crate) connections: usize,
     /// The time limit for a request head, including the wait for it on an idle connection, and for a client to read some of
     /// a response.
@@ -54,40 +55,47 @@ pub(crate) async fn serve(
 ) {
     let service = Arc::new(service);
     let mut shutdown = pin!(shutdown);
-    let slots = Arc::new(Semaphore::new(
-        limits.connections.clamp(1, Semaphore::MAX_PERMITS),
-    ));
     let (stop, stopped) = watch::channel(());
-    let mut connections = JoinSet::new();
+    let max_connections = limits.connections.max(1);
+    let open = Arc::new(Connections::new());
+    let mut tasks = JoinSet::new();
+    // A client without a slot. Until it has one, further clients stay in the listen backlog.
+    let mut waiting = None;
+    let mut is_closing = false;
     loop {
-        let accepted = async {
-            // Without a free slot the connection stays in the listen backlog.
-            let slot = Arc::clone(&slots).acquire_owned().await.ok()?;
-            Some((slot, listener.accept().await))
-        };
-        let accepted = tokio::select! {
+        tokio::select! {
             _ = &mut shutdown => break,
-            Some(_) = connections.join_next() => continue,
-            accepted = accepted => accepted,
-        };
-        match accepted {
-            Some((slot, Ok((stream, peer)))) => {
-                let connection =
-                    serve_connection(stream, peer, Arc::clone(&service), limits, stopped.clone());
-                connections.spawn(async move {
-                    connection.await;
-                    drop(slot);
-                });
+            Some(_) = tasks.join_next() => {}
+            () = open.became_idle.notified(), if waiting.is_some() && !is_closing => {
+                is_closing = open.close_idle();
             }
-            Some((_, Err(error))) if is_client_error(&error) => {}
-            // Out of file descriptors: wait for connections to close.
-            Some((_, Err(_))) => tokio::time::sleep(ACCEPT_DELAY).await,
-            None => break,
+            accepted = listener.accept(), if waiting.is_none() => match accepted {
+                Ok(client) => {
+                    is_closing = tasks.len() >= max_connections && open.close_idle();
+                    waiting = Some(client);
+                }
+                Err(error) if is_client_error(&error) => {}
+                // Out of file descriptors: wait for connections to close.
+                Err(_) => tokio::time::sleep(ACCEPT_DELAY).await,
+            },
+        }
+        if tasks.len() < max_connections
+            && let Some((stream, peer)) = waiting.take()
+        {
+            let connection = serve_connection(
+                stream,
+                peer,
+                Arc::clone(&service),
+                Arc::clone(&open),
+                limits,
+                stopped.clone(),
+            );
+            tasks.spawn(connection);
         }
     }
     drop(listener);
     drop(stop);
-    let all = async { while connections.join_next().await.is_some() {} };
+    let all = async { while tasks.join_next().await.is_some() {} };
     // Dropping the set aborts the remaining connections.
     let _ = tokio::time::timeout(SHUTDOWN_GRACE, all).await;
 }
@@ -118,6 +126,7 @@ fn serve_connection(
     stream: TcpStream,
     peer: SocketAddr,
     service: Arc<Service>,
+    open: Arc<Connections>,
     limits: Limits,
     mut stopped: watch::Receiver<()>,
 ) -> impl Future<Output = ()> {
@@ -128,17 +137,24 @@ fn serve_connection(
         peer,
         reset: Arc::clone(&reset),
     };
+    let activity = open.add();
+    let (this_activity, all_connections) = (Arc::clone(&activity), Arc::clone(&open));
     let service = service_fn(move |request: Request<Incoming>| {
+        let guard = RequestGuard::new(&all_connections, &this_activity);
         let is_too_large = head_size(&request) > MAX_HEAD;
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(this_connection.clone());
         let service = Arc::clone(&service);
         async move {
-            Ok::<_, Infallible>(if is_too_large {
+            let response = if is_too_large {
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response()
             } else {
                 service.handle(request).await
-            })
+            };
+            Ok::<_, Infallible>(response.map(|body| GuardedBody {
+                body,
+                _guard: guard,
+            }))
         }
     });
     let mut builder = http1::Builder::new();
@@ -157,15 +173,17 @@ fn serve_connection(
                 () = reset.notified() => {
                     let stream = connection.into_parts().io.into_inner();
                     let _ = stream.get_ref().set_zero_linger();
-                    return;
+                    break;
                 }
+                () = activity.close.notified() => break,
                 // Protocol errors of the client are answered by hyper.
-                _ = &mut connection => return,
+                _ = &mut connection => break,
                 _ = stopped.changed(), if !is_stopping => {
                     is_stopping = true;
                     std::pin::Pin::new(&mut connection).graceful_shutdown();
                 }
             }
         }
+        open.remove(&activity);
     }
 }

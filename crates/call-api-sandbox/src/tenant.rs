@@ -12,7 +12,7 @@ use crate::store::TenantId;
 /// The calls that one tenant sees: see [`Sandbox::tenant`](crate::Sandbox::tenant).
 ///
 /// # Panics
-/// The methods panic when the calls are in a database that cannot be read or written.
+/// The methods panic if the calls are in a database that cannot be read or written.
 #[derive(Clone, Copy)]
 pub struct Tenant<'a> {
     pub(crate) api: &'a Api,
@@ -28,7 +28,7 @@ impl Tenant<'_> {
     /// Adds a call as raw JSON: see [`Sandbox::put_json`](crate::Sandbox::put_json).
     ///
     /// # Errors
-    /// When it is not a JSON object with a UUID as its `id`.
+    /// Errors if it is not a JSON object with a UUID as its `id`.
     pub fn put_json(&self, json: &str) -> Result<Uuid, InvalidCall> {
         let call = CallJson::parse(json)?;
         let id = call.id;

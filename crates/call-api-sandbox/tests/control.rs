@@ -118,7 +118,7 @@ async fn every_control_operation_matches_its_document() {
     );
     assert_eq!(
         client
-            .send_documented("put_call", "?tenant=nobody", Some(call.clone()))
+            .send_documented("put_call", "?tenant=unknown", Some(call.clone()))
             .await
             .0,
         404

@@ -148,7 +148,7 @@ async fn truncated_body_is_half_of_its_content_length() {
     let sandbox = faulty(Fault::Truncated).await;
     let mut response = request(&sandbox, Sandbox::EXAMPLE_ID).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
-    let said = usize::try_from(response.content_length().unwrap()).unwrap();
+    let announced = usize::try_from(response.content_length().unwrap()).unwrap();
     let mut got = Vec::new();
     let error = loop {
         match response.chunk().await {
@@ -158,8 +158,8 @@ async fn truncated_body_is_half_of_its_content_length() {
         }
     };
     let example: String = Sandbox::EXAMPLE_JSON.split_whitespace().collect();
-    assert_eq!(said, example.len());
-    assert_eq!(got, example.as_bytes()[..said / 2], "{error:?}");
+    assert_eq!(announced, example.len());
+    assert_eq!(got, example.as_bytes()[..announced / 2], "{error:?}");
 }
 
 #[tokio::test]

@@ -302,25 +302,28 @@ async fn tenant_sees_only_its_own_calls() {
     acme.put(numbered(3, CallStatus::Failed));
     sandbox.put(numbered(3, CallStatus::Completed));
 
-    let mut seen = Vec::new();
+    let mut responses = Vec::new();
     for token in ["of-default", "of-acme", "also-of-acme"] {
         for number in 1..4 {
             let url = format!("{}/v1/call/{}", sandbox.base_url(), Uuid::from_u128(number));
             let response = http().get(url).bearer_auth(token).send().await.unwrap();
             let status = response.status().as_u16();
             let body: Value = response.json().await.unwrap();
-            let said = body["status"].as_str().or(body["detail"].as_str()).unwrap();
-            seen.push((status, said.to_owned()));
+            let text = body["status"].as_str().or(body["detail"].as_str()).unwrap();
+            responses.push((status, text.to_owned()));
         }
     }
-    let row = |status: u16, said: &str| (status, said.to_owned());
+    let row = |status: u16, text: &str| (status, text.to_owned());
     let none = row(404, "Call not found");
     let of_acme = [row(200, "failed"), none.clone(), row(200, "failed")];
     assert_eq!(
-        seen[..3],
+        responses[..3],
         [none, row(200, "completed"), row(200, "completed")]
     );
-    assert_eq!((&seen[3..6], &seen[6..]), (&of_acme[..], &of_acme[..]));
+    assert_eq!(
+        (&responses[3..6], &responses[6..]),
+        (&of_acme[..], &of_acme[..])
+    );
 
     assert!(acme.remove(Uuid::from_u128(1)) && !acme.remove(Uuid::from_u128(1)));
     assert!(

@@ -6,7 +6,7 @@ mod support;
 
 use std::time::Duration;
 
-use call_api_sandbox::{Sandbox, SandboxBuilder};
+use call_api_sandbox::{Fault, FaultRule, Faults, Sandbox, SandboxBuilder};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
@@ -40,7 +40,7 @@ fn request(more: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_head_that_is_too_large_is_answered_with_431() {
+async fn head_beyond_the_limit_is_answered_with_431() {
     let sandbox = Sandbox::start().await.unwrap();
     let close = "Connection: close\r\n";
     let padded = |size: usize| {
@@ -103,17 +103,61 @@ async fn client_that_does_not_read_is_disconnected() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn connection_beyond_the_maximum_waits_for_a_slot() {
-    let sandbox = Sandbox::builder().max_connections(2).start().await.unwrap();
-    let close = request("Connection: close\r\n");
-    let (one, two) = (connect(&sandbox).await, connect(&sandbox).await);
+async fn connection_beyond_the_maximum_waits_while_all_are_busy() {
+    let stall = FaultRule::new(Fault::Stall).times(2);
+    let builder = Sandbox::builder().faults(Faults::seeded(0).rule(stall));
+    let sandbox = builder.max_connections(2).start().await.unwrap();
+    let (mut one, mut two) = (connect(&sandbox).await, connect(&sandbox).await);
+    for busy in [&mut one, &mut two] {
+        busy.write_all(request("").as_bytes()).await.unwrap();
+    }
+    while sandbox.requests().len() < 2 {
+        tokio::task::yield_now().await;
+    }
     let mut three = connect(&sandbox).await;
+    let close = request("Connection: close\r\n");
     three.write_all(close.as_bytes()).await.unwrap();
     let early = timeout(Duration::from_secs(60), three.read(&mut [0])).await;
     assert!(early.is_err(), "it was accepted without a free slot");
     drop(one);
     assert!(response(&mut three).await.starts_with("HTTP/1.1 200"));
     drop(two);
+}
+
+#[tokio::test]
+async fn new_client_replaces_the_longest_idle_connection() {
+    let sandbox = Sandbox::builder().max_connections(2).start().await.unwrap();
+    let mut slow = connect(&sandbox).await;
+    slow.write_all(b"GET /v1").await.unwrap();
+    let mut kept = connect(&sandbox).await;
+    let mut exchange = async || {
+        kept.write_all(request("").as_bytes()).await.unwrap();
+        let mut buffer = [0; 4096];
+        let length = kept.read(&mut buffer).await.unwrap();
+        assert!(buffer[..length].starts_with(b"HTTP/1.1 200"));
+    };
+    exchange().await;
+
+    let mut new = connect(&sandbox).await;
+    let close = request("Connection: close\r\n");
+    new.write_all(close.as_bytes()).await.unwrap();
+    assert!(response(&mut new).await.starts_with("HTTP/1.1 200"));
+    assert_eq!(response(&mut slow).await, "");
+    exchange().await;
+}
+
+#[tokio::test]
+async fn client_is_served_while_slow_clients_hold_all_connections() {
+    let sandbox = Sandbox::builder().max_connections(8).start().await.unwrap();
+    let mut slow = Vec::new();
+    for _ in 0..100 {
+        let mut connection = connect(&sandbox).await;
+        connection.write_all(b"GET /v1").await.unwrap();
+        slow.push(connection);
+    }
+    let request = support::get(&sandbox, Sandbox::EXAMPLE_ID);
+    let (status, _) = timeout(CLIENT_TIMEOUT, request).await.unwrap();
+    assert_eq!(status, 200);
 }
 
 #[tokio::test]

@@ -494,6 +494,34 @@ async fn pages_are_served() {
 }
 
 #[tokio::test]
+async fn pages_with_the_default_token_require_a_loopback_host() {
+    let statuses = async |token: &str| {
+        let mut command = program(&["--listen", "127.0.0.1:0"]);
+        command.env(TOKEN, token);
+        let (_running, greeting) = Running::start(command);
+        let url = base_url(&greeting);
+        let get = async |path: &str, host: &str| {
+            let request = http().get(format!("{url}{path}")).header("host", host);
+            let request = request.bearer_auth(if token.is_empty() {
+                Sandbox::DEFAULT_TOKEN
+            } else {
+                token
+            });
+            request.send().await.unwrap().status().as_u16()
+        };
+        [
+            get("/", "localhost:3000").await,
+            get("/calls.json", "127.0.0.1").await,
+            get("/", "calls.example").await,
+            get("/calls.json", "calls.example").await,
+        ]
+    };
+    assert_eq!(statuses("").await, [200, 200, 403, 403]);
+    // A token of one's own is secret, so the sandbox may be reached by any name.
+    assert_eq!(statuses("canary-51c0").await, [200; 4]);
+}
+
+#[tokio::test]
 async fn log_has_neither_tokens_nor_ids() {
     let (mut running, greeting) =
         Running::start(program(&["--listen", "127.0.0.1:0", "--log", "json"]));

@@ -68,7 +68,7 @@ struct Serve {
     /// Move the clock of scripted calls only with the control API
     #[arg(long, conflicts_with = "speed", requires = "control")]
     stepped: bool,
-    /// The maximum number of open connections; further clients wait
+    /// The maximum number of open connections; a new client then replaces the longest idle one
     #[arg(long, value_name = "COUNT", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: u32,
     /// Log each request to standard error

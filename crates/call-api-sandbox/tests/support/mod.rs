@@ -1,6 +1,6 @@
 //! Helpers shared by the tests.
 
-#![allow(dead_code, reason = "each test file takes what it needs")]
+#![allow(dead_code, reason = "no test uses everything")]
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use call_api_sandbox::Sandbox;
