@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use call_api_client::{AttemptLog, Error, ErrorKind, RequestOptions};
+use call_api_client::{AttemptLog, Error, ErrorKind, RequestOptions, Response};
 use call_api_transport::{Phase, StopReason, TransportErrorKind};
 use futures_core::Stream;
 use futures_util::StreamExt;
@@ -74,10 +74,12 @@ pub struct GetCalls<'a> {
     in_order: bool,
     dedup_window: usize,
     /// `None` until the stream is read.
-    results: Option<Pin<Box<dyn Stream<Item = Fetched> + Send + 'a>>>,
+    results: Option<Responses<'a>>,
 }
 
-type Fetched = (Uuid, Result<Call, Error>);
+type Fetched = (Uuid, Result<Response<Call>, Error>);
+
+type Responses<'a> = Pin<Box<dyn Stream<Item = Fetched> + Send + 'a>>;
 
 impl<'a> GetCalls<'a> {
     pub(crate) fn new(client: &Client, ids: impl Stream<Item = Uuid> + Send + 'a) -> Self {
@@ -124,7 +126,30 @@ impl<'a> GetCalls<'a> {
         StreamExt::next(self).await
     }
 
-    fn start(&mut self) -> Option<Pin<Box<dyn Stream<Item = Fetched> + Send + 'a>>> {
+    /// Yields the response of each id, with the body as it was sent, instead of the call alone.
+    ///
+    /// ```
+    /// use futures_util::StreamExt as _;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+    /// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+    /// let mut responses = client.get_calls([call_api_sandbox::Sandbox::EXAMPLE_ID]).responses();
+    /// while let Some((id, result)) = responses.next().await {
+    ///     println!("{id}: {} bytes", result?.body.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn responses(
+        mut self,
+    ) -> Pin<Box<dyn Stream<Item = (Uuid, Result<Response<Call>, Error>)> + Send + 'a>> {
+        let results = self.results.take().or_else(|| self.start());
+        results.unwrap_or_else(|| Box::pin(futures_util::stream::empty()))
+    }
+
+    fn start(&mut self) -> Option<Responses<'a>> {
         let ids = self.ids.take()?;
         let fetch = Arc::new(Fetch {
             client: self
@@ -155,7 +180,13 @@ impl Stream for GetCalls<'_> {
             self.results = self.start();
         }
         match &mut self.results {
-            Some(results) => results.as_mut().poll_next(context),
+            Some(results) => {
+                let next = results.as_mut().poll_next(context);
+                next.map(|next| {
+                    let (id, result) = next?;
+                    Some((id, result.map(|response| response.value)))
+                })
+            }
             None => Poll::Ready(None),
         }
     }
@@ -179,11 +210,12 @@ struct Fetch {
 }
 
 impl Fetch {
-    async fn call(&self, id: Uuid) -> Result<Call, Error> {
+    async fn call(&self, id: Uuid) -> Result<Response<Call>, Error> {
         let mut rounds = 1;
         loop {
             self.client.transport().throttle_lifted().await;
-            match self.client.get_call(id).options(self.options.clone()).await {
+            let request = self.client.get_call(id).options(self.options.clone());
+            match request.send().await {
                 Err(error) if rounds < ROUNDS && should_requeue(&error) => rounds += 1,
                 result => return result,
             }

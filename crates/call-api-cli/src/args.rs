@@ -65,6 +65,9 @@ pub(crate) enum Command {
         /// Read the ids from this file, one per line; `-` is standard input
         #[arg(long = "ids", value_name = "FILE", conflicts_with = "ids", value_hint = ValueHint::FilePath)]
         ids_from: Option<PathBuf>,
+        /// Print json and jsonl in the form of the API document instead of as the service sent it
+        #[arg(long)]
+        typed: bool,
         #[command(flatten)]
         display: DisplayArgs,
     },
@@ -199,6 +202,9 @@ pub(crate) struct SyncArgs {
     /// The format of the file [default: csv for a name that ends in .csv, otherwise jsonl]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<RecordFormat>,
+    /// Write jsonl in the form of the API document instead of as the service sent it
+    #[arg(long)]
+    pub(crate) typed: bool,
     /// The number of calls to fetch at a time
     #[arg(long, value_name = "NUMBER", default_value = "8")]
     pub(crate) jobs: NonZeroUsize,

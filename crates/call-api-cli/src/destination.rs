@@ -8,7 +8,7 @@ use call_api::Uuid;
 
 use crate::error::{CliError, ErrorClass};
 
-/// Where to write a recording.
+/// The destination of a recording.
 #[derive(Debug)]
 pub(crate) enum Destination {
     StandardOutput,

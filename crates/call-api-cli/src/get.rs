@@ -1,30 +1,33 @@
 //! `get`: fetches and prints calls.
 
 use call_api::{Client, Uuid};
+use futures_util::StreamExt as _;
 
 use crate::args::DisplayArgs;
-use crate::error::{CommandError, ErrorTally, requested};
+use crate::error::{CommandError, ErrorTally};
 use crate::output::CallPrinter;
+use crate::received::ReceivedCall;
 use crate::ui::Ui;
 
 pub(crate) async fn run(
     client: &Client,
     ids: Vec<Uuid>,
     is_list: bool,
+    typed: bool,
     display: DisplayArgs,
     ui: &Ui,
 ) -> Result<(), CommandError> {
     let mut calls = CallPrinter::new(display, is_list);
     if let [id] = ids[..] {
         // A batch waits for a `Retry-After` together; a single request is bound by its deadline.
-        let result = client.get_call(id).await;
-        calls.add(requested(id, result)?)?;
+        let result = client.get_call(id).send().await;
+        calls.add(ReceivedCall::new(id, result, typed)?)?;
         return Ok(calls.finish()?);
     }
     let mut tally = ErrorTally::default();
-    let mut results = client.get_calls(ids);
+    let mut results = client.get_calls(ids).responses();
     while let Some((id, result)) = results.next().await {
-        match requested(id, result) {
+        match ReceivedCall::new(id, result, typed) {
             Ok(call) => calls.add(call)?,
             Err(failure) => {
                 tally.add(failure.class());

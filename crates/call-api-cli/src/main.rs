@@ -7,9 +7,11 @@ mod doctor;
 mod error;
 mod get;
 mod ids;
+mod json;
 mod man;
 mod output;
 mod process;
+mod received;
 mod recording;
 mod records;
 #[cfg(feature = "sandbox")]
@@ -75,6 +77,7 @@ fn run(arguments: Arguments, ui: &Arc<Ui>) -> Result<(), CommandError> {
         Command::Get {
             ids,
             ids_from,
+            typed,
             display,
         } => {
             let is_list = ids_from.is_some() || ids.len() > 1;
@@ -87,7 +90,7 @@ fn run(arguments: Arguments, ui: &Arc<Ui>) -> Result<(), CommandError> {
             };
             let client = client(settings, ui)?;
             block_on(
-                get::run(&client, ids, is_list, display, ui),
+                get::run(&client, ids, is_list, typed, display, ui),
                 ui,
                 String::new,
             )

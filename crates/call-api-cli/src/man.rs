@@ -69,7 +69,7 @@ const SECTIONS: [Section; 5] = [
         &[
             (
                 "",
-                "Calls are printed as a table on a terminal and as JSON elsewhere, unless --output is given. Tables mask phone numbers; the other formats are complete.",
+                "Calls are printed as a table on a terminal and as JSON elsewhere, unless --output is given. Tables mask phone numbers; the other formats are complete. JSON is that of the service, with unknown properties and nulls; with --typed, it has the form of the API document.",
             ),
             (
                 "",

@@ -12,7 +12,9 @@ use serde::Serialize;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::args::{DisplayArgs, Format};
+use crate::json;
 use crate::process::terminal_width;
+use crate::received::ReceivedCall;
 
 impl Format {
     /// Returns the requested format, or the default for where the output goes.
@@ -62,7 +64,7 @@ pub(crate) struct CallPrinter {
     display: DisplayArgs,
     is_list: bool,
     /// Calls to print together.
-    buffered: Vec<Call>,
+    buffered: Vec<ReceivedCall>,
 }
 
 impl CallPrinter {
@@ -76,9 +78,10 @@ impl CallPrinter {
     }
 
     /// Prints a call, or buffers it if the format prints all calls together.
-    pub(crate) fn add(&mut self, call: Call) -> io::Result<()> {
+    pub(crate) fn add(&mut self, call: impl Into<ReceivedCall>) -> io::Result<()> {
+        let call = call.into();
         if self.format == Format::Jsonl {
-            return print_value(self.format, &call);
+            return print_line(json::compact(&call.json()?));
         }
         self.buffered.push(call);
         Ok(())
@@ -86,7 +89,17 @@ impl CallPrinter {
 
     /// Prints the buffered calls.
     pub(crate) fn finish(self) -> io::Result<()> {
-        match (self.format, self.is_list, self.buffered.as_slice()) {
+        if self.format == Format::Json {
+            let calls = self.buffered.iter().map(ReceivedCall::json);
+            let calls = calls.collect::<io::Result<Vec<_>>>()?.join(",");
+            return match (self.is_list, self.buffered.is_empty()) {
+                (true, _) => print_line(json::pretty(&format!("[{calls}]"))),
+                (false, true) => Ok(()),
+                (false, false) => print_line(json::pretty(&calls)),
+            };
+        }
+        let calls: Vec<_> = self.buffered.into_iter().map(|call| call.call).collect();
+        match (self.format, self.is_list, calls.as_slice()) {
             (Format::Jsonl, ..) | (Format::Table, _, []) | (_, false, []) => Ok(()),
             (Format::Table, true, calls) => list(calls, self.display),
             (Format::Table, false, [call, ..]) => properties(call, self.display),

@@ -8,9 +8,12 @@ use std::path::{Path, PathBuf};
 use call_api::chrono::{DateTime, SecondsFormat, Utc};
 use call_api::{Call, Uuid};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::args::RecordFormat;
 use crate::error::{CliError, CommandError, ErrorClass};
+use crate::json;
+use crate::received::ReceivedCall;
 
 /// The maximum length of a record, in bytes. A longer line was not written by `sync`.
 const MAX_RECORD: u64 = 16 << 20;
@@ -47,7 +50,7 @@ impl Output {
     }
 
     /// Appends a call. It is not buffered, so a written record survives a kill.
-    pub(crate) fn write(&mut self, call: &Call) -> Result<(), CommandError> {
+    pub(crate) fn write(&mut self, call: &ReceivedCall) -> Result<(), CommandError> {
         match self {
             Self::File(file) => Ok(file.write(call)?),
             Self::StandardOutput(records) => Ok(write_standard_output(&records.encode(call)?)?),
@@ -181,7 +184,7 @@ impl OutputFile {
         )
     }
 
-    fn write(&mut self, call: &Call) -> Result<(), CliError> {
+    fn write(&mut self, call: &ReceivedCall) -> Result<(), CliError> {
         let record = self.records.encode(call);
         record
             .and_then(|record| self.file.write_all(&record))
@@ -205,10 +208,10 @@ impl OutputFile {
 
 impl RecordFormat {
     /// Returns the record of a call, with its line break.
-    fn encode(self, call: &Call) -> io::Result<Vec<u8>> {
+    fn encode(self, call: &ReceivedCall) -> io::Result<Vec<u8>> {
         match self {
-            Self::Jsonl => json_record(call),
-            Self::Csv => csv_record(values(call)),
+            Self::Jsonl => Ok((json::compact(&call.json()?) + "\n").into_bytes()),
+            Self::Csv => csv_record(values(&call.call)),
         }
     }
 
@@ -222,13 +225,17 @@ impl RecordFormat {
     /// Returns true if `end` is the start of a record or of the header, as a killed run leaves it. Anything else at the end
     /// of the file is not removed.
     fn is_incomplete(self, end: &[u8], is_header: bool) -> bool {
-        let is_prefix_of = |whole: &[u8]| {
+        let is_prefix_of = |record: &[u8]| {
             end.iter()
-                .zip(whole)
+                .zip(record)
                 .all(|(found, expected)| found == expected)
         };
         match self {
-            Self::Jsonl => is_prefix_of(br#"{"id":""#),
+            // A whole record may lack only its line break.
+            Self::Jsonl => match serde_json::from_slice::<IgnoredAny>(end) {
+                Ok(_) => self.id(end).is_some(),
+                Err(error) => end.is_empty() || (error.is_eof() && end.starts_with(b"{")),
+            },
             Self::Csv if is_header => csv_record(COLUMNS).is_ok_and(|header| is_prefix_of(&header)),
             Self::Csv => {
                 let mut id = end.iter().take(36);
@@ -253,12 +260,6 @@ impl RecordFormat {
             }
         }
     }
-}
-
-fn json_record(call: &Call) -> io::Result<Vec<u8>> {
-    let mut record = serde_json::to_vec(call)?;
-    record.push(b'\n');
-    Ok(record)
 }
 
 /// The columns. The id comes first, because it identifies a record.

@@ -12,11 +12,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use call_api::{Client, Uuid};
+use futures_util::StreamExt as _;
 use indicatif::{HumanCount, ProgressBar};
 use serde::Serialize;
 
 use crate::args::SyncArgs;
-use crate::error::{CliError, CommandError, ErrorClass, ErrorTally, requested};
+use crate::error::{CliError, CommandError, ErrorClass, ErrorTally};
+use crate::received::ReceivedCall;
 use crate::records::Output;
 use crate::ui::Ui;
 
@@ -37,6 +39,8 @@ pub(crate) struct Sync {
     jobs: NonZeroUsize,
     failed: Option<PathBuf>,
     give_up_after: Duration,
+    /// True if records have the form of the API document.
+    typed: bool,
     fetched: Arc<AtomicUsize>,
 }
 
@@ -67,6 +71,7 @@ impl Sync {
             jobs: limit_jobs(args.jobs, ui),
             failed: args.failed.clone(),
             give_up_after: args.give_up_after,
+            typed: args.typed,
             fetched: Arc::default(),
         })
     }
@@ -172,10 +177,11 @@ impl Sync {
             .concurrency(self.jobs.get())
             // The ids are unique.
             .dedup_window(0)
-            .unordered();
+            .unordered()
+            .responses();
         let mut fatal = None;
         while let Some((id, result)) = calls.next().await {
-            let result = requested(id, result);
+            let result = ReceivedCall::new(id, result, self.typed);
             match &result {
                 Err(failure) if !is_specific_to_id(failure) => {
                     let class = failure.class();

@@ -229,7 +229,7 @@ impl Observer for AttemptPrinter {
             }
             if let Some(wait) = attempt.retry_delay {
                 let why = match wait.reason {
-                    DelayReason::RetryAfter => ", as the service asked",
+                    DelayReason::RetryAfter => " (Retry-After)",
                     DelayReason::FreshToken => ", for a fresh token",
                     _ => "",
                 };

@@ -212,7 +212,7 @@ async fn verbose_prints_each_attempt() {
         run(&mut command),
         str![[r#"
 GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a: 2 attempts in [TIME] s; it succeeded
-  1. throttled (429) after [TIME] s, [COUNT] bytes; waited [TIME] s, as the service asked
+  1. throttled (429) after [TIME] s, [COUNT] bytes; waited [TIME] s (Retry-After)
   2. success (200) after [TIME] s, [COUNT] bytes
 id         3c90c3cc-0d44-4b50-8888-8dd25736052a
 status     dialing

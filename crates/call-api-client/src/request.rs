@@ -65,6 +65,8 @@ pub struct Response<T> {
     pub status: u16,
     /// The headers.
     pub headers: HeaderMap,
+    /// The body as the service sent it, after decompression; empty for a stream.
+    pub body: Bytes,
     /// Every attempt: its duration, and what went wrong before one succeeded.
     pub attempt_log: AttemptLog,
 }
@@ -81,12 +83,13 @@ impl<T> Response<T> {
             value: convert(self.value),
             status: self.status,
             headers: self.headers,
+            body: self.body,
             attempt_log: self.attempt_log,
         }
     }
 }
 
-/// Shows the names of the headers and not their values, which may be secret.
+/// Shows the names of the headers, without their values, which may be secret, and without the body.
 impl<T: fmt::Debug> fmt::Debug for Response<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let headers: Vec<_> = self.headers.keys().collect();
@@ -95,7 +98,7 @@ impl<T: fmt::Debug> fmt::Debug for Response<T> {
             .field("status", &self.status)
             .field("headers", &headers)
             .field("attempt_log", &self.attempt_log)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -136,6 +139,10 @@ fn decode<O: Operation>(
         }
         _ => Ok(()),
     };
+    let bytes = match &body {
+        RawBody::Buffered(body) => body.bytes.clone(),
+        RawBody::Streamed(_) => Bytes::new(),
+    };
     let received = Received {
         status,
         body,
@@ -147,6 +154,7 @@ fn decode<O: Operation>(
                 value,
                 status,
                 headers,
+                body: bytes,
                 attempt_log: end.accept(),
             });
         }

@@ -1,0 +1,78 @@
+//! JSON output: the service's own, with unknown properties and nulls, or that of the API document.
+
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
+mod support;
+
+use std::fs;
+
+use call_api_sandbox::Sandbox;
+use serde_json::Value;
+use support::{ENDED, Files, id, program_for};
+
+/// Returns a call with an unknown property, a null, and a number that is not in its shortest form.
+fn raw_call() -> String {
+    let (call, _) = ENDED.split_once(",\n    \"end_reason\"").unwrap();
+    format!("{call}, \"end_reason\": null, \"cost\": {{\"amount\": 1.50, \"parts\": []}}}}")
+}
+
+fn standard_output(sandbox: &Sandbox, arguments: &[&str]) -> String {
+    let output = program_for(sandbox, arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn get_prints_the_json_of_the_service() {
+    let sandbox = Sandbox::start().await.unwrap();
+    sandbox.put_json(&raw_call()).unwrap();
+    let id = id(1);
+    let expected: Value = serde_json::from_str(&raw_call()).unwrap();
+    let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+
+    let json = standard_output(&sandbox, &["get", &id, "-o", "json"]);
+    assert_eq!(value(&json), expected);
+    let end = "  \"end_reason\": null,\n  \"cost\": {\n    \"amount\": 1.50,\n    \"parts\": []\n  }\n}\n";
+    assert!(json.ends_with(end), "{json}");
+
+    let jsonl = standard_output(&sandbox, &["get", &id, "-o", "jsonl"]);
+    let end = ",\"end_reason\":null,\"cost\":{\"amount\":1.50,\"parts\":[]}}\n";
+    assert!(jsonl.ends_with(end), "{jsonl}");
+
+    let example = Sandbox::EXAMPLE_ID.to_string();
+    let list = value(&standard_output(&sandbox, &["get", &id, &example]));
+    assert_eq!(list[0], expected);
+    assert_eq!(list[1], value(Sandbox::EXAMPLE_JSON));
+
+    let typed = value(&standard_output(&sandbox, &["get", &id, "--typed"]));
+    assert!(typed.get("cost").is_none() && typed.get("end_reason").is_none());
+    assert_eq!(typed["agent_id"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sync_writes_the_json_of_the_service() {
+    let sandbox = Sandbox::start().await.unwrap();
+    sandbox.put_json(&raw_call()).unwrap();
+    let files = Files::new("json-sync", &[id(1)], "calls.jsonl");
+    let sync = |arguments: &[&str]| {
+        let output = files.sync(&sandbox, arguments).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        fs::read_to_string(&files.out).unwrap()
+    };
+    let record = sync(&[]);
+    assert_eq!(
+        record,
+        standard_output(&sandbox, &["get", &id(1), "-o", "jsonl"])
+    );
+
+    // A killed run may leave any part of a record, whatever property comes first.
+    let requests = sandbox.requests().len();
+    for part in ["{", "{\"cost\":{\"am", record.trim_end()] {
+        fs::write(&files.out, part).unwrap();
+        assert_eq!(sync(&[]), record, "{part}");
+    }
+    assert_eq!(sandbox.requests().len(), requests + 3);
+
+    fs::remove_file(&files.out).unwrap();
+    assert!(!sync(&["--typed"]).contains("cost"));
+}
