@@ -39,7 +39,8 @@ async fn send(
 struct DocumentedClient {
     sandbox: Sandbox,
     document: Value,
-    called: BTreeSet<String>,
+    /// The operations that were sent.
+    sent: BTreeSet<String>,
 }
 
 impl DocumentedClient {
@@ -49,11 +50,53 @@ impl DocumentedClient {
         Self {
             sandbox,
             document,
-            called: BTreeSet::new(),
+            sent: BTreeSet::new(),
         }
     }
 
-    async fn send_documented(&mut self, id: &str, rest: &str, body: Option<Value>) -> (u16, Value) {
+    /// Sends a request with a valid body, if it has one. Returns the status and the body of the response.
+    async fn send(&mut self, id: &str, query: &str, body: Option<Value>) -> (u16, Value) {
+        let (_, _, operation) = self.operation(id);
+        if let Some(body) = &body {
+            self.assert_valid(body, &operation["requestBody"]);
+        }
+        self.exchange(id, query, body).await
+    }
+
+    /// Returns the body of a successful response to a request without a body.
+    async fn get(&mut self, id: &str, query: &str) -> Value {
+        let (status, response) = self.send(id, query, None).await;
+        assert_eq!(status, 200, "{id}: {response}");
+        response
+    }
+
+    /// Asserts that a request is answered with 204.
+    async fn assert_done(&mut self, id: &str, query: &str, body: Option<Value>) {
+        let response = self.send(id, query, body).await;
+        assert_eq!(response, (204, Value::Null), "{id}");
+    }
+
+    /// Asserts that an invalid request is rejected with 422.
+    async fn assert_rejected(&mut self, id: &str, query: &str, body: Option<Value>) {
+        let (status, response) = self.exchange(id, query, body).await;
+        assert_eq!(status, 422, "{id}: {response}");
+    }
+
+    async fn exchange(&mut self, id: &str, query: &str, body: Option<Value>) -> (u16, Value) {
+        let (path, method, operation) = self.operation(id);
+        let call = Sandbox::EXAMPLE_ID.to_string();
+        let path = format!("{}{query}", path.replace("{id}", &call));
+        let method = method.to_uppercase().parse().unwrap();
+        let (status, response) = send(&self.sandbox, method, &path, body).await;
+        let documented = &operation["responses"][status.as_str()];
+        assert!(documented.is_object(), "{id}: {status} {response}");
+        self.assert_valid(&response, documented);
+        self.sent.insert(id.to_owned());
+        (status.as_u16(), response)
+    }
+
+    /// Returns the path, the method and the description of an operation.
+    fn operation(&self, id: &str) -> (String, String, Value) {
         let paths = self.document["paths"].as_object().unwrap();
         let (path, method, operation) = paths
             .iter()
@@ -63,18 +106,7 @@ impl DocumentedClient {
             })
             .find(|(_, _, operation)| operation["operationId"] == id)
             .unwrap();
-        let call = Sandbox::EXAMPLE_ID.to_string();
-        let path = format!("{}{rest}", path.replace("{id}", &call));
-        let method = method.to_uppercase().parse().unwrap();
-        if let (Some(body), true) = (&body, !rest.contains("wrong")) {
-            self.assert_valid(body, &operation["requestBody"]);
-        }
-        let (status, response) = send(&self.sandbox, method, &path, body).await;
-        let documented = &operation["responses"][status.as_str()];
-        assert!(documented.is_object(), "{id}: {status} {response}");
-        self.assert_valid(&response, documented);
-        self.called.insert(id.to_owned());
-        (status.as_u16(), response)
+        (path.clone(), method.clone(), operation.clone())
     }
 
     /// Asserts that a value matches the schema of a documented body; it must be `null` if there is none.
@@ -97,158 +129,117 @@ impl DocumentedClient {
 #[tokio::test]
 async fn every_control_operation_matches_its_document() {
     let mut client = DocumentedClient::new().await;
-    let id = Sandbox::EXAMPLE_ID;
-    let status = |status: u16| (status, Value::Null);
-
-    let (_, document) = client.send_documented("get_document", "", None).await;
+    let document = client.get("get_document", "").await;
     assert_eq!(document["openapi"], "3.1.0");
+    let start = client.get("get_clock", "").await;
 
-    // Put, list and delete calls.
-    let call = json!({"id": id, "status": "on_hold"});
-    assert_eq!(
-        client
-            .send_documented("put_call", "", Some(call.clone()))
-            .await,
-        status(204)
-    );
+    check_calls(&mut client).await;
+    check_scripts(&mut client).await;
+    check_clock(&mut client).await;
+    check_faults(&mut client).await;
+    check_log_and_reset(&mut client).await;
+    assert_eq!(client.get("get_clock", "").await, start);
+
+    let documented = client.document["paths"].as_object().unwrap().values();
+    let documented = documented.flat_map(|methods| methods.as_object().unwrap().values());
+    let documented: BTreeSet<_> = documented
+        .map(|operation| operation["operationId"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(client.sent, documented, "not all operations were sent");
+}
+
+async fn check_calls(client: &mut DocumentedClient) {
+    let call = json!({"id": Sandbox::EXAMPLE_ID, "status": "on_hold"});
+    client.assert_done("put_call", "", Some(call.clone())).await;
+    let unknown = client.send("put_call", "?tenant=unknown", Some(call.clone()));
+    assert_eq!(unknown.await.0, 404);
     let other = json!({"id": Uuid::nil()});
-    assert_eq!(
-        client.send_documented("put_call", "", Some(other)).await.0,
-        422
-    );
-    assert_eq!(
-        client
-            .send_documented("put_call", "?tenant=unknown", Some(call.clone()))
-            .await
-            .0,
-        404
-    );
-    assert_eq!(
-        client
-            .send_documented("put_call", "?wrong=1", Some(json!([])))
-            .await
-            .0,
-        422
-    );
-    let (_, page) = client.send_documented("list_calls", "", None).await;
+    client.assert_rejected("put_call", "", Some(other)).await;
+    client
+        .assert_rejected("put_call", "", Some(json!([])))
+        .await;
+    client
+        .assert_rejected("put_call", "?wrong=1", Some(call.clone()))
+        .await;
+
+    let page = client.get("list_calls", "").await;
     assert_eq!(page, json!({"calls": [call], "next": null}));
     client.sandbox.put(support::numbered(1));
-    let (_, page) = client.send_documented("list_calls", "?limit=1", None).await;
+    let page = client.get("list_calls", "?limit=1").await;
     assert_eq!(page["calls"][0]["id"], json!(Uuid::from_u128(1)));
-    let (_, page) = client
-        .send_documented("list_calls", &format!("?before={}", page["next"]), None)
-        .await;
+    let before = format!("?before={}", page["next"]);
+    let page = client.get("list_calls", &before).await;
     assert_eq!(page["calls"], json!([call]));
-    assert_eq!(
-        client
-            .send_documented("list_calls", "?limit=wrong", None)
-            .await
-            .0,
-        422
-    );
-    assert_eq!(
-        client.send_documented("delete_call", "", None).await,
-        status(204)
-    );
-    assert_eq!(client.send_documented("delete_call", "", None).await.0, 404);
-
-    // Scripts and the clock.
-    let ending = json!({"ending": "completed"});
-    assert_eq!(
-        client.send_documented("run_script", "", Some(ending)).await,
-        status(204)
-    );
-    let (_, before) = client.send_documented("get_clock", "", None).await;
-    let seconds = json!({"seconds": 2.5});
-    let (_, after) = client
-        .send_documented("advance_clock", "", Some(seconds))
+    client
+        .assert_rejected("list_calls", "?limit=wrong", None)
         .await;
+
+    client.assert_done("delete_call", "", None).await;
+    assert_eq!(client.send("delete_call", "", None).await.0, 404);
+}
+
+async fn check_scripts(client: &mut DocumentedClient) {
+    let id = Sandbox::EXAMPLE_ID;
+    let ending = json!({"ending": "completed"});
+    client.assert_done("run_script", "", Some(ending)).await;
+    let before = client.get("get_clock", "").await;
+    let seconds = json!({"seconds": 2.5});
+    let (_, after) = client.send("advance_clock", "", Some(seconds)).await;
     assert_ne!(before, after);
-    assert_eq!(client.send_documented("get_clock", "", None).await.1, after);
-    assert_eq!(
-        support::call(&client.sandbox, id).await.status.as_str(),
-        "in_progress"
-    );
+    assert_eq!(client.get("get_clock", "").await, after);
+    let call = support::call(&client.sandbox, id).await;
+    assert_eq!(call.status.as_str(), "in_progress");
+
     let script = json!({"status": "failed", "steps": [{"after": 1, "status": "dialing"}], "end_reason": "x"});
-    assert_eq!(
-        client.send_documented("run_script", "", Some(script)).await,
-        status(204)
-    );
-    assert_eq!(
-        support::call(&client.sandbox, id)
-            .await
-            .end_reason
-            .as_deref(),
-        Some("x")
-    );
-    for wrong in [
+    client.assert_done("run_script", "", Some(script)).await;
+    let call = support::call(&client.sandbox, id).await;
+    assert_eq!(call.end_reason.as_deref(), Some("x"));
+    for invalid in [
         json!({"ending": "dialing"}),
         json!({"status": "failed", "x": 1}),
         json!({}),
     ] {
-        assert_eq!(
-            client
-                .send_documented("run_script", "?wrong=1", Some(wrong))
-                .await
-                .0,
-            422
-        );
-    }
-    assert_eq!(
         client
-            .send_documented("advance_clock", "?wrong=1", Some(json!({"seconds": -1})))
-            .await
-            .0,
-        422
-    );
+            .assert_rejected("run_script", "", Some(invalid))
+            .await;
+    }
+}
 
+async fn check_clock(client: &mut DocumentedClient) {
     let early = json!({"now": "1999-12-31T23:59:59.5Z"});
-    let (_, set) = client.send_documented("set_clock", "", Some(early)).await;
-    assert_eq!(client.send_documented("get_clock", "", None).await.1, set);
+    let (_, set) = client.send("set_clock", "", Some(early)).await;
+    assert_eq!(client.get("get_clock", "").await, set);
     assert_eq!(client.sandbox.now().timestamp_millis(), 946_684_799_500);
-    for wrong in ["+10000-01-01T00:00:00Z", "0000-01-01T00:00:00Z", "now"] {
-        let wrong = json!({ "now": wrong });
-        let (status, _) = client
-            .send_documented("set_clock", "?wrong=1", Some(wrong))
-            .await;
-        assert_eq!(status, 422);
+    for now in ["+10000-01-01T00:00:00Z", "0000-01-01T00:00:00Z", "now"] {
+        let invalid = json!({ "now": now });
+        client.assert_rejected("set_clock", "", Some(invalid)).await;
     }
-    for seconds in [1e10, 1e300] {
-        let (status, _) = client
-            .send_documented(
-                "advance_clock",
-                "?wrong=1",
-                Some(json!({"seconds": seconds})),
-            )
+    for seconds in [-1.0, 1e10, 1e300] {
+        let invalid = json!({ "seconds": seconds });
+        client
+            .assert_rejected("advance_clock", "", Some(invalid))
             .await;
-        assert_eq!(status, 422);
     }
+}
 
-    // Faults.
+async fn check_faults(client: &mut DocumentedClient) {
     let faults =
         json!({"seed": 7, "rules": [{"fault": {"kind": "status", "status": 503}, "share": 1.0}]});
-    assert_eq!(
-        client
-            .send_documented("set_faults", "", Some(faults.clone()))
-            .await,
-        status(204)
-    );
-    assert_eq!(
-        client.send_documented("get_faults", "", None).await.1,
-        faults
-    );
-    assert_eq!(get(&client.sandbox, id).await.0, 503);
-    let wrong = json!({"rules": [{"fault": {"kind": "status", "status": 7}}]});
-    assert_eq!(
-        client
-            .send_documented("set_faults", "?wrong=1", Some(wrong))
-            .await
-            .0,
-        422
-    );
+    client
+        .assert_done("set_faults", "", Some(faults.clone()))
+        .await;
+    assert_eq!(client.get("get_faults", "").await, faults);
+    assert_eq!(get(&client.sandbox, Sandbox::EXAMPLE_ID).await.0, 503);
+    let invalid = json!({"rules": [{"fault": {"kind": "status", "status": 7}}]});
+    client
+        .assert_rejected("set_faults", "", Some(invalid))
+        .await;
+}
 
+async fn check_log_and_reset(client: &mut DocumentedClient) {
+    let id = Sandbox::EXAMPLE_ID;
     // Only requests to the API itself are logged.
-    let (_, log) = client.send_documented("list_requests", "", None).await;
+    let log = client.get("list_requests", "").await;
     let paths: Vec<_> = log["requests"]
         .as_array()
         .unwrap()
@@ -258,40 +249,16 @@ async fn every_control_operation_matches_its_document() {
     assert_eq!(paths, [&json!(format!("/v1/call/{id}")); 3]);
     assert!(!log.to_string().contains(client.sandbox.token()), "{log}");
 
-    // Reset restores the initial state.
-    assert_eq!(
-        client
-            .send_documented("reset", "?database=wrong", None)
-            .await
-            .0,
-        422
-    );
-    assert_eq!(client.send_documented("reset", "", None).await, status(204));
-    assert_eq!(
-        support::call(&client.sandbox, id).await,
-        Sandbox::example_call()
-    );
-    let (_, page) = client.send_documented("list_calls", "", None).await;
+    client
+        .assert_rejected("reset", "?database=wrong", None)
+        .await;
+    client.assert_done("reset", "", None).await;
+    let call = support::call(&client.sandbox, id).await;
+    assert_eq!(call, Sandbox::example_call());
+    let page = client.get("list_calls", "").await;
     assert_eq!(page["calls"].as_array().unwrap().len(), 1);
-    assert_eq!(
-        client.send_documented("list_requests", "", None).await.1["requests"]
-            .as_array()
-            .unwrap()
-            .len(),
-        1
-    );
-
-    assert_eq!(
-        client.send_documented("get_clock", "", None).await.1,
-        before
-    );
-
-    let documented = client.document["paths"].as_object().unwrap().values();
-    let documented = documented.flat_map(|methods| methods.as_object().unwrap().values());
-    let documented: BTreeSet<_> = documented
-        .map(|operation| operation["operationId"].as_str().unwrap().to_owned())
-        .collect();
-    assert_eq!(client.called, documented, "some operation was not called");
+    let log = client.get("list_requests", "").await;
+    assert_eq!(log["requests"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]
