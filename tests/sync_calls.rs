@@ -101,7 +101,7 @@ fn killed_run_is_resumed_without_loss_or_duplicate() {
     assert!(second.status.success(), "{second:?}");
     let text = output_text(&second);
     assert!(text.contains("1300 calls written to "), "{text}");
-    assert!(text.contains("; 700 were there before."), "{text}");
+    assert!(text.contains("; 700 were already there."), "{text}");
     let calls: Vec<Call> = fs::read_to_string(&out)
         .unwrap()
         .lines()

@@ -34,7 +34,9 @@ async fn transient_fault_is_retried() {
         }),
     ] {
         set(&sandbox, fault.clone());
-        let output = program_for(&sandbox, &["get", EXAMPLE]).output().unwrap();
+        let output = program_for(&sandbox, &["get", EXAMPLE, "--typed"])
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{fault:?}: {output:?}");
         assert_eq!(output.stderr, b"", "{fault:?}");
         let printed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
