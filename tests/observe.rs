@@ -1,5 +1,5 @@
-//! What an observer, a span and a log see of a request: a failure exactly if the caller gets an error. In a process of its
-//! own: `tracing` remembers for all threads which events one of them wants.
+//! Observers, spans and logs report a failure if and only if the caller gets an error. In a process of its own, because
+//! `tracing` caches across threads which events are enabled.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,11 +15,11 @@ use std::sync::{Arc, Mutex};
 
 use call_api::transport::{AttemptLog, BoxError, Observer, Operation, Token};
 use call_api::{Client, ClientBuilder, DriftMode, Recording};
-use service::{ID, SECRET, Server, Step, TestClock, answer, call, says, with};
+use service::{ID, SECRET, Server, Step, TestClock, answer, call, call_response, status_response};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata};
 
-/// Notes the end of each request, as metrics would.
+/// Collects the error type of each request, as metrics would.
 #[derive(Clone, Default)]
 struct Ends(Arc<Mutex<Vec<Option<String>>>>);
 
@@ -30,7 +30,7 @@ impl Observer for Ends {
     }
 }
 
-/// Notes what spans record as `error.type`, and events at `WARN`.
+/// Collects the `error.type` of spans and of events at `WARN`.
 #[derive(Clone, Default)]
 struct Trace(Arc<Mutex<(Vec<String>, Vec<String>)>>);
 
@@ -68,29 +68,29 @@ impl tracing::Subscriber for Trace {
     fn exit(&self, _: &Id) {}
 }
 
-/// What was seen of one request: by the observer, by the span, and as warnings.
+/// The reports of one request: of the observer, of the span, and as warnings.
 #[derive(Debug, PartialEq)]
-struct Seen {
+struct Reports {
     observed: Vec<Option<String>>,
     span: Vec<String>,
     warned: Vec<String>,
 }
 
-fn failed(error_type: &str) -> Seen {
+fn failed(error_type: &str) -> Reports {
     let error_type = error_type.to_owned();
-    Seen {
+    Reports {
         observed: vec![Some(error_type.clone())],
         span: vec![error_type.clone()],
         warned: vec![error_type],
     }
 }
 
-/// Sends a request of a client that is made as `configure` says, and returns what was seen of it.
-async fn seen<F: Future<Output = bool>>(
+/// Sends a request of a configured client, and returns its reports.
+async fn reports_of<F: Future<Output = bool>>(
     script: Vec<Step>,
     configure: impl FnOnce(ClientBuilder) -> ClientBuilder,
     request: impl FnOnce(Client) -> F,
-) -> Seen {
+) -> Reports {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![script]).await;
     let ends = Ends::default();
@@ -108,7 +108,7 @@ async fn seen<F: Future<Output = bool>>(
     let (span, warned) = trace.0.lock().unwrap().clone();
     let observed = ends.0.lock().unwrap().clone();
     assert_eq!(succeeded, observed == [None]);
-    Seen {
+    Reports {
         observed,
         span,
         warned,
@@ -120,59 +120,62 @@ async fn get(client: Client) -> bool {
 }
 
 #[tokio::test]
-async fn request_is_seen_as_failed_exactly_if_its_caller_gets_an_error() {
-    let well = seen(says("dialing"), |builder| builder, get).await;
-    let nothing = Seen {
+async fn request_is_reported_as_failed_if_its_caller_gets_an_error() {
+    let success = reports_of(status_response("dialing"), |builder| builder, get).await;
+    let no_failure = Reports {
         observed: vec![None],
         span: vec![],
         warned: vec![],
     };
-    assert_eq!(well, nothing);
+    assert_eq!(success, no_failure);
 
-    let undecodable = seen(answer(200, "", r#"{"id": 7}"#), |builder| builder, get).await;
+    let undecodable = reports_of(answer(200, "", r#"{"id": 7}"#), |builder| builder, get).await;
     assert_eq!(undecodable, failed("decode"));
 
     let mut body = serde_json::to_value(call("dialing")).unwrap();
     body["priority"] = 1.into();
     let drifting = answer(200, "", body.to_string());
     let strict = |builder: ClientBuilder| builder.drift(DriftMode::Strict);
-    assert_eq!(seen(drifting.clone(), strict, get).await, failed("drift"));
+    assert_eq!(
+        reports_of(drifting.clone(), strict, get).await,
+        failed("drift")
+    );
     let watch = |builder: ClientBuilder| builder.drift(DriftMode::Watch);
-    assert_eq!(seen(drifting, watch, get).await, nothing);
+    assert_eq!(reports_of(drifting, watch, get).await, no_failure);
 
-    let accepted = seen(answer(202, "", ""), |builder| builder, get).await;
+    let accepted = reports_of(answer(202, "", ""), |builder| builder, get).await;
     assert_eq!(accepted, failed("unexpected_status"));
 
     let locked = |builder: ClientBuilder| {
         builder.token_provider(|| async { Err::<Token, BoxError>("the store is locked".into()) })
     };
-    let without_token = seen(says("dialing"), locked, get).await;
+    let without_token = reports_of(status_response("dialing"), locked, get).await;
     assert_eq!(without_token, failed("token_unavailable"));
 
-    let missing = seen(answer(404, "", ""), |builder| builder, get).await;
+    let missing = reports_of(answer(404, "", ""), |builder| builder, get).await;
     assert_eq!(missing, failed("404"));
 }
 
 #[tokio::test]
-async fn download_that_is_corrupt_is_seen_as_failed() {
+async fn corrupt_download_is_reported_as_failed() {
     let download = async |client: Client| {
         let mut call = call("completed");
         call.recording_url = Some(format!("{}/sound", client.transport().base_url()));
         let result = client.recording(&call).to_writer(&mut Vec::new()).await;
         matches!(result, Ok(Recording::Saved(_)))
     };
-    // The digest is that of no content.
+    // The digest of an empty body.
     let digest = "repr-digest: sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:\r\n";
-    let corrupt = seen(answer(200, digest, "sound"), |builder| builder, download).await;
+    let corrupt = reports_of(answer(200, digest, "sound"), |builder| builder, download).await;
     assert_eq!(corrupt, failed("malformed"));
-    let well = seen(answer(200, "", "sound"), |builder| builder, download).await;
-    assert_eq!((well.observed, well.warned), (vec![None], vec![]));
+    let success = reports_of(answer(200, "", "sound"), |builder| builder, download).await;
+    assert_eq!((success.observed, success.warned), (vec![None], vec![]));
 }
 
 #[tokio::test]
-async fn client_of_many_observers_tells_each() {
+async fn all_observers_are_notified() {
     let more = Ends::default();
     let add = |builder: ClientBuilder| builder.observer(more.clone());
-    let seen = seen(with(&call("dialing")), add, get).await;
-    assert_eq!(seen.observed, *more.0.lock().unwrap());
+    let reports = reports_of(call_response(&call("dialing")), add, get).await;
+    assert_eq!(reports.observed, *more.0.lock().unwrap());
 }
