@@ -22,7 +22,7 @@ pub(super) const LIMIT: usize = 512;
 
 /// How many bytes a value takes, about: never fewer than it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Layout {
+pub(super) struct Layout {
     size: usize,
     align: usize,
     /// There is a value of the bytes that is none of the type, so that an `Option` takes no more.
@@ -68,18 +68,26 @@ impl Layout {
     }
 }
 
+/// The size of a type, as far as it is known before those of other types.
+pub(super) enum Size {
+    Known(Layout),
+    /// The size of a type of the document, which lies within this one and not behind a pointer.
+    Of(String),
+    Optional(Box<Self>),
+}
+
 /// A field of a struct.
-struct Field {
+pub(super) struct Field {
     name: String,
-    ty: Type,
+    size: Size,
     /// The field has a default of its own, which isn't boxed.
     fixed: bool,
 }
 
-/// What a type consists of.
-enum Parts {
+/// The parts of a type that its size depends on.
+pub(super) enum Parts {
     Fields(Vec<Field>),
-    Wrapped(Box<Type>),
+    Wrapped(Size),
     Text,
 }
 
@@ -103,10 +111,10 @@ struct Sizes<'a> {
 }
 
 impl Boxed {
-    /// Of the types as typify wrote them, of which those of unions are placeholders.
-    pub(super) fn of<'a>(types: impl Iterator<Item = &'a Item>, model: &Model) -> Self {
+    /// Finds what to box in types of these parts, of which those of unions are placeholders.
+    pub(super) fn of(parts: BTreeMap<String, Parts>, model: &Model) -> Self {
         let mut sizes = Sizes {
-            parts: types.filter_map(parts).collect(),
+            parts,
             unions: model
                 .unions
                 .iter()
@@ -422,30 +430,15 @@ fn first_argument_mut(ty: &mut Type) -> Option<&mut Type> {
     }
 }
 
-fn parts(item: &Item) -> Option<(String, Parts)> {
+/// Returns the name of a type and its parts.
+pub(super) fn parts(item: &Item) -> Option<(String, Parts)> {
     match item {
         Item::Struct(item) => {
             let parts = match &item.fields {
-                Fields::Named(fields) => Parts::Fields(
-                    fields
-                        .named
-                        .iter()
-                        .filter_map(|field| {
-                            let fixed = field.attrs.iter().any(|attribute| {
-                                attribute.path().is_ident("serde")
-                                    && quote::quote!(#attribute).to_string().contains("default =")
-                            });
-                            Some(Field {
-                                name: field.ident.as_ref()?.to_string(),
-                                ty: field.ty.clone(),
-                                fixed,
-                            })
-                        })
-                        .collect(),
-                ),
-                Fields::Unnamed(fields) => {
-                    Parts::Wrapped(Box::new(fields.unnamed.first()?.ty.clone()))
+                Fields::Named(fields) => {
+                    Parts::Fields(fields.named.iter().filter_map(field).collect())
                 }
+                Fields::Unnamed(fields) => Parts::Wrapped(Size::of(&fields.unnamed.first()?.ty)),
                 Fields::Unit => return None,
             };
             Some((item.ident.to_string(), parts))
@@ -456,14 +449,59 @@ fn parts(item: &Item) -> Option<(String, Parts)> {
     }
 }
 
-/// The name of a type of the document that lies within the type itself, and not behind a pointer.
-fn inline(ty: &Type) -> Option<String> {
-    let Type::Path(path) = ty else { return None };
-    let last = path.path.segments.last()?;
-    if path.path.segments.len() == 1 {
-        return Some(last.ident.to_string());
+fn field(field: &syn::Field) -> Option<Field> {
+    let fixed = field.attrs.iter().any(|attribute| {
+        attribute.path().is_ident("serde")
+            && quote::quote!(#attribute).to_string().contains("default =")
+    });
+    Some(Field {
+        name: field.ident.as_ref()?.to_string(),
+        size: Size::of(&field.ty),
+        fixed,
+    })
+}
+
+impl Size {
+    fn of(ty: &Type) -> Self {
+        let Type::Path(path) = ty else {
+            return Self::Known(Layout::new(0, 1, false));
+        };
+        let Some(last) = path.path.segments.last() else {
+            return Self::Known(Layout::BOX);
+        };
+        let name = last.ident.to_string();
+        let is_plain = path.path.segments.len() == 1;
+        Self::Known(match name.as_str() {
+            "bool" if is_plain => Layout::new(1, 1, true),
+            "i8" | "u8" if is_plain => Layout::new(1, 1, false),
+            "i16" | "u16" if is_plain => Layout::new(2, 2, false),
+            "i32" | "u32" | "f32" if is_plain => Layout::new(4, 4, false),
+            "i64" | "u64" | "f64" if is_plain => Layout::new(8, 8, false),
+            _ if is_plain => return Self::Of(name),
+            "Option" => match arguments(ty).next() {
+                Some(inner) => return Self::Optional(Box::new(Self::of(inner))),
+                None => Layout::BOX,
+            },
+            "Box" => Layout::BOX,
+            "String" | "Vec" => Layout::STRING,
+            "BTreeMap" | "Map" => Layout::new(24, 8, false),
+            "Value" => Layout::VALUE,
+            "Uuid" => Layout::new(16, 1, false),
+            "NaiveDate" | "Ipv4Addr" => Layout::new(4, 4, false),
+            "DateTime" => Layout::new(12, 4, false),
+            // A file as a part of a form.
+            _ => Layout::new(128, 8, true),
+        })
     }
-    (last.ident == "Option").then(|| first_argument(ty).and_then(inline))?
+
+    /// Returns the type of the document that lies within the type itself.
+    fn inline(&self) -> Option<&str> {
+        match self {
+            Self::Known(_) => None,
+            Self::Of(name) => Some(name),
+            Self::Optional(inner) => inner.inline(),
+        }
+    }
 }
 
 impl Sizes<'_> {
@@ -479,9 +517,9 @@ impl Sizes<'_> {
         match self.parts.get(name) {
             Some(Parts::Fields(fields)) => fields
                 .iter()
-                .filter_map(|field| inline(&field.ty))
+                .filter_map(|field| field.size.inline().map(str::to_owned))
                 .collect(),
-            Some(Parts::Wrapped(ty)) => inline(ty).into_iter().collect(),
+            Some(Parts::Wrapped(size)) => size.inline().map(str::to_owned).into_iter().collect(),
             _ => Vec::new(),
         }
     }
@@ -532,7 +570,7 @@ impl Sizes<'_> {
         } else {
             match self.parts.remove(name) {
                 Some(Parts::Fields(fields)) => self.structure(name, &fields),
-                Some(Parts::Wrapped(ty)) => self.of(&ty),
+                Some(Parts::Wrapped(size)) => self.layout(&size),
                 _ => Layout::STRING,
             }
         };
@@ -563,9 +601,12 @@ impl Sizes<'_> {
     }
 
     fn structure(&mut self, name: &str, fields: &[Field]) -> Layout {
-        let mut layouts: Vec<Layout> = fields.iter().map(|field| self.of(&field.ty)).collect();
+        let mut layouts: Vec<Layout> = fields
+            .iter()
+            .map(|field| self.layout(&field.size))
+            .collect();
         let mut candidates: Vec<usize> = (0..fields.len())
-            .filter(|index| !fields[*index].fixed && inline(&fields[*index].ty).is_some())
+            .filter(|index| !fields[*index].fixed && fields[*index].size.inline().is_some())
             .collect();
         candidates.sort_by_key(|index| Reverse(layouts[*index].size));
         for index in candidates {
@@ -587,39 +628,11 @@ impl Sizes<'_> {
         Layout::BOX
     }
 
-    fn of(&mut self, ty: &Type) -> Layout {
-        let Type::Path(path) = ty else {
-            return Layout::new(0, 1, false);
-        };
-        let Some(last) = path.path.segments.last() else {
-            return Layout::BOX;
-        };
-        let name = last.ident.to_string();
-        if path.path.segments.len() == 1 {
-            return match name.as_str() {
-                "bool" => Layout::new(1, 1, true),
-                "i8" | "u8" => Layout::new(1, 1, false),
-                "i16" | "u16" => Layout::new(2, 2, false),
-                "i32" | "u32" | "f32" => Layout::new(4, 4, false),
-                "i64" | "u64" | "f64" => Layout::new(8, 8, false),
-                name => self.named(name),
-            };
-        }
-        match name.as_str() {
-            "Option" => match arguments(ty).next() {
-                Some(inner) => self.of(inner).optional(),
-                None => Layout::BOX,
-            },
-            "Box" => Layout::BOX,
-            "String" | "Vec" => Layout::STRING,
-            "BTreeMap" | "Map" => Layout::new(24, 8, false),
-            "Value" => Layout::VALUE,
-            "Uuid" | "Ipv6Addr" => Layout::new(16, 1, false),
-            "NaiveDate" | "Ipv4Addr" => Layout::new(4, 4, false),
-            "DateTime" => Layout::new(12, 4, false),
-            "IpAddr" => Layout::new(17, 1, true),
-            // A file as a part of a form.
-            _ => Layout::new(128, 8, true),
+    fn layout(&mut self, size: &Size) -> Layout {
+        match size {
+            Size::Known(layout) => *layout,
+            Size::Of(name) => self.named(name),
+            Size::Optional(inner) => self.layout(inner).optional(),
         }
     }
 }

@@ -20,7 +20,7 @@ use super::multipart;
 use super::nullable::Nullable;
 use super::order::Orders;
 use super::record;
-use super::size::Boxed;
+use super::size::{self, Boxed};
 use super::structs;
 use super::unions::Unions;
 use super::{docs, embed};
@@ -66,14 +66,17 @@ impl<'a> Passes<'a> {
         settings: &'a Settings,
         parts: &Parts,
     ) -> Result<Self, String> {
-        let first = parts.types.iter().filter_map(|(_, items)| items.first());
-        let types: Vec<Item> = first
-            .map(|item| parse(vec![item.clone()]).map(|file| file.items))
-            .collect::<Result<Vec<_>, _>>()?
-            .into_iter()
-            .flatten()
-            .collect();
-        let boxed = Boxed::of(types.iter(), model);
+        // Each type is parsed and dropped before the next: their trees together would fragment the heap.
+        let mut sizes = BTreeMap::new();
+        for item in parts.types.iter().filter_map(|(_, items)| items.first()) {
+            sizes.extend(
+                parse(vec![item.clone()])?
+                    .items
+                    .iter()
+                    .filter_map(size::parts),
+            );
+        }
+        let boxed = Boxed::of(sizes, model);
         Ok(Self {
             orders: Orders::of(&[normalized, original]),
             unions: Unions::of(normalized, model),
@@ -356,12 +359,10 @@ fn declared(item: &Item) -> Option<String> {
 }
 
 /// The formats for which there is a type in Rust already, and that type.
-const IN_RUST: [(&str, &str); 5] = [
+const IN_RUST: [(&str, &str); 3] = [
     ("uuid", "::uuid::Uuid"),
     ("date", "::chrono::naive::NaiveDate"),
-    ("ip", "::std::net::IpAddr"),
     ("ipv4", "::std::net::Ipv4Addr"),
-    ("ipv6", "::std::net::Ipv6Addr"),
 ];
 
 /// A schema that has the name of the type that its format is in Rust becomes none of its own: it is found under its name
