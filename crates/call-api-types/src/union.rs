@@ -6,6 +6,7 @@ use std::cmp::Reverse;
 use std::fmt;
 
 use serde::de::{DeserializeOwned, Error};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 /// A union, as its generated `Deserialize` knows it.
@@ -14,7 +15,7 @@ pub(crate) struct Union {
     pub(crate) tag: Option<Tag>,
     /// The members, each with the kinds of values that it can be and its index, in an order that decides between equals.
     pub(crate) members: &'static [(u8, usize, &'static Shape)],
-    /// An object that several members fit is none of them alone, unless that one keeps all that the others keep.
+    /// An object may be several members at once.
     pub(crate) any: bool,
     /// A value that no member fits is kept as it came, if it is an object (or null).
     pub(crate) unknown: bool,
@@ -192,11 +193,21 @@ impl Shape {
     }
 }
 
-/// The index of the member that a value is of; `None` for one that is kept as it came.
+/// The members of a union that a value is.
+pub(crate) enum Choice {
+    /// None: the value is kept as it came.
+    Unknown,
+    /// The member with this index.
+    Member(usize),
+    /// These members, each of which keeps a key that those before it don't.
+    Several(Vec<usize>),
+}
+
+/// Chooses the members of a union that a value is.
 ///
 /// # Errors
 /// No member can be such a value.
-pub(crate) fn choose<E: Error>(union: &Union, value: &Value) -> Result<Option<usize>, E> {
+pub(crate) fn choose<E: Error>(union: &Union, value: &Value) -> Result<Choice, E> {
     let kind = kind(value);
     let mut candidates = union.members.iter().filter(|(kinds, ..)| kinds & kind != 0);
     let first = candidates.next();
@@ -205,24 +216,24 @@ pub(crate) fn choose<E: Error>(union: &Union, value: &Value) -> Result<Option<us
             Some(value) => {
                 let meant = tag.values.iter().find(|(listed, _)| listed.is(value));
                 if meant.is_some() || tag.required {
-                    return Ok(meant.map(|(_, index)| *index));
+                    return Ok(meant.map_or(Choice::Unknown, |(_, index)| Choice::Member(*index)));
                 }
             }
-            None if tag.required => return Ok(None),
+            None if tag.required => return Ok(Choice::Unknown),
             None => {}
         }
     }
     let Some(first) = first else {
         let kept = (kind == OBJECT && union.unknown) || (kind == NULL && union.nullable);
         return if kept {
-            Ok(None)
+            Ok(Choice::Unknown)
         } else {
             Err(unfit(value, union))
         };
     };
     let candidates: Vec<_> = std::iter::once(first).chain(candidates).collect();
     let [_, _, ..] = candidates.as_slice() else {
-        return Ok(Some(first.1));
+        return Ok(Choice::Member(first.1));
     };
     let fits: Vec<Fit> = candidates
         .iter()
@@ -232,20 +243,46 @@ pub(crate) fn choose<E: Error>(union: &Union, value: &Value) -> Result<Option<us
         .min_by_key(|index| fits[*index])
         .unwrap_or_default();
     let Value::Object(object) = value else {
-        return Ok(Some(candidates[best].1));
+        return Ok(Choice::Member(candidates[best].1));
     };
     if fits[best].wrong > 0 {
-        return Ok(None);
+        return Ok(Choice::Unknown);
+    }
+    let (_, best, shape) = candidates[best];
+    if !union.any {
+        return Ok(Choice::Member(*best));
     }
     // Of several that hold at once, one alone would lose the keys of the others.
-    let loses = |(other, fit): (&&(u8, usize, &'static Shape), &Fit)| {
-        let lost = |key: &String| other.2.keeps(key) && !candidates[best].2.keeps(key);
-        fit.wrong == 0 && fit.unlisted == 0 && object.keys().any(lost)
-    };
-    if union.any && candidates.iter().zip(&fits).any(loses) {
-        return Ok(None);
+    let mut several = vec![*best];
+    let mut shapes = vec![*shape];
+    for ((_, index, shape), fit) in candidates.iter().zip(&fits) {
+        let adds = |key: &String| shape.keeps(key) && !shapes.iter().any(|shape| shape.keeps(key));
+        if fit.wrong == 0 && fit.unlisted == 0 && object.keys().any(adds) {
+            several.push(*index);
+            shapes.push(shape);
+        }
     }
-    Ok(Some(candidates[best].1))
+    Ok(match several.as_slice() {
+        [one] => Choice::Member(*one),
+        _ => Choice::Several(several),
+    })
+}
+
+/// Encodes an object that is several members at once. Of a key that two of them have, the first one's value is written.
+pub(crate) fn encode_all<T: Serialize, S: Serializer>(
+    members: &[T],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut whole = Map::new();
+    for member in members {
+        let member = serde_json::to_value(member).map_err(serde::ser::Error::custom)?;
+        if let Value::Object(member) = member {
+            for (key, value) in member {
+                whole.entry(key).or_insert(value);
+            }
+        }
+    }
+    whole.serialize(serializer)
 }
 
 /// That a value is of no member.

@@ -120,6 +120,23 @@ impl<'a> Unions<'a> {
             };
             quote!(#[doc = #doc] #unknown(::serde_json::Value),)
         });
+        let several = may_be_several(union).then(|| {
+            let mut taken = variants
+                .iter()
+                .chain([&unknown])
+                .map(ToString::to_string)
+                .collect();
+            format_ident!("{}", names::unique("Several", &mut taken))
+        });
+        let several_variant = several.as_ref().map(|several| {
+            quote! {
+                /// Several members at once, each with the properties that it knows.
+                #several(::std::vec::Vec<Self>),
+            }
+        });
+        let encode_several = several.as_ref().map(
+            |several| quote!(Self::#several(members) => crate::union::encode_all(members, serializer),),
+        );
         let encode_unknown = keeps.then(
             || quote!(Self::#unknown(value) => ::serde::Serialize::serialize(value, serializer),),
         );
@@ -141,8 +158,24 @@ impl<'a> Unions<'a> {
             } else {
                 quote!(crate::union::decode(value))
             };
-            quote!(::std::option::Option::Some(#index) => #read.map(Self::#variant),)
+            quote!(Choice::Member(#index) => #read.map(Self::#variant),)
         });
+        let decode = quote!(#(#decodings)* #decode_unknown);
+        let choice = quote!(crate::union::choose::<D::Error>(&UNION, &value)?);
+        let decode = match &several {
+            None => quote!(match #choice { #decode }),
+            Some(several) => quote! {
+                let decode = |choice: Choice, value: ::serde_json::Value| match choice { #decode };
+                match #choice {
+                    Choice::Several(members) => members
+                        .into_iter()
+                        .map(|index| decode(Choice::Member(index), value.clone()))
+                        .collect::<::std::result::Result<_, _>>()
+                        .map(Self::#several),
+                    choice => decode(choice, value),
+                }
+            },
+        };
         let table = table(self.model, union, &variants);
         let file: syn::File = parse_quote! {
             #(#docs)*
@@ -150,25 +183,24 @@ impl<'a> Unions<'a> {
             #[non_exhaustive]
             pub enum #ident {
                 #( #[doc = #variant_docs] #variants(#held), )*
+                #several_variant
                 #unknown_variant
             }
             impl ::serde::Serialize for #ident {
                 fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> ::std::result::Result<S::Ok, S::Error> {
                     match self {
                         #( Self::#variants(value) => #encodings, )*
+                        #encode_several
                         #encode_unknown
                     }
                 }
             }
             impl<'de> ::serde::Deserialize<'de> for #ident {
                 fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
-                    use crate::union::{Literal, Shape, Tag, Union, format};
+                    use crate::union::{Choice, Literal, Shape, Tag, Union, format};
                     static UNION: Union = #table;
                     let value = <::serde_json::Value as ::serde::Deserialize>::deserialize(deserializer)?;
-                    match crate::union::choose::<D::Error>(&UNION, &value)? {
-                        #(#decodings)*
-                        #decode_unknown
-                    }
+                    #decode
                 }
             }
         };
@@ -258,6 +290,15 @@ impl<'a> Unions<'a> {
             _ => false,
         }
     }
+}
+
+/// Returns true if an object may be several members at once: nothing but its keys tells which.
+fn may_be_several(union: &Union) -> bool {
+    let objects = union
+        .members
+        .iter()
+        .filter(|member| member.kinds.has(Kinds::OBJECT));
+    union.any && objects.count() > 1 && !union.tag.as_ref().is_some_and(|tag| tag.required)
 }
 
 /// The type that an `impl From<…> for …` converts from.
@@ -574,7 +615,7 @@ mod tests {
             impl From<Begun> for Vec<String> {}
         };
         let unions = Unions::of(&document, &model);
-        unions.write(&mut file, &Boxed::of(std::iter::empty(), &model));
+        unions.write(&mut file, &Boxed::of(BTreeMap::new(), &model));
         file.items.extend(unions.shapes());
         prettyplease::unparse(&file)
     }
