@@ -62,9 +62,7 @@ pub(super) fn string(format: Option<&str>) -> &'static str {
         Some("uuid") => "Uuid",
         Some("date") => "NaiveDate",
         Some("date-time") => "DateTime<Utc>",
-        Some("ip") => "IpAddr",
         Some("ipv4") => "Ipv4Addr",
-        Some("ipv6") => "Ipv6Addr",
         _ => "String",
     }
 }

@@ -1,7 +1,4 @@
-//! What a request body leaves out: absent, null, empty and the default are four things to a service, and typify makes
-//! one or two of them.
-//!
-//! A type that is only received is left as it is: whoever reads it is better off with a list than with an `Option`.
+//! Absent, null, empty and the default are four things to a service, and typify makes one or two of them.
 
 use std::collections::BTreeSet;
 
@@ -47,6 +44,27 @@ fn sent_as_json(document: &Value, model: &Model) -> BTreeSet<Pointer> {
     let parts = forms.iter().flat_map(|(place, _)| parts(document, place));
     sent.extend(transitive_refs(document, &parts.collect::<Vec<_>>()));
     sent
+}
+
+/// All schemas of the document but those that only forms are made of.
+fn in_json(document: &Value, model: &Model) -> BTreeSet<Pointer> {
+    let received = received(document);
+    let as_json = sent_as_json(document, model);
+    let mut schemas = sent(document);
+    schemas.retain(|place| !as_json.contains(place) && !received.contains(place));
+    let mut all = everywhere(document);
+    all.retain(|place| !schemas.contains(place));
+    all
+}
+
+/// All schemas of the document: those of its components, and those that stand in a request or a response.
+fn everywhere(document: &Value) -> BTreeSet<Pointer> {
+    let mut all: BTreeSet<Pointer> = walk::schemas(document)
+        .map(|(name, _)| Pointer::schema(name))
+        .collect();
+    all.extend(sent(document));
+    all.extend(received(document));
+    all
 }
 
 /// The schemas of a form's parts.
@@ -129,29 +147,51 @@ fn property<'a>(object: &'a mut Map<String, Value>, name: &str) -> Option<&'a mu
     object.get_mut("properties")?.get_mut(name)
 }
 
-/// A default is the service's to fill in. typify's types hold it wherever the caller says nothing, so that a `PATCH` of
-/// one property resets all others. A constant stays: it is what a union's members are told apart by.
+/// A default is the service's to fill in. typify's types hold it wherever the value has nothing, so that a `PATCH` of one
+/// property resets all others, and what was received is sent back with more than came. A constant stays in what is sent:
+/// it is what a union's members are told apart by.
 pub(super) fn unsent_defaults(document: &mut Value, changes: &mut Changes) {
     let before = document.clone();
-    let received = received(&before);
-    let places = sent(&before);
-    each_object(document, &places, |pointer, object, optional| {
-        for name in optional {
-            let Some(schema) = property(object, &name).and_then(Value::as_object_mut) else {
-                continue;
-            };
-            let is_null = schema.get("default").is_none_or(Value::is_null);
-            if is_null || is_constant(&before, &json!(schema), 0) {
-                continue;
+    let sent = sent(&before);
+    each_object(
+        document,
+        &everywhere(&before),
+        |pointer, object, optional| {
+            for name in optional {
+                let Some(schema) = property(object, &name).and_then(Value::as_object_mut) else {
+                    continue;
+                };
+                let is_null = schema.get("default").is_none_or(Value::is_null);
+                if is_null || sent.contains(pointer) && is_constant(&before, &json!(schema), 0) {
+                    continue;
+                }
+                let Some(default) = schema.remove("default") else {
+                    continue;
+                };
+                describe(schema, &default);
+                changes.at(&pointer.join("properties").join(&name).join("default"));
             }
-            schema.remove("default");
-            let place = pointer.join("properties").join(&name).join("default");
-            changes.at(&place);
-            if received.contains(pointer) {
-                changes.lost(&place, "the default", "an absent value stays absent");
-            }
-        }
-    });
+        },
+    );
+}
+
+/// Adds a default to a description that doesn't mention it.
+fn describe(schema: &mut Map<String, Value>, default: &Value) {
+    let text = schema.get("description").and_then(Value::as_str);
+    let text = text.unwrap_or_default().trim_end();
+    if default.is_object() || default.is_array() || text.to_lowercase().contains("default") {
+        return;
+    }
+    let default = match default {
+        Value::String(default) if !default.is_empty() => default.clone(),
+        other => other.to_string(),
+    };
+    let note = format!("The default is `{default}`.");
+    let text = match text {
+        "" => note,
+        text => format!("{text}\n\n{note}"),
+    };
+    schema.insert("description".to_owned(), json!(text));
 }
 
 /// Whether the schema has a single value.
@@ -204,11 +244,11 @@ fn takes_null(document: &Value, schema: &Value, depth: usize) -> bool {
         })
 }
 
-/// typify leaves out an optional list that is empty, and so can't say that it is to be emptied; one that may be null it
-/// makes an `Option`.
+/// typify leaves out an optional list that is empty, so that it can't be emptied, and what came empty is not sent back; one
+/// that may be null it makes an `Option`.
 pub(super) fn absent_or_empty(document: &mut Value, changes: &mut Changes) {
     let before = document.clone();
-    let places = sent_as_json(&before, &changes.model);
+    let places = in_json(&before, &changes.model);
     each_object(document, &places, |pointer, object, optional| {
         for name in optional {
             let schema = property(object, &name).and_then(Value::as_object_mut);
@@ -243,8 +283,8 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    /// What a rule makes of the schemas of a document in which `Patch` is sent as JSON, `Form` as a form, `Both` is sent and
-    /// received, and `Answer` only received; and what is lost.
+    /// Returns what a rule makes of the schemas of a document in which `Patch` is sent as JSON, `Form` as a form, `Both` is
+    /// sent and received, and `Answer` only received; and what is lost.
     fn applied(rule: fn(&mut Value, &mut Changes), properties: Value) -> Value {
         let of = |name: &str| json!({"schema": {"$ref": format!("#/components/schemas/{name}")}});
         let object = |required: &[&str]| json!({"type": "object", "required": required, "properties": properties.clone()});
@@ -269,11 +309,9 @@ mod tests {
                 "One": {"type": "string", "enum": ["one"]},
             }},
         });
-        let before = document.clone();
         let mut changes = Changes::default();
         rule(&mut document, &mut changes);
         let schemas = &document["components"]["schemas"];
-        assert_eq!(schemas["Answer"], before["components"]["schemas"]["Answer"]);
         let places: Vec<_> = changes.places.iter().map(Pointer::as_str).collect();
         let lost: Vec<_> = changes
             .unsupported
@@ -289,6 +327,7 @@ mod tests {
         json!({
             "both": schemas["Both"],
             "form": schemas["Form"],
+            "answer": schemas["Answer"]["properties"]["own"],
             "places": places,
             "lost": lost,
             "nullable": nullable,

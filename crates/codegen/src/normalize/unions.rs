@@ -929,9 +929,7 @@ fn parsed(schema: &Value) -> Option<&'static str> {
         "uuid" => "::uuid::Uuid",
         "date" => "::chrono::naive::NaiveDate",
         "date-time" => "::chrono::DateTime<::chrono::offset::Utc>",
-        "ip" => "::std::net::IpAddr",
         "ipv4" => "::std::net::Ipv4Addr",
-        "ipv6" => "::std::net::Ipv6Addr",
         _ => return None,
     })
 }
