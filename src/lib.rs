@@ -1,21 +1,51 @@
 //! SDK for a phone-call API: fetch calls, wait until they have ended, download their recordings.
 //!
+//! `Cargo.toml`:
+//!
+//! ```toml
+//! [dependencies]
+//! call-api = "0.1"
+//! tokio = { version = "1", features = ["macros", "rt-multi-thread"] }
+//!
+//! [dev-dependencies]
+//! call-api-sandbox = "0.1"
 //! ```
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let sandbox = call_api_sandbox::Sandbox::start().await?;
-//! # // No other thread reads the environment.
-//! # unsafe { std::env::set_var("CALL_API_BASE_URL", sandbox.base_url()) };
-//! # unsafe { std::env::set_var("CALL_API_TOKEN", sandbox.token()) };
-//! // Reads the token from `CALL_API_TOKEN`, and the base URL from `CALL_API_BASE_URL`.
-//! let client = call_api::Client::from_env()?;
-//! let id = "3c90c3cc-0d44-4b50-8888-8dd25736052a".parse()?;
-//! let call = client.get_call(id).await?;
-//! println!("{}, {}", call.contact.identifier, call.status);
-//! if let Some(time) = call.talk_time() {
-//!     println!("talked for {} s", time.num_seconds());
+//!
+//! `src/main.rs`:
+//!
+//! ```no_run
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     // Reads the token from `CALL_API_TOKEN`, and the base URL from `CALL_API_BASE_URL`.
+//!     let client = call_api::Client::from_env()?;
+//!     let id = "3c90c3cc-0d44-4b50-8888-8dd25736052a".parse()?;
+//!     let call = client.get_call(id).await?;
+//!     println!("{}, {}", call.id, call.status);
+//!     if let Some(time) = call.talk_time() {
+//!         println!("talked for {} s", time.num_seconds());
+//!     }
+//!     Ok(())
 //! }
-//! # Ok(())
+//! ```
+//!
+//! A test, with the API on this machine:
+//!
+//! ```
+//! use call_api::{CallStatus, Client};
+//! use call_api_sandbox::Sandbox;
+//!
+//! #[tokio::test]
+//! # async fn attribute_of_the_test_below() {}
+//! # #[tokio::main(flavor = "current_thread")]
+//! async fn example_call_is_being_dialed() -> Result<(), Box<dyn std::error::Error>> {
+//!     let sandbox = Sandbox::start().await?;
+//!     let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+//!     let call = client.get_call(Sandbox::EXAMPLE_ID).await?;
+//!     assert_eq!(call.status, CallStatus::Dialing);
+//!     Ok(())
+//! }
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #     example_call_is_being_dialed()
 //! # }
 //! ```
 //!
@@ -45,6 +75,12 @@
 //!
 //! The targets of spans and events are `call_api`, `call_api_client` and `call_api_transport`, whatever module they are
 //! from. A request that fails is one event at `WARN`, inside its span, which then has `error.type`.
+//!
+//! # Minimum Rust version
+//! Rust 1.95, the one that CI tests with; older ones are not tested.
+
+// docs.rs marks what needs a feature.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod change;
 mod client;

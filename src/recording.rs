@@ -1,12 +1,12 @@
 //! The recording of a call, as a file.
 
+#[cfg(feature = "blocking")]
+mod blocking_writer;
+mod file_name;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
-#[cfg(feature = "blocking")]
-use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
-#[cfg(feature = "blocking")]
-use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 use call_api_client::{AttemptLog, Error, ErrorKind, RequestOptions};
@@ -14,6 +14,10 @@ use call_api_transport::{
     Auth, Download, DownloadError, Downloaded, Operation, Progress, ResponseBody,
 };
 use tokio::io::AsyncWrite;
+
+#[cfg(feature = "blocking")]
+use blocking_writer::BlockingWriter;
+use file_name::{extension, file_name};
 
 use crate::client::Client;
 use crate::poll::respect_retry_after;
@@ -123,13 +127,6 @@ impl SavedRecording {
     /// Returns a name for the file: the call's id with the extension for its type.
     pub fn suggested_name(&self) -> String {
         file_name(self.call_id, self.extension.as_deref())
-    }
-}
-
-fn file_name(id: Uuid, extension: Option<&str>) -> String {
-    match extension {
-        Some(extension) => format!("{id}.{extension}"),
-        None => id.to_string(),
     }
 }
 
@@ -572,34 +569,6 @@ impl fmt::Debug for FetchRecording<'_> {
     }
 }
 
-/// A writer that is always ready, since it blocks until it is.
-#[cfg(feature = "blocking")]
-struct BlockingWriter<'w, W>(&'w mut W);
-
-#[cfg(feature = "blocking")]
-impl<W: std::io::Write> AsyncWrite for BlockingWriter<'_, W> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        loop {
-            match self.0.write(bytes) {
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                written => return Poll::Ready(written),
-            }
-        }
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Poll::Ready(self.0.flush())
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        self.poll_flush(context)
-    }
-}
-
 /// Some services send an empty string instead of null.
 fn url_of(call: &Call) -> Option<&str> {
     call.recording_url.as_deref().filter(|url| !url.is_empty())
@@ -661,57 +630,5 @@ fn saved(call_id: Uuid, url: &str, downloaded: Downloaded) -> SavedRecording {
         path: downloaded.path,
         digest_checked: downloaded.digest_checked,
         attempt_log: downloaded.attempt_log,
-    }
-}
-
-/// Returns the extension for a file of that type, or else that of the URL if it is plausible.
-fn extension(media_type: Option<&str>, url: &str) -> Option<String> {
-    let essence = media_type.unwrap_or_default().split(';').next();
-    let essence = essence.unwrap_or_default().trim().to_ascii_lowercase();
-    let known = match essence.as_str() {
-        "audio/mpeg" | "audio/mp3" => "mp3",
-        "audio/wav" | "audio/wave" | "audio/x-wav" | "audio/vnd.wave" => "wav",
-        "audio/mp4" | "audio/m4a" | "audio/x-m4a" => "m4a",
-        "audio/aac" => "aac",
-        "audio/flac" | "audio/x-flac" => "flac",
-        "audio/ogg" | "application/ogg" => "ogg",
-        "audio/opus" => "opus",
-        "audio/webm" | "video/webm" => "webm",
-        "audio/basic" => "au",
-        "audio/amr" => "amr",
-        "video/mp4" => "mp4",
-        _ => {
-            let path = url.split(['?', '#']).next().unwrap_or_default();
-            let (_, ending) = path.rsplit('/').next()?.rsplit_once('.')?;
-            // `.part` marks an incomplete file.
-            let is_plain = (2..=4).contains(&ending.len())
-                && !ending.eq_ignore_ascii_case("part")
-                && ending.bytes().all(|byte| byte.is_ascii_alphanumeric());
-            return is_plain.then(|| ending.to_ascii_lowercase());
-        }
-    };
-    Some(known.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn extension_comes_from_type_or_else_url() {
-        let mp3 = "https://r.example/a/b.mp3?key=x.exe";
-        for (media_type, url, expected) in [
-            (Some("audio/mpeg"), "https://r.example/a", Some("mp3")),
-            (Some("Audio/X-WAV; rate=8000"), mp3, Some("wav")),
-            (Some("application/octet-stream"), mp3, Some("mp3")),
-            (None, mp3, Some("mp3")),
-            (None, "https://r.example/a.b/c", None),
-            (None, "https://r.example/a.%2e%2e", None),
-            (None, "https://r.example/a.longer", None),
-            (None, "https://r.example/a.Part", None),
-            (None, "", None),
-        ] {
-            assert_eq!(extension(media_type, url).as_deref(), expected, "{url}");
-        }
     }
 }

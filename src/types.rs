@@ -18,7 +18,7 @@
 //! assert!(call.direction().is_inbound() && !call.direction().is_outbound());
 //! assert!(call.is_ended() && call.status.is_ended() && call.status.is_known() && !call.status.is_active());
 //! assert_eq!(call.ended_at(), call.end_time);
-//! assert_eq!((call.duration(), call.talk_time()), (Some(TimeDelta::seconds(123)), Some(TimeDelta::seconds(123))));
+//! assert_eq!((call.total_time(), call.talk_time()), (Some(TimeDelta::seconds(123)), Some(TimeDelta::seconds(123))));
 //!
 //! // `{}` and `{:?}` hide who the contact is.
 //! let number = &Contact::sample().identifier;

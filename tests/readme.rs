@@ -382,3 +382,48 @@ fn architecture_page_names_existing_files() {
         );
     }
 }
+
+/// The directories of the crates that are meant to be published.
+fn published() -> Vec<PathBuf> {
+    let crates = fs::read_dir(root().join("crates")).unwrap();
+    let crates = crates.map(|entry| entry.unwrap().path());
+    let all = std::iter::once(root()).chain(crates);
+    let is_published = |path: &PathBuf| {
+        let manifest = fs::read_to_string(path.join("Cargo.toml")).unwrap();
+        !manifest.contains("publish = false")
+    };
+    all.filter(is_published).collect()
+}
+
+#[test]
+fn published_crates_are_documented_with_their_features() {
+    let published = published();
+    assert_eq!(published.len(), 7, "{published:?}");
+    for path in published {
+        let manifest = fs::read_to_string(path.join("Cargo.toml")).unwrap();
+        for wanted in [
+            "[package.metadata.docs.rs]\nall-features = true\n",
+            "rust-version.workspace = true\n",
+        ] {
+            assert!(manifest.contains(wanted), "{}: {wanted}", path.display());
+        }
+        if let Ok(library) = fs::read_to_string(path.join("src/lib.rs")) {
+            let badges = "#![cfg_attr(docsrs, feature(doc_cfg))]";
+            assert!(library.contains(badges), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn sandbox_as_a_test_dependency_is_light() {
+    let tree = Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--package", "call-api-sandbox"])
+        .args(["--edges", "normal,build", "--prefix", "none", "--no-dedupe"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(tree.status.success(), "{tree:?}");
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    let crates: std::collections::BTreeSet<_> = tree.lines().collect();
+    assert!(crates.len() <= 55, "the sandbox and 54 more: {crates:#?}");
+}

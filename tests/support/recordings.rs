@@ -5,6 +5,9 @@
 pub const RECORDING: &[u8] = b"ID3 a recording of a call that nobody made";
 
 /// Adds an ended call whose recording is on a separate server, which sends an `ETag` and supports ranges.
+///
+/// # Errors
+/// Errors if the other server cannot be started.
 pub async fn recorded_call(
     sandbox: &call_api_sandbox::Sandbox,
 ) -> std::io::Result<call_api::Call> {

@@ -5,7 +5,8 @@
 //!
 //! All of it may be used in a plain `main`, from threads, and inside a Tokio runtime, where it blocks the thread that it
 //! is called on. A request runs on the thread that waits for it; one more thread per client and its clones, started by
-//! the first blocking request, drives connections and timers, and ends with the last clone.
+//! the first blocking request, drives connections and timers, and ends with the last clone. In a process that was forked
+//! after that, a request is an error, and a [`BlockingStream`] ends: build another client there.
 
 use std::fmt;
 use std::future::IntoFuture;
@@ -61,8 +62,8 @@ impl<S: Stream + Unpin> Iterator for BlockingStream<S> {
     fn next(&mut self) -> Option<S::Item> {
         let Self { stream, client } = self;
         let next = std::future::poll_fn(|context| Pin::new(&mut *stream).poll_next(context));
-        // The runtime was started with this iterator.
-        client.runtime().0.get()?.block_on(next)
+        // The runtime was started with this iterator; a forked process has no part in it.
+        client.runtime().get().ok()?.block_on(next)
     }
 }
 
@@ -72,18 +73,32 @@ impl<S: fmt::Debug> fmt::Debug for BlockingStream<S> {
     }
 }
 
-/// The runtime of a client, started when it is first needed.
+/// The runtime of a client, started when it is first needed, and the process that it runs in.
 #[derive(Debug, Default)]
-pub(crate) struct LazyRuntime(OnceLock<Runtime>);
+pub(crate) struct LazyRuntime(OnceLock<(u32, Runtime)>);
 
 impl LazyRuntime {
     fn get(&self) -> Result<&Runtime, Error> {
-        if let Some(runtime) = self.0.get() {
-            return Ok(runtime);
+        self.get_in(std::process::id())
+    }
+
+    /// A child that was forked from the process has no thread that drives the runtime, and would wait forever. The
+    /// connections are its parent's.
+    fn get_in(&self, process: u32) -> Result<&Runtime, Error> {
+        let started = match self.0.get() {
+            Some(started) => started,
+            None => {
+                let runtime = Runtime::start()?;
+                // If another thread was faster, its runtime is kept.
+                self.0.get_or_init(|| (process, runtime))
+            }
+        };
+        match started {
+            (home, runtime) if *home == process => Ok(runtime),
+            (home, _) => Err(Error::config(format!(
+                "the client was first used in process {home}, from which this process was forked: build another client here"
+            ))),
         }
-        let started = Runtime::start()?;
-        // If another thread was faster, its runtime is kept.
-        Ok(self.0.get_or_init(|| started))
     }
 }
 
@@ -155,5 +170,21 @@ impl Wake for Signal {
     fn wake_by_ref(self: &Arc<Self>) {
         *self.is_set.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.set.notify_one();
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn client_of_a_parent_process_is_an_error() {
+        let runtime = LazyRuntime::default();
+        assert!(runtime.get_in(1).is_ok());
+        let error = runtime.get_in(2).unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::Config);
+        assert!(error.to_string().contains("forked"), "{error}");
+        assert!(runtime.get_in(1).is_ok());
     }
 }

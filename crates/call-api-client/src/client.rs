@@ -12,7 +12,8 @@ use call_api_transport::{
 use http::{HeaderName, HeaderValue};
 
 use crate::drift::{Drift, DriftDetector, DriftMode, DriftSettings};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
+use crate::error_kind::ErrorKind;
 use crate::generated::{SECURITY_SCHEMES, SERVERS};
 
 /// The environment variable that [`Client::from_env`] reads the base URL from.

@@ -19,7 +19,7 @@ const MAX_FIELDS: usize = 20;
 const MAX_SHOWN: usize = 200;
 
 /// What the service says about an error.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Detail {
     /// A sentence: `{"detail": "…"}`.
@@ -31,7 +31,7 @@ pub enum Detail {
 }
 
 /// A parameter that the service does not accept.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct FieldError {
     /// The place of the parameter, from the outside in: `["path", "id"]`.

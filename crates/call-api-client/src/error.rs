@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use call_api_transport::{
-    AttemptLog, BuildError, DownloadError, StopReason, TransportError, TransportErrorKind,
-};
+use call_api_transport::{AttemptLog, BuildError, DownloadError, StopReason, TransportError};
 use http::HeaderMap;
 
 use crate::detail::Detail;
 use crate::drift::Drift;
+use crate::error_kind::ErrorKind;
+use crate::plain_text::{escaped, redacted};
 use crate::request::Operation;
 
 type Source = Arc<dyn std::error::Error + Send + Sync>;
@@ -40,126 +40,6 @@ struct Inner {
     retry_after: Option<Duration>,
     last_seen: Option<Arc<dyn Any + Send + Sync>>,
     source: Option<Source>,
-}
-
-/// The kind of an [`Error`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// The client cannot be built: the base URL or the token is missing or unusable.
-    Config,
-    /// The service does not accept the token (401).
-    Unauthorized,
-    /// The token is accepted, but does not permit this (403).
-    Forbidden,
-    /// There is no such thing (404, 410).
-    NotFound,
-    /// The service does not accept the request (another 4xx), or the request cannot be sent.
-    InvalidRequest,
-    /// Too many requests were sent (429): see [`Error::retry_after`].
-    RateLimited,
-    /// The service, or a gateway in front of it, failed (5xx).
-    Server,
-    /// A deadline or timeout passed, or the service gave up waiting (408).
-    Timeout,
-    /// No connection could be made, or its certificate was not accepted.
-    Connect,
-    /// The connection broke, or what arrived was not HTTP.
-    Interrupted,
-    /// The response does not match the API's document: see [`Error::json_path`].
-    Decode,
-    /// The response says something that the API's document does not, in
-    /// [`DriftMode::Strict`](crate::DriftMode::Strict).
-    Drift,
-    /// The response is longer than the limit.
-    BodyTooLarge,
-    /// A download is not what the service announced: another digest, another part, no end.
-    Corrupt,
-    /// A download could not be written to its destination.
-    Io,
-    /// The service answered with a redirect, which is not followed.
-    Redirected,
-    /// The token provider returned no token.
-    Token,
-    /// The response has a status that the API's document does not list and that is not an error, such as 202.
-    UnexpectedStatus,
-}
-
-impl ErrorKind {
-    /// Returns the kind of an error response.
-    pub fn from_status(status: u16) -> Self {
-        match status {
-            401 => Self::Unauthorized,
-            403 => Self::Forbidden,
-            404 | 410 => Self::NotFound,
-            408 => Self::Timeout,
-            429 => Self::RateLimited,
-            400..=499 => Self::InvalidRequest,
-            500..=599 => Self::Server,
-            _ => Self::UnexpectedStatus,
-        }
-    }
-
-    fn of_transport(error: &TransportError) -> Self {
-        match error.kind() {
-            TransportErrorKind::TokenUnavailable => Self::Token,
-            TransportErrorKind::Connect { timed_out: true }
-            | TransportErrorKind::TimedOut { .. } => Self::Timeout,
-            TransportErrorKind::Connect { .. } | TransportErrorKind::Tls => Self::Connect,
-            TransportErrorKind::Interrupted { .. }
-            | TransportErrorKind::Malformed { .. }
-            | TransportErrorKind::NotProcessed => Self::Interrupted,
-            TransportErrorKind::NoRuntime => Self::Config,
-            TransportErrorKind::BodyTooLarge { .. } => Self::BodyTooLarge,
-            TransportErrorKind::IntegrityMismatch { .. } => Self::Corrupt,
-            TransportErrorKind::WriteFailed => Self::Io,
-            TransportErrorKind::Redirected { .. } => Self::Redirected,
-            // `RefusedUrl`, `InvalidRequest`, and what a later transport may refuse.
-            _ => Self::InvalidRequest,
-        }
-    }
-
-    /// What to do about an error of this kind.
-    fn advice(self) -> &'static str {
-        match self {
-            Self::Config => "",
-            Self::Unauthorized => "check the token: it may be wrong, revoked or of another service",
-            Self::Forbidden => "ask the service's owner for what this token may do",
-            Self::NotFound => "check the id, and that the base URL names the right service",
-            Self::InvalidRequest => "check the parameters of the request",
-            Self::RateLimited => "send fewer requests, or try later",
-            Self::Server | Self::Timeout => "try later",
-            Self::Decode | Self::Drift => {
-                "update the SDK, or check that the base URL names the service"
-            }
-            _ => "check that the base URL names the service and that this SDK knows its version",
-        }
-    }
-}
-
-impl fmt::Display for ErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Config => "invalid configuration",
-            Self::Unauthorized => "token not accepted",
-            Self::Forbidden => "not permitted",
-            Self::NotFound => "not found",
-            Self::InvalidRequest => "invalid request",
-            Self::RateLimited => "rate limited",
-            Self::Server => "server error",
-            Self::Timeout => "timed out",
-            Self::Connect => "no connection",
-            Self::Interrupted => "connection interrupted",
-            Self::Decode => "undecodable response",
-            Self::Drift => "response differs from the document",
-            Self::BodyTooLarge => "response too large",
-            Self::Corrupt => "corrupt download",
-            Self::Io => "download not written",
-            Self::Redirected => "redirect not followed",
-            Self::Token => "no token available",
-            Self::UnexpectedStatus => "unexpected status",
-        })
-    }
 }
 
 impl Error {
@@ -481,61 +361,6 @@ impl ErrorBuilder {
     }
 }
 
-/// Removes values from serde's message, which quotes what it could not use: that may be private. Quoted text goes,
-/// and so do the numbers that it puts between backticks; names of properties, in backticks too, stay.
-fn redacted(message: &str) -> String {
-    let mut result = String::with_capacity(message.len());
-    let mut rest = message;
-    while let Some(start) = rest.find(['"', '`']) {
-        let quote = if rest[start..].starts_with('"') {
-            '"'
-        } else {
-            '`'
-        };
-        let inner = &rest[start + 1..];
-        let mut escaped = false;
-        let end = inner.find(|c| {
-            let ends = c == quote && !escaped;
-            escaped = c == '\\' && !escaped;
-            ends
-        });
-        let Some(end) = end else { break };
-        let before = &rest[..start];
-        let value = [
-            "integer ",
-            "floating point ",
-            "boolean ",
-            "character ",
-            "found ",
-        ]
-        .iter()
-        .any(|kind| before.ends_with(kind));
-        result.push_str(before);
-        result.push(quote);
-        result.push_str(if quote == '"' || value {
-            "…"
-        } else {
-            &inner[..end]
-        });
-        result.push(quote);
-        rest = &inner[end + 1..];
-    }
-    result.push_str(rest);
-    result
-}
-
-/// Returns the text with each control character as an escape.
-fn escaped(text: &str) -> String {
-    let mut result = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c.is_control() {
-            true => result.extend(c.escape_default()),
-            false => result.push(c),
-        }
-    }
-    result
-}
-
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &self.0;
@@ -619,40 +444,6 @@ impl std::error::Error for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn decode_message_loses_values_and_keeps_names() {
-        for (message, expected) in [
-            (
-                "missing field `created_date` at line 1 column 5",
-                "missing field `created_date` at line 1 column 5",
-            ),
-            (
-                r#"invalid type: string "+34 600", expected i64"#,
-                r#"invalid type: string "…", expected i64"#,
-            ),
-            (
-                r#"invalid type: string "a\"b", expected u8"#,
-                r#"invalid type: string "…", expected u8"#,
-            ),
-            (
-                "invalid type: integer `34600`, expected a string",
-                "invalid type: integer `…`, expected a string",
-            ),
-            (
-                "invalid character: expected 0-9, found `\u{b}` at 3",
-                "invalid character: expected 0-9, found `…` at 3",
-            ),
-            (r#"an unclosed " quote"#, r#"an unclosed " quote"#),
-        ] {
-            assert_eq!(redacted(message), expected);
-        }
-    }
-
-    #[test]
-    fn control_characters_of_a_body_are_escaped() {
-        assert_eq!(escaped("a\nb\u{b}é: c"), "a\\nb\\u{b}é: c");
-    }
 
     #[test]
     fn built_error_has_what_it_was_built_with() {

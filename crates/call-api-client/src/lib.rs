@@ -13,6 +13,9 @@
 //! `blocking` for requests without `async`; `rate-limit` for a limit on the client's side; `tracing` for a span per
 //! request, an event per attempt, and a warning per kind of drift.
 
+// docs.rs marks what needs a feature.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod client;
@@ -22,10 +25,12 @@ mod drift;
 #[doc(hidden)]
 pub mod encode;
 mod error;
+mod error_kind;
 #[rustfmt::skip]
 #[allow(clippy::all, dead_code, deprecated, irrefutable_let_patterns, unused_imports, unused_variables, reason = "generated")]
 mod generated;
 mod multipart;
+mod plain_text;
 mod request;
 mod stream;
 
@@ -35,7 +40,8 @@ pub use call_api_types as types;
 pub use client::{BASE_URL_VARIABLE, Client, ClientBuilder, DEFAULT_BASE_URL, TOKEN_VARIABLE};
 pub use detail::{Detail, FieldError};
 pub use drift::{Drift, DriftKind, DriftMode};
-pub use error::{Error, ErrorBuilder, ErrorKind};
+pub use error::{Error, ErrorBuilder};
+pub use error_kind::ErrorKind;
 pub use generated::*;
 // For generated code alone.
 #[doc(hidden)]

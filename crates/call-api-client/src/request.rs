@@ -11,7 +11,8 @@ use http::HeaderMap;
 use serde::de::DeserializeOwned;
 
 use crate::client::Client;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
+use crate::error_kind::ErrorKind;
 use crate::stream::{ByteStream, Upgrade};
 
 /// An operation of the API's document; implemented by the builder of its requests.

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use call_api_transport::{BodyStream, Stalled};
 use futures_core::Stream;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
+use crate::error_kind::ErrorKind;
 
 /// The body of a response, as a [`Stream`] of its parts as they arrive.
 ///

@@ -30,8 +30,11 @@
 //! `cargo xtask codegen` writes `generated.rs` from the OpenAPI document. This file, and `when` and `then`, which the
 //! generated code uses, are written by hand.
 
+// docs.rs marks what needs a feature.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[rustfmt::skip]
-#[allow(clippy::all, dead_code, deprecated, unused_imports, reason = "generated")]
+#[allow(clippy::all, clippy::return_self_not_must_use, dead_code, deprecated, unused_imports, reason = "generated")]
 mod generated;
 #[allow(dead_code, reason = "the document decides which parts are used")]
 mod then;

@@ -31,6 +31,9 @@
 //! With the feature `program`, `call-api-sandbox` is a program that listens on `127.0.0.1:3000`, the address in the API
 //! reference.
 
+// docs.rs marks what needs a feature.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod api;
 mod auth;
 mod builder;
@@ -137,6 +140,7 @@ impl Sandbox {
     }
 
     /// Returns the example call of the API reference.
+    #[expect(clippy::missing_panics_doc, reason = "a constant that a test reads")]
     pub fn example_call() -> Call {
         #[expect(clippy::expect_used, reason = "a constant that a test reads")]
         serde_json::from_str(Self::EXAMPLE_JSON).expect("the example is a call")

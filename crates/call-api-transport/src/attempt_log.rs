@@ -205,7 +205,7 @@ impl fmt::Debug for AttemptLog {
 }
 
 /// One transmission of a request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Attempt {
     /// The time it waited for the rate limit of the client before it began.

@@ -1,9 +1,10 @@
 //! The error of building a transport.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// The reason why a transport could not be built. `{}` ends with advice, which `{:#}` leaves out.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum BuildError {
     /// A token must not be sent to the base URL.
@@ -30,7 +31,7 @@ pub enum BuildError {
         reason: String,
     },
     /// The HTTP client cannot be built.
-    HttpClient(Box<dyn std::error::Error + Send + Sync>),
+    HttpClient(Arc<dyn std::error::Error + Send + Sync>),
 }
 
 /// The reason why a text is no base URL that a token may be sent to.

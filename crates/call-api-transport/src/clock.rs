@@ -31,6 +31,42 @@ pub trait Clock: Send + Sync + 'static {
     }
 }
 
+impl<T: Clock + ?Sized> Clock for Arc<T> {
+    fn now(&self) -> Instant {
+        (**self).now()
+    }
+
+    fn system_now(&self) -> SystemTime {
+        (**self).system_now()
+    }
+
+    fn sleep(&self, duration: Duration) -> SleepFuture<'_> {
+        (**self).sleep(duration)
+    }
+
+    fn limit(&self, duration: Duration) -> SleepFuture<'_> {
+        (**self).limit(duration)
+    }
+}
+
+impl<T: Clock + ?Sized> Clock for Box<T> {
+    fn now(&self) -> Instant {
+        (**self).now()
+    }
+
+    fn system_now(&self) -> SystemTime {
+        (**self).system_now()
+    }
+
+    fn sleep(&self, duration: Duration) -> SleepFuture<'_> {
+        (**self).sleep(duration)
+    }
+
+    fn limit(&self, duration: Duration) -> SleepFuture<'_> {
+        (**self).limit(duration)
+    }
+}
+
 /// The clock in use. The system's is not behind the trait, which would cost an allocation for each timer.
 #[derive(Clone, Default)]
 pub(crate) enum Time {

@@ -79,6 +79,6 @@ impl HttpClientSettings {
             // Retries are counted by the engine, which also repeats what a GOAWAY left unprocessed.
             .retry(reqwest::retry::never())
             .build()
-            .map_err(|error| BuildError::HttpClient(error.without_url().into()))
+            .map_err(|error| BuildError::HttpClient(Arc::new(error.without_url())))
     }
 }

@@ -46,6 +46,8 @@
 //! side; `tracing` for a span per request, an event at `DEBUG` per attempt, and one at `WARN` per request that fails. Their
 //! target is `call_api_transport`.
 
+// docs.rs marks what needs a feature.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // A type without `Debug` would have its user print its parts; no `Debug` here shows a token.
 #![deny(missing_debug_implementations)]
 

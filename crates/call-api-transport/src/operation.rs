@@ -13,7 +13,7 @@
 /// };
 /// # let _ = GET_PET;
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Operation {
     /// Its id, as in `operationId`.
     pub id: &'static str,
@@ -26,7 +26,7 @@ pub struct Operation {
 }
 
 /// The place of the token in a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Auth {
     /// Nowhere: no token is requested.
@@ -56,7 +56,7 @@ impl Auth {
 }
 
 /// Who reads the body of a successful response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ResponseBody {
     /// The transport, inside the attempt: limited, within the deadline, and retried if it breaks off.

@@ -124,7 +124,7 @@ pub enum RawBody {
 }
 
 /// A body in memory. `Debug` omits its content.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct BufferedBody {
     /// The bytes.

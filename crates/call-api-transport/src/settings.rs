@@ -64,7 +64,7 @@ impl Settings {
 /// # let _ = (transport.with_options(large), transport.with_options(once));
 /// # Ok::<(), call_api_transport::BuildError>(())
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[must_use = "options do nothing until they are given to a request"]
 pub struct RequestOptions {
     deadline: Option<Duration>,

@@ -65,7 +65,7 @@ impl TlsSettings {
         use rustls::pki_types::pem::PemObject as _;
         use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-        let tls = |error: rustls::Error| BuildError::HttpClient(error.into());
+        let tls = |error: rustls::Error| BuildError::HttpClient(Arc::new(error));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()

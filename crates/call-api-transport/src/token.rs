@@ -282,6 +282,18 @@ where
     }
 }
 
+impl<T: TokenProvider + ?Sized> TokenProvider for Arc<T> {
+    fn token(&self) -> TokenFuture<'_> {
+        (**self).token()
+    }
+}
+
+impl TokenProvider for Box<dyn TokenProvider> {
+    fn token(&self) -> TokenFuture<'_> {
+        (**self).token()
+    }
+}
+
 /// A token in a file that may change, as Kubernetes and Vault agents write it. Trailing white space is ignored.
 ///
 /// The file is read again after a minute, and after a 401.
@@ -301,7 +313,7 @@ where
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TokenFile {
     path: PathBuf,
 }

@@ -20,8 +20,8 @@ use std::time::Duration;
 
 use call_api_transport::{
     Attempt, AttemptLog, Auth, BoxError, Clock, Limit, Observer, Operation, Outcome, Phase,
-    RequestOptions, ResponseBody, SleepFuture, Stalled, StopReason, Token, TokenFile, Transport,
-    TransportErrorKind,
+    RequestOptions, ResponseBody, SleepFuture, Stalled, StopReason, Token, TokenFile,
+    TokenProvider, Transport, TransportErrorKind,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use http::HeaderValue;
@@ -35,6 +35,20 @@ use support::{
 assert_not_impl_any!(Token: std::fmt::Display, serde::Serialize, AsRef<str>, AsRef<[u8]>, Into<String>, std::ops::Deref);
 assert_impl_all!(Transport: Clone, Send, Sync, std::fmt::Debug);
 assert_impl_all!(call_api_transport::TransportError: Clone, Send, Sync, std::error::Error);
+// What a client is extended with can be shared, and chosen when the program runs.
+assert_impl_all!(Arc<dyn Observer>: Observer);
+assert_impl_all!(Box<dyn Observer>: Observer);
+assert_impl_all!(Arc<dyn TokenProvider>: TokenProvider);
+assert_impl_all!(Arc<TokenFile>: TokenProvider);
+assert_impl_all!(Box<dyn TokenProvider>: TokenProvider);
+assert_impl_all!(Arc<dyn Clock>: Clock);
+assert_impl_all!(Box<dyn Clock>: Clock);
+// Data can be compared, and be a key.
+assert_impl_all!(Attempt: Eq, std::hash::Hash);
+assert_impl_all!(Operation: Eq, std::hash::Hash);
+assert_impl_all!(TransportErrorKind: Eq, std::hash::Hash);
+assert_impl_all!(RequestOptions: Eq);
+assert_impl_all!(call_api_transport::BuildError: Clone);
 
 fn is_send<T: Send>(value: T) -> T {
     value

@@ -78,9 +78,9 @@ impl Call {
     /// use call_api_types::{Call, CallStatus};
     ///
     /// let mut call = Call::sample();
-    /// assert_eq!(call.duration().map(|length| length.num_seconds()), Some(123));
+    /// assert_eq!(call.total_time().map(|length| length.num_seconds()), Some(123));
     /// call.end_time = None;
-    /// assert_eq!(call.ended_at(), Some(call.created_date + call.duration().unwrap_or_default()));
+    /// assert_eq!(call.ended_at(), Some(call.created_date + call.total_time().unwrap_or_default()));
     /// call.status = CallStatus::InProgress;
     /// assert!(!call.is_ended() && call.ended_at().is_none());
     /// ```
@@ -88,16 +88,16 @@ impl Call {
         if !self.is_ended() {
             return None;
         }
-        let computed = || self.start_time?.checked_add_signed(self.duration()?);
+        let computed = || self.start_time?.checked_add_signed(self.total_time()?);
         self.end_time.or_else(computed)
     }
 
     /// How long the call was, from `duration`, which the service gives in seconds; `None` until it has ended.
-    pub fn duration(&self) -> Option<TimeDelta> {
+    pub fn total_time(&self) -> Option<TimeDelta> {
         self.duration.and_then(TimeDelta::try_seconds)
     }
 
-    /// How long was talked: nothing where nobody answered; else [`duration`](Self::duration), or, where the service
+    /// How long was talked: nothing where nobody answered; else [`total_time`](Self::total_time), or, where the service
     /// leaves that out, the time from `start_time` to `end_time`. `None` as long as the call
     /// [is not over](Self::is_ended), where neither is known, and where the times make no sense.
     pub fn talk_time(&self) -> Option<TimeDelta> {
@@ -108,7 +108,7 @@ impl Call {
             return Some(TimeDelta::zero());
         }
         let between = || Some(self.end_time?.signed_duration_since(self.start_time?));
-        self.duration()
+        self.total_time()
             .or_else(between)
             .filter(|time| *time >= TimeDelta::zero())
     }
@@ -386,11 +386,11 @@ mod tests {
     #[test]
     fn a_duration_out_of_range_is_none() -> Result<(), serde_json::Error> {
         let mut call = call("completed", None)?;
-        assert_eq!(call.duration(), None);
+        assert_eq!(call.total_time(), None);
         call.duration = Some(123);
-        assert_eq!(call.duration(), TimeDelta::try_seconds(123));
+        assert_eq!(call.total_time(), TimeDelta::try_seconds(123));
         call.duration = Some(i64::MAX);
-        assert_eq!(call.duration(), None);
+        assert_eq!(call.total_time(), None);
         Ok(())
     }
 }

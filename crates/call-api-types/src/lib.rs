@@ -35,10 +35,13 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
+// docs.rs marks what needs a feature.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod call;
 mod file_part;
 #[rustfmt::skip]
-#[allow(clippy::all, dead_code, deprecated, irrefutable_let_patterns, unused_imports, reason = "generated")]
+#[allow(clippy::all, clippy::return_self_not_must_use, dead_code, deprecated, irrefutable_let_patterns, unused_imports, reason = "generated")]
 mod generated;
 mod lenient;
 mod mask;

@@ -61,6 +61,9 @@ pub struct Part {
 }
 
 /// Reads `path`, which messages call `shown`, as JSON or YAML by its ending (`.json`, or `.yaml` and `.yml`), else by its first character.
+///
+/// # Errors
+/// If the file cannot be read, or is neither.
 pub fn load(path: &Path, shown: &Path, label: &str) -> Result<Source, Problem> {
     let shown = shown.display().to_string().replace('\\', "/");
     let problem = |location, cause, remedy: &str| Problem {

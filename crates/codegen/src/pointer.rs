@@ -24,6 +24,7 @@ impl Pointer {
     }
 
     /// Returns the location of the object key or array index `token` below this one.
+    #[must_use]
     pub fn join(&self, token: impl fmt::Display) -> Self {
         let mut joined = String::with_capacity(self.0.len() + 24);
         joined.push_str(&self.0);

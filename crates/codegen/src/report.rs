@@ -13,6 +13,9 @@ use crate::{Generated, Options, Outcome};
 const CONTEXT: usize = 3;
 
 /// Reports problems that stopped the run before it wrote a file.
+///
+/// # Errors
+/// If `out` cannot be written to.
 pub fn problems(out: &mut dyn Write, problems: &Problems) -> io::Result<()> {
     writeln!(out, "{problems}")?;
     let count = problems.0.len();
@@ -24,6 +27,9 @@ pub fn problems(out: &mut dyn Write, problems: &Problems) -> io::Result<()> {
 }
 
 /// Reports a file that could not be read or written. The files before it are up to date.
+///
+/// # Errors
+/// If `out` cannot be written to.
 pub fn interrupted(out: &mut dyn Write, problems: &Problems) -> io::Result<()> {
     writeln!(out, "{problems}")?;
     writeln!(
@@ -33,6 +39,9 @@ pub fn interrupted(out: &mut dyn Write, problems: &Problems) -> io::Result<()> {
 }
 
 /// Reports the totals, the rules that applied, and the unsupported features.
+///
+/// # Errors
+/// If `out` cannot be written to.
 pub fn generated(out: &mut dyn Write, generated: &Generated, verbose: bool) -> io::Result<()> {
     let count = &generated.count;
     writeln!(
@@ -88,6 +97,9 @@ fn number(count: usize, noun: &str) -> String {
 }
 
 /// Reports the state of each file, the totals, and what to do. Returns the outcome of the run.
+///
+/// # Errors
+/// If `out` cannot be written to.
 pub fn entries(out: &mut dyn Write, options: &Options, entries: &[Entry]) -> io::Result<Outcome> {
     for entry in entries {
         let path = options
