@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use call_api_transport::{AttemptLog, BuildError, DownloadError, StopReason, TransportError};
-use http::HeaderMap;
+use call_api_transport::{
+    AttemptLog, BuildError, DownloadError, Outcome, StopReason, TransportError,
+};
+use http::{HeaderMap, StatusCode};
 
 use crate::detail::Detail;
 use crate::drift::Drift;
@@ -133,6 +135,12 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         if let Some(error) = self.transport_error() {
             return error.is_retryable();
+        }
+        if let Some(status) = self
+            .status()
+            .and_then(|status| StatusCode::from_u16(status).ok())
+        {
+            return Outcome::of_status(status).is_transient();
         }
         matches!(
             self.kind(),
@@ -442,8 +450,22 @@ impl std::error::Error for Error {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn error_response_is_retryable_exactly_if_the_transport_retries_it() {
+        for code in 100..=999 {
+            let status = StatusCode::from_u16(code).unwrap();
+            let error = Error::from_status(code, Bytes::new());
+            let is_transient = Outcome::of_status(status).is_transient();
+            assert_eq!(error.is_retryable(), is_transient, "{code}");
+        }
+        let not_implemented = Error::from_status(501, Bytes::new());
+        assert_eq!(not_implemented.kind(), ErrorKind::Server);
+        assert!(!not_implemented.is_retryable());
+    }
 
     #[test]
     fn built_error_has_what_it_was_built_with() {

@@ -21,7 +21,8 @@ use crate::{call_id, responses};
 /// Samples per second, one byte each.
 const SAMPLE_RATE: u64 = 8_000;
 /// The length of the WAV header.
-const HEADER_LEN: u64 = 44;
+const HEADER_LEN: u64 = HEADER_BYTES as u64;
+const HEADER_BYTES: usize = 44;
 /// The maximum length in seconds: a WAV file has a 32-bit length.
 const MAX_SECONDS: u64 = (u32::MAX as u64 - HEADER_LEN) / SAMPLE_RATE;
 /// Bytes generated at a time.
@@ -143,8 +144,13 @@ impl WavFile {
     fn new(id: Uuid, seconds: u64) -> Self {
         // 421 Hz down to 200 Hz.
         let period = 19 + id.as_bytes()[0] % 22;
-        let sample = |at| (f64::from(at) / f64::from(period) * TAU).sin() * 40.0 + 128.0;
-        let tone = (0..period).map(|at| sample(at) as u8).collect();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 88 and 168"
+        )]
+        let sample = |at| ((f64::from(at) / f64::from(period) * TAU).sin() * 40.0 + 128.0) as u8;
+        let tone = (0..period).map(sample).collect();
         Self { seconds, tone }
     }
 
@@ -156,7 +162,7 @@ impl WavFile {
         self.seconds * SAMPLE_RATE
     }
 
-    fn header(&self) -> [u8; HEADER_LEN as usize] {
+    fn header(&self) -> [u8; HEADER_BYTES] {
         // MAX_SECONDS keeps this within 32 bits.
         let samples = u32::try_from(self.samples()).unwrap_or(u32::MAX);
         let rate = u32::try_from(SAMPLE_RATE).unwrap_or(u32::MAX).to_le_bytes();
@@ -177,7 +183,7 @@ impl WavFile {
             b"data",
             &samples.to_le_bytes(),
         ];
-        let mut header = [0; HEADER_LEN as usize];
+        let mut header = [0; HEADER_BYTES];
         for (byte, field) in header.iter_mut().zip(fields.into_iter().flatten()) {
             *byte = *field;
         }

@@ -122,7 +122,8 @@ impl Outcome {
         Rule { retryability, cost, reason }
     }
 
-    pub(crate) fn of_status(status: StatusCode) -> Self {
+    /// Returns the outcome of an attempt whose response has this status, and was read to its end.
+    pub fn of_status(status: StatusCode) -> Self {
         match status.as_u16() {
             401 => Self::Unauthorized,
             408 => Self::RequestTimeout,

@@ -137,26 +137,3 @@ async fn streamed_body_arrives_in_parts_until_it_stalls() {
     assert!(error.is::<Stalled>(), "{error}");
     assert_eq!(clock.passed(), Duration::from_secs(15));
 }
-
-#[cfg(feature = "gzip")]
-#[tokio::test]
-async fn gzip_of_several_members_is_read_whole() {
-    use std::io::Write as _;
-
-    let member = |text: &str| {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(text.as_bytes()).unwrap();
-        encoder.finish().unwrap()
-    };
-    let body = [member(r#"{"a":"#), member("1}")].concat();
-    let clock = TestClock::default();
-    let script = answer(200, "content-encoding: gzip\r\n", body);
-    let server = Server::start(&clock, vec![script]).await;
-    let transport = builder(&server.url(), &clock).build().unwrap();
-    let request = get(&transport, "7");
-    let response = transport.send(&GET_CALL, request, None).await.unwrap();
-    let RawBody::Buffered(body) = response.body else {
-        panic!("the operation is buffered")
-    };
-    assert_eq!(&body.bytes[..], br#"{"a":1}"#);
-}
