@@ -94,12 +94,12 @@ pub mod builder {
     }
     crate::request::operation!(GetCall, client, options);
 }
-/// The servers that the document names. One that begins with a slash is relative to where the document is from.
+/// The servers of the document. A URL with a leading slash is relative to the location of the document.
 pub const SERVERS: &[&str] = &["http://localhost:3000"];
 /// The security schemes of the operations. The token is the credential of the first; the builder takes those of
 /// the others by these names, with `credential`.
 pub const SECURITY_SCHEMES: &[&str] = &["HTTPBearer"];
-/// What each operation answers with, for each status (`200`, `2XX`, `default`): the schema as JSON, which may refer to
+/// The responses of each operation, by status (`200`, `2XX`, `default`): the schema as JSON, which may refer to
 /// `types::SCHEMAS`.
 pub const RESPONSES: &[(&str, &str, &str)] = &[
     ("get_call", "200", "{\"$ref\":\"#/components/schemas/Call\"}"),

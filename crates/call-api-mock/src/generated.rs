@@ -2,10 +2,10 @@
 // Source: spec/openapi.json (SHA-256 02225b6beaf8d7c3dff1ba892b021a73e39886b38d0e65ff24b55de2565d38a6)
 // Generator: progenitor 0.15.1
 
-/// What the requests of each operation have to be, and what they are answered with.
+/// The expected requests of each operation, and the responses to them.
 pub mod operations {
     use crate::types;
-    /// What a request to `GET /v1/call/{id}` has to be.
+    /// An expected request to `GET /v1/call/{id}`.
     pub struct GetCallWhen(::httpmock::When);
     impl GetCallWhen {
         /// A request to this operation.
@@ -17,11 +17,11 @@ pub mod operations {
                 ),
             )
         }
-        /// `httpmock`'s own, for what the document doesn't say.
+        /// Returns the builder of `httpmock`.
         pub fn into_inner(self) -> ::httpmock::When {
             self.0
         }
-        /// `id` in the path is this.
+        /// Expects `id` in the path to have this value.
         pub fn id(self, value: &::uuid::Uuid) -> Self {
             Self(
                 crate::when::parameter(
@@ -33,24 +33,24 @@ pub mod operations {
             )
         }
     }
-    /// What a request to `GET /v1/call/{id}` is answered with.
+    /// The response to a request to `GET /v1/call/{id}`.
     pub struct GetCallThen(::httpmock::Then);
     impl GetCallThen {
-        /// An answer of this operation.
+        /// A response of this operation.
         pub fn new(inner: ::httpmock::Then) -> Self {
             Self(inner)
         }
-        /// `httpmock`'s own, for what the document doesn't say.
+        /// Returns the builder of `httpmock`.
         pub fn into_inner(self) -> ::httpmock::Then {
             self.0
         }
-        /// Answers with 200 (OK), with this body.
+        /// Responds with 200 (OK), with this body.
         pub fn ok(self, value: &types::Call) -> Self {
             Self(crate::then::json(self.0.status(200u16), "application/json", value))
         }
     }
 }
-/// A method for each operation, which mocks it.
+/// Mocks each operation.
 pub trait MockServerExt {
     /// Mocks `GET /v1/call/{id}`.
     fn get_call<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>

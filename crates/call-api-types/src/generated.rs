@@ -75,7 +75,7 @@ impl ::std::fmt::Debug for Call {
     }
 }
 impl Call {
-    /// A builder without any property set yet.
+    /// Returns a builder without any property set.
     pub fn builder() -> builder::Call {
         Default::default()
     }
@@ -277,7 +277,7 @@ impl ::std::fmt::Debug for Contact {
     }
 }
 impl Contact {
-    /// A builder without any property set yet.
+    /// Returns a builder without any property set.
     pub fn builder() -> builder::Contact {
         Default::default()
     }

@@ -1,15 +1,15 @@
-//! Step 2, bundle: what the document refers to in files beside it becomes part of it.
+//! Step 2, bundle: replaces references to other files.
 //!
-//! - A file is named relative to the one that refers to it, and lies in the document's folder or below it: a document
-//!   can't have other files of this machine read. A symbolic link counts as what it leads to.
-//! - The network is never asked.
-//! - What a reference names becomes a component of its kind, once, however often it is referred to; so files may refer to
-//!   each other in circles, and back into the document. It keeps its name, or has that of its file; where that is taken,
-//!   the file's name stands before it.
-//! - What has no place among the components stands where the reference was: descriptions, tags, examples, path items (those that the document itself
-//!   refers to, too), operations, and whole maps such as `schemas: {$ref: schemas.yaml}`, which the specification doesn't
-//!   know and all bundlers do.
-//! - [`Origins`] keeps where everything was written.
+//! - Files are relative to the referring file, and must be in the folder of the document or below it, so a document
+//!   cannot read other files of the machine. Symbolic links are resolved first.
+//! - The network is never used.
+//! - The target of a reference becomes one component, however often it is referred to. Files may therefore refer to
+//!   each other and to the document in circles. A component keeps its name or gets that of its file; if it is taken,
+//!   the name of the file is prepended.
+//! - Targets that cannot be components replace the reference: descriptions, tags, examples, operations, path items
+//!   (also within the document), and whole maps such as `schemas: {$ref: schemas.yaml}`, which are not in the
+//!   specification, but which all bundlers support.
+//! - [`Origins`] records where everything was written.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
@@ -25,10 +25,10 @@ use super::walk::{self, ChildKind, Kind};
 use crate::pointer::Pointer;
 use crate::problem::{Finding, Problem, Problems};
 
-/// The maximum depth of references within what replaces a reference.
+/// The maximum depth of references within an inlined target.
 const DEEPEST: usize = 64;
 
-/// The keywords whose values are data of the API, not of the document.
+/// The keywords whose values are data of the API, in which a reference has no meaning.
 const PAYLOADS: [&str; 7] = [
     "example",
     "examples",
@@ -39,13 +39,13 @@ const PAYLOADS: [&str; 7] = [
     "dataValue",
 ];
 
-/// The maximum number of references that are replaced by their target: only files that repeat each other have more.
+/// The maximum number of inlined references. Only files that repeat each other have more.
 const MOST: usize = 100_000;
 
-/// Takes what the document refers to into it.
+/// Bundles the files that the document refers to.
 ///
 /// # Errors
-/// Every reference that can't be followed, and every file that can't be read.
+/// Errors for each reference that cannot be resolved, and for each file that cannot be read.
 pub fn bundle(source: Source, unsupported: &mut Vec<Unsupported>) -> Result<Source, Problems> {
     if !refers_elsewhere(&source.document) {
         return Ok(source);
@@ -65,7 +65,7 @@ pub fn bundle(source: Source, unsupported: &mut Vec<Unsupported>) -> Result<Sour
         bundle.visit(ChildKind::One(kind), &place, &mut value, target);
         insert(&mut document, section, name, value);
     }
-    // What was a path item's reference is the path item by now.
+    // By now, a reference to a path item has been replaced by the path item.
     if let Some(components) = document
         .get_mut("components")
         .and_then(Value::as_object_mut)
@@ -79,7 +79,7 @@ pub fn bundle(source: Source, unsupported: &mut Vec<Unsupported>) -> Result<Sour
     Ok(bundle.into_source(document))
 }
 
-/// Returns true if a reference leaves the document or stands for a path item.
+/// Returns true if a reference leads to another file, or is one of a path item.
 fn refers_elsewhere(document: &Value) -> bool {
     fn leaves(value: &Value) -> bool {
         match value {
@@ -103,7 +103,7 @@ fn refers_elsewhere(document: &Value) -> bool {
         || leaves(document)
 }
 
-/// A place in one of the files.
+/// A location in one of the files.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct At {
     file: usize,
@@ -126,26 +126,26 @@ impl At {
     }
 }
 
-/// The document itself, among the files.
+/// The index of the document among the files.
 const DOCUMENT: usize = 0;
 
 struct Bundle {
-    /// The folder that all files are in, without symbolic links; `None` where the document is no file.
+    /// The folder of all files, without symbolic links, or `None` if the document is not a file.
     folder: Option<PathBuf>,
     files: Vec<Source>,
-    /// The files but the document, below its folder.
+    /// The files except the document, with paths relative to the folder.
     parts: Vec<String>,
-    /// The files by their real paths.
+    /// The indices of the files, by real path.
     known: BTreeMap<PathBuf, Option<usize>>,
-    /// The components that targets of references have become.
+    /// The components that the targets of references have become.
     placed: BTreeMap<(&'static str, At), Pointer>,
-    /// The names of the components of each section.
+    /// The names of the components in each section.
     taken: BTreeMap<&'static str, BTreeSet<String>>,
-    /// Components to be added: kind, section, name, and the place where each was written.
+    /// The components to add: kind, section, name, and original location.
     waiting: VecDeque<(Kind, &'static str, String, At)>,
     /// The origins of everything that was moved.
     origins: BTreeMap<Pointer, At>,
-    /// The targets that enclose the current place of the visit.
+    /// The inlined targets around the current location.
     open: Vec<At>,
     replaced: usize,
     problems: Vec<Problem>,
@@ -220,8 +220,7 @@ impl Bundle {
         }
     }
 
-    /// Components that are nothing but a reference give what they name their own name; so they are known before anything
-    /// else refers there.
+    /// Names the components that are only a reference before anything else: their targets take their names.
     fn register_components(&mut self, document: &mut Value) {
         let root = Pointer::root().join("components");
         let Some(components) = document.get_mut("components") else {
@@ -278,15 +277,15 @@ impl Bundle {
         }
     }
 
-    /// Returns the place where a value was written; `otherwise` if it was not moved.
+    /// Returns the origin of a value, or `otherwise` if it was not moved.
     fn from(&self, place: &Pointer, otherwise: At) -> At {
         self.origins.get(place).cloned().unwrap_or(otherwise)
     }
 
-    /// Rewrites the references of a value, which is `holds` and was written at `from`.
+    /// Rewrites the references in a value of the kind `holds` that was written at `from`.
     fn visit(&mut self, holds: ChildKind, place: &Pointer, value: &mut Value, mut from: At) {
         match holds {
-            // Nobody reads them.
+            // Webhooks are not read.
             ChildKind::One(Kind::Link) => return,
             ChildKind::One(Kind::Example) => return self.visit_data(place, value, &from, true),
             _ => {}
@@ -330,8 +329,8 @@ impl Bundle {
         self.open.truncate(open);
     }
 
-    /// Puts what a reference names in its place, where it can't become a component; `from` is then where that was written.
-    /// Keys beside the reference win.
+    /// Inlines the target of a reference that cannot become a component, and changes `from` to its location. Keys next
+    /// to the reference take precedence.
     fn splice(&mut self, holds: ChildKind, place: &Pointer, value: &mut Value, from: &mut At) {
         if matches!(holds, ChildKind::One(kind) if section(kind).is_some()) {
             return;
@@ -344,11 +343,11 @@ impl Bundle {
                 return;
             }
             let Some(mut content) = self.value(&target).cloned() else {
-                let cause = format!("the reference `{reference}` leads nowhere");
+                let cause = format!("the reference `{reference}` has no target");
                 self.problem(
                     &from.join("$ref"),
                     cause,
-                    "define it, or mend the reference",
+                    "define the target, or fix the reference",
                 );
                 return;
             };
@@ -359,8 +358,8 @@ impl Bundle {
                         .entry(place.join(&key))
                         .or_insert_with(|| from.join(&key));
                     if content.contains_key(&key) {
-                        let what = format!("`{key}` of what the reference names");
-                        let instead = "the one beside the reference is used";
+                        let what = format!("`{key}` of the target of the reference");
+                        let instead = "the one next to the reference is used";
                         self.unsupported
                             .push(Unsupported::new(&place.join(&key), what, instead));
                     }
@@ -373,8 +372,8 @@ impl Bundle {
         }
     }
 
-    /// Notes that what stands at `target` takes the place of a reference; returns false if it stands there already, or if
-    /// there are too many such places.
+    /// Records that the target is inlined. Returns false if it encloses the reference, or if there are too many inlined
+    /// references.
     fn enter(&mut self, from: &At, reference: &str, target: &At) -> bool {
         self.replaced += 1;
         let circle = self.open.contains(target);
@@ -384,13 +383,13 @@ impl Bundle {
         }
         let (cause, remedy) = if circle {
             (
-                "leads back to itself",
-                "let one object of the circle say what it is",
+                "is circular",
+                "replace one reference of the circle by an object",
             )
         } else {
             (
-                "is one too many of those that lead from file to file",
-                "bundle the document into one file first",
+                "exceeds the maximum number of references between files",
+                "bundle the document into one file",
             )
         };
         let cause = format!("the reference `{reference}` {cause}");
@@ -398,8 +397,8 @@ impl Bundle {
         false
     }
 
-    /// Puts what files hold in the place of references where the specification has none: a description, a list of tags, an
-    /// example. In a payload, which may have a property `$ref` of its own, only a reference to a file that there is is one.
+    /// Inlines references that the specification does not allow: in a description, a list of tags, an example. A
+    /// payload may have a property `$ref`, so there only a reference to an existing file counts.
     fn visit_data(&mut self, place: &Pointer, value: &mut Value, from: &At, is_payload: bool) {
         if let Some(reference) = reference(value)
             .filter(|_| is_alone(value))
@@ -438,7 +437,7 @@ impl Bundle {
         }
     }
 
-    /// Returns the target of a reference, if there is one; reports nothing.
+    /// Returns the target of a reference without reporting an error.
     fn existing(&mut self, from: &At, reference: &str) -> Option<At> {
         let (path, fragment) = reference.split_once('#').unwrap_or((reference, ""));
         let pointer = Pointer::from_ref(&format!("#{fragment}"))?;
@@ -450,7 +449,7 @@ impl Bundle {
         self.value(&target).is_some().then_some(target)
     }
 
-    /// Lets a reference lead to the component that what it names has become.
+    /// Changes a reference to the component that its target has become.
     fn rewrite(&mut self, kind: Kind, value: &mut Value, from: &At) {
         let Some(section) = section(kind) else {
             return;
@@ -476,7 +475,7 @@ impl Bundle {
         }
     }
 
-    /// Returns the reference as it is in the bundle; `None` if it does not change.
+    /// Returns the reference in the bundle, or `None` if it does not change.
     fn new_reference(
         &mut self,
         (kind, section): (Kind, &'static str),
@@ -502,7 +501,8 @@ impl Bundle {
         Some(place.to_ref())
     }
 
-    /// A name for the component: its own, or that of its file; where it is taken, the file's name stands before it.
+    /// Returns a free name for a component: its own or that of its file, with the name of the file prepended if
+    /// necessary.
     fn name(&mut self, section: &'static str, target: &At) -> String {
         const NAMED: [&str; 8] = [
             "schemas",
@@ -537,20 +537,20 @@ impl Bundle {
         names::unique(&names::join(&words), taken)
     }
 
-    /// Returns the target of a reference that was written at `from`, if it is in a file that may be read.
+    /// Returns the target of a reference that was written at `from`, if its file may be read.
     fn resolve(&mut self, from: &At, reference: &str) -> Option<At> {
         self.resolve_at(from, &from.join("$ref"), reference)
     }
 
-    /// As [`Self::resolve`], with what is wrong reported at another place than `$ref`.
+    /// Resolves like [`Self::resolve`], but reports errors at another location than `$ref`.
     fn resolve_at(&mut self, from: &At, at: &At, reference: &str) -> Option<At> {
         let (path, fragment) = reference.split_once('#').unwrap_or((reference, ""));
         let Some(pointer) = Pointer::from_ref(&format!("#{fragment}")) else {
-            let cause = format!("the reference `{reference}` names an anchor");
+            let cause = format!("the reference `{reference}` is to an anchor");
             self.problem(
                 at,
                 cause,
-                "name the place itself, such as \"call.yaml#/Call\"",
+                "name the location instead, such as \"call.yaml#/Call\"",
             );
             return None;
         };
@@ -572,13 +572,13 @@ impl Bundle {
                 pointer: target.pointer.clone(),
             };
             let remedy = if path.is_empty() && self.value(&in_document).is_some() {
-                "a reference without a file is to the file that it stands in: name the document's file before the `#`"
+                "a reference without a file is to the file that contains it: add the file of the document before the `#`"
             } else {
-                "define it, or mend the reference"
+                "define the target, or fix the reference"
             };
             self.problem(
                 at,
-                format!("the reference `{reference}` leads nowhere"),
+                format!("the reference `{reference}` has no target"),
                 remedy,
             );
             return None;
@@ -586,7 +586,7 @@ impl Bundle {
         Some(target)
     }
 
-    /// Returns true if the path is the address that the file gives itself (OpenAPI 3.2, section 4.1.2).
+    /// Returns true if the path is the address that the file declares for itself (OpenAPI 3.2, section 4.1.2).
     fn is_own_address(&self, from: &At, path: &str) -> bool {
         self.files
             .get(from.file)
@@ -594,15 +594,15 @@ impl Bundle {
             .is_some_and(|address| address == path)
     }
 
-    /// The file that a reference names; `None` where it has been reported before that it can't be read.
+    /// Returns the file of a reference, or `None` if it cannot be read, which is reported once.
     fn file(&mut self, from: &At, path: &str) -> Result<Option<usize>, (String, String)> {
         if is_address(path) {
-            let remedy = "the network is never asked: save it beside the document, and refer to it by its path";
+            let remedy = "the network is never used: save the file next to the document, and refer to it by its path";
             return Err(("is an address".to_owned(), remedy.to_owned()));
         }
         let Some(root) = self.folder.clone() else {
-            let remedy = "save the document and the files that it refers to in one folder, and name it there";
-            let cause = "names a file, and the document lies in no folder";
+            let remedy = "save the document and the files that it refers to in one folder";
+            let cause = "is to a file, but the document is not in a folder";
             return Err((cause.to_owned(), remedy.to_owned()));
         };
         let folder = self
@@ -610,19 +610,16 @@ impl Bundle {
             .get(from.file)
             .and_then(|file| file.folder.clone());
         let unreadable = |error: io::Error| {
-            let cause = format!("names a file that can't be read: {error}");
-            (
-                cause,
-                "put the file there, or mend the reference".to_owned(),
-            )
+            let cause = format!("is to a file that cannot be read: {error}");
+            (cause, "add the file, or fix the reference".to_owned())
         };
         let named = folder
             .unwrap_or_else(|| root.clone())
             .join(crate::pointer::percent_decode(path));
         let real = named.canonicalize().map_err(unreadable)?;
         let Ok(within) = real.strip_prefix(&root) else {
-            let cause = "names a file outside of the document's folder".to_owned();
-            let remedy = "move the document up to the folder that holds all its files, or bundle it into one file first";
+            let cause = "is to a file outside of the document's folder".to_owned();
+            let remedy = "move the document to a folder that contains all its files, or bundle it into one file";
             return Err((cause, remedy.to_owned()));
         };
         if let Some(known) = self.known.get(&real) {
@@ -652,7 +649,7 @@ impl Bundle {
     }
 }
 
-/// Returns the section of `components` for a kind; `None` for a kind that has none, or that is inlined.
+/// Returns the section of `components` for a kind, or `None` if there is none or if the kind is inlined.
 fn section(kind: Kind) -> Option<&'static str> {
     match kind {
         Kind::Schema => Some("schemas"),
@@ -690,12 +687,12 @@ fn reference(value: &Value) -> Option<&str> {
     value.get("$ref").and_then(Value::as_str)
 }
 
-/// Returns true if the object has no key but the reference.
+/// Returns true if the object has no key except the reference.
 fn is_alone(value: &Value) -> bool {
     value.as_object().is_some_and(|object| object.len() == 1)
 }
 
-/// Returns true if the text is a URL: it begins with a scheme or a host.
+/// Returns true if the text is a URL: it starts with a scheme or a host.
 fn is_address(path: &str) -> bool {
     let scheme = path.split_once(':').map_or("", |(scheme, _)| scheme);
     path.starts_with("//")
@@ -705,7 +702,7 @@ fn is_address(path: &str) -> bool {
                 .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)))
 }
 
-/// Returns true if the target of a mapping is a reference, not the name of a schema.
+/// Returns true if the target in a mapping is a reference, not the name of a schema.
 fn names_a_file(text: &str) -> bool {
     text.contains('#')
         || [".json", ".yaml", ".yml"]

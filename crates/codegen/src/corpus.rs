@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use toml_edit::{Array, DocumentMut, InlineTable, Item, TableLike, value};
 
+use crate::generate;
 use crate::plan::Plan;
 use crate::pointer::Pointer;
 use crate::problem::Problems;
@@ -262,7 +263,7 @@ pub fn one(root: &Path, document: &Path, out: &Path, name: &str) -> Result<Gener
         .map_err(|(path, error)| crate::file_problem(&path, &error))?;
     let schemas = Pointer::root().join("components").join("schemas");
     let left_out = generated.unsupported.iter().filter(|feature| {
-        feature.what.contains("defeats the generator")
+        feature.what.starts_with(generate::UNSUPPORTED)
             && feature.pointer.as_str().starts_with(schemas.as_str())
     });
     let document = &generated.source.document;

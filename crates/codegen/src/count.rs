@@ -30,7 +30,7 @@ pub fn count(
     origins: &Origins,
     sources: &GeneratedSources,
 ) -> Result<Count, Vec<Finding>> {
-    let remedy = "this is a bug in xtask: report it with the document";
+    let remedy = "this is a bug in the generator: report it with the document";
     let mut findings = Vec::new();
     let methods = &sources.methods;
     let operations = walk::operations(normalized);

@@ -1,7 +1,7 @@
-//! Step 5, generate: the normalized document becomes Rust tokens, by progenitor.
+//! Step 5, generate: progenitor turns the normalized document into Rust tokens.
 //!
-//! progenitor and typify answer what they can't do with an error or a panic, neither of which says where: [`isolate`]
-//! finds it.
+//! progenitor and typify report what they do not support as an error or a panic without a location. [`isolate`] finds
+//! the location.
 
 mod isolate;
 mod tokens;
@@ -26,13 +26,17 @@ use crate::walk;
 
 pub(crate) use tokens::{items, parse, parse_item, take_body};
 
-/// The version of progenitor whose output is committed; Cargo.toml asks for exactly this one.
+/// The version of progenitor that wrote the committed output. Cargo.toml requires exactly this one.
 pub const PROGENITOR_VERSION: &str = "0.15.1";
 
-/// The types crate's file, by the path at which its generated code finds it.
+/// The start of the cause of a failure that progenitor reports.
+pub(crate) const UNSUPPORTED: &str = "progenitor does not support";
+
+/// The path of `FilePart` in the generated code of the types crate.
 const FILE_PART: &str = "crate::file_part::FilePart";
 
-/// Has progenitor write a document's code, as often as it is asked to: tokens stay on the thread that they were made on.
+/// A normalized document that progenitor generates code from. It can be generated several times, because tokens cannot
+/// leave the thread that created them.
 #[derive(Clone, Copy)]
 pub struct Generate<'a> {
     document: &'a Value,
@@ -40,10 +44,10 @@ pub struct Generate<'a> {
 }
 
 impl Generate<'_> {
-    /// The types: what is in `mod types`.
+    /// Generates the types: the content of `mod types`.
     ///
     /// # Errors
-    /// What progenitor says.
+    /// Errors with the message of progenitor.
     pub fn types(&self) -> Result<TokenStream, String> {
         catching(|| {
             let mut generator = Generator::new(&settings(self.model));
@@ -51,10 +55,10 @@ impl Generate<'_> {
         })?
     }
 
-    /// The types, and the client with the mocks.
+    /// Generates the types, and the client with the mocks.
     ///
     /// # Errors
-    /// What progenitor says.
+    /// Errors with the message of progenitor.
     pub fn both(&self) -> Result<(TokenStream, Operations), String> {
         catching(|| {
             let mut document = parsed(self.document)?;
@@ -71,20 +75,19 @@ impl Generate<'_> {
     }
 }
 
-/// What progenitor makes of the operations.
+/// The operations, as progenitor writes them.
 pub struct Operations {
-    /// The client with its builders, in which `mod types` is empty.
+    /// The client and its builders, with an empty `mod types`.
     pub client: TokenStream,
     generator: Generator,
     requests: OpenAPI,
 }
 
 impl Operations {
-    /// The mocks, which are written when they are asked for. What they answer with is left out: `postprocess::mock` says it by
-    /// status.
+    /// Generates the mocks, without responses: `postprocess::mock` adds those by status.
     ///
     /// # Errors
-    /// What progenitor says.
+    /// Errors with the message of progenitor.
     pub fn mock(mut self) -> Result<TokenStream, String> {
         catching(|| {
             self.generator
@@ -94,7 +97,7 @@ impl Operations {
     }
 }
 
-/// What is in `mod types`, and the rest.
+/// Generates the SDK, and returns the content of `mod types` and the rest.
 fn sdk(
     generator: &mut Generator,
     document: &OpenAPI,
@@ -114,11 +117,10 @@ fn sdk(
     Ok((types, rest))
 }
 
-/// Generates the SDK and its mocks, and makes of it what `make` does. What that says is the generator's fault is looked
-/// for in the document.
+/// Generates the SDK and its mocks, and passes them to `make`. If `make` fails, searches the document for the cause.
 ///
 /// # Errors
-/// The schemas or operations that progenitor can't turn into Rust, each with what it said.
+/// Errors with the schemas or operations that progenitor does not support, each with its message.
 pub fn generate<T>(
     document: &Value,
     model: &Model,
@@ -128,12 +130,11 @@ pub fn generate<T>(
     make(&generate, document).map_err(|cause| isolate::isolate(generate, &cause))
 }
 
-/// Generates, and leaves out what defeats the generator, so that one bad schema doesn't cost the other thousand: such a
-/// schema is read as any JSON value, such an operation has no method. Each is noted as a loss. The answer has the
-/// document that was generated from.
+/// Generates like [`generate`], but leaves out what progenitor does not support: such a schema is read as any JSON
+/// value, and such an operation has no method. Each is reported as unsupported. Returns the document without them, too.
 ///
 /// # Errors
-/// What can't be left out: something that fails in the document as a whole.
+/// Errors if the document fails as a whole.
 pub fn generate_what_can_be<T>(
     mut document: Value,
     model: &Model,
@@ -141,7 +142,7 @@ pub fn generate_what_can_be<T>(
     make: impl Fn(&Generate<'_>, &Value) -> Result<T, String>,
 ) -> Result<(T, Value), Vec<Finding>> {
     let mut gone = BTreeSet::new();
-    // Each round leaves out at least one thing; what is found later is what the first ones hid.
+    // Each round leaves out at least one object. Later rounds find failures that earlier ones hid.
     for _ in 0..ROUNDS {
         let findings = match generate(&document, model, &make) {
             Ok(made) => return Ok((made, document)),
@@ -154,7 +155,7 @@ pub fn generate_what_can_be<T>(
             return Err(findings);
         }
         for mut finding in findings {
-            // What fails without it, too, is what it stands in.
+            // The schema still fails without this property, so the schema itself is the cause.
             let tokens: Vec<String> = finding.pointer.tokens().collect();
             if !gone.insert(finding.pointer.clone())
                 && let [_, _, name, properties, _] = tokens.as_slice()
@@ -165,7 +166,8 @@ pub fn generate_what_can_be<T>(
             leave_out(&mut document, &finding, unsupported);
         }
         for operation in without_parts(&document, model) {
-            let cause = "the operation: the parts of its body defeat the generator".to_owned();
+            let cause =
+                "the operation: progenitor does not support the parts of its body".to_owned();
             leave_out(
                 &mut document,
                 &Finding::new(&operation, cause, ""),
@@ -176,7 +178,7 @@ pub fn generate_what_can_be<T>(
     generate(&document, model, make).map(|made| (made, document))
 }
 
-/// How often what defeats the generator is looked for.
+/// The maximum number of rounds.
 const ROUNDS: usize = 16;
 
 fn leave_out(document: &mut Value, finding: &Finding, unsupported: &mut Vec<Unsupported>) {
@@ -239,7 +241,7 @@ fn settings(model: &Model) -> GenerationSettings {
     settings
         .with_interface(InterfaceStyle::Builder)
         .with_derive("PartialEq")
-        // A map in the order of its keys encodes to the same text each time.
+        // A sorted map makes the encoded text reproducible.
         .with_map_type("::std::collections::BTreeMap");
     if let Some(file) = &model.file {
         settings.with_replacement(names::type_name(file), FILE_PART, std::iter::empty());
@@ -252,8 +254,8 @@ fn parsed(document: &Value) -> Result<OpenAPI, String> {
         .map_err(|error| format!("{}: {}", error.path(), error.inner()))
 }
 
-/// Leaves of the document what the mocks are generated from: the requests. The generator knows the schemas by now, and
-/// it panics at a status that has no name.
+/// Reduces a document to the requests, from which the mocks are generated. The generator has read the schemas already,
+/// and it panics at a nonstandard status.
 fn requests_only(document: &mut OpenAPI) {
     if let Some(components) = &mut document.components {
         components.schemas.clear();
@@ -275,18 +277,18 @@ fn requests_only(document: &mut OpenAPI) {
         ];
         for operation in operations.into_iter().flatten() {
             operation.responses = Responses::default();
-            // A WebSocket without its 101 would be refused; to a mock its request is one like any other.
+            // progenitor refuses a WebSocket without its 101. For a mock, its request is like any other.
             operation.extensions.shift_remove("x-dropshot-websocket");
         }
     }
 }
 
 thread_local! {
-    /// The message of the panic that is being caught, `None` while none is.
+    /// The message of the panic that is being caught, or `None` outside of [`catching`].
     static CAUGHT: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Runs `work` and turns a panic within it into its message, unseen on standard error.
+/// Runs `work`, and turns a panic into an error with its message, without printing it.
 fn catching<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -318,7 +320,7 @@ fn message_of(payload: &(dyn Any + Send)) -> String {
         .map(|message| (*message).to_owned())
         .or_else(|| payload.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "it panicked".to_owned());
-    // A panic that prints what it met can fill screens.
+    // The message of a panic may contain a whole value.
     let mut line: String = message.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.len() > 300 {
         let cut = (0..=300)

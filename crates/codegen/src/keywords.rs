@@ -1,8 +1,8 @@
-//! The support of each keyword of OpenAPI 3.0, 3.1 and 3.2. Every keyword that is not honored is reported.
+//! The support of each keyword of OpenAPI 3.0, 3.1 and 3.2. Every use of an unsupported keyword is reported.
 //!
 //! The table follows the fixed fields of section 4.7 of the [3.0](https://spec.openapis.org/oas/v3.0.4) and section 4.8
-//! of the [3.1](https://spec.openapis.org/oas/v3.1.1) specification, and for schemas the vocabularies of
-//! [JSON Schema 2020-12](https://json-schema.org/draft/2020-12).
+//! of the [3.1](https://spec.openapis.org/oas/v3.1.1) specification, and for schemas the vocabularies of [JSON Schema
+//! 2020-12](https://json-schema.org/draft/2020-12).
 
 use serde_json::Value;
 
@@ -12,19 +12,19 @@ use super::walk::{self, Kind};
 /// The support of a keyword.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeywordSupport {
-    /// The SDK does what it says.
+    /// The SDK supports it.
     Honored,
-    /// A step before the generation says it in other words, and notes by itself what that loses.
+    /// A step before the generation rewrites it, and reports what is lost.
     Normalized,
-    /// It is for people to read: it becomes documentation, or stays in the document.
+    /// It is documentation, or has no meaning for the generated code.
     Documentation,
-    /// It is not honored: the text says what happens instead. Each use of it is a loss.
+    /// It is not supported. The text is the behavior instead.
     Reported(&'static str),
 }
 
 use KeywordSupport::{Documentation, Honored, Normalized, Reported};
 
-/// The fate of a keyword of an object of that kind; `None` for a word that no specification has.
+/// Returns the support of a keyword of an object of that kind, or `None` for an unknown keyword.
 pub fn keyword_support(kind: Kind, keyword: &str) -> Option<KeywordSupport> {
     Some(match (kind, keyword) {
         (_, keyword) if keyword.starts_with("x-") => Documentation,
@@ -57,7 +57,7 @@ pub fn keyword_support(kind: Kind, keyword: &str) -> Option<KeywordSupport> {
         ) => Normalized,
         (Kind::Parameter, "deprecated" | "example" | "examples") => Documentation,
         (Kind::Parameter, "allowEmptyValue") => {
-            Reported("an empty value is sent where the caller gives one")
+            Reported("an empty value is sent if the caller sets one")
         }
         (Kind::Parameter, "allowReserved") => Reported("reserved characters are percent-encoded"),
 
@@ -70,14 +70,12 @@ pub fn keyword_support(kind: Kind, keyword: &str) -> Option<KeywordSupport> {
 
         (Kind::MediaType, "schema" | "encoding" | "$ref") => Normalized,
         (Kind::MediaType, "itemSchema") => {
-            Reported("the items have no types: the body is handed on as it comes")
+            Reported("the items have no types: the body is passed on unchanged")
         }
         (Kind::MediaType | Kind::Encoding, "prefixEncoding" | "itemEncoding") => {
             Reported("the parts have their default encoding")
         }
-        (Kind::Encoding, "encoding") => {
-            Reported("the parts within a part have their default encoding")
-        }
+        (Kind::Encoding, "encoding") => Reported("nested parts have their default encoding"),
         (Kind::MediaType, "example" | "examples") => Documentation,
         (Kind::Encoding, "contentType" | "headers" | "style" | "explode" | "allowReserved") => {
             Normalized
@@ -100,7 +98,7 @@ pub fn keyword_support(kind: Kind, keyword: &str) -> Option<KeywordSupport> {
         (Kind::SecurityScheme, "type" | "scheme" | "name" | "in" | "$ref") => Honored,
         (Kind::SecurityScheme, "bearerFormat" | "deprecated") => Documentation,
         (Kind::SecurityScheme, "flows" | "openIdConnectUrl" | "oauth2MetadataUrl") => {
-            Reported("the token is the caller's to get: give the client one, or a provider")
+            Reported("the client does not obtain tokens: set one, or a provider")
         }
 
         (
@@ -164,14 +162,14 @@ pub fn keyword_support(kind: Kind, keyword: &str) -> Option<KeywordSupport> {
             "title" | "example" | "deprecated" | "$comment" | "$schema" | "$id" | "$anchor"
             | "$vocabulary" | "$dynamicAnchor" | "$recursiveAnchor",
         ) => Documentation,
-        (Kind::Schema, "readOnly") => Reported("requests may hold it, too"),
-        (Kind::Schema, "writeOnly") => Reported("responses may hold it, too"),
-        (Kind::Schema, "xml") => Reported("nothing is read or written as XML"),
+        (Kind::Schema, "readOnly") => Reported("requests may also contain it"),
+        (Kind::Schema, "writeOnly") => Reported("responses may also contain it"),
+        (Kind::Schema, "xml") => Reported("XML is neither read nor written"),
         _ => return None,
     })
 }
 
-/// Notes each use of a keyword that is not honored, and each word that is none.
+/// Reports each use of an unsupported or unknown keyword.
 pub fn report_unsupported(document: &Value, unsupported: &mut Vec<Unsupported>) {
     walk::walk(document, &mut |kind, pointer, value| {
         for keyword in value
@@ -189,7 +187,7 @@ pub fn report_unsupported(document: &Value, unsupported: &mut Vec<Unsupported>) 
                     ));
                 }
                 None => {
-                    let what = format!("`{keyword}`, which OpenAPI doesn't know there");
+                    let what = format!("`{keyword}`, which OpenAPI does not define here");
                     unsupported.push(Unsupported::new(
                         &pointer.join(keyword),
                         what,
@@ -217,7 +215,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// The fixed fields of each object, read from the specifications and from JSON Schema 2020-12.
+    /// The fixed fields of each object, from the specifications and from JSON Schema 2020-12.
     const FIELDS: [(Kind, &str); 16] = [
         (
             Kind::Document,
@@ -288,7 +286,7 @@ mod tests {
     ];
 
     #[test]
-    fn every_keyword_of_the_specifications_has_its_support() {
+    fn keyword_support_covers_the_specifications() {
         for (kind, fields) in FIELDS {
             for field in fields.split_whitespace() {
                 assert!(keyword_support(kind, field).is_some(), "{kind:?} {field}");
@@ -299,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_honored_and_what_nobody_knows_is_noted() {
+    fn unsupported_and_unknown_keywords_are_reported() {
         let document = json!({"paths": {"/a": {"get": {
             "operatonId": "typo",
             "responses": {"200": {"description": "", "headers": {"ETag": {"schema": {"type": "string", "xml": {}}}}}},

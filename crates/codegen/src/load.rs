@@ -1,4 +1,4 @@
-//! Step 1, load: a file's bytes become a document, or one clear error.
+//! Step 1, load: parses a file into a document.
 
 use std::fmt;
 use std::fs::File;
@@ -12,37 +12,37 @@ use serde_json::{Map, Value};
 use super::origin::Origins;
 use crate::problem::{Finding, Location, Problem, Problems};
 
-/// The maximum size of a file in bytes. Memory grows with the document, and running out of it says less than an error does;
-/// See docs/performance.md for the memory it takes.
+/// The maximum size of a file in bytes. Memory use grows with the document, and an error is clearer than running out of
+/// memory. See docs/performance.md for the memory that documents need.
 const LARGEST: u64 = 16 << 20;
 
-/// A document as it was read, before any step has changed it.
+/// An unchanged document.
 #[derive(Clone, Debug, Default)]
 pub struct Source {
-    /// The path as the maintainer gave it: what messages name.
+    /// The path as the user gave it, for messages.
     pub path: String,
-    /// The name in the generated files: the path below the project's root, or else the file's name alone, so that
-    /// the output is the same wherever the project lies.
+    /// The name in generated files: the path relative to the project, or else the file name, so that the output does
+    /// not depend on the location of the project.
     pub label: String,
-    /// The SHA-256 of the file's bytes, in lower-case hex.
+    /// The SHA-256 of the file in lower-case hex.
     pub sha256: String,
     /// The content.
     pub document: Value,
-    /// The folder that the files are in to which it refers; `None` where it lies in none.
+    /// The folder of the files that the document may refer to, or `None` if it has none.
     pub folder: Option<PathBuf>,
-    /// The other files that [`bundle`](super::bundle) has made part of the document.
+    /// The other files that [`bundle`](super::bundle) has included.
     pub parts: Vec<Part>,
-    /// The places where the parts of the document were written.
+    /// The origins of the parts of the document.
     pub origins: Origins,
 }
 
 impl Source {
-    /// The findings as problems of the files that `origins` says their places were written in.
+    /// Converts findings to problems, each with the file and the location where the cause was written.
     pub fn problems(&self, origins: &Origins, findings: Vec<Finding>) -> Problems {
         let mut problems: Vec<Problem> = Vec::new();
         for finding in findings {
             let problem = origins.problem(finding, &self.path);
-            // What is written once may stand in two places.
+            // Something that is written once may be used twice.
             if !problems.contains(&problem) {
                 problems.push(problem);
             }
@@ -54,16 +54,17 @@ impl Source {
 /// A file that the document refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// The name in the generated files, as [`Source::label`].
+    /// The name in generated files, like [`Source::label`].
     pub label: String,
-    /// The SHA-256 of its bytes, in lower-case hex.
+    /// The SHA-256 of the file in lower-case hex.
     pub sha256: String,
 }
 
-/// Reads `path`, which messages call `shown`, as JSON or YAML by its ending (`.json`, or `.yaml` and `.yml`), else by its first character.
+/// Reads `path`, which messages show as `shown`. The format is that of the extension (`.json`, `.yaml`, `.yml`), or
+/// else that of the first character.
 ///
 /// # Errors
-/// If the file cannot be read, or is neither.
+/// Errors if the file cannot be read, or is neither JSON nor YAML.
 pub fn load(path: &Path, shown: &Path, label: &str) -> Result<Source, Problem> {
     let shown = shown.display().to_string().replace('\\', "/");
     let problem = |location, cause, remedy: &str| Problem {
@@ -104,12 +105,12 @@ pub fn load(path: &Path, shown: &Path, label: &str) -> Result<Source, Problem> {
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let document = if is_markdown(path) {
-        // A description that a split document has in a file of its own.
+        // A description in a file of its own.
         Ok(Value::String(text.to_owned()))
     } else if is_json(path, text) {
         parse_json(text)
     } else {
-        // Its reader takes more stack for each level than a thread may have.
+        // The YAML parser needs more stack per level than an ordinary thread has.
         crate::stack::with_deep_stack(|| parse_yaml(text))
             .unwrap_or_else(|error| Err((Location::File, error.to_string())))
     }
@@ -117,7 +118,7 @@ pub fn load(path: &Path, shown: &Path, label: &str) -> Result<Source, Problem> {
         problem(
             location,
             cause,
-            "mend the syntax at that place; nothing was generated",
+            "fix the syntax at this position; nothing was generated",
         )
     })?;
     Ok(Source {
@@ -130,7 +131,7 @@ pub fn load(path: &Path, shown: &Path, label: &str) -> Result<Source, Problem> {
     })
 }
 
-/// The folder that a file is in, as a path that can be asked for: that of a name alone is the current one.
+/// Returns the folder of a file. That of a bare file name is the current folder.
 pub(crate) fn folder(path: &Path) -> PathBuf {
     match path.parent() {
         Some(folder) if folder != Path::new("") => folder.to_owned(),
@@ -138,7 +139,7 @@ pub(crate) fn folder(path: &Path) -> PathBuf {
     }
 }
 
-/// The SHA-256 of `bytes`, in lower-case hex.
+/// Returns the SHA-256 of `bytes` in lower-case hex.
 pub fn sha256(bytes: &[u8]) -> String {
     hmac_sha256::Hash::hash(bytes)
         .iter()
@@ -159,7 +160,7 @@ fn is_markdown(path: &Path) -> bool {
         .is_some_and(|extension| extension == "md" || extension == "markdown")
 }
 
-/// A key that stands twice is an error, as in YAML: one of its values would be lost.
+/// Parses JSON. A repeated key is an error, as in YAML, because one of its values would be lost.
 fn parse_json(text: &str) -> Result<Value, (Location, String)> {
     serde_json::from_str(text)
         .map(|Distinct(value)| value)
@@ -169,7 +170,7 @@ fn parse_json(text: &str) -> Result<Value, (Location, String)> {
                 column: error.column(),
             };
             let cause = error.to_string();
-            // serde_json ends its message with the position, which the place already gives.
+            // serde_json's message ends with the position, which the location already has.
             let cause = cause.split(" at line ").next().unwrap_or(&cause);
             (location, not_read("JSON", cause))
         })
@@ -183,7 +184,7 @@ fn not_read(format: &str, cause: &str) -> String {
     }
 }
 
-/// A JSON value no object of which has a key twice.
+/// A JSON value without repeated keys.
 struct Distinct(Value);
 
 impl<'de> Deserialize<'de> for Distinct {
@@ -233,7 +234,7 @@ impl<'de> Deserialize<'de> for Distinct {
                 while let Some(key) = entries.next_key::<String>()? {
                     if object.contains_key(&key) {
                         return Err(A::Error::custom(format!(
-                            "the key `{key}` stands twice in one object"
+                            "the key `{key}` is repeated in an object"
                         )));
                     }
                     let Distinct(value) = entries.next_value()?;
@@ -246,20 +247,20 @@ impl<'de> Deserialize<'de> for Distinct {
     }
 }
 
-/// The maximum nesting of a document; the limit of serde_json, too.
+/// The maximum nesting of a document, which is also the limit of serde_json.
 const DEEPEST: usize = 127;
 
-/// Parses by the core schema of YAML 1.2: `on`, `no`, `18:00` and dates are strings. A key that stands twice is an
-/// error, since one of its values would be lost.
+/// Parses YAML with the core schema of YAML 1.2: `on`, `no`, `18:00` and dates are strings. A repeated key is an error,
+/// because one of its values would be lost.
 fn parse_yaml(text: &str) -> Result<Value, (Location, String)> {
     let options = serde_saphyr::options! {
         strict_booleans: true,
         underscored_numbers_as_strings: true,
-        // The core schema has them as numbers; as a text, a code such as 049 keeps its zero.
+        // The core schema reads these as numbers. As a string, a code such as 049 keeps its zero.
         leading_zero_numbers_as_strings: true,
         with_snippet: false,
-        // As deep as JSON may nest, and larger documents than anybody has published. How often an anchor is used says
-        // nothing about what its aliases expand to, which is bounded below.
+        // Nesting as deep as in JSON, and a size beyond any published document. The number of uses of an anchor is not
+        // limited, because the size after expansion is limited below.
         budget: serde_saphyr::budget! {
             max_depth: DEEPEST,
             max_nodes: 5_000_000,
@@ -282,7 +283,7 @@ fn parse_yaml(text: &str) -> Result<Value, (Location, String)> {
         let cause = cause.lines().next().unwrap_or_default();
         let cause = cause.strip_prefix("error: ").unwrap_or(cause);
         let cause = cause.split(" at line ").next().unwrap_or(cause);
-        // What follows is advice for whoever calls the parser.
+        // The rest of the message is advice for users of the parser.
         let cause = cause.split(", set ").next().unwrap_or(cause);
         (place, not_read("YAML", cause))
     })
@@ -294,7 +295,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn yaml_is_read_by_the_core_schema_of_1_2() {
+    fn yaml_uses_the_core_schema_of_1_2() {
         let text = "time: 18:00\nswitch: on\nanswer: no\ndate: 2020-01-01\nnumber: 1_000\nyes: true\n200: ok\nnull_: ~\n";
         assert_eq!(
             parse_yaml(text).unwrap(),
@@ -306,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_yaml_are_those_of_1_2_too() {
+    fn yaml_numbers_follow_1_2() {
         let text = "octal: 0o17\nzeros: 017\nhex: 0x1F\nbase_60: 190:20:30\nphone: '+49'\nsign: +1\nfloat: 1.10\nversion: 1.2.3\n\
                     yes: yes\noff: Off\ny: y\nempty:\ntime: 2001-12-14t21:59:43.10-05:00\n";
         assert_eq!(
@@ -320,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn anchors_are_followed_and_a_bomb_of_them_is_none() {
+    fn anchors_are_expanded_up_to_a_limit() {
         let text = "a: &a {b: 1}\nc: *a\nd: {<<: *a, e: 2}\n";
         assert_eq!(
             parse_yaml(text).unwrap(),
@@ -345,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn yaml_may_nest_as_deep_as_json() {
+    fn yaml_and_json_have_the_same_maximum_nesting() {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         let read = move || {
             for (depth, fits) in [(DEEPEST, true), (DEEPEST + 1, false), (10_000, false)] {
@@ -353,20 +354,20 @@ mod tests {
                 assert_eq!(parse_yaml(&nested(depth)).is_ok(), fits, "YAML, {depth}");
             }
         };
-        // A test's own stack is smaller than the one that documents are read on.
+        // The stack of a test thread is smaller than that of [`stack`](crate::stack).
         let thread = std::thread::Builder::new().stack_size(64 << 20).spawn(read);
         thread.unwrap().join().unwrap();
     }
 
     #[test]
-    fn a_key_that_stands_twice_is_an_error() {
+    fn repeated_key_is_an_error() {
         let (place, cause) = parse_yaml("a: 1\na: 2\n").unwrap_err();
         assert_eq!(place, Location::Position { line: 2, column: 1 });
         assert!(cause.contains("duplicate mapping key"), "{cause}");
     }
 
     #[test]
-    fn json_is_read_as_it_stands() {
+    fn json_values_are_kept() {
         let text =
             r#"{"a": [null, true, -1, 18446744073709551615, 1.5, "x\u00e9"], "b": {"a": {}}}"#;
         assert_eq!(
@@ -376,13 +377,13 @@ mod tests {
         let (place, cause) = parse_json("{\n\"a\": 1,\n\"a\": 2}").unwrap_err();
         assert_eq!(place, Location::Position { line: 3, column: 3 });
         assert!(
-            cause.ends_with("the key `a` stands twice in one object"),
+            cause.ends_with("the key `a` is repeated in an object"),
             "{cause}"
         );
     }
 
     #[test]
-    fn a_name_alone_is_in_the_current_folder() {
+    fn folder_of_bare_file_name_is_the_current_one() {
         let folders = ["api.yaml", "./api.yaml", "spec/api.yaml", "/api.yaml"].map(|path| {
             let folder = folder(Path::new(path));
             assert!(path == "spec/api.yaml" || folder.canonicalize().is_ok());
@@ -392,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_keys_is_kept() {
+    fn load_keeps_the_order_of_keys() {
         let document = parse_json(r#"{"b": 1, "a": 2}"#).unwrap();
         assert_eq!(
             document.as_object().unwrap().keys().collect::<Vec<_>>(),
@@ -401,8 +402,8 @@ mod tests {
     }
 
     #[test]
-    fn sha256_is_the_one_that_everybody_computes() {
-        // FIPS 180-2, appendix B.1.
+    fn sha256_matches_the_test_vectors() {
+        // Test vectors of FIPS 180-2, appendix B.1.
         assert_eq!(
             sha256(b"abc"),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

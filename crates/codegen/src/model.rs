@@ -113,21 +113,21 @@ impl Model {
     }
 }
 
-/// A value that is what one of several schemas says (`oneOf`, `anyOf`).
+/// A union of schemas (`oneOf`, `anyOf`).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Union {
     /// The members, in the document's order.
     pub members: Vec<Member>,
-    /// The property that tells members that are objects apart.
+    /// The property that distinguishes the members that are objects.
     pub tag: Option<Tag>,
-    /// Several members may hold at once (`anyOf`).
+    /// True if several members may match at once (`anyOf`).
     pub any: bool,
-    /// The value may be null.
+    /// True if the value may be null.
     pub nullable: bool,
 }
 
 impl Union {
-    /// Returns true if nothing but its shape tells a value of this member from those of others.
+    /// Returns true if only the shape of a value distinguishes this member from the others.
     pub fn is_looked_into(&self, index: usize) -> bool {
         let told = self.tag.as_ref().is_some_and(|tag| tag.required);
         let open = |member: &Member| {
@@ -144,13 +144,13 @@ impl Union {
             .any(|(_, other)| open(other).has(open(&self.members[index])))
     }
 
-    /// The shapes by which members are chosen.
+    /// Returns the shapes by which members are chosen.
     pub fn shapes(&self) -> impl Iterator<Item = &Shape> {
         let looked_into = (0..self.members.len()).filter(|index| self.is_looked_into(*index));
         looked_into.map(|index| &self.members[index].shape)
     }
 
-    /// Returns true if an object that no member fits is kept as it came.
+    /// Returns true if an object that matches no member is kept.
     pub fn keeps_unknown(&self) -> bool {
         self.nullable
             || self
@@ -163,37 +163,37 @@ impl Union {
 /// A member of a union.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Member {
-    /// Its type.
+    /// The type.
     pub ty: Type,
-    /// The kinds of JSON values that it can be.
+    /// The kinds of JSON values.
     pub kinds: Kinds,
-    /// What its values look like, for the choice among members of one kind.
+    /// The shape, which distinguishes members of the same kind.
     pub shape: Shape,
 }
 
-/// A property that has another set of values in each member of a union that is an object.
+/// A property with a different set of values in each member that is an object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tag {
-    /// The property's name.
+    /// The name of the property.
     pub property: String,
-    /// The values that mean each of the union's members; none for one that is no object.
+    /// The values of each member. Empty for a member that is not an object.
     pub values: Vec<Vec<Value>>,
-    /// Every member has the property, so that an object without it is none of them.
+    /// True if every member requires the property, so an object without it matches none.
     pub required: bool,
-    /// For each member, whether its own schema has the property. Where it hasn't, the union writes it.
+    /// True for each member whose own schema has the property. For other members, the union writes it.
     pub own: Vec<bool>,
 }
 
-/// A Rust type that has no name of its own in the document.
+/// A Rust type.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Type {
-    /// The type of a schema.
+    /// The type of a named schema.
     Schema(String),
     /// `String`.
     Text,
-    /// A text that Rust has a type for, by its path.
+    /// A string with a Rust type of its own, by path.
     Parsed(&'static str),
-    /// An integer of this primitive type.
+    /// An integer of a primitive type.
     Integer(&'static str),
     /// `f64`.
     Number,
@@ -203,7 +203,7 @@ pub enum Type {
     Optional(Box<Type>),
     /// `Vec`.
     List(Box<Type>),
-    /// A map whose keys are texts.
+    /// A map with string keys.
     Map(Box<Type>),
     /// Any JSON value.
     Any,
@@ -230,11 +230,11 @@ pub struct Kinds(pub u8);
 impl Kinds {
     /// Null.
     pub const NULL: Self = Self(1);
-    /// True and false.
+    /// Booleans.
     pub const BOOLEAN: Self = Self(2);
-    /// Numbers without a fraction.
+    /// Integers.
     pub const INTEGER: Self = Self(4);
-    /// Every number is one, an integer as well.
+    /// Numbers, including integers.
     pub const NUMBER: Self = Self(4 | 8);
     /// Strings.
     pub const TEXT: Self = Self(16);
@@ -242,33 +242,33 @@ impl Kinds {
     pub const LIST: Self = Self(32);
     /// Objects.
     pub const OBJECT: Self = Self(64);
-    /// Every value.
+    /// All values.
     pub const ALL: Self = Self(127);
 
-    /// Returns true if the sets have a kind in common.
+    /// Returns true if the sets overlap.
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
 
-    /// The set without what is in the other.
+    /// Returns the difference of the sets.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    /// Both sets together.
+    /// Returns the union of the sets.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 }
 
-/// What values of a schema look like.
+/// The shape of the values of a schema.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Shape {
-    /// As the schema of this name says.
+    /// The shape of a named schema.
     Of(String),
-    /// As is said here.
+    /// An inline shape.
     Is(Box<Details>),
 }
 
@@ -284,7 +284,7 @@ impl Shape {
         }
     }
 
-    /// The shapes of components that it refers to itself.
+    /// Collects the named schemas that the shape refers to directly.
     pub fn references<'a>(&'a self, found: &mut Vec<&'a str>) {
         match self {
             Self::Of(name) => found.push(name),
@@ -293,20 +293,20 @@ impl Shape {
     }
 }
 
-/// What can be seen of a value without decoding it.
+/// The properties of a value that can be inspected without decoding it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Details {
     /// The kinds of values.
     pub kinds: Kinds,
-    /// The values that are listed, if any are.
+    /// The listed values, if any.
     pub values: Vec<Value>,
-    /// The format of a text that has a type in Rust.
+    /// The format of a string that has a Rust type.
     pub format: Option<&'static str>,
-    /// The properties that must be there.
+    /// The required properties.
     pub required: Vec<String>,
     /// The properties.
     pub properties: Vec<(String, Shape)>,
-    /// Any further property, where those are kept.
+    /// The further properties, if they are kept.
     pub rest: Option<Shape>,
     /// The items of a list.
     pub items: Option<Shape>,
@@ -327,7 +327,7 @@ impl Details {
         self.inner_mut().for_each(|shape| shape.rename(names));
     }
 
-    /// The shapes of components that it refers to itself.
+    /// Collects the named schemas that the shape refers to directly.
     pub fn references<'a>(&'a self, found: &mut Vec<&'a str>) {
         let properties = self.properties.iter().map(|(_, shape)| shape);
         let inner = properties

@@ -1,4 +1,4 @@
-//! Names in Rust for what the document names.
+//! Rust names for the names in a document.
 
 use std::collections::BTreeSet;
 
@@ -7,18 +7,18 @@ use serde_json::Value;
 
 use crate::pointer::Pointer;
 
-/// The type name that typify gives a schema of this name.
+/// Returns the name of typify's type for a schema.
 pub fn type_name(name: &str) -> String {
     as_ident(&clean(name).to_pascal_case(), "X")
 }
 
-/// The method name that progenitor gives an operation of this id.
+/// Returns the name of progenitor's method for an operation id.
 pub fn method_name(operation_id: &str) -> String {
     parameter_name(operation_id)
 }
 
-/// The name that progenitor gives the setter of a parameter of this name. Unlike typify's, its names begin with an
-/// underscore where they would begin with a digit.
+/// Returns the name of progenitor's setter for a parameter. Unlike typify's names, it starts with an underscore instead
+/// of a digit.
 pub fn parameter_name(name: &str) -> String {
     let name = match name {
         "+1" => "plus1".to_owned(),
@@ -27,13 +27,13 @@ pub fn parameter_name(name: &str) -> String {
     };
     match name.as_str() {
         "" => "x".to_owned(),
-        // A keyword since the edition of 2024.
+        // A keyword since edition 2024.
         "gen" => "gen_".to_owned(),
         name => as_ident(name, "_"),
     }
 }
 
-/// The name that progenitor gives the builder of an operation of this id.
+/// Returns the name of progenitor's builder for an operation id.
 pub fn builder_name(operation_id: &str) -> String {
     as_ident(&method_name(operation_id).to_pascal_case(), "_")
 }
@@ -60,8 +60,8 @@ fn as_ident(name: &str, prefix: &str) -> String {
     }
 }
 
-/// Whether an identifier can be no keyword by its looks, so that Rust's grammar needn't be asked: `Self` is the only
-/// keyword with a capital letter, and none has more than 8 letters.
+/// Returns true if an identifier cannot be a keyword, without parsing: `Self` is the only keyword with a capital
+/// letter, and none has more than 8 letters.
 fn is_plain(name: &str) -> bool {
     let long =
         name.len() > 8 || (name.starts_with(|c: char| c.is_ascii_uppercase()) && name != "Self");
@@ -70,7 +70,7 @@ fn is_plain(name: &str) -> bool {
         .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// `name`, or `name2`, `name3` … where a type of that name is taken; the answer is taken from then on.
+/// Returns `name`, or the first of `name2`, `name3`, … that is not taken, and marks it as taken.
 pub fn unique(name: &str, taken: &mut BTreeSet<String>) -> String {
     let mut candidate = name.to_owned();
     let mut number = 2;
@@ -81,16 +81,16 @@ pub fn unique(name: &str, taken: &mut BTreeSet<String>) -> String {
     candidate
 }
 
-/// A name for the schema at a place of the document: what encloses it, and what it is there.
+/// Returns a name for the schema at a location, from the names of what encloses it.
 ///
-/// It depends on the place alone, so it stays the same when other schemas come or go.
+/// It only depends on the location, so it does not change when other schemas are added or removed.
 pub fn for_place(document: &Value, place: &Pointer) -> String {
     let steps: Vec<String> = place.tokens().collect();
     let mut words = Vec::new();
     let mut at = Pointer::root();
     let mut rest = steps.as_slice();
     while let [step, tail @ ..] = rest {
-        // The keys of a map are names; what is taken with a keyword is skipped below.
+        // The keys of a map are names, even those that look like keywords, which are skipped below.
         let taken = match (step.as_str(), tail) {
             ("paths", [path, method, ..]) => {
                 let operation = at.join(step).join(path).join(method);
@@ -126,7 +126,7 @@ pub fn for_place(document: &Value, place: &Pointer) -> String {
                 3
             }
             ("$defs" | "definitions", [name, ..]) => {
-                // A definition has been given a name of its own.
+                // Definitions have names of their own.
                 words.clear();
                 words.push(clean(name).to_pascal_case());
                 2
@@ -170,7 +170,8 @@ pub fn for_place(document: &Value, place: &Pointer) -> String {
     join(&words)
 }
 
-/// The variant for what the document doesn't list: `Unknown`, or where the document has that one, the first name that is free.
+/// Returns the variant for values that the document does not list: `Unknown`, or the first free name if the document
+/// has that value.
 pub fn free_variant(taken: &[proc_macro2::Ident]) -> proc_macro2::Ident {
     let names = ["Unknown", "Unrecognized"].into_iter().map(str::to_owned);
     let numbered = (2..).map(|number| format!("Unrecognized{number}"));
@@ -180,7 +181,7 @@ pub fn free_variant(taken: &[proc_macro2::Ident]) -> proc_macro2::Ident {
     quote::format_ident!("{}", free.unwrap_or_default())
 }
 
-/// A value that may consist of signs, in words: `>=` is `GreaterEqual`, an empty one `Empty`.
+/// Returns the words for a value that may consist of signs: `>=` is `GreaterEqual`, the empty string is `Empty`.
 pub fn display_name(value: &str) -> String {
     let word = |sign: char| match sign {
         '=' => "Equal",
@@ -214,8 +215,7 @@ pub fn display_name(value: &str) -> String {
     }
 }
 
-/// Joins words to a type name; where one begins as the one before it ends, the repetition is left out
-/// (`Contact` and `ContactType` are `ContactType`).
+/// Joins words to a type name without repetitions: `Contact` and `ContactType` are `ContactType`.
 pub fn join(words: &[String]) -> String {
     words.iter().fold(String::new(), |joined, word| {
         match word.strip_prefix(joined.as_str()) {
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn signs_are_spoken() {
+    fn signs_become_words() {
         assert_eq!(display_name(">="), "GreaterEqual");
         assert_eq!(display_name("||"), "OrOr");
         assert_eq!(display_name(""), "Empty");
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_name_gets_a_number() {
+    fn taken_name_gets_a_number() {
         let mut taken = BTreeSet::from(["Call".to_owned()]);
         assert_eq!(unique("call", &mut taken), "call2");
         assert_eq!(unique("call", &mut taken), "call3");
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_names_its_schema() {
+    fn schema_is_named_by_its_location() {
         let document = json!({"paths": {"/v1/calls": {"get": {"operationId": "list_calls", "parameters": [{"name": "sort-by"}]}}}});
         let name = |place: &[&str]| {
             for_place(

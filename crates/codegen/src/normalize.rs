@@ -1,8 +1,7 @@
-//! Step 4, normalize: what the document says clearly enough, but progenitor would misread, is said as it reads it.
+//! Step 4, normalize: named rules rewrite what progenitor would misread into an equivalent that it reads correctly.
 //!
-//! Each rule is a function with its reason, and is counted where it changed something. What a rule finds out and
-//! progenitor does not support (the name of a parameter on the wire, the media type of a body …) it adds to the
-//! [`Model`], which `postprocess` reads.
+//! Each rule is a function with a reason. A rule adds facts that progenitor does not support, such as the wire name of
+//! a parameter or the media type of a body, to the [`Model`], which `postprocess` reads.
 
 mod absence;
 mod enums;
@@ -14,6 +13,7 @@ mod operations;
 pub(crate) mod parameters;
 mod responses;
 mod schemas;
+mod types;
 mod unions;
 
 use std::collections::BTreeMap;
@@ -28,17 +28,17 @@ use crate::problem::Finding;
 
 pub use operations::name_operations;
 
-/// One repair of the document.
+/// A rule that rewrites the document.
 pub struct Rule {
-    /// What the output calls it.
+    /// The name in the output.
     pub name: &'static str,
-    /// Why it is needed, in one sentence.
+    /// The reason, in one clause.
     pub reason: &'static str,
     apply: fn(&mut Value, &mut Changes),
 }
 
 impl Rule {
-    /// Applies the rule to a document, and adds what it finds out to `model`.
+    /// Applies the rule to a document, and adds its facts to `model`.
     pub fn apply(&self, document: &mut Value, model: &mut Model) -> Changes {
         let mut changes = Changes {
             model: std::mem::take(model),
@@ -51,42 +51,42 @@ impl Rule {
     }
 }
 
-/// What a rule did.
+/// The changes of a rule.
 #[derive(Debug, Default)]
 pub struct Changes {
-    /// Where it changed something.
+    /// The locations that it changed.
     pub places: Vec<Pointer>,
-    /// What is not honored of what was said there.
+    /// The features at those locations that are not supported.
     pub unsupported: Vec<Unsupported>,
-    /// The facts so far, to which the rule adds its own.
+    /// The facts of this rule and of those before it.
     model: Model,
-    /// The schemas that it gave other names.
+    /// The new names of schemas, by their old names.
     renamed: BTreeMap<String, String>,
-    /// What stood somewhere else before, and where it stands now; the inner ones before those that they stood in.
+    /// The old and the new locations of moved objects, inner ones first.
     moves: Vec<(Pointer, Pointer)>,
 }
 
 impl Changes {
-    /// The rule changed what stands there.
+    /// Records a change at `place`.
     fn at(&mut self, place: &Pointer) {
         self.places.push(place.clone());
     }
 
-    /// The rule moved what stood at `old` to `new`.
+    /// Records a move from `old` to `new`.
     fn moved(&mut self, old: &Pointer, new: &Pointer) {
         self.model.moved(old, new);
         self.moves.push((old.clone(), new.clone()));
     }
 
-    /// The rule changed what stands there, and something of what was said is not honored.
+    /// Records that something at `place` is not supported.
     fn lost(&mut self, place: &Pointer, what: impl Into<String>, instead: impl Into<String>) {
         self.unsupported
             .push(Unsupported::new(place, what, instead));
     }
 }
 
-/// Puts these values where they belong, each in the place of another: what they are is known before the first is put, so
-/// that no rule needs a copy of the document to look at while it changes it.
+/// Replaces the values at these locations. The values are computed before the first is replaced, so a rule needs no
+/// copy of the document.
 fn replace(document: &mut Value, values: Vec<(Pointer, Value)>, changes: &mut Changes) {
     for (pointer, value) in values {
         if let Some(place) = document.pointer_mut(pointer.as_str()) {
@@ -96,258 +96,258 @@ fn replace(document: &mut Value, values: Vec<(Pointer, Value)>, changes: &mut Ch
     }
 }
 
-/// The rules, in the order in which they are applied.
+/// The rules, in the order in which they apply.
 pub const RULES: &[Rule] = &[
     Rule {
         name: "readable-paths",
-        reason: "a path that begins without a slash or whose braces don't pair stops progenitor",
+        reason: "progenitor fails on a path without a leading slash or with unbalanced braces",
         apply: operations::readable_paths,
     },
     Rule {
         name: "short-operation-ids",
-        reason: "FastAPI's default operationId repeats path and method, which no caller wants to type",
+        reason: "FastAPI's default operationId repeats path and method",
         apply: operations::short_ids,
     },
     Rule {
         name: "taken-operation-ids",
-        reason: "a method `post` would stand before the hook of that name, a builder `Result` before Rust's own",
+        reason: "a method or builder would shadow a name that the generated code uses, such as `Result`",
         apply: operations::taken_ids,
     },
     Rule {
         name: "bodiless-head",
-        reason: "an answer to `HEAD` has no body, whatever the document says of it",
+        reason: "a response to `HEAD` has no body",
         apply: operations::bodiless_head,
     },
     Rule {
         name: "servers",
-        reason: "a constant can't have variables",
+        reason: "a constant cannot have variables",
         apply: operations::servers,
     },
     Rule {
         name: "open-objects",
-        reason: "a closed object would refuse each property that the service adds, and an open one would lose it",
+        reason: "a closed object would reject new properties, and an open one would drop them",
         apply: schemas::open_objects,
     },
     Rule {
         name: "plain-unions",
-        reason: "a union with null, with itself, or of one member is none",
+        reason: "a union with null, with itself, or of one member is not a union",
         apply: unions::plain_unions,
     },
     Rule {
         name: "discriminators",
-        reason: "a discriminator means schemas by their names, which the rules below change, or those composed of a base",
+        reason: "a discriminator refers to schemas by names, which later rules change",
         apply: unions::discriminators,
     },
     Rule {
         name: "parameter-references",
-        reason: "progenitor finds a parameter that is referred to among the components only",
+        reason: "progenitor only resolves references to parameters among the components",
         apply: parameters::inline_references,
     },
     Rule {
         name: "transport-parameters",
-        reason: "credentials, cookies and the headers of HTTP's own are the transport's to send, not a parameter's",
+        reason: "the transport sends credentials, cookies and the headers of HTTP itself",
         apply: parameters::drop_transports,
     },
     Rule {
         name: "text-parameters",
-        reason: "a parameter without a schema, or whose value is a document of its own, is a text to the client",
+        reason: "a parameter without a schema or with `content` is a string",
         apply: parameters::text_parameters,
     },
     Rule {
         name: "path-parameters",
-        reason: "progenitor panics where a path and its parameters don't agree",
+        reason: "progenitor panics if a path and its parameters do not match",
         apply: parameters::path_parameters,
     },
     Rule {
         name: "spread-objects",
-        reason: "an object in the query goes out as one parameter for each property, and progenitor panics at it",
+        reason: "progenitor panics at an object in the query, which is sent as one parameter per property",
         apply: parameters::spread_objects,
     },
     Rule {
         name: "parameter-styles",
-        reason: "progenitor knows one style for each place, and makes text of a date by `Display`",
+        reason: "progenitor supports one style per location, and formats dates with `Display`",
         apply: parameters::styles,
     },
     Rule {
         name: "parameter-names",
-        reason: "progenitor keeps one parameter of a name, and `Date<` and `Date>` are one name in Rust",
+        reason: "progenitor keeps one parameter per Rust name, and `Date<` and `Date>` have the same one",
         apply: parameters::parameter_names,
     },
     Rule {
         name: "request-body-references",
-        reason: "progenitor finds a request body that is referred to among the components only",
+        reason: "progenitor only resolves references to request bodies among the components",
         apply: media::inline_references,
     },
     Rule {
         name: "request-media-types",
-        reason: "progenitor sends one media type of four; which of several it is, is decided here",
+        reason: "progenitor supports one of four media types per body",
         apply: media::request_types,
     },
     Rule {
         name: "multipart",
-        reason: "progenitor knows no `multipart/form-data`, and reads its parts as the properties of a body",
+        reason: "progenitor does not support `multipart/form-data`",
         apply: multipart::parts,
     },
     Rule {
         name: "forms",
-        reason: "progenitor panics at the `encoding` of a form, and its forms can hold no list",
+        reason: "progenitor panics at the `encoding` of a form, and does not support lists in forms",
         apply: media::forms,
     },
     Rule {
         name: "optional-bodies",
-        reason: "progenitor's builders know no body that may be left out",
+        reason: "progenitor does not support optional bodies",
         apply: media::optional_bodies,
     },
     Rule {
         name: "exact-numbers",
-        reason: "typify makes 32 bits of `float`, `uint` and `int`, and a signed integer of what may be beyond one",
+        reason: "typify uses 32 bits for `float`, `uint` and `int`, and a signed integer whatever the maximum",
         apply: schemas::exact_numbers,
     },
     Rule {
         name: "kept-formats",
-        reason: "a format is a type in Rust, which refuses the values that a document gives for it and that don't parse",
+        reason: "a format becomes a Rust type, which rejects values of the document that do not parse",
         apply: schemas::kept_formats,
     },
     Rule {
         name: "open-values",
-        reason: "a bound would turn each value that the service has come to allow into a decode error",
+        reason: "a bound would turn a value that the service now allows into a decode error",
         apply: schemas::open_values,
     },
     Rule {
         name: "object-enums",
-        reason: "`type: object` with an enum of strings is a common generator's way to write a string",
+        reason: "a common generator writes an enum of strings with `type: object`",
         apply: schemas::object_enums,
     },
     Rule {
         name: "typed-enums",
-        reason: "an enum says of which type its values are, and need not say it again",
+        reason: "an enum may omit the type of its values",
         apply: schemas::typed_enums,
     },
     Rule {
         name: "fitting-formats",
-        reason: "a format that its type doesn't know makes typify panic",
+        reason: "typify panics at a format that does not apply to the type",
         apply: schemas::fitting_formats,
     },
     Rule {
         name: "one-directional",
-        reason: "`required` holds for a `readOnly` property in responses only, for a `writeOnly` one in requests only",
+        reason: "`required` applies to a `readOnly` property only in responses, to a `writeOnly` one only in requests",
         apply: schemas::one_directional,
     },
     Rule {
         name: "scalar-unions",
-        reason: "typify makes a struct of a union whose members are of one type, into which no value decodes",
+        reason: "typify generates a struct for a union of scalars of one type, into which no value decodes",
         apply: schemas::scalar_unions,
     },
     Rule {
         name: "no-negations",
-        reason: "typify can say what a value is not for a few schemas only, and panics on the others",
+        reason: "typify only supports `not` in some schemas, and panics at others",
         apply: schemas::no_negations,
     },
     Rule {
         name: "whole-schemas",
-        reason: "a list without `items`, an empty `allOf`, and a list that has properties mean something, but not to typify",
+        reason: "typify does not support lists without `items`, empty combinators, and lists with properties",
         apply: schemas::whole_schemas,
     },
     Rule {
         name: "one-media-type",
-        reason: "a response is decoded as one media type; progenitor takes `+json` for a stream of bytes",
+        reason: "progenitor reads one media type per response, and `+json` as a stream of bytes",
         apply: responses::one_media_type,
     },
     Rule {
         name: "named-bodies",
-        reason: "bodies that mean the same are one type, and one that stands inline gets a name by its place",
+        reason: "equal bodies are one type, and inline ones are named by location",
         apply: responses::named_bodies,
     },
     Rule {
         name: "union-siblings",
-        reason: "what stands beside the members of a union holds for each of them",
+        reason: "keywords next to the members of a union apply to each member",
         apply: unions::siblings,
     },
     Rule {
         name: "named-schemas",
-        reason: "typify gives two inline schemas of one title one name, and names others by numbers that shift",
+        reason: "typify reuses names of inline schemas with the same title, and numbers others",
         apply: inline::named_schemas,
     },
     Rule {
         name: "nullable-unions",
-        reason: "typify gives a union that may be null, and what it is where it isn't, one name",
+        reason: "typify gives a nullable union and its non-null type the same name",
         apply: unions::nullable,
     },
     Rule {
         name: "merged-objects",
-        reason: "typify panics on some of what `allOf` composes, and makes second types of others",
+        reason: "typify panics at some `allOf`, and generates duplicate types for others",
         apply: merge::merged_objects,
     },
     Rule {
         name: "distinct-properties",
-        reason: "typify makes one field twice of two properties that differ in signs or case only",
+        reason: "typify generates the same field for properties that differ only in signs or case",
         apply: schemas::distinct_properties,
     },
     Rule {
         name: "no-titles",
-        reason: "typify names a type by its title where it finds no other name",
+        reason: "typify names types by their titles if they have no other name",
         apply: inline::no_titles,
     },
     Rule {
         name: "named-enums",
-        reason: "an enum that stands inline gets a name by its place, so that it can be kept open to unknown values",
+        reason: "an inline enum needs a name to be open to unknown values",
         apply: enums::named_enums,
     },
     Rule {
         name: "speakable-enums",
-        reason: "values that are signs, empty, or differ in case only make no names of their own",
+        reason: "values that are signs, empty, or differ only in case do not give variant names",
         apply: enums::speakable_enums,
     },
     Rule {
         name: "unsent-defaults",
-        reason: "typify sends a default wherever the caller says nothing, which overwrites what the service has stored",
+        reason: "typify sends the default of a property that is not set, which overwrites the stored value",
         apply: absence::unsent_defaults,
     },
     Rule {
         name: "absent-or-null",
-        reason: "to typify, an optional property that is null and one that is left out are the same",
+        reason: "typify does not distinguish an absent optional property from null",
         apply: absence::absent_or_null,
     },
     Rule {
         name: "absent-or-empty",
-        reason: "typify leaves out an optional list or map that is empty, so that nothing can be emptied",
+        reason: "typify omits an empty optional list or map, so it cannot be cleared",
         apply: absence::absent_or_empty,
     },
     Rule {
         name: "fitting-defaults",
-        reason: "a default that is no value of its schema fails the whole of it",
+        reason: "typify fails on a schema whose default is not a valid value",
         apply: schemas::fitting_defaults,
     },
     Rule {
         name: "unions",
-        reason: "typify takes the first member of a union that decodes; which one is meant can be seen of the value",
+        reason: "typify uses the first member of a union that decodes, not the one that the value identifies",
         apply: unions::model,
     },
     Rule {
         name: "other-enums",
-        reason: "typify has an enum for strings only",
+        reason: "typify only supports enums of strings",
         apply: schemas::other_enums,
     },
     Rule {
         name: "distinct-types",
-        reason: "two names that differ in signs or case only are one type, and a type `Default` would hide Rust's own",
+        reason: "names that differ only in signs or case are the same type, and a type `Default` would shadow Rust's own",
         apply: schemas::distinct_types,
     },
-    // The last one: it copies schemas to where no other rule looks.
+    // This rule is last, because it copies schemas into the model, where no other rule changes them.
     Rule {
         name: "responses-by-status",
-        reason: "progenitor panics where the bodies of an operation differ; which is meant is decided by the status",
+        reason: "progenitor panics if the bodies of an operation differ by status",
         apply: responses::by_status,
     },
 ];
 
-/// Which rule changed the document where.
+/// The locations that each rule changed.
 pub type Applied = Vec<(&'static str, Vec<Pointer>)>;
 
-/// A document after all rules.
+/// A normalized document.
 #[derive(Clone, Debug)]
 pub struct Normalized {
-    /// The document as progenitor reads it.
+    /// The document, as progenitor reads it.
     pub document: Value,
     /// The rules that changed it.
     pub applied: Applied,
@@ -355,10 +355,10 @@ pub struct Normalized {
     pub model: Model,
 }
 
-/// Applies every rule in turn, and notes what is lost in doing so and what is moved.
+/// Applies all rules, and records unsupported features and moves.
 ///
 /// # Errors
-/// Two operations that would become one method.
+/// Errors if two operations would become the same method.
 pub fn normalize(
     mut document: Value,
     unsupported: &mut Vec<Unsupported>,

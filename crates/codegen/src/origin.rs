@@ -1,7 +1,7 @@
-//! The origin of everything in the document: its file, and its place there.
+//! Origins: the file and the location where each part of the document was written.
 //!
-//! The steps move things: what a reference names in another file becomes a component, and a schema that stands inline
-//! gets a name. Messages and the report of unsupported features name the place that the maintainer can look at.
+//! Steps move objects: the target of a reference to another file becomes a component, and an inline schema gets a name.
+//! Messages and reports show the original location.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,16 +10,16 @@ use super::unsupported::Unsupported;
 use crate::pointer::Pointer;
 use crate::problem::{Finding, Problem};
 
-/// The places that were written elsewhere; all others stand where they were written, in the document itself.
+/// The origins of moved objects. Everything else is at its original location in the document.
 #[derive(Clone, Debug, Default)]
 pub struct Origins(BTreeMap<Pointer, Origin>);
 
-/// The place where something was written.
+/// The location where something was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// The file, below the folder of the document; `None` is the document itself.
+    /// The file, relative to the folder of the document, or `None` for the document itself.
     pub file: Option<String>,
-    /// The place in the file.
+    /// The location in the file.
     pub pointer: Pointer,
 }
 
@@ -33,18 +33,18 @@ impl fmt::Display for Origin {
 }
 
 impl Origins {
-    /// Notes that what stands at `place`, and within it, was written in a file.
+    /// Records that the object at `place` was written in another file.
     pub fn written(&mut self, place: Pointer, origin: Origin) {
         self.0.insert(place, origin);
     }
 
-    /// Notes that what stands at `new` stood at `old` before.
+    /// Records a move from `old` to `new`.
     pub fn moved(&mut self, old: &Pointer, new: &Pointer) {
         let origin = self.of(old);
         self.0.insert(new.clone(), origin);
     }
 
-    /// Returns the origin of a place.
+    /// Returns the origin of a location.
     pub fn of(&self, place: &Pointer) -> Origin {
         let mut enclosing = place.as_str();
         loop {
@@ -67,15 +67,15 @@ impl Origins {
         }
     }
 
-    /// The problem that a finding is in the file where its place was written; `document` is what messages call the
-    /// document.
+    /// Returns the problem of a finding, with the file and location where its cause was written. `document` is the name
+    /// of the document in messages.
     pub fn problem(&self, finding: Finding, document: &str) -> Problem {
         let Origin { file, pointer } = self.of(&finding.pointer);
         let file = file.map_or_else(|| document.to_owned(), |file| beside(document, &file));
         Finding { pointer, ..finding }.in_file(&file)
     }
 
-    /// The loss with the place where it was written.
+    /// Returns the report with the location where the feature was written.
     pub fn loss(&self, loss: Unsupported) -> Unsupported {
         let Origin { file, pointer } = self.of(&loss.pointer);
         Unsupported {
@@ -86,7 +86,7 @@ impl Origins {
     }
 }
 
-/// The path of a file below the folder of `document`.
+/// Returns the path of a file in the folder of `document`.
 pub(super) fn beside(document: &str, file: &str) -> String {
     match document.rsplit_once('/') {
         Some((folder, _)) => format!("{folder}/{file}"),
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_enclosing_place_that_was_moved_decides() {
+    fn origin_is_that_of_the_nearest_moved_location() {
         let schema = Pointer::schema;
         let mut origins = Origins::default();
         let call = Origin {

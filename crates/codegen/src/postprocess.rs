@@ -1,6 +1,6 @@
-//! step 6, postprocess: what progenitor can't be told beforehand is done on the syntax tree behind it.
+//! Step 6, postprocess: passes over the syntax tree change what progenitor has no setting for.
 //!
-//! Each pass is a function on a file of the tree, in a module of its own with its tests.
+//! Each pass is a module with its tests.
 
 mod bodies;
 mod builder;
@@ -17,7 +17,9 @@ mod nullable;
 mod operations;
 mod order;
 mod record;
+mod request_spec;
 mod responses;
+mod rust_type;
 mod servers;
 mod size;
 mod structs;
@@ -26,8 +28,6 @@ mod unions;
 mod wire;
 
 use std::collections::BTreeSet;
-use std::num::NonZero;
-use std::thread;
 
 use serde_json::Value;
 use syn::{Item, parse_quote};
@@ -40,20 +40,20 @@ use super::settings::Settings;
 use super::unsupported::Unsupported;
 use super::walk;
 use crate::model::Model;
+use crate::names;
 use crate::problem::{Location, Problem, Problems};
-use crate::{names, stack};
 
 use client::methods;
 use mock::methods as mocked;
 
-/// The generated sources of the three crates, and what is in them.
+/// The generated sources of the three crates, and their names.
 #[derive(Clone, Debug, Default)]
 pub struct GeneratedSources {
-    /// `call-api-types`: the schemas.
+    /// The types crate: the schemas.
     pub types: String,
-    /// `call-api-client`: the operations.
+    /// The client crate: the operations.
     pub client: String,
-    /// `call-api-mock`: the mocks of the operations.
+    /// The mock crate: the mocks of the operations.
     pub mock: String,
     /// The names of the types.
     pub names: BTreeSet<String>,
@@ -63,13 +63,12 @@ pub struct GeneratedSources {
     pub mocked: BTreeSet<String>,
 }
 
-/// Has the code written, runs every pass over it and prints it.
+/// Generates the code, runs all passes over it, and prints it. Also returns the features that are not supported.
 ///
-/// `source` has the document as it was read, for the order of its properties; `normalized` is the one that progenitor sees.
-/// What can't be put right is noted as a loss.
+/// `source` has the original document, with the order of properties; `normalized` is the document for progenitor.
 ///
 /// # Errors
-/// What progenitor can't turn into Rust, as it says it; within, what the settings name and the document has not.
+/// Errors with the message of progenitor. The inner result has settings that do not match the document.
 pub fn postprocess(
     generate: &Generate<'_>,
     source: &Source,
@@ -77,37 +76,9 @@ pub fn postprocess(
     model: &Model,
     settings: &Settings,
 ) -> Result<Result<(GeneratedSources, Vec<Unsupported>), Problems>, String> {
-    let types = |tokens| types::write(tokens, &source.document, normalized, model, settings);
-    let client =
-        |raw, bodies: &multipart::Bodies| operations(raw, source, normalized, model, bodies);
-    let (types, client) = if may_be_written_twice(normalized) {
-        // Tokens can't leave the thread that they were made on: each thread has progenitor write the whole, which takes a
-        // tenth of the time, and takes its half.
-        thread::scope(|scope| {
-            let write = || types(generate.types()?);
-            let thread = thread::Builder::new()
-                .name("types".to_owned())
-                .stack_size(stack::SIZE)
-                .spawn_scoped(scope, write);
-            let client = generate.both().and_then(|(tokens, raw)| {
-                let bodies = types::bodies(tokens, &source.document, normalized, model, settings)?;
-                client(raw, &bodies)
-            });
-            let types = match thread {
-                Ok(thread) => thread
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-                // Where there is no second thread to be had, they come one after the other.
-                Err(_) => write(),
-            };
-            Ok::<_, String>((types?, client?))
-        })?
-    } else {
-        let (tokens, raw) = generate.both()?;
-        let types = types(tokens)?;
-        let client = client(raw, &types.bodies)?;
-        (types, client)
-    };
+    let (tokens, written) = generate.both()?;
+    let types = types::write(tokens, &source.document, normalized, model, settings)?;
+    let client = operations(written, source, normalized, model, &types.bodies)?;
     if !types.unmatched.is_empty() {
         return Ok(Err(unmatched(&types.unmatched, settings)));
     }
@@ -121,15 +92,7 @@ pub fn postprocess(
     }))
 }
 
-/// Whether the two sources are made at the same time, each with tokens of its own for the whole document: those of a large
-/// one are most of the memory that it takes.
-fn may_be_written_twice(document: &Value) -> bool {
-    const LARGE: usize = 2_000;
-    let size = walk::operations(document).len() + walk::schemas(document).count();
-    size < LARGE && thread::available_parallelism().is_ok_and(|cores| cores > NonZero::<usize>::MIN)
-}
-
-/// That the settings name what isn't there.
+/// Returns the problems of settings that do not match the document.
 fn unmatched(unmatched: &[Unmatched], settings: &Settings) -> Problems {
     let problems = unmatched.iter().map(|unmatched| {
         let Unmatched {
@@ -137,24 +100,26 @@ fn unmatched(unmatched: &[Unmatched], settings: &Settings) -> Problems {
         } = unmatched;
         let remedy = match &unmatched.likely {
             Some((now, name)) if now == schema => {
-                format!("if it is called `{name}` now, write that instead; else take it out")
+                format!("if it is called `{name}` now, rename it; otherwise remove it")
             }
             Some((now, _)) => {
-                format!("if `{schema}` is called `{now}` now, write that instead; else take it out")
+                format!("if `{schema}` is called `{now}` now, rename it; otherwise remove it")
             }
-            None => "name a schema and a property as the document does, or take it out".to_owned(),
+            None => "use names of the document, or remove it".to_owned(),
         };
         Problem {
             file: settings.path.clone(),
             location: Location::File,
-            cause: format!("under `[sensitive]`, `{schema}` has `{property}`, which no struct has"),
+            cause: format!(
+                "`[sensitive]` has the property `{property}` of `{schema}`, which no struct has"
+            ),
             remedy,
         }
     });
     Problems(problems.collect())
 }
 
-/// Polishes and prints the client and the mocks.
+/// Postprocesses and prints the client and the mocks.
 fn operations(
     mut written: Operations,
     source: &Source,
@@ -175,8 +140,8 @@ fn operations(
         let problems = unwritten.iter().map(|method| Problem {
             file: source.path.clone(),
             location: Location::File,
-            cause: format!("the body of `{method}` can't be written as its parts"),
-            remedy: "this is a bug in xtask: report it with the document".to_owned(),
+            cause: format!("the body of `{method}` cannot be written in parts"),
+            remedy: "this is a bug in the generator: report it with the document".to_owned(),
         });
         return Ok(Err(Problems(problems.collect())));
     }
@@ -191,7 +156,7 @@ fn operations(
     operations::write(&mut client, &responses, normalized);
     let methods = methods(&client);
     let text = prettyplease::unparse(&client);
-    // The tree of one is gone before that of the other is there.
+    // Frees one syntax tree before the other is built.
     drop(client);
     let mut mock = generate::parse(written.mock()?)?;
     mock::fit(&mut mock, &results, normalized, model);
@@ -204,7 +169,7 @@ fn operations(
     }))
 }
 
-/// Has the client find in the types crate what progenitor wrote into `mod types`, which is gone.
+/// Makes the client use the types crate in place of `mod types`.
 fn use_types(client: &mut syn::File) {
     for item in &mut client.items {
         if let Item::Mod(module) = item
@@ -217,7 +182,7 @@ fn use_types(client: &mut syn::File) {
     }
 }
 
-/// The Rust names of the document's schemas.
+/// Returns the Rust names of the schemas of a document.
 pub(super) fn schema_names(document: &Value) -> BTreeSet<String> {
     walk::schemas(document)
         .map(|(name, _)| names::type_name(name))

@@ -1,4 +1,4 @@
-//! Which credential an operation asks for; progenitor doesn't look at it.
+//! Security schemes: the credential of each operation, which progenitor ignores.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -9,25 +9,25 @@ use super::unsupported::Unsupported;
 use super::walk;
 use crate::pointer::Pointer;
 
-/// The security scheme of an operation, as far as the transport can serve it.
+/// The security scheme of an operation, as far as the transport supports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Security {
-    /// The operation asks for none.
+    /// No credential.
     None,
-    /// `Authorization: Bearer …`, which is also how OAuth 2 and OpenID Connect send their tokens (RFC 6750).
+    /// `Authorization: Bearer …`, which is also how OAuth 2 and OpenID Connect send tokens (RFC 6750).
     Bearer,
     /// `Authorization: Basic …`.
     Basic,
-    /// A header of the document's choice.
+    /// A header with a name from the document.
     ApiKeyHeader(String),
-    /// A query parameter of the document's choice.
+    /// A query parameter with a name from the document.
     ApiKeyQuery(String),
-    /// The same, of a security scheme that has a credential of its own.
+    /// One of the above, with a credential of its own.
     Scheme(String, Box<Security>),
 }
 
 impl Security {
-    /// Returns the transport's value for it; `transport` is the path of the transport crate.
+    /// Returns the value in generated code. `transport` is the path of the transport crate.
     pub fn tokens(&self, transport: &TokenStream) -> TokenStream {
         let auth = quote!(#transport::Auth);
         match self {
@@ -44,15 +44,16 @@ impl Security {
     }
 }
 
-/// The security of the operations of a document.
+/// The security schemes of the operations of a document.
 pub struct SecuritySchemes<'a> {
     document: &'a Value,
-    /// The names of the schemes that some operation uses; the token is the credential of the first.
+    /// The names of the schemes in use. The token is the credential of the first.
     names: Vec<&'a str>,
 }
 
 impl<'a> SecuritySchemes<'a> {
-    /// Reads the schemes. The first is the first one that the document asks for as a whole, or else an operation does.
+    /// Reads the schemes. The first is the one that the document requires as a whole, or else the first that an
+    /// operation requires.
     pub fn of(document: &'a Value) -> Self {
         let mut schemes = Self {
             document,
@@ -73,12 +74,12 @@ impl<'a> SecuritySchemes<'a> {
         schemes
     }
 
-    /// The names of the schemes whose credentials are sent; the token is that of the first.
+    /// Returns the names of the schemes in use. The token is the credential of the first.
     pub fn names(&self) -> &[&'a str] {
         &self.names
     }
 
-    /// The security of an operation; what the operation doesn't say, the document says for all.
+    /// Returns the scheme of an operation, which defaults to that of the document.
     pub fn operation(&self, operation: &'a Value) -> Security {
         match self.choose(&alternatives(self.document, operation)) {
             Some((Some(name), place)) if self.names.first() != Some(&name) => {
@@ -89,8 +90,8 @@ impl<'a> SecuritySchemes<'a> {
         }
     }
 
-    /// Of the alternatives that the transport can serve, the one that the token is for, else the first. An empty alternative
-    /// makes the credential optional; one that is known is then sent all the same.
+    /// Returns the alternative that uses the token, or else the first that the transport supports. An empty alternative
+    /// makes the credential optional; an available credential is sent anyway.
     fn choose(&self, alternatives: &[Alternative<'a>]) -> Option<Alternative<'a>> {
         let first = self.names.first().copied();
         let named = |alternative: &&Alternative<'a>| alternative.0.is_some();
@@ -105,7 +106,7 @@ impl<'a> SecuritySchemes<'a> {
     }
 }
 
-/// A security requirement that the transport can serve: the name of its scheme, none where nothing is required.
+/// A security requirement that the transport supports: the name of the scheme, or none if no credential is required.
 type Alternative<'a> = (Option<&'a str>, Security);
 
 fn alternatives<'a>(document: &'a Value, operation: &'a Value) -> Vec<Alternative<'a>> {
@@ -122,14 +123,14 @@ fn alternatives<'a>(document: &'a Value, operation: &'a Value) -> Vec<Alternativ
             match (names.next(), names.next()) {
                 (None, _) => Some((None, Security::None)),
                 (Some(name), None) => Some((Some(name.as_str()), scheme(document, name)?)),
-                // Several at once are more than one credential.
+                // A combination requires several credentials.
                 (Some(_), Some(_)) => None,
             }
         })
         .collect()
 }
 
-/// Adds `SECURITY_SCHEMES`: a caller learns what to name the credentials, and the client whether it needs a token.
+/// Adds `SECURITY_SCHEMES`, by whose names callers set the credentials. The client requires a token if it is not empty.
 pub(crate) fn add_schemes(file: &mut syn::File, document: &Value) {
     let schemes = SecuritySchemes::of(document);
     let names = schemes.names();
@@ -140,7 +141,8 @@ pub(crate) fn add_schemes(file: &mut syn::File, document: &Value) {
     });
 }
 
-/// Notes the schemes that the transport can't serve, and the operations that ask for nothing else or for several at once.
+/// Reports the schemes that the transport does not support, and the operations that require one of them or several at
+/// once.
 pub fn report_unsupported(document: &Value, unsupported: &mut Vec<Unsupported>) {
     let declared = document
         .get("components")
@@ -154,7 +156,7 @@ pub fn report_unsupported(document: &Value, unsupported: &mut Vec<Unsupported>) 
             unsupported.push(Unsupported::new(
                 &pointer,
                 "the security scheme",
-                "no credential of it is sent: add a header to the transport",
+                "its credential is not sent: set a header instead",
             ));
         }
     }
@@ -172,7 +174,7 @@ pub fn report_unsupported(document: &Value, unsupported: &mut Vec<Unsupported>) 
                     .all(|one| one.as_object().is_some_and(|one| !one.is_empty()))
         });
         if asks && schemes.operation(operation.object) == Security::None {
-            let instead = "no credential is sent: add a header to the transport";
+            let instead = "no credential is sent: set a header instead";
             unsupported.push(Unsupported::new(
                 &operation.pointer.join("security"),
                 "the credential",
@@ -182,7 +184,7 @@ pub fn report_unsupported(document: &Value, unsupported: &mut Vec<Unsupported>) 
     }
 }
 
-/// Returns how the transport sends the credential of a security scheme, or `None` if it cannot.
+/// Returns how the transport sends the credential of a security scheme, or `None` if it does not support it.
 pub(crate) fn scheme(document: &Value, name: &str) -> Option<Security> {
     let scheme = document
         .get("components")?
@@ -209,7 +211,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_can_not_be_served_is_noted() {
+    fn unsupported_security_is_reported() {
         let document = json!({
             "paths": {"/a": {
                 "get": {"security": [{"cookie": []}]},
@@ -281,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn schemes_are_set_apart_in_the_order_of_their_use() {
+    fn schemes_are_ordered_by_use() {
         let document = json!({
             "paths": {"/a": {
                 "get": {"security": [{"bearer": []}]},

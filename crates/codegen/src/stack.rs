@@ -5,7 +5,7 @@ use std::thread;
 
 /// The stack size of a thread that handles schemas. Schemas may nest to any depth, and the parsers, progenitor and the
 /// passes after it all recurse.
-pub(crate) const SIZE: usize = 512 << 20;
+const SIZE: usize = 512 << 20;
 
 /// Runs `work` in a thread whose stack is deep enough for nested schemas.
 ///
@@ -19,6 +19,6 @@ pub fn with_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T
             .spawn_scoped(scope, work)?;
         thread
             .join()
-            .map_err(|_| io::Error::other("the generator panicked; this is a bug in xtask"))
+            .map_err(|_| io::Error::other("the generator panicked; this is a bug"))
     })
 }

@@ -1,4 +1,4 @@
-//! Parts of a document together with what they refer to.
+//! Subdocuments: some objects of a document, with everything that they refer to.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::pointer::Pointer;
 use crate::walk::{self, Kind};
 
-/// The parameters of its path, which belong to the operation at a place.
+/// Returns the parameters of the path item, which also belong to the operation at `place`.
 fn of_path<'a>(document: &'a Value, place: &Pointer) -> Option<&'a Value> {
     match place.tokens().collect::<Vec<_>>().as_slice() {
         [paths, path, _] if paths == "paths" => document[paths][path].get("parameters"),
@@ -15,7 +15,7 @@ fn of_path<'a>(document: &'a Value, place: &Pointer) -> Option<&'a Value> {
     }
 }
 
-/// The components that the objects at `roots` refer to, directly or not, and the roots.
+/// Returns the objects at `roots` and the components that they refer to, directly or indirectly.
 pub(crate) fn transitive_refs(document: &Value, roots: &[Pointer]) -> BTreeSet<Pointer> {
     let mut reached: BTreeSet<Pointer> = BTreeSet::new();
     let mut waiting: Vec<Pointer> = roots.to_vec();
@@ -65,7 +65,7 @@ fn kind_of(place: &Pointer) -> Kind {
     }
 }
 
-/// The document with nothing but the objects at `roots` and what they refer to.
+/// Returns the document reduced to the objects at `roots` and what they refer to.
 pub(crate) fn subdocument(document: &Value, roots: &[Pointer]) -> Value {
     let mut small = json!({"openapi": document["openapi"], "info": document["info"], "paths": {}, "components": {}});
     for place in transitive_refs(document, roots) {
@@ -83,7 +83,7 @@ pub(crate) fn subdocument(document: &Value, roots: &[Pointer]) -> Value {
     small
 }
 
-/// Puts `value` at a place, and makes the objects above it.
+/// Inserts `value` at a location, and creates the objects above it.
 fn put(target: &mut Value, tokens: &[String], value: &Value) {
     match tokens {
         [] => *target = value.clone(),

@@ -1,6 +1,6 @@
-//! Step 2, validate: is this a document that the following steps may rely on?
+//! Step 2, validate: checks everything that the following steps rely on.
 //!
-//! Everything that is wrong is reported at once. What a later step can repair or work around is not an error here.
+//! All errors are reported at once. What a later step can repair or work around is not an error.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use super::walk::{self, Chain, Kind};
 use crate::pointer::Pointer;
 use crate::problem::Finding;
 
-/// The versions of the specification that can be read.
+/// The supported versions of the specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     /// OpenAPI 3.0.x.
@@ -21,10 +21,10 @@ pub enum Version {
     V3_2,
 }
 
-/// Checks the document as far as the steps after this one rely on it.
+/// Checks the document.
 ///
 /// # Errors
-/// Every finding, each with its place and remedy.
+/// Errors with all findings.
 pub fn validate(document: &Value) -> Result<Version, Vec<Finding>> {
     let version = version(document).map_err(|finding| vec![finding])?;
     let mut findings = Vec::new();
@@ -59,7 +59,7 @@ fn version(document: &Value) -> Result<Version, Finding> {
         return Err(Finding::new(&root.join("swagger"), cause, remedy));
     }
     let pointer = root.join("openapi");
-    let remedy = "OpenAPI 3.0.x, 3.1.x and 3.2.x are read: state the one that the document follows, such as \"openapi\": \"3.1.0\"";
+    let remedy = "use a supported version (3.0.x, 3.1.x or 3.2.x), such as \"openapi\": \"3.1.0\"";
     match object.get("openapi") {
         // In YAML, 3.1 without quotes is a number.
         Some(version) => match text_of(version).as_str() {
@@ -71,13 +71,13 @@ fn version(document: &Value) -> Result<Version, Finding> {
             version if version.starts_with("3.2.") => Ok(Version::V3_2),
             version => Err(Finding::new(
                 &pointer,
-                format!("`openapi` is {version}, which can't be read"),
+                format!("`openapi` is {version}, which is not supported"),
                 remedy,
             )),
         },
         None => Err(Finding::new(
             &root,
-            "the document doesn't say which version of OpenAPI it follows",
+            "the document has no OpenAPI version",
             remedy,
         )),
     }
@@ -96,7 +96,7 @@ fn info(document: &Value, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Every object of the specification is an object; only a schema may be a boolean.
+/// Checks that every object of the specification is an object. Only a schema may be a boolean.
 fn shape(document: &Value, findings: &mut Vec<Finding>) {
     match document.get("paths") {
         Some(Value::Object(_)) => {}
@@ -105,14 +105,14 @@ fn shape(document: &Value, findings: &mut Vec<Finding>) {
             format!("`paths` is {}, not an object", name_of(other)),
             "make it an object whose keys are paths such as \"/v1/call/{id}\"",
         )),
-        // Since 3.1, a document may be of webhooks or components alone.
+        // Since 3.1, a document may only have webhooks or components.
         None if ["webhooks", "components"]
             .iter()
             .any(|key| document.get(key).is_some_and(Value::is_object)) => {}
         None => findings.push(Finding::new(
             &Pointer::root(),
             "the document has no `paths`",
-            "an SDK is made of operations: check that this is the whole document",
+            "an SDK needs operations: check that the document is complete",
         )),
     }
     walk::walk(document, &mut |kind, pointer, value| {
@@ -128,7 +128,7 @@ fn shape(document: &Value, findings: &mut Vec<Finding>) {
             findings.push(Finding::new(
                 pointer,
                 cause,
-                "mend the document at that place",
+                "fix the document at this location",
             ));
         }
     });
@@ -147,7 +147,7 @@ fn is_container(place: &Pointer) -> bool {
 
 fn references(document: &Value, findings: &mut Vec<Finding>) {
     walk::walk(document, &mut |kind, pointer, value| {
-        // A path item of 3.1 may say `$ref` too; the walk reaches only objects, never a property of that name.
+        // A path item of 3.1 may also have a `$ref`. The walk only visits objects, never a property with that name.
         let Some(reference) = value.get("$ref") else {
             return;
         };
@@ -167,13 +167,13 @@ fn references(document: &Value, findings: &mut Vec<Finding>) {
         match Pointer::from_ref(reference) {
             None if reference.starts_with('#') => findings.push(Finding::new(
                 &pointer,
-                format!("the reference `{reference}` names an anchor"),
-                "name the place itself, such as \"#/components/schemas/Call\"",
+                format!("the reference `{reference}` is to an anchor"),
+                "name the location instead, such as \"#/components/schemas/Call\"",
             )),
             None => findings.push(Finding::new(
                 &pointer,
-                format!("the reference `{reference}` leaves the document"),
-                "bundle the document into one file first, for example with `redocly bundle`",
+                format!("the reference `{reference}` is to another document"),
+                "bundle the document into one file, for example with `redocly bundle`",
             )),
             Some(target) if document.pointer(target.as_str()).is_none() => {
                 let known = nearest(document, &target)
@@ -181,21 +181,21 @@ fn references(document: &Value, findings: &mut Vec<Finding>) {
                     .unwrap_or_default();
                 findings.push(Finding::new(
                     &pointer,
-                    format!("the reference `{reference}` leads nowhere"),
-                    format!("define it, or mend the reference{known}"),
+                    format!("the reference `{reference}` has no target"),
+                    format!("define the target, or fix the reference{known}"),
                 ));
             }
             Some(target) if is_container(&target) => findings.push(Finding::new(
                 &pointer,
-                format!("the reference `{reference}` leads to no single object"),
-                "name what it means, such as \"#/components/schemas/Call\"",
+                format!("the reference `{reference}` is not to a single object"),
+                "name the object, such as \"#/components/schemas/Call\"",
             )),
             Some(_) => match walk::chain(document, value) {
                 Chain::Ends => {}
                 Chain::Circles => findings.push(Finding::new(
                     &pointer,
-                    format!("the reference `{reference}` leads back to itself"),
-                    "let one object of the circle say what it is",
+                    format!("the reference `{reference}` is circular"),
+                    "replace one reference of the circle by an object",
                 )),
                 Chain::TooLong => findings.push(Finding::new(
                     &pointer,
@@ -203,17 +203,17 @@ fn references(document: &Value, findings: &mut Vec<Finding>) {
                         "the reference `{reference}` leads through more than {} others",
                         walk::LONGEST_CHAIN
                     ),
-                    "name the last of them",
+                    "refer to the last one directly",
                 )),
             },
         }
     });
 }
 
-/// The maximum length of a chain of references and `allOf`; real documents stay below ten.
+/// The maximum length of a chain of references and `allOf`. Real documents stay below ten.
 const DEEPEST: usize = 128;
 
-/// No schema is composed of itself: `allOf` of itself, or of what is composed of it, has no end.
+/// Checks that no schema is composed of itself through `allOf`, which would never end.
 fn compositions(document: &Value, findings: &mut Vec<Finding>) {
     let schemas = Pointer::root().join("components").join("schemas");
     let mut done = BTreeSet::new();
@@ -222,10 +222,8 @@ fn compositions(document: &Value, findings: &mut Vec<Finding>) {
         if composes_itself(document, &place, &mut Vec::new(), &mut done) {
             findings.push(Finding::new(
                 &place.join("allOf"),
-                format!(
-                    "the schema `{name}` is composed of itself, or of parts of parts without end"
-                ),
-                "let a property refer to it instead, or take it out of its own `allOf`",
+                format!("the schema `{name}` is composed of itself"),
+                "refer to it in a property instead, or remove it from its own `allOf`",
             ));
             break;
         }
@@ -264,7 +262,7 @@ fn composes_itself(
     found
 }
 
-/// The sibling of a missing target whose name is most like it.
+/// Returns the sibling of a missing target with the most similar name.
 fn nearest(document: &Value, target: &Pointer) -> Option<String> {
     let (parent, name) = target.as_str().rsplit_once('/')?;
     let siblings = document.pointer(parent)?.as_object()?;
@@ -296,7 +294,7 @@ fn operation_ids(document: &Value, findings: &mut Vec<Finding>) {
         if let Some(first) = seen.get(id) {
             findings.push(Finding::new(
                 &pointer,
-                format!("the operationId `{id}` is used already at {first}"),
+                format!("the operationId `{id}` is already used at {first}"),
                 "give each operation an id of its own: it becomes the name of the method; or generate without `--strict`, \
                  which names both by method and path",
             ));
@@ -327,7 +325,7 @@ fn article(kind: Kind) -> &'static str {
     }
 }
 
-/// Returns the kind of the JSON value, with its article.
+/// Returns the kind of a JSON value, with an article.
 pub(super) fn name_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -363,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sound_document_passes_and_its_version_is_known() {
+    fn valid_document_passes_with_its_version() {
         assert_eq!(validate(&minimal()), Ok(Version::V3_1));
         let mut document = minimal();
         document["openapi"] = json!("3.0.4");
@@ -373,14 +371,14 @@ mod tests {
     }
 
     #[test]
-    fn other_versions_are_told_apart() {
+    fn unsupported_versions_are_reported() {
         assert_eq!(
             findings(&json!({"swagger": "2.0"})),
             ["/swagger: this is a Swagger 2.0 document"]
         );
         assert_eq!(
             findings(&json!({"openapi": "4.0.0"})),
-            ["/openapi: `openapi` is 4.0.0, which can't be read"]
+            ["/openapi: `openapi` is 4.0.0, which is not supported"]
         );
         assert_eq!(
             findings(&json!([])),
@@ -389,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_wrong_is_reported_at_once() {
+    fn validate_reports_all_errors_at_once() {
         let mut document = minimal();
         document["info"] = json!({"title": "t"});
         document["paths"]["/a"]["post"] =
@@ -400,15 +398,15 @@ mod tests {
             [
                 "/info: `info.version` is missing or not a string",
                 "/paths/~1b/get/parameters/0: there is a number where a Parameter object is expected",
-                "/paths/~1a/post/responses/200/$ref: the reference `#/components/responses/Nix` leads nowhere",
+                "/paths/~1a/post/responses/200/$ref: the reference `#/components/responses/Nix` has no target",
                 "/paths/~1a/post: the operation `POST /a` has no operationId",
-                "/paths/~1b/get/operationId: the operationId `a` is used already at /paths/~1a/get/operationId",
+                "/paths/~1b/get/operationId: the operationId `a` is already used at /paths/~1a/get/operationId",
             ]
         );
     }
 
     #[test]
-    fn what_is_composed_of_itself_is_named() {
+    fn schema_composed_of_itself_is_an_error() {
         let reference = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
         let mut document = minimal();
         document["components"] = json!({"schemas": {
@@ -419,14 +417,12 @@ mod tests {
         }});
         assert_eq!(
             findings(&document),
-            [
-                "/components/schemas/A/allOf: the schema `A` is composed of itself, or of parts of parts without end"
-            ]
+            ["/components/schemas/A/allOf: the schema `A` is composed of itself"]
         );
     }
 
     #[test]
-    fn references_that_dangle_leave_or_circle_are_told_apart() {
+    fn invalid_references_are_distinguished() {
         let mut document = minimal();
         document["components"] = json!({"schemas": {
             "Call": {"type": "object"},
@@ -450,13 +446,13 @@ mod tests {
         assert_eq!(
             findings(&document),
             [
-                "/components/schemas/A/$ref: the reference `#/components/schemas/Cal` leads nowhere",
-                "/components/schemas/B/$ref: the reference `other.yaml#/B` leaves the document",
-                "/components/schemas/C/$ref: the reference `#/components/schemas/C` leads back to itself",
+                "/components/schemas/A/$ref: the reference `#/components/schemas/Cal` has no target",
+                "/components/schemas/B/$ref: the reference `other.yaml#/B` is to another document",
+                "/components/schemas/C/$ref: the reference `#/components/schemas/C` is circular",
                 "/components/schemas/D/$ref: `$ref` is a number, not a string",
-                "/components/schemas/F/$ref: the reference `#anchor` names an anchor",
-                "/components/schemas/G/$ref: the reference `#` leads to no single object",
-                "/components/schemas/H/$ref: the reference `#/components/schemas` leads to no single object",
+                "/components/schemas/F/$ref: the reference `#anchor` is to an anchor",
+                "/components/schemas/G/$ref: the reference `#` is not to a single object",
+                "/components/schemas/H/$ref: the reference `#/components/schemas` is not to a single object",
             ]
         );
     }

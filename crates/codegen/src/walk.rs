@@ -1,14 +1,14 @@
-//! The structure of an OpenAPI document: which keys hold schemas, operations, parameters …
+//! The structure of an OpenAPI document: the keys that hold schemas, operations, parameters, and so on.
 //!
-//! A document can't be walked blindly: a property may be called `$ref`, an example may look like a schema. So one table
-//! says what each object's keys hold, after the specification's section 4.8 (3.1, 3.2) and 4.7 (3.0), and every step that
-//! looks for something walks by it.
+//! A document cannot be searched by key names alone: a property may be called `$ref`, an example may look like a
+//! schema. One table has the meaning of each key, after section 4.8 (3.1, 3.2) and section 4.7 (3.0) of the
+//! specification, and every step walks by it.
 
 use serde_json::{Map, Value, json};
 
 use crate::pointer::Pointer;
 
-/// The objects of the specification that the steps tell apart.
+/// The objects of the specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// The OpenAPI object: the document itself.
@@ -121,7 +121,7 @@ pub(super) fn child_kind(kind: Kind, key: &str) -> ChildKind {
     }
 }
 
-/// Calls `visit` for every object of the document, the outer before the inner.
+/// Calls `visit` for every object of the document, outer ones first.
 pub fn walk(document: &Value, visit: &mut impl FnMut(Kind, &Pointer, &Value)) {
     walk_from(Kind::Document, &Pointer::root(), document, visit);
 }
@@ -174,8 +174,7 @@ fn walk_at(
     }
 }
 
-/// Calls `visit` for every object of the document, the inner before the outer, so that a change made to an object is
-/// not visited itself.
+/// Calls `visit` for every object of the document, inner ones first, so changes to an object are not visited.
 pub fn walk_mut(document: &mut Value, visit: &mut impl FnMut(Kind, &Pointer, &mut Value)) {
     walk_mut_from(Kind::Document, &Pointer::root(), document, visit);
 }
@@ -238,15 +237,15 @@ pub(crate) fn schemas_mut(document: &mut Value) -> Option<&mut Map<String, Value
         .as_object_mut()
 }
 
-/// The value that a reference within the document names.
+/// Returns the value that a reference within the document refers to.
 pub fn resolve<'a>(document: &'a Value, reference: &str) -> Option<&'a Value> {
     Pointer::from_ref(reference).and_then(|pointer| document.pointer(pointer.as_str()))
 }
 
-/// A chain of references that is longer than this is a circle.
+/// The maximum length of a chain of references. A longer one is a circle.
 pub(super) const LONGEST_CHAIN: usize = 64;
 
-/// Follows `$ref` from `value` until an object that has none; `None` where one dangles or they form a circle.
+/// Follows `$ref` until an object without one. Returns `None` if a reference dangles, or if they form a circle.
 pub fn follow<'a>(document: &'a Value, mut value: &'a Value) -> Option<&'a Value> {
     for _ in 0..LONGEST_CHAIN {
         match value.get("$ref").and_then(Value::as_str) {
@@ -257,7 +256,7 @@ pub fn follow<'a>(document: &'a Value, mut value: &'a Value) -> Option<&'a Value
     None
 }
 
-/// The object at a place, and its own place, after references.
+/// Returns the object at a location and its own location, after following references.
 pub fn locate<'a>(document: &'a Value, place: &Pointer) -> Option<(Pointer, &'a Value)> {
     let mut place = place.clone();
     for _ in 0..LONGEST_CHAIN {
@@ -273,11 +272,11 @@ pub fn locate<'a>(document: &'a Value, place: &Pointer) -> Option<(Pointer, &'a 
 /// The end of a chain of references.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Chain {
-    /// To an object, or nowhere.
+    /// An object, or nothing.
     Ends,
-    /// Back to one of them.
+    /// A reference that has been visited before.
     Circles,
-    /// Through more than [`LONGEST_CHAIN`] of them.
+    /// More than [`LONGEST_CHAIN`] references.
     TooLong,
 }
 
@@ -300,32 +299,33 @@ pub(super) fn chain<'a>(document: &'a Value, mut value: &'a Value) -> Chain {
     Chain::TooLong
 }
 
-/// One operation of the document and where it stands.
+/// An operation of a document.
 #[derive(Clone, Debug)]
 pub struct Operation<'a> {
     /// The path template, such as `/v1/call/{id}`.
     pub path: &'a str,
-    /// The HTTP method, in lower case.
+    /// The HTTP method in lower case.
     pub method: &'a str,
-    /// The place of the Operation object.
+    /// The location of the Operation object.
     pub pointer: Pointer,
     /// The Operation object.
     pub object: &'a Value,
 }
 
 impl Operation<'_> {
-    /// The place of the Path Item object that it is in.
+    /// Returns the location of the path item.
     pub fn path_item(&self) -> Pointer {
         Pointer::root().join("paths").join(self.path)
     }
 
-    /// The operation's id, where it has one.
+    /// Returns the operation id, if there is one.
     pub fn id(&self) -> Option<&str> {
         self.object.get("operationId").and_then(Value::as_str)
     }
 }
 
-/// The operations below `paths`, in the document's order (webhooks and callbacks are the caller's to serve, not to call).
+/// Returns the operations under `paths` in the document's order. Webhooks and callbacks are operations of other
+/// servers.
 pub fn operations(document: &Value) -> Vec<Operation<'_>> {
     let paths = document.get("paths").and_then(Value::as_object);
     let items = paths
@@ -347,7 +347,7 @@ pub fn operations(document: &Value) -> Vec<Operation<'_>> {
         .collect()
 }
 
-/// The named schemas of the document, in its order.
+/// Returns the named schemas of the document, in its order.
 pub fn schemas(document: &Value) -> impl Iterator<Item = (&String, &Value)> {
     document
         .pointer("/components/schemas")
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn schemas_are_found_where_they_are_and_nowhere_else() {
+    fn walk_finds_schemas_only_at_their_locations() {
         let document = json!({
             "paths": {"/a": {"get": {
                 "parameters": [{"schema": {}}],
@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mutable_walk_meets_the_same_objects_inner_ones_first() {
+    fn walk_mut_visits_the_same_objects_inner_first() {
         let mut document = json!({"components": {"schemas": {"A": {"allOf": [{"items": {}}]}}}});
         let mut met = Vec::new();
         walk_mut(&mut document, &mut |kind, pointer, _| {
@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_of_references_is_not_followed_for_ever() {
+    fn follow_circular_references_ends() {
         let document = json!({"a": {"$ref": "#/b"}, "b": {"$ref": "#/a"}});
         assert_eq!(follow(&document, &json!({"$ref": "#/a"})), None);
     }

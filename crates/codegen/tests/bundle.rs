@@ -207,7 +207,7 @@ fn symbolic_link_out_of_the_folder_is_rejected() {
         .unwrap();
     assert_eq!(
         problems.0[0].cause,
-        "the reference `a.yaml` names a file outside of the document's folder"
+        "the reference `a.yaml` is to a file outside of the document's folder"
     );
 }
 

@@ -1,28 +1,29 @@
-//! The search for what makes progenitor fail: the document is cut to one schema or one operation with what it refers to,
-//! until the cut alone fails.
+//! Finds the schemas and operations that progenitor does not support: the document is reduced to one object and what it
+//! refers to, until the remainder alone fails.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Generate, parse};
+use super::{Generate, UNSUPPORTED, parse};
 use crate::pointer::Pointer;
 use crate::problem::Finding;
 use crate::subdocument::{subdocument, transitive_refs};
 use crate::walk;
 
-/// How far a document is generated to see whether it fails: most of what fails does so long before any code is written.
+/// The part of the generation that is repeated to see whether a document fails. Most failures happen long before any
+/// code is written.
 #[derive(Clone, Copy)]
 enum Depth {
-    /// Each schema and each operation is read, and no code is written.
+    /// Reads each schema and each operation, without writing code.
     Read,
-    /// The SDK's tokens are written.
+    /// Writes the tokens of the SDK.
     Tokens,
-    /// As far as the committed files are.
+    /// Writes the tokens of the SDK and of the mocks, and parses them.
     Whole,
 }
 
-/// Generates as far as `depth`; the error is what the generator said.
+/// Generates up to `depth`. Returns the message of a failure.
 fn fails(generate: Generate<'_>, depth: Depth) -> Option<String> {
     match depth {
         Depth::Read => {
@@ -32,7 +33,7 @@ fn fails(generate: Generate<'_>, depth: Depth) -> Option<String> {
                 document: &ended,
                 ..generate
             };
-            // The end itself fails in any case: whoever gets there has read what stands before it.
+            // The last operation always fails, after everything before it has been read.
             ended.types().err().filter(|cause| !cause.contains(END_ID))
         }
         Depth::Tokens => generate.types().err(),
@@ -40,7 +41,7 @@ fn fails(generate: Generate<'_>, depth: Depth) -> Option<String> {
     }
 }
 
-/// Returns the failure of a document that has nothing but the objects at `roots` and what they refer to.
+/// Returns the failure of the document reduced to the objects at `roots` and what they refer to.
 fn fails_alone(generate: Generate<'_>, roots: &[Pointer], depth: Depth) -> Option<String> {
     let document = &subdocument(generate.document, roots);
     fails(
@@ -52,30 +53,26 @@ fn fails_alone(generate: Generate<'_>, roots: &[Pointer], depth: Depth) -> Optio
     )
 }
 
-/// The path of the operation at which reading a document ends.
+/// The path of an operation that ends the reading of a document.
 const END: &str = "/end-of-document";
 const END_ID: &str = "end_of_document";
 
-/// An operation that progenitor refuses when it reads it, which is after all that stand before it, and before it writes.
+/// Returns an operation that progenitor refuses while reading, so that it never writes code for the ones before it.
 fn end() -> Value {
     json!({"operationId": END_ID, "x-dropshot-websocket": {}, "responses": {}})
 }
 
-/// The smallest parts of the document that fail by themselves, generated as far as the document itself has to be to fail.
+/// Returns the smallest objects of the document that fail on their own, at the depth at which the document itself
+/// fails.
 pub(super) fn isolate(generate: Generate<'_>, cause: &str) -> Vec<Finding> {
     let depth = [Depth::Read, Depth::Tokens]
         .into_iter()
         .find(|depth| fails(generate, *depth).is_some());
     let depth = depth.unwrap_or(Depth::Whole);
     let document = generate.document;
-    let remedy =
-        "mend or simplify it in the document; progenitor can't turn it into Rust as it stands";
+    let remedy = "fix or simplify it in the document";
     let finding = |pointer: &Pointer, what: &str, cause: &str| {
-        Finding::new(
-            pointer,
-            format!("{what} defeats the generator: {cause}"),
-            remedy,
-        )
+        Finding::new(pointer, format!("{UNSUPPORTED} {what}: {cause}"), remedy)
     };
     let root = Pointer::root();
     let schemas = root.join("components").join("schemas");
@@ -89,7 +86,7 @@ pub(super) fn isolate(generate: Generate<'_>, cause: &str) -> Vec<Finding> {
             (pointer, format!("the schema `{name}`"), cause)
         })
         .collect();
-    // A schema that fails only because of what it refers to is not to blame.
+    // A schema that only fails because of one it refers to is not a cause.
     let places: BTreeSet<_> = failing
         .iter()
         .map(|(pointer, ..)| pointer.clone())
@@ -138,7 +135,7 @@ pub(super) fn isolate(generate: Generate<'_>, cause: &str) -> Vec<Finding> {
         .collect()
 }
 
-/// The properties of a schema that fail by themselves, so that one doesn't cost the others.
+/// Returns the properties of a schema that fail on their own, so that the other properties can be kept.
 fn failing_properties(
     generate: Generate<'_>,
     schema: &Pointer,
@@ -168,7 +165,7 @@ fn failing_properties(
             depth,
         )
     };
-    // What fails without any property is not theirs to answer for.
+    // A failure without any property is not caused by a property.
     if with_only(None).is_some() {
         return Vec::new();
     }
@@ -183,8 +180,8 @@ fn failing_properties(
     failing.collect()
 }
 
-/// Those of the places that fail by themselves, each with what was said of it. They are looked for by bisection: where few
-/// of many fail, most are never tried alone.
+/// Returns the locations that fail on their own, each with the message. The search is a bisection, because usually few
+/// of many fail.
 fn failing_alone(
     generate: Generate<'_>,
     places: &[Pointer],
@@ -205,7 +202,7 @@ fn failing_alone(
     }
 }
 
-/// Whether all that is generated is Rust.
+/// Generates everything, and parses it.
 fn attempt(generate: Generate<'_>) -> Result<(), String> {
     let (types, mut operations) = generate.both()?;
     parse(types)?;
@@ -234,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_that_cannot_be_read_fails_at_each_depth() {
+    fn unreadable_schema_fails_at_each_depth() {
         let good = document(json!({"Good": {"type": "object"}}));
         for depth in [Depth::Read, Depth::Tokens, Depth::Whole] {
             assert_eq!(failure(&good, depth), None);

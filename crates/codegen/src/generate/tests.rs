@@ -6,7 +6,7 @@ fn document(schemas: Value, paths: Value) -> Value {
     json!({"openapi": "3.0.3", "info": {"title": "t", "version": "1"}, "paths": paths, "components": {"schemas": schemas}})
 }
 
-/// What is generated, as text.
+/// Returns the generated code.
 fn rust(generate: &Generate<'_>, _: &Value) -> Result<[String; 3], String> {
     let (types, mut operations) = generate.both()?;
     let client = std::mem::take(&mut operations.client);
@@ -27,7 +27,7 @@ fn blamed(document: &Value) -> Vec<String> {
 }
 
 #[test]
-fn of_several_schemas_those_are_blamed_that_fail_by_themselves() {
+fn failing_schemas_are_located() {
     let schemas = json!({
         "Fine": {"type": "object", "properties": {"bad": {"$ref": "#/components/schemas/Bad"}}},
         "Bad": {"type": "object", "format": "uri-map"},
@@ -41,7 +41,7 @@ fn of_several_schemas_those_are_blamed_that_fail_by_themselves() {
 }
 
 #[test]
-fn of_several_operations_the_one_is_blamed_that_fails() {
+fn failing_operation_is_located() {
     let response = |status: &str, schema: &str| {
         json!({status: {"description": "", "content": {"application/json": {
             "schema": {"$ref": format!("#/components/schemas/{schema}")},
@@ -61,7 +61,7 @@ fn of_several_operations_the_one_is_blamed_that_fails() {
 }
 
 #[test]
-fn what_the_parameters_of_a_path_refer_to_belongs_to_its_operations() {
+fn subdocument_includes_parameters_of_the_path_item() {
     let parameter = |name: &str| {
         let schema = json!({"$ref": "#/components/schemas/A"});
         json!({"name": name, "in": "query", "schema": schema})
@@ -85,12 +85,12 @@ fn what_the_parameters_of_a_path_refer_to_belongs_to_its_operations() {
 }
 
 #[test]
-fn parts_are_parsed_to_what_the_whole_is() {
+fn parse_by_item_equals_parse_as_a_whole() {
     let tokens = quote! {
         use a::{b, c};
         const D: E = E { f: 1 };
         pub mod inner {
-            //! What is in it.
+            //! Documentation.
             use super::*;
             pub mod deeper { pub struct G(pub u8); }
             pub mod empty {}
@@ -103,12 +103,12 @@ fn parts_are_parsed_to_what_the_whole_is() {
     let whole: syn::File = syn::parse2(tokens.clone()).unwrap();
     let text = prettyplease::unparse(&whole);
     assert_eq!(prettyplease::unparse(&parse(tokens).unwrap()), text);
-    assert!(text.contains("What is in it") && text.contains("pub enum I"));
+    assert!(text.contains("Documentation.") && text.contains("pub enum I"));
     assert!(parse(quote!(pub struct K; pub struct)).is_err());
 }
 
 #[test]
-fn what_fails_is_left_out_and_the_rest_is_generated() {
+fn failing_objects_are_left_out() {
     let schemas = json!({
         "Good": {"type": "object", "properties": {"bad": {"$ref": "#/components/schemas/Bad"}}},
         "Bad": {"type": "object", "format": "uri-map"},
@@ -155,7 +155,7 @@ fn a_websocket_has_a_method_and_a_mock() {
 }
 
 #[test]
-fn an_operation_whose_parts_are_left_out_is_left_out() {
+fn operation_without_its_parts_is_left_out() {
     let post = json!({"post": {"operationId": "a", "responses": {}, "requestBody": {
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Parts"}}},
     }}});
@@ -181,7 +181,7 @@ fn an_operation_whose_parts_are_left_out_is_left_out() {
 }
 
 #[test]
-fn what_fails_with_any_property_fails_as_a_whole() {
+fn schema_failing_without_properties_is_left_out() {
     let odd = json!({"items": {}, "properties": {"a": {}, "b": {}}});
     let mut unsupported = Vec::new();
     let (_, document) = generate_what_can_be(
@@ -197,7 +197,7 @@ fn what_fails_with_any_property_fails_as_a_whole() {
 }
 
 #[test]
-fn a_property_that_fails_costs_no_other() {
+fn failing_property_leaves_others() {
     let schemas = json!({"Call": {"type": "object", "required": ["id", "bad"], "properties": {
         "id": {"type": "string"},
         "bad": {"type": "object", "format": "uri-map", "description": "d"},
@@ -222,7 +222,7 @@ fn a_property_that_fails_costs_no_other() {
 }
 
 #[test]
-fn a_document_that_is_none_for_openapiv3_is_blamed_by_place() {
+fn document_rejected_by_openapiv3_is_located() {
     let schemas = json!({"Odd": {"type": "string", "minLength": -1}});
     assert_eq!(
         blamed(&document(schemas, json!({}))),
@@ -231,7 +231,7 @@ fn a_document_that_is_none_for_openapiv3_is_blamed_by_place() {
 }
 
 #[test]
-fn the_version_that_the_headers_name_is_the_one_in_use() {
+fn progenitor_version_matches_the_lock_file() {
     let lock = include_str!("../../../../Cargo.lock");
     assert!(lock.contains(&format!(
         "name = \"progenitor\"\nversion = \"{PROGENITOR_VERSION}\""
@@ -239,7 +239,7 @@ fn the_version_that_the_headers_name_is_the_one_in_use() {
 }
 
 #[test]
-fn a_caught_panic_leaves_others_to_be_reported() {
+fn catching_a_panic_does_not_hide_others() {
     assert_eq!(
         catching(|| panic!("a  message\nof two lines"))
             .err()

@@ -1,14 +1,14 @@
-//! Tokens, parsed item by item.
+//! Parses tokens item by item.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use syn::Item;
 use syn::token::Brace;
 
-/// Parses tokens item by item, each of whose tokens are gone before the next: all tokens of a large document and all of
-/// their tree, at once, would be most of the memory that generating takes.
+/// Parses tokens item by item, and frees the tokens of each item before the next. All tokens and the whole syntax tree
+/// of a large document at once would be most of the memory that the generation needs.
 ///
 /// # Errors
-/// What is said of tokens that are not Rust.
+/// Errors if the tokens are not Rust.
 pub(crate) fn parse(tokens: TokenStream) -> Result<syn::File, String> {
     let mut file = syn::File {
         shebang: None,
@@ -24,7 +24,7 @@ pub(crate) fn parse(tokens: TokenStream) -> Result<syn::File, String> {
     Ok(file)
 }
 
-/// The tokens of each item.
+/// Splits tokens into items.
 pub(crate) fn items(tokens: TokenStream) -> impl Iterator<Item = Vec<TokenTree>> {
     let is_semicolon =
         |token: &TokenTree| matches!(token, TokenTree::Punct(sign) if sign.as_char() == ';');
@@ -32,7 +32,7 @@ pub(crate) fn items(tokens: TokenStream) -> impl Iterator<Item = Vec<TokenTree>>
     std::iter::from_fn(move || {
         let mut item = Vec::new();
         while let Some(token) = tokens.next() {
-            // What ends in braces is an item, except where a semicolon follows: `use a::{b};`, `const A: B = C {};`.
+            // Braces end an item, unless a semicolon follows: `use a::{b};`, `const A: B = C {};`.
             let ends = is_semicolon(&token)
                 || matches!(&token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace)
                     && !tokens.peek().is_some_and(is_semicolon);
@@ -45,10 +45,10 @@ pub(crate) fn items(tokens: TokenStream) -> impl Iterator<Item = Vec<TokenTree>>
     })
 }
 
-/// Parses one item, and what is in it item by item if it is a module.
+/// Parses one item. The content of a module is parsed item by item.
 ///
 /// # Errors
-/// What is said of tokens that are not Rust.
+/// Errors if the tokens are not Rust.
 pub(crate) fn parse_item(mut tokens: Vec<TokenTree>) -> Result<syn::File, String> {
     let is_module =
         matches!(tokens.as_slice(), [.., TokenTree::Ident(word), _, _] if word == "mod");
@@ -65,12 +65,12 @@ pub(crate) fn parse_item(mut tokens: Vec<TokenTree>) -> Result<syn::File, String
     Ok(file)
 }
 
-/// Takes out what is between an item's last braces.
+/// Removes and returns the tokens between the last braces of an item.
 pub(crate) fn take_body(item: &mut [TokenTree]) -> Option<TokenStream> {
     match item.last_mut()? {
         TokenTree::Group(body) if body.delimiter() == Delimiter::Brace => {
             let content = body.stream();
-            // Were it left there, none of its tokens would be gone before the last of them is.
+            // Without this, the whole content would stay in memory until the last of its tokens is parsed.
             *body = Group::new(Delimiter::Brace, TokenStream::new());
             Some(content)
         }

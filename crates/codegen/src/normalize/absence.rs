@@ -1,4 +1,5 @@
-//! Absent, null, empty and the default are four things to a service, and typify makes one or two of them.
+//! Absent properties. To a service, absent, null, empty and the default are four different values; typify conflates some
+//! of them.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +14,7 @@ use crate::pointer::Pointer;
 use crate::subdocument::transitive_refs;
 use crate::walk::{self, Kind};
 
-/// A form has no null, and an empty list is no field in it.
+/// Returns true if a body of this type can contain null and empty lists. A form cannot.
 fn has_null(media_type: &str) -> bool {
     matches!(
         MediaTypeKind::of(media_type),
@@ -21,13 +22,14 @@ fn has_null(media_type: &str) -> bool {
     )
 }
 
-/// The schemas that request bodies are made of, each by the place where it stands.
+/// Returns the locations of the schemas of request bodies.
 fn sent(document: &Value) -> BTreeSet<Pointer> {
     let bodies = media::bodies(document).into_iter().map(|(place, _)| place);
     schemas_of(document, bodies, |_| true)
 }
 
-/// Those of them that go out as JSON. Of a form's parts it is what is in them: a part itself is there or not.
+/// Returns those that are sent as JSON. Of the parts of a form, these are the schemas inside a part: a part itself is
+/// present or absent.
 fn sent_as_json(document: &Value, model: &Model) -> BTreeSet<Pointer> {
     let is_multipart = |operation: &Pointer| {
         let operation = model.operations.get(operation);
@@ -46,7 +48,7 @@ fn sent_as_json(document: &Value, model: &Model) -> BTreeSet<Pointer> {
     sent
 }
 
-/// All schemas of the document but those that only forms are made of.
+/// Returns the locations of all schemas except those that only occur in forms.
 fn in_json(document: &Value, model: &Model) -> BTreeSet<Pointer> {
     let received = received(document);
     let as_json = sent_as_json(document, model);
@@ -57,7 +59,7 @@ fn in_json(document: &Value, model: &Model) -> BTreeSet<Pointer> {
     all
 }
 
-/// All schemas of the document: those of its components, and those that stand in a request or a response.
+/// Returns the locations of all schemas: components, and those of requests and responses.
 fn everywhere(document: &Value) -> BTreeSet<Pointer> {
     let mut all: BTreeSet<Pointer> = walk::schemas(document)
         .map(|(name, _)| Pointer::schema(name))
@@ -67,7 +69,7 @@ fn everywhere(document: &Value) -> BTreeSet<Pointer> {
     all
 }
 
-/// The schemas of a form's parts.
+/// Returns the schemas of the parts of a form.
 fn parts(document: &Value, body: &Pointer) -> Vec<Pointer> {
     let schema = body.join("content").join("application/json").join("schema");
     let Some((place, schema)) = walk::locate(document, &schema) else {
@@ -80,7 +82,7 @@ fn parts(document: &Value, body: &Pointer) -> Vec<Pointer> {
         .collect()
 }
 
-/// The schemas that responses are made of.
+/// Returns the locations of the schemas of responses.
 fn received(document: &Value) -> BTreeSet<Pointer> {
     let mut places = Vec::new();
     for operation in walk::operations(document) {
@@ -93,7 +95,7 @@ fn received(document: &Value) -> BTreeSet<Pointer> {
     schemas_of(document, places, |_| true)
 }
 
-/// The schemas in the `content` of the objects at these places, and all that they refer to.
+/// Returns the schemas in the `content` of the objects at these locations, and all schemas that they refer to.
 fn schemas_of(
     document: &Value,
     owners: impl IntoIterator<Item = Pointer>,
@@ -112,7 +114,8 @@ fn schemas_of(
     transitive_refs(document, &roots)
 }
 
-/// Calls `change` for each object schema at these places and within them, with its place and its optional properties.
+/// Calls `change` for each object schema at these locations and inside them, with its location and its optional
+/// properties.
 fn each_object(
     document: &mut Value,
     places: &BTreeSet<Pointer>,
@@ -147,9 +150,9 @@ fn property<'a>(object: &'a mut Map<String, Value>, name: &str) -> Option<&'a mu
     object.get_mut("properties")?.get_mut(name)
 }
 
-/// A default is the service's to fill in. typify's types hold it wherever the value has nothing, so that a `PATCH` of one
-/// property resets all others, and what was received is sent back with more than came. A constant stays in what is sent:
-/// it is what a union's members are told apart by.
+/// Removes defaults, which the service fills in, and adds them to the descriptions. A type with a default has it whenever
+/// the property is absent, so a `PATCH` of one property would reset all others, and a response would be sent back with
+/// more than was received. Constants stay in what is sent, because they distinguish the members of unions.
 pub(super) fn unsent_defaults(document: &mut Value, changes: &mut Changes) {
     let before = document.clone();
     let sent = sent(&before);
@@ -175,7 +178,7 @@ pub(super) fn unsent_defaults(document: &mut Value, changes: &mut Changes) {
     );
 }
 
-/// Adds a default to a description that doesn't mention it.
+/// Adds a default to a description that does not mention it.
 fn describe(schema: &mut Map<String, Value>, default: &Value) {
     let text = schema.get("description").and_then(Value::as_str);
     let text = text.unwrap_or_default().trim_end();
@@ -194,7 +197,7 @@ fn describe(schema: &mut Map<String, Value>, default: &Value) {
     schema.insert("description".to_owned(), json!(text));
 }
 
-/// Whether the schema has a single value.
+/// Returns true if the schema has a single value.
 fn is_constant(document: &Value, schema: &Value, depth: usize) -> bool {
     let Some(schema) = walk::follow(document, schema).filter(|_| depth < DEEPEST) else {
         return false;
@@ -209,11 +212,11 @@ fn is_constant(document: &Value, schema: &Value, depth: usize) -> bool {
         })
 }
 
-/// The maximum number of schemas that wrap another.
+/// The maximum number of nested wrapper schemas.
 const DEEPEST: usize = 16;
 
-/// Adds the optional properties that may be null to the model: for typify, null and absent are one; `postprocess` gives
-/// such a property a type that tells them apart.
+/// Adds the optional nullable properties to the model. typify does not distinguish null from absent; `postprocess`
+/// gives these properties a type that does.
 pub(super) fn absent_or_null(document: &mut Value, changes: &mut Changes) {
     let before = document.clone();
     let places = sent_as_json(&before, &changes.model);
@@ -244,8 +247,8 @@ fn takes_null(document: &Value, schema: &Value, depth: usize) -> bool {
         })
 }
 
-/// typify leaves out an optional list that is empty, so that it can't be emptied, and what came empty is not sent back; one
-/// that may be null it makes an `Option`.
+/// Makes optional lists and maps nullable. typify omits an empty one, so it could not be cleared, and an empty one that was
+/// received would not be sent back; a nullable one becomes an `Option`.
 pub(super) fn absent_or_empty(document: &mut Value, changes: &mut Changes) {
     let before = document.clone();
     let places = in_json(&before, &changes.model);
@@ -261,7 +264,7 @@ pub(super) fn absent_or_empty(document: &mut Value, changes: &mut Changes) {
     });
 }
 
-/// Whether typify makes a list or a map of it, and not a type that has a name.
+/// Returns true if typify makes a list or a map of the schema, not a named type.
 fn is_collection(schema: &Map<String, Value>) -> bool {
     let is_map = || {
         let properties = schema.get("properties").and_then(Value::as_object);
@@ -283,8 +286,8 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    /// Returns what a rule makes of the schemas of a document in which `Patch` is sent as JSON, `Form` as a form, `Both` is
-    /// sent and received, and `Answer` only received; and what is lost.
+    /// Applies a rule to a document in which `Patch` is sent as JSON, `Form` is sent as a form, `Both` is sent and
+    /// received, and `Answer` is only received.
     fn applied(rule: fn(&mut Value, &mut Changes), properties: Value) -> Value {
         let of = |name: &str| json!({"schema": {"$ref": format!("#/components/schemas/{name}")}});
         let object = |required: &[&str]| json!({"type": "object", "required": required, "properties": properties.clone()});

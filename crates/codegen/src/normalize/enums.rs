@@ -1,4 +1,4 @@
-//! String enums: a name for each.
+//! String enums: names for the types and their variants.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,8 +9,8 @@ use crate::names;
 use crate::pointer::Pointer;
 use crate::walk::{self, Kind};
 
-/// A string enum that stands inline becomes a named schema; what tells the members of a union apart stays where it is,
-/// since typify recognizes it there only.
+/// Makes inline string enums named schemas. An enum that distinguishes the members of a union stays inline, because
+/// typify only recognizes it there.
 pub(super) fn named_enums(document: &mut Value, changes: &mut Changes) {
     let mut inline = Vec::new();
     walk::walk(document, &mut |kind, pointer, value| {
@@ -62,8 +62,8 @@ fn is_string_enum(schema: &Value) -> bool {
             .is_some_and(|values| !values.is_empty() && values.iter().all(Value::is_string))
 }
 
-/// A name for each variant where the values give none of their own: signs, an empty string, or words that differ only in
-/// case. The document then lists the names, and the model has the values.
+/// Names the variants of enums whose values do not give distinct names: signs, an empty string, or words that differ
+/// only in case. The document then lists the variants, and the model has the values.
 pub(super) fn speakable_enums(document: &mut Value, changes: &mut Changes) {
     let Some(schemas) = document
         .pointer_mut("/components/schemas")
@@ -93,7 +93,7 @@ pub(super) fn speakable_enums(document: &mut Value, changes: &mut Changes) {
         let mut named = BTreeMap::new();
         let mut listed = Vec::new();
         for value in &values {
-            // A value that is listed twice is one.
+            // A value that is listed twice is one variant.
             if !named.values().any(|other| other == value) {
                 let spoken = names::unique(&names::display_name(value), &mut taken);
                 let variant = names::type_name(&spoken);

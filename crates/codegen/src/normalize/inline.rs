@@ -1,5 +1,5 @@
-//! Schemas that stand inline and become types get their names from us: by their title, or by their place. Else typify
-//! chooses, takes the same title for two of them, and the crate doesn't compile.
+//! Names of inline schemas, from their titles or their locations. The names that typify would choose are not unique, so
+//! the crate would not compile.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::names;
 use crate::pointer::Pointer;
 use crate::walk::{self, Kind};
 
-/// What is said of a place and not of the schema that stands there.
+/// Keywords that describe the location, not the schema at it.
 const OF_THE_PLACE: [&str; 5] = [
     "description",
     "default",
@@ -21,7 +21,7 @@ const OF_THE_PLACE: [&str; 5] = [
     "readOnly",
 ];
 
-/// Objects and unions that stand inline become components.
+/// Makes inline objects and unions components.
 pub(super) fn named_schemas(document: &mut Value, changes: &mut Changes) {
     let mut inline = Vec::new();
     walk::walk(document, &mut |kind, pointer, value| {
@@ -30,7 +30,7 @@ pub(super) fn named_schemas(document: &mut Value, changes: &mut Changes) {
             inline.push(pointer.clone());
         }
     });
-    // The inner ones first: an outer one takes them along as references.
+    // Inner schemas first: outer ones then contain references to them.
     inline.sort_by_key(|pointer| std::cmp::Reverse(pointer.tokens().count()));
     let mut taken: BTreeSet<String> = walk::schemas(document)
         .map(|(name, _)| names::type_name(name))
@@ -46,7 +46,7 @@ pub(super) fn named_schemas(document: &mut Value, changes: &mut Changes) {
             .map(names::type_name)
             .filter(|title| title.len() > 1);
         let meaning = without_annotations(&schema);
-        // What has one title and one meaning is one type, wherever it stands.
+        // Schemas with the same title and the same meaning are one type.
         let known = titled
             .iter()
             .find(|(other, same, _)| Some(other) == title.as_ref() && *same == meaning)
@@ -97,7 +97,7 @@ pub(super) fn named_schemas(document: &mut Value, changes: &mut Changes) {
     }
 }
 
-/// A title names a type in typify, too, where nothing else does; what it could name has its name by now.
+/// Removes titles, from which typify would also derive names. Every schema that needs a name has one by now.
 pub(super) fn no_titles(document: &mut Value, _: &mut Changes) {
     walk::walk_mut(document, &mut |kind, pointer, value| {
         if let (Kind::Schema, Some(object)) = (kind, value.as_object_mut())
@@ -109,7 +109,7 @@ pub(super) fn no_titles(document: &mut Value, _: &mut Changes) {
     });
 }
 
-/// A member of `allOf` is part of another type.
+/// Returns true for a member of `allOf`, which is part of another type.
 fn is_part(pointer: &Pointer) -> bool {
     let tokens: Vec<_> = pointer.tokens().collect();
     tokens.len() > 1 && tokens[tokens.len() - 2] == "allOf"

@@ -1,8 +1,8 @@
-//! Request bodies: one media type for each, in a form that progenitor can send.
+//! Request bodies: one media type each, in a form that progenitor can send.
 //!
-//! Where a body may have several types, the client sends the first that there is of: JSON, `+json`, form, text, bytes,
-//! `multipart/form-data`. The type that goes out is the document's own: it is in the [model](crate::model), as are the
-//! styles of a form's fields, and whether the body may be left out.
+//! If a body may have several types, the client sends the first available of: JSON, `+json`, form, text, bytes,
+//! `multipart/form-data`. The media type on the wire, the styles of form fields, and whether the body is optional are
+//! in the [model](crate::model).
 
 use serde_json::{Map, Value, json};
 
@@ -13,7 +13,7 @@ use crate::model;
 use crate::pointer::Pointer;
 use crate::walk;
 
-/// The Request Body objects of the operations, each once, and the operations that have it.
+/// Returns the Request Body objects, each with the operations that use it.
 pub(super) fn bodies(document: &Value) -> Vec<(Pointer, Vec<Pointer>)> {
     let mut bodies: Vec<(Pointer, Vec<Pointer>)> = Vec::new();
     for operation in walk::operations(document) {
@@ -29,7 +29,8 @@ pub(super) fn bodies(document: &Value) -> Vec<(Pointer, Vec<Pointer>)> {
     bodies
 }
 
-/// progenitor looks for what a reference names among the components, by the last step of the reference alone.
+/// Inlines references to request bodies outside of the components. progenitor only looks at the last token of a
+/// reference, and only among the components.
 pub(super) fn inline_references(document: &mut Value, changes: &mut Changes) {
     let mut inlined = Vec::new();
     for operation in walk::operations(document) {
@@ -46,7 +47,7 @@ pub(super) fn inline_references(document: &mut Value, changes: &mut Changes) {
     replace(document, inlined, changes);
 }
 
-/// Of several media types the best is sent, and its schema becomes what progenitor wants to see for such a type.
+/// Reduces each body to its preferred media type, with the schema that progenitor expects for such a type.
 pub(super) fn request_types(document: &mut Value, changes: &mut Changes) {
     let before = document.clone();
     for (place, operations) in bodies(&before) {
@@ -70,12 +71,12 @@ pub(super) fn request_types(document: &mut Value, changes: &mut Changes) {
         for other in content.keys().filter(|other| *other != name) {
             changes.lost(
                 &pointer.join(other),
-                format!("a body of the type `{other}`"),
-                format!("the body goes out as `{name}`"),
+                format!("a body of type `{other}`"),
+                format!("the body is sent as `{name}`"),
             );
         }
         if sent == MediaTypeKind::Multipart {
-            // The next rule's.
+            // The rule `multipart` handles these.
             if content.len() > 1
                 && let Some(body) = document.pointer_mut(place.as_str())
             {
@@ -107,15 +108,15 @@ pub(super) fn request_types(document: &mut Value, changes: &mut Changes) {
             } else {
                 changes.lost(
                     &here,
-                    format!("`{wire}`, which leaves the type to the sender"),
-                    format!("the body goes out as `{key}`"),
+                    format!("`{wire}`, which leaves the media type to the sender"),
+                    format!("the body is sent as `{key}`"),
                 );
             }
         }
     }
 }
 
-/// A range that takes JSON, and whose schema is that of a structure, is sent as JSON.
+/// Returns the kind of a body. A range that includes JSON is sent as JSON if the schema is a structure.
 fn sent(document: &Value, name: &str, object: &Value) -> MediaTypeKind {
     let sent = MediaTypeKind::of(name);
     let takes_json = ["*/*", "application/*", "*"].contains(&essence(name).as_str());
@@ -132,7 +133,7 @@ fn sent(document: &Value, name: &str, object: &Value) -> MediaTypeKind {
     }
 }
 
-/// Returns the media type object that progenitor reads for a body of this encoding, and its key.
+/// Returns the media type object that progenitor reads for a body of this kind, and its key.
 fn media_type(
     document: &Value,
     place: &Pointer,
@@ -142,7 +143,7 @@ fn media_type(
 ) -> (&'static str, Map<String, Value>) {
     let mut object = object.as_object().cloned().unwrap_or_default();
     let schema = object.get("schema").cloned();
-    // Whether the schema says no more than that the body is a text or bytes.
+    // True if the schema only says that the body is text or bytes.
     let is_text = schema
         .as_ref()
         .is_none_or(|schema| matches!(shape(document, schema), Shape::Plain | Shape::Single));
@@ -151,7 +152,7 @@ fn media_type(
             changes.lost(
                 place,
                 "the schema of the body",
-                format!("the caller gives {what}, encoded already"),
+                format!("the caller encodes {what}"),
             );
         }
         object.insert("schema".to_owned(), wanted);
@@ -177,8 +178,8 @@ fn media_type(
     }
 }
 
-/// progenitor panics at the `encoding` of a form, and what it sends can hold no list: where there is either, the client's
-/// `encode` module writes the form.
+/// Adds forms with an `encoding` or with lists to the model, for the client's `encode` module. progenitor panics at the
+/// former and cannot send the latter.
 pub(super) fn forms(document: &mut Value, changes: &mut Changes) {
     const FORM: &str = "application/x-www-form-urlencoded";
     let mut forms = bodies(document);
@@ -222,56 +223,10 @@ pub(super) fn forms(document: &mut Value, changes: &mut Changes) {
         let mut fields = Vec::new();
         for (name, encoding) in encoding.into_iter().flatten() {
             let at = pointer.join("encoding").join(name);
-            if encoding.get("allowReserved") == Some(&json!(true)) {
-                changes.lost(
-                    &at.join("allowReserved"),
-                    format!("`allowReserved` of the field `{name}`"),
-                    "reserved characters are percent-encoded",
-                );
-            }
             let property = properties.iter().find(|property| property.name == *name);
-            let styled = encoding.get("style").is_some() || encoding.get("explode").is_some();
             let shape = property.map_or(&Shape::Single, |property| &property.shape);
-            let query = json!({"in": "query", "style": encoding.get("style"), "explode": encoding.get("explode")});
-            let explode = parameters::explodes(&query);
-            match (Style::of(&query), shape) {
-                _ if !styled => {}
-                (Style::DeepObject, Shape::Object(_) | Shape::Map | Shape::Nested) => {
-                    fields.push((name.clone(), model::Style::Deep));
-                }
-                (Style::Form, Shape::List) if !explode => {
-                    fields.push((name.clone(), model::Style::Comma));
-                }
-                (Style::SpaceDelimited, Shape::List) if !explode => {
-                    fields.push((name.clone(), model::Style::Space));
-                }
-                (Style::PipeDelimited, Shape::List) if !explode => {
-                    fields.push((name.clone(), model::Style::Pipe));
-                }
-                // A field for each item is how lists are written anyway.
-                (_, Shape::List | Shape::Plain | Shape::Single) => {}
-                _ => changes.lost(
-                    &at,
-                    format!("the style of the field `{name}`"),
-                    "its value goes out as JSON",
-                ),
-            }
-            let told = encoding.get("contentType").and_then(Value::as_str);
-            if let Some(told) = told.filter(|_| !styled) {
-                let structure = matches!(shape, Shape::Object(_) | Shape::Map | Shape::Nested);
-                let fits = match MediaTypeKind::of(told) {
-                    MediaTypeKind::Json | MediaTypeKind::PlusJson => structure,
-                    MediaTypeKind::Text => !structure,
-                    _ => false,
-                };
-                if !fits {
-                    let instead = if structure { "JSON" } else { "its text" };
-                    changes.lost(
-                        &at.join("contentType"),
-                        format!("the type `{told}` of the field `{name}`"),
-                        format!("its value goes out as {instead}"),
-                    );
-                }
+            if let Some(style) = field_style(name, encoding, shape, &at, changes) {
+                fields.push((name.clone(), style));
             }
         }
         if let Some(object) = document
@@ -288,7 +243,62 @@ pub(super) fn forms(document: &mut Value, changes: &mut Changes) {
     }
 }
 
-/// progenitor's builders know no body that may be left out: it is in the model, and `postprocess` makes it one.
+/// Returns the style of a form field that the document gives one, and reports what is not supported of its encoding.
+fn field_style(
+    name: &str,
+    encoding: &Value,
+    shape: &Shape,
+    at: &Pointer,
+    changes: &mut Changes,
+) -> Option<model::Style> {
+    if encoding.get("allowReserved") == Some(&json!(true)) {
+        changes.lost(
+            &at.join("allowReserved"),
+            format!("`allowReserved` of the field `{name}`"),
+            "reserved characters are percent-encoded",
+        );
+    }
+    let styled = encoding.get("style").is_some() || encoding.get("explode").is_some();
+    let query =
+        json!({"in": "query", "style": encoding.get("style"), "explode": encoding.get("explode")});
+    let explode = parameters::explodes(&query);
+    let style = match (Style::of(&query), shape) {
+        _ if !styled => None,
+        (Style::DeepObject, Shape::Object(_) | Shape::Map | Shape::Nested) => {
+            Some(model::Style::Deep)
+        }
+        (Style::Form, Shape::List) if !explode => Some(model::Style::Comma),
+        (Style::SpaceDelimited, Shape::List) if !explode => Some(model::Style::Space),
+        (Style::PipeDelimited, Shape::List) if !explode => Some(model::Style::Pipe),
+        // Lists are written as one field per item by default.
+        (_, Shape::List | Shape::Plain | Shape::Single) => None,
+        _ => {
+            let what = format!("the style of the field `{name}`");
+            changes.lost(at, what, "its value is sent as JSON");
+            None
+        }
+    };
+    let told = encoding.get("contentType").and_then(Value::as_str);
+    if let Some(told) = told.filter(|_| !styled) {
+        let structure = matches!(shape, Shape::Object(_) | Shape::Map | Shape::Nested);
+        let fits = match MediaTypeKind::of(told) {
+            MediaTypeKind::Json | MediaTypeKind::PlusJson => structure,
+            MediaTypeKind::Text => !structure,
+            _ => false,
+        };
+        if !fits {
+            let instead = if structure { "JSON" } else { "its text" };
+            changes.lost(
+                &at.join("contentType"),
+                format!("the media type `{told}` of the field `{name}`"),
+                format!("its value is sent as {instead}"),
+            );
+        }
+    }
+    style
+}
+
+/// Adds optional bodies to the model. progenitor's builders always send a body; `postprocess` makes it optional.
 pub(super) fn optional_bodies(document: &mut Value, changes: &mut Changes) {
     for (place, operations) in bodies(document) {
         let Some(body) = document.pointer(place.as_str()) else {
@@ -312,7 +322,7 @@ pub(super) fn optional_bodies(document: &mut Value, changes: &mut Changes) {
 mod tests {
     use super::*;
 
-    /// Returns the result of the rules of this module for `POST /a` with this body, and their reports.
+    /// Applies the rules of this module to `POST /a` with this body, and returns the result and the reports.
     fn with(body: Value) -> Value {
         let mut document = json!({
             "paths": {"/a": {"post": {"operationId": "a", "requestBody": body}}},
@@ -348,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn each_type_becomes_one_that_progenitor_sends() {
+    fn media_types_become_supported_ones() {
         let range = json!({"schema": {"$ref": "#/components/schemas/Range"}});
         insta::assert_json_snapshot!(json!({
             "json": of(json!({"application/json": range})),

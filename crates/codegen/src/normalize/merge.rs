@@ -1,27 +1,27 @@
-//! `allOf`: an object that is composed of others is one object with all their properties.
+//! `allOf`: an object composed of others becomes one object with all properties.
 //!
-//! typify merges, too, but panics on what it finds contradictory, and makes new types of what has a name.
+//! typify merges, too, but panics on contradictions, and creates new types for named ones.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{Changes, unions};
+use super::{Changes, types, unions};
 use crate::names;
 use crate::pointer::Pointer;
 use crate::walk;
 
-/// What composes deeper than this composes itself.
+/// The maximum nesting of `allOf`. Beyond it, a schema contains itself.
 const DEEPEST: usize = 32;
 
-/// What is composed of more parts than this is left to typify: a lattice of parts has a number of paths that no document
-/// means.
+/// The maximum number of parts to merge. Beyond it, the parts form a lattice with exponentially many paths, and typify
+/// merges them.
 const MOST: usize = 10_000;
 
-/// What is composed of unions is one of no more objects than this.
+/// The maximum number of alternatives that a composition of unions may have.
 const MOST_ALTERNATIVES: usize = 64;
 
-/// What is said of a part and not of the whole.
+/// Keywords that describe a part, not the whole.
 const ANNOTATIONS: [&str; 6] = [
     "title",
     "description",
@@ -31,8 +31,8 @@ const ANNOTATIONS: [&str; 6] = [
     "default",
 ];
 
-/// Merges each component that is composed of objects. One that is composed of a union is a union of what it is composed to
-/// with each of the members.
+/// Merges each component that is composed of objects. A composition with a union becomes a union of the compositions
+/// with each member.
 pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
     let composed: Vec<String> = walk::schemas(document)
         .filter(|(_, schema)| {
@@ -74,7 +74,7 @@ pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
                     }
                 }
                 changes.at(&place.join("allOf"));
-                let what = "what its parts say together, for which there is no type";
+                let what = "the composition of its parts, for which there is no type";
                 changes.lost(&place.join("allOf"), what, "it is read as any JSON value");
             }
             continue;
@@ -82,8 +82,8 @@ pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
         let merged = merge.whole(&schema, merged);
         let Merge { new, clashes, .. } = merge;
         for property in clashes {
-            let what = format!("one of the two things that are said of the property `{property}`");
-            changes.lost(&place.join("allOf"), what, "the last one holds");
+            let what = format!("one of two definitions of the property `{property}`");
+            changes.lost(&place.join("allOf"), what, "the last one applies");
         }
         if let Some(at) = document.pointer_mut(place.as_str()) {
             *at = merged;
@@ -98,7 +98,7 @@ pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
     }
 }
 
-/// Returns true if the parts are of several types: they contradict each other.
+/// Returns true if the parts have different types, and thus contradict each other.
 fn is_of_several_types(document: &Value, schema: &Value) -> bool {
     let parts = schema.get("allOf").and_then(Value::as_array);
     let mut types: Vec<&str> = parts
@@ -124,35 +124,36 @@ fn is_of_unions(document: &Value, schema: &Value) -> bool {
 
 struct Merge<'a> {
     document: &'a Value,
-    /// The schema that stands for a file, which is no object like others.
+    /// The schema that stands for a file, which must not be merged.
     file: Option<&'a Value>,
     taken: &'a mut BTreeSet<String>,
-    /// Components that came of merging two objects of one property, or with the members of a union.
+    /// New components, from two object schemas for the same property or from members of unions.
     new: Vec<(String, Value)>,
     clashes: Vec<String>,
     steps: usize,
     owner: &'a str,
 }
 
-/// One of the objects that a schema is composed to.
+/// One of the alternatives of a composition.
 #[derive(Clone, Default)]
 struct Alternative {
     object: Map<String, Value>,
-    /// The members of unions that it is composed of.
+    /// The union members that it is composed of.
     members: Vec<String>,
-    /// The property by which a discriminator tells it from others, and its values.
+    /// The discriminating property, and its values for this alternative.
     tag: Option<(String, Vec<String>)>,
 }
 
 impl Merge<'_> {
-    /// The object that the schema is composed to; `None` where a part of it is no object, or a union of several.
+    /// Returns the object that the schema is composed to, or `None` if a part is not an object or there are several
+    /// alternatives.
     fn object(&mut self, schema: &Value, depth: usize) -> Option<Map<String, Value>> {
         let mut alternatives = self.alternatives(schema, depth)?;
         let only = alternatives.pop()?;
         alternatives.is_empty().then_some(only.object)
     }
 
-    /// The objects that the schema is composed to; `None` where a part of it is no object.
+    /// Returns the objects that the schema is composed to, or `None` if a part is not an object.
     fn alternatives(&mut self, schema: &Value, depth: usize) -> Option<Vec<Alternative>> {
         let followed = walk::follow(self.document, schema)?;
         if self.file.is_some_and(|file| std::ptr::eq(file, followed)) {
@@ -188,7 +189,7 @@ impl Merge<'_> {
         Some(composed)
     }
 
-    /// The objects that the members of a union are; what is no object can't be composed with others.
+    /// Returns the objects that the members of a union are, or `None` if a member is not an object.
     fn members(&mut self, union: &Map<String, Value>, depth: usize) -> Option<Vec<Alternative>> {
         let schema = Value::Object(union.clone());
         let (_, members) = unions::members(&schema)?;
@@ -200,7 +201,7 @@ impl Merge<'_> {
             let Some(mut alternatives) = self.alternatives(member, depth + 1) else {
                 continue;
             };
-            let component = unions::component(member);
+            let component = types::component(member);
             let target = component
                 .as_ref()
                 .map(|name| json!(Pointer::schema(name).to_ref()));
@@ -248,7 +249,7 @@ impl Merge<'_> {
         Some(all)
     }
 
-    /// The schema that the alternatives are: the only one, or a union of them.
+    /// Returns the schema of the alternatives: the only one, or a union.
     fn whole(&mut self, schema: &Value, mut alternatives: Vec<Alternative>) -> Value {
         if alternatives.len() == 1
             && let Some(only) = alternatives.pop()
@@ -318,8 +319,8 @@ impl Merge<'_> {
         }
     }
 
-    /// What two parts say of one property: where both are objects, all of it; else what the last one says, unless it says
-    /// nothing of what the value is.
+    /// Combines two schemas of the same property. Objects are merged; otherwise the last one applies, unless it does
+    /// not constrain the value.
     fn property(&mut self, name: &str, known: &Value, new: &Value) -> Value {
         let meaning = |schema: &Value| {
             walk::follow(self.document, schema).map(super::responses::without_annotations)
@@ -350,7 +351,7 @@ impl Merge<'_> {
     }
 }
 
-/// A reference with annotations beside it is an `allOf` of one.
+/// Returns a reference with annotations as an `allOf` with one member.
 fn unwrapped(schema: &Value) -> &Value {
     match schema
         .get("allOf")

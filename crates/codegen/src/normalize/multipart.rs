@@ -1,9 +1,8 @@
-//! `multipart/form-data`: progenitor has no words for it. The parts become the properties of a schema that it takes for a
-//! body of JSON; how each of them is written is in the [model](crate::model), and `postprocess` has the client's `multipart`
-//! module write them.
+//! `multipart/form-data`, which progenitor does not support. The parts become the properties of a JSON body, the
+//! [model](crate::model) has the encoding of each, and `postprocess` makes the client's `multipart` module write them.
 //!
-//! A part is a file, for which the types crate has a type, or a value: a text, or JSON where it is an object (OpenAPI 3.0,
-//! section 4.7.14.3). A list is as many parts of one name (RFC 7578, section 4.3).
+//! A part is a file, for which the types crate has a type, or a value: text, or JSON if it is an object (OpenAPI 3.0,
+//! section 4.7.14.3). A list becomes several parts of the same name (RFC 7578, section 4.3).
 
 use std::collections::BTreeSet;
 
@@ -20,10 +19,10 @@ use crate::walk;
 
 const FORM_DATA: &str = "multipart/form-data";
 
-/// The maximum number of schemas that wrap another.
+/// The maximum number of nested wrapper schemas.
 const DEEPEST: usize = 16;
 
-/// The multipart media type of a body, and its object.
+/// Returns the multipart media type of a body, and its object.
 fn of_body<'a>(document: &'a Value, body: &Pointer) -> Option<(&'a String, &'a Value)> {
     let content = document.pointer(body.join("content").as_str())?;
     content
@@ -32,7 +31,7 @@ fn of_body<'a>(document: &'a Value, body: &Pointer) -> Option<(&'a String, &'a V
         .find(|(name, _)| MediaTypeKind::of(name) == MediaTypeKind::Multipart)
 }
 
-/// Gives the parts a schema that progenitor can read, or leaves out the operation.
+/// Replaces the parts by a schema that progenitor can read, or leaves out the operation.
 pub(super) fn parts(document: &mut Value, changes: &mut Changes) {
     let mut bodies = bodies(document);
     bodies.retain(|(place, _)| of_body(document, place).is_some());
@@ -53,7 +52,7 @@ pub(super) fn parts(document: &mut Value, changes: &mut Changes) {
             shape => {
                 let cause = match shape {
                     Shape::Object(_) => format!("its body is `{name}`"),
-                    _ => format!("its body is `{name}`, and the document doesn't name its parts"),
+                    _ => format!("its body is `{name}`, without named parts"),
                 };
                 for operation in operations {
                     leave_out(document, &operation, &cause, changes);
@@ -80,39 +79,10 @@ pub(super) fn parts(document: &mut Value, changes: &mut Changes) {
                 );
             }
         }
-        let mut flat = json!({"type": "object", "properties": {}});
-        let mut model_parts = Vec::new();
-        for property in &properties {
-            let encoding = encoding.get(&property.name);
-            let part = Part::of(&before, property, encoding);
-            if part.is_nullable {
-                let what = format!("null of the part `{}`", property.name);
-                changes.lost(&pointer.join("schema"), what, "the part is left out");
-            }
-            part.unsupported(&at.join(&property.name), property, encoding, changes);
-            model_parts.push(part.in_model(&property.name));
-            flat["properties"][&property.name] = part.schema(property, &file);
-        }
-        let required = properties.iter().filter(|property| property.required);
-        flat["required"] = required.map(|property| property.name.as_str()).collect();
-        let body = walk::follow(&before, schema).unwrap_or(schema);
-        if body
-            .get("additionalProperties")
-            .is_some_and(|further| *further != json!(false))
-        {
-            changes.lost(
-                &pointer.join("schema"),
-                "parts that the document doesn't name",
-                "only those that it names can be sent",
-            );
-        }
-        for annotation in ["title", "description"] {
-            if let Some(text) = body.get(annotation) {
-                flat[annotation] = text.clone();
-            }
-        }
-        // What nothing else refers to is changed where it stands; of anything else this is a copy, which gets a name by its
-        // place.
+        let (flat, model_parts) =
+            flat_schema(&before, &pointer, object, &properties, &file, changes);
+        // A component with a single reference is changed in place. Any other schema is copied, and a later rule names
+        // the copy by its location.
         let alone = schema
             .get("$ref")
             .and_then(Value::as_str)
@@ -143,7 +113,53 @@ pub(super) fn parts(document: &mut Value, changes: &mut Changes) {
     }
 }
 
-/// A schema for which `postprocess` puts the types crate's `FilePart`; the answer refers to it.
+/// Returns the schema of a body whose properties are the parts, and the parts for the model.
+fn flat_schema(
+    document: &Value,
+    pointer: &Pointer,
+    object: &Value,
+    properties: &[Property],
+    file: &Value,
+    changes: &mut Changes,
+) -> (Value, Vec<model::Part>) {
+    let schema = object.get("schema").unwrap_or(&Value::Null);
+    let encoding = object.get("encoding").unwrap_or(&Value::Null);
+    let at = pointer.join("encoding");
+    let mut flat = json!({"type": "object", "properties": {}});
+    let mut model_parts = Vec::new();
+    for property in properties {
+        let encoding = encoding.get(&property.name);
+        let part = Part::of(document, property, encoding);
+        if part.is_nullable {
+            let what = format!("null of the part `{}`", property.name);
+            changes.lost(&pointer.join("schema"), what, "the part is left out");
+        }
+        part.unsupported(&at.join(&property.name), property, encoding, changes);
+        model_parts.push(part.in_model(&property.name));
+        flat["properties"][&property.name] = part.schema(property, file);
+    }
+    let required = properties.iter().filter(|property| property.required);
+    flat["required"] = required.map(|property| property.name.as_str()).collect();
+    let body = walk::follow(document, schema).unwrap_or(schema);
+    if body
+        .get("additionalProperties")
+        .is_some_and(|further| *further != json!(false))
+    {
+        changes.lost(
+            &pointer.join("schema"),
+            "parts without a name",
+            "only named parts can be sent",
+        );
+    }
+    for annotation in ["title", "description"] {
+        if let Some(text) = body.get(annotation) {
+            flat[annotation] = text.clone();
+        }
+    }
+    (flat, model_parts)
+}
+
+/// Adds a schema that `postprocess` replaces by `FilePart` of the types crate. Returns a reference to it.
 fn file_schema(document: &mut Value, changes: &mut Changes) -> Value {
     let mut taken: BTreeSet<String> = walk::schemas(document)
         .map(|(name, _)| names::type_name(name))
@@ -169,22 +185,22 @@ fn references(document: &Value, reference: &str) -> usize {
     count
 }
 
-/// The form of a property as a part.
+/// The encoding of a property as a part.
 struct Part {
     is_file: bool,
     is_list: bool,
     /// True if its value is an object or a list of objects.
     is_structure: bool,
-    /// True if its value, or an item of it, may be a text.
+    /// True if its value, or an item of it, may be text.
     is_text: bool,
     is_nullable: bool,
-    /// The media type that the document gives it; the first that fits where it gives several.
+    /// The media type in the document, or the first applicable one of several.
     media_type: Option<String>,
-    /// The others.
+    /// The other media types.
     other_types: Vec<String>,
 }
 
-/// The media types that an encoding gives a part, of which the sender chooses one.
+/// Returns the media types in an encoding, of which the sender chooses one.
 fn content_types(encoding: Option<&Value>) -> impl Iterator<Item = &str> {
     let types = encoding.and_then(|encoding| encoding.get("contentType")?.as_str());
     types
@@ -274,7 +290,7 @@ impl Part {
         ) {
             let others = self.other_types.join("` or `");
             let sentence = format!(
-                "Sent as `{first}` unless the file has a media type of its own; it may be `{others}`."
+                "Sent as `{first}` unless the file has a media type. Also allowed: `{others}`."
             );
             describe(object, &sentence);
         }
@@ -295,7 +311,7 @@ impl Part {
                 changes.lost(
                     &at.join(keyword),
                     what,
-                    "the part has its name and its media type only",
+                    "the part only has a name and a media type",
                 );
             }
         }
@@ -308,29 +324,31 @@ impl Part {
         if self.is_text && !self.is_file && self.media_type.as_deref().is_some_and(is_json) {
             changes.lost(
                 &at.join("contentType"),
-                format!("JSON as the content of the part `{name}`, which is a text"),
-                "the caller gives the text of it, encoded already",
+                format!("JSON as the content of the part `{name}`, which is a string"),
+                "the caller encodes it",
             );
         }
         let instead = match &self.media_type {
-            // Whoever gives the file may choose.
+            // The caller may choose the media type of a file.
             Some(_) if self.is_file => return,
             Some(first) => format!("it is `{first}`"),
-            None if self.is_file => "the caller's, else `application/octet-stream`".to_owned(),
+            None if self.is_file => {
+                "that of the caller, or else `application/octet-stream`".to_owned()
+            }
             None if self.is_structure => "its content is JSON".to_owned(),
-            None => "the part has none".to_owned(),
+            None => "the part has no media type".to_owned(),
         };
         for told in &self.other_types {
             changes.lost(
                 &at.join("contentType"),
-                format!("the type `{told}` of the part `{name}`"),
+                format!("the media type `{told}` of the part `{name}`"),
                 &*instead,
             );
         }
     }
 }
 
-/// The schema without references, and without the composition of one that annotations are written beside.
+/// Returns the schema behind references and single-member `allOf` wrappers.
 fn unwrapped<'a>(document: &'a Value, mut schema: &'a Value) -> &'a Value {
     for _ in 0..DEEPEST {
         let Some(followed) = walk::follow(document, schema) else {
@@ -353,7 +371,7 @@ fn unwrapped<'a>(document: &'a Value, mut schema: &'a Value) -> &'a Value {
 mod tests {
     use super::*;
 
-    /// Returns the result of the rule for `POST /a` with this media type, and for the schemas.
+    /// Applies the rule to `POST /a` with this media type, and returns the body and the schemas.
     fn with(media_type: &str, object: Value) -> Value {
         let mut document = json!({
             "paths": {"/a": {"post": {"operationId": "a", "requestBody": {"content": {media_type: object}}}}},
@@ -412,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn each_part_is_encoded_as_the_document_says() {
+    fn parts_are_encoded_as_documented() {
         let schema = json!({"type": "object", "properties": {
             "file": {"type": "string", "format": "binary", "nullable": true},
             "files": {"type": "array", "items": {"$ref": "#/components/schemas/Binary"}, "deprecated": true},

@@ -1,4 +1,4 @@
-//! Operations: their ids, which become the names of methods.
+//! Operations: their ids, which become method names.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +10,9 @@ use crate::problem::Finding;
 use crate::unsupported::Unsupported;
 use crate::{names, walk};
 
-/// `get_call_v1_call__id__get` is `get_call` followed by path and method, joined by FastAPI's `generate_unique_id`:
-/// every character of the path that is no letter, digit or underscore becomes an underscore. Where two operations would
-/// become one, both keep the long form.
+/// Shortens FastAPI's operation ids. `generate_unique_id` appends path and method, with every character that is no
+/// letter, digit or underscore replaced by an underscore: `get_call_v1_call__id__get` is `get_call`. Ids that would
+/// become equal stay long.
 pub(super) fn short_ids(document: &mut Value, changes: &mut Changes) {
     let mut wanted: Vec<(Pointer, String)> = Vec::new();
     let mut uses: BTreeMap<String, usize> = BTreeMap::new();
@@ -48,7 +48,7 @@ pub(super) fn short_ids(document: &mut Value, changes: &mut Changes) {
     }
 }
 
-/// Names of the client's own methods, and of what the code of the builders calls by its bare name.
+/// The client's own methods, and names that the code of the builders uses unqualified.
 const RESERVED: [&str; 16] = [
     "new",
     "from_env",
@@ -68,7 +68,8 @@ const RESERVED: [&str; 16] = [
     "request_builder_ext",
 ];
 
-/// A method `transport` would collide with the client's own, and a builder `Result` would shadow Rust's.
+/// Renames operations that would shadow such a name: a method `transport` would collide with the client's own, a
+/// builder `Result` would shadow Rust's.
 pub(super) fn taken_ids(document: &mut Value, changes: &mut Changes) {
     let mut renamed = Vec::new();
     for operation in walk::operations(document) {
@@ -82,7 +83,7 @@ pub(super) fn taken_ids(document: &mut Value, changes: &mut Changes) {
     replace(document, renamed, changes);
 }
 
-/// Paths that can't be read: one that begins without a slash, or whose braces don't pair.
+/// Removes unreadable paths: without a leading slash, or with unbalanced braces.
 pub(super) fn readable_paths(document: &mut Value, changes: &mut Changes) {
     let Some(paths) = document.get("paths").and_then(Value::as_object) else {
         return;
@@ -91,9 +92,9 @@ pub(super) fn readable_paths(document: &mut Value, changes: &mut Changes) {
     let mut gone = Vec::new();
     for (path, _) in paths.iter().filter(|(path, _)| !path.starts_with("x-")) {
         let cause = if !path.starts_with('/') {
-            "a path begins with a slash"
+            "a path must start with a slash"
         } else if !has_readable_template(path) {
-            "its braces don't enclose names of parameters"
+            "its braces must enclose the names of parameters"
         } else {
             continue;
         };
@@ -131,7 +132,7 @@ fn has_readable_template(path: &str) -> bool {
     true
 }
 
-/// A response to `HEAD` has no body (RFC 9110, section 9.3.2), whatever the document declares.
+/// Removes the bodies of responses to `HEAD`, which has none (RFC 9110, section 9.3.2).
 pub(super) fn bodiless_head(document: &mut Value, changes: &mut Changes) {
     let mut bodiless = Vec::new();
     for operation in walk::operations(document) {
@@ -157,7 +158,7 @@ pub(super) fn bodiless_head(document: &mut Value, changes: &mut Changes) {
     replace(document, bodiless, changes);
 }
 
-/// A constant can't have variables: their defaults are filled in.
+/// Replaces the variables in server URLs by their defaults, because `SERVERS` is a constant.
 pub(super) fn servers(document: &mut Value, changes: &mut Changes) {
     let root = Pointer::root().join("servers");
     let servers = document.get_mut("servers").and_then(Value::as_array_mut);
@@ -183,8 +184,8 @@ pub(super) fn servers(document: &mut Value, changes: &mut Changes) {
             url = url.replace(&format!("{{{name}}}"), &default);
             changes.lost(
                 &pointer.join("variables").join(name),
-                format!("the variable `{name}` of the server's URL"),
-                format!("`SERVERS` has its default, `{default}`"),
+                format!("the variable `{name}` of the server URL"),
+                format!("`SERVERS` has the default, `{default}`"),
             );
         }
         server.insert("url".to_owned(), json!(url));
@@ -192,7 +193,7 @@ pub(super) fn servers(document: &mut Value, changes: &mut Changes) {
     }
 }
 
-/// Names the operations that have no id, or an id that makes the same Rust name as another's, by their method and path.
+/// Names operations by method and path if they have no id, or one that becomes the same Rust name as another's.
 pub fn name_operations(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
     let before = document.clone();
     let operations = walk::operations(&before);
@@ -203,8 +204,8 @@ pub fn name_operations(document: &mut Value, unsupported: &mut Vec<Unsupported>)
     for operation in &operations {
         let what = match operation.id() {
             Some(id) if uses.get(&names::builder_name(id)) == Some(&1) => continue,
-            Some(id) => format!("the operationId `{id}`, which more than one operation has"),
-            None => "an operationId, which the operation has none of".to_owned(),
+            Some(id) => format!("the operationId `{id}`, which is not unique"),
+            None => "a missing operationId".to_owned(),
         };
         let stem = id_of(operation);
         let mut id = stem.clone();
@@ -219,19 +220,19 @@ pub fn name_operations(document: &mut Value, unsupported: &mut Vec<Unsupported>)
             .and_then(Value::as_object_mut)
         {
             object.insert("operationId".to_owned(), json!(id));
-            let instead = format!("by its method and path it is `{id}`");
+            let instead = format!("the method is named `{id}`");
             unsupported.push(Unsupported::new(&operation.pointer, what, instead));
         }
     }
 }
 
-/// `get /v1/calls/{id}` is `get_v1_calls_by_id`.
+/// Returns an id of method and path: `get_v1_calls_by_id` for `get /v1/calls/{id}`.
 fn id_of(operation: &walk::Operation<'_>) -> String {
     let path = operation.path.replace('{', "-by-").replace('}', "-");
     names::method_name(&format!("{}-{path}", operation.method))
 }
 
-/// Two ids that differ only in their signs or in the case of their letters become one method or one builder.
+/// Finds ids that become the same method or builder, because they differ only in signs or case.
 pub(super) fn method_names(document: &Value) -> Vec<Finding> {
     let mut seen: BTreeMap<String, (Pointer, String)> = BTreeMap::new();
     let mut findings = Vec::new();
@@ -241,8 +242,8 @@ pub(super) fn method_names(document: &Value) -> Vec<Finding> {
         let pointer = operation.pointer.join("operationId");
         if let Some((first, other)) = seen.get(&names::builder_name(id)) {
             let cause =
-                format!("`{id}` becomes the method `{method}`, as `{other}` at {first} does");
-            let remedy = "choose ids that differ in more than their signs or the case of their letters, or generate without \
+                format!("`{id}` and `{other}` at {first} become the same method `{method}`");
+            let remedy = "choose ids that differ in more than signs and case, or generate without \
                           `--strict`, which names them by method and path";
             findings.push(Finding::new(&pointer, cause, remedy));
         } else {
@@ -257,7 +258,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn operations_are_named_by_method_and_path_where_they_must_be() {
+    fn operations_without_distinct_ids_are_named_by_method_and_path() {
         let mut document = json!({"paths": {
             "/v1/calls/{id}": {"get": {}, "put": {"operationId": "save"}, "post": {"operationId": "a1"}},
             "/v1/calls/by/id": {"get": {}},
@@ -286,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_that_make_one_builder_are_told() {
+    fn ids_of_the_same_builder_are_reported() {
         let document =
             json!({"paths": {"/a": {"get": {"operationId": "a1"}, "put": {"operationId": "a_1"}}}});
         assert_eq!(method_names(&document).len(), 1);

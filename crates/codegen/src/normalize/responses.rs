@@ -1,19 +1,19 @@
-//! Responses: what each status of an operation brings, said so that progenitor reads it, or taken out of its hands.
+//! Responses: the body of each status, in a form that progenitor reads.
 //!
-//! progenitor makes one type of all success bodies and one of all error bodies, and panics where they differ. Where they
-//! don't, it is left to itself. Where they do, it is shown a single success, and the [model](crate::model) has the responses
-//! by status, from which `postprocess` writes the decoding anew: by status, never by which type happens to fit.
+//! progenitor generates one type for all successes and one for all errors, and panics if the bodies differ. If they do,
+//! it gets a single success, and the [model](crate::model) has the responses by status. The decoder in `postprocess`
+//! then chooses the type by status, never by which type happens to fit.
 
 use serde_json::{Map, Value, json};
 
-use super::{Changes, unions};
+use super::{Changes, types};
 use crate::media_type::essence;
 use crate::model::{Response, ResponseBody, Responses};
 use crate::names;
 use crate::pointer::Pointer;
 use crate::walk;
 
-/// Keys of a schema that say nothing about which values are valid.
+/// Keywords that do not affect which values are valid.
 const ANNOTATIONS: [&str; 7] = [
     "title",
     "description",
@@ -24,7 +24,7 @@ const ANNOTATIONS: [&str; 7] = [
     "contentMediaType",
 ];
 
-/// The body of a response, as far as decoding is concerned.
+/// The body of a response, as far as decoding depends on it.
 #[derive(Clone, Debug, PartialEq)]
 enum Body {
     None,
@@ -32,10 +32,10 @@ enum Body {
     Bytes,
 }
 
-/// The statuses of successes that never have a body (RFC 9110, sections 15.3.5 and 15.3.6).
+/// The success statuses without a body (RFC 9110, sections 15.3.5 and 15.3.6).
 const BODILESS: [&str; 2] = ["204", "205"];
 
-/// Media types by preference: what decodes to a type, then what is handed on as it comes.
+/// Returns the rank of a media type: types that are decoded come before types that are passed on as bytes.
 fn preference(media_type: &str) -> usize {
     match essence(media_type).as_str() {
         "application/json" => 0,
@@ -45,8 +45,8 @@ fn preference(media_type: &str) -> usize {
     }
 }
 
-/// Reduces each response to one media type, spells out `default`, and resolves references, so that the rules below see
-/// every response in the same form.
+/// Reduces each response to one media type, expands `default`, and resolves references, so that later rules see every
+/// response in the same form.
 pub(super) fn one_media_type(document: &mut Value, changes: &mut Changes) {
     for (pointer, mut responses) in all_responses(document) {
         let mut accept = None;
@@ -85,11 +85,11 @@ pub(super) fn one_media_type(document: &mut Value, changes: &mut Changes) {
                 continue;
             };
             for (other, _) in media_types {
-                let what = format!("the media type `{other}` beside `{name}`");
+                let what = format!("the media type `{other}` next to `{name}`");
                 changes.lost(
                     &place.join("content").join(&other),
                     what,
-                    format!("`{name}` is asked for and decoded"),
+                    format!("`{name}` is requested and decoded"),
                 );
             }
             let media = match preference(&name) {
@@ -110,7 +110,7 @@ pub(super) fn one_media_type(document: &mut Value, changes: &mut Changes) {
                     changes.lost(
                         &place.join("content").join(&name),
                         what,
-                        "the body is handed on as a stream of bytes",
+                        "the body is a stream of bytes",
                     );
                     json!({name: {}})
                 }
@@ -131,7 +131,7 @@ pub(super) fn one_media_type(document: &mut Value, changes: &mut Changes) {
 fn all_responses(document: &Value) -> Vec<(Pointer, Map<String, Value>)> {
     walk::operations(document)
         .into_iter()
-        // A WebSocket of Dropshot's: progenitor has rules of its own for it.
+        // progenitor has special rules for Dropshot's WebSockets.
         .filter(|operation| operation.object.get("x-dropshot-websocket").is_none())
         .map(|operation| {
             let responses = operation.object.get("responses").and_then(Value::as_object);
@@ -144,7 +144,8 @@ fn is_success(status: &str) -> bool {
     status.starts_with('2') || status == "101"
 }
 
-/// `default` is every status that isn't listed: beside a success it is an error. Ranges are written with a capital X.
+/// Replaces `default`, which means every status that is not listed. Next to a success it means errors. Ranges get a
+/// capital X.
 fn spell_out_default(responses: &mut Map<String, Value>) {
     let spelled: Map<String, Value> = std::mem::take(responses)
         .into_iter()
@@ -162,7 +163,7 @@ fn spell_out_default(responses: &mut Map<String, Value>) {
     }
 }
 
-/// Among the successes that `2XX` stands for are some without a body, whatever it says of theirs.
+/// Adds the statuses without a body that `2XX` includes.
 fn spell_out_bodiless(responses: &mut Map<String, Value>) {
     let has_json = |response: &Value| response.pointer("/content/application~1json").is_some();
     if responses.get("2XX").is_some_and(has_json) {
@@ -174,14 +175,14 @@ fn spell_out_bodiless(responses: &mut Map<String, Value>) {
     }
 }
 
-/// A body that is an object or a union and has no name gets one by its place, so that it is one type wherever it is
-/// used, and progenitor doesn't make the same name for two.
+/// Names inline response bodies that are objects or unions by their location, so that each is one type, and progenitor
+/// does not use a name twice.
 pub(super) fn named_bodies(document: &mut Value, changes: &mut Changes) {
     let mut taken = walk::schemas(document)
         .map(|(name, _)| names::type_name(name))
         .collect();
     for (pointer, responses) in all_responses(document) {
-        // Bodies that mean the same become the same, so that they are one type.
+        // Bodies with the same meaning become one type.
         let mut seen: Vec<(Value, Value)> = Vec::new();
         for (status, response) in &responses {
             let place = ["content", "application/json", "schema"]
@@ -230,12 +231,12 @@ fn needs_name(schema: &Value) -> bool {
     has("properties") || lists("allOf") || lists("anyOf") || lists("oneOf")
 }
 
-/// The schema without what doesn't concern which values are valid.
+/// Returns the schema without keywords that do not affect which values are valid.
 pub(super) fn without_annotations(schema: &Value) -> Value {
     match schema {
         Value::Object(object) => {
             let kept = object.iter().filter(|(key, value)| {
-                // A property may be called like an annotation; its schema is an object.
+                // A property may have the name of an annotation. Its schema is an object.
                 let annotation = ANNOTATIONS.contains(&key.as_str()) && !value.is_object();
                 !annotation && !key.starts_with("x-") && *key != "example"
             });
@@ -249,16 +250,15 @@ pub(super) fn without_annotations(schema: &Value) -> Value {
     }
 }
 
-/// Where the bodies of an operation's successes differ, or those of its errors, all of them are in the model, and
-/// progenitor is shown one success that it can decode.
+/// Moves responses whose bodies differ within the successes or within the errors into the model, and leaves one
+/// decodable success for progenitor.
 pub(super) fn by_status(document: &mut Value, changes: &mut Changes) {
     for (pointer, responses) in all_responses(document) {
         let mut table = [Vec::new(), Vec::new()];
         let mut kept = Map::new();
         for (status, response) in &responses {
             if status.starts_with('1') && status != "101" || status.starts_with('3') {
-                let instead =
-                    "the transport refuses it: a redirect is not followed, and 1xx never arrives";
+                let instead = "the transport does not follow redirects, and never receives 1xx";
                 changes.lost(
                     &pointer.join("responses").join(status),
                     format!("the status {status}"),
@@ -274,7 +274,7 @@ pub(super) fn by_status(document: &mut Value, changes: &mut Changes) {
         };
         let [mut successes, mut errors] = table;
         if !differ(&successes) && !differ(&errors) {
-            // progenitor has ranges stand before the codes in them, which are then never reached.
+            // progenitor matches ranges before codes, so codes within a range would be unreachable.
             let all = kept.clone();
             kept.retain(|status, _| {
                 let range = format!("{}XX", status.get(..1).unwrap_or_default());
@@ -288,7 +288,7 @@ pub(super) fn by_status(document: &mut Value, changes: &mut Changes) {
             continue;
         }
         changes.at(&pointer.join("responses"));
-        // Codes before ranges: the first arm that fits is taken.
+        // The first matching arm applies, so codes come before ranges.
         for side in [&mut successes, &mut errors] {
             side.sort_by_key(|(status, _)| (status.ends_with('X'), status.clone()));
         }
@@ -312,12 +312,12 @@ fn differ(side: &[(String, Body)]) -> bool {
     side.windows(2).any(|pair| pair[0].1 != pair[1].1)
 }
 
-/// Returns the successes or the errors as the model has them.
+/// Returns the successes or the errors for the model.
 fn side(side: Vec<(String, Body)>, responses: &Map<String, Value>) -> Vec<Response> {
     let entries = side.into_iter().map(|(status, body)| {
         let body = match body {
             Body::None => ResponseBody::Empty,
-            Body::Json(schema) => ResponseBody::Json(unions::type_of(&schema)),
+            Body::Json(schema) => ResponseBody::Json(types::type_of(&schema)),
             Body::Bytes => {
                 let content = responses[&status].get("content").and_then(Value::as_object);
                 let media_type = content.and_then(|content| content.keys().next());

@@ -1,4 +1,4 @@
-//! Schemas: what typify would make too strict, or could make nothing of.
+//! Schemas: rules for what typify reads too strictly, or not at all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,18 +9,18 @@ use crate::names;
 use crate::pointer::Pointer;
 use crate::walk::{self, Kind};
 
-/// What the generated code names of Rust's prelude, or calls a method of.
+/// The names from Rust's prelude that the generated code uses.
 const PRELUDE: [&str; 13] = [
     "Clone", "Default", "Err", "From", "Into", "Iterator", "None", "Ok", "Some", "String",
     "ToOwned", "ToString", "TryInto",
 ];
 
-/// Of schemas whose names become one type, such as `call_status` and `CallStatus`, all but one get another name, and so does
-/// one whose type would hide what the generated code has from Rust's prelude.
+/// Renames schemas whose types would have the same name, such as `call_status` and `CallStatus`, and those whose types
+/// would shadow a name from Rust's prelude.
 pub(super) fn distinct_types(document: &mut Value, changes: &mut Changes) {
     let schemas = walk::schemas(document).map(|(name, _)| (names::type_name(name), name.clone()));
     let mut schemas: Vec<(String, String)> = schemas.collect();
-    // Whose name is the type's keeps it, whatever others there are.
+    // A schema whose name is already that of its type keeps it.
     schemas.sort_by_key(|(ident, name)| ident != name);
     let mut taken: BTreeSet<String> = schemas.iter().map(|(ident, _)| ident.clone()).collect();
     let mut seen = BTreeSet::new();
@@ -75,8 +75,8 @@ fn each_schema(document: &mut Value, mut change: impl FnMut(&Pointer, &mut Map<S
     });
 }
 
-/// typify makes `additionalProperties: false` a `deny_unknown_fields`, and keeps no further properties of an object that has
-/// some of its own and says `true`.
+/// Opens objects: typify turns `additionalProperties: false` into `deny_unknown_fields`, and drops further properties
+/// of an object with properties and `additionalProperties: true`.
 pub(super) fn open_objects(document: &mut Value, changes: &mut Changes) {
     each_schema(document, |pointer, object| {
         let properties = object.get("properties").and_then(Value::as_object);
@@ -94,8 +94,8 @@ pub(super) fn open_objects(document: &mut Value, changes: &mut Changes) {
     });
 }
 
-/// Numbers are read as exactly as they are written: `float` is a hint, schemars' `uint` and `int` are as wide as a pointer,
-/// and what may be beyond `i64` has no sign.
+/// Widens number formats to the exact types: `float` is a hint, schemars' `uint` and `int` have the width of a pointer,
+/// and a maximum beyond `i64` requires an unsigned type.
 pub(super) fn exact_numbers(document: &mut Value, changes: &mut Changes) {
     each_schema(document, |pointer, object| {
         let format = object.get("format").and_then(Value::as_str);
@@ -116,8 +116,8 @@ pub(super) fn exact_numbers(document: &mut Value, changes: &mut Changes) {
     });
 }
 
-/// A format that the document's own values break is none: one value that doesn't parse would cost the whole response. An
-/// IPv6 address is a string as well: Rust's type would write another form of it than came.
+/// Removes formats that values of the document do not have. Such a value would be a decode error. An IPv6 address stays a
+/// string, because Rust's type may write it differently.
 pub(super) fn kept_formats(document: &mut Value, changes: &mut Changes) {
     each_schema(document, |pointer, object| {
         let Some(format) = object.get("format").and_then(Value::as_str) else {
@@ -138,7 +138,7 @@ pub(super) fn kept_formats(document: &mut Value, changes: &mut Changes) {
         let Some(odd) = texts.find(|text| !is_of_format(text, format)) else {
             return;
         };
-        let what = format!("the format `{format}`, which its own value `{odd}` breaks");
+        let what = format!("the format `{format}`, which its value `{odd}` does not have");
         object.remove("format");
         let place = pointer.join("format");
         changes.at(&place);
@@ -146,7 +146,7 @@ pub(super) fn kept_formats(document: &mut Value, changes: &mut Changes) {
     });
 }
 
-/// Returns true if the text is one of the format, as far as its type in Rust reads it; any text is one of another format.
+/// Returns true if the Rust type of the format parses the text. Formats without a type accept any text.
 fn is_of_format(text: &str, format: &str) -> bool {
     let digits = |text: &str, pattern: &str| {
         text.len() == pattern.len()
@@ -174,8 +174,8 @@ fn is_of_format(text: &str, format: &str) -> bool {
     }
 }
 
-/// Bounds are the service's to check: typify makes types of them that refuse what is beyond, so that one value that the
-/// service has come to allow costs the whole response.
+/// Removes bounds, which are for the service to check. typify's types refuse values beyond them, so a value that the
+/// service now allows would be a decode error.
 pub(super) fn open_values(document: &mut Value, changes: &mut Changes) {
     const BOUNDS: [&str; 13] = [
         "pattern",
@@ -197,7 +197,7 @@ pub(super) fn open_values(document: &mut Value, changes: &mut Changes) {
             let Some(value) = object.get(bound) else {
                 continue;
             };
-            // A lower bound of zero is how an unsigned integer is written down.
+            // A minimum of zero is how an unsigned integer is declared.
             if bound == "minimum"
                 && value.as_f64() == Some(0.0)
                 && object.get("type") == Some(&json!("integer"))
@@ -213,7 +213,7 @@ pub(super) fn open_values(document: &mut Value, changes: &mut Changes) {
     });
 }
 
-/// `type: object` with an enum of strings is a common generator's way to write a string.
+/// Makes enums of strings with `type: object` strings, as a common generator intends them.
 pub(super) fn object_enums(document: &mut Value, changes: &mut Changes) {
     each_schema(document, |pointer, object| {
         let strings = object
@@ -227,14 +227,14 @@ pub(super) fn object_enums(document: &mut Value, changes: &mut Changes) {
     });
 }
 
-/// The values of an enum that isn't of strings, and not of null alone.
+/// Returns the values of an enum that are neither all strings nor all null.
 fn other_values(object: &Map<String, Value>) -> Option<&Vec<Value>> {
     let values = object.get("enum").and_then(Value::as_array)?;
     let strings = values.iter().all(Value::is_string) && !values.is_empty();
     (!strings && *values != [Value::Null]).then_some(values)
 }
 
-/// The type of what is listed, where the schema doesn't say it.
+/// Adds the type of the listed values to enums without a type.
 pub(super) fn typed_enums(document: &mut Value, changes: &mut Changes) {
     each_schema(document, |pointer, object| {
         let Some(values) = other_values(object) else {
@@ -257,7 +257,7 @@ pub(super) fn typed_enums(document: &mut Value, changes: &mut Changes) {
             (false, Some(name)) if !object.contains_key("type") => {
                 object.insert("type".to_owned(), json!(name));
             }
-            // Values of several types: no one type holds them all.
+            // No type has all values.
             (true, _) => {
                 object.remove("type");
             }
@@ -267,7 +267,7 @@ pub(super) fn typed_enums(document: &mut Value, changes: &mut Changes) {
     });
 }
 
-/// An enum of anything but strings has no Rust enum; its type alone is kept.
+/// Removes enums of other values than strings, for which there is no Rust enum. The type stays.
 pub(super) fn other_enums(document: &mut Value, changes: &mut Changes) {
     each_schema(document, |pointer, object| {
         if other_values(object).is_none() {
@@ -284,7 +284,8 @@ pub(super) fn other_enums(document: &mut Value, changes: &mut Changes) {
     });
 }
 
-/// A format that its type doesn't know defeats typify; without a type, one that only strings have names the type.
+/// Removes formats that do not apply to the type, because typify fails on them. A format that only strings have makes a
+/// schema without a type a string.
 pub(super) fn fitting_formats(document: &mut Value, changes: &mut Changes) {
     const STRINGS: [&str; 9] = [
         "uuid",
@@ -330,13 +331,13 @@ pub(super) fn fitting_formats(document: &mut Value, changes: &mut Changes) {
             changes.lost(
                 &place,
                 format!("the format `{format}`"),
-                "the type alone is read",
+                "only the type is read",
             );
         }
     });
 }
 
-/// Keywords that say what a value consists of.
+/// Returns true for keywords that constrain the structure of a value.
 fn is_shape(keyword: &str) -> bool {
     [
         "type",
@@ -352,18 +353,18 @@ fn is_shape(keyword: &str) -> bool {
     .contains(&keyword)
 }
 
-/// typify can only sometimes say what a value is not.
+/// Removes `not`, which typify only supports in some schemas.
 pub(super) fn no_negations(document: &mut Value, changes: &mut Changes) {
     each_schema(document, |pointer, object| {
         if object.remove("not").is_some() {
             let place = pointer.join("not");
             changes.at(&place);
-            changes.lost(&place, "`not`", "what it excludes is accepted");
+            changes.lost(&place, "`not`", "excluded values are accepted");
         }
     });
 }
 
-/// Whether the document has such a schema.
+/// Returns true if the document has a matching schema.
 fn has_schema(document: &Value, is_such: impl Fn(&Value) -> bool) -> bool {
     let mut found = false;
     walk::walk(document, &mut |kind, _, value| {
@@ -372,7 +373,7 @@ fn has_schema(document: &Value, is_such: impl Fn(&Value) -> bool) -> bool {
     found
 }
 
-/// A property that is sent in one direction only is required in that direction only; a type serves both.
+/// Makes properties that are only sent in one direction optional, because the type serves both directions.
 pub(super) fn one_directional(document: &mut Value, changes: &mut Changes) {
     if !has_schema(document, |schema| {
         schema.get("readOnly").or(schema.get("writeOnly")).is_some()
@@ -407,15 +408,15 @@ pub(super) fn one_directional(document: &mut Value, changes: &mut Changes) {
             changes.at(&place);
             changes.lost(
                 &place,
-                "that a property of one direction is required",
-                "it is optional in both",
+                "that a property is required in one direction",
+                "it is optional in both directions",
             );
             object.insert("required".to_owned(), Value::Array(kept));
         }
     });
 }
 
-/// A union of strings is a string: an open enum beside a plain string, a date beside a uuid.
+/// Replaces unions of scalars of one type by that type: an open enum next to a string, a date next to a UUID.
 pub(super) fn scalar_unions(document: &mut Value, changes: &mut Changes) {
     let whole = document.clone();
     each_schema(document, |pointer, object| {
@@ -440,7 +441,7 @@ pub(super) fn scalar_unions(document: &mut Value, changes: &mut Changes) {
                 && all_scalar
                 && !only.contains_key("$ref")
             {
-                // What is said of the union itself is said of the value more closely.
+                // Keywords of the union itself are more specific.
                 object.remove(combinator);
                 for (key, value) in only {
                     object.entry(key).or_insert_with(|| value.clone());
@@ -449,7 +450,7 @@ pub(super) fn scalar_unions(document: &mut Value, changes: &mut Changes) {
             } else if all_scalar && distinct.len() == 1 && members.len() > 1 {
                 object.remove(combinator);
                 object.insert("type".to_owned(), json!(distinct[0]));
-                // The values that any member lists are known ones of an enum that is open.
+                // The values of all members are the known values of an open enum.
                 let listed: Vec<Value> = members
                     .iter()
                     .filter_map(|member| walk::follow(&whole, member)?.get("enum")?.as_array())
@@ -460,20 +461,24 @@ pub(super) fn scalar_unions(document: &mut Value, changes: &mut Changes) {
                     object.insert("enum".to_owned(), Value::Array(listed));
                 }
                 changes.at(&place);
-                changes.lost(&place, "which member it is", "one type holds them all");
+                changes.lost(
+                    &place,
+                    "the distinction between the members",
+                    "one type has all values",
+                );
             }
         }
     });
 }
 
-/// A list that doesn't say of what, an `allOf`, `anyOf` or `oneOf` of nothing, and keywords of a type that the value hasn't.
+/// Completes lists without `items`, and removes empty combinators and keywords that do not apply to the type.
 pub(super) fn whole_schemas(document: &mut Value, changes: &mut Changes) {
     each_schema(document, |pointer, object| {
         if object.contains_key("properties") && object.contains_key("items") {
             let kind = object.entry("type").or_insert_with(|| {
                 changes.lost(
                     &pointer.join("items"),
-                    "`items` beside `properties`",
+                    "`items` next to `properties`",
                     "the value is an object",
                 );
                 json!("object")
@@ -486,7 +491,7 @@ pub(super) fn whole_schemas(document: &mut Value, changes: &mut Changes) {
             object.remove(foreign);
             changes.at(&pointer.join(foreign));
         }
-        // A property that is null or isn't there; typify would always send it.
+        // The property is null or absent; typify would always send it.
         let required = object.get("required").and_then(Value::as_array).cloned();
         let properties = object.get_mut("properties").and_then(Value::as_object_mut);
         for (name, property) in properties.into_iter().flatten() {
@@ -513,15 +518,14 @@ pub(super) fn whole_schemas(document: &mut Value, changes: &mut Changes) {
     });
 }
 
-/// Two properties whose names become one field, such as `orgName` and `org_name`: the second one is shown to typify under
-/// another name, and the model keeps the real one for `postprocess`.
+/// Renames properties that would become the same field, such as `orgName` and `org_name`. The model has the wire names.
 pub(super) fn distinct_properties(document: &mut Value, changes: &mut Changes) {
     each_schema(document, |pointer, object| {
         let Some(properties) = object.get("properties").and_then(Value::as_object) else {
             return;
         };
         let mut taken = BTreeSet::new();
-        // What typify calls the further properties.
+        // typify's field for further properties.
         if object
             .get("additionalProperties")
             .is_some_and(Value::is_object)
@@ -566,7 +570,7 @@ pub(super) fn distinct_properties(document: &mut Value, changes: &mut Changes) {
     });
 }
 
-/// A default that isn't a value of its own schema, or is more than typify can write down.
+/// Removes defaults that are not values of their schema, or that typify cannot write as code.
 pub(super) fn fitting_defaults(document: &mut Value, changes: &mut Changes) {
     if !has_schema(document, |schema| schema.get("default").is_some()) {
         return;
@@ -596,14 +600,18 @@ pub(super) fn fitting_defaults(document: &mut Value, changes: &mut Changes) {
         object.remove("default");
         let place = pointer.join("default");
         changes.at(&place);
-        // Absent and null are one where the property is nullable, so nothing is lost by that.
+        // Null and absent are the same for a nullable property, so nothing is lost.
         if !was_null {
-            changes.lost(&place, "the default", "an absent value stays absent");
+            changes.lost(
+                &place,
+                "the default",
+                "a property that is not set is not sent",
+            );
         }
     });
 }
 
-/// Whether a number is one of the Rust type that typify makes of the schema.
+/// Returns true if a number fits into the Rust type of the schema.
 fn in_range(schema: &Value, value: &Value) -> bool {
     let format = schema.get("format").and_then(Value::as_str);
     match (schema.get("type").and_then(Value::as_str), format) {
@@ -635,7 +643,8 @@ fn in_range(schema: &Value, value: &Value) -> bool {
     }
 }
 
-/// Whether a value is of the schema, by types and enums; what is deeper than any sensible default is taken to be.
+/// Returns true if a value matches the schema in types and enums. Schemas nested deeper than any sensible default are
+/// not checked.
 fn fits(document: &Value, schema: &Value, value: &Value, depth: usize) -> bool {
     let Some(schema) = walk::follow(document, schema) else {
         return false;
@@ -657,7 +666,7 @@ fn fits(document: &Value, schema: &Value, value: &Value, depth: usize) -> bool {
         None if schema.get("properties").is_some() => value.is_object(),
         _ => true,
     };
-    // A uuid or a date is parsed by typify, and by nobody here.
+    // typify parses UUIDs and dates.
     let parsed = matches!(
         schema.get("format").and_then(Value::as_str),
         Some("uuid" | "date" | "date-time" | "ipv4")

@@ -1,4 +1,4 @@
-//! Bodies that may be left out: progenitor's builders have one whether it was set or not.
+//! Optional bodies: progenitor's builders always send a body.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use super::wire::header_constant;
 use crate::model::Model;
 use crate::{names, walk};
 
-/// Sends no body where there may be none and the caller set none.
+/// Sends an optional body only if the caller has set it.
 pub(super) fn optional(file: &mut syn::File, document: &Value, model: &Model) {
     let is_optional = |operation: &&walk::Operation<'_>| {
         let facts = model.operation(&operation.pointer);
@@ -61,7 +61,7 @@ fn rewrite(function: &mut ImplItemFn) {
             }
             function.attrs.insert(
                 0,
-                parse_quote!(#[doc = "Sets the body. Where none is set, none is sent."]),
+                parse_quote!(#[doc = "Sets the body. Without one, the request has no body."]),
             );
         }
         "body_map" => {
@@ -71,7 +71,7 @@ fn rewrite(function: &mut ImplItemFn) {
             };
             function.attrs.insert(
                 0,
-                parse_quote!(#[doc = "Changes the body; where none is set, it begins with one that has no property yet."]),
+                parse_quote!(#[doc = "Changes the body, which starts without any property."]),
             );
         }
         "send" => Sent { is_done: false }.visit_block_mut(&mut function.block),
@@ -79,7 +79,7 @@ fn rewrite(function: &mut ImplItemFn) {
     }
 }
 
-/// No body is set at first.
+/// Initializes the body as unset.
 struct Unset;
 
 impl VisitMut for Unset {
@@ -90,7 +90,7 @@ impl VisitMut for Unset {
     }
 }
 
-/// Only a body that is there is finished and put into the request.
+/// Builds and sends the body only if it is set.
 struct Sent {
     is_done: bool,
 }
@@ -113,7 +113,7 @@ impl VisitMut for Sent {
             visit_mut::visit_expr_mut(self, expression);
             return;
         };
-        // Its media type is set with it.
+        // The media type of the body belongs to it.
         let mut receiver = &mut call.receiver;
         while let Expr::MethodCall(inner) = receiver.as_mut() {
             if header_constant(inner).is_none_or(|name| name != "CONTENT_TYPE") {
@@ -136,7 +136,7 @@ impl VisitMut for Sent {
     }
 }
 
-/// The call that puts the body into the request, if it is this one.
+/// Returns the call that sets the body of the request, if this is it.
 fn body_call(expression: &mut Expr) -> Option<&mut syn::ExprMethodCall> {
     match expression {
         Expr::MethodCall(call) if call.method == "json" || call.method == "body" => Some(call),
@@ -148,7 +148,7 @@ fn body_call(expression: &mut Expr) -> Option<&mut syn::ExprMethodCall> {
     }
 }
 
-/// `and_then` is for the value within the `Option`.
+/// Moves `and_then` into the `Option`.
 struct Finish;
 
 impl VisitMut for Finish {
@@ -170,7 +170,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_body_that_may_be_left_out_is_sent_where_it_is_set() {
+    fn optional_body_is_sent_if_set() {
         let document = json!({"paths": {"/a": {
             "put": {"operationId": "json"},
             "post": {"operationId": "raw"},

@@ -1,4 +1,4 @@
-//! Corrections of progenitor's client: a header that no document asks for, an empty module, messages.
+//! Corrections of progenitor's client: an undocumented header, an empty module, messages.
 
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
@@ -6,14 +6,14 @@ use syn::{Block, Expr, ImplItem, Item, Lit, Pat, Stmt};
 
 use super::order::implemented;
 
-/// `prelude` holds nothing but `Client`.
+/// Removes `mod prelude`, which only has `Client`.
 pub(super) fn drop_prelude(file: &mut syn::File) {
     file.items
         .retain(|item| !matches!(item, Item::Mod(module) if module.ident == "prelude"));
 }
 
-/// Every request of progenitor's carries `api-version`, which is a habit of one server framework and no header of this
-/// API. Where it is the only header, the map of headers goes with it.
+/// Removes the `api-version` header, which progenitor adds for one server framework. Without another header, the header
+/// map is removed, too.
 pub(super) fn drop_version_header(file: &mut syn::File) {
     VersionHeader.visit_file_mut(file);
 }
@@ -40,8 +40,8 @@ impl VisitMut for VersionHeader {
     }
 }
 
-/// `header_map.append(HeaderName::from_static("api-version"), …)`; a parameter of that name, which is a header that the
-/// document asks for, is appended by its text.
+/// Returns true for `header_map.append(HeaderName::from_static("api-version"), …)`. A documented header parameter with
+/// that name is appended by its text.
 fn sets_version(statement: &Stmt) -> bool {
     let Stmt::Expr(Expr::MethodCall(call), _) = statement else {
         return false;
@@ -56,7 +56,7 @@ fn sets_version(statement: &Stmt) -> bool {
     call.method == "append" && is_constant && is_version
 }
 
-/// Whether anything is appended to the map of headers.
+/// True if a header is appended to the map.
 struct Appends(bool);
 
 impl<'ast> Visit<'ast> for Appends {
@@ -90,7 +90,7 @@ impl VisitMut for HeadersCall {
     }
 }
 
-/// The id that a `send` hands to the hooks.
+/// Returns the operation id that `send` passes to the hooks.
 pub(super) fn operation_id(function: &syn::ImplItemFn) -> Option<String> {
     struct Find(Option<String>);
     impl<'ast> syn::visit::Visit<'ast> for Find {
@@ -108,7 +108,7 @@ pub(super) fn operation_id(function: &syn::ImplItemFn) -> Option<String> {
     find.0
 }
 
-/// progenitor prints a type as its tokens, with blanks between them, where it says what a parameter couldn't become.
+/// Removes the spaces between the tokens of types in error messages.
 pub(super) fn tidy_messages(file: &mut syn::File) {
     struct Messages;
     impl VisitMut for Messages {
@@ -130,7 +130,7 @@ pub(super) fn tidy_messages(file: &mut syn::File) {
     Messages.visit_file_mut(file);
 }
 
-/// The methods of the client: one for each operation.
+/// Returns the methods of the client, one per operation.
 pub(crate) fn methods(file: &syn::File) -> std::collections::BTreeSet<String> {
     let impls = file.items.iter().filter_map(|item| match item {
         Item::Impl(item)
@@ -162,7 +162,7 @@ mod tests {
     use syn::parse_quote;
 
     #[test]
-    fn the_version_header_goes_and_others_stay() {
+    fn only_the_version_header_is_removed() {
         let mut file: syn::File = parse_quote! {
             async fn alone() {
                 let mut header_map = HeaderMap::with_capacity(1usize);
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_name_types_as_people_write_them() {
+    fn messages_have_idiomatic_types() {
         let mut file: syn::File = parse_quote! {
             fn f() { "conversion to `:: std :: vec :: Vec < :: uuid :: Uuid >` for ids failed".to_string() }
         };

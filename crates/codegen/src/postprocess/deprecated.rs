@@ -1,4 +1,4 @@
-//! `deprecated: true` becomes `#[deprecated]`, so that the compiler says it to whoever uses what is going away.
+//! Turns `deprecated: true` into `#[deprecated]`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,10 +19,10 @@ fn attribute(attributes: &mut Vec<Attribute>) {
     attributes.push(parse_quote!(#[deprecated]));
 }
 
-/// Marks methods, and setters of parameters.
+/// Marks deprecated methods and the setters of deprecated parameters.
 pub(super) fn operations(file: &mut syn::File, document: &Value) {
     let mut methods = BTreeSet::new();
-    // By builder and setter.
+    // Builder and setter.
     let mut setters = BTreeSet::new();
     for operation in walk::operations(document) {
         let Some(id) = operation.id() else { continue };
@@ -73,8 +73,7 @@ fn mark_functions(item: &mut syn::ItemImpl, marked: impl Fn(&str, &str) -> bool)
     }
 }
 
-/// The deprecated properties, by the type's name and, for the types that typify names itself, by the set of their
-/// properties.
+/// The deprecated properties, by type name, and by the set of all properties for types that typify names.
 #[derive(Default)]
 pub(super) struct Deprecated {
     types: BTreeSet<String>,
@@ -106,9 +105,9 @@ impl Deprecated {
         deprecated
     }
 
-    /// Marks types, and properties with their setters.
+    /// Marks deprecated types, and deprecated properties with their setters.
     pub(super) fn mark(&self, file: &mut syn::File) {
-        // By type and field.
+        // Type and field.
         let mut setters = BTreeSet::new();
         for item in &mut file.items {
             let (name, attributes) = match item {
@@ -128,7 +127,7 @@ impl Deprecated {
                 let all: BTreeSet<String> = fields.named.iter().filter_map(wire_name).collect();
                 self.by_set.get(&all)
             };
-            // Few documents deprecate a property, and to read the names of all fields takes long.
+            // Few documents have deprecated properties, and parsing the names of all fields is slow.
             let marked = match self.by_name.get(&name) {
                 None if self.by_set.is_empty() => None,
                 None => of_set(),
@@ -147,14 +146,14 @@ impl Deprecated {
     }
 }
 
-/// The properties of a schema and of what it is composed of, and those of them that are deprecated.
+/// Returns all properties of a schema and of its parts, and the deprecated ones.
 fn properties(
     document: &Value,
     schema: &Value,
     depth: usize,
 ) -> (BTreeSet<String>, BTreeSet<String>) {
     let (mut all, mut marked) = (BTreeSet::new(), BTreeSet::new());
-    // What is composed of itself has no more properties at this depth than above it.
+    // A schema that contains itself has no further properties at this depth.
     let Some(schema) = walk::follow(document, schema).filter(|_| depth < 16) else {
         return (all, marked);
     };
@@ -183,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_document_deprecates_is_deprecated() {
+    fn deprecated_items_are_marked() {
         let document = json!({
             "paths": {"/a": {
                 "parameters": [{"name": "X-Old", "in": "header", "deprecated": true}],

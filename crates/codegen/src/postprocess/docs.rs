@@ -1,5 +1,5 @@
-//! Documentation: the document's descriptions as `///` lines that rustdoc accepts, and a line of our own where it has
-//! none, so that no public item is without.
+//! Documentation: the document's descriptions as `///` lines that rustdoc accepts, with a generated line where there is
+//! none.
 
 use proc_macro2::Span;
 use syn::visit_mut::{self, VisitMut};
@@ -102,14 +102,14 @@ impl VisitMut for Docs {
     }
 }
 
-/// The characters that turn the direction of what follows, which rustc refuses in a source file.
+/// Characters that change the direction of text, which rustc refuses in source files.
 pub(super) const TURNS_TEXT: [char; 9] = [
     '\u{202A}', '\u{202B}', '\u{202C}', '\u{202D}', '\u{202E}', '\u{2066}', '\u{2067}', '\u{2068}',
     '\u{2069}',
 ];
 
-/// `#[doc = "…"]`, built by hand: there is one for each line of the documentation, and to have it parsed costs more than
-/// all the rest of it.
+/// Creates `#[doc = "…"]` without parsing. There is one per line of documentation, and parsing them would take longer
+/// than everything else here.
 pub(super) fn attribute(text: &str) -> Attribute {
     Attribute {
         pound_token: Default::default(),
@@ -145,10 +145,10 @@ fn has_docs(attrs: &[Attribute]) -> bool {
         .any(|attribute| attribute.path().is_ident("doc"))
 }
 
-/// Replaces the documentation by one attribute a line, or by `fallback` where there is none, or none but typify's
-/// `` `Name` ``.
+/// Splits documentation into one attribute per line. Without documentation, or with only typify's `` `Name` ``, uses
+/// `fallback`.
 fn set(attrs: &mut Vec<Attribute>, name: &str, fallback: impl FnOnce() -> String) {
-    // typify indents by no blank, people by one: only where every line has it is it no part of the text.
+    // typify indents by no space, authors by one: a space is only removed if every line has it.
     let mut parts: Vec<String> = attrs.iter().filter_map(text_of).collect();
     if parts
         .iter()
@@ -167,7 +167,7 @@ fn set(attrs: &mut Vec<Attribute>, name: &str, fallback: impl FnOnce() -> String
             markdown::for_rustdoc(&joined)
         };
     attrs.retain(|attribute| text_of(attribute).is_none());
-    // A carriage return alone ends a line, too, and rustc refuses it and what turns the direction of text.
+    // A single carriage return also ends a line. rustc refuses it, and characters that change the direction of text.
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let text = text.replace(TURNS_TEXT, "");
     let lines = text.lines().map(|line| {

@@ -1,6 +1,6 @@
-//! What the document says of the data, as JSON in the code: for whoever compares at run time what the service says with it.
+//! Embeds schemas as JSON, for the comparison with responses at run time.
 //!
-//! Kept is what can be compared: types, properties, values, formats. Words and limits are left out.
+//! Only what can be compared is kept: types, properties, values, formats.
 
 use quote::quote;
 use serde_json::{Map, Value};
@@ -10,12 +10,12 @@ use super::docs;
 use crate::media_type::essence;
 use crate::{names, walk};
 
-/// The keywords that are kept, and what each holds.
+/// The keywords that are kept, by their content.
 const ONE: [&str; 2] = ["items", "additionalProperties"];
 const LIST: [&str; 3] = ["anyOf", "oneOf", "allOf"];
 const AS_IS: [&str; 6] = ["type", "format", "enum", "const", "required", "nullable"];
 
-/// `SCHEMAS`, for the types.
+/// Returns `SCHEMAS` for the types crate.
 pub(super) fn schemas(original: &Value) -> Item {
     let schemas: Map<String, Value> = walk::schemas(original)
         .map(|(name, schema)| (name.clone(), reduced(schema)))
@@ -27,8 +27,7 @@ pub(super) fn schemas(original: &Value) -> Item {
     }
 }
 
-/// `RESPONSES`, for the client. `normalized` knows the operations by their methods' names; what the service says is in
-/// `original`.
+/// Returns `RESPONSES` for the client crate. `normalized` has the names of the methods, `original` the responses.
 pub(super) fn responses(normalized: &Value, original: &Value) -> Item {
     let mut responses = Vec::new();
     for operation in walk::operations(normalized) {
@@ -40,7 +39,7 @@ pub(super) fn responses(normalized: &Value, original: &Value) -> Item {
         let id = names::method_name(id);
         let statuses = object.get("responses").and_then(Value::as_object);
         for (status, response) in statuses.into_iter().flatten() {
-            // They have no body, whatever the document says.
+            // These statuses have no body, whatever the document says.
             if ["204", "205"].contains(&status.as_str()) {
                 continue;
             }
@@ -51,7 +50,7 @@ pub(super) fn responses(normalized: &Value, original: &Value) -> Item {
         }
     }
     parse_quote! {
-        /// What each operation answers with, for each status (`200`, `2XX`, `default`): the schema as JSON, which may refer to
+        /// The responses of each operation, by status (`200`, `2XX`, `default`): the schema as JSON, which may refer to
         /// `types::SCHEMAS`.
         pub const RESPONSES: &[(&str, &str, &str)] = &[#(#responses),*];
     }
@@ -92,9 +91,9 @@ fn reduced(schema: &Value) -> Value {
     Value::Object(kept.collect())
 }
 
-/// A raw string, so that the JSON can be read where it lies.
+/// Returns a raw string literal, which keeps the JSON readable.
 fn raw(value: &Value) -> proc_macro2::Literal {
-    // Printing a value can't fail: it has no keys but strings, and goes nowhere but into memory.
+    // Infallible: all keys are strings, and the output is in memory.
     let text = serde_json::to_string_pretty(value).unwrap_or_default();
     let text = docs::TURNS_TEXT.into_iter().fold(text, |text, sign| {
         text.replace(sign, &format!("\\u{:04x}", u32::from(sign)))
@@ -114,7 +113,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_can_be_compared_is_embedded() {
+    fn comparable_keywords_are_embedded() {
         let document = json!({
             "paths": {"/pets/{id}": {"get": {
                 "operationId": "getPet",

@@ -1,5 +1,4 @@
-//! String enums are open: a value that the document doesn't list is kept, so that one new `status` doesn't cost the
-//! whole call.
+//! Opens string enums: a value that the document does not list is kept, so a new `status` is not a decode error.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +11,10 @@ use super::order::implemented;
 use crate::model::Model;
 use crate::names;
 
-/// The traits that are written anew for an open enum.
+/// The traits that are rewritten for open enums.
 const REPLACED: [&str; 4] = ["Display", "FromStr", "TryFrom", "From"];
 
-/// Opens the string enums.
+/// Opens string enums.
 pub(super) struct Openings {
     traits: Vec<ItemImpl>,
 }
@@ -25,8 +24,7 @@ impl Openings {
         Self { traits: traits() }
     }
 
-    /// Opens every string enum. None but enums without fields are `Copy` in what typify writes, so that nothing else
-    /// has to change with them.
+    /// Opens every string enum. typify only makes enums without fields `Copy`, so no other type has to change.
     pub(super) fn open(&self, file: &mut syn::File) {
         let mut opened: BTreeMap<String, Vec<(Ident, String)>> = BTreeMap::new();
         for item in &mut file.items {
@@ -57,7 +55,7 @@ impl Openings {
     }
 }
 
-/// The values of enums whose variants the document lists instead, by the names of the types.
+/// The values of enums whose variants the document lists instead, by type name.
 pub(super) type Values<'a> = BTreeMap<String, &'a BTreeMap<String, String>>;
 
 pub(super) fn values<'a>(document: &'a Value, model: &'a Model) -> Values<'a> {
@@ -68,7 +66,7 @@ pub(super) fn values<'a>(document: &'a Value, model: &'a Model) -> Values<'a> {
         .collect()
 }
 
-/// Puts the values back.
+/// Restores the values.
 pub(super) fn restore_values(file: &mut syn::File, named: &Values<'_>) {
     for item in &mut file.items {
         let Item::Enum(item) = item else { continue };
@@ -94,7 +92,7 @@ fn implements(item: &syn::ItemImpl) -> Option<String> {
         .map(|segment| segment.ident.to_string())
 }
 
-/// The variants and their values, if this is an enum of strings.
+/// Returns the variants and their values if this is an enum of strings.
 fn string_values(item: &ItemEnum) -> Option<Vec<(Ident, String)>> {
     let derived = item
         .attrs
@@ -133,7 +131,7 @@ fn string_values(item: &ItemEnum) -> Option<Vec<(Ident, String)>> {
 fn derives(attribute: &Attribute, name: &str) -> bool {
     let mut found = false;
     if attribute.path().is_ident("derive") {
-        // A derive is a list of paths; whatever else stands there derives nothing.
+        // A derive is a list of paths. Anything else derives nothing.
         let _ = attribute.parse_nested_meta(|meta| {
             found |= meta
                 .path
@@ -216,8 +214,8 @@ fn open_enum(item: &ItemEnum, values: &[(Ident, String)], traits: &[ItemImpl]) -
     items
 }
 
-/// What every open enum implements alike. It is parsed once: to parse it for each of them takes longer than anything else
-/// that is done about enums.
+/// Returns the implementations that all open enums share. Parsing them for each enum would take longer than everything
+/// else here.
 fn traits() -> Vec<ItemImpl> {
     let items: [ItemImpl; 6] = [
         parse_quote! {
@@ -267,7 +265,7 @@ fn traits() -> Vec<ItemImpl> {
     items.into()
 }
 
-/// Puts an enum's own names into what [`traits`] has.
+/// Inserts the names of an enum into the result of [`traits`].
 struct Named<'a> {
     name: &'a Ident,
     unknown: &'a Ident,
@@ -317,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn string_enums_are_opened_and_others_left() {
+    fn open_changes_string_enums_only() {
         let mut file = file();
         Openings::new().open(&mut file);
         insta::assert_snapshot!(prettyplease::unparse(&file));

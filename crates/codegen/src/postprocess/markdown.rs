@@ -1,14 +1,13 @@
-//! A description of the document, made fit for rustdoc.
+//! Converts descriptions to rustdoc's Markdown.
 //!
-//! Descriptions are CommonMark; rustdoc's dialect differs where it hurts: an untagged code block is a doctest, a word in
-//! brackets a link to an item, a tag like `<id>` broken HTML, and a bare URL a warning. CommonMark's own parser finds
-//! them.
+//! In rustdoc's dialect of CommonMark, an untagged code block is a doctest, a word in brackets is a link to an item, a
+//! tag like `<id>` is broken HTML, and a bare URL is a warning. A CommonMark parser finds these.
 
 use std::ops::Range;
 
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd, TextMergeWithOffset};
 
-/// The text for rustdoc, without blank lines around it.
+/// Returns the text for rustdoc, without surrounding blank lines.
 pub(super) fn for_rustdoc(text: &str) -> String {
     let text = text.replace("\r\n", "\n");
     let text = text.trim();
@@ -43,8 +42,8 @@ pub(super) fn for_rustdoc(text: &str) -> String {
                     .iter()
                     .any(|start| dest_url.starts_with(start))
                 {
-                    // It leads somewhere on the publisher's page; here rustdoc would look for an item. (`super::` is our
-                    // own passes'.)
+                    // The link works on the publisher's page, but rustdoc would look for an item. (`super::` links are
+                    // generated.)
                     edits.push((range.start..range.start, String::new()));
                     unlink(text, &range, &mut edits);
                 }
@@ -63,7 +62,7 @@ pub(super) fn for_rustdoc(text: &str) -> String {
     let mut result = String::with_capacity(text.len() + 16);
     let mut at = 0;
     for (range, replacement) in edits {
-        // An edit within a place that is replaced already has nothing to do.
+        // Nested edits of a replaced range are skipped.
         if range.start < at {
             continue;
         }
@@ -75,7 +74,7 @@ pub(super) fn for_rustdoc(text: &str) -> String {
     result
 }
 
-/// Whether rustdoc takes a block of this language for something else than Rust.
+/// Returns true if rustdoc does not take a block of this language for Rust.
 fn is_other_language(info: &str) -> bool {
     let language = info.split([',', ' ', '\t']).next().unwrap_or_default();
     let rust = [
@@ -94,7 +93,7 @@ fn is_other_language(info: &str) -> bool {
         && !language.starts_with('{')
 }
 
-/// Four blanks make a code block, which is hardly ever meant, and would be a doctest.
+/// Returns the edits for an indented code block, which is rarely intended, and would be a doctest.
 fn outdent(text: &str, range: &Range<usize>, edits: &mut Vec<(Range<usize>, String)>) {
     let mut start = text[..range.start].rfind('\n').map_or(0, |index| index + 1);
     for line in text[start..range.end].split_inclusive('\n') {
@@ -104,7 +103,7 @@ fn outdent(text: &str, range: &Range<usize>, edits: &mut Vec<(Range<usize>, Stri
     }
 }
 
-/// Leaves of a link nothing but its text.
+/// Returns the edits that leave only the text of a link.
 fn unlink(text: &str, range: &Range<usize>, edits: &mut Vec<(Range<usize>, String)>) {
     let link = &text[range.clone()];
     if let (true, Some(end)) = (link.starts_with('['), link.rfind("](")) {
@@ -113,7 +112,7 @@ fn unlink(text: &str, range: &Range<usize>, edits: &mut Vec<(Range<usize>, Strin
     }
 }
 
-/// Plain text: brackets are no links, URLs are.
+/// Returns the edits for plain text: brackets are escaped, URLs become links.
 fn plain(text: &str, range: Range<usize>, in_link: bool, edits: &mut Vec<(Range<usize>, String)>) {
     let part = &text[range.clone()];
     let escaped = |index: usize| text[..index].ends_with('\\');
@@ -162,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn code_blocks_are_no_doctests() {
+    fn code_blocks_are_tagged() {
         becomes("```\nlet x;\n```", "```text\nlet x;\n```");
         becomes("~~~rust\nlet x;\n~~~", "~~~text\nlet x;\n~~~");
         becomes("```json\n{\"a\": [1]}\n```", "```json\n{\"a\": [1]}\n```");
@@ -170,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn brackets_are_no_links_to_items() {
+    fn brackets_are_escaped() {
         becomes("one of [a, b]", "one of \\[a, b\\]");
         becomes("already \\[a\\]", "already \\[a\\]");
         becomes("`[a]` is code", "`[a]` is code");
@@ -192,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn any_text_ends_in_some_text() {
+    fn any_description_becomes_text() {
         for text in [
             "",
             " ",

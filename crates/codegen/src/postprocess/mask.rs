@@ -1,7 +1,6 @@
-//! What the settings call sensitive is hidden by `{:?}`, in the struct and in its builder.
+//! Masks sensitive properties in `Debug` output of structs and their builders.
 //!
-//! The derive goes, and an impl comes that shows the struct as the derive would, but for those fields, which the
-//! hand-written `crate::mask` shows as `…` until it is asked for them.
+//! A generated implementation replaces the derive. It shows sensitive fields as `…` through `crate::mask`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,22 +13,22 @@ use super::structs::remove_derive;
 use crate::rename::{SIMILAR, similarity};
 use crate::{names, walk};
 
-/// A property that is in no struct.
+/// A sensitive property that no struct has.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unmatched {
     pub(super) schema: String,
     pub(super) property: String,
-    /// What it may be called now: the schema, and the property.
+    /// The likely new name: schema and property.
     pub(super) likely: Option<(String, String)>,
 }
 
-/// The properties to hide, and those of them that have been found.
+/// The properties to mask.
 pub(super) struct Sensitive<'a> {
-    /// By schema.
+    /// The properties, by schema.
     properties: &'a BTreeMap<String, Vec<String>>,
-    /// The schemas by their types' names.
+    /// The schemas, by type name.
     schemas: BTreeMap<String, &'a str>,
-    /// Schemas and properties.
+    /// The schemas and properties that have been found.
     found: BTreeSet<(&'a str, &'a str)>,
 }
 
@@ -46,7 +45,7 @@ impl<'a> Sensitive<'a> {
         }
     }
 
-    /// Hides them in the structs of the file and in their builders.
+    /// Masks the properties in structs and builders.
     pub(super) fn hide(&mut self, file: &mut syn::File) {
         for (ident, schema) in &self.schemas {
             let fields = fields(&file.items, ident);
@@ -69,7 +68,7 @@ impl<'a> Sensitive<'a> {
         }
     }
 
-    /// Those that were in no struct.
+    /// Returns the properties that no struct has.
     pub(super) fn unmatched(&self, document: &Value) -> Vec<Unmatched> {
         let all = self.properties.iter().flat_map(|(schema, properties)| {
             properties
@@ -88,8 +87,8 @@ impl<'a> Sensitive<'a> {
     }
 }
 
-/// What a property may be called now: the most alike of its schema's others, or where there is no such schema, the same
-/// property of the most alike schema.
+/// Returns the likely new name of a property: the most similar property of the schema, or without the schema the same
+/// property of the most similar schema.
 fn likely(
     document: &Value,
     schema: &str,
@@ -119,7 +118,7 @@ fn likely(
     }
 }
 
-/// The fields of a struct by their names in JSON.
+/// Returns the fields of a struct, by wire name.
 fn fields(items: &[Item], ident: &str) -> BTreeMap<String, String> {
     let found = items.iter().find_map(|item| match item {
         Item::Struct(item) if item.ident == ident => Some(item),
@@ -156,7 +155,7 @@ fn debug(item: &ItemStruct, hidden: &BTreeSet<String>) -> Item {
         let shown: syn::Expr = if !hidden.contains(&name) {
             parse_quote!(&self.#ident)
         } else if is_option(&field.ty) {
-            // Whether there is a value is no secret.
+            // The presence of a value is not sensitive.
             parse_quote!(&self.#ident.as_ref().map(crate::mask::Masked))
         } else {
             parse_quote!(&crate::mask::Masked(&self.#ident))
@@ -220,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_matches_nothing_is_named_and_changes_nothing() {
+    fn unmatched_sensitive_property_is_returned() {
         let document = json!({"components": {"schemas": {
             "contact": {"properties": {"id": {}, "phoneNumber": {}, "type": {}}},
             "other": {"properties": {"phone_number": {}}},

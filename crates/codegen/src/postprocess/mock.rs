@@ -1,8 +1,8 @@
-//! The mocks: progenitor's, fitted to the client as the other passes have left it.
+//! Adapts progenitor's mocks to the client.
 //!
-//! Of progenitor's output the shape stays: a method for each operation, its `When` with a method for each parameter and for
-//! the body, its `Then`. What a value looks like on the wire is said by the client's own code, since progenitor compares
-//! with what `to_string` makes of it; and what there is to answer with is said by status, as the client decodes it.
+//! The structure is kept: a method per operation, its `When` with a method per parameter and for the body, and its
+//! `Then`. Expected values are encoded by the client's own code, because progenitor compares with the result of
+//! `to_string`. Responses are by status, as the client decodes them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,14 +15,15 @@ use super::builder;
 use super::client::operation_id;
 use super::docs;
 use super::order::implemented;
+use super::request_spec::{RequestSpec, encoded};
 use super::responses;
-use super::wire::{self, RequestSpec};
+use super::rust_type::body_type;
 use crate::model::{Model, ResponseBody};
 use crate::names;
 use crate::normalize::parameters::{ResolvedParameter, of_operation};
 use crate::walk::{self, Operation};
 
-/// The operations that have a mock.
+/// Returns the operations that have a mock.
 pub(crate) fn methods(file: &syn::File) -> BTreeSet<String> {
     let traits = file.items.iter().filter_map(|item| match item {
         Item::Trait(item) => Some(item),
@@ -41,7 +42,7 @@ fn name_of(ident: &syn::Ident) -> String {
     ident.to_string().trim_start_matches("r#").to_owned()
 }
 
-/// Fits progenitor's mocks to the client. `results` are what the client's `send`s answer with.
+/// Adapts the mocks. `results` has the success and error types of the client's `send` functions.
 pub(super) fn fit(file: &mut syn::File, results: &Results, document: &Value, model: &Model) {
     let answers = by_status(document, model);
     let mut whens = BTreeMap::new();
@@ -69,7 +70,7 @@ pub(super) fn fit(file: &mut syn::File, results: &Results, document: &Value, mod
         match item {
             Item::Mod(module) if module.ident == "operations" => {
                 module.attrs = vec![doc(
-                    "What the requests of each operation have to be, and what they are answered with.",
+                    "The expected requests of each operation, and the responses to them.",
                 )];
                 let Some((_, items)) = &mut module.content else {
                     continue;
@@ -84,10 +85,10 @@ pub(super) fn fit(file: &mut syn::File, results: &Results, document: &Value, mod
                         Item::Struct(item) => {
                             let name = item.ident.to_string();
                             if let Some((.., heading)) = whens.get(&name) {
-                                let text = format!("What a request to {heading} has to be.");
+                                let text = format!("An expected request to {heading}.");
                                 item.attrs.push(doc(&text));
                             } else if let Some((.., heading)) = thens.get(&name) {
-                                let text = format!("What a request to {heading} is answered with.");
+                                let text = format!("The response to a request to {heading}.");
                                 item.attrs.push(doc(&text));
                             }
                         }
@@ -104,7 +105,7 @@ pub(super) fn fit(file: &mut syn::File, results: &Results, document: &Value, mod
                 }
             }
             Item::Trait(item) => {
-                item.attrs = vec![doc("A method for each operation, which mocks it.")];
+                item.attrs = vec![doc("Mocks each operation.")];
                 for item in &mut item.items {
                     if let syn::TraitItem::Fn(function) = item
                         && let Some(heading) = headings.get(&name_of(&function.sig.ident))
@@ -122,9 +123,9 @@ fn doc(text: &str) -> Attribute {
     docs::attribute(&format!(" {text}"))
 }
 
-/// What a request has to be: the values as the client writes them.
+/// Rewrites a `When`: expected values are encoded as the client encodes them.
 fn fit_when(item: &mut ItemImpl, document: &Value, operation: &Operation<'_>, spec: &RequestSpec) {
-    let path = wire::encoded(operation.path);
+    let path = encoded(operation.path);
     let path = path.split('?').next().unwrap_or_default();
     let parameters = of_operation(document, operation);
     item.items.retain_mut(|item| {
@@ -146,7 +147,7 @@ fn fit_when(item: &mut ItemImpl, document: &Value, operation: &Operation<'_>, sp
             "into_inner" if takes_nothing => {
                 function
                     .attrs
-                    .push(doc("`httpmock`'s own, for what the document doesn't say."));
+                    .push(doc("Returns the builder of `httpmock`."));
                 true
             }
             _ => {
@@ -160,7 +161,7 @@ fn fit_when(item: &mut ItemImpl, document: &Value, operation: &Operation<'_>, sp
             }
         }
     });
-    // A parameter of that name is a second one.
+    // The name of a parameter may be that of a method.
     let mut seen = BTreeSet::new();
     for item in &mut item.items {
         if let ImplItem::Fn(function) = item
@@ -171,7 +172,7 @@ fn fit_when(item: &mut ItemImpl, document: &Value, operation: &Operation<'_>, sp
     }
 }
 
-/// The regular expression of a path whose parameters may be anything, split at one of them.
+/// Returns the regular expression of a path in which parameters match anything, split at one parameter.
 fn pattern(path: &str, split: Option<&str>) -> (String, String) {
     let (mut before, mut after) = (String::new(), String::new());
     let mut past = false;
@@ -198,7 +199,7 @@ fn pattern(path: &str, split: Option<&str>) -> (String, String) {
     (before, after)
 }
 
-/// Whether the method stays.
+/// Rewrites the method of a parameter. Returns false if it must be removed.
 fn expect_parameter(
     function: &mut ImplItemFn,
     parameter: &ResolvedParameter<'_>,
@@ -213,7 +214,7 @@ fn expect_parameter(
     });
     let (location, when, missing) = match parameter.location() {
         "path" => {
-            let (before, after) = pattern(path, Some(&wire::encoded(name)));
+            let (before, after) = pattern(path, Some(&encoded(name)));
             let (before, after) = (format!("^{before}"), format!("{after}$"));
             let text = match style {
                 Some(style) => quote!(crate::when::styled_segment(#wire, &value, #style)),
@@ -240,13 +241,13 @@ fn expect_parameter(
     };
     let optional = function.sig.generics.type_params().next().is_some();
     let none = if optional {
-        "; with `None`, it is absent"
+        ", or absent if it is `None`"
     } else {
         ""
     };
-    function
-        .attrs
-        .push(doc(&format!("`{wire}` in the {location} is this{none}.")));
+    function.attrs.push(doc(&format!(
+        "Expects `{wire}` in the {location} to have this value{none}."
+    )));
     function.block = if optional {
         parse_quote!({
             Self(match value.into() {
@@ -260,14 +261,14 @@ fn expect_parameter(
     true
 }
 
-/// Whether the method stays.
+/// Rewrites the method of the body. Returns false if it must be removed.
 fn expect_body(
     function: &mut ImplItemFn,
     document: &Value,
     operation: &Operation<'_>,
     spec: &RequestSpec,
 ) -> bool {
-    // Between the parts stands what is drawn by chance.
+    // The boundary between the parts is random.
     if spec.parts.is_some() {
         return false;
     }
@@ -276,7 +277,7 @@ fn expect_body(
         .get("requestBody")
         .and_then(|body| walk::follow(document, body))
         .and_then(|body| body.get("content")?.as_object()?.keys().next());
-    function.attrs.push(doc("The body is this."));
+    function.attrs.push(doc("Expects this body."));
     let mut takes = |ty: Type| {
         for input in &mut function.sig.inputs {
             if let FnArg::Typed(input) = input {
@@ -312,7 +313,7 @@ fn expect_body(
     true
 }
 
-/// What a status is answered with.
+/// The response to a status.
 #[derive(Clone)]
 struct Answer {
     status: String,
@@ -326,7 +327,7 @@ enum Body {
     Bytes(String),
 }
 
-/// What the successes and the errors of each operation's `send` are.
+/// The success and error types of each operation's `send`.
 pub(super) type Results = BTreeMap<String, [Option<Type>; 2]>;
 
 pub(super) fn results(client: &mut syn::File) -> Results {
@@ -343,7 +344,7 @@ pub(super) fn results(client: &mut syn::File) -> Results {
         .collect()
 }
 
-/// Returns the answers of the operations whose bodies differ.
+/// Returns the responses of the operations whose bodies differ.
 fn by_status(document: &Value, model: &Model) -> BTreeMap<String, Vec<Answer>> {
     responses::by_status(document, model)
         .map(|(method, by_status)| {
@@ -352,7 +353,7 @@ fn by_status(document: &Value, model: &Model) -> BTreeMap<String, Vec<Answer>> {
                 status: response.status.clone(),
                 body: match &response.body {
                     ResponseBody::Empty => Body::Nothing,
-                    ResponseBody::Json(ty) => Body::Json(Box::new(responses::body_type(ty))),
+                    ResponseBody::Json(ty) => Body::Json(Box::new(body_type(ty))),
                     ResponseBody::Bytes(media_type) => Body::Bytes(media_type.clone()),
                 },
             });
@@ -361,7 +362,7 @@ fn by_status(document: &Value, model: &Model) -> BTreeMap<String, Vec<Answer>> {
         .collect()
 }
 
-/// The answers of an operation whose successes have one body, and whose errors have one.
+/// Returns the responses of an operation with one success type and one error type.
 fn uniform(
     document: &Value,
     operation: &Operation<'_>,
@@ -372,7 +373,7 @@ fn uniform(
         .into_iter()
         .flatten()
         .filter_map(|(status, response)| {
-            // That of a WebSocket is no answer that a mock could give.
+            // A mock cannot accept a WebSocket.
             if status.starts_with('1') || operation.object.get("x-dropshot-websocket").is_some() {
                 return None;
             }
@@ -391,15 +392,15 @@ fn uniform(
     answers.collect()
 }
 
-/// What a request is answered with: a method for each status.
+/// Rewrites a `Then`: a method per status.
 fn fit_then(item: &mut ItemImpl, answers: &[Answer], accept: Option<&str>) {
     item.items.retain_mut(|item| {
         let ImplItem::Fn(function) = item else {
             return true;
         };
         let text = match name_of(&function.sig.ident).as_str() {
-            "new" => "An answer of this operation.",
-            "into_inner" => "`httpmock`'s own, for what the document doesn't say.",
+            "new" => "A response of this operation.",
+            "into_inner" => "Returns the builder of `httpmock`.",
             _ => return false,
         };
         function.attrs.push(doc(text));
@@ -432,7 +433,7 @@ fn fit_then(item: &mut ItemImpl, answers: &[Answer], accept: Option<&str>) {
             "with this body"
         };
         let text = doc(&format!(
-            "Answers with {}, {with}.",
+            "Responds with {}, {with}.",
             responses::display_name(status)
         ));
         item.items.push(match body {
@@ -470,13 +471,13 @@ fn fit_then(item: &mut ItemImpl, answers: &[Answer], accept: Option<&str>) {
     }
 }
 
-/// A reference to a value of the type, as people write it.
+/// Returns the idiomatic reference to a type.
 fn borrowed(ty: &Type) -> Type {
     let name = match ty {
         Type::Path(path) => path.path.segments.last().map(|last| last.ident.to_string()),
         _ => None,
     };
-    // A type of the document's is in a module.
+    // Types of the document are in a module.
     let is_own = matches!(ty, Type::Path(path) if path.path.leading_colon.is_none());
     match (
         name.as_deref().filter(|_| !is_own),
@@ -530,7 +531,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_are_expected_as_the_client_sends_them() {
+    fn expected_requests_match_those_of_the_client() {
         let texts = json!({"type": "array", "items": {"type": "string"}});
         let mocks = mocks(json!({"/a.b/{id}/{names}": {"post": {
             "operationId": "a",
@@ -549,7 +550,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_by_status_as_the_client_decodes_them() {
+    fn mock_responses_are_by_status() {
         let mocks = mocks(json!({
             "/differs": {"get": {"operationId": "differs", "responses": {
                 "200": {"$ref": "#/components/responses/Pet"},

@@ -1,4 +1,4 @@
-//! `multipart/form-data`: the body that progenitor took for JSON is written part by part.
+//! `multipart/form-data`: writes the body part by part that progenitor took for JSON.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ pub(super) fn export(model: &Model) -> Option<Item> {
     })
 }
 
-/// Tells the client what a file consists of, where the document has files.
+/// Implements the client's `File` for the file type, if the document has files.
 pub(super) fn describe(client: &mut syn::File, model: &Model) {
     let Some(name) = file_type(model) else {
         return;
@@ -51,10 +51,10 @@ pub(super) fn describe(client: &mut syn::File, model: &Model) {
     });
 }
 
-/// The structs of bodies that are sent in parts: their fields, by the names that they have in JSON.
+/// The fields of the structs that are sent in parts, by struct name and wire name.
 pub(super) type Bodies = BTreeMap<String, BTreeMap<String, Field>>;
 
-/// A field that is a part, or several.
+/// A field of a body that is sent in parts.
 #[derive(Clone, Debug)]
 pub(super) struct Field {
     ident: String,
@@ -65,13 +65,13 @@ pub(super) struct Field {
 #[derive(Clone, Copy, Debug)]
 enum Count {
     One,
-    /// Perhaps one, or a list.
+    /// An optional value or a list.
     Several,
-    /// A list that may be absent.
+    /// An optional list.
     PerhapsSeveral,
 }
 
-/// The bodies that some operation sends in parts, of which no field is known yet.
+/// Returns the bodies that are sent in parts, without their fields.
 pub(super) fn bodies(document: &Value, model: &Model) -> Bodies {
     let bodies = walk::operations(document)
         .into_iter()
@@ -84,7 +84,7 @@ pub(super) fn bodies(document: &Value, model: &Model) -> Bodies {
     bodies.collect()
 }
 
-/// Notes the fields of those bodies whose structs are in the file.
+/// Adds the fields of those bodies whose structs are in the file.
 pub(super) fn note(types: &syn::File, bodies: &mut Bodies) {
     for item in &types.items {
         if let Item::Struct(item) = item
@@ -126,7 +126,7 @@ impl Parts {
         })
     }
 
-    /// The request with the body: in place of `request.json(&body)`.
+    /// Returns the replacement of `request.json(&body)`.
     pub(super) fn put_into(&self, request: &Expr, bodies: &Bodies) -> Option<Expr> {
         let fields = bodies.get(&self.body)?;
         let mut form = quote!(crate::multipart::Form::new());

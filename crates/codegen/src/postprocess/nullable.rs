@@ -1,4 +1,5 @@
-//! Properties of request bodies that may be absent, null or a value: typify's `Option` can't tell the first two apart.
+//! Properties of request bodies that can be absent, null or a value. typify's `Option` does not distinguish the first
+//! two.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,12 +16,12 @@ use crate::pointer::Pointer;
 use crate::unsupported::Unsupported;
 use crate::walk;
 
-/// The properties that may be absent or null, and those of them that have been told apart.
+/// The optional nullable properties.
 pub(super) struct Nullable<'a> {
     model: &'a Model,
-    /// By the type's name.
+    /// The properties, by type name.
     properties: BTreeMap<String, BTreeSet<String>>,
-    /// By the type's name, too.
+    /// The type names and properties whose fields have been changed.
     done: BTreeSet<(String, String)>,
 }
 
@@ -40,10 +41,10 @@ impl<'a> Nullable<'a> {
         }
     }
 
-    /// Gives these fields the types crate's `Nullable`, and their setters with them. A property that became no
-    /// field of the schema's own type stays as typify has it.
+    /// Changes the types of the fields and of their setters to the types crate's `Nullable`. Properties that are not
+    /// fields of the schema's own type stay unchanged.
     pub(super) fn tell_apart(&mut self, file: &mut syn::File) {
-        // By type and field.
+        // Type and field.
         let mut changed: BTreeSet<(String, String)> = BTreeSet::new();
         for item in &mut file.items {
             let Item::Struct(item) = item else { continue };
@@ -67,8 +68,8 @@ impl<'a> Nullable<'a> {
         }
     }
 
-    /// What exports the crate's `Nullable`, under another name where the document has that one; `None` where no field has
-    /// it. Each property that is none of those fields is a loss.
+    /// Returns the export of `Nullable`, under another name if the document has that one, or `None` if no field uses
+    /// it. Reports the properties that are not such fields.
     pub(super) fn export(
         &self,
         document: &Value,
@@ -87,7 +88,7 @@ impl<'a> Nullable<'a> {
                     unsupported.push(Unsupported::new(
                         &place,
                         "null",
-                        "the property is left out where it has no value",
+                        "the property is omitted if it has no value",
                     ));
                 }
             }
@@ -108,7 +109,7 @@ impl<'a> Nullable<'a> {
     }
 }
 
-/// The setters of these fields, by type, take what the fields are now.
+/// Changes the setters of these fields, which are given by type and field.
 fn setters(file: &mut syn::File, changed: &BTreeSet<(String, String)>) {
     for item in builder::items(file) {
         match item {
@@ -139,9 +140,9 @@ fn setters(file: &mut syn::File, changed: &BTreeSet<(String, String)>) {
     }
 }
 
-/// Returns the nullable properties of a schema and of what it is composed of.
+/// Returns the nullable properties of a schema and of its parts.
 fn properties(document: &Value, model: &Model, schema: &Pointer, depth: usize) -> BTreeSet<String> {
-    // What is composed of itself has no more properties at this depth than above it.
+    // A schema that contains itself has no further properties at this depth.
     let Some((place, schema)) = walk::locate(document, schema).filter(|_| depth < 16) else {
         return BTreeSet::new();
     };
@@ -155,7 +156,7 @@ fn properties(document: &Value, model: &Model, schema: &Pointer, depth: usize) -
     found
 }
 
-/// Whether the field is one that may be left out, which its attribute then says of a `Nullable`.
+/// Makes an optional field omit an absent `Nullable`. Returns false if the field is not optional.
 fn is_left_out(attributes: &mut [syn::Attribute]) -> bool {
     type Words = syn::punctuated::Punctuated<syn::Meta, syn::Token![,]>;
     for attribute in attributes {
@@ -184,7 +185,7 @@ fn is_left_out(attributes: &mut [syn::Attribute]) -> bool {
     false
 }
 
-/// `Nullable<T>` in place of `Option<T>`.
+/// Changes `Option<T>` to `Nullable<T>`.
 fn nullable(ty: &mut Type) {
     let inner = match option(ty) {
         Some(inner) => inner.clone(),
@@ -200,7 +201,7 @@ fn option(ty: &Type) -> Option<&Type> {
     }
 }
 
-/// Makes the first argument of each path that ends in this name a `Nullable`.
+/// Changes the first argument of each path that ends in this name to a `Nullable`.
 struct Within(&'static str);
 
 impl VisitMut for Within {
@@ -222,7 +223,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_may_be_left_out_and_null_says_which() {
+    fn nullable_fields_distinguish_absent_from_null() {
         let own = json!({"properties": {"end date": {}, "must": {}, "unit": {}}});
         let document = json!({"components": {"schemas": {
             "Base": {"properties": {"note": {}, "kept": {}}},
@@ -278,7 +279,7 @@ mod tests {
             .iter()
             .map(|loss| loss.pointer.as_str())
             .collect();
-        // Those are of a part without a type, or required.
+        // They belong to a part without a type, or are required.
         assert_eq!(
             lost,
             [
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_without_such_properties_gets_no_such_type() {
+    fn document_without_nullable_properties_exports_no_nullable() {
         let document = json!({"components": {"schemas": {"Patch": {"properties": {"a": {}}}}}});
         let mut file: syn::File = parse_quote! { pub struct Patch { pub a: Option<u8> } };
         let before = prettyplease::unparse(&file);

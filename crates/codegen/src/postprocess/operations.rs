@@ -1,8 +1,8 @@
-//! The operations of the client: progenitor's builders, whose requests own their client and are sent by the client
-//! crate's `request` module.
+//! Operations of the client: progenitor's builders, whose requests own their client, and are sent by the client crate's
+//! `request` module.
 //!
-//! progenitor writes the setters of a builder and the expression that builds its request; both are kept. Its `send` goes:
-//! in its place stands an `impl Operation`, with what differs between operations.
+//! The setters of a builder and the expression that builds its request are progenitor's. An `impl Operation` with what
+//! differs between operations replaces `send`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,24 +18,24 @@ use syn::{
 use super::builder;
 use super::docs;
 use super::order::implemented;
+use super::request_spec::encoded;
 use super::responses::Responses;
-use super::wire;
 use crate::names;
 use crate::normalize::parameters::{of_operation, template_names};
 use crate::security;
 use crate::walk;
 
-/// An operation, as far as its builder depends on it.
+/// The properties of an operation that its builder depends on.
 struct Operation {
     method: String,
-    /// `GET /v1/call/{id}`
+    /// Method and path: `GET /v1/call/{id}`.
     heading: String,
-    /// The fields of the builder that are parameters of the path, in the order of the path.
+    /// The fields of the builder that are path parameters, in the order of the path.
     path_parameters: Vec<String>,
     spec: TokenStream,
 }
 
-/// Rewrites every operation; `responses` are those of each, by its method.
+/// Rewrites all operations. `responses` is by method name.
 pub(super) fn write(
     file: &mut syn::File,
     responses: &BTreeMap<String, Responses>,
@@ -62,7 +62,7 @@ pub(super) fn write(
         }
     }
     file.items.retain_mut(|item| match item {
-        // `Client` itself, its hooks and the names of progenitor's runtime are not used.
+        // `Client`, its hooks and imports of progenitor's runtime are not used.
         Item::Struct(item) => item.ident != "Client",
         Item::Const(item) => item.ident != "_",
         Item::Use(item) => !quote!(#item).to_string().contains("progenitor_client"),
@@ -112,8 +112,8 @@ impl Operation {
             .filter(|name| in_path.contains(name.as_str()))
             .map(|name| names::parameter_name(name))
             .collect();
-        // The transport compares it with the URL: as it is encoded there, and without the query.
-        let path = wire::encoded(operation.path);
+        // The transport compares the path with the URL, in which it is encoded and has no query.
+        let path = encoded(operation.path);
         let path = path.split('?').next().unwrap_or_default();
         let auth = schemes
             .operation(operation.object)
@@ -136,10 +136,10 @@ impl Operation {
     }
 }
 
-/// An argument of a constructor: its name and its type.
+/// Name and type of an argument of a constructor.
 type Argument = (Ident, Type);
 
-/// Rewrites the builders. Returns them by the method of the operation.
+/// Rewrites the builders. Returns them by method name.
 fn builders(
     items: &mut Vec<Item>,
     operations: &BTreeMap<String, Operation>,
@@ -181,7 +181,7 @@ fn builders(
 /// The fields of a builder.
 struct Builder {
     name: Ident,
-    /// The names of the fields that hold the client and the options, which no parameter may share.
+    /// The names of the fields with the client and the options, which differ from those of parameters.
     client: Ident,
     options: Ident,
     arguments: Vec<Argument>,
@@ -190,7 +190,7 @@ struct Builder {
 }
 
 impl Builder {
-    /// Has the builder own its client, take options, and hold parameters of the path as they are.
+    /// Makes the builder own its client, take options, and have path parameters without `Result`.
     fn of(item: &mut ItemStruct, operation: &Operation) -> Self {
         item.generics = Generics::default();
         let mut builder = Self {
@@ -247,7 +247,7 @@ impl Builder {
         builder
     }
 
-    /// Rewrites the methods; returns the items that stand beside them.
+    /// Rewrites the methods. Returns the additional items.
     fn rewrite(
         &self,
         item: &mut ItemImpl,
@@ -323,7 +323,7 @@ impl Builder {
         vec![operation, methods]
     }
 
-    /// The constructor takes the parameters of the path.
+    /// Makes the constructor take the path parameters.
     fn constructor(&self, function: &mut ImplItemFn) {
         let Self {
             client,
@@ -350,7 +350,7 @@ impl Builder {
         };
     }
 
-    /// The function that builds the request: progenitor's `send` up to where it has one.
+    /// Returns the function that builds the request: progenitor's `send` up to the request.
     fn request(&self, send: &ImplItemFn) -> Option<TokenStream> {
         let Self { name, client, .. } = self;
         let built = send
@@ -383,7 +383,7 @@ impl Builder {
     }
 }
 
-/// A method of the client: it takes the parameters of the path. Returns false for those that are no operation.
+/// Makes a method of the client take the path parameters. Returns false if it is not an operation.
 fn constructor(function: &mut ImplItemFn, builders: &BTreeMap<String, Builder>) -> bool {
     let method = plain(&function.sig.ident);
     let Some(Builder {
@@ -409,7 +409,7 @@ fn constructor(function: &mut ImplItemFn, builders: &BTreeMap<String, Builder>) 
         }
     });
     let mut attrs = std::mem::take(&mut function.attrs);
-    // progenitor's example knows neither the arguments nor how a request is sent.
+    // progenitor's example has neither the arguments nor the sending of the request.
     if let Some(fence) = attrs
         .iter()
         .position(|attribute| docs::text_of(attribute).is_some_and(|text| text == " ```text"))
@@ -435,7 +435,7 @@ fn constructor(function: &mut ImplItemFn, builders: &BTreeMap<String, Builder>) 
     true
 }
 
-/// The call of a method with all of its setters.
+/// Returns a call of a method with all of its setters, for the documentation.
 fn call(method: &str, arguments: &[Argument], setters: &[String]) -> String {
     let arguments: Vec<String> = arguments.iter().map(|(name, _)| plain(name)).collect();
     let mut call = format!("let value = client.{method}({})", arguments.join(", "));
@@ -446,7 +446,7 @@ fn call(method: &str, arguments: &[Argument], setters: &[String]) -> String {
     format!("{call}{wait}.await?;")
 }
 
-/// The name without the mark of a raw identifier.
+/// Returns the name without the prefix of a raw identifier.
 fn plain(ident: &Ident) -> String {
     ident.to_string().trim_start_matches("r#").to_owned()
 }
@@ -461,7 +461,7 @@ fn is_string(ty: &Type) -> bool {
             && path.path.segments.last().is_some_and(|last| last.ident == "String"))
 }
 
-/// The fields in `Self { … }`, with which a constructor ends.
+/// Returns the fields of the `Self { … }` at the end of a constructor.
 fn fields_of_self(function: &ImplItemFn) -> Vec<syn::FieldValue> {
     match function.block.stmts.last() {
         Some(Stmt::Expr(Expr::Struct(value), None)) => value.fields.iter().cloned().collect(),
@@ -469,7 +469,7 @@ fn fields_of_self(function: &ImplItemFn) -> Vec<syn::FieldValue> {
     }
 }
 
-/// The expression in `let mut request = ….build()?`.
+/// Returns the expression in `let mut request = ….build()?`.
 fn built(statement: &Stmt) -> Option<&Expr> {
     let Stmt::Local(local) = statement else {
         return None;
@@ -483,7 +483,7 @@ fn built(statement: &Stmt) -> Option<&Expr> {
     }
 }
 
-/// The variable that a statement declares.
+/// Returns the variable that a statement declares.
 fn local(statement: &Stmt) -> Option<&Ident> {
     match statement {
         Stmt::Local(local) => match &local.pat {
@@ -494,7 +494,7 @@ fn local(statement: &Stmt) -> Option<&Ident> {
     }
 }
 
-/// The fields in `let Self { client, … } = self;`.
+/// Returns the fields in `let Self { client, … } = self;`.
 fn destructured(
     statement: &Stmt,
 ) -> Option<&syn::punctuated::Punctuated<syn::FieldPat, syn::Token![,]>> {
@@ -507,7 +507,7 @@ fn destructured(
     }
 }
 
-/// Has the request built by the client crate's client, with its error.
+/// Makes the request use the HTTP client, base URL and error type of the client crate.
 struct Request<'a> {
     client: &'a Ident,
 }
@@ -555,7 +555,7 @@ impl VisitMut for Request<'_> {
     }
 }
 
-/// Fits progenitor's stream of the items of all pages to responses and errors of the client crate.
+/// Adapts progenitor's stream over the items of all pages to the responses and errors of the client crate.
 struct Pages;
 
 impl VisitMut for Pages {

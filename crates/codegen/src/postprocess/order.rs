@@ -1,4 +1,4 @@
-//! Properties stand in the document's order, which is the one that people read; progenitor sorts them by name.
+//! Restores the document's order of properties, which progenitor sorts by name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,15 +10,14 @@ use super::builder;
 use crate::names;
 use crate::walk::{self, Kind};
 
-/// The orders of properties in the document, by the type's name and, for the types that typify names itself, by the set
-/// of their properties.
+/// The order of properties, by type name, and by the set of all properties for types that typify names.
 pub(super) struct Orders {
     by_name: BTreeMap<String, Vec<String>>,
     by_set: BTreeMap<BTreeSet<String>, Vec<String>>,
 }
 
 impl Orders {
-    /// Of these documents, the first of which knows best.
+    /// Reads the orders. Earlier documents take precedence.
     pub(super) fn of(documents: &[&Value]) -> Self {
         let mut orders = Self {
             by_name: BTreeMap::new(),
@@ -44,7 +43,7 @@ impl Orders {
         orders
     }
 
-    /// Sorts the fields of each struct, and what its builder makes of them, as the document has its properties.
+    /// Sorts the fields of each struct, and the items of its builder.
     pub(super) fn restore(&self, file: &mut syn::File) {
         let mut fields: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for item in &mut file.items {
@@ -69,7 +68,7 @@ impl Orders {
     }
 }
 
-/// The properties of a schema and of what it is composed of, each where it comes up first.
+/// Returns the properties of a schema and of its parts, each at its first occurrence.
 pub(super) fn properties(document: &Value, schema: &Value, depth: usize) -> Vec<String> {
     let mut order: Vec<String> = Vec::new();
     let mut add = |name: &String| {
@@ -77,7 +76,7 @@ pub(super) fn properties(document: &Value, schema: &Value, depth: usize) -> Vec<
             order.push(name.clone());
         }
     };
-    // What is composed of itself has no more properties at this depth than above it.
+    // A schema that contains itself has no further properties at this depth.
     if depth < 16
         && let Some(schema) = walk::follow(document, schema)
     {
@@ -103,7 +102,7 @@ pub(super) fn properties(document: &Value, schema: &Value, depth: usize) -> Vec<
     order
 }
 
-/// The name that a field has in JSON; `None` for one that stands for several (`#[serde(flatten)]`).
+/// Returns the wire name of a field, or `None` for a field with several properties (`#[serde(flatten)]`).
 pub(super) fn wire_name(field: &syn::Field) -> Option<String> {
     let ident = field.ident.as_ref().map(ToString::to_string);
     let mut name = ident.map(|ident| ident.trim_start_matches("r#").to_owned());
@@ -112,7 +111,7 @@ pub(super) fn wire_name(field: &syn::Field) -> Option<String> {
         .iter()
         .filter(|attribute| attribute.path().is_ident("serde"))
     {
-        // What follows may be any of serde's words; those with a value need their value taken.
+        // Other serde arguments may follow. The values of those that have one must be parsed.
         let _ = attribute.parse_nested_meta(|meta| {
             if meta.path.is_ident("flatten") {
                 name = None;
@@ -128,7 +127,7 @@ pub(super) fn wire_name(field: &syn::Field) -> Option<String> {
     name
 }
 
-/// Sorts the fields; the answer is their idents in the new order.
+/// Sorts the fields, and returns their names in the new order.
 fn sort_fields(item: &mut ItemStruct, order: &[String]) -> Vec<String> {
     let Fields::Named(fields) = &mut item.fields else {
         return Vec::new();
@@ -173,7 +172,7 @@ fn sort_builder(item: &mut Item, fields: &BTreeMap<String, Vec<String>>) {
     }
 }
 
-/// The last step of the path that an `impl` is for.
+/// Returns the last segment of the type of an `impl`.
 pub(super) fn implemented(item: &ItemImpl) -> Option<String> {
     match item.self_ty.as_ref() {
         Type::Path(path) => path

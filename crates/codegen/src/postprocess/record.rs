@@ -1,5 +1,5 @@
-//! Structs are decoded by the types crate's `record::decode!`: from objects only, each property once, further ones kept
-//! where the struct has room for them.
+//! Makes structs use `record::decode!` of the types crate: it reads objects only, each property once, and keeps further
+//! properties if the struct has a field for them.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
@@ -10,11 +10,11 @@ use super::order::wire_name;
 use super::responses::{arguments, first_argument};
 use super::structs::{is_path, remove_derive};
 
-/// What stands in `#[serde(…)]`.
+/// The arguments of `#[serde(…)]`.
 type Words = Punctuated<Meta, Token![,]>;
 
-/// Takes `Deserialize` from the derives of each struct with named fields, with what serde is told for it alone, and adds the
-/// call. What has another word of serde's than that macro knows keeps the derive.
+/// Replaces the derive of `Deserialize` by a call of the macro for each struct with named fields. Structs with serde
+/// arguments that the macro does not support keep the derive.
 pub(super) fn decode(file: &mut syn::File) {
     let items = std::mem::take(&mut file.items);
     for mut item in items {
@@ -46,7 +46,7 @@ fn decoded(item: &mut ItemStruct) -> Option<Item> {
         let mut flattened = false;
         for attribute in field.attrs.iter().filter(|attribute| is_serde(attribute)) {
             let words = attribute.parse_args_with(Words::parse_terminated).ok()?;
-            // What may be left out is there or is the default, whichever of the words comes first.
+            // A field that can be omitted has a default, with any of these arguments.
             let function = words.iter().find_map(|word| match word {
                 Meta::NameValue(pair) if pair.path.is_ident("default") => path(&pair.value),
                 _ => None,
@@ -62,7 +62,7 @@ fn decoded(item: &mut ItemStruct) -> Option<Item> {
                             None => quote!(, or_default),
                         };
                     }
-                    // An option that may be null, but must be there, as every field without a default.
+                    // A required nullable option is like any field without a default.
                     Meta::NameValue(pair) if pair.path.is_ident("deserialize_with") => {
                         let is_option = is_path(
                             &path(&pair.value)?,
@@ -104,7 +104,7 @@ fn decoded(item: &mut ItemStruct) -> Option<Item> {
     ))
 }
 
-/// A type around a number or a time is read as one.
+/// Wrapper types of numbers and times are read like those.
 fn wrapped(item: &mut ItemStruct) {
     let Fields::Unnamed(fields) = &mut item.fields else {
         return;
@@ -119,7 +119,7 @@ fn wrapped(item: &mut ItemStruct) {
     }
 }
 
-/// Returns true if the type is or holds a number or a time that may be written in more than one way.
+/// Returns true if the type is or contains a number or a time with several notations.
 pub(super) fn is_lenient(ty: &Type) -> bool {
     const INTEGERS: [&str; 8] = ["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64"];
     let Type::Path(path) = ty else {
@@ -129,7 +129,7 @@ pub(super) fn is_lenient(ty: &Type) -> bool {
         return false;
     };
     let name = last.ident.to_string();
-    // A schema may have any of these names but for the primitives', and a path of one step.
+    // A schema may have any of these names, except those of primitives, in a path with one segment.
     if path.path.segments.len() == 1 {
         return INTEGERS.contains(&name.as_str());
     }
@@ -140,7 +140,7 @@ pub(super) fn is_lenient(ty: &Type) -> bool {
     }
 }
 
-/// The type of the values of a map whose keys are plain texts.
+/// Returns the type of the values of a map whose keys are plain strings.
 fn map_values(ty: &Type) -> Option<&Type> {
     let mut arguments = arguments(ty);
     let Type::Path(key) = arguments.next()? else {
@@ -149,8 +149,8 @@ fn map_values(ty: &Type) -> Option<&Type> {
     is_path(&key.path, &["std", "string", "String"]).then(|| arguments.next())?
 }
 
-/// The text of a call of the macro, with a row on each line: prettyplease would fill the lines, and a new field would
-/// change all that follow. `None` for any other item.
+/// Returns a call of the macro with one row per line, or `None` for any other item. prettyplease would fill the lines,
+/// so a new field would change all the following ones.
 pub(super) fn print(item: &Item) -> Option<String> {
     let Item::Macro(item) = item else {
         return None;
@@ -179,14 +179,14 @@ pub(super) fn print(item: &Item) -> Option<String> {
     Some(text)
 }
 
-/// Whether serde's `Serialize` reads this word.
+/// Returns true if `Serialize` uses this serde argument.
 fn is_encoding(word: &Meta) -> bool {
     ["rename", "skip_serializing_if", "flatten"]
         .iter()
         .any(|name| word.path().is_ident(name))
 }
 
-/// Takes the words that `Deserialize` alone reads; whether there are others.
+/// Removes the arguments that only `Deserialize` uses. Returns true if others remain.
 fn is_left(attribute: &mut Attribute) -> bool {
     let Ok(words) = attribute.parse_args_with(Words::parse_terminated) else {
         return true;
@@ -196,7 +196,7 @@ fn is_left(attribute: &mut Attribute) -> bool {
     !left.is_empty()
 }
 
-/// The function that serde is told of in a string.
+/// Returns the function that a serde argument names in a string.
 fn path(value: &syn::Expr) -> Option<Path> {
     match value {
         syn::Expr::Lit(syn::ExprLit {
@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn structs_are_decoded_by_the_macro_where_it_can() {
+    fn supported_structs_use_the_decode_macro() {
         let mut file: syn::File = parse_quote! {
             #[derive(::serde::Deserialize, ::serde::Serialize, Clone)]
             pub struct Call {
@@ -243,7 +243,7 @@ mod tests {
         insta::assert_snapshot!(prettyplease::unparse(&file));
         let calls: Vec<String> = file.items.iter().filter_map(print).collect();
         insta::assert_snapshot!(calls.join("\n"));
-        // However they are laid out, they are the same tokens.
+        // The layout differs, the tokens do not.
         let tokens = |item: &Item| quote!(#item).to_string().replace(' ', "");
         let made = file.items.iter().filter(|item| print(item).is_some());
         for (call, item) in calls.iter().zip(made) {

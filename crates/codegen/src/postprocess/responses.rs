@@ -1,7 +1,7 @@
-//! The responses of each operation: which body comes with which status, and its type.
+//! Responses of operations: the body and the type of each status.
 //!
-//! An operation whose bodies differ by status has them in the [model](crate::model), since progenitor has no type for them.
-//! Every other operation has one body for its successes and one for its errors, which are read from progenitor's `send`.
+//! The [model](crate::model) has the responses of operations whose bodies differ by status. Other operations have one
+//! success type and one error type, which are read from progenitor's `send`.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +15,11 @@ use syn::{
 
 use super::builder;
 use super::client::operation_id;
+use super::rust_type::body_type;
 use crate::model::{self, Model, Response, ResponseBody};
 use crate::{names, walk};
 
-/// Returns how the responses of each operation are decoded, by its method.
+/// Returns the decoding of the responses of each operation, by method name.
 pub(super) fn responses(
     file: &mut syn::File,
     document: &Value,
@@ -63,7 +64,7 @@ pub(super) fn responses(
     responses
 }
 
-/// Returns the responses of each operation whose bodies differ by status, by its method.
+/// Returns the responses of the operations whose bodies differ by status, by method name.
 pub(super) fn by_status<'a>(
     document: &'a Value,
     model: &'a Model,
@@ -76,41 +77,12 @@ pub(super) fn by_status<'a>(
         })
 }
 
-/// Returns the type of a body, as typify writes it.
-pub(super) fn body_type(ty: &model::Type) -> Type {
-    match ty {
-        model::Type::Schema(name) => {
-            let ident = format_ident!("{}", names::type_name(name));
-            parse_quote!(types::#ident)
-        }
-        model::Type::Optional(inner) => {
-            let inner = body_type(inner);
-            parse_quote!(::std::option::Option<#inner>)
-        }
-        model::Type::List(inner) => {
-            let inner = body_type(inner);
-            parse_quote!(::std::vec::Vec<#inner>)
-        }
-        model::Type::Map(inner) if **inner == model::Type::Any => {
-            parse_quote!(::serde_json::Map<::std::string::String, ::serde_json::Value>)
-        }
-        model::Type::Map(inner) => {
-            let inner = body_type(inner);
-            parse_quote!(::std::collections::BTreeMap<::std::string::String, #inner>)
-        }
-        scalar => {
-            let scalar = super::unions::rust(scalar);
-            parse_quote!(#scalar)
-        }
-    }
-}
-
-/// The type in a type, such as the `T` of `Option<T>`.
+/// Returns the first type argument, such as the `T` of `Option<T>`.
 pub(super) fn first_argument(ty: &Type) -> Option<&Type> {
     arguments(ty).next()
 }
 
-/// The types that a type is given, such as the `T` and the `E` of `Result<T, E>`.
+/// Returns the type arguments, such as the `T` and the `E` of `Result<T, E>`.
 pub(super) fn arguments(ty: &Type) -> impl Iterator<Item = &Type> {
     let arguments = match ty {
         Type::Path(path) => path.path.segments.last().map(|segment| &segment.arguments),
@@ -129,23 +101,23 @@ pub(super) fn arguments(ty: &Type) -> impl Iterator<Item = &Type> {
         })
 }
 
-/// How the responses of an operation are decoded.
+/// The decoding of the responses of an operation.
 pub(super) struct Responses {
     pub(super) success: Side,
     pub(super) error: Side,
 }
 
-/// The successes of an operation, or its errors: their type, and the body of each status.
+/// The successes or the errors of an operation: their type, and the body of each status.
 pub(super) struct Side {
     pub(super) ty: Type,
     arms: Vec<Arm>,
 }
 
 struct Arm {
-    /// The pattern of its statuses.
+    /// The pattern that matches the statuses.
     pattern: TokenStream,
     body: Body,
-    /// The path of the variant that holds the body, if there are several.
+    /// The path of the enum variant with the body, if there are several.
     variant: Option<TokenStream>,
 }
 
@@ -154,7 +126,7 @@ enum Body {
     Nothing,
     Json,
     Bytes,
-    /// The connection itself, of a WebSocket.
+    /// The connection of a WebSocket.
     Upgrade,
 }
 
@@ -165,12 +137,12 @@ impl Arm {
 }
 
 impl Responses {
-    /// Returns true if a success is handed on as a stream of bytes.
+    /// Returns true if a success is a stream of bytes.
     pub(super) fn is_streamed(&self) -> bool {
         self.success.arms.iter().any(Arm::is_bytes)
     }
 
-    /// The function that tells streams from other successes, for an operation that has both.
+    /// Returns the function that distinguishes streams from other successes, for an operation that has both.
     pub(super) fn is_streamed_by_status(&self) -> TokenStream {
         if !self.is_streamed() || self.success.arms.iter().all(Arm::is_bytes) {
             return TokenStream::new();
@@ -186,7 +158,7 @@ impl Responses {
 }
 
 impl Side {
-    /// The expression that decodes a success.
+    /// Returns the expression that decodes a success.
     pub(super) fn decode(&self) -> TokenStream {
         let arms = self.arms.iter().map(|arm| {
             let Arm {
@@ -213,7 +185,7 @@ impl Side {
         }
     }
 
-    /// The expression that decodes the body of an error.
+    /// Returns the expression that decodes the body of an error.
     pub(super) fn decode_error(&self) -> TokenStream {
         let arms = self.arms.iter().map(|arm| {
             let Arm {
@@ -246,7 +218,8 @@ impl Side {
         }
     }
 
-    /// The side of an operation whose bodies differ by status; an enum that it needs is added to `enums`.
+    /// Creates the side of an operation whose bodies differ by status, and adds an enum to `enums` if several types are
+    /// needed.
     fn by_status(
         responses: &[Response],
         name: Ident,
@@ -310,7 +283,7 @@ impl Side {
     }
 }
 
-/// The type of a body that is no JSON: that of an error has been read already.
+/// Returns the type of a body that is not JSON. That of an error has already been read.
 fn bytes(is_error: bool) -> Type {
     if is_error {
         parse_quote!(::bytes::Bytes)
@@ -319,7 +292,7 @@ fn bytes(is_error: bool) -> Type {
     }
 }
 
-/// The responses of an operation with one body for all successes and one for all errors, as progenitor's `send` has them.
+/// Returns the responses of an operation with one success type and one error type, from progenitor's `send`.
 fn uniform(send: &ImplItemFn) -> Option<Responses> {
     let ReturnType::Type(_, result) = &send.sig.output else {
         return None;
@@ -352,7 +325,7 @@ fn uniform(send: &ImplItemFn) -> Option<Responses> {
             Some("empty") => Body::Nothing,
             Some("stream") => Body::Bytes,
             Some("upgrade") => Body::Upgrade,
-            // The status is not in the document.
+            // The document does not have this status.
             _ => continue,
         };
         match body {
@@ -389,7 +362,7 @@ impl<'ast> Visit<'ast> for Decoding {
     }
 }
 
-/// The enum of the bodies of one side, with a variant for each status.
+/// Returns the enum of the bodies of one side, with a variant per status.
 fn response_enum(
     name: &Ident,
     responses: &[Response],
@@ -447,7 +420,7 @@ pub(super) fn display_name(status: &str) -> String {
     }
 }
 
-/// The names of the statuses, from RFC 9110, section 15, and of those in use from elsewhere (RFC 6585, RFC 4918).
+/// Returns the reason phrase of a status (RFC 9110, section 15; RFC 6585; RFC 4918).
 fn reason(status: &str) -> Option<&'static str> {
     Some(match status {
         "101" => "Switching Protocols",
@@ -492,7 +465,7 @@ fn reason(status: &str) -> Option<&'static str> {
     })
 }
 
-/// The variant of a status: its name, or its number.
+/// Returns the variant name of a status: its reason phrase or its number.
 pub(super) fn variant(status: &str) -> String {
     match (reason(status), status) {
         (Some("OK"), _) => "Ok".to_owned(),

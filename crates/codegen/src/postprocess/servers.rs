@@ -1,4 +1,4 @@
-//! The servers that the document names, as a constant: which of them is meant is the caller's to say.
+//! The servers of the document, as a constant. The caller chooses one.
 
 use quote::quote;
 use serde_json::Value;
@@ -16,7 +16,7 @@ pub(super) fn add(file: &mut syn::File, document: &Value) {
         })
         .collect();
     let mut doc =
-        "The servers that the document names. One that begins with a slash is relative to where the document is from."
+        "The servers of the document. A URL with a leading slash is relative to the location of the document."
             .to_owned();
     let described: Vec<String> = servers
         .iter()
@@ -42,7 +42,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_servers_are_a_constant() {
+    fn servers_become_a_constant() {
         let mut file: syn::File = parse_quote!();
         let document = json!({"servers": [
             {"url": "https://a.example", "description": "The one\nto use"},

@@ -1,4 +1,4 @@
-//! Structs may gain a field without breaking whoever uses them, and their builders end in `build`.
+//! Makes structs extensible without breaking changes, and completes their builders.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::order::{implemented, wire_name};
 use crate::model::Model;
 use crate::names;
 
-/// The names in JSON of properties that have another name in the document, by the structs' names.
+/// The wire names of renamed properties, by type name.
 pub(super) type WireNames<'a> = BTreeMap<String, &'a BTreeMap<String, String>>;
 
 pub(super) fn wire_names<'a>(document: &'a Value, model: &'a Model) -> WireNames<'a> {
@@ -23,7 +23,7 @@ pub(super) fn wire_names<'a>(document: &'a Value, model: &'a Model) -> WireNames
         .collect()
 }
 
-/// Gives the fields back their names in JSON.
+/// Restores the wire names of fields.
 pub(super) fn restore_names(file: &mut syn::File, wire_names: &WireNames<'_>) {
     for item in &mut file.items {
         let Item::Struct(item) = item else { continue };
@@ -49,7 +49,7 @@ pub(super) fn restore_names(file: &mut syn::File, wire_names: &WireNames<'_>) {
     }
 }
 
-/// Marks the structs `#[non_exhaustive]`, and completes and documents their builders.
+/// Makes structs `#[non_exhaustive]`, and completes and documents their builders.
 pub(super) fn extend(file: &mut syn::File) {
     let mut docs: BTreeMap<(String, String), Vec<Attribute>> = BTreeMap::new();
     for item in &mut file.items {
@@ -72,9 +72,9 @@ pub(super) fn extend(file: &mut syn::File) {
                     if let ImplItem::Fn(function) = item
                         && function.sig.ident == "builder"
                     {
-                        function
-                            .attrs
-                            .push(docs::attribute("A builder without any property set yet."));
+                        function.attrs.push(docs::attribute(
+                            "Returns a builder without any property set.",
+                        ));
                     }
                 }
             }
@@ -130,7 +130,7 @@ fn complete(item: &mut Item, docs: &BTreeMap<(String, String), Vec<Attribute>>) 
     }
 }
 
-/// Takes this path from the derives; whether it was there.
+/// Removes a path from the derives. Returns true if it was there.
 pub(super) fn remove_derive(item: &mut ItemStruct, path: &[&str]) -> bool {
     for attribute in &mut item.attrs {
         if !attribute.path().is_ident("derive") {
@@ -163,7 +163,7 @@ mod tests {
     use crate::pointer::Pointer;
 
     #[test]
-    fn fields_get_their_names_back() {
+    fn renamed_fields_get_their_wire_names() {
         let document = serde_json::json!({"components": {"schemas": {"org": {}}}});
         let mut model = Model::default();
         model.schema_mut(&Pointer::schema("org")).wire_names =

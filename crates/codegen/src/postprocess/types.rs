@@ -1,8 +1,7 @@
-//! The types get a crate of their own, which knows no HTTP.
+//! The types crate, which does not depend on HTTP.
 //!
-//! They are polished type by type, each parsed, changed and printed before the next: the syntax tree of all types of a
-//! large document would be most of the memory that generating takes. A pass knows the document, and one type with what
-//! is written for it: its impls, and its builder.
+//! Types are parsed, changed and printed one by one, because the syntax tree of all types of a large document would be
+//! most of the memory that the generation needs. A pass sees one type with its implementations and its builder.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,21 +29,21 @@ use crate::settings::Settings;
 use crate::unsupported::Unsupported;
 use crate::{names, walk};
 
-/// The generated half of the types crate.
+/// The generated source of the types crate.
 pub(super) struct Types {
-    /// Its code.
+    /// The source.
     pub(super) text: String,
     /// The names of all types.
     pub(super) names: BTreeSet<String>,
     /// The structs of bodies that are sent in parts.
     pub(super) bodies: multipart::Bodies,
-    /// What the settings call sensitive and is in no struct.
+    /// The sensitive properties in the settings that no struct has.
     pub(super) unmatched: Vec<Unmatched>,
-    /// What could not be honored.
+    /// The features that are not supported.
     pub(super) unsupported: Vec<Unsupported>,
 }
 
-/// The passes, with what each knows of the document.
+/// The passes, with what each reads from the document.
 struct Passes<'a> {
     orders: Orders,
     unions: Unions<'a>,
@@ -109,11 +108,11 @@ impl<'a> Passes<'a> {
     }
 }
 
-/// Polishes and prints what is in progenitor's `mod types`. `original` is the document as it was read, for the order of its
-/// properties; `normalized` is the one that progenitor saw.
+/// Postprocesses and prints the content of progenitor's `mod types`. `original` has the order of properties;
+/// `normalized` is the document for progenitor.
 ///
 /// # Errors
-/// What is said of tokens that are not Rust.
+/// Errors if the tokens are not Rust.
 pub(super) fn write(
     tokens: TokenStream,
     original: &Value,
@@ -130,7 +129,8 @@ pub(super) fn write(
         builder_attributes,
         others,
     } = parts;
-    // The lines of `mod builder` are collected as text: its syntax tree would be as large as that of all types.
+    // The content of `mod builder` is collected as text, because its syntax tree would be as large as that of all
+    // types.
     let builder_start = print(vec![Item::Mod(empty_builder())]).replace(END, "\n");
     let (mut text, mut builders_text) = (String::new(), String::new());
     for (name, items) in types {
@@ -198,39 +198,14 @@ pub(super) fn write(
     })
 }
 
-/// The structs of bodies that are sent in parts, polished as [`write`] does it; of everything else nothing is made.
-///
-/// # Errors
-/// What is said of tokens that are not Rust.
-pub(super) fn bodies(
-    tokens: TokenStream,
-    original: &Value,
-    normalized: &Value,
-    model: &Model,
-    settings: &Settings,
-) -> Result<multipart::Bodies, String> {
-    let bodies = multipart::bodies(normalized, model);
-    if bodies.is_empty() {
-        return Ok(bodies);
-    }
-    let parts = Parts::of(tokens)?;
-    let mut passes = Passes::of(normalized, original, model, settings, &parts)?;
-    for (name, items) in parts.types {
-        if bodies.contains_key(&name) {
-            passes.run(&mut parse(items)?);
-        }
-    }
-    Ok(passes.bodies)
-}
-
 /// The tokens of an item.
 type Tokens = Vec<TokenTree>;
 
-/// What progenitor's `mod types` consists of.
+/// The items of progenitor's `mod types`.
 struct Parts {
-    /// Each type with its impls, in their order.
+    /// Each type with its implementations, in order.
     types: Vec<(String, Vec<Tokens>)>,
-    /// What is in `mod builder`, by type; without a name, what belongs to none. Each is a type's above.
+    /// The items of `mod builder`, by type. Those with an empty name belong to no type.
     builders: BTreeMap<String, Vec<Tokens>>,
     /// The attributes of `mod builder`.
     builder_attributes: Vec<Attribute>,
@@ -278,7 +253,7 @@ impl Parts {
     }
 }
 
-/// typify writes what belongs to a type behind it.
+/// Adds an item to its type. typify writes the implementations of a type after it.
 fn by_type(item: Tokens, types: &mut Vec<(String, Vec<Tokens>)>, others: &mut Vec<Tokens>) {
     match (keyword(&item), types.last_mut()) {
         (Some(("struct" | "enum", name)), _) => types.push((name, vec![item])),
@@ -287,7 +262,7 @@ fn by_type(item: Tokens, types: &mut Vec<(String, Vec<Tokens>)>, others: &mut Ve
     }
 }
 
-/// What an item declares, and its name; an `impl` declares nothing.
+/// Returns the keyword and the name of what an item declares, or `None` for an `impl`.
 fn keyword(item: &[TokenTree]) -> Option<(&'static str, String)> {
     const KEYWORDS: [&str; 3] = ["struct", "enum", "mod"];
     let mut words = item.iter().filter_map(|token| match token {
@@ -358,15 +333,15 @@ fn declared(item: &Item) -> Option<String> {
     }
 }
 
-/// The formats for which there is a type in Rust already, and that type.
+/// The formats with an existing Rust type.
 const IN_RUST: [(&str, &str); 3] = [
     ("uuid", "::uuid::Uuid"),
     ("date", "::chrono::naive::NaiveDate"),
     ("ipv4", "::std::net::Ipv4Addr"),
 ];
 
-/// A schema that has the name of the type that its format is in Rust becomes none of its own: it is found under its name
-/// all the same.
+/// Returns aliases for schemas whose format has a Rust type with the name of the schema. typify generates no type for
+/// them.
 fn aliases(known: &BTreeSet<String>, document: &Value) -> Vec<Item> {
     let aliases = walk::schemas(document).filter_map(|(name, schema)| {
         let ident = names::type_name(name);
@@ -405,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn each_type_is_polished_with_what_belongs_to_it() {
+    fn types_are_postprocessed_with_implementations_and_builders() {
         let document = json!({"components": {"schemas": {
             "Call": {"properties": {"to": {}, "from": {"deprecated": true}}},
         }}});
@@ -440,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_the_tokens_is_lost() {
+    fn write_keeps_all_items() {
         let tokens = quote! {
             use std::fmt;
             struct A;
@@ -468,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_rust_is_said() {
+    fn write_invalid_tokens_is_an_error() {
         let failed = write(
             quote!(pub struct A; pub struct),
             &json!({}),
@@ -480,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_a_type_in_rust_already_is_found_under_its_name() {
+    fn schema_named_like_its_rust_type_becomes_an_alias() {
         let schemas = json!({
             "uuid": {"type": "string", "format": "uuid"},
             "Id": {"type": "string", "format": "uuid"},

@@ -1,4 +1,4 @@
-//! Unions: an enum whose member is chosen by one look at the value, written from the model.
+//! Unions: enums that choose a member by the properties of the value, written from the model.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,11 +9,12 @@ use serde_json::Value;
 use syn::{Ident, Item, parse_quote};
 
 use super::order::implemented;
+use super::rust_type::rust;
 use super::size::Boxed;
 use crate::model::{Details, Kinds, Model, Shape, Type, Union};
 use crate::{names, walk};
 
-/// The unions of the model, by their Rust names.
+/// The unions of the model, by Rust name.
 pub(super) struct Unions<'a> {
     document: &'a Value,
     model: &'a Model,
@@ -34,7 +35,7 @@ impl<'a> Unions<'a> {
         }
     }
 
-    /// Puts an enum in the place of what typify made of each union.
+    /// Replaces typify's placeholder of each union by an enum.
     pub(super) fn write(&self, file: &mut syn::File, boxed: &Boxed) {
         if self.unions.is_empty() {
             return;
@@ -67,7 +68,7 @@ impl<'a> Unions<'a> {
         file.items = items;
     }
 
-    /// The shapes that the unions refer to, in a module of their own.
+    /// Returns the module with the shapes that the unions refer to.
     pub(super) fn shapes(&self) -> Option<Item> {
         let shapes = self.model.shapes.iter().map(|(name, shape)| {
             let ident = format_ident!("{}", names::type_name(name));
@@ -76,7 +77,7 @@ impl<'a> Unions<'a> {
         });
         (!self.model.shapes.is_empty()).then(|| {
             parse_quote! {
-                /// What the members of unions look like.
+                /// The shapes of union members.
                 #[allow(non_upper_case_globals, reason = "they are named as the types are")]
                 mod shapes {
                     use crate::union::{Literal, Shape, format};
@@ -113,10 +114,10 @@ impl<'a> Unions<'a> {
         let unknown_variant = keeps.then(|| {
             let doc = match &union.tag {
                 Some(tag) => format!(
-                    "A `{}` that the document doesn't list, or none: the value as the service sent it.",
+                    "A value with an unknown or missing `{}`, as the service sent it.",
                     tag.property
                 ),
-                None => "What no member alone is: the value as the service sent it.".to_owned(),
+                None => "A value that matches no single member, as the service sent it.".to_owned(),
             };
             quote!(#[doc = #doc] #unknown(::serde_json::Value),)
         });
@@ -143,7 +144,7 @@ impl<'a> Unions<'a> {
         let decode_unknown = if keeps {
             quote!(_ => ::std::result::Result::Ok(Self::#unknown(value)),)
         } else {
-            // One that keeps nothing unknown has a member or an error for each value.
+            // Without a variant for unknown values, each value is a member or an error.
             quote!(_ => ::std::result::Result::Err(crate::union::unfit(&value, &UNION)),)
         };
         let encodings = union
@@ -205,29 +206,7 @@ impl<'a> Unions<'a> {
             }
         };
         let mut items = file.items;
-        for (index, (variant, ty)) in variants.iter().zip(&types).enumerate() {
-            let value = if is_boxed(index) {
-                quote!(::std::boxed::Box::new(value))
-            } else {
-                quote!(value)
-            };
-            items.push(parse_quote! {
-                impl ::std::convert::From<#ty> for #ident {
-                    fn from(value: #ty) -> Self {
-                        Self::#variant(#value)
-                    }
-                }
-            });
-            if union.members[index].ty == Type::Text {
-                items.push(parse_quote! {
-                    impl ::std::convert::From<&str> for #ident {
-                        fn from(value: &str) -> Self {
-                            Self::#variant(value.to_owned())
-                        }
-                    }
-                });
-            }
-        }
+        items.extend(conversions(ident, union, &variants, &types, is_boxed));
         if !keeps && union.members.iter().all(|member| self.is_shown(&member.ty)) {
             items.push(parse_quote! {
                 impl ::std::fmt::Display for #ident {
@@ -242,7 +221,8 @@ impl<'a> Unions<'a> {
         items
     }
 
-    /// Encodes a member. One whose schema doesn't have the tag is sent with it all the same: it is what it is told by.
+    /// Returns the implementation of `Serialize`. A member whose schema lacks the tag is sent with it, because the tag
+    /// identifies the member.
     fn encoding(&self, union: &Union, index: usize) -> TokenStream {
         let plain = quote!(::serde::Serialize::serialize(value, serializer));
         let Some(tag) = union.tag.as_ref().filter(|tag| !tag.own[index]) else {
@@ -275,7 +255,7 @@ impl<'a> Unions<'a> {
         })
     }
 
-    /// Returns true if the type has `Display`.
+    /// Returns true if the type implements `Display`.
     fn is_shown(&self, ty: &Type) -> bool {
         match ty {
             Type::Text | Type::Parsed(_) | Type::Integer(_) | Type::Number | Type::Boolean => true,
@@ -292,7 +272,7 @@ impl<'a> Unions<'a> {
     }
 }
 
-/// Returns true if an object may be several members at once: nothing but its keys tells which.
+/// Returns true if an object may match several members at once, because only its properties distinguish them.
 fn may_be_several(union: &Union) -> bool {
     let objects = union
         .members
@@ -301,7 +281,42 @@ fn may_be_several(union: &Union) -> bool {
     union.any && objects.count() > 1 && !union.tag.as_ref().is_some_and(|tag| tag.required)
 }
 
-/// The type that an `impl From<…> for …` converts from.
+/// Returns the conversions from the types of the members.
+fn conversions(
+    ident: &Ident,
+    union: &Union,
+    variants: &[Ident],
+    types: &[TokenStream],
+    is_boxed: impl Fn(usize) -> bool,
+) -> Vec<Item> {
+    let mut items = Vec::new();
+    for (index, (variant, ty)) in variants.iter().zip(types).enumerate() {
+        let value = if is_boxed(index) {
+            quote!(::std::boxed::Box::new(value))
+        } else {
+            quote!(value)
+        };
+        items.push(parse_quote! {
+            impl ::std::convert::From<#ty> for #ident {
+                fn from(value: #ty) -> Self {
+                    Self::#variant(#value)
+                }
+            }
+        });
+        if union.members[index].ty == Type::Text {
+            items.push(parse_quote! {
+                impl ::std::convert::From<&str> for #ident {
+                    fn from(value: &str) -> Self {
+                        Self::#variant(value.to_owned())
+                    }
+                }
+            });
+        }
+    }
+    items
+}
+
+/// Returns the source type of an `impl From<…> for …`.
 fn converts_from(item: &syn::ItemImpl) -> Option<String> {
     let (path, _) = item.trait_.as_ref()?;
     let last = path.segments.last().filter(|last| last.ident == "From")?;
@@ -316,7 +331,7 @@ fn converts_from(item: &syn::ItemImpl) -> Option<String> {
     }
 }
 
-/// A name for each member: its type's, or `One` and `Many` where the value is one or a list.
+/// Returns the variant names: those of the types, or `One` and `Many` for a value or a list of it.
 fn variants(union: &Union) -> Vec<Ident> {
     let types: Vec<&Type> = union.members.iter().map(|member| &member.ty).collect();
     let many = match types.as_slice() {
@@ -355,33 +370,6 @@ fn variant(ty: &Type) -> String {
     }
 }
 
-pub(super) fn rust(ty: &Type) -> TokenStream {
-    match ty {
-        Type::Schema(name) => {
-            let ident = format_ident!("{}", names::type_name(name));
-            quote!(#ident)
-        }
-        Type::Text => quote!(::std::string::String),
-        Type::Parsed(path) => path.parse().unwrap_or_default(),
-        Type::Integer(primitive) => primitive.parse().unwrap_or_default(),
-        Type::Number => quote!(f64),
-        Type::Boolean => quote!(bool),
-        Type::Optional(inner) => {
-            let inner = rust(inner);
-            quote!(::std::option::Option<#inner>)
-        }
-        Type::List(inner) => {
-            let inner = rust(inner);
-            quote!(::std::vec::Vec<#inner>)
-        }
-        Type::Map(inner) => {
-            let inner = rust(inner);
-            quote!(::std::collections::BTreeMap<::std::string::String, #inner>)
-        }
-        Type::Any => quote!(::serde_json::Value),
-    }
-}
-
 fn member_doc(union: &Union, index: usize) -> String {
     let told = union
         .tag
@@ -391,7 +379,7 @@ fn member_doc(union: &Union, index: usize) -> String {
         return match &union.members[index].ty {
             Type::Schema(name) => format!("A value of the schema `{name}`."),
             Type::Text => "A text.".to_owned(),
-            Type::Parsed(_) => "A text of a format.".to_owned(),
+            Type::Parsed(_) => "A formatted string.".to_owned(),
             Type::Integer(_) => "An integer.".to_owned(),
             Type::Number => "A number.".to_owned(),
             Type::Boolean => "True or false.".to_owned(),
@@ -410,7 +398,7 @@ fn member_doc(union: &Union, index: usize) -> String {
     format!("`{}` is {}.", tag.property, values.join(" or "))
 }
 
-/// The union as the types crate's `union` knows it.
+/// Returns the table of the union for the types crate's `union` module.
 fn table(model: &Model, union: &Union, variants: &[Ident]) -> TokenStream {
     let tag = match &union.tag {
         None => quote!(::std::option::Option::None),
@@ -430,7 +418,8 @@ fn table(model: &Model, union: &Union, variants: &[Ident]) -> TokenStream {
             }))
         }
     };
-    // Between equals, the one that asks for more comes first, then the one that has less to offer; never the document's order.
+    // Of equal matches, the member with more required properties is first, then the one with fewer known properties.
+    // The order in the document does not matter.
     let mut order: Vec<usize> = (0..variants.len()).collect();
     order.sort_by_cached_key(|index| {
         let (required, rest, properties) = match &union.members[*index].shape {
@@ -467,7 +456,7 @@ fn table(model: &Model, union: &Union, variants: &[Ident]) -> TokenStream {
     })
 }
 
-/// How many properties a member asks for, whether it takes any, and how many it knows.
+/// Returns the rank of a member: its required properties, whether it keeps further ones, and its known properties.
 fn appetite(shape: &Details) -> (usize, bool, usize) {
     (
         shape.required.len(),
@@ -563,7 +552,7 @@ fn details(shape: &Details) -> TokenStream {
     quote!(Shape { kinds: #kinds, #values #format #required #properties #rest #items #members ..Shape::ANY })
 }
 
-/// Returns true if a value of the type is read by `lenient`: it holds a number or a time.
+/// Returns true if `lenient` reads values of the type: it contains a number or a time.
 pub(super) fn reads_leniently(ty: &Type) -> bool {
     match ty {
         Type::Integer(_) => true,
@@ -574,124 +563,4 @@ pub(super) fn reads_leniently(ty: &Type) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Member, Tag};
-    use serde_json::json;
-
-    fn member(ty: Type, kinds: Kinds) -> Member {
-        let shape = match &ty {
-            Type::Schema(name) => Shape::Of(name.clone()),
-            _ => Shape::Is(Box::new(Details {
-                kinds,
-                ..Details::default()
-            })),
-        };
-        Member { ty, kinds, shape }
-    }
-
-    fn schema(name: &str) -> Type {
-        Type::Schema(name.to_owned())
-    }
-
-    fn written(name: &str, union: Union, shapes: &[(&str, Details)]) -> String {
-        let document = json!({});
-        let shapes = shapes
-            .iter()
-            .map(|(name, shape)| ((*name).to_owned(), shape.clone()));
-        let model = Model {
-            unions: [(name.to_owned(), union)].into(),
-            shapes: shapes.collect(),
-            ..Model::default()
-        };
-        let mut file: syn::File = parse_quote! {
-            #[doc = "What happened."]
-            #[derive(Clone)]
-            pub struct Event(pub Vec<String>);
-            impl ::std::ops::Deref for Event {}
-            impl From<Event> for Vec<String> {}
-            impl From<&Event> for Event {}
-            pub struct Begun;
-            impl From<Begun> for Vec<String> {}
-        };
-        let unions = Unions::of(&document, &model);
-        unions.write(&mut file, &Boxed::of(BTreeMap::new(), &model));
-        file.items.extend(unions.shapes());
-        prettyplease::unparse(&file)
-    }
-
-    #[test]
-    fn placeholder_becomes_an_enum_that_looks_at_the_tag() {
-        let union = Union {
-            members: vec![
-                member(schema("begun"), Kinds::OBJECT),
-                member(schema("group"), Kinds::OBJECT),
-            ],
-            tag: Some(Tag {
-                property: "kind".to_owned(),
-                values: vec![vec![json!("begun")], vec![json!(1), json!(true)]],
-                required: true,
-                own: vec![false, true],
-            }),
-            any: false,
-            nullable: false,
-        };
-        insta::assert_snapshot!(written("event", union, &[]));
-    }
-
-    #[test]
-    fn members_of_one_kind_are_looked_into() {
-        let list = Type::List(Box::new(schema("begun")));
-        let union = Union {
-            members: vec![
-                member(schema("begun"), Kinds::OBJECT),
-                member(list, Kinds::LIST),
-                member(schema("ended"), Kinds::OBJECT),
-                member(Type::Parsed("::uuid::Uuid"), Kinds::TEXT),
-                member(Type::Integer("i64"), Kinds::INTEGER),
-            ],
-            tag: None,
-            any: true,
-            nullable: true,
-        };
-        let begun = Details {
-            kinds: Kinds::OBJECT,
-            required: vec!["at".to_owned()],
-            properties: vec![("at".to_owned(), Shape::Of("ended".to_owned()))],
-            ..Details::default()
-        };
-        let ended = Details {
-            kinds: Kinds::TEXT,
-            values: vec![json!("a"), json!(1.5), json!(false)],
-            format: Some("::uuid::Uuid"),
-            ..Details::default()
-        };
-        insta::assert_snapshot!(written(
-            "event",
-            union,
-            &[("begun", begun), ("ended", ended)]
-        ));
-    }
-
-    #[test]
-    fn scalars_are_shown_and_one_or_many_are_called_so() {
-        let union = |members| Union {
-            members,
-            tag: None,
-            any: false,
-            nullable: false,
-        };
-        let scalars = union(vec![
-            member(Type::Text, Kinds::TEXT),
-            member(Type::Number, Kinds::NUMBER),
-        ]);
-        insta::assert_snapshot!("scalars", written("event", scalars, &[]));
-        let many = Type::List(Box::new(schema("begun")));
-        let union = union(vec![
-            member(many, Kinds::LIST),
-            member(schema("begun"), Kinds::OBJECT),
-        ]);
-        let names: Vec<String> = variants(&union).iter().map(ToString::to_string).collect();
-        assert_eq!(names, ["Many", "One"]);
-    }
-}
+mod tests;

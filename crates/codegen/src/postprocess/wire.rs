@@ -1,6 +1,4 @@
-//! The wire: names, styles, media types and methods that progenitor can't be told, put where its `send` says its own.
-//!
-//! The rules leave what an operation needs in the [model](crate::model); here it is done.
+//! Corrects the requests in progenitor's `send` functions: names, styles, media types and methods on the wire.
 
 use std::collections::BTreeMap;
 
@@ -12,90 +10,13 @@ use syn::{Expr, ExprMethodCall, Lit, Pat, Stmt, Token, parse_quote};
 
 use super::builder;
 use super::client::operation_id;
-use super::multipart::{self, Parts};
+use super::multipart;
+use super::request_spec::RequestSpec;
 use crate::model::{Model, Style};
 use crate::names;
 use crate::walk;
 
-/// The request of an operation, as far as progenitor cannot express it.
-#[derive(Debug, Default)]
-pub(super) struct RequestSpec {
-    /// The path as it goes out, with `{}` for each parameter.
-    template: String,
-    /// The names on the wire, by those in the document.
-    names: BTreeMap<String, String>,
-    /// The styles, by the names in the document.
-    pub(super) styles: BTreeMap<String, Style>,
-    /// The media type of the request's body.
-    content_type: Option<String>,
-    /// The media type of the response's body.
-    pub(super) accept: Option<String>,
-    /// The styles of a form's fields, where it isn't flat.
-    pub(super) form: Option<Vec<(String, Style)>>,
-    /// The parts of a form that is sent as such.
-    pub(super) parts: Option<Parts>,
-}
-
-impl RequestSpec {
-    pub(super) fn of(document: &Value, model: &Model, operation: &walk::Operation<'_>) -> Self {
-        let mut spec = Self {
-            template: format!("{{}}{}", holes(operation.path)),
-            ..Self::default()
-        };
-        let Some(facts) = model.operation(&operation.pointer) else {
-            return spec;
-        };
-        for (key, parameter) in &facts.parameters {
-            if let Some(style) = parameter.style {
-                spec.styles.insert(key.name.clone(), style);
-            }
-            if let Some(wire) = &parameter.wire_name {
-                spec.names.insert(key.name.clone(), wire.clone());
-            }
-        }
-        spec.parts = Parts::of(document, model, operation);
-        spec.content_type = facts.body.content_type.clone();
-        spec.form = facts.body.form().map(<[_]>::to_vec);
-        spec.accept = facts.accept.clone();
-        spec
-    }
-
-    /// Returns the name of a parameter on the wire.
-    pub(super) fn wire<'a>(&'a self, name: &'a str) -> &'a str {
-        self.names.get(name).map_or(name, String::as_str)
-    }
-}
-
-/// A path with `{}` for each of its parameters, and with everything encoded that can't stand in a URL as it is, so that
-/// what goes out is what the document says and no URL parser changes it.
-fn holes(path: &str) -> String {
-    let mut holes = String::new();
-    let mut rest = path;
-    while let Some((before, after)) = rest.split_once('{') {
-        holes.push_str(before);
-        holes.push_str("{}");
-        rest = after.split_once('}').map_or("", |(_, rest)| rest);
-    }
-    holes.push_str(rest);
-    encoded(&holes)
-}
-
-/// A path template as the URL has it: what is no character of a URL is percent-encoded, and a fragment, which isn't sent,
-/// is left out.
-pub(super) fn encoded(path: &str) -> String {
-    let path = path.split('#').next().unwrap_or_default();
-    let mut encoded = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%{}".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
-}
-
-/// Puts right what goes out, operation by operation. The answer has the methods whose body can't be written as its parts.
+/// Corrects all requests. Returns the methods whose body could not be written in parts.
 pub(super) fn correct(
     file: &mut syn::File,
     bodies: &multipart::Bodies,
@@ -121,7 +42,7 @@ pub(super) fn correct(
     unwritten
 }
 
-/// Returns false if the body has parts that could not be written.
+/// Corrects a `send` function. Returns false if the parts of the body could not be written.
 fn send(function: &mut syn::ImplItemFn, spec: &RequestSpec, bodies: &multipart::Bodies) -> bool {
     let mut edit = Edit {
         spec,
@@ -152,7 +73,7 @@ fn send(function: &mut syn::ImplItemFn, spec: &RequestSpec, bodies: &multipart::
     is_written
 }
 
-/// The variable that holds the URL, if this is where it is made.
+/// Returns the variable with the URL, if the statement declares it.
 fn url_of(statement: &Stmt) -> Option<syn::Ident> {
     let Stmt::Local(local) = statement else {
         return None;
@@ -171,7 +92,7 @@ fn url_of(statement: &Stmt) -> Option<syn::Ident> {
 struct Edit<'a> {
     spec: &'a RequestSpec,
     bodies: &'a multipart::Bodies,
-    /// The parameters of the query whose style is not progenitor's: name, value, style.
+    /// The query parameters with a style of their own: name, value, style.
     queries: Vec<(String, Expr, Style)>,
     is_written: bool,
 }
@@ -200,7 +121,7 @@ impl VisitMut for Edit<'_> {
                     *expression = (*call.receiver).clone();
                 }
             }
-            // What stands in place of `form_urlencoded(…)?` doesn't fail.
+            // The replacement of `form_urlencoded(…)?` is infallible.
             Expr::Try(tried) if matches!(tried.expr.as_ref(), Expr::MethodCall(call) if call.method == "body") =>
             {
                 *expression = (*tried.expr).clone();
@@ -211,7 +132,7 @@ impl VisitMut for Edit<'_> {
 }
 
 impl Edit<'_> {
-    /// The URL: its path is the document's to the letter, and values in it have their style.
+    /// Corrects the URL: the path is exactly that of the document, and values have their styles.
     fn url(&self, call: &mut syn::Macro) {
         let parser = Punctuated::<Expr, Token![,]>::parse_terminated;
         let Ok(mut arguments) = call.parse_body_with(parser) else {
@@ -252,7 +173,7 @@ impl Edit<'_> {
         call.tokens = quote!(#arguments);
     }
 
-    /// Returns what adds a header that has a style, in place of `header_map.append("name", value.to_string().try_into()?)`.
+    /// Returns the replacement of `header_map.append("name", value.to_string().try_into()?)` for a header with a style.
     fn styled_header(&self, call: &ExprMethodCall) -> Option<Expr> {
         let mut arguments = call.args.iter();
         let (Some(Expr::Lit(literal)), Some(value)) = (arguments.next(), arguments.next()) else {
@@ -274,7 +195,7 @@ impl Edit<'_> {
         })
     }
 
-    /// A parameter of the query or a header, or the method itself; whether the call is to go.
+    /// Corrects a query parameter, a header, or the HTTP method. Returns true if the call must be removed.
     fn parameter(&mut self, call: &mut ExprMethodCall) -> bool {
         match call.method.to_string().as_str() {
             "query" => {
@@ -283,7 +204,7 @@ impl Edit<'_> {
                 };
                 let wire = self.spec.wire(&name.value()).to_owned();
                 if let Some(style) = self.spec.styles.get(&name.value()) {
-                    // The calls are visited from the first on.
+                    // The calls are visited in order.
                     self.queries.push((wire, value.clone(), *style));
                     return true;
                 }
@@ -296,7 +217,7 @@ impl Edit<'_> {
                     *name = syn::LitStr::new(self.spec.wire(&name.value()), name.span());
                 }
             }
-            // reqwest's client has no method for these two.
+            // reqwest's client has no functions for these methods.
             method @ ("options" | "trace") if call.args.len() == 1 => {
                 let name = format_ident!("{}", method.to_uppercase());
                 call.method = format_ident!("request");
@@ -307,7 +228,7 @@ impl Edit<'_> {
         false
     }
 
-    /// The media types and the body.
+    /// Corrects the media types and the body.
     fn body(&self, call: &mut ExprMethodCall) {
         match call.method.to_string().as_str() {
             "header" => {
@@ -320,7 +241,7 @@ impl Edit<'_> {
                     *value = header_value(media_type);
                 }
             }
-            // reqwest leaves a type that is set already.
+            // reqwest keeps a media type that is already set.
             "json" => {
                 if let Some(media_type) = &self.spec.content_type {
                     let (receiver, value) = (&call.receiver, header_value(media_type));
@@ -363,7 +284,7 @@ fn header_value(text: &str) -> Expr {
     parse_quote!(::reqwest::header::HeaderValue::from_static(#text))
 }
 
-/// The name and the value of `&progenitor_client::QueryParam::new("name", &value)`.
+/// Returns the name and the value in `&progenitor_client::QueryParam::new("name", &value)`.
 fn query_parameter(argument: &mut Expr) -> Option<(&mut syn::LitStr, &Expr)> {
     let Expr::Reference(reference) = argument else {
         return None;
@@ -384,7 +305,7 @@ fn query_parameter(argument: &mut Expr) -> Option<(&mut syn::LitStr, &Expr)> {
     }
 }
 
-/// The variable in `encode_path(&variable.to_string())`.
+/// Returns the variable in `encode_path(&variable.to_string())`.
 fn encoded_value(argument: &Expr) -> Option<syn::Ident> {
     let Expr::Call(call) = argument else {
         return None;
@@ -401,7 +322,7 @@ fn encoded_value(argument: &Expr) -> Option<syn::Ident> {
     }
 }
 
-/// The value in `value.to_string().try_into()?`.
+/// Returns the value in `value.to_string().try_into()?`.
 fn displayed(value: &Expr) -> Option<Expr> {
     let Expr::Try(tried) = value else { return None };
     let Expr::MethodCall(converted) = tried.expr.as_ref() else {
@@ -414,232 +335,4 @@ fn displayed(value: &Expr) -> Option<Expr> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{BodyEncoding, Operation, Parameter, ParameterKey, Part, RequestBody};
-    use crate::pointer::Pointer;
-    use serde_json::json;
-
-    /// The body of a `send` as progenitor writes it, corrected for an operation with these facts.
-    fn corrected(path: &str, facts: Operation, body: syn::Block) -> String {
-        let types = parse_quote! {};
-        corrected_with(&types, path, facts, body)
-    }
-
-    fn corrected_with(types: &syn::File, path: &str, facts: Operation, body: syn::Block) -> String {
-        let document = json!({"paths": {path: {"get": {
-            "operationId": "a",
-            "requestBody": {"content": {"application/json": {
-                "schema": {"$ref": "#/components/schemas/upload_body"},
-            }}},
-        }}}});
-        let mut model = Model::default();
-        *model.operation_mut(&Pointer::root().join("paths").join(path).join("get")) = facts;
-        let mut file: syn::File = parse_quote! {
-            pub mod builder {
-                impl<'a> A<'a> {
-                    pub async fn send(self) {
-                        #body
-                        let info = OperationInfo { operation_id: "a" };
-                    }
-                }
-            }
-        };
-        let mut bodies = multipart::bodies(&document, &model);
-        multipart::note(types, &mut bodies);
-        correct(&mut file, &bodies, &document, &model);
-        prettyplease::unparse(&file)
-    }
-
-    /// The facts of an operation with these parameters: location, name, name on the wire, style.
-    fn with_parameters<const N: usize>(
-        parameters: [(&str, &str, Option<&str>, Option<Style>); N],
-    ) -> Operation {
-        let parameters = parameters.map(|(location, name, wire_name, style)| {
-            let wire_name = wire_name.map(str::to_owned);
-            (
-                ParameterKey::new(location, name),
-                Parameter { wire_name, style },
-            )
-        });
-        Operation {
-            parameters: parameters.into(),
-            ..Operation::default()
-        }
-    }
-
-    fn with_encoding(encoding: BodyEncoding) -> Operation {
-        Operation {
-            body: RequestBody {
-                encoding,
-                ..RequestBody::default()
-            },
-            ..Operation::default()
-        }
-    }
-
-    fn part(name: &str, is_file: bool, media_type: Option<&str>) -> Part {
-        Part {
-            name: name.to_owned(),
-            is_file,
-            media_type: media_type.map(str::to_owned),
-        }
-    }
-
-    #[test]
-    fn names_on_the_wire_are_the_document_s() {
-        insta::assert_snapshot!(corrected(
-            "/a",
-            with_parameters([
-                ("query", "date_lt", Some("Date<"), None),
-                ("header", "id_header", Some("id"), None),
-            ]),
-            parse_quote!({
-                let url = format!("{}/a", client.baseurl,);
-                header_map.append("id_header", id_header.to_string().try_into()?);
-                let mut request = client
-                    .client
-                    .get(url)
-                    .query(&progenitor_client::QueryParam::new("date", &date))
-                    .query(&progenitor_client::QueryParam::new("date_lt", &date_lt))
-                    .headers(header_map)
-                    .build()?;
-            })
-        ));
-    }
-
-    #[test]
-    fn values_are_written_in_their_style() {
-        insta::assert_snapshot!(corrected(
-            "/a/{when}/{plain}",
-            with_parameters([
-                ("path", "when", None, Some(Style::LabelExploded)),
-                ("query", "list", Some("list[]"), Some(Style::Comma)),
-                ("header", "X-List", None, Some(Style::Simple)),
-            ]),
-            parse_quote!({
-                let _url = format!(
-                    "{}/a/{}/{}",
-                    client.baseurl,
-                    encode_path(&when.to_string()),
-                    encode_path(&plain.to_string()),
-                );
-                if let Some(value) = x_list {
-                    header_map.append("X-List", value.to_string().try_into()?);
-                }
-                let mut request = client
-                    .client
-                    .get(_url)
-                    .query(&progenitor_client::QueryParam::new("list", &list))
-                    .build()?;
-            })
-        ));
-    }
-
-    #[test]
-    fn a_path_is_the_document_s_to_the_letter() {
-        insta::assert_snapshot!(corrected(
-            "/a//b c/é/{d}?x=1#e",
-            Operation::default(),
-            parse_quote!({
-                let url = format!(
-                    "{}/a/b c/é/{}?x=1#e",
-                    client.baseurl,
-                    encode_path(&d.to_string()),
-                );
-            })
-        ));
-    }
-
-    #[test]
-    fn methods_that_reqwest_lacks_are_named() {
-        insta::assert_snapshot!(corrected(
-            "/a",
-            Operation::default(),
-            parse_quote!({
-                let mut request = client.client.options(url).build()?;
-                let mut request = client.client.trace(url).build()?;
-                let mut request = client.client.head(url).build()?;
-            })
-        ));
-    }
-
-    #[test]
-    fn media_types_are_the_document_s() {
-        insta::assert_snapshot!(corrected(
-            "/a",
-            Operation {
-                accept: Some("application/hal+json".to_owned()),
-                body: RequestBody {
-                    content_type: Some("application/merge-patch+json".to_owned()),
-                    ..RequestBody::default()
-                },
-                ..Operation::default()
-            },
-            parse_quote!({
-                let mut request = client
-                    .client
-                    .patch(url)
-                    .header(
-                        ::reqwest::header::ACCEPT,
-                        ::reqwest::header::HeaderValue::from_static("application/json"),
-                    )
-                    .json(&body)
-                    .build()?;
-                let mut request = client
-                    .client
-                    .put(url)
-                    .header(
-                        ::reqwest::header::CONTENT_TYPE,
-                        ::reqwest::header::HeaderValue::from_static("application/octet-stream"),
-                    )
-                    .body(body)
-                    .build()?;
-            })
-        ));
-    }
-
-    #[test]
-    fn a_form_that_is_not_flat_is_written_by_the_client() {
-        insta::assert_snapshot!(corrected(
-            "/a",
-            with_encoding(BodyEncoding::Form(vec![
-                ("deep".to_owned(), Style::Deep),
-                ("csv".to_owned(), Style::Comma),
-            ])),
-            parse_quote!({
-                let mut request = client.client.post(url).form_urlencoded(&body)?.build()?;
-            })
-        ));
-    }
-
-    #[test]
-    fn the_parts_of_a_form_are_written_one_by_one() {
-        let types = parse_quote! {
-            pub struct UploadBody {
-                pub file: FilePart,
-                #[serde(rename = "files[]")]
-                pub files: ::std::vec::Vec<FilePart>,
-                pub image: ::std::option::Option<FilePart>,
-                pub scans: ::std::option::Option<::std::vec::Vec<FilePart>>,
-                pub text: ::std::string::String,
-                pub csv: ::std::option::Option<::std::string::String>,
-            }
-        };
-        insta::assert_snapshot!(corrected_with(
-            &types,
-            "/a",
-            with_encoding(BodyEncoding::Multipart(vec![
-                part("file", true, None),
-                part("files[]", true, None),
-                part("image", true, Some("image/png")),
-                part("scans", true, None),
-                part("text", false, None),
-                part("csv", false, Some("text/csv")),
-            ])),
-            parse_quote!({
-                let mut request = client.client.post(url).header(A, B).json(&body).build()?;
-            })
-        ));
-    }
-}
+mod tests;

@@ -1,0 +1,453 @@
+//! Rewrites a schema of JSON Schema 2020-12 as one of OpenAPI 3.0.
+
+use serde_json::{Map, Value, json};
+
+use crate::media_type::MediaTypeKind;
+use crate::pointer::Pointer;
+use crate::problem::Finding;
+use crate::unsupported::Unsupported;
+
+/// Keywords that do not affect which values are valid.
+const ANNOTATIONS: [&str; 9] = [
+    "title",
+    "description",
+    "default",
+    "deprecated",
+    "readOnly",
+    "writeOnly",
+    "example",
+    "externalDocs",
+    "nullable",
+];
+
+/// Keywords without an equivalent in 3.0 that only narrow the valid values, each with the consequence.
+const NARROWING: [(&str, &str); 14] = [
+    ("if", "the condition is not checked"),
+    ("then", "the condition is not checked"),
+    ("else", "the condition is not checked"),
+    ("dependentRequired", "the dependency is not checked"),
+    ("dependentSchemas", "the dependency is not checked"),
+    ("contains", "the items are not checked"),
+    ("minContains", "the items are not checked"),
+    ("maxContains", "the items are not checked"),
+    ("propertyNames", "the names are not checked"),
+    ("unevaluatedItems", "further items are accepted"),
+    ("unevaluatedProperties", "further properties are accepted"),
+    ("additionalItems", "further items are accepted"),
+    ("contentSchema", "the content is not checked"),
+    ("contentMediaType", "the content is not checked"),
+];
+
+/// Keywords without a meaning for the generated code.
+const FOR_READERS: [&str; 5] = ["$comment", "$schema", "$id", "$anchor", "$vocabulary"];
+
+/// Lowers a schema whose inner schemas have been lowered.
+pub(super) fn schema(
+    pointer: &Pointer,
+    value: &mut Value,
+    unsupported: &mut Vec<Unsupported>,
+    findings: &mut Vec<Finding>,
+) {
+    if let Value::Bool(anything) = *value {
+        // 3.0 also allows a boolean for these two keywords.
+        if !pointer.is_keyword("additionalProperties") {
+            *value = if anything {
+                json!({})
+            } else {
+                json!({"not": {}})
+            };
+        }
+        return;
+    }
+    let Some(object) = value.as_object_mut() else {
+        return;
+    };
+    for keyword in ["$dynamicRef", "$recursiveRef"] {
+        if object.contains_key(keyword) {
+            let remedy = "replace it by a plain `$ref`: the schema must be known at compile time";
+            let cause = format!("`{keyword}` has no equivalent in OpenAPI 3.0");
+            findings.push(Finding::new(&pointer.join(keyword), cause, remedy));
+        }
+    }
+    for keyword in FOR_READERS {
+        object.remove(keyword);
+    }
+    constant(object);
+    examples(object);
+    content_encoding(pointer, object, unsupported);
+    tuple(pointer, object, unsupported);
+    pattern_properties(pointer, object, unsupported);
+    for (keyword, instead) in NARROWING {
+        if !object.contains_key(keyword) {
+            continue;
+        }
+        // A file keeps its media type, which is that of the part; see `normalize::multipart`.
+        let is_file = object.get("format") == Some(&json!("binary"));
+        if !(keyword == "contentMediaType" && is_file) {
+            object.remove(keyword);
+        }
+        unsupported.push(Unsupported::new(
+            &pointer.join(keyword),
+            format!("`{keyword}`"),
+            instead,
+        ));
+    }
+    type_list(object);
+    exclusive_bound(object, "exclusiveMinimum", "minimum", f64::max, 1);
+    exclusive_bound(object, "exclusiveMaximum", "maximum", f64::min, -1);
+    null_in_enum(object);
+    null_type(object);
+    for combinator in ["anyOf", "oneOf"] {
+        null_member(object, combinator);
+    }
+    siblings_of_reference(object);
+}
+
+/// Replaces `const: x` by `enum: [x]`.
+fn constant(object: &mut Map<String, Value>) {
+    if let Some(value) = object.remove("const") {
+        object.insert("enum".to_owned(), json!([value]));
+    }
+    if !object.contains_key("type")
+        && let Some(values) = object.get("enum").and_then(Value::as_array)
+        && !values.is_empty()
+        && values.iter().all(Value::is_string)
+    {
+        object.insert("type".to_owned(), json!("string"));
+    }
+}
+
+/// Replaces the list of examples of 3.1 by its first.
+fn examples(object: &mut Map<String, Value>) {
+    if let Some(Value::Array(examples)) = object.remove("examples")
+        && let Some(first) = examples.into_iter().next()
+    {
+        object.entry("example").or_insert(first);
+    }
+}
+
+/// Replaces `contentEncoding: base64` by `format: byte`.
+fn content_encoding(
+    pointer: &Pointer,
+    object: &mut Map<String, Value>,
+    unsupported: &mut Vec<Unsupported>,
+) {
+    let Some(encoding) = object.remove("contentEncoding") else {
+        binary(object);
+        return;
+    };
+    if encoding == "base64" {
+        object.entry("format").or_insert_with(|| json!("byte"));
+    }
+    unsupported.push(Unsupported::new(
+        &pointer.join("contentEncoding"),
+        "`contentEncoding`",
+        "the string is passed on unchanged",
+    ));
+}
+
+/// Makes a string with binary content and without an encoding `format: binary`.
+fn binary(object: &mut Map<String, Value>) {
+    let media_type = object.get("contentMediaType").and_then(Value::as_str);
+    let is_string = match object.get("type") {
+        None => true,
+        Some(Value::Array(kinds)) => kinds.iter().all(|kind| kind == "string" || kind == "null"),
+        Some(kind) => kind == "string",
+    };
+    if is_string && media_type.is_some_and(|name| MediaTypeKind::of(name) == MediaTypeKind::Bytes) {
+        object.entry("type").or_insert_with(|| json!("string"));
+        object.entry("format").or_insert_with(|| json!("binary"));
+    }
+}
+
+/// Replaces a tuple by a list of items of any of its types.
+fn tuple(pointer: &Pointer, object: &mut Map<String, Value>, unsupported: &mut Vec<Unsupported>) {
+    let prefix = match object.remove("prefixItems") {
+        Some(Value::Array(prefix)) => prefix,
+        // Before 2020-12, `items` could be a list with this meaning.
+        _ => match object.get("items") {
+            Some(Value::Array(list)) => list.clone(),
+            _ => return,
+        },
+    };
+    let mut members = prefix;
+    match object.remove("items") {
+        Some(rest @ Value::Object(_)) if rest != json!({"not": {}}) => members.push(rest),
+        _ => {}
+    }
+    let mut distinct: Vec<Value> = Vec::new();
+    for member in members {
+        if !distinct.contains(&member) {
+            distinct.push(member);
+        }
+    }
+    let items = if distinct.len() == 1 {
+        distinct.remove(0)
+    } else {
+        json!({"anyOf": distinct})
+    };
+    object.insert("items".to_owned(), items);
+    let instead = "each item of the list may have any of the types";
+    unsupported.push(Unsupported::new(
+        &pointer.join("prefixItems"),
+        "the order of `prefixItems`",
+        instead,
+    ));
+}
+
+/// Merges `patternProperties` into `additionalProperties`.
+fn pattern_properties(
+    pointer: &Pointer,
+    object: &mut Map<String, Value>,
+    unsupported: &mut Vec<Unsupported>,
+) {
+    let Some(Value::Object(patterns)) = object.remove("patternProperties") else {
+        return;
+    };
+    let mut values: Vec<Value> = Vec::new();
+    for value in patterns.into_iter().map(|(_, value)| value) {
+        if !values.contains(&value) {
+            values.push(value);
+        }
+    }
+    let further = if values.len() == 1 {
+        values.remove(0)
+    } else {
+        json!({"anyOf": values})
+    };
+    let further = match object.get("additionalProperties") {
+        Some(Value::Bool(false)) => further,
+        Some(others) if *others == further => further,
+        // Properties that match no pattern are not constrained.
+        _ => json!({}),
+    };
+    object.insert("additionalProperties".to_owned(), further);
+    let instead = "the values are those of any further property";
+    unsupported.push(Unsupported::new(
+        &pointer.join("patternProperties"),
+        "the patterns of `patternProperties`",
+        instead,
+    ));
+}
+
+/// Returns the types that a keyword applies to, or `None` if it applies to all.
+fn applies_to(keyword: &str) -> Option<&'static [&'static str]> {
+    match keyword {
+        "minLength" | "maxLength" | "pattern" => Some(&["string"]),
+        "format" => Some(&["string", "integer", "number"]),
+        "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" | "multipleOf" => {
+            Some(&["integer", "number"])
+        }
+        "properties" | "required" | "additionalProperties" | "minProperties" | "maxProperties" => {
+            Some(&["object"])
+        }
+        "items" | "minItems" | "maxItems" | "uniqueItems" => Some(&["array"]),
+        _ => None,
+    }
+}
+
+/// Replaces a list of types: `[a, null]` is a nullable `a`, `[a, b]` is a union whose members have the keywords that
+/// apply to them.
+fn type_list(object: &mut Map<String, Value>) {
+    let Some(Value::Array(list)) = object.get("type") else {
+        return;
+    };
+    let mut types: Vec<String> = list
+        .iter()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect();
+    let nullable = types.iter().any(|name| name == "null");
+    types.retain(|name| name != "null");
+    if types.iter().any(|name| name == "number") {
+        // Numbers include integers.
+        types.retain(|name| name != "integer");
+    }
+    object.remove("type");
+    if nullable {
+        object.insert("nullable".to_owned(), json!(true));
+    }
+    match types.as_slice() {
+        [] if nullable => {
+            object.remove("nullable");
+            object.insert("type".to_owned(), json!("null"));
+        }
+        [] => {}
+        [one] => {
+            object.insert("type".to_owned(), json!(one));
+        }
+        several => {
+            let members: Vec<Value> = several
+                .iter()
+                .map(|name| {
+                    let mut member = Map::new();
+                    member.insert("type".to_owned(), json!(name));
+                    for (keyword, value) in object.iter() {
+                        if applies_to(keyword).is_some_and(|types| types.contains(&name.as_str())) {
+                            member.insert(keyword.clone(), value.clone());
+                        }
+                    }
+                    if let Some(values) = object.get("enum").and_then(Value::as_array) {
+                        let own: Vec<_> = values
+                            .iter()
+                            .filter(|value| is_of_type(value, name))
+                            .collect();
+                        member.insert("enum".to_owned(), json!(own));
+                    }
+                    Value::Object(member)
+                })
+                .filter(|member| member.get("enum").is_none_or(|values| values != &json!([])))
+                .collect();
+            object.retain(|keyword, _| applies_to(keyword).is_none() && keyword != "enum");
+            object.insert("anyOf".to_owned(), Value::Array(members));
+        }
+    }
+}
+
+fn is_of_type(value: &Value, name: &str) -> bool {
+    match name {
+        "string" => value.is_string(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        _ => false,
+    }
+}
+
+/// Replaces an exclusive bound, which is a number in 3.1, by an inclusive bound with a flag. For integers, the next
+/// integer is the equivalent inclusive bound.
+fn exclusive_bound(
+    object: &mut Map<String, Value>,
+    exclusive: &str,
+    inclusive: &str,
+    tighter: fn(f64, f64) -> f64,
+    step: i64,
+) {
+    let bound = match object.get(exclusive) {
+        Some(Value::Number(bound)) => bound.clone(),
+        Some(Value::Bool(true)) => match object.get(inclusive) {
+            Some(Value::Number(bound)) => bound.clone(),
+            _ => {
+                object.remove(exclusive);
+                return;
+            }
+        },
+        Some(_) => {
+            object.remove(exclusive);
+            return;
+        }
+        None => return,
+    };
+    object.remove(exclusive);
+    if object.get("type") == Some(&json!("integer"))
+        && let Some(bound) = bound.as_i64()
+    {
+        let bound = bound.saturating_add(step);
+        let other = object
+            .get(inclusive)
+            .and_then(Value::as_i64)
+            .unwrap_or(bound);
+        let bound = if step > 0 {
+            bound.max(other)
+        } else {
+            bound.min(other)
+        };
+        object.insert(inclusive.to_owned(), json!(bound));
+        return;
+    }
+    let value = bound.as_f64().unwrap_or_default();
+    let other = object
+        .get(inclusive)
+        .and_then(Value::as_f64)
+        .unwrap_or(value);
+    // A tighter inclusive bound makes the exclusive one redundant.
+    if tighter(value, other) == value {
+        object.insert(inclusive.to_owned(), Value::Number(bound));
+        object.insert(exclusive.to_owned(), json!(true));
+    }
+}
+
+/// Makes an enum with `null` among its values nullable.
+fn null_in_enum(object: &mut Map<String, Value>) {
+    if let Some(Value::Array(values)) = object.get_mut("enum")
+        && values.len() > 1
+        && values.contains(&Value::Null)
+    {
+        values.retain(|value| !value.is_null());
+        object.insert("nullable".to_owned(), json!(true));
+    }
+}
+
+/// Replaces the null type by an enum with null alone, which progenitor reads as such.
+fn null_type(object: &mut Map<String, Value>) {
+    if object.get("type") == Some(&json!("null")) {
+        object.remove("type");
+        object.insert("enum".to_owned(), json!([null]));
+    }
+}
+
+fn is_null(schema: &Value) -> bool {
+    schema.get("enum") == Some(&json!([null]))
+}
+
+/// Replaces `anyOf: [x, null]` by a nullable `x`.
+fn null_member(object: &mut Map<String, Value>, combinator: &str) {
+    let Some(Value::Array(members)) = object.get_mut(combinator) else {
+        return;
+    };
+    if !members.iter().any(is_null) || members.iter().all(is_null) {
+        return;
+    }
+    members.retain(|member| !is_null(member));
+    let only = if members.len() == 1 {
+        members.pop()
+    } else {
+        None
+    };
+    object.insert("nullable".to_owned(), json!(true));
+    let Some(only) = only else { return };
+    object.remove(combinator);
+    let alone = object
+        .keys()
+        .all(|key| ANNOTATIONS.contains(&key.as_str()) || key.starts_with("x-"));
+    match only {
+        Value::Object(inner) if alone && !inner.contains_key("$ref") => {
+            // Keywords outside of the union describe this location, so they take precedence.
+            for (key, value) in inner {
+                object.entry(key).or_insert(value);
+            }
+        }
+        only => match object.get_mut("allOf") {
+            Some(Value::Array(all)) => all.push(only),
+            _ => {
+                object.insert("allOf".to_owned(), json!([only]));
+            }
+        },
+    }
+}
+
+/// Moves keywords next to a `$ref`, which 3.0 ignores: annotations around it, constraints into a second member of
+/// `allOf`.
+fn siblings_of_reference(object: &mut Map<String, Value>) {
+    if object.len() < 2 {
+        return;
+    }
+    let Some(reference) = object.remove("$ref") else {
+        return;
+    };
+    let outside = |key: &String| ANNOTATIONS.contains(&key.as_str()) || key.starts_with("x-");
+    let constraints: Map<String, Value> = object
+        .iter()
+        .filter(|(key, _)| !outside(key))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    object.retain(|key, _| outside(key));
+    let mut all = vec![json!({"$ref": reference})];
+    // A type alone repeats that of the referenced schema.
+    if constraints.keys().any(|key| key != "type") {
+        all.push(Value::Object(constraints));
+    }
+    object.insert("allOf".to_owned(), Value::Array(all));
+}

@@ -1,0 +1,329 @@
+//! Parameter names, which become the names of setters.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::{
+    ResolvedParameter, describe, edit_each, lists, of_operation, retain, template_names, text,
+};
+use crate::model::{self, Model, ParameterKey};
+use crate::normalize::{Changes, replace};
+use crate::pointer::Pointer;
+use crate::{names, walk};
+
+/// The methods of a builder, and variables in the code that builds its request.
+const RESERVED: [&str; 13] = [
+    "new",
+    "send",
+    "send_blocking",
+    "wait",
+    "deadline",
+    "max_attempts",
+    "options",
+    "stream",
+    "clone",
+    "header_map",
+    "encode_path",
+    "body",
+    "body_map",
+];
+
+/// The words for signs in a name.
+const SIGNS: [(&str, &str); 9] = [
+    ("<=", "_lte"),
+    (">=", "_gte"),
+    ("!=", "_ne"),
+    ("<", "_lt"),
+    (">", "_gt"),
+    ("=", "_eq"),
+    ("~", "_like"),
+    ("!", "_not"),
+    ("*", "_any"),
+];
+
+/// Returns a name with words for signs. It does not depend on other parameters.
+fn in_words(name: &str) -> String {
+    let mut words = name.to_owned();
+    for (sign, word) in SIGNS {
+        words = words.replace(sign, word);
+    }
+    names::parameter_name(&words)
+}
+
+/// Gives every parameter of an operation a distinct Rust name, and adds the wire names to the model.
+pub(in crate::normalize) fn parameter_names(document: &mut Value, changes: &mut Changes) {
+    // Names with signs are changed in place, for all operations that use the parameter.
+    let mut renamed = BTreeMap::new();
+    edit_each(document, |_, place, object| {
+        let name = object
+            .get("name")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
+        let words = in_words(&name);
+        if object.get("in") != Some(&json!("path")) && words != names::parameter_name(&name) {
+            describe(object, &format!("Sent as `{name}`."));
+            object.insert("name".to_owned(), json!(words));
+            renamed.insert(place.clone(), name);
+            changes.at(place);
+        }
+    });
+    follow_names(document, &mut changes.model, &renamed);
+    drop_repeated(document, changes);
+    rename_in_templates(document, changes);
+    // A shared list with a collision in one operation is copied into each operation.
+    let mut shared = BTreeSet::new();
+    for operation in walk::operations(document) {
+        let parameters = of_operation(document, &operation);
+        let own = operation.pointer.join("parameters");
+        if collisions(&parameters).keys().any(|index| {
+            parameters
+                .get(*index)
+                .is_some_and(|parameter| !parameter.entry.as_str().starts_with(own.as_str()))
+        }) {
+            shared.insert(operation.path_item());
+        }
+    }
+    for item in &shared {
+        push_down(document, item);
+    }
+    let mut copies = Vec::new();
+    let mut renamed = BTreeMap::new();
+    for operation in walk::operations(document) {
+        let parameters = of_operation(document, &operation);
+        let facts = changes.model.operation(&operation.pointer);
+        for (index, new) in collisions(&parameters) {
+            let Some(parameter) = parameters.get(index) else {
+                continue;
+            };
+            let name = parameter.name();
+            let has_wire_name = facts
+                .and_then(|facts| facts.parameters.get(&parameter.key()))
+                .is_some_and(|facts| facts.wire_name.is_some());
+            let mut copy = parameter.object.clone();
+            if let Some(object) = copy.as_object_mut() {
+                if !has_wire_name {
+                    describe(object, &format!("Sent as `{name}`."));
+                }
+                object.insert("name".to_owned(), json!(new));
+            }
+            renamed.insert(parameter.entry.clone(), name.to_owned());
+            copies.push((parameter.entry.clone(), copy));
+        }
+    }
+    replace(document, copies, changes);
+    follow_names(document, &mut changes.model, &renamed);
+}
+
+/// Updates parameter names in the model. `renamed` has the old names, by the locations of the Parameter objects.
+fn follow_names(document: &Value, model: &mut Model, renamed: &BTreeMap<Pointer, String>) {
+    if renamed.is_empty() {
+        return;
+    }
+    for operation in walk::operations(document) {
+        let mut old = model
+            .operation(&operation.pointer)
+            .cloned()
+            .unwrap_or_default();
+        let mut seen = BTreeSet::new();
+        let mut parameters = BTreeMap::new();
+        for parameter in of_operation(document, &operation) {
+            let key = parameter.key();
+            // Of several parameters with the same key, the first applies.
+            if !seen.insert(key.clone()) {
+                continue;
+            }
+            let old_name = renamed.get(&parameter.place);
+            let old_key = ParameterKey {
+                name: old_name.unwrap_or(&key.name).clone(),
+                ..key.clone()
+            };
+            let mut facts = old.parameters.get(&old_key).cloned().unwrap_or_default();
+            // The template identifies a path parameter, not its name on the wire.
+            if key.location != "path" && facts.wire_name.is_none() {
+                facts.wire_name = old_name.cloned();
+            }
+            if facts != model::Parameter::default() {
+                parameters.insert(key, facts);
+            }
+        }
+        if parameters != old.parameters {
+            old.parameters = parameters;
+            *model.operation_mut(&operation.pointer) = old;
+        }
+    }
+}
+
+/// Removes repeated parameters of a list (OpenAPI 3.0, section 4.7.10.1). The first applies.
+fn drop_repeated(document: &mut Value, changes: &mut Changes) {
+    for list in lists(document) {
+        let entries = document.pointer(list.as_str()).and_then(Value::as_array);
+        let entries = (0..entries.map_or(0, Vec::len)).map(|index| list.join(index));
+        let mut seen = BTreeSet::new();
+        let repeated: BTreeMap<Pointer, String> = entries
+            .filter_map(|entry| {
+                let (_, object) = walk::locate(document, &entry)?;
+                let (name, location) = (text(object, "name"), text(object, "in"));
+                (!seen.insert((location, name))).then(|| (entry, name.to_owned()))
+            })
+            .collect();
+        for (entry, name) in &repeated {
+            changes.at(entry);
+            changes.lost(
+                entry,
+                format!("`{name}`, which is repeated in the list"),
+                "the first applies",
+            );
+        }
+        retain(document, &list, |entry| !repeated.contains_key(entry));
+    }
+}
+
+/// Copies the list of a path item into each of its operations.
+fn push_down(document: &mut Value, item: &Pointer) {
+    let own: Vec<(Pointer, Vec<Value>)> = walk::operations(document)
+        .iter()
+        .filter(|operation| operation.path_item() == *item)
+        .map(|operation| {
+            let list = of_operation(document, operation)
+                .iter()
+                .filter_map(|parameter| document.pointer(parameter.entry.as_str()).cloned())
+                .collect();
+            (operation.pointer.clone(), list)
+        })
+        .collect();
+    for (operation, list) in own {
+        if let Some(object) = document
+            .pointer_mut(operation.as_str())
+            .and_then(Value::as_object_mut)
+        {
+            object.insert("parameters".to_owned(), Value::Array(list));
+        }
+    }
+    if let Some(item) = document
+        .pointer_mut(item.as_str())
+        .and_then(Value::as_object_mut)
+    {
+        item.remove("parameters");
+    }
+}
+
+/// Returns new names for the parameters whose names collide, by index. Path parameters keep their names first, then
+/// query parameters, then headers.
+fn collisions(parameters: &[ResolvedParameter<'_>]) -> BTreeMap<usize, String> {
+    let rank = |parameter: &ResolvedParameter<'_>| match parameter.location() {
+        "path" => 0,
+        "query" => 1,
+        _ => 2,
+    };
+    let mut order: Vec<usize> = (0..parameters.len()).collect();
+    order.sort_by_key(|index| parameters.get(*index).map(rank));
+    let mut taken: BTreeSet<String> = RESERVED.map(str::to_owned).into();
+    let mut renamed = BTreeMap::new();
+    for index in order {
+        let Some(parameter) = parameters.get(index) else {
+            continue;
+        };
+        let name = names::parameter_name(parameter.name());
+        if parameter.location() == "path" || taken.insert(name.clone()) {
+            taken.insert(name);
+            continue;
+        }
+        let mut candidate = format!("{}_{}", name.trim_end_matches('_'), parameter.location());
+        let stem = candidate.clone();
+        let mut number = 2;
+        while !taken.insert(candidate.clone()) {
+            candidate = format!("{stem}{number}");
+            number += 1;
+        }
+        renamed.insert(index, candidate);
+    }
+    renamed
+}
+
+/// Renames path parameters whose names collide, in their Parameter objects and in the template, which is the key of the
+/// path item.
+fn rename_in_templates(document: &mut Value, changes: &mut Changes) {
+    let paths = document.get("paths").and_then(Value::as_object);
+    if paths
+        .into_iter()
+        .flatten()
+        .all(|(path, _)| template_collisions(path).is_empty())
+    {
+        return;
+    }
+    let before = document.clone();
+    let Some(paths) = before.get("paths").and_then(Value::as_object) else {
+        return;
+    };
+    let mut new_paths = Vec::new();
+    let mut renamed_places = BTreeMap::new();
+    for (path, _) in paths.iter().filter(|(path, _)| path.starts_with('/')) {
+        let renamed = template_collisions(path);
+        if renamed.is_empty() {
+            continue;
+        }
+        let mut new_path = path.clone();
+        for (old, new) in &renamed {
+            new_path = new_path.replace(&format!("{{{old}}}"), &format!("{{{new}}}"));
+        }
+        if paths.contains_key(&new_path) {
+            continue;
+        }
+        for operation in walk::operations(&before)
+            .iter()
+            .filter(|operation| operation.path == path)
+        {
+            for parameter in of_operation(&before, operation) {
+                let Some(new) = renamed
+                    .get(parameter.name())
+                    .filter(|_| parameter.location() == "path")
+                else {
+                    continue;
+                };
+                let mut copy = parameter.object.clone();
+                copy["name"] = json!(new);
+                if let Some(entry) = document.pointer_mut(parameter.entry.as_str()) {
+                    *entry = copy;
+                    changes.at(&parameter.entry);
+                    let name = parameter.name().to_owned();
+                    renamed_places.insert(parameter.entry, name);
+                }
+            }
+        }
+        new_paths.push((path.clone(), new_path));
+    }
+    follow_names(document, &mut changes.model, &renamed_places);
+    let root = Pointer::root().join("paths");
+    for (path, new_path) in new_paths {
+        changes.moved(&root.join(&path), &root.join(&new_path));
+        if let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) {
+            *paths = std::mem::take(paths)
+                .into_iter()
+                .map(|(key, item)| (if key == path { new_path.clone() } else { key }, item))
+                .collect();
+        }
+    }
+}
+
+/// Returns new names for the parameters of a template whose names collide.
+fn template_collisions(path: &str) -> BTreeMap<String, String> {
+    let mut taken: BTreeSet<String> = RESERVED.map(str::to_owned).into();
+    let mut renamed = BTreeMap::new();
+    for name in template_names(path) {
+        let ident = names::parameter_name(&name);
+        if taken.insert(ident.clone()) {
+            continue;
+        }
+        let stem = format!("{}_path", ident.trim_end_matches('_'));
+        let mut candidate = stem.clone();
+        let mut number = 2;
+        while !taken.insert(candidate.clone()) {
+            candidate = format!("{stem}{number}");
+            number += 1;
+        }
+        renamed.insert(name, candidate);
+    }
+    renamed
+}

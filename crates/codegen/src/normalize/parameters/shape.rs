@@ -1,0 +1,167 @@
+//! The shapes of parameter values.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::text;
+use crate::walk;
+
+/// Returns true if the schema does not constrain the type of a value.
+pub(in crate::normalize) fn is_anything(schema: &Value) -> bool {
+    ![
+        "$ref",
+        "type",
+        "enum",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "properties",
+        "items",
+        "format",
+        "additionalProperties",
+    ]
+    .iter()
+    .any(|keyword| schema.get(*keyword).is_some())
+}
+
+/// The shape of a value, as far as its encoding in URLs and headers depends on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::normalize) enum Shape {
+    /// A string, number or boolean that is encoded by `Display`.
+    Plain,
+    /// A single value that is not encoded by `Display`: a date with time, a union of scalars.
+    Single,
+    /// A list of single values.
+    List,
+    /// An object with these properties.
+    Object(Vec<Property>),
+    /// An object with any properties.
+    Map,
+    /// A nested list or object, or a union of scalars and structures.
+    Nested,
+}
+
+/// A property of an object parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::normalize) struct Property {
+    pub(in crate::normalize) name: String,
+    pub(in crate::normalize) schema: Value,
+    pub(in crate::normalize) required: bool,
+    pub(in crate::normalize) shape: Shape,
+}
+
+/// The maximum nesting of schemas. A deeper one contains itself.
+const DEEPEST: usize = 16;
+
+pub(in crate::normalize) fn shape(document: &Value, schema: &Value) -> Shape {
+    shape_at(document, schema, 0)
+}
+
+fn shape_at(document: &Value, schema: &Value, depth: usize) -> Shape {
+    let Some(schema) = walk::follow(document, schema).filter(|_| depth < DEEPEST) else {
+        return Shape::Nested;
+    };
+    let is_single = |schema: &Value| {
+        matches!(
+            shape_at(document, schema, depth + 1),
+            Shape::Plain | Shape::Single
+        )
+    };
+    for combinator in ["anyOf", "oneOf"] {
+        if let Some(members) = schema.get(combinator).and_then(Value::as_array) {
+            let all = members.iter().all(is_single);
+            return if all { Shape::Single } else { Shape::Nested };
+        }
+    }
+    let kind = text(schema, "type");
+    match kind {
+        "string" if text(schema, "format") == "date-time" && schema.get("enum").is_none() => {
+            Shape::Single
+        }
+        "string" | "integer" | "number" | "boolean" => Shape::Plain,
+        "array" => match schema.get("items") {
+            Some(items) if is_single(items) => Shape::List,
+            None => Shape::List,
+            Some(items) if is_anything(items) => Shape::List,
+            Some(_) => Shape::Nested,
+        },
+        _ => {
+            let mut found = BTreeMap::new();
+            let mut order = Vec::new();
+            let mut open = false;
+            properties(document, schema, depth, &mut order, &mut found, &mut open);
+            if !order.is_empty() {
+                let list = order
+                    .into_iter()
+                    .filter_map(|name| found.remove(&name))
+                    .collect();
+                return Shape::Object(list);
+            }
+            if kind == "object" || open {
+                return match schema.get("additionalProperties") {
+                    Some(values) if values.is_object() && !is_anything(values) => {
+                        if is_single(values) {
+                            Shape::Map
+                        } else {
+                            Shape::Nested
+                        }
+                    }
+                    _ => Shape::Map,
+                };
+            }
+            match schema
+                .get("allOf")
+                .and_then(Value::as_array)
+                .map(Vec::as_slice)
+            {
+                Some([only]) => shape_at(document, only, depth + 1),
+                Some(members) if members.iter().any(is_single) => Shape::Single,
+                Some(_) => Shape::Nested,
+                None => Shape::Single,
+            }
+        }
+    }
+}
+
+/// Collects the properties of an object and of its parts.
+fn properties(
+    document: &Value,
+    schema: &Value,
+    depth: usize,
+    order: &mut Vec<String>,
+    found: &mut BTreeMap<String, Property>,
+    open: &mut bool,
+) {
+    let Some(schema) = walk::follow(document, schema).filter(|_| depth < DEEPEST) else {
+        return;
+    };
+    *open |= schema.get("additionalProperties").is_some();
+    for member in schema
+        .get("allOf")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        properties(document, member, depth + 1, order, found, open);
+    }
+    let own = schema.get("properties").and_then(Value::as_object);
+    for (name, value) in own.into_iter().flatten() {
+        if !found.contains_key(name) {
+            order.push(name.clone());
+        }
+        let property = Property {
+            name: name.clone(),
+            schema: value.clone(),
+            required: false,
+            shape: shape_at(document, value, depth + 1),
+        };
+        found.insert(name.clone(), property);
+    }
+    let required = schema.get("required").and_then(Value::as_array);
+    for name in required.into_iter().flatten().filter_map(Value::as_str) {
+        if let Some(property) = found.get_mut(name) {
+            property.required = true;
+        }
+    }
+}

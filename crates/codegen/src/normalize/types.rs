@@ -1,0 +1,92 @@
+//! The Rust types of schemas, as the model has them.
+
+use serde_json::{Value, json};
+
+use crate::model::Type;
+use crate::pointer::Pointer;
+
+/// The maximum nesting of lists and maps.
+const DEEPEST: usize = 12;
+
+/// Returns the component that a reference, or an `allOf` around it, refers to.
+pub(super) fn component(schema: &Value) -> Option<String> {
+    let target = match schema.get("$ref").and_then(Value::as_str) {
+        Some(reference) => Pointer::from_ref(reference)?,
+        None => match schema.get("allOf")?.as_array()?.as_slice() {
+            [only] => return component(only),
+            _ => return None,
+        },
+    };
+    target.is_schema().then(|| target.tokens().last()).flatten()
+}
+
+/// Returns the Rust type of the schema, including null.
+pub(super) fn type_of(schema: &Value) -> Type {
+    type_at(schema, 0)
+}
+
+fn type_at(schema: &Value, depth: usize) -> Type {
+    let ty = rust_type(schema, depth);
+    if schema.get("nullable") == Some(&json!(true)) {
+        Type::Optional(Box::new(ty))
+    } else {
+        ty
+    }
+}
+
+/// Returns the Rust type of the schema, without null.
+pub(super) fn rust_type(schema: &Value, depth: usize) -> Type {
+    if let Some(name) = component(schema) {
+        return Type::Schema(name);
+    }
+    if depth > DEEPEST {
+        return Type::Any;
+    }
+    let inner = |schema: &Value| Box::new(type_at(schema, depth + 1));
+    match schema.get("type").and_then(Value::as_str) {
+        Some("string") => match parsed(schema) {
+            Some(path) => Type::Parsed(path),
+            None => Type::Text,
+        },
+        Some("integer") => Type::Integer(integer(schema)),
+        Some("number") => Type::Number,
+        Some("boolean") => Type::Boolean,
+        Some("array") => Type::List(schema.get("items").map_or(Box::new(Type::Any), inner)),
+        Some("object") => match schema.get("additionalProperties") {
+            Some(values @ Value::Object(_)) => Type::Map(inner(values)),
+            _ => Type::Map(Box::new(Type::Any)),
+        },
+        _ => match schema
+            .get("allOf")
+            .and_then(Value::as_array)
+            .map(Vec::as_slice)
+        {
+            Some([only]) => rust_type(only, depth + 1),
+            _ => Type::Any,
+        },
+    }
+}
+
+/// Returns the Rust type of a string format.
+pub(super) fn parsed(schema: &Value) -> Option<&'static str> {
+    Some(match schema.get("format")?.as_str()? {
+        "uuid" => "::uuid::Uuid",
+        "date" => "::chrono::naive::NaiveDate",
+        "date-time" => "::chrono::DateTime<::chrono::offset::Utc>",
+        "ipv4" => "::std::net::Ipv4Addr",
+        _ => return None,
+    })
+}
+
+fn integer(schema: &Value) -> &'static str {
+    match schema.get("format").and_then(Value::as_str) {
+        Some("int8") => "i8",
+        Some("uint8") => "u8",
+        Some("int16") => "i16",
+        Some("uint16") => "u16",
+        Some("int32") => "i32",
+        Some("uint32") => "u32",
+        Some("uint64") => "u64",
+        _ => "i64",
+    }
+}

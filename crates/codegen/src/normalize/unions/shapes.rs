@@ -1,0 +1,170 @@
+//! Shapes of schemas, which distinguish the members of a union without a distinguishing property.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{DEEPEST, is_object, is_scalar, members};
+use crate::model::{Details, Kinds, Model, Shape};
+use crate::normalize::types::{component, parsed};
+use crate::pointer::Pointer;
+use crate::walk;
+
+/// Returns the shapes of all components that union members refer to, directly or indirectly.
+pub(super) fn shapes(document: &Value, model: &Model) -> BTreeMap<String, Details> {
+    let mut shapes: BTreeMap<String, Details> = BTreeMap::new();
+    let mut waiting: Vec<String> = Vec::new();
+    for union in model.unions.values() {
+        for shape in union.shapes() {
+            let mut found = Vec::new();
+            shape.references(&mut found);
+            waiting.extend(found.into_iter().map(str::to_owned));
+        }
+    }
+    while let Some(name) = waiting.pop() {
+        if shapes.contains_key(&name) {
+            continue;
+        }
+        let details = document
+            .pointer(Pointer::schema(&name).as_str())
+            .map(|schema| details(document, schema, 0))
+            .unwrap_or_default();
+        let mut found = Vec::new();
+        details.references(&mut found);
+        waiting.extend(found.into_iter().map(str::to_owned));
+        shapes.insert(name, details);
+    }
+    shapes
+}
+
+/// Returns the kinds of values that a schema allows.
+pub(super) fn kinds(document: &Value, schema: &Value, depth: usize) -> Kinds {
+    let Some(schema) = walk::follow(document, schema).filter(|_| depth < DEEPEST) else {
+        return Kinds::ALL;
+    };
+    let inner = |schema: &Value| kinds(document, schema, depth + 1);
+    let own = if let Some((_, members)) = members(schema) {
+        members.iter().map(inner).fold(Kinds::default(), Kinds::and)
+    } else if let Some(only) = single_part(schema) {
+        inner(only)
+    } else {
+        match schema.get("type").and_then(Value::as_str) {
+            Some("string") => Kinds::TEXT,
+            Some("integer") => Kinds::INTEGER,
+            Some("number") => Kinds::NUMBER,
+            Some("boolean") => Kinds::BOOLEAN,
+            Some("array") => Kinds::LIST,
+            Some("object") => Kinds::OBJECT,
+            _ if is_object(schema) => Kinds::OBJECT,
+            _ if schema.get("enum") == Some(&json!([null])) => Kinds::NULL,
+            _ => Kinds::ALL,
+        }
+    };
+    if schema.get("nullable") == Some(&json!(true)) {
+        own.and(Kinds::NULL)
+    } else {
+        own
+    }
+}
+
+fn single_part(schema: &Value) -> Option<&Value> {
+    match schema.get("allOf")?.as_array()?.as_slice() {
+        [only] if schema.get("properties").is_none() => Some(only),
+        _ => None,
+    }
+}
+
+/// Returns the shape of a schema. Components are referred to by name.
+pub(super) fn shape(document: &Value, schema: &Value) -> Shape {
+    match component(schema) {
+        Some(name) => Shape::Of(name),
+        None => Shape::Is(Box::new(details(document, schema, 0))),
+    }
+}
+
+/// Returns the shape of a property or an item. Nested unions choose for themselves, so no value is inspected twice.
+fn inner_shape(document: &Value, schema: &Value, depth: usize) -> Shape {
+    let target = walk::follow(document, schema);
+    let target = target.and_then(|target| {
+        single_part(target)
+            .and_then(|part| walk::follow(document, part))
+            .or(Some(target))
+    });
+    if target.is_none_or(|target| members(target).is_some()) {
+        let kinds = kinds(document, schema, 0);
+        return Shape::Is(Box::new(Details {
+            kinds,
+            ..Details::default()
+        }));
+    }
+    let nullable = schema.get("nullable") == Some(&json!(true));
+    match component(schema).filter(|_| !nullable) {
+        Some(name) => Shape::Of(name),
+        None => Shape::Is(Box::new(details(document, schema, depth))),
+    }
+}
+
+fn details(document: &Value, schema: &Value, depth: usize) -> Details {
+    let kinds = kinds(document, schema, 0);
+    let plain = Details {
+        kinds,
+        ..Details::default()
+    };
+    let Some(target) = walk::follow(document, schema).filter(|_| depth < DEEPEST) else {
+        return plain;
+    };
+    if let Some((_, members)) = members(target) {
+        return Details {
+            members: members
+                .iter()
+                .map(|member| shape(document, member))
+                .collect(),
+            ..plain
+        };
+    }
+    if let Some(only) = single_part(target) {
+        return Details {
+            kinds,
+            ..details(document, only, depth + 1)
+        };
+    }
+    let inner = |schema: &Value| inner_shape(document, schema, depth + 1);
+    let list = target.get("enum").and_then(Value::as_array);
+    let list = list.filter(|values| values.iter().all(is_scalar));
+    let required = target.get("required").and_then(Value::as_array);
+    let properties = target.get("properties").and_then(Value::as_object);
+    let mut properties: Vec<(String, Shape)> = properties
+        .into_iter()
+        .flatten()
+        .map(|(name, schema)| (name.clone(), inner(schema)))
+        .collect();
+    properties.sort_by(|a, b| a.0.cmp(&b.0));
+    let anything = || {
+        Shape::Is(Box::new(Details {
+            kinds: Kinds::ALL,
+            ..Details::default()
+        }))
+    };
+    let rest = match target.get("additionalProperties") {
+        Some(schema @ Value::Object(_)) => Some(inner(schema)),
+        Some(Value::Bool(true)) => Some(anything()),
+        // An object without properties keeps all.
+        None if kinds.has(Kinds::OBJECT) && properties.is_empty() => Some(anything()),
+        _ => None,
+    };
+    Details {
+        kinds,
+        values: list.cloned().unwrap_or_default(),
+        format: parsed(target).filter(|_| target.get("type") == Some(&json!("string"))),
+        required: required
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
+        properties,
+        rest,
+        items: target.get("items").map(inner),
+        members: Vec::new(),
+    }
+}
