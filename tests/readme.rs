@@ -345,16 +345,12 @@ fn features_match_the_manifest() {
 }
 
 #[test]
-fn layout_table_and_links_name_existing_files() {
-    let folders = table("Repository layout");
-    let folders = folders
-        .iter()
-        .map(|row| row[0].split('`').nth(1).unwrap().to_owned());
+fn links_name_existing_files() {
     let links = README.match_indices("](").map(|(at, _)| {
         let target = &README[at + 2..];
         target[..target.find(')').unwrap()].to_owned()
     });
-    for path in folders.chain(links).filter(|path| !path.starts_with('#')) {
+    for path in links.filter(|path| !path.starts_with('#')) {
         assert!(
             root().join(&path).exists(),
             "README.md names {path}, which does not exist"
