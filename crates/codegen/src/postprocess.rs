@@ -23,6 +23,7 @@ mod rust_type;
 mod servers;
 mod size;
 mod structs;
+mod syntax;
 mod types;
 mod unions;
 mod wire;

@@ -7,8 +7,7 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ImplItem, ImplItemFn, Item, Stmt, parse_quote};
 
 use super::builder;
-use super::order::implemented;
-use super::responses::first_argument;
+use super::syntax::{first_argument, implemented};
 use super::wire::header_constant;
 use crate::model::Model;
 use crate::{names, walk};

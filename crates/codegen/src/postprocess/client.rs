@@ -4,7 +4,7 @@ use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Block, Expr, ImplItem, Item, Lit, Pat, Stmt};
 
-use super::order::implemented;
+use super::syntax::implemented;
 
 /// Removes `mod prelude`, which only has `Client`.
 pub(super) fn drop_prelude(file: &mut syn::File) {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use syn::{Attribute, Fields, ImplItem, Item, parse_quote};
 
 use super::builder;
-use super::order::{implemented, wire_name};
+use super::syntax::{implemented, wire_name};
 use crate::names;
 use crate::normalize::parameters::of_operation;
 use crate::walk::{self, Kind};

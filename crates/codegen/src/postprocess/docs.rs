@@ -9,6 +9,7 @@ use syn::{
 };
 
 use super::markdown;
+use super::syntax::wire_name;
 
 /// Tidies the documentation of every item.
 pub(super) fn tidy(file: &mut syn::File) {
@@ -23,7 +24,7 @@ impl VisitMut for Docs {
         set(&mut item.attrs, &name, || format!("The schema `{name}`."));
         if let Fields::Named(fields) = &mut item.fields {
             for field in &mut fields.named {
-                let name = super::order::wire_name(field);
+                let name = wire_name(field);
                 let public = matches!(field.vis, Visibility::Public(_));
                 let fallback = name.map_or_else(
                     || "Further properties.".to_owned(),
@@ -43,7 +44,7 @@ impl VisitMut for Docs {
             let name = variant.ident.to_string();
             set(&mut variant.attrs, "", || format!("The variant `{name}`."));
             for field in &mut variant.fields {
-                if let Some(name) = super::order::wire_name(field) {
+                if let Some(name) = wire_name(field) {
                     set(&mut field.attrs, "", || format!("The property `{name}`."));
                 }
             }

@@ -7,7 +7,7 @@ use syn::visit_mut::VisitMut;
 use syn::{Attribute, Fields, Ident, Item, ItemEnum, ItemImpl, parse_quote};
 
 use super::docs;
-use super::order::implemented;
+use super::syntax::implemented;
 use crate::model::Model;
 use crate::names;
 

@@ -8,8 +8,8 @@ use serde_json::Value;
 use syn::{Item, ItemStruct, Type, parse_quote};
 
 use super::builder;
-use super::order::{properties, wire_name};
-use super::structs::remove_derive;
+use super::order::properties;
+use super::syntax::{remove_derive, wire_name};
 use crate::rename::{SIMILAR, similarity};
 use crate::{names, walk};
 

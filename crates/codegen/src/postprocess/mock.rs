@@ -14,10 +14,10 @@ use syn::{Attribute, FnArg, ImplItem, ImplItemFn, Item, ItemImpl, ReturnType, Ty
 use super::builder;
 use super::client::operation_id;
 use super::docs;
-use super::order::implemented;
 use super::request_spec::{RequestSpec, encoded};
 use super::responses;
 use super::rust_type::body_type;
+use super::syntax::{arguments, first_argument, implemented, plain};
 use crate::model::{Model, ResponseBody};
 use crate::names;
 use crate::normalize::parameters::{ResolvedParameter, of_operation};
@@ -32,14 +32,10 @@ pub(crate) fn methods(file: &syn::File) -> BTreeSet<String> {
     traits
         .flat_map(|item| &item.items)
         .filter_map(|item| match item {
-            syn::TraitItem::Fn(function) => Some(name_of(&function.sig.ident)),
+            syn::TraitItem::Fn(function) => Some(plain(&function.sig.ident)),
             _ => None,
         })
         .collect()
-}
-
-fn name_of(ident: &syn::Ident) -> String {
-    ident.to_string().trim_start_matches("r#").to_owned()
 }
 
 /// Adapts the mocks. `results` has the success and error types of the client's `send` functions.
@@ -108,7 +104,7 @@ pub(super) fn fit(file: &mut syn::File, results: &Results, document: &Value, mod
                 item.attrs = vec![doc("Mocks each operation.")];
                 for item in &mut item.items {
                     if let syn::TraitItem::Fn(function) = item
-                        && let Some(heading) = headings.get(&name_of(&function.sig.ident))
+                        && let Some(heading) = headings.get(&plain(&function.sig.ident))
                     {
                         function.attrs.push(doc(&format!("Mocks {heading}.")));
                     }
@@ -132,7 +128,7 @@ fn fit_when(item: &mut ItemImpl, document: &Value, operation: &Operation<'_>, sp
         let ImplItem::Fn(function) = item else {
             return true;
         };
-        let name = name_of(&function.sig.ident);
+        let name = plain(&function.sig.ident);
         let takes_nothing = function.sig.inputs.len() == 1;
         match name.as_str() {
             "new" => {
@@ -336,8 +332,8 @@ pub(super) fn results(client: &mut syn::File) -> Results {
             let ReturnType::Type(_, result) = &function.sig.output else {
                 return None;
             };
-            let sides = responses::arguments(result)
-                .map(|side| responses::arguments(side).next().cloned())
+            let sides = arguments(result)
+                .map(|side| arguments(side).next().cloned())
                 .collect::<Vec<_>>();
             Some((operation_id(function)?, sides.try_into().ok()?))
         })
@@ -398,7 +394,7 @@ fn fit_then(item: &mut ItemImpl, answers: &[Answer], accept: Option<&str>) {
         let ImplItem::Fn(function) = item else {
             return true;
         };
-        let text = match name_of(&function.sig.ident).as_str() {
+        let text = match plain(&function.sig.ident).as_str() {
             "new" => "A response of this operation.",
             "into_inner" => "Returns the builder of `httpmock`.",
             _ => return false,
@@ -479,10 +475,7 @@ fn borrowed(ty: &Type) -> Type {
     };
     // Types of the document are in a module.
     let is_own = matches!(ty, Type::Path(path) if path.path.leading_colon.is_none());
-    match (
-        name.as_deref().filter(|_| !is_own),
-        responses::first_argument(ty),
-    ) {
+    match (name.as_deref().filter(|_| !is_own), first_argument(ty)) {
         (Some("String"), _) => parse_quote!(&str),
         (Some("Vec"), Some(item)) => parse_quote!(&[#item]),
         _ => parse_quote!(&#ty),

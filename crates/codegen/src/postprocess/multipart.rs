@@ -6,8 +6,7 @@ use quote::{format_ident, quote};
 use serde_json::Value;
 use syn::{Expr, Ident, Item, Type, parse_quote};
 
-use super::order::wire_name;
-use super::responses::first_argument;
+use super::syntax::{first_argument, wire_name};
 use crate::model::{Model, Part};
 use crate::pointer::Pointer;
 use crate::{names, walk};

@@ -8,8 +8,7 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{GenericArgument, ImplItem, Item, PathArguments, Type, parse_quote};
 
 use super::builder;
-use super::order::{implemented, wire_name};
-use super::responses::first_argument;
+use super::syntax::{first_argument, implemented, wire_name};
 use crate::model::Model;
 use crate::names;
 use crate::pointer::Pointer;

@@ -17,9 +17,9 @@ use syn::{
 
 use super::builder;
 use super::docs;
-use super::order::implemented;
 use super::request_spec::encoded;
 use super::responses::Responses;
+use super::syntax::{first_argument, implemented, plain, uses};
 use crate::names;
 use crate::normalize::parameters::{of_operation, template_names};
 use crate::security;
@@ -65,7 +65,7 @@ pub(super) fn write(
         // `Client`, its hooks and imports of progenitor's runtime are not used.
         Item::Struct(item) => item.ident != "Client",
         Item::Const(item) => item.ident != "_",
-        Item::Use(item) => !quote!(#item).to_string().contains("progenitor_client"),
+        Item::Use(item) => !uses(item, "progenitor_client"),
         Item::Impl(item) if is_of_runtime(item) => false,
         Item::Impl(item) if implemented(item).as_deref() == Some("Client") => {
             item.items.retain_mut(|item| match item {
@@ -149,7 +149,7 @@ fn builders(
     let mut added = Vec::new();
     for item in items.iter_mut() {
         match item {
-            Item::Use(item) if quote!(#item).to_string().contains("ClientHooks") => {
+            Item::Use(item) if uses(item, "ClientHooks") => {
                 *item = parse_quote! {
                     #[allow(unused_imports)]
                     use progenitor_client::{encode_path, RequestBuilderExt};
@@ -212,7 +212,7 @@ impl Builder {
                 field.ty = parse_quote!(crate::Client);
                 builder.client = ident.clone();
             } else if operation.path_parameters.contains(&plain(&ident)) {
-                if let Some(ty) = super::responses::first_argument(&field.ty).cloned() {
+                if let Some(ty) = first_argument(&field.ty).cloned() {
                     field.ty = ty.clone();
                     types.insert(plain(&ident), (ident.clone(), ty));
                 }
@@ -444,11 +444,6 @@ fn call(method: &str, arguments: &[Argument], setters: &[String]) -> String {
     }
     let wait = if setters.is_empty() { "" } else { "\n    " };
     format!("{call}{wait}.await?;")
-}
-
-/// Returns the name without the prefix of a raw identifier.
-fn plain(ident: &Ident) -> String {
-    ident.to_string().trim_start_matches("r#").to_owned()
 }
 
 fn is_doc(attribute: &Attribute) -> bool {

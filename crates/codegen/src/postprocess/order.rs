@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Fields, ImplItem, Item, ItemImpl, ItemStruct, Member, Type};
+use syn::{Fields, ImplItem, Item, ItemStruct, Member};
 
 use super::builder;
+use super::syntax::{implemented, wire_name};
 use crate::names;
 use crate::walk::{self, Kind};
 
@@ -102,31 +103,6 @@ pub(super) fn properties(document: &Value, schema: &Value, depth: usize) -> Vec<
     order
 }
 
-/// Returns the wire name of a field, or `None` for a field with several properties (`#[serde(flatten)]`).
-pub(super) fn wire_name(field: &syn::Field) -> Option<String> {
-    let ident = field.ident.as_ref().map(ToString::to_string);
-    let mut name = ident.map(|ident| ident.trim_start_matches("r#").to_owned());
-    for attribute in field
-        .attrs
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("serde"))
-    {
-        // Other serde arguments may follow. The values of those that have one must be parsed.
-        let _ = attribute.parse_nested_meta(|meta| {
-            if meta.path.is_ident("flatten") {
-                name = None;
-            } else if let Ok(value) = meta.value() {
-                let value: syn::LitStr = value.parse()?;
-                if meta.path.is_ident("rename") {
-                    name = Some(value.value());
-                }
-            }
-            Ok(())
-        });
-    }
-    name
-}
-
 /// Sorts the fields, and returns their names in the new order.
 fn sort_fields(item: &mut ItemStruct, order: &[String]) -> Vec<String> {
     let Fields::Named(fields) = &mut item.fields else {
@@ -169,18 +145,6 @@ fn sort_builder(item: &mut Item, fields: &BTreeMap<String, Vec<String>>) {
             Literals { rank: &rank }.visit_item_impl_mut(item);
         }
         _ => {}
-    }
-}
-
-/// Returns the last segment of the type of an `impl`.
-pub(super) fn implemented(item: &ItemImpl) -> Option<String> {
-    match item.self_ty.as_ref() {
-        Type::Path(path) => path
-            .path
-            .segments
-            .last()
-            .map(|segment| segment.ident.to_string()),
-        _ => None,
     }
 }
 

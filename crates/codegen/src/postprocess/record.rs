@@ -6,9 +6,7 @@ use quote::quote;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Fields, Item, ItemStruct, Meta, Path, Token, Type, parse_quote};
 
-use super::order::wire_name;
-use super::responses::{arguments, first_argument};
-use super::structs::{is_path, remove_derive};
+use super::syntax::{arguments, first_argument, is_path, remove_derive, wire_name};
 
 /// The arguments of `#[serde(…)]`.
 type Words = Punctuated<Meta, Token![,]>;

@@ -9,13 +9,12 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use serde_json::Value;
 use syn::visit::Visit;
-use syn::{
-    Expr, GenericArgument, Ident, ImplItemFn, Item, PathArguments, ReturnType, Type, parse_quote,
-};
+use syn::{Expr, Ident, ImplItemFn, Item, Pat, ReturnType, Type, parse_quote};
 
 use super::builder;
 use super::client::operation_id;
 use super::rust_type::body_type;
+use super::syntax::{arguments, first_argument};
 use crate::model::{self, Model, Response, ResponseBody};
 use crate::{names, walk};
 
@@ -77,30 +76,6 @@ pub(super) fn by_status<'a>(
         })
 }
 
-/// Returns the first type argument, such as the `T` of `Option<T>`.
-pub(super) fn first_argument(ty: &Type) -> Option<&Type> {
-    arguments(ty).next()
-}
-
-/// Returns the type arguments, such as the `T` and the `E` of `Result<T, E>`.
-pub(super) fn arguments(ty: &Type) -> impl Iterator<Item = &Type> {
-    let arguments = match ty {
-        Type::Path(path) => path.path.segments.last().map(|segment| &segment.arguments),
-        _ => None,
-    };
-    let arguments = match arguments {
-        Some(PathArguments::AngleBracketed(arguments)) => Some(&arguments.args),
-        _ => None,
-    };
-    arguments
-        .into_iter()
-        .flatten()
-        .filter_map(|argument| match argument {
-            GenericArgument::Type(ty) => Some(ty),
-            _ => None,
-        })
-}
-
 /// The decoding of the responses of an operation.
 pub(super) struct Responses {
     pub(super) success: Side,
@@ -115,7 +90,7 @@ pub(super) struct Side {
 
 struct Arm {
     /// The pattern that matches the statuses.
-    pattern: TokenStream,
+    pattern: Pat,
     body: Body,
     /// The path of the enum variant with the body, if there are several.
     variant: Option<TokenStream>,
@@ -208,7 +183,7 @@ impl Side {
         if self.arms.is_empty() {
             return quote!(::std::option::Option::None);
         }
-        let is_any = |arm: &Arm| arm.pattern.to_string() == "_";
+        let is_any = |arm: &Arm| matches!(arm.pattern, Pat::Wild(_));
         let rest = (!self.arms.iter().any(is_any)).then(|| quote!(_ => None,));
         quote! {
             match status {
@@ -333,9 +308,8 @@ fn uniform(send: &ImplItemFn) -> Option<Responses> {
             Body::Upgrade => side.ty = parse_quote!(crate::Upgrade),
             Body::Json | Body::Nothing => {}
         }
-        let pattern = &arm.pat;
         side.arms.push(Arm {
-            pattern: quote!(#pattern),
+            pattern: arm.pat.clone(),
             body,
             variant: None,
         });
@@ -398,17 +372,17 @@ fn response_enum(
     file.items
 }
 
-fn pattern(status: &str) -> TokenStream {
+fn pattern(status: &str) -> Pat {
     match (
         status.parse::<u16>(),
         status.chars().next().and_then(|class| class.to_digit(10)),
     ) {
-        (Ok(code), _) => quote!(#code),
+        (Ok(code), _) => parse_quote!(#code),
         (Err(_), Some(class)) => {
             let (first, last) = (class as u16 * 100, class as u16 * 100 + 99);
-            quote!(#first..=#last)
+            parse_quote!(#first..=#last)
         }
-        (Err(_), None) => quote!(_),
+        (Err(_), None) => parse_quote!(_),
     }
 }
 

@@ -12,8 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use syn::visit_mut::VisitMut;
 use syn::{Fields, ImplItem, Item, ItemStruct, Type, parse_quote};
 
-use super::order::implemented;
-use super::responses::{arguments, first_argument};
+use super::syntax::{arguments, first_argument, implemented};
 use crate::model::{self, Model};
 use crate::names;
 

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use syn::punctuated::Punctuated;
-use syn::{Attribute, Fields, ImplItem, Item, ItemStruct, Path, Token, parse_quote};
+use syn::{Attribute, Fields, ImplItem, Item, parse_quote};
 
 use super::builder;
 use super::docs;
-use super::order::{implemented, wire_name};
+use super::syntax::{implemented, wire_name};
 use crate::model::Model;
 use crate::names;
 
@@ -128,33 +127,6 @@ fn complete(item: &mut Item, docs: &BTreeMap<(String, String), Vec<Attribute>>) 
         }
         _ => {}
     }
-}
-
-/// Removes a path from the derives. Returns true if it was there.
-pub(super) fn remove_derive(item: &mut ItemStruct, path: &[&str]) -> bool {
-    for attribute in &mut item.attrs {
-        if !attribute.path().is_ident("derive") {
-            continue;
-        }
-        let Ok(derives) =
-            attribute.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated)
-        else {
-            continue;
-        };
-        let others: Vec<&Path> = derives
-            .iter()
-            .filter(|derive| !is_path(derive, path))
-            .collect();
-        if others.len() < derives.len() {
-            *attribute = parse_quote!(#[derive(#(#others),*)]);
-            return true;
-        }
-    }
-    false
-}
-
-pub(super) fn is_path(path: &Path, names: &[&str]) -> bool {
-    path.segments.iter().map(|segment| &segment.ident).eq(names)
 }
 
 #[cfg(test)]

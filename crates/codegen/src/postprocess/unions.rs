@@ -8,9 +8,9 @@ use quote::{format_ident, quote};
 use serde_json::Value;
 use syn::{Ident, Item, parse_quote};
 
-use super::order::implemented;
 use super::rust_type::rust;
 use super::size::Boxed;
+use super::syntax::implemented;
 use crate::model::{Details, Kinds, Model, Shape, Type, Union};
 use crate::{names, walk};
 

@@ -1,0 +1,114 @@
+//! Access to the parts of syntax trees that several passes read.
+
+use syn::punctuated::Punctuated;
+use syn::{
+    GenericArgument, Ident, ItemImpl, ItemStruct, ItemUse, Path, PathArguments, Token, Type,
+    UseTree, parse_quote,
+};
+
+/// Returns the name without the prefix of a raw identifier.
+pub(super) fn plain(ident: &Ident) -> String {
+    ident.to_string().trim_start_matches("r#").to_owned()
+}
+
+/// Returns the last segment of the type of an `impl`.
+pub(super) fn implemented(item: &ItemImpl) -> Option<String> {
+    match item.self_ty.as_ref() {
+        Type::Path(path) => path
+            .path
+            .segments
+            .last()
+            .map(|segment| segment.ident.to_string()),
+        _ => None,
+    }
+}
+
+/// Returns the wire name of a field, or `None` for a field with several properties (`#[serde(flatten)]`).
+pub(super) fn wire_name(field: &syn::Field) -> Option<String> {
+    let ident = field.ident.as_ref().map(ToString::to_string);
+    let mut name = ident.map(|ident| ident.trim_start_matches("r#").to_owned());
+    for attribute in field
+        .attrs
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("serde"))
+    {
+        // Other serde arguments may follow. The values of those that have one must be parsed.
+        let _ = attribute.parse_nested_meta(|meta| {
+            if meta.path.is_ident("flatten") {
+                name = None;
+            } else if let Ok(value) = meta.value() {
+                let value: syn::LitStr = value.parse()?;
+                if meta.path.is_ident("rename") {
+                    name = Some(value.value());
+                }
+            }
+            Ok(())
+        });
+    }
+    name
+}
+
+/// Returns the first type argument, such as the `T` of `Option<T>`.
+pub(super) fn first_argument(ty: &Type) -> Option<&Type> {
+    arguments(ty).next()
+}
+
+/// Returns the type arguments, such as the `T` and the `E` of `Result<T, E>`.
+pub(super) fn arguments(ty: &Type) -> impl Iterator<Item = &Type> {
+    let arguments = match ty {
+        Type::Path(path) => path.path.segments.last().map(|segment| &segment.arguments),
+        _ => None,
+    };
+    let arguments = match arguments {
+        Some(PathArguments::AngleBracketed(arguments)) => Some(&arguments.args),
+        _ => None,
+    };
+    arguments
+        .into_iter()
+        .flatten()
+        .filter_map(|argument| match argument {
+            GenericArgument::Type(ty) => Some(ty),
+            _ => None,
+        })
+}
+
+/// Removes a path from the derives. Returns true if it was there.
+pub(super) fn remove_derive(item: &mut ItemStruct, path: &[&str]) -> bool {
+    for attribute in &mut item.attrs {
+        if !attribute.path().is_ident("derive") {
+            continue;
+        }
+        let Ok(derives) =
+            attribute.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated)
+        else {
+            continue;
+        };
+        let others: Vec<&Path> = derives
+            .iter()
+            .filter(|derive| !is_path(derive, path))
+            .collect();
+        if others.len() < derives.len() {
+            *attribute = parse_quote!(#[derive(#(#others),*)]);
+            return true;
+        }
+    }
+    false
+}
+
+pub(super) fn is_path(path: &Path, names: &[&str]) -> bool {
+    path.segments.iter().map(|segment| &segment.ident).eq(names)
+}
+
+/// Returns true if a path of a `use` has a segment `name`.
+pub(super) fn uses(item: &ItemUse, name: &str) -> bool {
+    fn has(tree: &UseTree, name: &str) -> bool {
+        match tree {
+            UseTree::Path(path) => path.ident == name || has(&path.tree, name),
+            UseTree::Name(item) => item.ident == name,
+            UseTree::Rename(item) => item.ident == name,
+            UseTree::Group(group) => group.items.iter().any(|tree| has(tree, name)),
+            UseTree::Glob(_) => false,
+        }
+    }
+    has(&item.tree, name)
+}
