@@ -1,6 +1,6 @@
 //! Step 5, generate: progenitor turns the normalized document into Rust tokens.
 //!
-//! progenitor and typify report what they do not support as an error or a panic without a location. [`isolate`] finds
+//! progenitor and typify report what they do not support as an error or a panic without a location. `isolate` finds
 //! the location.
 
 mod isolate;

@@ -2,7 +2,7 @@
 //!
 //! If a body may have several types, the client sends the first available of: JSON, `+json`, form, text, bytes,
 //! `multipart/form-data`. The media type on the wire, the styles of form fields, and whether the body is optional are
-//! in the [model](crate::model).
+//! in the model.
 
 use serde_json::{Map, Value, json};
 

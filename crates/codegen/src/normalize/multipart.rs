@@ -1,5 +1,5 @@
 //! `multipart/form-data`, which progenitor does not support. The parts become the properties of a JSON body, the
-//! [model](crate::model) has the encoding of each, and `postprocess` makes the client's `multipart` module write them.
+//! model has the encoding of each, and `postprocess` makes the client's `multipart` module write them.
 //!
 //! A part is a file, for which the types crate has a type, or a value: text, or JSON if it is an object (OpenAPI 3.0,
 //! section 4.7.14.3). A list becomes several parts of the same name (RFC 7578, section 4.3).

@@ -1,7 +1,7 @@
 //! Parameters: each is sent exactly as the document says, or is left out and reported.
 //!
 //! progenitor keeps one parameter per name in any location, supports one style per location, and formats values with
-//! `Display`, which is wrong for dates. The [model](crate::model) has what the client must do instead: the wire name,
+//! `Display`, which is wrong for dates. The model has what the client must do instead: the wire name,
 //! if the document's name cannot be a Rust name, and the style, if the client's `encode` module writes the value.
 
 mod names;

@@ -1,7 +1,7 @@
 //! Responses: the body of each status, in a form that progenitor reads.
 //!
 //! progenitor generates one type for all successes and one for all errors, and panics if the bodies differ. If they do,
-//! it gets a single success, and the [model](crate::model) has the responses by status. The decoder in `postprocess`
+//! it gets a single success, and the model has the responses by status. The decoder in `postprocess`
 //! then chooses the type by status, never by which type happens to fit.
 
 use serde_json::{Map, Value, json};

@@ -1,7 +1,7 @@
 //! Unions (`oneOf`, `anyOf`): reads how to distinguish the members, and adds it to the model.
 //!
 //! typify ignores discriminators, tries one member after the other, and makes structs of some unions that no value
-//! decodes into. It gets a placeholder, and `postprocess` writes the enum from the [model](crate::model).
+//! decodes into. It gets a placeholder, and `postprocess` writes the enum from the model.
 
 mod model;
 mod shapes;

@@ -1,6 +1,6 @@
 //! Responses of operations: the body and the type of each status.
 //!
-//! The [model](crate::model) has the responses of operations whose bodies differ by status. Other operations have one
+//! The model has the responses of operations whose bodies differ by status. Other operations have one
 //! success type and one error type, which are read from progenitor's `send`.
 
 use std::collections::BTreeMap;
