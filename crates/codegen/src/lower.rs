@@ -4,6 +4,7 @@
 //! is removed and reported if it only narrows the valid values; otherwise it is an error. Documents of 3.0 pass through
 //! the same step, because many use constructs of 3.1.
 
+mod dynamic;
 mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,10 +31,11 @@ pub fn lower(
     origins: &mut Origins,
 ) -> Result<Value, Vec<Finding>> {
     let mut findings = Vec::new();
+    dynamic::resolve(&mut document, &mut findings);
     inline_media_types(&mut document);
     name_targets(&mut document, origins);
     walk::walk_mut(&mut document, &mut |kind, pointer, value| match kind {
-        Kind::Schema => schema::schema(pointer, value, unsupported, &mut findings),
+        Kind::Schema => schema::schema(pointer, value, unsupported),
         Kind::Operation => {
             if let Some(operation) = value.as_object_mut() {
                 operation.entry("responses").or_insert_with(|| json!({}));

@@ -288,7 +288,7 @@ fn keyword_that_cannot_be_lowered() {
         "pets.json",
         &changed(|document| {
             document["components"]["schemas"]["Owner"]["properties"]["name"] =
-                json!({"$dynamicRef": "#/components/schemas/Pet"});
+                json!({"$dynamicRef": "#pet"});
         })
     ));
 }

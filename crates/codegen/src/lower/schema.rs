@@ -4,7 +4,6 @@ use serde_json::{Map, Value, json};
 
 use crate::media_type::MediaTypeKind;
 use crate::pointer::Pointer;
-use crate::problem::Finding;
 use crate::unsupported::Unsupported;
 
 /// Keywords that do not affect which values are valid.
@@ -39,15 +38,18 @@ const NARROWING: [(&str, &str); 14] = [
 ];
 
 /// Keywords without a meaning for the generated code.
-const FOR_READERS: [&str; 5] = ["$comment", "$schema", "$id", "$anchor", "$vocabulary"];
+const FOR_READERS: [&str; 7] = [
+    "$comment",
+    "$schema",
+    "$id",
+    "$anchor",
+    "$dynamicAnchor",
+    "$recursiveAnchor",
+    "$vocabulary",
+];
 
 /// Lowers a schema whose inner schemas have been lowered.
-pub(super) fn schema(
-    pointer: &Pointer,
-    value: &mut Value,
-    unsupported: &mut Vec<Unsupported>,
-    findings: &mut Vec<Finding>,
-) {
+pub(super) fn schema(pointer: &Pointer, value: &mut Value, unsupported: &mut Vec<Unsupported>) {
     if let Value::Bool(anything) = *value {
         // 3.0 also allows a boolean for these two keywords.
         if !pointer.is_keyword("additionalProperties") {
@@ -62,13 +64,6 @@ pub(super) fn schema(
     let Some(object) = value.as_object_mut() else {
         return;
     };
-    for keyword in ["$dynamicRef", "$recursiveRef"] {
-        if object.contains_key(keyword) {
-            let remedy = "replace it by a plain `$ref`: the schema must be known at compile time";
-            let cause = format!("`{keyword}` has no equivalent in OpenAPI 3.0");
-            findings.push(Finding::new(&pointer.join(keyword), cause, remedy));
-        }
-    }
     for keyword in FOR_READERS {
         object.remove(keyword);
     }
