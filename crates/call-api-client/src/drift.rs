@@ -349,8 +349,15 @@ impl Document {
             "" => truncate(name),
             place => format!("{place}.{}", truncate(name)),
         };
+        // What only requests have is not missing from a response.
+        let is_sent_only = |name: &str| {
+            let mut known = object.properties.iter().filter(|(known, _)| *known == name);
+            known.any(|(_, schema)| {
+                self.resolve(schema).get("writeOnly") == Some(&Value::Bool(true))
+            })
+        };
         for name in &object.required {
-            if !values.contains_key(*name) {
+            if !values.contains_key(*name) && !is_sent_only(name) {
                 found.push((below(name), DriftKind::MissingProperty));
             }
         }
@@ -457,10 +464,13 @@ impl Document {
             | ("string", Value::String(_))
             | ("array", Value::Array(_))
             | ("object", Value::Object(_)) => true,
-            ("integer", Value::Number(number)) => number.is_i64() || number.is_u64(),
+            ("integer", Value::Number(number)) => {
+                number.as_f64().is_some_and(|number| number.fract() == 0.0)
+            }
             ("string (uuid)", Value::String(text)) => text.parse::<uuid::Uuid>().is_ok(),
             ("string (date-time)", Value::String(text)) => {
-                chrono::DateTime::parse_from_rfc3339(text).is_ok()
+                // chrono reads a space in place of the `T` as well.
+                !text.contains(' ') && chrono::DateTime::parse_from_rfc3339(text).is_ok()
             }
             _ => false,
         };
@@ -642,6 +652,20 @@ mod tests {
                     "at: the document says string (date-time), but the service sent another string",
                     "id: the document says string (uuid), but the service sent another string",
                 ],
+            ),
+            (
+                json!({"properties": {"local": {"type": "string", "format": "date-time"}, "spaced": {"type": "string", "format": "date-time"}}}),
+                json!({"local": "2023-11-07T10:00:00", "spaced": "2023-11-07 10:00:00Z"}),
+                &[
+                    "local: the document says string (date-time), but the service sent another string",
+                    "spaced: the document says string (date-time), but the service sent another string",
+                ],
+            ),
+            (json!({"type": "integer"}), json!(120.0), &[]),
+            (
+                json!({"required": ["secret", "name"], "properties": {"secret": {"type": "string", "writeOnly": true}, "name": {}}}),
+                json!({}),
+                &["name: the document requires it, and it is missing"],
             ),
             (json!({"type": "object"}), json!({"any": 1}), &[]),
             (

@@ -13,7 +13,15 @@ use crate::{names, walk};
 /// The keywords that are kept, by their content.
 const ONE: [&str; 2] = ["items", "additionalProperties"];
 const LIST: [&str; 3] = ["anyOf", "oneOf", "allOf"];
-const AS_IS: [&str; 6] = ["type", "format", "enum", "const", "required", "nullable"];
+const AS_IS: [&str; 7] = [
+    "type",
+    "format",
+    "enum",
+    "const",
+    "required",
+    "nullable",
+    "writeOnly",
+];
 
 /// Returns `SCHEMAS` for the types crate.
 pub(super) fn schemas(original: &Value) -> Item {
