@@ -23,7 +23,7 @@ fn has_null(media_type: &str) -> bool {
 }
 
 /// Returns the locations of the schemas of request bodies.
-fn sent(document: &Value) -> BTreeSet<Pointer> {
+pub(super) fn sent(document: &Value) -> BTreeSet<Pointer> {
     let bodies = media::bodies(document).into_iter().map(|(place, _)| place);
     schemas_of(document, bodies, |_| true)
 }
@@ -83,7 +83,7 @@ fn parts(document: &Value, body: &Pointer) -> Vec<Pointer> {
 }
 
 /// Returns the locations of the schemas of responses.
-fn received(document: &Value) -> BTreeSet<Pointer> {
+pub(super) fn received(document: &Value) -> BTreeSet<Pointer> {
     let mut places = Vec::new();
     for operation in walk::operations(document) {
         let responses = operation.object.get("responses").and_then(Value::as_object);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::Changes;
+use super::{Changes, absence};
 use crate::names;
 use crate::pointer::Pointer;
 use crate::walk::{self, Kind};
@@ -373,7 +373,7 @@ fn has_schema(document: &Value, is_such: impl Fn(&Value) -> bool) -> bool {
     found
 }
 
-/// Makes properties that are only sent in one direction optional, because the type serves both directions.
+/// Makes properties that are only sent in one direction optional in types that are not only of that direction.
 pub(super) fn one_directional(document: &mut Value, changes: &mut Changes) {
     if !has_schema(document, |schema| {
         schema.get("readOnly").or(schema.get("writeOnly")).is_some()
@@ -381,18 +381,32 @@ pub(super) fn one_directional(document: &mut Value, changes: &mut Changes) {
         return;
     }
     let whole = document.clone();
+    let (sent, received) = (absence::sent(&whole), absence::received(&whole));
+    let sent: BTreeSet<&str> = sent.iter().map(Pointer::as_str).collect();
+    let received: BTreeSet<&str> = received.iter().map(Pointer::as_str).collect();
     each_schema(document, |pointer, object| {
         let Some(properties) = object.get("properties").and_then(Value::as_object) else {
             return;
+        };
+        let is_within = |roots: &BTreeSet<&str>| {
+            let text = pointer.as_str();
+            let ends = text.match_indices('/').map(|(end, _)| end);
+            ends.chain([text.len()])
+                .any(|end| roots.contains(&text[..end]))
+        };
+        let (is_sent, is_received) = (is_within(&sent), is_within(&received));
+        let other_ways: &[&str] = match (is_sent, is_received) {
+            (true, false) => &["readOnly"],
+            (false, true) => &["writeOnly"],
+            _ => &["readOnly", "writeOnly"],
         };
         let one_way = |name: &Value| {
             let property = name.as_str().and_then(|name| properties.get(name));
             property
                 .and_then(|property| walk::follow(&whole, property))
                 .is_some_and(|property| {
-                    ["readOnly", "writeOnly"]
-                        .iter()
-                        .any(|key| property.get(key) == Some(&json!(true)))
+                    let mut keys = other_ways.iter();
+                    keys.any(|key| property.get(key) == Some(&json!(true)))
                 })
         };
         let Some(required) = object.get("required").and_then(Value::as_array) else {
@@ -406,11 +420,13 @@ pub(super) fn one_directional(document: &mut Value, changes: &mut Changes) {
         if kept.len() < required.len() {
             let place = pointer.join("required");
             changes.at(&place);
-            changes.lost(
-                &place,
-                "that a property is required in one direction",
-                "it is optional in both directions",
-            );
+            if is_sent == is_received {
+                changes.lost(
+                    &place,
+                    "that a property is required in one direction",
+                    "it is optional in both directions",
+                );
+            }
             object.insert("required".to_owned(), Value::Array(kept));
         }
     });
