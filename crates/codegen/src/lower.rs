@@ -31,11 +31,18 @@ pub fn lower(
     origins: &mut Origins,
 ) -> Result<Value, Vec<Finding>> {
     let mut findings = Vec::new();
+    let version = document.get("openapi").and_then(Value::as_str);
+    let is_3_0 = version.is_some_and(|version| version.starts_with("3.0"));
     dynamic::resolve(&mut document, &mut findings);
     inline_media_types(&mut document);
     name_targets(&mut document, origins);
     walk::walk_mut(&mut document, &mut |kind, pointer, value| match kind {
-        Kind::Schema => schema::schema(pointer, value, unsupported),
+        Kind::Schema => {
+            if is_3_0 {
+                schema::required_of_reference(pointer, value, unsupported);
+            }
+            schema::schema(pointer, value, unsupported);
+        }
         Kind::Operation => {
             if let Some(operation) = value.as_object_mut() {
                 operation.entry("responses").or_insert_with(|| json!({}));

@@ -423,6 +423,26 @@ fn null_member(object: &mut Map<String, Value>, combinator: &str) {
     }
 }
 
+/// Removes `required` beside a `$ref` of OpenAPI 3.0, which says that it is ignored: services do leave such properties out,
+/// and a missing one would cost the whole response.
+pub(super) fn required_of_reference(
+    pointer: &Pointer,
+    value: &mut Value,
+    unsupported: &mut Vec<Unsupported>,
+) {
+    let object = value.as_object_mut();
+    let Some(object) = object.filter(|object| object.contains_key("$ref")) else {
+        return;
+    };
+    if object.remove("required").is_some() {
+        unsupported.push(Unsupported::new(
+            &pointer.join("required"),
+            "`required` beside `$ref`",
+            "OpenAPI 3.0 ignores it",
+        ));
+    }
+}
+
 /// Moves keywords next to a `$ref`, which 3.0 ignores: annotations around it, constraints into a second member of
 /// `allOf`.
 fn siblings_of_reference(object: &mut Map<String, Value>) {

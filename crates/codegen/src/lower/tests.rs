@@ -305,3 +305,20 @@ fn lower_lowered_document_changes_nothing() {
         once
     );
 }
+
+#[test]
+fn required_beside_reference_is_ignored_in_3_0() {
+    let schema = json!({"$ref": "#/components/schemas/Other", "required": ["a"]});
+    for (version, ignored) in [("3.0.3", true), ("3.1.0", false)] {
+        let mut document = document(schema.clone());
+        document["openapi"] = json!(version);
+        let mut unsupported = Vec::new();
+        let lowered = lower(document, &mut unsupported, &mut Origins::default()).unwrap();
+        let it = lowered["components"]["schemas"]["It"].to_string();
+        assert_eq!(!it.contains("required"), ignored, "{it}");
+        let reported = unsupported
+            .iter()
+            .any(|entry| entry.pointer.as_str().ends_with("/required"));
+        assert_eq!(reported, ignored);
+    }
+}
