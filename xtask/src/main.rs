@@ -129,6 +129,12 @@ struct Diff {
 struct Adopt {
     /// The new document: a file (JSON or YAML, OpenAPI 3.0 to 3.2) or an HTTP(S) URL.
     new: String,
+    /// Use the new names of what the document renames, instead of keeping the public names with pins in codegen.toml.
+    #[arg(long)]
+    no_pins: bool,
+    /// Keep a public name: `OLD=NEW`, such as `Call=CallResponse` or `Call.end_reason=ended_reason`. Repeatable.
+    #[arg(long = "pin", value_name = "OLD=NEW")]
+    pins: Vec<String>,
 }
 
 fn main() -> ExitCode {
@@ -182,8 +188,10 @@ fn main() -> ExitCode {
                 target: adopt::target(&root),
                 root,
                 new: args.new,
+                keep_names: !args.no_pins,
+                pins: args.pins,
                 version: diff::semver::VERSION.to_owned(),
-                compile: &adopt::cargo_check,
+                compile: &adopt::verify,
             };
             // Not buffered, since compiling takes long.
             let outcome = adopt::run(&options, &mut io::stdout().lock());

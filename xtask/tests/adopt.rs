@@ -51,6 +51,8 @@ fn run(
     let options = Options {
         root: project.path().to_owned(),
         new: new.display().to_string(),
+        keep_names: true,
+        pins: Vec::new(),
         version: "0.1.0".to_owned(),
         target: project.path().join("target"),
         compile,
@@ -141,6 +143,42 @@ fn adopt_compile_error_changes_nothing() {
     insta::assert_snapshot!(report);
 }
 
+/// Returns a later document of the vendor: schemas and a property renamed, new operations, a new property.
+fn release() -> String {
+    common::read("xtask/tests/documents/release.json")
+}
+
+#[test]
+fn adopt_renamed_schemas_and_properties_keep_their_public_names() {
+    let project = Copy::new();
+    project.write("CHANGELOG.md", "# Changelog\n\n## [Unreleased]\n");
+    project.write("Cargo.toml", "[workspace.package]\nversion = \"0.1.0\"\n");
+    let (outcome, report) = run(&project, "json", &release(), &compiles);
+    assert_eq!(outcome, Outcome::Adopted, "{report}");
+    let settings = project.read(common::SETTINGS);
+    for expected in [
+        "CallResponse = \"Call\"",
+        "ContactResponse = \"Contact\"",
+        "[names.properties.Call]\nended_reason = \"end_reason\"",
+    ] {
+        assert!(settings.contains(expected), "no {expected} in {settings}");
+    }
+    let types = project.read(TYPES);
+    for expected in [
+        "pub struct Call ",
+        "pub struct Contact ",
+        "pub end_reason: ",
+        "\"ended_reason\"",
+    ] {
+        assert!(types.contains(expected), "no {expected}");
+    }
+    assert!(project.read("Cargo.toml").contains("version = \"0.2.0\""));
+    let (outcome, check) = project.run(call_api_codegen::write::Mode::Check);
+    assert_eq!(outcome, call_api_codegen::Outcome::Fresh, "{check}");
+    insta::assert_snapshot!(report);
+    insta::assert_snapshot!(project.read("CHANGELOG.md"));
+}
+
 #[test]
 fn adopt_invalid_document_changes_nothing() {
     let project = Copy::new();
@@ -186,7 +224,7 @@ fn adopt_concurrent_change_is_not_overwritten() {
 }
 
 #[test]
-fn cargo_check_reports_whether_a_project_compiles() {
+fn check_lists_compile_errors_with_their_location() {
     let project = tempfile::tempdir().unwrap();
     let at = |path: &str| project.path().join(path);
     fs::create_dir(at("src")).unwrap();
@@ -194,11 +232,11 @@ fn cargo_check_reports_whether_a_project_compiles() {
         "[package]\nname = \"small\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n";
     fs::write(at("Cargo.toml"), manifest).unwrap();
     fs::write(at("src/lib.rs"), "pub fn one() -> u8 { 1 }\n").unwrap();
-    assert_eq!(adopt::cargo_check(project.path(), &at("target")), Ok(()));
+    assert_eq!(adopt::check(project.path(), &at("target")), Ok(()));
     fs::write(at("src/lib.rs"), "pub fn one() -> u8 { \"1\" }\n").unwrap();
-    let cause = adopt::cargo_check(project.path(), &at("target")).unwrap_err();
+    let cause = adopt::check(project.path(), &at("target")).unwrap_err();
     assert!(
-        cause.starts_with("`cargo check --workspace` failed"),
+        cause.starts_with("hand-written code does not compile:\n    src/lib.rs:1:22: error[E0308]"),
         "{cause}"
     );
     assert!(at("target").exists());

@@ -122,7 +122,7 @@ impl Sandbox {
     pub const EXAMPLE_ID: Uuid = Uuid::from_u128(0x3c90c3cc_0d44_4b50_8888_8dd25736052a);
 
     /// The JSON of the example call, as it appears in the API reference.
-    pub const EXAMPLE_JSON: &str = include_str!("example.json");
+    pub const EXAMPLE_JSON: &str = Call::EXAMPLE_JSON;
 
     /// The token used when none is configured. It is public, so it is accepted on loopback addresses only.
     pub const DEFAULT_TOKEN: &str = "sandbox-token";

@@ -40,7 +40,7 @@ fn example_matches_the_document() {
 fn served_document_is_the_one_of_the_workspace() {
     assert!(
         include_str!("../src/openapi.json") == DOCUMENT,
-        "cp spec/openapi.json crates/call-api-sandbox/src/openapi.json"
+        "run `cargo xtask codegen`"
     );
 }
 

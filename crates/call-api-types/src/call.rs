@@ -24,10 +24,11 @@ impl CallStatus {
     /// assert!(!unknown.is_ended() && !unknown.is_active() && !unknown.is_known());
     /// ```
     pub fn is_ended(&self) -> bool {
-        match self {
-            Self::Completed | Self::Failed | Self::Transferred | Self::NoAnswer => true,
-            Self::Dialing | Self::InProgress | Self::Unknown(_) => false,
-        }
+        // A status that is added to the document does not end a call before somebody decides that it does.
+        matches!(
+            self,
+            Self::Completed | Self::Failed | Self::Transferred | Self::NoAnswer
+        )
     }
 
     /// Whether the call is being set up or talked on.
@@ -139,20 +140,32 @@ impl Call {
     /// ```
     pub fn sample() -> Self {
         let created = sample_time(0);
-        Self {
-            id: Uuid::from_u128(0x3c90c3cc_0d44_4b50_8888_8dd25736052a),
-            agent_id: Some(Uuid::from_u128(0xa9e7c0de_0d44_4b50_8888_8dd25736052a)),
-            status: CallStatus::Completed,
-            type_: CallType::Inbound,
-            contact: Contact::sample(),
-            phone_id: Some(Uuid::from_u128(0x0f09e000_0d44_4b50_8888_8dd25736052a)),
-            created_date: created,
-            recording_url: Some("https://recordings.example/3c90c3cc.mp3".to_owned()),
-            start_time: Some(created),
-            end_time: Some(sample_time(123)),
-            duration: Some(123),
-            end_reason: Some("hangup".to_owned()),
-        }
+        // The document's example has the properties that are not set here, new ones included.
+        let mut call = Self::example();
+        call.agent_id = Some(Uuid::from_u128(0xa9e7c0de_0d44_4b50_8888_8dd25736052a));
+        call.status = CallStatus::Completed;
+        call.type_ = CallType::Inbound;
+        call.contact = Contact::sample();
+        call.phone_id = Some(Uuid::from_u128(0x0f09e000_0d44_4b50_8888_8dd25736052a));
+        call.created_date = created;
+        call.recording_url = Some("https://recordings.example/3c90c3cc.mp3".to_owned());
+        call.start_time = Some(created);
+        call.end_time = Some(sample_time(123));
+        call.duration = Some(123);
+        call.end_reason = Some("hangup".to_owned());
+        call
+    }
+
+    /// The document's example of a call, as JSON.
+    pub const EXAMPLE_JSON: &str = include_str!("example.json");
+
+    /// Decodes the document's example.
+    #[expect(
+        clippy::expect_used,
+        reason = "the document is known when this is compiled, and a test decodes its example"
+    )]
+    fn example() -> Self {
+        serde_json::from_str(Self::EXAMPLE_JSON).expect("the document's example is a call")
     }
 
     /// A builder with this call's properties, each of which can be set anew.
@@ -193,13 +206,13 @@ impl Contact {
     /// # example().unwrap();
     /// ```
     pub fn sample() -> Self {
-        Self {
-            id: Uuid::from_u128(0xc0274c70_0d44_4b50_8888_8dd25736052a),
-            created_date: sample_time(0),
-            // Ofcom keeps these for drama.
-            identifier: "+44 7700 900123".to_owned(),
-            contact_type: ContactType::Call,
-        }
+        let mut contact = Call::example().contact;
+        contact.id = Uuid::from_u128(0xc0274c70_0d44_4b50_8888_8dd25736052a);
+        contact.created_date = sample_time(0);
+        // Ofcom keeps these for drama.
+        contact.identifier = "+44 7700 900123".to_owned();
+        contact.contact_type = ContactType::Call;
+        contact
     }
 
     /// A builder with this contact's properties, each of which can be set anew.

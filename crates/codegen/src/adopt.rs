@@ -4,23 +4,33 @@
 //! workspace compiled. The copy uses the target directory of the project, so cargo only compiles what changed. If all
 //! steps pass, the changed files are written to the project, the document last. A failure or a Ctrl-C before that leaves
 //! the project untouched, and a failure while writing restores the files already written.
+//!
+//! Where the new document renames something, a pin in `codegen.toml` keeps its public name (see [`crate::pins`]), so
+//! hand-written code goes on compiling. The version and the changelog are updated, too.
+
+mod release;
+mod renames;
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use serde_json::Value;
 
+use crate::diff::change::Comparison;
 use crate::diff::semver::Step;
 use crate::diff::source::Input;
 use crate::diff::{self, semver};
+use crate::pins::Pins;
 use crate::problem::{Problem, Problems};
 use crate::project::DOCUMENT;
+use crate::settings;
 use crate::stack::with_deep_stack;
 use crate::write::{self, Mode};
+use renames::Kept;
 
 /// A function that compiles the project in the first folder, with the second as target directory. The error is the cause
 /// of a failure.
@@ -34,9 +44,13 @@ pub struct Options<'a> {
     pub new: String,
     /// The current version of the crates.
     pub version: String,
+    /// Keeps the public names of what the document renames.
+    pub keep_names: bool,
+    /// Further pins, such as `Call.end_reason=ended_reason`: the public name, and the new document's name.
+    pub pins: Vec<String>,
     /// The target directory of cargo. The copy of the project is created below it.
     pub target: PathBuf,
-    /// Compiles the copy: [`cargo_check`], except in tests.
+    /// Compiles and tests the copy: [`verify`], except in tests.
     pub compile: &'a Compile<'a>,
 }
 
@@ -52,32 +66,119 @@ pub enum Outcome {
     Failed = 100,
 }
 
-/// Runs `cargo check --workspace` in `project`. Messages of cargo go to standard error.
+/// Compiles all targets of `project`, runs its examples, and runs the tests of the generated crates, which update their
+/// snapshots. Messages of cargo go to standard error.
 ///
 /// # Errors
-/// Errors if cargo cannot be run or fails.
-pub fn cargo_check(project: &Path, target: &Path) -> Result<(), String> {
-    // Cargo sets `CARGO` for the programs it runs: use the same toolchain.
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(&cargo);
+/// Errors if cargo cannot be run, or with what fails: compile errors in hand-written code are listed with file and line.
+pub fn verify(project: &Path, target: &Path) -> Result<(), String> {
+    let cargo = |arguments: &[&str]| cargo(project, target, arguments);
+    check(project, target)?;
+    for example in examples(project) {
+        cargo(&["run", "--quiet", "--example", &example])?;
+    }
+    cargo(&[
+        "test",
+        "--quiet",
+        "-p",
+        "call-api-types",
+        "-p",
+        "call-api-client",
+        "-p",
+        "call-api-mock",
+    ])?;
+    cargo(&["test", "--quiet", "-p", "xtask", "--test", "outline"])
+}
+
+/// Compiles all targets of `project`.
+///
+/// # Errors
+/// Errors if cargo cannot be run, or with the compile errors outside of generated files, or without if there are none.
+pub fn check(project: &Path, target: &Path) -> Result<(), String> {
+    let arguments = [
+        "check",
+        "--workspace",
+        "--all-targets",
+        "--keep-going",
+        "--message-format=short",
+    ];
+    let output = command(project, target, &arguments)
+        .stderr(Stdio::piped())
+        .output()
+        .map_err(|error| cannot_run(&error))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let messages = String::from_utf8_lossy(&output.stderr);
+    // Such as `src/wait.rs:12:5: error[E0599]: no method named …`.
+    let mut errors: Vec<&str> = messages
+        .lines()
+        .filter(|line| line.contains(": error") && !line.contains("generated.rs:"))
+        .collect();
+    errors.sort_unstable();
+    errors.dedup();
+    if errors.is_empty() {
+        let _ = io::stderr().write_all(messages.as_bytes());
+        return Err(failed(&arguments, output.status));
+    }
+    Err(format!(
+        "hand-written code does not compile:\n    {}",
+        errors.join("\n    ")
+    ))
+}
+
+/// Returns the names of the examples of the root package, sorted.
+fn examples(project: &Path) -> Vec<String> {
+    let entries = fs::read_dir(project.join("examples")).into_iter().flatten();
+    let mut names: Vec<String> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension() == Some(OsStr::new("rs")))
+        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+        .collect();
+    names.sort();
+    names
+}
+
+fn cargo(project: &Path, target: &Path, arguments: &[&str]) -> Result<(), String> {
+    match command(project, target, arguments).status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(failed(arguments, status)),
+        Err(error) => Err(cannot_run(&error)),
+    }
+}
+
+fn command(project: &Path, target: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(cargo_program());
     command
-        .args(["check", "--workspace"])
+        .args(arguments)
         .current_dir(project)
         .env("CARGO_TARGET_DIR", target)
+        // Snapshots of generated code change with the document.
+        .env("INSTA_UPDATE", "always")
         .stdin(Stdio::null())
         .stdout(Stdio::null());
     // These name a package of the project, not of the copy.
     for name in ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH"] {
         command.env_remove(name);
     }
-    match command.status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("`cargo check --workspace` failed ({status})")),
-        Err(error) => Err(format!(
-            "cannot run {}: {error}",
-            Path::new(&cargo).display()
-        )),
-    }
+    command
+}
+
+/// Cargo sets `CARGO` for the programs it runs: use the same toolchain.
+fn cargo_program() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+fn failed(arguments: &[&str], status: ExitStatus) -> String {
+    format!("`cargo {}` failed ({status})", arguments.join(" "))
+}
+
+fn cannot_run(error: &io::Error) -> String {
+    format!(
+        "cannot run {}: {error}",
+        Path::new(&cargo_program()).display()
+    )
 }
 
 /// A file to replace, with its content before and after. `None` means that the file does not exist.
@@ -172,28 +273,83 @@ fn prepare(options: &Options<'_>, report: &mut dyn Write) -> io::Result<Result<R
             return Ok(Err(Failure::Reported));
         }
     }
-    let new = &options.new;
-    let compared = with_deep_stack(|| {
-        let old = diff::validated(&document.to_string_lossy())?;
-        let new = diff::validated(new)?;
-        let comparison = diff::compare_with_code(&old.source, &new.source);
-        let after = bytes(&new);
-        let same = old.bytes == after;
-        // The documents are dropped here, since that recurses too.
-        Ok((old.bytes, new.label.clone(), after, comparison, same))
-    });
-    let (before, label, after, comparison, same) =
-        match compared.unwrap_or_else(|error| Err(diff::panicked(&options.new, &error))) {
-            Ok(compared) => compared,
-            Err(problems) => return Ok(Err(Failure::Problems(problems))),
-        };
-    let step = semver::step(comparison.worst(), &options.version);
-    diff::report::text(report, (DOCUMENT, &label), &comparison, &step)?;
-    if same {
+    let (new, names) = (&options.new, (options.keep_names, &options.pins[..]));
+    let compared = with_deep_stack(|| compare(&document, new, names));
+    let release = match compared.unwrap_or_else(|error| Err(diff::panicked(&options.new, &error))) {
+        Ok(release) => release,
+        Err(problems) => return Ok(Err(Failure::Problems(problems))),
+    };
+    let step = semver::step(release.comparison.worst(), &options.version);
+    diff::report::text(
+        report,
+        (DOCUMENT, &release.label),
+        &release.comparison,
+        &step,
+    )?;
+    if release.before == release.after {
         return Ok(Ok(Ready::Nothing));
     }
-    let replacements = try_in_copy(options, report, before, after)?;
+    renames::report(report, &release.kept)?;
+    let replacements = try_in_copy(options, report, &release, &step)?;
     Ok(replacements.map(|replacements| Ready::Replace(replacements, step)))
+}
+
+/// A new document, compared with that of the project.
+struct Release {
+    /// The new document, as messages show it.
+    label: String,
+    /// The bytes of the project's document.
+    before: Vec<u8>,
+    /// The bytes of the new document.
+    after: Vec<u8>,
+    /// The version that the new document states.
+    version: String,
+    comparison: Comparison,
+    /// All pins that hold with the new document.
+    pins: Pins,
+    /// The renamings that new pins hide.
+    kept: Vec<Kept>,
+}
+
+/// Compares the documents and finds the pins.
+fn compare(
+    document: &Path,
+    new: &str,
+    (keep_names, asked): (bool, &[String]),
+) -> Result<Release, Problems> {
+    let old = diff::validated(&document.to_string_lossy())?;
+    let new = diff::validated(new)?;
+    let settings = settings::load(document, Path::new(DOCUMENT))?;
+    let mut comparison = diff::compare(&old.source.document, &new.source.document);
+    let mut pins = settings.names.clone();
+    let mut kept = Vec::new();
+    for text in asked {
+        let pin = renames::parse(text, &pins, &new.source.document)?;
+        pins.add(pin.clone());
+        kept.push(Kept::asked(pin));
+    }
+    if keep_names {
+        kept.extend(renames::keep_names(&mut comparison, &mut pins));
+    }
+    diff::add_removed_items(
+        &mut comparison,
+        (&old.source, &settings.names),
+        (&new.source, &pins),
+    );
+    let version = new.source.document.pointer("/info/version");
+    // The documents are dropped here, since that recurses too.
+    Ok(Release {
+        label: new.label.clone(),
+        after: bytes(&new),
+        version: version
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned(),
+        before: old.bytes,
+        comparison,
+        pins,
+        kept,
+    })
 }
 
 /// Returns the bytes of the project's new document: the vendor's bytes if they are JSON in one file, else the bundled
@@ -215,8 +371,8 @@ fn bytes(new: &Input) -> Vec<u8> {
 fn try_in_copy(
     options: &Options<'_>,
     report: &mut dyn Write,
-    before: Vec<u8>,
-    after: Vec<u8>,
+    release: &Release,
+    step: &Step,
 ) -> io::Result<Result<Vec<Replacement>, Failure>> {
     let remedy = "free disk space, or fix the permissions of the folder";
     let unable = |path: &Path, error: io::Error| {
@@ -228,8 +384,11 @@ fn try_in_copy(
         Err(error) => return Ok(Err(unable(&options.target, error))),
     };
     let copied = copy_tree(&options.root, copy.path())
-        .and_then(|()| fs::write(copy.path().join(DOCUMENT), &after))
-        .and_then(|()| snapshot(copy.path()));
+        .and_then(|()| snapshot(copy.path()))
+        .and_then(|untouched| {
+            write_release(copy.path(), release, step)?;
+            Ok(untouched)
+        });
     let untouched = match copied {
         Ok(untouched) => untouched,
         Err(error) => return Ok(Err(unable(&options.root, error))),
@@ -245,21 +404,23 @@ fn try_in_copy(
     {
         return Ok(Err(Failure::Reported));
     }
-    let generated = match snapshot(copy.path()) {
-        Ok(generated) => generated,
-        Err(error) => return Ok(Err(unable(copy.path(), error))),
-    };
     report.flush()?;
     if let Err(cause) = (options.compile)(copy.path(), &options.target) {
-        let remedy = "if the error is in hand-written code, copy the document to spec/openapi.json, run `cargo xtask \
-                      codegen` and fix that code; if it is in generated code, report it with the document";
+        let remedy = "fix hand-written code that names what the document no longer has, or keep its name with `--pin`; to \
+                      work on it, copy the document to spec/openapi.json and run `cargo xtask codegen`; report an error in \
+                      generated code with the document";
         let problem = problem(
             Path::new(DOCUMENT),
-            format!("cannot compile the SDK of the new document: {cause}"),
+            format!("the SDK of the new document does not work: {cause}"),
             remedy,
         );
         return Ok(Err(problem.into()));
     }
+    // Compiling updates Cargo.lock, and the tests update snapshots.
+    let generated = match snapshot(copy.path()) {
+        Ok(generated) => generated,
+        Err(error) => return Ok(Err(unable(copy.path(), error))),
+    };
     let mut replacements: Vec<Replacement> = untouched
         .keys()
         .chain(
@@ -267,6 +428,7 @@ fn try_in_copy(
                 .keys()
                 .filter(|path| !untouched.contains_key(*path)),
         )
+        .filter(|path| *path != Path::new(DOCUMENT))
         .filter(|path| untouched.get(*path) != generated.get(*path))
         .map(|path| Replacement {
             path: path.clone(),
@@ -277,10 +439,24 @@ fn try_in_copy(
     // Written last: until then, `cargo xtask codegen` restores the code of the old document.
     replacements.push(Replacement {
         path: PathBuf::from(DOCUMENT),
-        before: Some(before),
-        after: Some(after),
+        before: Some(release.before.clone()),
+        after: Some(release.after.clone()),
     });
     Ok(Ok(replacements))
+}
+
+/// Writes what the new document changes beside generated code.
+fn write_release(project: &Path, new: &Release, step: &Step) -> io::Result<()> {
+    fs::write(project.join(DOCUMENT), &new.after)?;
+    let settings = Path::new(DOCUMENT).with_file_name(settings::FILE);
+    release::write_pins(&project.join(settings), &new.pins)?;
+    release::set_version(&project.join("Cargo.toml"), step)?;
+    release::write_changelog(
+        &project.join("CHANGELOG.md"),
+        &new.version,
+        &new.comparison,
+        step,
+    )
 }
 
 /// Returns the target directory of the project at `root`: `CARGO_TARGET_DIR`, else `target`.
@@ -421,16 +597,18 @@ fn next_steps(report: &mut dyn Write, replacements: &[Replacement], step: &Step)
         let path = replacement.path.to_string_lossy().replace('\\', "/");
         writeln!(report, "    {path}")?;
     }
-    writeln!(report, "next:")?;
-    writeln!(report, "    run the tests:         cargo test --workspace")?;
-    writeln!(report, "    review the snapshots:  cargo insta review")?;
     if step.from != step.to {
-        writeln!(
-            report,
-            "    set the version:       {} -> {} in Cargo.toml ({} step)",
-            step.from, step.to, step.step
-        )?;
+        writeln!(report, "the version is {} ({} step)", step.to, step.step)?;
     }
+    writeln!(report, "next:")?;
+    writeln!(
+        report,
+        "    run the tests:            cargo test --workspace"
+    )?;
+    writeln!(
+        report,
+        "    review the changelog:     git diff CHANGELOG.md"
+    )?;
     writeln!(report, "    commit everything together")
 }
 

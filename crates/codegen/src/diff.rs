@@ -61,6 +61,7 @@ use std::io::{self, Write};
 use serde_json::Value;
 
 use crate::load::Source;
+use crate::pins::Pins;
 use crate::problem::{Problem, Problems};
 use crate::stack::with_deep_stack;
 use crate::{bundle, validate};
@@ -125,15 +126,27 @@ pub fn compare(old: &Value, new: &Value) -> Comparison {
 
 /// Compares two documents and, if no change is breaking, the code generated from them. It needs a deep stack: see
 /// [`crate::stack`].
-pub(crate) fn compare_with_code(old: &Source, new: &Source) -> Comparison {
+fn compare_with_code(old: &Source, new: &Source) -> Comparison {
     let mut comparison = compare(&old.document, &new.document);
+    let pins = Pins::default();
+    add_removed_items(&mut comparison, (old, &pins), (new, &pins));
+    comparison
+}
+
+/// Adds the public items that the new code lacks, if no change is breaking so far. It needs a deep stack: see
+/// [`crate::stack`].
+pub(crate) fn add_removed_items(
+    comparison: &mut Comparison,
+    (old, old_pins): (&Source, &Pins),
+    (new, new_pins): (&Source, &Pins),
+) {
+    let items = |source: &Source, pins: &Pins| PublicItems::of(source.clone(), pins.clone());
     if comparison.worst() != Some(Class::Breaking)
         && old.document != new.document
-        && let (Some(old), Some(new)) = (PublicItems::of(old.clone()), PublicItems::of(new.clone()))
+        && let (Some(old), Some(new)) = (items(old, old_pins), items(new, new_pins))
     {
         comparison.add_removed_items(&old, &new);
     }
-    comparison
 }
 
 /// Reads and validates a document, including the files that it refers to.

@@ -22,6 +22,7 @@ pub mod model;
 pub mod names;
 pub mod normalize;
 pub mod origin;
+pub mod pins;
 pub mod plan;
 pub mod pointer;
 pub mod postprocess;
@@ -164,8 +165,17 @@ pub fn generate_all(
         document: normalized,
         applied,
         model,
-    } = normalize::normalize(lowered, &mut unsupported, &mut origins)
-        .map_err(|found| source.problems(&origins, found))?;
+        unused,
+    } = normalize::normalize(
+        lowered,
+        settings.names.clone(),
+        &mut unsupported,
+        &mut origins,
+    )
+    .map_err(|found| source.problems(&origins, found))?;
+    if !unused.is_empty() {
+        return Err(settings.unused_pins(&unused));
+    }
     let in_file = |found| source.problems(&origins, found);
     let emit = |generate: &Generate<'_>, document: &Value| {
         postprocess::postprocess(generate, &source, document, &model, settings)
@@ -241,7 +251,14 @@ pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
         load::load(&spec, &shown, &label)
             .and_then(|source| Ok((source, settings::load(&spec, &shown)?)))
             .map_err(Problems::from)
-            .and_then(|(source, settings)| generate_all(source, &settings, options.choices))
+            .and_then(|(source, settings)| {
+                let mut generated = generate_all(source, &settings, options.choices)?;
+                if options.out.is_none() {
+                    let copies = settings.copies(&generated.source.document)?;
+                    generated.plan.outputs.extend(copies);
+                }
+                Ok(generated)
+            })
     })
     .and_then(|mut generated| {
         if let Some(out) = &options.out {

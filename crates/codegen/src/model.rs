@@ -3,6 +3,7 @@
 
 mod operations;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
@@ -42,7 +43,46 @@ pub struct Schema {
     pub nullable: Vec<String>,
 }
 
+impl Schema {
+    /// Follows new names of properties in the normalized document, by their old names.
+    pub fn rename_properties(&mut self, renamed: &BTreeMap<String, String>) {
+        for (old, new) in renamed {
+            let wire = self.wire_names.remove(old).unwrap_or_else(|| old.clone());
+            self.wire_names.insert(new.clone(), wire);
+        }
+    }
+}
+
 impl Model {
+    /// Returns the normalized document with the names of properties and the values of enums that are on the wire.
+    pub fn on_the_wire<'a>(&self, document: &'a Value) -> Cow<'a, Value> {
+        let mut document = Cow::Borrowed(document);
+        for (place, facts) in &self.schemas {
+            if facts.wire_names.is_empty() && facts.values.is_empty() {
+                continue;
+            }
+            let Some(schema) = document
+                .to_mut()
+                .pointer_mut(place.as_str())
+                .and_then(Value::as_object_mut)
+            else {
+                continue;
+            };
+            walk::rename_properties(schema, &facts.wire_names);
+            if let Some(Value::Array(listed)) = schema.get_mut("enum") {
+                for variant in listed {
+                    if let Some(value) = variant
+                        .as_str()
+                        .and_then(|variant| facts.values.get(variant))
+                    {
+                        *variant = Value::String(value.clone());
+                    }
+                }
+            }
+        }
+        document
+    }
+
     /// Returns the facts about the operation at `place`.
     pub fn operation(&self, place: &Pointer) -> Option<&Operation> {
         self.operations.get(place)

@@ -11,6 +11,7 @@ mod merge;
 mod multipart;
 mod operations;
 pub(crate) mod parameters;
+mod pins;
 mod responses;
 mod schemas;
 mod types;
@@ -23,6 +24,7 @@ use serde_json::Value;
 use super::origin::Origins;
 use super::unsupported::Unsupported;
 use crate::model::Model;
+use crate::pins::Pins;
 use crate::pointer::Pointer;
 use crate::problem::Finding;
 
@@ -38,14 +40,16 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Applies the rule to a document, and adds its facts to `model`.
-    pub fn apply(&self, document: &mut Value, model: &mut Model) -> Changes {
+    /// Applies the rule to a document, adds its facts to `model`, and takes the pins that it applies.
+    pub fn apply(&self, document: &mut Value, model: &mut Model, pins: &mut Pins) -> Changes {
         let mut changes = Changes {
             model: std::mem::take(model),
+            pins: std::mem::take(pins),
             ..Changes::default()
         };
         (self.apply)(document, &mut changes);
         *model = std::mem::take(&mut changes.model);
+        *pins = std::mem::take(&mut changes.pins);
         model.rename(&changes.renamed);
         changes
     }
@@ -60,6 +64,8 @@ pub struct Changes {
     pub unsupported: Vec<Unsupported>,
     /// The facts of this rule and of those before it.
     model: Model,
+    /// The pins that no rule has applied yet.
+    pins: Pins,
     /// The new names of schemas, by their old names.
     renamed: BTreeMap<String, String>,
     /// The old and the new locations of moved objects, inner ones first.
@@ -99,6 +105,11 @@ fn replace(document: &mut Value, values: Vec<(Pointer, Value)>, changes: &mut Ch
 /// The rules, in the order in which they apply.
 pub const RULES: &[Rule] = &[
     Rule {
+        name: "pinned-schemas",
+        reason: "`[names]` in codegen.toml keeps the public name of a schema that the document renamed",
+        apply: pins::schemas,
+    },
+    Rule {
         name: "readable-paths",
         reason: "progenitor fails on a path without a leading slash or with unbalanced braces",
         apply: operations::readable_paths,
@@ -112,6 +123,11 @@ pub const RULES: &[Rule] = &[
         name: "taken-operation-ids",
         reason: "a method or builder would shadow a name that the generated code uses, such as `Result`",
         apply: operations::taken_ids,
+    },
+    Rule {
+        name: "pinned-operations",
+        reason: "`[names]` in codegen.toml keeps the public name of an operation",
+        apply: pins::operations,
     },
     Rule {
         name: "bodiless-head",
@@ -172,6 +188,11 @@ pub const RULES: &[Rule] = &[
         name: "parameter-names",
         reason: "progenitor keeps one parameter per Rust name, and `Date<` and `Date>` have the same one",
         apply: parameters::parameter_names,
+    },
+    Rule {
+        name: "pinned-parameters",
+        reason: "`[names]` in codegen.toml keeps the public name of a parameter",
+        apply: parameters::pinned_names,
     },
     Rule {
         name: "request-body-references",
@@ -279,6 +300,11 @@ pub const RULES: &[Rule] = &[
         apply: merge::merged_objects,
     },
     Rule {
+        name: "pinned-properties",
+        reason: "`[names]` in codegen.toml keeps the public name of a property",
+        apply: pins::properties,
+    },
+    Rule {
         name: "distinct-properties",
         reason: "typify generates the same field for properties that differ only in signs or case",
         apply: schemas::distinct_properties,
@@ -297,6 +323,16 @@ pub const RULES: &[Rule] = &[
         name: "speakable-enums",
         reason: "values that are signs, empty, or differ only in case do not give variant names",
         apply: enums::speakable_enums,
+    },
+    Rule {
+        name: "pinned-values",
+        reason: "`[names]` in codegen.toml keeps the public name of a value of an enum",
+        apply: pins::values,
+    },
+    Rule {
+        name: "pinned-types",
+        reason: "`[names]` in codegen.toml keeps the public name of an inline type",
+        apply: pins::schemas,
     },
     Rule {
         name: "unsent-defaults",
@@ -353,6 +389,8 @@ pub struct Normalized {
     pub applied: Applied,
     /// The facts that the document cannot express.
     pub model: Model,
+    /// The pins that pin nothing.
+    pub unused: Pins,
 }
 
 /// Applies all rules, and records unsupported features and moves.
@@ -361,13 +399,14 @@ pub struct Normalized {
 /// Errors if two operations would become the same method.
 pub fn normalize(
     mut document: Value,
+    mut pins: Pins,
     unsupported: &mut Vec<Unsupported>,
     origins: &mut Origins,
 ) -> Result<Normalized, Vec<Finding>> {
     let mut applied = Applied::new();
     let mut model = Model::default();
     for rule in RULES {
-        let changes = rule.apply(&mut document, &mut model);
+        let changes = rule.apply(&mut document, &mut model, &mut pins);
         unsupported.extend(changes.unsupported);
         for (old, new) in &changes.moves {
             origins.moved(old, new);
@@ -382,6 +421,7 @@ pub fn normalize(
             document,
             applied,
             model,
+            unused: pins,
         })
     } else {
         Err(findings)

@@ -6,8 +6,11 @@ use std::io;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde_json::Value;
 
-use crate::problem::{Location, Problem};
+use crate::pins::Pins;
+use crate::plan::Output;
+use crate::problem::{Location, Problem, Problems};
 
 /// The name of the file.
 pub const FILE: &str = "codegen.toml";
@@ -17,8 +20,58 @@ pub const FILE: &str = "codegen.toml";
 pub struct Settings {
     /// The path of the file, as messages show it.
     pub path: String,
-    /// The properties that `Debug` masks, by schema.
+    /// The properties that `Debug` masks, by schema. The file has their public names, this map the document's.
     pub sensitive: BTreeMap<String, Vec<String>>,
+    /// The public names that stay.
+    pub names: Pins,
+    /// Files of the project that hold a part of the document: paths below the root, with JSON pointers.
+    pub copies: BTreeMap<String, String>,
+}
+
+impl Settings {
+    /// Returns the files of the project that hold a part of the document.
+    pub(crate) fn copies(&self, document: &Value) -> Result<Vec<Output>, Problems> {
+        let mut outputs = Vec::new();
+        let mut problems = Vec::new();
+        for (path, pointer) in &self.copies {
+            match document.pointer(pointer) {
+                Some(part) => outputs.push(Output {
+                    path: path.into(),
+                    contents: format!("{part:#}\n"),
+                }),
+                None => problems.push(Problem::of_file(
+                    &self.path,
+                    format!("cannot copy `{pointer}` to {path}: the document has no such location"),
+                    "correct or delete the entry of `[copies]`",
+                )),
+            }
+        }
+        if problems.is_empty() {
+            Ok(outputs)
+        } else {
+            Err(Problems(problems))
+        }
+    }
+
+    /// Returns the problems of pins that were not applied.
+    pub(crate) fn unused_pins(&self, pins: &Pins) -> Problems {
+        let problems = pins.iter().map(|pin| {
+            let kind = pin.kind.word();
+            Problem::of_file(
+                &self.path,
+                format!(
+                    "cannot pin the {kind} `{}` to `{}`: the document has no such {kind}, or another one has that name",
+                    pin.document_path(),
+                    pin.public
+                ),
+                format!(
+                    "correct or delete the entry of `[names.{}]`",
+                    pin.kind.table()
+                ),
+            )
+        });
+        Problems(problems.collect())
+    }
 }
 
 /// Reads the settings beside the document `spec`, which messages show as `shown`.
@@ -31,6 +84,10 @@ pub fn load(spec: &Path, shown: &Path) -> Result<Settings, Problem> {
     struct File {
         #[serde(default)]
         sensitive: BTreeMap<String, Vec<String>>,
+        #[serde(default)]
+        names: Pins,
+        #[serde(default)]
+        copies: BTreeMap<String, String>,
     }
     let path = shown.with_file_name(FILE).display().to_string();
     let path = path.replace('\\', "/");
@@ -53,7 +110,23 @@ pub fn load(spec: &Path, shown: &Path) -> Result<Settings, Problem> {
         }
     };
     match toml_edit::de::from_str(&text) {
-        Ok(File { sensitive }) => Ok(Settings { path, sensitive }),
+        Ok(File {
+            mut sensitive,
+            names,
+            copies,
+        }) => {
+            for (schema, properties) in &mut sensitive {
+                for property in properties {
+                    *property = names.property_in_document(schema, property).to_owned();
+                }
+            }
+            Ok(Settings {
+                path,
+                sensitive,
+                names,
+                copies,
+            })
+        }
         Err(error) => {
             let location = error.span().map_or(Location::File, |span| {
                 let before = &text[..span.start];
@@ -66,7 +139,10 @@ pub fn load(spec: &Path, shown: &Path) -> Result<Settings, Problem> {
             Err(problem(
                 location,
                 cause.trim().to_owned(),
-                "the file has one table, `[sensitive]`, with entries such as `Schema = [\"property\"]`",
+                "the file has the tables `[sensitive]`, with entries such as `Schema = [\"property\"]`, `[copies]`, with entries \
+                     such as `\"path/of/file.json\" = \"/components/schemas/Schema/example\"`, and \
+                 `[names.schemas]`, `[names.operations]`, `[names.properties.Schema]`, `[names.values.Schema]` and \
+                 `[names.parameters.operation]`, with entries such as `document_name = \"public_name\"`",
             ))
         }
     }

@@ -4,6 +4,8 @@
 //! schema. One table has the meaning of each key, after section 4.8 (3.1, 3.2) and section 4.7 (3.0) of the
 //! specification, and every step walks by it.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use crate::pointer::Pointer;
@@ -354,6 +356,32 @@ pub fn schemas(document: &Value) -> impl Iterator<Item = (&String, &Value)> {
         .and_then(Value::as_object)
         .into_iter()
         .flatten()
+}
+
+/// Renames properties of an object schema.
+pub(crate) fn rename_properties(
+    object: &mut Map<String, Value>,
+    renamed: &BTreeMap<String, String>,
+) {
+    let new_name = |name: &str| {
+        renamed
+            .get(name)
+            .cloned()
+            .unwrap_or_else(|| name.to_owned())
+    };
+    if let Some(Value::Object(properties)) = object.get_mut("properties") {
+        *properties = std::mem::take(properties)
+            .into_iter()
+            .map(|(name, schema)| (new_name(&name), schema))
+            .collect();
+    }
+    if let Some(Value::Array(required)) = object.get_mut("required") {
+        for name in required {
+            if let Some(text) = name.as_str() {
+                *name = Value::String(new_name(text));
+            }
+        }
+    }
 }
 
 #[cfg(test)]

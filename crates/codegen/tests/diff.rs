@@ -15,6 +15,7 @@ use call_api_codegen::diff::public_items::PublicItems;
 use call_api_codegen::diff::{self, Options, Outcome};
 use call_api_codegen::load::{self, Source};
 use call_api_codegen::origin::Origins;
+use call_api_codegen::pins::Pins;
 use call_api_codegen::stack::with_deep_stack;
 use call_api_codegen::unsupported::Unsupported;
 use call_api_codegen::{lower, project};
@@ -107,7 +108,7 @@ fn source(document: Value) -> Source {
 fn compare_classifies_each_change() {
     let (golden, failures) = with_deep_stack(|| {
         let base = base();
-        let base_items = PublicItems::of(source(base.clone())).unwrap();
+        let base_items = PublicItems::of(source(base.clone()), Pins::default()).unwrap();
         let mut golden = String::new();
         let mut failures = String::new();
         for Case {
@@ -119,7 +120,7 @@ fn compare_classifies_each_change() {
             let document = changed(&patch);
             let mut comparison = diff::compare(&base, &document);
             if comparison.worst() != Some(Class::Breaking)
-                && let Some(items) = PublicItems::of(source(document))
+                && let Some(items) = PublicItems::of(source(document), Pins::default())
             {
                 comparison.add_removed_items(&base_items, &items);
             }

@@ -10,6 +10,7 @@
 mod common;
 
 use call_api_codegen::origin::Origins;
+use call_api_codegen::pins::Pins;
 use call_api_codegen::{lower, normalize, validate};
 use serde_json::Value;
 
@@ -19,8 +20,13 @@ fn lowered_document_loses_nothing() {
     assert_eq!(validate::validate(&document), Ok(validate::Version::V3_1));
     let mut unsupported = Vec::new();
     let lowered = lower::lower(document, &mut unsupported, &mut Origins::default()).unwrap();
-    let normalized =
-        normalize::normalize(lowered.clone(), &mut unsupported, &mut Origins::default()).unwrap();
+    let normalized = normalize::normalize(
+        lowered.clone(),
+        Pins::default(),
+        &mut unsupported,
+        &mut Origins::default(),
+    )
+    .unwrap();
     assert_eq!(unsupported, [], "unsupported statements");
     assert_eq!(normalized.applied, [], "applied rules");
     assert_eq!(normalized.document, lowered);

@@ -16,6 +16,7 @@ use std::path::Path;
 use call_api_codegen::model::Model;
 use call_api_codegen::normalize::{RULES, normalize};
 use call_api_codegen::origin::Origins;
+use call_api_codegen::pins::Pins;
 use call_api_codegen::{load, lower, validate};
 use serde_json::{Map, Value};
 use similar::TextDiff;
@@ -45,13 +46,20 @@ fn patched(patch: &Value) -> Value {
 fn applied(name: &str, mut document: Value) -> Option<String> {
     document = lower::lower(document, &mut Vec::new(), &mut Origins::default()).unwrap();
     let mut model = Model::default();
+    let mut pins = Pins::default();
     for rule in RULES.iter().take_while(|rule| rule.name != name) {
-        rule.apply(&mut document, &mut model);
+        rule.apply(&mut document, &mut model, &mut pins);
+    }
+    if name.starts_with("pinned-") {
+        pins = read("names.yaml")
+            .as_object()
+            .map(|names| serde_json::from_value(names[name].clone()).unwrap())
+            .unwrap();
     }
     let rule = RULES.iter().find(|rule| rule.name == name).unwrap();
     let before = format!("{document:#}\n");
     let model_before = model.clone();
-    let changes = rule.apply(&mut document, &mut model);
+    let changes = rule.apply(&mut document, &mut model, &mut pins);
     let after = format!("{document:#}\n");
     let diff = TextDiff::from_lines(&before, &after);
     let mut golden = String::new();
@@ -108,7 +116,13 @@ fn no_rule_changes_the_base_document() {
     validate::validate(&base).unwrap();
     let mut unsupported = Vec::new();
     let lowered = lower::lower(base, &mut unsupported, &mut Origins::default()).unwrap();
-    let normalized = normalize(lowered.clone(), &mut unsupported, &mut Origins::default()).unwrap();
+    let normalized = normalize(
+        lowered.clone(),
+        Pins::default(),
+        &mut unsupported,
+        &mut Origins::default(),
+    )
+    .unwrap();
     assert_eq!(normalized.document, lowered);
     assert_eq!((unsupported, normalized.applied), (vec![], vec![]));
     assert_eq!(normalized.model, Model::default());

@@ -1,6 +1,7 @@
 //! The result of a comparison: changes, each with its class for users of this SDK.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::fmt;
 
 use crate::pointer::Pointer;
@@ -176,6 +177,27 @@ pub struct Difference {
     pub new: Option<Pointer>,
     /// The impact.
     pub impact: DirectionalImpact,
+    /// The names, if the change is a renaming.
+    pub renamed: Option<Renamed>,
+}
+
+/// The names of something that was renamed, as the documents write them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renamed {
+    /// The old name.
+    pub from: String,
+    /// The new name.
+    pub to: String,
+}
+
+impl Renamed {
+    /// Creates the names of a renaming.
+    pub fn new(from: impl Into<String>, to: impl Into<String>) -> Self {
+        Self {
+            from: from.into(),
+            to: to.into(),
+        }
+    }
 }
 
 /// A classified change.
@@ -199,6 +221,8 @@ pub struct Change {
     pub decisive: Option<Direction>,
     /// The names of the methods that use the location, in the order of the document.
     pub operations: Vec<String>,
+    /// The names, if the change is a renaming.
+    pub renamed: Option<Renamed>,
 }
 
 impl Change {
@@ -222,6 +246,14 @@ impl Comparison {
     /// Returns the worst class, or `None` if nothing changed.
     pub fn worst(&self) -> Option<Class> {
         self.changes.iter().map(|change| change.class).max()
+    }
+
+    /// Sorts the changes by class (worst first) and location.
+    pub(crate) fn sort(&mut self) {
+        self.changes.sort_by(|a, b| {
+            let key = |change: &Change| (Reverse(change.class), change.pointer());
+            key(a).cmp(&key(b)).then_with(|| a.what.cmp(&b.what))
+        });
     }
 
     /// Returns the number of changes of a class.

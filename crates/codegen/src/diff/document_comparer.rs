@@ -8,10 +8,9 @@ mod parameters;
 mod responses;
 mod security;
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::change::{Change, Comparison, Difference, Direction, Impact};
+use super::change::{Change, Comparison, Difference, Direction, Impact, Renamed};
 use super::pair::{Locations, Pair, change_verb, flag};
 use super::schema_graph::SchemaGraph;
 use super::specs::Specs;
@@ -111,6 +110,7 @@ impl<'a> DocumentComparer<'_, 'a> {
                 old,
                 new,
                 impact: impact.into(),
+                renamed: None,
             },
             directions: usage
                 .and_then(|usage| usage.direction)
@@ -118,6 +118,13 @@ impl<'a> DocumentComparer<'_, 'a> {
                 .collect(),
             operations: usage.map(|usage| usage.operation).into_iter().collect(),
         });
+    }
+
+    /// Marks the difference that was recorded last as a renaming.
+    fn mark_renamed(&mut self, from: &str, to: &str) {
+        if let Some(last) = self.recorded.last_mut() {
+            last.difference.renamed = Some(Renamed::new(from, to));
+        }
     }
 
     /// Compares the texts of an object other than a schema, `deprecated`, and the keys that no other comparison reads.
@@ -214,15 +221,14 @@ impl<'a> DocumentComparer<'_, 'a> {
                 }
             }
         }
-        let mut changes: Vec<Change> = merged
-            .into_values()
-            .map(|recorded| classify(recorded, &self.operations))
-            .collect();
-        changes.sort_by(|a, b| {
-            let key = |change: &Change| (Reverse(change.class), change.pointer());
-            key(a).cmp(&key(b)).then_with(|| a.what.cmp(&b.what))
-        });
-        Comparison { changes }
+        let changes = merged.into_values();
+        let mut comparison = Comparison {
+            changes: changes
+                .map(|recorded| classify(recorded, &self.operations))
+                .collect(),
+        };
+        comparison.sort();
+        comparison
     }
 }
 
@@ -243,5 +249,6 @@ fn classify(recorded: Recorded, operations: &[String]) -> Change {
         directions,
         decisive,
         operations: names.collect(),
+        renamed: recorded.difference.renamed,
     }
 }

@@ -8,6 +8,7 @@ use syn::{Attribute, ImplItem, Item, ItemImpl, Token, Type, Visibility, punctuat
 
 use super::change::{Change, Class, Comparison};
 use crate::load::Source;
+use crate::pins::Pins;
 use crate::plan::{CLIENT, TYPES};
 use crate::pointer::Pointer;
 use crate::settings::Settings;
@@ -23,8 +24,12 @@ pub struct PublicItems(BTreeSet<String>);
 impl PublicItems {
     /// Generates a document and collects the public items. Returns `None` if the document cannot be generated. It needs a
     /// deep stack: see [`crate::stack`].
-    pub fn of(source: Source) -> Option<Self> {
-        let generated = generate_all(source, &Settings::default(), Choices::default()).ok()?;
+    pub fn of(source: Source, names: Pins) -> Option<Self> {
+        let settings = Settings {
+            names,
+            ..Settings::default()
+        };
+        let generated = generate_all(source, &settings, Choices::default()).ok()?;
         let mut items = Self::default();
         for output in generated.plan.outputs {
             if [TYPES, CLIENT]
@@ -151,6 +156,7 @@ impl Comparison {
             directions: Vec::new(),
             decisive: None,
             operations: Vec::new(),
+            renamed: None,
         };
         self.changes.insert(0, change);
     }

@@ -8,7 +8,7 @@ mod values;
 
 use std::collections::BTreeMap;
 
-use super::change::{Difference, DirectionalImpact, Impact};
+use super::change::{Difference, DirectionalImpact, Impact, Renamed};
 use super::pair::Locations;
 use super::schema::{self, Object, ResolvedSchema, Target};
 use super::spec::Spec;
@@ -55,7 +55,15 @@ impl Compared {
             old,
             new,
             impact: impact.into(),
+            renamed: None,
         });
+    }
+
+    /// Marks the difference that was added last as a renaming.
+    fn mark_renamed(&mut self, from: &str, to: &str) {
+        if let Some(last) = self.differences.last_mut() {
+            last.renamed = Some(Renamed::new(from, to));
+        }
     }
 }
 

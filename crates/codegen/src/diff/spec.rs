@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::origin::Origins;
+use crate::pins::Pins;
 use crate::pointer::Pointer;
 use crate::walk;
 use crate::{lower, names, normalize};
@@ -53,11 +54,15 @@ fn method_names(document: &Value) -> BTreeMap<Pointer, String> {
         "info": {"title": "", "version": ""},
         "paths": paths,
     });
-    let normalized =
-        match normalize::normalize(bare.clone(), &mut Vec::new(), &mut Origins::default()) {
-            Ok(normalized) => normalized.document,
-            Err(_) => bare,
-        };
+    let normalized = match normalize::normalize(
+        bare.clone(),
+        Pins::default(),
+        &mut Vec::new(),
+        &mut Origins::default(),
+    ) {
+        Ok(normalized) => normalized.document,
+        Err(_) => bare,
+    };
     let named = walk::operations(&normalized)
         .into_iter()
         .filter_map(|operation| {

@@ -17,7 +17,7 @@ use crate::model::ParameterKey;
 use crate::pointer::Pointer;
 use crate::walk;
 
-pub(super) use names::parameter_names;
+pub(super) use names::{parameter_names, pinned_names};
 pub(super) use shape::{Property, Shape, is_anything, shape};
 pub(crate) use styles::explodes;
 pub(super) use styles::{Style, spread_objects, styles};

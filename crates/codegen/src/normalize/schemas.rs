@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use super::pins::rename_schemas;
 use super::{Changes, absence};
 use crate::names;
 use crate::pointer::Pointer;
@@ -46,23 +47,7 @@ pub(super) fn distinct_types(document: &mut Value, changes: &mut Changes) {
     if renamed.is_empty() {
         return;
     }
-    let references: BTreeMap<String, String> = renamed
-        .iter()
-        .map(|(old, new)| (Pointer::schema(old).to_ref(), Pointer::schema(new).to_ref()))
-        .collect();
-    walk::walk_mut(document, &mut |_, _, value| {
-        if let Some(Value::String(reference)) = value.get_mut("$ref")
-            && let Some(new) = references.get(reference)
-        {
-            *reference = new.clone();
-        }
-    });
-    if let Some(schemas) = walk::schemas_mut(document) {
-        *schemas = std::mem::take(schemas)
-            .into_iter()
-            .map(|(name, schema)| (renamed.get(&name).cloned().unwrap_or(name), schema))
-            .collect();
-    }
+    rename_schemas(document, &renamed);
     changes.renamed = renamed;
 }
 
@@ -557,32 +542,18 @@ pub(super) fn distinct_properties(document: &mut Value, changes: &mut Changes) {
                 .map(|number| format!("{name}_{number}"))
                 .find(|other| taken.insert(names::method_name(other)));
             if let Some(free) = free {
-                renamed.insert(free, name.clone());
+                renamed.insert(name.clone(), free);
                 changes.at(&pointer.join("properties").join(name));
             }
         }
         if renamed.is_empty() {
             return;
         }
-        let new_name = |name: &str| {
-            renamed
-                .iter()
-                .find(|(_, old)| *old == name)
-                .map_or(name.to_owned(), |(new, _)| new.clone())
-        };
-        let properties = properties
-            .iter()
-            .map(|(name, schema)| (new_name(name), schema.clone()))
-            .collect();
-        object.insert("properties".to_owned(), Value::Object(properties));
-        if let Some(Value::Array(required)) = object.get_mut("required") {
-            for name in required {
-                if let Some(text) = name.as_str() {
-                    *name = json!(new_name(text));
-                }
-            }
-        }
-        changes.model.schema_mut(pointer).wire_names = renamed;
+        walk::rename_properties(object, &renamed);
+        changes
+            .model
+            .schema_mut(pointer)
+            .rename_properties(&renamed);
     });
 }
 

@@ -45,6 +45,7 @@ impl<'a> DocumentComparer<'_, 'a> {
                 None,
                 impact,
             );
+            self.mark_renamed(name, renamed);
             self.graph.compare(old, new, None);
         }
         let renamed: BTreeSet<&String> = names.renamed.values().collect();

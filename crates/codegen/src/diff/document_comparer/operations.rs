@@ -266,6 +266,7 @@ impl<'a> DocumentComparer<'_, 'a> {
                 usage,
                 impact,
             );
+            self.mark_renamed(&old_name, &new_name);
         }
     }
 }

@@ -157,6 +157,9 @@ impl<'a> DocumentComparer<'_, 'a> {
         let label = format!("the parameter `{}`", new.name());
         for (kind, what, impact) in parameter_changes(old, new) {
             self.record(kind, what, pair.locations(), usage, impact);
+            if kind == "parameter-renamed" {
+                self.mark_renamed(old.name(), new.name());
+            }
         }
         self.texts(&pair, &label, Usage::operation(index));
         match pair.get("schema") {

@@ -141,6 +141,7 @@ impl<'a> SchemaComparer<'_, 'a> {
             (Some(old.1.clone()), Some(new.1.clone())),
             impact,
         );
+        self.compared.mark_renamed(old.0, new.0);
     }
 
     fn property_added(&mut self, (location, is_listed): Property<'_>) {

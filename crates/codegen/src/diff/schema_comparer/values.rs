@@ -44,6 +44,9 @@ impl<'a> SchemaComparer<'_, 'a> {
                 locations.clone(),
                 Impact::breaking(why),
             );
+            if let (Some(from), Some(to)) = (string(&removed[*i]), string(&added[*j])) {
+                self.compared.mark_renamed(&from, &to);
+            }
         }
         for (index, value) in removed.iter().enumerate() {
             if pairs.iter().all(|(i, _)| *i != index) {
@@ -66,6 +69,11 @@ impl<'a> SchemaComparer<'_, 'a> {
             }
         }
     }
+}
+
+/// Returns the string that is shown as `value`, unless it is too long to be shown whole.
+fn string(value: &str) -> Option<String> {
+    serde_json::from_str(value).ok()
 }
 
 fn removed_impact(are_strings: bool) -> DirectionalImpact {

@@ -116,6 +116,58 @@ pub(in crate::normalize) fn parameter_names(document: &mut Value, changes: &mut 
     follow_names(document, &mut changes.model, &renamed);
 }
 
+/// Gives the query and header parameters that have a pin their public name. A path parameter is known by its position.
+pub(in crate::normalize) fn pinned_names(document: &mut Value, changes: &mut Changes) {
+    let mut pins = std::mem::take(&mut changes.pins.parameters);
+    if pins.is_empty() {
+        return;
+    }
+    let owners: BTreeMap<String, Pointer> = walk::operations(document)
+        .iter()
+        .filter_map(|operation| Some((names::method_name(operation.id()?), operation.path_item())))
+        .collect();
+    for item in pins.keys().filter_map(|owner| owners.get(owner)) {
+        if document.pointer(item.join("parameters").as_str()).is_some() {
+            push_down(document, item);
+        }
+    }
+    let mut copies = Vec::new();
+    let mut renamed = BTreeMap::new();
+    for operation in walk::operations(document) {
+        let Some(group) = operation
+            .id()
+            .and_then(|id| pins.get_mut(&names::method_name(id)))
+        else {
+            continue;
+        };
+        let facts = changes.model.operation(&operation.pointer);
+        for parameter in of_operation(document, &operation) {
+            let name = parameter.name();
+            let facts = facts.and_then(|facts| facts.parameters.get(&parameter.key()));
+            let wire = facts
+                .and_then(|facts| facts.wire_name.as_deref())
+                .unwrap_or(name);
+            if parameter.location() == "path" {
+                continue;
+            }
+            let Some(public) = group.remove(wire) else {
+                continue;
+            };
+            let mut copy = parameter.object.clone();
+            if let Some(object) = copy.as_object_mut() {
+                describe(object, &format!("Sent as `{wire}`."));
+                object.insert("name".to_owned(), json!(public));
+            }
+            renamed.insert(parameter.entry.clone(), name.to_owned());
+            copies.push((parameter.entry.clone(), copy));
+        }
+    }
+    replace(document, copies, changes);
+    follow_names(document, &mut changes.model, &renamed);
+    pins.retain(|_, group| !group.is_empty());
+    changes.pins.parameters = pins;
+}
+
 /// Updates parameter names in the model. `renamed` has the old names, by the locations of the Parameter objects.
 fn follow_names(document: &Value, model: &mut Model, renamed: &BTreeMap<Pointer, String>) {
     if renamed.is_empty() {

@@ -14,9 +14,11 @@ use crate::walk::{self, Kind};
 pub(in crate::normalize) fn model(document: &mut Value, changes: &mut Changes) {
     let mut model = std::mem::take(&mut changes.model);
     let mut placeholders = Vec::new();
+    // The shape of a value is that on the wire.
+    let received = model.on_the_wire(document);
     for (pointer, _) in unions(document, 2) {
         let (Some(schema), Some(name)) = (
-            document.pointer(pointer.as_str()),
+            received.pointer(pointer.as_str()),
             pointer
                 .is_schema()
                 .then(|| pointer.tokens().last())
@@ -24,7 +26,7 @@ pub(in crate::normalize) fn model(document: &mut Value, changes: &mut Changes) {
         ) else {
             continue;
         };
-        let union = read(document, &pointer, schema);
+        let union = read(&received, &pointer, schema);
         let lost = COMBINATORS
             .iter()
             .all(|combinator| schema.get(combinator).is_some());
@@ -45,7 +47,7 @@ pub(in crate::normalize) fn model(document: &mut Value, changes: &mut Changes) {
         model.unions.insert(name, union);
         placeholders.push((pointer, placeholder));
     }
-    model.shapes = shapes(document, &model);
+    model.shapes = shapes(&received, &model);
     replace(document, placeholders, changes);
     walk::walk_mut(document, &mut |kind, _, value| {
         if let (Kind::Schema, Some(object)) = (kind, value.as_object_mut()) {
