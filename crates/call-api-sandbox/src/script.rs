@@ -1,12 +1,15 @@
 //! Scripted calls.
 
+use std::fmt;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use bytes::Bytes;
-use call_api_types::{Call, CallStatus, CallType, Contact};
+use call_api_types::{Call, CallStatus};
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Map, Value};
 
 use crate::call_json::CallJson;
 use crate::clock::saturating_add;
@@ -209,52 +212,75 @@ impl RunningScript {
     /// property without a value instead of leaving it out.
     pub(crate) fn json(&self, call: &Bytes, now: DateTime<Utc>, base_url: &str) -> Bytes {
         // Unreachable: only valid calls are given a script.
-        let Ok(call) = serde_json::from_slice::<Call>(call) else {
+        let Ok(mut call) = serde_json::from_slice::<Call>(call) else {
             return call.clone();
         };
         let state = self.script.state(self.started_at, now);
         let duration = state.duration();
-        let end_reason = duration.map(|_| {
-            let reason = self.script.end_reason.as_deref();
-            reason.unwrap_or(state.status.as_str())
-        });
-        let recording_url = state
+        call.recording_url = state
             .is_recorded
             .then(|| format!("{base_url}{}", recording::path(call.id, duration)));
-        let scripted = ScriptedCall {
-            id: call.id,
-            agent_id: call.agent_id,
-            status: state.status,
-            r#type: &call.type_,
-            contact: &call.contact,
-            phone_id: call.phone_id,
-            created_date: self.started_at,
-            recording_url,
-            start_time: state.started,
-            end_time: state.ended,
-            duration,
-            end_reason,
-        };
+        call.end_reason = duration.map(|_| {
+            let reason = self.script.end_reason.as_deref();
+            reason.unwrap_or(state.status.as_str()).to_owned()
+        });
+        call.status = state.status.clone();
+        call.created_date = self.started_at;
+        call.start_time = state.started;
+        call.end_time = state.ended;
+        call.duration = duration;
         // Infallible: strings, numbers, dates and UUIDs.
-        serde_json::to_vec(&scripted).map_or_else(|_| CallJson::from(&call).json, Bytes::from)
+        let json = serde_json::to_value(&call).and_then(|value| match value {
+            Value::Object(properties) => serde_json::to_vec(&WithNulls(&properties)),
+            value => serde_json::to_vec(&value),
+        });
+        json.map_or_else(|_| CallJson::from(&call).json, Bytes::from)
     }
 }
 
-/// A call whose optional properties are `null` rather than absent, in the order of the document.
-#[derive(Serialize)]
-struct ScriptedCall<'a> {
-    id: Uuid,
-    agent_id: Option<Uuid>,
-    status: &'a CallStatus,
-    r#type: &'a CallType,
-    contact: &'a Contact,
-    phone_id: Option<Uuid>,
-    created_date: DateTime<Utc>,
-    recording_url: Option<String>,
-    start_time: Option<DateTime<Utc>>,
-    end_time: Option<DateTime<Utc>>,
-    duration: Option<i64>,
-    end_reason: Option<&'a str>,
+/// The properties of a call, in the order of the document's example, with `null` for those without a value.
+struct WithNulls<'a>(&'a Map<String, Value>);
+
+impl Serialize for WithNulls<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| {
+            // Infallible: the example is a call, which `Sandbox::example_call` relies on, too.
+            serde_json::from_str(Call::EXAMPLE_JSON)
+                .map_or_else(|_| Vec::new(), |Names(names)| names)
+        });
+        let others = self.0.iter().filter(|(name, _)| !NAMES.contains(name));
+        let known = NAMES
+            .iter()
+            .map(|name| (name, self.0.get(name).unwrap_or(&Value::Null)));
+        serializer.collect_map(known.chain(others))
+    }
+}
+
+/// The names of an object's properties, in its order.
+struct Names(Vec<String>);
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NamesVisitor;
+
+        impl<'de> Visitor<'de> for NamesVisitor {
+            type Value = Names;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Names, A::Error> {
+                let mut names = Vec::new();
+                while let Some((name, IgnoredAny)) = map.next_entry()? {
+                    names.push(name);
+                }
+                Ok(Names(names))
+            }
+        }
+
+        deserializer.deserialize_map(NamesVisitor)
+    }
 }
 
 #[cfg(test)]
