@@ -134,7 +134,9 @@ fn sources(folder: impl AsRef<Path>) -> Vec<PathBuf> {
         true => sources(path),
         false => vec![path],
     });
-    sources.collect()
+    sources
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .collect()
 }
 
 /// A public item, or a part of one.
