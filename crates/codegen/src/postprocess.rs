@@ -5,6 +5,7 @@
 mod bodies;
 mod builder;
 mod client;
+mod constants;
 mod deprecated;
 mod docs;
 mod embed;

@@ -35,7 +35,8 @@ serde_json.workspace = true
 /// The cases: schema, JSON, and the expected JSON or the beginning of the error.
 const VALUES: &str = include_str!("values/values.txt");
 
-/// Reads lines with a schema and a value, and prints the decoded and encoded value or the error.
+/// Reads lines with a schema and a value, and prints the decoded and encoded value or the error. Of `Schema.builder`, it
+/// prints a new value.
 const MAIN: &str = r#"
 use call_api_types as t;
 
@@ -46,11 +47,17 @@ fn round_trip<T: serde::de::DeserializeOwned + serde::Serialize>(json: &str) -> 
     }
 }
 
+fn built(value: impl serde::Serialize) -> String {
+    serde_json::to_string(&value).unwrap()
+}
+
 fn convert() {
     for line in std::io::stdin().lines() {
         let line = line.unwrap();
         let (schema, json) = line.split_once(' ').unwrap();
         println!("{}", match schema {
+            "Hook.builder" => built(t::Hook::builder().build().unwrap()),
+            "Mailbox.builder" => built(t::Mailbox::builder().build().unwrap()),
             ARMS
             other => panic!("{other}"),
         });

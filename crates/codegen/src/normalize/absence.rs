@@ -197,11 +197,14 @@ fn describe(schema: &mut Map<String, Value>, default: &Value) {
     schema.insert("description".to_owned(), json!(text));
 }
 
-/// Returns true if the schema has a single value.
+/// Returns true if the schema has a single value. Null is a second one.
 fn is_constant(document: &Value, schema: &Value, depth: usize) -> bool {
     let Some(schema) = walk::follow(document, schema).filter(|_| depth < DEEPEST) else {
         return false;
     };
+    if schema.get("nullable") == Some(&json!(true)) {
+        return false;
+    }
     let values = schema.get("enum").and_then(Value::as_array);
     let members = schema.get("allOf").and_then(Value::as_array);
     values.is_some_and(|values| values.len() == 1)
@@ -346,6 +349,7 @@ mod tests {
                 "count": {"type": "integer", "default": 1},
                 "null": {"type": "integer", "default": null},
                 "kind": {"allOf": [{"$ref": "#/components/schemas/One"}], "default": "one"},
+                "none": {"type": "string", "nullable": true, "enum": ["one"], "default": "one"},
             })
         ));
     }

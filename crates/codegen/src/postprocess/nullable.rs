@@ -4,11 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use syn::visit_mut::{self, VisitMut};
-use syn::{GenericArgument, ImplItem, Item, PathArguments, Type, parse_quote};
+use syn::{Item, Type, parse_quote};
 
 use super::builder;
-use super::syntax::{first_argument, implemented, wire_name};
+use super::syntax::{option, wire_name};
 use crate::model::Model;
 use crate::names;
 use crate::pointer::Pointer;
@@ -63,7 +62,7 @@ impl<'a> Nullable<'a> {
             }
         }
         if !changed.is_empty() {
-            setters(file, &changed);
+            builder::change_types(file, &changed, nullable);
         }
     }
 
@@ -105,37 +104,6 @@ impl<'a> Nullable<'a> {
             let free = quote::format_ident!("{free}");
             parse_quote!(pub use crate::nullable::Nullable as #free;)
         })
-    }
-}
-
-/// Changes the setters of these fields, which are given by type and field.
-fn setters(file: &mut syn::File, changed: &BTreeSet<(String, String)>) {
-    for item in builder::items(file) {
-        match item {
-            Item::Struct(item) => {
-                let owner = item.ident.to_string();
-                for field in &mut item.fields {
-                    if let Some(name) = &field.ident
-                        && changed.contains(&(owner.clone(), name.to_string()))
-                    {
-                        Within("Result").visit_type_mut(&mut field.ty);
-                    }
-                }
-            }
-            Item::Impl(item) if item.trait_.is_none() => {
-                let Some(owner) = implemented(item) else {
-                    continue;
-                };
-                for item in &mut item.items {
-                    if let ImplItem::Fn(function) = item
-                        && changed.contains(&(owner.clone(), function.sig.ident.to_string()))
-                    {
-                        Within("TryInto").visit_signature_mut(&mut function.sig);
-                    }
-                }
-            }
-            _ => {}
-        }
     }
 }
 
@@ -191,29 +159,6 @@ fn nullable(ty: &mut Type) {
         None => ty.clone(),
     };
     *ty = parse_quote!(crate::nullable::Nullable<#inner>);
-}
-
-fn option(ty: &Type) -> Option<&Type> {
-    match ty {
-        Type::Path(path) if path.path.segments.last()?.ident == "Option" => first_argument(ty),
-        _ => None,
-    }
-}
-
-/// Changes the first argument of each path that ends in this name to a `Nullable`.
-struct Within(&'static str);
-
-impl VisitMut for Within {
-    fn visit_path_segment_mut(&mut self, segment: &mut syn::PathSegment) {
-        if segment.ident == self.0
-            && let PathArguments::AngleBracketed(arguments) = &mut segment.arguments
-            && let Some(GenericArgument::Type(ty)) = arguments.args.first_mut()
-        {
-            nullable(ty);
-        } else {
-            visit_mut::visit_path_segment_mut(self, segment);
-        }
-    }
 }
 
 #[cfg(test)]

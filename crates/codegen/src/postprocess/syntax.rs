@@ -53,6 +53,14 @@ pub(super) fn first_argument(ty: &Type) -> Option<&Type> {
     arguments(ty).next()
 }
 
+/// Returns the `T` of `Option<T>`.
+pub(super) fn option(ty: &Type) -> Option<&Type> {
+    match ty {
+        Type::Path(path) if path.path.segments.last()?.ident == "Option" => first_argument(ty),
+        _ => None,
+    }
+}
+
 /// Returns the type arguments, such as the `T` and the `E` of `Result<T, E>`.
 pub(super) fn arguments(ty: &Type) -> impl Iterator<Item = &Type> {
     let arguments = match ty {

@@ -12,6 +12,7 @@ use syn::token::Brace;
 use syn::{Attribute, Item, ItemMod, parse_quote};
 
 use super::builder;
+use super::constants;
 use super::deprecated::Deprecated;
 use super::enums::{self, Openings};
 use super::mask::{Sensitive, Unmatched};
@@ -95,6 +96,7 @@ impl<'a> Passes<'a> {
         self.unions.write(file, &self.boxed);
         enums::restore_values(file, &self.values);
         self.openings.open(file);
+        constants::keep_absent(file);
         self.nullable.tell_apart(file);
         structs::restore_names(file, &self.wire_names);
         structs::extend(file);
