@@ -217,6 +217,14 @@ fn settable(parameter: &Parameter, value: Value) -> Value {
     if parameter.is_content && !value.is_string() && parameter.setters.iter().any(takes_text) {
         return json!(value.to_string());
     }
+    let takes_list = |(_, setter): &(_, Setter)| {
+        let (name, _) = setter.takes.split_once('<').unwrap_or_default();
+        name.trim_end().ends_with("Vec")
+    };
+    // Of a union of a list and its items, the setter takes the list.
+    if !value.is_array() && parameter.setters.iter().all(takes_list) {
+        return json!([value]);
+    }
     if let Value::Object(object) = &mut value
         && parameter
             .setters
@@ -355,6 +363,13 @@ mod tests {
         let argument = settable(&parameter("types::Limit", false), sample);
         let expected = json!({"limit": 120, "list": [1, 0.5], "large": 1e300, "text": "1.0"});
         assert_eq!(argument, expected);
+    }
+
+    #[test]
+    fn item_becomes_a_list_where_the_setter_takes_one() {
+        let list = parameter(":: std :: vec :: Vec < String >", false);
+        assert_eq!(settable(&list, json!("a")), json!(["a"]));
+        assert_eq!(settable(&list, json!(["a"])), json!(["a"]));
     }
 
     #[test]

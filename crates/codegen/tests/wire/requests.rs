@@ -204,6 +204,7 @@ async fn main() -> Outcome {
         client
             .query_styles()
             .repeated(words())
+            .one_or_many(words())
             .comma(words())
             .times(vec![when, when])
             .space(vec![1, 2])

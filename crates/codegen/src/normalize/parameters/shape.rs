@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::text;
 use crate::walk;
@@ -122,6 +122,38 @@ fn shape_at(document: &Value, schema: &Value, depth: usize) -> Shape {
             }
         }
     }
+}
+
+/// Returns the list of a union of a list and its items, such as a string or a list of strings. An exploded list with one
+/// item is encoded like the item itself.
+pub(super) fn one_or_many(document: &Value, schema: &Value) -> Option<Value> {
+    let union = walk::follow(document, schema)?;
+    let members = union.get("anyOf").or_else(|| union.get("oneOf"))?;
+    let (lists, mut items): (Vec<&Value>, Vec<&Value>) = members
+        .as_array()?
+        .iter()
+        .partition(|member| shape(document, member) == Shape::List);
+    let [list] = lists.as_slice() else {
+        return None;
+    };
+    let of_list = walk::follow(document, list)?.get("items")?;
+    let mut all = of_list.clone();
+    if items.iter().any(|item| *item != of_list) {
+        items.push(of_list);
+        let kind = |item: &Value| match shape(document, item) {
+            Shape::Plain => walk::follow(document, item)?.get("type").cloned(),
+            _ => None,
+        };
+        let common = kind(of_list)?;
+        if items
+            .iter()
+            .any(|item| kind(item).as_ref() != Some(&common))
+        {
+            return None;
+        }
+        all = json!({"type": common});
+    }
+    Some(json!({"type": "array", "items": all}))
 }
 
 /// Collects the properties of an object and of its parts.

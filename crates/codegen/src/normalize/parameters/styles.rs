@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::shape::one_or_many;
 use super::{Property, Shape, describe, edit_each, of_operation, replace_entries, shape, text};
 use crate::model::Style as Encoded;
 use crate::normalize::Changes;
@@ -193,6 +194,15 @@ pub(in crate::normalize) fn styles(document: &mut Value, changes: &mut Changes) 
             && let Some(schema) = object.get_mut("schema").and_then(Value::as_object_mut)
         {
             schema.remove("nullable");
+        }
+        let list = object
+            .get("schema")
+            .and_then(|schema| one_or_many(document, schema));
+        if let Some(list) =
+            list.filter(|_| explode && location == "query" && style != Style::DeepObject)
+        {
+            object.insert("schema".to_owned(), list);
+            changes.at(place);
         }
         let shape = shape(document, object.get("schema").unwrap_or(&Value::Null));
         let style = match (style, &shape) {
