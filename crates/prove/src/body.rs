@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::compare::{changes, same_scalar};
 use crate::document::Document;
 use crate::operations::{Body, Operation};
-use crate::wire::{Received, Wrong};
+use crate::received::{Received, Wrong};
 
 /// The media type of a body that the sampler fills: the one that a client prefers.
 pub(crate) fn preferred(body: &Body) -> Option<&(String, String)> {

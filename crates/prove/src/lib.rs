@@ -14,6 +14,7 @@ mod known;
 mod lowered;
 pub mod operations;
 pub mod pattern;
+pub mod received;
 pub mod report;
 mod requests;
 pub mod sampler;

@@ -9,11 +9,12 @@ use crate::body;
 use crate::document::Document;
 use crate::judge::{Judge, registry};
 use crate::operations::{Operation, Parameter, Setter};
+use crate::received::Received;
 use crate::report::{Failure, Row, Trouble};
 use crate::sampler::{Mode, Sampler};
 use crate::session::{Answer, Question, Session};
 use crate::shrink::{shrink, sign};
-use crate::wire::{Received, wrong};
+use crate::wire::wrong;
 
 /// The requests that each operation gets.
 const MODES: [Mode; 8] = [

@@ -3,39 +3,13 @@
 //! It knows the document and the bytes that were received, and nothing of how the client wrote them.
 
 use percent_encoding::percent_decode_str;
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::body;
 use crate::compare::same_scalar;
 use crate::document::Document;
 use crate::operations::{Operation, Parameter};
-
-/// A request as it was received.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Received {
-    /// The method.
-    pub method: String,
-    /// The path and the query, as they were sent.
-    pub target: String,
-    /// The headers, with their names in lower case.
-    pub headers: Vec<(String, String)>,
-    /// The body; each byte is a character of Latin-1.
-    pub body: String,
-}
-
-impl Received {
-    /// The first header of this name.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let mut headers = self.headers.iter();
-        headers
-            .find(|(other, _)| other.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
-    }
-}
-
-/// What is wrong with a request: the pointer of what the document says, and how the request differs from it.
-pub type Wrong = (String, String);
+use crate::received::{Received, Wrong};
 
 /// Reads a request back, and compares it with the arguments that it was made of.
 pub fn wrong(
