@@ -145,7 +145,8 @@ pub(crate) fn add_removed_items(
         && old.document != new.document
         && let (Some(old), Some(new)) = (items(old, old_pins), items(new, new_pins))
     {
-        comparison.add_removed_items(&old, &new);
+        let removed = public_items::removed_items(&old, &new);
+        comparison.changes.splice(0..0, removed);
     }
 }
 

@@ -11,7 +11,7 @@ use std::fs;
 use std::panic::{self, AssertUnwindSafe};
 
 use call_api_codegen::diff::change::{Class, Comparison};
-use call_api_codegen::diff::public_items::PublicItems;
+use call_api_codegen::diff::public_items::{PublicItems, removed_items};
 use call_api_codegen::diff::{self, Options, Outcome};
 use call_api_codegen::load::{self, Source};
 use call_api_codegen::origin::Origins;
@@ -122,7 +122,8 @@ fn compare_classifies_each_change() {
             if comparison.worst() != Some(Class::Breaking)
                 && let Some(items) = PublicItems::of(source(document), Pins::default())
             {
-                comparison.add_removed_items(&base_items, &items);
+                let removed = removed_items(&base_items, &items);
+                comparison.changes.splice(0..0, removed);
             }
             let found: Vec<String> = comparison
                 .changes

@@ -25,21 +25,36 @@ impl<'s> Owned<'s> {
     }
 }
 
-impl Spec<'_> {
-    /// Returns a readable name of a location, in backticks where it has a name.
-    pub(super) fn label(&self, location: &Pointer) -> String {
-        let tokens: Vec<String> = location.tokens().collect();
-        let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
-        let Owned { owner, name, path } = self.owner(&tokens);
-        let path = schema_path(name, path);
-        match (owner, path.as_str()) {
-            (Some(owner), "") => owner,
-            (Some(owner), path) => format!("`{}` in {owner}", path.trim_start_matches('.')),
-            (None, "") => "the document".to_owned(),
-            (None, path) => format!("`{path}`"),
-        }
+/// Returns a readable name of a location in `spec`, in backticks where it has a name.
+pub(super) fn label(spec: &Spec<'_>, location: &Pointer) -> String {
+    let tokens: Vec<String> = location.tokens().collect();
+    let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
+    let Owned { owner, name, path } = Locations(spec).owner(&tokens);
+    let path = schema_path(name, path);
+    match (owner, path.as_str()) {
+        (Some(owner), "") => owner,
+        (Some(owner), path) => format!("`{}` in {owner}", path.trim_start_matches('.')),
+        (None, "") => "the document".to_owned(),
+        (None, path) => format!("`{path}`"),
     }
+}
 
+/// Describes the schema at a location in `spec`: by its name, or by its type.
+pub(super) fn describe(spec: &Spec<'_>, location: &Pointer) -> String {
+    match schema::resolve(spec.document, location, true).map(|schema| schema.target) {
+        Some(Target::Named(name, _)) => format!("`{name}`"),
+        Some(Target::Inline(_, object)) => match schema::values(object).as_deref() {
+            Some([only]) => show(only),
+            _ => schema::phrase(object),
+        },
+        None => "any value".to_owned(),
+    }
+}
+
+/// The locations of a document.
+struct Locations<'a>(&'a Spec<'a>);
+
+impl Locations<'_> {
     fn owner<'s>(&self, tokens: &'s [&'s str]) -> Owned<'s> {
         match tokens {
             ["components", section, name, path @ ..] => self.component(section, name, path),
@@ -86,7 +101,7 @@ impl Spec<'_> {
     }
 
     fn part_of_operation<'s>(&self, operation: &Pointer, path: &'s [&'s str]) -> Owned<'s> {
-        let method = self.method(operation);
+        let method = self.0.method(operation);
         match path {
             ["parameters", index, path @ ..] => {
                 let name = self.parameter(&operation.join("parameters").join(index), index);
@@ -112,21 +127,9 @@ impl Spec<'_> {
     }
 
     fn parameter(&self, location: &Pointer, fallback: &str) -> String {
-        let parameter = walk::locate(self.document, location);
+        let parameter = walk::locate(self.0.document, location);
         let name = parameter.and_then(|(_, parameter)| parameter.get("name")?.as_str());
         name.unwrap_or(fallback).to_owned()
-    }
-
-    /// Describes the schema at a location: by its name, or by its type.
-    pub(super) fn describe(&self, location: &Pointer) -> String {
-        match schema::resolve(self.document, location, true).map(|schema| schema.target) {
-            Some(Target::Named(name, _)) => format!("`{name}`"),
-            Some(Target::Inline(_, object)) => match schema::values(object).as_deref() {
-                Some([only]) => show(only),
-                _ => schema::phrase(object),
-            },
-            None => "any value".to_owned(),
-        }
     }
 }
 
@@ -209,7 +212,7 @@ mod tests {
             }},
         });
         let spec = Spec::new(&document);
-        let label = |pointer: &str| spec.label(&Pointer::from_ref(pointer).unwrap());
+        let label = |pointer: &str| super::label(&spec, &Pointer::from_ref(pointer).unwrap());
         assert_eq!(
             label("#/components/schemas/Call/properties/contact/properties/id"),
             "`Call.contact.id`"

@@ -6,7 +6,7 @@ use std::path::Path;
 use quote::ToTokens as _;
 use syn::{Attribute, ImplItem, Item, ItemImpl, Token, Type, Visibility, punctuated::Punctuated};
 
-use super::change::{Change, Class, Comparison};
+use super::change::{Change, Class};
 use crate::load::Source;
 use crate::pins::Pins;
 use crate::plan::{CLIENT, TYPES};
@@ -125,41 +125,38 @@ impl PublicItems {
     }
 }
 
-impl Comparison {
-    /// Adds a breaking change if the new code lacks public items of the old code.
-    pub fn add_removed_items(&mut self, old: &PublicItems, new: &PublicItems) {
-        let removed: Vec<&String> = old.0.difference(&new.0).collect();
-        if removed.is_empty() {
-            return;
-        }
-        let listed: Vec<String> = removed
-            .iter()
-            .take(LISTED)
-            .map(|item| format!("`{item}`"))
-            .collect();
-        let more = removed.len().saturating_sub(LISTED);
-        let more = if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
-        };
-        let change = Change {
-            kind: "public-items-removed",
-            class: Class::Breaking,
-            what: format!(
-                "the generated code no longer has {}{more}",
-                listed.join(", ")
-            ),
-            why: "code that uses them no longer compiles".into(),
-            old: Some(Pointer::root()),
-            new: Some(Pointer::root()),
-            directions: Vec::new(),
-            decisive: None,
-            operations: Vec::new(),
-            renamed: None,
-        };
-        self.changes.insert(0, change);
+/// Returns a breaking change if the new code lacks public items of the old code.
+pub fn removed_items(old: &PublicItems, new: &PublicItems) -> Option<Change> {
+    let removed: Vec<&String> = old.0.difference(&new.0).collect();
+    if removed.is_empty() {
+        return None;
     }
+    let listed: Vec<String> = removed
+        .iter()
+        .take(LISTED)
+        .map(|item| format!("`{item}`"))
+        .collect();
+    let more = removed.len().saturating_sub(LISTED);
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    Some(Change {
+        kind: "public-items-removed",
+        class: Class::Breaking,
+        what: format!(
+            "the generated code no longer has {}{more}",
+            listed.join(", ")
+        ),
+        why: "code that uses them no longer compiles".into(),
+        old: Some(Pointer::root()),
+        new: Some(Pointer::root()),
+        directions: Vec::new(),
+        decisive: None,
+        operations: Vec::new(),
+        renamed: None,
+    })
 }
 
 fn is_public(visibility: &Visibility) -> bool {

@@ -9,6 +9,7 @@ mod values;
 use std::collections::BTreeMap;
 
 use super::change::{Difference, DirectionalImpact, Impact, Renamed};
+use super::label::label;
 use super::pair::Locations;
 use super::schema::{self, Object, ResolvedSchema, Target};
 use super::spec::Spec;
@@ -71,7 +72,7 @@ impl Compared {
 pub(super) fn compare(specs: &Specs<'_>, key: &Key, depth: usize) -> Compared {
     let mut comparer = SchemaComparer {
         specs,
-        label: specs.new.label(&key.new),
+        label: label(&specs.new, &key.new),
         depth: depth + 1,
         compared: Compared::default(),
     };

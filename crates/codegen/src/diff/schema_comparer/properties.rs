@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Key, Schema, SchemaComparer, TYPE_CHANGES, both, resolve_both};
 use crate::diff::change::{DirectionalImpact, Impact};
-use crate::diff::label::show;
+use crate::diff::label::{label, show};
 use crate::diff::pair::{Locations, change_phrase};
 use crate::diff::rust::{self, Form, Presence};
 use crate::diff::schema::{self, Object, Properties, ResolvedSchema, Target};
@@ -78,7 +78,7 @@ impl<'a> SchemaComparer<'_, 'a> {
         }
         for (index, name) in removed.iter().enumerate() {
             if pairs.iter().all(|(i, _)| *i != index) {
-                let what = format!("{} was removed", self.specs.old.label(old[name]));
+                let what = format!("{} was removed", label(&self.specs.old, old[name]));
                 self.compared.add(
                     "property-removed",
                     what,
@@ -129,7 +129,7 @@ impl<'a> SchemaComparer<'_, 'a> {
     }
 
     fn property_renamed(&mut self, old: (&str, &Pointer), new: (&str, &Pointer)) {
-        let label = self.specs.old.label(old.1);
+        let label = label(&self.specs.old, old.1);
         let impact = if names::method_name(old.0) == names::method_name(new.0) {
             Impact::breaking("its field keeps its name, but released versions use the old property")
         } else {
@@ -145,7 +145,7 @@ impl<'a> SchemaComparer<'_, 'a> {
     }
 
     fn property_added(&mut self, (location, is_listed): Property<'_>) {
-        let label = self.specs.new.label(location);
+        let label = label(&self.specs.new, location);
         let resolved = schema::resolve(self.specs.new.document, location, true);
         let is_required =
             is_listed && !resolved.is_some_and(|resolved| is_one_directional(&resolved));
@@ -182,7 +182,7 @@ impl<'a> SchemaComparer<'_, 'a> {
             return;
         };
         let pair = PropertyPair {
-            label: self.specs.new.label(new.0),
+            label: label(&self.specs.new, new.0),
             locations,
             old: presence(&a, old.1),
             new: presence(&b, new.1),

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Schema, SchemaComparer, at_keyword};
 use crate::diff::change::Impact;
+use crate::diff::label::describe;
 use crate::diff::pair::{Locations, change_phrase};
 use crate::diff::schema::{self, Object, Target, Union};
 use crate::diff::spec::Spec;
@@ -40,7 +41,7 @@ impl<'a> SchemaComparer<'_, 'a> {
             });
         }
         for member in removed {
-            let description = self.specs.old.describe(&member);
+            let description = describe(&self.specs.old, &member);
             self.compared.add(
                 "variant-removed",
                 format!("the variant {description} of {} was removed", self.label),
@@ -49,7 +50,7 @@ impl<'a> SchemaComparer<'_, 'a> {
             );
         }
         for member in added {
-            let description = self.specs.new.describe(&member);
+            let description = describe(&self.specs.new, &member);
             let impact = if is_open {
                 Impact::addition("the union keeps unknown variants and is non-exhaustive")
             } else {
