@@ -1,7 +1,8 @@
 //! Requests without `async`.
 //!
 //! Each request has a blocking form beside the one that is awaited: `wait` for `.await`, and `send_blocking` for `send`.
-//! [`Client::block_on`] waits for any other future, and [`Client::block_on_stream`] makes an iterator of a stream.
+//! [`Client::block_on`](crate::Client::block_on) waits for any other future, and
+//! [`Client::block_on_stream`](crate::Client::block_on_stream) makes an iterator of a stream.
 //!
 //! All of it may be used in a plain `main`, from threads, and inside a Tokio runtime, where it blocks the thread that it
 //! is called on. A request runs on the thread that waits for it; one more thread per client and its clones, started by
@@ -16,54 +17,35 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use futures_core::Stream;
 
-use crate::client::Client;
 use crate::error::Error;
 
-impl Client {
-    /// Blocks the thread until a request, or another future with such a result, is done.
-    ///
-    /// # Errors
-    /// The request's, and [`ErrorKind::Config`](crate::ErrorKind::Config) if the system has no thread for the
-    /// connections.
-    pub fn block_on<T>(
-        &self,
-        future: impl IntoFuture<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
-        self.runtime().get()?.block_on(future)
-    }
-
-    /// Returns an iterator of the stream's items, which blocks the thread until the next one is there.
-    ///
-    /// # Errors
-    /// As [`block_on`](Self::block_on).
-    pub fn block_on_stream<S: Stream + Unpin>(
-        &self,
-        stream: S,
-    ) -> Result<BlockingStream<S>, Error> {
-        self.runtime().get()?;
-        Ok(BlockingStream {
-            stream,
-            client: self.clone(),
-        })
-    }
-}
-
-/// A stream as an iterator, made by [`Client::block_on_stream`]. To drop it ends the stream.
+/// A stream as an iterator, made by [`Client::block_on_stream`](crate::Client::block_on_stream). To drop it ends the stream.
 #[must_use = "an iterator does nothing until it is read"]
 pub struct BlockingStream<S> {
-    // Before the client, whose runtime may be needed when the stream is dropped.
+    // Before the runtime, which may be needed when the stream is dropped.
     stream: S,
-    client: Client,
+    runtime: Arc<LazyRuntime>,
+}
+
+impl<S: Stream + Unpin> BlockingStream<S> {
+    /// Starts the runtime if it does not run yet.
+    pub(crate) fn new(stream: S, runtime: &Arc<LazyRuntime>) -> Result<Self, Error> {
+        runtime.get()?;
+        Ok(Self {
+            stream,
+            runtime: Arc::clone(runtime),
+        })
+    }
 }
 
 impl<S: Stream + Unpin> Iterator for BlockingStream<S> {
     type Item = S::Item;
 
     fn next(&mut self) -> Option<S::Item> {
-        let Self { stream, client } = self;
+        let Self { stream, runtime } = self;
         let next = std::future::poll_fn(|context| Pin::new(&mut *stream).poll_next(context));
         // The runtime was started with this iterator; a forked process has no part in it.
-        client.runtime().get().ok()?.block_on(next)
+        runtime.get().ok()?.block_on(next)
     }
 }
 
@@ -78,6 +60,14 @@ impl<S: fmt::Debug> fmt::Debug for BlockingStream<S> {
 pub(crate) struct LazyRuntime(OnceLock<(u32, Runtime)>);
 
 impl LazyRuntime {
+    /// Blocks the thread until the future is done.
+    pub(crate) fn block_on<T>(
+        &self,
+        future: impl IntoFuture<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        self.get()?.block_on(future)
+    }
+
     fn get(&self) -> Result<&Runtime, Error> {
         self.get_in(std::process::id())
     }

@@ -52,7 +52,7 @@ struct Shared {
     /// True if no base URL was set.
     uses_default_base_url: bool,
     #[cfg(feature = "blocking")]
-    runtime: crate::blocking::LazyRuntime,
+    runtime: Arc<crate::blocking::LazyRuntime>,
 }
 
 impl Client {
@@ -144,9 +144,28 @@ impl Client {
         self.shared.drift.as_ref()
     }
 
+    /// Blocks the thread until a request, or another future with such a result, is done.
+    ///
+    /// # Errors
+    /// The request's, and [`ErrorKind::Config`] if the system has no thread for the connections.
     #[cfg(feature = "blocking")]
-    pub(crate) fn runtime(&self) -> &crate::blocking::LazyRuntime {
-        &self.shared.runtime
+    pub fn block_on<T>(
+        &self,
+        future: impl IntoFuture<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        self.shared.runtime.block_on(future)
+    }
+
+    /// Returns an iterator of the stream's items, which blocks the thread until the next one is there.
+    ///
+    /// # Errors
+    /// As [`block_on`](Self::block_on).
+    #[cfg(feature = "blocking")]
+    pub fn block_on_stream<S: futures_core::Stream + Unpin>(
+        &self,
+        stream: S,
+    ) -> Result<crate::blocking::BlockingStream<S>, Error> {
+        crate::blocking::BlockingStream::new(stream, &self.shared.runtime)
     }
 
     /// The base URL, for generated code.

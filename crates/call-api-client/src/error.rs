@@ -14,9 +14,9 @@ use http::{HeaderMap, StatusCode};
 
 use crate::detail::Detail;
 use crate::drift::Drift;
+use crate::error_bodies::ErrorBodies;
 use crate::error_kind::ErrorKind;
 use crate::plain_text::{escaped, redacted};
-use crate::request::Operation;
 
 type Source = Arc<dyn std::error::Error + Send + Sync>;
 
@@ -72,9 +72,9 @@ impl Error {
 
     /// Decodes the error body that the document describes for the operation `O` and this status. Returns `None` if the
     /// error is not a response of that operation, or its body is not what the document describes.
-    pub fn body<O: Operation>(&self) -> Option<O::ErrorBody> {
+    pub fn body<O: ErrorBodies>(&self) -> Option<O::ErrorBody> {
         let status = self.0.status?;
-        let is_own = self.0.operation.is_none_or(|id| id == O::SPEC.id);
+        let is_own = self.0.operation.is_none_or(|id| id == O::OPERATION);
         if !is_own || self.0.json_path.is_some() {
             return None;
         }

@@ -43,7 +43,6 @@ pub mod builder {
     }
     impl crate::Operation for GetCall {
         type Output = types::Call;
-        type ErrorBody = ();
         const SPEC: &'static crate::transport::Operation = &crate::transport::Operation {
             id: "get_call",
             path: "/v1/call/{id}",
@@ -85,6 +84,10 @@ pub mod builder {
                 _ => response.unexpected(),
             }
         }
+    }
+    impl crate::ErrorBodies for GetCall {
+        type ErrorBody = ();
+        const OPERATION: &'static str = <Self as crate::Operation>::SPEC.id;
         fn decode_error(
             status: u16,
             body: &::bytes::Bytes,

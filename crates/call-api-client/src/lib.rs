@@ -25,6 +25,7 @@ mod drift;
 #[doc(hidden)]
 pub mod encode;
 mod error;
+mod error_bodies;
 mod error_kind;
 #[rustfmt::skip]
 #[allow(clippy::all, dead_code, deprecated, irrefutable_let_patterns, unused_imports, unused_variables, reason = "generated")]
@@ -41,6 +42,7 @@ pub use client::{BASE_URL_VARIABLE, Client, ClientBuilder, DEFAULT_BASE_URL, TOK
 pub use detail::{Detail, FieldError};
 pub use drift::{Drift, DriftKind, DriftMode};
 pub use error::{Error, ErrorBuilder};
+pub use error_bodies::ErrorBodies;
 pub use error_kind::ErrorKind;
 pub use generated::*;
 // For generated code alone.

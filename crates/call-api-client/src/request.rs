@@ -12,16 +12,14 @@ use serde::de::DeserializeOwned;
 
 use crate::client::Client;
 use crate::error::Error;
+use crate::error_bodies::ErrorBodies;
 use crate::error_kind::ErrorKind;
 use crate::stream::{ByteStream, Upgrade};
 
 /// An operation of the API's document; implemented by the builder of its requests.
-pub trait Operation: Sized {
+pub trait Operation: ErrorBodies + Sized {
     /// The type that a success is decoded into.
     type Output;
-
-    /// The documented type of an error's body: see [`Error::body`]. `()` if there is none.
-    type ErrorBody;
 
     /// What the transport needs to know of the operation.
     #[doc(hidden)]
@@ -33,9 +31,6 @@ pub trait Operation: Sized {
     /// Decodes a success; every other response is [`Undecoded::Status`].
     #[doc(hidden)]
     fn decode(response: Received) -> Result<Self::Output, Undecoded>;
-
-    #[doc(hidden)]
-    fn decode_error(status: u16, body: &Bytes) -> Option<Self::ErrorBody>;
 
     /// Returns true if a success with this status is handed on as a stream.
     #[doc(hidden)]

@@ -293,7 +293,6 @@ impl Builder {
         let operation: Item = parse_quote! {
             impl crate::Operation for #name {
                 type Output = #output;
-                type ErrorBody = #error_body;
                 const SPEC: &'static crate::transport::Operation = #spec;
                 fn prepare(mut self) -> crate::request::Prepared {
                     #request
@@ -308,19 +307,25 @@ impl Builder {
                 ) -> Result<Self::Output, crate::request::Undecoded> {
                     #decode
                 }
+                #is_streamed
+            }
+        };
+        let error_bodies: Item = parse_quote! {
+            impl crate::ErrorBodies for #name {
+                type ErrorBody = #error_body;
+                const OPERATION: &'static str = <Self as crate::Operation>::SPEC.id;
                 fn decode_error(
                     status: u16,
                     body: &::bytes::Bytes,
                 ) -> ::std::option::Option<Self::ErrorBody> {
                     #decode_error
                 }
-                #is_streamed
             }
         };
         let methods: Item = parse_quote! {
             crate::request::operation!(#name, #client, #options);
         };
-        vec![operation, methods]
+        vec![operation, error_bodies, methods]
     }
 
     /// Makes the constructor take the path parameters.
