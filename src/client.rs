@@ -3,13 +3,11 @@
 use std::borrow::Borrow;
 use std::ops::Deref;
 
-use call_api_client::{Drift, DriftKind};
 use call_api_transport::Transport;
 use futures_core::Stream;
 use futures_util::stream;
 use uuid::Uuid;
 
-use crate::change::InvalidTransition;
 use crate::many::GetCalls;
 use crate::recording::FetchRecording;
 use crate::wait::WaitUntilEnded;
@@ -145,7 +143,7 @@ impl Client {
     /// [last state](Error::last_seen), and any error that is not transient, such as
     /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound).
     pub fn wait_until_ended(&self, id: Uuid) -> WaitUntilEnded {
-        WaitUntilEnded::new(self, id)
+        WaitUntilEnded::new(&self.0, id)
     }
 
     /// Fetches many calls: `GET /v1/call/{id}` for each id, eight at a time; see [`GetCalls`] for its settings, and for
@@ -199,7 +197,7 @@ impl Client {
     /// # }
     /// ```
     pub fn get_calls_from<'a>(&self, ids: impl Stream<Item = Uuid> + Send + 'a) -> GetCalls<'a> {
-        GetCalls::new(self, ids)
+        GetCalls::new(&self.0, ids)
     }
 
     /// Downloads the recording of a call, whole or not at all: to a file or a writer, resumed where it broke off, and
@@ -228,27 +226,7 @@ impl Client {
     /// # }
     /// ```
     pub fn recording<'a>(&self, call: &Call) -> FetchRecording<'a> {
-        FetchRecording::new(self, call)
-    }
-
-    /// Returns a client that sends its requests through `transport` and shares everything else with this one.
-    pub(crate) fn with_transport(&self, transport: Transport) -> Self {
-        Self(self.0.with_transport(transport))
-    }
-
-    /// Reports a transition that cannot be, as drift; to `tracing` even if drift detection is off.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Drift`](crate::ErrorKind::Drift) in strict mode.
-    pub(crate) fn report_transition(&self, transition: &InvalidTransition) -> Result<(), Error> {
-        let kind = DriftKind::InvalidTransition {
-            from: transition.from.to_string(),
-            to: transition.to.to_string(),
-        };
-        if !self.report_drift(Drift::new("get_call", "status", kind))? {
-            transition.log();
-        }
-        Ok(())
+        FetchRecording::new(&self.0, call)
     }
 }
 

@@ -98,7 +98,7 @@ pub use call_api_client::blocking;
 #[doc(inline)]
 pub use call_api_client::{
     AttemptLog, BASE_URL_VARIABLE, ByteStream, DEFAULT_BASE_URL, Detail, Drift, DriftKind,
-    DriftMode, Error, ErrorBuilder, ErrorKind, FieldError, Operation, RequestFuture,
+    DriftMode, Error, ErrorBodies, ErrorBuilder, ErrorKind, FieldError, Operation, RequestFuture,
     RequestOptions, Response, SECURITY_SCHEMES, SERVERS, TOKEN_VARIABLE, builder,
 };
 pub use change::{Change, InvalidTransition};

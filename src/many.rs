@@ -7,14 +7,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use call_api_client::{AttemptLog, Error, ErrorKind, RequestOptions, Response};
+use call_api_client::{AttemptLog, Client, Error, ErrorKind, RequestOptions, Response};
 use call_api_transport::{Phase, StopReason, TransportErrorKind};
 use futures_core::Stream;
 use futures_util::StreamExt;
 use uuid::Uuid;
 
 use crate::Call;
-use crate::client::Client;
 
 /// How often one id is requested if the service asks for longer delays than a request's deadline allows.
 const ROUNDS: u32 = 3;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use call_api_client::{AttemptLog, Error, ErrorKind, RequestOptions};
+use call_api_client::{AttemptLog, Client, Error, ErrorKind, RequestOptions};
 use call_api_transport::{
     Auth, Download, DownloadError, Downloaded, Operation, Progress, ResponseBody,
 };
@@ -19,7 +19,6 @@ use tokio::io::AsyncWrite;
 use blocking_writer::BlockingWriter;
 use file_name::{extension, file_name};
 
-use crate::client::Client;
 use crate::poll::respect_retry_after;
 use crate::{Call, Uuid};
 
@@ -164,6 +163,8 @@ type OnProgress<'a> = Box<dyn FnMut(Progress) + Send + 'a>;
 /// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
 /// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
 /// # let call = client.get_call(id).await?;
+/// // The name of the download in attempt logs, observers and spans.
+/// assert_eq!(call_api::FetchRecording::OPERATION_ID, "recording");
 /// let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
 /// let mut sound = Vec::new();
 /// let recording = client

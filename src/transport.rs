@@ -53,6 +53,7 @@
 //! let delay: RetryDelay = first.retry_delay.ok_or("another attempt followed")?;
 //! assert_eq!((delay.duration.as_millis(), delay.reason), (25, DelayReason::Backoff));
 //! assert_eq!((second.outcome, log.stop_reason()), (Outcome::Success, &StopReason::Success));
+//! assert_eq!(log.error_type(), None);
 //!
 //! assert_eq!((log.operation(), log.method(), log.status()), ("get_call", &Method::GET, Some(StatusCode::OK)));
 //! assert!(log.url().starts_with(sandbox.base_url()) && log.host() == "127.0.0.1");
@@ -263,7 +264,7 @@
 //! use std::time::Duration;
 //!
 //! use call_api::transport::{
-//!     BuildError, Limit, Phase, RequestOptions, Transport, TransportBuilder, TransportError, TransportErrorKind,
+//!     BaseUrlProblem, BuildError, Limit, Phase, RequestOptions, Transport, TransportBuilder, TransportError, TransportErrorKind,
 //! };
 //! use call_api::{Client, Token};
 //! # use call_api_sandbox::Sandbox;
@@ -304,7 +305,7 @@
 //! # let _ = rustls::crypto::ring::default_provider().install_default();
 //! let own = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
 //! let refused: Result<Transport, BuildError> = Transport::builder("http://calls.example").http_client(own).build();
-//! assert!(matches!(refused, Err(BuildError::BaseUrl { .. })));
+//! assert!(matches!(refused, Err(BuildError::BaseUrl { problem: BaseUrlProblem::PlainHttp, .. })));
 //! let builder = Transport::builder("https://calls.example").root_certificates("not PEM").only_given_roots();
 //! assert!(builder.client_certificate("neither", "nor").build().is_err());
 //! # Ok(())

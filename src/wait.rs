@@ -6,14 +6,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use call_api_client::{Error, ErrorKind, RequestFuture, RequestOptions};
+use call_api_client::{Client, Drift, DriftKind, Error, ErrorKind, RequestFuture, RequestOptions};
 use futures_core::Stream;
 use futures_util::{StreamExt as _, stream};
 use uuid::Uuid;
 
 use crate::Call;
-use crate::change::Change;
-use crate::client::Client;
+use crate::change::{Change, InvalidTransition};
 use crate::poll::{PollSchedule, respect_retry_after};
 
 /// The last poll is this long before the deadline.
@@ -303,7 +302,7 @@ impl Watch {
                 continue;
             }
             if let Some(transition) = change.invalid_transition() {
-                let reported = self.client.report_transition(&transition);
+                let reported = report(&self.client, &transition);
                 reported.map_err(|error| self.with_last_seen(error))?;
             }
             if let Some(callback) = &mut self.on_change {
@@ -455,4 +454,16 @@ impl fmt::Debug for Updates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Updates").finish_non_exhaustive()
     }
+}
+
+/// Reports a transition that cannot be, as drift; to `tracing` even if drift detection is off.
+fn report(client: &Client, transition: &InvalidTransition) -> Result<(), Error> {
+    let kind = DriftKind::InvalidTransition {
+        from: transition.from.to_string(),
+        to: transition.to.to_string(),
+    };
+    if !client.report_drift(Drift::new("get_call", "status", kind))? {
+        transition.log();
+    }
+    Ok(())
 }

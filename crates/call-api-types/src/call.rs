@@ -157,6 +157,13 @@ impl Call {
     }
 
     /// The document's example of a call, as JSON.
+    ///
+    /// ```
+    /// use call_api_types::Call;
+    ///
+    /// let call: Call = serde_json::from_str(Call::EXAMPLE_JSON)?;
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
     pub const EXAMPLE_JSON: &str = include_str!("example.json");
 
     /// Decodes the document's example.
