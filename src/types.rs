@@ -37,6 +37,8 @@
 //! // The document's own words, for code that looks at JSON.
 //! let document: serde_json::Value = serde_json::from_str(SCHEMAS)?;
 //! assert_eq!(document["CallType"]["enum"], serde_json::json!(["inbound", "outbound"]));
+//! let example: Call = serde_json::from_str(Call::EXAMPLE_JSON)?;
+//! assert_eq!(example.status, CallStatus::Dialing);
 //! # Ok(())
 //! # }
 //! ```

@@ -254,7 +254,7 @@ pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
             .and_then(|(source, settings)| {
                 let mut generated = generate_all(source, &settings, options.choices)?;
                 if options.out.is_none() {
-                    let copies = settings.copies(&generated.source.document)?;
+                    let copies = plan::copies(&settings, &generated.source.document)?;
                     generated.plan.outputs.extend(copies);
                 }
                 Ok(generated)

@@ -2,10 +2,14 @@
 
 use std::path::PathBuf;
 
+use serde_json::Value;
+
 use crate::generate::PROGENITOR_VERSION;
 use crate::load::Source;
 use crate::normalize::{Applied, RULES};
 use crate::postprocess::GeneratedSources;
+use crate::problem::{Problem, Problems};
+use crate::settings::Settings;
 use crate::unsupported::Unsupported;
 
 /// The start of the first line of every generated file. It identifies files that are no longer generated.
@@ -83,6 +87,33 @@ pub fn plan(
         ]
         .map(PathBuf::from)
         .to_vec(),
+    }
+}
+
+/// Plans the files of the project that hold a part of the document.
+///
+/// # Errors
+/// Errors if the document does not have the part.
+pub fn copies(settings: &Settings, document: &Value) -> Result<Vec<Output>, Problems> {
+    let mut outputs = Vec::new();
+    let mut problems = Vec::new();
+    for (path, pointer) in &settings.copies {
+        match document.pointer(pointer) {
+            Some(part) => outputs.push(Output {
+                path: path.into(),
+                contents: format!("{part:#}\n"),
+            }),
+            None => problems.push(Problem::of_file(
+                &settings.path,
+                format!("cannot copy `{pointer}` to {path}: the document has no such location"),
+                "correct or delete the entry of `[copies]`",
+            )),
+        }
+    }
+    if problems.is_empty() {
+        Ok(outputs)
+    } else {
+        Err(Problems(problems))
     }
 }
 

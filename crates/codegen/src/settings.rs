@@ -6,10 +6,8 @@ use std::io;
 use std::path::Path;
 
 use serde::Deserialize;
-use serde_json::Value;
 
 use crate::pins::Pins;
-use crate::plan::Output;
 use crate::problem::{Location, Problem, Problems};
 
 /// The name of the file.
@@ -29,30 +27,6 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Returns the files of the project that hold a part of the document.
-    pub(crate) fn copies(&self, document: &Value) -> Result<Vec<Output>, Problems> {
-        let mut outputs = Vec::new();
-        let mut problems = Vec::new();
-        for (path, pointer) in &self.copies {
-            match document.pointer(pointer) {
-                Some(part) => outputs.push(Output {
-                    path: path.into(),
-                    contents: format!("{part:#}\n"),
-                }),
-                None => problems.push(Problem::of_file(
-                    &self.path,
-                    format!("cannot copy `{pointer}` to {path}: the document has no such location"),
-                    "correct or delete the entry of `[copies]`",
-                )),
-            }
-        }
-        if problems.is_empty() {
-            Ok(outputs)
-        } else {
-            Err(Problems(problems))
-        }
-    }
-
     /// Returns the problems of pins that were not applied.
     pub(crate) fn unused_pins(&self, pins: &Pins) -> Problems {
         let problems = pins.iter().map(|pin| {
