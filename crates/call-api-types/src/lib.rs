@@ -20,16 +20,8 @@
 //! ```
 //! use call_api_types::{Call, CallStatus};
 //!
-//! let json = r#"{
-//!     "id": "3c90c3cc-0d44-4b50-8888-8dd25736052a", "agent_id": null, "phone_id": null,
-//!     "status": "on_hold", "type": "inbound", "created_date": "2023-11-07T05:31:56Z", "duration": null,
-//!     "contact": {
-//!         "id": "3c90c3cc-0d44-4b50-8888-8dd25736052a", "created_date": "2023-11-07T05:31:56Z",
-//!         "identifier": "+34 600 000 000", "contact_type": "call"
-//!     },
-//!     "a_property_of_tomorrow": 1
-//! }"#;
-//! let call: Call = serde_json::from_str(json)?;
+//! let json = Call::EXAMPLE_JSON.replace("dialing", "on_hold").replacen('{', r#"{"a_property_of_tomorrow": 1,"#, 1);
+//! let call: Call = serde_json::from_str(&json)?;
 //! assert_eq!(call.status, CallStatus::Unknown("on_hold".to_owned()));
 //! assert_eq!(call.status.to_string(), "on_hold");
 //! # Ok::<(), serde_json::Error>(())

@@ -157,7 +157,8 @@ fn command(project: &Path, target: &Path, arguments: &[&str]) -> Command {
         // Snapshots of generated code change with the document.
         .env("INSTA_UPDATE", "always")
         .stdin(Stdio::null())
-        .stdout(Stdio::null());
+        // Standard output is the report.
+        .stdout(io::stderr());
     // These name a package of the project, not of the copy.
     for name in ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH"] {
         command.env_remove(name);
