@@ -143,7 +143,7 @@ impl<'a> GetCalls<'a> {
     /// ```
     pub fn responses(
         mut self,
-    ) -> Pin<Box<dyn Stream<Item = (Uuid, Result<Response<Call>, Error>)> + Send + 'a>> {
+    ) -> impl Stream<Item = (Uuid, Result<Response<Call>, Error>)> + Send + Unpin + use<'a> {
         let results = self.results.take().or_else(|| self.start());
         results.unwrap_or_else(|| Box::pin(futures_util::stream::empty()))
     }
