@@ -18,8 +18,8 @@ use crate::Call;
 /// How often one id is requested if the service asks for longer delays than a request's deadline allows.
 const ROUNDS: u32 = 3;
 
-/// Many calls, fetched by [`Client::get_calls`]: a [`Stream`] of each id with its call, or the error. Settings are made
-/// before it is first read.
+/// Many calls, fetched by [`Client::get_calls`](crate::Client::get_calls): a [`Stream`] of each id with its call, or the
+/// error. Settings are made before it is first read.
 ///
 /// # Requests
 /// `GET /v1/call/{id}` once for each id, 8 at a time unless [`concurrency`](Self::concurrency) is set. Each has the

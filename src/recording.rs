@@ -131,8 +131,8 @@ impl SavedRecording {
 
 type OnProgress<'a> = Box<dyn FnMut(Progress) + Send + 'a>;
 
-/// A download of a call's recording, begun by [`Client::recording`] and sent by giving it a destination:
-/// [`to_file`](Self::to_file), [`to_folder`](Self::to_folder) or [`to_writer`](Self::to_writer).
+/// A download of a call's recording, begun by [`Client::recording`](crate::Client::recording) and sent by giving it a
+/// destination: [`to_file`](Self::to_file), [`to_folder`](Self::to_folder) or [`to_writer`](Self::to_writer).
 ///
 /// # Requests
 /// Only the recording's URL, if the given call has ended and has one. Otherwise it polls `GET /v1/call/{id}` at once, then

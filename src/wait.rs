@@ -18,8 +18,8 @@ use crate::poll::{PollSchedule, respect_retry_after};
 /// The last poll is this long before the deadline.
 const LAST_POLL: Duration = Duration::from_secs(1);
 
-/// A wait for the end of a call, begun by [`Client::wait_until_ended`]. Await it for the ended call, or read its
-/// [`updates`](Self::updates) for each change until then.
+/// A wait for the end of a call, begun by [`Client::wait_until_ended`](crate::Client::wait_until_ended). Await it for the
+/// ended call, or read its [`updates`](Self::updates) for each change until then.
 ///
 /// # Requests
 /// `GET /v1/call/{id}`, at once and then at the intervals of its [`PollSchedule`], until the call has ended: about 250
@@ -245,7 +245,7 @@ impl WaitUntilEnded {
     /// ```
     ///
     /// # Errors
-    /// As [`Client::wait_until_ended`].
+    /// As [`Client::wait_until_ended`](crate::Client::wait_until_ended).
     pub fn wait(self) -> Result<Call, Error> {
         let client = self.0.client.clone();
         client.block_on(self)
