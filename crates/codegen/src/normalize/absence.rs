@@ -48,17 +48,6 @@ fn sent_as_json(document: &Value, model: &Model) -> BTreeSet<Pointer> {
     sent
 }
 
-/// Returns the locations of all schemas except those that only occur in forms.
-fn in_json(document: &Value, model: &Model) -> BTreeSet<Pointer> {
-    let received = received(document);
-    let as_json = sent_as_json(document, model);
-    let mut schemas = sent(document);
-    schemas.retain(|place| !as_json.contains(place) && !received.contains(place));
-    let mut all = everywhere(document);
-    all.retain(|place| !schemas.contains(place));
-    all
-}
-
 /// Returns the locations of all schemas: components, and those of requests and responses.
 fn everywhere(document: &Value) -> BTreeSet<Pointer> {
     let mut all: BTreeSet<Pointer> = walk::schemas(document)
@@ -254,7 +243,7 @@ fn takes_null(document: &Value, schema: &Value, depth: usize) -> bool {
 /// received would not be sent back; a nullable one becomes an `Option`.
 pub(super) fn absent_or_empty(document: &mut Value, changes: &mut Changes) {
     let before = document.clone();
-    let places = in_json(&before, &changes.model);
+    let places = everywhere(&before);
     each_object(document, &places, |pointer, object, optional| {
         for name in optional {
             let schema = property(object, &name).and_then(Value::as_object_mut);

@@ -296,6 +296,12 @@ async fn main() -> Outcome {
             .optional_parts()
             .body_map(|body| body.note("n".to_owned()))
     );
+    send!(
+        requests,
+        client
+            .optional_parts()
+            .body_map(|body| body.tags(words()).labels(BTreeMap::from([("a".to_owned(), "b".to_owned())])))
+    );
     send!(requests, client.text_body().body("a,b\r\n"));
     send!(requests, client.bytes_body().body(vec![0x50, 0x4e, 0x47]));
     send!(requests, client.xml_body().body("<range/>"));
