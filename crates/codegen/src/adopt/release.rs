@@ -6,7 +6,7 @@ use std::path::Path;
 
 use toml_edit::{DocumentMut, Item, Table, value};
 
-use crate::diff::change::{Class, Comparison};
+use crate::diff::change::{Change, Class, Comparison};
 use crate::diff::semver::Step;
 use crate::pins::{Group, Pins};
 
@@ -128,7 +128,7 @@ fn entry(document_version: &str, comparison: &Comparison, step: &Step) -> String
             .changes
             .iter()
             .filter(|change| change.class == class)
-            .map(|change| sentence(&change.what))
+            .map(sentence)
             .collect();
         lines.dedup();
         if !lines.is_empty() {
@@ -148,11 +148,15 @@ fn entry(document_version: &str, comparison: &Comparison, step: &Step) -> String
     entry
 }
 
-/// Returns a description as a sentence.
-fn sentence(what: &str) -> String {
-    let mut rest = what.chars();
+/// Returns the description of a change as a sentence, with the method that it concerns if that is not named.
+fn sentence(change: &Change) -> String {
+    let mut rest = change.what.chars();
     let first = rest.next().map(|first| first.to_uppercase().to_string());
-    format!("{}{}.", first.unwrap_or_default(), rest.as_str())
+    let method = match change.operations.as_slice() {
+        [only] if !change.what.contains(only.as_str()) => format!(" (`{only}`)"),
+        _ => String::new(),
+    };
+    format!("{}{}{method}.", first.unwrap_or_default(), rest.as_str())
 }
 
 #[cfg(test)]
