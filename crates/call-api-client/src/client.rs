@@ -443,7 +443,8 @@ impl<C: From<Client>> ClientBuilder<C> {
         let shared = Shared {
             drift: self.drift.map(DriftDetector::new),
             uses_default_base_url: self.base_url.is_none(),
-            ..Shared::default()
+            #[cfg(feature = "blocking")]
+            runtime: Arc::default(),
         };
         Ok(Client::of(transport, shared).into())
     }
