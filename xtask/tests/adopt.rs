@@ -180,6 +180,24 @@ fn adopt_renamed_schemas_and_properties_keep_their_public_names() {
 }
 
 #[test]
+fn adopt_earlier_names_again_removes_the_pins() {
+    let project = Copy::new();
+    let settings = project.read(common::SETTINGS);
+    let document = project.read(SPEC);
+    let (outcome, report) = run(&project, "json", &release(), &compiles);
+    assert_eq!(outcome, Outcome::Adopted, "{report}");
+    let (outcome, report) = run(&project, "json", &document, &compiles);
+    assert_eq!(outcome, Outcome::Adopted, "{report}");
+    assert!(
+        report.contains("schema `Call`, `CallResponse` in the document"),
+        "{report}"
+    );
+    assert_eq!(project.read(common::SETTINGS), settings);
+    let (outcome, check) = project.run(call_api_codegen::write::Mode::Check);
+    assert_eq!(outcome, call_api_codegen::Outcome::Fresh, "{check}");
+}
+
+#[test]
 fn adopt_invalid_document_changes_nothing() {
     let project = Copy::new();
     let before = files(project.path());

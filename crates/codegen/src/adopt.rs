@@ -176,7 +176,7 @@ fn prepare(options: &Options<'_>, report: &mut dyn Write) -> io::Result<Result<R
     if release.before == release.after {
         return Ok(Ok(Ready::Nothing));
     }
-    renames::report(report, &release.kept)?;
+    renames::report(report, &release.kept, &release.gone)?;
     let replacements = try_in_copy(options, report, &release, &step)?;
     Ok(replacements.map(|replacements| Ready::Replace(replacements, step)))
 }
@@ -196,6 +196,8 @@ struct Release {
     pins: Pins,
     /// The renamings that new pins hide.
     kept: Vec<Kept>,
+    /// The pins that cannot be applied to the new document.
+    gone: Pins,
 }
 
 /// Compares the documents and finds the pins.
@@ -218,6 +220,14 @@ fn compare(
     if keep_names {
         kept.extend(renames::keep_names(&mut comparison, &mut pins));
     }
+    let gone = crate::unused_pins(&new.source, &pins);
+    for pin in gone.iter() {
+        if kept.iter().any(|kept| kept.is_asked(&pin)) {
+            return Err(settings.unused_pins(&gone));
+        }
+        pins.remove(&pin);
+    }
+    kept.retain(|kept| !kept.is_in(&gone));
     diff::add_removed_items(
         &mut comparison,
         (&old.source, &settings.names),
@@ -236,6 +246,7 @@ fn compare(
         comparison,
         pins,
         kept,
+        gone,
     })
 }
 

@@ -51,6 +51,7 @@ use generate::Generate;
 use load::Source;
 use model::Model;
 use origin::Origins;
+use pins::Pins;
 use plan::Plan;
 use pointer::Pointer;
 use problem::{Finding, Problem, Problems};
@@ -208,6 +209,21 @@ pub fn generate_all(
         count,
         plan,
     })
+}
+
+/// Returns the pins that cannot be applied to a validated document. It needs a deep stack: see [`stack::with_deep_stack`].
+fn unused_pins(source: &Source, pins: &Pins) -> Pins {
+    let mut unsupported = Vec::new();
+    let mut origins = source.origins.clone();
+    let mut document = source.document.clone();
+    normalize::name_operations(&mut document, &mut unsupported);
+    lower::strip(&mut document, &mut unsupported);
+    lower::lower(document, &mut unsupported, &mut origins)
+        .and_then(|lowered| {
+            normalize::normalize(lowered, pins.clone(), &mut unsupported, &mut origins)
+        })
+        // A document that cannot be generated has other problems.
+        .map_or_else(|_| Pins::default(), |normalized| normalized.unused)
 }
 
 /// Runs `work` on a deep stack, and turns a panic into a problem of `file`.

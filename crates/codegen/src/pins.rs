@@ -147,6 +147,11 @@ impl Pins {
         groups.entry(owner.to_owned()).or_default()
     }
 
+    /// Removes a pin.
+    pub fn remove(&mut self, pin: &Pin) {
+        self.group_mut(pin.kind, &pin.owner).remove(&pin.document);
+    }
+
     /// Adds a pin. It replaces an earlier pin with the same public name, whose subject has been renamed again.
     pub fn add(&mut self, pin: Pin) {
         let group = self.group_mut(pin.kind, &pin.owner);

@@ -27,6 +27,16 @@ impl Kept {
             likeness: None,
         }
     }
+
+    /// Returns true if the user asked for this pin.
+    pub(super) fn is_asked(&self, pin: &Pin) -> bool {
+        self.likeness.is_none() && self.pin == *pin
+    }
+
+    /// Returns true if the pin is one of `pins`.
+    pub(super) fn is_in(&self, pins: &Pins) -> bool {
+        pins.iter().any(|pin| pin == self.pin)
+    }
 }
 
 /// Adds a pin to `pins` for each renaming in `comparison` that changes a public name, and returns these renamings. The class
@@ -52,6 +62,9 @@ pub(super) fn keep_names(comparison: &mut Comparison, pins: &mut Pins) -> Vec<Ke
             reclassify(change, first.kind);
             for pin in found {
                 pins.add(pin.clone());
+                if pin.document == pin.public {
+                    continue;
+                }
                 kept.push(Kept {
                     pin,
                     likeness: Some(likeness),
@@ -163,8 +176,23 @@ fn reclassify(change: &mut Change, kind: Kind) {
     change.decisive = None;
 }
 
-/// Prints the new pins, each with the likeness of the names.
-pub(super) fn report(out: &mut dyn Write, kept: &[Kept]) -> io::Result<()> {
+/// Prints the new pins, each with the likeness of the names, and the pins that are gone.
+pub(super) fn report(out: &mut dyn Write, kept: &[Kept], gone: &Pins) -> io::Result<()> {
+    for (index, pin) in gone.iter().enumerate() {
+        if index == 0 {
+            writeln!(
+                out,
+                "\npublic names that go, because the document no longer has them or another one took the name:"
+            )?;
+        }
+        writeln!(
+            out,
+            "  {} `{}`, `{}` in the document",
+            pin.kind.word(),
+            pin.public_path(),
+            pin.document
+        )?;
+    }
     if kept.is_empty() {
         return Ok(());
     }
