@@ -152,28 +152,18 @@ pub fn generate_all(
     let mut unsupported = Vec::new();
     let source = bundle::bundle(source, &mut unsupported)?;
     let mut origins = source.origins.clone();
-    let mut document = source.document.clone();
-    if !choices.strict {
-        normalize::name_operations(&mut document, &mut unsupported);
-    }
-    lower::strip(&mut document, &mut unsupported);
-    validate::validate(&document).map_err(|found| source.problems(&origins, found))?;
-    keywords::report_unsupported(&document, &mut unsupported);
-    security::report_unsupported(&document, &mut unsupported);
-    let lowered = lower::lower(document, &mut unsupported, &mut origins)
-        .map_err(|found| source.problems(&origins, found))?;
     let normalize::Normalized {
         document: normalized,
         applied,
         model,
         unused,
-    } = normalize::normalize(
-        lowered,
-        settings.names.clone(),
+    } = normalized(
+        &source,
+        &settings.names,
+        choices,
         &mut unsupported,
         &mut origins,
-    )
-    .map_err(|found| source.problems(&origins, found))?;
+    )?;
     if !unused.is_empty() {
         return Err(settings.unused_pins(&unused));
     }
@@ -211,19 +201,40 @@ pub fn generate_all(
     })
 }
 
-/// Returns the pins that cannot be applied to a validated document. It needs a deep stack: see [`stack::with_deep_stack`].
-fn unused_pins(source: &Source, pins: &Pins) -> Pins {
-    let mut unsupported = Vec::new();
-    let mut origins = source.origins.clone();
+/// Validates, lowers and normalizes a bundled document.
+fn normalized(
+    source: &Source,
+    pins: &Pins,
+    choices: Choices,
+    unsupported: &mut Vec<Unsupported>,
+    origins: &mut Origins,
+) -> Result<normalize::Normalized, Problems> {
     let mut document = source.document.clone();
-    normalize::name_operations(&mut document, &mut unsupported);
-    lower::strip(&mut document, &mut unsupported);
-    lower::lower(document, &mut unsupported, &mut origins)
-        .and_then(|lowered| {
-            normalize::normalize(lowered, pins.clone(), &mut unsupported, &mut origins)
-        })
-        // A document that cannot be generated has other problems.
-        .map_or_else(|_| Pins::default(), |normalized| normalized.unused)
+    if !choices.strict {
+        normalize::name_operations(&mut document, unsupported);
+    }
+    lower::strip(&mut document, unsupported);
+    validate::validate(&document).map_err(|found| source.problems(origins, found))?;
+    keywords::report_unsupported(&document, unsupported);
+    security::report_unsupported(&document, unsupported);
+    let lowered = lower::lower(document, unsupported, origins)
+        .map_err(|found| source.problems(origins, found))?;
+    normalize::normalize(lowered, pins.clone(), unsupported, origins)
+        .map_err(|found| source.problems(origins, found))
+}
+
+/// Returns the pins that cannot be applied to a bundled document. It needs a deep stack: see [`stack::with_deep_stack`].
+fn unused_pins(source: &Source, pins: &Pins) -> Pins {
+    let mut origins = source.origins.clone();
+    // A document that cannot be generated has other problems.
+    normalized(
+        source,
+        pins,
+        Choices::default(),
+        &mut Vec::new(),
+        &mut origins,
+    )
+    .map_or_else(|_| Pins::default(), |normalized| normalized.unused)
 }
 
 /// Runs `work` on a deep stack, and turns a panic into a problem of `file`.

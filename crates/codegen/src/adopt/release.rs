@@ -1,4 +1,4 @@
-//! What a new document changes beside generated code: the pins, the version, and the changelog.
+//! The pins, the version and the changelog: the files besides generated code that a new document changes.
 
 use std::fs;
 use std::io;
@@ -81,11 +81,7 @@ pub(super) fn set_version(manifest: &Path, step: &Step) -> io::Result<()> {
 }
 
 fn edit_toml(path: &Path, edit: impl FnOnce(&mut DocumentMut)) -> io::Result<()> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(error),
-    };
+    let text = read_if_exists(path)?.unwrap_or_default();
     let mut document: DocumentMut = text.parse().map_err(io::Error::other)?;
     edit(&mut document);
     let edited = document.to_string();
@@ -93,6 +89,13 @@ fn edit_toml(path: &Path, edit: impl FnOnce(&mut DocumentMut)) -> io::Result<()>
         return Ok(());
     }
     fs::write(path, edited)
+}
+
+/// Reads a text file. Returns `None` if it does not exist.
+fn read_if_exists(path: &Path) -> io::Result<Option<String>> {
+    let bytes = super::read_if_exists(path)?;
+    let text = bytes.map(String::from_utf8).transpose();
+    text.map_err(io::Error::other)
 }
 
 /// Adds an entry to the unreleased section of the changelog, if there is one.
@@ -103,10 +106,8 @@ pub(super) fn write_changelog(
     step: &Step,
 ) -> io::Result<()> {
     const UNRELEASED: &str = "## [Unreleased]\n";
-    let text = match fs::read_to_string(changelog) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
+    let Some(text) = read_if_exists(changelog)? else {
+        return Ok(());
     };
     let Some(at) = text.find(UNRELEASED) else {
         return Ok(());
