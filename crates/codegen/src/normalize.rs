@@ -14,7 +14,7 @@ pub(crate) mod parameters;
 mod pins;
 mod responses;
 mod schemas;
-mod types;
+pub(crate) mod types;
 mod unions;
 
 use std::collections::BTreeMap;

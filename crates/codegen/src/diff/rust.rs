@@ -42,20 +42,6 @@ impl Presence {
     }
 }
 
-/// Returns the type of an integer. Bounds do not matter: the generator drops them.
-pub(super) fn integer(format: Option<&str>) -> &'static str {
-    match format {
-        Some("int8") => "i8",
-        Some("uint8") => "u8",
-        Some("int16") => "i16",
-        Some("uint16") => "u16",
-        Some("int32") => "i32",
-        Some("uint32") => "u32",
-        Some("uint" | "uint64") => "u64",
-        _ => "i64",
-    }
-}
-
 /// Returns the type of a string without enum values. Bounds and patterns do not matter: the generator drops them.
 pub(super) fn string(format: Option<&str>) -> &'static str {
     match format {

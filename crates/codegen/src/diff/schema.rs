@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value, json};
 
 use super::rust;
+use crate::normalize::types;
 use crate::pointer::Pointer;
 
 /// A Schema object. A boolean schema is represented by the equivalent object.
@@ -326,7 +327,7 @@ pub(super) fn scalar(object: &Object) -> Option<&'static str> {
     }
     match types.first().copied() {
         Some("string") => Some(rust::string(format)),
-        Some("integer") => Some(rust::integer(format)),
+        Some("integer") => Some(types::integer(format)),
         Some("number") => Some("f64"),
         _ => None,
     }

@@ -48,7 +48,10 @@ pub(super) fn rust_type(schema: &Value, depth: usize) -> Type {
             Some(path) => Type::Parsed(path),
             None => Type::Text,
         },
-        Some("integer") => Type::Integer(integer(schema)),
+        Some("integer") => {
+            let format = schema.get("format").and_then(Value::as_str);
+            Type::Integer(integer(format))
+        }
         Some("number") => Type::Number,
         Some("boolean") => Type::Boolean,
         Some("array") => Type::List(schema.get("items").map_or(Box::new(Type::Any), inner)),
@@ -78,15 +81,16 @@ pub(super) fn parsed(schema: &Value) -> Option<&'static str> {
     })
 }
 
-fn integer(schema: &Value) -> &'static str {
-    match schema.get("format").and_then(Value::as_str) {
+/// Returns the Rust type of an integer format. Bounds do not matter: the generator drops them.
+pub(crate) fn integer(format: Option<&str>) -> &'static str {
+    match format {
         Some("int8") => "i8",
         Some("uint8") => "u8",
         Some("int16") => "i16",
         Some("uint16") => "u16",
         Some("int32") => "i32",
         Some("uint32") => "u32",
-        Some("uint64") => "u64",
+        Some("uint" | "uint64") => "u64",
         _ => "i64",
     }
 }
