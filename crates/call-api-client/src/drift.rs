@@ -17,7 +17,7 @@ use crate::types;
 pub struct Drift {
     /// The operation's id, as in the document.
     pub operation: &'static str,
-    /// Where in the response, such as `owner.kind`, or `pets[].status` for any of a list; `.` is the whole.
+    /// The location in the response, such as `owner.kind`, or `pets[].status` for any of a list; `.` is the whole.
     pub place: String,
     /// The kind of difference.
     pub kind: DriftKind,

@@ -81,7 +81,7 @@ impl ErrorKind {
         }
     }
 
-    /// What to do about an error of this kind.
+    /// Returns the advice for an error of this kind.
     pub(crate) fn advice(self) -> &'static str {
         match self {
             Self::Config => "",

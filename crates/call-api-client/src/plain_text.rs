@@ -1,4 +1,4 @@
-//! What may be shown of a decoder's message: names, but no values, on one line.
+//! Messages of a decoder, reduced to what may be shown: names, but no values, on one line.
 
 /// Removes values from serde's message, which quotes what it could not use: that may be private. Quoted text goes,
 /// and so do the numbers that it puts between backticks; names of properties, in backticks too, stay.

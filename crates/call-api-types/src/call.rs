@@ -98,8 +98,8 @@ impl Call {
         self.duration.and_then(TimeDelta::try_seconds)
     }
 
-    /// How long was talked: nothing where nobody answered; else [`total_time`](Self::total_time), or, where the service
-    /// leaves that out, the time from `start_time` to `end_time`. `None` as long as the call
+    /// Returns the talk time: zero if nobody answered, else [`total_time`](Self::total_time) or, if the service leaves
+    /// that out, the time from `start_time` to `end_time`. `None` as long as the call
     /// [is not over](Self::is_ended), where neither is known, and where the times make no sense.
     pub fn talk_time(&self) -> Option<TimeDelta> {
         if !self.is_ended() {

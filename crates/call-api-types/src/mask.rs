@@ -1,4 +1,4 @@
-//! What `{:?}` doesn't show, and how to see it all the same. `codegen.toml` beside the document names these properties.
+//! Properties that `{:?}` hides, and wrappers that show them. `codegen.toml` beside the document names these properties.
 
 #![allow(
     dead_code,

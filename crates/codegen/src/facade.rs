@@ -22,7 +22,7 @@ pub(crate) const LIB: &str = include_str!("facade/lib.rs.txt");
 
 const README: &str = include_str!("facade/README.md");
 
-/// What the facade says about its document.
+/// The statements of the facade about its document.
 #[derive(Clone, Debug)]
 pub struct Facade {
     title: String,

@@ -17,7 +17,7 @@ pub struct Document {
     held: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// What inherits, by `allOf`, from a schema that has a discriminator and no union.
+/// The schemas that inherit, by `allOf`, from a schema that has a discriminator and no union.
 #[derive(Debug, Default)]
 struct Inheritance {
     /// The tag of each schema that inherits: property and values.

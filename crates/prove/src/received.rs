@@ -25,5 +25,5 @@ impl Received {
     }
 }
 
-/// What is wrong with a request: the pointer of what the document says, and how the request differs from it.
+/// A fault of a request: the pointer of the statement in the document, and the difference from it.
 pub type Wrong = (String, String);

@@ -50,7 +50,7 @@ pub struct Failure {
     pub trouble: Trouble,
     /// How.
     pub detail: String,
-    /// How many samples failed so.
+    /// The number of samples that failed so.
     pub count: usize,
     /// The smallest sample, or the arguments of the smallest request.
     pub sample: Value,
@@ -67,19 +67,19 @@ pub struct Row {
     /// Why there is nothing to prove: no SDK was generated, or it doesn't compile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// How many component schemas have a type.
+    /// The number of component schemas that have a type.
     pub schemas: usize,
-    /// How many valid samples were decoded and encoded.
+    /// The number of valid samples that were decoded and encoded.
     pub valid: usize,
-    /// How many invalid samples were decoded.
+    /// The number of invalid samples that were decoded.
     pub invalid: usize,
-    /// How many invalid samples were accepted as `docs/correctness.md` says.
+    /// The number of invalid samples that were accepted as `docs/correctness.md` says.
     pub tolerated: usize,
-    /// How many valid samples were refused since a part of a form is a file.
+    /// The number of valid samples that were refused because a part of a form is a file.
     pub files: usize,
-    /// How many requests were sent.
+    /// The number of requests that were sent.
     pub requests: usize,
-    /// How many samples and requests failed.
+    /// The number of samples and requests that failed.
     pub counts: BTreeMap<Trouble, usize>,
     /// The largest type in bytes, and its name.
     pub largest: Option<(usize, String)>,
