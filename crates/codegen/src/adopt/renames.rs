@@ -122,7 +122,6 @@ fn pins_of(change: &Change, from: &str, to: &str, old: &Pins, new: &Pins) -> Vec
             let public = public(&old.values, &owner);
             vec![pin(Kind::Value, &owner, &public, to)]
         }),
-        // A path parameter is known by its position.
         "parameter-renamed" => change
             .operations
             .iter()

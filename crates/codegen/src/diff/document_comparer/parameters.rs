@@ -157,7 +157,8 @@ impl<'a> DocumentComparer<'_, 'a> {
         let label = format!("the parameter `{}`", new.name());
         for (kind, what, impact) in parameter_changes(old, new) {
             self.record(kind, what, pair.locations(), usage, impact);
-            if kind == "parameter-renamed" {
+            // A path parameter is known by its position, whatever its name.
+            if kind == "parameter-renamed" && new.location() != "path" {
                 self.mark_renamed(old.name(), new.name());
             }
         }

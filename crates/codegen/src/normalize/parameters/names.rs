@@ -88,32 +88,51 @@ pub(in crate::normalize) fn parameter_names(document: &mut Value, changes: &mut 
     for item in &shared {
         push_down(document, item);
     }
+    rename(document, changes, |_, _, parameters| collisions(parameters));
+}
+
+/// Gives parameters the names that `choose` returns for an operation, by their index in its parameters. `choose` also gets
+/// the facts about the operation.
+fn rename(
+    document: &mut Value,
+    changes: &mut Changes,
+    mut choose: impl FnMut(
+        &walk::Operation<'_>,
+        Option<&model::Operation>,
+        &[ResolvedParameter<'_>],
+    ) -> BTreeMap<usize, String>,
+) {
     let mut copies = Vec::new();
     let mut renamed = BTreeMap::new();
     for operation in walk::operations(document) {
         let parameters = of_operation(document, &operation);
         let facts = changes.model.operation(&operation.pointer);
-        for (index, new) in collisions(&parameters) {
+        for (index, new) in choose(&operation, facts, &parameters) {
             let Some(parameter) = parameters.get(index) else {
                 continue;
             };
-            let name = parameter.name();
-            let has_wire_name = facts
-                .and_then(|facts| facts.parameters.get(&parameter.key()))
-                .is_some_and(|facts| facts.wire_name.is_some());
             let mut copy = parameter.object.clone();
             if let Some(object) = copy.as_object_mut() {
-                if !has_wire_name {
-                    describe(object, &format!("Sent as `{name}`."));
+                if wire_name(facts, parameter).is_none() {
+                    describe(object, &format!("Sent as `{}`.", parameter.name()));
                 }
                 object.insert("name".to_owned(), json!(new));
             }
-            renamed.insert(parameter.entry.clone(), name.to_owned());
+            renamed.insert(parameter.entry.clone(), parameter.name().to_owned());
             copies.push((parameter.entry.clone(), copy));
         }
     }
     replace(document, copies, changes);
     follow_names(document, &mut changes.model, &renamed);
+}
+
+/// Returns the name of a parameter on the wire, if its name in the normalized document differs.
+fn wire_name<'a>(
+    facts: Option<&'a model::Operation>,
+    parameter: &ResolvedParameter<'_>,
+) -> Option<&'a str> {
+    let facts = facts?.parameters.get(&parameter.key())?;
+    facts.wire_name.as_deref()
 }
 
 /// Gives the query and header parameters that have a pin their public name. A path parameter is known by its position.
@@ -131,39 +150,22 @@ pub(in crate::normalize) fn pinned_names(document: &mut Value, changes: &mut Cha
             push_down(document, item);
         }
     }
-    let mut copies = Vec::new();
-    let mut renamed = BTreeMap::new();
-    for operation in walk::operations(document) {
-        let Some(group) = operation
+    rename(document, changes, |operation, facts, parameters| {
+        let group = operation
             .id()
-            .and_then(|id| pins.get_mut(&names::method_name(id)))
-        else {
-            continue;
+            .and_then(|id| pins.get_mut(&names::method_name(id)));
+        let Some(group) = group else {
+            return BTreeMap::new();
         };
-        let facts = changes.model.operation(&operation.pointer);
-        for parameter in of_operation(document, &operation) {
-            let name = parameter.name();
-            let facts = facts.and_then(|facts| facts.parameters.get(&parameter.key()));
-            let wire = facts
-                .and_then(|facts| facts.wire_name.as_deref())
-                .unwrap_or(name);
-            if parameter.location() == "path" {
-                continue;
-            }
-            let Some(public) = group.remove(wire) else {
-                continue;
-            };
-            let mut copy = parameter.object.clone();
-            if let Some(object) = copy.as_object_mut() {
-                describe(object, &format!("Sent as `{wire}`."));
-                object.insert("name".to_owned(), json!(public));
-            }
-            renamed.insert(parameter.entry.clone(), name.to_owned());
-            copies.push((parameter.entry.clone(), copy));
-        }
-    }
-    replace(document, copies, changes);
-    follow_names(document, &mut changes.model, &renamed);
+        let parameters = parameters.iter().enumerate();
+        let named = parameters.filter(|(_, parameter)| parameter.location() != "path");
+        named
+            .filter_map(|(index, parameter)| {
+                let wire = wire_name(facts, parameter).unwrap_or(parameter.name());
+                Some((index, group.remove(wire)?))
+            })
+            .collect()
+    });
     pins.retain(|_, group| !group.is_empty());
     changes.pins.parameters = pins;
 }
