@@ -97,8 +97,9 @@ mod wait;
 pub use call_api_client::blocking;
 #[doc(inline)]
 pub use call_api_client::{
-    AttemptLog, BASE_URL_VARIABLE, ByteStream, DEFAULT_BASE_URL, Detail, Drift, DriftKind,
-    DriftMode, Error, ErrorBodies, ErrorBuilder, ErrorKind, FieldError, Operation, RequestFuture,
+    AttemptLog, BASE_URL_VARIABLE, ByteStream, Collected, Cursor, DEFAULT_BASE_URL, Detail, Drift,
+    DriftKind, DriftMode, Error, ErrorBodies, ErrorBuilder, ErrorKind, FieldError, ItemError,
+    Items, NextPage, Operation, Page, Paged, Pages, Paging, PropertyPath, RequestFuture,
     RequestOptions, Response, SECURITY_SCHEMES, SERVERS, TOKEN_VARIABLE, builder,
 };
 pub use change::{Change, InvalidTransition};

@@ -114,7 +114,7 @@ impl Client {
             return Ok(false);
         };
         match detector.report(vec![drift]) {
-            Ok(()) => Ok(true),
+            Ok(_) => Ok(true),
             Err(drifts) => Err(Error::from_drift(&drifts)),
         }
     }

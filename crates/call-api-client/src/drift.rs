@@ -52,6 +52,8 @@ pub enum DriftKind {
         /// What the service sent, such as `null`.
         found: &'static str,
     },
+    /// A value that cannot be decoded, for another reason than the above.
+    Undecodable,
     /// A value changed to one that cannot follow it.
     InvalidTransition {
         /// The earlier value.
@@ -78,6 +80,7 @@ impl fmt::Display for Drift {
                     "the document says {expected}, but the service sent {found}"
                 )
             }
+            DriftKind::Undecodable => f.write_str("the value cannot be decoded"),
             DriftKind::InvalidTransition { from, to } => {
                 write!(f, "{from:?} cannot be followed by {to:?}")
             }
@@ -127,7 +130,7 @@ impl DriftDetector {
         }
     }
 
-    /// Compares the response of an operation with the document.
+    /// Compares the response of an operation with the document. Returns the drift.
     ///
     /// # Errors
     /// In strict mode, the drift.
@@ -136,13 +139,13 @@ impl DriftDetector {
         operation: &'static str,
         status: u16,
         body: &[u8],
-    ) -> Result<(), Vec<Drift>> {
+    ) -> Result<Vec<Drift>, Vec<Drift>> {
         let Some(schema) = document().response(operation, status) else {
-            return Ok(());
+            return Ok(Vec::new());
         };
         // A body that is not JSON fails to decode, and is reported as that.
         let Ok(value) = serde_json::from_slice::<Value>(body) else {
-            return Ok(());
+            return Ok(Vec::new());
         };
         let mut found = Vec::new();
         document().compare(schema, &value, "", FUEL, &mut found);
@@ -157,11 +160,11 @@ impl DriftDetector {
         self.report(drifts)
     }
 
-    /// Counts drift, and reports each kind when it is first seen.
+    /// Counts drift, and reports each kind when it is first seen. Returns the drift.
     ///
     /// # Errors
     /// In strict mode, the drift.
-    pub(crate) fn report(&self, drifts: Vec<Drift>) -> Result<(), Vec<Drift>> {
+    pub(crate) fn report(&self, drifts: Vec<Drift>) -> Result<Vec<Drift>, Vec<Drift>> {
         for drift in &drifts {
             if self.count(drift) {
                 #[cfg(feature = "tracing")]
@@ -177,7 +180,7 @@ impl DriftDetector {
             }
         }
         if drifts.is_empty() || self.mode == DriftMode::Watch {
-            Ok(())
+            Ok(drifts)
         } else {
             Err(drifts)
         }

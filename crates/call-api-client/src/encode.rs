@@ -287,7 +287,7 @@ pub(crate) fn field(value: &Value) -> String {
 }
 
 /// Percent-encodes everything but the unreserved characters of RFC 3986, section 2.3.
-fn percent(text: &str) -> String {
+pub(crate) fn percent(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

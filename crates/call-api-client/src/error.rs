@@ -12,10 +12,12 @@ use call_api_transport::{
 };
 use http::{HeaderMap, StatusCode};
 
+use crate::cursor::Cursor;
 use crate::detail::Detail;
 use crate::drift::Drift;
 use crate::error_bodies::ErrorBodies;
 use crate::error_kind::ErrorKind;
+use crate::item_error::ItemError;
 use crate::plain_text::{escaped, redacted};
 
 type Source = Arc<dyn std::error::Error + Send + Sync>;
@@ -38,6 +40,7 @@ struct Inner {
     body: Bytes,
     detail: Option<Detail>,
     json_path: Option<String>,
+    cursor: Option<Cursor>,
     attempt_log: Option<AttemptLog>,
     retry_after: Option<Duration>,
     last_seen: Option<Arc<dyn Any + Send + Sync>>,
@@ -89,6 +92,17 @@ impl Error {
     /// The place in the response that could not be decoded, such as `owner.name`; `.` is the whole of it.
     pub fn json_path(&self) -> Option<&str> {
         self.0.json_path.as_deref()
+    }
+
+    /// Returns the item of a list that could not be decoded, if that is the error. The other items of its page are
+    /// delivered.
+    pub fn item(&self) -> Option<&ItemError> {
+        self.0.source.as_deref()?.downcast_ref()
+    }
+
+    /// Returns the cursor of the page of a list that could not be fetched, to resume from; `None` if it was the first.
+    pub fn cursor(&self) -> Option<&Cursor> {
+        self.0.cursor.as_ref()
     }
 
     /// The id by which the service knows the request, if it sent one.
@@ -195,6 +209,7 @@ impl Error {
             body: Bytes::new(),
             detail: None,
             json_path: None,
+            cursor: None,
             attempt_log: None,
             retry_after: None,
             last_seen: None,
@@ -263,6 +278,18 @@ impl Error {
         let mut this = Self::new(ErrorKind::Decode, message);
         this.0.json_path = Some(path);
         this
+    }
+
+    /// The error is about an item of a page.
+    pub(crate) fn with_item(mut self, item: ItemError) -> Self {
+        self.0.source = Some(Arc::new(item));
+        self
+    }
+
+    /// The error is about the page of this cursor.
+    pub(crate) fn with_cursor(mut self, cursor: Option<Cursor>) -> Self {
+        self.0.cursor = cursor;
+        self
     }
 
     /// Adds what is known of the response that the error is about.
@@ -383,6 +410,14 @@ impl fmt::Display for Error {
                 write!(
                     f,
                     "the response to {method} {url} is not what the API's document says: {}",
+                    inner.message
+                )?;
+            }
+            (Some(log), ErrorKind::Paging, _) => {
+                let (method, url) = (log.method(), log.url());
+                write!(
+                    f,
+                    "no page can follow that of {method} {url}: {}",
                     inner.message
                 )?;
             }

@@ -43,6 +43,9 @@ pub enum ErrorKind {
     Redirected,
     /// The token provider returned no token.
     Token,
+    /// The pages of a list lead in a circle, or a page says that more follow, but not where: see
+    /// [`Pages`](crate::Pages).
+    Paging,
     /// The response has a status that the API's document does not list and that is not an error, such as 202.
     UnexpectedStatus,
 }
@@ -91,6 +94,9 @@ impl ErrorKind {
             Self::InvalidRequest => "check the parameters of the request",
             Self::RateLimited => "send fewer requests, or try later",
             Self::Server | Self::Timeout => "try later",
+            Self::Paging => {
+                "report it to the service's owner, with the request id; the pages before are complete"
+            }
             Self::Decode | Self::Drift => {
                 "update the SDK, or check that the base URL names the service"
             }
@@ -119,6 +125,7 @@ impl fmt::Display for ErrorKind {
             Self::Io => "download not written",
             Self::Redirected => "redirect not followed",
             Self::Token => "no token available",
+            Self::Paging => "list without end",
             Self::UnexpectedStatus => "unexpected status",
         })
     }

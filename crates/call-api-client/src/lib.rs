@@ -19,6 +19,7 @@
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod client;
+mod cursor;
 mod detail;
 mod drift;
 // Public for `call-api-mock`, which expects what this crate sends.
@@ -30,7 +31,9 @@ mod error_kind;
 #[rustfmt::skip]
 #[allow(clippy::all, dead_code, deprecated, irrefutable_let_patterns, unused_imports, unused_variables, reason = "generated")]
 mod generated;
+mod item_error;
 mod multipart;
+mod paging;
 mod plain_text;
 mod request;
 mod stream;
@@ -39,12 +42,15 @@ pub use call_api_transport::{self as transport, AttemptLog, RequestOptions, Tran
 /// The types of parameters, bodies and responses.
 pub use call_api_types as types;
 pub use client::{BASE_URL_VARIABLE, Client, ClientBuilder, DEFAULT_BASE_URL, TOKEN_VARIABLE};
+pub use cursor::Cursor;
 pub use detail::{Detail, FieldError};
 pub use drift::{Drift, DriftKind, DriftMode};
 pub use error::{Error, ErrorBuilder};
 pub use error_bodies::ErrorBodies;
 pub use error_kind::ErrorKind;
 pub use generated::*;
+pub use item_error::ItemError;
+pub use paging::{Collected, Items, NextPage, Page, Paged, Pages, Paging, PropertyPath};
 // For generated code alone.
 #[doc(hidden)]
 pub use request::{InvalidRequest, Prepared, Received, Undecoded, error_body};

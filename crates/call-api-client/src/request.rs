@@ -6,7 +6,9 @@ use std::fmt;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use call_api_transport::{AttemptLog, PendingResponse, RawBody, RequestOptions, ResponseBody};
+use call_api_transport::{
+    AttemptLog, PendingEnd, PendingResponse, RawBody, RequestOptions, ResponseBody,
+};
 use http::HeaderMap;
 use serde::de::DeserializeOwned;
 
@@ -133,7 +135,7 @@ fn decode<O: Operation>(
         (Some(detector), RawBody::Buffered(body)) if !body.is_truncated => {
             detector.check(O::SPEC.id, status, &body.bytes)
         }
-        _ => Ok(()),
+        _ => Ok(Vec::new()),
     };
     let bytes = match &body {
         RawBody::Buffered(body) => body.bytes.clone(),
@@ -145,7 +147,7 @@ fn decode<O: Operation>(
         extensions,
     };
     let error = match (O::decode(received), drift) {
-        (Ok(value), Ok(())) => {
+        (Ok(value), Ok(_)) => {
             return Ok(Response {
                 value,
                 status,
@@ -158,13 +160,19 @@ fn decode<O: Operation>(
         (Err(Undecoded::Body { path, cause }), _) => Error::decode(path, &cause),
         (Err(Undecoded::Status(body)), _) => Error::from_status(status, body),
     };
+    Err(ended(error, status, headers, end))
+}
+
+/// Ends a request whose response is an error, or cannot be used.
+pub(crate) fn ended(error: Error, status: u16, headers: HeaderMap, end: PendingEnd<'_>) -> Error {
     let attempt_log = match error.kind() {
         ErrorKind::Decode => end.reject("decode"),
         ErrorKind::Drift => end.reject("drift"),
+        ErrorKind::Paging => end.reject("paging"),
         ErrorKind::UnexpectedStatus => end.reject("unexpected_status"),
         _ => end.accept(),
     };
-    Err(error.with_response(status, headers, attempt_log))
+    error.with_response(status, headers, attempt_log)
 }
 
 /// A response that generated code decodes.
@@ -187,11 +195,7 @@ impl Received {
     /// # Errors
     /// [`Undecoded::Body`] if it is not what the document says.
     pub fn json<T: DeserializeOwned>(self) -> Result<T, Undecoded> {
-        let bytes = self.into_bytes();
-        match serde_json::from_slice(&bytes) {
-            Ok(value) => Ok(value),
-            Err(_) => Err(locate::<T>(&bytes)),
-        }
+        json(&self.into_bytes())
     }
 
     /// Hands the body on as it comes.
@@ -228,6 +232,11 @@ impl Received {
             RawBody::Streamed(_) => Bytes::new(),
         }
     }
+}
+
+/// Decodes JSON.
+pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Undecoded> {
+    serde_json::from_slice(bytes).map_err(|_| locate::<T>(bytes))
 }
 
 /// Reads the body once more, now with its path: a reader that keeps track of it is slower where all is well.

@@ -1,0 +1,142 @@
+//! Lists: the pages of an operation, and their items, as streams.
+//!
+//! Generated code implements [`Paged`] for the builder of each list, with the constant that says how the list is divided
+//! into pages. The rest is written here once: `engine` requests a page and finds the next one, `body` splits a page into
+//! its items, and `stream` decodes them.
+
+mod body;
+mod engine;
+mod link;
+mod page;
+mod stream;
+
+use call_api_transport::RequestOptions;
+use serde::de::DeserializeOwned;
+
+use crate::client::Client;
+use crate::request::{Operation, Prepared};
+
+pub use page::Page;
+pub use stream::{Collected, Items, Pages};
+
+use engine::Engine;
+
+/// The names of nested properties, from the outside in.
+pub type PropertyPath = &'static [&'static str];
+
+/// A list: an operation whose response is one page of it. Implemented by the builder of its requests.
+pub trait Paged: Operation {
+    /// The type of the items.
+    type Item: DeserializeOwned;
+
+    /// The division of the list into pages.
+    const PAGING: &'static Paging;
+}
+
+/// The division of a list into pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paging {
+    /// The items in the body of a page; empty if the body is the list of items itself.
+    pub items: PropertyPath,
+    /// True if a page may have no list of items.
+    pub may_lack_items: bool,
+    /// The boolean that is true if another page follows.
+    pub has_more: Option<PropertyPath>,
+    /// The way from a page to the next one.
+    pub next: NextPage,
+}
+
+/// The way from a page of a list to the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextPage {
+    /// The page has the value of a query parameter.
+    Cursor {
+        /// The value in the body of the page.
+        value: PropertyPath,
+        /// The query parameter.
+        parameter: &'static str,
+    },
+    /// The last item of the page has the value of a query parameter.
+    LastItem {
+        /// The property of the item.
+        property: &'static str,
+        /// The query parameter.
+        parameter: &'static str,
+    },
+    /// Pages are numbered.
+    Number {
+        /// The query parameter.
+        parameter: &'static str,
+        /// The number of the first page.
+        first: u64,
+        /// The number of pages, in the body.
+        pages: Option<PropertyPath>,
+        /// The number of items of the whole list, in the body.
+        total: Option<PropertyPath>,
+    },
+    /// A page is addressed by the number of items before it.
+    Offset {
+        /// The query parameter.
+        parameter: &'static str,
+        /// The number of items of the whole list, in the body.
+        total: Option<PropertyPath>,
+    },
+    /// The page has the URL of the next one.
+    Url {
+        /// The URL in the body of the page.
+        value: PropertyPath,
+    },
+    /// A header has the URL of the next page: `Link` as in RFC 8288, with `rel="next"`, or one that is a URL.
+    Header {
+        /// The name in lower case.
+        name: &'static str,
+    },
+}
+
+impl Client {
+    /// Returns the pages of a list that has no builder here, from the request for one of them. `T` is the type of the
+    /// items, such as [`serde_json::Value`].
+    pub fn pages<T>(
+        &self,
+        operation: &'static call_api_transport::Operation,
+        paging: &'static Paging,
+        request: reqwest::Request,
+        options: Option<RequestOptions>,
+    ) -> Pages<T> {
+        let prepared = Prepared {
+            client: self.clone(),
+            options,
+            request: Ok(request),
+        };
+        Pages::over(Engine::new(prepared, operation, paging))
+    }
+}
+
+impl<T> Pages<T> {
+    /// Returns the pages of a list, from the builder of its requests: what the builder's `pages` returns.
+    pub fn new<O: Paged<Item = T>>(operation: O) -> Self {
+        Self::over(Engine::new(operation.prepare(), O::SPEC, O::PAGING))
+    }
+}
+
+/// Adds to the builder of a list what all lists have.
+#[allow(unused_macros, reason = "a document may have no list")]
+macro_rules! paged {
+    ($builder:ident) => {
+        impl $builder {
+            /// Returns the pages of the list, as a stream. Each is requested when the one before it has been taken, with
+            /// the parameters, deadline and retries of this request.
+            pub fn pages(self) -> crate::Pages<<Self as crate::Paged>::Item> {
+                crate::Pages::new(self)
+            }
+
+            /// Returns the items of all pages, as a stream: [`pages`](Self::pages), one by one.
+            pub fn items(self) -> crate::Items<<Self as crate::Paged>::Item> {
+                self.pages().items()
+            }
+        }
+    };
+}
+
+#[allow(unused_imports, reason = "a document may have no list")]
+pub(crate) use paged;

@@ -1,0 +1,422 @@
+//! The way from page to page: the request of a page, and the place of the next one. It knows no type of item.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use bytes::Bytes;
+use call_api_transport::{AttemptLog, Auth, Operation, PendingResponse, RawBody, RequestOptions};
+use http::{HeaderMap, StatusCode};
+use reqwest::{Request, Url};
+
+use super::body::{PageBody, path};
+use super::{NextPage, Paging, link};
+use crate::client::Client;
+use crate::cursor::Cursor;
+use crate::drift::Drift;
+use crate::encode;
+use crate::error::Error;
+use crate::error_kind::ErrorKind;
+use crate::request::{InvalidRequest, Prepared, Undecoded, ended};
+
+/// The number of empty pages in a row after which a list of numbered pages is taken for endless.
+const EMPTY_PAGES: u32 = 100;
+
+/// Requests the pages of a list, one by one.
+pub(super) struct Engine {
+    client: Client,
+    operation: &'static Operation,
+    paging: &'static Paging,
+    options: Option<RequestOptions>,
+    /// The request of the builder, of which each page's differs by its cursor only.
+    template: Result<Request, InvalidRequest>,
+    /// The page to request; `None` is the page that the template asks for.
+    cursor: Option<Cursor>,
+    visited: Visited,
+}
+
+/// A page whose items are not decoded yet.
+pub(super) struct RawPage {
+    pub(super) body: PageBody,
+    /// The place of the items in the body, as errors write it; empty if the body is the list itself.
+    pub(super) items_path: String,
+    pub(super) cursor: Option<Cursor>,
+    pub(super) next: Option<Cursor>,
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) attempt_log: AttemptLog,
+    pub(super) drifts: Vec<Drift>,
+}
+
+impl Engine {
+    pub(super) fn new(
+        prepared: Prepared,
+        operation: &'static Operation,
+        paging: &'static Paging,
+    ) -> Self {
+        let Prepared {
+            client,
+            options,
+            request,
+        } = prepared;
+        Self {
+            client,
+            operation,
+            paging,
+            options,
+            template: request,
+            cursor: None,
+            visited: Visited::default(),
+        }
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Begins with another page than the template's.
+    pub(super) fn start_at(&mut self, cursor: Cursor) {
+        self.visited = Visited {
+            is_resumed: true,
+            ..Visited::default()
+        };
+        self.cursor = Some(cursor);
+    }
+
+    /// Requests the page, and goes on to the next one.
+    pub(super) async fn fetch(&mut self) -> Result<RawPage, Error> {
+        let page = self.page().await;
+        match page {
+            Ok(page) => {
+                self.cursor.clone_from(&page.next);
+                Ok(page)
+            }
+            Err(error) => Err(error.with_cursor(self.cursor.clone())),
+        }
+    }
+
+    async fn page(&mut self) -> Result<RawPage, Error> {
+        let request = self.request()?;
+        let url = request.url().clone();
+        let client = self.client.clone();
+        let explain = |error: Error| client.explain(error, self.operation.auth);
+        let options = self.options.as_ref();
+        let receiving = client
+            .transport()
+            .receive(self.operation, request, options, |_| false);
+        let PendingResponse {
+            status,
+            headers,
+            body,
+            end,
+            ..
+        } = receiving.await.map_err(|error| explain(error.into()))?;
+        let bytes = match body {
+            RawBody::Buffered(body) => body.bytes,
+            RawBody::Streamed(_) => Bytes::new(),
+        };
+        let code = status.as_u16();
+        if !status.is_success() {
+            let error = Error::from_status(code, bytes);
+            return Err(explain(ended(error, code, headers, end)));
+        }
+        let drift = match client.drift_detector() {
+            Some(detector) => detector.check(self.operation.id, code, &bytes),
+            None => Ok(Vec::new()),
+        };
+        // A page that cannot be read says more than the drift beside it.
+        let read = self.read(bytes, status, &headers, &url);
+        let (body, next, drifts) = match (read, drift) {
+            (Ok((body, next)), Ok(drifts)) => (body, next, drifts),
+            (Err(error), _) => return Err(ended(error, code, headers, end)),
+            (Ok(_), Err(drifts)) => {
+                return Err(ended(Error::from_drift(&drifts), code, headers, end));
+            }
+        };
+        Ok(RawPage {
+            body,
+            items_path: self.paging.items.join("."),
+            cursor: self.cursor.clone(),
+            next,
+            status: code,
+            headers,
+            attempt_log: end.accept(),
+            drifts,
+        })
+    }
+
+    /// Returns the request of the page.
+    fn request(&self) -> Result<Request, Error> {
+        let template = match &self.template {
+            Ok(template) => template,
+            Err(InvalidRequest(cause)) => return Err(Error::invalid_request(cause)),
+        };
+        let Some(mut request) = template.try_clone() else {
+            return Err(Error::invalid_request("its body can be sent only once"));
+        };
+        let Some(cursor) = &self.cursor else {
+            return Ok(request);
+        };
+        match self.paging.next {
+            NextPage::Cursor { parameter, .. } | NextPage::LastItem { parameter, .. } => {
+                set_query(request.url_mut(), parameter, cursor.as_str());
+            }
+            NextPage::Number { parameter, .. } | NextPage::Offset { parameter, .. } => {
+                // Also what is sent next is calculated from it.
+                number(cursor)?;
+                set_query(request.url_mut(), parameter, cursor.as_str());
+            }
+            NextPage::Url { .. } | NextPage::Header { .. } => {
+                let url = request.url().join(cursor.as_str());
+                // The transport refuses what is not below the base URL.
+                *request.url_mut() = url.map_err(|_| {
+                    Error::invalid_request("the cursor is not a URL of a page of this list")
+                })?;
+            }
+        }
+        Ok(request)
+    }
+
+    /// Splits the body, and finds the next page.
+    fn read(
+        &mut self,
+        bytes: Bytes,
+        status: StatusCode,
+        headers: &HeaderMap,
+        url: &Url,
+    ) -> Result<(PageBody, Option<Cursor>), Error> {
+        let decode = |error| match error {
+            Undecoded::Body { path, cause } => Error::decode(path, &cause),
+            Undecoded::Status(body) => Error::from_status(status.as_u16(), body),
+        };
+        let body = match status {
+            StatusCode::NO_CONTENT => PageBody::empty(),
+            _ => PageBody::split(bytes, self.paging).map_err(decode)?,
+        };
+        let next = match self.next(&body, headers, url).map_err(decode)? {
+            Next::End => None,
+            Next::At(cursor) if self.visited.again(&cursor, self.cursor.as_ref()) => {
+                return Err(endless(
+                    "its cursor leads back to a page that was there before",
+                ));
+            }
+            Next::At(cursor) => Some(cursor),
+            Next::Lost(why) => return Err(endless(&why)),
+        };
+        Ok((body, next))
+    }
+
+    fn next(&mut self, body: &PageBody, headers: &HeaderMap, url: &Url) -> Result<Next, Undecoded> {
+        let has_more = match self.paging.has_more {
+            Some(path) => body.boolean(path)?,
+            None => None,
+        };
+        let is_empty = body.items.is_empty();
+        let length = u64::try_from(body.items.len()).unwrap_or(u64::MAX);
+        let whole = self.visited.count(length);
+        if has_more == Some(false) {
+            return Ok(Next::End);
+        }
+        let says_more = has_more == Some(true);
+        let count = |path: Option<_>| path.map_or(Ok(None), |path| body.count(path));
+        // What follows is `None` where the page has no cursor.
+        let (cursor, place) = match self.paging.next {
+            NextPage::Cursor { value, .. } => (body.text(value)?, path(value)),
+            NextPage::LastItem { property, .. } => (
+                body.of_last_item(property),
+                format!("{property} of the last item"),
+            ),
+            NextPage::Url { value } => (body.text(value)?, path(value)),
+            NextPage::Header { name } => {
+                let target = match name {
+                    "link" => link::next(headers),
+                    name => headers.get(name).and_then(|value| value.to_str().ok()),
+                };
+                let target = target.map(str::trim).filter(|target| !target.is_empty());
+                (target.map(str::to_owned), format!("the header {name}"))
+            }
+            NextPage::Number {
+                parameter,
+                first,
+                pages,
+                total,
+            } => {
+                let current = self.position(url, parameter, first);
+                let (pages, total) = (count(pages)?, count(total)?);
+                let goes_on = match (says_more, pages, total.zip(whole)) {
+                    (true, ..) => true,
+                    (_, Some(pages), _) => current.saturating_sub(first).saturating_add(1) < pages,
+                    (.., Some((total, seen))) => !is_empty && seen < total,
+                    _ if is_empty => false,
+                    // Some services return the last page again for any greater number.
+                    _ if self.visited.same_body(&body.bytes) => {
+                        return Ok(Next::Lost("it is the page before once more".to_owned()));
+                    }
+                    _ => true,
+                };
+                if goes_on && self.visited.empty > EMPTY_PAGES {
+                    let why = format!("more than {EMPTY_PAGES} pages in a row had no items");
+                    return Ok(Next::Lost(why));
+                }
+                let next = current.checked_add(1).filter(|_| goes_on);
+                return Ok(next.map_or(Next::End, |next| Next::At(next.to_string().into())));
+            }
+            NextPage::Offset { parameter, total } => {
+                let next = self.position(url, parameter, 0).saturating_add(length);
+                let is_last = count(total)?.is_some_and(|total| next >= total);
+                return Ok(match (is_empty, says_more) {
+                    (true, true) => Next::Lost("it says that more follow, but is empty".to_owned()),
+                    (true, false) => Next::End,
+                    (false, false) if is_last => Next::End,
+                    (false, false) if self.visited.same_body(&body.bytes) => {
+                        Next::Lost("it is the page before once more".to_owned())
+                    }
+                    _ => Next::At(next.to_string().into()),
+                });
+            }
+        };
+        Ok(match (cursor, self.paging.next) {
+            (None, _) if says_more => Next::Lost(format!(
+                "it says that more follow, but has no cursor ({place})"
+            )),
+            (None, NextPage::LastItem { .. }) if !is_empty => {
+                Next::Lost(format!("it has no cursor ({place})"))
+            }
+            (None, _) => Next::End,
+            (Some(target), NextPage::Url { .. } | NextPage::Header { .. }) => {
+                match self.relative(url, &target) {
+                    Some(cursor) => Next::At(cursor),
+                    None => Next::Lost(format!("its cursor is not a URL ({place})")),
+                }
+            }
+            (Some(cursor), _) => Next::At(cursor.into()),
+        })
+    }
+
+    /// Returns the number of the current page, or the offset of its first item.
+    fn position(&self, url: &Url, parameter: &str, first: u64) -> u64 {
+        let mut pairs = url.query_pairs();
+        let given = pairs.find(|(name, _)| name == parameter);
+        given
+            .and_then(|(_, value)| value.parse().ok())
+            .unwrap_or(first)
+    }
+
+    /// Returns a URL as a cursor: relative to the service, and without the credential that the service may repeat.
+    fn relative(&self, current: &Url, target: &str) -> Option<Cursor> {
+        let mut url = current.join(target).ok()?;
+        url.set_fragment(None);
+        if let Some(name) = credential(self.operation.auth) {
+            remove_query(&mut url, name);
+        }
+        let is_below = url.origin() == current.origin();
+        Some(match url.query() {
+            Some(query) if is_below => format!("{}?{query}", url.path()).into(),
+            None if is_below => url.path().into(),
+            _ => url.as_str().into(),
+        })
+    }
+}
+
+/// The query parameter in which the credential is sent.
+fn credential(auth: Auth) -> Option<&'static str> {
+    match auth {
+        Auth::ApiKeyQuery(name) => Some(name),
+        Auth::Scheme(_, place) => credential(*place),
+        _ => None,
+    }
+}
+
+/// What follows a page.
+enum Next {
+    End,
+    At(Cursor),
+    /// The page says that there is another, but not where.
+    Lost(String),
+}
+
+/// What is remembered of the pages that were there, in constant space.
+#[derive(Default)]
+struct Visited {
+    /// A cursor that was there before. It moves on in ever greater steps, so that each circle is found (Brent's algorithm).
+    checkpoint: Option<Cursor>,
+    steps: u64,
+    power: u32,
+    /// The number of items.
+    items: u64,
+    /// True if the first page was not the list's.
+    is_resumed: bool,
+    /// The number of pages without items at the end.
+    empty: u32,
+    /// The hash of the page before.
+    body: Option<u64>,
+}
+
+impl Visited {
+    /// Returns true if the cursor is that of the current page, or of one before it.
+    fn again(&mut self, next: &Cursor, current: Option<&Cursor>) -> bool {
+        if Some(next) == current || Some(next) == self.checkpoint.as_ref() {
+            return true;
+        }
+        self.steps += 1;
+        if self.steps >> self.power > 0 {
+            self.checkpoint = Some(next.clone());
+            self.steps = 0;
+            self.power = (self.power + 1).min(u64::BITS - 1);
+        }
+        false
+    }
+
+    /// Counts the items of a page. Returns the number of all items so far, if the first page was the list's.
+    fn count(&mut self, length: u64) -> Option<u64> {
+        self.items = self.items.saturating_add(length);
+        self.empty = match length {
+            0 => self.empty.saturating_add(1),
+            _ => 0,
+        };
+        (!self.is_resumed).then_some(self.items)
+    }
+
+    /// Returns true if the page before had the same body.
+    fn same_body(&mut self, body: &Bytes) -> bool {
+        let mut hasher = DefaultHasher::new();
+        body.hash(&mut hasher);
+        let hash = hasher.finish();
+        self.body.replace(hash) == Some(hash)
+    }
+}
+
+fn number(cursor: &Cursor) -> Result<u64, Error> {
+    let number = cursor.as_str().parse();
+    number.map_err(|_| {
+        Error::invalid_request("the cursor is none of this list, whose cursors are numbers")
+    })
+}
+
+fn endless(why: &str) -> Error {
+    Error::builder(ErrorKind::Paging).message(why).build()
+}
+
+/// Sets a query parameter, and leaves all others as they are.
+fn set_query(url: &mut Url, name: &str, value: &str) {
+    remove_query(url, name);
+    let pair = format!("{}={}", encode::percent(name), encode::percent(value));
+    let query = match url.query() {
+        Some(query) => format!("{query}&{pair}"),
+        None => pair,
+    };
+    url.set_query(Some(&query));
+}
+
+/// Removes a query parameter, and leaves all others as they are.
+fn remove_query(url: &mut Url, name: &str) {
+    let Some(query) = url.query() else {
+        return;
+    };
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    let kept: Vec<&str> = pairs
+        .zip(url.query_pairs())
+        .filter(|(_, (other, _))| other != name)
+        .map(|(pair, _)| pair)
+        .collect();
+    let query = kept.join("&");
+    url.set_query((!query.is_empty()).then_some(query.as_str()));
+}

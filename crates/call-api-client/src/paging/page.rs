@@ -1,0 +1,150 @@
+//! A page of a list.
+
+use std::fmt;
+use std::ops::Range;
+
+use bytes::Bytes;
+use call_api_transport::AttemptLog;
+use http::HeaderMap;
+use serde::de::DeserializeOwned;
+
+use super::engine::RawPage;
+use crate::client::Client;
+use crate::cursor::Cursor;
+use crate::drift::{Drift, DriftKind};
+use crate::error::Error;
+use crate::item_error::ItemError;
+use crate::plain_text::{escaped, redacted};
+use crate::request::{Undecoded, json};
+
+/// A page of a list.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Page<T> {
+    /// The items, decoded one by one. One that is not what the document says is an error with an
+    /// [`ItemError`](Error::item); the others are delivered all the same.
+    pub items: Vec<Result<T, Error>>,
+    /// The cursor of this page; `None` for the first.
+    pub cursor: Option<Cursor>,
+    /// The cursor of the next page, to go on with later; `None` if this is the last one.
+    pub next: Option<Cursor>,
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body as the service sent it, after decompression.
+    pub body: Bytes,
+    /// Every attempt: its duration, and what went wrong before one succeeded.
+    pub attempt_log: AttemptLog,
+    list: Range<usize>,
+}
+
+impl<T> Page<T> {
+    /// The id by which the service knows the request, if it sent one.
+    pub fn request_id(&self) -> Option<&str> {
+        self.attempt_log.request_id()
+    }
+
+    /// Decodes the page without its items: what else stands in it, such as a total. `R` is the type that the document has
+    /// for the whole page, whose list is empty then, or one of your own.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) if the page is not of this type.
+    pub fn rest<R: DeserializeOwned>(&self) -> Result<R, Error> {
+        let (before, after) = (&self.body[..self.list.start], &self.body[self.list.end..]);
+        let list: &[u8] = if self.list.is_empty() { b"" } else { b"[]" };
+        let rest = [before, list, after].concat();
+        json(&rest).map_err(|error| {
+            self.to_error(match error {
+                Undecoded::Body { path, cause } => Error::decode(path, &cause),
+                Undecoded::Status(body) => Error::from_status(self.status, body),
+            })
+        })
+    }
+
+    fn to_error(&self, error: Error) -> Error {
+        error.with_response(self.status, self.headers.clone(), self.attempt_log.clone())
+    }
+}
+
+impl<T: DeserializeOwned> Page<T> {
+    /// Decodes the items, and counts those that cannot be decoded as drift, unless the comparison of the page with the
+    /// document has counted them.
+    pub(super) fn decode(client: &Client, raw: RawPage) -> Self {
+        let mut page = Self {
+            items: Vec::with_capacity(raw.body.items.len()),
+            cursor: raw.cursor,
+            next: raw.next,
+            status: raw.status,
+            headers: raw.headers,
+            body: raw.body.bytes,
+            attempt_log: raw.attempt_log,
+            list: raw.body.list,
+        };
+        for (index, bytes) in raw.body.items.into_iter().enumerate() {
+            let (json_path, cause) = match json(&bytes) {
+                Ok(item) => {
+                    page.items.push(Ok(item));
+                    continue;
+                }
+                Err(Undecoded::Body { path, cause }) => (path, cause),
+                Err(Undecoded::Status(_)) => (".".to_owned(), String::new()),
+            };
+            let place = below(
+                &format!("{}[]", raw.items_path),
+                &without_indices(&json_path),
+            );
+            let is_counted = raw
+                .drifts
+                .iter()
+                .any(|drift| drift.place.starts_with(&place) || place.starts_with(&drift.place));
+            if let Some(detector) = client.drift_detector().filter(|_| !is_counted) {
+                // The page has been delivered: in strict mode, its item is an error all the same.
+                let operation = page.attempt_log.operation();
+                let drift = Drift::new(operation, place, DriftKind::Undecodable);
+                let _ = detector.report(vec![drift]);
+            }
+            let in_page = below(&format!("{}[{index}]", raw.items_path), &json_path);
+            let message = escaped(&redacted(&cause));
+            let item = ItemError::new(index, json_path, message, bytes);
+            let error = page.to_error(Error::decode(in_page, &cause));
+            page.items.push(Err(error.with_item(item)));
+        }
+        page
+    }
+}
+
+/// Returns the path of a place within the value at another path.
+fn below(path: &str, inner: &str) -> String {
+    match inner {
+        "." => path.to_owned(),
+        inner if inner.starts_with('[') => format!("{path}{inner}"),
+        inner => format!("{path}.{inner}"),
+    }
+}
+
+/// Returns a path with `[]` for each index, as drift writes it.
+fn without_indices(path: &str) -> String {
+    let mut parts = path.split('[');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        text.push('[');
+        text.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit()));
+    }
+    text
+}
+
+/// Shows the names of the headers, without their values, which may be secret, and without the body.
+impl<T: fmt::Debug> fmt::Debug for Page<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<_> = self.headers.keys().collect();
+        f.debug_struct("Page")
+            .field("items", &self.items)
+            .field("cursor", &self.cursor)
+            .field("next", &self.next)
+            .field("status", &self.status)
+            .field("headers", &headers)
+            .field("attempt_log", &self.attempt_log)
+            .finish_non_exhaustive()
+    }
+}
