@@ -11,6 +11,7 @@ pub mod adopt;
 pub mod bundle;
 pub mod corpus;
 pub mod count;
+pub mod description;
 pub mod diff;
 pub mod facade;
 pub mod generate;
@@ -30,6 +31,7 @@ pub mod problem;
 pub mod project;
 mod rename;
 pub mod report;
+mod sample;
 pub mod sdk_name;
 pub mod security;
 pub mod settings;
@@ -135,6 +137,8 @@ pub struct Generated {
     pub unsupported: Vec<Unsupported>,
     /// The numbers of methods and types.
     pub count: count::Count,
+    /// The description of the operations.
+    pub operations: Vec<description::Operation>,
     /// The generated files.
     pub plan: Plan,
 }
@@ -188,6 +192,7 @@ pub fn generate_all(
         .collect();
     unsupported.sort();
     unsupported.dedup();
+    let operations = description::describe(&source, &normalized, &model, &origins);
     let plan = plan::plan(&source, sources, &applied, &unsupported);
     Ok(Generated {
         source,
@@ -197,6 +202,7 @@ pub fn generate_all(
         origins,
         unsupported,
         count,
+        operations,
         plan,
     })
 }
@@ -283,6 +289,8 @@ pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
                 if options.out.is_none() {
                     let copies = plan::copies(&settings, &generated.source.document)?;
                     generated.plan.outputs.extend(copies);
+                    let descriptions = plan::descriptions(&settings, &generated.operations);
+                    generated.plan.outputs.extend(descriptions);
                 }
                 Ok(generated)
             })

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::description::Operation;
 use crate::generate::PROGENITOR_VERSION;
 use crate::load::Source;
 use crate::normalize::{Applied, RULES};
@@ -115,6 +116,16 @@ pub fn copies(settings: &Settings, document: &Value) -> Result<Vec<Output>, Prob
     } else {
         Err(Problems(problems))
     }
+}
+
+/// Plans the files of the project that hold the description of the operations.
+pub fn descriptions(settings: &Settings, operations: &[Operation]) -> Vec<Output> {
+    let contents = format!("{:#}\n", json!({ "operations": operations }));
+    let output = |path: &String| Output {
+        path: path.into(),
+        contents: contents.clone(),
+    };
+    settings.operations.iter().map(output).collect()
 }
 
 /// Renders the features that the SDK does not support, and the rules that rewrote the document.

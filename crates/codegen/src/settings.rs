@@ -24,6 +24,8 @@ pub struct Settings {
     pub names: Pins,
     /// Files of the project that hold a part of the document: paths below the root, with JSON pointers.
     pub copies: BTreeMap<String, String>,
+    /// Files of the project that hold the [description](crate::description) of the operations.
+    pub operations: Vec<String>,
 }
 
 impl Settings {
@@ -62,6 +64,14 @@ pub fn load(spec: &Path, shown: &Path) -> Result<Settings, Problem> {
         names: Pins,
         #[serde(default)]
         copies: BTreeMap<String, String>,
+        #[serde(default)]
+        descriptions: Descriptions,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Descriptions {
+        #[serde(default)]
+        operations: Vec<String>,
     }
     let path = shown.with_file_name(FILE).display().to_string();
     let path = path.replace('\\', "/");
@@ -88,6 +98,7 @@ pub fn load(spec: &Path, shown: &Path) -> Result<Settings, Problem> {
             mut sensitive,
             names,
             copies,
+            descriptions,
         }) => {
             for (schema, properties) in &mut sensitive {
                 for property in properties {
@@ -99,6 +110,7 @@ pub fn load(spec: &Path, shown: &Path) -> Result<Settings, Problem> {
                 sensitive,
                 names,
                 copies,
+                operations: descriptions.operations,
             })
         }
         Err(error) => {
@@ -114,7 +126,8 @@ pub fn load(spec: &Path, shown: &Path) -> Result<Settings, Problem> {
                 location,
                 cause.trim().to_owned(),
                 "the file has the tables `[sensitive]`, with entries such as `Schema = [\"property\"]`, `[copies]`, with entries \
-                     such as `\"path/of/file.json\" = \"/components/schemas/Schema/example\"`, and \
+                     such as `\"path/of/file.json\" = \"/components/schemas/Schema/example\"`, `[descriptions]`, with the entry \
+                     `operations = [\"path/of/file.json\"]`, and \
                  `[names.schemas]`, `[names.operations]`, `[names.properties.Schema]`, `[names.values.Schema]` and \
                  `[names.parameters.operation]`, with entries such as `document_name = \"public_name\"`",
             ))

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::Type;
 
 /// The facts about an operation that OpenAPI 3.0 or progenitor cannot express.
@@ -46,7 +48,8 @@ pub struct Parameter {
 }
 
 /// The serialization of a value by the client's `encode` module, which has an enum with the same variants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Style {
     /// `a,b` in a query or a form.
     Comma,

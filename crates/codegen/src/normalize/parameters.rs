@@ -46,7 +46,7 @@ impl ResolvedParameter<'_> {
         ParameterKey::new(self.location(), self.name())
     }
 
-    fn is_required(&self) -> bool {
+    pub(crate) fn is_required(&self) -> bool {
         self.object.get("required") == Some(&json!(true))
     }
 }

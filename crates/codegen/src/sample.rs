@@ -1,0 +1,339 @@
+//! Samples of schemas: the document's example, else a value made of the schema.
+
+use serde_json::{Map, Number, Value, json};
+
+use crate::walk;
+
+/// The number of values after which a sample gets no optional ones: schemas that refer to each other multiply.
+const MOST: usize = 500;
+
+/// A time, for `format: date-time`; the date and the time of day are parts of it.
+const TIME: &str = "2023-11-07T05:31:56Z";
+
+/// An id, for `format: uuid`.
+const UUID: &str = "3c90c3cc-0d44-4b50-8888-8dd25736052a";
+
+/// The direction in which a sample is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// To the service: without `readOnly` properties.
+    Sent,
+    /// From the service: without `writeOnly` properties.
+    Received,
+}
+
+/// Returns the example of a Media Type or Parameter object, else a sample of its schema.
+pub(crate) fn of_content(document: &Value, object: &Value, direction: Direction) -> Option<Value> {
+    example(document, object).or_else(|| of_schema(document, object.get("schema")?, direction))
+}
+
+/// Returns the `example` of an object, or the first of its `examples`: Example objects by name, or values in a schema.
+pub(crate) fn example(document: &Value, object: &Value) -> Option<Value> {
+    if let Some(example) = object.get("example") {
+        return Some(example.clone());
+    }
+    match object.get("examples")? {
+        Value::Object(examples) => {
+            let mut examples = examples
+                .values()
+                .filter_map(|example| walk::follow(document, example)?.get("value"));
+            examples.next().cloned()
+        }
+        Value::Array(examples) => examples.first().cloned(),
+        _ => None,
+    }
+}
+
+/// Returns a sample of a schema; the same one at each run. `None` if the schema has no finite value, or none that can be
+/// made without searching.
+pub(crate) fn of_schema(document: &Value, schema: &Value, direction: Direction) -> Option<Value> {
+    let mut sampler = Sampler {
+        document,
+        direction,
+        values: 0,
+        within: Vec::new(),
+    };
+    sampler.value(schema)
+}
+
+struct Sampler<'a> {
+    document: &'a Value,
+    direction: Direction,
+    /// The number of values so far.
+    values: usize,
+    /// The schemas that the current one is a part of.
+    within: Vec<&'a Value>,
+}
+
+impl<'a> Sampler<'a> {
+    fn value(&mut self, schema: &'a Value) -> Option<Value> {
+        let schema = walk::follow(self.document, schema)?;
+        let contains_itself = self.within.iter().any(|outer| std::ptr::eq(*outer, schema));
+        if contains_itself || *schema == json!(false) {
+            return None;
+        }
+        self.values += 1;
+        self.within.push(schema);
+        let value = given(self.document, schema).or_else(|| self.made(schema));
+        self.within.pop();
+        value
+    }
+
+    fn made(&mut self, schema: &'a Value) -> Option<Value> {
+        if let Some(parts) = list(schema, "allOf") {
+            return self.all(schema, parts);
+        }
+        for key in ["oneOf", "anyOf"] {
+            if let Some(members) = list(schema, key) {
+                let mut members = members.iter().filter(|member| !is_null(member));
+                let value = members.find_map(|member| self.value(member));
+                return value.or_else(|| is_nullable(schema).then_some(Value::Null));
+            }
+        }
+        match kind(schema) {
+            Some("null") => Some(Value::Null),
+            Some("boolean") => Some(json!(true)),
+            Some("integer") => Some(integer(schema)),
+            Some("number") => Some(number(schema)),
+            Some("string") => Some(json!(text(schema))),
+            Some("array") => self.items(schema),
+            // Without a type, any value is valid.
+            _ => self.object(schema),
+        }
+    }
+
+    /// Joins the samples of the parts of an `allOf`.
+    fn all(&mut self, schema: &'a Value, parts: &'a [Value]) -> Option<Value> {
+        let own = schema.get("properties").map(|_| schema);
+        let mut joined = Map::new();
+        for part in parts.iter().chain(own) {
+            let part = if std::ptr::eq(part, schema) {
+                self.object(part)?
+            } else {
+                self.value(part)?
+            };
+            match part {
+                Value::Object(properties) => joined.extend(properties),
+                // Of a scalar, the parts only narrow the values.
+                other => return Some(other),
+            }
+        }
+        Some(Value::Object(joined))
+    }
+
+    fn items(&mut self, schema: &'a Value) -> Option<Value> {
+        let least = schema.get("minItems").and_then(Value::as_u64).unwrap_or(0);
+        match schema.get("items").and_then(|items| self.value(items)) {
+            Some(item) => Some(json!([item])),
+            None => (least == 0).then(|| json!([])),
+        }
+    }
+
+    fn object(&mut self, schema: &'a Value) -> Option<Value> {
+        let hidden = match self.direction {
+            Direction::Sent => "readOnly",
+            Direction::Received => "writeOnly",
+        };
+        let mut object = Map::new();
+        let properties = schema.get("properties").and_then(Value::as_object);
+        for (name, property) in properties.into_iter().flatten() {
+            let is_required = is_required(schema, name);
+            let of_property = walk::follow(self.document, property)?;
+            if of_property.get(hidden) == Some(&json!(true)) || self.values > MOST && !is_required {
+                continue;
+            }
+            match self.value(property) {
+                Some(value) => {
+                    object.insert(name.clone(), value);
+                }
+                None if is_required => return None,
+                None => {}
+            }
+        }
+        if let Some(further) = schema.get("additionalProperties")
+            && object.is_empty()
+            && further.is_object()
+            && let Some(value) = self.value(further)
+        {
+            object.insert("key".to_owned(), value);
+        }
+        Some(Value::Object(object))
+    }
+}
+
+/// Returns the value that the schema itself gives.
+fn given(document: &Value, schema: &Value) -> Option<Value> {
+    let first = || list(schema, "enum")?.iter().find(|value| !value.is_null());
+    let given = example(document, schema)
+        .or_else(|| schema.get("const").cloned())
+        .or_else(|| schema.get("default").cloned())
+        .or_else(|| first().cloned())?;
+    // The default of an optional property is often null.
+    (!given.is_null()).then_some(given)
+}
+
+fn list<'a>(schema: &'a Value, key: &str) -> Option<&'a [Value]> {
+    schema.get(key)?.as_array().map(Vec::as_slice)
+}
+
+fn is_required(schema: &Value, name: &str) -> bool {
+    list(schema, "required").is_some_and(|required| required.iter().any(|other| other == name))
+}
+
+fn is_null(schema: &Value) -> bool {
+    schema.get("type") == Some(&json!("null"))
+}
+
+fn is_nullable(schema: &Value) -> bool {
+    schema.get("nullable") == Some(&json!(true))
+        || list(schema, "anyOf")
+            .or_else(|| list(schema, "oneOf"))
+            .is_some_and(|members| members.iter().any(is_null))
+}
+
+/// Returns the type of a schema: of several, the first that is not null. `None` if any value is valid.
+pub(crate) fn kind(schema: &Value) -> Option<&str> {
+    match schema.get("type") {
+        Some(Value::String(kind)) => Some(kind),
+        Some(Value::Array(kinds)) => {
+            let mut kinds = kinds.iter().filter_map(Value::as_str);
+            kinds.find(|kind| *kind != "null").or(Some("null"))
+        }
+        _ if schema.get("properties").is_some() => Some("object"),
+        _ if schema.get("items").is_some() => Some("array"),
+        _ => None,
+    }
+}
+
+/// Returns the integer of the example, or the nearest one within the bounds.
+fn integer(schema: &Value) -> Value {
+    let bound = |key: &str| schema.get(key).and_then(Value::as_i64);
+    let value = 123;
+    let value = bound("maximum").map_or(value, |most| value.min(most));
+    json!(bound("minimum").map_or(value, |least| value.max(least)))
+}
+
+fn number(schema: &Value) -> Value {
+    let bound = |key: &str| schema.get(key).and_then(Value::as_f64);
+    let value: f64 = 1.5;
+    let value = bound("maximum").map_or(value, |most| value.min(most));
+    let value = bound("minimum").map_or(value, |least| value.max(least));
+    Number::from_f64(value).map_or(Value::Null, Value::Number)
+}
+
+fn text(schema: &Value) -> String {
+    let format = schema.get("format").and_then(Value::as_str);
+    let text = match format.unwrap_or_default() {
+        "uuid" => UUID,
+        "date-time" => TIME,
+        "date" => TIME.split('T').next().unwrap_or_default(),
+        "time" => TIME.split('T').next_back().unwrap_or_default(),
+        "duration" => "PT30S",
+        "email" => "user@example.com",
+        "uri" | "url" => "https://example.com/",
+        "hostname" => "example.com",
+        "ipv4" => "192.0.2.1",
+        "ipv6" => "2001:db8::1",
+        "byte" => "dGV4dA==",
+        _ => "text",
+    };
+    let length = |key: &str| schema.get(key).and_then(Value::as_u64);
+    let most = length("maxLength").and_then(|most| usize::try_from(most).ok());
+    let least = length("minLength").and_then(|least| usize::try_from(least).ok());
+    let mut text: String = text.chars().take(most.unwrap_or(usize::MAX)).collect();
+    // Longer ones would only fill the page.
+    while text.chars().count() < least.unwrap_or_default().min(200) {
+        text.push('x');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(schema: Value) -> Option<Value> {
+        let document = json!({"components": {"schemas": {
+            "Status": {"type": "string", "enum": ["queued", "done"]},
+            "Tree": {"type": "object", "required": ["parent"], "properties": {
+                "parent": {"$ref": "#/components/schemas/Tree"},
+            }},
+            "Node": {"type": "object", "properties": {
+                "children": {"type": "array", "items": {"$ref": "#/components/schemas/Tree"}},
+            }},
+        }}});
+        of_schema(&document, &schema, Direction::Sent)
+    }
+
+    #[test]
+    fn sample_prefers_what_the_schema_gives() {
+        let status = json!({"$ref": "#/components/schemas/Status"});
+        assert_eq!(sent(status.clone()), Some(json!("queued")));
+        assert_eq!(
+            sent(json!({"anyOf": [{"type": "null"}, status]})),
+            Some(json!("queued"))
+        );
+        assert_eq!(
+            sent(json!({"type": "string", "example": "a"})),
+            Some(json!("a"))
+        );
+        assert_eq!(
+            sent(json!({"type": "string", "examples": ["b"]})),
+            Some(json!("b"))
+        );
+        assert_eq!(sent(json!({"const": 7})), Some(json!(7)));
+        assert_eq!(
+            sent(json!({"type": "integer", "default": 20})),
+            Some(json!(20))
+        );
+    }
+
+    #[test]
+    fn sample_keeps_bounds_and_formats() {
+        assert_eq!(
+            sent(json!({"type": "integer", "maximum": 100})),
+            Some(json!(100))
+        );
+        assert_eq!(
+            sent(json!({"type": "integer", "minimum": 500})),
+            Some(json!(500))
+        );
+        assert_eq!(
+            sent(json!({"type": ["string", "null"], "maxLength": 2})),
+            Some(json!("te"))
+        );
+        assert_eq!(
+            sent(json!({"type": "string", "format": "date"})),
+            Some(json!("2023-11-07"))
+        );
+        assert_eq!(
+            sent(json!({"type": "string", "minLength": 6})),
+            Some(json!("textxx"))
+        );
+    }
+
+    #[test]
+    fn sample_of_an_object_has_what_is_sent() {
+        let schema = json!({
+            "allOf": [{"type": "object", "properties": {
+                "id": {"type": "string", "readOnly": true},
+                "to": {"type": "string"},
+            }}],
+            "properties": {"tags": {"type": "object", "additionalProperties": {"type": "boolean"}}},
+        });
+        assert_eq!(
+            sent(schema),
+            Some(json!({"to": "text", "tags": {"key": true}}))
+        );
+    }
+
+    #[test]
+    fn schema_that_contains_itself_has_a_sample_only_if_it_can_end() {
+        assert_eq!(sent(json!({"$ref": "#/components/schemas/Tree"})), None);
+        assert_eq!(
+            sent(json!({"$ref": "#/components/schemas/Node"})),
+            Some(json!({"children": []}))
+        );
+        assert_eq!(sent(json!({})), Some(json!({})));
+    }
+}
