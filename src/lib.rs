@@ -96,6 +96,8 @@ mod wait;
 #[doc(inline)]
 pub use call_api_client::blocking;
 #[doc(inline)]
+pub use call_api_client::raw;
+#[doc(inline)]
 pub use call_api_client::{
     AttemptLog, BASE_URL_VARIABLE, ByteStream, Collected, Cursor, DEFAULT_BASE_URL, Detail, Drift,
     DriftKind, DriftMode, Error, ErrorBodies, ErrorBuilder, ErrorKind, FieldError, ItemError,

@@ -9,11 +9,12 @@
 use std::fmt::Display;
 
 use reqwest::header::{HeaderMap, HeaderValue};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A style for lists and objects. A single value is written the same in each but `Label` and `Matrix`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Style {
     /// `name=a,b`
     Comma,
@@ -57,6 +58,24 @@ pub fn query(
         url.push_str(&pair);
     }
     Ok(url)
+}
+
+/// Returns the pairs of a value in a query, where a list has one for each value, and an object one for each member.
+pub(crate) fn pairs(name: &str, value: &Value) -> Result<Vec<String>, String> {
+    let pair = |name: &str, value: &Value| {
+        let value = single(name, value)?;
+        Ok(format!("{}={}", percent(name), percent(&value)))
+    };
+    match value {
+        Value::Null => Ok(Vec::new()),
+        Value::Array(items) => items.iter().map(|item| pair(name, item)).collect(),
+        Value::Object(members) => members
+            .iter()
+            .filter(|(_, member)| !member.is_null())
+            .map(|(key, member)| pair(key, member))
+            .collect(),
+        other => Ok(vec![pair(name, other)?]),
+    }
 }
 
 /// Returns a single value as a part of the path: everything but unreserved characters is percent-encoded.

@@ -35,6 +35,7 @@ mod item_error;
 mod multipart;
 mod paging;
 mod plain_text;
+pub mod raw;
 mod request;
 mod stream;
 

@@ -108,19 +108,41 @@ pub(crate) async fn send<O: Operation>(operation: O) -> Result<Response<O::Outpu
         request,
     } = operation.prepare();
     let request = request.map_err(|InvalidRequest(cause)| Error::invalid_request(&cause))?;
-    let transport = client.transport();
-    let receiving = transport.receive(O::SPEC, request, options.as_ref(), O::is_streamed);
-    let decoded = match receiving.await {
-        Ok(response) => decode::<O>(&client, response),
-        Err(error) => Err(error.into()),
-    };
-    decoded.map_err(|error| client.explain(error, O::SPEC.auth))
+    exchange(
+        &client,
+        O::SPEC,
+        request,
+        options.as_ref(),
+        O::is_streamed,
+        O::decode,
+    )
+    .await
 }
 
-fn decode<O: Operation>(
+/// Sends a request, and decodes the response with `decode`.
+pub(crate) async fn exchange<T>(
     client: &Client,
+    operation: &call_api_transport::Operation,
+    request: reqwest::Request,
+    options: Option<&RequestOptions>,
+    is_streamed: fn(u16) -> bool,
+    decode: fn(Received) -> Result<T, Undecoded>,
+) -> Result<Response<T>, Error> {
+    let transport = client.transport();
+    let receiving = transport.receive(operation, request, options, is_streamed);
+    let decoded = match receiving.await {
+        Ok(response) => decode_response(client, operation.id, response, decode),
+        Err(error) => Err(error.into()),
+    };
+    decoded.map_err(|error| client.explain(error, operation.auth))
+}
+
+fn decode_response<T>(
+    client: &Client,
+    operation: &'static str,
     response: PendingResponse<'_>,
-) -> Result<Response<O::Output>, Error> {
+    decode: fn(Received) -> Result<T, Undecoded>,
+) -> Result<Response<T>, Error> {
     let PendingResponse {
         status,
         headers,
@@ -133,7 +155,7 @@ fn decode<O: Operation>(
     // An error says more than the drift beside it, which is counted all the same.
     let drift = match (client.drift_detector(), &body) {
         (Some(detector), RawBody::Buffered(body)) if !body.is_truncated => {
-            detector.check(O::SPEC.id, status, &body.bytes)
+            detector.check(operation, status, &body.bytes)
         }
         _ => Ok(Vec::new()),
     };
@@ -146,7 +168,7 @@ fn decode<O: Operation>(
         body,
         extensions,
     };
-    let error = match (O::decode(received), drift) {
+    let error = match (decode(received), drift) {
         (Ok(value), Ok(_)) => {
             return Ok(Response {
                 value,
@@ -226,7 +248,7 @@ impl Received {
     }
 
     /// Returns the bytes of a buffered body, and none for a stream.
-    fn into_bytes(self) -> Bytes {
+    pub(crate) fn into_bytes(self) -> Bytes {
         match self.body {
             RawBody::Buffered(body) => body.bytes,
             RawBody::Streamed(_) => Bytes::new(),
