@@ -1,6 +1,10 @@
 //! Requests of operations that are chosen at run time, against the sandbox.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that panics fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that panics fails"
+)]
 
 use call_api::http::Method;
 use call_api::raw::Style;

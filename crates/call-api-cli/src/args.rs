@@ -7,6 +7,8 @@ use std::time::Duration;
 use call_api::Uuid;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+use crate::request::RequestArgs;
+
 /// The shortest poll interval.
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -117,6 +119,10 @@ pub(crate) enum Command {
         #[arg(long, short, value_name = "FORMAT")]
         output: Option<Format>,
     },
+    /// Send a request of any operation of the API
+    ///
+    /// Prints the response as the service sent it. Without an operation, lists the operations.
+    Request(RequestArgs),
     /// Run a local server for the call API
     #[cfg(feature = "sandbox")]
     #[command(after_help = call_api_sandbox::program::ENVIRONMENT)]

@@ -9,11 +9,13 @@ mod get;
 mod ids;
 mod json;
 mod man;
+mod operations;
 mod output;
 mod process;
 mod received;
 mod recording;
 mod records;
+mod request;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod sync;
@@ -118,6 +120,16 @@ fn run(arguments: Arguments, ui: &Arc<Ui>) -> Result<(), CommandError> {
         Command::Doctor { id, output } => {
             block_on(doctor::run(settings, id, output, ui), ui, String::new)
         }
+        Command::Request(args) => {
+            let Some(args) = args.operation() else {
+                return Ok(request::list()?);
+            };
+            if let Some(body) = &args.body {
+                check_standard_input(settings, body)?;
+            }
+            let client = client(settings, ui)?;
+            block_on(args.run(&client), ui, String::new)
+        }
         #[cfg(feature = "sandbox")]
         Command::Sandbox(arguments) => Ok(sandbox::run(arguments)?),
         Command::Completions { shell } => {
@@ -132,13 +144,13 @@ fn run(arguments: Arguments, ui: &Arc<Ui>) -> Result<(), CommandError> {
     }
 }
 
-/// Errors if standard input would be both the token and the ids.
-fn check_standard_input(settings: &Settings, ids: &Path) -> Result<(), CliError> {
-    if ids.as_os_str() != "-" || !Config::load(settings)?.reads_standard_input() {
+/// Errors if standard input would be both the token and `input`, the ids or a body.
+fn check_standard_input(settings: &Settings, input: &Path) -> Result<(), CliError> {
+    if input.as_os_str() != "-" || !Config::load(settings)?.reads_standard_input() {
         return Ok(());
     }
     Err(CliError::usage(
-        "standard input cannot be both the token and the ids; use a file for one of them",
+        "standard input cannot be both the token and other input; use a file for one of them",
     ))
 }
 
@@ -250,15 +262,18 @@ fn report_usage_error(error: &clap::Error, as_json: bool) -> ExitCode {
     ExitCode::from(failure.class().code())
 }
 
-/// Returns the program's name with the given subcommand, if there is one.
+/// Returns the program's name with the given subcommands.
 fn command_name() -> String {
-    let command = Arguments::command();
-    let mut arguments = env::args();
-    let name = arguments.find(|argument| command.find_subcommand(argument).is_some());
-    match name {
-        Some(name) => format!("call-api {name}"),
-        None => "call-api".to_owned(),
+    let program = Arguments::command();
+    let mut command = &program;
+    let mut name = program.get_name().to_owned();
+    for argument in env::args().skip(1) {
+        if let Some(subcommand) = command.find_subcommand(argument) {
+            command = subcommand;
+            name = format!("{name} {}", command.get_name());
+        }
     }
+    name
 }
 
 /// Joins the lines of a clap error: the problem and suggestions, without the usage.

@@ -32,10 +32,12 @@ fn output_of(command: &mut Command, input: &[u8]) -> Option<String> {
 fn bash_completes_commands_and_options() {
     let script = program(&["completions", "bash"]).output().unwrap().stdout;
     let requested = "\nCOMP_WORDS=(call-api re); COMP_CWORD=1; _call__api call-api re call-api; echo \"${COMPREPLY[@]}\"\n\
-                 COMP_WORDS=(call-api get --sh); COMP_CWORD=2; _call__api call-api --sh get; echo \"${COMPREPLY[@]}\"\n";
+                 COMP_WORDS=(call-api get --sh); COMP_CWORD=2; _call__api call-api --sh get; echo \"${COMPREPLY[@]}\"\n\
+                 COMP_WORDS=(call-api request get_c); COMP_CWORD=2; _call__api call-api get_c request; echo \"${COMPREPLY[@]}\"\n\
+                 COMP_WORDS=(call-api request get_call --i); COMP_CWORD=3; _call__api call-api --i get_call; echo \"${COMPREPLY[@]}\"\n";
     let input = [script.as_slice(), requested.as_bytes()].concat();
     if let Some(shown) = output_of(Command::new("bash").arg("--norc"), &input) {
-        assert_eq!(shown, "recording\n--show-numbers\n");
+        assert_eq!(shown, "recording request\n--show-numbers\nget_call\n--id\n");
     }
 }
 

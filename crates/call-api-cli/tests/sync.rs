@@ -260,7 +260,7 @@ error: another sync is writing [HOME]sync-wrong/calls.jsonl; wait for it, or use
 ? 1
 error: cannot write [HOME]sync-wrong/calls.jsonl: it is not a regular file (`-` is standard output); use another file
 ? 2
-error: standard input cannot be both the token and the ids; use a file for one of them
+error: standard input cannot be both the token and other input; use a file for one of them
 ? 2
 error: the following required arguments were not provided: --out <FILE>; see `call-api sync --help`
 

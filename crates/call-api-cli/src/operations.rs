@@ -1,0 +1,256 @@
+//! The operations of the API, as codegen describes them in `operations.json`.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use call_api::raw::Style;
+use call_api::transport::{self, ResponseBody};
+use clap::{Args as _, Command};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::args::Settings;
+
+/// The flags of `request` besides the parameters and the global options.
+const OWN_FLAGS: [&str; 3] = ["body", "help", "version"];
+
+/// The operations, in the order of the document.
+pub(crate) static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
+    #[derive(Deserialize)]
+    struct Description {
+        operations: Vec<Operation>,
+    }
+    let description = serde_json::from_str(include_str!("operations.json"));
+    // A test reads the description.
+    let mut operations =
+        description.map_or_else(|_| Vec::new(), |read: Description| read.operations);
+    for operation in &mut operations {
+        operation.name_flags();
+    }
+    operations
+});
+
+/// An operation.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Operation {
+    pub(crate) name: String,
+    pub(crate) id: String,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) summary: Option<String>,
+    pub(crate) description: Option<String>,
+    #[serde(default)]
+    pub(crate) deprecated: bool,
+    auth: Auth,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) body: Option<Body>,
+    pub(crate) responses: Vec<Response>,
+}
+
+/// The place of the credential.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Auth {
+    None,
+    Bearer,
+    Basic,
+    Header(String),
+    Query(String),
+    Scheme(String, Box<Auth>),
+}
+
+/// A parameter.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Parameter {
+    pub(crate) name: String,
+    rust_name: String,
+    pub(crate) location: Location,
+    pub(crate) encoding: Option<Style>,
+    pub(crate) required: bool,
+    #[serde(rename = "type")]
+    pub(crate) ty: ValueType,
+    pub(crate) default: Option<Value>,
+    pub(crate) description: Option<String>,
+    #[serde(default)]
+    pub(crate) deprecated: bool,
+    /// The name of the flag.
+    #[serde(skip)]
+    pub(crate) flag: String,
+    /// Another name of the flag, in the form of this program's options.
+    #[serde(skip)]
+    pub(crate) alias: Option<String>,
+}
+
+/// The place of a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Location {
+    Path,
+    Query,
+    Header,
+}
+
+/// The values of a parameter.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ValueType {
+    pub(crate) kind: Kind,
+    pub(crate) words: String,
+    pub(crate) format: Option<String>,
+    #[serde(default)]
+    pub(crate) values: Vec<Value>,
+    pub(crate) items: Option<Box<ValueType>>,
+}
+
+/// The kind of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    String,
+    Integer,
+    Number,
+    Boolean,
+    List,
+    Object,
+    Any,
+}
+
+/// A request body.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Body {
+    pub(crate) media_types: Vec<String>,
+    pub(crate) required: bool,
+    pub(crate) example: Option<Box<RawValue>>,
+}
+
+/// The response to a status.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Response {
+    pub(crate) status: String,
+    pub(crate) description: Option<String>,
+    pub(crate) media_type: Option<String>,
+}
+
+impl Operation {
+    /// Returns the operation of this name.
+    pub(crate) fn named(name: &str) -> Option<&'static Self> {
+        OPERATIONS.iter().find(|operation| operation.name == name)
+    }
+
+    /// Returns what the transport needs to know of the operation.
+    pub(crate) fn spec(&'static self) -> transport::Operation {
+        // A template may end in a constant query, which is not a part of the path.
+        let path = self.path.split('?').next().unwrap_or_default();
+        transport::Operation {
+            id: &self.name,
+            path,
+            auth: self.auth.place(),
+            body: ResponseBody::Buffered,
+        }
+    }
+
+    /// Names the flag of each parameter by its name, or by its place and name if another flag has that name.
+    fn name_flags(&mut self) {
+        let globals = Settings::augment_args(Command::new(""));
+        let globals = globals.get_arguments().filter_map(clap::Arg::get_long);
+        let mut taken: BTreeSet<String> = globals.chain(OWN_FLAGS).map(str::to_owned).collect();
+        for parameter in &mut self.parameters {
+            let Parameter { name, location, .. } = parameter;
+            let flag = match taken.contains(name.as_str()) {
+                true => format!("{}-{name}", location.word()),
+                false => name.clone(),
+            };
+            taken.insert(flag.clone());
+            parameter.flag = flag;
+        }
+        for parameter in &mut self.parameters {
+            let alias = parameter.rust_name.trim_matches('_').replace('_', "-");
+            if taken.insert(alias.clone()) {
+                parameter.alias = Some(alias);
+            }
+        }
+    }
+}
+
+impl Auth {
+    fn place(&'static self) -> transport::Auth {
+        match self {
+            Self::None => transport::Auth::None,
+            Self::Bearer => transport::Auth::Bearer,
+            Self::Basic => transport::Auth::Basic,
+            Self::Header(name) => transport::Auth::ApiKeyHeader(name),
+            Self::Query(name) => transport::Auth::ApiKeyQuery(name),
+            // Once in the life of the program. It has no credential but the token, so none is sent.
+            Self::Scheme(name, place) => {
+                transport::Auth::Scheme(name, Box::leak(Box::new(place.place())))
+            }
+        }
+    }
+}
+
+impl Location {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Path => "path",
+            Self::Query => "query",
+            Self::Header => "header",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn description_has_every_operation() {
+        let description: Value = serde_json::from_str(include_str!("operations.json")).unwrap();
+        let described = description["operations"].as_array().unwrap().len();
+        assert!(described > 0);
+        assert_eq!(OPERATIONS.len(), described);
+    }
+
+    #[test]
+    fn flags_have_the_names_of_the_parameters_unless_another_option_has() {
+        let parameter = |name: &str, rust_name: &str, location: &str| {
+            serde_json::json!({
+                "name": name,
+                "rust_name": rust_name,
+                "location": location,
+                "required": false,
+                "type": {"kind": "string", "words": "string"},
+            })
+        };
+        let mut operation: Operation = serde_json::from_value(serde_json::json!({
+            "name": "list_calls",
+            "id": "list_calls",
+            "method": "GET",
+            "path": "/v1/calls",
+            "auth": {"scheme": ["key", {"header": "X-Key"}]},
+            "parameters": [
+                parameter("created_after", "created_after", "query"),
+                parameter("deadline", "deadline", "query"),
+                parameter("filter[status]", "filter_status", "query"),
+                parameter("X-Trace", "x_trace", "header"),
+                parameter("type", "type_", "query"),
+            ],
+            "responses": [],
+        }))
+        .unwrap();
+        operation.name_flags();
+        let flags = operation
+            .parameters
+            .iter()
+            .map(|parameter| (parameter.flag.as_str(), parameter.alias.as_deref()));
+        assert_eq!(
+            flags.collect::<Vec<_>>(),
+            [
+                ("created_after", Some("created-after")),
+                ("query-deadline", None),
+                ("filter[status]", Some("filter-status")),
+                ("X-Trace", Some("x-trace")),
+                ("type", None),
+            ]
+        );
+    }
+}

@@ -1,0 +1,357 @@
+//! `request`: sends a request of any operation of the API's document.
+//!
+//! The subcommands, their options and their help are made from the description of the operations.
+
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use call_api::http::Method;
+use call_api::raw::RawRequest;
+use call_api::{Client, Response};
+use clap::builder::{PossibleValuesParser, ValueParser};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueHint};
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
+use crate::error::{CliError, CommandError, ErrorClass};
+use crate::operations::{Kind, Location, OPERATIONS, Operation, Parameter, ValueType};
+use crate::{json, output};
+
+/// The arguments of `request`.
+#[derive(Debug)]
+pub(crate) struct RequestArgs(Option<OperationArgs>);
+
+/// An operation with the arguments for it.
+#[derive(Debug)]
+pub(crate) struct OperationArgs {
+    operation: &'static Operation,
+    parameters: Vec<(&'static Parameter, Value)>,
+    /// The file of the body.
+    pub(crate) body: Option<PathBuf>,
+}
+
+impl Args for RequestArgs {
+    fn augment_args(command: Command) -> Command {
+        command
+            .disable_help_subcommand(true)
+            .subcommand_value_name("OPERATION")
+            .subcommand_help_heading("Operations")
+            .subcommands(OPERATIONS.iter().map(subcommand))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for RequestArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let chosen = matches.subcommand();
+        let operation = chosen.and_then(|(name, matches)| Some((Operation::named(name)?, matches)));
+        Ok(Self(operation.map(|(operation, matches)| {
+            let value = |parameter: &'static Parameter| {
+                let mut values = matches.get_many::<Value>(&parameter.flag)?.cloned();
+                let value = match parameter.ty.kind {
+                    Kind::List => Value::Array(values.collect()),
+                    _ => values.next()?,
+                };
+                Some((parameter, value))
+            };
+            let body = operation.body.as_ref();
+            OperationArgs {
+                operation,
+                parameters: operation.parameters.iter().filter_map(value).collect(),
+                body: body.and_then(|_| matches.get_one("body").cloned()),
+            }
+        })))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// Returns the subcommand of an operation.
+fn subcommand(operation: &'static Operation) -> Command {
+    let target = format!("{} {}", operation.method, operation.path);
+    let title = operation.summary.as_ref().unwrap_or(&target);
+    let mut long = format!("{title}\n\n{target}");
+    if operation.deprecated {
+        long.push_str("\n\nDeprecated.");
+    }
+    if let Some(description) = &operation.description {
+        long.push_str("\n\n");
+        long.push_str(description);
+    }
+    let mut command = Command::new(operation.name.as_str())
+        .about(title)
+        .long_about(long)
+        .after_help(responses(operation))
+        .args(operation.parameters.iter().map(argument));
+    if operation.id != operation.name && Operation::named(&operation.id).is_none() {
+        command = command.alias(operation.id.as_str());
+    }
+    if let Some(body) = &operation.body {
+        let mut help = format!(
+            "The file with the body ({}); `-` is standard input",
+            body.media_types.first().map_or("", String::as_str)
+        );
+        if let Some(example) = &body.example {
+            help.push_str(&format!(", such as {}", json::compact(example.get())));
+        }
+        let argument = Arg::new("body")
+            .long("body")
+            .value_name("FILE")
+            .value_hint(ValueHint::FilePath)
+            .value_parser(ValueParser::path_buf())
+            .required(body.required)
+            .help(help);
+        command = command.arg(argument);
+    }
+    command
+}
+
+/// Returns the list of an operation's responses.
+fn responses(operation: &Operation) -> String {
+    let lines = operation.responses.iter().map(|response| {
+        let description = response.description.as_deref().unwrap_or_default();
+        let media_type = match &response.media_type {
+            Some(media_type) => format!(" ({media_type})"),
+            None => String::new(),
+        };
+        format!("  {}  {description}{media_type}", response.status)
+    });
+    let lines: Vec<String> = lines.collect();
+    format!("Responses:\n{}", lines.join("\n"))
+}
+
+/// Returns the option of a parameter.
+fn argument(parameter: &'static Parameter) -> Arg {
+    let single = match (parameter.ty.kind, &parameter.ty.items) {
+        (Kind::List, Some(items)) => items,
+        _ => &parameter.ty,
+    };
+    let mut help = parameter.description.clone().unwrap_or_default();
+    if help.is_empty() {
+        help.push_str("The ");
+        help.push_str(&parameter.ty.words);
+    }
+    if parameter.ty.kind == Kind::List {
+        help.push_str("; repeatable");
+    }
+    if parameter.deprecated {
+        help.push_str(" [deprecated]");
+    }
+    if let Some(default) = &parameter.default {
+        help.push_str(&format!(" [default: {default}]"));
+    }
+    let mut argument = Arg::new(parameter.flag.as_str())
+        .long(parameter.flag.as_str())
+        .value_name(value_name(single))
+        .required(parameter.required)
+        .value_parser(value_parser(single))
+        .allow_negative_numbers(true)
+        .help(help);
+    if parameter.ty.kind == Kind::List {
+        argument = argument.action(ArgAction::Append);
+    }
+    if let Some(alias) = &parameter.alias {
+        argument = argument.alias(alias.as_str());
+    }
+    argument
+}
+
+fn value_name(ty: &ValueType) -> &'static str {
+    match (ty.kind, ty.format.as_deref()) {
+        (Kind::String, Some("uuid")) => "UUID",
+        (Kind::String, Some("date-time")) => "TIME",
+        (Kind::String, Some("date")) => "DATE",
+        (Kind::String, _) => "TEXT",
+        (Kind::Integer | Kind::Number, _) => "NUMBER",
+        (Kind::Boolean, _) => "BOOL",
+        (Kind::List | Kind::Object, _) => "JSON",
+        (Kind::Any, _) => "VALUE",
+    }
+}
+
+/// Returns the parser of a single value. The service checks formats and bounds.
+fn value_parser(ty: &'static ValueType) -> ValueParser {
+    use clap::builder::TypedValueParser as _;
+
+    let text = |value: &'static Value| match value {
+        Value::String(text) => Some(text.as_str()),
+        _ => None,
+    };
+    let values: Option<Vec<&str>> = ty.values.iter().map(text).collect();
+    if let Some(values) = values.filter(|values| !values.is_empty()) {
+        let parser = PossibleValuesParser::new(values).map(Value::String);
+        return ValueParser::new(parser);
+    }
+    let kind = ty.kind;
+    ValueParser::new(move |text: &str| parse(kind, text))
+}
+
+fn parse(kind: Kind, text: &str) -> Result<Value, &'static str> {
+    let parsed = || serde_json::from_str::<Value>(text).ok();
+    let (value, expected) = match kind {
+        Kind::String | Kind::Any => return Ok(text.into()),
+        Kind::Integer => (
+            parsed().filter(|value| value.is_i64() || value.is_u64()),
+            "expected an integer",
+        ),
+        Kind::Number => (parsed().filter(Value::is_number), "expected a number"),
+        Kind::Boolean => (parsed().filter(Value::is_boolean), "expected true or false"),
+        Kind::List => (parsed().filter(Value::is_array), "expected a list as JSON"),
+        Kind::Object => (
+            parsed().filter(Value::is_object),
+            "expected an object as JSON",
+        ),
+    };
+    value.ok_or(expected)
+}
+
+impl RequestArgs {
+    /// Returns the operation with its arguments, if one is given.
+    pub(crate) fn operation(self) -> Option<OperationArgs> {
+        self.0
+    }
+}
+
+/// Prints the operations.
+pub(crate) fn list() -> io::Result<()> {
+    let width = |text: fn(&Operation) -> usize| OPERATIONS.iter().map(text).max().unwrap_or(0);
+    let names = width(|operation| operation.name.len());
+    let methods = width(|operation| operation.method.len());
+    let paths = width(|operation| operation.path.len());
+    let mut out = output::stdout();
+    for Operation {
+        name,
+        method,
+        path,
+        summary,
+        ..
+    } in OPERATIONS.iter()
+    {
+        let summary = summary.as_deref().unwrap_or_default();
+        let line = format!("{name:names$}  {method:methods$}  {path:paths$}  {summary}");
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    out.flush()
+}
+
+impl OperationArgs {
+    /// Sends the request, and prints the body of the response.
+    pub(crate) async fn run(self, client: &Client) -> Result<(), CommandError> {
+        let response = self.request(client)?.send().await?;
+        print(&response)
+    }
+
+    fn request(&self, client: &Client) -> Result<RawRequest, CliError> {
+        let operation = self.operation;
+        let method = Method::from_bytes(operation.method.as_bytes())
+            .map_err(|error| CliError::new(ErrorClass::Failed, error.to_string()))?;
+        // Once in the life of the program.
+        let spec = Box::leak(Box::new(operation.spec()));
+        let mut request = client.raw(method, spec);
+        for (parameter, value) in &self.parameters {
+            let (name, style) = (parameter.name.as_str(), parameter.encoding);
+            request = match parameter.location {
+                Location::Path => request.path(name, value, style),
+                Location::Query => request.query(name, value, style),
+                Location::Header => request.header(name, value, style),
+            };
+        }
+        let accepted = operation.responses.iter();
+        let accepted = accepted.filter(|response| response.status.starts_with('2'));
+        if let Some(accept) = accepted
+            .filter_map(|response| response.media_type.as_deref())
+            .next()
+        {
+            request = request.header("accept", &accept.into(), None);
+        }
+        let media_types = operation.body.iter().flat_map(|body| &body.media_types);
+        if let (Some(path), Some(media_type)) = (&self.body, media_types.into_iter().next()) {
+            request = request.body(media_type, read_body(path, media_type)?);
+        }
+        Ok(request)
+    }
+}
+
+/// Reads a body from a file, or from standard input if the path is `-`.
+fn read_body(path: &Path, media_type: &str) -> Result<Vec<u8>, CliError> {
+    let name = path.display();
+    if media_type.starts_with("multipart/") {
+        return Err(CliError::usage(
+            "cannot send the body: it has several parts, which this command does not support",
+        ));
+    }
+    let mut body = Vec::new();
+    let read = match path.as_os_str() == "-" {
+        true => io::stdin().lock().read_to_end(&mut body).map(|_| ()),
+        false => fs::read(path).map(|bytes| body = bytes),
+    };
+    read.map_err(|error| {
+        let message = format!(
+            "cannot read the body in {name}: {error}; check that the file exists and is readable"
+        );
+        CliError::new(ErrorClass::Failed, message)
+    })?;
+    if is_json(media_type)
+        && let Err(error) = serde_json::from_slice::<IgnoredAny>(&body)
+    {
+        return Err(CliError::usage(format!(
+            "cannot send the body in {name}: it is not JSON: {error}"
+        )));
+    }
+    Ok(body)
+}
+
+fn is_json(media_type: &str) -> bool {
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json") || essence.ends_with("+json")
+}
+
+/// Prints the body: JSON with one property per line, anything else as it is.
+fn print(response: &Response<impl Sized>) -> Result<(), CommandError> {
+    let content_type = response.headers.get("content-type");
+    let media_type = content_type.and_then(|value| value.to_str().ok());
+    let mut out = output::stdout();
+    if media_type.is_some_and(is_json) && !response.body.is_empty() {
+        let text = str::from_utf8(&response.body).ok();
+        let text = text.filter(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
+        let Some(text) = text else {
+            let message = "the response says that it is JSON, but is not; check that the base URL names the service";
+            return Err(CliError::new(ErrorClass::BadResponse, message).into());
+        };
+        writeln!(out, "{}", json::pretty(text))?;
+    } else {
+        out.write_all(&response.body)?;
+    }
+    Ok(out.flush()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_have_the_kind_of_the_parameter() {
+        assert_eq!(parse(Kind::String, "1"), Ok("1".into()));
+        assert_eq!(parse(Kind::Integer, "-1"), Ok((-1).into()));
+        assert_eq!(parse(Kind::Number, "1.5"), Ok(1.5.into()));
+        assert_eq!(parse(Kind::Boolean, "true"), Ok(true.into()));
+        assert!(parse(Kind::Object, "{\"a\": 1}").is_ok_and(|value| value["a"] == 1));
+        for (kind, text) in [
+            (Kind::Integer, "1.5"),
+            (Kind::Integer, "x"),
+            (Kind::Number, ""),
+            (Kind::Boolean, "yes"),
+            (Kind::List, "1"),
+            (Kind::Object, "[]"),
+        ] {
+            assert!(parse(kind, text).is_err(), "{kind:?} {text}");
+        }
+    }
+}
