@@ -73,11 +73,14 @@ pub(crate) async fn receive(
 ) -> Result<(), ReceiveError> {
     let response = responding.await.map_err(ReceiveError::Http)?;
     client.note_version(response.version());
-    let response = received.response.insert(response);
-    let status = response.status();
-    if let Some(redirected) = redirect(response, asked) {
+    if let Some(redirected) = redirect(&response, asked) {
+        received.response = Some(response);
         return Err(redirected);
     }
+    #[cfg(feature = "gzip")]
+    let response = crate::decompress::decompress(response);
+    let response = received.response.insert(response);
+    let status = response.status();
     if is_streamed(streamed, status) {
         return Ok(());
     }

@@ -98,14 +98,7 @@ pub(crate) struct ForeignClients {
 
 impl ForeignClients {
     pub(crate) fn new(mut settings: HttpClientSettings, configure: Option<Configure>) -> Self {
-        // A part of something that was compressed could not be resumed.
-        settings.configure = Some(Arc::new(move |builder| {
-            let builder = match &configure {
-                Some(configure) => configure(builder),
-                None => builder,
-            };
-            builder.no_gzip().no_brotli()
-        }));
+        settings.configure = configure;
         Self {
             loopback: OnceLock::new(),
             remote: OnceLock::new(),

@@ -139,9 +139,8 @@ impl Transport {
     /// and in traces, and says how the token is sent if the URL is on the base URL's origin.
     ///
     /// Other hosts are asked by a client of their own
-    /// ([`configure_download_http`](crate::TransportBuilder::configure_download_http)), and content that they compress
-    /// unasked is refused. Content that the API's own host compresses unasked is refused, too, or with the feature `gzip`
-    /// decompressed if it is chunked: the HTTP client does not tell then that it was compressed.
+    /// ([`configure_download_http`](crate::TransportBuilder::configure_download_http)). Content that is compressed unasked
+    /// is refused.
     pub fn download(&self, operation: &'static Operation, url: &str) -> Option<Download<'_>> {
         Some(Download {
             transport: self,

@@ -67,6 +67,10 @@ impl HttpClientSettings {
                 // An idle connection that froze would be taken for the next request.
                 .http2_keep_alive_while_idle(true);
         }
+        #[cfg(feature = "gzip")]
+        {
+            builder = builder.default_headers(crate::decompress::accepted());
+        }
         builder = self.tls.apply(builder, profile.https)?;
         if let Some(configure) = &self.configure {
             builder = configure(builder);
@@ -74,6 +78,9 @@ impl HttpClientSettings {
         builder
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
+            // The transport decompresses; another crate may have enabled reqwest's decoders.
+            .no_gzip()
+            .no_brotli()
             // It would log every byte that is sent, the token among them.
             .connection_verbose(false)
             // Retries are counted by the engine, which also repeats what a GOAWAY left unprocessed.

@@ -62,6 +62,8 @@ mod build_error;
 mod builder;
 mod clients;
 mod clock;
+#[cfg(feature = "gzip")]
+mod decompress;
 mod download;
 mod engine;
 mod error;

@@ -528,6 +528,27 @@ fn bodies() -> Vec<Row> {
         .more_than(1 << 20),
         row("gzip", vec![encoded("gzip", gzip(b"{}"))], "200", "success").bytes(2),
         row(
+            "gzip of two members",
+            vec![encoded("gzip", [gzip(b"{"), gzip(b"}")].concat())],
+            "200",
+            "success",
+        )
+        .bytes(2),
+        row(
+            "gzip whose second member ends early",
+            vec![encoded("gzip", [gzip(b"{}"), cut.clone()].concat())],
+            "Interrupted { phase: Body, received: … }",
+            "truncated, truncated, truncated",
+        )
+        .more_than(1),
+        row(
+            "gzip followed by something else",
+            vec![encoded("gzip", [gzip(b"{}"), b"{}".repeat(16)].concat())],
+            "Malformed { phase: Body }",
+            "malformed",
+        )
+        .bytes(2),
+        row(
             "brotli",
             vec![encoded("br", brotli(b"{}"))],
             "200",
