@@ -10,7 +10,10 @@ use std::task::{Context, Poll};
 use call_api_client::{AttemptLog, Client, Error, ErrorKind, RequestOptions, Response};
 use call_api_transport::{Phase, StopReason, TransportErrorKind};
 use futures_core::Stream;
-use futures_util::StreamExt;
+use futures_core::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt};
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::Call;
@@ -36,9 +39,11 @@ const ROUNDS: u32 = 3;
 /// for longer than what is left of a request's deadline, its id is requested again afterwards, twice at most.
 ///
 /// # Memory
-/// The requests in flight and the ids of the dedup window, however many ids there are.
+/// The requests in flight or waiting to be read, which [`concurrency`](GetCalls::concurrency) limits together, and the ids
+/// of the dedup window, however many ids there are.
 ///
-/// Requests advance only while the stream is read. It can be dropped at any point, which ends them.
+/// Requests are tasks of the runtime: they advance while a result is worked on, and wait to be read as soon as they are
+/// done. The stream can be dropped at any point, which ends them.
 ///
 /// # Example
 /// ```
@@ -93,7 +98,7 @@ impl<'a> GetCalls<'a> {
         }
     }
 
-    /// Sets how many requests are in flight at a time: 8 by default; 0 is read as 1.
+    /// Sets how many requests are in flight or wait to be read at a time: 8 by default; 0 is read as 1.
     pub fn concurrency(mut self, requests: usize) -> Self {
         self.concurrency = requests.max(1);
         self
@@ -161,7 +166,7 @@ impl<'a> GetCalls<'a> {
             .filter(move |id| ready(recent.insert(*id)))
             .map(move |id| {
                 let fetch = Arc::clone(&fetch);
-                async move { (id, fetch.call(id).await) }
+                Task::start(async move { (id, fetch.call(id).await) })
             });
         Some(if self.in_order {
             fetches.buffered(self.concurrency).boxed()
@@ -218,6 +223,51 @@ impl Fetch {
                 Err(error) if rounds < ROUNDS && should_requeue(&error) => rounds += 1,
                 result => return result,
             }
+        }
+    }
+}
+
+/// A request that advances by itself: one that only its consumer polled would time out while the consumer is busy. It
+/// ends when this is dropped.
+enum Task<T> {
+    Running(JoinHandle<T>),
+    /// There is no runtime: the request itself says so.
+    Polled(BoxFuture<'static, T>),
+}
+
+impl<T: Send + 'static> Task<T> {
+    fn start(request: impl Future<Output = T> + Send + 'static) -> Self {
+        #[cfg(feature = "tracing")]
+        let request = tracing::Instrument::in_current_span(request);
+        match Handle::try_current() {
+            Ok(runtime) => Self::Running(runtime.spawn(request)),
+            Err(_) => Self::Polled(request.boxed()),
+        }
+    }
+}
+
+impl<T> Future for Task<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        match &mut *self {
+            Self::Running(task) => match std::task::ready!(Pin::new(task).poll(context)) {
+                Ok(output) => Poll::Ready(output),
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    // The runtime is shutting down, and will not poll this again.
+                    Err(_) => Poll::Pending,
+                },
+            },
+            Self::Polled(request) => request.as_mut().poll(context),
+        }
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        if let Self::Running(task) = self {
+            task.abort();
         }
     }
 }

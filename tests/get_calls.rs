@@ -332,6 +332,45 @@ async fn dropped_stream_cancels_its_requests() {
 }
 
 #[tokio::test]
+async fn requests_advance_while_nobody_reads_the_stream() {
+    let requests = Arc::new(AtomicUsize::new(0));
+    let (counted, permits) = (Arc::clone(&requests), Arc::new(Semaphore::new(0)));
+    let gate = Arc::clone(&permits);
+    let url = respond(move |asked| {
+        let number = counted.fetch_add(1, Ordering::Relaxed);
+        let gate = Arc::clone(&gate);
+        async move {
+            if asked == id(0) {
+                return found(asked);
+            }
+            gate.acquire().await.unwrap().forget();
+            // The first attempts for the others fail, so that each needs a delay and another one.
+            match number < 8 {
+                true => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+                false => found(asked),
+            }
+        }
+    })
+    .await;
+    let client = client_for(&url);
+    let mut calls = client.get_calls((0..8).map(id));
+    assert_eq!(calls.next().await.unwrap().0, id(0));
+    permits.add_permits(100);
+    let retried = async {
+        while requests.load(Ordering::Relaxed) < 15 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let retried = tokio::time::timeout(Duration::from_secs(20), retried).await;
+    assert!(
+        retried.is_ok(),
+        "only {requests:?} of 15 requests were sent"
+    );
+    let expected: Vec<_> = (1..8).map(|number| (id(number), Ok(id(number)))).collect();
+    assert_eq!(collect(calls).await, expected);
+}
+
+#[tokio::test]
 async fn dropped_next_future_loses_no_result() {
     let url = respond(|id| async move { found(id) }).await;
     let client = client_for(&url);
