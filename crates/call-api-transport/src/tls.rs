@@ -67,7 +67,8 @@ impl TlsSettings {
 
         let tls = |error: rustls::Error| BuildError::HttpClient(Arc::new(error));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
+        let time = Arc::new(SystemClock);
+        let builder = rustls::ClientConfig::builder_with_details(Arc::clone(&provider), time)
             .with_safe_default_protocol_versions()
             .map_err(tls)?;
         let mut roots = Vec::new();
@@ -151,5 +152,41 @@ impl TlsSettings {
             ([_, ..], _) => Err(refused(ROOT, "no TLS is compiled in")),
             ([], Some(_)) => Err(refused(IDENTITY, "no TLS is compiled in")),
         }
+    }
+}
+
+/// The clock that certificates are compared with. That of rustls panics before 1970, where a machine without a battery
+/// may start; without a time, a handshake fails.
+#[cfg(feature = "rustls")]
+#[derive(Debug)]
+struct SystemClock;
+
+#[cfg(feature = "rustls")]
+impl rustls::time_provider::TimeProvider for SystemClock {
+    fn current_time(&self) -> Option<rustls::pki_types::UnixTime> {
+        unix_time(std::time::SystemTime::now())
+    }
+}
+
+#[cfg(feature = "rustls")]
+fn unix_time(time: std::time::SystemTime) -> Option<rustls::pki_types::UnixTime> {
+    let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(rustls::pki_types::UnixTime::since_unix_epoch(since))
+}
+
+#[cfg(all(test, feature = "rustls"))]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use rustls::pki_types::UnixTime;
+
+    use super::unix_time;
+
+    #[test]
+    fn time_before_1970_is_no_unix_time() {
+        let second = Duration::from_secs(1);
+        assert_eq!(unix_time(UNIX_EPOCH - second), None);
+        let after = unix_time(UNIX_EPOCH + second);
+        assert_eq!(after, Some(UnixTime::since_unix_epoch(second)));
     }
 }
