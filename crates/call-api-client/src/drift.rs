@@ -147,8 +147,7 @@ impl DriftDetector {
         let Ok(value) = serde_json::from_slice::<Value>(body) else {
             return Ok(Vec::new());
         };
-        let mut found = Vec::new();
-        document().compare(schema, &value, "", FUEL, &mut found);
+        let found = Comparison::new(document()).of(schema, &value);
         let drifts = found.into_iter().map(|(place, kind)| Drift {
             operation,
             place,
@@ -232,7 +231,8 @@ struct Document {
     responses: HashMap<(&'static str, &'static str), Value>,
 }
 
-/// The depth to which a schema is followed: schemas may refer to themselves.
+/// The number of schemas that are followed at one value: schemas may refer to themselves. The depth of values is limited
+/// by the parser.
 const FUEL: u32 = 200;
 
 type Found = Vec<(String, DriftKind)>;
@@ -279,108 +279,6 @@ impl Document {
         &Value::Bool(true)
     }
 
-    fn compare(&self, schema: &Value, value: &Value, place: &str, fuel: u32, found: &mut Found) {
-        let schema = self.resolve(schema);
-        let (Some(keywords), Some(fuel)) = (schema.as_object(), fuel.checked_sub(1)) else {
-            return;
-        };
-        if value.is_null() && keywords.get("nullable") == Some(&Value::Bool(true)) {
-            return;
-        }
-        let members = |key: &str| keywords.get(key).and_then(Value::as_array);
-        let has_own = keywords.contains_key("properties") || keywords.contains_key("allOf");
-        let mut is_choice = false;
-        for members in ["anyOf", "oneOf"].into_iter().filter_map(members) {
-            is_choice = true;
-            let mut nearest = self.nearest(members, value, place, fuel);
-            // A property that no member has may be one beside the choice.
-            nearest.retain(|(_, kind)| !has_own || *kind != DriftKind::UnknownProperty);
-            found.extend(nearest);
-        }
-        if let Some(expected) = self.wrong_type(schema, value) {
-            let found_type = match type_of(value) {
-                "a string" if expected.contains("string") => "another string",
-                other => other,
-            };
-            let kind = DriftKind::WrongType {
-                expected,
-                found: found_type,
-            };
-            found.push((at(place), kind));
-            return;
-        }
-        let listed = keywords.get("enum").and_then(Value::as_array);
-        let is_listed = listed.is_none_or(|listed| listed.contains(value));
-        if !is_listed || keywords.get("const").is_some_and(|only| only != value) {
-            let text = match value {
-                Value::String(text) => truncate(text),
-                other => truncate(&other.to_string()),
-            };
-            found.push((at(place), DriftKind::UnknownValue(text)));
-        }
-        match value {
-            Value::Array(values) => {
-                if let Some(items) = keywords.get("items") {
-                    for value in values {
-                        self.compare(items, value, &format!("{place}[]"), fuel, found);
-                    }
-                }
-            }
-            Value::Object(_) if is_choice && !has_own => {}
-            Value::Object(values) => {
-                let mut object = Object::default();
-                self.gather(schema, &mut object, fuel);
-                self.compare_object(&object, values, place, fuel, found);
-            }
-            _ => {
-                for member in members("allOf").into_iter().flatten() {
-                    self.compare(member, value, place, fuel, found);
-                }
-            }
-        }
-    }
-
-    fn compare_object(
-        &self,
-        object: &Object<'_>,
-        values: &serde_json::Map<String, Value>,
-        place: &str,
-        fuel: u32,
-        found: &mut Found,
-    ) {
-        let below = |name: &str| match place {
-            "" => truncate(name),
-            place => format!("{place}.{}", truncate(name)),
-        };
-        // What only requests have is not missing from a response.
-        let is_sent_only = |name: &str| {
-            let mut known = object.properties.iter().filter(|(known, _)| *known == name);
-            known.any(|(_, schema)| {
-                self.resolve(schema).get("writeOnly") == Some(&Value::Bool(true))
-            })
-        };
-        for name in &object.required {
-            if !values.contains_key(*name) && !is_sent_only(name) {
-                found.push((below(name), DriftKind::MissingProperty));
-            }
-        }
-        for (name, value) in values {
-            let known = object.properties.iter().filter(|(known, _)| known == name);
-            let mut is_known = false;
-            for (_, schema) in known {
-                is_known = true;
-                self.compare(schema, value, &below(name), fuel, found);
-            }
-            match object.others {
-                _ if is_known => {}
-                // A name that varies is not part of the place.
-                Some(schema) => self.compare(schema, value, &below("*"), fuel, found),
-                None if object.properties.is_empty() => {}
-                None => found.push((below(name), DriftKind::UnknownProperty)),
-            }
-        }
-    }
-
     /// Collects the constraints on an object from a schema and all that it is composed of.
     fn gather<'a>(&'a self, schema: &'a Value, object: &mut Object<'a>, fuel: u32) {
         let schema = self.resolve(schema);
@@ -419,34 +317,6 @@ impl Document {
         }
     }
 
-    /// Returns the drift from the member of a choice that fits best.
-    fn nearest(&self, members: &[Value], value: &Value, place: &str, fuel: u32) -> Found {
-        let drifts = members.iter().map(|member| {
-            let mut found = Found::new();
-            self.compare(member, value, place, fuel, &mut found);
-            found
-        });
-        // A member of another type is further away than any of the right type.
-        let distance = |found: &Found| {
-            let is_other = |(at_place, kind): &(String, DriftKind)| {
-                matches!(kind, DriftKind::WrongType { .. }) && *at_place == at(place)
-            };
-            (found.iter().any(is_other), found.len())
-        };
-        let best = drifts.min_by_key(distance).unwrap_or_default();
-        match best.as_slice() {
-            // None of several types was right: name all of them.
-            [(_, DriftKind::WrongType { found, .. })] if members.len() > 1 && distance(&best).0 => {
-                let kind = DriftKind::WrongType {
-                    expected: self.expected(members),
-                    found,
-                };
-                vec![(at(place), kind)]
-            }
-            _ => best,
-        }
-    }
-
     fn expected(&self, members: &[Value]) -> String {
         let mut names: Vec<String> = members
             .iter()
@@ -478,6 +348,179 @@ impl Document {
             _ => false,
         };
         (!names.is_empty() && !names.iter().any(fits)).then(|| names.join(" or "))
+    }
+}
+
+/// One comparison of a body with the document.
+struct Comparison<'a> {
+    document: &'a Document,
+    /// The drift from each member of a choice at each value. Without it, choices that contain each other would be compared
+    /// once for each path through them.
+    members: HashMap<(*const Value, *const Value), Found>,
+}
+
+impl<'a> Comparison<'a> {
+    fn new(document: &'a Document) -> Self {
+        Self {
+            document,
+            members: HashMap::new(),
+        }
+    }
+
+    /// Returns the drift of a value from a schema.
+    fn of(mut self, schema: &Value, value: &Value) -> Found {
+        let mut found = Found::new();
+        self.compare(schema, value, "", FUEL, &mut found);
+        found
+    }
+
+    fn compare(
+        &mut self,
+        schema: &Value,
+        value: &Value,
+        place: &str,
+        fuel: u32,
+        found: &mut Found,
+    ) {
+        let schema = self.document.resolve(schema);
+        let (Some(keywords), Some(fuel)) = (schema.as_object(), fuel.checked_sub(1)) else {
+            return;
+        };
+        if value.is_null() && keywords.get("nullable") == Some(&Value::Bool(true)) {
+            return;
+        }
+        let members = |key: &str| keywords.get(key).and_then(Value::as_array);
+        let has_own = keywords.contains_key("properties") || keywords.contains_key("allOf");
+        let mut is_choice = false;
+        for members in ["anyOf", "oneOf"].into_iter().filter_map(members) {
+            is_choice = true;
+            let mut nearest = self.nearest(members, value, place, fuel);
+            // A property that no member has may be one beside the choice.
+            nearest.retain(|(_, kind)| !has_own || *kind != DriftKind::UnknownProperty);
+            found.extend(nearest);
+        }
+        if let Some(expected) = self.document.wrong_type(schema, value) {
+            let found_type = match type_of(value) {
+                "a string" if expected.contains("string") => "another string",
+                other => other,
+            };
+            let kind = DriftKind::WrongType {
+                expected,
+                found: found_type,
+            };
+            found.push((at(place), kind));
+            return;
+        }
+        let listed = keywords.get("enum").and_then(Value::as_array);
+        let is_listed = listed.is_none_or(|listed| listed.contains(value));
+        if !is_listed || keywords.get("const").is_some_and(|only| only != value) {
+            let text = match value {
+                Value::String(text) => truncate(text),
+                other => truncate(&other.to_string()),
+            };
+            found.push((at(place), DriftKind::UnknownValue(text)));
+        }
+        match value {
+            Value::Array(values) => {
+                if let Some(items) = keywords.get("items") {
+                    for value in values {
+                        self.compare(items, value, &format!("{place}[]"), FUEL, found);
+                    }
+                }
+            }
+            Value::Object(_) if is_choice && !has_own => {}
+            Value::Object(values) => {
+                let mut object = Object::default();
+                self.document.gather(schema, &mut object, fuel);
+                self.compare_object(&object, values, place, found);
+            }
+            _ => {
+                for member in members("allOf").into_iter().flatten() {
+                    self.compare(member, value, place, fuel, found);
+                }
+            }
+        }
+    }
+
+    fn compare_object(
+        &mut self,
+        object: &Object<'_>,
+        values: &serde_json::Map<String, Value>,
+        place: &str,
+        found: &mut Found,
+    ) {
+        let below = |name: &str| match place {
+            "" => truncate(name),
+            place => format!("{place}.{}", truncate(name)),
+        };
+        // What only requests have is not missing from a response.
+        let is_sent_only = |name: &str| {
+            let mut known = object.properties.iter().filter(|(known, _)| *known == name);
+            known.any(|(_, schema)| {
+                self.document.resolve(schema).get("writeOnly") == Some(&Value::Bool(true))
+            })
+        };
+        for name in &object.required {
+            if !values.contains_key(*name) && !is_sent_only(name) {
+                found.push((below(name), DriftKind::MissingProperty));
+            }
+        }
+        for (name, value) in values {
+            let known = object.properties.iter().filter(|(known, _)| known == name);
+            let mut is_known = false;
+            for (_, schema) in known {
+                is_known = true;
+                self.compare(schema, value, &below(name), FUEL, found);
+            }
+            match object.others {
+                _ if is_known => {}
+                // A name that varies is not part of the place.
+                Some(schema) => self.compare(schema, value, &below("*"), FUEL, found),
+                None if object.properties.is_empty() => {}
+                None => found.push((below(name), DriftKind::UnknownProperty)),
+            }
+        }
+    }
+
+    /// Returns the drift from the member of a choice that fits best.
+    fn nearest(&mut self, members: &[Value], value: &Value, place: &str, fuel: u32) -> Found {
+        let drifts = members
+            .iter()
+            .map(|member| self.from_member(member, value, place, fuel));
+        // A member of another type is further away than any of the right type.
+        let distance = |found: &Found| {
+            let is_other = |(at_place, kind): &(String, DriftKind)| {
+                matches!(kind, DriftKind::WrongType { .. }) && *at_place == at(place)
+            };
+            (found.iter().any(is_other), found.len())
+        };
+        let best = drifts.min_by_key(distance).unwrap_or_default();
+        match best.as_slice() {
+            // None of several types was right: name all of them.
+            [(_, DriftKind::WrongType { found, .. })] if members.len() > 1 && distance(&best).0 => {
+                let kind = DriftKind::WrongType {
+                    expected: self.document.expected(members),
+                    found,
+                };
+                vec![(at(place), kind)]
+            }
+            _ => best,
+        }
+    }
+
+    /// Returns the drift from one member of a choice.
+    fn from_member(&mut self, member: &Value, value: &Value, place: &str, fuel: u32) -> Found {
+        let key = (
+            std::ptr::from_ref(self.document.resolve(member)),
+            std::ptr::from_ref(value),
+        );
+        if let Some(known) = self.members.get(&key) {
+            return known.clone();
+        }
+        let mut found = Found::new();
+        self.compare(member, value, place, fuel, &mut found);
+        self.members.insert(key, found.clone());
+        found
     }
 }
 
@@ -540,8 +583,7 @@ mod tests {
             schemas,
             responses: HashMap::new(),
         };
-        let mut found = Vec::new();
-        document.compare(&schema, &value, "", FUEL, &mut found);
+        let found = Comparison::new(&document).of(&schema, &value);
         let line = |(place, kind)| {
             let operation = "test";
             Drift {
@@ -696,6 +738,32 @@ mod tests {
             let schema = json!({"$ref": format!("#/components/schemas/{name}")});
             assert_eq!(found(schemas.clone(), schema, json!({"x": 1})), [""; 0]);
         }
+    }
+
+    /// The depth is the parser's limit. Were each path through the choices compared by itself, there would be 2^126.
+    #[test]
+    fn drift_is_found_in_the_innermost_of_nested_choices() {
+        let reference = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
+        let choice = json!({"oneOf": [reference("A"), reference("B")]});
+        let node = |tag: &str| {
+            json!({
+                "type": "object",
+                "properties": {tag: {"type": "string"}, "child": choice},
+            })
+        };
+        let schemas = json!({"A": node("a"), "B": node("b")});
+        let (depth, mut body) = (126, r#"{"b": "", "new": 1}"#.to_owned());
+        for _ in 0..depth {
+            body = format!(r#"{{"a": "", "child": {body}}}"#);
+        }
+        let value = serde_json::from_str(&body).unwrap();
+        assert_eq!(
+            found(schemas, choice, value),
+            [format!(
+                "{}new: the document has no such property",
+                "child.".repeat(depth)
+            )]
+        );
     }
 
     #[test]
