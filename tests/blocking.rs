@@ -155,7 +155,8 @@ fn blocking_faults_match_async_faults() {
             .collect();
         // The throttle delays a request that got a 429, and repeats it until the deadline.
         let (first, repeats) = match name {
-            "429" => (None, 1),
+            // The last response is meant for the other id.
+            "429" => (Some(call_api::ErrorKind::UnexpectedId), 1),
             _ => (Some(fault.kind), 0),
         };
         assert_eq!(results, [(id(1), first), (ID, None)], "{name}");

@@ -106,7 +106,7 @@ fn json() -> Vec<Row> {
         row(
             "id of another call",
             replaced("\"id\": \"3c90c3cc", "\"id\": \"00000000"),
-            "a call, its id 00000000-0d44-4b50-8888-8dd25736052a",
+            "UnexpectedId",
         ),
         row(
             "unknown property",
@@ -331,7 +331,6 @@ fn summary(result: &Result<Call, Error>) -> String {
     let example = Sandbox::example_call();
     match result {
         Ok(call) if call.status != example.status => format!("a call, its status {}", call.status),
-        Ok(call) if call.id != example.id => format!("a call, its id {}", call.id),
         Ok(_) => A_CALL.to_owned(),
         Err(error) => {
             let mut text = format!("{:?}", error.kind());

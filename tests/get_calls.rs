@@ -275,8 +275,8 @@ async fn fault_affects_only_its_own_id() {
         let results = collect(client.get_calls([id(1), service::ID]).concurrency(1)).await;
         let (mut first, mut waits) = (Err(fault.kind), fault.waits.to_vec());
         if name == "429" {
-            // The throttle repeats it until its deadline.
-            first = Ok(service::ID);
+            // The throttle repeats it until its deadline; the last response is meant for the other.
+            first = Err(ErrorKind::UnexpectedId);
             waits.push(7.125);
             requests += 1;
         }

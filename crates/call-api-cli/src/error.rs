@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 
 use call_api::transport::{AttemptLog, BaseUrlProblem, BuildError, TransportErrorKind};
-use call_api::{Call, Error, ErrorKind, FetchRecording, Uuid};
+use call_api::{Error, ErrorKind, FetchRecording, Uuid};
 use serde::Serialize;
 
 /// A class of errors. Scripts distinguish them by the exit code, whose meaning never changes, or by the name.
@@ -98,6 +98,7 @@ impl ErrorClass {
             | ErrorKind::BodyTooLarge
             | ErrorKind::Redirected
             | ErrorKind::UnexpectedStatus
+            | ErrorKind::UnexpectedId
             | ErrorKind::Corrupt => Self::BadResponse,
             _ => Self::Failed,
         }
@@ -261,25 +262,6 @@ fn advice(error: &Error) -> Option<&'static str> {
         ),
         _ => None,
     }
-}
-
-/// Returns the requested call, or the error.
-pub(crate) fn requested(id: Uuid, result: Result<Call, Error>) -> Result<Call, CliError> {
-    let call = result.map_err(|error| CliError::from(error).for_call(id))?;
-    check_requested(id, &call)?;
-    Ok(call)
-}
-
-/// Errors if a response is about another call. A service, or a proxy in between, may mix up responses.
-pub(crate) fn check_requested(id: Uuid, call: &Call) -> Result<(), CliError> {
-    if call.id == id {
-        return Ok(());
-    }
-    let message = format!(
-        "requested call {id}, received call {}; report this to the owner of the service",
-        call.id
-    );
-    Err(CliError::new(ErrorClass::BadResponse, message).for_call(id))
 }
 
 /// The reason a command ends early.

@@ -4,7 +4,7 @@ use std::io;
 
 use call_api::{Call, Error, Response, Uuid};
 
-use crate::error::{CliError, requested};
+use crate::error::CliError;
 
 /// A call, and its JSON.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl ReceivedCall {
             json = (!typed).then(|| String::from_utf8_lossy(&response.body).into_owned());
             response.value
         });
-        let call = requested(id, result)?;
+        let call = result.map_err(|error| CliError::from(error).for_call(id))?;
         Ok(Self { call, json })
     }
 

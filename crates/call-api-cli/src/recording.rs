@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt as _;
 
 use crate::args::RecordingArgs;
 use crate::destination::Destination;
-use crate::error::{CliError, CommandError, ErrorClass, requested};
+use crate::error::{CliError, CommandError, ErrorClass};
 use crate::ui::Ui;
 
 /// The time limit of the download itself.
@@ -25,7 +25,8 @@ pub(crate) async fn run(
     let error_of_call = |error: Error| CliError::from(error).for_call(args.id);
     // Before the first request, so that a refusal costs nothing.
     let destination = Destination::inspect(&args.out, args.id, args.force)?;
-    let call = requested(args.id, client.get_call(args.id).await)?;
+    let call = client.get_call(args.id).await;
+    let call = call.map_err(|error| CliError::from(error).for_call(args.id))?;
     let mut bar = ui.download_bar("waiting for the recording");
     let request = client
         .recording(&call)

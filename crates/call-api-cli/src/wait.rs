@@ -8,7 +8,7 @@ use call_api::{Change, Client, ErrorKind, PollSchedule, Updates, Uuid};
 use indicatif::ProgressBar;
 
 use crate::args::{DisplayArgs, Format, WaitArgs};
-use crate::error::{CliError, CommandError, ErrorClass, check_requested};
+use crate::error::{CliError, CommandError, ErrorClass};
 use crate::output::{self, CallPrinter};
 use crate::process::terminal_width;
 use crate::ui::Ui;
@@ -136,9 +136,8 @@ fn start_updates(client: &Client, id: Uuid, args: WaitArgs, ui: &Arc<Ui>) -> Upd
     .updates()
 }
 
-/// Returns the next change, after checking that it is about the requested call.
+/// Returns the next change.
 async fn next_update(updates: &mut Updates, id: Uuid) -> Option<Result<Change, CliError>> {
     let change = updates.next().await?;
-    let change = change.map_err(|error| CliError::from(error).for_call(id));
-    Some(change.and_then(|change| check_requested(id, &change.call).map(|()| change)))
+    Some(change.map_err(|error| CliError::from(error).for_call(id)))
 }

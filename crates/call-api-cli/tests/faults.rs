@@ -169,25 +169,25 @@ async fn response_about_another_call_is_rejected() {
         str![[r#"
 --- get
 ? 11
-error: requested call 00000000-0000-4000-8000-000000000001, received call 00000000-0000-4000-8000-000000000007; report this to the owner of the service
+error: the response to GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000001 is about 00000000-0000-4000-8000-000000000007, not about 00000000-0000-4000-8000-000000000001 (1 attempt); report this to the owner of the service
 --- get
 ? 11
-error: requested call 00000000-0000-4000-8000-000000000001, received call 00000000-0000-4000-8000-000000000007; report this to the owner of the service
-error: requested call 3c90c3cc-0d44-4b50-8888-8dd25736052a, received call 00000000-0000-4000-8000-000000000007; report this to the owner of the service
+error: the response to GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000001 is about 00000000-0000-4000-8000-000000000007, not about 00000000-0000-4000-8000-000000000001 (1 attempt); report this to the owner of the service
+error: the response to GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a is about 00000000-0000-4000-8000-000000000007, not about 3c90c3cc-0d44-4b50-8888-8dd25736052a (1 attempt); report this to the owner of the service
 []
 --- wait
 ? 11
-error: requested call 00000000-0000-4000-8000-000000000001, received call 00000000-0000-4000-8000-000000000007; report this to the owner of the service
+error: the response to GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000001 is about 00000000-0000-4000-8000-000000000007, not about 00000000-0000-4000-8000-000000000001 (1 attempt); report this to the owner of the service
 --- watch
 ? 11
-error: requested call 00000000-0000-4000-8000-000000000001, received call 00000000-0000-4000-8000-000000000007; report this to the owner of the service
+error: the response to GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000001 is about 00000000-0000-4000-8000-000000000007, not about 00000000-0000-4000-8000-000000000001 (1 attempt); report this to the owner of the service
 --- recording
 ? 11
-error: requested call 00000000-0000-4000-8000-000000000001, received call 00000000-0000-4000-8000-000000000007; report this to the owner of the service
+error: the response to GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000001 is about 00000000-0000-4000-8000-000000000007, not about 00000000-0000-4000-8000-000000000001 (1 attempt); report this to the owner of the service
 --- sync
 ? 11
 1 id: 0 fetched, 1 failed
-error: 1 × bad_response: requested call 00000000-0000-4000-8000-000000000001, received call 00000000-0000-4000-8000-000000000007; report this to the owner of the service
+error: 1 × bad_response: the response to GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000001 is about 00000000-0000-4000-8000-000000000007, not about 00000000-0000-4000-8000-000000000001 (1 attempt); report this to the owner of the service
 --- doctor
 ? 11
 CHECK     RESULT  MESSAGE
@@ -195,7 +195,7 @@ settings  ok      base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
 service   ok      127.0.0.1 responded in [TIME] ms
 token     ok      accepted
 clock     ok      within [TIME] s of the service's clock
-document  failed  requested call 00000000-0000-4000-8000-000000000001, received call 00000000-0000-4000-8000-000000000007; report this to the owner of the service
+document  failed  the response to GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000001 is about 00000000-0000-4000-8000-000000000007, not about 00000000-0000-4000-8000-000000000001 (1 attempt); report this to the owner of the service
 
 "#]],
     );

@@ -11,6 +11,7 @@ use call_api_transport::{
     AttemptLog, BuildError, DownloadError, Outcome, StopReason, TransportError,
 };
 use http::{HeaderMap, StatusCode};
+use uuid::Uuid;
 
 use crate::cursor::Cursor;
 use crate::detail::Detail;
@@ -271,6 +272,12 @@ impl Error {
         this
     }
 
+    /// The response is about something else than what was requested.
+    pub(crate) fn unexpected_id(requested: Uuid, received: Uuid) -> Self {
+        let message = format!("is about {received}, not about {requested}");
+        Self::new(ErrorKind::UnexpectedId, message)
+    }
+
     /// The body at `path` is not what the document says.
     pub(crate) fn decode(path: String, cause: &str) -> Self {
         // Both hold names and characters of the body, and an error is one line of plain text.
@@ -420,6 +427,10 @@ impl fmt::Display for Error {
                     "no page can follow that of {method} {url}: {}",
                     inner.message
                 )?;
+            }
+            (Some(log), ErrorKind::UnexpectedId, _) => {
+                let (method, url) = (log.method(), log.url());
+                write!(f, "the response to {method} {url} {}", inner.message)?;
             }
             (Some(log), _, Some(status)) => {
                 write!(

@@ -48,6 +48,8 @@ pub enum ErrorKind {
     Paging,
     /// The response has a status that the API's document does not list and that is not an error, such as 202.
     UnexpectedStatus,
+    /// The response is about another object than the requested one: a service or a proxy mixed up responses.
+    UnexpectedId,
 }
 
 impl ErrorKind {
@@ -97,6 +99,7 @@ impl ErrorKind {
             Self::Paging => {
                 "report it to the service's owner, with the request id; the pages before are complete"
             }
+            Self::UnexpectedId => "report this to the owner of the service",
             Self::Decode | Self::Drift => {
                 "update the SDK, or check that the base URL names the service"
             }
@@ -127,6 +130,7 @@ impl fmt::Display for ErrorKind {
             Self::Token => "no token available",
             Self::Paging => "list without end",
             Self::UnexpectedStatus => "unexpected status",
+            Self::UnexpectedId => "unexpected id",
         })
     }
 }

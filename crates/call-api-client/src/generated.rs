@@ -84,6 +84,12 @@ pub mod builder {
                 _ => response.unexpected(),
             }
         }
+        fn requested_id(&self) -> ::std::option::Option<::uuid::Uuid> {
+            Some(self.id)
+        }
+        fn received_id(output: &Self::Output) -> ::std::option::Option<::uuid::Uuid> {
+            Some(output.id)
+        }
     }
     impl crate::ErrorBodies for GetCall {
         type ErrorBody = ();

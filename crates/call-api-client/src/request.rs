@@ -11,6 +11,7 @@ use call_api_transport::{
 };
 use http::HeaderMap;
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use crate::client::Client;
 use crate::error::Error;
@@ -33,6 +34,18 @@ pub trait Operation: ErrorBodies + Sized {
     /// Decodes a success; every other response is [`Undecoded::Status`].
     #[doc(hidden)]
     fn decode(response: Received) -> Result<Self::Output, Undecoded>;
+
+    /// The id of what is requested, if the response is about nothing else.
+    #[doc(hidden)]
+    fn requested_id(&self) -> Option<Uuid> {
+        None
+    }
+
+    /// The id of what the response is about.
+    #[doc(hidden)]
+    fn received_id(_output: &Self::Output) -> Option<Uuid> {
+        None
+    }
 
     /// Returns true if a success with this status is handed on as a stream.
     #[doc(hidden)]
@@ -102,6 +115,7 @@ impl<T: fmt::Debug> fmt::Debug for Response<T> {
 
 /// Sends the request of an operation, and decodes the response.
 pub(crate) async fn send<O: Operation>(operation: O) -> Result<Response<O::Output>, Error> {
+    let requested = operation.requested_id();
     let Prepared {
         client,
         options,
@@ -114,7 +128,18 @@ pub(crate) async fn send<O: Operation>(operation: O) -> Result<Response<O::Outpu
         request,
         options.as_ref(),
         O::is_streamed,
-        O::decode,
+        |response| {
+            let value = O::decode(response)?;
+            match (requested, O::received_id(&value)) {
+                (Some(requested), Some(received)) if requested != received => {
+                    Err(Undecoded::Other {
+                        requested,
+                        received,
+                    })
+                }
+                _ => Ok(value),
+            }
+        },
     )
     .await
 }
@@ -126,7 +151,7 @@ pub(crate) async fn exchange<T>(
     request: reqwest::Request,
     options: Option<&RequestOptions>,
     is_streamed: fn(u16) -> bool,
-    decode: fn(Received) -> Result<T, Undecoded>,
+    decode: impl FnOnce(Received) -> Result<T, Undecoded>,
 ) -> Result<Response<T>, Error> {
     let transport = client.transport();
     let receiving = transport.receive(operation, request, options, is_streamed);
@@ -141,7 +166,7 @@ fn decode_response<T>(
     client: &Client,
     operation: &'static str,
     response: PendingResponse<'_>,
-    decode: fn(Received) -> Result<T, Undecoded>,
+    decode: impl FnOnce(Received) -> Result<T, Undecoded>,
 ) -> Result<Response<T>, Error> {
     let PendingResponse {
         status,
@@ -179,8 +204,7 @@ fn decode_response<T>(
             });
         }
         (Ok(_), Err(drifts)) => Error::from_drift(&drifts),
-        (Err(Undecoded::Body { path, cause }), _) => Error::decode(path, &cause),
-        (Err(Undecoded::Status(body)), _) => Error::from_status(status, body),
+        (Err(error), _) => error.into_error(status),
     };
     Err(ended(error, status, headers, end))
 }
@@ -191,6 +215,7 @@ pub(crate) fn ended(error: Error, status: u16, headers: HeaderMap, end: PendingE
         ErrorKind::Decode => end.reject("decode"),
         ErrorKind::Drift => end.reject("drift"),
         ErrorKind::Paging => end.reject("paging"),
+        ErrorKind::UnexpectedId => end.reject("unexpected_id"),
         ErrorKind::UnexpectedStatus => end.reject("unexpected_status"),
         _ => end.accept(),
     };
@@ -289,6 +314,13 @@ pub fn error_body<T: DeserializeOwned>(body: &Bytes) -> Option<T> {
 pub enum Undecoded {
     /// The status is not one of its successes.
     Status(Bytes),
+    /// The response is about another object.
+    Other {
+        /// The id in the request.
+        requested: Uuid,
+        /// The id in the response.
+        received: Uuid,
+    },
     /// The body is not what the document says.
     Body {
         /// The place in the body.
@@ -296,6 +328,19 @@ pub enum Undecoded {
         /// The decoder's reason.
         cause: String,
     },
+}
+
+impl Undecoded {
+    pub(crate) fn into_error(self, status: u16) -> Error {
+        match self {
+            Self::Status(body) => Error::from_status(status, body),
+            Self::Other {
+                requested,
+                received,
+            } => Error::unexpected_id(requested, received),
+            Self::Body { path, cause } => Error::decode(path, &cause),
+        }
+    }
 }
 
 /// The reason why no request could be made of a builder's parameters.

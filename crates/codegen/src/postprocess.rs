@@ -10,6 +10,7 @@ mod deprecated;
 mod docs;
 mod embed;
 mod enums;
+mod identity;
 mod markdown;
 mod mask;
 mod mock;

@@ -36,6 +36,7 @@ chrono.workspace = true
 serde_json.workspace = true
 futures-util = { version = "0.3", default-features = false }
 tokio = { workspace = true, features = ["macros", "rt"] }
+uuid.workspace = true
 "#;
 
 #[test]

@@ -183,10 +183,7 @@ impl Engine {
         headers: &HeaderMap,
         url: &Url,
     ) -> Result<(PageBody, Option<Cursor>), Error> {
-        let decode = |error| match error {
-            Undecoded::Body { path, cause } => Error::decode(path, &cause),
-            Undecoded::Status(body) => Error::from_status(status.as_u16(), body),
-        };
+        let decode = |error: Undecoded| error.into_error(status.as_u16());
         let body = match status {
             StatusCode::NO_CONTENT => PageBody::empty(),
             _ => PageBody::split(bytes, self.paging).map_err(decode)?,

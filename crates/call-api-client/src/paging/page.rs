@@ -54,12 +54,7 @@ impl<T> Page<T> {
         let (before, after) = (&self.body[..self.list.start], &self.body[self.list.end..]);
         let list: &[u8] = if self.list.is_empty() { b"" } else { b"[]" };
         let rest = [before, list, after].concat();
-        json(&rest).map_err(|error| {
-            self.to_error(match error {
-                Undecoded::Body { path, cause } => Error::decode(path, &cause),
-                Undecoded::Status(body) => Error::from_status(self.status, body),
-            })
-        })
+        json(&rest).map_err(|error| self.to_error(error.into_error(self.status)))
     }
 
     fn to_error(&self, error: Error) -> Error {
@@ -88,7 +83,7 @@ impl<T: DeserializeOwned> Page<T> {
                     continue;
                 }
                 Err(Undecoded::Body { path, cause }) => (path, cause),
-                Err(Undecoded::Status(_)) => (".".to_owned(), String::new()),
+                Err(_) => (".".to_owned(), String::new()),
             };
             let place = below(
                 &format!("{}[]", raw.items_path),

@@ -17,6 +17,7 @@ use syn::{
 
 use super::builder;
 use super::docs;
+use super::identity::Identity;
 use super::request_spec::encoded;
 use super::responses::Responses;
 use super::syntax::{first_argument, implemented, plain, uses};
@@ -33,6 +34,7 @@ struct Operation {
     /// The fields of the builder that are path parameters, in the order of the path.
     path_parameters: Vec<String>,
     spec: TokenStream,
+    identity: Option<Identity>,
 }
 
 /// Rewrites all operations. `responses` is by method name.
@@ -132,6 +134,7 @@ impl Operation {
             method,
             path_parameters,
             spec,
+            identity: Identity::of(document, operation),
         }
     }
 }
@@ -290,6 +293,7 @@ impl Builder {
         let decode = success.decode();
         let decode_error = error.decode_error();
         let is_streamed = responses.is_streamed_by_status();
+        let identity = operation.identity.as_ref().map(Identity::functions);
         let operation: Item = parse_quote! {
             impl crate::Operation for #name {
                 type Output = #output;
@@ -308,6 +312,7 @@ impl Builder {
                     #decode
                 }
                 #is_streamed
+                #identity
             }
         };
         let error_bodies: Item = parse_quote! {

@@ -3,13 +3,13 @@
 use std::fmt::Debug;
 
 use call_api_client::builder::{
-    AnySuccess, BodilessSuccess, ByStatus, Merged, OptionalBody, VendorJson,
+    AnySuccess, BodilessSuccess, ByStatus, Merged, OptionalBody, ReadTicket, VendorJson,
 };
 use call_api_client::response::ByStatusResponse;
 use call_api_client::{ByteStream, Client, Error, ErrorKind, Operation, Response};
 use call_api_mock::{MockServer, MockServerExt as _};
 use call_api_transport::Transport;
-use call_api_types::Range;
+use call_api_types::{Range, Ticket};
 use futures_util::TryStreamExt as _;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -26,7 +26,9 @@ where
     };
     match (error.status(), error.body::<O>()) {
         (Some(status), Some(body)) => println!("{operation}: error {status} {body:?}"),
-        (Some(status), None) if error.kind() != ErrorKind::Decode => {
+        (Some(status), None)
+            if error.kind() != ErrorKind::Decode && error.kind() != ErrorKind::UnexpectedId =>
+        {
             println!("{operation}: unexpected {status}");
         }
         _ => {
@@ -136,5 +138,13 @@ pub(crate) async fn run() -> Outcome {
         event_stream,
         |then: call_api_mock::operations::EventStreamThen| then.ok("data: 1\n\n")
     )?;
-    read("event_stream", events).await
+    read("event_stream", events).await?;
+    let (requested, other) = (uuid::Uuid::from_u128(1), uuid::Uuid::from_u128(2));
+    for received in [requested, other] {
+        let ticket = Ticket::builder().id(received).build()?;
+        let mock = server.read_ticket(|_, then| drop(then.ok(&ticket)));
+        show::<ReadTicket>("read_ticket", client.read_ticket(requested).send().await);
+        mock.delete_async().await;
+    }
+    Ok(())
 }

@@ -1,0 +1,97 @@
+//! Operations whose response is about what a parameter of the path names, so that the id in it must be the requested one.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use serde_json::Value;
+
+use crate::normalize::parameters::of_operation;
+use crate::{names, walk};
+
+/// The parameter with the requested id, and the property with the received one.
+pub(super) struct Identity {
+    parameter: String,
+    property: String,
+}
+
+impl Identity {
+    /// Returns the identity of what an operation reads or writes. `None` unless the path ends with its UUID, as
+    /// `/calls/{id}` does, and the only success has that UUID as a required property of the same name, or `id` for
+    /// `/calls/{call_id}`. Other ids may be aliases, such as `me`.
+    pub(super) fn of(document: &Value, operation: &walk::Operation<'_>) -> Option<Self> {
+        if !["get", "put", "patch"].contains(&operation.method) {
+            return None;
+        }
+        let (collection, parameter) = operation.path.rsplit_once('/')?;
+        let parameter = parameter.strip_prefix('{')?.strip_suffix('}')?;
+        // A named schema would be a type of its own.
+        let is_uuid = |schema: &Value| {
+            let has = |key: &str, value: &str| schema.get(key).is_some_and(|own| own == value);
+            has("type", "string")
+                && has("format", "uuid")
+                && schema.get("nullable") != Some(&Value::Bool(true))
+        };
+        let parameters = of_operation(document, operation);
+        let is_requested = parameters.iter().any(|known| {
+            known.location() == "path"
+                && known.name() == parameter
+                && known.object.get("schema").is_some_and(is_uuid)
+        });
+        let schema = only_success(document, operation)?;
+        let composed = ["allOf", "anyOf", "oneOf", "nullable"];
+        if !is_requested || composed.iter().any(|key| schema.get(key).is_some()) {
+            return None;
+        }
+        let properties = schema.get("properties").and_then(Value::as_object)?;
+        let required = schema.get("required").and_then(Value::as_array)?;
+        let has = |name: &&str| {
+            required.iter().any(|required| required == name)
+                && properties.get(*name).is_some_and(is_uuid)
+        };
+        let short = || {
+            let subject = parameter.strip_suffix("_id")?;
+            let is_of_collection = collection.rsplit('/').next()?.starts_with(subject);
+            (is_of_collection && !properties.contains_key(parameter)).then_some("id")
+        };
+        let property = Some(parameter)
+            .filter(has)
+            .or_else(|| short().filter(has))?;
+        (names::parameter_name(property) == property).then(|| Self {
+            parameter: names::parameter_name(parameter),
+            property: property.to_owned(),
+        })
+    }
+
+    /// Returns the functions of `impl Operation` that read both ids.
+    pub(super) fn functions(&self) -> TokenStream {
+        let parameter = format_ident!("{}", self.parameter);
+        let property = format_ident!("{}", self.property);
+        quote! {
+            fn requested_id(&self) -> ::std::option::Option<::uuid::Uuid> {
+                Some(self.#parameter)
+            }
+            fn received_id(output: &Self::Output) -> ::std::option::Option<::uuid::Uuid> {
+                Some(output.#property)
+            }
+        }
+    }
+}
+
+/// Returns the schema of the only success, if it is a JSON object with a name.
+fn only_success<'a>(document: &'a Value, operation: &walk::Operation<'_>) -> Option<&'a Value> {
+    let responses = walk::locate(document, &operation.pointer.join("responses"))?.1;
+    let responses = responses.as_object()?.iter();
+    let mut successes = responses.filter(|(status, _)| status.starts_with('2'));
+    let (_, success) = successes.next()?;
+    if successes.next().is_some() {
+        return None;
+    }
+    let content = walk::follow(document, success)?
+        .get("content")?
+        .as_object()?;
+    let mut content = content.values();
+    let schema = content.next()?.get("schema")?;
+    if content.next().is_some() || schema.get("$ref").is_none() {
+        return None;
+    }
+    walk::follow(document, schema)
+}
