@@ -486,7 +486,7 @@ impl<'a> Comparison<'a> {
     fn nearest(&mut self, members: &[Value], value: &Value, place: &str, fuel: u32) -> Found {
         let drifts = members
             .iter()
-            .map(|member| self.from_member(member, value, place, fuel));
+            .map(|member| self.member_drift(member, value, place, fuel));
         // A member of another type is further away than any of the right type.
         let distance = |found: &Found| {
             let is_other = |(at_place, kind): &(String, DriftKind)| {
@@ -509,7 +509,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// Returns the drift from one member of a choice.
-    fn from_member(&mut self, member: &Value, value: &Value, place: &str, fuel: u32) -> Found {
+    fn member_drift(&mut self, member: &Value, value: &Value, place: &str, fuel: u32) -> Found {
         let key = (
             std::ptr::from_ref(self.document.resolve(member)),
             std::ptr::from_ref(value),
