@@ -51,6 +51,8 @@ pub(crate) struct Received {
 /// What ended an attempt early.
 pub(crate) enum ReceiveError {
     Http(reqwest::Error),
+    /// The connection ended before the request was written to it.
+    NeverSent(reqwest::Error),
     /// A body that only the closing of the connection ends, and that is no complete JSON.
     IncompleteJson,
     TooLarge {
@@ -71,7 +73,13 @@ pub(crate) async fn receive(
     body_limit: u64,
     received: &mut Received,
 ) -> Result<(), ReceiveError> {
-    let response = responding.await.map_err(ReceiveError::Http)?;
+    let response = responding.await.map_err(|error| {
+        if client.spoke_http2() && was_never_opened(&error) {
+            ReceiveError::NeverSent(error)
+        } else {
+            ReceiveError::Http(error)
+        }
+    })?;
     client.note_version(response.version());
     if let Some(redirected) = redirect(&response, asked) {
         received.response = Some(response);
@@ -326,6 +334,14 @@ fn classify(
             };
             (outcome, kind)
         }
+        ReceiveError::NeverSent(error) => {
+            let source = Some(Arc::new(error.without_url()) as _);
+            return (
+                Outcome::NotProcessed,
+                TransportErrorKind::NotProcessed,
+                source,
+            );
+        }
         ReceiveError::Http(error) => {
             let (outcome, kind) = classify_http(&error, phase, received, limits);
             // The URL carries the query.
@@ -407,6 +423,16 @@ fn was_not_processed(error: &reqwest::Error) -> bool {
             return error.is_remote() && (is_graceful || is_refused);
         }
         false
+    })
+}
+
+/// Returns true if an HTTP/2 stream was waiting to be opened when its connection ended gracefully: hyper drops the request
+/// then. It would do the same with an HTTP/1 request that was sent, if the runtime shut down.
+fn was_never_opened(error: &reqwest::Error) -> bool {
+    causes(error).any(|cause| {
+        cause
+            .downcast_ref::<hyper::Error>()
+            .is_some_and(|error| error.is_user() && !error.is_body_write_aborted())
     })
 }
 

@@ -24,8 +24,12 @@ impl ApiClient {
         })
     }
 
+    pub(crate) fn spoke_http2(&self) -> bool {
+        self.spoke_http2.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn note_version(&self, version: Version) {
-        if version == Version::HTTP_2 && !self.spoke_http2.load(Ordering::Relaxed) {
+        if version == Version::HTTP_2 && !self.spoke_http2() {
             self.spoke_http2.store(true, Ordering::Relaxed);
         }
     }
@@ -70,7 +74,7 @@ impl Clients {
         let Some((profile, settings)) = &self.settings else {
             return;
         };
-        if !timed_out.spoke_http2.load(Ordering::Relaxed) {
+        if !timed_out.spoke_http2() {
             return;
         }
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);

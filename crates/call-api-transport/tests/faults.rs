@@ -1109,7 +1109,7 @@ const BODIES: &str = "\n## Response bodies\n";
 const PREFACE: &str = "\
 # Handling of faults
 <!-- Written by crates/call-api-transport/tests/faults.rs and, from \"Response bodies\" on, by tests/faults.rs, which check
-every figure. -->
+every figure; the last table by tests/nginx.rs. -->
 
 Each row is a test over a socket, with the default settings of the transport (3 attempts, more if a service that worked
 before restarts; 15 s per attempt; 45 s per request; bodies up to 1 MiB) and a test clock. Jitter is at its maximum here;
