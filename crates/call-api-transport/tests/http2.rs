@@ -36,12 +36,14 @@ const PING: Operation = Operation {
 };
 
 /// What the server does with a connection.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Behavior {
     /// Answers every request.
     Answer,
     /// Answers as many requests, then closes the connection gracefully.
     GoAwayAfter(usize),
+    /// The same, with so few streams at a time that most requests wait for theirs.
+    GoAwayWhileFull(usize),
     /// Answers one request, and refuses the streams of others.
     RefuseStreams,
     /// Resets the streams between these numbers, and answers the others.
@@ -124,7 +126,11 @@ async fn serve(
     processed: &AtomicUsize,
 ) {
     // The client may give a connection up that another one made unnecessary.
-    let Ok(mut connection) = h2::server::handshake(stream).await else {
+    let mut builder = h2::server::Builder::new();
+    if let Behavior::GoAwayWhileFull(_) = behavior {
+        builder.max_concurrent_streams(4);
+    }
+    let Ok(mut connection) = builder.handshake(stream).await else {
         return;
     };
     let mut accepted = 0;
@@ -132,7 +138,7 @@ async fn serve(
         accepted += 1;
         match behavior {
             Behavior::Answer => answer(respond, processed),
-            Behavior::GoAwayAfter(requests) => {
+            Behavior::GoAwayAfter(requests) | Behavior::GoAwayWhileFull(requests) => {
                 answer(respond, processed);
                 if accepted == requests {
                     connection.graceful_shutdown();
@@ -191,11 +197,14 @@ async fn send_many(
 
 #[tokio::test]
 async fn request_after_a_graceful_goaway_is_sent_again_whatever_its_method() {
-    let server = Server::start(&[Behavior::GoAwayAfter(50)]).await;
-    let transport = server.builder().retry_budget(0).build().unwrap();
-    let errors = send_many(&transport, Method::POST, 1000, 40).await;
-    assert_eq!(errors, [""; 0]);
-    assert_eq!(server.processed.load(Ordering::Relaxed), 1000, "none twice");
+    for behavior in [Behavior::GoAwayAfter(50), Behavior::GoAwayWhileFull(50)] {
+        let server = Server::start(&[behavior]).await;
+        let transport = server.builder().retry_budget(0).build().unwrap();
+        let errors = send_many(&transport, Method::POST, 1000, 40).await;
+        assert_eq!(errors, [""; 0], "{behavior:?}");
+        let processed = server.processed.load(Ordering::Relaxed);
+        assert_eq!(processed, 1000, "none twice: {behavior:?}");
+    }
 }
 
 #[tokio::test]
