@@ -69,17 +69,13 @@ pub enum NextPage {
         parameter: &'static str,
         /// The number of the first page.
         first: u64,
-        /// The number of pages, in the body.
+        /// The number of pages, in the body; without it, the first page without items is the last one.
         pages: Option<PropertyPath>,
-        /// The number of items of the whole list, in the body.
-        total: Option<PropertyPath>,
     },
-    /// A page is addressed by the number of items before it.
+    /// A page is addressed by the number of items before it. The first page without items is the last one.
     Offset {
         /// The query parameter.
         parameter: &'static str,
-        /// The number of items of the whole list, in the body.
-        total: Option<PropertyPath>,
     },
     /// The page has the URL of the next one.
     Url {

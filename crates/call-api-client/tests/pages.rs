@@ -36,7 +36,6 @@ const BY_NUMBER: Paging = Paging {
         parameter: "page",
         first: 1,
         pages: None,
-        total: None,
     },
     ..BY_LAST_ID
 };
@@ -125,7 +124,7 @@ async fn list_of_each_style_is_read_to_its_end() {
     fn answer(query: &Query) -> Response {
         let style = query.get("style").unwrap();
         let start = match style {
-            "number" | "pages" | "total" => (query.number("page%5Bnumber%5D", 1) - 1) * 3,
+            "number" | "pages" => (query.number("page%5Bnumber%5D", 1) - 1) * 3,
             "zero" => query.number("page", 0) * 3,
             "last_item" => query
                 .get("after")
@@ -146,7 +145,6 @@ async fn list_of_each_style_is_read_to_its_end() {
                 json!({"data": data.iter().map(|id| json!({"id": id})).collect::<Vec<_>>(), "has_more": more}),
             ),
             "pages" => page(json!({"data": data, "meta": {"pages": 3}})),
-            "total" | "offset_total" => page(json!({"data": data, "meta": {"total": 7}})),
             "url" => page(
                 json!({"data": data, "next": at.map(|at| format!("/v1/things?style=url&at={at}&x=%2F#top"))}),
             ),
@@ -187,7 +185,6 @@ async fn list_of_each_style_is_read_to_its_end() {
         parameter: "page[number]",
         first: 1,
         pages: None,
-        total: None,
     };
     const NONE: Paging = Paging {
         has_more: None,
@@ -235,7 +232,6 @@ async fn list_of_each_style_is_read_to_its_end() {
                     parameter: "page",
                     first: 0,
                     pages: None,
-                    total: None,
                 },
                 ..NONE
             },
@@ -248,20 +244,6 @@ async fn list_of_each_style_is_read_to_its_end() {
                     parameter: "page[number]",
                     first: 1,
                     pages: Some(&["meta", "pages"]),
-                    total: None,
-                },
-                ..NONE
-            },
-            3,
-        ),
-        (
-            "total",
-            &Paging {
-                next: NextPage::Number {
-                    parameter: "page[number]",
-                    first: 1,
-                    pages: None,
-                    total: Some(&["meta", "total"]),
                 },
                 ..NONE
             },
@@ -270,24 +252,10 @@ async fn list_of_each_style_is_read_to_its_end() {
         (
             "offset",
             &Paging {
-                next: NextPage::Offset {
-                    parameter: "at",
-                    total: None,
-                },
+                next: NextPage::Offset { parameter: "at" },
                 ..NONE
             },
             4,
-        ),
-        (
-            "offset_total",
-            &Paging {
-                next: NextPage::Offset {
-                    parameter: "at",
-                    total: Some(&["meta", "total"]),
-                },
-                ..NONE
-            },
-            3,
         ),
         (
             "last_item",
@@ -621,19 +589,12 @@ async fn list_without_end_is_an_error() {
 async fn page_that_cannot_be_followed_is_an_error() {
     const OFFSET: NextPage = NextPage::Offset {
         parameter: "offset",
-        total: None,
     };
     const LAST_ITEM: NextPage = NextPage::LastItem {
         property: "id",
         parameter: "after",
     };
     const URL: NextPage = NextPage::Url { value: &["next"] };
-    const COUNTED: NextPage = NextPage::Number {
-        parameter: "page",
-        first: 1,
-        pages: None,
-        total: Some(&["total"]),
-    };
     for (name, next, body) in [
         (
             "no cursor",
@@ -689,16 +650,6 @@ async fn page_that_cannot_be_followed_is_an_error() {
         assert_eq!(error.kind(), ErrorKind::Paging, "{name}: {error}");
         assert!(service.targets().len() <= 102, "{name}");
     }
-    // A list that is cut while it is read ends before its total.
-    let paging: &'static Paging = Box::leak(Box::new(Paging {
-        next: COUNTED,
-        ..BY_LAST_ID
-    }));
-    let service = Service::start(|query: &Query| match query.number("page", 1) {
-        1 => page(json!({"data": [1], "total": 3})),
-        _ => page(json!({"data": [], "total": 3})),
-    });
-    assert_eq!(all(service.await.pages(paging, "")).await.unwrap(), [1]);
 }
 
 #[tokio::test]

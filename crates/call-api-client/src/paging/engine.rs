@@ -74,10 +74,6 @@ impl Engine {
 
     /// Begins with another page than the template's.
     pub(super) fn start_at(&mut self, cursor: Cursor) {
-        self.visited = Visited {
-            is_resumed: true,
-            ..Visited::default()
-        };
         self.cursor = Some(cursor);
     }
 
@@ -208,12 +204,11 @@ impl Engine {
         };
         let is_empty = body.items.is_empty();
         let length = u64::try_from(body.items.len()).unwrap_or(u64::MAX);
-        let whole = self.visited.count(length);
+        self.visited.count(length);
         if has_more == Some(false) {
             return Ok(Next::End);
         }
         let says_more = has_more == Some(true);
-        let count = |path: Option<_>| path.map_or(Ok(None), |path| body.count(path));
         // What follows is `None` where the page has no cursor.
         let (cursor, place) = match self.paging.next {
             NextPage::Cursor { value, .. } => (body.text(value)?, path(value)),
@@ -234,14 +229,12 @@ impl Engine {
                 parameter,
                 first,
                 pages,
-                total,
             } => {
                 let current = self.position(url, parameter, first);
-                let (pages, total) = (count(pages)?, count(total)?);
-                let goes_on = match (says_more, pages, total.zip(whole)) {
-                    (true, ..) => true,
-                    (_, Some(pages), _) => current.saturating_sub(first).saturating_add(1) < pages,
-                    (.., Some((total, seen))) => !is_empty && seen < total,
+                let pages = pages.map_or(Ok(None), |pages| body.count(pages))?;
+                let goes_on = match (says_more, pages) {
+                    (true, _) => true,
+                    (_, Some(pages)) => current.saturating_sub(first).saturating_add(1) < pages,
                     _ if is_empty => false,
                     // Some services return the last page again for any greater number.
                     _ if self.visited.same_body(&body.bytes) => {
@@ -256,13 +249,11 @@ impl Engine {
                 let next = current.checked_add(1).filter(|_| goes_on);
                 return Ok(next.map_or(Next::End, |next| Next::At(next.to_string().into())));
             }
-            NextPage::Offset { parameter, total } => {
+            NextPage::Offset { parameter } => {
                 let next = self.position(url, parameter, 0).saturating_add(length);
-                let is_last = count(total)?.is_some_and(|total| next >= total);
                 return Ok(match (is_empty, says_more) {
                     (true, true) => Next::Lost("it says that more follow, but is empty".to_owned()),
                     (true, false) => Next::End,
-                    (false, false) if is_last => Next::End,
                     (false, false) if self.visited.same_body(&body.bytes) => {
                         Next::Lost("it is the page before once more".to_owned())
                     }
@@ -337,10 +328,6 @@ struct Visited {
     checkpoint: Option<Cursor>,
     steps: u64,
     power: u32,
-    /// The number of items.
-    items: u64,
-    /// True if the first page was not the list's.
-    is_resumed: bool,
     /// The number of pages without items at the end.
     empty: u32,
     /// The hash of the page before.
@@ -362,14 +349,12 @@ impl Visited {
         false
     }
 
-    /// Counts the items of a page. Returns the number of all items so far, if the first page was the list's.
-    fn count(&mut self, length: u64) -> Option<u64> {
-        self.items = self.items.saturating_add(length);
+    /// Counts pages without items.
+    fn count(&mut self, length: u64) {
         self.empty = match length {
             0 => self.empty.saturating_add(1),
             _ => 0,
         };
-        (!self.is_resumed).then_some(self.items)
     }
 
     /// Returns true if the page before had the same body.
