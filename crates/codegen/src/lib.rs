@@ -16,6 +16,7 @@ pub mod diff;
 pub mod facade;
 pub mod generate;
 pub mod keywords;
+pub mod lists;
 pub mod load;
 pub mod lower;
 mod media_type;
@@ -159,7 +160,7 @@ pub fn generate_all(
     let normalize::Normalized {
         document: normalized,
         applied,
-        model,
+        mut model,
         unused,
     } = normalized(
         &source,
@@ -171,6 +172,7 @@ pub fn generate_all(
     if !unused.is_empty() {
         return Err(settings.unused_pins(&unused));
     }
+    lists::recognize(&normalized, &mut model, settings)?;
     let in_file = |found| source.problems(&origins, found);
     let emit = |generate: &Generate<'_>, document: &Value| {
         postprocess::postprocess(generate, &source, document, &model, settings)
@@ -225,7 +227,8 @@ fn normalized(
     security::report_unsupported(&document, unsupported);
     let lowered = lower::lower(document, unsupported, origins)
         .map_err(|found| source.problems(origins, found))?;
-    normalize::normalize(lowered, pins.clone(), unsupported, origins)
+    let model = lists::candidates(&lowered);
+    normalize::normalize(lowered, model, pins.clone(), unsupported, origins)
         .map_err(|found| source.problems(origins, found))
 }
 

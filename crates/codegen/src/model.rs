@@ -2,6 +2,7 @@
 //! cannot express. The emitters of [`postprocess`](crate::postprocess) read it beside the normalized document.
 
 mod operations;
+mod paging;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ pub use operations::{
     BodyEncoding, Operation, Parameter, ParameterKey, Part, RequestBody, Response, ResponseBody,
     Responses, Style,
 };
+pub use paging::{NextPage, PageShape, Paging, Property, PropertyPath, QueryParameter, ValueKind};
 
 /// The facts about a document.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -393,18 +393,18 @@ pub struct Normalized {
     pub unused: Pins,
 }
 
-/// Applies all rules, and records unsupported features and moves.
+/// Applies all rules, and records unsupported features and moves. `model` has what is known of the document before.
 ///
 /// # Errors
 /// Errors if two operations would become the same method.
 pub fn normalize(
     mut document: Value,
+    mut model: Model,
     mut pins: Pins,
     unsupported: &mut Vec<Unsupported>,
     origins: &mut Origins,
 ) -> Result<Normalized, Vec<Finding>> {
     let mut applied = Applied::new();
-    let mut model = Model::default();
     for rule in RULES {
         let changes = rule.apply(&mut document, &mut model, &mut pins);
         unsupported.extend(changes.unsupported);

@@ -18,6 +18,7 @@ mod multipart;
 mod nullable;
 mod operations;
 mod order;
+mod paging;
 mod record;
 mod request_spec;
 mod responses;
@@ -156,7 +157,7 @@ fn operations(
         .push(embed::responses(normalized, &source.document));
     deprecated::operations(&mut client, normalized);
     docs::tidy(&mut client);
-    operations::write(&mut client, &responses, normalized);
+    operations::write(&mut client, &responses, normalized, model);
     let methods = methods(&client);
     let text = prettyplease::unparse(&client);
     // Frees one syntax tree before the other is built.

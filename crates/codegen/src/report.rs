@@ -5,7 +5,9 @@ use std::path::Path;
 
 use similar::TextDiff;
 
+use crate::model::Paging;
 use crate::problem::Problems;
+use crate::walk;
 use crate::write::{Entry, Mode, Status};
 use crate::{Generated, Options, Outcome};
 
@@ -62,6 +64,15 @@ pub fn generated(out: &mut dyn Write, generated: &Generated, verbose: bool) -> i
             }
         }
     }
+    let lists = lists(generated);
+    if !lists.is_empty() {
+        writeln!(out, "    lists: {}", number(lists.len(), "operation"))?;
+        if verbose {
+            for (heading, paging) in lists {
+                writeln!(out, "        {heading}: {paging}")?;
+            }
+        }
+    }
     if !generated.unsupported.is_empty() {
         let hint = if verbose {
             ""
@@ -86,6 +97,22 @@ pub fn generated(out: &mut dyn Write, generated: &Generated, verbose: bool) -> i
         }
     }
     Ok(())
+}
+
+/// Returns the operations that are lists, with method and path.
+fn lists(generated: &Generated) -> Vec<(String, &Paging)> {
+    let operations = walk::operations(&generated.normalized).into_iter();
+    operations
+        .filter_map(|operation| {
+            let paging = generated
+                .model
+                .operation(&operation.pointer)?
+                .paging
+                .as_ref()?;
+            let method = operation.method.to_uppercase();
+            Some((format!("{method} {}", operation.path), paging))
+        })
+        .collect()
 }
 
 fn number(count: usize, noun: &str) -> String {

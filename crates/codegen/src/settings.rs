@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::lists::{ListEntry, ListSetting};
 use crate::pins::Pins;
 use crate::problem::{Location, Problem, Problems};
 
@@ -22,6 +23,8 @@ pub struct Settings {
     pub sensitive: BTreeMap<String, Vec<String>>,
     /// The public names that stay.
     pub names: Pins,
+    /// The paging of lists, by operation. `None` if the operation is to have no pages.
+    pub lists: BTreeMap<String, Option<ListSetting>>,
     /// Files of the project that hold a part of the document: paths below the root, with JSON pointers.
     pub copies: BTreeMap<String, String>,
     /// Files of the project that hold the [description](crate::description) of the operations.
@@ -63,6 +66,8 @@ pub fn load(spec: &Path, shown: &Path) -> Result<Settings, Problem> {
         #[serde(default)]
         names: Pins,
         #[serde(default)]
+        paging: BTreeMap<String, ListEntry>,
+        #[serde(default)]
         copies: BTreeMap<String, String>,
         #[serde(default)]
         descriptions: Descriptions,
@@ -97,6 +102,7 @@ pub fn load(spec: &Path, shown: &Path) -> Result<Settings, Problem> {
         Ok(File {
             mut sensitive,
             names,
+            paging,
             copies,
             descriptions,
         }) => {
@@ -109,6 +115,10 @@ pub fn load(spec: &Path, shown: &Path) -> Result<Settings, Problem> {
                 path,
                 sensitive,
                 names,
+                lists: paging
+                    .into_iter()
+                    .map(|(operation, ListEntry(setting))| (operation, setting))
+                    .collect(),
                 copies,
                 operations: descriptions.operations,
             })
@@ -126,8 +136,9 @@ pub fn load(spec: &Path, shown: &Path) -> Result<Settings, Problem> {
                 location,
                 cause.trim().to_owned(),
                 "the file has the tables `[sensitive]`, with entries such as `Schema = [\"property\"]`, `[copies]`, with entries \
-                     such as `\"path/of/file.json\" = \"/components/schemas/Schema/example\"`, `[descriptions]`, with the entry \
-                     `operations = [\"path/of/file.json\"]`, and \
+                 such as `\"path/of/file.json\" = \"/components/schemas/Schema/example\"`, `[descriptions]`, with the entry \
+                 `operations = [\"path/of/file.json\"]`, \
+                 `[paging]`, with entries such as `operation = false`, and \
                  `[names.schemas]`, `[names.operations]`, `[names.properties.Schema]`, `[names.values.Schema]` and \
                  `[names.parameters.operation]`, with entries such as `document_name = \"public_name\"`",
             ))

@@ -9,6 +9,7 @@
 
 mod common;
 
+use call_api_codegen::model::Model;
 use call_api_codegen::origin::Origins;
 use call_api_codegen::pins::Pins;
 use call_api_codegen::{lower, normalize, validate};
@@ -22,6 +23,7 @@ fn lowered_document_loses_nothing() {
     let lowered = lower::lower(document, &mut unsupported, &mut Origins::default()).unwrap();
     let normalized = normalize::normalize(
         lowered.clone(),
+        Model::default(),
         Pins::default(),
         &mut unsupported,
         &mut Origins::default(),

@@ -118,6 +118,7 @@ fn no_rule_changes_the_base_document() {
     let lowered = lower::lower(base, &mut unsupported, &mut Origins::default()).unwrap();
     let normalized = normalize(
         lowered.clone(),
+        Model::default(),
         Pins::default(),
         &mut unsupported,
         &mut Origins::default(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use crate::model::Model;
 use crate::origin::Origins;
 use crate::pins::Pins;
 use crate::pointer::Pointer;
@@ -56,6 +57,7 @@ fn method_names(document: &Value) -> BTreeMap<Pointer, String> {
     });
     let normalized = match normalize::normalize(
         bare.clone(),
+        Model::default(),
         Pins::default(),
         &mut Vec::new(),
         &mut Origins::default(),

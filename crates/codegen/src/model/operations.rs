@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::Type;
+use super::{PageShape, Paging, Type};
 
 /// The facts about an operation that OpenAPI 3.0 or progenitor cannot express.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,6 +17,10 @@ pub struct Operation {
     pub accept: Option<String>,
     /// The responses by status, if their bodies differ.
     pub responses: Option<Responses>,
+    /// The parts by which a list is recognized, for an operation that may be one.
+    pub page: Option<PageShape>,
+    /// The division of a list into pages.
+    pub paging: Option<Paging>,
 }
 
 /// The identity of a parameter within an operation (OpenAPI 3.0, section 4.7.8.1).

@@ -21,7 +21,7 @@ pub(super) fn component(schema: &Value) -> Option<String> {
 }
 
 /// Returns the Rust type of the schema, including null.
-pub(super) fn type_of(schema: &Value) -> Type {
+pub(crate) fn type_of(schema: &Value) -> Type {
     type_at(schema, 0)
 }
 

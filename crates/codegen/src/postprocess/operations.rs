@@ -18,9 +18,11 @@ use syn::{
 use super::builder;
 use super::docs;
 use super::identity::Identity;
+use super::paging;
 use super::request_spec::encoded;
 use super::responses::Responses;
 use super::syntax::{first_argument, implemented, plain, uses};
+use crate::model::{Model, Paging};
 use crate::names;
 use crate::normalize::parameters::{of_operation, template_names};
 use crate::security;
@@ -35,6 +37,7 @@ struct Operation {
     path_parameters: Vec<String>,
     spec: TokenStream,
     identity: Option<Identity>,
+    paging: Option<Paging>,
 }
 
 /// Rewrites all operations. `responses` is by method name.
@@ -42,6 +45,7 @@ pub(super) fn write(
     file: &mut syn::File,
     responses: &BTreeMap<String, Responses>,
     document: &Value,
+    model: &Model,
 ) {
     let schemes = security::SecuritySchemes::of(document);
     let operations: BTreeMap<String, Operation> = walk::operations(document)
@@ -49,7 +53,11 @@ pub(super) fn write(
         .filter_map(|operation| {
             let method = names::method_name(operation.id()?);
             let is_streamed = responses.get(&method).is_some_and(Responses::is_streamed);
-            let operation = Operation::of(document, operation, &schemes, method, is_streamed);
+            let facts = model.operation(&operation.pointer);
+            let operation = Operation {
+                paging: facts.and_then(|facts| facts.paging.clone()),
+                ..Operation::of(document, operation, &schemes, method, is_streamed)
+            };
             Some((names::builder_name(&operation.method), operation))
         })
         .collect();
@@ -135,6 +143,7 @@ impl Operation {
             path_parameters,
             spec,
             identity: Identity::of(document, operation),
+            paging: None,
         }
     }
 }
@@ -238,9 +247,15 @@ impl Builder {
             .filter_map(|name| types.remove(name))
             .collect();
         item.attrs.retain(|attribute| !is_doc(attribute));
+        let list = match operation.paging {
+            Some(_) => {
+                " Its response is a page of a list, which [`items`](Self::items) reads to its end."
+            }
+            None => "",
+        };
         let text = format!(
             " A request of [`{method}`](crate::Client::{method}): `{heading}`. It is sent by awaiting it, or by \
-             [`send`](Self::send).",
+             [`send`](Self::send).{list}",
             method = operation.method,
             heading = operation.heading,
         );
@@ -277,9 +292,8 @@ impl Builder {
                     request = self.request(function);
                     return false;
                 }
-                "stream" if function.sig.inputs.len() == 1 => {
-                    Pages.visit_impl_item_fn_mut(function)
-                }
+                // progenitor's items of all pages, of services that use dropshot.
+                "stream" if function.sig.inputs.len() == 1 => return false,
                 _ => return !operation.path_parameters.contains(&ident),
             }
             true
@@ -287,7 +301,7 @@ impl Builder {
         let Some(request) = request else {
             return Vec::new();
         };
-        let spec = &operation.spec;
+        let (spec, paging) = (&operation.spec, &operation.paging);
         let Responses { success, error } = responses;
         let (output, error_body) = (&success.ty, &error.ty);
         let decode = success.decode();
@@ -330,7 +344,11 @@ impl Builder {
         let methods: Item = parse_quote! {
             crate::request::operation!(#name, #client, #options);
         };
-        vec![operation, error_bodies, methods]
+        let mut items = vec![operation, error_bodies, methods];
+        if let Some(paging) = paging {
+            items.extend(paging::items(name, paging));
+        }
+        items
     }
 
     /// Makes the constructor take the path parameters.
@@ -556,45 +574,6 @@ impl VisitMut for Request<'_> {
                 self.visit_expr_mut(argument);
             }
             call.tokens = quote!(#arguments);
-        }
-    }
-}
-
-/// Adapts progenitor's stream over the items of all pages to the responses and errors of the client crate.
-struct Pages;
-
-impl VisitMut for Pages {
-    fn visit_impl_item_fn_mut(&mut self, function: &mut ImplItemFn) {
-        if let syn::ReturnType::Type(_, ty) = &mut function.sig.output
-            && let Type::ImplTrait(stream) = ty.as_mut()
-        {
-            stream.bounds = stream
-                .bounds
-                .iter()
-                .filter(|bound| !matches!(bound, syn::TypeParamBound::Lifetime(_)))
-                .cloned()
-                .collect();
-        }
-        visit_mut::visit_impl_item_fn_mut(self, function);
-    }
-
-    fn visit_type_mut(&mut self, ty: &mut Type) {
-        if matches!(ty, Type::Path(path) if path.path.segments.len() == 1
-            && path.path.segments.first().is_some_and(|first| first.ident == "Error"))
-        {
-            *ty = parse_quote!(crate::Error);
-        } else {
-            visit_mut::visit_type_mut(self, ty);
-        }
-    }
-
-    fn visit_expr_mut(&mut self, expression: &mut Expr) {
-        visit_mut::visit_expr_mut(self, expression);
-        if let Expr::MethodCall(call) = expression
-            && call.method == "into_inner"
-        {
-            let response = &call.receiver;
-            *expression = parse_quote!(#response.value);
         }
     }
 }

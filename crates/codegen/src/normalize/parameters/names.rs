@@ -13,7 +13,7 @@ use crate::pointer::Pointer;
 use crate::{names, walk};
 
 /// The methods of a builder, and variables in the code that builds its request.
-const RESERVED: [&str; 13] = [
+const RESERVED: [&str; 14] = [
     "new",
     "send",
     "send_blocking",
@@ -21,7 +21,8 @@ const RESERVED: [&str; 13] = [
     "deadline",
     "max_attempts",
     "options",
-    "stream",
+    "pages",
+    "items",
     "clone",
     "header_map",
     "encode_path",

@@ -1,0 +1,127 @@
+//! Lists: recognizes the operations whose response is one page of a list, and the way from a page to the next.
+//!
+//! No keyword of OpenAPI says this. The names of query parameters, properties and headers do, together with their types;
+//! `[paging]` of `codegen.toml` corrects what they don't say.
+
+mod recognize;
+mod setting;
+mod shape;
+
+use serde_json::Value;
+
+use crate::model::{Model, PropertyPath, Type};
+use crate::names;
+use crate::normalize::types;
+use crate::pointer::Pointer;
+use crate::problem::{Problem, Problems};
+use crate::settings::Settings;
+use crate::walk;
+
+pub use setting::{ListEntry, ListSetting};
+
+/// Returns a model with the shape of each operation that may be a list, from the document before it is normalized: the
+/// rules drop bounds and defaults, and rename parameters.
+pub(crate) fn candidates(document: &Value) -> Model {
+    let mut model = Model::default();
+    for (place, shape) in shape::shapes(document) {
+        model.operation_mut(&place).page = Some(shape);
+    }
+    model
+}
+
+/// Adds the paging of each list to the model, which has the shapes of its [`candidates`]. `document` is normalized.
+///
+/// # Errors
+/// Errors with each setting that does not apply to its operation.
+pub(crate) fn recognize(
+    document: &Value,
+    model: &mut Model,
+    settings: &Settings,
+) -> Result<(), Problems> {
+    let mut problems = Vec::new();
+    let mut unused = settings.lists.clone();
+    for operation in walk::operations(document) {
+        let method = names::method_name(operation.id().unwrap_or_default());
+        let shape = model
+            .operation(&operation.pointer)
+            .and_then(|facts| facts.page.as_ref());
+        let set = unused.remove(&method);
+        let paging = match (shape, &set) {
+            (None, None) | (_, Some(None)) => continue,
+            (Some(shape), None) => Ok(recognize::recognize(shape)),
+            (Some(shape), Some(Some(setting))) => setting.paging(shape).map(Some),
+            (None, Some(Some(_))) => Err("it is no GET with JSON as its response".to_owned()),
+        };
+        let paging = paging.and_then(|paging| {
+            let Some(mut paging) = paging else {
+                return Ok(None);
+            };
+            match item(document, model, &operation, &paging.items) {
+                Some(item) => {
+                    paging.item = item;
+                    Ok(Some(paging))
+                }
+                None if set.is_none() => Ok(None),
+                None => Err("its items have no type".to_owned()),
+            }
+        });
+        match paging {
+            Ok(paging) => model.operation_mut(&operation.pointer).paging = paging,
+            Err(why) => problems.push(problem(settings, &method, &why)),
+        }
+    }
+    let unused = unused.keys();
+    problems
+        .extend(unused.map(|name| problem(settings, name, "the document has no such operation")));
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(Problems(problems))
+    }
+}
+
+fn problem(settings: &Settings, operation: &str, why: &str) -> Problem {
+    Problem::of_file(
+        &settings.path,
+        format!("cannot divide the list `{operation}` into pages: {why}"),
+        "correct or delete the entry of `[paging]`",
+    )
+}
+
+/// Returns the type of the items.
+fn item(
+    document: &Value,
+    model: &Model,
+    operation: &walk::Operation<'_>,
+    path: &PropertyPath,
+) -> Option<Type> {
+    let (_, schema) = shape::body(document, operation)?;
+    let mut schema = schema.clone();
+    for name in path {
+        schema = property(document, model, schema, name)?;
+    }
+    let (_, list) = walk::locate(document, &schema)?;
+    Some(types::type_of(list.get("items")?))
+}
+
+/// Returns the location of the property that has this name on the wire.
+fn property(document: &Value, model: &Model, schema: Pointer, name: &str) -> Option<Pointer> {
+    let (place, schema) = walk::locate(document, &schema)?;
+    let facts = model.schemas.get(&place);
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let is_named = |normalized: &&String| {
+        facts
+            .and_then(|facts| facts.wire_names.get(*normalized))
+            .unwrap_or(normalized)
+            == name
+    };
+    let own = properties.into_iter().flatten().map(|(name, _)| name);
+    if let Some(own) = own.clone().find(is_named) {
+        return Some(place.join("properties").join(own));
+    }
+    let parts = schema
+        .get("allOf")
+        .and_then(Value::as_array)
+        .map_or(0, Vec::len);
+    (0..parts).find_map(|index| property(document, model, place.join("allOf").join(index), name))
+}

@@ -1,0 +1,145 @@
+//! Lists: what is recognized, what `[paging]` sets, and the generated requests against a local server.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that panics fails"
+)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use call_api_codegen::write::Mode;
+use call_api_codegen::{Options, Outcome, settings};
+
+const DOCUMENT: &str = "crates/codegen/tests/documents/kinds/lists.yaml";
+
+const MAIN: &str = include_str!("lists/requests.rs");
+
+const MANIFEST: &str = r#"
+[package]
+name = "list-requests"
+version = "0.0.0"
+edition = "2024"
+publish = false
+
+[dependencies]
+lists-client = { workspace = true, features = ["blocking"] }
+lists-mock.workspace = true
+lists-transport.workspace = true
+lists-types.workspace = true
+futures-util = { version = "0.3", default-features = false }
+serde_json.workspace = true
+tokio = { workspace = true, features = ["macros", "rt"] }
+uuid.workspace = true
+"#;
+
+/// Returns the lines of a report about lists.
+fn lists(report: &str) -> String {
+    let lines = report.lines().skip_while(|line| !line.contains("lists:"));
+    let of_lists = lines
+        .enumerate()
+        .take_while(|(index, line)| *index == 0 || line.starts_with("        "));
+    of_lists
+        .map(|(_, line)| format!("{}\n", line.trim_start()))
+        .collect()
+}
+
+#[test]
+fn lists_are_read_to_their_end() {
+    // Kept between runs, so that only changes are compiled again. The target is that of `wire.rs`, with the same
+    // dependencies: the names of the crates keep the two apart.
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (sdk, target) = (folder.join("lists"), folder.join("wire/target"));
+    let (outcome, report) = common::run(&Options {
+        spec: Some(common::root().join(DOCUMENT)),
+        out: Some(sdk.clone()),
+        name: Some("lists".to_owned()),
+        verbose: true,
+        ..Options::new(common::root())
+    });
+    assert_eq!(outcome, Outcome::Fresh, "{report}");
+    insta::assert_snapshot!("recognized", lists(&report));
+
+    fs::copy(common::root().join("Cargo.lock"), sdk.join("Cargo.lock")).unwrap();
+    let program = sdk.join("crates/list-requests");
+    fs::create_dir_all(program.join("src")).unwrap();
+    fs::write(program.join("Cargo.toml"), MANIFEST).unwrap();
+    fs::write(program.join("src/main.rs"), MAIN).unwrap();
+    let output = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--package", "list-requests"])
+        .current_dir(&sdk)
+        .env("CARGO_TARGET_DIR", target)
+        .env_remove("RUSTFLAGS")
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    assert_eq!(errors, "", "warnings");
+}
+
+/// Generates the document with these settings, and returns the lines about lists, or the problems.
+fn with(paging: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = folder.path().join("lists.yaml");
+    fs::copy(common::root().join(DOCUMENT), &spec).unwrap();
+    fs::write(folder.path().join(settings::FILE), paging).unwrap();
+    let (outcome, report) = common::run(&Options {
+        spec: Some(spec),
+        out: Some(folder.path().join("out")),
+        mode: Mode::DryRun,
+        verbose: true,
+        ..Options::new(common::root())
+    });
+    match outcome {
+        Outcome::Failed => report.replace(&folder.path().display().to_string(), "FOLDER"),
+        _ => lists(&report),
+    }
+}
+
+#[test]
+fn settings_replace_what_is_recognized() {
+    insta::assert_snapshot!(with(
+        r#"
+        [paging]
+        list_calls = false
+        list_rooms = { page = "page", first = 0 }
+        list_cursors = { items = "items", last_item = "id", parameter = "after", has_more = "has_more" }
+        list_agents = { cursor = "next_page", parameter = "page_token" }
+        list_phones = { page = "page[number]", pages = "meta.total_pages" }
+        list_events = { items = ".", offset = "offset" }
+        list_trunks = { items = "trunks", url = "meta.next_page_url" }
+        list_regions = { header = "X-Next" }
+        "#
+    ));
+}
+
+#[test]
+fn setting_that_fits_nothing_is_an_error_with_its_reason() {
+    insta::assert_snapshot!(with(
+        r#"
+        [paging]
+        list_nothing = false
+        get_call = { page = "page" }
+        list_calls = { cursor = "next", parameter = "after" }
+        list_agents = { cursor = "next_page", parameter = "token" }
+        list_contacts = { items = "things", page = "page" }
+        list_phones = { cursor = "meta.total_pages" }
+        list_events = { last_item = "name", parameter = "offset" }
+        list_trunks = { url = "meta" }
+        list_regions = {}
+        list_rooms = { page = "page" }
+        list_transcript = { page = "starting_after", offset = "starting_after" }
+        read_text = { offset = "page", first = 1 }
+        "#
+    ));
+    insta::assert_snapshot!("wrong_type", with("[paging]\nlist_calls = true\n"));
+    insta::assert_snapshot!(
+        "unknown_key",
+        with("[paging]\nlist_calls = { cursors = \"a\" }\n")
+    );
+}
