@@ -31,19 +31,20 @@
 //! for status in CallStatus::KNOWN {
 //!     println!("{}", status.as_str());
 //! }
-//! assert_eq!((CallType::KNOWN.len(), ContactType::KNOWN.len()), (2, 1));
+//! assert!(CallType::KNOWN.contains(&CallType::Outbound) && ContactType::KNOWN.contains(&ContactType::Call));
 //! assert_eq!(CallStatus::from("on_hold"), CallStatus::Unknown("on_hold".to_owned()));
 //!
 //! // The document's own words, for code that looks at JSON.
 //! let document: serde_json::Value = serde_json::from_str(SCHEMAS)?;
-//! assert_eq!(document["CallType"]["enum"], serde_json::json!(["inbound", "outbound"]));
+//! println!("{} schemas", document.as_object().map_or(0, |schemas| schemas.len()));
 //! let example: Call = serde_json::from_str(Call::EXAMPLE_JSON)?;
-//! assert_eq!(example.status, CallStatus::Dialing);
+//! println!("{example}");
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Calls and contacts for tests, from nothing or from another:
+//! Calls and contacts for tests, made from another. [`Call::builder`] starts from nothing, and a later document may add
+//! properties that it requires:
 //!
 //! ```
 //! use call_api::types::error::ConversionError;
@@ -56,13 +57,15 @@
 //! # let sandbox = Sandbox::start().await?;
 //! # let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
 //! let created = Call::sample().created_date;
-//! let contact: builder::Contact = Contact::builder()
+//! let contact: builder::Contact = Contact::sample()
+//!     .to_builder()
 //!     .id(Uuid::from_u128(1))
 //!     .created_date(created)
 //!     .identifier("+44 7700 900456")
 //!     .contact_type(ContactType::Call);
 //! let contact: Contact = contact.build()?;
-//! let call: builder::Call = Call::builder()
+//! let call: builder::Call = Call::sample()
+//!     .to_builder()
 //!     .id(Uuid::from_u128(2))
 //!     .agent_id(None)
 //!     .phone_id(None)

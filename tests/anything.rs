@@ -48,7 +48,8 @@ fn value() -> impl Strategy<Value = Value> {
 
 /// Generates the example call with up to two properties replaced or removed.
 fn nearly_call() -> impl Strategy<Value = String> {
-    let example: Value = serde_json::from_str(Sandbox::EXAMPLE_JSON).unwrap();
+    let example: Value = serde_json::to_value(Sandbox::example_call()).unwrap();
+    let contact = Call::name_in_json("contact");
     let names = |value: &Value| {
         value
             .as_object()
@@ -57,7 +58,7 @@ fn nearly_call() -> impl Strategy<Value = String> {
             .cloned()
             .collect::<Vec<_>>()
     };
-    let (outer, inner) = (names(&example), names(&example["contact"]));
+    let (outer, inner) = (names(&example), names(&example[contact]));
     let position = (
         any::<bool>(),
         prop::sample::select(outer),
@@ -66,8 +67,8 @@ fn nearly_call() -> impl Strategy<Value = String> {
     prop::collection::vec((position, prop::option::of(value())), 0..3).prop_map(move |changes| {
         let mut call = example.clone();
         for ((inside, outer, inner), value) in changes {
-            let (holder, name) = match call["contact"].is_object() && inside {
-                true => (&mut call["contact"], inner),
+            let (holder, name) = match call[contact].is_object() && inside {
+                true => (&mut call[contact], inner),
                 false => (&mut call, outer),
             };
             let holder = holder.as_object_mut().unwrap();

@@ -44,7 +44,7 @@ impl tracing::Subscriber for Warnings {
 #[tokio::test]
 async fn each_drift_is_logged_once() {
     let sandbox = Sandbox::start().await.unwrap();
-    let mut call: Value = serde_json::from_str(Sandbox::EXAMPLE_JSON).unwrap();
+    let mut call: Value = serde_json::to_value(Sandbox::example_call()).unwrap();
     call["priority"] = 1.into();
     let id = sandbox.put_json(&call.to_string()).unwrap();
     let client = Client::builder()

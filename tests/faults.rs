@@ -14,12 +14,12 @@
 mod support;
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
+use call_api::types::Contact;
 use call_api::{Call, Client, Error, Response};
 use call_api_sandbox::Sandbox;
 use support::{SECRET, Server, TestClock, all_words, answer, builder, send};
-
-type Map = serde_json::Map<String, serde_json::Value>;
 
 /// A response body and its expected handling.
 struct Row {
@@ -32,7 +32,14 @@ struct Row {
     bytes: usize,
 }
 
-const EXAMPLE: &str = Sandbox::EXAMPLE_JSON;
+/// The example call, with a line for each property.
+static EXAMPLE: LazyLock<String> =
+    LazyLock::new(|| serde_json::to_string_pretty(&Sandbox::example_call()).unwrap());
+
+/// Returns a property of a call as in the example, by the name of its field.
+fn property(field: &str, value: &str) -> String {
+    format!("\"{}\": {value}", Call::name_in_json(field))
+}
 
 fn response(status: u16, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     let [support::Step::Send(bytes)] = &answer(status, headers, body)[..] else {
@@ -70,7 +77,7 @@ fn status(status: u16, name: &str, body: &str, result: &str) -> Row {
 /// Returns the example call with the first occurrence of `from` replaced.
 fn replaced(from: &str, to: &str) -> String {
     let body = EXAMPLE.replacen(from, to, 1);
-    assert_ne!(body, EXAMPLE, "{from}");
+    assert_ne!(body, *EXAMPLE, "{from}");
     body
 }
 
@@ -83,16 +90,33 @@ const A_CALL: &str = "a call";
 
 fn json() -> Vec<Row> {
     let at = |path: &str| format!("Decode at {path}");
+    let example = EXAMPLE.as_str();
     let deep = "[".repeat(100_000);
     let not_utf_8 = |body: String| -> Vec<u8> {
         let byte = |byte| if byte == b'@' { 0xff } else { byte };
         body.into_bytes().into_iter().map(byte).collect()
     };
-    let utf_16: Vec<u8> = EXAMPLE.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let reason = "\"end_reason\": \"<string>\"";
-    let agent = "\"agent_id\": \"3c90c3cc-0d44-4b50-8888-8dd25736052a\"";
-    let mut rows = vec![
-        row("the example call", EXAMPLE, A_CALL),
+    let utf_16: Vec<u8> = example.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let reason = &property("end_reason", "\"<string>\"");
+    let with_reason = |value: &str| replaced(reason, &property("end_reason", value));
+    let with_duration = |value: &str| {
+        let (from, to) = (property("duration", "123"), property("duration", value));
+        replaced(&from, &to)
+    };
+    let agent = &property("agent_id", "\"3c90c3cc-0d44-4b50-8888-8dd25736052a\"");
+    let id = |start: &str| property("id", &format!("\"{start}"));
+    let without = |property: &str| replaced(&format!("  {property},\n"), "");
+    let contact = format!("\"{}\": {{", Call::name_in_json("contact"));
+    let contact = example.find(&contact).unwrap() + contact.len();
+    let with_contact_created = |value: &str| {
+        let (before, after) = example.split_at(contact);
+        format!(
+            "{before}{}",
+            after.replacen("2023-11-07T05:31:56Z", value, 1)
+        )
+    };
+    vec![
+        row("the example call", example, A_CALL),
         row(
             "unknown status",
             replaced("\"dialing\"", "\"on_hold\""),
@@ -105,7 +129,7 @@ fn json() -> Vec<Row> {
         ),
         row(
             "id of another call",
-            replaced("\"id\": \"3c90c3cc", "\"id\": \"00000000"),
+            replaced(&id("3c90c3cc"), &id("00000000")),
             "UnexpectedId",
         ),
         row(
@@ -133,119 +157,83 @@ fn json() -> Vec<Row> {
             replaced(&format!(",\n  {reason}"), ""),
             A_CALL,
         ),
-        row(
-            "optional property null",
-            replaced(reason, "\"end_reason\": null"),
-            A_CALL,
-        ),
+        row("optional property null", with_reason("null"), A_CALL),
         row(
             "nullable property null",
-            replaced(agent, "\"agent_id\": null"),
+            replaced(agent, &property("agent_id", "null")),
             A_CALL,
         ),
-        row(
-            "nullable property absent",
-            replaced(&format!("  {agent},\n"), ""),
-            at("."),
-        ),
+        row("nullable property absent", without(agent), at(".")),
         row(
             "required property absent",
-            replaced("  \"status\": \"dialing\",\n", ""),
+            without(&property("status", "\"dialing\"")),
             at("."),
         ),
-        row("property twice", with_member("\"duration\": 1"), at(".")),
-        row("NaN", replaced("123", "NaN"), at("duration")),
-        row("-Infinity", replaced("123", "-Infinity"), at("duration")),
-        row("integer with a fraction", replaced("123", "123.0"), A_CALL),
+        row(
+            "property twice",
+            with_member(&property("duration", "1")),
+            at("."),
+        ),
+        row("NaN", with_duration("NaN"), at("duration")),
+        row("-Infinity", with_duration("-Infinity"), at("duration")),
+        row("integer with a fraction", with_duration("123.0"), A_CALL),
         row(
             "number beyond 64 bits",
-            replaced("123", "99999999999999999999"),
+            with_duration("99999999999999999999"),
             at("duration"),
         ),
-        row(
-            "number beyond f64",
-            replaced("123", "1e999"),
-            at("duration"),
-        ),
+        row("number beyond f64", with_duration("1e999"), at("duration")),
         row(
             "id that is not a UUID",
-            replaced("\"id\": \"3c90c3cc", "\"id\": \"3c90c3c"),
+            replaced(&id("3c90c3cc"), &id("3c90c3c")),
             at("id"),
         ),
         row(
             "invalid date",
-            replaced("2023-11-07T05:31:56Z", "yesterday"),
+            with_contact_created("yesterday"),
             at("contact.created_date"),
         ),
         row(
             "date without an offset",
-            replaced("2023-11-07T05:31:56Z", "2023-11-07T05:31:56"),
+            with_contact_created("2023-11-07T05:31:56"),
             A_CALL,
         ),
         row(
             "property that is not UTF-8",
-            not_utf_8(replaced(reason, "\"end_reason\": \"@\"")),
+            not_utf_8(with_reason("\"@\"")),
             at("end_reason"),
         ),
         row(
             "lone surrogate",
-            replaced(reason, r#""end_reason": "\ud800""#),
+            with_reason(r#""\ud800""#),
             at("end_reason"),
         ),
         row(
             "control character in a string",
-            replaced(reason, "\"end_reason\": \"\u{0}\""),
+            with_reason("\"\u{0}\""),
             at("end_reason"),
         ),
         row(
             "100,000 brackets instead of a string",
-            replaced(reason, &format!("\"end_reason\": {deep}")),
+            with_reason(&deep),
             at("end_reason"),
         ),
-        row("byte order mark", format!("\u{feff}{EXAMPLE}"), at(".")),
+        row("byte order mark", format!("\u{feff}{example}"), at(".")),
         row("UTF-16", utf_16, at("?")),
         row("100,000 brackets", &deep, at(".")),
         row("empty", "", at(".")),
         row("a space", " ", at(".")),
         row("null", "null", at(".")),
-        row("a list of the call", format!("[{EXAMPLE}]"), at(".")),
-        row("the call as a string", format!("{EXAMPLE:?}"), at(".")),
-        row(
-            "half of the call",
-            &EXAMPLE[..EXAMPLE.len() / 2],
-            at("contact.?"),
-        ),
-        row("the call twice", EXAMPLE.repeat(2), at(".")),
+        row("a list of the call", format!("[{example}]"), at(".")),
+        row("the call as a string", format!("{example:?}"), at(".")),
+        row("part of the call", &example[..contact + 7], at("contact.?")),
+        row("the call twice", example.repeat(2), at(".")),
         row("HTML", "<html>Welcome to the guest network</html>", at(".")),
         Row {
-            response: response(200, "content-type: text/html\r\n", EXAMPLE),
-            ..row("the call, sent as HTML", EXAMPLE, A_CALL)
+            response: response(200, "content-type: text/html\r\n", example),
+            ..row("the call, sent as HTML", example, A_CALL)
         },
-    ];
-    // Each property with a value of the wrong type.
-    let example: Map = serde_json::from_str(EXAMPLE).unwrap();
-    let contact = example["contact"].as_object().unwrap();
-    let outer = example.keys().map(|name| (None, name));
-    let inner = contact.keys().map(|name| (Some("contact"), name));
-    // Sorted, because another crate may enable serde_json's feature `preserve_order`.
-    let names: std::collections::BTreeSet<_> = outer.chain(inner).collect();
-    for (inside, name) in names {
-        let mut changed = example.clone();
-        let holder = match inside {
-            Some(_) => changed["contact"].as_object_mut().unwrap(),
-            None => &mut changed,
-        };
-        let value = &mut holder[name];
-        *value = if value.is_string() {
-            7.into()
-        } else {
-            "7".into()
-        };
-        let path = inside.map_or(name.clone(), |inside| format!("{inside}.{name}"));
-        let body = serde_json::to_string(&changed).unwrap();
-        rows.push(row(format!("wrong type: {path}"), body, at(&path)));
-    }
-    rows
+    ]
 }
 
 fn errors() -> Vec<Row> {
@@ -254,7 +242,7 @@ fn errors() -> Vec<Row> {
             response: b"HTTP/1.1 204 X\r\n\r\n".to_vec(),
             ..status(204, "no body", "", "UnexpectedStatus")
         },
-        status(201, "with the call", EXAMPLE, "UnexpectedStatus"),
+        status(201, "with the call", &EXAMPLE, "UnexpectedStatus"),
         status(
             202,
             "with another body",
@@ -335,7 +323,7 @@ fn summary(result: &Result<Call, Error>) -> String {
         Err(error) => {
             let mut text = format!("{:?}", error.kind());
             if let Some(path) = error.json_path() {
-                let _ = write!(text, " at {path}");
+                let _ = write!(text, " at {}", fields(path));
             }
             if let Some(detail) = error.detail() {
                 let _ = write!(text, ": {detail}");
@@ -346,6 +334,16 @@ fn summary(result: &Result<Call, Error>) -> String {
             text
         }
     }
+}
+
+/// Returns a path with the names of fields, which stay when the document renames a property.
+fn fields(path: &str) -> String {
+    let all = || Call::PROPERTIES.iter().chain(Contact::PROPERTIES);
+    let names = path.split('.').map(|name| {
+        let mut named = all().filter(|(_, property)| *property == name);
+        named.next().map_or(name, |(field, _)| field)
+    });
+    names.collect::<Vec<_>>().join(".")
 }
 
 /// The maximum length of a result in the table, in characters.
@@ -401,16 +399,17 @@ async fn bodies_are_handled_as_documented() {
                 waits.join(", ")
             };
             let actual = format!(
-                "| {} | `{}` | {} | {waits} | {} | {} |",
+                "| {} | `{}` | {} | {waits} | {} |",
                 row.body,
                 summary(&result).replace('|', "\\|"),
                 attempts.join(", "),
-                attempt_log.attempts().last().unwrap().body_bytes,
                 server.connections(),
             );
+            let bytes = attempt_log.attempts().last().unwrap().body_bytes;
+            assert_eq!(bytes, row.bytes as u64, "{}", row.body);
             let expected_waits: Vec<_> = row.waits.iter().map(u64::to_string).collect();
             let expected = format!(
-                "| {} | `{}` | {} | {} | {} | 1 |",
+                "| {} | `{}` | {} | {} | 1 |",
                 row.body,
                 row.result,
                 row.attempts,
@@ -419,7 +418,6 @@ async fn bodies_are_handled_as_documented() {
                 } else {
                     expected_waits.join(", ")
                 },
-                row.bytes,
             );
             if actual != expected {
                 let _ = writeln!(failures, "  actual: {actual}\nexpected: {expected}");
@@ -458,6 +456,43 @@ async fn bodies_are_handled_as_documented() {
 /// The beginning of the part of `tests/nginx.rs`.
 const NGINX: &str = "\n## Behind nginx\n";
 
+#[tokio::test]
+async fn property_of_the_wrong_type_is_an_error_at_its_path() {
+    let example: serde_json::Value = serde_json::from_str(&EXAMPLE).unwrap();
+    let contact = Call::name_in_json("contact");
+    let outer = Call::PROPERTIES.iter().map(|(_, name)| (name, None));
+    let inner = Contact::PROPERTIES
+        .iter()
+        .map(|(_, name)| (name, Some(contact)));
+    let mut tried = 0;
+    for (name, inside) in outer.chain(inner) {
+        let mut changed = example.clone();
+        let holder = match inside {
+            Some(contact) => &mut changed[contact],
+            None => &mut changed,
+        };
+        let Some(value) = holder.get_mut(name) else {
+            continue;
+        };
+        *value = match value {
+            serde_json::Value::String(_) => 7.into(),
+            serde_json::Value::Number(_) | serde_json::Value::Object(_) => "7".into(),
+            // Properties that a later document adds.
+            _ => continue,
+        };
+        tried += 1;
+        let path = inside.map_or((*name).to_owned(), |inside| format!("{inside}.{name}"));
+        let clock = TestClock::default();
+        let body = response(200, "", changed.to_string());
+        let server = Server::start(&clock, vec![send(&body)]).await;
+        let client = Client::new(builder(&server.url(), &clock).build().unwrap());
+        let error = client.get_call(Sandbox::EXAMPLE_ID).await.unwrap_err();
+        assert_eq!(error.kind(), call_api::ErrorKind::Decode, "{path}");
+        assert_eq!(error.json_path(), Some(&*path));
+    }
+    assert!(tried >= 16, "{tried}");
+}
+
 const PREFACE: &str = "
 ## Response bodies
 Each row is the body of a response to `Client::get_call`, sent over a socket. The result is a call, or the `ErrorKind` of an
@@ -465,6 +500,6 @@ error with its JSON path and the beginning of its detail. Retries follow the tab
 ";
 
 const HEADER: &str = "
-| body | result | attempts | waits (ms) | body bytes | connections |
-|---|---|---|---|---|---|
+| body | result | attempts | waits (ms) | connections |
+|---|---|---|---|---|
 ";

@@ -55,6 +55,12 @@ fn check_of_the_checkout_is_fresh() {
         ..Options::new(root())
     });
     assert_eq!(outcome, Outcome::Fresh, "{report}");
+}
+
+#[test]
+fn check_of_generated_files_is_fresh() {
+    let (outcome, report) = Copy::new().run(Mode::Check);
+    assert_eq!(outcome, Outcome::Fresh, "{report}");
     insta::assert_snapshot!(report);
 }
 

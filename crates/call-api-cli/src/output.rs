@@ -15,6 +15,7 @@ use crate::args::{DisplayArgs, Format};
 use crate::json;
 use crate::process::terminal_width;
 use crate::received::ReceivedCall;
+use crate::records::{Property, properties_of};
 
 impl Format {
     /// Returns the requested format, or the default for where the output goes.
@@ -152,12 +153,13 @@ fn row(call: &Call, display: DisplayArgs) -> [Cell; 7] {
 
 /// Prints a call with one property per line.
 fn properties(call: &Call, display: DisplayArgs) -> io::Result<()> {
-    let bold = Style::new().bold();
+    // Each row has the field that it shows.
     let rows = [
-        ("id", plain(call.id)),
-        ("status", status(&call.status)),
-        ("type", plain(&call.type_)),
+        ("id", "id", plain(call.id)),
+        ("status", "status", status(&call.status)),
+        ("type", "type", plain(&call.type_)),
         (
+            "contact",
             "contact",
             plain(format!(
                 "{} ({})",
@@ -165,19 +167,26 @@ fn properties(call: &Call, display: DisplayArgs) -> io::Result<()> {
                 call.contact.contact_type
             )),
         ),
-        ("agent", plain(or_dash(call.agent_id))),
-        ("phone", plain(or_dash(call.phone_id))),
-        ("created", plain(time(call.created_date, display))),
+        ("agent_id", "agent", plain(or_dash(call.agent_id))),
+        ("phone_id", "phone", plain(or_dash(call.phone_id))),
         (
+            "created_date",
+            "created",
+            plain(time(call.created_date, display)),
+        ),
+        (
+            "start_time",
             "started",
             plain(or_dash(call.start_time.map(|at| time(at, display)))),
         ),
         (
+            "end_time",
             "ended",
             plain(or_dash(call.end_time.map(|at| time(at, display)))),
         ),
-        ("duration", plain(or_dash(duration(call)))),
+        ("duration", "duration", plain(or_dash(duration(call)))),
         (
+            "recording_url",
             "recording",
             plain(if call.recording_url.is_some() {
                 "yes"
@@ -185,9 +194,32 @@ fn properties(call: &Call, display: DisplayArgs) -> io::Result<()> {
                 "-"
             }),
         ),
-        ("reason", plain(or_dash(call.end_reason.as_deref()))),
+        (
+            "end_reason",
+            "reason",
+            plain(or_dash(call.end_reason.as_deref())),
+        ),
     ];
-    lines(rows.map(|(name, cell)| [(name.to_owned(), bold), cell]))
+    // Properties that a later document adds are shown by name. Those of the contact may identify it.
+    let is_new = |property: &Property| {
+        let own = rows.iter().any(|(field, ..)| *field == property.name);
+        !own && !property.name.starts_with("contact_")
+    };
+    let new = properties_of(call)?.into_iter().filter(is_new);
+    let new: Vec<_> = new
+        .map(|Property { name, value }| {
+            let value = Some(value).filter(|value| !value.is_empty());
+            (name, plain(or_dash(value)))
+        })
+        .collect();
+    let bold = Style::new().bold();
+    let known = rows.map(|(_, name, cell)| (name.to_owned(), cell));
+    lines(
+        known
+            .into_iter()
+            .chain(new)
+            .map(|(name, cell)| [(name, bold), cell]),
+    )
 }
 
 /// The space between columns.

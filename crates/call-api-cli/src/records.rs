@@ -1,14 +1,14 @@
 //! The records that `sync` writes, and their file.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use call_api::chrono::{DateTime, SecondsFormat, Utc};
+use call_api::types::Contact;
 use call_api::{Call, Uuid};
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use crate::args::RecordFormat;
 use crate::error::{CliError, CommandError, ErrorClass};
@@ -41,7 +41,7 @@ impl Output {
         });
         if path.as_os_str() == "-" {
             if records == RecordFormat::Csv {
-                write_standard_output(&csv_record(COLUMNS)?)?;
+                write_standard_output(&header()?)?;
             }
             return Ok((Self::StandardOutput(records), HashSet::new()));
         }
@@ -124,7 +124,7 @@ impl OutputFile {
         out.file.seek(SeekFrom::Start(length)).map_err(failed)?;
         if length == 0 && records == RecordFormat::Csv {
             out.file
-                .write_all(&csv_record(COLUMNS).map_err(failed)?)
+                .write_all(&header().map_err(failed)?)
                 .map_err(failed)?;
         }
         Ok((out, done))
@@ -160,7 +160,7 @@ impl OutputFile {
                 continue;
             }
             let id = match is_header {
-                true => (record == csv_record(COLUMNS).unwrap_or_default()).then_some(None),
+                true => (record == header().unwrap_or_default()).then_some(None),
                 false => self.records.id(&record).map(Some),
             };
             let Some(id) = id else {
@@ -211,7 +211,7 @@ impl RecordFormat {
     fn encode(self, call: &ReceivedCall) -> io::Result<Vec<u8>> {
         match self {
             Self::Jsonl => Ok((json::compact(&call.json()?) + "\n").into_bytes()),
-            Self::Csv => csv_record(values(&call.call)),
+            Self::Csv => values(&call.call),
         }
     }
 
@@ -236,7 +236,7 @@ impl RecordFormat {
                 Ok(_) => self.id(end).is_some(),
                 Err(error) => end.is_empty() || (error.is_eof() && end.starts_with(b"{")),
             },
-            Self::Csv if is_header => csv_record(COLUMNS).is_ok_and(|header| is_prefix_of(&header)),
+            Self::Csv if is_header => header().is_ok_and(|header| is_prefix_of(&header)),
             Self::Csv => {
                 let mut id = end.iter().take(36);
                 id.all(|byte| byte.is_ascii_hexdigit() || *byte == b'-')
@@ -246,14 +246,12 @@ impl RecordFormat {
 
     /// Returns the id of a record.
     fn id(self, record: &[u8]) -> Option<Uuid> {
-        #[derive(Deserialize)]
-        struct Record {
-            id: Uuid,
-        }
         match self {
-            Self::Jsonl => serde_json::from_slice::<Record>(record)
-                .ok()
-                .map(|record| record.id),
+            Self::Jsonl => {
+                let record: HashMap<String, Value> = serde_json::from_slice(record).ok()?;
+                let id = record.get(Call::name_in_json("id"))?;
+                id.as_str()?.parse().ok()
+            }
             Self::Csv => {
                 let id = record.split(|byte| *byte == b',').next()?;
                 str::from_utf8(id).ok()?.parse().ok()
@@ -262,48 +260,64 @@ impl RecordFormat {
     }
 }
 
-/// The columns. The id comes first, because it identifies a record.
-const COLUMNS: [&str; 15] = [
-    "id",
-    "agent_id",
-    "status",
-    "type",
-    "contact_id",
-    "contact_created_date",
-    "contact_identifier",
-    "contact_type",
-    "phone_id",
-    "created_date",
-    "recording_url",
-    "start_time",
-    "end_time",
-    "duration",
-    "end_reason",
-];
+/// A property of a call and its value as text, empty if there is none.
+pub(crate) struct Property {
+    /// The name of its field, without the underscore of a keyword; that of a contact's property with `contact_` before it.
+    pub(crate) name: String,
+    pub(crate) value: String,
+}
 
-fn values(call: &Call) -> [String; 15] {
-    let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
-    fn or_empty(value: Option<impl ToString>) -> String {
-        value.map(|value| value.to_string()).unwrap_or_default()
+/// Returns the properties of a call, in the order of the document. Those of the contact are listed like its own.
+pub(crate) fn properties_of(call: &Call) -> io::Result<Vec<Property>> {
+    let call = serde_json::to_value(call)?;
+    let mut properties = Vec::new();
+    for (field, name) in Call::PROPERTIES {
+        let value = call.get(name);
+        if *field != "contact" {
+            properties.push(Property::new("", field, value));
+            continue;
+        }
+        for (field, name) in Contact::PROPERTIES {
+            let value = value.and_then(|contact| contact.get(name));
+            properties.push(Property::new("contact_", field, value));
+        }
     }
-    let contact = &call.contact;
-    [
-        call.id.to_string(),
-        or_empty(call.agent_id),
-        call.status.to_string(),
-        call.type_.to_string(),
-        contact.id.to_string(),
-        time(contact.created_date),
-        contact.identifier.clone(),
-        contact.contact_type.to_string(),
-        or_empty(call.phone_id),
-        time(call.created_date),
-        or_empty(call.recording_url.as_ref()),
-        or_empty(call.start_time.map(time)),
-        or_empty(call.end_time.map(time)),
-        or_empty(call.duration),
-        or_empty(call.end_reason.as_ref()),
-    ]
+    Ok(properties)
+}
+
+impl Property {
+    fn new(prefix: &str, field: &str, value: Option<&Value>) -> Self {
+        let field = field.trim_end_matches('_');
+        let prefix = if field.starts_with(prefix) {
+            ""
+        } else {
+            prefix
+        };
+        Self {
+            name: format!("{prefix}{field}"),
+            value: match value {
+                None | Some(Value::Null) => String::new(),
+                Some(Value::String(text)) => text.clone(),
+                Some(other) => other.to_string(),
+            },
+        }
+    }
+}
+
+/// Returns the first record of a CSV file: the names of the columns. The id comes first, because it identifies a record.
+fn header() -> io::Result<Vec<u8>> {
+    csv_record(columns(&Call::sample())?.map(|property| property.name))
+}
+
+fn values(call: &Call) -> io::Result<Vec<u8>> {
+    csv_record(columns(call)?.map(|property| property.value))
+}
+
+fn columns(call: &Call) -> io::Result<impl Iterator<Item = Property>> {
+    let (id, others): (Vec<_>, Vec<_>) = properties_of(call)?
+        .into_iter()
+        .partition(|property| property.name == "id");
+    Ok(id.into_iter().chain(others))
 }
 
 fn csv_record(values: impl IntoIterator<Item = impl AsRef<[u8]>>) -> io::Result<Vec<u8>> {

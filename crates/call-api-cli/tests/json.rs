@@ -6,14 +6,19 @@ mod support;
 
 use std::fs;
 
+use call_api::Call;
 use call_api_sandbox::Sandbox;
 use serde_json::Value;
-use support::{ENDED, Files, id, program_for};
+use support::{Files, ended, id, program_for};
 
 /// Returns a call with an unknown property, a null, and a number that is not in its shortest form.
 fn raw_call() -> String {
-    let (call, _) = ENDED.split_once(",\n    \"end_reason\"").unwrap();
-    format!("{call}, \"end_reason\": null, \"cost\": {{\"amount\": 1.50, \"parts\": []}}}}")
+    let mut call = ended();
+    call.end_reason = None;
+    let call = serde_json::to_string(&call).unwrap();
+    let reason = Call::name_in_json("end_reason");
+    let call = call.strip_suffix('}').unwrap();
+    format!("{call}, \"{reason}\": null, \"cost\": {{\"amount\": 1.50, \"parts\": []}}}}")
 }
 
 fn standard_output(sandbox: &Sandbox, arguments: &[&str]) -> String {
@@ -32,21 +37,28 @@ async fn get_prints_the_json_of_the_service() {
 
     let json = standard_output(&sandbox, &["get", &id, "-o", "json"]);
     assert_eq!(value(&json), expected);
-    let end = "  \"end_reason\": null,\n  \"cost\": {\n    \"amount\": 1.50,\n    \"parts\": []\n  }\n}\n";
+    let end = "null,\n  \"cost\": {\n    \"amount\": 1.50,\n    \"parts\": []\n  }\n}\n";
     assert!(json.ends_with(end), "{json}");
 
     let jsonl = standard_output(&sandbox, &["get", &id, "-o", "jsonl"]);
-    let end = ",\"end_reason\":null,\"cost\":{\"amount\":1.50,\"parts\":[]}}\n";
+    let end = ":null,\"cost\":{\"amount\":1.50,\"parts\":[]}}\n";
     assert!(jsonl.ends_with(end), "{jsonl}");
 
     let example = Sandbox::EXAMPLE_ID.to_string();
     let list = value(&standard_output(&sandbox, &["get", &id, &example]));
     assert_eq!(list[0], expected);
-    assert_eq!(list[1], value(Sandbox::EXAMPLE_JSON));
+    assert_eq!(
+        list[1],
+        serde_json::to_value(Sandbox::example_call()).unwrap()
+    );
 
     let typed = value(&standard_output(&sandbox, &["get", &id, "--typed"]));
-    assert!(typed.get("cost").is_none() && typed.get("end_reason").is_none());
-    assert_eq!(typed["agent_id"], Value::Null);
+    assert_eq!(typed.get("cost"), None);
+    assert_eq!(typed.get(Call::name_in_json("end_reason")), None);
+    assert_eq!(
+        typed.get(Call::name_in_json("agent_id")),
+        Some(&Value::Null)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

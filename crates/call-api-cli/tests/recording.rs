@@ -245,16 +245,14 @@ error: [HOME]recording-existing/3c90c3cc-0d44-4b50-8888-8dd25736052a.wav exists;
 #[tokio::test(flavor = "multi_thread")]
 async fn missing_recording_writes_no_file() {
     let sandbox = support::sandbox().await;
-    let ended = |number, url: &str| {
-        let url = format!("\"recording_url\": {url:?},\n    \"start_time\"");
-        support::ENDED
-            .replace(&support::id(1), &support::id(number))
-            .replace("\"start_time\"", &url)
-    };
-    sandbox.put_json(&ended(4, "<string>")).unwrap();
-    sandbox
-        .put_json(&ended(5, "http://recordings.example/1?key=canary-51c0"))
-        .unwrap();
+    for (number, url) in [
+        (4, "<string>"),
+        (5, "http://recordings.example/1?key=canary-51c0"),
+    ] {
+        let mut call = support::ended_as(number);
+        call.recording_url = Some(url.to_owned());
+        sandbox.put(call);
+    }
     let folder = empty_folder("recording-none");
     let file = folder.join("call.wav");
     let mut shown = String::new();

@@ -69,18 +69,19 @@ With the SDK or the call-api program:
   export CALL_API_BASE_URL=http://[HOST]
   export CALL_API_TOKEN=sandbox-token
   call-api get 3c90c3cc-0d44-4b50-8888-8dd25736052a---
-id         3c90c3cc-0d44-4b50-8888-8dd25736052a
-status     dialing
-type       inbound
-contact    ***ng> (call)
-agent      3c90c3cc-0d44-4b50-8888-8dd25736052a
-phone      3c90c3cc-0d44-4b50-8888-8dd25736052a
-created    2023-11-07 05:31:56 UTC
-started    2023-11-07 05:31:56 UTC
-ended      2023-11-07 05:31:56 UTC
-duration   2m 3s
-recording  yes
-reason     <string>
+id [..]3c90c3cc-0d44-4b50-8888-8dd25736052a
+status [..]dialing
+type [..]inbound
+contact [..]***ng> (call)
+agent [..]3c90c3cc-0d44-4b50-8888-8dd25736052a
+phone [..]3c90c3cc-0d44-4b50-8888-8dd25736052a
+created [..]2023-11-07 05:31:56 UTC
+started [..]2023-11-07 05:31:56 UTC
+ended [..]2023-11-07 05:31:56 UTC
+duration [..]2m 3s
+recording [..]yes
+reason [..]<string>
+...
 ---
 ? 1
 error: cannot listen on [HOST]: another program uses this port; stop it, or use a free port: --listen 127.0.0.1:0

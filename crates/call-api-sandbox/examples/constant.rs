@@ -10,8 +10,10 @@ use http::header::CONTENT_TYPE;
 use tokio::net::TcpListener;
 
 static CALL: LazyLock<Bytes> = LazyLock::new(|| {
-    let compact: String = Sandbox::EXAMPLE_JSON.split_whitespace().collect();
-    compact.into()
+    // Infallible: a call has only strings, numbers, dates and UUIDs.
+    serde_json::to_vec(&Sandbox::example_call())
+        .unwrap_or_default()
+        .into()
 });
 
 #[tokio::main]

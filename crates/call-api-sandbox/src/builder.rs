@@ -19,7 +19,8 @@ use crate::routes::{self, OptionalRoutes};
 use crate::script::Script;
 use crate::server::Limits;
 use crate::store::Store;
-use crate::{DEFAULT_TENANT, Sandbox, example_call_json};
+
+use crate::{DEFAULT_TENANT, Sandbox};
 
 /// Configures a [`Sandbox`]: its calls, tokens, clock, faults and address.
 ///
@@ -285,7 +286,7 @@ impl SandboxBuilder {
             log: RequestLog::new(self.logged),
             initial: InitialState {
                 default_tenant,
-                example: (example_tenant, example_call_json()),
+                example: (example_tenant, CallJson::from(&Sandbox::example_call())),
                 calls: self
                     .calls
                     .into_iter()

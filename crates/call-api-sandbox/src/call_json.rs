@@ -42,11 +42,12 @@ impl CallJson {
     pub(crate) fn parse(json: &str) -> Result<Self, InvalidCall> {
         let call: Map<String, Value> =
             serde_json::from_str(json).map_err(|error| InvalidCall(error.to_string()))?;
-        let id = match call.get("id") {
+        let name = Call::name_in_json("id");
+        let id = match call.get(name) {
             Some(Value::String(id)) => call_id::parse(id)
-                .map_err(|error| InvalidCall(format!("its \"id\" is not a UUID: {error}")))?,
-            Some(_) => return Err(InvalidCall("its \"id\" is not a string".to_owned())),
-            None => return Err(InvalidCall("it has no \"id\"".to_owned())),
+                .map_err(|error| InvalidCall(format!("its {name:?} is not a UUID: {error}")))?,
+            Some(_) => return Err(InvalidCall(format!("its {name:?} is not a string"))),
+            None => return Err(InvalidCall(format!("it has no {name:?}"))),
         };
         Ok(Self {
             id,

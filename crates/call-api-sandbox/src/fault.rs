@@ -11,6 +11,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::{Buf, Bytes};
+use call_api_types::Call;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use http_body::{Body as _, Frame, SizeHint};
@@ -380,7 +381,7 @@ pub(crate) async fn inject(
         Fault::Garbage => responses::json(StatusCode::OK, garbage(noise)),
         Fault::UnknownStatus { status } => {
             change_call(response.await, |call| {
-                call.insert("status".to_owned(), status.into());
+                call.insert(Call::name_in_json("status").to_owned(), status.into());
             })
             .await
         }

@@ -7,7 +7,7 @@ use call_api_types::Call;
 
 use crate::call_json::CallJson;
 use crate::store::Sqlite;
-use crate::{DEFAULT_TENANT, example_call_json};
+use crate::{DEFAULT_TENANT, Sandbox};
 
 /// The maximum length of a line, in bytes.
 const MAX_LINE: u64 = 1 << 20;
@@ -58,7 +58,11 @@ pub fn import(
     let file = Sqlite::open(database)?;
     // The sandbox's greeting names the example call, so a new database has it too.
     if file.is_new() {
-        file.put(file.tenant(DEFAULT_TENANT)?, example_call_json(), None)?;
+        file.put(
+            file.tenant(DEFAULT_TENANT)?,
+            CallJson::from(&Sandbox::example_call()),
+            None,
+        )?;
     }
     let tenant = file.tenant(tenant)?;
     let mut done = Progress::default();
@@ -136,10 +140,13 @@ mod tests {
     fn invalid_lines_are_reported_by_number() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("calls.sqlite");
-        let example: String = crate::Sandbox::EXAMPLE_JSON.split_whitespace().collect();
+        let json = |id| {
+            let mut call = Sandbox::example_call();
+            call.id = uuid::Uuid::from_u128(id);
+            serde_json::to_string(&call).unwrap()
+        };
         let long = "x".repeat(3 << 20);
-        let [other, third] = ["4c", "5c"]
-            .map(|start| example.replacen("\"id\":\"3c", &format!("\"id\":\"{start}"), 1));
+        let [other, third] = [json(4), json(5)];
         let lines = format!("{third}\n\n  \r\n{{}}\n{long}\n{other}\r\nnull\n{third}");
         let run = |stop: bool| {
             let (mut invalid, mut last) = (Vec::new(), Progress::default());
@@ -165,10 +172,12 @@ mod tests {
             store.list(tenant, None, 9).unwrap().len()
         };
 
-        let first_invalid = "line 4: missing field `id`, at column 2";
+        let reason = serde_json::from_str::<Call>("{}").unwrap_err().to_string();
+        let reason = reason.replace(" at line 1 column", ", at column");
+        let first_invalid = format!("line 4: {reason}");
         let (count, invalid, _) = run(true);
-        assert_eq!(count, Err(first_invalid.to_owned()));
-        assert_eq!(invalid, [first_invalid]);
+        assert_eq!(count, Err(first_invalid.clone()));
+        assert_eq!(invalid, [&*first_invalid]);
         assert_eq!(served(), 1, "a failed import changed the database");
 
         let (count, invalid, last) = run(false);
@@ -176,7 +185,7 @@ mod tests {
         assert_eq!(
             invalid,
             [
-                first_invalid,
+                &*first_invalid,
                 "line 5: longer than 1048576 bytes",
                 "line 7: invalid type: null, expected struct Call, at column 4",
             ]

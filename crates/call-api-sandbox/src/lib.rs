@@ -74,8 +74,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use call_api_types::Call;
-use chrono::{DateTime, Utc};
+use call_api_types::{Call, CallStatus, CallType, ContactType};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -92,7 +92,6 @@ pub use script::Script;
 pub use tenant::Tenant;
 
 use api::Api;
-use call_json::CallJson;
 use routes::{OptionalRoutes, Service};
 use server::Limits;
 
@@ -118,11 +117,8 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// The id of the example call in the API reference, which every sandbox serves.
+    /// The id of the [example call](Self::example_call), which every sandbox serves.
     pub const EXAMPLE_ID: Uuid = Uuid::from_u128(0x3c90c3cc_0d44_4b50_8888_8dd25736052a);
-
-    /// The JSON of the example call, as it appears in the API reference.
-    pub const EXAMPLE_JSON: &str = Call::EXAMPLE_JSON;
 
     /// The token used when none is configured. It is public, so it is accepted on loopback addresses only.
     pub const DEFAULT_TOKEN: &str = "sandbox-token";
@@ -146,11 +142,28 @@ impl Sandbox {
         SandboxBuilder::new()
     }
 
-    /// Returns the example call of the API reference.
-    #[expect(clippy::missing_panics_doc, reason = "a constant that a test reads")]
+    /// Returns the example call: an inbound one that is being dialed, with the values of the API reference. Properties that
+    /// a later document adds have the values of its own example.
     pub fn example_call() -> Call {
-        #[expect(clippy::expect_used, reason = "a constant that a test reads")]
-        serde_json::from_str(Self::EXAMPLE_JSON).expect("the example is a call")
+        let mut call = Call::sample();
+        // 2023-11-07 05:31:56 UTC
+        let time = DateTime::UNIX_EPOCH + TimeDelta::seconds(1_699_335_116);
+        call.id = Self::EXAMPLE_ID;
+        call.agent_id = Some(Self::EXAMPLE_ID);
+        call.status = CallStatus::Dialing;
+        call.type_ = CallType::Inbound;
+        call.contact.id = Self::EXAMPLE_ID;
+        call.contact.created_date = time;
+        call.contact.identifier = "<string>".to_owned();
+        call.contact.contact_type = ContactType::Call;
+        call.phone_id = Some(Self::EXAMPLE_ID);
+        call.created_date = time;
+        call.recording_url = Some("<string>".to_owned());
+        call.start_time = Some(time);
+        call.end_time = Some(time);
+        call.duration = Some(123);
+        call.end_reason = Some("<string>".to_owned());
+        call
     }
 
     /// The base URL of the API, without a trailing slash, such as `http://127.0.0.1:49152`.
@@ -346,8 +359,3 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
-
-fn example_call_json() -> CallJson {
-    #[expect(clippy::expect_used, reason = "a constant that a test reads")]
-    CallJson::parse(Sandbox::EXAMPLE_JSON).expect("the example is a call")
-}

@@ -18,7 +18,7 @@ use crate::control::Calls;
 use crate::origin::{RequestOrigin, is_for_loopback};
 use crate::{Sandbox, responses};
 
-/// The API document, identical to `spec/openapi.json`.
+/// The API document, that of `spec/openapi.json`.
 const DOCUMENT: &str = include_str!("openapi.json");
 /// The server URL in the document, replaced by the origin of the request.
 const SERVER: &str = "http://localhost:3000";

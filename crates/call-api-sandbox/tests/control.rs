@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::io::ErrorKind;
 
 use call_api_sandbox::{Clock, Sandbox};
+use call_api_types::Call;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use support::{get, http};
@@ -149,11 +150,12 @@ async fn every_control_operation_matches_its_document() {
 }
 
 async fn check_calls(client: &mut DocumentedClient) {
-    let call = json!({"id": Sandbox::EXAMPLE_ID, "status": "on_hold"});
+    let id = Call::name_in_json("id");
+    let call = json!({id: Sandbox::EXAMPLE_ID, "status": "on_hold"});
     client.assert_done("put_call", "", Some(call.clone())).await;
     let unknown = client.send("put_call", "?tenant=unknown", Some(call.clone()));
     assert_eq!(unknown.await.0, 404);
-    let other = json!({"id": Uuid::nil()});
+    let other = json!({id: Uuid::nil()});
     client.assert_rejected("put_call", "", Some(other)).await;
     client
         .assert_rejected("put_call", "", Some(json!([])))
@@ -166,7 +168,7 @@ async fn check_calls(client: &mut DocumentedClient) {
     assert_eq!(page, json!({"calls": [call], "next": null}));
     client.sandbox.put(support::numbered(1));
     let page = client.get("list_calls", "?limit=1").await;
-    assert_eq!(page["calls"][0]["id"], json!(Uuid::from_u128(1)));
+    assert_eq!(page["calls"][0][id], json!(Uuid::from_u128(1)));
     let before = format!("?before={}", page["next"]);
     let page = client.get("list_calls", &before).await;
     assert_eq!(page["calls"], json!([call]));
@@ -286,7 +288,13 @@ async fn control_operations_act_on_the_named_tenant() {
     let sandbox = builder.start().await.unwrap();
     let id = Uuid::from_u128(7);
     let path = format!("/_sandbox/calls/{id}?tenant=acme");
-    let put = send(&sandbox, Method::PUT, &path, Some(json!({"id": id}))).await;
+    let put = send(
+        &sandbox,
+        Method::PUT,
+        &path,
+        Some(json!({Call::name_in_json("id"): id})),
+    )
+    .await;
     assert_eq!(put.0, StatusCode::NO_CONTENT);
     let listed = async |tenant: &str| {
         let path = format!("/_sandbox/calls?tenant={tenant}");
@@ -295,7 +303,7 @@ async fn control_operations_act_on_the_named_tenant() {
             .as_array()
             .unwrap()
             .iter()
-            .filter(|call| call["id"] == json!(id))
+            .filter(|call| call[Call::name_in_json("id")] == json!(id))
             .count()
     };
     assert_eq!((listed("acme").await, listed("default").await), (1, 0));

@@ -9,6 +9,7 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use call_api_sandbox::{Clock, Fault, FaultRule, Faults, Sandbox, Script};
+use call_api_types::Call;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use support::{get, http, request};
@@ -28,7 +29,7 @@ async fn changed(fault: Fault) -> Value {
 }
 
 fn example() -> Value {
-    serde_json::from_str(Sandbox::EXAMPLE_JSON).unwrap()
+    serde_json::to_value(Sandbox::example_call()).unwrap()
 }
 
 /// Returns the I/O error kind at the root of a failed request.
@@ -157,7 +158,7 @@ async fn truncated_body_is_half_of_its_content_length() {
             Err(error) => break error,
         }
     };
-    let example: String = Sandbox::EXAMPLE_JSON.split_whitespace().collect();
+    let example = serde_json::to_string(&Sandbox::example_call()).unwrap();
     assert_eq!(announced, example.len());
     assert_eq!(got, example.as_bytes()[..announced / 2], "{error:?}");
 }
@@ -179,7 +180,7 @@ async fn call_faults_change_one_property() {
     let status = "on_hold".to_owned();
     let call = changed(Fault::UnknownStatus { status }).await;
     let mut expected = example();
-    expected["status"] = "on_hold".into();
+    expected[Call::name_in_json("status")] = "on_hold".into();
     assert_eq!(call, expected);
 
     let (name, value) = ("sentiment".to_owned(), json!({"score": 0.5}));
@@ -192,10 +193,10 @@ async fn call_faults_change_one_property() {
     expected["sentiment"] = value;
     assert_eq!(call, expected);
 
-    let name = "contact".to_owned();
-    let call = changed(Fault::MissingProperty { name }).await;
+    let name = Call::name_in_json("contact").to_owned();
     let mut expected = example();
-    expected.as_object_mut().unwrap().remove("contact");
+    expected.as_object_mut().unwrap().remove(&name);
+    let call = changed(Fault::MissingProperty { name }).await;
     assert_eq!(call, expected);
 }
 

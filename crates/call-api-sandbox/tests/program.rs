@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use call_api_sandbox::Sandbox;
+use call_api_types::{Call, CallStatus};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use support::http;
@@ -111,7 +112,8 @@ With the SDK or the call-api program:
         .header("Authorization", "Bearer sandbox-token");
     let text = request.send().await.unwrap().text().await.unwrap();
     let value = |json: &str| serde_json::from_str::<Value>(json).unwrap();
-    assert_eq!(value(&text), value(Sandbox::EXAMPLE_JSON));
+    let example = serde_json::to_string(&Sandbox::example_call()).unwrap();
+    assert_eq!(value(&text), value(&example));
 }
 
 #[tokio::test]
@@ -349,7 +351,10 @@ async fn stored_calls_survive_a_kill() {
     let id = Uuid::from_u128;
     // All acknowledged writes must be there after the kill.
     for number in 1..50 {
-        let call = json!({"id": id(number), "status": "failed", "end_reason": number.to_string()});
+        let mut call = Sandbox::example_call();
+        (call.id, call.status) = (id(number), CallStatus::Failed);
+        call.end_reason = Some(number.to_string());
+        let call = serde_json::to_value(call).unwrap();
         control(format!("/calls/{}", id(number)), put.clone(), call).await;
     }
     control(
@@ -383,10 +388,10 @@ async fn stored_calls_survive_a_kill() {
 
 /// Writes a file with three calls and two invalid lines.
 fn lines(folder: &Path) -> std::path::PathBuf {
-    let example: String = Sandbox::EXAMPLE_JSON.split_whitespace().collect();
     let call = |number: u128| {
-        let id = Uuid::from_u128(number).to_string();
-        example.replacen(&Sandbox::EXAMPLE_ID.to_string(), &id, 1)
+        let mut call = Sandbox::example_call();
+        call.id = Uuid::from_u128(number);
+        serde_json::to_string(&call).unwrap()
     };
     let lines = [
         call(1),
@@ -466,7 +471,10 @@ async fn pages_are_served() {
         .get(format!("{url}/calls.json"))
         .bearer_auth("canary-51c0");
     let page: Value = request.send().await.unwrap().json().await.unwrap();
-    assert_eq!(page["calls"][0]["id"], json!(Sandbox::EXAMPLE_ID));
+    assert_eq!(
+        page["calls"][0][Call::name_in_json("id")],
+        json!(Sandbox::EXAMPLE_ID)
+    );
 
     assert_eq!(
         get("/healthz").await,

@@ -5,6 +5,7 @@
 mod support;
 
 use call_api_sandbox::{Clock, Sandbox, Script};
+use call_api_types::{Call, CallStatus};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use support::{http, numbered};
@@ -28,26 +29,17 @@ fn errors(schema: &Value, value: &Value) -> Vec<String> {
 }
 
 #[test]
-fn example_matches_the_document() {
-    let document = document();
-    let example = document
-        .pointer("/paths/~1v1~1call~1{id}/get/responses/200/content/application~1json/example");
-    let served: Value = serde_json::from_str(Sandbox::EXAMPLE_JSON).unwrap();
-    assert_eq!(Some(&served), example);
-}
-
-#[test]
 fn served_document_is_the_one_of_the_workspace() {
-    assert!(
-        include_str!("../src/openapi.json") == DOCUMENT,
-        "run `cargo xtask codegen`"
-    );
+    let served: Value = serde_json::from_str(include_str!("../src/openapi.json")).unwrap();
+    assert!(served == document(), "run `cargo xtask codegen`");
 }
 
-/// Adds a scripted call for each final status.
+/// Adds a scripted call for each status that is not passed through by another.
 fn calls(builder: call_api_sandbox::SandboxBuilder) -> (call_api_sandbox::SandboxBuilder, u128) {
-    let known = call_api_types::CallStatus::KNOWN;
-    let scripts = known.iter().filter_map(Script::ending);
+    let last = CallStatus::KNOWN
+        .iter()
+        .filter(|status| !status.is_active());
+    let scripts = last.map(|status| Script::ending(status).unwrap_or(Script::new(status.clone())));
     (1..)
         .zip(scripts)
         .fold((builder, 0), |(builder, _), (number, script)| {
@@ -78,7 +70,8 @@ async fn every_operation_matches_the_document() {
                     let what = format!("{method} {path} {id} after {second} s");
                     let response = request(&sandbox, method, path, id).await;
                     let accepted = check(&what, operation, id, response).await;
-                    statuses.extend(accepted.map(|call| call["status"].clone()));
+                    statuses
+                        .extend(accepted.map(|call| call[Call::name_in_json("status")].clone()));
                 }
             }
         }
@@ -86,12 +79,8 @@ async fn every_operation_matches_the_document() {
     }
     statuses.sort_by_key(Value::to_string);
     statuses.dedup();
-    let mut all = document
-        .pointer("/components/schemas/CallStatus/enum")
-        .unwrap()
-        .as_array()
-        .unwrap()
-        .clone();
+    let known = CallStatus::KNOWN.iter();
+    let mut all: Vec<Value> = known.map(|status| json!(status)).collect();
     all.sort_by_key(Value::to_string);
     assert_eq!(statuses, all, "each status was seen");
 }
@@ -152,12 +141,32 @@ async fn check(
     Some(body)
 }
 
+/// Returns the schema of a call.
+fn call_schema() -> Value {
+    let is_call = |schema: &Value| {
+        let properties = schema["properties"].as_object();
+        properties.is_some_and(|properties| {
+            properties.len() == Call::PROPERTIES.len()
+                && Call::PROPERTIES
+                    .iter()
+                    .all(|(_, name)| properties.contains_key(*name))
+        })
+    };
+    let document = document();
+    let mut schemas = document["components"]["schemas"]
+        .as_object()
+        .unwrap()
+        .iter();
+    let (name, _) = schemas.find(|(_, schema)| is_call(schema)).unwrap();
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
 #[test]
 fn validation_detects_invalid_calls() {
-    let schema = json!({"$ref": "#/components/schemas/Call"});
-    let mut call: Value = serde_json::from_str(Sandbox::EXAMPLE_JSON).unwrap();
+    let schema = call_schema();
+    let mut call = serde_json::to_value(Sandbox::example_call()).unwrap();
     assert_eq!(errors(&schema, &call), Vec::<String>::new());
-    call["status"] = "on_hold".into();
-    call["created_date"] = "yesterday".into();
+    call[Call::name_in_json("status")] = "on_hold".into();
+    call[Call::name_in_json("created_date")] = "yesterday".into();
     assert_eq!(errors(&schema, &call).len(), 2);
 }

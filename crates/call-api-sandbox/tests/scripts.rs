@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 
 use call_api_sandbox::{Clock, Sandbox, Script};
-use call_api_types::CallStatus;
+use call_api_types::{Call, CallStatus};
 use reqwest::StatusCode;
 use support::{call, http, numbered};
 use uuid::Uuid;
@@ -172,7 +172,7 @@ async fn mounted_sandbox_serves_recordings_under_its_prefix() {
     let url = format!("{api}/v1/call/{}", Sandbox::EXAMPLE_ID);
     let request = http().get(url).bearer_auth(Sandbox::DEFAULT_TOKEN);
     let json: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
-    let url = json["recording_url"].as_str().unwrap();
+    let url = json[Call::name_in_json("recording_url")].as_str().unwrap();
     assert!(url.starts_with(&format!("{api}/recordings/")), "{url}");
     assert_eq!(
         http().get(url).send().await.unwrap().status(),

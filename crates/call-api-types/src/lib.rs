@@ -20,8 +20,10 @@
 //! ```
 //! use call_api_types::{Call, CallStatus};
 //!
-//! let json = Call::EXAMPLE_JSON.replace("dialing", "on_hold").replacen('{', r#"{"a_property_of_tomorrow": 1,"#, 1);
-//! let call: Call = serde_json::from_str(&json)?;
+//! let mut json = serde_json::to_value(Call::sample())?;
+//! json["a_property_of_tomorrow"] = 1.into();
+//! json[Call::name_in_json("status")] = "on_hold".into();
+//! let call: Call = serde_json::from_value(json)?;
 //! assert_eq!(call.status, CallStatus::Unknown("on_hold".to_owned()));
 //! assert_eq!(call.status.to_string(), "on_hold");
 //! # Ok::<(), serde_json::Error>(())

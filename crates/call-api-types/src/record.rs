@@ -77,6 +77,19 @@ macro_rules! decode {
             }
         }
 
+        #[allow(unreachable_pub, reason = "the struct may be private")]
+        impl $record {
+            /// The properties, in the document's order: the name of each in Rust, and in JSON.
+            pub const PROPERTIES: &'static [(&'static str, &'static str)] =
+                &[$((stringify!($field), $name)),*];
+
+            /// Returns the name in JSON of the property with this field, which keeps its name when the document renames the
+            /// property. Returns its argument if there is no such field.
+            pub fn name_in_json(field: &str) -> &str {
+                crate::record::name_in_json(Self::PROPERTIES, field)
+            }
+        }
+
         impl<'de> ::serde::Deserialize<'de> for $record {
             fn deserialize<D: ::serde::Deserializer<'de>>(
                 deserializer: D,
@@ -100,6 +113,11 @@ macro_rules! decode {
     (@absent $name:literal or $default:path) => { $default() };
 }
 pub(crate) use decode;
+
+pub(crate) fn name_in_json<'a>(properties: &[(&str, &'a str)], field: &'a str) -> &'a str {
+    let mut named = properties.iter().filter(|(own, _)| *own == field);
+    named.next().map_or(field, |(_, name)| name)
+}
 
 /// Decodes a struct.
 pub(crate) fn deserialize<'de, R: Record<'de>, D: Deserializer<'de>>(

@@ -349,6 +349,8 @@ fn write_release(project: &Path, new: &Release, step: &Step) -> io::Result<()> {
     let settings = Path::new(DOCUMENT).with_file_name(settings::FILE);
     release::write_pins(&project.join(settings), &new.pins)?;
     release::set_version(&project.join("Cargo.toml"), step)?;
+    let origin = Path::new(DOCUMENT).with_file_name("README.md");
+    release::write_origin(&project.join(origin), &new.label, &new.version)?;
     release::write_changelog(
         &project.join("CHANGELOG.md"),
         &new.version,

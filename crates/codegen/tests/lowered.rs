@@ -1,4 +1,4 @@
-//! The project's document after lowering, as progenitor receives it.
+//! The first document of the project after lowering, as progenitor receives it.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,7 +17,7 @@ use serde_json::Value;
 
 #[test]
 fn lowered_document_loses_nothing() {
-    let document: Value = serde_json::from_str(&common::read(common::SPEC)).unwrap();
+    let document: Value = serde_json::from_str(&common::read(common::FIRST)).unwrap();
     assert_eq!(validate::validate(&document), Ok(validate::Version::V3_1));
     let mut unsupported = Vec::new();
     let lowered = lower::lower(document, &mut unsupported, &mut Origins::default()).unwrap();

@@ -11,8 +11,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use call_api::chrono::{DateTime, Utc};
+use call_api::{Call, CallStatus, CallType, Uuid};
 use call_api_sandbox::{Clock, Fault, Faults, Sandbox, Script};
 use regex::Regex;
+use serde_json::Value;
 use snapbox::{Assert, IntoData, Redactions};
 
 /// A time zone that needs no time zone data: an hour ahead of UTC.
@@ -20,39 +23,55 @@ pub(crate) const ZONE: &str = "CET-1";
 
 pub(crate) const EXAMPLE: &str = "3c90c3cc-0d44-4b50-8888-8dd25736052a";
 
-/// An ended call with control characters in a text.
-pub(crate) const ENDED: &str = r#"{
-    "id": "00000000-0000-4000-8000-000000000001",
-    "agent_id": null,
-    "status": "completed",
-    "type": "outbound",
-    "contact": {
-        "id": "00000000-0000-4000-8000-00000000000c",
-        "created_date": "2026-01-01T00:00:00Z",
-        "identifier": "+34600123456",
-        "contact_type": "call"
-    },
-    "phone_id": null,
-    "created_date": "2026-01-02T03:04:05Z",
-    "start_time": "2026-01-02T03:04:06Z",
-    "end_time": "2026-01-02T04:04:07Z",
-    "duration": 3601,
-    "end_reason": "hung up \u001b[31m"
-}"#;
+/// Returns an ended call with control characters in a text.
+pub(crate) fn ended() -> Call {
+    let time = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+    let mut call = Sandbox::example_call();
+    call.id = id(1).parse().unwrap();
+    call.agent_id = None;
+    call.status = CallStatus::Completed;
+    call.type_ = CallType::Outbound;
+    call.contact.id = Uuid::from_u128(0x0000_0000_0000_4000_8000_0000_0000_000c);
+    call.contact.created_date = time("2026-01-01T00:00:00Z");
+    call.contact.identifier = "+34600123456".to_owned();
+    call.phone_id = None;
+    call.created_date = time("2026-01-02T03:04:05Z");
+    call.recording_url = None;
+    call.start_time = Some(time("2026-01-02T03:04:06Z"));
+    call.end_time = Some(time("2026-01-02T04:04:07Z"));
+    call.duration = Some(3601);
+    call.end_reason = Some("hung up \u{1b}[31m".to_owned());
+    call
+}
+
+/// Returns that call with another id.
+pub(crate) fn ended_as(number: u32) -> Call {
+    let mut call = ended();
+    call.id = id(number).parse().unwrap();
+    call
+}
 
 /// Returns the id of that call or of a similar one.
 pub(crate) fn id(number: u32) -> String {
     format!("00000000-0000-4000-8000-{number:012}")
 }
 
+/// Returns the value of a property in JSON, by the name of its field.
+pub(crate) fn property<'a>(call: &'a Value, field: &str) -> &'a Value {
+    &call[Call::name_in_json(field)]
+}
+
 /// Starts a sandbox with fixed calls: 1 has ended, 2 has a status that the document does not list, and 3 is not a valid
 /// call.
 pub(crate) async fn sandbox() -> Sandbox {
     let sandbox = Sandbox::start().await.unwrap();
-    let like = |number, what, other| ENDED.replace(&id(1), &id(number)).replace(what, other);
-    sandbox.put_json(ENDED).unwrap();
-    sandbox.put_json(&like(2, "completed", "on_hold")).unwrap();
-    sandbox.put_json(&like(3, "3601", "\"long\"")).unwrap();
+    sandbox.put(ended());
+    let mut unknown = ended_as(2);
+    unknown.status = "on_hold".into();
+    sandbox.put(unknown);
+    let mut invalid = serde_json::to_value(ended_as(3)).unwrap();
+    invalid[Call::name_in_json("duration")] = "long".into();
+    sandbox.put_json(&invalid.to_string()).unwrap();
     sandbox
 }
 
@@ -76,8 +95,8 @@ pub(crate) fn slow(sandbox: &Sandbox, milliseconds: u64) {
 pub(crate) async fn sandbox_with(calls: u32) -> (Sandbox, Vec<String>) {
     let sandbox = Sandbox::start().await.unwrap();
     let ids: Vec<_> = (1..=calls).map(id).collect();
-    for id in &ids {
-        sandbox.put_json(&ENDED.replace(&self::id(1), id)).unwrap();
+    for number in 1..=calls {
+        sandbox.put(ended_as(number));
     }
     (sandbox, ids)
 }

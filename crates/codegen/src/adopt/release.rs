@@ -1,4 +1,4 @@
-//! The pins, the version and the changelog: the files besides generated code that a new document changes.
+//! The pins, the version, the origin and the changelog: the files besides generated code that a new document changes.
 
 use std::fs;
 use std::io;
@@ -89,6 +89,24 @@ fn edit_toml(path: &Path, edit: impl FnOnce(&mut DocumentMut)) -> io::Result<()>
         return Ok(());
     }
     fs::write(path, edited)
+}
+
+/// Replaces the page that says where the document comes from, if there is one.
+pub(super) fn write_origin(page: &Path, label: &str, document_version: &str) -> io::Result<()> {
+    if !page.exists() {
+        return Ok(());
+    }
+    // The path of a file tells others nothing, and may tell where the user works.
+    let name = match label.contains("://") {
+        true => label,
+        false => label.rsplit(['/', '\\']).next().unwrap_or(label),
+    };
+    let text = format!(
+        "# Where `openapi.json` comes from\n\n\
+         The service publishes it: `cargo xtask adopt` took it from `{name}`, version {document_version}.\n\
+         The history of this file has the origin of earlier documents.\n"
+    );
+    fs::write(page, text)
 }
 
 /// Reads a text file. Returns `None` if it does not exist.

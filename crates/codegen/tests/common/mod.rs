@@ -10,6 +10,8 @@ use call_api_codegen::{self as codegen, Options, Outcome};
 use tempfile::TempDir;
 
 pub(crate) const SPEC: &str = "spec/openapi.json";
+/// The document that tests start from. That of the project changes with the service.
+pub(crate) const FIRST: &str = "xtask/tests/documents/first.json";
 pub(crate) const TYPES: &str = "crates/call-api-types/src/generated.rs";
 pub(crate) const CLIENT: &str = "crates/call-api-client/src/generated.rs";
 pub(crate) const MOCK: &str = "crates/call-api-mock/src/generated.rs";
@@ -24,16 +26,26 @@ pub(crate) fn read(path: impl AsRef<Path>) -> String {
     fs::read_to_string(root().join(path)).unwrap()
 }
 
-/// A copy of the document and of the generated files, which a test may change.
+/// The settings for that document.
+const FIRST_SETTINGS: &str = r#"# The settings of a test.
+
+[sensitive]
+Call = ["recording_url"]
+Contact = ["identifier"]
+
+[copies]
+"crates/call-api-types/src/example.json" = "/paths/~1v1~1call~1{id}/get/responses/200/content/application~1json/example"
+"crates/call-api-sandbox/src/openapi.json" = ""
+"#;
+
+/// A project with [`FIRST`] and its generated files, which a test may change.
 pub(crate) struct Copy(TempDir);
 
 impl Copy {
     pub(crate) fn new() -> Self {
         let copy = Self(tempfile::tempdir().unwrap());
-        for path in [SPEC, SETTINGS, TYPES, CLIENT, MOCK, UNSUPPORTED] {
-            copy.write(path, &read(path));
-        }
-        // Regenerated, so that stale files of the project fail only the test for them.
+        copy.write(SPEC, &read(FIRST));
+        copy.write(SETTINGS, FIRST_SETTINGS);
         assert_eq!(copy.run(Mode::Write).0, Outcome::Fresh);
         copy
     }
