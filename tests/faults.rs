@@ -19,7 +19,7 @@ use std::sync::LazyLock;
 use call_api::types::Contact;
 use call_api::{Call, Client, Error, Response};
 use call_api_sandbox::Sandbox;
-use support::{SECRET, Server, TestClock, all_words, answer, builder, send};
+use support::{SECRET, Server, TestClock, all_text, answer, builder, send};
 
 /// A response body and its expected handling.
 struct Row {
@@ -354,7 +354,7 @@ fn assert_printable(error: &Error) {
     let line = error.to_string();
     assert!(!line.chars().any(char::is_control), "{line:?}");
     assert!(line.starts_with(char::is_uppercase) || line.starts_with(char::is_lowercase));
-    let words = all_words(error);
+    let words = all_text(error);
     assert!(!words.contains(SECRET), "{words}");
 }
 

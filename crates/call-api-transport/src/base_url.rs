@@ -168,13 +168,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_taken_or_refused(text in ".{0,60}") {
+        fn arbitrary_text_does_not_panic(text in ".{0,60}") {
             let _ = BaseUrl::parse(&text, true);
         }
 
-        /// Texts that are nearly base URLs, of which whatever is taken must be safe.
+        /// Texts that are almost base URLs: each one that is accepted must be safe.
         #[test]
-        fn what_is_taken_is_safe(
+        fn accepted_base_url_is_safe(
             scheme in "(http|https|HTTP|ftp|file)",
             separator in r"(://|:/|:|:\\\\|:///)",
             user in "(|user@|user:pw@|@|:@)",
@@ -188,15 +188,15 @@ mod tests {
                 prop_assert!(url.query().is_none() && url.fragment().is_none());
                 prop_assert!(!base.as_str().ends_with('/'));
                 prop_assert_eq!(base.https, url.scheme() == "https");
-                let here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-                prop_assert!(url.scheme() == "https" || (url.scheme() == "http" && here), "{}", url);
-                prop_assert_eq!(base.loopback, here);
+                let is_loopback = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+                prop_assert!(url.scheme() == "https" || (url.scheme() == "http" && is_loopback), "{}", url);
+                prop_assert_eq!(base.loopback, is_loopback);
             }
         }
 
-        /// Whatever a parameter is, the request goes below the base URL in the operation's form, or is refused.
+        /// With any parameter, the URL is below the base URL and matches the operation's path, or is rejected.
         #[test]
-        fn no_parameter_leads_away(id in prop_oneof![".{0,12}", r"[./\\%2eEfF5cC]{0,12}"], encoded in any::<bool>()) {
+        fn no_parameter_leaves_the_base_url(id in prop_oneof![".{0,12}", r"[./\\%2eEfF5cC]{0,12}"], encoded in any::<bool>()) {
             let base = BaseUrl::parse("https://calls.example/api", false).unwrap();
             let id = if encoded {
                 percent_encoding::utf8_percent_encode(&id, percent_encoding::NON_ALPHANUMERIC).to_string()
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn dot_segments_are_known_in_every_form() {
+    fn dot_segments_are_recognized_in_every_form() {
         for segment in [".", "..", "%2e", "%2E", ".%2e", "%2e.", "%2E%2e"] {
             assert!(is_dot_segment(segment), "{segment}");
         }

@@ -132,7 +132,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_kept_is_the_beginning_up_to_the_cap(
+        fn buffer_keeps_the_first_bytes_up_to_the_cap(
             chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 0..8),
             cap in 0_u64..60,
         ) {

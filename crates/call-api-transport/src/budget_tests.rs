@@ -1,37 +1,37 @@
-//! Apart from `budget`, which `tests/loom.rs` compiles too.
+//! Tests of `budget`. In a file of their own, because `tests/loom.rs` also compiles `budget.rs`.
 
 use proptest::prelude::*;
 
 use crate::budget::Budget;
 
 #[derive(Clone, Debug)]
-enum Deed {
+enum Action {
     Take(u32),
     Drop,
     Spend,
     Give(u32),
 }
 
-fn deeds() -> impl Strategy<Value = Vec<Deed>> {
-    let deed = prop_oneof![
-        (0_u32..600).prop_map(Deed::Take),
-        Just(Deed::Drop),
-        Just(Deed::Spend),
-        (0_u32..600).prop_map(Deed::Give),
+fn actions() -> impl Strategy<Value = Vec<Action>> {
+    let action = prop_oneof![
+        (0_u32..600).prop_map(Action::Take),
+        Just(Action::Drop),
+        Just(Action::Spend),
+        (0_u32..600).prop_map(Action::Give),
     ];
-    prop::collection::vec(deed, 0..50)
+    prop::collection::vec(action, 0..50)
 }
 
 proptest! {
-    /// Held against plain arithmetic.
+    /// Compares the budget with plain arithmetic.
     #[test]
-    fn it_is_never_below_zero_nor_above_its_size(size in 0_u32..600, deeds in deeds()) {
+    fn budget_stays_between_zero_and_its_size(size in 0_u32..600, actions in actions()) {
         let budget = Budget::new(size);
         let mut permits = Vec::new();
         let mut left = size;
-        for deed in deeds {
-            match deed {
-                Deed::Take(cost) => {
+        for action in actions {
+            match action {
+                Action::Take(cost) => {
                     let permit = budget.take(cost);
                     prop_assert_eq!(permit.is_some(), cost <= left);
                     if let Some(permit) = permit {
@@ -39,14 +39,14 @@ proptest! {
                         permits.push((permit, cost));
                     }
                 }
-                Deed::Drop => if let Some((permit, cost)) = permits.pop() {
+                Action::Drop => if let Some((permit, cost)) = permits.pop() {
                     drop(permit);
                     left = (left + cost).min(size);
                 }
-                Deed::Spend => if let Some((permit, _)) = permits.pop() {
+                Action::Spend => if let Some((permit, _)) = permits.pop() {
                     permit.spend();
                 }
-                Deed::Give(tokens) => {
+                Action::Give(tokens) => {
                     budget.give(tokens);
                     left = (left + tokens).min(size);
                 }

@@ -1,4 +1,4 @@
-//! Redacting secrets in what a service says: some repeat them in their errors, which are logged.
+//! Redaction of secrets in error responses, which are logged: some services repeat the token in them.
 
 use url::Url;
 use zeroize::Zeroizing;
@@ -15,7 +15,7 @@ const SHORTEST: usize = 4;
 /// Shorter values of a query are options, not signatures.
 const SHORTEST_QUERY_VALUE: usize = 16;
 
-/// Returns the URL without credentials, and of a URL such as `data:`, which is content, only the scheme.
+/// Returns the URL without credentials. Of a URL that is itself content, such as `data:`, returns only the scheme.
 pub(crate) fn loggable(mut url: Url) -> Url {
     if url.cannot_be_a_base() {
         let scheme = format!("{}:", url.scheme());
@@ -76,8 +76,8 @@ impl<'a> Secrets<'a> {
         }
     }
 
-    /// Returns the text with each secret replaced; `None` if there is none in it. At the end of a text that was cut, the
-    /// beginning of a secret counts, too.
+    /// Returns the text with each secret replaced, or `None` if it has none. If `cut` is true, the text was truncated, and
+    /// the start of a secret at its end counts, too.
     pub(crate) fn hide(&self, text: &[u8], cut: bool) -> Option<Vec<u8>> {
         let own = [self.token, self.password, &self.encoded];
         let secrets: Vec<_> = (own.into_iter().chain(self.query.iter().copied()))
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_found_however_it_is_written() {
+    fn secret_is_found_in_every_escaped_form() {
         for (text, wanted) in [
             ("no s3cret/+\" here", "no *** here"),
             (r#"{"detail": "s3cret\/+\" is"}"#, r#"{"detail": "*** is"}"#),
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_beginning_of_a_secret_is_one_where_the_text_was_cut() {
+    fn start_of_a_secret_is_hidden_at_the_end_of_truncated_text() {
         let hidden = |text: &str, cut| hide("s3cret", Auth::Bearer, text, cut);
         assert_eq!(hidden("it is s3cr", true).unwrap(), "it is ***");
         for escape in [r"\", r"\u", r"\u0", r"\u00", r"\u006", "%", "%6"] {
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn basic_has_three_secrets_and_too_short_a_text_is_none() {
+    fn basic_has_three_secrets_and_short_texts_are_not_hidden() {
         let hidden = |text| hide("user:hunter2", Auth::Basic, text, false);
         for text in ["user:hunter2", "hunter2", "dXNlcjpodW50ZXIy"] {
             assert!(hidden(text).unwrap().ends_with("***"), "{text}");
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_the_query_are_secrets_if_they_are_long() {
+    fn long_query_values_are_hidden() {
         let url = Url::parse("https://a.example/b?part=7&sig=0123456789abcdef%2B").unwrap();
         let secrets = Secrets::default().with_query(&url);
         let hidden = secrets.hide(b"part 7, sig 0123456789abcdef%2B", false);
@@ -241,7 +241,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_of_it_is_left_and_all_else_is(
+        fn only_the_secret_is_replaced(
             secret in "[a-f0-9]{4,12}", before in "[g-z {}\":]{0,20}", after in "[g-z {}\":]{0,20}",
         ) {
             let text = format!("{before}{secret}{after}");
@@ -250,7 +250,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_will_do(text in prop::collection::vec(any::<u8>(), 0..60), cut in any::<bool>()) {
+        fn arbitrary_bytes_do_not_panic(text in prop::collection::vec(any::<u8>(), 0..60), cut in any::<bool>()) {
             let token = Token::new(r"%\u0/").unwrap();
             let _ = Secrets::of(&token, Auth::Basic).hide(&text, cut);
         }

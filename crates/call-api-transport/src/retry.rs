@@ -299,7 +299,7 @@ impl RetryContext<'_> {
                 left: self.left,
             });
         }
-        // Many clients were told the same: without jitter they return at once. Never past the deadline.
+        // Many clients receive the same value: without jitter, all would retry at once. Never past the deadline.
         let jitter = self
             .jitter
             .part_of(self.backoff.first.min(self.left - retry_after) / 2);
@@ -343,8 +343,8 @@ mod tests {
 
     use super::*;
 
-    fn milliseconds(most: u64) -> impl Strategy<Value = Duration> {
-        (0..=most).prop_map(Duration::from_millis)
+    fn milliseconds(max: u64) -> impl Strategy<Value = Duration> {
+        (0..=max).prop_map(Duration::from_millis)
     }
 
     fn headers(name: &'static str, values: &[&[u8]]) -> HeaderMap {
@@ -358,7 +358,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_wait_keeps_every_promise(
+        fn delay_respects_all_limits(
             outcome in proptest::sample::select(&Outcome::ALL[1..]),
             (attempts, max_attempts, timeouts) in (1_u32..100, 0_u32..100, 0_u32..4),
             (repeatable, body_is_stream) in any::<(bool, bool)>(),
@@ -383,19 +383,19 @@ mod tests {
                     prop_assert!(should_retry != Some(false));
                     prop_assert!(outcome.is_retried() || should_retry == Some(true));
                     match retry_after {
-                        Some(asked) => prop_assert!(wait.duration >= asked && wait.duration <= asked + first / 2),
+                        Some(requested) => prop_assert!(wait.duration >= requested && wait.duration <= requested + first / 2),
                         None => prop_assert!(wait.duration <= cap, "above the cap"),
                     }
                 }
-                Err(StopReason::RetryAfterTooLong { retry_after: asked, left: told }) => {
-                    prop_assert!(asked >= left && told == left && retry_after == Some(asked));
+                Err(StopReason::RetryAfterTooLong { retry_after: requested, left: reported }) => {
+                    prop_assert!(requested >= left && reported == left && retry_after == Some(requested));
                 }
                 Err(_) => {}
             }
         }
 
         #[test]
-        fn any_header_gives_a_wait_or_none(values in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..3)) {
+        fn any_retry_after_header_is_parsed_or_ignored(values in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..3)) {
             let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
             for name in ["retry-after", "retry-after-ms"] {
                 let read = retry_after(&headers(name, &values), || SystemTime::UNIX_EPOCH);
@@ -488,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ceiling_doubles_up_to_the_cap() {
+    fn ceiling_doubles_up_to_the_cap() {
         let backoff = Backoff {
             first: Duration::from_millis(250),
             cap: Duration::from_secs(8),
@@ -502,7 +502,7 @@ mod tests {
     }
 
     #[test]
-    fn decimals_are_rounded_up_and_nothing_else_is_taken() {
+    fn decimals_are_rounded_up_and_other_texts_ignored() {
         for (text, unit, wanted) in [
             ("0", 1000, Some(0)),
             ("1.5", 1000, Some(1500)),
@@ -552,7 +552,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_written_as_people_write_them() {
+    fn seconds_have_no_trailing_zeros() {
         for (millis, wanted) in [
             (0, "0 s"),
             (1, "0.001 s"),

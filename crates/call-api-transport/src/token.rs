@@ -495,8 +495,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_value_is_overwritten_with_its_last_owner() {
-        // Long, so that what the allocator writes into free memory leaves most of it as it was.
+    fn header_value_is_overwritten_after_the_last_drop() {
+        // Long, so that the bookkeeping of the allocator in freed memory overwrites only a small part.
         let secret = "5ecret-".repeat(600);
         for auth in [Auth::Bearer, Auth::Basic, Auth::ApiKeyHeader("x-key")] {
             let token = Token::new(secret.clone()).unwrap();
@@ -507,16 +507,16 @@ mod tests {
             let (address, before) = (value.as_bytes().as_ptr() as u64, value.as_bytes().to_vec());
             assert!(value.is_sensitive() && before.len() > secret.len() - 100);
             drop((token, request));
-            // Made before, so that it doesn't take the place of what is freed.
+            // Allocated before, so that it does not reuse the freed memory.
             let mut bytes = vec![0; before.len()];
-            let mut is_there = || {
+            let mut is_in_memory = || {
                 let memory = std::fs::File::open("/proc/self/mem").unwrap();
                 memory.read_exact_at(&mut bytes, address).unwrap();
                 bytes.windows(14).any(|part| part == &before[700..714])
             };
-            assert!(is_there(), "{auth:?}");
+            assert!(is_in_memory(), "{auth:?}");
             drop(value);
-            assert!(!is_there(), "{auth:?}");
+            assert!(!is_in_memory(), "{auth:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What every call does, over a real socket.
+//! Basics of every request, over a real socket.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,12 +19,12 @@ use call_api_transport::{
 };
 use http::{HeaderName, HeaderValue};
 use support::{
-    GET_CALL, SECRET, Server, Step, TestClock, all_words, answer, attempt_log, buffered, builder,
+    GET_CALL, SECRET, Server, Step, TestClock, all_text, answer, attempt_log, buffered, builder,
     get,
 };
 
 #[tokio::test]
-async fn the_request_carries_the_token_and_nothing_unasked() {
+async fn request_has_only_the_expected_headers() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![answer(200, "", "{}")]).await;
     let transport = builder(&server.url(), &clock).build().unwrap();
@@ -52,7 +52,7 @@ async fn the_request_carries_the_token_and_nothing_unasked() {
 }
 
 #[tokio::test]
-async fn each_kind_of_auth_puts_the_token_where_it_belongs() {
+async fn auth_decides_where_the_token_is_sent() {
     let cases: [(Auth, &str); 5] = [
         (Auth::None, ""),
         (Auth::Bearer, "authorization: Bearer user:pass"),
@@ -87,7 +87,7 @@ async fn each_kind_of_auth_puts_the_token_where_it_belongs() {
 }
 
 #[tokio::test]
-async fn no_kind_of_auth_shows_the_token() {
+async fn token_is_not_shown_for_any_auth() {
     for auth in [
         Auth::Bearer,
         Auth::Basic,
@@ -103,21 +103,21 @@ async fn no_kind_of_auth_shows_the_token() {
         let server = Server::start(&clock, scripts).await;
         let transport = builder(&server.url(), &clock).build().unwrap();
         let operation = Operation { auth, ..GET_CALL };
-        let mut words = String::new();
+        let mut text = String::new();
         for _ in 0..3 {
             let result = transport.send(&operation, get(&transport, "7"), None).await;
             let log = attempt_log(&result);
-            words.push_str(&format!("{result:?}{}{}", log.url(), log.to_curl()));
+            text.push_str(&format!("{result:?}{}{}", log.url(), log.to_curl()));
             if let Err(error) = result {
-                words.push_str(&all_words(&error));
+                text.push_str(&all_text(&error));
             }
         }
         let encoded = "Y2FuYXJ5LTdmM2U5ZA==";
         assert!(
-            !words.contains(SECRET) && !words.contains(encoded),
-            "{auth:?}: {words}"
+            !text.contains(SECRET) && !text.contains(encoded),
+            "{auth:?}: {text}"
         );
-        // What was sent shows that there was something to see.
+        // Guards the assertion above: the token was sent.
         assert!(
             server
                 .requests()
@@ -128,7 +128,7 @@ async fn no_kind_of_auth_shows_the_token() {
 }
 
 #[tokio::test]
-async fn sequential_calls_share_a_connection() {
+async fn sequential_requests_share_a_connection() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![answer(200, "", "{}")]).await;
     let transport = builder(&server.url(), &clock).build().unwrap();
@@ -142,7 +142,7 @@ async fn sequential_calls_share_a_connection() {
 }
 
 #[tokio::test]
-async fn error_response_has_its_body_and_log_and_prints_no_content() {
+async fn error_response_has_body_and_log_and_its_debug_omits_content() {
     let clock = TestClock::default();
     let server = Server::start(
         &clock,
@@ -169,20 +169,20 @@ async fn error_response_has_its_body_and_log_and_prints_no_content() {
     assert_eq!(log.attempts().len(), 1);
     assert_eq!(log.attempts()[0].outcome, Outcome::Rejected);
     assert_eq!(*log.stop_reason(), StopReason::NotRetryable);
-    let words = format!("{response:?} {response:#?}");
+    let text = format!("{response:?} {response:#?}");
     assert_eq!(buffered(response).bytes, r#"{"detail":"no"}"#);
     for hidden in ["private", "detail", SECRET] {
-        assert!(!words.contains(hidden), "{words}");
+        assert!(!text.contains(hidden), "{text}");
     }
 }
 
 #[tokio::test]
-async fn a_body_over_the_limit_is_refused_by_its_length_or_while_it_comes() {
+async fn body_over_the_limit_is_rejected_with_and_without_a_length() {
     let clock = TestClock::default();
     let long = "x".repeat(101);
     let chunked =
         format!("HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n65\r\n{long}\r\n0\r\n\r\n");
-    for (script, announced, wanted_seen) in [
+    for (script, announced, received) in [
         (answer(200, "", &long), Some(101), 0),
         (support::send(chunked), None, 101),
     ] {
@@ -197,12 +197,12 @@ async fn a_body_over_the_limit_is_refused_by_its_length_or_while_it_comes() {
             .unwrap_err();
         let kind = TransportErrorKind::BodyTooLarge {
             limit: 100,
-            received: wanted_seen,
+            received,
             announced,
         };
         assert_eq!(*error.kind(), kind);
         assert!(error.to_string().contains("100 bytes"), "{error}");
-        // A larger limit for the one call lets it through.
+        // A larger limit in the options of one request accepts the body.
         let lax = transport.with_options(RequestOptions::new().body_limit(101));
         let response = lax.send(&GET_CALL, get(&lax, "7"), None).await.unwrap();
         assert_eq!(buffered(response).bytes.len(), 101);
@@ -210,7 +210,7 @@ async fn a_body_over_the_limit_is_refused_by_its_length_or_while_it_comes() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_a_failure_that_names_the_host_and_reaches_nobody() {
+async fn redirect_is_an_error_and_is_not_followed() {
     let clock = TestClock::default();
     let other = Server::start(&clock, vec![answer(200, "", "{}")]).await;
     let location = format!("location: {}/elsewhere?q=1\r\n", other.url());
@@ -227,7 +227,7 @@ async fn a_redirect_is_a_failure_that_names_the_host_and_reaches_nobody() {
     assert_eq!(*to, Some(other.address.to_string()));
     assert_eq!(other.connections(), 0);
     assert!(!error.is_retryable());
-    // A client that was given, and that follows redirects, fails the call all the same.
+    // A redirect that a given client has followed is the same error.
     let transport = builder(&server.url(), &clock)
         .http_client(client::following())
         .build()
@@ -258,10 +258,10 @@ async fn connection_failure_is_one_line_without_secrets() {
         .await
         .unwrap_err();
     assert!(error.is_connect() && error.is_retryable() && !error.is_timeout());
-    let words = all_words(&error);
+    let shown = all_text(&error);
     assert!(
-        !words.contains("private") && !words.contains(SECRET),
-        "{words}"
+        !shown.contains("private") && !shown.contains(SECRET),
+        "{shown}"
     );
     let text = error.to_string();
     assert!(
@@ -272,7 +272,7 @@ async fn connection_failure_is_one_line_without_secrets() {
 }
 
 #[tokio::test]
-async fn headers_of_the_client_and_of_the_call_replace_those_of_the_request() {
+async fn client_and_option_headers_replace_request_headers() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![answer(200, "", "")]).await;
     let name = HeaderName::from_static;
@@ -311,7 +311,7 @@ async fn headers_of_the_client_and_of_the_call_replace_those_of_the_request() {
 }
 
 #[test]
-fn base_urls_are_taken_or_refused_with_a_remedy() {
+fn base_urls_are_normalized_or_rejected_with_a_reason() {
     let parse = |url: &str| {
         Transport::builder(url)
             .build()
@@ -369,7 +369,7 @@ fn base_urls_are_taken_or_refused_with_a_remedy() {
 }
 
 #[tokio::test]
-async fn a_request_that_leaves_the_base_url_or_the_operation_is_refused_unsent() {
+async fn url_outside_the_base_url_or_operation_is_rejected_unsent() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![answer(200, "", "")]).await;
     let base = format!("{}/api", server.url());
@@ -401,7 +401,7 @@ async fn a_request_that_leaves_the_base_url_or_the_operation_is_refused_unsent()
         assert!(error.attempt_log().attempts().is_empty());
         assert_eq!(*error.attempt_log().stop_reason(), StopReason::NotSent);
     }
-    // Where the base URL has no path, all that follows it could be more of a host.
+    // Without a path in the base URL, text appended to it could extend the host.
     let bare = builder(&origin, &clock).build().unwrap();
     for more in ["0", ".example", "@calls.example", ".example:80", "-x"] {
         let url = format!("{origin}{more}/v1/call/a");
@@ -437,7 +437,7 @@ async fn a_request_that_leaves_the_base_url_or_the_operation_is_refused_unsent()
 }
 
 #[test]
-fn tokens_are_refused_without_being_shown() {
+fn invalid_tokens_are_rejected_without_being_shown() {
     for bad in [
         "",
         " hunter2",
@@ -464,13 +464,13 @@ fn tokens_are_refused_without_being_shown() {
     );
     let token = Token::new(SECRET).unwrap();
     let builder = Transport::builder("http://localhost").token(token.clone());
-    let mut words = format!("{token:?} {token:#?} {builder:?}");
-    words.push_str(&format!("{:?}", builder.build().unwrap()));
-    assert!(!words.contains(SECRET) && words.contains("***"), "{words}");
+    let mut text = format!("{token:?} {token:#?} {builder:?}");
+    text.push_str(&format!("{:?}", builder.build().unwrap()));
+    assert!(!text.contains(SECRET) && text.contains("***"), "{text}");
 }
 
 #[tokio::test]
-async fn a_failure_says_what_happened_where_and_what_to_do() {
+async fn error_text_has_cause_request_and_help() {
     let head = "HTTP/1.1 200 X\r\nx-request-id: r-1\r\ncontent-length: 9\r\n\r\nabc";
     let sent = |more: &[Step]| vec![[support::send(head), more.to_vec()].concat()];
     type Setup = fn(TransportBuilder) -> TransportBuilder;
@@ -524,17 +524,17 @@ async fn a_failure_says_what_happened_where_and_what_to_do() {
         let clock = TestClock::default();
         let server = Server::start(&clock, scripts).await;
         let transport = setup(builder(&server.url(), &clock)).build().unwrap();
-        let call = transport.send(&GET_CALL, get(&transport, "7?private"), None);
-        let error = call.await.unwrap_err();
+        let sending = transport.send(&GET_CALL, get(&transport, "7?private"), None);
+        let error = sending.await.unwrap_err();
         let text = error.to_string().replace(&server.url(), "BASE");
         assert!(!error.is_connect(), "{text}");
         assert_eq!(text, wanted);
     }
 }
 
-/// What a service says about an error goes to logs; what it answers is its caller's, and may be about tokens.
+/// Only error responses are redacted, because they go to logs. Successful ones may legitimately contain tokens.
 #[tokio::test]
-async fn a_success_keeps_what_reads_like_the_token() {
+async fn successful_response_is_not_redacted() {
     let clock = TestClock::default();
     let headers = format!("x-request-id: {SECRET}\r\nx-sent: {SECRET}\r\n");
     let server = Server::start(&clock, vec![answer(200, &headers, SECRET)]).await;
@@ -550,7 +550,7 @@ async fn a_success_keeps_what_reads_like_the_token() {
 }
 
 #[tokio::test]
-async fn credentials_go_to_the_operations_of_their_scheme_alone() {
+async fn credentials_are_sent_only_to_operations_of_their_scheme() {
     let key = Operation {
         auth: Auth::Scheme("key", &Auth::ApiKeyHeader("x-api-key")),
         ..GET_CALL
@@ -579,7 +579,7 @@ async fn credentials_go_to_the_operations_of_their_scheme_alone() {
 }
 
 #[tokio::test]
-async fn requests_without_a_body_say_so_and_keep_their_user_agent() {
+async fn empty_put_has_a_content_length_and_user_agent_is_kept() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![answer(200, "", ""); 2]).await;
     let transport = builder(&server.url(), &clock).build().unwrap();

@@ -1,5 +1,5 @@
-//! What the table of faults can't show: streams, dropped calls, tokens that change, many calls at once, and what others
-//! are told of it.
+//! Behavior that the table of faults cannot show: streams, dropped requests, changing tokens, concurrent requests,
+//! observers and attempt logs.
 
 #![allow(
     clippy::unwrap_used,
@@ -27,15 +27,15 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use http::HeaderValue;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 use support::{
-    GET_CALL, SECRET, Server, Step, TestClock, all_words, answer, buffered, builder, get, send,
+    GET_CALL, SECRET, Server, Step, TestClock, all_text, answer, buffered, builder, get, send,
     streamed,
 };
 
-// A token must not be printable, nor come out of its shell by any of the usual ways.
+// A token must not be printable, nor convertible to its text.
 assert_not_impl_any!(Token: std::fmt::Display, serde::Serialize, AsRef<str>, AsRef<[u8]>, Into<String>, std::ops::Deref);
 assert_impl_all!(Transport: Clone, Send, Sync, std::fmt::Debug);
 assert_impl_all!(call_api_transport::TransportError: Clone, Send, Sync, std::error::Error);
-// What a client is extended with can be shared, and chosen when the program runs.
+// Extensions of a client can be shared and chosen at run time.
 assert_impl_all!(Arc<dyn Observer>: Observer);
 assert_impl_all!(Box<dyn Observer>: Observer);
 assert_impl_all!(Arc<dyn TokenProvider>: TokenProvider);
@@ -43,24 +43,24 @@ assert_impl_all!(Arc<TokenFile>: TokenProvider);
 assert_impl_all!(Box<dyn TokenProvider>: TokenProvider);
 assert_impl_all!(Arc<dyn Clock>: Clock);
 assert_impl_all!(Box<dyn Clock>: Clock);
-// Data can be compared, and be a key.
+// Data can be compared and hashed.
 assert_impl_all!(Attempt: Eq, std::hash::Hash);
 assert_impl_all!(Operation: Eq, std::hash::Hash);
 assert_impl_all!(TransportErrorKind: Eq, std::hash::Hash);
 assert_impl_all!(RequestOptions: Eq);
 assert_impl_all!(call_api_transport::BuildError: Clone);
 
-fn is_send<T: Send>(value: T) -> T {
+fn assert_send<T: Send>(value: T) -> T {
     value
 }
 
-const DOWNLOAD: Operation = Operation {
+const STREAMED: Operation = Operation {
     body: ResponseBody::Streamed,
     ..GET_CALL
 };
 
 #[tokio::test]
-async fn a_streamed_body_has_no_cap_and_comes_as_it_is() {
+async fn streamed_body_is_unlimited_and_unchanged() {
     let clock = TestClock::default();
     let body = vec![b'x'; 3 << 20];
     let server = Server::start(
@@ -69,7 +69,7 @@ async fn a_streamed_body_has_no_cap_and_comes_as_it_is() {
     )
     .await;
     let transport = builder(&server.url(), &clock).build().unwrap();
-    let response = is_send(transport.send(&DOWNLOAD, get(&transport, "7"), None))
+    let response = assert_send(transport.send(&STREAMED, get(&transport, "7"), None))
         .await
         .unwrap();
     assert_eq!(response.headers["content-length"], (3 << 20).to_string());
@@ -79,49 +79,49 @@ async fn a_streamed_body_has_no_cap_and_comes_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_streamed_body_may_take_long_but_not_stall() {
+async fn streamed_body_times_out_only_when_it_stalls() {
     let clock = TestClock::default();
     let head = send("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n");
     let slow = [
-        Step::Pass(Duration::from_secs(14)),
+        Step::Advance(Duration::from_secs(14)),
         Step::Send(b"abc".to_vec()),
     ];
-    // The client looks at its timer when a part has come, so each wait is its own.
+    // Each chunk restarts the stall time-out of the client.
     let script = [head, slow.to_vec(), slow.to_vec(), vec![Step::Stall]].concat();
     let server = Server::start(&clock, vec![script]).await;
     let transport = builder(&server.url(), &clock).build().unwrap();
     let response = transport
-        .send(&DOWNLOAD, get(&transport, "7?private"), None)
+        .send(&STREAMED, get(&transport, "7?private"), None)
         .await
         .unwrap();
     let mut body = streamed(response);
     assert_eq!(body.next().await.unwrap().unwrap(), "abc");
     assert_eq!(body.next().await.unwrap().unwrap(), "abc");
     let error = body.next().await.unwrap().unwrap_err();
-    let words = all_words(&*error);
+    let text = all_text(&*error);
     let mut cause: &dyn std::error::Error = &*error;
     while !cause.is::<Stalled>() {
-        cause = cause.source().expect("one of the causes is the stall");
+        cause = cause.source().expect("no stall among the sources");
     }
     assert_eq!(cause.to_string(), "the body stalled: no bytes for 15000 ms");
-    assert!(!words.contains(SECRET), "{words}");
+    assert!(!text.contains(SECRET), "{text}");
     assert_eq!(clock.passed(), Duration::from_secs(14 + 14 + 15));
 }
 
 #[tokio::test]
-async fn an_error_response_of_a_streamed_operation_is_read() {
+async fn error_response_of_streamed_operation_is_buffered() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![answer(404, "", "no")]).await;
     let transport = builder(&server.url(), &clock).build().unwrap();
     let response = transport
-        .send(&DOWNLOAD, get(&transport, "7"), None)
+        .send(&STREAMED, get(&transport, "7"), None)
         .await
         .unwrap();
     assert_eq!(buffered(response).bytes, "no");
 }
 
 #[tokio::test]
-async fn a_request_body_that_is_a_stream_is_sent_once() {
+async fn streamed_request_body_is_sent_once() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![vec![Step::Reset], answer(200, "", "")]).await;
     let transport = builder(&server.url(), &clock).build().unwrap();
@@ -140,7 +140,7 @@ async fn a_request_body_that_is_a_stream_is_sent_once() {
         "{:?}",
         server.requests()
     );
-    // One in memory is sent again.
+    // A body in memory is sent again.
     let server = Server::start(&clock, vec![vec![Step::Reset], answer(200, "", "")]).await;
     let transport = builder(&server.url(), &clock).build().unwrap();
     let mut request = get(&transport, "7");
@@ -155,8 +155,8 @@ async fn a_request_body_that_is_a_stream_is_sent_once() {
     assert_eq!(server.requests().len(), 2);
 }
 
-/// Polls a future until the time has come, and a little longer, and drops it.
-async fn poll_and_drop(future: impl Future, come: impl Fn() -> bool) {
+/// Polls a future until `is_due` returns true, and a few times more, and drops it.
+async fn poll_and_drop(future: impl Future, is_due: impl Fn() -> bool) {
     let mut future = Box::pin(future);
     let mut more = 5;
     for _ in 0..10_000 {
@@ -166,14 +166,14 @@ async fn poll_and_drop(future: impl Future, come: impl Fn() -> bool) {
         let ended =
             std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready()))
                 .await;
-        assert!(!ended, "the call was over before it could be dropped");
+        assert!(!ended, "the future ended before it could be dropped");
         tokio::time::sleep(Duration::from_millis(1)).await;
-        more -= usize::from(come());
+        more -= usize::from(is_due());
     }
-    panic!("the time to drop the call has never come");
+    panic!("the future was never due to be dropped");
 }
 
-/// A clock on which nothing is ever over.
+/// A clock whose sleeps never end.
 #[derive(Default)]
 struct Frozen(TestClock);
 
@@ -188,10 +188,10 @@ impl Clock for Frozen {
 }
 
 #[tokio::test]
-async fn a_call_that_is_dropped_leaves_nothing_behind() {
+async fn dropped_request_leaves_nothing_behind() {
     let clock = TestClock::default();
     let short = || send("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc");
-    for (place, script) in [
+    for (phase, script) in [
         ("head", vec![]),
         ("body", short()),
         ("wait", answer(503, "", "")),
@@ -207,45 +207,45 @@ async fn a_call_that_is_dropped_leaves_nothing_behind() {
             || server.requests().len() == 1,
         )
         .await;
-        assert_eq!(server.requests().len(), 1, "{place}");
-        assert_eq!(transport.retry_budget_left(), 500, "{place}");
+        assert_eq!(server.requests().len(), 1, "{phase}");
+        assert_eq!(transport.retry_budget_left(), 500, "{phase}");
         let response = transport
             .send(&GET_CALL, get(&transport, "7"), None)
             .await
             .unwrap();
-        assert_eq!(response.status, 200, "{place}");
+        assert_eq!(response.status, 200, "{phase}");
     }
 }
 
 #[tokio::test]
-async fn a_dropped_retry_gives_back_what_it_took() {
+async fn dropped_retry_refunds_its_budget() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![answer(503, "", ""), vec![]]).await;
     let transport = builder(&server.url(), &clock).build().unwrap();
-    let during = Arc::new(AtomicUsize::new(0));
-    let received = Arc::clone(&during);
+    let budget_during_retry = Arc::new(AtomicUsize::new(0));
+    let observed = Arc::clone(&budget_during_retry);
     let watched = transport.clone();
-    let call = async {
-        let mut call = Box::pin(transport.send(&GET_CALL, get(&transport, "7"), None));
+    let sending = async {
+        let mut request = Box::pin(transport.send(&GET_CALL, get(&transport, "7"), None));
         std::future::poll_fn(|context| {
-            let poll = call.as_mut().poll(context);
-            received.store(watched.retry_budget_left() as usize, Ordering::Relaxed);
+            let poll = request.as_mut().poll(context);
+            observed.store(watched.retry_budget_left() as usize, Ordering::Relaxed);
             poll
         })
         .await
     };
-    poll_and_drop(call, || server.requests().len() == 2).await;
+    poll_and_drop(sending, || server.requests().len() == 2).await;
     assert_eq!(server.requests().len(), 2);
     assert_eq!(
-        during.load(Ordering::Relaxed),
+        budget_during_retry.load(Ordering::Relaxed),
         500 - 14,
-        "the retry was under way"
+        "the retry was in flight"
     );
     assert_eq!(transport.retry_budget_left(), 500);
 }
 
 #[tokio::test]
-async fn the_budget_pays_for_failed_retries_and_is_paid_by_successes() {
+async fn failed_retries_spend_the_budget_and_successes_refill_it() {
     let clock = TestClock::default();
     let ok = || answer(200, "", "");
     let script = vec![
@@ -253,12 +253,12 @@ async fn the_budget_pays_for_failed_retries_and_is_paid_by_successes() {
         answer(503, "", ""),
         answer(429, "", ""),
         answer(503, "", ""),
-        // The retry succeeds: what it took comes back.
+        // The retry succeeds: its cost is refunded.
         answer(503, "", ""),
         ok(),
-        // A first attempt that succeeds brings one.
+        // A first attempt that succeeds adds one.
         ok(),
-        // The retry is answered with something final: the service is alive.
+        // The retry ends in a final response: the service is alive.
         answer(503, "", ""),
         answer(404, "", ""),
     ];
@@ -278,16 +278,16 @@ async fn the_budget_pays_for_failed_retries_and_is_paid_by_successes() {
 }
 
 #[tokio::test]
-async fn a_429_closes_the_gate_of_all_clones_and_of_no_others() {
+async fn throttle_is_shared_by_clones_only() {
     let clock = TestClock::default();
-    let away = answer(429, "retry-after: 50\r\n", "");
-    let server = Server::start(&clock, vec![away, answer(200, "", "")]).await;
+    let throttling = answer(429, "retry-after: 50\r\n", "");
+    let server = Server::start(&clock, vec![throttling, answer(200, "", "")]).await;
     let transport = builder(&server.url(), &clock).build().unwrap();
     let throttled = transport.throttled();
     throttled.throttle_lifted().await;
     let response = throttled.send(&GET_CALL, get(&transport, "7"), None).await;
     assert_eq!(response.unwrap().status, 429);
-    // It opens after the deadline, so the call can't wait for it.
+    // The throttle ends after the deadline, so the request fails without waiting.
     let clone = throttled.clone();
     let error = clone
         .send(&GET_CALL, get(&transport, "7"), None)
@@ -307,7 +307,7 @@ async fn a_429_closes_the_gate_of_all_clones_and_of_no_others() {
         assert_eq!(response.unwrap().status, 200);
     }
     assert!(clock.waits().is_empty());
-    // With a longer deadline it can, and so can who waits before it begins.
+    // With a longer deadline the request waits.
     let patient = clone.with_options(RequestOptions::new().deadline(Duration::from_secs(51)));
     let response = patient.send(&GET_CALL, get(&transport, "7"), None).await;
     assert_eq!(response.unwrap().status, 200);
@@ -317,11 +317,11 @@ async fn a_429_closes_the_gate_of_all_clones_and_of_no_others() {
 }
 
 #[tokio::test]
-async fn the_gate_is_closed_for_as_long_as_the_throttled_call_waits_or_would() {
+async fn throttle_lasts_as_long_as_the_retry_delay() {
     for (retry_after, attempts, waits) in [
         ("retry-after: 2\r\n", 2, vec![2125]),
         ("", 2, vec![250]),
-        // There the call itself waits no more, and who comes next does.
+        // The last attempt does not wait, but the next request does.
         ("", 1, vec![250]),
     ] {
         let clock = TestClock::default();
@@ -342,7 +342,7 @@ async fn the_gate_is_closed_for_as_long_as_the_throttled_call_waits_or_would() {
 }
 
 #[tokio::test]
-async fn what_is_built_on_a_transport_shares_its_clock_and_its_chance() {
+async fn transport_exposes_its_deadline_clock_and_jitter() {
     let clock = TestClock::default();
     let transport = builder("http://localhost", &clock)
         .deadline(Duration::from_secs(9))
@@ -361,7 +361,7 @@ async fn what_is_built_on_a_transport_shares_its_clock_and_its_chance() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_tasks_make_no_storm() {
+async fn retry_budget_limits_retries_of_a_thousand_tasks() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![answer(503, "", "")]).await;
     let transport = builder(&server.url(), &clock).build().unwrap();
@@ -386,7 +386,7 @@ async fn a_thousand_tasks_make_no_storm() {
 }
 
 #[tokio::test]
-async fn an_idle_client_has_no_task() {
+async fn idle_client_has_no_task() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![answer(200, "", "")]).await;
     let tasks = || {
@@ -394,24 +394,24 @@ async fn an_idle_client_has_no_task() {
             .metrics()
             .num_alive_tasks()
     };
-    let of_the_server = tasks();
+    let server_tasks = tasks();
     let transport = builder(&server.url(), &clock)
         .configure_http(|http| http.pool_idle_timeout(Duration::from_millis(20)))
         .build()
         .unwrap();
-    assert_eq!(tasks(), of_the_server, "building starts nothing");
+    assert_eq!(tasks(), server_tasks, "building spawns no task");
     transport
         .send(&GET_CALL, get(&transport, "7"), None)
         .await
         .unwrap();
-    assert!(tasks() > of_the_server, "a connection is kept");
-    // The pool closes it when its time is over, and the server's task for it ends with it.
+    assert!(tasks() > server_tasks, "the connection is pooled");
+    // The pool closes the idle connection, which ends the server's task for it.
     for _ in 0..1000 {
-        if tasks() > of_the_server {
+        if tasks() > server_tasks {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
-    assert_eq!(tasks(), of_the_server);
+    assert_eq!(tasks(), server_tasks);
     assert_eq!(
         transport
             .send(&GET_CALL, get(&transport, "7"), None)
@@ -422,20 +422,20 @@ async fn an_idle_client_has_no_task() {
     );
 }
 
-/// A provider that counts, and answers when it is let.
+/// A provider that counts its requests and waits for a permit for each.
 struct Vault {
-    asked: Arc<AtomicUsize>,
-    throttle: Arc<tokio::sync::Semaphore>,
+    token_requests: Arc<AtomicUsize>,
+    permits: Arc<tokio::sync::Semaphore>,
     fails: bool,
 }
 
 impl call_api_transport::TokenProvider for Vault {
     fn token(&self) -> call_api_transport::TokenFuture<'_> {
         Box::pin(async {
-            let number = self.asked.fetch_add(1, Ordering::Relaxed);
-            self.throttle.acquire().await?.forget();
+            let number = self.token_requests.fetch_add(1, Ordering::Relaxed);
+            self.permits.acquire().await?.forget();
             if self.fails {
-                return Err(BoxError::from(format!("sealed, answer {number}")));
+                return Err(BoxError::from(format!("sealed, request {number}")));
             }
             Ok(Token::new(format!("{SECRET}-{number}"))?)
         })
@@ -443,17 +443,17 @@ impl call_api_transport::TokenProvider for Vault {
 }
 
 #[tokio::test]
-async fn all_calls_wait_for_one_token() {
+async fn concurrent_requests_wait_for_one_token() {
     for fails in [false, true] {
         let clock = TestClock::default();
         let server = Server::start(&clock, vec![answer(200, "", "")]).await;
-        let (asked, throttle) = (
+        let (token_requests, permits) = (
             Arc::new(AtomicUsize::new(0)),
             Arc::new(tokio::sync::Semaphore::new(0)),
         );
         let vault = Vault {
-            asked: Arc::clone(&asked),
-            throttle: Arc::clone(&throttle),
+            token_requests: Arc::clone(&token_requests),
+            permits: Arc::clone(&permits),
             fails,
         };
         let transport = builder(&server.url(), &clock)
@@ -461,21 +461,21 @@ async fn all_calls_wait_for_one_token() {
             .build()
             .unwrap();
         let mut tasks = tokio::task::JoinSet::new();
-        let begun = Arc::new(AtomicUsize::new(0));
+        let started = Arc::new(AtomicUsize::new(0));
         for _ in 0..100 {
-            let (transport, begun) = (transport.clone(), Arc::clone(&begun));
+            let (transport, started) = (transport.clone(), Arc::clone(&started));
             tasks.spawn(async move {
-                begun.fetch_add(1, Ordering::Relaxed);
+                started.fetch_add(1, Ordering::Relaxed);
                 transport.send(&GET_CALL, get(&transport, "7"), None).await
             });
         }
-        // On this one thread, a call that has begun is waiting.
+        // On a single thread, a request that has started is waiting.
         for _ in 0..1000 {
-            if begun.load(Ordering::Relaxed) < 100 {
+            if started.load(Ordering::Relaxed) < 100 {
                 tokio::task::yield_now().await;
             }
         }
-        throttle.add_permits(1);
+        permits.add_permits(1);
         let mut texts = std::collections::BTreeSet::new();
         while let Some(result) = tasks.join_next().await {
             match result.unwrap() {
@@ -486,21 +486,21 @@ async fn all_calls_wait_for_one_token() {
                 }
             }
         }
-        assert_eq!(asked.load(Ordering::Relaxed), 1, "fails: {fails}");
+        assert_eq!(token_requests.load(Ordering::Relaxed), 1, "fails: {fails}");
         assert_eq!(texts.len(), usize::from(fails), "{texts:?}");
         assert!(
-            texts.iter().all(|text| text.contains("sealed, answer 0")),
+            texts.iter().all(|text| text.contains("sealed, request 0")),
             "{texts:?}"
         );
     }
 }
 
 #[tokio::test]
-async fn a_failed_provider_is_asked_again_by_the_next_call() {
+async fn failed_provider_is_tried_again_by_the_next_request() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![answer(200, "", "")]).await;
-    let asked = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&asked);
+    let token_requests = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&token_requests);
     let transport = builder(&server.url(), &clock)
         .token_provider(move || {
             let number = counted.fetch_add(1, Ordering::Relaxed);
@@ -528,33 +528,32 @@ async fn a_failed_provider_is_asked_again_by_the_next_call() {
             .await
             .unwrap();
     }
-    assert_eq!(asked.load(Ordering::Relaxed), 2);
+    assert_eq!(token_requests.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test]
-async fn another_call_takes_over_where_the_one_that_asked_is_dropped() {
+async fn waiting_request_takes_over_from_a_dropped_one() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![answer(200, "", "")]).await;
-    let (asked, throttle) = (
+    let (token_requests, permits) = (
         Arc::new(AtomicUsize::new(0)),
         Arc::new(tokio::sync::Semaphore::new(0)),
     );
     let vault = Vault {
-        asked: Arc::clone(&asked),
-        throttle: Arc::clone(&throttle),
+        token_requests: Arc::clone(&token_requests),
+        permits: Arc::clone(&permits),
         fails: false,
     };
     let transport = builder(&server.url(), &clock)
         .token_provider(vault)
         .build()
         .unwrap();
-    let first = Box::pin(transport.send(&GET_CALL, get(&transport, "7"), None));
+    let mut first = Box::pin(transport.send(&GET_CALL, get(&transport, "7"), None));
     let waiting = {
         let transport = transport.clone();
         async move { transport.send(&GET_CALL, get(&transport, "7"), None).await }
     };
-    // The first one asks and is dropped while the second waits for its answer.
-    let mut first = first;
+    // The first request starts the provider, and is dropped while the second one waits for the token.
     let mut waiting = Box::pin(waiting);
     std::future::poll_fn(|context| {
         assert!(first.as_mut().poll(context).is_pending());
@@ -563,30 +562,30 @@ async fn another_call_takes_over_where_the_one_that_asked_is_dropped() {
     })
     .await;
     drop(first);
-    throttle.add_permits(1);
+    permits.add_permits(1);
     assert_eq!(waiting.await.unwrap().status, 200);
-    assert_eq!(asked.load(Ordering::Relaxed), 2);
+    assert_eq!(token_requests.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test]
-async fn a_provider_that_panics_takes_only_its_own_call_with_it() {
+async fn panic_in_the_provider_ends_only_its_own_request() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![answer(200, "", "")]).await;
-    let asked = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&asked);
+    let token_requests = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&token_requests);
     let transport = builder(&server.url(), &clock)
         .token_provider(move || {
             let first = counted.fetch_add(1, Ordering::Relaxed) == 0;
             async move {
-                assert!(!first, "the provider's own fault");
+                assert!(!first, "the provider panics");
                 Ok::<_, BoxError>(Token::new(SECRET)?)
             }
         })
         .build()
         .unwrap();
-    let doomed = transport.clone();
-    let call = async move { doomed.send(&GET_CALL, get(&doomed, "7"), None).await };
-    assert!(tokio::spawn(call).await.unwrap_err().is_panic());
+    let clone = transport.clone();
+    let failing = async move { clone.send(&GET_CALL, get(&clone, "7"), None).await };
+    assert!(tokio::spawn(failing).await.unwrap_err().is_panic());
     assert_eq!(
         transport
             .send(&GET_CALL, get(&transport, "7"), None)
@@ -598,19 +597,19 @@ async fn a_provider_that_panics_takes_only_its_own_call_with_it() {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_renewed_once_for_all() {
+async fn rejected_token_is_renewed_once_for_all_requests() {
     let clock = TestClock::default();
-    // Each of ten calls is told 401 for the first token.
+    // Ten requests each receive a 401 for the first token.
     let mut script = vec![answer(401, "", ""); 10];
     script.push(answer(200, "", ""));
     let server = Server::start(&clock, script).await;
-    let (asked, throttle) = (
+    let (token_requests, permits) = (
         Arc::new(AtomicUsize::new(0)),
         Arc::new(tokio::sync::Semaphore::new(10)),
     );
     let vault = Vault {
-        asked: Arc::clone(&asked),
-        throttle,
+        token_requests: Arc::clone(&token_requests),
+        permits,
         fails: false,
     };
     let transport = builder(&server.url(), &clock)
@@ -631,17 +630,17 @@ async fn a_refused_token_is_renewed_once_for_all() {
     while let Some(status) = tasks.join_next().await {
         assert_eq!(status.unwrap(), 200);
     }
-    assert_eq!(asked.load(Ordering::Relaxed), 2);
+    assert_eq!(token_requests.load(Ordering::Relaxed), 2);
     assert_eq!(server.requests().len(), 20);
     assert_eq!(transport.retry_budget_left(), 500);
 }
 
 #[tokio::test]
-async fn a_token_is_used_for_its_lifetime() {
+async fn token_is_reused_for_its_lifetime() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![answer(200, "", "")]).await;
-    let asked = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&asked);
+    let token_requests = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&token_requests);
     let transport = builder(&server.url(), &clock)
         .token_provider(move || {
             counted.fetch_add(1, Ordering::Relaxed);
@@ -650,17 +649,17 @@ async fn a_token_is_used_for_its_lifetime() {
         .build()
         .unwrap();
     for (passes, wanted) in [(0, 1), (59, 1), (1, 2), (0, 2), (60, 3)] {
-        clock.pass(Duration::from_secs(passes));
+        clock.advance(Duration::from_secs(passes));
         transport
             .send(&GET_CALL, get(&transport, "7"), None)
             .await
             .unwrap();
-        assert_eq!(asked.load(Ordering::Relaxed), wanted);
+        assert_eq!(token_requests.load(Ordering::Relaxed), wanted);
     }
 }
 
 #[tokio::test]
-async fn a_token_file_may_change() {
+async fn changed_token_file_is_reread() {
     let clock = TestClock::default();
     let server = Server::start(
         &clock,
@@ -704,7 +703,7 @@ async fn a_token_file_may_change() {
         .await
         .unwrap();
     write("second\n");
-    clock.pass(TokenFile::REREAD_AFTER);
+    clock.advance(TokenFile::REREAD_AFTER);
     transport
         .send(&GET_CALL, get(&transport, "7"), None)
         .await
@@ -731,9 +730,9 @@ fn bearer(request: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_connection_that_takes_too_long_is_given_up() {
-    struct Silent;
-    impl reqwest::dns::Resolve for Silent {
+async fn slow_connect_times_out_and_is_retried() {
+    struct NeverResolves;
+    impl reqwest::dns::Resolve for NeverResolves {
         fn resolve(&self, _: reqwest::dns::Name) -> reqwest::dns::Resolving {
             Box::pin(std::future::pending())
         }
@@ -743,7 +742,7 @@ async fn a_connection_that_takes_too_long_is_given_up() {
         .allow_insecure_http(true)
         .connect_timeout(Duration::from_millis(5))
         .max_attempts(3)
-        .configure_http(|http| http.no_proxy().dns_resolver(Arc::new(Silent)))
+        .configure_http(|http| http.no_proxy().dns_resolver(Arc::new(NeverResolves)))
         .build()
         .unwrap();
     let error = transport
@@ -763,7 +762,7 @@ async fn a_connection_that_takes_too_long_is_given_up() {
 }
 
 #[tokio::test]
-async fn the_limits_hold_on_the_systems_clock_too() {
+async fn time_limits_hold_on_the_system_clock() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![vec![]]).await;
     let transport = Transport::builder(server.url()).build().unwrap();
@@ -800,12 +799,12 @@ async fn the_limits_hold_on_the_systems_clock_too() {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_past_the_deadline() {
+async fn slow_token_provider_sends_nothing_past_the_deadline() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![]).await;
     let slow = clock.clone();
     let late = builder(&server.url(), &clock).token_provider(move || {
-        slow.pass(Duration::from_secs(46));
+        slow.advance(Duration::from_secs(46));
         async { Ok::<_, BoxError>(Token::new(SECRET)?) }
     });
     let transport = late.build().unwrap();
@@ -819,16 +818,13 @@ async fn nothing_is_sent_past_the_deadline() {
 }
 
 #[test]
-fn a_proxy_from_the_environment_does_not_see_what_is_for_this_machine() {
+fn environment_proxy_is_not_used_for_loopback() {
     const INNER: &str = "CALL_API_TRANSPORT_TEST_INSIDE";
     if std::env::var_os(INNER).is_none() {
-        // Nothing listens there: a request that went to the proxy would fail.
+        // Nothing listens there: a request to the proxy would fail.
         let proxy = "http://127.0.0.1:9";
         let status = std::process::Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "a_proxy_from_the_environment_does_not_see_what_is_for_this_machine",
-            ])
+            .args(["--exact", "environment_proxy_is_not_used_for_loopback"])
             .envs([
                 ("HTTP_PROXY", proxy),
                 ("http_proxy", proxy),
@@ -861,7 +857,7 @@ fn a_proxy_from_the_environment_does_not_see_what_is_for_this_machine() {
 }
 
 #[tokio::test]
-async fn an_observer_is_told_of_every_attempt_and_call() {
+async fn observer_receives_every_attempt_and_request() {
     #[derive(Clone, Default)]
     struct Notes(Arc<Mutex<Vec<String>>>);
     impl Observer for Notes {
@@ -909,10 +905,10 @@ async fn an_observer_is_told_of_every_attempt_and_call() {
 }
 
 #[tokio::test]
-async fn the_ledger_tells_the_whole_story() {
+async fn attempt_log_lists_every_attempt() {
     let clock = TestClock::default();
-    // Said of a success, it is no advice about retries.
-    let mut ok = vec![Step::Pass(Duration::from_secs(2))];
+    // A `Retry-After` in a successful response is not a retry hint.
+    let mut ok = vec![Step::Advance(Duration::from_secs(2))];
     ok.extend(answer(202, "x-request-id: r-2\r\nretry-after: 9\r\n", "{}"));
     let server = Server::start(
         &clock,
@@ -929,7 +925,7 @@ async fn the_ledger_tells_the_whole_story() {
         .await
         .unwrap();
     let attempt_log = response.attempt_log;
-    let story: Vec<_> = attempt_log
+    let attempts: Vec<_> = attempt_log
         .attempts()
         .iter()
         .map(|a| {
@@ -946,7 +942,7 @@ async fn the_ledger_tells_the_whole_story() {
         })
         .collect();
     assert_eq!(
-        story,
+        attempts,
         [
             "0 Throttled Some(429) Some(\"r-1\") Some((1125, RetryAfter))",
             "1125 Interrupted None None Some((500, Backoff))",
@@ -963,7 +959,7 @@ async fn the_ledger_tells_the_whole_story() {
 }
 
 #[tokio::test]
-async fn a_request_can_be_made_again_with_curl() {
+async fn attempt_log_renders_a_curl_command_without_secrets() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![answer(200, "", "")]).await;
     let transport = builder(&server.url(), &clock)
@@ -1022,7 +1018,7 @@ async fn every_attempt_sends_the_same_request() {
             let headers = request.headers_mut();
             headers.append("x-a", HeaderValue::from_static(value));
         }
-        // It would end the first attempt at once.
+        // reqwest's own time-out would end the first attempt at once.
         *request.timeout_mut() = Some(Duration::ZERO);
         let response = transport.send(&GET_CALL, request, None).await.unwrap();
         let requests = server.requests();

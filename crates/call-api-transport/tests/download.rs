@@ -1,4 +1,4 @@
-//! Fetching something large: what goes over the wire and onto the disk, fault by fault, on a clock that stands.
+//! Downloads: resumption, verification, redirects and credentials, fault by fault, on a test clock.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,76 +9,29 @@
 
 #[path = "support/client.rs"]
 mod client;
+#[path = "support/folder.rs"]
+mod folder;
 mod support;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use call_api_transport::{
-    Auth, BoxError, DelayReason, Download, DownloadError, Downloaded, Operation, Outcome, Progress,
-    ResponseBody, StopReason, Token, Transport, TransportError, TransportErrorKind,
+    Auth, BoxError, DelayReason, DownloadError, Downloaded, Operation, Outcome, Progress,
+    StopReason, Token, Transport, TransportError, TransportErrorKind,
 };
+use folder::{Folder, V1};
 use http::{HeaderName, HeaderValue};
-use support::{SECRET, Server, Step, TestClock, all_words, answer, builder, send};
-
-const RECORDING: Operation = Operation {
-    id: "recording",
-    path: "",
-    auth: Auth::Bearer,
-    body: ResponseBody::Streamed,
-};
-
-/// A folder of the test's own, empty.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fetch-{name}"));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).unwrap();
-        Self(folder)
-    }
-
-    fn part(&self) -> PathBuf {
-        self.0.join("a.part")
-    }
-
-    fn target(&self) -> PathBuf {
-        self.0.join("a.mp3")
-    }
-
-    /// The names of the files, in order.
-    fn names(&self) -> Vec<String> {
-        let mut names: Vec<_> = fs::read_dir(&self.0)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    }
-
-    async fn download(&self, fetch: Download<'_>) -> Result<Downloaded, DownloadError> {
-        let target = self.target();
-        fetch
-            .to_file(self.part(), "a", move |_| target.clone())
-            .await
-    }
-
-    #[track_caller]
-    fn is_whole(&self, bytes: &[u8]) {
-        assert_eq!(self.names(), ["a.mp3"]);
-        assert!(fs::read(self.target()).unwrap() == bytes);
-    }
-}
+use support::{RECORDING, SECRET, Server, Step, TestClock, all_text, answer, builder, send};
 
 fn transport(server: &Server, clock: &TestClock) -> Transport {
     builder(&server.url(), clock).build().unwrap()
 }
 
-/// Of the thing on the API's own host.
+/// Returns the URL of the content on this server.
 fn url(server: &Server) -> String {
     format!("{}/recordings/1?signature={SECRET}", server.url())
 }
@@ -94,14 +47,14 @@ fn head(status: &str, headers: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\n{headers}\r\n").into_bytes()
 }
 
-/// A response of which only the beginning comes.
-fn begun(headers: &str, length: usize, bytes: &[u8], then: Step) -> Vec<Step> {
+/// A response whose body ends early, followed by `then`.
+fn partial_response(headers: &str, length: usize, bytes: &[u8], then: Step) -> Vec<Step> {
     let mut response = head("200 OK", &format!("{headers}content-length: {length}\r\n"));
     response.extend_from_slice(bytes);
     vec![Step::Send(response), then]
 }
 
-/// A response that doesn't say its length.
+/// A response without a content length.
 fn chunked(headers: &str, bytes: &[u8]) -> Vec<u8> {
     let mut response = head(
         "200 OK",
@@ -113,34 +66,34 @@ fn chunked(headers: &str, bytes: &[u8]) -> Vec<u8> {
     response
 }
 
-fn part(headers: &str, first: usize, total: usize, bytes: &[u8]) -> Vec<Step> {
+/// A 206 with a part of the content.
+fn partial_content(headers: &str, first: usize, total: usize, bytes: &[u8]) -> Vec<Step> {
     let last = first + bytes.len() - 1;
     let range = format!("content-range: bytes {first}-{last}/{total}\r\n{headers}");
     answer(206, &range, bytes)
 }
 
-const V1: &str = "etag: \"v1\"\r\n";
-const THING: &[u8] = b"0123456789";
+const CONTENT: &[u8] = b"0123456789";
 
 #[tokio::test]
-async fn a_whole_thing_gets_its_name() {
+async fn complete_download_is_renamed_to_the_target() {
     let (clock, folder) = (TestClock::default(), Folder::new("whole"));
     let headers = format!("{V1}content-type: audio/mpeg\r\n");
-    let server = Server::start(&clock, vec![answer(200, &headers, THING)]).await;
+    let server = Server::start(&clock, vec![answer(200, &headers, CONTENT)]).await;
     let transport = transport(&server, &clock);
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     let downloaded = transport
         .download(&RECORDING, &url(&server))
         .unwrap()
-        .on_progress(|progress| told.push(progress))
+        .on_progress(|progress| reported.push(progress))
         .to_file(folder.part(), "a", |content_type| {
-            // It is asked for beforehand, too, to see that it can be written.
+            // Also called before the request, to check that the target can be written.
             assert!(matches!(content_type, None | Some("audio/mpeg")));
             folder.target()
         })
         .await
         .unwrap();
-    folder.is_whole(THING);
+    folder.assert_complete(CONTENT);
     assert_eq!((downloaded.bytes, downloaded.resumed_from), (10, 0));
     assert_eq!(downloaded.content_type.as_deref(), Some("audio/mpeg"));
     assert_eq!(downloaded.path, Some(folder.target()));
@@ -148,8 +101,8 @@ async fn a_whole_thing_gets_its_name() {
     assert_eq!(*downloaded.attempt_log.stop_reason(), StopReason::Success);
     assert!(!downloaded.digest_checked);
     let bytes = |Progress { bytes, total, .. }: &Progress| (*bytes, *total);
-    assert_eq!(told.first().map(bytes), Some((0, Some(10))));
-    assert_eq!(told.last().map(bytes), Some((10, Some(10))));
+    assert_eq!(reported.first().map(bytes), Some((0, Some(10))));
+    assert_eq!(reported.last().map(bytes), Some((10, Some(10))));
     let request = server.requests().remove(0).to_ascii_lowercase();
     assert!(
         request.contains("\r\naccept-encoding: identity\r\n"),
@@ -158,7 +111,7 @@ async fn a_whole_thing_gets_its_name() {
     assert!(!request.contains("\r\nrange: ") && !request.contains("\r\nreferer: "));
 }
 
-/// Ways in which a body ends too soon, and the wait and the time that pass until the rest is asked for.
+/// Interruptions of a body, and the milliseconds until the request for the rest.
 fn interruptions() -> Vec<(&'static str, Step, u64)> {
     vec![
         ("reset", Step::Reset, 250),
@@ -168,22 +121,22 @@ fn interruptions() -> Vec<(&'static str, Step, u64)> {
 }
 
 #[tokio::test]
-async fn what_breaks_off_is_gone_on_with() {
+async fn interrupted_download_is_resumed() {
     for (name, step, passed) in interruptions() {
         let (clock, folder) = (TestClock::default(), Folder::new(name));
         let scripts = vec![
-            begun(V1, 10, b"0123", step),
-            // A service may answer with less than was asked for.
-            part(V1, 4, 10, b"456"),
-            part(V1, 7, 10, b"789"),
+            partial_response(V1, 10, b"0123", step),
+            // A service may respond with less than was requested.
+            partial_content(V1, 4, 10, b"456"),
+            partial_content(V1, 7, 10, b"789"),
         ];
         let server = Server::start(&clock, scripts).await;
         let transport = transport(&server, &clock);
         let downloaded = folder
-            .download(transport.download(&RECORDING, &url(&server)).unwrap())
+            .save(transport.download(&RECORDING, &url(&server)).unwrap())
             .await
             .unwrap_or_else(|error| panic!("{name}: {error:?}"));
-        folder.is_whole(THING);
+        folder.assert_complete(CONTENT);
         let waits = [250, 250].map(Duration::from_millis);
         assert_eq!(clock.waits(), waits, "{name}");
         assert_eq!(
@@ -205,12 +158,12 @@ async fn what_breaks_off_is_gone_on_with() {
 }
 
 #[tokio::test]
-async fn a_later_run_goes_on_where_an_earlier_one_ended() {
+async fn later_run_resumes_an_earlier_one() {
     let (clock, folder) = (TestClock::default(), Folder::new("later"));
     let headers = format!("{V1}content-type: audio/mpeg\r\n");
     let scripts = vec![
-        begun(&headers, 10, b"0123", Step::Reset),
-        part(V1, 4, 10, b"456789"),
+        partial_response(&headers, 10, b"0123", Step::Reset),
+        partial_content(V1, 4, 10, b"456789"),
     ];
     let server = Server::start(&clock, scripts).await;
     let once = builder(&server.url(), &clock)
@@ -219,7 +172,7 @@ async fn a_later_run_goes_on_where_an_earlier_one_ended() {
         .unwrap();
     let failed = error(
         folder
-            .download(once.download(&RECORDING, &url(&server)).unwrap())
+            .save(once.download(&RECORDING, &url(&server)).unwrap())
             .await,
     );
     assert!(matches!(
@@ -230,22 +183,22 @@ async fn a_later_run_goes_on_where_an_earlier_one_ended() {
     assert_eq!(folder.names(), ["a.part", "a.part-state"]);
 
     let downloaded = folder
-        .download(once.download(&RECORDING, &url(&server)).unwrap())
+        .save(once.download(&RECORDING, &url(&server)).unwrap())
         .await
         .unwrap();
-    folder.is_whole(THING);
+    folder.assert_complete(CONTENT);
     assert_eq!((downloaded.bytes, downloaded.resumed_from), (10, 4));
     assert_eq!(downloaded.content_type.as_deref(), Some("audio/mpeg"));
     assert!(server.requests()[1].contains("\r\nrange: bytes=4-\r\n"));
 }
 
 #[tokio::test]
-async fn the_beginning_of_another_thing_is_not_gone_on_with() {
-    let part_of = |folder: &Folder, bytes: &[u8], state: &str| {
+async fn part_of_other_content_is_not_resumed() {
+    let write_part = |folder: &Folder, bytes: &[u8], state: &str| {
         fs::write(folder.part(), bytes).unwrap();
-        fs::write(folder.0.join("a.part-state"), state).unwrap();
+        fs::write(folder.join("a.part-state"), state).unwrap();
     };
-    let form = "partial download, form 1\n";
+    let header = "partial download, form 1\n";
     for (name, bytes, state) in [
         (
             "another identity",
@@ -253,59 +206,66 @@ async fn the_beginning_of_another_thing_is_not_gone_on_with() {
             "of b\nvalidator \"v1\"\nsynced 4\n",
         ),
         ("no validator", b"xxxx", "of a\nsynced 4\n"),
-        ("nothing sure", b"xxxx", "of a\nvalidator \"v1\"\n"),
-        ("a torn line", b"xxxx", "of a\nvalidator \"v1\"\nsynced 4"),
+        ("nothing synced", b"xxxx", "of a\nvalidator \"v1\"\n"),
         (
-            "a state of later",
+            "truncated line",
+            b"xxxx",
+            "of a\nvalidator \"v1\"\nsynced 4",
+        ),
+        (
+            "state of a later version",
             b"xxxx",
             "of a\nvalidator \"v1\"\nnew 1\nsynced 4\n",
         ),
         (
-            "less on the disk",
+            "fewer bytes on the disk",
             b"xx",
             "of a\nvalidator \"v1\"\nsynced 4\n",
         ),
         (
-            "all of it",
+            "complete content",
             b"xxxx",
             "of a\nvalidator \"v1\"\ntotal 4\nsynced 4\n",
         ),
     ] {
         let (clock, folder) = (TestClock::default(), Folder::new("another"));
-        part_of(&folder, bytes, &format!("{form}{state}"));
-        let server = Server::start(&clock, vec![answer(200, V1, THING)]).await;
+        write_part(&folder, bytes, &format!("{header}{state}"));
+        let server = Server::start(&clock, vec![answer(200, V1, CONTENT)]).await;
         let transport = transport(&server, &clock);
         let downloaded = folder
-            .download(transport.download(&RECORDING, &url(&server)).unwrap())
+            .save(transport.download(&RECORDING, &url(&server)).unwrap())
             .await
             .unwrap();
-        folder.is_whole(THING);
+        folder.assert_complete(CONTENT);
         assert_eq!(downloaded.resumed_from, 0, "{name}");
         assert!(!server.requests()[0].contains("range"), "{name}");
     }
-    // What the disk has beyond what it surely has is dropped.
+    // Bytes after the last synced one are discarded.
     let (clock, folder) = (TestClock::default(), Folder::new("another"));
-    let state = format!("{form}of a\nvalidator \"v1\"\nsynced 2\nsynced 4\nsync");
-    part_of(&folder, b"0123xxxx", &state);
-    let server = Server::start(&clock, vec![part(V1, 4, 10, b"456789")]).await;
+    let state = format!("{header}of a\nvalidator \"v1\"\nsynced 2\nsynced 4\nsync");
+    write_part(&folder, b"0123xxxx", &state);
+    let server = Server::start(&clock, vec![partial_content(V1, 4, 10, b"456789")]).await;
     let transport = transport(&server, &clock);
     folder
-        .download(transport.download(&RECORDING, &url(&server)).unwrap())
+        .save(transport.download(&RECORDING, &url(&server)).unwrap())
         .await
         .unwrap();
-    folder.is_whole(THING);
+    folder.assert_complete(CONTENT);
 }
 
 #[tokio::test]
-async fn another_part_than_was_asked_for_is_not_taken() {
+async fn wrong_range_restarts_the_download() {
     let v2 = "etag: \"v2\"\r\n";
     for (name, second) in [
-        ("from elsewhere", part(V1, 3, 10, b"3456789")),
-        ("of another length", part(V1, 4, 11, b"456789x")),
-        ("of another version", part(v2, 4, 10, b"456789")),
-        ("without a range", answer(206, V1, b"456789")),
+        ("another start", partial_content(V1, 3, 10, b"3456789")),
         (
-            "of no known length",
+            "another total length",
+            partial_content(V1, 4, 11, b"456789x"),
+        ),
+        ("another version", partial_content(v2, 4, 10, b"456789")),
+        ("no range", answer(206, V1, b"456789")),
+        (
+            "unknown total length",
             answer(
                 206,
                 "content-range: bytes 4-9/*\r\netag: \"v2\"\r\n",
@@ -314,23 +274,23 @@ async fn another_part_than_was_asked_for_is_not_taken() {
         ),
         (
             "compressed",
-            part(&format!("{V1}content-encoding: gzip\r\n"), 4, 10, b"456789"),
+            partial_content(&format!("{V1}content-encoding: gzip\r\n"), 4, 10, b"456789"),
         ),
         ("416", answer(416, "content-range: bytes */10\r\n", b"")),
     ] {
         let (clock, folder) = (TestClock::default(), Folder::new("wrong"));
         let scripts = vec![
-            begun(V1, 10, b"0123", Step::Close),
+            partial_response(V1, 10, b"0123", Step::Close),
             second,
             answer(200, v2, b"9876543210"),
         ];
         let server = Server::start(&clock, scripts).await;
         let transport = transport(&server, &clock);
         let downloaded = folder
-            .download(transport.download(&RECORDING, &url(&server)).unwrap())
+            .save(transport.download(&RECORDING, &url(&server)).unwrap())
             .await
             .unwrap_or_else(|error| panic!("{name}: {error:?}"));
-        folder.is_whole(b"9876543210");
+        folder.assert_complete(b"9876543210");
         let outcomes: Vec<_> = downloaded
             .attempt_log
             .attempts()
@@ -345,17 +305,17 @@ async fn another_part_than_was_asked_for_is_not_taken() {
 }
 
 #[tokio::test]
-async fn a_part_that_is_longer_than_it_says_is_refused() {
+async fn part_longer_than_its_range_is_rejected() {
     let clock = TestClock::default();
     let range = format!("content-range: bytes 4-6/10\r\n{V1}");
     let scripts = vec![
-        begun(V1, 10, b"0123", Step::Close),
+        partial_response(V1, 10, b"0123", Step::Close),
         answer(206, &range, b"456789"),
     ];
     let server = Server::start(&clock, scripts).await;
     let transport = transport(&server, &clock);
-    let fetch = transport.download(&RECORDING, &url(&server)).unwrap();
-    let failed = error(fetch.to_writer(&mut Vec::new()).await);
+    let download = transport.download(&RECORDING, &url(&server)).unwrap();
+    let failed = error(download.to_writer(&mut Vec::new()).await);
     assert!(
         failed.to_string().contains("it is another part"),
         "{failed}"
@@ -363,50 +323,56 @@ async fn a_part_that_is_longer_than_it_says_is_refused() {
 }
 
 #[tokio::test]
-async fn the_whole_in_place_of_a_part_is_taken() {
+async fn complete_response_to_a_range_request_is_accepted() {
     for (name, headers, body) in [
-        ("the same", V1, THING),
+        ("same version", V1, CONTENT),
         ("another version", "etag: \"v2\"\r\n", b"9876543210"),
-        ("nobody knows", "", b"9876543210"),
-        ("the same, but shorter", V1, b"01"),
+        ("unknown version", "", b"9876543210"),
+        ("same version, shorter", V1, b"01"),
     ] {
         let (clock, folder) = (TestClock::default(), Folder::new("instead"));
         let scripts = vec![
-            begun(V1, 10, b"0123", Step::Close),
+            partial_response(V1, 10, b"0123", Step::Close),
             answer(200, headers, body),
         ];
         let server = Server::start(&clock, scripts).await;
         let transport = transport(&server, &clock);
         folder
-            .download(transport.download(&RECORDING, &url(&server)).unwrap())
+            .save(transport.download(&RECORDING, &url(&server)).unwrap())
             .await
             .unwrap_or_else(|error| panic!("{name}: {error:?}"));
-        folder.is_whole(body);
+        folder.assert_complete(body);
     }
 }
 
-/// One that comes again without its length is as long as it was said to be, and at least as long as what is here.
+/// Without a content length, the same version must have the announced length, and at least the length of the part.
 #[tokio::test]
-async fn the_same_version_has_one_length() {
+async fn length_of_the_same_version_is_enforced() {
     let mut first_chunk = chunked(V1, b"0123");
     first_chunk.truncate(first_chunk.len() - b"0\r\n\r\n".len());
     let first_chunk = vec![Step::Send(first_chunk), Step::Close];
-    let known = || begun(V1, 10, b"0123", Step::Close);
+    let known = || partial_response(V1, 10, b"0123", Step::Close);
     for (name, first, second, third, attempts) in [
-        ("as long", known(), chunked(V1, THING), vec![], Some(2)),
+        (
+            "same length",
+            known(),
+            chunked(V1, CONTENT),
+            vec![],
+            Some(2),
+        ),
         (
             "shorter",
             known(),
             chunked(V1, b"01234"),
-            part(V1, 5, 10, b"56789"),
+            partial_content(V1, 5, 10, b"56789"),
             Some(3),
         ),
         ("longer", known(), chunked(V1, b"0123456789x"), vec![], None),
         (
-            "less than is here",
+            "shorter than the part",
             first_chunk,
             chunked(V1, b"01"),
-            part(V1, 4, 10, b"456789"),
+            partial_content(V1, 4, 10, b"456789"),
             Some(3),
         ),
     ] {
@@ -414,12 +380,12 @@ async fn the_same_version_has_one_length() {
         let server = Server::start(&clock, vec![first, send(second), third]).await;
         let transport = transport(&server, &clock);
         let result = folder
-            .download(transport.download(&RECORDING, &url(&server)).unwrap())
+            .save(transport.download(&RECORDING, &url(&server)).unwrap())
             .await;
         if let Some(attempts) = attempts {
             let downloaded = result.unwrap_or_else(|error| panic!("{name}: {error:?}"));
             assert_eq!(downloaded.attempt_log.attempts().len(), attempts, "{name}");
-            folder.is_whole(THING);
+            folder.assert_complete(CONTENT);
         } else {
             let failed = error(result);
             assert!(
@@ -431,22 +397,21 @@ async fn the_same_version_has_one_length() {
     }
 }
 
-/// Without a validator a file is begun again.
 #[tokio::test]
-async fn what_can_not_be_asked_for_in_parts_is_fetched_anew() {
+async fn download_without_strong_validator_is_restarted() {
     for headers in ["", "etag: W/\"v1\"\r\n"] {
         let (clock, folder) = (TestClock::default(), Folder::new("anew"));
         let scripts = vec![
-            begun(headers, 10, b"0123", Step::Reset),
-            answer(200, headers, THING),
+            partial_response(headers, 10, b"0123", Step::Reset),
+            answer(200, headers, CONTENT),
         ];
         let server = Server::start(&clock, scripts).await;
         let transport = transport(&server, &clock);
         folder
-            .download(transport.download(&RECORDING, &url(&server)).unwrap())
+            .save(transport.download(&RECORDING, &url(&server)).unwrap())
             .await
             .unwrap();
-        folder.is_whole(THING);
+        folder.assert_complete(CONTENT);
         assert!(!server.requests()[1].contains("range"));
     }
 }
@@ -455,28 +420,32 @@ const SHA256: &str = "hNiYd/DUBB77a/kaFvAkjy/Vc+avBcGflr7bn4gveII=";
 const MD5: &str = "eB5eJF1ptWaXm4bijSPyxw==";
 
 #[tokio::test]
-async fn what_can_not_be_whole_is_refused() {
+async fn unsound_content_is_rejected_and_removed() {
     let gzip = format!("{V1}content-encoding: gzip\r\n");
     for (name, script, reason) in [
-        ("gzip'd", answer(200, &gzip, THING), "it is compressed"),
         (
-            "no end",
+            "compressed",
+            answer(200, &gzip, CONTENT),
+            "it is compressed",
+        ),
+        (
+            "no content length",
             vec![
-                Step::Send([&head("200 OK", V1)[..], THING].concat()),
+                Step::Send([&head("200 OK", V1)[..], CONTENT].concat()),
                 Step::Close,
             ],
             "nothing marks its end",
         ),
         (
-            "no end in HTTP/1.0",
+            "no content length in HTTP/1.0",
             vec![
-                Step::Send([b"HTTP/1.0 200 OK\r\n\r\n", THING].concat()),
+                Step::Send([b"HTTP/1.0 200 OK\r\n\r\n", CONTENT].concat()),
                 Step::Close,
             ],
             "nothing marks its end",
         ),
         (
-            "another digest",
+            "wrong digest",
             answer(
                 200,
                 &format!("repr-digest: sha-256=:{SHA256}:\r\n"),
@@ -485,18 +454,18 @@ async fn what_can_not_be_whole_is_refused() {
             "its digest is not",
         ),
         (
-            "another md5",
+            "wrong MD5",
             answer(200, &format!("content-md5: {MD5}\r\n"), b"0123456780"),
             "its digest is not",
         ),
         (
-            "a part unasked",
-            part(V1, 4, 10, b"456789"),
+            "206 without a range request",
+            partial_content(V1, 4, 10, b"456789"),
             "it is another part",
         ),
         (
-            "all as a part unasked",
-            part(V1, 0, 10, THING),
+            "complete 206 without a range request",
+            partial_content(V1, 0, 10, CONTENT),
             "it is another part",
         ),
     ] {
@@ -505,35 +474,35 @@ async fn what_can_not_be_whole_is_refused() {
         let transport = transport(&server, &clock);
         let failed = error(
             folder
-                .download(transport.download(&RECORDING, &url(&server)).unwrap())
+                .save(transport.download(&RECORDING, &url(&server)).unwrap())
                 .await,
         );
-        let TransportErrorKind::IntegrityMismatch { reason: said } = failed.kind() else {
+        let TransportErrorKind::IntegrityMismatch { reason: actual } = failed.kind() else {
             panic!("{name}: {failed:?}")
         };
-        assert!(said.starts_with(reason), "{name}: {said}");
-        assert_eq!(folder.names(), [""; 0], "{name}: nothing is left of it");
+        assert!(actual.starts_with(reason), "{name}: {actual}");
+        assert_eq!(folder.names(), [""; 0], "{name}: the part is removed");
         assert!(!failed.is_retryable());
-        assert!(!all_words(&failed).contains(SECRET), "{name}");
+        assert!(!all_text(&failed).contains(SECRET), "{name}");
         assert_eq!(server.requests().len(), 1, "{name}");
     }
 }
 
 #[tokio::test]
-async fn a_digest_is_compared_and_tells_an_end() {
+async fn digest_is_verified_and_marks_the_end() {
     for (name, headers) in [
         ("sha-256", format!("repr-digest: sha-256=:{SHA256}:\r\n")),
         ("md5", format!("content-md5: {MD5}\r\n")),
     ] {
         let (clock, folder) = (TestClock::default(), Folder::new("digest"));
-        let bytes = [&head("200 OK", &headers)[..], THING].concat();
+        let bytes = [&head("200 OK", &headers)[..], CONTENT].concat();
         let server = Server::start(&clock, vec![vec![Step::Send(bytes), Step::Close]]).await;
         let transport = transport(&server, &clock);
         let downloaded = folder
-            .download(transport.download(&RECORDING, &url(&server)).unwrap())
+            .save(transport.download(&RECORDING, &url(&server)).unwrap())
             .await
             .unwrap_or_else(|error| panic!("{name}: {error:?}"));
-        folder.is_whole(THING);
+        folder.assert_complete(CONTENT);
         assert!(downloaded.digest_checked, "{name}");
 
         let mut bytes = Vec::new();
@@ -543,21 +512,21 @@ async fn a_digest_is_compared_and_tells_an_end() {
             .to_writer(&mut bytes)
             .await
             .unwrap();
-        assert!(bytes == THING && downloaded.digest_checked, "{name}");
+        assert!(bytes == CONTENT && downloaded.digest_checked, "{name}");
     }
-    // Over all runs: what an earlier one left is part of it.
+    // The digest covers the bytes of earlier runs.
     let (clock, folder) = (TestClock::default(), Folder::new("digest"));
     let headers = format!("{V1}digest: sha-256={SHA256}\r\n");
     let scripts = vec![
-        begun(&headers, 10, b"0123", Step::Close),
-        part(V1, 4, 10, b"45678x"),
+        partial_response(&headers, 10, b"0123", Step::Close),
+        partial_content(V1, 4, 10, b"45678x"),
     ];
     let server = Server::start(&clock, scripts).await;
     let once = builder(&server.url(), &clock)
         .max_attempts(1)
         .build()
         .unwrap();
-    let run = || folder.download(once.download(&RECORDING, &url(&server)).unwrap());
+    let run = || folder.save(once.download(&RECORDING, &url(&server)).unwrap());
     assert!(matches!(
         error(run().await).kind(),
         TransportErrorKind::Interrupted { .. }
@@ -566,19 +535,24 @@ async fn a_digest_is_compared_and_tells_an_end() {
         error(run().await).kind(),
         TransportErrorKind::IntegrityMismatch { .. }
     ));
-    assert_eq!(folder.names(), [""; 0], "what is wrong is not gone on with");
+    assert_eq!(folder.names(), [""; 0], "corrupt content is not resumed");
 }
 
 #[tokio::test]
-async fn a_writer_gets_each_byte_once() {
+async fn writer_receives_each_byte_once() {
     let v2 = "etag: \"v2\"\r\n";
     for (name, second, third, expected) in [
-        ("the rest", part(V1, 4, 10, b"456789"), vec![], Ok(())),
-        ("the whole", answer(200, V1, THING), vec![], Ok(())),
         (
-            "a wrong part",
-            part(V1, 5, 10, b"56789"),
-            answer(200, V1, THING),
+            "rest",
+            partial_content(V1, 4, 10, b"456789"),
+            vec![],
+            Ok(()),
+        ),
+        ("whole", answer(200, V1, CONTENT), vec![], Ok(())),
+        (
+            "wrong range",
+            partial_content(V1, 5, 10, b"56789"),
+            answer(200, V1, CONTENT),
             Ok(()),
         ),
         (
@@ -589,7 +563,11 @@ async fn a_writer_gets_each_byte_once() {
         ),
     ] {
         let clock = TestClock::default();
-        let scripts = vec![begun(V1, 10, b"0123", Step::Reset), second, third];
+        let scripts = vec![
+            partial_response(V1, 10, b"0123", Step::Reset),
+            second,
+            third,
+        ];
         let server = Server::start(&clock, scripts).await;
         let transport = transport(&server, &clock);
         let mut bytes = Vec::new();
@@ -601,7 +579,7 @@ async fn a_writer_gets_each_byte_once() {
         match expected {
             Ok(()) => {
                 let downloaded = result.unwrap_or_else(|error| panic!("{name}: {error:?}"));
-                assert!(bytes == THING && downloaded.bytes == 10, "{name}");
+                assert!(bytes == CONTENT && downloaded.bytes == 10, "{name}");
             }
             Err(reason) => {
                 let failed = error(result);
@@ -611,11 +589,11 @@ async fn a_writer_gets_each_byte_once() {
         }
     }
     let clock = TestClock::default();
-    let server = Server::start(&clock, vec![begun("", 10, b"0123", Step::Close)]).await;
+    let server = Server::start(&clock, vec![partial_response("", 10, b"0123", Step::Close)]).await;
     let transport = transport(&server, &clock);
     let mut bytes = Vec::new();
-    let fetch = transport.download(&RECORDING, &url(&server)).unwrap();
-    let failed = error(fetch.to_writer(&mut bytes).await);
+    let download = transport.download(&RECORDING, &url(&server)).unwrap();
+    let failed = error(download.to_writer(&mut bytes).await);
     assert_eq!(
         *failed.attempt_log().stop_reason(),
         StopReason::NotResumable
@@ -624,7 +602,7 @@ async fn a_writer_gets_each_byte_once() {
 }
 
 #[tokio::test]
-async fn what_is_not_ready_is_waited_for() {
+async fn content_that_is_not_ready_is_polled() {
     let (clock, folder) = (TestClock::default(), Folder::new("ready"));
     let scripts = vec![
         answer(404, "retry-after: 0\r\n", ""),
@@ -632,18 +610,18 @@ async fn what_is_not_ready_is_waited_for() {
         answer(425, "retry-after: 9\r\n", ""),
         answer(503, "", ""),
         answer(404, "", ""),
-        answer(200, V1, THING),
+        answer(200, V1, CONTENT),
     ];
     let server = Server::start(&clock, scripts).await;
     let transport = transport(&server, &clock);
-    let fetch = transport
+    let download = transport
         .download(&RECORDING, &url(&server))
         .unwrap()
         .not_ready_timeout(Duration::from_secs(60));
-    let downloaded = folder.download(fetch).await.unwrap();
-    folder.is_whole(THING);
+    let downloaded = folder.save(download).await.unwrap();
+    folder.assert_complete(CONTENT);
     let attempts = downloaded.attempt_log.attempts().iter();
-    let whys: Vec<_> = attempts
+    let reasons: Vec<_> = attempts
         .filter_map(|attempt| Some(attempt.retry_delay?.reason))
         .collect();
     let expected = [
@@ -653,8 +631,8 @@ async fn what_is_not_ready_is_waited_for() {
         DelayReason::Backoff,
         DelayReason::NotReady,
     ];
-    assert_eq!(whys, expected);
-    // The 503 is no answer to whether it is there, and is retried as ever.
+    assert_eq!(reasons, expected);
+    // The 503 does not count as not ready: it is retried with the usual backoff.
     let waits = [1_000, 2_000, 9_000, 250, 8_000].map(Duration::from_millis);
     assert_eq!(clock.waits(), waits);
 
@@ -665,12 +643,12 @@ async fn what_is_not_ready_is_waited_for() {
         (0, 0, StopReason::NotRetryable),
         (61, 1 + 2 + 4 + 8 + 16 + 30, StopReason::NotReady),
     ] {
-        let fetch = transport
+        let download = transport
             .download(&RECORDING, &url(&server))
             .unwrap()
             .not_ready_timeout(Duration::from_secs(not_ready_timeout));
-        let Err(DownloadError::Refused(refused)) = folder.download(fetch).await else {
-            panic!("it is never there")
+        let Err(DownloadError::Refused(refused)) = folder.save(download).await else {
+            panic!("the content is never ready")
         };
         assert_eq!(refused.status, 404);
         assert_eq!(refused.body.bytes, "gone");
@@ -680,12 +658,12 @@ async fn what_is_not_ready_is_waited_for() {
 }
 
 #[tokio::test]
-async fn the_token_stays_at_home() {
+async fn token_is_sent_only_to_the_api_origin() {
     let clock = TestClock::default();
-    let away = Server::start(&clock, vec![answer(200, V1, THING)]).await;
-    let to_away = format!("location: {}/signed?key=1\r\n", away.url());
-    let home = Server::start(&clock, vec![answer(302, &to_away, "")]).await;
-    let transport = builder(&home.url(), &clock)
+    let storage = Server::start(&clock, vec![answer(200, V1, CONTENT)]).await;
+    let to_storage = format!("location: {}/signed?key=1\r\n", storage.url());
+    let api = Server::start(&clock, vec![answer(302, &to_storage, "")]).await;
+    let transport = builder(&api.url(), &clock)
         .header(
             HeaderName::from_static("x-secret"),
             HeaderValue::from_static(SECRET),
@@ -693,26 +671,26 @@ async fn the_token_stays_at_home() {
         .user_agent("me/1")
         .build()
         .unwrap();
-    let fetch = |url: String| {
+    let download = |url: String| {
         let transport = transport.clone();
         async move {
             let mut bytes = Vec::new();
-            let fetch = transport.download(&RECORDING, &url).unwrap();
-            let downloaded = fetch.to_writer(&mut bytes).await;
+            let download = transport.download(&RECORDING, &url).unwrap();
+            let downloaded = download.to_writer(&mut bytes).await;
             downloaded.map(|downloaded| (bytes, downloaded.attempt_log.to_curl()))
         }
     };
-    assert_eq!(fetch(url(&home)).await.unwrap().0, THING);
-    let at_home = home.requests().remove(0);
-    assert!(at_home.contains(&format!("authorization: Bearer {SECRET}")));
-    assert!(at_home.contains(&format!("x-secret: {SECRET}")));
+    assert_eq!(download(url(&api)).await.unwrap().0, CONTENT);
+    let request = api.requests().remove(0);
+    assert!(request.contains(&format!("authorization: Bearer {SECRET}")));
+    assert!(request.contains(&format!("x-secret: {SECRET}")));
 
-    // And where the API names another host at once.
-    let there = format!("{}/x", away.url());
-    let (bytes, command) = fetch(there.clone()).await.unwrap();
-    assert_eq!(bytes, THING);
-    assert_eq!(command, format!("curl '{there}'"));
-    for request in away.requests() {
+    // The API names another host without a redirect.
+    let foreign = format!("{}/x", storage.url());
+    let (bytes, command) = download(foreign.clone()).await.unwrap();
+    assert_eq!(bytes, CONTENT);
+    assert_eq!(command, format!("curl '{foreign}'"));
+    for request in storage.requests() {
         assert!(!request.contains(SECRET), "{request}");
         assert!(
             !request.to_ascii_lowercase().contains("\r\nreferer: "),
@@ -720,49 +698,49 @@ async fn the_token_stays_at_home() {
         );
         assert!(request.contains("\r\nuser-agent: me/1\r\n"), "{request}");
     }
-    assert!(away.requests()[0].starts_with("GET /signed?key=1 "));
+    assert!(storage.requests()[0].starts_with("GET /signed?key=1 "));
 
-    // Whoever sends it home again is no reason to show it.
-    let back = format!("location: {}/deleted\r\n", home.url());
-    let away = Server::start(&clock, vec![answer(307, &back, "")]).await;
-    let before = home.requests().len();
-    let _ = fetch(format!("{}/x", away.url())).await;
-    for request in &home.requests()[before..] {
+    // A redirect from another host back to the API is followed without credentials.
+    let back = format!("location: {}/deleted\r\n", api.url());
+    let storage = Server::start(&clock, vec![answer(307, &back, "")]).await;
+    let before = api.requests().len();
+    let _ = download(format!("{}/x", storage.url())).await;
+    for request in &api.requests()[before..] {
         assert!(!request.contains(SECRET), "{request}");
     }
-    assert!(home.requests().len() > before);
+    assert!(api.requests().len() > before);
 }
 
 #[tokio::test]
-async fn nobody_asks_for_a_token_that_is_not_sent() {
+async fn token_provider_is_not_used_if_no_token_is_sent() {
     const OPEN: Operation = Operation {
         auth: Auth::None,
         ..RECORDING
     };
     let clock = TestClock::default();
-    let home = Server::start(&clock, vec![]).await;
-    let away = Server::start(&clock, vec![answer(200, V1, THING)]).await;
-    let transport = builder(&home.url(), &clock)
+    let api = Server::start(&clock, vec![]).await;
+    let storage = Server::start(&clock, vec![answer(200, V1, CONTENT)]).await;
+    let transport = builder(&api.url(), &clock)
         .token_provider(|| async { Err::<Token, BoxError>("not needed".into()) })
         .build()
         .unwrap();
     let mut bytes = Vec::new();
-    let fetch = transport.download(&RECORDING, &url(&away)).unwrap();
-    fetch.to_writer(&mut bytes).await.unwrap();
-    assert_eq!(bytes, THING);
+    let download = transport.download(&RECORDING, &url(&storage)).unwrap();
+    download.to_writer(&mut bytes).await.unwrap();
+    assert_eq!(bytes, CONTENT);
 
-    let home = Server::start(&clock, vec![answer(200, V1, THING)]).await;
-    let transport = builder(&home.url(), &clock)
+    let api = Server::start(&clock, vec![answer(200, V1, CONTENT)]).await;
+    let transport = builder(&api.url(), &clock)
         .token_provider(|| async { Err::<Token, BoxError>("not needed".into()) })
         .build()
         .unwrap();
-    let fetch = transport.download(&OPEN, &url(&home)).unwrap();
-    fetch.to_writer(&mut Vec::new()).await.unwrap();
-    assert!(!home.requests()[0].contains("authorization"));
+    let download = transport.download(&OPEN, &url(&api)).unwrap();
+    download.to_writer(&mut Vec::new()).await.unwrap();
+    assert!(!api.requests()[0].contains("authorization"));
 }
 
 #[tokio::test]
-async fn a_service_that_repeats_the_token_does_not_bring_it_into_logs() {
+async fn token_repeated_by_the_service_is_redacted() {
     let clock = TestClock::default();
     let names_it = format!("x-request-id: for-{SECRET}\r\n");
     let body = format!("the token {SECRET} is revoked");
@@ -788,18 +766,18 @@ async fn a_service_that_repeats_the_token_does_not_bring_it_into_logs() {
 }
 
 #[tokio::test]
-async fn redirects_have_an_end() {
+async fn redirects_are_limited() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![answer(302, "location: /again?key=1\r\n", "")]).await;
     let transport = transport(&server, &clock);
-    let fetch = transport.download(&RECORDING, &url(&server)).unwrap();
-    let failed = error(fetch.to_writer(&mut Vec::new()).await);
+    let download = transport.download(&RECORDING, &url(&server)).unwrap();
+    let failed = error(download.to_writer(&mut Vec::new()).await);
     assert!(matches!(
         failed.kind(),
         TransportErrorKind::Redirected { to: Some(_), .. }
     ));
     assert_eq!(server.requests().len(), 6);
-    assert!(!all_words(&failed).contains("key=1"));
+    assert!(!all_text(&failed).contains("key=1"));
 
     for (location, host) in [
         ("http://192.0.2.1/x?key=1", Some("192.0.2.1")),
@@ -809,51 +787,50 @@ async fn redirects_have_an_end() {
     ] {
         let script = answer(302, &format!("location: {location}\r\n"), "");
         let server = Server::start(&clock, vec![script]).await;
-        let fetch = transport.download(&RECORDING, &url(&server)).unwrap();
-        let failed = error(fetch.to_writer(&mut Vec::new()).await);
+        let download = transport.download(&RECORDING, &url(&server)).unwrap();
+        let failed = error(download.to_writer(&mut Vec::new()).await);
         let TransportErrorKind::Redirected { to, .. } = failed.kind() else {
             panic!("{location}: {failed}")
         };
         assert_eq!(to.as_deref(), host, "{location}");
         assert_eq!(server.requests().len(), 1);
-        assert!(!all_words(&failed).contains("key=1"));
+        assert!(!all_text(&failed).contains("key=1"));
     }
 }
 
-/// By then it may have shown the other host what is for the API alone.
+/// The client may have sent credentials of the API to the other host.
 #[tokio::test]
-async fn a_redirect_that_a_given_client_followed_is_not_taken() {
+async fn redirect_followed_by_a_given_client_is_an_error() {
     let clock = TestClock::default();
-    let away = Server::start(&clock, vec![answer(200, V1, THING)]).await;
-    let location = format!("location: {}/signed?key=1\r\n", away.url());
-    let home = Server::start(&clock, vec![answer(302, &location, "")]).await;
-    let transport = builder(&home.url(), &clock)
+    let storage = Server::start(&clock, vec![answer(200, V1, CONTENT)]).await;
+    let location = format!("location: {}/signed?key=1\r\n", storage.url());
+    let api = Server::start(&clock, vec![answer(302, &location, "")]).await;
+    let transport = builder(&api.url(), &clock)
         .http_client(client::following())
         .build()
         .unwrap();
     let mut bytes = Vec::new();
-    let fetch = transport.download(&RECORDING, &url(&home)).unwrap();
-    let failed = error(fetch.to_writer(&mut bytes).await);
+    let download = transport.download(&RECORDING, &url(&api)).unwrap();
+    let failed = error(download.to_writer(&mut bytes).await);
     let TransportErrorKind::Redirected { to, .. } = failed.kind() else {
         panic!("{failed:?}")
     };
-    assert_eq!(*to, Some(away.address.to_string()));
+    assert_eq!(*to, Some(storage.address.to_string()));
     assert!(bytes.is_empty());
 }
 
-/// A proxy of the environment is for what is on other machines.
 #[tokio::test]
-async fn a_proxy_from_the_environment_sees_only_what_is_elsewhere() {
+async fn environment_proxy_is_used_for_other_machines_only() {
     const INNER: &str = "CALL_API_TRANSPORT_TEST_INSIDE";
     let clock = TestClock::default();
-    let server = Server::start(&clock, vec![answer(200, V1, THING)]).await;
+    let server = Server::start(&clock, vec![answer(200, V1, CONTENT)]).await;
     if std::env::var_os(INNER).is_none() {
         let proxy = server.url();
         let run = move || {
             std::process::Command::new(std::env::current_exe().unwrap())
                 .args([
                     "--exact",
-                    "a_proxy_from_the_environment_sees_only_what_is_elsewhere",
+                    "environment_proxy_is_used_for_other_machines_only",
                 ])
                 .envs([("http_proxy", proxy.as_str()), (INNER, "1")])
                 .env_remove("no_proxy")
@@ -868,22 +845,22 @@ async fn a_proxy_from_the_environment_sees_only_what_is_elsewhere() {
         assert!(requests[0].starts_with("GET http://192.0.2.1/1 "));
         return;
     }
-    let home = Server::start(&clock, vec![]).await;
-    let transport = transport(&home, &clock);
+    let api = Server::start(&clock, vec![]).await;
+    let transport = transport(&api, &clock);
     for url in [url(&server), "http://192.0.2.1/1".to_owned()] {
-        let fetch = transport.download(&RECORDING, &url).unwrap();
-        let fetch = fetch.allow_insecure_http(true);
+        let download = transport.download(&RECORDING, &url).unwrap();
+        let download = download.allow_insecure_http(true);
         let mut bytes = Vec::new();
-        fetch.to_writer(&mut bytes).await.unwrap();
-        assert_eq!(bytes, THING);
+        download.to_writer(&mut bytes).await.unwrap();
+        assert_eq!(bytes, CONTENT);
     }
     assert_eq!(server.requests().len(), 1);
 }
 
 #[tokio::test]
-async fn some_addresses_are_never_asked() {
+async fn invalid_urls_are_rejected_unsent() {
     let clock = TestClock::default();
-    let server = Server::start(&clock, vec![answer(200, "", THING)]).await;
+    let server = Server::start(&clock, vec![answer(200, "", CONTENT)]).await;
     let transport = transport(&server, &clock);
     for text in ["<string>", "/recordings/1", ""] {
         assert!(transport.download(&RECORDING, text).is_none(), "{text}");
@@ -894,10 +871,10 @@ async fn some_addresses_are_never_asked() {
         ("file:///etc/passwd", "it is neither https nor http"),
         ("https://user@example.com/a", "it holds a user or password"),
     ] {
-        let fetch = transport.download(&RECORDING, text).unwrap();
-        let failed = error(fetch.to_writer(&mut Vec::new()).await);
-        let words = failed.to_string();
-        assert!(words.contains(reason), "{text}: {words}");
+        let download = transport.download(&RECORDING, text).unwrap();
+        let failed = error(download.to_writer(&mut Vec::new()).await);
+        let message = failed.to_string();
+        assert!(message.contains(reason), "{text}: {message}");
         let is_plain = matches!(failed.kind(), TransportErrorKind::PlainHttp);
         assert_eq!(is_plain, text.starts_with("http:"), "{failed:?}");
         assert_eq!(*failed.attempt_log().stop_reason(), StopReason::NotSent);
@@ -906,23 +883,23 @@ async fn some_addresses_are_never_asked() {
 }
 
 #[tokio::test]
-async fn no_more_than_the_limit_is_fetched() {
-    for (limit, announced) in [(10, Ok(())), (9, Err(()))] {
+async fn download_over_the_size_limit_is_rejected() {
+    for (limit, is_accepted) in [(10, true), (9, false)] {
         for (name, script, length) in [
-            ("announced", answer(200, V1, THING), Some(10)),
-            ("chunked", send(chunked("", THING)), None),
+            ("content length", answer(200, V1, CONTENT), Some(10)),
+            ("chunked", send(chunked("", CONTENT)), None),
         ] {
             let (clock, folder) = (TestClock::default(), Folder::new("limit"));
             let server = Server::start(&clock, vec![script]).await;
             let transport = transport(&server, &clock);
-            let fetch = transport
+            let download = transport
                 .download(&RECORDING, &url(&server))
                 .unwrap()
                 .size_limit(limit);
-            let result = folder.download(fetch).await;
-            if announced.is_ok() {
+            let result = folder.save(download).await;
+            if is_accepted {
                 result.unwrap();
-                folder.is_whole(THING);
+                folder.assert_complete(CONTENT);
                 continue;
             }
             let kind = TransportErrorKind::BodyTooLarge {
@@ -937,30 +914,30 @@ async fn no_more_than_the_limit_is_fetched() {
 }
 
 #[tokio::test]
-async fn the_deadline_ends_everything() {
+async fn deadline_ends_a_stalled_download() {
     let clock = TestClock::default();
-    let server = Server::start(&clock, vec![begun(V1, 10, b"0123", Step::Stall)]).await;
+    let server = Server::start(&clock, vec![partial_response(V1, 10, b"0123", Step::Stall)]).await;
     let transport = transport(&server, &clock);
-    let fetch = transport
+    let download = transport
         .download(&RECORDING, &url(&server))
         .unwrap()
         .deadline(Duration::from_secs(7));
-    let failed = error(fetch.to_writer(&mut Vec::new()).await);
+    let failed = error(download.to_writer(&mut Vec::new()).await);
     assert!(failed.is_timeout());
     assert_eq!(clock.passed(), Duration::from_secs(7));
     assert_eq!(clock.waits(), []);
 }
 
 #[tokio::test]
-async fn nothing_is_sent_past_the_deadline() {
+async fn zero_deadline_is_rejected_unsent() {
     let clock = TestClock::default();
-    let server = Server::start(&clock, vec![answer(200, V1, THING)]).await;
+    let server = Server::start(&clock, vec![answer(200, V1, CONTENT)]).await;
     let transport = transport(&server, &clock);
-    let fetch = transport
+    let download = transport
         .download(&RECORDING, &url(&server))
         .unwrap()
         .deadline(Duration::ZERO);
-    let failed = error(fetch.to_writer(&mut Vec::new()).await);
+    let failed = error(download.to_writer(&mut Vec::new()).await);
     assert!(
         failed.to_string().contains("the deadline is zero"),
         "{failed}"
@@ -971,12 +948,12 @@ async fn nothing_is_sent_past_the_deadline() {
 }
 
 #[tokio::test]
-async fn what_leaves_no_further_attempt_is_told() {
+async fn missing_token_or_time_is_the_stop_reason() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![answer(503, "", "")]).await;
-    let asked = AtomicUsize::new(0);
+    let token_requests = AtomicUsize::new(0);
     let no_second_token = builder(&server.url(), &clock).token_provider(move || {
-        let first = asked.fetch_add(1, Ordering::Relaxed) == 0;
+        let first = token_requests.fetch_add(1, Ordering::Relaxed) == 0;
         async move {
             let token = Token::new(if first { SECRET } else { "" })?;
             Ok::<_, BoxError>(token.with_lifetime(Duration::ZERO))
@@ -988,11 +965,11 @@ async fn what_leaves_no_further_attempt_is_told() {
         (slow, "TimedOut", StopReason::DeadlineTooNear),
     ] {
         let transport = builder.build().unwrap();
-        let fetch = transport
+        let download = transport
             .download(&RECORDING, &url(&server))
             .unwrap()
             .deadline(Duration::from_secs(1));
-        let failed = error(fetch.to_writer(&mut Vec::new()).await);
+        let failed = error(download.to_writer(&mut Vec::new()).await);
         assert!(format!("{:?}", failed.kind()).starts_with(kind), "{failed}");
         assert_eq!(failed.attempt_log().attempts().len(), 1, "{kind}");
         assert_eq!(*failed.attempt_log().stop_reason(), stop);
@@ -1000,12 +977,12 @@ async fn what_leaves_no_further_attempt_is_told() {
 }
 
 #[tokio::test]
-async fn two_stalls_without_a_byte_between_them_are_enough() {
+async fn second_stall_without_progress_is_not_retried() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![vec![Step::Stall]]).await;
     let transport = transport(&server, &clock);
-    let fetch = transport.download(&RECORDING, &url(&server)).unwrap();
-    let failed = error(fetch.to_writer(&mut Vec::new()).await);
+    let download = transport.download(&RECORDING, &url(&server)).unwrap();
+    let failed = error(download.to_writer(&mut Vec::new()).await);
     assert_eq!(
         *failed.attempt_log().stop_reason(),
         StopReason::TimeoutsExhausted
@@ -1014,14 +991,14 @@ async fn two_stalls_without_a_byte_between_them_are_enough() {
 }
 
 #[tokio::test]
-async fn an_error_status_is_handed_on_with_what_it_says() {
-    // One that there is no range to be wrong about is an answer like any other.
+async fn error_response_is_returned_with_its_body() {
+    // A 416 to a request without a range is an error response like any other.
     for status in [403, 416] {
         let (clock, folder) = (TestClock::default(), Folder::new("status"));
         let server = Server::start(&clock, vec![answer(status, "", "expired")]).await;
         let transport = transport(&server, &clock);
         let result = folder
-            .download(transport.download(&RECORDING, &url(&server)).unwrap())
+            .save(transport.download(&RECORDING, &url(&server)).unwrap())
             .await;
         let Err(DownloadError::Refused(refused)) = result else {
             panic!("{result:?}")
@@ -1034,13 +1011,13 @@ async fn an_error_status_is_handed_on_with_what_it_says() {
 }
 
 #[tokio::test]
-async fn of_two_downloads_of_one_target_the_second_fails() {
+async fn second_download_of_one_target_fails() {
     let (clock, folder) = (TestClock::default(), Folder::new("busy"));
-    let server = Server::start(&clock, vec![answer(200, V1, THING)]).await;
+    let server = Server::start(&clock, vec![answer(200, V1, CONTENT)]).await;
     let transport = transport(&server, &clock);
     let first = fs::File::create(folder.part()).unwrap();
     first.lock().unwrap();
-    let run = || folder.download(transport.download(&RECORDING, &url(&server)).unwrap());
+    let run = || folder.save(transport.download(&RECORDING, &url(&server)).unwrap());
     let failed = error(run().await);
     assert_eq!(*failed.kind(), TransportErrorKind::WriteFailed);
     assert!(
@@ -1051,33 +1028,33 @@ async fn of_two_downloads_of_one_target_the_second_fails() {
     );
     drop(first);
     run().await.unwrap();
-    folder.is_whole(THING);
+    folder.assert_complete(CONTENT);
 }
 
-/// Who can make a file in the folder could have it lead to one that is not theirs to change.
+/// A user who can create links in the folder must not choose which file is overwritten.
 #[cfg(unix)]
 #[tokio::test]
-async fn a_link_is_not_followed() {
+async fn symbolic_link_is_not_followed() {
     let (clock, folder) = (TestClock::default(), Folder::new("link"));
-    let server = Server::start(&clock, vec![answer(200, V1, THING)]).await;
+    let server = Server::start(&clock, vec![answer(200, V1, CONTENT)]).await;
     let transport = transport(&server, &clock);
-    let other = folder.0.join("other");
+    let other = folder.join("other");
     for (name, content) in [
         ("a.part", None),
-        ("a.part", Some("another's")),
+        ("a.part", Some("foreign")),
         ("a.part-state", None),
-        ("a.part-state", Some("another's")),
+        ("a.part-state", Some("foreign")),
     ] {
-        let link = folder.0.join(name);
+        let link = folder.join(name);
         std::os::unix::fs::symlink(&other, &link).unwrap();
         if let Some(content) = content {
             fs::write(&other, content).unwrap();
         }
-        let fetch = transport.download(&RECORDING, &url(&server)).unwrap();
-        let failed = error(folder.download(fetch).await);
+        let download = transport.download(&RECORDING, &url(&server)).unwrap();
+        let failed = error(folder.save(download).await);
         assert_eq!(*failed.kind(), TransportErrorKind::WriteFailed);
-        let told = format!("{name} is not a regular file; remove it");
-        assert!(failed.to_string().contains(&told), "{failed}");
+        let message = format!("{name} is not a regular file; remove it");
+        assert!(failed.to_string().contains(&message), "{failed}");
         assert_eq!(fs::read_to_string(&other).ok().as_deref(), content);
         fs::remove_file(link).unwrap();
         let _ = fs::remove_file(&other);
@@ -1086,52 +1063,52 @@ async fn a_link_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_not_there_is_named() {
+async fn missing_folder_is_reported_unsent() {
     let clock = TestClock::default();
-    let server = Server::start(&clock, vec![answer(200, V1, THING)]).await;
+    let server = Server::start(&clock, vec![answer(200, V1, CONTENT)]).await;
     let transport = transport(&server, &clock);
-    let fetch = transport.download(&RECORDING, &url(&server)).unwrap();
-    let nowhere = Path::new("/no/such/folder/a.part");
-    let failed = error(fetch.to_file(nowhere, "a", |_| nowhere.to_owned()).await);
+    let download = transport.download(&RECORDING, &url(&server)).unwrap();
+    let missing = Path::new("/no/such/folder/a.part");
+    let failed = error(download.to_file(missing, "a", |_| missing.to_owned()).await);
     assert_eq!(*failed.kind(), TransportErrorKind::WriteFailed);
     assert!(failed.to_string().contains("No such file"), "{failed}");
     assert_eq!(server.connections(), 0);
 }
 
 #[tokio::test]
-async fn a_dropped_download_is_gone_on_with() {
+async fn dropped_download_is_resumed() {
     let (clock, folder) = (TestClock::default(), Folder::new("dropped"));
-    let thing: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
-    let total = thing.len();
-    let rest = |first: usize| part(V1, first, total, &thing[first..]);
+    let content: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
+    let total = content.len();
+    let rest = |first: usize| partial_content(V1, first, total, &content[first..]);
     let server = Server::start(
         &clock,
-        vec![begun(
+        vec![partial_response(
             V1,
             total,
-            &thing[..2_500_000],
-            Step::Pass(Duration::ZERO),
+            &content[..2_500_000],
+            Step::Advance(Duration::ZERO),
         )],
     )
     .await;
     let transport = transport(&server, &clock);
     {
-        let fetch = transport.download(&RECORDING, &url(&server)).unwrap();
+        let download = transport.download(&RECORDING, &url(&server)).unwrap();
         let (sent, mut received) = tokio::sync::mpsc::unbounded_channel();
-        let fetch = fetch.on_progress(move |progress| {
+        let download = download.on_progress(move |progress| {
             let _ = sent.send(progress.bytes);
         });
-        let mut fetching = std::pin::pin!(folder.download(fetch));
+        let mut saving = std::pin::pin!(folder.save(download));
         loop {
             tokio::select! {
-                result = &mut fetching => panic!("{result:?}"),
+                result = &mut saving => panic!("{result:?}"),
                 Some(bytes) = received.recv() => if bytes == 2_500_000 { break },
             }
         }
     }
     assert_eq!(folder.names(), ["a.part", "a.part-state"]);
-    // At least what was synced is there, and no more is asked for than is missing.
-    let state = fs::read_to_string(folder.0.join("a.part-state")).unwrap();
+    // The synced bytes are kept, and only the others are requested.
+    let state = fs::read_to_string(folder.join("a.part-state")).unwrap();
     let synced: usize = state
         .lines()
         .rev()
@@ -1142,26 +1119,26 @@ async fn a_dropped_download_is_gone_on_with() {
     assert!((1 << 20..=2_500_000).contains(&synced));
     let server = Server::start(&clock, vec![rest(synced)]).await;
     let downloaded = folder
-        .download(transport.download(&RECORDING, &url(&server)).unwrap())
+        .save(transport.download(&RECORDING, &url(&server)).unwrap())
         .await
         .unwrap();
     assert_eq!(downloaded.resumed_from, synced as u64);
-    folder.is_whole(&thing);
+    folder.assert_complete(&content);
 }
 
-/// The API's own servers are spared as by any other call of theirs, and others are none of its business.
+/// Both protect the API's own servers, as for any other request.
 #[tokio::test]
-async fn the_retry_budget_and_the_rate_limit_are_for_the_apis_own_host() {
+async fn retry_budget_and_rate_limit_apply_to_the_api_origin_only() {
     let clock = TestClock::default();
     let down = || vec![answer(503, "", "")];
-    let home = Server::start(&clock, down()).await;
-    let away = Server::start(&clock, down()).await;
-    for (server, stop, attempts, left, turns) in [
-        // One retry takes 14 of the 20, and there is none left for a second one.
-        (&home, StopReason::BudgetExhausted, 2, 6, 1),
-        (&away, StopReason::AttemptsExhausted, 3, 20, 0),
+    let api = Server::start(&clock, down()).await;
+    let storage = Server::start(&clock, down()).await;
+    for (server, stop, attempts, budget_left, rate_limit_waits) in [
+        // One retry costs 14 of the 20, which leaves too little for a second one.
+        (&api, StopReason::BudgetExhausted, 2, 6, 1),
+        (&storage, StopReason::AttemptsExhausted, 3, 20, 0),
     ] {
-        let transport = builder(&home.url(), &clock)
+        let transport = builder(&api.url(), &clock)
             .retry_budget(20)
             .max_attempts(3)
             .rate_limit(std::num::NonZeroU32::MIN)
@@ -1178,22 +1155,27 @@ async fn the_retry_budget_and_the_rate_limit_are_for_the_apis_own_host() {
         };
         assert_eq!(*refused.attempt_log.stop_reason(), stop);
         assert_eq!(refused.attempt_log.attempts().len(), attempts);
-        assert_eq!(transport.retry_budget_left(), left);
+        assert_eq!(transport.retry_budget_left(), budget_left);
         let waits = clock.waits().len() - before;
-        assert_eq!(waits, attempts - 1 + turns, "{:?}", clock.waits());
+        assert_eq!(
+            waits,
+            attempts - 1 + rate_limit_waits,
+            "{:?}",
+            clock.waits()
+        );
     }
 }
 
 #[tokio::test]
-async fn a_token_that_is_refused_is_asked_for_once_more() {
+async fn rejected_token_is_renewed_once() {
     let clock = TestClock::default();
-    for (script, is_fetched) in [
-        (vec![answer(401, "", ""), answer(200, V1, THING)], true),
+    for (script, is_saved) in [
+        (vec![answer(401, "", ""), answer(200, V1, CONTENT)], true),
         (vec![answer(401, "", "")], false),
     ] {
         let server = Server::start(&clock, script).await;
-        let asked = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&asked);
+        let token_requests = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&token_requests);
         let transport = builder(&server.url(), &clock)
             .token_provider(move || {
                 let number = counted.fetch_add(1, Ordering::Relaxed);
@@ -1202,14 +1184,14 @@ async fn a_token_that_is_refused_is_asked_for_once_more() {
             .build()
             .unwrap();
         let mut bytes = Vec::new();
-        let fetch = transport.download(&RECORDING, &url(&server)).unwrap();
-        let attempt_log = match fetch.to_writer(&mut bytes).await {
-            Ok(downloaded) if is_fetched => downloaded.attempt_log,
-            Err(DownloadError::Refused(refused)) if !is_fetched => refused.attempt_log,
+        let download = transport.download(&RECORDING, &url(&server)).unwrap();
+        let attempt_log = match download.to_writer(&mut bytes).await {
+            Ok(downloaded) if is_saved => downloaded.attempt_log,
+            Err(DownloadError::Refused(refused)) if !is_saved => refused.attempt_log,
             other => panic!("{other:?}"),
         };
-        assert_eq!(bytes == THING, is_fetched);
-        assert_eq!(asked.load(Ordering::Relaxed), 2);
+        assert_eq!(bytes == CONTENT, is_saved);
+        assert_eq!(token_requests.load(Ordering::Relaxed), 2);
         assert_eq!(attempt_log.attempts().len(), 2);
         let wait = attempt_log.attempts()[0].retry_delay.unwrap();
         assert_eq!(

@@ -1,6 +1,6 @@
 //! Faults of networks and services, and how the transport handles them.
 //!
-//! The tables are compared with `docs/faults.md`; the part on response bodies is that of the root's `tests/faults.rs`.
+//! The tables are compared with `docs/faults.md`. The root's `tests/faults.rs` covers response bodies.
 //! `UPDATE_FAULTS=1 cargo test --workspace --test faults` updates the page.
 
 #![allow(
@@ -21,7 +21,7 @@ use std::time::Duration;
 use call_api_transport::{BoxError, Outcome, Token, TransportBuilder, TransportError};
 use http::{HeaderValue, Method};
 use support::{
-    GET_CALL, SECRET, Server, Step, TestClock, all_words, answer, attempt_log, buffered, builder,
+    GET_CALL, SECRET, Server, Step, TestClock, all_text, answer, attempt_log, buffered, builder,
     send,
 };
 
@@ -31,28 +31,28 @@ type Setup = Box<dyn Fn(TransportBuilder, &TestClock) -> TransportBuilder + Send
 struct Row {
     fault: &'static str,
     scripts: Vec<Vec<Step>>,
-    nobody_listens: bool,
+    refuses_connections: bool,
     method: Method,
     key: bool,
-    /// The number of requests sent before, which must succeed.
+    /// The number of successful requests sent before.
     requests_before: usize,
     setup: Setup,
     result: &'static str,
     attempts: &'static str,
     /// In milliseconds.
     waits: &'static [u64],
-    /// How far the client's clock has moved, in milliseconds.
+    /// The time that passed on the client's clock, in milliseconds.
     took: u64,
     bytes: Bytes,
     connections: usize,
     stop: &'static str,
 }
 
-/// How much of the last attempt's body was read.
+/// The bytes of the last attempt's body that were read.
 #[derive(Clone, Copy)]
 enum Bytes {
     Exactly(u64),
-    /// How much more than that depends on how the bytes were cut into packets.
+    /// The exact number depends on how the bytes were split into packets.
     MoreThan(u64),
 }
 
@@ -81,7 +81,7 @@ fn row(
     Row {
         fault,
         scripts,
-        nobody_listens: false,
+        refuses_connections: false,
         method: Method::GET,
         key: false,
         requests_before: 0,
@@ -148,12 +148,15 @@ impl Row {
         Self { stop, ..self }
     }
 
-    /// Each token that is asked for is another one.
+    /// The provider returns another token each time.
     fn new_tokens(self) -> Self {
         self.setup(|builder| {
-            let asked = AtomicU32::new(0);
+            let token_requests = AtomicU32::new(0);
             builder.token_provider(move || {
-                let token = format!("{SECRET}-{}", asked.fetch_add(1, Ordering::Relaxed));
+                let token = format!(
+                    "{SECRET}-{}",
+                    token_requests.fetch_add(1, Ordering::Relaxed)
+                );
                 async move { Ok::<_, BoxError>(Token::new(token)?) }
             })
         })
@@ -204,7 +207,7 @@ fn connections() -> Vec<Row> {
     let head = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n";
     vec![
         Row {
-            nobody_listens: true,
+            refuses_connections: true,
             connections: 0,
             ..row(
                 "connection refused",
@@ -214,7 +217,7 @@ fn connections() -> Vec<Row> {
             )
         },
         Row {
-            nobody_listens: true,
+            refuses_connections: true,
             connections: 0,
             ..row(
                 "connection refused, POST",
@@ -345,7 +348,7 @@ fn connections() -> Vec<Row> {
             vec![
                 OK.bytes()
                     .chain(*b"a: b\r\n\r\n")
-                    .flat_map(|byte| [Step::Send(vec![byte]), Step::Pass(seconds(1))])
+                    .flat_map(|byte| [Step::Send(vec![byte]), Step::Advance(seconds(1))])
                     .collect(),
             ],
             "TimedOut { phase: Head, limit: Attempt, after: 15s }",
@@ -658,9 +661,9 @@ fn statuses() -> Vec<Row> {
             .setup(|b| b.token_provider(|| async { Ok::<_, BoxError>(Token::new(SECRET)?) })),
         row("503, then no token from the provider", vec![answer(503, "", "")], "TokenUnavailable", "server_error")
             .setup(|b| {
-                let asked = AtomicU32::new(0);
+                let token_requests = AtomicU32::new(0);
                 b.token_provider(move || {
-                    let first = asked.fetch_add(1, Ordering::Relaxed) == 0;
+                    let first = token_requests.fetch_add(1, Ordering::Relaxed) == 0;
                     async move {
                         let token = if first { SECRET } else { "" };
                         Ok::<_, BoxError>(Token::new(token)?.with_lifetime(Duration::ZERO))
@@ -728,7 +731,7 @@ fn statuses() -> Vec<Row> {
 fn retry_after() -> Vec<Row> {
     let ok = || answer(200, "", "{}");
     let too_many = |headers: &str| vec![answer(429, headers, ""), ok()];
-    let honoured = |fault, headers: &str, waits| {
+    let honored = |fault, headers: &str, waits| {
         row(fault, too_many(headers), "200", "throttled, success")
             .bytes(2)
             .waits(waits)
@@ -741,33 +744,33 @@ fn retry_after() -> Vec<Row> {
     let refused =
         |fault, headers: &str, stop| row(fault, too_many(headers), "429", "throttled").stop(stop);
     vec![
-        honoured("429 without Retry-After", "", &[250]),
-        honoured("429, Retry-After: 0", "retry-after: 0\r\n", &[125]),
-        honoured("429, Retry-After: 1", "retry-after: 1\r\n", &[1125]),
-        honoured("429, Retry-After: 1.5", "retry-after: 1.5\r\n", &[1625]),
-        honoured("429, Retry-After: -1", "retry-after: -1\r\n", &[250]),
-        honoured("429, Retry-After: soon", "retry-after: soon\r\n", &[250]),
-        honoured(
+        honored("429 without Retry-After", "", &[250]),
+        honored("429, Retry-After: 0", "retry-after: 0\r\n", &[125]),
+        honored("429, Retry-After: 1", "retry-after: 1\r\n", &[1125]),
+        honored("429, Retry-After: 1.5", "retry-after: 1.5\r\n", &[1625]),
+        honored("429, Retry-After: -1", "retry-after: -1\r\n", &[250]),
+        honored("429, Retry-After: soon", "retry-after: soon\r\n", &[250]),
+        honored(
             "429, Retry-After: a date 2 s ahead",
             &format!("retry-after: {}\r\n", date(2)),
             &[2125],
         ),
-        honoured(
+        honored(
             "429, Retry-After: a date in the past",
             &format!("retry-after: {}\r\n", date(-60)),
             &[125],
         ),
-        honoured(
+        honored(
             "429, Retry-After: a date 2 s after the service's own clock, which is an hour ahead",
             &format!("date: {}\r\nretry-after: {}\r\n", date(3600), date(3602)),
             &[2125],
         ),
-        honoured(
+        honored(
             "429, two Retry-After: 1 and 3",
             "retry-after: 1\r\nretry-after: 3\r\n",
             &[3125],
         ),
-        honoured(
+        honored(
             "429, Retry-After: 9 and retry-after-ms: 40",
             "retry-after: 9\r\nretry-after-ms: 40\r\n",
             &[165],
@@ -809,7 +812,7 @@ fn retry_after() -> Vec<Row> {
     ]
 }
 
-/// What was seen of a row, in its own words.
+/// The observed handling of a fault, formatted as in its row.
 struct Observed {
     result: String,
     attempts: String,
@@ -818,19 +821,20 @@ struct Observed {
     took: u64,
     bytes: u64,
     connections: usize,
-    words: String,
+    /// Everything that a user could print or log.
+    shown: String,
 }
 
 async fn observe(row: &Row) -> Observed {
     let clock = TestClock::default();
     let server = Server::start(&clock, row.scripts.clone()).await;
     let address = server.address;
-    let kept = (!row.nobody_listens).then_some(server);
-    // This would log every byte that is sent; the transport must not have it.
+    let kept = (!row.refuses_connections).then_some(server);
+    // Would log every byte that is sent, secrets included; the transport must turn it off.
     let builder = builder(&format!("http://{address}"), &clock)
         .configure_http(|b| b.connection_verbose(true));
     let transport = (row.setup)(builder, &clock).build().unwrap();
-    let mut words = format!("{transport:?}");
+    let mut shown = format!("{transport:?}");
     let url = format!("{}/v1/call/7?private=1", transport.base_url());
     for _ in 0..row.requests_before {
         let request = transport.http_client().get(&url).build().unwrap();
@@ -842,7 +846,7 @@ async fn observe(row: &Row) -> Observed {
                 .status,
             200
         );
-        // Lets the client notice what the server does next.
+        // Gives the client time to notice the server's next step.
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let mut request = transport
@@ -857,7 +861,7 @@ async fn observe(row: &Row) -> Observed {
     }
     let outcome = transport.send(&GET_CALL, request, None).await;
     let log = attempt_log(&outcome).clone();
-    let _ = write!(words, "{outcome:?}{outcome:#?}{}", log.to_curl());
+    let _ = write!(shown, "{outcome:?}{outcome:#?}{}", log.to_curl());
     let result = match outcome {
         Ok(response) => {
             let status = response.status.as_u16();
@@ -869,14 +873,14 @@ async fn observe(row: &Row) -> Observed {
             if let Some(id) = log.request_id() {
                 let _ = write!(text, " (request id {id})");
             }
-            // What a service says about an error goes into errors.
+            // Bodies of error responses become part of errors.
             if status >= 400 {
-                words.push_str(&String::from_utf8_lossy(&body.bytes));
+                shown.push_str(&String::from_utf8_lossy(&body.bytes));
             }
             text
         }
         Err(error) => {
-            one_line(&error);
+            assert_one_line(&error);
             if let Some(last) = error.attempt_log().attempts().last()
                 && !matches!(
                     error.kind(),
@@ -886,8 +890,8 @@ async fn observe(row: &Row) -> Observed {
                 let is_transient = last.outcome.is_transient();
                 assert_eq!(error.is_retryable(), is_transient, "{}", row.fault);
             }
-            words.push_str(&all_words(&error));
-            words.push_str(&error.attempt_log().to_curl());
+            shown.push_str(&all_text(&error));
+            shown.push_str(&error.attempt_log().to_curl());
             format!("{:?}", error.kind()).replace(&address.port().to_string(), "PORT")
         }
     };
@@ -909,15 +913,15 @@ async fn observe(row: &Row) -> Observed {
     }
     let millis = |wait: Duration| u64::try_from(wait.as_millis()).unwrap();
     let waits: Vec<_> = clock.waits().into_iter().map(millis).collect();
-    // The ledger must tell of the same waits as the clock, in the same order.
-    let told = attempts.iter().flat_map(|attempt| {
+    // The attempt log must have the same waits as the clock, in the same order.
+    let logged = attempts.iter().flat_map(|attempt| {
         let after = attempt
             .retry_delay
             .map_or(Duration::ZERO, |wait| wait.duration);
         [attempt.queued, after]
     });
-    let told: Vec<_> = told.filter(|wait| !wait.is_zero()).map(millis).collect();
-    assert_eq!(told, waits, "{}", row.fault);
+    let logged: Vec<_> = logged.filter(|wait| !wait.is_zero()).map(millis).collect();
+    assert_eq!(logged, waits, "{}", row.fault);
     let queued: Duration = attempts.iter().map(|attempt| attempt.queued).sum();
     assert_eq!(log.queued(), queued, "{}", row.fault);
     assert_eq!(log.elapsed(), clock.passed(), "{}", row.fault);
@@ -929,12 +933,12 @@ async fn observe(row: &Row) -> Observed {
         took: u64::try_from(clock.passed().as_millis()).unwrap(),
         bytes: attempts.last().map_or(0, |attempt| attempt.body_bytes),
         connections: kept.map_or(0, |server| server.connections()),
-        words,
+        shown,
     }
 }
 
-/// What an on-call engineer reads: one line, lower case, with the request and without the query.
-fn one_line(error: &TransportError) {
+/// Asserts that an error is one line in lower case, with the URL and without its query.
+fn assert_one_line(error: &TransportError) {
     let text = error.to_string();
     assert!(!text.chars().any(char::is_control), "{text:?}");
     assert!(text.starts_with(char::is_lowercase), "{text}");
@@ -945,7 +949,7 @@ fn one_line(error: &TransportError) {
     assert!(!text.ends_with('.'), "{text}");
 }
 
-/// Everything that any crate logs, at any level.
+/// The log output of all crates, at all levels.
 #[derive(Clone, Default)]
 struct Logs(Arc<Mutex<Vec<u8>>>);
 
@@ -974,7 +978,7 @@ impl log::Log for Logs {
 }
 
 #[tokio::test]
-async fn every_fault_ends_as_the_table_says_and_no_token_is_seen() {
+async fn faults_are_handled_as_documented_and_show_no_token() {
     let logs = Logs::default();
     log::set_boxed_logger(Box::new(logs.clone())).unwrap();
     log::set_max_level(log::LevelFilter::Trace);
@@ -999,12 +1003,12 @@ async fn every_fault_ends_as_the_table_says_and_no_token_is_seen() {
     ];
     let mut page = String::from(PREFACE);
     let mut wrong = String::new();
-    let mut words = String::new();
+    let mut shown = String::new();
     for (title, rows) in sections {
         let _ = write!(page, "\n## {title}\n{HEADER}");
         for row in rows {
             let received = observe(&row).await;
-            words.push_str(&received.words);
+            shown.push_str(&received.shown);
             let (bytes_fit, bytes) = match row.bytes {
                 Bytes::Exactly(bytes) => (received.bytes == bytes, bytes.to_string()),
                 Bytes::MoreThan(bytes) => (received.bytes > bytes, format!("> {bytes}")),
@@ -1063,8 +1067,8 @@ async fn every_fault_ends_as_the_table_says_and_no_token_is_seen() {
     assert_eq!(*panics.lock().unwrap(), "");
 
     let logs = String::from_utf8_lossy(&logs.0.lock().unwrap()).into_owned();
-    for (place, text) in [("a log", &logs), ("a text", &words)] {
-        // But for its last character, which one of the rows leaves out.
+    for (place, text) in [("a log", &logs), ("an error or response", &shown)] {
+        // Without its last character, which one of the rows truncates.
         if let Some(at) = text.find(&SECRET[..SECRET.len() - 1]) {
             let from = text[..at]
                 .char_indices()
@@ -1074,25 +1078,25 @@ async fn every_fault_ends_as_the_table_says_and_no_token_is_seen() {
             panic!("the token was seen in {place}: {}", &text[from..at]);
         }
     }
-    // The nets must have been out: what is there to catch was caught.
+    // Guards the assertion above: the logs and texts were captured.
     for wanted in [
         "reqwest::connect",
         "attempt ended: server_error",
         "http.request.method",
     ] {
-        assert!(logs.contains(wanted), "nothing of {wanted} in the logs");
+        assert!(logs.contains(wanted), "{wanted} is not in the logs");
     }
-    assert!(words.contains("RawResponse"));
+    assert!(shown.contains("RawResponse"));
 
-    // The packaged crate has no page to compare with.
+    // The packaged crate does not contain the page.
     let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap();
     let path = std::path::Path::new(&package).join("../../docs/faults.md");
     if !path.with_file_name("").exists() {
         return;
     }
     let written = std::fs::read_to_string(&path).unwrap_or_default();
-    let ours = written.find(BODIES).unwrap_or(written.len());
-    let (ours, rest) = written.split_at(ours);
+    let end = written.find(BODIES).unwrap_or(written.len());
+    let (ours, rest) = written.split_at(end);
     if std::env::var_os("UPDATE_FAULTS").is_some() {
         std::fs::write(path, format!("{page}{rest}")).unwrap();
         return;
@@ -1103,7 +1107,7 @@ async fn every_fault_ends_as_the_table_says_and_no_token_is_seen() {
     );
 }
 
-/// The beginning of the root's part of the page.
+/// The start of the part that the root's test writes.
 const BODIES: &str = "\n## Response bodies\n";
 
 const PREFACE: &str = "\

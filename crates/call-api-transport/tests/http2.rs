@@ -35,7 +35,7 @@ const PING: Operation = Operation {
     body: ResponseBody::Buffered,
 };
 
-/// What the server does with a connection.
+/// The server's handling of a connection.
 #[derive(Clone, Copy, Debug)]
 enum Behavior {
     /// Answers every request.
@@ -48,7 +48,7 @@ enum Behavior {
     RefuseStreams,
     /// Resets the streams between these numbers, and answers the others.
     ResetBetween(usize, usize),
-    /// Answers one request, and then nothing, not even pings.
+    /// Answers one request, and then not even pings.
     Freeze,
 }
 
@@ -114,7 +114,7 @@ impl Server {
 
 fn answer(mut respond: SendResponse<Bytes>, processed: &AtomicUsize) {
     processed.fetch_add(1, Ordering::Relaxed);
-    // The client may be gone.
+    // The client may have disconnected.
     if let Ok(mut body) = respond.send_response(Response::new(()), false) {
         let _ = body.send_data(Bytes::from_static(b"pong"), true);
     }
@@ -125,7 +125,7 @@ async fn serve(
     behavior: Behavior,
     processed: &AtomicUsize,
 ) {
-    // The client may give a connection up that another one made unnecessary.
+    // The client may abandon a connection that another one made unnecessary.
     let mut builder = h2::server::Builder::new();
     if let Behavior::GoAwayWhileFull(_) = behavior {
         builder.max_concurrent_streams(4);
@@ -170,7 +170,7 @@ async fn send(transport: &Transport, method: Method) -> Result<RawResponse, Tran
     transport.send(&PING, request, None).await
 }
 
-/// Sends that many requests, so many at a time, and returns the errors.
+/// Sends `count` requests, at most `at_once` concurrently, and returns the errors.
 async fn send_many(
     transport: &Transport,
     method: Method,
@@ -196,7 +196,7 @@ async fn send_many(
 }
 
 #[tokio::test]
-async fn request_after_a_graceful_goaway_is_sent_again_whatever_its_method() {
+async fn request_after_graceful_goaway_is_resent_for_any_method() {
     for behavior in [Behavior::GoAwayAfter(50), Behavior::GoAwayWhileFull(50)] {
         let server = Server::start(&[behavior]).await;
         let transport = server.builder().retry_budget(0).build().unwrap();
@@ -208,7 +208,7 @@ async fn request_after_a_graceful_goaway_is_sent_again_whatever_its_method() {
 }
 
 #[tokio::test]
-async fn refused_stream_is_not_processed_and_sent_again_for_free() {
+async fn refused_stream_is_resent_without_budget() {
     let server = Server::start(&[Behavior::RefuseStreams]).await;
     // One attempt that the server may have processed, and no budget.
     let builder = server.builder().retry_budget(0).max_attempts(1);

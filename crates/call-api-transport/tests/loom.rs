@@ -1,7 +1,6 @@
-//! The budget and the single flight in every interleaving of two or three threads, by loom.
+//! Tests the retry budget and single flight with loom, in every interleaving of two or three threads.
 //!
-//! Both are compiled here a second time, from the same source, with loom's primitives in place of the standard
-//! library's: they name theirs through `crate::sync`, which is this file's.
+//! Both modules are compiled here a second time. They import their primitives from `crate::sync`, which here is loom's.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,7 +11,7 @@
 #![allow(
     dead_code,
     unreachable_pub,
-    reason = "what the library uses of these, this test need not"
+    reason = "the library uses more of these modules than this test"
 )]
 
 mod sync {
@@ -34,7 +33,7 @@ use loom::thread;
 use single_flight::SingleFlight;
 
 #[test]
-fn the_budget_is_never_overdrawn_and_loses_nothing() {
+fn budget_is_never_overdrawn_and_loses_nothing() {
     loom::model(|| {
         let budget = Arc::new(Budget::new(10));
         let threads: Vec<_> = (0..2)
@@ -61,51 +60,51 @@ fn the_budget_is_never_overdrawn_and_loses_nothing() {
             .sum();
         let left = budget.left();
         assert!(left <= 10);
-        // What was given on top may have met a full account, and is then lost on purpose.
+        // Tokens given to a full budget are discarded.
         assert!(
             left == 10 - spent || left == 10 - spent + 1,
-            "{left} are left after {spent}"
+            "{left} left after {spent} spent"
         );
     });
 }
 
 #[test]
-fn one_makes_the_value_for_all() {
+fn value_is_produced_once_for_all() {
     loom::model(|| {
         let flight = Arc::new(SingleFlight::<u8, ()>::new());
-        let made = std::sync::Arc::new(AtomicUsize::new(0));
+        let produced = std::sync::Arc::new(AtomicUsize::new(0));
         let threads: Vec<_> = (0..2)
             .map(|_| {
-                let (flight, made) = (Arc::clone(&flight), made.clone());
+                let (flight, produced) = (Arc::clone(&flight), produced.clone());
                 thread::spawn(move || {
-                    let make = || async {
-                        made.fetch_add(1, Ordering::Relaxed);
+                    let produce = || async {
+                        produced.fetch_add(1, Ordering::Relaxed);
                         Ok(7)
                     };
-                    block_on(flight.get(|_| true, make)).unwrap().value
+                    block_on(flight.get(|_| true, produce)).unwrap().value
                 })
             })
             .collect();
         for thread in threads {
             assert_eq!(thread.join().unwrap(), 7);
         }
-        assert_eq!(made.load(Ordering::Relaxed), 1);
+        assert_eq!(produced.load(Ordering::Relaxed), 1);
     });
 }
 
-/// The first to come is dropped at its await; the other must not wait for ever, whichever of them it is.
+/// The first future is dropped at its await; the other one must not wait forever, whichever of them produces the value.
 #[test]
-fn a_dropped_maker_is_replaced() {
+fn dropped_producer_is_replaced() {
     loom::model(|| {
         let flight = Arc::new(SingleFlight::<u8, ()>::new());
         let dropped = {
             let flight = Arc::clone(&flight);
             thread::spawn(move || {
                 block_on(async {
-                    let mut getting = Box::pin(flight.get(|_| true, std::future::pending));
+                    let mut first = Box::pin(flight.get(|_| true, std::future::pending));
                     // Polled once, then dropped.
                     std::future::poll_fn(|context| {
-                        let _ = getting.as_mut().poll(context);
+                        let _ = first.as_mut().poll(context);
                         std::task::Poll::Ready(())
                     })
                     .await;
@@ -118,17 +117,17 @@ fn a_dropped_maker_is_replaced() {
     });
 }
 
-/// A value that one caller found wanting is made anew once, whoever asks.
+/// A forgotten value is produced again once, however many threads forget it.
 #[test]
-fn a_forgotten_value_is_made_once_more() {
+fn forgotten_value_is_produced_once_more() {
     loom::model(|| {
         let flight = Arc::new(SingleFlight::<usize, ()>::new());
-        let made = std::sync::Arc::new(AtomicUsize::new(0));
+        let produced = std::sync::Arc::new(AtomicUsize::new(0));
         let get = {
-            let made = made.clone();
+            let produced = produced.clone();
             move |flight: &SingleFlight<usize, ()>| {
-                let make = || async { Ok(made.fetch_add(1, Ordering::Relaxed)) };
-                block_on(flight.get(|_| true, make)).unwrap()
+                let produce = || async { Ok(produced.fetch_add(1, Ordering::Relaxed)) };
+                block_on(flight.get(|_| true, produce)).unwrap()
             }
         };
         let first = get(&flight);
@@ -144,6 +143,6 @@ fn a_forgotten_value_is_made_once_more() {
         for thread in threads {
             thread.join().unwrap();
         }
-        assert_eq!(made.load(Ordering::Relaxed), 2);
+        assert_eq!(produced.load(Ordering::Relaxed), 2);
     });
 }

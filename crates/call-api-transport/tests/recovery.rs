@@ -1,4 +1,4 @@
-//! Downloads after damage: wrong parts, held locks, targets that cannot be written, and what their errors show.
+//! Downloads with wrong parts, held locks or invalid targets, and the text of their errors.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,45 +7,22 @@
     reason = "a test may"
 )]
 
+#[path = "support/folder.rs"]
+mod folder;
 mod support;
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use call_api_transport::{
-    Auth, Download, DownloadError, Downloaded, Operation, ResponseBody, Transport,
-    TransportErrorKind,
-};
-use support::{SECRET, Server, Step, TestClock, all_words, answer, builder};
+use call_api_transport::{Download, DownloadError, Transport, TransportErrorKind};
+use folder::{Folder, V1};
+use support::{RECORDING, SECRET, Server, Step, TestClock, all_text, answer, builder};
 
-const RECORDING: Operation = Operation {
-    id: "recording",
-    path: "",
-    auth: Auth::Bearer,
-    body: ResponseBody::Streamed,
-};
-
-const V1: &str = "etag: \"v1\"\r\n";
-
-/// More than is written between two syncs.
+/// More bytes than are written between two syncs.
 const LENGTH: usize = 4 << 20;
 
 fn content() -> Vec<u8> {
     (0..LENGTH).map(|index| (index / 1000) as u8).collect()
-}
-
-fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("recovery-{name}"));
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).unwrap();
-    folder
-}
-
-async fn save(download: Download<'_>, folder: &Path) -> Result<Downloaded, DownloadError> {
-    let target = folder.join("a.mp3");
-    let part = folder.join("a.mp3.part");
-    download.to_file(part, "a", |_| target.clone()).await
 }
 
 fn download<'a>(transport: &'a Transport, server: &Server) -> Download<'a> {
@@ -68,8 +45,8 @@ fn second_half(headers: &str, body: &[u8]) -> Vec<Step> {
 }
 
 #[tokio::test]
-async fn part_with_the_length_of_the_whole_is_not_written() {
-    let (clock, content, folder) = (TestClock::default(), content(), folder("length"));
+async fn part_as_long_as_the_whole_is_not_written() {
+    let (clock, content, folder) = (TestClock::default(), content(), Folder::new("length"));
     let whole = format!("{V1}content-length: {LENGTH}\r\n");
     let scripts = vec![
         first_half(&content),
@@ -78,15 +55,15 @@ async fn part_with_the_length_of_the_whole_is_not_written() {
     ];
     let server = Server::start(&clock, scripts).await;
     let transport = builder(&server.url(), &clock).build().unwrap();
-    let saved = save(download(&transport, &server), &folder).await.unwrap();
+    let saved = folder.save(download(&transport, &server)).await.unwrap();
     assert_eq!(saved.attempt_log.attempts().len(), 3);
-    assert!(fs::read(folder.join("a.mp3")).unwrap() == content);
+    assert!(fs::read(folder.target()).unwrap() == content);
 }
 
 #[tokio::test]
 async fn bytes_after_a_failed_check_are_not_resumed() {
-    let (clock, content, folder) = (TestClock::default(), content(), folder("check"));
-    // Of no announced length, so that only its end shows that it is the whole.
+    let (clock, content, folder) = (TestClock::default(), content(), Folder::new("check"));
+    // Chunked: only the end of the body shows that it is the whole content.
     let mut chunked = format!("{:x}\r\n", content.len()).into_bytes();
     chunked.extend_from_slice(&content);
     chunked.extend_from_slice(b"\r\n0\r\n\r\n");
@@ -99,7 +76,8 @@ async fn bytes_after_a_failed_check_are_not_resumed() {
     ];
     let server = Server::start(&clock, scripts).await;
     let transport = builder(&server.url(), &clock).build().unwrap();
-    let error = save(download(&transport, &server), &folder)
+    let error = folder
+        .save(download(&transport, &server))
         .await
         .unwrap_err();
     let DownloadError::Failed(error) = error else {
@@ -107,14 +85,14 @@ async fn bytes_after_a_failed_check_are_not_resumed() {
     };
     let is_mismatch = matches!(error.kind(), TransportErrorKind::IntegrityMismatch { .. });
     assert!(is_mismatch, "{error}");
-    let saved = save(download(&transport, &server), &folder).await.unwrap();
+    let saved = folder.save(download(&transport, &server)).await.unwrap();
     assert_eq!(saved.resumed_from, LENGTH as u64 / 2);
-    assert!(fs::read(folder.join("a.mp3")).unwrap() == content);
+    assert!(fs::read(folder.target()).unwrap() == content);
 }
 
 #[tokio::test]
-async fn part_without_the_entity_tag_is_not_a_continuation() {
-    let (clock, content, folder) = (TestClock::default(), content(), folder("tag"));
+async fn part_without_entity_tag_is_not_appended() {
+    let (clock, content, folder) = (TestClock::default(), content(), Folder::new("tag"));
     let headers = format!("content-length: {}\r\n", LENGTH / 2);
     let scripts = vec![
         first_half(&content),
@@ -123,33 +101,34 @@ async fn part_without_the_entity_tag_is_not_a_continuation() {
     ];
     let server = Server::start(&clock, scripts).await;
     let transport = builder(&server.url(), &clock).build().unwrap();
-    save(download(&transport, &server), &folder).await.unwrap();
-    assert!(fs::read(folder.join("a.mp3")).unwrap() == content);
+    folder.save(download(&transport, &server)).await.unwrap();
+    assert!(fs::read(folder.target()).unwrap() == content);
     assert!(!server.requests()[2].contains("range:"));
 }
 
 #[tokio::test]
-async fn lock_that_is_soon_released_is_waited_for() {
-    let (clock, folder) = (TestClock::default(), folder("lock"));
+async fn briefly_held_lock_is_awaited() {
+    let (clock, folder) = (TestClock::default(), Folder::new("lock"));
     let server = Server::start(&clock, vec![answer(200, V1, "sound")]).await;
     let transport = builder(&server.url(), &clock).build().unwrap();
-    let held = fs::File::create(folder.join("a.mp3.part")).unwrap();
+    let held = fs::File::create(folder.part()).unwrap();
     held.lock().unwrap();
     let release = tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(200)).await;
         drop(held);
     });
-    save(download(&transport, &server), &folder).await.unwrap();
+    folder.save(download(&transport, &server)).await.unwrap();
     release.await.unwrap();
 }
 
 #[tokio::test]
-async fn target_that_is_no_file_is_refused_before_anything_is_sent() {
-    let (clock, folder) = (TestClock::default(), folder("target"));
+async fn target_that_is_not_a_file_is_rejected_unsent() {
+    let (clock, folder) = (TestClock::default(), Folder::new("target"));
     let server = Server::start(&clock, vec![answer(200, V1, "sound")]).await;
     let transport = builder(&server.url(), &clock).build().unwrap();
-    fs::create_dir(folder.join("a.mp3")).unwrap();
-    let error = save(download(&transport, &server), &folder)
+    fs::create_dir(folder.target()).unwrap();
+    let error = folder
+        .save(download(&transport, &server))
         .await
         .unwrap_err();
     assert!(
@@ -160,7 +139,7 @@ async fn target_that_is_no_file_is_refused_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn errors_show_neither_credentials_nor_content_of_urls() {
+async fn errors_omit_credentials_and_content_of_urls() {
     let clock = TestClock::default();
     let transport = builder("http://127.0.0.1:1", &clock).build().unwrap();
     for url in [
@@ -171,14 +150,14 @@ async fn errors_show_neither_credentials_nor_content_of_urls() {
         let download = transport.download(&RECORDING, &url).unwrap();
         let debug = format!("{download:?}");
         let error = download.to_writer(&mut Vec::new()).await.unwrap_err();
-        let words = format!("{debug}\n{}", all_words(&error));
-        assert!(!words.contains(SECRET), "{words}");
-        assert!(words.contains("RefusedUrl"), "{words}");
+        let text = format!("{debug}\n{}", all_text(&error));
+        assert!(!text.contains(SECRET), "{text}");
+        assert!(text.contains("RefusedUrl"), "{text}");
     }
 }
 
 #[tokio::test]
-async fn signature_that_a_storage_repeats_is_redacted() {
+async fn signature_repeated_by_the_storage_is_redacted() {
     const SIGNATURE: &str = "0123456789abcdef0123";
     let clock = TestClock::default();
     let body = format!("<Error>SignatureDoesNotMatch: {SIGNATURE}</Error>");

@@ -1,4 +1,4 @@
-//! Settings that are refused, or that only a child process can test.
+//! Invalid settings, and settings that need a child process to test.
 
 #![allow(
     clippy::unwrap_used,
@@ -24,7 +24,7 @@ use http::{HeaderValue, header};
 use support::{GET_CALL, Server, TestClock, answer, builder, get};
 
 #[test]
-fn token_with_its_scheme_is_refused() {
+fn token_with_its_scheme_is_rejected() {
     for text in ["Bearer s3cret", "bearer s3cret"] {
         let error = Token::new(text).unwrap_err();
         assert!(matches!(error, TokenError::Scheme), "{error}");
@@ -34,7 +34,7 @@ fn token_with_its_scheme_is_refused() {
 }
 
 #[tokio::test]
-async fn settings_that_cannot_be_used_are_refused() {
+async fn invalid_settings_are_rejected() {
     let clock = TestClock::default();
     let build = |change: fn(TransportBuilder) -> TransportBuilder| {
         change(builder("http://127.0.0.1:1", &clock)).build()
@@ -72,7 +72,7 @@ fn request_outside_of_a_runtime_is_an_error() {
     let mut sending = std::pin::pin!(transport.send(&GET_CALL, request, None));
     let mut context = Context::from_waker(Waker::noop());
     let Poll::Ready(Err(error)) = sending.as_mut().poll(&mut context) else {
-        panic!("it ends at once")
+        panic!("the request is still pending")
     };
     assert_eq!(*error.kind(), TransportErrorKind::NoRuntime);
 }
@@ -90,19 +90,16 @@ async fn longest_backoff_ends_at_the_deadline() {
     assert_eq!(*attempt_log.stop_reason(), StopReason::DeadlineTooNear);
 }
 
-/// The variable that tells the child process that it is one.
+/// The variable that marks the child process.
 #[cfg(all(feature = "rustls", target_os = "linux"))]
 const CHILD: &str = "CALL_API_TRANSPORT_TEST_WITHOUT_ROOTS";
 
 #[cfg(all(feature = "rustls", target_os = "linux"))]
 #[test]
-fn given_roots_are_trusted_on_a_machine_without_any() {
+fn given_roots_are_trusted_without_system_roots() {
     if std::env::var_os(CHILD).is_none() {
         let status = std::process::Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "given_roots_are_trusted_on_a_machine_without_any",
-            ])
+            .args(["--exact", "given_roots_are_trusted_without_system_roots"])
             .env(CHILD, "1")
             .env("SSL_CERT_FILE", "/nowhere/at/all")
             .env("SSL_CERT_DIR", "/nowhere/at/all")

@@ -1,4 +1,4 @@
-//! Who is trusted, and what is spoken over TLS. Against a server of our own, whose certificate no system knows.
+//! Trust in certificates and negotiation of the HTTP version, against a server with a self-signed certificate.
 
 #![cfg(any(feature = "rustls", feature = "native-tls"))]
 #![allow(
@@ -22,9 +22,9 @@ use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response, StatusCode, Version, header};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use support::{Server, TestClock, answer, buffered};
+use support::{RECORDING, Server, TestClock, answer, buffered};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-// The server's, whatever the client is built with.
+// The server uses rustls with each TLS backend of the client.
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ServerConfig, crypto};
 
@@ -35,24 +35,17 @@ const PING: Operation = Operation {
     body: ResponseBody::Buffered,
 };
 
-const RECORDING: Operation = Operation {
-    id: "recording",
-    path: "",
-    auth: Auth::Bearer,
-    body: ResponseBody::Streamed,
-};
-
 struct TlsServer {
     url: String,
     certificate: CertificateDer<'static>,
     requests: Arc<AtomicUsize>,
 }
 
-/// Answers with the HTTP version that it was asked in, and with a redirect to the URL that is the query, if there is one.
+/// Starts a server whose response is the HTTP version of the request, as a redirect to the URL in the query if there is one.
 async fn start(protocols: &[&str]) -> TlsServer {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let certificate = made.cert.der().clone();
-    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let certificate = signed.cert.der().clone();
+    let key = PrivateKeyDer::try_from(signed.signing_key.serialize_der()).unwrap();
     let mut config =
         ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -136,7 +129,7 @@ fn trusting(http: reqwest::ClientBuilder, root: CertificateDer<'static>) -> reqw
     http.tls_certs_merge([reqwest::Certificate::from_der(&root).unwrap()])
 }
 
-async fn get_call(transport: &Transport) -> Result<RawResponse, TransportError> {
+async fn ping(transport: &Transport) -> Result<RawResponse, TransportError> {
     let request = transport
         .http_client()
         .get(format!("{}/ping", transport.base_url()))
@@ -146,7 +139,7 @@ async fn get_call(transport: &Transport) -> Result<RawResponse, TransportError> 
 }
 
 #[tokio::test]
-async fn http_2_is_spoken_where_it_is_offered() {
+async fn http2_is_used_if_offered() {
     for (offered, wanted) in [
         (&["h2", "http/1.1"][..], Version::HTTP_2),
         (&["http/1.1"], Version::HTTP_11),
@@ -154,15 +147,15 @@ async fn http_2_is_spoken_where_it_is_offered() {
     ] {
         let server = start(offered).await;
         let transport = transport(&server.url, Some(&server.certificate));
-        let response = get_call(&transport).await.unwrap();
+        let response = ping(&transport).await.unwrap();
         assert_eq!(buffered(response).bytes, format!("{wanted:?}"));
     }
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_not_trusted_ends_the_call_at_once() {
+async fn untrusted_certificate_is_not_retried() {
     let server = start(&["h2"]).await;
-    let error = get_call(&transport(&server.url, None)).await.unwrap_err();
+    let error = ping(&transport(&server.url, None)).await.unwrap_err();
     assert_eq!(*error.kind(), TransportErrorKind::Tls);
     assert!(error.is_connect() && !error.is_retryable());
     assert_eq!(error.attempt_log().attempts().len(), 1);
@@ -181,7 +174,7 @@ async fn a_certificate_that_is_not_trusted_ends_the_call_at_once() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_in_the_handshake_is_made_again() {
+async fn connection_lost_in_the_handshake_is_retried() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!(
         "https://localhost:{}",
@@ -189,11 +182,11 @@ async fn a_connection_that_breaks_in_the_handshake_is_made_again() {
     );
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            // What is left unread at the end resets the connection.
+            // Unread bytes at the close reset the connection.
             let _ = stream.read(&mut [0; 5]).await;
         }
     });
-    let error = get_call(&transport(&url, None)).await.unwrap_err();
+    let error = ping(&transport(&url, None)).await.unwrap_err();
     assert_eq!(
         *error.kind(),
         TransportErrorKind::Connect { timed_out: false }
@@ -202,7 +195,7 @@ async fn a_connection_that_breaks_in_the_handshake_is_made_again() {
 }
 
 #[tokio::test]
-async fn a_server_without_tls_is_not_spoken_to() {
+async fn plain_http_server_is_a_tls_error() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!(
         "https://localhost:{}",
@@ -210,7 +203,7 @@ async fn a_server_without_tls_is_not_spoken_to() {
     );
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
-        // What is left unread at the end would reset the connection.
+        // Unread bytes at the close would reset the connection.
         assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
         stream
             .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -218,16 +211,16 @@ async fn a_server_without_tls_is_not_spoken_to() {
             .unwrap();
         let _ = stream.read(&mut [0; 4096]).await;
     });
-    let error = get_call(&transport(&url, None)).await.unwrap_err();
+    let error = ping(&transport(&url, None)).await.unwrap_err();
     assert_eq!(*error.kind(), TransportErrorKind::Tls, "{error:?}");
 }
 
 #[tokio::test]
-async fn what_is_trusted_for_the_api_is_not_trusted_for_others() {
-    let other = start(&["h2", "http/1.1"]).await;
-    let trusted = other.certificate.clone();
+async fn roots_of_the_api_are_not_trusted_for_other_hosts() {
+    let storage = start(&["h2", "http/1.1"]).await;
+    let trusted = storage.certificate.clone();
     let trusting_api = || {
-        let trusted = other.certificate.clone();
+        let trusted = storage.certificate.clone();
         Transport::builder("https://localhost:1")
             .configure_http(move |http| trusting(http, trusted.clone()))
     };
@@ -240,8 +233,8 @@ async fn what_is_trusted_for_the_api_is_not_trusted_for_others() {
     ] {
         let transport = builder.jitter(|| 0.0).build().unwrap();
         let mut bytes = Vec::new();
-        let fetch = transport.download(&RECORDING, &format!("{}/1", other.url));
-        let result = fetch.unwrap().to_writer(&mut bytes).await;
+        let download = transport.download(&RECORDING, &format!("{}/1", storage.url));
+        let result = download.unwrap().to_writer(&mut bytes).await;
         if is_trusted {
             assert_eq!(result.unwrap().attempt_log.attempts().len(), 1);
             assert_eq!(bytes, b"HTTP/2.0");
@@ -252,14 +245,14 @@ async fn what_is_trusted_for_the_api_is_not_trusted_for_others() {
             assert_eq!(*error.kind(), TransportErrorKind::Tls, "{error:?}");
         }
         assert_eq!(
-            other.requests.load(Ordering::Relaxed),
+            storage.requests.load(Ordering::Relaxed),
             usize::from(is_trusted)
         );
     }
 }
 
 #[tokio::test]
-async fn a_redirect_out_of_tls_is_followed_only_where_that_is_allowed() {
+async fn redirect_to_plain_http_is_followed_only_if_allowed() {
     let tls = start(&["http/1.1"]).await;
     let plain = Server::start(&TestClock::default(), vec![answer(200, "", "plain")]).await;
     let trusted = tls.certificate.clone();
@@ -267,16 +260,16 @@ async fn a_redirect_out_of_tls_is_followed_only_where_that_is_allowed() {
         .configure_download_http(move |http| trusting(http, trusted.clone()))
         .build()
         .unwrap();
-    let fetch = |to: String| {
-        let fetch = transport.download(&RECORDING, &format!("{}/1?{to}", tls.url));
-        fetch.unwrap()
+    let download = |to: String| {
+        let download = transport.download(&RECORDING, &format!("{}/1?{to}", tls.url));
+        download.unwrap()
     };
     let mut bytes = Vec::new();
-    let within = fetch(format!("{}/2", tls.url));
+    let within = download(format!("{}/2", tls.url));
     within.to_writer(&mut bytes).await.unwrap();
     assert_eq!(bytes, b"HTTP/1.1");
 
-    let result = fetch(plain.url()).to_writer(&mut Vec::new()).await;
+    let result = download(plain.url()).to_writer(&mut Vec::new()).await;
     let Err(DownloadError::Failed(error)) = result else {
         panic!("{result:?}")
     };
@@ -287,7 +280,7 @@ async fn a_redirect_out_of_tls_is_followed_only_where_that_is_allowed() {
     assert_eq!(plain.connections(), 0);
 
     let mut bytes = Vec::new();
-    let allowed = fetch(plain.url()).allow_insecure_http(true);
+    let allowed = download(plain.url()).allow_insecure_http(true);
     allowed.to_writer(&mut bytes).await.unwrap();
     assert_eq!(bytes, b"plain");
 }

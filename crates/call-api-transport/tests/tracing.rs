@@ -1,4 +1,4 @@
-//! What `tracing` is told. In a process of its own: what other threads ask of a span's level is remembered for all.
+//! Spans and events. In a process of their own: `tracing` caches the interest in a callsite for all threads.
 
 #![allow(
     clippy::unwrap_used,
@@ -47,7 +47,7 @@ impl Lines {
 }
 
 #[tokio::test]
-async fn a_call_is_a_span_and_an_attempt_an_event_in_opentelemetrys_words() {
+async fn request_is_a_span_and_attempt_an_event_in_opentelemetry_terms() {
     let lines = Lines::default();
     let clock = TestClock::default();
     let server = Server::start(
@@ -65,7 +65,7 @@ async fn a_call_is_a_span_and_an_attempt_an_event_in_opentelemetrys_words() {
             .send(&GET_CALL, get(&transport, "7?private=1"), None)
             .await
             .unwrap();
-        // One call whose response breaks off, and one that is well at once.
+        // One request whose response is truncated, and one that succeeds at once.
         let short = send("HTTP/1.1 200 X\r\ncontent-length: 9\r\n\r\nabc");
         let script = vec![[short, vec![Step::Close]].concat(), answer(200, "", "")];
         let server = Server::start(&clock, script).await;
@@ -73,9 +73,9 @@ async fn a_call_is_a_span_and_an_attempt_an_event_in_opentelemetrys_words() {
             .max_attempts(1)
             .build()
             .unwrap();
-        let call = || transport.send(&GET_CALL, get(&transport, "7"), None);
-        call().await.unwrap_err();
-        call().await.unwrap();
+        let send = || transport.send(&GET_CALL, get(&transport, "7"), None);
+        send().await.unwrap_err();
+        send().await.unwrap();
     }
     let text = lines.text();
     let ours: Vec<_> = text
@@ -96,7 +96,7 @@ async fn a_call_is_a_span_and_an_attempt_an_event_in_opentelemetrys_words() {
             "{warning}"
         );
     }
-    assert_eq!(warnings.len(), 2, "one for each request that failed");
+    assert_eq!(warnings.len(), 2, "one for each failed request");
     let (ours, others) = ours.split_at(3);
     for line in &others[..2] {
         assert!(
@@ -106,8 +106,8 @@ async fn a_call_is_a_span_and_an_attempt_an_event_in_opentelemetrys_words() {
         );
     }
     assert!(others[3].contains("close"), "{}", others[3]);
-    for unsaid in ["error.type", "http.request.resend_count"] {
-        assert!(!others[3].contains(unsaid), "{}", others[3]);
+    for absent in ["error.type", "http.request.resend_count"] {
+        assert!(!others[3].contains(absent), "{}", others[3]);
     }
     for line in ours {
         assert!(line.contains(&span), "{line}");
@@ -143,7 +143,7 @@ async fn a_call_is_a_span_and_an_attempt_an_event_in_opentelemetrys_words() {
 }
 
 #[tokio::test]
-async fn stream_that_breaks_off_is_one_warning_in_its_span() {
+async fn interrupted_stream_is_one_warning_in_its_span() {
     let lines = Lines::default();
     let clock = TestClock::default();
     let short = send("HTTP/1.1 200 X\r\ncontent-length: 9\r\n\r\nabc");

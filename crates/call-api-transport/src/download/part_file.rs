@@ -1,8 +1,8 @@
-//! The file of an incomplete download, and beside it the description of its content.
+//! The file of an incomplete download, and the state file beside it, which describes the content.
 //!
-//! For a target `a.mp3` the bytes are in `a.mp3.part`, and `a.mp3.part-state` says what they are the beginning of, and how
-//! many of them are safely on the disk. A process that is killed leaves both behind, and the next one resumes from there.
-//! Only a complete file gets the name of the target.
+//! For a target `a.mp3` the bytes are in `a.mp3.part`, and `a.mp3.part-state` has the metadata of the content and the number of
+//! bytes that are synced to the disk. A process that is killed leaves both, and the next one resumes from them. Only a
+//! complete file is renamed to the target.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -17,17 +17,17 @@ use super::metadata::{Digest, Hasher, ResourceMetadata};
 /// Bytes are written in pieces of this size.
 const PIECE: usize = 256 << 10;
 
-/// Bytes are synced to the disk after so many of them: the most that a crash loses.
+/// The number of bytes after which the file is synced: the most that a crash loses.
 const SYNC_EVERY: u64 = 1 << 20;
 
-/// How often and how long a download waits for the lock of one that was dropped: its disk operation in flight holds it.
+/// Retries and delay while a download waits for the lock of one that was dropped, whose disk operation in flight holds it.
 const LOCK_RETRIES: u32 = 100;
 const LOCK_DELAY: Duration = Duration::from_millis(20);
 
 /// The first line of a state file. Others are ignored.
 const FORM: &str = "partial download, form 1";
 
-/// An incomplete file. It is locked: of two downloads of one target the second one fails.
+/// An incomplete file. It is locked: a second download of the same target fails.
 pub(crate) struct PartFile {
     file: Arc<File>,
     part: PathBuf,
@@ -170,7 +170,7 @@ impl PartFile {
         .await
     }
 
-    /// Leaves what can be resumed later, or nothing.
+    /// Keeps the files if they can be resumed later, and removes them otherwise.
     pub(crate) async fn persist(&mut self, resumable: bool) -> io::Result<()> {
         if resumable && self.written() > 0 {
             return self.flush(true).await;
@@ -191,7 +191,7 @@ impl PartFile {
         let length = piece.len() as u64;
         off_thread(move || {
             (&*file).write_all(&piece).inspect_err(|_| {
-                // The write fails for what is said; a part of the piece must not stay.
+                // Removes the part of the piece that was written; the error is that of the write.
                 let _ = file.set_len(before);
                 let _ = (&*file).seek(SeekFrom::Start(before));
             })
@@ -212,7 +212,7 @@ impl PartFile {
     }
 
     /// Compares the content with the digest, if there is one, and renames the file to the target. Returns `Ok(false)` if
-    /// the digest differs: then nothing is left.
+    /// the digest differs, and removes the files.
     pub(crate) async fn finish(
         &mut self,
         digest: Option<Digest>,
@@ -353,7 +353,7 @@ fn one_line(text: &str) -> String {
     text.escape_debug().collect()
 }
 
-/// Returns what is known of the content, and how many bytes are on the disk; `None` if they cannot be resumed.
+/// Returns the metadata of the content and the number of synced bytes, or `None` if they cannot be resumed.
 fn parse(text: &str, identity: &str) -> Option<(ResourceMetadata, u64)> {
     let mut known = ResourceMetadata::default();
     let mut synced = 0;
@@ -403,18 +403,18 @@ mod tests {
     }
 
     #[test]
-    fn a_state_says_what_was_written() {
+    fn state_round_trips() {
         let mut text = write(&known(), "a\ncall");
         assert_eq!(parse(&text, "a\ncall"), Some((known(), 0)));
         text.push_str("synced 1048576\nsynced 2097152\nsynced 31");
         assert_eq!(parse(&text, "a\ncall"), Some((known(), 2_097_152)));
         assert_eq!(parse(&text, "another"), None);
         let bare = write(&ResourceMetadata::default(), "a");
-        assert_eq!(parse(&bare, "a"), None, "nothing to ask for the rest by");
+        assert_eq!(parse(&bare, "a"), None, "no validator to resume with");
     }
 
     #[tokio::test]
-    async fn failed_write_keeps_and_counts_what_is_in_the_file() {
+    async fn failed_write_keeps_and_counts_earlier_bytes() {
         let folder = std::env::temp_dir().join(format!("part-file-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let part = folder.join("a.part");
@@ -437,9 +437,9 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a crash leaves of a state, no more bytes are taken for good than it says.
+        /// A state that a crash truncated never claims bytes that it did not record.
         #[test]
-        fn a_damaged_state_is_none_or_sound(cut in 0_usize..200, garbage in ".{0,20}", at in 0_usize..200) {
+        fn damaged_state_is_ignored_or_sound(cut in 0_usize..200, garbage in ".{0,20}", at in 0_usize..200) {
             let whole = format!("{}synced 1048576\n", write(&known(), "a"));
             let cut = &whole[..cut.min(whole.len())];
             if let Some((found, synced)) = parse(cut, "a") {

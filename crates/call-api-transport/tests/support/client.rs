@@ -1,6 +1,6 @@
-//! An HTTP client of somebody's own.
+//! An HTTP client that a user gives to the transport.
 
-/// As somebody could give one to the transport: it follows redirects.
+/// Returns a client that follows redirects.
 pub(crate) fn following() -> reqwest::Client {
     let client = reqwest::Client::builder().no_proxy();
     #[cfg(feature = "rustls")]

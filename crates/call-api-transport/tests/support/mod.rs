@@ -1,4 +1,4 @@
-//! A server that says byte for byte what a test wants, and a clock that stands still until it is moved.
+//! A server with scripted responses, byte for byte, and a clock that moves only when a test advances it.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 #![allow(
@@ -31,28 +31,37 @@ pub const GET_CALL: Operation = Operation {
     body: ResponseBody::Buffered,
 };
 
-/// What the server does, in order, when a request has come.
+/// A streamed operation whose URL comes from the response of another one.
+pub const RECORDING: Operation = Operation {
+    id: "recording",
+    path: "",
+    auth: Auth::Bearer,
+    body: ResponseBody::Streamed,
+};
+
+/// One step of the server's response to a request.
 #[derive(Clone, Debug)]
 pub enum Step {
     /// Writes these bytes.
     Send(Vec<u8>),
     /// Writes these bytes one by one, each as a packet of its own.
     Trickle(Vec<u8>),
-    /// Keeps still until the client's time is over.
+    /// Sends nothing until the client's time limit has passed.
     Stall,
-    /// Lets the client's clock run on so far.
-    Pass(Duration),
-    /// Ends the connection in order.
+    /// Advances the client's clock.
+    Advance(Duration),
+    /// Closes the connection.
     Close,
-    /// Breaks the connection.
+    /// Resets the connection.
     Reset,
 }
 
+/// Sends these bytes.
 pub fn send(text: impl AsRef<[u8]>) -> Vec<Step> {
     vec![Step::Send(text.as_ref().to_vec())]
 }
 
-/// A whole response.
+/// Sends a complete response.
 pub fn answer(status: u16, headers: &str, body: impl AsRef<[u8]>) -> Vec<Step> {
     let body = body.as_ref();
     let mut bytes = format!(
@@ -65,16 +74,16 @@ pub fn answer(status: u16, headers: &str, body: impl AsRef<[u8]>) -> Vec<Step> {
 }
 
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct Received {
     pub connections: usize,
-    /// The heads of the requests, in order.
+    /// The requests, heads and bodies, in order.
     pub requests: Vec<String>,
 }
 
-/// The last script is repeated for every further request.
+/// A server that plays one script for each request. It repeats the last script for every further request.
 pub struct Server {
     pub address: std::net::SocketAddr,
-    received: Arc<Mutex<Seen>>,
+    received: Arc<Mutex<Received>>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -88,7 +97,7 @@ impl Server {
     pub async fn start(clock: &TestClock, scripts: Vec<Vec<Step>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let received = Arc::new(Mutex::new(Seen::default()));
+        let received = Arc::new(Mutex::new(Received::default()));
         let scripts = Arc::new(Mutex::new(VecDeque::from(scripts)));
         let clock = clock.clone();
         let shared = Arc::clone(&received);
@@ -127,7 +136,7 @@ impl Server {
 
 async fn serve(
     mut stream: TcpStream,
-    received: Arc<Mutex<Seen>>,
+    received: Arc<Mutex<Received>>,
     scripts: Arc<Mutex<VecDeque<Vec<Step>>>>,
     clock: TestClock,
 ) {
@@ -159,20 +168,20 @@ async fn serve(
                 }
                 Step::Stall => {
                     settle().await;
-                    // It has none for as long as it waits for the disk.
+                    // The client sets no limit while it waits for the disk.
                     while !clock.has_limit() {
                         settle().await;
                     }
                     clock.end_limit();
-                    // The client goes away by itself.
+                    // Returns once the client has closed the connection.
                     let _ = stream.read(&mut [0; 1]).await;
                     return;
                 }
-                Step::Pass(duration) => {
+                Step::Advance(duration) => {
                     settle().await;
-                    clock.pass(duration);
+                    clock.advance(duration);
                     settle().await;
-                    // Once the client has gone away, its time is its own.
+                    // After a disconnect, further steps must not advance the clock.
                     if matches!(stream.try_read(&mut [0; 1]), Ok(0)) {
                         return;
                     }
@@ -188,8 +197,8 @@ async fn serve(
     }
 }
 
-/// Lets the client, which runs on the same thread, read all that was sent: each park of that thread looks at the
-/// sockets, and every task that they wake runs before the next.
+/// Lets the client, which runs on the same thread, read everything that was sent: each time the thread parks, it polls the
+/// sockets, and every task that they wake runs before it parks again.
 async fn settle() {
     for _ in 0..4 {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -219,14 +228,14 @@ async fn read_request(stream: &mut TcpStream) -> Option<String> {
     }
 }
 
-/// A clock that moves only when something waits on it, or a script says so.
+/// A clock that moves only if something sleeps on it or a test advances it.
 #[derive(Clone)]
-pub struct TestClock(Arc<Mutex<Hands>>);
+pub struct TestClock(Arc<Mutex<ClockState>>);
 
-struct Hands {
+struct ClockState {
     start: Instant,
     passed: Duration,
-    /// Every wait before another attempt, in order.
+    /// The delays before other attempts, in order.
     waits: Vec<Duration>,
     limits: Vec<(u64, Duration, Option<Waker>)>,
     next: u64,
@@ -237,7 +246,7 @@ pub const NOON: u64 = 1_793_534_400;
 
 impl Default for TestClock {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Hands {
+        Self(Arc::new(Mutex::new(ClockState {
             start: Instant::now(),
             passed: Duration::ZERO,
             waits: Vec::new(),
@@ -256,27 +265,27 @@ impl TestClock {
         self.0.lock().unwrap().passed
     }
 
-    pub fn pass(&self, duration: Duration) {
-        let mut hands = self.0.lock().unwrap();
-        hands.passed += duration;
-        hands.wake();
+    pub fn advance(&self, duration: Duration) {
+        let mut state = self.0.lock().unwrap();
+        state.passed += duration;
+        state.wake();
     }
 
-    /// Whether something waits that has a limit.
+    /// Returns true if a time limit is set.
     pub fn has_limit(&self) -> bool {
         !self.0.lock().unwrap().limits.is_empty()
     }
 
-    /// Moves to where the nearest limit is over.
+    /// Advances to the end of the nearest time limit.
     pub fn end_limit(&self) {
-        let mut hands = self.0.lock().unwrap();
-        let nearest = hands.limits.iter().map(|(_, until, _)| *until).min();
-        hands.passed = nearest.unwrap_or(hands.passed).max(hands.passed);
-        hands.wake();
+        let mut state = self.0.lock().unwrap();
+        let nearest = state.limits.iter().map(|(_, until, _)| *until).min();
+        state.passed = nearest.unwrap_or(state.passed).max(state.passed);
+        state.wake();
     }
 }
 
-impl Hands {
+impl ClockState {
     fn wake(&mut self) {
         for (_, until, waker) in &mut self.limits {
             if *until <= self.passed
@@ -290,8 +299,8 @@ impl Hands {
 
 impl Clock for TestClock {
     fn now(&self) -> Instant {
-        let hands = self.0.lock().unwrap();
-        hands.start + hands.passed
+        let state = self.0.lock().unwrap();
+        state.start + state.passed
     }
 
     fn system_now(&self) -> SystemTime {
@@ -300,16 +309,16 @@ impl Clock for TestClock {
 
     fn sleep(&self, duration: Duration) -> SleepFuture<'_> {
         self.0.lock().unwrap().waits.push(duration);
-        self.pass(duration);
+        self.advance(duration);
         Box::pin(std::future::ready(()))
     }
 
     fn limit(&self, duration: Duration) -> SleepFuture<'_> {
-        let mut hands = self.0.lock().unwrap();
-        let id = hands.next;
-        hands.next += 1;
-        let until = hands.passed + duration;
-        hands.limits.push((id, until, None));
+        let mut state = self.0.lock().unwrap();
+        let id = state.next;
+        state.next += 1;
+        let until = state.passed + duration;
+        state.limits.push((id, until, None));
         Box::pin(Limit(self.clone(), id))
     }
 }
@@ -320,9 +329,9 @@ impl Future for Limit {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let mut hands = self.0.0.lock().unwrap();
-        let passed = hands.passed;
-        let (_, until, waker) = hands
+        let mut state = self.0.0.lock().unwrap();
+        let passed = state.passed;
+        let (_, until, waker) = state
             .limits
             .iter_mut()
             .find(|(id, ..)| *id == self.1)
@@ -346,7 +355,7 @@ impl Drop for Limit {
     }
 }
 
-/// A transport with the canary for a token, on the test's clock, whose jitter is always the longest.
+/// Returns a builder with the canary as its token, on the test's clock, with the maximal jitter.
 pub fn builder(base_url: &str, clock: &TestClock) -> TransportBuilder {
     Transport::builder(base_url)
         .token(Token::new(SECRET).unwrap())
@@ -383,13 +392,13 @@ pub fn attempt_log(result: &Result<RawResponse, TransportError>) -> &AttemptLog 
     }
 }
 
-/// An error and all its sources, as a log would show them.
-pub fn all_words(error: &dyn std::error::Error) -> String {
-    let mut words = format!("{error}\n{error:?}\n{error:#?}");
+/// Returns an error and all its sources, as a log could show them.
+pub fn all_text(error: &dyn std::error::Error) -> String {
+    let mut text = format!("{error}\n{error:?}\n{error:#?}");
     let mut cause = error.source();
     while let Some(error) = cause {
-        words.push_str(&format!("\n{error}\n{error:?}"));
+        text.push_str(&format!("\n{error}\n{error:?}"));
         cause = error.source();
     }
-    words
+    text
 }

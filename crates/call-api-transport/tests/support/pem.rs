@@ -1,6 +1,6 @@
-//! PEM, apart from `mod.rs`, which other crates share.
+//! PEM encoding. Not in `mod.rs`, which crates without `base64` include.
 
-/// A certificate in PEM.
+/// Returns a certificate in PEM.
 pub(crate) fn pem(der: &[u8]) -> String {
     use base64::Engine as _;
 

@@ -1,4 +1,4 @@
-//! Whatever a server sends, the call ends in a response or a failure, and never in a panic.
+//! Arbitrary bytes from a server end in a response or an error, never in a panic.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,12 +12,12 @@ mod support;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use support::{GET_CALL, SECRET, Server, Step, TestClock, all_words, buffered, builder, get};
+use support::{GET_CALL, SECRET, Server, Step, TestClock, all_text, buffered, builder, get};
 
-/// Bytes of any kind, and bytes that are nearly a response.
+/// Random bytes, and bytes that are almost a response.
 fn response() -> impl Strategy<Value = Vec<u8>> {
     let noise = prop::collection::vec(any::<u8>(), 0..200);
-    let nearly = (
+    let almost = (
         prop::sample::select(vec![
             "HTTP/1.1 200 OK",
             "HTTP/1.0 200",
@@ -55,23 +55,23 @@ fn response() -> impl Strategy<Value = Vec<u8>> {
             bytes.extend_from_slice(&body);
             bytes
         });
-    prop_oneof![noise, nearly]
+    prop_oneof![noise, almost]
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_bytes_end_the_call(bytes in response(), reset in any::<bool>()) {
+    fn arbitrary_bytes_end_in_a_response_or_an_error(bytes in response(), reset in any::<bool>()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let clock = TestClock::default();
             let end = if reset { Step::Reset } else { Step::Close };
             let server = Server::start(&clock, vec![vec![Step::Send(bytes), end]]).await;
             let transport = builder(&server.url(), &clock).build().unwrap();
-            let call = transport.send(&GET_CALL, get(&transport, "7"), None);
-            // A hang would be a fault too; this is only how the test finds out.
-            let result = tokio::time::timeout(Duration::from_secs(10), call).await.expect("the call ends");
+            let sending = transport.send(&GET_CALL, get(&transport, "7"), None);
+            // A request that hangs fails the test.
+            let result = tokio::time::timeout(Duration::from_secs(10), sending).await.expect("the request ends");
             assert!(!format!("{result:?}").contains(SECRET));
             match result {
                 Ok(response) => {
@@ -79,7 +79,7 @@ proptest! {
                     buffered(response);
                 }
                 Err(error) => {
-                    assert!(!all_words(&error).contains(SECRET));
+                    assert!(!all_text(&error).contains(SECRET));
                     assert!(!error.to_string().chars().any(char::is_control), "{error:?}");
                 }
             }

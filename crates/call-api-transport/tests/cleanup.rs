@@ -1,4 +1,4 @@
-//! What is left behind: by a call that is dropped wherever it waits, by a pooled connection, by a token.
+//! Cleanup after dropped requests, idle connections and dropped tokens.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,11 +20,11 @@ use std::time::Duration;
 use call_api_transport::{BoxError, Clock, SleepFuture, Token};
 use support::{GET_CALL, SECRET, Server, Step, TestClock, answer, builder, get};
 
-/// Not ready the first time it is asked.
-async fn once_more() {
-    let mut asked = false;
+/// Returns a future that is ready at the second poll.
+async fn pending_once() {
+    let mut was_polled = false;
     std::future::poll_fn(|context| {
-        if std::mem::replace(&mut asked, true) {
+        if std::mem::replace(&mut was_polled, true) {
             return Poll::Ready(());
         }
         context.waker().wake_by_ref();
@@ -33,163 +33,171 @@ async fn once_more() {
     .await;
 }
 
-/// A clock whose waits can be seen from outside: each is over when it is asked a second time.
+/// A clock whose sleeps are counted and end at the second poll.
 #[derive(Clone, Default)]
-struct Halting {
-    clock: TestClock,
-    begun: Arc<AtomicU32>,
+struct CountingClock {
+    inner: TestClock,
+    sleeps: Arc<AtomicU32>,
 }
 
-impl Clock for Halting {
+impl Clock for CountingClock {
     fn now(&self) -> std::time::Instant {
-        self.clock.now()
+        self.inner.now()
     }
 
     fn sleep(&self, duration: Duration) -> SleepFuture<'_> {
-        self.begun.fetch_add(1, Ordering::Relaxed);
+        self.sleeps.fetch_add(1, Ordering::Relaxed);
         Box::pin(async move {
-            once_more().await;
-            self.clock.pass(duration);
+            pending_once().await;
+            self.inner.advance(duration);
         })
     }
 
     fn limit(&self, duration: Duration) -> SleepFuture<'_> {
-        self.clock.limit(duration)
+        self.inner.limit(duration)
     }
 }
 
-async fn until_tasks_are(wanted: usize, place: &str) {
+/// Waits until that many tasks are alive.
+async fn wait_for_tasks(expected: usize, state: &str) {
     let metrics = tokio::runtime::Handle::current().metrics();
     for _ in 0..1000 {
-        if metrics.num_alive_tasks() == wanted {
+        if metrics.num_alive_tasks() == expected {
             return;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    panic!("{} tasks, not {wanted}: {place}", metrics.num_alive_tasks());
+    panic!(
+        "{} tasks, not {expected}: {state}",
+        metrics.num_alive_tasks()
+    );
 }
 
-/// Begins a call of many parts, and drops it at the place of that number. What place that was; `None` where the call
-/// was over before.
-async fn dropped_at(number: usize) -> Option<String> {
-    let halting = Halting::default();
+/// Sends a request with many await points, and drops it in the state with this number. Returns the state, or `None` if
+/// the request ended before.
+async fn drop_at(number: usize) -> Option<String> {
+    let clock = CountingClock::default();
     let slow = vec![
         Step::Send(b"HTTP/1.1 200 X\r\ncontent-length: 4\r\n\r\nab".to_vec()),
-        Step::Pass(Duration::ZERO),
+        Step::Advance(Duration::ZERO),
         Step::Send(b"cd".to_vec()),
     ];
-    // Each answer takes a moment.
-    let late = |answer| [vec![Step::Pass(Duration::ZERO)], answer].concat();
-    let script = vec![late(answer(401, "", "")), late(answer(503, "", "no")), slow];
-    let server = Server::start(&halting.clock, script).await;
-    let asked = Arc::new(AtomicU32::new(0));
-    let counted = Arc::clone(&asked);
-    let transport = builder(&server.url(), &halting.clock)
-        .clock(Arc::new(halting.clone()))
+    // The response is pending at first.
+    let delayed = |answer| [vec![Step::Advance(Duration::ZERO)], answer].concat();
+    let script = vec![
+        delayed(answer(401, "", "")),
+        delayed(answer(503, "", "no")),
+        slow,
+    ];
+    let server = Server::start(&clock.inner, script).await;
+    let token_requests = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&token_requests);
+    let transport = builder(&server.url(), &clock.inner)
+        .clock(Arc::new(clock.clone()))
         .rate_limit(NonZeroU32::MIN)
         .token_provider(move || {
             let number = counted.fetch_add(1, Ordering::Relaxed);
             async move {
-                once_more().await;
+                pending_once().await;
                 Ok::<_, BoxError>(Token::new(format!("{SECRET}-{number}"))?)
             }
         })
         .build()
         .unwrap();
-    let mut call = Box::pin(transport.send(&GET_CALL, get(&transport, "7"), None));
-    let mut place = String::new();
-    let mut places = 0;
-    while places < number {
+    let mut request = Box::pin(transport.send(&GET_CALL, get(&transport, "7"), None));
+    let mut state = String::new();
+    let mut states = 0;
+    while states < number {
         let ended =
-            std::future::poll_fn(|context| Poll::Ready(call.as_mut().poll(context).is_ready()))
+            std::future::poll_fn(|context| Poll::Ready(request.as_mut().poll(context).is_ready()))
                 .await;
         if ended {
             return None;
         }
         let now = format!(
             "{} tokens, {} waits, {} requests",
-            asked.load(Ordering::Relaxed),
-            halting.begun.load(Ordering::Relaxed),
+            token_requests.load(Ordering::Relaxed),
+            clock.sleeps.load(Ordering::Relaxed),
             server.requests().len(),
         );
-        if now != place {
-            place = now;
-            places += 1;
+        if now != state {
+            state = now;
+            states += 1;
         }
-        if places < number {
-            // Lets the sockets bring what there is, but not all that the server has yet to say.
+        if states < number {
+            // Long enough to read from the socket, too short for the rest of the script.
             tokio::time::sleep(Duration::from_millis(3)).await;
         }
     }
-    drop(call);
-    assert_eq!(transport.retry_budget_left(), 500, "{place}");
-    // No lock is held, no turn is lost: the next call gets through, whatever part of the script is left for it.
+    drop(request);
+    assert_eq!(transport.retry_budget_left(), 500, "{state}");
+    // No lock is held and no turn of the rate limit is lost: the next request succeeds with the rest of the script.
     let next = transport.send(&GET_CALL, get(&transport, "7"), None).await;
-    assert_eq!(next.unwrap().status, 200, "{place}");
-    assert_eq!(transport.retry_budget_left(), 500, "{place}");
+    assert_eq!(next.unwrap().status, 200, "{state}");
+    assert_eq!(transport.retry_budget_left(), 500, "{state}");
     drop(transport);
-    // What is left is the server's own, until it is dropped too.
-    until_tasks_are(1, &place).await;
+    // The remaining task is the server's.
+    wait_for_tasks(1, &state).await;
     drop(server);
-    until_tasks_are(0, &place).await;
-    Some(place)
+    wait_for_tasks(0, &state).await;
+    Some(state)
 }
 
 #[tokio::test]
-async fn a_call_can_be_dropped_wherever_it_waits() {
-    let mut places = BTreeSet::new();
-    while let Some(place) = dropped_at(places.len()).await {
-        assert!(places.insert(place), "the same place twice: {places:#?}");
+async fn request_can_be_dropped_at_every_await() {
+    let mut states = BTreeSet::new();
+    while let Some(state) = drop_at(states.len()).await {
+        assert!(states.insert(state), "the same state twice: {states:#?}");
     }
-    // Each place where it waits was one of those where it was dropped.
+    // The request was dropped in each of these states.
     for wanted in [
         "",
-        // For the first token, for the answer, for the second token, for a turn.
+        // Waiting for the first token, the response, the second token, the rate limit.
         "1 tokens, 0 waits, 0 requests",
         "1 tokens, 0 waits, 1 requests",
         "2 tokens, 0 waits, 1 requests",
         "2 tokens, 1 waits, 1 requests",
-        // For the second answer, for its time after the 503, for its turn.
+        // Waiting for the second response, the delay after the 503, the rate limit.
         "2 tokens, 1 waits, 2 requests",
         "2 tokens, 2 waits, 2 requests",
         "2 tokens, 3 waits, 2 requests",
-        // For the body.
+        // Waiting for the body.
         "2 tokens, 3 waits, 3 requests",
     ] {
-        assert!(places.contains(wanted), "{wanted:?} is not in {places:#?}");
+        assert!(states.contains(wanted), "{wanted:?} is not in {states:#?}");
     }
 }
 
-/// Names the server to whoever asks a second time; whoever asks first is never answered.
+/// A resolver whose first lookup never ends; later ones return the server's address.
 struct Resolver {
     server: std::net::SocketAddr,
-    asked: AtomicU32,
-    /// Held by each answer that is waited for.
-    waiting: Arc<()>,
+    lookups: AtomicU32,
+    /// Cloned by each lookup that is pending.
+    pending: Arc<()>,
 }
 
 impl reqwest::dns::Resolve for Resolver {
     fn resolve(&self, _: reqwest::dns::Name) -> reqwest::dns::Resolving {
-        let is_first = self.asked.fetch_add(1, Ordering::Relaxed) == 0;
-        let (server, waiting) = (self.server, Arc::clone(&self.waiting));
+        let is_first = self.lookups.fetch_add(1, Ordering::Relaxed) == 0;
+        let (server, guard) = (self.server, Arc::clone(&self.pending));
         Box::pin(async move {
             if is_first {
                 std::future::pending::<()>().await;
             }
-            drop(waiting);
+            drop(guard);
             Ok(Box::new(std::iter::once(server)) as reqwest::dns::Addrs)
         })
     }
 }
 
 #[tokio::test]
-async fn a_call_can_be_dropped_while_it_connects() {
+async fn request_can_be_dropped_while_connecting() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![answer(200, "", "")]).await;
     let resolver = Arc::new(Resolver {
         server: server.address,
-        asked: AtomicU32::new(0),
-        waiting: Arc::new(()),
+        lookups: AtomicU32::new(0),
+        pending: Arc::new(()),
     });
     let shared = Arc::clone(&resolver);
     let transport = builder("http://api.example", &clock)
@@ -197,28 +205,29 @@ async fn a_call_can_be_dropped_while_it_connects() {
         .configure_http(move |http| http.no_proxy().dns_resolver(Arc::clone(&shared)))
         .build()
         .unwrap();
-    let mut call = Box::pin(transport.send(&GET_CALL, get(&transport, "7"), None));
-    while resolver.asked.load(Ordering::Relaxed) == 0 {
-        let polled = std::future::poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await;
+    let mut request = Box::pin(transport.send(&GET_CALL, get(&transport, "7"), None));
+    while resolver.lookups.load(Ordering::Relaxed) == 0 {
+        let polled =
+            std::future::poll_fn(|context| Poll::Ready(request.as_mut().poll(context))).await;
         assert!(polled.is_pending());
         tokio::task::yield_now().await;
     }
-    assert_eq!(Arc::strong_count(&resolver.waiting), 2);
-    drop(call);
-    assert_eq!(Arc::strong_count(&resolver.waiting), 1);
+    assert_eq!(Arc::strong_count(&resolver.pending), 2);
+    drop(request);
+    assert_eq!(Arc::strong_count(&resolver.pending), 1);
     assert_eq!(transport.retry_budget_left(), 500);
     let next = transport.send(&GET_CALL, get(&transport, "7"), None).await;
     assert_eq!(next.unwrap().status, 200);
     assert_eq!(server.connections(), 1);
     drop(transport);
-    until_tasks_are(1, "connecting").await;
+    wait_for_tasks(1, "connecting").await;
     drop(server);
-    until_tasks_are(0, "connecting").await;
+    wait_for_tasks(0, "connecting").await;
 }
 
-/// The pool's time is tokio's, which is stopped here while nothing is sent.
+/// The pool uses tokio's clock, which is paused here while nothing is sent.
 #[tokio::test]
-async fn a_connection_is_kept_for_twenty_seconds() {
+async fn idle_connection_is_kept_for_twenty_seconds() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![answer(200, "", "")]).await;
     let transport = builder(&server.url(), &clock).build().unwrap();
@@ -236,15 +245,15 @@ async fn a_connection_is_kept_for_twenty_seconds() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_tokens_memory_is_overwritten_when_its_last_owner_goes() {
+async fn token_memory_is_overwritten_after_the_last_drop() {
     use std::os::unix::fs::FileExt as _;
 
-    // Long, so that what the allocator writes into free memory leaves most of it as it was.
+    // Long, so that the bookkeeping of the allocator in freed memory overwrites only a small part.
     let secret = "5ecret-".repeat(600);
     let (address, length) = (secret.as_ptr() as u64, secret.len());
-    // Made before, so that it doesn't take the place of what is freed.
+    // Allocated before, so that it does not reuse the freed memory.
     let mut bytes = vec![0; length];
-    let mut is_there = || {
+    let mut is_in_memory = || {
         let memory = std::fs::File::open("/proc/self/mem").unwrap();
         memory.read_exact_at(&mut bytes, address).unwrap();
         bytes.windows(14).any(|part| part == b"5ecret-5ecret-")
@@ -258,7 +267,7 @@ async fn a_tokens_memory_is_overwritten_when_its_last_owner_goes() {
     drop(token);
     let clone = transport.clone();
     drop(transport);
-    assert!(is_there(), "the token isn't where it was");
+    assert!(is_in_memory(), "the token is not at its address");
     drop(clone);
-    assert!(!is_there(), "the token is still in memory");
+    assert!(!is_in_memory(), "the token is still in memory");
 }
