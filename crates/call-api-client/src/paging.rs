@@ -10,10 +10,8 @@ mod link;
 mod page;
 mod stream;
 
-use call_api_transport::RequestOptions;
 use serde::de::DeserializeOwned;
 
-use crate::client::Client;
 use crate::request::{Operation, Prepared};
 
 pub use page::Page;
@@ -89,29 +87,18 @@ pub enum NextPage {
     },
 }
 
-impl Client {
-    /// Returns the pages of a list that has no builder here, from the request for one of them. `T` is the type of the
-    /// items, such as [`serde_json::Value`].
-    pub fn pages<T>(
-        &self,
-        operation: &'static call_api_transport::Operation,
-        paging: &'static Paging,
-        request: reqwest::Request,
-        options: Option<RequestOptions>,
-    ) -> Pages<T> {
-        let prepared = Prepared {
-            client: self.clone(),
-            options,
-            request: Ok(request),
-        };
-        Pages::over(Engine::new(prepared, operation, paging))
-    }
-}
-
 impl<T> Pages<T> {
     /// Returns the pages of a list, from the builder of its requests: what the builder's `pages` returns.
     pub fn new<O: Paged<Item = T>>(operation: O) -> Self {
-        Self::over(Engine::new(operation.prepare(), O::SPEC, O::PAGING))
+        Self::prepared(operation.prepare(), O::SPEC, O::PAGING)
+    }
+
+    pub(crate) fn prepared(
+        prepared: Prepared,
+        operation: &'static call_api_transport::Operation,
+        paging: &'static Paging,
+    ) -> Self {
+        Self::over(Engine::new(prepared, operation, paging))
     }
 }
 

@@ -11,7 +11,8 @@ use serde_json::Value;
 use crate::client::Client;
 use crate::encode;
 use crate::error::Error;
-use crate::request::{Received, Response, exchange};
+use crate::paging::{Pages, Paging};
+use crate::request::{InvalidRequest, Prepared, Received, Response, Undecoded, exchange};
 use crate::transport::Operation;
 
 pub use crate::encode::Style;
@@ -125,35 +126,49 @@ impl RawRequest {
     /// # Errors
     /// [`Error`] if a parameter cannot be sent, there is no response, or its status is not a success (2xx).
     pub async fn send(self) -> Result<Response<Bytes>, Error> {
-        let Self {
+        let operation = self.operation;
+        let Prepared {
             client,
-            operation,
             options,
-            method,
-            target,
-            headers,
-            body,
-            invalid,
-        } = self;
-        if let Some(cause) = invalid {
-            return Err(Error::invalid_request(&cause));
+            request,
+        } = self.prepare();
+        let request = request.map_err(|InvalidRequest(cause)| Error::invalid_request(&cause))?;
+        let options = options.as_ref();
+        let exchange = exchange(&client, operation, request, options, |_| false, decode);
+        exchange.await.map(|(response, _)| response)
+    }
+
+    /// Returns the pages of a list. `T` is the type of the items, such as [`Value`].
+    pub fn pages<T>(self, paging: &'static Paging) -> Pages<T> {
+        let operation = self.operation;
+        Pages::prepared(self.prepare(), operation, paging)
+    }
+
+    fn prepare(self) -> Prepared {
+        Prepared {
+            client: self.client.clone(),
+            options: self.options.clone(),
+            request: self.build(),
+        }
+    }
+
+    fn build(self) -> Result<reqwest::Request, InvalidRequest> {
+        if let Some(cause) = self.invalid {
+            return Err(InvalidRequest(cause));
         }
         // The values of parameters are encoded, so a brace is one of the template.
-        if let Some((_, unset)) = target.split_once('{') {
+        if let Some((_, unset)) = self.target.split_once('{') {
             let name = unset.split('}').next().unwrap_or_default();
             let cause = format!("the path parameter `{name}` is not set");
-            return Err(Error::invalid_request(&cause));
+            return Err(InvalidRequest(cause));
         }
-        let url = format!("{}{target}", client.base_url());
-        let mut request = client.http().request(method, url).headers(headers);
-        if let Some(body) = body {
+        let url = format!("{}{}", self.client.base_url(), self.target);
+        let http = self.client.http();
+        let mut request = http.request(self.method, url).headers(self.headers);
+        if let Some(body) = self.body {
             request = request.body(body);
         }
-        let request = request
-            .build()
-            .map_err(|error| Error::invalid_request(&error.without_url().to_string()))?;
-        let options = options.as_ref();
-        exchange(&client, operation, request, options, |_| false, decode).await
+        Ok(request.build()?)
     }
 
     /// Sends the request and blocks the thread until there is a response, as [`send`](Self::send).
@@ -176,7 +191,7 @@ impl RawRequest {
     }
 }
 
-fn decode(received: Received) -> Result<Bytes, crate::request::Undecoded> {
+fn decode(received: Received, _: &HeaderMap) -> Result<Bytes, Undecoded> {
     match received.status() {
         200..300 => Ok(received.into_bytes()),
         _ => received.unexpected(),

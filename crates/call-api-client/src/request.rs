@@ -6,14 +6,13 @@ use std::fmt;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use call_api_transport::{
-    AttemptLog, PendingEnd, PendingResponse, RawBody, RequestOptions, ResponseBody,
-};
+use call_api_transport::{AttemptLog, PendingResponse, RawBody, RequestOptions, ResponseBody};
 use http::HeaderMap;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::client::Client;
+use crate::drift::Drift;
 use crate::error::Error;
 use crate::error_bodies::ErrorBodies;
 use crate::error_kind::ErrorKind;
@@ -122,13 +121,13 @@ pub(crate) async fn send<O: Operation>(operation: O) -> Result<Response<O::Outpu
         request,
     } = operation.prepare();
     let request = request.map_err(|InvalidRequest(cause)| Error::invalid_request(&cause))?;
-    exchange(
+    let exchange = exchange(
         &client,
         O::SPEC,
         request,
         options.as_ref(),
         O::is_streamed,
-        |response| {
+        |response, _| {
             let value = O::decode(response)?;
             match (requested, O::received_id(&value)) {
                 (Some(requested), Some(received)) if requested != received => {
@@ -140,19 +139,19 @@ pub(crate) async fn send<O: Operation>(operation: O) -> Result<Response<O::Outpu
                 _ => Ok(value),
             }
         },
-    )
-    .await
+    );
+    exchange.await.map(|(response, _)| response)
 }
 
-/// Sends a request, and decodes the response with `decode`.
+/// Sends a request, and decodes the response with `decode`. Also returns the drift of the response.
 pub(crate) async fn exchange<T>(
     client: &Client,
     operation: &call_api_transport::Operation,
     request: reqwest::Request,
     options: Option<&RequestOptions>,
     is_streamed: fn(u16) -> bool,
-    decode: impl FnOnce(Received) -> Result<T, Undecoded>,
-) -> Result<Response<T>, Error> {
+    decode: impl FnOnce(Received, &HeaderMap) -> Result<T, Undecoded>,
+) -> Result<(Response<T>, Vec<Drift>), Error> {
     let transport = client.transport();
     let receiving = transport.receive(operation, request, options, is_streamed);
     let decoded = match receiving.await {
@@ -166,8 +165,8 @@ fn decode_response<T>(
     client: &Client,
     operation: &'static str,
     response: PendingResponse<'_>,
-    decode: impl FnOnce(Received) -> Result<T, Undecoded>,
-) -> Result<Response<T>, Error> {
+    decode: impl FnOnce(Received, &HeaderMap) -> Result<T, Undecoded>,
+) -> Result<(Response<T>, Vec<Drift>), Error> {
     let PendingResponse {
         status,
         headers,
@@ -193,24 +192,20 @@ fn decode_response<T>(
         body,
         extensions,
     };
-    let error = match (decode(received), drift) {
-        (Ok(value), Ok(_)) => {
-            return Ok(Response {
+    let error = match (decode(received, &headers), drift) {
+        (Ok(value), Ok(drifts)) => {
+            let response = Response {
                 value,
                 status,
                 headers,
                 body: bytes,
                 attempt_log: end.accept(),
-            });
+            };
+            return Ok((response, drifts));
         }
         (Ok(_), Err(drifts)) => Error::from_drift(&drifts),
         (Err(error), _) => error.into_error(status),
     };
-    Err(ended(error, status, headers, end))
-}
-
-/// Ends a request whose response is an error, or cannot be used.
-pub(crate) fn ended(error: Error, status: u16, headers: HeaderMap, end: PendingEnd<'_>) -> Error {
     let attempt_log = match error.kind() {
         ErrorKind::Decode => end.reject("decode"),
         ErrorKind::Drift => end.reject("drift"),
@@ -219,7 +214,7 @@ pub(crate) fn ended(error: Error, status: u16, headers: HeaderMap, end: PendingE
         ErrorKind::UnexpectedStatus => end.reject("unexpected_status"),
         _ => end.accept(),
     };
-    error.with_response(status, headers, attempt_log)
+    Err(error.with_response(status, headers, attempt_log))
 }
 
 /// A response that generated code decodes.
@@ -328,6 +323,8 @@ pub enum Undecoded {
         /// The decoder's reason.
         cause: String,
     },
+    /// The pages of the list go no further, for this reason.
+    Paging(String),
 }
 
 impl Undecoded {
@@ -339,6 +336,7 @@ impl Undecoded {
                 received,
             } => Error::unexpected_id(requested, received),
             Self::Body { path, cause } => Error::decode(path, &cause),
+            Self::Paging(why) => Error::builder(ErrorKind::Paging).message(why).build(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use call_api_client::transport::{Auth, Operation, ResponseBody, Transport};
 use call_api_client::{Client, Cursor, ErrorKind, NextPage, Pages, Paging, RequestOptions};
@@ -70,11 +70,13 @@ impl Service {
         }
     }
 
-    fn pages<T>(&self, paging: &'static Paging, query: &str) -> Pages<T> {
-        let url = format!("{}/v1/things{query}", self.url);
-        let http = self.client.transport().http_client();
-        let request = http.get(url).build().unwrap();
-        self.client.pages(&LIST, paging, request, None)
+    fn pages<T>(&self, paging: &'static Paging, query: &[(&str, &str)]) -> Pages<T> {
+        let list = self.client.raw(Method::GET, &LIST);
+        let pairs = query.iter();
+        let list = pairs.fold(list, |list, (name, value)| {
+            list.query(name, &Value::from(*value), None)
+        });
+        list.pages(paging)
     }
 
     fn targets(&self) -> Vec<String> {
@@ -295,7 +297,7 @@ async fn list_of_each_style_is_read_to_its_end() {
     ] {
         let before = service.targets().len();
         let paging: &'static Paging = Box::leak(Box::new(*paging));
-        let query = format!("?style={style}");
+        let query = [("style", style)];
         let mut list = service.pages::<Value>(paging, &query).items();
         let mut items = Vec::new();
         while let Some(item) = list.next().await {
@@ -313,7 +315,7 @@ async fn first_page_is_the_one_that_the_request_asks_for() {
         page(json!({"data": three((query.number("page", 1) - 1) * 3)}))
     });
     let service = service.await;
-    let items = all(service.pages(&BY_NUMBER, "?page=2&size=3"))
+    let items = all(service.pages(&BY_NUMBER, &[("page", "2"), ("size", "3")]))
         .await
         .unwrap();
     assert_eq!(items, [3, 4, 5, 6]);
@@ -333,10 +335,14 @@ fn by_last_id(query: &Query) -> Response {
 #[tokio::test]
 async fn filters_are_sent_with_each_page() {
     let service = Service::start(by_last_id).await;
-    let filters = "tag=a%2Bb+c&tag=%E2%82%AC&after_date=x&empty=&flag";
-    let items = all(service.pages(&BY_LAST_ID, &format!("?{filters}")))
-        .await
-        .unwrap();
+    let query = [
+        ("tag", "a+b c"),
+        ("tag", "€"),
+        ("after_date", "x"),
+        ("empty", ""),
+    ];
+    let filters = "tag=a%2Bb%20c&tag=%E2%82%AC&after_date=x&empty=";
+    let items = all(service.pages(&BY_LAST_ID, &query)).await.unwrap();
     assert_eq!(items, [0, 1, 2, 3]);
     let expected = ["", "&after=0", "&after=1", "&after=2"];
     let expected = expected.map(|cursor| format!("/v1/things?{filters}{cursor}"));
@@ -346,7 +352,7 @@ async fn filters_are_sent_with_each_page() {
 #[tokio::test]
 async fn page_says_its_cursor_and_the_list_goes_on_from_it_later() {
     let service = Service::start(by_last_id).await;
-    let mut pages = service.pages::<u64>(&BY_LAST_ID, "");
+    let mut pages = service.pages::<u64>(&BY_LAST_ID, &[]);
     let first = pages.next().await.unwrap().unwrap();
     let second = pages.next().await.unwrap().unwrap();
     assert_eq!((&first.cursor, &second.cursor), (&None, &first.next));
@@ -358,7 +364,7 @@ async fn page_says_its_cursor_and_the_list_goes_on_from_it_later() {
     let cursor: Cursor = serde_json::from_str(&stored).unwrap();
     assert_eq!(format!("{cursor} {cursor:?}"), "1 Cursor(…)");
     assert_eq!(cursor, "1".parse().unwrap());
-    let rest = all(service.pages(&BY_LAST_ID, "").after(cursor))
+    let rest = all(service.pages(&BY_LAST_ID, &[]).after(cursor))
         .await
         .unwrap();
     assert_eq!(rest, [2, 3]);
@@ -373,7 +379,7 @@ async fn page_without_its_items_is_decoded_on_demand() {
     }
     let service = Service::start(by_last_id).await;
     let page = service
-        .pages::<u64>(&BY_LAST_ID, "")
+        .pages::<u64>(&BY_LAST_ID, &[])
         .next()
         .await
         .unwrap()
@@ -390,7 +396,7 @@ async fn page_without_its_items_is_decoded_on_demand() {
 #[tokio::test]
 async fn next_page_is_requested_when_it_is_needed() {
     let service = Service::start(by_last_id).await;
-    let mut items = service.pages::<u64>(&BY_LAST_ID, "").items();
+    let mut items = service.pages::<u64>(&BY_LAST_ID, &[]).items();
     assert_eq!(service.targets().len(), 0);
     for requests in 1..=3 {
         items.next().await.unwrap().unwrap();
@@ -411,7 +417,7 @@ async fn collecting_stops_at_the_limit_and_says_if_there_is_more() {
         page(json!({"data": data, "has_more": last.as_deref() != Some("7"), "last_id": last}))
     });
     let service = service.await;
-    let mut items = service.pages::<u64>(&BY_LAST_ID, "").items();
+    let mut items = service.pages::<u64>(&BY_LAST_ID, &[]).items();
     for (limit, expected, errors, has_more, requests) in [
         (0, &[][..], 0, true, 0),
         (2, &[0, 1], 0, true, 1),
@@ -454,7 +460,7 @@ async fn bad_item_is_an_error_among_the_others() {
         ..BY_LAST_ID
     };
     let service = service.await;
-    let mut items = service.pages::<Thing>(&NESTED, "?q=hidden").items();
+    let mut items = service.pages::<Thing>(&NESTED, &[("q", "hidden")]).items();
     let mut read = Vec::new();
     while let Some(item) = items.next().await {
         read.push(item);
@@ -502,7 +508,7 @@ async fn page_that_cannot_be_read_is_an_error_with_its_place() {
         ("7", "data"),
     ] {
         let service = Service::start(move |_: &Query| body).await;
-        let mut pages = service.pages::<u64>(&BY_LAST_ID, "");
+        let mut pages = service.pages::<u64>(&BY_LAST_ID, &[]);
         let error = pages.next().await.unwrap().unwrap_err();
         assert_eq!(
             (error.kind(), error.json_path()),
@@ -518,7 +524,7 @@ async fn page_that_cannot_be_read_is_an_error_with_its_place() {
     for body in ["{\"data\": null}", "{\"detail\": \"oh\"}"] {
         let service = Service::start(move |_: &Query| body).await;
         let page = service
-            .pages::<u64>(&OPTIONAL, "")
+            .pages::<u64>(&OPTIONAL, &[])
             .next()
             .await
             .unwrap()
@@ -527,7 +533,7 @@ async fn page_that_cannot_be_read_is_an_error_with_its_place() {
         page.rest::<Value>().unwrap();
     }
     let service = Service::start(|_: &Query| StatusCode::NO_CONTENT).await;
-    assert_eq!(all(service.pages(&BY_LAST_ID, "")).await.unwrap(), [0; 0]);
+    assert_eq!(all(service.pages(&BY_LAST_ID, &[])).await.unwrap(), [0; 0]);
 }
 
 #[tokio::test]
@@ -539,7 +545,7 @@ async fn failed_page_ends_the_list_and_says_where_to_resume() {
         _ => by_last_id(query),
     });
     let service = service.await;
-    let mut items = service.pages::<u64>(&BY_LAST_ID, "").items();
+    let mut items = service.pages::<u64>(&BY_LAST_ID, &[]).items();
     assert_eq!(items.collect_up_to(2).await.unwrap().items, [0, 1]);
     let error = items.next().await.unwrap().unwrap_err();
     assert!(items.next().await.is_none());
@@ -550,7 +556,7 @@ async fn failed_page_ends_the_list_and_says_where_to_resume() {
     assert!(error.item().is_none());
     *fails.lock().unwrap() = false;
     let cursor = error.cursor().unwrap().clone();
-    let rest = all(service.pages(&BY_LAST_ID, "").after(cursor))
+    let rest = all(service.pages(&BY_LAST_ID, &[]).after(cursor))
         .await
         .unwrap();
     assert_eq!(rest, [2, 3]);
@@ -566,7 +572,7 @@ async fn list_without_end_is_an_error() {
             page(json!({"data": [at], "has_more": true, "last_id": next.to_string()}))
         });
         let service = service.await;
-        let error = all(service.pages(&BY_LAST_ID, "")).await.unwrap_err();
+        let error = all(service.pages(&BY_LAST_ID, &[])).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Paging, "{error}");
         assert_eq!(error.status(), Some(200));
         let last = error
@@ -637,12 +643,12 @@ async fn page_that_cannot_be_followed_is_an_error() {
     ] {
         let paging: &'static Paging = Box::leak(Box::new(Paging { next, ..BY_LAST_ID }));
         let service = Service::start(move |_: &Query| page(body.clone())).await;
-        let error = all(service.pages::<u64>(paging, "")).await;
+        let error = all(service.pages::<u64>(paging, &[])).await;
         // The items of the first page may be no numbers.
         let error = match error {
             Err(error) if error.item().is_none() => error,
             other => {
-                let mut pages = service.pages::<Value>(paging, "");
+                let mut pages = service.pages::<Value>(paging, &[]);
                 let error = pages.next().await.unwrap().map(|_| ());
                 error.expect_err(&format!("{name}: {other:?}"))
             }
@@ -660,7 +666,7 @@ async fn empty_page_with_a_new_cursor_is_followed() {
         page(json!({"data": data, "has_more": at < 6, "last_id": at + 1}))
     });
     assert_eq!(
-        all(service.await.pages(&BY_LAST_ID, "")).await.unwrap(),
+        all(service.await.pages(&BY_LAST_ID, &[])).await.unwrap(),
         [5]
     );
 }
@@ -682,7 +688,7 @@ async fn url_of_another_service_is_refused() {
         let next = next.to_owned();
         let service =
             Service::start(move |_: &Query| page(json!({"data": [1], "next": next}))).await;
-        let mut items = service.pages::<u64>(&BY_URL, "").items();
+        let mut items = service.pages::<u64>(&BY_URL, &[]).items();
         assert_eq!(items.next().await.unwrap().unwrap(), 1);
         let error = items.next().await.unwrap().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
@@ -714,9 +720,8 @@ async fn cursor_holds_no_credential() {
         .build()
         .unwrap();
     let client = Client::new(transport);
-    let url = format!("{}/v1/things?q=%2F", service.url);
-    let request = client.transport().http_client().get(url).build().unwrap();
-    let mut pages = client.pages::<u64>(&WITH_KEY, &BY_URL, request, None);
+    let list = client.raw(Method::GET, &WITH_KEY);
+    let mut pages = list.query("q", &"/".into(), None).pages::<u64>(&BY_URL);
     let first = pages.next().await.unwrap().unwrap();
     assert_eq!(
         first.next.as_ref().map(Cursor::as_str),
@@ -730,7 +735,7 @@ async fn cursor_holds_no_credential() {
 async fn cursor_of_another_list_is_refused() {
     let service = Service::start(|_: &Query| StatusCode::OK).await;
     for (paging, cursor) in [(&BY_NUMBER, "abc"), (&BY_NUMBER, "-1")] {
-        let mut pages = service.pages::<u64>(paging, "").after(cursor);
+        let mut pages = service.pages::<u64>(paging, &[]).after(cursor);
         let error = pages.next().await.unwrap().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidRequest);
         assert_eq!(error.cursor().map(Cursor::as_str), Some(cursor));
@@ -741,7 +746,7 @@ async fn cursor_of_another_list_is_refused() {
 #[tokio::test]
 async fn dropped_list_sends_nothing_more() {
     let service = Service::start(by_last_id).await;
-    let mut pages = service.pages::<u64>(&BY_LAST_ID, "");
+    let mut pages = service.pages::<u64>(&BY_LAST_ID, &[]);
     pages.next().await.unwrap().unwrap();
     // Begun, and dropped before it is done.
     {
@@ -775,12 +780,11 @@ async fn each_page_has_its_own_deadline_and_retries() {
     let service = service.await;
     let transport = Transport::builder(&service.url).build().unwrap();
     let client = Client::new(transport);
-    let url = format!("{}/v1/things", service.url);
-    let request = client.transport().http_client().get(url).build().unwrap();
     let options = RequestOptions::new()
         .deadline(Duration::from_millis(450))
         .max_attempts(2);
-    let mut pages = client.pages::<u64>(&LIST, &BY_LAST_ID, request, Some(options));
+    let list = client.raw(Method::GET, &LIST).options(options);
+    let mut pages = list.pages::<u64>(&BY_LAST_ID);
     let start = std::time::Instant::now();
     let mut read = 0;
     while let Some(page) = pages.next().await {
@@ -797,14 +801,14 @@ fn blocking_list_is_an_iterator() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let service = runtime.block_on(Service::start(by_last_id));
     let items = service
-        .pages::<u64>(&BY_LAST_ID, "")
+        .pages::<u64>(&BY_LAST_ID, &[])
         .items()
         .blocking()
         .unwrap();
     let items: Vec<u64> = items.map(Result::unwrap).collect();
     assert_eq!(items, [0, 1, 2, 3]);
     let pages = service
-        .pages::<u64>(&BY_LAST_ID, "")
+        .pages::<u64>(&BY_LAST_ID, &[])
         .after("1")
         .blocking()
         .unwrap();
@@ -812,7 +816,7 @@ fn blocking_list_is_an_iterator() {
         pages.map(|page| page.unwrap().items.len()).sum::<usize>(),
         2
     );
-    let mut items = service.pages::<u64>(&BY_LAST_ID, "").items();
+    let mut items = service.pages::<u64>(&BY_LAST_ID, &[]).items();
     let collected = service.client.block_on(items.collect_up_to(3)).unwrap();
     assert!(collected.items.len() == 3 && collected.has_more);
 }

@@ -48,6 +48,9 @@ pub struct Operation {
     pub body: Option<Body>,
     /// The responses, in the order of the document.
     pub responses: Vec<Response>,
+    /// The division into pages, if the operation is a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paging: Option<model::Paging>,
 }
 
 /// The place of the credential in a request.
@@ -308,6 +311,10 @@ impl<'a> Describer<'a> {
             auth: self.schemes.operation(operation.object).into(),
             body,
             responses: self.responses(object),
+            paging: self
+                .model
+                .operation(&operation.pointer)
+                .and_then(|facts| facts.paging.clone()),
             name,
             path,
             parameters,

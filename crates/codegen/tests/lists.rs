@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::Command;
 
 use call_api_codegen::write::Mode;
-use call_api_codegen::{Options, Outcome, settings};
+use call_api_codegen::{Choices, Options, Outcome, generate_document, load, settings};
 
 const DOCUMENT: &str = "crates/codegen/tests/documents/kinds/lists.yaml";
 
@@ -80,6 +80,22 @@ fn lists_are_read_to_their_end() {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
     assert_eq!(errors, "", "warnings");
+}
+
+#[test]
+fn description_of_an_operation_has_its_paging() {
+    let path = common::root().join(DOCUMENT);
+    let source = load::load(&path, Path::new("lists.yaml"), "lists.yaml").unwrap();
+    let generated = generate_document(source, Choices::default()).unwrap();
+    let paging = generated.operations.iter().filter_map(|operation| {
+        let paging = operation.paging.as_ref()?;
+        Some(format!(
+            "{} {}\n",
+            operation.name,
+            serde_json::to_string(paging).unwrap()
+        ))
+    });
+    insta::assert_snapshot!(paging.collect::<String>());
 }
 
 /// Generates the document with these settings, and returns the lines about lists, or the problems.

@@ -3,8 +3,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::Bytes;
-use call_api_transport::{AttemptLog, Auth, Operation, PendingResponse, RawBody, RequestOptions};
-use http::{HeaderMap, StatusCode};
+use call_api_transport::{AttemptLog, Auth, Operation, RequestOptions};
+use http::HeaderMap;
 use reqwest::{Request, Url};
 
 use super::body::{PageBody, path};
@@ -14,8 +14,7 @@ use crate::cursor::Cursor;
 use crate::drift::Drift;
 use crate::encode;
 use crate::error::Error;
-use crate::error_kind::ErrorKind;
-use crate::request::{InvalidRequest, Prepared, Undecoded, ended};
+use crate::request::{InvalidRequest, Prepared, Received, Undecoded, exchange};
 
 /// The number of empty pages in a row after which a list of numbered pages is taken for endless.
 const EMPTY_PAGES: u32 = 100;
@@ -92,49 +91,25 @@ impl Engine {
     async fn page(&mut self) -> Result<RawPage, Error> {
         let request = self.request()?;
         let url = request.url().clone();
-        let client = self.client.clone();
-        let explain = |error: Error| client.explain(error, self.operation.auth);
-        let options = self.options.as_ref();
-        let receiving = client
-            .transport()
-            .receive(self.operation, request, options, |_| false);
-        let PendingResponse {
-            status,
-            headers,
-            body,
-            end,
-            ..
-        } = receiving.await.map_err(|error| explain(error.into()))?;
-        let bytes = match body {
-            RawBody::Buffered(body) => body.bytes,
-            RawBody::Streamed(_) => Bytes::new(),
-        };
-        let code = status.as_u16();
-        if !status.is_success() {
-            let error = Error::from_status(code, bytes);
-            return Err(explain(ended(error, code, headers, end)));
-        }
-        let drift = match client.drift_detector() {
-            Some(detector) => detector.check(self.operation.id, code, &bytes),
-            None => Ok(Vec::new()),
-        };
-        // A page that cannot be read says more than the drift beside it.
-        let read = self.read(bytes, status, &headers, &url);
-        let (body, next, drifts) = match (read, drift) {
-            (Ok((body, next)), Ok(drifts)) => (body, next, drifts),
-            (Err(error), _) => return Err(ended(error, code, headers, end)),
-            (Ok(_), Err(drifts)) => {
-                return Err(ended(Error::from_drift(&drifts), code, headers, end));
-            }
-        };
+        let (client, options) = (self.client.clone(), self.options.clone());
+        let (response, drifts) = exchange(
+            &client,
+            self.operation,
+            request,
+            options.as_ref(),
+            |_| false,
+            |received, headers| self.read(received, headers, &url),
+        )
+        .await?;
+        let (body, next) = response.value;
         Ok(RawPage {
             body,
             items_path: self.paging.items.join("."),
             cursor: self.cursor.clone(),
             next,
-            status: code,
-            headers,
-            attempt_log: end.accept(),
+            status: response.status,
+            headers: response.headers,
+            attempt_log: response.attempt_log,
             drifts,
         })
     }
@@ -174,27 +149,24 @@ impl Engine {
     /// Splits the body, and finds the next page.
     fn read(
         &mut self,
-        bytes: Bytes,
-        status: StatusCode,
+        received: Received,
         headers: &HeaderMap,
         url: &Url,
-    ) -> Result<(PageBody, Option<Cursor>), Error> {
-        let decode = |error: Undecoded| error.into_error(status.as_u16());
-        let body = match status {
-            StatusCode::NO_CONTENT => PageBody::empty(),
-            _ => PageBody::split(bytes, self.paging).map_err(decode)?,
+    ) -> Result<(PageBody, Option<Cursor>), Undecoded> {
+        let body = match received.status() {
+            204 => PageBody::empty(),
+            200..300 => PageBody::split(received.into_bytes(), self.paging)?,
+            _ => return received.unexpected(),
         };
-        let next = match self.next(&body, headers, url).map_err(decode)? {
-            Next::End => None,
+        match self.next(&body, headers, url)? {
+            Next::End => Ok((body, None)),
             Next::At(cursor) if self.visited.again(&cursor, self.cursor.as_ref()) => {
-                return Err(endless(
-                    "its cursor leads back to a page that was there before",
-                ));
+                let why = "its cursor leads back to a page that was there before";
+                Err(Undecoded::Paging(why.to_owned()))
             }
-            Next::At(cursor) => Some(cursor),
-            Next::Lost(why) => return Err(endless(&why)),
-        };
-        Ok((body, next))
+            Next::At(cursor) => Ok((body, Some(cursor))),
+            Next::Lost(why) => Err(Undecoded::Paging(why)),
+        }
     }
 
     fn next(&mut self, body: &PageBody, headers: &HeaderMap, url: &Url) -> Result<Next, Undecoded> {
@@ -371,10 +343,6 @@ fn number(cursor: &Cursor) -> Result<u64, Error> {
     number.map_err(|_| {
         Error::invalid_request("the cursor is none of this list, whose cursors are numbers")
     })
-}
-
-fn endless(why: &str) -> Error {
-    Error::builder(ErrorKind::Paging).message(why).build()
 }
 
 /// Sets a query parameter, and leaves all others as they are.

@@ -2,28 +2,33 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use super::Type;
 
 /// The names of nested properties, from the outside in.
 pub type PropertyPath = Vec<String>;
 
 /// The division of a list into pages. The client has types of the same names.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Paging {
     /// The items in the body; empty if the body is the list of items itself.
     pub items: PropertyPath,
     /// True if a page may have no list of items.
     pub may_lack_items: bool,
     /// The boolean that is true if another page follows.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub has_more: Option<PropertyPath>,
     /// The way from a page to the next one.
     pub next: NextPage,
     /// The type of the items, once the document is normalized.
+    #[serde(skip)]
     pub item: Type,
 }
 
 /// The way from a page to the next one. Query parameters have their names on the wire.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum NextPage {
     /// The page has the value of a query parameter.
     Cursor {
@@ -46,6 +51,7 @@ pub enum NextPage {
         /// The number of the first page.
         first: u64,
         /// The number of pages, in the body.
+        #[serde(skip_serializing_if = "Option::is_none")]
         pages: Option<PropertyPath>,
     },
     /// A page is addressed by the number of items before it.
