@@ -9,6 +9,7 @@
 //! hand-written code goes on compiling. The version and the changelog are updated, too.
 
 mod cargo;
+mod decisions;
 mod release;
 mod renames;
 
@@ -30,6 +31,7 @@ use crate::project::DOCUMENT;
 use crate::settings;
 use crate::stack::with_deep_stack;
 use crate::write::{self, Mode};
+use decisions::Decision;
 use renames::Kept;
 
 pub use cargo::{check, verify};
@@ -88,9 +90,9 @@ pub fn run(options: &Options<'_>, report: &mut dyn Write) -> io::Result<Outcome>
             )?;
             Ok(Outcome::Adopted)
         }
-        Ok(Ready::Replace(replacements, step)) => match write_all(&options.root, &replacements) {
+        Ok(Ready::Replace(trial, step)) => match write_all(&options.root, &trial.replacements) {
             Ok(()) => {
-                next_steps(report, &replacements, &step)?;
+                next_steps(report, &trial, &step)?;
                 Ok(Outcome::Adopted)
             }
             Err(problem) => fail(report, problem.into()),
@@ -120,7 +122,13 @@ fn fail(report: &mut dyn Write, problems: Problems) -> io::Result<Outcome> {
 /// The result of a successful trial.
 enum Ready {
     Nothing,
-    Replace(Vec<Replacement>, Step),
+    Replace(Tried, Step),
+}
+
+/// What a trial found.
+struct Tried {
+    replacements: Vec<Replacement>,
+    decisions: Vec<Decision>,
 }
 
 /// The reason that nothing is adopted.
@@ -177,8 +185,8 @@ fn prepare(options: &Options<'_>, report: &mut dyn Write) -> io::Result<Result<R
         return Ok(Ok(Ready::Nothing));
     }
     renames::report(report, &release.kept, &release.gone)?;
-    let replacements = try_in_copy(options, report, &release, &step)?;
-    Ok(replacements.map(|replacements| Ready::Replace(replacements, step)))
+    let tried = try_in_copy(options, report, &release, &step)?;
+    Ok(tried.map(|tried| Ready::Replace(tried, step)))
 }
 
 /// A new document, compared with that of the project.
@@ -271,7 +279,7 @@ fn try_in_copy(
     report: &mut dyn Write,
     release: &Release,
     step: &Step,
-) -> io::Result<Result<Vec<Replacement>, Failure>> {
+) -> io::Result<Result<Tried, Failure>> {
     let remedy = "free disk space, or fix the permissions of the folder";
     let unable = |path: &Path, error: io::Error| {
         let cause = format!("cannot copy the project: {error}");
@@ -304,9 +312,9 @@ fn try_in_copy(
     }
     report.flush()?;
     if let Err(cause) = (options.compile)(copy.path(), &options.target) {
-        let remedy = "fix hand-written code that names what the document no longer has, or keep its name with `--pin`; to \
-                      work on it, copy the document to spec/openapi.json and run `cargo xtask codegen`; report an error in \
-                      generated code with the document";
+        let remedy = "decide what hand-written code does there about what the document no longer has or says otherwise, or \
+                      keep a name with `--pin`; to work on it, copy the document to spec/openapi.json and run \
+                      `cargo xtask codegen`; report an error in generated code with the document";
         let problem = problem(
             Path::new(DOCUMENT),
             format!("the SDK of the new document does not work: {cause}"),
@@ -340,7 +348,14 @@ fn try_in_copy(
         before: Some(release.before.clone()),
         after: Some(release.after.clone()),
     });
-    Ok(Ok(replacements))
+    let decisions = match decisions::find(&options.root, copy.path()) {
+        Ok(decisions) => decisions,
+        Err(error) => return Ok(Err(unable(&options.root, error))),
+    };
+    Ok(Ok(Tried {
+        replacements,
+        decisions,
+    }))
 }
 
 /// Writes what the new document changes beside generated code.
@@ -491,15 +506,16 @@ fn put(path: &Path, bytes: Option<&[u8]>) -> io::Result<()> {
     }
 }
 
-fn next_steps(report: &mut dyn Write, replacements: &[Replacement], step: &Step) -> io::Result<()> {
+fn next_steps(report: &mut dyn Write, tried: &Tried, step: &Step) -> io::Result<()> {
     writeln!(report, "\nadopted; changed files:")?;
-    for replacement in replacements {
+    for replacement in &tried.replacements {
         let path = replacement.path.to_string_lossy().replace('\\', "/");
         writeln!(report, "    {path}")?;
     }
     if step.from != step.to {
         writeln!(report, "the version is {} ({} step)", step.to, step.step)?;
     }
+    decisions::report(report, &tried.decisions)?;
     writeln!(report, "next:")?;
     writeln!(
         report,

@@ -13,6 +13,7 @@ pub mod corpus;
 pub mod count;
 pub mod description;
 pub mod diff;
+mod example;
 pub mod facade;
 pub mod generate;
 pub mod keywords;

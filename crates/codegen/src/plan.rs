@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::description::Operation;
+use crate::example;
 use crate::generate::PROGENITOR_VERSION;
 use crate::load::Source;
 use crate::normalize::{Applied, RULES};
@@ -91,10 +92,10 @@ pub fn plan(
     }
 }
 
-/// Plans the files of the project that hold a part of the document.
+/// Plans the files of the project that hold a part of the document, and those that hold an example.
 ///
 /// # Errors
-/// Errors if the document does not have the part.
+/// Errors if the document does not have the part, or no example can be made.
 pub fn copies(settings: &Settings, document: &Value) -> Result<Vec<Output>, Problems> {
     let mut outputs = Vec::new();
     let mut problems = Vec::new();
@@ -108,6 +109,22 @@ pub fn copies(settings: &Settings, document: &Value) -> Result<Vec<Output>, Prob
                 &settings.path,
                 format!("cannot copy `{pointer}` to {path}: the document has no such location"),
                 "correct or delete the entry of `[copies]`",
+            )),
+        }
+    }
+    for (path, schema) in &settings.examples {
+        match example::of_schema(document, &settings.names, schema) {
+            Some(example) => outputs.push(Output {
+                path: path.into(),
+                contents: format!("{example:#}\n"),
+            }),
+            None => problems.push(Problem::of_file(
+                &settings.path,
+                format!(
+                    "cannot write an example of `{schema}` to {path}: the document has no schema with that public name, or it \
+                     has no example and contains itself"
+                ),
+                "correct the entry of `[examples]`, or keep the name of the schema with `[names.schemas]`",
             )),
         }
     }

@@ -27,6 +27,8 @@ pub struct Settings {
     pub lists: BTreeMap<String, Option<ListSetting>>,
     /// Files of the project that hold a part of the document: paths below the root, with JSON pointers.
     pub copies: BTreeMap<String, String>,
+    /// Files of the project that hold an example: paths below the root, with public names of schemas.
+    pub examples: BTreeMap<String, String>,
     /// Files of the project that hold the [description](crate::description) of the operations.
     pub operations: Vec<String>,
 }
@@ -70,6 +72,8 @@ pub fn load(spec: &Path, shown: &Path) -> Result<Settings, Problem> {
         #[serde(default)]
         copies: BTreeMap<String, String>,
         #[serde(default)]
+        examples: BTreeMap<String, String>,
+        #[serde(default)]
         descriptions: Descriptions,
     }
     #[derive(Default, Deserialize)]
@@ -104,6 +108,7 @@ pub fn load(spec: &Path, shown: &Path) -> Result<Settings, Problem> {
             names,
             paging,
             copies,
+            examples,
             descriptions,
         }) => {
             for (schema, properties) in &mut sensitive {
@@ -120,6 +125,7 @@ pub fn load(spec: &Path, shown: &Path) -> Result<Settings, Problem> {
                     .map(|(operation, ListEntry(setting))| (operation, setting))
                     .collect(),
                 copies,
+                examples,
                 operations: descriptions.operations,
             })
         }
@@ -136,7 +142,8 @@ pub fn load(spec: &Path, shown: &Path) -> Result<Settings, Problem> {
                 location,
                 cause.trim().to_owned(),
                 "the file has the tables `[sensitive]`, with entries such as `Schema = [\"property\"]`, `[copies]`, with entries \
-                 such as `\"path/of/file.json\" = \"/components/schemas/Schema/example\"`, `[descriptions]`, with the entry \
+                 such as `\"path/of/file.json\" = \"/components\"`, `[examples]`, with entries such as \
+                 `\"path/of/file.json\" = \"Schema\"`, `[descriptions]`, with the entry \
                  `operations = [\"path/of/file.json\"]`, \
                  `[paging]`, with entries such as `operation = false`, and \
                  `[names.schemas]`, `[names.operations]`, `[names.properties.Schema]`, `[names.values.Schema]` and \

@@ -2,15 +2,16 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 
-/// Compiles all targets of `project`, runs its examples, and runs the tests of the generated crates, which update their
-/// snapshots. Messages of cargo go to standard error.
+/// Compiles all targets of `project`, runs its examples, and runs the tests that depend on the document. Those of the
+/// generated crates update their snapshots. Messages of cargo go to standard error.
 ///
 /// # Errors
-/// Errors if cargo cannot be run, or with what fails: compile errors in hand-written code are listed with file and line.
+/// Errors if cargo cannot be run, or with what fails: compile errors in hand-written code and failing tests are listed with
+/// file and line.
 pub fn verify(project: &Path, target: &Path) -> Result<(), String> {
     let cargo = |arguments: &[&str]| cargo(project, target, arguments);
     check(project, target)?;
@@ -27,7 +28,122 @@ pub fn verify(project: &Path, target: &Path) -> Result<(), String> {
         "-p",
         "call-api-mock",
     ])?;
-    cargo(&["test", "--quiet", "-p", "xtask", "--test", "outline"])
+    cargo(&["test", "--quiet", "-p", "xtask", "--test", "outline"])?;
+    test(
+        project,
+        target,
+        &["-p", "xtask", "--test", "spec", "--test", "doc_examples"],
+    )?;
+    let packages = [
+        "-p",
+        "call-api",
+        "-p",
+        "call-api-sandbox",
+        "-p",
+        "call-api-cli",
+    ];
+    test(project, target, &packages)
+}
+
+/// Runs hand-written tests, and those that fail once more, alone: the other tests keep the machine busy.
+fn test(project: &Path, target: &Path, selected: &[&str]) -> Result<(), String> {
+    let arguments = [&["test", "--quiet", "--no-fail-fast"], selected].concat();
+    let run = |filters: &[String]| {
+        let mut command = command(project, target, &arguments);
+        command.arg("--").args(filters);
+        // A snapshot of hand-written code changes only if its author agrees.
+        command.env("INSTA_UPDATE", "no").env("RUST_BACKTRACE", "0");
+        echoed(&mut command).map_err(|error| cannot_run(&error))
+    };
+    let (status, output) = run(&[])?;
+    if status.success() {
+        return Ok(());
+    }
+    let names: Vec<String> = failures(&output)
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+    if names.is_empty() {
+        return Err(failed(&arguments, status));
+    }
+    let (status, output) = run(&names)?;
+    if status.success() {
+        return Ok(());
+    }
+    let listed: Vec<String> = failures(&output)
+        .into_iter()
+        .map(|(_, line)| line)
+        .collect();
+    match listed.is_empty() {
+        true => Err(failed(&arguments, status)),
+        false => Err(format!(
+            "tests of hand-written code fail:\n    {}",
+            listed.join("\n    ")
+        )),
+    }
+}
+
+/// Runs a command, copies its standard output to standard error, and returns it.
+fn echoed(command: &mut Command) -> io::Result<(ExitStatus, String)> {
+    let mut child = command.stdout(Stdio::piped()).spawn()?;
+    let mut output = String::new();
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).split(b'\n') {
+            let line = line?;
+            let line = String::from_utf8_lossy(&line);
+            let _ = writeln!(io::stderr(), "{line}");
+            output.push_str(&line);
+            output.push('\n');
+        }
+    }
+    Ok((child.wait()?, output))
+}
+
+/// Returns the failing tests of an output of `cargo test`: the name of each, and a line with its file and message.
+fn failures(output: &str) -> Vec<(String, String)> {
+    // Each failing test has a section such as:
+    //
+    //     ---- tests::name stdout ----
+    //     thread 'tests::name' (7) panicked at src/wait.rs:12:5:
+    //     assertion failed
+    let mut failures = Vec::new();
+    let mut lines = output.lines();
+    while let Some(line) = lines.next() {
+        let name = line
+            .strip_prefix("---- ")
+            .and_then(|rest| rest.strip_suffix(" ----"));
+        let Some(name) = name.and_then(|name| name.rsplit_once(" std")) else {
+            continue;
+        };
+        let name = name.0;
+        let section = lines
+            .clone()
+            .take_while(|line| !line.starts_with("---- ") && *line != "failures:");
+        let mut section = section.filter(|line| !line.trim().is_empty());
+        let panicked = section
+            .clone()
+            .find_map(|line| line.split_once(" panicked at "));
+        let line = match panicked {
+            Some((_, place)) => {
+                let mut after = section.skip_while(|line| !line.contains(" panicked at "));
+                let message = after.nth(1).unwrap_or_default().trim();
+                format!("{} {name}: {message}", place.trim())
+            }
+            // A documentation test: `src/guide.rs - guide (line 12)`.
+            None => match name.split_once(" - ").zip(name.rsplit_once("(line ")) {
+                Some(((file, _), (_, number))) => {
+                    let message = section.next().unwrap_or_default().trim();
+                    format!(
+                        "{file}:{}: documentation test: {message}",
+                        number.trim_end_matches(')')
+                    )
+                }
+                None => name.to_owned(),
+            },
+        };
+        failures.push((name.to_owned(), line));
+    }
+    failures
 }
 
 /// Compiles all targets of `project`.
@@ -120,4 +236,55 @@ fn cannot_run(error: &io::Error) -> String {
         "cannot run {}: {error}",
         Path::new(&cargo_program()).display()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failing_tests_are_listed_with_file_and_line() {
+        let output = "\
+running 2 tests
+change::tests::ends --- FAILED
+
+failures:
+
+---- change::tests::ends stdout ----
+
+thread 'change::tests::ends' (7) panicked at src/change.rs:12:5:
+assertion `left == right` failed
+  left: 1
+
+---- lists_calls stdout ----
+Error: Custom
+
+---- src/guide.rs - guide (line 189) stdout ----
+error[E0369]: binary operation `==` cannot be applied
+  --> src/guide.rs:211:1
+
+
+failures:
+    change::tests::ends
+";
+        let found = failures(output);
+        let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "change::tests::ends",
+                "lists_calls",
+                "src/guide.rs - guide (line 189)"
+            ]
+        );
+        let lines: Vec<_> = found.iter().map(|(_, line)| line.as_str()).collect();
+        assert_eq!(
+            lines,
+            [
+                "src/change.rs:12:5: change::tests::ends: assertion `left == right` failed",
+                "lists_calls",
+                "src/guide.rs:189: documentation test: error[E0369]: binary operation `==` cannot be applied",
+            ]
+        );
+    }
 }

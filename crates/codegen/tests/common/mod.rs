@@ -34,8 +34,13 @@ Call = ["recording_url"]
 Contact = ["identifier"]
 
 [copies]
-"crates/call-api-types/src/example.json" = "/paths/~1v1~1call~1{id}/get/responses/200/content/application~1json/example"
 "crates/call-api-sandbox/src/openapi.json" = ""
+
+[examples]
+"crates/call-api-types/src/example.json" = "Call"
+
+[descriptions]
+operations = ["crates/call-api-cli/src/operations.json", "crates/call-api-sandbox/src/operations.json"]
 "#;
 
 /// A project with [`FIRST`] and its generated files, which a test may change.

@@ -1,0 +1,250 @@
+//! The places where hand-written code tells the values of an enum apart, for enums with new values: somebody must decide
+//! what a new value means there. Until then, these places treat it like a value that the document does not list.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::plan::{MARK, TYPES};
+
+/// An enum with new values, and the functions that tell its values apart.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Decision {
+    /// The enum.
+    name: String,
+    /// The variants that are new.
+    new: Vec<String>,
+    places: Vec<Place>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Place {
+    file: PathBuf,
+    line: usize,
+    function: String,
+    /// The variants that the function names.
+    variants: Vec<String>,
+}
+
+/// Compares the generated types of two projects, and finds the places in the hand-written code of the first. Enums that no
+/// hand-written code tells apart are left out.
+pub(super) fn find(old: &Path, new: &Path) -> io::Result<Vec<Decision>> {
+    let before = enums(&read_types(old)?);
+    let sources = hand_written(old)?;
+    let mut decisions = Vec::new();
+    for (name, variants) in enums(&read_types(new)?) {
+        let Some(known) = before.get(&name) else {
+            continue;
+        };
+        let is_new = |variant: &String| !known.contains(variant);
+        let new: Vec<String> = variants.into_iter().filter(is_new).collect();
+        if new.is_empty() {
+            continue;
+        }
+        let places: Vec<Place> = sources
+            .iter()
+            .flat_map(|(file, text)| places(file, text, &name, known))
+            .collect();
+        if !places.is_empty() {
+            decisions.push(Decision { name, new, places });
+        }
+    }
+    Ok(decisions)
+}
+
+/// Prints the decisions, each with file and line.
+pub(super) fn report(out: &mut dyn Write, decisions: &[Decision]) -> io::Result<()> {
+    for Decision { name, new, places } in decisions {
+        let new: Vec<String> = new.iter().map(|new| format!("`{name}::{new}`")).collect();
+        writeln!(
+            out,
+            "decide what {} means; these tell values of `{name}` apart, and treat it like an unknown one:",
+            new.join(" and ")
+        )?;
+        for place in places {
+            let file = place.file.to_string_lossy().replace('\\', "/");
+            let Place { line, function, .. } = place;
+            let variants = place.variants.join(", ");
+            writeln!(out, "    {file}:{line}: `{function}` names {variants}")?;
+        }
+    }
+    Ok(())
+}
+
+fn read_types(root: &Path) -> io::Result<String> {
+    super::read_if_exists(&root.join(TYPES))?.map_or(Ok(String::new()), |bytes| {
+        String::from_utf8(bytes).map_err(io::Error::other)
+    })
+}
+
+/// Returns the variants of each public enum of generated code.
+fn enums(text: &str) -> BTreeMap<String, Vec<String>> {
+    // Generated code parses: it was printed from a syntax tree.
+    let items = syn::parse_file(text).map_or_else(|_| Vec::new(), |file| file.items);
+    let enums = items.into_iter().filter_map(|item| match item {
+        syn::Item::Enum(item) => Some(item),
+        _ => None,
+    });
+    enums
+        .map(|item| {
+            let variants = item
+                .variants
+                .iter()
+                .map(|variant| variant.ident.to_string());
+            (item.ident.to_string(), variants.collect())
+        })
+        .collect()
+}
+
+/// Returns the hand-written sources of the crates, without their tests.
+fn hand_written(root: &Path) -> io::Result<BTreeMap<PathBuf, String>> {
+    let mut sources = BTreeMap::new();
+    let mut folders: Vec<PathBuf> = ["src", "crates", "examples"]
+        .map(|name| root.join(name))
+        .into();
+    while let Some(folder) = folders.pop() {
+        if !folder.is_dir() {
+            continue;
+        }
+        for entry in fs::read_dir(&folder)? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default();
+            if path.is_dir() {
+                if !["tests", "benches", "target"]
+                    .iter()
+                    .any(|skipped| name == *skipped)
+                {
+                    folders.push(path);
+                }
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path)?;
+                if let (false, Ok(path)) = (text.starts_with(MARK), path.strip_prefix(root)) {
+                    sources.insert(path.to_owned(), text);
+                }
+            }
+        }
+    }
+    Ok(sources)
+}
+
+/// Returns the functions of a file that tell the values of an enum apart.
+fn places(file: &Path, text: &str, name: &str, variants: &[String]) -> Vec<Place> {
+    let mut places: Vec<Place> = Vec::new();
+    let (mut function, mut is_own) = ("", false);
+    for (line, number) in text.lines().zip(1..) {
+        let code = line.trim_start();
+        if line == "#[cfg(test)]" {
+            break;
+        }
+        if code.starts_with("//") {
+            continue;
+        }
+        if line.starts_with("impl") {
+            let words = line.trim_end_matches([' ', '{']).rsplit(' ');
+            is_own = words.take(1).any(|last| last == name);
+        }
+        if let Some((_, rest)) = code.split_once("fn ") {
+            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
+            function = &rest[..end.unwrap_or(rest.len())];
+        }
+        let tells_apart = ["=>", "==", "!=", " | ", "| ", "matches!"];
+        if !tells_apart.iter().any(|sign| code.contains(sign)) {
+            continue;
+        }
+        for variant in variants.iter().filter(|variant| {
+            mentions(code, &format!("{name}::{variant}"))
+                || (is_own && mentions(code, &format!("Self::{variant}")))
+        }) {
+            match places.last_mut().filter(|last| last.function == function) {
+                Some(last) if last.variants.contains(variant) => {}
+                Some(last) => last.variants.push(variant.clone()),
+                None => places.push(Place {
+                    file: file.to_owned(),
+                    line: number,
+                    function: function.to_owned(),
+                    variants: vec![variant.clone()],
+                }),
+            }
+        }
+    }
+    places
+}
+
+/// Returns true if `code` has `path`, followed by no further letter.
+fn mentions(code: &str, path: &str) -> bool {
+    let mut ends = code.match_indices(path).map(|(at, _)| at + path.len());
+    ends.any(|end| !code[end..].starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATUS: &str = "\
+impl Status {
+    /// Returns true after `Status::Done == self`.
+    pub fn is_done(&self) -> bool {
+        matches!(
+            self,
+            Self::Done | Self::Failed
+        )
+    }
+}
+
+fn color(status: &Status) -> Color {
+    match status {
+        Status::Done => GREEN,
+        _ => PLAIN,
+    }
+}
+
+fn make() -> Status {
+    Status::DoneLater.or(Status::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    fn test() {
+        assert!(status == Status::Done);
+    }
+}
+";
+
+    #[test]
+    fn functions_that_tell_values_apart_are_listed_with_their_line() {
+        let root = tempfile::tempdir().unwrap();
+        let [old, new] = ["old", "new"].map(|name| root.path().join(name));
+        let write = |root: &Path, path: &str, text: &str| {
+            let path = root.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write(
+            &old,
+            TYPES,
+            "pub enum Status { Open, Done, Failed, Unknown(String) }\npub enum Kind { A }",
+        );
+        write(
+            &new,
+            TYPES,
+            "pub enum Status { Open, Done, Failed, Voicemail, Unknown(String) }\npub enum Kind { A, B }",
+        );
+        write(&old, "src/status.rs", STATUS);
+        write(&old, "src/tests/more.rs", "fn f() { Status::Done == x }");
+        write(
+            &old,
+            "src/made.rs",
+            &format!("{MARK}\nfn f() {{ Status::Done == x }}"),
+        );
+        let mut shown = Vec::new();
+        report(&mut shown, &find(&old, &new).unwrap()).unwrap();
+        assert_eq!(
+            String::from_utf8(shown).unwrap(),
+            "decide what `Status::Voicemail` means; these tell values of `Status` apart, and treat it like an unknown one:\n    \
+             src/status.rs:6: `is_done` names Done, Failed\n    \
+             src/status.rs:13: `color` names Done\n"
+        );
+        assert_eq!(find(&old, &old).unwrap(), []);
+    }
+}

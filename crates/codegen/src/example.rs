@@ -1,0 +1,187 @@
+//! Examples of schemas for hand-written code: that of the document, else a sample.
+//!
+//! `[examples]` in codegen.toml names the files that hold them, each with the public name of a schema, which stays when the
+//! document renames the schema, the operation or the path where its example stands.
+
+use serde_json::{Value, json};
+
+use crate::names;
+use crate::pins::Pins;
+use crate::sample::{self, Direction, kind};
+use crate::walk::{self, Kind};
+
+/// Returns an example of the schema with this public name: of a media type with this schema, of the schema itself, or a
+/// sample. Examples that are not valid are skipped. `None` if there is no such schema, or no example of it.
+pub(crate) fn of_schema(document: &Value, pins: &Pins, public: &str) -> Option<Value> {
+    let mut schemas = walk::schemas(document);
+    let (name, schema) = schemas.find(|(name, _)| {
+        let pinned = pins.schema(name);
+        pinned == public || names::type_name(pinned) == public
+    })?;
+    let reference = json!({ "$ref": format!("#/components/schemas/{}", name.replace('~', "~0").replace('/', "~1")) });
+    let mut examples = Vec::new();
+    walk::walk(document, &mut |place, _, object| {
+        if place == Kind::MediaType && object.get("schema") == Some(&reference) {
+            examples.extend(sample::example(document, object));
+        }
+    });
+    examples.extend(sample::example(document, schema));
+    let valid = examples
+        .into_iter()
+        .find(|example| is_valid(document, schema, example, MOST_NESTED));
+    valid.or_else(|| sample::of_schema(document, schema, Direction::Received))
+}
+
+/// The greatest depth of schemas in a valid example: parts of a schema may be the schema itself.
+const MOST_NESTED: usize = 100;
+
+/// Returns true if generated code decodes the value of this schema. Bounds, patterns and listed values are not checked.
+fn is_valid(document: &Value, schema: &Value, value: &Value, depth: usize) -> bool {
+    let (Some(schema), Some(depth)) = (walk::follow(document, schema), depth.checked_sub(1)) else {
+        return false;
+    };
+    if value.is_null() && schema.get("nullable") == Some(&json!(true)) {
+        return true;
+    }
+    let list = |key: &str| schema.get(key).and_then(Value::as_array);
+    let fits = |member: &Value| is_valid(document, member, value, depth);
+    if list("allOf").is_some_and(|parts| !parts.iter().all(fits)) {
+        return false;
+    }
+    for key in ["anyOf", "oneOf"] {
+        if list(key).is_some_and(|members| !members.iter().any(fits)) {
+            return false;
+        }
+    }
+    let types: Vec<&str> = match schema.get("type") {
+        Some(Value::Array(types)) => types.iter().filter_map(Value::as_str).collect(),
+        _ => kind(schema).into_iter().collect(),
+    };
+    let format = schema.get("format").and_then(Value::as_str);
+    types.is_empty()
+        || types.iter().any(|ty| match (*ty, value) {
+            ("null", Value::Null) | ("boolean", Value::Bool(_)) | ("number", Value::Number(_)) => {
+                true
+            }
+            ("integer", Value::Number(number)) => number.is_i64() || number.is_u64(),
+            ("string", Value::String(text)) => is_formatted(format, text),
+            ("array", Value::Array(items)) => schema.get("items").is_none_or(|schema| {
+                items
+                    .iter()
+                    .all(|item| is_valid(document, schema, item, depth))
+            }),
+            ("object", Value::Object(properties)) => {
+                let mut required = list("required")
+                    .into_iter()
+                    .flatten()
+                    .filter_map(Value::as_str);
+                required.all(|name| properties.contains_key(name))
+                    && properties.iter().all(|(name, value)| {
+                        let own = schema.get("properties").and_then(|own| own.get(name));
+                        let schema = own.or(schema.get("additionalProperties"));
+                        schema.is_none_or(|schema| {
+                            !schema.is_object() || is_valid(document, schema, value, depth)
+                        })
+                    })
+            }
+            _ => false,
+        })
+}
+
+/// Returns true if a string has the form of the formats that have a type of their own.
+fn is_formatted(format: Option<&str>, text: &str) -> bool {
+    let has_form = |form: &str| {
+        text.len() >= form.len()
+            && text
+                .bytes()
+                .zip(form.bytes())
+                .all(|(byte, form)| match form {
+                    b'0' => byte.is_ascii_digit(),
+                    b'f' => byte.is_ascii_hexdigit(),
+                    b'T' => matches!(byte, b'T' | b't' | b' '),
+                    _ => byte == form,
+                })
+    };
+    match format {
+        Some("uuid") => text.len() == 36 && has_form("ffffffff-ffff-ffff-ffff-ffffffffffff"),
+        Some("date-time") => has_form("0000-00-00T00:00:00"),
+        Some("date") => text.len() == 10 && has_form("0000-00-00"),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(media: Value, schema: Value) -> Value {
+        let mut media = media;
+        media["schema"] = json!({"$ref": "#/components/schemas/PetResponse"});
+        json!({
+            "paths": {"/pet": {"get": {"responses": {"200": {"content": {"application/json": media}}}}}},
+            "components": {"schemas": {"PetResponse": schema}},
+        })
+    }
+
+    fn schema() -> Value {
+        json!({
+            "type": "object",
+            "required": ["id", "owner"],
+            "properties": {
+                "id": {"type": "string", "format": "uuid"},
+                "owner": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+                "born": {"type": "string", "format": "date-time"},
+            },
+        })
+    }
+
+    fn example(document: &Value) -> Option<Value> {
+        let pins = Pins {
+            schemas: [("PetResponse".to_owned(), "Pet".to_owned())].into(),
+            ..Pins::default()
+        };
+        of_schema(document, &pins, "Pet")
+    }
+
+    const ID: &str = "3c90c3cc-0d44-4b50-8888-8dd25736052a";
+
+    #[test]
+    fn example_is_found_wherever_the_document_has_it() {
+        let pet = json!({"id": ID, "owner": null});
+        let named = json!({"examples": {"one": {"value": pet}}});
+        for (media, schema) in [
+            (json!({"example": pet}), schema()),
+            (named, schema()),
+            (json!({}), {
+                let mut schema = schema();
+                schema["examples"] = json!([pet]);
+                schema
+            }),
+        ] {
+            assert_eq!(example(&document(media, schema)), Some(pet.clone()));
+        }
+    }
+
+    #[test]
+    fn invalid_example_is_replaced_by_a_sample() {
+        let sample = json!({"id": ID, "owner": "text", "born": "2023-11-07T05:31:56Z"});
+        for wrong in [
+            json!({"id": ID}),
+            json!({"id": "<id>", "owner": null}),
+            json!({"id": ID, "owner": 7}),
+            json!({"id": ID, "owner": null, "born": "yesterday"}),
+            json!([]),
+        ] {
+            let document = document(json!({"example": wrong}), schema());
+            assert_eq!(example(&document), Some(sample.clone()), "{wrong}");
+        }
+        assert_eq!(example(&document(json!({}), schema())), Some(sample));
+    }
+
+    #[test]
+    fn schema_that_is_not_in_the_document_has_no_example() {
+        let document = document(json!({}), schema());
+        assert_eq!(of_schema(&document, &Pins::default(), "Pet"), None);
+        assert!(of_schema(&document, &Pins::default(), "PetResponse").is_some());
+    }
+}
