@@ -1,5 +1,5 @@
-//! What the state of a call means. The reference lists the statuses without a word on them; that the last four end a
-//! call is read from their names, and from `end_time`: "The end time of the call, if ended".
+//! The meaning of a call's state. The reference lists the statuses without describing them. That the last four end a call
+//! is inferred from their names, and from `end_time`: "The end time of the call, if ended".
 
 use std::fmt::{self, Write as _};
 
@@ -10,10 +10,10 @@ use crate::mask::{Unmasked, unmasked};
 use crate::{Call, CallStatus, CallType, Contact, ContactType, builder};
 
 impl CallStatus {
-    /// Whether a call of this status is over, so that its status won't change any more.
+    /// Returns true if a call with this status has ended, so that the status is final.
     ///
-    /// A status that this version doesn't know is not taken for an end: see [`Call::is_ended`], which also looks at the
-    /// end time.
+    /// A status that this version does not know counts as not ended: see [`Call::is_ended`], which also considers the end
+    /// time.
     ///
     /// ```
     /// use call_api_types::CallStatus;
@@ -24,26 +24,26 @@ impl CallStatus {
     /// assert!(!unknown.is_ended() && !unknown.is_active() && !unknown.is_known());
     /// ```
     pub fn is_ended(&self) -> bool {
-        // A status that is added to the document does not end a call before somebody decides that it does.
+        // A status that the document adds does not end a call until it is listed here.
         matches!(
             self,
             Self::Completed | Self::Failed | Self::Transferred | Self::NoAnswer
         )
     }
 
-    /// Whether the call is being set up or talked on.
+    /// Returns true if the call is being dialed or is in progress.
     pub fn is_active(&self) -> bool {
         matches!(self, Self::Dialing | Self::InProgress)
     }
 
-    /// Whether this version of the SDK knows the status.
+    /// Returns true if this version of the SDK knows the status.
     pub fn is_known(&self) -> bool {
         !matches!(self, Self::Unknown(_))
     }
 }
 
 impl CallType {
-    /// Whether the contact called.
+    /// Returns true if the contact called.
     ///
     /// ```
     /// use call_api_types::Call;
@@ -55,26 +55,26 @@ impl CallType {
         *self == Self::Inbound
     }
 
-    /// Whether the contact was called.
+    /// Returns true if the contact was called.
     pub fn is_outbound(&self) -> bool {
         *self == Self::Outbound
     }
 }
 
 impl Call {
-    /// Returns true if the call is over: by its status, or by its end time if this version does not know what the status
-    /// means.
+    /// Returns true if the call has ended: by its status, or by its end time if this version does not know the meaning of
+    /// the status.
     pub fn is_ended(&self) -> bool {
         self.status.is_ended() || (!self.status.is_active() && self.end_time.is_some())
     }
 
-    /// Who called whom: the property `type`, whose name is a keyword of Rust.
+    /// Returns the direction of the call: the property `type`, whose name is a keyword of Rust.
     pub fn direction(&self) -> &CallType {
         &self.type_
     }
 
-    /// When the call ended: `end_time`, or, where the service leaves that out, `duration` after `start_time`. `None` as
-    /// long as the call [is not over](Self::is_ended), and where neither is known.
+    /// Returns the time at which the call ended: `end_time`, or `duration` after `start_time` if the service omits it.
+    /// `None` until the call [has ended](Self::is_ended), and if neither is known.
     ///
     /// ```
     /// use call_api_types::{Call, CallStatus};
@@ -94,14 +94,14 @@ impl Call {
         self.end_time.or_else(computed)
     }
 
-    /// How long the call was, from `duration`, which the service gives in seconds; `None` until it has ended.
+    /// Returns the length of the call, from `duration` in seconds; `None` until the call has ended.
     pub fn total_time(&self) -> Option<TimeDelta> {
         self.duration.and_then(TimeDelta::try_seconds)
     }
 
-    /// Returns the talk time: zero if nobody answered, else [`total_time`](Self::total_time) or, if the service leaves
-    /// that out, the time from `start_time` to `end_time`. `None` as long as the call
-    /// [is not over](Self::is_ended), where neither is known, and where the times make no sense.
+    /// Returns the talk time: zero if nobody answered, else [`total_time`](Self::total_time), or the time from `start_time`
+    /// to `end_time` if the service omits `duration`. `None` until the call [has ended](Self::is_ended), if neither is
+    /// known, and if the result would be negative.
     pub fn talk_time(&self) -> Option<TimeDelta> {
         if !self.is_ended() {
             return None;
@@ -115,8 +115,8 @@ impl Call {
             .filter(|time| *time >= TimeDelta::zero())
     }
 
-    /// Has `{:?}` show the contact's number and the recording's URL, which it hides otherwise. For more than one call
-    /// there is [`unmasked`].
+    /// Returns a view of the call whose `{:?}` shows the contact's number and the recording's URL, which the call's own
+    /// hides. [`unmasked`] does so for any value, such as a list of calls.
     ///
     /// ```
     /// use call_api_types::Call;
@@ -129,8 +129,8 @@ impl Call {
         unmasked(self)
     }
 
-    /// A call for tests, with a value for every property, the same each time: an inbound one that took 123 seconds and
-    /// was recorded. What a test is about it changes, by assignment or with [`to_builder`](Self::to_builder).
+    /// Returns a call for tests, always the same, with a value for every property: inbound, completed after 123 seconds,
+    /// with a recording. Tests change the properties that matter, by assignment or with [`to_builder`](Self::to_builder).
     ///
     /// ```
     /// use call_api_types::{Call, CallStatus};
@@ -141,7 +141,7 @@ impl Call {
     /// ```
     pub fn sample() -> Self {
         let created = sample_time(0);
-        // The document's example has the properties that are not set here, new ones included.
+        // Properties that are not set here, new ones included, come from the document's example.
         let mut call = Self::example();
         call.id = Uuid::from_u128(0x3c90c3cc_0d44_4b50_8888_8dd25736052a);
         call.agent_id = Some(Uuid::from_u128(0xa9e7c0de_0d44_4b50_8888_8dd25736052a));
@@ -177,7 +177,7 @@ impl Call {
         serde_json::from_str(Self::EXAMPLE_JSON).expect("the document's example is a call")
     }
 
-    /// A builder with this call's properties, each of which can be set anew.
+    /// Returns a builder with the properties of this call.
     ///
     /// ```
     /// use call_api_types::{Call, CallType, Contact};
@@ -196,12 +196,12 @@ impl Call {
 }
 
 impl Contact {
-    /// Has `{:?}` show the contact's number, which it hides otherwise.
+    /// Returns a view of the contact whose `{:?}` shows the number, which the contact's own hides.
     pub fn debug_unmasked(&self) -> Unmasked<'_, Self> {
         unmasked(self)
     }
 
-    /// A contact for tests, the same each time, with a number that belongs to nobody.
+    /// Returns a contact for tests, always the same, with a fictional number.
     ///
     /// ```
     /// use call_api_types::Contact;
@@ -218,29 +218,29 @@ impl Contact {
         let mut contact = Call::example().contact;
         contact.id = Uuid::from_u128(0xc0274c70_0d44_4b50_8888_8dd25736052a);
         contact.created_date = sample_time(0);
-        // Ofcom keeps these for drama.
+        // Reserved by Ofcom for fiction.
         contact.identifier = "+44 7700 900123".to_owned();
         contact.contact_type = ContactType::Call;
         contact
     }
 
-    /// A builder with this contact's properties, each of which can be set anew.
+    /// Returns a builder with the properties of this contact.
     pub fn to_builder(&self) -> builder::Contact {
         self.clone().into()
     }
 }
 
-/// So many seconds after 2023-11-07 05:31:56 UTC, which the reference has for its times.
+/// Returns the time this many seconds after 2023-11-07 05:31:56 UTC, the example time of the reference.
 fn sample_time(seconds: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(1_699_335_116 + seconds)
 }
 
-/// One line for logs, which shows of the contact nothing, and not where the recording is:
+/// One line for logs, without the contact and the URL of the recording:
 /// `call 3c90c3cc-0d44-4b50-8888-8dd25736052a: inbound, completed, created 2023-11-07T05:31:56Z, 123 s`.
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut line = format!("call {}: ", self.id);
-        // A value that the document doesn't know may hold anything.
+        // A value that is not in the document can contain anything.
         line.extend(self.type_.as_str().escape_debug());
         line.push_str(", ");
         line.extend(self.status.as_str().escape_debug());
@@ -257,13 +257,13 @@ impl fmt::Display for Call {
 mod tests {
     use super::*;
 
-    /// As much as a line of a log needs to know nobody.
+    /// Returns true if the text has the contact's number or the recording's URL.
     fn shows_contact(text: &str) -> bool {
         text.contains("900123") || text.contains("recordings.example")
     }
 
     #[test]
-    fn a_line_about_a_call_shows_no_contact() {
+    fn display_omits_the_contact() {
         let mut call = Call::sample();
         assert_eq!(
             call.to_string(),
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_hides_the_contact_and_the_recording_unless_asked() {
+    fn debug_hides_contact_and_recording_unless_unmasked() {
         let call = Call::sample();
         let texts = |call: &Call| {
             [
@@ -291,7 +291,7 @@ mod tests {
         };
         for text in texts(&call) {
             assert!(!shows_contact(&text), "{text}");
-            // Everything else is there.
+            // Everything else is shown.
             assert!(text.contains("2023-11-07T05:31:56Z"), "{text}");
         }
         let shown = format!("{:?}", call.debug_unmasked());
@@ -300,12 +300,12 @@ mod tests {
         );
         assert!(format!("{:?}", call.contact.debug_unmasked()).contains("+44 7700 900123"));
         assert!(format!("{:?}", unmasked(&call.to_builder())).contains("+44 7700 900123"));
-        // What was asked for once holds for that once.
+        // Unmasking applies to that one output only.
         assert!(texts(&call).iter().all(|text| !shows_contact(text)));
     }
 
     #[test]
-    fn debug_says_whether_there_is_a_recording() {
+    fn debug_shows_that_a_recording_exists() {
         let mut call = Call::sample();
         assert!(format!("{call:?}").contains("recording_url: Some(…)"));
         call.recording_url = None;
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_debug_that_panics_leaves_the_mask_on() {
+    fn panic_while_unmasked_restores_the_mask() {
         struct Panics;
         impl fmt::Debug for Panics {
             fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -326,13 +326,13 @@ mod tests {
     }
 
     #[test]
-    fn times_are_known_once_a_call_is_over() {
+    fn times_are_known_after_a_call_has_ended() {
         let mut call = Call::sample();
         let (started, ended) = (call.start_time, call.end_time);
         assert_eq!(call.ended_at(), ended);
         assert_eq!(call.talk_time(), TimeDelta::try_seconds(123));
 
-        // Each of the two is had from the other.
+        // Each of the two is derived from the other.
         call.end_time = None;
         assert_eq!(call.ended_at(), ended);
         (call.end_time, call.duration) = (ended, None);
@@ -359,12 +359,12 @@ mod tests {
     }
 
     #[test]
-    fn a_direction_is_the_type() {
+    fn direction_is_the_type() {
         assert_eq!(*Call::sample().direction(), CallType::Inbound);
     }
 
     #[test]
-    fn statuses_are_active_or_ended_and_later_ones_neither() {
+    fn known_statuses_are_active_or_ended_but_not_both() {
         for status in CallStatus::KNOWN {
             assert!(status.is_known());
             assert!(!(status.is_active() && status.is_ended()), "{status}");
@@ -383,9 +383,9 @@ mod tests {
     }
 
     #[test]
-    fn a_status_without_a_meaning_has_ended_if_the_call_has_an_end_time() {
+    fn status_without_a_meaning_has_ended_if_there_is_an_end_time() {
         let mut call = Call::sample();
-        // What a later document lists is known, and means nothing until somebody says what.
+        // A status that a later document lists is known, but has no meaning until one is assigned.
         let unknown = CallStatus::from("on_hold");
         let listed = CallStatus::KNOWN.iter();
         let without_meaning = listed.filter(|status| !status.is_active() && !status.is_ended());
@@ -396,7 +396,7 @@ mod tests {
             assert!(!call.is_ended(), "{status}");
             call.end_time = end;
         }
-        // The service may set the end time before the status: the status is what it says.
+        // The service may set the end time before the status: a status with a meaning takes precedence.
         call.status = CallStatus::InProgress;
         assert!(!call.is_ended());
         (call.status, call.end_time) = (CallStatus::Failed, None);
@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_out_of_range_is_none() {
+    fn duration_out_of_range_is_none() {
         let mut call = Call::sample();
         call.duration = None;
         assert_eq!(call.total_time(), None);

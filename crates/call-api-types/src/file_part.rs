@@ -1,6 +1,6 @@
 //! A file as a part of a form.
 
-// Generated code exports it where its document has such parts.
+// Generated code exports it if its document has such parts.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -13,22 +13,22 @@ use serde::{Deserialize, Serialize};
 
 /// A file that is sent as a part of a form (`multipart/form-data`): its bytes, a name and a media type.
 ///
-/// It is held in memory, so that a request can be sent again where its first attempt failed.
+/// It is kept in memory, so that a failed request can be retried.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FilePart {
     /// The bytes of the file.
     pub content: Vec<u8>,
-    /// The file's name, such as `greeting.wav`. Where there is none, that of the part is sent: services tell a file from
-    /// a text by its having a name.
+    /// The file's name, such as `greeting.wav`. Without it, the name of the part is sent, because services recognize a
+    /// file by its name.
     pub name: Option<String>,
-    /// Its media type, such as `audio/wav`. Where there is none, the one that the API's document names is sent, or
+    /// The media type, such as `audio/wav`. Without it, the one in the API's document is sent, or
     /// `application/octet-stream`.
     pub media_type: Option<String>,
 }
 
 impl FilePart {
-    /// A file of these bytes.
+    /// Returns a file with these bytes.
     pub fn new(content: impl Into<Vec<u8>>) -> Self {
         Self {
             content: content.into(),
@@ -37,14 +37,14 @@ impl FilePart {
         }
     }
 
-    /// The file under this name.
+    /// Sets the file's name.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// The file as one of this media type.
+    /// Sets the media type.
     #[must_use]
     pub fn with_media_type(mut self, media_type: impl Into<String>) -> Self {
         self.media_type = Some(media_type.into());
@@ -58,7 +58,7 @@ impl From<Vec<u8>> for FilePart {
     }
 }
 
-/// Without the bytes, of which there may be many.
+/// Omits the bytes, which can be many.
 impl fmt::Debug for FilePart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FilePart")
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn its_debug_form_has_no_bytes() {
+    fn debug_omits_the_bytes() {
         let file = FilePart::from(vec![1, 2, 3]).with_name("a.wav");
         assert_eq!(
             format!("{file:?}"),

@@ -1,7 +1,7 @@
-//! Numbers and times that services write in more than one way.
+//! Decoding of numbers and times that services write in several ways.
 //!
-//! JSON Schema takes `1.0` for an integer, and some services write a time without an offset from UTC, or with a space in
-//! place of the `T`: it is read as UTC.
+//! `1.0` is an integer in JSON Schema. Some services write a time without an offset, or with a space in place of the `T`:
+//! it is decoded as UTC.
 
 #![allow(
     dead_code,
@@ -17,12 +17,12 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Unex
 
 use crate::nullable::Nullable;
 
-/// What is decoded from each way in which it is written, and what holds it.
+/// A type that is decoded from every notation, or that contains one.
 pub(crate) trait Lenient<'de>: Sized {
     fn read<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
 }
 
-/// Decodes a value from each way in which it is written.
+/// Decodes a value from every notation.
 pub(crate) fn deserialize<'de, T: Lenient<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
@@ -72,7 +72,7 @@ impl Visitor<'_> for Integer {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<i128, E> {
-        // Beyond 2^64 no integer type has room for it, and within it the conversion is exact.
+        // Larger numbers fit into no integer type. Up to 2^64 the conversion is exact.
         if value.fract() == 0.0 && value.abs() <= 18_446_744_073_709_551_616.0 {
             Ok(value as i128)
         } else {
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn an_integer_is_read_however_it_is_written() {
+    fn integers_are_read_in_every_notation() {
         assert_eq!(read("120.0"), Ok(120_i32));
         assert_eq!(read("-1e2"), Ok(-100_i64));
         assert_eq!(read("18446744073709551615"), Ok(u64::MAX));
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fraction_or_an_integer_out_of_range_is_an_error() {
+    fn fraction_or_integer_out_of_range_is_an_error() {
         for (json, error) in [
             ("1.5", "invalid type: floating point `1.5`, expected i32"),
             ("\"1\"", "invalid type: string \"1\", expected i32"),
@@ -250,13 +250,13 @@ mod tests {
             ),
             ("1e30", "invalid type: floating point `1e+30`, expected i32"),
         ] {
-            let told = read::<i32>(json).err().unwrap_or_default();
-            assert!(told.starts_with(error), "{json}: {told}");
+            let message = read::<i32>(json).err().unwrap_or_default();
+            assert!(message.starts_with(error), "{json}: {message}");
         }
     }
 
     #[test]
-    fn a_time_without_an_offset_is_utc() {
+    fn time_without_offset_is_utc() {
         let expected = "2026-11-28T10:00:00.5Z".parse::<DateTime<Utc>>();
         for json in [
             r#""2026-11-28T10:00:00.5Z""#,

@@ -1,21 +1,21 @@
-//! The data of the call API: what its OpenAPI document calls schemas, as Rust types that know no HTTP.
+//! The types of the call API: the schemas of its OpenAPI document, without any HTTP.
 //!
-//! Two halves make this crate. `generated.rs` is written by `cargo xtask codegen` from `spec/openapi.json`; by hand are
-//! this file, `record` (how a struct is decoded), `lenient` (how numbers and times are), `union` (how the member of a union is chosen), `open_enum` (how an enum keeps a value that it doesn't know), `nullable` (how a property of a request says
-//! absent, null or a value), `file_part` (a file as a part of a form), `mask` (what `{:?}` doesn't show) and `call` (what a
-//! call's state means).
+//! `generated.rs` is written by `cargo xtask codegen` from `spec/openapi.json`. The other modules are written by hand:
+//! `record` (decoding of structs), `lenient` (numbers and times), `union` (selection of the members of a union),
+//! `open_enum` (enums with unknown values), `nullable` (absent, null or a value), `file_part` (a file in a form), `mask`
+//! (properties that `{:?}` hides) and `call` (the meaning of a call's state).
 //!
-//! What the service adds one day breaks nothing here:
+//! Additions by the service are not breaking changes:
 //!
-//! - a property that the document doesn't know is ignored, and not kept: it is gone when the value is encoded again,
-//! - a string enum keeps a value that it doesn't know: [`CallStatus::Unknown`] holds it, and it is encoded as it came,
-//! - the structs are `#[non_exhaustive]`: a new property is no breaking change. [`Call::builder`] makes one by hand, and
-//!   [`Call::sample`] one for tests.
+//! - A property that is not in the document is ignored when a value is decoded, and missing when it is encoded again.
+//! - A string enum keeps an unknown value, such as in [`CallStatus::Unknown`], and encodes it unchanged.
+//! - Structs are `#[non_exhaustive]`, so a new property does not break code. [`Call::builder`] builds one, and
+//!   [`Call::sample`] returns one for tests.
 //!
-//! Whatever a value holds, encoded and decoded again it is the same value. Of the JSON not everything is kept: an optional
-//! property that is `null` is left out when it is encoded, and a time comes out in UTC, to the nanosecond.
+//! A value that is encoded and decoded again is equal. The JSON can differ: an optional property that is `null` is omitted,
+//! and times are in UTC, to the nanosecond.
 //!
-//! `{:?}` hides who the contact is and where the recording is; [`Call::debug_unmasked`] and [`unmasked`] show them.
+//! `{:?}` hides the contact and the URL of the recording; [`Call::debug_unmasked`] and [`unmasked`] show them.
 //!
 //! ```
 //! use call_api_types::{Call, CallStatus};
@@ -29,7 +29,7 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
-// docs.rs marks what needs a feature.
+// docs.rs marks items that require a feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod call;

@@ -12,7 +12,7 @@ thread_local! {
     static UNMASKED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A value that shows as `…`, unless it is shown inside of an [`Unmasked`].
+/// A value whose `{:?}` is `…`, except inside of an [`Unmasked`].
 pub(crate) struct Masked<'a, T: ?Sized>(pub(crate) &'a T);
 
 impl<T: Debug + ?Sized> Debug for Masked<'_, T> {
@@ -25,7 +25,7 @@ impl<T: Debug + ?Sized> Debug for Masked<'_, T> {
     }
 }
 
-/// A value whose `{:?}` hides nothing; made by [`unmasked`].
+/// A value whose `{:?}` hides nothing. Returned by [`unmasked`].
 ///
 /// ```
 /// use call_api_types::{Unmasked, unmasked};
@@ -36,7 +36,7 @@ impl<T: Debug + ?Sized> Debug for Masked<'_, T> {
 #[derive(Clone, Copy)]
 pub struct Unmasked<'a, T: ?Sized>(&'a T);
 
-/// Has `{:?}` show what it hides otherwise: in `value`, and in everything it holds.
+/// Returns a view whose `{:?}` hides nothing in `value` and everything that it contains.
 ///
 /// ```
 /// use call_api_types::unmasked;
@@ -50,14 +50,14 @@ pub fn unmasked<T: ?Sized>(value: &T) -> Unmasked<'_, T> {
 
 impl<T: Debug + ?Sized> Debug for Unmasked<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// Also where showing the value panics.
-        struct AsBefore(bool);
-        impl Drop for AsBefore {
+        /// Restores the mask on drop, so also after a panic.
+        struct Restore(bool);
+        impl Drop for Restore {
             fn drop(&mut self) {
                 UNMASKED.set(self.0);
             }
         }
-        let _as_before = AsBefore(UNMASKED.replace(true));
+        let _restore = Restore(UNMASKED.replace(true));
         self.0.fmt(f)
     }
 }

@@ -1,6 +1,6 @@
-//! A property that may be left out and may be null: in a request, the two ask for different things.
+//! A property that may be absent or null: in a request, the two have different meanings.
 
-// Generated code exports it where its document has such properties.
+// Generated code exports it if its document has such properties.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -9,33 +9,33 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The value of a property that a request may leave out, set to null, or set to a value.
+/// The value of a property that a request can omit, set to null, or set to a value.
 ///
-/// A service takes the three for three wishes: to leave alone what is stored, to clear it, and to replace it. A builder
-/// takes a value as it is, and [`Nullable::Null`] for null; a property that isn't set is absent.
+/// A service usually keeps the stored value, clears it, or replaces it, respectively. A builder accepts a plain value, or
+/// [`Nullable::Null`] for null. A property that is not set is absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Nullable<T> {
-    /// The property isn't there.
+    /// The property is absent.
     #[default]
     Absent,
-    /// The property is there, and null.
+    /// The property is null.
     Null,
     /// The property has a value.
     Value(T),
 }
 
 impl<T> Nullable<T> {
-    /// The value, or null where there is none.
+    /// Returns the value, or null if there is none.
     pub fn value_or_null(value: Option<T>) -> Self {
         value.map_or(Self::Null, Self::Value)
     }
 
-    /// The value, or nothing at all where there is none.
+    /// Returns the value, or an absent property if there is none.
     pub fn value_or_absent(value: Option<T>) -> Self {
         value.map_or(Self::Absent, Self::Value)
     }
 
-    /// The same with another value, where there is one.
+    /// Applies a function to the value, if there is one.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Nullable<U> {
         match self {
             Self::Absent => Nullable::Absent,
@@ -44,17 +44,17 @@ impl<T> Nullable<T> {
         }
     }
 
-    /// Whether the property isn't there.
+    /// Returns true if the property is absent.
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
     }
 
-    /// Whether the property is there, and null.
+    /// Returns true if the property is null.
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
     }
 
-    /// The value, if there is one.
+    /// Returns the value, if there is one.
     pub fn as_option(&self) -> Option<&T> {
         match self {
             Self::Value(value) => Some(value),
@@ -62,7 +62,7 @@ impl<T> Nullable<T> {
         }
     }
 
-    /// The value, if there is one.
+    /// Returns the value, if there is one.
     pub fn into_option(self) -> Option<T> {
         match self {
             Self::Value(value) => Some(value),
@@ -83,14 +83,14 @@ impl From<&str> for Nullable<String> {
     }
 }
 
-/// Where it is absent, the struct around it leaves it out; elsewhere there is nothing to leave out, and it is null.
+/// An absent value is skipped by the struct that contains it. Outside of a struct it is null.
 impl<T: Serialize> Serialize for Nullable<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.as_option().serialize(serializer)
     }
 }
 
-/// What is absent isn't decoded at all: it is the default.
+/// An absent value is not decoded: it is the default.
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Nullable<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Option::deserialize(deserializer).map(Self::value_or_null)
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn each_of_the_three_comes_back_as_it_went() {
+    fn absent_null_and_value_round_trip() {
         for (name, json) in [
             (Nullable::Absent, "{}"),
             (Nullable::Null, r#"{"name":null}"#),
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn an_option_says_which_of_the_two_its_none_is() {
+    fn option_converts_to_null_or_absent() {
         assert_eq!(Nullable::value_or_null(Some(1)), Nullable::from(1));
         assert!(Nullable::<u8>::value_or_null(None).is_null());
         assert!(Nullable::<u8>::value_or_absent(None).is_absent());

@@ -1,4 +1,4 @@
-//! How a string enum is decoded that keeps the values it doesn't know.
+//! Decoding of a string enum that keeps unknown values.
 
 #![allow(
     dead_code,
@@ -10,9 +10,9 @@ use std::fmt;
 use serde::Deserializer;
 use serde::de::{Error, Visitor};
 
-/// Decodes a string by `known`, and hands what that doesn't know to `unknown`.
+/// Decodes a string with `known`, or with `unknown` if that returns `None`.
 ///
-/// A known value is compared where it lies, without allocating; an unknown one allocates once.
+/// A known value does not allocate, and an unknown one allocates once.
 pub(crate) fn deserialize<'de, D: Deserializer<'de>, T>(
     deserializer: D,
     expecting: &'static str,

@@ -1,8 +1,8 @@
-//! How a struct is decoded: from an object, field by field.
+//! Decoding of a struct from an object, field by field.
 //!
-//! serde's derive reads a struct from a list as well, can keep further properties only by buffering the whole object, and
-//! writes an enum and two visitors for each struct; with hundreds of structs that was a third of what the compiler does for
-//! this crate. What doesn't depend on the struct stands here once.
+//! serde's derive also accepts a list, can keep additional properties only by buffering the whole object, and generates an
+//! enum and two visitors for each struct. With hundreds of structs, that was a third of the compile time of this crate. The
+//! code here is shared by all structs.
 
 #![allow(
     dead_code,
@@ -24,9 +24,9 @@ use crate::lenient::{Lenient, Seed};
 pub(crate) trait Record<'de>: Sized {
     /// The struct's name.
     const NAME: &'static str;
-    /// The names of the fields as they stand in JSON.
+    /// The names of the fields in JSON.
     const FIELDS: &'static [&'static str];
-    /// The struct keeps properties that none of its fields has.
+    /// True if the struct keeps additional properties.
     const KEEPS: bool;
 
     fn read<A: MapAccess<'de>>(fields: Fields<A>) -> Result<Self, A::Error>;
@@ -34,9 +34,9 @@ pub(crate) trait Record<'de>: Sized {
 
 /// Implements `Deserialize` for a struct, from the index, the ident, and the name in JSON of each field.
 ///
-/// The value of a `lenient` field is read from each way in which it is written. A field with `or` is made by that function
-/// if it isn't there, and one with `or_default` by its type's default; any other must be there. The field with `rest` keeps
-/// the properties that no other field has.
+/// The value of a `lenient` field is decoded from every notation. If a field is absent, `or` calls a function, and
+/// `or_default` takes the default of the type; without either, it is an error. The field with `rest` keeps additional
+/// properties.
 macro_rules! decode {
     ($record:ident {
         $($index:literal $field:ident: $name:literal $($how:ident)? $(, $rule:ident $($default:path)?)?;)*
@@ -54,7 +54,7 @@ macro_rules! decode {
                 $(let mut $field = ::std::option::Option::None;)*
                 $(let mut $rest = ::std::default::Default::default();)?
                 while let ::std::option::Option::Some(key) = fields.next::<Self>()? {
-                    // One `?` for all of them: each costs the compiler.
+                    // One `?` for all fields, because each one adds to the compile time.
                     (match key {
                         $(crate::record::Key::Known($index) => {
                             crate::record::decode!(@set fields $field $name $($how)?)
@@ -140,7 +140,7 @@ impl<'de, R: Record<'de>> Visitor<'de> for Whole<R> {
     }
 }
 
-/// The fields of an object as they come in.
+/// The fields of an object that is being decoded.
 pub(crate) struct Fields<A> {
     access: A,
     next: usize,
@@ -150,12 +150,12 @@ pub(crate) struct Fields<A> {
 pub(crate) enum Key {
     /// The index of a field of the struct.
     Known(usize),
-    /// A name that no field of the struct has; empty where it isn't kept.
+    /// The name of an additional property; empty if the struct does not keep it.
     Other(String),
 }
 
 impl<'de, A: MapAccess<'de>> Fields<A> {
-    /// The name of the field that comes now.
+    /// Decodes the name of the next field.
     pub(crate) fn next<R: Record<'de>>(&mut self) -> Result<Option<Key>, A::Error> {
         let name = Name {
             names: R::FIELDS,
@@ -169,7 +169,7 @@ impl<'de, A: MapAccess<'de>> Fields<A> {
         Ok(key)
     }
 
-    /// Decodes the value of the field that comes now.
+    /// Decodes the value of the field.
     pub(crate) fn set<T: Deserialize<'de>>(
         &mut self,
         value: &mut Option<T>,
@@ -182,7 +182,7 @@ impl<'de, A: MapAccess<'de>> Fields<A> {
         Ok(())
     }
 
-    /// Decodes the value of the field that comes now, in whichever way it is written.
+    /// Decodes the value of the field from every notation.
     pub(crate) fn set_leniently<T: Lenient<'de>>(
         &mut self,
         value: &mut Option<T>,
@@ -195,7 +195,7 @@ impl<'de, A: MapAccess<'de>> Fields<A> {
         Ok(())
     }
 
-    /// Decodes the value of the field that comes now, and keeps it by its name.
+    /// Decodes the value of an additional property, and keeps it by its name.
     pub(crate) fn keep<T: Deserialize<'de>>(
         &mut self,
         kept: &mut impl Extend<(String, T)>,
@@ -205,7 +205,7 @@ impl<'de, A: MapAccess<'de>> Fields<A> {
         Ok(())
     }
 
-    /// Like [`Fields::keep`], in whichever way the value is written.
+    /// Like [`Fields::keep`], from every notation.
     pub(crate) fn keep_leniently<T: Lenient<'de>>(
         &mut self,
         kept: &mut impl Extend<(String, T)>,
@@ -215,13 +215,14 @@ impl<'de, A: MapAccess<'de>> Fields<A> {
         Ok(())
     }
 
-    /// Passes over the value of the field that comes now.
+    /// Skips the value of the field.
     pub(crate) fn skip(&mut self) -> Result<(), A::Error> {
         self.access.next_value::<IgnoredAny>().map(drop)
     }
 }
 
-/// The index of a field by its name. They come in the struct's order mostly, so the search begins behind the last.
+/// Finds the index of a field by its name. Fields usually arrive in the order of the struct, so the search starts after
+/// the previous one.
 struct Name {
     names: &'static [&'static str],
     keeps: bool,
@@ -329,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_twice_or_no_object_is_an_error() {
+    fn missing_field_duplicate_field_or_other_type_is_an_error() {
         for (json, error) in [
             (r#"{"at":1}"#, "missing field `x`"),
             (r#"{"x":1}"#, "missing field `at`"),
@@ -349,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn further_properties_are_kept_where_there_is_room() {
+    fn additional_properties_are_kept_in_the_rest_field() {
         let rest = BTreeMap::from([("b".to_owned(), Some(2)), ("c".to_owned(), None)]);
         let open = serde_json::from_str(r#"{"b":2.0,"a":1,"c":null}"#).ok();
         assert_eq!(open, Some(Open { a: 1, rest }));

@@ -1,4 +1,4 @@
-//! How the member of a union is chosen: by one look at the keys and values of what came, before anything is decoded.
+//! Selection of the members of a union, from the keys and values of the JSON and before anything is decoded.
 
 #![allow(dead_code, reason = "a document without unions has no use for it")]
 
@@ -9,19 +9,19 @@ use serde::de::{DeserializeOwned, Error};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-/// A union, as its generated `Deserialize` knows it.
+/// A union, as described by its generated `Deserialize`.
 pub(crate) struct Union {
-    /// The property that tells the members that are objects apart.
+    /// The property that distinguishes the members that are objects.
     pub(crate) tag: Option<Tag>,
-    /// The members, each with the kinds of values that it can be and its index, in an order that decides between equals.
+    /// The members: the kinds of values of each, and its index. If several fit equally well, the first one is chosen.
     pub(crate) members: &'static [(u8, usize, &'static Shape)],
-    /// An object may be several members at once.
+    /// True if an object can match several members at once (`anyOf`).
     pub(crate) any: bool,
-    /// A value that no member fits is kept as it came, if it is an object (or null).
+    /// True if an object that fits no member is kept unchanged.
     pub(crate) unknown: bool,
-    /// Null is a value of the union.
+    /// True if null is a value of the union.
     pub(crate) nullable: bool,
-    /// What a value has to be, for the error.
+    /// The expected value, for the error.
     pub(crate) expecting: &'static str,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct Union {
 pub(crate) struct Tag {
     pub(crate) property: &'static str,
     pub(crate) values: &'static [(Literal, usize)],
-    /// Each member has it.
+    /// True if every member requires it.
     pub(crate) required: bool,
 }
 
@@ -53,13 +53,13 @@ impl Literal {
     }
 }
 
-/// What can be seen of a value without decoding it.
+/// The properties of a schema that can be checked without decoding.
 pub(crate) struct Shape {
     pub(crate) kinds: u8,
     pub(crate) values: &'static [Literal],
     pub(crate) format: Option<fn(&str) -> bool>,
     pub(crate) required: &'static [&'static str],
-    /// In the order of their names.
+    /// Sorted by name.
     pub(crate) properties: &'static [(&'static str, &'static Shape)],
     pub(crate) rest: Option<&'static Shape>,
     pub(crate) items: Option<&'static Shape>,
@@ -110,12 +110,12 @@ fn kind(value: &Value) -> u8 {
     }
 }
 
-/// How well a value fits a shape: the less of the first two the better, then the more of the third.
+/// The fit of a value to a shape. Smaller is better: fewer mismatches, fewer unlisted values, more kept keys.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Fit {
-    /// What isn't there and must be, and what is of another kind.
+    /// Required properties that are missing, and values of another kind.
     wrong: usize,
-    /// Values that are not among those listed.
+    /// Values that the schema does not list.
     unlisted: usize,
     /// The keys that are kept.
     kept: Reverse<usize>,
@@ -169,14 +169,14 @@ impl Shape {
                 continue;
             };
             fit.kept.0 += 1;
-            // Null stands for the absence of what may be absent.
+            // Null is accepted in place of an absent optional property.
             if required || !value.is_null() {
                 fit.add(shape.fit(value));
             }
         }
     }
 
-    /// The shape of a property that is kept, and whether it must be there.
+    /// Returns the shape of a property that is kept, and true if its value must not be null.
     fn property(&self, key: &str) -> Option<(&'static Shape, bool)> {
         match self
             .properties
@@ -193,20 +193,20 @@ impl Shape {
     }
 }
 
-/// The members of a union that a value is.
+/// The members of a union that a value matches.
 pub(crate) enum Choice {
-    /// None: the value is kept as it came.
+    /// None: the value is kept unchanged.
     Unknown,
     /// The member with this index.
     Member(usize),
-    /// These members, each of which keeps a key that those before it don't.
+    /// These members, each of which keeps a key that the previous ones do not.
     Several(Vec<usize>),
 }
 
-/// Chooses the members of a union that a value is.
+/// Chooses the members of a union that a value matches.
 ///
 /// # Errors
-/// No member can be such a value.
+/// No member has values of that kind.
 pub(crate) fn choose<E: Error>(union: &Union, value: &Value) -> Result<Choice, E> {
     let kind = kind(value);
     let mut candidates = union.members.iter().filter(|(kinds, ..)| kinds & kind != 0);
@@ -214,9 +214,11 @@ pub(crate) fn choose<E: Error>(union: &Union, value: &Value) -> Result<Choice, E
     if let (Some(tag), Value::Object(object)) = (&union.tag, value) {
         match object.get(tag.property) {
             Some(value) => {
-                let meant = tag.values.iter().find(|(listed, _)| listed.is(value));
-                if meant.is_some() || tag.required {
-                    return Ok(meant.map_or(Choice::Unknown, |(_, index)| Choice::Member(*index)));
+                let selected = tag.values.iter().find(|(listed, _)| listed.is(value));
+                if selected.is_some() || tag.required {
+                    return Ok(
+                        selected.map_or(Choice::Unknown, |(_, index)| Choice::Member(*index))
+                    );
                 }
             }
             None if tag.required => return Ok(Choice::Unknown),
@@ -252,7 +254,7 @@ pub(crate) fn choose<E: Error>(union: &Union, value: &Value) -> Result<Choice, E
     if !union.any {
         return Ok(Choice::Member(*best));
     }
-    // Of several that hold at once, one alone would lose the keys of the others.
+    // If several match, a single one would lose the keys of the others.
     let mut several = vec![*best];
     let mut shapes = vec![*shape];
     for ((_, index, shape), fit) in candidates.iter().zip(&fits) {
@@ -268,7 +270,7 @@ pub(crate) fn choose<E: Error>(union: &Union, value: &Value) -> Result<Choice, E
     })
 }
 
-/// Encodes an object that is several members at once. Of a key that two of them have, the first one's value is written.
+/// Encodes an object that matches several members. If two of them have the same key, the first one's value is written.
 pub(crate) fn encode_all<T: Serialize, S: Serializer>(
     members: &[T],
     serializer: S,
@@ -285,12 +287,12 @@ pub(crate) fn encode_all<T: Serialize, S: Serializer>(
     whole.serialize(serializer)
 }
 
-/// That a value is of no member.
+/// Returns the error for a value that matches no member.
 pub(crate) fn unfit<E: Error>(value: &Value, union: &Union) -> E {
     E::invalid_type(unexpected(value), &Expecting(union.expecting))
 }
 
-/// Decodes what is of a member.
+/// Decodes the value of a member.
 pub(crate) fn decode<T: DeserializeOwned, E: Error>(value: Value) -> Result<T, E> {
     T::deserialize(value).map_err(E::custom)
 }

@@ -1,4 +1,4 @@
-//! Whatever a call holds, it is the same call after it was encoded and decoded.
+//! Any call is equal after it was encoded and decoded.
 
 use call_api_types::{Call, CallStatus, CallType, Contact, ContactType};
 use chrono::{DateTime, Utc};
@@ -10,7 +10,7 @@ fn id() -> impl Strategy<Value = Uuid> {
     any::<u128>().prop_map(Uuid::from_u128)
 }
 
-/// From year 0 to year 9999, as RFC 3339 has them, to the nanosecond.
+/// The range of RFC 3339, year 0 to 9999, to the nanosecond.
 fn time() -> impl Strategy<Value = DateTime<Utc>> {
     (-62_167_219_200_i64..253_402_300_800, 0_u32..1_000_000_000)
         .prop_filter_map("no such time", |(seconds, nanos)| {
@@ -18,7 +18,7 @@ fn time() -> impl Strategy<Value = DateTime<Utc>> {
         })
 }
 
-/// A listed value, or one that nobody has heard of.
+/// A known value of an enum, or an unknown one.
 fn value<T: From<String> + Clone + std::fmt::Debug + 'static>(
     known: &'static [T],
 ) -> impl Strategy<Value = T> {
@@ -70,30 +70,30 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn a_call_is_the_same_after_json(call in call()) {
+    fn call_round_trips_through_json(call in call()) {
         let text = serde_json::to_string(&call)?;
         prop_assert_eq!(&serde_json::from_str::<Call>(&text)?, &call);
-        // As a value in memory, which is another decoder.
+        // `from_value` is another deserializer.
         let value = serde_json::to_value(&call)?;
         prop_assert_eq!(&serde_json::from_value::<Call>(value)?, &call);
         prop_assert_eq!(serde_json::to_string(&serde_json::from_str::<Call>(&text)?)?, text);
     }
 
     #[test]
-    fn a_builder_gives_back_what_it_was_given(call in call()) {
+    fn call_round_trips_through_its_builder(call in call()) {
         prop_assert_eq!(call.to_builder().build().map_err(|error| TestCaseError::fail(error.to_string()))?, call);
     }
 
     #[test]
-    fn a_line_about_a_call_is_one_line(call in call()) {
+    fn display_is_one_line(call in call()) {
         prop_assert!(!call.to_string().contains(char::is_control), "{call}");
     }
 }
 
 #[test]
-fn what_the_document_does_not_know_is_ignored_and_not_kept() -> Result<(), serde_json::Error> {
+fn unknown_properties_are_ignored() -> Result<(), serde_json::Error> {
     let mut value = serde_json::to_value(Call::sample())?;
-    value["a_property_of_tomorrow"] = 1.into();
+    value["new_property"] = 1.into();
     value["contact"]["another"] = serde_json::Value::Null;
     let call: Call = serde_json::from_value(value)?;
     assert_eq!(call, Call::sample());

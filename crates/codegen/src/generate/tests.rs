@@ -142,7 +142,7 @@ fn failing_objects_are_left_out() {
 }
 
 #[test]
-fn a_websocket_has_a_method_and_a_mock() {
+fn websocket_operation_has_a_method_and_a_mock() {
     let socket = json!({"get": {
         "operationId": "stream",
         "x-dropshot-websocket": {},

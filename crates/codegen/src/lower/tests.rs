@@ -211,7 +211,7 @@ fn narrowing_keywords_are_removed_and_reported() {
 }
 
 #[test]
-fn the_rest_of_the_document() {
+fn parts_without_schemas_are_lowered() {
     let document = json!({
         "openapi": "3.1.0",
         "info": {"title": "t", "version": "1", "summary": "s", "license": {"name": "n", "identifier": "MIT"}},
@@ -243,7 +243,7 @@ fn the_rest_of_the_document() {
 }
 
 #[test]
-fn strip_removes_what_is_never_read() {
+fn strip_removes_unread_parts() {
     let mut document = document(json!({}));
     let callbacks = json!({
         "ended": {"$ref": "#/components/callbacks/Ended"},

@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_default_is_sent_by_nobody_but_constants_are() {
+    fn optional_defaults_are_removed_except_constants() {
         insta::assert_json_snapshot!(applied(
             unsent_defaults,
             json!({
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn an_optional_list_is_an_option() {
+    fn optional_list_is_an_option() {
         insta::assert_json_snapshot!(applied(
             absent_or_empty,
             json!({
