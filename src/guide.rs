@@ -190,7 +190,7 @@
 //! use std::time::Duration;
 //!
 //! use call_api::builder::GetCall;
-//! use call_api::{Call, Detail, ErrorKind, FieldError, Uuid};
+//! use call_api::{Call, Delivery, Detail, ErrorKind, FieldError, Uuid};
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let sandbox = call_api_sandbox::Sandbox::start().await?;
@@ -198,6 +198,8 @@
 //! let error = client.get_call(Uuid::nil()).await.unwrap_err();
 //! assert_eq!((error.kind(), error.status()), (ErrorKind::NotFound, Some(404)));
 //! assert!(!error.is_timeout() && !error.is_connect() && error.transport_error().is_none());
+//! // The service answered. It may also be unknown if it received the request.
+//! assert_eq!(error.delivery(), Delivery::Answered);
 //! let said = match error.detail() {
 //!     Some(Detail::Message(text)) => text.clone(),
 //!     Some(Detail::Fields(fields)) => fields.iter().map(FieldError::to_string).collect::<Vec<_>>().join("; "),
@@ -208,6 +210,8 @@
 //! assert_eq!(error.advice(), "check the id, and that the base URL names the right service");
 //! // The body of the error, if the document describes one for this status.
 //! println!("{:?}", error.body::<GetCall>());
+//! // Those of lists say where to resume, and which item could not be decoded.
+//! assert!(error.cursor().is_none() && error.item().is_none());
 //! println!("{:?} {:?}", error.headers().get("content-type"), error.raw_body());
 //! if let Some(log) = error.attempt_log() {
 //!     println!("{} attempts, request id {:?}", log.attempts().len(), error.request_id());

@@ -18,7 +18,7 @@
 //!     .attempt_timeout(Duration::from_secs(40))
 //!     .max_attempts(5)
 //!     .body_limit(64 << 10)
-//!     .idempotency_key(HeaderValue::from_static("7e2f"))
+//!     .idempotency_key("7e2f")
 //!     .header(header::ACCEPT_LANGUAGE, HeaderValue::from_static("en"));
 //! assert_eq!(client.get_call(id).options(careful).await?.id, id);
 //! # Ok(())
@@ -32,7 +32,7 @@
 //!
 //! ```
 //! use call_api::http::{Method, StatusCode};
-//! use call_api::transport::{Attempt, AttemptLog, DelayReason, Outcome, RetryDelay, StopReason};
+//! use call_api::transport::{Attempt, AttemptLog, DelayReason, Delivery, Outcome, RetryDelay, StopReason};
 //! use call_api_sandbox::{Fault, FaultRule, Faults, Sandbox};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -53,6 +53,7 @@
 //! let delay: RetryDelay = first.retry_delay.ok_or("another attempt followed")?;
 //! assert_eq!((delay.duration.as_millis(), delay.reason), (25, DelayReason::Backoff));
 //! assert_eq!((second.outcome, log.stop_reason()), (Outcome::Success, &StopReason::Success));
+//! assert_eq!(log.delivery(), Delivery::Answered);
 //! assert_eq!(log.error_type(), None);
 //!
 //! assert_eq!((log.operation(), log.method(), log.status()), ("get_call", &Method::GET, Some(StatusCode::OK)));
@@ -314,8 +315,8 @@
 
 #[doc(inline)]
 pub use call_api_transport::{
-    Attempt, AttemptLog, Auth, BaseUrlProblem, BoxError, BuildError, Clock, DelayReason, Limit,
-    Observer, Operation, Outcome, Phase, Progress, RequestOptions, ResponseBody, RetryDelay,
+    Attempt, AttemptLog, Auth, BaseUrlProblem, BoxError, BuildError, Clock, DelayReason, Delivery,
+    Limit, Observer, Operation, Outcome, Phase, Progress, RequestOptions, ResponseBody, RetryDelay,
     SleepFuture, StopReason, Token, TokenError, TokenFile, TokenFuture, TokenProvider, Transport,
     TransportBuilder, TransportError, TransportErrorKind,
 };

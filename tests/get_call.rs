@@ -9,8 +9,11 @@
 
 use std::time::Duration;
 
+use call_api::transport::{Auth, Operation, ResponseBody};
 use call_api::types::Contact;
-use call_api::{Call, CallStatus, Client, Detail, Error, ErrorKind, RequestOptions, Uuid};
+use call_api::{
+    Call, CallStatus, Client, Delivery, Detail, Error, ErrorKind, RequestOptions, Uuid,
+};
 use call_api_mock::{MockServer, MockServerExt as _};
 use call_api_sandbox::Sandbox;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -54,6 +57,41 @@ fn single_attempt(url: String) -> Client {
 
 async fn error_of_response(response: impl Into<Vec<u8>>) -> Error {
     error_of(&client_of_response(response).await).await
+}
+
+#[tokio::test]
+async fn error_tells_if_the_service_received_the_request() {
+    const DIAL: Operation = Operation {
+        id: "dial",
+        path: "/dial",
+        auth: Auth::Bearer,
+        body: ResponseBody::Buffered,
+    };
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", closed.local_addr().unwrap());
+    drop(closed);
+    let unreachable = single_attempt(url);
+    let silent = client_of_response("").await;
+    let answering = client_of_response("HTTP/1.1 503 Busy\r\n\r\n").await;
+    let expected = [
+        (&unreachable, Delivery::NotSent),
+        (&silent, Delivery::Unknown),
+        (&answering, Delivery::Answered),
+    ];
+    for (client, delivery) in expected {
+        assert_eq!(error_of(client).await.delivery(), delivery);
+    }
+    let transport = silent.transport();
+    let request = transport
+        .http_client()
+        .post(format!("{}/dial", transport.base_url()));
+    let error = transport
+        .send(&DIAL, request.build().unwrap(), None)
+        .await
+        .unwrap_err();
+    assert_eq!(error.attempt_log().delivery(), Delivery::Unknown);
+    let advice = "the service may have processed it: check that before you send it again";
+    assert_eq!(error.advice(), advice);
 }
 
 /// Returns the error of a response with this status and body.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use call_api_transport::{
-    AttemptLog, BuildError, DownloadError, Outcome, StopReason, TransportError,
+    AttemptLog, BuildError, Delivery, DownloadError, Outcome, StopReason, TransportError,
 };
 use http::{HeaderMap, StatusCode};
 use uuid::Uuid;
@@ -134,6 +134,26 @@ impl Error {
             .last_seen
             .as_deref()
             .and_then(|seen| seen.downcast_ref())
+    }
+
+    /// Returns what is known of the request's arrival at the service: of the last attempt that may have reached it.
+    ///
+    /// ```
+    /// use call_api_client::{Delivery, Error, ErrorKind};
+    ///
+    /// fn can_be_repeated(error: &Error) -> bool {
+    ///     error.delivery() == Delivery::NotSent
+    /// }
+    /// # assert!(can_be_repeated(&Error::builder(ErrorKind::Connect).build()));
+    /// # assert!(!can_be_repeated(&Error::builder(ErrorKind::Timeout).build()));
+    /// ```
+    pub fn delivery(&self) -> Delivery {
+        match (self.attempt_log(), self.status(), self.kind()) {
+            (Some(attempt_log), ..) => attempt_log.delivery(),
+            (None, Some(_), _) => Delivery::Answered,
+            (None, None, ErrorKind::Timeout | ErrorKind::Interrupted) => Delivery::Unknown,
+            (None, None, _) => Delivery::NotSent,
+        }
     }
 
     /// Returns true if a deadline or timeout passed.

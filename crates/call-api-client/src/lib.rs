@@ -39,7 +39,7 @@ pub mod raw;
 mod request;
 mod stream;
 
-pub use call_api_transport::{self as transport, AttemptLog, RequestOptions, Transport};
+pub use call_api_transport::{self as transport, AttemptLog, Delivery, RequestOptions, Transport};
 /// The types of parameters, bodies and responses.
 pub use call_api_types as types;
 pub use client::{BASE_URL_VARIABLE, Client, ClientBuilder, DEFAULT_BASE_URL, TOKEN_VARIABLE};

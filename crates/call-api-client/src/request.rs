@@ -7,7 +7,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use call_api_transport::{AttemptLog, PendingResponse, RawBody, RequestOptions, ResponseBody};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
@@ -33,6 +33,10 @@ pub trait Operation: ErrorBodies + Sized {
     /// Decodes a success; every other response is [`Undecoded::Status`].
     #[doc(hidden)]
     fn decode(response: Received) -> Result<Self::Output, Undecoded>;
+
+    /// True if the document has the header `Idempotency-Key` for it: a request that has no key gets one of its own.
+    #[doc(hidden)]
+    const HAS_IDEMPOTENCY_KEY: bool = false;
 
     /// The id of what is requested, if the response is about nothing else.
     #[doc(hidden)]
@@ -120,6 +124,10 @@ pub(crate) async fn send<O: Operation>(operation: O) -> Result<Response<O::Outpu
         options,
         request,
     } = operation.prepare();
+    let request = match O::HAS_IDEMPOTENCY_KEY {
+        true => request.and_then(with_idempotency_key),
+        false => request,
+    };
     let request = request.map_err(|InvalidRequest(cause)| Error::invalid_request(&cause))?;
     let exchange = exchange(
         &client,
@@ -141,6 +149,16 @@ pub(crate) async fn send<O: Operation>(operation: O) -> Result<Response<O::Outpu
         },
     );
     exchange.await.map(|(response, _)| response)
+}
+
+/// Adds a key of the request's own, unless it has one. A key of the options or of the client replaces it.
+fn with_idempotency_key(mut request: reqwest::Request) -> Result<reqwest::Request, InvalidRequest> {
+    const NAME: HeaderName = HeaderName::from_static("idempotency-key");
+    if !request.headers().contains_key(NAME) {
+        let key = HeaderValue::try_from(Uuid::new_v4().to_string())?;
+        request.headers_mut().insert(NAME, key);
+    }
+    Ok(request)
 }
 
 /// Sends a request, and decodes the response with `decode`. Also returns the drift of the response.
@@ -432,4 +450,20 @@ macro_rules! operation {
     };
 }
 
+/// Adds to the builder of a request that is not idempotent, and for which the document has no such header.
+#[allow(unused_macros, reason = "used by operations with `POST` or `PATCH`")]
+macro_rules! idempotency_key {
+    ($builder:ident) => {
+        impl $builder {
+            /// Sends `Idempotency-Key`, so that the request is retried as if its method were idempotent. Use it only if the
+            /// service honors the header, with a new key for each request.
+            pub fn idempotency_key(self, key: impl AsRef<str>) -> Self {
+                self.options(crate::RequestOptions::new().idempotency_key(key))
+            }
+        }
+    };
+}
+
+#[allow(unused_imports, reason = "used by operations with `POST` or `PATCH`")]
+pub(crate) use idempotency_key;
 pub(crate) use operation;

@@ -17,7 +17,7 @@ use crate::settings::Settings;
 /// ```
 /// use std::time::Duration;
 ///
-/// use call_api_transport::{Auth, Operation, Outcome, ResponseBody, StopReason, Transport};
+/// use call_api_transport::{Auth, Delivery, Operation, Outcome, ResponseBody, StopReason, Transport};
 ///
 /// # const GET_PET: Operation =
 /// #     Operation { id: "get_pet", path: "/v1/pets/{id}", auth: Auth::None, body: ResponseBody::Buffered };
@@ -37,6 +37,7 @@ use crate::settings::Settings;
 /// }
 /// assert_eq!((attempt_log.operation(), attempt_log.host(), attempt_log.stop_reason()), ("get_pet", "127.0.0.1", &StopReason::AttemptsExhausted));
 /// assert_eq!((attempt_log.status(), attempt_log.request_id(), attempt_log.retry_after()), (None, None, None));
+/// assert_eq!(attempt_log.delivery(), Delivery::NotSent);
 /// println!("{} {} took {:?}, {:?} of it in a queue", attempt_log.method(), attempt_log.url(), attempt_log.elapsed(), attempt_log.queued());
 /// assert!(attempt_log.to_curl().starts_with("curl "));
 /// # Ok(())
@@ -99,6 +100,20 @@ impl AttemptLog {
             return None;
         }
         self.error.or_else(|| self.attempts.last()?.error_type())
+    }
+
+    /// Returns what is known of the last attempt that may have reached the service.
+    pub fn delivery(&self) -> Delivery {
+        let mut sent = self.attempts.iter().rev().filter(|attempt| {
+            let outcome = attempt.outcome;
+            !outcome.was_not_sent()
+                && !matches!(outcome, Outcome::TlsRejected | Outcome::Unsendable)
+        });
+        match sent.next() {
+            None => Delivery::NotSent,
+            Some(attempt) if attempt.status.is_some() => Delivery::Answered,
+            Some(_) => Delivery::Unknown,
+        }
     }
 
     /// Returns the total time that the request waited for the rate limit of the client.
@@ -182,6 +197,18 @@ impl AttemptLog {
         let _ = write!(command, " {}", quoted(&url));
         command
     }
+}
+
+/// What is known of a request's arrival at the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Delivery {
+    /// Nothing reached the service: the request can be sent again, whatever it does.
+    NotSent,
+    /// The request was sent, and no response arrived: the service may have processed it.
+    Unknown,
+    /// A response arrived, at least its status.
+    Answered,
 }
 
 /// Quotes text for a POSIX shell.

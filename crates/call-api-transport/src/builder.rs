@@ -61,6 +61,7 @@ impl TransportBuilder {
                 max_attempts: None,
                 body_limit: 1 << 20,
                 headers: HeaderMap::new(),
+                has_invalid_key: false,
             },
             connect_timeout: Duration::from_secs(5),
             pings: Some((Duration::from_secs(10), Duration::from_secs(5))),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::attempt_log::AttemptLog;
+use crate::attempt_log::{AttemptLog, Delivery};
 use crate::outcome::Outcome;
 use crate::retry::{Seconds, StopReason};
 
@@ -235,6 +235,12 @@ impl TransportError {
 
     /// Returns what to do about the error.
     pub fn advice(&self) -> &'static str {
+        let attempt_log = self.attempt_log();
+        if attempt_log.stop_reason() == &StopReason::NotIdempotent
+            && attempt_log.delivery() == Delivery::Unknown
+        {
+            return "the service may have processed it: check that before you send it again";
+        }
         match self.kind() {
             TransportErrorKind::RefusedUrl { .. } => "check the parameters of the request",
             TransportErrorKind::PlainHttp => "allow insecure http if that is meant",

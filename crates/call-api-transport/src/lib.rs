@@ -121,7 +121,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use attempt_log::{Attempt, AttemptLog};
+pub use attempt_log::{Attempt, AttemptLog, Delivery};
 pub use body::Stalled;
 pub use build_error::{BaseUrlProblem, BuildError};
 pub use builder::TransportBuilder;

@@ -16,6 +16,8 @@ pub(crate) struct Settings {
     pub(crate) max_attempts: Option<u32>,
     pub(crate) body_limit: u64,
     pub(crate) headers: HeaderMap,
+    /// True if the idempotency key is not a valid header.
+    pub(crate) has_invalid_key: bool,
 }
 
 impl Settings {
@@ -40,6 +42,9 @@ impl Settings {
         if self.headers.contains_key(header::AUTHORIZATION) {
             return Some("an `Authorization` header is set; give the token to the client instead");
         }
+        if self.has_invalid_key {
+            return Some("the idempotency key is empty or has characters that no header may have");
+        }
         None
     }
 }
@@ -57,7 +62,7 @@ impl Settings {
 /// let hurried = RequestOptions::new().deadline(Duration::from_secs(2)).max_attempts(1);
 /// let large = RequestOptions::new().attempt_timeout(Duration::from_secs(40)).body_limit(64 << 20);
 /// let once = RequestOptions::new()
-///     .idempotency_key(HeaderValue::from_static("7e2f"))
+///     .idempotency_key("7e2f")
 ///     .header(header::ACCEPT_LANGUAGE, HeaderValue::from_static("en"));
 ///
 /// assert_eq!(transport.with_options(hurried).deadline(), Duration::from_secs(2));
@@ -72,6 +77,7 @@ pub struct RequestOptions {
     max_attempts: Option<u32>,
     body_limit: Option<u64>,
     headers: HeaderMap,
+    has_invalid_key: bool,
 }
 
 impl RequestOptions {
@@ -105,9 +111,15 @@ impl RequestOptions {
     }
 
     /// Sends `Idempotency-Key`, which makes the request repeatable whatever its method. Use it only if the service honors
-    /// it, with a new key for each request.
-    pub fn idempotency_key(self, key: HeaderValue) -> Self {
-        self.header(IDEMPOTENCY_KEY, key)
+    /// it, with a new key for each request. A key that no header can hold is refused when the request is sent.
+    pub fn idempotency_key(mut self, key: impl AsRef<str>) -> Self {
+        match HeaderValue::from_str(key.as_ref()) {
+            Ok(key) if !key.is_empty() => self.header(IDEMPOTENCY_KEY, key),
+            _ => {
+                self.has_invalid_key = true;
+                self
+            }
+        }
     }
 
     /// Sets a header, in place of one of that name that the request or the client has. `Authorization` is refused when
@@ -126,6 +138,7 @@ impl RequestOptions {
             max_attempts: other.max_attempts.or(self.max_attempts),
             body_limit: other.body_limit.or(self.body_limit),
             headers: self.headers,
+            has_invalid_key: self.has_invalid_key || other.has_invalid_key,
         }
     }
 
@@ -138,6 +151,7 @@ impl RequestOptions {
             max_attempts: self.max_attempts.or(settings.max_attempts),
             body_limit: self.body_limit.unwrap_or(settings.body_limit),
             headers,
+            has_invalid_key: self.has_invalid_key,
         }
     }
 }

@@ -286,7 +286,7 @@ async fn client_and_option_headers_replace_request_headers() {
     let call = transport.with_options(
         RequestOptions::new()
             .header(name("x-b"), value("call"))
-            .idempotency_key(value("k-1")),
+            .idempotency_key("k-1"),
     );
     let mut request = get(&call, "7");
     request.headers_mut().insert("x-a", value("request"));

@@ -170,6 +170,11 @@ pub const RULES: &[Rule] = &[
         apply: parameters::text_parameters,
     },
     Rule {
+        name: "idempotency-keys",
+        reason: "the client makes a key where none is set",
+        apply: parameters::idempotency_keys,
+    },
+    Rule {
         name: "path-parameters",
         reason: "progenitor panics if a path and its parameters do not match",
         apply: parameters::path_parameters,

@@ -46,9 +46,31 @@ impl ResolvedParameter<'_> {
         ParameterKey::new(self.location(), self.name())
     }
 
+    /// Returns true for the header that makes a request repeatable (draft-ietf-httpapi-idempotency-key-header).
+    pub(crate) fn is_idempotency_key(&self) -> bool {
+        self.object.as_object().is_some_and(is_idempotency_key)
+    }
+
     pub(crate) fn is_required(&self) -> bool {
         self.object.get("required") == Some(&json!(true))
     }
+}
+
+fn is_idempotency_key(parameter: &Map<String, Value>) -> bool {
+    let name = parameter.get("name").and_then(Value::as_str);
+    parameter.get("in") == Some(&json!("header"))
+        && name.is_some_and(|name| name.eq_ignore_ascii_case("idempotency-key"))
+}
+
+/// Makes idempotency keys optional: the client sends one of its own where none is set.
+pub(super) fn idempotency_keys(document: &mut Value, changes: &mut Changes) {
+    edit_each(document, |_, place, object| {
+        if object.get("required") == Some(&json!(true)) && is_idempotency_key(object) {
+            object.remove("required");
+            describe(object, "The client makes a key if none is set.");
+            changes.at(place);
+        }
+    });
 }
 
 fn text<'a>(object: &'a Value, key: &str) -> &'a str {

@@ -24,7 +24,7 @@ use super::responses::Responses;
 use super::syntax::{first_argument, implemented, plain, uses};
 use crate::model::{Model, Paging};
 use crate::names;
-use crate::normalize::parameters::{of_operation, template_names};
+use crate::normalize::parameters::{ResolvedParameter, of_operation, template_names};
 use crate::security;
 use crate::walk;
 
@@ -38,6 +38,18 @@ struct Operation {
     spec: TokenStream,
     identity: Option<Identity>,
     paging: Option<Paging>,
+    idempotency_key: IdempotencyKey,
+}
+
+/// The source of a request's idempotency key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum IdempotencyKey {
+    /// The method is idempotent.
+    Needless,
+    /// The document has a parameter for it.
+    Parameter,
+    /// The user, if the service honors it.
+    User,
 }
 
 /// Rewrites all operations. `responses` is by method name.
@@ -144,6 +156,13 @@ impl Operation {
             spec,
             identity: Identity::of(document, operation),
             paging: None,
+            idempotency_key: match operation.method {
+                _ if parameters.iter().any(ResolvedParameter::is_idempotency_key) => {
+                    IdempotencyKey::Parameter
+                }
+                "post" | "patch" => IdempotencyKey::User,
+                _ => IdempotencyKey::Needless,
+            },
         }
     }
 }
@@ -308,10 +327,21 @@ impl Builder {
         let decode_error = error.decode_error();
         let is_streamed = responses.is_streamed_by_status();
         let identity = operation.identity.as_ref().map(Identity::functions);
+        let key = (operation.idempotency_key == IdempotencyKey::Parameter).then(|| {
+            quote!(
+                const HAS_IDEMPOTENCY_KEY: bool = true;
+            )
+        });
+        let takes_key = operation.idempotency_key == IdempotencyKey::User
+            && !self
+                .setters
+                .iter()
+                .any(|setter| setter == "idempotency_key");
         let operation: Item = parse_quote! {
             impl crate::Operation for #name {
                 type Output = #output;
                 const SPEC: &'static crate::transport::Operation = #spec;
+                #key
                 fn prepare(mut self) -> crate::request::Prepared {
                     #request
                     crate::request::Prepared {
@@ -347,6 +377,9 @@ impl Builder {
         let mut items = vec![operation, error_bodies, methods];
         if let Some(paging) = paging {
             items.extend(paging::items(name, paging));
+        }
+        if takes_key {
+            items.push(parse_quote!(crate::request::idempotency_key!(#name);));
         }
         items
     }

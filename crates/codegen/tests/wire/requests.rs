@@ -10,7 +10,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use call_api_client::{Client, SERVERS};
+use call_api_client::{Client, RequestOptions, SERVERS};
 use call_api_transport::Transport;
 use call_api_types::{Color, FilePart, Nullable, Range, Settings};
 use chrono::{DateTime, Utc};
@@ -74,6 +74,8 @@ fn respond(stream: &TcpStream, requests: &Sender<String>) -> Outcome {
         "HTTP/1.1 200 OK\r\ncontent-type: application/json;version=2\r\ncontent-length: 9\r\nconnection: close\r\n\r\n{\"gte\":1}"
     } else if request.starts_with("PATCH /body/json") {
         "HTTP/1.1 200 OK\r\ncontent-type: application/vnd.wire+json\r\ncontent-length: 9\r\nconnection: close\r\n\r\n{\"gte\":1}"
+    } else if request.starts_with("POST /tickets") && !text.contains("idempotency-key: own") {
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 0\r\nconnection: close\r\n\r\n"
     } else if request.starts_with("HEAD") {
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9\r\nconnection: close\r\n\r\n"
     } else {
@@ -144,6 +146,28 @@ async fn settings(client: &Client, requests: &Receiver<String>) -> Outcome {
         assert_eq!(result, body);
         print!("{}", requests.recv()?);
     }
+    Ok(())
+}
+
+/// A request without a key has one of its own, the same in each attempt, and another one in the next request.
+async fn idempotency_keys(client: &Client, requests: &Receiver<String>) -> Outcome {
+    let mut keys = Vec::new();
+    for _ in 0..2 {
+        let request = client.create_ticket().max_attempts(2);
+        let error = request.send().await.err().ok_or("503 is no error")?;
+        println!("create_ticket: {:?}", error.delivery());
+        let (first, second) = (requests.recv()?, requests.recv()?);
+        assert_eq!(first, second);
+        let (_, key) = first.split_once("idempotency-key: ").ok_or("no key")?;
+        let key = key.lines().next().unwrap_or_default();
+        keys.push(key.parse::<uuid::Uuid>()?);
+    }
+    assert_ne!(keys[0], keys[1]);
+    send!(requests, client.create_ticket().idempotency_key("own 1"));
+    send!(requests, client.create_ticket().idempotency_key("of the request").options(RequestOptions::new().idempotency_key("own 2")));
+    send!(requests, client.text_body().body("a").idempotency_key("key"));
+    let invalid = client.text_body().body("a").idempotency_key("a\nb");
+    println!("{:?}", invalid.send().await.err().map(|error| error.kind()));
     Ok(())
 }
 
@@ -340,6 +364,7 @@ async fn main() -> Outcome {
             .file(file().with_media_type("audio/wav\r\n"))
             .note_text("a"))
     );
+    idempotency_keys(&client, &requests).await?;
     values::run(&base, &client, &requests).await?;
     println!("\nresponses:");
     responses::run().await
