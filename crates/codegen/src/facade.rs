@@ -10,6 +10,7 @@ use serde_json::Value;
 use syn::{FnArg, ImplItem, Item, Type};
 
 use crate::load::Source;
+use crate::model::Model;
 use crate::plan::{CLIENT, Plan};
 use crate::security;
 use crate::{names, walk};
@@ -31,6 +32,7 @@ pub struct Facade {
     server: Option<String>,
     schemes: Vec<String>,
     example: Option<Example>,
+    list: Option<Example>,
 }
 
 /// The request of the examples, such as `client.get_pet(1)`.
@@ -42,7 +44,7 @@ struct Example {
 
 impl Facade {
     /// Reads what the facade says from the document, the normalized one, and the generated client in the plan.
-    pub fn new(source: &Source, normalized: &Value, plan: &Plan) -> Self {
+    pub fn new(source: &Source, normalized: &Value, model: &Model, plan: &Plan) -> Self {
         let client = plan
             .outputs
             .iter()
@@ -64,7 +66,11 @@ impl Facade {
                 .iter()
                 .map(|name| (*name).to_owned())
                 .collect(),
-            example: example(normalized, client),
+            example: example(normalized, client, |_| true),
+            list: example(normalized, client, |operation| {
+                let facts = model.operation(&operation.pointer);
+                facts.is_some_and(|facts| facts.paging.is_some())
+            }),
         }
     }
 
@@ -74,6 +80,7 @@ impl Facade {
         let has = [
             ("example", self.example.is_some()),
             ("no example", self.example.is_none()),
+            ("list", self.list.is_some()),
             ("schemes", self.schemes.len() > 1),
         ];
         for (condition, holds) in has {
@@ -103,10 +110,12 @@ impl Facade {
             }
             None => "not needed, since the document has no security scheme that takes one",
         };
-        let (method, arguments) = match &self.example {
-            Some(example) => (example.method.as_str(), example.arguments.as_str()),
-            None => ("", ""),
+        let words = |example: &'_ Option<Example>| match example {
+            Some(example) => (example.method.clone(), example.arguments.clone()),
+            None => (String::new(), String::new()),
         };
+        let (method, arguments) = words(&self.example);
+        let (list, list_arguments) = words(&self.list);
         [
             ("{operations}", operations.as_str()),
             ("{server}", &server),
@@ -116,8 +125,10 @@ impl Facade {
                 "{second scheme}",
                 self.schemes.get(1).map_or("", |name| name),
             ),
-            ("{method}", method),
-            ("{arguments}", arguments),
+            ("{method}", method.as_str()),
+            ("{arguments}", arguments.as_str()),
+            ("{list}", list.as_str()),
+            ("{list arguments}", list_arguments.as_str()),
             ("{label}", &self.label),
             ("{title}", &self.title),
         ]
@@ -161,14 +172,19 @@ fn plain(title: &str) -> String {
 }
 
 /// Returns the simplest request of the client: a GET for JSON that needs the fewest parameters, all of them in the path
-/// and of simple types. `None` if there is no such operation.
-fn example(normalized: &Value, client: &str) -> Option<Example> {
+/// and of simple types, and for which `is_wanted` returns true. `None` if there is no such operation.
+fn example(
+    normalized: &Value,
+    client: &str,
+    is_wanted: impl Fn(&walk::Operation<'_>) -> bool,
+) -> Option<Example> {
     let constructors = constructors(client)?;
     let candidates = walk::operations(normalized)
         .into_iter()
         .filter_map(|operation| {
             let value = operation.object;
             let is_simple = operation.method == "get"
+                && is_wanted(&operation)
                 && value.get("deprecated").and_then(Value::as_bool) != Some(true)
                 && answers_json(normalized, value)
                 && !needs_more(normalized, &operation);

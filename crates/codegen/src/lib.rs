@@ -302,7 +302,12 @@ pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
     .and_then(|mut generated| {
         if let Some(out) = &options.out {
             let name = sdk_name(options, out, &generated.source)?;
-            let facade = Facade::new(&generated.source, &generated.normalized, &generated.plan);
+            let facade = Facade::new(
+                &generated.source,
+                &generated.normalized,
+                &generated.model,
+                &generated.plan,
+            );
             workspace::complete(&options.root, &mut generated.plan)?;
             workspace::publish(&options.root, &mut generated.plan, &name, &facade)?;
         }
