@@ -311,7 +311,15 @@ fn try_in_copy(
         return Ok(Err(Failure::Reported));
     }
     report.flush()?;
-    if let Err(cause) = (options.compile)(copy.path(), &options.target) {
+    if let Err(mut cause) = (options.compile)(copy.path(), &options.target) {
+        match decisions::old_paths(&options.root, &release.comparison) {
+            Ok(named) if named.is_empty() => {}
+            Ok(named) => cause.push_str(&format!(
+                "\n  hand-written code names a path that has changed:\n    {}",
+                named.join("\n    ")
+            )),
+            Err(error) => return Ok(Err(unable(&options.root, error))),
+        }
         let remedy = "decide what hand-written code does there about what the document no longer has or says otherwise, or \
                       keep a name with `--pin`; to work on it, copy the document to spec/openapi.json and run \
                       `cargo xtask codegen`; report an error in generated code with the document";

@@ -1,11 +1,13 @@
-//! The places where hand-written code tells the values of an enum apart, for enums with new values: somebody must decide
-//! what a new value means there. Until then, these places treat it like a value that the document does not list.
+//! The places in hand-written code where somebody must decide what a new document means: functions that tell the values of
+//! an enum apart, if the enum has new values, and paths that changed. Until then, these functions treat a new value like one
+//! that the document does not list.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::diff::change::Comparison;
 use crate::plan::{MARK, TYPES};
 
 /// An enum with new values, and the functions that tell its values apart.
@@ -72,6 +74,35 @@ pub(super) fn report(out: &mut dyn Write, decisions: &[Decision]) -> io::Result<
     Ok(())
 }
 
+/// Returns the places where hand-written code names a path that the document changed, each as a line with file and line.
+pub(super) fn old_paths(root: &Path, comparison: &Comparison) -> io::Result<Vec<String>> {
+    let changed = comparison
+        .changes
+        .iter()
+        .filter(|change| change.kind == "path-changed");
+    let paths: BTreeSet<String> = changed
+        .filter_map(|change| change.old.as_ref()?.tokens().nth(1))
+        .map(|path| {
+            path.split('{')
+                .next()
+                .unwrap_or_default()
+                .trim_end_matches('/')
+                .to_owned()
+        })
+        .filter(|path| !path.is_empty())
+        .collect();
+    let mut lines = Vec::new();
+    for (file, text) in hand_written(root)? {
+        for (line, number) in code_lines(&text) {
+            if paths.iter().any(|path| mentions(line, path)) {
+                let file = file.to_string_lossy().replace('\\', "/");
+                lines.push(format!("{file}:{number}: {}", line.trim()));
+            }
+        }
+    }
+    Ok(lines)
+}
+
 fn read_types(root: &Path) -> io::Result<String> {
     super::read_if_exists(&root.join(TYPES))?.map_or(Ok(String::new()), |bytes| {
         String::from_utf8(bytes).map_err(io::Error::other)
@@ -111,7 +142,7 @@ fn hand_written(root: &Path) -> io::Result<BTreeMap<PathBuf, String>> {
             let path = entry?.path();
             let name = path.file_name().unwrap_or_default();
             if path.is_dir() {
-                if !["tests", "benches", "target"]
+                if !["tests", "benches", "target", "codegen", "prove"]
                     .iter()
                     .any(|skipped| name == *skipped)
                 {
@@ -132,14 +163,8 @@ fn hand_written(root: &Path) -> io::Result<BTreeMap<PathBuf, String>> {
 fn places(file: &Path, text: &str, name: &str, variants: &[String]) -> Vec<Place> {
     let mut places: Vec<Place> = Vec::new();
     let (mut function, mut is_own) = ("", false);
-    for (line, number) in text.lines().zip(1..) {
+    for (line, number) in code_lines(text) {
         let code = line.trim_start();
-        if line == "#[cfg(test)]" {
-            break;
-        }
-        if code.starts_with("//") {
-            continue;
-        }
         if line.starts_with("impl") {
             let words = line.trim_end_matches([' ', '{']).rsplit(' ');
             is_own = words.take(1).any(|last| last == name);
@@ -169,6 +194,14 @@ fn places(file: &Path, text: &str, name: &str, variants: &[String]) -> Vec<Place
         }
     }
     places
+}
+
+/// Returns the lines of a file before its tests, without comments, each with its number.
+fn code_lines(text: &str) -> impl Iterator<Item = (&str, usize)> {
+    let lines = text.lines().zip(1..);
+    lines
+        .take_while(|(line, _)| *line != "#[cfg(test)]")
+        .filter(|(line, _)| !line.trim_start().starts_with("//"))
 }
 
 /// Returns true if `code` has `path`, followed by no further letter.
@@ -246,5 +279,24 @@ mod tests {
              src/status.rs:13: `color` names Done\n"
         );
         assert_eq!(find(&old, &old).unwrap(), []);
+    }
+
+    #[test]
+    fn changed_path_is_found_in_code() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("src")).unwrap();
+        let text = "// GET /v1/call/{id}\nfn get() -> &str { \"/v1/call/\" }\nconst LIST: &str = \"/v1/calls\";\n";
+        fs::write(root.path().join("src/lib.rs"), text).unwrap();
+        let document = |path: &str| {
+            let get = serde_json::json!({"operationId": "get_call", "responses": {}});
+            serde_json::json!({"openapi": "3.1.0", "paths": {path: {"get": get}}})
+        };
+        let compared = |to| crate::diff::compare(&document("/v1/call/{id}"), &document(to));
+        let found = |to| old_paths(root.path(), &compared(to)).unwrap();
+        assert_eq!(
+            found("/v2/calls/{id}"),
+            ["src/lib.rs:2: fn get() -> &str { \"/v1/call/\" }"]
+        );
+        assert_eq!(found("/v1/call/{call_id}"), [""; 0]);
     }
 }
