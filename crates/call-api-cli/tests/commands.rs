@@ -25,6 +25,8 @@ async fn commands_print_the_expected_output() {
         .insert_var("[URL]", url)
         .unwrap()
         .insert_var("[CONFIG]", config.display().to_string())
+        .unwrap()
+        .insert_var("[VERSION]", env!("CARGO_PKG_VERSION"))
         .unwrap();
 
     cases.case("tests/cmd/*.trycmd").case("README.md");

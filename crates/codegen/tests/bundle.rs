@@ -244,7 +244,10 @@ fn diff_includes_changes_of_other_files() {
     fs::write(&part, text.replace("\"id\", \"contact\"", "\"id\"")).unwrap();
     let path = |folder: &TempDir| folder.path().join("openapi.yaml").display().to_string();
     let mut report = Vec::new();
-    let options = diff::Options::new(path(&old), path(&new));
+    let options = diff::Options {
+        version: "0.1.0".to_owned(),
+        ..diff::Options::new(path(&old), path(&new))
+    };
     assert_eq!(
         diff::run(&options, &mut report).unwrap(),
         diff::Outcome::Breaking
