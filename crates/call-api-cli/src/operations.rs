@@ -57,7 +57,7 @@ enum Auth {
     Basic,
     Header(String),
     Query(String),
-    Scheme(String, Box<Auth>),
+    Scheme { name: String, place: Box<Auth> },
 }
 
 /// A parameter.
@@ -181,7 +181,7 @@ impl Auth {
             Self::Header(name) => transport::Auth::ApiKeyHeader(name),
             Self::Query(name) => transport::Auth::ApiKeyQuery(name),
             // Once in the life of the program. It has no credential but the token, so none is sent.
-            Self::Scheme(name, place) => {
+            Self::Scheme { name, place } => {
                 transport::Auth::Scheme(name, Box::leak(Box::new(place.place())))
             }
         }
@@ -226,7 +226,7 @@ mod tests {
             "id": "list_calls",
             "method": "GET",
             "path": "/v1/calls",
-            "auth": {"scheme": ["key", {"header": "X-Key"}]},
+            "auth": {"scheme": {"name": "key", "place": {"header": "X-Key"}}},
             "parameters": [
                 parameter("created_after", "created_after", "query"),
                 parameter("deadline", "deadline", "query"),

@@ -89,12 +89,12 @@ async fn truncated_download_is_resumed_by_the_next_run() {
         str![[r#"
 GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a: 1 attempt in [TIME] s; it succeeded
   1. success (200) after [TIME] s, [COUNT] bytes
-GET http://[HOST]/recordings/3c90c3cc-0d44-4b50-8888-8dd25736052a/30.wav: 2 attempts in [TIME] s; it succeeded
+GET http://[HOST]/_sandbox/recordings/3c90c3cc-0d44-4b50-8888-8dd25736052a/30.wav: 2 attempts in [TIME] s; it succeeded
   1. truncated (200) after [TIME] s, [COUNT] bytes; waited [TIME] s
   2. success (206) after [TIME] s, [COUNT] bytes
 [HOME]recording-broken/call.wav: 234.42 KiB of audio/wav
 ? 8
-error: GET http://[HOST]/recordings/3c90c3cc-0d44-4b50-8888-8dd25736052a/30.wav was answered with 500: Internal Server Error (3 attempts); run the same command again: it asks for the recording's URL anew
+error: GET http://[HOST]/_sandbox/recordings/3c90c3cc-0d44-4b50-8888-8dd25736052a/30.wav was answered with 500: Internal Server Error (3 attempts); run the same command again: it asks for the recording's URL anew
 [HOME]recording-broken/call.wav: 234.42 KiB of audio/wav, resumed after 117.21 KiB
 
 "#]],
@@ -291,7 +291,7 @@ error: refused to send GET http://recordings.example/1: it is plain http to anot
 ? 4
 error: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000404 was answered with 404: Call not found (1 attempt); check the id, and that the base URL names the right service
 ? 1
-error: what GET http://[HOST]/recordings/3c90c3cc-0d44-4b50-8888-8dd25736052a/30.wav brought could not be written: No such file or directory (os error 2); check the target, and the space on its disk
+error: what GET http://[HOST]/_sandbox/recordings/3c90c3cc-0d44-4b50-8888-8dd25736052a/30.wav brought could not be written: No such file or directory (os error 2); check the target, and the space on its disk
 
 "#]],
     );

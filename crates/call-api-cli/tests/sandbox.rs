@@ -59,8 +59,8 @@ Listening on http://[HOST] (stop with Ctrl-C)
   token  sandbox-token (set CALL_API_SANDBOX_TOKEN to change it)
 
 In a browser:
-  http://[HOST]/      the calls, updated live
-  http://[HOST]/docs  the API reference
+  http://[HOST]/_sandbox/      the calls, updated live
+  http://[HOST]/_sandbox/docs  the API reference
 
 With curl:
   curl -H "Authorization: Bearer sandbox-token" http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a

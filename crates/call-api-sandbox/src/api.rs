@@ -12,11 +12,13 @@ use crate::call_json::CallJson;
 use crate::clock::{Time, system_time};
 use crate::fault::{Faults, Injector};
 use crate::log::RequestLog;
+use crate::operations::Operations;
 use crate::script::{RunningScript, Script};
 use crate::store::{Store, TenantId};
 
 /// The state of a sandbox.
 pub(crate) struct Api {
+    pub(crate) operations: Operations,
     pub(crate) tokens: Tokens,
     /// True if the public default token is the only one.
     #[cfg_attr(not(feature = "pages"), expect(dead_code, reason = "read by a page"))]

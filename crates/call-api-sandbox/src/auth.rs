@@ -1,10 +1,13 @@
 //! Bearer authentication.
 
+use axum::extract::Query;
 use axum::response::{IntoResponse, Response};
 use hmac_sha256::Hash;
 use http::header::AUTHORIZATION;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 
+use crate::operations::Auth;
 use crate::responses;
 use crate::store::TenantId;
 
@@ -70,6 +73,35 @@ pub(crate) fn authenticate(headers: &HeaderMap, tokens: &Tokens) -> Result<Tenan
     let given = headers.get(AUTHORIZATION).and_then(bearer);
     let given = given.ok_or(AuthError::Missing)?;
     tokens.tenant(given).ok_or(AuthError::Invalid)
+}
+
+/// Checks the credential of an operation. A scheme other than Bearer has no tenants; of basic authentication, and of a scheme
+/// beside the token's, any credential is accepted.
+pub(crate) fn authorize(auth: &Auth, parts: &Parts, tokens: &Tokens) -> Result<(), AuthError> {
+    let known = |credential: Option<&[u8]>| match credential {
+        None | Some([]) => Err(AuthError::Missing),
+        Some(token) => tokens.tenant(token).map(drop).ok_or(AuthError::Invalid),
+    };
+    match auth {
+        Auth::None => Ok(()),
+        Auth::Bearer => authenticate(&parts.headers, tokens).map(drop),
+        Auth::Header(name) => known(parts.headers.get(name.as_str()).map(HeaderValue::as_bytes)),
+        Auth::Query(name) => known(query_value(parts, name).as_deref().map(str::as_bytes)),
+        Auth::Basic => match parts.headers.contains_key(AUTHORIZATION) {
+            true => Ok(()),
+            false => Err(AuthError::Missing),
+        },
+        Auth::Scheme { place } => match authorize(place, parts, tokens) {
+            Err(AuthError::Missing) => Err(AuthError::Missing),
+            _ => Ok(()),
+        },
+    }
+}
+
+fn query_value(parts: &Parts, name: &str) -> Option<String> {
+    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).ok()?;
+    let mut named = pairs.into_iter().filter(|(other, _)| other == name);
+    named.next().map(|(_, value)| value)
 }
 
 fn bearer(value: &HeaderValue) -> Option<&[u8]> {

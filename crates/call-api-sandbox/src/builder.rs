@@ -15,6 +15,7 @@ use crate::call_json::CallJson;
 use crate::clock::{Clock, Time, system_time};
 use crate::fault::{Faults, Injector};
 use crate::log::RequestLog;
+use crate::operations::Operations;
 use crate::routes::{self, OptionalRoutes};
 use crate::script::Script;
 use crate::server::Limits;
@@ -47,6 +48,7 @@ pub struct SandboxBuilder {
     clock: Clock,
     faults: Faults,
     limits: Limits,
+    operations: Operations,
 }
 
 impl SandboxBuilder {
@@ -66,6 +68,7 @@ impl SandboxBuilder {
                 connections: 1_024,
                 client_timeout: None,
             },
+            operations: Operations::of_document(),
         }
     }
 
@@ -97,8 +100,9 @@ impl SandboxBuilder {
         self
     }
 
-    /// Serves web pages: a live list of calls at `/`, the interactive API reference at `/docs`, the OpenAPI document at
-    /// `/openapi.json`, and a health check at `/healthz`. With the default token, the list is for loopback hosts only.
+    /// Serves web pages below `/_sandbox/`: a live list of calls there, the interactive API reference at `docs`, the OpenAPI
+    /// document at `docs/openapi.json`, and a health check at `healthz`. With the default token, the list is for loopback
+    /// hosts only.
     #[cfg(feature = "pages")]
     pub fn pages(mut self, pages: bool) -> Self {
         self.optional.pages = pages;
@@ -161,6 +165,17 @@ impl SandboxBuilder {
     pub fn faults(mut self, faults: Faults) -> Self {
         self.faults = faults;
         self
+    }
+
+    /// Serves the operations of another document, instead of those of the call API: the description that codegen writes as
+    /// `operations.json` into the workspace of an SDK. Each request is validated, and answered with the document's example or
+    /// a sample.
+    ///
+    /// # Errors
+    /// Errors if it is not such a description.
+    pub fn operations(mut self, description: &str) -> Result<Self, InvalidDescription> {
+        self.operations = serde_json::from_str(description).map_err(InvalidDescription)?;
+        Ok(self)
     }
 
     /// The address to listen on, instead of a free port of `127.0.0.1`. Port 0 selects a free port.
@@ -244,7 +259,7 @@ impl SandboxBuilder {
         } else {
             self.tenants
         };
-        let faults = Injector::default();
+        let faults = Injector::new(self.operations.names());
         faults.set(self.faults.clone())?;
 
         #[cfg(feature = "sqlite")]
@@ -277,6 +292,7 @@ impl SandboxBuilder {
             None => system_time(),
         };
         let api = Api {
+            operations: self.operations,
             tokens,
             has_default_token,
             tenants,
@@ -305,6 +321,11 @@ impl SandboxBuilder {
         Ok(Arc::new(api))
     }
 }
+
+/// A text that is not a description of operations.
+#[derive(Debug, thiserror::Error)]
+#[error("not a description of operations: {0}; use the operations.json that codegen writes")]
+pub struct InvalidDescription(serde_json::Error);
 
 impl fmt::Debug for SandboxBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -25,6 +25,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::api::Api;
+use crate::body;
 use crate::call_json::CallJson;
 use crate::clock::check_time;
 use crate::connection::Connection;
@@ -39,10 +40,6 @@ const DOCUMENT: &str = include_str!("control.json");
 /// The default and the maximum number of calls in a page.
 const DEFAULT_PAGE: usize = 100;
 const MAX_PAGE: usize = 1_000;
-/// The maximum size of a request body, in bytes.
-const MAX_BODY: usize = 1 << 20;
-/// The time limit for reading a request body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Returns each path with its operations, as in the document.
 fn operations() -> [(&'static str, MethodRouter<Arc<Api>>); 10] {
@@ -65,11 +62,9 @@ pub(crate) fn router() -> Router<Arc<Api>> {
     let router = operations()
         .into_iter()
         .fold(Router::new(), |router, (path, operations)| {
-            router.route(path, operations)
+            router.route(&format!("/_sandbox{path}"), operations)
         });
-    router
-        .fallback(async || responses::not_found())
-        .layer(middleware::from_fn(guard))
+    router.layer(middleware::from_fn(guard))
 }
 
 /// Rejects requests from other machines and from web pages of other sites, which a browser would send on their behalf.
@@ -129,19 +124,8 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-/// Reads a request body.
 async fn read_body(body: Body) -> ControlResult<Bytes> {
-    let body = axum::body::to_bytes(body, MAX_BODY);
-    match tokio::time::timeout(BODY_TIMEOUT, body).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(_)) => Err(ControlError::Invalid(format!(
-            "the body is incomplete or over {MAX_BODY} bytes"
-        ))),
-        Err(_) => Err(ControlError::Invalid(format!(
-            "the body took longer than {} s to arrive",
-            BODY_TIMEOUT.as_secs()
-        ))),
-    }
+    body::read(body).await.map_err(ControlError::Invalid)
 }
 
 fn json<T: DeserializeOwned>(body: &[u8]) -> ControlResult<T> {

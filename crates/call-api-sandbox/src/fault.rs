@@ -21,9 +21,7 @@ use serde_json::{Map, Value};
 use crate::connection::Connection;
 use crate::responses;
 
-/// The operations that a fault can apply to: those of the document, and the recordings beside them.
-const OPERATIONS: &[&str] = &[GET_CALL, RECORDING];
-pub(crate) const GET_CALL: &str = "get_call";
+/// The name of the recordings beside the operations of the document.
 pub(crate) const RECORDING: &str = "recording";
 
 /// The maximum number of bytes that a fault reads of a response to change it.
@@ -121,7 +119,7 @@ fn all_requests() -> f64 {
 }
 
 impl FaultRule {
-    /// Applies the fault to every request for a call or a recording.
+    /// Applies the fault to every request of an operation or for a recording.
     pub fn new(fault: Fault) -> Self {
         Self {
             fault,
@@ -131,7 +129,7 @@ impl FaultRule {
         }
     }
 
-    /// Applies the fault to one operation: an `operationId` of the document, such as `get_call`, or `recording`.
+    /// Applies the fault to one operation, by the name of the client's method, such as `get_call`, or to `recording`.
     #[must_use]
     pub fn operation(mut self, operation: impl Into<String>) -> Self {
         self.operation = Some(operation.into());
@@ -208,9 +206,9 @@ impl Faults {
     }
 
     /// Validates the rules.
-    pub(crate) fn check(&self) -> Result<(), InvalidFaults> {
+    fn check(&self, operations: &[String]) -> Result<(), InvalidFaults> {
         for (index, rule) in self.rules.iter().enumerate() {
-            rule.check()
+            rule.check(operations)
                 .map_err(|reason| InvalidFaults { index, reason })?;
         }
         Ok(())
@@ -218,7 +216,7 @@ impl Faults {
 }
 
 impl FaultRule {
-    fn check(&self) -> Result<(), String> {
+    fn check(&self, operations: &[String]) -> Result<(), String> {
         if !(0.0..=1.0).contains(&self.share) {
             return Err(format!(
                 "invalid share {}; use a number from 0 to 1",
@@ -226,9 +224,9 @@ impl FaultRule {
             ));
         }
         if let Some(operation) = &self.operation
-            && !OPERATIONS.contains(&operation.as_str())
+            && !operations.contains(operation)
         {
-            let known = OPERATIONS.join("`, `");
+            let known = operations.join("`, `");
             return Err(format!(
                 "unknown operation `{operation}`; use one of `{known}`"
             ));
@@ -269,6 +267,8 @@ impl From<InvalidFaults> for io::Error {
 /// The active faults.
 #[derive(Default)]
 pub(crate) struct Injector {
+    /// The operations that a fault can apply to: those of the document, and the recordings beside them.
+    operations: Vec<String>,
     /// True if there are any. Spares most sandboxes the lock.
     is_active: AtomicBool,
     active: Mutex<Active>,
@@ -291,9 +291,17 @@ struct SelectedFault {
 }
 
 impl Injector {
+    /// Creates an injector without faults for these operations and the recordings.
+    pub(crate) fn new<'a>(operations: impl Iterator<Item = &'a str>) -> Self {
+        Self {
+            operations: operations.chain([RECORDING]).map(str::to_owned).collect(),
+            ..Self::default()
+        }
+    }
+
     /// Replaces the active faults and restarts from their seed.
     pub(crate) fn set(&self, faults: Faults) -> Result<(), InvalidFaults> {
-        faults.check()?;
+        faults.check(&self.operations)?;
         let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
         self.is_active
             .store(!faults.rules.is_empty(), Ordering::Relaxed);

@@ -25,6 +25,9 @@
 //! with pydantic's error list for an id that is not a UUID, 405 for another method. `tests/fastapi` holds recorded
 //! responses of a FastAPI service; a test compares the sandbox with each of them.
 //!
+//! Every other operation of the document is validated and answered with the document's example, or a sample of its schema.
+//! What is not in the document is below `/_sandbox`.
+//!
 //! Calls can follow a [script](Script) on a controllable [clock](Clock), requests can be answered with
 //! [faults](Faults), and each [tenant](Tenant) sees only its own calls.
 //!
@@ -43,6 +46,7 @@
 
 mod api;
 mod auth;
+mod body;
 mod builder;
 mod call_id;
 mod call_json;
@@ -53,6 +57,7 @@ mod fault;
 #[cfg(feature = "sqlite")]
 mod import;
 mod log;
+mod operations;
 mod origin;
 #[cfg(feature = "pages")]
 mod pages;
@@ -67,6 +72,7 @@ mod seconds;
 mod server;
 mod store;
 mod tenant;
+mod validation;
 
 use std::fmt;
 use std::io;
@@ -81,7 +87,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-pub use builder::SandboxBuilder;
+pub use builder::{InvalidDescription, SandboxBuilder};
 pub use call_json::InvalidCall;
 pub use clock::{Clock, InvalidTime};
 pub use fault::{Fault, FaultRule, Faults, InvalidFaults};
@@ -102,9 +108,9 @@ const DEFAULT_TENANT: &str = "default";
 ///
 /// # Recordings
 /// A call that follows a [script](Self::run) gets a `recording_url` when the script says so. The URL points to the
-/// sandbox, on the host of the request: `{base_url}/recordings/{id}/{seconds}.wav`. It serves a WAV file of that length,
-/// 8,000 bytes per second, and requires no token. The response has a `Content-Type`, a `Content-Length` and a strong
-/// `ETag`, and supports `Range`, `If-Range` and `If-None-Match`.
+/// sandbox, on the host of the request: `{base_url}/_sandbox/recordings/{id}/{seconds}.wav`. It serves a WAV file of that
+/// length, 8,000 bytes per second, and requires no token. The response has a `Content-Type`, a `Content-Length` and a
+/// strong `ETag`, and supports `Range`, `If-Range` and `If-None-Match`.
 pub struct Sandbox {
     api: Arc<Api>,
     /// The token for [`Sandbox::token`]; `api` holds only hashes.

@@ -40,25 +40,17 @@ const HEADERS: [(HeaderName, &str); 2] = [
 
 pub(crate) fn router() -> Router<Arc<Api>> {
     Router::new()
-        .route("/", get(page))
-        .route("/page.js", get(script))
-        .route("/calls.json", get(calls))
-        .route("/docs", get(async || Redirect::temporary("docs/")))
-        .route("/docs/", get(async || docs("index.html")))
+        .route("/_sandbox/", get(page))
+        .route("/_sandbox/page.js", get(script))
+        .route("/_sandbox/calls.json", get(calls))
+        .route("/_sandbox/docs", get(async || Redirect::temporary("docs/")))
+        .route("/_sandbox/docs/", get(async || docs("index.html")))
+        .route("/_sandbox/docs/openapi.json", get(document))
         .route(
-            "/docs/{file}",
+            "/_sandbox/docs/{file}",
             get(async |Path(file): Path<String>| docs(&file)),
         )
-        .route("/openapi.json", get(document))
-        .route("/healthz", get(health))
-}
-
-/// Returns true if the path belongs to these pages.
-pub(crate) fn contains(path: &str) -> bool {
-    matches!(
-        path,
-        "/" | "/page.js" | "/calls.json" | "/docs" | "/openapi.json" | "/healthz"
-    ) || path.starts_with("/docs/")
+        .route("/_sandbox/healthz", get(health))
 }
 
 /// A request that may see the pages. With the public default token, its host must be loopback: a web site that points its
@@ -113,7 +105,7 @@ async fn calls(
 /// Serves a file of Swagger UI.
 fn docs(file: &str) -> Response {
     static CONFIG: LazyLock<Arc<Config<'static>>> =
-        LazyLock::new(|| Arc::new(Config::from("../openapi.json")));
+        LazyLock::new(|| Arc::new(Config::from("openapi.json")));
     match utoipa_swagger_ui::serve(file, Arc::clone(&CONFIG)) {
         Ok(Some(file)) => (
             HEADERS,

@@ -33,10 +33,10 @@ pub(crate) fn path(id: Uuid, seconds: Option<i64>) -> String {
     let seconds = seconds.and_then(|seconds| u64::try_from(seconds).ok());
     // Players reject a file without samples.
     let seconds = seconds.unwrap_or(0).clamp(1, MAX_SECONDS);
-    format!("/recordings/{id}/{seconds}.wav")
+    format!("/_sandbox/recordings/{id}/{seconds}.wav")
 }
 
-/// Parses the two path segments after `/recordings`.
+/// Parses the two path segments after `/_sandbox/recordings`.
 fn parse(id: &str, file: &str) -> Option<(Uuid, u64)> {
     let seconds = file.strip_suffix(".wav")?.parse().ok()?;
     ((1..=MAX_SECONDS).contains(&seconds)).then_some((call_id::parse(id).ok()?, seconds))
@@ -339,7 +339,7 @@ mod tests {
         ] {
             let path = path(id, seconds);
             let (id_segment, file) = path
-                .strip_prefix("/recordings/")
+                .strip_prefix("/_sandbox/recordings/")
                 .unwrap()
                 .split_once('/')
                 .unwrap();

@@ -5,9 +5,10 @@ use std::io;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
+use serde_json::Value;
 
 /// An error body with a single detail.
 #[derive(Serialize)]
@@ -17,17 +18,44 @@ struct Detail<T> {
 
 /// An entry of a 422's error list, with its properties in pydantic's order.
 #[derive(Serialize)]
-struct Invalid<'a> {
+pub(crate) struct Invalid {
     r#type: &'static str,
-    loc: [&'static str; 2],
+    loc: Vec<Step>,
     msg: String,
-    input: &'a str,
-    ctx: Context<'a>,
+    input: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ctx: Option<Value>,
 }
 
+/// A step on the way to an invalid value.
 #[derive(Serialize)]
-struct Context<'a> {
-    error: &'a str,
+#[serde(untagged)]
+pub(crate) enum Step {
+    Name(String),
+    Index(usize),
+}
+
+impl Invalid {
+    pub(crate) fn new(
+        kind: &'static str,
+        loc: Vec<Step>,
+        msg: String,
+        input: Value,
+        ctx: Option<Value>,
+    ) -> Self {
+        Self {
+            r#type: kind,
+            loc,
+            msg,
+            input,
+            ctx,
+        }
+    }
+
+    /// A value that is required and missing; `input` is what lacks it.
+    pub(crate) fn missing(loc: Vec<Step>, input: Value) -> Self {
+        Self::new("missing", loc, "Field required".to_owned(), input, None)
+    }
 }
 
 /// A response whose body is JSON already.
@@ -65,10 +93,10 @@ pub(crate) fn call_not_found() -> Response {
     detail(StatusCode::NOT_FOUND, "Call not found")
 }
 
-/// 405 for a path whose operations have other methods, listed in `allow`.
-pub(crate) fn method_not_allowed(allow: &'static str) -> Response {
+/// 405 for a path whose operations have other methods, such as the one in `allow`.
+pub(crate) fn method_not_allowed(allow: HeaderValue) -> Response {
     let response = detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
-    ([(ALLOW, HeaderValue::from_static(allow))], response).into_response()
+    ([(ALLOW, allow)], response).into_response()
 }
 
 /// 401 without a Bearer token.
@@ -89,19 +117,15 @@ fn unauthorized(message: &str) -> Response {
     ([(WWW_AUTHENTICATE, BEARER)], response).into_response()
 }
 
-/// 422 for a path parameter that is not a UUID, with the reason `error`.
-pub(crate) fn invalid_uuid(parameter: &'static str, input: &str, error: &str) -> Response {
-    let invalid = Invalid {
-        r#type: "uuid_parsing",
-        loc: ["path", parameter],
-        msg: format!("Input should be a valid UUID, {error}"),
-        input,
-        ctx: Context { error },
-    };
-    detail(StatusCode::UNPROCESSABLE_ENTITY, [invalid])
+/// 422 for a request that the document does not allow.
+pub(crate) fn unprocessable(invalid: &[Invalid]) -> Response {
+    detail(StatusCode::UNPROCESSABLE_ENTITY, invalid)
 }
 
 /// 307 to the path of the operation.
 pub(crate) fn redirect(location: HeaderValue) -> Response {
-    (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, location)]).into_response()
+    // hyper adds the length to a response to HEAD only if it is known.
+    const NONE: HeaderValue = HeaderValue::from_static("0");
+    let headers = [(LOCATION, location), (CONTENT_LENGTH, NONE)];
+    (StatusCode::TEMPORARY_REDIRECT, headers).into_response()
 }

@@ -12,9 +12,16 @@ use tower_service::Service as _;
 
 use crate::api::Api;
 use crate::connection::Connection;
-use crate::fault::{self, GET_CALL, RECORDING};
+use crate::fault::{self, RECORDING};
+use crate::operations::{Found, Operation, Operations};
 use crate::origin::{RequestOrigin, normalize_path};
-use crate::{auth, call_id, control, log, recording, responses};
+use crate::{auth, body, call_id, control, log, recording, responses, validation};
+
+/// The operation that is answered from the store.
+const GET_CALL: &str = "get_call";
+
+/// The beginning of the paths that are not in the document.
+const OWN: &str = "/_sandbox";
 
 /// The routes beside the API that are enabled.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,10 +35,11 @@ impl OptionalRoutes {
     /// Returns true if the path belongs to one of these routes.
     fn contains(self, path: &str) -> bool {
         #[cfg(feature = "pages")]
-        if self.pages && crate::pages::contains(path) {
-            return true;
-        }
-        self.control && path.starts_with("/_sandbox/")
+        let is_enabled = self.control || self.pages;
+        #[cfg(not(feature = "pages"))]
+        let is_enabled = self.control;
+        let own = path.strip_prefix(OWN).filter(|_| is_enabled);
+        own.is_some_and(|path| path.starts_with('/') && !path.starts_with("/recordings/"))
     }
 }
 
@@ -39,28 +47,53 @@ impl OptionalRoutes {
 pub(crate) struct Service {
     api: Arc<Api>,
     optional: OptionalRoutes,
-    /// Routes everything but `get_call`, which is matched without a router because routing took longer than reading the
-    /// call.
-    router: Router,
+    /// The path of `get_call`, if the document has it.
+    call: Option<CallPath>,
+    /// Routes what is not in the document.
+    own: Router,
+}
+
+/// The path of a call.
+struct CallPath {
+    prefix: String,
+    /// The name of the id at the end.
+    parameter: String,
+}
+
+impl CallPath {
+    fn of(operations: &Operations) -> Option<Self> {
+        let operation = operations.named(GET_CALL).filter(|_| operations.are_known);
+        let (prefix, parameter) = operation?.prefix()?;
+        Some(Self {
+            prefix: prefix.to_owned(),
+            parameter: parameter.to_owned(),
+        })
+    }
+
+    /// Returns the id of a path.
+    fn id<'a>(&self, path: &'a str) -> Option<&'a str> {
+        path.strip_prefix(self.prefix.as_str())
+            .filter(|id| !id.is_empty() && !id.contains('/'))
+    }
 }
 
 impl Service {
     pub(crate) fn new(api: Arc<Api>, optional: OptionalRoutes) -> Self {
-        let mut router = Router::new()
-            .route("/recordings/{id}/{file}", get(get_recording))
-            .fallback(fallback);
+        let mut own = Router::new()
+            .route("/_sandbox/recordings/{id}/{file}", get(get_recording))
+            .fallback(async || responses::not_found());
         if optional.control {
-            router = router.nest("/_sandbox", control::router());
+            own = own.merge(control::router());
         }
         #[cfg(feature = "pages")]
         if optional.pages {
-            router = router.merge(crate::pages::router());
+            own = own.merge(crate::pages::router());
         }
-        let router = router.with_state(Arc::clone(&api));
         Self {
-            api,
             optional,
-            router,
+            call: CallPath::of(&api.operations),
+            own: own.with_state(Arc::clone(&api)),
+            api,
         }
     }
 
@@ -70,7 +103,7 @@ impl Service {
         let (received_at, method, route) = (
             std::time::Instant::now(),
             request.method().clone(),
-            route(request.uri().path()),
+            self.route(&request),
         );
         if !self.optional.contains(request.uri().path()) {
             self.api.log.push(|| log::Request {
@@ -83,20 +116,7 @@ impl Service {
         if let Some(uri) = normalize_path(request.uri()) {
             *request.uri_mut() = uri;
         }
-        let response = match call_segment(request.uri().path()) {
-            None => {
-                // A router is always ready.
-                let Ok(response) = self.router.clone().call(request).await;
-                response
-            }
-            // FastAPI does not answer HEAD either.
-            Some(_) if request.method() != Method::GET => responses::method_not_allowed("GET"),
-            Some(_) => {
-                let connection = request.extensions().get().cloned();
-                let response = async move { get_call(&self.api, request) };
-                fault::inject(&self.api.faults, GET_CALL, connection, response).await
-            }
-        };
+        let response = self.answer(request).await;
         #[cfg(feature = "tracing")]
         tracing::info!(
             %method,
@@ -106,6 +126,69 @@ impl Service {
             "answered"
         );
         response
+    }
+
+    async fn answer(&self, request: Request) -> Response {
+        let path = request.uri().path();
+        // Before the search for an operation, which takes longer than reading the call.
+        if let Some(call) = &self.call
+            && request.method() == Method::GET
+            && call.id(path).is_some()
+        {
+            let connection = request.extensions().get().cloned();
+            let response = async { get_call(&self.api, call, request) };
+            return fault::inject(&self.api.faults, GET_CALL, connection, response).await;
+        }
+        if path.starts_with(OWN) {
+            // A router is always ready.
+            let Ok(response) = self.own.clone().call(request).await;
+            return response;
+        }
+        match self.api.operations.find(request.method(), path) {
+            Found::Operation(operation, captured) => {
+                let connection = request.extensions().get().cloned();
+                let response = answer_from_document(&self.api, operation, &captured, request);
+                fault::inject(&self.api.faults, &operation.name, connection, response).await
+            }
+            // FastAPI does not answer HEAD either.
+            Found::OtherMethod(operation) => responses::method_not_allowed(operation.allow()),
+            Found::None => self.redirect(&request),
+        }
+    }
+
+    /// Answers a path without an operation. Like FastAPI, redirects an operation's path with trailing slashes.
+    fn redirect(&self, request: &Request) -> Response {
+        let (uri, method) = (request.uri(), request.method());
+        let path = uri.path().trim_end_matches('/');
+        if path == uri.path() || matches!(self.api.operations.find(method, path), Found::None) {
+            return responses::not_found();
+        }
+        let origin = RequestOrigin::of(request.headers(), uri, request.extensions());
+        let query = uri.query().map(|query| format!("?{query}"));
+        let query = query.unwrap_or_default();
+        match HeaderValue::try_from(format!("{}{path}{query}", origin.base_url())) {
+            Ok(location) => responses::redirect(location),
+            Err(_) => responses::not_found(),
+        }
+    }
+
+    /// Returns the route of a request for the log. Ids are left out, and so are unknown paths, which may hold a phone
+    /// number.
+    #[cfg(feature = "tracing")]
+    fn route(&self, request: &Request) -> String {
+        let path = request.uri().path();
+        if path.starts_with("/_sandbox/recordings/") {
+            return "/_sandbox/recordings/{id}/{file}".to_owned();
+        }
+        if path.starts_with(OWN) {
+            return OWN.to_owned();
+        }
+        match self.api.operations.find(request.method(), path) {
+            Found::Operation(operation, _) | Found::OtherMethod(operation) => {
+                operation.path.clone()
+            }
+            Found::None => "other".to_owned(),
+        }
     }
 }
 
@@ -118,25 +201,19 @@ pub(crate) fn router(api: Arc<Api>, optional: OptionalRoutes) -> Router {
     })
 }
 
-/// Returns the id segment of a call's path.
-fn call_segment(path: &str) -> Option<&str> {
-    path.strip_prefix("/v1/call/")
-        .filter(|id| !id.is_empty() && !id.contains('/'))
-}
-
-/// `GET /v1/call/{id}`
-fn get_call(api: &Api, request: Request) -> Response {
+/// Answers a request for a call from the store.
+fn get_call(api: &Api, call: &CallPath, request: Request) -> Response {
     let (parts, _) = request.into_parts();
     let tenant = match auth::authenticate(&parts.headers, &api.tokens) {
         Ok(tenant) => tenant,
         Err(error) => return error.into_response(),
     };
-    let id = call_segment(parts.uri.path()).unwrap_or_default();
+    let id = call.id(parts.uri.path()).unwrap_or_default();
     // Valid UTF-8 after `normalize_path`.
     let id = percent_decode_str(id).decode_utf8_lossy();
     let id = match call_id::parse(&id) {
         Ok(id) => id,
-        Err(error) => return responses::invalid_uuid("id", &id, &error.to_string()),
+        Err(error) => return validation::invalid_id(&call.parameter, &id, &error),
     };
     match api.store.get(tenant, id) {
         Ok(Some(call)) => {
@@ -149,7 +226,28 @@ fn get_call(api: &Api, request: Request) -> Response {
     }
 }
 
-/// `GET /recordings/{id}/{file}`, which the document does not list: there it is an arbitrary URL.
+/// Answers a request that the sandbox knows only by the document: validates it, and returns the example.
+async fn answer_from_document(
+    api: &Api,
+    operation: &Operation,
+    captured: &[(String, String)],
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = match body::read(body).await {
+        Ok(body) => body,
+        Err(reason) => return responses::detail(StatusCode::PAYLOAD_TOO_LARGE, reason),
+    };
+    if let Err(error) = auth::authorize(&operation.auth, &parts, &api.tokens) {
+        return error.into_response();
+    }
+    match validation::validate(operation, captured, &parts, &body) {
+        Ok(()) => operation.example(),
+        Err(invalid) => invalid,
+    }
+}
+
+/// Answers a request for a recording, whose URL is arbitrary in the document.
 async fn get_recording(
     State(api): State<Arc<Api>>,
     Path((id, file)): Path<(String, String)>,
@@ -159,34 +257,4 @@ async fn get_recording(
     let connection = connection.map(|Extension(connection)| connection);
     let response = async { recording::serve(&id, &file, &headers) };
     fault::inject(&api.faults, RECORDING, connection, response).await
-}
-
-/// Answers paths without an operation. Like FastAPI, redirects an operation's path with trailing slashes.
-async fn fallback(origin: RequestOrigin) -> Response {
-    let path = origin.uri.path().trim_end_matches('/');
-    if path == origin.uri.path() || call_segment(path).is_none() {
-        return responses::not_found();
-    }
-    let query = origin.uri.query();
-    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-    match HeaderValue::try_from(format!("{}{path}{query}", origin.base_url())) {
-        Ok(location) => responses::redirect(location),
-        Err(_) => responses::not_found(),
-    }
-}
-
-/// Returns the route of a path for the log. Ids are left out, and so are unknown paths, which may hold a phone number.
-#[cfg(feature = "tracing")]
-fn route(path: &str) -> &'static str {
-    let first = path.trim_start_matches('/').split('/').next();
-    match first {
-        Some("v1") if path.starts_with("/v1/call/") => "/v1/call/{id}",
-        Some("recordings") => "/recordings/{id}/{file}",
-        Some("_sandbox") => "/_sandbox",
-        Some("docs") => "/docs",
-        Some("healthz") => "/healthz",
-        Some("openapi.json") => "/openapi.json",
-        Some("calls.json") => "/calls.json",
-        _ => "other",
-    }
 }

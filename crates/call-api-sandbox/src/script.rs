@@ -302,7 +302,7 @@ mod tests {
                 )
             })
             .into();
-        let url = "http://here/recordings/3c90c3cc-0d44-4b50-8888-8dd25736052a/30.wav";
+        let url = "http://here/_sandbox/recordings/3c90c3cc-0d44-4b50-8888-8dd25736052a/30.wav";
         let row = |second, status: &str, start, end, duration, url: Option<&str>| {
             (
                 second,

@@ -91,16 +91,16 @@ check() {
     fail "$page did not load: $reply"
 }
 
-echo "== $url/ shows a status change"
+echo "== $url/_sandbox/ shows a status change"
 curl --silent --show-error --fail --request PUT "$url/_sandbox/calls/$id/script" --data '{"ending": "completed"}'
-check "$url/" "
+check "$url/_sandbox/" "
     const row = '[id=\"$id\"]';
     await text(row, 'dialing');
     await fetch('/_sandbox/clock/advance', { method: 'POST', body: '{\"seconds\": 2}' });
     await text(row, 'dialing → in_progress');"
 
-echo "== $url/docs/ sends a request"
-check "$url/docs/" "
+echo "== $url/_sandbox/docs/ sends a request"
+check "$url/_sandbox/docs/" "
     for (const shown of ['Call API', '/v1/call/{id}', 'Get Call', '$url']) await text('body', shown);
     await click('.auth-wrapper .authorize');
     await type('.modal-ux input', 'sandbox-token');

@@ -242,7 +242,7 @@ async fn fault_respects_its_operation_and_count() {
     let builder = Sandbox::builder().faults(faults).clock(Clock::manual());
     let sandbox = builder.start().await.unwrap();
     let recording = format!(
-        "{}/recordings/{}/1.wav",
+        "{}/_sandbox/recordings/{}/1.wav",
         sandbox.base_url(),
         Sandbox::EXAMPLE_ID
     );
@@ -270,7 +270,7 @@ async fn call_fault_leaves_recordings_unchanged() {
     let sandbox = faulty(Fault::MissingProperty { name: "id".into() }).await;
     // A day of audio: too large to be buffered to look for a property.
     let url = format!(
-        "{}/recordings/{}/86400.wav",
+        "{}/_sandbox/recordings/{}/86400.wav",
         sandbox.base_url(),
         Sandbox::EXAMPLE_ID
     );

@@ -93,7 +93,7 @@ async fn slow_client_is_disconnected() {
 async fn client_that_does_not_read_is_disconnected() {
     let sandbox = start_with_timeout(Sandbox::builder().max_connections(1)).await;
     let mut idle = connect(&sandbox).await;
-    let recording = format!("/recordings/{}/100000.wav", Sandbox::EXAMPLE_ID);
+    let recording = format!("/_sandbox/recordings/{}/100000.wav", Sandbox::EXAMPLE_ID);
     let request = format!("GET {recording} HTTP/1.1\r\nHost: x\r\n\r\n");
     idle.write_all(request.as_bytes()).await.unwrap();
     // The only slot becomes free once the first client is disconnected.

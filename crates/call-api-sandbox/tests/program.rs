@@ -49,7 +49,9 @@ impl Running {
         let mut byte = [0];
         let ends = |text: &[u8]| {
             let text = String::from_utf8_lossy(text);
-            text.ends_with('\n') && text.contains("call-api get ")
+            let last = text.lines().next_back().unwrap_or_default();
+            let is_short = last.starts_with("  token  ") && !text.contains("  call  ");
+            text.ends_with('\n') && (is_short || last.contains("call-api get "))
         };
         while !ends(&greeting) && stdout.read(&mut byte).unwrap() > 0 {
             greeting.extend(byte);
@@ -93,8 +95,8 @@ Listening on {url} (stop with Ctrl-C)
   token  sandbox-token (set CALL_API_SANDBOX_TOKEN to change it)
 
 In a browser:
-  {url}/      the calls, updated live
-  {url}/docs  the API reference
+  {url}/_sandbox/      the calls, updated live
+  {url}/_sandbox/docs  the API reference
 
 With curl:
   curl -H \"Authorization: Bearer sandbox-token\" {url}/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a
@@ -450,6 +452,29 @@ async fn import_reports_invalid_lines() {
 }
 
 #[tokio::test]
+async fn operations_of_another_api_are_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("operations.json");
+    let description = r#"{"operations": [{
+        "name": "ping", "method": "GET", "path": "/ping", "auth": "none", "parameters": [],
+        "responses": [{"status": "202", "media_type": "application/json", "example": {"pong": true}}]
+    }]}"#;
+    std::fs::write(&file, description).unwrap();
+    let path = file.to_str().unwrap();
+    let arguments = ["--listen", "127.0.0.1:0", "--operations", path];
+    let (_running, greeting) = Running::start(program(&arguments));
+    let url = greeting.split_whitespace().nth(2).unwrap().to_owned();
+    let response = http().get(format!("{url}/ping")).send().await.unwrap();
+    assert_eq!(response.status(), 202);
+    assert_eq!(response.text().await.unwrap(), r#"{"pong": true}"#);
+
+    std::fs::write(&file, "{\"openapi\": \"3.1.0\"}").unwrap();
+    let (code, error) = startup_error(program(&arguments));
+    assert_eq!(code, Some(1));
+    assert!(error.contains("not a description of operations"), "{error}");
+}
+
+#[tokio::test]
 async fn pages_are_served() {
     let mut command = program(&["--listen", "127.0.0.1:0"]);
     command.env(TOKEN, "canary-51c0");
@@ -459,16 +484,16 @@ async fn pages_are_served() {
         let response = http().get(format!("{url}{path}")).send().await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
     };
-    let (status, page) = get("/").await;
+    let (status, page) = get("/_sandbox/").await;
     assert_eq!(status, 200);
     assert!(
         page.contains("page.js") && !page.contains("canary"),
         "{page}"
     );
     // The list of calls requires a token.
-    assert_eq!(get("/calls.json").await.0, 401);
+    assert_eq!(get("/_sandbox/calls.json").await.0, 401);
     let request = http()
-        .get(format!("{url}/calls.json"))
+        .get(format!("{url}/_sandbox/calls.json"))
         .bearer_auth("canary-51c0");
     let page: Value = request.send().await.unwrap().json().await.unwrap();
     assert_eq!(
@@ -477,16 +502,16 @@ async fn pages_are_served() {
     );
 
     assert_eq!(
-        get("/healthz").await,
+        get("/_sandbox/healthz").await,
         (200, r#"{"status":"ok"}"#.to_owned())
     );
-    let (status, document) = get("/openapi.json").await;
+    let (status, document) = get("/_sandbox/docs/openapi.json").await;
     let reference = include_str!("../src/openapi.json");
     assert_eq!(
         (status, document),
         (200, reference.replace("http://localhost:3000", url))
     );
-    let (status, docs) = get("/docs").await;
+    let (status, docs) = get("/_sandbox/docs").await;
     assert_eq!(status, 200);
     assert!(docs.contains("swagger-ui"), "{docs}");
     for file in [
@@ -494,11 +519,11 @@ async fn pages_are_served() {
         "swagger-ui.css",
         "swagger-initializer.js",
     ] {
-        let (status, text) = get(&format!("/docs/{file}")).await;
+        let (status, text) = get(&format!("/_sandbox/docs/{file}")).await;
         assert_eq!(status, 200, "{file}");
         assert!(!text.contains("https://petstore"), "{file}");
     }
-    assert_eq!(get("/docs/none").await.0, 404);
+    assert_eq!(get("/_sandbox/docs/none").await.0, 404);
 }
 
 #[tokio::test]
@@ -518,10 +543,10 @@ async fn pages_with_the_default_token_require_a_loopback_host() {
             request.send().await.unwrap().status().as_u16()
         };
         [
-            get("/", "localhost:3000").await,
-            get("/calls.json", "127.0.0.1").await,
-            get("/", "calls.example").await,
-            get("/calls.json", "calls.example").await,
+            get("/_sandbox/", "localhost:3000").await,
+            get("/_sandbox/calls.json", "127.0.0.1").await,
+            get("/_sandbox/", "calls.example").await,
+            get("/_sandbox/calls.json", "calls.example").await,
         ]
     };
     assert_eq!(statuses("").await, [200, 200, 403, 403]);

@@ -29,7 +29,7 @@ async fn manual_clock_moves_a_call_through_its_script() {
         seen.push((call.status.to_string(), call.duration, call.recording_url));
     }
     let url = format!(
-        "{}/recordings/{}/30.wav",
+        "{}/_sandbox/recordings/{}/30.wav",
         sandbox.base_url(),
         Sandbox::EXAMPLE_ID
     );
@@ -173,7 +173,10 @@ async fn mounted_sandbox_serves_recordings_under_its_prefix() {
     let request = http().get(url).bearer_auth(Sandbox::DEFAULT_TOKEN);
     let json: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
     let url = json[Call::name_in_json("recording_url")].as_str().unwrap();
-    assert!(url.starts_with(&format!("{api}/recordings/")), "{url}");
+    assert!(
+        url.starts_with(&format!("{api}/_sandbox/recordings/")),
+        "{url}"
+    );
     assert_eq!(
         http().get(url).send().await.unwrap().status(),
         StatusCode::OK

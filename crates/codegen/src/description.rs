@@ -67,8 +67,13 @@ pub enum Auth {
     Header(String),
     /// A query parameter of this name.
     Query(String),
-    /// The credential of a scheme other than the token's, by the name of the scheme.
-    Scheme(String, Box<Auth>),
+    /// The credential of a scheme other than the token's.
+    Scheme {
+        /// The name of the scheme.
+        name: String,
+        /// The place of its credential.
+        place: Box<Auth>,
+    },
 }
 
 impl From<Security> for Auth {
@@ -79,7 +84,10 @@ impl From<Security> for Auth {
             Security::Basic => Self::Basic,
             Security::ApiKeyHeader(name) => Self::Header(name),
             Security::ApiKeyQuery(name) => Self::Query(name),
-            Security::Scheme(name, place) => Self::Scheme(name, Box::new((*place).into())),
+            Security::Scheme(name, place) => Self::Scheme {
+                name,
+                place: Box::new((*place).into()),
+            },
         }
     }
 }

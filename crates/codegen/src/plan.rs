@@ -137,12 +137,16 @@ pub fn copies(settings: &Settings, document: &Value) -> Result<Vec<Output>, Prob
 
 /// Plans the files of the project that hold the description of the operations.
 pub fn descriptions(settings: &Settings, operations: &[Operation]) -> Vec<Output> {
-    let contents = format!("{:#}\n", json!({ "operations": operations }));
-    let output = |path: &String| Output {
+    let paths = settings.operations.iter().cloned();
+    paths.map(|path| description(path, operations)).collect()
+}
+
+/// Plans a file with the description of the operations.
+pub(crate) fn description(path: String, operations: &[Operation]) -> Output {
+    Output {
         path: path.into(),
-        contents: contents.clone(),
-    };
-    settings.operations.iter().map(output).collect()
+        contents: format!("{:#}\n", json!({ "operations": operations })),
+    }
 }
 
 /// Renders the features that the SDK does not support, and the rules that rewrote the document.

@@ -92,7 +92,8 @@ impl<'a> Sampler<'a> {
         }
         match kind(schema) {
             Some("null") => Some(Value::Null),
-            Some("boolean") => Some(json!(true)),
+            // Of a page of a list, the last one.
+            Some("boolean") => Some(json!(false)),
             Some("integer") => Some(integer(schema)),
             Some("number") => Some(number(schema)),
             Some("string") => Some(json!(text(schema))),
@@ -323,7 +324,7 @@ mod tests {
         });
         assert_eq!(
             sent(schema),
-            Some(json!({"to": "text", "tags": {"key": true}}))
+            Some(json!({"to": "text", "tags": {"key": false}}))
         );
     }
 

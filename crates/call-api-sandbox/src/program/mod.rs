@@ -4,6 +4,7 @@ mod import;
 mod tokens;
 
 use std::fmt::Display;
+use std::fs;
 use std::future::{self, Future};
 use std::io::{self, ErrorKind, IsTerminal as _, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -53,6 +54,9 @@ struct Serve {
     /// Add the calls in this file at the start, one JSON object per line
     #[arg(long, value_name = "FILE")]
     calls: Option<PathBuf>,
+    /// Serve the operations of another API: an operations.json, as codegen writes it into the workspace of an SDK
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["calls", "script"])]
+    operations: Option<PathBuf>,
     /// Run the example call through the script that ends with this status
     #[arg(long, value_name = "STATUS", value_parser = parse_ending)]
     script: Option<Script>,
@@ -138,9 +142,10 @@ impl Serve {
         let shutdown = shutdown_signal()
             .map_err(|error| io::Error::other(format!("cannot listen for Ctrl-C: {error}")))?;
         let (listen, has_control) = (self.listen, self.control);
+        let is_of_call_api = self.operations.is_none();
         let (description, source) = (tokens.description(), tokens.source());
         let is_control_rejected = has_control && !listen.ip().to_canonical().is_loopback();
-        let mut builder = self.builder().raw_calls(calls);
+        let mut builder = self.builder()?.raw_calls(calls);
         for (tenant, token) in tokens.tenants {
             builder = builder.tenant(tenant, token);
         }
@@ -158,17 +163,21 @@ impl Serve {
             };
             io::Error::new(error.kind(), message)
         })?;
-        print(greeting(&sandbox, description.as_ref(), has_control));
+        print(match is_of_call_api {
+            true => greeting(&sandbox, description.as_ref(), has_control),
+            false => short_greeting(&sandbox, description.as_ref()),
+        });
         shutdown.await;
         sandbox.shutdown().await;
         Ok(())
     }
 
-    fn builder(self) -> SandboxBuilder {
+    fn builder(self) -> io::Result<SandboxBuilder> {
         let mut builder = Sandbox::builder()
             .listen(self.listen)
             .control(self.control)
-            .pages(true)
+            // The pages are about the call API.
+            .pages(self.operations.is_none())
             .clock(match self.stepped {
                 true => Clock::manual(),
                 false => Clock::scaled(self.speed),
@@ -185,7 +194,16 @@ impl Serve {
         if let Some(script) = self.script {
             builder = builder.run(Sandbox::example_call(), script);
         }
-        builder
+        if let Some(file) = self.operations {
+            let name = file.display();
+            let cannot_read =
+                |reason: String| io::Error::other(format!("cannot read {name}: {reason}"));
+            let text = fs::read_to_string(&file).map_err(|error| cannot_read(error.to_string()))?;
+            builder = builder
+                .operations(&text)
+                .map_err(|error| cannot_read(error.to_string()))?;
+        }
+        Ok(builder)
     }
 }
 
@@ -199,6 +217,13 @@ impl LogFormat {
             Self::Json => builder.json().flatten_event(true).init(),
         }
     }
+}
+
+/// Returns the address and the token, for a sandbox of another API.
+fn short_greeting(sandbox: &Sandbox, configured: Option<&(String, String)>) -> String {
+    let url = sandbox.base_url();
+    let token = configured.map_or(sandbox.token(), |(_, shown)| shown);
+    format!("Listening on {url} (stop with Ctrl-C)\n\n  token  {token}\n")
 }
 
 /// Returns the instructions to print at the start, ready to paste. A configured token is named, not printed.
@@ -224,8 +249,8 @@ Listening on {url} (stop with Ctrl-C)
   token  {shown}
 
 In a browser:
-  {url}/      the calls, updated live
-  {url}/docs  the API reference
+  {url}/_sandbox/      the calls, updated live
+  {url}/_sandbox/docs  the API reference
 {control}
 With curl:
   curl -H \"Authorization: Bearer {token}\" {url}/v1/call/{id}

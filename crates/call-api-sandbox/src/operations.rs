@@ -1,0 +1,313 @@
+//! The operations of the API's document, as codegen describes them in `operations.json`.
+
+use std::borrow::Cow;
+
+use axum::body::Body;
+use axum::response::Response;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, StatusCode};
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// The operations, in the order of the document.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Operations {
+    operations: Vec<Operation>,
+    /// True for those of the workspace's document, of which the sandbox knows more than the description.
+    #[serde(skip)]
+    pub(crate) are_known: bool,
+}
+
+/// An operation.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Operation {
+    /// The name of the client's method.
+    pub(crate) name: String,
+    method: String,
+    /// The path template.
+    pub(crate) path: String,
+    pub(crate) auth: Auth,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) body: Option<RequestBody>,
+    responses: Vec<ResponseSpec>,
+}
+
+/// The place of the credential.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Auth {
+    None,
+    Bearer,
+    Basic,
+    Header(String),
+    Query(String),
+    Scheme { place: Box<Auth> },
+}
+
+/// A parameter.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Parameter {
+    pub(crate) name: String,
+    pub(crate) location: Location,
+    pub(crate) required: bool,
+    /// The style of a list or an object, unless it is a pair for each value in the query.
+    pub(crate) encoding: Option<String>,
+    #[serde(rename = "type")]
+    pub(crate) ty: ValueType,
+}
+
+/// The place of a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Location {
+    Path,
+    Query,
+    Header,
+}
+
+impl Location {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Path => "path",
+            Self::Query => "query",
+            Self::Header => "header",
+        }
+    }
+}
+
+/// The values of a parameter or a property.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ValueType {
+    pub(crate) kind: Kind,
+    pub(crate) format: Option<String>,
+    #[serde(default)]
+    pub(crate) values: Vec<Value>,
+    pub(crate) minimum: Option<serde_json::Number>,
+    pub(crate) maximum: Option<serde_json::Number>,
+    pub(crate) items: Option<Box<ValueType>>,
+}
+
+/// The kind of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    String,
+    Integer,
+    Number,
+    Boolean,
+    List,
+    Object,
+    Any,
+}
+
+/// A request body.
+#[derive(Debug, Deserialize)]
+pub(crate) struct RequestBody {
+    /// The media types, the one that the client sends first.
+    pub(crate) media_types: Vec<String>,
+    pub(crate) required: bool,
+    #[serde(default)]
+    pub(crate) properties: Vec<Property>,
+}
+
+/// A property of a body.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Property {
+    pub(crate) name: String,
+    pub(crate) required: bool,
+}
+
+/// The response to a status.
+#[derive(Debug, Deserialize)]
+struct ResponseSpec {
+    status: String,
+    media_type: Option<String>,
+    example: Option<Box<RawValue>>,
+}
+
+/// The operation of a request.
+pub(crate) enum Found<'a> {
+    /// The operation, with its path parameters, decoded.
+    Operation(&'a Operation, Vec<(String, String)>),
+    /// An operation with this path and another method.
+    OtherMethod(&'a Operation),
+    None,
+}
+
+impl Operations {
+    /// Returns the operations of the workspace's document.
+    pub(crate) fn of_document() -> Self {
+        // A test reads the description.
+        let described: Self =
+            serde_json::from_str(include_str!("operations.json")).unwrap_or_default();
+        Self {
+            are_known: true,
+            ..described
+        }
+    }
+
+    /// Returns the operation of this name.
+    pub(crate) fn named(&self, name: &str) -> Option<&Operation> {
+        self.operations
+            .iter()
+            .find(|operation| operation.name == name)
+    }
+
+    /// Returns the names of the operations.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.operations
+            .iter()
+            .map(|operation| operation.name.as_str())
+    }
+
+    /// Finds the operation of a request: the first one in the document whose path and method match.
+    pub(crate) fn find(&self, method: &Method, path: &str) -> Found<'_> {
+        let mut found = Found::None;
+        for operation in &self.operations {
+            let Some(parameters) = captures(&operation.path, path) else {
+                continue;
+            };
+            if operation.method == method.as_str() {
+                return Found::Operation(operation, parameters);
+            }
+            if matches!(found, Found::None) {
+                found = Found::OtherMethod(operation);
+            }
+        }
+        found
+    }
+}
+
+impl Operation {
+    /// Returns the method, as the value of an `Allow` header.
+    pub(crate) fn allow(&self) -> HeaderValue {
+        HeaderValue::try_from(&self.method).unwrap_or(HeaderValue::from_static(""))
+    }
+
+    /// Returns the path up to its only parameter, and the name of the parameter, if the path ends with it.
+    pub(crate) fn prefix(&self) -> Option<(&str, &str)> {
+        let (prefix, parameter) = self.path.strip_suffix('}')?.split_once('{')?;
+        (!parameter.contains('{') && prefix.ends_with('/')).then_some((prefix, parameter))
+    }
+
+    /// Returns the response of the document's example, or of a sample of its schema, with the first status of success.
+    pub(crate) fn example(&self) -> Response {
+        let of = |wanted: &str| {
+            let mut all = self.responses.iter();
+            all.find(|response| response.status.starts_with(wanted))
+        };
+        let response = of("2").or_else(|| of("default"));
+        // A range or the default may be any success.
+        let status = response.and_then(|response| response.status.parse().ok());
+        let mut served = Response::default();
+        *served.status_mut() = status.unwrap_or(StatusCode::OK);
+        let Some(ResponseSpec {
+            media_type: Some(media_type),
+            example,
+            ..
+        }) = response
+        else {
+            return served;
+        };
+        let json = example.as_ref().map_or("null", |example| example.get());
+        let body = match is_json(media_type) {
+            true => json.to_owned(),
+            // The example of a text is a string.
+            false => serde_json::from_str(json).unwrap_or_default(),
+        };
+        if let Ok(media_type) = HeaderValue::try_from(media_type) {
+            served.headers_mut().insert(CONTENT_TYPE, media_type);
+        }
+        *served.body_mut() = Body::from(body);
+        served
+    }
+}
+
+/// Returns true for `application/json` and the types that end in `+json`.
+pub(crate) fn is_json(media_type: &str) -> bool {
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json") || essence.ends_with("+json")
+}
+
+/// Returns the parameters of a path, decoded, if it has the form of the template.
+fn captures(template: &str, path: &str) -> Option<Vec<(String, String)>> {
+    // A template may end in a constant query.
+    let template = template.split('?').next().unwrap_or_default();
+    let (mut wanted, mut given) = (template.split('/'), path.split('/'));
+    let mut found = Vec::new();
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return Some(found),
+            (Some(form), Some(segment)) => {
+                let segment = percent_decode_str(segment).decode_utf8_lossy();
+                capture_segment(form, segment, &mut found)?;
+            }
+            _ => return None,
+        }
+    }
+}
+
+/// Adds the parameters of a segment, such as `{name}.{ending}`. A parameter ends where the constant after it begins.
+fn capture_segment(
+    form: &str,
+    segment: Cow<'_, str>,
+    found: &mut Vec<(String, String)>,
+) -> Option<()> {
+    let mut pieces = form.split('{');
+    let mut rest = segment.strip_prefix(pieces.next()?)?;
+    let mut pieces = pieces.peekable();
+    while let Some(piece) = pieces.next() {
+        let (name, constant) = piece.split_once('}')?;
+        let length = match constant {
+            "" if pieces.peek().is_none() => rest.len(),
+            constant if pieces.peek().is_none() => rest.strip_suffix(constant)?.len(),
+            constant => rest.find(constant)?,
+        };
+        if length == 0 {
+            return None;
+        }
+        found.push((name.to_owned(), rest.get(..length)?.to_owned()));
+        rest = rest.get(length + constant.len()..)?;
+    }
+    rest.is_empty().then_some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn description_has_every_operation() {
+        let description: Value = serde_json::from_str(include_str!("operations.json")).unwrap();
+        let described = description["operations"].as_array().unwrap().len();
+        assert!(described > 0);
+        assert_eq!(Operations::of_document().names().count(), described);
+    }
+
+    #[test]
+    fn captures_are_the_parameters_of_paths_of_the_same_form() {
+        let captures = |template, path| {
+            let found = captures(template, path)?;
+            let shown = found.iter().map(|(name, value)| format!("{name}={value}"));
+            Some(shown.collect::<Vec<_>>().join(" "))
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(captures("/v1/calls", "/v1/calls"), some(""));
+        assert_eq!(captures("/v1/call/{id}", "/v1/call/a%20b"), some("id=a b"));
+        assert_eq!(captures("/{a}/x/{b}", "/1/x/2"), some("a=1 b=2"));
+        assert_eq!(captures("/{a}.{b}", "/1.2.3"), some("a=1 b=2.3"));
+        assert_eq!(captures("/v{n}.json", "/v7.json"), some("n=7"));
+        for (template, path) in [
+            ("/v1/call/{id}", "/v1/call/"),
+            ("/v1/call/{id}", "/v1/call/1/"),
+            ("/v1/call/{id}", "/v1/call"),
+            ("/v1/calls", "/v1/call"),
+            ("/v{n}.json", "/v7.xml"),
+            ("/{a}.{b}", "/1."),
+        ] {
+            assert_eq!(captures(template, path), None, "{template} {path}");
+        }
+    }
+}
