@@ -88,6 +88,8 @@ pub mod guide;
 mod many;
 mod poll;
 mod recording;
+#[cfg(doctest)]
+mod reference;
 pub mod transport;
 pub mod types;
 mod wait;

@@ -335,6 +335,8 @@ fn list_of_sources_is_complete() {
             }
         }
     }
+    // Generated, and without public items.
+    sources.retain(|path| path != "src/reference.rs");
     sources.sort();
     let listed = SOURCES.iter().filter(|path| path.starts_with("src/"));
     let mut listed: Vec<_> = listed.map(|path| (*path).to_owned()).collect();

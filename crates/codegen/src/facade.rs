@@ -7,13 +7,13 @@ use std::path::Path;
 
 use quote::ToTokens as _;
 use serde_json::Value;
-use syn::{FnArg, ImplItem, Item, Type};
+use syn::Type;
 
 use crate::load::Source;
 use crate::model::Model;
 use crate::plan::{CLIENT, Plan};
 use crate::security;
-use crate::{names, walk};
+use crate::{names, signature, walk};
 
 /// The manifest of the facade, without the workspace.
 pub(crate) const MANIFEST: &str = include_str!("facade/manifest.toml");
@@ -178,7 +178,7 @@ fn example(
     client: &str,
     is_wanted: impl Fn(&walk::Operation<'_>) -> bool,
 ) -> Option<Example> {
-    let constructors = constructors(client)?;
+    let methods = signature::methods(client)?;
     let candidates = walk::operations(normalized)
         .into_iter()
         .filter_map(|operation| {
@@ -197,10 +197,12 @@ fn example(
             {
                 return None;
             }
-            let (_, types) = constructors.iter().find(|(name, _)| *name == method)?;
-            let arguments: Option<Vec<&str>> = types.iter().map(literal).collect();
+            let arguments = methods.get(&method)?;
+            let count = arguments.len();
+            let arguments: Option<Vec<&str>> =
+                arguments.iter().map(|(_, ty)| literal(ty)).collect();
             Some((
-                types.len(),
+                count,
                 Example {
                     method,
                     arguments: arguments?.join(", "),
@@ -236,30 +238,6 @@ fn needs_more(document: &Value, operation: &walk::Operation<'_>) -> bool {
             })
         })
     })
-}
-
-/// Returns the client's methods, with the types of their arguments.
-fn constructors(client: &str) -> Option<Vec<(String, Vec<Type>)>> {
-    let file = syn::parse_file(client).ok()?;
-    let is_client = |item: &syn::ItemImpl| {
-        item.trait_.is_none() && item.self_ty.to_token_stream().to_string() == "Client"
-    };
-    let mut found = Vec::new();
-    for item in &file.items {
-        let Item::Impl(item) = item else { continue };
-        for item in item.items.iter().filter(|_| is_client(item)) {
-            let ImplItem::Fn(function) = item else {
-                continue;
-            };
-            let types = function.sig.inputs.iter().filter_map(|input| match input {
-                FnArg::Typed(argument) => Some((*argument.ty).clone()),
-                FnArg::Receiver(_) => None,
-            });
-            let name = function.sig.ident.to_string();
-            found.push((name.trim_start_matches("r#").to_owned(), types.collect()));
-        }
-    }
-    Some(found)
 }
 
 /// Returns a value of the type, if it is simple.

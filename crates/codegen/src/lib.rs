@@ -31,12 +31,14 @@ pub mod pointer;
 pub mod postprocess;
 pub mod problem;
 pub mod project;
+pub mod reference;
 mod rename;
 pub mod report;
 mod sample;
 pub mod sdk_name;
 pub mod security;
 pub mod settings;
+mod signature;
 pub mod stack;
 mod subdocument;
 pub mod unsupported;
@@ -291,6 +293,7 @@ pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
             .and_then(|(source, settings)| {
                 let mut generated = generate_all(source, &settings, options.choices)?;
                 if options.out.is_none() {
+                    reference(&mut generated, &SdkName::of_project());
                     let copies = plan::copies(&settings, &generated.source.document)?;
                     generated.plan.outputs.extend(copies);
                     let descriptions = plan::descriptions(&settings, &generated.operations);
@@ -302,6 +305,7 @@ pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
     .and_then(|mut generated| {
         if let Some(out) = &options.out {
             let name = sdk_name(options, out, &generated.source)?;
+            reference(&mut generated, &name);
             let facade = Facade::new(
                 &generated.source,
                 &generated.normalized,
@@ -310,6 +314,9 @@ pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
             );
             workspace::complete(&options.root, &mut generated.plan)?;
             workspace::publish(&options.root, &mut generated.plan, &name, &facade)?;
+            let path = "operations.json".to_owned();
+            let description = plan::description(path, &generated.operations);
+            generated.plan.outputs.push(description);
         }
         Ok(generated)
     });
@@ -329,6 +336,16 @@ pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
             Ok(Outcome::Failed)
         }
     }
+}
+
+/// Plans the reference of an SDK of this name.
+fn reference(generated: &mut Generated, name: &SdkName) {
+    let title = generated.source.document.pointer("/info/title");
+    let title = title
+        .and_then(Value::as_str)
+        .unwrap_or("the API")
+        .to_owned();
+    reference::plan(&mut generated.plan, &generated.operations, &title, name);
 }
 
 /// Returns the name of the SDK for the folder `out`.

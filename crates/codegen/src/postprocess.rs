@@ -47,6 +47,8 @@ use crate::model::Model;
 use crate::names;
 use crate::problem::{Location, Problem, Problems};
 
+pub(crate) use markdown::for_rustdoc;
+
 use client::methods;
 use mock::methods as mocked;
 

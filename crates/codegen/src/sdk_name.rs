@@ -128,6 +128,11 @@ impl SdkName {
         Err(reason)
     }
 
+    /// Returns the name of this project.
+    pub fn of_project() -> Self {
+        Self("call-api".to_owned())
+    }
+
     /// Makes a name of a document's title: its words in lower case, without `API`, `REST`, versions and the like at
     /// either end.
     ///

@@ -1,11 +1,13 @@
 //! Step 8, write or check. One function compares the plan with the disk in every mode, so the modes cannot disagree.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::plan::{MARK, Plan};
+use crate::reference::PAGE_MARK;
 
 /// The handling of differences between the plan and the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,7 +147,7 @@ pub(crate) fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the files below `folder` whose first line has [`MARK`], sorted.
+/// Returns the sources and pages below `folder` whose first line says that they are generated, sorted.
 fn generated_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -163,10 +165,14 @@ fn generated_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
                 if entry.file_name() != "target" {
                     folders.push(path);
                 }
-            } else if kind.is_file()
-                && path.extension().is_some_and(|extension| extension == "rs")
-                && fs::read(&path)?.starts_with(MARK.as_bytes())
-            {
+                continue;
+            }
+            let mark = match path.extension().and_then(OsStr::to_str) {
+                Some("rs") => MARK,
+                Some("md") => PAGE_MARK,
+                _ => continue,
+            };
+            if kind.is_file() && fs::read(&path)?.starts_with(mark.as_bytes()) {
                 found.push(path);
             }
         }

@@ -8,7 +8,7 @@ use std::ops::Range;
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd, TextMergeWithOffset};
 
 /// Returns the text for rustdoc, without surrounding blank lines.
-pub(super) fn for_rustdoc(text: &str) -> String {
+pub(crate) fn for_rustdoc(text: &str) -> String {
     let text = text.replace("\r\n", "\n");
     let text = text.trim();
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
