@@ -19,7 +19,7 @@ use call_api_codegen::{Choices, generate_document};
 const CASES: u64 = 60;
 
 #[test]
-fn nearly_valid_document_is_generated_or_rejected() {
+fn almost_valid_document_is_generated_or_rejected() {
     let cases = std::env::var("CALL_API_MUTATIONS").ok();
     let cases = cases.map_or(CASES, |cases| cases.parse().unwrap());
     let (mut generated, mut rejected) = (0, 0);

@@ -1,4 +1,4 @@
-//! An independent reading of the body of a request, by its media type.
+//! Independent decoding of request bodies, by media type.
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
@@ -8,7 +8,7 @@ use crate::document::Document;
 use crate::operations::{Body, Operation};
 use crate::received::{Received, Wrong};
 
-/// The media type of a body that the sampler fills: the one that a client prefers.
+/// Returns the media type of the body that is sampled: the one that the client prefers.
 pub(crate) fn preferred(body: &Body) -> Option<&(String, String)> {
     let rank = |media_type: &str| match essence(media_type).as_str() {
         "application/json" => 0,
@@ -23,13 +23,13 @@ pub(crate) fn preferred(body: &Body) -> Option<&(String, String)> {
         .min_by_key(|(media_type, _)| rank(media_type))
 }
 
-/// A media type without its parameters.
+/// Returns a media type without its parameters.
 pub(crate) fn essence(media_type: &str) -> String {
     let essence = media_type.split(';').next().unwrap_or_default();
     essence.trim().to_ascii_lowercase()
 }
 
-/// Compares the body of a request with the argument that it was made of.
+/// Compares the body of a request with its argument.
 pub(crate) fn wrong(
     document: &Document,
     operation: &Operation,
@@ -87,7 +87,7 @@ pub(crate) fn wrong(
     }
 }
 
-/// Returns true for the declared media type: with its parameters, in any case; a range declares what it covers.
+/// Returns true if the media type is the declared one, with its parameters and in any case, or is in the declared range.
 fn is_declared(declared: &str, sent: &str) -> bool {
     let parameters = |media_type: &str| -> Vec<String> {
         let parameters = media_type.split(';').skip(1);
@@ -113,8 +113,8 @@ fn is_same_json(argument: &Value, read: &Value) -> bool {
     found.iter().all(|(_, change)| change.is_harmless())
 }
 
-/// Reads the pairs of a form. Lists are repeated or joined, and objects have the styles of parameters: only scalars and
-/// lists of them are compared.
+/// Decodes the pairs of a form. Lists are repeated or joined, and objects have the styles of parameters: only scalars and
+/// lists of scalars are compared.
 fn is_same_form(_: &Document, argument: &Value, body: &str) -> bool {
     let Value::Object(fields) = argument else {
         return true;
@@ -153,7 +153,7 @@ fn is_same_form(_: &Document, argument: &Value, body: &str) -> bool {
     })
 }
 
-/// Reads the parts of a form. A part of a list is repeated; an object is a part in JSON.
+/// Decodes the parts of a form. Lists are repeated parts, and objects are parts in JSON.
 fn is_same_parts(argument: &Value, content_type: &str, body: &str) -> bool {
     let Value::Object(fields) = argument else {
         return true;

@@ -1,4 +1,4 @@
-//! What was lost, changed or added between a sample and what came back of it.
+//! Differences between a sample and the value after decoding and encoding it.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Number, Value};
@@ -6,36 +6,36 @@ use uuid::Uuid;
 
 use crate::sampler::UNKNOWN;
 
-/// How a value differs from what it was.
+/// The difference between two values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
     /// Another value.
     Changed,
-    /// A number that is off by a rounding.
+    /// A number that was rounded.
     Rounded,
-    /// A property that is gone.
+    /// A missing property.
     Dropped,
-    /// An empty list or object that is gone.
+    /// A missing empty list or object.
     EmptyDropped,
-    /// A property that wasn't there.
+    /// An additional property.
     Added,
     /// A list of another length.
     Length,
-    /// A null that is gone, or that wasn't there; the judge says whether that is the same.
+    /// A missing or additional null; the judge decides whether the values are equivalent.
     Null,
-    /// The same number, instant or UUID, written in another way.
+    /// The same number, instant or UUID in another notation.
     Spelling,
-    /// A property that no schema mentions is gone.
+    /// A missing property that no schema mentions.
     Unknown,
 }
 
 impl Change {
-    /// Returns true where nothing was lost.
+    /// Returns true if nothing was lost.
     pub fn is_harmless(self) -> bool {
         matches!(self, Self::Null | Self::Spelling | Self::Unknown)
     }
 
-    /// The name of the change in a report.
+    /// Returns the name of the change in a report.
     pub fn name(self) -> &'static str {
         match self {
             Self::Changed => "changed",
@@ -51,7 +51,7 @@ impl Change {
     }
 }
 
-/// The differences between two values, each with the pointer of its place.
+/// Returns the differences between two values, each with its JSON pointer.
 pub fn changes(
     before: &Value,
     after: &Value,
@@ -66,7 +66,7 @@ pub fn changes(
 }
 
 struct Comparison<'k> {
-    /// Returns true for the name of a property that some schema mentions.
+    /// Tests if a schema mentions a property with this name.
     known: &'k dyn Fn(&str) -> bool,
     found: Vec<(String, Change)>,
 }
@@ -166,7 +166,7 @@ fn text(before: &str, after: &str) -> Option<Change> {
     })
 }
 
-/// Returns true where a text on the wire stands for a string, number or boolean.
+/// Returns true if a text on the wire represents this string, number or boolean.
 pub fn same_scalar(scalar: &Value, written: &str) -> bool {
     match scalar {
         Value::String(before) => text(before, written).is_none_or(Change::is_harmless),
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn loss_is_told_from_spelling() {
+    fn other_notation_is_not_a_loss() {
         assert_eq!(
             kinds(json!({"a": 1.0, "b": null}), json!({"a": 1, "c": null})),
             [Change::Spelling, Change::Null, Change::Null]

@@ -1,32 +1,32 @@
-//! An OpenAPI document as the samples and the judge read it: independent of the generator's own reading.
+//! An OpenAPI document, for the sampler and the judge. Independent of the generator's own model.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use call_api_codegen::pointer::Pointer;
 use serde_json::Value;
 
-/// A document whose references all stay inside it.
+/// A document without external references.
 #[derive(Debug)]
 pub struct Document {
     value: Value,
     is_30: bool,
-    /// The schemas that carry a `$anchor` or `$dynamicAnchor`, by its name.
+    /// The schemas with a `$anchor` or `$dynamicAnchor`, by its name.
     anchors: BTreeMap<String, String>,
     inheritance: Inheritance,
-    /// For the reference of each component schema, those that a value of it can hold.
+    /// The component schemas that a value of each component schema can contain, by reference.
     held: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// The schemas that inherit, by `allOf`, from a schema that has a discriminator and no union.
+/// The schemas that inherit, by `allOf`, from a schema with a discriminator but without a union.
 #[derive(Debug, Default)]
 struct Inheritance {
-    /// The tag of each schema that inherits: property and values.
+    /// The tag of each derived schema: property and values.
     tags: BTreeMap<String, (String, Vec<String>)>,
-    /// The schemas that are inherited from.
+    /// The base schemas.
     bases: BTreeSet<String>,
 }
 
-/// The keywords that say nothing about which values are valid.
+/// The keywords that do not affect validity.
 const ANNOTATIONS: [&str; 10] = [
     "nullable",
     "title",
@@ -41,7 +41,7 @@ const ANNOTATIONS: [&str; 10] = [
 ];
 
 impl Document {
-    /// Reads a document whose references all stay inside it.
+    /// Parses a document without external references.
     pub fn new(value: Value) -> Self {
         let version = value.get("openapi").and_then(Value::as_str);
         let is_30 = version.is_some_and(|version| version.starts_with("3.0"));
@@ -59,17 +59,17 @@ impl Document {
         document
     }
 
-    /// The document itself.
+    /// Returns the document.
     pub fn value(&self) -> &Value {
         &self.value
     }
 
-    /// Returns true for OpenAPI 3.0, whose schemas are a dialect of their own.
+    /// Returns true for OpenAPI 3.0, whose schemas have their own dialect.
     pub fn is_30(&self) -> bool {
         self.is_30
     }
 
-    /// The component schemas, in the document's order.
+    /// Returns the component schemas, in the document's order.
     pub fn schemas(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.value
             .pointer("/components/schemas")
@@ -79,7 +79,7 @@ impl Document {
             .map(|(name, schema)| (name.as_str(), schema))
     }
 
-    /// The value at a reference such as `#/components/schemas/Call` or `#anchor`.
+    /// Returns the value at a reference such as `#/components/schemas/Call` or `#anchor`.
     pub fn resolve(&self, reference: &str) -> Option<&Value> {
         let fragment = percent_encoding::percent_decode_str(reference.strip_prefix('#')?);
         let fragment = fragment.decode_utf8().ok()?;
@@ -90,7 +90,7 @@ impl Document {
         }
     }
 
-    /// The value, or what its chain of references ends in.
+    /// Returns the value, or the end of its chain of references.
     pub fn follow<'d>(&'d self, mut value: &'d Value) -> Option<&'d Value> {
         for _ in 0..64 {
             match value.get("$ref").and_then(Value::as_str) {
@@ -101,12 +101,12 @@ impl Document {
         None
     }
 
-    /// The pointer that an anchor stands for.
+    /// Returns the pointer of an anchor.
     pub fn anchor(&self, name: &str) -> Option<&str> {
         self.anchors.get(name).map(String::as_str)
     }
 
-    /// Returns true for a member of a union that stands for null alone: in 3.0, schemars and others write
+    /// Returns true for a member of a union that is only null: in 3.0, schemars and others write
     /// `{nullable: true}` where 3.1 has `{type: "null"}`.
     pub fn is_null_member(&self, member: &Value) -> bool {
         self.is_30
@@ -118,7 +118,7 @@ impl Document {
             })
     }
 
-    /// The discriminator's property, and its values for one member of the union; no values where any will do.
+    /// Returns the discriminator's property, and its values for one member of the union; no values if any value is valid.
     pub fn tag<'d>(&self, union: &'d Value, member: &Value) -> Option<(&'d str, Vec<String>)> {
         let discriminator = union.get("discriminator")?;
         let property = discriminator.get("propertyName")?.as_str()?;
@@ -143,12 +143,12 @@ impl Document {
         Some((property, values))
     }
 
-    /// The tag of a component schema that inherits, by `allOf`, from a base that has a discriminator and no union.
+    /// Returns the tag of a component schema that inherits, by `allOf`, from a base with a discriminator but without a union.
     pub fn inherited_tag(&self, name: &str) -> Option<&(String, Vec<String>)> {
         self.inheritance.tags.get(name)
     }
 
-    /// Returns true for a component schema, or a reference to one, whose discriminator tells apart the schemas that inherit
+    /// Returns true for a component schema, or a reference to one, whose discriminator distinguishes the schemas that inherit
     /// from it by `allOf`.
     pub fn is_base(&self, schema: &Value) -> bool {
         self.follow(schema).is_some_and(|target| {
@@ -187,7 +187,7 @@ impl Document {
         found
     }
 
-    /// Returns true where a value of the schema can hold one of the component schema at a reference.
+    /// Returns true if a value of the schema can contain one of the component schema at a reference.
     pub fn holds(&self, schema: &Value, reference: &str) -> bool {
         references(schema).into_iter().any(|direct| {
             let held = self.held.get(direct);
@@ -195,7 +195,7 @@ impl Document {
         })
     }
 
-    /// The schemas that a value of the schema can hold, itself included.
+    /// Returns the schemas that a value of the schema can contain, itself included.
     pub fn parts<'d>(&'d self, schema: &'d Value) -> Vec<&'d Value> {
         let mut parts = vec![schema];
         let mut found = BTreeSet::new();
@@ -234,7 +234,7 @@ impl Document {
     }
 }
 
-/// The references that stand in a value.
+/// Returns the references in a value.
 fn references(value: &Value) -> BTreeSet<&str> {
     let mut found = BTreeSet::new();
     let mut todo = vec![value];

@@ -1,8 +1,7 @@
-//! The program that decodes and encodes samples by the generated types, and sends requests by the generated client.
+//! The program that decodes and encodes samples with the generated types, and sends requests with the generated client.
 //!
-//! There is one for each document. It is compiled beside the generated crates, reads a question from each line of its
-//! input, and writes an answer to each line of its output: a decoder that overflows its stack then ends no other program
-//! than this one.
+//! There is one for each document, compiled beside the generated crates. It reads a question from each line of its input,
+//! and writes an answer to each line of its output. A decoder that overflows its stack ends only this process.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,13 +13,13 @@ use serde_json::Value;
 
 use crate::operations::{Operation, Setter};
 
-/// The part of a driver that is the same for all documents.
+/// The source that all drivers have in common.
 const MAIN: &str = include_str!("driver/main.rs");
 
-/// The part that sends requests.
+/// The source that sends requests.
 const REQUESTS: &str = include_str!("driver/requests.rs");
 
-/// The name of the driver's package for the document of this name.
+/// Returns the name of the driver's package for the document with this name.
 pub fn package(name: &str) -> String {
     format!("driver-{name}")
 }
@@ -149,7 +148,7 @@ fn request_arms(operations: &[Operation]) -> String {
     )
 }
 
-/// Makes the builder of the arguments that are parameters of the path.
+/// Returns the code that calls the client's method with its arguments.
 fn constructor(operation: &Operation) -> String {
     let mut arguments: Vec<(usize, String)> = Vec::new();
     for parameter in &operation.parameters {
@@ -171,16 +170,16 @@ fn constructor(operation: &Operation) -> String {
     )
 }
 
-/// The programs of the documents of these names, or the first thing that the compiler has against each.
+/// Compiles the drivers of these documents. Returns the program of each, or its first compile error.
 ///
 /// # Errors
-/// Cargo doesn't run.
+/// Cargo cannot be run.
 pub fn compile(
     work: &Path,
     target: &Path,
     names: &[&str],
 ) -> io::Result<BTreeMap<String, Result<PathBuf, String>>> {
-    // Set where cargo runs us; the same toolchain then compiles.
+    // Cargo sets it, so the same toolchain is used.
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(["build", "--keep-going", "--message-format=json"]);
@@ -193,7 +192,7 @@ pub fn compile(
         .env("CARGO_INCREMENTAL", "0")
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .stdin(Stdio::null());
-    // Cargo tells its children of the package that they belong to, which these are not.
+    // Cargo sets variables of the package that runs, which is not the package that is compiled here.
     for name in ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "RUSTFLAGS"] {
         command.env_remove(name);
     }

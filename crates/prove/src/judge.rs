@@ -1,4 +1,4 @@
-//! Which values are valid, by the `jsonschema` crate; and which invalid ones a decoder has to refuse.
+//! Validation of values with the `jsonschema` crate, and the invalid values that a decoder must reject.
 
 use jsonschema::{Draft, Registry, Validator};
 use serde_json::{Map, Value, json};
@@ -14,10 +14,10 @@ pub struct Judge<'r> {
     registry: &'r Registry<'r>,
 }
 
-/// The lowered schemas at these references, prepared for a [`Judge`].
+/// Prepares the lowered schemas at these references for a [`Judge`].
 ///
 /// # Errors
-/// They are no JSON Schema.
+/// They are not valid JSON Schemas.
 pub fn registry(document: &Document, references: Vec<String>) -> Result<Registry<'static>, String> {
     let lowered = lowered::lower(document, references);
     Registry::new()
@@ -28,15 +28,15 @@ pub fn registry(document: &Document, references: Vec<String>) -> Result<Registry
 }
 
 impl<'r> Judge<'r> {
-    /// A judge by these schemas.
+    /// Returns a judge with these schemas.
     pub fn new(registry: &'r Registry<'r>) -> Self {
         Self { registry }
     }
 
-    /// The validator of the schema at a reference, which is one of those that the registry was made for.
+    /// Returns the validator of the schema at a reference, which must be one of those in the registry.
     ///
     /// # Errors
-    /// It is no JSON Schema.
+    /// It is not a valid JSON Schema.
     pub fn validator(&self, reference: &str) -> Result<Validator, String> {
         jsonschema::options()
             .with_draft(Draft::Draft202012)
@@ -47,23 +47,23 @@ impl<'r> Judge<'r> {
     }
 }
 
-/// What is wrong with an invalid sample.
+/// The fault of an invalid sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
-    /// A required property is left out.
+    /// A required property is missing.
     Missing,
-    /// A required property that is readable or writable only is left out: a type that is sent and received allows that.
+    /// A required read-only or write-only property is missing: a type that is sent and received accepts that.
     MissingOneWay,
-    /// A property is of another type.
+    /// A property has another type.
     Type,
-    /// The whole is of another type.
+    /// The value has another type.
     Kind,
-    /// The values of an object stand in an array.
+    /// The values of an object are in an array.
     Sequence,
 }
 
 impl Fault {
-    /// The name of the fault in a report.
+    /// Returns the name of the fault in a report.
     pub fn name(self) -> &'static str {
         match self {
             Self::Missing => "required property left out",
@@ -75,7 +75,7 @@ impl Fault {
     }
 }
 
-/// Spoils a valid sample in each way that makes it invalid.
+/// Returns invalid variants of a valid sample, one for each applicable fault.
 pub fn spoiled(
     document: &Document,
     reference: &str,
@@ -152,8 +152,8 @@ fn spoiled_object(
     candidates
 }
 
-/// Returns true for a schema that keeps an object that none of its members fits: a union, also through references and
-/// `allOf`, or a base whose discriminator tells apart the schemas that inherit from it.
+/// Returns true if the type of the schema keeps objects that fit no member: a union, also through references and `allOf`,
+/// or a base whose discriminator distinguishes the schemas that inherit from it.
 pub fn is_union(document: &Document, schema: &Value) -> bool {
     document.is_base(schema)
         || Shape::of(document, schema).is_ok_and(|shape| {
@@ -162,7 +162,7 @@ pub fn is_union(document: &Document, schema: &Value) -> bool {
         })
 }
 
-/// Returns true for `anyOf: [T, null]`, which is an optional `T` and no union.
+/// Returns true for `anyOf: [T, null]`, which is an optional `T`, not a union.
 fn is_optional(document: &Document, union: &Union<'_>) -> bool {
     let is_null = |member: &&Value| {
         document.is_null_member(member) || member.get("type") == Some(&json!("null"))

@@ -1,24 +1,24 @@
-//! Failures that a folder of documents is known to have: a proof fails where it finds more.
+//! Known failures of a folder of documents: a proof fails if it finds more.
 //!
-//! The file has a line for each: `unions.yaml: 3 changed`, or `names.yaml: 1 no SDK`. It says what is left to do; where a
-//! proof finds fewer, it says so, and the file is to be lowered.
+//! The file has a line for each: `unions.yaml: 3 changed`, or `names.yaml: 1 no SDK`. If a proof finds fewer, it reports
+//! that, and the file must be updated.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use crate::report::{Row, Trouble};
+use crate::report::{FailureKind, Row};
 
 /// The file's name, beside the documents.
 pub(crate) const FILE: &str = "known-failures.txt";
 
-/// How often each document fails in each way.
+/// The number of failures of each kind, by document.
 pub(crate) type Failures = BTreeMap<(String, String), usize>;
 
-/// Reads the known failures of a folder; there are none where it has no such file.
+/// Reads the known failures of a folder; none if it has no such file.
 ///
 /// # Errors
-/// The file can't be read, or a line isn't `DOCUMENT: COUNT FAILURE`.
+/// The file cannot be read, or a line is not `DOCUMENT: COUNT FAILURE`.
 pub(crate) fn read(documents: &Path) -> io::Result<Failures> {
     let path = documents.join(FILE);
     if !path.is_file() {
@@ -47,10 +47,10 @@ pub(crate) fn found(rows: &[Row]) -> Failures {
         if row.error.is_some() {
             found.insert((row.document.clone(), "no SDK".to_owned()), 1);
         }
-        for (trouble, count) in &row.counts {
+        for (kind, count) in &row.counts {
             if *count > 0 {
                 found.insert(
-                    (row.document.clone(), Trouble::name(*trouble).to_owned()),
+                    (row.document.clone(), FailureKind::name(*kind).to_owned()),
                     *count,
                 );
             }
@@ -59,7 +59,7 @@ pub(crate) fn found(rows: &[Row]) -> Failures {
     found
 }
 
-/// Returns a line for each failure that `left` has more often than `right`.
+/// Returns a line for each kind of failure that is more frequent in `left` than in `right`.
 pub(crate) fn more(left: &Failures, right: &Failures) -> Vec<String> {
     let more = left.iter().filter_map(|(key, count)| {
         let other = right.get(key).copied().unwrap_or(0);
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn failure_that_is_not_known_is_more() {
+    fn unknown_failure_is_reported() {
         let failures =
             |changed| Failures::from([(("a.yaml".to_owned(), "changed".to_owned()), changed)]);
         assert_eq!(

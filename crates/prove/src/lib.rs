@@ -1,9 +1,9 @@
-//! Proves generated SDKs: `cargo xtask prove`.
+//! Checks generated SDKs against their documents: `cargo xtask prove`.
 //!
-//! Samples of every schema are made from the document alone ([`sampler`]), judged by a JSON Schema validator ([`judge`]),
-//! and decoded and encoded by the generated types in a process of their own ([`driver`], [`session`]). Requests of every
-//! operation are sent by the generated client and read back from the wire ([`wire`]). `docs/correctness.md` says what
-//! counts as the same.
+//! Samples of every schema are derived from the document alone ([`sampler`]), judged by a JSON Schema validator
+//! ([`judge`]), and decoded and encoded by the generated types in a separate process ([`driver`], [`session`]). Requests
+//! of every operation are sent by the generated client and decoded from the wire ([`wire`]). `docs/correctness.md` defines
+//! which values are equivalent.
 
 mod body;
 pub mod compare;
@@ -41,27 +41,27 @@ use report::Row;
 use session::Session;
 use types::{TypeProof, Typed};
 
-/// What to prove, and where.
+/// The settings of a proof.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The root of the project.
     pub root: PathBuf,
     /// A document, or a folder of documents: its `.json`, `.yaml` and `.yml` files.
     pub documents: PathBuf,
-    /// Where the workspace is written; nothing else may use it.
+    /// The folder of the generated workspace, which must not be used by anything else.
     pub work: PathBuf,
     /// Cargo's target directory.
     pub target: PathBuf,
-    /// How many valid samples a schema gets at least.
+    /// The minimum number of valid samples of a schema.
     pub samples: usize,
-    /// The report is JSON.
+    /// True for a report in JSON.
     pub json: bool,
-    /// What is done to the generated crates before they are compiled: the tests break them.
+    /// Changes the generated crates before they are compiled, so that tests can break them.
     pub tamper: fn(&mut Plan),
 }
 
 impl Options {
-    /// The documents at a path, proven below the project's target directory.
+    /// Returns the settings for the documents at a path, with a workspace below the project's target directory.
     pub fn new(root: PathBuf, documents: PathBuf) -> Self {
         let prove = call_api_codegen::adopt::target(&root).join("prove");
         Self {
@@ -76,15 +76,15 @@ impl Options {
     }
 }
 
-/// How a proof ended; the number is the process's exit code.
+/// The result of a proof; the number is the exit code of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Outcome {
-    /// Every sample and every request was right, but for known failures.
+    /// There were no failures except for known ones.
     Proven = 0,
-    /// A sample or a request was wrong.
+    /// A sample or a request failed.
     Refuted = 7,
-    /// An SDK was not generated, or doesn't compile.
+    /// An SDK was not generated, or does not compile.
     Failed = 100,
 }
 
@@ -98,7 +98,7 @@ struct Subject {
 /// Proves every document, and prints the table and the failures to `report`.
 ///
 /// # Errors
-/// A file that can't be read or written, or a cargo or a driver that doesn't run.
+/// A file cannot be read or written, or cargo or a driver cannot be run.
 pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
     let rows = prove(options)?;
     if options.json {
@@ -130,7 +130,7 @@ pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
 /// Proves every document.
 ///
 /// # Errors
-/// As [`run`].
+/// Same as [`run`].
 pub fn prove(options: &Options) -> io::Result<Vec<Row>> {
     let documents = corpus::documents(&options.documents)?;
     if documents.is_empty() {
@@ -200,7 +200,7 @@ fn prove_subject(
     proven
 }
 
-/// Samples nest as deep as a decoder reads.
+/// Samples are nested as deep as decoders accept.
 fn on_deep_stack<T: Send>(work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
@@ -244,7 +244,7 @@ fn subject(options: &Options, path: &Path, name: &str, row: &mut Row) -> Result<
     })
 }
 
-/// The component schemas that have a type of their own; the others are listed in the row.
+/// Returns the component schemas that have a type; the others are listed in the row.
 fn typed(
     document: &Document,
     generated: &Generated,
@@ -256,7 +256,7 @@ fn typed(
     for (name, _) in document.schemas() {
         let place = Pointer::schema(name);
         let origin = generated.origins.of(&place);
-        // One whose name is taken was given another.
+        // A schema whose name was taken has another type name.
         let moved = || {
             let mut schemas = walk::schemas(&generated.normalized).map(|(new, _)| new.as_str());
             schemas.find(|new| generated.origins.of(&Pointer::schema(new)) == origin)

@@ -1,8 +1,8 @@
-//! The schemas of a document as plain JSON Schema 2020-12, for the judge.
+//! Conversion of a document's schemas to plain JSON Schema 2020-12, for the judge.
 //!
-//! Those of 3.1 are that already. Those of 3.0 are lowered: `nullable` becomes a type, exclusive bounds become numbers,
-//! and what stands beside a `$ref` is dropped. A few keywords are read as authors mean them and not to the letter;
-//! `docs/correctness.md` lists these.
+//! Schemas of 3.1 need no conversion. Those of 3.0 are lowered: `nullable` becomes a type, exclusive bounds become numbers,
+//! and siblings of `$ref` are removed. A few keywords are interpreted as authors usually mean them; `docs/correctness.md`
+//! lists these.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
@@ -12,7 +12,7 @@ use crate::document::Document;
 /// The identifier of the lowered document.
 pub(crate) const ID: &str = "urn:document";
 
-/// The lowered schema at a reference of the document, as a reference that is absolute.
+/// Returns the absolute reference of the lowered schema at a reference of the document.
 pub(crate) fn absolute(reference: &str) -> String {
     let token = reference.replace('~', "~0").replace('/', "~1");
     format!(
@@ -105,12 +105,12 @@ impl Lowering<'_> {
                     }
                 });
                 let members = members.collect();
-                // A value that fits two members is one that the author meant.
+                // Authors mean a value that fits two members to be valid.
                 let key = if key == "oneOf" { "anyOf" } else { key };
                 merge_list(lowered, key, members);
                 return;
             }
-            // Beside `allOf` it forbids what the other members name.
+            // Beside `allOf` it forbids the properties of the other members.
             ("additionalProperties" | "unevaluatedProperties", Value::Bool(false)) => return,
             (
                 "items"
@@ -138,7 +138,7 @@ impl Lowering<'_> {
         lowered.insert(key.to_owned(), new);
     }
 
-    /// Makes a union with a discriminator ask for the tag that belongs to the member.
+    /// Makes each member of a union with a discriminator require its tag.
     fn discriminator(&mut self, lowered: &mut Map<String, Value>, schema: &Value) {
         let members = schema.get("oneOf").or_else(|| schema.get("anyOf"));
         let Some(members) = members.and_then(Value::as_array) else {
@@ -165,7 +165,7 @@ impl Lowering<'_> {
     }
 }
 
-/// A schema with both `oneOf` and `anyOf` asks for a member of each.
+/// Adds a list of schemas. A value of a schema with both `oneOf` and `anyOf` must be a member of each.
 fn merge_list(lowered: &mut Map<String, Value>, key: &str, members: Vec<Value>) {
     match lowered.remove(key) {
         None => {
@@ -210,7 +210,7 @@ fn nullable(mut lowered: Map<String, Value>) -> Value {
     {
         values.push(Value::Null);
     }
-    // A null that the type allows is meant, whatever members stand beside it.
+    // A null that the type allows is valid, even if no member allows it.
     let members: Map<String, Value> = ["allOf", "anyOf"]
         .into_iter()
         .filter_map(|key| Some((key.to_owned(), lowered.remove(key)?)))

@@ -1,4 +1,4 @@
-//! The operations of a document, and the setters that the generated client has for their parameters.
+//! The operations of a document, and the setters of the generated client for their parameters.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,50 +11,50 @@ use serde_json::Value;
 use crate::document::Document;
 use crate::shape::Shape;
 
-/// An operation of the document, and how the generated client sends it.
+/// An operation of the document, and the method of the generated client that sends it.
 #[derive(Clone, Debug)]
 pub struct Operation {
-    /// Where it stands in the document.
+    /// The location in the document.
     pub pointer: String,
-    /// The method, in upper case.
+    /// The HTTP method, in upper case.
     pub method: String,
     /// The path's template.
     pub path: String,
     /// The method of the client.
     pub function: String,
-    /// The parameters, the path's own included.
+    /// The parameters, including those of the path item.
     pub parameters: Vec<Parameter>,
     /// The body that the client sends.
     pub body: Option<Body>,
 }
 
-/// A parameter, as the document has it.
+/// A parameter of the document.
 #[derive(Clone, Debug)]
 pub struct Parameter {
-    /// Where it stands in the document.
+    /// The location in the document.
     pub pointer: String,
     /// The name on the wire.
     pub name: String,
     /// `path`, `query`, `header` or `cookie`.
     pub location: String,
-    /// Whether a request needs it.
+    /// True if it is required.
     pub required: bool,
-    /// The style, as the document says it or by default.
+    /// The style: the document's, or the default.
     pub style: String,
-    /// Whether lists and objects are exploded.
+    /// True if lists and objects are exploded.
     pub explode: bool,
     /// A reference to the schema.
     pub schema: String,
-    /// Whether the value is a document of its own (`content`).
+    /// True if the value is encoded by a media type (`content`).
     pub is_content: bool,
-    /// How the client sets it; nothing where it has no way to. An object may be set a property at a time.
+    /// The setters of the client, if there are any. An object can have one for each property.
     pub setters: Vec<(Option<String>, Setter)>,
-    /// Whether the report of unsupported features has something to say about it.
+    /// True if the report of unsupported features mentions it.
     pub is_reported: bool,
 }
 
 impl Parameter {
-    /// The key of the parameter among the arguments of a request.
+    /// Returns the key of the parameter in the arguments of a request.
     pub fn key(&self) -> String {
         format!("{}:{}", self.location, self.name)
     }
@@ -63,13 +63,13 @@ impl Parameter {
 /// A request body.
 #[derive(Clone, Debug)]
 pub struct Body {
-    /// Where it stands in the document.
+    /// The location in the document.
     pub pointer: String,
-    /// Whether a request needs it.
+    /// True if it is required.
     pub required: bool,
-    /// The media types that the document offers, each with a reference to its schema.
+    /// The media types in the document, each with a reference to its schema.
     pub content: Vec<(String, String)>,
-    /// How the client sets it.
+    /// The setters of the client.
     pub setter: Option<Setter>,
 }
 
@@ -78,19 +78,19 @@ pub struct Body {
 pub struct Setter {
     /// Its name.
     pub name: String,
-    /// The type that it takes, as the generated client writes it.
+    /// The type of its argument, in the syntax of the generated client.
     pub takes: String,
-    /// The position among the arguments of the client's method, if it is one of those and no setter.
+    /// The position in the arguments of the client's method, if it is an argument and not a setter.
     pub argument: Option<usize>,
 }
 
 /// The setters of each builder of a generated client.
 type Setters = BTreeMap<String, BTreeMap<String, Setter>>;
 
-/// Reads the operations that the generated client has.
+/// Returns the operations of the generated client.
 ///
 /// # Errors
-/// The client is no Rust.
+/// The client is not valid Rust.
 pub fn operations(
     document: &Document,
     generated: &Generated,
@@ -124,7 +124,7 @@ pub fn operations(
     Ok(operations)
 }
 
-/// For each parameter of a normalized operation, the key of the document's: the setter is named by the normalized one.
+/// Maps the parameters of a normalized operation, which name the setters, to the keys of the document's parameters.
 fn wire_names(generated: &Generated, operation: &walk::Operation<'_>) -> BTreeMap<String, String> {
     let normalized = &generated.normalized;
     let facts = generated.model.operation(&operation.pointer);
@@ -195,7 +195,7 @@ fn parameters(
     found
 }
 
-/// The setters of the properties of an object that the query has as parameters of their own.
+/// Returns the setters of an object whose properties are separate query parameters.
 fn spread(
     document: &Document,
     parameter: &Parameter,
@@ -273,7 +273,7 @@ fn body(
     })
 }
 
-/// The setters of the builders: the methods of `mod builder` that take what can become a type.
+/// Returns the setters of the builders: the methods of `mod builder` with an argument that converts into a type.
 fn setters(client: &str) -> Result<Setters, String> {
     let file = parse(client, "client")?;
     let mut setters = Setters::new();
@@ -316,7 +316,7 @@ fn setters(client: &str) -> Result<Setters, String> {
     Ok(setters)
 }
 
-/// The `T` of `where V: TryInto<T>`.
+/// Returns the `T` of `where V: TryInto<T>`.
 fn converted(signature: &syn::Signature) -> Option<String> {
     let clause = signature.generics.where_clause.as_ref()?;
     let bounds = clause
@@ -344,7 +344,7 @@ fn converted(signature: &syn::Signature) -> Option<String> {
     })
 }
 
-/// The parameters of the path, which a constructor takes after the client.
+/// Returns the parameters of the path, which a constructor takes after the client.
 fn arguments(new: &syn::Signature) -> impl Iterator<Item = (String, Setter)> {
     let arguments = new.inputs.iter().skip(1).enumerate();
     arguments.filter_map(|(index, argument)| {
@@ -367,10 +367,10 @@ fn parse(source: &str, what: &str) -> Result<syn::File, String> {
         .map_err(|error| format!("the generated {what} cannot be parsed as Rust: {error}"))
 }
 
-/// The names of the types that are public at the root of a generated crate of types.
+/// Returns the names of the public types at the root of a generated types crate.
 ///
 /// # Errors
-/// The crate is no Rust.
+/// The crate is not valid Rust.
 pub fn type_names(types: &str) -> Result<BTreeSet<String>, String> {
     let file = parse(types, "types")?;
     let names = file.items.into_iter().filter_map(|item| match item {

@@ -1,12 +1,12 @@
-//! Texts that match a pattern.
+//! Generation of texts that match a pattern.
 
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-/// The most repetitions that a text has where the pattern sets no limit.
+/// The maximum number of repetitions if the pattern sets no limit.
 const MORE: u32 = 3;
 
-/// A text that matches, or none where the pattern is one that only ECMAScript has.
+/// Returns a text that matches, or `None` for a pattern that only ECMAScript supports.
 pub fn matching(pattern: &str, random: &mut fastrand::Rng) -> Option<String> {
     let parsed = ParserBuilder::new()
         .nest_limit(50)
@@ -44,7 +44,7 @@ fn write(hir: &Hir, random: &mut fastrand::Rng, text: &mut String) -> Option<()>
     Some(())
 }
 
-/// A character of a class; one that can be read, where there is one.
+/// Returns a character of a class, preferably a printable one.
 fn character(class: &Class, random: &mut fastrand::Rng) -> Option<char> {
     let ranges: Vec<(u32, u32)> = match class {
         Class::Unicode(class) => class
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pattern_is_matched_by_its_text() {
+    fn generated_text_matches_the_pattern() {
         let mut random = fastrand::Rng::with_seed(1);
         for pattern in [r"^\+[1-9]\d{6,14}$", "^(a|b)?c+$", r"^[^\s]+@x$", "^ü{2}$"] {
             let text = matching(pattern, &mut random).unwrap_or_default();

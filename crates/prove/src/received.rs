@@ -1,8 +1,8 @@
-//! Requests as they were received.
+//! Received requests.
 
 use serde::Deserialize;
 
-/// A request as it was received.
+/// A received request.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Received {
     /// The method.
@@ -16,7 +16,7 @@ pub struct Received {
 }
 
 impl Received {
-    /// The first header of this name.
+    /// Returns the first header with this name.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
         headers
@@ -25,5 +25,5 @@ impl Received {
     }
 }
 
-/// A fault of a request: the pointer of the statement in the document, and the difference from it.
+/// A fault of a request: the location of the violated part of the document, and the difference.
 pub type Wrong = (String, String);

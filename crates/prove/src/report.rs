@@ -1,4 +1,4 @@
-//! What a proof found: a row for each document, and each failure with its place and its smallest sample.
+//! The report of a proof: a row for each document, and each failure with its location and smallest sample.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -6,28 +6,28 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::Value;
 
-/// What went wrong with a sample.
+/// The kind of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Trouble {
-    /// A valid sample was refused.
+pub enum FailureKind {
+    /// A valid sample was rejected.
     Undecodable,
-    /// A valid sample came back as another value.
+    /// A valid sample was changed by decoding and encoding.
     Changed,
-    /// An invalid sample was read.
+    /// An invalid sample was accepted.
     Accepted,
     /// The decoder overflowed its stack.
     Overflow,
-    /// The decoder gave no answer in time.
+    /// The decoder timed out.
     Timeout,
     /// The driver panicked or died.
     Crash,
-    /// A request doesn't carry what it was made of.
+    /// A request differs from its arguments.
     Wire,
 }
 
-impl Trouble {
-    /// The name of the trouble in a report.
+impl FailureKind {
+    /// Returns the name of the kind in a report.
     pub fn name(self) -> &'static str {
         match self {
             Self::Undecodable => "undecodable",
@@ -41,30 +41,30 @@ impl Trouble {
     }
 }
 
-/// Failures that are alike, with the smallest sample that shows them.
+/// A group of similar failures, with the smallest sample that reproduces them.
 #[derive(Clone, Debug, Serialize)]
 pub struct Failure {
-    /// The place in the document.
+    /// The location in the document.
     pub pointer: String,
-    /// What went wrong.
-    pub trouble: Trouble,
-    /// How.
+    /// The kind of the failure.
+    pub kind: FailureKind,
+    /// The details.
     pub detail: String,
-    /// The number of samples that failed so.
+    /// The number of samples that failed this way.
     pub count: usize,
     /// The smallest sample, or the arguments of the smallest request.
     pub sample: Value,
-    /// What came back.
+    /// The result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
 }
 
-/// What was found about one document.
+/// The results of one document.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Row {
     /// The file's name.
     pub document: String,
-    /// Why there is nothing to prove: no SDK was generated, or it doesn't compile.
+    /// The reason if there is nothing to prove: no SDK was generated, or it does not compile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// The number of component schemas that have a type.
@@ -73,37 +73,37 @@ pub struct Row {
     pub valid: usize,
     /// The number of invalid samples that were decoded.
     pub invalid: usize,
-    /// The number of invalid samples that were accepted as `docs/correctness.md` says.
+    /// The number of invalid samples that were accepted in accordance with `docs/correctness.md`.
     pub tolerated: usize,
-    /// The number of valid samples that were refused because a part of a form is a file.
+    /// The number of valid samples that were rejected because a part of a form is a file.
     pub files: usize,
     /// The number of requests that were sent.
     pub requests: usize,
     /// The number of samples and requests that failed.
-    pub counts: BTreeMap<Trouble, usize>,
+    pub counts: BTreeMap<FailureKind, usize>,
     /// The largest type in bytes, and its name.
     pub largest: Option<(usize, String)>,
-    /// The slowest decoding in nanoseconds, and its type.
+    /// The longest decoding time in nanoseconds, and its type.
     pub slowest: Option<(u64, String)>,
-    /// The schemas that no valid sample was found of.
+    /// The schemas without a valid sample.
     pub unsampled: Vec<String>,
-    /// The schemas that have no type.
+    /// The schemas without a type.
     pub untyped: Vec<String>,
-    /// The operations that no request was made of.
+    /// The operations without a request.
     pub unsent: Vec<String>,
     /// The failures.
     pub failures: Vec<Failure>,
 }
 
 impl Row {
-    /// Counts samples that failed.
-    pub fn count(&mut self, trouble: Trouble, samples: usize) {
-        *self.counts.entry(trouble).or_default() += samples;
+    /// Adds to the number of failed samples.
+    pub fn count(&mut self, kind: FailureKind, samples: usize) {
+        *self.counts.entry(kind).or_default() += samples;
     }
 
-    /// Returns how many samples and requests failed so.
-    pub fn of(&self, trouble: Trouble) -> usize {
-        self.counts.get(&trouble).copied().unwrap_or(0)
+    /// Returns the number of samples and requests with this kind of failure.
+    pub fn of(&self, kind: FailureKind) -> usize {
+        self.counts.get(&kind).copied().unwrap_or(0)
     }
 }
 
@@ -122,10 +122,10 @@ const HEAD: [&str; 12] = [
     "slowest decode",
 ];
 
-/// Prints the table, and below it each failure.
+/// Prints the table, followed by each failure.
 ///
 /// # Errors
-/// `report` can't be written to.
+/// `report` cannot be written to.
 pub fn print(rows: &[Row], report: &mut dyn Write) -> io::Result<()> {
     let mut lines = vec![HEAD.map(str::to_owned)];
     lines.extend(rows.iter().map(cells));
@@ -150,7 +150,12 @@ pub fn print(rows: &[Row], report: &mut dyn Write) -> io::Result<()> {
 }
 
 fn cells(row: &Row) -> [String; 12] {
-    let dead = [Trouble::Overflow, Trouble::Timeout, Trouble::Crash].map(|trouble| row.of(trouble));
+    let dead = [
+        FailureKind::Overflow,
+        FailureKind::Timeout,
+        FailureKind::Crash,
+    ]
+    .map(|kind| row.of(kind));
     let largest = row.largest.as_ref().map(|(bytes, _)| format!("{bytes} B"));
     let slowest = row
         .slowest
@@ -160,13 +165,13 @@ fn cells(row: &Row) -> [String; 12] {
         row.document.clone(),
         row.schemas.to_string(),
         (row.valid + row.invalid).to_string(),
-        row.of(Trouble::Undecodable).to_string(),
+        row.of(FailureKind::Undecodable).to_string(),
         row.files.to_string(),
-        row.of(Trouble::Changed).to_string(),
+        row.of(FailureKind::Changed).to_string(),
         dead.iter().sum::<usize>().to_string(),
-        row.of(Trouble::Accepted).to_string(),
+        row.of(FailureKind::Accepted).to_string(),
         row.requests.to_string(),
-        row.of(Trouble::Wire).to_string(),
+        row.of(FailureKind::Wire).to_string(),
         largest.unwrap_or_else(|| "-".to_owned()),
         slowest.unwrap_or_else(|| "-".to_owned()),
     ]
@@ -195,7 +200,7 @@ fn notes(row: &Row, report: &mut dyn Write) -> io::Result<()> {
     for failure in &row.failures {
         let Failure {
             pointer,
-            trouble,
+            kind,
             detail,
             count,
             sample,
@@ -205,7 +210,7 @@ fn notes(row: &Row, report: &mut dyn Write) -> io::Result<()> {
             report,
             "\n{}#{pointer}: {} ({count}): {detail}",
             row.document,
-            trouble.name()
+            kind.name()
         )?;
         writeln!(report, "    sample: {}", shortened(&sample.to_string()))?;
         if let Some(answer) = answer {

@@ -1,4 +1,4 @@
-//! The proof of the generated client: each request reads back as the arguments that it was made of.
+//! The proof of the generated client: each request on the wire decodes to its arguments.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,13 +10,13 @@ use crate::document::Document;
 use crate::judge::{Judge, registry};
 use crate::operations::{Operation, Parameter, Setter};
 use crate::received::Received;
-use crate::report::{Failure, Row, Trouble};
+use crate::report::{Failure, FailureKind, Row};
 use crate::sampler::{Mode, Sampler};
 use crate::session::{Answer, Question, Session};
 use crate::shrink::{shrink, sign};
 use crate::wire::wrong;
 
-/// The requests that each operation gets.
+/// The number of requests of each operation.
 const MODES: [Mode; 8] = [
     Mode::Full,
     Mode::Least,
@@ -28,10 +28,10 @@ const MODES: [Mode; 8] = [
     Mode::Random,
 ];
 
-/// Sends requests of each operation, and adds what came of them to the row; calls `done` once for each operation.
+/// Sends requests of each operation, and adds the results to the row; calls `done` once for each operation.
 ///
 /// # Errors
-/// The driver doesn't start, or a schema is no JSON Schema.
+/// The driver does not start, or a schema is not a valid JSON Schema.
 pub(crate) fn prove(
     document: &Document,
     operations: &[Operation],
@@ -70,18 +70,18 @@ pub(crate) fn prove(
     Ok(())
 }
 
-/// A parameter that the client can't set is one that the report of unsupported features names, or one that follows from the
-/// bodies and the credential (OpenAPI 3.1, section 4.8.12.1).
+/// Adds a failure for each parameter without a setter, unless the report of unsupported features mentions it, or it is
+/// determined by the body or the credential (OpenAPI 3.1, section 4.8.12.1).
 fn unsettable(operation: &Operation, row: &mut Row) {
     let implied = ["accept", "content-type", "authorization"];
     for parameter in &operation.parameters {
         let is_implied = parameter.location == "header"
             && implied.contains(&parameter.name.to_ascii_lowercase().as_str());
         if parameter.setters.is_empty() && !parameter.is_reported && !is_implied {
-            row.count(Trouble::Wire, 1);
+            row.count(FailureKind::Wire, 1);
             row.failures.push(Failure {
                 pointer: parameter.pointer.clone(),
-                trouble: Trouble::Wire,
+                kind: FailureKind::Wire,
                 detail: "the client has no setter for it, and the report doesn't say so".to_owned(),
                 count: 1,
                 sample: json!({}),
@@ -112,7 +112,7 @@ fn prove_operation(
     };
     let mut groups: BTreeMap<(String, Option<String>), (usize, Value)> = BTreeMap::new();
     for (request, wrongs) in requests.iter().zip(judged(&requests)?) {
-        row.count(Trouble::Wire, usize::from(!wrongs.is_empty()));
+        row.count(FailureKind::Wire, usize::from(!wrongs.is_empty()));
         for (pointer, cause) in wrongs {
             let key = (pointer, refusal(&cause));
             groups.entry(key).or_insert((0, request.clone())).0 += 1;
@@ -130,7 +130,7 @@ fn prove_operation(
         let detail = wrongs.into_iter().flatten().find(is_alike);
         row.failures.push(Failure {
             pointer: key.0,
-            trouble: Trouble::Wire,
+            kind: FailureKind::Wire,
             detail: detail.map(|(_, cause)| cause).unwrap_or_default(),
             count,
             sample: smallest,
@@ -140,12 +140,12 @@ fn prove_operation(
     Ok(())
 }
 
-/// How the cause of a request that was not sent begins.
-const REFUSED: &str = "it was not sent";
+/// The prefix of the cause of a request that was not sent.
+const NOT_SENT: &str = "it was not sent";
 
-/// Why a request was not sent, where that is what is wrong: another reason is another failure.
+/// Returns the reason why a request was not sent, if that is the failure. Failures with other reasons are separate ones.
 fn refusal(cause: &str) -> Option<String> {
-    cause.starts_with(REFUSED).then(|| sign(cause))
+    cause.starts_with(NOT_SENT).then(|| sign(cause))
 }
 
 fn judge(
@@ -157,8 +157,8 @@ fn judge(
     let whole = |cause: String| vec![(operation.pointer.clone(), cause)];
     let text = match answer {
         Answer::Ok { text, .. } => text,
-        Answer::Refused(why) => return whole(format!("{REFUSED}: {why}")),
-        other => return whole(format!("{REFUSED}: {other:?}")),
+        Answer::Refused(why) => return whole(format!("{NOT_SENT}: {why}")),
+        other => return whole(format!("{NOT_SENT}: {other:?}")),
     };
     let empty = Map::new();
     let arguments = request.as_object().unwrap_or(&empty);
@@ -168,7 +168,7 @@ fn judge(
     }
 }
 
-/// The arguments of a request: samples of the parameters and of the body, as `mode` has them.
+/// Returns the arguments of a request: samples of the parameters and the body, in the given mode.
 fn arguments(
     document: &Document,
     operation: &Operation,
@@ -211,7 +211,7 @@ fn arguments(
     Some(Value::Object(arguments))
 }
 
-/// The part of a sample that the setters of a parameter take.
+/// Returns the part of a sample that the setters of a parameter accept.
 fn settable(parameter: &Parameter, value: Value) -> Value {
     let mut value = whole(value);
     let takes_text = |(_, setter): &(_, Setter)| setter.takes.ends_with("String");
@@ -222,7 +222,7 @@ fn settable(parameter: &Parameter, value: Value) -> Value {
         let (name, _) = setter.takes.split_once('<').unwrap_or_default();
         name.trim_end().ends_with("Vec")
     };
-    // Of a union of a list and its items, the setter takes the list.
+    // For a union of a list and its items, the setter takes the list.
     if !value.is_array() && parameter.setters.iter().all(takes_list) {
         return json!([value]);
     }
@@ -240,8 +240,8 @@ fn settable(parameter: &Parameter, value: Value) -> Value {
     value
 }
 
-/// The value with integers for its numbers that have a fraction of zero: the arguments of a request are integers of Rust,
-/// while an integer of JSON Schema may be written `120.0`.
+/// Returns the value with numbers such as `120.0` as integers: they are integers in JSON Schema, but not in Rust, where
+/// the arguments of a request are integers.
 fn whole(value: Value) -> Value {
     match value {
         Value::Number(number) => match number.as_f64() {
@@ -261,7 +261,7 @@ fn whole(value: Value) -> Value {
     }
 }
 
-/// A valid sample that can be sent where it belongs.
+/// Returns a valid sample for which `sendable` returns true.
 fn sample(
     judge: &Judge<'_>,
     sampler: &mut Sampler<'_>,
@@ -284,7 +284,7 @@ fn sample(
     })
 }
 
-/// A file of a form is bytes, and so no sample.
+/// Returns true if the schema contains a file of a form: it is bytes, for which there is no sample.
 fn holds_files(document: &Document, schema: &str) -> bool {
     let schema = document.resolve(schema).unwrap_or(&Value::Null);
     document.parts(schema).into_iter().any(|schema| {
@@ -293,8 +293,8 @@ fn holds_files(document: &Document, schema: &str) -> bool {
     })
 }
 
-/// Returns true where the place of a parameter can hold the value: what OpenAPI defines a style for, and no empty part of
-/// a path, nor a character that a header may not have.
+/// Returns true if the value can be sent at the place of a parameter: OpenAPI defines a style for it, it is not empty in a
+/// path, and has no character that is invalid in a header.
 fn is_sendable(parameter: &Parameter, value: &Value) -> bool {
     let text_fits = |value: &Value| match (parameter.location.as_str(), value) {
         (_, Value::Null | Value::Array(_) | Value::Object(_)) => false,
@@ -312,7 +312,7 @@ fn is_sendable(parameter: &Parameter, value: &Value) -> bool {
         _ => true,
     };
     let in_part = |value: &Value| {
-        // An empty item can't be told from none at all, nor two from one in a list of them.
+        // Empty items are ambiguous: a list with a single one looks like an empty list.
         text_fits(value) && value != &json!("")
     };
     match value {
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn item_becomes_a_list_where_the_setter_takes_one() {
+    fn item_becomes_a_list_if_the_setter_takes_one() {
         let list = parameter(":: std :: vec :: Vec < String >", false);
         assert_eq!(settable(&list, json!("a")), json!(["a"]));
         assert_eq!(settable(&list, json!(["a"])), json!(["a"]));

@@ -1,7 +1,7 @@
-//! Samples of a schema, made from the document alone.
+//! Generation of samples of a schema, from the document alone.
 //!
-//! The sampler aims at values that are valid; the judge has the last word on each. It takes the members of a union and
-//! the values of an enum in turn, so that a few samples meet them all.
+//! The sampler tries to generate valid values; the judge decides. It cycles through the members of a union and the values
+//! of an enum, so that a few samples cover them all.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -12,45 +12,45 @@ use crate::pattern;
 use crate::scalar;
 use crate::shape::{Additional, Shape, Union, Unsatisfiable};
 
-/// The name of a property that no schema mentions: what a newer service may send.
+/// The name of an unknown property, such as a newer service could send.
 pub const UNKNOWN: &str = "zz_unknown";
 
-/// The nesting at which a deep sample ends: `serde_json` reads 127 levels.
+/// The depth of the deepest samples: `serde_json` accepts 127 levels.
 const DEEPEST: usize = 100;
 
-/// The nesting from which other samples are made as small as can be.
+/// The depth from which other samples are minimal.
 const DEEP_ENOUGH: usize = 7;
 
-/// How much of what is optional a sample has.
+/// The selection of optional parts in a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// All of it, without nulls.
+    /// All, without nulls.
     Full,
-    /// Nothing.
+    /// None.
     Least,
-    /// All of it, and null wherever it may be.
+    /// All, and null wherever it is valid.
     Null,
-    /// Some of it.
+    /// Some.
     Random,
-    /// What leads back to the schema itself, as deep as a body may nest.
+    /// Those that lead back to the schema itself, up to the maximum depth.
     Deep,
 }
 
-/// Makes samples of a document's schemas; the same ones at each run.
+/// Generates samples of a document's schemas; deterministic.
 #[derive(Debug)]
 pub struct Sampler<'d> {
     document: &'d Document,
     random: fastrand::Rng,
     mode: Mode,
-    /// How many values a sample may still have before it is made as small as can be.
+    /// The number of values that a sample may still have before the rest of it is minimal.
     budget: usize,
-    /// How many more schemas are looked at for a sample: choices that fail can be tried in too many ways.
+    /// The number of schemas that may still be tried for a sample, because the number of combinations can be too large.
     work: usize,
-    /// How many unions were entered since the last list or object: a union may be of itself.
+    /// The number of unions entered since the last list or object, because a union can contain itself.
     unions: usize,
-    /// How often each choice of a place was taken.
+    /// The number of times that each choice of a location was taken.
     taken: HashMap<(usize, usize), Vec<u32>>,
-    /// The reference that a deep sample leads back to.
+    /// The reference that a deep sample repeats.
     root: String,
     leads_back: HashMap<usize, bool>,
 }
@@ -58,7 +58,7 @@ pub struct Sampler<'d> {
 type Sample = Result<Value, Unsatisfiable>;
 
 impl<'d> Sampler<'d> {
-    /// A sampler of this document.
+    /// Returns a sampler for this document.
     pub fn new(document: &'d Document) -> Self {
         Self {
             document,
@@ -73,10 +73,10 @@ impl<'d> Sampler<'d> {
         }
     }
 
-    /// Makes a sample of the schema at a reference.
+    /// Generates a sample of the schema at a reference.
     ///
     /// # Errors
-    /// None was found.
+    /// No value was found.
     pub fn sample(&mut self, reference: &str, mode: Mode) -> Sample {
         let schema = self.document.resolve(reference).ok_or(Unsatisfiable)?;
         if self.root != reference {
@@ -206,7 +206,7 @@ impl<'d> Sampler<'d> {
                 }
                 continue;
             }
-            // The members of a union may name types that the whole leaves open.
+            // The members of a union may have types that the schema around them does not state.
             let Ok(mut narrowed) = shape.clone().and(self.document, member) else {
                 continue;
             };
@@ -276,7 +276,7 @@ impl<'d> Sampler<'d> {
         Ok(Value::Object(object))
     }
 
-    /// The property through which a deep sample goes on: only one, as two of each level were 2^depth.
+    /// Returns the property in which a deep sample continues: a single one, since two per level would be 2^depth.
     fn deeper(&mut self, shape: &Shape<'d>, names: &[&'d str], depth: usize) -> Option<&'d str> {
         if self.mode != Mode::Deep || depth >= DEEPEST {
             return None;
@@ -325,7 +325,7 @@ impl<'d> Sampler<'d> {
         }
     }
 
-    /// A value that fits each of the schemas.
+    /// Returns a value that fits all of the schemas.
     fn all_of(&mut self, schemas: &[&'d Value], depth: usize) -> Sample {
         let [first, rest @ ..] = schemas else {
             return Ok(self.anything(&Shape::default(), depth));
@@ -399,7 +399,7 @@ impl<'d> Sampler<'d> {
         Ok(())
     }
 
-    /// Names for properties that the schema doesn't list.
+    /// Returns names for additional properties.
     fn keys(&mut self, shape: &Shape<'d>, count: usize) -> Vec<String> {
         let mut keys = Vec::new();
         for usual in ["k1", "key two", "K-3", "ключ", "k5"] {
@@ -503,7 +503,7 @@ impl<'d> Sampler<'d> {
         values.get(index).cloned().unwrap_or_default()
     }
 
-    /// The index that was picked least so far, of `count` at a place.
+    /// Returns the index that was picked least often so far, of `count` at a location.
     fn pick(&mut self, place: usize, count: usize) -> Option<usize> {
         let taken = self
             .taken
@@ -530,7 +530,7 @@ impl<'d> Sampler<'d> {
         rest
     }
 
-    /// How much a member of a union needs, roughly: the lightest ends what would nest on.
+    /// Returns the approximate size of a member of a union: the smallest one ends the recursion.
     fn weight(&self, schema: &'d Value) -> usize {
         match Shape::of(self.document, schema) {
             Ok(shape) => {

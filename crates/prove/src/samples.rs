@@ -1,4 +1,4 @@
-//! The samples that each schema gets: valid ones of each mode, and each way to spoil one of them.
+//! The samples of each schema: valid ones in each mode, and invalid variants.
 
 use jsonschema::Validator;
 use serde_json::Value;
@@ -8,13 +8,13 @@ use crate::judge::{Fault, spoiled};
 use crate::sampler::{Mode, Sampler};
 use crate::shape::Shape;
 
-/// The most samples that a schema gets for its many members or values.
+/// The maximum number of samples of a schema with many members or values.
 const MOST: usize = 60;
 
-/// The nesting that `serde_json` reads.
+/// The depth that `serde_json` accepts.
 const READABLE: usize = 127;
 
-/// Makes samples of the schema at a reference: `least` or more valid ones where there are as many, and invalid ones.
+/// Returns samples of the schema at a reference: at least `least` valid ones if there are as many, and invalid ones.
 pub fn of_schema<'d>(
     document: &'d Document,
     reference: &str,
@@ -54,7 +54,7 @@ pub fn of_schema<'d>(
         .collect()
 }
 
-/// The modes of the samples, in order.
+/// Returns the modes of the samples, in order.
 fn modes(is_recursive: bool) -> impl Iterator<Item = Mode> {
     let first = [Mode::Full, Mode::Least, Mode::Null, Mode::Full];
     let deep = [Mode::Deep; 4];
@@ -65,7 +65,7 @@ fn modes(is_recursive: bool) -> impl Iterator<Item = Mode> {
         .chain(std::iter::repeat(Mode::Random))
 }
 
-/// How many valid samples are wanted: each member of a union and each value of an enum is met.
+/// Returns the number of valid samples that cover each member of a union and each value of an enum.
 fn wanted(document: &Document, schema: &Value, least: usize) -> usize {
     let Ok(shape) = Shape::of(document, schema) else {
         return least;
@@ -76,7 +76,7 @@ fn wanted(document: &Document, schema: &Value, least: usize) -> usize {
     most.min(MOST).max(least)
 }
 
-/// How deep lists and objects nest.
+/// Returns the depth of lists and objects.
 fn depth(value: &Value) -> usize {
     match value {
         Value::Object(object) => 1 + object.values().map(depth).max().unwrap_or(0),

@@ -1,4 +1,4 @@
-//! Samples of strings and numbers: ordinary ones, and the odd ones that encoders get wrong.
+//! Samples of strings and numbers: ordinary ones, and edge cases of encoders.
 
 use serde_json::{Number, Value, json};
 
@@ -23,7 +23,7 @@ const STRINGS: [&str; 15] = [
     "a,b;c|d e/f?g#h&i=j%25k+l~",
 ];
 
-/// A string that fits the format, the pattern or the length.
+/// Returns a string that fits the format, the pattern or the length.
 ///
 /// # Errors
 /// None was found.
@@ -90,7 +90,7 @@ fn formatted(format: &str) -> &'static [&'static str] {
     }
 }
 
-/// An integer within the bounds.
+/// Returns an integer within the bounds.
 ///
 /// # Errors
 /// None was found.
@@ -119,9 +119,9 @@ pub(crate) fn integer(
     ]
     .map(Number::from)
     .into();
-    // Integers as JSON Schema defines them: a fraction of zero is none.
+    // Integers as defined by JSON Schema, which include `1.0`.
     candidates.extend([1.0, 120.0].into_iter().filter_map(Number::from_f64));
-    // Only where the document says so: an integer without bounds is one of 64 bits with a sign.
+    // Only if the document has such bounds: an integer without bounds is a signed one of 64 bits.
     if high.is_finite() && high > i64::MAX as f64 {
         candidates.push(u64::MAX.into());
     }
@@ -145,7 +145,7 @@ pub(crate) fn integer(
         .ok_or(Unsatisfiable)
 }
 
-/// What the integers of a format lie between.
+/// Returns the bounds of the integers of a format.
 fn representable(format: &str) -> (f64, f64) {
     match format {
         "int8" => (-128.0, 127.0),
@@ -159,7 +159,7 @@ fn representable(format: &str) -> (f64, f64) {
     }
 }
 
-/// A number within the bounds.
+/// Returns a number within the bounds.
 ///
 /// # Errors
 /// None was found.
@@ -194,7 +194,7 @@ pub(crate) fn number(
     }
     candidates.retain(|value| low <= *value && *value <= high);
     let value = *random.choice(&candidates).ok_or(Unsatisfiable)?;
-    // An integer is a number as well, and is written without a fraction.
+    // An integer is a number as well, and is encoded without a fraction.
     if value.fract() == 0.0 && value.abs() < 1e15 && random.bool() {
         Ok(json!(value as i64))
     } else {

@@ -1,4 +1,4 @@
-//! Questions to a driver, which is started again where an answer is its end.
+//! Questions to a driver, which is restarted if it ends.
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// How long a driver may take over one question.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The time limit for an answer.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// A question to a driver.
 #[derive(Clone, Debug)]
@@ -20,27 +20,27 @@ pub enum Question<'q> {
     Decode(usize, &'q Value),
     /// Send the request of the operation at an index.
     Request(usize, &'q Value),
-    /// Tell the size of the type at an index.
+    /// Return the size of the type at an index.
     Size(usize),
 }
 
-/// An answer of a driver.
+/// The answer of a driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The encoded value, the request that was received, or the size.
     Ok {
         /// The text.
         text: String,
-        /// How long the driver took.
+        /// The time that the driver took.
         nanoseconds: u64,
     },
-    /// It was refused.
+    /// The sample or request was rejected.
     Refused(String),
     /// The stack overflowed.
     Overflow,
-    /// The driver took too long.
+    /// The driver timed out.
     Timeout,
-    /// The driver ended otherwise.
+    /// The driver ended for another reason.
     Crash(String),
 }
 
@@ -51,7 +51,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session with this program.
+    /// Returns a session with this program.
     pub fn new(program: PathBuf) -> Self {
         Self { program }
     }
@@ -59,7 +59,7 @@ impl Session {
     /// Asks each question, and calls `done` after each answer.
     ///
     /// # Errors
-    /// The program doesn't start.
+    /// The program does not start.
     pub fn ask(
         &self,
         questions: &[Question<'_>],
@@ -74,7 +74,7 @@ impl Session {
         Ok(answers)
     }
 
-    /// Asks one process; it answers all questions, or dies of one.
+    /// Asks one process, which answers all questions or ends at one.
     fn ask_until_it_ends(
         &self,
         questions: &[Question<'_>],
@@ -99,10 +99,11 @@ impl Session {
         });
         let mut ended = false;
         std::thread::scope(|scope| {
-            // Beside the reading, as neither pipe holds everything; a driver that dies closes it, which is no error.
+            // Concurrently with reading, since the pipes have a limited size. A driver that ends closes the pipe, which is not an
+            // error.
             scope.spawn(move || input.map(|mut input| input.write_all(text.as_bytes())));
             for _ in questions {
-                match lines.recv_timeout(PATIENCE) {
+                match lines.recv_timeout(TIME_LIMIT) {
                     Ok(line) => answers.push(read_answer(&line)),
                     Err(RecvTimeoutError::Timeout) => {
                         child.kill()?;
@@ -165,13 +166,13 @@ fn read_answer(line: &str) -> Answer {
     }
 }
 
-/// Reads what the program writes to its standard error, so that it never waits for a reader.
+/// Reads the program's standard error, so that the program never blocks on it.
 fn read_errors(child: &mut Child) -> JoinHandle<String> {
     let errors = child.stderr.take();
     std::thread::spawn(move || {
-        let mut said = Vec::new();
-        // What came before a failure to read is all there is.
-        let _ = errors.map(|mut errors| errors.read_to_end(&mut said));
-        String::from_utf8_lossy(&said).into_owned()
+        let mut bytes = Vec::new();
+        // After a read error, the text read so far is used.
+        let _ = errors.map(|mut errors| errors.read_to_end(&mut bytes));
+        String::from_utf8_lossy(&bytes).into_owned()
     })
 }

@@ -1,4 +1,4 @@
-//! One schema without `$ref` and `allOf`: what a value of it has to be, merged from all that say so.
+//! The constraints of a schema, merged over `$ref` and `allOf`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,14 +6,14 @@ use serde_json::Value;
 
 use crate::document::Document;
 
-/// No value fits, or none was found.
+/// No value fits, or no value was found.
 #[derive(Clone, Copy, Debug)]
 pub struct Unsatisfiable;
 
-/// What properties that the schema doesn't name may be.
+/// The additional properties of an object.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Additional<'d> {
-    /// The schema doesn't say.
+    /// Not stated.
     #[default]
     Unsaid,
     /// `additionalProperties: true`, or a schema that fits anything.
@@ -24,45 +24,45 @@ pub enum Additional<'d> {
     Schema(&'d Value),
 }
 
-/// A union that a value has to be a member of.
+/// A union of which a value must be a member.
 #[derive(Clone, Copy, Debug)]
 pub struct Union<'d> {
-    /// The schema that has the union, for its discriminator.
+    /// The schema with the union, for its discriminator.
     pub owner: &'d Value,
     /// The members.
     pub members: &'d [Value],
 }
 
-/// What a value has to be; see the module.
+/// The merged constraints of a value.
 #[derive(Clone, Debug, Default)]
 pub struct Shape<'d> {
-    /// The types, but null; `None` is any.
+    /// The types except for null; `None` means any.
     pub types: Option<BTreeSet<&'d str>>,
-    /// Whether null is among the types; `None` where no schema names any.
+    /// True if null is one of the types; `None` if no schema states types.
     pub null: Option<bool>,
     /// The schemas of each property.
     pub properties: BTreeMap<&'d str, Vec<&'d Value>>,
-    /// The properties that must be there.
+    /// The required properties.
     pub required: BTreeSet<&'d str>,
-    /// Of each of these, the value is a member.
+    /// The unions, of each of which the value is a member.
     pub unions: Vec<Union<'d>>,
-    /// The values that `enum` and `const` leave.
+    /// The values allowed by `enum` and `const`.
     pub values: Option<Vec<&'d Value>>,
     /// The schemas of each item.
     pub items: Vec<&'d Value>,
     /// The schemas of the first items.
     pub prefix: &'d [Value],
-    /// What other properties may be.
+    /// The additional properties.
     pub additional: Additional<'d>,
-    /// The schemas of properties whose names match.
+    /// The schemas of properties by the pattern of their names.
     pub patterns: Vec<(&'d str, &'d Value)>,
-    /// The schema of the names of properties.
+    /// The schemas of the property names.
     pub names: Option<&'d Value>,
-    /// The lowest of each keyword that is an upper bound, the highest of each that is a lower one.
+    /// The bounds: the minimum of upper bounds and the maximum of lower bounds, by keyword.
     pub bounds: BTreeMap<&'d str, f64>,
-    /// The bounds that are exclusive as 3.0 writes them.
+    /// The bounds that are exclusive in the syntax of 3.0.
     pub exclusive: BTreeSet<&'d str>,
-    /// Whether items must differ.
+    /// True if items must be unique.
     pub unique: bool,
     /// The format.
     pub format: Option<&'d str>,
@@ -70,9 +70,9 @@ pub struct Shape<'d> {
     pub pattern: Option<&'d str>,
     /// The examples.
     pub examples: Vec<&'d Value>,
-    /// The property and the values that choose this schema from a tagged union.
+    /// The property and the values that select this schema from a tagged union.
     pub tag: Option<(&'d str, Vec<String>)>,
-    /// Returns true where a property is readable or writable only.
+    /// The properties that are read-only or write-only.
     pub one_way: BTreeSet<&'d str>,
 }
 
@@ -93,7 +93,7 @@ const UPPER: [&str; 6] = [
 ];
 
 impl<'d> Shape<'d> {
-    /// Merges a schema with what it refers to and is made of.
+    /// Merges a schema with its references and its `allOf`.
     ///
     /// # Errors
     /// No value fits.
@@ -103,7 +103,7 @@ impl<'d> Shape<'d> {
         Ok(shape)
     }
 
-    /// Narrows the shape by another schema.
+    /// Adds the constraints of another schema.
     ///
     /// # Errors
     /// No value fits both.
@@ -260,12 +260,12 @@ impl<'d> Shape<'d> {
         };
     }
 
-    /// The whole number of a bound such as `minItems`.
+    /// Returns a bound such as `minItems` as an integer.
     pub fn count(&self, key: &str) -> Option<usize> {
         self.bounds.get(key).map(|bound| *bound as usize)
     }
 
-    /// The type names that a value may have, guessed from the keywords where the schema names none; empty for anything.
+    /// Returns the type names of a value, inferred from the keywords if the schema states none; empty for any.
     pub fn kinds(&self) -> Vec<&'d str> {
         if let Some(types) = &self.types {
             return types.iter().copied().collect();

@@ -1,17 +1,17 @@
-//! The smallest value that fails as a larger one does.
+//! Reduction of a failing value to a smaller one with the same failure.
 
 use serde_json::{Value, json};
 
-/// How many smaller values are tried at a time.
+/// The number of smaller values that are tried at once.
 const AT_ONCE: usize = 60;
 
-/// How often a value is made smaller, at most.
+/// The maximum number of reductions.
 const ROUNDS: usize = 80;
 
-/// Makes a value smaller for as long as a smaller one still fails; `fails` says so of each of its candidates.
+/// Reduces a value while a smaller one still fails; `fails` returns true for each candidate that does.
 ///
 /// # Errors
-/// That of `fails`.
+/// The error of `fails`.
 pub(crate) fn shrink<E>(
     mut value: Value,
     mut fails: impl FnMut(&[Value]) -> Result<Vec<bool>, E>,
@@ -35,7 +35,7 @@ pub(crate) fn shrink<E>(
     Ok(value)
 }
 
-/// What failures that are alike have in common: the message without its places and its quotes.
+/// Returns the part of a message that similar failures have in common: the message without locations and quotes.
 pub(crate) fn sign(detail: &str) -> String {
     let detail = detail.split(": at ").next().unwrap_or_default();
     let detail = detail.split(" at line ").next().unwrap_or_default();
@@ -51,7 +51,7 @@ fn size(value: &Value) -> usize {
     value.to_string().len()
 }
 
-/// Each value that is this one without a part of it, the largest parts first.
+/// Returns the values that lack one part of this one, the largest parts first.
 fn smaller(value: &Value) -> Vec<Value> {
     let mut found = Vec::new();
     match value {
@@ -101,7 +101,7 @@ mod tests {
     use std::convert::Infallible;
 
     #[test]
-    fn value_shrinks_to_what_still_fails() {
+    fn value_is_reduced_while_it_fails() {
         let large = json!({"a": [1, 2, {"x": "long, and", "bad": true}], "b": {"c": "text"}});
         let fails = |candidates: &[Value]| -> Result<Vec<bool>, Infallible> {
             let bad = |value: &Value| {

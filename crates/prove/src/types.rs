@@ -1,4 +1,4 @@
-//! The proof of the generated types: each valid sample comes back as it went, and each invalid one is refused.
+//! The proof of the generated types: each valid sample round-trips, and each invalid one is rejected.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -9,13 +9,13 @@ use serde_json::Value;
 use crate::compare::{Change, changes};
 use crate::document::Document;
 use crate::judge::{Fault, Judge, is_union, registry};
-use crate::report::{Failure, Row, Trouble};
+use crate::report::{Failure, FailureKind, Row};
 use crate::sampler::Sampler;
 use crate::samples;
 use crate::session::{Answer, Question, Session};
 use crate::shrink::{shrink, sign};
 
-/// A component schema that has a type.
+/// A component schema with a type.
 #[derive(Clone, Debug)]
 pub(crate) struct Typed {
     /// The reference of the schema.
@@ -24,19 +24,19 @@ pub(crate) struct Typed {
     pub(crate) name: String,
 }
 
-/// A value of a schema, valid or spoiled.
+/// A valid or invalid value of a schema.
 #[derive(Clone, Debug)]
 struct Sample {
     /// The index of the type.
     index: usize,
     value: Value,
-    /// What makes it invalid.
+    /// The fault of an invalid value.
     fault: Option<Fault>,
-    /// The document has it, and not the sampler: unknown properties in it are no map's keys.
+    /// True if it is an example of the document: its unknown properties are not keys of a map.
     is_example: bool,
 }
 
-/// Proves the types of a document.
+/// The proof of the types of a document.
 pub(crate) struct TypeProof<'d> {
     document: &'d Document,
     typed: &'d [Typed],
@@ -44,15 +44,15 @@ pub(crate) struct TypeProof<'d> {
     names: BTreeSet<&'d str>,
     /// The schemas of forms.
     forms: BTreeSet<&'d str>,
-    /// The types that take any JSON value.
+    /// The types that accept any JSON value.
     untyped: BTreeSet<usize>,
 }
 
-/// The failures of one schema that are alike: how many there are, and the smallest.
-type Groups = BTreeMap<(usize, Trouble, String), (usize, Sample)>;
+/// Similar failures of one schema: their number, and the smallest sample.
+type Groups = BTreeMap<(usize, FailureKind, String), (usize, Sample)>;
 
 impl<'d> TypeProof<'d> {
-    /// A proof of these types by a driver that has them in the same order.
+    /// Returns a proof of these types with a driver that has them in the same order.
     pub(crate) fn new(document: &'d Document, typed: &'d [Typed], session: &'d Session) -> Self {
         let mut names = BTreeSet::new();
         property_names(document.value(), &mut names);
@@ -66,7 +66,7 @@ impl<'d> TypeProof<'d> {
         }
     }
 
-    /// Samples each schema, asks the driver, and adds what came of it to the row; calls `done` once for each type.
+    /// Samples each schema, asks the driver, and adds the results to the row; calls `done` once for each type.
     ///
     /// # Errors
     /// The driver doesn't start, or a schema is no JSON Schema.
@@ -178,11 +178,11 @@ impl<'d> TypeProof<'d> {
                 Verdict::Fine => {}
                 Verdict::Policy => row.tolerated += 1,
                 Verdict::File => row.files += 1,
-                Verdict::Failed(trouble, detail) => {
-                    *row.counts.entry(trouble).or_default() += 1;
+                Verdict::Failed(kind, detail) => {
+                    *row.counts.entry(kind).or_default() += 1;
                     let size = sample.value.to_string().len();
                     let group = groups
-                        .entry((index, trouble, sign(&detail)))
+                        .entry((index, kind, sign(&detail)))
                         .or_insert((0, sample.clone()));
                     group.0 += 1;
                     if size < group.1.value.to_string().len() {
@@ -191,9 +191,9 @@ impl<'d> TypeProof<'d> {
                 }
             }
         }
-        for ((_, trouble, sign), (count, sample)) in groups {
+        for ((_, kind, sign), (count, sample)) in groups {
             row.failures
-                .push(self.failure(validator, trouble, &sign, count, sample)?);
+                .push(self.failure(validator, kind, &sign, count, sample)?);
         }
         Ok(())
     }
@@ -201,26 +201,26 @@ impl<'d> TypeProof<'d> {
     fn verdict(&self, validator: &Validator, sample: &Sample, answer: &Answer) -> Verdict {
         let text = match (answer, sample.fault) {
             (Answer::Overflow, _) => {
-                return Verdict::Failed(Trouble::Overflow, "stack overflow".to_owned());
+                return Verdict::Failed(FailureKind::Overflow, "stack overflow".to_owned());
             }
             (Answer::Timeout, _) => {
-                return Verdict::Failed(Trouble::Timeout, "no answer".to_owned());
+                return Verdict::Failed(FailureKind::Timeout, "no answer".to_owned());
             }
-            (Answer::Crash(why), _) => return Verdict::Failed(Trouble::Crash, why.clone()),
+            (Answer::Crash(why), _) => return Verdict::Failed(FailureKind::Crash, why.clone()),
             (Answer::Refused(why), _) if why == "panicked" => {
-                return Verdict::Failed(Trouble::Crash, why.clone());
+                return Verdict::Failed(FailureKind::Crash, why.clone());
             }
             (Answer::Refused(_), Some(_)) => return Verdict::Fine,
             (Answer::Refused(why), None) if why.contains(FILE) && self.is_form(sample) => {
                 return Verdict::File;
             }
             (Answer::Refused(why), None) => {
-                return Verdict::Failed(Trouble::Undecodable, why.clone());
+                return Verdict::Failed(FailureKind::Undecodable, why.clone());
             }
             (Answer::Ok { text, .. }, _) => text,
         };
         let Ok(after) = serde_json::from_str::<Value>(text) else {
-            return Verdict::Failed(Trouble::Changed, format!("encoded as no JSON: {text}"));
+            return Verdict::Failed(FailureKind::Changed, format!("encoded as no JSON: {text}"));
         };
         match sample.fault {
             Some(fault) => self.accepted(sample, fault, &after),
@@ -239,14 +239,14 @@ impl<'d> TypeProof<'d> {
             Fault::MissingOneWay => true,
             _ if self.untyped.contains(&sample.index) => true,
             Fault::Missing => is_kept && keeps_any,
-            // Read into a part that takes any value, and written as it was.
+            // Decoded into a field that accepts any value, and encoded unchanged.
             Fault::Type => is_kept,
             Fault::Kind | Fault::Sequence => is_kept && sample.value.is_object(),
         };
         if tolerated {
             Verdict::Policy
         } else {
-            Verdict::Failed(Trouble::Accepted, fault.name().to_owned())
+            Verdict::Failed(FailureKind::Accepted, fault.name().to_owned())
         }
     }
 
@@ -256,7 +256,7 @@ impl<'d> TypeProof<'d> {
     }
 
     fn came_back(&self, validator: &Validator, sample: &Sample, after: &Value) -> Verdict {
-        // No style of a form can tell an empty list from none.
+        // No style of a form distinguishes an empty list from an absent one.
         let is_form = self.is_form(sample);
         let known = |name: &str| !sample.is_example || self.names.contains(name);
         let found = changes(&sample.value, after, &known);
@@ -270,20 +270,20 @@ impl<'d> TypeProof<'d> {
             let first = lost.iter().min_by_key(|(_, change)| *change);
             let (place, change) =
                 first.map_or(("", "changed"), |(place, change)| (place, change.name()));
-            return Verdict::Failed(Trouble::Changed, format!("{change}: at {place:?}"));
+            return Verdict::Failed(FailureKind::Changed, format!("{change}: at {place:?}"));
         }
         let has_null = found.iter().any(|(_, change)| *change == Change::Null);
         if has_null && !validator.is_valid(after) {
-            return Verdict::Failed(Trouble::Changed, "no longer valid".to_owned());
+            return Verdict::Failed(FailureKind::Changed, "no longer valid".to_owned());
         }
         Verdict::Fine
     }
 
-    /// The failure of a group, with its smallest sample made smaller.
+    /// Returns the failure of a group, with its smallest sample reduced further.
     fn failure(
         &self,
         validator: &Validator,
-        trouble: Trouble,
+        kind: FailureKind,
         sign_of_group: &str,
         count: usize,
         sample: Sample,
@@ -296,7 +296,7 @@ impl<'d> TypeProof<'d> {
                 .collect();
             self.session.ask(&questions, &mut || ())
         };
-        let slow = matches!(trouble, Trouble::Timeout);
+        let slow = matches!(kind, FailureKind::Timeout);
         let fails = |values: &[Value]| {
             let verdicts = values.iter().zip(ask(values)?).map(|(value, answer)| {
                 let sample = Sample {
@@ -306,7 +306,7 @@ impl<'d> TypeProof<'d> {
                 let verdict = self.verdict(validator, &sample, &answer);
                 validator.is_valid(value) == sample.fault.is_none()
                     && matches!(verdict, Verdict::Failed(other, detail)
-                        if other == trouble && sign(&detail) == sign_of_group)
+                        if other == kind && sign(&detail) == sign_of_group)
             });
             Ok::<_, io::Error>(verdicts.collect())
         };
@@ -323,7 +323,7 @@ impl<'d> TypeProof<'d> {
         let reference = self.typed.get(index).map_or("", |typed| &typed.reference);
         Ok(Failure {
             pointer: reference.trim_start_matches('#').to_owned(),
-            trouble,
+            kind,
             detail: match detail {
                 Some(Verdict::Failed(_, detail)) => detail,
                 _ => sign_of_group.to_owned(),
@@ -338,21 +338,21 @@ impl<'d> TypeProof<'d> {
     }
 }
 
-/// How a decoder that expects a file of a form refuses a text.
+/// The error of a decoder that expects a file of a form and receives a text.
 const FILE: &str = "expected struct FilePart";
 
-/// What is to be said of a sample.
+/// The verdict on a sample.
 #[derive(Debug)]
 enum Verdict {
     Fine,
-    /// Refused since a part of the form is a file, which a sample has no bytes of.
+    /// Rejected because a part of the form is a file, which samples do not contain.
     File,
-    /// Accepted though invalid, as docs/correctness.md says.
+    /// Accepted although invalid, in accordance with docs/correctness.md.
     Policy,
-    Failed(Trouble, String),
+    Failed(FailureKind, String),
 }
 
-/// The references of the schemas that are those of forms.
+/// Returns the references of the schemas of forms.
 fn forms(value: &Value) -> BTreeSet<&str> {
     let mut found = BTreeSet::new();
     let mut todo = vec![value];
@@ -393,7 +393,7 @@ fn property_names<'d>(value: &'d Value, names: &mut BTreeSet<&'d str>) {
     }
 }
 
-/// The document's own examples of each component schema: in the schema, or in a media type that is of it.
+/// Returns the document's examples of each component schema: in the schema, or in a media type with that schema.
 fn examples(document: &Document) -> BTreeMap<&str, Vec<&Value>> {
     let mut found = BTreeMap::new();
     collect_examples(document.value(), &mut found);
@@ -436,7 +436,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusal_counts_as_a_file_in_forms_alone() {
+    fn rejection_is_excused_as_a_file_only_in_forms() {
         let schema = |name: &str| format!("#/components/schemas/{name}");
         let document = Document::new(json!({
             "openapi": "3.1.0",
@@ -463,7 +463,8 @@ mod tests {
         };
         let file = "invalid type: string \"text\", expected struct FilePart at line 1 column 14";
         assert!(matches!(verdict(0, file), Verdict::File));
-        let is_undecodable = |verdict| matches!(verdict, Verdict::Failed(Trouble::Undecodable, _));
+        let is_undecodable =
+            |verdict| matches!(verdict, Verdict::Failed(FailureKind::Undecodable, _));
         assert!(is_undecodable(verdict(0, "missing field `title`")));
         assert!(is_undecodable(verdict(1, file)));
     }

@@ -1,6 +1,6 @@
-//! An independent reading of what a request carries: RFC 6570 and the styles of OpenAPI, from the wire back to values.
+//! Independent decoding of parameters: RFC 6570 and the styles of OpenAPI, from the wire to values.
 //!
-//! It knows the document and the bytes that were received, and nothing of how the client wrote them.
+//! It uses only the document and the received bytes, not the client's encoder.
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
@@ -11,7 +11,7 @@ use crate::document::Document;
 use crate::operations::{Operation, Parameter};
 use crate::received::{Received, Wrong};
 
-/// Reads a request back, and compares it with the arguments that it was made of.
+/// Decodes a request, and compares it with its arguments.
 pub fn wrong(
     document: &Document,
     operation: &Operation,
@@ -52,12 +52,12 @@ pub fn wrong(
     read_query(operation, arguments, query, &mut found);
     for parameter in located(operation, "header") {
         let argument = arguments.get(&parameter.key());
-        // Every client has one of its own.
+        // Every client sends its own value.
         if argument.is_none() && parameter.name.eq_ignore_ascii_case("user-agent") {
             continue;
         }
         let raw = received.header(&parameter.name);
-        // OpenAPI leaves open whether the value of a header is percent-encoded.
+        // OpenAPI does not define whether the value of a header is percent-encoded.
         let mut readings = Vec::new();
         if let Some(raw) = raw {
             readings.extend(styled(
@@ -114,7 +114,7 @@ fn located<'o>(operation: &'o Operation, location: &str) -> impl Iterator<Item =
         .filter(move |parameter| parameter.location == location && !parameter.setters.is_empty())
 }
 
-/// Compares the readings of a parameter with its argument; an empty list or object may be sent as nothing.
+/// Compares the possible values of a parameter with its argument; an empty list or object may be omitted.
 fn check(
     parameter: &Parameter,
     argument: Option<&Value>,
@@ -143,7 +143,7 @@ fn check(
     }
 }
 
-/// Returns true for the same lists and objects of the same scalars; what was read has texts for all scalars.
+/// Returns true for equal lists, objects and scalars; the decoded value has texts for all scalars.
 pub fn same(argument: &Value, read: &Value) -> bool {
     match (argument, read) {
         (Value::Array(before), Value::Array(after)) => {
@@ -168,7 +168,7 @@ pub fn same(argument: &Value, read: &Value) -> bool {
     }
 }
 
-/// The raw values of a path, by the template; `None` where the path doesn't match it.
+/// Returns the raw values of a path, by the template; `None` if the path does not match it.
 fn path_values(template: &str, path: &str) -> Option<Vec<(String, String)>> {
     let mut values = Vec::new();
     let (mut template, mut path) = (template, path);
@@ -194,7 +194,7 @@ fn path_values(template: &str, path: &str) -> Option<Vec<(String, String)>> {
     }
 }
 
-/// How much of a path a literal of the template takes, encoded or not.
+/// Returns the length of the prefix of a path that matches a literal of the template, encoded or not.
 fn literal_length(literal: &str, path: &str) -> Option<usize> {
     let mut length = 0;
     for byte in literal.bytes() {
@@ -205,7 +205,7 @@ fn literal_length(literal: &str, path: &str) -> Option<usize> {
             .is_some_and(|rest| rest.eq_ignore_ascii_case(encoded.as_bytes()));
         length += match rest.first() {
             Some(first) if *first == byte => 1,
-            // A slash that is encoded is part of a value.
+            // An encoded slash is part of a value.
             _ if is_encoded && byte != b'/' => 3,
             _ => return None,
         };
@@ -213,7 +213,7 @@ fn literal_length(literal: &str, path: &str) -> Option<usize> {
     Some(length)
 }
 
-/// Decodes a part of a path, where only unreserved characters may stand as they are.
+/// Decodes a part of a path, in which only unreserved characters may be unencoded.
 fn strict(raw: &str) -> Option<String> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
     if raw.bytes().all(is_plain) {
@@ -228,12 +228,12 @@ fn lenient(raw: &str) -> Option<String> {
     Some(text.into_owned())
 }
 
-/// Decodes a part of a query, where a plus sign may be a space.
+/// Decodes a part of a query, in which a plus sign can be a space.
 fn in_query(raw: &str) -> Option<String> {
     lenient(&raw.replace('+', " "))
 }
 
-/// Reads one text as a value of the kind that the argument is of.
+/// Decodes a text as a value of the same kind as the argument.
 fn styled(
     parameter: &Parameter,
     raw: &str,
@@ -396,7 +396,7 @@ fn query_readings(
             } else {
                 &["|", "%7C", "%7c"]
             };
-            // Where the separator is encoded, what is between two of them may be encoded twice.
+            // If the separator is encoded, the items may be encoded twice.
             let twice = |raw: &str| lenient(&lenient(raw)?);
             vec![single(separators, &lenient), single(separators, &twice)]
         }
@@ -432,7 +432,7 @@ mod tests {
         }
     }
 
-    /// Returns true where the target carries the argument, in a request that has no other parameter.
+    /// Returns true if the target encodes the argument, in a request without other parameters.
     fn carries(parameter: Parameter, target: &str, argument: Value) -> bool {
         let arguments = Map::from_iter([(parameter.key(), argument)]);
         let path = if parameter.location == "path" {
@@ -459,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn path_value_must_be_encoded_whole() {
+    fn path_value_must_be_fully_encoded() {
         let simple = || parameter("path", "simple", false);
         assert!(carries(simple(), "/a/b%3Bc/b", json!("b;c")));
         assert!(!carries(simple(), "/a/b;c/b", json!("b;c")));
@@ -488,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn query_value_makes_no_parameter_of_its_own() {
+    fn query_value_does_not_add_a_parameter() {
         let form = || parameter("query", "form", true);
         assert!(carries(form(), "/a?x=b%26c%3Dd", json!("b&c=d")));
         assert!(!carries(form(), "/a?x=b&c=d", json!("b&c=d")));
@@ -504,14 +504,14 @@ mod tests {
     }
 
     #[test]
-    fn delimiter_within_an_item_is_told_from_one_between_items() {
+    fn delimiter_within_an_item_is_not_a_separator() {
         let piped = || parameter("query", "pipeDelimited", false);
         assert!(carries(piped(), "/a?x=b%257Cc%7Cd", json!(["b|c", "d"])));
         assert!(!carries(piped(), "/a?x=b%7Cc%7Cd", json!(["b|c", "d"])));
     }
 
     #[test]
-    fn header_list_is_read_at_its_commas() {
+    fn header_list_is_split_at_commas() {
         let header = || parameter("header", "simple", false);
         let with = |target: &str, argument| carries(header(), target, argument);
         assert!(!with("/a", json!(["b"])));

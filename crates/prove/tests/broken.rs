@@ -1,4 +1,4 @@
-//! A proof finds what is wrong: types that refuse, lose, accept and overflow show up as such, and right ones don't.
+//! A proof reports types that reject, lose, accept or overflow, and does not report correct ones.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 
 use call_api_codegen::plan::{Plan, TYPES};
-use call_api_prove::report::Trouble;
+use call_api_prove::report::FailureKind;
 use call_api_prove::{Options, Outcome};
 use serde_json::{Value, json};
 
@@ -29,14 +29,14 @@ const DOCUMENT: &str = r##"{
     }}
 }"##;
 
-/// Types for the document as a broken generator could have written them.
+/// Types as a broken generator could have written them.
 const BROKEN: &str = r##"
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// Right.
+/// Correct.
 #[derive(Serialize, Deserialize)]
 pub struct Right(String);
-/// Takes one value of two.
+/// Accepts one value of two.
 #[derive(Serialize, Deserialize)]
 pub struct Refuses {
     /// One of two.
@@ -52,19 +52,19 @@ pub enum One {
 /// Has no `b`.
 #[derive(Serialize, Deserialize)]
 pub struct Loses {
-    /// Kept.
+    /// The kept property.
     pub a: String,
 }
-/// Needs nothing.
+/// Requires nothing.
 #[derive(Serialize, Deserialize)]
 pub struct Accepts {
-    /// Required.
+    /// A required property.
     pub a: Option<String>,
 }
-/// Has not enough bits.
+/// Has too few bits.
 #[derive(Serialize, Deserialize)]
 pub struct Rounds(f32);
-/// Takes a lot of stack for each level.
+/// Uses much stack per level.
 #[derive(Serialize)]
 pub struct Overflows {
     /// The next level.
@@ -73,7 +73,7 @@ pub struct Overflows {
 }
 impl<'de> Deserialize<'de> for Overflows {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// As the document has it.
+        /// The name in the document.
         #[derive(Deserialize)]
         struct Derived {
             next: Option<Box<Overflows>>,
@@ -95,7 +95,7 @@ fn tamper(plan: &mut Plan) {
 }
 
 #[test]
-fn broken_types_are_found() {
+fn broken_types_are_reported() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("broken");
     fs::create_dir_all(&folder).unwrap();
     let document = folder.join("broken.json");
@@ -112,39 +112,42 @@ fn broken_types_are_found() {
         panic!("{rows:?}")
     };
     assert_eq!(row.error, None);
-    let found = |name: &str, trouble| {
+    let found = |name: &str, kind| {
         let mut failures = row.failures.iter();
-        failures.find(|failure| failure.pointer.ends_with(name) && failure.trouble == trouble)
+        failures.find(|failure| failure.pointer.ends_with(name) && failure.kind == kind)
     };
-    for (name, trouble) in [
-        ("Refuses", Trouble::Undecodable),
-        ("Loses", Trouble::Changed),
-        ("Accepts", Trouble::Accepted),
-        ("Rounds", Trouble::Changed),
-        ("Overflows", Trouble::Overflow),
+    for (name, kind) in [
+        ("Refuses", FailureKind::Undecodable),
+        ("Loses", FailureKind::Changed),
+        ("Accepts", FailureKind::Accepted),
+        ("Rounds", FailureKind::Changed),
+        ("Overflows", FailureKind::Overflow),
     ] {
-        assert!(found(name, trouble).is_some(), "{name}: {:?}", row.failures);
-        assert!(row.of(trouble) > 0);
+        assert!(found(name, kind).is_some(), "{name}: {:?}", row.failures);
+        assert!(row.of(kind) > 0);
     }
     let right = row
         .failures
         .iter()
         .find(|failure| failure.pointer.ends_with("Right"));
     assert!(right.is_none(), "{right:?}");
-    // Nothing that could be left out is left.
-    let smallest = |name: &str, trouble| found(name, trouble).unwrap().sample.to_string();
-    assert_eq!(smallest("Refuses", Trouble::Undecodable), r#"{"a":"y"}"#);
+    // The sample is minimal.
+    let smallest = |name: &str, kind| found(name, kind).unwrap().sample.to_string();
+    assert_eq!(
+        smallest("Refuses", FailureKind::Undecodable),
+        r#"{"a":"y"}"#
+    );
     let accepted = |sample: Value| {
         let mut failures = row.failures.iter();
         failures.any(|failure| failure.pointer.ends_with("Accepts") && failure.sample == sample)
     };
-    // The required property left out, and the values in an array.
+    // Without the required property, and with the values in an array.
     assert!(
         accepted(json!({})) && accepted(json!(["a"])),
         "{:?}",
         row.failures
     );
-    let lost = smallest("Loses", Trouble::Changed);
+    let lost = smallest("Loses", FailureKind::Changed);
     assert!(lost.starts_with(r#"{"a":"a","b":"#), "{lost}");
 
     let mut report = Vec::new();

@@ -1,4 +1,4 @@
-//! Documents that are nearly valid: samples of each schema are made and judged, without a panic and in bounded time. The
+//! Samples almost valid documents: each schema is sampled and judged without a panic, and in bounded time. The
 //! fuzz target `prove` does the same without end; see `fuzz/README.md`.
 
 #![allow(
@@ -19,11 +19,11 @@ use call_api_prove::judge::{Judge, registry};
 use call_api_prove::sampler::Sampler;
 use call_api_prove::samples;
 
-/// How many documents are made of each; `CALL_API_MUTATIONS` asks for more.
+/// The default number of mutations of each document; `CALL_API_MUTATIONS` changes it.
 const CASES: u64 = 5;
 
 #[test]
-fn nearly_valid_document_is_sampled_in_bounded_time() {
+fn almost_valid_document_is_sampled_in_bounded_time() {
     let cases = std::env::var("CALL_API_MUTATIONS").ok();
     let cases = cases.map_or(CASES, |cases| cases.parse().unwrap());
     let folder = call_api_codegen::project::root().unwrap();
@@ -50,7 +50,7 @@ fn nearly_valid_document_is_sampled_in_bounded_time() {
             );
         }
     }
-    // Few would mean that the changes leave nothing to sample.
+    // Fewer would mean that the mutations leave too little to sample.
     assert!(made > 200, "{made} samples");
 }
 

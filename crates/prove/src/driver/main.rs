@@ -8,7 +8,7 @@ use call_api_types as types;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The stack that every decoder has to do with.
+/// The stack size that every decoder must fit into.
 const STACK: usize = 2 << 20;
 
 fn round_trip<T: DeserializeOwned + Serialize>(sample: &str) -> Result<String, String> {
@@ -16,7 +16,7 @@ fn round_trip<T: DeserializeOwned + Serialize>(sample: &str) -> Result<String, S
     serde_json::to_string(&value).map_err(|error| format!("cannot be encoded: {error}"))
 }
 
-/// The size of a type, and whether it is any JSON value.
+/// Returns the size of a type, and true if it accepts any JSON value.
 fn size_of_type<T: 'static>() -> Option<(usize, bool)> {
     Some((size_of::<T>(), TypeId::of::<T>() == TypeId::of::<serde_json::Value>()))
 }
@@ -49,7 +49,7 @@ fn serve() -> Result<(), String> {
             Err(_) => ("err", "panicked".to_owned()),
         };
         let text = text.replace(['\n', '\r'], " ");
-        // At once, so that what is answered before the stack overflows is heard.
+        // Flushed at once, so that answers before a stack overflow are not lost.
         writeln!(out, "{word}\t{elapsed}\t{text}")
             .and_then(|()| out.flush())
             .map_err(|error| error.to_string())?;

@@ -1,4 +1,4 @@
-// Sends requests by the generated client to a server on the loopback, which says what it received.
+// Sends requests with the generated client to a server on the loopback interface, which reports what it received.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -43,7 +43,7 @@ impl Sender {
         })
     }
 
-    /// What was received of a request; an error where it wasn't sent.
+    /// Returns the request as it was received, or an error if it was not sent.
     pub(crate) fn send(&self, index: usize, arguments: &str) -> Result<String, String> {
         let arguments: Map<String, Value> =
             serde_json::from_str(arguments).map_err(|error| error.to_string())?;
@@ -84,10 +84,10 @@ fn receive(mut stream: TcpStream, sender: &Channel<Value>) -> std::io::Result<()
         "method": words.next(),
         "target": words.next(),
         "headers": headers,
-        // Each byte is a character of Latin-1, so that any body is text here.
+        // Decodes the body as Latin-1, so that any body is text.
         "body": body.iter().map(|byte| char::from(*byte)).collect::<String>(),
     });
-    // Before the answer, so that it is there when the client has that.
+    // Before the response, so that it is available when the client has received that.
     let _ = sender.send(request);
     stream.write_all(ANSWER)
 }
@@ -111,7 +111,7 @@ fn read<T: DeserializeOwned>(value: &Value) -> Result<T, String> {
     serde_json::from_value(value.clone()).map_err(|error| format!("cannot be decoded: {error}"))
 }
 
-/// A body that is no JSON.
+/// Returns a body that is not JSON.
 #[allow(dead_code)]
 fn text(value: &Value) -> Result<String, String> {
     read(value)
