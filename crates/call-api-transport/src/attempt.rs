@@ -1,4 +1,4 @@
-//! Reading the response of one attempt, and classifying how the attempt ended.
+//! Reading the response of one attempt, and the outcome of the attempt.
 
 use std::error::Error;
 use std::io;
@@ -20,7 +20,7 @@ use crate::retry::ServerHint;
 /// The most bytes that are kept of an error response's body.
 pub(crate) const ERROR_BODY_LIMIT: u64 = 64 << 10;
 
-/// A response that can be returned, whatever its status.
+/// A response of any status that can be returned.
 pub(crate) struct ReceivedResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -41,19 +41,19 @@ pub(crate) struct Limits {
     pub(crate) body: u64,
 }
 
-/// What an attempt has received so far. It lives outside of the attempt's future, which a time-out drops.
+/// The part of a response that an attempt has received. It outlives the attempt's future, which a time-out drops.
 #[derive(Default)]
 pub(crate) struct Received {
     response: Option<reqwest::Response>,
     body: Buffer,
 }
 
-/// What ended an attempt early.
+/// The reason why an attempt ended early.
 pub(crate) enum ReceiveError {
     Http(reqwest::Error),
     /// The connection ended before the request was written to it.
     NeverSent(reqwest::Error),
-    /// A body that only the closing of the connection ends, and that is no complete JSON.
+    /// A body that is ended only by the closing of the connection, and is not complete JSON.
     IncompleteJson,
     TooLarge {
         announced: Option<u64>,
@@ -117,7 +117,7 @@ pub(crate) async fn receive(
     Ok(())
 }
 
-/// Returns true for a JSON body whose end only the end of the connection marks (RFC 9112, section 6.3).
+/// Returns true for a JSON body whose end is marked only by the end of the connection (RFC 9112, section 6.3).
 fn is_delimited_by_close(response: &reqwest::Response) -> bool {
     let headers = response.headers();
     let content_type = headers.get(header::CONTENT_TYPE);
@@ -140,7 +140,7 @@ fn is_streamed(streamed: fn(u16) -> bool, status: StatusCode) -> bool {
     !is_error(status) && streamed(status.as_u16())
 }
 
-/// Returns where a redirect points to, or has led if a given client followed it.
+/// Returns the target of a redirect, or the final URL if a given client followed it.
 fn redirect(response: &reqwest::Response, asked: &Url) -> Option<ReceiveError> {
     let target = if response.url()[..Position::AfterPath] != asked[..Position::AfterPath] {
         Some(response.url().clone())
@@ -163,7 +163,7 @@ fn redirect(response: &reqwest::Response, asked: &Url) -> Option<ReceiveError> {
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
-/// Walks over the headers: a response has few, and two lookups take longer.
+/// Iterates over the headers: a response has few, and two lookups take longer.
 pub(crate) fn request_id(headers: &HeaderMap) -> Option<String> {
     let named = |wanted: HeaderName| headers.iter().find(move |(name, _)| **name == wanted);
     let (_, id) = named(X_REQUEST_ID).or_else(|| named(REQUEST_ID))?;
@@ -174,8 +174,8 @@ fn is_error(status: StatusCode) -> bool {
     status.as_u16() >= 400
 }
 
-/// Replaces the secrets in all that the service says about an error, and in the request id: both are logged. Headers
-/// keep their values, but are no longer printed.
+/// Replaces the secrets in an error response and in the request id, which are logged. Headers keep their values, but are
+/// marked as sensitive.
 pub(crate) fn hide_secrets(end: &mut AttemptEnd<ReceivedResponse>, secrets: &Secrets<'_>) {
     if let Some(id) = &mut end.request_id {
         secrets.hide_in(id);
@@ -197,7 +197,7 @@ pub(crate) fn hide_secrets(end: &mut AttemptEnd<ReceivedResponse>, secrets: &Sec
 }
 
 impl AttemptError {
-    /// Replaces the secrets in what the service said.
+    /// Replaces the secrets in the part that was received.
     pub(crate) fn hide(&mut self, secrets: &Secrets<'_>) {
         if let TransportErrorKind::Redirected { to: Some(to), .. } = &mut self.kind {
             secrets.hide_in(to);
@@ -241,7 +241,7 @@ pub(crate) fn settle(
         None => Phase::Head,
     };
     let (outcome, result) = match (response, ended) {
-        // An error status is an answer, even if the rest of the response is lost.
+        // An error status is a response, even if the rest is lost.
         (Some(response), ended)
             if is_error(response.status())
                 && !matches!(ended, Err(ReceiveError::Redirected { .. })) =>
@@ -344,7 +344,7 @@ fn classify(
         }
         ReceiveError::Http(error) => {
             let (outcome, kind) = classify_http(&error, phase, received, limits);
-            // The URL carries the query.
+            // The URL has the query.
             return (outcome, kind, Some(Arc::new(error.without_url())));
         }
     };
@@ -381,7 +381,7 @@ pub(crate) fn classify_http(
     let hyper = || causes(error).filter_map(|cause| cause.downcast_ref::<hyper::Error>());
     // An HTTP/2 ping that was not answered is a time-out too, but says that the connection is dead.
     if error.is_timeout() && !hyper().any(hyper::Error::is_timeout) {
-        // A limit of a given client's own.
+        // A time limit that a given client sets.
         let kind = TransportErrorKind::TimedOut {
             phase,
             limit: Limit::Attempt,
@@ -394,7 +394,7 @@ pub(crate) fn classify_http(
         error,
         &[io::ErrorKind::InvalidData, io::ErrorKind::InvalidInput],
     );
-    // The decoders share no error type; what names neither the connection nor an early end is theirs.
+    // The decoders have no common error type: an error that is neither of the connection nor an early end is theirs.
     let is_decoder = phase == Phase::Body
         && hyper().next().is_none()
         && !has_io(error, &[io::ErrorKind::UnexpectedEof]);

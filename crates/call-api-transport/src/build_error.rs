@@ -18,7 +18,7 @@ pub enum BuildError {
     UserAgent,
     /// A setting cannot be used.
     Setting {
-        /// What is wrong with it, and what to do.
+        /// The problem, and a remedy.
         reason: &'static str,
     },
     /// The base URL is https, and neither of the features `rustls` and `native-tls` is compiled in.
@@ -27,7 +27,7 @@ pub enum BuildError {
     Certificate {
         /// The setting.
         what: &'static str,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// The HTTP client cannot be built.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 /// The future that a [`Clock`] returns.
 pub type SleepFuture<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-/// A clock in place of the system's, for tests that must not wait, and must know to the millisecond what was waited.
+/// A clock that replaces the system's, for tests that must not wait, and that check delays to the millisecond.
 ///
 /// It controls the deadline, the attempt time-outs, the delays and the lifetime of tokens. The connect time-out and the
 /// idle time of pooled connections belong to the HTTP library, and run on the system's clock.
@@ -159,7 +159,7 @@ impl fmt::Debug for Time {
 pub(crate) struct Jitter(pub(crate) Arc<dyn Fn() -> f64 + Send + Sync>);
 
 impl Jitter {
-    /// Returns a random part of `whole`, from none to all of it, whatever a user's function returns.
+    /// Returns a random part of `whole`, between zero and `whole` even if a user's function returns another factor.
     pub(crate) fn part_of(&self, whole: Duration) -> Duration {
         let fraction = (self.0)();
         if fraction.is_nan() {

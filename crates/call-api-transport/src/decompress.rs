@@ -12,7 +12,7 @@ use http_body_util::BodyDataStream;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead};
 use tokio_util::io::{ReaderStream, StreamReader};
 
-/// Returns the header that asks for compressed responses.
+/// Returns the header that requests compressed responses.
 pub(crate) fn accepted() -> HeaderMap {
     let accepted = HeaderValue::from_static("gzip,br");
     HeaderMap::from_iter([(header::ACCEPT_ENCODING, accepted)])

@@ -1,4 +1,4 @@
-//! Downloads: content on any host, streamed to a file or a writer, resumed where it broke off, and verified.
+//! Downloads: content on any host, streamed to a file or a writer, resumed after interruptions, and verified.
 //!
 //! The address comes from the API, and often names another host. So the token and all headers of the client are sent only
 //! while the address is on the base URL's own origin.
@@ -135,12 +135,12 @@ pub struct Download<'a> {
 }
 
 impl Transport {
-    /// Returns a download of an absolute URL; `None` if it is none. `operation` names it in the attempt log, for observers
-    /// and in traces, and says how the token is sent if the URL is on the base URL's origin.
+    /// Returns a download of an absolute URL; `None` if it is not one. `operation` names it in the attempt log, for observers
+    /// and in traces, and decides how the token is sent if the URL is on the base URL's origin.
     ///
-    /// Other hosts are asked by a client of their own
-    /// ([`configure_download_http`](crate::TransportBuilder::configure_download_http)). Content that is compressed unasked
-    /// is refused.
+    /// Other hosts have a separate HTTP client
+    /// ([`configure_download_http`](crate::TransportBuilder::configure_download_http)). Compressed content is rejected, since
+    /// it is not requested.
     pub fn download(&self, operation: &'static Operation, url: &str) -> Option<Download<'_>> {
         Some(Download {
             transport: self,
@@ -252,8 +252,8 @@ impl<'a> Download<'a> {
         Err(DownloadError::Failed(engine.fail(&mut exchange, error)))
     }
 
-    /// Downloads into a writer, in order. A connection that breaks off is resumed while this future runs; if it ends with
-    /// an error, the writer has a part.
+    /// Downloads into a writer, in order. Interruptions are resumed while this future runs. If it ends with an error, the
+    /// writer has received a part.
     ///
     /// # Errors
     /// [`DownloadError`].

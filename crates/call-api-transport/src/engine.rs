@@ -1,6 +1,6 @@
 //! The request engine: one loop of attempts, with one set of policies, for buffered responses, streams and downloads.
 //!
-//! What differs between them is an [`Exchange`]: how one attempt is made, and what it comes to.
+//! The difference between them is an [`Exchange`]: the way in which one attempt is made, and its result.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,10 +22,10 @@ use crate::shared::Shared;
 use crate::throttle::Throttle;
 use crate::token::{IssuedToken, ProviderError, Token};
 
-/// The most attempts of one request, whatever its settings and however much each of them brings.
+/// The maximum number of attempts of one request, regardless of its settings and of progress.
 const MOST_ATTEMPTS: usize = 100;
 
-/// What is sent, and how one attempt of it is made.
+/// A request, and the way in which one attempt of it is made.
 pub(crate) trait Exchange: Send {
     type Output: Send;
 
@@ -39,7 +39,7 @@ pub(crate) trait Exchange: Send {
     /// Returns true if the request may be sent twice.
     fn is_repeatable(&self, settings: &Settings) -> bool;
 
-    /// Returns true if the body of the request was a stream, which is gone.
+    /// Returns true if the body of the request was a stream, which was consumed.
     fn body_is_gone(&self) -> bool;
 
     /// Makes one attempt.
@@ -51,11 +51,11 @@ pub(crate) trait Exchange: Send {
         context: &AttemptContext<'_>,
     ) -> impl Future<Output = Result<AttemptEnd<Self::Output>, AttemptError>> + Send;
 
-    /// Returns what the attempt log says about the request. Called once, at the end.
+    /// Returns the description of the request for the attempt log. Called once, at the end.
     fn summary(&mut self) -> RequestSummary;
 }
 
-/// The request as the attempt log has it.
+/// The description of a request in the attempt log.
 pub(crate) struct RequestSummary {
     pub(crate) auth: Auth,
     pub(crate) method: Method,
@@ -65,7 +65,7 @@ pub(crate) struct RequestSummary {
     pub(crate) settings: Arc<Settings>,
 }
 
-/// What an attempt is given.
+/// The context of an attempt.
 pub(crate) struct AttemptContext<'a> {
     pub(crate) shared: &'a Shared,
     pub(crate) settings: &'a Settings,
@@ -90,7 +90,7 @@ fn left(settings: &Settings, started: Instant, now: Instant) -> Duration {
 /// The end of an attempt.
 pub(crate) struct AttemptEnd<T> {
     pub(crate) outcome: Outcome,
-    /// A response that can be returned, whatever its status, or the reason why there is none.
+    /// A response of any status, or the reason why there is none.
     pub(crate) result: Result<T, AttemptError>,
     pub(crate) status: Option<StatusCode>,
     pub(crate) request_id: Option<String>,
@@ -99,11 +99,11 @@ pub(crate) struct AttemptEnd<T> {
     pub(crate) next: Next,
 }
 
-/// What follows an attempt.
+/// The step after an attempt.
 pub(crate) enum Next {
-    /// What the table of outcomes says.
+    /// According to the table of outcomes.
     ByOutcome,
-    /// What the table of outcomes says after a first attempt: this one has brought a part of the content.
+    /// According to the table of outcomes for a first attempt: this one has received a part of the content.
     AfterProgress,
     /// Another attempt after this delay.
     Retry(RetryDelay),
@@ -141,7 +141,7 @@ pub(crate) struct Engine<'a> {
     span: tracing::Span,
 }
 
-/// What the loop counts between attempts.
+/// The counters of the loop.
 #[derive(Default)]
 struct Counts {
     /// Attempts that the service may have processed, since the last progress.
@@ -297,7 +297,7 @@ impl<'a> Engine<'a> {
                 return Err(self.deadline_passed(Phase::Throttle));
             }
             self.shared.time.sleep(wait).await;
-            // Another request may have been refused meanwhile.
+            // In the meantime, another request may have been throttled.
             if throttle.paused_for(self.shared.time.now()).is_none() {
                 break;
             }
@@ -340,7 +340,7 @@ impl<'a> Engine<'a> {
         })
     }
 
-    /// After a first 401, asks for another token. Returns true if there is one: the attempt then does not count.
+    /// Requests another token after a first 401. Returns true if there is one: the attempt then does not count.
     async fn renew_token<T>(
         &mut self,
         end: &AttemptEnd<T>,
@@ -420,7 +420,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Tells the budget and the throttle that the service works.
+    /// Reports to the budget and the throttle that the service works.
     fn note_success(&self, was_first_attempt: bool) {
         self.shared.budget.succeeded(was_first_attempt);
         if let Some(throttle) = self.throttle {
@@ -428,7 +428,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Takes the cost of a retry after an attempt that had begun at `begun`.
+    /// Takes the cost of a retry after an attempt that started at `begun`.
     fn take_from_budget(&self, outcome: Outcome, begun: Instant) -> Option<Permit<'a>> {
         let budget = &self.shared.budget;
         match outcome {
@@ -524,12 +524,12 @@ impl<'a> Engine<'a> {
         self.span.clone()
     }
 
-    /// Returns the log of a request whose response is handed on. To be called once.
+    /// Returns the log of a request whose response is returned. To be called once.
     pub(crate) fn finish(&mut self, exchange: &mut impl Exchange) -> AttemptLog {
         self.end(exchange, None)
     }
 
-    /// Returns the log of a request whose response is of no use, for the reason of this name. To be called once.
+    /// Returns the log of a request whose response is unusable, for the reason of this name. To be called once.
     pub(crate) fn reject(
         &mut self,
         exchange: &mut impl Exchange,
@@ -541,7 +541,7 @@ impl<'a> Engine<'a> {
         self.end(exchange, Some(error))
     }
 
-    /// Tells the observers and the span that the request has ended.
+    /// Reports the end of the request to the observers and the span.
     fn end(&mut self, exchange: &mut impl Exchange, error: Option<&'static str>) -> AttemptLog {
         let elapsed = match (self.stop, self.attempts.last()) {
             // It ended with its last attempt.
@@ -582,7 +582,7 @@ impl<'a> Engine<'a> {
     }
 }
 
-/// Keeps the tokens of a retry that has failed, too; otherwise returns them.
+/// Spends the tokens of a retry that failed as well; otherwise returns them.
 fn settle_permit(permit: Option<Permit<'_>>, outcome: Outcome) {
     if let Some(permit) = permit
         && outcome.is_transient()
@@ -605,7 +605,7 @@ impl Counts {
             _ => {}
         }
         self.unprocessed = 0;
-        // Polling something that is not ready is no failure.
+        // Polling content that is not ready is not a failure.
         let is_poll = matches!(
             end.next,
             Next::Retry(RetryDelay {

@@ -56,7 +56,7 @@ pub enum TransportErrorKind {
     NotProcessed,
     /// A time limit passed.
     TimedOut {
-        /// What was being done.
+        /// The phase of the request.
         phase: Phase,
         /// The limit that passed.
         limit: Limit,
@@ -180,11 +180,11 @@ impl fmt::Display for Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Limit {
-    /// That of one attempt.
+    /// The limit of one attempt.
     Attempt,
-    /// That of a body that brings no bytes.
+    /// The limit of a body that receives no bytes.
     Stall,
-    /// That of the whole request.
+    /// The limit of the whole request.
     Deadline,
 }
 

@@ -1,4 +1,4 @@
-//! Building HTTP clients: what keeps the token on the API's origin, time-outs, pings and TLS.
+//! Construction of HTTP clients: protection of the token, time-outs, pings and TLS.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -15,11 +15,11 @@ const POOL_IDLE: Duration = Duration::from_secs(20);
 pub(crate) type Configure =
     Arc<dyn Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + Sync>;
 
-/// What a client is for.
+/// The hosts that a client connects to.
 #[derive(Clone, Copy)]
 pub(crate) struct ClientProfile {
     pub(crate) https: bool,
-    /// True if `localhost` is asked.
+    /// True for requests to `localhost`.
     pub(crate) loopback: bool,
 }
 
@@ -47,7 +47,7 @@ impl HttpClientSettings {
             .pool_idle_timeout(POOL_IDLE)
             .tcp_nodelay(true);
         if profile.loopback {
-            // The name must mean this machine, whatever a resolver says; port 0 stands for the URL's.
+            // The name must not be resolved to another machine; port 0 stands for the URL's.
             let here = [
                 IpAddr::V4(Ipv4Addr::LOCALHOST),
                 IpAddr::V6(Ipv6Addr::LOCALHOST),
@@ -55,7 +55,7 @@ impl HttpClientSettings {
             let here = here.map(|address| SocketAddr::new(address, 0));
             builder = builder.resolve_to_addrs("localhost", &here);
             if !profile.https {
-                // A proxy from the environment would carry the token off this machine in the clear.
+                // A proxy from the environment would send the token to another machine in plain text.
                 builder = builder.no_proxy();
             }
         }
@@ -64,7 +64,7 @@ impl HttpClientSettings {
             builder = builder
                 .http2_keep_alive_interval(interval)
                 .http2_keep_alive_timeout(timeout)
-                // An idle connection that froze would be taken for the next request.
+                // Otherwise a frozen idle connection would be used for the next request.
                 .http2_keep_alive_while_idle(true);
         }
         #[cfg(feature = "gzip")]

@@ -59,7 +59,7 @@ mod with_tracing {
     const TARGET: &str = "call_api_transport";
 
     /// Returns one span for a request, with the names of OpenTelemetry's semantic conventions for HTTP clients (1.27). The
-    /// path is that of the template: a parameter may be private, and would make each request a series of its own.
+    /// path is the template, because a parameter can be private, and would make each request a separate time series.
     pub(crate) fn request_span(operation: &Operation, method: &Method, url: &Url) -> Span {
         info_span!(
             target: TARGET,

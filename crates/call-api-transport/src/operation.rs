@@ -1,4 +1,4 @@
-//! The description of an operation: what the transport needs to check and authenticate its requests.
+//! The description of an operation, for checking and authenticating its requests.
 
 /// An operation of an API, as a generated client describes it.
 ///
@@ -17,11 +17,11 @@
 pub struct Operation {
     /// Its id, as in `operationId`.
     pub id: &'static str,
-    /// Its path below the base URL, as in OpenAPI: `/v1/pets/{id}`. A request whose path has another form is refused.
+    /// Its path below the base URL, as in OpenAPI: `/v1/pets/{id}`. A request whose path does not match is rejected.
     pub path: &'static str,
-    /// How the token is sent.
+    /// The place of the token in the request.
     pub auth: Auth,
-    /// Who reads the body.
+    /// The reader of the body.
     pub body: ResponseBody,
 }
 
@@ -46,7 +46,7 @@ pub enum Auth {
 }
 
 impl Auth {
-    /// Returns the place alone, whosever credential it is.
+    /// Returns the place only, without the security scheme.
     pub(crate) fn place(self) -> Self {
         match self {
             Self::Scheme(_, place) => place.place(),
@@ -55,11 +55,11 @@ impl Auth {
     }
 }
 
-/// Who reads the body of a successful response.
+/// The reader of the body of a successful response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ResponseBody {
-    /// The transport, inside the attempt: limited, within the deadline, and retried if it breaks off.
+    /// The transport, inside the attempt: limited, within the deadline, and retried if it is interrupted.
     Buffered,
     /// The caller, as it arrives. All policies apply up to the end of the head; after it there is neither limit nor
     /// deadline, but a body that brings no bytes for the length of the attempt time-out fails as

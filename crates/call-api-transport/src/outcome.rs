@@ -1,10 +1,10 @@
-//! How an attempt can end, and the table of which ends are retried.
+//! The outcomes of an attempt, and the table of those that are retried.
 
 use std::fmt;
 
 use http::StatusCode;
 
-/// How an attempt ended.
+/// The outcome of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -61,7 +61,7 @@ pub(crate) enum Retryability {
 /// One row of the table.
 struct Rule {
     retryability: Retryability,
-    /// What a retry takes from the budget.
+    /// The cost of a retry.
     cost: u32,
     reason: &'static str,
 }
@@ -94,7 +94,7 @@ impl Outcome {
         Self::WriteFailed,
     ];
 
-    /// The one place that says what is retried, and why.
+    /// The only place that decides which outcomes are retried, and why.
     #[rustfmt::skip]
     const fn rule(self) -> Rule {
         use Retryability::{Always, IfRepeatable, Never};
@@ -138,10 +138,10 @@ impl Outcome {
         self.rule().retryability
     }
 
-    /// What a retry after this outcome takes from the budget.
+    /// Returns the cost of a retry after this outcome.
     pub(crate) fn cost(self) -> u32 {
         match self.rule().cost {
-            // `x-should-retry` can make any other outcome a retried one.
+            // `x-should-retry` can make any other outcome retryable.
             0 if self != Self::NotProcessed => FAILED,
             cost => cost,
         }

@@ -18,8 +18,8 @@ use crate::settings::Settings;
 
 pub(crate) struct ApiRequest<'a> {
     operation: &'a Operation,
-    /// The request as it was given; once it has been sent, what is left of it. It has neither the token nor the headers of
-    /// the transport.
+    /// The request as it was given, of which the headers and the body move into the attempt. It has neither the token nor
+    /// the headers of the transport.
     request: reqwest::Request,
     /// The headers of a request that was sent: a list is copied sooner than a map.
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -52,7 +52,7 @@ impl<'a> ApiRequest<'a> {
     }
 
     /// Returns the request as it was given, and keeps a copy for another attempt: the original has room for more headers.
-    /// Drops a time-out of reqwest's own, which could not be told from others.
+    /// Removes reqwest's own time-out, which could not be distinguished from others.
     fn as_given(&mut self) -> reqwest::Request {
         let given = &mut self.request;
         for (name, value) in self.headers.drain(..) {

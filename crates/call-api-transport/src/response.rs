@@ -1,4 +1,4 @@
-//! What a request comes to: the response as it was received, and the log of its attempts.
+//! The result of a request: the response as it was received, and the log of its attempts.
 
 use std::fmt;
 use std::pin::Pin;
@@ -19,7 +19,7 @@ use crate::engine::Engine;
 use crate::outcome::Outcome;
 use crate::request::ApiRequest;
 
-/// A response, whatever its status, and the attempts that led to it.
+/// A response of any status, and the attempts that led to it.
 #[non_exhaustive]
 pub struct RawResponse {
     /// The status.
@@ -34,7 +34,7 @@ pub struct RawResponse {
     pub extensions: Extensions,
 }
 
-/// A response that is yet to be decoded, made by [`Transport::receive`](crate::Transport::receive).
+/// A response that is to be decoded, returned by [`Transport::receive`](crate::Transport::receive).
 #[non_exhaustive]
 pub struct PendingResponse<'a> {
     /// The status.
@@ -45,12 +45,12 @@ pub struct PendingResponse<'a> {
     pub body: RawBody,
     /// The HTTP client's own data, such as the connection of a response that switches protocols.
     pub extensions: Extensions,
-    /// The end of the request, to be told if the response could be used.
+    /// The pending end of the request, which depends on whether the response can be used.
     pub end: PendingEnd<'a>,
 }
 
-/// The end of a request whose response is there. Observers and the span are told of it by [`accept`](Self::accept) or
-/// [`reject`](Self::reject); to drop it is to drop the request.
+/// The end of a request whose response has been received. [`accept`](Self::accept) or [`reject`](Self::reject) reports it
+/// to observers and the span. Dropping it is dropping the request.
 #[must_use = "the request has not ended until its response is accepted or rejected"]
 pub struct PendingEnd<'a> {
     pub(crate) engine: Engine<'a>,
@@ -58,13 +58,13 @@ pub struct PendingEnd<'a> {
 }
 
 impl PendingEnd<'_> {
-    /// Ends the request with its response: a success, or the error that its status says.
+    /// Ends the request with its response: a success, or an error according to the status.
     pub fn accept(mut self) -> AttemptLog {
         self.engine.finish(&mut self.request)
     }
 
-    /// Ends the request as failed: the response is none that the caller can use. `error_type` is what
-    /// [`AttemptLog::error_type`] says then, a short name in snake case.
+    /// Ends the request as failed, because the caller cannot use the response. `error_type` becomes
+    /// [`AttemptLog::error_type`], a short name in snake case.
     pub fn reject(mut self, error_type: &'static str) -> AttemptLog {
         self.engine.reject(&mut self.request, error_type)
     }
@@ -88,7 +88,7 @@ impl fmt::Debug for PendingEnd<'_> {
     }
 }
 
-/// Omits the body and the values of the headers: either may hold what must not be logged.
+/// Omits the body and the values of the headers: either may contain secrets or private data.
 impl fmt::Debug for PendingResponse<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PendingResponse")
@@ -129,7 +129,7 @@ pub enum RawBody {
 pub struct BufferedBody {
     /// The bytes.
     pub bytes: Bytes,
-    /// True if the body of an error response was cut, at 64 KiB or where the connection broke.
+    /// True if the body of an error response was truncated, at 64 KiB or by a broken connection.
     pub is_truncated: bool,
 }
 
@@ -146,7 +146,7 @@ pub struct BodyStream {
 }
 
 impl BodyStream {
-    /// Completes the span of a request whose stream broke off.
+    /// Completes the span of a request whose stream was interrupted.
     #[cfg(feature = "tracing")]
     fn note(&self, error: &BoxError) {
         let outcome = match error.is::<Stalled>() {
@@ -165,7 +165,7 @@ impl Stream for BodyStream {
             let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
             match frame.map(|frame| frame.map(http_body::Frame::into_data)) {
                 Some(Ok(Ok(data))) => return Poll::Ready(Some(Ok(data))),
-                // Trailers are no content.
+                // Trailers are not content.
                 Some(Ok(Err(_))) => {}
                 Some(Err(error)) => {
                     #[cfg(feature = "tracing")]
@@ -193,7 +193,7 @@ impl fmt::Debug for BufferedBody {
     }
 }
 
-/// Prints the names of headers only: a value may hold what must not be logged.
+/// Prints only the names of headers: a value may contain secrets or private data.
 struct HeaderNames<'a>(&'a HeaderMap);
 
 impl fmt::Debug for HeaderNames<'_> {
@@ -202,7 +202,7 @@ impl fmt::Debug for HeaderNames<'_> {
     }
 }
 
-/// Omits the body and the values of the headers: either may hold what must not be logged.
+/// Omits the body and the values of the headers: either may contain secrets or private data.
 impl fmt::Debug for BufferedResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BufferedResponse")
@@ -214,7 +214,7 @@ impl fmt::Debug for BufferedResponse {
     }
 }
 
-/// Omits the body and the values of the headers: either may hold what must not be logged.
+/// Omits the body and the values of the headers: either may contain secrets or private data.
 impl fmt::Debug for RawResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RawResponse")

@@ -14,7 +14,7 @@ use crate::outcome::{Outcome, Retryability};
 pub struct RetryDelay {
     /// Its length.
     pub duration: Duration,
-    /// What decided its length.
+    /// The reason for its length.
     pub reason: DelayReason,
 }
 
@@ -27,7 +27,7 @@ impl RetryDelay {
     }
 }
 
-/// What decided the length of a [`RetryDelay`].
+/// The reason for the length of a [`RetryDelay`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DelayReason {
@@ -39,7 +39,7 @@ pub enum DelayReason {
     NotReady,
     /// The server has not processed the request: it is sent again at once, on another connection.
     NotProcessed,
-    /// The bytes at hand are not part of what the service has: a download starts over, without delay.
+    /// The service has other content than the bytes received so far: a download starts over, without delay.
     Restart,
     /// The token was renewed, without delay.
     FreshToken,
@@ -69,7 +69,7 @@ pub enum StopReason {
     RetryForbidden,
     /// The service asked for a longer delay than the deadline allows.
     RetryAfterTooLong {
-        /// The delay it asked for.
+        /// The requested delay.
         retry_after: Duration,
         /// The rest of the deadline.
         left: Duration,

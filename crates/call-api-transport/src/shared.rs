@@ -1,4 +1,4 @@
-//! What all clones of a transport share.
+//! The state that all clones of a transport share.
 
 use std::sync::Arc;
 

@@ -5,8 +5,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The longest pause without being refused anew. A longer `Retry-After` is a mistake more often than not, and what waits
-/// for the throttle has no other limit.
+/// The longest pause after one refusal. A longer `Retry-After` is usually a mistake, and waiting for the throttle has no
+/// other limit.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
 
 /// Requests are counted in intervals of this length; of the refusals in one, only the first lowers the rate.

@@ -88,7 +88,7 @@ impl TlsSettings {
                 .map_err(|error| refused(ROOT, error))?;
         }
         let builder = if https && !self.only_given_roots {
-            // With roots of its own it does without those of the system, should there be none.
+            // With additional roots, the verifier accepts a system without any.
             let verifier =
                 rustls_platform_verifier::Verifier::new_with_extra_roots(roots, provider)
                     .map_err(tls)?;

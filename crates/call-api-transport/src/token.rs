@@ -128,7 +128,7 @@ impl Token {
         sensitive(["Basic ", &self.encoded()].concat())
     }
 
-    /// Returns it as HTTP Basic sends it.
+    /// Returns the token in the encoding of HTTP Basic.
     pub(crate) fn encoded(&self) -> Zeroizing<String> {
         Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(self.secret().as_bytes()))
     }
@@ -231,9 +231,9 @@ pub type TokenFuture<'a> = Pin<Box<dyn Future<Output = Result<Token, BoxError>> 
 
 /// A source of tokens: a secret store, an identity service, a file.
 ///
-/// It is asked when the first request needs a token, when the [lifetime](Token::with_lifetime) of the last one has passed,
-/// and once after a 401. Meanwhile all other requests wait for that one answer. Its time counts against the deadline of
-/// the request that asked, with which it is dropped, so it should hold no lock across an await.
+/// It is called when the first request needs a token, when the [lifetime](Token::with_lifetime) of the last one has passed,
+/// and once after a 401. Other requests wait for that one token. The time counts against the deadline of the request that
+/// called it. Dropping that request drops the future, so it should not hold a lock across an await.
 ///
 /// Closures are providers:
 ///
@@ -249,7 +249,7 @@ pub type TokenFuture<'a> = Pin<Box<dyn Future<Output = Result<Token, BoxError>> 
 /// # let _ = transport;
 /// ```
 ///
-/// Types of your own can be, too:
+/// Your own types can implement it, too:
 ///
 /// ```
 /// use call_api_transport::{Token, TokenFuture, TokenProvider};
@@ -361,7 +361,7 @@ impl Default for Credentials {
 }
 
 impl Credentials {
-    /// Returns the source of the credential that an operation asks for.
+    /// Returns the source of the credential that an operation requires.
     pub(crate) fn of(&self, auth: Auth) -> &Source {
         match auth {
             Auth::Scheme(name, _) => self.by_scheme.get(name).unwrap_or(&self.none),

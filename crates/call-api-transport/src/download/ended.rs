@@ -1,4 +1,4 @@
-//! What a download requests, and how one attempt of it ends.
+//! The address of a download, and the end of one of its attempts.
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -8,7 +8,7 @@ use crate::engine::AttemptError;
 use crate::operation::Operation;
 use crate::outcome::Outcome;
 
-/// What is downloaded, and from where.
+/// The address of the content.
 pub(super) struct Address {
     pub(super) operation: &'static Operation,
     pub(super) url: Url,
@@ -31,8 +31,8 @@ pub(super) enum Ended {
     Broken(Outcome, AttemptError),
     /// Boxed, since it is far larger than the others.
     Refused(Box<Refusal>),
-    /// The service has something else than what the sink has: everything is requested, without a range.
+    /// The service has other content than the sink: everything is requested, without a range.
     Restart(&'static str),
-    /// Another attempt is no use.
+    /// Another attempt would fail the same way.
     Final(Outcome, AttemptError),
 }

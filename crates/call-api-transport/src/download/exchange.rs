@@ -39,7 +39,7 @@ pub(crate) struct DownloadExchange<'d, 's> {
     metadata: ResourceMetadata,
     /// True once a part was requested and something else arrived.
     without_parts: bool,
-    /// Answers that the content is not ready.
+    /// Responses which say that the content is not ready.
     polls: u32,
     /// Of the attempt in flight.
     status: Option<StatusCode>,
@@ -81,7 +81,7 @@ impl<'d, 's> DownloadExchange<'d, 's> {
         }
     }
 
-    /// Takes the sink and what is known of its content.
+    /// Takes the sink and the metadata of its content.
     pub(super) fn take_content(&mut self) -> (Sink<'s>, ResourceMetadata) {
         let sink = std::mem::replace(&mut self.sink, Sink::None);
         (sink, std::mem::take(&mut self.metadata))
@@ -135,7 +135,7 @@ impl<'d, 's> DownloadExchange<'d, 's> {
         }
     }
 
-    /// Compares the response with what the sink has, and prepares the sink for the body. `None` if the response has no
+    /// Compares the response with the content of the sink, and prepares the sink for the body. `None` if the response has no
     /// content.
     async fn begin(
         &mut self,
@@ -175,7 +175,7 @@ impl<'d, 's> DownloadExchange<'d, 's> {
         Ok(Some(begun))
     }
 
-    /// Begins the whole content, or skips what the sink has of it.
+    /// Begins the whole content, or skips the bytes that the sink already has.
     async fn begin_whole(&mut self, said: ResourceMetadata) -> Result<Begun, Ended> {
         let written = self.sink.written();
         let is_same = said.validator.is_some()
@@ -204,8 +204,8 @@ impl<'d, 's> DownloadExchange<'d, 's> {
         })
     }
 
-    /// Begins the rest, if it is that of what the sink has: a 206 must have the entity tag that `If-Range` asked for
-    /// (RFC 9110, section 15.3.7), and as many bytes as its range.
+    /// Begins the rest, if it continues the content of the sink: a 206 must have the entity tag of `If-Range` (RFC 9110,
+    /// section 15.3.7), and as many bytes as its range.
     fn begin_part(
         &mut self,
         said: ResourceMetadata,
@@ -243,7 +243,7 @@ impl<'d, 's> DownloadExchange<'d, 's> {
         })
     }
 
-    /// Reads the body into the sink. If it turns out to be another one, nothing of it is kept.
+    /// Reads the body into the sink. If it turns out to be another part, its bytes are discarded.
     async fn body(
         &mut self,
         context: &AttemptContext<'_>,
@@ -310,7 +310,7 @@ impl<'d, 's> DownloadExchange<'d, 's> {
         }
         let written = self.sink.written();
         let total = self.metadata.total.unwrap_or(written);
-        // A service may also answer with less than was asked for.
+        // A service may respond with less than was requested.
         if skip > 0 || written < total {
             let kind = TransportErrorKind::Interrupted {
                 phase: Phase::Body,
@@ -361,7 +361,7 @@ impl<'d, 's> DownloadExchange<'d, 's> {
         }))
     }
 
-    /// Replaces the secrets in what the service says, which is logged: the token, and a signature in the query.
+    /// Replaces the secrets in an error response, which is logged: the token, and a signature in the query.
     fn hide_secrets(&mut self, ended: &mut Ended, secrets: &Secrets<'_>) {
         if let Some(id) = &mut self.request_id {
             secrets.hide_in(id);
@@ -376,7 +376,7 @@ impl<'d, 's> DownloadExchange<'d, 's> {
         }
     }
 
-    /// Returns the delay before content is requested again that is not ready.
+    /// Returns the delay before content that is not ready is requested again.
     fn poll_again(
         &mut self,
         context: &AttemptContext<'_>,
@@ -458,7 +458,7 @@ impl<'d, 's> DownloadExchange<'d, 's> {
     }
 }
 
-/// What a body is: how many of its bytes the sink has, and how many it has in total.
+/// A body: the number of bytes that the sink has, and the total.
 #[derive(Clone, Copy)]
 struct Begun {
     skip: u64,
@@ -496,7 +496,7 @@ impl Exchange for DownloadExchange<'_, '_> {
             None => Secrets::default(),
         };
         self.hide_secrets(&mut ended, &secrets.with_query(&url));
-        // Less is written if it was begun again.
+        // Fewer bytes are written if the download has restarted.
         let advanced = self.sink.written() > before;
         Ok(self.settle(context, ended, advanced))
     }

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, StatusCode, header};
 
-/// What is known of the content; kept beside a part of it until it is complete.
+/// The metadata of the content, kept beside a part of it until it is complete.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ResourceMetadata {
     /// An entity tag or a date by which `If-Range` requests the rest of the same version only.
@@ -285,7 +285,7 @@ mod tests {
                 .collect();
             assert_eq!(Digest::read(&headers(&list), true), expected, "{list:?}");
         }
-        // What is said of a part's content is not said of the whole.
+        // The digest of a part is not that of the whole.
         let content_digest = format!("sha-256=:{sha256}:");
         let of_content = [("content-md5", md5), ("content-digest", &content_digest)];
         assert_eq!(Digest::read(&headers(&of_content), true), Some(abc));

@@ -24,7 +24,7 @@ pub(super) struct Part<'a> {
     pub(super) validator: &'a str,
 }
 
-/// Sends the request, to where redirects lead, and returns the response that is none.
+/// Sends the request, follows redirects, and returns the first response that is not a redirect.
 pub(super) async fn follow(
     address: &Address,
     part: Option<Part<'_>>,
@@ -48,7 +48,7 @@ pub(super) async fn follow(
         };
         let response = client.execute(request).await.map_err(|error| {
             let (outcome, kind) = classify_http(&error, Phase::Head, 0, limits);
-            // The URL carries the query, which may be all that keeps others out.
+            // The URL has the query, which may be the only credential.
             let source = Some(Arc::new(error.without_url()) as _);
             Ended::Broken(outcome, AttemptError { kind, source })
         })?;
@@ -57,7 +57,7 @@ pub(super) async fn follow(
         }
         let status = response.status();
         let target = match status.as_u16() {
-            // A given client may follow redirects by itself, with the token.
+            // A given client may have followed redirects by itself, with the token.
             _ if response.url()[..Position::AfterPath] != url[..Position::AfterPath] => None,
             301 | 302 | 303 | 307 | 308 => text(response.headers(), header::LOCATION)
                 .and_then(|location| url.join(location).ok()),
@@ -83,7 +83,7 @@ fn not_followed(status: StatusCode, target: &Url) -> Ended {
     Ended::Final(Outcome::Redirected, kind.into())
 }
 
-/// Returns the request for `url`. Foreign hosts get no header but those that are needed.
+/// Returns the request for `url`. Foreign hosts receive only the required headers.
 fn request(
     address: &Address,
     url: &Url,

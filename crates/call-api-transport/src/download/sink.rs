@@ -15,7 +15,7 @@ pub(crate) enum Sink<'w> {
         written: u64,
         hasher: Option<Hasher>,
     },
-    /// The target was taken, or could not be opened.
+    /// The target was already taken, or could not be opened.
     None,
 }
 
@@ -76,7 +76,7 @@ impl Sink<'_> {
         }
     }
 
-    /// Returns the digest of what a writer was given, if one was asked for at the beginning.
+    /// Returns the digest of the bytes given to a writer, if one was requested at the beginning.
     pub(crate) fn digest(&mut self) -> Option<Digest> {
         match self {
             Self::Writer { hasher, .. } => hasher.take().map(Hasher::finish),
