@@ -9,7 +9,9 @@ use axum::Router;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use call_api_client::transport::{Auth, Operation, ResponseBody, Transport};
-use call_api_client::{Client, Cursor, ErrorKind, NextPage, Pages, Paging, RequestOptions};
+use call_api_client::{
+    Client, Cursor, Drift, DriftKind, DriftMode, ErrorKind, NextPage, Pages, Paging, RequestOptions,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -423,7 +425,8 @@ async fn collecting_stops_at_the_limit_and_says_if_there_is_more() {
         (2, &[0, 1], 0, true, 1),
         (1, &[2], 0, true, 1),
         (2, &[3], 1, true, 2),
-        (2, &[5, 6], 0, false, 3),
+        (1, &[5], 0, true, 2),
+        (2, &[6], 0, false, 3),
         (9, &[], 0, false, 3),
     ] {
         let collected = items.collect_up_to(limit).await.unwrap();
@@ -433,6 +436,18 @@ async fn collecting_stops_at_the_limit_and_says_if_there_is_more() {
             (errors, has_more)
         );
         assert_eq!(service.targets().len(), requests);
+    }
+    // The rest of the last page is more as well.
+    let mut items = service.pages::<u64>(&BY_LAST_ID, &[]).after("4").items();
+    for (expected, has_more) in [([5], true), ([6], false)] {
+        let collected = items
+            .collect_up_to(2 - usize::from(!has_more))
+            .await
+            .unwrap();
+        assert_eq!(
+            (collected.items.as_slice(), collected.has_more),
+            (&expected[..], has_more)
+        );
     }
 }
 
@@ -493,6 +508,26 @@ async fn bad_item_is_an_error_among_the_others() {
             "{text}"
         );
         assert!(text.contains("owner.id: invalid type: string"), "{text}");
+    }
+}
+
+/// The document has no such operation, so that only the decoder sees the drift.
+#[tokio::test]
+async fn item_that_is_only_undecodable_is_counted_as_drift() {
+    let service = Service::start(|query: &Query| {
+        let last = if query.get("after").is_some() { 300 } else { 1 };
+        let more = last == 1;
+        page(json!({"data": [[1], [last, 300]], "has_more": more, "last_id": "x"}))
+    });
+    let service = service.await;
+    for mode in [DriftMode::Watch, DriftMode::Strict] {
+        let client = Client::builder().base_url(&service.url).drift(mode);
+        let client = client.build().unwrap();
+        let list = client.raw(Method::GET, &LIST).pages::<Vec<u8>>(&BY_LAST_ID);
+        let collected = list.items().collect_up_to(9).await.unwrap();
+        assert_eq!((collected.items.len(), collected.errors.len()), (2, 2));
+        let expected = Drift::new("list_things", "data[][]", DriftKind::Undecodable);
+        assert_eq!(client.drifts(), [(expected, 2)]);
     }
 }
 
