@@ -275,7 +275,7 @@ pub(crate) enum CommandError {
     Interrupted {
         /// The exit code.
         code: u8,
-        /// What to do next; may be empty.
+        /// The remedy; may be empty.
         hint: String,
     },
     /// Standard output was closed, as in `call-api get … | head -n 1`.

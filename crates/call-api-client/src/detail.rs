@@ -18,7 +18,7 @@ const MAX_FIELDS: usize = 20;
 /// The most characters of a text that are shown on one line.
 const MAX_SHOWN: usize = 200;
 
-/// What the service says about an error.
+/// The error detail of a service.
 #[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Detail {

@@ -47,9 +47,9 @@ pub enum DriftKind {
     MissingProperty,
     /// A value of another type than the document gives.
     WrongType {
-        /// What the document says, such as `string (uuid)`.
+        /// The type in the document, such as `string (uuid)`.
         expected: String,
-        /// What the service sent, such as `null`.
+        /// The type of the received value, such as `null`.
         found: &'static str,
     },
     /// A value that cannot be decoded, for another reason than the above.
@@ -88,7 +88,7 @@ impl fmt::Display for Drift {
     }
 }
 
-/// What follows from drift.
+/// The handling of drift.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DriftMode {

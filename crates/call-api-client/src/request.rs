@@ -23,7 +23,7 @@ pub trait Operation: ErrorBodies + Sized {
     /// The type that a success is decoded into.
     type Output;
 
-    /// What the transport needs to know of the operation.
+    /// The description of the operation for the transport.
     #[doc(hidden)]
     const SPEC: &'static call_api_transport::Operation;
 

@@ -285,7 +285,7 @@ fn credential(auth: Auth) -> Option<&'static str> {
     }
 }
 
-/// What follows a page.
+/// The continuation after a page.
 enum Next {
     End,
     At(Cursor),
@@ -293,7 +293,7 @@ enum Next {
     Lost(String),
 }
 
-/// What is remembered of the pages that were there, in constant space.
+/// The visited pages, remembered in constant space.
 #[derive(Default)]
 struct Visited {
     /// A cursor that was there before. It moves on in ever greater steps, so that each circle is found (Brent's algorithm).
