@@ -98,7 +98,8 @@ async fn error_tells_if_the_service_received_the_request() {
 async fn error_of_status(status: u16, body: &str) -> Error {
     let server = MockServer::start_async().await;
     let mock = server.get_call(|when, then| {
-        when.id(&ID);
+        // The method of a path parameter has its name, which the document may change.
+        drop(when.into_inner().path_includes(ID.to_string()));
         then.into_inner()
             .status(status)
             .header("content-type", "application/json")
@@ -214,7 +215,8 @@ async fn mock_answers_only_its_request() {
     let server = MockServer::start_async().await;
     let call = Sandbox::example_call();
     let mock = server.get_call(|when, then| {
-        when.id(&ID);
+        // The method of a path parameter has its name, which the document may change.
+        drop(when.into_inner().path_includes(ID.to_string()));
         then.ok(&call);
     });
     let client = single_attempt(server.base_url());
