@@ -121,7 +121,8 @@ pub(crate) enum Command {
     },
     /// Send a request of any operation of the API
     ///
-    /// Prints the response as the service sent it. Without an operation, lists the operations.
+    /// Prints the response as the service sent it. Without an operation, lists the operations. Lists have --all, which prints
+    /// the items of all pages.
     Request(RequestArgs),
     /// Run a local server for the call API
     #[cfg(feature = "sandbox")]

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use crate::args::Settings;
 
 /// The flags of `request` besides the parameters and the global options.
-const OWN_FLAGS: [&str; 3] = ["body", "help", "version"];
+const OWN_FLAGS: [&str; 4] = ["all", "body", "help", "version"];
 
 /// The operations, in the order of the document.
 pub(crate) static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
@@ -46,6 +46,44 @@ pub(crate) struct Operation {
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) body: Option<Body>,
     pub(crate) responses: Vec<Response>,
+    pub(crate) paging: Option<Paging>,
+}
+
+/// The division of a list into pages.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Paging {
+    items: Vec<String>,
+    may_lack_items: bool,
+    has_more: Option<Vec<String>>,
+    next: NextPage,
+}
+
+/// The way from a page of a list to the next one.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum NextPage {
+    Cursor {
+        value: Vec<String>,
+        parameter: String,
+    },
+    LastItem {
+        property: String,
+        parameter: String,
+    },
+    Number {
+        parameter: String,
+        first: u64,
+        pages: Option<Vec<String>>,
+    },
+    Offset {
+        parameter: String,
+    },
+    Url {
+        value: Vec<String>,
+    },
+    Header {
+        name: String,
+    },
 }
 
 /// The place of the credential.
@@ -172,6 +210,48 @@ impl Operation {
     }
 }
 
+impl Paging {
+    /// Returns what the client needs to know of the list.
+    pub(crate) fn spec(&'static self) -> call_api::Paging {
+        call_api::Paging {
+            items: path(&self.items),
+            may_lack_items: self.may_lack_items,
+            has_more: self.has_more.as_deref().map(path),
+            next: match &self.next {
+                NextPage::Cursor { value, parameter } => call_api::NextPage::Cursor {
+                    value: path(value),
+                    parameter,
+                },
+                NextPage::LastItem {
+                    property,
+                    parameter,
+                } => call_api::NextPage::LastItem {
+                    property,
+                    parameter,
+                },
+                NextPage::Number {
+                    parameter,
+                    first,
+                    pages,
+                } => call_api::NextPage::Number {
+                    parameter,
+                    first: *first,
+                    pages: pages.as_deref().map(path),
+                },
+                NextPage::Offset { parameter } => call_api::NextPage::Offset { parameter },
+                NextPage::Url { value } => call_api::NextPage::Url { value: path(value) },
+                NextPage::Header { name } => call_api::NextPage::Header { name },
+            },
+        }
+    }
+}
+
+/// Returns the names of nested properties. Called once in the life of the program.
+fn path(names: &'static [String]) -> &'static [&'static str] {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    names.leak()
+}
+
 impl Auth {
     fn place(&'static self) -> transport::Auth {
         match self {
@@ -208,6 +288,34 @@ mod tests {
         let described = description["operations"].as_array().unwrap().len();
         assert!(described > 0);
         assert_eq!(OPERATIONS.len(), described);
+    }
+
+    #[test]
+    fn paging_is_that_of_the_client() {
+        let paging: Paging = serde_json::from_str(
+            r#"{"items": ["data"], "may_lack_items": false, "has_more": ["meta", "more"],
+                "next": {"cursor": {"value": ["last_id"], "parameter": "after"}}}"#,
+        )
+        .unwrap();
+        let expected = call_api::Paging {
+            items: &["data"],
+            may_lack_items: false,
+            has_more: Some(&["meta", "more"]),
+            next: call_api::NextPage::Cursor {
+                value: &["last_id"],
+                parameter: "after",
+            },
+        };
+        assert_eq!(Box::leak(Box::new(paging)).spec(), expected);
+        for next in [
+            r#"{"last_item": {"property": "id", "parameter": "after"}}"#,
+            r#"{"number": {"parameter": "page", "first": 1}}"#,
+            r#"{"offset": {"parameter": "offset"}}"#,
+            r#"{"url": {"value": ["next"]}}"#,
+            r#"{"header": {"name": "link"}}"#,
+        ] {
+            assert!(serde_json::from_str::<NextPage>(next).is_ok(), "{next}");
+        }
     }
 
     #[test]

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 
 use call_api::http::Method;
 use call_api::raw::RawRequest;
-use call_api::{Client, Response};
+use call_api::{Client, Items, Response};
 use clap::builder::{PossibleValuesParser, ValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueHint};
 use serde::de::IgnoredAny;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::error::{CliError, CommandError, ErrorClass};
 use crate::operations::{Kind, Location, OPERATIONS, Operation, Parameter, ValueType};
@@ -29,6 +30,8 @@ pub(crate) struct OperationArgs {
     parameters: Vec<(&'static Parameter, Value)>,
     /// The file of the body.
     pub(crate) body: Option<PathBuf>,
+    /// Fetch all pages of a list.
+    all: bool,
 }
 
 impl Args for RequestArgs {
@@ -63,6 +66,7 @@ impl FromArgMatches for RequestArgs {
                 operation,
                 parameters: operation.parameters.iter().filter_map(value).collect(),
                 body: body.and_then(|_| matches.get_one("body").cloned()),
+                all: operation.paging.is_some() && matches.get_flag("all"),
             }
         })))
     }
@@ -92,6 +96,13 @@ fn subcommand(operation: &'static Operation) -> Command {
         .args(operation.parameters.iter().map(argument));
     if operation.id != operation.name && Operation::named(&operation.id).is_none() {
         command = command.alias(operation.id.as_str());
+    }
+    if operation.paging.is_some() {
+        let argument = Arg::new("all")
+            .long("all")
+            .action(ArgAction::SetTrue)
+            .help("Fetch all pages of the list, and print the items as JSON, one per line");
+        command = command.arg(argument);
     }
     if let Some(body) = &operation.body {
         let mut help = format!(
@@ -244,8 +255,15 @@ pub(crate) fn list() -> io::Result<()> {
 impl OperationArgs {
     /// Sends the request, and prints the body of the response.
     pub(crate) async fn run(self, client: &Client) -> Result<(), CommandError> {
-        let response = self.request(client)?.send().await?;
-        print(&response)
+        let request = self.request(client)?;
+        match &self.operation.paging {
+            Some(paging) if self.all => {
+                // Once in the life of the program.
+                let paging = Box::leak(Box::new(paging.spec()));
+                print_items(request.pages(paging).items()).await
+            }
+            _ => print(&request.send().await?),
+        }
     }
 
     fn request(&self, client: &Client) -> Result<RawRequest, CliError> {
@@ -277,6 +295,14 @@ impl OperationArgs {
         }
         Ok(request)
     }
+}
+
+/// Prints each item of a list as it arrives, as the service sent it, on a line of its own.
+async fn print_items(mut items: Items<Box<RawValue>>) -> Result<(), CommandError> {
+    while let Some(item) = items.next().await {
+        output::print_line(json::compact(item?.get()))?;
+    }
+    Ok(())
 }
 
 /// Reads a body from a file, or from standard input if the path is `-`.
