@@ -127,7 +127,7 @@ pub(crate) enum Command {
     /// Run a local server for the call API
     #[cfg(feature = "sandbox")]
     #[command(after_help = call_api_sandbox::program::ENVIRONMENT)]
-    Sandbox(call_api_sandbox::program::Arguments),
+    Sandbox(Box<call_api_sandbox::program::Arguments>),
     /// Print a completion script for a shell
     Completions {
         /// The shell

@@ -243,7 +243,7 @@ async fn answer_from_document(
     }
     match validation::validate(operation, captured, &parts, &body) {
         Ok(()) => operation.example(),
-        Err(invalid) => invalid,
+        Err(invalid) => responses::unprocessable(&invalid),
     }
 }
 

@@ -12,13 +12,13 @@ use crate::call_id::{self, InvalidUuid};
 use crate::operations::{Kind, Location, Operation, Parameter, RequestBody, ValueType, is_json};
 use crate::responses::{self, Invalid, Step};
 
-/// Checks the parameters and the body of a request. Errors with the response that lists what is invalid.
+/// Checks the parameters and the body of a request. Errors with what is invalid.
 pub(crate) fn validate(
     operation: &Operation,
     captured: &[(String, String)],
     parts: &Parts,
     body: &Bytes,
-) -> Result<(), Response> {
+) -> Result<(), Vec<Invalid>> {
     let body = match &operation.body {
         Some(expected) => Some((expected, parse(parts, body)?)),
         None => None,
@@ -45,7 +45,7 @@ pub(crate) fn validate(
     }
     match invalid.is_empty() {
         true => Ok(()),
-        false => Err(responses::unprocessable(&invalid)),
+        false => Err(invalid),
     }
 }
 
@@ -112,7 +112,7 @@ fn check_text(ty: &ValueType, text: &str) -> Option<TextError> {
     }
     match (ty.kind, ty.format.as_deref()) {
         (Kind::Integer, _) => match text.trim().parse::<i64>() {
-            Ok(value) => check_bounds(ty, value as f64),
+            Ok(_) => check_bounds(ty, text.trim().parse().ok()?),
             Err(_) => Some(TextError(
                 "int_parsing",
                 "Input should be a valid integer, unable to parse string as an integer".to_owned(),
@@ -182,7 +182,7 @@ fn is_date_time(text: &str) -> bool {
 fn check_listed(values: &[Value], text: &str) -> Option<TextError> {
     let is_listed = values.iter().any(|value| match value {
         Value::String(value) => value == text,
-        other => other.to_string() == text,
+        other => serde_json::from_str::<Value>(text).is_ok_and(|given| given == *other),
     });
     if is_listed {
         return None;
@@ -234,7 +234,7 @@ enum SentBody {
 }
 
 /// Reads the body. As in FastAPI, the JSON of a body is read before anything else is validated.
-fn parse(parts: &Parts, body: &Bytes) -> Result<Option<SentBody>, Response> {
+fn parse(parts: &Parts, body: &Bytes) -> Result<Option<SentBody>, Vec<Invalid>> {
     if body.is_empty() {
         return Ok(None);
     }
@@ -250,8 +250,14 @@ fn parse(parts: &Parts, body: &Bytes) -> Result<Option<SentBody>, Response> {
             let at = vec![Step::Name("body".to_owned()), Step::Index(error.column())];
             let context = Some(json!({"error": error.to_string()}));
             let message = "JSON decode error".to_owned();
-            let invalid = Invalid::new("json_invalid", at, message, json!({}), context);
-            Err(responses::unprocessable(&[invalid]))
+            let input = json!({});
+            Err(vec![Invalid::new(
+                "json_invalid",
+                at,
+                message,
+                input,
+                context,
+            )])
         }
     }
 }
