@@ -96,6 +96,7 @@ impl ErrorClass {
             ErrorKind::Connect | ErrorKind::Interrupted => Self::Unreachable,
             ErrorKind::Decode
             | ErrorKind::BodyTooLarge
+            | ErrorKind::Paging
             | ErrorKind::Redirected
             | ErrorKind::UnexpectedStatus
             | ErrorKind::UnexpectedId
