@@ -166,7 +166,7 @@ impl<'a> GetCalls<'a> {
             .filter(move |id| ready(recent.insert(*id)))
             .map(move |id| {
                 let fetch = Arc::clone(&fetch);
-                Task::start(async move { (id, fetch.call(id).await) })
+                Task::start(id, async move { (id, fetch.call(id).await) })
             });
         Some(if self.in_order {
             fetches.buffered(self.concurrency).boxed()
@@ -229,34 +229,33 @@ impl Fetch {
 
 /// A request that advances by itself: one that only its consumer polled would time out while the consumer is busy. It
 /// ends when this is dropped.
-enum Task<T> {
-    Running(JoinHandle<T>),
+enum Task {
+    Running(Uuid, JoinHandle<Fetched>),
     /// There is no runtime: the request itself says so.
-    Polled(BoxFuture<'static, T>),
+    Polled(BoxFuture<'static, Fetched>),
 }
 
-impl<T: Send + 'static> Task<T> {
-    fn start(request: impl Future<Output = T> + Send + 'static) -> Self {
+impl Task {
+    fn start(id: Uuid, request: impl Future<Output = Fetched> + Send + 'static) -> Self {
         #[cfg(feature = "tracing")]
         let request = tracing::Instrument::in_current_span(request);
         match Handle::try_current() {
-            Ok(runtime) => Self::Running(runtime.spawn(request)),
+            Ok(runtime) => Self::Running(id, runtime.spawn(request)),
             Err(_) => Self::Polled(request.boxed()),
         }
     }
 }
 
-impl<T> Future for Task<T> {
-    type Output = T;
+impl Future for Task {
+    type Output = Fetched;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Fetched> {
         match &mut *self {
-            Self::Running(task) => match std::task::ready!(Pin::new(task).poll(context)) {
-                Ok(output) => Poll::Ready(output),
+            Self::Running(id, task) => match std::task::ready!(Pin::new(task).poll(context)) {
+                Ok(fetched) => Poll::Ready(fetched),
                 Err(error) => match error.try_into_panic() {
                     Ok(panic) => std::panic::resume_unwind(panic),
-                    // The runtime is shutting down, and will not poll this again.
-                    Err(_) => Poll::Pending,
+                    Err(_) => Poll::Ready((*id, Err(shut_down()))),
                 },
             },
             Self::Polled(request) => request.as_mut().poll(context),
@@ -264,12 +263,20 @@ impl<T> Future for Task<T> {
     }
 }
 
-impl<T> Drop for Task<T> {
+impl Drop for Task {
     fn drop(&mut self) {
-        if let Self::Running(task) = self {
+        if let Self::Running(_, task) = self {
             task.abort();
         }
     }
+}
+
+/// The error of a request whose runtime ended before it.
+fn shut_down() -> Error {
+    Error::builder(ErrorKind::Interrupted)
+        .message("the runtime that the request was started on was shut down")
+        .advice("keep the runtime until the stream has been read")
+        .build()
 }
 
 /// Returns true if the service asked for a longer delay than the request's deadline allows: of this request or, by the

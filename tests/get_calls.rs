@@ -370,6 +370,32 @@ async fn requests_advance_while_nobody_reads_the_stream() {
     assert_eq!(collect(calls).await, expected);
 }
 
+#[test]
+fn shut_down_runtime_is_an_error_of_its_requests() {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().build().unwrap()
+    };
+    let (service, first, second) = (runtime(), runtime(), runtime());
+    let url = service.block_on(respond(|asked| async move {
+        match asked == id(0) {
+            true => found(asked),
+            false => std::future::pending().await,
+        }
+    }));
+    // It ends with the process.
+    std::thread::spawn(move || service.block_on(std::future::pending::<()>()));
+    let client = client_for(&url);
+    let mut calls = client.get_calls([id(0), id(1)]);
+    assert_eq!(first.block_on(calls.next()).unwrap().0, id(0));
+    drop(first);
+    let (lost, result) = second.block_on(calls.next()).unwrap();
+    assert_eq!(
+        (lost, result.unwrap_err().kind()),
+        (id(1), ErrorKind::Interrupted)
+    );
+}
+
 #[tokio::test]
 async fn dropped_next_future_loses_no_result() {
     let url = respond(|id| async move { found(id) }).await;

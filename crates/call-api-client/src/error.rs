@@ -136,7 +136,7 @@ impl Error {
             .and_then(|seen| seen.downcast_ref())
     }
 
-    /// Returns what is known of the request's arrival at the service: of the last attempt that may have reached it.
+    /// Returns how far the request came: the last of its attempts that may have reached the service.
     ///
     /// ```
     /// use call_api_client::{Delivery, Error, ErrorKind};
@@ -161,7 +161,8 @@ impl Error {
         self.kind() == ErrorKind::Timeout
     }
 
-    /// Returns true if no connection could be made, so that the request was certainly not sent.
+    /// Returns true if the last attempt could not connect. An earlier one may have reached the service: see
+    /// [`delivery`](Self::delivery).
     pub fn is_connect(&self) -> bool {
         self.kind() == ErrorKind::Connect
     }

@@ -102,7 +102,7 @@ impl AttemptLog {
         self.error.or_else(|| self.attempts.last()?.error_type())
     }
 
-    /// Returns what is known of the last attempt that may have reached the service.
+    /// Returns how far the last attempt came that may have reached the service.
     pub fn delivery(&self) -> Delivery {
         let mut sent = self.attempts.iter().rev().filter(|attempt| {
             let outcome = attempt.outcome;
@@ -199,7 +199,7 @@ impl AttemptLog {
     }
 }
 
-/// What is known of a request's arrival at the service.
+/// The arrival of a request at the service, as far as the client knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Delivery {
@@ -207,7 +207,8 @@ pub enum Delivery {
     NotSent,
     /// The request was sent, and no response arrived: the service may have processed it.
     Unknown,
-    /// A response arrived, at least its status.
+    /// A response arrived, at least its status. An earlier attempt may have been processed as well: of requests that may be
+    /// repeated, which are idempotent or have an idempotency key.
     Answered,
 }
 

@@ -219,7 +219,8 @@ impl TransportError {
         )
     }
 
-    /// Returns true if no connection could be made, so that the request was not sent.
+    /// Returns true if the last attempt could not connect. An earlier one may have reached the service: see
+    /// [`AttemptLog::delivery`].
     pub fn is_connect(&self) -> bool {
         matches!(
             self.kind(),

@@ -77,7 +77,8 @@ pub struct RequestOptions {
     max_attempts: Option<u32>,
     body_limit: Option<u64>,
     headers: HeaderMap,
-    has_invalid_key: bool,
+    /// `None` inside for a key that no header can hold.
+    idempotency_key: Option<Option<HeaderValue>>,
 }
 
 impl RequestOptions {
@@ -113,13 +114,9 @@ impl RequestOptions {
     /// Sends `Idempotency-Key`, which makes the request repeatable whatever its method. Use it only if the service honors
     /// it, with a new key for each request. A key that no header can hold is refused when the request is sent.
     pub fn idempotency_key(mut self, key: impl AsRef<str>) -> Self {
-        match HeaderValue::from_str(key.as_ref()) {
-            Ok(key) if !key.is_empty() => self.header(IDEMPOTENCY_KEY, key),
-            _ => {
-                self.has_invalid_key = true;
-                self
-            }
-        }
+        let key = HeaderValue::from_str(key.as_ref()).ok();
+        self.idempotency_key = Some(key.filter(|key| !key.is_empty()));
+        self
     }
 
     /// Sets a header, in place of one of that name that the request or the client has. `Authorization` is refused when
@@ -138,20 +135,25 @@ impl RequestOptions {
             max_attempts: other.max_attempts.or(self.max_attempts),
             body_limit: other.body_limit.or(self.body_limit),
             headers: self.headers,
-            has_invalid_key: self.has_invalid_key || other.has_invalid_key,
+            idempotency_key: other.idempotency_key.or(self.idempotency_key),
         }
     }
 
     pub(crate) fn apply(&self, settings: &Settings) -> Settings {
         let mut headers = settings.headers.clone();
         headers.extend(self.headers.clone());
+        let mut has_invalid_key = settings.has_invalid_key;
+        if let Some(key) = &self.idempotency_key {
+            has_invalid_key = key.is_none();
+            headers.extend(key.clone().map(|key| (IDEMPOTENCY_KEY, key)));
+        }
         Settings {
             deadline: self.deadline.unwrap_or(settings.deadline),
             attempt_timeout: self.attempt_timeout.unwrap_or(settings.attempt_timeout),
             max_attempts: self.max_attempts.or(settings.max_attempts),
             body_limit: self.body_limit.unwrap_or(settings.body_limit),
             headers,
-            has_invalid_key: self.has_invalid_key,
+            has_invalid_key,
         }
     }
 }
@@ -166,6 +168,7 @@ impl fmt::Debug for RequestOptions {
             .field("max_attempts", &self.max_attempts)
             .field("body_limit", &self.body_limit)
             .field("headers", &names)
+            .field("idempotency_key", &self.idempotency_key.is_some())
             .finish()
     }
 }

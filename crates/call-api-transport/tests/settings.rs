@@ -65,6 +65,37 @@ async fn invalid_settings_are_rejected() {
     }
 }
 
+#[tokio::test]
+async fn last_idempotency_key_wins_and_an_unusable_one_is_refused() {
+    let transport = Transport::builder("http://127.0.0.1:9")
+        .max_attempts(1)
+        .build()
+        .unwrap();
+    let refused = async |transport: &Transport, options: RequestOptions| {
+        let request = transport
+            .http_client()
+            .post("http://127.0.0.1:9/v1/call/7")
+            .build();
+        let sent = transport
+            .send(&GET_CALL, request.unwrap(), Some(&options))
+            .await;
+        matches!(
+            sent.unwrap_err().kind(),
+            TransportErrorKind::InvalidOptions { .. }
+        )
+    };
+    let key = |key: &str| RequestOptions::new().idempotency_key(key);
+    for unusable in ["", "a\nb"] {
+        assert!(refused(&transport, key(unusable)).await);
+        assert!(refused(&transport, key("a").merge(key(unusable))).await);
+        assert!(!refused(&transport, key(unusable).merge(key("a"))).await);
+        assert!(!refused(&transport, key(unusable).idempotency_key("a")).await);
+        let of_client = transport.with_options(key(unusable));
+        assert!(refused(&of_client, RequestOptions::new().max_attempts(1)).await);
+        assert!(!refused(&of_client, key("a")).await);
+    }
+}
+
 #[test]
 fn request_outside_of_a_runtime_is_an_error() {
     let transport = Transport::builder("http://127.0.0.1:1").build().unwrap();

@@ -14,11 +14,12 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Returns the identity of what an operation reads or writes. `None` unless the path ends with its UUID, as
+    /// Returns the identity of what an operation reads. `None` unless the path ends with its UUID, as
     /// `/calls/{id}` does, and the only success has that UUID as a required property of the same name, or `id` for
     /// `/calls/{call_id}`. Other ids may be aliases, such as `me`.
     pub(super) fn of(document: &Value, operation: &walk::Operation<'_>) -> Option<Self> {
-        if !["get", "put", "patch"].contains(&operation.method) {
+        // Other methods may answer with another object, such as the one that they created or deleted.
+        if operation.method != "get" {
             return None;
         }
         let (collection, parameter) = operation.path.rsplit_once('/')?;
@@ -49,8 +50,13 @@ impl Identity {
         };
         let short = || {
             let subject = parameter.strip_suffix("_id")?;
-            let is_of_collection = collection.rsplit('/').next()?.starts_with(subject);
-            (is_of_collection && !properties.contains_key(parameter)).then_some("id")
+            let segment = collection.rsplit('/').next()?;
+            let is_named_so = segment == subject
+                || segment.strip_suffix('s') == Some(subject)
+                || segment
+                    .strip_suffix("ies")
+                    .is_some_and(|stem| subject.strip_suffix('y') == Some(stem));
+            (is_named_so && !properties.contains_key(parameter)).then_some("id")
         };
         let property = Some(parameter)
             .filter(has)
@@ -94,4 +100,52 @@ fn only_success<'a>(document: &'a Value, operation: &walk::Operation<'_>) -> Opt
         return None;
     }
     walk::follow(document, schema)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Returns the property with the received id, for an operation with this path and these required UUIDs in its response.
+    fn property(method: &str, path: &str, ids: &[&str]) -> Option<String> {
+        let uuid = json!({"type": "string", "format": "uuid"});
+        let (_, parameter) = path.trim_end_matches('}').rsplit_once('{').unwrap();
+        let properties: serde_json::Map<_, _> = ids
+            .iter()
+            .map(|id| ((*id).to_owned(), uuid.clone()))
+            .collect();
+        let reference = json!({"$ref": "#/components/schemas/Thing"});
+        let document = json!({
+            "paths": {path: {method: {
+                "parameters": [{"name": parameter, "in": "path", "required": true, "schema": uuid}],
+                "responses": {"200": {"content": {"application/json": {"schema": reference}}}},
+            }}},
+            "components": {"schemas": {"Thing": {
+                "type": "object",
+                "required": ids,
+                "properties": properties,
+            }}},
+        });
+        let operations = walk::operations(&document);
+        Identity::of(&document, &operations[0]).map(|identity| identity.property)
+    }
+
+    #[test]
+    fn id_of_the_response_is_compared_only_if_it_is_that_of_the_path() {
+        let id = Some("id".to_owned());
+        assert_eq!(property("get", "/calls/{id}", &["id"]), id);
+        assert_eq!(property("get", "/calls/{call_id}", &["id"]), id);
+        assert_eq!(property("get", "/call/{call_id}", &["id"]), id);
+        assert_eq!(property("get", "/companies/{company_id}", &["id"]), id);
+        let own = Some("call_id".to_owned());
+        assert_eq!(property("get", "/notes/{call_id}", &["id", "call_id"]), own);
+        assert_eq!(property("get", "/call-notes/{call_id}", &["id"]), None);
+        assert_eq!(property("get", "/agents/{call_id}", &["id"]), None);
+        assert_eq!(property("get", "/calls/{id}/notes", &["id"]), None);
+        assert_eq!(property("get", "/calls/{id}", &["call"]), None);
+        assert_eq!(property("post", "/calls/{id}", &["id"]), None);
+    }
 }
