@@ -65,8 +65,8 @@ fn run(
     (outcome, report.replace(&folder, "").replace(&root, ""))
 }
 
-fn compiles(_: &Path, _: &Path) -> Result<(), String> {
-    Ok(())
+fn compiles(_: &Path, _: &Path) -> Result<Vec<String>, String> {
+    Ok(vec!["tests/get_call.rs:7:5: name: message".to_owned()])
 }
 
 /// Returns the document of the project with an additional enum value.
@@ -91,7 +91,7 @@ fn adopt_new_document_keeps_the_bytes_of_the_vendor() {
         );
         assert!(!project.read(TYPES).contains("Voicemail"));
         assert_eq!(target, project.path().join("target"));
-        Ok(())
+        Ok(Vec::new())
     };
     let (outcome, report) = run(&project, "json", &new, &compile);
     assert_eq!((outcome, outcome as u8), (Outcome::Adopted, 0), "{report}");
@@ -228,7 +228,7 @@ fn adopt_concurrent_change_is_not_overwritten() {
     let project = Copy::new();
     let change = |_: &Path, _: &Path| {
         project.write(TYPES, "// changed meanwhile\n");
-        Ok(())
+        Ok(Vec::new())
     };
     let spec = project.read(SPEC);
     let (outcome, report) = run(&project, "json", &with_voicemail(&project), &change);

@@ -36,9 +36,9 @@ use renames::Kept;
 
 pub use cargo::{check, verify};
 
-/// A function that compiles the project in the first folder, with the second as target directory. The error is the cause
-/// of a failure.
-pub type Compile<'a> = dyn Fn(&Path, &Path) -> Result<(), String> + 'a;
+/// A function that compiles the project in the first folder, with the second as target directory. Returns a line for each
+/// failing test of hand-written code, which stops nothing. The error is the cause of a failure.
+pub type Compile<'a> = dyn Fn(&Path, &Path) -> Result<Vec<String>, String> + 'a;
 
 /// The options of `cargo xtask adopt`.
 pub struct Options<'a> {
@@ -129,6 +129,8 @@ enum Ready {
 struct Tried {
     replacements: Vec<Replacement>,
     decisions: Vec<Decision>,
+    /// A line for each failing test of hand-written code.
+    failing: Vec<String>,
 }
 
 /// The reason that nothing is adopted.
@@ -311,25 +313,13 @@ fn try_in_copy(
         return Ok(Err(Failure::Reported));
     }
     report.flush()?;
-    if let Err(mut cause) = (options.compile)(copy.path(), &options.target) {
-        match decisions::old_paths(&options.root, &release.comparison) {
-            Ok(named) if named.is_empty() => {}
-            Ok(named) => cause.push_str(&format!(
-                "\n  hand-written code names a path that has changed:\n    {}",
-                named.join("\n    ")
-            )),
-            Err(error) => return Ok(Err(unable(&options.root, error))),
+    let failing = match (options.compile)(copy.path(), &options.target) {
+        Ok(failing) => failing,
+        Err(cause) => {
+            return Ok(Err(does_not_work(options, release, cause)
+                .unwrap_or_else(|error| unable(&options.root, error))));
         }
-        let remedy = "decide what hand-written code does there about what the document no longer has or says otherwise, or \
-                      keep a name with `--pin`; to work on it, copy the document to spec/openapi.json and run \
-                      `cargo xtask codegen`; report an error in generated code with the document";
-        let problem = problem(
-            Path::new(DOCUMENT),
-            format!("the SDK of the new document does not work: {cause}"),
-            remedy,
-        );
-        return Ok(Err(problem.into()));
-    }
+    };
     // Compiling updates Cargo.lock, and the tests update snapshots.
     let generated = match snapshot(copy.path()) {
         Ok(generated) => generated,
@@ -363,7 +353,32 @@ fn try_in_copy(
     Ok(Ok(Tried {
         replacements,
         decisions,
+        failing,
     }))
+}
+
+/// Returns the failure of an SDK that does not compile or whose generated parts fail.
+fn does_not_work(
+    options: &Options<'_>,
+    release: &Release,
+    mut cause: String,
+) -> io::Result<Failure> {
+    let named = decisions::old_paths(&options.root, &release.comparison)?;
+    if !named.is_empty() {
+        cause.push_str(&format!(
+            "\n  hand-written code names a path that has changed:\n    {}",
+            named.join("\n    ")
+        ));
+    }
+    let remedy = "decide what hand-written code does there about what the document no longer has or says otherwise, or \
+                  keep a name with `--pin`; to work on it, copy the document to spec/openapi.json and run \
+                  `cargo xtask codegen`; report an error in generated code with the document";
+    let problem = problem(
+        Path::new(DOCUMENT),
+        format!("the SDK of the new document does not work: {cause}"),
+        remedy,
+    );
+    Ok(problem.into())
 }
 
 /// Writes what the new document changes beside generated code.
@@ -524,6 +539,15 @@ fn next_steps(report: &mut dyn Write, tried: &Tried, step: &Step) -> io::Result<
         writeln!(report, "the version is {} ({} step)", step.to, step.step)?;
     }
     decisions::report(report, &tried.decisions)?;
+    if !tried.failing.is_empty() {
+        writeln!(
+            report,
+            "decide what these tests of hand-written code must say now; they fail:"
+        )?;
+        for line in &tried.failing {
+            writeln!(report, "    {line}")?;
+        }
+    }
     writeln!(report, "next:")?;
     writeln!(
         report,

@@ -277,7 +277,7 @@ fn adopt_bundles_several_files_into_one() {
         pins: Vec::new(),
         version: "0.1.0".to_owned(),
         target: project.path().join("target"),
-        compile: &|_, _| Ok(()),
+        compile: &|_, _| Ok(Vec::new()),
     };
     let mut report = Vec::new();
     let outcome = adopt::run(&options, &mut report).unwrap();
