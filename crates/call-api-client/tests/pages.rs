@@ -665,6 +665,16 @@ async fn page_that_cannot_be_followed_is_an_error() {
         ("same page by offset", OFFSET, json!({"data": [1]})),
         ("same page by number", BY_NUMBER.next, json!({"data": [1]})),
         (
+            "same page by offset, and more",
+            OFFSET,
+            json!({"data": [1], "has_more": true}),
+        ),
+        (
+            "same page by number, and more",
+            BY_NUMBER.next,
+            json!({"data": [1], "has_more": true}),
+        ),
+        (
             "only empty pages",
             BY_NUMBER.next,
             json!({"data": [], "has_more": true}),

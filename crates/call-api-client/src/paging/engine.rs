@@ -204,16 +204,16 @@ impl Engine {
             } => {
                 let current = self.position(url, parameter, first);
                 let pages = pages.map_or(Ok(None), |pages| body.count(pages))?;
+                let repeats = self.visited.same_body(&body.bytes);
                 let goes_on = match (says_more, pages) {
                     (true, _) => true,
                     (_, Some(pages)) => current.saturating_sub(first).saturating_add(1) < pages,
-                    _ if is_empty => false,
-                    // Some services return the last page again for any greater number.
-                    _ if self.visited.same_body(&body.bytes) => {
-                        return Ok(Next::Lost("it is the page before once more".to_owned()));
-                    }
-                    _ => true,
+                    _ => !is_empty,
                 };
+                // Some services ignore the parameter, or return the last page again for any greater number.
+                if goes_on && repeats && !is_empty {
+                    return Err(repeated());
+                }
                 if goes_on && self.visited.empty > EMPTY_PAGES {
                     let why = format!("more than {EMPTY_PAGES} pages in a row had no items");
                     return Ok(Next::Lost(why));
@@ -226,9 +226,7 @@ impl Engine {
                 return Ok(match (is_empty, says_more) {
                     (true, true) => Next::Lost("it says that more follow, but is empty".to_owned()),
                     (true, false) => Next::End,
-                    (false, false) if self.visited.same_body(&body.bytes) => {
-                        Next::Lost("it is the page before once more".to_owned())
-                    }
+                    _ if self.visited.same_body(&body.bytes) => return Err(repeated()),
                     _ => Next::At(next.to_string().into()),
                 });
             }
@@ -336,6 +334,11 @@ impl Visited {
         let hash = hasher.finish();
         self.body.replace(hash) == Some(hash)
     }
+}
+
+/// A page that is the one before once more. It is not delivered: its items would be there twice.
+fn repeated() -> Undecoded {
+    Undecoded::Paging("it repeats the page before it".to_owned())
 }
 
 fn number(cursor: &Cursor) -> Result<u64, Error> {
