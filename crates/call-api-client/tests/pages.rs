@@ -511,6 +511,17 @@ async fn bad_item_is_an_error_among_the_others() {
     }
 }
 
+#[tokio::test]
+async fn bad_item_does_not_keep_its_page_in_memory() {
+    let service = Service::start(|_: &Query| page(json!({"data": [1, "two"]}))).await;
+    let mut pages = service.pages::<u64>(&BY_LAST_ID, &[]);
+    let page = pages.next().await.unwrap().unwrap();
+    let error = page.items[1].as_ref().unwrap_err();
+    let json = error.item().unwrap().json();
+    assert_eq!(json, br#""two""#);
+    assert!(!page.body.as_ptr_range().contains(&json.as_ptr()));
+}
+
 /// The document has no such operation, so that only the decoder sees the drift.
 #[tokio::test]
 async fn item_that_is_only_undecodable_is_counted_as_drift() {

@@ -101,7 +101,9 @@ impl<T: DeserializeOwned> Page<T> {
             }
             let in_page = below(&format!("{}[{index}]", raw.items_path), &json_path);
             let message = escaped(&redacted(&cause));
-            let item = ItemError::new(index, json_path, message, bytes);
+            // A part of the body would keep all of it in memory.
+            let raw = Bytes::copy_from_slice(&bytes);
+            let item = ItemError::new(index, json_path, message, raw);
             let error = page.to_error(Error::decode(in_page, &cause));
             page.items.push(Err(error.with_item(item)));
         }
