@@ -12,7 +12,7 @@ mod stream;
 
 use serde::de::DeserializeOwned;
 
-use crate::request::{Operation, Prepared};
+use crate::request::{Operation, Prepared, is_success};
 
 pub use page::Page;
 pub use stream::{Collected, Items, Pages};
@@ -90,15 +90,16 @@ pub enum NextPage {
 impl<T> Pages<T> {
     /// Returns the pages of a list, from the builder of its requests: what the builder's `pages` returns.
     pub fn new<O: Paged<Item = T>>(operation: O) -> Self {
-        Self::prepared(operation.prepare(), O::SPEC, O::PAGING)
+        Self::prepared(operation.prepare(), O::SPEC, O::PAGING, is_success::<O>)
     }
 
     pub(crate) fn prepared(
         prepared: Prepared,
         operation: &'static call_api_transport::Operation,
         paging: &'static Paging,
+        is_success: fn(u16) -> bool,
     ) -> Self {
-        Self::over(Engine::new(prepared, operation, paging))
+        Self::over(Engine::new(prepared, operation, paging, is_success))
     }
 }
 

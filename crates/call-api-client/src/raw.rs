@@ -141,7 +141,9 @@ impl RawRequest {
     /// Returns the pages of a list. `T` is the type of the items, such as [`Value`].
     pub fn pages<T>(self, paging: &'static Paging) -> Pages<T> {
         let operation = self.operation;
-        Pages::prepared(self.prepare(), operation, paging)
+        // The statuses of the document are not known here.
+        let is_success = |status| matches!(status, 200 | 204);
+        Pages::prepared(self.prepare(), operation, paging, is_success)
     }
 
     fn prepare(self) -> Prepared {

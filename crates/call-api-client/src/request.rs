@@ -6,7 +6,9 @@ use std::fmt;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use call_api_transport::{AttemptLog, PendingResponse, RawBody, RequestOptions, ResponseBody};
+use call_api_transport::{
+    AttemptLog, BufferedBody, PendingResponse, RawBody, RequestOptions, ResponseBody,
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -292,6 +294,17 @@ impl Received {
             RawBody::Streamed(_) => Bytes::new(),
         }
     }
+}
+
+/// Returns true if the document lists the status as a success of the operation.
+pub(crate) fn is_success<O: Operation>(status: u16) -> bool {
+    let received = Received {
+        status,
+        body: RawBody::Buffered(BufferedBody::default()),
+        extensions: http::Extensions::new(),
+    };
+    // Of a success, the empty body may be the error.
+    !matches!(O::decode(received), Err(Undecoded::Status(_)))
 }
 
 /// Decodes JSON.

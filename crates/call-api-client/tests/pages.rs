@@ -578,8 +578,21 @@ async fn page_that_cannot_be_read_is_an_error_with_its_place() {
         assert!(page.items.is_empty() && page.next.is_none());
         page.rest::<Value>().unwrap();
     }
+}
+
+#[tokio::test]
+async fn success_that_is_no_page_is_an_error() {
     let service = Service::start(|_: &Query| StatusCode::NO_CONTENT).await;
     assert_eq!(all(service.pages(&BY_LAST_ID, &[])).await.unwrap(), [0; 0]);
+    for (status, body) in [(201, ""), (202, "{\"data\": []}"), (206, "{\"data\": []}")] {
+        let status = StatusCode::from_u16(status).unwrap();
+        let service = Service::start(move |_: &Query| (status, body)).await;
+        let error = all(service.pages(&BY_LAST_ID, &[])).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.status()),
+            (ErrorKind::UnexpectedStatus, Some(status.as_u16()))
+        );
+    }
 }
 
 #[tokio::test]

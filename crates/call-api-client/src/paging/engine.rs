@@ -25,6 +25,8 @@ pub(super) struct Engine {
     operation: &'static Operation,
     paging: &'static Paging,
     options: Option<RequestOptions>,
+    /// Returns true for the statuses of a page: any other success would seem to be the end of the list.
+    is_success: fn(u16) -> bool,
     /// The request of the builder, of which each page's differs by its cursor only.
     template: Result<Request, InvalidRequest>,
     /// The page to request; `None` is the page that the template asks for.
@@ -50,6 +52,7 @@ impl Engine {
         prepared: Prepared,
         operation: &'static Operation,
         paging: &'static Paging,
+        is_success: fn(u16) -> bool,
     ) -> Self {
         let Prepared {
             client,
@@ -61,6 +64,7 @@ impl Engine {
             operation,
             paging,
             options,
+            is_success,
             template: request,
             cursor: None,
             visited: Visited::default(),
@@ -154,9 +158,9 @@ impl Engine {
         url: &Url,
     ) -> Result<(PageBody, Option<Cursor>), Undecoded> {
         let body = match received.status() {
+            status if !(self.is_success)(status) => return received.unexpected(),
             204 => PageBody::empty(),
-            200..300 => PageBody::split(received.into_bytes(), self.paging)?,
-            _ => return received.unexpected(),
+            _ => PageBody::split(received.into_bytes(), self.paging)?,
         };
         match self.next(&body, headers, url)? {
             Next::End => Ok((body, None)),

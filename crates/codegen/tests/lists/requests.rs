@@ -13,7 +13,7 @@ use futures_util::StreamExt as _;
 use lists_client::{Client, Collected, DriftMode, ErrorKind, Paged, builder};
 use lists_mock::MockServerExt as _;
 use lists_transport::Transport;
-use lists_types::{Call, CallPage, Line, Status};
+use lists_types::{Call, CallPage, Line, ListAgentsSortBy, Status};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -131,6 +131,9 @@ fn response(base: &str, path: &str, query: &str) -> (&'static str, String, Value
             ("200", none, page)
         }
         "/agents" => {
+            if get("sort_by") == Some("age") {
+                return ("204", none, Value::Null);
+            }
             let from = number("page_token", 0);
             let items: Vec<String> = (from..5)
                 .take(2)
@@ -322,6 +325,18 @@ async fn failed_page_has_the_documented_error(server: &Server) -> Outcome {
     Ok(())
 }
 
+async fn success_that_the_document_does_not_list_is_an_error(server: &Server) -> Outcome {
+    let client = server.client()?;
+    let mut agents = client.list_agents().sort_by(ListAgentsSortBy::Age).items();
+    let error = agents.next().await.ok_or("an error")?.err();
+    let error = error.ok_or("an error")?;
+    assert_eq!(
+        (error.kind(), error.status()),
+        (ErrorKind::UnexpectedStatus, Some(204))
+    );
+    Ok(())
+}
+
 async fn drift_of_items_is_counted(server: &Server) -> Outcome {
     let watching = |mode| -> Outcome<Client> {
         Ok(Client::builder()
@@ -419,6 +434,7 @@ fn main() -> Outcome {
         one_bad_record_of_a_thousand_is_an_error(&server).await?;
         list_goes_on_where_it_was_left(&server).await?;
         failed_page_has_the_documented_error(&server).await?;
+        success_that_the_document_does_not_list_is_an_error(&server).await?;
         drift_of_items_is_counted(&server).await?;
         mocked_pages_are_read().await
     })?;
