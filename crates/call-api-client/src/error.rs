@@ -101,7 +101,8 @@ impl Error {
         self.0.source.as_deref()?.downcast_ref()
     }
 
-    /// Returns the cursor of the page of a list that could not be fetched, to resume from; `None` if it was the first.
+    /// Returns the cursor of the page of a list that could not be fetched or followed, to resume from; `None` if it was the
+    /// first.
     pub fn cursor(&self) -> Option<&Cursor> {
         self.0.cursor.as_ref()
     }

@@ -639,7 +639,7 @@ async fn list_without_end_is_an_error() {
             .map_or(0, |cursor| cursor.as_str().parse().unwrap());
         (last, service.targets().len())
     }
-    // The cursor that was sent comes back: the page after the first is not delivered.
+    // The cursor that was sent comes back: no page is requested twice.
     assert_eq!(circle(2, 1).await, (1, 2));
     for (length, back_to) in [(3, 1), (10, 9), (50, 2), (64, 1), (65, 40)] {
         let (_, requests) = circle(length, back_to).await;
@@ -712,19 +712,58 @@ async fn page_that_cannot_be_followed_is_an_error() {
     ] {
         let paging: &'static Paging = Box::leak(Box::new(Paging { next, ..BY_LAST_ID }));
         let service = Service::start(move |_: &Query| page(body.clone())).await;
-        let error = all(service.pages::<u64>(paging, &[])).await;
-        // The items of the first page may be no numbers.
-        let error = match error {
-            Err(error) if error.item().is_none() => error,
-            other => {
-                let mut pages = service.pages::<Value>(paging, &[]);
-                let error = pages.next().await.unwrap().map(|_| ());
-                error.expect_err(&format!("{name}: {other:?}"))
+        let mut items = service.pages::<Value>(paging, &[]).items();
+        let error = loop {
+            match items.next().await {
+                Some(Ok(_)) => {}
+                Some(Err(error)) => break error,
+                None => panic!("{name}: the list ended"),
             }
         };
+        assert!(items.next().await.is_none(), "{name}");
         assert_eq!(error.kind(), ErrorKind::Paging, "{name}: {error}");
         assert!(service.targets().len() <= 102, "{name}");
     }
+}
+
+#[tokio::test]
+async fn page_that_cannot_be_followed_is_delivered_first() {
+    for last in [json!("2"), json!("1"), json!(null)] {
+        // The page of the cursor 2 repeats its own cursor, leads back, or has none.
+        let service = Service::start(move |query: &Query| {
+            let at = query.number("after", 0);
+            let next = if at == 2 {
+                last.clone()
+            } else {
+                json!((at + 1).to_string())
+            };
+            page(json!({"data": [at], "has_more": true, "last_id": next}))
+        });
+        let service = service.await;
+        let mut items = service.pages::<u64>(&BY_LAST_ID, &[]).items();
+        let collected = items.collect_up_to(3).await.unwrap();
+        assert_eq!((collected.items, collected.has_more), (vec![0, 1, 2], true));
+        let error = items.next().await.unwrap().unwrap_err();
+        assert_eq!(
+            (error.kind(), error.status()),
+            (ErrorKind::Paging, Some(200))
+        );
+        assert_eq!(error.cursor().map(Cursor::as_str), Some("2"));
+        assert!(items.next().await.is_none());
+        assert_eq!(service.targets().len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn page_that_repeats_the_one_before_it_is_left_to_a_later_stream() {
+    let service = Service::start(|_: &Query| page(json!({"data": [1]}))).await;
+    let mut items = service.pages::<u64>(&BY_NUMBER, &[]).items();
+    assert_eq!(items.next().await.unwrap().unwrap(), 1);
+    let error = items.next().await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Paging);
+    let cursor = error.cursor().unwrap().clone();
+    let mut later = service.pages::<u64>(&BY_NUMBER, &[]).after(cursor).items();
+    assert_eq!(later.next().await.unwrap().unwrap(), 1);
 }
 
 #[tokio::test]

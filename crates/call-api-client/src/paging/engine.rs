@@ -41,6 +41,8 @@ pub(super) struct RawPage {
     pub(super) items_path: String,
     pub(super) cursor: Option<Cursor>,
     pub(super) next: Option<Cursor>,
+    /// The error that the list ends with after this page.
+    pub(super) end: Option<Error>,
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) attempt_log: AttemptLog,
@@ -106,11 +108,22 @@ impl Engine {
         )
         .await?;
         let (body, next) = response.value;
+        let (next, end) = match next {
+            Next::End => (None, None),
+            Next::At(cursor) => (Some(cursor), None),
+            Next::Lost(why) => {
+                let error = Undecoded::Paging(why).into_error(response.status);
+                let (headers, log) = (response.headers.clone(), response.attempt_log.clone());
+                let error = error.with_response(response.status, headers, log);
+                (None, Some(error.with_cursor(self.cursor.clone())))
+            }
+        };
         Ok(RawPage {
             body,
             items_path: self.paging.items.join("."),
             cursor: self.cursor.clone(),
             next,
+            end,
             status: response.status,
             headers: response.headers,
             attempt_log: response.attempt_log,
@@ -156,21 +169,19 @@ impl Engine {
         received: Received,
         headers: &HeaderMap,
         url: &Url,
-    ) -> Result<(PageBody, Option<Cursor>), Undecoded> {
+    ) -> Result<(PageBody, Next), Undecoded> {
         let body = match received.status() {
             status if !(self.is_success)(status) => return received.unexpected(),
             204 => PageBody::empty(),
             _ => PageBody::split(received.into_bytes(), self.paging)?,
         };
-        match self.next(&body, headers, url)? {
-            Next::End => Ok((body, None)),
+        let next = match self.next(&body, headers, url)? {
             Next::At(cursor) if self.visited.again(&cursor, self.cursor.as_ref()) => {
-                let why = "its cursor leads back to a page that was there before";
-                Err(Undecoded::Paging(why.to_owned()))
+                Next::Lost("its cursor leads back to an earlier page".to_owned())
             }
-            Next::At(cursor) => Ok((body, Some(cursor))),
-            Next::Lost(why) => Err(Undecoded::Paging(why)),
-        }
+            next => next,
+        };
+        Ok((body, next))
     }
 
     fn next(&mut self, body: &PageBody, headers: &HeaderMap, url: &Url) -> Result<Next, Undecoded> {
@@ -291,7 +302,7 @@ fn credential(auth: Auth) -> Option<&'static str> {
 enum Next {
     End,
     At(Cursor),
-    /// The page says that there is another, but not where.
+    /// The list is not at its end, but cannot go on, for this reason.
     Lost(String),
 }
 

@@ -26,7 +26,8 @@ pub struct Page<T> {
     pub items: Vec<Result<T, Error>>,
     /// The cursor of this page; `None` for the first.
     pub cursor: Option<Cursor>,
-    /// The cursor of the next page, to go on with later; `None` if this is the last one.
+    /// The cursor of the next page, to go on with later; `None` if this is the last one, or if the list cannot go on
+    /// after it, which is the stream's next error.
     pub next: Option<Cursor>,
     /// The HTTP status.
     pub status: u16,

@@ -21,8 +21,8 @@ use crate::error::Error;
 /// is not read any further sends nothing. Each page is a request of its own, with its own deadline and retries.
 ///
 /// The stream ends after the last page, and after an error, which has the [cursor](Error::cursor) to resume from. A list
-/// whose cursors lead back to a page that was there before ends with
-/// [`ErrorKind::Paging`](crate::ErrorKind::Paging).
+/// that cannot go on after a page, such as one whose cursors lead back to an earlier page, ends with
+/// [`ErrorKind::Paging`](crate::ErrorKind::Paging) once that page is delivered.
 #[must_use = "a stream does nothing until it is read"]
 pub struct Pages<T> {
     client: Client,
@@ -33,6 +33,8 @@ pub struct Pages<T> {
 enum State {
     Idle(Box<Engine>),
     Requesting(Pin<Box<dyn Future<Output = Fetched> + Send>>),
+    /// The last page was delivered, and the list cannot go on after it.
+    Failed(Box<Error>),
     Ended,
 }
 
@@ -103,13 +105,16 @@ impl<T: DeserializeOwned> Stream for Pages<T> {
                         this.state = State::Requesting(page);
                         return Poll::Pending;
                     };
-                    return Poll::Ready(Some(page.map(|page| {
-                        if page.next.is_some() {
-                            this.state = State::Idle(engine);
-                        }
+                    return Poll::Ready(Some(page.map(|mut page| {
+                        this.state = match page.end.take() {
+                            Some(error) => State::Failed(Box::new(error)),
+                            None if page.next.is_some() => State::Idle(engine),
+                            None => State::Ended,
+                        };
                         Page::decode(&this.client, page)
                     })));
                 }
+                State::Failed(error) => return Poll::Ready(Some(Err(*error))),
                 State::Ended => return Poll::Ready(None),
             }
         }
