@@ -12,7 +12,9 @@ use crate::client::Client;
 use crate::encode;
 use crate::error::Error;
 use crate::paging::{Pages, Paging};
-use crate::request::{InvalidRequest, Prepared, Received, Response, Undecoded, exchange};
+use crate::request::{
+    InvalidRequest, Prepared, Received, Response, Undecoded, exchange, with_idempotency_key,
+};
 use crate::transport::Operation;
 
 pub use crate::encode::Style;
@@ -29,6 +31,7 @@ pub struct RawRequest {
     target: String,
     headers: HeaderMap,
     body: Option<Bytes>,
+    makes_idempotency_key: bool,
     /// The reason why a parameter cannot be sent.
     invalid: Option<String>,
 }
@@ -60,6 +63,7 @@ impl Client {
             target: operation.path.to_owned(),
             headers: HeaderMap::new(),
             body: None,
+            makes_idempotency_key: false,
             invalid: None,
         }
     }
@@ -112,6 +116,13 @@ impl RawRequest {
         self.header("content-type", &media_type.into(), None)
     }
 
+    /// Sends a new `Idempotency-Key` unless another one is set, so that the request is retried as if its method were
+    /// idempotent. Use it only if the service honors the header.
+    pub fn make_idempotency_key(mut self) -> Self {
+        self.makes_idempotency_key = true;
+        self
+    }
+
     /// Sets all that `options` sets, and leaves the rest.
     pub fn options(mut self, options: RequestOptions) -> Self {
         self.options = Some(match self.options.take() {
@@ -127,11 +138,16 @@ impl RawRequest {
     /// [`Error`] if a parameter cannot be sent, there is no response, or its status is not a success (2xx).
     pub async fn send(self) -> Result<Response<Bytes>, Error> {
         let operation = self.operation;
+        let makes_key = self.makes_idempotency_key;
         let Prepared {
             client,
             options,
             request,
         } = self.prepare();
+        let request = match makes_key {
+            true => request.and_then(with_idempotency_key),
+            false => request,
+        };
         let request = request.map_err(|InvalidRequest(cause)| Error::invalid_request(&cause))?;
         let options = options.as_ref();
         let exchange = exchange(&client, operation, request, options, |_| false, decode);

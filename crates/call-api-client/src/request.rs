@@ -154,7 +154,9 @@ pub(crate) async fn send<O: Operation>(operation: O) -> Result<Response<O::Outpu
 }
 
 /// Adds a key of the request's own, unless it has one. A key of the options or of the client replaces it.
-fn with_idempotency_key(mut request: reqwest::Request) -> Result<reqwest::Request, InvalidRequest> {
+pub(crate) fn with_idempotency_key(
+    mut request: reqwest::Request,
+) -> Result<reqwest::Request, InvalidRequest> {
     const NAME: HeaderName = HeaderName::from_static("idempotency-key");
     if !request.headers().contains_key(NAME) {
         let key = HeaderValue::try_from(Uuid::new_v4().to_string())?;
