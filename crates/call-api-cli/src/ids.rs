@@ -1,12 +1,12 @@
 //! Lists of call ids, one per line.
 
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read as _};
+use std::io::{self, BufRead, Read as _};
 use std::path::Path;
 
 use call_api::Uuid;
 
-use crate::error::{CliError, ErrorClass};
+use crate::error::CliError;
+use crate::input;
 use crate::ui::Ui;
 
 /// The maximum length of a line, in bytes. Something with longer lines is not a list of ids.
@@ -19,30 +19,13 @@ const MAX_REPORTED: usize = 10;
 /// With `skip_invalid`, other lines that are not ids are reported and skipped; without, they are an error.
 pub(crate) fn read(path: &Path, skip_invalid: bool, ui: &Ui) -> Result<Vec<Uuid>, CliError> {
     let name = path.display();
-    let cannot_read = |error: io::Error| {
-        CliError::new(
-            ErrorClass::Failed,
-            format!(
-                "cannot read the ids in {name}: {error}; check that the file exists and is readable"
-            ),
-        )
-    };
-    let input: Box<dyn BufRead> = match path.as_os_str() == "-" {
-        true => Box::new(io::stdin().lock()),
-        false => {
-            // Before opening, which would block on a pipe.
-            if !fs::metadata(path).map_err(cannot_read)?.is_file() {
-                let message = format!(
-                    "cannot read the ids in {name}: it is not a regular file; use `-` and redirect it to standard input"
-                );
-                return Err(CliError::new(ErrorClass::Failed, message));
-            }
-            Box::new(BufReader::new(File::open(path).map_err(cannot_read)?))
-        }
-    };
+    let input = input::open(path, "the ids")?;
     let mut lines = Lines { input, number: 0 };
     let (mut ids, mut invalid) = (Vec::new(), 0);
-    while let Some(line) = lines.next().map_err(cannot_read)? {
+    while let Some(line) = lines
+        .next()
+        .map_err(|error| input::unreadable(path, "the ids", &error))?
+    {
         let number = lines.number;
         let Some(line) = line else {
             let message =

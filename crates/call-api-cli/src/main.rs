@@ -7,6 +7,7 @@ mod doctor;
 mod error;
 mod get;
 mod ids;
+mod input;
 mod json;
 mod man;
 mod operations;
@@ -127,8 +128,9 @@ fn run(arguments: Arguments, ui: &Arc<Ui>) -> Result<(), CommandError> {
             if let Some(body) = &args.body {
                 check_standard_input(settings, body)?;
             }
+            let body = args.read_body()?;
             let client = client(settings, ui)?;
-            block_on(args.run(&client), ui, String::new)
+            block_on(args.run(&client, body), ui, String::new)
         }
         #[cfg(feature = "sandbox")]
         Command::Sandbox(arguments) => Ok(sandbox::run(*arguments)?),

@@ -187,6 +187,14 @@ impl Operation {
         }
     }
 
+    /// Returns true if the document has the header `Idempotency-Key` for it.
+    pub(crate) fn takes_idempotency_key(&self) -> bool {
+        self.parameters.iter().any(|parameter| {
+            parameter.location == Location::Header
+                && parameter.name.eq_ignore_ascii_case("idempotency-key")
+        })
+    }
+
     /// Names the flag of each parameter by its name, or by its place and name if another flag has that name.
     fn name_flags(&mut self) {
         let globals = Settings::augment_args(Command::new(""));

@@ -2,7 +2,6 @@
 //!
 //! The subcommands, their options and their help are made from the description of the operations.
 
-use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -17,7 +16,7 @@ use serde_json::value::RawValue;
 
 use crate::error::{CliError, CommandError, ErrorClass};
 use crate::operations::{Kind, Location, OPERATIONS, Operation, Parameter, ValueType};
-use crate::{json, output};
+use crate::{input, json, output};
 
 /// The arguments of `request`.
 #[derive(Debug)]
@@ -253,9 +252,26 @@ pub(crate) fn list() -> io::Result<()> {
 }
 
 impl OperationArgs {
+    /// Returns the body, if one is given. Blocks until it is read.
+    pub(crate) fn read_body(&self) -> Result<Option<Vec<u8>>, CliError> {
+        let path = self.body.as_deref();
+        let body = path.and_then(|path| Some(read_body(path, self.media_type()?)));
+        body.transpose()
+    }
+
+    /// Returns the media type of the body.
+    fn media_type(&self) -> Option<&'static str> {
+        let body = self.operation.body.as_ref()?;
+        body.media_types.first().map(String::as_str)
+    }
+
     /// Sends the request, and prints the body of the response.
-    pub(crate) async fn run(self, client: &Client) -> Result<(), CommandError> {
-        let request = self.request(client)?;
+    pub(crate) async fn run(
+        self,
+        client: &Client,
+        body: Option<Vec<u8>>,
+    ) -> Result<(), CommandError> {
+        let request = self.request(client, body)?;
         match &self.operation.paging {
             Some(paging) if self.all => {
                 // Once in the life of the program.
@@ -266,7 +282,7 @@ impl OperationArgs {
         }
     }
 
-    fn request(&self, client: &Client) -> Result<RawRequest, CliError> {
+    fn request(&self, client: &Client, body: Option<Vec<u8>>) -> Result<RawRequest, CliError> {
         let operation = self.operation;
         let method = Method::from_bytes(operation.method.as_bytes())
             .map_err(|error| CliError::new(ErrorClass::Failed, error.to_string()))?;
@@ -289,9 +305,11 @@ impl OperationArgs {
         {
             request = request.header("accept", &accept.into(), None);
         }
-        let media_types = operation.body.iter().flat_map(|body| &body.media_types);
-        if let (Some(path), Some(media_type)) = (&self.body, media_types.into_iter().next()) {
-            request = request.body(media_type, read_body(path, media_type)?);
+        if operation.takes_idempotency_key() {
+            request = request.make_idempotency_key();
+        }
+        if let (Some(body), Some(media_type)) = (body, self.media_type()) {
+            request = request.body(media_type, body);
         }
         Ok(request)
     }
@@ -307,28 +325,21 @@ async fn print_items(mut items: Items<Box<RawValue>>) -> Result<(), CommandError
 
 /// Reads a body from a file, or from standard input if the path is `-`.
 fn read_body(path: &Path, media_type: &str) -> Result<Vec<u8>, CliError> {
-    let name = path.display();
     if media_type.starts_with("multipart/") {
         return Err(CliError::usage(
             "cannot send the body: it has several parts, which this command does not support",
         ));
     }
     let mut body = Vec::new();
-    let read = match path.as_os_str() == "-" {
-        true => io::stdin().lock().read_to_end(&mut body).map(|_| ()),
-        false => fs::read(path).map(|bytes| body = bytes),
-    };
-    read.map_err(|error| {
-        let message = format!(
-            "cannot read the body in {name}: {error}; check that the file exists and is readable"
-        );
-        CliError::new(ErrorClass::Failed, message)
-    })?;
+    input::open(path, "the body")?
+        .read_to_end(&mut body)
+        .map_err(|error| input::unreadable(path, "the body", &error))?;
     if is_json(media_type)
         && let Err(error) = serde_json::from_slice::<IgnoredAny>(&body)
     {
         return Err(CliError::usage(format!(
-            "cannot send the body in {name}: it is not JSON: {error}"
+            "cannot send the body in {}: it is not JSON: {error}",
+            path.display()
         )));
     }
     Ok(body)
@@ -360,6 +371,8 @@ fn print(response: &Response<impl Sized>) -> Result<(), CommandError> {
 
 #[cfg(test)]
 mod tests {
+    use call_api_sandbox::Sandbox;
+
     use super::*;
 
     #[test]
@@ -379,5 +392,42 @@ mod tests {
         ] {
             assert!(parse(kind, text).is_err(), "{kind:?} {text}");
         }
+    }
+
+    #[tokio::test]
+    async fn request_has_an_idempotency_key_if_the_operation_has_the_header() {
+        let operation = serde_json::json!({
+            "name": "add_pet", "id": "add_pet", "method": "POST", "path": "/v1/pets", "auth": "bearer", "responses": [],
+            "parameters": [{
+                "name": "Idempotency-Key", "rust_name": "idempotency_key", "location": "header", "required": false,
+                "type": {"kind": "string", "words": "string"},
+            }],
+        });
+        let description = serde_json::json!({"operations": [operation]});
+        let sandbox = Sandbox::builder().operations(&description.to_string());
+        let sandbox = sandbox.unwrap().start().await.unwrap();
+        let args = OperationArgs {
+            operation: Box::leak(serde_json::from_value(operation).unwrap()),
+            parameters: Vec::new(),
+            body: None,
+            all: false,
+        };
+        let client = Client::builder().base_url(sandbox.base_url());
+        let client = client.token(sandbox.token()).build().unwrap();
+        args.request(&client, None).unwrap().send().await.unwrap();
+        assert!(
+            sandbox.requests()[0]
+                .headers
+                .contains_key("idempotency-key")
+        );
+    }
+
+    #[test]
+    fn body_in_something_other_than_a_file_is_refused() {
+        let error = read_body(Path::new("src"), "application/json").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot read the body in src: it is not a regular file; use `-` and redirect it to standard input"
+        );
     }
 }
