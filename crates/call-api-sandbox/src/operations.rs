@@ -7,17 +7,31 @@ use axum::response::Response;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, StatusCode};
 use percent_encoding::percent_decode_str;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// The operations, in the order of the document.
+/// The operations of a document.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Operations {
+    /// Those with more concrete paths first, otherwise in the order of the document.
+    #[serde(deserialize_with = "concrete_first")]
     operations: Vec<Operation>,
     /// True for those of the workspace's document, of which the sandbox knows more than the description.
     #[serde(skip)]
     pub(crate) are_known: bool,
+}
+
+/// Reads operations, and sorts them: a concrete path is matched before a templated one (OpenAPI 3.0, section 4.7.8.2).
+fn concrete_first<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Operation>, D::Error> {
+    let mut operations = Vec::<Operation>::deserialize(deserializer)?;
+    operations.sort_by_cached_key(|operation| {
+        let segments = operation.path().split('/');
+        segments
+            .map(|segment| segment.contains('{'))
+            .collect::<Vec<_>>()
+    });
+    Ok(operations)
 }
 
 /// An operation.
@@ -162,11 +176,17 @@ impl Operations {
             .map(|operation| operation.name.as_str())
     }
 
-    /// Finds the operation of a request: the first one in the document whose path and method match.
+    /// Returns the operations that have this method.
+    pub(crate) fn with_method(&self, method: &Method) -> impl Iterator<Item = &Operation> {
+        let all = self.operations.iter();
+        all.filter(move |operation| operation.method == method.as_str())
+    }
+
+    /// Finds the operation of a request: the one with the most concrete path whose path and method match.
     pub(crate) fn find(&self, method: &Method, path: &str) -> Found<'_> {
         let mut found = Found::None;
         for operation in &self.operations {
-            let Some(parameters) = captures(&operation.path, path) else {
+            let Some(parameters) = captures(operation.path(), path) else {
                 continue;
             };
             if operation.method == method.as_str() {
@@ -181,6 +201,11 @@ impl Operations {
 }
 
 impl Operation {
+    /// Returns the template of the path, without the query that it may end in.
+    pub(crate) fn path(&self) -> &str {
+        self.path.split('?').next().unwrap_or_default()
+    }
+
     /// Returns the method, as the value of an `Allow` header.
     pub(crate) fn allow(&self) -> HeaderValue {
         HeaderValue::try_from(&self.method).unwrap_or(HeaderValue::from_static(""))
@@ -233,8 +258,6 @@ pub(crate) fn is_json(media_type: &str) -> bool {
 
 /// Returns the parameters of a path, decoded, if it has the form of the template.
 fn captures(template: &str, path: &str) -> Option<Vec<(String, String)>> {
-    // A template may end in a constant query.
-    let template = template.split('?').next().unwrap_or_default();
     let (mut wanted, mut given) = (template.split('/'), path.split('/'));
     let mut found = Vec::new();
     loop {

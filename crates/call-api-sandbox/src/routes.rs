@@ -58,15 +58,20 @@ struct CallPath {
     prefix: String,
     /// The name of the id at the end.
     parameter: String,
+    /// The ends of other paths with this prefix, which are not ids.
+    reserved: Vec<String>,
 }
 
 impl CallPath {
     fn of(operations: &Operations) -> Option<Self> {
         let operation = operations.named(GET_CALL).filter(|_| operations.are_known);
         let (prefix, parameter) = operation?.prefix()?;
+        let others = operations.with_method(&Method::GET);
+        let reserved = others.filter_map(|other| other.path().strip_prefix(prefix));
         Some(Self {
             prefix: prefix.to_owned(),
             parameter: parameter.to_owned(),
+            reserved: reserved.map(str::to_owned).collect(),
         })
     }
 
@@ -74,6 +79,7 @@ impl CallPath {
     fn id<'a>(&self, path: &'a str) -> Option<&'a str> {
         path.strip_prefix(self.prefix.as_str())
             .filter(|id| !id.is_empty() && !id.contains('/'))
+            .filter(|id| !self.reserved.iter().any(|other| other == id))
     }
 }
 
@@ -257,4 +263,27 @@ async fn get_recording(
     let connection = connection.map(|Extension(connection)| connection);
     let response = async { recording::serve(&id, &file, &headers) };
     fault::inject(&api.faults, RECORDING, connection, response).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn path_of_another_operation_is_not_that_of_a_call() {
+        let operation = |name: &str, path: &str| {
+            serde_json::json!({
+                "name": name, "method": "GET", "path": path, "auth": "none", "parameters": [], "responses": [],
+            })
+        };
+        let description = serde_json::json!({"operations": [
+            operation(GET_CALL, "/v1/call/{id}"),
+            operation("search", "/v1/call/search"),
+        ]});
+        let mut operations: Operations = serde_json::from_value(description).unwrap();
+        operations.are_known = true;
+        let call = CallPath::of(&operations).unwrap();
+        assert_eq!(call.id("/v1/call/7"), Some("7"));
+        assert_eq!(call.id("/v1/call/search"), None);
+    }
 }
