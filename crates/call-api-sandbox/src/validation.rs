@@ -77,7 +77,8 @@ fn check_parameter(parameter: &Parameter, values: &[&str], invalid: &mut Vec<Inv
     };
     let items = match (&parameter.ty.items, parameter.encoding.as_deref()) {
         (None, _) => {
-            invalid.extend(check_text(&parameter.ty, last).map(|error| error.at(at(), last)));
+            let value = single(parameter, last);
+            invalid.extend(check_text(&parameter.ty, value).map(|error| error.at(at(), value)));
             return;
         }
         (Some(items), None) => (items, values.to_vec()),
@@ -93,6 +94,19 @@ fn check_parameter(parameter: &Parameter, values: &[&str], invalid: &mut Vec<Inv
         at.push(Step::Index(index));
         invalid.extend(check_text(ty, value).map(|error| error.at(at, value)));
     }
+}
+
+/// Returns a single value without what its style adds.
+fn single<'a>(parameter: &Parameter, text: &'a str) -> &'a str {
+    let value = match parameter.encoding.as_deref() {
+        Some("label" | "label_exploded") => text.strip_prefix('.'),
+        Some("matrix" | "matrix_exploded") => text
+            .strip_prefix(';')
+            .and_then(|pair| pair.strip_prefix(parameter.name.as_str()))
+            .map(|value| value.strip_prefix('=').unwrap_or(value)),
+        _ => None,
+    };
+    value.unwrap_or(text)
 }
 
 /// An error in pydantic's words: its type, its message, and the context.

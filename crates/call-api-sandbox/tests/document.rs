@@ -17,6 +17,12 @@ fn description() -> String {
         "name": "id", "location": "path", "required": true,
         "type": {"kind": "string", "format": "uuid"},
     });
+    let styled = |encoding: &str| {
+        json!({
+            "name": "n", "location": "path", "required": true, "encoding": encoding,
+            "type": {"kind": "integer"},
+        })
+    };
     let found = json!({"status": "200", "media_type": "application/json", "example": "EXAMPLE"});
     let description = json!({"operations": [
         {"name": "list_pets", "method": "GET", "path": "/v1/pets", "auth": "none", "responses": [found], "parameters": [
@@ -42,6 +48,14 @@ fn description() -> String {
             "responses": [{"status": "204"}]},
         {"name": "pet_text", "method": "GET", "path": "/v1/pets/{id}/text", "auth": {"header": "x-key"}, "parameters": [id],
             "responses": [{"status": "2XX", "media_type": "text/plain", "example": "A cat."}]},
+        {"name": "get_pet", "method": "GET", "path": "/v1/pets/{id}", "auth": "none", "parameters": [id],
+            "responses": [{"status": "204"}]},
+        {"name": "search_pets", "method": "GET", "path": "/v1/pets/search", "auth": "none", "parameters": [],
+            "responses": [{"status": "205"}]},
+        {"name": "label_pet", "method": "GET", "path": "/v1/pets/label/{n}", "auth": "none", "responses": [{"status": "204"}],
+            "parameters": [styled("label")]},
+        {"name": "matrix_pet", "method": "GET", "path": "/v1/pets/matrix/{n}", "auth": "none", "responses": [{"status": "204"}],
+            "parameters": [styled("matrix_exploded")]},
     ]});
     description.to_string().replace("\"EXAMPLE\"", EXAMPLE)
 }
@@ -86,6 +100,29 @@ async fn operations_are_answered_with_their_examples() {
     let response = request.send().await.unwrap();
     assert_eq!(response.headers()["content-type"], "text/plain");
     assert_eq!(response.text().await.unwrap(), "A cat.");
+}
+
+#[tokio::test]
+async fn concrete_path_is_matched_before_a_templated_one() {
+    let sandbox = start().await;
+    let (status, _) = send(&sandbox, Method::GET, "/v1/pets/search").await;
+    assert_eq!(status, 205);
+    assert_eq!(send(&sandbox, Method::GET, PET).await.0, 204);
+}
+
+#[tokio::test]
+async fn single_values_are_validated_without_the_signs_of_their_style() {
+    let sandbox = start().await;
+    for (path, expected) in [
+        ("label/.7", 204),
+        ("label/.x", 422),
+        ("matrix/;n=7", 204),
+        ("matrix/;n=x", 422),
+        ("matrix/;n", 422),
+    ] {
+        let (status, _) = send(&sandbox, Method::GET, &format!("/v1/pets/{path}")).await;
+        assert_eq!(status, expected, "{path}");
+    }
 }
 
 #[tokio::test]
