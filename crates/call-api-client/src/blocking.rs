@@ -7,7 +7,7 @@
 //! All of it may be used in a plain `main`, from threads, and inside a Tokio runtime, where it blocks the thread that it
 //! is called on. A request runs on the thread that waits for it; one more thread per client and its clones, started by
 //! the first blocking request, drives connections and timers, and ends with the last clone. In a process that was forked
-//! after that, a request is an error, and a [`BlockingStream`] ends: build another client there.
+//! after that, a request is an error, and a [`BlockingStream`] ends, that of a list with an error: build another client there.
 
 use std::fmt;
 use std::future::IntoFuture;
@@ -21,18 +21,26 @@ use crate::error::Error;
 
 /// A stream as an iterator, made by [`Client::block_on_stream`](crate::Client::block_on_stream). To drop it ends the stream.
 #[must_use = "an iterator does nothing until it is read"]
-pub struct BlockingStream<S> {
+pub struct BlockingStream<S: Stream> {
     // Before the runtime, which may be needed when the stream is dropped.
     stream: S,
     runtime: Arc<LazyRuntime>,
+    /// Makes an item of the error that there is in a forked process, which would else take a list for complete. `None` for
+    /// streams without errors, and once it is used.
+    to_item: Option<fn(Error) -> S::Item>,
 }
 
 impl<S: Stream + Unpin> BlockingStream<S> {
     /// Starts the runtime if it does not run yet.
-    pub(crate) fn new(stream: S, runtime: &Arc<LazyRuntime>) -> Result<Self, Error> {
+    pub(crate) fn new(
+        stream: S,
+        runtime: &Arc<LazyRuntime>,
+        to_item: Option<fn(Error) -> S::Item>,
+    ) -> Result<Self, Error> {
         runtime.get()?;
         Ok(Self {
             stream,
+            to_item,
             runtime: Arc::clone(runtime),
         })
     }
@@ -42,14 +50,21 @@ impl<S: Stream + Unpin> Iterator for BlockingStream<S> {
     type Item = S::Item;
 
     fn next(&mut self) -> Option<S::Item> {
-        let Self { stream, runtime } = self;
+        let Self {
+            stream,
+            runtime,
+            to_item,
+        } = self;
         let next = std::future::poll_fn(|context| Pin::new(&mut *stream).poll_next(context));
-        // The runtime was started with this iterator; a forked process has no part in it.
-        runtime.get().ok()?.block_on(next)
+        match runtime.get() {
+            Ok(runtime) => runtime.block_on(next),
+            // The runtime was started with this iterator; a forked process has no part in it.
+            Err(error) => to_item.take().map(|to_item| to_item(error)),
+        }
     }
 }
 
-impl<S: fmt::Debug> fmt::Debug for BlockingStream<S> {
+impl<S: Stream + fmt::Debug> fmt::Debug for BlockingStream<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("BlockingStream").field(&self.stream).finish()
     }
@@ -176,5 +191,29 @@ mod tests {
         assert_eq!(error.kind(), crate::ErrorKind::Config);
         assert!(error.to_string().contains("forked"), "{error}");
         assert!(runtime.get_in(1).is_ok());
+    }
+
+    #[test]
+    fn list_of_a_parent_process_ends_with_an_error() {
+        /// Items without end.
+        struct Ones;
+
+        impl Stream for Ones {
+            type Item = Result<u8, Error>;
+
+            fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+                Poll::Ready(Some(Ok(1)))
+            }
+        }
+
+        let runtime = Arc::new(LazyRuntime::default());
+        let mut list = BlockingStream::new(Ones, &runtime, Some(Err)).unwrap();
+        assert_eq!(list.next().unwrap().unwrap(), 1);
+        let parents = LazyRuntime::default();
+        parents.get_in(std::process::id() + 1).unwrap();
+        list.runtime = Arc::new(parents);
+        let error = list.next().unwrap().unwrap_err();
+        assert!(error.to_string().contains("forked"), "{error}");
+        assert!(list.next().is_none());
     }
 }

@@ -165,7 +165,16 @@ impl Client {
         &self,
         stream: S,
     ) -> Result<crate::blocking::BlockingStream<S>, Error> {
-        crate::blocking::BlockingStream::new(stream, &self.shared.runtime)
+        crate::blocking::BlockingStream::new(stream, &self.shared.runtime, None)
+    }
+
+    /// Returns an iterator of a list, which yields the error if there is one in its place.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn block_on_list<T, S: futures_core::Stream<Item = Result<T, Error>> + Unpin>(
+        &self,
+        list: S,
+    ) -> Result<crate::blocking::BlockingStream<S>, Error> {
+        crate::blocking::BlockingStream::new(list, &self.shared.runtime, Some(Err))
     }
 
     /// The base URL, for generated code.

@@ -83,7 +83,7 @@ impl<T: DeserializeOwned> Pages<T> {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the system has no thread for the connections.
     #[cfg(feature = "blocking")]
     pub fn blocking(self) -> Result<crate::blocking::BlockingStream<Self>, Error> {
-        self.client.clone().block_on_stream(self)
+        self.client.clone().block_on_list(self)
     }
 }
 
@@ -200,7 +200,7 @@ impl<T: DeserializeOwned> Items<T> {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the system has no thread for the connections.
     #[cfg(feature = "blocking")]
     pub fn blocking(self) -> Result<crate::blocking::BlockingStream<Self>, Error> {
-        self.pages.client.clone().block_on_stream(self)
+        self.pages.client.clone().block_on_list(self)
     }
 }
 
