@@ -373,6 +373,15 @@ async fn page_says_its_cursor_and_the_list_goes_on_from_it_later() {
 }
 
 #[tokio::test]
+async fn cursor_that_is_set_after_the_first_page_has_no_effect() {
+    let service = Service::start(by_last_id).await;
+    let mut pages = service.pages::<u64>(&BY_LAST_ID, &[]).after("0");
+    let second = pages.next().await.unwrap().unwrap();
+    assert_eq!(*second.items[0].as_ref().unwrap(), 1);
+    assert_eq!(all(pages.after("2")).await.unwrap(), [2, 3]);
+}
+
+#[tokio::test]
 async fn page_without_its_items_is_decoded_on_demand() {
     #[derive(Deserialize)]
     struct Rest {

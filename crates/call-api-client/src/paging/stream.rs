@@ -31,6 +31,9 @@ pub struct Pages<T> {
 }
 
 enum State {
+    /// Not read yet.
+    New(Box<Engine>),
+    /// Between two pages.
     Idle(Box<Engine>),
     Requesting(Pin<Box<dyn Future<Output = Fetched> + Send>>),
     /// The last page was delivered, and the list cannot go on after it.
@@ -45,7 +48,7 @@ impl<T> Pages<T> {
     pub(super) fn over(engine: Engine) -> Self {
         Self {
             client: engine.client().clone(),
-            state: State::Idle(Box::new(engine)),
+            state: State::New(Box::new(engine)),
             item: PhantomData,
         }
     }
@@ -53,7 +56,7 @@ impl<T> Pages<T> {
     /// Starts at the page of a cursor, such as [`Page::next`] or [`Error::cursor`] of an earlier stream over the same list.
     /// No effect once the stream has been read.
     pub fn after(mut self, cursor: impl Into<Cursor>) -> Self {
-        if let State::Idle(engine) = &mut self.state {
+        if let State::New(engine) = &mut self.state {
             engine.start_at(cursor.into());
         }
         self
@@ -94,7 +97,7 @@ impl<T: DeserializeOwned> Stream for Pages<T> {
         let this = &mut *self;
         loop {
             match std::mem::replace(&mut this.state, State::Ended) {
-                State::Idle(mut engine) => {
+                State::New(mut engine) | State::Idle(mut engine) => {
                     this.state = State::Requesting(Box::pin(async move {
                         let page = engine.fetch().await;
                         (engine, page)
