@@ -93,7 +93,7 @@ impl<T: DeserializeOwned> Page<T> {
             let is_counted = raw
                 .drifts
                 .iter()
-                .any(|drift| drift.place.starts_with(&place) || place.starts_with(&drift.place));
+                .any(|drift| is_same_branch(&drift.place, &place));
             if let Some(detector) = client.drift_detector().filter(|_| !is_counted) {
                 // The page has been delivered: in strict mode, its item is an error all the same.
                 let operation = page.attempt_log.operation();
@@ -132,6 +132,16 @@ fn without_indices(path: &str) -> String {
     text
 }
 
+/// Returns true if the drift is at the place, above it, or below it. `*` in the place of drift is any key of a map.
+fn is_same_branch(drift: &str, place: &str) -> bool {
+    let [drift, place] = [drift, place].map(|place| place.replace("[]", ".[]"));
+    let [drift, place] =
+        [&drift, &place].map(|place| place.split('.').filter(|name| !name.is_empty()));
+    drift
+        .zip(place)
+        .all(|(drift, name)| drift == name || drift == "*")
+}
+
 /// Shows the names of the headers, without their values, which may be secret, and without the body.
 impl<T: fmt::Debug> fmt::Debug for Page<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -144,5 +154,31 @@ impl<T: fmt::Debug> fmt::Debug for Page<T> {
             .field("headers", &headers)
             .field("attempt_log", &self.attempt_log)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_compared_by_whole_names() {
+        for (drift, place, expected) in [
+            ("data[].id", "data[].id", true),
+            ("data[]", "data[].id", true),
+            ("data[].id.x", "data[].id", true),
+            (".", "data[].id", true),
+            ("[].id", "[]", true),
+            ("data[].id_type", "data[].id", false),
+            ("data[].id", "data[].id_type", false),
+            ("data[].labels.*", "data[].labels.color", true),
+            ("data[].labels.*.id", "data[].labels.color.id", true),
+            ("data[].labels.*.id", "data[].labels.color.name", false),
+            ("data[].others.*", "data[].labels.color", false),
+            ("data[][]", "data[]", true),
+            ("data[].list[]", "data[].list.x", false),
+        ] {
+            assert_eq!(is_same_branch(drift, place), expected, "{drift} {place}");
+        }
     }
 }
