@@ -814,6 +814,39 @@ async fn url_of_another_service_is_refused() {
 }
 
 #[tokio::test]
+async fn url_in_place_of_a_cursor_is_never_sent_as_one() {
+    const BY_NEXT: Paging = Paging {
+        has_more: None,
+        next: NextPage::Cursor {
+            value: &["next"],
+            parameter: "after",
+        },
+        ..BY_LAST_ID
+    };
+    for (next, is_url) in [
+        ("https://calls.example/v1/things?after=x", true),
+        ("/v1/things?after=x", true),
+        ("/v1/things/x", true),
+        ("?after=x", false),
+        ("/8J+mgA==", false),
+        ("id:x", false),
+    ] {
+        let service = Service::start(move |query: &Query| match query.get("after") {
+            None => page(json!({"data": [1], "next": next})),
+            Some(_) => page(json!({"data": [2]})),
+        });
+        let service = service.await;
+        let mut items = service.pages::<u64>(&BY_NEXT, &[]).items();
+        assert_eq!(items.next().await.unwrap().unwrap(), 1);
+        match items.next().await.unwrap() {
+            Ok(item) => assert_eq!((item, is_url), (2, false), "{next}"),
+            Err(error) => assert_eq!((error.kind(), is_url), (ErrorKind::Paging, true), "{next}"),
+        }
+        assert_eq!(service.targets().len(), 2 - usize::from(is_url), "{next}");
+    }
+}
+
+#[tokio::test]
 async fn cursor_holds_no_credential() {
     const WITH_KEY: Operation = Operation {
         auth: Auth::Scheme("key", &Auth::ApiKeyQuery("api_key")),

@@ -260,6 +260,9 @@ impl Engine {
                     None => Next::Lost(format!("its cursor is not a URL ({place})")),
                 }
             }
+            (Some(cursor), NextPage::Cursor { .. }) if is_url(&cursor, url) => Next::Lost(format!(
+                "its cursor is a URL, not a value of the parameter ({place})"
+            )),
             (Some(cursor), _) => Next::At(cursor.into()),
         })
     }
@@ -287,6 +290,13 @@ impl Engine {
             _ => url.as_str().into(),
         })
     }
+}
+
+/// Returns true if a cursor is a URL. One in Base64 may begin with `/` as well.
+fn is_url(cursor: &str, page: &Url) -> bool {
+    let is_path = cursor.starts_with('/');
+    is_path && (cursor.contains('?') || cursor.starts_with(page.path()))
+        || Url::parse(cursor).is_ok_and(|url| url.has_host())
 }
 
 /// The query parameter in which the credential is sent.

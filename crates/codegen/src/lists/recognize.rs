@@ -85,6 +85,9 @@ const NEXT_URLS: [&str; 8] = [
     "odatanextlink",
 ];
 
+/// The objects whose properties are URLs.
+const LINKS: [&str; 2] = ["links", "link"];
+
 const NUMBER_PARAMETERS: [&str; 5] = ["page", "pagenumber", "pageno", "pagenum", "pageindex"];
 
 /// The properties with the number of pages.
@@ -188,7 +191,8 @@ fn cursor(shape: &PageShape, has_more: Option<&Property>) -> Option<NextPage> {
     };
     let properties = shape.properties.iter();
     properties
-        .filter(|property| !property.path.is_empty())
+        // `links.next` is a URL.
+        .filter(|property| !property.path.is_empty() && !property.is_below(&LINKS))
         .find_map(|property| {
             let parameter = parameters
                 .iter()
@@ -223,7 +227,7 @@ fn url(shape: &PageShape) -> Option<NextPage> {
         let is_next = word == "next" || word == "nextpage";
         is_text
             && (NEXT_URLS.contains(&word.as_str())
-                || is_next && (is_url || property.is_below(&["links", "link"]))
+                || is_next && (is_url || property.is_below(&LINKS))
                 || word == "href" && property.is_below(&["next"]))
     })?;
     Some(NextPage::Url {
@@ -317,4 +321,47 @@ impl Property {
 fn word(name: &str) -> String {
     let letters = name.chars().filter(char::is_ascii_alphanumeric);
     letters.map(|letter| letter.to_ascii_lowercase()).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that panics fails")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn next_in_links_is_a_url_although_a_parameter_takes_a_cursor() {
+        let property = |path: &[&str], kind| Property {
+            path: path.iter().map(|name| (*name).to_owned()).collect(),
+            kind,
+            is_required: true,
+        };
+        let next = |path: &[&str]| {
+            let shape = PageShape {
+                query: vec![QueryParameter {
+                    name: "page[after]".to_owned(),
+                    kind: ValueKind::Text,
+                    first: None,
+                }],
+                properties: vec![
+                    property(&["data"], ValueKind::List(Vec::new())),
+                    property(path, ValueKind::Text),
+                ],
+                headers: Vec::new(),
+            };
+            recognize(&shape).unwrap().next
+        };
+        for path in [
+            ["links", "next"],
+            ["_links", "next"],
+            ["links", "next_page"],
+        ] {
+            let value = path.map(str::to_owned).to_vec();
+            assert_eq!(next(&path), NextPage::Url { value });
+        }
+        let cursor = NextPage::Cursor {
+            value: vec!["meta".to_owned(), "next".to_owned()],
+            parameter: "page[after]".to_owned(),
+        };
+        assert_eq!(next(&["meta", "next"]), cursor);
+    }
 }
