@@ -128,7 +128,7 @@ impl fmt::Display for ErrorKind {
             Self::Io => "download not written",
             Self::Redirected => "redirect not followed",
             Self::Token => "no token available",
-            Self::Paging => "list without end",
+            Self::Paging => "invalid pagination",
             Self::UnexpectedStatus => "unexpected status",
             Self::UnexpectedId => "unexpected id",
         })

@@ -1,4 +1,4 @@
-//! The body of a page: its items, and what stands beside them.
+//! The body of a page: its items and its other properties.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -361,7 +361,7 @@ impl Visited {
     }
 }
 
-/// A page that is the one before once more. It is not delivered: its items would be there twice.
+/// Returns the error for a page that repeats the one before it. Its items would be delivered twice.
 fn repeated() -> Undecoded {
     Undecoded::Paging("it repeats the page before it".to_owned())
 }
@@ -369,7 +369,7 @@ fn repeated() -> Undecoded {
 fn number(cursor: &Cursor) -> Result<u64, Error> {
     let number = cursor.as_str().parse();
     number.map_err(|_| {
-        Error::invalid_request("the cursor is none of this list, whose cursors are numbers")
+        Error::invalid_request("the cursor is not one of this list, whose cursors are numbers")
     })
 }
 

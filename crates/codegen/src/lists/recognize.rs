@@ -1,7 +1,7 @@
 //! Recognizes lists by the names and types of what they consist of.
 //!
 //! A list that is not recognized has no pages, which is seen at once. One that is recognized wrongly loses items, so each
-//! rule asks for a parameter and its counterpart in the response. Names are compared without case and signs.
+//! rule asks for a parameter and its counterpart in the response. Names are compared without case and punctuation.
 
 use crate::model::{NextPage, PageShape, Paging, Property, QueryParameter, Type, ValueKind};
 
@@ -317,7 +317,7 @@ impl Property {
     }
 }
 
-/// Returns a name without case and signs: `page[number]` and `pageNumber` are the same.
+/// Returns a name without case and punctuation: `page[number]` and `pageNumber` are the same.
 fn word(name: &str) -> String {
     let letters = name.chars().filter(char::is_ascii_alphanumeric);
     letters.map(|letter| letter.to_ascii_lowercase()).collect()

@@ -85,7 +85,8 @@ impl ListSetting {
                 let named = lists.find(|list| list.path == path);
                 named.ok_or_else(|| format!("`{}` is no list in its response", shown(&path)))?
             }
-            None => recognize::items(shape).ok_or("`items` does not say which list it is of")?,
+            None => recognize::items(shape)
+                .ok_or("its response has several lists, or none: name one with `items`")?,
         };
         let is_boolean = |kind: &ValueKind| *kind == ValueKind::Boolean;
         let has_more = match &self.has_more {
@@ -93,7 +94,7 @@ impl ListSetting {
             None => None,
         };
         let ValueKind::List(of_items) = &items.kind else {
-            return Err("its items are no list".to_owned());
+            return Err("`items` is not a list".to_owned());
         };
         Ok(Paging {
             items: items.path.clone(),
