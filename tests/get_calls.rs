@@ -422,7 +422,11 @@ fn get_calls_is_send_and_debug() {
     fn assert_send<T: Send>(value: T) -> T {
         value
     }
-    let client = Client::builder().token(SECRET).build().unwrap();
+    let client = Client::builder()
+        .base_url("http://localhost")
+        .token(SECRET)
+        .build()
+        .unwrap();
     let ids = vec![id(1)];
     let debug = format!("{:?}", assert_send(client.get_calls(&ids)));
     assert!(!debug.contains(SECRET), "{debug}");

@@ -305,7 +305,11 @@ fn table(heading: &str) -> Vec<Vec<&'static str>> {
 
 #[test]
 fn settings_match_client_defaults() {
-    let client = Client::builder().token("a token").build().unwrap();
+    let client = Client::builder()
+        .base_url("http://localhost")
+        .token("a token")
+        .build()
+        .unwrap();
     let client = format!("{client:?}");
     let rows = table("Settings");
     assert_eq!(rows.len(), 4);

@@ -442,7 +442,11 @@ async fn downloads_are_send() {
     fn assert_send<T: Send>(future: T) -> T {
         future
     }
-    let client = Client::builder().token(TOKEN).build().unwrap();
+    let client = Client::builder()
+        .base_url("http://localhost")
+        .token(TOKEN)
+        .build()
+        .unwrap();
     let call = Call::sample();
     let request = || client.recording(&call).on_progress(|_| ());
     drop(assert_send(request().to_file("a")));

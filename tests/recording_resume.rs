@@ -84,7 +84,11 @@ async fn download_in_killed_process() {
     let mut call = Call::sample();
     call.recording_url = Some(std::env::var(URL_VARIABLE).unwrap());
     let folder = PathBuf::from(std::env::var(FOLDER_VARIABLE).unwrap());
-    let client = Client::builder().token(TOKEN).build().unwrap();
+    let client = Client::builder()
+        .base_url("http://localhost")
+        .token(TOKEN)
+        .build()
+        .unwrap();
     let recording = client.recording(&call).to_folder(folder).await.unwrap();
     assert_eq!(recording.saved().unwrap().bytes, LENGTH as u64);
 }

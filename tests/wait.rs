@@ -505,7 +505,11 @@ async fn dropped_wait_cancels_its_request() {
 #[test]
 fn wait_is_send_and_debug() {
     fn assert_send<T: Send + 'static>(_: &T) {}
-    let client = Client::builder().token(service::SECRET).build().unwrap();
+    let client = Client::builder()
+        .base_url("http://localhost")
+        .token(service::SECRET)
+        .build()
+        .unwrap();
     let wait = || client.wait_until_ended(ID);
     assert_send(&std::future::IntoFuture::into_future(wait()));
     assert_send(&wait().updates());

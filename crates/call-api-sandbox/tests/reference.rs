@@ -81,7 +81,7 @@ async fn calls_match_the_document() {
             let response = request.send().await.unwrap();
             let what = format!("{id} after {second} s");
             let call = check(&what, &operation, id, response).await;
-            statuses.extend(call.map(|call| call[Call::name_in_json("status")].clone()));
+            statuses.extend(call.and_then(|call| call.get(Call::name_in_json("status")).cloned()));
         }
         sandbox.advance(std::time::Duration::from_secs(1));
     }
