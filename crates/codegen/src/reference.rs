@@ -223,7 +223,7 @@ impl Writer<'_> {
                 snippet.value(name, ty, example)
             })
             .collect();
-        let mut call = format!("client.{}({})", escaped(method), arguments.join(", "));
+        let mut request = format!("client.{}({})", escaped(method), arguments.join(", "));
         let builder = names::builder_name(method);
         let setters = self.setters.get(&builder).map_or(&[][..], Vec::as_slice);
         for parameter in &operation.parameters {
@@ -232,7 +232,7 @@ impl Writer<'_> {
                 .find(|(name, _)| *name == parameter.rust_name && parameter.location != "path");
             if let (true, Some((name, ty))) = (parameter.required, setter) {
                 let value = snippet.value(name, ty, parameter.example.as_ref());
-                call.push_str(&format!(".{}({value})", escaped(name)));
+                request.push_str(&format!(".{}({value})", escaped(name)));
             }
         }
         let body = operation.body.as_ref().filter(|body| body.required);
@@ -247,9 +247,9 @@ impl Writer<'_> {
                 }
                 None => snippet.value("body", ty, body.content.example.as_ref()),
             };
-            call.push_str(&format!(".body({value})"));
+            request.push_str(&format!(".body({value})"));
         }
-        lines.push_str(&format!("    let response = {call}.await?;\n"));
+        lines.push_str(&format!("    let response = {request}.await?;\n"));
         snippet.program(method, &lines)
     }
 
@@ -338,6 +338,7 @@ impl Writer<'_> {
             "HEAD" => "--head ".to_owned(),
             method => format!("-X {method} "),
         };
+        let path = escaped_in_quotes(&path);
         format!("$ curl {method}\"${variable}_BASE_URL{path}{query}\"{rest}")
     }
 }
@@ -504,6 +505,18 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
+/// Escapes a text within the double quotes of a shell.
+fn escaped_in_quotes(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '$' | '`' | '"' | '\\') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
 fn media_types(media_types: &[String]) -> String {
     let shown = media_types
         .iter()
@@ -562,4 +575,17 @@ fn cell(text: &str) -> String {
 /// Returns a text for a code span in one line.
 fn code(text: &str) -> String {
     text.replace(['`', '\n'], "'").replace('|', "\\|")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_that_a_shell_expands_in_double_quotes_are_escaped() {
+        assert_eq!(
+            escaped_in_quotes("/v1/$HOME/`id`/\"/\\"),
+            "/v1/\\$HOME/\\`id\\`/\\\"/\\\\"
+        );
+    }
 }
