@@ -177,11 +177,9 @@ impl Operation {
 
     /// Returns what the transport needs to know of the operation.
     pub(crate) fn spec(&'static self) -> transport::Operation {
-        // A template may end in a constant query, which is not a part of the path.
-        let path = self.path.split('?').next().unwrap_or_default();
         transport::Operation {
             id: &self.name,
-            path,
+            path: &self.path,
             auth: self.auth.place(),
             body: ResponseBody::Buffered,
         }

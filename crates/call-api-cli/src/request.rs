@@ -286,9 +286,7 @@ impl OperationArgs {
         let operation = self.operation;
         let method = Method::from_bytes(operation.method.as_bytes())
             .map_err(|error| CliError::new(ErrorClass::Failed, error.to_string()))?;
-        // Once in the life of the program.
-        let spec = Box::leak(Box::new(operation.spec()));
-        let mut request = client.raw(method, spec);
+        let mut request = client.raw(method, &operation.spec());
         for (parameter, value) in &self.parameters {
             let (name, style) = (parameter.name.as_str(), parameter.encoding);
             request = match parameter.location {
@@ -375,6 +373,27 @@ mod tests {
 
     use super::*;
 
+    /// Returns the request that the sandbox receives for an operation, with `x` as the value of each parameter of its path.
+    async fn sent(operation: &Value) -> call_api_sandbox::Request {
+        let description = serde_json::json!({"operations": [operation]});
+        let sandbox = Sandbox::builder().operations(&description.to_string());
+        let sandbox = sandbox.unwrap().start().await.unwrap();
+        let operation = serde_json::from_value(operation.clone()).unwrap();
+        let operation: &'static Operation = Box::leak(Box::new(operation));
+        let of_path = operation.parameters.iter();
+        let of_path = of_path.filter(|parameter| parameter.location == Location::Path);
+        let args = OperationArgs {
+            operation,
+            parameters: of_path.map(|parameter| (parameter, "x".into())).collect(),
+            body: None,
+            all: false,
+        };
+        let client = Client::builder().base_url(sandbox.base_url());
+        let client = client.token(sandbox.token()).build().unwrap();
+        args.request(&client, None).unwrap().send().await.unwrap();
+        sandbox.requests().remove(0)
+    }
+
     #[test]
     fn values_have_the_kind_of_the_parameter() {
         assert_eq!(parse(Kind::String, "1"), Ok("1".into()));
@@ -395,31 +414,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn parameter_in_the_query_of_the_path_is_sent() {
+        let request = sent(&serde_json::json!({
+            "name": "list_pets", "id": "list_pets", "method": "GET", "path": "/v1/m%C3%A4use?mode={mode}&all=1",
+            "auth": "bearer", "responses": [],
+            "parameters": [{
+                "name": "mode", "rust_name": "mode", "location": "path", "required": true,
+                "type": {"kind": "string", "words": "string"},
+            }],
+        }))
+        .await;
+        assert_eq!(request.path, "/v1/m%C3%A4use");
+        assert_eq!(request.query.as_deref(), Some("mode=x&all=1"));
+    }
+
+    #[tokio::test]
     async fn request_has_an_idempotency_key_if_the_operation_has_the_header() {
-        let operation = serde_json::json!({
+        let request = sent(&serde_json::json!({
             "name": "add_pet", "id": "add_pet", "method": "POST", "path": "/v1/pets", "auth": "bearer", "responses": [],
             "parameters": [{
                 "name": "Idempotency-Key", "rust_name": "idempotency_key", "location": "header", "required": false,
                 "type": {"kind": "string", "words": "string"},
             }],
-        });
-        let description = serde_json::json!({"operations": [operation]});
-        let sandbox = Sandbox::builder().operations(&description.to_string());
-        let sandbox = sandbox.unwrap().start().await.unwrap();
-        let args = OperationArgs {
-            operation: Box::leak(serde_json::from_value(operation).unwrap()),
-            parameters: Vec::new(),
-            body: None,
-            all: false,
-        };
-        let client = Client::builder().base_url(sandbox.base_url());
-        let client = client.token(sandbox.token()).build().unwrap();
-        args.request(&client, None).unwrap().send().await.unwrap();
-        assert!(
-            sandbox.requests()[0]
-                .headers
-                .contains_key("idempotency-key")
-        );
+        }))
+        .await;
+        assert!(request.headers.contains_key("idempotency-key"));
     }
 
     #[test]

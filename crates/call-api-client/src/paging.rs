@@ -90,12 +90,12 @@ pub enum NextPage {
 impl<T> Pages<T> {
     /// Returns the pages of a list, from the builder of its requests: what the builder's `pages` returns.
     pub fn new<O: Paged<Item = T>>(operation: O) -> Self {
-        Self::prepared(operation.prepare(), O::SPEC, O::PAGING, is_success::<O>)
+        Self::prepared(operation.prepare(), *O::SPEC, O::PAGING, is_success::<O>)
     }
 
     pub(crate) fn prepared(
         prepared: Prepared,
-        operation: &'static call_api_transport::Operation,
+        operation: call_api_transport::Operation,
         paging: &'static Paging,
         is_success: fn(u16) -> bool,
     ) -> Self {

@@ -24,10 +24,11 @@ pub use crate::encode::Style;
 #[must_use = "a request does nothing until it is sent"]
 pub struct RawRequest {
     client: Client,
-    operation: &'static Operation,
+    /// Its path has no query.
+    operation: Operation,
     options: Option<RequestOptions>,
     method: Method,
-    /// The path and the query. Parameters of the path are in braces until they are set.
+    /// The path and the query. Parameters of the template are in braces until they are set.
     target: String,
     headers: HeaderMap,
     body: Option<Bytes>,
@@ -37,7 +38,8 @@ pub struct RawRequest {
 }
 
 impl Client {
-    /// Returns a request of an operation that is chosen at run time.
+    /// Returns a request of an operation that is chosen at run time. Its path may end in a query:
+    /// `/v1/pets?kind={kind}`.
     ///
     /// ```
     /// # async fn delete(client: &call_api_client::Client) -> Result<(), call_api_client::Error> {
@@ -54,10 +56,11 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn raw(&self, method: Method, operation: &'static Operation) -> RawRequest {
+    pub fn raw(&self, method: Method, operation: &Operation) -> RawRequest {
+        let path = operation.path.split('?').next().unwrap_or_default();
         RawRequest {
             client: self.clone(),
-            operation,
+            operation: Operation { path, ..*operation },
             options: None,
             method,
             target: operation.path.to_owned(),
@@ -70,7 +73,7 @@ impl Client {
 }
 
 impl RawRequest {
-    /// Sets a parameter of the path. Without a style, a single value is expected.
+    /// Sets a parameter of the operation's path. Without a style, a single value is expected.
     pub fn path(mut self, name: &str, value: &Value, style: Option<Style>) -> Self {
         let segment = encode::segment(name, value, style.unwrap_or(Style::Simple));
         if let Some(segment) = self.check(segment) {
@@ -101,7 +104,8 @@ impl RawRequest {
         let Some(Some(text)) = self.check(header) else {
             return self;
         };
-        let name = HeaderName::try_from(name).map_err(|_| format!("`{name}` is no header name"));
+        let name =
+            HeaderName::try_from(name).map_err(|_| format!("`{name}` is not a valid header name"));
         let value = HeaderValue::try_from(text)
             .map_err(|_| "a header holds a character that it cannot carry".to_owned());
         if let (Some(name), Some(value)) = (self.check(name), self.check(value)) {
@@ -150,7 +154,7 @@ impl RawRequest {
         };
         let request = request.map_err(|InvalidRequest(cause)| Error::invalid_request(&cause))?;
         let options = options.as_ref();
-        let exchange = exchange(&client, operation, request, options, |_| false, decode);
+        let exchange = exchange(&client, &operation, request, options, |_| false, decode);
         exchange.await.map(|(response, _)| response)
     }
 

@@ -79,6 +79,23 @@ async fn each_request_has_a_key_of_its_own_in_all_attempts() {
 }
 
 #[tokio::test]
+async fn query_of_the_path_is_sent_with_its_parameters() {
+    let service = Service::start().await;
+    let operation = Operation {
+        path: "/v1/stra%C3%9Fe/{id}?mode={mode}&all=1",
+        ..POST
+    };
+    let request = service.client.raw(Method::GET, &operation);
+    let request = request
+        .query("more", &"e".into(), None)
+        .path("mode", &"a&b".into(), None)
+        .path("id", &7.into(), None);
+    request.send().await.unwrap();
+    let received = service.received.lock().unwrap();
+    assert_eq!(received[0].0, "/v1/stra%C3%9Fe/7?mode=a%26b&all=1&more=e");
+}
+
+#[tokio::test]
 async fn key_that_is_set_is_kept() {
     let service = Service::start().await;
     let by_header = service

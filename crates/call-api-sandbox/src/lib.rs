@@ -26,7 +26,7 @@
 //! responses of a FastAPI service; a test compares the sandbox with each of them.
 //!
 //! Every other operation of the document is validated and answered with the document's example, or a sample of its schema.
-//! What is not in the document is below `/_sandbox`.
+//! Routes that are not in the document are below `/_sandbox`.
 //!
 //! Calls can follow a [script](Script) on a controllable [clock](Clock), requests can be answered with
 //! [faults](Faults), and each [tenant](Tenant) sees only its own calls.

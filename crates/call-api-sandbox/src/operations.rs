@@ -206,6 +206,20 @@ impl Operation {
         self.path.split('?').next().unwrap_or_default()
     }
 
+    /// Returns the parameters of the path template that are in the query, such as that of `/values?mode={mode}`.
+    pub(crate) fn captures_in_query(&self, query: &[(String, String)]) -> Vec<(String, String)> {
+        let (_, template) = self.path.split_once('?').unwrap_or_default();
+        let mut found = Vec::new();
+        for (name, form) in template.split('&').filter_map(|pair| pair.split_once('=')) {
+            let given = query.iter().find(|(given, _)| *given == decoded(name));
+            if let Some((_, value)) = given {
+                // Parameters that are not found are missing.
+                let _ = capture_segment(&decoded(form), value.into(), &mut found);
+            }
+        }
+        found
+    }
+
     /// Returns the method, as the value of an `Allow` header.
     pub(crate) fn allow(&self) -> HeaderValue {
         HeaderValue::try_from(&self.method).unwrap_or(HeaderValue::from_static(""))
@@ -264,12 +278,15 @@ fn captures(template: &str, path: &str) -> Option<Vec<(String, String)>> {
         match (wanted.next(), given.next()) {
             (None, None) => return Some(found),
             (Some(form), Some(segment)) => {
-                let segment = percent_decode_str(segment).decode_utf8_lossy();
-                capture_segment(form, segment, &mut found)?;
+                capture_segment(&decoded(form), decoded(segment), &mut found)?;
             }
             _ => return None,
         }
     }
+}
+
+fn decoded(text: &str) -> Cow<'_, str> {
+    percent_decode_str(text).decode_utf8_lossy()
 }
 
 /// Adds the parameters of a segment, such as `{name}.{ending}`. A parameter ends where the constant after it begins.

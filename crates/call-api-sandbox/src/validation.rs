@@ -25,12 +25,13 @@ pub(crate) fn validate(
     };
     let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
     let query = query.map(|Query(pairs)| pairs).unwrap_or_default();
+    let captured = [captured, &operation.captures_in_query(&query)].concat();
     let mut invalid = Vec::new();
     for location in [Location::Path, Location::Query, Location::Header] {
         let parameters = operation.parameters.iter();
         for parameter in parameters.filter(|parameter| parameter.location == location) {
             let values: Vec<&str> = match location {
-                Location::Path => named(captured, &parameter.name),
+                Location::Path => named(&captured, &parameter.name),
                 Location::Query => named(&query, &parameter.name),
                 Location::Header => {
                     let all = parts.headers.get_all(parameter.name.as_str());

@@ -52,6 +52,8 @@ fn description() -> String {
             "responses": [{"status": "204"}]},
         {"name": "search_pets", "method": "GET", "path": "/v1/pets/search", "auth": "none", "parameters": [],
             "responses": [{"status": "205"}]},
+        {"name": "list_values", "method": "GET", "path": "/v1/m%C3%A4use?n={n}&all=1", "auth": "none",
+            "parameters": [styled("simple")], "responses": [{"status": "204"}]},
         {"name": "label_pet", "method": "GET", "path": "/v1/pets/label/{n}", "auth": "none", "responses": [{"status": "204"}],
             "parameters": [styled("label")]},
         {"name": "matrix_pet", "method": "GET", "path": "/v1/pets/matrix/{n}", "auth": "none", "responses": [{"status": "204"}],
@@ -108,6 +110,15 @@ async fn concrete_path_is_matched_before_a_templated_one() {
     let (status, _) = send(&sandbox, Method::GET, "/v1/pets/search").await;
     assert_eq!(status, 205);
     assert_eq!(send(&sandbox, Method::GET, PET).await.0, 204);
+}
+
+#[tokio::test]
+async fn parameters_of_a_path_with_a_query_are_validated() {
+    let sandbox = start().await;
+    for (query, expected) in [("n=7&all=1", 204), ("n=x", 422), ("all=1", 422), ("", 422)] {
+        let (status, _) = send(&sandbox, Method::GET, &format!("/v1/m%C3%A4use?{query}")).await;
+        assert_eq!(status, expected, "{query}");
+    }
 }
 
 #[tokio::test]

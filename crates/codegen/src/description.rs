@@ -15,6 +15,7 @@ use crate::names;
 use crate::normalize::parameters::{ResolvedParameter, explodes, of_operation};
 use crate::origin::Origins;
 use crate::pointer::Pointer;
+use crate::postprocess::request_spec::encoded;
 use crate::sample::{self, Direction, kind};
 use crate::security::{Security, SecuritySchemes};
 use crate::walk;
@@ -28,7 +29,7 @@ pub struct Operation {
     pub id: String,
     /// The HTTP method in upper case.
     pub method: String,
-    /// The path template, with the parameters' names in braces.
+    /// The path template, percent-encoded, with the parameters' names in braces.
     pub path: String,
     /// The title of a few words.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -292,13 +293,13 @@ impl<'a> Describer<'a> {
             pointer: place,
             object,
         };
-        let mut path = operation.path.to_owned();
+        let mut path = encoded(operation.path);
         let mut parameters = Vec::new();
         let documented = of_operation(self.document, &original);
         for parameter in of_operation(self.normalized, operation) {
             let described = self.parameter(operation, &parameter, &documented);
             if described.location == "path" {
-                let hole = format!("{{{}}}", parameter.name());
+                let hole = format!("{{{}}}", encoded(parameter.name()));
                 path = path.replace(&hole, &format!("{{{}}}", described.name));
             }
             parameters.push(described);

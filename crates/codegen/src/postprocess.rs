@@ -20,7 +20,7 @@ mod operations;
 mod order;
 mod paging;
 mod record;
-mod request_spec;
+pub(crate) mod request_spec;
 mod responses;
 mod rust_type;
 mod servers;

@@ -99,3 +99,21 @@ fn document() -> Value {
 fn operations_are_described_as_the_client_sends_them() {
     insta::assert_json_snapshot!(operations(&document()));
 }
+
+#[test]
+fn path_is_percent_encoded_except_for_its_parameters() {
+    let document = json!({
+        "openapi": "3.1.0",
+        "info": {"title": "Pets", "version": "1"},
+        "paths": {"/mäuse/{id}?mode={mode-of}": {"get": {
+            "operationId": "get_mouse",
+            "parameters": [
+                {"name": "id", "in": "path", "required": true, "schema": {"type": "integer"}},
+                {"name": "mode-of", "in": "path", "required": true, "schema": {"type": "string"}},
+            ],
+            "responses": {"204": {"description": "Nothing."}},
+        }}},
+    });
+    let described = operations(&document);
+    assert_eq!(described[0].path, "/m%C3%A4use/{id}?mode={mode-of}");
+}

@@ -22,7 +22,7 @@ const EMPTY_PAGES: u32 = 100;
 /// Requests the pages of a list, one by one.
 pub(super) struct Engine {
     client: Client,
-    operation: &'static Operation,
+    operation: Operation,
     paging: &'static Paging,
     options: Option<RequestOptions>,
     /// Returns true for the statuses of a page: any other success would seem to be the end of the list.
@@ -52,7 +52,7 @@ pub(super) struct RawPage {
 impl Engine {
     pub(super) fn new(
         prepared: Prepared,
-        operation: &'static Operation,
+        operation: Operation,
         paging: &'static Paging,
         is_success: fn(u16) -> bool,
     ) -> Self {
@@ -97,10 +97,11 @@ impl Engine {
     async fn page(&mut self) -> Result<RawPage, Error> {
         let request = self.request()?;
         let url = request.url().clone();
+        let operation = self.operation;
         let (client, options) = (self.client.clone(), self.options.clone());
         let (response, drifts) = exchange(
             &client,
-            self.operation,
+            &operation,
             request,
             options.as_ref(),
             |_| false,

@@ -72,7 +72,7 @@ fn holes(path: &str) -> String {
 }
 
 /// Percent-encodes a path template, and removes the fragment, which is not sent.
-pub(super) fn encoded(path: &str) -> String {
+pub(crate) fn encoded(path: &str) -> String {
     let path = path.split('#').next().unwrap_or_default();
     let mut encoded = String::with_capacity(path.len());
     for byte in path.bytes() {
