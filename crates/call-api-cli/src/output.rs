@@ -208,8 +208,12 @@ fn properties(call: &Call, display: DisplayArgs) -> io::Result<()> {
     let new = properties_of(call)?.into_iter().filter(is_new);
     let new: Vec<_> = new
         .map(|Property { name, value }| {
-            let value = Some(value).filter(|value| !value.is_empty());
-            (name, plain(or_dash(value)))
+            let value = match value.is_empty() {
+                true => "-".to_owned(),
+                false if is_masked(call, &name) => "yes".to_owned(),
+                false => value,
+            };
+            (name, plain(value))
         })
         .collect();
     let bold = Style::new().bold();
@@ -220,6 +224,24 @@ fn properties(call: &Call, display: DisplayArgs) -> io::Result<()> {
             .chain(new)
             .map(|(name, cell)| [(name, bold), cell]),
     )
+}
+
+/// Returns true if `Debug` hides the property or a part of it, because it is sensitive.
+fn is_masked(call: &Call, name: &str) -> bool {
+    let shown = format!("{call:#?}");
+    let is_first = |line: &&str| {
+        let field = line
+            .strip_prefix("    ")
+            .and_then(|line| line.split_once(':'));
+        field.is_some_and(|(field, _)| field.trim_end_matches('_') == name)
+    };
+    let mut lines = shown.lines().skip_while(|line| !is_first(line));
+    let first = lines.next();
+    let nested = lines.take_while(|line| line.starts_with("     "));
+    first
+        .into_iter()
+        .chain(nested)
+        .any(|line| line.contains('…'))
 }
 
 /// The space between columns.
@@ -412,6 +434,17 @@ mod tests {
         assert_eq!(mask_number("12345"), "***");
         assert_eq!(mask_number(""), "***");
         assert_eq!(mask_number("ünïcödé"), "***ödé");
+    }
+
+    #[test]
+    fn sensitive_properties_are_masked_with_what_holds_them() {
+        let call = call_api_sandbox::Sandbox::example_call();
+        assert!(is_masked(&call, "recording_url"));
+        // Its identifier is sensitive.
+        assert!(is_masked(&call, "contact"));
+        for name in ["id", "type", "end_reason", "identifier"] {
+            assert!(!is_masked(&call, name), "{name}");
+        }
     }
 
     #[test]
