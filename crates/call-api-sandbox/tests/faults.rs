@@ -333,7 +333,7 @@ async fn invalid_faults_are_rejected_with_a_reason() {
         ),
         (
             FaultRule::new(Fault::Stall).operation("get_cal"),
-            "unknown operation `get_cal`; use one of `get_call`, ",
+            "unknown operation `get_cal`; use one of `",
         ),
         (
             status(100, None).into(),
