@@ -125,7 +125,7 @@ enum Ready {
     Replace(Tried, Step),
 }
 
-/// What a trial found.
+/// The findings of a trial.
 struct Tried {
     replacements: Vec<Replacement>,
     decisions: Vec<Decision>,

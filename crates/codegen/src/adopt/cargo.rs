@@ -65,7 +65,7 @@ fn test(project: &Path, target: &Path, selected: &[&str]) -> Result<Vec<String>,
         .into_iter()
         .map(|(name, _)| name)
         .collect();
-    if names.is_empty() {
+    if names.is_empty() || has_crashed(&output) {
         return Err(failed(&arguments, status));
     }
     let (status, output) = run(&names)?;
@@ -75,6 +75,13 @@ fn test(project: &Path, target: &Path, selected: &[&str]) -> Result<Vec<String>,
     } else {
         failing.collect()
     })
+}
+
+/// Returns true if a test program ended without a result, such as by a stack overflow: it names no failing test.
+fn has_crashed(output: &str) -> bool {
+    let count = |is: fn(&&str) -> bool| output.lines().filter(is).count();
+    let started = count(|line| line.starts_with("running ") && line.contains(" test"));
+    started != count(|line| line.starts_with("test result: "))
 }
 
 /// Runs a command, copies its standard output to standard error, and returns it.
@@ -235,6 +242,13 @@ fn cannot_run(error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn test_program_without_a_result_has_crashed() {
+        let passed = "\nrunning 2 tests\n..\ntest result: ok. 2 passed\n\nrunning 1 test\n.\ntest result: ok.\n";
+        assert!(!has_crashed(passed));
+        assert!(has_crashed(&format!("{passed}\nrunning 5 tests\n..")));
+    }
 
     #[test]
     fn failing_tests_are_listed_with_file_and_line() {

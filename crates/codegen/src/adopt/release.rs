@@ -101,6 +101,8 @@ pub(super) fn write_origin(page: &Path, label: &str, document_version: &str) -> 
         true => label,
         false => label.rsplit(['/', '\\']).next().unwrap_or(label),
     };
+    // A query may hold a credential, and the page is committed.
+    let name = name.split(['?', '#']).next().unwrap_or(name);
     let text = format!(
         "# Where `openapi.json` comes from\n\n\
          The service publishes it: `cargo xtask adopt` took it from `{name}`, version {document_version}.\n\
@@ -189,6 +191,24 @@ mod tests {
             owner: owner.to_owned(),
             document: document.to_owned(),
             public: public.to_owned(),
+        }
+    }
+
+    #[test]
+    fn origin_has_neither_query_nor_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let page = folder.path().join("README.md");
+        for (label, shown) in [
+            (
+                "https://pets.example/openapi.json?token=secret",
+                "`https://pets.example/openapi.json`",
+            ),
+            ("/home/me/openapi.json", "`openapi.json`"),
+        ] {
+            fs::write(&page, "before").unwrap();
+            write_origin(&page, label, "1.1.0").unwrap();
+            let text = fs::read_to_string(&page).unwrap();
+            assert!(text.contains(shown) && !text.contains("secret"), "{text}");
         }
     }
 
