@@ -246,7 +246,8 @@ impl TransportBuilder {
         self
     }
 
-    /// Sets the HTTP client, which is used as it is: with its own TLS, proxies, pool and time-outs.
+    /// Sets the HTTP client, which is used as it is: with its own TLS, proxies, pool and time-outs. A
+    /// [`client_certificate`](Self::client_certificate) beside it is refused; roots apply to downloads from other hosts.
     ///
     /// It must be built with `redirect(Policy::none())`. A redirect that it follows all the same fails the request, but by
     /// then a header with an API key was sent along (not `Authorization`, which reqwest drops on the way to another host).
@@ -292,6 +293,10 @@ impl TransportBuilder {
             return Err(BuildError::UserAgent);
         }
         if let Some(reason) = self.settings.problem() {
+            return Err(BuildError::Setting { reason });
+        }
+        if matches!(self.client, ClientChoice::Given(_)) && self.tls.identity.is_some() {
+            let reason = "the given HTTP client has its own TLS; give it the client certificate";
             return Err(BuildError::Setting { reason });
         }
         let download_tls = TlsSettings {

@@ -7,6 +7,8 @@
     reason = "a test may"
 )]
 
+#[path = "support/client.rs"]
+mod client;
 #[cfg(all(feature = "rustls", target_os = "linux"))]
 #[path = "support/pem.rs"]
 mod pem;
@@ -46,6 +48,10 @@ async fn invalid_settings_are_rejected() {
         build(|builder| {
             let bearer = HeaderValue::from_static("Bearer s3cret");
             builder.header(header::AUTHORIZATION, bearer)
+        }),
+        build(|builder| {
+            let builder = builder.http_client(client::following());
+            builder.client_certificate("chain", "key")
         }),
     ] {
         let error = result.unwrap_err();
