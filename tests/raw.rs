@@ -7,7 +7,7 @@
 )]
 
 use call_api::http::Method;
-use call_api::raw::Style;
+use call_api::raw::{RawRequest, Style};
 use call_api::transport::{Auth, Operation, ResponseBody};
 use call_api::{Client, ErrorKind, RequestOptions};
 use call_api_sandbox::Sandbox;
@@ -34,7 +34,7 @@ async fn start() -> (Sandbox, Client) {
 async fn raw_request_returns_what_the_typed_one_returns() {
     let (_sandbox, client) = start().await;
     let id = json!(Sandbox::EXAMPLE_ID);
-    let request = client.raw(Method::GET, &GET_CALL).path("id", &id, None);
+    let request = RawRequest::new(&client, Method::GET, &GET_CALL).path("id", &id, None);
     let raw = request.send().await.unwrap();
     let typed = client.get_call(Sandbox::EXAMPLE_ID).send().await.unwrap();
     assert_eq!((raw.status, &raw.body), (200, &typed.body));
@@ -46,7 +46,7 @@ async fn error_response_is_the_same_error_as_that_of_a_typed_request() {
     let (sandbox, client) = start().await;
     sandbox.remove(Sandbox::EXAMPLE_ID);
     let id = json!(Sandbox::EXAMPLE_ID);
-    let request = client.raw(Method::GET, &GET_CALL).path("id", &id, None);
+    let request = RawRequest::new(&client, Method::GET, &GET_CALL).path("id", &id, None);
     let raw = request.send().await.unwrap_err();
     let typed = client.get_call(Sandbox::EXAMPLE_ID).await.unwrap_err();
     assert_eq!(raw.kind(), ErrorKind::NotFound);
@@ -56,8 +56,7 @@ async fn error_response_is_the_same_error_as_that_of_a_typed_request() {
 #[tokio::test]
 async fn parameters_are_sent_in_their_places_and_styles() {
     let (sandbox, client) = start().await;
-    let request = client
-        .raw(Method::POST, &GET_CALL)
+    let request = RawRequest::new(&client, Method::POST, &GET_CALL)
         .path("id", &json!("a b"), None)
         .query("one", &json!(1), None)
         .query("many", &json!(["a b", "c"]), None)
@@ -83,7 +82,7 @@ async fn parameters_are_sent_in_their_places_and_styles() {
 #[tokio::test]
 async fn parameter_that_cannot_be_sent_is_an_error() {
     let (sandbox, client) = start().await;
-    let raw = || client.raw(Method::GET, &GET_CALL);
+    let raw = || RawRequest::new(&client, Method::GET, &GET_CALL);
     let id = json!(Sandbox::EXAMPLE_ID);
     let invalid = [
         // The parameter of the path is missing.

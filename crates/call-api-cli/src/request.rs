@@ -286,7 +286,7 @@ impl OperationArgs {
         let operation = self.operation;
         let method = Method::from_bytes(operation.method.as_bytes())
             .map_err(|error| CliError::new(ErrorClass::Failed, error.to_string()))?;
-        let mut request = client.raw(method, &operation.spec());
+        let mut request = RawRequest::new(client, method, &operation.spec());
         for (parameter, value) in &self.parameters {
             let (name, style) = (parameter.name.as_str(), parameter.encoding);
             request = match parameter.location {

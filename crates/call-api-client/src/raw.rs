@@ -19,7 +19,7 @@ use crate::transport::Operation;
 
 pub use crate::encode::Style;
 
-/// A request of an operation that is chosen at run time; see [`Client::raw`].
+/// A request of an operation that is chosen at run time.
 #[derive(Clone, Debug)]
 #[must_use = "a request does nothing until it is sent"]
 pub struct RawRequest {
@@ -37,12 +37,12 @@ pub struct RawRequest {
     invalid: Option<String>,
 }
 
-impl Client {
-    /// Returns a request of an operation that is chosen at run time. Its path may end in a query:
-    /// `/v1/pets?kind={kind}`.
+impl RawRequest {
+    /// Returns a request of `operation`, whose path may end in a query: `/v1/pets?kind={kind}`.
     ///
     /// ```
     /// # async fn delete(client: &call_api_client::Client) -> Result<(), call_api_client::Error> {
+    /// use call_api_client::raw::RawRequest;
     /// use call_api_client::transport::{Auth, Operation, ResponseBody};
     ///
     /// static DELETE_PET: Operation = Operation {
@@ -51,15 +51,15 @@ impl Client {
     ///     auth: Auth::Bearer,
     ///     body: ResponseBody::Buffered,
     /// };
-    /// let request = client.raw(http::Method::DELETE, &DELETE_PET).path("id", &7.into(), None);
+    /// let request = RawRequest::new(client, http::Method::DELETE, &DELETE_PET).path("id", &7.into(), None);
     /// assert_eq!(request.send().await?.status, 204);
     /// # Ok(())
     /// # }
     /// ```
-    pub fn raw(&self, method: Method, operation: &Operation) -> RawRequest {
+    pub fn new(client: &Client, method: Method, operation: &Operation) -> Self {
         let path = operation.path.split('?').next().unwrap_or_default();
-        RawRequest {
-            client: self.clone(),
+        Self {
+            client: client.clone(),
             operation: Operation { path, ..*operation },
             options: None,
             method,
@@ -70,9 +70,7 @@ impl Client {
             invalid: None,
         }
     }
-}
 
-impl RawRequest {
     /// Sets a parameter of the operation's path. Without a style, a single value is expected.
     pub fn path(mut self, name: &str, value: &Value, style: Option<Style>) -> Self {
         let segment = encode::segment(name, value, style.unwrap_or(Style::Simple));
@@ -142,16 +140,11 @@ impl RawRequest {
     /// [`Error`] if a parameter cannot be sent, there is no response, or its status is not a success (2xx).
     pub async fn send(self) -> Result<Response<Bytes>, Error> {
         let operation = self.operation;
-        let makes_key = self.makes_idempotency_key;
         let Prepared {
             client,
             options,
             request,
         } = self.prepare();
-        let request = match makes_key {
-            true => request.and_then(with_idempotency_key),
-            false => request,
-        };
         let request = request.map_err(|InvalidRequest(cause)| Error::invalid_request(&cause))?;
         let options = options.as_ref();
         let exchange = exchange(&client, &operation, request, options, |_| false, decode);
@@ -190,7 +183,11 @@ impl RawRequest {
         if let Some(body) = self.body {
             request = request.body(body);
         }
-        Ok(request.build()?)
+        let request = request.build()?;
+        match self.makes_idempotency_key {
+            true => with_idempotency_key(request),
+            false => Ok(request),
+        }
     }
 
     /// Sends the request and blocks the thread until there is a response, as [`send`](Self::send).

@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use call_api_client::raw::RawRequest;
 use call_api_client::transport::{Auth, Operation, ResponseBody, Transport};
 use call_api_client::{
     Client, Cursor, Drift, DriftKind, DriftMode, ErrorKind, NextPage, Pages, Paging, RequestOptions,
@@ -73,7 +74,7 @@ impl Service {
     }
 
     fn pages<T>(&self, paging: &'static Paging, query: &[(&str, &str)]) -> Pages<T> {
-        let list = self.client.raw(Method::GET, &LIST);
+        let list = RawRequest::new(&self.client, Method::GET, &LIST);
         let pairs = query.iter();
         let list = pairs.fold(list, |list, (name, value)| {
             list.query(name, &Value::from(*value), None)
@@ -543,7 +544,7 @@ async fn item_that_is_only_undecodable_is_counted_as_drift() {
     for mode in [DriftMode::Watch, DriftMode::Strict] {
         let client = Client::builder().base_url(&service.url).drift(mode);
         let client = client.build().unwrap();
-        let list = client.raw(Method::GET, &LIST).pages::<Vec<u8>>(&BY_LAST_ID);
+        let list = RawRequest::new(&client, Method::GET, &LIST).pages::<Vec<u8>>(&BY_LAST_ID);
         let collected = list.items().collect_up_to(9).await.unwrap();
         assert_eq!((collected.items.len(), collected.errors.len()), (2, 2));
         let expected = Drift::new("list_things", "data[][]", DriftKind::Undecodable);
@@ -870,7 +871,7 @@ async fn cursor_holds_no_credential() {
         .build()
         .unwrap();
     let client = Client::new(transport);
-    let list = client.raw(Method::GET, &WITH_KEY);
+    let list = RawRequest::new(&client, Method::GET, &WITH_KEY);
     let mut pages = list.query("q", &"/".into(), None).pages::<u64>(&BY_URL);
     let first = pages.next().await.unwrap().unwrap();
     assert_eq!(
@@ -933,7 +934,7 @@ async fn each_page_has_its_own_deadline_and_retries() {
     let options = RequestOptions::new()
         .deadline(Duration::from_millis(450))
         .max_attempts(2);
-    let list = client.raw(Method::GET, &LIST).options(options);
+    let list = RawRequest::new(&client, Method::GET, &LIST).options(options);
     let mut pages = list.pages::<u64>(&BY_LAST_ID);
     let start = std::time::Instant::now();
     let mut read = 0;

@@ -48,7 +48,7 @@ impl Service {
     }
 
     fn post(&self) -> RawRequest {
-        self.client.raw(Method::POST, &POST)
+        RawRequest::new(&self.client, Method::POST, &POST)
     }
 
     /// Returns the keys of the requests since the last time.
@@ -85,7 +85,7 @@ async fn query_of_the_path_is_sent_with_its_parameters() {
         path: "/v1/stra%C3%9Fe/{id}?mode={mode}&all=1",
         ..POST
     };
-    let request = service.client.raw(Method::GET, &operation);
+    let request = RawRequest::new(&service.client, Method::GET, &operation);
     let request = request
         .query("more", &"e".into(), None)
         .path("mode", &"a&b".into(), None)
