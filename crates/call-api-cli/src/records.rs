@@ -9,6 +9,7 @@ use call_api::types::Contact;
 use call_api::{Call, Uuid};
 use serde::de::IgnoredAny;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::args::RecordFormat;
 use crate::error::{CliError, CommandError, ErrorClass};
@@ -248,9 +249,9 @@ impl RecordFormat {
     fn id(self, record: &[u8]) -> Option<Uuid> {
         match self {
             Self::Jsonl => {
-                let record: HashMap<String, Value> = serde_json::from_slice(record).ok()?;
+                let record: HashMap<String, &RawValue> = serde_json::from_slice(record).ok()?;
                 let id = record.get(Call::name_in_json("id"))?;
-                id.as_str()?.parse().ok()
+                serde_json::from_str(id.get()).ok()
             }
             Self::Csv => {
                 let id = record.split(|byte| *byte == b',').next()?;
@@ -324,4 +325,17 @@ fn csv_record(values: impl IntoIterator<Item = impl AsRef<[u8]>>) -> io::Result<
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(values)?;
     writer.into_inner().map_err(|error| error.into_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn id_of_a_record_needs_no_valid_text_elsewhere() {
+        let id = Uuid::from_u128(7);
+        let record = format!(r#"{{"note": "\ud800", "id": "{id}", "new": 1e999}}"#);
+        assert_eq!(RecordFormat::Jsonl.id(record.as_bytes()), Some(id));
+        assert_eq!(RecordFormat::Jsonl.id(br#"{"note": "7"}"#), None);
+    }
 }
