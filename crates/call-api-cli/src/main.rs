@@ -266,7 +266,9 @@ fn report_usage_error(error: &clap::Error, as_json: bool) -> ExitCode {
 
 /// Returns the program's name with the given subcommands.
 fn command_name() -> String {
-    let program = Arguments::command();
+    let mut program = Arguments::command();
+    // Adds the subcommands of `request`.
+    program.build();
     let mut command = &program;
     let mut name = program.get_name().to_owned();
     for argument in env::args().skip(1) {

@@ -25,11 +25,19 @@ pub(crate) static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
     // A test reads the description.
     let mut operations =
         description.map_or_else(|_| Vec::new(), |read: Description| read.operations);
+    let taken = taken_flags();
     for operation in &mut operations {
-        operation.name_flags();
+        operation.name_flags(taken.clone());
     }
     operations
 });
+
+/// Returns the flags that no parameter can have.
+fn taken_flags() -> BTreeSet<String> {
+    let globals = Settings::augment_args(Command::new(""));
+    let globals = globals.get_arguments().filter_map(clap::Arg::get_long);
+    globals.chain(OWN_FLAGS).map(str::to_owned).collect()
+}
 
 /// An operation.
 #[derive(Debug, Deserialize)]
@@ -193,11 +201,8 @@ impl Operation {
         })
     }
 
-    /// Names the flag of each parameter by its name, or by its place and name if another flag has that name.
-    fn name_flags(&mut self) {
-        let globals = Settings::augment_args(Command::new(""));
-        let globals = globals.get_arguments().filter_map(clap::Arg::get_long);
-        let mut taken: BTreeSet<String> = globals.chain(OWN_FLAGS).map(str::to_owned).collect();
+    /// Names the flag of each parameter by its name, or by its place and name if that name is taken.
+    fn name_flags(&mut self, mut taken: BTreeSet<String>) {
         for parameter in &mut self.parameters {
             let Parameter { name, location, .. } = parameter;
             let flag = match taken.contains(name.as_str()) {
@@ -351,7 +356,7 @@ mod tests {
             "responses": [],
         }))
         .unwrap();
-        operation.name_flags();
+        operation.name_flags(taken_flags());
         let flags = operation
             .parameters
             .iter()

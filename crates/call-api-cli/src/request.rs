@@ -39,7 +39,8 @@ impl Args for RequestArgs {
             .disable_help_subcommand(true)
             .subcommand_value_name("OPERATION")
             .subcommand_help_heading("Operations")
-            .subcommands(OPERATIONS.iter().map(subcommand))
+            // Other commands start without reading the description.
+            .defer(|command| command.subcommands(OPERATIONS.iter().map(subcommand)))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
