@@ -6,6 +6,7 @@
 use serde_json::{Value, json};
 
 use crate::names;
+use crate::normalize::has_form;
 use crate::pins::Pins;
 use crate::sample::{self, Direction, kind};
 use crate::walk::{self, Kind};
@@ -90,22 +91,12 @@ fn is_valid(document: &Value, schema: &Value, value: &Value, depth: usize) -> bo
 
 /// Returns true if a string has the form of the formats that have a type of their own.
 fn is_formatted(format: Option<&str>, text: &str) -> bool {
-    let has_form = |form: &str| {
-        text.len() >= form.len()
-            && text
-                .bytes()
-                .zip(form.bytes())
-                .all(|(byte, form)| match form {
-                    b'0' => byte.is_ascii_digit(),
-                    b'f' => byte.is_ascii_hexdigit(),
-                    b'T' => matches!(byte, b'T' | b't' | b' '),
-                    _ => byte == form,
-                })
-    };
     match format {
-        Some("uuid") => text.len() == 36 && has_form("ffffffff-ffff-ffff-ffff-ffffffffffff"),
-        Some("date-time") => has_form("0000-00-00T00:00:00"),
-        Some("date") => text.len() == 10 && has_form("0000-00-00"),
+        Some("uuid") => has_form(text, "ffffffff-ffff-ffff-ffff-ffffffffffff"),
+        Some("date-time") => text
+            .get(..19)
+            .is_some_and(|start| has_form(start, "0000-00-00T00:00:00")),
+        Some("date") => has_form(text, "0000-00-00"),
         _ => true,
     }
 }

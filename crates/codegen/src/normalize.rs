@@ -28,6 +28,8 @@ use crate::pins::Pins;
 use crate::pointer::Pointer;
 use crate::problem::Finding;
 
+pub(crate) use schemas::has_form;
+
 pub use operations::name_operations;
 
 /// A rule that rewrites the document.

@@ -143,6 +143,19 @@ impl fmt::Display for Pointer {
     }
 }
 
+/// Percent-encodes all but letters, digits, and the characters `kept`.
+pub(crate) fn percent_encode(text: &str, kept: &[u8]) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || kept.contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
 /// Decodes percent-encoded bytes. Invalid escapes are kept as they are.
 pub(crate) fn percent_decode(text: &str) -> String {
     let bytes = text.as_bytes();

@@ -12,6 +12,7 @@ use syn::visit_mut::{self, VisitMut};
 use crate::description::{Auth, Content, Kind, Operation, Parameter, Property, Response};
 use crate::names;
 use crate::plan::{CLIENT, MARK, Output, Plan, TYPES};
+use crate::pointer::percent_encode;
 use crate::postprocess::for_rustdoc;
 use crate::sdk_name::SdkName;
 use crate::signature::{self, Typed};
@@ -489,15 +490,7 @@ fn example(parameter: &Parameter) -> String {
 
 /// Percent-encodes everything but unreserved characters.
 fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
+    percent_encode(text, b"-._~")
 }
 
 /// Quotes a word for a shell.

@@ -133,30 +133,34 @@ pub(super) fn kept_formats(document: &mut Value, changes: &mut Changes) {
 
 /// Returns true if the Rust type of the format parses the text. Formats without a type accept any text.
 fn is_of_format(text: &str, format: &str) -> bool {
-    let digits = |text: &str, pattern: &str| {
-        text.len() == pattern.len()
-            && text
-                .bytes()
-                .zip(pattern.bytes())
-                .all(|(byte, wanted)| match wanted {
-                    b'0' => byte.is_ascii_digit(),
-                    b'f' => byte.is_ascii_hexdigit(),
-                    b'T' => matches!(byte, b'T' | b't' | b' '),
-                    wanted => byte == wanted,
-                })
-    };
     match format {
         "uuid" => {
             let text = text.strip_prefix("urn:uuid:").unwrap_or(text);
-            digits(text, "ffffffff-ffff-ffff-ffff-ffffffffffff") || digits(text, &"f".repeat(32))
+            has_form(text, "ffffffff-ffff-ffff-ffff-ffffffffffff")
+                || has_form(text, &"f".repeat(32))
         }
-        "date" => digits(text, "0000-00-00"),
+        "date" => has_form(text, "0000-00-00"),
         "date-time" => text
             .get(..16)
-            .is_some_and(|start| digits(start, "0000-00-00T00:00")),
+            .is_some_and(|start| has_form(start, "0000-00-00T00:00")),
         "ipv4" => text.parse::<std::net::Ipv4Addr>().is_ok(),
         _ => true,
     }
+}
+
+/// Returns true if the text has the form, where `0` stands for a digit, `f` for a hexadecimal one, and `T` for the separator
+/// of a date and a time.
+pub(crate) fn has_form(text: &str, form: &str) -> bool {
+    text.len() == form.len()
+        && text
+            .bytes()
+            .zip(form.bytes())
+            .all(|(byte, form)| match form {
+                b'0' => byte.is_ascii_digit(),
+                b'f' => byte.is_ascii_hexdigit(),
+                b'T' => matches!(byte, b'T' | b't' | b' '),
+                form => byte == form,
+            })
 }
 
 /// Removes bounds, which are for the service to check. typify's types refuse values beyond them, so a value that the

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::multipart::Parts;
 use crate::model::{Model, Style};
+use crate::pointer::percent_encode;
 use crate::walk;
 
 /// The properties of a request that progenitor does not support.
@@ -74,13 +75,5 @@ fn holes(path: &str) -> String {
 /// Percent-encodes a path template, and removes the fragment, which is not sent.
 pub(crate) fn encoded(path: &str) -> String {
     let path = path.split('#').next().unwrap_or_default();
-    let mut encoded = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%{}".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
+    percent_encode(path, b"-._~!$&'()*+,;=:@/?%{}")
 }
