@@ -11,7 +11,6 @@ mod common;
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use call_api_codegen::write::Mode;
 use call_api_codegen::{Choices, Options, Outcome, generate_document, load, settings};
@@ -65,35 +64,16 @@ fn lists_are_read_to_their_end() {
     assert_eq!(outcome, Outcome::Fresh, "{report}");
     insta::assert_snapshot!("recognized", lists(&report));
 
-    fs::copy(common::root().join("Cargo.lock"), sdk.join("Cargo.lock")).unwrap();
     let program = sdk.join("crates/list-requests");
-    fs::create_dir_all(program.join("src/bin")).unwrap();
-    fs::write(program.join("Cargo.toml"), MANIFEST).unwrap();
-    fs::write(program.join("src/main.rs"), MAIN).unwrap();
+    common::write(&program.join("Cargo.toml"), MANIFEST);
+    common::write(&program.join("src/main.rs"), MAIN);
     let readme = fs::read_to_string(sdk.join("README.md")).unwrap();
     let readme = program_of_readme(&readme);
-    fs::write(program.join("src/bin/readme.rs"), readme).unwrap();
-    let cargo = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO"))
-            .args(arguments)
-            .current_dir(&sdk)
-            .env("CARGO_TARGET_DIR", &target)
-            .env_remove("RUSTFLAGS")
-            .output()
-            .unwrap();
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{errors}");
-        assert_eq!(errors, "", "warnings");
-    };
-    cargo(&["build", "--quiet", "--package", "list-requests"]);
-    cargo(&[
-        "run",
-        "--quiet",
-        "--package",
-        "list-requests",
-        "--bin",
-        "list-requests",
-    ]);
+    common::write(&program.join("src/bin/readme.rs"), &readme);
+    let package = ["--quiet", "--package", "list-requests"];
+    let run = |command: &[&str]| common::cargo(&sdk, &target, &[command, &package].concat());
+    run(&["build"]);
+    run(&["run", "--bin", "list-requests"]);
 }
 
 /// Returns the program in the section about lists, which the facade compiles as well, but with all it depends on.

@@ -104,27 +104,10 @@ fn program() -> PathBuf {
         writeln!(sizes, "println!(\"{name} {{}}\", size_of::<t::{name}>());").unwrap();
     }
     let main = MAIN.replace("ARMS", &arms).replace("SIZES", &sizes);
-    fs::copy(common::root().join("Cargo.lock"), sdk.join("Cargo.lock")).unwrap();
-    write(&sdk.join("crates/values/Cargo.toml"), MANIFEST);
-    write(&sdk.join("crates/values/src/main.rs"), &main);
-    let output = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--package", "values"])
-        .current_dir(&sdk)
-        .env("CARGO_TARGET_DIR", &target)
-        .env_remove("RUSTFLAGS")
-        .output()
-        .unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
-    assert_eq!(errors, "", "warnings");
+    common::write(&sdk.join("crates/values/Cargo.toml"), MANIFEST);
+    common::write(&sdk.join("crates/values/src/main.rs"), &main);
+    common::cargo(&sdk, &target, &["build", "--quiet", "--package", "values"]);
     target.join("debug/values")
-}
-
-fn write(path: &Path, text: &str) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    if fs::read_to_string(path).ok().as_deref() != Some(text) {
-        fs::write(path, text).unwrap();
-    }
 }
 
 /// Returns the output of the program for each line.

@@ -10,9 +10,7 @@
 
 mod common;
 
-use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use call_api_codegen::{Options, Outcome};
 
@@ -61,33 +59,14 @@ fn operations_send_and_decode_as_documented() {
     unsupported.truncate(unsupported.trim_end().len());
     insta::assert_snapshot!("unsupported", unsupported);
 
-    fs::copy(common::root().join("Cargo.lock"), sdk.join("Cargo.lock")).unwrap();
-    write(&sdk.join("crates/wire-requests/Cargo.toml"), MANIFEST);
-    write(&sdk.join("crates/wire-requests/src/main.rs"), REQUESTS);
-    write(&sdk.join("crates/wire-requests/src/values.rs"), VALUES);
-    write(
-        &sdk.join("crates/wire-requests/src/responses.rs"),
-        RESPONSES,
-    );
-    let output = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--package", "wire-requests"])
-        .current_dir(&sdk)
-        .env("CARGO_TARGET_DIR", target)
-        .env_remove("RUSTFLAGS")
-        .output()
-        .unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
-    assert_eq!(errors, "", "warnings");
-    let printed = String::from_utf8_lossy(&output.stdout);
+    let program = sdk.join("crates/wire-requests");
+    common::write(&program.join("Cargo.toml"), MANIFEST);
+    common::write(&program.join("src/main.rs"), REQUESTS);
+    common::write(&program.join("src/values.rs"), VALUES);
+    common::write(&program.join("src/responses.rs"), RESPONSES);
+    let run = ["run", "--quiet", "--package", "wire-requests"];
+    let printed = common::cargo(&sdk, &target, &run);
     let (requests, responses) = printed.split_once("\nresponses:\n").unwrap();
     insta::assert_snapshot!("requests", requests);
     insta::assert_snapshot!("responses", responses);
-}
-
-fn write(path: &Path, text: &str) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    if fs::read_to_string(path).ok().as_deref() != Some(text) {
-        fs::write(path, text).unwrap();
-    }
 }

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use call_api_codegen::write::Mode;
 use call_api_codegen::{self as codegen, Options, Outcome};
@@ -88,4 +89,29 @@ pub(crate) fn run(options: &Options) -> (Outcome, String) {
     let mut report = Vec::new();
     let outcome = codegen::run(options, &mut report).unwrap();
     (outcome, String::from_utf8(report).unwrap())
+}
+
+/// Writes a file of a generated workspace, unless it has the text, so that only changes are compiled again.
+pub(crate) fn write(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    if fs::read_to_string(path).ok().as_deref() != Some(text) {
+        fs::write(path, text).unwrap();
+    }
+}
+
+/// Runs cargo in a generated workspace, with the versions of the project's lock file. It must succeed without a warning.
+/// Returns its output.
+pub(crate) fn cargo(sdk: &Path, target: &Path, arguments: &[&str]) -> String {
+    fs::copy(root().join("Cargo.lock"), sdk.join("Cargo.lock")).unwrap();
+    let output = Command::new(env!("CARGO"))
+        .args(arguments)
+        .current_dir(sdk)
+        .env("CARGO_TARGET_DIR", target)
+        .env_remove("RUSTFLAGS")
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    assert_eq!(errors, "", "warnings");
+    String::from_utf8(output.stdout).unwrap()
 }
