@@ -202,7 +202,7 @@ fn signal(name: &str, process: i32) {
     assert!(kill.unwrap().success(), "cannot send {name} to {process}");
 }
 
-/// Fetches the example call `total` times, so many at a time, and returns how many requests failed.
+/// Fetches the example call `total` times, with `at_a_time` requests in flight, and returns the number of failures.
 async fn fetch(client: &Client, total: usize, at_a_time: usize) -> usize {
     let requests =
         futures_util::stream::repeat_with(|| client.get_call(Sandbox::EXAMPLE_ID).send());
@@ -358,8 +358,8 @@ async fn no_request_fails_behind_a_disturbed_nginx() {
 
 const PREFACE: &str = "
 ## Behind nginx
-Requests over HTTP/2 through nginx 1.22 or later, with the default settings of the client where nothing else is said; they
-are sent by `cargo test --test nginx -- --ignored`.
+Requests over HTTP/2 through nginx 1.22 or later. The client has its default settings unless the row says otherwise.
+`cargo test --test nginx -- --ignored` sends them.
 
 | disturbance | requests | failed |
 |---|---|---|

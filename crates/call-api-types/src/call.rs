@@ -99,7 +99,7 @@ impl Call {
         self.duration.and_then(TimeDelta::try_seconds)
     }
 
-    /// Returns the talk time: zero if nobody answered, else [`total_time`](Self::total_time), or the time from `start_time`
+    /// Returns the talk time: zero if the call was not answered, else [`total_time`](Self::total_time), or the time from `start_time`
     /// to `end_time` if the service omits `duration`. `None` until the call [has ended](Self::is_ended), if neither is
     /// known, and if the result would be negative.
     pub fn talk_time(&self) -> Option<TimeDelta> {

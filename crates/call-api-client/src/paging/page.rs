@@ -46,8 +46,8 @@ impl<T> Page<T> {
         self.attempt_log.request_id()
     }
 
-    /// Decodes the page without its items: what else stands in it, such as a total. `R` is the type that the document has
-    /// for the whole page, whose list is empty then, or one of your own.
+    /// Decodes everything beside the items, such as a total. `R` is the document's type of the whole page, with an empty
+    /// list, or a type of your own.
     ///
     /// # Errors
     /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) if the page is not of this type.

@@ -178,7 +178,7 @@ impl<T: DeserializeOwned> Items<T> {
     /// Requests no page that it doesn't need.
     ///
     /// # Errors
-    /// [`Error`] if there is no page; what was collected before is lost then.
+    /// [`Error`] if there is no page; the items collected before are dropped.
     pub async fn collect_up_to(&mut self, limit: usize) -> Result<Collected<T>, Error> {
         let mut collected = Collected {
             items: Vec::new(),

@@ -203,7 +203,7 @@ mod tests {
                 "https://pets.example/openapi.json?token=secret",
                 "`https://pets.example/openapi.json`",
             ),
-            ("/home/me/openapi.json", "`openapi.json`"),
+            ("vendor/private/openapi.json", "`openapi.json`"),
         ] {
             fs::write(&page, "before").unwrap();
             write_origin(&page, label, "1.1.0").unwrap();
