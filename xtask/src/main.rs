@@ -48,8 +48,9 @@ enum Task {
     Diff(Diff),
     /// Replace the OpenAPI document of this SDK: validate it, show the changes, generate, and compile.
     ///
-    /// Everything is tried in a copy of the project first. If a step fails, the project is not changed. Breaking changes
-    /// are shown and adopted.
+    /// Everything is tried in a copy of the project first. If a step fails, the project is not changed. If the process is
+    /// killed while it writes to the project, the next `adopt` or `codegen` completes the adoption. Breaking changes are
+    /// shown and adopted.
     ///
     /// Exit codes: 0 adopted, 4 the generated files do not match spec/openapi.json, 100 failure. Nothing was changed
     /// unless the code is 0.
@@ -190,7 +191,6 @@ fn main() -> ExitCode {
                 new: args.new,
                 keep_names: !args.no_pins,
                 pins: args.pins,
-                version: diff::semver::VERSION.to_owned(),
                 compile: &adopt::verify,
             };
             // Not buffered, since compiling takes long.

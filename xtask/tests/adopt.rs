@@ -11,12 +11,21 @@
 mod common;
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use call_api_codegen::adopt::{self, Options, Outcome};
+use call_api_codegen::write::Mode;
 use common::{CLIENT, Copy, SPEC, TYPES};
+
+/// Returns a project with a version and a changelog.
+fn project() -> Copy {
+    let project = Copy::new();
+    project.write("CHANGELOG.md", "# Changelog\n\n## [Unreleased]\n");
+    project.write("Cargo.toml", "[workspace.package]\nversion = \"0.1.0\"\n");
+    project
+}
 
 /// Reads every file of a project outside of `target`.
 fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -53,7 +62,6 @@ fn run(
         new: new.display().to_string(),
         keep_names: true,
         pins: Vec::new(),
-        version: "0.1.0".to_owned(),
         target: project.path().join("target"),
         compile,
     };
@@ -78,7 +86,7 @@ fn with_voicemail(project: &Copy) -> String {
 
 #[test]
 fn adopt_new_document_keeps_the_bytes_of_the_vendor() {
-    let project = Copy::new();
+    let project = project();
     let (new, tried) = (with_voicemail(&project), Cell::new(false));
     let compile = |copy: &Path, target: &Path| {
         tried.set(true);
@@ -99,14 +107,14 @@ fn adopt_new_document_keeps_the_bytes_of_the_vendor() {
     assert_eq!(project.read(SPEC), new);
     assert!(project.read(TYPES).contains("Voicemail"));
     assert!(!project.path().join("target/adopt").exists());
-    let (outcome, check) = project.run(call_api_codegen::write::Mode::Check);
+    let (outcome, check) = project.run(Mode::Check);
     assert_eq!(outcome, call_api_codegen::Outcome::Fresh, "{check}");
     insta::assert_snapshot!(report);
 }
 
 #[test]
 fn adopt_yaml_is_converted_to_json() {
-    let project = Copy::new();
+    let project = project();
     // The comment makes the JSON document YAML.
     let yaml = format!("# comment\n{}", with_voicemail(&project));
     let (outcome, report) = run(&project, "yaml", &yaml, &compiles);
@@ -119,7 +127,7 @@ fn adopt_yaml_is_converted_to_json() {
 
 #[test]
 fn adopt_same_document_changes_nothing() {
-    let project = Copy::new();
+    let project = project();
     let before = files(project.path());
     let never = |_: &Path, _: &Path| Err("not to be compiled".to_owned());
     let (outcome, report) = run(&project, "json", &project.read(SPEC), &never);
@@ -133,7 +141,7 @@ fn adopt_same_document_changes_nothing() {
 
 #[test]
 fn adopt_compile_error_changes_nothing() {
-    let project = Copy::new();
+    let project = project();
     let before = files(project.path());
     let fails =
         |_: &Path, _: &Path| Err("`cargo check --workspace` failed (exit status: 101)".to_owned());
@@ -150,9 +158,7 @@ fn release() -> String {
 
 #[test]
 fn adopt_renamed_schemas_and_properties_keep_their_public_names() {
-    let project = Copy::new();
-    project.write("CHANGELOG.md", "# Changelog\n\n## [Unreleased]\n");
-    project.write("Cargo.toml", "[workspace.package]\nversion = \"0.1.0\"\n");
+    let project = project();
     let (outcome, report) = run(&project, "json", &release(), &compiles);
     assert_eq!(outcome, Outcome::Adopted, "{report}");
     let settings = project.read(common::SETTINGS);
@@ -173,7 +179,7 @@ fn adopt_renamed_schemas_and_properties_keep_their_public_names() {
         assert!(types.contains(expected), "no {expected}");
     }
     assert!(project.read("Cargo.toml").contains("version = \"0.2.0\""));
-    let (outcome, check) = project.run(call_api_codegen::write::Mode::Check);
+    let (outcome, check) = project.run(Mode::Check);
     assert_eq!(outcome, call_api_codegen::Outcome::Fresh, "{check}");
     insta::assert_snapshot!(report);
     insta::assert_snapshot!(project.read("CHANGELOG.md"));
@@ -181,7 +187,7 @@ fn adopt_renamed_schemas_and_properties_keep_their_public_names() {
 
 #[test]
 fn adopt_earlier_names_again_removes_the_pins() {
-    let project = Copy::new();
+    let project = project();
     let settings = project.read(common::SETTINGS);
     let document = project.read(SPEC);
     let (outcome, report) = run(&project, "json", &release(), &compiles);
@@ -193,13 +199,13 @@ fn adopt_earlier_names_again_removes_the_pins() {
         "{report}"
     );
     assert_eq!(project.read(common::SETTINGS), settings);
-    let (outcome, check) = project.run(call_api_codegen::write::Mode::Check);
+    let (outcome, check) = project.run(Mode::Check);
     assert_eq!(outcome, call_api_codegen::Outcome::Fresh, "{check}");
 }
 
 #[test]
 fn adopt_invalid_document_changes_nothing() {
-    let project = Copy::new();
+    let project = project();
     let before = files(project.path());
     let broken = project.read(SPEC).replace(
         "#/components/schemas/CallStatus",
@@ -213,7 +219,7 @@ fn adopt_invalid_document_changes_nothing() {
 
 #[test]
 fn adopt_stale_generated_files_are_not_overwritten() {
-    let project = Copy::new();
+    let project = project();
     let edited = format!("{}// by hand\n", project.read(CLIENT));
     project.write(CLIENT, &edited);
     let before = files(project.path());
@@ -225,7 +231,7 @@ fn adopt_stale_generated_files_are_not_overwritten() {
 
 #[test]
 fn adopt_concurrent_change_is_not_overwritten() {
-    let project = Copy::new();
+    let project = project();
     let change = |_: &Path, _: &Path| {
         project.write(TYPES, "// changed meanwhile\n");
         Ok(Vec::new())
@@ -239,6 +245,48 @@ fn adopt_concurrent_change_is_not_overwritten() {
         report.contains("the file changed during the adoption"),
         "{report}"
     );
+}
+
+#[test]
+fn adoption_killed_at_any_step_is_completed_by_the_next_command() {
+    let project = project();
+    let before = files(project.path());
+    let new = with_voicemail(&project);
+    let (outcome, report) = run(&project, "json", &new, &compiles);
+    assert_eq!(outcome, Outcome::Adopted, "{report}");
+    let after = files(project.path());
+    let changed: BTreeSet<&PathBuf> = before
+        .keys()
+        .chain(after.keys())
+        .filter(|path| before.get(*path) != after.get(*path))
+        .collect();
+    assert!(changed.len() > 8, "{changed:?}");
+    for done in 0..=changed.len() {
+        // The journal has the old and the new files, and the project the new ones up to some step.
+        for (path, number) in changed.iter().zip(0..) {
+            let path = path.to_str().unwrap();
+            let text = |files: &BTreeMap<PathBuf, Vec<u8>>| {
+                String::from_utf8(files[Path::new(path)].clone()).unwrap()
+            };
+            project.write(&format!(".adopt/old/{path}"), &text(&before));
+            project.write(&format!(".adopt/new/{path}"), &text(&after));
+            project.write(path, &text(if number < done { &after } else { &before }));
+        }
+        let report = if done % 2 == 0 {
+            let (outcome, report) = project.run(Mode::Check);
+            assert_eq!(outcome, call_api_codegen::Outcome::Fresh, "{report}");
+            report
+        } else {
+            let (outcome, report) = run(&project, "json", &new, &compiles);
+            assert_eq!(outcome, Outcome::Adopted, "{report}");
+            report
+        };
+        assert!(
+            report.starts_with("completed an adoption that was interrupted\n"),
+            "{report}"
+        );
+        assert!(files(project.path()) == after, "after {done} files");
+    }
 }
 
 #[test]

@@ -2,14 +2,16 @@
 //!
 //! Everything is tried in a copy of the project first: the document is replaced there, the code generated, and the
 //! workspace compiled. The copy uses the target directory of the project, so cargo only compiles what changed. If all
-//! steps pass, the changed files are written to the project, the document last. A failure or a Ctrl-C before that leaves
-//! the project untouched, and a failure while writing restores the files already written.
+//! steps pass, the changed files are written to the project. A failure or a Ctrl-C before that leaves the project
+//! untouched; a failure while writing restores the files already written; a process killed while writing leaves a journal,
+//! with which the next command completes the adoption (see [`journal`]).
 //!
 //! Where the new document renames something, a pin in `codegen.toml` keeps its public name (see [`crate::pins`]), so
 //! hand-written code goes on compiling. The version and the changelog are updated, too.
 
 mod cargo;
 mod decisions;
+mod journal;
 mod release;
 mod renames;
 
@@ -30,8 +32,9 @@ use crate::problem::{Problem, Problems};
 use crate::project::DOCUMENT;
 use crate::settings;
 use crate::stack::with_deep_stack;
-use crate::write::{self, Mode};
+use crate::write::Mode;
 use decisions::Decision;
+use journal::Replacement;
 use renames::Kept;
 
 pub use cargo::{check, verify};
@@ -46,8 +49,6 @@ pub struct Options<'a> {
     pub root: PathBuf,
     /// The new document: a file or an HTTP(S) URL.
     pub new: String,
-    /// The current version of the crates.
-    pub version: String,
     /// Keeps the public names of what the document renames.
     pub keep_names: bool,
     /// Further pins, such as `Call.end_reason=ended_reason`: the public name, and the new document's name.
@@ -70,13 +71,6 @@ pub enum Outcome {
     Failed = 100,
 }
 
-/// A file to replace, with its content before and after. `None` means that the file does not exist.
-struct Replacement {
-    path: PathBuf,
-    before: Option<Vec<u8>>,
-    after: Option<Vec<u8>>,
-}
-
 /// Adopts a document, and reports each step to `report`.
 ///
 /// # Errors
@@ -90,13 +84,15 @@ pub fn run(options: &Options<'_>, report: &mut dyn Write) -> io::Result<Outcome>
             )?;
             Ok(Outcome::Adopted)
         }
-        Ok(Ready::Replace(trial, step)) => match write_all(&options.root, &trial.replacements) {
-            Ok(()) => {
-                next_steps(report, &trial, &step)?;
-                Ok(Outcome::Adopted)
+        Ok(Ready::Replace(trial, step)) => {
+            match journal::replace(&options.root, &trial.replacements) {
+                Ok(()) => {
+                    next_steps(report, &trial, &step)?;
+                    Ok(Outcome::Adopted)
+                }
+                Err(problem) => fail(report, problem.into()),
             }
-            Err(problem) => fail(report, problem.into()),
-        },
+        }
         Err(Failure::Stale) => {
             writeln!(
                 report,
@@ -155,6 +151,9 @@ fn problem(path: &Path, cause: String, remedy: &str) -> Problem {
 
 /// Compares the documents and tries the new one in a copy. The project itself is only read.
 fn prepare(options: &Options<'_>, report: &mut dyn Write) -> io::Result<Result<Ready, Failure>> {
+    if let Err(problem) = resume(&options.root, report)? {
+        return Ok(Err(problem.into()));
+    }
     let document = options.root.join(DOCUMENT);
     let mut checked = Vec::new();
     let check = crate::Options {
@@ -176,7 +175,11 @@ fn prepare(options: &Options<'_>, report: &mut dyn Write) -> io::Result<Result<R
         Ok(release) => release,
         Err(problems) => return Ok(Err(Failure::Problems(problems))),
     };
-    let step = semver::step(release.comparison.worst(), &options.version);
+    let version = match release::version(&options.root.join("Cargo.toml")) {
+        Ok(version) => version,
+        Err(problem) => return Ok(Err(problem.into())),
+    };
+    let step = semver::step(release.comparison.worst(), &version);
     diff::report::text(
         report,
         (DOCUMENT, &release.label),
@@ -189,6 +192,17 @@ fn prepare(options: &Options<'_>, report: &mut dyn Write) -> io::Result<Result<R
     renames::report(report, &release.kept, &release.gone)?;
     let tried = try_in_copy(options, report, &release, &step)?;
     Ok(tried.map(|tried| Ready::Replace(tried, step)))
+}
+
+/// Completes an adoption that was interrupted, if there is one, and says so.
+pub(crate) fn resume(root: &Path, report: &mut dyn Write) -> io::Result<Result<(), Problem>> {
+    Ok(match journal::resume(root) {
+        Ok(true) => {
+            writeln!(report, "completed an adoption that was interrupted\n")?;
+            Ok(())
+        }
+        resumed => resumed.map(drop),
+    })
 }
 
 /// A new document, compared with that of the project.
@@ -340,7 +354,7 @@ fn try_in_copy(
             after: generated.get(path).cloned(),
         })
         .collect();
-    // Written last: until then, `cargo xtask codegen` restores the code of the old document.
+    // The project's document is the one that was compared, even if it changed since.
     replacements.push(Replacement {
         path: PathBuf::from(DOCUMENT),
         before: Some(release.before.clone()),
@@ -475,57 +489,11 @@ fn snapshot(root: &Path) -> io::Result<BTreeMap<PathBuf, Vec<u8>>> {
     Ok(files)
 }
 
-/// Writes the files in order. If one cannot be written, those before it are restored.
-fn write_all(root: &Path, replacements: &[Replacement]) -> Result<(), Problem> {
-    for replacement in replacements {
-        let path = root.join(&replacement.path);
-        if read_if_exists(&path).ok() != Some(replacement.before.clone()) {
-            let cause = "the file changed during the adoption".to_owned();
-            return Err(problem(
-                &replacement.path,
-                cause,
-                "adopt again while nothing else changes the project",
-            ));
-        }
-    }
-    for (done, replacement) in replacements.iter().enumerate() {
-        let Err(error) = put(&root.join(&replacement.path), replacement.after.as_deref()) else {
-            continue;
-        };
-        let mut cause = format!("cannot write the file: {error}");
-        for earlier in replacements.iter().take(done).rev() {
-            if let Err(error) = put(&root.join(&earlier.path), earlier.before.as_deref()) {
-                cause.push_str(&format!(
-                    "; cannot restore {}: {error}",
-                    earlier.path.display()
-                ));
-            }
-        }
-        return Err(problem(
-            &replacement.path,
-            cause,
-            "fix its permissions, and adopt again",
-        ));
-    }
-    Ok(())
-}
-
 fn read_if_exists(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-/// Writes a file atomically, or removes it.
-fn put(path: &Path, bytes: Option<&[u8]>) -> io::Result<()> {
-    match bytes {
-        Some(bytes) => write::replace(path, bytes),
-        None => match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        },
     }
 }
 
@@ -563,38 +531,6 @@ fn next_steps(report: &mut dyn Write, tried: &Tried, step: &Step) -> io::Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[cfg(unix)]
-    #[test]
-    fn write_all_restores_files_after_a_failure() {
-        let root = tempfile::tempdir().unwrap();
-        let at = |path: &str| root.path().join(path);
-        fs::write(at("changed"), "old").unwrap();
-        fs::write(at("removed"), "old").unwrap();
-        // No folder can be created behind a dangling link.
-        std::os::unix::fs::symlink("nowhere/at/all", at("dangling")).unwrap();
-        let replacement = |path: &str, before: Option<&str>, after: Option<&str>| Replacement {
-            path: path.into(),
-            before: before.map(|text| text.as_bytes().to_vec()),
-            after: after.map(|text| text.as_bytes().to_vec()),
-        };
-        let replacements = [
-            replacement("changed", Some("old"), Some("new")),
-            replacement("removed", Some("old"), None),
-            replacement("made", None, Some("new")),
-            replacement("dangling/file", None, Some("new")),
-        ];
-        let problem = write_all(root.path(), &replacements).unwrap_err();
-        assert_eq!(problem.file, "dangling/file");
-        assert!(
-            problem.cause.starts_with("cannot write the file"),
-            "{}",
-            problem.cause
-        );
-        assert_eq!(fs::read_to_string(at("changed")).unwrap(), "old");
-        assert_eq!(fs::read_to_string(at("removed")).unwrap(), "old");
-        assert!(!at("made").exists());
-    }
 
     #[test]
     fn bytes_of_json_are_kept_and_yaml_is_converted() {

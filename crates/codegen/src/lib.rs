@@ -269,11 +269,16 @@ pub fn generate_document(source: Source, choices: Choices) -> Result<Generated, 
     on_deep_stack(file, || generate_all(source, &Settings::default(), choices))
 }
 
-/// Generates the SDK, compares it with the disk, writes it in [`Mode::Write`], and reports to `report`.
+/// Generates the SDK, compares it with the disk, writes it in [`Mode::Write`], and reports to `report`. In every mode, it
+/// first completes an adoption that was interrupted.
 ///
 /// # Errors
 /// Errors only if `report` cannot be written. Any other failure is reported and has its own outcome.
 pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
+    if let Err(problem) = adopt::resume(&options.root, report)? {
+        report::problems(report, &problem.into())?;
+        return Ok(Outcome::Failed);
+    }
     let spec = options
         .spec
         .clone()

@@ -6,6 +6,8 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use tempfile::NamedTempFile;
+
 use crate::plan::{MARK, Plan};
 use crate::reference::PAGE_MARK;
 
@@ -128,9 +130,15 @@ pub fn apply(root: &Path, plan: &Plan, mode: Mode) -> Result<Vec<Entry>, (PathBu
 }
 
 /// Writes a file atomically: under a temporary name that is then renamed.
-pub(crate) fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
+fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     fs::create_dir_all(folder)?;
+    temporary(folder, path, contents)?.persist(path)?;
+    Ok(())
+}
+
+/// Writes what shall replace the file at `path` under a temporary name in `folder`.
+pub(crate) fn temporary(folder: &Path, path: &Path, contents: &[u8]) -> io::Result<NamedTempFile> {
     let mut file = tempfile::Builder::new()
         .prefix(".codegen-")
         .tempfile_in(folder)?;
@@ -143,8 +151,7 @@ pub(crate) fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
         file.as_file()
             .set_permissions(fs::Permissions::from_mode(mode))?;
     }
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    Ok(file)
 }
 
 /// Returns the sources and pages below `folder` whose first line says that they are generated, sorted.

@@ -275,7 +275,6 @@ fn adopt_bundles_several_files_into_one() {
         new: new.path().join("openapi.yaml").display().to_string(),
         keep_names: false,
         pins: Vec::new(),
-        version: "0.1.0".to_owned(),
         target: project.path().join("target"),
         compile: &|_, _| Ok(Vec::new()),
     };

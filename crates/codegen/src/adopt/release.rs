@@ -4,11 +4,12 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use toml_edit::{DocumentMut, Item, Table, value};
+use toml_edit::{DocumentMut, Item, Table, TomlError, value};
 
 use crate::diff::change::{Change, Class, Comparison};
 use crate::diff::semver::Step;
 use crate::pins::{Group, Pins};
+use crate::problem::Problem;
 
 /// Replaces `[names]` in the settings with `pins`, and keeps everything else.
 pub(super) fn write_pins(settings: &Path, pins: &Pins) -> io::Result<()> {
@@ -49,6 +50,26 @@ fn group_table(group: &Group) -> Table {
         table.insert(document, value(public));
     }
     table
+}
+
+/// Returns the version of the workspace. The program may have been compiled for another one.
+pub(super) fn version(manifest: &Path) -> Result<String, Problem> {
+    let unreadable = |cause: String| {
+        let cause = format!("cannot read the version of the workspace: {cause}");
+        let remedy =
+            "run the command in a checkout of the SDK, with `version` in `[workspace.package]`";
+        super::problem(manifest, cause, remedy)
+    };
+    let text = fs::read_to_string(manifest).map_err(|error| unreadable(error.to_string()))?;
+    let document: DocumentMut = text
+        .parse()
+        .map_err(|error: TomlError| unreadable(error.to_string()))?;
+    let version = document
+        .get("workspace")
+        .and_then(|workspace| workspace.get("package")?.get("version")?.as_str());
+    version
+        .map(str::to_owned)
+        .ok_or_else(|| unreadable("there is none".to_owned()))
 }
 
 /// Sets the version of the workspace, and of its crates where they depend on each other.
