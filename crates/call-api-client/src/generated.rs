@@ -103,6 +103,10 @@ pub mod builder {
     }
     crate::request::operation!(GetCall, client, options);
 }
+/// The responses of operations whose bodies differ by status. The document has no such operation.
+pub mod response {
+    use super::types;
+}
 /// The servers of the document. A URL with a leading slash is relative to the location of the document.
 pub const SERVERS: &[&str] = &["http://localhost:3000"];
 /// The security schemes of the operations. The token is the credential of the first; the builder takes those of

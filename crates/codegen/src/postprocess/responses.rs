@@ -50,16 +50,21 @@ pub(super) fn responses(
             responses.insert(method, uniform);
         }
     }
-    if !enums.is_empty() {
-        file.items.push(parse_quote! {
-            /// The responses of operations whose bodies differ by status.
-            pub mod response {
-                use super::types;
+    // A facade re-exports it, whether or not the document has such operations.
+    let doc = match enums.is_empty() {
+        true => {
+            "The responses of operations whose bodies differ by status. The document has no such operation."
+        }
+        false => "The responses of operations whose bodies differ by status.",
+    };
+    file.items.push(parse_quote! {
+        #[doc = #doc]
+        pub mod response {
+            use super::types;
 
-                #(#enums)*
-            }
-        });
-    }
+            #(#enums)*
+        }
+    });
     responses
 }
 
