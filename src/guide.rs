@@ -103,7 +103,8 @@
 //! # }
 //! ```
 //!
-//! [`transport`](crate::ClientBuilder::transport) reaches the HTTP client: proxies, or an HTTP client of your own:
+//! [`configure_http`](crate::ClientBuilder::configure_http) changes the HTTP client, for instance its proxies, and
+//! [`transport`](crate::ClientBuilder::transport) sets an HTTP client of your own:
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -112,9 +113,8 @@
 //! # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
 //! # let builder = || call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token());
 //! let client = builder()
-//!     .transport(|transport| {
-//!         transport.configure_http(|http| http.no_proxy()).configure_download_http(|http| http.no_proxy())
-//!     })
+//!     .configure_http(|http| http.no_proxy())
+//!     .configure_download_http(|http| http.no_proxy())
 //!     .build()?;
 //! assert_eq!(client.get_call(id).await?.id, id);
 //!

@@ -257,7 +257,7 @@
 //!
 //! # The transport
 //! [`Transport`] sends the requests of a client, and downloads from any host. It is built on `reqwest`, whose types are seen
-//! in [`TransportBuilder`] and nowhere else. It fails with a [`TransportError`], which an [`Error`](crate::Error) has
+//! in [`TransportBuilder`] and [`HttpSettings`] only. It fails with a [`TransportError`], which an [`Error`](crate::Error) has
 //! [inside](crate::Error::transport_error):
 //!
 //! ```
@@ -265,7 +265,8 @@
 //! use std::time::Duration;
 //!
 //! use call_api::transport::{
-//!     BaseUrlProblem, BuildError, Limit, Phase, RequestOptions, Transport, TransportBuilder, TransportError, TransportErrorKind,
+//!     BaseUrlProblem, BuildError, HttpSettings, Limit, Phase, RequestOptions, Transport, TransportBuilder, TransportError,
+//!     TransportErrorKind,
 //! };
 //! use call_api::{Client, Token};
 //! # use call_api_sandbox::Sandbox;
@@ -284,7 +285,7 @@
 //!     .http2_pings(Duration::from_secs(20), Duration::from_secs(5))
 //!     .credential("partner", Token::new("another token")?)
 //!     .allow_insecure_http(false)
-//!     .configure_http(|http| http.no_proxy())
+//!     .configure_http(|http: HttpSettings| http.no_proxy().pool_max_idle_per_host(8))
 //!     .configure_download_http(|http| http.no_proxy());
 //! let client = Client::new(builder.build()?);
 //! assert_eq!(client.get_call(Sandbox::EXAMPLE_ID).await?.id, Sandbox::EXAMPLE_ID);
@@ -316,7 +317,7 @@
 #[doc(inline)]
 pub use call_api_transport::{
     Attempt, AttemptLog, Auth, BaseUrlProblem, BoxError, BuildError, Clock, DelayReason, Delivery,
-    Limit, Observer, Operation, Outcome, Phase, Progress, RequestOptions, ResponseBody, RetryDelay,
-    SleepFuture, StopReason, Token, TokenError, TokenFile, TokenFuture, TokenProvider, Transport,
-    TransportBuilder, TransportError, TransportErrorKind,
+    HttpSettings, Limit, Observer, Operation, Outcome, Phase, Progress, RequestOptions,
+    ResponseBody, RetryDelay, SleepFuture, StopReason, Token, TokenError, TokenFile, TokenFuture,
+    TokenProvider, Transport, TransportBuilder, TransportError, TransportErrorKind,
 };

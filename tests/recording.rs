@@ -485,11 +485,7 @@ async fn plain_http_to_another_machine_must_be_allowed() {
     let client = Client::builder()
         .base_url(sandbox.base_url())
         .token(TOKEN)
-        .transport(move |transport| {
-            transport.configure_download_http(move |http| {
-                http.no_proxy().resolve("recordings.example", address)
-            })
-        })
+        .configure_download_http(move |http| http.no_proxy().resolve("recordings.example", address))
         .build()
         .unwrap();
     let mut call = Call::sample();

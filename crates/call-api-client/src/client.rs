@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use call_api_transport::{
-    Auth, Clock, Observer, Token, TokenError, TokenProvider, Transport, TransportBuilder,
+    Auth, Clock, HttpSettings, Observer, Token, TokenError, TokenProvider, Transport,
+    TransportBuilder,
 };
 use http::{HeaderName, HeaderValue};
 
@@ -338,6 +339,24 @@ impl<C: From<Client>> ClientBuilder<C> {
         self.transport(move |transport| transport.client_certificate(chain, key))
     }
 
+    /// Changes the HTTP client: a proxy, a name resolved by hand, HTTP/2 settings. It is called again when frozen HTTP/2
+    /// connections are replaced.
+    pub fn configure_http(
+        self,
+        configure: impl Fn(HttpSettings) -> HttpSettings + Send + Sync + 'static,
+    ) -> Self {
+        self.transport(|transport| transport.configure_http(configure))
+    }
+
+    /// Changes the HTTP clients for downloads from other hosts, to which [`configure_http`](Self::configure_http) does not
+    /// apply.
+    pub fn configure_download_http(
+        self,
+        configure: impl Fn(HttpSettings) -> HttpSettings + Send + Sync + 'static,
+    ) -> Self {
+        self.transport(|transport| transport.configure_download_http(configure))
+    }
+
     /// Sets how often a request is sent at most; 1 turns retries off, and 0 is read as 1.
     ///
     /// By default 3. If the service has worked before, up to 20 while no connection can be made or it answers 503, as far
@@ -416,8 +435,7 @@ impl<C: From<Client>> ClientBuilder<C> {
         self
     }
 
-    /// Configures the transport below: proxies, roots and client certificates
-    /// ([`configure_http`](TransportBuilder::configure_http)), or a whole HTTP client of your own
+    /// Configures the transport below, for instance with a whole HTTP client of your own
     /// ([`http_client`](TransportBuilder::http_client)).
     pub fn transport(
         mut self,

@@ -97,10 +97,7 @@ fn main() {
 
 async fn measure(url: &str, turns: usize, requests: usize, quick: bool) {
     // Careful hand-written code: limits, no redirects.
-    let by_hand = Transport::builder(url)
-        .configure_http(|http| http.timeout(Duration::from_secs(45)))
-        .build()
-        .unwrap();
+    let by_hand = Transport::builder(url).build().unwrap();
     let by_hand = by_hand.http_client().clone();
     let transport = Transport::builder(url)
         .token(Token::new("token").unwrap())
@@ -112,6 +109,7 @@ async fn measure(url: &str, turns: usize, requests: usize, quick: bool) {
             .get(&target)
             .header(ACCEPT, JSON)
             .bearer_auth("token")
+            .timeout(Duration::from_secs(45))
             .send()
             .await
             .unwrap();

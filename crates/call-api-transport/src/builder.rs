@@ -14,6 +14,7 @@ use crate::build_error::BuildError;
 use crate::clients::{Clients, ForeignClients};
 use crate::clock::{Clock, Jitter, Time};
 use crate::http_client::{ClientProfile, Configure, HttpClientSettings};
+use crate::http_settings::HttpSettings;
 use crate::observe::Observer;
 use crate::retry::Backoff;
 use crate::settings::Settings;
@@ -175,8 +176,7 @@ impl TransportBuilder {
     /// Trusts further root certificates, given in PEM, beside those of the system. Downloads from other hosts trust them,
     /// too. On a machine without certificates of its own, only they are trusted.
     ///
-    /// No effect on a client that was [given](Self::http_client), nor on one that `configure_http` gives a TLS
-    /// configuration.
+    /// No effect on a client that was [given](Self::http_client).
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.tls.roots.push(pem.into());
         self
@@ -218,17 +218,13 @@ impl TransportBuilder {
         self
     }
 
-    /// Changes the HTTP client that this builder makes: a proxy, a name resolved by hand, HTTP/2 settings. What keeps the
-    /// token on the API's origin is set afterwards: no redirects, no `Referer`, no hidden retries, no bytes in the log.
-    /// It is called again when frozen HTTP/2 connections are replaced.
-    ///
-    /// Roots and client certificates of reqwest have no effect with the feature `rustls`: use
-    /// [`root_certificates`](Self::root_certificates) and [`client_certificate`](Self::client_certificate).
+    /// Changes the HTTP client that this builder makes: a proxy, a name resolved by hand, HTTP/2 settings. It is called
+    /// again when frozen HTTP/2 connections are replaced.
     ///
     /// The last of this and [`http_client`](Self::http_client) wins.
     pub fn configure_http(
         mut self,
-        configure: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + Sync + 'static,
+        configure: impl Fn(HttpSettings) -> HttpSettings + Send + Sync + 'static,
     ) -> Self {
         self.client = ClientChoice::Built(Some(Arc::new(configure)));
         self
@@ -240,7 +236,7 @@ impl TransportBuilder {
     /// [`InvalidRequest`](crate::TransportErrorKind::InvalidRequest) if they cannot be.
     pub fn configure_download_http(
         mut self,
-        configure: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + Sync + 'static,
+        configure: impl Fn(HttpSettings) -> HttpSettings + Send + Sync + 'static,
     ) -> Self {
         self.configure_download = Some(Arc::new(configure));
         self
@@ -303,13 +299,15 @@ impl TransportBuilder {
             identity: None,
             ..self.tls.clone()
         };
-        let settings = |tls, configure| HttpClientSettings {
+        let settings = |tls, tls_is_own, configure| HttpClientSettings {
             connect_timeout: self.connect_timeout,
             pings: self.pings,
             tls,
+            tls_is_own,
             configure,
         };
-        let foreign = ForeignClients::new(settings(download_tls, None), self.configure_download);
+        let foreign =
+            ForeignClients::new(settings(download_tls, false, None), self.configure_download);
         let clients = match self.client {
             ClientChoice::Given(client) => Clients::new(client, None, foreign),
             ClientChoice::Built(configure) => {
@@ -317,7 +315,7 @@ impl TransportBuilder {
                     https: base_url.https,
                     loopback: base_url.loopback,
                 };
-                let settings = settings(self.tls, configure);
+                let settings = settings(self.tls, true, configure);
                 Clients::new(settings.build(profile)?, Some((profile, settings)), foreign)
             }
         };

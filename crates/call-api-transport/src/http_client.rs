@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::build_error::BuildError;
+use crate::http_settings::HttpSettings;
 use crate::tls::TlsSettings;
 
 /// The time that an idle connection is kept: less than the 60 s after which common load balancers close theirs, so that
 /// few requests meet a closed one.
 const POOL_IDLE: Duration = Duration::from_secs(20);
 
-/// Changes the builder of an HTTP client.
-pub(crate) type Configure =
-    Arc<dyn Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + Sync>;
+/// Changes the settings of an HTTP client.
+pub(crate) type Configure = Arc<dyn Fn(HttpSettings) -> HttpSettings + Send + Sync>;
 
 /// The hosts that a client connects to.
 #[derive(Clone, Copy)]
@@ -34,6 +34,8 @@ pub(crate) struct HttpClientSettings {
     )]
     pub(crate) pings: Option<(Duration, Duration)>,
     pub(crate) tls: TlsSettings,
+    /// True if no other client uses the roots in `tls`, so that a TLS configuration in their place is a mistake.
+    pub(crate) tls_is_own: bool,
     pub(crate) configure: Option<Configure>,
 }
 
@@ -73,7 +75,15 @@ impl HttpClientSettings {
         }
         builder = self.tls.apply(builder, profile.https)?;
         if let Some(configure) = &self.configure {
-            builder = configure(builder);
+            let configured = configure(HttpSettings {
+                builder,
+                has_tls_config: false,
+            });
+            if configured.has_tls_config && self.tls_is_own && !self.tls.is_default() {
+                let reason = "the TLS configuration of `configure_http` has its own roots and client certificate";
+                return Err(BuildError::Setting { reason });
+            }
+            builder = configured.builder;
         }
         builder
             .redirect(reqwest::redirect::Policy::none())
@@ -81,8 +91,6 @@ impl HttpClientSettings {
             // The transport decompresses; another crate may have enabled reqwest's decoders.
             .no_gzip()
             .no_brotli()
-            // It would log every byte that is sent, the token among them.
-            .connection_verbose(false)
             // Retries are counted by the engine, which also repeats what a GOAWAY left unprocessed.
             .retry(reqwest::retry::never())
             .build()

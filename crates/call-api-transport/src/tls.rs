@@ -48,6 +48,11 @@ const ROOT: &str = "a root certificate";
 const IDENTITY: &str = "the client certificate";
 
 impl TlsSettings {
+    /// Returns true if nothing was set.
+    pub(crate) fn is_default(&self) -> bool {
+        self.roots.is_empty() && !self.only_given_roots && self.identity.is_none()
+    }
+
     /// Adds the settings to a client that speaks https. A client for http gets none, so that a machine without any roots
     /// can still talk to itself.
     #[cfg(feature = "rustls")]

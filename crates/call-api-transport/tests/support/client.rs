@@ -4,14 +4,17 @@
 pub(crate) fn following() -> reqwest::Client {
     let client = reqwest::Client::builder().no_proxy();
     #[cfg(feature = "rustls")]
-    let client = {
-        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth();
-        client.tls_backend_preconfigured(config)
-    };
+    let client = client.tls_backend_preconfigured(tls_config(rustls::RootCertStore::empty()));
     client.build().unwrap()
+}
+
+/// Returns a TLS configuration of the user's own.
+#[cfg(feature = "rustls")]
+pub(crate) fn tls_config(roots: rustls::RootCertStore) -> rustls::ClientConfig {
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth()
 }
