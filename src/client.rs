@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::many::GetCalls;
 use crate::recording::FetchRecording;
-use crate::wait::WaitUntilEnded;
+use crate::wait::{WaitUntilEnded, WaitUntilSettled};
 use crate::{Call, Error};
 
 /// A client of the call API. Cheap to clone: clones share connections, token and retry budget.
@@ -144,6 +144,37 @@ impl Client {
     /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound).
     pub fn wait_until_ended(&self, id: Uuid) -> WaitUntilEnded {
         WaitUntilEnded::new(&self.0, id)
+    }
+
+    /// Waits until a call is settled: it has ended, and nothing that services send later is missing, such as its
+    /// recording. See [`WaitUntilSettled`] for what is expected of which call.
+    ///
+    /// ```
+    /// # use call_api::Client;
+    /// # use call_api_sandbox::Sandbox;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = Sandbox::start().await?;
+    /// # let mut call = call_api::Call::sample();
+    /// # call.recording_url = None;
+    /// # let id = call.id;
+    /// # sandbox.put(call);
+    /// # let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+    /// use call_api::LateProperty;
+    ///
+    /// let settled = client.wait_until_settled(id).await?;
+    /// if !settled.is_complete() {
+    ///     assert_eq!(settled.missing, [LateProperty::RecordingUrl]);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`wait_until_ended`](Self::wait_until_ended). A call that lacks something when the settle time is over is a
+    /// result, not an error.
+    pub fn wait_until_settled(&self, id: Uuid) -> WaitUntilSettled {
+        WaitUntilSettled::new(self.wait_until_ended(id))
     }
 
     /// Fetches many calls: `GET /v1/call/{id}` for each id, eight at a time; see [`GetCalls`] for its settings, and for

@@ -51,8 +51,8 @@
 //!
 //! # Contents
 //! - [`Client`] has every operation of the API, such as [`get_call`](call_api_client::Client::get_call), and the helpers
-//!   for phone calls: [many calls](Client::get_calls), [waiting](Client::wait_until_ended) until one has ended, and its
-//!   [recording](Client::recording). Whatever goes wrong is one [`Error`].
+//!   for phone calls: [many calls](Client::get_calls), waiting until one [has ended](Client::wait_until_ended) or
+//!   [is settled](Client::wait_until_settled), and its [recording](Client::recording). Whatever goes wrong is one [`Error`].
 //! - [`guide`] shows settings, errors, drift detection and requests without `async`.
 //! - [`types`] is the data ([`Call`], [`CallStatus`] …), generated from the API's OpenAPI document.
 //! - [`transport`] is what can be set and observed of HTTP: tokens, options, attempts, a clock.
@@ -62,6 +62,7 @@
 //! |---|---|---|
 //! | [`get_call`](call_api_client::Client::get_call) | `GET /v1/call/{id}` | once |
 //! | [`wait_until_ended`](Client::wait_until_ended) | the same | at once, then every 1 to 5 s while the call is dialed, and every 5 to 30 s afterwards |
+//! | [`wait_until_settled`](Client::wait_until_settled) | the same | as above, and on until nothing is missing |
 //! | [`get_calls`](Client::get_calls) | the same | once for each id, eight at a time |
 //! | [`recording`](Client::recording) | `GET` of the recording's URL | once |
 //! | | `GET /v1/call/{id}`, if the given call has no recording yet | at once, then every 2 to 30 s |
@@ -116,7 +117,7 @@ pub use recording::{FetchRecording, Recording, SavedRecording};
 pub use transport::{Progress, Token, TokenProvider};
 pub use types::{Call, CallStatus, CallType, Contact, ContactType, Unmasked, unmasked};
 pub use uuid::Uuid;
-pub use wait::{Updates, WaitUntilEnded};
+pub use wait::{LateProperty, Settled, Updates, WaitUntilEnded, WaitUntilSettled};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,10 +1,10 @@
 //! The intervals at which a call is polled.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use call_api_transport::Transport;
 
-use crate::CallStatus;
+use crate::{Call, CallStatus};
 
 /// The factor by which each interval exceeds the one before, while nothing changes.
 const GROWTH: f64 = 1.5;
@@ -91,6 +91,14 @@ pub(crate) fn respect_retry_after(
         }
         _ => ours,
     }
+}
+
+/// Returns what is left of a time that begins with the end of the call, or now if that is not known.
+pub(crate) fn left_after_end(call: &Call, time: Duration, now: SystemTime) -> Duration {
+    let since = call
+        .ended_at()
+        .and_then(|ended| now.duration_since(ended.into()).ok());
+    time.saturating_sub(since.unwrap_or_default())
 }
 
 impl PollSchedule {

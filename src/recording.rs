@@ -7,7 +7,7 @@ mod file_name;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use call_api_client::{AttemptLog, Client, Error, ErrorKind, RequestOptions};
 use call_api_transport::{
@@ -19,7 +19,7 @@ use tokio::io::AsyncWrite;
 use blocking_writer::BlockingWriter;
 use file_name::{extension, file_name};
 
-use crate::poll::respect_retry_after;
+use crate::poll::{left_after_end, respect_retry_after};
 use crate::{Call, Uuid};
 
 /// The download, for the transport: the token is sent if the recording is on the API's own origin.
@@ -509,8 +509,7 @@ impl<'a> FetchRecording<'a> {
         let mut ours = Duration::ZERO;
         loop {
             let waited = transport.now().saturating_duration_since(begun);
-            let left = self
-                .ready_timeout_of(&call, transport.system_now())
+            let left = left_after_end(&call, self.ready_timeout, transport.system_now())
                 .min(self.ready_timeout.min(self.deadline).saturating_sub(waited));
             if call.is_ended()
                 && let Some(url) = url_of(&call)
@@ -541,14 +540,6 @@ impl<'a> FetchRecording<'a> {
         }
     }
 
-    /// Returns the rest of the ready timeout by the end time of the call.
-    fn ready_timeout_of(&self, call: &Call, now: SystemTime) -> Duration {
-        let since = call
-            .ended_at()
-            .and_then(|ended| now.duration_since(ended.into()).ok());
-        self.ready_timeout.saturating_sub(since.unwrap_or_default())
-    }
-
     /// Fetches the call within what is left of the deadline.
     async fn get_call(&self, left: Duration) -> Result<Call, Error> {
         let options = self.options.clone();
@@ -571,7 +562,7 @@ impl fmt::Debug for FetchRecording<'_> {
 }
 
 /// Some services send an empty string instead of null.
-fn url_of(call: &Call) -> Option<&str> {
+pub(crate) fn url_of(call: &Call) -> Option<&str> {
     call.recording_url.as_deref().filter(|url| !url.is_empty())
 }
 

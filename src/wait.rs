@@ -1,5 +1,7 @@
 //! Waiting until a call has ended, by polling it.
 
+mod settled;
+
 use std::fmt;
 use std::future::IntoFuture;
 use std::pin::Pin;
@@ -14,6 +16,8 @@ use uuid::Uuid;
 use crate::Call;
 use crate::change::{Change, InvalidTransition};
 use crate::poll::{PollSchedule, respect_retry_after};
+
+pub use settled::{LateProperty, Settled, WaitUntilSettled};
 
 /// The last poll is this long before the deadline.
 const LAST_POLL: Duration = Duration::from_secs(1);
@@ -282,10 +286,23 @@ impl fmt::Debug for WaitUntilEnded {
 
 impl Watch {
     /// Polls until the call has changed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Timeout`] if there is no time for another poll, and any error that is not transient.
     async fn change(&mut self) -> Result<Change, Error> {
+        match self.change_in_time().await? {
+            Some(change) => Ok(change),
+            None => Err(self.timed_out("ended")),
+        }
+    }
+
+    /// Polls until the call has changed; `None` if there is no time for another poll.
+    async fn change_in_time(&mut self) -> Result<Option<Change>, Error> {
         loop {
             if self.started.is_some() {
-                let delay = self.next_delay()?;
+                let Some(delay) = self.next_delay() else {
+                    return Ok(None);
+                };
                 self.client.transport().sleep(delay).await;
             }
             let Some(call) = self.poll().await? else {
@@ -308,7 +325,7 @@ impl Watch {
             if let Some(callback) = &mut self.on_change {
                 callback(&change);
             }
-            return Ok(change);
+            return Ok(Some(change));
         }
     }
 
@@ -350,11 +367,8 @@ impl Watch {
         self.deadline.saturating_sub(passed.unwrap_or_default())
     }
 
-    /// Returns the delay before the next poll.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Timeout`] if there is no time for one.
-    fn next_delay(&mut self) -> Result<Duration, Error> {
+    /// Returns the delay before the next poll; `None` if there is no time for one.
+    fn next_delay(&mut self) -> Option<Duration> {
         let transport = self.client.transport();
         let status = self.last.as_ref().map(|call| &call.status);
         let ours = self.poll_schedule.interval(status, self.polls, transport);
@@ -364,16 +378,22 @@ impl Watch {
         let reserve = LAST_POLL.min(self.deadline / 2);
         let left = self.left();
         if !self.is_last && delay.saturating_add(reserve) < left {
-            return Ok(delay);
+            return Some(delay);
         }
         let last = left.saturating_sub(reserve);
         let is_retry_after_too_long = retry_after.is_some_and(|asked| asked > last);
         // With little time left, a poll would only time out.
         if self.is_last || is_retry_after_too_long || left < reserve / 2 || left.is_zero() {
-            return Err(self.timed_out());
+            return None;
         }
         self.is_last = true;
-        Ok(last)
+        Some(last)
+    }
+
+    /// Limits the rest of the wait, unless it is shorter.
+    fn limit(&mut self, left: Duration) {
+        let passed = self.deadline.saturating_sub(self.left());
+        self.deadline = self.deadline.min(passed.saturating_add(left));
     }
 
     fn with_last_seen(&mut self, error: Error) -> Error {
@@ -383,9 +403,10 @@ impl Watch {
         }
     }
 
-    fn timed_out(&mut self) -> Error {
+    /// The error for a call that has not `ended`, or what else it should have done.
+    fn timed_out(&mut self, ended: &str) -> Error {
         let mut message = format!(
-            "call {} has not ended within {} s",
+            "call {} has not {ended} within {} s",
             self.id,
             self.deadline.as_secs_f64()
         );
