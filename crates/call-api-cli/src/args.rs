@@ -7,6 +7,7 @@ use std::time::Duration;
 use call_api::Uuid;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+use crate::fields::Fields;
 use crate::request::RequestArgs;
 
 /// The shortest poll interval.
@@ -61,30 +62,21 @@ pub(crate) enum Command {
     ///
     /// Prints calls in the order of the ids. If some cannot be fetched, the others are printed, and each error is reported.
     Get {
-        /// The ids of the calls
-        #[arg(value_name = "ID", required_unless_present = "ids_from", value_parser = parse_id)]
-        ids: Vec<Uuid>,
-        /// Read the ids from this file, one per line; `-` is standard input
-        #[arg(long = "ids", value_name = "FILE", conflicts_with = "ids", value_hint = ValueHint::FilePath)]
-        ids_from: Option<PathBuf>,
-        /// Print json and jsonl in the form of the API document instead of as the service sent it
-        #[arg(long)]
-        typed: bool,
         #[command(flatten)]
-        display: DisplayArgs,
+        ids: IdArgs,
+        #[command(flatten)]
+        args: GetArgs,
     },
-    /// Wait until a call has ended, and print it
+    /// Wait until calls have ended, and print them
     ///
     /// Retries transient errors, such as those of a service that restarts. On a timeout, the last state is printed and the
-    /// exit code is 10.
+    /// exit code is 10. Of several calls, each that has not ended is reported; the exit code is that of the errors, or 1 if
+    /// they differ.
     Wait {
-        /// The id of the call
-        #[arg(value_parser = parse_id)]
-        id: Uuid,
         #[command(flatten)]
-        wait: WaitArgs,
+        ids: IdArgs,
         #[command(flatten)]
-        display: DisplayArgs,
+        args: WaitArgs,
     },
     /// Print each change of a call until it has ended
     ///
@@ -94,7 +86,7 @@ pub(crate) enum Command {
         #[arg(value_parser = parse_id)]
         id: Uuid,
         #[command(flatten)]
-        wait: WaitArgs,
+        poll: PollArgs,
         #[command(flatten)]
         display: DisplayArgs,
     },
@@ -165,10 +157,68 @@ pub(crate) enum Format {
     Yaml,
 }
 
+/// The calls of a command.
+#[derive(Args, Debug)]
+pub(crate) struct IdArgs {
+    /// The ids of the calls; `-` reads ids from standard input, one per line
+    #[arg(value_name = "ID", required_unless_present = "ids_from", value_parser = parse_id_or_dash)]
+    pub(crate) ids: Vec<IdArg>,
+    /// Read the ids from this file, one per line; `-` is standard input
+    #[arg(long = "ids", value_name = "FILE", conflicts_with = "ids", value_hint = ValueHint::FilePath)]
+    pub(crate) ids_from: Option<PathBuf>,
+    /// Report and skip lines that are not ids
+    #[arg(long)]
+    pub(crate) skip_invalid: bool,
+}
+
+/// An id, or the place of ids.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum IdArg {
+    Id(Uuid),
+    StandardInput,
+}
+
+/// Options of `get`.
+#[derive(Args, Debug)]
+pub(crate) struct GetArgs {
+    /// Print json and jsonl in the form of the API document instead of as the service sent it
+    #[arg(long)]
+    pub(crate) typed: bool,
+    /// Print only these properties, named as in JSON, such as `id,contact.identifier`
+    #[arg(long, value_name = "NAMES")]
+    pub(crate) fields: Option<Fields>,
+    #[command(flatten)]
+    pub(crate) display: DisplayArgs,
+}
+
+/// Options of `wait`.
+#[derive(Args, Debug)]
+pub(crate) struct WaitArgs {
+    /// Wait until all calls have ended, the default
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Wait until any of the calls has ended, and print that one
+    #[arg(long, conflicts_with = "all")]
+    pub(crate) any: bool,
+    /// Wait until nothing that services send later is missing, such as the recording; exit code 13 if something is
+    #[arg(long)]
+    pub(crate) settled: bool,
+    /// With --settled, give up this time after the end of a call
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
+    pub(crate) settle_time: Duration,
+    /// Print only these properties, named as in JSON, such as `id,contact.identifier`
+    #[arg(long, value_name = "NAMES")]
+    pub(crate) fields: Option<Fields>,
+    #[command(flatten)]
+    pub(crate) poll: PollArgs,
+    #[command(flatten)]
+    pub(crate) display: DisplayArgs,
+}
+
 /// Options for waiting.
 #[derive(Args, Clone, Copy, Debug)]
 #[command(next_help_heading = "Waiting")]
-pub(crate) struct WaitArgs {
+pub(crate) struct PollArgs {
     /// Give up after this time
     #[arg(long, value_name = "TIME", default_value = "2h", value_parser = parse_time_limit)]
     pub(crate) timeout: Duration,
@@ -255,6 +305,13 @@ pub(crate) fn parse_id(text: &str) -> Result<Uuid, &'static str> {
     text.parse().map_err(
         |_| "not a valid call id (expected a UUID such as 3c90c3cc-0d44-4b50-8888-8dd25736052a)",
     )
+}
+
+fn parse_id_or_dash(text: &str) -> Result<IdArg, &'static str> {
+    match text {
+        "-" => Ok(IdArg::StandardInput),
+        _ => parse_id(text).map(IdArg::Id),
+    }
 }
 
 #[cfg(test)]

@@ -22,10 +22,11 @@ pub(crate) enum ErrorClass {
     Timeout = 10,
     BadResponse = 11,
     NoRecording = 12,
+    Incomplete = 13,
 }
 
 impl ErrorClass {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Failed,
         Self::Usage,
         Self::Config,
@@ -38,6 +39,7 @@ impl ErrorClass {
         Self::Timeout,
         Self::BadResponse,
         Self::NoRecording,
+        Self::Incomplete,
     ];
 
     /// Returns the exit code.
@@ -81,6 +83,10 @@ impl ErrorClass {
                 "the response does not match the API document, or is incomplete",
             ),
             Self::NoRecording => ("no_recording", "the call ended without a recording"),
+            Self::Incomplete => (
+                "incomplete",
+                "the call ended, but lacks something that comes later (wait --settled)",
+            ),
         }
     }
 
@@ -113,6 +119,8 @@ pub(crate) struct CliError {
     message: String,
     /// The call that the error is about.
     id: Option<Uuid>,
+    /// The properties that the call lacks.
+    missing: Vec<&'static str>,
     /// The SDK's error, if there is one.
     error: Option<Error>,
 }
@@ -123,6 +131,7 @@ impl CliError {
             class,
             message: message.into(),
             id: None,
+            missing: Vec::new(),
             error: None,
         }
     }
@@ -141,6 +150,12 @@ impl CliError {
         self
     }
 
+    /// Sets the properties that the call lacks.
+    pub(crate) fn with_missing(mut self, missing: Vec<&'static str>) -> Self {
+        self.missing = missing;
+        self
+    }
+
     pub(crate) fn class(&self) -> ErrorClass {
         self.class
     }
@@ -153,6 +168,7 @@ impl CliError {
             exit_code: self.class.code(),
             message: &self.message,
             id: self.id,
+            missing: &self.missing,
             retryable: error.map(Error::is_retryable),
             status: error.and_then(Error::status),
             json_path: error.and_then(Error::json_path),
@@ -171,6 +187,8 @@ pub(crate) struct ErrorReport<'a> {
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<Uuid>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    missing: &'a [&'static str],
     #[serde(skip_serializing_if = "Option::is_none")]
     retryable: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -197,6 +215,7 @@ impl From<Error> for CliError {
             class: ErrorClass::of(error.kind()),
             message: message(&error) + &proxy_note(&error),
             id: None,
+            missing: Vec::new(),
             error: Some(error),
         }
     }

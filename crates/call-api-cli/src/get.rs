@@ -3,7 +3,7 @@
 use call_api::{Client, Uuid};
 use futures_util::StreamExt as _;
 
-use crate::args::DisplayArgs;
+use crate::args::GetArgs;
 use crate::error::{CommandError, ErrorTally};
 use crate::output::CallPrinter;
 use crate::received::ReceivedCall;
@@ -13,21 +13,20 @@ pub(crate) async fn run(
     client: &Client,
     ids: Vec<Uuid>,
     is_list: bool,
-    typed: bool,
-    display: DisplayArgs,
+    args: GetArgs,
     ui: &Ui,
 ) -> Result<(), CommandError> {
-    let mut calls = CallPrinter::new(display, is_list);
+    let mut calls = CallPrinter::new(args.display, is_list, args.fields);
     if let [id] = ids[..] {
         // A batch waits for a `Retry-After` together; a single request is bound by its deadline.
         let result = client.get_call(id).send().await;
-        calls.add(ReceivedCall::new(id, result, typed)?)?;
-        return Ok(calls.finish()?);
+        calls.add(ReceivedCall::new(id, result, args.typed)?)?;
+        return Ok(calls.finish(ui)?);
     }
     let mut tally = ErrorTally::default();
     let mut results = client.get_calls(ids).responses();
     while let Some((id, result)) = results.next().await {
-        match ReceivedCall::new(id, result, typed) {
+        match ReceivedCall::new(id, result, args.typed) {
             Ok(call) => calls.add(call)?,
             Err(failure) => {
                 tally.add(failure.class());
@@ -35,6 +34,6 @@ pub(crate) async fn run(
             }
         }
     }
-    calls.finish()?;
+    calls.finish(ui)?;
     tally.end()
 }

@@ -1,10 +1,11 @@
 //! Lists of call ids, one per line.
 
 use std::io::{self, BufRead, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use call_api::Uuid;
 
+use crate::args::{IdArg, IdArgs};
 use crate::error::CliError;
 use crate::input;
 use crate::ui::Ui;
@@ -14,6 +15,36 @@ const MAX_LINE: u64 = 1024;
 
 /// The number of invalid lines that are reported.
 const MAX_REPORTED: usize = 10;
+
+impl IdArgs {
+    /// Returns true if standard input has ids.
+    pub(crate) fn uses_standard_input(&self) -> bool {
+        let is_dash = |path: &PathBuf| path.as_os_str() == "-";
+        let mut arguments = self.ids.iter();
+        self.ids_from.as_ref().is_some_and(is_dash)
+            || arguments.any(|id| matches!(id, IdArg::StandardInput))
+    }
+
+    /// Returns true if the result is a list, even of one call.
+    pub(crate) fn is_list(&self) -> bool {
+        self.ids.len() != 1 || self.uses_standard_input()
+    }
+
+    /// Returns the ids. Blocks until they are read.
+    pub(crate) fn read(&self, ui: &Ui) -> Result<Vec<Uuid>, CliError> {
+        if let Some(path) = &self.ids_from {
+            return read(path, self.skip_invalid, ui);
+        }
+        let mut ids = Vec::new();
+        for id in &self.ids {
+            match id {
+                IdArg::Id(id) => ids.push(*id),
+                IdArg::StandardInput => ids.extend(read(Path::new("-"), self.skip_invalid, ui)?),
+            }
+        }
+        Ok(ids)
+    }
+}
 
 /// Reads ids from a file, or from standard input if the path is `-`. Empty lines and those that start with `#` are ignored.
 /// With `skip_invalid`, other lines that are not ids are reported and skipped; without, they are an error.

@@ -5,6 +5,7 @@ mod config;
 mod destination;
 mod doctor;
 mod error;
+mod fields;
 mod get;
 mod ids;
 mod input;
@@ -77,34 +78,23 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments, ui: &Arc<Ui>) -> Result<(), CommandError> {
     let settings = &arguments.settings;
     match arguments.command {
-        Command::Get {
-            ids,
-            ids_from,
-            typed,
-            display,
-        } => {
-            let is_list = ids_from.is_some() || ids.len() > 1;
-            let ids = match ids_from {
-                Some(path) => {
-                    check_standard_input(settings, &path)?;
-                    ids::read(&path, false, ui)?
-                }
-                None => ids,
-            };
+        Command::Get { ids, args } => {
+            check_standard_input(settings, ids.uses_standard_input())?;
+            let is_list = ids.is_list();
+            let ids = ids.read(ui)?;
             let client = client(settings, ui)?;
-            block_on(
-                get::run(&client, ids, is_list, typed, display, ui),
-                ui,
-                String::new,
-            )
+            block_on(get::run(&client, ids, is_list, args, ui), ui, String::new)
         }
-        Command::Wait { id, wait, display } => {
+        Command::Wait { ids, args } => {
+            check_standard_input(settings, ids.uses_standard_input())?;
+            let is_list = ids.is_list();
+            let ids = ids.read(ui)?;
             let client = client(settings, ui)?;
-            block_on(wait::wait(&client, id, wait, display, ui), ui, String::new)
+            block_on(wait::wait(&client, ids, is_list, args, ui), ui, String::new)
         }
-        Command::Watch { id, wait, display } => {
+        Command::Watch { id, poll, display } => {
             let client = client(settings, ui)?;
-            block_on(wait::watch(&client, id, wait, display, ui), ui, String::new)
+            block_on(wait::watch(&client, id, poll, display, ui), ui, String::new)
         }
         Command::Recording(args) => {
             let client = client(settings, ui)?;
@@ -112,7 +102,7 @@ fn run(arguments: Arguments, ui: &Arc<Ui>) -> Result<(), CommandError> {
             block_on(recording::run(&client, &args, ui), ui, hint)
         }
         Command::Sync(args) => {
-            check_standard_input(settings, &args.ids)?;
+            check_standard_input(settings, is_dash(&args.ids))?;
             let client = client(settings, ui)?;
             let sync = Sync::prepare(&args, ui)?;
             let hint = sync.interruption();
@@ -126,7 +116,7 @@ fn run(arguments: Arguments, ui: &Arc<Ui>) -> Result<(), CommandError> {
                 return Ok(request::list()?);
             };
             if let Some(body) = &args.body {
-                check_standard_input(settings, body)?;
+                check_standard_input(settings, is_dash(body))?;
             }
             let body = args.read_body()?;
             let client = client(settings, ui)?;
@@ -146,9 +136,13 @@ fn run(arguments: Arguments, ui: &Arc<Ui>) -> Result<(), CommandError> {
     }
 }
 
-/// Errors if standard input would be both the token and `input`, the ids or a body.
-fn check_standard_input(settings: &Settings, input: &Path) -> Result<(), CliError> {
-    if input.as_os_str() != "-" || !Config::load(settings)?.reads_standard_input() {
+fn is_dash(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// Errors if standard input would be both the token and, as `is_read` says, the ids or a body.
+fn check_standard_input(settings: &Settings, is_read: bool) -> Result<(), CliError> {
+    if !is_read || !Config::load(settings)?.reads_standard_input() {
         return Ok(());
     }
     Err(CliError::usage(

@@ -1,21 +1,25 @@
 //! Output of calls: as tables for people, or complete as JSON or YAML for programs.
 
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use call_api::chrono::{DateTime, Utc};
-use call_api::{Call, CallStatus};
+use call_api::{Call, CallStatus, Contact, Uuid};
 use chrono::Local;
 use serde::Serialize;
+use serde_json::Value;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::args::{DisplayArgs, Format};
+use crate::fields::{Field, Fields};
 use crate::json;
 use crate::process::terminal_width;
 use crate::received::ReceivedCall;
 use crate::records::{Property, properties_of};
+use crate::ui::Ui;
 
 impl Format {
     /// Returns the requested format, or the default for where the output goes.
@@ -64,16 +68,19 @@ pub(crate) struct CallPrinter {
     format: Format,
     display: DisplayArgs,
     is_list: bool,
+    /// The properties to print; `None` for all.
+    fields: Option<Fields>,
     /// Calls to print together.
     buffered: Vec<ReceivedCall>,
 }
 
 impl CallPrinter {
-    pub(crate) fn new(display: DisplayArgs, is_list: bool) -> Self {
+    pub(crate) fn new(display: DisplayArgs, is_list: bool, fields: Option<Fields>) -> Self {
         Self {
             format: Format::or_default(display.output),
             display,
             is_list,
+            fields,
             buffered: Vec::new(),
         }
     }
@@ -82,32 +89,126 @@ impl CallPrinter {
     pub(crate) fn add(&mut self, call: impl Into<ReceivedCall>) -> io::Result<()> {
         let call = call.into();
         if self.format == Format::Jsonl {
-            return print_line(json::compact(&call.json()?));
+            return print_line(json::compact(&self.json(&call)?));
         }
         self.buffered.push(call);
         Ok(())
     }
 
+    /// Sorts the calls that are not printed yet.
+    pub(crate) fn sort_by_ids(&mut self, ids: &[Uuid]) {
+        let positions: HashMap<_, _> = ids.iter().zip(0..).collect();
+        self.buffered.sort_by_key(|received| {
+            positions
+                .get(&received.call.id)
+                .copied()
+                .unwrap_or(usize::MAX)
+        });
+    }
+
     /// Prints the buffered calls.
-    pub(crate) fn finish(self) -> io::Result<()> {
-        if self.format == Format::Json {
-            let calls = self.buffered.iter().map(ReceivedCall::json);
-            let calls = calls.collect::<io::Result<Vec<_>>>()?.join(",");
-            return match (self.is_list, self.buffered.is_empty()) {
-                (true, _) => print_line(json::pretty(&format!("[{calls}]"))),
-                (false, true) => Ok(()),
-                (false, false) => print_line(json::pretty(&calls)),
-            };
+    pub(crate) fn finish(mut self, ui: &Ui) -> io::Result<()> {
+        let calls = std::mem::take(&mut self.buffered);
+        match self.format {
+            Format::Jsonl => {}
+            Format::Table if calls.is_empty() => {}
+            Format::Table => self.print_table(&calls)?,
+            Format::Json | Format::Yaml => self.print_documents(&calls)?,
         }
-        let calls: Vec<_> = self.buffered.into_iter().map(|call| call.call).collect();
-        match (self.format, self.is_list, calls.as_slice()) {
-            (Format::Jsonl, ..) | (Format::Table, _, []) | (_, false, []) => Ok(()),
-            (Format::Table, true, calls) => list(calls, self.display),
-            (Format::Table, false, [call, ..]) => properties(call, self.display),
-            (format, true, calls) => print_value(format, &calls),
-            (format, false, [call, ..]) => print_value(format, call),
+        if let Some(fields) = self.fields {
+            fields.warn_of_unknown(ui);
+        }
+        Ok(())
+    }
+
+    /// Returns the JSON of a call with the properties to print.
+    fn json(&mut self, call: &ReceivedCall) -> io::Result<String> {
+        let json = call.json()?;
+        match &mut self.fields {
+            Some(fields) => fields.select(&json),
+            None => Ok(json),
         }
     }
+
+    fn print_documents(&mut self, calls: &[ReceivedCall]) -> io::Result<()> {
+        if self.format == Format::Yaml && self.fields.is_none() {
+            let calls: Vec<_> = calls.iter().map(|received| &received.call).collect();
+            return match (self.is_list, calls.as_slice()) {
+                (true, calls) => print_value(Format::Yaml, &calls),
+                (false, [call, ..]) => print_value(Format::Yaml, call),
+                (false, []) => Ok(()),
+            };
+        }
+        let calls = calls.iter().map(|call| self.json(call));
+        let mut json = calls.collect::<io::Result<Vec<_>>>()?.join(",");
+        if self.is_list {
+            json = format!("[{json}]");
+        } else if json.is_empty() {
+            return Ok(());
+        }
+        match self.format {
+            Format::Yaml => print_value(Format::Yaml, &serde_json::from_str::<Value>(&json)?),
+            _ => print_line(json::pretty(&json)),
+        }
+    }
+
+    fn print_table(&mut self, calls: &[ReceivedCall]) -> io::Result<()> {
+        let Some(fields) = &mut self.fields else {
+            let calls = calls.iter().map(|received| &received.call);
+            return match (self.is_list, calls.collect::<Vec<_>>().as_slice()) {
+                (true, calls) => list(calls, self.display),
+                (false, [call, ..]) => properties(call, self.display),
+                (false, []) => Ok(()),
+            };
+        };
+        let bold = Style::new().bold();
+        let mut rows = Vec::new();
+        for received in calls {
+            let values = fields.values(&received.json()?)?;
+            let cells = fields.iter().zip(values);
+            let cells =
+                cells.map(|(field, value)| cell(&received.call, field, value, self.display));
+            rows.push(cells.collect::<io::Result<Vec<_>>>()?);
+        }
+        match (self.is_list, rows.pop()) {
+            (false, Some(row)) => {
+                let rows = fields.iter().zip(row);
+                lines(rows.map(|(field, cell)| vec![(field.name(), bold), cell]))
+            }
+            (_, last) => {
+                let header = fields
+                    .iter()
+                    .map(|field| (field.name().to_uppercase(), bold));
+                let header = std::iter::once(header.collect());
+                lines(header.chain(rows).chain(last))
+            }
+        }
+    }
+}
+
+/// Returns the cell of a selected property.
+fn cell(call: &Call, field: &Field, value: String, display: DisplayArgs) -> io::Result<Cell> {
+    let path = field.path();
+    if let [name] = path[..] {
+        let known = known_properties(call, display);
+        if let Some((.., cell)) = known
+            .into_iter()
+            .find(|(field, ..)| Call::name_in_json(field) == name)
+        {
+            return Ok(cell);
+        }
+    }
+    let is_contact = path.first() == Some(&Call::name_in_json("contact"));
+    let is_harmless = ["id", "created_date", "contact_type"]
+        .map(Contact::name_in_json)
+        .contains(path.get(1).unwrap_or(&""));
+    Ok(match is_contact {
+        _ if value.is_empty() => plain("-"),
+        true if display.show_numbers || is_harmless => plain(value),
+        true => plain(mask_number(&value)),
+        false if is_masked(call, path.first().unwrap_or(&"")) => plain("yes"),
+        false => plain(value),
+    })
 }
 
 const HEADER: [&str; 7] = [
@@ -122,7 +223,7 @@ fn plain(text: impl Display) -> Cell {
 }
 
 /// Prints calls as a table, or one after another if the table is wider than the terminal.
-fn list(calls: &[Call], display: DisplayArgs) -> io::Result<()> {
+fn list(calls: &[&Call], display: DisplayArgs) -> io::Result<()> {
     let rows: Vec<_> = calls.iter().map(|call| row(call, display)).collect();
     let header = HEADER.map(|name| (name.to_owned(), Style::new().bold()));
     let widths = column_widths(std::iter::once(&header).chain(&rows));
@@ -151,10 +252,9 @@ fn row(call: &Call, display: DisplayArgs) -> [Cell; 7] {
     ]
 }
 
-/// Prints a call with one property per line.
-fn properties(call: &Call, display: DisplayArgs) -> io::Result<()> {
-    // Each row has the field that it shows.
-    let rows = [
+/// Returns the properties of a call that this version knows: field, label and cell.
+fn known_properties(call: &Call, display: DisplayArgs) -> [(&'static str, &'static str, Cell); 12] {
+    [
         ("id", "id", plain(call.id)),
         ("status", "status", status(&call.status)),
         ("type", "type", plain(&call.type_)),
@@ -199,7 +299,12 @@ fn properties(call: &Call, display: DisplayArgs) -> io::Result<()> {
             "reason",
             plain(or_dash(call.end_reason.as_deref())),
         ),
-    ];
+    ]
+}
+
+/// Prints a call with one property per line.
+fn properties(call: &Call, display: DisplayArgs) -> io::Result<()> {
+    let rows = known_properties(call, display);
     // Properties that a later document adds are shown by name. Those of the contact may identify it.
     let is_new = |property: &Property| {
         let own = rows.iter().any(|(field, ..)| *field == property.name);
@@ -259,11 +364,12 @@ pub(crate) fn table<const N: usize>(
     lines(std::iter::once(header).chain(rows))
 }
 
-fn lines<const N: usize>(rows: impl IntoIterator<Item = [Cell; N]>) -> io::Result<()> {
+fn lines<R: AsRef<[Cell]>>(rows: impl IntoIterator<Item = R>) -> io::Result<()> {
     let rows: Vec<_> = rows.into_iter().collect();
     let widths = column_widths(&rows);
-    let indent = widths[..N - 1]
+    let indent = widths
         .iter()
+        .take(widths.len().saturating_sub(1))
         .map(|width| width + GAP)
         .sum::<usize>();
     let last_width = terminal_width(io::stdout())
@@ -272,11 +378,11 @@ fn lines<const N: usize>(rows: impl IntoIterator<Item = [Cell; N]>) -> io::Resul
         .unwrap_or(usize::MAX);
     let mut out = stdout();
     for row in rows {
-        let [cells @ .., (last, style)] = &row[..] else {
+        let [cells @ .., (last, style)] = row.as_ref() else {
             continue;
         };
         let mut gap = 0;
-        for ((text, style), width) in cells.iter().zip(widths) {
+        for ((text, style), width) in cells.iter().zip(&widths) {
             write!(out, "{:gap$}{style}{text}{style:#}", "")?;
             // Padding goes before the next cell, so that lines have no trailing spaces.
             gap = width - text.width() + GAP;
@@ -289,9 +395,11 @@ fn lines<const N: usize>(rows: impl IntoIterator<Item = [Cell; N]>) -> io::Resul
     out.flush()
 }
 
-fn column_widths<'a, const N: usize>(rows: impl IntoIterator<Item = &'a [Cell; N]>) -> [usize; N] {
-    let mut widths = [0; N];
+fn column_widths<'a, R: AsRef<[Cell]> + 'a>(rows: impl IntoIterator<Item = &'a R>) -> Vec<usize> {
+    let mut widths = Vec::new();
     for row in rows {
+        let row = row.as_ref();
+        widths.resize(widths.len().max(row.len()), 0);
         for (width, (text, _)) in widths.iter_mut().zip(row) {
             *width = text.width().max(*width);
         }

@@ -1,14 +1,16 @@
-//! `wait` and `watch`: follow a call until it ends.
+//! `wait` and `watch`: follow calls until they end.
 
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use call_api::{Change, Client, ErrorKind, PollSchedule, Updates, Uuid};
+use call_api::{Call, Change, Client, Error, ErrorKind, PollSchedule, Settled, Updates, Uuid};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use indicatif::ProgressBar;
 
-use crate::args::{DisplayArgs, Format, WaitArgs};
-use crate::error::{CliError, CommandError, ErrorClass};
+use crate::args::{DisplayArgs, Format, PollArgs, WaitArgs};
+use crate::error::{CliError, CommandError, ErrorClass, ErrorTally};
 use crate::output::{self, CallPrinter};
 use crate::process::terminal_width;
 use crate::ui::Ui;
@@ -16,54 +18,177 @@ use crate::ui::Ui;
 /// The columns from which `watch` shows the date beside the time.
 const WIDE: usize = 80;
 
-/// Waits until a call has ended and prints it.
+/// The most calls to wait for at a time: each is polled at least every half minute.
+const MAX_CALLS: usize = 1000;
+
+/// The outcome of waiting for a call.
+struct Waited {
+    /// The last state, if it is worth printing.
+    call: Option<Call>,
+    failure: Option<CliError>,
+}
+
+/// Waits until all calls or any of them have ended, and prints them.
 pub(crate) async fn wait(
     client: &Client,
-    id: Uuid,
+    mut ids: Vec<Uuid>,
+    is_list: bool,
     args: WaitArgs,
-    display: DisplayArgs,
     ui: &Arc<Ui>,
 ) -> Result<(), CommandError> {
+    let mut seen = std::collections::HashSet::new();
+    ids.retain(|id| seen.insert(*id));
+    if ids.len() > MAX_CALLS {
+        let message = format!(
+            "cannot wait for {} calls at a time, only for {MAX_CALLS}; divide the ids",
+            ids.len()
+        );
+        return Err(CliError::usage(message).into());
+    }
     let line = ui.spinner();
-    let mut updates = start_updates(client, id, args, ui);
-    let mut last = None;
-    let result = loop {
-        match next_update(&mut updates, id).await {
-            None => break Ok(()),
-            Some(Err(failure)) => break Err(failure),
-            Some(Ok(change)) => {
-                line.set_message(ui.colored(&output::summary_line(&change.call, display)));
-                last = Some(change.call);
+    let retries = Retries::new(ui);
+    let waits = ids.iter().map(|id| {
+        let line = (!is_list).then(|| line.clone());
+        wait_for(client, *id, &args, line, &retries, ui)
+    });
+    let mut waits: FuturesUnordered<_> = waits.collect();
+    let mut calls = CallPrinter::new(args.display, is_list, args.fields.clone());
+    let mut tally = ErrorTally::default();
+    // Reported after the calls, or with --any not at all if one ends.
+    let mut failures = Vec::new();
+    let (total, mut ended) = (ids.len(), 0);
+    while let Some(Waited { call, failure }) = waits.next().await {
+        match (call, failure) {
+            (Some(call), None) if args.any => {
+                line.finish_and_clear();
+                for failure in failures {
+                    ui.warn(&CliError::to_string(&failure));
+                }
+                let mut calls = CallPrinter::new(args.display, false, args.fields.clone());
+                calls.add(call)?;
+                return Ok(calls.finish(ui)?);
+            }
+            (call, failure) => {
+                ended += usize::from(failure.is_none());
+                if let Some(call) = call {
+                    calls.add(call)?;
+                }
+                match failure {
+                    Some(failure) if is_list && !args.any => {
+                        tally.add(failure.class());
+                        ui.error(&failure);
+                    }
+                    failure => failures.extend(failure),
+                }
             }
         }
-    };
-    line.finish_and_clear();
-    let is_timeout = |failure: &CliError| failure.class() == ErrorClass::Timeout;
-    let Some(call) = last.filter(|_| result.as_ref().err().is_none_or(is_timeout)) else {
-        return Ok(result?);
-    };
-    let status = call.status.clone();
-    // After a timeout the last state is still useful.
-    let mut calls = CallPrinter::new(display, false);
-    calls.add(call)?;
-    calls.finish()?;
-    result.map_err(|failure| {
-        let after = humantime::format_duration(args.timeout);
-        let message = format!("call {id} is still {status} after {after}; use a longer --timeout");
-        match is_timeout(&failure) {
-            true => CliError::new(ErrorClass::Timeout, message)
-                .for_call(id)
-                .into(),
-            false => failure.into(),
+        if is_list {
+            line.set_message(format!("{ended} of {total} ended"));
         }
-    })
+    }
+    line.finish_and_clear();
+    calls.sort_by_ids(&ids);
+    calls.finish(ui)?;
+    for failure in failures {
+        tally.add(failure.class());
+        ui.error(&failure);
+    }
+    tally.end()
+}
+
+/// Waits until a call has ended or is settled. Shows its changes in `line`.
+async fn wait_for(
+    client: &Client,
+    id: Uuid,
+    args: &WaitArgs,
+    line: Option<ProgressBar>,
+    retries: &Retries,
+    ui: &Arc<Ui>,
+) -> Waited {
+    let display = args.display;
+    let text_ui = Arc::clone(ui);
+    let on_change = move |change: &Change| {
+        if let Some(line) = &line {
+            line.set_message(text_ui.colored(&output::summary_line(&change.call, display)));
+        }
+    };
+    let PollArgs {
+        timeout,
+        grace,
+        every,
+    } = args.poll;
+    let schedule = every.map_or_else(PollSchedule::default, PollSchedule::every);
+    let result = match args.settled {
+        false => {
+            let wait = client.wait_until_ended(id);
+            let wait = wait.deadline(timeout).grace(grace).poll_schedule(schedule);
+            let wait = wait.on_change(on_change).on_failure(retries.callback());
+            wait.await.map(|call| (call, None))
+        }
+        true => {
+            let wait = client.wait_until_settled(id).settle_time(args.settle_time);
+            let wait = wait.deadline(timeout).grace(grace).poll_schedule(schedule);
+            let wait = wait.on_change(on_change).on_failure(retries.callback());
+            wait.await.map(|settled| {
+                let failure = incomplete(&settled);
+                (settled.call, failure)
+            })
+        }
+    };
+    match result {
+        Ok((call, failure)) => Waited {
+            call: Some(call),
+            failure,
+        },
+        Err(error) => {
+            // After a timeout the last state is still useful.
+            let is_timeout = error.kind() == ErrorKind::Timeout;
+            let call = error.last_seen::<Call>().filter(|_| is_timeout).cloned();
+            let failure = match &call {
+                Some(call) => still(call, timeout),
+                None => error.into(),
+            };
+            Waited {
+                call,
+                failure: Some(failure.for_call(id)),
+            }
+        }
+    }
+}
+
+/// The error for a call that has not ended, or not settled, in time.
+fn still(call: &Call, timeout: Duration) -> CliError {
+    let (id, status) = (call.id, &call.status);
+    let after = humantime::format_duration(timeout);
+    let message = format!("call {id} is still {status} after {after}; use a longer --timeout");
+    CliError::new(ErrorClass::Timeout, message)
+}
+
+/// The error for an ended call that lacks something.
+fn incomplete(settled: &Settled) -> Option<CliError> {
+    if settled.is_complete() {
+        return None;
+    }
+    let missing: Vec<_> = settled
+        .missing
+        .iter()
+        .map(|property| property.name())
+        .collect();
+    let message = format!(
+        "call {} has ended ({}) without {}; use a longer --settle-time, or fetch it later",
+        settled.call.id,
+        settled.call.status,
+        missing.join(", ")
+    );
+    let failure = CliError::new(ErrorClass::Incomplete, message).for_call(settled.call.id);
+    Some(failure.with_missing(missing))
 }
 
 /// Prints each change of a call: on a terminal in one line that is updated, elsewhere one line each.
 pub(crate) async fn watch(
     client: &Client,
     id: Uuid,
-    args: WaitArgs,
+    args: PollArgs,
     display: DisplayArgs,
     ui: &Arc<Ui>,
 ) -> Result<(), CommandError> {
@@ -113,8 +238,8 @@ pub(crate) async fn watch(
     Ok(())
 }
 
-/// Starts polling a call. Consecutive failures of one kind are reported once.
-fn start_updates(client: &Client, id: Uuid, args: WaitArgs, ui: &Arc<Ui>) -> Updates {
+/// Starts polling a call.
+fn start_updates(client: &Client, id: Uuid, args: PollArgs, ui: &Arc<Ui>) -> Updates {
     let mut wait = client
         .wait_until_ended(id)
         .deadline(args.timeout)
@@ -122,18 +247,35 @@ fn start_updates(client: &Client, id: Uuid, args: WaitArgs, ui: &Arc<Ui>) -> Upd
     if let Some(every) = args.every {
         wait = wait.poll_schedule(PollSchedule::every(every));
     }
-    let ui = Arc::clone(ui);
-    let last_kind: Mutex<Option<ErrorKind>> = Mutex::default();
-    wait.on_failure(move |error| {
-        let previous = last_kind
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .replace(error.kind());
-        if previous != Some(error.kind()) {
-            ui.warn(&format!("retrying: {}", CliError::from(error)));
+    wait.on_failure(Retries::new(ui).callback()).updates()
+}
+
+/// Reports failed polls; consecutive ones of one kind once, also if they are of several calls.
+struct Retries {
+    ui: Arc<Ui>,
+    last_kind: Arc<Mutex<Option<ErrorKind>>>,
+}
+
+impl Retries {
+    fn new(ui: &Arc<Ui>) -> Self {
+        Self {
+            ui: Arc::clone(ui),
+            last_kind: Arc::default(),
         }
-    })
-    .updates()
+    }
+
+    fn callback(&self) -> impl FnMut(&Error) + Send + use<> {
+        let (ui, last_kind) = (Arc::clone(&self.ui), Arc::clone(&self.last_kind));
+        move |error| {
+            let previous = last_kind
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .replace(error.kind());
+            if previous != Some(error.kind()) {
+                ui.warn(&format!("retrying: {}", CliError::from(error)));
+            }
+        }
+    }
 }
 
 /// Returns the next change.
