@@ -33,6 +33,7 @@ const SOURCES: &[&str] = &[
     "src/transport.rs",
     "src/types.rs",
     "src/wait.rs",
+    "src/wait/settled.rs",
     "crates/call-api-types/src/call.rs",
     "crates/call-api-types/src/mask.rs",
 ];
