@@ -112,6 +112,8 @@ pub struct SavedRecording {
     pub resumed_from: u64,
     /// The type as the service sent it, such as `audio/mpeg`.
     pub media_type: Option<String>,
+    /// The entity tag that the service sent, such as `"33a64df5"`, unless it is weak.
+    pub etag: Option<String>,
     /// The file extension for that type, such as `mp3`, or else that of the URL.
     pub extension: Option<String>,
     /// The file, unless it went to a writer.
@@ -619,6 +621,7 @@ fn saved(call_id: Uuid, url: &str, downloaded: Downloaded) -> SavedRecording {
         resumed_from: downloaded.resumed_from,
         extension: extension(downloaded.content_type.as_deref(), url),
         media_type: downloaded.content_type,
+        etag: downloaded.etag,
         path: downloaded.path,
         digest_checked: downloaded.digest_checked,
         attempt_log: downloaded.attempt_log,

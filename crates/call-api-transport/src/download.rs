@@ -52,6 +52,8 @@ pub struct Downloaded {
     pub resumed_from: u64,
     /// The `Content-Type`, as the service gave it.
     pub content_type: Option<String>,
+    /// The strong entity tag, if the service gave one.
+    pub etag: Option<String>,
     /// The file, if the target is one.
     pub path: Option<PathBuf>,
     /// True if the service gave a digest, which was compared.
@@ -240,6 +242,7 @@ impl<'a> Download<'a> {
                 return Ok(Downloaded {
                     bytes: part_file.written(),
                     resumed_from,
+                    etag: metadata.etag(),
                     content_type: metadata.content_type,
                     path: Some(path),
                     digest_checked: metadata.digest.is_some(),
@@ -285,6 +288,7 @@ impl<'a> Download<'a> {
         Ok(Downloaded {
             bytes,
             resumed_from: 0,
+            etag: metadata.etag(),
             content_type: metadata.content_type,
             path: None,
             digest_checked: digest.is_some(),

@@ -28,6 +28,11 @@ impl ResourceMetadata {
             content_type: text(headers, header::CONTENT_TYPE).map(str::to_owned),
         }
     }
+
+    /// Returns the validator if it is an entity tag.
+    pub(crate) fn etag(&self) -> Option<String> {
+        self.validator.clone().filter(|tag| tag.starts_with('"'))
+    }
 }
 
 pub(crate) fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
