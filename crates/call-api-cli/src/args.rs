@@ -1,6 +1,6 @@
 //! The command line. Its help and the manual are generated from the comments here.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -41,6 +41,12 @@ pub(crate) struct Settings {
     /// The time limit of a request, including its retries [default: 45s]
     #[arg(long, global = true, value_name = "TIME", value_parser = parse_time_limit)]
     pub(crate) deadline: Option<Duration>,
+    /// Send requests over https through this proxy, instead of that of the environment
+    #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) proxy: Option<String>,
+    /// Trust the root certificates in this PEM file, beside those of the system
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) cacert: Option<PathBuf>,
     /// Print only errors
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
@@ -92,12 +98,13 @@ pub(crate) enum Command {
     },
     /// Download the recording of a call
     ///
-    /// The file appears when the download is complete. An interrupted download is resumed by running the command again.
+    /// The file appears when the download is complete. An interrupted download is resumed by running the command again. With
+    /// --ids, each recording is kept exactly once in a folder, whose manifest.jsonl has a line for each call.
     Recording(RecordingArgs),
     /// Fetch many calls into a file
     ///
     /// An interrupted run, even a killed one, is resumed by running the command again: no call is lost or written twice. Ids
-    /// that failed are retried.
+    /// that failed are retried, except those of calls that do not exist, which are kept in FILE.not-found.
     Sync(SyncArgs),
     /// Check the settings, the service and the token
     ///
@@ -111,6 +118,9 @@ pub(crate) enum Command {
         #[arg(long, short, value_name = "FORMAT")]
         output: Option<Format>,
     },
+    /// Print the settings that apply, and the source of each
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Send a request of any operation of the API
     ///
     /// Prints the response as the service sent it. Without an operation, lists the operations. Lists have --all, which prints
@@ -127,6 +137,17 @@ pub(crate) enum Command {
     },
     /// Print the manual as a man page, for `call-api man | man -l -`
     Man,
+}
+
+/// The commands of `config`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print the settings that apply, and the source of each; secrets are masked
+    Show {
+        /// The output format [default: table on a terminal, otherwise json]
+        #[arg(long, short, value_name = "FORMAT")]
+        output: Option<Format>,
+    },
 }
 
 /// Display options.
@@ -234,8 +255,11 @@ pub(crate) struct PollArgs {
 #[derive(Args, Debug)]
 pub(crate) struct RecordingArgs {
     /// The id of the call
-    #[arg(value_parser = parse_id)]
-    pub(crate) id: Uuid,
+    #[arg(value_parser = parse_id, required_unless_present = "ids")]
+    pub(crate) id: Option<Uuid>,
+    /// Download the recordings of the calls with these ids, one per line, to a folder; `-` is standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["id", "force"], value_hint = ValueHint::FilePath)]
+    pub(crate) ids: Option<PathBuf>,
     /// The file to write; a folder, for a file named after the id; or `-`, standard output
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub(crate) out: PathBuf,
@@ -245,6 +269,8 @@ pub(crate) struct RecordingArgs {
     /// Wait this long after the end of the call for its recording
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
     pub(crate) wait: Duration,
+    #[command(flatten)]
+    pub(crate) batch: BatchArgs,
 }
 
 /// Options of `sync`.
@@ -262,18 +288,44 @@ pub(crate) struct SyncArgs {
     /// Write jsonl in the form of the API document instead of as the service sent it
     #[arg(long)]
     pub(crate) typed: bool,
+    /// Write only these properties and the id, named as in JSON, such as `status,contact.identifier`
+    #[arg(long, value_name = "NAMES")]
+    pub(crate) fields: Option<Fields>,
+    /// Download the recordings to this folder, too; a call is written once its recording is there
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) recordings: Option<PathBuf>,
+    /// With --recordings, wait this long after the end of a call for its recording
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
+    pub(crate) recording_wait: Duration,
+    #[command(flatten)]
+    pub(crate) batch: BatchArgs,
+}
+
+/// Options for many calls.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Many calls")]
+pub(crate) struct BatchArgs {
     /// The number of calls to fetch at a time
-    #[arg(long, value_name = "NUMBER", default_value = "8")]
+    #[arg(long, value_name = "NUMBER", default_value = "8", requires = "ids")]
     pub(crate) jobs: NonZeroUsize,
+    /// Send at most so many requests per second
+    #[arg(long, value_name = "NUMBER", requires = "ids")]
+    pub(crate) rate: Option<NonZeroU32>,
     /// Report and skip lines that are not ids instead of fetching nothing
-    #[arg(long)]
+    #[arg(long, requires = "ids")]
     pub(crate) skip_invalid: bool,
     /// Write the ids that could not be fetched to this file, one per line
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "ids")]
     pub(crate) failed: Option<PathBuf>,
+    /// Request calls again that an earlier run did not find (404)
+    #[arg(long, requires = "ids")]
+    pub(crate) retry_not_found: bool,
     /// Give up when the service has not responded for this time
-    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = humantime::parse_duration, requires = "ids")]
     pub(crate) give_up_after: Duration,
+    /// Where standard error is no terminal, print a line with the progress at this interval
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration, requires = "ids")]
+    pub(crate) log_every: Duration,
 }
 
 /// The file format of `sync`.

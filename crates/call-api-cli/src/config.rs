@@ -10,12 +10,15 @@ use std::fs;
 use std::io::{self, BufRead as _};
 use std::path::{Path, PathBuf};
 
+use anstyle::Style;
 use call_api::transport::TokenFile;
 use call_api::{BASE_URL_VARIABLE, Client, ClientBuilder, DEFAULT_BASE_URL, TOKEN_VARIABLE, Token};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::args::Settings;
-use crate::error::CliError;
+use crate::args::{Format, Settings};
+use crate::error::{CliError, CommandError};
+use crate::output::{self, escape_control};
+use crate::ui::Ui;
 
 /// The environment variable with the path of the token file.
 pub(crate) const TOKEN_FILE_VARIABLE: &str = "CALL_API_TOKEN_FILE";
@@ -43,6 +46,8 @@ struct Profile {
     base_url: Option<String>,
     token: Option<Secret>,
     token_file: Option<PathBuf>,
+    proxy: Option<String>,
+    cacert: Option<PathBuf>,
 }
 
 /// A token, hidden in messages.
@@ -77,8 +82,13 @@ struct NamedProfile {
     is_named: bool,
     /// The name of the profile and its file, for messages.
     source: String,
+    /// `None` if there is no profile.
+    name: Option<String>,
+    /// The source of the name.
+    chosen_by: &'static str,
     /// The configuration file.
     path: PathBuf,
+    has_file: bool,
 }
 
 impl NamedProfile {
@@ -88,14 +98,22 @@ impl NamedProfile {
         let file = read_file(&path, warnings)?;
         let has_file = file.is_some();
         let mut file = file.unwrap_or_default();
-        let requested = match settings.profile.clone() {
-            Some(name) => Some(name),
-            None => variable(PROFILE_VARIABLE)?.or_else(|| file.profile.take()),
+        let of_file = file.profile.take();
+        let (requested, chosen_by) = match (&settings.profile, variable(PROFILE_VARIABLE)?, of_file)
+        {
+            (Some(name), ..) => (Some(name.clone()), "--profile"),
+            (None, Some(name), _) => (Some(name), PROFILE_VARIABLE),
+            (None, None, Some(name)) => (Some(name), "the file"),
+            (None, None, None) => (None, "default"),
         };
         let name = requested.as_deref().unwrap_or(DEFAULT_PROFILE);
+        let mut has_profile = true;
         let profile = match file.profiles.remove(name) {
             Some(profile) => profile,
-            None if requested.is_none() => Profile::default(),
+            None if requested.is_none() => {
+                has_profile = false;
+                Profile::default()
+            }
             None if !has_file => {
                 return Err(CliError::config(format!(
                     "no profile {name:?}: there is no file {at}; create it with a section [profiles.{name}] that has base_url and token_file"
@@ -121,7 +139,10 @@ impl NamedProfile {
             profile,
             is_named: settings.profile.is_some(),
             source: format!("profile {name:?} in {at}"),
+            name: has_profile.then(|| name.to_owned()),
+            chosen_by: if has_profile { chosen_by } else { "not set" },
             path,
+            has_file,
         })
     }
 
@@ -129,6 +150,13 @@ impl NamedProfile {
     fn base_url(&self) -> &str {
         let base_url = self.profile.base_url.as_deref();
         base_url.or(DEFAULT_BASE_URL).unwrap_or_default()
+    }
+
+    /// Returns a path of the profile. A relative one starts at the folder of the file that has it, wherever the program is
+    /// started.
+    fn resolve(&self, path: PathBuf) -> PathBuf {
+        let folder = self.path.parent().unwrap_or(Path::new(""));
+        folder.join(expand_home(path))
     }
 
     /// Returns the value of the profile or of the environment, whichever comes first.
@@ -177,16 +205,51 @@ fn token(settings: &Settings, profile: &NamedProfile) -> Result<Setting<TokenSou
     };
     let text = profile.profile.token.as_ref();
     let text = text.map(|Secret(token)| TokenSource::Text(Secret(token.clone())));
-    // A relative path starts at the folder of the file that has it, wherever the program is started.
-    let folder = profile.path.parent().unwrap_or(Path::new(""));
     let file = profile.profile.token_file.clone();
-    let file = file.map(|file| TokenSource::File(folder.join(expand_home(file))));
+    let file = file.map(|file| TokenSource::File(profile.resolve(file)));
     profile.prefer(text.or(file), from_environment).ok_or_else(|| {
         CliError::config(format!(
             "no token is set; set {TOKEN_VARIABLE}, use --token-file FILE (`-` is standard input), or add token_file to a profile in {}",
             profile.path.display()
         ))
     })
+}
+
+/// Returns the token, unless it is that of a profile for another service.
+fn token_for(
+    base_url: &Setting<String>,
+    settings: &Settings,
+    profile: &NamedProfile,
+) -> Result<Setting<TokenSource>, CliError> {
+    let token = token(settings, profile)?;
+    if token.source == profile.source && !is_same_url(&base_url.value, profile.base_url()) {
+        return Err(CliError::config(format!(
+            "the token of {} is for {} and is not sent to the base URL from {}; set a token for it with {TOKEN_VARIABLE} or --token-file",
+            profile.source,
+            profile.base_url(),
+            base_url.source
+        )));
+    }
+    Ok(token)
+}
+
+/// Returns the proxy that is given, for https; without one, that of the environment applies.
+fn proxy(settings: &Settings, profile: &NamedProfile) -> Option<Setting<String>> {
+    let given = settings.proxy.clone().map(|value| Setting {
+        value,
+        source: "--proxy".to_owned(),
+    });
+    given.or_else(|| profile.prefer(profile.profile.proxy.clone(), None))
+}
+
+/// Returns the file of root certificates.
+fn cacert(settings: &Settings, profile: &NamedProfile) -> Option<Setting<PathBuf>> {
+    let given = settings.cacert.clone().map(|value| Setting {
+        value,
+        source: "--cacert".to_owned(),
+    });
+    let of_profile = profile.profile.cacert.clone();
+    given.or_else(|| profile.prefer(of_profile.map(|path| profile.resolve(path)), None))
 }
 
 /// Returns true if two base URLs are the same but for the case of the host, the default port, or a trailing slash.
@@ -220,6 +283,8 @@ enum TokenSource {
 pub(crate) struct Config {
     base_url: Setting<String>,
     token: Setting<TokenSource>,
+    proxy: Option<Setting<String>>,
+    cacert: Option<Setting<PathBuf>>,
     /// Problems that do not prevent the use of the settings.
     pub(crate) warnings: Vec<String>,
 }
@@ -229,18 +294,12 @@ impl Config {
         let mut warnings = Vec::new();
         let profile = NamedProfile::load(settings, &mut warnings)?;
         let base_url = base_url(settings, &profile)?;
-        let token = token(settings, &profile)?;
-        if token.source == profile.source && !is_same_url(&base_url.value, profile.base_url()) {
-            return Err(CliError::config(format!(
-                "the token of {} is for {} and is not sent to the base URL from {}; set a token for it with {TOKEN_VARIABLE} or --token-file",
-                profile.source,
-                profile.base_url(),
-                base_url.source
-            )));
-        }
+        let token = token_for(&base_url, settings, &profile)?;
         Ok(Self {
             base_url,
             token,
+            proxy: proxy(settings, &profile),
+            cacert: cacert(settings, &profile),
             warnings,
         })
     }
@@ -289,14 +348,40 @@ impl Config {
         if let Some(deadline) = settings.deadline {
             builder = builder.deadline(deadline);
         }
+        if let Some(proxy) = &self.proxy {
+            // http is for this machine only.
+            let proxy = reqwest::Proxy::https(&proxy.value).map_err(|_| {
+                CliError::config(format!(
+                    "the proxy from {} is not a URL such as http://proxy.example:3128",
+                    proxy.source
+                ))
+            })?;
+            builder = builder.transport(move |transport| {
+                let of_downloads = proxy.clone();
+                transport
+                    .configure_http(move |http| http.proxy(proxy.clone()))
+                    .configure_download_http(move |http| http.proxy(of_downloads.clone()))
+            });
+        }
+        if let Some(cacert) = &self.cacert {
+            let pem = fs::read(&cacert.value).map_err(|error| {
+                CliError::config(format!(
+                    "cannot read the certificates {} from {}: {error}; check that the file exists and is readable",
+                    cacert.value.display(),
+                    cacert.source
+                ))
+            })?;
+            builder = builder.transport(move |transport| transport.root_certificates(pem));
+        }
         Ok(builder)
     }
 
     /// Returns the sources of the base URL and the token.
     pub(crate) fn sources(&self) -> String {
-        let proxy = match crate::process::proxy_variable() {
-            Some(variable) if self.base_url.value.starts_with("https:") => {
-                format!(", proxy from {variable}")
+        let given = self.proxy.as_ref().map(|proxy| proxy.source.as_str());
+        let proxy = match given.or(crate::process::proxy_variable()) {
+            Some(source) if self.base_url.value.starts_with("https:") => {
+                format!(", proxy from {source}")
             }
             _ => String::new(),
         };
@@ -309,6 +394,108 @@ impl Config {
     pub(crate) fn reads_standard_input(&self) -> bool {
         matches!(self.token.value, TokenSource::StandardInput)
     }
+}
+
+/// An effective setting.
+#[derive(Debug, Serialize)]
+pub(crate) struct ShownSetting {
+    setting: &'static str,
+    /// `None` if it is not set; secrets are masked.
+    value: Option<String>,
+    /// Where it is from, or the reason it is not usable.
+    source: String,
+}
+
+/// Prints the settings as they apply to every command, and the source of each.
+pub(crate) fn show(
+    settings: &Settings,
+    output: Option<Format>,
+    ui: &Ui,
+) -> Result<(), CommandError> {
+    let mut warnings = Vec::new();
+    let profile = NamedProfile::load(settings, &mut warnings)?;
+    for warning in &warnings {
+        ui.warn(warning);
+    }
+    let base_url = base_url(settings, &profile)?;
+    let token = match token_for(&base_url, settings, &profile) {
+        Ok(Setting { value, source }) => {
+            let value = match value {
+                TokenSource::Text(_) => "***".to_owned(),
+                TokenSource::File(path) => format!("*** in {}", path.display()),
+                TokenSource::StandardInput => "*** in standard input".to_owned(),
+            };
+            (Some(value), source)
+        }
+        Err(error) => (None, error.to_string()),
+    };
+    let not_set = || (None, "not set".to_owned());
+    let proxy = match (proxy(settings, &profile), crate::process::proxy_variable()) {
+        (Some(proxy), _) => (Some(mask_password(&proxy.value)), proxy.source),
+        (None, Some(name)) => {
+            let value = variable(name)?.unwrap_or_default();
+            (Some(mask_password(&value)), name.to_owned())
+        }
+        (None, None) => not_set(),
+    };
+    let cacert = cacert(settings, &profile).map(|cacert| {
+        let path = cacert.value.display().to_string();
+        (Some(path), cacert.source)
+    });
+    let deadline = settings.deadline.map(|deadline| {
+        let deadline = humantime::format_duration(deadline).to_string();
+        (Some(deadline), "--deadline".to_owned())
+    });
+    let file = match profile.has_file {
+        true => "read",
+        false => "does not exist",
+    };
+    let rows = [
+        (
+            "file",
+            (Some(profile.path.display().to_string()), file.to_owned()),
+        ),
+        (
+            "profile",
+            (profile.name.clone(), profile.chosen_by.to_owned()),
+        ),
+        (
+            "base_url",
+            (Some(mask_password(&base_url.value)), base_url.source),
+        ),
+        ("token", token),
+        ("proxy", proxy),
+        ("cacert", cacert.unwrap_or_else(not_set)),
+        (
+            "deadline",
+            deadline.unwrap_or_else(|| (Some("45s".to_owned()), "default".to_owned())),
+        ),
+    ];
+    let rows = rows.map(|(setting, (value, source))| ShownSetting {
+        setting,
+        value,
+        source,
+    });
+    let format = Format::or_default(output);
+    if format != Format::Table {
+        return Ok(output::print_value(format, &rows)?);
+    }
+    let cell = |text: &str| (escape_control(text), Style::new());
+    let rows = rows.iter().map(|row| {
+        let value = row.value.as_deref().unwrap_or("-");
+        [cell(row.setting), cell(value), cell(&row.source)]
+    });
+    Ok(output::table(&["SETTING", "VALUE", "SOURCE"], rows)?)
+}
+
+/// Masks the user and the password of a URL.
+fn mask_password(url: &str) -> String {
+    let masked = url::Url::parse(url).ok().and_then(|mut url| {
+        let has_password = !url.username().is_empty() || url.password().is_some();
+        (has_password && url.set_username("***").is_ok() && url.set_password(None).is_ok())
+            .then(|| url.to_string())
+    });
+    masked.unwrap_or_else(|| url.to_owned())
 }
 
 fn variable(name: &str) -> Result<Option<String>, CliError> {

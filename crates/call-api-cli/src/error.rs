@@ -340,6 +340,11 @@ impl ErrorTally {
         };
     }
 
+    /// Returns the common class, if there is an error.
+    pub(crate) fn class(&self) -> Option<ErrorClass> {
+        self.0
+    }
+
     /// Ends the command after all errors were reported.
     pub(crate) fn end(self) -> Result<(), CommandError> {
         match self.0 {

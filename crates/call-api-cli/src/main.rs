@@ -1,5 +1,6 @@
 //! The program `call-api`, a command-line client built on the SDK. `call-api man` prints its manual.
 
+mod archive;
 mod args;
 mod config;
 mod destination;
@@ -11,6 +12,7 @@ mod ids;
 mod input;
 mod json;
 mod man;
+mod not_found;
 mod operations;
 mod output;
 mod process;
@@ -27,6 +29,7 @@ mod wait;
 use std::env;
 use std::future::Future;
 use std::io::{self, Write as _};
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -35,7 +38,7 @@ use call_api::{Client, ClientBuilder};
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::args::{Arguments, Command, Settings};
+use crate::args::{Arguments, Command, ConfigCommand, Settings};
 use crate::config::Config;
 use crate::error::{CliError, CommandError, ErrorClass};
 use crate::sync::Sync;
@@ -97,20 +100,28 @@ fn run(arguments: Arguments, ui: &Arc<Ui>) -> Result<(), CommandError> {
             block_on(wait::watch(&client, id, poll, display, ui), ui, String::new)
         }
         Command::Recording(args) => {
+            if let Some(ids) = args.ids.clone() {
+                check_standard_input(settings, is_dash(&ids))?;
+                let client = limited_client(settings, args.batch.rate, ui)?;
+                let sync = Sync::prepare_recordings(&ids, args, &client, ui)?;
+                let hint = sync.interruption();
+                return block_on(sync.run(&client, ui), ui, hint);
+            }
             let client = client(settings, ui)?;
             let hint = || RESUME_HINT.to_owned();
             block_on(recording::run(&client, &args, ui), ui, hint)
         }
         Command::Sync(args) => {
             check_standard_input(settings, is_dash(&args.ids))?;
-            let client = client(settings, ui)?;
-            let sync = Sync::prepare(&args, ui)?;
+            let client = limited_client(settings, args.batch.rate, ui)?;
+            let sync = Sync::prepare(args, &client, ui)?;
             let hint = sync.interruption();
             block_on(sync.run(&client, ui), ui, hint)
         }
         Command::Doctor { id, output } => {
             block_on(doctor::run(settings, id, output, ui), ui, String::new)
         }
+        Command::Config(ConfigCommand::Show { output }) => config::show(settings, output, ui),
         Command::Request(args) => {
             let Some(args) = args.operation() else {
                 return Ok(request::list()?);
@@ -152,8 +163,20 @@ fn check_standard_input(settings: &Settings, is_read: bool) -> Result<(), CliErr
 
 /// Returns a client with the settings. Reports warnings about their files.
 fn client(settings: &Settings, ui: &Arc<Ui>) -> Result<Client, CliError> {
+    limited_client(settings, None, ui)
+}
+
+/// Returns a client that sends at most so many requests per second.
+fn limited_client(
+    settings: &Settings,
+    rate: Option<NonZeroU32>,
+    ui: &Arc<Ui>,
+) -> Result<Client, CliError> {
     let mut config = Config::load(settings)?;
-    let builder = builder(&mut config, settings, ui)?;
+    let mut builder = builder(&mut config, settings, ui)?;
+    if let Some(rate) = rate {
+        builder = builder.transport(move |transport| transport.rate_limit(rate));
+    }
     Ok(builder.build()?)
 }
 

@@ -60,7 +60,7 @@ const SECTIONS: [Section; 5] = [
             ),
             (
                 "",
-                "Instead of token_file, token holds the token itself. Files with a token should be readable by their owner only (chmod 600).",
+                "Instead of token_file, token holds the token itself. proxy and cacert are like the options. Relative paths start at the folder of the file. Files with a token should be readable by their owner only (chmod 600).",
             ),
         ],
     ),

@@ -15,18 +15,20 @@ use crate::error::{CliError, CommandError, ErrorClass};
 use crate::ui::Ui;
 
 /// The time limit of the download itself.
-const DOWNLOAD_LIMIT: Duration = Duration::from_secs(60 * 60);
+pub(crate) const DOWNLOAD_LIMIT: Duration = Duration::from_secs(60 * 60);
 
 pub(crate) async fn run(
     client: &Client,
     args: &RecordingArgs,
     ui: &Arc<Ui>,
 ) -> Result<(), CommandError> {
-    let error_of_call = |error: Error| CliError::from(error).for_call(args.id);
+    // Required without --ids.
+    let id = args.id.unwrap_or_default();
+    let error_of_call = |error: Error| CliError::from(error).for_call(id);
     // Before the first request, so that a refusal costs nothing.
-    let destination = Destination::inspect(&args.out, args.id, args.force)?;
-    let call = client.get_call(args.id).await;
-    let call = call.map_err(|error| CliError::from(error).for_call(args.id))?;
+    let destination = Destination::inspect(&args.out, id, args.force)?;
+    let call = client.get_call(id).await;
+    let call = call.map_err(error_of_call)?;
     let mut bar = ui.download_bar("waiting for the recording");
     let request = client
         .recording(&call)
@@ -76,7 +78,7 @@ pub(crate) async fn run(
                 call.id, call.status
             ),
         )
-        .for_call(args.id)
+        .for_call(id)
         .into()),
         Ok(other) => {
             let status = match &other {
@@ -87,10 +89,10 @@ pub(crate) async fn run(
                 ErrorClass::Timeout,
                 format!(
                     "call {} has not ended (status {status}); wait for it with: call-api wait {0}",
-                    args.id
+                    id
                 ),
             )
-            .for_call(args.id)
+            .for_call(id)
             .into())
         }
         Err(error) if is_broken_pipe(&error) => Err(CommandError::BrokenPipe),

@@ -13,18 +13,34 @@ use serde_json::value::RawValue;
 
 use crate::args::RecordFormat;
 use crate::error::{CliError, CommandError, ErrorClass};
+use crate::fields::{Field, Fields};
 use crate::json;
 use crate::received::ReceivedCall;
+use crate::ui::Ui;
 
 /// The maximum length of a record, in bytes. A longer line was not written by `sync`.
 const MAX_RECORD: u64 = 16 << 20;
 
 /// The output of `sync`.
 #[derive(Debug)]
-pub(crate) enum Output {
+pub(crate) struct Output {
+    target: Target,
+    records: Records,
+}
+
+#[derive(Debug)]
+enum Target {
     File(OutputFile),
     /// Cannot be read, so a run starts from the beginning.
-    StandardOutput(RecordFormat),
+    StandardOutput,
+}
+
+/// The form of the records.
+#[derive(Clone, Debug)]
+pub(crate) struct Records {
+    format: RecordFormat,
+    /// The properties to write, with the id first; `None` for all.
+    fields: Option<Fields>,
 }
 
 impl Output {
@@ -32,37 +48,48 @@ impl Output {
     pub(crate) fn open(
         path: &Path,
         format: Option<RecordFormat>,
+        fields: Option<Fields>,
     ) -> Result<(Self, HashSet<Uuid>), CommandError> {
         let is_csv = path
             .extension()
             .is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
-        let records = format.unwrap_or(match is_csv {
+        let format = format.unwrap_or(match is_csv {
             true => RecordFormat::Csv,
             false => RecordFormat::Jsonl,
         });
-        if path.as_os_str() == "-" {
-            if records == RecordFormat::Csv {
-                write_standard_output(&header()?)?;
+        let records = Records {
+            format,
+            fields: fields.map(Fields::with_id_first),
+        };
+        let (target, existing) = if path.as_os_str() == "-" {
+            if format == RecordFormat::Csv {
+                write_standard_output(&records.header()?)?;
             }
-            return Ok((Self::StandardOutput(records), HashSet::new()));
-        }
-        let (file, existing) = OutputFile::open(path, records)?;
-        Ok((Self::File(file), existing))
+            (Target::StandardOutput, HashSet::new())
+        } else {
+            let (file, existing) = OutputFile::open(path, records.clone())?;
+            (Target::File(file), existing)
+        };
+        Ok((Self { target, records }, existing))
     }
 
     /// Appends a call. It is not buffered, so a written record survives a kill.
     pub(crate) fn write(&mut self, call: &ReceivedCall) -> Result<(), CommandError> {
-        match self {
-            Self::File(file) => Ok(file.write(call)?),
-            Self::StandardOutput(records) => Ok(write_standard_output(&records.encode(call)?)?),
+        let record = self.records.encode(call)?;
+        match &mut self.target {
+            Target::File(file) => Ok(file.write(&record)?),
+            Target::StandardOutput => Ok(write_standard_output(&record)?),
         }
     }
 
-    /// Flushes the file to the disk.
-    pub(crate) fn finish(&mut self) -> Result<(), CliError> {
-        match self {
-            Self::File(file) => file.finish(),
-            Self::StandardOutput(_) => Ok(()),
+    /// Flushes the file to the disk. Warns of selected properties that no call had.
+    pub(crate) fn finish(&mut self, ui: &Ui) -> Result<(), CliError> {
+        if let Some(fields) = &self.records.fields {
+            fields.warn_of_unknown(ui);
+        }
+        match &mut self.target {
+            Target::File(file) => file.finish(),
+            Target::StandardOutput => Ok(()),
         }
     }
 }
@@ -78,12 +105,12 @@ fn write_standard_output(bytes: &[u8]) -> io::Result<()> {
 pub(crate) struct OutputFile {
     file: File,
     path: PathBuf,
-    records: RecordFormat,
+    records: Records,
 }
 
 impl OutputFile {
     /// Opens the file, removes an incomplete record, and returns the ids of the records.
-    fn open(path: &Path, records: RecordFormat) -> Result<(Self, HashSet<Uuid>), CliError> {
+    fn open(path: &Path, records: Records) -> Result<(Self, HashSet<Uuid>), CliError> {
         let failed = |error: io::Error| {
             CliError::new(
                 ErrorClass::Failed,
@@ -123,10 +150,9 @@ impl OutputFile {
         let (done, length) = out.scan()?;
         out.file.set_len(length).map_err(failed)?;
         out.file.seek(SeekFrom::Start(length)).map_err(failed)?;
-        if length == 0 && records == RecordFormat::Csv {
-            out.file
-                .write_all(&header().map_err(failed)?)
-                .map_err(failed)?;
+        if length == 0 && out.records.format == RecordFormat::Csv {
+            let header = out.records.header().map_err(failed)?;
+            out.file.write_all(&header).map_err(failed)?;
         }
         Ok((out, done))
     }
@@ -149,7 +175,8 @@ impl OutputFile {
                 .read_until(b'\n', &mut record)
                 .map_err(|error| failed(error, &self.path))?;
             number += 1;
-            let is_header = length == 0 && self.records == RecordFormat::Csv;
+            let is_csv = self.records.format == RecordFormat::Csv;
+            let is_header = length == 0 && is_csv;
             if read == 0 || !record.ends_with(b"\n") {
                 if !self.records.is_incomplete(&record, is_header) {
                     return Err(self.foreign_record(number));
@@ -157,12 +184,12 @@ impl OutputFile {
                 return Ok((done, length));
             }
             let quotes = record.iter().filter(|byte| **byte == b'"').count();
-            if self.records == RecordFormat::Csv && quotes % 2 == 1 {
+            if is_csv && quotes % 2 == 1 {
                 continue;
             }
             let id = match is_header {
-                true => (record == header().unwrap_or_default()).then_some(None),
-                false => self.records.id(&record).map(Some),
+                true => (record == self.records.header().unwrap_or_default()).then_some(None),
+                false => self.records.format.id(&record).map(Some),
             };
             let Some(id) = id else {
                 return Err(self.foreign_record(number));
@@ -180,16 +207,14 @@ impl OutputFile {
             format!(
                 "{}:{line} is not a record that sync wrote as {}; use another file, or the --format of this one",
                 self.path.display(),
-                self.records.name()
+                self.records.format.name()
             ),
         )
     }
 
-    fn write(&mut self, call: &ReceivedCall) -> Result<(), CliError> {
-        let record = self.records.encode(call);
-        record
-            .and_then(|record| self.file.write_all(&record))
-            .map_err(|error| self.failed(&error))
+    fn write(&mut self, record: &[u8]) -> Result<(), CliError> {
+        let written = self.file.write_all(record);
+        written.map_err(|error| self.failed(&error))
     }
 
     fn finish(&mut self) -> Result<(), CliError> {
@@ -207,41 +232,60 @@ impl OutputFile {
     }
 }
 
-impl RecordFormat {
+impl Records {
     /// Returns the record of a call, with its line break.
-    fn encode(self, call: &ReceivedCall) -> io::Result<Vec<u8>> {
-        match self {
-            Self::Jsonl => Ok((json::compact(&call.json()?) + "\n").into_bytes()),
-            Self::Csv => values(&call.call),
+    fn encode(&mut self, call: &ReceivedCall) -> io::Result<Vec<u8>> {
+        match (self.format, &mut self.fields) {
+            (RecordFormat::Jsonl, None) => Ok((json::compact(&call.json()?) + "\n").into_bytes()),
+            (RecordFormat::Jsonl, Some(fields)) => {
+                let selected = fields.select(&call.json()?)?;
+                Ok((json::compact(&selected) + "\n").into_bytes())
+            }
+            (RecordFormat::Csv, None) => {
+                csv_record(columns(&call.call)?.map(|column| column.value))
+            }
+            (RecordFormat::Csv, Some(fields)) => csv_record(fields.values(&call.json()?)?),
         }
     }
 
-    fn name(self) -> &'static str {
-        match self {
-            Self::Jsonl => "JSON lines",
-            Self::Csv => "CSV",
+    /// Returns the first record of a CSV file: the names of the columns. The id comes first, because it identifies a record.
+    fn header(&self) -> io::Result<Vec<u8>> {
+        match &self.fields {
+            None => csv_record(columns(&Call::sample())?.map(|property| property.name)),
+            Some(fields) => csv_record(fields.iter().map(Field::name)),
         }
     }
 
     /// Returns true if `end` is the start of a record or of the header, as a killed run leaves it. Anything else at the end
     /// of the file is not removed.
-    fn is_incomplete(self, end: &[u8], is_header: bool) -> bool {
+    fn is_incomplete(&self, end: &[u8], is_header: bool) -> bool {
         let is_prefix_of = |record: &[u8]| {
             end.iter()
                 .zip(record)
                 .all(|(found, expected)| found == expected)
         };
-        match self {
+        match self.format {
             // A whole record may lack only its line break.
-            Self::Jsonl => match serde_json::from_slice::<IgnoredAny>(end) {
-                Ok(_) => self.id(end).is_some(),
+            RecordFormat::Jsonl => match serde_json::from_slice::<IgnoredAny>(end) {
+                Ok(_) => self.format.id(end).is_some(),
                 Err(error) => end.is_empty() || (error.is_eof() && end.starts_with(b"{")),
             },
-            Self::Csv if is_header => header().is_ok_and(|header| is_prefix_of(&header)),
-            Self::Csv => {
+            RecordFormat::Csv if is_header => {
+                self.header().is_ok_and(|header| is_prefix_of(&header))
+            }
+            RecordFormat::Csv => {
                 let mut id = end.iter().take(36);
                 id.all(|byte| byte.is_ascii_hexdigit() || *byte == b'-')
             }
+        }
+    }
+}
+
+impl RecordFormat {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Jsonl => "JSON lines",
+            Self::Csv => "CSV",
         }
     }
 
@@ -303,15 +347,6 @@ impl Property {
             },
         }
     }
-}
-
-/// Returns the first record of a CSV file: the names of the columns. The id comes first, because it identifies a record.
-fn header() -> io::Result<Vec<u8>> {
-    csv_record(columns(&Call::sample())?.map(|property| property.name))
-}
-
-fn values(call: &Call) -> io::Result<Vec<u8>> {
-    csv_record(columns(call)?.map(|property| property.value))
 }
 
 fn columns(call: &Call) -> io::Result<impl Iterator<Item = Property>> {

@@ -1,9 +1,11 @@
-//! `sync`: fetches many calls into a file, and resumes after an interruption.
+//! `sync`: fetches many calls into a file, their recordings into a folder, or both, and resumes after an interruption.
 //!
-//! The output file is the only state: a call is done when its complete record is in the file. A crash therefore loses no
-//! call and duplicates none. At worst the last record is incomplete; the next run removes it.
+//! The output is the only state: a call is done when its complete record is in the file, which is after its recording is in
+//! the folder. A crash therefore loses no call and duplicates none. At worst the last record is incomplete; the next run
+//! removes it.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -16,8 +18,10 @@ use futures_util::StreamExt as _;
 use indicatif::{HumanCount, ProgressBar};
 use serde::Serialize;
 
-use crate::args::SyncArgs;
+use crate::archive::Archive;
+use crate::args::{BatchArgs, RecordingArgs, SyncArgs};
 use crate::error::{CliError, CommandError, ErrorClass, ErrorTally};
+use crate::not_found::NotFound;
 use crate::received::ReceivedCall;
 use crate::records::Output;
 use crate::ui::Ui;
@@ -31,17 +35,35 @@ const MAX_DELAY: Duration = Duration::from_secs(15);
 /// A prepared `sync`: ids are read and the output is open.
 #[derive(Debug)]
 pub(crate) struct Sync {
-    /// The ids without a record, each once.
+    /// The ids that are not done, each once.
     missing: Vec<Uuid>,
-    /// The number of ids with a record.
+    /// The number of ids that are done.
     existing: usize,
-    out: Output,
+    /// The ids that the service did not know in an earlier run.
+    unknown: Vec<Uuid>,
+    not_found: NotFound,
+    /// The file of records; `None` for recordings alone.
+    out: Option<Output>,
+    /// The ids with a record.
+    recorded: HashSet<Uuid>,
+    /// The folder of recordings.
+    archive: Option<Arc<Archive>>,
     jobs: NonZeroUsize,
     failed: Option<PathBuf>,
     give_up_after: Duration,
+    /// The interval of progress lines where there is no terminal.
+    log_every: Duration,
     /// True if records have the form of the API document.
     typed: bool,
     fetched: Arc<AtomicUsize>,
+}
+
+/// The result for an id.
+struct Fetched {
+    id: Uuid,
+    result: Result<ReceivedCall, CliError>,
+    /// True if the call was fetched, and its recording was not: that says nothing about the service.
+    is_recording: bool,
 }
 
 /// The end of a pass over the ids.
@@ -56,30 +78,94 @@ enum Pass {
 
 impl Sync {
     /// Reads the ids and the existing records.
-    pub(crate) fn prepare(args: &SyncArgs, ui: &Ui) -> Result<Self, CommandError> {
-        let ids = crate::ids::read(&args.ids, args.skip_invalid, ui)?;
-        let (out, done) = Output::open(&args.out, args.format)?;
+    pub(crate) fn prepare(args: SyncArgs, client: &Client, ui: &Ui) -> Result<Self, CommandError> {
+        let ids = crate::ids::read(&args.ids, args.batch.skip_invalid, ui)?;
+        let (out, recorded) = Output::open(&args.out, args.format, args.fields)?;
+        let archive = match &args.recordings {
+            Some(folder) => Some(Archive::open(folder, args.recording_wait)?),
+            None => None,
+        };
+        let not_found = match args.out.as_os_str() == "-" {
+            true => NotFound::default(),
+            false => known(&args.out, &args.batch, client)?,
+        };
+        let sync = Self::new(ids, Some(out), recorded, archive, not_found, args.batch, ui);
+        Ok(Self {
+            typed: args.typed,
+            ..sync
+        })
+    }
+
+    /// Reads the ids and the manifest for recordings alone.
+    pub(crate) fn prepare_recordings(
+        ids: &Path,
+        args: RecordingArgs,
+        client: &Client,
+        ui: &Ui,
+    ) -> Result<Self, CommandError> {
+        if args.out.as_os_str() == "-" {
+            let message = "--ids needs a folder in --out, not standard output";
+            return Err(CliError::usage(message).into());
+        }
+        let ids = crate::ids::read(ids, args.batch.skip_invalid, ui)?;
+        let archive = Archive::open(&args.out, args.wait)?;
+        let not_found = known(&args.out.join("manifest"), &args.batch, client)?;
+        let recorded = HashSet::new();
+        Ok(Self::new(
+            ids,
+            None,
+            recorded,
+            Some(archive),
+            not_found,
+            args.batch,
+            ui,
+        ))
+    }
+
+    fn new(
+        ids: Vec<Uuid>,
+        out: Option<Output>,
+        recorded: HashSet<Uuid>,
+        archive: Option<Archive>,
+        not_found: NotFound,
+        batch: BatchArgs,
+        ui: &Ui,
+    ) -> Self {
         let mut seen = HashSet::new();
+        let is_done = |id: &Uuid| {
+            (out.is_none() || recorded.contains(id))
+                && archive.as_ref().is_none_or(|archive| archive.has(*id))
+        };
         let (existing, missing): (Vec<_>, Vec<_>) = ids
             .into_iter()
             .filter(|id| seen.insert(*id))
-            .partition(|id| done.contains(id));
-        Ok(Self {
+            .partition(is_done);
+        let (unknown, missing) = missing.into_iter().partition(|id| not_found.contains(*id));
+        Self {
             missing,
             existing: existing.len(),
+            unknown,
+            not_found,
             out,
-            jobs: limit_jobs(args.jobs, ui),
-            failed: args.failed.clone(),
-            give_up_after: args.give_up_after,
-            typed: args.typed,
+            recorded,
+            archive: archive.map(Arc::new),
+            jobs: limit_jobs(batch.jobs, ui),
+            failed: batch.failed,
+            give_up_after: batch.give_up_after,
+            log_every: batch.log_every,
+            typed: false,
             fetched: Arc::default(),
-        })
+        }
+    }
+
+    fn total(&self) -> usize {
+        self.existing + self.unknown.len() + self.missing.len()
     }
 
     /// Returns the message for an interruption.
     pub(crate) fn interruption(&self) -> impl FnOnce() -> String + use<> {
         let (fetched, existing) = (Arc::clone(&self.fetched), self.existing);
-        let total = self.existing + self.missing.len();
+        let total = self.total();
         move || {
             let fetched = existing + fetched.load(Ordering::Relaxed);
             format!(
@@ -92,9 +178,28 @@ impl Sync {
 
     /// Fetches the missing calls. Rides out an outage of the service.
     pub(crate) async fn run(mut self, client: &Client, ui: &Ui) -> Result<(), CommandError> {
-        let total = self.existing + self.missing.len();
-        let bar = ui.bar(total, self.existing);
+        let total = self.total();
+        let bar = ui.bar(total, self.existing + self.unknown.len());
         let mut failures = Failures::default();
+        for id in std::mem::take(&mut self.unknown) {
+            failures.add_unknown(id);
+        }
+        if let (Some(path), true) = (self.not_found.path(), failures.count() > 0) {
+            ui.warn(&format!(
+                "not requesting what was not found before ({}); see {}, or use --retry-not-found",
+                failures.count(),
+                path.display()
+            ));
+        }
+        let mut progress = Progress {
+            bar,
+            ids: total,
+            already_there: self.existing,
+            fetched: Arc::clone(&self.fetched),
+            started: Instant::now(),
+            last_line: Instant::now(),
+            log_every: self.log_every,
+        };
         let mut remaining = std::mem::take(&mut self.missing);
         let mut last_response = Instant::now();
         let mut delay = Duration::from_secs(1);
@@ -107,7 +212,7 @@ impl Sync {
                     &mut remaining,
                     after_outage,
                     &mut failures,
-                    &bar,
+                    &mut progress,
                     ui,
                 )
                 .await?;
@@ -142,19 +247,25 @@ impl Sync {
             tokio::time::sleep(delay.min(left)).await;
             delay = (delay * 2).min(MAX_DELAY);
         };
-        bar.finish_and_clear();
-        self.out.finish()?;
+        progress.bar.finish_and_clear();
+        if let Some(out) = &mut self.out {
+            out.finish(ui)?;
+        }
+        if let Some(archive) = &self.archive {
+            archive.finish()?;
+        }
         if let Some(path) = &self.failed {
             failures.write_ids(path)?;
         }
-        let fetched = self.fetched.load(Ordering::Relaxed);
-        failures.report(total, fetched, self.existing, ui);
-        match stop_class {
-            None => failures.tally.end(),
-            Some(class) => {
-                ui.note(crate::RESUME_HINT);
-                Err(CommandError::AlreadyReported(class))
-            }
+        let class = stop_class.or(failures.tally.class());
+        failures.report(&progress, ui);
+        if stop_class.is_some() {
+            ui.note(crate::RESUME_HINT);
+        }
+        progress.end(&failures, class, ui);
+        match class {
+            None => Ok(()),
+            Some(class) => Err(CommandError::AlreadyReported(class)),
         }
     }
 
@@ -165,25 +276,40 @@ impl Sync {
         remaining: &mut Vec<Uuid>,
         mut after_outage: bool,
         failures: &mut Failures,
-        bar: &ProgressBar,
+        progress: &mut Progress,
         ui: &Ui,
     ) -> Result<Pass, CommandError> {
         let outage_failures = self.jobs.get().max(OUTAGE_FAILURES);
         let mut done = HashSet::new();
         // Failures since the last response that shows that the service works.
         let mut consecutive: Vec<(Uuid, CliError)> = Vec::new();
+        let (archive, typed) = (self.archive.clone(), self.typed);
         let mut calls = client
             .get_calls(remaining.clone())
             .concurrency(self.jobs.get())
             // The ids are unique.
             .dedup_window(0)
             .unordered()
-            .responses();
+            .responses()
+            .map(|(id, result)| {
+                let result = ReceivedCall::new(id, result, typed);
+                save(id, result, client, archive.as_deref())
+            })
+            .buffer_unordered(self.jobs.get());
         let mut fatal = None;
-        while let Some((id, result)) = calls.next().await {
-            let result = ReceivedCall::new(id, result, self.typed);
+        while let Some(fetched) = calls.next().await {
+            let Fetched {
+                id,
+                result,
+                is_recording,
+            } = fetched;
             match &result {
-                Err(failure) if !is_specific_to_id(failure) => {
+                // A file of the folder, which would fail for every call.
+                Err(failure) if is_recording && failure.class() == ErrorClass::Failed => {
+                    result?;
+                    continue;
+                }
+                Err(failure) if !is_recording && !is_specific_to_id(failure) => {
                     let class = failure.class();
                     consecutive.extend(result.err().map(|failure| (id, failure)));
                     if matches!(class, ErrorClass::Refused | ErrorClass::Config) {
@@ -205,20 +331,24 @@ impl Sync {
             for (id, failure) in consecutive.drain(..) {
                 done.insert(id);
                 failures.add(id, failure, ui);
-                bar.inc(1);
+                progress.bar.inc(1);
             }
             done.insert(id);
             match result {
                 Ok(call) => {
-                    self.out.write(&call)?;
+                    if let Some(out) = self.out.as_mut().filter(|_| !self.recorded.contains(&id)) {
+                        out.write(&call)?;
+                    }
                     self.fetched.fetch_add(1, Ordering::Relaxed);
                 }
-                Err(failure) => failures.add(id, failure, ui),
+                Err(failure) => {
+                    if !is_recording && failure.class() == ErrorClass::NotFound {
+                        self.not_found.add(id)?;
+                    }
+                    failures.add(id, failure, ui);
+                }
             }
-            bar.inc(1);
-            if failures.count() > 0 {
-                bar.set_message(format!(", {} failed", failures.count()));
-            }
+            progress.advance(failures, ui);
         }
         drop(calls);
         let is_down = |(_, failure): &(Uuid, CliError)| failure.class() == ErrorClass::Unreachable;
@@ -237,6 +367,99 @@ impl Sync {
             (None, true) => Pass::Outage(consecutive),
             (None, false) => Pass::Complete,
         })
+    }
+}
+
+/// Saves the recording of a fetched call, if recordings are kept.
+async fn save(
+    id: Uuid,
+    result: Result<ReceivedCall, CliError>,
+    client: &Client,
+    archive: Option<&Archive>,
+) -> Fetched {
+    let (Ok(received), Some(archive)) = (&result, archive) else {
+        return Fetched {
+            id,
+            result,
+            is_recording: false,
+        };
+    };
+    let saved = archive.save(client, &received.call).await;
+    Fetched {
+        id,
+        result: saved.and(result),
+        is_recording: true,
+    }
+}
+
+/// Reads the ids that are known not to exist, from the file beside an output.
+fn known(out: &Path, batch: &BatchArgs, client: &Client) -> Result<NotFound, CliError> {
+    let mut path = out.as_os_str().to_owned();
+    path.push(".not-found");
+    NotFound::load(
+        path.into(),
+        client.transport().base_url(),
+        batch.retry_not_found,
+    )
+}
+
+/// The progress of a run.
+struct Progress {
+    bar: ProgressBar,
+    ids: usize,
+    already_there: usize,
+    fetched: Arc<AtomicUsize>,
+    started: Instant,
+    /// The time of the last progress line.
+    last_line: Instant,
+    log_every: Duration,
+}
+
+impl Progress {
+    /// Counts an id that is done. Where there is no terminal, prints a line at intervals.
+    fn advance(&mut self, failures: &Failures, ui: &Ui) {
+        self.bar.inc(1);
+        if failures.count() > 0 {
+            self.bar
+                .set_message(format!(", {} failed", failures.count()));
+        }
+        if self.bar.is_hidden() && self.last_line.elapsed() >= self.log_every {
+            self.last_line = Instant::now();
+            self.print("progress", failures, None, ui);
+        }
+    }
+
+    /// Prints the last line of a run, except on a terminal.
+    fn end(&self, failures: &Failures, class: Option<ErrorClass>, ui: &Ui) {
+        if self.bar.is_hidden() || ui.is_json() {
+            let code = class.map_or(0, ErrorClass::code);
+            self.print("summary", failures, Some(code), ui);
+        }
+    }
+
+    fn print(&self, what: &str, failures: &Failures, exit_code: Option<u8>, ui: &Ui) {
+        let counts = self.counts(failures, exit_code);
+        match ui.is_json() {
+            true => ui.json(what, &counts),
+            false => ui.note(format_args!("{what}: {counts}")),
+        }
+    }
+
+    fn counts(&self, failures: &Failures, exit_code: Option<u8>) -> Counts {
+        let fetched = self.fetched.load(Ordering::Relaxed);
+        let by_class = failures.by_class.iter();
+        Counts {
+            ids: self.ids,
+            fetched,
+            already_there: self.already_there,
+            failed: failures.count(),
+            not_fetched: self.ids - fetched - self.already_there - failures.count(),
+            by_class: by_class
+                .map(|(class, failures)| (class.name(), failures.count))
+                .collect(),
+            seconds: (self.started.elapsed().as_secs_f64() * 10.0).round() / 10.0,
+            exit_code,
+        }
     }
 }
 
@@ -263,29 +486,47 @@ fn limit_jobs(jobs: NonZeroUsize, ui: &Ui) -> NonZeroUsize {
     jobs.min(allowed)
 }
 
-/// The failures by class: the first one and the number of them.
+/// The failures.
 #[derive(Debug, Default)]
 struct Failures {
     tally: ErrorTally,
-    by_class: Vec<(CliError, usize)>,
+    by_class: Vec<(ErrorClass, FailuresOfClass)>,
     ids: Vec<Uuid>,
+}
+
+/// The failures of a class.
+#[derive(Debug, Default)]
+struct FailuresOfClass {
+    count: usize,
+    /// The first one of this run.
+    first: Option<CliError>,
 }
 
 impl Failures {
     fn add(&mut self, id: Uuid, failure: CliError, ui: &Ui) {
-        self.ids.push(id);
-        self.tally.add(failure.class());
         if ui.reports_each_error() {
             ui.error(&failure);
         }
-        match self
-            .by_class
-            .iter_mut()
-            .find(|(first, _)| first.class() == failure.class())
-        {
-            Some((_, count)) => *count += 1,
-            None => self.by_class.push((failure, 1)),
-        }
+        let of_class = self.count_one(id, failure.class());
+        of_class.first.get_or_insert(failure);
+    }
+
+    /// Adds an id that an earlier run did not find.
+    fn add_unknown(&mut self, id: Uuid) {
+        self.count_one(id, ErrorClass::NotFound);
+    }
+
+    fn count_one(&mut self, id: Uuid, class: ErrorClass) -> &mut FailuresOfClass {
+        self.ids.push(id);
+        self.tally.add(class);
+        let at = self.by_class.iter().position(|(other, _)| *other == class);
+        let at = at.unwrap_or_else(|| {
+            self.by_class.push((class, FailuresOfClass::default()));
+            self.by_class.len() - 1
+        });
+        let (_, of_class) = &mut self.by_class[at];
+        of_class.count += 1;
+        of_class
     }
 
     fn count(&self) -> usize {
@@ -302,55 +543,42 @@ impl Failures {
         })
     }
 
-    fn report(&self, total: usize, fetched: usize, existing: usize, ui: &Ui) {
-        let failed = self.count();
-        let remaining = total - fetched - existing - failed;
+    /// Prints the summary for people.
+    fn report(&self, progress: &Progress, ui: &Ui) {
         if ui.is_json() {
-            let by_class = self.by_class.iter();
-            let by_class = by_class.map(|(first, count)| (first.class().name(), *count));
-            let summary = Summary {
-                ids: total,
-                fetched,
-                already_there: existing,
-                failed,
-                not_fetched: remaining,
-                by_class: by_class.collect(),
-            };
-            return ui.json("summary", &summary);
+            return;
         }
-        let mut parts = vec![format!("{fetched} fetched")];
-        let more = [
-            (existing, "already there"),
-            (failed, "failed"),
-            (remaining, "not fetched"),
-        ];
-        parts.extend(
-            more.iter()
-                .filter(|(count, _)| *count > 0)
-                .map(|(count, what)| format!("{count} {what}")),
-        );
-        ui.note(format_args!(
-            "{total} id{}: {}",
-            if total == 1 { "" } else { "s" },
-            parts.join(", ")
-        ));
-        for (first, count) in &self.by_class {
-            let of = if *count == 1 {
-                String::new()
-            } else {
-                ", the first".to_owned()
-            };
-            ui.error_summary(format_args!(
-                "{count} × {}{of}: {first}",
-                first.class().name()
+        if !progress.bar.is_hidden() {
+            let counts = progress.counts(self, None);
+            let more = [
+                (counts.already_there, "already there"),
+                (counts.failed, "failed"),
+                (counts.not_fetched, "not fetched"),
+            ];
+            let more = more.iter().filter(|(count, _)| *count > 0);
+            let more: String = more
+                .map(|(count, what)| format!(", {count} {what}"))
+                .collect();
+            let s = if counts.ids == 1 { "" } else { "s" };
+            ui.note(format_args!(
+                "{} id{s}: {} fetched{more}",
+                counts.ids, counts.fetched
             ));
+        }
+        for (class, FailuresOfClass { count, first }) in &self.by_class {
+            let of = match (count, first) {
+                (1, Some(first)) => format!(": {first}"),
+                (_, Some(first)) => format!(", the first: {first}"),
+                (_, None) => " before".to_owned(),
+            };
+            ui.error_summary(format_args!("{count} × {}{of}", class.name()));
         }
     }
 }
 
-/// The summary in JSON.
+/// The counts of a run, in JSON or as words in one line.
 #[derive(Debug, Serialize)]
-struct Summary {
+struct Counts {
     ids: usize,
     fetched: usize,
     already_there: usize,
@@ -358,4 +586,34 @@ struct Summary {
     not_fetched: usize,
     /// The number of failures per class.
     by_class: BTreeMap<&'static str, usize>,
+    seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exit_code: Option<u8>,
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            ids,
+            fetched,
+            already_there,
+            failed,
+            not_fetched,
+            by_class,
+            seconds,
+            exit_code,
+        } = self;
+        write!(
+            f,
+            "ids={ids} fetched={fetched} already_there={already_there} failed={failed} not_fetched={not_fetched}"
+        )?;
+        for (class, count) in by_class {
+            write!(f, " {class}={count}")?;
+        }
+        write!(f, " seconds={seconds:.1}")?;
+        match exit_code {
+            Some(code) => write!(f, " exit_code={code}"),
+            None => Ok(()),
+        }
+    }
 }

@@ -374,7 +374,7 @@ error: [HOME]home-wrong/.config/call-api/config.toml:2: the token must be a quot
 ? 3
 error: [HOME]home-wrong/.config/call-api/config.toml:2: string values must be quoted, expected literal string; see `call-api man`
 ? 3
-error: [HOME]home-wrong/.config/call-api/config.toml:2: unknown field `url`, expected one of `base_url`, `token`, `token_file`; see `call-api man`
+error: [HOME]home-wrong/.config/call-api/config.toml:2: unknown field `url`, expected one of `base_url`, `token`, `token_file`, `proxy`, `cacert`; see `call-api man`
 ? 3
 error: [HOME]home-wrong/.config/call-api/config.toml:1: invalid type: integer `1`, expected a string; see `call-api man`
 ? 3

@@ -70,16 +70,15 @@ async fn failures_are_summarized_and_retried_by_the_next_run() {
         shown,
         str![[r#"
 ? 1
-7 ids: 4 fetched, 3 failed
 error: 1 × service: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000001 was answered with 500: Internal Server Error (3 attempts); try later
 error: 2 × not_found, the first: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000404 was answered with 404: Call not found (1 attempt); check the id, and that the base URL names the right service
+summary: ids=7 fetched=4 already_there=0 failed=3 not_fetched=0 not_found=2 service=1 seconds=[SECONDS] exit_code=1
 ---
 ? 4
-{"error":{"class":"not_found","exit_code":4,"message":"GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000404 was answered with 404: Call not found (1 attempt); check the id, and that the base URL names the right service","id":"00000000-0000-4000-8000-000000000404","retryable":false,"status":404,"attempts":1}}
-{"error":{"class":"not_found","exit_code":4,"message":"GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000405 was answered with 404: Call not found (1 attempt); check the id, and that the base URL names the right service","id":"00000000-0000-4000-8000-000000000405","retryable":false,"status":404,"attempts":1}}
-{"summary":{"ids":7,"fetched":1,"already_there":4,"failed":2,"not_fetched":0,"by_class":{"not_found":2}}}
+{"warning":{"message":"not requesting what was not found before (2); see [HOME]sync-summary/calls.jsonl.not-found, or use --retry-not-found"}}
+{"summary":{"ids":7,"fetched":1,"already_there":4,"failed":2,"not_fetched":0,"by_class":{"not_found":2},"seconds":[SECONDS],"exit_code":4}}
 ---
-5 ids: 0 fetched, 5 already there
+summary: ids=5 fetched=0 already_there=5 failed=0 not_fetched=0 seconds=[SECONDS] exit_code=0
 ---
 
 "#]],
@@ -189,9 +188,9 @@ async fn csv_has_all_properties_and_is_resumed() {
     assert_shown(
         shown,
         str![[r#"
-2 ids: 2 fetched
-2 ids: 1 fetched, 1 already there
-2 ids: 1 fetched, 1 already there
+summary: ids=2 fetched=2 already_there=0 failed=0 not_fetched=0 seconds=[SECONDS] exit_code=0
+summary: ids=2 fetched=1 already_there=1 failed=0 not_fetched=0 seconds=[SECONDS] exit_code=0
+summary: ids=2 fetched=1 already_there=1 failed=0 not_fetched=0 seconds=[SECONDS] exit_code=0
 
 "#]],
     );
@@ -353,13 +352,13 @@ async fn sync_stops_when_the_service_fails() {
         retrying.replace_all(&shown, "").into_owned(),
         str![[r#"
 ? 5
-200 ids: 0 fetched, 1 failed, 199 not fetched
 error: 1 × refused: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000001 was answered with 401: Invalid authentication credentials (1 attempt); check the token: it may be wrong, revoked or of another service
 interrupted; run the command again to resume
+summary: ids=200 fetched=0 already_there=0 failed=1 not_fetched=199 refused=1 seconds=[SECONDS] exit_code=5
 ? 8
-200 ids: 0 fetched, 8 failed, 192 not fetched
 error: 8 × service, the first: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000001 was answered with 501: Not Implemented (1 attempt); try later
 interrupted; run the command again to resume
+summary: ids=200 fetched=0 already_there=0 failed=8 not_fetched=192 service=8 seconds=[SECONDS] exit_code=8
 
 "#]],
     );
@@ -376,7 +375,7 @@ async fn sync_rides_out_a_restart_of_the_service() {
     assert!(output.status.success(), "{output:?}");
     assert_eq!(counts(&files), once(&ids));
     let shown = support::shown(&output);
-    assert!(shown.ends_with("30 ids: 30 fetched\n"), "{shown}");
+    assert!(shown.contains("\nsummary: ids=30 fetched=30 "), "{shown}");
 }
 
 #[cfg(unix)]
@@ -412,7 +411,7 @@ async fn input_and_output_must_be_regular_files_or_standard_streams() {
 error: cannot read the ids in [HOME]sync-nodes/fifo: it is not a regular file; use `-` and redirect it to standard input
 ? 1
 error: cannot write [HOME]sync-nodes/fifo: it is not a regular file (`-` is standard output); use another file
-2 ids: 2 fetched
+summary: ids=2 fetched=2 already_there=0 failed=0 not_fetched=0 seconds=[SECONDS] exit_code=0
 
 "#]],
     );
@@ -461,7 +460,7 @@ warning: [HOME]sync-invalid/ids.txt:9: "+34600123457" is not a valid call id (ex
 warning: [HOME]sync-invalid/ids.txt:10: "+34600123458" is not a valid call id (expected a UUID); skipped
 warning: [HOME]sync-invalid/ids.txt:11: "+34600123459" is not a valid call id (expected a UUID); skipped
 warning: [HOME]sync-invalid/ids.txt: skipped 12 invalid lines
-1 id: 1 fetched
+summary: ids=1 fetched=1 already_there=0 failed=0 not_fetched=0 seconds=[SECONDS] exit_code=0
 ---
 ? 2
 error: [HOME]sync-invalid/ids.txt:1: longer than [COUNT] bytes; this is not a list of ids
@@ -507,7 +506,7 @@ async fn jobs_are_limited_by_the_open_file_limit() {
         run(&mut limited),
         str![[r#"
 warning: --jobs 5000 exceeds the limit of 100 open files; using 68; raise the limit with ulimit -n
-2 ids: 2 fetched
+summary: ids=2 fetched=2 already_there=0 failed=0 not_fetched=0 seconds=[SECONDS] exit_code=0
 
 "#]],
     );
@@ -537,4 +536,120 @@ async fn random_faults_lose_no_call() {
         }
     }
     assert_eq!(counts(&files), once(&ids));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_that_do_not_exist_are_not_requested_again() {
+    let (sandbox, mut ids) = sandbox_with(2).await;
+    ids.push(support::id(404));
+    let files = Files::new("sync-not-found", &ids, "calls.jsonl");
+    run(&mut files.sync(&sandbox, &[]));
+    let kept = files.out.with_file_name("calls.jsonl.not-found");
+    let known = fs::read_to_string(&kept).unwrap();
+    assert!(
+        known.ends_with(&format!("\n{}\n", support::id(404))),
+        "{known}"
+    );
+
+    // An id that a killed run left incomplete counts for nothing.
+    fs::write(&kept, format!("{known}0000")).unwrap();
+    let before = sandbox.requests().len();
+    let failed = files.out.with_file_name("failed.txt");
+    let shown = run(&mut files.sync(&sandbox, &["--failed", failed.to_str().unwrap()]));
+    assert_eq!(sandbox.requests().len(), before);
+    assert_eq!(
+        fs::read_to_string(&failed).unwrap(),
+        support::id(404) + "\n"
+    );
+    assert_shown(
+        shown,
+        str![[r#"
+? 4
+warning: not requesting what was not found before (1); see [HOME]sync-not-found/calls.jsonl.not-found, or use --retry-not-found
+error: 1 × not_found before
+summary: ids=3 fetched=0 already_there=2 failed=1 not_fetched=0 not_found=1 seconds=[SECONDS] exit_code=4
+
+"#]],
+    );
+
+    // With the option, or at another service, they are requested.
+    run(&mut files.sync(&sandbox, &["--retry-not-found"]));
+    assert_eq!(sandbox.requests().len(), before + 1);
+    fs::write(&kept, known.replace("127.0.0.1", "localhost")).unwrap();
+    run(&mut files.sync(&sandbox, &[]));
+    assert_eq!(sandbox.requests().len(), before + 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn progress_is_logged_where_there_is_no_terminal() {
+    let (sandbox, ids) = sandbox_with(3).await;
+    let files = Files::new("sync-progress", &ids, "calls.jsonl");
+    let mut shown = run(&mut files.sync(&sandbox, &["--log-every", "0s", "--jobs", "1"]));
+    let json = ["--log-every", "0s", "--jobs", "1", "--json-errors"];
+    fs::remove_file(&files.out).unwrap();
+    shown.push_str(&run(&mut files.sync(&sandbox, &json)));
+    assert_shown(
+        shown,
+        str![[r#"
+progress: ids=3 fetched=1 already_there=0 failed=0 not_fetched=2 seconds=[SECONDS]
+progress: ids=3 fetched=2 already_there=0 failed=0 not_fetched=1 seconds=[SECONDS]
+progress: ids=3 fetched=3 already_there=0 failed=0 not_fetched=0 seconds=[SECONDS]
+summary: ids=3 fetched=3 already_there=0 failed=0 not_fetched=0 seconds=[SECONDS] exit_code=0
+{"progress":{"ids":3,"fetched":1,"already_there":0,"failed":0,"not_fetched":2,"by_class":{},"seconds":[SECONDS]}}
+{"progress":{"ids":3,"fetched":2,"already_there":0,"failed":0,"not_fetched":1,"by_class":{},"seconds":[SECONDS]}}
+{"progress":{"ids":3,"fetched":3,"already_there":0,"failed":0,"not_fetched":0,"by_class":{},"seconds":[SECONDS]}}
+{"summary":{"ids":3,"fetched":3,"already_there":0,"failed":0,"not_fetched":0,"by_class":{},"seconds":[SECONDS],"exit_code":0}}
+
+"#]],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rate_limits_the_requests() {
+    let (sandbox, ids) = sandbox_with(25).await;
+    let files = Files::new("sync-rate", &ids, "calls.jsonl");
+    let started = std::time::Instant::now();
+    let output = files.sync(&sandbox, &["--rate", "10"]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    // After a burst of ten, the other fifteen are spread over 1.5 s.
+    assert!(started.elapsed().as_secs_f64() >= 1.4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fields_of_records_begin_with_the_id() {
+    let (sandbox, ids) = sandbox_with(2).await;
+    for (name, expected) in [
+        (
+            "calls.csv",
+            "id,status,contact.identifier\n{1},completed,+34600123456\n{2},completed,+34600123456\n",
+        ),
+        (
+            "calls.jsonl",
+            "{\"id\":\"{1}\",\"status\":\"completed\",\"contact\":{\"identifier\":\"+34600123456\"}}\n\
+             {\"id\":\"{2}\",\"status\":\"completed\",\"contact\":{\"identifier\":\"+34600123456\"}}\n",
+        ),
+    ] {
+        let files = Files::new("sync-fields", &ids, name);
+        let fields = ["--fields", "status,contact.identifier", "--jobs", "1"];
+        for _ in 0..2 {
+            assert!(
+                files
+                    .sync(&sandbox, &fields)
+                    .output()
+                    .unwrap()
+                    .status
+                    .success()
+            );
+        }
+        let expected = expected.replace("{1}", &ids[0]).replace("{2}", &ids[1]);
+        assert_eq!(fs::read_to_string(&files.out).unwrap(), expected);
+    }
+    // The columns of a file stay the same.
+    let files = Files::new("sync-fields", &ids, "calls.csv");
+    run(&mut files.sync(&sandbox, &["--fields", "status"]));
+    let output = files
+        .sync(&sandbox, &["--fields", "duration"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
 }

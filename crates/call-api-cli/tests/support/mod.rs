@@ -181,6 +181,9 @@ pub(crate) fn redactions() -> Redactions {
     redactions
         .insert("[TIME]", regex(r"(?<redacted>[0-9.]+) m?s\b"))
         .unwrap();
+    redactions
+        .insert("[SECONDS]", regex(r#"seconds"?[:=](?<redacted>[0-9.]+)"#))
+        .unwrap();
     // Timestamps vary in length.
     redactions
         .insert("[COUNT]", regex(r"(?<redacted>\d+) bytes"))

@@ -1,0 +1,282 @@
+//! `recording --ids` and `sync --recordings`: each recording is kept exactly once.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may panic")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use call_api::CallStatus;
+use call_api_sandbox::{Clock, Fault, FaultRule, Faults, Sandbox, Script};
+use http::StatusCode;
+use serde_json::Value;
+use support::{Files, ended_as, id, property};
+
+/// Returns a sandbox whose calls have ended after a second, with a recording if the number is odd.
+async fn recorded(calls: u32) -> (Sandbox, Vec<String>) {
+    let sandbox = Sandbox::builder()
+        .clock(Clock::manual())
+        .start()
+        .await
+        .unwrap();
+    for number in 1..=calls {
+        let script =
+            Script::new(CallStatus::InProgress).then(Duration::from_secs(1), CallStatus::Completed);
+        let script = match number % 2 {
+            1 => script.recording(Duration::ZERO),
+            _ => script,
+        };
+        sandbox.run(ended_as(number), script);
+    }
+    sandbox.advance(Duration::from_secs(24 * 60 * 60));
+    (sandbox, (1..=calls).map(id).collect())
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn archive(sandbox: &Sandbox, files: &Files, folder: &Path, more: &[&str]) -> Command {
+    let arguments = [
+        "recording",
+        "--ids",
+        text(&files.ids),
+        "--out",
+        text(folder),
+        "--wait",
+        "0s",
+    ];
+    support::program_for(sandbox, &[&arguments, more].concat())
+}
+
+/// Returns the lines of the manifest.
+fn manifest(folder: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(folder.join("manifest.jsonl")).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// Checks that each odd call has exactly one file and one line that describes it, and that each even one has a line.
+fn assert_whole(folder: &Path, ids: &[String]) {
+    let mut lines: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for line in manifest(folder) {
+        if line["outcome"] != "failed" {
+            let id = line["id"].as_str().unwrap().to_owned();
+            lines.entry(id).or_default().push(line);
+        }
+    }
+    assert_eq!(
+        lines.keys().collect::<Vec<_>>(),
+        ids.iter().collect::<Vec<_>>()
+    );
+    let mut files = Vec::new();
+    for (index, id) in ids.iter().enumerate() {
+        let [line] = &lines[id][..] else {
+            panic!("{id} has several lines: {:?}", lines[id]);
+        };
+        if index % 2 == 1 {
+            assert_eq!(line["outcome"], "absent", "{line}");
+            continue;
+        }
+        assert_eq!(line["outcome"], "saved", "{line}");
+        let sound = fs::read(folder.join(line["file"].as_str().unwrap())).unwrap();
+        assert_eq!(line["size"], sound.len());
+        let digest = hmac_sha256::Hash::hash(&sound);
+        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(line["sha256"], digest);
+        assert!(line["etag"].as_str().unwrap().starts_with('"'), "{line}");
+        assert_eq!(line["media_type"], "audio/wav");
+        assert!(line["at"].as_str().unwrap().ends_with('Z'));
+        files.push(line["file"].as_str().unwrap().to_owned());
+    }
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.retain(|name| !name.starts_with("manifest."));
+    names.sort();
+    assert_eq!(names, files);
+}
+
+fn requests_of_recordings(sandbox: &Sandbox) -> usize {
+    let requests = sandbox.requests();
+    requests
+        .iter()
+        .filter(|request| request.path.contains("/recordings/"))
+        .count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recordings_are_kept_once_with_a_manifest() {
+    let (sandbox, mut ids) = recorded(6).await;
+    let files = Files::new("archive", &ids, "unused");
+    let folder = files.ids.with_file_name("recordings");
+    let output = archive(&sandbox, &files, &folder, &[]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_whole(&folder, &ids);
+    assert_eq!(requests_of_recordings(&sandbox), 3);
+
+    // A second run asks for nothing; a file that is gone is downloaded again.
+    let before = sandbox.requests().len();
+    assert!(
+        archive(&sandbox, &files, &folder, &[])
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
+    assert_eq!(sandbox.requests().len(), before);
+    fs::remove_file(folder.join(format!("{}.wav", ids[0]))).unwrap();
+    assert!(
+        archive(&sandbox, &files, &folder, &[])
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
+    assert_eq!(requests_of_recordings(&sandbox), 4);
+
+    // Failures are part of the manifest, and are tried again.
+    sandbox.run(ended_as(7), Script::new(CallStatus::Dialing));
+    ids.push(id(7));
+    fs::write(&files.ids, ids.join("\n")).unwrap();
+    let output = archive(&sandbox, &files, &folder, &[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(10), "{output:?}");
+    let last = manifest(&folder).pop().unwrap();
+    assert_eq!(
+        (&last["outcome"], &last["error"]),
+        (&"failed".into(), &"timeout".into())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recordings_of_sync_precede_their_records() {
+    let (sandbox, ids) = recorded(4).await;
+    let files = Files::new("archive-sync", &ids, "calls.jsonl");
+    let folder = files.out.with_file_name("recordings");
+    // An earlier run without recordings has two records.
+    fs::write(&files.ids, ids[..2].join("\n")).unwrap();
+    assert!(files.sync(&sandbox, &[]).output().unwrap().status.success());
+    fs::write(&files.ids, ids.join("\n")).unwrap();
+
+    let broken = FaultRule::new(Fault::status(StatusCode::FORBIDDEN)).operation("recording");
+    sandbox.set_faults(Faults::seeded(1).rule(broken)).unwrap();
+    let arguments = ["--recordings", text(&folder), "--recording-wait", "0s"];
+    let output = files.sync(&sandbox, &arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(5), "{output:?}");
+    let records = || -> Vec<String> {
+        let text = fs::read_to_string(&files.out).unwrap();
+        let records = text
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let mut ids: Vec<_> = records
+            .map(|call| property(&call, "id").as_str().unwrap().to_owned())
+            .collect();
+        ids.sort();
+        ids
+    };
+    // A refused recording does not stop the others, and the call without one has its record.
+    assert_eq!(records(), [&ids[..2], &ids[3..]].concat());
+
+    sandbox.set_faults(Faults::default()).unwrap();
+    let output = files.sync(&sandbox, &arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(records(), ids);
+    assert_whole(&folder, &ids);
+}
+
+/// Kills the program at 50 moments, with faults on.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_archive_is_whole_in_the_end() {
+    let (sandbox, ids) = recorded(500).await;
+    let rule = |fault, share| FaultRule::new(fault).share(share);
+    let faults = Faults::seeded(3)
+        .rule(rule(
+            Fault::Latency {
+                by: Duration::from_millis(20),
+            },
+            0.5,
+        ))
+        .rule(rule(Fault::status(StatusCode::SERVICE_UNAVAILABLE), 0.05))
+        .rule(rule(Fault::Truncated, 0.05))
+        .rule(rule(Fault::Reset, 0.05));
+    sandbox.set_faults(faults).unwrap();
+    let files = Files::new("archive-killed", &ids, "calls.jsonl");
+    let folder = files.out.with_file_name("recordings");
+    let arguments = [
+        "--recordings",
+        text(&folder),
+        "--recording-wait",
+        "0s",
+        "--jobs",
+        "4",
+    ];
+    for run in 0..50 {
+        let goal = manifest_lines(&folder) + 1 + run % 3;
+        let mut child = files
+            .sync(&sandbox, &arguments)
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        while manifest_lines(&folder) < goal {
+            assert!(child.try_wait().unwrap().is_none(), "it ended early");
+            std::thread::yield_now();
+        }
+        // At any moment of the next requests.
+        std::thread::sleep(Duration::from_micros((run as u64 * 7_919) % 20_000));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let left = ids.len() - manifest_lines(&folder);
+    assert!(left > 0, "the kills came too late to interrupt anything");
+    sandbox.set_faults(Faults::default()).unwrap();
+    let output = files.sync(&sandbox, &arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_whole(&folder, &ids);
+    let mut written: Vec<String> = fs::read_to_string(&files.out)
+        .unwrap()
+        .lines()
+        .map(|line| {
+            let call: Value = serde_json::from_str(line).unwrap();
+            property(&call, "id").as_str().unwrap().to_owned()
+        })
+        .collect();
+    written.sort();
+    assert_eq!(written, ids);
+}
+
+fn manifest_lines(folder: &Path) -> usize {
+    fs::read_to_string(folder.join("manifest.jsonl"))
+        .unwrap_or_default()
+        .lines()
+        .count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn foreign_manifest_and_second_run_are_refused() {
+    let (sandbox, ids) = recorded(1).await;
+    let files = Files::new("archive-refused", &ids, "unused");
+    let folder = files.ids.with_file_name("recordings");
+    fs::create_dir(&folder).unwrap();
+    let path = folder.join("manifest.jsonl");
+    fs::write(&path, "{\"precious\": true}").unwrap();
+    let output = archive(&sandbox, &files, &folder, &[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "{\"precious\": true}");
+
+    let held = fs::File::create(&path).unwrap();
+    held.lock().unwrap();
+    let output = archive(&sandbox, &files, &folder, &[]).output().unwrap();
+    assert!(
+        str::from_utf8(&output.stderr)
+            .unwrap()
+            .contains("another run is writing"),
+        "{output:?}"
+    );
+    assert_eq!(sandbox.requests().len(), 0);
+}
