@@ -15,17 +15,26 @@ use crate::{Call, CallStatus};
 /// A property that services send with the end of a call or some time after it.
 ///
 /// ```
-/// use call_api::{Call, CallStatus, LateProperty};
+/// use call_api::{CallStatus, LateProperty};
 ///
-/// let mut call = Call::sample();
-/// assert!(LateProperty::ALL.iter().all(|property| property.is_present(&call)));
-/// call.recording_url = None;
-/// assert!(!LateProperty::RecordingUrl.is_present(&call));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
+/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+/// # let mut call = call_api::Call::sample();
+/// # call.recording_url = None;
+/// # let id = call.id;
+/// # sandbox.put(call);
+/// let mut call = client.get_call(id).await?;
+/// let recording = LateProperty::RecordingUrl;
+/// assert!(LateProperty::ALL.iter().all(|property| property.is_present(&call) || *property == recording));
+/// assert!(recording.is_expected(&call));
 /// // A call that nobody answered has none.
-/// assert!(LateProperty::RecordingUrl.is_expected(&call));
 /// call.status = CallStatus::NoAnswer;
-/// assert!(!LateProperty::RecordingUrl.is_expected(&call));
-/// assert_eq!(LateProperty::RecordingUrl.to_string(), Call::name_in_json("recording_url"));
+/// assert!(!recording.is_expected(&call));
+/// println!("the service calls it {}", recording.name());
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
