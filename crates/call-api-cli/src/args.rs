@@ -126,6 +126,12 @@ pub(crate) enum Command {
     /// Prints the response as the service sent it. Without an operation, lists the operations. Lists have --all, which prints
     /// the items of all pages.
     Request(RequestArgs),
+    /// Offer the operations of the API to an assistant: the Model Context Protocol over standard input and output
+    ///
+    /// Each operation is a tool, and another one waits for a call. Only operations that read are offered, and phone numbers and
+    /// URLs of recordings are masked, unless an option allows more.
+    #[cfg(feature = "mcp")]
+    Mcp(McpArgs),
     /// Run a local server for the call API
     #[cfg(feature = "sandbox")]
     #[command(after_help = call_api_sandbox::program::ENVIRONMENT)]
@@ -326,6 +332,24 @@ pub(crate) struct BatchArgs {
     /// Where standard error is no terminal, print a line with the progress at this interval
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration, requires = "ids")]
     pub(crate) log_every: Duration,
+}
+
+/// Options of `mcp`.
+#[cfg(feature = "mcp")]
+#[derive(Args, Debug)]
+pub(crate) struct McpArgs {
+    /// Offer operations that change something, too
+    #[arg(long)]
+    pub(crate) allow_writes: bool,
+    /// Show complete phone numbers and the URLs of recordings
+    #[arg(long)]
+    pub(crate) show_numbers: bool,
+    /// Cut off results after this number of bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 65_536)]
+    pub(crate) max_result: usize,
+    /// Wait for a call at most this long
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_time_limit)]
+    pub(crate) max_wait: Duration,
 }
 
 /// The file format of `sync`.

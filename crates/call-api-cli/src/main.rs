@@ -12,6 +12,8 @@ mod ids;
 mod input;
 mod json;
 mod man;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod not_found;
 mod operations;
 mod output;
@@ -133,6 +135,12 @@ fn run(arguments: Arguments, ui: &Arc<Ui>) -> Result<(), CommandError> {
             let client = client(settings, ui)?;
             block_on(args.run(&client, body), ui, String::new)
         }
+        #[cfg(feature = "mcp")]
+        Command::Mcp(args) => {
+            check_standard_input(settings, true)?;
+            let client = client(settings, ui)?;
+            block_on(mcp::run(client, args), ui, String::new)
+        }
         #[cfg(feature = "sandbox")]
         Command::Sandbox(arguments) => Ok(sandbox::run(*arguments)?),
         Command::Completions { shell } => {
@@ -212,7 +220,7 @@ fn block_on(
                 format!("cannot start the runtime: {error}; try again"),
             )
         })?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         tokio::select! {
             result = command => result,
             code = interrupted() => {
@@ -221,7 +229,10 @@ fn block_on(
                 Err(CommandError::Interrupted { code, hint: hint() })
             }
         }
-    })
+    });
+    // A read of standard input cannot be cancelled.
+    runtime.shutdown_background();
+    result
 }
 
 /// Ready on Ctrl-C or SIGTERM. Returns the exit code that a shell uses for the signal.

@@ -507,7 +507,7 @@ fn contact(call: &Call, display: DisplayArgs) -> String {
 }
 
 /// Masks a number: shows the last three characters, if at least three more precede them.
-fn mask_number(number: &str) -> String {
+pub(crate) fn mask_number(number: &str) -> String {
     let shown: Vec<_> = number.chars().rev().take(6).collect();
     match shown.len() {
         6 => format!("***{}", shown[..3].iter().rev().collect::<String>()),

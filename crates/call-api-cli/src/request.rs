@@ -253,6 +253,19 @@ pub(crate) fn list() -> io::Result<()> {
 }
 
 impl OperationArgs {
+    #[cfg(feature = "mcp")]
+    pub(crate) fn new(
+        operation: &'static Operation,
+        parameters: Vec<(&'static Parameter, Value)>,
+    ) -> Self {
+        Self {
+            operation,
+            parameters,
+            body: None,
+            all: false,
+        }
+    }
+
     /// Returns the body, if one is given. Blocks until it is read.
     pub(crate) fn read_body(&self) -> Result<Option<Vec<u8>>, CliError> {
         let path = self.body.as_deref();
@@ -283,7 +296,11 @@ impl OperationArgs {
         }
     }
 
-    fn request(&self, client: &Client, body: Option<Vec<u8>>) -> Result<RawRequest, CliError> {
+    pub(crate) fn request(
+        &self,
+        client: &Client,
+        body: Option<Vec<u8>>,
+    ) -> Result<RawRequest, CliError> {
         let operation = self.operation;
         let method = Method::from_bytes(operation.method.as_bytes())
             .map_err(|error| CliError::new(ErrorClass::Failed, error.to_string()))?;
@@ -344,7 +361,7 @@ fn read_body(path: &Path, media_type: &str) -> Result<Vec<u8>, CliError> {
     Ok(body)
 }
 
-fn is_json(media_type: &str) -> bool {
+pub(crate) fn is_json(media_type: &str) -> bool {
     let essence = media_type.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/json") || essence.ends_with("+json")
 }

@@ -79,6 +79,11 @@ enum Pass {
 impl Sync {
     /// Reads the ids and the existing records.
     pub(crate) fn prepare(args: SyncArgs, client: &Client, ui: &Ui) -> Result<Self, CommandError> {
+        let inputs_and_outputs = [Some(&args.ids), Some(&args.out)];
+        if args.batch.failed.is_some() && inputs_and_outputs.contains(&args.batch.failed.as_ref()) {
+            let message = "--failed would replace the file of --ids or --out; use another file";
+            return Err(CliError::usage(message).into());
+        }
         let ids = crate::ids::read(&args.ids, args.batch.skip_invalid, ui)?;
         let (out, recorded) = Output::open(&args.out, args.format, args.fields)?;
         let archive = match &args.recordings {

@@ -3,7 +3,7 @@
 //! `TRYCMD=overwrite cargo test -p call-api-cli --test commands` updates the expected output.
 
 // The help lists every command.
-#![cfg(feature = "sandbox")]
+#![cfg(all(feature = "mcp", feature = "sandbox"))]
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod support;

@@ -484,6 +484,16 @@ async fn failed_ids_are_written_to_a_file() {
     fs::write(&files.ids, ids[..2].join("\n")).unwrap();
     run(&mut files.sync(&sandbox, &arguments));
     assert_eq!(fs::read_to_string(&failed).unwrap(), "");
+    // It does not replace the list of ids or the calls.
+    for path in [&files.ids, &files.out] {
+        let before = fs::read(path).unwrap();
+        let output = files
+            .sync(&sandbox, &["--failed", path.to_str().unwrap()])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert_eq!(fs::read(path).unwrap(), before);
+    }
 }
 
 #[cfg(unix)]
