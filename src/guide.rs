@@ -37,6 +37,7 @@
 //!     .retry_budget(1_000)
 //!     .rate_limit(per_second)
 //!     .body_limit(4 << 20)
+//!     .idle_timeout(seconds(30))
 //!     .allow_insecure_http(false)
 //!     .user_agent("call-report/1.0")
 //!     .header(header::ACCEPT_LANGUAGE, HeaderValue::from_static("en"))

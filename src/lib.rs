@@ -101,9 +101,10 @@ pub use call_api_client::blocking;
 #[doc(inline)]
 pub use call_api_client::{
     AttemptLog, BASE_URL_VARIABLE, ByteStream, Collected, Cursor, DEFAULT_BASE_URL, Delivery,
-    Detail, Drift, DriftKind, DriftMode, Error, ErrorBodies, ErrorBuilder, ErrorKind, FieldError,
-    ItemError, Items, NextPage, Operation, Page, Paged, Pages, Paging, PropertyPath, RequestFuture,
-    RequestOptions, Response, SECURITY_SCHEMES, SERVERS, TOKEN_VARIABLE, builder,
+    Detail, Drift, DriftKind, DriftMode, Error, ErrorBodies, ErrorBuilder, ErrorKind, Event,
+    EventData, Events, FieldError, ItemError, Items, JsonLines, NextPage, Operation, Page, Paged,
+    Pages, Paging, PropertyPath, RequestFuture, RequestOptions, Response, SECURITY_SCHEMES,
+    SERVERS, Streamed, TOKEN_VARIABLE, builder,
 };
 #[doc(inline)]
 pub use call_api_client::{raw, response};

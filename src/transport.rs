@@ -18,6 +18,7 @@
 //!     .attempt_timeout(Duration::from_secs(40))
 //!     .max_attempts(5)
 //!     .body_limit(64 << 10)
+//!     .idle_timeout(Duration::from_secs(30))
 //!     .idempotency_key("7e2f")
 //!     .header(header::ACCEPT_LANGUAGE, HeaderValue::from_static("en"));
 //! assert_eq!(client.get_call(id).options(careful).await?.id, id);

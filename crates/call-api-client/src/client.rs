@@ -382,6 +382,12 @@ impl<C: From<Client>> ClientBuilder<C> {
         self.transport(move |transport| transport.body_limit(bytes))
     }
 
+    /// Sets how long a streamed body may bring no bytes; by default 60 s for [`Events`](crate::Events) and
+    /// [`JsonLines`](crate::JsonLines), and the attempt time-out for a [`ByteStream`](crate::ByteStream).
+    pub fn idle_timeout(self, timeout: Duration) -> Self {
+        self.transport(move |transport| transport.idle_timeout(timeout))
+    }
+
     /// Allows plain http to other machines. Anyone on the way can then read the token.
     pub fn allow_insecure_http(self, allow: bool) -> Self {
         self.transport(move |transport| transport.allow_insecure_http(allow))

@@ -140,7 +140,28 @@ impl DriftDetector {
         status: u16,
         body: &[u8],
     ) -> Result<Vec<Drift>, Vec<Drift>> {
-        let Some(schema) = document().response(operation, status) else {
+        self.compare(operation, document().response(operation, status), body)
+    }
+
+    /// Compares an item of a stream with the document. Returns the drift.
+    ///
+    /// # Errors
+    /// In strict mode, the drift.
+    pub(crate) fn check_item(
+        &self,
+        operation: &'static str,
+        item: &[u8],
+    ) -> Result<Vec<Drift>, Vec<Drift>> {
+        self.compare(operation, document().item(operation), item)
+    }
+
+    fn compare(
+        &self,
+        operation: &'static str,
+        schema: Option<&Value>,
+        body: &[u8],
+    ) -> Result<Vec<Drift>, Vec<Drift>> {
+        let Some(schema) = schema else {
             return Ok(Vec::new());
         };
         // A body that is not JSON fails to decode, and is reported as that.
@@ -260,6 +281,11 @@ impl Document {
         at(&status.to_string())
             .or_else(|| at(&format!("{}XX", status / 100)))
             .or_else(|| at("default"))
+    }
+
+    /// Returns the schema of the items of an operation's stream.
+    fn item(&self, operation: &'static str) -> Option<&Value> {
+        self.responses.get(&(operation, "item"))
     }
 
     fn resolve<'a>(&'a self, mut schema: &'a Value) -> &'a Value {
@@ -533,6 +559,27 @@ struct Object<'a> {
     others: Option<&'a Value>,
 }
 
+/// Returns a path with `[]` for each index, as drift writes it.
+pub(crate) fn without_indices(path: &str) -> String {
+    let mut parts = path.split('[');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        text.push('[');
+        text.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit()));
+    }
+    text
+}
+
+/// Returns true if the drift is at the place, above it, or below it. `*` in the place of drift is any key of a map.
+pub(crate) fn is_same_branch(drift: &str, place: &str) -> bool {
+    let [drift, place] = [drift, place].map(|place| place.replace("[]", ".[]"));
+    let [drift, place] =
+        [&drift, &place].map(|place| place.split('.').filter(|name| !name.is_empty()));
+    drift
+        .zip(place)
+        .all(|(drift, name)| drift == name || drift == "*")
+}
+
 /// Returns the types that a schema allows, with the format of a string if it is checked; empty if it allows any.
 fn type_names(schema: &Value) -> Vec<String> {
     let format = schema.get("format").and_then(Value::as_str);
@@ -594,6 +641,27 @@ mod tests {
             .to_string()
         };
         found.into_iter().map(line).collect()
+    }
+
+    #[test]
+    fn places_are_compared_by_whole_names() {
+        for (drift, place, expected) in [
+            ("data[].id", "data[].id", true),
+            ("data[]", "data[].id", true),
+            ("data[].id.x", "data[].id", true),
+            (".", "data[].id", true),
+            ("[].id", "[]", true),
+            ("data[].id_type", "data[].id", false),
+            ("data[].id", "data[].id_type", false),
+            ("data[].labels.*", "data[].labels.color", true),
+            ("data[].labels.*.id", "data[].labels.color.id", true),
+            ("data[].labels.*.id", "data[].labels.color.name", false),
+            ("data[].others.*", "data[].labels.color", false),
+            ("data[][]", "data[]", true),
+            ("data[].list[]", "data[].list.x", false),
+        ] {
+            assert_eq!(is_same_branch(drift, place), expected, "{drift} {place}");
+        }
     }
 
     #[test]

@@ -95,7 +95,7 @@ impl Error {
         self.0.json_path.as_deref()
     }
 
-    /// Returns the item of a list that could not be decoded, if that is the error. The other items of its page are
+    /// Returns the item of a list or a stream that could not be decoded, if that is the error. The other items are
     /// delivered.
     pub fn item(&self) -> Option<&ItemError> {
         self.0.source.as_deref()?.downcast_ref()
@@ -309,7 +309,7 @@ impl Error {
         this
     }
 
-    /// The error is about an item of a page.
+    /// The error is about an item of a page or a stream.
     pub(crate) fn with_item(mut self, item: ItemError) -> Self {
         self.0.source = Some(Arc::new(item));
         self
@@ -453,6 +453,14 @@ impl fmt::Display for Error {
             (Some(log), ErrorKind::UnexpectedId, _) => {
                 let (method, url) = (log.method(), log.url());
                 write!(f, "the response to {method} {url} {}", inner.message)?;
+            }
+            // The body of a stream.
+            (
+                Some(log),
+                ErrorKind::Interrupted | ErrorKind::Timeout | ErrorKind::BodyTooLarge,
+                _,
+            ) if !inner.message.is_empty() => {
+                write!(f, "{} {}: {}", log.method(), log.url(), inner.message)?;
             }
             (Some(log), _, Some(status)) => {
                 write!(

@@ -1,10 +1,10 @@
-//! An item of a list that cannot be decoded.
+//! An item of a list or a stream that cannot be decoded.
 
 use std::fmt;
 
 use bytes::Bytes;
 
-/// An item of a list that is not what the API's document says. The other items of its page are delivered.
+/// An item of a list or a stream that is not what the API's document says. The other items are delivered.
 #[derive(Clone)]
 pub struct ItemError {
     index: usize,
@@ -23,7 +23,7 @@ impl ItemError {
         }
     }
 
-    /// Returns the index of the item in its page, from 0.
+    /// Returns the index of the item in its page or stream, from 0.
     pub fn index(&self) -> usize {
         self.index
     }
@@ -34,6 +34,7 @@ impl ItemError {
     }
 
     /// Returns the item as the service sent it: JSON, which may be private, so that neither `Display` nor `Debug` shows it.
+    /// Empty for an item of a stream that is longer than the body limit.
     pub fn json(&self) -> &[u8] {
         &self.raw
     }

@@ -28,6 +28,7 @@ pub mod encode;
 mod error;
 mod error_bodies;
 mod error_kind;
+mod events;
 #[rustfmt::skip]
 #[allow(clippy::all, dead_code, deprecated, irrefutable_let_patterns, unused_imports, unused_variables, reason = "generated")]
 mod generated;
@@ -49,6 +50,7 @@ pub use drift::{Drift, DriftKind, DriftMode};
 pub use error::{Error, ErrorBuilder};
 pub use error_bodies::ErrorBodies;
 pub use error_kind::ErrorKind;
+pub use events::{Event, EventData, Events, JsonLines, Streamed};
 pub use generated::*;
 pub use item_error::ItemError;
 pub use paging::{Collected, Items, NextPage, Page, Paged, Pages, Paging, PropertyPath};

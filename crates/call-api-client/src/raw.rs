@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::client::Client;
 use crate::encode;
 use crate::error::Error;
+use crate::events::{EventData, Events, JsonLines};
 use crate::paging::{Pages, Paging};
 use crate::request::{
     InvalidRequest, Prepared, Received, Response, Undecoded, exchange, with_idempotency_key,
@@ -157,6 +158,19 @@ impl RawRequest {
         // The statuses of the document are not known here.
         let is_success = |status| matches!(status, 200 | 204);
         Pages::prepared(self.prepare(), operation, paging, is_success)
+    }
+
+    /// Returns the server-sent events of the response. `T` is the type of the items, such as [`Value`].
+    pub fn events<T>(self, data: EventData) -> Events<T> {
+        let operation = self.operation;
+        Events::prepared(self.prepare(), operation, data)
+    }
+
+    /// Returns the items of a response that has one JSON value on each line. `T` is the type of the items, such as
+    /// [`Value`].
+    pub fn lines<T>(self, media_type: &str) -> JsonLines<T> {
+        let operation = self.operation;
+        JsonLines::prepared(self.prepare(), operation, media_type)
     }
 
     fn prepare(self) -> Prepared {

@@ -13,7 +13,8 @@ use crate::error_kind::ErrorKind;
 
 /// The body of a response, as a [`Stream`] of its parts as they arrive.
 ///
-/// No deadline and no limit apply to it, but a body that brings nothing for the length of the attempt timeout fails.
+/// No deadline and no limit apply to it, but a body that brings nothing for the length of the
+/// [idle time-out](crate::ClientBuilder::idle_timeout) fails.
 #[must_use = "a stream does nothing until it is read"]
 pub struct ByteStream(Body);
 

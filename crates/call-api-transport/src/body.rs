@@ -77,7 +77,7 @@ impl StallTimeoutBody {
     }
 }
 
-/// The error of a streamed body that brought no bytes for the length of the attempt time-out.
+/// The error of a streamed body that brought no bytes for the length of the idle time-out.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("the body stalled: no bytes for {} ms", stall_timeout.as_millis())]
 pub struct Stalled {

@@ -61,6 +61,7 @@ impl TransportBuilder {
                 attempt_timeout: Duration::from_secs(15),
                 max_attempts: None,
                 body_limit: 1 << 20,
+                idle_timeout: None,
                 headers: HeaderMap::new(),
                 has_invalid_key: false,
             },
@@ -164,6 +165,12 @@ impl TransportBuilder {
     /// error responses are always cut at 64 KiB.
     pub fn body_limit(mut self, bytes: u64) -> Self {
         self.settings.body_limit = bytes;
+        self
+    }
+
+    /// Sets how long a streamed body may bring no bytes; the attempt time-out by default.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.idle_timeout = Some(timeout);
         self
     }
 

@@ -225,7 +225,7 @@ impl Transport {
         mut request: ApiRequest<'a>,
         settings: Arc<Settings>,
     ) -> Result<PendingResponse<'a>, TransportError> {
-        let stall_timeout = settings.attempt_timeout;
+        let stall_timeout = settings.idle_timeout.unwrap_or(settings.attempt_timeout);
         let mut engine = Engine::new(
             &self.shared,
             self.throttle.as_deref(),
@@ -306,6 +306,16 @@ impl Transport {
     /// Returns the limit of a whole request: the client's, or that of its [options](Self::with_options).
     pub fn deadline(&self) -> Duration {
         self.settings.deadline
+    }
+
+    /// Returns the limit of a body that is read into memory.
+    pub fn body_limit(&self) -> u64 {
+        self.settings.body_limit
+    }
+
+    /// Returns how long a streamed body may bring no bytes, if that is set.
+    pub fn idle_timeout(&self) -> Option<Duration> {
+        self.settings.idle_timeout
     }
 
     /// Returns the current time of the transport's clock.

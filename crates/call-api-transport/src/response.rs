@@ -136,7 +136,7 @@ pub struct BufferedBody {
 /// A body that is read as it arrives.
 ///
 /// Reading has neither a size limit nor a deadline, but fails with [`Stalled`](crate::Stalled) if nothing arrives for the
-/// length of the attempt time-out.
+/// length of the [idle time-out](crate::TransportBuilder::idle_timeout).
 ///
 /// With the feature `tracing`, it is in the span of its request, and an error ends that as failed.
 pub struct BodyStream {

@@ -15,6 +15,8 @@ pub(crate) struct Settings {
     /// `None` for the default, which depends on the outcome of the attempts.
     pub(crate) max_attempts: Option<u32>,
     pub(crate) body_limit: u64,
+    /// `None` for the attempt time-out.
+    pub(crate) idle_timeout: Option<Duration>,
     pub(crate) headers: HeaderMap,
     /// True if the idempotency key is not a valid header.
     pub(crate) has_invalid_key: bool,
@@ -38,6 +40,9 @@ impl Settings {
         }
         if self.attempt_timeout.is_zero() {
             return Some("the attempt time-out is zero; set one that an attempt can meet");
+        }
+        if self.idle_timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return Some("the idle time-out is zero; set one that a stream can meet");
         }
         if self.headers.contains_key(header::AUTHORIZATION) {
             return Some("an `Authorization` header is set; give the token to the client instead");
@@ -76,6 +81,7 @@ pub struct RequestOptions {
     attempt_timeout: Option<Duration>,
     max_attempts: Option<u32>,
     body_limit: Option<u64>,
+    idle_timeout: Option<Duration>,
     headers: HeaderMap,
     /// `None` inside for a key that no header can hold.
     idempotency_key: Option<Option<HeaderValue>>,
@@ -111,6 +117,12 @@ impl RequestOptions {
         self
     }
 
+    /// Sets how long a streamed body may bring no bytes, in place of the attempt time-out.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = Some(timeout);
+        self
+    }
+
     /// Sends `Idempotency-Key`, which makes the request repeatable whatever its method. Use it only if the service honors
     /// it, with a new key for each request. A key that no header can hold is refused when the request is sent.
     pub fn idempotency_key(mut self, key: impl AsRef<str>) -> Self {
@@ -134,6 +146,7 @@ impl RequestOptions {
             attempt_timeout: other.attempt_timeout.or(self.attempt_timeout),
             max_attempts: other.max_attempts.or(self.max_attempts),
             body_limit: other.body_limit.or(self.body_limit),
+            idle_timeout: other.idle_timeout.or(self.idle_timeout),
             headers: self.headers,
             idempotency_key: other.idempotency_key.or(self.idempotency_key),
         }
@@ -152,6 +165,7 @@ impl RequestOptions {
             attempt_timeout: self.attempt_timeout.unwrap_or(settings.attempt_timeout),
             max_attempts: self.max_attempts.or(settings.max_attempts),
             body_limit: self.body_limit.unwrap_or(settings.body_limit),
+            idle_timeout: self.idle_timeout.or(settings.idle_timeout),
             headers,
             has_invalid_key,
         }
@@ -167,6 +181,7 @@ impl fmt::Debug for RequestOptions {
             .field("attempt_timeout", &self.attempt_timeout)
             .field("max_attempts", &self.max_attempts)
             .field("body_limit", &self.body_limit)
+            .field("idle_timeout", &self.idle_timeout)
             .field("headers", &names)
             .field("idempotency_key", &self.idempotency_key.is_some())
             .finish()

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::engine::RawPage;
 use crate::client::Client;
 use crate::cursor::Cursor;
-use crate::drift::{Drift, DriftKind};
+use crate::drift::{Drift, DriftKind, is_same_branch, without_indices};
 use crate::error::Error;
 use crate::item_error::ItemError;
 use crate::plain_text::{escaped, redacted};
@@ -121,27 +121,6 @@ fn below(path: &str, inner: &str) -> String {
     }
 }
 
-/// Returns a path with `[]` for each index, as drift writes it.
-fn without_indices(path: &str) -> String {
-    let mut parts = path.split('[');
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        text.push('[');
-        text.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit()));
-    }
-    text
-}
-
-/// Returns true if the drift is at the place, above it, or below it. `*` in the place of drift is any key of a map.
-fn is_same_branch(drift: &str, place: &str) -> bool {
-    let [drift, place] = [drift, place].map(|place| place.replace("[]", ".[]"));
-    let [drift, place] =
-        [&drift, &place].map(|place| place.split('.').filter(|name| !name.is_empty()));
-    drift
-        .zip(place)
-        .all(|(drift, name)| drift == name || drift == "*")
-}
-
 /// Shows the names of the headers, without their values, which may be secret, and without the body.
 impl<T: fmt::Debug> fmt::Debug for Page<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -154,31 +133,5 @@ impl<T: fmt::Debug> fmt::Debug for Page<T> {
             .field("headers", &headers)
             .field("attempt_log", &self.attempt_log)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_are_compared_by_whole_names() {
-        for (drift, place, expected) in [
-            ("data[].id", "data[].id", true),
-            ("data[]", "data[].id", true),
-            ("data[].id.x", "data[].id", true),
-            (".", "data[].id", true),
-            ("[].id", "[]", true),
-            ("data[].id_type", "data[].id", false),
-            ("data[].id", "data[].id_type", false),
-            ("data[].labels.*", "data[].labels.color", true),
-            ("data[].labels.*.id", "data[].labels.color.id", true),
-            ("data[].labels.*.id", "data[].labels.color.name", false),
-            ("data[].others.*", "data[].labels.color", false),
-            ("data[][]", "data[]", true),
-            ("data[].list[]", "data[].list.x", false),
-        ] {
-            assert_eq!(is_same_branch(drift, place), expected, "{drift} {place}");
-        }
     }
 }
