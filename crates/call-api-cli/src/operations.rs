@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use call_api::EventData;
 use call_api::raw::Style;
 use call_api::transport::{self, ResponseBody};
 use clap::{Args as _, Command};
@@ -55,6 +56,31 @@ pub(crate) struct Operation {
     pub(crate) body: Option<Body>,
     pub(crate) responses: Vec<Response>,
     pub(crate) paging: Option<Paging>,
+    pub(crate) stream: Option<Stream>,
+}
+
+/// The stream of items of a response.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Stream {
+    pub(crate) media_type: String,
+    pub(crate) format: StreamFormat,
+}
+
+/// The form of the items of a stream.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StreamFormat {
+    Events(EventFields),
+    Lines,
+}
+
+/// The content of an event.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum EventFields {
+    Json,
+    Text,
+    Fields(Option<Vec<String>>),
 }
 
 /// The division of a list into pages.
@@ -201,6 +227,17 @@ impl Operation {
         })
     }
 
+    /// Returns the stream, if that is what the operation responds with by default.
+    pub(crate) fn default_stream(&self) -> Option<&Stream> {
+        let stream = self.stream.as_ref()?;
+        let successes = self.responses.iter();
+        let mut successes = successes
+            .filter(|response| response.status.starts_with('2') || response.status == "default");
+        let is_default =
+            successes.any(|response| response.media_type.as_ref() == Some(&stream.media_type));
+        is_default.then_some(stream)
+    }
+
     /// Names the flag of each parameter by its name, or by its place and name if that name is taken.
     fn name_flags(&mut self, mut taken: BTreeSet<String>) {
         for parameter in &mut self.parameters {
@@ -257,7 +294,20 @@ impl Paging {
     }
 }
 
-/// Returns the names of nested properties. Called once in the life of the program.
+impl EventFields {
+    /// Returns what the client needs to know of the events.
+    pub(crate) fn data(&'static self) -> EventData {
+        match self {
+            Self::Json => EventData::Json,
+            Self::Text => EventData::Text,
+            Self::Fields(names) => EventData::Fields {
+                json: names.as_deref().map(path),
+            },
+        }
+    }
+}
+
+/// Returns names that are kept until the program ends. Called once.
 fn path(names: &'static [String]) -> &'static [&'static str] {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     names.leak()

@@ -15,7 +15,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::error::{CliError, CommandError, ErrorClass};
-use crate::operations::{Kind, Location, OPERATIONS, Operation, Parameter, ValueType};
+use crate::operations::{
+    Kind, Location, OPERATIONS, Operation, Parameter, Stream, StreamFormat, ValueType,
+};
 use crate::{input, json, output};
 
 /// The arguments of `request`.
@@ -292,7 +294,10 @@ impl OperationArgs {
                 let paging = Box::leak(Box::new(paging.spec()));
                 print_items(request.pages(paging).items()).await
             }
-            _ => print(&request.send().await?),
+            _ => match self.operation.default_stream() {
+                Some(stream) => print_stream(request, stream).await,
+                None => print(&request.send().await?),
+            },
         }
     }
 
@@ -335,6 +340,25 @@ impl OperationArgs {
 async fn print_items(mut items: Items<Box<RawValue>>) -> Result<(), CommandError> {
     while let Some(item) = items.next().await {
         output::print_line(json::compact(item?.get()))?;
+    }
+    Ok(())
+}
+
+/// Prints each item of a stream as it arrives, on a line of its own.
+async fn print_stream(request: RawRequest, stream: &'static Stream) -> Result<(), CommandError> {
+    match &stream.format {
+        StreamFormat::Events(fields) => {
+            let mut events = request.events::<Box<RawValue>>(fields.data());
+            while let Some(event) = events.next().await {
+                output::print_line(json::compact(event?.item.get()))?;
+            }
+        }
+        StreamFormat::Lines => {
+            let mut lines = request.lines::<Box<RawValue>>(&stream.media_type);
+            while let Some(item) = lines.next().await {
+                output::print_line(json::compact(item?.get()))?;
+            }
+        }
     }
     Ok(())
 }
@@ -457,6 +481,38 @@ mod tests {
         }))
         .await;
         assert!(request.headers.contains_key("idempotency-key"));
+    }
+
+    #[tokio::test]
+    async fn example_stream_of_the_sandbox_is_read() {
+        let operation = serde_json::json!({
+            "name": "watch", "id": "watch", "method": "GET", "path": "/v1/events", "auth": "none", "parameters": [],
+            "responses": [{"status": "200", "media_type": "text/event-stream", "example": "event: a\ndata: [1,\ndata: 2]\n\n"}],
+            "stream": {"media_type": "text/event-stream", "format": {"events": {"fields": ["a"]}}},
+        });
+        let description = serde_json::json!({"operations": [operation]}).to_string();
+        let sandbox = Sandbox::builder().operations(&description).unwrap();
+        let sandbox = sandbox.start().await.unwrap();
+        let operation: &'static Operation =
+            Box::leak(Box::new(serde_json::from_value(operation).unwrap()));
+        let args = OperationArgs {
+            operation,
+            parameters: Vec::new(),
+            body: None,
+            all: false,
+        };
+        let client = Client::builder()
+            .base_url(sandbox.base_url())
+            .build()
+            .unwrap();
+        let request = args.request(&client, None).unwrap();
+        let StreamFormat::Events(fields) = &operation.default_stream().unwrap().format else {
+            panic!("no events");
+        };
+        let mut events = request.events::<Value>(fields.data());
+        let item = events.next().await.unwrap().unwrap().item;
+        assert_eq!(item, serde_json::json!({"data": [1, 2], "event": "a"}));
+        assert!(events.next().await.is_none());
     }
 
     #[test]

@@ -112,8 +112,8 @@ pub const SERVERS: &[&str] = &["http://localhost:3000"];
 /// The security schemes of the operations. The token is the credential of the first; the builder takes those of
 /// the others by these names, with `credential`.
 pub const SECURITY_SCHEMES: &[&str] = &["HTTPBearer"];
-/// The responses of each operation, by status (`200`, `2XX`, `default`): the schema as JSON, which may refer to
-/// `types::SCHEMAS`.
+/// The responses of each operation, by status (`200`, `2XX`, `default`; `item` for the items of a stream): the
+/// schema as JSON, which may refer to `types::SCHEMAS`.
 pub const RESPONSES: &[(&str, &str, &str)] = &[
     ("get_call", "200", "{\"$ref\":\"#/components/schemas/Call\"}"),
 ];

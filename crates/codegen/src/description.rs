@@ -10,7 +10,7 @@ use serde_json::{Number, Value, json};
 
 use crate::load::Source;
 use crate::media_type::{MediaTypeKind, essence};
-use crate::model::{self, Model, ParameterKey, RequestBody};
+use crate::model::{self, EventData, Model, ParameterKey, RequestBody, StreamFormat};
 use crate::names;
 use crate::normalize::parameters::{ResolvedParameter, explodes, of_operation};
 use crate::origin::Origins;
@@ -18,6 +18,7 @@ use crate::pointer::Pointer;
 use crate::postprocess::request_spec::encoded;
 use crate::sample::{self, Direction, kind};
 use crate::security::{Security, SecuritySchemes};
+use crate::streams;
 use crate::walk;
 
 /// An operation.
@@ -52,6 +53,20 @@ pub struct Operation {
     /// The division into pages, if the operation is a list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paging: Option<model::Paging>,
+    /// The stream of items, if a success is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream: Option<model::Stream>,
+}
+
+impl Operation {
+    /// Returns true if the stream is what the client gets by default, and not an alternative to JSON.
+    pub fn is_streamed(&self, stream: &model::Stream) -> bool {
+        let mut responses = self.responses.iter();
+        responses.any(|response| {
+            response.status == stream.status
+                && response.media_type.as_ref() == Some(&stream.media_type)
+        })
+    }
 }
 
 /// The place of the credential in a request.
@@ -310,6 +325,7 @@ impl<'a> Describer<'a> {
         };
         parameters.sort_by_key(rank);
         let id = text(object, "operationId").unwrap_or_else(|| name.clone());
+        let facts = self.model.operation(&operation.pointer);
         let body = self.body(operation, object);
         Some(Operation {
             id,
@@ -319,11 +335,9 @@ impl<'a> Describer<'a> {
             deprecated: is_deprecated(object),
             auth: self.schemes.operation(operation.object).into(),
             body,
-            responses: self.responses(object),
-            paging: self
-                .model
-                .operation(&operation.pointer)
-                .and_then(|facts| facts.paging.clone()),
+            responses: self.responses(object, &original.pointer),
+            paging: facts.and_then(|facts| facts.paging.clone()),
+            stream: facts.and_then(|facts| facts.stream.clone()),
             name,
             path,
             parameters,
@@ -411,7 +425,8 @@ impl<'a> Describer<'a> {
         })
     }
 
-    fn responses(&self, operation: &Value) -> Vec<Response> {
+    fn responses(&self, operation: &Value, place: &Pointer) -> Vec<Response> {
+        let stream = streams::find(self.document, operation, place);
         let responses = operation.get("responses").and_then(Value::as_object);
         let responses = responses
             .into_iter()
@@ -430,8 +445,14 @@ impl<'a> Describer<'a> {
                     status: status.clone(),
                     description: text(response, "description"),
                     media_type: preferred.map(|(media_type, _)| media_type.clone()),
-                    content: preferred.map_or_else(Content::default, |(_, media)| {
-                        self.content(media, Direction::Received)
+                    content: preferred.map_or_else(Content::default, |(media_type, media)| {
+                        let stream = stream.as_ref().filter(|stream| {
+                            stream.status == *status && stream.media_type == *media_type
+                        });
+                        match stream {
+                            Some(stream) => self.stream(media, stream),
+                            None => self.content(media, Direction::Received),
+                        }
                     }),
                 }
             })
@@ -445,6 +466,34 @@ impl<'a> Describer<'a> {
             properties: schema.map_or_else(Vec::new, |schema| self.properties(schema)),
             example: sample::of_content(self.document, media, direction),
         }
+    }
+
+    /// Returns the content of a stream: what is said of an item, and an example of the whole body.
+    fn stream(&self, media: &Value, stream: &streams::Found) -> Content {
+        let item = json!({"schema": stream.item.clone().unwrap_or(json!({"type": "string"}))});
+        let mut content = self.content(&item, Direction::Received);
+        if let Some(ty) = &mut content.ty {
+            ty.words = format!("stream of {}", ty.words);
+        }
+        let example = sample::example(self.document, media).filter(Value::is_string);
+        content.example = example.or_else(|| {
+            let item = content.example.take()?;
+            Some(Value::String(match (&stream.format, &item) {
+                (StreamFormat::Events(EventData::Text), Value::String(text)) => {
+                    format!("data: {text}\n\n")
+                }
+                (StreamFormat::Events(EventData::Fields(_)), Value::Object(fields)) => {
+                    let line = |(name, value): (&String, &Value)| match value {
+                        Value::String(text) => format!("{name}: {text}\n"),
+                        value => format!("{name}: {value}\n"),
+                    };
+                    fields.iter().map(line).collect::<String>() + "\n"
+                }
+                (StreamFormat::Events(_), item) => format!("data: {item}\n\n"),
+                (StreamFormat::Lines, item) => format!("{item}\n"),
+            }))
+        });
+        content
     }
 
     /// Returns the properties of an object, with those of the parts of an `allOf`.

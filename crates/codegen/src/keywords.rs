@@ -68,10 +68,7 @@ pub fn keyword_support(kind: Kind, keyword: &str) -> Option<KeywordSupport> {
             Reported("they have no types: read them from `ResponseValue::headers`")
         }
 
-        (Kind::MediaType, "schema" | "encoding" | "$ref") => Normalized,
-        (Kind::MediaType, "itemSchema") => {
-            Reported("the items have no types: the body is passed on unchanged")
-        }
+        (Kind::MediaType, "schema" | "itemSchema" | "encoding" | "$ref") => Normalized,
         (Kind::MediaType | Kind::Encoding, "prefixEncoding" | "itemEncoding") => {
             Reported("the parts have their default encoding")
         }

@@ -40,6 +40,7 @@ pub mod security;
 pub mod settings;
 mod signature;
 pub mod stack;
+pub(crate) mod streams;
 mod subdocument;
 pub mod unsupported;
 pub mod validate;
@@ -228,9 +229,11 @@ fn normalized(
     validate::validate(&document).map_err(|found| source.problems(origins, found))?;
     keywords::report_unsupported(&document, unsupported);
     security::report_unsupported(&document, unsupported);
+    let streams = streams::hoist(&mut document, unsupported, origins);
     let lowered = lower::lower(document, unsupported, origins)
         .map_err(|found| source.problems(origins, found))?;
-    let model = lists::candidates(&lowered);
+    let mut model = lists::candidates(&lowered);
+    streams::model(&lowered, streams, &mut model);
     normalize::normalize(lowered, model, pins.clone(), unsupported, origins)
         .map_err(|found| source.problems(origins, found))
 }

@@ -3,6 +3,7 @@
 
 mod operations;
 mod paging;
+mod streams;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ pub use operations::{
     Responses, Style,
 };
 pub use paging::{NextPage, PageShape, Paging, Property, PropertyPath, QueryParameter, ValueKind};
+pub use streams::{EventData, Stream, StreamFormat};
 
 /// The facts about a document.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -140,6 +142,11 @@ impl Model {
         }
         if let Some(new) = self.file.as_ref().and_then(|file| names.get(file)) {
             self.file = Some(new.clone());
+        }
+        for operation in self.operations.values_mut() {
+            if let Some(stream) = &mut operation.stream {
+                stream.item.rename(names);
+            }
         }
         rename_keys(&mut self.unions, names);
         rename_keys(&mut self.shapes, names);

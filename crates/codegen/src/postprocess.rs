@@ -25,6 +25,7 @@ mod responses;
 mod rust_type;
 mod servers;
 mod size;
+mod streams;
 mod structs;
 mod syntax;
 mod types;

@@ -10,6 +10,7 @@ use syn::Type;
 use syn::visit_mut::{self, VisitMut};
 
 use crate::description::{Auth, Content, Kind, Operation, Parameter, Property, Response};
+use crate::model::StreamFormat;
 use crate::names;
 use crate::plan::{CLIENT, MARK, Output, Plan, TYPES};
 use crate::pointer::percent_encode;
@@ -139,7 +140,11 @@ impl Writer<'_> {
             let content = &success.content;
             text.push_str(&properties(&content.properties));
             if let (Some(example), false) = (&content.example, content.properties.is_empty()) {
-                text.push_str(&format!("\n```json\n{example:#}\n```\n"));
+                let example = match example {
+                    Value::String(stream) => format!("text\n{}", stream.trim_end()),
+                    example => format!("json\n{example:#}"),
+                };
+                text.push_str(&format!("\n```{example}\n```\n"));
             }
         }
         text.push_str("\n## Errors\n\n");
@@ -250,7 +255,22 @@ impl Writer<'_> {
             };
             request.push_str(&format!(".body({value})"));
         }
-        lines.push_str(&format!("    let response = {request}.await?;\n"));
+        let stream = operation.stream.as_ref();
+        lines.push_str(&match stream.filter(|stream| operation.is_streamed(stream)) {
+            Some(stream) => {
+                let (method, item) = match stream.format {
+                    StreamFormat::Events(_) => ("events", "event"),
+                    StreamFormat::Lines => ("lines", "line"),
+                };
+                format!(
+                    "    let mut {method} = {request}.{method}();\n    while let Some({item}) = {method}.next().await {{\n        \
+                     println!(\"{{:?}}\", {item}?);\n    }}\n"
+                )
+            }
+            None => format!(
+                "    let response = {request}.await?;\n    println!(\"{{response:?}}\");\n"
+            ),
+        });
         snippet.program(method, &lines)
     }
 
@@ -391,7 +411,7 @@ impl Snippet<'_> {
         if self.taken.is_empty() {
             return format!(
                 "{uuid}\n#[tokio::main]\nasync fn main() -> {error} {{\n    let client = Client::from_env()?;\n{lines}    \
-                 println!(\"{{response:?}}\");\n    Ok(())\n}}\n"
+                 Ok(())\n}}\n"
             );
         }
         let taken = self.taken.iter();
@@ -399,7 +419,7 @@ impl Snippet<'_> {
             .map(|(name, ty)| format!(", {}: {ty}", escaped(name)))
             .collect();
         format!(
-            "{uuid}\nasync fn {}(client: &Client{}) -> {error} {{\n{lines}    println!(\"{{response:?}}\");\n    Ok(())\n}}\n",
+            "{uuid}\nasync fn {}(client: &Client{}) -> {error} {{\n{lines}    Ok(())\n}}\n",
             escaped(method),
             taken.concat()
         )

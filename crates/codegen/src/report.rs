@@ -5,7 +5,7 @@ use std::path::Path;
 
 use similar::TextDiff;
 
-use crate::model::Paging;
+use crate::model::{Operation, Paging, Stream};
 use crate::problem::Problems;
 use crate::walk;
 use crate::write::{Entry, Mode, Status};
@@ -73,6 +73,15 @@ pub fn generated(out: &mut dyn Write, generated: &Generated, verbose: bool) -> i
             }
         }
     }
+    let streams = streams(generated);
+    if !streams.is_empty() {
+        writeln!(out, "    streams: {}", number(streams.len(), "operation"))?;
+        if verbose {
+            for (heading, stream) in streams {
+                writeln!(out, "        {heading}: {stream}")?;
+            }
+        }
+    }
     if !generated.unsupported.is_empty() {
         let hint = if verbose {
             ""
@@ -101,16 +110,21 @@ pub fn generated(out: &mut dyn Write, generated: &Generated, verbose: bool) -> i
 
 /// Returns the operations that are lists, with method and path.
 fn lists(generated: &Generated) -> Vec<(String, &Paging)> {
+    having(generated, |facts| facts.paging.as_ref())
+}
+
+/// Returns the operations that have a stream, with method and path.
+fn streams(generated: &Generated) -> Vec<(String, &Stream)> {
+    having(generated, |facts| facts.stream.as_ref())
+}
+
+fn having<T>(generated: &Generated, fact: impl Fn(&Operation) -> Option<&T>) -> Vec<(String, &T)> {
     let operations = walk::operations(&generated.normalized).into_iter();
     operations
         .filter_map(|operation| {
-            let paging = generated
-                .model
-                .operation(&operation.pointer)?
-                .paging
-                .as_ref()?;
+            let fact = fact(generated.model.operation(&operation.pointer)?)?;
             let method = operation.method.to_uppercase();
-            Some((format!("{method} {}", operation.path), paging))
+            Some((format!("{method} {}", operation.path), fact))
         })
         .collect()
 }

@@ -1,4 +1,4 @@
-//! Lists: what is recognized, what `[paging]` sets, and the generated requests against a local server.
+//! Lists and streams: what is recognized, what `[paging]` sets, and the generated requests against a local server.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,6 +18,7 @@ use call_api_codegen::{Choices, Options, Outcome, generate_document, load, setti
 const DOCUMENT: &str = "crates/codegen/tests/documents/kinds/lists.yaml";
 
 const MAIN: &str = include_str!("lists/requests.rs");
+const STREAMS: &str = include_str!("lists/streams.rs");
 
 const MANIFEST: &str = r#"
 [package]
@@ -32,6 +33,8 @@ lists-mock.workspace = true
 lists-transport.workspace = true
 lists-types.workspace = true
 futures-util = { version = "0.3", default-features = false }
+http.workspace = true
+serde.workspace = true
 serde_json.workspace = true
 tokio = { workspace = true, features = ["macros", "rt"] }
 uuid.workspace = true
@@ -67,6 +70,7 @@ fn lists_are_read_to_their_end() {
     let program = sdk.join("crates/list-requests");
     common::write(&program.join("Cargo.toml"), MANIFEST);
     common::write(&program.join("src/main.rs"), MAIN);
+    common::write(&program.join("src/streams.rs"), STREAMS);
     let readme = fs::read_to_string(sdk.join("README.md")).unwrap();
     let readme = program_of_readme(&readme);
     common::write(&program.join("src/bin/readme.rs"), &readme);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{PageShape, Paging, Type};
+use super::{PageShape, Paging, Stream, Type};
 
 /// The facts about an operation that OpenAPI 3.0 or progenitor cannot express.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,6 +21,8 @@ pub struct Operation {
     pub page: Option<PageShape>,
     /// The division of a list into pages.
     pub paging: Option<Paging>,
+    /// The response that is a stream of items.
+    pub stream: Option<Stream>,
 }
 
 /// The identity of a parameter within an operation (OpenAPI 3.0, section 4.7.8.1).

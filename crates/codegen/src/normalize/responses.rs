@@ -84,7 +84,13 @@ pub(super) fn one_media_type(document: &mut Value, changes: &mut Changes) {
             let Some((name, mut media)) = media_types.next() else {
                 continue;
             };
-            for (other, _) in media_types {
+            let stream = changes.model.operation(&pointer);
+            let stream = stream.and_then(|facts| facts.stream.clone());
+            let is_stream = |name: &str| {
+                let stream = stream.as_ref();
+                stream.is_some_and(|stream| stream.status == *status && stream.media_type == name)
+            };
+            for (other, _) in media_types.filter(|(name, _)| !is_stream(name)) {
                 let what = format!("the media type `{other}` next to `{name}`");
                 changes.lost(
                     &place.join("content").join(&other),
@@ -105,6 +111,7 @@ pub(super) fn one_media_type(document: &mut Value, changes: &mut Changes) {
                     }
                     json!({"application/json": media})
                 }
+                _ if is_stream(&name) => json!({name: {}}),
                 _ => {
                     let what = format!("the structure of `{name}`");
                     changes.lost(

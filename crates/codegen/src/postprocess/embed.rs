@@ -8,7 +8,7 @@ use syn::{Item, parse_quote};
 
 use super::docs;
 use crate::media_type::essence;
-use crate::{names, walk};
+use crate::{names, streams, walk};
 
 /// The keywords that are kept, by their content.
 const ONE: [&str; 2] = ["items", "additionalProperties"];
@@ -56,10 +56,15 @@ pub(super) fn responses(normalized: &Value, original: &Value) -> Item {
                 responses.push(quote!((#id, #status, #schema)));
             }
         }
+        let stream = streams::find(original, object, &operation.pointer);
+        if let Some(item) = stream.and_then(|stream| stream.item) {
+            let item = reduced(&item).to_string();
+            responses.push(quote!((#id, "item", #item)));
+        }
     }
     parse_quote! {
-        /// The responses of each operation, by status (`200`, `2XX`, `default`): the schema as JSON, which may refer to
-        /// `types::SCHEMAS`.
+        /// The responses of each operation, by status (`200`, `2XX`, `default`; `item` for the items of a stream): the
+        /// schema as JSON, which may refer to `types::SCHEMAS`.
         pub const RESPONSES: &[(&str, &str, &str)] = &[#(#responses),*];
     }
 }

@@ -17,8 +17,10 @@ use super::docs;
 use super::request_spec::{RequestSpec, encoded};
 use super::responses;
 use super::rust_type::body_type;
+use super::streams;
 use super::syntax::{arguments, first_argument, implemented, plain};
-use crate::model::{Model, ResponseBody};
+use crate::media_type::essence;
+use crate::model::{Model, ResponseBody, Stream, StreamFormat};
 use crate::names;
 use crate::normalize::parameters::{ResolvedParameter, of_operation};
 use crate::walk::{self, Operation};
@@ -55,9 +57,11 @@ pub(super) fn fit(file: &mut syn::File, results: &Results, document: &Value, mod
             .get(&method)
             .cloned()
             .unwrap_or_else(|| uniform(document, &operation, results.get(&method)));
+        let stream = model.operation(&operation.pointer);
+        let stream = stream.and_then(|facts| facts.stream.clone());
         thens.insert(
             name("then"),
-            (answers, spec.accept.clone(), heading.clone()),
+            (answers, spec.accept.clone(), stream, heading.clone()),
         );
         whens.insert(name("when"), (operation, spec, heading.clone()));
         headings.insert(method, heading);
@@ -92,8 +96,9 @@ pub(super) fn fit(file: &mut syn::File, results: &Results, document: &Value, mod
                             let name = implemented(item).unwrap_or_default();
                             if let Some((operation, spec, _)) = whens.get(&name) {
                                 fit_when(item, document, operation, spec);
-                            } else if let Some((answers, accept, _)) = thens.get(&name) {
+                            } else if let Some((answers, accept, stream, _)) = thens.get(&name) {
                                 fit_then(item, answers, accept.as_deref());
+                                item.items.extend(stream.as_ref().map(then_stream));
                             }
                         }
                         _ => {}
@@ -464,6 +469,38 @@ fn fit_then(item: &mut ItemImpl, answers: &[Answer], accept: Option<&str>) {
                 }
             }
         });
+    }
+}
+
+/// Returns the method that responds with the items of a stream.
+fn then_stream(stream: &Stream) -> ImplItem {
+    let code = stream.status.parse::<u16>().unwrap_or(200);
+    let ty = body_type(&stream.item);
+    let media_type = essence(&stream.media_type);
+    let (what, name, body) = match &stream.format {
+        StreamFormat::Events(_) => {
+            let data = streams::event_data(&stream.format);
+            let data = quote!(crate::then::EventData::#data);
+            (
+                "server-sent events",
+                format_ident!("events"),
+                quote!(events(self.0.status(#code), items, #data)),
+            )
+        }
+        StreamFormat::Lines => (
+            "JSON lines",
+            format_ident!("lines"),
+            quote!(lines(self.0.status(#code), #media_type, items)),
+        ),
+    };
+    let text = doc(&format!(
+        "Responds with {code} and these items as {what}, in one piece."
+    ));
+    parse_quote! {
+        #text
+        pub fn #name(self, items: &[#ty]) -> Self {
+            Self(crate::then::#body)
+        }
     }
 }
 

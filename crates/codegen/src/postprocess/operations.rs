@@ -21,8 +21,9 @@ use super::identity::Identity;
 use super::paging;
 use super::request_spec::encoded;
 use super::responses::Responses;
+use super::streams;
 use super::syntax::{first_argument, implemented, plain, uses};
-use crate::model::{Model, Paging};
+use crate::model::{Model, Paging, Stream, StreamFormat};
 use crate::names;
 use crate::normalize::parameters::{ResolvedParameter, of_operation, template_names};
 use crate::security;
@@ -38,6 +39,7 @@ struct Operation {
     spec: TokenStream,
     identity: Option<Identity>,
     paging: Option<Paging>,
+    stream: Option<Stream>,
     idempotency_key: IdempotencyKey,
 }
 
@@ -68,6 +70,7 @@ pub(super) fn write(
             let facts = model.operation(&operation.pointer);
             let operation = Operation {
                 paging: facts.and_then(|facts| facts.paging.clone()),
+                stream: facts.and_then(|facts| facts.stream.clone()),
                 ..Operation::of(document, operation, &schemes, method, is_streamed)
             };
             Some((names::builder_name(&operation.method), operation))
@@ -156,6 +159,7 @@ impl Operation {
             spec,
             identity: Identity::of(document, operation),
             paging: None,
+            stream: None,
             idempotency_key: match operation.method {
                 _ if parameters.iter().any(ResolvedParameter::is_idempotency_key) => {
                     IdempotencyKey::Parameter
@@ -266,11 +270,16 @@ impl Builder {
             .filter_map(|name| types.remove(name))
             .collect();
         item.attrs.retain(|attribute| !is_doc(attribute));
-        let list = match operation.paging {
-            Some(_) => {
+        let stream = operation.stream.as_ref().map(|stream| &stream.format);
+        let list = match (&operation.paging, stream) {
+            (Some(_), _) => {
                 " Its response is a page of a list, which [`items`](Self::items) reads to its end."
             }
-            None => "",
+            (None, Some(StreamFormat::Events(_))) => {
+                " [`events`](Self::events) reads its server-sent events."
+            }
+            (None, Some(StreamFormat::Lines)) => " [`lines`](Self::lines) reads its JSON lines.",
+            (None, None) => "",
         };
         let text = format!(
             " A request of [`{method}`](crate::Client::{method}): `{heading}`. It is sent by awaiting it, or by \
@@ -320,7 +329,7 @@ impl Builder {
         let Some(request) = request else {
             return Vec::new();
         };
-        let (spec, paging) = (&operation.spec, &operation.paging);
+        let (spec, paging, stream) = (&operation.spec, &operation.paging, &operation.stream);
         let Responses { success, error } = responses;
         let (output, error_body) = (&success.ty, &error.ty);
         let decode = success.decode();
@@ -377,6 +386,9 @@ impl Builder {
         let mut items = vec![operation, error_bodies, methods];
         if let Some(paging) = paging {
             items.extend(paging::items(name, paging));
+        }
+        if let Some(stream) = stream {
+            items.extend(streams::items(name, stream));
         }
         if takes_key {
             items.push(parse_quote!(crate::request::idempotency_key!(#name);));

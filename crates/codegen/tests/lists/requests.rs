@@ -1,8 +1,10 @@
-//! Reads each list of `documents/kinds/lists.yaml` from a local server.
+//! Reads each list and stream of `documents/kinds/lists.yaml` from a local server.
 //!
 //! `tests/lists.rs` compiles this program with the generated crates.
 
 #![deny(warnings)]
+
+mod streams;
 
 use std::error::Error;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -436,7 +438,12 @@ fn main() -> Outcome {
         failed_page_has_the_documented_error(&server).await?;
         success_that_the_document_does_not_list_is_an_error(&server).await?;
         drift_of_items_is_counted(&server).await?;
-        mocked_pages_are_read().await
+        mocked_pages_are_read().await?;
+        streams::mocks_respond_with_typed_items().await?;
+        streams::stream_goes_on_after_a_cut_and_a_bad_item().await?;
+        streams::strict_stream_refuses_an_item_and_goes_on().await?;
+        streams::raw_stream_has_values().await
     })?;
-    blocking_lists_are_iterators(&server)
+    blocking_lists_are_iterators(&server)?;
+    streams::stream_without_async_is_an_iterator()
 }

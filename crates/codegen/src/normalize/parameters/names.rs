@@ -13,7 +13,7 @@ use crate::pointer::Pointer;
 use crate::{names, walk};
 
 /// The methods of a builder, and variables in the code that builds its request.
-const RESERVED: [&str; 14] = [
+const RESERVED: [&str; 16] = [
     "new",
     "send",
     "send_blocking",
@@ -23,6 +23,8 @@ const RESERVED: [&str; 14] = [
     "options",
     "pages",
     "items",
+    "events",
+    "lines",
     "clone",
     "header_map",
     "encode_path",
