@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use crate::auth::Tokens;
 use crate::call_json::CallJson;
 use crate::clock::{Time, system_time};
+use crate::cors::Cors;
 use crate::fault::{Faults, Injector};
 use crate::log::RequestLog;
 use crate::operations::Operations;
@@ -20,6 +21,9 @@ use crate::store::{Store, TenantId};
 pub(crate) struct Api {
     pub(crate) operations: Operations,
     pub(crate) tokens: Tokens,
+    /// The token of the control API; `None` if it is for this machine only.
+    pub(crate) control_tokens: Option<Tokens>,
+    pub(crate) cors: Cors,
     /// True if the public default token is the only one.
     #[cfg_attr(not(feature = "pages"), expect(dead_code, reason = "read by a page"))]
     pub(crate) has_default_token: bool,

@@ -21,14 +21,7 @@ pub(crate) struct Tokens(Vec<([u8; 32], TenantId)>);
 impl Tokens {
     /// Adds a token. It must be visible ASCII without spaces, so that a header can carry it.
     pub(crate) fn add(&mut self, token: &str, tenant: TenantId) -> Result<(), &'static str> {
-        if token.is_empty() {
-            return Err("the sandbox token is empty; set one of at least one character");
-        }
-        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(
-                "the sandbox token has a space or a non-ASCII character; use visible ASCII without spaces",
-            );
-        }
+        check(token)?;
         match self.tenant(token.as_bytes()) {
             Some(other) if other != tenant => {
                 Err("two tenants have the same token; give each tenant its own token")
@@ -46,6 +39,19 @@ impl Tokens {
         let known = self.0.iter().filter(|(hash, _)| Hash::verify(token, hash));
         // All hashes are compared, even after a match, to keep the time constant.
         known.fold(None, |_, (_, tenant)| Some(*tenant))
+    }
+}
+
+/// Errors if a header cannot carry the token.
+pub(crate) fn check(token: &str) -> Result<(), &'static str> {
+    if token.is_empty() {
+        return Err("the sandbox token is empty; set one of at least one character");
+    }
+    match token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(()),
+        false => Err(
+            "the sandbox token has a space or a non-ASCII character; use visible ASCII without spaces",
+        ),
     }
 }
 

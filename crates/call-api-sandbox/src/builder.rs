@@ -13,6 +13,7 @@ use crate::api::{Api, InitialState};
 use crate::auth::Tokens;
 use crate::call_json::CallJson;
 use crate::clock::{Clock, Time, system_time};
+use crate::cors::Cors;
 use crate::fault::{Faults, Injector};
 use crate::log::RequestLog;
 use crate::operations::Operations;
@@ -38,13 +39,16 @@ use crate::{DEFAULT_TENANT, Sandbox};
 #[must_use = "a builder does nothing until `start` is called"]
 pub struct SandboxBuilder {
     tenants: Vec<(String, String)>,
+    control_token: Option<String>,
+    cors: Vec<String>,
     listen: SocketAddr,
     #[cfg(feature = "sqlite")]
     database: Option<std::path::PathBuf>,
     optional: OptionalRoutes,
     logged: usize,
-    calls: Vec<CallJson>,
-    scripted: Vec<(Call, Script)>,
+    /// The calls with their tenants.
+    calls: Vec<(String, CallJson)>,
+    scripted: Vec<(String, Call, Script)>,
     clock: Clock,
     faults: Faults,
     limits: Limits,
@@ -55,6 +59,8 @@ impl SandboxBuilder {
     pub(crate) fn new() -> Self {
         Self {
             tenants: Vec::new(),
+            control_token: None,
+            cors: Vec::new(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             #[cfg(feature = "sqlite")]
             database: None,
@@ -94,9 +100,45 @@ impl SandboxBuilder {
     }
 
     /// Serves the control API under `/_sandbox`, which gives programs in other languages the methods of [`Sandbox`]. Its
-    /// OpenAPI document is `/_sandbox/openapi.json`. It requires no token, so the sandbox must listen on loopback.
+    /// OpenAPI document is `/_sandbox/openapi.json`. Unless a [token](Self::control_token) is set, it requires none, so the
+    /// sandbox must listen on loopback.
     pub fn control(mut self, control: bool) -> Self {
         self.optional.control = control;
+        self
+    }
+
+    /// Serves the [control API](Self::control) to any machine that sends this Bearer token, and to no request without it, so
+    /// that the sandbox can listen beyond loopback, as in a container.
+    ///
+    /// ```
+    /// use call_api_sandbox::Sandbox;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let sandbox = Sandbox::builder().token("of-calls").control_token("of-control").listen(([0, 0, 0, 0], 0)).start().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn control_token(mut self, token: impl Into<String>) -> Self {
+        self.optional.control = true;
+        self.control_token = Some(token.into());
+        self
+    }
+
+    /// Lets web pages of this origin, such as `http://localhost:5173`, read responses (CORS). `*` allows all. The
+    /// [control API](Self::control) takes part if it has a [token](Self::control_token).
+    ///
+    /// ```
+    /// use call_api_sandbox::Sandbox;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let sandbox = Sandbox::builder().cors_origin("http://localhost:5173").start().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn cors_origin(mut self, origin: impl Into<String>) -> Self {
+        self.cors.push(origin.into());
         self
     }
 
@@ -130,28 +172,36 @@ impl SandboxBuilder {
     }
 
     /// Adds a call, beside the example call. A later call replaces an earlier one with the same id.
-    pub fn call(mut self, call: Call) -> Self {
-        self.calls.push(CallJson::from(&call));
-        self
+    pub fn call(self, call: Call) -> Self {
+        self.calls(std::iter::once(call))
     }
 
     /// Adds calls, like [`call`](Self::call).
     pub fn calls(mut self, calls: impl IntoIterator<Item = Call>) -> Self {
+        let calls = calls.into_iter().map(|call| CallJson::from(&call));
         self.calls
-            .extend(calls.into_iter().map(|call| CallJson::from(&call)));
+            .extend(calls.map(|call| (DEFAULT_TENANT.to_owned(), call)));
         self
     }
 
-    /// Adds calls as raw JSON.
+    /// Adds calls of tenants as raw JSON.
     #[cfg(feature = "program")]
-    pub(crate) fn raw_calls(mut self, calls: Vec<CallJson>) -> Self {
+    pub(crate) fn raw_calls(mut self, calls: impl IntoIterator<Item = (String, CallJson)>) -> Self {
         self.calls.extend(calls);
+        self
+    }
+
+    /// Adds a call of a tenant that follows a script from the start.
+    #[cfg(feature = "program")]
+    pub(crate) fn run_for(mut self, tenant: String, call: Call, script: Script) -> Self {
+        self.scripted.push((tenant, call, script));
         self
     }
 
     /// Adds a call that follows a script from the start: see [`Sandbox::run`].
     pub fn run(mut self, call: Call, script: Script) -> Self {
-        self.scripted.push((call, script));
+        self.scripted
+            .push((DEFAULT_TENANT.to_owned(), call, script));
         self
     }
 
@@ -189,8 +239,8 @@ impl SandboxBuilder {
     /// Starts the server. It runs until the [`Sandbox`] is dropped or [shut down](Sandbox::shutdown).
     ///
     /// # Errors
-    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): a token that a header cannot carry, the default token or the control
-    ///   API on an address beyond loopback, or invalid faults.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): a token or an origin that a header cannot carry, the default token or
+    ///   the control API without a token on an address beyond loopback, or invalid faults.
     /// - The operating system's error when it cannot listen there, with the address: for example
     ///   [`AddrInUse`](io::ErrorKind::AddrInUse) when another program uses the port.
     ///
@@ -208,9 +258,9 @@ impl SandboxBuilder {
                 "cannot listen on {listen}: other machines could reach it with the default token, which is public; set a token of your own"
             )));
         }
-        if self.optional.control && !is_loopback {
+        if self.optional.control && self.control_token.is_none() && !is_loopback {
             return Err(invalid(&format!(
-                "cannot listen on {listen}: other machines could reach the control API, which requires no token; listen on 127.0.0.1 or [::1]"
+                "cannot listen on {listen}: other machines could reach the control API, which requires no token; listen on 127.0.0.1 or [::1], or set a control token"
             )));
         }
         let (limits, optional, token) = (self.limits, self.optional, self.first_token());
@@ -230,12 +280,12 @@ impl SandboxBuilder {
     /// ```
     ///
     /// # Errors
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput): a token that a header cannot carry, invalid faults, or the control API,
-    /// because a router cannot tell who connects.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput): a token that a header cannot carry, invalid faults, or the control API
+    /// without a token, because a router cannot tell who connects.
     pub fn into_router(self) -> io::Result<axum::Router> {
-        if self.optional.control {
+        if self.optional.control && self.control_token.is_none() {
             return Err(invalid(
-                "a router cannot serve the control API: it cannot tell who connects; use `start`",
+                "a router cannot serve the control API: it cannot tell who connects; use `start`, or set a control token",
             ));
         }
         let optional = self.optional;
@@ -285,15 +335,37 @@ impl SandboxBuilder {
             tenants.insert(name, tenant);
         }
         let example_tenant = example_tenant.unwrap_or(default_tenant);
+        let tenant_of = |name: &str| {
+            let tenant = tenants.get(name).copied();
+            tenant.ok_or_else(|| invalid(&format!("the tenant {name:?} has calls and no token")))
+        };
+        let calls = self.calls.into_iter();
+        let calls = calls.map(|(tenant, call)| Ok((tenant_of(&tenant)?, call)));
+        let calls = calls.collect::<io::Result<_>>()?;
+        let scripted = self.scripted.into_iter();
+        let scripted =
+            scripted.map(|(tenant, call, script)| Ok((tenant_of(&tenant)?, call, script)));
+        let scripted = scripted.collect::<io::Result<_>>()?;
         // Scripted calls must not go back in time after a restart. A manual clock continues where it stopped.
         let start = match store.time()? {
             Some(stored) if self.clock == Clock::manual() => stored,
             Some(stored) => stored.max(system_time()),
             None => system_time(),
         };
+        let control_tokens = match &self.control_token {
+            None => None,
+            Some(token) => {
+                let mut tokens = Tokens::default();
+                tokens.add(token, default_tenant).map_err(invalid)?;
+                Some(tokens)
+            }
+        };
+        let cors = Cors::new(self.cors).map_err(|error| invalid(&error))?;
         let api = Api {
             operations: self.operations,
             tokens,
+            control_tokens,
+            cors,
             has_default_token,
             tenants,
             store,
@@ -303,16 +375,8 @@ impl SandboxBuilder {
             initial: InitialState {
                 default_tenant,
                 example: (example_tenant, CallJson::from(&Sandbox::example_call())),
-                calls: self
-                    .calls
-                    .into_iter()
-                    .map(|call| (default_tenant, call))
-                    .collect(),
-                scripted: self
-                    .scripted
-                    .into_iter()
-                    .map(|(call, script)| (default_tenant, call, script))
-                    .collect(),
+                calls,
+                scripted,
                 faults: self.faults,
                 time: start,
             },

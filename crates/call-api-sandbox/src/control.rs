@@ -25,7 +25,6 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::api::Api;
-use crate::body;
 use crate::call_json::CallJson;
 use crate::clock::check_time;
 use crate::connection::Connection;
@@ -34,6 +33,7 @@ use crate::responses;
 use crate::script::Script;
 use crate::store::TenantId;
 use crate::{DEFAULT_TENANT, Sandbox};
+use crate::{auth, body};
 
 /// The OpenAPI document of the control API.
 const DOCUMENT: &str = include_str!("control.json");
@@ -57,18 +57,25 @@ fn operations() -> [(&'static str, MethodRouter<Arc<Api>>); 10] {
     ]
 }
 
-/// Returns the routes, restricted to clients on this machine.
-pub(crate) fn router() -> Router<Arc<Api>> {
+/// Returns the routes, restricted to clients with the control token, or on this machine if there is none.
+pub(crate) fn router(api: &Arc<Api>) -> Router<Arc<Api>> {
     let router = operations()
         .into_iter()
         .fold(Router::new(), |router, (path, operations)| {
             router.route(&format!("/_sandbox{path}"), operations)
         });
-    router.layer(middleware::from_fn(guard))
+    router.layer(middleware::from_fn_with_state(Arc::clone(api), guard))
 }
 
-/// Rejects requests from other machines and from web pages of other sites, which a browser would send on their behalf.
-async fn guard(request: Request, next: Next) -> Response {
+/// Rejects requests without the control token. If there is none, rejects requests from other machines and from web pages of
+/// other sites, which a browser would send on their behalf.
+async fn guard(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    if let Some(tokens) = &api.control_tokens {
+        return match auth::authenticate(request.headers(), tokens) {
+            Ok(_) => next.run(request).await,
+            Err(error) => error.into_response(),
+        };
+    }
     let is_local = request
         .extensions()
         .get::<Connection>()
@@ -270,18 +277,7 @@ async fn delete_call(State(api): State<Arc<Api>>, path: CallPath) -> ControlResu
 async fn run_script(State(api): State<Arc<Api>>, path: CallPath, body: Body) -> ControlResult {
     let CallPath { tenant, id } = path;
     let body = json::<Value>(&read_body(body).await?)?;
-    let script = match body.get("ending") {
-        None => serde_json::from_value(body)
-            .map_err(|error| ControlError::Invalid(error.to_string()))?,
-        Some(ending) => {
-            let ending = ending.as_str().unwrap_or_default();
-            Script::ending(&ending.into()).ok_or_else(|| {
-                ControlError::Invalid(
-                    "no script has this \"ending\"; use a status that ends a call".to_owned(),
-                )
-            })?
-        }
-    };
+    let script = Script::from_json(body).map_err(ControlError::Invalid)?;
     blocking(api, move |api| {
         let call = match api.store.get(tenant, id)? {
             Some(call) => json::<Call>(&call.json)?,

@@ -53,6 +53,7 @@ mod call_json;
 mod clock;
 mod connection;
 mod control;
+mod cors;
 mod fault;
 #[cfg(feature = "sqlite")]
 mod import;

@@ -12,6 +12,7 @@ use tower_service::Service as _;
 
 use crate::api::Api;
 use crate::connection::Connection;
+use crate::cors::Cors;
 use crate::fault::{self, RECORDING};
 use crate::operations::{Found, Operation, Operations};
 use crate::origin::{RequestOrigin, normalize_path};
@@ -89,7 +90,7 @@ impl Service {
             .route("/_sandbox/recordings/{id}/{file}", get(get_recording))
             .fallback(async || responses::not_found());
         if optional.control {
-            own = own.merge(control::router());
+            own = own.merge(control::router(&api));
         }
         #[cfg(feature = "pages")]
         if optional.pages {
@@ -122,7 +123,14 @@ impl Service {
         if let Some(uri) = normalize_path(request.uri()) {
             *request.uri_mut() = uri;
         }
-        let response = self.answer(request).await;
+        let origin = self.api.cors.allowed(request.headers());
+        let mut response = match origin.as_ref().and_then(|_| Cors::preflight(&request)) {
+            Some(response) => response,
+            None => self.answer(request).await,
+        };
+        if let Some(origin) = origin {
+            Cors::allow(origin, response.headers_mut());
+        }
         #[cfg(feature = "tracing")]
         tracing::info!(
             %method,

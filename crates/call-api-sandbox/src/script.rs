@@ -7,6 +7,7 @@ use bytes::Bytes;
 use call_api_types::{Call, CallStatus};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, Serializer as _};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::call_json::CallJson;
@@ -122,6 +123,17 @@ impl Script {
     /// Dialing for 30 s, then no answer.
     pub fn no_answer() -> Self {
         Self::dialing_then(30, CallStatus::NoAnswer)
+    }
+
+    /// Reads a script, or `{"ending": STATUS}` for the predefined one that ends with a status.
+    pub(crate) fn from_json(json: Value) -> Result<Self, String> {
+        let Some(ending) = json.get("ending") else {
+            return serde_json::from_value(json).map_err(|error| error.to_string());
+        };
+        let ending = ending.as_str().unwrap_or_default();
+        Self::ending(&ending.into()).ok_or_else(|| {
+            "no script has this \"ending\"; use a status that ends a call".to_owned()
+        })
     }
 
     /// Returns the predefined script that ends with this status. There is one for each final status.

@@ -175,7 +175,7 @@ fn startup_error_names_the_setting_to_change() {
     let mut command = program(&["--listen", "0.0.0.0:0", "--control"]);
     command.env(TOKEN, "own");
     let error = "call-api-sandbox: cannot listen on 0.0.0.0:0: other machines could reach the control API, which requires no token; \
-                 listen on 127.0.0.1 or [::1]\n";
+                 listen on 127.0.0.1 or [::1], or set a control token\n";
     assert_eq!(startup_error(command), (Some(1), error.to_owned()));
 
     let folder = tempfile::tempdir().unwrap();
@@ -621,5 +621,136 @@ fn sigint_and_sigterm_exit_with_0() {
             .read_to_string(&mut error)
             .unwrap();
         assert_eq!(error, "", "{signal}");
+    }
+}
+
+#[test]
+fn program_serves_with_a_control_token_and_a_healthcheck() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    fs::write(&file, "of-control\n").unwrap();
+    let mut command = program(&[
+        "--listen",
+        "0.0.0.0:0",
+        "--control-token",
+        file.to_str().unwrap(),
+    ]);
+    command.env(TOKEN, "of-calls");
+    let (_running, greeting) = Running::start(command);
+    let url = greeting.lines().next().unwrap();
+    let address = url.trim_start_matches("Listening on http://");
+    let port = address.split([':', ' ']).nth(1).unwrap();
+    let check = program(&["healthcheck", port]).output().unwrap();
+    assert!(check.status.success(), "{check:?}");
+
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port().to_string();
+    drop(free);
+    let check = program(&["healthcheck", &port]).output().unwrap();
+    assert!(!check.status.success());
+    let error = String::from_utf8(check.stderr).unwrap();
+    assert!(error.contains("no sandbox serves at 127.0.0.1:"), "{error}");
+}
+
+/// Returns the scenario in the README.
+fn readme_scenario() -> String {
+    let readme = include_str!("../README.md");
+    let (_, scenario) = readme.split_once("```yaml\n").unwrap();
+    scenario.split_once("```").unwrap().0.to_owned()
+}
+
+#[tokio::test]
+async fn scenario_has_calls_scripts_faults_and_tokens() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("scenario.yaml");
+    fs::write(&file, readme_scenario()).unwrap();
+    let mut of_file = Sandbox::example_call();
+    of_file.id = Uuid::from_u128(9);
+    let line = serde_json::to_string(&of_file).unwrap();
+    fs::write(folder.path().join("calls.jsonl"), format!("{line}\n")).unwrap();
+    let arguments = [
+        "--listen",
+        "127.0.0.1:0",
+        "--scenario",
+        file.to_str().unwrap(),
+    ];
+    let (_running, greeting) = Running::start(program(&arguments));
+    let url = base_url(&greeting);
+    let get = async |id: u128, token: &str| {
+        let url = format!("{url}/v1/call/{}", Uuid::from_u128(id));
+        let response = http().get(url).bearer_auth(token).send().await.unwrap();
+        let status = response.status().as_u16();
+        let body = response.text().await.unwrap();
+        (status, serde_json::from_str(&body).unwrap_or(Value::Null))
+    };
+    // The first request meets the fault of the scenario.
+    assert_eq!(get(1, "token-a").await.0, 503);
+    let (status, call) = get(1, "token-a").await;
+    assert_eq!(
+        (status, &call[Call::name_in_json("status")]),
+        (200, &json!("failed"))
+    );
+    // What a call does not have is that of the example.
+    let name = Call::name_in_json("contact");
+    let example = serde_json::to_value(Sandbox::example_call()).unwrap();
+    assert_eq!(call[name], example[name]);
+    let (_, call) = get(2, "token-b").await;
+    assert_eq!(call[Call::name_in_json("status")], "dialing");
+    assert_eq!(get(2, "token-a").await.0, 404);
+    assert_eq!(get(9, "token-a").await.0, 200);
+    assert_eq!(get(9, "sandbox-token").await.0, 401);
+}
+
+#[test]
+fn scenario_of_the_readme_fits_the_schema() {
+    let schema: Value = serde_json::from_str(include_str!("../scenario.schema.json")).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    let scenario: Value = serde_saphyr::from_str(&readme_scenario()).unwrap();
+    assert!(
+        schema.is_valid(&scenario),
+        "{:?}",
+        schema.iter_errors(&scenario).next()
+    );
+    for wrong in [
+        json!({"call": []}),
+        json!({"calls": [{}]}),
+        json!({"calls": [{"call": {}, "script": {"steps": []}}]}),
+        json!({"tokens": {"a": "b"}}),
+        json!({"faults": {"rules": [{"fault": {"kind": "fire"}}]}}),
+    ] {
+        assert!(!schema.is_valid(&wrong), "{wrong}");
+    }
+}
+
+#[test]
+fn scenario_that_cannot_be_read_is_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("scenario.yaml");
+    for (text, expected) in [
+        ("calls: [{}]", "missing field `call`"),
+        ("tokens: [", ""),
+        ("call: []", "unknown field `call`"),
+        ("calls: [{call: {id: nobody}}]", "call 1 of the scenario"),
+        (
+            "calls: [{call: {}, script: {ending: fire}}]",
+            "no script has this \"ending\"",
+        ),
+        (
+            "calls: [{call: {}, tenant: acme}]",
+            "the tenant \"acme\" has calls and no token",
+        ),
+        ("files: [absent.jsonl]", "absent.jsonl"),
+    ] {
+        fs::write(&file, text).unwrap();
+        let arguments = [
+            "--listen",
+            "127.0.0.1:0",
+            "--scenario",
+            file.to_str().unwrap(),
+        ];
+        let (code, error) = startup_error(program(&arguments));
+        assert_ne!(code, Some(0));
+        assert_eq!(error.lines().count(), 1, "{error}");
+        assert!(error.contains(expected), "{text}: {error}");
     }
 }

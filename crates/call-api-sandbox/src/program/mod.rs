@@ -1,6 +1,8 @@
 //! The commands of the sandbox program, which `call-api sandbox` has too.
 
+mod healthcheck;
 mod import;
+mod scenario;
 mod tokens;
 
 use std::fmt::Display;
@@ -14,9 +16,11 @@ use std::time::Duration;
 use call_api_types::CallStatus;
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::call_json::CallJson;
+use crate::cors::Cors;
 use crate::{Clock, Sandbox, SandboxBuilder, Script};
+use healthcheck::Healthcheck;
 use import::Import;
+use scenario::Scenario;
 use tokens::{TOKEN, Tokens};
 
 /// The time limit for slow clients.
@@ -25,7 +29,8 @@ const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The environment variables, for the help.
 pub const ENVIRONMENT: &str = "\
 Environment:
-  CALL_API_SANDBOX_TOKEN  the Bearer token; required to listen beyond loopback, unless --token-file is given";
+  CALL_API_SANDBOX_TOKEN          the Bearer token; required to listen beyond loopback, unless --tokens is given
+  CALL_API_SANDBOX_CONTROL_TOKEN  the Bearer token of the control API, like --control-token";
 
 /// The arguments of the program.
 #[derive(Args, Debug)]
@@ -40,6 +45,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Import(Import),
+    Healthcheck(Healthcheck),
 }
 
 #[derive(Args, Debug)]
@@ -54,8 +60,11 @@ struct Serve {
     /// Add the calls in this file at the start, one JSON object per line
     #[arg(long, value_name = "FILE")]
     calls: Option<PathBuf>,
+    /// Start with the calls, scripts, faults and tokens in this YAML file, or with the calls in a file of JSON lines
+    #[arg(long, value_name = "FILE")]
+    scenario: Option<PathBuf>,
     /// Serve the operations of another API: an operations.json, as codegen writes it into the workspace of an SDK
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["calls", "script"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["calls", "scenario", "script"])]
     operations: Option<PathBuf>,
     /// Run the example call through the script that ends with this status
     #[arg(long, value_name = "STATUS", value_parser = parse_ending)]
@@ -64,13 +73,19 @@ struct Serve {
     #[arg(long, value_name = "FILE")]
     tokens: Option<PathBuf>,
     /// Serve the control API under /_sandbox, for clients on this machine only
-    #[arg(long)]
+    #[arg(long, group = "controls")]
     control: bool,
+    /// Serve the control API to clients on any machine that send the Bearer token in this file
+    #[arg(long, value_name = "FILE", group = "controls")]
+    control_token: Option<PathBuf>,
+    /// Let web pages of this origin, such as http://localhost:5173, read responses (CORS); repeatable, * allows all
+    #[arg(long, value_name = "ORIGIN")]
+    cors: Vec<String>,
     /// Run the clock of scripted calls this many times faster
     #[arg(long, value_name = "TIMES", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     speed: u32,
     /// Move the clock of scripted calls only with the control API
-    #[arg(long, conflicts_with = "speed", requires = "control")]
+    #[arg(long, conflicts_with = "speed", requires = "controls")]
     stepped: bool,
     /// The maximum number of open connections; a new client then replaces the longest idle one
     #[arg(long, value_name = "COUNT", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
@@ -115,6 +130,7 @@ impl Arguments {
     pub fn run(self) -> io::Result<()> {
         match self.command {
             Some(Command::Import(import)) => import.run().map_err(io::Error::other),
+            Some(Command::Healthcheck(check)) => check.run(),
             None => self.serve.run(),
         }
     }
@@ -124,28 +140,47 @@ impl Serve {
     fn run(self) -> io::Result<()> {
         self.log.start();
         let tokens = Tokens::read(self.tokens.as_deref()).map_err(invalid)?;
-        let calls = match &self.calls {
-            Some(file) => import::read_calls(file).map_err(invalid)?,
-            None => Vec::new(),
+        let control = tokens::control(self.control_token.as_deref()).map_err(invalid)?;
+        Cors::new(self.cors.clone()).map_err(invalid)?;
+        let mut scenario = match &self.scenario {
+            Some(file) => Scenario::read(file).map_err(invalid)?,
+            None => Scenario::default(),
         };
+        if let Some(file) = &self.calls {
+            scenario.add_calls(file).map_err(invalid)?;
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(|error| {
                 io::Error::other(format!("cannot start the Tokio runtime: {error}"))
             })?;
-        runtime.block_on(self.serve(tokens, calls))
+        runtime.block_on(self.serve(tokens, control, scenario))
     }
 
-    async fn serve(self, tokens: Tokens, calls: Vec<CallJson>) -> io::Result<()> {
+    async fn serve(
+        self,
+        tokens: Tokens,
+        control_token: Option<String>,
+        scenario: Scenario,
+    ) -> io::Result<()> {
         // Before the greeting, so that Ctrl-C works as soon as it is printed.
         let shutdown = shutdown_signal()
             .map_err(|error| io::Error::other(format!("cannot listen for Ctrl-C: {error}")))?;
-        let (listen, has_control) = (self.listen, self.control);
+        let has_control = self.control || control_token.is_some();
+        let listen = self.listen;
         let is_of_call_api = self.operations.is_none();
+        let mut tokens = tokens;
+        if let Some(file) = &self.scenario {
+            tokens.add(scenario.tokens(), file);
+        }
         let (description, source) = (tokens.description(), tokens.source());
-        let is_control_rejected = has_control && !listen.ip().to_canonical().is_loopback();
-        let mut builder = self.builder()?.raw_calls(calls);
+        let is_control_rejected =
+            has_control && control_token.is_none() && !listen.ip().to_canonical().is_loopback();
+        let mut builder = scenario.apply(self.builder(has_control)?)?;
+        if let Some(token) = control_token {
+            builder = builder.control_token(token);
+        }
         for (tenant, token) in tokens.tenants {
             builder = builder.tenant(tenant, token);
         }
@@ -155,7 +190,7 @@ impl Serve {
                 "cannot listen on {listen}: another program uses this port; stop it, or use a free port: --listen {}",
                 SocketAddr::new(listen.ip(), 0),
             ),
-            ErrorKind::InvalidInput if !is_control_rejected => format!("{error}, in {source}"),
+            ErrorKind::InvalidInput if error.to_string().contains("token") && !is_control_rejected => format!("{error}, in {source}"),
             ErrorKind::AddrNotAvailable | ErrorKind::PermissionDenied => {
                 format!("{error}; use another address with --listen")
             }
@@ -172,10 +207,10 @@ impl Serve {
         Ok(())
     }
 
-    fn builder(self) -> io::Result<SandboxBuilder> {
+    fn builder(self, has_control: bool) -> io::Result<SandboxBuilder> {
         let mut builder = Sandbox::builder()
             .listen(self.listen)
-            .control(self.control)
+            .control(has_control)
             // The pages are about the call API.
             .pages(self.operations.is_none())
             .clock(match self.stepped {
@@ -185,8 +220,11 @@ impl Serve {
             .max_connections(usize::try_from(self.max_connections).unwrap_or(usize::MAX))
             .client_timeout(CLIENT_TIMEOUT);
         // Only the control API can read the log.
-        if !self.control {
+        if !has_control {
             builder = builder.max_logged(0);
+        }
+        for origin in self.cors {
+            builder = builder.cors_origin(origin);
         }
         if let Some(file) = self.db {
             builder = builder.database(file);

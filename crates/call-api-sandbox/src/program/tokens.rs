@@ -7,6 +7,9 @@ use std::path::Path;
 /// The environment variable with a token.
 pub(crate) const TOKEN: &str = "CALL_API_SANDBOX_TOKEN";
 
+/// The environment variable with the token of the control API.
+const CONTROL_TOKEN: &str = "CALL_API_SANDBOX_CONTROL_TOKEN";
+
 /// The tenant of a token without a tenant.
 const DEFAULT: &str = "default";
 
@@ -20,17 +23,10 @@ pub(crate) struct Tokens {
 impl Tokens {
     pub(crate) fn read(file: Option<&Path>) -> Result<Self, String> {
         let mut tokens = Self::default();
-        match env::var(TOKEN) {
-            // An empty variable counts as unset.
-            Ok(token) if token.is_empty() => {}
-            Ok(token) => tokens.tenants.push((DEFAULT.to_owned(), token)),
-            Err(VarError::NotPresent) => {}
-            Err(VarError::NotUnicode(_)) => {
-                return Err(format!(
-                    "{TOKEN} is not UTF-8; use visible ASCII without spaces"
-                ));
-            }
-        }
+        let token = variable(TOKEN)?;
+        tokens
+            .tenants
+            .extend(token.map(|token| (DEFAULT.to_owned(), token)));
         if let Some(file) = file {
             let name = file.display().to_string();
             let text = fs::read_to_string(file)
@@ -39,6 +35,14 @@ impl Tokens {
             tokens.file = Some(name);
         }
         Ok(tokens)
+    }
+
+    /// Adds the tokens of a scenario.
+    pub(crate) fn add(&mut self, tenants: Vec<(String, String)>, file: &Path) {
+        if !tenants.is_empty() {
+            self.tenants.extend(tenants);
+            self.file.get_or_insert(file.display().to_string());
+        }
     }
 
     /// Returns the source of the tokens, for error messages.
@@ -59,6 +63,35 @@ impl Tokens {
             (None, false) => Some((format!("${TOKEN}"), format!("the one in {TOKEN}"))),
             (None, true) => None,
         }
+    }
+}
+
+/// Returns the token of the control API, from a file or the environment.
+pub(crate) fn control(file: Option<&Path>) -> Result<Option<String>, String> {
+    let (token, source) = match file {
+        None => (variable(CONTROL_TOKEN)?, CONTROL_TOKEN.to_owned()),
+        Some(file) => {
+            let name = file.display().to_string();
+            let token = fs::read_to_string(file)
+                .map_err(|error| format!("cannot read the control token in {name}: {error}"))?;
+            (Some(token.trim().to_owned()), name)
+        }
+    };
+    if let Some(Err(reason)) = token.as_deref().map(crate::auth::check) {
+        return Err(format!("{reason}, in {source}"));
+    }
+    Ok(token)
+}
+
+/// Returns a token of the environment. An empty variable counts as unset.
+fn variable(name: &str) -> Result<Option<String>, String> {
+    match env::var(name) {
+        Ok(token) if token.is_empty() => Ok(None),
+        Ok(token) => Ok(Some(token)),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(format!(
+            "{name} is not UTF-8; use visible ASCII without spaces"
+        )),
     }
 }
 
