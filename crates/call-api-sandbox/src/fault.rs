@@ -17,6 +17,8 @@ use http::{HeaderValue, StatusCode};
 use http_body::{Body as _, Frame, SizeHint};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::connection::Connection;
 use crate::responses;
@@ -49,6 +51,15 @@ pub enum Fault {
         /// The delay.
         #[serde(rename = "seconds", with = "crate::seconds")]
         by: Duration,
+    },
+    /// Answers 429 with `Retry-After` once there were this many requests in a period, until it is over. A period begins with
+    /// the first request after the one before.
+    Quota {
+        /// The number of requests in a period.
+        requests: u64,
+        /// The period.
+        #[serde(rename = "seconds", with = "crate::seconds")]
+        per: Duration,
     },
     /// Reads the request and never answers.
     Stall,
@@ -108,6 +119,10 @@ pub struct FaultRule {
     fault: Fault,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     operation: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<Uuid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tenant: Option<String>,
     #[serde(default = "all_requests")]
     share: f64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -124,6 +139,8 @@ impl FaultRule {
         Self {
             fault,
             operation: None,
+            id: None,
+            tenant: None,
             share: all_requests(),
             times: None,
         }
@@ -134,6 +151,28 @@ impl FaultRule {
     pub fn operation(mut self, operation: impl Into<String>) -> Self {
         self.operation = Some(operation.into());
         self
+    }
+
+    /// Applies the fault to requests about one call: for it, or for its recording.
+    #[must_use]
+    pub fn id(mut self, id: Uuid) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// Applies the fault to requests with a token of one tenant. Recordings need no token, so they are not among them.
+    #[must_use]
+    pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
+        self.tenant = Some(tenant.into());
+        self
+    }
+
+    /// Returns true if the rule is about such requests.
+    fn matches(&self, subject: &Subject<'_>) -> bool {
+        let operation = self.operation.as_deref();
+        operation.is_none_or(|only| only == subject.operation)
+            && self.id.is_none_or(|only| subject.id == Some(only))
+            && (self.tenant.is_none() || self.tenant.as_deref() == subject.tenant)
     }
 
     /// Applies the fault to a share of the requests, from 0 to 1, chosen by the [seed](Faults::seeded).
@@ -231,6 +270,11 @@ impl FaultRule {
                 "unknown operation `{operation}`; use one of `{known}`"
             ));
         }
+        if let Fault::Quota { per, .. } = &self.fault
+            && per.is_zero()
+        {
+            return Err("invalid quota of zero seconds; use a longer period".to_owned());
+        }
         if let Fault::Status {
             status,
             retry_after,
@@ -277,9 +321,37 @@ pub(crate) struct Injector {
 #[derive(Default)]
 struct Active {
     faults: Faults,
-    /// The number of times each rule was applied.
-    applied: Vec<u64>,
+    /// The state of each rule.
+    states: Vec<RuleState>,
     rng: fastrand::Rng,
+}
+
+#[derive(Clone, Default)]
+struct RuleState {
+    /// The number of times the rule was applied.
+    applied: u64,
+    /// The beginning of the period of a quota, and the requests in it.
+    period: Option<(Instant, u64)>,
+}
+
+impl RuleState {
+    /// Counts a request. Returns the rest of the period if the quota is exhausted.
+    fn exceeded(&mut self, requests: u64, per: Duration) -> Option<Duration> {
+        let now = Instant::now();
+        let period = self.period.filter(|(start, _)| now - *start < per);
+        let (start, count) = period.unwrap_or((now, 0));
+        self.period = Some((start, count.saturating_add(1)));
+        (count >= requests).then(|| per.saturating_sub(now - start))
+    }
+}
+
+/// What a request is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subject<'a> {
+    pub(crate) operation: &'a str,
+    /// The call.
+    pub(crate) id: Option<Uuid>,
+    pub(crate) tenant: Option<&'a str>,
 }
 
 /// The faults selected for one request.
@@ -305,7 +377,7 @@ impl Injector {
         let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
         self.is_active
             .store(!faults.rules.is_empty(), Ordering::Relaxed);
-        active.applied = vec![0; faults.rules.len()];
+        active.states = vec![RuleState::default(); faults.rules.len()];
         active.rng = fastrand::Rng::with_seed(faults.seed);
         active.faults = faults;
         Ok(())
@@ -317,38 +389,44 @@ impl Injector {
         active.faults.clone()
     }
 
-    fn select(&self, operation: &str) -> SelectedFault {
+    pub(crate) fn is_active(&self) -> bool {
+        self.is_active.load(Ordering::Relaxed)
+    }
+
+    fn select(&self, subject: &Subject<'_>) -> SelectedFault {
         let mut selected = SelectedFault::default();
-        if !self.is_active.load(Ordering::Relaxed) {
+        if !self.is_active() {
             return selected;
         }
         let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
         let Active {
             faults,
-            applied,
+            states,
             rng,
         } = &mut *active;
         selected.noise = rng.u64(..);
-        for (rule, applied) in faults.rules.iter().zip(applied) {
-            if rule
-                .operation
-                .as_deref()
-                .is_some_and(|only| only != operation)
-            {
+        for (rule, state) in faults.rules.iter().zip(states) {
+            if !rule.matches(subject) {
                 continue;
             }
             // Drawn for every rule, so that one rule does not influence the random numbers of the next.
             let is_selected = rng.f64() < rule.share;
-            let is_exhausted = rule.times.is_some_and(|times| *applied >= times);
+            let is_exhausted = rule.times.is_some_and(|times| state.applied >= times);
             if !is_selected || is_exhausted {
                 continue;
             }
             match &rule.fault {
                 Fault::Latency { by } => selected.latency = selected.latency.saturating_add(*by),
+                Fault::Quota { requests, per } => match state.exceeded(*requests, *per) {
+                    Some(left) if selected.fault.is_none() => {
+                        selected.fault = Some(too_many_requests(left));
+                    }
+                    _ => continue,
+                },
                 _ if selected.fault.is_some() => continue,
                 fault => selected.fault = Some(fault.clone()),
             }
-            *applied += 1;
+            state.applied += 1;
         }
         selected
     }
@@ -357,7 +435,7 @@ impl Injector {
 /// Answers a request, with the selected fault if there is one.
 pub(crate) async fn inject(
     injector: &Injector,
-    operation: &str,
+    subject: Subject<'_>,
     connection: Option<Connection>,
     response: impl Future<Output = Response>,
 ) -> Response {
@@ -365,7 +443,7 @@ pub(crate) async fn inject(
         latency,
         fault,
         noise,
-    } = injector.select(operation);
+    } = injector.select(&subject);
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
@@ -373,7 +451,8 @@ pub(crate) async fn inject(
         return response.await;
     };
     match fault {
-        Fault::Latency { .. } => response.await,
+        // Selected as a delay and as a status.
+        Fault::Latency { .. } | Fault::Quota { .. } => response.await,
         Fault::Status {
             status,
             body,
@@ -406,6 +485,12 @@ pub(crate) async fn inject(
             .await
         }
     }
+}
+
+/// Returns the fault of an exhausted quota, whose period lasts so long.
+fn too_many_requests(left: Duration) -> Fault {
+    let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+    Fault::retry_after(StatusCode::TOO_MANY_REQUESTS, seconds.to_string())
 }
 
 fn status_response(status: u16, body: Option<String>, retry_after: Option<String>) -> Response {

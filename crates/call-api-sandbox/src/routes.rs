@@ -9,11 +9,12 @@ use axum::{Extension, Router};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use tower_service::Service as _;
+use uuid::Uuid;
 
 use crate::api::Api;
 use crate::connection::Connection;
 use crate::cors::Cors;
-use crate::fault::{self, RECORDING};
+use crate::fault::{self, RECORDING, Subject};
 use crate::operations::{Found, Operation, Operations};
 use crate::origin::{RequestOrigin, normalize_path};
 use crate::{auth, body, call_id, control, log, recording, responses, validation};
@@ -150,8 +151,16 @@ impl Service {
             && call.id(path).is_some()
         {
             let connection = request.extensions().get().cloned();
-            let response = async { get_call(&self.api, call, request) };
-            return fault::inject(&self.api.faults, GET_CALL, connection, response).await;
+            let api = &self.api;
+            let tenant = tenant_of(api, request.headers());
+            let id = call.id(path).and_then(|id| subject_id(api, id));
+            let subject = Subject {
+                operation: GET_CALL,
+                id,
+                tenant,
+            };
+            let response = async { get_call(api, call, request) };
+            return fault::inject(&api.faults, subject, connection, response).await;
         }
         if path.starts_with(OWN) {
             // A router is always ready.
@@ -161,8 +170,16 @@ impl Service {
         match self.api.operations.find(request.method(), path) {
             Found::Operation(operation, captured) => {
                 let connection = request.extensions().get().cloned();
-                let response = answer_from_document(&self.api, operation, &captured, request);
-                fault::inject(&self.api.faults, &operation.name, connection, response).await
+                let api = &self.api;
+                let tenant = tenant_of(api, request.headers());
+                let mut values = captured.iter();
+                let subject = Subject {
+                    operation: &operation.name,
+                    id: values.find_map(|(_, value)| subject_id(api, value)),
+                    tenant,
+                };
+                let response = answer_from_document(api, operation, &captured, request);
+                fault::inject(&api.faults, subject, connection, response).await
             }
             // FastAPI does not answer HEAD either.
             Found::OtherMethod(operation) => responses::method_not_allowed(operation.allow()),
@@ -213,6 +230,24 @@ pub(crate) fn router(api: Arc<Api>, optional: OptionalRoutes) -> Router {
         let service = Arc::clone(&service);
         async move { service.handle(request).await }
     })
+}
+
+/// Returns the name of the tenant whose token a request has; `None` if no fault needs it.
+fn tenant_of<'a>(api: &'a Api, headers: &HeaderMap) -> Option<&'a str> {
+    if !api.faults.is_active() {
+        return None;
+    }
+    let tenant = auth::authenticate(headers, &api.tokens).ok()?;
+    let mut tenants = api.tenants.iter();
+    let (name, _) = tenants.find(|(_, id)| **id == tenant)?;
+    Some(name)
+}
+
+/// Returns the id in a segment of a path; `None` if no fault needs it.
+fn subject_id(api: &Api, segment: &str) -> Option<Uuid> {
+    let id = percent_decode_str(segment).decode_utf8().ok()?;
+    let id = api.faults.is_active().then(|| call_id::parse(&id).ok());
+    id.flatten()
 }
 
 /// Answers a request for a call from the store.
@@ -269,8 +304,13 @@ async fn get_recording(
     headers: HeaderMap,
 ) -> Response {
     let connection = connection.map(|Extension(connection)| connection);
+    let subject = Subject {
+        operation: RECORDING,
+        id: subject_id(&api, &id),
+        tenant: None,
+    };
     let response = async { recording::serve(&id, &file, &headers) };
-    fault::inject(&api.faults, RECORDING, connection, response).await
+    fault::inject(&api.faults, subject, connection, response).await
 }
 
 #[cfg(test)]

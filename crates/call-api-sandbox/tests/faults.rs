@@ -380,3 +380,80 @@ fn faults_round_trip_as_json() {
         serde_json::from_value(json!({"rules": [{"fault": {"kind": "reset"}}]})).unwrap();
     assert_eq!(short, Faults::default().rule(Fault::Reset));
 }
+
+#[tokio::test]
+async fn fault_respects_its_call_and_tenant() {
+    let of_call = FaultRule::new(Fault::status(StatusCode::GONE)).id(Sandbox::EXAMPLE_ID);
+    let of_tenant = FaultRule::new(Fault::status(StatusCode::FORBIDDEN)).tenant("acme");
+    let builder = Sandbox::builder().token("ours").tenant("acme", "of-acme");
+    let sandbox = builder.start().await.unwrap();
+    let other = support::numbered(7);
+    sandbox.put(other.clone());
+    sandbox.tenant("acme").unwrap().put(other.clone());
+    let status = async |id: uuid::Uuid, token: &str| {
+        let url = format!("{}/v1/call/{id}", sandbox.base_url());
+        let response = http().get(url).bearer_auth(token).send().await.unwrap();
+        response.status()
+    };
+    sandbox
+        .set_faults(Faults::seeded(1).rule(of_call.clone()))
+        .unwrap();
+    assert_eq!(status(Sandbox::EXAMPLE_ID, "ours").await, StatusCode::GONE);
+    assert_eq!(status(other.id, "ours").await, StatusCode::OK);
+
+    sandbox
+        .set_faults(Faults::seeded(1).rule(of_tenant))
+        .unwrap();
+    assert_eq!(status(other.id, "ours").await, StatusCode::OK);
+    assert_eq!(status(other.id, "of-acme").await, StatusCode::FORBIDDEN);
+    assert_eq!(status(other.id, "unknown").await, StatusCode::UNAUTHORIZED);
+
+    // The recording of a call is about it, too.
+    sandbox
+        .set_faults(Faults::seeded(1).rule(of_call.operation("recording")))
+        .unwrap();
+    let recording =
+        |id: uuid::Uuid| format!("{}/_sandbox/recordings/{id}/3.wav", sandbox.base_url());
+    let of = async |id| http().get(recording(id)).send().await.unwrap().status();
+    assert_eq!(of(Sandbox::EXAMPLE_ID).await, StatusCode::GONE);
+    assert_eq!(of(other.id).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn quota_is_refilled_when_its_period_is_over() {
+    let per = Duration::from_secs(2);
+    let sandbox = faulty(Fault::Quota { requests: 2, per }).await;
+    let get = async || {
+        let response = request(&sandbox, Sandbox::EXAMPLE_ID).send().await.unwrap();
+        let retry_after = response.headers().get("retry-after").cloned();
+        (
+            response.status(),
+            retry_after.map(|value| value.to_str().unwrap().to_owned()),
+        )
+    };
+    let started = Instant::now();
+    for _ in 0..2 {
+        assert_eq!(get().await, (StatusCode::OK, None));
+    }
+    let (status, retry_after) = get().await;
+    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+    let retry_after: u64 = retry_after.unwrap().parse().unwrap();
+    assert!((1..=2).contains(&retry_after), "{retry_after}");
+    // What `Retry-After` says is enough.
+    tokio::time::sleep(Duration::from_secs(retry_after)).await;
+    assert_eq!(
+        get().await.0,
+        StatusCode::OK,
+        "after {:?}",
+        started.elapsed()
+    );
+
+    let none = Fault::Quota {
+        requests: 1,
+        per: Duration::ZERO,
+    };
+    let error = sandbox
+        .set_faults(Faults::seeded(1).rule(none))
+        .unwrap_err();
+    assert!(error.to_string().contains("invalid quota"), "{error}");
+}
