@@ -18,6 +18,7 @@ mod not_found;
 mod operations;
 mod output;
 mod process;
+mod progress;
 mod received;
 mod recording;
 mod records;

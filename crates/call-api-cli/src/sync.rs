@@ -4,9 +4,7 @@
 //! the folder. A crash therefore loses no call and duplicates none. At worst the last record is incomplete; the next run
 //! removes it.
 
-use std::collections::{BTreeMap, HashSet};
-use std::fmt;
-use std::fs;
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,13 +13,13 @@ use std::time::{Duration, Instant};
 
 use call_api::{Client, Uuid};
 use futures_util::StreamExt as _;
-use indicatif::{HumanCount, ProgressBar};
-use serde::Serialize;
+use indicatif::HumanCount;
 
 use crate::archive::Archive;
 use crate::args::{BatchArgs, RecordingArgs, SyncArgs};
-use crate::error::{CliError, CommandError, ErrorClass, ErrorTally};
+use crate::error::{CliError, CommandError, ErrorClass};
 use crate::not_found::NotFound;
+use crate::progress::{Failures, Progress};
 use crate::received::ReceivedCall;
 use crate::records::Output;
 use crate::ui::Ui;
@@ -62,7 +60,7 @@ pub(crate) struct Sync {
 struct Fetched {
     id: Uuid,
     result: Result<ReceivedCall, CliError>,
-    /// True if the call was fetched, and its recording was not: that says nothing about the service.
+    /// True if the call was fetched, and the result is that of its recording.
     is_recording: bool,
 }
 
@@ -308,25 +306,20 @@ impl Sync {
                 result,
                 is_recording,
             } = fetched;
-            match &result {
+            let class = result.as_ref().err().map(CliError::class);
+            if is_recording && class == Some(ErrorClass::Failed) {
                 // A file of the folder, which would fail for every call.
-                Err(failure) if is_recording && failure.class() == ErrorClass::Failed => {
-                    result?;
-                    continue;
+                result?;
+                continue;
+            }
+            if class.is_some_and(|class| !is_specific_to_id(class, is_recording)) {
+                consecutive.extend(result.err().map(|failure| (id, failure)));
+                fatal =
+                    class.filter(|class| matches!(class, ErrorClass::Refused | ErrorClass::Config));
+                if fatal.is_some() || consecutive.len() >= outage_failures {
+                    break;
                 }
-                Err(failure) if !is_recording && !is_specific_to_id(failure) => {
-                    let class = failure.class();
-                    consecutive.extend(result.err().map(|failure| (id, failure)));
-                    if matches!(class, ErrorClass::Refused | ErrorClass::Config) {
-                        fatal = Some(class);
-                        break;
-                    }
-                    if consecutive.len() >= outage_failures {
-                        break;
-                    }
-                    continue;
-                }
-                _ => {}
+                continue;
             }
             // The last failures of an outage say nothing about their ids, which are fetched again.
             if after_outage {
@@ -408,72 +401,18 @@ fn known(out: &Path, batch: &BatchArgs, client: &Client) -> Result<NotFound, Cli
     )
 }
 
-/// The progress of a run.
-struct Progress {
-    bar: ProgressBar,
-    ids: usize,
-    already_there: usize,
-    fetched: Arc<AtomicUsize>,
-    started: Instant,
-    /// The time of the last progress line.
-    last_line: Instant,
-    log_every: Duration,
-}
-
-impl Progress {
-    /// Counts an id that is done. Where there is no terminal, prints a line at intervals.
-    fn advance(&mut self, failures: &Failures, ui: &Ui) {
-        self.bar.inc(1);
-        if failures.count() > 0 {
-            self.bar
-                .set_message(format!(", {} failed", failures.count()));
-        }
-        if self.bar.is_hidden() && self.last_line.elapsed() >= self.log_every {
-            self.last_line = Instant::now();
-            self.print("progress", failures, None, ui);
-        }
+/// Returns true if a failure of this class is about one id, or about its recording, and shows that the service works.
+fn is_specific_to_id(class: ErrorClass, is_recording: bool) -> bool {
+    match is_recording {
+        true => !matches!(
+            class,
+            ErrorClass::RateLimited | ErrorClass::Service | ErrorClass::Unreachable
+        ),
+        false => matches!(
+            class,
+            ErrorClass::NotFound | ErrorClass::InvalidRequest | ErrorClass::BadResponse
+        ),
     }
-
-    /// Prints the last line of a run, except on a terminal.
-    fn end(&self, failures: &Failures, class: Option<ErrorClass>, ui: &Ui) {
-        if self.bar.is_hidden() || ui.is_json() {
-            let code = class.map_or(0, ErrorClass::code);
-            self.print("summary", failures, Some(code), ui);
-        }
-    }
-
-    fn print(&self, what: &str, failures: &Failures, exit_code: Option<u8>, ui: &Ui) {
-        let counts = self.counts(failures, exit_code);
-        match ui.is_json() {
-            true => ui.json(what, &counts),
-            false => ui.note(format_args!("{what}: {counts}")),
-        }
-    }
-
-    fn counts(&self, failures: &Failures, exit_code: Option<u8>) -> Counts {
-        let fetched = self.fetched.load(Ordering::Relaxed);
-        let by_class = failures.by_class.iter();
-        Counts {
-            ids: self.ids,
-            fetched,
-            already_there: self.already_there,
-            failed: failures.count(),
-            not_fetched: self.ids - fetched - self.already_there - failures.count(),
-            by_class: by_class
-                .map(|(class, failures)| (class.name(), failures.count))
-                .collect(),
-            seconds: (self.started.elapsed().as_secs_f64() * 10.0).round() / 10.0,
-            exit_code,
-        }
-    }
-}
-
-/// Returns true if a failure is about one id, and shows that the service works.
-fn is_specific_to_id(failure: &CliError) -> bool {
-    matches!(
-        failure.class(),
-        ErrorClass::NotFound | ErrorClass::InvalidRequest | ErrorClass::BadResponse
-    )
 }
 
 /// Limits the number of jobs to what the open-file limit allows.
@@ -489,136 +428,4 @@ fn limit_jobs(jobs: NonZeroUsize, ui: &Ui) -> NonZeroUsize {
         ));
     }
     jobs.min(allowed)
-}
-
-/// The failures.
-#[derive(Debug, Default)]
-struct Failures {
-    tally: ErrorTally,
-    by_class: Vec<(ErrorClass, FailuresOfClass)>,
-    ids: Vec<Uuid>,
-}
-
-/// The failures of a class.
-#[derive(Debug, Default)]
-struct FailuresOfClass {
-    count: usize,
-    /// The first one of this run.
-    first: Option<CliError>,
-}
-
-impl Failures {
-    fn add(&mut self, id: Uuid, failure: CliError, ui: &Ui) {
-        if ui.reports_each_error() {
-            ui.error(&failure);
-        }
-        let of_class = self.count_one(id, failure.class());
-        of_class.first.get_or_insert(failure);
-    }
-
-    /// Adds an id that an earlier run did not find.
-    fn add_unknown(&mut self, id: Uuid) {
-        self.count_one(id, ErrorClass::NotFound);
-    }
-
-    fn count_one(&mut self, id: Uuid, class: ErrorClass) -> &mut FailuresOfClass {
-        self.ids.push(id);
-        self.tally.add(class);
-        let at = self.by_class.iter().position(|(other, _)| *other == class);
-        let at = at.unwrap_or_else(|| {
-            self.by_class.push((class, FailuresOfClass::default()));
-            self.by_class.len() - 1
-        });
-        let (_, of_class) = &mut self.by_class[at];
-        of_class.count += 1;
-        of_class
-    }
-
-    fn count(&self) -> usize {
-        self.ids.len()
-    }
-
-    /// Writes the ids that failed, also if there are none, so that the file never has those of an earlier run.
-    fn write_ids(&self, path: &Path) -> Result<(), CliError> {
-        let ids: String = self.ids.iter().map(|id| format!("{id}\n")).collect();
-        // Writes through devices and pipes, and keeps links.
-        fs::write(path, ids).map_err(|error| {
-            let message = format!("cannot write {}: {error}; use another file", path.display());
-            CliError::new(ErrorClass::Failed, message)
-        })
-    }
-
-    /// Prints the summary for people.
-    fn report(&self, progress: &Progress, ui: &Ui) {
-        if ui.is_json() {
-            return;
-        }
-        if !progress.bar.is_hidden() {
-            let counts = progress.counts(self, None);
-            let more = [
-                (counts.already_there, "already there"),
-                (counts.failed, "failed"),
-                (counts.not_fetched, "not fetched"),
-            ];
-            let more = more.iter().filter(|(count, _)| *count > 0);
-            let more: String = more
-                .map(|(count, what)| format!(", {count} {what}"))
-                .collect();
-            let s = if counts.ids == 1 { "" } else { "s" };
-            ui.note(format_args!(
-                "{} id{s}: {} fetched{more}",
-                counts.ids, counts.fetched
-            ));
-        }
-        for (class, FailuresOfClass { count, first }) in &self.by_class {
-            let of = match (count, first) {
-                (1, Some(first)) => format!(": {first}"),
-                (_, Some(first)) => format!(", the first: {first}"),
-                (_, None) => " before".to_owned(),
-            };
-            ui.error_summary(format_args!("{count} × {}{of}", class.name()));
-        }
-    }
-}
-
-/// The counts of a run, in JSON or as words in one line.
-#[derive(Debug, Serialize)]
-struct Counts {
-    ids: usize,
-    fetched: usize,
-    already_there: usize,
-    failed: usize,
-    not_fetched: usize,
-    /// The number of failures per class.
-    by_class: BTreeMap<&'static str, usize>,
-    seconds: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    exit_code: Option<u8>,
-}
-
-impl fmt::Display for Counts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            ids,
-            fetched,
-            already_there,
-            failed,
-            not_fetched,
-            by_class,
-            seconds,
-            exit_code,
-        } = self;
-        write!(
-            f,
-            "ids={ids} fetched={fetched} already_there={already_there} failed={failed} not_fetched={not_fetched}"
-        )?;
-        for (class, count) in by_class {
-            write!(f, " {class}={count}")?;
-        }
-        write!(f, " seconds={seconds:.1}")?;
-        match exit_code {
-            Some(code) => write!(f, " exit_code={code}"),
-            None => Ok(()),
-        }
-    }
 }

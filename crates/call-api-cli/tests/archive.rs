@@ -280,3 +280,24 @@ async fn foreign_manifest_and_second_run_are_refused() {
     );
     assert_eq!(sandbox.requests().len(), 0);
 }
+
+/// The host of recordings is down for longer than the retries of one download last.
+#[tokio::test(flavor = "multi_thread")]
+async fn archive_rides_out_an_outage_of_the_recordings() {
+    let (sandbox, ids) = recorded(24).await;
+    let ids: Vec<_> = ids.into_iter().step_by(2).collect();
+    let files = Files::new("archive-outage", &ids, "unused");
+    let folder = files.ids.with_file_name("recordings");
+    let down = FaultRule::new(Fault::status(StatusCode::NOT_IMPLEMENTED))
+        .operation("recording")
+        .times(9);
+    sandbox.set_faults(Faults::seeded(1).rule(down)).unwrap();
+    let output = archive(&sandbox, &files, &folder, &["--jobs", "1"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let saved = manifest(&folder).into_iter();
+    let saved = saved.filter(|line| line["outcome"] == "saved");
+    let saved: Vec<_> = saved.map(|line| line["id"].clone()).collect();
+    assert_eq!(saved.len(), ids.len());
+}
