@@ -1,12 +1,12 @@
 //! The commands of `cargo xtask`. They parse arguments and call the library `call_api_codegen`.
 
+use std::ffi::OsString;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 
 use call_api_codegen::write::Mode;
 use call_api_codegen::{self as codegen, Options, adopt, corpus, diff, project};
-use call_api_prove as prove;
 use clap::{Args, Parser, Subcommand};
 
 /// Maintains the call-api SDK.
@@ -33,14 +33,7 @@ enum Task {
     #[command(hide = true)]
     CorpusOne(CorpusOne),
     /// Prove that generated types and clients keep every value.
-    ///
-    /// Passes valid and invalid samples of every schema through the generated types, and requests of every operation
-    /// through the generated client. Prints a table, and each failure with its location and smallest sample.
-    /// docs/correctness.md defines equality.
-    ///
-    /// The file known-failures.txt of a folder lists accepted failures.
-    ///
-    /// Exit codes: 0 no failure, 7 a sample or a request is wrong, 100 an SDK cannot be generated or compiled.
+    #[command(disable_help_flag = true)]
     Prove(Prove),
     /// Compare two OpenAPI documents, and classify the changes for users of this SDK.
     ///
@@ -104,15 +97,8 @@ struct CorpusOne {
 
 #[derive(Args)]
 struct Prove {
-    /// A document, or a folder of documents: its .json, .yaml and .yml files.
-    #[arg(value_name = "FILE|DIR")]
-    documents: PathBuf,
-    /// Print JSON: a row for each document, with its failures.
-    #[arg(long)]
-    json: bool,
-    /// Create at least this many valid samples of each schema.
-    #[arg(long, value_name = "COUNT", default_value_t = 8)]
-    samples: usize,
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
 }
 
 #[derive(Args)]
@@ -165,16 +151,7 @@ fn main() -> ExitCode {
                 Ok(codegen::Outcome::Failed as u8),
             ),
         },
-        Task::Prove(args) => {
-            let options = prove::Options {
-                json: args.json,
-                samples: args.samples,
-                ..prove::Options::new(root, args.documents)
-            };
-            let mut report = Vec::new();
-            let outcome = prove::run(&options, &mut report).map(|outcome| outcome as u8);
-            print(&report, outcome)
-        }
+        Task::Prove(args) => prove(&args, &root),
         Task::Diff(args) => {
             let options = diff::Options {
                 json: args.json,
@@ -196,6 +173,36 @@ fn main() -> ExitCode {
             // Not buffered, since compiling takes long.
             let outcome = adopt::run(&options, &mut io::stdout().lock());
             print(&[], outcome.map(|outcome| outcome as u8))
+        }
+    }
+}
+
+/// Runs the program of `crates/prove`, which is compiled only for this command.
+fn prove(args: &Prove, root: &Path) -> ExitCode {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args([
+            "run",
+            "--quiet",
+            "--package",
+            "call-api-prove",
+            "--manifest-path",
+        ])
+        .arg(root.join("Cargo.toml"))
+        .arg("--")
+        .args(&args.arguments)
+        .status();
+    match status {
+        // A program that a signal ended has no code.
+        Ok(status) => ExitCode::from(
+            status
+                .code()
+                .and_then(|code| u8::try_from(code).ok())
+                .unwrap_or(codegen::Outcome::Failed as u8),
+        ),
+        Err(error) => {
+            eprintln!("error: cannot run cargo: {error}");
+            ExitCode::from(codegen::Outcome::Failed as u8)
         }
     }
 }
