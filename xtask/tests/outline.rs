@@ -25,6 +25,7 @@ use syn::{
 /// Returns the public items of a file, without bodies and documentation.
 fn public_api(path: impl AsRef<Path>) -> syn::File {
     let mut file = syn::parse_file(&common::read(path)).unwrap();
+    call_api_codegen::declaration::expand(&mut file.items);
     public(&mut file.items);
     Signatures.visit_file_mut(&mut file);
     file.attrs.clear();

@@ -11,6 +11,7 @@ pub mod adopt;
 pub mod bundle;
 pub mod corpus;
 pub mod count;
+pub mod declaration;
 pub mod description;
 pub mod diff;
 mod example;

@@ -37,6 +37,8 @@ pub struct Plan {
 
 /// The generated source of the types crate.
 pub const TYPES: &str = "crates/call-api-types/src/generated.rs";
+/// The schemas that the types crate embeds.
+pub const SCHEMAS: &str = "crates/call-api-types/src/schemas.json";
 /// The generated source of the client crate.
 pub const CLIENT: &str = "crates/call-api-client/src/generated.rs";
 /// The generated source of the mock crate.
@@ -75,6 +77,10 @@ pub fn plan(
     Plan {
         outputs: vec![
             output(TYPES, "the document's schemas", sources.types),
+            Output {
+                path: SCHEMAS.into(),
+                contents: sources.schemas,
+            },
             output(CLIENT, "the document's operations", sources.client),
             output(MOCK, "mocks of the document's operations", sources.mock),
             Output {

@@ -58,6 +58,8 @@ use mock::methods as mocked;
 pub struct GeneratedSources {
     /// The types crate: the schemas.
     pub types: String,
+    /// The schemas as JSON, which the types crate embeds.
+    pub schemas: String,
     /// The client crate: the operations.
     pub client: String,
     /// The mock crate: the mocks of the operations.
@@ -92,6 +94,7 @@ pub fn postprocess(
     Ok(client.map(|client| {
         let sources = GeneratedSources {
             types: types.text,
+            schemas: embed::schemas_json(&source.document),
             names: types.names,
             ..client
         };

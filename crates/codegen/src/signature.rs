@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::declaration;
 use quote::ToTokens as _;
 use syn::{FnArg, ImplItem, ImplItemFn, Item, ReturnType, Type, WherePredicate};
 
@@ -32,7 +33,8 @@ pub(crate) fn methods(client: &str) -> Option<BTreeMap<String, Typed>> {
 /// Returns the setters of the builders in the module `builder`, by the name of the builder. The type of a setter is the one
 /// that its argument is converted into.
 pub(crate) fn setters(source: &str) -> Option<BTreeMap<String, Typed>> {
-    let file = syn::parse_file(source).ok()?;
+    let mut file = syn::parse_file(source).ok()?;
+    declaration::expand(&mut file.items);
     let module = file.items.iter().find_map(|item| match item {
         Item::Mod(module) if module.ident == "builder" => module.content.as_ref(),
         _ => None,

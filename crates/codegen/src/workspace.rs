@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use toml_edit::{Array, DocumentMut, Item, Table, value};
 
-use super::plan::{CLIENT, MOCK, Output, Plan, TYPES};
+use super::plan::{CLIENT, MOCK, Output, Plan, SCHEMAS, TYPES};
 use crate::facade;
 use crate::problem::{Location, Problem};
 use crate::sdk_name::SdkName;
@@ -31,6 +31,7 @@ mod lenient;
 mod nullable;
 mod open_enum;
 mod record;
+mod setting;
 mod union;
 
 #[rustfmt::skip]
@@ -127,6 +128,7 @@ pub fn complete(root: &Path, plan: &mut Plan) -> Result<(), Problem> {
         "crates/call-api-types/src/nullable.rs",
         "crates/call-api-types/src/open_enum.rs",
         "crates/call-api-types/src/record.rs",
+        "crates/call-api-types/src/setting.rs",
         "crates/call-api-types/src/union.rs",
         "crates/call-api-mock/src/lib.rs",
         "crates/call-api-mock/src/then.rs",
@@ -179,7 +181,7 @@ pub fn publish(
     name: &SdkName,
     facade: &facade::Facade,
 ) -> Result<(), Problem> {
-    let from_document: Vec<PathBuf> = [TYPES, CLIENT, MOCK].map(PathBuf::from).to_vec();
+    let from_document: Vec<PathBuf> = [TYPES, SCHEMAS, CLIENT, MOCK].map(PathBuf::from).to_vec();
     let mut add = |path: &str, contents: String| {
         plan.outputs.push(Output {
             path: path.into(),

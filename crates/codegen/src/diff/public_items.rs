@@ -7,6 +7,7 @@ use quote::ToTokens as _;
 use syn::{Attribute, ImplItem, Item, ItemImpl, Token, Type, Visibility, punctuated::Punctuated};
 
 use super::change::{Change, Class};
+use crate::declaration;
 use crate::load::Source;
 use crate::pins::Pins;
 use crate::plan::{CLIENT, TYPES};
@@ -36,7 +37,8 @@ impl PublicItems {
                 .iter()
                 .any(|path| output.path == Path::new(path))
             {
-                let file = syn::parse_file(&output.contents).ok()?;
+                let mut file = syn::parse_file(&output.contents).ok()?;
+                declaration::expand(&mut file.items);
                 items.collect("", &file.items);
             }
         }

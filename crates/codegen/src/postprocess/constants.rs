@@ -1,67 +1,86 @@
 //! Optional constants of request bodies. A builder sets them, because a constant may be all that distinguishes a member
 //! of a union. typify also sets those that a decoded value does not have.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, Expr, FieldValue, Item, ItemImpl, Member, Meta, Token, Type, parse_quote};
+use syn::{
+    Attribute, Expr, ExprLit, FieldValue, Item, ItemImpl, Lit, Member, Meta, Token, parse_quote,
+};
 
-use super::builder;
 use super::syntax::{implemented, option};
 
+/// The functions that return the defaults, by type and field.
+pub(super) type Constants = BTreeMap<(String, String), Expr>;
+
 /// Makes fields with a default optional. A new value has the default, and a decoded one only what was received.
-pub(super) fn keep_absent(file: &mut syn::File) {
-    // Type and field.
-    let mut changed = BTreeSet::new();
+pub(super) fn keep_absent(file: &mut syn::File) -> Constants {
+    let mut changed = Constants::new();
     for item in &mut file.items {
         let Item::Struct(item) = item else { continue };
         for field in &mut item.fields {
             if let Some(name) = &field.ident
-                && field.attrs.iter_mut().any(omit)
                 && option(&field.ty).is_none()
+                && let Some(default) = field.attrs.iter_mut().find_map(omit)
             {
-                optional(&mut field.ty);
-                changed.insert((item.ident.to_string(), name.to_string()));
+                let ty = &field.ty;
+                let default = default
+                    .unwrap_or_else(|| parse_quote!(<#ty as ::std::default::Default>::default));
+                field.ty = parse_quote!(::std::option::Option<#ty>);
+                changed.insert((item.ident.to_string(), name.to_string()), default);
             }
         }
     }
-    if changed.is_empty() {
-        return;
+    if !changed.is_empty() {
+        let mut presets = Presets(&changed);
+        for item in &mut file.items {
+            presets.visit_item_mut(item);
+        }
     }
-    builder::change_types(file, &changed, optional);
-    let mut presets = Presets(&changed);
-    for item in &mut file.items {
-        presets.visit_item_mut(item);
-    }
+    changed
 }
 
-/// Makes a field with a default absent if it has no value. Returns false if the field has no default.
-fn omit(attribute: &mut Attribute) -> bool {
+/// Makes a field with a default absent if it has no value. Returns `None` if the field has no default, and otherwise the
+/// function that returns it, if there is one.
+fn omit(attribute: &mut Attribute) -> Option<Option<Expr>> {
     if !attribute.path().is_ident("serde") {
-        return false;
+        return None;
     }
-    let Ok(words) = attribute.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated)
-    else {
-        return false;
-    };
-    let has = |name: &str| words.iter().any(|word| word.path().is_ident(name));
-    if !has("default") || has("skip_serializing_if") {
-        return false;
+    let words = attribute
+        .parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated)
+        .ok()?;
+    let default = words.iter().find(|word| word.path().is_ident("default"))?;
+    if words
+        .iter()
+        .any(|word| word.path().is_ident("skip_serializing_if"))
+    {
+        return None;
     }
+    let function = function(default);
     let others = words.iter().filter(|word| !word.path().is_ident("default"));
     *attribute = parse_quote! {
         #[serde(#(#others,)* default, skip_serializing_if = "::std::option::Option::is_none")]
     };
-    true
+    Some(function)
 }
 
-fn optional(ty: &mut Type) {
-    *ty = parse_quote!(::std::option::Option<#ty>);
+/// Returns the function in `default = "…"`.
+pub(super) fn function(word: &Meta) -> Option<Expr> {
+    match word {
+        Meta::NameValue(pair) => match &pair.value {
+            Expr::Lit(ExprLit {
+                lit: Lit::Str(path),
+                ..
+            }) => path.parse().ok(),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
-/// Wraps the defaults of these fields in `Some`, in the `Default` of types and builders.
-struct Presets<'a>(&'a BTreeSet<(String, String)>);
+/// Wraps the defaults of these fields in `Some`, in the `Default` of types.
+struct Presets<'a>(&'a Constants);
 
 impl VisitMut for Presets<'_> {
     fn visit_item_impl_mut(&mut self, item: &mut ItemImpl) {
@@ -77,29 +96,20 @@ impl VisitMut for Presets<'_> {
 }
 
 /// Wraps the defaults of the fields of one type.
-struct Values<'a>(&'a str, &'a BTreeSet<(String, String)>);
+struct Values<'a>(&'a str, &'a Constants);
 
 impl VisitMut for Values<'_> {
     fn visit_field_value_mut(&mut self, field: &mut FieldValue) {
         let Member::Named(name) = &field.member else {
             return;
         };
-        if !self.1.contains(&(self.0.to_owned(), name.to_string())) {
-            return visit_mut::visit_field_value_mut(self, field);
-        }
-        // A builder has `Ok(default)`.
-        let value = match &mut field.expr {
-            Expr::Call(call) if is_ok(&call.func) => call.args.first_mut(),
-            value => Some(value),
-        };
-        if let Some(value) = value {
-            *value = parse_quote!(::std::option::Option::Some(#value));
+        if self.1.contains_key(&(self.0.to_owned(), name.to_string())) {
+            let value = &field.expr;
+            field.expr = parse_quote!(::std::option::Option::Some(#value));
+        } else {
+            visit_mut::visit_field_value_mut(self, field);
         }
     }
-}
-
-fn is_ok(function: &Expr) -> bool {
-    matches!(function, Expr::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "Ok"))
 }
 
 #[cfg(test)]
@@ -126,27 +136,18 @@ mod tests {
                     }
                 }
             }
-            pub mod builder {
-                pub struct Hook {
-                    type_: ::std::result::Result<super::HookType, ::std::string::String>,
-                    muted: ::std::result::Result<bool, ::std::string::String>,
-                }
-                impl ::std::default::Default for Hook {
-                    fn default() -> Self {
-                        Self { type_: Ok(super::defaults::hook_type()), muted: Ok(Default::default()) }
-                    }
-                }
-                impl Hook {
-                    pub fn type_<T>(mut self, value: T) -> Self
-                    where
-                        T: ::std::convert::TryInto<super::HookType>,
-                    {
-                        self
-                    }
-                }
-            }
         };
-        keep_absent(&mut file);
+        let constants = keep_absent(&mut file);
         insta::assert_snapshot!(prettyplease::unparse(&file));
+        let functions = constants
+            .iter()
+            .map(|((_, field), function)| format!("{field}: {}", quote::quote!(#function)));
+        assert_eq!(
+            functions.collect::<Vec<_>>(),
+            [
+                "muted: < bool as :: std :: default :: Default > :: default",
+                "type_: defaults :: hook_type",
+            ]
+        );
     }
 }

@@ -45,11 +45,6 @@ pub(super) fn operations(file: &mut syn::File, document: &Value) {
             });
         }
     }
-    mark_setters(file, &setters);
-}
-
-/// Marks setters, which are given with the names of their builders.
-fn mark_setters(file: &mut syn::File, setters: &BTreeSet<(String, String)>) {
     for item in builder::items(file) {
         if let Item::Impl(item) = item {
             mark_functions(item, |builder, setter| {
@@ -105,10 +100,8 @@ impl Deprecated {
         deprecated
     }
 
-    /// Marks deprecated types, and deprecated properties with their setters.
+    /// Marks deprecated types and properties.
     pub(super) fn mark(&self, file: &mut syn::File) {
-        // Type and field.
-        let mut setters = BTreeSet::new();
         for item in &mut file.items {
             let (name, attributes) = match item {
                 Item::Struct(item) => (item.ident.to_string(), &mut item.attrs),
@@ -135,14 +128,11 @@ impl Deprecated {
             };
             let Some(marked) = marked else { continue };
             for field in &mut fields.named {
-                let is_marked = wire_name(field).is_some_and(|wire| marked.contains(&wire));
-                if let (true, Some(ident)) = (is_marked, field.ident.clone()) {
+                if wire_name(field).is_some_and(|wire| marked.contains(&wire)) {
                     attribute(&mut field.attrs);
-                    setters.insert((name.clone(), ident.to_string()));
                 }
             }
         }
-        mark_setters(file, &setters);
     }
 }
 
@@ -200,10 +190,6 @@ mod tests {
                 pub struct Call { pub new: u8, pub old: u8 }
                 pub struct Gone(u8);
                 pub struct ListItem { #[serde(rename = "a")] pub a_: u8, pub b: u8 }
-                pub mod builder {
-                    impl Call { pub fn new(self) {} pub fn old(self) {} }
-                    impl ListItem { pub fn a_(self) {} pub fn b(self) {} }
-                }
         };
         let mut client: syn::File = parse_quote! {
                 impl Client { pub fn get_a(&self) {} pub fn put_a(&self) {} }

@@ -6,7 +6,6 @@ use quote::quote;
 use serde_json::{Map, Value};
 use syn::{Item, parse_quote};
 
-use super::docs;
 use crate::media_type::essence;
 use crate::{names, streams, walk};
 
@@ -24,15 +23,18 @@ const AS_IS: [&str; 7] = [
 ];
 
 /// Returns `SCHEMAS` for the types crate.
-pub(super) fn schemas(original: &Value) -> Item {
-    let schemas: Map<String, Value> = walk::schemas(original)
-        .map(|(name, schema)| (name.clone(), reduced(schema)))
-        .collect();
-    let text = raw(&Value::Object(schemas));
+pub(super) fn schemas() -> Item {
     parse_quote! {
         /// The document's schemas as JSON, without what nothing can be compared with: descriptions, examples, limits.
-        pub const SCHEMAS: &str = #text;
+        pub const SCHEMAS: &str = include_str!("schemas.json");
     }
+}
+
+/// Returns the content of `schemas.json`, with a line for each schema.
+pub(super) fn schemas_json(original: &Value) -> String {
+    let schemas = walk::schemas(original)
+        .map(|(name, schema)| format!("{}: {}", Value::String(name.clone()), reduced(schema)));
+    format!("{{\n{}\n}}\n", schemas.collect::<Vec<_>>().join(",\n"))
 }
 
 /// Returns `RESPONSES` for the client crate. `normalized` has the names of the methods, `original` the responses.
@@ -104,22 +106,6 @@ fn reduced(schema: &Value) -> Value {
     Value::Object(kept.collect())
 }
 
-/// Returns a raw string literal, which keeps the JSON readable.
-fn raw(value: &Value) -> proc_macro2::Literal {
-    // Infallible: all keys are strings, and the output is in memory.
-    let text = serde_json::to_string_pretty(value).unwrap_or_default();
-    let text = docs::TURNS_TEXT.into_iter().fold(text, |text, sign| {
-        text.replace(sign, &format!("\\u{:04x}", u32::from(sign)))
-    });
-    let mut hashes = "#".to_owned();
-    while text.contains(&format!("\"{hashes}")) {
-        hashes.push('#');
-    }
-    format!("r{hashes}\"{text}\"{hashes}")
-        .parse()
-        .unwrap_or_else(|_| proc_macro2::Literal::string(&text))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,10 +142,10 @@ mod tests {
                 }},
             },
         });
-        let (types, client) = (schemas(&document), responses(&document, &document));
+        let client = responses(&document, &document);
         insta::assert_snapshot!(format!(
             "{}\n{}",
-            prettyplease::unparse(&parse_quote!(#types)),
+            schemas_json(&document),
             prettyplease::unparse(&parse_quote!(#client))
         ));
     }

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use syn::{Item, ItemStruct, Type, parse_quote};
 
-use super::builder;
 use super::order::properties;
 use super::syntax::{remove_derive, wire_name};
 use crate::rename::{SIMILAR, similarity};
@@ -45,8 +44,9 @@ impl<'a> Sensitive<'a> {
         }
     }
 
-    /// Masks the properties in structs and builders.
-    pub(super) fn hide(&mut self, file: &mut syn::File) {
+    /// Masks the properties in structs. Returns the masked fields, by type.
+    pub(super) fn hide(&mut self, file: &mut syn::File) -> BTreeMap<String, BTreeSet<String>> {
+        let mut masked = BTreeMap::new();
         for (ident, schema) in &self.schemas {
             let fields = fields(&file.items, ident);
             let mut hidden = BTreeSet::new();
@@ -60,12 +60,9 @@ impl<'a> Sensitive<'a> {
                 continue;
             }
             hide_in(&mut file.items, ident, &hidden);
-            if let Some((_, items)) =
-                builder::module(file).and_then(|module| module.content.as_mut())
-            {
-                hide_in(items, ident, &hidden);
-            }
+            masked.insert(ident.clone(), hidden);
         }
+        masked
     }
 
     /// Returns the properties that no struct has.
@@ -192,14 +189,6 @@ mod tests {
             }
             #[derive(Debug)]
             pub struct Other { pub phone_number: String }
-            pub mod builder {
-                #[derive(Clone, Debug)]
-                pub struct Contact {
-                    id: Result<u8, String>,
-                    phone_number: Result<String, String>,
-                    r#type: Result<Option<String>, String>,
-                }
-            }
         }
     }
 
@@ -209,11 +198,13 @@ mod tests {
     }
 
     #[test]
-    fn sensitive_properties_are_hidden_in_structs_and_builders() {
+    fn sensitive_properties_are_hidden() {
         let properties = sensitive(&["phoneNumber", "type"]);
         let mut sensitive = Sensitive::new(&properties);
         let mut file = file();
-        sensitive.hide(&mut file);
+        let masked = sensitive.hide(&mut file);
+        let fields = ["phone_number", "r#type"].map(str::to_owned);
+        assert_eq!(masked, [("Contact".to_owned(), fields.into())].into());
         assert_eq!(sensitive.unmatched(&json!({})), []);
         insta::assert_snapshot!(prettyplease::unparse(&file));
     }

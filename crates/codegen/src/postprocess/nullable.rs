@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use syn::{Item, Type, parse_quote};
 
-use super::builder;
 use super::syntax::{option, wire_name};
 use crate::model::Model;
 use crate::names;
@@ -39,11 +38,9 @@ impl<'a> Nullable<'a> {
         }
     }
 
-    /// Changes the types of the fields and of their setters to the types crate's `Nullable`. Properties that are not
+    /// Changes the types of the fields to the types crate's `Nullable`. Properties that are not
     /// fields of the schema's own type stay unchanged.
     pub(super) fn tell_apart(&mut self, file: &mut syn::File) {
-        // Type and field.
-        let mut changed: BTreeSet<(String, String)> = BTreeSet::new();
         for item in &mut file.items {
             let Item::Struct(item) = item else { continue };
             let owner = item.ident.to_string();
@@ -52,17 +49,12 @@ impl<'a> Nullable<'a> {
             };
             for field in &mut item.fields {
                 if let Some(wire) = wire_name(field).filter(|wire| properties.contains(wire))
-                    && let Some(name) = field.ident.clone()
                     && is_left_out(&mut field.attrs)
                 {
                     nullable(&mut field.ty);
                     self.done.insert((owner.clone(), wire));
-                    changed.insert((owner.clone(), name.to_string()));
                 }
             }
-        }
-        if !changed.is_empty() {
-            builder::change_types(file, &changed, nullable);
         }
     }
 
@@ -190,27 +182,6 @@ mod tests {
                 pub must: ::std::option::Option<u8>,
                 #[serde(default)]
                 pub unit: (),
-            }
-            pub mod builder {
-                pub struct Patch {
-                    end_date: ::std::result::Result<::std::option::Option<super::Date>, ::std::string::String>,
-                    kept: ::std::result::Result<::std::option::Option<u8>, ::std::string::String>,
-                }
-                impl Patch {
-                    pub fn end_date<T>(mut self, value: T) -> Self
-                    where
-                        T: ::std::convert::TryInto<::std::option::Option<super::Date>>,
-                        T::Error: ::std::fmt::Display,
-                    {
-                        self
-                    }
-                    pub fn kept<T>(mut self, value: T) -> Self
-                    where
-                        T: ::std::convert::TryInto<::std::option::Option<u8>>,
-                    {
-                        self
-                    }
-                }
             }
         };
         let mut unsupported = Vec::new();

@@ -3,11 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use syn::visit_mut::{self, VisitMut};
-use syn::{Fields, ImplItem, Item, ItemStruct, Member};
+use syn::{Fields, Item, ItemStruct};
 
-use super::builder;
-use super::syntax::{implemented, wire_name};
+use super::syntax::wire_name;
 use crate::names;
 use crate::walk::{self, Kind};
 
@@ -44,18 +42,14 @@ impl Orders {
         orders
     }
 
-    /// Sorts the fields of each struct, and the items of its builder.
+    /// Sorts the fields of each struct.
     pub(super) fn restore(&self, file: &mut syn::File) {
-        let mut fields: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for item in &mut file.items {
             if let Item::Struct(item) = item
                 && let Some(order) = self.find(item)
             {
-                fields.insert(item.ident.to_string(), sort_fields(item, order));
+                sort_fields(item, order);
             }
-        }
-        for item in builder::items(file) {
-            sort_builder(item, &fields);
         }
     }
 
@@ -103,10 +97,9 @@ pub(super) fn properties(document: &Value, schema: &Value, depth: usize) -> Vec<
     order
 }
 
-/// Sorts the fields, and returns their names in the new order.
-fn sort_fields(item: &mut ItemStruct, order: &[String]) -> Vec<String> {
+fn sort_fields(item: &mut ItemStruct, order: &[String]) {
     let Fields::Named(fields) = &mut item.fields else {
-        return Vec::new();
+        return;
     };
     let rank = |field: &syn::Field| {
         let name = wire_name(field);
@@ -118,50 +111,6 @@ fn sort_fields(item: &mut ItemStruct, order: &[String]) -> Vec<String> {
     let mut sorted: Vec<_> = std::mem::take(&mut fields.named).into_iter().collect();
     sorted.sort_by_cached_key(rank);
     fields.named = sorted.into_iter().collect();
-    fields
-        .named
-        .iter()
-        .filter_map(|field| field.ident.as_ref())
-        .map(ToString::to_string)
-        .collect()
-}
-
-fn sort_builder(item: &mut Item, fields: &BTreeMap<String, Vec<String>>) {
-    match item {
-        Item::Struct(item) => {
-            if let Some(order) = fields.get(&item.ident.to_string()) {
-                sort_fields(item, order);
-            }
-        }
-        Item::Impl(item) => {
-            let Some(order) = implemented(item).and_then(|name| fields.get(&name)) else {
-                return;
-            };
-            let rank = |name: &str| order.iter().position(|other| other == name);
-            item.items.sort_by_key(|item| match item {
-                ImplItem::Fn(function) => rank(&function.sig.ident.to_string()),
-                _ => None,
-            });
-            Literals { rank: &rank }.visit_item_impl_mut(item);
-        }
-        _ => {}
-    }
-}
-
-struct Literals<'a> {
-    rank: &'a dyn Fn(&str) -> Option<usize>,
-}
-
-impl VisitMut for Literals<'_> {
-    fn visit_expr_struct_mut(&mut self, literal: &mut syn::ExprStruct) {
-        visit_mut::visit_expr_struct_mut(self, literal);
-        let mut sorted: Vec<_> = std::mem::take(&mut literal.fields).into_iter().collect();
-        sorted.sort_by_key(|field| match &field.member {
-            Member::Named(name) => (self.rank)(&name.to_string()),
-            Member::Unnamed(_) => None,
-        });
-        literal.fields = sorted.into_iter().collect();
-    }
 }
 
 #[cfg(test)]
@@ -171,7 +120,7 @@ mod tests {
     use syn::parse_quote;
 
     #[test]
-    fn fields_builders_and_literals_follow_the_document() {
+    fn fields_follow_the_document() {
         let document = json!({"components": {"schemas": {
             "Base": {"properties": {"id": {}, "type": {}}},
             "Call": {"allOf": [{"$ref": "#/components/schemas/Base"}, {"properties": {"end": {}, "begin": {}}}]},
@@ -187,13 +136,6 @@ mod tests {
                 pub type_: u8,
             }
             pub struct Other { pub b: u8, pub a: u8 }
-            pub mod builder {
-                pub struct Call { begin: u8, end: u8, id: u8, type_: u8 }
-                impl Call { fn begin() {} fn end() {} fn id() {} fn type_() {} }
-                impl From<super::Call> for Call {
-                    fn from(v: super::Call) -> Self { Self { begin: v.begin, end: v.end, id: v.id, type_: v.type_ } }
-                }
-            }
         };
         Orders::of(&[&document]).restore(&mut file);
         insta::assert_snapshot!(prettyplease::unparse(&file));

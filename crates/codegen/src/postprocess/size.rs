@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use syn::visit_mut::VisitMut;
-use syn::{Fields, ImplItem, Item, ItemStruct, Type, parse_quote};
+use syn::{Fields, Item, ItemStruct, Type, parse_quote};
 
 use super::syntax::{arguments, first_argument, implemented};
 use crate::model::{self, Model};
@@ -147,46 +147,26 @@ impl Boxed {
             .is_some_and(|members| members.contains(&index))
     }
 
-    /// Boxes fields, where they are set as well.
-    pub(super) fn apply(&self, file: &mut syn::File) {
-        for item in &mut file.items {
-            match item {
-                Item::Struct(item) => {
-                    if let Some(boxed) = self.fields.get(&item.ident.to_string()) {
-                        box_fields(item, boxed, false);
-                    }
-                }
-                Item::Mod(module) if module.ident == "builder" => {
-                    let content = module.content.as_mut();
-                    for item in content.into_iter().flat_map(|(_, items)| items) {
-                        self.builder(item);
-                    }
-                }
-                _ => {}
-            }
-        }
+    /// Returns true if a field is boxed.
+    pub(super) fn has_field(&self, name: &str, field: &str) -> bool {
+        self.fields
+            .get(name)
+            .is_some_and(|fields| fields.contains(field))
     }
 
-    fn builder(&self, item: &mut Item) {
-        match item {
-            Item::Struct(item) => {
-                if let Some(boxed) = self.fields.get(&item.ident.to_string()) {
-                    box_fields(item, boxed, true);
-                }
+    /// Returns the struct that has the fields of a struct that lies behind a box.
+    pub(super) fn fields_of(&self, name: &str) -> Option<&str> {
+        self.whole.get(name).map(String::as_str)
+    }
+
+    /// Boxes fields.
+    pub(super) fn apply(&self, file: &mut syn::File) {
+        for item in &mut file.items {
+            if let Item::Struct(item) = item
+                && let Some(boxed) = self.fields.get(&item.ident.to_string())
+            {
+                box_fields(item, boxed);
             }
-            Item::Impl(item) if item.trait_.is_none() => {
-                let Some(boxed) = implemented(item).and_then(|name| self.fields.get(&name)) else {
-                    return;
-                };
-                for item in &mut item.items {
-                    if let ImplItem::Fn(setter) = item
-                        && boxed.contains(&setter.sig.ident.to_string())
-                    {
-                        Setter(taken(setter)).visit_block_mut(&mut setter.block);
-                    }
-                }
-            }
-            _ => {}
         }
     }
 
@@ -267,98 +247,10 @@ impl Boxed {
                         .visit_item_impl_mut(item);
                     }
                 }
-                Item::Mod(module) if module.ident == "builder" => {
-                    let content = module.content.as_mut();
-                    for item in content.into_iter().flat_map(|(_, items)| items) {
-                        self.wrap_builder(item);
-                    }
-                }
                 _ => {}
             }
         }
         file.items.extend(wrappers);
-    }
-
-    /// What makes a value of a builder, and a builder of a value.
-    fn wrap_builder(&self, item: &mut Item) {
-        let Item::Impl(item) = item else { return };
-        let is_qualified =
-            |ty: &Type| matches!(ty, Type::Path(path) if path.path.segments.len() > 1);
-        let Some((path, _)) = &item.trait_ else {
-            return;
-        };
-        let Some(last) = path.segments.last() else {
-            return;
-        };
-        let Some(name) = implemented(item).filter(|name| self.whole.contains_key(name)) else {
-            return;
-        };
-        if last.ident == "TryFrom" && is_qualified(&item.self_ty) {
-            let fields = quote::format_ident!("{}", self.whole[&name]);
-            Literals {
-                path: parse_quote!(super::#fields),
-            }
-            .visit_item_impl_mut(item);
-        } else if last.ident == "From" {
-            for item in &mut item.items {
-                if let ImplItem::Fn(function) = item {
-                    function
-                        .block
-                        .stmts
-                        .insert(0, parse_quote!(let value = *value.0;));
-                }
-            }
-        }
-    }
-}
-
-/// The parameter of a setter.
-fn taken(setter: &syn::ImplItemFn) -> Type {
-    let bound = setter
-        .sig
-        .generics
-        .where_clause
-        .iter()
-        .flat_map(|clause| &clause.predicates);
-    let bound = bound.clone().find_map(|predicate| match predicate {
-        syn::WherePredicate::Type(predicate) => {
-            predicate.bounds.iter().find_map(|bound| match bound {
-                syn::TypeParamBound::Trait(bound) => {
-                    let last = bound
-                        .path
-                        .segments
-                        .last()
-                        .filter(|last| last.ident == "TryInto")?;
-                    match &last.arguments {
-                        syn::PathArguments::AngleBracketed(arguments) => {
-                            match arguments.args.first() {
-                                Some(syn::GenericArgument::Type(ty)) => Some(ty.clone()),
-                                _ => None,
-                            }
-                        }
-                        _ => None,
-                    }
-                }
-                _ => None,
-            })
-        }
-        _ => None,
-    });
-    bound.unwrap_or_else(|| parse_quote!(_))
-}
-
-/// Boxes what a setter was given before it is kept.
-struct Setter(Type);
-
-impl VisitMut for Setter {
-    fn visit_expr_assign_mut(&mut self, assign: &mut syn::ExprAssign) {
-        let ty = &self.0;
-        let value = &assign.right;
-        let boxed: syn::Expr = match wrapper(ty) {
-            Some(_) => parse_quote!(#value.map(|value: #ty| value.map(::std::boxed::Box::new))),
-            None => parse_quote!(#value.map(|value: #ty| ::std::boxed::Box::new(value))),
-        };
-        *assign.right = boxed;
     }
 }
 
@@ -391,8 +283,8 @@ fn wrapper(ty: &Type) -> Option<&Type> {
         .then(|| first_argument(ty))?
 }
 
-/// Boxes what is in these fields; in a builder they are results.
-fn box_fields(item: &mut ItemStruct, boxed: &BTreeSet<String>, is_builder: bool) {
+/// Boxes what is in these fields.
+fn box_fields(item: &mut ItemStruct, boxed: &BTreeSet<String>) {
     for field in &mut item.fields {
         if !field
             .ident
@@ -401,21 +293,31 @@ fn box_fields(item: &mut ItemStruct, boxed: &BTreeSet<String>, is_builder: bool)
         {
             continue;
         }
-        let ty = if is_builder {
+        let ty = if wrapper(&field.ty).is_some() {
             first_argument_mut(&mut field.ty)
         } else {
             Some(&mut field.ty)
-        };
-        let Some(ty) = ty else { continue };
-        let ty = if wrapper(ty).is_some() {
-            first_argument_mut(ty)
-        } else {
-            Some(ty)
         };
         if let Some(ty) = ty {
             *ty = parse_quote!(::std::boxed::Box<#ty>);
         }
     }
+}
+
+/// Returns the type of a boxed field without the box.
+pub(super) fn unboxed(ty: &Type) -> Type {
+    let mut ty = ty.clone();
+    let boxed = if wrapper(&ty).is_some() {
+        first_argument_mut(&mut ty)
+    } else {
+        Some(&mut ty)
+    };
+    if let Some(boxed) = boxed
+        && let Some(inner) = first_argument(boxed).cloned()
+    {
+        *boxed = inner;
+    }
+    ty
 }
 
 fn first_argument_mut(ty: &mut Type) -> Option<&mut Type> {

@@ -1,15 +1,21 @@
-//! Makes structs extensible without breaking changes, and completes their builders.
+//! Makes structs extensible without breaking changes, and declares their builders.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use quote::format_ident;
 use serde_json::Value;
-use syn::{Attribute, Fields, ImplItem, Item, parse_quote};
+use syn::visit_mut::{self, VisitMut};
+use syn::{Attribute, Fields, ImplItem, Item, ItemStruct, parse_quote};
 
-use super::builder;
-use super::docs;
+use super::constants::{self, Constants};
+use super::size::{self, Boxed};
 use super::syntax::{implemented, wire_name};
+use crate::declaration::{Declaration, Property, State};
 use crate::model::Model;
 use crate::names;
+
+/// The arguments of an attribute.
+type Words = syn::punctuated::Punctuated<syn::Meta, syn::Token![,]>;
 
 /// The wire names of renamed properties, by type name.
 pub(super) type WireNames<'a> = BTreeMap<String, &'a BTreeMap<String, String>>;
@@ -37,7 +43,6 @@ pub(super) fn restore_names(file: &mut syn::File, wire_names: &WireNames<'_>) {
                 .iter_mut()
                 .filter(|attribute| attribute.path().is_ident("serde"))
             {
-                type Words = syn::punctuated::Punctuated<syn::Meta, syn::Token![,]>;
                 if let Ok(words) = attribute.parse_args_with(Words::parse_terminated) {
                     let others = words.iter().filter(|word| !word.path().is_ident("rename"));
                     *attribute = parse_quote!(#[serde(#(#others),*)]);
@@ -48,84 +53,138 @@ pub(super) fn restore_names(file: &mut syn::File, wire_names: &WireNames<'_>) {
     }
 }
 
-/// Makes structs `#[non_exhaustive]`, and completes and documents their builders.
+/// Makes structs `#[non_exhaustive]`.
 pub(super) fn extend(file: &mut syn::File) {
-    let mut docs: BTreeMap<(String, String), Vec<Attribute>> = BTreeMap::new();
     for item in &mut file.items {
-        match item {
-            Item::Struct(item) if matches!(item.fields, Fields::Named(_)) => {
-                for field in &item.fields {
-                    let Some(name) = &field.ident else { continue };
-                    let doc = field
-                        .attrs
-                        .iter()
-                        .filter(|attribute| attribute.path().is_ident("doc"))
-                        .cloned()
-                        .collect();
-                    docs.insert((item.ident.to_string(), name.to_string()), doc);
-                }
-                item.attrs.push(parse_quote!(#[non_exhaustive]));
-            }
-            Item::Impl(item) if item.trait_.is_none() => {
-                for item in &mut item.items {
-                    if let ImplItem::Fn(function) = item
-                        && function.sig.ident == "builder"
-                    {
-                        function.attrs.push(docs::attribute(
-                            "Returns a builder without any property set.",
-                        ));
-                    }
-                }
-            }
-            _ => {}
+        if let Item::Struct(item) = item
+            && matches!(item.fields, Fields::Named(_))
+        {
+            item.attrs.push(parse_quote!(#[non_exhaustive]));
         }
-    }
-    for item in builder::items(file) {
-        complete(item, &docs);
     }
 }
 
-/// Completes and documents a builder.
-fn complete(item: &mut Item, docs: &BTreeMap<(String, String), Vec<Attribute>>) {
-    match item {
-        Item::Struct(item) => {
-            let doc = format!("Builder for [`{0}`](super::{0}).", item.ident);
-            item.attrs.insert(0, docs::attribute(&doc));
-        }
-        Item::Impl(item) if item.trait_.is_none() => {
-            let Some(name) = implemented(item) else {
-                return;
+/// What a builder depends on besides its struct.
+pub(super) struct Builders<'a> {
+    pub(super) constants: &'a Constants,
+    pub(super) boxed: &'a Boxed,
+    /// The masked fields, by type.
+    pub(super) masked: &'a BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Builders<'_> {
+    /// Declares the builders of structs, in place of typify's functions `builder`.
+    pub(super) fn declare(&self, file: &mut syn::File) -> Vec<Declaration> {
+        let functions = file.items.extract_if(.., |item| is_builder_function(item));
+        let with_builder: BTreeSet<String> = functions
+            .filter_map(|item| match item {
+                Item::Impl(item) => implemented(&item),
+                _ => None,
+            })
+            .collect();
+        let structs = file.items.iter().filter_map(|item| match item {
+            Item::Struct(item) if with_builder.contains(&item.ident.to_string()) => Some(item),
+            _ => None,
+        });
+        structs.map(|item| self.declaration(item)).collect()
+    }
+
+    fn declaration(&self, item: &ItemStruct) -> Declaration {
+        let owner = item.ident.to_string();
+        let masked = self.masked.get(&owner);
+        let properties = item.fields.iter().filter_map(|field| {
+            let name = field.ident.clone()?;
+            let key = (owner.clone(), name.to_string());
+            let is_deprecated = |attribute: &&Attribute| attribute.path().is_ident("deprecated");
+            let stored = self
+                .boxed
+                .has_field(&key.0, &key.1)
+                .then(|| field.ty.clone());
+            let mut property = Property {
+                attributes: field.attrs.iter().filter(is_deprecated).cloned().collect(),
+                ty: stored
+                    .as_ref()
+                    .map_or_else(|| field.ty.clone(), size::unboxed),
+                stored,
+                state: match self.constants.get(&key) {
+                    Some(function) => State::Constant(function.clone()),
+                    None => state(&field.attrs),
+                },
+                is_masked: masked.is_some_and(|masked| masked.contains(&key.1)),
+                name,
             };
-            let mut has_build = false;
-            for item in &mut item.items {
-                let ImplItem::Fn(function) = item else {
-                    continue;
-                };
-                let setter = function.sig.ident.to_string();
-                has_build |= setter == "build";
-                let doc = docs
-                    .get(&(name.clone(), setter.clone()))
-                    .filter(|doc| !doc.is_empty());
-                let doc = doc.cloned().unwrap_or_else(|| {
-                    let doc = format!("Sets `{}`.", setter.trim_start_matches("r#"));
-                    vec![docs::attribute(&doc)]
-                });
-                function.attrs.splice(0..0, doc);
+            InModule.visit_type_mut(&mut property.ty);
+            if let Some(stored) = &mut property.stored {
+                InModule.visit_type_mut(stored);
             }
-            if !has_build {
-                let ident = quote::format_ident!("{name}");
-                item.items.push(parse_quote! {
-                    /// The finished value.
-                    ///
-                    /// # Errors
-                    /// The first property that is required and not set, or whose value couldn't be converted.
-                    pub fn build(self) -> ::std::result::Result<super::#ident, super::error::ConversionError> {
-                        ::std::convert::TryFrom::try_from(self)
-                    }
-                });
+            if let State::Default(function) | State::Constant(function) = &mut property.state {
+                InModule.visit_expr_mut(function);
+            }
+            Some(property)
+        });
+        let fields = self.boxed.fields_of(&owner);
+        Declaration {
+            name: item.ident.clone(),
+            fields: fields.map(|fields| format_ident!("{fields}")),
+            properties: properties.collect(),
+        }
+    }
+}
+
+fn is_builder_function(item: &Item) -> bool {
+    let Item::Impl(item) = item else { return false };
+    item.trait_.is_none()
+        && matches!(item.items.as_slice(), [ImplItem::Fn(function)] if function.sig.ident == "builder")
+}
+
+/// Returns the state that serde's arguments give to an absent property.
+fn state(attributes: &[Attribute]) -> State {
+    let mut state = State::Required;
+    for attribute in attributes {
+        if !attribute.path().is_ident("serde") {
+            continue;
+        }
+        let Ok(words) = attribute.parse_args_with(Words::parse_terminated) else {
+            continue;
+        };
+        for word in &words {
+            if let Some(function) = word
+                .path()
+                .is_ident("default")
+                .then(|| constants::function(word))
+                .flatten()
+            {
+                return State::Default(function);
+            }
+            if word.path().is_ident("default") || word.path().is_ident("skip_serializing_if") {
+                state = State::Optional;
             }
         }
-        _ => {}
+    }
+    state
+}
+
+/// Makes paths of the root those of the module `builder`.
+struct InModule;
+
+impl VisitMut for InModule {
+    fn visit_path_mut(&mut self, path: &mut syn::Path) {
+        visit_mut::visit_path_mut(self, path);
+        const PRIMITIVES: [&str; 17] = [
+            "bool", "char", "str", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8",
+            "u16", "u32", "u64", "u128", "usize",
+        ];
+        let Some(first) = path
+            .segments
+            .first()
+            .filter(|_| path.leading_colon.is_none())
+        else {
+            return;
+        };
+        let is_primitive = PRIMITIVES.iter().any(|name| first.ident == name);
+        if !is_primitive && first.ident != "crate" {
+            path.segments.insert(0, parse_quote!(super));
+        }
     }
 }
 
@@ -152,21 +211,42 @@ mod tests {
     }
 
     #[test]
-    fn structs_are_non_exhaustive_and_builders_end_in_build() {
+    fn structs_are_non_exhaustive_and_have_builders() {
         let mut file: syn::File = parse_quote! {
             pub struct Call {
-                #[doc = "Who."]
                 pub id: u8,
-                pub end: u8,
+                #[serde(rename = "end", default, skip_serializing_if = "::std::vec::Vec::is_empty")]
+                pub build: ::std::vec::Vec<(End, [u8; 2])>,
+                #[serde(default = "defaults::default_u64::<u32, 10>")]
+                pub limit: u32,
+                #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+                #[deprecated]
+                pub kind: ::std::option::Option<Kind>,
+                #[serde(flatten)]
+                pub extra: ::std::collections::BTreeMap<Key, crate::nullable::Nullable<Kind>>,
             }
             pub struct Name(String);
             impl Call { pub fn builder() -> builder::Call { Default::default() } }
-            pub mod builder {
-                pub struct Call { id: u8, end: u8 }
-                impl Call { pub fn id(self) -> Self { self } pub fn end(self) -> Self { self } }
-            }
+            pub struct Plain { pub a: u8 }
         };
         extend(&mut file);
+        let key = |field: &str| ("Call".to_owned(), field.to_owned());
+        let builders = Builders {
+            constants: &[(key("kind"), parse_quote!(defaults::kind))].into(),
+            boxed: &Boxed::default(),
+            masked: &[("Call".to_owned(), ["id".to_owned()].into())].into(),
+        };
+        let declared = builders.declare(&mut file);
+        let text: String = declared.iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(format!("{}\n{text}", prettyplease::unparse(&file)));
+
+        // The declaration is read as it is written.
+        let module = format!("pub mod builder {{\n{text}}}");
+        let mut file = syn::parse_file(&module).unwrap();
+        let call: syn::ItemMacro = syn::parse_str(&text).unwrap();
+        let again: Declaration = call.mac.parse_body().unwrap();
+        assert_eq!(again.to_string(), text);
+        crate::declaration::expand(&mut file.items);
         insta::assert_snapshot!(prettyplease::unparse(&file));
     }
 }

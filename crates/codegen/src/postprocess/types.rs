@@ -1,15 +1,14 @@
 //! The types crate, which does not depend on HTTP.
 //!
 //! Types are parsed, changed and printed one by one, because the syntax tree of all types of a large document would be
-//! most of the memory that the generation needs. A pass sees one type with its implementations and its builder.
+//! most of the memory that the generation needs. A pass sees one type with its implementations.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::format_ident;
 use serde_json::Value;
-use syn::token::Brace;
-use syn::{Attribute, Item, ItemMod, parse_quote};
+use syn::{Item, parse_quote};
 
 use super::builder;
 use super::constants;
@@ -21,10 +20,11 @@ use super::nullable::Nullable;
 use super::order::Orders;
 use super::record;
 use super::size::{self, Boxed};
-use super::structs;
+use super::structs::{self, Builders};
 use super::unions::Unions;
 use super::{docs, embed};
-use crate::generate::{items, parse_item, take_body};
+use crate::declaration::Declaration;
+use crate::generate::{items, parse_item};
 use crate::model::Model;
 use crate::settings::Settings;
 use crate::unsupported::Unsupported;
@@ -91,22 +91,30 @@ impl<'a> Passes<'a> {
         })
     }
 
-    fn run(&mut self, file: &mut syn::File) {
+    /// Runs the passes. Returns the builders of the structs.
+    fn run(&mut self, file: &mut syn::File) -> Vec<Declaration> {
         self.orders.restore(file);
         self.unions.write(file, &self.boxed);
         enums::restore_values(file, &self.values);
         self.openings.open(file);
-        constants::keep_absent(file);
+        let constants = constants::keep_absent(file);
         self.nullable.tell_apart(file);
         structs::restore_names(file, &self.wire_names);
         structs::extend(file);
         self.boxed.apply(file);
-        self.sensitive.hide(file);
+        let masked = self.sensitive.hide(file);
         multipart::note(file, &mut self.bodies);
         self.deprecated.mark(file);
+        let builders = Builders {
+            constants: &constants,
+            boxed: &self.boxed,
+            masked: &masked,
+        };
+        let builders = builders.declare(file);
         self.boxed.wrap(file);
         record::decode(file);
         docs::tidy(file);
+        builders
     }
 }
 
@@ -123,63 +131,26 @@ pub(super) fn write(
     settings: &Settings,
 ) -> Result<Types, String> {
     let mut names = BTreeSet::new();
-    let parts = Parts::of(tokens)?;
+    let parts = Parts::of(tokens);
     let mut passes = Passes::of(normalized, original, model, settings, &parts)?;
-    let Parts {
-        types,
-        mut builders,
-        builder_attributes,
-        others,
-    } = parts;
-    // The content of `mod builder` is collected as text, because its syntax tree would be as large as that of all
-    // types.
-    let builder_start = print(vec![Item::Mod(empty_builder())]).replace(END, "\n");
-    let (mut text, mut builders_text) = (String::new(), String::new());
-    for (name, items) in types {
+    let Parts { types, others } = parts;
+    let (mut text, mut builders) = (String::new(), String::new());
+    for (_, items) in types {
         let mut file = parse(items)?;
-        if let Some(items) = builders.remove(&name) {
-            file.items.push(Item::Mod(ItemMod {
-                content: Some((Brace::default(), parse(items)?.items)),
-                ..empty_builder()
-            }));
+        for builder in passes.run(&mut file) {
+            builders.push_str(&builder.to_string());
         }
-        passes.run(&mut file);
         names.extend(file.items.iter().filter_map(declared));
-        let modules = file
-            .items
-            .extract_if(.., |item| matches!(item, Item::Mod(_)));
-        let modules = modules.map(|item| match item {
-            Item::Mod(module) => Item::Mod(ItemMod {
-                attrs: Vec::new(),
-                ..module
-            }),
-            item => item,
-        });
-        let module = print(modules.collect());
-        let lines = module.strip_prefix(&builder_start);
-        builders_text.push_str(
-            lines
-                .and_then(|lines| lines.strip_suffix(END))
-                .unwrap_or_default(),
-        );
         text.push_str(&print(file.items));
     }
-    if !builders_text.is_empty() {
-        let mut docs = of(Vec::new());
-        docs.items.push(Item::Mod(ItemMod {
-            attrs: builder_attributes,
-            ..empty_builder()
-        }));
-        docs::tidy(&mut docs);
-        let empty = print(docs.items);
-        text.push_str(empty.strip_suffix(END).unwrap_or_default());
-        text.push('\n');
-        text.push_str(&builders_text);
-        text.push_str(END);
+    if !builders.is_empty() {
+        text.push_str(&format!(
+            "/// Builders of the structs.\npub mod builder {{\n{builders}}}\n"
+        ));
     }
     let mut rest = parse(others)?;
     rest.items.extend(aliases(&names, normalized));
-    rest.items.push(embed::schemas(original));
+    rest.items.push(embed::schemas());
     rest.items.extend(passes.unions.shapes());
     passes.run(&mut rest);
     names.extend(rest.items.iter().filter_map(declared));
@@ -207,51 +178,25 @@ type Tokens = Vec<TokenTree>;
 struct Parts {
     /// Each type with its implementations, in order.
     types: Vec<(String, Vec<Tokens>)>,
-    /// The items of `mod builder`, by type. Those with an empty name belong to no type.
-    builders: BTreeMap<String, Vec<Tokens>>,
-    /// The attributes of `mod builder`.
-    builder_attributes: Vec<Attribute>,
     /// The other modules.
     others: Vec<Tokens>,
 }
 
 impl Parts {
-    fn of(tokens: TokenStream) -> Result<Self, String> {
+    fn of(tokens: TokenStream) -> Self {
         let mut parts = Self {
             types: Vec::new(),
-            builders: BTreeMap::new(),
-            builder_attributes: Vec::new(),
             others: Vec::new(),
         };
-        for mut item in items(tokens) {
+        for item in items(tokens) {
             match keyword(&item) {
-                Some(("mod", name)) if name == builder::NAME => {
-                    let content = take_body(&mut item);
-                    for item in parse(vec![item])?.items {
-                        if let Item::Mod(module) = item {
-                            parts.builder_attributes = module.attrs;
-                        }
-                    }
-                    let (mut types, mut others) = (Vec::new(), Vec::new());
-                    for item in items(content.unwrap_or_default()) {
-                        by_type(item, &mut types, &mut others);
-                    }
-                    types.push((String::new(), others));
-                    parts.builders = types.into_iter().collect();
-                }
+                // Builders are declared after the passes.
+                Some(("mod", name)) if name == builder::NAME => {}
                 Some(("mod", _)) => parts.others.push(item),
                 _ => by_type(item, &mut parts.types, &mut parts.others),
             }
         }
-        let known: BTreeSet<&String> = parts.types.iter().map(|(name, _)| name).collect();
-        let without: Vec<_> = parts
-            .builders
-            .iter()
-            .filter(|(name, items)| !known.contains(name) && !items.is_empty())
-            .map(|(name, _)| (name.clone(), Vec::new()))
-            .collect();
-        parts.types.extend(without);
-        Ok(parts)
+        parts
     }
 }
 
@@ -314,16 +259,6 @@ fn print(items: Vec<Item>) -> String {
     }
     text.push_str(&prettyplease::unparse(&of(rest)));
     text
-}
-
-/// The last line of a module.
-const END: &str = "}\n";
-
-/// Returns a `mod builder` without attributes and items.
-fn empty_builder() -> ItemMod {
-    parse_quote!(
-        pub mod builder {}
-    )
 }
 
 fn declared(item: &Item) -> Option<String> {
@@ -422,11 +357,6 @@ mod tests {
             use std::fmt;
             struct A;
             impl B for A {}
-            mod builder {
-                use super::*;
-                struct A;
-                struct Unmade;
-            }
             mod other { struct C; }
             const D: u8 = 1;
         };
@@ -435,8 +365,6 @@ mod tests {
             "use std::fmt",
             "struct A;",
             "impl B for A",
-            "use super::*",
-            "Unmade",
             "struct C",
             "const D",
         ] {

@@ -1,0 +1,391 @@
+//! Builders of structs: a setter for each property, and the properties that have been set.
+//!
+//! A builder is declared by its properties alone. Written out, the builders were more than half of the generated lines of
+//! a large document.
+
+#![allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "a document without structs has no use for it"
+)]
+
+use std::fmt::{self, Debug, Display};
+use std::marker::PhantomData;
+
+use crate::nullable::Nullable;
+
+/// A property of a builder, which takes a `T` and stores it as `S`.
+pub(crate) struct Setting<T, S = T> {
+    value: State<S>,
+    takes: PhantomData<fn(T)>,
+}
+
+#[derive(Clone)]
+enum State<S> {
+    Missing,
+    Invalid(String),
+    Set(S),
+}
+
+impl<T, S> Setting<T, S> {
+    const fn new(value: State<S>) -> Self {
+        Self {
+            value,
+            takes: PhantomData,
+        }
+    }
+
+    /// A property that has to be set.
+    pub(crate) const fn required() -> Self {
+        Self::new(State::Missing)
+    }
+
+    /// A property with the default of its type.
+    pub(crate) fn optional() -> Self
+    where
+        S: Default,
+    {
+        Self::new(State::Set(S::default()))
+    }
+
+    /// A property with a default.
+    pub(crate) fn default(value: fn() -> T) -> Self
+    where
+        T: Store<S>,
+    {
+        Self::new(State::Set(value().store()))
+    }
+
+    /// An optional property with a value, which it can lose.
+    pub(crate) fn constant<C>(value: fn() -> C) -> Self
+    where
+        T: From<C> + Store<S>,
+    {
+        Self::new(State::Set(T::from(value()).store()))
+    }
+
+    /// A property of a finished value.
+    pub(crate) const fn of(value: S) -> Self {
+        Self::new(State::Set(value))
+    }
+
+    pub(crate) fn set<V>(&mut self, value: V, name: &str)
+    where
+        V: TryInto<T>,
+        V::Error: Display,
+        T: Store<S>,
+    {
+        self.value = match value.try_into() {
+            Ok(value) => State::Set(value.store()),
+            Err(error) => invalid(name, &error),
+        };
+    }
+
+    /// Returns the value.
+    pub(crate) fn take(self, name: &str) -> Result<S, String> {
+        match self.value {
+            State::Set(value) => Ok(value),
+            State::Invalid(error) => Err(error),
+            State::Missing => Err(missing(name)),
+        }
+    }
+}
+
+fn invalid<S>(name: &str, error: &dyn Display) -> State<S> {
+    State::Invalid(format!(
+        "error converting supplied value for {}: {error}",
+        plain(name)
+    ))
+}
+
+fn missing(name: &str) -> String {
+    format!("no value supplied for {}", plain(name))
+}
+
+fn plain(name: &str) -> &str {
+    name.trim_start_matches("r#")
+}
+
+impl<T, S: Clone> Clone for Setting<T, S> {
+    fn clone(&self) -> Self {
+        Self::new(self.value.clone())
+    }
+}
+
+impl<T, S: Debug> Debug for Setting<T, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            State::Missing => f.write_str("Missing"),
+            State::Invalid(error) => f.debug_tuple("Err").field(error).finish(),
+            State::Set(value) => f.debug_tuple("Ok").field(value).finish(),
+        }
+    }
+}
+
+/// A value that is stored as `S`: as it is, or in a box.
+pub(crate) trait Store<S> {
+    fn store(self) -> S;
+}
+
+impl<T> Store<T> for T {
+    fn store(self) -> T {
+        self
+    }
+}
+
+impl<T> Store<Box<T>> for T {
+    fn store(self) -> Box<T> {
+        Box::new(self)
+    }
+}
+
+impl<T> Store<Option<Box<T>>> for Option<T> {
+    fn store(self) -> Option<Box<T>> {
+        self.map(Box::new)
+    }
+}
+
+impl<T> Store<Nullable<Box<T>>> for Nullable<T> {
+    fn store(self) -> Nullable<Box<T>> {
+        self.map(Box::new)
+    }
+}
+
+/// Shows a builder.
+pub(crate) fn debug(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    properties: &[(&str, &dyn Debug)],
+) -> fmt::Result {
+    let mut shown = f.debug_struct(name);
+    for (name, value) in properties {
+        shown.field(plain(name), value);
+    }
+    shown.finish()
+}
+
+/// Declares the builder of a struct of the parent module, and its function `builder`.
+///
+/// A property has a field, a type, and a constructor of [`Setting`]. The type after `as` is that of the field if its
+/// value is boxed there. `Masked` hides the value from `{:?}`. `X in Fields` builds an `X` that has its properties in
+/// `Fields`. `build` is the name of the method that returns the struct; without it, `TryFrom` is the only way, because a
+/// property has that name.
+macro_rules! builder {
+    ($name:ident {$($properties:tt)*} $($build:ident)?) => {
+        crate::setting::builder! { $name in $name {$($properties)*} $($build)? }
+    };
+    ($name:ident in $fields:ident {$(
+        $(#[$attribute:meta])*
+        $property:ident: $type:ty $(as $stored:ty)? = $state:ident $(($default:expr))? $(, $masked:ident)?;
+    )*} $($build:ident)?) => {
+        #[doc = concat!("Builder for [`", stringify!($name), "`](super::", stringify!($name), ").")]
+        #[derive(Clone)]
+        pub struct $name {
+            $($property: crate::setting::Setting<$type $(, $stored)?>,)*
+        }
+
+        impl super::$name {
+            /// Returns a builder without any property set.
+            pub fn builder() -> $name {
+                ::std::default::Default::default()
+            }
+        }
+
+        impl ::std::default::Default for $name {
+            fn default() -> Self {
+                Self {
+                    $($property: crate::setting::Setting::$state($($default)?),)*
+                }
+            }
+        }
+
+        impl $name {
+            $(
+                $(#[$attribute])*
+                #[doc = concat!("Sets [`", stringify!($property), "`](super::", stringify!($fields), "::", stringify!($property), ").")]
+                pub fn $property<T>(mut self, value: T) -> Self
+                where
+                    T: ::std::convert::TryInto<$type>,
+                    T::Error: ::std::fmt::Display,
+                {
+                    self.$property.set(value, stringify!($property));
+                    self
+                }
+            )*
+
+            $(
+                /// The finished value.
+                ///
+                /// # Errors
+                /// The first property that is required and not set, or whose value couldn't be converted.
+                pub fn $build(self) -> ::std::result::Result<super::$name, super::error::ConversionError> {
+                    ::std::convert::TryFrom::try_from(self)
+                }
+            )?
+        }
+
+        impl ::std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                crate::setting::debug(
+                    f,
+                    stringify!($name),
+                    &[$((stringify!($property), &$(crate::mask::$masked)?(&self.$property))),*],
+                )
+            }
+        }
+
+        #[allow(unused_variables, reason = "a struct may have no property")]
+        impl ::std::convert::TryFrom<$name> for super::$name {
+            type Error = super::error::ConversionError;
+
+            fn try_from(builder: $name) -> ::std::result::Result<Self, super::error::ConversionError> {
+                let value = super::$fields {
+                    $($property: builder.$property.take(stringify!($property))?,)*
+                };
+                ::std::result::Result::Ok(value.into())
+            }
+        }
+
+        #[allow(unused_variables, reason = "a struct may have no property")]
+        impl ::std::convert::From<super::$name> for $name {
+            fn from(value: super::$name) -> Self {
+                let value = super::$fields::from(value);
+                Self {
+                    $($property: crate::setting::Setting::of(value.$property),)*
+                }
+            }
+        }
+    };
+}
+pub(crate) use builder;
+
+#[cfg(test)]
+mod tests {
+    #![allow(unreachable_pub, deprecated, reason = "builders are public")]
+
+    use super::super::error;
+    use super::*;
+
+    /// A struct that holds its properties behind a box.
+    #[derive(Debug, PartialEq)]
+    pub struct Large(Box<LargeFields>);
+
+    #[derive(Debug, PartialEq)]
+    pub struct LargeFields {
+        id: u8,
+        boxed: Box<u16>,
+        perhaps: Option<Box<u16>>,
+        limit: u32,
+        kind: Option<&'static str>,
+        secret: Nullable<String>,
+    }
+
+    impl From<LargeFields> for Large {
+        fn from(fields: LargeFields) -> Self {
+            Self(Box::new(fields))
+        }
+    }
+
+    impl From<Large> for LargeFields {
+        fn from(value: Large) -> Self {
+            *value.0
+        }
+    }
+
+    #[derive(Debug, PartialEq)]
+    pub struct Empty {}
+
+    #[derive(Debug, PartialEq)]
+    pub struct Frame {
+        build: u8,
+        r#loop: Option<bool>,
+    }
+
+    fn ten() -> u32 {
+        10
+    }
+
+    fn kind() -> &'static str {
+        "large"
+    }
+
+    pub mod builder {
+        use super::Nullable;
+
+        crate::setting::builder! {
+            Large in LargeFields {
+                id: u8 = required;
+                boxed: u16 as Box<u16> = required;
+                perhaps: Option<u16> as Option<Box<u16>> = optional;
+                limit: u32 = default(super::ten);
+                kind: Option<&'static str> = constant(super::kind);
+                #[deprecated] secret: Nullable<String> = optional, Masked;
+            } build
+        }
+        crate::setting::builder! { Empty {} build }
+        crate::setting::builder! {
+            Frame {
+                build: u8 = required;
+                r#loop: Option<bool> = required;
+            }
+        }
+    }
+
+    fn least() -> builder::Large {
+        Large::builder().id(1).boxed(2_u16)
+    }
+
+    #[test]
+    fn properties_have_their_defaults_until_they_are_set() {
+        let fields = LargeFields {
+            id: 1,
+            boxed: Box::new(2),
+            perhaps: None,
+            limit: 10,
+            kind: Some("large"),
+            secret: Nullable::Absent,
+        };
+        assert_eq!(least().build().unwrap(), fields.into());
+        let all = least()
+            .perhaps(3)
+            .limit(4_u8)
+            .kind(None)
+            .secret(Nullable::Null);
+        let fields = LargeFields::from(all.build().unwrap());
+        assert_eq!(fields.perhaps.as_deref(), Some(&3));
+        assert_eq!((fields.limit, fields.kind), (4, None));
+        assert_eq!(fields.secret, Nullable::Null);
+        assert_eq!(Empty::builder().build().unwrap(), Empty {});
+    }
+
+    #[test]
+    fn first_unset_or_invalid_property_is_the_error() {
+        let error = |builder: builder::Large| builder.build().unwrap_err().to_string();
+        assert_eq!(error(Large::builder()), "no value supplied for id");
+        assert_eq!(error(Large::builder().id(1)), "no value supplied for boxed");
+        let invalid = "error converting supplied value for id: out of range integral type conversion attempted";
+        assert_eq!(error(Large::builder().id(300)), invalid);
+        assert_eq!(error(least().id(300)), invalid);
+        assert!(least().id(300).id(3).build().is_ok());
+        let frame = Frame::try_from(Frame::builder().build(1));
+        assert_eq!(frame.unwrap_err().to_string(), "no value supplied for loop");
+    }
+
+    #[test]
+    fn value_becomes_a_builder_and_the_same_value() {
+        let value = least().build().unwrap();
+        let again = builder::Large::from(value).limit(11_u32).build().unwrap();
+        assert_eq!(LargeFields::from(again).limit, 11);
+    }
+
+    #[test]
+    fn debug_shows_properties_except_masked_ones() {
+        let builder = Large::builder().id(300).perhaps(3).secret("s".to_owned());
+        assert_eq!(
+            format!("{builder:?}"),
+            "Large { id: Err(\"error converting supplied value for id: out of range integral type conversion attempted\"), \
+             boxed: Missing, perhaps: Ok(Some(3)), limit: Ok(10), kind: Ok(Some(\"large\")), secret: … }"
+        );
+    }
+}

@@ -1,0 +1,280 @@
+//! Declarations of builders in the types crate: `crate::setting::builder!` writes a builder from them.
+
+use std::fmt::{self, Display};
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens as _, quote};
+use syn::parse::{Parse, ParseStream};
+use syn::{Attribute, Expr, GenericArgument, Ident, Item, PathArguments, Token, Type, parse_quote};
+
+/// The module of the builders.
+const MODULE: &str = "builder";
+
+/// A builder of a struct.
+pub(crate) struct Declaration {
+    /// The struct and the builder, which have the same name.
+    pub(crate) name: Ident,
+    /// The struct that has the properties, if they are behind a box.
+    pub(crate) fields: Option<Ident>,
+    pub(crate) properties: Vec<Property>,
+}
+
+/// A property of a builder. Its types are those that the module `builder` sees.
+pub(crate) struct Property {
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) name: Ident,
+    /// The type of the setter.
+    pub(crate) ty: Type,
+    /// The type of the field, if that is another one.
+    pub(crate) stored: Option<Type>,
+    pub(crate) state: State,
+    /// `{:?}` hides the value.
+    pub(crate) is_masked: bool,
+}
+
+/// A property before it is set.
+pub(crate) enum State {
+    Required,
+    Optional,
+    /// The function that returns the default.
+    Default(Expr),
+    /// The function that returns the value inside of the option.
+    Constant(Expr),
+}
+
+impl Declaration {
+    /// A property named like the method that returns the struct has that name for its setter.
+    fn has_build(&self) -> bool {
+        !self
+            .properties
+            .iter()
+            .any(|property| property.name == "build")
+    }
+
+    /// Returns the items that the macro writes, without bodies.
+    fn items(&self) -> Vec<Item> {
+        let name = &self.name;
+        let setters = self.properties.iter().map(|property| {
+            let Property {
+                attributes,
+                name,
+                ty,
+                ..
+            } = property;
+            quote! {
+                #(#attributes)*
+                pub fn #name<T>(mut self, value: T) -> Self
+                where
+                    T: ::std::convert::TryInto<#ty>,
+                    T::Error: ::std::fmt::Display,
+                {}
+            }
+        });
+        let build = self.has_build().then(|| {
+            quote! {
+                pub fn build(self) -> ::std::result::Result<super::#name, super::error::ConversionError> {}
+            }
+        });
+        let file: syn::File = parse_quote! {
+            #[derive(Clone)]
+            pub struct #name {}
+            impl ::std::default::Default for #name {}
+            impl #name {
+                #(#setters)*
+                #build
+            }
+            impl ::std::fmt::Debug for #name {}
+            impl ::std::convert::TryFrom<#name> for super::#name {}
+            impl ::std::convert::From<super::#name> for #name {}
+        };
+        file.items
+    }
+}
+
+/// Replaces the declarations in the module `builder` by the items that they declare, without bodies.
+pub fn expand(items: &mut Vec<Item>) {
+    let mut functions: Vec<Item> = Vec::new();
+    for item in items.iter_mut() {
+        let Item::Mod(module) = item else { continue };
+        let Some((_, items)) = module.content.as_mut().filter(|_| module.ident == MODULE) else {
+            continue;
+        };
+        for item in std::mem::take(items) {
+            match declaration(&item) {
+                Some(declaration) => {
+                    let name = &declaration.name;
+                    functions
+                        .push(parse_quote!(impl #name { pub fn builder() -> builder::#name {} }));
+                    items.extend(declaration.items());
+                }
+                None => items.push(item),
+            }
+        }
+    }
+    items.splice(0..0, functions);
+}
+
+fn declaration(item: &Item) -> Option<Declaration> {
+    let Item::Macro(item) = item else { return None };
+    let path = &item.mac.path.segments;
+    let is_builder = path
+        .iter()
+        .map(|segment| &segment.ident)
+        .eq(["crate", "setting", MODULE]);
+    is_builder.then(|| item.mac.parse_body().ok())?
+}
+
+impl Parse for Declaration {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let name = input.parse()?;
+        let fields = match input.parse::<Option<Token![in]>>()? {
+            Some(_) => Some(input.parse()?),
+            None => None,
+        };
+        let content;
+        syn::braced!(content in input);
+        let mut properties = Vec::new();
+        while !content.is_empty() {
+            properties.push(content.parse()?);
+        }
+        input.parse::<Option<Ident>>()?;
+        Ok(Self {
+            name,
+            fields,
+            properties,
+        })
+    }
+}
+
+impl Parse for Property {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let attributes = input.call(Attribute::parse_outer)?;
+        let name = input.parse()?;
+        input.parse::<Token![:]>()?;
+        let ty = input.parse()?;
+        let stored = match input.parse::<Option<Token![as]>>()? {
+            Some(_) => Some(input.parse()?),
+            None => None,
+        };
+        input.parse::<Token![=]>()?;
+        let state: Ident = input.parse()?;
+        let default = if input.peek(syn::token::Paren) {
+            let content;
+            syn::parenthesized!(content in input);
+            Some(content.parse()?)
+        } else {
+            None
+        };
+        let state = match (state.to_string().as_str(), default) {
+            ("required", None) => State::Required,
+            ("optional", None) => State::Optional,
+            ("default", Some(default)) => State::Default(default),
+            ("constant", Some(default)) => State::Constant(default),
+            _ => return Err(syn::Error::new(state.span(), "unknown state of a property")),
+        };
+        let is_masked = input.parse::<Option<Token![,]>>()?.is_some();
+        if is_masked {
+            input.parse::<Ident>()?;
+        }
+        input.parse::<Token![;]>()?;
+        Ok(Self {
+            attributes,
+            name,
+            ty,
+            stored,
+            state,
+            is_masked,
+        })
+    }
+}
+
+/// Writes the call of the macro, with a line for each property.
+impl Display for Declaration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "    crate::setting::builder! {{\n        {}", self.name)?;
+        if let Some(fields) = &self.fields {
+            write!(f, " in {fields}")?;
+        }
+        f.write_str(" {\n")?;
+        for property in &self.properties {
+            writeln!(f, "            {property}")?;
+        }
+        f.write_str("        }")?;
+        if self.has_build() {
+            f.write_str(" build")?;
+        }
+        f.write_str("\n    }\n")
+    }
+}
+
+impl Display for Property {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for attribute in &self.attributes {
+            write!(f, "{} ", tokens(attribute.to_token_stream()))?;
+        }
+        write!(f, "{}: ", self.name)?;
+        write_type(f, &self.ty)?;
+        if let Some(stored) = &self.stored {
+            f.write_str(" as ")?;
+            write_type(f, stored)?;
+        }
+        match &self.state {
+            State::Required => f.write_str(" = required")?,
+            State::Optional => f.write_str(" = optional")?,
+            State::Default(default) => {
+                write!(f, " = default({})", tokens(default.to_token_stream()))?;
+            }
+            State::Constant(default) => {
+                write!(f, " = constant({})", tokens(default.to_token_stream()))?;
+            }
+        }
+        f.write_str(if self.is_masked { ", Masked;" } else { ";" })
+    }
+}
+
+/// Writes a type as rustfmt does. The types of nearly all properties are paths.
+fn write_type(f: &mut fmt::Formatter<'_>, ty: &Type) -> fmt::Result {
+    let Type::Path(path) = ty else {
+        return f.write_str(&tokens(ty.to_token_stream()));
+    };
+    if path.qself.is_some() {
+        return f.write_str(&tokens(ty.to_token_stream()));
+    }
+    for (index, segment) in path.path.segments.iter().enumerate() {
+        if index > 0 || path.path.leading_colon.is_some() {
+            f.write_str("::")?;
+        }
+        write!(f, "{}", segment.ident)?;
+        let PathArguments::AngleBracketed(arguments) = &segment.arguments else {
+            continue;
+        };
+        f.write_str("<")?;
+        for (index, argument) in arguments.args.iter().enumerate() {
+            if index > 0 {
+                f.write_str(", ")?;
+            }
+            match argument {
+                GenericArgument::Type(ty) => write_type(f, ty)?,
+                other => f.write_str(&tokens(other.to_token_stream()))?,
+            }
+        }
+        f.write_str(">")?;
+    }
+    Ok(())
+}
+
+fn tokens(tokens: TokenStream) -> String {
+    let text = tokens.to_string();
+    [
+        (":: ", "::"),
+        (" ::", "::"),
+        ("< ", "<"),
+        (" <", "<"),
+        (" >", ">"),
+        (" ,", ","),
+        (" ;", ";"),
+        ("# [", "#["),
+    ]
+    .into_iter()
+    .fold(text, |text, (from, to)| text.replace(from, to))
+}
