@@ -169,61 +169,30 @@ async fn recordings_of_sync_precede_their_records() {
     let arguments = ["--recordings", text(&folder), "--recording-wait", "0s"];
     let output = files.sync(&sandbox, &arguments).output().unwrap();
     assert_eq!(output.status.code(), Some(5), "{output:?}");
-    let records = || -> Vec<String> {
-        let text = fs::read_to_string(&files.out).unwrap();
-        let records = text
-            .lines()
-            .map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let mut ids: Vec<_> = records
-            .map(|call| property(&call, "id").as_str().unwrap().to_owned())
-            .collect();
-        ids.sort();
-        ids
-    };
     // A refused recording does not stop the others, and the call without one has its record.
-    assert_eq!(records(), [&ids[..2], &ids[3..]].concat());
+    assert_eq!(written(&files.out), [&ids[..2], &ids[3..]].concat());
 
     sandbox.set_faults(Faults::default()).unwrap();
     let output = files.sync(&sandbox, &arguments).output().unwrap();
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(records(), ids);
+    assert_eq!(written(&files.out), ids);
     assert_whole(&folder, &ids);
 }
 
-/// Kills the program at 50 moments, with faults on.
-#[tokio::test(flavor = "multi_thread")]
-async fn killed_archive_is_whole_in_the_end() {
-    let (sandbox, ids) = recorded(500).await;
+/// Kills the program at 50 moments, with faults on, and then runs it to the end without. Its lines are in `state`.
+fn kill_50_times(sandbox: &Sandbox, state: &Path, program: impl Fn() -> Command) {
     let rule = |fault, share| FaultRule::new(fault).share(share);
+    let by = Duration::from_millis(20);
     let faults = Faults::seeded(3)
-        .rule(rule(
-            Fault::Latency {
-                by: Duration::from_millis(20),
-            },
-            0.5,
-        ))
+        .rule(rule(Fault::Latency { by }, 0.5))
         .rule(rule(Fault::status(StatusCode::SERVICE_UNAVAILABLE), 0.05))
         .rule(rule(Fault::Truncated, 0.05))
         .rule(rule(Fault::Reset, 0.05));
     sandbox.set_faults(faults).unwrap();
-    let files = Files::new("archive-killed", &ids, "calls.jsonl");
-    let folder = files.out.with_file_name("recordings");
-    let arguments = [
-        "--recordings",
-        text(&folder),
-        "--recording-wait",
-        "0s",
-        "--jobs",
-        "4",
-    ];
     for run in 0..50 {
-        let goal = manifest_lines(&folder) + 1 + run % 3;
-        let mut child = files
-            .sync(&sandbox, &arguments)
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        while manifest_lines(&folder) < goal {
+        let goal = lines(state) + 1 + run % 3;
+        let mut child = program().stderr(Stdio::null()).spawn().unwrap();
+        while lines(state) < goal {
             assert!(child.try_wait().unwrap().is_none(), "it ended early");
             std::thread::yield_now();
         }
@@ -232,29 +201,66 @@ async fn killed_archive_is_whole_in_the_end() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    let left = ids.len() - manifest_lines(&folder);
-    assert!(left > 0, "the kills came too late to interrupt anything");
     sandbox.set_faults(Faults::default()).unwrap();
-    let output = files.sync(&sandbox, &arguments).output().unwrap();
+    let before = lines(state);
+    let output = program().output().unwrap();
     assert!(output.status.success(), "{output:?}");
-    assert_whole(&folder, &ids);
-    let mut written: Vec<String> = fs::read_to_string(&files.out)
-        .unwrap()
-        .lines()
-        .map(|line| {
-            let call: Value = serde_json::from_str(line).unwrap();
-            property(&call, "id").as_str().unwrap().to_owned()
-        })
-        .collect();
-    written.sort();
-    assert_eq!(written, ids);
+    assert!(
+        lines(state) > before,
+        "the kills came too late to interrupt anything"
+    );
 }
 
-fn manifest_lines(folder: &Path) -> usize {
-    fs::read_to_string(folder.join("manifest.jsonl"))
-        .unwrap_or_default()
+fn lines(path: &Path) -> usize {
+    let text = fs::read(path).unwrap_or_default();
+    text.iter().filter(|byte| **byte == b'\n').count()
+}
+
+/// Returns the ids of the records, sorted.
+fn written(path: &Path) -> Vec<String> {
+    let text = fs::read_to_string(path).unwrap();
+    let calls = text
         .lines()
-        .count()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let ids = calls.map(|call| property(&call, "id").as_str().unwrap().to_owned());
+    let mut ids: Vec<_> = ids.collect();
+    ids.sort();
+    ids
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_sync_is_whole_in_the_end() {
+    let (sandbox, ids) = recorded(500).await;
+    let files = Files::new("killed-sync", &ids, "calls.jsonl");
+    kill_50_times(&sandbox, &files.out, || {
+        files.sync(&sandbox, &["--jobs", "4"])
+    });
+    assert_eq!(written(&files.out), ids);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_sync_with_recordings_is_whole_in_the_end() {
+    let (sandbox, ids) = recorded(500).await;
+    let files = Files::new("killed-both", &ids, "calls.jsonl");
+    let folder = files.out.with_file_name("recordings");
+    let wait = ["--recording-wait", "0s", "--jobs", "4"];
+    let arguments = [&["--recordings", text(&folder)], &wait[..]].concat();
+    let manifest = folder.join("manifest.jsonl");
+    kill_50_times(&sandbox, &manifest, || files.sync(&sandbox, &arguments));
+    assert_whole(&folder, &ids);
+    assert_eq!(written(&files.out), ids);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_archive_is_whole_in_the_end() {
+    let (sandbox, ids) = recorded(500).await;
+    let files = Files::new("killed-archive", &ids, "unused");
+    let folder = files.ids.with_file_name("recordings");
+    let manifest = folder.join("manifest.jsonl");
+    kill_50_times(&sandbox, &manifest, || {
+        archive(&sandbox, &files, &folder, &["--jobs", "4"])
+    });
+    assert_whole(&folder, &ids);
 }
 
 #[tokio::test(flavor = "multi_thread")]
