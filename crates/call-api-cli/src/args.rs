@@ -297,6 +297,12 @@ pub(crate) struct SyncArgs {
     /// Write only these properties and the id, named as in JSON, such as `status,contact.identifier`
     #[arg(long, value_name = "NAMES")]
     pub(crate) fields: Option<Fields>,
+    /// Write only calls that have ended and lack nothing that services send later; the next run fetches the others again
+    #[arg(long)]
+    pub(crate) settled: bool,
+    /// With --settled, write a call with what it has this time after its end
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
+    pub(crate) settle_time: Duration,
     /// Download the recordings to this folder, too; a call is written once its recording is there
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) recordings: Option<PathBuf>,

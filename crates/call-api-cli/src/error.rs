@@ -85,7 +85,7 @@ impl ErrorClass {
             Self::NoRecording => ("no_recording", "the call ended without a recording"),
             Self::Incomplete => (
                 "incomplete",
-                "the call ended, but lacks something that comes later (wait --settled)",
+                "the call has not ended, or lacks something that comes later (--settled)",
             ),
         }
     }

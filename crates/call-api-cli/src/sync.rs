@@ -9,9 +9,9 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use call_api::{Client, Uuid};
+use call_api::{Call, Client, LateProperty, Uuid};
 use futures_util::StreamExt as _;
 use indicatif::HumanCount;
 
@@ -49,6 +49,8 @@ pub(crate) struct Sync {
     jobs: NonZeroUsize,
     failed: Option<PathBuf>,
     give_up_after: Duration,
+    /// The time after their end from which calls are written with what they have; `None` to write calls in any state.
+    settle_time: Option<Duration>,
     /// The interval of progress lines where there is no terminal.
     log_every: Duration,
     /// True if records have the form of the API document.
@@ -95,6 +97,7 @@ impl Sync {
         let sync = Self::new(ids, Some(out), recorded, archive, not_found, args.batch, ui);
         Ok(Self {
             typed: args.typed,
+            settle_time: args.settled.then_some(args.settle_time),
             ..sync
         })
     }
@@ -155,6 +158,7 @@ impl Sync {
             jobs: limit_jobs(batch.jobs, ui),
             failed: batch.failed,
             give_up_after: batch.give_up_after,
+            settle_time: None,
             log_every: batch.log_every,
             typed: false,
             fetched: Arc::default(),
@@ -287,6 +291,7 @@ impl Sync {
         // Failures since the last response that shows that the service works.
         let mut consecutive: Vec<(Uuid, CliError)> = Vec::new();
         let (archive, typed) = (self.archive.clone(), self.typed);
+        let settle_time = self.settle_time;
         let mut calls = client
             .get_calls(remaining.clone())
             .concurrency(self.jobs.get())
@@ -296,6 +301,10 @@ impl Sync {
             .responses()
             .map(|(id, result)| {
                 let result = ReceivedCall::new(id, result, typed);
+                let result = result.and_then(|received| {
+                    let settled = settle_time.map(|time| check_settled(&received.call, time));
+                    settled.unwrap_or(Ok(())).map(|()| received)
+                });
                 save(id, result, client, archive.as_deref())
             })
             .buffer_unordered(self.jobs.get());
@@ -368,6 +377,31 @@ impl Sync {
     }
 }
 
+/// Errors unless a call has ended, and either lacks nothing that services send later or ended long ago.
+fn check_settled(call: &Call, settle_time: Duration) -> Result<(), CliError> {
+    let Call { id, status, .. } = call;
+    if !call.is_ended() {
+        let message =
+            format!("call {id} has not ended (status {status}); run the command again later");
+        return Err(CliError::new(ErrorClass::Incomplete, message).for_call(*id));
+    }
+    let missing = LateProperty::ALL.into_iter();
+    let missing =
+        missing.filter(|property| property.is_expected(call) && !property.is_present(call));
+    let missing: Vec<_> = missing.map(LateProperty::name).collect();
+    let ended = call.ended_at().map(SystemTime::from);
+    let since = ended.and_then(|ended| SystemTime::now().duration_since(ended).ok());
+    if missing.is_empty() || since.is_some_and(|since| since >= settle_time) {
+        return Ok(());
+    }
+    let message = format!(
+        "call {id} has ended ({status}) without {} yet; run the command again later",
+        missing.join(", ")
+    );
+    let failure = CliError::new(ErrorClass::Incomplete, message).for_call(*id);
+    Err(failure.with_missing(missing))
+}
+
 /// Saves the recording of a fetched call, if recordings are kept.
 async fn save(
     id: Uuid,
@@ -410,7 +444,10 @@ fn is_specific_to_id(class: ErrorClass, is_recording: bool) -> bool {
         ),
         false => matches!(
             class,
-            ErrorClass::NotFound | ErrorClass::InvalidRequest | ErrorClass::BadResponse
+            ErrorClass::NotFound
+                | ErrorClass::InvalidRequest
+                | ErrorClass::BadResponse
+                | ErrorClass::Incomplete
         ),
     }
 }

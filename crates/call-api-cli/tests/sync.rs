@@ -663,3 +663,43 @@ async fn fields_of_records_begin_with_the_id() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1), "{output:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settled_sync_writes_only_complete_calls() {
+    let (sandbox, ids) = sandbox_with(4).await;
+    let now =
+        call_api::chrono::DateTime::<call_api::chrono::Utc>::from(std::time::SystemTime::now());
+    // The first ended long ago, without a recording.
+    let mut dialing = support::ended_as(2);
+    dialing.status = call_api::CallStatus::Dialing;
+    dialing.end_time = None;
+    sandbox.put(dialing);
+    let mut incomplete = support::ended_as(3);
+    incomplete.end_time = Some(now);
+    sandbox.put(incomplete.clone());
+    let mut complete = incomplete.clone();
+    complete.id = ids[3].parse().unwrap();
+    complete.recording_url = Some("https://calls.example/1".to_owned());
+    sandbox.put(complete);
+    let files = Files::new("sync-settled", &ids, "calls.jsonl");
+    let arguments = ["--settled", "--settle-time", "1h", "--jobs", "1"];
+    let shown = run(&mut files.sync(&sandbox, &arguments));
+    assert_eq!(counts(&files), once(&[ids[0].clone(), ids[3].clone()]));
+    assert_shown(
+        shown,
+        str![[r#"
+? 13
+error: 2 × incomplete, the first: call 00000000-0000-4000-8000-000000000002 has not ended (status dialing); run the command again later
+summary: ids=4 fetched=2 already_there=0 failed=2 not_fetched=0 incomplete=2 seconds=[SECONDS] exit_code=13
+
+"#]],
+    );
+
+    // The next run fetches the others again.
+    sandbox.put(support::ended_as(2));
+    incomplete.recording_url = Some("https://calls.example/2".to_owned());
+    sandbox.put(incomplete);
+    let output = files.sync(&sandbox, &arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(counts(&files), once(&ids));
+}
