@@ -29,7 +29,22 @@ pub fn wrong(
         .target
         .split_once('?')
         .unwrap_or((&received.target, ""));
-    match path_values(&operation.path, path) {
+    let (template, query_template) = operation
+        .path
+        .split_once('?')
+        .unwrap_or((&operation.path, ""));
+    let mut pairs: Vec<&str> = pairs(query).collect();
+    let values = path_values(template, path).and_then(|mut values| {
+        for template in self::pairs(query_template) {
+            let values_of_pair = |pair: &&str| path_values(template, pair);
+            let at = pairs
+                .iter()
+                .position(|pair| values_of_pair(pair).is_some())?;
+            values.extend(values_of_pair(&pairs.remove(at))?);
+        }
+        Some(values)
+    });
+    match values {
         Some(values) => {
             for parameter in located(operation, "path") {
                 let raw = values.iter().find(|(name, _)| *name == parameter.name);
@@ -46,10 +61,10 @@ pub fn wrong(
         }
         None => found.push((
             operation.pointer.clone(),
-            format!("the path {path:?} is none of the template's"),
+            format!("the target {:?} is none of the template's", received.target),
         )),
     }
-    read_query(operation, arguments, query, &mut found);
+    read_query(operation, arguments, &pairs, &mut found);
     for parameter in located(operation, "header") {
         let argument = arguments.get(&parameter.key());
         // Every client sends its own value.
@@ -168,7 +183,11 @@ pub fn same(argument: &Value, read: &Value) -> bool {
     }
 }
 
-/// Returns the raw values of a path, by the template; `None` if the path does not match it.
+fn pairs(query: &str) -> impl Iterator<Item = &str> {
+    query.split('&').filter(|pair| !pair.is_empty())
+}
+
+/// Returns the raw values of a path or of a pair in a query, by the template; `None` if it does not match.
 fn path_values(template: &str, path: &str) -> Option<Vec<(String, String)>> {
     let mut values = Vec::new();
     let (mut template, mut path) = (template, path);
@@ -304,14 +323,14 @@ fn in_path(parameter: &Parameter, raw: &str, argument: Option<&Value>) -> Vec<Va
     reading.into_iter().collect()
 }
 
-fn read_query(
+fn read_query<'r>(
     operation: &Operation,
     arguments: &Map<String, Value>,
-    query: &str,
+    pairs: &[&'r str],
     found: &mut Vec<Wrong>,
 ) {
-    let pairs = query.split('&').filter(|pair| !pair.is_empty());
     let mut pairs: Vec<(String, &str)> = pairs
+        .iter()
         .map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             (in_query(name).unwrap_or_default(), value)
@@ -434,12 +453,16 @@ mod tests {
 
     /// Returns true if the target encodes the argument, in a request without other parameters.
     fn carries(parameter: Parameter, target: &str, argument: Value) -> bool {
-        let arguments = Map::from_iter([(parameter.key(), argument)]);
         let path = if parameter.location == "path" {
             "/a/{x}/b"
         } else {
             "/a"
         };
+        carries_in(path, parameter, target, argument)
+    }
+
+    fn carries_in(path: &str, parameter: Parameter, target: &str, argument: Value) -> bool {
+        let arguments = Map::from_iter([(parameter.key(), argument)]);
         let operation = Operation {
             pointer: "/operation".to_owned(),
             method: "GET".to_owned(),
@@ -477,6 +500,17 @@ mod tests {
             "/a/.1.2/b",
             json!([1, 2])
         ));
+    }
+
+    #[test]
+    fn value_in_the_query_of_a_path_does_not_add_a_parameter() {
+        let with = |target: &str| {
+            let parameter = parameter("path", "simple", false);
+            carries_in("/a?x={x}&y=1", parameter, target, json!("b&c=d"))
+        };
+        assert!(with("/a?x=b%26c%3Dd&y=1"));
+        assert!(!with("/a?x=b&c=d&y=1"));
+        assert!(!with("/a?x=b%26c%3Dd"));
     }
 
     #[test]
