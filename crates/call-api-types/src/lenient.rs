@@ -72,13 +72,14 @@ impl Visitor<'_> for Integer {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<i128, E> {
-        // Larger numbers fit into no integer type. Up to 2^64 the conversion is exact.
-        if value.fract() == 0.0 && value.abs() <= 18_446_744_073_709_551_616.0 {
-            Ok(value as i128)
-        } else {
-            Err(E::invalid_type(Unexpected::Float(value), &self))
-        }
+        whole(value).ok_or_else(|| E::invalid_type(Unexpected::Float(value), &self))
     }
+}
+
+/// Returns the number if it is whole and up to 2^64. Larger ones fit into no integer type, and up to there the conversion
+/// is exact.
+pub(crate) fn whole(value: f64) -> Option<i128> {
+    (value.fract() == 0.0 && value.abs() <= 18_446_744_073_709_551_616.0).then_some(value as i128)
 }
 
 fn out_of_range<E: Error>(value: i128, expected: &'static str) -> E {

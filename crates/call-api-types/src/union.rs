@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::de::{DeserializeOwned, Error};
 use serde::{Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 /// A union, as described by its generated `Deserialize`.
 pub(crate) struct Union {
@@ -58,6 +58,8 @@ pub(crate) struct Shape {
     pub(crate) kinds: u8,
     pub(crate) values: &'static [Literal],
     pub(crate) format: Option<fn(&str) -> bool>,
+    /// Returns true for the numbers that the integer type holds.
+    pub(crate) integer: Option<fn(&Number) -> bool>,
     pub(crate) required: &'static [&'static str],
     /// Sorted by name.
     pub(crate) properties: &'static [(&'static str, &'static Shape)],
@@ -80,6 +82,7 @@ impl Shape {
         kinds: 127,
         values: &[],
         format: None,
+        integer: None,
         required: &[],
         properties: &[],
         rest: None,
@@ -88,10 +91,36 @@ impl Shape {
     };
 }
 
-/// Formats of texts.
+/// Defines the shape of each integer type.
+macro_rules! integers {
+    ($($shape:ident $integer:ident)+) => {
+        impl Shape {
+            $(pub(crate) const $shape: Self = Self {
+                kinds: INTEGER,
+                integer: Some(format::holds::<$integer>),
+                ..Self::ANY
+            };)+
+        }
+    };
+}
+
+integers!(I8 i8 I16 i16 I32 i32 I64 i64 U8 u8 U16 u16 U32 u32 U64 u64);
+
+/// Formats of texts and numbers.
 pub(crate) mod format {
+    use serde_json::Number;
+
     pub(crate) fn parses<T: std::str::FromStr>(text: &str) -> bool {
         text.parse::<T>().is_ok()
+    }
+
+    pub(crate) fn holds<T: TryFrom<i128>>(number: &Number) -> bool {
+        let whole = match (number.as_i64(), number.as_u64(), number.as_f64()) {
+            (Some(whole), ..) => Some(whole.into()),
+            (_, Some(whole), _) => Some(whole.into()),
+            (.., value) => value.and_then(crate::lenient::whole),
+        };
+        whole.is_some_and(|whole: i128| T::try_from(whole).is_ok())
     }
 }
 
@@ -150,6 +179,9 @@ impl Shape {
         }
         match value {
             Value::String(text) if self.format.is_some_and(|fits| !fits(text)) => fit.wrong += 1,
+            Value::Number(number) if self.integer.is_some_and(|holds| !holds(number)) => {
+                fit.wrong += 1;
+            }
             Value::Array(items) => {
                 if let Some(shape) = self.items {
                     items.iter().for_each(|item| fit.add(shape.fit(item)));

@@ -351,6 +351,8 @@ pub struct Details {
     pub values: Vec<Value>,
     /// The format of a string that has a Rust type.
     pub format: Option<&'static str>,
+    /// The Rust type of an integer.
+    pub integer: Option<&'static str>,
     /// The required properties.
     pub required: Vec<String>,
     /// The properties.

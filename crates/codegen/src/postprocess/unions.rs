@@ -518,6 +518,21 @@ fn details(shape: &Details) -> TokenStream {
     if *shape == plain && shape.kinds == Kinds::ALL {
         return quote!(Shape::ANY);
     }
+    let plain = Details {
+        kinds: Kinds::INTEGER,
+        integer: shape.integer,
+        ..plain
+    };
+    if let Some(integer) = shape.integer
+        && *shape == plain
+    {
+        let constant = format_ident!("{}", integer.to_uppercase());
+        return quote!(Shape::#constant);
+    }
+    let integer = shape.integer.map(|integer| {
+        let integer = format_ident!("{integer}");
+        quote!(integer: ::std::option::Option::Some(format::holds::<#integer>),)
+    });
     let kinds = shape.kinds.0;
     let values = (!shape.values.is_empty()).then(|| {
         let values = shape.values.iter().map(literal);
@@ -549,7 +564,7 @@ fn details(shape: &Details) -> TokenStream {
         let members = shape.members.iter().map(reference);
         quote!(members: &[#(#members),*],)
     });
-    quote!(Shape { kinds: #kinds, #values #format #required #properties #rest #items #members ..Shape::ANY })
+    quote!(Shape { kinds: #kinds, #values #format #integer #required #properties #rest #items #members ..Shape::ANY })
 }
 
 /// Returns true if `lenient` reads values of the type: it contains a number or a time.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{DEEPEST, is_object, is_scalar, members};
 use crate::model::{Details, Kinds, Model, Shape};
-use crate::normalize::types::{component, parsed};
+use crate::normalize::types::{component, integer, parsed};
 use crate::pointer::Pointer;
 use crate::walk;
 
@@ -156,6 +156,8 @@ fn details(document: &Value, schema: &Value, depth: usize) -> Details {
         kinds,
         values: list.cloned().unwrap_or_default(),
         format: parsed(target).filter(|_| target.get("type") == Some(&json!("string"))),
+        integer: (target.get("type") == Some(&json!("integer")))
+            .then(|| integer(target.get("format").and_then(Value::as_str))),
         required: required
             .into_iter()
             .flatten()
