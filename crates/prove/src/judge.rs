@@ -162,6 +162,21 @@ pub fn is_union(document: &Document, schema: &Value) -> bool {
         })
 }
 
+/// Returns true if a member of the schema's unions is a string with listed values, whose type keeps other strings, too.
+pub fn keeps_unlisted(document: &Document, schema: &Value) -> bool {
+    let is_open = |shape: &Shape<'_>| {
+        shape.values.is_some()
+            && shape
+                .types
+                .as_ref()
+                .is_none_or(|types| types.contains("string"))
+    };
+    Shape::of(document, schema).is_ok_and(|shape| {
+        let mut members = shape.unions.iter().flat_map(|union| union.members);
+        members.any(|member| Shape::of(document, member).is_ok_and(|member| is_open(&member)))
+    })
+}
+
 /// Returns true for `anyOf: [T, null]`, which is an optional `T`, not a union.
 fn is_optional(document: &Document, union: &Union<'_>) -> bool {
     let is_null = |member: &&Value| {
@@ -178,6 +193,16 @@ fn is_optional(document: &Document, union: &Union<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn union_with_an_enum_of_strings_keeps_unlisted_strings() {
+        let document = Document::new(json!({"openapi": "3.1.0"}));
+        let object = json!({"type": "object"});
+        let keeps = |text: Value| keeps_unlisted(&document, &json!({"oneOf": [text, object]}));
+        assert!(keeps(json!({"type": "string", "enum": ["a"]})));
+        assert!(!keeps(json!({"type": "string"})));
+        assert!(!keeps(json!({"type": "integer", "enum": [1]})));
+    }
 
     #[test]
     fn base_with_a_discriminator_and_children_is_a_union() {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::compare::{Change, changes};
 use crate::document::Document;
-use crate::judge::{Fault, Judge, is_union, registry};
+use crate::judge::{Fault, Judge, is_union, keeps_unlisted, registry};
 use crate::report::{Failure, FailureKind, Row};
 use crate::sampler::Sampler;
 use crate::samples;
@@ -241,6 +241,9 @@ impl<'d> TypeProof<'d> {
             Fault::Missing => is_kept && keeps_any,
             // Decoded into a field that accepts any value, and encoded unchanged.
             Fault::Type => is_kept,
+            Fault::Kind if sample.value.is_string() => {
+                is_kept && schema.is_some_and(|schema| keeps_unlisted(self.document, schema))
+            }
             Fault::Kind | Fault::Sequence => is_kept && sample.value.is_object(),
         };
         if tolerated {

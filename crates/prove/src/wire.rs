@@ -202,9 +202,12 @@ fn path_values(template: &str, path: &str) -> Option<Vec<(String, String)>> {
         let next = after.split('{').next().unwrap_or_default();
         let end = match next {
             "" => path.len(),
-            next => (0..path.len()).find(|at| {
-                path.get(*at..)
-                    .is_some_and(|rest| literal_length(next, rest).is_some())
+            // An encoded literal may be a part of the value, so it counts only if there is no other.
+            next => path.find(next).or_else(|| {
+                (0..path.len()).find(|at| {
+                    let rest = path.get(*at..);
+                    rest.is_some_and(|rest| literal_length(next, rest).is_some())
+                })
             })?,
         };
         values.push((name.to_owned(), path.get(..end)?.to_owned()));
@@ -500,6 +503,17 @@ mod tests {
             "/a/.1.2/b",
             json!([1, 2])
         ));
+    }
+
+    #[test]
+    fn literal_of_the_path_is_not_found_in_a_value() {
+        let of = |path: &str| path_values("/{kind};{tail}", path);
+        let values = |kind: &str| {
+            let named = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+            Some(vec![named("kind", kind), named("tail", "7")])
+        };
+        assert_eq!(of("/%3B;7"), values("%3B"));
+        assert_eq!(of("/a%3B7"), values("a"));
     }
 
     #[test]
