@@ -25,6 +25,27 @@ pub fn wrong(
             format!("the method is {}", received.method),
         ));
     }
+    let pairs = read_path(operation, arguments, received, &mut found);
+    read_query(operation, arguments, &pairs, &mut found);
+    read_headers(operation, arguments, received, &mut found);
+    read_cookies(operation, arguments, received, &mut found);
+    body::wrong(
+        document,
+        operation,
+        arguments.get("body"),
+        received,
+        &mut found,
+    );
+    found
+}
+
+/// Decodes the path. Returns the pairs of the query that the template does not have.
+fn read_path<'r>(
+    operation: &Operation,
+    arguments: &Map<String, Value>,
+    received: &'r Received,
+    found: &mut Vec<Wrong>,
+) -> Vec<&'r str> {
     let (path, query) = received
         .target
         .split_once('?')
@@ -55,7 +76,7 @@ pub fn wrong(
                     argument,
                     raw,
                     &in_path(parameter, raw, argument),
-                    &mut found,
+                    found,
                 );
             }
         }
@@ -64,7 +85,15 @@ pub fn wrong(
             format!("the target {:?} is none of the template's", received.target),
         )),
     }
-    read_query(operation, arguments, &pairs, &mut found);
+    pairs
+}
+
+fn read_headers(
+    operation: &Operation,
+    arguments: &Map<String, Value>,
+    received: &Received,
+    found: &mut Vec<Wrong>,
+) {
     for parameter in located(operation, "header") {
         let argument = arguments.get(&parameter.key());
         // Every client sends its own value.
@@ -89,9 +118,17 @@ pub fn wrong(
             argument,
             raw.unwrap_or_default(),
             &readings,
-            &mut found,
+            found,
         );
     }
+}
+
+fn read_cookies(
+    operation: &Operation,
+    arguments: &Map<String, Value>,
+    received: &Received,
+    found: &mut Vec<Wrong>,
+) {
     for parameter in located(operation, "cookie") {
         let pairs = received
             .header("cookie")
@@ -109,17 +146,9 @@ pub fn wrong(
             argument,
             raw.unwrap_or_default(),
             &readings,
-            &mut found,
+            found,
         );
     }
-    body::wrong(
-        document,
-        operation,
-        arguments.get("body"),
-        received,
-        &mut found,
-    );
-    found
 }
 
 fn located<'o>(operation: &'o Operation, location: &str) -> impl Iterator<Item = &'o Parameter> {
