@@ -355,10 +355,10 @@ fn in_path(parameter: &Parameter, raw: &str, argument: Option<&Value>) -> Vec<Va
     reading.into_iter().collect()
 }
 
-fn read_query<'r>(
+fn read_query(
     operation: &Operation,
     arguments: &Map<String, Value>,
-    pairs: &[&'r str],
+    pairs: &[&str],
     found: &mut Vec<Wrong>,
 ) {
     let mut pairs: Vec<(String, &str)> = pairs
