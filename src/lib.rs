@@ -107,7 +107,7 @@ pub use call_api_client::{
     SERVERS, Streamed, TOKEN_VARIABLE, builder,
 };
 #[doc(inline)]
-pub use call_api_client::{raw, response};
+pub use call_api_client::{raw, response, webhooks};
 pub use change::{Change, InvalidTransition};
 pub use chrono;
 pub use client::{Client, ClientBuilder};

@@ -39,6 +39,7 @@ mod plain_text;
 pub mod raw;
 mod request;
 mod stream;
+pub mod webhooks;
 
 pub use call_api_transport::{self as transport, AttemptLog, Delivery, RequestOptions, Transport};
 /// The types of parameters, bodies and responses.

@@ -46,6 +46,7 @@ mod subdocument;
 pub mod unsupported;
 pub mod validate;
 pub mod walk;
+pub(crate) mod webhooks;
 pub mod workspace;
 pub mod write;
 
@@ -178,6 +179,7 @@ pub fn generate_all(
         return Err(settings.unused_pins(&unused));
     }
     lists::recognize(&normalized, &mut model, settings)?;
+    webhooks::set(&mut model, settings)?;
     let in_file = |found| source.problems(&origins, found);
     let emit = |generate: &Generate<'_>, document: &Value| {
         postprocess::postprocess(generate, &source, document, &model, settings)
@@ -231,10 +233,12 @@ fn normalized(
     keywords::report_unsupported(&document, unsupported);
     security::report_unsupported(&document, unsupported);
     let streams = streams::hoist(&mut document, unsupported, origins);
+    let webhooks = webhooks::hoist(&mut document, unsupported, origins);
     let lowered = lower::lower(document, unsupported, origins)
         .map_err(|found| source.problems(origins, found))?;
     let mut model = lists::candidates(&lowered);
     streams::model(&lowered, streams, &mut model);
+    model.webhooks = webhooks;
     normalize::normalize(lowered, model, pins.clone(), unsupported, origins)
         .map_err(|found| source.problems(origins, found))
 }

@@ -160,16 +160,8 @@ fn root(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
     object.remove("jsonSchemaDialect");
     object.remove("$self");
     object.entry("paths").or_insert_with(|| json!({}));
-    if let Some(Value::Object(webhooks)) = object.remove("webhooks") {
-        for name in webhooks.keys() {
-            let pointer = root.join("webhooks").join(name);
-            unsupported.push(Unsupported::new(
-                &pointer,
-                "the webhook",
-                "nothing is generated, because the caller would serve it",
-            ));
-        }
-    }
+    // Their bodies are components by now.
+    object.remove("webhooks");
     if let Some(info) = object.get_mut("info").and_then(Value::as_object_mut) {
         info.remove("summary");
         // In YAML, a version or a title without quotes may be a number.

@@ -4,6 +4,7 @@
 mod operations;
 mod paging;
 mod streams;
+mod webhooks;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ pub use operations::{
 };
 pub use paging::{NextPage, PageShape, Paging, Property, PropertyPath, QueryParameter, ValueKind};
 pub use streams::{EventData, Stream, StreamFormat};
+pub use webhooks::Webhooks;
 
 /// The facts about a document.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,6 +36,8 @@ pub struct Model {
     pub unions: BTreeMap<String, Union>,
     /// The shapes of the schemas that union members refer to, by schema name.
     pub shapes: BTreeMap<String, Details>,
+    /// The webhooks.
+    pub webhooks: Option<Webhooks>,
 }
 
 /// The facts about a schema.
@@ -140,8 +144,11 @@ impl Model {
         if names.is_empty() {
             return;
         }
-        if let Some(new) = self.file.as_ref().and_then(|file| names.get(file)) {
-            self.file = Some(new.clone());
+        let webhooks = self.webhooks.as_mut().map(|webhooks| &mut webhooks.schema);
+        for name in self.file.iter_mut().chain(webhooks) {
+            if let Some(new) = names.get(name) {
+                name.clone_from(new);
+            }
         }
         for operation in self.operations.values_mut() {
             if let Some(stream) = &mut operation.stream {

@@ -30,6 +30,7 @@ mod structs;
 mod syntax;
 mod types;
 mod unions;
+mod webhooks;
 mod wire;
 
 use std::collections::BTreeSet;
@@ -161,6 +162,7 @@ fn operations(
     client
         .items
         .push(embed::responses(normalized, &source.document));
+    client.items.extend(webhooks::receiver(model));
     deprecated::operations(&mut client, normalized);
     docs::tidy(&mut client);
     operations::write(&mut client, &responses, normalized, model);

@@ -23,6 +23,8 @@ pub struct Settings {
     pub sensitive: BTreeMap<String, Vec<String>>,
     /// The public names that stay.
     pub names: Pins,
+    /// True if webhooks are verified as Standard Webhooks specifies; `None` for what the document says.
+    pub verifies_webhooks: Option<bool>,
     /// The paging of lists, by operation. `None` if the operation is to have no pages.
     pub lists: BTreeMap<String, Option<ListSetting>>,
     /// Files of the project that hold a part of the document: paths below the root, with JSON pointers.
@@ -68,6 +70,8 @@ pub fn load(spec: &Path, shown: &Path) -> Result<Settings, Problem> {
         #[serde(default)]
         names: Pins,
         #[serde(default)]
+        webhooks: WebhookSettings,
+        #[serde(default)]
         paging: BTreeMap<String, ListEntry>,
         #[serde(default)]
         copies: BTreeMap<String, String>,
@@ -81,6 +85,17 @@ pub fn load(spec: &Path, shown: &Path) -> Result<Settings, Problem> {
     struct Descriptions {
         #[serde(default)]
         operations: Vec<String>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct WebhookSettings {
+        verification: Option<Verification>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Verification {
+        Standard,
+        None,
     }
     let path = shown.with_file_name(FILE).display().to_string();
     let path = path.replace('\\', "/");
@@ -106,6 +121,7 @@ pub fn load(spec: &Path, shown: &Path) -> Result<Settings, Problem> {
         Ok(File {
             mut sensitive,
             names,
+            webhooks,
             paging,
             copies,
             examples,
@@ -120,6 +136,9 @@ pub fn load(spec: &Path, shown: &Path) -> Result<Settings, Problem> {
                 path,
                 sensitive,
                 names,
+                verifies_webhooks: webhooks
+                    .verification
+                    .map(|verification| matches!(verification, Verification::Standard)),
                 lists: paging
                     .into_iter()
                     .map(|(operation, ListEntry(setting))| (operation, setting))
@@ -145,7 +164,8 @@ pub fn load(spec: &Path, shown: &Path) -> Result<Settings, Problem> {
                  such as `\"path/of/file.json\" = \"/components\"`, `[examples]`, with entries such as \
                  `\"path/of/file.json\" = \"Schema\"`, `[descriptions]`, with the entry \
                  `operations = [\"path/of/file.json\"]`, \
-                 `[paging]`, with entries such as `operation = false`, and \
+                 `[paging]`, with entries such as `operation = false`, `[webhooks]`, with the entry \
+                 `verification = \"standard\"`, and \
                  `[names.schemas]`, `[names.operations]`, `[names.properties.Schema]`, `[names.values.Schema]` and \
                  `[names.parameters.operation]`, with entries such as `document_name = \"public_name\"`",
             ))

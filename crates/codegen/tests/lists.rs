@@ -19,6 +19,10 @@ const DOCUMENT: &str = "crates/codegen/tests/documents/kinds/lists.yaml";
 
 const MAIN: &str = include_str!("lists/requests.rs");
 const STREAMS: &str = include_str!("lists/streams.rs");
+const WEBHOOKS: &str = include_str!("lists/webhooks.rs");
+
+/// The page with the handler that this program compiles.
+const PAGE: &str = include_str!("../../../docs/webhooks.md");
 
 const MANIFEST: &str = r#"
 [package]
@@ -32,11 +36,14 @@ lists-client = { workspace = true, features = ["blocking"] }
 lists-mock.workspace = true
 lists-transport.workspace = true
 lists-types.workspace = true
+axum = { version = "0.8", default-features = false, features = ["http1", "tokio"] }
+base64.workspace = true
 futures-util = { version = "0.3", default-features = false }
+hmac-sha256.workspace = true
 http.workspace = true
 serde.workspace = true
 serde_json.workspace = true
-tokio = { workspace = true, features = ["macros", "rt"] }
+tokio = { workspace = true, features = ["io-util", "macros", "net", "rt"] }
 uuid.workspace = true
 "#;
 
@@ -71,6 +78,8 @@ fn lists_are_read_to_their_end() {
     common::write(&program.join("Cargo.toml"), MANIFEST);
     common::write(&program.join("src/main.rs"), MAIN);
     common::write(&program.join("src/streams.rs"), STREAMS);
+    common::write(&program.join("src/webhooks.rs"), WEBHOOKS);
+    common::write(&program.join("src/receiver.rs"), &handler_of_page());
     let readme = fs::read_to_string(sdk.join("README.md")).unwrap();
     let readme = program_of_readme(&readme);
     common::write(&program.join("src/bin/readme.rs"), &readme);
@@ -78,6 +87,15 @@ fn lists_are_read_to_their_end() {
     let run = |command: &[&str]| common::cargo(&sdk, &target, &[command, &package].concat());
     run(&["build"]);
     run(&["run", "--bin", "list-requests"]);
+}
+
+/// Returns the handler of `docs/webhooks.md`, as a module.
+fn handler_of_page() -> String {
+    let (_, handler) = PAGE.split_once("```rust,no_run\n").unwrap();
+    let (handler, _) = handler.split_once("```").unwrap();
+    let handler = handler.replace("acme::types", "lists_types");
+    let handler = handler.replace("acme::", "lists_client::");
+    handler.replace("\nfn router", "\npub(crate) fn router")
 }
 
 /// Returns the program in the section about lists, which the facade compiles as well, but with all it depends on.
@@ -144,6 +162,51 @@ fn settings_replace_what_is_recognized() {
         list_regions = { header = "X-Next" }
         "#
     ));
+}
+
+/// Generates a document with these settings, and returns the receiver of its webhooks, or the report.
+fn receiver(document: &str, settings: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = folder.path().join("api.yaml");
+    fs::copy(common::root().join(document), &spec).unwrap();
+    fs::write(folder.path().join(settings::FILE), settings).unwrap();
+    let (outcome, report) = common::run(&Options {
+        spec: Some(spec),
+        out: Some(folder.path().join("out")),
+        name: Some("acme".to_owned()),
+        ..Options::new(common::root())
+    });
+    if outcome == Outcome::Failed {
+        return report.replace(&folder.path().display().to_string(), "FOLDER");
+    }
+    let client = folder
+        .path()
+        .join("out/crates/acme-client/src/generated.rs");
+    let client = fs::read_to_string(client).unwrap();
+    let mut lines = client.lines();
+    let line = lines.find(|line| line.starts_with("pub type WebhookReceiver"));
+    line.unwrap_or("none").to_owned()
+}
+
+#[test]
+fn webhooks_are_verified_as_the_document_or_the_settings_say() {
+    let verified = "pub type WebhookReceiver = crate::webhooks::Verified<types::Webhook>;";
+    assert_eq!(receiver(DOCUMENT, ""), verified);
+    let setting = |word: &str| format!("[webhooks]\nverification = \"{word}\"\n");
+    assert_eq!(receiver(DOCUMENT, &setting("standard")), verified);
+    assert_eq!(
+        receiver(DOCUMENT, &setting("none")),
+        verified.replace("Verified", "Unverified")
+    );
+    let without = "crates/codegen/tests/documents/minimal.json";
+    assert_eq!(receiver(without, ""), "none");
+    let report = receiver(without, &setting("none"));
+    assert!(
+        report.contains("cannot verify webhooks: the document has none"),
+        "{report}"
+    );
+    let report = receiver(DOCUMENT, &setting("hmac"));
+    assert!(report.contains("codegen.toml:2:16"), "{report}");
 }
 
 #[test]

@@ -236,7 +236,6 @@ fn parts_without_schemas_are_lowered() {
         places,
         [
             "/paths/~1a/get/parameters/0",
-            "/webhooks/ended",
             "/components/securitySchemes/mutual"
         ]
     );

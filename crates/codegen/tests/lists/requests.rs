@@ -1,10 +1,12 @@
-//! Reads each list and stream of `documents/kinds/lists.yaml` from a local server.
+//! Reads each list, stream and webhook of `documents/kinds/lists.yaml` from a local server.
 //!
 //! `tests/lists.rs` compiles this program with the generated crates.
 
 #![deny(warnings)]
 
+mod receiver;
 mod streams;
+mod webhooks;
 
 use std::error::Error;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -442,8 +444,10 @@ fn main() -> Outcome {
         streams::mocks_respond_with_typed_items().await?;
         streams::stream_goes_on_after_a_cut_and_a_bad_item().await?;
         streams::strict_stream_refuses_an_item_and_goes_on().await?;
-        streams::raw_stream_has_values().await
+        streams::raw_stream_has_values().await?;
+        webhooks::extractor_of_the_documentation_responds_by_status().await
     })?;
+    webhooks::event_is_chosen_by_its_name()?;
     blocking_lists_are_iterators(&server)?;
     streams::stream_without_async_is_an_iterator()
 }

@@ -1,4 +1,4 @@
-//! The document's metadata, servers, and parts without generated code.
+//! The document's metadata, servers, and webhooks.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::diff::label::show;
 use crate::diff::pair::{Pair, change_phrase, change_verb, text};
 use crate::pointer::Pointer;
 
-const NO_WEBHOOKS: &str = "the SDK has no code for webhooks";
+const WEBHOOKS: &str = "its body is a member of the union of all webhooks, whose types decide";
 
 /// A server of a document.
 struct Server<'a> {
@@ -44,7 +44,7 @@ impl<'a> DocumentComparer<'_, 'a> {
             if a != b {
                 let what = format!("the webhook `{name}` {}", change_verb(&a, &b));
                 let locations = webhooks.locations_of(name);
-                let impact = Impact::documentation(NO_WEBHOOKS);
+                let impact = Impact::documentation(WEBHOOKS);
                 self.record("unused-changed", what, locations, None, impact);
             }
         }

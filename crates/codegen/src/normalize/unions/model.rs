@@ -16,7 +16,19 @@ pub(in crate::normalize) fn model(document: &mut Value, changes: &mut Changes) {
     let mut placeholders = Vec::new();
     // The shape of a value is that on the wire.
     let received = model.on_the_wire(document);
-    for (pointer, _) in unions(document, 2) {
+    // A document may have a single webhook, but its service may send others.
+    let webhooks = model.webhooks.as_ref();
+    let webhooks = webhooks.map(|webhooks| Pointer::schema(&webhooks.schema));
+    let all = unions(document, 1)
+        .into_iter()
+        .filter(|(pointer, combinator)| {
+            let members = document.pointer(pointer.join(combinator).as_str());
+            let is_single = members
+                .and_then(Value::as_array)
+                .is_some_and(|members| members.len() == 1);
+            !is_single || webhooks.as_ref() == Some(pointer)
+        });
+    for (pointer, _) in all {
         let (Some(schema), Some(name)) = (
             received.pointer(pointer.as_str()),
             pointer
