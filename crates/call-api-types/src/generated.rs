@@ -93,79 +93,14 @@ pub enum CallStatus {
     /// A value that the document doesn't list, as the service sent it.
     Unknown(::std::string::String),
 }
-impl CallStatus {
-    /// The values that the document lists, in its order.
-    pub const KNOWN: &'static [Self] = &[
-        Self::Dialing,
-        Self::InProgress,
-        Self::Completed,
-        Self::Failed,
-        Self::Transferred,
-        Self::NoAnswer,
-    ];
-    /// The value as it stands in JSON.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Dialing => "dialing",
-            Self::InProgress => "in_progress",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Transferred => "transferred",
-            Self::NoAnswer => "no_answer",
-            Self::Unknown(value) => value,
-        }
-    }
-    fn known(value: &str) -> ::std::option::Option<Self> {
-        match value {
-            "dialing" => ::std::option::Option::Some(Self::Dialing),
-            "in_progress" => ::std::option::Option::Some(Self::InProgress),
-            "completed" => ::std::option::Option::Some(Self::Completed),
-            "failed" => ::std::option::Option::Some(Self::Failed),
-            "transferred" => ::std::option::Option::Some(Self::Transferred),
-            "no_answer" => ::std::option::Option::Some(Self::NoAnswer),
-            _ => ::std::option::Option::None,
-        }
-    }
-}
-impl ::std::fmt::Display for CallStatus {
-    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-impl ::std::str::FromStr for CallStatus {
-    type Err = ::std::convert::Infallible;
-    fn from_str(value: &str) -> ::std::result::Result<Self, ::std::convert::Infallible> {
-        ::std::result::Result::Ok(Self::from(value))
-    }
-}
-impl ::std::convert::From<&str> for CallStatus {
-    fn from(value: &str) -> Self {
-        Self::known(value).unwrap_or_else(|| Self::Unknown(value.to_owned()))
-    }
-}
-impl ::std::convert::From<::std::string::String> for CallStatus {
-    fn from(value: ::std::string::String) -> Self {
-        Self::known(&value).unwrap_or(Self::Unknown(value))
-    }
-}
-impl ::serde::Serialize for CallStatus {
-    fn serialize<S: ::serde::Serializer>(
-        &self,
-        serializer: S,
-    ) -> ::std::result::Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-impl<'de> ::serde::Deserialize<'de> for CallStatus {
-    fn deserialize<D: ::serde::Deserializer<'de>>(
-        deserializer: D,
-    ) -> ::std::result::Result<Self, D::Error> {
-        crate::open_enum::deserialize(
-            deserializer,
-            "a string, such as \"dialing\"",
-            Self::known,
-            Self::Unknown,
-        )
+crate::open_enum::values! {
+    CallStatus or Unknown {
+        Dialing = "dialing";
+        InProgress = "in_progress";
+        Completed = "completed";
+        Failed = "failed";
+        Transferred = "transferred";
+        NoAnswer = "no_answer";
     }
 }
 /// The schema `CallType`.
@@ -179,64 +114,10 @@ pub enum CallType {
     /// A value that the document doesn't list, as the service sent it.
     Unknown(::std::string::String),
 }
-impl CallType {
-    /// The values that the document lists, in its order.
-    pub const KNOWN: &'static [Self] = &[Self::Inbound, Self::Outbound];
-    /// The value as it stands in JSON.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Inbound => "inbound",
-            Self::Outbound => "outbound",
-            Self::Unknown(value) => value,
-        }
-    }
-    fn known(value: &str) -> ::std::option::Option<Self> {
-        match value {
-            "inbound" => ::std::option::Option::Some(Self::Inbound),
-            "outbound" => ::std::option::Option::Some(Self::Outbound),
-            _ => ::std::option::Option::None,
-        }
-    }
-}
-impl ::std::fmt::Display for CallType {
-    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-impl ::std::str::FromStr for CallType {
-    type Err = ::std::convert::Infallible;
-    fn from_str(value: &str) -> ::std::result::Result<Self, ::std::convert::Infallible> {
-        ::std::result::Result::Ok(Self::from(value))
-    }
-}
-impl ::std::convert::From<&str> for CallType {
-    fn from(value: &str) -> Self {
-        Self::known(value).unwrap_or_else(|| Self::Unknown(value.to_owned()))
-    }
-}
-impl ::std::convert::From<::std::string::String> for CallType {
-    fn from(value: ::std::string::String) -> Self {
-        Self::known(&value).unwrap_or(Self::Unknown(value))
-    }
-}
-impl ::serde::Serialize for CallType {
-    fn serialize<S: ::serde::Serializer>(
-        &self,
-        serializer: S,
-    ) -> ::std::result::Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-impl<'de> ::serde::Deserialize<'de> for CallType {
-    fn deserialize<D: ::serde::Deserializer<'de>>(
-        deserializer: D,
-    ) -> ::std::result::Result<Self, D::Error> {
-        crate::open_enum::deserialize(
-            deserializer,
-            "a string, such as \"inbound\"",
-            Self::known,
-            Self::Unknown,
-        )
+crate::open_enum::values! {
+    CallType or Unknown {
+        Inbound = "inbound";
+        Outbound = "outbound";
     }
 }
 /// The schema `Contact`.
@@ -279,62 +160,9 @@ pub enum ContactType {
     /// A value that the document doesn't list, as the service sent it.
     Unknown(::std::string::String),
 }
-impl ContactType {
-    /// The values that the document lists, in its order.
-    pub const KNOWN: &'static [Self] = &[Self::Call];
-    /// The value as it stands in JSON.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Call => "call",
-            Self::Unknown(value) => value,
-        }
-    }
-    fn known(value: &str) -> ::std::option::Option<Self> {
-        match value {
-            "call" => ::std::option::Option::Some(Self::Call),
-            _ => ::std::option::Option::None,
-        }
-    }
-}
-impl ::std::fmt::Display for ContactType {
-    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-impl ::std::str::FromStr for ContactType {
-    type Err = ::std::convert::Infallible;
-    fn from_str(value: &str) -> ::std::result::Result<Self, ::std::convert::Infallible> {
-        ::std::result::Result::Ok(Self::from(value))
-    }
-}
-impl ::std::convert::From<&str> for ContactType {
-    fn from(value: &str) -> Self {
-        Self::known(value).unwrap_or_else(|| Self::Unknown(value.to_owned()))
-    }
-}
-impl ::std::convert::From<::std::string::String> for ContactType {
-    fn from(value: ::std::string::String) -> Self {
-        Self::known(&value).unwrap_or(Self::Unknown(value))
-    }
-}
-impl ::serde::Serialize for ContactType {
-    fn serialize<S: ::serde::Serializer>(
-        &self,
-        serializer: S,
-    ) -> ::std::result::Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-impl<'de> ::serde::Deserialize<'de> for ContactType {
-    fn deserialize<D: ::serde::Deserializer<'de>>(
-        deserializer: D,
-    ) -> ::std::result::Result<Self, D::Error> {
-        crate::open_enum::deserialize(
-            deserializer,
-            "a string, such as \"call\"",
-            Self::known,
-            Self::Unknown,
-        )
+crate::open_enum::values! {
+    ContactType or Unknown {
+        Call = "call";
     }
 }
 /// Builders of the structs.

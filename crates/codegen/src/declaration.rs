@@ -1,11 +1,14 @@
-//! Declarations of builders in the types crate: `crate::setting::builder!` writes a builder from them.
+//! Declarations in the types crate, from which macros write items: `crate::setting::builder!` a builder, and
+//! `crate::open_enum::values!` what a string enum has besides its variants.
 
 use std::fmt::{self, Display};
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote};
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Expr, GenericArgument, Ident, Item, PathArguments, Token, Type, parse_quote};
+use syn::{
+    Attribute, Expr, GenericArgument, Ident, Item, LitStr, PathArguments, Token, Type, parse_quote,
+};
 
 /// The module of the builders.
 const MODULE: &str = "builder";
@@ -91,8 +94,43 @@ impl Declaration {
     }
 }
 
-/// Replaces the declarations in the module `builder` by the items that they declare, without bodies.
+/// The values of a string enum.
+pub(crate) struct Values {
+    pub(crate) name: Ident,
+    /// The variant of other values.
+    pub(crate) unknown: Ident,
+    /// The variants with their values.
+    pub(crate) values: Vec<(Ident, LitStr)>,
+}
+
+impl Values {
+    /// Returns the items that the macro writes, without bodies.
+    fn items(&self) -> Vec<Item> {
+        let name = &self.name;
+        let file: syn::File = parse_quote! {
+            impl #name {
+                pub const KNOWN: &'static [Self] = &[];
+                pub fn as_str(&self) -> &str {}
+            }
+            impl ::std::fmt::Display for #name {}
+            impl ::std::str::FromStr for #name {}
+            impl ::std::convert::From<&str> for #name {}
+            impl ::std::convert::From<::std::string::String> for #name {}
+            impl ::serde::Serialize for #name {}
+            impl<'de> ::serde::Deserialize<'de> for #name {}
+        };
+        file.items
+    }
+}
+
+/// Replaces declarations by the items that they declare, without bodies.
 pub fn expand(items: &mut Vec<Item>) {
+    for item in std::mem::take(items) {
+        match called::<Values>(&item, ["crate", "open_enum", "values"]) {
+            Some(values) => items.extend(values.items()),
+            None => items.push(item),
+        }
+    }
     let mut functions: Vec<Item> = Vec::new();
     for item in items.iter_mut() {
         let Item::Mod(module) = item else { continue };
@@ -100,7 +138,7 @@ pub fn expand(items: &mut Vec<Item>) {
             continue;
         };
         for item in std::mem::take(items) {
-            match declaration(&item) {
+            match called::<Declaration>(&item, ["crate", "setting", "builder"]) {
                 Some(declaration) => {
                     let name = &declaration.name;
                     functions
@@ -114,14 +152,49 @@ pub fn expand(items: &mut Vec<Item>) {
     items.splice(0..0, functions);
 }
 
-fn declaration(item: &Item) -> Option<Declaration> {
+/// Returns the argument of a macro that the item calls.
+fn called<T: Parse>(item: &Item, path: [&str; 3]) -> Option<T> {
     let Item::Macro(item) = item else { return None };
-    let path = &item.mac.path.segments;
-    let is_builder = path
-        .iter()
-        .map(|segment| &segment.ident)
-        .eq(["crate", "setting", MODULE]);
-    is_builder.then(|| item.mac.parse_body().ok())?
+    let segments = item.mac.path.segments.iter();
+    let is_called = segments.map(|segment| &segment.ident).eq(path);
+    is_called.then(|| item.mac.parse_body().ok())?
+}
+
+impl Parse for Values {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let name = input.parse()?;
+        input.parse::<Ident>()?;
+        let unknown = input.parse()?;
+        let content;
+        syn::braced!(content in input);
+        let mut values = Vec::new();
+        while !content.is_empty() {
+            let variant = content.parse()?;
+            content.parse::<Token![=]>()?;
+            values.push((variant, content.parse()?));
+            content.parse::<Token![;]>()?;
+        }
+        Ok(Self {
+            name,
+            unknown,
+            values,
+        })
+    }
+}
+
+/// Writes the call of the macro, with a line for each value.
+impl Display for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "crate::open_enum::values! {{\n    {} or {} {{",
+            self.name, self.unknown
+        )?;
+        for (variant, value) in &self.values {
+            writeln!(f, "        {variant} = {};", value.token())?;
+        }
+        f.write_str("    }\n}\n")
+    }
 }
 
 impl Parse for Declaration {

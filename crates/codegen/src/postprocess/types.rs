@@ -13,7 +13,7 @@ use syn::{Item, parse_quote};
 use super::builder;
 use super::constants;
 use super::deprecated::Deprecated;
-use super::enums::{self, Openings};
+use super::enums;
 use super::mask::{Sensitive, Unmatched};
 use super::multipart;
 use super::nullable::Nullable;
@@ -23,7 +23,7 @@ use super::size::{self, Boxed};
 use super::structs::{self, Builders};
 use super::unions::Unions;
 use super::{docs, embed};
-use crate::declaration::Declaration;
+use crate::declaration::{Declaration, Values};
 use crate::generate::{items, parse_item};
 use crate::model::Model;
 use crate::settings::Settings;
@@ -48,8 +48,7 @@ pub(super) struct Types {
 struct Passes<'a> {
     orders: Orders,
     unions: Unions<'a>,
-    values: enums::Values<'a>,
-    openings: Openings,
+    values: enums::Named<'a>,
     nullable: Nullable<'a>,
     wire_names: structs::WireNames<'a>,
     sensitive: Sensitive<'a>,
@@ -81,7 +80,6 @@ impl<'a> Passes<'a> {
             orders: Orders::of(&[normalized, original]),
             unions: Unions::of(normalized, model),
             values: enums::values(normalized, model),
-            openings: Openings::new(),
             nullable: Nullable::of(normalized, model),
             wire_names: structs::wire_names(normalized, model),
             sensitive: Sensitive::new(&settings.sensitive),
@@ -91,12 +89,11 @@ impl<'a> Passes<'a> {
         })
     }
 
-    /// Runs the passes. Returns the builders of the structs.
-    fn run(&mut self, file: &mut syn::File) -> Vec<Declaration> {
+    fn run(&mut self, file: &mut syn::File) -> Declared {
         self.orders.restore(file);
         self.unions.write(file, &self.boxed);
         enums::restore_values(file, &self.values);
-        self.openings.open(file);
+        let values = enums::open(file);
         let constants = constants::keep_absent(file);
         self.nullable.tell_apart(file);
         structs::restore_names(file, &self.wire_names);
@@ -114,8 +111,14 @@ impl<'a> Passes<'a> {
         self.boxed.wrap(file);
         record::decode(file);
         docs::tidy(file);
-        builders
+        Declared { builders, values }
     }
+}
+
+/// What macros write.
+struct Declared {
+    builders: Vec<Declaration>,
+    values: Vec<Values>,
 }
 
 /// Postprocesses and prints the content of progenitor's `mod types`. `original` has the order of properties;
@@ -137,11 +140,15 @@ pub(super) fn write(
     let (mut text, mut builders) = (String::new(), String::new());
     for (_, items) in types {
         let mut file = parse(items)?;
-        for builder in passes.run(&mut file) {
+        let declared = passes.run(&mut file);
+        names.extend(file.items.iter().filter_map(name));
+        text.push_str(&print(file.items));
+        for values in declared.values {
+            text.push_str(&values.to_string());
+        }
+        for builder in declared.builders {
             builders.push_str(&builder.to_string());
         }
-        names.extend(file.items.iter().filter_map(declared));
-        text.push_str(&print(file.items));
     }
     if !builders.is_empty() {
         text.push_str(&format!(
@@ -152,9 +159,12 @@ pub(super) fn write(
     rest.items.extend(aliases(&names, normalized));
     rest.items.push(embed::schemas());
     rest.items.extend(passes.unions.shapes());
-    passes.run(&mut rest);
-    names.extend(rest.items.iter().filter_map(declared));
+    let declared = passes.run(&mut rest);
+    names.extend(rest.items.iter().filter_map(name));
     text.push_str(&print(rest.items));
+    for values in declared.values {
+        text.push_str(&values.to_string());
+    }
 
     let mut unsupported = Vec::new();
     let exports = [
@@ -261,7 +271,7 @@ fn print(items: Vec<Item>) -> String {
     text
 }
 
-fn declared(item: &Item) -> Option<String> {
+fn name(item: &Item) -> Option<String> {
     match item {
         Item::Struct(item) => Some(item.ident.to_string()),
         Item::Enum(item) => Some(item.ident.to_string()),
