@@ -1,4 +1,4 @@
-//! Serializes parameters and forms in the styles of OpenAPI
+//! Converts parameters and bodies, and serializes parameters and forms in the styles of OpenAPI
 //! ([section 4.7.12.3](https://spec.openapis.org/oas/v3.0.3#style-values), after RFC 6570).
 
 #![allow(
@@ -316,6 +316,29 @@ pub(crate) fn percent(text: &str) -> String {
         }
     }
     encoded
+}
+
+/// Converts the value of a parameter.
+pub(crate) fn required<V: TryInto<T>, T>(value: V, message: &str) -> Result<T, String> {
+    value.try_into().map_err(|_| message.to_owned())
+}
+
+/// Converts the value of an optional parameter.
+pub(crate) fn optional<V: TryInto<T>, T>(value: V, message: &str) -> Result<Option<T>, String> {
+    required(value, message).map(Some)
+}
+
+/// Converts a body, and makes a builder of it.
+pub(crate) fn body_builder<V, T, B>(value: V, message: &str) -> Result<B, String>
+where
+    V: TryInto<T>,
+    V::Error: Display,
+    B: From<T>,
+{
+    match value.try_into() {
+        Ok(body) => Ok(B::from(body)),
+        Err(error) => Err(format!("{message}: {error}")),
+    }
 }
 
 #[cfg(test)]

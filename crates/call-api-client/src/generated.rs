@@ -49,36 +49,20 @@ pub mod builder {
             auth: crate::transport::Auth::Bearer,
             body: crate::transport::ResponseBody::Buffered,
         };
-        fn prepare(mut self) -> crate::request::Prepared {
-            fn request(
-                builder: GetCall,
-            ) -> Result<::reqwest::Request, crate::request::InvalidRequest> {
-                let GetCall { client, id, .. } = builder;
-                let url = format!(
-                    "{}/v1/call/{}", client.base_url(), crate ::encode::path(& id),
-                );
-                Ok(
-                    client
-                        .http()
-                        .get(url)
-                        .header(
-                            ::reqwest::header::ACCEPT,
-                            ::reqwest::header::HeaderValue::from_static(
-                                "application/json",
-                            ),
-                        )
-                        .build()?,
-                )
-            }
-            crate::request::Prepared {
-                client: self.client.clone(),
-                options: self.options.take(),
-                request: request(self),
-            }
+        fn request(self) -> crate::request::Built {
+            let Self { client, id, .. } = self;
+            let url = format!(
+                "{}/v1/call/{}", client.base_url(), crate ::encode::path(& id),
+            );
+            Ok(
+                client
+                    .http()
+                    .get(url)
+                    .header(::reqwest::header::ACCEPT, crate::request::JSON)
+                    .build()?,
+            )
         }
-        fn decode(
-            response: crate::request::Received,
-        ) -> Result<Self::Output, crate::request::Undecoded> {
+        fn decode(response: crate::request::Received) -> crate::request::Decoded<Self> {
             match response.status() {
                 200u16 => response.json(),
                 _ => response.unexpected(),
@@ -94,10 +78,7 @@ pub mod builder {
     impl crate::ErrorBodies for GetCall {
         type ErrorBody = ();
         const OPERATION: &'static str = <Self as crate::Operation>::SPEC.id;
-        fn decode_error(
-            status: u16,
-            body: &::bytes::Bytes,
-        ) -> ::std::option::Option<Self::ErrorBody> {
+        fn decode_error(status: u16, body: &::bytes::Bytes) -> Option<Self::ErrorBody> {
             ::std::option::Option::None
         }
     }
@@ -112,8 +93,6 @@ pub const SERVERS: &[&str] = &["http://localhost:3000"];
 /// The security schemes of the operations. The token is the credential of the first; the builder takes those of
 /// the others by these names, with `credential`.
 pub const SECURITY_SCHEMES: &[&str] = &["HTTPBearer"];
-/// The responses of each operation, by status (`200`, `2XX`, `default`; `item` for the items of a stream): the
-/// schema as JSON, which may refer to `types::SCHEMAS`.
-pub const RESPONSES: &[(&str, &str, &str)] = &[
-    ("get_call", "200", "{\"$ref\":\"#/components/schemas/Call\"}"),
-];
+/// The responses as JSON, by operation and status (`200`, `2XX`, `default`; `item` for the items of a stream):
+/// schemas, which may refer to `types::SCHEMAS`.
+pub const RESPONSES: &str = include_str!("responses.json");

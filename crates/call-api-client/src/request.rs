@@ -21,7 +21,7 @@ use crate::error_kind::ErrorKind;
 use crate::stream::{ByteStream, Upgrade};
 
 /// An operation of the API's document; implemented by the builder of its requests.
-pub trait Operation: ErrorBodies + Sized {
+pub trait Operation: ErrorBodies + Configured + Sized {
     /// The type that a success is decoded into.
     type Output;
 
@@ -29,12 +29,23 @@ pub trait Operation: ErrorBodies + Sized {
     #[doc(hidden)]
     const SPEC: &'static call_api_transport::Operation;
 
+    /// Builds the request.
     #[doc(hidden)]
-    fn prepare(self) -> Prepared;
+    fn request(self) -> Built;
+
+    #[doc(hidden)]
+    fn prepare(mut self) -> Prepared {
+        let (client, options) = self.take_options();
+        Prepared {
+            client,
+            options,
+            request: Operation::request(self),
+        }
+    }
 
     /// Decodes a success; every other response is [`Undecoded::Status`].
     #[doc(hidden)]
-    fn decode(response: Received) -> Result<Self::Output, Undecoded>;
+    fn decode(response: Received) -> Decoded<Self>;
 
     /// True if the document has the header `Idempotency-Key` for it: a request that has no key gets one of its own.
     #[doc(hidden)]
@@ -58,6 +69,22 @@ pub trait Operation: ErrorBodies + Sized {
         Self::SPEC.body == ResponseBody::Streamed
     }
 }
+
+/// A builder of a request, with its client and its options.
+#[doc(hidden)]
+pub trait Configured {
+    fn take_options(&mut self) -> (Client, Option<RequestOptions>);
+}
+
+/// A request, or the reason why there is none.
+pub(crate) type Built = Result<reqwest::Request, InvalidRequest>;
+
+/// A decoded success of an operation.
+pub(crate) type Decoded<O> = Result<<O as Operation>::Output, Undecoded>;
+
+/// The media type that most requests accept.
+#[allow(dead_code, reason = "used by operations with a JSON response")]
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// A request that is ready to be sent.
 #[doc(hidden)]
@@ -451,6 +478,14 @@ macro_rules! operation {
             #[cfg(feature = "blocking")]
             pub fn wait(self) -> Result<<Self as crate::Operation>::Output, crate::Error> {
                 self.send_blocking().map(|response| response.value)
+            }
+        }
+
+        impl crate::request::Configured for $builder {
+            fn take_options(
+                &mut self,
+            ) -> (crate::Client, ::std::option::Option<crate::RequestOptions>) {
+                (self.$client.clone(), self.$options.take())
             }
         }
 

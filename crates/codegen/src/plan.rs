@@ -41,6 +41,8 @@ pub const TYPES: &str = "crates/call-api-types/src/generated.rs";
 pub const SCHEMAS: &str = "crates/call-api-types/src/schemas.json";
 /// The generated source of the client crate.
 pub const CLIENT: &str = "crates/call-api-client/src/generated.rs";
+/// The responses that the client crate embeds.
+pub const RESPONSES: &str = "crates/call-api-client/src/responses.json";
 /// The generated source of the mock crate.
 pub const MOCK: &str = "crates/call-api-mock/src/generated.rs";
 
@@ -80,6 +82,10 @@ pub fn plan(
             Output {
                 path: SCHEMAS.into(),
                 contents: sources.schemas,
+            },
+            Output {
+                path: RESPONSES.into(),
+                contents: sources.responses,
             },
             output(CLIENT, "the document's operations", sources.client),
             output(MOCK, "mocks of the document's operations", sources.mock),

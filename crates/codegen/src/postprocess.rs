@@ -61,6 +61,8 @@ pub struct GeneratedSources {
     pub types: String,
     /// The schemas as JSON, which the types crate embeds.
     pub schemas: String,
+    /// The responses as JSON, which the client crate embeds.
+    pub responses: String,
     /// The client crate: the operations.
     pub client: String,
     /// The mock crate: the mocks of the operations.
@@ -96,6 +98,7 @@ pub fn postprocess(
         let sources = GeneratedSources {
             types: types.text,
             schemas: embed::schemas_json(&source.document),
+            responses: embed::responses_json(normalized, &source.document),
             names: types.names,
             ..client
         };
@@ -159,9 +162,7 @@ fn operations(
     client::tidy_messages(&mut client);
     servers::add(&mut client, normalized);
     security::add_schemes(&mut client, normalized);
-    client
-        .items
-        .push(embed::responses(normalized, &source.document));
+    client.items.push(embed::responses());
     client.items.extend(webhooks::receiver(model));
     deprecated::operations(&mut client, normalized);
     docs::tidy(&mut client);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use toml_edit::{Array, DocumentMut, Item, Table, value};
 
-use super::plan::{CLIENT, MOCK, Output, Plan, SCHEMAS, TYPES};
+use super::plan::{CLIENT, MOCK, Output, Plan, RESPONSES, SCHEMAS, TYPES};
 use crate::facade;
 use crate::problem::{Location, Problem};
 use crate::sdk_name::SdkName;
@@ -181,7 +181,9 @@ pub fn publish(
     name: &SdkName,
     facade: &facade::Facade,
 ) -> Result<(), Problem> {
-    let from_document: Vec<PathBuf> = [TYPES, SCHEMAS, CLIENT, MOCK].map(PathBuf::from).to_vec();
+    let from_document: Vec<PathBuf> = [TYPES, SCHEMAS, CLIENT, RESPONSES, MOCK]
+        .map(PathBuf::from)
+        .to_vec();
     let mut add = |path: &str, contents: String| {
         plan.outputs.push(Output {
             path: path.into(),

@@ -217,7 +217,7 @@ mod tests {
     fn found(schemas: Value, schema: Value, value: Value) -> Vec<String> {
         let document = Document {
             schemas,
-            responses: HashMap::new(),
+            responses: json!({}),
         };
         let found = Comparison::new(&document).of(&schema, &value);
         let line = |(place, kind)| {

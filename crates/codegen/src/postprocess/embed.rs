@@ -2,7 +2,6 @@
 //!
 //! Only what can be compared is kept: types, properties, values, formats.
 
-use quote::quote;
 use serde_json::{Map, Value};
 use syn::{Item, parse_quote};
 
@@ -30,45 +29,46 @@ pub(super) fn schemas() -> Item {
     }
 }
 
-/// Returns the content of `schemas.json`, with a line for each schema.
-pub(super) fn schemas_json(original: &Value) -> String {
-    let schemas = walk::schemas(original)
-        .map(|(name, schema)| format!("{}: {}", Value::String(name.clone()), reduced(schema)));
-    format!("{{\n{}\n}}\n", schemas.collect::<Vec<_>>().join(",\n"))
+/// Returns `RESPONSES` for the client crate.
+pub(super) fn responses() -> Item {
+    parse_quote! {
+        /// The responses as JSON, by operation and status (`200`, `2XX`, `default`; `item` for the items of a stream):
+        /// schemas, which may refer to `types::SCHEMAS`.
+        pub const RESPONSES: &str = include_str!("responses.json");
+    }
 }
 
-/// Returns `RESPONSES` for the client crate. `normalized` has the names of the methods, `original` the responses.
-pub(super) fn responses(normalized: &Value, original: &Value) -> Item {
-    let mut responses = Vec::new();
-    for operation in walk::operations(normalized) {
-        let (Some(id), Some(object)) =
-            (operation.id(), original.pointer(operation.pointer.as_str()))
-        else {
-            continue;
-        };
-        let id = names::method_name(id);
-        let statuses = object.get("responses").and_then(Value::as_object);
-        for (status, response) in statuses.into_iter().flatten() {
+/// Returns the content of `schemas.json`.
+pub(super) fn schemas_json(original: &Value) -> String {
+    lines(walk::schemas(original).map(|(name, schema)| (name.clone(), reduced(schema))))
+}
+
+/// Returns the content of `responses.json`. `normalized` has the names of the methods, `original` the responses.
+pub(super) fn responses_json(normalized: &Value, original: &Value) -> String {
+    let operations = walk::operations(normalized);
+    lines(operations.iter().filter_map(|operation| {
+        let object = original.pointer(operation.pointer.as_str())?;
+        let statuses = object.get("responses").and_then(Value::as_object)?;
+        let schemas = statuses.iter().filter_map(|(status, response)| {
             // These statuses have no body, whatever the document says.
-            if ["204", "205"].contains(&status.as_str()) {
-                continue;
-            }
-            if let Some(schema) = json_schema(original, response) {
-                let schema = reduced(schema).to_string();
-                responses.push(quote!((#id, #status, #schema)));
-            }
-        }
+            let has_body = !["204", "205"].contains(&status.as_str());
+            let schema = has_body.then(|| json_schema(original, response))??;
+            Some((status.clone(), reduced(schema)))
+        });
+        let mut schemas: Map<String, Value> = schemas.collect();
         let stream = streams::find(original, object, &operation.pointer);
         if let Some(item) = stream.and_then(|stream| stream.item) {
-            let item = reduced(&item).to_string();
-            responses.push(quote!((#id, "item", #item)));
+            schemas.insert("item".to_owned(), reduced(&item));
         }
-    }
-    parse_quote! {
-        /// The responses of each operation, by status (`200`, `2XX`, `default`; `item` for the items of a stream): the
-        /// schema as JSON, which may refer to `types::SCHEMAS`.
-        pub const RESPONSES: &[(&str, &str, &str)] = &[#(#responses),*];
-    }
+        let method = names::method_name(operation.id()?);
+        (!schemas.is_empty()).then(|| (method, Value::Object(schemas)))
+    }))
+}
+
+/// Returns a JSON object with a line for each entry.
+fn lines(entries: impl Iterator<Item = (String, Value)>) -> String {
+    let lines = entries.map(|(key, value)| format!("\n{}: {value}", Value::String(key)));
+    format!("{{{}\n}}\n", lines.collect::<Vec<_>>().join(","))
 }
 
 fn json_schema<'a>(document: &'a Value, response: &'a Value) -> Option<&'a Value> {
@@ -142,11 +142,10 @@ mod tests {
                 }},
             },
         });
-        let client = responses(&document, &document);
         insta::assert_snapshot!(format!(
             "{}\n{}",
             schemas_json(&document),
-            prettyplease::unparse(&parse_quote!(#client))
+            responses_json(&document, &document)
         ));
     }
 }

@@ -23,6 +23,7 @@ use super::request_spec::encoded;
 use super::responses::Responses;
 use super::streams;
 use super::syntax::{first_argument, implemented, plain, uses};
+use super::wire::header_constant;
 use crate::model::{Model, Paging, Stream, StreamFormat};
 use crate::names;
 use crate::normalize::parameters::{ResolvedParameter, of_operation, template_names};
@@ -322,7 +323,8 @@ impl Builder {
                 }
                 // progenitor's items of all pages, of services that use dropshot.
                 "stream" if function.sig.inputs.len() == 1 => return false,
-                _ => return !operation.path_parameters.contains(&ident),
+                _ if operation.path_parameters.contains(&ident) => return false,
+                _ => convert(function),
             }
             true
         });
@@ -351,17 +353,10 @@ impl Builder {
                 type Output = #output;
                 const SPEC: &'static crate::transport::Operation = #spec;
                 #key
-                fn prepare(mut self) -> crate::request::Prepared {
+                fn request(self) -> crate::request::Built {
                     #request
-                    crate::request::Prepared {
-                        client: self.#client.clone(),
-                        options: self.#options.take(),
-                        request: request(self),
-                    }
                 }
-                fn decode(
-                    response: crate::request::Received,
-                ) -> Result<Self::Output, crate::request::Undecoded> {
+                fn decode(response: crate::request::Received) -> crate::request::Decoded<Self> {
                     #decode
                 }
                 #is_streamed
@@ -372,10 +367,7 @@ impl Builder {
             impl crate::ErrorBodies for #name {
                 type ErrorBody = #error_body;
                 const OPERATION: &'static str = <Self as crate::Operation>::SPEC.id;
-                fn decode_error(
-                    status: u16,
-                    body: &::bytes::Bytes,
-                ) -> ::std::option::Option<Self::ErrorBody> {
+                fn decode_error(status: u16, body: &::bytes::Bytes) -> Option<Self::ErrorBody> {
                     #decode_error
                 }
             }
@@ -423,9 +415,9 @@ impl Builder {
         };
     }
 
-    /// Returns the function that builds the request: progenitor's `send` up to the request.
+    /// Returns the statements that build the request: progenitor's `send` up to the request.
     fn request(&self, send: &ImplItemFn) -> Option<TokenStream> {
-        let Self { name, client, .. } = self;
+        let Self { client, .. } = self;
         let built = send
             .block
             .stmts
@@ -446,13 +438,63 @@ impl Builder {
         Request { client }.visit_block_mut(&mut body);
         let statements = &body.stmts;
         Some(quote! {
-            fn request(
-                builder: #name,
-            ) -> Result<::reqwest::Request, crate::request::InvalidRequest> {
-                let #name { #(#fields,)* .. } = builder;
-                #(#statements)*
-            }
+            let Self { #(#fields,)* .. } = self;
+            #(#statements)*
         })
+    }
+}
+
+/// Makes a setter convert its value with a function of the client crate, in place of closures of its own.
+fn convert(setter: &mut ImplItemFn) {
+    for statement in &mut setter.block.stmts {
+        if let Stmt::Expr(Expr::Assign(assign), _) = statement
+            && let Some(converted) = converted(&assign.right)
+        {
+            *assign.right = converted;
+        }
+    }
+}
+
+/// Returns the call that replaces `value.try_into().map(…).map_err(|…| "…")`.
+fn converted(value: &Expr) -> Option<Expr> {
+    let outer = called(value, "map_err")?;
+    let Expr::Closure(closure) = outer.args.first()? else {
+        return None;
+    };
+    let (message, has_cause) = match closure.body.as_ref() {
+        Expr::Macro(format) => {
+            let mut tokens = format.mac.tokens.clone().into_iter();
+            let message: syn::LitStr = syn::parse2(tokens.next()?.into()).ok()?;
+            let message = message.value().strip_suffix(": {}")?.to_owned();
+            (message, true)
+        }
+        body => match called(body, "to_string")?.receiver.as_ref() {
+            Expr::Lit(syn::ExprLit {
+                lit: syn::Lit::Str(message),
+                ..
+            }) => (message.value(), false),
+            _ => return None,
+        },
+    };
+    let (inner, mapped) = match called(&outer.receiver, "map") {
+        Some(map) => (map.receiver.as_ref(), map.args.first()),
+        None => (outer.receiver.as_ref(), None),
+    };
+    let value = &called(inner, "try_into")?.receiver;
+    let mapped = mapped.map(|mapped| quote!(#mapped).to_string());
+    Some(match (mapped.as_deref(), has_cause) {
+        (None, false) => parse_quote!(crate::encode::required(#value, #message)),
+        (Some("Some"), false) => parse_quote!(crate::encode::optional(#value, #message)),
+        (Some("From :: from"), true) => parse_quote!(crate::encode::body_builder(#value, #message)),
+        _ => return None,
+    })
+}
+
+/// Returns the call of a method.
+fn called<'a>(expression: &'a Expr, method: &str) -> Option<&'a syn::ExprMethodCall> {
+    match expression {
+        Expr::MethodCall(call) if call.method == method => Some(call),
+        _ => None,
     }
 }
 
@@ -575,6 +617,18 @@ fn destructured(
     }
 }
 
+/// Returns true for `.header(ACCEPT, HeaderValue::from_static("application/json"))`.
+fn accepts_json(call: &syn::ExprMethodCall) -> bool {
+    if header_constant(call).is_none_or(|name| name != "ACCEPT") {
+        return false;
+    }
+    let Some(Expr::Call(value)) = call.args.last() else {
+        return false;
+    };
+    matches!(value.args.first(), Some(Expr::Lit(value))
+        if matches!(&value.lit, syn::Lit::Str(text) if text.value() == "application/json"))
+}
+
 /// Makes the request use the HTTP client, base URL and error type of the client crate.
 struct Request<'a> {
     client: &'a Ident,
@@ -595,6 +649,9 @@ impl VisitMut for Request<'_> {
                     }
                     _ => {}
                 }
+            }
+            Expr::MethodCall(call) if accepts_json(call) => {
+                call.args = parse_quote!(::reqwest::header::ACCEPT, crate::request::JSON);
             }
             Expr::Path(path)
                 if path.path.segments.len() == 2
