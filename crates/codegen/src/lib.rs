@@ -18,6 +18,7 @@ mod example;
 pub mod facade;
 pub mod generate;
 pub mod keywords;
+pub mod leave_out;
 pub mod lists;
 pub mod load;
 pub mod lower;
@@ -161,7 +162,8 @@ pub fn generate_all(
     choices: Choices,
 ) -> Result<Generated, Problems> {
     let mut unsupported = Vec::new();
-    let source = bundle::bundle(source, &mut unsupported)?;
+    let mut source = bundle::bundle(source, &mut unsupported)?;
+    leave_out::leave_out(&mut source.document, settings, &mut unsupported)?;
     let mut origins = source.origins.clone();
     let normalize::Normalized {
         document: normalized,

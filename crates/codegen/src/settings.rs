@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::leave_out::LeftOut;
 use crate::lists::{ListEntry, ListSetting};
 use crate::pins::Pins;
 use crate::problem::{Location, Problem, Problems};
@@ -23,6 +24,8 @@ pub struct Settings {
     pub sensitive: BTreeMap<String, Vec<String>>,
     /// The public names that stay.
     pub names: Pins,
+    /// The operations that the SDK does not have.
+    pub left_out: LeftOut,
     /// True if webhooks are verified as Standard Webhooks specifies; `None` for what the document says.
     pub verifies_webhooks: Option<bool>,
     /// The paging of lists, by operation. `None` if the operation is to have no pages.
@@ -69,6 +72,8 @@ pub fn load(spec: &Path, shown: &Path) -> Result<Settings, Problem> {
         sensitive: BTreeMap<String, Vec<String>>,
         #[serde(default)]
         names: Pins,
+        #[serde(default)]
+        operations: LeftOut,
         #[serde(default)]
         webhooks: WebhookSettings,
         #[serde(default)]
@@ -121,6 +126,7 @@ pub fn load(spec: &Path, shown: &Path) -> Result<Settings, Problem> {
         Ok(File {
             mut sensitive,
             names,
+            operations,
             webhooks,
             paging,
             copies,
@@ -136,6 +142,7 @@ pub fn load(spec: &Path, shown: &Path) -> Result<Settings, Problem> {
                 path,
                 sensitive,
                 names,
+                left_out: operations,
                 verifies_webhooks: webhooks
                     .verification
                     .map(|verification| matches!(verification, Verification::Standard)),
@@ -164,6 +171,7 @@ pub fn load(spec: &Path, shown: &Path) -> Result<Settings, Problem> {
                  such as `\"path/of/file.json\" = \"/components\"`, `[examples]`, with entries such as \
                  `\"path/of/file.json\" = \"Schema\"`, `[descriptions]`, with the entry \
                  `operations = [\"path/of/file.json\"]`, \
+                 `[operations]`, with entries such as `without_tags = [\"internal\"]`, \
                  `[paging]`, with entries such as `operation = false`, `[webhooks]`, with the entry \
                  `verification = \"standard\"`, and \
                  `[names.schemas]`, `[names.operations]`, `[names.properties.Schema]`, `[names.values.Schema]` and \

@@ -210,6 +210,41 @@ fn webhooks_are_verified_as_the_document_or_the_settings_say() {
 }
 
 #[test]
+fn operations_that_the_settings_leave_out_are_in_no_crate() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = folder.path().join("lists.yaml");
+    fs::copy(common::root().join(DOCUMENT), &spec).unwrap();
+    let settings =
+        "[operations]\nwithout_paths = [\"/calls*\"]\nwithout_ids = [\"listContacts\"]\n";
+    fs::write(folder.path().join(settings::FILE), settings).unwrap();
+    let out = folder.path().join("out");
+    let (outcome, report) = common::run(&Options {
+        spec: Some(spec),
+        out: Some(out.clone()),
+        name: Some("acme".to_owned()),
+        verbose: true,
+        ..Options::new(common::root())
+    });
+    assert_eq!(outcome, Outcome::Fresh, "{report}");
+    let left_out =
+        "/paths/~1contacts/get: the operation: `[operations]` of codegen.toml leaves it out";
+    assert!(report.contains(left_out), "{report}");
+    let source = |name: &str| {
+        let path = out.join(format!("crates/acme-{name}/src/generated.rs"));
+        fs::read_to_string(path).unwrap()
+    };
+    let (client, mock, types) = (source("client"), source("mock"), source("types"));
+    for text in [&client, &mock] {
+        assert!(text.contains("fn list_agents") && !text.contains("fn list_calls"));
+        assert!(!text.contains("fn list_contacts"));
+    }
+    assert!(!types.contains("pub struct Person ") && !types.contains("pub struct CallPage "));
+    // A webhook has it.
+    assert!(types.contains("pub struct Call "));
+    assert!(!out.join("docs/reference/list_calls.md").exists());
+}
+
+#[test]
 fn setting_that_fits_nothing_is_an_error_with_its_reason() {
     insta::assert_snapshot!(with(
         r#"
