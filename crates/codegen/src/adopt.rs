@@ -252,7 +252,7 @@ fn compare(
         pins.remove(&pin);
     }
     kept.retain(|kept| !kept.is_in(&gone));
-    diff::add_removed_items(
+    diff::correct(
         &mut comparison,
         (&old.source, &settings.names),
         (&new.source, &pins),

@@ -11,8 +11,9 @@
 //!
 //! The class of a change follows from the generated code: enums of strings are open, structs are non-exhaustive and made
 //! with builders, an optional property is an `Option`, and so on. `rust` has these facts. If the directions differ, the
-//! worse class applies. If no change is breaking, [`run`] generates both documents and compares their [`public_items`]: a
-//! removed item is a breaking change.
+//! worse class applies. [`run`] also generates both documents, and corrects the classes by the [`generated_code`]: if it is
+//! equal, changes are documentation, except those that the service makes to what it accepts and sends; and if no change is
+//! breaking, a removed public item is.
 //!
 //! oxide's [drift](https://docs.rs/drift/0.2) does not fit: it reads OpenAPI 3.0 only, classifies for clients and servers
 //! rather than for users of a crate, and reports neither renames nor `nullable`, security, servers or operation ids. It is
@@ -42,9 +43,9 @@
 
 pub mod change;
 mod document_comparer;
+pub mod generated_code;
 mod label;
 mod pair;
-pub mod public_items;
 pub(crate) mod report;
 mod rust;
 mod schema;
@@ -66,7 +67,7 @@ use crate::problem::{Problem, Problems};
 use crate::stack::with_deep_stack;
 use crate::{bundle, validate};
 use change::{Class, Comparison};
-use public_items::PublicItems;
+use generated_code::GeneratedCode;
 use source::Input;
 use specs::Specs;
 
@@ -124,29 +125,25 @@ pub fn compare(old: &Value, new: &Value) -> Comparison {
     document_comparer::compare(&Specs::new(old, new))
 }
 
-/// Compares two documents and, if no change is breaking, the code generated from them. It needs a deep stack: see
-/// [`crate::stack`].
+/// Compares two documents and the code generated from them. It needs a deep stack: see [`crate::stack`].
 fn compare_with_code(old: &Source, new: &Source) -> Comparison {
     let mut comparison = compare(&old.document, &new.document);
     let pins = Pins::default();
-    add_removed_items(&mut comparison, (old, &pins), (new, &pins));
+    correct(&mut comparison, (old, &pins), (new, &pins));
     comparison
 }
 
-/// Adds the public items that the new code lacks, if no change is breaking so far. It needs a deep stack: see
-/// [`crate::stack`].
-pub(crate) fn add_removed_items(
+/// Corrects the classes of a comparison by the generated code. It needs a deep stack: see [`crate::stack`].
+pub(crate) fn correct(
     comparison: &mut Comparison,
     (old, old_pins): (&Source, &Pins),
     (new, new_pins): (&Source, &Pins),
 ) {
-    let items = |source: &Source, pins: &Pins| PublicItems::of(source.clone(), pins.clone());
-    if comparison.worst() != Some(Class::Breaking)
-        && old.document != new.document
-        && let (Some(old), Some(new)) = (items(old, old_pins), items(new, new_pins))
+    let code = |source: &Source, pins: &Pins| GeneratedCode::of(source.clone(), pins.clone());
+    if old.document != new.document
+        && let (Some(old), Some(new)) = (code(old, old_pins), code(new, new_pins))
     {
-        let removed = public_items::removed_items(&old, &new);
-        comparison.changes.splice(0..0, removed);
+        generated_code::correct(comparison, &old, &new);
     }
 }
 

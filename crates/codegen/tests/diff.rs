@@ -10,8 +10,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::panic::{self, AssertUnwindSafe};
 
-use call_api_codegen::diff::change::{Class, Comparison};
-use call_api_codegen::diff::public_items::{PublicItems, removed_items};
+use call_api_codegen::diff::change::Comparison;
+use call_api_codegen::diff::generated_code::{self, GeneratedCode};
 use call_api_codegen::diff::{self, Options, Outcome};
 use call_api_codegen::load::{self, Source};
 use call_api_codegen::origin::Origins;
@@ -108,7 +108,7 @@ fn source(document: Value) -> Source {
 fn compare_classifies_each_change() {
     let (golden, failures) = with_deep_stack(|| {
         let base = base();
-        let base_items = PublicItems::of(source(base.clone()), Pins::default()).unwrap();
+        let base_code = GeneratedCode::of(source(base.clone()), Pins::default()).unwrap();
         let mut golden = String::new();
         let mut failures = String::new();
         for Case {
@@ -119,11 +119,8 @@ fn compare_classifies_each_change() {
         {
             let document = changed(&patch);
             let mut comparison = diff::compare(&base, &document);
-            if comparison.worst() != Some(Class::Breaking)
-                && let Some(items) = PublicItems::of(source(document), Pins::default())
-            {
-                let removed = removed_items(&base_items, &items);
-                comparison.changes.splice(0..0, removed);
+            if let Some(code) = GeneratedCode::of(source(document), Pins::default()) {
+                generated_code::correct(&mut comparison, &base_code, &code);
             }
             let found: Vec<String> = comparison
                 .changes

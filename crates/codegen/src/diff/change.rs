@@ -235,6 +235,17 @@ impl Change {
     }
 }
 
+/// The kinds of changes that released programs meet whatever their code is: what the service accepts in requests, and the
+/// headers that programs read by name.
+const OF_THE_SERVICE: [&str; 6] = [
+    "bound-loosened",
+    "bound-tightened",
+    "constraint-changed",
+    "format-changed",
+    "header-added",
+    "header-removed",
+];
+
 /// The result of a comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
@@ -246,6 +257,18 @@ impl Comparison {
     /// Returns the worst class, or `None` if nothing changed.
     pub fn worst(&self) -> Option<Class> {
         self.changes.iter().map(|change| change.class).max()
+    }
+
+    /// Makes changes documentation, since both documents give the same code.
+    pub(super) fn affects_no_code(&mut self) {
+        for change in &mut self.changes {
+            if change.class > Class::Documentation && !OF_THE_SERVICE.contains(&change.kind) {
+                change.class = Class::Documentation;
+                change.why = "the generated code stays the same".into();
+                change.decisive = None;
+            }
+        }
+        self.sort();
     }
 
     /// Sorts the changes by class (worst first) and location.

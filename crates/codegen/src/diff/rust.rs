@@ -12,10 +12,6 @@ pub(super) struct Presence {
     pub(super) required: bool,
     /// The value may be null.
     pub(super) nullable: bool,
-    /// It has a default other than null.
-    pub(super) default: bool,
-    /// It is a plain list or map, which a received object may omit when empty.
-    pub(super) collection: bool,
 }
 
 /// The type of the field for a property of type `T`.
@@ -30,13 +26,12 @@ pub(super) enum Form {
 }
 
 impl Presence {
-    /// Returns the type of the field. Only sent values distinguish absent from null, from empty and from the default.
+    /// Returns the type of the field. Only sent values distinguish absent from null.
     pub(super) fn form(self, sent: bool) -> Form {
         match (self.required, self.nullable) {
             (true, false) => Form::Plain,
             (false, true) if sent => Form::ThreeState,
             (_, true) => Form::Option,
-            (false, false) if !sent && (self.default || self.collection) => Form::Plain,
             (false, false) => Form::Option,
         }
     }
@@ -110,11 +105,6 @@ pub(super) fn body_type(responses: &Responses, success: bool) -> BodyType<'_> {
     }
 }
 
-/// Returns true if the default is not null.
-pub(super) fn is_filled_in(default: Option<&Value>) -> bool {
-    default.is_some_and(|default| !default.is_null())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,18 +136,8 @@ mod tests {
         let presence = Presence {
             required: false,
             nullable: true,
-            default: false,
-            collection: false,
         };
         assert_eq!(presence.form(true), Form::ThreeState);
         assert_eq!(presence.form(false), Form::Option);
-        let list = Presence {
-            nullable: false,
-            default: true,
-            collection: true,
-            ..presence
-        };
-        assert_eq!(list.form(true), Form::Option);
-        assert_eq!(list.form(false), Form::Plain);
     }
 }

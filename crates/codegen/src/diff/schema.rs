@@ -333,21 +333,6 @@ pub(super) fn scalar(object: &Object) -> Option<&'static str> {
     }
 }
 
-/// Returns true for types that are empty if absent: lists and maps.
-pub(super) fn is_collection(object: &Object) -> bool {
-    let types = types(object);
-    let has_properties = object
-        .get("properties")
-        .and_then(Value::as_object)
-        .is_some_and(|properties| !properties.is_empty());
-    if union(object).is_some() || object.contains_key("allOf") || object.contains_key("$ref") {
-        false
-    } else {
-        types == BTreeSet::from(["array"])
-            || (types == BTreeSet::from(["object"]) && !has_properties)
-    }
-}
-
 /// Describes the type of a schema.
 pub(super) fn phrase(object: &Object) -> String {
     if let Some((keyword, members)) = union(object) {

@@ -20,6 +20,8 @@ use crate::pointer::Pointer;
 /// The maximum number of inline schemas around a schema. Deeper ones are only compared for equality.
 const MAX_DEPTH: usize = 200;
 
+const SERVICE_DEFAULT: &str = "the service fills it in, the SDK does not";
+
 const TYPE_CHANGES: &str = "its Rust type changes";
 
 /// The locations of two schemas to compare.

@@ -99,13 +99,7 @@ impl<'a> SchemaComparer<'_, 'a> {
             self.label,
             change_phrase(shown(a), shown(b))
         );
-        let impact = match (a, b) {
-            (Some(_), Some(_)) => DirectionalImpact::new(
-                Impact::breaking("requests without it have another meaning"),
-                Impact::documentation("the service fills it in"),
-            ),
-            _ => Impact::documentation("it documents the service").into(),
-        };
+        let impact = Impact::documentation(super::SERVICE_DEFAULT);
         let (old, new) = locations(a, b);
         let locations = (
             Some(old.unwrap_or_else(|| key.old.clone())),

@@ -8,8 +8,8 @@ use super::{Key, Schema, SchemaComparer, TYPE_CHANGES, both, resolve_both};
 use crate::diff::change::{DirectionalImpact, Impact};
 use crate::diff::label::{label, show};
 use crate::diff::pair::{Locations, change_phrase};
-use crate::diff::rust::{self, Form, Presence};
-use crate::diff::schema::{self, Object, Properties, ResolvedSchema, Target};
+use crate::diff::rust::{Form, Presence};
+use crate::diff::schema::{self, Object, Properties, ResolvedSchema};
 use crate::names;
 use crate::pointer::Pointer;
 use crate::rename;
@@ -266,32 +266,13 @@ impl<'a> SchemaComparer<'_, 'a> {
         if from == to {
             return;
         }
-        let has_other_changes =
-            pair.old.required != pair.new.required || pair.old.nullable != pair.new.nullable;
-        let is_filled_in =
-            |presence: Presence| presence.default && presence.form(false) == Form::Plain;
-        let impact = if a.is_some() && b.is_some() {
-            let fills_in = !pair.new.required && is_filled_in(pair.old) && is_filled_in(pair.new);
-            let received = if fills_in {
-                Impact::breaking("the SDK fills in another value")
-            } else {
-                Impact::documentation("the service fills it in")
-            };
-            let sent = Impact::breaking("requests without it have another meaning");
-            DirectionalImpact::new(sent, received)
-        } else if has_other_changes || pair.old.form(false) == pair.new.form(false) {
-            Impact::documentation("it documents the service").into()
-        } else if pair.new.default {
-            Impact::breaking("the SDK fills it in, so the field is no longer an `Option`").into()
-        } else {
-            Impact::breaking("the SDK no longer fills it in, so the field is an `Option`").into()
-        };
         let (old, new) = pair.locations.clone();
         let what = format!("the default of {} {}", pair.label, change_phrase(from, to));
         let locations = (
             a.map(|(location, _)| location).or(old),
             b.map(|(location, _)| location).or(new),
         );
+        let impact = Impact::documentation(super::SERVICE_DEFAULT);
         self.compared
             .add("default-changed", what, locations, impact);
     }
@@ -375,15 +356,9 @@ impl PropertyPair {
 }
 
 fn presence(resolved: &ResolvedSchema<'_>, is_listed: bool) -> Presence {
-    let default = schema::annotation(&resolved.layers, "default");
     Presence {
         required: is_listed && !is_one_directional(resolved),
         nullable: resolved.nullable,
-        default: rust::is_filled_in(default.map(|(_, value)| value)),
-        collection: match &resolved.target {
-            Target::Named(..) => false,
-            Target::Inline(_, object) => schema::is_collection(object),
-        },
     }
 }
 

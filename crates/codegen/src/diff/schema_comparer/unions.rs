@@ -21,7 +21,7 @@ impl<'a> SchemaComparer<'_, 'a> {
                     self.label
                 ),
                 (Some(old.0.join(old_keyword)), Some(new.0.join(new_keyword))),
-                Impact::breaking(super::TYPE_CHANGES),
+                Impact::documentation("its Rust type stays the same"),
             );
         }
         // A union with a discriminator is non-exhaustive and keeps members with an unknown tag.

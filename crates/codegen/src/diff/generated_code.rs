@@ -1,16 +1,18 @@
-//! The public items of generated code. They show breaking changes that the comparison of the documents does not predict.
+//! The code that is generated from two documents decides over what the comparison of the documents predicts: removed public
+//! items are a breaking change, and equal code affects no program.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::{Attribute, ImplItem, Item, ItemImpl, Token, Type, Visibility, punctuated::Punctuated};
 
-use super::change::{Change, Class};
+use super::change::{Change, Class, Comparison};
 use crate::declaration;
 use crate::load::Source;
 use crate::pins::Pins;
-use crate::plan::{CLIENT, TYPES};
+use crate::plan::{CLIENT, MOCK, TYPES};
 use crate::pointer::Pointer;
 use crate::settings::Settings;
 use crate::{Choices, generate_all};
@@ -18,31 +20,53 @@ use crate::{Choices, generate_all};
 /// The number of items to list in a change. Further ones are counted.
 const LISTED: usize = 4;
 
-/// The public items of the types and the client crate, with their signatures.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PublicItems(BTreeSet<String>);
+/// The constants that hold the document for drift detection.
+const EMBEDDED: [&str; 2] = ["SCHEMAS", "RESPONSES"];
 
-impl PublicItems {
-    /// Generates a document and collects the public items. Returns `None` if the document cannot be generated. It needs a
-    /// deep stack: see [`crate::stack`].
+/// The generated code of a document, as far as programs depend on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GeneratedCode {
+    /// The public items of the types and the client crate, with their signatures.
+    items: BTreeSet<String>,
+    /// The types and the client crate without documentation, and the public items of the mock crate.
+    code: String,
+}
+
+impl GeneratedCode {
+    /// Generates a document. Returns `None` if that is not possible. It needs a deep stack: see [`crate::stack`].
     pub fn of(source: Source, names: Pins) -> Option<Self> {
         let settings = Settings {
             names,
             ..Settings::default()
         };
         let generated = generate_all(source, &settings, Choices::default()).ok()?;
-        let mut items = Self::default();
+        let mut all = Self::default();
         for output in generated.plan.outputs {
-            if [TYPES, CLIENT]
+            if ![TYPES, CLIENT, MOCK]
                 .iter()
                 .any(|path| output.path == Path::new(path))
             {
-                let mut file = syn::parse_file(&output.contents).ok()?;
-                declaration::expand(&mut file.items);
-                items.collect("", &file.items);
+                continue;
+            }
+            let mut file = syn::parse_file(&output.contents).ok()?;
+            let is_mock = output.path == Path::new(MOCK);
+            if !is_mock {
+                file.items.retain(|item| !matches!(item, Item::Const(item) if EMBEDDED.iter().any(|name| item.ident == name)));
+                let code = without_docs(file.to_token_stream());
+                all.code.push_str(&code.to_string());
+            }
+            declaration::expand(&mut file.items);
+            if is_mock {
+                let mut mock = Self::default();
+                mock.collect("", &file.items);
+                all.code.extend(mock.items);
+            } else {
+                all.collect("", &file.items);
             }
         }
-        Some(items)
+        // A value that several members of a union fit keeps the keys of one or of all. Programs see the same type.
+        all.code = all.code.replace("any : true", "any : false");
+        Some(all)
     }
 
     fn collect(&mut self, module: &str, items: &[Item]) {
@@ -62,10 +86,10 @@ impl PublicItems {
                             let name = field.ident.as_ref();
                             let name = name.map_or(index.to_string(), ToString::to_string);
                             let ty = field.ty.to_token_stream();
-                            self.0.insert(format!("{path}.{name}: {ty}"));
+                            self.items.insert(format!("{path}.{name}: {ty}"));
                         }
                     }
-                    self.0.insert(path);
+                    self.items.insert(path);
                 }
                 Item::Enum(item) if is_public(&item.vis) => {
                     let path = format!("{module}{}", item.ident);
@@ -73,21 +97,21 @@ impl PublicItems {
                     for variant in &item.variants {
                         let fields = variant.fields.to_token_stream();
                         let variant = format!("{path}::{} {fields}", variant.ident);
-                        self.0.insert(variant.trim_end().to_owned());
+                        self.items.insert(variant.trim_end().to_owned());
                     }
-                    self.0.insert(path);
+                    self.items.insert(path);
                 }
                 Item::Type(item) if is_public(&item.vis) => {
                     let ty = item.ty.to_token_stream();
-                    self.0.insert(format!("{module}{} = {ty}", item.ident));
+                    self.items.insert(format!("{module}{} = {ty}", item.ident));
                 }
                 Item::Const(item) if is_public(&item.vis) => {
                     let ty = item.ty.to_token_stream();
-                    self.0.insert(format!("{module}{}: {ty}", item.ident));
+                    self.items.insert(format!("{module}{}: {ty}", item.ident));
                 }
                 Item::Fn(item) if is_public(&item.vis) => {
                     let signature = item.sig.to_token_stream();
-                    self.0.insert(format!("{module}{signature}"));
+                    self.items.insert(format!("{module}{signature}"));
                 }
                 Item::Impl(item) if implements(item, &types) => self.implementation(module, item),
                 _ => {}
@@ -103,7 +127,7 @@ impl PublicItems {
             {
                 for derived in traits {
                     let derived = derived.to_token_stream();
-                    self.0.insert(format!("impl {derived} for {path}"));
+                    self.items.insert(format!("impl {derived} for {path}"));
                 }
             }
         }
@@ -113,7 +137,7 @@ impl PublicItems {
         let of = item.self_ty.to_token_stream();
         if let Some((path, _)) = &item.trait_ {
             let path = path.to_token_stream();
-            self.0.insert(format!("impl {path} for {module}{of}"));
+            self.items.insert(format!("impl {path} for {module}{of}"));
             return;
         }
         for inner in &item.items {
@@ -121,15 +145,47 @@ impl PublicItems {
                 && is_public(&function.vis)
             {
                 let signature = function.sig.to_token_stream();
-                self.0.insert(format!("{module}{of}::{signature}"));
+                self.items.insert(format!("{module}{of}::{signature}"));
             }
         }
     }
 }
 
+/// Corrects the classes of a comparison by the code that is generated from the documents.
+pub fn correct(comparison: &mut Comparison, old: &GeneratedCode, new: &GeneratedCode) {
+    if old.code == new.code {
+        comparison.affects_no_code();
+    } else if comparison.worst() != Some(Class::Breaking) {
+        comparison.changes.splice(0..0, removed_items(old, new));
+    }
+}
+
+/// Removes the documentation of items.
+fn without_docs(tokens: TokenStream) -> TokenStream {
+    let is_doc = |group: &Group| {
+        group.delimiter() == Delimiter::Bracket
+            && matches!(group.stream().into_iter().next(), Some(TokenTree::Ident(name)) if name == "doc")
+    };
+    let mut kept: Vec<TokenTree> = Vec::new();
+    for token in tokens {
+        match token {
+            TokenTree::Group(group) if is_doc(&group) => {
+                // The `#` before it.
+                kept.pop();
+            }
+            TokenTree::Group(group) => {
+                let inner = without_docs(group.stream());
+                kept.push(Group::new(group.delimiter(), inner).into());
+            }
+            token => kept.push(token),
+        }
+    }
+    kept.into_iter().collect()
+}
+
 /// Returns a breaking change if the new code lacks public items of the old code.
-pub fn removed_items(old: &PublicItems, new: &PublicItems) -> Option<Change> {
-    let removed: Vec<&String> = old.0.difference(&new.0).collect();
+fn removed_items(old: &GeneratedCode, new: &GeneratedCode) -> Option<Change> {
+    let removed: Vec<&String> = old.items.difference(&new.items).collect();
     if removed.is_empty() {
         return None;
     }
