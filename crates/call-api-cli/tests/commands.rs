@@ -3,7 +3,7 @@
 //! `TRYCMD=overwrite cargo test -p call-api-cli --test commands` updates the expected output.
 
 // The help lists every command.
-#![cfg(all(feature = "mcp", feature = "sandbox"))]
+#![cfg(all(feature = "sandbox", not(feature = "mcp")))]
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod support;
