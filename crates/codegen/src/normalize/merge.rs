@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{Changes, types, unions};
+use super::{Changes, schemas, types, unions};
 use crate::names;
 use crate::pointer::Pointer;
 use crate::walk;
@@ -185,6 +185,8 @@ impl Merge<'_> {
             alternative
                 .object
                 .insert("type".to_owned(), json!("object"));
+            // Another part than the one with the properties may allow further ones.
+            schemas::keep_further(&mut alternative.object);
         }
         Some(composed)
     }

@@ -64,19 +64,25 @@ fn each_schema(document: &mut Value, mut change: impl FnMut(&Pointer, &mut Map<S
 /// of an object with properties and `additionalProperties: true`.
 pub(super) fn open_objects(document: &mut Value, changes: &mut Changes) {
     each_schema(document, |pointer, object| {
-        let properties = object.get("properties").and_then(Value::as_object);
-        let has_own = properties.is_some_and(|properties| !properties.is_empty());
-        match object.get("additionalProperties") {
-            Some(Value::Bool(false)) => {
-                object.remove("additionalProperties");
-            }
-            Some(Value::Bool(true)) if has_own => {
-                object.insert("additionalProperties".to_owned(), json!({}));
-            }
-            _ => return,
+        let is_closed = object.get("additionalProperties") == Some(&json!(false));
+        if is_closed {
+            object.remove("additionalProperties");
         }
-        changes.at(&pointer.join("additionalProperties"));
+        if is_closed || keep_further(object) {
+            changes.at(&pointer.join("additionalProperties"));
+        }
     });
+}
+
+/// Gives the further properties of an object with properties a schema. Returns true if it did.
+pub(super) fn keep_further(object: &mut Map<String, Value>) -> bool {
+    let properties = object.get("properties").and_then(Value::as_object);
+    let has_own = properties.is_some_and(|properties| !properties.is_empty());
+    let is_open = has_own && object.get("additionalProperties") == Some(&json!(true));
+    if is_open {
+        object.insert("additionalProperties".to_owned(), json!({}));
+    }
+    is_open
 }
 
 /// Widens number formats to the exact types: `float` is a hint, schemars' `uint` and `int` have the width of a pointer,
