@@ -187,8 +187,8 @@ error: the response to GET http://[HOST]/v1/call/00000000-0000-4000-8000-0000000
 error: the response to GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000001 is about 00000000-0000-4000-8000-000000000007, not about 00000000-0000-4000-8000-000000000001 (1 attempt); report this to the owner of the service
 --- sync
 ? 11
-1 id: 0 fetched, 1 failed
 error: 1 × bad_response: the response to GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000001 is about 00000000-0000-4000-8000-000000000007, not about 00000000-0000-4000-8000-000000000001 (1 attempt); report this to the owner of the service
+summary: ids=1 fetched=0 already_there=0 failed=1 not_fetched=0 bad_response=1 seconds=[SECONDS] exit_code=11
 --- doctor
 ? 11
 CHECK     RESULT  MESSAGE

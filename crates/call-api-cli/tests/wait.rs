@@ -167,11 +167,11 @@ async fn fields_select_properties() {
 ---
 {"status":"completed","contact":{"identifier":"+34600123456","id":"00000000-0000-4000-8000-00000000000c"},"created_date":"2026-01-02T03:04:05Z"}
 ---
-contact:
-  id: 00000000-0000-4000-8000-00000000000c
-  identifier: "+34600123456"
-created_date: "2026-01-02T03:04:05Z"
 status: completed
+contact:
+  identifier: "+34600123456"
+  id: 00000000-0000-4000-8000-00000000000c
+created_date: "2026-01-02T03:04:05Z"
 ---
 status              completed
 contact.identifier  ***456

@@ -4,7 +4,7 @@
 //! workspace compiled. The copy uses the target directory of the project, so cargo only compiles what changed. If all
 //! steps pass, the changed files are written to the project. A failure or a Ctrl-C before that leaves the project
 //! untouched; a failure while writing restores the files already written; a process killed while writing leaves a journal,
-//! with which the next command completes the adoption (see [`journal`]).
+//! with which the next command completes the adoption (`adopt/journal.rs`).
 //!
 //! Where the new document renames something, a pin in `codegen.toml` keeps its public name (see [`crate::pins`]), so
 //! hand-written code goes on compiling. The version and the changelog are updated, too.
