@@ -222,9 +222,7 @@ fn name_targets(document: &mut Value, origins: &mut Origins) {
     // Deeper targets are moved first, so that the locations of the enclosing ones stay valid.
     let mut targets: Vec<_> = targets.into_iter().collect();
     targets.sort_by_key(|target| std::cmp::Reverse(target.tokens().count()));
-    let mut taken: BTreeSet<String> = walk::schemas(document)
-        .map(|(name, _)| names::type_name(name))
-        .collect();
+    let mut taken = names::type_names(document);
     let mut renamed = BTreeMap::new();
     for target in targets {
         let name = names::unique(&names::for_place(document, &target), &mut taken);

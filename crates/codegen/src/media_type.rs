@@ -32,6 +32,14 @@ impl MediaTypeKind {
     }
 }
 
+/// Returns true for JSON: `application/json`, and types that end in `+json`.
+pub(crate) fn is_json(media_type: &str) -> bool {
+    matches!(
+        MediaTypeKind::of(media_type),
+        MediaTypeKind::Json | MediaTypeKind::PlusJson
+    )
+}
+
 /// Returns true if content of this type is text: by the suffixes of RFC 6839, or as registered without a suffix.
 fn is_textual(essence: &str) -> bool {
     const TEXTUAL: [&str; 13] = [

@@ -6,10 +6,18 @@ use heck::{ToPascalCase, ToSnakeCase};
 use serde_json::Value;
 
 use crate::pointer::Pointer;
+use crate::walk;
 
 /// Returns the name of typify's type for a schema.
 pub fn type_name(name: &str) -> String {
     as_ident(&clean(name).to_pascal_case(), "X")
+}
+
+/// Returns the names of typify's types for the schemas of a document.
+pub fn type_names(document: &Value) -> BTreeSet<String> {
+    walk::schemas(document)
+        .map(|(name, _)| type_name(name))
+        .collect()
 }
 
 /// Returns the name of progenitor's method for an operation id.

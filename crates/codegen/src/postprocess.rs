@@ -44,9 +44,7 @@ use super::load::Source;
 use super::security;
 use super::settings::Settings;
 use super::unsupported::Unsupported;
-use super::walk;
 use crate::model::Model;
-use crate::names;
 use crate::problem::{Location, Problem, Problems};
 
 pub(crate) use markdown::for_rustdoc;
@@ -193,11 +191,4 @@ fn use_types(client: &mut syn::File) {
             };
         }
     }
-}
-
-/// Returns the Rust names of the schemas of a document.
-pub(super) fn schema_names(document: &Value) -> BTreeSet<String> {
-    walk::schemas(document)
-        .map(|(name, _)| names::type_name(name))
-        .collect()
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use crate::media_type::essence;
+use crate::media_type::{essence, is_json};
 use crate::model::{EventData, Model, Stream, StreamFormat};
 use crate::names;
 use crate::normalize::types;
@@ -280,9 +280,7 @@ impl EventKind {
 fn data(document: &Value, schema: &Value) -> (EventData, Option<Value>) {
     let target = walk::follow(document, schema).unwrap_or(schema);
     let media_type = target.get("contentMediaType").and_then(Value::as_str);
-    let is_json = media_type
-        .map(essence)
-        .is_some_and(|essence| essence == "application/json" || essence.ends_with("+json"));
+    let is_json = media_type.is_some_and(is_json);
     match target.get("contentSchema") {
         Some(content) if is_json || media_type.is_none() => {
             return (EventData::Json, Some(content.clone()));
@@ -309,9 +307,7 @@ pub(crate) fn hoist(
             streams.insert(operation.pointer, found);
         }
     }
-    let mut taken: BTreeSet<String> = walk::schemas(document)
-        .map(|(name, _)| names::type_name(name))
-        .collect();
+    let mut taken = names::type_names(document);
     // Several operations may share a response.
     let mut done = BTreeSet::new();
     for found in streams.values() {

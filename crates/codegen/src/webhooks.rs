@@ -3,11 +3,11 @@
 //! The bodies become a union among the components, so that its enum is that of any union: the event is chosen by a
 //! property that has another value in each body, else by the other rules of unions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::media_type::MediaTypeKind;
+use crate::media_type::is_json;
 use crate::model::{Model, Webhooks};
 use crate::names;
 use crate::origin::Origins;
@@ -77,9 +77,7 @@ pub(crate) fn hoist(
     if webhooks.is_empty() {
         return None;
     }
-    let mut taken: BTreeSet<String> = walk::schemas(document)
-        .map(|(name, _)| names::type_name(name))
-        .collect();
+    let mut taken = names::type_names(document);
     let mut uses: BTreeMap<String, usize> = BTreeMap::new();
     for webhook in &webhooks {
         *uses.entry(webhook.schema.to_string()).or_default() += 1;
@@ -174,12 +172,7 @@ pub(crate) fn set(model: &mut Model, settings: &Settings) -> Result<(), Problems
 fn body(document: &Value, operation: &Pointer) -> Option<(Pointer, Value)> {
     let (place, body) = walk::locate(document, &operation.join("requestBody"))?;
     let content = body.get("content")?.as_object()?;
-    let media_type = content.keys().find(|name| {
-        matches!(
-            MediaTypeKind::of(name),
-            MediaTypeKind::Json | MediaTypeKind::PlusJson
-        )
-    })?;
+    let media_type = content.keys().find(|name| is_json(name))?;
     let media = place.join("content").join(media_type);
     let (media, object) = walk::locate(document, &media)?;
     Some((media.join("schema"), object.get("schema")?.clone()))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::media_type::MediaTypeKind;
+use crate::media_type::is_json;
 use crate::model::{PageShape, Property, QueryParameter, ValueKind};
 use crate::normalize::parameters::of_operation;
 use crate::pointer::Pointer;
@@ -51,10 +51,7 @@ pub(super) fn body<'a>(
     successes.chain(default).find_map(|status| {
         let (place, response) = walk::locate(document, &responses.join(status))?;
         let content = response.get("content")?.as_object()?;
-        let json = content.keys().find(|media_type| {
-            let kind = MediaTypeKind::of(media_type);
-            matches!(kind, MediaTypeKind::Json | MediaTypeKind::PlusJson)
-        })?;
+        let json = content.keys().find(|media_type| is_json(media_type))?;
         let schema = place.join("content").join(json).join("schema");
         document.pointer(schema.as_str())?;
         Some((response, schema))

@@ -8,19 +8,11 @@ use serde_json::{Map, Value, json};
 use super::Changes;
 use super::media;
 use super::parameters::is_anything;
-use crate::media_type::MediaTypeKind;
+use crate::media_type::is_json;
 use crate::model::Model;
 use crate::pointer::Pointer;
 use crate::subdocument::transitive_refs;
 use crate::walk::{self, Kind};
-
-/// Returns true if a body of this type can contain null and empty lists. A form cannot.
-fn has_null(media_type: &str) -> bool {
-    matches!(
-        MediaTypeKind::of(media_type),
-        MediaTypeKind::Json | MediaTypeKind::PlusJson
-    )
-}
 
 /// Returns the locations of the schemas of request bodies.
 pub(super) fn sent(document: &Value) -> BTreeSet<Pointer> {
@@ -41,7 +33,7 @@ fn sent_as_json(document: &Value, model: &Model) -> BTreeSet<Pointer> {
     let mut sent = schemas_of(
         document,
         bodies.into_iter().map(|(place, _)| place),
-        has_null,
+        is_json,
     );
     let parts = forms.iter().flat_map(|(place, _)| parts(document, place));
     sent.extend(transitive_refs(document, &parts.collect::<Vec<_>>()));

@@ -20,9 +20,7 @@ pub(super) fn named_enums(document: &mut Value, changes: &mut Changes) {
             inline.push(pointer.clone());
         }
     });
-    let mut taken: BTreeSet<String> = walk::schemas(document)
-        .map(|(name, _)| names::type_name(name))
-        .collect();
+    let mut taken = names::type_names(document);
     for pointer in inline {
         let name = names::unique(&names::for_place(document, &pointer), &mut taken);
         let Some(place) = document

@@ -1,7 +1,6 @@
 //! Names of inline schemas, from their titles or their locations. The names that typify would choose are not unique, so
 //! the crate would not compile.
 
-use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
@@ -32,9 +31,7 @@ pub(super) fn named_schemas(document: &mut Value, changes: &mut Changes) {
     });
     // Inner schemas first: outer ones then contain references to them.
     inline.sort_by_key(|pointer| std::cmp::Reverse(pointer.tokens().count()));
-    let mut taken: BTreeSet<String> = walk::schemas(document)
-        .map(|(name, _)| names::type_name(name))
-        .collect();
+    let mut taken = names::type_names(document);
     let mut titled: Vec<(String, Value, String)> = Vec::new();
     for pointer in inline {
         let Some(schema) = document.pointer(pointer.as_str()).cloned() else {

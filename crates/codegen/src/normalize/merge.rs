@@ -43,9 +43,7 @@ pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
         })
         .map(|(name, _)| name.clone())
         .collect();
-    let mut taken = walk::schemas(document)
-        .map(|(name, _)| names::type_name(name))
-        .collect();
+    let mut taken = names::type_names(document);
     for name in composed {
         let place = Pointer::schema(&name);
         let Some(schema) = document.pointer(place.as_str()).cloned() else {

@@ -4,14 +4,13 @@
 //! A part is a file, for which the types crate has a type, or a value: text, or JSON if it is an object (OpenAPI 3.0,
 //! section 4.7.14.3). A list becomes several parts of the same name (RFC 7578, section 4.3).
 
-use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
 use super::Changes;
 use super::media::bodies;
 use super::parameters::{Property, Shape, describe, is_anything, leave_out, shape};
-use crate::media_type::{MediaTypeKind, essence, is_concrete};
+use crate::media_type::{MediaTypeKind, essence, is_concrete, is_json};
 use crate::model;
 use crate::names;
 use crate::pointer::Pointer;
@@ -161,9 +160,7 @@ fn flat_schema(
 
 /// Adds a schema that `postprocess` replaces by `FilePart` of the types crate. Returns a reference to it.
 fn file_schema(document: &mut Value, changes: &mut Changes) -> Value {
-    let mut taken: BTreeSet<String> = walk::schemas(document)
-        .map(|(name, _)| names::type_name(name))
-        .collect();
+    let mut taken = names::type_names(document);
     let name = names::unique("FilePart", &mut taken);
     let reference = Pointer::schema(&name).to_ref();
     if document.get("components").is_none() {
@@ -234,15 +231,7 @@ impl Part {
             property.shape,
             Shape::Object(_) | Shape::Map | Shape::Nested
         );
-        let fits = |told: &str| {
-            is_concrete(told)
-                && (is_file
-                    || !is_structure
-                    || matches!(
-                        MediaTypeKind::of(told),
-                        MediaTypeKind::Json | MediaTypeKind::PlusJson
-                    ))
-        };
+        let fits = |told: &str| is_concrete(told) && (is_file || !is_structure || is_json(told));
         let first = types.iter().position(|told| fits(told));
         Self {
             is_file,
@@ -315,12 +304,6 @@ impl Part {
                 );
             }
         }
-        let is_json = |name: &str| {
-            matches!(
-                MediaTypeKind::of(name),
-                MediaTypeKind::Json | MediaTypeKind::PlusJson
-            )
-        };
         if self.is_text && !self.is_file && self.media_type.as_deref().is_some_and(is_json) {
             changes.lost(
                 &at.join("contentType"),

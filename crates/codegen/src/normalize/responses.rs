@@ -185,9 +185,7 @@ fn spell_out_bodiless(responses: &mut Map<String, Value>) {
 /// Names inline response bodies that are objects or unions by their location, so that each is one type, and progenitor
 /// does not use a name twice.
 pub(super) fn named_bodies(document: &mut Value, changes: &mut Changes) {
-    let mut taken = walk::schemas(document)
-        .map(|(name, _)| names::type_name(name))
-        .collect();
+    let mut taken = names::type_names(document);
     for (pointer, responses) in all_responses(document) {
         // Bodies with the same meaning become one type.
         let mut seen: Vec<(Value, Value)> = Vec::new();

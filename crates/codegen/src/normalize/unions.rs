@@ -302,9 +302,7 @@ fn inheritance(document: &mut Value, changes: &mut Changes) {
         .filter(|(_, schema)| tag_name(schema).is_some() && members(schema).is_none())
         .map(|(name, _)| name.clone())
         .collect();
-    let mut taken: BTreeSet<String> = walk::schemas(document)
-        .map(|(name, _)| names::type_name(name))
-        .collect();
+    let mut taken = names::type_names(document);
     for base in bases {
         let mut children: Vec<String> = Vec::new();
         let mut composed = vec![base.clone()];
@@ -381,9 +379,7 @@ pub(super) fn remap(union: &mut Map<String, Value>, old: &str, new: &str) {
 /// Moves keywords next to the members of a union into each member. Members that only constrain which properties occur
 /// together are left to the service.
 pub(super) fn siblings(document: &mut Value, changes: &mut Changes) {
-    let mut taken: BTreeSet<String> = walk::schemas(document)
-        .map(|(name, _)| names::type_name(name))
-        .collect();
+    let mut taken = names::type_names(document);
     for (pointer, combinator) in unions(document, 1) {
         let Some(union) = document
             .pointer(pointer.as_str())

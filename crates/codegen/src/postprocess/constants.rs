@@ -3,13 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
-use syn::{
-    Attribute, Expr, ExprLit, FieldValue, Item, ItemImpl, Lit, Member, Meta, Token, parse_quote,
-};
+use syn::{Attribute, Expr, FieldValue, Item, ItemImpl, Member, parse_quote};
 
-use super::syntax::{implemented, option};
+use super::syntax::{implemented, named_function, option, serde_words};
 
 /// The functions that return the defaults, by type and field.
 pub(super) type Constants = BTreeMap<(String, String), Expr>;
@@ -44,12 +41,7 @@ pub(super) fn keep_absent(file: &mut syn::File) -> Constants {
 /// Makes a field with a default absent if it has no value. Returns `None` if the field has no default, and otherwise the
 /// function that returns it, if there is one.
 fn omit(attribute: &mut Attribute) -> Option<Option<Expr>> {
-    if !attribute.path().is_ident("serde") {
-        return None;
-    }
-    let words = attribute
-        .parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated)
-        .ok()?;
+    let words = serde_words(attribute)?;
     let default = words.iter().find(|word| word.path().is_ident("default"))?;
     if words
         .iter()
@@ -57,26 +49,12 @@ fn omit(attribute: &mut Attribute) -> Option<Option<Expr>> {
     {
         return None;
     }
-    let function = function(default);
+    let function = named_function(default);
     let others = words.iter().filter(|word| !word.path().is_ident("default"));
     *attribute = parse_quote! {
         #[serde(#(#others,)* default, skip_serializing_if = "::std::option::Option::is_none")]
     };
     Some(function)
-}
-
-/// Returns the function in `default = "…"`.
-pub(super) fn function(word: &Meta) -> Option<Expr> {
-    match word {
-        Meta::NameValue(pair) => match &pair.value {
-            Expr::Lit(ExprLit {
-                lit: Lit::Str(path),
-                ..
-            }) => path.parse().ok(),
-            _ => None,
-        },
-        _ => None,
-    }
 }
 
 /// Wraps the defaults of these fields in `Some`, in the `Default` of types.

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value};
 use syn::{Item, parse_quote};
 
-use crate::media_type::essence;
+use crate::media_type::is_json;
 use crate::{names, streams, walk};
 
 /// The keywords that are kept, by their content.
@@ -75,10 +75,6 @@ fn json_schema<'a>(document: &'a Value, response: &'a Value) -> Option<&'a Value
     let content = walk::follow(document, response)?
         .get("content")?
         .as_object()?;
-    let is_json = |media_type: &str| {
-        let essence = essence(media_type);
-        essence == "application/json" || essence.ends_with("+json")
-    };
     let media_type = content.iter().find(|(name, _)| is_json(name))?;
     media_type.1.get("schema")
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use syn::{Item, Type, parse_quote};
 
-use super::syntax::{option, wire_name};
+use super::syntax::{option, serde_words, wire_name};
 use crate::model::Model;
 use crate::names;
 use crate::pointer::Pointer;
@@ -86,7 +86,7 @@ impl<'a> Nullable<'a> {
         if self.done.is_empty() {
             return None;
         }
-        let mut taken = super::schema_names(document);
+        let mut taken = names::type_names(document);
         let free = names::unique("Nullable", &mut taken);
         Some(if free == "Nullable" {
             parse_quote!(
@@ -117,12 +117,8 @@ fn properties(document: &Value, model: &Model, schema: &Pointer, depth: usize) -
 
 /// Makes an optional field omit an absent `Nullable`. Returns false if the field is not optional.
 fn is_left_out(attributes: &mut [syn::Attribute]) -> bool {
-    type Words = syn::punctuated::Punctuated<syn::Meta, syn::Token![,]>;
     for attribute in attributes {
-        if !attribute.path().is_ident("serde") {
-            continue;
-        }
-        let Ok(words) = attribute.parse_args_with(Words::parse_terminated) else {
+        let Some(words) = serde_words(attribute) else {
             continue;
         };
         let is = |word: &syn::Meta, names: [&str; 2]| {

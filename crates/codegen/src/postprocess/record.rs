@@ -3,13 +3,11 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
-use syn::punctuated::Punctuated;
-use syn::{Attribute, Fields, Item, ItemStruct, Meta, Path, Token, Type, parse_quote};
+use syn::{Attribute, Fields, Item, ItemStruct, Meta, Path, Type, parse_quote};
 
-use super::syntax::{arguments, first_argument, is_path, remove_derive, wire_name};
-
-/// The arguments of `#[serde(…)]`.
-type Words = Punctuated<Meta, Token![,]>;
+use super::syntax::{
+    arguments, first_argument, is_path, named_function, remove_derive, serde_words, wire_name,
+};
 
 /// Replaces the derive of `Deserialize` by a call of the macro for each struct with named fields. Structs with serde
 /// arguments that the macro does not support keep the derive.
@@ -43,12 +41,10 @@ fn decoded(item: &mut ItemStruct) -> Option<Item> {
         let mut rule = quote!();
         let mut flattened = false;
         for attribute in field.attrs.iter().filter(|attribute| is_serde(attribute)) {
-            let words = attribute.parse_args_with(Words::parse_terminated).ok()?;
+            let words = serde_words(attribute)?;
             // A field that can be omitted has a default, with any of these arguments.
-            let function = words.iter().find_map(|word| match word {
-                Meta::NameValue(pair) if pair.path.is_ident("default") => path(&pair.value),
-                _ => None,
-            });
+            let default = words.iter().find(|word| word.path().is_ident("default"));
+            let function: Option<Path> = default.and_then(named_function);
             for word in &words {
                 match word {
                     Meta::Path(path) if path.is_ident("flatten") => flattened = true,
@@ -61,9 +57,9 @@ fn decoded(item: &mut ItemStruct) -> Option<Item> {
                         };
                     }
                     // A required nullable option is like any field without a default.
-                    Meta::NameValue(pair) if pair.path.is_ident("deserialize_with") => {
+                    word if word.path().is_ident("deserialize_with") => {
                         let is_option = is_path(
-                            &path(&pair.value)?,
+                            &named_function(word)?,
                             &["std", "option", "Option", "deserialize"],
                         );
                         if !is_option {
@@ -186,23 +182,12 @@ fn is_encoding(word: &Meta) -> bool {
 
 /// Removes the arguments that only `Deserialize` uses. Returns true if others remain.
 fn is_left(attribute: &mut Attribute) -> bool {
-    let Ok(words) = attribute.parse_args_with(Words::parse_terminated) else {
+    let Some(words) = serde_words(attribute) else {
         return true;
     };
     let left: Vec<&Meta> = words.iter().filter(|word| is_encoding(word)).collect();
     *attribute = parse_quote!(#[serde(#(#left),*)]);
     !left.is_empty()
-}
-
-/// Returns the function that a serde argument names in a string.
-fn path(value: &syn::Expr) -> Option<Path> {
-    match value {
-        syn::Expr::Lit(syn::ExprLit {
-            lit: syn::Lit::Str(text),
-            ..
-        }) => text.parse().ok(),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! No type is larger than [`LIMIT`]: what would be is boxed, and only that.
+//! Boxes parts of types so that no type is larger than [`LIMIT`].
 //!
-//! A large type costs a stack frame of its size at each level at which it is decoded, copied or returned. typify boxes
-//! nothing but what holds itself, so optional objects within optional objects add up to megabytes.
+//! Decoding, copying and returning a value take stack space of its size at each level of nesting. typify boxes only a type
+//! that contains itself, so nested optional objects add up to megabytes.
 //!
-//! Of a struct that is too large, the largest fields are boxed, and of a union the members that are too large or hold the
-//! union itself. A struct with more plain fields than there is room for lies behind a box as a whole.
+//! In a struct that is too large, the largest fields are boxed. In a union, the members are boxed that are too large or
+//! contain the union. A struct that is too large without any such field is boxed as a whole.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,15 +16,15 @@ use super::syntax::{arguments, first_argument, implemented};
 use crate::model::{self, Model};
 use crate::names;
 
-/// How many bytes a value takes at most.
+/// The maximum size of a value, in bytes.
 pub(super) const LIMIT: usize = 512;
 
-/// How many bytes a value takes, about: never fewer than it does.
+/// An upper bound of the size of a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
     size: usize,
     align: usize,
-    /// There is a value of the bytes that is none of the type, so that an `Option` takes no more.
+    /// The type has invalid bit patterns, so an `Option` of it has the same size.
     niche: bool,
 }
 
@@ -45,7 +45,7 @@ impl Layout {
         }
     }
 
-    /// Of a struct of these fields.
+    /// Returns the layout of a struct with these fields.
     fn all(fields: impl Iterator<Item = Self>) -> Self {
         let mut all = Self::new(0, 1, false);
         for field in fields {
@@ -57,7 +57,7 @@ impl Layout {
         all
     }
 
-    /// Of an enum of these variants.
+    /// Returns the layout of an enum with these variants.
     fn any(variants: impl Iterator<Item = Self>) -> Self {
         let size = variants
             .map(|variant| variant.size)
@@ -67,10 +67,10 @@ impl Layout {
     }
 }
 
-/// The size of a type, as far as it is known before those of other types.
+/// The size of a type, which may depend on other types.
 pub(super) enum Size {
     Known(Layout),
-    /// The size of a type of the document, which lies within this one and not behind a pointer.
+    /// The size of a type of the document, which the type contains without indirection.
     Of(String),
     Optional(Box<Self>),
 }
@@ -79,7 +79,7 @@ pub(super) enum Size {
 pub(super) struct Field {
     name: String,
     size: Size,
-    /// The field has a default of its own, which isn't boxed.
+    /// The field has a default function, whose result is not boxed.
     fixed: bool,
 }
 
@@ -90,18 +90,18 @@ pub(super) enum Parts {
     Text,
 }
 
-/// What is boxed.
+/// The fields, structs and members that are boxed.
 #[derive(Debug, Default)]
 pub(super) struct Boxed {
     /// Fields, by type.
     fields: BTreeMap<String, BTreeSet<String>>,
-    /// Structs that lie behind a box as a whole, and what their fields are called.
+    /// The structs that are boxed as a whole, with the names of the structs of their fields.
     whole: BTreeMap<String, String>,
     /// The indices of members, by union.
     members: BTreeMap<String, BTreeSet<usize>>,
 }
 
-/// Finds what has to be boxed.
+/// The search for what must be boxed.
 struct Sizes<'a> {
     parts: BTreeMap<String, Parts>,
     unions: BTreeMap<String, &'a model::Union>,
@@ -110,7 +110,7 @@ struct Sizes<'a> {
 }
 
 impl Boxed {
-    /// Finds what to box in types of these parts, of which those of unions are placeholders.
+    /// Determines what to box. The parts of unions are placeholders.
     pub(super) fn of(parts: BTreeMap<String, Parts>, model: &Model) -> Self {
         let mut sizes = Sizes {
             parts,
@@ -154,7 +154,7 @@ impl Boxed {
             .is_some_and(|fields| fields.contains(field))
     }
 
-    /// Returns the struct that has the fields of a struct that lies behind a box.
+    /// Returns the name of the struct that has the fields of a struct that is boxed as a whole.
     pub(super) fn fields_of(&self, name: &str) -> Option<&str> {
         self.whole.get(name).map(String::as_str)
     }
@@ -170,7 +170,7 @@ impl Boxed {
         }
     }
 
-    /// Puts the structs that are too large as they are behind a box.
+    /// Makes each struct that is boxed as a whole a wrapper of a box.
     pub(super) fn wrap(&self, file: &mut syn::File) {
         let mut wrappers = Vec::new();
         for item in &mut file.items {
@@ -283,39 +283,30 @@ fn wrapper(ty: &Type) -> Option<&Type> {
         .then(|| first_argument(ty))?
 }
 
-/// Boxes what is in these fields.
-fn box_fields(item: &mut ItemStruct, boxed: &BTreeSet<String>) {
+/// Boxes the values of these fields.
+fn box_fields(item: &mut ItemStruct, names: &BTreeSet<String>) {
     for field in &mut item.fields {
         if !field
             .ident
             .as_ref()
-            .is_some_and(|name| boxed.contains(&name.to_string()))
+            .is_some_and(|name| names.contains(&name.to_string()))
         {
             continue;
         }
-        let ty = if wrapper(&field.ty).is_some() {
-            first_argument_mut(&mut field.ty)
-        } else {
-            Some(&mut field.ty)
-        };
-        if let Some(ty) = ty {
-            *ty = parse_quote!(::std::boxed::Box<#ty>);
-        }
+        field.ty = boxed(&field.ty);
     }
 }
 
-/// Returns the type of a boxed field without the box.
-pub(super) fn unboxed(ty: &Type) -> Type {
+/// Returns the type of a field whose value is boxed. An option or `Nullable` is around the box.
+pub(super) fn boxed(ty: &Type) -> Type {
     let mut ty = ty.clone();
-    let boxed = if wrapper(&ty).is_some() {
+    let value = if wrapper(&ty).is_some() {
         first_argument_mut(&mut ty)
     } else {
         Some(&mut ty)
     };
-    if let Some(boxed) = boxed
-        && let Some(inner) = first_argument(boxed).cloned()
-    {
-        *boxed = inner;
+    if let Some(value) = value {
+        *value = parse_quote!(::std::boxed::Box<#value>);
     }
     ty
 }
@@ -344,7 +335,7 @@ pub(super) fn parts(item: &Item) -> Option<(String, Parts)> {
             };
             Some((item.ident.to_string(), parts))
         }
-        // None but the enums of strings are left to typify, and those hold unknown ones.
+        // typify writes enums of strings only. Their unknown values are strings.
         Item::Enum(item) => Some((item.ident.to_string(), Parts::Text)),
         _ => None,
     }
@@ -395,7 +386,7 @@ impl Size {
         })
     }
 
-    /// Returns the type of the document that lies within the type itself.
+    /// Returns the type of the document that the type contains without indirection.
     fn inline(&self) -> Option<&str> {
         match self {
             Self::Known(_) => None,
@@ -406,7 +397,7 @@ impl Size {
 }
 
 impl Sizes<'_> {
-    /// The types that lie within a type.
+    /// Returns the types that a type contains without indirection.
     fn within(&self, name: &str) -> Vec<String> {
         if let Some(union) = self.unions.get(name) {
             let members = union.members.iter().enumerate();
@@ -425,7 +416,7 @@ impl Sizes<'_> {
         }
     }
 
-    /// Boxes each member in which its union lies.
+    /// Boxes each member that contains its union.
     fn break_circles(&mut self) {
         let unions: Vec<(String, usize)> = self
             .unions
@@ -454,12 +445,12 @@ impl Sizes<'_> {
         }
     }
 
-    /// The layout of a type of the document, in which what is too large has been boxed.
+    /// Returns the layout of a type of the document, and boxes what is too large in it.
     fn named(&mut self, name: &str) -> Layout {
         if let Some(known) = self.known.get(name) {
             return *known;
         }
-        // What holds itself is boxed by now; should it not be, it takes no more than a box.
+        // Types that contain themselves are boxed already; otherwise this ends the recursion.
         self.known.insert(name.to_owned(), Layout::BOX);
         let layout = if let Some(union) = self.unions.get(name) {
             let types: Vec<_> = union
@@ -514,7 +505,7 @@ impl Sizes<'_> {
             if Layout::all(layouts.iter().copied()).size <= LIMIT {
                 break;
             }
-            // An enum of strings is no smaller elsewhere than it is here.
+            // Boxing an enum of strings saves too little.
             if layouts[index].size > Layout::STRING.size + 8 {
                 layouts[index] = Layout::BOX;
                 let boxed = self.boxed.fields.entry(name.to_owned()).or_default();
@@ -538,7 +529,7 @@ impl Sizes<'_> {
     }
 }
 
-/// The Rust name of a member that lies within its union.
+/// Returns the Rust name of a type that a union contains without indirection.
 fn schema(ty: &model::Type) -> Option<String> {
     match ty {
         model::Type::Schema(name) => Some(names::type_name(name)),

@@ -7,15 +7,12 @@ use serde_json::Value;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Attribute, Fields, ImplItem, Item, ItemStruct, parse_quote};
 
-use super::constants::{self, Constants};
+use super::constants::Constants;
 use super::size::{self, Boxed};
-use super::syntax::{implemented, wire_name};
+use super::syntax::{implemented, named_function, serde_words, wire_name};
 use crate::declaration::{Declaration, Property, State};
 use crate::model::Model;
 use crate::names;
-
-/// The arguments of an attribute.
-type Words = syn::punctuated::Punctuated<syn::Meta, syn::Token![,]>;
 
 /// The wire names of renamed properties, by type name.
 pub(super) type WireNames<'a> = BTreeMap<String, &'a BTreeMap<String, String>>;
@@ -38,12 +35,8 @@ pub(super) fn restore_names(file: &mut syn::File, wire_names: &WireNames<'_>) {
         for field in &mut item.fields {
             let name = wire_name(field).and_then(|name| wire_names.get(&name));
             let Some(name) = name else { continue };
-            for attribute in field
-                .attrs
-                .iter_mut()
-                .filter(|attribute| attribute.path().is_ident("serde"))
-            {
-                if let Ok(words) = attribute.parse_args_with(Words::parse_terminated) {
+            for attribute in &mut field.attrs {
+                if let Some(words) = serde_words(attribute) {
                     let others = words.iter().filter(|word| !word.path().is_ident("rename"));
                     *attribute = parse_quote!(#[serde(#(#others),*)]);
                 }
@@ -73,7 +66,7 @@ pub(super) struct Builders<'a> {
 }
 
 impl Builders<'_> {
-    /// Declares the builders of structs, in place of typify's functions `builder`.
+    /// Declares the builders of structs, in place of typify's functions `builder`. The fields are not boxed yet.
     pub(super) fn declare(&self, file: &mut syn::File) -> Vec<Declaration> {
         let functions = file.items.extract_if(.., |item| is_builder_function(item));
         let with_builder: BTreeSet<String> = functions
@@ -96,16 +89,11 @@ impl Builders<'_> {
             let name = field.ident.clone()?;
             let key = (owner.clone(), name.to_string());
             let is_deprecated = |attribute: &&Attribute| attribute.path().is_ident("deprecated");
-            let stored = self
-                .boxed
-                .has_field(&key.0, &key.1)
-                .then(|| field.ty.clone());
+            let is_boxed = self.boxed.has_field(&key.0, &key.1);
             let mut property = Property {
                 attributes: field.attrs.iter().filter(is_deprecated).cloned().collect(),
-                ty: stored
-                    .as_ref()
-                    .map_or_else(|| field.ty.clone(), size::unboxed),
-                stored,
+                ty: field.ty.clone(),
+                stored: is_boxed.then(|| size::boxed(&field.ty)),
                 state: match self.constants.get(&key) {
                     Some(function) => State::Constant(function.clone()),
                     None => state(&field.attrs),
@@ -140,25 +128,13 @@ fn is_builder_function(item: &Item) -> bool {
 /// Returns the state that serde's arguments give to an absent property.
 fn state(attributes: &[Attribute]) -> State {
     let mut state = State::Required;
-    for attribute in attributes {
-        if !attribute.path().is_ident("serde") {
-            continue;
+    for word in attributes.iter().filter_map(serde_words).flatten() {
+        let is_default = word.path().is_ident("default");
+        if is_default && let Some(function) = named_function(&word) {
+            return State::Default(function);
         }
-        let Ok(words) = attribute.parse_args_with(Words::parse_terminated) else {
-            continue;
-        };
-        for word in &words {
-            if let Some(function) = word
-                .path()
-                .is_ident("default")
-                .then(|| constants::function(word))
-                .flatten()
-            {
-                return State::Default(function);
-            }
-            if word.path().is_ident("default") || word.path().is_ident("skip_serializing_if") {
-                state = State::Optional;
-            }
+        if is_default || word.path().is_ident("skip_serializing_if") {
+            state = State::Optional;
         }
     }
     state

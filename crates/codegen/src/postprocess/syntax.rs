@@ -1,10 +1,34 @@
 //! Access to the parts of syntax trees that several passes read.
 
+use syn::parse::Parse;
 use syn::punctuated::Punctuated;
 use syn::{
-    GenericArgument, Ident, ItemImpl, ItemStruct, ItemUse, Path, PathArguments, Token, Type,
-    UseTree, parse_quote,
+    Attribute, Expr, ExprLit, GenericArgument, Ident, ItemImpl, ItemStruct, ItemUse, Lit, Meta,
+    Path, PathArguments, Token, Type, UseTree, parse_quote,
 };
+
+/// The arguments of an attribute.
+pub(super) type Words = Punctuated<Meta, Token![,]>;
+
+/// Returns the arguments of `#[serde(…)]`, or `None` for any other attribute.
+pub(super) fn serde_words(attribute: &Attribute) -> Option<Words> {
+    let is_serde = attribute.path().is_ident("serde");
+    is_serde.then(|| attribute.parse_args_with(Words::parse_terminated).ok())?
+}
+
+/// Returns the function that an argument names, such as `default = "…"`.
+pub(super) fn named_function<T: Parse>(word: &Meta) -> Option<T> {
+    match word {
+        Meta::NameValue(pair) => match &pair.value {
+            Expr::Lit(ExprLit {
+                lit: Lit::Str(path),
+                ..
+            }) => path.parse().ok(),
+            _ => None,
+        },
+        _ => None,
+    }
+}
 
 /// Returns the name without the prefix of a raw identifier.
 pub(super) fn plain(ident: &Ident) -> String {

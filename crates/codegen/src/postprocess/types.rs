@@ -98,7 +98,6 @@ impl<'a> Passes<'a> {
         self.nullable.tell_apart(file);
         structs::restore_names(file, &self.wire_names);
         structs::extend(file);
-        self.boxed.apply(file);
         let masked = self.sensitive.hide(file);
         multipart::note(file, &mut self.bodies);
         self.deprecated.mark(file);
@@ -108,6 +107,7 @@ impl<'a> Passes<'a> {
             masked: &masked,
         };
         let builders = builders.declare(file);
+        self.boxed.apply(file);
         self.boxed.wrap(file);
         record::decode(file);
         docs::tidy(file);
