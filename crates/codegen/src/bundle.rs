@@ -11,19 +11,21 @@
 //!   specification, but which all bundlers support.
 //! - [`Origins`] records where everything was written.
 
+mod files;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::load::{self, Part, Source};
-use super::names;
-use super::origin::{self, Origin, Origins};
-use super::unsupported::Unsupported;
-use super::walk::{self, ChildKind, Kind};
+use crate::load::{Part, Source};
+use crate::names;
+use crate::origin::{Origin, Origins};
 use crate::pointer::Pointer;
-use crate::problem::{Finding, Problem, Problems};
+use crate::problem::Problems;
+use crate::unsupported::Unsupported;
+use crate::walk::{self, ChildKind, Kind};
+use files::{At, DOCUMENT, Files};
 
 /// The maximum depth of references within an inlined target.
 const DEEPEST: usize = 64;
@@ -60,7 +62,7 @@ pub fn bundle(source: Source, unsupported: &mut Vec<Unsupported>) -> Result<Sour
         At::root(),
     );
     while let Some((kind, section, name, target)) = bundle.waiting.pop_front() {
-        let mut value = bundle.value(&target).cloned().unwrap_or_default();
+        let mut value = bundle.files.value(&target).cloned().unwrap_or_default();
         let place = component(section, &name);
         bundle.visit(ChildKind::One(kind), &place, &mut value, target);
         insert(&mut document, section, name, value);
@@ -72,8 +74,8 @@ pub fn bundle(source: Source, unsupported: &mut Vec<Unsupported>) -> Result<Sour
     {
         components.remove("pathItems");
     }
-    if !bundle.problems.is_empty() {
-        return Err(Problems(bundle.problems));
+    if !bundle.files.problems.is_empty() {
+        return Err(Problems(bundle.files.problems));
     }
     unsupported.append(&mut bundle.unsupported);
     Ok(bundle.into_source(document))
@@ -103,40 +105,9 @@ fn refers_elsewhere(document: &Value) -> bool {
         || leaves(document)
 }
 
-/// A location in one of the files.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct At {
-    file: usize,
-    pointer: Pointer,
-}
-
-impl At {
-    fn root() -> Self {
-        Self {
-            file: DOCUMENT,
-            pointer: Pointer::root(),
-        }
-    }
-
-    fn join(&self, token: impl std::fmt::Display) -> Self {
-        Self {
-            file: self.file,
-            pointer: self.pointer.join(token),
-        }
-    }
-}
-
-/// The index of the document among the files.
-const DOCUMENT: usize = 0;
-
+/// The bundle that is being made.
 struct Bundle {
-    /// The folder of all files, without symbolic links, or `None` if the document is not a file.
-    folder: Option<PathBuf>,
-    files: Vec<Source>,
-    /// The files except the document, with paths relative to the folder.
-    parts: Vec<String>,
-    /// The indices of the files, by real path.
-    known: BTreeMap<PathBuf, Option<usize>>,
+    files: Files,
     /// The components that the targets of references have become.
     placed: BTreeMap<(&'static str, At), Pointer>,
     /// The names of the components in each section.
@@ -148,40 +119,27 @@ struct Bundle {
     /// The inlined targets around the current location.
     open: Vec<At>,
     replaced: usize,
-    problems: Vec<Problem>,
     unsupported: Vec<Unsupported>,
 }
 
 impl Bundle {
     fn new(document: Source) -> Self {
-        let folder = document
-            .folder
-            .as_ref()
-            .and_then(|folder| folder.canonicalize().ok());
-        let mut known = BTreeMap::new();
-        if let (Some(folder), Some(name)) = (&folder, Path::new(&document.path).file_name()) {
-            known.insert(folder.join(name), Some(DOCUMENT));
-        }
         Self {
-            folder,
-            files: vec![document],
-            parts: Vec::new(),
-            known,
+            files: Files::new(document),
             placed: BTreeMap::new(),
             taken: BTreeMap::new(),
             waiting: VecDeque::new(),
             origins: BTreeMap::new(),
             open: Vec::new(),
             replaced: 0,
-            problems: Vec::new(),
             unsupported: Vec::new(),
         }
     }
 
     fn into_source(self, document: Value) -> Source {
-        let mut files = self.files.into_iter();
+        let Files { sources, parts, .. } = self.files;
+        let mut files = sources.into_iter();
         let main = files.next();
-        let parts: Vec<String> = self.parts;
         let mut origins = Origins::default();
         for (place, at) in self.origins {
             let file = at
@@ -202,21 +160,6 @@ impl Bundle {
             parts,
             origins,
             ..main.unwrap_or_default()
-        }
-    }
-
-    fn value(&self, at: &At) -> Option<&Value> {
-        self.files
-            .get(at.file)?
-            .document
-            .pointer(at.pointer.as_str())
-    }
-
-    fn problem(&mut self, at: &At, cause: String, remedy: impl Into<String>) {
-        let file = self.files.get(at.file).map_or("", |file| &file.path);
-        let problem = Finding::new(&at.pointer, cause, remedy).in_file(file);
-        if !self.problems.contains(&problem) {
-            self.problems.push(problem);
         }
     }
 
@@ -261,14 +204,14 @@ impl Bundle {
                     if from.file == DOCUMENT && reference.starts_with('#') {
                         break;
                     }
-                    let Some(target) = self.resolve(&from, &reference) else {
+                    let Some(target) = self.files.resolve(&from, &reference) else {
                         break;
                     };
                     let key = (section, target.clone());
                     if target.file == DOCUMENT || self.placed.contains_key(&key) {
                         break;
                     }
-                    *entry = self.value(&target).cloned().unwrap_or_default();
+                    *entry = self.files.value(&target).cloned().unwrap_or_default();
                     self.placed.insert(key, place.clone());
                     self.origins.insert(place.clone(), target.clone());
                     from = target;
@@ -336,15 +279,15 @@ impl Bundle {
             return;
         }
         while let Some(reference) = reference(value).map(str::to_owned) {
-            let Some(target) = self.resolve(from, &reference) else {
+            let Some(target) = self.files.resolve(from, &reference) else {
                 return;
             };
             if !self.enter(from, &reference, &target) {
                 return;
             }
-            let Some(mut content) = self.value(&target).cloned() else {
+            let Some(mut content) = self.files.value(&target).cloned() else {
                 let cause = format!("the reference `{reference}` has no target");
-                self.problem(
+                self.files.problem(
                     &from.join("$ref"),
                     cause,
                     "define the target, or fix the reference",
@@ -393,7 +336,7 @@ impl Bundle {
             )
         };
         let cause = format!("the reference `{reference}` {cause}");
-        self.problem(&from.join("$ref"), cause, remedy);
+        self.files.problem(&from.join("$ref"), cause, remedy);
         false
     }
 
@@ -408,14 +351,14 @@ impl Bundle {
                 return;
             }
             let target = if is_payload {
-                self.existing(from, &reference)
+                self.files.existing(from, &reference)
             } else {
-                self.resolve(from, &reference)
+                self.files.resolve(from, &reference)
             };
             let Some(target) = target.filter(|target| self.enter(from, &reference, target)) else {
                 return;
             };
-            *value = self.value(&target).cloned().unwrap_or_default();
+            *value = self.files.value(&target).cloned().unwrap_or_default();
             self.origins.insert(place.clone(), target.clone());
             self.visit_data(place, value, &target, is_payload);
             self.open.pop();
@@ -435,18 +378,6 @@ impl Bundle {
             }
             _ => {}
         }
-    }
-
-    /// Returns the target of a reference without reporting an error.
-    fn existing(&mut self, from: &At, reference: &str) -> Option<At> {
-        let (path, fragment) = reference.split_once('#').unwrap_or((reference, ""));
-        let pointer = Pointer::from_ref(&format!("#{fragment}"))?;
-        let file = match path {
-            "" => from.file,
-            path => self.file(from, path).ok().flatten()?,
-        };
-        let target = At { file, pointer };
-        self.value(&target).is_some().then_some(target)
     }
 
     /// Changes a reference to the component that its target has become.
@@ -486,7 +417,7 @@ impl Bundle {
         if from.file == DOCUMENT && reference.starts_with('#') {
             return None;
         }
-        let target = self.resolve_at(from, at, reference)?;
+        let target = self.files.resolve_at(from, at, reference)?;
         if target.file == DOCUMENT {
             return Some(target.pointer.to_ref());
         }
@@ -514,7 +445,7 @@ impl Bundle {
             "headers",
             "callbacks",
         ];
-        let file = self.files.get(target.file);
+        let file = self.files.source(target);
         let stem = file
             .and_then(|file| Path::new(&file.path).file_stem())
             .unwrap_or_default();
@@ -535,117 +466,6 @@ impl Bundle {
         }
         let words = [stem, own].map(|word| names::type_name(&word));
         names::unique(&names::join(&words), taken)
-    }
-
-    /// Returns the target of a reference that was written at `from`, if its file may be read.
-    fn resolve(&mut self, from: &At, reference: &str) -> Option<At> {
-        self.resolve_at(from, &from.join("$ref"), reference)
-    }
-
-    /// Resolves like [`Self::resolve`], but reports errors at another location than `$ref`.
-    fn resolve_at(&mut self, from: &At, at: &At, reference: &str) -> Option<At> {
-        let (path, fragment) = reference.split_once('#').unwrap_or((reference, ""));
-        let Some(pointer) = Pointer::from_ref(&format!("#{fragment}")) else {
-            let cause = format!("the reference `{reference}` is to an anchor");
-            self.problem(
-                at,
-                cause,
-                "name the location instead, such as \"call.yaml#/Call\"",
-            );
-            return None;
-        };
-        let file = if path.is_empty() || self.is_own_address(from, path) {
-            from.file
-        } else {
-            match self.file(from, path) {
-                Ok(file) => file?,
-                Err((cause, remedy)) => {
-                    self.problem(at, format!("the reference `{reference}` {cause}"), remedy);
-                    return None;
-                }
-            }
-        };
-        let target = At { file, pointer };
-        if file != DOCUMENT && self.value(&target).is_none() {
-            let in_document = At {
-                file: DOCUMENT,
-                pointer: target.pointer.clone(),
-            };
-            let remedy = if path.is_empty() && self.value(&in_document).is_some() {
-                "a reference without a file is to the file that contains it: add the file of the document before the `#`"
-            } else {
-                "define the target, or fix the reference"
-            };
-            self.problem(
-                at,
-                format!("the reference `{reference}` has no target"),
-                remedy,
-            );
-            return None;
-        }
-        Some(target)
-    }
-
-    /// Returns true if the path is the address that the file declares for itself (OpenAPI 3.2, section 4.1.2).
-    fn is_own_address(&self, from: &At, path: &str) -> bool {
-        self.files
-            .get(from.file)
-            .and_then(|file| file.document.get("$self"))
-            .is_some_and(|address| address == path)
-    }
-
-    /// Returns the file of a reference, or `None` if it cannot be read, which is reported once.
-    fn file(&mut self, from: &At, path: &str) -> Result<Option<usize>, (String, String)> {
-        if is_address(path) {
-            let remedy = "the network is never used: save the file next to the document, and refer to it by its path";
-            return Err(("is an address".to_owned(), remedy.to_owned()));
-        }
-        let Some(root) = self.folder.clone() else {
-            let remedy = "save the document and the files that it refers to in one folder";
-            let cause = "is to a file, but the document is not in a folder";
-            return Err((cause.to_owned(), remedy.to_owned()));
-        };
-        let folder = self
-            .files
-            .get(from.file)
-            .and_then(|file| file.folder.clone());
-        let unreadable = |error: io::Error| {
-            let cause = format!("is to a file that cannot be read: {error}");
-            (cause, "add the file, or fix the reference".to_owned())
-        };
-        let named = folder
-            .unwrap_or_else(|| root.clone())
-            .join(crate::pointer::percent_decode(path));
-        let real = named.canonicalize().map_err(unreadable)?;
-        let Ok(within) = real.strip_prefix(&root) else {
-            let cause = "is to a file outside of the document's folder".to_owned();
-            let remedy = "move the document to a folder that contains all its files, or bundle it into one file";
-            return Err((cause, remedy.to_owned()));
-        };
-        if let Some(known) = self.known.get(&real) {
-            return Ok(*known);
-        }
-        if !real.is_file() {
-            return Err(unreadable(io::Error::other("it is no file")));
-        }
-        let within = within.to_string_lossy().replace('\\', "/");
-        let main = self.files.first();
-        let [shown, label] = [main.map(|main| &main.path), main.map(|main| &main.label)]
-            .map(|main| origin::beside(main.map_or("", String::as_str), &within));
-        match load::load(&real, Path::new(&shown), &label) {
-            Ok(file) => {
-                let index = self.files.len();
-                self.files.push(file);
-                self.parts.push(within);
-                self.known.insert(real, Some(index));
-                Ok(Some(index))
-            }
-            Err(problem) => {
-                self.problems.push(problem);
-                self.known.insert(real, None);
-                Ok(None)
-            }
-        }
     }
 }
 
@@ -690,16 +510,6 @@ fn reference(value: &Value) -> Option<&str> {
 /// Returns true if the object has no key except the reference.
 fn is_alone(value: &Value) -> bool {
     value.as_object().is_some_and(|object| object.len() == 1)
-}
-
-/// Returns true if the text is a URL: it starts with a scheme or a host.
-fn is_address(path: &str) -> bool {
-    let scheme = path.split_once(':').map_or("", |(scheme, _)| scheme);
-    path.starts_with("//")
-        || (scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            && scheme
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)))
 }
 
 /// Returns true if the target in a mapping is a reference, not the name of a schema.

@@ -60,48 +60,85 @@ impl Settings {
     }
 }
 
+/// The tables of the file, for the message about any other.
+const REMEDY: &str = "the file has the tables `[sensitive]`, with entries such as `Schema = [\"property\"]`, `[copies]`, with \
+    entries such as `\"path/of/file.json\" = \"/components\"`, `[examples]`, with entries such as \
+    `\"path/of/file.json\" = \"Schema\"`, `[descriptions]`, with the entry `operations = [\"path/of/file.json\"]`, \
+    `[operations]`, with entries such as `without_tags = [\"internal\"]`, `[paging]`, with entries such as \
+    `operation = false`, `[webhooks]`, with the entry `verification = \"standard\"`, and `[names.schemas]`, \
+    `[names.operations]`, `[names.properties.Schema]`, `[names.values.Schema]` and `[names.parameters.operation]`, with \
+    entries such as `document_name = \"public_name\"`";
+
+/// The file as written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    sensitive: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    names: Pins,
+    #[serde(default)]
+    operations: LeftOut,
+    #[serde(default)]
+    webhooks: WebhookSettings,
+    #[serde(default)]
+    paging: BTreeMap<String, ListEntry>,
+    #[serde(default)]
+    copies: BTreeMap<String, String>,
+    #[serde(default)]
+    examples: BTreeMap<String, String>,
+    #[serde(default)]
+    descriptions: Descriptions,
+}
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Descriptions {
+    #[serde(default)]
+    operations: Vec<String>,
+}
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WebhookSettings {
+    verification: Option<Verification>,
+}
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Verification {
+    Standard,
+    None,
+}
+impl File {
+    /// Returns the settings of the file at `path`.
+    fn settings(mut self, path: String) -> Settings {
+        for (schema, properties) in &mut self.sensitive {
+            for property in properties {
+                *property = self.names.property_in_document(schema, property).to_owned();
+            }
+        }
+        let verification = self.webhooks.verification;
+        let lists = self.paging.into_iter();
+        Settings {
+            path,
+            sensitive: self.sensitive,
+            names: self.names,
+            left_out: self.operations,
+            verifies_webhooks: verification
+                .map(|verification| matches!(verification, Verification::Standard)),
+            lists: lists
+                .map(|(operation, ListEntry(setting))| (operation, setting))
+                .collect(),
+            copies: self.copies,
+            examples: self.examples,
+            operations: self.descriptions.operations,
+        }
+    }
+}
+
 /// Reads the settings beside the document `spec`, which messages show as `shown`.
 ///
 /// # Errors
 /// Errors if the file cannot be read, or has a key that [`Settings`] doesn't.
 pub fn load(spec: &Path, shown: &Path) -> Result<Settings, Problem> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct File {
-        #[serde(default)]
-        sensitive: BTreeMap<String, Vec<String>>,
-        #[serde(default)]
-        names: Pins,
-        #[serde(default)]
-        operations: LeftOut,
-        #[serde(default)]
-        webhooks: WebhookSettings,
-        #[serde(default)]
-        paging: BTreeMap<String, ListEntry>,
-        #[serde(default)]
-        copies: BTreeMap<String, String>,
-        #[serde(default)]
-        examples: BTreeMap<String, String>,
-        #[serde(default)]
-        descriptions: Descriptions,
-    }
-    #[derive(Default, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Descriptions {
-        #[serde(default)]
-        operations: Vec<String>,
-    }
-    #[derive(Default, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct WebhookSettings {
-        verification: Option<Verification>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "lowercase")]
-    enum Verification {
-        Standard,
-        None,
-    }
     let path = shown.with_file_name(FILE).display().to_string();
     let path = path.replace('\\', "/");
     let problem = |location, cause, remedy: &str| Problem {
@@ -122,61 +159,23 @@ pub fn load(spec: &Path, shown: &Path) -> Result<Settings, Problem> {
             ));
         }
     };
-    match toml_edit::de::from_str(&text) {
-        Ok(File {
-            mut sensitive,
-            names,
-            operations,
-            webhooks,
-            paging,
-            copies,
-            examples,
-            descriptions,
-        }) => {
-            for (schema, properties) in &mut sensitive {
-                for property in properties {
-                    *property = names.property_in_document(schema, property).to_owned();
-                }
-            }
-            Ok(Settings {
-                path,
-                sensitive,
-                names,
-                left_out: operations,
-                verifies_webhooks: webhooks
-                    .verification
-                    .map(|verification| matches!(verification, Verification::Standard)),
-                lists: paging
-                    .into_iter()
-                    .map(|(operation, ListEntry(setting))| (operation, setting))
-                    .collect(),
-                copies,
-                examples,
-                operations: descriptions.operations,
-            })
-        }
+    match toml_edit::de::from_str::<File>(&text) {
+        Ok(file) => Ok(file.settings(path)),
         Err(error) => {
-            let location = error.span().map_or(Location::File, |span| {
-                let before = &text[..span.start];
-                Location::Position {
-                    line: before.matches('\n').count() + 1,
-                    column: before.chars().rev().take_while(|c| *c != '\n').count() + 1,
-                }
-            });
+            let location = error
+                .span()
+                .map_or(Location::File, |span| position(&text, span.start));
             let cause = format!("cannot read the settings: {}", error.message());
-            Err(problem(
-                location,
-                cause.trim().to_owned(),
-                "the file has the tables `[sensitive]`, with entries such as `Schema = [\"property\"]`, `[copies]`, with entries \
-                 such as `\"path/of/file.json\" = \"/components\"`, `[examples]`, with entries such as \
-                 `\"path/of/file.json\" = \"Schema\"`, `[descriptions]`, with the entry \
-                 `operations = [\"path/of/file.json\"]`, \
-                 `[operations]`, with entries such as `without_tags = [\"internal\"]`, \
-                 `[paging]`, with entries such as `operation = false`, `[webhooks]`, with the entry \
-                 `verification = \"standard\"`, and \
-                 `[names.schemas]`, `[names.operations]`, `[names.properties.Schema]`, `[names.values.Schema]` and \
-                 `[names.parameters.operation]`, with entries such as `document_name = \"public_name\"`",
-            ))
+            Err(problem(location, cause.trim().to_owned(), REMEDY))
         }
+    }
+}
+
+/// Returns the line and the column of an offset in bytes.
+fn position(text: &str, offset: usize) -> Location {
+    let before = &text[..offset];
+    Location::Position {
+        line: before.matches('\n').count() + 1,
+        column: before.chars().rev().take_while(|c| *c != '\n').count() + 1,
     }
 }

@@ -31,14 +31,17 @@ struct Webhook {
     schema: Value,
 }
 
-/// Moves the bodies of the webhooks to the components, as the members of a union. `None` if there are none.
-pub(crate) fn hoist(
-    document: &mut Value,
-    unsupported: &mut Vec<Unsupported>,
-    origins: &mut Origins,
-) -> Option<Webhooks> {
-    let mut webhooks = Vec::new();
-    let mut is_signed = false;
+/// The webhooks of a document.
+#[derive(Default)]
+struct Found {
+    webhooks: Vec<Webhook>,
+    /// A webhook has the signature of Standard Webhooks as a parameter.
+    are_signed: bool,
+}
+
+/// Finds the webhooks, and reports those without a body of JSON.
+fn find(document: &Value, unsupported: &mut Vec<Unsupported>) -> Found {
+    let mut found = Found::default();
     let items = document.get("webhooks").and_then(Value::as_object);
     for (name, _) in items.into_iter().flatten() {
         let place = Pointer::root().join("webhooks").join(name);
@@ -48,20 +51,12 @@ pub(crate) fn hoist(
         let methods = walk::METHODS.iter();
         let methods = methods.filter_map(|method| Some((*method, item.get(method)?)));
         for (method, operation) in methods {
+            found.are_signed |= [item, operation]
+                .iter()
+                .any(|object| has_signature(document, object));
             let place = place.join(method);
-            let parameters = [item, operation].map(|object| object.get("parameters"));
-            let mut parameters = parameters
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_array)
-                .flatten();
-            is_signed |= parameters.any(|parameter| {
-                let parameter = walk::follow(document, parameter);
-                let name = parameter.and_then(|parameter| parameter.get("name")?.as_str());
-                name.is_some_and(|name| name.eq_ignore_ascii_case(SIGNATURE))
-            });
             match body(document, &place) {
-                Some((place, schema)) => webhooks.push(Webhook {
+                Some((place, schema)) => found.webhooks.push(Webhook {
                     name: name.clone(),
                     place,
                     schema,
@@ -74,6 +69,29 @@ pub(crate) fn hoist(
             }
         }
     }
+    found
+}
+
+/// Returns true if a path item or an operation has the signature as a parameter.
+fn has_signature(document: &Value, object: &Value) -> bool {
+    let parameters = object.get("parameters").and_then(Value::as_array);
+    parameters.into_iter().flatten().any(|parameter| {
+        walk::follow(document, parameter)
+            .and_then(|parameter| parameter.get("name")?.as_str())
+            .is_some_and(|name| name.eq_ignore_ascii_case(SIGNATURE))
+    })
+}
+
+/// Moves the bodies of the webhooks to the components, as the members of a union. Returns `None` if there are none.
+pub(crate) fn hoist(
+    document: &mut Value,
+    unsupported: &mut Vec<Unsupported>,
+    origins: &mut Origins,
+) -> Option<Webhooks> {
+    let Found {
+        webhooks,
+        are_signed,
+    } = find(document, unsupported);
     if webhooks.is_empty() {
         return None;
     }
@@ -144,7 +162,7 @@ pub(crate) fn hoist(
     }
     Some(Webhooks {
         schema: name,
-        are_verified: is_signed,
+        are_verified: are_signed,
     })
 }
 

@@ -1,7 +1,6 @@
 //! Names of inline schemas, from their titles or their locations. The names that typify would choose are not unique, so
 //! the crate would not compile.
 
-
 use serde_json::{Value, json};
 
 use super::Changes;

@@ -4,7 +4,6 @@
 //! A part is a file, for which the types crate has a type, or a value: text, or JSON if it is an object (OpenAPI 3.0,
 //! section 4.7.14.3). A list becomes several parts of the same name (RFC 7578, section 4.3).
 
-
 use serde_json::{Value, json};
 
 use super::Changes;

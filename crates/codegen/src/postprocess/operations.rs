@@ -4,15 +4,16 @@
 //! The setters of a builder and the expression that builds its request are progenitor's. An `impl Operation` with what
 //! differs between operations replaces `send`.
 
+mod request;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use serde_json::Value;
-use syn::visit_mut::{self, VisitMut};
 use syn::{
     Attribute, Expr, Fields, Generics, Ident, ImplItem, ImplItemFn, Item, ItemImpl, ItemStruct,
-    Member, Pat, Stmt, Type, parse_quote,
+    Member, Stmt, Type, parse_quote,
 };
 
 use super::builder;
@@ -23,7 +24,6 @@ use super::request_spec::encoded;
 use super::responses::Responses;
 use super::streams;
 use super::syntax::{first_argument, implemented, plain, uses};
-use super::wire::header_constant;
 use crate::model::{Model, Paging, Stream, StreamFormat};
 use crate::names;
 use crate::normalize::parameters::{ResolvedParameter, of_operation, template_names};
@@ -318,13 +318,13 @@ impl Builder {
             match ident.as_str() {
                 "new" => self.constructor(function),
                 "send" => {
-                    request = self.request(function);
+                    request = request::statements(function, client, &self.arguments);
                     return false;
                 }
                 // progenitor's items of all pages, of services that use dropshot.
                 "stream" if function.sig.inputs.len() == 1 => return false,
                 _ if operation.path_parameters.contains(&ident) => return false,
-                _ => convert(function),
+                _ => request::convert(function),
             }
             true
         });
@@ -414,88 +414,6 @@ impl Builder {
             }
         };
     }
-
-    /// Returns the statements that build the request: progenitor's `send` up to the request.
-    fn request(&self, send: &ImplItemFn) -> Option<TokenStream> {
-        let Self { client, .. } = self;
-        let built = send
-            .block
-            .stmts
-            .iter()
-            .enumerate()
-            .find_map(|(index, statement)| Some((index, built(statement)?)));
-        let (index, request) = built?;
-        let statements = send.block.stmts.get(1..index)?;
-        let statements = statements.iter().filter(|statement| {
-            !local(statement)
-                .is_some_and(|local| self.arguments.iter().any(|(argument, _)| argument == local))
-        });
-        let mut body: syn::Block = parse_quote!({
-            #(#statements)*
-            Ok(#request.build()?)
-        });
-        let fields = destructured(send.block.stmts.first()?)?.iter();
-        Request { client }.visit_block_mut(&mut body);
-        let statements = &body.stmts;
-        Some(quote! {
-            let Self { #(#fields,)* .. } = self;
-            #(#statements)*
-        })
-    }
-}
-
-/// Makes a setter convert its value with a function of the client crate, in place of closures of its own.
-fn convert(setter: &mut ImplItemFn) {
-    for statement in &mut setter.block.stmts {
-        if let Stmt::Expr(Expr::Assign(assign), _) = statement
-            && let Some(converted) = converted(&assign.right)
-        {
-            *assign.right = converted;
-        }
-    }
-}
-
-/// Returns the call that replaces `value.try_into().map(…).map_err(|…| "…")`.
-fn converted(value: &Expr) -> Option<Expr> {
-    let outer = called(value, "map_err")?;
-    let Expr::Closure(closure) = outer.args.first()? else {
-        return None;
-    };
-    let (message, has_cause) = match closure.body.as_ref() {
-        Expr::Macro(format) => {
-            let mut tokens = format.mac.tokens.clone().into_iter();
-            let message: syn::LitStr = syn::parse2(tokens.next()?.into()).ok()?;
-            let message = message.value().strip_suffix(": {}")?.to_owned();
-            (message, true)
-        }
-        body => match called(body, "to_string")?.receiver.as_ref() {
-            Expr::Lit(syn::ExprLit {
-                lit: syn::Lit::Str(message),
-                ..
-            }) => (message.value(), false),
-            _ => return None,
-        },
-    };
-    let (inner, mapped) = match called(&outer.receiver, "map") {
-        Some(map) => (map.receiver.as_ref(), map.args.first()),
-        None => (outer.receiver.as_ref(), None),
-    };
-    let value = &called(inner, "try_into")?.receiver;
-    let mapped = mapped.map(|mapped| quote!(#mapped).to_string());
-    Some(match (mapped.as_deref(), has_cause) {
-        (None, false) => parse_quote!(crate::encode::required(#value, #message)),
-        (Some("Some"), false) => parse_quote!(crate::encode::optional(#value, #message)),
-        (Some("From :: from"), true) => parse_quote!(crate::encode::body_builder(#value, #message)),
-        _ => return None,
-    })
-}
-
-/// Returns the call of a method.
-fn called<'a>(expression: &'a Expr, method: &str) -> Option<&'a syn::ExprMethodCall> {
-    match expression {
-        Expr::MethodCall(call) if call.method == method => Some(call),
-        _ => None,
-    }
 }
 
 /// Makes a method of the client take the path parameters. Returns false if it is not an operation.
@@ -576,106 +494,5 @@ fn fields_of_self(function: &ImplItemFn) -> Vec<syn::FieldValue> {
     match function.block.stmts.last() {
         Some(Stmt::Expr(Expr::Struct(value), None)) => value.fields.iter().cloned().collect(),
         _ => Vec::new(),
-    }
-}
-
-/// Returns the expression in `let mut request = ….build()?`.
-fn built(statement: &Stmt) -> Option<&Expr> {
-    let Stmt::Local(local) = statement else {
-        return None;
-    };
-    match local.init.as_ref()?.expr.as_ref() {
-        Expr::Try(tried) => match tried.expr.as_ref() {
-            Expr::MethodCall(call) if call.method == "build" => Some(&call.receiver),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// Returns the variable that a statement declares.
-fn local(statement: &Stmt) -> Option<&Ident> {
-    match statement {
-        Stmt::Local(local) => match &local.pat {
-            Pat::Ident(name) => Some(&name.ident),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// Returns the fields in `let Self { client, … } = self;`.
-fn destructured(
-    statement: &Stmt,
-) -> Option<&syn::punctuated::Punctuated<syn::FieldPat, syn::Token![,]>> {
-    match statement {
-        Stmt::Local(local) => match &local.pat {
-            Pat::Struct(pattern) => Some(&pattern.fields),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// Returns true for `.header(ACCEPT, HeaderValue::from_static("application/json"))`.
-fn accepts_json(call: &syn::ExprMethodCall) -> bool {
-    if header_constant(call).is_none_or(|name| name != "ACCEPT") {
-        return false;
-    }
-    let Some(Expr::Call(value)) = call.args.last() else {
-        return false;
-    };
-    matches!(value.args.first(), Some(Expr::Lit(value))
-        if matches!(&value.lit, syn::Lit::Str(text) if text.value() == "application/json"))
-}
-
-/// Makes the request use the HTTP client, base URL and error type of the client crate.
-struct Request<'a> {
-    client: &'a Ident,
-}
-
-impl VisitMut for Request<'_> {
-    fn visit_expr_mut(&mut self, expression: &mut Expr) {
-        visit_mut::visit_expr_mut(self, expression);
-        let client = self.client;
-        match expression {
-            Expr::Field(field) if matches!(field.base.as_ref(), Expr::Path(path) if path.path.is_ident(client)) => {
-                match &field.member {
-                    Member::Named(name) if name == "client" => {
-                        *expression = parse_quote!(#client.http());
-                    }
-                    Member::Named(name) if name == "baseurl" => {
-                        *expression = parse_quote!(#client.base_url());
-                    }
-                    _ => {}
-                }
-            }
-            Expr::MethodCall(call) if accepts_json(call) => {
-                call.args = parse_quote!(::reqwest::header::ACCEPT, crate::request::JSON);
-            }
-            Expr::Path(path)
-                if path.path.segments.len() == 2
-                    && path
-                        .path
-                        .segments
-                        .first()
-                        .is_some_and(|first| first.ident == "Error") =>
-            {
-                *expression = parse_quote!(crate::request::InvalidRequest);
-            }
-            _ => {}
-        }
-    }
-
-    fn visit_macro_mut(&mut self, call: &mut syn::Macro) {
-        let parser = syn::punctuated::Punctuated::<Expr, syn::Token![,]>::parse_terminated;
-        if call.path.is_ident("format")
-            && let Ok(mut arguments) = call.parse_body_with(parser)
-        {
-            for argument in &mut arguments {
-                self.visit_expr_mut(argument);
-            }
-            call.tokens = quote!(#arguments);
-        }
     }
 }

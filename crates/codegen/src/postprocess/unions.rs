@@ -95,12 +95,10 @@ impl<'a> Unions<'a> {
         boxed: &Boxed,
     ) -> Vec<Item> {
         let is_boxed = |index: usize| boxed.has_member(&ident.to_string(), index);
-        let variants = variants(union);
-        let types: Vec<TokenStream> = union
-            .members
-            .iter()
-            .map(|member| rust(&member.ty))
-            .collect();
+        let variants = Variants::of(union);
+        let members = &variants.members;
+        let types = union.members.iter().map(|member| rust(&member.ty));
+        let types: Vec<TokenStream> = types.collect();
         let held = types.iter().enumerate().map(|(index, ty)| {
             if is_boxed(index) {
                 quote!(::std::boxed::Box<#ty>)
@@ -108,91 +106,25 @@ impl<'a> Unions<'a> {
                 ty.clone()
             }
         });
-        let variant_docs = (0..variants.len()).map(|index| member_doc(union, index));
-        let unknown = names::free_variant(&variants);
-        let keeps = union.keeps_unknown();
-        let unknown_variant = keeps.then(|| {
-            let doc = match &union.tag {
-                Some(tag) => format!(
-                    "A value with an unknown or missing `{}`, as the service sent it.",
-                    tag.property
-                ),
-                None => "A value that matches no single member, as the service sent it.".to_owned(),
-            };
-            quote!(#[doc = #doc] #unknown(::serde_json::Value),)
-        });
-        let several = may_be_several(union).then(|| {
-            let mut taken = variants
-                .iter()
-                .chain([&unknown])
-                .map(ToString::to_string)
-                .collect();
-            format_ident!("{}", names::unique("Several", &mut taken))
-        });
-        let several_variant = several.as_ref().map(|several| {
-            quote! {
-                /// Several members at once, each with the properties that it knows.
-                #several(::std::vec::Vec<Self>),
-            }
-        });
-        let encode_several = several.as_ref().map(
-            |several| quote!(Self::#several(members) => crate::union::encode_all(members, serializer),),
-        );
-        let encode_unknown = keeps.then(
-            || quote!(Self::#unknown(value) => ::serde::Serialize::serialize(value, serializer),),
-        );
-        let decode_unknown = if keeps {
-            quote!(_ => ::std::result::Result::Ok(Self::#unknown(value)),)
-        } else {
-            // Without a variant for unknown values, each value is a member or an error.
-            quote!(_ => ::std::result::Result::Err(crate::union::unfit(&value, &UNION)),)
-        };
-        let encodings = union
-            .members
-            .iter()
-            .enumerate()
-            .map(|(index, _)| self.encoding(union, index));
-        let decodings = union.members.iter().enumerate().map(|(index, member)| {
-            let variant = &variants[index];
-            let read = if reads_leniently(&member.ty) {
-                quote!(crate::lenient::deserialize(value).map_err(::serde::de::Error::custom))
-            } else {
-                quote!(crate::union::decode(value))
-            };
-            quote!(Choice::Member(#index) => #read.map(Self::#variant),)
-        });
-        let decode = quote!(#(#decodings)* #decode_unknown);
-        let choice = quote!(crate::union::choose::<D::Error>(&UNION, &value)?);
-        let decode = match &several {
-            None => quote!(match #choice { #decode }),
-            Some(several) => quote! {
-                let decode = |choice: Choice, value: ::serde_json::Value| match choice { #decode };
-                match #choice {
-                    Choice::Several(members) => members
-                        .into_iter()
-                        .map(|index| decode(Choice::Member(index), value.clone()))
-                        .collect::<::std::result::Result<_, _>>()
-                        .map(Self::#several),
-                    choice => decode(choice, value),
-                }
-            },
-        };
-        let table = table(self.model, union, &variants);
+        let member_docs = (0..members.len()).map(|index| member_doc(union, index));
+        let others = variants.others(union);
+        let encodings = (0..members.len()).map(|index| self.encoding(union, index));
+        let encode_others = variants.encode_others();
+        let decode = variants.decode(union);
+        let table = table(self.model, union, members);
         let file: syn::File = parse_quote! {
             #(#docs)*
             #[derive(Clone, Debug, PartialEq)]
             #[non_exhaustive]
             pub enum #ident {
-                #( #[doc = #variant_docs] #variants(#held), )*
-                #several_variant
-                #unknown_variant
+                #( #[doc = #member_docs] #members(#held), )*
+                #others
             }
             impl ::serde::Serialize for #ident {
                 fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> ::std::result::Result<S::Ok, S::Error> {
                     match self {
-                        #( Self::#variants(value) => #encodings, )*
-                        #encode_several
-                        #encode_unknown
+                        #( Self::#members(value) => #encodings, )*
+                        #encode_others
                     }
                 }
             }
@@ -206,13 +138,14 @@ impl<'a> Unions<'a> {
             }
         };
         let mut items = file.items;
-        items.extend(conversions(ident, union, &variants, &types, is_boxed));
-        if !keeps && union.members.iter().all(|member| self.is_shown(&member.ty)) {
+        items.extend(conversions(ident, union, members, &types, is_boxed));
+        let are_shown = union.members.iter().all(|member| self.is_shown(&member.ty));
+        if variants.unknown.is_none() && are_shown {
             items.push(parse_quote! {
                 impl ::std::fmt::Display for #ident {
                     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                         match self {
-                            #( Self::#variants(value) => ::std::fmt::Display::fmt(value, f), )*
+                            #( Self::#members(value) => ::std::fmt::Display::fmt(value, f), )*
                         }
                     }
                 }
@@ -268,6 +201,98 @@ impl<'a> Unions<'a> {
                     }) && schema.get("nullable") != Some(&Value::Bool(true))
                 }),
             _ => false,
+        }
+    }
+}
+
+/// The names of the variants of a union.
+struct Variants {
+    members: Vec<Ident>,
+    /// The variant of a value that matches several members, if there can be one.
+    several: Option<Ident>,
+    /// The variant of a value that matches no member, if such a value is kept.
+    unknown: Option<Ident>,
+}
+
+impl Variants {
+    fn of(union: &Union) -> Self {
+        let members = variants(union);
+        let unknown = names::free_variant(&members);
+        let several = may_be_several(union).then(|| {
+            let taken = members.iter().chain([&unknown]);
+            let mut taken = taken.map(ToString::to_string).collect();
+            format_ident!("{}", names::unique("Several", &mut taken))
+        });
+        Self {
+            members,
+            several,
+            unknown: union.keeps_unknown().then_some(unknown),
+        }
+    }
+
+    /// Returns the variants for values that are not exactly one member.
+    fn others(&self, union: &Union) -> TokenStream {
+        let several = self.several.as_ref().map(|several| {
+            quote! {
+                /// Several members at once, each with the properties that it knows.
+                #several(::std::vec::Vec<Self>),
+            }
+        });
+        let unknown = self.unknown.as_ref().map(|unknown| {
+            let doc = match &union.tag {
+                Some(tag) => format!(
+                    "A value with an unknown or missing `{}`, as the service sent it.",
+                    tag.property
+                ),
+                None => "A value that matches no single member, as the service sent it.".to_owned(),
+            };
+            quote!(#[doc = #doc] #unknown(::serde_json::Value),)
+        });
+        quote!(#several #unknown)
+    }
+
+    /// Returns the arms that encode these variants.
+    fn encode_others(&self) -> TokenStream {
+        let several = self.several.as_ref().map(
+            |several| quote!(Self::#several(members) => crate::union::encode_all(members, serializer),),
+        );
+        let unknown = self.unknown.as_ref().map(
+            |unknown| quote!(Self::#unknown(value) => ::serde::Serialize::serialize(value, serializer),),
+        );
+        quote!(#several #unknown)
+    }
+
+    /// Returns the expression that decodes `value`.
+    fn decode(&self, union: &Union) -> TokenStream {
+        let members = self.members.iter().zip(&union.members).enumerate();
+        let members = members.map(|(index, (variant, member))| {
+            let read = if reads_leniently(&member.ty) {
+                quote!(crate::lenient::deserialize(value).map_err(::serde::de::Error::custom))
+            } else {
+                quote!(crate::union::decode(value))
+            };
+            quote!(Choice::Member(#index) => #read.map(Self::#variant),)
+        });
+        let unknown = match &self.unknown {
+            Some(unknown) => quote!(_ => ::std::result::Result::Ok(Self::#unknown(value)),),
+            // Without a variant for unknown values, each value is a member or an error.
+            None => quote!(_ => ::std::result::Result::Err(crate::union::unfit(&value, &UNION)),),
+        };
+        let arms = quote!(#(#members)* #unknown);
+        let choice = quote!(crate::union::choose::<D::Error>(&UNION, &value)?);
+        let Some(several) = &self.several else {
+            return quote!(match #choice { #arms });
+        };
+        quote! {
+            let decode = |choice: Choice, value: ::serde_json::Value| match choice { #arms };
+            match #choice {
+                Choice::Several(members) => members
+                    .into_iter()
+                    .map(|index| decode(Choice::Member(index), value.clone()))
+                    .collect::<::std::result::Result<_, _>>()
+                    .map(Self::#several),
+                choice => decode(choice, value),
+            }
         }
     }
 }

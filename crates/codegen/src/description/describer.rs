@@ -1,0 +1,444 @@
+//! Reads the descriptions of operations from a document.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{Body, Content, Kind, Operation, Parameter, Property, Response, ValueType};
+use crate::load::Source;
+use crate::media_type::{MediaTypeKind, essence};
+use crate::model::{EventData, Model, ParameterKey, RequestBody, StreamFormat};
+use crate::names;
+use crate::normalize::parameters::{ResolvedParameter, explodes, of_operation};
+use crate::origin::Origins;
+use crate::pointer::Pointer;
+use crate::postprocess::request_spec::encoded;
+use crate::sample::{self, Direction, kind};
+use crate::security::SecuritySchemes;
+use crate::streams;
+use crate::walk;
+
+/// Describes the operations that the client has, in the order of the document.
+pub fn describe(
+    source: &Source,
+    normalized: &Value,
+    model: &Model,
+    origins: &Origins,
+) -> Vec<Operation> {
+    let describer = Describer {
+        document: &source.document,
+        normalized,
+        model,
+        origins,
+        schemes: SecuritySchemes::of(normalized),
+        types: types(normalized, origins),
+    };
+    let operations = walk::operations(normalized);
+    operations
+        .iter()
+        .filter_map(|operation| describer.operation(operation))
+        .collect()
+}
+
+/// Returns the names of the types, by the location of their schemas in the original document.
+fn types(normalized: &Value, origins: &Origins) -> BTreeMap<Pointer, String> {
+    let schemas = walk::schemas(normalized);
+    let types = schemas.map(|(name, _)| {
+        let origin = origins.of(&Pointer::schema(name));
+        (origin.pointer, names::type_name(name))
+    });
+    types.collect()
+}
+
+struct Describer<'a> {
+    /// The original document.
+    document: &'a Value,
+    normalized: &'a Value,
+    model: &'a Model,
+    origins: &'a Origins,
+    schemes: SecuritySchemes<'a>,
+    types: BTreeMap<Pointer, String>,
+}
+
+impl<'a> Describer<'a> {
+    fn operation(&self, operation: &walk::Operation<'a>) -> Option<Operation> {
+        let name = names::method_name(operation.id()?);
+        let place = self.origins.of(&operation.pointer).pointer;
+        let object = self
+            .document
+            .pointer(place.as_str())
+            .unwrap_or(operation.object);
+        let tokens: Vec<String> = place.tokens().collect();
+        let original = walk::Operation {
+            path: tokens.get(1).map_or(operation.path, String::as_str),
+            method: operation.method,
+            pointer: place,
+            object,
+        };
+        let mut path = encoded(operation.path);
+        let mut parameters = Vec::new();
+        let documented = of_operation(self.document, &original);
+        for parameter in of_operation(self.normalized, operation) {
+            let described = self.parameter(operation, &parameter, &documented);
+            if described.location == "path" {
+                let hole = format!("{{{}}}", encoded(parameter.name()));
+                path = path.replace(&hole, &format!("{{{}}}", described.name));
+            }
+            parameters.push(described);
+        }
+        let rank = |parameter: &Parameter| match parameter.location.as_str() {
+            "path" => (0, path.find(&format!("{{{}}}", parameter.name))),
+            _ => (1, None),
+        };
+        parameters.sort_by_key(rank);
+        let id = text(object, "operationId").unwrap_or_else(|| name.clone());
+        let facts = self.model.operation(&operation.pointer);
+        let body = self.body(operation, object);
+        Some(Operation {
+            id,
+            method: operation.method.to_uppercase(),
+            summary: text(object, "summary"),
+            description: text(object, "description"),
+            deprecated: is_deprecated(object),
+            auth: self.schemes.operation(operation.object).into(),
+            body,
+            responses: self.responses(object, &original.pointer),
+            paging: facts.and_then(|facts| facts.paging.clone()),
+            stream: facts.and_then(|facts| facts.stream.clone()),
+            name,
+            path,
+            parameters,
+        })
+    }
+
+    fn parameter(
+        &self,
+        operation: &walk::Operation<'_>,
+        parameter: &ResolvedParameter<'_>,
+        documented: &[ResolvedParameter<'_>],
+    ) -> Parameter {
+        let key = ParameterKey::new(parameter.location(), parameter.name());
+        let facts = self
+            .model
+            .operation(&operation.pointer)
+            .and_then(|facts| facts.parameters.get(&key));
+        let name = facts
+            .and_then(|facts| facts.wire_name.as_deref())
+            .unwrap_or(parameter.name());
+        // A property of an object in the query is a parameter only after normalization.
+        let original = documented
+            .iter()
+            .find(|other| other.name() == name && other.location() == parameter.location());
+        let (document, object) = match original {
+            Some(original) => (self.document, original.object),
+            None => (self.normalized, parameter.object),
+        };
+        let schema = object.get("schema").or_else(|| {
+            let mut contents = object.get("content")?.as_object()?.values();
+            contents.next()?.get("schema")
+        });
+        let default = schema
+            .and_then(|schema| walk::follow(document, schema)?.get("default"))
+            .filter(|default| !default.is_null());
+        let example = sample::example(document, object)
+            .or_else(|| sample::example(document, walk::follow(document, schema?)?));
+        let is_query = parameter.location() == "query";
+        Parameter {
+            name: name.to_owned(),
+            rust_name: names::parameter_name(parameter.name()),
+            location: parameter.location().to_owned(),
+            style: text(object, "style")
+                .unwrap_or_else(|| if is_query { "form" } else { "simple" }.to_owned()),
+            explode: explodes(object),
+            encoding: facts.and_then(|facts| facts.style),
+            required: parameter.is_required(),
+            ty: schema.map_or_else(ValueType::default, |schema| self.value(document, schema, 0)),
+            default: default.cloned(),
+            example,
+            description: text(object, "description"),
+            deprecated: is_deprecated(object),
+        }
+    }
+
+    fn body(&self, operation: &walk::Operation<'_>, object: &Value) -> Option<Body> {
+        let sent = walk::follow(self.normalized, operation.object.get("requestBody")?)?;
+        let sent = sent.get("content")?.as_object()?.keys().next()?;
+        let facts = self.model.operation(&operation.pointer);
+        let facts = facts.map(|facts| &facts.body);
+        let documented = walk::follow(self.document, object.get("requestBody")?)?;
+        let content = documented.get("content")?.as_object()?;
+        let sent = match facts.and_then(|facts| facts.content_type.as_deref()) {
+            Some(content_type) => content_type,
+            None if facts.is_some_and(|facts| facts.parts().is_some()) => "multipart/form-data",
+            None => sent,
+        };
+        let mut media_types: Vec<String> = content.keys().cloned().collect();
+        media_types.sort_by_key(|other| essence(other) != essence(sent));
+        // A range leaves the type to the sender.
+        if let Some(first) = media_types.first_mut()
+            && first.contains('*')
+        {
+            sent.clone_into(first);
+        }
+        let media = content
+            .iter()
+            .min_by_key(|(name, _)| essence(name) != essence(sent));
+        Some(Body {
+            required: !facts.is_some_and(|facts: &RequestBody| facts.is_optional),
+            content: media.map_or_else(Content::default, |(_, media)| {
+                self.content(media, Direction::Sent)
+            }),
+            media_types,
+        })
+    }
+
+    fn responses(&self, operation: &Value, place: &Pointer) -> Vec<Response> {
+        let stream = streams::find(self.document, operation, place);
+        let responses = operation.get("responses").and_then(Value::as_object);
+        let responses = responses
+            .into_iter()
+            .flatten()
+            .filter(|(status, _)| !status.starts_with("x-"));
+        responses
+            .map(|(status, response)| {
+                let response = walk::follow(self.document, response).unwrap_or(response);
+                let contents = response.get("content").and_then(Value::as_object);
+                let preferred = contents
+                    .into_iter()
+                    .flatten()
+                    .filter(|_| !["204", "205"].contains(&status.as_str()))
+                    .min_by_key(|(media_type, _)| MediaTypeKind::of(media_type));
+                Response {
+                    status: status.clone(),
+                    description: text(response, "description"),
+                    media_type: preferred.map(|(media_type, _)| media_type.clone()),
+                    content: preferred.map_or_else(Content::default, |(media_type, media)| {
+                        let stream = stream.as_ref().filter(|stream| {
+                            stream.status == *status && stream.media_type == *media_type
+                        });
+                        match stream {
+                            Some(stream) => self.stream(media, stream),
+                            None => self.content(media, Direction::Received),
+                        }
+                    }),
+                }
+            })
+            .collect()
+    }
+
+    fn content(&self, media: &Value, direction: Direction) -> Content {
+        let schema = media.get("schema");
+        Content {
+            ty: schema.map(|schema| self.value(self.document, schema, 0)),
+            properties: schema.map_or_else(Vec::new, |schema| self.properties(schema)),
+            example: sample::of_content(self.document, media, direction),
+        }
+    }
+
+    /// Returns the content of a stream: what is said of an item, and an example of the whole body.
+    fn stream(&self, media: &Value, stream: &streams::Found) -> Content {
+        let item = json!({"schema": stream.item.clone().unwrap_or(json!({"type": "string"}))});
+        let mut content = self.content(&item, Direction::Received);
+        if let Some(ty) = &mut content.ty {
+            ty.words = format!("stream of {}", ty.words);
+        }
+        let example = sample::example(self.document, media).filter(Value::is_string);
+        content.example = example.or_else(|| {
+            let item = content.example.take()?;
+            Some(Value::String(match (&stream.format, &item) {
+                (StreamFormat::Events(EventData::Text), Value::String(text)) => {
+                    format!("data: {text}\n\n")
+                }
+                (StreamFormat::Events(EventData::Fields(_)), Value::Object(fields)) => {
+                    let line = |(name, value): (&String, &Value)| match value {
+                        Value::String(text) => format!("{name}: {text}\n"),
+                        value => format!("{name}: {value}\n"),
+                    };
+                    fields.iter().map(line).collect::<String>() + "\n"
+                }
+                (StreamFormat::Events(_), item) => format!("data: {item}\n\n"),
+                (StreamFormat::Lines, item) => format!("{item}\n"),
+            }))
+        });
+        content
+    }
+
+    /// Returns the properties of an object, with those of the parts of an `allOf`.
+    fn properties(&self, schema: &Value) -> Vec<Property> {
+        let Some(schema) = walk::follow(self.document, schema) else {
+            return Vec::new();
+        };
+        let parts = schema.get("allOf").and_then(Value::as_array);
+        // A part that is an `allOf` itself would have to be followed with care for circles.
+        let parts = parts.into_iter().flatten();
+        let parts = parts.filter_map(|part| walk::follow(self.document, part));
+        let mut found: Vec<Property> = Vec::new();
+        for part in parts.chain([schema]) {
+            let required = part.get("required").and_then(Value::as_array);
+            let properties = part.get("properties").and_then(Value::as_object);
+            for (name, property) in properties.into_iter().flatten() {
+                let target = walk::follow(self.document, property).unwrap_or(property);
+                found.retain(|other| other.name != *name);
+                found.push(Property {
+                    name: name.clone(),
+                    required: required.is_some_and(|all| all.iter().any(|other| other == name)),
+                    ty: self.value(self.document, property, 0),
+                    description: text(property, "description")
+                        .or_else(|| text(target, "description")),
+                });
+            }
+        }
+        found
+    }
+
+    /// Returns the values of a schema. The nesting ends with the lists in a list.
+    fn value(&self, document: &Value, schema: &Value, depth: usize) -> ValueType {
+        let name = schema
+            .get("$ref")
+            .and_then(Value::as_str)
+            .and_then(Pointer::from_ref)
+            .and_then(|place| self.types.get(&place));
+        let Some(schema) = walk::follow(document, schema).filter(|_| depth < 4) else {
+            return ValueType::default();
+        };
+        if schema.get("type").is_none() {
+            for key in ["anyOf", "oneOf", "allOf"] {
+                let members = schema.get(key).and_then(Value::as_array);
+                let mut members = members
+                    .into_iter()
+                    .flatten()
+                    .filter(|member| member.get("type") != Some(&json!("null")));
+                match (members.next(), members.next()) {
+                    (Some(only), None) if schema.get("properties").is_none() => {
+                        let ty = self.value(document, only, depth + 1);
+                        return ty.named(name);
+                    }
+                    (Some(_), Some(_)) if key != "allOf" => {
+                        return self.union(document, schema, key, name, depth);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        let number = |key: &str| schema.get(key).and_then(Value::as_number).cloned();
+        let values: Vec<Value> = match schema.get("enum").and_then(Value::as_array) {
+            Some(values) => values.iter().filter(|v| !v.is_null()).cloned().collect(),
+            None => schema.get("const").cloned().into_iter().collect(),
+        };
+        let kind = match kind(schema) {
+            Some("string") => Kind::String,
+            Some("integer") => Kind::Integer,
+            Some("number") => Kind::Number,
+            Some("boolean") => Kind::Boolean,
+            Some("array") => Kind::List,
+            Some("object") => Kind::Object,
+            None if schema.get("allOf").is_some() => Kind::Object,
+            None if values.iter().any(Value::is_string) => Kind::String,
+            _ => Kind::Any,
+        };
+        let items = schema.get("items").filter(|_| kind == Kind::List);
+        let mut ty = ValueType {
+            kind,
+            words: String::new(),
+            format: text(schema, "format"),
+            values,
+            minimum: number("minimum"),
+            maximum: number("maximum"),
+            items: items.map(|items| Box::new(self.value(document, items, depth + 1))),
+        };
+        ty.words = words(&ty);
+        ty.named(name)
+    }
+
+    fn union(
+        &self,
+        document: &Value,
+        schema: &Value,
+        key: &str,
+        name: Option<&String>,
+        depth: usize,
+    ) -> ValueType {
+        let members = schema.get(key).and_then(Value::as_array);
+        let members: Vec<ValueType> = members
+            .into_iter()
+            .flatten()
+            .filter(|member| member.get("type") != Some(&json!("null")))
+            .map(|member| self.value(document, member, depth + 1))
+            .collect();
+        let mut all: Vec<&str> = Vec::new();
+        for member in &members {
+            if !all.contains(&member.words.as_str()) {
+                all.push(&member.words);
+            }
+        }
+        let kinds = |kind| members.iter().all(|member| member.kind == kind);
+        ValueType {
+            kind: if kinds(Kind::Object) {
+                Kind::Object
+            } else {
+                Kind::Any
+            },
+            words: match name {
+                Some(name) => format!("`{name}`"),
+                None => all.join(" or "),
+            },
+            ..ValueType::default()
+        }
+    }
+}
+
+impl ValueType {
+    /// Calls an object by the name of its type.
+    fn named(mut self, name: Option<&String>) -> Self {
+        if let (Kind::Object, Some(name)) = (self.kind, name) {
+            self.words = format!("`{name}`");
+        }
+        self
+    }
+}
+
+fn text(object: &Value, key: &str) -> Option<String> {
+    let text = object.get(key)?.as_str()?.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn is_deprecated(object: &Value) -> bool {
+    object.get("deprecated") == Some(&json!(true))
+}
+
+/// Returns a type in words.
+fn words(ty: &ValueType) -> String {
+    if !ty.values.is_empty() {
+        let values = ty.values.iter().map(|value| match value {
+            Value::String(text) => format!("`{text}`"),
+            other => format!("`{other}`"),
+        });
+        return values.collect::<Vec<_>>().join(", ");
+    }
+    let noun = match (ty.kind, ty.format.as_deref()) {
+        (Kind::String, Some("uuid")) => "UUID",
+        (Kind::String, Some("date-time")) => "date and time",
+        (Kind::String, Some("date")) => "date",
+        (Kind::String, Some("uri" | "url")) => "URL",
+        (Kind::String, Some("email")) => "email address",
+        (Kind::String, Some("binary")) => "bytes",
+        (Kind::String, _) => "string",
+        (Kind::Integer, _) => "integer",
+        (Kind::Number, _) => "number",
+        (Kind::Boolean, _) => "`true` or `false`",
+        (Kind::List, _) => {
+            return match &ty.items {
+                Some(items) if !items.words.is_empty() => format!("list of {}", items.words),
+                _ => "list".to_owned(),
+            };
+        }
+        (Kind::Object, _) => "object",
+        (Kind::Any, _) => "any value",
+    };
+    match (&ty.minimum, &ty.maximum) {
+        (Some(least), Some(most)) => format!("{noun}, {least} to {most}"),
+        (Some(least), None) => format!("{noun}, at least {least}"),
+        (None, Some(most)) => format!("{noun}, at most {most}"),
+        (None, None) => noun.to_owned(),
+    }
+}
