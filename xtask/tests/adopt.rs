@@ -290,7 +290,7 @@ fn adoption_killed_at_any_step_is_completed_by_the_next_command() {
 }
 
 #[test]
-fn check_lists_compile_errors_with_their_location() {
+fn verify_lists_compile_errors_with_their_location() {
     let project = tempfile::tempdir().unwrap();
     let at = |path: &str| project.path().join(path);
     fs::create_dir(at("src")).unwrap();
@@ -298,9 +298,9 @@ fn check_lists_compile_errors_with_their_location() {
         "[package]\nname = \"small\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n";
     fs::write(at("Cargo.toml"), manifest).unwrap();
     fs::write(at("src/lib.rs"), "pub fn one() -> u8 { 1 }\n").unwrap();
-    assert_eq!(adopt::check(project.path(), &at("target")), Ok(()));
+    assert_eq!(adopt::verify(project.path(), &at("target")), Ok(Vec::new()));
     fs::write(at("src/lib.rs"), "pub fn one() -> u8 { \"1\" }\n").unwrap();
-    let cause = adopt::check(project.path(), &at("target")).unwrap_err();
+    let cause = adopt::verify(project.path(), &at("target")).unwrap_err();
     assert!(
         cause.starts_with("hand-written code does not compile:\n    src/lib.rs:1:22: error[E0308]"),
         "{cause}"

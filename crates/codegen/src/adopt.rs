@@ -37,7 +37,7 @@ use decisions::Decision;
 use journal::Replacement;
 use renames::Kept;
 
-pub use cargo::{check, verify};
+pub use cargo::verify;
 
 /// A function that compiles the project in the first folder, with the second as target directory. Returns a line for each
 /// failing test of hand-written code, which stops nothing. The error is the cause of a failure.

@@ -1,10 +1,21 @@
 //! Runs cargo on the copy of a project.
 
-use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io::{self, BufRead as _, BufReader, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+
+use serde_json::Value;
+
+/// The packages whose tests depend on the document, and change with it.
+const GENERATED: [&str; 3] = ["call-api-types", "call-api-client", "call-api-mock"];
+
+/// The package whose examples are run.
+const FACADE: &str = "call-api";
+
+/// The other packages whose tests depend on the document.
+const HAND_WRITTEN: [&str; 3] = [FACADE, "call-api-sandbox", "call-api-cli"];
 
 /// Compiles all targets of `project`, runs its examples, and runs the tests that depend on the document. Those of the
 /// generated crates update their snapshots. Messages of cargo go to standard error. Returns a line with file and line for
@@ -13,60 +24,138 @@ use std::process::{Command, ExitStatus, Stdio};
 /// # Errors
 /// Errors if cargo cannot be run, or with what fails: compile errors in hand-written code are listed with file and line.
 pub fn verify(project: &Path, target: &Path) -> Result<Vec<String>, String> {
-    let cargo = |arguments: &[&str]| cargo(project, target, arguments);
-    check(project, target)?;
-    for example in examples(project) {
-        cargo(&["run", "--quiet", "--example", &example])?;
+    // Everything is compiled at once, as `cargo test --workspace` does afterwards: with another selection of packages, cargo
+    // would compile dependencies again, with other features.
+    let programs = compile(project, target)?;
+    let is_of_facade = |program: &&Program| program.package == FACADE;
+    let examples = programs.iter().filter(|program| program.is_example);
+    for example in examples.filter(is_of_facade) {
+        let status = example
+            .command(target)
+            .status()
+            .map_err(|error| cannot_run(&example.path, &error))?;
+        if !status.success() {
+            return Err(format!("the example `{}` failed ({status})", example.name));
+        }
     }
-    cargo(&[
-        "test",
-        "--quiet",
-        "-p",
-        "call-api-types",
-        "-p",
-        "call-api-client",
-        "-p",
-        "call-api-mock",
-    ])?;
-    cargo(&["test", "--quiet", "-p", "xtask", "--test", "outline"])?;
-    let mut failing = test(
-        project,
-        target,
-        &["-p", "xtask", "--test", "spec", "--test", "doc_examples"],
-    )?;
-    let packages = [
-        "-p",
-        "call-api",
-        "-p",
-        "call-api-sandbox",
-        "-p",
-        "call-api-cli",
-    ];
-    failing.extend(test(project, target, &packages)?);
+    let mut failing = Vec::new();
+    for program in programs.iter().filter(|program| !program.is_example) {
+        let of_xtask = program.package == "xtask";
+        if GENERATED.contains(&program.package.as_str()) || of_xtask && program.name == "outline" {
+            let mut command = program.command(target);
+            // Snapshots of generated code change with the document.
+            let (status, _) = run(command.env("INSTA_UPDATE", "always"))?;
+            if !status.success() {
+                return Err(program.failed(status));
+            }
+        } else if HAND_WRITTEN.contains(&program.package.as_str())
+            || of_xtask && ["spec", "doc_examples"].contains(&program.name.as_str())
+        {
+            failing.extend(program.test(target)?);
+        }
+    }
+    failing.extend(test_documentation(project, target)?);
     Ok(failing)
 }
 
-/// Runs hand-written tests, and those that fail once more, alone: the other tests keep the machine busy. Returns a line for
-/// each that fails again.
-fn test(project: &Path, target: &Path, selected: &[&str]) -> Result<Vec<String>, String> {
-    let arguments = [&["test", "--quiet", "--no-fail-fast"], selected].concat();
+/// A program that cargo has compiled: a test, or an example.
+struct Program {
+    package: String,
+    name: String,
+    path: PathBuf,
+    /// The folder of the package.
+    folder: PathBuf,
+    is_example: bool,
+}
+
+impl Program {
+    /// Reads a message of cargo. Returns `None` if it is not about a program that was compiled.
+    fn of(message: &Value) -> Option<Self> {
+        let text = |pointer| message.pointer(pointer).and_then(Value::as_str);
+        let path = PathBuf::from(text("/executable")?);
+        let folder = Path::new(text("/manifest_path")?).parent()?.to_owned();
+        let is_test = message.pointer("/profile/test") == Some(&Value::Bool(true));
+        let is_example = !is_test && text("/target/kind/0") == Some("example");
+        if !is_test && !is_example || text("/target/kind/0") == Some("bench") {
+            return None;
+        }
+        // Such as `path+file:///project#call-api@0.1.0`, or `path+file:///crates/name#0.1.0`.
+        let id = text("/package_id")?;
+        let (source, fragment) = id.rsplit_once('#')?;
+        let package = match fragment.split_once('@') {
+            Some((name, _)) => name,
+            None => source.rsplit('/').next()?,
+        };
+        Some(Self {
+            package: package.to_owned(),
+            name: text("/target/name")?.to_owned(),
+            path,
+            folder,
+            is_example,
+        })
+    }
+
+    /// Returns the command that runs the program as cargo does.
+    fn command(&self, target: &Path) -> Command {
+        let mut command = Command::new(&self.path);
+        with_environment(&mut command, target)
+            .current_dir(&self.folder)
+            .env("CARGO", cargo_program())
+            .env("CARGO_MANIFEST_DIR", &self.folder);
+        command
+    }
+
+    /// Runs hand-written tests, and those that fail once more, alone: the other tests keep the machine busy. Returns a line
+    /// for each that fails again.
+    fn test(&self, target: &Path) -> Result<Vec<String>, String> {
+        retried(
+            || {
+                let mut command = self.command(target);
+                command.arg("--quiet");
+                command
+            },
+            |status| self.failed(status),
+        )
+    }
+
+    fn failed(&self, status: ExitStatus) -> String {
+        format!(
+            "the test `{}` of {} failed ({status})",
+            self.name, self.package
+        )
+    }
+}
+
+/// Runs the examples in documentation, and those that fail once more.
+fn test_documentation(project: &Path, target: &Path) -> Result<Vec<String>, String> {
+    let arguments = ["test", "--quiet", "--workspace", "--doc", "--no-fail-fast"];
+    retried(
+        || {
+            let mut command = command(project, target, &arguments);
+            command.arg("--");
+            command
+        },
+        |status| failed(&arguments, status),
+    )
+}
+
+/// Runs tests of hand-written code, and those that fail a second time. Returns a line for each that fails again.
+fn retried(
+    tests: impl Fn() -> Command,
+    crashed: impl Fn(ExitStatus) -> String,
+) -> Result<Vec<String>, String> {
     let run = |filters: &[String]| {
-        let mut command = command(project, target, &arguments);
-        command.arg("--").args(filters);
         // A snapshot of hand-written code changes only if its author agrees.
-        command.env("INSTA_UPDATE", "no").env("RUST_BACKTRACE", "0");
-        echoed(&mut command).map_err(|error| cannot_run(&error))
+        run(tests().args(filters).env("INSTA_UPDATE", "no"))
     };
     let (status, output) = run(&[])?;
     if status.success() {
         return Ok(Vec::new());
     }
-    let names: Vec<String> = failures(&output)
-        .into_iter()
-        .map(|(name, _)| name)
-        .collect();
+    let names = failures(&output).into_iter().map(|(name, _)| name);
+    let names: Vec<String> = names.collect();
     if names.is_empty() || has_crashed(&output) {
-        return Err(failed(&arguments, status));
+        return Err(crashed(status));
     }
     let (status, output) = run(&names)?;
     let failing = failures(&output).into_iter().map(|(_, line)| line);
@@ -85,19 +174,23 @@ fn has_crashed(output: &str) -> bool {
 }
 
 /// Runs a command, copies its standard output to standard error, and returns it.
-fn echoed(command: &mut Command) -> io::Result<(ExitStatus, String)> {
-    let mut child = command.stdout(Stdio::piped()).spawn()?;
-    let mut output = String::new();
-    if let Some(stdout) = child.stdout.take() {
-        for line in BufReader::new(stdout).split(b'\n') {
-            let line = line?;
-            let line = String::from_utf8_lossy(&line);
-            let _ = writeln!(io::stderr(), "{line}");
-            output.push_str(&line);
-            output.push('\n');
+fn run(command: &mut Command) -> Result<(ExitStatus, String), String> {
+    let echo = |command: &mut Command| {
+        let mut child = command.stdout(Stdio::piped()).spawn()?;
+        let mut output = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            for line in BufReader::new(stdout).split(b'\n') {
+                let line = line?;
+                let line = String::from_utf8_lossy(&line);
+                let _ = writeln!(io::stderr(), "{line}");
+                output.push_str(&line);
+                output.push('\n');
+            }
         }
-    }
-    Ok((child.wait()?, output))
+        Ok((child.wait()?, output))
+    };
+    echo(command.env("RUST_BACKTRACE", "0"))
+        .map_err(|error| cannot_run(Path::new(command.get_program()), &error))
 }
 
 /// Returns the failing tests of an output of `cargo test`: the name of each, and a line with its file and message.
@@ -147,80 +240,91 @@ fn failures(output: &str) -> Vec<(String, String)> {
     failures
 }
 
-/// Compiles all targets of `project`.
+/// Compiles all targets of `project`, and returns the tests and examples.
 ///
 /// # Errors
 /// Errors if cargo cannot be run, or with the compile errors outside of generated files, or without if there are none.
-pub fn check(project: &Path, target: &Path) -> Result<(), String> {
+fn compile(project: &Path, target: &Path) -> Result<Vec<Program>, String> {
     let arguments = [
-        "check",
+        "build",
         "--workspace",
         "--all-targets",
         "--keep-going",
-        "--message-format=short",
+        "--message-format=json",
     ];
-    let output = command(project, target, &arguments)
-        .stderr(Stdio::piped())
-        .output()
-        .map_err(|error| cannot_run(&error))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let messages = String::from_utf8_lossy(&output.stderr);
-    // Such as `src/wait.rs:12:5: error[E0599]: no method named …`.
-    let mut errors: Vec<&str> = messages
+    let mut command = command(project, target, &arguments);
+    let output = command.stdout(Stdio::piped()).output();
+    let output = output.map_err(|error| cannot_run(Path::new(&cargo_program()), &error))?;
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let messages = messages
         .lines()
-        .filter(|line| line.contains(": error") && !line.contains("generated.rs:"))
-        .collect();
-    errors.sort_unstable();
-    errors.dedup();
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    if output.status.success() {
+        return Ok(messages
+            .filter_map(|message| Program::of(&message))
+            .collect());
+    }
+    let _ = io::stderr().write_all(&output.stderr);
+    let mut errors = BTreeSet::new();
+    for message in messages {
+        match compile_error(&message) {
+            Some(error) => drop(errors.insert(error)),
+            None => {
+                let rendered = message.pointer("/message/rendered").and_then(Value::as_str);
+                let _ = write!(io::stderr(), "{}", rendered.unwrap_or_default());
+            }
+        }
+    }
     if errors.is_empty() {
-        let _ = io::stderr().write_all(messages.as_bytes());
         return Err(failed(&arguments, output.status));
     }
+    let errors: Vec<String> = errors.into_iter().collect();
     Err(format!(
         "hand-written code does not compile:\n    {}",
         errors.join("\n    ")
     ))
 }
 
-/// Returns the names of the examples of the root package, sorted.
-fn examples(project: &Path) -> Vec<String> {
-    let entries = fs::read_dir(project.join("examples")).into_iter().flatten();
-    let mut names: Vec<String> = entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.extension() == Some(OsStr::new("rs")))
-        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
-        .collect();
-    names.sort();
-    names
-}
-
-fn cargo(project: &Path, target: &Path, arguments: &[&str]) -> Result<(), String> {
-    match command(project, target, arguments).status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(failed(arguments, status)),
-        Err(error) => Err(cannot_run(&error)),
+/// Returns a compile error outside of generated files, such as `src/wait.rs:12:5: error[E0599]: no method named …`.
+fn compile_error(message: &Value) -> Option<String> {
+    let message = message.get("message")?;
+    let text = |key| message.pointer(key).and_then(Value::as_str);
+    let spans = message.get("spans")?.as_array()?;
+    let place = spans
+        .iter()
+        .find(|span| span.get("is_primary") == Some(&Value::Bool(true)))?;
+    let file = place.get("file_name")?.as_str()?;
+    if text("/level") != Some("error") || file.ends_with("generated.rs") {
+        return None;
     }
+    let code = text("/code/code").map_or(String::new(), |code| format!("[{code}]"));
+    Some(format!(
+        "{file}:{}:{}: error{code}: {}",
+        place.get("line_start")?,
+        place.get("column_start")?,
+        text("/message")?,
+    ))
 }
 
 fn command(project: &Path, target: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(cargo_program());
-    command
+    with_environment(&mut command, target)
         .args(arguments)
-        .current_dir(project)
-        .env("CARGO_TARGET_DIR", target)
-        // Snapshots of generated code change with the document.
-        .env("INSTA_UPDATE", "always")
-        .stdin(Stdio::null())
-        // Standard output is the report.
-        .stdout(io::stderr());
+        .current_dir(project);
     // These name a package of the project, not of the copy.
     for name in ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH"] {
         command.env_remove(name);
     }
     command
+}
+
+/// Sets what programs of cargo and of the project share.
+fn with_environment<'a>(command: &'a mut Command, target: &Path) -> &'a mut Command {
+    command
+        .env("CARGO_TARGET_DIR", target)
+        .stdin(Stdio::null())
+        // Standard output is the report.
+        .stdout(io::stderr())
 }
 
 /// Cargo sets `CARGO` for the programs it runs: use the same toolchain.
@@ -232,11 +336,8 @@ fn failed(arguments: &[&str], status: ExitStatus) -> String {
     format!("`cargo {}` failed ({status})", arguments.join(" "))
 }
 
-fn cannot_run(error: &io::Error) -> String {
-    format!(
-        "cannot run {}: {error}",
-        Path::new(&cargo_program()).display()
-    )
+fn cannot_run(program: &Path, error: &io::Error) -> String {
+    format!("cannot run {}: {error}", program.display())
 }
 
 #[cfg(test)]
