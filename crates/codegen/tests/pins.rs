@@ -125,6 +125,36 @@ fn pinned_names_are_public_and_the_document_s_are_on_the_wire() {
 }
 
 #[test]
+fn pinned_path_parameter_keeps_the_template_on_the_wire() {
+    let mut document = document();
+    document["paths"] = json!({"/pets/{pet_id}": {
+        "parameters": [{"name": "pet_id", "in": "path", "required": true, "schema": {"type": "string"}}],
+        "get": {"operationId": "get_pet", "responses": {"204": {"description": ""}}},
+        "delete": {"operationId": "delete_pet", "responses": {"204": {"description": ""}}},
+    }});
+    let pin = |operation: &str, name: &str| {
+        format!("[names.parameters.{operation}]\npet_id = \"{name}\"\n")
+    };
+    let both = pin("get_pet", "id") + &pin("delete_pet", "id");
+    let generated = generate(&document, &both).unwrap();
+    let client = output(&generated, CLIENT);
+    assert_eq!(
+        client.matches("id: impl ::std::convert::Into").count(),
+        2,
+        "{client}"
+    );
+    assert!(!client.contains("pet_id"), "{client}");
+
+    // The operations of a path share its template.
+    let error = generate(
+        &document,
+        &(pin("get_pet", "id") + &pin("delete_pet", "pet")),
+    )
+    .unwrap_err();
+    insta::assert_snapshot!(error);
+}
+
+#[test]
 fn pin_of_nothing_is_an_error() {
     let settings = "[names.schemas]\nBird = \"Fowl\"\nDogOut = \"CatOut\"\n[names.properties.CatOut]\nage = \"years\"\n";
     let error = generate(&document(), settings).unwrap_err();

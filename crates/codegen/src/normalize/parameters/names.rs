@@ -74,7 +74,7 @@ pub(in crate::normalize) fn parameter_names(document: &mut Value, changes: &mut 
     });
     follow_names(document, &mut changes.model, &renamed);
     drop_repeated(document, changes);
-    rename_in_templates(document, changes);
+    rename_in_templates(document, changes, |path, _| template_collisions(path));
     // A shared list with a collision in one operation is copied into each operation.
     let mut shared = BTreeSet::new();
     for operation in walk::operations(document) {
@@ -138,7 +138,7 @@ fn wire_name<'a>(
     facts.wire_name.as_deref()
 }
 
-/// Gives the query and header parameters that have a pin their public name. A path parameter is known by its position.
+/// Gives the parameters that have a pin their public name.
 pub(in crate::normalize) fn pinned_names(document: &mut Value, changes: &mut Changes) {
     let mut pins = std::mem::take(&mut changes.pins.parameters);
     if pins.is_empty() {
@@ -168,6 +168,28 @@ pub(in crate::normalize) fn pinned_names(document: &mut Value, changes: &mut Cha
                 Some((index, group.remove(wire)?))
             })
             .collect()
+    });
+    rename_in_templates(document, changes, |path, operations| {
+        let mut renamed = BTreeMap::new();
+        let names = template_names(path);
+        for operation in operations {
+            let method = names::method_name(operation.id().unwrap_or_default());
+            let Some(group) = pins.get_mut(&method) else {
+                continue;
+            };
+            for name in &names {
+                // The operations of a path share its template, and so the names.
+                let is_other = |public: &String| renamed.get(name).is_some_and(|it| it != public);
+                if let Some(public) = group.get(name)
+                    && !is_other(public)
+                    && !names.contains(public)
+                {
+                    renamed.insert(name.clone(), public.clone());
+                    group.remove(name);
+                }
+            }
+        }
+        renamed
     });
     pins.retain(|_, group| !group.is_empty());
     changes.pins.parameters = pins;
@@ -299,39 +321,38 @@ fn collisions(parameters: &[ResolvedParameter<'_>]) -> BTreeMap<usize, String> {
     renamed
 }
 
-/// Renames path parameters whose names collide, in their Parameter objects and in the template, which is the key of the
-/// path item.
-fn rename_in_templates(document: &mut Value, changes: &mut Changes) {
-    let paths = document.get("paths").and_then(Value::as_object);
-    if paths
+/// Renames path parameters, in their Parameter objects and in the template, which is the key of the path item. `new_names`
+/// returns the new names of a template by the old ones.
+fn rename_in_templates(
+    document: &mut Value,
+    changes: &mut Changes,
+    mut new_names: impl FnMut(&str, &[walk::Operation<'_>]) -> BTreeMap<String, String>,
+) {
+    let mut by_path: BTreeMap<&str, Vec<walk::Operation<'_>>> = BTreeMap::new();
+    for operation in walk::operations(document) {
+        by_path.entry(operation.path).or_default().push(operation);
+    }
+    let renamed: Vec<(String, BTreeMap<String, String>)> = by_path
         .into_iter()
-        .flatten()
-        .all(|(path, _)| template_collisions(path).is_empty())
-    {
+        .map(|(path, operations)| (path.to_owned(), new_names(path, &operations)))
+        .filter(|(_, renamed)| !renamed.is_empty())
+        .collect();
+    if renamed.is_empty() {
         return;
     }
     let before = document.clone();
-    let Some(paths) = before.get("paths").and_then(Value::as_object) else {
-        return;
-    };
+    let operations = walk::operations(&before);
     let mut new_paths = Vec::new();
     let mut renamed_places = BTreeMap::new();
-    for (path, _) in paths.iter().filter(|(path, _)| path.starts_with('/')) {
-        let renamed = template_collisions(path);
-        if renamed.is_empty() {
-            continue;
-        }
+    for (path, renamed) in renamed {
         let mut new_path = path.clone();
         for (old, new) in &renamed {
             new_path = new_path.replace(&format!("{{{old}}}"), &format!("{{{new}}}"));
         }
-        if paths.contains_key(&new_path) {
+        if before["paths"].get(&new_path).is_some() {
             continue;
         }
-        for operation in walk::operations(&before)
-            .iter()
-            .filter(|operation| operation.path == path)
-        {
+        for operation in operations.iter().filter(|operation| operation.path == path) {
             for parameter in of_operation(&before, operation) {
                 let Some(new) = renamed
                     .get(parameter.name())
@@ -349,7 +370,7 @@ fn rename_in_templates(document: &mut Value, changes: &mut Changes) {
                 }
             }
         }
-        new_paths.push((path.clone(), new_path));
+        new_paths.push((path, new_path));
     }
     follow_names(document, &mut changes.model, &renamed_places);
     let root = Pointer::root().join("paths");
