@@ -14,7 +14,7 @@ use serde_json::Value;
 use comparison::Comparison;
 pub use difference::{Drift, DriftKind};
 use document::document;
-pub(crate) use place::{is_same_branch, without_indices};
+use place::{is_same_branch, without_indices};
 
 /// The handling of drift.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -103,6 +103,17 @@ impl DriftDetector {
         // The order of an object's properties means nothing.
         drifts.sort();
         self.report(drifts)
+    }
+
+    /// Counts the value at a path as undecodable, unless `drifts` of the same body has its place.
+    pub(crate) fn report_undecodable(&self, operation: &'static str, path: &str, drifts: &[Drift]) {
+        let place = without_indices(path);
+        let mut drifts = drifts.iter();
+        if !drifts.any(|drift| is_same_branch(&drift.place, &place)) {
+            let drift = Drift::new(operation, place, DriftKind::Undecodable);
+            // The item is an error in either mode.
+            let _ = self.report(vec![drift]);
+        }
     }
 
     /// Counts drift, and reports each kind when it is first seen. Returns the drift.

@@ -14,12 +14,13 @@ pub struct ItemError {
 }
 
 impl ItemError {
-    pub(crate) fn new(index: usize, json_path: String, message: String, raw: Bytes) -> Self {
+    pub(crate) fn new(index: usize, json_path: String, message: String, raw: &[u8]) -> Self {
         Self {
             index,
             json_path,
             message,
-            raw,
+            // A part of the body would keep all of it in memory.
+            raw: Bytes::copy_from_slice(raw),
         }
     }
 

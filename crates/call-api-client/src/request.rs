@@ -18,6 +18,7 @@ use crate::drift::Drift;
 use crate::error::Error;
 use crate::error_bodies::ErrorBodies;
 use crate::error_kind::ErrorKind;
+use crate::plain_text::{escaped, redacted};
 use crate::stream::{ByteStream, Upgrade};
 
 /// An operation of the API's document; implemented by the builder of its requests.
@@ -286,7 +287,7 @@ impl Received {
     /// # Errors
     /// [`Undecoded::Body`] if it is not what the document says.
     pub fn json<T: DeserializeOwned>(self) -> Result<T, Undecoded> {
-        json(&self.into_bytes())
+        Ok(json(&self.into_bytes())?)
     }
 
     /// Hands the body on as it comes.
@@ -337,20 +338,20 @@ pub(crate) fn is_success<O: Operation>(status: u16) -> bool {
 }
 
 /// Decodes JSON.
-pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Undecoded> {
+pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Mismatch> {
     serde_json::from_slice(bytes).map_err(|_| locate::<T>(bytes))
 }
 
 /// Reads the body once more, now with its path: a reader that keeps track of it is slower where all is well.
 #[cold]
-fn locate<T: DeserializeOwned>(bytes: &[u8]) -> Undecoded {
+fn locate<T: DeserializeOwned>(bytes: &[u8]) -> Mismatch {
     let deserializer = &mut serde_json::Deserializer::from_slice(bytes);
     match serde_path_to_error::deserialize::<_, T>(deserializer) {
-        Err(error) => Undecoded::Body {
+        Err(error) => Mismatch {
             path: error.path().to_string(),
             cause: error.inner().to_string(),
         },
-        Ok(_) => Undecoded::Body {
+        Ok(_) => Mismatch {
             path: ".".to_owned(),
             cause: "there is more after the end of the value".to_owned(),
         },
@@ -377,12 +378,7 @@ pub enum Undecoded {
         received: Uuid,
     },
     /// The body is not what the document says.
-    Body {
-        /// The place in the body.
-        path: String,
-        /// The decoder's reason.
-        cause: String,
-    },
+    Body(Mismatch),
     /// The pages of the list go no further, for this reason.
     Paging(String),
 }
@@ -395,9 +391,36 @@ impl Undecoded {
                 requested,
                 received,
             } => Error::unexpected_id(requested, received),
-            Self::Body { path, cause } => Error::decode(path, &cause),
+            Self::Body(mismatch) => mismatch.into_error(),
             Self::Paging(why) => Error::builder(ErrorKind::Paging).message(why).build(),
         }
+    }
+}
+
+impl From<Mismatch> for Undecoded {
+    fn from(mismatch: Mismatch) -> Self {
+        Self::Body(mismatch)
+    }
+}
+
+/// The place in a body that is not what the document says, and the reason.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Mismatch {
+    /// The path of the place; `.` is the whole body.
+    pub(crate) path: String,
+    /// The decoder's reason, which may quote the body.
+    pub(crate) cause: String,
+}
+
+impl Mismatch {
+    /// Returns the reason without values of the body, on one line.
+    pub(crate) fn message(&self) -> String {
+        escaped(&redacted(&self.cause))
+    }
+
+    pub(crate) fn into_error(self) -> Error {
+        Error::decode(self.path, &self.cause)
     }
 }
 

@@ -12,8 +12,8 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 
-use crate::plain_text::{escaped, redacted};
-use crate::request::{Undecoded, json};
+use crate::plain_text::escaped;
+use crate::request::json;
 
 /// The default of [`Verified::tolerance`].
 const TOLERANCE: Duration = Duration::from_mins(5);
@@ -259,15 +259,9 @@ fn header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, Web
 }
 
 fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, WebhookError> {
-    json(body).map_err(|undecoded| {
-        let (path, cause) = match undecoded {
-            Undecoded::Body { path, cause } => (path, cause),
-            _ => (".".to_owned(), String::new()),
-        };
-        WebhookError::Body {
-            json_path: escaped(&path),
-            message: escaped(&redacted(&cause)),
-        }
+    json(body).map_err(|mismatch| WebhookError::Body {
+        json_path: escaped(&mismatch.path),
+        message: mismatch.message(),
     })
 }
 

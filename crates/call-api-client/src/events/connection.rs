@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::request::{InvalidRequest, Prepared, Received, Response, Undecoded, exchange};
+use crate::request::{InvalidRequest, Mismatch, Prepared, Received, Response, Undecoded, exchange};
 use crate::stream::ByteStream;
 
 /// The default of [`ClientBuilder::idle_timeout`](crate::ClientBuilder::idle_timeout) for streams. Services that keep a
@@ -225,10 +225,11 @@ fn body(
         .as_deref()
         .map(|text| text.split(';').next().unwrap_or_default().trim());
     match essence {
-        Some(other) if !other.eq_ignore_ascii_case(EVENT_STREAM) => Err(Undecoded::Body {
+        Some(other) if !other.eq_ignore_ascii_case(EVENT_STREAM) => Err(Mismatch {
             path: ".".to_owned(),
             cause: format!("the content type is {other}, where {EVENT_STREAM} is expected"),
-        }),
+        }
+        .into()),
         _ => received.stream().map(Some),
     }
 }

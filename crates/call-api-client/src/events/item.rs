@@ -1,16 +1,13 @@
 //! Items of a stream: each is decoded by itself, and compared with the document.
 
-use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::connection::Head;
 use crate::client::Client;
-use crate::drift::{Drift, DriftKind, is_same_branch, without_indices};
 use crate::error::Error;
 use crate::error_kind::ErrorKind;
 use crate::item_error::ItemError;
-use crate::plain_text::{escaped, redacted};
-use crate::request::{Undecoded, json};
+use crate::request::json;
 
 /// Decodes an item. An error of it has an [`ItemError`]; the stream goes on after it.
 pub(super) fn decode<T: DeserializeOwned>(
@@ -33,27 +30,15 @@ pub(super) fn decode<T: DeserializeOwned>(
             let message = drifts.first().map(ToString::to_string).unwrap_or_default();
             (path, message, error)
         }
-        (Err(undecoded), Ok(drifts) | Err(drifts)) => {
-            let (path, cause) = match undecoded {
-                Undecoded::Body { path, cause } => (path, cause),
-                _ => (".".to_owned(), String::new()),
-            };
-            let place = without_indices(&path);
-            let is_counted = drifts
-                .iter()
-                .any(|drift| is_same_branch(&drift.place, &place));
-            if let Some(detector) = detector.filter(|_| !is_counted) {
-                let drift = Drift::new(operation, place, DriftKind::Undecodable);
-                // The item is an error in either mode.
-                let _ = detector.report(vec![drift]);
+        (Err(mismatch), Ok(drifts) | Err(drifts)) => {
+            if let Some(detector) = detector {
+                detector.report_undecodable(operation, &mismatch.path, drifts);
             }
-            let message = escaped(&redacted(&cause));
-            (path.clone(), message, Error::decode(path, &cause))
+            let message = mismatch.message();
+            (mismatch.path.clone(), message, mismatch.into_error())
         }
     };
-    // A part of the body would keep all of it in memory.
-    let raw = Bytes::copy_from_slice(bytes);
-    let item = ItemError::new(index, json_path, message, raw);
+    let item = ItemError::new(index, json_path, message, bytes);
     Err(head.add_to(error).with_item(item))
 }
 
@@ -61,7 +46,7 @@ pub(super) fn decode<T: DeserializeOwned>(
 pub(super) fn too_long(client: &Client, head: &Head, index: usize) -> Error {
     let limit = client.transport().body_limit();
     let message = format!("it is longer than the limit of {limit} bytes");
-    let item = ItemError::new(index, ".".to_owned(), message, Bytes::new());
+    let item = ItemError::new(index, ".".to_owned(), message, b"");
     let error = Error::builder(ErrorKind::BodyTooLarge)
         .message(item.to_string())
         .advice("set a larger body limit if that size is right")

@@ -183,17 +183,16 @@ impl<T> Events<T> {
     }
 
     /// Returns the JSON of the item.
-    fn json(&self, event: &RawEvent) -> Vec<u8> {
-        let text = || quoted(&event.data);
+    fn json<'a>(&self, event: &'a RawEvent) -> Cow<'a, str> {
         match self.data {
-            EventData::Json => event.data.clone().into_bytes(),
-            EventData::Text => text().into_bytes(),
+            EventData::Json => Cow::Borrowed(&event.data),
+            EventData::Text => Cow::Owned(quoted(&event.data)),
             EventData::Fields { json } => {
                 let is_json = json.is_none_or(|names| names.contains(&event.name.as_str()))
                     && serde_json::from_str::<&RawValue>(&event.data).is_ok();
-                let data: Cow<'_, str> = match is_json {
-                    true => Cow::Borrowed(&event.data),
-                    false => Cow::Owned(text()),
+                let data = match is_json {
+                    true => Cow::Borrowed(event.data.as_str()),
+                    false => Cow::Owned(quoted(&event.data)),
                 };
                 let mut object = format!(r#"{{"data":{data}"#);
                 if !event.name.is_empty() {
@@ -206,7 +205,7 @@ impl<T> Events<T> {
                     object.push_str(&format!(r#","retry":{retry}"#));
                 }
                 object.push('}');
-                object.into_bytes()
+                Cow::Owned(object)
             }
         }
     }
@@ -247,7 +246,8 @@ impl<T: DeserializeOwned> Events<T> {
         if event.is_too_long {
             return Some(Err(item::too_long(self.client(), head, index)));
         }
-        let item = item::decode(self.client(), head, index, &self.json(&event));
+        let json = self.json(&event);
+        let item = item::decode(self.client(), head, index, json.as_bytes());
         Some(item.map(|item| Event {
             item,
             id: event.id,

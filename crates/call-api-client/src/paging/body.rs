@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::{Paging, PropertyPath};
-use crate::request::Undecoded;
+use crate::request::Mismatch;
 
 /// The body of a page, whose items are not decoded yet.
 pub(super) struct PageBody {
@@ -20,14 +20,14 @@ pub(super) struct PageBody {
 
 impl PageBody {
     /// Finds the items. No JSON but theirs is kept in memory twice.
-    pub(super) fn split(bytes: Bytes, paging: &Paging) -> Result<Self, Undecoded> {
+    pub(super) fn split(bytes: Bytes, paging: &Paging) -> Result<Self, Mismatch> {
         let whole: &RawValue = serde_json::from_slice(&bytes).map_err(|error| at(&[], &error))?;
         let list = member(whole, paging.items)?.filter(|list| list.get() != "null");
         let text = match list {
             Some(list) => list.get(),
             None if paging.may_lack_items => "",
             None => {
-                return Err(Undecoded::Body {
+                return Err(Mismatch {
                     path: path(paging.items),
                     cause: "there is no list of items".to_owned(),
                 });
@@ -61,7 +61,7 @@ impl PageBody {
     }
 
     /// Returns true if the property is true; `None` if it is no boolean.
-    pub(super) fn boolean(&self, path: PropertyPath) -> Result<Option<bool>, Undecoded> {
+    pub(super) fn boolean(&self, path: PropertyPath) -> Result<Option<bool>, Mismatch> {
         self.get(path, |text| match text {
             "true" => Some(true),
             "false" => Some(false),
@@ -70,12 +70,12 @@ impl PageBody {
     }
 
     /// Returns the property as a count; `None` if it is none.
-    pub(super) fn count(&self, path: PropertyPath) -> Result<Option<u64>, Undecoded> {
+    pub(super) fn count(&self, path: PropertyPath) -> Result<Option<u64>, Mismatch> {
         self.get(path, |text| text.parse().ok())
     }
 
     /// Returns the property as the text of a cursor; `None` if it is absent, null or empty.
-    pub(super) fn text(&self, path: PropertyPath) -> Result<Option<String>, Undecoded> {
+    pub(super) fn text(&self, path: PropertyPath) -> Result<Option<String>, Mismatch> {
         self.get(path, cursor)
     }
 
@@ -83,7 +83,7 @@ impl PageBody {
         &self,
         path: PropertyPath,
         read: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<Option<T>, Undecoded> {
+    ) -> Result<Option<T>, Mismatch> {
         if self.bytes.is_empty() {
             return Ok(None);
         }
@@ -111,7 +111,7 @@ fn cursor(json: &str) -> Option<String> {
 }
 
 /// Returns the value at a path; `None` if there is none, or what is above it is no object.
-fn member<'a>(whole: &'a RawValue, path: PropertyPath) -> Result<Option<&'a RawValue>, Undecoded> {
+fn member<'a>(whole: &'a RawValue, path: PropertyPath) -> Result<Option<&'a RawValue>, Mismatch> {
     let mut value = whole;
     for (depth, name) in path.iter().enumerate() {
         if !value.get().starts_with('{') {
@@ -135,8 +135,8 @@ pub(super) fn path(properties: &[&str]) -> String {
     }
 }
 
-fn at(properties: &[&str], error: &serde_json::Error) -> Undecoded {
-    Undecoded::Body {
+fn at(properties: &[&str], error: &serde_json::Error) -> Mismatch {
+    Mismatch {
         path: path(properties),
         cause: error.to_string(),
     }

@@ -11,11 +11,9 @@ use serde::de::DeserializeOwned;
 use super::engine::RawPage;
 use crate::client::Client;
 use crate::cursor::Cursor;
-use crate::drift::{Drift, DriftKind, is_same_branch, without_indices};
 use crate::error::Error;
 use crate::item_error::ItemError;
-use crate::plain_text::{escaped, redacted};
-use crate::request::{Undecoded, json};
+use crate::request::{Mismatch, json};
 
 /// A page of a list.
 #[derive(Clone)]
@@ -55,7 +53,7 @@ impl<T> Page<T> {
         let (before, after) = (&self.body[..self.list.start], &self.body[self.list.end..]);
         let list: &[u8] = if self.list.is_empty() { b"" } else { b"[]" };
         let rest = [before, list, after].concat();
-        json(&rest).map_err(|error| self.to_error(error.into_error(self.status)))
+        json(&rest).map_err(|mismatch| self.to_error(mismatch.into_error()))
     }
 
     fn to_error(&self, error: Error) -> Error {
@@ -78,34 +76,24 @@ impl<T: DeserializeOwned> Page<T> {
             list: raw.body.list,
         };
         for (index, bytes) in raw.body.items.into_iter().enumerate() {
-            let (json_path, cause) = match json(&bytes) {
+            let mismatch = match json(&bytes) {
                 Ok(item) => {
                     page.items.push(Ok(item));
                     continue;
                 }
-                Err(Undecoded::Body { path, cause }) => (path, cause),
-                Err(_) => (".".to_owned(), String::new()),
+                Err(mismatch) => mismatch,
             };
-            let place = below(
-                &format!("{}[]", raw.items_path),
-                &without_indices(&json_path),
-            );
-            let is_counted = raw
-                .drifts
-                .iter()
-                .any(|drift| is_same_branch(&drift.place, &place));
-            if let Some(detector) = client.drift_detector().filter(|_| !is_counted) {
-                // The page has been delivered: in strict mode, its item is an error all the same.
-                let operation = page.attempt_log.operation();
-                let drift = Drift::new(operation, place, DriftKind::Undecodable);
-                let _ = detector.report(vec![drift]);
+            let path = below(&format!("{}[{index}]", raw.items_path), &mismatch.path);
+            if let Some(detector) = client.drift_detector() {
+                detector.report_undecodable(page.attempt_log.operation(), &path, &raw.drifts);
             }
-            let in_page = below(&format!("{}[{index}]", raw.items_path), &json_path);
-            let message = escaped(&redacted(&cause));
-            // A part of the body would keep all of it in memory.
-            let raw = Bytes::copy_from_slice(&bytes);
-            let item = ItemError::new(index, json_path, message, raw);
-            let error = page.to_error(Error::decode(in_page, &cause));
+            let message = mismatch.message();
+            let Mismatch {
+                path: in_item,
+                cause,
+            } = mismatch;
+            let item = ItemError::new(index, in_item, message, &bytes);
+            let error = page.to_error(Mismatch { path, cause }.into_error());
             page.items.push(Err(error.with_item(item)));
         }
         page
