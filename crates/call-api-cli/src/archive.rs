@@ -3,11 +3,10 @@
 //! The manifest is the only state. A recording is complete when its line is in the manifest; a file without one, as a killed
 //! run leaves it, is downloaded again.
 
-use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use call_api::chrono::{DateTime, SecondsFormat, Utc};
@@ -16,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{CliError, ErrorClass};
 use crate::recording::DOWNLOAD_LIMIT;
+use crate::state_file::{Part, StateFile};
 
 /// The name of the manifest.
 const MANIFEST: &str = "manifest.jsonl";
@@ -23,15 +23,18 @@ const MANIFEST: &str = "manifest.jsonl";
 /// The maximum length of a line of the manifest, in bytes.
 const MAX_LINE: u64 = 1 << 16;
 
+/// The advice for a folder that cannot be used.
+const OTHER_FOLDER: &str = "use another folder";
+
 /// The folder, open for one run at a time.
 #[derive(Debug)]
 pub(crate) struct Archive {
     folder: PathBuf,
     /// How long after the end of a call its recording may become available.
     wait: Duration,
-    manifest: Mutex<File>,
+    manifest: StateFile,
     /// The recordings that are complete, and the calls that have none.
-    kept: HashMap<Uuid, Entry>,
+    kept: HashSet<Uuid>,
 }
 
 /// A line of the manifest. The last one of a call counts.
@@ -89,30 +92,22 @@ impl Entry {
 impl Archive {
     /// Opens a folder, which is created if it does not exist, and reads its manifest.
     pub(crate) fn open(folder: &Path, wait: Duration) -> Result<Self, CliError> {
-        let path = folder.join(MANIFEST);
-        let failed = |error: io::Error| cannot_write(&path, &error);
-        fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
-        if fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
-            return Err(failed(io::Error::other("it is not a regular file")));
-        }
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let mut manifest = options.open(&path).map_err(failed)?;
-        match manifest.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let message = format!(
-                    "another run is writing {}; wait for it, or use another folder",
-                    folder.display()
-                );
-                return Err(CliError::new(ErrorClass::Failed, message));
+        fs::create_dir_all(folder)
+            .map_err(|error| CliError::cannot_write(folder, error, OTHER_FOLDER))?;
+        let manifest = StateFile::open(&folder.join(MANIFEST), OTHER_FOLDER)?;
+        let mut entries = HashMap::new();
+        let foreign = "is not a line of a manifest; use another folder";
+        manifest.resume(MAX_LINE, foreign, |line| {
+            if !line.ends_with(b"\n") {
+                let mut pairs = line.iter().zip(b"{\"id\":");
+                return Part::incomplete(pairs.all(|(found, expected)| found == expected));
             }
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
-        }
-        let (entries, length) = read(&manifest, &path)?;
-        // Removes an incomplete line, as a killed run leaves it.
-        manifest.set_len(length).map_err(failed)?;
-        manifest.seek(SeekFrom::Start(length)).map_err(failed)?;
+            let Ok(entry) = serde_json::from_slice::<Entry>(line) else {
+                return Part::Foreign;
+            };
+            entries.insert(entry.id, entry);
+            Part::Record
+        })?;
         let is_kept = |entry: &Entry| match (entry.outcome, &entry.file) {
             (Outcome::Absent, _) => true,
             (Outcome::Saved, Some(file)) => {
@@ -121,20 +116,18 @@ impl Archive {
             }
             _ => false,
         };
-        let entries = entries.into_iter().map(|entry| (entry.id, entry));
-        let mut kept: HashMap<_, _> = entries.collect();
-        kept.retain(|_, entry| is_kept(entry));
+        let kept = entries.into_values().filter(is_kept);
         Ok(Self {
             folder: folder.to_owned(),
             wait,
-            manifest: Mutex::new(manifest),
-            kept,
+            manifest,
+            kept: kept.map(|entry| entry.id).collect(),
         })
     }
 
     /// Returns true if the recording of a call is complete, or the call has none.
     pub(crate) fn has(&self, id: Uuid) -> bool {
-        self.kept.contains_key(&id)
+        self.kept.contains(&id)
     }
 
     /// Downloads the recording of a call, unless it is complete.
@@ -186,49 +179,16 @@ impl Archive {
         }
     }
 
-    /// Appends a line. It is not buffered, so it survives a kill.
     fn write(&self, entry: &Entry) -> Result<(), CliError> {
-        let path = self.folder.join(MANIFEST);
-        let line = serde_json::to_string(entry).map_err(io::Error::from);
-        let mut manifest = self.manifest.lock().unwrap_or_else(PoisonError::into_inner);
-        line.and_then(|line| manifest.write_all(format!("{line}\n").as_bytes()))
-            .map_err(|error| cannot_write(&path, &error))
+        let line = serde_json::to_string(entry).map_err(|error| {
+            CliError::cannot_write(&self.folder.join(MANIFEST), error, OTHER_FOLDER)
+        })?;
+        self.manifest.append(format!("{line}\n").as_bytes())
     }
 
     /// Flushes the manifest to the disk.
     pub(crate) fn finish(&self) -> Result<(), CliError> {
-        let manifest = self.manifest.lock().unwrap_or_else(PoisonError::into_inner);
-        let synced = manifest.sync_all();
-        synced.map_err(|error| cannot_write(&self.folder.join(MANIFEST), &error))
-    }
-}
-
-/// Returns the entries, and the end of the last complete line.
-fn read(manifest: &File, path: &Path) -> Result<(Vec<Entry>, u64), CliError> {
-    let mut reader = BufReader::new(manifest);
-    let (mut entries, mut length) = (Vec::new(), 0);
-    loop {
-        let mut line = Vec::new();
-        let mut limited = (&mut reader).take(MAX_LINE);
-        let read = limited.read_until(b'\n', &mut line);
-        let read = read.map_err(|error| cannot_read(path, &error))? as u64;
-        let is_start = line
-            .iter()
-            .zip(b"{\"id\":")
-            .all(|(found, expected)| found == expected);
-        if read == 0 || (read < MAX_LINE && !line.ends_with(b"\n") && is_start) {
-            return Ok((entries, length));
-        }
-        let Ok(entry) = serde_json::from_slice(&line) else {
-            let message = format!(
-                "{}:{} is not a line of a manifest; use another folder",
-                path.display(),
-                entries.len() + 1
-            );
-            return Err(CliError::new(ErrorClass::Failed, message));
-        };
-        entries.push(entry);
-        length += read;
+        self.manifest.finish()
     }
 }
 
@@ -246,14 +206,6 @@ async fn sha256(path: PathBuf) -> io::Result<String> {
     });
     let digest = digest.await.map_err(io::Error::other)??;
     Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-fn cannot_write(path: &Path, error: &io::Error) -> CliError {
-    let message = format!(
-        "cannot write {}: {error}; free some space, or use another folder",
-        path.display()
-    );
-    CliError::new(ErrorClass::Failed, message)
 }
 
 fn cannot_read(path: &Path, error: &io::Error) -> CliError {

@@ -8,6 +8,7 @@ use call_api::Uuid;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::fields::Fields;
+use crate::input;
 use crate::request::RequestArgs;
 
 /// The shortest poll interval.
@@ -390,9 +391,9 @@ pub(crate) fn parse_id(text: &str) -> Result<Uuid, &'static str> {
 }
 
 fn parse_id_or_dash(text: &str) -> Result<IdArg, &'static str> {
-    match text {
-        "-" => Ok(IdArg::StandardInput),
-        _ => parse_id(text).map(IdArg::Id),
+    match input::is_dash(text) {
+        true => Ok(IdArg::StandardInput),
+        false => parse_id(text).map(IdArg::Id),
     }
 }
 

@@ -18,6 +18,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::args::Settings;
 use crate::error::CliError;
+use crate::input;
 
 pub(crate) use show::show;
 
@@ -193,7 +194,7 @@ fn token(settings: &Settings, profile: &NamedProfile) -> Result<Setting<TokenSou
         source: source.to_owned(),
     };
     if let Some(path) = &settings.token_file {
-        let value = match path.as_os_str() == "-" {
+        let value = match input::is_dash(path) {
             true => TokenSource::StandardInput,
             false => TokenSource::File(path.clone()),
         };
@@ -332,8 +333,7 @@ impl Config {
                 let is_bare = strip_scheme(&text) == text.trim();
                 let text = strip_scheme(&text).to_owned();
                 // A bad token is reported now, not by the first request.
-                let token =
-                    Token::new(&text).map_err(|error| CliError::config(error.to_string()))?;
+                Token::new(&text).map_err(|error| CliError::config(error.to_string()))?;
                 // The provider sends the file as it is.
                 if metadata.is_file() && is_bare {
                     self.warnings
@@ -342,7 +342,7 @@ impl Config {
                     let file = TokenFile::new(path);
                     builder.token_provider(file)
                 } else {
-                    builder.transport(|transport| transport.token(token))
+                    builder.token(text)
                 }
             }
         };
@@ -357,12 +357,10 @@ impl Config {
                     proxy.source
                 ))
             })?;
-            builder = builder.transport(move |transport| {
-                let of_downloads = proxy.clone();
-                transport
-                    .configure_http(move |http| http.proxy(proxy.clone()))
-                    .configure_download_http(move |http| http.proxy(of_downloads.clone()))
-            });
+            let of_downloads = proxy.clone();
+            builder = builder
+                .configure_http(move |http| http.proxy(proxy.clone()))
+                .configure_download_http(move |http| http.proxy(of_downloads.clone()));
         }
         if let Some(cacert) = &self.cacert {
             let pem = fs::read(&cacert.value).map_err(|error| {
@@ -372,7 +370,7 @@ impl Config {
                     cacert.source
                 ))
             })?;
-            builder = builder.transport(move |transport| transport.root_certificates(pem));
+            builder = builder.root_certificates(pem);
         }
         Ok(builder)
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use call_api::Uuid;
 
 use crate::error::{CliError, ErrorClass};
+use crate::input;
 
 /// The destination of a recording.
 #[derive(Debug)]
@@ -24,7 +25,7 @@ impl Destination {
     /// Inspects a path. Follows links, so that a link is never replaced by a file. Errors if an existing file would be
     /// replaced without `force` or the consent of the user.
     pub(crate) fn inspect(path: &Path, id: Uuid, force: bool) -> Result<Self, CliError> {
-        if path.as_os_str() == "-" {
+        if input::is_dash(path) {
             return Ok(Self::StandardOutput);
         }
         let file_type = match fs::symlink_metadata(path) {
@@ -58,10 +59,7 @@ impl Destination {
 }
 
 fn cannot_write(path: &Path, why: impl std::fmt::Display) -> CliError {
-    CliError::new(
-        ErrorClass::Failed,
-        format!("cannot write {}: {why}; use another file", path.display()),
-    )
+    CliError::cannot_write(path, why, "use another file")
 }
 
 #[cfg(unix)]

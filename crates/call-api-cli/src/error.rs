@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 
 use call_api::transport::{AttemptLog, BaseUrlProblem, BuildError, TransportErrorKind};
 use call_api::{Error, ErrorKind, FetchRecording, Uuid};
@@ -142,6 +143,12 @@ impl CliError {
 
     pub(crate) fn config(message: impl Into<String>) -> Self {
         Self::new(ErrorClass::Config, message)
+    }
+
+    /// Returns the error for a file or a folder that cannot be written; `remedy` says what to do.
+    pub(crate) fn cannot_write(path: &Path, reason: impl fmt::Display, remedy: &str) -> Self {
+        let message = format!("cannot write {}: {reason}; {remedy}", path.display());
+        Self::new(ErrorClass::Failed, message)
     }
 
     /// Sets the call that the error is about.

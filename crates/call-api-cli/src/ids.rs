@@ -1,7 +1,7 @@
 //! Lists of call ids, one per line.
 
 use std::io::{self, BufRead, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use call_api::Uuid;
 
@@ -19,9 +19,8 @@ const MAX_REPORTED: usize = 10;
 impl IdArgs {
     /// Returns true if standard input has ids.
     pub(crate) fn uses_standard_input(&self) -> bool {
-        let is_dash = |path: &PathBuf| path.as_os_str() == "-";
         let mut arguments = self.ids.iter();
-        self.ids_from.as_ref().is_some_and(is_dash)
+        self.ids_from.as_ref().is_some_and(input::is_dash)
             || arguments.any(|id| matches!(id, IdArg::StandardInput))
     }
 

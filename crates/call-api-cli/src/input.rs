@@ -1,14 +1,20 @@
 //! The inputs of commands: files, or standard input.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use crate::error::{CliError, ErrorClass};
 
+/// Returns true if a path stands for standard input or output.
+pub(crate) fn is_dash(path: impl AsRef<OsStr>) -> bool {
+    path.as_ref() == "-"
+}
+
 /// Opens a file, or standard input if the path is `-`. An error names the input by `content`, such as "the ids".
 pub(crate) fn open(path: &Path, content: &str) -> Result<Box<dyn BufRead>, CliError> {
-    if path.as_os_str() == "-" {
+    if is_dash(path) {
         return Ok(Box::new(io::stdin().lock()));
     }
     let failed = |error: io::Error| unreadable(path, content, &error);

@@ -25,6 +25,7 @@ mod records;
 mod request;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod state_file;
 mod sync;
 mod ui;
 mod wait;
@@ -33,7 +34,6 @@ use std::env;
 use std::future::Future;
 use std::io::{self, Write as _};
 use std::num::NonZeroU32;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -44,6 +44,7 @@ use clap::{CommandFactory as _, Parser as _};
 use crate::args::{Arguments, Command, ConfigCommand, Settings};
 use crate::config::Config;
 use crate::error::{CliError, CommandError, ErrorClass};
+use crate::input::is_dash;
 use crate::sync::Sync;
 use crate::ui::{AttemptPrinter, Ui};
 
@@ -156,10 +157,6 @@ fn run(arguments: Arguments, ui: &Arc<Ui>) -> Result<(), CommandError> {
     }
 }
 
-fn is_dash(path: &Path) -> bool {
-    path.as_os_str() == "-"
-}
-
 /// Errors if standard input would be both the token and, as `is_read` says, the ids or a body.
 fn check_standard_input(settings: &Settings, is_read: bool) -> Result<(), CliError> {
     if !is_read || !Config::load(settings)?.reads_standard_input() {
@@ -184,7 +181,7 @@ fn limited_client(
     let mut config = Config::load(settings)?;
     let mut builder = builder(&mut config, settings, ui)?;
     if let Some(rate) = rate {
-        builder = builder.transport(move |transport| transport.rate_limit(rate));
+        builder = builder.rate_limit(rate);
     }
     Ok(builder.build()?)
 }

@@ -70,10 +70,8 @@ impl NotFound {
             return Ok(());
         }
         let path = file.path.clone();
-        file.add(id, &self.known).map_err(|error| {
-            let message = format!("cannot write {}: {error}; free some space", path.display());
-            CliError::new(ErrorClass::Failed, message)
-        })
+        file.add(id, &self.known)
+            .map_err(|error| CliError::cannot_write(&path, error, "free some space"))
     }
 
     /// Returns the file, if it has ids.

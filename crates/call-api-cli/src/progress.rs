@@ -126,10 +126,8 @@ impl Failures {
     pub(crate) fn write_ids(&self, path: &Path) -> Result<(), CliError> {
         let ids: String = self.ids.iter().map(|id| format!("{id}\n")).collect();
         // Writes through devices and pipes, and keeps links.
-        fs::write(path, ids).map_err(|error| {
-            let message = format!("cannot write {}: {error}; use another file", path.display());
-            CliError::new(ErrorClass::Failed, message)
-        })
+        fs::write(path, ids)
+            .map_err(|error| CliError::cannot_write(path, error, "use another file"))
     }
 
     /// Prints the summary for people.

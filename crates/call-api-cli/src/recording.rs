@@ -42,10 +42,8 @@ pub(crate) async fn run(
         Destination::Stream(path) => {
             // Opening a pipe waits for a reader.
             let opened = tokio::fs::File::options().write(true).open(path).await;
-            let mut stream = opened.map_err(|error| {
-                let message = format!("cannot write {}: {error}; use another file", path.display());
-                CliError::new(ErrorClass::Failed, message)
-            })?;
+            let mut stream =
+                opened.map_err(|error| CliError::cannot_write(path, error, "use another file"))?;
             let result = request.to_writer(&mut stream).await;
             // A dropped file may not have written everything yet.
             let _ = stream.flush().await;

@@ -1,9 +1,8 @@
 //! The records that `sync` writes, and their file.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write as _};
+use std::path::Path;
 
 use call_api::types::Contact;
 use call_api::{Call, Uuid};
@@ -12,10 +11,12 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::args::RecordFormat;
-use crate::error::{CliError, CommandError, ErrorClass};
+use crate::error::{CliError, CommandError};
 use crate::fields::{Field, Fields};
+use crate::input;
 use crate::json;
 use crate::received::ReceivedCall;
+use crate::state_file::{Part, StateFile};
 use crate::ui::Ui;
 
 /// The maximum length of a record, in bytes. A longer line was not written by `sync`.
@@ -30,14 +31,14 @@ pub(crate) struct Output {
 
 #[derive(Debug)]
 enum Target {
-    File(OutputFile),
+    File(StateFile),
     /// Cannot be read, so a run starts from the beginning.
     StandardOutput,
 }
 
 /// The form of the records.
-#[derive(Clone, Debug)]
-pub(crate) struct Records {
+#[derive(Debug)]
+struct Records {
     format: RecordFormat,
     /// The properties to write, with the id first; `None` for all.
     fields: Option<Fields>,
@@ -61,13 +62,13 @@ impl Output {
             format,
             fields: fields.map(Fields::with_id_first),
         };
-        let (target, existing) = if path.as_os_str() == "-" {
+        let (target, existing) = if input::is_dash(path) {
             if format == RecordFormat::Csv {
                 write_standard_output(&records.header()?)?;
             }
             (Target::StandardOutput, HashSet::new())
         } else {
-            let (file, existing) = OutputFile::open(path, records.clone())?;
+            let (file, existing) = records.resume(path)?;
             (Target::File(file), existing)
         };
         Ok((Self { target, records }, existing))
@@ -76,18 +77,18 @@ impl Output {
     /// Appends a call. It is not buffered, so a written record survives a kill.
     pub(crate) fn write(&mut self, call: &ReceivedCall) -> Result<(), CommandError> {
         let record = self.records.encode(call)?;
-        match &mut self.target {
-            Target::File(file) => Ok(file.write(&record)?),
+        match &self.target {
+            Target::File(file) => Ok(file.append(&record)?),
             Target::StandardOutput => Ok(write_standard_output(&record)?),
         }
     }
 
     /// Flushes the file to the disk. Warns of selected properties that no call had.
-    pub(crate) fn finish(&mut self, ui: &Ui) -> Result<(), CliError> {
+    pub(crate) fn finish(&self, ui: &Ui) -> Result<(), CliError> {
         if let Some(fields) = &self.records.fields {
             fields.warn_of_unknown(ui);
         }
-        match &mut self.target {
+        match &self.target {
             Target::File(file) => file.finish(),
             Target::StandardOutput => Ok(()),
         }
@@ -100,139 +101,44 @@ fn write_standard_output(bytes: &[u8]) -> io::Result<()> {
     out.flush()
 }
 
-/// A file of records.
-#[derive(Debug)]
-pub(crate) struct OutputFile {
-    file: File,
-    path: PathBuf,
-    records: Records,
-}
-
-impl OutputFile {
-    /// Opens the file, removes an incomplete record, and returns the ids of the records.
-    fn open(path: &Path, records: Records) -> Result<(Self, HashSet<Uuid>), CliError> {
-        let failed = |error: io::Error| {
-            CliError::new(
-                ErrorClass::Failed,
-                format!("cannot write {}: {error}; use another file", path.display()),
-            )
-        };
-        // Before opening, which would block on a pipe.
-        if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-            let message = "it is not a regular file (`-` is standard output)";
-            return Err(failed(io::Error::other(message)));
-        }
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(CliError::new(
-                    ErrorClass::Failed,
-                    format!(
-                        "another sync is writing {}; wait for it, or use another file",
-                        path.display()
-                    ),
-                ));
-            }
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
-        }
-        let mut out = Self {
-            file,
-            path: path.to_owned(),
-            records,
-        };
-        let (done, length) = out.scan()?;
-        out.file.set_len(length).map_err(failed)?;
-        out.file.seek(SeekFrom::Start(length)).map_err(failed)?;
-        if length == 0 && out.records.format == RecordFormat::Csv {
-            let header = out.records.header().map_err(failed)?;
-            out.file.write_all(&header).map_err(failed)?;
-        }
-        Ok((out, done))
-    }
-
-    /// Returns the ids of the records, and the end of the last complete one.
-    fn scan(&mut self) -> Result<(HashSet<Uuid>, u64), CliError> {
-        let failed = |error: io::Error, path: &Path| {
-            CliError::new(
-                ErrorClass::Failed,
-                format!("cannot read {}: {error}; use another file", path.display()),
-            )
-        };
-        let mut reader = BufReader::new(&self.file);
-        let (mut done, mut length, mut number) = (HashSet::new(), 0, 0);
-        let mut record = Vec::new();
-        loop {
-            // In CSV, a line break inside quotes does not end the record.
-            let read = (&mut reader)
-                .take(MAX_RECORD)
-                .read_until(b'\n', &mut record)
-                .map_err(|error| failed(error, &self.path))?;
-            number += 1;
-            let is_csv = self.records.format == RecordFormat::Csv;
-            let is_header = length == 0 && is_csv;
-            if read == 0 || !record.ends_with(b"\n") {
-                if !self.records.is_incomplete(&record, is_header) {
-                    return Err(self.foreign_record(number));
-                }
-                return Ok((done, length));
-            }
-            let quotes = record.iter().filter(|byte| **byte == b'"').count();
-            if is_csv && quotes % 2 == 1 {
-                continue;
-            }
-            let id = match is_header {
-                true => (record == self.records.header().unwrap_or_default()).then_some(None),
-                false => self.records.format.id(&record).map(Some),
-            };
-            let Some(id) = id else {
-                return Err(self.foreign_record(number));
-            };
-            done.extend(id);
-            length += record.len() as u64;
-            record.clear();
-        }
-    }
-
-    /// The error for a line that `sync` did not write. The file is left unchanged.
-    fn foreign_record(&self, line: usize) -> CliError {
-        CliError::new(
-            ErrorClass::Failed,
-            format!(
-                "{}:{line} is not a record that sync wrote as {}; use another file, or the --format of this one",
-                self.path.display(),
-                self.records.format.name()
-            ),
-        )
-    }
-
-    fn write(&mut self, record: &[u8]) -> Result<(), CliError> {
-        let written = self.file.write_all(record);
-        written.map_err(|error| self.failed(&error))
-    }
-
-    fn finish(&mut self) -> Result<(), CliError> {
-        self.file.sync_all().map_err(|error| self.failed(&error))
-    }
-
-    fn failed(&self, error: &io::Error) -> CliError {
-        CliError::new(
-            ErrorClass::Failed,
-            format!(
-                "cannot write {}: {error}; free some space and run the command again to resume",
-                self.path.display()
-            ),
-        )
-    }
-}
-
 impl Records {
+    /// Opens a file of these records. Returns the ids of those that it has.
+    fn resume(&self, path: &Path) -> Result<(StateFile, HashSet<Uuid>), CliError> {
+        const REMEDY: &str = "use another file (`-` is standard output)";
+        let header = self
+            .header()
+            .map_err(|error| CliError::cannot_write(path, error, REMEDY))?;
+        let file = StateFile::open(path, REMEDY)?;
+        let is_csv = self.format == RecordFormat::Csv;
+        let (mut ids, mut is_header) = (HashSet::new(), is_csv);
+        let foreign = format!(
+            "is not a record that sync wrote as {}; use another file, or the --format of this one",
+            self.format.name()
+        );
+        file.resume(MAX_RECORD, &foreign, |record| {
+            // In CSV, a line break inside quotes does not end the record.
+            let is_quoted = || record.iter().filter(|byte| **byte == b'"').count() % 2 == 1;
+            if !record.ends_with(b"\n") || (is_csv && is_quoted()) {
+                return Part::incomplete(self.is_incomplete(record, is_header));
+            }
+            if is_header && record == header {
+                is_header = false;
+                return Part::Record;
+            }
+            match self.format.id(record).filter(|_| !is_header) {
+                Some(id) => {
+                    ids.insert(id);
+                    Part::Record
+                }
+                None => Part::Foreign,
+            }
+        })?;
+        if is_header {
+            file.append(&header)?;
+        }
+        Ok((file, ids))
+    }
+
     /// Returns the record of a call, with its line break.
     fn encode(&mut self, call: &ReceivedCall) -> io::Result<Vec<u8>> {
         match (self.format, &mut self.fields) {

@@ -18,6 +18,7 @@ use indicatif::HumanCount;
 use crate::archive::Archive;
 use crate::args::{BatchArgs, RecordingArgs, SyncArgs};
 use crate::error::{CliError, CommandError, ErrorClass};
+use crate::input;
 use crate::not_found::NotFound;
 use crate::progress::{Failures, Progress};
 use crate::received::ReceivedCall;
@@ -90,7 +91,7 @@ impl Sync {
             Some(folder) => Some(Archive::open(folder, args.recording_wait)?),
             None => None,
         };
-        let not_found = match args.out.as_os_str() == "-" {
+        let not_found = match input::is_dash(&args.out) {
             true => NotFound::default(),
             false => known(&args.out, &args.batch, client)?,
         };
@@ -109,7 +110,7 @@ impl Sync {
         client: &Client,
         ui: &Ui,
     ) -> Result<Self, CommandError> {
-        if args.out.as_os_str() == "-" {
+        if input::is_dash(&args.out) {
             let message = "--ids needs a folder in --out, not standard output";
             return Err(CliError::usage(message).into());
         }

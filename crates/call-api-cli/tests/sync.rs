@@ -291,9 +291,9 @@ error: [HOME]sync-wrong/calls.jsonl:1 is not a record that sync wrote as JSON li
 ? 1
 error: [HOME]sync-wrong/calls.jsonl:1 is not a record that sync wrote as CSV; use another file, or the --format of this one
 ? 1
-error: another sync is writing [HOME]sync-wrong/calls.jsonl; wait for it, or use another file
+error: another run is writing [HOME]sync-wrong/calls.jsonl; wait for it, or use another file (`-` is standard output)
 ? 1
-error: cannot write [HOME]sync-wrong/calls.jsonl: it is not a regular file (`-` is standard output); use another file
+error: cannot write [HOME]sync-wrong/calls.jsonl: it is not a regular file; use another file (`-` is standard output)
 ? 2
 error: standard input cannot be both the token and other input; use a file for one of them
 ? 2
@@ -410,7 +410,7 @@ async fn input_and_output_must_be_regular_files_or_standard_streams() {
 ? 1
 error: cannot read the ids in [HOME]sync-nodes/fifo: it is not a regular file; use `-` and redirect it to standard input
 ? 1
-error: cannot write [HOME]sync-nodes/fifo: it is not a regular file (`-` is standard output); use another file
+error: cannot write [HOME]sync-nodes/fifo: it is not a regular file; use another file (`-` is standard output)
 summary: ids=2 fetched=2 already_there=0 failed=0 not_fetched=0 seconds=[SECONDS] exit_code=0
 
 "#]],
