@@ -29,6 +29,7 @@ use crate::{Call, CallStatus};
 /// let recording = LateProperty::RecordingUrl;
 /// assert!(LateProperty::ALL.iter().all(|property| property.is_present(&call) || *property == recording));
 /// assert!(recording.is_expected(&call));
+/// assert_eq!(LateProperty::missing_in(&call), [recording]);
 /// // A call that nobody answered has none.
 /// call.status = CallStatus::NoAnswer;
 /// assert!(!recording.is_expected(&call));
@@ -83,6 +84,13 @@ impl LateProperty {
                 _ => call.start_time.is_some(),
             },
         }
+    }
+
+    /// Returns those that the call lacks though an ended call should [have](Self::is_expected) them.
+    pub fn missing_in(call: &Call) -> Vec<Self> {
+        let mut missing = Self::ALL.to_vec();
+        missing.retain(|property| property.is_expected(call) && !property.is_present(call));
+        missing
     }
 
     /// Returns the name of the property in JSON.
@@ -253,14 +261,12 @@ impl WaitUntilSettled {
     }
 
     fn missing(&self, call: &Call) -> Vec<LateProperty> {
-        let is_expected = |property: &LateProperty| match &self.required {
-            Some(required) => required.contains(property),
-            None => property.is_expected(call),
+        let Some(required) = &self.required else {
+            return LateProperty::missing_in(call);
         };
-        let expected = LateProperty::ALL.into_iter().filter(is_expected);
-        expected
-            .filter(|property| !property.is_present(call))
-            .collect()
+        let mut missing = LateProperty::ALL.to_vec();
+        missing.retain(|property| required.contains(property) && !property.is_present(call));
+        missing
     }
 
     async fn settle(mut self) -> Result<Settled, Error> {

@@ -4,7 +4,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use call_api::Uuid;
+use call_api::{PollSchedule, Uuid};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::fields::Fields;
@@ -256,6 +256,13 @@ pub(crate) struct PollArgs {
     /// The poll interval, at least 100ms [default: short while dialing, then increasing]
     #[arg(long, value_name = "TIME", value_parser = parse_interval)]
     pub(crate) every: Option<Duration>,
+}
+
+impl PollArgs {
+    pub(crate) fn schedule(self) -> PollSchedule {
+        self.every
+            .map_or_else(PollSchedule::default, PollSchedule::every)
+    }
 }
 
 /// Options of `recording`.

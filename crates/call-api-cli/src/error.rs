@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use call_api::transport::{AttemptLog, BaseUrlProblem, BuildError, TransportErrorKind};
-use call_api::{Error, ErrorKind, FetchRecording, Uuid};
+use call_api::{Call, Error, ErrorKind, FetchRecording, LateProperty, Uuid};
 use serde::Serialize;
 
 /// A class of errors. Scripts distinguish them by the exit code, whose meaning never changes, or by the name.
@@ -151,15 +151,21 @@ impl CliError {
         Self::new(ErrorClass::Failed, message)
     }
 
+    /// Returns the error for an ended call that lacks something; `remedy` says what to do.
+    pub(crate) fn incomplete(call: &Call, missing: &[LateProperty], remedy: &str) -> Self {
+        let Call { id, status, .. } = call;
+        let missing: Vec<_> = missing.iter().map(|property| property.name()).collect();
+        let names = missing.join(", ");
+        let message = format!("call {id} has ended ({status}) without {names}; {remedy}");
+        Self {
+            missing,
+            ..Self::new(ErrorClass::Incomplete, message).for_call(*id)
+        }
+    }
+
     /// Sets the call that the error is about.
     pub(crate) fn for_call(mut self, id: Uuid) -> Self {
         self.id = Some(id);
-        self
-    }
-
-    /// Sets the properties that the call lacks.
-    pub(crate) fn with_missing(mut self, missing: Vec<&'static str>) -> Self {
-        self.missing = missing;
         self
     }
 

@@ -386,21 +386,14 @@ fn check_settled(call: &Call, settle_time: Duration) -> Result<(), CliError> {
             format!("call {id} has not ended (status {status}); run the command again later");
         return Err(CliError::new(ErrorClass::Incomplete, message).for_call(*id));
     }
-    let missing = LateProperty::ALL.into_iter();
-    let missing =
-        missing.filter(|property| property.is_expected(call) && !property.is_present(call));
-    let missing: Vec<_> = missing.map(LateProperty::name).collect();
+    let missing = LateProperty::missing_in(call);
     let ended = call.ended_at().map(SystemTime::from);
     let since = ended.and_then(|ended| SystemTime::now().duration_since(ended).ok());
     if missing.is_empty() || since.is_some_and(|since| since >= settle_time) {
         return Ok(());
     }
-    let message = format!(
-        "call {id} has ended ({status}) without {} yet; run the command again later",
-        missing.join(", ")
-    );
-    let failure = CliError::new(ErrorClass::Incomplete, message).for_call(*id);
-    Err(failure.with_missing(missing))
+    let remedy = "run the command again later";
+    Err(CliError::incomplete(call, &missing, remedy))
 }
 
 /// Saves the recording of a fetched call, if recordings are kept.

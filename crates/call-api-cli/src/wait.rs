@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use call_api::{Call, Change, Client, Error, ErrorKind, PollSchedule, Settled, Updates, Uuid};
+use call_api::{Call, Change, Client, Error, ErrorKind, Updates, Uuid};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use indicatif::ProgressBar;
@@ -112,12 +112,8 @@ async fn wait_for(
             line.set_message(text_ui.colored(&output::summary_line(&change.call, display)));
         }
     };
-    let PollArgs {
-        timeout,
-        grace,
-        every,
-    } = args.poll;
-    let schedule = every.map_or_else(PollSchedule::default, PollSchedule::every);
+    let PollArgs { timeout, grace, .. } = args.poll;
+    let schedule = args.poll.schedule();
     let result = match args.settled {
         false => {
             let wait = client.wait_until_ended(id);
@@ -130,7 +126,9 @@ async fn wait_for(
             let wait = wait.deadline(timeout).grace(grace).poll_schedule(schedule);
             let wait = wait.on_change(on_change).on_failure(retries.callback());
             wait.await.map(|settled| {
-                let failure = incomplete(&settled);
+                let remedy = "use a longer --settle-time, or fetch it later";
+                let failure = (!settled.is_complete())
+                    .then(|| CliError::incomplete(&settled.call, &settled.missing, remedy));
                 (settled.call, failure)
             })
         }
@@ -162,26 +160,6 @@ fn still(call: &Call, timeout: Duration) -> CliError {
     let after = humantime::format_duration(timeout);
     let message = format!("call {id} is still {status} after {after}; use a longer --timeout");
     CliError::new(ErrorClass::Timeout, message)
-}
-
-/// The error for an ended call that lacks something.
-fn incomplete(settled: &Settled) -> Option<CliError> {
-    if settled.is_complete() {
-        return None;
-    }
-    let missing: Vec<_> = settled
-        .missing
-        .iter()
-        .map(|property| property.name())
-        .collect();
-    let message = format!(
-        "call {} has ended ({}) without {}; use a longer --settle-time, or fetch it later",
-        settled.call.id,
-        settled.call.status,
-        missing.join(", ")
-    );
-    let failure = CliError::new(ErrorClass::Incomplete, message).for_call(settled.call.id);
-    Some(failure.with_missing(missing))
 }
 
 /// Prints each change of a call: on a terminal in one line that is updated, elsewhere one line each.
@@ -240,13 +218,11 @@ pub(crate) async fn watch(
 
 /// Starts polling a call.
 fn start_updates(client: &Client, id: Uuid, args: PollArgs, ui: &Arc<Ui>) -> Updates {
-    let mut wait = client
+    let wait = client
         .wait_until_ended(id)
         .deadline(args.timeout)
-        .grace(args.grace);
-    if let Some(every) = args.every {
-        wait = wait.poll_schedule(PollSchedule::every(every));
-    }
+        .grace(args.grace)
+        .poll_schedule(args.schedule());
     wait.on_failure(Retries::new(ui).callback()).updates()
 }
 
