@@ -328,7 +328,7 @@ pub(crate) struct BatchArgs {
     /// The number of calls to fetch at a time
     #[arg(long, value_name = "NUMBER", default_value = "8", requires = "ids")]
     pub(crate) jobs: NonZeroUsize,
-    /// Send at most so many requests per second
+    /// Send at most this many requests per second
     #[arg(long, value_name = "NUMBER", requires = "ids")]
     pub(crate) rate: Option<NonZeroU32>,
     /// Report and skip lines that are not ids instead of fetching nothing
@@ -343,7 +343,7 @@ pub(crate) struct BatchArgs {
     /// Give up when the service has not responded for this time
     #[arg(long, value_name = "TIME", default_value = "2m", value_parser = humantime::parse_duration, requires = "ids")]
     pub(crate) give_up_after: Duration,
-    /// Where standard error is no terminal, print a line with the progress at this interval
+    /// Print a line with the progress at this interval if standard error is not a terminal
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration, requires = "ids")]
     pub(crate) log_every: Duration,
 }

@@ -172,7 +172,7 @@ fn client(settings: &Settings, ui: &Arc<Ui>) -> Result<Client, CliError> {
     limited_client(settings, None, ui)
 }
 
-/// Returns a client that sends at most so many requests per second.
+/// Returns a client that sends at most `rate` requests per second.
 fn limited_client(
     settings: &Settings,
     rate: Option<NonZeroU32>,

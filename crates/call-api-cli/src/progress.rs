@@ -28,7 +28,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Counts an id that is done. Where there is no terminal, prints a line at intervals.
+    /// Counts an id that is done. Prints a line at intervals if standard error is not a terminal.
     pub(crate) fn advance(&mut self, failures: &Failures, ui: &Ui) {
         self.bar.inc(1);
         if failures.count() > 0 {

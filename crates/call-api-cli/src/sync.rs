@@ -52,7 +52,7 @@ pub(crate) struct Sync {
     give_up_after: Duration,
     /// The time after their end from which calls are written with what they have; `None` to write calls in any state.
     settle_time: Option<Duration>,
-    /// The interval of progress lines where there is no terminal.
+    /// The interval of progress lines if standard error is not a terminal.
     log_every: Duration,
     /// True if records have the form of the API document.
     typed: bool,
