@@ -21,6 +21,7 @@ pub(crate) struct Progress {
     pub(crate) ids: usize,
     pub(crate) already_there: usize,
     pub(crate) fetched: Arc<AtomicUsize>,
+    pub(crate) failures: Failures,
     pub(crate) started: Instant,
     /// The time of the last progress line.
     pub(crate) last_line: Instant,
@@ -29,36 +30,62 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// Counts an id that is done. Prints a line at intervals if standard error is not a terminal.
-    pub(crate) fn advance(&mut self, failures: &Failures, ui: &Ui) {
+    pub(crate) fn advance(&mut self, ui: &Ui) {
         self.bar.inc(1);
-        if failures.count() > 0 {
-            self.bar
-                .set_message(format!(", {} failed", failures.count()));
+        let failed = self.failures.count();
+        if failed > 0 {
+            self.bar.set_message(format!(", {failed} failed"));
         }
         if self.bar.is_hidden() && self.last_line.elapsed() >= self.log_every {
             self.last_line = Instant::now();
-            self.print("progress", failures, None, ui);
+            self.print("progress", None, ui);
         }
     }
 
     /// Prints the last line of a run, except on a terminal.
-    pub(crate) fn end(&self, failures: &Failures, class: Option<ErrorClass>, ui: &Ui) {
+    pub(crate) fn end(&self, class: Option<ErrorClass>, ui: &Ui) {
         if self.bar.is_hidden() || ui.is_json() {
             let code = class.map_or(0, ErrorClass::code);
-            self.print("summary", failures, Some(code), ui);
+            self.print("summary", Some(code), ui);
         }
     }
 
-    fn print(&self, what: &str, failures: &Failures, exit_code: Option<u8>, ui: &Ui) {
-        let counts = self.counts(failures, exit_code);
+    fn print(&self, what: &str, exit_code: Option<u8>, ui: &Ui) {
+        let counts = self.counts(exit_code);
         match ui.is_json() {
             true => ui.json(what, &counts),
             false => ui.note(format_args!("{what}: {counts}")),
         }
     }
 
-    fn counts(&self, failures: &Failures, exit_code: Option<u8>) -> Counts {
+    /// Prints the summary for people.
+    pub(crate) fn report(&self, ui: &Ui) {
+        if ui.is_json() {
+            return;
+        }
+        if !self.bar.is_hidden() {
+            let counts = self.counts(None);
+            let more = [
+                (counts.already_there, "already there"),
+                (counts.failed, "failed"),
+                (counts.not_fetched, "not fetched"),
+            ];
+            let more = more.iter().filter(|(count, _)| *count > 0);
+            let more: String = more
+                .map(|(count, what)| format!(", {count} {what}"))
+                .collect();
+            let s = if counts.ids == 1 { "" } else { "s" };
+            ui.note(format_args!(
+                "{} id{s}: {} fetched{more}",
+                counts.ids, counts.fetched
+            ));
+        }
+        self.failures.report(ui);
+    }
+
+    fn counts(&self, exit_code: Option<u8>) -> Counts {
         let fetched = self.fetched.load(Ordering::Relaxed);
+        let failures = &self.failures;
         let by_class = failures.by_class.iter();
         Counts {
             ids: self.ids,
@@ -130,28 +157,8 @@ impl Failures {
             .map_err(|error| CliError::cannot_write(path, error, "use another file"))
     }
 
-    /// Prints the summary for people.
-    pub(crate) fn report(&self, progress: &Progress, ui: &Ui) {
-        if ui.is_json() {
-            return;
-        }
-        if !progress.bar.is_hidden() {
-            let counts = progress.counts(self, None);
-            let more = [
-                (counts.already_there, "already there"),
-                (counts.failed, "failed"),
-                (counts.not_fetched, "not fetched"),
-            ];
-            let more = more.iter().filter(|(count, _)| *count > 0);
-            let more: String = more
-                .map(|(count, what)| format!(", {count} {what}"))
-                .collect();
-            let s = if counts.ids == 1 { "" } else { "s" };
-            ui.note(format_args!(
-                "{} id{s}: {} fetched{more}",
-                counts.ids, counts.fetched
-            ));
-        }
+    /// Prints a line for each class.
+    fn report(&self, ui: &Ui) {
         for (class, FailuresOfClass { count, first }) in &self.by_class {
             let of = match (count, first) {
                 (1, Some(first)) => format!(": {first}"),

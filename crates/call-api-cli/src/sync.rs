@@ -4,6 +4,8 @@
 //! the folder. A crash therefore loses no call and duplicates none. At worst the last record is incomplete; the next run
 //! removes it.
 
+mod pass;
+
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -12,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use call_api::{Call, Client, LateProperty, Uuid};
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _};
 use indicatif::HumanCount;
 
 use crate::archive::Archive;
@@ -24,9 +26,7 @@ use crate::progress::{Failures, Progress};
 use crate::received::ReceivedCall;
 use crate::records::Output;
 use crate::ui::Ui;
-
-/// The smallest number of consecutive failures, not specific to an id, after which the service is considered down.
-const OUTAGE_FAILURES: usize = 8;
+use pass::{Pass, PassEnd, is_specific_to_id};
 
 /// The longest delay between attempts during an outage.
 const MAX_DELAY: Duration = Duration::from_secs(15);
@@ -65,16 +65,6 @@ struct Fetched {
     result: Result<ReceivedCall, CliError>,
     /// True if the call was fetched, and the result is that of its recording.
     is_recording: bool,
-}
-
-/// The end of a pass over the ids.
-enum Pass {
-    /// The service responds. Ids that failed at the end of an outage may remain.
-    Complete,
-    /// The service does not respond; these failures are not counted yet.
-    Outage(Vec<(Uuid, CliError)>),
-    /// Every further request would fail too, for example because of the token.
-    Fatal(ErrorClass),
 }
 
 impl Sync {
@@ -186,67 +176,97 @@ impl Sync {
 
     /// Fetches the missing calls. Rides out an outage of the service.
     pub(crate) async fn run(mut self, client: &Client, ui: &Ui) -> Result<(), CommandError> {
+        let mut progress = self.progress(ui);
+        let stop_class = self.fetch_all(client, &mut progress, ui).await?;
+        progress.bar.finish_and_clear();
+        if let Some(out) = &self.out {
+            out.finish(ui)?;
+        }
+        if let Some(archive) = &self.archive {
+            archive.finish()?;
+        }
+        if let Some(path) = &self.failed {
+            progress.failures.write_ids(path)?;
+        }
+        let class = stop_class.or(progress.failures.tally.class());
+        progress.report(ui);
+        if stop_class.is_some() {
+            ui.note(crate::RESUME_HINT);
+        }
+        progress.end(class, ui);
+        match class {
+            None => Ok(()),
+            Some(class) => Err(CommandError::AlreadyReported(class)),
+        }
+    }
+
+    /// Returns the progress before the first request, with the ids that are not requested.
+    fn progress(&mut self, ui: &Ui) -> Progress {
         let total = self.total();
-        let bar = ui.bar(total, self.existing + self.unknown.len());
-        let mut failures = Failures::default();
-        for id in std::mem::take(&mut self.unknown) {
-            failures.add_unknown(id);
-        }
-        if let (Some(path), true) = (self.not_found.path(), failures.count() > 0) {
-            ui.warn(&format!(
-                "not requesting what was not found before ({}); see {}, or use --retry-not-found",
-                failures.count(),
-                path.display()
-            ));
-        }
         let mut progress = Progress {
-            bar,
+            bar: ui.bar(total, self.existing + self.unknown.len()),
             ids: total,
             already_there: self.existing,
             fetched: Arc::clone(&self.fetched),
+            failures: Failures::default(),
             started: Instant::now(),
             last_line: Instant::now(),
             log_every: self.log_every,
         };
+        for id in std::mem::take(&mut self.unknown) {
+            progress.failures.add_unknown(id);
+        }
+        let count = progress.failures.count();
+        if let (Some(path), true) = (self.not_found.path(), count > 0) {
+            ui.warn(&format!(
+                "not requesting what was not found before ({count}); see {}, or use --retry-not-found",
+                path.display()
+            ));
+        }
+        progress
+    }
+
+    /// Fetches the missing calls in passes, with delays in an outage. Returns the reason why it stopped early.
+    async fn fetch_all(
+        &mut self,
+        client: &Client,
+        progress: &mut Progress,
+        ui: &Ui,
+    ) -> Result<Option<ErrorClass>, CommandError> {
         let mut remaining = std::mem::take(&mut self.missing);
         let mut last_response = Instant::now();
         let mut delay = Duration::from_secs(1);
         let mut after_outage = false;
-        let stop_class = loop {
+        loop {
             let before = remaining.len();
-            let pass = self
-                .fetch(
-                    client,
-                    &mut remaining,
-                    after_outage,
-                    &mut failures,
-                    &mut progress,
-                    ui,
-                )
+            let pass = Pass::new(self.jobs.get(), after_outage);
+            let end = self
+                .fetch(client, &mut remaining, pass, progress, ui)
                 .await?;
             if remaining.len() < before {
                 last_response = Instant::now();
                 delay = Duration::from_secs(1);
             }
-            let outage = match pass {
-                Pass::Complete if remaining.is_empty() => break None,
-                Pass::Complete => {
+            let outage = match end {
+                PassEnd::Complete if remaining.is_empty() => return Ok(None),
+                PassEnd::Complete => {
                     after_outage = false;
                     continue;
                 }
-                Pass::Fatal(class) => break Some(class),
-                Pass::Outage(outage) => outage,
+                PassEnd::Fatal(class) => return Ok(Some(class)),
+                PassEnd::Outage(outage) => outage,
             };
             after_outage = true;
             let left = self.give_up_after.saturating_sub(last_response.elapsed());
+            let last = outage.last().map(|(_, failure)| failure);
             if left.is_zero() {
-                let class = outage.last().map(|(_, failure)| failure.class());
+                let class = last.map(CliError::class);
                 for (id, failure) in outage {
-                    failures.add(id, failure, ui);
+                    progress.failures.add(id, failure, ui);
                 }
-                break class;
+                return Ok(class);
             }
-            if let Some((_, failure)) = outage.last() {
+            if let Some(failure) = last {
                 ui.warn(&format!(
                     "retrying for {:.0} s: {failure}",
                     left.as_secs_f64()
@@ -254,26 +274,6 @@ impl Sync {
             }
             tokio::time::sleep(delay.min(left)).await;
             delay = (delay * 2).min(MAX_DELAY);
-        };
-        progress.bar.finish_and_clear();
-        if let Some(out) = &mut self.out {
-            out.finish(ui)?;
-        }
-        if let Some(archive) = &self.archive {
-            archive.finish()?;
-        }
-        if let Some(path) = &self.failed {
-            failures.write_ids(path)?;
-        }
-        let class = stop_class.or(failures.tally.class());
-        failures.report(&progress, ui);
-        if stop_class.is_some() {
-            ui.note(crate::RESUME_HINT);
-        }
-        progress.end(&failures, class, ui);
-        match class {
-            None => Ok(()),
-            Some(class) => Err(CommandError::AlreadyReported(class)),
         }
     }
 
@@ -282,63 +282,35 @@ impl Sync {
         &mut self,
         client: &Client,
         remaining: &mut Vec<Uuid>,
-        mut after_outage: bool,
-        failures: &mut Failures,
+        mut pass: Pass,
         progress: &mut Progress,
         ui: &Ui,
-    ) -> Result<Pass, CommandError> {
-        let outage_failures = self.jobs.get().max(OUTAGE_FAILURES);
+    ) -> Result<PassEnd, CommandError> {
         let mut done = HashSet::new();
-        // Failures since the last response that shows that the service works.
-        let mut consecutive: Vec<(Uuid, CliError)> = Vec::new();
-        let (archive, typed) = (self.archive.clone(), self.typed);
-        let settle_time = self.settle_time;
-        let mut calls = client
-            .get_calls(remaining.clone())
-            .concurrency(self.jobs.get())
-            // The ids are unique.
-            .dedup_window(0)
-            .unordered()
-            .responses()
-            .map(|(id, result)| {
-                let result = ReceivedCall::new(id, result, typed);
-                let result = result.and_then(|received| {
-                    let settled = settle_time.map(|time| check_settled(&received.call, time));
-                    settled.unwrap_or(Ok(())).map(|()| received)
-                });
-                save(id, result, client, archive.as_deref())
-            })
-            .buffer_unordered(self.jobs.get());
-        let mut fatal = None;
+        let begun = Arc::new(AtomicUsize::new(0));
+        let mut calls = self.requests(client, remaining.clone(), Arc::clone(&begun));
         while let Some(fetched) = calls.next().await {
             let Fetched {
                 id,
                 result,
                 is_recording,
             } = fetched;
-            let class = result.as_ref().err().map(CliError::class);
-            if is_recording && class == Some(ErrorClass::Failed) {
+            let result = match result {
                 // A file of the folder, which would fail for every call.
-                result?;
-                continue;
-            }
-            if class.is_some_and(|class| !is_specific_to_id(class, is_recording)) {
-                consecutive.extend(result.err().map(|failure| (id, failure)));
-                fatal =
-                    class.filter(|class| matches!(class, ErrorClass::Refused | ErrorClass::Config));
-                if fatal.is_some() || consecutive.len() >= outage_failures {
-                    break;
+                Err(failure) if is_recording && failure.class() == ErrorClass::Failed => {
+                    return Err(failure.into());
                 }
-                continue;
-            }
-            // The last failures of an outage say nothing about their ids, which are fetched again.
-            if after_outage {
-                consecutive.clear();
-                after_outage = false;
-            }
-            for (id, failure) in consecutive.drain(..) {
+                Err(failure) if !is_specific_to_id(failure.class(), is_recording) => {
+                    if pass.fail(id, failure) {
+                        break;
+                    }
+                    continue;
+                }
+                result => result,
+            };
+            for (id, failure) in pass.succeed(&remaining[..begun.load(Ordering::Relaxed)]) {
                 done.insert(id);
-                failures.add(id, failure, ui);
+                progress.failures.add(id, failure, ui);
                 progress.bar.inc(1);
             }
             done.insert(id);
@@ -353,28 +325,48 @@ impl Sync {
                     if !is_recording && failure.class() == ErrorClass::NotFound {
                         self.not_found.add(id)?;
                     }
-                    failures.add(id, failure, ui);
+                    progress.failures.add(id, failure, ui);
                 }
             }
-            progress.advance(failures, ui);
+            progress.advance(ui);
         }
         drop(calls);
-        let is_down = |(_, failure): &(Uuid, CliError)| failure.class() == ErrorClass::Unreachable;
-        let is_outage = fatal.is_none()
-            && !consecutive.is_empty()
-            && (consecutive.len() >= outage_failures || consecutive.iter().all(is_down));
-        if !is_outage {
-            for (id, failure) in consecutive.drain(..) {
-                done.insert(id);
-                failures.add(id, failure, ui);
-            }
+        let (end, failures) = pass.end();
+        for (id, failure) in failures {
+            done.insert(id);
+            progress.failures.add(id, failure, ui);
         }
         remaining.retain(|id| !done.contains(id));
-        Ok(match (fatal, is_outage) {
-            (Some(class), _) => Pass::Fatal(class),
-            (None, true) => Pass::Outage(consecutive),
-            (None, false) => Pass::Complete,
-        })
+        Ok(end)
+    }
+
+    /// Returns the results of ids as they arrive. Counts the requests that have begun, in the order of the ids.
+    fn requests<'a>(
+        &self,
+        client: &'a Client,
+        ids: Vec<Uuid>,
+        begun: Arc<AtomicUsize>,
+    ) -> impl Stream<Item = Fetched> + Unpin + use<'a> {
+        let (archive, typed, settle_time) = (self.archive.clone(), self.typed, self.settle_time);
+        let ids = ids.into_iter().inspect(move |_| {
+            begun.fetch_add(1, Ordering::Relaxed);
+        });
+        client
+            .get_calls(ids)
+            .concurrency(self.jobs.get())
+            // The ids are unique.
+            .dedup_window(0)
+            .unordered()
+            .responses()
+            .map(move |(id, result)| {
+                let result = ReceivedCall::new(id, result, typed);
+                let result = result.and_then(|received| {
+                    let settled = settle_time.map(|time| check_settled(&received.call, time));
+                    settled.unwrap_or(Ok(())).map(|()| received)
+                });
+                save(id, result, client, archive.clone())
+            })
+            .buffer_unordered(self.jobs.get())
     }
 }
 
@@ -401,9 +393,9 @@ async fn save(
     id: Uuid,
     result: Result<ReceivedCall, CliError>,
     client: &Client,
-    archive: Option<&Archive>,
+    archive: Option<Arc<Archive>>,
 ) -> Fetched {
-    let (Ok(received), Some(archive)) = (&result, archive) else {
+    let (Ok(received), Some(archive)) = (&result, &archive) else {
         return Fetched {
             id,
             result,
@@ -427,23 +419,6 @@ fn known(out: &Path, batch: &BatchArgs, client: &Client) -> Result<NotFound, Cli
         client.transport().base_url(),
         batch.retry_not_found,
     )
-}
-
-/// Returns true if a failure of this class is about one id, or about its recording, and shows that the service works.
-fn is_specific_to_id(class: ErrorClass, is_recording: bool) -> bool {
-    match is_recording {
-        true => !matches!(
-            class,
-            ErrorClass::RateLimited | ErrorClass::Service | ErrorClass::Unreachable
-        ),
-        false => matches!(
-            class,
-            ErrorClass::NotFound
-                | ErrorClass::InvalidRequest
-                | ErrorClass::BadResponse
-                | ErrorClass::Incomplete
-        ),
-    }
 }
 
 /// Limits the number of jobs to what the open-file limit allows.

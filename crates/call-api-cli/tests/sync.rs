@@ -6,8 +6,10 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use call_api::Call;
 use call_api_sandbox::{Fault, FaultRule, Faults};
@@ -376,6 +378,30 @@ async fn sync_rides_out_a_restart_of_the_service() {
     assert_eq!(counts(&files), once(&ids));
     let shown = support::shown(&output);
     assert!(shown.contains("\nsummary: ids=30 fetched=30 "), "{shown}");
+}
+
+/// A request that began in an outage fails after another has shown that the service works again.
+#[tokio::test(flavor = "multi_thread")]
+async fn late_failure_of_an_outage_is_fetched_again() {
+    let (sandbox, ids) = sandbox_with(9).await;
+    let files = Files::new("sync-late", &ids, "calls.jsonl");
+    let fault = || FaultRule::new(Fault::status(StatusCode::NOT_IMPLEMENTED));
+    sandbox.set_faults(Faults::seeded(1).rule(fault())).unwrap();
+    let mut sync = files.sync(&sandbox, &["--jobs", "2"]);
+    let mut sync = sync.stderr(Stdio::piped()).spawn().unwrap();
+    let mut shown = BufReader::new(sync.stderr.take().unwrap()).lines();
+    assert!(shown.any(|line| line.unwrap().contains("retrying for ")));
+
+    let first = ids[0].parse().unwrap();
+    let by = Duration::from_millis(500);
+    let late = FaultRule::new(Fault::Latency { by }).id(first);
+    let faults = Faults::seeded(1)
+        .rule(late)
+        .rule(fault().id(first).times(1));
+    sandbox.set_faults(faults).unwrap();
+    let shown: Vec<_> = shown.map(Result::unwrap).collect();
+    assert!(sync.wait().unwrap().success(), "{shown:?}");
+    assert_eq!(counts(&files), once(&ids));
 }
 
 #[cfg(unix)]
