@@ -1,5 +1,8 @@
 //! Bearer authentication.
 
+use std::io;
+use std::net::SocketAddr;
+
 use axum::extract::Query;
 use axum::response::{IntoResponse, Response};
 use hmac_sha256::Hash;
@@ -14,18 +17,44 @@ use crate::store::TenantId;
 /// Replaces a token in a logged request.
 const REDACTED: &str = "[redacted]";
 
+/// The reason why the configured tokens cannot be used.
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub(crate) enum InvalidToken {
+    #[error("the sandbox token is empty; set one of at least one character")]
+    Empty,
+    /// A header cannot carry it.
+    #[error(
+        "the sandbox token has a space or a non-ASCII character; use visible ASCII without spaces"
+    )]
+    NotVisibleAscii,
+    #[error("two tenants have the same token; give each tenant its own token")]
+    Shared,
+    /// The default token, on an address beyond loopback.
+    #[error(
+        "cannot listen on {0}: other machines could reach it with the default token, which is public; set a token of your own"
+    )]
+    Public(SocketAddr),
+    /// A tenant with calls.
+    #[error("the tenant {0:?} has calls and no token")]
+    Missing(String),
+}
+
+impl From<InvalidToken> for io::Error {
+    fn from(error: InvalidToken) -> Self {
+        Self::new(io::ErrorKind::InvalidInput, error)
+    }
+}
+
 /// The accepted Bearer tokens, as hashes, each with its tenant.
 #[derive(Default)]
 pub(crate) struct Tokens(Vec<([u8; 32], TenantId)>);
 
 impl Tokens {
     /// Adds a token. It must be visible ASCII without spaces, so that a header can carry it.
-    pub(crate) fn add(&mut self, token: &str, tenant: TenantId) -> Result<(), &'static str> {
+    pub(crate) fn add(&mut self, token: &str, tenant: TenantId) -> Result<(), InvalidToken> {
         check(token)?;
         match self.tenant(token.as_bytes()) {
-            Some(other) if other != tenant => {
-                Err("two tenants have the same token; give each tenant its own token")
-            }
+            Some(other) if other != tenant => Err(InvalidToken::Shared),
             Some(_) => Ok(()),
             None => {
                 self.0.push((Hash::hash(token.as_bytes()), tenant));
@@ -43,15 +72,13 @@ impl Tokens {
 }
 
 /// Errors if a header cannot carry the token.
-pub(crate) fn check(token: &str) -> Result<(), &'static str> {
+pub(crate) fn check(token: &str) -> Result<(), InvalidToken> {
     if token.is_empty() {
-        return Err("the sandbox token is empty; set one of at least one character");
+        return Err(InvalidToken::Empty);
     }
     match token.bytes().all(|byte| byte.is_ascii_graphic()) {
         true => Ok(()),
-        false => Err(
-            "the sandbox token has a space or a non-ASCII character; use visible ASCII without spaces",
-        ),
+        false => Err(InvalidToken::NotVisibleAscii),
     }
 }
 

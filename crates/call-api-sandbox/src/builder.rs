@@ -10,7 +10,7 @@ use std::time::Duration;
 use call_api_types::Call;
 
 use crate::api::{Api, InitialState};
-use crate::auth::Tokens;
+use crate::auth::{InvalidToken, Tokens};
 use crate::call_json::CallJson;
 use crate::clock::{Clock, Time, system_time};
 use crate::cors::Cors;
@@ -222,7 +222,7 @@ impl SandboxBuilder {
     /// a sample.
     ///
     /// # Errors
-    /// Errors if it is not such a description.
+    /// [`InvalidDescription`] if it is not such a description.
     pub fn operations(mut self, description: &str) -> Result<Self, InvalidDescription> {
         self.operations = serde_json::from_str(description).map_err(InvalidDescription)?;
         Ok(self)
@@ -254,9 +254,7 @@ impl SandboxBuilder {
             .iter()
             .any(|(_, token)| token == Sandbox::DEFAULT_TOKEN);
         if (self.tenants.is_empty() || has_known_token) && !is_loopback {
-            return Err(invalid(&format!(
-                "cannot listen on {listen}: other machines could reach it with the default token, which is public; set a token of your own"
-            )));
+            return Err(InvalidToken::Public(listen).into());
         }
         if self.optional.control && self.control_token.is_none() && !is_loopback {
             return Err(invalid(&format!(
@@ -328,7 +326,7 @@ impl SandboxBuilder {
         let mut example_tenant = None;
         for (name, token) in tenant_tokens {
             let tenant = store.tenant(&name)?;
-            tokens.add(&token, tenant).map_err(invalid)?;
+            tokens.add(&token, tenant)?;
             if name == DEFAULT_TENANT || example_tenant.is_none() {
                 example_tenant = Some(tenant);
             }
@@ -337,7 +335,7 @@ impl SandboxBuilder {
         let example_tenant = example_tenant.unwrap_or(default_tenant);
         let tenant_of = |name: &str| {
             let tenant = tenants.get(name).copied();
-            tenant.ok_or_else(|| invalid(&format!("the tenant {name:?} has calls and no token")))
+            tenant.ok_or_else(|| InvalidToken::Missing(name.to_owned()))
         };
         let calls = self.calls.into_iter();
         let calls = calls.map(|(tenant, call)| Ok((tenant_of(&tenant)?, call)));
@@ -356,7 +354,7 @@ impl SandboxBuilder {
             None => None,
             Some(token) => {
                 let mut tokens = Tokens::default();
-                tokens.add(token, default_tenant).map_err(invalid)?;
+                tokens.add(token, default_tenant)?;
                 Some(tokens)
             }
         };

@@ -313,7 +313,7 @@ impl From<InvalidFaults> for io::Error {
 pub(crate) struct Injector {
     /// The operations that a fault can apply to: those of the document, and the recordings beside them.
     operations: Vec<String>,
-    /// True if there are any. Spares most sandboxes the lock.
+    /// True if there are faults. A sandbox without them takes no lock.
     is_active: AtomicBool,
     active: Mutex<Active>,
 }
@@ -345,7 +345,7 @@ impl RuleState {
     }
 }
 
-/// What a request is about.
+/// The subject of a request, for the rules of faults.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subject<'a> {
     pub(crate) operation: &'a str,

@@ -77,11 +77,19 @@ impl CallPath {
         })
     }
 
-    /// Returns the id of a path.
-    fn id<'a>(&self, path: &'a str) -> Option<&'a str> {
+    /// Returns the segment of a path that is the id.
+    fn segment<'a>(&self, path: &'a str) -> Option<&'a str> {
         path.strip_prefix(self.prefix.as_str())
             .filter(|id| !id.is_empty() && !id.contains('/'))
             .filter(|id| !self.reserved.iter().any(|other| other == id))
+    }
+
+    /// Parses a segment. Errors with the response to an invalid id.
+    fn id(&self, segment: &str) -> Result<Uuid, Box<Response>> {
+        // Valid UTF-8 after `normalize_path`.
+        let id = percent_decode_str(segment).decode_utf8_lossy();
+        call_id::parse(&id)
+            .map_err(|error| Box::new(validation::invalid_id(&self.parameter, &id, &error)))
     }
 }
 
@@ -148,18 +156,17 @@ impl Service {
         // Before the search for an operation, which takes longer than reading the call.
         if let Some(call) = &self.call
             && request.method() == Method::GET
-            && call.id(path).is_some()
+            && let Some(segment) = call.segment(path)
         {
             let connection = request.extensions().get().cloned();
             let api = &self.api;
-            let tenant = tenant_of(api, request.headers());
-            let id = call.id(path).and_then(|id| subject_id(api, id));
+            let id = call.id(segment);
             let subject = Subject {
                 operation: GET_CALL,
-                id,
-                tenant,
+                id: id.as_ref().ok().copied(),
+                tenant: tenant_of(api, request.headers()),
             };
-            let response = async { get_call(api, call, request) };
+            let response = async move { get_call(api, id, &request) };
             return fault::inject(&api.faults, subject, connection, response).await;
         }
         if path.starts_with(OWN) {
@@ -171,12 +178,10 @@ impl Service {
             Found::Operation(operation, captured) => {
                 let connection = request.extensions().get().cloned();
                 let api = &self.api;
-                let tenant = tenant_of(api, request.headers());
-                let mut values = captured.iter();
                 let subject = Subject {
                     operation: &operation.name,
-                    id: values.find_map(|(_, value)| subject_id(api, value)),
-                    tenant,
+                    id: subject_id(api, captured.iter().map(|(_, value)| value)),
+                    tenant: tenant_of(api, request.headers()),
                 };
                 let response = answer_from_document(api, operation, &captured, request);
                 fault::inject(&api.faults, subject, connection, response).await
@@ -243,31 +248,29 @@ fn tenant_of<'a>(api: &'a Api, headers: &HeaderMap) -> Option<&'a str> {
     Some(name)
 }
 
-/// Returns the id in a segment of a path; `None` if no fault needs it.
-fn subject_id(api: &Api, segment: &str) -> Option<Uuid> {
-    let id = percent_decode_str(segment).decode_utf8().ok()?;
-    let id = api.faults.is_active().then(|| call_id::parse(&id).ok());
-    id.flatten()
+/// Returns the first id in decoded segments of a path; `None` if no fault needs it.
+fn subject_id<'a>(api: &Api, segments: impl IntoIterator<Item = &'a String>) -> Option<Uuid> {
+    let mut segments = segments.into_iter();
+    match api.faults.is_active() {
+        true => segments.find_map(|segment| call_id::parse(segment).ok()),
+        false => None,
+    }
 }
 
-/// Answers a request for a call from the store.
-fn get_call(api: &Api, call: &CallPath, request: Request) -> Response {
-    let (parts, _) = request.into_parts();
-    let tenant = match auth::authenticate(&parts.headers, &api.tokens) {
+/// Answers a request for a call from the store; `id` has the response to an invalid id.
+fn get_call(api: &Api, id: Result<Uuid, Box<Response>>, request: &Request) -> Response {
+    let (headers, uri) = (request.headers(), request.uri());
+    let tenant = match auth::authenticate(headers, &api.tokens) {
         Ok(tenant) => tenant,
         Err(error) => return error.into_response(),
     };
-    let id = call.id(parts.uri.path()).unwrap_or_default();
-    // Valid UTF-8 after `normalize_path`.
-    let id = percent_decode_str(id).decode_utf8_lossy();
-    let id = match call_id::parse(&id) {
+    let id = match id {
         Ok(id) => id,
-        Err(error) => return validation::invalid_id(&call.parameter, &id, &error),
+        Err(invalid) => return *invalid,
     };
     match api.store.get(tenant, id) {
         Ok(Some(call)) => {
-            let base_url =
-                || RequestOrigin::of(&parts.headers, &parts.uri, &parts.extensions).base_url();
+            let base_url = || RequestOrigin::of(headers, uri, request.extensions()).base_url();
             responses::json(StatusCode::OK, call.json(|| api.time.now(), base_url))
         }
         Ok(None) => responses::call_not_found(),
@@ -306,7 +309,7 @@ async fn get_recording(
     let connection = connection.map(|Extension(connection)| connection);
     let subject = Subject {
         operation: RECORDING,
-        id: subject_id(&api, &id),
+        id: subject_id(&api, [&id]),
         tenant: None,
     };
     let response = async { recording::serve(&id, &file, &headers) };
@@ -331,7 +334,7 @@ mod tests {
         let mut operations: Operations = serde_json::from_value(description).unwrap();
         operations.are_known = true;
         let call = CallPath::of(&operations).unwrap();
-        assert_eq!(call.id("/v1/call/7"), Some("7"));
-        assert_eq!(call.id("/v1/call/search"), None);
+        assert_eq!(call.segment("/v1/call/7"), Some("7"));
+        assert_eq!(call.segment("/v1/call/search"), None);
     }
 }

@@ -16,6 +16,7 @@ use std::time::Duration;
 use call_api_types::CallStatus;
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::auth::InvalidToken;
 use crate::cors::Cors;
 use crate::{Clock, Sandbox, SandboxBuilder, Script};
 use healthcheck::Healthcheck;
@@ -175,8 +176,6 @@ impl Serve {
             tokens.add(scenario.tokens(), file);
         }
         let (description, source) = (tokens.description(), tokens.source());
-        let is_control_rejected =
-            has_control && control_token.is_none() && !listen.ip().to_canonical().is_loopback();
         let mut builder = scenario.apply(self.builder(has_control)?)?;
         if let Some(token) = control_token {
             builder = builder.control_token(token);
@@ -185,16 +184,17 @@ impl Serve {
             builder = builder.tenant(tenant, token);
         }
         let sandbox = builder.start().await.map_err(|error| {
+            let is_about_token = error.get_ref().is_some_and(|cause| cause.is::<InvalidToken>());
             let message = match error.kind() {
-            ErrorKind::AddrInUse => format!(
-                "cannot listen on {listen}: another program uses this port; stop it, or use a free port: --listen {}",
-                SocketAddr::new(listen.ip(), 0),
-            ),
-            ErrorKind::InvalidInput if error.to_string().contains("token") && !is_control_rejected => format!("{error}, in {source}"),
-            ErrorKind::AddrNotAvailable | ErrorKind::PermissionDenied => {
-                format!("{error}; use another address with --listen")
-            }
-            _ => error.to_string(),
+                ErrorKind::AddrInUse => format!(
+                    "cannot listen on {listen}: another program uses this port; stop it, or use a free port: --listen {}",
+                    SocketAddr::new(listen.ip(), 0),
+                ),
+                ErrorKind::AddrNotAvailable | ErrorKind::PermissionDenied => {
+                    format!("{error}; use another address with --listen")
+                }
+                _ if is_about_token => format!("{error}, in {source}"),
+                _ => error.to_string(),
             };
             io::Error::new(error.kind(), message)
         })?;
