@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::Call;
 
-/// How often one id is requested if the service asks for longer delays than a request's deadline allows.
+/// The maximum number of requests of one id, if the service asks for longer delays than their deadline allows.
 const ROUNDS: u32 = 3;
 
 /// Many calls, fetched by [`Client::get_calls`](crate::Client::get_calls): a [`Stream`] of each id with its call, or the

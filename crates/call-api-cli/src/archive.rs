@@ -1,4 +1,4 @@
-//! A folder of recordings: each is kept exactly once, and a manifest says what became of each call.
+//! A folder of recordings: each is kept exactly once, and a manifest has the outcome for each call.
 //!
 //! The manifest is the only state. A recording is complete when its line is in the manifest; a file without one, as a killed
 //! run leaves it, is downloaded again.
@@ -30,7 +30,7 @@ const OTHER_FOLDER: &str = "use another folder";
 #[derive(Debug)]
 pub(crate) struct Archive {
     folder: PathBuf,
-    /// How long after the end of a call its recording may become available.
+    /// The time after the end of a call in which its recording may become available.
     wait: Duration,
     manifest: StateFile,
     /// The recordings that are complete, and the calls that have none.
@@ -60,7 +60,7 @@ pub(crate) struct Entry {
     at: String,
 }
 
-/// What became of a recording.
+/// The outcome for a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Outcome {

@@ -15,7 +15,7 @@ struct ShownSetting {
     setting: &'static str,
     /// `None` if it is not set; secrets are masked.
     value: Option<String>,
-    /// Where it is from, or the reason it is not usable.
+    /// The source, or the reason why it is not usable.
     source: String,
 }
 

@@ -61,7 +61,7 @@ enum State {
 /// The response, without a body if there is nothing to read.
 type Opened = Result<Response<Option<ByteStream>>, Error>;
 
-/// What a connection brings.
+/// A part of a body, or its end.
 pub(super) enum Step {
     Bytes(Bytes),
     /// The body has ended, or cannot be read to its end for this reason.

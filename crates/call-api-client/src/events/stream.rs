@@ -1,4 +1,4 @@
-//! What users read: the events or the items of a response, as streams.
+//! The streams of a response that users read: events, and JSON lines.
 
 use std::borrow::Cow;
 use std::fmt;
