@@ -30,6 +30,7 @@ const SOURCES: &[&str] = &[
     "src/recording.rs",
     "src/recording/blocking_writer.rs",
     "src/recording/file_name.rs",
+    "src/recording/outcome.rs",
     "src/transport.rs",
     "src/types.rs",
     "src/wait.rs",

@@ -11,8 +11,8 @@ use url::{Position, Url};
 
 use crate::body::Buffer;
 use crate::clients::ApiClient;
-use crate::engine::{AttemptEnd, AttemptError, Next, Source};
 use crate::error::{Limit, Phase, TransportErrorKind};
+use crate::exchange::{AttemptEnd, AttemptError, Next, Source};
 use crate::outcome::Outcome;
 use crate::redact::Secrets;
 use crate::retry::ServerHint;

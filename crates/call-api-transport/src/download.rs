@@ -21,8 +21,9 @@ use url::{Position, Url};
 
 use crate::Transport;
 use crate::attempt_log::AttemptLog;
-use crate::engine::{AttemptError, Engine};
+use crate::engine::Engine;
 use crate::error::{TransportError, TransportErrorKind};
+use crate::exchange::AttemptError;
 use crate::operation::Operation;
 use crate::response::{BufferedBody, BufferedResponse};
 use crate::settings::Settings;

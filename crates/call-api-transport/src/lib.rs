@@ -67,6 +67,7 @@ mod decompress;
 mod download;
 mod engine;
 mod error;
+mod exchange;
 mod http_client;
 mod http_settings;
 mod observe;

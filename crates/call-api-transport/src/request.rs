@@ -8,8 +8,8 @@ use crate::attempt::{
     Limits, ReceiveError, Received, ReceivedResponse, hide_secrets, receive, settle,
 };
 use crate::base_url::BaseUrl;
-use crate::engine::{AttemptContext, AttemptEnd, AttemptError, Exchange, RequestSummary};
 use crate::error::{Limit, TransportErrorKind};
+use crate::exchange::{AttemptContext, AttemptEnd, AttemptError, Exchange, RequestSummary};
 use crate::operation::Operation;
 use crate::outcome::Outcome;
 use crate::redact::Secrets;

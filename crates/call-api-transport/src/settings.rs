@@ -1,7 +1,7 @@
 //! The settings that may differ between requests.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -31,6 +31,12 @@ impl Settings {
                 headers.insert(name, value.clone());
             }
         }
+    }
+
+    /// Returns the rest of the deadline of a request that was started at `started`.
+    pub(crate) fn left(&self, started: Instant, now: Instant) -> Duration {
+        let passed = now.saturating_duration_since(started);
+        self.deadline.saturating_sub(passed)
     }
 
     /// Returns the reason why no request can be sent with these settings, if there is one.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use url::Url;
 
-use crate::engine::AttemptError;
+use crate::exchange::AttemptError;
 use crate::operation::Operation;
 use crate::outcome::Outcome;
 

@@ -10,8 +10,8 @@ use super::metadata::text;
 use crate::attempt::Limits;
 use crate::attempt::classify_http;
 use crate::base_url::names_this_machine;
-use crate::engine::{AttemptContext, AttemptError};
 use crate::error::{Phase, TransportErrorKind};
+use crate::exchange::{AttemptContext, AttemptError};
 use crate::outcome::Outcome;
 
 /// The most redirects that are followed: fewer than browsers and curl follow, and more than any storage needs.

@@ -1,0 +1,112 @@
+//! One attempt of a request, as the engine sees it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use url::Url;
+
+use crate::base_url::BaseUrl;
+use crate::clients::ApiClient;
+use crate::error::TransportErrorKind;
+use crate::operation::Auth;
+use crate::outcome::Outcome;
+use crate::retry::{RetryDelay, ServerHint, StopReason};
+use crate::settings::Settings;
+use crate::shared::Shared;
+use crate::token::Token;
+
+/// A request, and the way in which one attempt of it is made.
+pub(crate) trait Exchange: Send {
+    type Output: Send;
+
+    /// Errors if the request must not be sent.
+    fn check(&self, base_url: &BaseUrl) -> Result<(), TransportErrorKind>;
+
+    /// Returns true if the request goes to the API's own origin. Only there it carries the token, and is subject to the
+    /// retry budget, the rate limit and the throttle.
+    fn is_to_api(&self) -> bool;
+
+    /// Returns true if the request may be sent twice.
+    fn is_repeatable(&self, settings: &Settings) -> bool;
+
+    /// Returns true if the body of the request was a stream, which was consumed.
+    fn body_is_gone(&self) -> bool;
+
+    /// Makes one attempt.
+    ///
+    /// # Errors
+    /// If nothing could be sent.
+    fn attempt(
+        &mut self,
+        context: &AttemptContext<'_>,
+    ) -> impl Future<Output = Result<AttemptEnd<Self::Output>, AttemptError>> + Send;
+
+    /// Returns the description of the request for the attempt log. Called once, at the end.
+    fn summary(&mut self) -> RequestSummary;
+}
+
+/// The description of a request in the attempt log.
+pub(crate) struct RequestSummary {
+    pub(crate) auth: Auth,
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) has_body: bool,
+    pub(crate) settings: Arc<Settings>,
+}
+
+/// The context of an attempt.
+pub(crate) struct AttemptContext<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) settings: &'a Settings,
+    pub(crate) client: &'a ApiClient,
+    pub(crate) token: Option<&'a Token>,
+    /// The start of the request.
+    pub(crate) started: Instant,
+}
+
+impl AttemptContext<'_> {
+    /// Returns the rest of the deadline.
+    pub(crate) fn left(&self) -> Duration {
+        self.settings.left(self.started, self.shared.time.now())
+    }
+}
+
+/// The end of an attempt.
+pub(crate) struct AttemptEnd<T> {
+    pub(crate) outcome: Outcome,
+    /// A response of any status, or the reason why there is none.
+    pub(crate) result: Result<T, AttemptError>,
+    pub(crate) status: Option<StatusCode>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) body_bytes: u64,
+    pub(crate) hint: ServerHint,
+    pub(crate) next: Next,
+}
+
+/// The step after an attempt.
+pub(crate) enum Next {
+    /// According to the table of outcomes.
+    ByOutcome,
+    /// According to the table of outcomes for a first attempt: this one has received a part of the content.
+    AfterProgress,
+    /// Another attempt after this delay.
+    Retry(RetryDelay),
+    /// No further attempt.
+    Stop(StopReason),
+}
+
+pub(crate) type Source = Option<Arc<dyn std::error::Error + Send + Sync>>;
+
+/// The reason why there is no response.
+pub(crate) struct AttemptError {
+    pub(crate) kind: TransportErrorKind,
+    pub(crate) source: Source,
+}
+
+impl From<TransportErrorKind> for AttemptError {
+    fn from(kind: TransportErrorKind) -> Self {
+        Self { kind, source: None }
+    }
+}
