@@ -26,6 +26,7 @@ mod media_type;
 pub mod model;
 pub mod names;
 pub mod normalize;
+mod openapi;
 pub mod origin;
 pub mod pins;
 pub mod plan;

@@ -10,7 +10,7 @@ mod media;
 mod merge;
 mod multipart;
 mod operations;
-pub(crate) mod parameters;
+mod parameters;
 mod pins;
 mod responses;
 mod schemas;

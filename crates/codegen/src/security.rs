@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use syn::parse_quote;
 
 use super::unsupported::Unsupported;
@@ -109,15 +109,20 @@ impl<'a> SecuritySchemes<'a> {
 /// A security requirement that the transport supports: the name of the scheme, or none if no credential is required.
 type Alternative<'a> = (Option<&'a str>, Security);
 
+/// Returns the security requirements of an operation, which defaults to those of the document: alternatives, each with the
+/// scopes of the schemes that it combines, by their names.
+pub(crate) fn requirements<'a>(
+    document: &'a Value,
+    operation: &'a Value,
+) -> impl Iterator<Item = &'a Map<String, Value>> {
+    let own = operation.get("security");
+    let list = own.or_else(|| document.get("security"));
+    let list = list.and_then(Value::as_array).into_iter().flatten();
+    list.filter_map(Value::as_object)
+}
+
 fn alternatives<'a>(document: &'a Value, operation: &'a Value) -> Vec<Alternative<'a>> {
-    let requirements = operation
-        .get("security")
-        .or_else(|| document.get("security"))
-        .and_then(Value::as_array);
-    requirements
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_object)
+    requirements(document, operation)
         .filter_map(|requirement| {
             let mut names = requirement.keys();
             match (names.next(), names.next()) {
@@ -162,17 +167,8 @@ pub fn report_unsupported(document: &Value, unsupported: &mut Vec<Unsupported>) 
     }
     let schemes = SecuritySchemes::of(document);
     for operation in walk::operations(document) {
-        let requirements = operation
-            .object
-            .get("security")
-            .or_else(|| document.get("security"))
-            .and_then(Value::as_array);
-        let asks = requirements.is_some_and(|all| {
-            !all.is_empty()
-                && all
-                    .iter()
-                    .all(|one| one.as_object().is_some_and(|one| !one.is_empty()))
-        });
+        let mut requirements = requirements(document, operation.object).peekable();
+        let asks = requirements.peek().is_some() && requirements.all(|one| !one.is_empty());
         if asks && schemes.operation(operation.object) == Security::None {
             let instead = "no credential is sent: set a header instead";
             unsupported.push(Unsupported::new(

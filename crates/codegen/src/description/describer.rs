@@ -9,7 +9,7 @@ use crate::load::Source;
 use crate::media_type::{MediaTypeKind, essence};
 use crate::model::{EventData, Model, ParameterKey, RequestBody, StreamFormat};
 use crate::names;
-use crate::normalize::parameters::{ResolvedParameter, explodes, of_operation};
+use crate::openapi::{ResolvedParameter, explodes, of_operation, style_name};
 use crate::origin::Origins;
 use crate::pointer::Pointer;
 use crate::postprocess::request_spec::encoded;
@@ -142,13 +142,11 @@ impl<'a> Describer<'a> {
             .filter(|default| !default.is_null());
         let example = sample::example(document, object)
             .or_else(|| sample::example(document, walk::follow(document, schema?)?));
-        let is_query = parameter.location() == "query";
         Parameter {
             name: name.to_owned(),
             rust_name: names::parameter_name(parameter.name()),
             location: parameter.location().to_owned(),
-            style: text(object, "style")
-                .unwrap_or_else(|| if is_query { "form" } else { "simple" }.to_owned()),
+            style: style_name(object).to_owned(),
             explode: explodes(object),
             encoding: facts.and_then(|facts| facts.style),
             required: parameter.is_required(),

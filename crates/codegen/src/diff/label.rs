@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use super::schema::{self, Target};
+use super::schema;
 use super::spec::Spec;
+use crate::openapi::{self, Schema as _, Target};
 use crate::pointer::Pointer;
 use crate::walk;
 
@@ -41,9 +42,9 @@ pub(super) fn label(spec: &Spec<'_>, location: &Pointer) -> String {
 
 /// Describes the schema at a location in `spec`: by its name, or by its type.
 pub(super) fn describe(spec: &Spec<'_>, location: &Pointer) -> String {
-    match schema::resolve(spec.document, location, true).map(|schema| schema.target) {
+    match openapi::resolve(spec.document, location, true).map(|schema| schema.target) {
         Some(Target::Named(name, _)) => format!("`{name}`"),
-        Some(Target::Inline(_, object)) => match schema::values(object).as_deref() {
+        Some(Target::Inline(_, object)) => match object.listed().as_deref() {
             Some([only]) => show(only),
             _ => schema::phrase(object),
         },

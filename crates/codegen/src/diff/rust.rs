@@ -5,6 +5,8 @@
 
 use serde_json::Value;
 
+use crate::openapi::is_success;
+
 /// The facts about a property that decide how its field wraps the type of its schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Presence {
@@ -54,11 +56,6 @@ pub(super) type Responses = [(String, Value)];
 
 /// The shape of a body that is not decoded.
 pub(super) const BYTES: &str = "bytes";
-
-/// Returns true if the client treats the status as a success.
-pub(super) fn is_success(status: &str) -> bool {
-    status.starts_with('2') || status == "101"
-}
 
 /// The type of a method's result, or of the body in its error.
 #[derive(Clone, Debug, PartialEq)]

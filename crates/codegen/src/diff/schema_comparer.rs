@@ -11,10 +11,11 @@ use std::collections::BTreeMap;
 use super::change::{Difference, DirectionalImpact, Impact, Renamed};
 use super::label::label;
 use super::pair::Locations;
-use super::schema::{self, Object, ResolvedSchema, Target};
+use super::schema::{self, Object};
 use super::spec::Spec;
 use super::specs::Specs;
 use crate::names;
+use crate::openapi::{self, ResolvedSchema, Schema as _, Target};
 use crate::pointer::Pointer;
 
 /// The maximum number of inline schemas around a schema. Deeper ones are only compared for equality.
@@ -210,7 +211,7 @@ impl<'a> SchemaComparer<'_, 'a> {
             // The members of a union have types of their own.
             if !are_unions
                 && (schema::types(old.1) != schema::types(new.1)
-                    || schema::values(old.1).is_some() != schema::values(new.1).is_some())
+                    || old.1.listed().is_some() != new.1.listed().is_some())
             {
                 return self.type_changed(old, new);
             }
@@ -292,14 +293,14 @@ fn resolve_both<'a>(
     old: &Pointer,
     new: &Pointer,
 ) -> Option<(ResolvedSchema<'a>, ResolvedSchema<'a>)> {
-    let a = schema::resolve(specs.old.document, old, true)?;
-    let b = schema::resolve(specs.new.document, new, true)?;
+    let a = openapi::resolve(specs.old.document, old, true)?;
+    let b = openapi::resolve(specs.new.document, new, true)?;
     match (&a.target, &b.target) {
         (Target::Named(..), Target::Inline(..)) => {
-            Some((schema::resolve(specs.old.document, old, false)?, b))
+            Some((openapi::resolve(specs.old.document, old, false)?, b))
         }
         (Target::Inline(..), Target::Named(..)) => {
-            Some((a, schema::resolve(specs.new.document, new, false)?))
+            Some((a, openapi::resolve(specs.new.document, new, false)?))
         }
         _ => Some((a, b)),
     }
@@ -326,12 +327,12 @@ fn at_keyword(old: Schema<'_, '_>, new: Schema<'_, '_>, keyword: &str) -> Locati
 fn has_own_type(object: &Object) -> bool {
     object.contains_key("properties")
         || schema::union(object).is_some()
-        || schema::values(object).is_some()
+        || object.listed().is_some()
 }
 
 /// Returns the name of the schema that a reference leads to.
 fn reference_name(spec: &Spec<'_>, location: &Pointer) -> Option<String> {
-    let resolved = schema::resolve(spec.document, location, true)?;
+    let resolved = openapi::resolve(spec.document, location, true)?;
     match resolved.target {
         Target::Named(name, _) => Some(name),
         Target::Inline(..) => resolved.via,
@@ -339,8 +340,8 @@ fn reference_name(spec: &Spec<'_>, location: &Pointer) -> Option<String> {
 }
 
 fn component_name(spec: &Spec<'_>, location: &Pointer) -> Option<String> {
-    schema::component(location).or_else(|| {
-        match schema::resolve(spec.document, location, true)?.target {
+    openapi::component(location).or_else(|| {
+        match openapi::resolve(spec.document, location, true)?.target {
             Target::Named(name, _) => Some(name),
             Target::Inline(..) => None,
         }

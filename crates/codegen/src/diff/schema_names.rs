@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::schema;
 use crate::names;
+use crate::openapi::{self, Schema as _};
 use crate::pointer::Pointer;
 use crate::rename;
 use crate::walk;
@@ -78,7 +79,7 @@ struct Signature {
 
 impl Signature {
     fn of(document: &Value, location: &Pointer) -> Self {
-        let Some((location, object)) = schema::inline(document, location) else {
+        let Some((location, object)) = openapi::inline(document, location) else {
             return Self {
                 members: BTreeSet::new(),
                 canonical: Value::Null,
@@ -89,7 +90,7 @@ impl Signature {
             .properties
             .into_iter()
             .map(|(name, _)| format!(".{name}"));
-        let values = schema::values(object).unwrap_or_default();
+        let values = object.listed().unwrap_or_default();
         let values = values.iter().map(|value| value.to_string());
         Self {
             members: properties.chain(values).collect(),

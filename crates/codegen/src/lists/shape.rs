@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::media_type::is_json;
 use crate::model::{PageShape, Property, QueryParameter, ValueKind};
-use crate::normalize::parameters::of_operation;
+use crate::openapi::of_operation;
 use crate::pointer::Pointer;
 use crate::walk;
 

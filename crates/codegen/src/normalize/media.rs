@@ -6,10 +6,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::parameters::{self, Shape, Style, shape};
+use super::parameters::{Shape, shape};
 use super::{Changes, replace};
 use crate::media_type::{MediaTypeKind, essence, is_concrete};
 use crate::model;
+use crate::openapi::{Style, explodes};
 use crate::pointer::Pointer;
 use crate::walk;
 
@@ -261,7 +262,7 @@ fn field_style(
     let styled = encoding.get("style").is_some() || encoding.get("explode").is_some();
     let query =
         json!({"in": "query", "style": encoding.get("style"), "explode": encoding.get("explode")});
-    let explode = parameters::explodes(&query);
+    let explode = explodes(&query);
     let style = match (Style::of(&query), shape) {
         _ if !styled => None,
         (Style::DeepObject, Shape::Object(_) | Shape::Map | Shape::Nested) => {

@@ -13,59 +13,20 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::{Changes, replace};
-use crate::model::ParameterKey;
+use crate::openapi::{
+    ResolvedParameter, Schema as _, is_idempotency_key, of_operation, template_names,
+};
 use crate::pointer::Pointer;
 use crate::walk;
 
 pub(super) use names::{parameter_names, pinned_names};
 pub(super) use shape::{Property, Shape, is_anything, shape};
-pub(crate) use styles::explodes;
-pub(super) use styles::{Style, spread_objects, styles};
-
-/// A parameter of an operation.
-pub(crate) struct ResolvedParameter<'a> {
-    /// The location of its entry in a list of parameters. The entry may be a reference.
-    pub(crate) entry: Pointer,
-    /// The location of the Parameter object.
-    pub(crate) place: Pointer,
-    /// The Parameter object.
-    pub(crate) object: &'a Value,
-}
-
-impl ResolvedParameter<'_> {
-    pub(crate) fn name(&self) -> &str {
-        text(self.object, "name")
-    }
-
-    pub(crate) fn location(&self) -> &str {
-        text(self.object, "in")
-    }
-
-    /// Returns the key of its facts in the model.
-    pub(crate) fn key(&self) -> ParameterKey {
-        ParameterKey::new(self.location(), self.name())
-    }
-
-    /// Returns true for the header that makes a request repeatable (draft-ietf-httpapi-idempotency-key-header).
-    pub(crate) fn is_idempotency_key(&self) -> bool {
-        self.object.as_object().is_some_and(is_idempotency_key)
-    }
-
-    pub(crate) fn is_required(&self) -> bool {
-        self.object.get("required") == Some(&json!(true))
-    }
-}
-
-fn is_idempotency_key(parameter: &Map<String, Value>) -> bool {
-    let name = parameter.get("name").and_then(Value::as_str);
-    parameter.get("in") == Some(&json!("header"))
-        && name.is_some_and(|name| name.eq_ignore_ascii_case("idempotency-key"))
-}
+pub(super) use styles::{spread_objects, styles};
 
 /// Makes idempotency keys optional: the client sends one of its own where none is set.
 pub(super) fn idempotency_keys(document: &mut Value, changes: &mut Changes) {
     edit_each(document, |_, place, object| {
-        if object.get("required") == Some(&json!(true)) && is_idempotency_key(object) {
+        if object.has_flag("required") && is_idempotency_key(object) {
             object.remove("required");
             describe(object, "The client makes a key if none is set.");
             changes.at(place);
@@ -75,43 +36,6 @@ pub(super) fn idempotency_keys(document: &mut Value, changes: &mut Changes) {
 
 fn text<'a>(object: &'a Value, key: &str) -> &'a str {
     object.get(key).and_then(Value::as_str).unwrap_or_default()
-}
-
-/// Returns the parameters of an operation: its own, and those of its path item that it does not override. Name and
-/// location identify a parameter (OpenAPI 3.0, section 4.7.8.1).
-pub(crate) fn of_operation<'a>(
-    document: &'a Value,
-    operation: &walk::Operation<'_>,
-) -> Vec<ResolvedParameter<'a>> {
-    let list = |owner: &Pointer| -> Vec<ResolvedParameter<'a>> {
-        let list = owner.join("parameters");
-        let length = document
-            .pointer(list.as_str())
-            .and_then(Value::as_array)
-            .map_or(0, Vec::len);
-        (0..length)
-            .filter_map(|index| {
-                let entry = list.join(index);
-                let (place, object) = walk::locate(document, &entry)?;
-                Some(ResolvedParameter {
-                    entry,
-                    place,
-                    object,
-                })
-            })
-            .collect()
-    };
-    let own = list(&operation.pointer);
-    let mut all: Vec<ResolvedParameter<'a>> = list(&operation.path_item())
-        .into_iter()
-        .filter(|shared| {
-            !own.iter().any(|parameter| {
-                parameter.name() == shared.name() && parameter.location() == shared.location()
-            })
-        })
-        .collect();
-    all.extend(own);
-    all
 }
 
 /// Returns the locations of the Parameter objects that operations use, each once.
@@ -375,8 +299,7 @@ pub(super) fn describe(object: &mut Map<String, Value>, sentence: &str) {
 /// Aligns path templates and parameters, and makes every path parameter required.
 pub(super) fn path_parameters(document: &mut Value, changes: &mut Changes) {
     edit_each(document, |_, place, object| {
-        if object.get("in") == Some(&json!("path")) && object.get("required") != Some(&json!(true))
-        {
+        if object.text("in") == Some("path") && !object.has_flag("required") {
             object.insert("required".to_owned(), json!(true));
             changes.at(place);
         }
@@ -390,9 +313,9 @@ pub(super) fn path_parameters(document: &mut Value, changes: &mut Changes) {
         given.retain(|parameter| parameter.location() == "path");
         let missing = wanted
             .iter()
-            .filter(|name| !given.iter().any(|parameter| parameter.name() == *name));
-        undescribed.extend(missing.map(|name| (operation.pointer.clone(), name.clone())));
-        given.retain(|parameter| !wanted.iter().any(|name| name == parameter.name()));
+            .filter(|name| !given.iter().any(|parameter| parameter.name() == **name));
+        undescribed.extend(missing.map(|name| (operation.pointer.clone(), (*name).to_owned())));
+        given.retain(|parameter| !wanted.contains(&parameter.name()));
         superfluous.extend(given.into_iter().map(|parameter| parameter.entry));
     }
     let lists = lists(document);
@@ -435,43 +358,5 @@ fn retain(document: &mut Value, list: &Pointer, mut keep: impl FnMut(&Pointer) -
     if let Some(entries) = entries.and_then(Value::as_array_mut) {
         let mut places = (0..).map(|index: usize| list.join(index));
         entries.retain(|_| places.next().is_none_or(|place| keep(&place)));
-    }
-}
-
-/// Returns the names in the braces of a path template.
-pub(crate) fn template_names(path: &str) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for part in path.split('{').skip(1) {
-        if let Some((name, _)) = part.split_once('}')
-            && !names.iter().any(|other| other == name)
-        {
-            names.push(name.to_owned());
-        }
-    }
-    names
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn operation_parameter_overrides_by_name_and_location() {
-        let document = json!({"paths": {"/a/{id}": {
-            "parameters": [{"name": "id", "in": "path"}, {"name": "id", "in": "query", "x": 1}],
-            "get": {"operationId": "a", "parameters": [{"name": "id", "in": "query", "x": 2}]},
-        }}});
-        let operations = walk::operations(&document);
-        let found: Vec<String> = of_operation(&document, &operations[0])
-            .iter()
-            .map(|parameter| parameter.place.to_string())
-            .collect();
-        assert_eq!(
-            found,
-            [
-                "/paths/~1a~1{id}/parameters/0",
-                "/paths/~1a~1{id}/get/parameters/0"
-            ]
-        );
     }
 }

@@ -8,7 +8,7 @@ use syn::{Attribute, Fields, ImplItem, Item, parse_quote};
 use super::builder;
 use super::syntax::{implemented, wire_name};
 use crate::names;
-use crate::normalize::parameters::of_operation;
+use crate::openapi::of_operation;
 use crate::walk::{self, Kind};
 
 fn is_deprecated(object: &Value) -> bool {

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use serde_json::Value;
 
-use crate::normalize::parameters::of_operation;
+use crate::openapi::of_operation;
 use crate::{names, walk};
 
 /// The parameter with the requested id, and the property with the received one.

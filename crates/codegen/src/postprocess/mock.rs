@@ -22,7 +22,7 @@ use super::syntax::{arguments, first_argument, implemented, plain};
 use crate::media_type::essence;
 use crate::model::{Model, ResponseBody, Stream, StreamFormat};
 use crate::names;
-use crate::normalize::parameters::{ResolvedParameter, of_operation};
+use crate::openapi::{ResolvedParameter, of_operation};
 use crate::walk::{self, Operation};
 
 /// Returns the operations that have a mock.

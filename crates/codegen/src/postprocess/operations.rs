@@ -26,7 +26,7 @@ use super::streams;
 use super::syntax::{first_argument, implemented, plain, uses};
 use crate::model::{Model, Paging, Stream, StreamFormat};
 use crate::names;
-use crate::normalize::parameters::{ResolvedParameter, of_operation, template_names};
+use crate::openapi::{ResolvedParameter, of_operation, template_names};
 use crate::security;
 use crate::walk;
 
@@ -134,9 +134,9 @@ impl Operation {
             .map(|parameter| parameter.name())
             .collect();
         let path_parameters = template_names(operation.path)
-            .iter()
-            .filter(|name| in_path.contains(name.as_str()))
-            .map(|name| names::parameter_name(name))
+            .into_iter()
+            .filter(|name| in_path.contains(name))
+            .map(names::parameter_name)
             .collect();
         // The transport compares the path with the URL, in which it is encoded and has no query.
         let path = encoded(operation.path);

@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::{DocumentComparer, Usage, WIRE};
 use crate::diff::change::Impact;
 use crate::diff::pair::{Pair, text};
-use crate::diff::rust::is_success;
 use crate::diff::spec::Spec;
+use crate::openapi::{is_success, template_names};
 use crate::rename;
 use crate::walk::{self, Operation};
 
@@ -158,7 +158,7 @@ impl<'a> DocumentComparer<'_, 'a> {
         let names = rename::similarity(&old_name.1, &new_name.1);
         let paths = rename::similarity(&template(old.path), &template(new.path));
         let is_same = old.method == new.method
-            && path_parameters(old.path).len() == path_parameters(new.path).len()
+            && template_names(old.path).len() == template_names(new.path).len()
             && names >= rename::SIMILAR
             && paths >= rename::SIMILAR
             && self.successes(old, true) == self.successes(new, false);
@@ -282,12 +282,4 @@ fn template(path: &str) -> String {
         }
     }
     template
-}
-
-/// Returns the names of the parameters in a path, in order.
-pub(super) fn path_parameters(path: &str) -> Vec<&str> {
-    path.split('{')
-        .skip(1)
-        .filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
-        .collect()
 }

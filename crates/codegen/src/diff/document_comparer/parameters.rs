@@ -1,12 +1,14 @@
 //! Parameters of operations.
 
-use super::operations::{Matched, path_parameters};
+use super::operations::Matched;
 use super::{DocumentComparer, Usage, WIRE};
 use crate::diff::change::{Direction, Impact};
-use crate::diff::pair::{Pair, flag, text};
+use crate::diff::pair::Pair;
 use crate::diff::spec::Spec;
 use crate::names;
-use crate::normalize::parameters::{self, ResolvedParameter};
+use crate::openapi::{
+    ResolvedParameter, Schema as _, explodes, of_operation, style_name, template_names,
+};
 use crate::rename;
 use crate::walk::Operation;
 
@@ -63,7 +65,7 @@ impl<'a> DocumentComparer<'_, 'a> {
         }
         for parameter in matches.added {
             let (location, name) = (parameter.location(), parameter.name());
-            let (required, impact) = if is_required(&parameter) {
+            let (required, impact) = if parameter.is_required() {
                 ("required ", Impact::breaking("requests without it fail"))
             } else {
                 (
@@ -83,7 +85,7 @@ impl<'a> DocumentComparer<'_, 'a> {
 
     fn match_parameters(&self, operation: Matched<'_, 'a>) -> Matches<'a> {
         let of = |spec: &Spec<'a>, operation: &Operation<'a>| {
-            let mut parameters = parameters::of_operation(spec.document, operation);
+            let mut parameters = of_operation(spec.document, operation);
             parameters.retain(|parameter| {
                 !parameter.name().is_empty() && !parameter.location().is_empty()
             });
@@ -103,8 +105,8 @@ impl<'a> DocumentComparer<'_, 'a> {
             };
             has_same_name && a.location() == b.location()
         });
-        let before = path_parameters(operation.old.path);
-        let after = path_parameters(operation.new.path);
+        let before = template_names(operation.old.path);
+        let after = template_names(operation.new.path);
         matches.pair_by(&|a, b| {
             let position = |names: &[&str], parameter: &ResolvedParameter<'a>| {
                 names.iter().position(|name| *name == parameter.name())
@@ -175,10 +177,6 @@ impl<'a> DocumentComparer<'_, 'a> {
     }
 }
 
-fn is_required(parameter: &ResolvedParameter<'_>) -> bool {
-    parameter.location() == "path" || flag(parameter.object, "required")
-}
-
 /// Compares two parameters, except for their texts and schemas.
 fn parameter_changes(
     old: &ResolvedParameter<'_>,
@@ -204,7 +202,7 @@ fn parameter_changes(
         let what = format!("the parameter `{}` was renamed to `{name}`", old.name());
         changes.push(("parameter-renamed", what, Impact::breaking(WIRE)));
     }
-    match (is_required(old), is_required(new)) {
+    match (old.is_required(), new.is_required()) {
         (false, true) => changes.push((
             "parameter-required",
             format!("{label} is now required"),
@@ -225,20 +223,13 @@ fn parameter_changes(
     changes
 }
 
-/// Describes how a parameter is serialized: `style` and `explode`, with their defaults (OpenAPI 3.1, section 4.8.12.2), and
-/// `allowReserved`.
+/// Describes the serialization of a parameter: `style`, `explode` and `allowReserved`.
 fn style(parameter: &ResolvedParameter<'_>) -> String {
-    let default = if ["query", "cookie"].contains(&parameter.location()) {
-        "form"
-    } else {
-        "simple"
-    };
-    let style = text(parameter.object, "style").unwrap_or(default);
-    let mut phrase = format!("`{style}`");
-    if parameters::explodes(parameter.object) {
+    let mut phrase = format!("`{}`", style_name(parameter.object));
+    if explodes(parameter.object) {
         phrase.push_str(", exploded");
     }
-    if flag(parameter.object, "allowReserved") {
+    if parameter.object.has_flag("allowReserved") {
         phrase.push_str(", not percent-encoded");
     }
     phrase

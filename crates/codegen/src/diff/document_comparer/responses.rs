@@ -7,7 +7,8 @@ use super::operations::Matched;
 use super::{DocumentComparer, Usage};
 use crate::diff::change::{Direction, Impact};
 use crate::diff::pair::{Pair, entries};
-use crate::diff::rust::{self, BodyType, Responses, body_type, is_success};
+use crate::diff::rust::{self, BodyType, Responses, body_type};
+use crate::openapi::is_success;
 use crate::pointer::Pointer;
 use crate::walk::{self, Operation};
 

@@ -167,16 +167,11 @@ fn requirements(
     operation: &walk::Operation<'_>,
     renamed: &BTreeMap<String, String>,
 ) -> (Pointer, Requirements) {
-    let (location, list) = match operation.object.get("security") {
-        Some(list) => (operation.pointer.join("security"), Some(list)),
-        None => (
-            Pointer::root().join("security"),
-            spec.document.get("security"),
-        ),
+    let owner = match operation.object.get("security") {
+        Some(_) => operation.pointer.clone(),
+        None => Pointer::root(),
     };
-    let list = list.and_then(Value::as_array).into_iter().flatten();
-    let mut requirements: Requirements = list
-        .filter_map(Value::as_object)
+    let mut requirements: Requirements = security::requirements(spec.document, operation.object)
         .map(|requirement| {
             let schemes = requirement.iter().map(|(name, scopes)| {
                 let name = renamed.get(name).unwrap_or(name);
@@ -195,7 +190,7 @@ fn requirements(
     if requirements.is_empty() {
         requirements.push(BTreeSet::new());
     }
-    (location, requirements)
+    (owner.join("security"), requirements)
 }
 
 fn phrase(requirements: &Requirements) -> String {

@@ -8,7 +8,7 @@ use super::{Key, SchemaComparer, has_own_type};
 use crate::diff::change::{DirectionalImpact, Impact};
 use crate::diff::label::show;
 use crate::diff::pair::{Locations, change_phrase, change_verb};
-use crate::diff::schema::{self, Object, ResolvedSchema, Target};
+use crate::openapi::{self, ResolvedSchema, Target};
 use crate::pointer::Pointer;
 
 /// An annotation with its location.
@@ -25,19 +25,18 @@ impl<'a> SchemaComparer<'_, 'a> {
             .into_iter()
             .flat_map(|resolved| &resolved.layers)
             .flat_map(|(_, object)| object.keys())
-            .filter(|keyword| schema::is_annotation(keyword))
+            .filter(|keyword| openapi::is_annotation(keyword))
             .collect();
         for keyword in keywords {
-            let a = schema::annotation(&old.layers, keyword);
-            let b = schema::annotation(&new.layers, keyword);
+            let a = old.annotation(keyword);
+            let b = new.annotation(keyword);
             if value(&a) == value(&b) {
                 continue;
             }
             match keyword.as_str() {
                 // 3.0 has `example`, 3.1 has `examples`.
                 "example" | "examples"
-                    if (a.is_none() || b.is_none())
-                        && example(&old.layers) == example(&new.layers) => {}
+                    if (a.is_none() || b.is_none()) && example(old) == example(new) => {}
                 // The type of a property's field depends on it: see `properties`.
                 "default" if key.is_property => {}
                 "default" => self.default(&a, &b, key),
@@ -127,17 +126,17 @@ fn is_type_name(key: &Key, schema: &ResolvedSchema<'_>) -> bool {
     match &schema.target {
         Target::Named(..) => false,
         Target::Inline(location, object) => {
-            schema::component(&key.new).is_none()
-                && schema::component(location).is_none()
+            openapi::component(&key.new).is_none()
+                && openapi::component(location).is_none()
                 && has_own_type(object)
         }
     }
 }
 
 /// Returns the first example, from `example` or `examples`.
-fn example<'a>(layers: &[(Pointer, &'a Object)]) -> Option<&'a Value> {
-    let example = schema::annotation(layers, "example").map(|(_, value)| value);
-    let examples = schema::annotation(layers, "examples").map(|(_, value)| value);
+fn example<'a>(schema: &ResolvedSchema<'a>) -> Option<&'a Value> {
+    let example = schema.annotation("example").map(|(_, value)| value);
+    let examples = schema.annotation("examples").map(|(_, value)| value);
     example.or_else(|| examples.and_then(Value::as_array)?.first())
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Schema, SchemaComparer, TYPE_CHANGES, at_keyword};
 use crate::diff::change::{DirectionalImpact, Impact};
 use crate::diff::pair::{change_phrase, change_verb};
 use crate::diff::schema::{self, Object};
+use crate::openapi::{Bound as NumberBound, Schema as _, Side, is_annotation, object};
 
 /// Keywords that other comparisons read.
 const COMPARED: [&str; 32] = [
@@ -77,7 +78,7 @@ struct Bound<'k> {
 impl<'a> SchemaComparer<'_, 'a> {
     pub(super) fn format(&mut self, old: Schema<'_, 'a>, new: Schema<'_, 'a>) {
         const UNCHECKED: &str = "the SDK does not check the format";
-        let (a, b) = (schema::format(old.1), schema::format(new.1));
+        let (a, b) = (old.1.format(), new.1.format());
         if a == b {
             return;
         }
@@ -142,7 +143,7 @@ impl<'a> SchemaComparer<'_, 'a> {
 
     pub(super) fn items(&mut self, old: Schema<'_, 'a>, new: Schema<'_, 'a>) {
         let location = |(location, object): Schema<'_, 'a>| {
-            let items = object.get("items").and_then(schema::object);
+            let items = object.get("items").and_then(self::object);
             items.map(|_| location.join("items"))
         };
         match (location(old), location(new)) {
@@ -165,7 +166,7 @@ impl<'a> SchemaComparer<'_, 'a> {
         let keywords: BTreeSet<&String> = old.1.keys().chain(new.1.keys()).collect();
         for keyword in keywords {
             let (a, b) = (old.1.get(keyword), new.1.get(keyword));
-            if a == b || COMPARED.contains(&keyword.as_str()) || schema::is_annotation(keyword) {
+            if a == b || COMPARED.contains(&keyword.as_str()) || is_annotation(keyword) {
                 continue;
             }
             let is_equivalent = match (a, b) {
@@ -194,17 +195,19 @@ impl<'a> SchemaComparer<'_, 'a> {
 
 fn changed_bounds(old: &Object, new: &Object) -> Vec<Bound<'static>> {
     let mut bounds = Vec::new();
-    for (is_lower, keyword) in [(true, "minimum"), (false, "maximum")] {
-        let (a, b) = (schema::bound(old, is_lower), schema::bound(new, is_lower));
-        if a != b {
-            let is_tighter = match (a, b) {
-                (Some(a), Some(b)) => schema::tighter(b, a, is_lower),
+    for side in [Side::Lower, Side::Upper] {
+        let (keyword, _) = side.keywords();
+        let (a, b) = (old.bound(side), new.bound(side));
+        let value = |bound: &NumberBound| (bound.value(), bound.is_exclusive);
+        if a.as_ref().map(value) != b.as_ref().map(value) {
+            let is_tighter = match (&a, &b) {
+                (Some(a), Some(b)) => b.is_tighter(a, side),
                 (a, _) => a.is_none(),
             };
-            let shown = |(bound, is_excluded): (f64, bool)| match (is_excluded, is_lower) {
-                (false, _) => format!("{bound}"),
-                (true, true) => format!("more than {bound}"),
-                (true, false) => format!("less than {bound}"),
+            let shown = |bound: NumberBound| match (bound.is_exclusive, side) {
+                (false, _) => format!("{}", bound.value()),
+                (true, Side::Lower) => format!("more than {}", bound.value()),
+                (true, Side::Upper) => format!("less than {}", bound.value()),
             };
             bounds.push(Bound {
                 keyword,
@@ -243,7 +246,7 @@ fn changed_bounds(old: &Object, new: &Object) -> Vec<Bound<'static>> {
 }
 
 fn unique_items(old: &Object, new: &Object) -> Option<Bound<'static>> {
-    let is_set = |object: &Object| object.get("uniqueItems") == Some(&json!(true));
+    let is_set = |object: &Object| object.has_flag("uniqueItems");
     let (a, b) = (is_set(old), is_set(new));
     let shown = |is_set: bool| is_set.then(|| "required".to_owned());
     (a != b).then(|| Bound {
@@ -276,7 +279,7 @@ fn multiple_of(old: &Object, new: &Object) -> Option<Bound<'static>> {
 
 fn pattern(old: &Object, new: &Object) -> Option<Bound<'static>> {
     let pattern = |object: &Object| {
-        let pattern = object.get("pattern")?.as_str()?;
+        let pattern = object.text("pattern")?;
         Some(format!("`{pattern}`"))
     };
     let (a, b) = (pattern(old), pattern(new));

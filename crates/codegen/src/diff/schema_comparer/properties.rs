@@ -2,15 +2,14 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Value, json};
-
 use super::{Key, Schema, SchemaComparer, TYPE_CHANGES, both, resolve_both};
 use crate::diff::change::{DirectionalImpact, Impact};
 use crate::diff::label::{label, show};
 use crate::diff::pair::{Locations, change_phrase};
 use crate::diff::rust::{Form, Presence};
-use crate::diff::schema::{self, Object, Properties, ResolvedSchema};
+use crate::diff::schema::Properties;
 use crate::names;
+use crate::openapi::{self, Additional, JsonType, ResolvedSchema, Schema as _};
 use crate::pointer::Pointer;
 use crate::rename;
 
@@ -35,7 +34,7 @@ impl<'a> SchemaComparer<'_, 'a> {
         a: &Properties,
         b: &Properties,
     ) {
-        let is_object = |(_, object): Schema<'_, 'a>| schema::types(object).contains("object");
+        let is_object = |(_, object): Schema<'_, 'a>| object.types().contains(&JsonType::Object);
         let (was_map, is_map) = (a.properties.is_empty(), b.properties.is_empty());
         if was_map != is_map && is_object(old) && is_object(new) {
             let phrase = |is_map: bool| {
@@ -146,9 +145,9 @@ impl<'a> SchemaComparer<'_, 'a> {
 
     fn property_added(&mut self, (location, is_listed): Property<'_>) {
         let label = label(&self.specs.new, location);
-        let resolved = schema::resolve(self.specs.new.document, location, true);
+        let resolved = openapi::resolve(self.specs.new.document, location, true);
         let is_required =
-            is_listed && !resolved.is_some_and(|resolved| is_one_directional(&resolved));
+            is_listed && !resolved.is_some_and(|resolved| resolved.is_one_directional());
         let (what, impact) = if is_required {
             (
                 format!("{label} was added and is required"),
@@ -186,7 +185,7 @@ impl<'a> SchemaComparer<'_, 'a> {
             locations,
             old: presence(&a, old.1),
             new: presence(&b, new.1),
-            is_one_directional: is_one_directional(&b),
+            is_one_directional: b.is_one_directional(),
         };
         self.required(&pair);
         self.property_nullable(&pair);
@@ -254,7 +253,7 @@ impl<'a> SchemaComparer<'_, 'a> {
         new: &ResolvedSchema<'a>,
     ) {
         let default = |resolved: &ResolvedSchema<'a>| {
-            let (location, value) = schema::annotation(&resolved.layers, "default")?;
+            let (location, value) = resolved.annotation("default")?;
             Some((location, show(value)))
         };
         let (a, b) = (default(old), default(new));
@@ -279,16 +278,16 @@ impl<'a> SchemaComparer<'_, 'a> {
 
     fn additional_properties(&mut self, old: Schema<'_, 'a>, new: Schema<'_, 'a>, is_map: bool) {
         const KEYWORD: &str = "additionalProperties";
-        let value = |object: &'a Object| object.get(KEYWORD);
-        let has_schema = |object: &'a Object| value(object).is_some_and(Value::is_object);
-        let is_closed = |object: &'a Object| value(object) == Some(&json!(false));
+        let has_schema =
+            |schema: Schema<'_, 'a>| matches!(schema.1.additional(), Additional::Of(_));
+        let is_closed = |schema: Schema<'_, 'a>| schema.1.additional() == Additional::Forbidden;
         let locations = (Some(old.0.join(KEYWORD)), Some(new.0.join(KEYWORD)));
         let label = &self.label;
-        match (has_schema(old.1), has_schema(new.1)) {
+        match (has_schema(old), has_schema(new)) {
             (true, true) => self.child(old.0.join(KEYWORD), new.0.join(KEYWORD)),
-            (false, false) if is_closed(old.1) == is_closed(new.1) => {}
+            (false, false) if is_closed(old) == is_closed(new) => {}
             (false, false) => {
-                let (kind, what) = if is_closed(new.1) {
+                let (kind, what) = if is_closed(new) {
                     (
                         "closed",
                         format!("{label} no longer allows additional properties"),
@@ -299,7 +298,7 @@ impl<'a> SchemaComparer<'_, 'a> {
                         format!("{label} now allows additional properties"),
                     )
                 };
-                let impact = if is_closed(new.1) && is_map {
+                let impact = if is_closed(new) && is_map {
                     DirectionalImpact::new(
                         Impact::breaking("the service refuses every property"),
                         Impact::addition("the service sends fewer properties"),
@@ -357,16 +356,7 @@ impl PropertyPair {
 
 fn presence(resolved: &ResolvedSchema<'_>, is_listed: bool) -> Presence {
     Presence {
-        required: is_listed && !is_one_directional(resolved),
+        required: is_listed && !resolved.is_one_directional(),
         nullable: resolved.nullable,
     }
-}
-
-/// Returns true for `readOnly` and `writeOnly`. The generator makes such properties optional, since one type serves both
-/// directions.
-fn is_one_directional(resolved: &ResolvedSchema<'_>) -> bool {
-    ["readOnly", "writeOnly"].iter().any(|keyword| {
-        let flag = schema::annotation(&resolved.layers, keyword);
-        flag.is_some_and(|(_, value)| *value == json!(true))
-    })
 }

@@ -1,13 +1,14 @@
 //! Unions and discriminators.
 
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 use super::{Schema, SchemaComparer, at_keyword};
 use crate::diff::change::Impact;
 use crate::diff::label::describe;
 use crate::diff::pair::{Locations, change_phrase};
-use crate::diff::schema::{self, Object, Target, Union};
+use crate::diff::schema::{self, Union};
 use crate::diff::spec::Spec;
+use crate::openapi::{self, Discriminator, Schema as _, Target};
 use crate::pointer::Pointer;
 
 impl<'a> SchemaComparer<'_, 'a> {
@@ -70,19 +71,24 @@ impl<'a> SchemaComparer<'_, 'a> {
         if exact {
             return self.specs.old_shape(old) == self.specs.new_shape(new);
         }
-        let types =
-            |spec: &Spec<'a>, member: &Pointer| match schema::resolve(spec.document, member, true)?
-                .target
-            {
-                Target::Named(..) => None,
-                Target::Inline(_, object) => Some(schema::types(object)),
-            };
+        let types = |spec: &Spec<'a>, member: &Pointer| match openapi::resolve(
+            spec.document,
+            member,
+            true,
+        )?
+        .target
+        {
+            Target::Named(..) => None,
+            Target::Inline(_, object) => Some(schema::types(object)),
+        };
         let old = types(&self.specs.old, old);
         old.is_some() && old == types(&self.specs.new, new)
     }
 
     pub(super) fn discriminator(&mut self, old: Schema<'_, 'a>, new: Schema<'_, 'a>) {
-        let (a, b) = (tag(old.1), tag(new.1));
+        let (before, after) = (old.1.discriminator(), new.1.discriminator());
+        let property = |found: &Option<Discriminator<'a>>| found.map(|found| found.property);
+        let (a, b) = (property(&before), property(&after));
         if a != b {
             let quoted = |tag: Option<&str>| tag.map(|tag| format!("`{tag}`"));
             self.compared.add(
@@ -96,9 +102,10 @@ impl<'a> SchemaComparer<'_, 'a> {
                 Impact::breaking("the variants are chosen in another way"),
             );
         }
-        let empty = Object::new();
-        let a = mapping(old.1).unwrap_or(&empty);
-        let b = mapping(new.1).unwrap_or(&empty);
+        let mapping = |found: Option<Discriminator<'a>>| -> BTreeMap<&'a String, Pointer> {
+            found.iter().flat_map(Discriminator::mapping).collect()
+        };
+        let (a, b) = (mapping(before), mapping(after));
         for name in a.keys().filter(|name| !b.contains_key(*name)) {
             self.compared.add(
                 "tag-removed",
@@ -107,7 +114,7 @@ impl<'a> SchemaComparer<'_, 'a> {
                 Impact::breaking("values with that tag no longer select a variant"),
             );
         }
-        for (name, target) in b {
+        for (name, target) in &b {
             let new = Some(tag_location(new.0, name));
             match a.get(name) {
                 None => self.compared.add(
@@ -116,7 +123,7 @@ impl<'a> SchemaComparer<'_, 'a> {
                     (None, new),
                     Impact::addition("values with other tags are decoded as before"),
                 ),
-                Some(before) if self.renamed_target(before) != *target => {
+                Some(before) if self.renamed(before) != *target => {
                     let locations: Locations = (Some(tag_location(old.0, name)), new);
                     self.compared.add(
                         "tag-changed",
@@ -130,15 +137,11 @@ impl<'a> SchemaComparer<'_, 'a> {
         }
     }
 
-    /// Returns an old target of a mapping, with the new name of the schema.
-    fn renamed_target(&self, target: &Value) -> Value {
-        let Some(text) = target.as_str() else {
-            return target.clone();
-        };
-        let names = &self.specs.schemas;
-        match Pointer::from_ref(text).as_ref().and_then(schema::component) {
-            Some(name) => json!(Pointer::schema(names.new_name(&name)).to_ref()),
-            None => json!(names.new_name(text)),
+    /// Returns the location of an old schema under its new name.
+    fn renamed(&self, schema: &Pointer) -> Pointer {
+        match openapi::component(schema) {
+            Some(name) => Pointer::schema(self.specs.schemas.new_name(&name)),
+            None => schema.clone(),
         }
     }
 }
@@ -153,14 +156,6 @@ fn member_locations((location, (keyword, members)): (&Pointer, Union<'_>)) -> Ve
 fn has_discriminator(spec: &Spec<'_>, union: &Pointer) -> bool {
     let union = spec.document.pointer(union.as_str());
     union.is_some_and(|union| union.get("discriminator").is_some())
-}
-
-fn tag(object: &Object) -> Option<&str> {
-    object.get("discriminator")?.get("propertyName")?.as_str()
-}
-
-fn mapping(object: &Object) -> Option<&Map<String, Value>> {
-    object.get("discriminator")?.get("mapping")?.as_object()
 }
 
 fn tag_location(union: &Pointer, name: &str) -> Pointer {

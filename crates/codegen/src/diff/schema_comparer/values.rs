@@ -8,13 +8,13 @@ use super::{Schema, SchemaComparer};
 use crate::diff::change::{DirectionalImpact, Impact};
 use crate::diff::label::show;
 use crate::diff::pair::Locations;
-use crate::diff::schema;
+use crate::openapi::Schema as _;
 use crate::pointer::Pointer;
 use crate::rename;
 
 impl<'a> SchemaComparer<'_, 'a> {
     pub(super) fn values(&mut self, old: Schema<'_, 'a>, new: Schema<'_, 'a>) {
-        let (Some(a), Some(b)) = (schema::values(old.1), schema::values(new.1)) else {
+        let (Some(a), Some(b)) = (old.1.listed(), new.1.listed()) else {
             return;
         };
         let locations: Locations = (Some(location(old)), Some(location(new)));

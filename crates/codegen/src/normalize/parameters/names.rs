@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::{
-    ResolvedParameter, describe, edit_each, lists, of_operation, retain, template_names, text,
-};
+use super::{describe, edit_each, lists, retain, text};
 use crate::model::{self, Model, ParameterKey};
 use crate::normalize::{Changes, replace};
+use crate::openapi::{ResolvedParameter, of_operation, template_names};
 use crate::pointer::Pointer;
 use crate::{names, walk};
 
@@ -177,14 +176,14 @@ pub(in crate::normalize) fn pinned_names(document: &mut Value, changes: &mut Cha
             let Some(group) = pins.get_mut(&method) else {
                 continue;
             };
-            for name in &names {
+            for name in names.iter().copied() {
                 // The operations of a path share its template, and so the names.
                 let is_other = |public: &String| renamed.get(name).is_some_and(|it| it != public);
                 if let Some(public) = group.get(name)
                     && !is_other(public)
-                    && !names.contains(public)
+                    && !names.contains(&public.as_str())
                 {
-                    renamed.insert(name.clone(), public.clone());
+                    renamed.insert(name.to_owned(), public.clone());
                     group.remove(name);
                 }
             }
@@ -390,7 +389,7 @@ fn template_collisions(path: &str) -> BTreeMap<String, String> {
     let mut taken: BTreeSet<String> = RESERVED.map(str::to_owned).into();
     let mut renamed = BTreeMap::new();
     for name in template_names(path) {
-        let ident = names::parameter_name(&name);
+        let ident = names::parameter_name(name);
         if taken.insert(ident.clone()) {
             continue;
         }
@@ -401,7 +400,7 @@ fn template_collisions(path: &str) -> BTreeMap<String, String> {
             candidate = format!("{stem}{number}");
             number += 1;
         }
-        renamed.insert(name, candidate);
+        renamed.insert(name.to_owned(), candidate);
     }
     renamed
 }

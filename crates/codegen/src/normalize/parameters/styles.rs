@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::shape::one_or_many;
-use super::{Property, Shape, describe, edit_each, of_operation, replace_entries, shape, text};
+use super::{Property, Shape, describe, edit_each, replace_entries, shape, text};
 use crate::model::Style as Encoded;
 use crate::normalize::Changes;
+use crate::openapi::{Additional, Schema as _, Style, explodes, of_operation};
 use crate::pointer::Pointer;
 use crate::walk;
 
@@ -51,7 +52,7 @@ pub(in crate::normalize) fn spread_objects(document: &mut Value, changes: &mut C
                 );
             }
         }
-        let required = object.get("required") == Some(&json!(true));
+        let required = object.has_flag("required");
         let parameters = properties.iter().map(|property| {
             let wire = if deep {
                 format!("{name}[{}]", property.name)
@@ -62,10 +63,11 @@ pub(in crate::normalize) fn spread_objects(document: &mut Value, changes: &mut C
         });
         if told.insert(place.clone()) {
             changes.at(place);
-            let open = walk::follow(document, object.get("schema")?)
-                .and_then(|schema| schema.get("additionalProperties"))
-                .is_some_and(|further| *further != json!(false));
-            if open {
+            let schema = walk::follow(document, object.get("schema")?);
+            let is_open = schema.is_some_and(|schema| {
+                matches!(schema.additional(), Additional::Any | Additional::Of(_))
+            });
+            if is_open {
                 changes.lost(
                     place,
                     "further properties of the object",
@@ -104,44 +106,6 @@ fn property_parameter(object: &Value, property: &Property, name: &str, required:
     parameter
 }
 
-/// The serialization of a parameter (OpenAPI 3.0, section 4.7.12.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::normalize) enum Style {
-    Form,
-    SpaceDelimited,
-    PipeDelimited,
-    DeepObject,
-    Simple,
-    Label,
-    Matrix,
-    /// A style that the location of the parameter does not allow.
-    Unknown,
-}
-
-impl Style {
-    pub(in crate::normalize) fn of(object: &Value) -> Self {
-        let said = object.get("style").and_then(Value::as_str);
-        match (text(object, "in"), said) {
-            ("query", None | Some("form")) => Self::Form,
-            ("query", Some("spaceDelimited")) => Self::SpaceDelimited,
-            ("query", Some("pipeDelimited")) => Self::PipeDelimited,
-            ("query", Some("deepObject")) => Self::DeepObject,
-            ("path" | "header", None | Some("simple")) => Self::Simple,
-            ("path", Some("label")) => Self::Label,
-            ("path", Some("matrix")) => Self::Matrix,
-            _ => Self::Unknown,
-        }
-    }
-}
-
-/// Returns true if lists and objects are exploded, which is the default of `form` only.
-pub(crate) fn explodes(object: &Value) -> bool {
-    object
-        .get("explode")
-        .and_then(Value::as_bool)
-        .unwrap_or(Style::of(object) == Style::Form)
-}
-
 /// Returns the style in which the client's `encode` module writes a value, or `None` if progenitor writes it correctly.
 fn encoded(style: Style, explode: bool, shape: &Shape) -> Option<Encoded> {
     match (style, shape) {
@@ -167,28 +131,19 @@ fn encoded(style: Style, explode: bool, shape: &Shape) -> Option<Encoded> {
 pub(in crate::normalize) fn styles(document: &mut Value, changes: &mut Changes) {
     let mut styles: BTreeMap<Pointer, Encoded> = BTreeMap::new();
     edit_each(document, |document, place, object| {
-        let whole = Value::Object(object.clone());
-        let (location, mut style) = (text(&whole, "in"), Style::of(&whole));
+        let location = object.text("in").unwrap_or_default().to_owned();
+        let (mut style, explode) = (Style::of(object), explodes(object));
         if style == Style::Unknown {
             let said = object.remove("style").unwrap_or_default();
-            let default = if location == "query" {
-                "form"
-            } else {
-                "simple"
-            };
+            let (default, name) = Style::default_in(&location);
             changes.at(place);
             changes.lost(
                 place,
                 format!("the style {said}, which a parameter in `{location}` cannot have"),
-                format!("the style is `{default}`"),
+                format!("the style is `{name}`"),
             );
-            style = if location == "query" {
-                Style::Form
-            } else {
-                Style::Simple
-            };
+            style = default;
         }
-        let explode = explodes(&whole);
         // Paths and headers cannot encode null.
         if location != "query"
             && let Some(schema) = object.get_mut("schema").and_then(Value::as_object_mut)
