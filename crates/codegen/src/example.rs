@@ -7,8 +7,10 @@ use serde_json::{Value, json};
 
 use crate::names;
 use crate::normalize::has_form;
+use crate::openapi::{Additional, COMBINATORS, Schema as _};
 use crate::pins::Pins;
-use crate::sample::{self, Direction, kind};
+use crate::pointer::Pointer;
+use crate::sample::{self, Direction};
 use crate::walk::{self, Kind};
 
 /// Returns an example of the schema with this public name: of a media type with this schema, of the schema itself, or a
@@ -19,7 +21,7 @@ pub(crate) fn of_schema(document: &Value, pins: &Pins, public: &str) -> Option<V
         let pinned = pins.schema(name);
         pinned == public || names::type_name(pinned) == public
     })?;
-    let reference = json!({ "$ref": format!("#/components/schemas/{}", name.replace('~', "~0").replace('/', "~1")) });
+    let reference = json!({"$ref": Pointer::schema(name).to_ref()});
     let mut examples = Vec::new();
     walk::walk(document, &mut |place, _, object| {
         if place == Kind::MediaType && object.get("schema") == Some(&reference) {
@@ -41,52 +43,42 @@ fn is_valid(document: &Value, schema: &Value, value: &Value, depth: usize) -> bo
     let (Some(schema), Some(depth)) = (walk::follow(document, schema), depth.checked_sub(1)) else {
         return false;
     };
-    if value.is_null() && schema.get("nullable") == Some(&json!(true)) {
+    if value.is_null() && schema.is_nullable() {
         return true;
     }
-    let list = |key: &str| schema.get(key).and_then(Value::as_array);
     let fits = |member: &Value| is_valid(document, member, value, depth);
-    if list("allOf").is_some_and(|parts| !parts.iter().all(fits)) {
+    if !schema.parts().iter().all(fits)
+        || COMBINATORS.iter().any(|keyword| {
+            let members = schema.list(keyword);
+            !members.is_empty() && !members.iter().any(fits)
+        })
+    {
         return false;
     }
-    for key in ["anyOf", "oneOf"] {
-        if list(key).is_some_and(|members| !members.iter().any(fits)) {
-            return false;
-        }
+    let types = schema.types();
+    if !types.is_empty() && !types.iter().any(|kind| kind.is_of(value)) {
+        return false;
     }
-    let types: Vec<&str> = match schema.get("type") {
-        Some(Value::Array(types)) => types.iter().filter_map(Value::as_str).collect(),
-        _ => kind(schema).into_iter().collect(),
-    };
-    let format = schema.get("format").and_then(Value::as_str);
-    types.is_empty()
-        || types.iter().any(|ty| match (*ty, value) {
-            ("null", Value::Null) | ("boolean", Value::Bool(_)) | ("number", Value::Number(_)) => {
-                true
-            }
-            ("integer", Value::Number(number)) => number.is_i64() || number.is_u64(),
-            ("string", Value::String(text)) => is_formatted(format, text),
-            ("array", Value::Array(items)) => schema.get("items").is_none_or(|schema| {
-                items
-                    .iter()
-                    .all(|item| is_valid(document, schema, item, depth))
-            }),
-            ("object", Value::Object(properties)) => {
-                let mut required = list("required")
-                    .into_iter()
-                    .flatten()
-                    .filter_map(Value::as_str);
-                required.all(|name| properties.contains_key(name))
-                    && properties.iter().all(|(name, value)| {
-                        let own = schema.get("properties").and_then(|own| own.get(name));
-                        let schema = own.or(schema.get("additionalProperties"));
-                        schema.is_none_or(|schema| {
-                            !schema.is_object() || is_valid(document, schema, value, depth)
-                        })
-                    })
-            }
-            _ => false,
-        })
+    match value {
+        Value::String(text) => is_formatted(schema.format(), text),
+        Value::Array(items) => schema.get("items").is_none_or(|schema| {
+            items
+                .iter()
+                .all(|item| is_valid(document, schema, item, depth))
+        }),
+        Value::Object(properties) => {
+            schema.required().all(|name| properties.contains_key(name))
+                && properties.iter().all(|(name, value)| {
+                    let own = schema.get("properties").and_then(|own| own.get(name));
+                    let schema = match (own, schema.additional()) {
+                        (None, Additional::Of(schema)) => Some(schema),
+                        (own, _) => own.filter(|own| own.is_object()),
+                    };
+                    schema.is_none_or(|schema| is_valid(document, schema, value, depth))
+                })
+        }
+        _ => true,
+    }
 }
 
 /// Returns true if a string has the form of the formats that have a type of their own.

@@ -11,6 +11,7 @@ use syn::Type;
 
 use crate::load::Source;
 use crate::model::Model;
+use crate::openapi::{Schema as _, of_operation};
 use crate::plan::{CLIENT, Plan};
 use crate::security;
 use crate::{names, signature, walk};
@@ -185,7 +186,7 @@ fn example(
             let value = operation.object;
             let is_simple = operation.method == "get"
                 && is_wanted(&operation)
-                && value.get("deprecated").and_then(Value::as_bool) != Some(true)
+                && !value.has_flag("deprecated")
                 && answers_json(normalized, value)
                 && !needs_more(normalized, &operation);
             let method = names::method_name(operation.id().filter(|_| is_simple)?);
@@ -227,17 +228,8 @@ fn answers_json(document: &Value, operation: &Value) -> bool {
 
 /// Returns true if a request needs a parameter that is not in the path.
 fn needs_more(document: &Value, operation: &walk::Operation<'_>) -> bool {
-    let owners = [operation.path_item(), operation.pointer.clone()];
-    owners.iter().any(|owner| {
-        let parameters = document.pointer(owner.join("parameters").as_str());
-        let parameters = parameters.and_then(Value::as_array);
-        parameters.into_iter().flatten().any(|parameter| {
-            walk::follow(document, parameter).is_some_and(|parameter| {
-                parameter.get("required").and_then(Value::as_bool) == Some(true)
-                    && parameter.get("in").and_then(Value::as_str) != Some("path")
-            })
-        })
-    })
+    let mut parameters = of_operation(document, operation).into_iter();
+    parameters.any(|parameter| parameter.is_required() && parameter.location() != "path")
 }
 
 /// Returns a value of the type, if it is simple.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::names;
+use crate::openapi::{Discriminator, Schema as _};
 use crate::pointer::Pointer;
 use crate::problem::{Problem, Problems};
 use crate::settings::Settings;
@@ -144,25 +145,12 @@ fn reached(document: &Value, roots: &BTreeSet<Pointer>) -> BTreeSet<Pointer> {
     let mut references: BTreeMap<Option<Pointer>, BTreeSet<Pointer>> = BTreeMap::new();
     walk::walk(document, &mut |kind, pointer, value| {
         let owner = component(pointer);
-        let target = value.get("$ref").and_then(Value::as_str);
-        let target = target
-            .and_then(Pointer::from_ref)
-            .and_then(|target| component(&target));
+        let target = value.reference().and_then(|target| component(&target));
         if kind == Kind::Schema {
-            let mapping = value
-                .pointer("/discriminator/mapping")
-                .and_then(Value::as_object);
-            for name in mapping
-                .into_iter()
-                .flatten()
-                .filter_map(|(_, name)| name.as_str())
-            {
-                let mapped = Pointer::from_ref(name).unwrap_or_else(|| Pointer::schema(name));
-                references
-                    .entry(owner.clone())
-                    .or_default()
-                    .extend(component(&mapped));
-            }
+            let discriminator = value.discriminator();
+            let mapped = discriminator.iter().flat_map(Discriminator::mapping);
+            let mapped = mapped.map(|(_, target)| target);
+            references.entry(owner.clone()).or_default().extend(mapped);
             // What is composed of a base with a discriminator is one of its values.
             if let (Some(base), Some(child)) = (&target, &owner)
                 && document

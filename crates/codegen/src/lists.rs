@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::model::{Model, PropertyPath, Type};
 use crate::names;
 use crate::normalize::types;
+use crate::openapi::Schema as _;
 use crate::pointer::Pointer;
 use crate::problem::{Problem, Problems};
 use crate::settings::Settings;
@@ -108,20 +109,15 @@ fn item(
 fn property(document: &Value, model: &Model, schema: Pointer, name: &str) -> Option<Pointer> {
     let (place, schema) = walk::locate(document, &schema)?;
     let facts = model.schemas.get(&place);
-    let properties = schema.get("properties").and_then(Value::as_object);
     let is_named = |normalized: &&String| {
         facts
             .and_then(|facts| facts.wire_names.get(*normalized))
             .unwrap_or(normalized)
             == name
     };
-    let own = properties.into_iter().flatten().map(|(name, _)| name);
-    if let Some(own) = own.clone().find(is_named) {
+    if let Some(own) = schema.properties().map(|(name, _)| name).find(is_named) {
         return Some(place.join("properties").join(own));
     }
-    let parts = schema
-        .get("allOf")
-        .and_then(Value::as_array)
-        .map_or(0, Vec::len);
-    (0..parts).find_map(|index| property(document, model, place.join("allOf").join(index), name))
+    (0..schema.parts().len())
+        .find_map(|index| property(document, model, place.join("allOf").join(index), name))
 }

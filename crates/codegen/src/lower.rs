@@ -15,6 +15,7 @@ use super::names;
 use super::origin::Origins;
 use super::unsupported::Unsupported;
 use super::walk::{self, Kind};
+use crate::openapi::Schema as _;
 use crate::pointer::Pointer;
 use crate::problem::Finding;
 
@@ -210,13 +211,9 @@ fn root(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
 fn name_targets(document: &mut Value, origins: &mut Origins) {
     let mut targets = BTreeSet::new();
     walk::walk(document, &mut |kind, _, value| {
-        let reference = value.get("$ref").and_then(Value::as_str);
-        if let (Kind::Schema, Some(target)) = (kind, reference.and_then(Pointer::from_ref)) {
-            let tokens: Vec<_> = target.tokens().collect();
-            if !matches!(tokens.as_slice(), [components, schemas, _] if components == "components" && schemas == "schemas")
-            {
-                targets.insert(target);
-            }
+        let target = value.reference().filter(|target| !target.is_schema());
+        if kind == Kind::Schema {
+            targets.extend(target);
         }
     });
     // Deeper targets are moved first, so that the locations of the enclosing ones stay valid.
@@ -241,11 +238,7 @@ fn name_targets(document: &mut Value, origins: &mut Origins) {
         if let (Kind::Schema, Some(object)) = (kind, value.as_object_mut()) {
             object.remove("$defs");
             object.remove("definitions");
-            let new = object
-                .get("$ref")
-                .and_then(Value::as_str)
-                .and_then(Pointer::from_ref);
-            if let Some(new) = new.and_then(|target| renamed.get(&target)) {
+            if let Some(new) = object.reference().and_then(|target| renamed.get(&target)) {
                 object.insert("$ref".to_owned(), json!(new));
             }
         }

@@ -24,7 +24,7 @@ pub(crate) use parameter::{
     template_names,
 };
 pub(crate) use resolved::{ResolvedSchema, Target, component, inline, object, resolve};
-pub(crate) use response::is_success;
+pub(crate) use response::{BODILESS, is_success, successes};
 
 /// The keywords of unions. The first one of a schema with both applies.
 pub(crate) const COMBINATORS: [&str; 2] = ["oneOf", "anyOf"];
@@ -68,6 +68,18 @@ impl JsonType {
             Self::Number => "number",
             Self::Object => "object",
             Self::String => "string",
+        }
+    }
+    /// Returns true if the value has this type.
+    pub(crate) fn is_of(self, value: &Value) -> bool {
+        match self {
+            Self::Array => value.is_array(),
+            Self::Boolean => value.is_boolean(),
+            Self::Integer => value.is_i64() || value.is_u64(),
+            Self::Null => value.is_null(),
+            Self::Number => value.is_number(),
+            Self::Object => value.is_object(),
+            Self::String => value.is_string(),
         }
     }
 }
@@ -225,6 +237,11 @@ pub(crate) trait Schema {
     /// Returns the names of the required properties.
     fn required(&self) -> impl Iterator<Item = &str> {
         self.list("required").iter().filter_map(Value::as_str)
+    }
+
+    /// Returns true if the property is required.
+    fn requires(&self, property: &str) -> bool {
+        self.required().any(|name| name == property)
     }
 
     /// Returns the properties that are allowed besides the named ones.

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Number, Value, json};
 
+use crate::openapi::{Additional, DIRECTIONS, JsonType, Schema as _, Side};
 use crate::walk;
 
 /// The number of values after which a sample gets no optional ones: schemas that refer to each other multiply.
@@ -80,34 +81,32 @@ impl<'a> Sampler<'a> {
     }
 
     fn made(&mut self, schema: &'a Value) -> Option<Value> {
-        if let Some(parts) = list(schema, "allOf") {
-            return self.all(schema, parts);
+        if !schema.parts().is_empty() {
+            return self.all(schema);
         }
-        for key in ["oneOf", "anyOf"] {
-            if let Some(members) = list(schema, key) {
-                let mut members = members.iter().filter(|member| !is_null(member));
-                let value = members.find_map(|member| self.value(member));
-                return value.or_else(|| is_nullable(schema).then_some(Value::Null));
-            }
+        if let Some((_, members)) = schema.union() {
+            let mut members = members.iter().filter(|member| !member.is_only_null());
+            let value = members.find_map(|member| self.value(member));
+            return value.or_else(|| schema.is_nullable().then_some(Value::Null));
         }
-        match kind(schema) {
-            Some("null") => Some(Value::Null),
+        match schema.types().first() {
+            Some(JsonType::Null) => Some(Value::Null),
             // Of a page of a list, the last one.
-            Some("boolean") => Some(json!(false)),
-            Some("integer") => Some(integer(schema)),
-            Some("number") => Some(number(schema)),
-            Some("string") => Some(json!(text(schema))),
-            Some("array") => self.items(schema),
+            Some(JsonType::Boolean) => Some(json!(false)),
+            Some(JsonType::Integer) => Some(integer(schema)),
+            Some(JsonType::Number) => Some(number(schema)),
+            Some(JsonType::String) => Some(json!(text(schema))),
+            Some(JsonType::Array) => self.items(schema),
             // Without a type, any value is valid.
-            _ => self.object(schema),
+            Some(JsonType::Object) | None => self.object(schema),
         }
     }
 
     /// Joins the samples of the parts of an `allOf`.
-    fn all(&mut self, schema: &'a Value, parts: &'a [Value]) -> Option<Value> {
+    fn all(&mut self, schema: &'a Value) -> Option<Value> {
         let own = schema.get("properties").map(|_| schema);
         let mut joined = Map::new();
-        for part in parts.iter().chain(own) {
+        for part in schema.parts().iter().chain(own) {
             let part = if std::ptr::eq(part, schema) {
                 self.object(part)?
             } else {
@@ -131,16 +130,16 @@ impl<'a> Sampler<'a> {
     }
 
     fn object(&mut self, schema: &'a Value) -> Option<Value> {
+        let [received_only, sent_only] = DIRECTIONS;
         let hidden = match self.direction {
-            Direction::Sent => "readOnly",
-            Direction::Received => "writeOnly",
+            Direction::Sent => received_only,
+            Direction::Received => sent_only,
         };
         let mut object = Map::new();
-        let properties = schema.get("properties").and_then(Value::as_object);
-        for (name, property) in properties.into_iter().flatten() {
-            let is_required = is_required(schema, name);
+        for (name, property) in schema.properties() {
+            let is_required = schema.requires(name);
             let of_property = walk::follow(self.document, property)?;
-            if of_property.get(hidden) == Some(&json!(true)) || self.values > MOST && !is_required {
+            if of_property.has_flag(hidden) || self.values > MOST && !is_required {
                 continue;
             }
             match self.value(property) {
@@ -151,9 +150,8 @@ impl<'a> Sampler<'a> {
                 None => {}
             }
         }
-        if let Some(further) = schema.get("additionalProperties")
+        if let Additional::Of(further) = schema.additional()
             && object.is_empty()
-            && further.is_object()
             && let Some(value) = self.value(further)
         {
             object.insert("key".to_owned(), value);
@@ -164,61 +162,28 @@ impl<'a> Sampler<'a> {
 
 /// Returns the value that the schema itself gives.
 fn given(document: &Value, schema: &Value) -> Option<Value> {
-    let first = || list(schema, "enum")?.iter().find(|value| !value.is_null());
+    let listed = schema.list("enum").iter();
     let given = example(document, schema)
         .or_else(|| schema.get("const").cloned())
         .or_else(|| schema.get("default").cloned())
-        .or_else(|| first().cloned())?;
+        .or_else(|| listed.into_iter().find(|value| !value.is_null()).cloned())?;
     // The default of an optional property is often null.
     (!given.is_null()).then_some(given)
 }
 
-fn list<'a>(schema: &'a Value, key: &str) -> Option<&'a [Value]> {
-    schema.get(key)?.as_array().map(Vec::as_slice)
-}
-
-fn is_required(schema: &Value, name: &str) -> bool {
-    list(schema, "required").is_some_and(|required| required.iter().any(|other| other == name))
-}
-
-fn is_null(schema: &Value) -> bool {
-    schema.get("type") == Some(&json!("null"))
-}
-
-fn is_nullable(schema: &Value) -> bool {
-    schema.get("nullable") == Some(&json!(true))
-        || list(schema, "anyOf")
-            .or_else(|| list(schema, "oneOf"))
-            .is_some_and(|members| members.iter().any(is_null))
-}
-
-/// Returns the type of a schema: of several, the first that is not null. `None` if any value is valid.
-pub(crate) fn kind(schema: &Value) -> Option<&str> {
-    match schema.get("type") {
-        Some(Value::String(kind)) => Some(kind),
-        Some(Value::Array(kinds)) => {
-            let mut kinds = kinds.iter().filter_map(Value::as_str);
-            kinds.find(|kind| *kind != "null").or(Some("null"))
-        }
-        _ if schema.get("properties").is_some() => Some("object"),
-        _ if schema.get("items").is_some() => Some("array"),
-        _ => None,
-    }
-}
-
 /// Returns the integer of the example, or the nearest one within the bounds.
 fn integer(schema: &Value) -> Value {
-    let bound = |key: &str| schema.get(key).and_then(Value::as_i64);
+    let bound = |side| schema.bound(side)?.number.as_i64();
     let value = 123;
-    let value = bound("maximum").map_or(value, |most| value.min(most));
-    json!(bound("minimum").map_or(value, |least| value.max(least)))
+    let value = bound(Side::Upper).map_or(value, |most| value.min(most));
+    json!(bound(Side::Lower).map_or(value, |least| value.max(least)))
 }
 
 fn number(schema: &Value) -> Value {
-    let bound = |key: &str| schema.get(key).and_then(Value::as_f64);
+    let bound = |side| schema.bound(side).map(|bound| bound.value());
     let value: f64 = 1.5;
-    let value = bound("maximum").map_or(value, |most| value.min(most));
-    let value = bound("minimum").map_or(value, |least| value.max(least));
+    let value = bound(Side::Upper).map_or(value, |most| value.min(most));
+    let value = bound(Side::Lower).map_or(value, |least| value.max(least));
     Number::from_f64(value).map_or(Value::Null, Value::Number)
 }
 

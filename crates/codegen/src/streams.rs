@@ -12,6 +12,7 @@ use crate::media_type::{essence, is_json};
 use crate::model::{EventData, Model, Stream, StreamFormat};
 use crate::names;
 use crate::normalize::types;
+use crate::openapi::{COMBINATORS, Schema as _, successes};
 use crate::origin::Origins;
 use crate::pointer::Pointer;
 use crate::unsupported::Unsupported;
@@ -54,12 +55,7 @@ pub(crate) struct Found {
 /// Returns the first success of an operation that is a stream.
 pub(crate) fn find(document: &Value, operation: &Value, pointer: &Pointer) -> Option<Found> {
     let responses = operation.get("responses")?.as_object()?;
-    let mut statuses: Vec<&String> = responses
-        .keys()
-        .filter(|status| status.starts_with('2'))
-        .collect();
-    statuses.extend(responses.keys().filter(|status| *status == "default"));
-    statuses.into_iter().find_map(|status| {
+    successes(responses).find_map(|status| {
         let place = pointer.join("responses").join(status);
         let (place, response) = walk::locate(document, &place)?;
         let content = response.get("content")?.as_object()?;
@@ -209,8 +205,7 @@ fn alternatives(
     let depth = depth.checked_sub(1)?;
     *left = left.checked_sub(1)?;
     let object = schema.as_object()?;
-    let own = object.get("properties").and_then(Value::as_object);
-    let mut names = own.into_iter().flatten().map(|(name, _)| name.as_str());
+    let mut names = object.properties().map(|(name, _)| name.as_str());
     if !names.all(|name| FIELDS.contains(&name)) {
         return None;
     }
@@ -229,18 +224,18 @@ fn alternatives(
         let target = walk::follow(document, schema)?;
         join(alternatives(document, target, depth, left)?)?;
     }
-    let parts = object.get("allOf").and_then(Value::as_array);
-    for part in parts.into_iter().flatten() {
+    for part in object.parts() {
         join(alternatives(document, part, depth, left)?)?;
     }
-    let required = object.get("required").and_then(Value::as_array);
-    let required = required.into_iter().flatten().filter_map(Value::as_str);
+    let own = object.properties();
     join(vec![EventKind {
-        properties: own.cloned().unwrap_or_default(),
-        required: required.map(str::to_owned).collect(),
+        properties: own
+            .map(|(name, schema)| (name.clone(), schema.clone()))
+            .collect(),
+        required: object.required().map(str::to_owned).collect(),
     }])?;
-    for key in ["oneOf", "anyOf"] {
-        if let Some(members) = object.get(key).and_then(Value::as_array) {
+    for members in COMBINATORS.map(|keyword| object.list(keyword)) {
+        if !members.is_empty() {
             let members = members
                 .iter()
                 .map(|member| alternatives(document, member, depth, left))

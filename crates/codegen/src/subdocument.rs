@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use crate::openapi::Schema as _;
 use crate::pointer::Pointer;
 use crate::walk::{self, Kind};
 
@@ -25,12 +26,7 @@ pub(crate) fn transitive_refs(document: &Value, roots: &[Pointer]) -> BTreeSet<P
         }
         if let Some(value) = document.pointer(place.as_str()) {
             let mut note = |_, _: &Pointer, value: &Value| {
-                waiting.extend(
-                    value
-                        .get("$ref")
-                        .and_then(Value::as_str)
-                        .and_then(Pointer::from_ref),
-                );
+                waiting.extend(value.reference());
             };
             walk::walk_from(kind_of(&place), &place, value, &mut note);
             for parameter in of_path(document, &place)

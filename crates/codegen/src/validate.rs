@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::walk::{self, Chain, Kind};
+use crate::openapi::Schema as _;
 use crate::pointer::Pointer;
 use crate::problem::Finding;
 
@@ -243,18 +244,9 @@ fn composes_itself(
         return false;
     }
     path.push(place.clone());
-    let schema = document.pointer(place.as_str());
-    let reference = schema
-        .and_then(|schema| schema.get("$ref"))
-        .and_then(Value::as_str)
-        .and_then(Pointer::from_ref);
-    let members = schema
-        .and_then(|schema| schema.get("allOf"))
-        .and_then(Value::as_array)
-        .map_or(0, Vec::len);
-    let parts = reference
-        .into_iter()
-        .chain((0..members).map(|index| place.join("allOf").join(index)));
+    let schema = document.pointer(place.as_str()).unwrap_or(&Value::Null);
+    let parts = (0..schema.parts().len()).map(|index| place.join("allOf").join(index));
+    let parts = schema.reference().into_iter().chain(parts);
     let found = parts
         .into_iter()
         .any(|part| composes_itself(document, &part, path, done));

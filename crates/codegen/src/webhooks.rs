@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::media_type::is_json;
 use crate::model::{Model, Webhooks};
 use crate::names;
+use crate::openapi::Schema as _;
 use crate::origin::Origins;
 use crate::pointer::Pointer;
 use crate::problem::{Problem, Problems};
@@ -200,17 +201,15 @@ fn body(document: &Value, operation: &Pointer) -> Option<(Pointer, Value)> {
 fn tag(document: &Value, schema: &Value, name: &str, depth: usize) -> Option<String> {
     let depth = depth.checked_sub(1)?;
     let schema = walk::follow(document, schema)?;
-    let own = schema.get("properties").and_then(Value::as_object);
-    let own = own.into_iter().flatten().find(|(_, property)| {
+    let own = schema.properties().find(|(_, property)| {
         walk::follow(document, property).is_some_and(|property| {
-            let listed = property.get("enum").and_then(Value::as_array);
-            let mut values = listed.into_iter().flatten().chain(property.get("const"));
-            values.any(|value| value == name)
+            let listed = property.listed().unwrap_or_default();
+            listed.into_iter().any(|value| value == name)
         })
     });
     own.map(|(property, _)| property.clone()).or_else(|| {
-        let parts = schema.get("allOf")?.as_array()?;
-        parts
+        schema
+            .parts()
             .iter()
             .find_map(|part| tag(document, part, name, depth))
     })

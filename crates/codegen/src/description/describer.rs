@@ -9,11 +9,13 @@ use crate::load::Source;
 use crate::media_type::{MediaTypeKind, essence};
 use crate::model::{EventData, Model, ParameterKey, RequestBody, StreamFormat};
 use crate::names;
-use crate::openapi::{ResolvedParameter, explodes, of_operation, style_name};
+use crate::openapi::{
+    BODILESS, JsonType, ResolvedParameter, Schema as _, Side, explodes, of_operation, style_name,
+};
 use crate::origin::Origins;
 use crate::pointer::Pointer;
 use crate::postprocess::request_spec::encoded;
-use crate::sample::{self, Direction, kind};
+use crate::sample::{self, Direction};
 use crate::security::SecuritySchemes;
 use crate::streams;
 use crate::walk;
@@ -99,7 +101,7 @@ impl<'a> Describer<'a> {
             method: operation.method.to_uppercase(),
             summary: text(object, "summary"),
             description: text(object, "description"),
-            deprecated: is_deprecated(object),
+            deprecated: object.has_flag("deprecated"),
             auth: self.schemes.operation(operation.object).into(),
             body,
             responses: self.responses(object, &original.pointer),
@@ -154,7 +156,7 @@ impl<'a> Describer<'a> {
             default: default.cloned(),
             example,
             description: text(object, "description"),
-            deprecated: is_deprecated(object),
+            deprecated: object.has_flag("deprecated"),
         }
     }
 
@@ -204,7 +206,7 @@ impl<'a> Describer<'a> {
                 let preferred = contents
                     .into_iter()
                     .flatten()
-                    .filter(|_| !["204", "205"].contains(&status.as_str()))
+                    .filter(|_| !BODILESS.contains(&status.as_str()))
                     .min_by_key(|(media_type, _)| MediaTypeKind::of(media_type));
                 Response {
                     status: status.clone(),
@@ -266,20 +268,17 @@ impl<'a> Describer<'a> {
         let Some(schema) = walk::follow(self.document, schema) else {
             return Vec::new();
         };
-        let parts = schema.get("allOf").and_then(Value::as_array);
         // A part that is an `allOf` itself would have to be followed with care for circles.
-        let parts = parts.into_iter().flatten();
+        let parts = schema.parts().iter();
         let parts = parts.filter_map(|part| walk::follow(self.document, part));
         let mut found: Vec<Property> = Vec::new();
         for part in parts.chain([schema]) {
-            let required = part.get("required").and_then(Value::as_array);
-            let properties = part.get("properties").and_then(Value::as_object);
-            for (name, property) in properties.into_iter().flatten() {
+            for (name, property) in part.properties() {
                 let target = walk::follow(self.document, property).unwrap_or(property);
                 found.retain(|other| other.name != *name);
                 found.push(Property {
                     name: name.clone(),
-                    required: required.is_some_and(|all| all.iter().any(|other| other == name)),
+                    required: part.requires(name),
                     ty: self.value(self.document, property, 0),
                     description: text(property, "description")
                         .or_else(|| text(target, "description")),
@@ -291,21 +290,14 @@ impl<'a> Describer<'a> {
 
     /// Returns the values of a schema. The nesting ends with the lists in a list.
     fn value(&self, document: &Value, schema: &Value, depth: usize) -> ValueType {
-        let name = schema
-            .get("$ref")
-            .and_then(Value::as_str)
-            .and_then(Pointer::from_ref)
-            .and_then(|place| self.types.get(&place));
+        let name = schema.reference().and_then(|place| self.types.get(&place));
         let Some(schema) = walk::follow(document, schema).filter(|_| depth < 4) else {
             return ValueType::default();
         };
         if schema.get("type").is_none() {
             for key in ["anyOf", "oneOf", "allOf"] {
-                let members = schema.get(key).and_then(Value::as_array);
-                let mut members = members
-                    .into_iter()
-                    .flatten()
-                    .filter(|member| member.get("type") != Some(&json!("null")));
+                let members = schema.list(key).iter();
+                let mut members = members.filter(|member| !member.is_only_null());
                 match (members.next(), members.next()) {
                     (Some(only), None) if schema.get("properties").is_none() => {
                         let ty = self.value(document, only, depth + 1);
@@ -318,18 +310,22 @@ impl<'a> Describer<'a> {
                 }
             }
         }
-        let number = |key: &str| schema.get(key).and_then(Value::as_number).cloned();
-        let values: Vec<Value> = match schema.get("enum").and_then(Value::as_array) {
-            Some(values) => values.iter().filter(|v| !v.is_null()).cloned().collect(),
-            None => schema.get("const").cloned().into_iter().collect(),
-        };
-        let kind = match kind(schema) {
-            Some("string") => Kind::String,
-            Some("integer") => Kind::Integer,
-            Some("number") => Kind::Number,
-            Some("boolean") => Kind::Boolean,
-            Some("array") => Kind::List,
-            Some("object") => Kind::Object,
+        // The description has inclusive bounds only.
+        let bound = |side| schema.bound(side).filter(|bound| !bound.is_exclusive);
+        let number = |side| bound(side).map(|bound| bound.number);
+        let values: Vec<Value> = schema
+            .listed()
+            .unwrap_or_default()
+            .into_iter()
+            .cloned()
+            .collect();
+        let kind = match schema.types().first() {
+            Some(JsonType::String) => Kind::String,
+            Some(JsonType::Integer) => Kind::Integer,
+            Some(JsonType::Number) => Kind::Number,
+            Some(JsonType::Boolean) => Kind::Boolean,
+            Some(JsonType::Array) => Kind::List,
+            Some(JsonType::Object) => Kind::Object,
             None if schema.get("allOf").is_some() => Kind::Object,
             None if values.iter().any(Value::is_string) => Kind::String,
             _ => Kind::Any,
@@ -340,8 +336,8 @@ impl<'a> Describer<'a> {
             words: String::new(),
             format: text(schema, "format"),
             values,
-            minimum: number("minimum"),
-            maximum: number("maximum"),
+            minimum: number(Side::Lower),
+            maximum: number(Side::Upper),
             items: items.map(|items| Box::new(self.value(document, items, depth + 1))),
         };
         ty.words = words(&ty);
@@ -356,11 +352,9 @@ impl<'a> Describer<'a> {
         name: Option<&String>,
         depth: usize,
     ) -> ValueType {
-        let members = schema.get(key).and_then(Value::as_array);
+        let members = schema.list(key).iter();
         let members: Vec<ValueType> = members
-            .into_iter()
-            .flatten()
-            .filter(|member| member.get("type") != Some(&json!("null")))
+            .filter(|member| !member.is_only_null())
             .map(|member| self.value(document, member, depth + 1))
             .collect();
         let mut all: Vec<&str> = Vec::new();
@@ -398,10 +392,6 @@ impl ValueType {
 fn text(object: &Value, key: &str) -> Option<String> {
     let text = object.get(key)?.as_str()?.trim();
     (!text.is_empty()).then(|| text.to_owned())
-}
-
-fn is_deprecated(object: &Value) -> bool {
-    object.get("deprecated") == Some(&json!(true))
 }
 
 /// Returns a type in words.

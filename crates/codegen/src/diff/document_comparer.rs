@@ -11,9 +11,10 @@ mod security;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::change::{Change, Comparison, Difference, Direction, Impact, Renamed};
-use super::pair::{Locations, Pair, change_verb, flag};
+use super::pair::{Locations, Pair, change_verb};
 use super::schema_graph::SchemaGraph;
 use super::specs::Specs;
+use crate::openapi::Schema as _;
 use crate::pointer::Pointer;
 use crate::security::SecuritySchemes;
 use crate::walk::METHODS;
@@ -180,8 +181,8 @@ impl<'a> DocumentComparer<'_, 'a> {
     }
 
     fn deprecated(&mut self, pair: &Pair<'a>, label: &str, usage: Option<Usage>) {
-        let now = flag(pair.new.1, "deprecated");
-        if flag(pair.old.1, "deprecated") != now {
+        let now = pair.new.1.has_flag("deprecated");
+        if pair.old.1.has_flag("deprecated") != now {
             let (what, impact) = Impact::of_deprecation(label, now);
             self.record(
                 "deprecation",

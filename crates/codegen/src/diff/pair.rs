@@ -70,16 +70,6 @@ pub(super) fn change_phrase(old: Option<String>, new: Option<String>) -> String 
     }
 }
 
-/// Returns true if the member `key` is `true`.
-pub(super) fn flag(object: &Value, key: &str) -> bool {
-    object.get(key) == Some(&Value::Bool(true))
-}
-
-/// Returns the member `key` if it is a string.
-pub(super) fn text<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
-    object.get(key).and_then(Value::as_str)
-}
-
 /// Iterates over the members of the object at `key`. Empty if there is none.
 pub(super) fn entries<'a>(
     object: &'a Value,

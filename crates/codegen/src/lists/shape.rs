@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::media_type::is_json;
 use crate::model::{PageShape, Property, QueryParameter, ValueKind};
-use crate::openapi::of_operation;
+use crate::openapi::{COMBINATORS, Schema as _, Style, of_operation, successes};
 use crate::pointer::Pointer;
 use crate::walk;
 
@@ -46,9 +46,7 @@ pub(super) fn body<'a>(
 ) -> Option<(&'a Value, Pointer)> {
     let responses = operation.pointer.join("responses");
     let all = document.pointer(responses.as_str())?.as_object()?;
-    let successes = all.keys().filter(|status| status.starts_with('2'));
-    let default = all.keys().filter(|status| *status == "default");
-    successes.chain(default).find_map(|status| {
+    successes(all).find_map(|status| {
         let (place, response) = walk::locate(document, &responses.join(status))?;
         let content = response.get("content")?.as_object()?;
         let json = content.keys().find(|media_type| is_json(media_type))?;
@@ -74,16 +72,16 @@ fn query(document: &Value, operation: &walk::Operation<'_>) -> Vec<QueryParamete
         let Some(schema) = parameter.object.get("schema") else {
             continue;
         };
-        let style = parameter.object.get("style").and_then(Value::as_str);
+        let is_deep = Style::of(parameter.object) == Style::DeepObject;
         let mut inner = Vec::new();
         members(document, schema, LONGEST, &mut inner);
         if inner.is_empty() {
             query.push(read_parameter(document, name.to_owned(), schema));
         }
         for (property, schema, _) in inner {
-            let name = match style {
-                Some("deepObject") => format!("{name}[{property}]"),
-                _ => property.clone(),
+            let name = match is_deep {
+                true => format!("{name}[{property}]"),
+                false => property.clone(),
             };
             query.push(read_parameter(document, name, schema));
         }
@@ -143,19 +141,12 @@ fn members<'a>(document: &'a Value, schema: &'a Value, fuel: usize, found: &mut 
     let (Some(schema), Some(fuel)) = (walk::follow(document, schema), fuel.checked_sub(1)) else {
         return;
     };
-    let required = schema.get("required").and_then(Value::as_array);
-    let is_required = |name: &str| {
-        let mut names = required.into_iter().flatten();
-        names.any(|required| required == name)
-    };
-    let own = schema.get("properties").and_then(Value::as_object);
-    for (name, schema) in own.into_iter().flatten() {
+    for (name, property) in schema.properties() {
         if !found.iter().any(|(other, ..)| *other == name) {
-            found.push((name, schema, is_required(name)));
+            found.push((name, property, schema.requires(name)));
         }
     }
-    let parts = schema.get("allOf").and_then(Value::as_array);
-    for part in parts.into_iter().flatten() {
+    for part in schema.parts() {
         members(document, part, fuel, found);
     }
 }
@@ -173,7 +164,7 @@ fn keyword<'a>(
     own.or_else(|| match schema.get("$ref") {
         Some(_) => keyword(document, walk::follow(document, schema)?, key, fuel),
         None => {
-            let mut parts = schema.get("allOf")?.as_array()?.iter();
+            let mut parts = schema.parts().iter();
             parts.find_map(|part| keyword(document, part, key, fuel))
         }
     })
@@ -206,11 +197,10 @@ fn scalars(document: &Value, item: &Value, fuel: usize) -> Vec<String> {
     let is_scalar = |schema| matches!(kind(document, schema), ValueKind::Text | ValueKind::Integer);
     let own = inner.iter().filter(|(_, schema, _)| is_scalar(schema));
     let mut names: Vec<String> = own.map(|(name, ..)| (*name).clone()).collect();
-    for key in ["oneOf", "anyOf"] {
-        let union = item.get(key).and_then(Value::as_array);
-        let shared = union
-            .into_iter()
-            .flatten()
+    for key in COMBINATORS {
+        let shared = item
+            .list(key)
+            .iter()
             .map(|member| scalars(document, member, fuel))
             .reduce(|shared, other| {
                 shared

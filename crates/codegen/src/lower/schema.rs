@@ -3,21 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use crate::media_type::MediaTypeKind;
+use crate::openapi::{Schema as _, Side, is_annotation};
 use crate::pointer::Pointer;
 use crate::unsupported::Unsupported;
-
-/// Keywords that do not affect which values are valid.
-const ANNOTATIONS: [&str; 9] = [
-    "title",
-    "description",
-    "default",
-    "deprecated",
-    "readOnly",
-    "writeOnly",
-    "example",
-    "externalDocs",
-    "nullable",
-];
 
 /// Keywords without an equivalent in 3.0 that only narrow the valid values, each with the consequence.
 const NARROWING: [(&str, &str); 14] = [
@@ -88,8 +76,8 @@ pub(super) fn schema(pointer: &Pointer, value: &mut Value, unsupported: &mut Vec
         ));
     }
     type_list(object);
-    exclusive_bound(object, "exclusiveMinimum", "minimum", f64::max, 1);
-    exclusive_bound(object, "exclusiveMaximum", "maximum", f64::min, -1);
+    exclusive_bound(object, Side::Lower);
+    exclusive_bound(object, Side::Upper);
     null_in_enum(object);
     null_type(object);
     for combinator in ["anyOf", "oneOf"] {
@@ -244,49 +232,33 @@ fn applies_to(keyword: &str) -> Option<&'static [&'static str]> {
 /// Replaces a list of types: `[a, null]` is a nullable `a`, `[a, b]` is a union whose members have the keywords that
 /// apply to them.
 fn type_list(object: &mut Map<String, Value>) {
-    let Some(Value::Array(list)) = object.get("type") else {
+    if !object.get("type").is_some_and(Value::is_array) {
         return;
-    };
-    let mut types: Vec<String> = list
-        .iter()
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect();
-    let nullable = types.iter().any(|name| name == "null");
-    types.retain(|name| name != "null");
-    if types.iter().any(|name| name == "number") {
-        // Numbers include integers.
-        types.retain(|name| name != "integer");
     }
+    let (types, nullable) = (object.types(), object.is_nullable());
     object.remove("type");
     if nullable {
         object.insert("nullable".to_owned(), json!(true));
     }
     match types.as_slice() {
-        [] if nullable => {
-            object.remove("nullable");
-            object.insert("type".to_owned(), json!("null"));
-        }
         [] => {}
         [one] => {
-            object.insert("type".to_owned(), json!(one));
+            object.insert("type".to_owned(), json!(one.name()));
         }
         several => {
             let members: Vec<Value> = several
                 .iter()
-                .map(|name| {
+                .map(|kind| {
+                    let name = kind.name();
                     let mut member = Map::new();
                     member.insert("type".to_owned(), json!(name));
                     for (keyword, value) in object.iter() {
-                        if applies_to(keyword).is_some_and(|types| types.contains(&name.as_str())) {
+                        if applies_to(keyword).is_some_and(|types| types.contains(&name)) {
                             member.insert(keyword.clone(), value.clone());
                         }
                     }
                     if let Some(values) = object.get("enum").and_then(Value::as_array) {
-                        let own: Vec<_> = values
-                            .iter()
-                            .filter(|value| is_of_type(value, name))
-                            .collect();
+                        let own: Vec<_> = values.iter().filter(|value| kind.is_of(value)).collect();
                         member.insert("enum".to_owned(), json!(own));
                     }
                     Value::Object(member)
@@ -299,68 +271,20 @@ fn type_list(object: &mut Map<String, Value>) {
     }
 }
 
-fn is_of_type(value: &Value, name: &str) -> bool {
-    match name {
-        "string" => value.is_string(),
-        "boolean" => value.is_boolean(),
-        "integer" => value.is_i64() || value.is_u64(),
-        "number" => value.is_number(),
-        "object" => value.is_object(),
-        "array" => value.is_array(),
-        _ => false,
-    }
-}
-
 /// Replaces an exclusive bound, which is a number in 3.1, by an inclusive bound with a flag. For integers, the next
 /// integer is the equivalent inclusive bound.
-fn exclusive_bound(
-    object: &mut Map<String, Value>,
-    exclusive: &str,
-    inclusive: &str,
-    tighter: fn(f64, f64) -> f64,
-    step: i64,
-) {
-    let bound = match object.get(exclusive) {
-        Some(Value::Number(bound)) => bound.clone(),
-        Some(Value::Bool(true)) => match object.get(inclusive) {
-            Some(Value::Number(bound)) => bound.clone(),
-            _ => {
-                object.remove(exclusive);
-                return;
-            }
-        },
-        Some(_) => {
-            object.remove(exclusive);
-            return;
-        }
-        None => return,
-    };
-    object.remove(exclusive);
-    if object.get("type") == Some(&json!("integer"))
-        && let Some(bound) = bound.as_i64()
-    {
-        let bound = bound.saturating_add(step);
-        let other = object
-            .get(inclusive)
-            .and_then(Value::as_i64)
-            .unwrap_or(bound);
-        let bound = if step > 0 {
-            bound.max(other)
-        } else {
-            bound.min(other)
-        };
-        object.insert(inclusive.to_owned(), json!(bound));
+fn exclusive_bound(object: &mut Map<String, Value>, side: Side) {
+    let (inclusive, exclusive) = side.keywords();
+    if !object.contains_key(exclusive) {
         return;
     }
-    let value = bound.as_f64().unwrap_or_default();
-    let other = object
-        .get(inclusive)
-        .and_then(Value::as_f64)
-        .unwrap_or(value);
-    // A tighter inclusive bound makes the exclusive one redundant.
-    if tighter(value, other) == value {
-        object.insert(inclusive.to_owned(), Value::Number(bound));
-        object.insert(exclusive.to_owned(), json!(true));
+    let bound = object.bound(side);
+    object.remove(exclusive);
+    if let Some(bound) = bound {
+        object.insert(inclusive.to_owned(), Value::Number(bound.number));
+        if bound.is_exclusive {
+            object.insert(exclusive.to_owned(), json!(true));
+        }
     }
 }
 
@@ -383,8 +307,9 @@ fn null_type(object: &mut Map<String, Value>) {
     }
 }
 
-fn is_null(schema: &Value) -> bool {
-    schema.get("enum") == Some(&json!([null]))
+/// Returns true for a keyword that may stay beside the reference or the composition that a schema is.
+fn describes_place(keyword: &String) -> bool {
+    is_annotation(keyword) || keyword == "nullable"
 }
 
 /// Replaces `anyOf: [x, null]` by a nullable `x`.
@@ -392,10 +317,10 @@ fn null_member(object: &mut Map<String, Value>, combinator: &str) {
     let Some(Value::Array(members)) = object.get_mut(combinator) else {
         return;
     };
-    if !members.iter().any(is_null) || members.iter().all(is_null) {
+    if !members.iter().any(Value::is_only_null) || members.iter().all(Value::is_only_null) {
         return;
     }
-    members.retain(|member| !is_null(member));
+    members.retain(|member| !member.is_only_null());
     let only = if members.len() == 1 {
         members.pop()
     } else {
@@ -404,9 +329,7 @@ fn null_member(object: &mut Map<String, Value>, combinator: &str) {
     object.insert("nullable".to_owned(), json!(true));
     let Some(only) = only else { return };
     object.remove(combinator);
-    let alone = object
-        .keys()
-        .all(|key| ANNOTATIONS.contains(&key.as_str()) || key.starts_with("x-"));
+    let alone = object.keys().all(describes_place);
     match only {
         Value::Object(inner) if alone && !inner.contains_key("$ref") => {
             // Keywords outside of the union describe this location, so they take precedence.
@@ -452,13 +375,12 @@ fn siblings_of_reference(object: &mut Map<String, Value>) {
     let Some(reference) = object.remove("$ref") else {
         return;
     };
-    let outside = |key: &String| ANNOTATIONS.contains(&key.as_str()) || key.starts_with("x-");
     let constraints: Map<String, Value> = object
         .iter()
-        .filter(|(key, _)| !outside(key))
+        .filter(|(key, _)| !describes_place(key))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
-    object.retain(|key, _| outside(key));
+    object.retain(|key, _| describes_place(key));
     let mut all = vec![json!({"$ref": reference})];
     // A type alone repeats that of the referenced schema.
     if constraints.keys().any(|key| key != "type") {

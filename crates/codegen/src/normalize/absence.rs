@@ -10,6 +10,7 @@ use super::media;
 use super::parameters::is_anything;
 use crate::media_type::is_json;
 use crate::model::Model;
+use crate::openapi::Schema as _;
 use crate::pointer::Pointer;
 use crate::subdocument::transitive_refs;
 use crate::walk::{self, Kind};
@@ -56,11 +57,9 @@ fn parts(document: &Value, body: &Pointer) -> Vec<Pointer> {
     let Some((place, schema)) = walk::locate(document, &schema) else {
         return Vec::new();
     };
-    let properties = schema.get("properties").and_then(Value::as_object);
-    let names = properties.into_iter().flatten().map(|(name, _)| name);
-    names
-        .map(|name| place.join("properties").join(name))
-        .collect()
+    let properties = place.join("properties");
+    let names = schema.properties().map(|(name, _)| properties.join(name));
+    names.collect()
 }
 
 /// Returns the locations of the schemas of responses.
@@ -110,16 +109,9 @@ fn each_object(
             let (Kind::Schema, Some(object)) = (kind, value.as_object_mut()) else {
                 return;
             };
-            let properties = object.get("properties").and_then(Value::as_object);
-            let required = object.get("required").and_then(Value::as_array);
-            let is_optional =
-                |name: &String| required.is_none_or(|required| !required.contains(&json!(name)));
-            let optional: Vec<String> = properties
-                .into_iter()
-                .flatten()
-                .map(|(name, _)| name.clone())
-                .filter(is_optional)
-                .collect();
+            let names = object.properties().map(|(name, _)| name);
+            let optional = names.filter(|name| !object.requires(name)).cloned();
+            let optional: Vec<String> = optional.collect();
             if !optional.is_empty() {
                 change(pointer, object, optional);
             }
@@ -183,17 +175,11 @@ fn is_constant(document: &Value, schema: &Value, depth: usize) -> bool {
     let Some(schema) = walk::follow(document, schema).filter(|_| depth < DEEPEST) else {
         return false;
     };
-    if schema.get("nullable") == Some(&json!(true)) {
+    if schema.is_nullable() {
         return false;
     }
-    let values = schema.get("enum").and_then(Value::as_array);
-    let members = schema.get("allOf").and_then(Value::as_array);
-    values.is_some_and(|values| values.len() == 1)
-        || members.is_some_and(|members| {
-            members
-                .iter()
-                .any(|member| is_constant(document, member, depth + 1))
-        })
+    let mut parts = schema.parts().iter();
+    schema.list("enum").len() == 1 || parts.any(|part| is_constant(document, part, depth + 1))
 }
 
 /// The maximum number of nested wrapper schemas.
@@ -221,14 +207,9 @@ fn takes_null(document: &Value, schema: &Value, depth: usize) -> bool {
     let Some(schema) = walk::follow(document, schema).filter(|_| depth < DEEPEST) else {
         return false;
     };
-    let members = schema.get("allOf").and_then(Value::as_array);
-    schema.get("nullable") == Some(&json!(true))
-        || is_anything(schema)
-        || members.is_some_and(|members| {
-            members
-                .iter()
-                .all(|member| takes_null(document, member, depth + 1))
-        })
+    let takes_null = |part| takes_null(document, part, depth + 1);
+    let parts = schema.parts();
+    schema.is_nullable() || is_anything(schema) || !parts.is_empty() && parts.iter().all(takes_null)
 }
 
 /// Makes optional lists and maps nullable. typify omits an empty one, so it could not be cleared, and an empty one that was
@@ -251,13 +232,12 @@ pub(super) fn absent_or_empty(document: &mut Value, changes: &mut Changes) {
 /// Returns true if typify makes a list or a map of the schema, not a named type.
 fn is_collection(schema: &Map<String, Value>) -> bool {
     let is_map = || {
-        let properties = schema.get("properties").and_then(Value::as_object);
-        properties.is_none_or(Map::is_empty)
+        schema.properties().next().is_none()
             && ["allOf", "anyOf", "oneOf"]
                 .iter()
                 .all(|combinator| !schema.contains_key(*combinator))
     };
-    schema.get("nullable") != Some(&json!(true))
+    !schema.is_nullable()
         && match schema.get("type").and_then(Value::as_str) {
             Some("array") => true,
             Some("object") => is_map(),

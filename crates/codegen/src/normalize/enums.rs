@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::Changes;
 use crate::names;
+use crate::openapi::Schema as _;
 use crate::pointer::Pointer;
 use crate::walk::{self, Kind};
 
@@ -14,9 +15,7 @@ use crate::walk::{self, Kind};
 pub(super) fn named_enums(document: &mut Value, changes: &mut Changes) {
     let mut inline = Vec::new();
     walk::walk(document, &mut |kind, pointer, value| {
-        let named =
-            pointer.tokens().take(2).eq(["components", "schemas"]) && pointer.tokens().count() == 3;
-        if kind == Kind::Schema && !named && is_string_enum(value) {
+        if kind == Kind::Schema && !pointer.is_schema() && is_string_enum(value) {
             inline.push(pointer.clone());
         }
     });
@@ -53,11 +52,10 @@ pub(super) fn named_enums(document: &mut Value, changes: &mut Changes) {
 }
 
 fn is_string_enum(schema: &Value) -> bool {
-    schema.get("type") == Some(&json!("string"))
-        && schema
-            .get("enum")
-            .and_then(Value::as_array)
-            .is_some_and(|values| !values.is_empty() && values.iter().all(Value::is_string))
+    let values = schema.list("enum");
+    schema.text("type") == Some("string")
+        && !values.is_empty()
+        && values.iter().all(Value::is_string)
 }
 
 /// Names the variants of enums whose values do not give distinct names: signs, an empty string, or words that differ
@@ -73,13 +71,8 @@ pub(super) fn speakable_enums(document: &mut Value, changes: &mut Changes) {
         if !is_string_enum(schema) {
             continue;
         }
-        let values: Vec<String> = schema["enum"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect();
+        let values = schema.list("enum").iter().filter_map(Value::as_str);
+        let values: Vec<String> = values.map(str::to_owned).collect();
         let mut distinct: BTreeSet<String> = BTreeSet::new();
         let plain = values.iter().all(|value| {
             value.chars().any(char::is_alphanumeric) && distinct.insert(names::type_name(value))

@@ -7,6 +7,7 @@ use super::Changes;
 use super::responses::without_annotations;
 use super::unions;
 use crate::names;
+use crate::openapi::Schema as _;
 use crate::pointer::Pointer;
 use crate::walk::{self, Kind};
 
@@ -112,15 +113,6 @@ fn is_part(pointer: &Pointer) -> bool {
 }
 
 fn becomes_type(schema: &Value) -> bool {
-    let several = |key: &str| {
-        schema
-            .get(key)
-            .and_then(Value::as_array)
-            .is_some_and(|members| members.len() > 1)
-    };
-    schema
-        .get("properties")
-        .and_then(Value::as_object)
-        .is_some_and(|properties| !properties.is_empty())
-        || ["allOf", "anyOf", "oneOf"].into_iter().any(several)
+    let several = |key: &str| schema.list(key).len() > 1;
+    schema.properties().next().is_some() || ["allOf", "anyOf", "oneOf"].into_iter().any(several)
 }

@@ -10,7 +10,7 @@ use super::parameters::{Shape, shape};
 use super::{Changes, replace};
 use crate::media_type::{MediaTypeKind, essence, is_concrete};
 use crate::model;
-use crate::openapi::{Style, explodes};
+use crate::openapi::{Schema as _, Style, explodes};
 use crate::pointer::Pointer;
 use crate::walk;
 
@@ -204,9 +204,8 @@ pub(super) fn forms(document: &mut Value, changes: &mut Changes) {
             _ => Vec::new(),
         };
         for property in &properties {
-            let nullable = |schema: &Value| schema.get("nullable") == Some(&json!(true));
-            if nullable(&property.schema)
-                || walk::follow(&before, &property.schema).is_some_and(nullable)
+            if property.schema.is_nullable()
+                || walk::follow(&before, &property.schema).is_some_and(Value::is_nullable)
             {
                 changes.lost(
                     &pointer.join("schema"),
@@ -252,7 +251,7 @@ fn field_style(
     at: &Pointer,
     changes: &mut Changes,
 ) -> Option<model::Style> {
-    if encoding.get("allowReserved") == Some(&json!(true)) {
+    if encoding.has_flag("allowReserved") {
         changes.lost(
             &at.join("allowReserved"),
             format!("`allowReserved` of the field `{name}`"),
@@ -309,7 +308,7 @@ pub(super) fn optional_bodies(document: &mut Value, changes: &mut Changes) {
             .get("content")
             .and_then(Value::as_object)
             .is_some_and(|content| !content.is_empty());
-        if !has_type || body.get("required") == Some(&json!(true)) {
+        if !has_type || body.has_flag("required") {
             continue;
         }
         for operation in &operations {

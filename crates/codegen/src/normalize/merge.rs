@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{Changes, schemas, types, unions};
+use super::{Changes, schemas, types};
 use crate::names;
+use crate::openapi::Schema as _;
 use crate::pointer::Pointer;
 use crate::walk;
 
@@ -36,10 +37,13 @@ const ANNOTATIONS: [&str; 6] = [
 pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
     let composed: Vec<String> = walk::schemas(document)
         .filter(|(_, schema)| {
-            let parts = schema.get("allOf").and_then(Value::as_array);
-            let beside = schema.get("properties").is_some() || unions::members(schema).is_some();
-            parts.is_some_and(|parts| parts.len() > 1 || beside)
-                || (schema.get("properties").is_some() && unions::members(schema).is_some())
+            let has_properties = schema.get("properties").is_some();
+            let is_union = schema.union().is_some();
+            match schema.parts().len() {
+                0 => has_properties && is_union,
+                1 => has_properties || is_union,
+                _ => true,
+            }
         })
         .map(|(name, _)| name.clone())
         .collect();
@@ -98,10 +102,8 @@ pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
 
 /// Returns true if the parts have different types, and thus contradict each other.
 fn is_of_several_types(document: &Value, schema: &Value) -> bool {
-    let parts = schema.get("allOf").and_then(Value::as_array);
+    let parts = schema.parts().iter();
     let mut types: Vec<&str> = parts
-        .into_iter()
-        .flatten()
         .chain([schema])
         .filter_map(|part| walk::follow(document, part)?.get("type")?.as_str())
         // A number may be an integer.
@@ -113,11 +115,8 @@ fn is_of_several_types(document: &Value, schema: &Value) -> bool {
 }
 
 fn is_of_unions(document: &Value, schema: &Value) -> bool {
-    let parts = schema.get("allOf").and_then(Value::as_array);
-    let mut parts = parts.into_iter().flatten().chain([schema]);
-    parts.any(|part| {
-        walk::follow(document, part).is_some_and(|part| unions::members(part).is_some())
-    })
+    let mut parts = schema.parts().iter().chain([schema]);
+    parts.any(|part| walk::follow(document, part).is_some_and(|part| part.union().is_some()))
 }
 
 struct Merge<'a> {
@@ -171,7 +170,7 @@ impl Merge<'_> {
                 composed = self.each_with_each(composed, part)?;
             }
         }
-        if unions::members(&Value::Object(own.clone())).is_some() {
+        if own.union().is_some() {
             let members = self.members(&own, depth)?;
             composed = self.each_with_each(composed, members)?;
             for key in ["oneOf", "anyOf", "discriminator"] {
@@ -191,34 +190,28 @@ impl Merge<'_> {
 
     /// Returns the objects that the members of a union are, or `None` if a member is not an object.
     fn members(&mut self, union: &Map<String, Value>, depth: usize) -> Option<Vec<Alternative>> {
-        let schema = Value::Object(union.clone());
-        let (_, members) = unions::members(&schema)?;
-        let discriminator = union.get("discriminator");
-        let property = discriminator.and_then(|tag| tag.get("propertyName")?.as_str());
-        let mapping = discriminator.and_then(|tag| tag.get("mapping")?.as_object());
+        let (_, members) = union.union()?;
+        let discriminator = union.discriminator();
         let mut all = Vec::new();
         for (index, member) in members.iter().enumerate() {
             let Some(mut alternatives) = self.alternatives(member, depth + 1) else {
                 continue;
             };
             let component = types::component(member);
-            let target = component
-                .as_ref()
-                .map(|name| json!(Pointer::schema(name).to_ref()));
-            let values: Vec<String> = mapping
-                .into_iter()
-                .flatten()
-                .filter(|(_, known)| Some(*known) == target.as_ref())
-                .map(|(value, _)| value.clone())
-                .collect();
+            let target = component.as_deref().map(Pointer::schema);
+            let tag = discriminator.zip(target).map(|(discriminator, target)| {
+                let values: Vec<String> = discriminator.values(&target).cloned().collect();
+                (discriminator.property.to_owned(), values)
+            });
+            let tag = tag.filter(|(_, values)| !values.is_empty());
             for alternative in &mut alternatives {
                 if alternative.members.is_empty() {
                     let name = component.clone();
                     let name = name.unwrap_or_else(|| format!("Variant{}", index + 1));
                     alternative.members.push(name);
                 }
-                if let Some(property) = property.filter(|_| !values.is_empty()) {
-                    alternative.tag = Some((property.to_owned(), values.clone()));
+                if tag.is_some() {
+                    alternative.tag.clone_from(&tag);
                 }
             }
             all.extend(alternatives);
@@ -353,12 +346,5 @@ impl Merge<'_> {
 
 /// Returns a reference with annotations as an `allOf` with one member.
 fn unwrapped(schema: &Value) -> &Value {
-    match schema
-        .get("allOf")
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-    {
-        Some([only]) => only,
-        _ => schema,
-    }
+    schema.only_part().unwrap_or(schema)
 }

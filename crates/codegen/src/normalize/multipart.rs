@@ -12,6 +12,7 @@ use super::parameters::{Property, Shape, describe, is_anything, leave_out, shape
 use crate::media_type::{MediaTypeKind, essence, is_concrete, is_json};
 use crate::model;
 use crate::names;
+use crate::openapi::{Additional, Schema as _};
 use crate::pointer::Pointer;
 use crate::walk;
 
@@ -82,8 +83,7 @@ pub(super) fn parts(document: &mut Value, changes: &mut Changes) {
         // A component with a single reference is changed in place. Any other schema is copied, and a later rule names
         // the copy by its location.
         let alone = schema
-            .get("$ref")
-            .and_then(Value::as_str)
+            .text("$ref")
             .filter(|reference| references(&before, reference) == 1)
             .and_then(Pointer::from_ref)
             .filter(Pointer::is_schema);
@@ -139,10 +139,7 @@ fn flat_schema(
     let required = properties.iter().filter(|property| property.required);
     flat["required"] = required.map(|property| property.name.as_str()).collect();
     let body = walk::follow(document, schema).unwrap_or(schema);
-    if body
-        .get("additionalProperties")
-        .is_some_and(|further| *further != json!(false))
-    {
+    if matches!(body.additional(), Additional::Any | Additional::Of(_)) {
         changes.lost(
             &pointer.join("schema"),
             "parts without a name",
@@ -241,8 +238,7 @@ impl Part {
                     item.get("type").and_then(Value::as_str),
                     Some("integer" | "number" | "boolean")
                 ),
-            is_nullable: schema.get("nullable") == Some(&json!(true))
-                || property.schema.get("nullable") == Some(&json!(true)),
+            is_nullable: schema.is_nullable() || property.schema.is_nullable(),
             media_type: first.map(|index| types.remove(index).to_owned()),
             other_types: types.into_iter().map(str::to_owned).collect(),
         }
@@ -337,12 +333,8 @@ fn unwrapped<'a>(document: &'a Value, mut schema: &'a Value) -> &'a Value {
             break;
         };
         schema = followed;
-        match schema
-            .get("allOf")
-            .and_then(Value::as_array)
-            .map(Vec::as_slice)
-        {
-            Some([only]) if schema.get("type").is_none() => schema = only,
+        match schema.only_part() {
+            Some(only) if schema.get("type").is_none() => schema = only,
             _ => break,
         }
     }

@@ -10,6 +10,7 @@ use super::{Changes, types};
 use crate::media_type::essence;
 use crate::model::{Response, ResponseBody, Responses};
 use crate::names;
+use crate::openapi::{BODILESS, Schema as _, is_success};
 use crate::pointer::Pointer;
 use crate::walk;
 
@@ -31,9 +32,6 @@ enum Body {
     Json(Value),
     Bytes,
 }
-
-/// The success statuses without a body (RFC 9110, sections 15.3.5 and 15.3.6).
-const BODILESS: [&str; 2] = ["204", "205"];
 
 /// Returns the rank of a media type: types that are decoded come before types that are passed on as bytes.
 fn preference(media_type: &str) -> usize {
@@ -147,10 +145,6 @@ fn all_responses(document: &Value) -> Vec<(Pointer, Map<String, Value>)> {
         .collect()
 }
 
-fn is_success(status: &str) -> bool {
-    status.starts_with('2') || status == "101"
-}
-
 /// Replaces `default`, which means every status that is not listed. Next to a success it means errors. Ranges get a
 /// capital X.
 fn spell_out_default(responses: &mut Map<String, Value>) {
@@ -227,12 +221,7 @@ pub(super) fn named_bodies(document: &mut Value, changes: &mut Changes) {
 
 fn needs_name(schema: &Value) -> bool {
     let has = |key: &str| schema.get(key).is_some();
-    let lists = |key: &str| {
-        schema
-            .get(key)
-            .and_then(Value::as_array)
-            .is_some_and(|members| members.len() > 1)
-    };
+    let lists = |key: &str| schema.list(key).len() > 1;
     has("properties") || lists("allOf") || lists("anyOf") || lists("oneOf")
 }
 

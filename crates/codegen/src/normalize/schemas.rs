@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::pins::rename_schemas;
 use super::{Changes, absence};
 use crate::names;
+use crate::openapi::{Additional, DIRECTIONS, Schema as _, Side};
 use crate::pointer::Pointer;
 use crate::walk::{self, Kind};
 
@@ -64,7 +65,7 @@ fn each_schema(document: &mut Value, mut change: impl FnMut(&Pointer, &mut Map<S
 /// of an object with properties and `additionalProperties: true`.
 pub(super) fn open_objects(document: &mut Value, changes: &mut Changes) {
     each_schema(document, |pointer, object| {
-        let is_closed = object.get("additionalProperties") == Some(&json!(false));
+        let is_closed = object.additional() == Additional::Forbidden;
         if is_closed {
             object.remove("additionalProperties");
         }
@@ -76,9 +77,8 @@ pub(super) fn open_objects(document: &mut Value, changes: &mut Changes) {
 
 /// Gives the further properties of an object with properties a schema. Returns true if it did.
 pub(super) fn keep_further(object: &mut Map<String, Value>) -> bool {
-    let properties = object.get("properties").and_then(Value::as_object);
-    let has_own = properties.is_some_and(|properties| !properties.is_empty());
-    let is_open = has_own && object.get("additionalProperties") == Some(&json!(true));
+    let has_own = object.properties().next().is_some();
+    let is_open = has_own && object.additional() == Additional::Any;
     if is_open {
         object.insert("additionalProperties".to_owned(), json!({}));
     }
@@ -119,13 +119,10 @@ pub(super) fn kept_formats(document: &mut Value, changes: &mut Changes) {
             changes.at(&pointer.join("format"));
             return;
         }
-        let listed = object.get("enum").and_then(Value::as_array);
         let values = ["example", "default"]
             .iter()
             .filter_map(|key| object.get(*key));
-        let mut texts = values
-            .chain(listed.into_iter().flatten())
-            .filter_map(Value::as_str);
+        let mut texts = values.chain(object.list("enum")).filter_map(Value::as_str);
         let Some(odd) = texts.find(|text| !is_of_format(text, format)) else {
             return;
         };
@@ -211,10 +208,8 @@ pub(super) fn open_values(document: &mut Value, changes: &mut Changes) {
 /// Makes enums of strings with `type: object` strings, as a common generator intends them.
 pub(super) fn object_enums(document: &mut Value, changes: &mut Changes) {
     each_schema(document, |pointer, object| {
-        let strings = object
-            .get("enum")
-            .and_then(Value::as_array)
-            .is_some_and(|values| !values.is_empty() && values.iter().all(Value::is_string));
+        let values = object.list("enum");
+        let strings = !values.is_empty() && values.iter().all(Value::is_string);
         if strings && object.get("type").is_some_and(|name| name != "string") {
             object.insert("type".to_owned(), json!("string"));
             changes.at(&pointer.join("type"));
@@ -371,7 +366,7 @@ fn has_schema(document: &Value, is_such: impl Fn(&Value) -> bool) -> bool {
 /// Makes properties that are only sent in one direction optional in types that are not only of that direction.
 pub(super) fn one_directional(document: &mut Value, changes: &mut Changes) {
     if !has_schema(document, |schema| {
-        schema.get("readOnly").or(schema.get("writeOnly")).is_some()
+        DIRECTIONS.iter().any(|keyword| schema.has_flag(keyword))
     }) {
         return;
     }
@@ -390,19 +385,17 @@ pub(super) fn one_directional(document: &mut Value, changes: &mut Changes) {
                 .any(|end| roots.contains(&text[..end]))
         };
         let (is_sent, is_received) = (is_within(&sent), is_within(&received));
+        let [received_only, sent_only] = DIRECTIONS;
         let other_ways: &[&str] = match (is_sent, is_received) {
-            (true, false) => &["readOnly"],
-            (false, true) => &["writeOnly"],
-            _ => &["readOnly", "writeOnly"],
+            (true, false) => &[received_only],
+            (false, true) => &[sent_only],
+            _ => &DIRECTIONS,
         };
         let one_way = |name: &Value| {
             let property = name.as_str().and_then(|name| properties.get(name));
             property
                 .and_then(|property| walk::follow(&whole, property))
-                .is_some_and(|property| {
-                    let mut keys = other_ways.iter();
-                    keys.any(|key| property.get(key) == Some(&json!(true)))
-                })
+                .is_some_and(|property| other_ways.iter().any(|key| property.has_flag(key)))
         };
         let Some(required) = object.get("required").and_then(Value::as_array) else {
             return;
@@ -464,8 +457,8 @@ pub(super) fn scalar_unions(document: &mut Value, changes: &mut Changes) {
                 // The values of all members are the known values of an open enum.
                 let listed: Vec<Value> = members
                     .iter()
-                    .filter_map(|member| walk::follow(&whole, member)?.get("enum")?.as_array())
-                    .flatten()
+                    .filter_map(|member| walk::follow(&whole, member))
+                    .flat_map(|member| member.list("enum"))
                     .cloned()
                     .collect();
                 if distinct == ["string"] && !listed.is_empty() {
@@ -503,13 +496,11 @@ pub(super) fn whole_schemas(document: &mut Value, changes: &mut Changes) {
             changes.at(&pointer.join(foreign));
         }
         // The property is null or absent; typify would always send it.
-        let required = object.get("required").and_then(Value::as_array).cloned();
+        let required: BTreeSet<String> = object.required().map(str::to_owned).collect();
         let properties = object.get_mut("properties").and_then(Value::as_object_mut);
         for (name, property) in properties.into_iter().flatten() {
-            let is_required = required
-                .as_ref()
-                .is_some_and(|names| names.contains(&json!(name)));
-            if !is_required && property.get("enum") == Some(&json!([null])) {
+            let is_required = required.contains(name);
+            if !is_required && property.is_only_null() {
                 let place = pointer.join("properties").join(name);
                 *property = json!({"nullable": true});
                 changes.at(&place);
@@ -537,10 +528,7 @@ pub(super) fn distinct_properties(document: &mut Value, changes: &mut Changes) {
         };
         let mut taken = BTreeSet::new();
         // typify's field for further properties.
-        if object
-            .get("additionalProperties")
-            .is_some_and(Value::is_object)
-        {
+        if matches!(object.additional(), Additional::Of(_)) {
             taken.insert("extra".to_owned());
         }
         let mut renamed: BTreeMap<String, String> = BTreeMap::new();
@@ -588,8 +576,7 @@ pub(super) fn fitting_defaults(document: &mut Value, changes: &mut Changes) {
             _ => true,
         };
         let schema = Value::Object(object.clone());
-        let scalar = walk::follow(&whole, &schema)
-            .is_some_and(|schema| schema.get("anyOf").is_none() && schema.get("oneOf").is_none());
+        let scalar = walk::follow(&whole, &schema).is_some_and(|schema| schema.union().is_none());
         if plain && scalar && fits(&whole, &schema, default, 0) {
             return;
         }
@@ -623,10 +610,9 @@ fn in_range(schema: &Value, value: &Value) -> bool {
                 Some("uint64") => (0, u64::MAX.into()),
                 _ => (i64::MIN.into(), i64::MAX.into()),
             };
-            let least = schema
-                .get("minimum")
-                .and_then(Value::as_i64)
-                .map_or(range.0, i128::from);
+            let least = schema.bound(Side::Lower);
+            let least = least.and_then(|least| least.number.as_i64());
+            let least = least.map_or(range.0, i128::from);
             let value = value
                 .as_i64()
                 .map(i128::from)
@@ -649,33 +635,19 @@ fn fits(document: &Value, schema: &Value, value: &Value, depth: usize) -> bool {
     if depth > 16 {
         return true;
     }
-    if value.is_null() && schema.get("nullable") == Some(&json!(true)) {
+    if value.is_null() && schema.is_nullable() {
         return true;
     }
-    let of_type = match schema.get("type").and_then(Value::as_str) {
-        Some("string") => value.is_string(),
-        Some("integer") => value.is_i64() || value.is_u64(),
-        Some("number") => value.is_number(),
-        Some("boolean") => value.is_boolean(),
-        Some("array") => value.is_array(),
-        Some("object") => value.is_object(),
-        None if schema.get("items").is_some() => value.is_array(),
-        None if schema.get("properties").is_some() => value.is_object(),
-        _ => true,
-    };
+    let types = schema.types();
+    let of_type = types.is_empty() || types.iter().any(|kind| kind.is_of(value));
     // typify parses UUIDs and dates.
     let parsed = matches!(
         schema.get("format").and_then(Value::as_str),
         Some("uuid" | "date" | "date-time" | "ipv4")
     );
-    let listed = schema
-        .get("enum")
-        .and_then(Value::as_array)
-        .is_none_or(|values| values.contains(value));
-    let members = |key: &str| schema.get(key).and_then(Value::as_array);
-    let all = members("allOf").is_none_or(|all| {
-        all.iter()
-            .all(|member| fits(document, member, value, depth + 1))
-    });
+    let values = schema.list("enum");
+    let listed = values.is_empty() || values.contains(value);
+    let mut parts = schema.parts().iter();
+    let all = parts.all(|part| fits(document, part, value, depth + 1));
     of_type && in_range(schema, value) && !parsed && listed && all
 }

@@ -1,23 +1,19 @@
 //! The Rust types of schemas, as the model has them.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::model::Type;
-use crate::pointer::Pointer;
+use crate::openapi::{self, Additional, Schema as _};
 
 /// The maximum nesting of lists and maps.
 const DEEPEST: usize = 12;
 
 /// Returns the component that a reference, or an `allOf` around it, refers to.
 pub(super) fn component(schema: &Value) -> Option<String> {
-    let target = match schema.get("$ref").and_then(Value::as_str) {
-        Some(reference) => Pointer::from_ref(reference)?,
-        None => match schema.get("allOf")?.as_array()?.as_slice() {
-            [only] => return component(only),
-            _ => return None,
-        },
-    };
-    target.is_schema().then(|| target.tokens().last()).flatten()
+    match schema.text("$ref") {
+        Some(_) => openapi::component(&schema.reference()?),
+        None => component(schema.only_part()?),
+    }
 }
 
 /// Returns the Rust type of the schema, including null.
@@ -27,7 +23,7 @@ pub(crate) fn type_of(schema: &Value) -> Type {
 
 fn type_at(schema: &Value, depth: usize) -> Type {
     let ty = rust_type(schema, depth);
-    if schema.get("nullable") == Some(&json!(true)) {
+    if schema.is_nullable() {
         Type::Optional(Box::new(ty))
     } else {
         ty
@@ -55,17 +51,13 @@ pub(super) fn rust_type(schema: &Value, depth: usize) -> Type {
         Some("number") => Type::Number,
         Some("boolean") => Type::Boolean,
         Some("array") => Type::List(schema.get("items").map_or(Box::new(Type::Any), inner)),
-        Some("object") => match schema.get("additionalProperties") {
-            Some(values @ Value::Object(_)) => Type::Map(inner(values)),
+        Some("object") => match schema.additional() {
+            Additional::Of(values) => Type::Map(inner(values)),
             _ => Type::Map(Box::new(Type::Any)),
         },
-        _ => match schema
-            .get("allOf")
-            .and_then(Value::as_array)
-            .map(Vec::as_slice)
-        {
-            Some([only]) => rust_type(only, depth + 1),
-            _ => Type::Any,
+        _ => match schema.only_part() {
+            Some(only) => rust_type(only, depth + 1),
+            None => Type::Any,
         },
     }
 }

@@ -13,12 +13,11 @@ use serde_json::{Map, Value, json};
 use super::Changes;
 use super::types::component;
 use crate::names;
+use crate::openapi::Schema as _;
 use crate::pointer::Pointer;
 use crate::walk::{self, Kind};
 
 pub(super) use model::{member_name, model};
-
-const COMBINATORS: [&str; 2] = ["oneOf", "anyOf"];
 
 /// The keywords of an object that may occur next to the members of a union.
 const OF_OBJECTS: [&str; 5] = [
@@ -38,7 +37,7 @@ fn unions(document: &Value, least: usize) -> Vec<(Pointer, &'static str)> {
     let mut unions = Vec::new();
     walk::walk(document, &mut |kind, pointer, value| {
         if kind == Kind::Schema
-            && let Some((combinator, members)) = members(value)
+            && let Some((combinator, members)) = value.union()
             && members.len() >= least
         {
             unions.push((pointer.clone(), combinator));
@@ -48,24 +47,13 @@ fn unions(document: &Value, least: usize) -> Vec<(Pointer, &'static str)> {
     unions
 }
 
-/// Returns the combinator of a union, and its members.
-pub(super) fn members(schema: &Value) -> Option<(&'static str, &Vec<Value>)> {
-    COMBINATORS
-        .into_iter()
-        .find_map(|combinator| Some((combinator, schema.get(combinator)?.as_array()?)))
-        .filter(|(_, members)| !members.is_empty())
-}
-
 /// Returns true for a schema of null: `{"enum": [null]}`, and within a union `{"nullable": true}`.
 fn is_null(schema: &Value) -> bool {
-    let listed = schema.get("enum").and_then(Value::as_array);
-    let only_null = listed.is_some_and(|values| values.iter().all(Value::is_null));
     let annotations = ["nullable", "title", "description"];
     let says_nothing = schema.as_object().is_some_and(|schema| {
-        schema.get("nullable") == Some(&json!(true))
-            && schema.keys().all(|key| annotations.contains(&key.as_str()))
+        schema.has_flag("nullable") && schema.keys().all(|key| annotations.contains(&key.as_str()))
     });
-    only_null || says_nothing
+    schema.is_only_null() || says_nothing
 }
 
 /// Simplifies unions: with null, a union becomes nullable; members that are the union itself are removed; a union of
@@ -75,7 +63,7 @@ pub(super) fn plain_unions(document: &mut Value, changes: &mut Changes) {
         let Some(union) = document.pointer(pointer.as_str()).cloned() else {
             continue;
         };
-        let Some((_, all)) = members(&union) else {
+        let Some((_, all)) = union.union() else {
             continue;
         };
         let place = pointer.join(combinator);
@@ -93,7 +81,7 @@ pub(super) fn plain_unions(document: &mut Value, changes: &mut Changes) {
             } else {
                 let mut member = member.clone();
                 if let Some(object) = member.as_object_mut()
-                    && object.get("nullable") == Some(&json!(true))
+                    && object.has_flag("nullable")
                 {
                     object.remove("nullable");
                     nullable = true;
@@ -207,7 +195,7 @@ fn leads_to(document: &Value, member: &Value, union: &Pointer) -> bool {
         let Some(target) = document.pointer(place.as_str()) else {
             continue;
         };
-        let inner = members(target).map(|(_, members)| members);
+        let inner = target.union().map(|(_, members)| members);
         waiting.extend(
             inner
                 .into_iter()
@@ -227,30 +215,22 @@ pub(super) fn discriminators(document: &mut Value, changes: &mut Changes) {
         let Some(union) = document.pointer(pointer.as_str()) else {
             continue;
         };
-        let Some(property) = tag_name(union) else {
+        let Some(discriminator) = union.discriminator() else {
             continue;
         };
-        let refs: Vec<String> = union[combinator]
-            .as_array()
-            .into_iter()
-            .flatten()
+        let property = discriminator.property.to_owned();
+        let refs: Vec<String> = union
+            .list(combinator)
+            .iter()
             .filter_map(component)
             .collect();
-        let given = union
-            .pointer("/discriminator/mapping")
-            .and_then(Value::as_object);
-        let mut mapping = Map::new();
-        for (value, target) in given.into_iter().flatten() {
-            let name = target
-                .as_str()
-                .map(|target| match Pointer::from_ref(target) {
-                    Some(place) if place.is_schema() => place.tokens().last().unwrap_or_default(),
-                    _ => target.rsplit('/').next().unwrap_or_default().to_owned(),
-                });
-            if let Some(name) = name.filter(|name| refs.contains(name)) {
-                mapping.insert(value.clone(), json!(Pointer::schema(&name).to_ref()));
-            }
-        }
+        let is_member = |target: &Pointer| refs.iter().any(|name| Pointer::schema(name) == *target);
+        let given = discriminator
+            .mapping()
+            .filter(|(_, target)| is_member(target));
+        let mut mapping: Map<String, Value> = given
+            .map(|(value, target)| (value.clone(), json!(target.to_ref())))
+            .collect();
         for name in refs {
             let target = json!(Pointer::schema(&name).to_ref());
             let place = Pointer::schema(&name);
@@ -273,7 +253,7 @@ pub(super) fn discriminators(document: &mut Value, changes: &mut Changes) {
     }
     walk::walk_mut(document, &mut |kind, pointer, value| {
         if kind == Kind::Schema
-            && members(value).is_none()
+            && value.union().is_none()
             && value
                 .as_object_mut()
                 .and_then(|object| object.remove("discriminator"))
@@ -290,16 +270,11 @@ pub(super) fn discriminators(document: &mut Value, changes: &mut Changes) {
     });
 }
 
-fn tag_name(union: &Value) -> Option<String> {
-    let name = union.get("discriminator")?.get("propertyName")?;
-    name.as_str().map(str::to_owned)
-}
-
 /// Makes a schema with a discriminator that others are composed of the union of those (OpenAPI 3.0, section 4.7.25).
 /// The schema itself gets a new name.
 fn inheritance(document: &mut Value, changes: &mut Changes) {
     let bases: Vec<String> = walk::schemas(document)
-        .filter(|(_, schema)| tag_name(schema).is_some() && members(schema).is_none())
+        .filter(|(_, schema)| schema.discriminator().is_some() && schema.union().is_none())
         .map(|(name, _)| name.clone())
         .collect();
     let mut taken = names::type_names(document);
@@ -310,10 +285,7 @@ fn inheritance(document: &mut Value, changes: &mut Changes) {
         while let Some(of) = composed.pop() {
             let reference = json!({"$ref": Pointer::schema(&of).to_ref()});
             for (name, schema) in walk::schemas(document) {
-                let parts = schema.get("allOf").and_then(Value::as_array);
-                if parts.is_some_and(|parts| parts.contains(&reference))
-                    && *name != base
-                    && !children.contains(name)
+                if schema.parts().contains(&reference) && *name != base && !children.contains(name)
                 {
                     children.push(name.clone());
                     composed.push(name.clone());
@@ -392,8 +364,7 @@ pub(super) fn siblings(document: &mut Value, changes: &mut Changes) {
             .filter(|(key, _)| OF_OBJECTS.contains(&key.as_str()))
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
-        let members = union.get(combinator).and_then(Value::as_array);
-        let members = members.cloned().unwrap_or_default();
+        let members = union.list(combinator).to_vec();
         let place = pointer.join(combinator);
         if members.iter().all(only_requires) {
             if let Some(union) = document
@@ -415,9 +386,8 @@ pub(super) fn siblings(document: &mut Value, changes: &mut Changes) {
             continue;
         }
         let objects = members.iter().all(|member| {
-            walk::follow(document, member).is_some_and(|member| {
-                is_object(member) && member.get("oneOf").is_none() && member.get("anyOf").is_none()
-            })
+            walk::follow(document, member)
+                .is_some_and(|member| is_object(member) && member.union().is_none())
         });
         if !objects {
             continue;
@@ -508,7 +478,7 @@ pub(super) fn nullable(document: &mut Value, changes: &mut Changes) {
             pointer.is_schema()
                 && document
                     .pointer(pointer.as_str())
-                    .is_some_and(|union| union.get("nullable") == Some(&json!(true)))
+                    .is_some_and(|union| union.is_nullable())
         })
         .map(|pointer| pointer.to_ref())
         .collect();
@@ -516,20 +486,19 @@ pub(super) fn nullable(document: &mut Value, changes: &mut Changes) {
         return;
     }
     let names = |schema: &Value| {
-        let reference = schema.get("$ref").and_then(Value::as_str);
-        reference.is_some_and(|reference| nullable.contains(reference))
+        schema
+            .text("$ref")
+            .is_some_and(|reference| nullable.contains(reference))
     };
     walk::walk_mut(document, &mut |kind, pointer, schema| {
         if kind != Kind::Schema {
             return;
         }
-        let parts = |key: &str| schema.get(key).and_then(Value::as_array);
         // A nullable part does not make a composition of several parts nullable.
-        let may_be_null =
-            parts("allOf").is_some_and(|parts| parts.len() == 1 && parts.iter().any(names));
+        let may_be_null = schema.only_part().is_some_and(names);
         let tokens: Vec<_> = pointer.tokens().collect();
         let is_part = matches!(tokens.as_slice(), [.., key, _] if ["allOf", "oneOf", "anyOf"].contains(&key.as_str()));
-        if schema.get("nullable") == Some(&json!(true)) {
+        if schema.is_nullable() {
             return;
         }
         if may_be_null {

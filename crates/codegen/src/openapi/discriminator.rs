@@ -26,6 +26,16 @@ impl<'a> Discriminator<'a> {
         let mapping = self.mapping.into_iter().flatten();
         mapping.filter_map(|(value, target)| Some((value, mapped(target.as_str()?))))
     }
+    /// Returns the values that select the schema at `target`.
+    pub(crate) fn values(&self, target: &Pointer) -> impl Iterator<Item = &'a String> {
+        let mapping = self.mapping();
+        mapping.filter_map(move |(value, mapped)| (mapped == *target).then_some(value))
+    }
+
+    /// Returns the schema that a value selects by the mapping.
+    pub(crate) fn target(&self, value: &str) -> Option<Pointer> {
+        self.mapping?.get(value)?.as_str().map(mapped)
+    }
 }
 
 /// Returns the schema that a mapping names by a reference, or by its name alone.

@@ -2,18 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use syn::{Attribute, Fields, ImplItem, Item, parse_quote};
 
 use super::builder;
 use super::syntax::{implemented, wire_name};
 use crate::names;
-use crate::openapi::of_operation;
+use crate::openapi::{Schema as _, of_operation};
 use crate::walk::{self, Kind};
-
-fn is_deprecated(object: &Value) -> bool {
-    object.get("deprecated") == Some(&json!(true))
-}
 
 fn attribute(attributes: &mut Vec<Attribute>) {
     attributes.push(parse_quote!(#[deprecated]));
@@ -26,11 +22,11 @@ pub(super) fn operations(file: &mut syn::File, document: &Value) {
     let mut setters = BTreeSet::new();
     for operation in walk::operations(document) {
         let Some(id) = operation.id() else { continue };
-        if is_deprecated(operation.object) {
+        if operation.object.has_flag("deprecated") {
             methods.insert(names::method_name(id));
         }
         for parameter in of_operation(document, &operation) {
-            if is_deprecated(parameter.object) {
+            if parameter.object.has_flag("deprecated") {
                 setters.insert((
                     names::builder_name(id),
                     names::parameter_name(parameter.name()),
@@ -81,7 +77,7 @@ impl Deprecated {
         let mut deprecated = Self::default();
         for (name, schema) in walk::schemas(document) {
             let name = names::type_name(name);
-            if is_deprecated(schema) {
+            if schema.has_flag("deprecated") {
                 deprecated.types.insert(name.clone());
             }
             let (_, marked) = properties(document, schema, 0);
@@ -147,20 +143,14 @@ fn properties(
     let Some(schema) = walk::follow(document, schema).filter(|_| depth < 16) else {
         return (all, marked);
     };
-    for member in schema
-        .get("allOf")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
+    for member in schema.parts() {
         let (inner, inner_marked) = properties(document, member, depth + 1);
         all.extend(inner);
         marked.extend(inner_marked);
     }
-    let own = schema.get("properties").and_then(Value::as_object);
-    for (name, property) in own.into_iter().flatten() {
+    for (name, property) in schema.properties() {
         all.insert(name.clone());
-        if is_deprecated(property) {
+        if property.has_flag("deprecated") {
             marked.insert(name.clone());
         }
     }
@@ -169,6 +159,8 @@ fn properties(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

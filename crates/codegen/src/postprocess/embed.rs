@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use syn::{Item, parse_quote};
 
 use crate::media_type::is_json;
+use crate::openapi::BODILESS;
 use crate::{names, streams, walk};
 
 /// The keywords that are kept, by their content.
@@ -51,7 +52,7 @@ pub(super) fn responses_json(normalized: &Value, original: &Value) -> String {
         let statuses = object.get("responses").and_then(Value::as_object)?;
         let schemas = statuses.iter().filter_map(|(status, response)| {
             // These statuses have no body, whatever the document says.
-            let has_body = !["204", "205"].contains(&status.as_str());
+            let has_body = !BODILESS.contains(&status.as_str());
             let schema = has_body.then(|| json_schema(original, response))??;
             Some((status.clone(), reduced(schema)))
         });

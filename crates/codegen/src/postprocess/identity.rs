@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use serde_json::Value;
 
-use crate::openapi::of_operation;
+use crate::openapi::{Schema as _, of_operation};
 use crate::{names, walk};
 
 /// The parameter with the requested id, and the property with the received one.
@@ -27,9 +27,7 @@ impl Identity {
         // A named schema would be a type of its own.
         let is_uuid = |schema: &Value| {
             let has = |key: &str, value: &str| schema.get(key).is_some_and(|own| own == value);
-            has("type", "string")
-                && has("format", "uuid")
-                && schema.get("nullable") != Some(&Value::Bool(true))
+            has("type", "string") && has("format", "uuid") && !schema.is_nullable()
         };
         let parameters = of_operation(document, operation);
         let is_requested = parameters.iter().any(|known| {
@@ -43,11 +41,7 @@ impl Identity {
             return None;
         }
         let properties = schema.get("properties").and_then(Value::as_object)?;
-        let required = schema.get("required").and_then(Value::as_array)?;
-        let has = |name: &&str| {
-            required.iter().any(|required| required == name)
-                && properties.get(*name).is_some_and(is_uuid)
-        };
+        let has = |name: &&str| schema.requires(name) && properties.get(*name).is_some_and(is_uuid);
         let short = || {
             let subject = parameter.strip_suffix("_id")?;
             let segment = collection.rsplit('/').next()?;

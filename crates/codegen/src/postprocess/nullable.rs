@@ -9,6 +9,7 @@ use syn::{Item, Type, parse_quote};
 use super::syntax::{option, serde_words, wire_name};
 use crate::model::Model;
 use crate::names;
+use crate::openapi::Schema as _;
 use crate::pointer::Pointer;
 use crate::unsupported::Unsupported;
 use crate::walk;
@@ -105,9 +106,8 @@ fn properties(document: &Value, model: &Model, schema: &Pointer, depth: usize) -
     let Some((place, schema)) = walk::locate(document, schema).filter(|_| depth < 16) else {
         return BTreeSet::new();
     };
-    let members = schema.get("allOf").and_then(Value::as_array);
     let all_of = place.join("allOf");
-    let mut found: BTreeSet<String> = (0..members.map_or(0, Vec::len))
+    let mut found: BTreeSet<String> = (0..schema.parts().len())
         .flat_map(|index| properties(document, model, &all_of.join(index), depth + 1))
         .collect();
     let own = model.schemas.get(&place);

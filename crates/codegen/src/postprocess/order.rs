@@ -7,6 +7,7 @@ use syn::{Fields, Item, ItemStruct};
 
 use super::syntax::wire_name;
 use crate::names;
+use crate::openapi::Schema as _;
 use crate::walk::{self, Kind};
 
 /// The order of properties, by type name, and by the set of all properties for types that typify names.
@@ -75,22 +76,12 @@ pub(super) fn properties(document: &Value, schema: &Value, depth: usize) -> Vec<
     if depth < 16
         && let Some(schema) = walk::follow(document, schema)
     {
-        for member in schema
-            .get("allOf")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
+        for member in schema.parts() {
             properties(document, member, depth + 1)
                 .iter()
                 .for_each(&mut add);
         }
-        for (name, _) in schema
-            .get("properties")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-        {
+        for (name, _) in schema.properties() {
             add(name);
         }
     }

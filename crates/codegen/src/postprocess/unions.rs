@@ -12,6 +12,7 @@ use super::rust_type::rust;
 use super::size::Boxed;
 use super::syntax::implemented;
 use crate::model::{Details, Kinds, Model, Shape, Type, Union};
+use crate::openapi::Schema as _;
 use crate::{names, walk};
 
 /// The unions of the model, by Rust name.
@@ -198,7 +199,7 @@ impl<'a> Unions<'a> {
                     let kind = schema.get("type").and_then(Value::as_str);
                     kind.is_some_and(|kind| {
                         ["string", "integer", "number", "boolean"].contains(&kind)
-                    }) && schema.get("nullable") != Some(&Value::Bool(true))
+                    }) && !schema.is_nullable()
                 }),
             _ => false,
         }

@@ -5,8 +5,9 @@ use serde_json::Value;
 use super::operations::Matched;
 use super::{DocumentComparer, Usage, WIRE};
 use crate::diff::change::{Direction, Impact};
-use crate::diff::pair::{Pair, entries, flag};
-use crate::media_type::{MediaTypeKind, essence};
+use crate::diff::pair::{Pair, entries};
+use crate::media_type::{MediaTypeKind, essence, is_json};
+use crate::openapi::Schema as _;
 use crate::walk;
 
 impl<'a> DocumentComparer<'_, 'a> {
@@ -21,7 +22,10 @@ impl<'a> DocumentComparer<'_, 'a> {
         match (old, new) {
             (Some(old), Some(new)) => {
                 let pair = Pair { old, new };
-                match (flag(pair.old.1, "required"), flag(pair.new.1, "required")) {
+                match (
+                    pair.old.1.has_flag("required"),
+                    pair.new.1.has_flag("required"),
+                ) {
                     (false, true) => self.record(
                         "body-required",
                         "the request body is now required",
@@ -49,7 +53,7 @@ impl<'a> DocumentComparer<'_, 'a> {
                 Impact::breaking("code that sets it no longer compiles"),
             ),
             (None, Some((location, body))) => {
-                let (what, impact) = if flag(body, "required") {
+                let (what, impact) = if body.has_flag("required") {
                     (
                         "a required request body was added",
                         Impact::breaking("the service refuses requests without it"),
@@ -230,12 +234,4 @@ pub(super) fn preferred(object: &Value) -> Option<&String> {
     entries(object, "content")
         .map(|(name, _)| name)
         .min_by_key(|name| MediaTypeKind::of(name))
-}
-
-/// Returns true if a body of this media type is decoded as JSON.
-pub(super) fn is_json(media_type: &str) -> bool {
-    matches!(
-        MediaTypeKind::of(media_type),
-        MediaTypeKind::Json | MediaTypeKind::PlusJson
-    )
 }

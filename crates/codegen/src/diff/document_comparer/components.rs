@@ -6,8 +6,9 @@ use serde_json::{Map, Value};
 
 use super::DocumentComparer;
 use crate::diff::change::Impact;
-use crate::diff::pair::{change_verb, text};
+use crate::diff::pair::change_verb;
 use crate::names;
+use crate::openapi::Schema as _;
 use crate::pointer::Pointer;
 use crate::walk;
 
@@ -113,7 +114,7 @@ impl<'a> DocumentComparer<'_, 'a> {
         for document in [self.specs.old.document, self.specs.new.document] {
             walk::walk(document, &mut |kind, _, value| {
                 if kind != walk::Kind::Schema
-                    && let Some(target) = text(value, "$ref").and_then(Pointer::from_ref)
+                    && let Some(target) = value.reference()
                 {
                     referenced.insert(target);
                 }

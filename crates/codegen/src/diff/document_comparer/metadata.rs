@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::{DocumentComparer, TEXT};
 use crate::diff::change::Impact;
 use crate::diff::label::show;
-use crate::diff::pair::{Pair, change_phrase, change_verb, text};
+use crate::diff::pair::{Pair, change_phrase, change_verb};
+use crate::openapi::Schema as _;
 use crate::pointer::Pointer;
 
 const WEBHOOKS: &str = "its body is a member of the union of all webhooks, whose types decide";
@@ -152,7 +153,7 @@ fn servers(document: &Value) -> Vec<Server<'_>> {
         .filter_map(|(index, object)| {
             Some(Server {
                 index,
-                url: text(object, "url")?,
+                url: object.text("url")?,
                 object,
             })
         })

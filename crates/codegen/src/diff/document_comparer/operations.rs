@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::{DocumentComparer, Usage, WIRE};
 use crate::diff::change::Impact;
-use crate::diff::pair::{Pair, text};
+use crate::diff::pair::Pair;
 use crate::diff::spec::Spec;
-use crate::openapi::{is_success, template_names};
+use crate::openapi::{Schema as _, is_success, template_names};
 use crate::rename;
 use crate::walk::{self, Operation};
 
@@ -247,7 +247,7 @@ impl<'a> DocumentComparer<'_, 'a> {
                 Impact::breaking(WIRE),
             );
         }
-        if text(old.object, "operationId") != text(new.object, "operationId") {
+        if old.object.text("operationId") != new.object.text("operationId") {
             let (what, impact) = if old_name == new_name {
                 (
                     format!("the operationId of `{new_name}` changed"),

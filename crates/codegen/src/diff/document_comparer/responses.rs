@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 
-use super::bodies::{is_json, preferred};
+use super::bodies::preferred;
 use super::operations::Matched;
 use super::{DocumentComparer, Usage};
 use crate::diff::change::{Direction, Impact};
 use crate::diff::pair::{Pair, entries};
 use crate::diff::rust::{self, BodyType, Responses, body_type};
+use crate::media_type::is_json;
 use crate::openapi::is_success;
 use crate::pointer::Pointer;
 use crate::walk::{self, Operation};

@@ -7,8 +7,9 @@ use serde_json::Value;
 use super::operations::Matched;
 use super::{DocumentComparer, Usage};
 use crate::diff::change::Impact;
-use crate::diff::pair::{Pair, entries, text};
+use crate::diff::pair::{Pair, entries};
 use crate::diff::spec::Spec;
+use crate::openapi::Schema as _;
 use crate::pointer::Pointer;
 use crate::security::{self, Security};
 use crate::walk;
@@ -206,7 +207,7 @@ fn phrase(requirements: &Requirements) -> String {
 
 /// Describes a security scheme by what is sent.
 fn describe(scheme: &Value) -> String {
-    let part = |key: &str| text(scheme, key).unwrap_or_default();
+    let part = |key: &str| scheme.text(key).unwrap_or_default();
     match part("type") {
         "http" => format!("HTTP {}", part("scheme").to_lowercase()),
         "apiKey" => format!("a key in the {} `{}`", part("in"), part("name")),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::text;
+use crate::openapi::{Additional, Schema as _};
 use crate::walk;
 
 /// Returns true if the schema does not constrain the type of a value.
@@ -68,11 +69,9 @@ fn shape_at(document: &Value, schema: &Value, depth: usize) -> Shape {
             Shape::Plain | Shape::Single
         )
     };
-    for combinator in ["anyOf", "oneOf"] {
-        if let Some(members) = schema.get(combinator).and_then(Value::as_array) {
-            let all = members.iter().all(is_single);
-            return if all { Shape::Single } else { Shape::Nested };
-        }
+    if let Some((_, members)) = schema.union() {
+        let all = members.iter().all(is_single);
+        return if all { Shape::Single } else { Shape::Nested };
     }
     let kind = text(schema, "type");
     match kind {
@@ -99,8 +98,8 @@ fn shape_at(document: &Value, schema: &Value, depth: usize) -> Shape {
                 return Shape::Object(list);
             }
             if kind == "object" || open {
-                return match schema.get("additionalProperties") {
-                    Some(values) if values.is_object() && !is_anything(values) => {
+                return match schema.additional() {
+                    Additional::Of(values) if !is_anything(values) => {
                         if is_single(values) {
                             Shape::Map
                         } else {
@@ -110,15 +109,11 @@ fn shape_at(document: &Value, schema: &Value, depth: usize) -> Shape {
                     _ => Shape::Map,
                 };
             }
-            match schema
-                .get("allOf")
-                .and_then(Value::as_array)
-                .map(Vec::as_slice)
-            {
-                Some([only]) => shape_at(document, only, depth + 1),
-                Some(members) if members.iter().any(is_single) => Shape::Single,
-                Some(_) => Shape::Nested,
-                None => Shape::Single,
+            match schema.parts() {
+                [] => Shape::Single,
+                [only] => shape_at(document, only, depth + 1),
+                parts if parts.iter().any(is_single) => Shape::Single,
+                _ => Shape::Nested,
             }
         }
     }
@@ -128,9 +123,8 @@ fn shape_at(document: &Value, schema: &Value, depth: usize) -> Shape {
 /// item is encoded like the item itself.
 pub(super) fn one_or_many(document: &Value, schema: &Value) -> Option<Value> {
     let union = walk::follow(document, schema)?;
-    let members = union.get("anyOf").or_else(|| union.get("oneOf"))?;
+    let (_, members) = union.union()?;
     let (lists, mut items): (Vec<&Value>, Vec<&Value>) = members
-        .as_array()?
         .iter()
         .partition(|member| shape(document, member) == Shape::List);
     let [list] = lists.as_slice() else {
@@ -168,17 +162,11 @@ fn properties(
     let Some(schema) = walk::follow(document, schema).filter(|_| depth < DEEPEST) else {
         return;
     };
-    *open |= schema.get("additionalProperties").is_some();
-    for member in schema
-        .get("allOf")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
+    *open |= schema.additional() != Additional::Unmentioned;
+    for member in schema.parts() {
         properties(document, member, depth + 1, order, found, open);
     }
-    let own = schema.get("properties").and_then(Value::as_object);
-    for (name, value) in own.into_iter().flatten() {
+    for (name, value) in schema.properties() {
         if !found.contains_key(name) {
             order.push(name.clone());
         }
@@ -190,8 +178,7 @@ fn properties(
         };
         found.insert(name.clone(), property);
     }
-    let required = schema.get("required").and_then(Value::as_array);
-    for name in required.into_iter().flatten().filter_map(Value::as_str) {
+    for name in schema.required() {
         if let Some(property) = found.get_mut(name) {
             property.required = true;
         }

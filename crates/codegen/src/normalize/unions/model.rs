@@ -1,12 +1,13 @@
 //! Reads unions into the model: their members, and the property that distinguishes them.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::shapes::{kinds, shape, shapes};
-use super::{COMBINATORS, DEEPEST, is_scalar, members, tag_name, unions};
+use super::{DEEPEST, is_scalar, unions};
 use crate::model::{Details, Kinds, Member, Shape, Tag, Union};
 use crate::names;
 use crate::normalize::{Changes, replace, types};
+use crate::openapi::{COMBINATORS, Discriminator, Schema as _};
 use crate::pointer::Pointer;
 use crate::walk::{self, Kind};
 
@@ -70,7 +71,7 @@ pub(in crate::normalize) fn model(document: &mut Value, changes: &mut Changes) {
 }
 
 fn read(document: &Value, pointer: &Pointer, schema: &Value) -> Union {
-    let Some((combinator, all)) = members(schema) else {
+    let Some((combinator, all)) = schema.union() else {
         return Union {
             members: Vec::new(),
             tag: None,
@@ -104,7 +105,7 @@ fn read(document: &Value, pointer: &Pointer, schema: &Value) -> Union {
         tag: tag(document, schema, &found, &places),
         members: found,
         any: combinator == "anyOf",
-        nullable: schema.get("nullable") == Some(&json!(true)),
+        nullable: schema.is_nullable(),
     }
 }
 
@@ -118,7 +119,7 @@ pub(in crate::normalize) fn member_name(document: &Value, member: &Pointer) -> O
     let union = above
         .iter()
         .fold(Pointer::root(), |at, token| at.join(token));
-    let (name, all) = members(document.pointer(union.as_str())?)?;
+    let (name, all) = document.pointer(union.as_str())?.union()?;
     if name != combinator {
         return None;
     }
@@ -150,24 +151,19 @@ fn tag(document: &Value, union: &Value, members: &[Member], places: &[Pointer]) 
     if objects.len() < 2 && union.get("discriminator").is_none() {
         return None;
     }
-    let table = |property: &str, mapping: Option<&Map<String, Value>>| -> Option<Tag> {
+    let discriminator = union.discriminator();
+    let table = |property: &str, mapping: Option<Discriminator<'_>>| -> Option<Tag> {
         let mut table = vec![Vec::new(); members.len()];
         let mut seen: Vec<Value> = Vec::new();
         for index in &objects {
             let place = &places[*index];
-            let target = types::component(document.pointer(place.as_str())?)
-                .map(|name| json!(Pointer::schema(&name).to_ref()));
-            let mapped = mapping
-                .into_iter()
-                .flatten()
-                .filter(|(_, known)| Some(*known) == target.as_ref())
-                .map(|(value, _)| json!(value));
-            let mut own: Vec<Value> = mapped.collect();
+            let target = component(document.pointer(place.as_str())?);
+            let mut own = mapped(mapping, target.as_ref());
             let listed = values(document, place, property, 0);
             // A value that the mapping assigns to another member is not a value of this one.
             let elsewhere = |value: &Value| {
-                let known = value.as_str().and_then(|value| mapping?.get(value));
-                known.is_some_and(|known| Some(known) != target.as_ref())
+                let known = value.as_str().and_then(|value| mapping?.target(value));
+                known.is_some() && known != target
             };
             for value in listed.into_iter().filter(|value| !elsewhere(value)) {
                 if !own.contains(&value) {
@@ -194,14 +190,10 @@ fn tag(document: &Value, union: &Value, members: &[Member], places: &[Pointer]) 
             own: (0..members.len()).map(has).collect(),
         })
     };
-    if let Some(property) = tag_name(union) {
-        let empty = Map::new();
-        let mapping = union
-            .pointer("/discriminator/mapping")
-            .and_then(Value::as_object);
-        if let Some(tag) = table(&property, Some(mapping.unwrap_or(&empty))) {
-            return Some(tag);
-        }
+    if let Some(found) = discriminator
+        && let Some(tag) = table(found.property, Some(found))
+    {
+        return Some(tag);
     }
     let mut candidates: Vec<String> = Vec::new();
     properties(document, places.get(*objects.first()?)?, &mut candidates, 0);
@@ -214,13 +206,28 @@ fn tag(document: &Value, union: &Value, members: &[Member], places: &[Pointer]) 
     Some(tables.find(|tag| tag.required).unwrap_or(first))
 }
 
+/// Returns the component that a member refers to.
+fn component(member: &Value) -> Option<Pointer> {
+    types::component(member).map(|name| Pointer::schema(&name))
+}
+
+/// Returns the values for which a discriminator selects a component.
+fn mapped(discriminator: Option<Discriminator<'_>>, target: Option<&Pointer>) -> Vec<Value> {
+    let (Some(discriminator), Some(target)) = (discriminator, target) else {
+        return Vec::new();
+    };
+    discriminator
+        .values(target)
+        .map(|value| json!(value))
+        .collect()
+}
+
 /// Collects the properties of a member and of its parts.
 fn properties(document: &Value, member: &Pointer, found: &mut Vec<String>, depth: usize) {
     let Some((place, schema)) = walk::locate(document, member).filter(|_| depth < DEEPEST) else {
         return;
     };
-    let own = schema.get("properties").and_then(Value::as_object);
-    found.extend(own.into_iter().flatten().map(|(name, _)| name.clone()));
+    found.extend(schema.properties().map(|(name, _)| name.clone()));
     for inner in parts(&place, schema).chain(alternatives(&place, schema).take(1)) {
         properties(document, &inner, found, depth + 1);
     }
@@ -228,17 +235,16 @@ fn properties(document: &Value, member: &Pointer, found: &mut Vec<String>, depth
 
 /// Returns the locations of the parts of a schema.
 fn parts(place: &Pointer, schema: &Value) -> impl Iterator<Item = Pointer> {
-    let count = schema
-        .get("allOf")
-        .and_then(Value::as_array)
-        .map_or(0, Vec::len);
+    let count = schema.parts().len();
     let all = place.join("allOf");
     (0..count).map(move |index| all.join(index))
 }
 
 /// Returns the locations of the members of a union.
 fn alternatives(place: &Pointer, schema: &Value) -> impl Iterator<Item = Pointer> {
-    let (combinator, count) = members(schema).map_or(("oneOf", 0), |(name, all)| (name, all.len()));
+    let (combinator, count) = schema
+        .union()
+        .map_or(("oneOf", 0), |(name, all)| (name, all.len()));
     let all = place.join(combinator);
     (0..count).map(move |index| all.join(index))
 }
@@ -268,22 +274,12 @@ pub(super) fn values(
             return values;
         }
     }
-    let mapping = schema
-        .pointer("/discriminator/mapping")
-        .and_then(Value::as_object);
-    let mapping = mapping.filter(|_| tag_name(schema).as_deref() == Some(property));
+    let discriminator = schema.discriminator();
+    let discriminator = discriminator.filter(|found| found.property == property);
     let mut any = Vec::new();
     for alternative in alternatives(&place, schema) {
-        let reference = document
-            .pointer(alternative.as_str())
-            .and_then(types::component)
-            .map(|name| json!(Pointer::schema(&name).to_ref()));
-        let mapped = mapping
-            .into_iter()
-            .flatten()
-            .filter(|(_, target)| Some(*target) == reference.as_ref())
-            .map(|(value, _)| json!(value));
-        let mut own: Vec<Value> = mapped.collect();
+        let target = document.pointer(alternative.as_str()).and_then(component);
+        let mut own = mapped(discriminator, target.as_ref());
         own.extend(values(document, &alternative, property, depth + 1));
         if own.is_empty() {
             return Vec::new();
@@ -324,10 +320,9 @@ fn is_required(document: &Value, member: &Pointer, property: &str, depth: usize)
     let Some((place, schema)) = walk::locate(document, member).filter(|_| depth < DEEPEST) else {
         return false;
     };
-    let required = schema.get("required").and_then(Value::as_array);
-    required.is_some_and(|required| required.contains(&json!(property)))
+    schema.requires(property)
         || parts(&place, schema).any(|part| is_required(document, &part, property, depth + 1))
-        || (members(schema).is_some()
+        || (schema.union().is_some()
             && alternatives(&place, schema)
                 .all(|inner| is_required(document, &inner, property, depth + 1)))
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{DEEPEST, is_object, is_scalar, members};
+use super::{DEEPEST, is_object, is_scalar};
 use crate::model::{Details, Kinds, Model, Shape};
 use crate::normalize::types::{component, integer, parsed};
+use crate::openapi::{Additional, Schema as _};
 use crate::pointer::Pointer;
 use crate::walk;
 
@@ -43,7 +44,7 @@ pub(super) fn kinds(document: &Value, schema: &Value, depth: usize) -> Kinds {
         return Kinds::ALL;
     };
     let inner = |schema: &Value| kinds(document, schema, depth + 1);
-    let own = if let Some((_, members)) = members(schema) {
+    let own = if let Some((_, members)) = schema.union() {
         members.iter().map(inner).fold(Kinds::default(), Kinds::and)
     } else if let Some(only) = single_part(schema) {
         inner(only)
@@ -56,11 +57,11 @@ pub(super) fn kinds(document: &Value, schema: &Value, depth: usize) -> Kinds {
             Some("array") => Kinds::LIST,
             Some("object") => Kinds::OBJECT,
             _ if is_object(schema) => Kinds::OBJECT,
-            _ if schema.get("enum") == Some(&json!([null])) => Kinds::NULL,
+            _ if schema.is_only_null() => Kinds::NULL,
             _ => Kinds::ALL,
         }
     };
-    if schema.get("nullable") == Some(&json!(true)) {
+    if schema.is_nullable() {
         own.and(Kinds::NULL)
     } else {
         own
@@ -68,10 +69,9 @@ pub(super) fn kinds(document: &Value, schema: &Value, depth: usize) -> Kinds {
 }
 
 fn single_part(schema: &Value) -> Option<&Value> {
-    match schema.get("allOf")?.as_array()?.as_slice() {
-        [only] if schema.get("properties").is_none() => Some(only),
-        _ => None,
-    }
+    schema
+        .only_part()
+        .filter(|_| schema.get("properties").is_none())
 }
 
 /// Returns the shape of a schema. Components are referred to by name.
@@ -90,14 +90,14 @@ fn inner_shape(document: &Value, schema: &Value, depth: usize) -> Shape {
             .and_then(|part| walk::follow(document, part))
             .or(Some(target))
     });
-    if target.is_none_or(|target| members(target).is_some()) {
+    if target.is_none_or(|target| target.union().is_some()) {
         let kinds = kinds(document, schema, 0);
         return Shape::Is(Box::new(Details {
             kinds,
             ..Details::default()
         }));
     }
-    let nullable = schema.get("nullable") == Some(&json!(true));
+    let nullable = schema.is_nullable();
     match component(schema).filter(|_| !nullable) {
         Some(name) => Shape::Of(name),
         None => Shape::Is(Box::new(details(document, schema, depth))),
@@ -113,7 +113,7 @@ fn details(document: &Value, schema: &Value, depth: usize) -> Details {
     let Some(target) = walk::follow(document, schema).filter(|_| depth < DEEPEST) else {
         return plain;
     };
-    if let Some((_, members)) = members(target) {
+    if let Some((_, members)) = target.union() {
         return Details {
             members: members
                 .iter()
@@ -131,11 +131,8 @@ fn details(document: &Value, schema: &Value, depth: usize) -> Details {
     let inner = |schema: &Value| inner_shape(document, schema, depth + 1);
     let list = target.get("enum").and_then(Value::as_array);
     let list = list.filter(|values| values.iter().all(is_scalar));
-    let required = target.get("required").and_then(Value::as_array);
-    let properties = target.get("properties").and_then(Value::as_object);
-    let mut properties: Vec<(String, Shape)> = properties
-        .into_iter()
-        .flatten()
+    let mut properties: Vec<(String, Shape)> = target
+        .properties()
         .map(|(name, schema)| (name.clone(), inner(schema)))
         .collect();
     properties.sort_by(|a, b| a.0.cmp(&b.0));
@@ -145,11 +142,13 @@ fn details(document: &Value, schema: &Value, depth: usize) -> Details {
             ..Details::default()
         }))
     };
-    let rest = match target.get("additionalProperties") {
-        Some(schema @ Value::Object(_)) => Some(inner(schema)),
-        Some(Value::Bool(true)) => Some(anything()),
+    let rest = match target.additional() {
+        Additional::Of(schema) => Some(inner(schema)),
+        Additional::Any => Some(anything()),
         // An object without properties keeps all.
-        None if kinds.has(Kinds::OBJECT) && properties.is_empty() => Some(anything()),
+        Additional::Unmentioned if kinds.has(Kinds::OBJECT) && properties.is_empty() => {
+            Some(anything())
+        }
         _ => None,
     };
     Details {
@@ -158,12 +157,7 @@ fn details(document: &Value, schema: &Value, depth: usize) -> Details {
         format: parsed(target).filter(|_| target.get("type") == Some(&json!("string"))),
         integer: (target.get("type") == Some(&json!("integer")))
             .then(|| integer(target.get("format").and_then(Value::as_str))),
-        required: required
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect(),
+        required: target.required().map(str::to_owned).collect(),
         properties,
         rest,
         items: target.get("items").map(inner),
