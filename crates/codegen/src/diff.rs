@@ -7,7 +7,8 @@
 //!
 //! [`compare`] has three layers. `document_comparer` pairs operations, parameters, bodies and components. `schema_graph` pairs
 //! schemas: each pair of locations is compared once, and each change is reported once, with the operations that use the
-//! location and the directions in which they do. `schema_comparer` compares two schemas.
+//! location and the directions in which they do. `schema_comparer` compares two schemas. All read the documents through
+//! `openapi`, as the generator does.
 //!
 //! The class of a change follows from the generated code: enums of strings are open, structs are non-exhaustive and made
 //! with builders, an optional property is an `Option`, and so on. `rust` has these facts. If the directions differ, the

@@ -40,6 +40,28 @@ pub(crate) fn is_json(media_type: &str) -> bool {
     )
 }
 
+/// Returns the rank of a media type of a request, of which the client sends the first: by kind, a type before a range, and
+/// `multipart/form-data` before other types of several parts.
+pub(crate) fn request_rank(media_type: &str) -> (MediaTypeKind, bool, bool) {
+    let essence = essence(media_type);
+    let is_range = essence.contains('*');
+    let is_form_data = essence == "multipart/form-data";
+    (MediaTypeKind::of(media_type), is_range, !is_form_data)
+}
+
+/// Returns the rank of a media type of a response, of which the client asks for the first: types that are decoded come
+/// before types that are passed on as bytes.
+pub(crate) fn response_rank(media_type: &str) -> usize {
+    match MediaTypeKind::of(media_type) {
+        MediaTypeKind::Json => 0,
+        MediaTypeKind::PlusJson => 1,
+        _ => match essence(media_type).as_str() {
+            essence if essence.starts_with("text/") && essence != "text/event-stream" => 2,
+            _ => 3,
+        },
+    }
+}
+
 /// Returns true if content of this type is text: by the suffixes of RFC 6839, or as registered without a suffix.
 fn is_textual(essence: &str) -> bool {
     const TEXTUAL: [&str; 13] = [

@@ -188,8 +188,7 @@ fn number(schema: &Value) -> Value {
 }
 
 fn text(schema: &Value) -> String {
-    let format = schema.get("format").and_then(Value::as_str);
-    let text = match format.unwrap_or_default() {
+    let text = match schema.format().unwrap_or_default() {
         "uuid" => UUID,
         "date-time" => TIME,
         "date" => TIME.split('T').next().unwrap_or_default(),

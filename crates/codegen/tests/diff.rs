@@ -18,7 +18,7 @@ use call_api_codegen::origin::Origins;
 use call_api_codegen::pins::Pins;
 use call_api_codegen::stack::with_deep_stack;
 use call_api_codegen::unsupported::Unsupported;
-use call_api_codegen::{lower, project};
+use call_api_codegen::{Choices, generate_document, lower, project};
 use serde_json::{Value, json};
 
 /// A JSON patch of the base document, and the changes that it makes.
@@ -285,6 +285,78 @@ fn compare_3_0_with_the_same_in_3_1_reports_the_version() {
         .map(|change| change.what.as_str())
         .collect();
     assert_eq!(kinds, ["`openapi` changed from `\"3.1.0\"` to `\"3.0.3\"`"]);
+}
+
+/// The base document with this schema as a parameter, as a property that is sent and as one that is received.
+fn with_schema(schema: &Value) -> Value {
+    let mut document = base();
+    for owner in ["Call", "NewCall"] {
+        document["components"]["schemas"][owner]["properties"]["spelled"] = schema.clone();
+    }
+    let parameters = &mut document["paths"]["/v1/calls"]["get"]["parameters"];
+    parameters[0] = json!({"name": "spelled", "in": "query", "schema": schema});
+    document
+}
+
+#[test]
+fn two_spellings_of_one_meaning_are_the_same_to_diff_generator_and_description() {
+    let status = json!({"$ref": "#/components/schemas/Status"});
+    let spellings = [
+        (
+            json!({"type": "string", "nullable": true}),
+            json!({"type": ["string", "null"]}),
+        ),
+        (
+            json!({"type": "string", "nullable": true}),
+            json!({"anyOf": [{"type": "string"}, {"type": "null"}]}),
+        ),
+        (
+            json!({"allOf": [status], "nullable": true}),
+            json!({"oneOf": [{"const": null}, status]}),
+        ),
+        (
+            json!({"allOf": [status], "nullable": true}),
+            json!({"anyOf": [status, {"enum": [null]}]}),
+        ),
+        (json!({"allOf": [status]}), status.clone()),
+        (
+            json!({"type": "integer", "minimum": 4}),
+            json!({"type": "integer", "exclusiveMinimum": 3}),
+        ),
+        (
+            json!({"type": "integer", "maximum": 4}),
+            json!({"type": "integer", "maximum": 5, "exclusiveMaximum": true}),
+        ),
+        (
+            json!({"type": "string", "enum": ["a"]}),
+            json!({"const": "a"}),
+        ),
+        (
+            json!({"type": "string", "format": "byte"}),
+            json!({"type": "string", "contentEncoding": "base64"}),
+        ),
+    ];
+    let failures = with_deep_stack(|| {
+        let mut failures = Vec::new();
+        for (a, b) in &spellings {
+            let (old, new) = (with_schema(a), with_schema(b));
+            let comparison = diff::compare(&old, &new);
+            let code = |document: &Value| {
+                GeneratedCode::of(source(document.clone()), Pins::default()).unwrap()
+            };
+            let described = |document: &Value| {
+                generate_document(source(document.clone()), Choices::default())
+                    .unwrap()
+                    .operations
+            };
+            let (was, is) = (described(&old), described(&new));
+            if !comparison.changes.is_empty() || code(&old) != code(&new) || was != is {
+                failures.push(format!("{a} and {b}:\n{}", render(&comparison)));
+            }
+        }
+        failures
+    });
+    assert_eq!(failures.unwrap(), [""; 0]);
 }
 
 #[test]

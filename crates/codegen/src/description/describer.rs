@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Body, Content, Kind, Operation, Parameter, Property, Response, ValueType};
 use crate::load::Source;
-use crate::media_type::{MediaTypeKind, essence};
+use crate::media_type::{essence, response_rank};
 use crate::model::{EventData, Model, ParameterKey, RequestBody, StreamFormat};
 use crate::names;
 use crate::openapi::{
@@ -207,7 +207,7 @@ impl<'a> Describer<'a> {
                     .into_iter()
                     .flatten()
                     .filter(|_| !BODILESS.contains(&status.as_str()))
-                    .min_by_key(|(media_type, _)| MediaTypeKind::of(media_type));
+                    .min_by_key(|(media_type, _)| response_rank(media_type));
                 Response {
                     status: status.clone(),
                     description: text(response, "description"),
@@ -334,7 +334,7 @@ impl<'a> Describer<'a> {
         let mut ty = ValueType {
             kind,
             words: String::new(),
-            format: text(schema, "format"),
+            format: schema.format().map(str::to_owned),
             values,
             minimum: number(Side::Lower),
             maximum: number(Side::Upper),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::parameters::{Shape, shape};
 use super::{Changes, replace};
-use crate::media_type::{MediaTypeKind, essence, is_concrete};
+use crate::media_type::{MediaTypeKind, essence, is_concrete, request_rank};
 use crate::model;
 use crate::openapi::{Schema as _, Style, explodes};
 use crate::pointer::Pointer;
@@ -61,9 +61,8 @@ pub(super) fn request_types(document: &mut Value, changes: &mut Changes) {
         };
         let pointer = place.join("content");
         let best = content.iter().min_by_key(|(name, object)| {
-            let is_range = essence(name).contains('*');
-            let is_form_data = essence(name) == "multipart/form-data";
-            (sent(&before, name, object), is_range, !is_form_data)
+            let (_, is_range, is_not_form_data) = request_rank(name);
+            (sent(&before, name, object), is_range, is_not_form_data)
         });
         let Some((name, object)) = best else {
             continue;

@@ -7,7 +7,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Changes, types};
-use crate::media_type::essence;
+use crate::media_type::{is_json, response_rank};
 use crate::model::{Response, ResponseBody, Responses};
 use crate::names;
 use crate::openapi::{BODILESS, Schema as _, is_success};
@@ -31,16 +31,6 @@ enum Body {
     None,
     Json(Value),
     Bytes,
-}
-
-/// Returns the rank of a media type: types that are decoded come before types that are passed on as bytes.
-fn preference(media_type: &str) -> usize {
-    match essence(media_type).as_str() {
-        "application/json" => 0,
-        essence if essence.ends_with("+json") => 1,
-        essence if essence.starts_with("text/") && essence != "text/event-stream" => 2,
-        _ => 3,
-    }
 }
 
 /// Reduces each response to one media type, expands `default`, and resolves references, so that later rules see every
@@ -77,7 +67,7 @@ pub(super) fn one_media_type(document: &mut Value, changes: &mut Changes) {
                 continue;
             }
             let mut media_types: Vec<(String, Value)> = content.into_iter().collect();
-            media_types.sort_by_key(|(name, _)| preference(name));
+            media_types.sort_by_key(|(name, _)| response_rank(name));
             let mut media_types = media_types.into_iter();
             let Some((name, mut media)) = media_types.next() else {
                 continue;
@@ -96,10 +86,10 @@ pub(super) fn one_media_type(document: &mut Value, changes: &mut Changes) {
                     format!("`{name}` is requested and decoded"),
                 );
             }
-            let media = match preference(&name) {
-                0 | 1 => {
-                    let is_json = name.trim().eq_ignore_ascii_case("application/json");
-                    if !is_json && is_success(status) {
+            let media = match is_json(&name) {
+                true => {
+                    let is_plain = name.trim().eq_ignore_ascii_case("application/json");
+                    if !is_plain && is_success(status) {
                         accept.get_or_insert_with(|| name.clone());
                         changes.at(&place.join("content").join(&name));
                     }
@@ -109,8 +99,8 @@ pub(super) fn one_media_type(document: &mut Value, changes: &mut Changes) {
                     }
                     json!({"application/json": media})
                 }
-                _ if is_stream(&name) => json!({name: {}}),
-                _ => {
+                false if is_stream(&name) => json!({name: {}}),
+                false => {
                     let what = format!("the structure of `{name}`");
                     changes.lost(
                         &place.join("content").join(&name),

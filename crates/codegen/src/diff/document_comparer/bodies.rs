@@ -6,7 +6,7 @@ use super::operations::Matched;
 use super::{DocumentComparer, Usage, WIRE};
 use crate::diff::change::{Direction, Impact};
 use crate::diff::pair::{Pair, entries};
-use crate::media_type::{MediaTypeKind, essence, is_json};
+use crate::media_type::{MediaTypeKind, essence, is_json, request_rank, response_rank};
 use crate::openapi::Schema as _;
 use crate::walk;
 
@@ -78,7 +78,10 @@ impl<'a> DocumentComparer<'_, 'a> {
         index: usize,
         direction: Direction,
     ) {
-        let (a, b) = match (preferred(pair.old.1), preferred(pair.new.1)) {
+        let (a, b) = match (
+            preferred(pair.old.1, direction),
+            preferred(pair.new.1, direction),
+        ) {
             (Some(a), Some(b)) => (a, b),
             (None, None) => return,
             (a, _) => {
@@ -229,9 +232,11 @@ impl<'a> DocumentComparer<'_, 'a> {
     }
 }
 
-/// Returns the media type that the SDK uses for a body.
-pub(super) fn preferred(object: &Value) -> Option<&String> {
-    entries(object, "content")
-        .map(|(name, _)| name)
-        .min_by_key(|name| MediaTypeKind::of(name))
+/// Returns the media type of a body that the SDK sends or asks for.
+pub(super) fn preferred(object: &Value, direction: Direction) -> Option<&String> {
+    let names = entries(object, "content").map(|(name, _)| name);
+    match direction {
+        Direction::Request => names.min_by_key(|name| request_rank(name)),
+        Direction::Response => names.min_by_key(|name| response_rank(name)),
+    }
 }

@@ -28,7 +28,7 @@ impl<'a> DocumentComparer<'_, 'a> {
         let responses = operation.pointer.join("responses");
         let shape = |status: &str| {
             let (location, response) = walk::locate(document, &responses.join(status))?;
-            let media_type = preferred(response)?;
+            let media_type = preferred(response, Direction::Response)?;
             if !is_json(media_type) {
                 return Some(Value::from(rust::BYTES));
             }
