@@ -1,4 +1,6 @@
 //! The embedded part of the API's document: schemas, and the responses of each operation.
+//!
+//! Whatever the spelling of the document, null is a type or a member of a union, and a constant is an enum.
 
 use std::sync::OnceLock;
 

@@ -1,26 +1,15 @@
 //! Embeds schemas as JSON, for the comparison with responses at run time.
 //!
-//! Only what can be compared is kept: types, properties, values, formats.
+//! Only what can be compared is kept: types, properties, values, formats. Whatever the document's spelling, null is a type or
+//! a member of a union, a constant is an enum, and a schema has the type that its keywords imply.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use syn::{Item, parse_quote};
 
 use crate::media_type::is_json;
-use crate::openapi::BODILESS;
+use crate::openapi::{Additional, BODILESS, JsonType, Schema as _, Target, resolve};
+use crate::pointer::Pointer;
 use crate::{names, streams, walk};
-
-/// The keywords that are kept, by their content.
-const ONE: [&str; 2] = ["items", "additionalProperties"];
-const LIST: [&str; 3] = ["anyOf", "oneOf", "allOf"];
-const AS_IS: [&str; 7] = [
-    "type",
-    "format",
-    "enum",
-    "const",
-    "required",
-    "nullable",
-    "writeOnly",
-];
 
 /// Returns `SCHEMAS` for the types crate.
 pub(super) fn schemas() -> Item {
@@ -41,7 +30,10 @@ pub(super) fn responses() -> Item {
 
 /// Returns the content of `schemas.json`.
 pub(super) fn schemas_json(original: &Value) -> String {
-    lines(walk::schemas(original).map(|(name, schema)| (name.clone(), reduced(schema))))
+    lines(walk::schemas(original).map(|(name, _)| {
+        let schema = comparable(original, &Pointer::schema(name));
+        (name.clone(), schema)
+    }))
 }
 
 /// Returns the content of `responses.json`. `normalized` has the names of the methods, `original` the responses.
@@ -50,16 +42,18 @@ pub(super) fn responses_json(normalized: &Value, original: &Value) -> String {
     lines(operations.iter().filter_map(|operation| {
         let object = original.pointer(operation.pointer.as_str())?;
         let statuses = object.get("responses").and_then(Value::as_object)?;
-        let schemas = statuses.iter().filter_map(|(status, response)| {
-            // These statuses have no body, whatever the document says.
+        let responses = operation.pointer.join("responses");
+        let schemas = statuses.keys().filter_map(|status| {
             let has_body = !BODILESS.contains(&status.as_str());
-            let schema = has_body.then(|| json_schema(original, response))??;
-            Some((status.clone(), reduced(schema)))
+            let schema = has_body.then(|| json_schema(original, &responses.join(status)))??;
+            Some((status.clone(), comparable(original, &schema)))
         });
         let mut schemas: Map<String, Value> = schemas.collect();
         let stream = streams::find(original, object, &operation.pointer);
         if let Some(item) = stream.and_then(|stream| stream.item) {
-            schemas.insert("item".to_owned(), reduced(&item));
+            let document = json!({"item": item, "components": original.get("components")});
+            let item = comparable(&document, &Pointer::root().join("item"));
+            schemas.insert("item".to_owned(), item);
         }
         let method = names::method_name(operation.id()?);
         (!schemas.is_empty()).then(|| (method, Value::Object(schemas)))
@@ -72,41 +66,117 @@ fn lines(entries: impl Iterator<Item = (String, Value)>) -> String {
     format!("{{{}\n}}\n", lines.collect::<Vec<_>>().join(","))
 }
 
-fn json_schema<'a>(document: &'a Value, response: &'a Value) -> Option<&'a Value> {
-    let content = walk::follow(document, response)?
-        .get("content")?
-        .as_object()?;
-    let media_type = content.iter().find(|(name, _)| is_json(name))?;
-    media_type.1.get("schema")
+/// Returns the location of the schema of a response's JSON.
+fn json_schema(document: &Value, response: &Pointer) -> Option<Pointer> {
+    let (place, response) = walk::locate(document, response)?;
+    let content = response.get("content")?.as_object()?;
+    let (media_type, media) = content.iter().find(|(name, _)| is_json(name))?;
+    media.get("schema")?;
+    Some(place.join("content").join(media_type).join("schema"))
 }
 
-fn reduced(schema: &Value) -> Value {
-    let Some(object) = schema.as_object() else {
-        return schema.clone();
+/// Returns what can be compared of the schema at a location.
+fn comparable(document: &Value, location: &Pointer) -> Value {
+    let Some(resolved) = resolve(document, location, true) else {
+        return Value::Bool(true);
     };
-    if let Some(reference) = object.get("$ref") {
-        return Value::Object(Map::from_iter([("$ref".to_owned(), reference.clone())]));
+    let mut kept = match &resolved.target {
+        Target::Named(_, target) => json!({"$ref": target.to_ref()}),
+        // The schema may be part of itself.
+        Target::Inline(..) if resolved.via.is_some() => Value::Bool(true),
+        Target::Inline(location, object) => keywords(document, location, object),
+    };
+    if resolved.nullable {
+        kept = with_null(kept);
     }
-    let kept = object.iter().filter_map(|(key, value)| {
-        let value = match (key.as_str(), value) {
-            (key, _) if AS_IS.contains(&key) => value.clone(),
-            (key, _) if ONE.contains(&key) => reduced(value),
-            (key, Value::Array(list)) if LIST.contains(&key) => list.iter().map(reduced).collect(),
-            ("properties", Value::Object(properties)) => properties
-                .iter()
-                .map(|(name, schema)| (name.clone(), reduced(schema)))
-                .collect(),
-            _ => return None,
-        };
-        Some((key.clone(), value))
+    let write_only = resolved.annotation("writeOnly");
+    match write_only.is_some_and(|(_, flag)| *flag == true) {
+        true => json!({"allOf": [kept], "writeOnly": true}),
+        false => kept,
+    }
+}
+
+fn keywords(document: &Value, location: &Pointer, object: &Map<String, Value>) -> Value {
+    let inner = |keyword: &str| comparable(document, &location.join(keyword));
+    let list = |keyword: &str| -> Vec<Value> {
+        let members =
+            (0..object.list(keyword).len()).map(|index| location.join(keyword).join(index));
+        members
+            .map(|member| comparable(document, &member))
+            .collect()
+    };
+    let types: Vec<&str> = object.types().into_iter().map(JsonType::name).collect();
+    let properties = object.properties().map(|(name, _)| {
+        let property = location.join("properties").join(name);
+        (name.clone(), comparable(document, &property))
     });
-    Value::Object(kept.collect())
+    let mut parts = list("allOf");
+    parts.extend(
+        object
+            .reference()
+            .map(|base| json!({"$ref": base.to_ref()})),
+    );
+    let kept = [
+        (
+            "type",
+            match types.as_slice() {
+                [only] => json!(only),
+                several => json!(several),
+            },
+        ),
+        ("format", json!(object.format())),
+        ("enum", json!(object.listed())),
+        ("required", object.required().collect()),
+        ("properties", Value::Object(properties.collect())),
+        (
+            "items",
+            object.get("items").map_or(Value::Null, |_| inner("items")),
+        ),
+        (
+            "additionalProperties",
+            match object.additional() {
+                Additional::Of(_) => inner("additionalProperties"),
+                Additional::Any => json!(true),
+                Additional::Unmentioned | Additional::Forbidden => Value::Null,
+            },
+        ),
+        ("oneOf", list("oneOf").into()),
+        ("anyOf", list("anyOf").into()),
+        ("allOf", parts.into()),
+    ];
+    let says_something =
+        |(_, value): &(&str, Value)| !value.is_null() && *value != json!([]) && *value != json!({});
+    let kept = kept.into_iter().filter(says_something);
+    let kept: Map<String, Value> = kept
+        .map(|(keyword, value)| (keyword.to_owned(), value))
+        .collect();
+    match kept.is_empty() {
+        true => Value::Bool(true),
+        false => Value::Object(kept),
+    }
+}
+
+/// Returns a schema that also allows null.
+fn with_null(mut schema: Value) -> Value {
+    let only_null = json!({"type": "null"});
+    let is_simple = schema.parts().is_empty();
+    if let (true, Some(kind)) = (is_simple, schema.text("type").map(str::to_owned)) {
+        schema["type"] = json!([kind, "null"]);
+        if let Some(Value::Array(values)) = schema.get_mut("enum") {
+            values.push(Value::Null);
+        }
+        return schema;
+    }
+    match schema.union() {
+        Some((_, members)) if is_simple && members.contains(&only_null) => schema,
+        _ if schema == true => schema,
+        _ => json!({"anyOf": [schema, only_null]}),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn comparable_keywords_are_embedded() {
