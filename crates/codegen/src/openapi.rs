@@ -10,6 +10,7 @@
 mod bound;
 mod discriminator;
 mod parameter;
+mod properties;
 mod resolved;
 mod response;
 
@@ -23,8 +24,9 @@ pub(crate) use parameter::{
     ResolvedParameter, Style, explodes, is_idempotency_key, of_operation, style_name,
     template_names,
 };
+pub(crate) use properties::all_properties;
 pub(crate) use resolved::{ResolvedSchema, Target, component, inline, object, resolve};
-pub(crate) use response::{BODILESS, is_success, successes};
+pub(crate) use response::{BODILESS, is_success, json_schema, successes};
 
 /// The keywords of unions. The first one of a schema with both applies.
 pub(crate) const COMBINATORS: [&str; 2] = ["oneOf", "anyOf"];
@@ -45,31 +47,31 @@ pub(crate) enum JsonType {
 }
 
 impl JsonType {
+    const NAMES: [(Self, &str); 7] = [
+        (Self::Array, "array"),
+        (Self::Boolean, "boolean"),
+        (Self::Integer, "integer"),
+        (Self::Null, "null"),
+        (Self::Number, "number"),
+        (Self::Object, "object"),
+        (Self::String, "string"),
+    ];
+
     fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "array" => Self::Array,
-            "boolean" => Self::Boolean,
-            "integer" => Self::Integer,
-            "null" => Self::Null,
-            "number" => Self::Number,
-            "object" => Self::Object,
-            "string" => Self::String,
-            _ => return None,
-        })
+        let mut names = Self::NAMES.iter();
+        names
+            .find(|(_, other)| *other == name)
+            .map(|(kind, _)| *kind)
     }
 
     /// Returns the name in a schema.
     pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Array => "array",
-            Self::Boolean => "boolean",
-            Self::Integer => "integer",
-            Self::Null => "null",
-            Self::Number => "number",
-            Self::Object => "object",
-            Self::String => "string",
-        }
+        let mut names = Self::NAMES.iter();
+        names
+            .find(|(other, _)| *other == self)
+            .map_or("", |(_, name)| name)
     }
+
     /// Returns true if the value has this type.
     pub(crate) fn is_of(self, value: &Value) -> bool {
         match self {

@@ -7,10 +7,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::media_type::is_json;
 use crate::model::{Model, Webhooks};
 use crate::names;
-use crate::openapi::Schema as _;
+use crate::openapi::{Schema as _, json_schema};
 use crate::origin::Origins;
 use crate::pointer::Pointer;
 use crate::problem::{Problem, Problems};
@@ -56,11 +55,14 @@ fn find(document: &Value, unsupported: &mut Vec<Unsupported>) -> Found {
                 .iter()
                 .any(|object| has_signature(document, object));
             let place = place.join(method);
-            match body(document, &place) {
-                Some((place, schema)) => found.webhooks.push(Webhook {
+            match json_schema(document, &place.join("requestBody")) {
+                Some(place) => found.webhooks.push(Webhook {
                     name: name.clone(),
+                    schema: document
+                        .pointer(place.as_str())
+                        .cloned()
+                        .unwrap_or_default(),
                     place,
-                    schema,
                 }),
                 None => unsupported.push(Unsupported::new(
                     &place,
@@ -185,16 +187,6 @@ pub(crate) fn set(model: &mut Model, settings: &Settings) -> Result<(), Problems
         )
         .into()),
     }
-}
-
-/// Returns the schema of the JSON body of an operation.
-fn body(document: &Value, operation: &Pointer) -> Option<(Pointer, Value)> {
-    let (place, body) = walk::locate(document, &operation.join("requestBody"))?;
-    let content = body.get("content")?.as_object()?;
-    let media_type = content.keys().find(|name| is_json(name))?;
-    let media = place.join("content").join(media_type);
-    let (media, object) = walk::locate(document, &media)?;
-    Some((media.join("schema"), object.get("schema")?.clone()))
 }
 
 /// Returns the property of a body whose listed values include the name of the webhook.

@@ -10,7 +10,8 @@ use crate::media_type::{essence, response_rank};
 use crate::model::{EventData, Model, ParameterKey, RequestBody, StreamFormat};
 use crate::names;
 use crate::openapi::{
-    BODILESS, JsonType, ResolvedParameter, Schema as _, Side, explodes, of_operation, style_name,
+    BODILESS, JsonType, ResolvedParameter, Schema as _, Side, all_properties, explodes,
+    of_operation, style_name,
 };
 use crate::origin::Origins;
 use crate::pointer::Pointer;
@@ -265,25 +266,16 @@ impl<'a> Describer<'a> {
 
     /// Returns the properties of an object, with those of the parts of an `allOf`.
     fn properties(&self, schema: &Value) -> Vec<Property> {
-        let Some(schema) = walk::follow(self.document, schema) else {
-            return Vec::new();
-        };
-        // A part that is an `allOf` itself would have to be followed with care for circles.
-        let parts = schema.parts().iter();
-        let parts = parts.filter_map(|part| walk::follow(self.document, part));
         let mut found: Vec<Property> = Vec::new();
-        for part in parts.chain([schema]) {
-            for (name, property) in part.properties() {
-                let target = walk::follow(self.document, property).unwrap_or(property);
-                found.retain(|other| other.name != *name);
-                found.push(Property {
-                    name: name.clone(),
-                    required: part.requires(name),
-                    ty: self.value(self.document, property, 0),
-                    description: text(property, "description")
-                        .or_else(|| text(target, "description")),
-                });
-            }
+        for (name, property, required) in all_properties(self.document, schema) {
+            let target = walk::follow(self.document, property).unwrap_or(property);
+            found.retain(|other| other.name != *name);
+            found.push(Property {
+                name: name.clone(),
+                required,
+                ty: self.value(self.document, property, 0),
+                description: text(property, "description").or_else(|| text(target, "description")),
+            });
         }
         found
     }

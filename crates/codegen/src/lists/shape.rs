@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::media_type::is_json;
 use crate::model::{PageShape, Property, QueryParameter, ValueKind};
-use crate::openapi::{COMBINATORS, Schema as _, Style, of_operation, successes};
+use crate::openapi::{COMBINATORS, Schema as _, Style, json_schema, of_operation, successes};
 use crate::pointer::Pointer;
 use crate::walk;
 
@@ -47,12 +46,9 @@ pub(super) fn body<'a>(
     let responses = operation.pointer.join("responses");
     let all = document.pointer(responses.as_str())?.as_object()?;
     successes(all).find_map(|status| {
-        let (place, response) = walk::locate(document, &responses.join(status))?;
-        let content = response.get("content")?.as_object()?;
-        let json = content.keys().find(|media_type| is_json(media_type))?;
-        let schema = place.join("content").join(json).join("schema");
-        document.pointer(schema.as_str())?;
-        Some((response, schema))
+        let response = responses.join(status);
+        let schema = json_schema(document, &response)?;
+        Some((walk::locate(document, &response)?.1, schema))
     })
 }
 

@@ -1,6 +1,10 @@
-//! Responses by status.
+//! Responses by status, and content that is JSON.
 
 use serde_json::{Map, Value};
+
+use crate::media_type::is_json;
+use crate::pointer::Pointer;
+use crate::walk;
 
 /// Returns true if the client treats the status as a success.
 pub(crate) fn is_success(status: &str) -> bool {
@@ -15,4 +19,13 @@ pub(crate) fn successes(responses: &Map<String, Value>) -> impl Iterator<Item = 
     let default = responses.keys().filter(|status| *status == "default");
     let successes = responses.keys().filter(|status| status.starts_with('2'));
     successes.chain(default)
+}
+
+/// Returns the location of the schema of the JSON content of a request body or a response.
+pub(crate) fn json_schema(document: &Value, owner: &Pointer) -> Option<Pointer> {
+    let (place, owner) = walk::locate(document, owner)?;
+    let content = owner.get("content")?.as_object()?;
+    let name = content.keys().find(|name| is_json(name))?;
+    let (media, object) = walk::locate(document, &place.join("content").join(name))?;
+    object.get("schema").map(|_| media.join("schema"))
 }

@@ -8,7 +8,7 @@ use syn::{Attribute, Fields, ImplItem, Item, parse_quote};
 use super::builder;
 use super::syntax::{implemented, wire_name};
 use crate::names;
-use crate::openapi::{Schema as _, of_operation};
+use crate::openapi::{Schema as _, all_properties, of_operation};
 use crate::walk::{self, Kind};
 
 fn attribute(attributes: &mut Vec<Attribute>) {
@@ -80,14 +80,14 @@ impl Deprecated {
             if schema.has_flag("deprecated") {
                 deprecated.types.insert(name.clone());
             }
-            let (_, marked) = properties(document, schema, 0);
+            let (_, marked) = properties(document, schema);
             if !marked.is_empty() {
                 deprecated.by_name.insert(name, marked);
             }
         }
         walk::walk(document, &mut |kind, _, value| {
             if kind == Kind::Schema {
-                let (all, marked) = properties(document, value, 0);
+                let (all, marked) = properties(document, value);
                 if !marked.is_empty() {
                     deprecated.by_set.insert(all, marked);
                 }
@@ -133,28 +133,16 @@ impl Deprecated {
 }
 
 /// Returns all properties of a schema and of its parts, and the deprecated ones.
-fn properties(
-    document: &Value,
-    schema: &Value,
-    depth: usize,
-) -> (BTreeSet<String>, BTreeSet<String>) {
-    let (mut all, mut marked) = (BTreeSet::new(), BTreeSet::new());
-    // A schema that contains itself has no further properties at this depth.
-    let Some(schema) = walk::follow(document, schema).filter(|_| depth < 16) else {
-        return (all, marked);
-    };
-    for member in schema.parts() {
-        let (inner, inner_marked) = properties(document, member, depth + 1);
-        all.extend(inner);
-        marked.extend(inner_marked);
-    }
-    for (name, property) in schema.properties() {
-        all.insert(name.clone());
-        if property.has_flag("deprecated") {
-            marked.insert(name.clone());
-        }
-    }
-    (all, marked)
+fn properties(document: &Value, schema: &Value) -> (BTreeSet<String>, BTreeSet<String>) {
+    let all = all_properties(document, schema);
+    let marked = all
+        .iter()
+        .filter(|(_, property, _)| property.has_flag("deprecated"));
+    let marked = marked.map(|(name, ..)| (*name).clone()).collect();
+    (
+        all.into_iter().map(|(name, ..)| name.clone()).collect(),
+        marked,
+    )
 }
 
 #[cfg(test)]

@@ -6,8 +6,7 @@
 use serde_json::{Map, Value, json};
 use syn::{Item, parse_quote};
 
-use crate::media_type::is_json;
-use crate::openapi::{Additional, BODILESS, JsonType, Schema as _, Target, resolve};
+use crate::openapi::{Additional, BODILESS, JsonType, Schema as _, Target, json_schema, resolve};
 use crate::pointer::Pointer;
 use crate::{names, streams, walk};
 
@@ -64,15 +63,6 @@ pub(super) fn responses_json(normalized: &Value, original: &Value) -> String {
 fn lines(entries: impl Iterator<Item = (String, Value)>) -> String {
     let lines = entries.map(|(key, value)| format!("\n{}: {value}", Value::String(key)));
     format!("{{{}\n}}\n", lines.collect::<Vec<_>>().join(","))
-}
-
-/// Returns the location of the schema of a response's JSON.
-fn json_schema(document: &Value, response: &Pointer) -> Option<Pointer> {
-    let (place, response) = walk::locate(document, response)?;
-    let content = response.get("content")?.as_object()?;
-    let (media_type, media) = content.iter().find(|(name, _)| is_json(name))?;
-    media.get("schema")?;
-    Some(place.join("content").join(media_type).join("schema"))
 }
 
 /// Returns what can be compared of the schema at a location.

@@ -102,13 +102,13 @@ fn likely(
     let ident = names::type_name(schema);
     match walk::schemas(document).find(|(name, _)| names::type_name(name) == ident) {
         Some((_, known)) => {
-            let others = properties(document, known, 0);
+            let others = properties(document, known);
             let others = others.into_iter().filter(|name| !named.contains(name));
             likeliest(others.collect(), property).map(|name| (schema.to_owned(), name))
         }
         None => {
             let others = walk::schemas(document)
-                .filter(|(_, other)| properties(document, other, 0).contains(&property.to_owned()));
+                .filter(|(_, other)| properties(document, other).contains(&property.to_owned()));
             likeliest(others.map(|(name, _)| name.clone()).collect(), schema)
                 .map(|name| (name, property.to_owned()))
         }

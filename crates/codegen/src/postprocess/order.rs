@@ -7,7 +7,7 @@ use syn::{Fields, Item, ItemStruct};
 
 use super::syntax::wire_name;
 use crate::names;
-use crate::openapi::Schema as _;
+use crate::openapi::all_properties;
 use crate::walk::{self, Kind};
 
 /// The order of properties, by type name, and by the set of all properties for types that typify names.
@@ -28,11 +28,11 @@ impl Orders {
                 orders
                     .by_name
                     .entry(names::type_name(name))
-                    .or_insert_with(|| properties(document, schema, 0));
+                    .or_insert_with(|| properties(document, schema));
             }
             walk::walk(document, &mut |kind, _, value| {
                 if kind == Kind::Schema {
-                    let order = properties(document, value, 0);
+                    let order = properties(document, value);
                     orders
                         .by_set
                         .entry(order.iter().cloned().collect())
@@ -65,24 +65,11 @@ impl Orders {
 }
 
 /// Returns the properties of a schema and of its parts, each at its first occurrence.
-pub(super) fn properties(document: &Value, schema: &Value, depth: usize) -> Vec<String> {
+pub(super) fn properties(document: &Value, schema: &Value) -> Vec<String> {
     let mut order: Vec<String> = Vec::new();
-    let mut add = |name: &String| {
+    for (name, ..) in all_properties(document, schema) {
         if !order.contains(name) {
             order.push(name.clone());
-        }
-    };
-    // A schema that contains itself has no further properties at this depth.
-    if depth < 16
-        && let Some(schema) = walk::follow(document, schema)
-    {
-        for member in schema.parts() {
-            properties(document, member, depth + 1)
-                .iter()
-                .for_each(&mut add);
-        }
-        for (name, _) in schema.properties() {
-            add(name);
         }
     }
     order
