@@ -8,7 +8,7 @@ use super::{Schema, SchemaComparer, TYPE_CHANGES, at_keyword};
 use crate::diff::change::{DirectionalImpact, Impact};
 use crate::diff::pair::{change_phrase, change_verb};
 use crate::diff::schema::{self, Object};
-use crate::openapi::{Bound as NumberBound, Schema as _, Side, is_annotation, object};
+use crate::openapi::{Bound as NumberBound, JsonType, Schema as _, Side, is_annotation, object};
 
 /// Keywords that other comparisons read.
 const COMPARED: [&str; 32] = [
@@ -91,6 +91,12 @@ impl<'a> SchemaComparer<'_, 'a> {
         let impact = match (schema::scalar(old.1), schema::scalar(new.1)) {
             (Some(old), Some(new)) if old != new => {
                 Impact::breaking(format!("its Rust type changes from {old} to {new}")).into()
+            }
+            // The formats of numbers only choose the Rust type.
+            (Some(ty), Some(_))
+                if matches!(new.1.types()[..], [JsonType::Integer | JsonType::Number]) =>
+            {
+                Impact::documentation(format!("its Rust type stays {ty}")).into()
             }
             _ if b.is_none() => DirectionalImpact::new(
                 Impact::addition("the service accepts any value"),
