@@ -86,31 +86,26 @@ pub(super) fn one_media_type(document: &mut Value, changes: &mut Changes) {
                     format!("`{name}` is requested and decoded"),
                 );
             }
-            let media = match is_json(&name) {
-                true => {
-                    let is_plain = name.trim().eq_ignore_ascii_case("application/json");
-                    if !is_plain && is_success(status) {
-                        accept.get_or_insert_with(|| name.clone());
-                        changes.at(&place.join("content").join(&name));
-                    }
-                    if let Some(media) = media.as_object_mut() {
-                        media.entry("schema").or_insert_with(|| json!({}));
-                        media.remove("encoding");
-                    }
-                    json!({"application/json": media})
+            let place = place.join("content").join(&name);
+            let content = if is_json(&name) {
+                let is_plain = name.trim().eq_ignore_ascii_case("application/json");
+                if !is_plain && is_success(status) {
+                    accept.get_or_insert_with(|| name.clone());
+                    changes.at(&place);
                 }
-                false if is_stream(&name) => json!({name: {}}),
-                false => {
+                if let Some(media) = media.as_object_mut() {
+                    media.entry("schema").or_insert_with(|| json!({}));
+                    media.remove("encoding");
+                }
+                json!({"application/json": media})
+            } else {
+                if !is_stream(&name) {
                     let what = format!("the structure of `{name}`");
-                    changes.lost(
-                        &place.join("content").join(&name),
-                        what,
-                        "the body is a stream of bytes",
-                    );
-                    json!({name: {}})
+                    changes.lost(&place, what, "the body is a stream of bytes");
                 }
+                json!({name: {}})
             };
-            response.insert("content".to_owned(), media);
+            response.insert("content".to_owned(), content);
         }
         spell_out_default(&mut responses);
         spell_out_bodiless(&mut responses);
