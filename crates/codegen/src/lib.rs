@@ -185,7 +185,7 @@ pub fn generate_all(
     webhooks::set(&mut model, settings)?;
     let in_file = |found| source.problems(&origins, found);
     let emit = |generate: &Generate<'_>, document: &Value| {
-        postprocess::postprocess(generate, &source, document, &model, settings)
+        postprocess::postprocess(generate, &source, document, &model, &origins, settings)
     };
     let (emitted, normalized) = if choices.strict {
         let emitted = generate::generate(&normalized, &model, emit).map_err(in_file)?;

@@ -6,9 +6,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::unsupported::Unsupported;
+use serde_json::Value;
+
 use crate::pointer::Pointer;
 use crate::problem::{Finding, Problem};
+use crate::unsupported::Unsupported;
+use crate::walk::{self, Operation};
 
 /// The origins of moved objects. Everything else is at its original location in the document.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +24,39 @@ pub struct Origin {
     pub file: Option<String>,
     /// The location in the file.
     pub pointer: Pointer,
+}
+
+/// The operations of the original document, for those of the normalized one.
+pub struct OriginalOperations<'a> {
+    operations: BTreeMap<Pointer, Operation<'a>>,
+    /// The origins of the original document.
+    written: &'a Origins,
+    /// The origins of the normalized document.
+    origins: &'a Origins,
+}
+
+impl<'a> OriginalOperations<'a> {
+    /// Reads the original `document`, whose parts were `written` in files. `origins` are those of the normalized document.
+    pub fn of(document: &'a Value, written: &'a Origins, origins: &'a Origins) -> Self {
+        let operations = walk::operations(document).into_iter();
+        Self {
+            operations: operations
+                .map(|operation| (operation.pointer.clone(), operation))
+                .collect(),
+            written,
+            origins,
+        }
+    }
+
+    /// Returns the original of the operation at `place` in the normalized document.
+    pub fn get(&self, place: &Pointer) -> Option<&Operation<'a>> {
+        self.operations.get(place).or_else(|| {
+            // Its path has another template.
+            let origin = self.origins.of(place);
+            let mut operations = self.operations.values();
+            operations.find(|operation| self.written.of(&operation.pointer) == origin)
+        })
+    }
 }
 
 impl fmt::Display for Origin {

@@ -45,6 +45,7 @@ use super::security;
 use super::settings::Settings;
 use super::unsupported::Unsupported;
 use crate::model::Model;
+use crate::origin::{OriginalOperations, Origins};
 use crate::problem::{Location, Problem, Problems};
 
 pub(crate) use markdown::for_rustdoc;
@@ -75,7 +76,8 @@ pub struct GeneratedSources {
 
 /// Generates the code, runs all passes over it, and prints it. Also returns the features that are not supported.
 ///
-/// `source` has the original document, with the order of properties; `normalized` is the document for progenitor.
+/// `source` has the original document, with the order of properties; `normalized` is the document for progenitor, whose
+/// parts have these `origins`.
 ///
 /// # Errors
 /// Errors with the message of progenitor. The inner result has settings that do not match the document.
@@ -84,6 +86,7 @@ pub fn postprocess(
     source: &Source,
     normalized: &Value,
     model: &Model,
+    origins: &Origins,
     settings: &Settings,
 ) -> Result<Result<(GeneratedSources, Vec<Unsupported>), Problems>, String> {
     let (tokens, written) = generate.both()?;
@@ -92,11 +95,12 @@ pub fn postprocess(
     if !types.unmatched.is_empty() {
         return Ok(Err(unmatched(&types.unmatched, settings)));
     }
+    let originals = OriginalOperations::of(&source.document, &source.origins, origins);
     Ok(client.map(|client| {
         let sources = GeneratedSources {
             types: types.text,
             schemas: embed::schemas_json(&source.document),
-            responses: embed::responses_json(normalized, &source.document),
+            responses: embed::responses_json(normalized, &source.document, &originals),
             names: types.names,
             ..client
         };

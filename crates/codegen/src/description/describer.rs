@@ -13,7 +13,7 @@ use crate::openapi::{
     BODILESS, JsonType, ResolvedParameter, Schema as _, Side, all_properties, explodes,
     of_operation, style_name,
 };
-use crate::origin::Origins;
+use crate::origin::{OriginalOperations, Origins};
 use crate::pointer::Pointer;
 use crate::postprocess::request_spec::encoded;
 use crate::sample::{self, Direction};
@@ -32,7 +32,7 @@ pub fn describe(
         document: &source.document,
         normalized,
         model,
-        origins,
+        originals: OriginalOperations::of(&source.document, &source.origins, origins),
         schemes: SecuritySchemes::of(normalized),
         types: types(normalized, origins),
     };
@@ -58,7 +58,7 @@ struct Describer<'a> {
     document: &'a Value,
     normalized: &'a Value,
     model: &'a Model,
-    origins: &'a Origins,
+    originals: OriginalOperations<'a>,
     schemes: SecuritySchemes<'a>,
     types: BTreeMap<Pointer, String>,
 }
@@ -66,21 +66,11 @@ struct Describer<'a> {
 impl<'a> Describer<'a> {
     fn operation(&self, operation: &walk::Operation<'a>) -> Option<Operation> {
         let name = names::method_name(operation.id()?);
-        let place = self.origins.of(&operation.pointer).pointer;
-        let object = self
-            .document
-            .pointer(place.as_str())
-            .unwrap_or(operation.object);
-        let tokens: Vec<String> = place.tokens().collect();
-        let original = walk::Operation {
-            path: tokens.get(1).map_or(operation.path, String::as_str),
-            method: operation.method,
-            pointer: place,
-            object,
-        };
+        let original = self.originals.get(&operation.pointer).unwrap_or(operation);
+        let object = original.object;
         let mut path = encoded(operation.path);
         let mut parameters = Vec::new();
-        let documented = of_operation(self.document, &original);
+        let documented = of_operation(self.document, original);
         for parameter in of_operation(self.normalized, operation) {
             let described = self.parameter(operation, &parameter, &documented);
             if described.location == "path" {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use syn::{Item, parse_quote};
 
 use crate::openapi::{Additional, BODILESS, JsonType, Schema as _, Target, json_schema, resolve};
+use crate::origin::OriginalOperations;
 use crate::pointer::Pointer;
 use crate::{names, streams, walk};
 
@@ -35,11 +36,17 @@ pub(super) fn schemas_json(original: &Value) -> String {
     }))
 }
 
-/// Returns the content of `responses.json`. `normalized` has the names of the methods, `original` the responses.
-pub(super) fn responses_json(normalized: &Value, original: &Value) -> String {
-    let operations = walk::operations(normalized);
-    lines(operations.iter().filter_map(|operation| {
-        let object = original.pointer(operation.pointer.as_str())?;
+/// Returns the content of `responses.json`. `normalized` has the names of the methods, `original` the responses, in its
+/// `operations`.
+pub(super) fn responses_json(
+    normalized: &Value,
+    original: &Value,
+    operations: &OriginalOperations<'_>,
+) -> String {
+    let methods = walk::operations(normalized);
+    lines(methods.iter().filter_map(|method| {
+        let operation = operations.get(&method.pointer)?;
+        let object = operation.object;
         let statuses = object.get("responses").and_then(Value::as_object)?;
         let responses = operation.pointer.join("responses");
         let schemas = statuses.keys().filter_map(|status| {
@@ -54,7 +61,7 @@ pub(super) fn responses_json(normalized: &Value, original: &Value) -> String {
             let item = comparable(&document, &Pointer::root().join("item"));
             schemas.insert("item".to_owned(), item);
         }
-        let method = names::method_name(operation.id()?);
+        let method = names::method_name(method.id()?);
         (!schemas.is_empty()).then(|| (method, Value::Object(schemas)))
     }))
 }
@@ -167,6 +174,7 @@ fn with_null(mut schema: Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::origin::Origins;
 
     #[test]
     fn comparable_keywords_are_embedded() {
@@ -199,10 +207,12 @@ mod tests {
                 }},
             },
         });
+        let origins = Origins::default();
+        let operations = OriginalOperations::of(&document, &origins, &origins);
         insta::assert_snapshot!(format!(
             "{}\n{}",
             schemas_json(&document),
-            responses_json(&document, &document)
+            responses_json(&document, &document, &operations)
         ));
     }
 }
