@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use call_api_codegen::adopt::{self, Options, Outcome};
 use call_api_codegen::write::Mode;
-use common::{CLIENT, Copy, SPEC, TYPES};
+use common::{CLIENT, Copy, MOCK, SPEC, TYPES};
 
 /// Returns a project with a version and a changelog.
 fn project() -> Copy {
@@ -183,6 +183,31 @@ fn adopt_renamed_schemas_and_properties_keep_their_public_names() {
     assert_eq!(outcome, call_api_codegen::Outcome::Fresh, "{check}");
     insta::assert_snapshot!(report);
     insta::assert_snapshot!(project.read("CHANGELOG.md"));
+}
+
+#[test]
+fn adopt_renamed_path_parameter_keeps_its_name() {
+    let project = project();
+    let text = project.read(SPEC);
+    let new = text
+        .replace("/v1/call/{id}", "/v1/call/{call_id}")
+        .replace("\"name\": \"id\"", "\"name\": \"call_id\"");
+    assert_eq!(new.matches("call_id").count(), 2);
+    let (outcome, report) = run(&project, "json", &new, &compiles);
+    assert_eq!(outcome, Outcome::Adopted, "{report}");
+    let settings = project.read(common::SETTINGS);
+    assert!(
+        settings.contains("[names.parameters.get_call]\ncall_id = \"id\""),
+        "{settings}"
+    );
+    // No request contains the name of a path parameter.
+    assert!(report.contains("\n1 documentation\n"), "{report}");
+    for path in [CLIENT, MOCK] {
+        assert!(!project.read(path).contains("call_id"), "{path}");
+    }
+    // Drift detection knows its responses.
+    let responses = project.read("crates/call-api-client/src/responses.json");
+    assert!(responses.contains("\"get_call\": "), "{responses}");
 }
 
 #[test]

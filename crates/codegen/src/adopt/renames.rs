@@ -59,7 +59,7 @@ pub(super) fn keep_names(comparison: &mut Comparison, pins: &mut Pins) -> Vec<Ke
                 continue;
             };
             let likeness = rename::similarity(&first.public, &first.document);
-            reclassify(change, first.kind);
+            reclassify(change, first.kind, renamed.is_positional);
             for pin in found {
                 pins.add(pin.clone());
                 if pin.document == pin.public {
@@ -153,8 +153,11 @@ fn schema_of(place: &Pointer) -> Option<String> {
     }
 }
 
-fn reclassify(change: &mut Change, kind: Kind) {
+fn reclassify(change: &mut Change, kind: Kind, is_positional: bool) {
     let (class, why) = match kind {
+        Kind::Parameter if is_positional => {
+            (Class::Documentation, "a pin keeps the name of its argument")
+        }
         Kind::Schema => (Class::Documentation, "a pin keeps the name of its type"),
         Kind::Operation => (Class::Documentation, "a pin keeps the name of its method"),
         Kind::Property => (

@@ -188,6 +188,8 @@ pub struct Renamed {
     pub from: String,
     /// The new name.
     pub to: String,
+    /// True for a parameter that its position in the path identifies, so that no request contains its name.
+    pub is_positional: bool,
 }
 
 impl Renamed {
@@ -196,6 +198,7 @@ impl Renamed {
         Self {
             from: from.into(),
             to: to.into(),
+            is_positional: false,
         }
     }
 }

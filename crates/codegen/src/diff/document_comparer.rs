@@ -122,9 +122,9 @@ impl<'a> DocumentComparer<'_, 'a> {
     }
 
     /// Marks the difference that was recorded last as a renaming.
-    fn mark_renamed(&mut self, from: &str, to: &str) {
+    fn mark_renamed(&mut self, renamed: Renamed) {
         if let Some(last) = self.recorded.last_mut() {
-            last.difference.renamed = Some(Renamed::new(from, to));
+            last.difference.renamed = Some(renamed);
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::DocumentComparer;
-use crate::diff::change::Impact;
+use crate::diff::change::{Impact, Renamed};
 use crate::diff::pair::change_verb;
 use crate::names;
 use crate::openapi::Schema as _;
@@ -46,7 +46,7 @@ impl<'a> DocumentComparer<'_, 'a> {
                 None,
                 impact,
             );
-            self.mark_renamed(name, renamed);
+            self.mark_renamed(Renamed::new(name, renamed));
             self.graph.compare(old, new, None);
         }
         let renamed: BTreeSet<&String> = names.renamed.values().collect();

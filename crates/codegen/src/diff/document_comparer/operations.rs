@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{DocumentComparer, Usage, WIRE};
-use crate::diff::change::Impact;
+use crate::diff::change::{Impact, Renamed};
 use crate::diff::pair::Pair;
 use crate::diff::spec::Spec;
 use crate::openapi::{Schema as _, is_success, template_names};
@@ -266,7 +266,7 @@ impl<'a> DocumentComparer<'_, 'a> {
                 usage,
                 impact,
             );
-            self.mark_renamed(&old_name, &new_name);
+            self.mark_renamed(Renamed::new(&old_name, &new_name));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::operations::Matched;
 use super::{DocumentComparer, Usage, WIRE};
-use crate::diff::change::{Direction, Impact};
+use crate::diff::change::{Direction, Impact, Renamed};
 use crate::diff::pair::Pair;
 use crate::diff::spec::Spec;
 use crate::names;
@@ -159,9 +159,11 @@ impl<'a> DocumentComparer<'_, 'a> {
         let label = format!("the parameter `{}`", new.name());
         for (kind, what, impact) in parameter_changes(old, new) {
             self.record(kind, what, pair.locations(), usage, impact);
-            // A path parameter is known by its position, whatever its name.
-            if kind == "parameter-renamed" && new.location() != "path" {
-                self.mark_renamed(old.name(), new.name());
+            if kind == "parameter-renamed" {
+                self.mark_renamed(Renamed {
+                    is_positional: new.location() == "path",
+                    ..Renamed::new(old.name(), new.name())
+                });
             }
         }
         self.texts(&pair, &label, Usage::operation(index));
@@ -191,13 +193,19 @@ fn parameter_changes(
     }
     if names::method_name(old.name()) != names::method_name(name) {
         // The position in the path identifies a path parameter.
-        let adverb = if location == "path" { "" } else { "probably " };
+        let (adverb, why) = if location == "path" {
+            (
+                "",
+                "the names of its argument and of the mock's matcher change",
+            )
+        } else {
+            ("probably ", "the name of its builder method changes")
+        };
         let what = format!(
             "the parameter `{}` was {adverb}renamed to `{name}`",
             old.name()
         );
-        let impact = Impact::breaking("the name of its builder method changes");
-        changes.push(("parameter-renamed", what, impact));
+        changes.push(("parameter-renamed", what, Impact::breaking(why)));
     } else if old.name() != name && location != "path" && location != "header" {
         let what = format!("the parameter `{}` was renamed to `{name}`", old.name());
         changes.push(("parameter-renamed", what, Impact::breaking(WIRE)));
