@@ -6,6 +6,9 @@
     reason = "a test that panics fails"
 )]
 
+#[path = "diff/cases.rs"]
+mod cases;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::panic::{self, AssertUnwindSafe};
@@ -13,57 +16,14 @@ use std::panic::{self, AssertUnwindSafe};
 use call_api_codegen::diff::change::Comparison;
 use call_api_codegen::diff::generated_code::{self, GeneratedCode};
 use call_api_codegen::diff::{self, Options, Outcome};
-use call_api_codegen::load::{self, Source};
+use call_api_codegen::load::Source;
 use call_api_codegen::origin::Origins;
 use call_api_codegen::pins::Pins;
 use call_api_codegen::stack::with_deep_stack;
 use call_api_codegen::unsupported::Unsupported;
-use call_api_codegen::{Choices, generate_document, lower, project};
+use call_api_codegen::{Choices, generate_document, lower};
+use cases::{Case, base, cases, changed};
 use serde_json::{Value, json};
-
-/// A JSON patch of the base document, and the changes that it makes.
-struct Case {
-    name: String,
-    /// Class and kind of each change, ordered by class and location.
-    expected: String,
-    patch: json_patch::Patch,
-}
-
-fn read(name: &str) -> Value {
-    let path = project::root()
-        .unwrap()
-        .join("crates/codegen/tests/diff")
-        .join(name);
-    load::load(&path, name.as_ref(), name).unwrap().document
-}
-
-fn base() -> Value {
-    read("base.json")
-}
-
-fn cases() -> Vec<Case> {
-    let Value::Object(cases) = read("cases.yaml") else {
-        unreachable!("cases.yaml is a mapping")
-    };
-    cases
-        .into_iter()
-        .map(|(name, case)| {
-            let (expected, patch) = serde_json::from_value(case).unwrap();
-            Case {
-                name,
-                expected,
-                patch,
-            }
-        })
-        .collect()
-}
-
-/// Returns the base document after a patch.
-fn changed(patch: &json_patch::Patch) -> Value {
-    let mut document = base();
-    json_patch::patch(&mut document, patch).unwrap();
-    document
-}
 
 /// Renders the changes and notes.
 fn render(comparison: &Comparison) -> String {
