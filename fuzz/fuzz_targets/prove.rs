@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use call_api_codegen::load::{self, Source};
 use call_api_codegen::pointer::Pointer;
 use call_api_codegen::project;
+use call_api_prove::directions::Directions;
 use call_api_prove::document::Document;
 use call_api_prove::judge::{Judge, registry};
 use call_api_prove::sampler::Sampler;
@@ -37,10 +38,11 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let references: Vec<String> = document.schemas().map(|(name, _)| Pointer::schema(name).to_ref()).collect();
     let Ok(registry) = registry(&document, references.clone()) else { return };
     let judge = Judge::new(&registry);
+    let directions = Directions::of(&document);
     let mut sampler = Sampler::new(&document);
     for reference in &references {
         if let Ok(validator) = judge.validator(reference) {
-            samples::of_schema(&document, reference, &validator, &mut sampler, 8);
+            samples::of_schema(&document, &directions, reference, &validator, &mut sampler, 8);
         }
     }
 });

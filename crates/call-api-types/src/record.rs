@@ -35,8 +35,8 @@ pub(crate) trait Record<'de>: Sized {
 /// Implements `Deserialize` for a struct, from the index, the ident, and the name in JSON of each field.
 ///
 /// The value of a `lenient` field is decoded from every notation. If a field is absent, `or` calls a function, and
-/// `or_default` takes the default of the type; without either, it is an error. The field with `rest` keeps additional
-/// properties.
+/// `or_default` takes the default of the type; without either, it is an error. An `Option` with `some` must have a value,
+/// though it can be left out when it is encoded. The field with `rest` keeps additional properties.
 macro_rules! decode {
     ($record:ident {
         $($index:literal $field:ident: $name:literal $($how:ident)? $(, $rule:ident $($default:path)?)?;)*
@@ -67,7 +67,9 @@ macro_rules! decode {
                 }
                 ::std::result::Result::Ok(Self {
                     $($field: match $field {
-                        ::std::option::Option::Some(value) => value,
+                        ::std::option::Option::Some(value) => {
+                            crate::record::decode!(@present value $($rule)?)
+                        }
                         ::std::option::Option::None => {
                             crate::record::decode!(@absent $name $($rule $($default)?)?)
                         }
@@ -106,6 +108,9 @@ macro_rules! decode {
     (@keep $fields:ident $rest:ident $key:ident lenient) => {
         $fields.keep_leniently(&mut $rest, $key)
     };
+    (@present $value:ident some) => { ::std::option::Option::Some($value) };
+    (@present $value:ident $($rule:ident)?) => { $value };
+    (@absent $name:literal some) => { crate::record::decode!(@absent $name) };
     (@absent $name:literal) => {
         return ::std::result::Result::Err(::serde::de::Error::missing_field($name))
     };
@@ -270,6 +275,7 @@ mod tests {
         at: Option<u8>,
         list: Vec<u8>,
         seven: u8,
+        id: Option<u8>,
     }
     decode! {
         Point {
@@ -278,6 +284,7 @@ mod tests {
             2 at: "at";
             3 list: "list" lenient, or_default;
             4 seven: "seven", or self::seven;
+            5 id: "id" lenient, some;
         }
     }
 
@@ -307,13 +314,14 @@ mod tests {
 
     #[test]
     fn fields_are_read_by_name_and_absent_ones_by_their_rule() {
-        let all = r#"{"seven":4,"at":2,"list":[3.0],"type":"t","x":1.0,"new":[{}]}"#;
+        let all = r#"{"seven":4,"at":2,"list":[3.0],"type":"t","x":1.0,"id":5.0,"new":[{}]}"#;
         let expected = Point {
             x: 1,
             kind: Some("t".to_owned()),
             at: Some(2),
             list: vec![3],
             seven: 4,
+            id: Some(5),
         };
         assert_eq!(serde_json::from_str::<Point>(all).ok(), Some(expected));
         let least = Point {
@@ -322,9 +330,10 @@ mod tests {
             at: None,
             list: Vec::new(),
             seven: 7,
+            id: Some(5),
         };
         assert_eq!(
-            serde_json::from_str::<Point>(r#"{"x":1,"at":null}"#).ok(),
+            serde_json::from_str::<Point>(r#"{"x":1,"at":null,"id":5}"#).ok(),
             Some(least)
         );
     }
@@ -335,6 +344,11 @@ mod tests {
             (r#"{"at":1}"#, "missing field `x`"),
             (r#"{"x":1}"#, "missing field `at`"),
             (r#"{"x":1,"x":1}"#, "duplicate field `x`"),
+            (r#"{"x":1,"at":null}"#, "missing field `id`"),
+            (
+                r#"{"x":1,"at":null,"id":null}"#,
+                "invalid type: null, expected u8",
+            ),
             (
                 r#"{"x":1,"type":1}"#,
                 "invalid type: integer `1`, expected a string",

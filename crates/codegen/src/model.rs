@@ -23,6 +23,9 @@ pub use paging::{NextPage, PageShape, Paging, Property, PropertyPath, QueryParam
 pub use streams::{EventData, Stream, StreamFormat};
 pub use webhooks::Webhooks;
 
+/// The maximum number of nested compositions.
+const DEEPEST: usize = 16;
+
 /// The facts about a document.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Model {
@@ -49,6 +52,8 @@ pub struct Schema {
     pub values: BTreeMap<String, String>,
     /// The optional properties that distinguish null from absent.
     pub nullable: Vec<String>,
+    /// The optional properties that a received value must have, each with true if null is a value of it.
+    pub received: BTreeMap<String, bool>,
 }
 
 impl Schema {
@@ -58,6 +63,12 @@ impl Schema {
             let wire = self.wire_names.remove(old).unwrap_or_else(|| old.clone());
             self.wire_names.insert(new.clone(), wire);
         }
+        let received = std::mem::take(&mut self.received).into_iter();
+        let renamed = received.map(|(name, nullable)| {
+            let name = renamed.get(&name).cloned().unwrap_or(name);
+            (name, nullable)
+        });
+        self.received = renamed.collect();
     }
 }
 
@@ -113,6 +124,24 @@ impl Model {
     ) -> impl Iterator<Item = (&'a String, &'a Schema)> {
         walk::schemas(document)
             .filter_map(|(name, _)| Some((name, self.schemas.get(&Pointer::schema(name))?)))
+    }
+
+    /// Returns the facts about the schema at `place`, and about the schemas that it is composed of.
+    pub fn composed(&self, document: &Value, place: &Pointer) -> Vec<&Schema> {
+        let (mut found, mut waiting) = (Vec::new(), vec![(place.clone(), 0)]);
+        while let Some((place, depth)) = waiting.pop() {
+            // A schema that contains itself has no further facts at this depth.
+            let Some((place, schema)) = walk::locate(document, &place).filter(|_| depth < DEEPEST)
+            else {
+                continue;
+            };
+            let parts = schema.get("allOf").and_then(Value::as_array);
+            let all_of = place.join("allOf");
+            let parts = 0..parts.map_or(0, Vec::len);
+            waiting.extend(parts.map(|index| (all_of.join(index), depth + 1)));
+            found.extend(self.schemas.get(&place));
+        }
+        found
     }
 
     /// Follows a move of everything at `old` to `new`.

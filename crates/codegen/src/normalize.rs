@@ -4,6 +4,7 @@
 //! a parameter or the media type of a body, to the [`Model`], which `postprocess` reads.
 
 mod absence;
+mod directions;
 mod enums;
 mod inline;
 mod media;
@@ -259,7 +260,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "one-directional",
         reason: "`required` applies to a `readOnly` property only in responses, to a `writeOnly` one only in requests",
-        apply: schemas::one_directional,
+        apply: directions::one_directional,
     },
     Rule {
         name: "scalar-unions",
@@ -305,6 +306,11 @@ pub const RULES: &[Rule] = &[
         name: "merged-objects",
         reason: "typify panics at some `allOf`, and generates duplicate types for others",
         apply: merge::merged_objects,
+    },
+    Rule {
+        name: "two-directional",
+        reason: "a required `readOnly` property is left out of what is sent, and the decoder requires it",
+        apply: directions::two_directional,
     },
     Rule {
         name: "pinned-properties",

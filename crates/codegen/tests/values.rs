@@ -57,6 +57,7 @@ fn convert() {
         let (schema, json) = line.split_once(' ').unwrap();
         println!("{}", match schema {
             "Hook.builder" => built(t::Hook::builder().build().unwrap()),
+            "Shared.builder" => built(t::Shared::builder().build().unwrap()),
             "Mailbox.builder" => built(t::Mailbox::builder().build().unwrap()),
             ARMS
             other => panic!("{other}"),

@@ -3,6 +3,7 @@
 use jsonschema::{Draft, Registry, Validator};
 use serde_json::{Map, Value, json};
 
+use crate::directions::Directions;
 use crate::document::Document;
 use crate::lowered;
 use crate::sampler::UNKNOWN;
@@ -52,7 +53,8 @@ impl<'r> Judge<'r> {
 pub enum Fault {
     /// A required property is missing.
     Missing,
-    /// A required read-only or write-only property is missing: a type that is sent and received accepts that.
+    /// A required property of the other direction is missing: a read-only one of a request, or a write-only one of a
+    /// response.
     MissingOneWay,
     /// A property has another type.
     Type,
@@ -67,7 +69,7 @@ impl Fault {
     pub fn name(self) -> &'static str {
         match self {
             Self::Missing => "required property left out",
-            Self::MissingOneWay => "one-way property left out",
+            Self::MissingOneWay => "property of the other direction left out",
             Self::Type => "property of another type",
             Self::Kind => "value of another type",
             Self::Sequence => "array of the values in order",
@@ -78,6 +80,7 @@ impl Fault {
 /// Returns invalid variants of a valid sample, one for each applicable fault.
 pub fn spoiled(
     document: &Document,
+    directions: &Directions,
     reference: &str,
     validator: &Validator,
     valid: &Value,
@@ -88,7 +91,8 @@ pub fn spoiled(
             let mut object = object.clone();
             object.remove(UNKNOWN);
             let schema = document.resolve(reference).unwrap_or(&Value::Null);
-            spoiled_object(document, schema, &object, random)
+            let is_only_sent = directions.is_only_sent(reference);
+            spoiled_object(document, schema, &object, is_only_sent, random)
         }
         Value::String(_) => vec![(Fault::Kind, json!(5)), (Fault::Kind, json!({"x": 1}))],
         Value::Array(_) => vec![
@@ -111,6 +115,7 @@ fn spoiled_object(
     document: &Document,
     schema: &Value,
     object: &Map<String, Value>,
+    is_only_sent: bool,
     random: &mut fastrand::Rng,
 ) -> Vec<(Fault, Value)> {
     let shape = Shape::of(document, schema).unwrap_or_default();
@@ -121,7 +126,12 @@ fn spoiled_object(
     for name in required.into_iter().take(3) {
         let mut without = object.clone();
         without.remove(name);
-        let fault = if shape.one_way.contains(name) {
+        let optional = if is_only_sent {
+            &shape.read_only
+        } else {
+            &shape.write_only
+        };
+        let fault = if optional.contains(name) {
             Fault::MissingOneWay
         } else {
             Fault::Missing

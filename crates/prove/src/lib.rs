@@ -7,6 +7,7 @@
 
 mod body;
 pub mod compare;
+pub mod directions;
 pub mod document;
 pub mod driver;
 pub mod judge;

@@ -3,6 +3,7 @@
 use jsonschema::Validator;
 use serde_json::Value;
 
+use crate::directions::Directions;
 use crate::document::Document;
 use crate::judge::{Fault, spoiled};
 use crate::sampler::{Mode, Sampler};
@@ -17,6 +18,7 @@ const READABLE: usize = 127;
 /// Returns samples of the schema at a reference: at least `least` valid ones if there are as many, and invalid ones.
 pub fn of_schema<'d>(
     document: &'d Document,
+    directions: &Directions,
     reference: &str,
     validator: &Validator,
     sampler: &mut Sampler<'d>,
@@ -44,7 +46,16 @@ pub fn of_schema<'d>(
     let shallow = valid.iter().filter(|value| depth(value) < 20);
     let whole = shallow.max_by_key(|value| value.to_string().len());
     let mut random = fastrand::Rng::with_seed(3);
-    let invalid = whole.map(|value| spoiled(document, reference, validator, value, &mut random));
+    let invalid = whole.map(|value| {
+        spoiled(
+            document,
+            directions,
+            reference,
+            validator,
+            value,
+            &mut random,
+        )
+    });
     let invalid = invalid.into_iter().flatten();
     let invalid: Vec<_> = invalid.map(|(fault, value)| (Some(fault), value)).collect();
     valid

@@ -72,8 +72,10 @@ pub struct Shape<'d> {
     pub examples: Vec<&'d Value>,
     /// The property and the values that select this schema from a tagged union.
     pub tag: Option<(&'d str, Vec<String>)>,
-    /// The properties that are read-only or write-only.
-    pub one_way: BTreeSet<&'d str>,
+    /// The properties that are only received.
+    pub read_only: BTreeSet<&'d str>,
+    /// The properties that are only sent.
+    pub write_only: BTreeSet<&'d str>,
 }
 
 const LOWER: [&str; 5] = [
@@ -197,8 +199,11 @@ impl<'d> Shape<'d> {
             ("properties", Value::Object(properties)) => {
                 for (name, schema) in properties {
                     self.properties.entry(name).or_default().push(schema);
-                    if is_one_way(document, schema) {
-                        self.one_way.insert(name);
+                    if says(document, schema, "readOnly", 0) {
+                        self.read_only.insert(name);
+                    }
+                    if says(document, schema, "writeOnly", 0) {
+                        self.write_only.insert(name);
                     }
                 }
             }
@@ -292,14 +297,17 @@ impl<'d> Shape<'d> {
     }
 }
 
-fn is_one_way(document: &Document, schema: &Value) -> bool {
-    let says = |schema: &Value| {
-        ["readOnly", "writeOnly"]
-            .iter()
-            .any(|key| schema.get(key) == Some(&Value::Bool(true)))
+/// Returns true if the schema, or one that it wraps, has the keyword.
+fn says(document: &Document, schema: &Value, keyword: &str, depth: usize) -> bool {
+    let is_true = |schema: &Value| schema.get(keyword) == Some(&Value::Bool(true));
+    let Some(target) = document.follow(schema).filter(|_| depth < 16) else {
+        return is_true(schema);
     };
-    let parents = schema.get("allOf").and_then(Value::as_array);
-    says(schema)
-        || document.follow(schema).is_some_and(says)
-        || parents.into_iter().flatten().any(says)
+    let parts = target.get("allOf").and_then(Value::as_array);
+    is_true(schema)
+        || is_true(target)
+        || parts
+            .into_iter()
+            .flatten()
+            .any(|part| says(document, part, keyword, depth + 1))
 }

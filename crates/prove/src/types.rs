@@ -7,6 +7,7 @@ use jsonschema::Validator;
 use serde_json::Value;
 
 use crate::compare::{Change, changes};
+use crate::directions::Directions;
 use crate::document::Document;
 use crate::judge::{Fault, Judge, is_union, keeps_unlisted, registry};
 use crate::report::{Failure, FailureKind, Row};
@@ -42,6 +43,7 @@ pub(crate) struct TypeProof<'d> {
     typed: &'d [Typed],
     session: &'d Session,
     names: BTreeSet<&'d str>,
+    directions: Directions,
     /// The schemas of forms.
     forms: BTreeSet<&'d str>,
     /// The types that accept any JSON value.
@@ -61,6 +63,7 @@ impl<'d> TypeProof<'d> {
             typed,
             session,
             names,
+            directions: Directions::of(document),
             forms: forms(document.value()),
             untyped: BTreeSet::new(),
         }
@@ -127,7 +130,14 @@ impl<'d> TypeProof<'d> {
         examples: &[&Value],
     ) -> Vec<Sample> {
         let reference = self.typed.get(index).map_or("", |typed| &typed.reference);
-        let made = samples::of_schema(self.document, reference, validator, sampler, least);
+        let made = samples::of_schema(
+            self.document,
+            &self.directions,
+            reference,
+            validator,
+            sampler,
+            least,
+        );
         let examples = examples
             .iter()
             .filter(|example| validator.is_valid(example))

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use call_api_codegen::load;
 use call_api_codegen::pointer::Pointer;
+use call_api_prove::directions::Directions;
 use call_api_prove::document::Document;
 use call_api_prove::judge::{Judge, registry};
 use call_api_prove::sampler::Sampler;
@@ -63,11 +64,20 @@ fn sampled(document: Document) -> usize {
         return 0;
     };
     let judge = Judge::new(&registry);
+    let directions = Directions::of(&document);
     let mut sampler = Sampler::new(&document);
     let mut made = 0;
     for reference in &references {
         if let Ok(validator) = judge.validator(reference) {
-            made += samples::of_schema(&document, reference, &validator, &mut sampler, 8).len();
+            made += samples::of_schema(
+                &document,
+                &directions,
+                reference,
+                &validator,
+                &mut sampler,
+                8,
+            )
+            .len();
         }
     }
     made

@@ -203,7 +203,8 @@ pub(super) fn absent_or_null(document: &mut Value, changes: &mut Changes) {
     });
 }
 
-fn takes_null(document: &Value, schema: &Value, depth: usize) -> bool {
+/// Returns true if null is a value of the schema.
+pub(super) fn takes_null(document: &Value, schema: &Value, depth: usize) -> bool {
     let Some(schema) = walk::follow(document, schema).filter(|_| depth < DEEPEST) else {
         return false;
     };

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use super::Changes;
 use super::pins::rename_schemas;
-use super::{Changes, absence};
 use crate::names;
-use crate::openapi::{Additional, DIRECTIONS, Schema as _, Side};
+use crate::openapi::{Additional, Schema as _, Side};
 use crate::pointer::Pointer;
 use crate::walk::{self, Kind};
 
@@ -53,7 +53,10 @@ pub(super) fn distinct_types(document: &mut Value, changes: &mut Changes) {
 }
 
 /// Calls `change` for each schema that is an object.
-fn each_schema(document: &mut Value, mut change: impl FnMut(&Pointer, &mut Map<String, Value>)) {
+pub(super) fn each_schema(
+    document: &mut Value,
+    mut change: impl FnMut(&Pointer, &mut Map<String, Value>),
+) {
     walk::walk_mut(document, &mut |kind, pointer, value| {
         if let (Kind::Schema, Some(object)) = (kind, value.as_object_mut()) {
             change(pointer, object);
@@ -355,69 +358,12 @@ pub(super) fn no_negations(document: &mut Value, changes: &mut Changes) {
 }
 
 /// Returns true if the document has a matching schema.
-fn has_schema(document: &Value, is_such: impl Fn(&Value) -> bool) -> bool {
+pub(super) fn has_schema(document: &Value, is_such: impl Fn(&Value) -> bool) -> bool {
     let mut found = false;
     walk::walk(document, &mut |kind, _, value| {
         found |= kind == Kind::Schema && is_such(value);
     });
     found
-}
-
-/// Makes properties that are only sent in one direction optional in types that are not only of that direction.
-pub(super) fn one_directional(document: &mut Value, changes: &mut Changes) {
-    if !has_schema(document, |schema| {
-        DIRECTIONS.iter().any(|keyword| schema.has_flag(keyword))
-    }) {
-        return;
-    }
-    let whole = document.clone();
-    let (sent, received) = (absence::sent(&whole), absence::received(&whole));
-    let sent: BTreeSet<&str> = sent.iter().map(Pointer::as_str).collect();
-    let received: BTreeSet<&str> = received.iter().map(Pointer::as_str).collect();
-    each_schema(document, |pointer, object| {
-        let Some(properties) = object.get("properties").and_then(Value::as_object) else {
-            return;
-        };
-        let is_within = |roots: &BTreeSet<&str>| {
-            let text = pointer.as_str();
-            let ends = text.match_indices('/').map(|(end, _)| end);
-            ends.chain([text.len()])
-                .any(|end| roots.contains(&text[..end]))
-        };
-        let (is_sent, is_received) = (is_within(&sent), is_within(&received));
-        let [received_only, sent_only] = DIRECTIONS;
-        let other_ways: &[&str] = match (is_sent, is_received) {
-            (true, false) => &[received_only],
-            (false, true) => &[sent_only],
-            _ => &DIRECTIONS,
-        };
-        let one_way = |name: &Value| {
-            let property = name.as_str().and_then(|name| properties.get(name));
-            property
-                .and_then(|property| walk::follow(&whole, property))
-                .is_some_and(|property| other_ways.iter().any(|key| property.has_flag(key)))
-        };
-        let Some(required) = object.get("required").and_then(Value::as_array) else {
-            return;
-        };
-        let kept: Vec<Value> = required
-            .iter()
-            .filter(|name| !one_way(name))
-            .cloned()
-            .collect();
-        if kept.len() < required.len() {
-            let place = pointer.join("required");
-            changes.at(&place);
-            if is_sent == is_received {
-                changes.lost(
-                    &place,
-                    "that a property is required in one direction",
-                    "it is optional in both directions",
-                );
-            }
-            object.insert("required".to_owned(), Value::Array(kept));
-        }
-    });
 }
 
 /// Replaces unions of scalars of one type by that type: an open enum next to a string, a date next to a UUID.

@@ -9,7 +9,6 @@ use syn::{Item, Type, parse_quote};
 use super::syntax::{option, serde_words, wire_name};
 use crate::model::Model;
 use crate::names;
-use crate::openapi::Schema as _;
 use crate::pointer::Pointer;
 use crate::unsupported::Unsupported;
 use crate::walk;
@@ -27,10 +26,11 @@ impl<'a> Nullable<'a> {
     pub(super) fn of(document: &Value, model: &'a Model) -> Self {
         let properties = walk::schemas(document)
             .map(|(name, _)| {
-                let properties = properties(document, model, &Pointer::schema(name), 0);
-                (names::type_name(name), properties)
+                let facts = model.composed(document, &Pointer::schema(name));
+                let properties = facts.into_iter().flat_map(|facts| facts.nullable.clone());
+                (names::type_name(name), properties.collect())
             })
-            .filter(|(_, properties)| !properties.is_empty())
+            .filter(|(_, properties): &(_, BTreeSet<String>)| !properties.is_empty())
             .collect();
         Self {
             model,
@@ -98,21 +98,6 @@ impl<'a> Nullable<'a> {
             parse_quote!(pub use crate::nullable::Nullable as #free;)
         })
     }
-}
-
-/// Returns the nullable properties of a schema and of its parts.
-fn properties(document: &Value, model: &Model, schema: &Pointer, depth: usize) -> BTreeSet<String> {
-    // A schema that contains itself has no further properties at this depth.
-    let Some((place, schema)) = walk::locate(document, schema).filter(|_| depth < 16) else {
-        return BTreeSet::new();
-    };
-    let all_of = place.join("allOf");
-    let mut found: BTreeSet<String> = (0..schema.parts().len())
-        .flat_map(|index| properties(document, model, &all_of.join(index), depth + 1))
-        .collect();
-    let own = model.schemas.get(&place);
-    found.extend(own.into_iter().flat_map(|own| own.nullable.iter().cloned()));
-    found
 }
 
 /// Makes an optional field omit an absent `Nullable`. Returns false if the field is not optional.

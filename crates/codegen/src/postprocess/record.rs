@@ -1,21 +1,59 @@
 //! Makes structs use `record::decode!` of the types crate: it reads objects only, each property once, and keeps further
 //! properties if the struct has a field for them.
 
+use std::collections::BTreeMap;
+
 use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
+use serde_json::Value;
 use syn::{Attribute, Fields, Item, ItemStruct, Meta, Path, Type, parse_quote};
 
+use super::size::Boxed;
+use super::structs::WireNames;
 use super::syntax::{
-    arguments, first_argument, is_path, named_function, remove_derive, serde_words, wire_name,
+    arguments, first_argument, is_path, named_function, option, remove_derive, serde_words,
+    wire_name,
 };
+use crate::model::Model;
+use crate::names;
+use crate::pointer::Pointer;
+use crate::walk;
+
+/// The optional properties that a received value must have, by type name and name in JSON; each with true if null is a
+/// value of it.
+pub(super) type Received = BTreeMap<String, BTreeMap<String, bool>>;
+
+pub(super) fn received(
+    document: &Value,
+    model: &Model,
+    wire_names: &WireNames<'_>,
+    boxed: &Boxed,
+) -> Received {
+    let mut received = Received::new();
+    for (name, _) in walk::schemas(document) {
+        let ident = names::type_name(name);
+        let wire_names = wire_names.get(&ident);
+        // The fields of a boxed struct are those of another one.
+        let owner = boxed.fields_of(&ident).unwrap_or(&ident);
+        for facts in model.composed(document, &Pointer::schema(name)) {
+            for (property, nullable) in &facts.received {
+                let wire = wire_names.and_then(|names| names.get(property));
+                let wire = wire.unwrap_or(property).clone();
+                let properties = received.entry(owner.to_owned()).or_default();
+                properties.insert(wire, *nullable);
+            }
+        }
+    }
+    received
+}
 
 /// Replaces the derive of `Deserialize` by a call of the macro for each struct with named fields. Structs with serde
 /// arguments that the macro does not support keep the derive.
-pub(super) fn decode(file: &mut syn::File) {
+pub(super) fn decode(file: &mut syn::File, received: &Received) {
     let items = std::mem::take(&mut file.items);
     for mut item in items {
         let call = match &mut item {
-            Item::Struct(item) => decoded(item),
+            Item::Struct(item) => decoded(item, received.get(&item.ident.to_string())),
             _ => None,
         };
         file.items.push(item);
@@ -27,7 +65,7 @@ fn is_serde(attribute: &Attribute) -> bool {
     attribute.path().is_ident("serde")
 }
 
-fn decoded(item: &mut ItemStruct) -> Option<Item> {
+fn decoded(item: &mut ItemStruct, received: Option<&BTreeMap<String, bool>>) -> Option<Item> {
     let Fields::Named(fields) = &item.fields else {
         wrapped(item);
         return None;
@@ -80,6 +118,12 @@ fn decoded(item: &mut ItemStruct) -> Option<Item> {
             continue;
         }
         let name = wire_name(field)?;
+        if let Some(nullable) = received.and_then(|received| received.get(&name)) {
+            rule = match option(&field.ty) {
+                Some(_) if !nullable => quote!(, some),
+                _ => quote!(),
+            };
+        }
         let index = syn::Index::from(rows.len());
         let lenient = is_lenient(&field.ty).then(|| quote!(lenient));
         rows.push(quote!(#index #ident: #name #lenient #rule;));
@@ -207,6 +251,8 @@ mod tests {
                 #[serde(default = "defaults::default_u64::<u32, 10>")]
                 pub limit: u32,
                 pub r#loop: ::std::option::Option<bool>,
+                #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
+                pub assigned: ::std::option::Option<u8>,
             }
             #[derive(::serde::Deserialize)]
             pub struct Flat { #[serde(flatten)] pub extra: Map }
@@ -222,7 +268,9 @@ mod tests {
             #[derive(Clone)]
             pub struct Plain { pub a: u8 }
         };
-        decode(&mut file);
+        let properties = [("assigned".to_owned(), false), ("agent".to_owned(), true)];
+        let received = [("Call".to_owned(), properties.into())].into();
+        decode(&mut file, &received);
         insta::assert_snapshot!(prettyplease::unparse(&file));
         let calls: Vec<String> = file.items.iter().filter_map(print).collect();
         insta::assert_snapshot!(calls.join("\n"));

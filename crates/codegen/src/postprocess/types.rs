@@ -51,6 +51,7 @@ struct Passes<'a> {
     values: enums::Named<'a>,
     nullable: Nullable<'a>,
     wire_names: structs::WireNames<'a>,
+    received: record::Received,
     sensitive: Sensitive<'a>,
     deprecated: Deprecated,
     bodies: multipart::Bodies,
@@ -76,12 +77,14 @@ impl<'a> Passes<'a> {
             );
         }
         let boxed = Boxed::of(sizes, model);
+        let wire_names = structs::wire_names(normalized, model);
         Ok(Self {
             orders: Orders::of(&[normalized, original]),
             unions: Unions::of(normalized, model),
             values: enums::values(normalized, model),
             nullable: Nullable::of(normalized, model),
-            wire_names: structs::wire_names(normalized, model),
+            received: record::received(normalized, model, &wire_names, &boxed),
+            wire_names,
             sensitive: Sensitive::new(&settings.sensitive),
             deprecated: Deprecated::of(normalized),
             bodies: multipart::bodies(normalized, model),
@@ -109,7 +112,7 @@ impl<'a> Passes<'a> {
         let builders = builders.declare(file);
         self.boxed.apply(file);
         self.boxed.wrap(file);
-        record::decode(file);
+        record::decode(file, &self.received);
         docs::tidy(file);
         Declared { builders, values }
     }

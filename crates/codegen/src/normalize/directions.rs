@@ -1,0 +1,114 @@
+//! Properties of one direction: a `readOnly` one is required in responses only, a `writeOnly` one in requests only.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::schemas::{each_schema, has_schema};
+use super::{Changes, absence};
+use crate::openapi::{DIRECTIONS, Schema as _};
+use crate::pointer::Pointer;
+use crate::subdocument::transitive_refs;
+use crate::walk;
+
+/// The maximum number of nested wrapper schemas.
+const DEEPEST: usize = 16;
+
+/// Makes properties of the other direction optional in schemas that are only sent, or only received.
+pub(super) fn one_directional(document: &mut Value, changes: &mut Changes) {
+    optional(document, changes, |ways| ways.is_sent != ways.is_received);
+}
+
+/// Does the same in all schemas, which now have the properties of the schemas that they are composed of. The model has
+/// the `readOnly` properties that are optional because the schema is also sent: the decoder requires them.
+pub(super) fn two_directional(document: &mut Value, changes: &mut Changes) {
+    optional(document, changes, |_| true);
+}
+
+/// The directions of a schema.
+#[derive(Clone, Copy)]
+struct Ways {
+    is_sent: bool,
+    is_received: bool,
+}
+
+fn optional(document: &mut Value, changes: &mut Changes, applies: fn(Ways) -> bool) {
+    if !has_schema(document, |schema| {
+        DIRECTIONS.iter().any(|keyword| schema.has_flag(keyword))
+    }) {
+        return;
+    }
+    let whole = document.clone();
+    let mut received = absence::received(&whole);
+    let webhooks = changes.model.webhooks.as_ref();
+    received.extend(
+        webhooks
+            .into_iter()
+            .flat_map(|webhooks| transitive_refs(&whole, &[Pointer::schema(&webhooks.schema)])),
+    );
+    let sent = absence::sent(&whole);
+    each_schema(document, |pointer, object| {
+        let ways = Ways {
+            is_sent: is_within(pointer, &sent),
+            is_received: is_within(pointer, &received),
+        };
+        let Some(properties) = object.get("properties").and_then(Value::as_object) else {
+            return;
+        };
+        let Some(required) = object.get("required").and_then(Value::as_array) else {
+            return;
+        };
+        let is = |name: &Value, keyword: &str| {
+            let property = name.as_str().and_then(|name| properties.get(name));
+            property.is_some_and(|property| says(&whole, property, keyword, 0))
+        };
+        // Required in responses, or in requests, but not in every value of the type.
+        let read = |name: &&Value| (ways.is_sent || !ways.is_received) && is(name, "readOnly");
+        let write = |name: &&Value| (ways.is_received || !ways.is_sent) && is(name, "writeOnly");
+        let kept: Vec<Value> = required
+            .iter()
+            .filter(|name| !read(name) && !write(name))
+            .cloned()
+            .collect();
+        if !applies(ways) || kept.len() == required.len() {
+            return;
+        }
+        let place = pointer.join("required");
+        changes.at(&place);
+        if ways.is_sent == ways.is_received {
+            let must = required.iter().filter(read).filter_map(Value::as_str);
+            let must = must.filter_map(|name| {
+                let property = properties.get(name)?;
+                Some((name.to_owned(), absence::takes_null(&whole, property, 0)))
+            });
+            let must = must.collect::<Vec<_>>();
+            if !must.is_empty() {
+                changes.model.schema_mut(pointer).received.extend(must);
+            }
+            if required.iter().any(|name| write(&name)) {
+                let what = "that a `writeOnly` property is required in requests";
+                changes.lost(&place, what, "it may be left out");
+            }
+        }
+        object.insert("required".to_owned(), Value::Array(kept));
+    });
+}
+
+/// Returns true if the location is one of the roots, or inside one.
+fn is_within(pointer: &Pointer, roots: &BTreeSet<Pointer>) -> bool {
+    let text = pointer.as_str();
+    let ends = text.match_indices('/').map(|(end, _)| end);
+    ends.chain([text.len()])
+        .any(|end| roots.contains(&text[..end]))
+}
+
+/// Returns true if the schema, or one that it wraps, has the keyword.
+fn says(document: &Value, schema: &Value, keyword: &str, depth: usize) -> bool {
+    let Some(target) = walk::follow(document, schema).filter(|_| depth < DEEPEST) else {
+        return schema.has_flag(keyword);
+    };
+    let mut parts = target.parts().iter();
+    schema.has_flag(keyword)
+        || target.has_flag(keyword)
+        || parts.any(|part| says(document, part, keyword, depth + 1))
+}
