@@ -5,18 +5,48 @@ use serde_json::{Map, Value, json};
 
 use crate::compare::{changes, same_scalar};
 use crate::document::Document;
+use crate::files::is_declared;
+use crate::multipart;
 use crate::operations::{Body, Operation};
 use crate::received::{Received, Wrong};
 
+/// The kind of a body, in the order in which the client prefers them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum BodyKind {
+    Json,
+    PlusJson,
+    Form,
+    Text,
+    Bytes,
+    Multipart,
+}
+
+impl BodyKind {
+    pub(crate) fn of(media_type: &str) -> Self {
+        const TEXTUAL: [&str; 6] = ["xml", "yaml", "javascript", "graphql", "sql", "ndjson"];
+        let essence = essence(media_type);
+        let (kind, subtype) = essence.split_once('/').unwrap_or((&essence, ""));
+        let base = subtype.strip_prefix("x-").unwrap_or(subtype);
+        match (kind, subtype) {
+            ("application", "json") => Self::Json,
+            ("application", "x-www-form-urlencoded") => Self::Form,
+            ("multipart", _) => Self::Multipart,
+            ("text", _) => Self::Text,
+            ("application", _) if TEXTUAL.contains(&base) => Self::Text,
+            (_, subtype) => match subtype.rsplit_once('+') {
+                Some((_, "json")) => Self::PlusJson,
+                Some((_, "xml" | "yaml")) => Self::Text,
+                _ => Self::Bytes,
+            },
+        }
+    }
+}
+
 /// Returns the media type of the body that is sampled: the one that the client prefers.
 pub(crate) fn preferred(body: &Body) -> Option<&(String, String)> {
-    let rank = |media_type: &str| match essence(media_type).as_str() {
-        "application/json" => 0,
-        "application/x-www-form-urlencoded" => 2,
-        essence if essence.ends_with("+json") => 1,
-        essence if essence.starts_with("text/") => 3,
-        essence if essence.starts_with("multipart/") => 5,
-        _ => 4,
+    let rank = |media_type: &str| {
+        let is_range = essence(media_type).contains('*');
+        (BodyKind::of(media_type), is_range)
     };
     body.content
         .iter()
@@ -62,24 +92,28 @@ pub(crate) fn wrong(
         .content
         .iter()
         .find(|(declared, _)| is_declared(declared, sent));
-    if declared.is_none() {
+    if declared.is_none() && !body.is_reported {
         found.push((
             body.pointer.clone(),
             format!("the Content-Type is {sent:?}"),
         ));
     }
+    let kind = BodyKind::of(sent);
+    if let (BodyKind::Multipart, Some((_, schema)), Value::Object(argument)) =
+        (kind, declared, argument)
+    {
+        let wrong = multipart::wrong(document, schema, argument, sent, &received.body);
+        found.extend(wrong.map(|cause| (body.pointer.clone(), cause)));
+        return;
+    }
     let bytes: Vec<u8> = received.body.chars().map(|c| c as u8).collect();
-    let is_same = match essence(sent).as_str() {
-        essence if essence == "application/json" || essence.ends_with("+json") => {
+    let is_same = match (kind, argument) {
+        (BodyKind::Json | BodyKind::PlusJson, _) => {
             serde_json::from_slice::<Value>(&bytes).is_ok_and(|read| is_same_json(argument, &read))
         }
-        "application/x-www-form-urlencoded" => is_same_form(document, argument, &received.body),
-        essence if essence.starts_with("multipart/") => {
-            is_same_parts(argument, sent, &received.body)
-        }
-        _ => argument
-            .as_str()
-            .is_none_or(|text| text.as_bytes() == bytes),
+        (BodyKind::Form, Value::Object(fields)) => is_same_form(fields, &received.body),
+        (_, Value::String(text)) => text.as_bytes() == bytes,
+        (_, argument) => json!(bytes) == *argument,
     };
     if !is_same {
         let text = String::from_utf8_lossy(&bytes);
@@ -87,38 +121,14 @@ pub(crate) fn wrong(
     }
 }
 
-/// Returns true if the media type is the declared one, with its parameters and in any case, or is in the declared range.
-fn is_declared(declared: &str, sent: &str) -> bool {
-    let parameters = |media_type: &str| -> Vec<String> {
-        let parameters = media_type.split(';').skip(1);
-        parameters
-            .map(|parameter| parameter.trim().to_ascii_lowercase())
-            .collect()
-    };
-    let (of_declared, of_sent) = (essence(declared), essence(sent));
-    let covers = match of_declared.strip_suffix('*') {
-        Some("*/") => true,
-        Some(kind) => of_sent.starts_with(kind),
-        None => of_declared == of_sent,
-    };
-    let sent_parameters = parameters(sent);
-    covers
-        && parameters(declared)
-            .iter()
-            .all(|parameter| sent_parameters.contains(parameter))
-}
-
-fn is_same_json(argument: &Value, read: &Value) -> bool {
+pub(crate) fn is_same_json(argument: &Value, read: &Value) -> bool {
     let found = changes(argument, read, &|_| true);
     found.iter().all(|(_, change)| change.is_harmless())
 }
 
 /// Decodes the pairs of a form. Lists are repeated or joined, and objects have the styles of parameters: only scalars and
 /// lists of scalars are compared.
-fn is_same_form(_: &Document, argument: &Value, body: &str) -> bool {
-    let Value::Object(fields) = argument else {
-        return true;
-    };
+fn is_same_form(fields: &Map<String, Value>, body: &str) -> bool {
     let decode = |raw: &str| {
         let raw = raw.replace('+', " ");
         percent_decode_str(&raw).decode_utf8_lossy().into_owned()
@@ -149,60 +159,6 @@ fn is_same_form(_: &Document, argument: &Value, body: &str) -> bool {
             Value::Array(_) => sent.len() == 1,
             Value::Null => sent.is_empty() || sent.iter().all(|sent| same_scalar(value, sent)),
             scalar => sent.len() == 1 && sent.iter().all(|sent| same_scalar(scalar, sent)),
-        }
-    })
-}
-
-/// Decodes the parts of a form. Lists are repeated parts, and objects are parts in JSON.
-fn is_same_parts(argument: &Value, content_type: &str, body: &str) -> bool {
-    let Value::Object(fields) = argument else {
-        return true;
-    };
-    let Some((_, boundary)) = content_type.split_once("boundary=") else {
-        return false;
-    };
-    let boundary = format!("--{}", boundary.trim_matches('"'));
-    let mut parts: Map<String, Value> = Map::new();
-    for part in body.split(&boundary) {
-        let Some((head, content)) = part.split_once("\r\n\r\n") else {
-            continue;
-        };
-        let Some((_, name)) = head.split_once("name=\"") else {
-            continue;
-        };
-        let name = name.split('"').next().unwrap_or_default().to_owned();
-        let content: Vec<u8> = content
-            .trim_end_matches("\r\n")
-            .chars()
-            .map(|c| c as u8)
-            .collect();
-        let text = String::from_utf8_lossy(&content).into_owned();
-        match parts.entry(name).or_insert_with(|| json!([])) {
-            Value::Array(texts) => texts.push(json!(text)),
-            other => *other = json!([text]),
-        }
-    }
-    fields.iter().all(|(name, value)| {
-        let sent: Vec<&str> = parts
-            .get(name)
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
-        let is_part = |value: &Value, sent: &str| {
-            same_scalar(value, sent)
-                || serde_json::from_str(sent).is_ok_and(|read| is_same_json(value, &read))
-        };
-        match (value, sent.as_slice()) {
-            (Value::Null, []) => true,
-            (Value::Array(items), []) => items.is_empty(),
-            (Value::Array(items), sent) if sent.len() == items.len() => items
-                .iter()
-                .zip(sent)
-                .all(|(item, sent)| is_part(item, sent)),
-            (value, [sent]) => is_part(value, sent),
-            _ => false,
         }
     })
 }

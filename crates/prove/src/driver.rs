@@ -107,7 +107,7 @@ fn request_arms(operations: &[Operation]) -> String {
         let mut body = constructor(operation);
         let mut set = |argument: String, Setter { name, takes, .. }: &Setter| {
             let value = if takes.replace(' ', "").ends_with("reqwest::Body") {
-                "text(value)?".to_owned()
+                "bytes(value)?".to_owned()
             } else {
                 format!("read::<{takes}>(value)?")
             };

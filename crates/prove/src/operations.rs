@@ -71,6 +71,8 @@ pub struct Body {
     pub content: Vec<(String, String)>,
     /// The setters of the client.
     pub setter: Option<Setter>,
+    /// True if the report of unsupported features mentions the media type, so another one can be sent.
+    pub is_reported: bool,
 }
 
 /// A method of a builder.
@@ -118,7 +120,7 @@ pub fn operations(
             path: path.clone(),
             function: names::method_name(id),
             parameters,
-            body: body(document, &pointer, original, builder),
+            body: body(document, generated, &pointer, original, builder),
         });
     }
     Ok(operations)
@@ -247,6 +249,7 @@ fn parameter(object: &Value, pointer: String) -> Option<Parameter> {
 
 fn body(
     document: &Document,
+    generated: &Generated,
     operation: &Pointer,
     original: &Value,
     builder: Option<&BTreeMap<String, Setter>>,
@@ -258,6 +261,15 @@ fn body(
     };
     let object = document.value().pointer(&pointer)?;
     let content = object.get("content").and_then(Value::as_object)?;
+    let is_lost = |place: &str| {
+        let mut unsupported = generated.unsupported.iter();
+        unsupported.any(|loss| loss.pointer.as_str() == place)
+    };
+    let range = content.keys().find(|media_type| media_type.contains('*'));
+    let is_reported = range.is_some_and(|range| {
+        let token = range.replace('~', "~0").replace('/', "~1");
+        is_lost(&format!("{pointer}/content/{token}"))
+    });
     let content = content.keys().map(|media_type| {
         let token = media_type.replace('~', "~0").replace('/', "~1");
         (
@@ -269,6 +281,7 @@ fn body(
         required: object.get("required") == Some(&Value::Bool(true)),
         content: content.collect(),
         setter: builder.and_then(|setters| setters.get("body")).cloned(),
+        is_reported,
         pointer,
     })
 }

@@ -5,8 +5,9 @@ use std::io;
 
 use serde_json::{Map, Value, json};
 
-use crate::body;
+use crate::body::{self, BodyKind};
 use crate::document::Document;
+use crate::files;
 use crate::judge::{Judge, registry};
 use crate::operations::{Operation, Parameter, Setter};
 use crate::received::Received;
@@ -50,10 +51,12 @@ pub(crate) fn prove(
     let registry = registry(document, references.collect()).map_err(io::Error::other)?;
     let judge = Judge::new(&registry);
     let mut sampler = Sampler::new(document);
+    let mut random = fastrand::Rng::with_seed(5);
     for (index, operation) in operations.iter().enumerate() {
         let mut requests: Vec<Value> = Vec::new();
         for mode in MODES {
-            if let Some(arguments) = arguments(document, operation, &judge, &mut sampler, mode)
+            if let Some(arguments) =
+                arguments(document, operation, &judge, &mut sampler, &mut random, mode)
                 && !requests.contains(&arguments)
             {
                 requests.push(arguments);
@@ -174,6 +177,7 @@ fn arguments(
     operation: &Operation,
     judge: &Judge<'_>,
     sampler: &mut Sampler<'_>,
+    random: &mut fastrand::Rng,
     mode: Mode,
 ) -> Option<Value> {
     let mut arguments = Map::new();
@@ -195,11 +199,7 @@ fn arguments(
         && (mode != Mode::Least || body.required)
         && let Some((media_type, schema)) = body::preferred(body)
     {
-        let has_files =
-            body::essence(media_type).starts_with("multipart/") && holds_files(document, schema);
-        let value = (!has_files)
-            .then(|| sample(judge, sampler, schema, &|_| true))
-            .flatten();
+        let value = body_argument(document, judge, sampler, random, media_type, schema);
         match value {
             Some(value) => {
                 arguments.insert("body".to_owned(), value);
@@ -209,6 +209,35 @@ fn arguments(
         }
     }
     Some(Value::Object(arguments))
+}
+
+/// Returns a sample of the body at a reference, as its setter accepts it: bytes are a list of numbers.
+fn body_argument(
+    document: &Document,
+    judge: &Judge<'_>,
+    sampler: &mut Sampler<'_>,
+    random: &mut fastrand::Rng,
+    media_type: &str,
+    schema: &str,
+) -> Option<Value> {
+    let kind = BodyKind::of(media_type);
+    if kind == BodyKind::Bytes {
+        return Some(files::bytes(random));
+    }
+    if document.resolve(schema).is_none() {
+        return match kind {
+            BodyKind::Text => Some(files::text(random)),
+            BodyKind::Json | BodyKind::PlusJson => Some(json!({"any": [1, "value"]})),
+            _ => None,
+        };
+    }
+    let mut value = sample(judge, sampler, schema, &|_| true)?;
+    match (kind, &mut value) {
+        (BodyKind::Multipart, Value::Object(form)) => files::fill(document, schema, form, random),
+        (BodyKind::Text, value) if !value.is_string() => return Some(json!(value.to_string())),
+        _ => {}
+    }
+    Some(value)
 }
 
 /// Returns the part of a sample that the setters of a parameter accept.
@@ -281,15 +310,6 @@ fn sample(
     attempts.into_iter().find_map(|mode| {
         let value = sampler.sample(schema, mode).ok()?;
         (validator.is_valid(&value) && sendable(&value)).then_some(value)
-    })
-}
-
-/// Returns true if the schema contains a file of a form: it is bytes, for which there is no sample.
-fn holds_files(document: &Document, schema: &str) -> bool {
-    let schema = document.resolve(schema).unwrap_or(&Value::Null);
-    document.parts(schema).into_iter().any(|schema| {
-        let text = schema.to_string();
-        text.contains("\"binary\"") || text.contains("contentMediaType")
     })
 }
 

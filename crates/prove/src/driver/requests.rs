@@ -111,8 +111,11 @@ fn read<T: DeserializeOwned>(value: &Value) -> Result<T, String> {
     serde_json::from_value(value.clone()).map_err(|error| format!("cannot be decoded: {error}"))
 }
 
-/// Returns a body that is not JSON.
+/// Returns the bytes of a body that is not JSON: of a text, or of a list of numbers.
 #[allow(dead_code)]
-fn text(value: &Value) -> Result<String, String> {
-    read(value)
+fn bytes(value: &Value) -> Result<Vec<u8>, String> {
+    match value {
+        Value::String(text) => Ok(text.clone().into_bytes()),
+        numbers => read(numbers),
+    }
 }
