@@ -17,17 +17,17 @@ pub(in crate::normalize) fn model(document: &mut Value, changes: &mut Changes) {
     let mut placeholders = Vec::new();
     // The shape of a value is that on the wire.
     let received = model.on_the_wire(document);
-    // A document may have a single webhook, but its service may send others.
+    // A document may have a single webhook, or a single schema that inherits, but its service may send others.
     let webhooks = model.webhooks.as_ref();
     let webhooks = webhooks.map(|webhooks| Pointer::schema(&webhooks.schema));
     let all = unions(document, 1)
         .into_iter()
         .filter(|(pointer, combinator)| {
-            let members = document.pointer(pointer.join(combinator).as_str());
-            let is_single = members
-                .and_then(Value::as_array)
-                .is_some_and(|members| members.len() == 1);
-            !is_single || webhooks.as_ref() == Some(pointer)
+            let union = document.pointer(pointer.as_str());
+            let members = union.and_then(|union| union.get(combinator)?.as_array());
+            let is_single = members.is_some_and(|members| members.len() == 1);
+            let is_open = union.is_some_and(|union| union.discriminator().is_some());
+            !is_single || is_open || webhooks.as_ref() == Some(pointer)
         });
     for (pointer, _) in all {
         let (Some(schema), Some(name)) = (
