@@ -62,6 +62,8 @@ pub enum Fault {
     Kind,
     /// The values of an object are in an array.
     Sequence,
+    /// The value was changed at random, so it may be valid.
+    Random,
 }
 
 impl Fault {
@@ -73,6 +75,7 @@ impl Fault {
             Self::Type => "property of another type",
             Self::Kind => "value of another type",
             Self::Sequence => "array of the values in order",
+            Self::Random => "random body",
         }
     }
 }

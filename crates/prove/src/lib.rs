@@ -5,6 +5,7 @@
 //! of every operation are sent by the generated client and decoded from the wire ([`wire`]). `docs/correctness.md` defines
 //! which values are equivalent.
 
+mod bodies;
 mod body;
 pub mod compare;
 pub mod directions;
@@ -57,6 +58,8 @@ pub struct Options {
     pub target: PathBuf,
     /// The minimum number of valid samples of a schema.
     pub samples: usize,
+    /// The number of random bodies for each type.
+    pub bodies: usize,
     /// True for a report in JSON.
     pub json: bool,
     /// Changes the generated crates before they are compiled, so that tests can break them.
@@ -73,6 +76,7 @@ impl Options {
             work: prove.join("work"),
             target: prove.join("target"),
             samples: 8,
+            bodies: 16,
             json: false,
             tamper: |_| {},
         }
@@ -194,6 +198,7 @@ fn prove_subject(
     let proven = on_deep_stack(|| {
         TypeProof::new(&subject.document, &subject.typed, session).run(
             options.samples,
+            options.bodies,
             row,
             &done,
         )?;

@@ -30,6 +30,9 @@ struct Args {
     /// Create at least this many valid samples of each schema.
     #[arg(long, value_name = "COUNT", default_value_t = 8)]
     samples: usize,
+    /// Decode this many random bodies with each type, which must neither panic nor overflow the stack nor take long.
+    #[arg(long, value_name = "COUNT", default_value_t = 16)]
+    bodies: usize,
 }
 
 fn main() -> ExitCode {
@@ -47,6 +50,7 @@ fn prove(args: Args) -> io::Result<Outcome> {
     let options = Options {
         json: args.json,
         samples: args.samples,
+        bodies: args.bodies,
         ..Options::new(project::root()?, args.documents)
     };
     let mut report = Vec::new();

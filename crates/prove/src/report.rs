@@ -73,6 +73,8 @@ pub struct Row {
     pub valid: usize,
     /// The number of invalid samples that were decoded.
     pub invalid: usize,
+    /// The number of random bodies that were decoded.
+    pub bodies: usize,
     /// The number of invalid samples that were accepted in accordance with `docs/correctness.md`.
     pub tolerated: usize,
     /// The number of valid samples that were rejected because a part of a form is a file.
@@ -107,10 +109,11 @@ impl Row {
     }
 }
 
-const HEAD: [&str; 12] = [
+const HEAD: [&str; 13] = [
     "document",
     "schemas",
     "samples",
+    "bodies",
     "undecodable",
     "file",
     "changed",
@@ -149,7 +152,7 @@ pub fn print(rows: &[Row], report: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn cells(row: &Row) -> [String; 12] {
+fn cells(row: &Row) -> [String; 13] {
     let dead = [
         FailureKind::Overflow,
         FailureKind::Timeout,
@@ -165,6 +168,7 @@ fn cells(row: &Row) -> [String; 12] {
         row.document.clone(),
         row.schemas.to_string(),
         (row.valid + row.invalid).to_string(),
+        row.bodies.to_string(),
         row.of(FailureKind::Undecodable).to_string(),
         row.files.to_string(),
         row.of(FailureKind::Changed).to_string(),

@@ -6,6 +6,7 @@ use std::io;
 use jsonschema::Validator;
 use serde_json::Value;
 
+use crate::bodies;
 use crate::compare::{Change, changes};
 use crate::directions::Directions;
 use crate::document::Document;
@@ -50,6 +51,9 @@ pub(crate) struct TypeProof<'d> {
     untyped: BTreeSet<usize>,
 }
 
+/// The number of random bodies that are held in memory at once.
+const BODIES: usize = 1000;
+
 /// Similar failures of one schema: their number, and the smallest sample.
 type Groups = BTreeMap<(usize, FailureKind, String), (usize, Sample)>;
 
@@ -73,13 +77,20 @@ impl<'d> TypeProof<'d> {
     ///
     /// # Errors
     /// The driver doesn't start, or a schema is no JSON Schema.
-    pub(crate) fn run(&mut self, least: usize, row: &mut Row, done: &dyn Fn()) -> io::Result<()> {
+    pub(crate) fn run(
+        &mut self,
+        least: usize,
+        bodies: usize,
+        row: &mut Row,
+        done: &dyn Fn(),
+    ) -> io::Result<()> {
         self.sizes(row)?;
         let references = self.typed.iter().map(|typed| typed.reference.clone());
         let registry = registry(self.document, references.collect()).map_err(io::Error::other)?;
         let judge = Judge::new(&registry);
         let mut sampler = Sampler::new(self.document);
         let examples = examples(self.document);
+        let mut random = fastrand::Rng::with_seed(9);
         for (index, typed) in self.typed.iter().enumerate() {
             let validator = judge
                 .validator(&typed.reference)
@@ -90,7 +101,16 @@ impl<'d> TypeProof<'d> {
             if !samples.iter().any(|sample| sample.fault.is_none()) {
                 row.unsampled.push(typed.reference.clone());
             }
+            let values = samples.iter().map(|sample| sample.value.clone());
+            let values: Vec<Value> = values.collect();
             self.prove(index, &validator, samples, row)?;
+            let mut left = if values.is_empty() { 0 } else { bodies };
+            while left > 0 {
+                let count = left.min(BODIES);
+                let bodies = self.bodies(index, &values, count, &mut random);
+                self.prove(index, &validator, bodies, row)?;
+                left -= count;
+            }
             done();
         }
         Ok(())
@@ -156,6 +176,25 @@ impl<'d> TypeProof<'d> {
         made.chain(examples).collect()
     }
 
+    /// Returns random bodies for a type, made of its samples.
+    fn bodies(
+        &self,
+        index: usize,
+        samples: &[Value],
+        count: usize,
+        random: &mut fastrand::Rng,
+    ) -> Vec<Sample> {
+        let names: Vec<&str> = self.names.iter().copied().collect();
+        let bodies = bodies::random(samples, &names, count, random).into_iter();
+        let bodies = bodies.map(|value| Sample {
+            index,
+            value,
+            fault: Some(Fault::Random),
+            is_example: false,
+        });
+        bodies.collect()
+    }
+
     fn prove(
         &self,
         index: usize,
@@ -173,6 +212,7 @@ impl<'d> TypeProof<'d> {
         for (sample, answer) in samples.into_iter().zip(answers) {
             match sample.fault {
                 None => row.valid += 1,
+                Some(Fault::Random) => row.bodies += 1,
                 Some(_) => row.invalid += 1,
             }
             if let Answer::Ok { nanoseconds, .. } = answer
@@ -227,6 +267,7 @@ impl<'d> TypeProof<'d> {
             (Answer::Refused(why), None) => {
                 return Verdict::Failed(FailureKind::Undecodable, why.clone());
             }
+            (Answer::Ok { .. }, Some(Fault::Random)) => return Verdict::Fine,
             (Answer::Ok { text, .. }, _) => text,
         };
         let Ok(after) = serde_json::from_str::<Value>(text) else {
@@ -246,7 +287,7 @@ impl<'d> TypeProof<'d> {
         let is_kept = &sample.value == after;
         let keeps_any = schema.is_some_and(|schema| is_union(self.document, schema));
         let tolerated = match fault {
-            Fault::MissingOneWay => true,
+            Fault::MissingOneWay | Fault::Random => true,
             _ if self.untyped.contains(&sample.index) => true,
             Fault::Missing => is_kept && keeps_any,
             // Decoded into a field that accepts any value, and encoded unchanged.
@@ -317,7 +358,9 @@ impl<'d> TypeProof<'d> {
                     ..sample.clone()
                 };
                 let verdict = self.verdict(validator, &sample, &answer);
-                validator.is_valid(value) == sample.fault.is_none()
+                let is_alike = sample.fault == Some(Fault::Random)
+                    || validator.is_valid(value) == sample.fault.is_none();
+                is_alike
                     && matches!(verdict, Verdict::Failed(other, detail)
                         if other == kind && sign(&detail) == sign_of_group)
             });
