@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use call_api_codegen::plan::{Output, Plan};
 use serde_json::Value;
 
-use crate::operations::{Operation, Setter};
+use crate::operations::{Body, Operation, Setter};
 
 /// The source that all drivers have in common.
 const MAIN: &str = include_str!("driver/main.rs");
@@ -105,14 +105,20 @@ fn request_arms(operations: &[Operation]) -> String {
     for (index, operation) in operations.iter().enumerate() {
         arms += &format!("        {index} => operation_{index}(client, arguments).await,\n");
         let mut body = constructor(operation);
-        let mut set = |argument: String, Setter { name, takes, .. }: &Setter| {
+        let mut set = |argument: String, Setter { name, takes, .. }: &Setter, changes: &str| {
             let value = if takes.replace(' ', "").ends_with("reqwest::Body") {
                 "bytes(value)?".to_owned()
             } else {
                 format!("read::<{takes}>(value)?")
             };
+            let binding = if changes.is_empty() {
+                "value"
+            } else {
+                "mut value"
+            };
             body += &format!(
-                "    if let Some(value) = {argument} {{\n        builder = builder.{name}({value});\n    }}\n"
+                "    if let Some(value) = {argument} {{\n        let {binding} = {value};\n{changes}        \
+                 builder = builder.{name}(value);\n    }}\n"
             );
         };
         for parameter in &operation.parameters {
@@ -127,15 +133,17 @@ fn request_arms(operations: &[Operation]) -> String {
                         format!("{argument}.and_then(|object| object.get({property:?}))")
                     }
                 };
-                set(argument, setter);
+                set(argument, setter, "");
             }
         }
-        if let Some(setter) = operation
-            .body
-            .as_ref()
-            .and_then(|body| body.setter.as_ref())
+        if let Some(body) = &operation.body
+            && let Some(setter) = &body.setter
         {
-            set("arguments.get(\"body\")".to_owned(), setter);
+            set(
+                "arguments.get(\"body\")".to_owned(),
+                setter,
+                &leave_out(body),
+            );
         }
         functions += &format!(
             "\nasync fn operation_{index}(client: &Client, arguments: &Map<String, Value>) -> Result<(), String> {{\n{body}    \
@@ -146,6 +154,16 @@ fn request_arms(operations: &[Operation]) -> String {
         "\nasync fn operation(client: &Client, index: usize, arguments: &Map<String, Value>) -> Result<(), String> {{\n    \
          match index {{\n{arms}        _ => Err(\"no such operation\".to_owned()),\n    }}\n}}\n{functions}"
     )
+}
+
+/// Returns the code that leaves properties out of a body.
+fn leave_out(body: &Body) -> String {
+    let fields = body.read_only.iter().map(|(property, field)| {
+        format!(
+            "        if leaves_out(arguments, {property:?}) {{\n            value.{field} = Default::default();\n        }}\n"
+        )
+    });
+    fields.collect()
 }
 
 /// Returns the code that calls the client's method with its arguments.

@@ -14,6 +14,7 @@ pub mod driver;
 mod files;
 pub mod judge;
 mod known;
+mod left_out;
 mod lowered;
 mod multipart;
 pub mod operations;
@@ -235,7 +236,8 @@ fn subject(options: &Options, path: &Path, name: &str, row: &mut Row) -> Result<
     };
     let document = Document::new(generated.source.document.clone());
     let typed = typed(&document, &generated, source(TYPES), row)?;
-    let operations = operations::operations(&document, &generated, source(CLIENT))?;
+    let mut operations = operations::operations(&document, &generated, source(CLIENT))?;
+    left_out::find(&document, &mut operations, source(TYPES))?;
     let names: Vec<String> = typed.iter().map(|typed| typed.name.clone()).collect();
     driver::add(&mut generated.plan, name, &names, &operations);
     write::apply(

@@ -71,6 +71,8 @@ pub struct Body {
     pub content: Vec<(String, String)>,
     /// The setters of the client.
     pub setter: Option<Setter>,
+    /// The read-only properties, each with the field of the setter's type that can leave it out.
+    pub read_only: Vec<(String, String)>,
     /// True if the report of unsupported features mentions the media type, so another one can be sent.
     pub is_reported: bool,
 }
@@ -281,6 +283,7 @@ fn body(
         required: object.get("required") == Some(&Value::Bool(true)),
         content: content.collect(),
         setter: builder.and_then(|setters| setters.get("body")).cloned(),
+        read_only: Vec::new(),
         is_reported,
         pointer,
     })

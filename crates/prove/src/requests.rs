@@ -9,6 +9,7 @@ use crate::body::{self, BodyKind};
 use crate::document::Document;
 use crate::files;
 use crate::judge::{Judge, registry};
+use crate::left_out;
 use crate::operations::{Operation, Parameter, Setter};
 use crate::received::Received;
 use crate::report::{Failure, FailureKind, Row};
@@ -203,6 +204,9 @@ fn arguments(
         match value {
             Some(value) => {
                 arguments.insert("body".to_owned(), value);
+                if random.bool() {
+                    left_out::add(operation, &mut arguments);
+                }
             }
             None if body.required => return None,
             None => {}

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::body;
 use crate::compare::same_scalar;
 use crate::document::Document;
+use crate::left_out;
 use crate::operations::{Operation, Parameter};
 use crate::received::{Received, Wrong};
 
@@ -32,7 +33,7 @@ pub fn wrong(
     body::wrong(
         document,
         operation,
-        arguments.get("body"),
+        left_out::sent(arguments).as_ref(),
         received,
         &mut found,
     );

@@ -119,3 +119,10 @@ fn bytes(value: &Value) -> Result<Vec<u8>, String> {
         numbers => read(numbers),
     }
 }
+
+/// Returns true if the request leaves out a property of its body.
+#[allow(dead_code)]
+fn leaves_out(arguments: &Map<String, Value>, property: &str) -> bool {
+    let names = arguments.get("left-out").and_then(Value::as_array);
+    names.is_some_and(|names| names.iter().any(|name| name == property))
+}
