@@ -28,7 +28,7 @@ use crate::walk::{self, ChildKind, Kind};
 use files::{At, DOCUMENT, Files};
 
 /// The maximum depth of references within an inlined target.
-const DEEPEST: usize = 64;
+const MAX_DEPTH: usize = 64;
 
 /// The keywords whose values are data of the API, in which a reference has no meaning.
 const PAYLOADS: [&str; 7] = [
@@ -42,7 +42,7 @@ const PAYLOADS: [&str; 7] = [
 ];
 
 /// The maximum number of inlined references. Only files that repeat each other have more.
-const MOST: usize = 100_000;
+const MAX_INLINED: usize = 100_000;
 
 /// Bundles the files that the document refers to.
 ///
@@ -320,7 +320,7 @@ impl Bundle {
     fn enter(&mut self, from: &At, reference: &str, target: &At) -> bool {
         self.replaced += 1;
         let circle = self.open.contains(target);
-        if !circle && self.open.len() <= DEEPEST && self.replaced <= MOST {
+        if !circle && self.open.len() <= MAX_DEPTH && self.replaced <= MAX_INLINED {
             self.open.push(target.clone());
             return true;
         }

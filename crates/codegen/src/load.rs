@@ -248,7 +248,7 @@ impl<'de> Deserialize<'de> for Distinct {
 }
 
 /// The maximum nesting of a document, which is also the limit of serde_json.
-const DEEPEST: usize = 127;
+const MAX_DEPTH: usize = 127;
 
 /// Parses YAML with the core schema of YAML 1.2: `on`, `no`, `18:00` and dates are strings. A repeated key is an error,
 /// because one of its values would be lost.
@@ -262,7 +262,7 @@ fn parse_yaml(text: &str) -> Result<Value, (Location, String)> {
         // Nesting as deep as in JSON, and a size beyond any published document. The number of uses of an anchor is not
         // limited, because the size after expansion is limited below.
         budget: serde_saphyr::budget! {
-            max_depth: DEEPEST,
+            max_depth: MAX_DEPTH,
             max_nodes: 5_000_000,
             max_events: 10_000_000,
             max_total_scalar_bytes: 512 << 20,
@@ -349,7 +349,7 @@ mod tests {
     fn yaml_and_json_have_the_same_maximum_nesting() {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         let read = move || {
-            for (depth, fits) in [(DEEPEST, true), (DEEPEST + 1, false), (10_000, false)] {
+            for (depth, fits) in [(MAX_DEPTH, true), (MAX_DEPTH + 1, false), (10_000, false)] {
                 assert_eq!(parse_json(&nested(depth)).is_ok(), fits, "JSON, {depth}");
                 assert_eq!(parse_yaml(&nested(depth)).is_ok(), fits, "YAML, {depth}");
             }

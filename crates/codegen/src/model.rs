@@ -24,7 +24,7 @@ pub use streams::{EventData, Stream, StreamFormat};
 pub use webhooks::Webhooks;
 
 /// The maximum number of nested compositions.
-const DEEPEST: usize = 16;
+const MAX_DEPTH: usize = 16;
 
 /// The facts about a document.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -131,7 +131,8 @@ impl Model {
         let (mut found, mut waiting) = (Vec::new(), vec![(place.clone(), 0)]);
         while let Some((place, depth)) = waiting.pop() {
             // A schema that contains itself has no further facts at this depth.
-            let Some((place, schema)) = walk::locate(document, &place).filter(|_| depth < DEEPEST)
+            let Some((place, schema)) =
+                walk::locate(document, &place).filter(|_| depth < MAX_DEPTH)
             else {
                 continue;
             };

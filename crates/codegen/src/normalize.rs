@@ -245,12 +245,12 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "object-enums",
         reason: "a common generator writes an enum of strings with `type: object`",
-        apply: schemas::object_enums,
+        apply: enums::object_enums,
     },
     Rule {
         name: "typed-enums",
         reason: "an enum may omit the type of its values",
-        apply: schemas::typed_enums,
+        apply: enums::typed_enums,
     },
     Rule {
         name: "fitting-formats",
@@ -375,7 +375,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "other-enums",
         reason: "typify only supports enums of strings",
-        apply: schemas::other_enums,
+        apply: enums::other_enums,
     },
     Rule {
         name: "distinct-types",

@@ -6,7 +6,7 @@ use crate::openapi::{Additional, DIRECTIONS, JsonType, Schema as _, Side};
 use crate::walk;
 
 /// The number of values after which a sample gets no optional ones: schemas that refer to each other multiply.
-const MOST: usize = 500;
+const MAX_VALUES: usize = 500;
 
 /// A time, for `format: date-time`; the date and the time of day are parts of it.
 const TIME: &str = "2023-11-07T05:31:56Z";
@@ -139,7 +139,7 @@ impl<'a> Sampler<'a> {
         for (name, property) in schema.properties() {
             let is_required = schema.requires(name);
             let of_property = walk::follow(self.document, property)?;
-            if of_property.has_flag(hidden) || self.values > MOST && !is_required {
+            if of_property.has_flag(hidden) || self.values > MAX_VALUES && !is_required {
                 continue;
             }
             match self.value(property) {

@@ -32,10 +32,10 @@ const JSON_LINES: [&str; 6] = [
 const FIELDS: [&str; 4] = ["data", "event", "id", "retry"];
 
 /// The greatest number of kinds of events that are told apart by their fields, and of schemas that are read for them.
-const MOST: usize = 500;
+const MAX_KINDS: usize = 500;
 
 /// The greatest number of schemas that contain each other.
-const DEEPEST: usize = 16;
+const MAX_DEPTH: usize = 16;
 
 /// A stream in a document.
 pub(crate) struct Found {
@@ -185,7 +185,7 @@ impl EventKind {
 
 /// Returns the kinds of events, if the schema describes the fields of an event.
 fn kinds(document: &Value, schema: &Value, is_item_schema: bool) -> Option<Vec<EventKind>> {
-    let kinds = alternatives(document, schema, DEEPEST, &mut { MOST })?;
+    let kinds = alternatives(document, schema, MAX_DEPTH, &mut { MAX_KINDS })?;
     let has = |kind: &EventKind, field: &str| kind.properties.contains_key(field);
     let is_event = |kind: &EventKind| {
         // Without another field, an object with `data` may be that of a payload.
@@ -211,7 +211,7 @@ fn alternatives(
     }
     let mut found = vec![EventKind::default()];
     let mut join = |others: Vec<EventKind>| {
-        if found.len() * others.len() > MOST {
+        if found.len() * others.len() > MAX_KINDS {
             return None;
         }
         found = found

@@ -212,7 +212,7 @@ fn references(document: &Value, findings: &mut Vec<Finding>) {
 }
 
 /// The maximum length of a chain of references and `allOf`. Real documents stay below ten.
-const DEEPEST: usize = 128;
+const MAX_DEPTH: usize = 128;
 
 /// Checks that no schema is composed of itself through `allOf`, which would never end.
 fn compositions(document: &Value, findings: &mut Vec<Finding>) {
@@ -237,7 +237,7 @@ fn composes_itself(
     path: &mut Vec<Pointer>,
     done: &mut BTreeSet<Pointer>,
 ) -> bool {
-    if path.contains(place) || path.len() > DEEPEST {
+    if path.contains(place) || path.len() > MAX_DEPTH {
         return true;
     }
     if !done.insert(place.clone()) {

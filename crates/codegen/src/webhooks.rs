@@ -21,7 +21,7 @@ use crate::walk;
 const SIGNATURE: &str = "webhook-signature";
 
 /// The greatest number of schemas that contain each other.
-const DEEPEST: usize = 16;
+const MAX_DEPTH: usize = 16;
 
 /// A webhook whose body is JSON.
 struct Webhook {
@@ -112,7 +112,7 @@ pub(crate) fn hoist(
             schema,
         } = webhook;
         let is_shared = uses.get(&schema.to_string()).is_some_and(|uses| *uses > 1);
-        let tag = tag(document, &schema, &name, DEEPEST);
+        let tag = tag(document, &schema, &name, MAX_DEPTH);
         let own = match (&tag, is_shared) {
             // The values of the property tell the webhooks apart.
             (Some(property), true) => Some(json!({"allOf": [schema, {

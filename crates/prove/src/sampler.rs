@@ -16,7 +16,7 @@ use crate::shape::{Additional, Shape, Union, Unsatisfiable};
 pub const UNKNOWN: &str = "zz_unknown";
 
 /// The depth of the deepest samples: `serde_json` accepts 127 levels.
-const DEEPEST: usize = 100;
+const MAX_DEPTH: usize = 100;
 
 /// The depth from which other samples are minimal.
 const DEEP_ENOUGH: usize = 7;
@@ -101,7 +101,7 @@ impl<'d> Sampler<'d> {
 
     fn value(&mut self, schema: &'d Value, depth: usize) -> Sample {
         let limit = if self.mode == Mode::Deep {
-            DEEPEST + 20
+            MAX_DEPTH + 20
         } else {
             24
         };
@@ -186,7 +186,7 @@ impl<'d> Sampler<'d> {
     fn any_member(&mut self, shape: &Shape<'d>, union: Union<'d>, depth: usize) -> Sample {
         let place = union.members.as_ptr() as usize;
         let mut order = self.order(place, union.members.len());
-        if self.mode == Mode::Deep && depth < DEEPEST {
+        if self.mode == Mode::Deep && depth < MAX_DEPTH {
             order.sort_by_key(|index| {
                 !union
                     .members
@@ -278,7 +278,7 @@ impl<'d> Sampler<'d> {
 
     /// Returns the property in which a deep sample continues: a single one, since two per level would be 2^depth.
     fn deeper(&mut self, shape: &Shape<'d>, names: &[&'d str], depth: usize) -> Option<&'d str> {
-        if self.mode != Mode::Deep || depth >= DEEPEST {
+        if self.mode != Mode::Deep || depth >= MAX_DEPTH {
             return None;
         }
         let back: Vec<&'d str> = names
@@ -360,7 +360,7 @@ impl<'d> Sampler<'d> {
         let count = wanted.max(needed);
         match shape.additional {
             Additional::Schema(schema) => {
-                let leads_back = depth < DEEPEST && self.leads_back(schema);
+                let leads_back = depth < MAX_DEPTH && self.leads_back(schema);
                 if self.mode == Mode::Deep && !leads_back && needed == 0 {
                     return Ok(());
                 }
@@ -441,7 +441,7 @@ impl<'d> Sampler<'d> {
         let least = shape.count("minItems").unwrap_or(0);
         let most = shape.count("maxItems").unwrap_or(usize::MAX);
         let back = self.mode == Mode::Deep
-            && depth < DEEPEST
+            && depth < MAX_DEPTH
             && shape.items.iter().any(|schema| self.leads_back(schema));
         let wanted = match self.mode {
             Mode::Deep => usize::from(back),

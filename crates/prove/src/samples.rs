@@ -10,7 +10,7 @@ use crate::sampler::{Mode, Sampler};
 use crate::shape::Shape;
 
 /// The maximum number of samples of a schema with many members or values.
-const MOST: usize = 60;
+const MAX_SAMPLES: usize = 60;
 
 /// The depth that `serde_json` accepts.
 const READABLE: usize = 127;
@@ -84,7 +84,7 @@ fn wanted(document: &Document, schema: &Value, least: usize) -> usize {
     let members = shape.unions.iter().map(|union| union.members.len() + 3);
     let values = shape.values.as_ref().map_or(0, Vec::len);
     let most = members.chain([values]).max().unwrap_or(0);
-    most.min(MOST).max(least)
+    most.min(MAX_SAMPLES).max(least)
 }
 
 /// Returns the depth of lists and objects.

@@ -10,7 +10,7 @@ use crate::pointer::Pointer;
 use crate::walk;
 
 /// The greatest depth of properties, as in `_links.next.href`.
-const DEEPEST: usize = 3;
+const MAX_DEPTH: usize = 3;
 
 /// The greatest number of references and `allOf` around a schema.
 const LONGEST: usize = 16;
@@ -117,7 +117,7 @@ fn properties(
         kind,
         is_required,
     });
-    if path.len() == DEEPEST {
+    if path.len() == MAX_DEPTH {
         return;
     }
     let mut inner = Vec::new();

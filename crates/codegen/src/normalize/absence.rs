@@ -172,7 +172,7 @@ fn describe(schema: &mut Map<String, Value>, default: &Value) {
 
 /// Returns true if the schema has a single value. Null is a second one.
 fn is_constant(document: &Value, schema: &Value, depth: usize) -> bool {
-    let Some(schema) = walk::follow(document, schema).filter(|_| depth < DEEPEST) else {
+    let Some(schema) = walk::follow(document, schema).filter(|_| depth < MAX_DEPTH) else {
         return false;
     };
     if schema.is_nullable() {
@@ -183,7 +183,7 @@ fn is_constant(document: &Value, schema: &Value, depth: usize) -> bool {
 }
 
 /// The maximum number of nested wrapper schemas.
-const DEEPEST: usize = 16;
+const MAX_DEPTH: usize = 16;
 
 /// Adds the optional nullable properties to the model. typify does not distinguish null from absent; `postprocess`
 /// gives these properties a type that does.
@@ -205,7 +205,7 @@ pub(super) fn absent_or_null(document: &mut Value, changes: &mut Changes) {
 
 /// Returns true if null is a value of the schema.
 pub(super) fn takes_null(document: &Value, schema: &Value, depth: usize) -> bool {
-    let Some(schema) = walk::follow(document, schema).filter(|_| depth < DEEPEST) else {
+    let Some(schema) = walk::follow(document, schema).filter(|_| depth < MAX_DEPTH) else {
         return false;
     };
     let takes_null = |part| takes_null(document, part, depth + 1);

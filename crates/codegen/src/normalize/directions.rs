@@ -12,7 +12,7 @@ use crate::subdocument::transitive_refs;
 use crate::walk;
 
 /// The maximum number of nested wrapper schemas.
-const DEEPEST: usize = 16;
+const MAX_DEPTH: usize = 16;
 
 /// Makes properties of the other direction optional in schemas that are only sent, or only received.
 pub(super) fn one_directional(document: &mut Value, changes: &mut Changes) {
@@ -104,7 +104,7 @@ fn is_within(pointer: &Pointer, roots: &BTreeSet<Pointer>) -> bool {
 
 /// Returns true if the schema, or one that it wraps, has the keyword.
 fn says(document: &Value, schema: &Value, keyword: &str, depth: usize) -> bool {
-    let Some(target) = walk::follow(document, schema).filter(|_| depth < DEEPEST) else {
+    let Some(target) = walk::follow(document, schema).filter(|_| depth < MAX_DEPTH) else {
         return schema.has_flag(keyword);
     };
     let mut parts = target.parts().iter();

@@ -1,10 +1,11 @@
-//! String enums: names for the types and their variants.
+//! Enums: names for string enums and their variants, and values of other types.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Changes;
+use super::schemas::each_schema;
 use crate::names;
 use crate::openapi::Schema as _;
 use crate::pointer::Pointer;
@@ -97,4 +98,73 @@ pub(super) fn speakable_enums(document: &mut Value, changes: &mut Changes) {
         changes.model.schema_mut(&place).values = named;
         changes.at(&place.join("enum"));
     }
+}
+
+/// Makes enums of strings with `type: object` strings, as a common generator intends them.
+pub(super) fn object_enums(document: &mut Value, changes: &mut Changes) {
+    each_schema(document, |pointer, object| {
+        let values = object.list("enum");
+        let strings = !values.is_empty() && values.iter().all(Value::is_string);
+        if strings && object.get("type").is_some_and(|name| name != "string") {
+            object.insert("type".to_owned(), json!("string"));
+            changes.at(&pointer.join("type"));
+        }
+    });
+}
+
+/// Returns the values of an enum that are neither all strings nor all null.
+fn other_values(object: &Map<String, Value>) -> Option<&Vec<Value>> {
+    let values = object.get("enum").and_then(Value::as_array)?;
+    let strings = values.iter().all(Value::is_string) && !values.is_empty();
+    (!strings && *values != [Value::Null]).then_some(values)
+}
+
+/// Adds the type of the listed values to enums without a type.
+pub(super) fn typed_enums(document: &mut Value, changes: &mut Changes) {
+    each_schema(document, |pointer, object| {
+        let Some(values) = other_values(object) else {
+            return;
+        };
+        let kinds = |test: fn(&Value) -> bool| values.iter().all(test);
+        let name = if kinds(Value::is_boolean) {
+            Some("boolean")
+        } else if kinds(|value| value.is_i64() || value.is_u64()) {
+            Some("integer")
+        } else if kinds(Value::is_number) {
+            Some("number")
+        } else {
+            None
+        };
+        match (
+            object.get("type").is_some_and(|name| name == "string"),
+            name,
+        ) {
+            (false, Some(name)) if !object.contains_key("type") => {
+                object.insert("type".to_owned(), json!(name));
+            }
+            // No type has all values.
+            (true, _) => {
+                object.remove("type");
+            }
+            _ => return,
+        }
+        changes.at(&pointer.join("type"));
+    });
+}
+
+/// Removes enums of other values than strings, for which there is no Rust enum. The type stays.
+pub(super) fn other_enums(document: &mut Value, changes: &mut Changes) {
+    each_schema(document, |pointer, object| {
+        if other_values(object).is_none() {
+            return;
+        }
+        object.remove("enum");
+        let place = pointer.join("enum");
+        changes.at(&place);
+        changes.lost(
+            &place,
+            "the list of values",
+            "any value of the type is accepted",
+        );
+    });
 }

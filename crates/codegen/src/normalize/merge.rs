@@ -13,11 +13,11 @@ use crate::pointer::Pointer;
 use crate::walk;
 
 /// The maximum nesting of `allOf`. Beyond it, a schema contains itself.
-const DEEPEST: usize = 32;
+const MAX_DEPTH: usize = 32;
 
 /// The maximum number of parts to merge. Beyond it, the parts form a lattice with exponentially many paths, and typify
 /// merges them.
-const MOST: usize = 10_000;
+const MAX_STEPS: usize = 10_000;
 
 /// The maximum number of alternatives that a composition of unions may have.
 const MOST_ALTERNATIVES: usize = 64;
@@ -160,7 +160,7 @@ impl Merge<'_> {
         let other = ["enum", "items"].iter().any(|key| own.contains_key(*key));
         let is_object = own.get("type").is_none_or(|name| name == "object");
         self.steps += 1;
-        if other || !is_object || depth > DEEPEST || self.steps > MOST {
+        if other || !is_object || depth > MAX_DEPTH || self.steps > MAX_STEPS {
             return None;
         }
         let mut composed = vec![Alternative::default()];
@@ -330,7 +330,7 @@ impl Merge<'_> {
             return new.clone();
         }
         let both = json!({"allOf": [unwrapped(known), unwrapped(new)]});
-        if let Some(merged) = self.object(&both, DEEPEST / 2)
+        if let Some(merged) = self.object(&both, MAX_DEPTH / 2)
             && merged.contains_key("properties")
         {
             let words = [names::type_name(self.owner), names::type_name(name)];

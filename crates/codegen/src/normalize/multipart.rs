@@ -19,7 +19,7 @@ use crate::walk;
 const FORM_DATA: &str = "multipart/form-data";
 
 /// The maximum number of nested wrapper schemas.
-const DEEPEST: usize = 16;
+const MAX_DEPTH: usize = 16;
 
 /// Returns the multipart media type of a body, and its object.
 fn of_body<'a>(document: &'a Value, body: &Pointer) -> Option<(&'a String, &'a Value)> {
@@ -328,7 +328,7 @@ impl Part {
 
 /// Returns the schema behind references and single-member `allOf` wrappers.
 fn unwrapped<'a>(document: &'a Value, mut schema: &'a Value) -> &'a Value {
-    for _ in 0..DEEPEST {
+    for _ in 0..MAX_DEPTH {
         let Some(followed) = walk::follow(document, schema) else {
             break;
         };

@@ -6,7 +6,7 @@ use crate::model::Type;
 use crate::openapi::{self, Additional, Schema as _};
 
 /// The maximum nesting of lists and maps.
-const DEEPEST: usize = 12;
+const MAX_DEPTH: usize = 12;
 
 /// Returns the component that a reference, or an `allOf` around it, refers to.
 pub(super) fn component(schema: &Value) -> Option<String> {
@@ -35,7 +35,7 @@ pub(super) fn rust_type(schema: &Value, depth: usize) -> Type {
     if let Some(name) = component(schema) {
         return Type::Schema(name);
     }
-    if depth > DEEPEST {
+    if depth > MAX_DEPTH {
         return Type::Any;
     }
     let inner = |schema: &Value| Box::new(type_at(schema, depth + 1));

@@ -29,7 +29,7 @@ const OF_OBJECTS: [&str; 5] = [
 ];
 
 /// The maximum number of nested wrapper schemas.
-const DEEPEST: usize = 12;
+const MAX_DEPTH: usize = 12;
 
 /// Returns the unions with at least `least` members. Inner ones come first, because an inline union moves when it gets
 /// a name.

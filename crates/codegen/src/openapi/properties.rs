@@ -9,7 +9,7 @@ use crate::walk;
 pub(crate) type Property<'a> = (&'a String, &'a Value, bool);
 
 /// The maximum nesting of `allOf`. Beyond it, a schema contains itself, and has no further properties.
-const DEEPEST: usize = 16;
+const MAX_DEPTH: usize = 16;
 
 /// Returns the properties of a schema and of its parts, those of the parts first. One that several define is there as often.
 pub(crate) fn all_properties<'a>(document: &'a Value, schema: &'a Value) -> Vec<Property<'a>> {
@@ -24,7 +24,7 @@ fn collect<'a>(
     depth: usize,
     found: &mut Vec<Property<'a>>,
 ) {
-    let Some(schema) = walk::follow(document, schema).filter(|_| depth < DEEPEST) else {
+    let Some(schema) = walk::follow(document, schema).filter(|_| depth < MAX_DEPTH) else {
         return;
     };
     for part in schema.parts() {

@@ -53,14 +53,14 @@ pub(in crate::normalize) struct Property {
 }
 
 /// The maximum nesting of schemas. A deeper one contains itself.
-const DEEPEST: usize = 16;
+const MAX_DEPTH: usize = 16;
 
 pub(in crate::normalize) fn shape(document: &Value, schema: &Value) -> Shape {
     shape_at(document, schema, 0)
 }
 
 fn shape_at(document: &Value, schema: &Value, depth: usize) -> Shape {
-    let Some(schema) = walk::follow(document, schema).filter(|_| depth < DEEPEST) else {
+    let Some(schema) = walk::follow(document, schema).filter(|_| depth < MAX_DEPTH) else {
         return Shape::Nested;
     };
     let is_single = |schema: &Value| {
@@ -159,7 +159,7 @@ fn properties(
     found: &mut BTreeMap<String, Property>,
     open: &mut bool,
 ) {
-    let Some(schema) = walk::follow(document, schema).filter(|_| depth < DEEPEST) else {
+    let Some(schema) = walk::follow(document, schema).filter(|_| depth < MAX_DEPTH) else {
         return;
     };
     *open |= schema.additional() != Additional::Unmentioned;

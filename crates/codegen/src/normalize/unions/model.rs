@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::shapes::{kinds, shape, shapes};
-use super::{DEEPEST, is_scalar, unions};
+use super::{MAX_DEPTH, is_scalar, unions};
 use crate::model::{Details, Kinds, Member, Shape, Tag, Union};
 use crate::names;
 use crate::normalize::{Changes, replace, types};
@@ -224,7 +224,7 @@ fn mapped(discriminator: Option<Discriminator<'_>>, target: Option<&Pointer>) ->
 
 /// Collects the properties of a member and of its parts.
 fn properties(document: &Value, member: &Pointer, found: &mut Vec<String>, depth: usize) {
-    let Some((place, schema)) = walk::locate(document, member).filter(|_| depth < DEEPEST) else {
+    let Some((place, schema)) = walk::locate(document, member).filter(|_| depth < MAX_DEPTH) else {
         return;
     };
     found.extend(schema.properties().map(|(name, _)| name.clone()));
@@ -256,7 +256,7 @@ pub(super) fn values(
     property: &str,
     depth: usize,
 ) -> Vec<Value> {
-    let Some((place, schema)) = walk::locate(document, member).filter(|_| depth < DEEPEST) else {
+    let Some((place, schema)) = walk::locate(document, member).filter(|_| depth < MAX_DEPTH) else {
         return Vec::new();
     };
     if schema
@@ -291,7 +291,7 @@ pub(super) fn values(
 
 /// Returns the scalars that a schema lists.
 fn listed(document: &Value, place: &Pointer, depth: usize) -> Vec<Value> {
-    let Some((place, schema)) = walk::locate(document, place).filter(|_| depth < DEEPEST) else {
+    let Some((place, schema)) = walk::locate(document, place).filter(|_| depth < MAX_DEPTH) else {
         return Vec::new();
     };
     match schema.get("enum").and_then(Value::as_array) {
@@ -305,7 +305,7 @@ fn listed(document: &Value, place: &Pointer, depth: usize) -> Vec<Value> {
 }
 
 fn has_property(document: &Value, member: &Pointer, property: &str, depth: usize) -> bool {
-    let Some((place, schema)) = walk::locate(document, member).filter(|_| depth < DEEPEST) else {
+    let Some((place, schema)) = walk::locate(document, member).filter(|_| depth < MAX_DEPTH) else {
         return false;
     };
     schema
@@ -317,7 +317,7 @@ fn has_property(document: &Value, member: &Pointer, property: &str, depth: usize
 }
 
 fn is_required(document: &Value, member: &Pointer, property: &str, depth: usize) -> bool {
-    let Some((place, schema)) = walk::locate(document, member).filter(|_| depth < DEEPEST) else {
+    let Some((place, schema)) = walk::locate(document, member).filter(|_| depth < MAX_DEPTH) else {
         return false;
     };
     schema.requires(property)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{DEEPEST, is_object, is_scalar};
+use super::{MAX_DEPTH, is_object, is_scalar};
 use crate::model::{Details, Kinds, Model, Shape};
 use crate::normalize::types::{component, integer, parsed};
 use crate::openapi::{Additional, Schema as _};
@@ -40,7 +40,7 @@ pub(super) fn shapes(document: &Value, model: &Model) -> BTreeMap<String, Detail
 
 /// Returns the kinds of values that a schema allows.
 pub(super) fn kinds(document: &Value, schema: &Value, depth: usize) -> Kinds {
-    let Some(schema) = walk::follow(document, schema).filter(|_| depth < DEEPEST) else {
+    let Some(schema) = walk::follow(document, schema).filter(|_| depth < MAX_DEPTH) else {
         return Kinds::ALL;
     };
     let inner = |schema: &Value| kinds(document, schema, depth + 1);
@@ -110,7 +110,7 @@ fn details(document: &Value, schema: &Value, depth: usize) -> Details {
         kinds,
         ..Details::default()
     };
-    let Some(target) = walk::follow(document, schema).filter(|_| depth < DEEPEST) else {
+    let Some(target) = walk::follow(document, schema).filter(|_| depth < MAX_DEPTH) else {
         return plain;
     };
     if let Some((_, members)) = target.union() {
