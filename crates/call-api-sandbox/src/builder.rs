@@ -307,7 +307,10 @@ impl SandboxBuilder {
         } else {
             self.tenants
         };
-        let faults = Injector::new(self.operations.names());
+        let faults = Injector::new(
+            self.operations.names(),
+            tenant_tokens.iter().map(|(name, _)| name.as_str()),
+        );
         faults.set(self.faults.clone())?;
 
         #[cfg(feature = "sqlite")]

@@ -160,7 +160,8 @@ impl FaultRule {
         self
     }
 
-    /// Applies the fault to requests with a token of one tenant. Recordings need no token, so they are not among them.
+    /// Applies the fault to requests with a token of one tenant, which must have one. Recordings need no token, so they are
+    /// not among them.
     #[must_use]
     pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
         self.tenant = Some(tenant.into());
@@ -245,9 +246,9 @@ impl Faults {
     }
 
     /// Validates the rules.
-    fn check(&self, operations: &[String]) -> Result<(), InvalidFaults> {
+    fn check(&self, operations: &[String], tenants: &[String]) -> Result<(), InvalidFaults> {
         for (index, rule) in self.rules.iter().enumerate() {
-            rule.check(operations)
+            rule.check(operations, tenants)
                 .map_err(|reason| InvalidFaults { index, reason })?;
         }
         Ok(())
@@ -255,7 +256,7 @@ impl Faults {
 }
 
 impl FaultRule {
-    fn check(&self, operations: &[String]) -> Result<(), String> {
+    fn check(&self, operations: &[String], tenants: &[String]) -> Result<(), String> {
         if !(0.0..=1.0).contains(&self.share) {
             return Err(format!(
                 "invalid share {}; use a number from 0 to 1",
@@ -268,6 +269,14 @@ impl FaultRule {
             let known = operations.join("`, `");
             return Err(format!(
                 "unknown operation `{operation}`; use one of `{known}`"
+            ));
+        }
+        if let Some(tenant) = &self.tenant
+            && !tenants.contains(tenant)
+        {
+            let known = tenants.join("`, `");
+            return Err(format!(
+                "unknown tenant `{tenant}`: no token is its own; use one of `{known}`, or add a token for it"
             ));
         }
         if let Fault::Quota { per, .. } = &self.fault
@@ -313,6 +322,8 @@ impl From<InvalidFaults> for io::Error {
 pub(crate) struct Injector {
     /// The operations that a fault can apply to: those of the document, and the recordings beside them.
     operations: Vec<String>,
+    /// The tenants that have a token. No request is of another one.
+    tenants: Vec<String>,
     /// True if there are faults. A sandbox without them takes no lock.
     is_active: AtomicBool,
     active: Mutex<Active>,
@@ -363,17 +374,24 @@ struct SelectedFault {
 }
 
 impl Injector {
-    /// Creates an injector without faults for these operations and the recordings.
-    pub(crate) fn new<'a>(operations: impl Iterator<Item = &'a str>) -> Self {
+    /// Creates an injector without faults for these operations, the recordings, and the tenants of these names.
+    pub(crate) fn new<'a>(
+        operations: impl Iterator<Item = &'a str>,
+        tenants: impl Iterator<Item = &'a str>,
+    ) -> Self {
+        let mut tenants: Vec<_> = tenants.map(str::to_owned).collect();
+        tenants.sort_unstable();
+        tenants.dedup();
         Self {
             operations: operations.chain([RECORDING]).map(str::to_owned).collect(),
+            tenants,
             ..Self::default()
         }
     }
 
     /// Replaces the active faults and restarts from their seed.
     pub(crate) fn set(&self, faults: Faults) -> Result<(), InvalidFaults> {
-        faults.check(&self.operations)?;
+        faults.check(&self.operations, &self.tenants)?;
         let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
         self.is_active
             .store(!faults.rules.is_empty(), Ordering::Relaxed);

@@ -280,7 +280,8 @@ impl Sandbox {
     /// Replaces all faults: see [`Faults`]. `Faults::default()` removes them.
     ///
     /// # Errors
-    /// Errors if a rule is invalid: a share outside of 0 to 1, a status below 200, an unknown operation.
+    /// Errors if a rule is invalid: a share outside of 0 to 1, a status below 200, an unknown operation or
+    /// tenant.
     pub fn set_faults(&self, faults: Faults) -> Result<(), InvalidFaults> {
         self.api.faults.set(faults)
     }

@@ -408,6 +408,21 @@ async fn fault_respects_its_call_and_tenant() {
     assert_eq!(status(other.id, "of-acme").await, StatusCode::FORBIDDEN);
     assert_eq!(status(other.id, "unknown").await, StatusCode::UNAUTHORIZED);
 
+    let of_nobody = FaultRule::new(Fault::Reset).tenant("acne");
+    let error = sandbox
+        .set_faults(Faults::seeded(1).rule(of_nobody))
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "invalid fault at /rules/0: unknown tenant `acne`: no token is its own; use one of `acme`, `default`, or add a token for it"
+    );
+    // Calls of the tenant `default` are stored without a token, but no request is its own then.
+    let builder = Sandbox::builder().tenant("acme", "of-acme");
+    let of_default = FaultRule::new(Fault::Reset).tenant("default");
+    let faults = Faults::seeded(1).rule(of_default);
+    let error = builder.faults(faults).start().await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+
     // The recording of a call is about it, too.
     sandbox
         .set_faults(Faults::seeded(1).rule(of_call.operation("recording")))
