@@ -43,6 +43,10 @@ const SECTIONS: [Section; 5] = [
                 "CALL_API_SANDBOX_TOKEN",
                 "the token of call-api sandbox; required to listen beyond loopback",
             ),
+            (
+                "CALL_API_SANDBOX_WEBHOOK_SECRET",
+                "the secret with which call-api sandbox signs webhooks",
+            ),
             ("NO_COLOR", "disables colors if set and not empty"),
             ("TZ", "the time zone used in tables"),
         ],

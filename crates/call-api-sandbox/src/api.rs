@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use call_api_types::Call;
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use crate::auth::Tokens;
 use crate::call_json::CallJson;
@@ -16,6 +17,8 @@ use crate::log::RequestLog;
 use crate::operations::Operations;
 use crate::script::{RunningScript, Script};
 use crate::store::{Store, TenantId};
+#[cfg(feature = "webhooks")]
+use crate::webhooks::Webhooks;
 
 /// The state of a sandbox.
 pub(crate) struct Api {
@@ -33,6 +36,9 @@ pub(crate) struct Api {
     pub(crate) time: Time,
     pub(crate) faults: Injector,
     pub(crate) log: RequestLog,
+    /// `None` without receivers.
+    #[cfg(feature = "webhooks")]
+    pub(crate) webhooks: Option<Webhooks>,
     pub(crate) initial: InitialState,
 }
 
@@ -54,26 +60,29 @@ impl Api {
     pub(crate) fn add_initial_calls(&self, is_new: bool) -> io::Result<()> {
         if is_new {
             let (tenant, example) = self.initial.example.clone();
-            self.put(tenant, example)?;
+            self.store.put(tenant, example, None)?;
         }
         for (tenant, call) in &self.initial.calls {
-            self.put(*tenant, call.clone())?;
+            self.store.put(*tenant, call.clone(), None)?;
         }
         for (tenant, call, script) in &self.initial.scripted {
-            self.run(*tenant, call, script.clone())?;
+            self.store_scripted(*tenant, call, script.clone())?;
         }
         Ok(())
     }
 
-    /// Restores the initial state: calls, clock, faults, log.
+    /// Restores the initial state: calls, clock, faults, log. Forgets webhooks.
     pub(crate) fn reset(&self) -> io::Result<()> {
-        let now = match self.time.is_manual() {
-            true => self.initial.time,
-            false => system_time(),
+        let reset = || {
+            let now = match self.time.is_manual() {
+                true => self.initial.time,
+                false => system_time(),
+            };
+            self.store.clear()?;
+            self.store_time(now)?;
+            self.add_initial_calls(true)
         };
-        self.store.clear()?;
-        self.set_time(now)?;
-        self.add_initial_calls(true)?;
+        self.observed(&Change::All, reset)?;
         // Infallible: these faults were accepted before.
         let _ = self.faults.set(self.initial.faults.clone());
         self.log.clear();
@@ -82,11 +91,55 @@ impl Api {
 
     /// Adds a call.
     pub(crate) fn put(&self, tenant: TenantId, call: CallJson) -> io::Result<()> {
-        self.store.put(tenant, call, None)
+        self.observed(&Change::Call(tenant, call.id), || {
+            self.store.put(tenant, call, None)
+        })
     }
 
     /// Adds a call that follows a script from now on.
     pub(crate) fn run(&self, tenant: TenantId, call: &Call, script: Script) -> io::Result<()> {
+        self.observed(&Change::Call(tenant, call.id), || {
+            self.store_scripted(tenant, call, script)
+        })
+    }
+
+    /// Removes a call. Returns true if there was one.
+    pub(crate) fn remove(&self, tenant: TenantId, id: Uuid) -> io::Result<bool> {
+        self.observed(&Change::Call(tenant, id), || self.store.remove(tenant, id))
+    }
+
+    /// Sets the clock.
+    pub(crate) fn set_time(&self, now: DateTime<Utc>) -> io::Result<()> {
+        self.observed(&Change::Clock, || self.store_time(now))
+    }
+
+    /// Moves the clock forward. Returns the new time.
+    pub(crate) fn advance(&self, by: Duration) -> io::Result<DateTime<Utc>> {
+        self.observed(&Change::Clock, || {
+            let now = self.time.advance(by);
+            self.store.set_time(now)?;
+            Ok(now)
+        })
+    }
+
+    /// Runs an action, and queues webhooks for the changes that it makes.
+    #[cfg_attr(not(feature = "webhooks"), expect(unused_variables))]
+    fn observed<T>(&self, change: &Change, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        #[cfg(feature = "webhooks")]
+        if let Some(webhooks) = &self.webhooks {
+            return webhooks.observe(self, change, act);
+        }
+        act()
+    }
+
+    /// Returns the latest deliveries of webhooks, oldest first.
+    #[cfg(feature = "webhooks")]
+    pub(crate) fn webhook_deliveries(&self) -> Vec<crate::WebhookDelivery> {
+        let webhooks = self.webhooks.as_ref();
+        webhooks.map(Webhooks::deliveries).unwrap_or_default()
+    }
+
+    fn store_scripted(&self, tenant: TenantId, call: &Call, script: Script) -> io::Result<()> {
         let started_at = self.time.now();
         let running = RunningScript { script, started_at };
         self.store
@@ -95,18 +148,24 @@ impl Api {
         self.store.set_time(started_at)
     }
 
-    /// Sets the clock.
-    pub(crate) fn set_time(&self, now: DateTime<Utc>) -> io::Result<()> {
+    fn store_time(&self, now: DateTime<Utc>) -> io::Result<()> {
         self.time.set(now);
         self.store.set_time(now)
     }
+}
 
-    /// Moves the clock forward. Returns the new time.
-    pub(crate) fn advance(&self, by: Duration) -> io::Result<DateTime<Utc>> {
-        let now = self.time.advance(by);
-        self.store.set_time(now)?;
-        Ok(now)
-    }
+/// The subject of an action that may change statuses of calls.
+#[cfg_attr(
+    not(feature = "webhooks"),
+    expect(dead_code, reason = "read by webhooks")
+)]
+pub(crate) enum Change {
+    /// A call is added, replaced or removed.
+    Call(TenantId, Uuid),
+    /// The clock is set.
+    Clock,
+    /// Everything is reset.
+    All,
 }
 
 /// The tenant of an authenticated request. Must precede a handler's other arguments, so that authentication comes first.

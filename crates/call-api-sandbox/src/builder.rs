@@ -53,6 +53,8 @@ pub struct SandboxBuilder {
     faults: Faults,
     limits: Limits,
     operations: Operations,
+    #[cfg(feature = "webhooks")]
+    webhooks: Vec<crate::Webhook>,
 }
 
 impl SandboxBuilder {
@@ -75,6 +77,8 @@ impl SandboxBuilder {
                 client_timeout: None,
             },
             operations: Operations::of_document(),
+            #[cfg(feature = "webhooks")]
+            webhooks: Vec::new(),
         }
     }
 
@@ -228,6 +232,38 @@ impl SandboxBuilder {
         Ok(self)
     }
 
+    /// Adds a receiver of webhooks. Each change of a call's status is sent to it, signed as
+    /// [Standard Webhooks](https://www.standardwebhooks.com) specifies:
+    ///
+    /// ```json
+    /// {"type": "call.status_changed", "timestamp": "2026-01-01T00:00:02Z", "data": {"id": "…", "status": "in_progress"}}
+    /// ```
+    ///
+    /// `timestamp` is the time of the change on the sandbox's [`Clock`], and `data` is the call as the API returned it then.
+    /// Changes are those of scripts, and those by methods that add or replace a call; a new call is a change. The calls that
+    /// the sandbox starts with are none, nor are those of a reset.
+    ///
+    /// A response other than a success, no response within 5 s, and a failed connection are retried after 0.5, 1, 2 and 4 s of
+    /// real time. Webhooks about one call are sent one after another. Up to 1,000 wait; further ones are dropped. A receiver
+    /// never delays a response of the sandbox. [`Sandbox::webhook_deliveries`] has the results.
+    ///
+    /// ```
+    /// use call_api_sandbox::{Sandbox, Webhook};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let webhook = Webhook::new("http://127.0.0.1:8080/webhooks")?
+    ///     .secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")?;
+    /// let sandbox = Sandbox::builder().webhook(webhook).start().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "webhooks")]
+    pub fn webhook(mut self, webhook: crate::Webhook) -> Self {
+        self.webhooks.push(webhook);
+        self
+    }
+
     /// The address to listen on, instead of a free port of `127.0.0.1`. Port 0 selects a free port.
     ///
     /// An address beyond loopback requires a [`token`](Self::token), because the default one is public.
@@ -278,13 +314,17 @@ impl SandboxBuilder {
     /// ```
     ///
     /// # Errors
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput): a token that a header cannot carry, invalid faults, or the control API
-    /// without a token, because a router cannot tell who connects.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput): a token that a header cannot carry, invalid faults, the control API
+    /// without a token, because a router cannot tell who connects, or a webhook.
     pub fn into_router(self) -> io::Result<axum::Router> {
         if self.optional.control && self.control_token.is_none() {
             return Err(invalid(
                 "a router cannot serve the control API: it cannot tell who connects; use `start`, or set a control token",
             ));
+        }
+        #[cfg(feature = "webhooks")]
+        if !self.webhooks.is_empty() {
+            return Err(invalid("a router cannot send webhooks; use `start`"));
         }
         let optional = self.optional;
         Ok(routes::router(self.build_api()?, optional))
@@ -373,6 +413,11 @@ impl SandboxBuilder {
             time: Time::new(self.clock, start),
             faults,
             log: RequestLog::new(self.logged),
+            #[cfg(feature = "webhooks")]
+            webhooks: match self.webhooks.is_empty() {
+                true => None,
+                false => Some(crate::webhooks::Webhooks::new(self.webhooks)),
+            },
             initial: InitialState {
                 default_tenant,
                 example: (example_tenant, CallJson::from(&Sandbox::example_call())),

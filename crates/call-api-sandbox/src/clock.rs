@@ -68,6 +68,13 @@ impl Time {
         self.speed == 0
     }
 
+    /// Returns the real time until the clock reaches a time; `None` if it only moves when it is set.
+    #[cfg(feature = "webhooks")]
+    pub(crate) fn until(&self, time: DateTime<Utc>) -> Option<Duration> {
+        let left = (time - self.now()).to_std().unwrap_or_default();
+        left.checked_div(self.speed)
+    }
+
     /// Sets the clock.
     pub(crate) fn set(&self, time: DateTime<Utc>) {
         let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);

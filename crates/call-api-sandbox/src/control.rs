@@ -42,7 +42,7 @@ const DEFAULT_PAGE: usize = 100;
 const MAX_PAGE: usize = 1_000;
 
 /// Returns each path with its operations, as in the document.
-fn operations() -> [(&'static str, MethodRouter<Arc<Api>>); 10] {
+fn operations() -> [(&'static str, MethodRouter<Arc<Api>>); 11] {
     [
         ("/openapi.json", get(get_document)),
         ("/calls", get(list_calls)),
@@ -54,6 +54,7 @@ fn operations() -> [(&'static str, MethodRouter<Arc<Api>>); 10] {
         ("/faults", get(get_faults).put(set_faults)),
         ("/requests", get(list_requests)),
         ("/reset", post(reset)),
+        ("/webhooks", get(list_webhooks)),
     ]
 }
 
@@ -265,11 +266,9 @@ async fn put_call(State(api): State<Arc<Api>>, path: CallPath, body: Body) -> Co
 }
 
 async fn delete_call(State(api): State<Arc<Api>>, path: CallPath) -> ControlResult {
-    blocking(api, move |api| {
-        match api.store.remove(path.tenant, path.id)? {
-            true => Ok(StatusCode::NO_CONTENT),
-            false => Err(ControlError::NotFound("no such call")),
-        }
+    blocking(api, move |api| match api.remove(path.tenant, path.id)? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(ControlError::NotFound("no such call")),
     })
     .await
 }
@@ -357,6 +356,20 @@ async fn list_requests(State(api): State<Arc<Api>>) -> Json<Requests> {
     Json(Requests {
         requests: api.log.requests(),
     })
+}
+
+#[derive(Serialize)]
+struct Deliveries<T> {
+    deliveries: T,
+}
+
+/// Lists the deliveries of webhooks; none without the feature.
+async fn list_webhooks(State(api): State<Arc<Api>>) -> Response {
+    #[cfg(feature = "webhooks")]
+    let deliveries = api.webhook_deliveries();
+    #[cfg(not(feature = "webhooks"))]
+    let (deliveries, _) = ([(); 0], api);
+    Json(Deliveries { deliveries }).into_response()
 }
 
 #[derive(Deserialize)]

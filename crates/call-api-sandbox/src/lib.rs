@@ -31,6 +31,8 @@
 //! Calls can follow a [script](Script) on a controllable [clock](Clock), requests can be answered with
 //! [faults](Faults), and each [tenant](Tenant) sees only its own calls.
 //!
+//! With the feature `webhooks`, a sandbox sends a signed request to a receiver when the status of a call changes.
+//!
 //! With the feature `program`, `call-api-sandbox` is a program that listens on `127.0.0.1:3000`, the address in the API
 //! reference.
 
@@ -74,6 +76,8 @@ mod server;
 mod store;
 mod tenant;
 mod validation;
+#[cfg(feature = "webhooks")]
+mod webhooks;
 
 use std::fmt;
 use std::io;
@@ -97,6 +101,8 @@ pub use import::{InvalidLine, Progress, import};
 pub use log::Request;
 pub use script::Script;
 pub use tenant::Tenant;
+#[cfg(feature = "webhooks")]
+pub use webhooks::{InvalidWebhook, Webhook, WebhookDelivery, WebhookOutcome};
 
 use api::Api;
 use routes::{OptionalRoutes, Service};
@@ -121,6 +127,9 @@ pub struct Sandbox {
     /// Stops the server when dropped.
     shutdown: oneshot::Sender<()>,
     server: JoinHandle<()>,
+    /// Sends webhooks until it is dropped.
+    #[cfg(feature = "webhooks")]
+    webhooks: tokio::task::JoinSet<()>,
 }
 
 impl Sandbox {
@@ -309,14 +318,28 @@ impl Sandbox {
         self.api.log.requests()
     }
 
-    /// Stops listening and waits for requests in flight, for at most two seconds.
+    /// The deliveries of webhooks, oldest first; at most the latest 2,000. A webhook that is sent to several
+    /// [receivers](SandboxBuilder::webhook) has a delivery to each.
+    #[cfg(feature = "webhooks")]
+    pub fn webhook_deliveries(&self) -> Vec<WebhookDelivery> {
+        self.api.webhook_deliveries()
+    }
+
+    /// Stops listening and waits for requests in flight, for at most two seconds. Webhooks that are not delivered are
+    /// canceled.
     ///
     /// Dropping the sandbox does the same without waiting.
     pub async fn shutdown(self) {
         let Self {
-            shutdown, server, ..
+            shutdown,
+            server,
+            #[cfg(feature = "webhooks")]
+            mut webhooks,
+            ..
         } = self;
         drop(shutdown);
+        #[cfg(feature = "webhooks")]
+        webhooks.shutdown().await;
         let _ = server.await;
     }
 
@@ -332,6 +355,9 @@ impl Sandbox {
         };
         let listener = TcpListener::bind(listen).await.map_err(at)?;
         let address = listener.local_addr().map_err(at)?;
+        let base_url = format!("http://{}", reachable(address));
+        #[cfg(feature = "webhooks")]
+        let webhooks = webhooks::start(&api, &base_url)?;
         let (shutdown, stopped) = oneshot::channel::<()>();
         let service = Service::new(Arc::clone(&api), optional);
         let server = tokio::spawn(server::serve(listener, service, limits, stopped));
@@ -339,9 +365,11 @@ impl Sandbox {
             api,
             token,
             address,
-            base_url: format!("http://{}", reachable(address)),
+            base_url,
             shutdown,
             server,
+            #[cfg(feature = "webhooks")]
+            webhooks,
         })
     }
 }
@@ -363,7 +391,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// Runs the code in the README as a test.
-#[cfg(doctest)]
+/// Runs the code in the README as a test. Some of it needs the feature.
+#[cfg(all(doctest, feature = "webhooks"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -244,6 +244,72 @@ impl RunningScript {
     }
 }
 
+#[cfg(feature = "webhooks")]
+impl Script {
+    /// Returns each status with the time at which it begins.
+    fn times(
+        &self,
+        started_at: DateTime<Utc>,
+    ) -> impl Iterator<Item = (DateTime<Utc>, &CallStatus)> {
+        let mut at = started_at;
+        let steps = self.steps.iter().map(move |step| {
+            at = saturating_add(at, step.after);
+            (at, &step.status)
+        });
+        std::iter::once((started_at, &self.status)).chain(steps)
+    }
+
+    /// Returns the script without the steps after this number of them.
+    fn with_steps(&self, count: usize) -> Self {
+        let mut script = self.clone();
+        if count < script.steps.len() {
+            script.steps.truncate(count);
+            script.recording = None;
+        }
+        script
+    }
+}
+
+#[cfg(feature = "webhooks")]
+impl RunningScript {
+    /// Returns the changes of the status after a time and until another, each with the script up to it. Without the first
+    /// time, the initial status is among them.
+    pub(crate) fn changes(
+        &self,
+        after: Option<DateTime<Utc>>,
+        until: DateTime<Utc>,
+    ) -> Vec<(DateTime<Utc>, Self)> {
+        let mut last = None;
+        let mut changes = Vec::new();
+        for (index, (at, status)) in self.script.times(self.started_at).enumerate() {
+            if index > 0 && at > until {
+                break;
+            }
+            let is_new = match after {
+                Some(after) => index > 0 && at > after,
+                None => true,
+            };
+            if last.replace(status) != Some(status) && is_new {
+                let script = self.script.with_steps(index);
+                let started_at = self.started_at;
+                changes.push((at, Self { script, started_at }));
+            }
+        }
+        changes
+    }
+
+    /// Returns the time of the first step after a time.
+    pub(crate) fn next_step(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let times = self.script.times(self.started_at).skip(1);
+        times.map(|(at, _)| at).find(|at| *at > after)
+    }
+
+    /// Returns the status at a time.
+    pub(crate) fn status(&self, now: DateTime<Utc>) -> &CallStatus {
+        self.script.state(self.started_at, now).status
+    }
+}
+
 /// The fields that a script sets, some of them to nothing.
 const SCRIPTED: [&str; 5] = [
     "recording_url",

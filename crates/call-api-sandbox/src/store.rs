@@ -116,6 +116,12 @@ impl Store {
         dispatch!(self, store => store.list(tenant, before, limit))
     }
 
+    /// Returns all scripted calls of all tenants. It reads the whole store.
+    #[cfg(feature = "webhooks")]
+    pub(crate) fn scripted(&self) -> io::Result<Vec<((TenantId, Uuid), Stored)>> {
+        dispatch!(self, store => store.scripted())
+    }
+
     /// Removes all calls of all tenants.
     pub(crate) fn clear(&self) -> io::Result<()> {
         dispatch!(self, store => store.clear())
@@ -192,6 +198,15 @@ mod tests {
             .unwrap();
         let stored = store.get(one, Uuid::from_u128(2)).unwrap().unwrap();
         assert_eq!(stored.script.as_deref(), Some(&script));
+        #[cfg(feature = "webhooks")]
+        {
+            let scripted = store.scripted().unwrap();
+            let [((tenant, id), stored)] = &scripted[..] else {
+                panic!("{scripted:?}");
+            };
+            assert_eq!((*tenant, *id), (one, Uuid::from_u128(2)));
+            assert_eq!(stored.script.as_deref(), Some(&script));
+        }
 
         assert_eq!(store.time().unwrap(), None);
         store.set_time(started_at).unwrap();

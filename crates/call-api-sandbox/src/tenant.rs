@@ -43,7 +43,7 @@ impl Tenant<'_> {
 
     /// Removes a call. Returns true if there was one.
     pub fn remove(&self, id: Uuid) -> bool {
-        expect_stored(self.api.store.remove(self.id, id))
+        expect_stored(self.api.remove(self.id, id))
     }
 }
 

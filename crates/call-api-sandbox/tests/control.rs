@@ -239,6 +239,9 @@ async fn check_faults(client: &mut DocumentedClient) {
 }
 
 async fn check_log_and_reset(client: &mut DocumentedClient) {
+    // No receiver is configured.
+    let webhooks = client.get("list_webhooks", "").await;
+    assert_eq!(webhooks, json!({"deliveries": []}));
     let id = Sandbox::EXAMPLE_ID;
     // Only requests to the API itself are logged.
     let log = client.get("list_requests", "").await;

@@ -18,7 +18,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::auth::InvalidToken;
 use crate::cors::Cors;
-use crate::{Clock, Sandbox, SandboxBuilder, Script};
+use crate::{Clock, InvalidWebhook, Sandbox, SandboxBuilder, Script, Webhook};
 use healthcheck::Healthcheck;
 use import::Import;
 use scenario::Scenario;
@@ -30,8 +30,9 @@ const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The environment variables, for the help.
 pub const ENVIRONMENT: &str = "\
 Environment:
-  CALL_API_SANDBOX_TOKEN          the Bearer token; required to listen beyond loopback, unless --tokens is given
-  CALL_API_SANDBOX_CONTROL_TOKEN  the Bearer token of the control API, like --control-token";
+  CALL_API_SANDBOX_TOKEN           the Bearer token; required to listen beyond loopback, unless --tokens is given
+  CALL_API_SANDBOX_CONTROL_TOKEN   the Bearer token of the control API, like --control-token
+  CALL_API_SANDBOX_WEBHOOK_SECRET  the secret of webhooks, like --webhook-secret-file";
 
 /// The arguments of the program.
 #[derive(Args, Debug)]
@@ -61,11 +62,11 @@ struct Serve {
     /// Add the calls in this file at the start, one JSON object per line
     #[arg(long, value_name = "FILE")]
     calls: Option<PathBuf>,
-    /// Start with the calls, scripts, faults and tokens in this YAML file, or with the calls in a file of JSON lines
+    /// Start with the calls, scripts, faults, tokens and webhooks in this YAML file, or with the calls in a file of JSON lines
     #[arg(long, value_name = "FILE")]
     scenario: Option<PathBuf>,
     /// Serve the operations of another API: an operations.json, as codegen writes it into the workspace of an SDK
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["calls", "scenario", "script"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["calls", "scenario", "script", "webhook"])]
     operations: Option<PathBuf>,
     /// Run the example call through the script that ends with this status
     #[arg(long, value_name = "STATUS", value_parser = parse_ending)]
@@ -82,6 +83,12 @@ struct Serve {
     /// Let web pages of this origin, such as http://localhost:5173, read responses (CORS); repeatable, * allows all
     #[arg(long, value_name = "ORIGIN")]
     cors: Vec<String>,
+    /// Send a webhook to this URL when the status of a call changes; repeatable
+    #[arg(long, value_name = "URL", value_parser = parse_webhook)]
+    webhook: Vec<Webhook>,
+    /// Sign webhooks as Standard Webhooks specifies, with the secret in this file: Base64, with or without whsec_ before it
+    #[arg(long, value_name = "FILE")]
+    webhook_secret_file: Option<PathBuf>,
     /// Run the clock of scripted calls this many times faster
     #[arg(long, value_name = "TIMES", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     speed: u32,
@@ -112,6 +119,11 @@ fn parse_listen(text: &str) -> Result<SocketAddr, &'static str> {
     let expected =
         "expected an address such as 127.0.0.1:3000 or [::1]:3000, localhost:PORT, or a port";
     text.parse().map_err(|_| expected)
+}
+
+/// Parses the URL of a receiver of webhooks.
+fn parse_webhook(text: &str) -> Result<Webhook, InvalidWebhook> {
+    Webhook::new(text)
 }
 
 /// Parses a final status into its predefined script.
@@ -150,13 +162,35 @@ impl Serve {
         if let Some(file) = &self.calls {
             scenario.add_calls(file).map_err(invalid)?;
         }
+        let webhooks = self.webhooks(&scenario).map_err(invalid)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(|error| {
                 io::Error::other(format!("cannot start the Tokio runtime: {error}"))
             })?;
-        runtime.block_on(self.serve(tokens, control, scenario))
+        runtime.block_on(self.serve(tokens, control, scenario, webhooks))
+    }
+
+    /// Returns the receivers of webhooks of the arguments and of the scenario.
+    fn webhooks(&self, scenario: &Scenario) -> Result<Vec<Webhook>, String> {
+        let file = self.webhook_secret_file.as_deref();
+        let secret = tokens::webhook_secret(file)?;
+        let webhooks = self.webhook.iter().cloned().chain(scenario.webhooks()?);
+        let webhooks: Vec<_> = match &secret {
+            None => webhooks.collect(),
+            Some(secret) => webhooks
+                .map(|webhook| webhook.default_secret(secret))
+                .collect::<Result<_, _>>()
+                .map_err(|error| error.to_string())?,
+        };
+        match file.filter(|_| webhooks.is_empty()) {
+            Some(file) => Err(format!(
+                "no webhook to sign with the secret in {}: add a receiver with --webhook URL",
+                file.display()
+            )),
+            None => Ok(webhooks),
+        }
     }
 
     async fn serve(
@@ -164,6 +198,7 @@ impl Serve {
         tokens: Tokens,
         control_token: Option<String>,
         scenario: Scenario,
+        webhooks: Vec<Webhook>,
     ) -> io::Result<()> {
         // Before the greeting, so that Ctrl-C works as soon as it is printed.
         let shutdown = shutdown_signal()
@@ -182,6 +217,9 @@ impl Serve {
         }
         for (tenant, token) in tokens.tenants {
             builder = builder.tenant(tenant, token);
+        }
+        for webhook in webhooks {
+            builder = builder.webhook(webhook);
         }
         let sandbox = builder.start().await.map_err(|error| {
             let is_about_token = error.get_ref().is_some_and(|cause| cause.is::<InvalidToken>());

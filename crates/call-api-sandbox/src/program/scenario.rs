@@ -11,9 +11,9 @@ use serde_json::{Map, Value};
 
 use super::import::read_calls;
 use crate::call_json::CallJson;
-use crate::{DEFAULT_TENANT, Faults, Sandbox, SandboxBuilder, Script};
+use crate::{DEFAULT_TENANT, Faults, InvalidWebhook, Sandbox, SandboxBuilder, Script, Webhook};
 
-/// The calls, scripts, faults and tokens at the start.
+/// The calls, scripts, faults, tokens and webhooks at the start.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Scenario {
@@ -27,6 +27,8 @@ pub(crate) struct Scenario {
     files: Vec<PathBuf>,
     #[serde(default)]
     faults: Faults,
+    #[serde(default)]
+    webhooks: Vec<ScenarioWebhook>,
     /// The calls of the files.
     #[serde(skip)]
     read: Vec<CallJson>,
@@ -42,6 +44,15 @@ struct ScenarioCall {
     call: Map<String, Value>,
     #[serde(default)]
     script: Option<Value>,
+}
+
+/// A receiver of webhooks.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScenarioWebhook {
+    url: String,
+    #[serde(default)]
+    secret: Option<String>,
 }
 
 impl Scenario {
@@ -84,6 +95,23 @@ impl Scenario {
         let tokens = self.tokens.iter();
         tokens
             .flat_map(|(tenant, tokens)| tokens.iter().map(|token| (tenant.clone(), token.clone())))
+            .collect()
+    }
+
+    /// Returns the receivers of webhooks.
+    pub(crate) fn webhooks(&self) -> Result<Vec<Webhook>, String> {
+        let parse = |webhook: &ScenarioWebhook| -> Result<Webhook, InvalidWebhook> {
+            let receiver = Webhook::new(&webhook.url)?;
+            match &webhook.secret {
+                Some(secret) => receiver.secret(secret),
+                None => Ok(receiver),
+            }
+        };
+        let webhooks = (1..).zip(&self.webhooks);
+        webhooks
+            .map(|(number, webhook)| {
+                parse(webhook).map_err(|error| format!("webhook {number} of the scenario: {error}"))
+            })
             .collect()
     }
 

@@ -1,6 +1,8 @@
-//! Tokens from the environment and from a file. There is no option for a token, because other users can read arguments.
+//! Tokens and secrets from the environment and from a file. There is no option for them, because other users can read
+//! arguments.
 
 use std::env::{self, VarError};
+use std::fmt::Display;
 use std::fs;
 use std::path::Path;
 
@@ -9,6 +11,9 @@ pub(crate) const TOKEN: &str = "CALL_API_SANDBOX_TOKEN";
 
 /// The environment variable with the token of the control API.
 const CONTROL_TOKEN: &str = "CALL_API_SANDBOX_CONTROL_TOKEN";
+
+/// The environment variable with the secret of webhooks.
+const WEBHOOK_SECRET: &str = "CALL_API_SANDBOX_WEBHOOK_SECRET";
 
 /// The tenant of a token without a tenant.
 const DEFAULT: &str = "default";
@@ -68,19 +73,36 @@ impl Tokens {
 
 /// Returns the token of the control API, from a file or the environment.
 pub(crate) fn control(file: Option<&Path>) -> Result<Option<String>, String> {
-    let (token, source) = match file {
-        None => (variable(CONTROL_TOKEN)?, CONTROL_TOKEN.to_owned()),
+    read_secret(file, CONTROL_TOKEN, "control token", crate::auth::check)
+}
+
+/// Returns the secret of webhooks, from a file or the environment.
+pub(crate) fn webhook_secret(file: Option<&Path>) -> Result<Option<String>, String> {
+    read_secret(file, WEBHOOK_SECRET, "webhook secret", |secret| {
+        crate::webhooks::decode_secret(secret)
+    })
+}
+
+/// Reads a secret from a file or from a variable of the environment, and checks it.
+fn read_secret<T, E: Display>(
+    file: Option<&Path>,
+    name: &str,
+    kind: &str,
+    check: impl Fn(&str) -> Result<T, E>,
+) -> Result<Option<String>, String> {
+    let (secret, source) = match file {
+        None => (variable(name)?, name.to_owned()),
         Some(file) => {
             let name = file.display().to_string();
-            let token = fs::read_to_string(file)
-                .map_err(|error| format!("cannot read the control token in {name}: {error}"))?;
-            (Some(token.trim().to_owned()), name)
+            let secret = fs::read_to_string(file)
+                .map_err(|error| format!("cannot read the {kind} in {name}: {error}"))?;
+            (Some(secret.trim().to_owned()), name)
         }
     };
-    if let Some(Err(reason)) = token.as_deref().map(crate::auth::check) {
+    if let Some(Err(reason)) = secret.as_deref().map(check) {
         return Err(format!("{reason}, in {source}"));
     }
-    Ok(token)
+    Ok(secret)
 }
 
 /// Returns a token of the environment. An empty variable counts as unset.

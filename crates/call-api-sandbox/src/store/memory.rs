@@ -91,6 +91,16 @@ impl Memory {
         Ok(calls.take(limit).collect())
     }
 
+    #[cfg(feature = "webhooks")]
+    pub(super) fn scripted(&self) -> io::Result<Vec<((TenantId, Uuid), Stored)>> {
+        let state = self.read();
+        let calls = state.calls.iter();
+        let scripted = calls.filter(|(_, (_, call))| call.script.is_some());
+        Ok(scripted
+            .map(|(key, (_, call))| (*key, call.clone()))
+            .collect())
+    }
+
     pub(super) fn clear(&self) -> io::Result<()> {
         let mut state = self.write();
         state.calls.clear();

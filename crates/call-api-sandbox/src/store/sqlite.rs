@@ -149,6 +149,19 @@ impl Sqlite {
         })
     }
 
+    #[cfg(feature = "webhooks")]
+    pub(super) fn scripted(&self) -> io::Result<Vec<((TenantId, Uuid), Stored)>> {
+        self.read(|file| {
+            let all = "SELECT tenant, id, json, script, started FROM call WHERE script IS NOT NULL";
+            file.prepare(all)?
+                .query_map([], |row| {
+                    let id = Uuid::from_bytes(row.get(1)?);
+                    Ok(((TenantId(row.get(0)?), id), stored(row, 2)?))
+                })?
+                .collect()
+        })
+    }
+
     pub(super) fn clear(&self) -> io::Result<()> {
         self.write(|file| file.execute("DELETE FROM call", []))?;
         Ok(())
