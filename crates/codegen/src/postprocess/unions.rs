@@ -1,5 +1,7 @@
 //! Unions: enums that choose a member by the properties of the value, written from the model.
 
+mod several;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +22,8 @@ pub(super) struct Unions<'a> {
     document: &'a Value,
     model: &'a Model,
     unions: BTreeMap<String, &'a Union>,
+    /// Those of which several members may match a value, by Rust name.
+    several: BTreeSet<String>,
 }
 
 impl<'a> Unions<'a> {
@@ -29,10 +33,14 @@ impl<'a> Unions<'a> {
             .iter()
             .map(|(name, union)| (names::type_name(name), union))
             .collect();
+        let several = model.unions.iter();
+        let several =
+            several.filter(|(name, union)| several::may_match(document, model, name, union));
         Self {
             document,
             model,
             unions,
+            several: several.map(|(name, _)| names::type_name(name)).collect(),
         }
     }
 
@@ -96,7 +104,8 @@ impl<'a> Unions<'a> {
         boxed: &Boxed,
     ) -> Vec<Item> {
         let is_boxed = |index: usize| boxed.has_member(&ident.to_string(), index);
-        let variants = Variants::of(union);
+        let may_match_several = self.several.contains(&ident.to_string());
+        let variants = Variants::of(union, may_match_several);
         let members = &variants.members;
         let types = union.members.iter().map(|member| rust(&member.ty));
         let types: Vec<TokenStream> = types.collect();
@@ -216,10 +225,10 @@ struct Variants {
 }
 
 impl Variants {
-    fn of(union: &Union) -> Self {
+    fn of(union: &Union, may_match_several: bool) -> Self {
         let members = variants(union);
         let unknown = names::free_variant(&members);
-        let several = may_be_several(union).then(|| {
+        let several = may_match_several.then(|| {
             let taken = members.iter().chain([&unknown]);
             let mut taken = taken.map(ToString::to_string).collect();
             format_ident!("{}", names::unique("Several", &mut taken))
@@ -296,15 +305,6 @@ impl Variants {
             }
         }
     }
-}
-
-/// Returns true if an object may match several members at once, because only its properties distinguish them.
-fn may_be_several(union: &Union) -> bool {
-    let objects = union
-        .members
-        .iter()
-        .filter(|member| member.kinds.has(Kinds::OBJECT));
-    union.any && objects.count() > 1 && !union.tag.as_ref().is_some_and(|tag| tag.required)
 }
 
 /// Returns the conversions from the types of the members.
