@@ -125,7 +125,7 @@ fn pinned_names_are_public_and_the_document_s_are_on_the_wire() {
 }
 
 #[test]
-fn pinned_path_parameter_keeps_the_template_on_the_wire() {
+fn pinned_path_parameter_is_an_argument_of_that_name() {
     let mut document = document();
     document["paths"] = json!({"/pets/{pet_id}": {
         "parameters": [{"name": "pet_id", "in": "path", "required": true, "schema": {"type": "string"}}],
@@ -144,6 +144,7 @@ fn pinned_path_parameter_keeps_the_template_on_the_wire() {
         "{client}"
     );
     assert!(!client.contains("pet_id"), "{client}");
+    assert!(client.contains("\"{}/pets/{}\""), "{client}");
 
     // The operations of a path share its template.
     let error = generate(
@@ -152,6 +153,45 @@ fn pinned_path_parameter_keeps_the_template_on_the_wire() {
     )
     .unwrap_err();
     insta::assert_snapshot!(error);
+}
+
+#[test]
+fn pin_of_a_path_parameter_whose_name_is_taken_is_an_error() {
+    let operation = |id: &str, more: Value| {
+        let path =
+            json!({"name": "a", "in": "path", "required": true, "schema": {"type": "string"}});
+        let other =
+            json!({"name": "b", "in": "path", "required": true, "schema": {"type": "string"}});
+        let parameters = match id {
+            "both" => json!([path, other]),
+            _ if more.is_null() => json!([path]),
+            _ => json!([path, more]),
+        };
+        json!({"operationId": id, "parameters": parameters, "responses": {"204": {"description": ""}}})
+    };
+    let query = json!({"name": "id", "in": "query", "schema": {"type": "string"}});
+    let mut document = document();
+    document["paths"] = json!({
+        "/both/{a}/{b}": {"get": operation("both", Value::Null)},
+        "/query/{a}": {"get": operation("query", query)},
+        "/path/{a}": {"get": operation("path", Value::Null)},
+        "/path/{id}": {"delete": {
+            "operationId": "other",
+            "parameters": [{"name": "id", "in": "path", "required": true, "schema": {"type": "string"}}],
+            "responses": {"204": {"description": ""}},
+        }},
+    });
+    for (operation, pins, refused) in [
+        ("both", "a = \"id\"\nb = \"ID\"", "`both.b` to `ID`"),
+        ("both", "a = \"B\"", "`both.a` to `B`"),
+        ("query", "a = \"id\"", "`query.a` to `id`"),
+        ("path", "a = \"id\"", "`path.a` to `id`"),
+    ] {
+        let settings = format!("[names.parameters.{operation}]\n{pins}\n");
+        let error = generate(&document, &settings).unwrap_err();
+        assert!(error.contains(refused), "{pins}: {error}");
+        assert_eq!(error.matches("error:").count(), 1, "{pins}: {error}");
+    }
 }
 
 #[test]

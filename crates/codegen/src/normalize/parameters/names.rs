@@ -8,6 +8,7 @@ use super::{describe, edit_each, lists, retain, text};
 use crate::model::{self, Model, ParameterKey};
 use crate::normalize::{Changes, replace};
 use crate::openapi::{ResolvedParameter, of_operation, template_names};
+use crate::pins::Group;
 use crate::pointer::Pointer;
 use crate::{names, walk};
 
@@ -73,7 +74,10 @@ pub(in crate::normalize) fn parameter_names(document: &mut Value, changes: &mut 
     });
     follow_names(document, &mut changes.model, &renamed);
     drop_repeated(document, changes);
-    rename_in_templates(document, changes, |path, _| template_collisions(path));
+    rename_in_templates(document, changes, |_, operations| {
+        let path = operations.first().map_or("", |operation| operation.path);
+        template_collisions(path)
+    });
     // A shared list with a collision in one operation is copied into each operation.
     let mut shared = BTreeSet::new();
     for operation in walk::operations(document) {
@@ -168,30 +172,59 @@ pub(in crate::normalize) fn pinned_names(document: &mut Value, changes: &mut Cha
             })
             .collect()
     });
-    rename_in_templates(document, changes, |path, operations| {
-        let mut renamed = BTreeMap::new();
-        let names = template_names(path);
-        for operation in operations {
-            let method = names::method_name(operation.id().unwrap_or_default());
-            let Some(group) = pins.get_mut(&method) else {
-                continue;
-            };
-            for name in names.iter().copied() {
-                // The operations of a path share its template, and so the names.
-                let is_other = |public: &String| renamed.get(name).is_some_and(|it| it != public);
-                if let Some(public) = group.get(name)
-                    && !is_other(public)
-                    && !names.contains(&public.as_str())
-                {
-                    renamed.insert(name.to_owned(), public.clone());
-                    group.remove(name);
-                }
+    let applied = rename_in_templates(document, changes, |document, operations| {
+        pinned_in_template(document, operations, &pins)
+    });
+    for (methods, renamed) in applied {
+        for method in methods {
+            if let Some(group) = pins.get_mut(&method) {
+                group.retain(|name, public| renamed.get(name) != Some(public));
             }
         }
-        renamed
-    });
+    }
     pins.retain(|_, group| !group.is_empty());
     changes.pins.parameters = pins;
+}
+
+/// Returns the pinned names of the path parameters of a path, by the names in its template, which all `operations` of the
+/// path share. A pin that another one contradicts, or whose name is taken, is left out.
+fn pinned_in_template(
+    document: &Value,
+    operations: &[walk::Operation<'_>],
+    pins: &BTreeMap<String, Group>,
+) -> BTreeMap<String, String> {
+    let mut renamed: BTreeMap<String, String> = BTreeMap::new();
+    let parameters = operations
+        .iter()
+        .flat_map(|operation| of_operation(document, operation));
+    // The names in Rust, each with the location and the name of its parameter.
+    let taken: BTreeMap<String, (String, String)> = parameters
+        .map(|parameter| {
+            let (location, name) = (parameter.location().to_owned(), parameter.name().to_owned());
+            (names::parameter_name(&name), (location, name))
+        })
+        .collect();
+    for operation in operations {
+        let method = names::method_name(operation.id().unwrap_or_default());
+        for name in template_names(operation.path) {
+            let Some(public) = pins.get(&method).and_then(|group| group.get(name)) else {
+                continue;
+            };
+            let ident = names::parameter_name(public);
+            let is_taken = taken
+                .get(&ident)
+                .is_some_and(|(location, other)| location != "path" || *other != name)
+                || renamed
+                    .iter()
+                    .any(|(other, it)| *other != name && names::parameter_name(it) == ident);
+            if !is_taken {
+                renamed
+                    .entry(name.to_owned())
+                    .or_insert_with(|| public.clone());
+            }
+        }
+    }
+    renamed
 }
 
 /// Updates parameter names in the model. `renamed` has the old names, by the locations of the Parameter objects.
@@ -321,37 +354,42 @@ fn collisions(parameters: &[ResolvedParameter<'_>]) -> BTreeMap<usize, String> {
 }
 
 /// Renames path parameters, in their Parameter objects and in the template, which is the key of the path item. `new_names`
-/// returns the new names of a template by the old ones.
+/// returns the new names of the operations of a path, by the old ones. Returns the methods of each path that was changed,
+/// with these names.
 fn rename_in_templates(
     document: &mut Value,
     changes: &mut Changes,
-    mut new_names: impl FnMut(&str, &[walk::Operation<'_>]) -> BTreeMap<String, String>,
-) {
+    new_names: impl Fn(&Value, &[walk::Operation<'_>]) -> BTreeMap<String, String>,
+) -> Vec<(Vec<String>, BTreeMap<String, String>)> {
     let mut by_path: BTreeMap<&str, Vec<walk::Operation<'_>>> = BTreeMap::new();
     for operation in walk::operations(document) {
         by_path.entry(operation.path).or_default().push(operation);
     }
     let renamed: Vec<(String, BTreeMap<String, String>)> = by_path
         .into_iter()
-        .map(|(path, operations)| (path.to_owned(), new_names(path, &operations)))
+        .map(|(path, operations)| (path.to_owned(), new_names(document, &operations)))
         .filter(|(_, renamed)| !renamed.is_empty())
         .collect();
     if renamed.is_empty() {
-        return;
+        return Vec::new();
     }
     let before = document.clone();
     let operations = walk::operations(&before);
-    let mut new_paths = Vec::new();
+    let mut applied = Vec::new();
+    let mut new_paths: BTreeMap<String, String> = BTreeMap::new();
     let mut renamed_places = BTreeMap::new();
     for (path, renamed) in renamed {
         let mut new_path = path.clone();
         for (old, new) in &renamed {
             new_path = new_path.replace(&format!("{{{old}}}"), &format!("{{{new}}}"));
         }
-        if before["paths"].get(&new_path).is_some() {
+        let is_taken = new_paths.values().any(|other| *other == new_path);
+        if is_taken || before["paths"].get(&new_path).is_some() {
             continue;
         }
-        for operation in operations.iter().filter(|operation| operation.path == path) {
+        let operations = operations.iter().filter(|operation| operation.path == path);
+        let operations: Vec<_> = operations.collect();
+        for operation in &operations {
             for parameter in of_operation(&before, operation) {
                 let Some(new) = renamed
                     .get(parameter.name())
@@ -369,19 +407,22 @@ fn rename_in_templates(
                 }
             }
         }
-        new_paths.push((path, new_path));
+        let ids = operations.iter().filter_map(|operation| operation.id());
+        applied.push((ids.map(names::method_name).collect(), renamed));
+        new_paths.insert(path, new_path);
     }
     follow_names(document, &mut changes.model, &renamed_places);
     let root = Pointer::root().join("paths");
-    for (path, new_path) in new_paths {
-        changes.moved(&root.join(&path), &root.join(&new_path));
-        if let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) {
-            *paths = std::mem::take(paths)
-                .into_iter()
-                .map(|(key, item)| (if key == path { new_path.clone() } else { key }, item))
-                .collect();
-        }
+    for (path, new_path) in &new_paths {
+        changes.moved(&root.join(path), &root.join(new_path));
     }
+    if let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) {
+        *paths = std::mem::take(paths)
+            .into_iter()
+            .map(|(path, item)| (new_paths.remove(&path).unwrap_or(path), item))
+            .collect();
+    }
+    applied
 }
 
 /// Returns new names for the parameters of a template whose names collide.
