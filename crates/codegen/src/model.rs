@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::pointer::Pointer;
 use crate::walk;
@@ -73,11 +73,12 @@ impl Schema {
 }
 
 impl Model {
-    /// Returns the normalized document with the names of properties and the values of enums that are on the wire.
+    /// Returns the normalized document with the names of properties, the values of enums and the required properties of what
+    /// is received.
     pub fn on_the_wire<'a>(&self, document: &'a Value) -> Cow<'a, Value> {
         let mut document = Cow::Borrowed(document);
         for (place, facts) in &self.schemas {
-            if facts.wire_names.is_empty() && facts.values.is_empty() {
+            if facts.wire_names.is_empty() && facts.values.is_empty() && facts.received.is_empty() {
                 continue;
             }
             let Some(schema) = document
@@ -87,6 +88,12 @@ impl Model {
             else {
                 continue;
             };
+            if !facts.received.is_empty() {
+                let required = schema.entry("required").or_insert_with(|| json!([]));
+                if let Some(required) = required.as_array_mut() {
+                    required.extend(facts.received.keys().map(|name| json!(name)));
+                }
+            }
             walk::rename_properties(schema, &facts.wire_names);
             if let Some(Value::Array(listed)) = schema.get_mut("enum") {
                 for variant in listed {

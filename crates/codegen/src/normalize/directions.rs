@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::schemas::{each_schema, has_schema};
 use super::{Changes, absence};
+use crate::model::Type;
 use crate::openapi::{DIRECTIONS, Schema as _};
 use crate::pointer::Pointer;
 use crate::subdocument::transitive_refs;
@@ -40,12 +41,15 @@ fn optional(document: &mut Value, changes: &mut Changes, applies: fn(Ways) -> bo
     }
     let whole = document.clone();
     let mut received = absence::received(&whole);
-    let webhooks = changes.model.webhooks.as_ref();
-    received.extend(
-        webhooks
-            .into_iter()
-            .flat_map(|webhooks| transitive_refs(&whole, &[Pointer::schema(&webhooks.schema)])),
-    );
+    let webhooks = changes.model.webhooks.iter();
+    let webhooks = webhooks.map(|webhooks| Pointer::schema(&webhooks.schema));
+    let operations = changes.model.operations.values();
+    let streams = operations.filter_map(|operation| match &operation.stream.as_ref()?.item {
+        Type::Schema(name) => Some(Pointer::schema(name)),
+        _ => None,
+    });
+    let roots: Vec<Pointer> = webhooks.chain(streams).collect();
+    received.extend(transitive_refs(&whole, &roots));
     let sent = absence::sent(&whole);
     each_schema(document, |pointer, object| {
         let ways = Ways {
