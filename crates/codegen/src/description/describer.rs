@@ -292,9 +292,8 @@ impl<'a> Describer<'a> {
                 }
             }
         }
-        // The description has inclusive bounds only.
-        let bound = |side| schema.bound(side).filter(|bound| !bound.is_exclusive);
-        let number = |side| bound(side).map(|bound| bound.number);
+        // The description has no exclusive bounds. That of a float is described as if it were inclusive.
+        let number = |side| schema.bound(side).map(|bound| bound.number);
         let values: Vec<Value> = schema
             .listed()
             .unwrap_or_default()
