@@ -1,4 +1,4 @@
-//! Changes of a call, and transitions that cannot be.
+//! Changes of a call, and invalid transitions.
 
 use std::fmt;
 
@@ -50,7 +50,7 @@ impl Change {
             .is_none_or(|before| before.status != self.call.status)
     }
 
-    /// Returns the transition of the status if it cannot be. The newer status counts all the same.
+    /// Returns the transition of the status if it is invalid. The newer status counts all the same.
     pub fn invalid_transition(&self) -> Option<InvalidTransition> {
         InvalidTransition::between(self.before.as_ref()?, &self.call)
     }
@@ -94,13 +94,13 @@ impl fmt::Display for InvalidTransition {
         let Self { id, from, to } = self;
         write!(
             f,
-            "call {id} went from {from} to {to}, which cannot be; the newer status counts"
+            "call {id} went from {from} to {to}, which is invalid; the newer status counts"
         )
     }
 }
 
 impl InvalidTransition {
-    /// Returns the transition between two states if it cannot be. Nothing is ruled out for statuses whose meaning this
+    /// Returns the transition between two states if it is invalid. Nothing is ruled out for statuses whose meaning this
     /// version does not know.
     pub(crate) fn between(before: &Call, now: &Call) -> Option<Self> {
         let (from, to) = (&before.status, &now.status);

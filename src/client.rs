@@ -231,9 +231,9 @@ impl Client {
         GetCalls::new(&self.0, ids)
     }
 
-    /// Downloads the recording of a call, whole or not at all: to a file or a writer, resumed where it broke off, and
-    /// waited for while the service is still making it. A call without a recording is a [result](crate::Recording), not
-    /// an error. See [`FetchRecording`] for the requests that it sends.
+    /// Downloads the recording of a call: to a file, atomically, or to a writer. Interrupted downloads resume, and a
+    /// recording that the service is still making is waited for. A call without a recording is a
+    /// [result](crate::Recording), not an error. See [`FetchRecording`] for the requests that it sends.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]

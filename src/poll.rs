@@ -12,7 +12,7 @@ const GROWTH: f64 = 1.5;
 /// A zero interval would busy-poll.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// A longer interval is meant as never.
+/// Longer intervals are clamped.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The intervals at which [`wait_until_ended`](crate::Client::wait_until_ended) polls a call: they depend on the call's

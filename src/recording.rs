@@ -45,7 +45,7 @@ type OnProgress<'a> = Box<dyn FnMut(Progress) + Send + 'a>;
 /// after 2 s, 4 s and so on up to every 30 s, honoring `Retry-After`, until there is one or the
 /// [ready timeout](Self::ready_timeout) is over: 14 times in the default 5 minutes. If the URL is refused with 401, 403,
 /// 404 or 410, it fetches the call once more, since such URLs expire, unless a writer has already received a part. The
-/// recording itself is requested once, and resumed where it broke off, as often as
+/// recording itself is requested once, and resumed after an interruption, as often as
 /// [`max_attempts`](RequestOptions::max_attempts) without a further byte.
 ///
 /// # Security
@@ -496,7 +496,7 @@ fn failed(error: DownloadError) -> Error {
     if error.transport_error().is_some() {
         return error;
     }
-    error.with_advice("fetch the call anew: its recording may be gone, or the URL expired")
+    error.with_advice("fetch the call again: its recording may be gone, or the URL expired")
 }
 
 async fn download_to(

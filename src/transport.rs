@@ -65,7 +65,7 @@
 //! # }
 //! ```
 //!
-//! An [`Observer`] is told when an attempt ends, and when a request does:
+//! An [`Observer`] is notified of the end of each attempt and of each request:
 //!
 //! ```
 //! use std::sync::Arc;

@@ -34,7 +34,7 @@ const LAST_POLL: Duration = Duration::from_secs(1);
 /// A poll that fails with a transient error ([`Error::is_retryable`]: no connection, a timeout, 429, 5xx, a broken body)
 /// is followed by another, which honors `Retry-After`. Any other error ends the wait.
 ///
-/// A transition that cannot be, such as `completed` to `dialing`, is [drift](call_api_client::Client::drifts): the newer
+/// An invalid transition, such as `completed` to `dialing`, is [drift](call_api_client::Client::drifts): the newer
 /// status counts, and in [`DriftMode::Strict`](crate::DriftMode::Strict) it is an error.
 ///
 /// A status that this version does not know is not an end unless the call has an end time: see [`Call::is_ended`].
@@ -329,7 +329,7 @@ impl Watch {
         }
     }
 
-    /// Returns the call as it is now, or `None` after an error that may pass.
+    /// Returns the call as it is now, or `None` after a transient error.
     async fn poll(&mut self) -> Result<Option<Call>, Error> {
         let now = self.client.transport().now();
         let started = *self.started.get_or_insert(now);
@@ -477,7 +477,7 @@ impl fmt::Debug for Updates {
     }
 }
 
-/// Reports a transition that cannot be, as drift; to `tracing` even if drift detection is off.
+/// Reports an invalid transition as drift; to `tracing` even if drift detection is off.
 fn report(client: &Client, transition: &InvalidTransition) -> Result<(), Error> {
     let kind = DriftKind::InvalidTransition {
         from: transition.from.to_string(),

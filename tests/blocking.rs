@@ -107,7 +107,7 @@ fn blocking_wait_polls_on_the_clients_clock() {
         .concat();
         let request_count = scripts.len();
         let (server, clock, client) = serve(&runtime, scripts);
-        let caller = thread::current().id();
+        let current = thread::current().id();
         let failures = Arc::new(Mutex::new(0));
         let (statuses, counted) = (Arc::new(Mutex::new(Vec::new())), Arc::clone(&failures));
         let log = Arc::clone(&statuses);
@@ -118,7 +118,7 @@ fn blocking_wait_polls_on_the_clients_clock() {
             .grace(Duration::from_secs(1))
             .options(RequestOptions::new().deadline(Duration::from_secs(40)))
             .on_change(move |change| {
-                assert_eq!(thread::current().id(), caller);
+                assert_eq!(thread::current().id(), current);
                 log.lock().unwrap().push(change.call.status.clone());
             })
             .on_failure(move |_| *counted.lock().unwrap() += 1);

@@ -61,7 +61,7 @@ async fn each_drift_is_logged_once() {
     assert_eq!(
         *warnings.lock().unwrap(),
         [
-            "message=the service says what the API's document does not: priority: the document has no such property operation=\"get_call\" place=\"priority\" "
+            "message=the response differs from the API's document: priority: the document has no such property operation=\"get_call\" place=\"priority\" "
         ]
     );
 }

@@ -1,4 +1,4 @@
-//! Observers, spans and logs report a failure if and only if the caller gets an error. In a process of its own, because
+//! Observers, spans and logs report a failure if and only if the program gets an error. In a process of its own, because
 //! `tracing` caches across threads which events are enabled.
 
 #![allow(

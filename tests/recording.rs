@@ -252,7 +252,7 @@ async fn expired_url_is_fetched_again_without_the_token() {
         text.contains("/old was answered with 403: expired"),
         "{text}"
     );
-    assert!(text.contains("fetch the call anew"), "{text}");
+    assert!(text.contains("fetch the call again"), "{text}");
     assert!(!text.contains("s1") && !text.contains(TOKEN), "{text}");
 }
 

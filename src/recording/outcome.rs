@@ -20,7 +20,7 @@ use crate::{Call, Uuid};
 /// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
 /// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
 /// let call = client.get_call(id).await?;
-/// // `saved` is for callers who need not tell the other two apart.
+/// // `saved` is for programs that need not tell the other two apart.
 /// let recording = client.recording(&call).ready_timeout(Duration::ZERO).to_writer(&mut Vec::new()).await?;
 /// assert!(recording.clone().saved().is_none());
 /// match recording {

@@ -59,7 +59,7 @@ impl LateProperty {
         Self::RecordingUrl,
     ];
 
-    /// Returns true if the call has a value for it. An empty text is none.
+    /// Returns true if the call has a value for it. An empty string counts as absent.
     pub fn is_present(self, call: &Call) -> bool {
         match self {
             Self::EndTime => call.end_time.is_some(),
@@ -153,7 +153,7 @@ impl Settled {
 /// A wait for a call that has ended and lacks nothing that services send later, begun by
 /// [`Client::wait_until_settled`](crate::Client::wait_until_settled). Await it for the outcome.
 ///
-/// It polls as [`WaitUntilEnded`] until the call has ended, and goes on until no [expected](LateProperty::is_expected)
+/// It polls as [`WaitUntilEnded`] until the call has ended, and continues until no [expected](LateProperty::is_expected)
 /// property is missing or the [settle time](Self::settle_time) is over. [`require`](Self::require) replaces what is expected.
 ///
 /// # Example

@@ -284,7 +284,7 @@ fn advice(error: &Error) -> Option<&'static str> {
         };
     }
     if error.attempt_log().map(AttemptLog::operation) == Some(FetchRecording::OPERATION_ID) {
-        return Some("run the same command again: it asks for the recording's URL anew");
+        return Some("run the same command again: it requests the recording's URL again");
     }
     match error.kind() {
         ErrorKind::Decode | ErrorKind::Drift => {

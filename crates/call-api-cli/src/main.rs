@@ -228,7 +228,7 @@ fn block_on(
             }
         }
     });
-    // A read of standard input cannot be cancelled.
+    // A read of standard input cannot be canceled.
     runtime.shutdown_background();
     result
 }

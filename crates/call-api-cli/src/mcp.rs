@@ -99,7 +99,7 @@ impl ServerHandler for Server {
         };
         let result = tokio::select! {
             result = result => result,
-            () = context.ct.cancelled() => Err(Failure::Arguments("cancelled".to_owned())),
+            () = context.ct.cancelled() => Err(Failure::Arguments("canceled".to_owned())),
         };
         match result {
             Ok(text) => Ok(CallToolResult::success(self.content(&text)).into()),

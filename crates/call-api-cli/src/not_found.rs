@@ -86,7 +86,7 @@ impl NotFoundFile {
         if let Some(open) = &mut self.open {
             return open.write_all(format!("{id}\n").as_bytes());
         }
-        // Written anew once in a run, which removes what is incomplete or of another service.
+        // Rewritten once per run, which removes what is incomplete or of another service.
         let mut options = OpenOptions::new();
         let mut open = options
             .write(true)

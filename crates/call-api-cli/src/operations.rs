@@ -307,7 +307,7 @@ impl EventFields {
     }
 }
 
-/// Returns names that are kept until the program ends. Called once.
+/// Returns names that are kept until the program ends. Runs once.
 fn path(names: &'static [String]) -> &'static [&'static str] {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     names.leak()

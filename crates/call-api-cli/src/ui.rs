@@ -51,7 +51,7 @@ impl Ui {
     pub(crate) fn error(&self, failure: &CliError) {
         match self.json_errors {
             true => self.json("error", &failure.report()),
-            false => self.labelled("error", AnsiColor::Red, failure),
+            false => self.labeled("error", AnsiColor::Red, failure),
         }
     }
 
@@ -60,7 +60,7 @@ impl Ui {
         match (self.quiet, self.json_errors) {
             (true, _) => {}
             (false, true) => self.json("warning", &BTreeMap::from([("message", warning)])),
-            (false, false) => self.labelled("warning", AnsiColor::Yellow, warning),
+            (false, false) => self.labeled("warning", AnsiColor::Yellow, warning),
         }
     }
 
@@ -75,7 +75,7 @@ impl Ui {
 
     /// Reports a summary of several errors.
     pub(crate) fn error_summary(&self, problem: impl Display) {
-        self.labelled("error", AnsiColor::Red, problem);
+        self.labeled("error", AnsiColor::Red, problem);
     }
 
     /// Returns true if each of many errors is reported, in addition to the summary.
@@ -142,7 +142,7 @@ impl Ui {
         }
     }
 
-    fn labelled(&self, label: &str, color: AnsiColor, message: impl Display) {
+    fn labeled(&self, label: &str, color: AnsiColor, message: impl Display) {
         let style = Style::new().bold().fg_color(Some(color.into()));
         self.line(format_args!(
             "{style}{label}:{style:#} {}",

@@ -94,7 +94,7 @@ GET http://[HOST]/_sandbox/recordings/3c90c3cc-0d44-4b50-8888-8dd25736052a/30.wa
   2. success (206) after [TIME] s, [COUNT] bytes
 [HOME]recording-broken/call.wav: 234.42 KiB of audio/wav
 ? 8
-error: GET http://[HOST]/_sandbox/recordings/3c90c3cc-0d44-4b50-8888-8dd25736052a/30.wav was answered with 500: Internal Server Error (3 attempts); run the same command again: it asks for the recording's URL anew
+error: GET http://[HOST]/_sandbox/recordings/3c90c3cc-0d44-4b50-8888-8dd25736052a/30.wav was answered with 500: Internal Server Error (3 attempts); run the same command again: it requests the recording's URL again
 [HOME]recording-broken/call.wav: 234.42 KiB of audio/wav, resumed after 117.21 KiB
 
 "#]],

@@ -333,7 +333,7 @@ async fn foreign_file_is_left_unchanged() {
     assert_eq!(lines(&files.out), 3);
 }
 
-/// A service that is down, or rejects the token, must not be called once per id.
+/// A service that is down, or rejects the token, must not get one request per id.
 #[tokio::test(flavor = "multi_thread")]
 async fn sync_stops_when_the_service_fails() {
     let (sandbox, ids) = sandbox_with(200).await;

@@ -4,8 +4,8 @@
 //! [`Client::block_on`](crate::Client::block_on) waits for any other future, and
 //! [`Client::block_on_stream`](crate::Client::block_on_stream) makes an iterator of a stream.
 //!
-//! All of it may be used in a plain `main`, from threads, and inside a Tokio runtime, where it blocks the thread that it
-//! is called on. A request runs on the thread that waits for it; one more thread per client and its clones, started by
+//! All of it may be used in a plain `main`, from threads, and inside a Tokio runtime, where it blocks the current
+//! thread. A request runs on the thread that waits for it; one more thread per client and its clones, started by
 //! the first blocking request, drives connections and timers, and ends with the last clone. In a process that was forked
 //! after that, a request is an error, and a [`BlockingStream`] ends, that of a list with an error: build another client there.
 

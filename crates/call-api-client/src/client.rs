@@ -198,7 +198,7 @@ impl fmt::Debug for Client {
 }
 
 /// Builds a client. `C` is the type of the client: this crate's, or a wrapper with more methods.
-#[must_use = "a builder does nothing until `build` is called"]
+#[must_use = "a builder does nothing until it is built"]
 pub struct ClientBuilder<C = Client> {
     base_url: Option<String>,
     token_error: Option<TokenError>,
@@ -259,7 +259,7 @@ impl<C: From<Client>> ClientBuilder<C> {
         self
     }
 
-    /// Sets the token that the service issued. The last call wins between this and
+    /// Sets the token that the service issued. The last setter wins between this and
     /// [`token_provider`](Self::token_provider).
     pub fn token(self, token: impl Into<String>) -> Self {
         self.with_token(Token::new(token))
@@ -339,7 +339,7 @@ impl<C: From<Client>> ClientBuilder<C> {
         self.transport(move |transport| transport.client_certificate(chain, key))
     }
 
-    /// Changes the HTTP client: a proxy, a name resolved by hand, HTTP/2 settings. It is called again when frozen HTTP/2
+    /// Changes the HTTP client: a proxy, a name resolved by hand, HTTP/2 settings. It runs again when frozen HTTP/2
     /// connections are replaced.
     pub fn configure_http(
         self,
@@ -382,8 +382,8 @@ impl<C: From<Client>> ClientBuilder<C> {
         self.transport(move |transport| transport.body_limit(bytes))
     }
 
-    /// Sets how long a streamed body may bring no bytes; by default 60 s for [`Events`](crate::Events) and
-    /// [`JsonLines`](crate::JsonLines), and the attempt time-out for a [`ByteStream`](crate::ByteStream).
+    /// Sets how long a streamed body may be idle; by default 60 s for [`Events`](crate::Events) and
+    /// [`JsonLines`](crate::JsonLines), and the attempt timeout for a [`ByteStream`](crate::ByteStream).
     pub fn idle_timeout(self, timeout: Duration) -> Self {
         self.transport(move |transport| transport.idle_timeout(timeout))
     }
@@ -405,7 +405,7 @@ impl<C: From<Client>> ClientBuilder<C> {
         self.transport(|transport| transport.header(name, value))
     }
 
-    /// Sets an observer that is told about every attempt and request: for metrics.
+    /// Sets an observer that is notified of every attempt and request: for metrics.
     pub fn observer(self, observer: impl Observer) -> Self {
         self.transport(|transport| transport.observer(observer))
     }

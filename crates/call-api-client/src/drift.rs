@@ -128,7 +128,7 @@ impl DriftDetector {
                     target: "call_api_client",
                     operation = drift.operation,
                     place = drift.place,
-                    "the service says what the API's document does not: {drift}"
+                    "the response differs from the API's document: {drift}"
                 );
                 if let Some(on_drift) = &self.on_drift {
                     on_drift(drift);

@@ -1,10 +1,7 @@
 //! Converts parameters and bodies, and serializes parameters and forms in the styles of OpenAPI
 //! ([section 4.7.12.3](https://spec.openapis.org/oas/v3.0.3#style-values), after RFC 6570).
 
-#![allow(
-    dead_code,
-    reason = "which functions are called depends on the document"
-)]
+#![allow(dead_code, reason = "which functions are used depends on the document")]
 
 use std::fmt::Display;
 
@@ -206,7 +203,7 @@ pub fn form(body: &impl Serialize, styles: &[(&str, Style)]) -> Result<String, S
     Ok(pairs.join("&"))
 }
 
-/// Returns the JSON of a value. It takes the way through JSON text, so that a number is written as it is there.
+/// Returns the JSON of a value. It serializes to text first, so that a number is written as in JSON text.
 pub(crate) fn to_value(name: &str, value: &impl Serialize) -> Result<Value, String> {
     serde_json::to_string(value)
         .and_then(|text| serde_json::from_str(&text))

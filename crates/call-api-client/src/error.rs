@@ -24,8 +24,8 @@ use crate::plain_text::{escaped, redacted};
 type Source = Arc<dyn std::error::Error + Send + Sync>;
 
 /// The reason why a request has no result. Its text is one line that says what failed, why, and what to do. Neither
-/// `Display` nor `Debug` shows the token, the query, or more of a body than the first 200 characters of what the service
-/// says about the error.
+/// `Display` nor `Debug` shows the token, the query, or more of a body than the first 200 characters of its error
+/// message.
 #[derive(Clone)]
 pub struct Error(Box<Inner>);
 
@@ -85,7 +85,7 @@ impl Error {
         O::decode_error(status, &self.0.body)
     }
 
-    /// The body of the error response as it came, up to 64 KiB; empty if there was none.
+    /// The unmodified body of the error response, up to 64 KiB; empty if there was none.
     pub fn raw_body(&self) -> &[u8] {
         &self.0.body
     }
@@ -380,7 +380,7 @@ impl Error {
 
 /// Makes an [`Error`] by hand: see [`Error::builder`].
 #[derive(Clone, Debug)]
-#[must_use = "a builder does nothing until `build` is called"]
+#[must_use = "a builder does nothing until it is built"]
 pub struct ErrorBuilder(Error);
 
 impl ErrorBuilder {
@@ -473,7 +473,7 @@ impl fmt::Display for Error {
             (None, ErrorKind::Drift, _) => {
                 write!(
                     f,
-                    "the service says what the API's document does not: {}",
+                    "the response differs from the API's document: {}",
                     inner.message
                 )?;
             }
@@ -520,7 +520,7 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        // The text includes that of the direct cause, so the chain goes on below it.
+        // The text includes that of the direct cause, so the chain continues below it.
         self.0.source.as_deref().and_then(std::error::Error::source)
     }
 }

@@ -14,7 +14,7 @@ pub enum ErrorKind {
     Unauthorized,
     /// The token is accepted, but does not permit this (403).
     Forbidden,
-    /// There is no such thing (404, 410).
+    /// Not found (404, 410).
     NotFound,
     /// The service does not accept the request (another 4xx), or the request cannot be sent.
     InvalidRequest,
@@ -30,7 +30,7 @@ pub enum ErrorKind {
     Interrupted,
     /// The response does not match the API's document: see [`Error::json_path`](crate::Error::json_path).
     Decode,
-    /// The response says something that the API's document does not, in
+    /// The response differs from the API's document, in
     /// [`DriftMode::Strict`](crate::DriftMode::Strict).
     Drift,
     /// The response is longer than the limit.
@@ -43,7 +43,7 @@ pub enum ErrorKind {
     Redirected,
     /// The token provider returned no token.
     Token,
-    /// The pages of a list lead in a circle, or a page says that more follow, but not where: see
+    /// The pages of a list form a cycle, or a page says that more follow, but not where: see
     /// [`Pages`](crate::Pages).
     Paging,
     /// The response has a status that the API's document does not list and that is not an error, such as 202.

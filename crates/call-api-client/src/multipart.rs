@@ -23,7 +23,7 @@ pub(crate) trait File {
     fn media_type(&self) -> Option<&str>;
 }
 
-/// A body under way.
+/// A body being built.
 pub(crate) struct Form {
     boundary: String,
     body: Vec<u8>,
@@ -54,7 +54,7 @@ impl Form {
         self
     }
 
-    /// A part for a value, and one for each item of a list; none for null. An object goes out as JSON.
+    /// A part for a value, and one for each item of a list; none for null. An object is sent as JSON.
     pub(crate) fn value(
         mut self,
         name: &str,
@@ -99,7 +99,7 @@ impl Form {
         if let Some(media_type) = media_type {
             if HeaderValue::from_str(media_type).is_err() {
                 self.fail(format!(
-                    "the media type of the part `{name}` can't stand in a header"
+                    "the media type of the part `{name}` is not a valid header value"
                 ));
             }
             head.push_str(&format!("\r\nContent-Type: {media_type}"));
@@ -111,7 +111,7 @@ impl Form {
         self.body.extend_from_slice(b"\r\n");
     }
 
-    /// The first thing that went wrong is what is told.
+    /// Keeps the first error.
     fn fail(&mut self, error: String) {
         self.error.get_or_insert(error);
     }
@@ -221,7 +221,7 @@ mod tests {
         let form = Form::new().value("a", &json!(1), Some("text/plain\r\nX-Evil: 1"));
         assert_eq!(
             sent(form).err().as_deref(),
-            Some("the media type of the part `a` can't stand in a header")
+            Some("the media type of the part `a` is not a valid header value")
         );
     }
 }

@@ -1,4 +1,4 @@
-//! An operation's way from its builder to its result: request, transport, decoding.
+//! Building, sending and decoding a request.
 //!
 //! Generated code implements [`Operation`] for the builder of each operation; the rest is written here once.
 
@@ -64,7 +64,7 @@ pub trait Operation: ErrorBodies + Configured + Sized {
         None
     }
 
-    /// Returns true if a success with this status is handed on as a stream.
+    /// Returns true if a success with this status is returned as a stream.
     #[doc(hidden)]
     fn is_streamed(_status: u16) -> bool {
         Self::SPEC.body == ResponseBody::Streamed
@@ -77,7 +77,7 @@ pub trait Configured {
     fn take_options(&mut self) -> (Client, Option<RequestOptions>);
 }
 
-/// A request, or the reason why there is none.
+/// A request, or an error.
 pub(crate) type Built = Result<reqwest::Request, InvalidRequest>;
 
 /// A decoded success of an operation.
@@ -290,10 +290,10 @@ impl Received {
         Ok(json(&self.into_bytes())?)
     }
 
-    /// Hands the body on as it comes.
+    /// Returns the body as a stream.
     ///
     /// # Errors
-    /// None; the result is that of the other functions.
+    /// Never; it returns a `Result` like the other decoders.
     pub fn stream(self) -> Result<ByteStream, Undecoded> {
         Ok(match self.body {
             RawBody::Streamed(stream) => ByteStream::new(stream),
@@ -301,15 +301,15 @@ impl Received {
         })
     }
 
-    /// Hands the connection on.
+    /// Returns the connection.
     ///
     /// # Errors
-    /// None; the result is that of the other functions.
+    /// Never; it returns a `Result` like the other decoders.
     pub fn upgrade(self) -> Result<Upgrade, Undecoded> {
         Ok(Upgrade::new(self.status, self.extensions))
     }
 
-    /// The status is none that the document lists as a success.
+    /// The status is not a documented success.
     ///
     /// # Errors
     /// Always [`Undecoded::Status`].
@@ -333,7 +333,7 @@ pub(crate) fn is_success<O: Operation>(status: u16) -> bool {
         body: RawBody::Buffered(BufferedBody::default()),
         extensions: http::Extensions::new(),
     };
-    // Of a success, the empty body may be the error.
+    // An empty body may fail to decode for a success status.
     !matches!(O::decode(received), Err(Undecoded::Status(_)))
 }
 
@@ -342,7 +342,7 @@ pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Mismatch> {
     serde_json::from_slice(bytes).map_err(|_| locate::<T>(bytes))
 }
 
-/// Reads the body once more, now with its path: a reader that keeps track of it is slower where all is well.
+/// Reads the body once more, now with its path: a reader that keeps track of it is slower on success.
 #[cold]
 fn locate<T: DeserializeOwned>(bytes: &[u8]) -> Mismatch {
     let deserializer = &mut serde_json::Deserializer::from_slice(bytes);
@@ -368,7 +368,7 @@ pub fn error_body<T: DeserializeOwned>(body: &Bytes) -> Option<T> {
 #[doc(hidden)]
 #[derive(Debug)]
 pub enum Undecoded {
-    /// The status is not one of its successes.
+    /// The status is not a documented success.
     Status(Bytes),
     /// The response is about another object.
     Other {

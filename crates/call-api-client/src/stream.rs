@@ -1,4 +1,4 @@
-//! Responses that are not read to their end before they are handed on.
+//! Responses that are returned before their body is read.
 
 use std::fmt;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use crate::error_kind::ErrorKind;
 /// The body of a response, as a [`Stream`] of its parts as they arrive.
 ///
 /// No deadline and no limit apply to it, but a body that brings nothing for the length of the
-/// [idle time-out](crate::ClientBuilder::idle_timeout) fails.
+/// [idle timeout](crate::ClientBuilder::idle_timeout) fails.
 #[must_use = "a stream does nothing until it is read"]
 pub struct ByteStream(Body);
 

@@ -25,7 +25,7 @@ const TOLERANCE: Duration = Duration::from_mins(5);
 /// use http::HeaderMap;
 ///
 /// let receiver = Verified::<serde_json::Value>::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")?
-///     // Of the time before the secret was changed.
+///     // The previous secret.
 ///     .secret("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
 /// let refused = receiver.parse(&HeaderMap::new(), br#"{"type": "call.ended"}"#);
 /// assert_eq!(refused.unwrap_err(), WebhookError::MissingHeader("webhook-id"));
@@ -136,7 +136,7 @@ impl<T> Verified<T> {
 }
 
 impl<T: DeserializeOwned> Verified<T> {
-    /// Verifies and reads a request. `body` is the body as it came: a signature is that of its bytes.
+    /// Verifies and reads a request. `body` is the unmodified body: a signature is that of its bytes.
     ///
     /// # Errors
     /// As [`verify`](Self::verify), and [`WebhookError::Body`] if the body is not what the document says.
@@ -157,7 +157,7 @@ impl<T> fmt::Debug for Verified<T> {
     }
 }
 
-/// Reads webhooks whose sender nothing proves: anyone who knows the URL can send them.
+/// Reads webhooks without verification: anyone who knows the URL can send them.
 pub struct Unverified<T>(PhantomData<fn() -> T>);
 
 impl<T> Unverified<T> {
@@ -231,13 +231,13 @@ impl fmt::Display for WebhookError {
             ),
             Self::MissingHeader(name) => write!(
                 f,
-                "webhook refused: the header `{name}` is missing; check that the sender is the service, and what stands between"
+                "webhook refused: the header `{name}` is missing; check that the sender is the service, and any proxy in between"
             ),
             Self::InvalidHeader(name) => {
                 write!(f, "webhook refused: the header `{name}` is not valid")
             }
             Self::WrongSignature => f.write_str(
-                "webhook refused: no signature is right; check the secret, and that the body is passed on as it came",
+                "webhook refused: no signature is right; check the secret, and that the body is passed on unmodified",
             ),
             Self::OutsideTolerance => f.write_str(
                 "webhook refused: its time is too far from that of this machine; check the clock, or set a longer tolerance",

@@ -36,7 +36,7 @@ use crate::{DEFAULT_TENANT, Sandbox};
 /// # Ok(())
 /// # }
 /// ```
-#[must_use = "a builder does nothing until `start` is called"]
+#[must_use = "a builder does nothing until it is started"]
 pub struct SandboxBuilder {
     tenants: Vec<(String, String)>,
     control_token: Option<String>,
@@ -240,8 +240,8 @@ impl SandboxBuilder {
     /// ```
     ///
     /// `timestamp` is the time of the change on the sandbox's [`Clock`], and `data` is the call as the API returned it then.
-    /// Changes are those of scripts, and those by methods that add or replace a call; a new call is a change. The calls that
-    /// the sandbox starts with are none, nor are those of a reset.
+    /// Changes are those of scripts, and those by methods that add or replace a call; a new call is a change. Initial calls
+    /// do not send webhooks, nor do those of a reset.
     ///
     /// A response other than a success, no response within 5 s, and a failed connection are retried after 0.5, 1, 2 and 4 s of
     /// real time. Webhooks about one call are sent one after another. Up to 1,000 wait; further ones are dropped. A receiver
@@ -281,7 +281,7 @@ impl SandboxBuilder {
     ///   [`AddrInUse`](io::ErrorKind::AddrInUse) when another program uses the port.
     ///
     /// # Panics
-    /// Panics if called outside of a Tokio runtime with an I/O driver.
+    /// Panics outside of a Tokio runtime with an I/O driver.
     pub async fn start(self) -> io::Result<Sandbox> {
         let listen = self.listen;
         let is_loopback = listen.ip().to_canonical().is_loopback();

@@ -39,10 +39,10 @@ pub struct Progress {
 /// call per line. A call replaces the tenant's call with the same id. Input is streamed, so it may have any length. Empty
 /// lines are ignored.
 ///
-/// `invalid` is called with each line that is not a call of the API document. If it returns an error, the import fails;
+/// `invalid` is invoked with each line that is not a call of the API document. If it returns an error, the import fails;
 /// otherwise the line is skipped. The import is atomic: if it fails, no call is imported.
 ///
-/// `progress` is called after each line.
+/// `progress` runs after each line.
 ///
 /// Returns the number of imported calls.
 ///

@@ -148,7 +148,7 @@ impl Sandbox {
     /// The operating system's error when it cannot listen there.
     ///
     /// # Panics
-    /// Panics if called outside of a Tokio runtime: see [`SandboxBuilder::start`].
+    /// Panics outside of a Tokio runtime: see [`SandboxBuilder::start`].
     pub async fn start() -> io::Result<Self> {
         Self::builder().start().await
     }

@@ -298,7 +298,7 @@ async fn hanging_receiver_delays_neither_the_api_nor_other_calls_nor_shutdown() 
         assert!(started.elapsed() < 4 * SECOND, "{:?}", outcomes());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    // A reset cancels what is under way, and frees the call.
+    // A reset cancels deliveries in progress, and frees the call.
     let url = format!("{}/_sandbox/reset", sandbox.base_url());
     assert_eq!(http().post(url).send().await.unwrap().status(), 204);
     assert_eq!(outcomes(), []);

@@ -12,9 +12,9 @@ use url::{Position, Url};
 use crate::body::Buffer;
 use crate::clients::ApiClient;
 use crate::error::{Limit, Phase, TransportErrorKind};
-use crate::exchange::{AttemptEnd, AttemptError, Next, Source};
 use crate::outcome::Outcome;
 use crate::redact::Secrets;
+use crate::request_kind::{AttemptEnd, AttemptError, Next, Source};
 use crate::retry::ServerHint;
 
 /// The most bytes that are kept of an error response's body.
@@ -41,7 +41,7 @@ pub(crate) struct Limits {
     pub(crate) body: u64,
 }
 
-/// The part of a response that an attempt has received. It outlives the attempt's future, which a time-out drops.
+/// The part of a response that an attempt has received. It outlives the attempt's future, which a timeout drops.
 #[derive(Default)]
 pub(crate) struct Received {
     response: Option<reqwest::Response>,
@@ -379,7 +379,7 @@ pub(crate) fn classify_http(
         return (Outcome::NotProcessed, TransportErrorKind::NotProcessed);
     }
     let hyper = || causes(error).filter_map(|cause| cause.downcast_ref::<hyper::Error>());
-    // An HTTP/2 ping that was not answered is a time-out too, but says that the connection is dead.
+    // An HTTP/2 ping that was not answered is a timeout too, but says that the connection is dead.
     if error.is_timeout() && !hyper().any(hyper::Error::is_timeout) {
         // A time limit that a given client sets.
         let kind = TransportErrorKind::TimedOut {

@@ -1,4 +1,4 @@
-//! Response bodies: buffered up to a limit, or streamed with a stall time-out.
+//! Response bodies: buffered up to a limit, or streamed with a stall timeout.
 
 use std::fmt;
 use std::pin::Pin;
@@ -77,7 +77,7 @@ impl StallTimeoutBody {
     }
 }
 
-/// The error of a streamed body that brought no bytes for the length of the idle time-out.
+/// The error of a streamed body that was idle for the length of the idle timeout.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("the body stalled: no bytes for {} ms", stall_timeout.as_millis())]
 pub struct Stalled {

@@ -15,13 +15,13 @@ pub(crate) struct Budget {
     /// 1 once a request has succeeded.
     has_succeeded: AtomicU32,
     /// The last event that broke connections.
-    broken: Mutex<Broken>,
+    last_disruption: Mutex<LastDisruption>,
 }
 
 /// One event, such as a reload of the server, breaks all requests that are in flight on a connection. Only the first of
-/// them pays for its retry, provided that the server worked before: the others say nothing new about it.
+/// them is charged for its retry, provided that the server worked before: the others are the same event.
 #[derive(Debug, Default)]
-struct Broken {
+struct LastDisruption {
     at: Option<Instant>,
     /// Requests that succeeded since.
     successes: u32,
@@ -36,7 +36,7 @@ impl Budget {
             left: AtomicU32::new(size),
             size,
             has_succeeded: AtomicU32::new(0),
-            broken: Mutex::new(Broken::default()),
+            last_disruption: Mutex::new(LastDisruption::default()),
         }
     }
 
@@ -58,12 +58,12 @@ impl Budget {
         now: Instant,
     ) -> Option<Permit<'_>> {
         {
-            let mut broken = lock(&self.broken);
-            if broken.at.is_some_and(|at| begun <= at) {
+            let mut last = lock(&self.last_disruption);
+            if last.at.is_some_and(|at| begun <= at) {
                 return self.take(0);
             }
-            if broken.successes >= SUCCESSES_BETWEEN_EVENTS {
-                *broken = Broken {
+            if last.successes >= SUCCESSES_BETWEEN_EVENTS {
+                *last = LastDisruption {
                     at: Some(now),
                     successes: 0,
                 };
@@ -80,8 +80,8 @@ impl Budget {
         if !self.has_succeeded() {
             self.has_succeeded.store(1, Ordering::Relaxed);
         }
-        let mut broken = lock(&self.broken);
-        broken.successes = broken.successes.saturating_add(1);
+        let mut last = lock(&self.last_disruption);
+        last.successes = last.successes.saturating_add(1);
     }
 
     /// Returns true if any request has succeeded.

@@ -23,7 +23,7 @@ use crate::tls::{ClientIdentity, TlsSettings};
 use crate::token::{Credentials, Source, Token, TokenProvider};
 
 /// Settings of a [`Transport`]; made by [`Transport::builder`].
-#[must_use = "a builder does nothing until `build` is called"]
+#[must_use = "a builder does nothing until it is built"]
 pub struct TransportBuilder {
     base_url: String,
     allow_insecure_http: bool,
@@ -168,7 +168,7 @@ impl TransportBuilder {
         self
     }
 
-    /// Sets how long a streamed body may bring no bytes; the attempt time-out by default.
+    /// Sets how long a streamed body may be idle; the attempt timeout by default.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.settings.idle_timeout = Some(timeout);
         self
@@ -225,7 +225,7 @@ impl TransportBuilder {
         self
     }
 
-    /// Changes the HTTP client that this builder makes: a proxy, a name resolved by hand, HTTP/2 settings. It is called
+    /// Changes the HTTP client that this builder makes: a proxy, a name resolved by hand, HTTP/2 settings. It runs
     /// again when frozen HTTP/2 connections are replaced.
     ///
     /// The last of this and [`http_client`](Self::http_client) wins.
@@ -249,7 +249,7 @@ impl TransportBuilder {
         self
     }
 
-    /// Sets the HTTP client, which is used as it is: with its own TLS, proxies, pool and time-outs. A
+    /// Sets the HTTP client, which is used as it is: with its own TLS, proxies, pool and timeouts. A
     /// [`client_certificate`](Self::client_certificate) beside it is refused; roots apply to downloads from other hosts.
     ///
     /// It must be built with `redirect(Policy::none())`. A redirect that it follows all the same fails the request, but by

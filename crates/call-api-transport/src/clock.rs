@@ -11,7 +11,7 @@ pub type SleepFuture<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// A clock that replaces the system's, for tests that must not wait, and that check delays to the millisecond.
 ///
-/// It controls the deadline, the attempt time-outs, the delays and the lifetime of tokens. The connect time-out and the
+/// It controls the deadline, the attempt timeouts, the delays and the lifetime of tokens. The connect timeout and the
 /// idle time of pooled connections belong to the HTTP library, and run on the system's clock.
 pub trait Clock: Send + Sync + 'static {
     /// Returns a time that never goes back.
@@ -179,6 +179,6 @@ impl Default for Jitter {
 
 impl fmt::Debug for Jitter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Chance")
+        f.write_str("Jitter")
     }
 }

@@ -4,10 +4,10 @@
 //! while the address is on the base URL's own origin.
 
 mod ended;
-mod exchange;
 mod metadata;
 mod part_file;
 mod redirects;
+mod request;
 mod sink;
 
 use std::fmt;
@@ -23,14 +23,14 @@ use crate::Transport;
 use crate::attempt_log::AttemptLog;
 use crate::engine::Engine;
 use crate::error::{TransportError, TransportErrorKind};
-use crate::exchange::AttemptError;
 use crate::operation::Operation;
+use crate::request_kind::AttemptError;
 use crate::response::{BufferedBody, BufferedResponse};
 use crate::settings::Settings;
 
-use exchange::{DownloadEnd, DownloadExchange};
 use metadata::ResourceMetadata;
 use part_file::{PartFile, check_target};
+use request::{DownloadEnd, DownloadRequest};
 use sink::Sink;
 
 /// The progress of a download.
@@ -166,7 +166,7 @@ impl<'a> Download<'a> {
         self
     }
 
-    /// Sets how long a body may bring no bytes before the attempt is given up. 30 s by default.
+    /// Sets how long a body may be idle before the attempt fails. 30 s by default.
     pub fn stall_timeout(mut self, timeout: Duration) -> Self {
         self.stall_timeout = timeout;
         self
@@ -190,7 +190,7 @@ impl<'a> Download<'a> {
         self
     }
 
-    /// Sets a function that is called whenever more bytes have arrived.
+    /// Sets a function that runs whenever more bytes have arrived.
     pub fn on_progress(mut self, on_progress: impl FnMut(Progress) + Send + 'a) -> Self {
         self.on_progress = Some(Mutex::new(Box::new(on_progress)));
         self
@@ -217,20 +217,19 @@ impl<'a> Download<'a> {
         let (part_file, metadata) = match opened {
             Ok(opened) => opened,
             Err(error) => {
-                let (mut engine, mut exchange) =
-                    self.start(Sink::None, ResourceMetadata::default());
-                let error = engine.fail(&mut exchange, write_failed(error));
+                let (mut engine, mut request) = self.start(Sink::None, ResourceMetadata::default());
+                let error = engine.fail(&mut request, write_failed(error));
                 return Err(DownloadError::Failed(error));
             }
         };
         let resumed_from = part_file.written();
-        let (mut engine, mut exchange) = self.start(Sink::File(part_file), metadata);
-        let result = run(&mut engine, &mut exchange).await;
-        let (sink, metadata) = exchange.take_content();
+        let (mut engine, mut request) = self.start(Sink::File(part_file), metadata);
+        let result = run(&mut engine, &mut request).await;
+        let (sink, metadata) = request.take_content();
         let Sink::File(mut part_file) = sink else {
             // Unreachable: the sink is the one that it was given.
             let error = AttemptError::from(TransportErrorKind::InvalidRequest);
-            return Err(DownloadError::Failed(engine.fail(&mut exchange, error)));
+            return Err(DownloadError::Failed(engine.fail(&mut request, error)));
         };
         if let Err(error) = result {
             // The error is reported; a disk that is full is reported by the next run.
@@ -247,13 +246,13 @@ impl<'a> Download<'a> {
                     content_type: metadata.content_type,
                     path: Some(path),
                     digest_checked: metadata.digest.is_some(),
-                    attempt_log: engine.finish(&mut exchange),
+                    attempt_log: engine.finish(&mut request),
                 });
             }
             Ok(false) => integrity_mismatch(OTHER_DIGEST),
             Err(error) => write_failed(error),
         };
-        Err(DownloadError::Failed(engine.fail(&mut exchange, error)))
+        Err(DownloadError::Failed(engine.fail(&mut request, error)))
     }
 
     /// Downloads into a writer, in order. Interruptions are resumed while this future runs. If it ends with an error, the
@@ -270,20 +269,20 @@ impl<'a> Download<'a> {
             written: 0,
             hasher: None,
         };
-        let (mut engine, mut exchange) = self.start(sink, ResourceMetadata::default());
-        run(&mut engine, &mut exchange).await?;
-        let (mut sink, metadata) = exchange.take_content();
+        let (mut engine, mut request) = self.start(sink, ResourceMetadata::default());
+        run(&mut engine, &mut request).await?;
+        let (mut sink, metadata) = request.take_content();
         // A digest that came with a later part cannot be compared: the hash did not begin with the first byte.
         let digest = sink.digest();
         if digest.is_some() && digest != metadata.digest {
-            let error = engine.fail(&mut exchange, integrity_mismatch(OTHER_DIGEST));
+            let error = engine.fail(&mut request, integrity_mismatch(OTHER_DIGEST));
             return Err(DownloadError::Failed(error));
         }
         let bytes = sink.written();
         if let Sink::Writer { writer, .. } = sink
             && let Err(error) = writer.flush().await
         {
-            let error = engine.fail(&mut exchange, write_failed(error));
+            let error = engine.fail(&mut request, write_failed(error));
             return Err(DownloadError::Failed(error));
         }
         Ok(Downloaded {
@@ -293,7 +292,7 @@ impl<'a> Download<'a> {
             content_type: metadata.content_type,
             path: None,
             digest_checked: digest.is_some(),
-            attempt_log: engine.finish(&mut exchange),
+            attempt_log: engine.finish(&mut request),
         })
     }
 
@@ -301,7 +300,7 @@ impl<'a> Download<'a> {
         self,
         sink: Sink<'s>,
         metadata: ResourceMetadata,
-    ) -> (Engine<'a>, DownloadExchange<'a, 's>) {
+    ) -> (Engine<'a>, DownloadRequest<'a, 's>) {
         let transport = self.transport;
         let settings = Arc::new(Settings {
             deadline: self.deadline,
@@ -309,39 +308,39 @@ impl<'a> Download<'a> {
             ..Settings::clone(&transport.settings)
         });
         let operation = self.operation;
-        let exchange = DownloadExchange::new(self, sink, metadata);
+        let request = DownloadRequest::new(self, sink, metadata);
         let engine = Engine::new(
             &transport.shared,
             transport.throttle.as_deref(),
             operation,
             settings,
             #[cfg(feature = "tracing")]
-            exchange.span(),
+            request.span(),
         );
-        (engine, exchange)
+        (engine, request)
     }
 }
 
 /// Makes attempts until the content is complete.
 async fn run(
     engine: &mut Engine<'_>,
-    exchange: &mut DownloadExchange<'_, '_>,
+    request: &mut DownloadRequest<'_, '_>,
 ) -> Result<(), DownloadError> {
-    match engine.run(exchange).await {
+    match engine.run(request).await {
         Ok(DownloadEnd::Complete) => Ok(()),
-        Ok(DownloadEnd::Refused(refusal)) => {
-            let refusal = *refusal;
+        Ok(DownloadEnd::Rejected(response)) => {
+            let response = *response;
             Err(DownloadError::Refused(Box::new(BufferedResponse {
-                status: refusal.status,
-                headers: refusal.headers,
+                status: response.status,
+                headers: response.headers,
                 body: BufferedBody {
-                    bytes: refusal.body,
-                    is_truncated: refusal.is_truncated,
+                    bytes: response.body,
+                    is_truncated: response.is_truncated,
                 },
-                attempt_log: engine.finish(exchange),
+                attempt_log: engine.finish(request),
             })))
         }
-        Err(error) => Err(DownloadError::Failed(engine.fail(exchange, error))),
+        Err(error) => Err(DownloadError::Failed(engine.fail(request, error))),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The request engine: one loop of attempts, with one set of policies, for buffered responses, streams and downloads.
 //!
-//! The difference between them is an [`Exchange`]: the way in which one attempt is made, and its result.
+//! The difference between them is a [`RequestKind`]: the way in which one attempt is made, and its result.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,10 +10,10 @@ use http::StatusCode;
 use crate::attempt_log::{Attempt, AttemptLog};
 use crate::budget::Permit;
 use crate::error::{Limit, Phase, TransportError, TransportErrorKind};
-use crate::exchange::{AttemptContext, AttemptEnd, AttemptError, Exchange, Next};
 use crate::operation::{Auth, Operation};
 use crate::outcome::Outcome;
 use crate::redact::loggable;
+use crate::request_kind::{AttemptContext, AttemptEnd, AttemptError, Next, RequestKind};
 use crate::retry::{DelayReason, RetryContext, RetryDelay, StopReason};
 use crate::settings::Settings;
 use crate::shared::Shared;
@@ -44,7 +44,7 @@ pub(crate) struct Engine<'a> {
 struct Counts {
     /// Attempts that the service may have processed, since the last progress.
     attempts: u32,
-    /// Attempts that reached their time-out, since the last progress.
+    /// Attempts that reached their timeout, since the last progress.
     timeouts: u32,
     /// Attempts in a row that the service has not processed.
     unprocessed: u32,
@@ -76,25 +76,25 @@ impl<'a> Engine<'a> {
     }
 
     /// Makes attempts until one is final, inside a span.
-    pub(crate) async fn run<E: Exchange>(
+    pub(crate) async fn run<R: RequestKind>(
         &mut self,
-        exchange: &mut E,
-    ) -> Result<E::Output, AttemptError> {
+        request: &mut R,
+    ) -> Result<R::Output, AttemptError> {
         #[cfg(not(feature = "tracing"))]
-        return self.make_attempts(exchange).await;
+        return self.make_attempts(request).await;
         #[cfg(feature = "tracing")]
         {
             use tracing::Instrument as _;
 
             let span = self.span.clone();
-            self.make_attempts(exchange).instrument(span).await
+            self.make_attempts(request).instrument(span).await
         }
     }
 
-    async fn make_attempts<E: Exchange>(
+    async fn make_attempts<R: RequestKind>(
         &mut self,
-        exchange: &mut E,
-    ) -> Result<E::Output, AttemptError> {
+        request: &mut R,
+    ) -> Result<R::Output, AttemptError> {
         let shared = self.shared;
         if !shared.time.is_available() {
             return Err(TransportErrorKind::NoRuntime.into());
@@ -102,9 +102,9 @@ impl<'a> Engine<'a> {
         if let Some(reason) = self.settings.problem() {
             return Err(TransportErrorKind::InvalidOptions { reason }.into());
         }
-        exchange.check(&shared.base_url)?;
-        let is_to_api = exchange.is_to_api();
-        let is_repeatable = exchange.is_repeatable(&self.settings);
+        request.check(&shared.base_url)?;
+        let is_to_api = request.is_to_api();
+        let is_repeatable = request.is_repeatable(&self.settings);
         // Held until the retry that it was taken for has ended.
         let mut permit: Option<Permit<'_>> = None;
         let mut counts = Counts::default();
@@ -126,7 +126,7 @@ impl<'a> Engine<'a> {
                 token: token.as_ref().map(|issued| &issued.token),
                 started: self.started,
             };
-            let mut end = exchange.attempt(&context).await?;
+            let mut end = request.attempt(&context).await?;
             self.log(begun, &mut end);
             if end.outcome == Outcome::AttemptTimedOut {
                 shared.clients.replace(&client);
@@ -141,12 +141,12 @@ impl<'a> Engine<'a> {
             counts.count(&end);
             settle_permit(permit.take(), end.outcome);
             if self
-                .renew_token(&end, token.as_ref(), exchange.body_is_gone(), &mut counts)
+                .renew_token(&end, token.as_ref(), request.body_is_gone(), &mut counts)
                 .await?
             {
                 continue;
             }
-            let decision = self.decide(&end, &counts, is_repeatable, exchange.body_is_gone());
+            let decision = self.decide(&end, &counts, is_repeatable, request.body_is_gone());
             let decision = decision.and_then(|delay| {
                 if is_to_api && !self.is_free(&end, delay) {
                     let taken = self.take_from_budget(end.outcome, begun);
@@ -422,31 +422,31 @@ impl<'a> Engine<'a> {
         self.span.clone()
     }
 
-    /// Returns the log of a request whose response is returned. To be called once.
-    pub(crate) fn finish(&mut self, exchange: &mut impl Exchange) -> AttemptLog {
-        self.end(exchange, None)
+    /// Returns the log of a request whose response is returned. Runs once.
+    pub(crate) fn finish(&mut self, request: &mut impl RequestKind) -> AttemptLog {
+        self.end(request, None)
     }
 
-    /// Returns the log of a request whose response is unusable, for the reason of this name. To be called once.
+    /// Returns the log of a request whose response is unusable, for the reason of this name. Runs once.
     pub(crate) fn reject(
         &mut self,
-        exchange: &mut impl Exchange,
+        request: &mut impl RequestKind,
         error: &'static str,
     ) -> AttemptLog {
         if self.stop == StopReason::Success {
             self.stop = StopReason::NotRetryable;
         }
-        self.end(exchange, Some(error))
+        self.end(request, Some(error))
     }
 
     /// Reports the end of the request to the observers and the span.
-    fn end(&mut self, exchange: &mut impl Exchange, error: Option<&'static str>) -> AttemptLog {
+    fn end(&mut self, request: &mut impl RequestKind, error: Option<&'static str>) -> AttemptLog {
         let elapsed = match (self.stop, self.attempts.last()) {
             // It ended with its last attempt.
             (StopReason::Success, Some(last)) => last.started + last.elapsed,
             _ => (self.shared.time.now()).saturating_duration_since(self.started),
         };
-        let summary = exchange.summary();
+        let summary = request.summary();
         let attempt_log = AttemptLog {
             operation: self.operation.id,
             auth: summary.auth,
@@ -469,13 +469,13 @@ impl<'a> Engine<'a> {
         attempt_log
     }
 
-    /// Returns the error of a request that has ended with `error`. To be called once.
+    /// Returns the error of a request that has ended with `error`. Runs once.
     pub(crate) fn fail(
         &mut self,
-        exchange: &mut impl Exchange,
+        request: &mut impl RequestKind,
         error: AttemptError,
     ) -> TransportError {
-        let log = self.reject(exchange, error.kind.name());
+        let log = self.reject(request, error.kind.name());
         TransportError::new(error.kind, log, error.source)
     }
 }

@@ -47,7 +47,7 @@ pub enum TransportErrorKind {
     TokenUnavailable,
     /// No connection could be made; the request was not sent.
     Connect {
-        /// True if the connect time-out passed.
+        /// True if the connect timeout passed.
         timed_out: bool,
     },
     /// The peer's certificate was not accepted; the request was not sent.
@@ -211,7 +211,7 @@ impl TransportError {
         &self.0.attempt_log
     }
 
-    /// Returns true if a time limit passed: the connect time-out, an attempt's, or the deadline.
+    /// Returns true if a time limit passed: the connect timeout, an attempt's, or the deadline.
     pub fn is_timeout(&self) -> bool {
         matches!(
             self.kind(),
@@ -228,7 +228,7 @@ impl TransportError {
         )
     }
 
-    /// Returns true if the same request may succeed later. The service may have processed this one all the same: a caller
+    /// Returns true if the same request may succeed later. The service may have processed this one all the same: a user
     /// of a method that is not idempotent has to find out.
     pub fn is_retryable(&self) -> bool {
         self.kind().is_retryable()
@@ -262,7 +262,7 @@ impl TransportError {
                 "try later"
             }
             TransportErrorKind::Malformed { .. } => {
-                "check that the base URL names the service, and what stands between"
+                "check that the base URL names the service, and any proxy in between"
             }
             TransportErrorKind::BodyTooLarge { .. } => {
                 "set a larger body limit if that size is right"
@@ -313,8 +313,8 @@ impl TransportError {
             } => {
                 let after = Seconds(*after);
                 let limit = match limit {
-                    Limit::Attempt => "the attempt time-out",
-                    Limit::Stall => "the stall time-out",
+                    Limit::Attempt => "the attempt timeout",
+                    Limit::Stall => "the stall timeout",
                     Limit::Deadline => "the deadline",
                 };
                 write!(

@@ -1,4 +1,4 @@
-//! Construction of HTTP clients: protection of the token, time-outs, pings and TLS.
+//! Construction of HTTP clients: protection of the token, timeouts, pings and TLS.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub(crate) struct ClientProfile {
 #[derive(Clone)]
 pub(crate) struct HttpClientSettings {
     pub(crate) connect_timeout: Duration,
-    /// The interval of HTTP/2 pings and the time-out of their answers.
+    /// The interval of HTTP/2 pings and the timeout of their answers.
     #[cfg_attr(
         not(any(feature = "rustls", feature = "native-tls")),
         allow(dead_code, reason = "HTTP/2 is compiled in with TLS")

@@ -1,4 +1,4 @@
-//! Settings of the HTTP client that callers may change.
+//! Settings of the HTTP client that users may change.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::Duration;
 /// [`configure_http`](crate::TransportBuilder::configure_http) passes them on.
 ///
 /// These are settings of [`reqwest::ClientBuilder`]. Those that the transport would have to ignore are missing: what keeps
-/// the token on the API's origin cannot be changed, and roots, client certificates, time-outs, headers and pings are
+/// the token on the API's origin cannot be changed, and roots, client certificates, timeouts, headers and pings are
 /// settings of the [`TransportBuilder`](crate::TransportBuilder).
 #[derive(Debug)]
 #[must_use = "settings do nothing until they are returned"]

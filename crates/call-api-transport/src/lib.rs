@@ -36,10 +36,9 @@
 //! ```
 //!
 //! # Errors
-//! Once retries have ended, a response is returned whatever its status, with its body: also a 503, so that the caller can
-//! read what the service says. A request without such a response is a [`TransportError`]: no connection, no time, a body
-//! that breaks off or is too long, a redirect. The reason why there was no further attempt is
-//! [`AttemptLog::stop_reason`].
+//! Once retries have ended, a response is returned whatever its status, with its body: also a 503, so that the program
+//! can read it. A request without such a response is a [`TransportError`]: no connection, no time, a body that is
+//! interrupted or too long, a redirect. The reason why there was no further attempt is [`AttemptLog::stop_reason`].
 //!
 //! # Features
 //! `rustls` (default) or `native-tls` for https; `gzip` for compressed responses; `rate-limit` for a limit on the client's
@@ -67,7 +66,6 @@ mod decompress;
 mod download;
 mod engine;
 mod error;
-mod exchange;
 mod http_client;
 mod http_settings;
 mod observe;
@@ -77,6 +75,7 @@ mod outcome;
 mod rate_limit;
 mod redact;
 mod request;
+mod request_kind;
 mod response;
 mod retry;
 mod settings;
@@ -198,9 +197,9 @@ impl Transport {
         Ok(receiving.await?.accept())
     }
 
-    /// Sends a request, as [`send`](Self::send), for a caller that decodes the response: the request has not ended until
-    /// it says with [`PendingEnd`] that it could. `is_streamed` returns true for each status with which a success is
-    /// handed on as a stream, in place of [`Operation::body`].
+    /// Sends a request, as [`send`](Self::send), for code that decodes the response: the request has not ended until
+    /// [`PendingEnd`] says if it could be decoded. `is_streamed` returns true for each status with which a success is
+    /// returned as a stream, in place of [`Operation::body`].
     ///
     /// # Errors
     /// [`TransportError`] if there is no response.
@@ -314,7 +313,7 @@ impl Transport {
         self.settings.body_limit
     }
 
-    /// Returns how long a streamed body may bring no bytes, if that is set.
+    /// Returns how long a streamed body may be idle, if that is set.
     pub fn idle_timeout(&self) -> Option<Duration> {
         self.settings.idle_timeout
     }

@@ -9,15 +9,15 @@ use crate::operation::Operation;
 ///
 /// Nothing that it is given shows a token, a query or a body.
 pub trait Observer: Send + Sync + 'static {
-    /// Called when an attempt has ended, before the delay that follows it is known. `resends` is the number of attempts
+    /// Runs when an attempt has ended, before the delay that follows it is known. `resends` is the number of attempts
     /// before it.
     fn attempt(&self, operation: &Operation, attempt: &Attempt, resends: usize) {
         let _ = (operation, attempt, resends);
     }
 
-    /// Called when a request has ended, successfully or not: [`AttemptLog::error_type`] says which. It ends when its response
-    /// is decoded; one that is handed on as a stream ends with its head, and a download with its last byte. Not called if
-    /// its future was dropped.
+    /// Runs when a request has ended, successfully or not: [`AttemptLog::error_type`] says which. It ends when its response
+    /// is decoded; one that is returned as a stream ends with its head, and a download with its last byte. Does not run
+    /// if its future was dropped.
     fn request(&self, operation: &Operation, attempt_log: &AttemptLog) {
         let _ = (operation, attempt_log);
     }

@@ -61,8 +61,8 @@ impl Auth {
 pub enum ResponseBody {
     /// The transport, inside the attempt: limited, within the deadline, and retried if it is interrupted.
     Buffered,
-    /// The caller, as it arrives. All policies apply up to the end of the head; after it there is neither limit nor
-    /// deadline, but a body that brings no bytes for the length of the idle time-out fails as
+    /// The program, as it arrives. All policies apply up to the end of the head; after it there is neither limit nor
+    /// deadline, but a body that is idle for the length of the idle timeout fails as
     /// [`Stalled`](crate::Stalled). The bodies of error responses are buffered.
     Streamed,
 }

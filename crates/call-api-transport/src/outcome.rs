@@ -12,7 +12,7 @@ pub enum Outcome {
     Success,
     /// No connection: refused, unreachable, or no such host.
     ConnectFailed,
-    /// No connection within the connect time-out.
+    /// No connection within the connect timeout.
     ConnectTimedOut,
     /// The peer's certificate was not accepted, or the peer did not speak TLS.
     TlsRejected,
@@ -24,7 +24,7 @@ pub enum Outcome {
     Truncated,
     /// The response was not HTTP, or its body could not be decoded.
     Malformed,
-    /// The attempt time-out passed.
+    /// The attempt timeout passed.
     AttemptTimedOut,
     /// The deadline of the request passed during the attempt.
     DeadlineReached,

@@ -1,4 +1,4 @@
-//! The exchange of an operation: a request whose response is buffered or streamed.
+//! The request of an operation, whose response is buffered or streamed.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use crate::attempt::{
 };
 use crate::base_url::BaseUrl;
 use crate::error::{Limit, TransportErrorKind};
-use crate::exchange::{AttemptContext, AttemptEnd, AttemptError, Exchange, RequestSummary};
 use crate::operation::Operation;
 use crate::outcome::Outcome;
 use crate::redact::Secrets;
+use crate::request_kind::{AttemptContext, AttemptEnd, AttemptError, RequestKind, RequestSummary};
 use crate::retry::{IDEMPOTENCY_KEY, ServerHint, is_repeatable};
 use crate::settings::Settings;
 
@@ -52,7 +52,7 @@ impl<'a> ApiRequest<'a> {
     }
 
     /// Returns the request as it was given, and keeps a copy for another attempt: the original has room for more headers.
-    /// Removes reqwest's own time-out, which could not be distinguished from others.
+    /// Removes reqwest's own timeout, which could not be distinguished from others.
     fn as_given(&mut self) -> reqwest::Request {
         let given = &mut self.request;
         for (name, value) in self.headers.drain(..) {
@@ -95,7 +95,7 @@ impl<'a> ApiRequest<'a> {
     }
 }
 
-impl Exchange for ApiRequest<'_> {
+impl RequestKind for ApiRequest<'_> {
     type Output = ReceivedResponse;
 
     fn check(&self, base_url: &BaseUrl) -> Result<(), TransportErrorKind> {

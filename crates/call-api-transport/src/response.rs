@@ -63,7 +63,7 @@ impl PendingEnd<'_> {
         self.engine.finish(&mut self.request)
     }
 
-    /// Ends the request as failed, because the caller cannot use the response. `error_type` becomes
+    /// Ends the request as failed, because the program cannot use the response. `error_type` becomes
     /// [`AttemptLog::error_type`], a short name in snake case.
     pub fn reject(mut self, error_type: &'static str) -> AttemptLog {
         self.engine.reject(&mut self.request, error_type)
@@ -136,7 +136,7 @@ pub struct BufferedBody {
 /// A body that is read as it arrives.
 ///
 /// Reading has neither a size limit nor a deadline, but fails with [`Stalled`](crate::Stalled) if nothing arrives for the
-/// length of the [idle time-out](crate::TransportBuilder::idle_timeout).
+/// length of the [idle timeout](crate::TransportBuilder::idle_timeout).
 ///
 /// With the feature `tracing`, it is in the span of its request, and an error ends that as failed.
 pub struct BodyStream {

@@ -1,4 +1,4 @@
-//! The decision after a failed attempt: a delay before the next one, or the reason why there is none.
+//! The decision after a failed attempt: a delay before the next one, or the reason for stopping.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -61,7 +61,7 @@ pub enum StopReason {
     BodyIsStream,
     /// The maximum number of attempts was reached.
     AttemptsExhausted,
-    /// This was the second attempt to run into the attempt time-out.
+    /// This was the second attempt to run into the attempt timeout.
     TimeoutsExhausted,
     /// The retry budget of the client is exhausted: too many of its recent requests failed.
     BudgetExhausted,
@@ -96,7 +96,7 @@ impl fmt::Display for StopReason {
             Self::BodyIsStream => f.write_str("not retried: the request body is a stream"),
             Self::AttemptsExhausted => f.write_str("all attempts were made"),
             Self::TimeoutsExhausted => {
-                f.write_str("not retried: two attempts reached the attempt time-out")
+                f.write_str("not retried: two attempts reached the attempt timeout")
             }
             Self::BudgetExhausted => f.write_str("not retried: the retry budget of the client is exhausted"),
             Self::RetryForbidden => {
@@ -232,7 +232,7 @@ pub(crate) struct RetryContext<'a> {
     pub(crate) unprocessed: u32,
     /// `None` for the default, which depends on the outcome.
     pub(crate) max_attempts: Option<u32>,
-    /// Attempts that reached the attempt time-out, this one included.
+    /// Attempts that reached the attempt timeout, this one included.
     pub(crate) timeouts: u32,
     pub(crate) repeatable: bool,
     pub(crate) body_is_stream: bool,
@@ -254,7 +254,7 @@ const MAX_ATTEMPTS: u32 = 3;
 const MAX_ATTEMPTS_DURING_RESTART: u32 = 20;
 
 impl RetryContext<'_> {
-    /// Returns the delay before another attempt, or the reason why there is none.
+    /// Returns the delay before another attempt, or the reason for stopping.
     pub(crate) fn decide(&self) -> Result<RetryDelay, StopReason> {
         let retryability = match (self.outcome.retryability(), self.hint.should_retry) {
             _ if self.outcome == Outcome::DeadlineReached => {

@@ -15,7 +15,7 @@ pub(crate) struct Settings {
     /// `None` for the default, which depends on the outcome of the attempts.
     pub(crate) max_attempts: Option<u32>,
     pub(crate) body_limit: u64,
-    /// `None` for the attempt time-out.
+    /// `None` for the attempt timeout.
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) headers: HeaderMap,
     /// True if the idempotency key is not a valid header.
@@ -45,10 +45,10 @@ impl Settings {
             return Some("the deadline is zero; set one that a request can meet");
         }
         if self.attempt_timeout.is_zero() {
-            return Some("the attempt time-out is zero; set one that an attempt can meet");
+            return Some("the attempt timeout is zero; set one that an attempt can meet");
         }
         if self.idle_timeout.is_some_and(|timeout| timeout.is_zero()) {
-            return Some("the idle time-out is zero; set one that a stream can meet");
+            return Some("the idle timeout is zero; set one that a stream can meet");
         }
         if self.headers.contains_key(header::AUTHORIZATION) {
             return Some("an `Authorization` header is set; give the token to the client instead");
@@ -123,7 +123,7 @@ impl RequestOptions {
         self
     }
 
-    /// Sets how long a streamed body may bring no bytes, in place of the attempt time-out.
+    /// Sets how long a streamed body may be idle, in place of the attempt timeout.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = Some(timeout);
         self

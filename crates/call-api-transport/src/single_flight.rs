@@ -1,7 +1,7 @@
-//! Single flight: one caller produces a value while all others wait for the same result.
+//! Single flight: one waiter produces a value while all others wait for the same result.
 //!
-//! There is no task behind it. The first caller produces the value inside its own future; if that future is dropped, the
-//! next waiting caller takes over.
+//! There is no task behind it. The first waiter produces the value inside its own future; if that future is dropped, the
+//! next waiter takes over.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::sync::Mutex;
 
-/// A value and its number, by which a caller can reject it.
+/// A value and its number, by which a waiter can reject it.
 #[derive(Clone, Debug)]
 pub(crate) struct Produced<T> {
     pub(crate) value: T,
@@ -53,8 +53,8 @@ impl<T: Clone, E: Clone> SingleFlight<T, E> {
         }
     }
 
-    /// The last value where it is still `fresh`, or the one that `make` makes: by this caller, or by the one who is
-    /// already at it, whose failure is then everyone's.
+    /// Returns the last value if it is still `fresh`, or else the result of `make`: of this waiter, or of the one in
+    /// progress; all waiters share its failure.
     pub(crate) async fn get<Producing>(
         &self,
         fresh: impl Fn(&T) -> bool,
@@ -89,7 +89,7 @@ impl<T: Clone, E: Clone> SingleFlight<T, E> {
             if let Some(shared) = waited.await {
                 return shared;
             }
-            // The producer was dropped: the next caller to look takes over.
+            // The producer was dropped: the next waiter to be polled takes over.
         }
         let abandoned = Abandon(self);
         let result = make().await;
@@ -120,7 +120,7 @@ fn lock<T>(mutex: &Mutex<T>) -> impl std::ops::DerefMut<Target = T> + '_ {
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Lets the next caller in where the future that was producing the value is dropped.
+/// Wakes the waiters if the future that was producing the value is dropped.
 struct Abandon<'a, T, E>(&'a SingleFlight<T, E>);
 
 impl<T, E> Drop for Abandon<'_, T, E> {

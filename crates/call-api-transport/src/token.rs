@@ -55,7 +55,7 @@ impl Token {
     /// [`TokenError`] if it is empty, begins with `Bearer `, has a space at either end, or holds anything but printable
     /// ASCII: a line break would end the header (RFC 9110, section 5.5). The error never shows the secret.
     pub fn new(secret: impl Into<String>) -> Result<Self, TokenError> {
-        // The caller's own buffer is overwritten, too, also on error.
+        // The user's own buffer is overwritten, too, also on error.
         let secret = Zeroizing::new(secret.into());
         if secret.is_empty() {
             return Err(TokenError::Empty);
@@ -231,9 +231,9 @@ pub type TokenFuture<'a> = Pin<Box<dyn Future<Output = Result<Token, BoxError>> 
 
 /// A source of tokens: a secret store, an identity service, a file.
 ///
-/// It is called when the first request needs a token, when the [lifetime](Token::with_lifetime) of the last one has passed,
+/// It runs when the first request needs a token, when the [lifetime](Token::with_lifetime) of the last one has passed,
 /// and once after a 401. Other requests wait for that one token. The time counts against the deadline of the request that
-/// called it. Dropping that request drops the future, so it should not hold a lock across an await.
+/// started it. Dropping that request drops the future, so it should not hold a lock across an await.
 ///
 /// Closures are providers:
 ///

@@ -491,7 +491,7 @@ async fn error_text_has_cause_request_and_help() {
             |b| b,
         ),
         (
-            "the attempt time-out of 15 s passed while reading the response body, for GET BASE/v1/call/7 (2 attempts in 30.25 s; not retried: two attempts reached the attempt time-out); request id r-1; try later, or set a longer one",
+            "the attempt timeout of 15 s passed while reading the response body, for GET BASE/v1/call/7 (2 attempts in 30.25 s; not retried: two attempts reached the attempt timeout); request id r-1; try later, or set a longer one",
             sent(&[Step::Stall]),
             |b| b,
         ),
@@ -501,7 +501,7 @@ async fn error_text_has_cause_request_and_help() {
             |b| b.deadline(Duration::from_millis(1500)),
         ),
         (
-            "what came while waiting for the response of GET BASE/v1/call/7 is no HTTP, or its compression is broken: invalid HTTP version parsed (1 attempt in 0 s); check that the base URL names the service, and what stands between",
+            "what came while waiting for the response of GET BASE/v1/call/7 is no HTTP, or its compression is broken: invalid HTTP version parsed (1 attempt in 0 s); check that the base URL names the service, and any proxy in between",
             vec![support::send("SSH-2.0\r\n\r\n")],
             |b| b,
         ),

@@ -86,7 +86,7 @@ async fn streamed_body_times_out_only_when_it_stalls() {
         Step::Advance(Duration::from_secs(14)),
         Step::Send(b"abc".to_vec()),
     ];
-    // Each chunk restarts the stall time-out of the client.
+    // Each chunk restarts the stall timeout of the client.
     let script = [head, slow.to_vec(), slow.to_vec(), vec![Step::Stall]].concat();
     let server = Server::start(&clock, vec![script]).await;
     let transport = builder(&server.url(), &clock).build().unwrap();
@@ -175,9 +175,9 @@ async fn poll_and_drop(future: impl Future, is_due: impl Fn() -> bool) {
 
 /// A clock whose sleeps never end.
 #[derive(Default)]
-struct Frozen(TestClock);
+struct FrozenClock(TestClock);
 
-impl Clock for Frozen {
+impl Clock for FrozenClock {
     fn now(&self) -> std::time::Instant {
         self.0.now()
     }
@@ -199,7 +199,7 @@ async fn dropped_request_leaves_nothing_behind() {
         let server =
             Server::start(&clock, vec![[script, vec![]].concat(), answer(200, "", "")]).await;
         let transport = builder(&server.url(), &clock)
-            .clock(Arc::new(Frozen::default()))
+            .clock(Arc::new(FrozenClock::default()))
             .build()
             .unwrap();
         poll_and_drop(
@@ -423,13 +423,13 @@ async fn idle_client_has_no_task() {
 }
 
 /// A provider that counts its requests and waits for a permit for each.
-struct Vault {
+struct CountingProvider {
     token_requests: Arc<AtomicUsize>,
     permits: Arc<tokio::sync::Semaphore>,
     fails: bool,
 }
 
-impl call_api_transport::TokenProvider for Vault {
+impl call_api_transport::TokenProvider for CountingProvider {
     fn token(&self) -> call_api_transport::TokenFuture<'_> {
         Box::pin(async {
             let number = self.token_requests.fetch_add(1, Ordering::Relaxed);
@@ -451,13 +451,13 @@ async fn concurrent_requests_wait_for_one_token() {
             Arc::new(AtomicUsize::new(0)),
             Arc::new(tokio::sync::Semaphore::new(0)),
         );
-        let vault = Vault {
+        let provider = CountingProvider {
             token_requests: Arc::clone(&token_requests),
             permits: Arc::clone(&permits),
             fails,
         };
         let transport = builder(&server.url(), &clock)
-            .token_provider(vault)
+            .token_provider(provider)
             .build()
             .unwrap();
         let mut tasks = tokio::task::JoinSet::new();
@@ -539,13 +539,13 @@ async fn waiting_request_takes_over_from_a_dropped_one() {
         Arc::new(AtomicUsize::new(0)),
         Arc::new(tokio::sync::Semaphore::new(0)),
     );
-    let vault = Vault {
+    let provider = CountingProvider {
         token_requests: Arc::clone(&token_requests),
         permits: Arc::clone(&permits),
         fails: false,
     };
     let transport = builder(&server.url(), &clock)
-        .token_provider(vault)
+        .token_provider(provider)
         .build()
         .unwrap();
     let mut first = Box::pin(transport.send(&GET_CALL, get(&transport, "7"), None));
@@ -607,13 +607,13 @@ async fn rejected_token_is_renewed_once_for_all_requests() {
         Arc::new(AtomicUsize::new(0)),
         Arc::new(tokio::sync::Semaphore::new(10)),
     );
-    let vault = Vault {
+    let provider = CountingProvider {
         token_requests: Arc::clone(&token_requests),
         permits,
         fails: false,
     };
     let transport = builder(&server.url(), &clock)
-        .token_provider(vault)
+        .token_provider(provider)
         .build()
         .unwrap();
     let mut tasks = tokio::task::JoinSet::new();
@@ -791,7 +791,7 @@ async fn time_limits_hold_on_the_system_clock() {
         .await
         .unwrap_err();
     assert!(
-        error.is_timeout() && error.to_string().contains("the attempt time-out of 0.01 s"),
+        error.is_timeout() && error.to_string().contains("the attempt timeout of 0.01 s"),
         "{error}"
     );
     assert_eq!(error.attempt_log().attempts().len(), 1);
@@ -859,8 +859,8 @@ fn environment_proxy_is_not_used_for_loopback() {
 #[tokio::test]
 async fn observer_receives_every_attempt_and_request() {
     #[derive(Clone, Default)]
-    struct Notes(Arc<Mutex<Vec<String>>>);
-    impl Observer for Notes {
+    struct RecordingObserver(Arc<Mutex<Vec<String>>>);
+    impl Observer for RecordingObserver {
         fn attempt(&self, operation: &Operation, attempt: &Attempt, resends: usize) {
             let note = format!(
                 "{} {resends} {} {:?}",
@@ -880,9 +880,9 @@ async fn observer_receives_every_attempt_and_request() {
     }
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![vec![Step::Reset], answer(200, "", "")]).await;
-    let notes = Notes::default();
+    let observer = RecordingObserver::default();
     let transport = builder(&server.url(), &clock)
-        .observer(notes.clone())
+        .observer(observer.clone())
         .build()
         .unwrap();
     transport
@@ -894,7 +894,7 @@ async fn observer_receives_every_attempt_and_request() {
         .await
         .unwrap_err();
     assert_eq!(
-        *notes.0.lock().unwrap(),
+        *observer.0.lock().unwrap(),
         [
             "get_call 0 interrupted None",
             "get_call 1 success Some(200)",
@@ -1018,7 +1018,7 @@ async fn every_attempt_sends_the_same_request() {
             let headers = request.headers_mut();
             headers.append("x-a", HeaderValue::from_static(value));
         }
-        // reqwest's own time-out would end the first attempt at once.
+        // reqwest's own timeout would end the first attempt at once.
         *request.timeout_mut() = Some(Duration::ZERO);
         let response = transport.send(&GET_CALL, request, None).await.unwrap();
         let requests = server.requests();

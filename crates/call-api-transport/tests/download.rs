@@ -87,7 +87,7 @@ async fn complete_download_is_renamed_to_the_target() {
         .unwrap()
         .on_progress(|progress| reported.push(progress))
         .to_file(folder.part(), "a", |content_type| {
-            // Also called before the request, to check that the target can be written.
+            // Also runs before the request, to check that the target can be written.
             assert!(matches!(content_type, None | Some("audio/mpeg")));
             folder.target()
         })

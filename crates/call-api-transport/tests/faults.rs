@@ -314,7 +314,7 @@ fn connections() -> Vec<Row> {
         )
         .connections(2)
         .took(30_250)
-        .stop("not retried: two attempts reached the attempt time-out"),
+        .stop("not retried: two attempts reached the attempt timeout"),
         row(
             "silent server, deadline of 20 s",
             vec![vec![Step::Stall]],
@@ -356,7 +356,7 @@ fn connections() -> Vec<Row> {
         )
         .connections(2)
         .took(30_250)
-        .stop("not retried: two attempts reached the attempt time-out"),
+        .stop("not retried: two attempts reached the attempt timeout"),
         row(
             "not HTTP",
             vec![send("SSH-2.0-OpenSSH_9.9\r\n")],
@@ -443,7 +443,7 @@ fn bodies() -> Vec<Row> {
         .bytes(4)
         .connections(2)
         .took(30_250)
-        .stop("not retried: two attempts reached the attempt time-out"),
+        .stop("not retried: two attempts reached the attempt timeout"),
         row(
             "body shorter than announced",
             vec![then(send(&short), [Step::Close])],

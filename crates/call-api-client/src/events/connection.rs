@@ -23,7 +23,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 pub(super) const EVENT_STREAM: &str = "text/event-stream";
 
-/// Requests the body of a stream, and hands it on.
+/// Requests the body of a stream, and returns it.
 pub(super) struct Connection {
     client: Client,
     operation: Operation,

@@ -9,7 +9,7 @@ use crate::error_kind::ErrorKind;
 use crate::item_error::ItemError;
 use crate::request::json;
 
-/// Decodes an item. An error of it has an [`ItemError`]; the stream goes on after it.
+/// Decodes an item. An error of it has an [`ItemError`]; the stream continues after it.
 pub(super) fn decode<T: DeserializeOwned>(
     client: &Client,
     head: &Head,

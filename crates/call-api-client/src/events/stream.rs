@@ -46,9 +46,9 @@ pub struct Event<T> {
 /// The server-sent events of a response, as a [`Stream`].
 ///
 /// The request is sent when the stream is first read. The deadline ends with the head of the response: then only the
-/// [idle time-out](crate::ClientBuilder::idle_timeout) applies, to the time without any byte.
+/// [idle timeout](crate::ClientBuilder::idle_timeout) applies, to the time without any byte.
 ///
-/// An event that is not what the document says is an error with an [`ItemError`](Error::item), and the stream goes on after
+/// An event that is not what the document says is an error with an [`ItemError`](Error::item), and the stream continues after
 /// it. Any other error ends the stream.
 ///
 /// # Reconnection
@@ -113,7 +113,7 @@ impl<T> Events<T> {
         self
     }
 
-    /// Returns the id of the last event that had one, to go on from later; `None` if there was none.
+    /// Returns the id of the last event that had one, to continue from later; `None` if there was none.
     pub fn last_event_id(&self) -> Option<&str> {
         Some(self.parser.last_event_id()).filter(|id| !id.is_empty())
     }
@@ -220,7 +220,7 @@ impl<T: DeserializeOwned> Events<T> {
     /// Returns the next event; `None` at the end. Dropping this future loses nothing.
     ///
     /// # Errors
-    /// [`Error`] for an event that cannot be decoded, after which the stream goes on, and if there is no response, or its
+    /// [`Error`] for an event that cannot be decoded, after which the stream continues, and if there is no response, or its
     /// body cannot be read to its end.
     pub async fn next(&mut self) -> Option<Result<Event<T>, Error>> {
         std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
@@ -309,9 +309,9 @@ impl<T> fmt::Debug for Events<T> {
 /// The items of a response that has one JSON value on each line, as a [`Stream`].
 ///
 /// The request is sent when the stream is first read. The deadline ends with the head of the response: then only the
-/// [idle time-out](crate::ClientBuilder::idle_timeout) applies, to the time without any byte.
+/// [idle timeout](crate::ClientBuilder::idle_timeout) applies, to the time without any byte.
 ///
-/// An item that is not what the document says is an error with an [`ItemError`](Error::item), and the stream goes on after
+/// An item that is not what the document says is an error with an [`ItemError`](Error::item), and the stream continues after
 /// it. A connection that breaks is an error, which ends the stream: there is no position to resume from.
 #[must_use = "a stream does nothing until it is read"]
 pub struct JsonLines<T> {
@@ -347,7 +347,7 @@ impl<T: DeserializeOwned> JsonLines<T> {
     /// Returns the next item; `None` at the end. Dropping this future loses nothing.
     ///
     /// # Errors
-    /// [`Error`] for an item that cannot be decoded, after which the stream goes on, and if there is no response, or its
+    /// [`Error`] for an item that cannot be decoded, after which the stream continues, and if there is no response, or its
     /// body cannot be read to its end.
     pub async fn next(&mut self) -> Option<Result<T, Error>> {
         std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await

@@ -1,4 +1,4 @@
-//! The way from page to page: the request of a page, and the place of the next one. It knows no type of item.
+//! Requests pages in sequence, independent of the type of the items.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -16,7 +16,7 @@ use crate::encode;
 use crate::error::Error;
 use crate::request::{InvalidRequest, Prepared, Received, Undecoded, exchange};
 
-/// The number of empty pages in a row after which a list of numbered pages is taken for endless.
+/// The number of empty pages in a row after which a list of numbered pages is treated as endless.
 const EMPTY_PAGES: u32 = 100;
 
 /// Requests the pages of a list, one by one.
@@ -82,7 +82,7 @@ impl Engine {
         self.cursor = Some(cursor);
     }
 
-    /// Requests the page, and goes on to the next one.
+    /// Requests the page, and continues to the next one.
     pub(super) async fn fetch(&mut self) -> Result<RawPage, Error> {
         let page = self.page().await;
         match page {
@@ -313,14 +313,14 @@ fn credential(auth: Auth) -> Option<&'static str> {
 enum Next {
     End,
     At(Cursor),
-    /// The list is not at its end, but cannot go on, for this reason.
+    /// The list is not at its end, but cannot continue, for this reason.
     Lost(String),
 }
 
 /// The visited pages, remembered in constant space.
 #[derive(Default)]
 struct Visited {
-    /// A cursor that was there before. It moves on in ever greater steps, so that each circle is found (Brent's algorithm).
+    /// An earlier cursor. It moves on in ever greater steps, so that cycles are detected (Brent's algorithm).
     checkpoint: Option<Cursor>,
     steps: u64,
     power: u32,

@@ -24,7 +24,7 @@ pub struct Page<T> {
     pub items: Vec<Result<T, Error>>,
     /// The cursor of this page; `None` for the first.
     pub cursor: Option<Cursor>,
-    /// The cursor of the next page, to go on with later; `None` if this is the last one, or if the list cannot go on
+    /// The cursor of the next page, to continue with later; `None` if this is the last one, or if the list cannot continue
     /// after it, which is the stream's next error.
     pub next: Option<Cursor>,
     /// The HTTP status.

@@ -21,7 +21,7 @@ use crate::error::Error;
 /// is not read any further sends nothing. Each page is a request of its own, with its own deadline and retries.
 ///
 /// The stream ends after the last page, and after an error, which has the [cursor](Error::cursor) to resume from. A list
-/// that cannot go on after a page, such as one whose cursors lead back to an earlier page, ends with
+/// that cannot continue after a page, such as one whose cursors lead back to an earlier page, ends with
 /// [`ErrorKind::Paging`](crate::ErrorKind::Paging) once that page is delivered.
 #[must_use = "a stream does nothing until it is read"]
 pub struct Pages<T> {
@@ -36,12 +36,12 @@ enum State {
     /// Between two pages.
     Idle(Box<Engine>),
     Requesting(Pin<Box<dyn Future<Output = Fetched> + Send>>),
-    /// The last page was delivered, and the list cannot go on after it.
+    /// The last page was delivered, and the list cannot continue after it.
     Failed(Box<Error>),
     Ended,
 }
 
-/// A page, with the engine that goes on after it.
+/// A page, with the engine that continues after it.
 type Fetched = (Box<Engine>, Result<RawPage, Error>);
 
 impl<T> Pages<T> {
@@ -132,7 +132,7 @@ impl<T> fmt::Debug for Pages<T> {
 
 /// The items of a list, as a [`Stream`] over all of its [`Pages`].
 ///
-/// An item that is not what the document says is an error with an [`ItemError`](Error::item), and the stream goes on after
+/// An item that is not what the document says is an error with an [`ItemError`](Error::item), and the stream continues after
 /// it. It ends after an error of a page.
 #[must_use = "a stream does nothing until it is read"]
 pub struct Items<T> {
@@ -168,7 +168,7 @@ impl<T: DeserializeOwned> Items<T> {
     /// Returns the next item; `None` at the end. Dropping this future loses nothing.
     ///
     /// # Errors
-    /// [`Error`] for an item that cannot be decoded, after which the stream goes on, and if there is no page, with which
+    /// [`Error`] for an item that cannot be decoded, after which the stream continues, and if there is no page, with which
     /// it ends.
     pub async fn next(&mut self) -> Option<Result<T, Error>> {
         std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await

@@ -1,4 +1,4 @@
-//! Changes of statuses: by scripts as the clock goes on, and by what replaces a call.
+//! Changes of statuses: by scripts as the clock advances, and by what replaces a call.
 
 use std::collections::HashMap;
 use std::io;
@@ -223,7 +223,7 @@ impl Webhooks {
     }
 }
 
-/// Queues the changes of scripts as the clock goes on. Never returns, unless there are no receivers.
+/// Queues the changes of scripts as the clock advances. Never returns, unless there are no receivers.
 pub(super) async fn follow_scripts(api: Arc<Api>) {
     let Some(webhooks) = &api.webhooks else {
         return;

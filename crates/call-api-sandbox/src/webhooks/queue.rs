@@ -103,7 +103,7 @@ pub(super) struct Queue {
 struct State {
     next_number: u64,
     waiting: VecDeque<Job>,
-    /// The subjects of deliveries under way.
+    /// The subjects of deliveries in progress.
     busy: HashSet<Subject>,
     /// By number, so from the oldest to the latest.
     deliveries: BTreeMap<u64, WebhookDelivery>,

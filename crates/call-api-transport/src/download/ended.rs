@@ -4,9 +4,9 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use url::Url;
 
-use crate::exchange::AttemptError;
 use crate::operation::Operation;
 use crate::outcome::Outcome;
+use crate::request_kind::AttemptError;
 
 /// The address of the content.
 pub(super) struct Address {
@@ -17,7 +17,7 @@ pub(super) struct Address {
 }
 
 /// A response without content.
-pub(crate) struct Refusal {
+pub(crate) struct ErrorResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
@@ -28,9 +28,9 @@ pub(crate) struct Refusal {
 pub(super) enum Ended {
     Complete,
     /// The rest can be requested.
-    Broken(Outcome, AttemptError),
+    Interrupted(Outcome, AttemptError),
     /// Boxed, since it is far larger than the others.
-    Refused(Box<Refusal>),
+    Rejected(Box<ErrorResponse>),
     /// The service has other content than the sink: everything is requested, without a range.
     Restart(&'static str),
     /// Another attempt would fail the same way.

@@ -34,7 +34,7 @@ pub(crate) struct PartFile {
     state: PathBuf,
     /// The state file, at its end.
     notes: Arc<File>,
-    /// The caller's name of the content; bytes of other content are not resumed.
+    /// The user's name of the content; bytes of other content are not resumed.
     identity: String,
     /// Bytes that are not in the file yet.
     buffer: Vec<u8>,

@@ -11,8 +11,8 @@ use crate::attempt::Limits;
 use crate::attempt::classify_http;
 use crate::base_url::names_this_machine;
 use crate::error::{Phase, TransportErrorKind};
-use crate::exchange::{AttemptContext, AttemptError};
 use crate::outcome::Outcome;
+use crate::request_kind::{AttemptContext, AttemptError};
 
 /// The most redirects that are followed: fewer than browsers and curl follow, and more than any storage needs.
 const MOST_REDIRECTS: usize = 5;
@@ -50,7 +50,7 @@ pub(super) async fn follow(
             let (outcome, kind) = classify_http(&error, Phase::Head, 0, limits);
             // The URL has the query, which may be the only credential.
             let source = Some(Arc::new(error.without_url()) as _);
-            Ended::Broken(outcome, AttemptError { kind, source })
+            Ended::Interrupted(outcome, AttemptError { kind, source })
         })?;
         if is_to_api {
             context.client.note_version(response.version());

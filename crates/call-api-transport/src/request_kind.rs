@@ -17,7 +17,7 @@ use crate::shared::Shared;
 use crate::token::Token;
 
 /// A request, and the way in which one attempt of it is made.
-pub(crate) trait Exchange: Send {
+pub(crate) trait RequestKind: Send {
     type Output: Send;
 
     /// Errors if the request must not be sent.
@@ -42,7 +42,7 @@ pub(crate) trait Exchange: Send {
         context: &AttemptContext<'_>,
     ) -> impl Future<Output = Result<AttemptEnd<Self::Output>, AttemptError>> + Send;
 
-    /// Returns the description of the request for the attempt log. Called once, at the end.
+    /// Returns the description of the request for the attempt log. Runs once, at the end.
     fn summary(&mut self) -> RequestSummary;
 }
 
@@ -76,7 +76,7 @@ impl AttemptContext<'_> {
 /// The end of an attempt.
 pub(crate) struct AttemptEnd<T> {
     pub(crate) outcome: Outcome,
-    /// A response of any status, or the reason why there is none.
+    /// A response of any status, or an error.
     pub(crate) result: Result<T, AttemptError>,
     pub(crate) status: Option<StatusCode>,
     pub(crate) request_id: Option<String>,

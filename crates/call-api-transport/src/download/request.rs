@@ -1,11 +1,11 @@
-//! The exchange of a download: one attempt requests what is missing and appends it to the sink.
+//! The request of a download: one attempt requests what is missing and appends it to the sink.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode, Version, header};
 
-use super::ended::{Address, Ended, Refusal};
+use super::ended::{Address, Ended, ErrorResponse};
 use super::metadata::{ContentRange, ResourceMetadata, text};
 use super::redirects::{Part, allowed, follow};
 use super::sink::Sink;
@@ -14,10 +14,12 @@ use crate::attempt::{ERROR_BODY_LIMIT, Limits, classify_http, hide_in_response, 
 use crate::base_url::BaseUrl;
 use crate::body::Buffer;
 use crate::error::{Limit, Phase, TransportErrorKind};
-use crate::exchange::{AttemptContext, AttemptEnd, AttemptError, Exchange, Next, RequestSummary};
 use crate::operation::Auth;
 use crate::outcome::Outcome;
 use crate::redact::Secrets;
+use crate::request_kind::{
+    AttemptContext, AttemptEnd, AttemptError, Next, RequestKind, RequestSummary,
+};
 use crate::retry::{DelayReason, RetryDelay, ServerHint, StopReason};
 use crate::settings::Settings;
 
@@ -29,7 +31,7 @@ const ENDLESS: &str = "nothing marks its end: it has no length, and is not chunk
 const OTHER_PART: &str = "it is another part than the one that was asked for";
 const CHANGED: &str = "it changed while it was downloaded, and the writer has received a part";
 
-pub(crate) struct DownloadExchange<'d, 's> {
+pub(crate) struct DownloadRequest<'d, 's> {
     address: Address,
     settings: Arc<Settings>,
     stall_timeout: Duration,
@@ -50,10 +52,10 @@ pub(crate) struct DownloadExchange<'d, 's> {
 /// The end of a download that has a response.
 pub(crate) enum DownloadEnd {
     Complete,
-    Refused(Box<Refusal>),
+    Rejected(Box<ErrorResponse>),
 }
 
-impl<'d, 's> DownloadExchange<'d, 's> {
+impl<'d, 's> DownloadRequest<'d, 's> {
     pub(super) fn new(download: Download<'d>, sink: Sink<'s>, metadata: ResourceMetadata) -> Self {
         let transport = download.transport;
         Self {
@@ -106,13 +108,13 @@ impl<'d, 's> DownloadExchange<'d, 's> {
         self.request_id = request_id(response.headers());
         let begun = match self.begin(&response, offset).await {
             Ok(Some(begun)) => begun,
-            Ok(None) => return self.refusal(context, response).await,
+            Ok(None) => return self.read_error_response(context, response).await,
             Err(ended) => return ended,
         };
         self.body(context, response, begun).await
     }
 
-    /// Sends the request and follows redirects. The head of the response must arrive within the attempt time-out.
+    /// Sends the request and follows redirects. The head of the response must arrive within the attempt timeout.
     async fn head(
         &mut self,
         context: &AttemptContext<'_>,
@@ -285,7 +287,7 @@ impl<'d, 's> DownloadExchange<'d, 's> {
                     let (outcome, kind) =
                         classify_http(&error, phase, self.received, limits(context));
                     let source = Some(Arc::new(error.without_url()) as _);
-                    return Ended::Broken(outcome, AttemptError { kind, source });
+                    return Ended::Interrupted(outcome, AttemptError { kind, source });
                 }
                 Err(_) => return timed_out(Phase::Body, Limit::Stall, stall, left, context),
             };
@@ -316,7 +318,7 @@ impl<'d, 's> DownloadExchange<'d, 's> {
                 phase: Phase::Body,
                 received: self.received,
             };
-            return Ended::Broken(Outcome::Truncated, kind.into());
+            return Ended::Interrupted(Outcome::Truncated, kind.into());
         }
         if written > total {
             return Ended::Final(Outcome::Malformed, integrity_mismatch(OTHER_PART));
@@ -337,7 +339,7 @@ impl<'d, 's> DownloadExchange<'d, 's> {
     }
 
     /// Reads the body of a response without content.
-    async fn refusal(
+    async fn read_error_response(
         &mut self,
         context: &AttemptContext<'_>,
         mut response: reqwest::Response,
@@ -353,7 +355,7 @@ impl<'d, 's> DownloadExchange<'d, 's> {
             false
         };
         let is_truncated = context.shared.time.limit(limit, reading).await;
-        Ended::Refused(Box::new(Refusal {
+        Ended::Rejected(Box::new(ErrorResponse {
             status: response.status(),
             headers: response.headers().clone(),
             body: buffer.into_bytes(),
@@ -367,11 +369,11 @@ impl<'d, 's> DownloadExchange<'d, 's> {
             secrets.hide_in(id);
         }
         match ended {
-            Ended::Refused(refusal) => {
-                let body = (&mut refusal.body, refusal.is_truncated);
-                hide_in_response(secrets, &mut refusal.headers, Some(body));
+            Ended::Rejected(response) => {
+                let body = (&mut response.body, response.is_truncated);
+                hide_in_response(secrets, &mut response.headers, Some(body));
             }
-            Ended::Broken(_, error) | Ended::Final(_, error) => error.hide(secrets),
+            Ended::Interrupted(_, error) | Ended::Final(_, error) => error.hide(secrets),
             Ended::Complete | Ended::Restart(_) => {}
         }
     }
@@ -410,7 +412,7 @@ impl<'d, 's> DownloadExchange<'d, 's> {
             Ended::Final(outcome, error) => {
                 (outcome, Err(error), Next::Stop(StopReason::NotRetryable))
             }
-            Ended::Broken(outcome, error) => {
+            Ended::Interrupted(outcome, error) => {
                 let is_resumable = self.metadata.validator.is_some() || self.sink.can_begin();
                 let next = match (is_resumable, advanced) {
                     (false, _) => Next::Stop(StopReason::NotResumable),
@@ -427,10 +429,10 @@ impl<'d, 's> DownloadExchange<'d, 's> {
                 };
                 (Outcome::Malformed, Err(integrity_mismatch(reason)), next)
             }
-            Ended::Refused(refusal) => {
+            Ended::Rejected(response) => {
                 let now = || context.shared.time.system_now();
-                hint = ServerHint::read(&refusal.headers, now);
-                let is_not_ready = matches!(refusal.status.as_u16(), 202 | 404 | 425);
+                hint = ServerHint::read(&response.headers, now);
+                let is_not_ready = matches!(response.status.as_u16(), 202 | 404 | 425);
                 let next = if is_not_ready && !self.not_ready_timeout.is_zero() {
                     match self.poll_again(context, hint) {
                         Ok(delay) => Next::Retry(delay),
@@ -439,11 +441,11 @@ impl<'d, 's> DownloadExchange<'d, 's> {
                 } else {
                     Next::ByOutcome
                 };
-                let outcome = match Outcome::of_status(refusal.status) {
+                let outcome = match Outcome::of_status(response.status) {
                     Outcome::Success => Outcome::Rejected,
                     outcome => outcome,
                 };
-                (outcome, Ok(DownloadEnd::Refused(refusal)), next)
+                (outcome, Ok(DownloadEnd::Rejected(response)), next)
             }
         };
         AttemptEnd {
@@ -465,7 +467,7 @@ struct Begun {
     expected: Option<u64>,
 }
 
-impl Exchange for DownloadExchange<'_, '_> {
+impl RequestKind for DownloadRequest<'_, '_> {
     type Output = DownloadEnd;
 
     fn check(&self, _: &BaseUrl) -> Result<(), TransportErrorKind> {
@@ -549,5 +551,5 @@ fn timed_out(
         let error = error(Limit::Deadline, context.settings.deadline);
         return Ended::Final(Outcome::DeadlineReached, error);
     }
-    Ended::Broken(Outcome::AttemptTimedOut, error(limit, length))
+    Ended::Interrupted(Outcome::AttemptTimedOut, error(limit, length))
 }
