@@ -10,7 +10,6 @@ use crate::names;
 use crate::openapi::{Discriminator, Schema as _};
 use crate::pointer::Pointer;
 use crate::problem::{Problem, Problems};
-use crate::settings::Settings;
 use crate::unsupported::Unsupported;
 use crate::walk::{self, Kind};
 
@@ -29,20 +28,22 @@ pub struct LeftOut {
     without_ids: Vec<String>,
 }
 
-/// Removes the operations that the settings leave out, and the components that nothing refers to any longer.
+/// Removes the operations that the settings of the file at `path` leave out, and the components that nothing refers to any
+/// longer.
 ///
 /// # Errors
 /// Errors for each entry that matches no operation.
 pub(crate) fn leave_out(
     document: &mut Value,
-    settings: &Settings,
+    left_out: &LeftOut,
+    path: &str,
     unsupported: &mut Vec<Unsupported>,
 ) -> Result<(), Problems> {
     let LeftOut {
         without_tags,
         without_paths,
         without_ids,
-    } = &settings.left_out;
+    } = left_out;
     if [without_tags, without_paths, without_ids]
         .iter()
         .all(|list| list.is_empty())
@@ -62,7 +63,7 @@ pub(crate) fn leave_out(
                 .collect();
             if matching.is_empty() {
                 problems.push(Problem::of_file(
-                    &settings.path,
+                    path,
                     format!("cannot leave out the operations with the {what} `{entry}`: the document has none"),
                     "correct or delete the entry of `[operations]`",
                 ));
@@ -230,16 +231,15 @@ mod tests {
 
     /// Returns the operations and the components that are left, or the causes of the problems.
     fn left(settings: &str) -> Result<String, String> {
-        let settings = Settings {
-            left_out: toml_edit::de::from_str(settings).unwrap(),
-            ..Settings::default()
-        };
+        let settings: LeftOut = toml_edit::de::from_str(settings).unwrap();
         let mut document = document();
         let mut unsupported = Vec::new();
-        leave_out(&mut document, &settings, &mut unsupported).map_err(|problems| {
-            let causes = problems.0.iter().map(|problem| problem.cause.clone());
-            causes.collect::<Vec<_>>().join("\n")
-        })?;
+        leave_out(&mut document, &settings, "codegen.toml", &mut unsupported).map_err(
+            |problems| {
+                let causes = problems.0.iter().map(|problem| problem.cause.clone());
+                causes.collect::<Vec<_>>().join("\n")
+            },
+        )?;
         let operations = walk::operations(&document);
         assert_eq!(operations.len() + unsupported.len(), 4);
         let ids = operations.iter().filter_map(walk::Operation::id);

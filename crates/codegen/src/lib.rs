@@ -164,7 +164,13 @@ pub fn generate_all(
 ) -> Result<Generated, Problems> {
     let mut unsupported = Vec::new();
     let mut source = bundle::bundle(source, &mut unsupported)?;
-    leave_out::leave_out(&mut source.document, settings, &mut unsupported)?;
+    let left_out = &settings.left_out;
+    leave_out::leave_out(
+        &mut source.document,
+        left_out,
+        &settings.path,
+        &mut unsupported,
+    )?;
     let mut origins = source.origins.clone();
     let normalize::Normalized {
         document: normalized,
@@ -181,7 +187,7 @@ pub fn generate_all(
     if !unused.is_empty() {
         return Err(settings.unused_pins(&unused));
     }
-    lists::recognize(&normalized, &mut model, settings)?;
+    lists::recognize(&normalized, &mut model, &settings.lists, &settings.path)?;
     webhooks::set(&mut model, settings)?;
     let in_file = |found| source.problems(&origins, found);
     let emit = |generate: &Generate<'_>, document: &Value| {

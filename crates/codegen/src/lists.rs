@@ -7,6 +7,8 @@ mod recognize;
 mod setting;
 mod shape;
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::model::{Model, PropertyPath, Type};
@@ -15,7 +17,6 @@ use crate::normalize::types;
 use crate::openapi::Schema as _;
 use crate::pointer::Pointer;
 use crate::problem::{Problem, Problems};
-use crate::settings::Settings;
 use crate::walk;
 
 pub use setting::{ListEntry, ListSetting};
@@ -31,16 +32,18 @@ pub(crate) fn candidates(document: &Value) -> Model {
 }
 
 /// Adds the paging of each list to the model, which has the shapes of its [`candidates`]. `document` is normalized.
+/// `settings` are those of the file at `path`, by operation; `None` for no pages.
 ///
 /// # Errors
 /// Errors with each setting that does not apply to its operation.
 pub(crate) fn recognize(
     document: &Value,
     model: &mut Model,
-    settings: &Settings,
+    settings: &BTreeMap<String, Option<ListSetting>>,
+    path: &str,
 ) -> Result<(), Problems> {
     let mut problems = Vec::new();
-    let mut unused = settings.lists.clone();
+    let mut unused = settings.clone();
     for operation in walk::operations(document) {
         let method = names::method_name(operation.id().unwrap_or_default());
         let shape = model
@@ -68,12 +71,11 @@ pub(crate) fn recognize(
         });
         match paging {
             Ok(paging) => model.operation_mut(&operation.pointer).paging = paging,
-            Err(why) => problems.push(problem(settings, &method, &why)),
+            Err(why) => problems.push(problem(path, &method, &why)),
         }
     }
     let unused = unused.keys();
-    problems
-        .extend(unused.map(|name| problem(settings, name, "the document has no such operation")));
+    problems.extend(unused.map(|name| problem(path, name, "the document has no such operation")));
     if problems.is_empty() {
         Ok(())
     } else {
@@ -81,9 +83,9 @@ pub(crate) fn recognize(
     }
 }
 
-fn problem(settings: &Settings, operation: &str, why: &str) -> Problem {
+fn problem(path: &str, operation: &str, why: &str) -> Problem {
     Problem::of_file(
-        &settings.path,
+        path,
         format!("cannot divide the list `{operation}` into pages: {why}"),
         "correct or delete the entry of `[paging]`",
     )

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use syn::visit_mut::VisitMut;
 use syn::{Fields, Item, ItemStruct, Type, parse_quote};
 
-use super::syntax::{arguments, first_argument, implemented};
+use super::syntax::{arguments, first_argument, implemented, serde_words};
 use crate::model::{self, Model};
 use crate::names;
 
@@ -342,10 +342,9 @@ pub(super) fn parts(item: &Item) -> Option<(String, Parts)> {
 }
 
 fn field(field: &syn::Field) -> Option<Field> {
-    let fixed = field.attrs.iter().any(|attribute| {
-        attribute.path().is_ident("serde")
-            && quote::quote!(#attribute).to_string().contains("default =")
-    });
+    let mut words = field.attrs.iter().filter_map(serde_words).flatten();
+    let fixed = words
+        .any(|word| matches!(word, syn::Meta::NameValue(pair) if pair.path.is_ident("default")));
     Some(Field {
         name: field.ident.as_ref()?.to_string(),
         size: Size::of(&field.ty),
