@@ -3,44 +3,12 @@
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
-use crate::compare::{changes, same_scalar};
+use crate::compare::{is_same_json, same_scalar};
 use crate::document::Document;
-use crate::files::is_declared;
+use crate::media_type::{BodyKind, essence, is_declared};
 use crate::multipart;
 use crate::operations::{Body, Operation};
 use crate::received::{Received, Wrong};
-
-/// The kind of a body, in the order in which the client prefers them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum BodyKind {
-    Json,
-    PlusJson,
-    Form,
-    Text,
-    Bytes,
-    Multipart,
-}
-
-impl BodyKind {
-    pub(crate) fn of(media_type: &str) -> Self {
-        const TEXTUAL: [&str; 6] = ["xml", "yaml", "javascript", "graphql", "sql", "ndjson"];
-        let essence = essence(media_type);
-        let (kind, subtype) = essence.split_once('/').unwrap_or((&essence, ""));
-        let base = subtype.strip_prefix("x-").unwrap_or(subtype);
-        match (kind, subtype) {
-            ("application", "json") => Self::Json,
-            ("application", "x-www-form-urlencoded") => Self::Form,
-            ("multipart", _) => Self::Multipart,
-            ("text", _) => Self::Text,
-            ("application", _) if TEXTUAL.contains(&base) => Self::Text,
-            (_, subtype) => match subtype.rsplit_once('+') {
-                Some((_, "json")) => Self::PlusJson,
-                Some((_, "xml" | "yaml")) => Self::Text,
-                _ => Self::Bytes,
-            },
-        }
-    }
-}
 
 /// Returns the media type of the body that is sampled: the one that the client prefers.
 pub(crate) fn preferred(body: &Body) -> Option<&(String, String)> {
@@ -51,12 +19,6 @@ pub(crate) fn preferred(body: &Body) -> Option<&(String, String)> {
     body.content
         .iter()
         .min_by_key(|(media_type, _)| rank(media_type))
-}
-
-/// Returns a media type without its parameters.
-pub(crate) fn essence(media_type: &str) -> String {
-    let essence = media_type.split(';').next().unwrap_or_default();
-    essence.trim().to_ascii_lowercase()
 }
 
 /// Compares the body of a request with its argument.
@@ -119,11 +81,6 @@ pub(crate) fn wrong(
         let text = String::from_utf8_lossy(&bytes);
         found.push((body.pointer.clone(), format!("the body is {text:?}")));
     }
-}
-
-pub(crate) fn is_same_json(argument: &Value, read: &Value) -> bool {
-    let found = changes(argument, read, &|_| true);
-    found.iter().all(|(_, change)| change.is_harmless())
 }
 
 /// Decodes the pairs of a form. Lists are repeated or joined, and objects have the styles of parameters: only scalars and

@@ -166,6 +166,12 @@ fn text(before: &str, after: &str) -> Option<Change> {
     })
 }
 
+/// Returns true if nothing was lost between an argument and the JSON that was read.
+pub(crate) fn is_same_json(argument: &Value, read: &Value) -> bool {
+    let found = changes(argument, read, &|_| true);
+    found.iter().all(|(_, change)| change.is_harmless())
+}
+
 /// Returns true if a text on the wire represents this string, number or boolean.
 pub fn same_scalar(scalar: &Value, written: &str) -> bool {
     match scalar {

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::body::{BodyKind, essence};
 use crate::document::Document;
+use crate::media_type::BodyKind;
 use crate::shape::Shape;
 
 /// The contents of files: none, text, every byte, and what could end a part.
@@ -130,26 +130,4 @@ fn unwrapped<'d>(document: &'d Document, mut schema: &'d Value) -> &'d Value {
         }
     }
     schema
-}
-
-/// Returns true if the media type is in the declared range, or is the declared one with its parameters; case does not
-/// matter.
-pub(crate) fn is_declared(declared: &str, sent: &str) -> bool {
-    let parameters = |media_type: &str| -> Vec<String> {
-        let parameters = media_type.split(';').skip(1);
-        parameters
-            .map(|parameter| parameter.trim().to_ascii_lowercase())
-            .collect()
-    };
-    let (of_declared, of_sent) = (essence(declared), essence(sent));
-    let covers = match of_declared.strip_suffix('*') {
-        Some("*/") => true,
-        Some(kind) => of_sent.starts_with(kind),
-        None => of_declared == of_sent,
-    };
-    let sent_parameters = parameters(sent);
-    covers
-        && parameters(declared)
-            .iter()
-            .all(|parameter| sent_parameters.contains(parameter))
 }

@@ -16,6 +16,7 @@ pub mod judge;
 mod known;
 mod left_out;
 mod lowered;
+mod media_type;
 mod multipart;
 pub mod operations;
 pub mod pattern;

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use crate::body::is_same_json;
-use crate::compare::same_scalar;
+use crate::compare::{is_same_json, same_scalar};
 use crate::document::Document;
-use crate::files::{declared, files, is_declared};
+use crate::files::{declared, files};
+use crate::media_type::is_declared;
 
 /// A received part of a form.
 struct Part<'r> {

@@ -5,11 +5,12 @@ use std::io;
 
 use serde_json::{Map, Value, json};
 
-use crate::body::{self, BodyKind};
+use crate::body;
 use crate::document::Document;
 use crate::files;
 use crate::judge::{Judge, registry};
 use crate::left_out;
+use crate::media_type::BodyKind;
 use crate::operations::{Operation, Parameter, Setter};
 use crate::received::Received;
 use crate::report::{Failure, FailureKind, Row};
