@@ -2,14 +2,19 @@
 
 use std::collections::HashMap;
 use std::io;
+#[cfg(feature = "webhooks")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use call_api_types::Call;
 use chrono::{DateTime, Utc};
+#[cfg(feature = "webhooks")]
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::auth::Tokens;
 use crate::call_json::CallJson;
+use crate::change::Change;
 use crate::clock::{Time, system_time};
 use crate::cors::Cors;
 use crate::fault::{Faults, Injector};
@@ -18,7 +23,7 @@ use crate::operations::Operations;
 use crate::script::{RunningScript, Script};
 use crate::store::{Store, TenantId};
 #[cfg(feature = "webhooks")]
-use crate::webhooks::Webhooks;
+use crate::webhooks::{WebhookDelivery, Webhooks};
 
 /// The state of a sandbox.
 pub(crate) struct Api {
@@ -127,14 +132,31 @@ impl Api {
     fn observed<T>(&self, change: &Change, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         #[cfg(feature = "webhooks")]
         if let Some(webhooks) = &self.webhooks {
-            return webhooks.observe(self, change, act);
+            return webhooks.observe(&self.store, &self.time, change, act);
         }
         act()
     }
 
+    /// Starts sending webhooks, if there are receivers. Dropping the tasks stops it.
+    #[cfg(feature = "webhooks")]
+    pub(crate) fn start_webhooks(self: &Arc<Self>, base_url: &str) -> io::Result<JoinSet<()>> {
+        let Some(webhooks) = &self.webhooks else {
+            return Ok(JoinSet::new());
+        };
+        // A fast clock may have passed a step since it was started.
+        let mut tasks = webhooks.start(&self.store, self.initial.time, base_url)?;
+        let api = Arc::clone(self);
+        tasks.spawn(async move {
+            if let Some(webhooks) = &api.webhooks {
+                webhooks.follow_scripts(&api.time).await;
+            }
+        });
+        Ok(tasks)
+    }
+
     /// Returns the latest deliveries of webhooks, oldest first.
     #[cfg(feature = "webhooks")]
-    pub(crate) fn webhook_deliveries(&self) -> Vec<crate::WebhookDelivery> {
+    pub(crate) fn webhook_deliveries(&self) -> Vec<WebhookDelivery> {
         let webhooks = self.webhooks.as_ref();
         webhooks.map(Webhooks::deliveries).unwrap_or_default()
     }
@@ -152,20 +174,6 @@ impl Api {
         self.time.set(now);
         self.store.set_time(now)
     }
-}
-
-/// The subject of an action that may change statuses of calls.
-#[cfg_attr(
-    not(feature = "webhooks"),
-    expect(dead_code, reason = "read by webhooks")
-)]
-pub(crate) enum Change {
-    /// A call is added, replaced or removed.
-    Call(TenantId, Uuid),
-    /// The clock is set.
-    Clock,
-    /// Everything is reset.
-    All,
 }
 
 /// The tenant of an authenticated request. Must precede a handler's other arguments, so that authentication comes first.

@@ -52,6 +52,7 @@ mod body;
 mod builder;
 mod call_id;
 mod call_json;
+mod change;
 mod clock;
 mod connection;
 mod control;
@@ -357,7 +358,7 @@ impl Sandbox {
         let address = listener.local_addr().map_err(at)?;
         let base_url = format!("http://{}", reachable(address));
         #[cfg(feature = "webhooks")]
-        let webhooks = webhooks::start(&api, &base_url)?;
+        let webhooks = api.start_webhooks(&base_url)?;
         let (shutdown, stopped) = oneshot::channel::<()>();
         let service = Service::new(Arc::clone(&api), optional);
         let server = tokio::spawn(server::serve(listener, service, limits, stopped));

@@ -12,13 +12,15 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::queue::{Message, Queue};
+use super::queue::{Message, Queue, deliver_all};
 use super::{Webhook, WebhookDelivery};
-use crate::api::{Api, Change};
+use crate::change::Change;
+use crate::clock::Time;
 use crate::script::RunningScript;
-use crate::store::{Stored, TenantId};
+use crate::store::{Store, Stored, TenantId};
 
 /// The type of the only event.
 const STATUS_CHANGED: &str = "call.status_changed";
@@ -58,8 +60,8 @@ struct ScriptedCalls {
 
 impl ScriptedCalls {
     /// Reads the scripts of the store. Changes after `notified_until` are still to be queued.
-    fn read(api: &Api, base_url: String, notified_until: DateTime<Utc>) -> io::Result<Self> {
-        let calls = api.store.scripted()?.into_iter();
+    fn read(store: &Store, base_url: String, notified_until: DateTime<Utc>) -> io::Result<Self> {
+        let calls = store.scripted()?.into_iter();
         let scripts = calls
             .filter_map(|(key, call)| Some((key, (call.json, call.script?))))
             .collect();
@@ -135,25 +137,41 @@ impl Webhooks {
         }
     }
 
-    pub(super) fn queue(&self) -> &Arc<Queue> {
-        &self.queue
-    }
-
-    pub(super) fn receivers(&self) -> usize {
-        self.queue.receivers.len()
-    }
-
     /// Returns the latest deliveries, oldest first.
     pub(crate) fn deliveries(&self) -> Vec<WebhookDelivery> {
         self.queue.deliveries()
     }
 
-    /// Begins with the calls that there are.
-    pub(super) fn start(&self, api: &Api, base_url: &str) -> io::Result<()> {
-        // A fast clock may have passed a step since it was started.
-        let started_at = api.initial.time;
-        *self.lock() = Some(ScriptedCalls::read(api, base_url.to_owned(), started_at)?);
-        Ok(())
+    /// Starts with the scripts of the store, whose changes after `started_at` are still to be queued. Returns the tasks that
+    /// deliver.
+    pub(crate) fn start(
+        &self,
+        store: &Store,
+        started_at: DateTime<Utc>,
+        base_url: &str,
+    ) -> io::Result<JoinSet<()>> {
+        *self.lock() = Some(ScriptedCalls::read(store, base_url.to_owned(), started_at)?);
+        let receivers = 0..self.queue.receivers.len();
+        Ok(receivers
+            .map(|receiver| deliver_all(Arc::clone(&self.queue), receiver))
+            .collect())
+    }
+
+    /// Queues the changes of scripts as the clock goes on. Never returns.
+    pub(crate) async fn follow_scripts(&self, time: &Time) {
+        loop {
+            let next = self.notify_due(time);
+            let due = async {
+                match next {
+                    Some(delay) => tokio::time::sleep(delay).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = due => {}
+                () = self.changed.notified() => {}
+            }
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<ScriptedCalls>> {
@@ -163,7 +181,8 @@ impl Webhooks {
     /// Runs an action, and queues the changes that it makes.
     pub(crate) fn observe<T>(
         &self,
-        api: &Api,
+        store: &Store,
+        time: &Time,
         change: &Change,
         act: impl FnOnce() -> io::Result<T>,
     ) -> io::Result<T> {
@@ -171,16 +190,16 @@ impl Webhooks {
         let Some(scripted) = &mut *guard else {
             return act();
         };
-        scripted.notify_until(api.time.now(), &self.queue);
+        scripted.notify_until(time.now(), &self.queue);
         let result = match *change {
             Change::Call(tenant, id) => {
                 let now = scripted.notified_until;
-                let before = api.store.get(tenant, id)?;
+                let before = store.get(tenant, id)?;
                 let before = before.map(|call| status(&call.json(|| now, String::new)));
                 let result = act();
                 scripted.scripts.remove(&(tenant, id));
-                scripted.notify_until(api.time.now(), &self.queue);
-                if let Some(call) = api.store.get(tenant, id)? {
+                scripted.notify_until(time.now(), &self.queue);
+                if let Some(call) = store.get(tenant, id)? {
                     if result.is_ok() {
                         scripted.notify_call((tenant, id), &call, before, &self.queue);
                     }
@@ -192,14 +211,14 @@ impl Webhooks {
             }
             Change::Clock => {
                 let result = act();
-                scripted.notify_until(api.time.now(), &self.queue);
+                scripted.notify_until(time.now(), &self.queue);
                 result
             }
             Change::All => {
                 let result = act();
                 self.queue.clear();
-                let now = api.time.now();
-                *scripted = ScriptedCalls::read(api, scripted.base_url.clone(), now)?;
+                let now = time.now();
+                *scripted = ScriptedCalls::read(store, scripted.base_url.clone(), now)?;
                 scripted.notified_until = scripted.first_start().unwrap_or(now);
                 result
             }
@@ -209,37 +228,17 @@ impl Webhooks {
     }
 
     /// Queues the changes that are due. Returns the time until the next one; `None` if the clock alone brings none.
-    fn notify_due(&self, api: &Api) -> Option<Duration> {
+    fn notify_due(&self, time: &Time) -> Option<Duration> {
         let mut guard = match self.scripted.try_lock() {
             Ok(guard) => guard,
             Err(TryLockError::Poisoned(error)) => error.into_inner(),
             Err(TryLockError::WouldBlock) => return Some(LOCK_DELAY),
         };
         let scripted = guard.as_mut()?;
-        scripted.notify_until(api.time.now(), &self.queue);
+        scripted.notify_until(time.now(), &self.queue);
         let scripts = scripted.scripts.values();
         let next = scripts.filter_map(|(_, script)| script.next_step(scripted.notified_until));
-        api.time.until(next.min()?)
-    }
-}
-
-/// Queues the changes of scripts as the clock advances. Never returns, unless there are no receivers.
-pub(super) async fn follow_scripts(api: Arc<Api>) {
-    let Some(webhooks) = &api.webhooks else {
-        return;
-    };
-    loop {
-        let next = webhooks.notify_due(&api);
-        let due = async {
-            match next {
-                Some(delay) => tokio::time::sleep(delay).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = due => {}
-            () = webhooks.changed.notified() => {}
-        }
+        time.until(next.min()?)
     }
 }
 

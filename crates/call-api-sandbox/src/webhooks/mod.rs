@@ -6,15 +6,11 @@ mod request;
 
 use std::fmt;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Uri;
-use tokio::task::JoinSet;
-
-use crate::api::Api;
 
 pub(crate) use changes::Webhooks;
 pub use queue::{WebhookDelivery, WebhookOutcome};
@@ -172,19 +168,6 @@ impl From<InvalidWebhook> for io::Error {
     fn from(error: InvalidWebhook) -> Self {
         Self::new(io::ErrorKind::InvalidInput, error)
     }
-}
-
-/// Starts sending webhooks, if there are receivers. Dropping the tasks stops it.
-pub(crate) fn start(api: &Arc<Api>, base_url: &str) -> io::Result<JoinSet<()>> {
-    let mut tasks = JoinSet::new();
-    if let Some(webhooks) = &api.webhooks {
-        webhooks.start(api, base_url)?;
-        tasks.spawn(changes::follow_scripts(Arc::clone(api)));
-        for receiver in 0..webhooks.receivers() {
-            tasks.spawn(queue::deliver_all(Arc::clone(webhooks.queue()), receiver));
-        }
-    }
-    Ok(tasks)
 }
 
 #[cfg(test)]
