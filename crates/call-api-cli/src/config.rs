@@ -16,9 +16,9 @@ use call_api::transport::TokenFile;
 use call_api::{BASE_URL_VARIABLE, Client, ClientBuilder, DEFAULT_BASE_URL, TOKEN_VARIABLE, Token};
 use serde::{Deserialize, Deserializer};
 
-use crate::args::Settings;
 use crate::error::CliError;
 use crate::input;
+use crate::settings::Settings;
 
 pub(crate) use show::show;
 

@@ -8,10 +8,12 @@ use call_api::chrono::{DateTime, Utc};
 use call_api::{Call, Client, Detail, Drift, DriftMode, Error, ErrorKind, Uuid};
 use serde::Serialize;
 
-use crate::args::{Format, Settings};
+use crate::args::Format;
 use crate::config::Config;
 use crate::error::{CliError, CommandError, ErrorClass, ErrorTally};
-use crate::output::{self, Cell, escape_control};
+use crate::escape::escape_control;
+use crate::output::{self, Cell};
+use crate::settings::Settings;
 use crate::ui::Ui;
 
 /// The maximum clock skew, in seconds. Smaller differences are common and harmless.

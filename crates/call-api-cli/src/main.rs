@@ -6,6 +6,7 @@ mod config;
 mod destination;
 mod doctor;
 mod error;
+mod escape;
 mod fields;
 mod get;
 mod ids;
@@ -25,7 +26,9 @@ mod records;
 mod request;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod settings;
 mod state_file;
+mod stdout;
 mod sync;
 mod ui;
 mod wait;
@@ -41,10 +44,12 @@ use call_api::{Client, ClientBuilder};
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::args::{Arguments, Command, ConfigCommand, Settings};
+use crate::args::{Arguments, Command, ConfigCommand};
 use crate::config::Config;
 use crate::error::{CliError, CommandError, ErrorClass};
 use crate::input::is_dash;
+use crate::settings::Settings;
+use crate::stdout::stdout;
 use crate::sync::Sync;
 use crate::ui::{AttemptPrinter, Ui};
 
@@ -151,7 +156,7 @@ fn run(arguments: Arguments, ui: &Arc<Ui>) -> Result<(), CommandError> {
             // For bash, it spells a name with a hyphen in two ways, so that nothing is completed after a command
             // (https://github.com/clap-rs/clap/issues/6421).
             let script = String::from_utf8_lossy(&script).replace("call__subcmd__api", "call__api");
-            Ok(output::stdout().write_all(script.as_bytes())?)
+            Ok(stdout().write_all(script.as_bytes())?)
         }
         Command::Man => Ok(man::page(&mut io::stdout())?),
     }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::args::Settings;
+use crate::settings::Settings;
 
 /// The flags of `request` besides the parameters and the global options.
 const OWN_FLAGS: [&str; 4] = ["all", "body", "help", "version"];

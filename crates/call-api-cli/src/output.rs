@@ -14,11 +14,13 @@ use serde_json::Value;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::args::{DisplayArgs, Format};
+use crate::escape::escape_control;
 use crate::fields::{Field, Fields};
 use crate::json;
 use crate::process::terminal_width;
 use crate::received::ReceivedCall;
 use crate::records::{Property, properties_of};
+use crate::stdout::{print_line, stdout};
 use crate::ui::Ui;
 
 impl Format {
@@ -29,11 +31,6 @@ impl Format {
             false => Self::Json,
         })
     }
-}
-
-/// Standard output. Colors are used on terminals, unless `NO_COLOR` is set.
-pub(crate) fn stdout() -> anstream::AutoStream<io::StdoutLock<'static>> {
-    anstream::stdout().lock()
 }
 
 /// Prints a value as one document.
@@ -53,13 +50,6 @@ pub(crate) fn print_value(format: Format, value: &impl Serialize) -> io::Result<
             out.write_all(b"\n")?;
         }
     }
-    out.flush()
-}
-
-/// Prints a line.
-pub(crate) fn print_line(line: impl Display) -> io::Result<()> {
-    let mut out = stdout();
-    writeln!(out, "{line}")?;
     out.flush()
 }
 
@@ -515,22 +505,6 @@ pub(crate) fn mask_number(number: &str) -> String {
     }
 }
 
-/// Escapes characters that would move a terminal's cursor, change its colors, or change the direction of text.
-pub(crate) fn escape_control(text: &str) -> String {
-    let is_visible = |c: char| {
-        !c.is_control()
-            && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-    };
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match is_visible(c) {
-            true => escaped.push(c),
-            false => escaped.extend(c.escape_default()),
-        }
-    }
-    escaped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -561,14 +535,5 @@ mod tests {
         assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
         assert_eq!(wrap("", 3), [""]);
         assert_eq!(wrap("日本語", 4), ["日本", "語"]);
-    }
-
-    #[test]
-    fn escape_control_keeps_only_visible_text() {
-        assert_eq!(
-            escape_control("\u{1b}[2J\r\n\u{202e}"),
-            "\\u{1b}[2J\\r\\n\\u{202e}"
-        );
-        assert_eq!(escape_control("+34 600 \"ñ\" é"), "+34 600 \"ñ\" é");
     }
 }

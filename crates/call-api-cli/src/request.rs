@@ -18,7 +18,8 @@ use crate::error::{CliError, CommandError, ErrorClass};
 use crate::operations::{
     Kind, Location, OPERATIONS, Operation, Parameter, Stream, StreamFormat, ValueType,
 };
-use crate::{input, json, output};
+use crate::stdout::{print_line, stdout};
+use crate::{input, json};
 
 /// The arguments of `request`.
 #[derive(Debug)]
@@ -238,7 +239,7 @@ pub(crate) fn list() -> io::Result<()> {
     let names = width(|operation| operation.name.len());
     let methods = width(|operation| operation.method.len());
     let paths = width(|operation| operation.path.len());
-    let mut out = output::stdout();
+    let mut out = stdout();
     for Operation {
         name,
         method,
@@ -339,7 +340,7 @@ impl OperationArgs {
 /// Prints each item of a list as it arrives, as the service sent it, on a line of its own.
 async fn print_items(mut items: Items<Box<RawValue>>) -> Result<(), CommandError> {
     while let Some(item) = items.next().await {
-        output::print_line(json::compact(item?.get()))?;
+        print_line(json::compact(item?.get()))?;
     }
     Ok(())
 }
@@ -350,13 +351,13 @@ async fn print_stream(request: RawRequest, stream: &'static Stream) -> Result<()
         StreamFormat::Events(fields) => {
             let mut events = request.events::<Box<RawValue>>(fields.data());
             while let Some(event) = events.next().await {
-                output::print_line(json::compact(event?.item.get()))?;
+                print_line(json::compact(event?.item.get()))?;
             }
         }
         StreamFormat::Lines => {
             let mut lines = request.lines::<Box<RawValue>>(&stream.media_type);
             while let Some(item) = lines.next().await {
-                output::print_line(json::compact(item?.get()))?;
+                print_line(json::compact(item?.get()))?;
             }
         }
     }
@@ -394,7 +395,7 @@ pub(crate) fn is_json(media_type: &str) -> bool {
 fn print(response: &Response<impl Sized>) -> Result<(), CommandError> {
     let content_type = response.headers.get("content-type");
     let media_type = content_type.and_then(|value| value.to_str().ok());
-    let mut out = output::stdout();
+    let mut out = stdout();
     if media_type.is_some_and(is_json) && !response.body.is_empty() {
         let text = str::from_utf8(&response.body).ok();
         let text = text.filter(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());

@@ -12,10 +12,10 @@ use call_api::transport::{AttemptLog, DelayReason, Observer, Operation};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde::Serialize;
 
-use crate::args::Settings;
 use crate::error::CliError;
-use crate::output::escape_control;
+use crate::escape::escape_control;
 use crate::process::terminal_width;
+use crate::settings::Settings;
 
 /// The interval for redrawing progress.
 const TICK: Duration = Duration::from_millis(100);

@@ -13,6 +13,7 @@ use crate::args::{DisplayArgs, Format, PollArgs, WaitArgs};
 use crate::error::{CliError, CommandError, ErrorClass, ErrorTally};
 use crate::output::{self, CallPrinter};
 use crate::process::terminal_width;
+use crate::stdout::{print_line, stdout};
 use crate::ui::Ui;
 
 /// The columns from which `watch` shows the date beside the time.
@@ -182,7 +183,7 @@ pub(crate) async fn watch(
             Ok(change) => change,
             Err(failure) => {
                 line.finish_and_clear();
-                last.map(output::print_line).transpose()?;
+                last.map(print_line).transpose()?;
                 return Err(failure.into());
             }
         };
@@ -198,21 +199,21 @@ pub(crate) async fn watch(
                 };
                 let text = format!("{now}  {}", output::summary_line(&change.call, display));
                 if line.is_hidden() {
-                    output::print_line(text)?;
+                    print_line(text)?;
                 } else {
                     line.set_message(ui.colored(&text));
                     last = Some(text);
                 }
             }
             Format::Yaml => {
-                output::stdout().write_all(b"---\n")?;
+                stdout().write_all(b"---\n")?;
                 output::print_value(format, &change.call)?;
             }
             Format::Json | Format::Jsonl => output::print_value(Format::Jsonl, &change.call)?,
         }
     }
     line.finish_and_clear();
-    last.map(output::print_line).transpose()?;
+    last.map(print_line).transpose()?;
     Ok(())
 }
 

@@ -4,9 +4,11 @@ use anstyle::Style;
 use serde::Serialize;
 
 use super::{NamedProfile, Setting, TokenSource, base_url, cacert, proxy, token_for, variable};
-use crate::args::{Format, Settings};
+use crate::args::Format;
 use crate::error::CommandError;
-use crate::output::{self, escape_control};
+use crate::escape::escape_control;
+use crate::output;
+use crate::settings::Settings;
 use crate::ui::Ui;
 
 /// An effective setting.
