@@ -91,8 +91,8 @@ fn decode_arms(types: &[String]) -> String {
             .collect::<String>()
     };
     format!(
-        "\nfn decode(index: usize, sample: &str) -> Result<String, String> {{\n    match index {{\n{}        \
-         _ => Err(\"no such type\".to_owned()),\n    }}\n}}\n\n\
+        "\nfn decode(index: usize, sample: &str) -> Result<String, Refusal> {{\n    match index {{\n{}        \
+         _ => Err(\"no such type\".to_owned().into()),\n    }}\n}}\n\n\
          fn size(index: usize) -> Option<(usize, bool)> {{\n    match index {{\n{}        _ => None,\n    }}\n}}\n",
         arms(&|name| format!("round_trip::<types::{name}>(sample)")),
         arms(&|name| format!("size_of_type::<types::{name}>()")),

@@ -162,7 +162,9 @@ fn judge(
     let whole = |cause: String| vec![(operation.pointer.clone(), cause)];
     let text = match answer {
         Answer::Ok { text, .. } => text,
-        Answer::Refused(why) => return whole(format!("{NOT_SENT}: {why}")),
+        Answer::Refused(why) | Answer::NoFile(why) | Answer::Crash(why) => {
+            return whole(format!("{NOT_SENT}: {why}"));
+        }
         other => return whole(format!("{NOT_SENT}: {other:?}")),
     };
     let empty = Map::new();

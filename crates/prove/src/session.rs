@@ -36,11 +36,13 @@ pub enum Answer {
     },
     /// The sample or request was rejected.
     Refused(String),
+    /// The sample was rejected because it has no file where a form has one.
+    NoFile(String),
     /// The stack overflowed.
     Overflow,
     /// The driver timed out.
     Timeout,
-    /// The driver ended for another reason.
+    /// The driver panicked, or ended for another reason.
     Crash(String),
 }
 
@@ -161,7 +163,9 @@ fn read_answer(line: &str) -> Answer {
                 .and_then(|number| number.parse().ok())
                 .unwrap_or(0),
         },
-        Some("err") => Answer::Refused(text),
+        Some("refused") => Answer::Refused(text),
+        Some("no_file") => Answer::NoFile(text),
+        Some("panicked") => Answer::Crash("panicked".to_owned()),
         _ => Answer::Crash(format!("the driver answered {line:?}")),
     }
 }
@@ -175,4 +179,27 @@ fn read_errors(child: &mut Child) -> JoinHandle<String> {
         let _ = errors.map(|mut errors| errors.read_to_end(&mut bytes));
         String::from_utf8_lossy(&bytes).into_owned()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn word_of_an_answer_is_its_kind() {
+        let text = || "a\tb".to_owned();
+        let ok = Answer::Ok {
+            text: text(),
+            nanoseconds: 12,
+        };
+        for (line, answer) in [
+            ("ok\t12\ta\tb", ok),
+            ("refused\t12\ta\tb", Answer::Refused(text())),
+            ("no_file\t12\ta\tb", Answer::NoFile(text())),
+            ("panicked\t12\t", Answer::Crash("panicked".to_owned())),
+        ] {
+            assert_eq!(read_answer(line), answer, "{line:?}");
+        }
+        assert!(matches!(read_answer("what?"), Answer::Crash(_)));
+    }
 }

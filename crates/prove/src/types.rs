@@ -257,14 +257,9 @@ impl<'d> TypeProof<'d> {
                 return Verdict::Failed(FailureKind::Timeout, "no answer".to_owned());
             }
             (Answer::Crash(why), _) => return Verdict::Failed(FailureKind::Crash, why.clone()),
-            (Answer::Refused(why), _) if why == "panicked" => {
-                return Verdict::Failed(FailureKind::Crash, why.clone());
-            }
-            (Answer::Refused(_), Some(_)) => return Verdict::Fine,
-            (Answer::Refused(why), None) if why.contains(FILE) && self.is_form(sample) => {
-                return Verdict::File;
-            }
-            (Answer::Refused(why), None) => {
+            (Answer::Refused(_) | Answer::NoFile(_), Some(_)) => return Verdict::Fine,
+            (Answer::NoFile(_), None) if self.is_form(sample) => return Verdict::File,
+            (Answer::Refused(why) | Answer::NoFile(why), None) => {
                 return Verdict::Failed(FailureKind::Undecodable, why.clone());
             }
             (Answer::Ok { .. }, Some(Fault::Random)) => return Verdict::Fine,
@@ -394,9 +389,6 @@ impl<'d> TypeProof<'d> {
     }
 }
 
-/// The error of a decoder that expects a file of a form and receives a text.
-const FILE: &str = "expected struct FilePart";
-
 /// The verdict on a sample.
 #[derive(Debug)]
 enum Verdict {
@@ -508,20 +500,21 @@ mod tests {
         let session = Session::new(PathBuf::new());
         let proof = TypeProof::new(&document, &typed, &session);
         let validator = jsonschema::validator_for(&json!(true)).unwrap();
-        let verdict = |index, why: &str| {
+        let verdict = |index, answer: &Answer| {
             let sample = Sample {
                 index,
                 value: json!({"file": "text"}),
                 fault: None,
                 is_example: false,
             };
-            proof.verdict(&validator, &sample, &Answer::Refused(why.to_owned()))
+            proof.verdict(&validator, &sample, answer)
         };
-        let file = "invalid type: string \"text\", expected struct FilePart at line 1 column 14";
-        assert!(matches!(verdict(0, file), Verdict::File));
+        let no_file = Answer::NoFile("expected struct FilePart".to_owned());
+        assert!(matches!(verdict(0, &no_file), Verdict::File));
         let is_undecodable =
             |verdict| matches!(verdict, Verdict::Failed(FailureKind::Undecodable, _));
-        assert!(is_undecodable(verdict(0, "missing field `title`")));
-        assert!(is_undecodable(verdict(1, file)));
+        let refused = Answer::Refused("missing field `title`".to_owned());
+        assert!(is_undecodable(verdict(0, &refused)));
+        assert!(is_undecodable(verdict(1, &no_file)));
     }
 }
