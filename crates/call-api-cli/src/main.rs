@@ -313,6 +313,7 @@ fn command_name() -> String {
 
 /// Joins the lines of a clap error: the problem and suggestions, without the usage.
 fn on_one_line(text: &str) -> String {
+    // The context of an error has the arguments and values, but the sentence of each kind is only in the text.
     let lines = text
         .lines()
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
