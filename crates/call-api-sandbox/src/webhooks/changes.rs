@@ -157,7 +157,7 @@ impl Webhooks {
             .collect())
     }
 
-    /// Queues the changes of scripts as the clock goes on. Never returns.
+    /// Queues the changes of scripts as the clock advances. Never returns.
     pub(crate) async fn follow_scripts(&self, time: &Time) {
         loop {
             let next = self.notify_due(time);
