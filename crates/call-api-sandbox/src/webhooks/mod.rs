@@ -56,6 +56,10 @@ impl Webhook {
         if authority.as_str().contains('@') {
             return Err(InvalidWebhook::Credentials);
         }
+        // A port that is not a number, or too large, is none.
+        if authority.port().is_none() && authority.as_str() != authority.host() {
+            return Err(InvalidWebhook::Url);
+        }
         match url.scheme_str() {
             Some("http") if !authority.host().is_empty() => {}
             Some("https") => return Err(InvalidWebhook::Https),
@@ -209,6 +213,10 @@ mod tests {
             "ftp://localhost/",
             "http://",
             "http:///a",
+            "http://localhost:99999/",
+            "http://localhost:abc/",
+            "http://localhost:/",
+            "http://[::1]:65536/",
         ] {
             assert_eq!(error(url), Some(InvalidWebhook::Url), "{url}");
         }
