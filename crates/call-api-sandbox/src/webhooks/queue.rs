@@ -16,9 +16,9 @@ use super::Webhook;
 use super::request::{ReceiverResponse, attempt};
 use crate::store::TenantId;
 
-/// The maximum number of webhooks that wait; further ones are dropped.
+/// The maximum number of webhooks that wait for one receiver; further ones are dropped.
 const MAX_WAITING: usize = 1_000;
-/// The number of deliveries that are listed. It is larger than the number of those that are not finished.
+/// The number of deliveries to each receiver that are listed. It is larger than the number of those that are not finished.
 const MAX_LISTED: usize = 2_000;
 /// The maximum number of deliveries to one receiver at the same time.
 const MAX_PARALLEL: usize = 8;
@@ -99,10 +99,10 @@ pub(super) struct Queue {
     canceled: watch::Sender<()>,
 }
 
-#[derive(Default)]
 struct State {
     next_number: u64,
-    waiting: VecDeque<Job>,
+    /// The jobs for each receiver.
+    waiting: Vec<VecDeque<Job>>,
     /// The subjects of deliveries in progress.
     busy: HashSet<Subject>,
     /// By number, so from the oldest to the latest.
@@ -110,10 +110,19 @@ struct State {
 }
 
 impl State {
+    fn new(receivers: usize) -> Self {
+        Self {
+            next_number: 0,
+            waiting: (0..receivers).map(|_| VecDeque::new()).collect(),
+            busy: HashSet::new(),
+            deliveries: BTreeMap::new(),
+        }
+    }
+
     /// Lists a delivery in place of the oldest finished one.
     fn list(&mut self, number: u64, delivery: WebhookDelivery) {
         self.deliveries.insert(number, delivery);
-        if self.deliveries.len() > MAX_LISTED {
+        if self.deliveries.len() > MAX_LISTED * self.waiting.len() {
             let mut all = self.deliveries.iter();
             let finished = all.find(|(_, listed)| listed.outcome != WebhookOutcome::Pending);
             if let Some(oldest) = finished.map(|(number, _)| *number) {
@@ -127,8 +136,8 @@ impl Queue {
     pub(super) fn new(receivers: Vec<Webhook>) -> Self {
         Self {
             work: receivers.iter().map(|_| Notify::new()).collect(),
+            state: Mutex::new(State::new(receivers.len())),
             receivers,
-            state: Mutex::default(),
             canceled: watch::Sender::new(()),
         }
     }
@@ -144,7 +153,7 @@ impl Queue {
         for (receiver, webhook) in self.receivers.iter().enumerate() {
             let number = state.next_number;
             state.next_number += 1;
-            let outcome = match state.waiting.len() < MAX_WAITING {
+            let outcome = match state.waiting[receiver].len() < MAX_WAITING {
                 true => WebhookOutcome::Pending,
                 false => WebhookOutcome::Dropped,
             };
@@ -159,7 +168,7 @@ impl Queue {
                 outcome,
             };
             if outcome == WebhookOutcome::Pending {
-                state.waiting.push_back(Job {
+                state.waiting[receiver].push_back(Job {
                     number,
                     receiver,
                     message: Arc::clone(&message),
@@ -176,9 +185,10 @@ impl Queue {
     fn take(&self, receiver: usize) -> Option<(Job, watch::Receiver<()>)> {
         let mut state = self.state();
         let State { waiting, busy, .. } = &mut *state;
+        let waiting = &mut waiting[receiver];
         let ready = waiting
             .iter()
-            .position(|job| job.receiver == receiver && !busy.contains(&job.subject()))?;
+            .position(|job| !busy.contains(&job.subject()))?;
         let job = waiting.remove(ready)?;
         busy.insert(job.subject());
         Some((job, self.canceled.subscribe()))
@@ -221,7 +231,7 @@ impl Queue {
     /// Cancels all deliveries and forgets them.
     pub(super) fn clear(&self) {
         let mut state = self.state();
-        state.waiting.clear();
+        state.waiting.iter_mut().for_each(VecDeque::clear);
         state.deliveries.clear();
         self.canceled.send_replace(());
     }
@@ -355,5 +365,21 @@ mod tests {
         queue.clear();
         assert_eq!(queue.deliveries(), []);
         assert!(queue.take(0).is_none());
+    }
+
+    #[test]
+    fn receiver_that_is_down_drops_no_webhooks_for_another() {
+        let receivers = ["http://localhost:1/", "http://localhost:2/"];
+        let [down, up] = receivers.map(|url| Webhook::new(url).unwrap());
+        let queue = Queue::new(vec![down, up]);
+        for index in 0..MAX_WAITING + 10 {
+            push(&queue, 1, &index.to_string());
+            let (job, _) = queue.take(1).unwrap();
+            queue.release(&job);
+        }
+        let dropped = queue.deliveries().into_iter();
+        let dropped = dropped.filter(|one| one.outcome == WebhookOutcome::Dropped);
+        let dropped: Vec<_> = dropped.map(|one| one.url).collect();
+        assert_eq!(dropped, [receivers[0]; 10]);
     }
 }
