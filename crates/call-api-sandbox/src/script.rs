@@ -157,37 +157,45 @@ impl Script {
             .recording(Duration::from_secs(5))
     }
 
-    /// Returns the state of the call at a time.
-    fn state<'a>(&'a self, started_at: DateTime<Utc>, now: DateTime<Utc>) -> CallState<'a> {
-        let mut state = CallState {
+    /// Returns the initial state, and that of each step with the time of the step.
+    fn states(
+        &self,
+        started_at: DateTime<Utc>,
+    ) -> (
+        CallState<'_>,
+        impl Iterator<Item = (DateTime<Utc>, CallState<'_>)>,
+    ) {
+        let recorded_at = |steps, at| {
+            let recording = self.recording.as_ref();
+            let recording = recording.filter(|_| steps == self.steps.len())?;
+            Some(saturating_add(at, recording.after))
+        };
+        let mut initial = CallState {
             status: &self.status,
             started: None,
             ended: None,
-            is_recorded: false,
+            recorded_at: recorded_at(0, started_at),
         };
-        let mut at = started_at;
-        state.enter(&self.status, at);
-        for step in &self.steps {
+        initial.enter(&self.status, started_at);
+        let (mut at, mut state) = (started_at, initial);
+        let later = (1..).zip(&self.steps).map(move |(steps, step)| {
             at = saturating_add(at, step.after);
-            if at > now {
-                return state;
-            }
             state.enter(&step.status, at);
-        }
-        state.is_recorded = self
-            .recording
-            .as_ref()
-            .is_some_and(|recording| saturating_add(at, recording.after) <= now);
-        state
+            state.recorded_at = recorded_at(steps, at);
+            (at, state)
+        });
+        (initial, later)
     }
 }
 
 /// The state of a scripted call.
-struct CallState<'a> {
-    status: &'a CallStatus,
+#[derive(Clone, Copy)]
+pub(crate) struct CallState<'a> {
+    pub(crate) status: &'a CallStatus,
     started: Option<DateTime<Utc>>,
     ended: Option<DateTime<Utc>>,
-    is_recorded: bool,
+    /// The time at which the recording becomes available, once the last step is over.
+    recorded_at: Option<DateTime<Utc>>,
 }
 
 impl<'a> CallState<'a> {
@@ -221,15 +229,32 @@ impl RunningScript {
     /// Returns the call's JSON at a time, with the recording's URL under `base_url`. Like FastAPI, sends `null` for a
     /// property without a value instead of leaving it out.
     pub(crate) fn json(&self, call: &Bytes, now: DateTime<Utc>, base_url: &str) -> Bytes {
+        self.json_in(&self.state(now), call, now, base_url)
+    }
+
+    /// Returns the state of the call at a time.
+    pub(crate) fn state(&self, now: DateTime<Utc>) -> CallState<'_> {
+        let (initial, later) = self.script.states(self.started_at);
+        let passed = later.take_while(|(at, _)| *at <= now);
+        passed.last().map_or(initial, |(_, state)| state)
+    }
+
+    /// Returns the call's JSON in a state of this script: see [`json`](Self::json).
+    pub(crate) fn json_in(
+        &self,
+        state: &CallState<'_>,
+        call: &Bytes,
+        now: DateTime<Utc>,
+        base_url: &str,
+    ) -> Bytes {
         // Unreachable: only valid calls are given a script.
         let Ok(mut call) = serde_json::from_slice::<Call>(call) else {
             return call.clone();
         };
-        let state = self.script.state(self.started_at, now);
         let duration = state.duration();
-        call.recording_url = state
-            .is_recorded
-            .then(|| format!("{base_url}{}", recording::path(call.id, duration)));
+        let recorded_at = state.recorded_at.filter(|at| *at <= now);
+        call.recording_url =
+            recorded_at.map(|_| format!("{base_url}{}", recording::path(call.id, duration)));
         call.end_reason = duration.map(|_| {
             let reason = self.script.end_reason.as_deref();
             reason.unwrap_or(state.status.as_str()).to_owned()
@@ -245,68 +270,30 @@ impl RunningScript {
 }
 
 #[cfg(feature = "webhooks")]
-impl Script {
-    /// Returns each status with the time at which it begins.
-    fn times(
-        &self,
-        started_at: DateTime<Utc>,
-    ) -> impl Iterator<Item = (DateTime<Utc>, &CallStatus)> {
-        let mut at = started_at;
-        let steps = self.steps.iter().map(move |step| {
-            at = saturating_add(at, step.after);
-            (at, &step.status)
-        });
-        std::iter::once((started_at, &self.status)).chain(steps)
-    }
-
-    /// Returns the script without the steps after this number of them.
-    fn with_steps(&self, count: usize) -> Self {
-        let mut script = self.clone();
-        if count < script.steps.len() {
-            script.steps.truncate(count);
-            script.recording = None;
-        }
-        script
-    }
-}
-
-#[cfg(feature = "webhooks")]
 impl RunningScript {
-    /// Returns the changes of the status after a time and until another, each with the script up to it. Without the first
-    /// time, the initial status is among them.
+    /// Returns the changes of the status after a time and until another, each with its time and the state that it brings.
+    /// Without the first time, the initial status is among them.
     pub(crate) fn changes(
         &self,
         after: Option<DateTime<Utc>>,
         until: DateTime<Utc>,
-    ) -> Vec<(DateTime<Utc>, Self)> {
-        let mut last = None;
-        let mut changes = Vec::new();
-        for (index, (at, status)) in self.script.times(self.started_at).enumerate() {
-            if index > 0 && at > until {
-                break;
-            }
-            let is_new = match after {
-                Some(after) => index > 0 && at > after,
-                None => true,
-            };
-            if last.replace(status) != Some(status) && is_new {
-                let script = self.script.with_steps(index);
-                let started_at = self.started_at;
-                changes.push((at, Self { script, started_at }));
-            }
-        }
-        changes
+    ) -> impl Iterator<Item = (DateTime<Utc>, CallState<'_>)> {
+        let (initial, later) = self.script.states(self.started_at);
+        let first = after.is_none().then_some((self.started_at, initial));
+        let mut last = initial.status;
+        let later = later
+            .take_while(move |(at, _)| *at <= until)
+            .filter(move |(at, state)| {
+                let is_change = std::mem::replace(&mut last, state.status) != state.status;
+                is_change && after.is_none_or(|after| *at > after)
+            });
+        first.into_iter().chain(later)
     }
 
     /// Returns the time of the first step after a time.
     pub(crate) fn next_step(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let times = self.script.times(self.started_at).skip(1);
-        times.map(|(at, _)| at).find(|at| *at > after)
-    }
-
-    /// Returns the status at a time.
-    pub(crate) fn status(&self, now: DateTime<Utc>) -> &CallStatus {
-        self.script.state(self.started_at, now).status
+        let (_, later) = self.script.states(self.started_at);
+        later.map(|(at, _)| at).find(|at| *at > after)
     }
 }
 
@@ -444,6 +431,59 @@ mod tests {
             CallStatus::Unknown("on_hold".to_owned())
         );
         assert_eq!(at(&script, 3).end_reason.as_deref(), Some("line cut"));
+    }
+
+    #[cfg(feature = "webhooks")]
+    #[test]
+    fn changes_have_the_call_as_it_was_then() {
+        let script = Script::new(CallStatus::Dialing)
+            .then(SECOND, CallStatus::Dialing)
+            .then(SECOND, CallStatus::InProgress)
+            .then(Duration::ZERO, CallStatus::Completed)
+            .recording(Duration::ZERO);
+        let started_at = DateTime::UNIX_EPOCH;
+        let running = RunningScript { script, started_at };
+        let call = CallJson::from(&crate::Sandbox::example_call()).json;
+        let seen = |after: Option<i64>, until| -> Vec<_> {
+            let [after, until] = [after, Some(until)]
+                .map(|time| time.map(|time| started_at + chrono::TimeDelta::seconds(time)));
+            let changes = running.changes(after, until.unwrap());
+            let row = |(at, state): (DateTime<Utc>, CallState<'_>)| {
+                let json = running.json_in(&state, &call, at, "http://here");
+                let call: Call = serde_json::from_slice(&json).unwrap();
+                let is_recorded = call.recording_url.is_some();
+                (at.timestamp(), call.status.to_string(), is_recorded)
+            };
+            changes.map(row).collect()
+        };
+        let row = |second, status: &str, is_recorded| (second, status.to_owned(), is_recorded);
+        let all = [
+            row(0, "dialing", false),
+            row(2, "in_progress", false),
+            row(2, "completed", true),
+        ];
+        assert_eq!(seen(None, 9), all);
+        assert_eq!(seen(Some(0), 2), all[1..]);
+        // The initial status is a change even before its time.
+        assert_eq!(seen(None, -1), all[..1]);
+        assert_eq!((seen(Some(0), 1), seen(Some(2), 9)), (vec![], vec![]));
+    }
+
+    #[cfg(feature = "webhooks")]
+    #[test]
+    fn changes_of_a_large_script_are_not_copies_of_it() {
+        let statuses = [CallStatus::InProgress, CallStatus::Dialing];
+        let steps = statuses.iter().cycle().take(37_000);
+        let script = steps.fold(Script::new(CallStatus::Dialing), |script, status| {
+            script.then(SECOND, status.clone())
+        });
+        let started_at = DateTime::UNIX_EPOCH;
+        let running = RunningScript { script, started_at };
+        let until = started_at + chrono::TimeDelta::seconds(37_000);
+        // Copies would take tens of GB.
+        let changes: Vec<_> = running.changes(None, until).collect();
+        assert_eq!(changes.len(), 37_001);
+        assert_eq!(changes.last().unwrap().0, until);
     }
 
     #[test]

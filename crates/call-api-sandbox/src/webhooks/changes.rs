@@ -55,47 +55,64 @@ struct ScriptedCalls {
     base_url: String,
     /// The time up to which webhooks were queued.
     notified_until: DateTime<Utc>,
-    scripts: HashMap<CallKey, (Bytes, Arc<RunningScript>)>,
+    calls: HashMap<CallKey, ScriptedCall>,
+}
+
+struct ScriptedCall {
+    json: Bytes,
+    script: Arc<RunningScript>,
+    /// The time of the first step after `notified_until`; `None` after the last step.
+    next: Option<DateTime<Utc>>,
 }
 
 impl ScriptedCalls {
-    /// Reads the scripts of the store. Changes after `notified_until` are still to be queued.
-    fn read(store: &Store, base_url: String, notified_until: DateTime<Utc>) -> io::Result<Self> {
-        let calls = store.scripted()?.into_iter();
-        let scripts = calls
-            .filter_map(|(key, call)| Some((key, (call.json, call.script?))))
-            .collect();
-        Ok(Self {
+    /// Begins with these calls. Changes after `notified_until` are still to be queued.
+    fn new(base_url: String, calls: Vec<(CallKey, Stored)>, notified_until: DateTime<Utc>) -> Self {
+        let mut scripted = Self {
             base_url,
             notified_until,
-            scripts,
-        })
+            calls: HashMap::new(),
+        };
+        for (key, call) in calls {
+            scripted.add(key, call);
+        }
+        scripted
     }
 
-    /// Returns the time at which the first script was started.
-    fn first_start(&self) -> Option<DateTime<Utc>> {
-        let scripts = self.scripts.values();
-        scripts.map(|(_, script)| script.started_at).min()
+    /// Adds a call if it has a script.
+    fn add(&mut self, key: CallKey, call: Stored) {
+        if let Some(script) = call.script {
+            let next = script.next_step(self.notified_until);
+            let json = call.json;
+            self.calls.insert(key, ScriptedCall { json, script, next });
+        }
     }
 
     /// Queues the changes up to a time; if the clock was set back, the change from the status before.
     fn notify_until(&mut self, now: DateTime<Utc>, queue: &Queue) {
-        let (since, base_url) = (self.notified_until, &self.base_url);
+        let since = std::mem::replace(&mut self.notified_until, now);
         let mut due = Vec::new();
-        for (key, (call, script)) in &self.scripts {
-            if since <= now {
-                for (at, script) in script.changes(Some(since), now) {
-                    due.push((at, *key, script.json(call, at, base_url)));
+        for (key, call) in &mut self.calls {
+            let ScriptedCall { json, script, next } = call;
+            let (json, script) = (&*json, &*script);
+            if now < since {
+                let state = script.state(now);
+                if script.state(since).status != state.status {
+                    due.push((now, *key, json, script, state));
                 }
-            } else if script.status(since) != script.status(now) {
-                due.push((now, *key, script.json(call, now, base_url)));
+            } else if next.is_some_and(|next| next <= now) {
+                let changes = script.changes(Some(since), now);
+                due.extend(changes.map(|(at, state)| (at, *key, json, script, state)));
+            } else {
+                continue;
             }
+            *next = script.next_step(now);
         }
-        self.notified_until = now;
         // Stable, so changes of one call at the same time stay in order.
         due.sort_by_key(|(at, ..)| *at);
-        for (at, key, call) in due {
-            queue_change(queue, at, key, &call, status(&call));
+        for (at, key, json, script, state) in due {
+            let json = script.json_in(&state, json, at, &self.base_url);
+            queue_change(queue, at, key, &json, status(&json));
         }
     }
 
@@ -108,22 +125,21 @@ impl ScriptedCalls {
         queue: &Queue,
     ) {
         let now = self.notified_until;
-        let states = match &call.script {
-            None => vec![(now, call.json.clone())],
-            Some(script) => {
-                let changes = script.changes(None, now).into_iter();
-                let json = |(at, script): (_, RunningScript)| {
-                    (at, script.json(&call.json, at, &self.base_url))
-                };
-                changes.map(json).collect()
-            }
-        };
-        for (at, json) in states {
-            let status = status(&json);
+        let mut queue_if_changed = |at, json: &[u8]| {
+            let status = status(json);
             if before.as_ref() != Some(&status) {
-                queue_change(queue, at, key, &json, status.clone());
+                queue_change(queue, at, key, json, status.clone());
             }
             before = Some(status);
+        };
+        match &call.script {
+            None => queue_if_changed(now, &call.json),
+            Some(script) => {
+                for (at, state) in script.changes(None, now) {
+                    let json = script.json_in(&state, &call.json, at, &self.base_url);
+                    queue_if_changed(at, &json);
+                }
+            }
         }
     }
 }
@@ -150,7 +166,8 @@ impl Webhooks {
         started_at: DateTime<Utc>,
         base_url: &str,
     ) -> io::Result<JoinSet<()>> {
-        *self.lock() = Some(ScriptedCalls::read(store, base_url.to_owned(), started_at)?);
+        let calls = store.scripted()?;
+        *self.lock() = Some(ScriptedCalls::new(base_url.to_owned(), calls, started_at));
         let receivers = 0..self.queue.receivers.len();
         Ok(receivers
             .map(|receiver| deliver_all(Arc::clone(&self.queue), receiver))
@@ -178,7 +195,7 @@ impl Webhooks {
         self.scripted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs an action, and queues the changes that it makes.
+    /// Runs an action, and queues the changes that it makes. If they cannot be read, logs the error: the action is done.
     pub(crate) fn observe<T>(
         &self,
         store: &Store,
@@ -197,15 +214,13 @@ impl Webhooks {
                 let before = store.get(tenant, id)?;
                 let before = before.map(|call| status(&call.json(|| now, String::new)));
                 let result = act();
-                scripted.scripts.remove(&(tenant, id));
+                scripted.calls.remove(&(tenant, id));
                 scripted.notify_until(time.now(), &self.queue);
-                if let Some(call) = store.get(tenant, id)? {
+                if let Some(call) = read_or_log(store.get(tenant, id)) {
                     if result.is_ok() {
                         scripted.notify_call((tenant, id), &call, before, &self.queue);
                     }
-                    if let Some(script) = call.script {
-                        scripted.scripts.insert((tenant, id), (call.json, script));
-                    }
+                    scripted.add((tenant, id), call);
                 }
                 result
             }
@@ -217,9 +232,11 @@ impl Webhooks {
             Change::All => {
                 let result = act();
                 self.queue.clear();
-                let now = time.now();
-                *scripted = ScriptedCalls::read(store, scripted.base_url.clone(), now)?;
-                scripted.notified_until = scripted.first_start().unwrap_or(now);
+                let calls = read_or_log(store.scripted());
+                let scripts = calls.iter().filter_map(|(_, call)| call.script.as_ref());
+                let first_start = scripts.map(|script| script.started_at).min();
+                let since = first_start.unwrap_or_else(|| time.now());
+                *scripted = ScriptedCalls::new(scripted.base_url.clone(), calls, since);
                 result
             }
         };
@@ -236,10 +253,19 @@ impl Webhooks {
         };
         let scripted = guard.as_mut()?;
         scripted.notify_until(time.now(), &self.queue);
-        let scripts = scripted.scripts.values();
-        let next = scripts.filter_map(|(_, script)| script.next_step(scripted.notified_until));
+        let next = scripted.calls.values().filter_map(|call| call.next);
         time.until(next.min()?)
     }
+}
+
+/// Returns what was read, or nothing after an error, which it logs.
+#[cfg_attr(not(feature = "tracing"), expect(unused_variables))]
+fn read_or_log<T: Default>(read: io::Result<T>) -> T {
+    read.unwrap_or_else(|error| {
+        #[cfg(feature = "tracing")]
+        tracing::error!(%error, "cannot read what changed, so no webhook is sent for it");
+        T::default()
+    })
 }
 
 /// Returns the status in the JSON of a call, which may have none.
@@ -275,4 +301,59 @@ fn queue_change(
         }),
         body: body.into(),
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Clock, Sandbox, SandboxBuilder, Script};
+
+    fn builder() -> SandboxBuilder {
+        let webhook = Webhook::new("http://localhost:1/").unwrap();
+        Sandbox::builder().clock(Clock::manual()).webhook(webhook)
+    }
+
+    #[tokio::test]
+    async fn finished_script_is_skipped_until_the_clock_is_set_back() {
+        let sandbox = builder().start().await.unwrap();
+        let webhooks = sandbox.api.webhooks.as_ref().unwrap();
+        let next = || {
+            let scripted = webhooks.lock();
+            let mut calls = scripted.as_ref().unwrap().calls.values();
+            calls.next().unwrap().next
+        };
+        let begun = sandbox.now();
+        sandbox.run(Sandbox::example_call(), Script::failed());
+        let end = Some(begun + Duration::from_secs(2));
+        assert_eq!(next(), end);
+        sandbox.advance(Duration::from_secs(60));
+        assert_eq!(next(), None);
+        sandbox.set_time(begun).unwrap();
+        assert_eq!(next(), end);
+        sandbox.advance(Duration::from_secs(2));
+        let statuses = webhooks.deliveries().into_iter();
+        let statuses: Vec<_> = statuses.filter_map(|one| one.status).collect();
+        // The example call was dialing before.
+        assert_eq!(statuses, ["failed", "dialing", "failed"]);
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[tokio::test]
+    async fn change_that_cannot_be_read_keeps_its_result() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("calls.sqlite");
+        let sandbox = builder().database(&file).start().await.unwrap();
+        let api = &sandbox.api;
+        let webhooks = api.webhooks.as_ref().unwrap();
+        let call = Change::Call(api.initial.default_tenant, Uuid::nil());
+        let result = webhooks.observe(api, &call, || {
+            let database = rusqlite::Connection::open(&file).unwrap();
+            database.execute_batch("DROP TABLE call").unwrap();
+            Ok("done")
+        });
+        assert_eq!(result.unwrap(), "done");
+        assert!(api.store.scripted().is_err());
+        let result = webhooks.observe(api, &Change::All, || Ok("done"));
+        assert_eq!(result.unwrap(), "done");
+    }
 }
