@@ -358,18 +358,22 @@ async fn list_requests(State(api): State<Arc<Api>>) -> Json<Requests> {
     })
 }
 
+#[cfg(feature = "webhooks")]
 #[derive(Serialize)]
-struct Deliveries<T> {
-    deliveries: T,
+struct Deliveries {
+    deliveries: Vec<crate::WebhookDelivery>,
 }
 
-/// Lists the deliveries of webhooks; none without the feature.
-async fn list_webhooks(State(api): State<Arc<Api>>) -> Response {
-    #[cfg(feature = "webhooks")]
-    let deliveries = api.webhook_deliveries();
-    #[cfg(not(feature = "webhooks"))]
-    let (deliveries, _) = ([(); 0], api);
-    Json(Deliveries { deliveries }).into_response()
+#[cfg(feature = "webhooks")]
+async fn list_webhooks(State(api): State<Arc<Api>>) -> Json<Deliveries> {
+    Json(Deliveries {
+        deliveries: api.webhook_deliveries(),
+    })
+}
+
+#[cfg(not(feature = "webhooks"))]
+async fn list_webhooks() -> Json<Value> {
+    Json(serde_json::json!({"deliveries": []}))
 }
 
 #[derive(Deserialize)]
