@@ -850,4 +850,9 @@ async fn webhooks_of_arguments_and_scenario_are_signed() {
         error.contains("invalid webhook secret") && error.contains(WEBHOOK_SECRET),
         "{error}"
     );
+    // Without a receiver it is not read.
+    let mut unread = program(listen);
+    unread.env(WEBHOOK_SECRET, "not Base64");
+    let (_running, greeting) = Running::start(unread);
+    assert!(greeting.starts_with("Listening on "), "{greeting}");
 }

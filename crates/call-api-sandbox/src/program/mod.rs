@@ -175,22 +175,25 @@ impl Serve {
     /// Returns the receivers of webhooks of the arguments and of the scenario.
     fn webhooks(&self, scenario: &Scenario) -> Result<Vec<Webhook>, String> {
         let file = self.webhook_secret_file.as_deref();
-        let secret = tokens::webhook_secret(file)?;
         let webhooks = self.webhook.iter().cloned().chain(scenario.webhooks()?);
-        let webhooks: Vec<_> = match &secret {
-            None => webhooks.collect(),
-            Some(secret) => webhooks
-                .map(|webhook| webhook.default_secret(secret))
-                .collect::<Result<_, _>>()
-                .map_err(|error| error.to_string())?,
-        };
-        match file.filter(|_| webhooks.is_empty()) {
-            Some(file) => Err(format!(
-                "no webhook to sign with the secret in {}: add a receiver with --webhook URL",
-                file.display()
-            )),
-            None => Ok(webhooks),
+        let webhooks: Vec<_> = webhooks.collect();
+        if webhooks.is_empty() {
+            return match file {
+                Some(file) => Err(format!(
+                    "no webhook to sign with the secret in {}: add a receiver with --webhook URL",
+                    file.display()
+                )),
+                None => Ok(webhooks),
+            };
         }
+        let Some(secret) = tokens::webhook_secret(file)? else {
+            return Ok(webhooks);
+        };
+        webhooks
+            .into_iter()
+            .map(|webhook| webhook.default_secret(&secret))
+            .collect::<Result<_, _>>()
+            .map_err(|error| error.to_string())
     }
 
     async fn serve(
