@@ -18,6 +18,7 @@ use call_api_types::Call;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use support::{get, http, numbered};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -270,6 +271,24 @@ async fn refused_connection_is_retried_with_the_same_id() {
         (delivered.response_status, delivered.error),
         (Some(204), None)
     );
+}
+
+#[tokio::test]
+async fn error_of_an_attempt_has_its_cause() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let webhook = Webhook::new(url).unwrap().retry_delays([]);
+    let sandbox = manual().webhook(webhook).start().await.unwrap();
+    sandbox.put(numbered(1));
+    let (mut stream, _) = listener.accept().await.unwrap();
+    stream.read_u8().await.unwrap();
+    // A close with unread data resets the connection.
+    drop(stream);
+    let delivery = finished(&sandbox).await.remove(0);
+    let error = delivery.error.unwrap();
+    let (what, cause) = error.split_once(": ").unwrap();
+    assert_eq!(what, "connection error");
+    assert!(cause.to_lowercase().contains("reset"), "{error}");
 }
 
 #[tokio::test]

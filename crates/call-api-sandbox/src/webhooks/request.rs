@@ -1,6 +1,7 @@
 //! One attempt to deliver a webhook.
 
 use std::io;
+use std::iter;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::Body;
@@ -29,12 +30,18 @@ pub(super) async fn attempt(
     body: &Bytes,
 ) -> Result<ReceiverResponse, String> {
     match tokio::time::timeout(webhook.timeout, send(webhook, id, body)).await {
-        Ok(result) => result.map_err(|error| error.to_string()),
+        Ok(result) => result.map_err(|error| with_causes(&error)),
         Err(_) => {
             let seconds = webhook.timeout.as_secs_f64();
             Err(format!("no response within {seconds} s"))
         }
     }
+}
+
+/// Returns the messages of an error and of its causes.
+fn with_causes(error: &io::Error) -> String {
+    let causes = iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 async fn send(webhook: &Webhook, id: &str, body: &Bytes) -> io::Result<ReceiverResponse> {
