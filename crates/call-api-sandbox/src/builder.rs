@@ -244,8 +244,8 @@ impl SandboxBuilder {
     /// do not send webhooks, nor do those of a reset.
     ///
     /// A response other than a success, no response within 5 s, and a failed connection are retried after 0.5, 1, 2 and 4 s of
-    /// real time. Webhooks about one call are sent one after another. Up to 1,000 wait for each receiver; further ones are dropped. A receiver
-    /// never delays a response of the sandbox. [`Sandbox::webhook_deliveries`] has the results.
+    /// real time. Webhooks about one call are sent one after another. Up to 1,000 wait for each receiver; further ones are
+    /// dropped. A receiver never delays a response of the sandbox. [`Sandbox::webhook_deliveries`] has the results.
     ///
     /// ```
     /// use call_api_sandbox::{Sandbox, Webhook};

@@ -319,8 +319,8 @@ impl Sandbox {
         self.api.log.requests()
     }
 
-    /// The deliveries of webhooks, oldest first; at most the latest 2,000 for each receiver. A webhook that is sent to several
-    /// [receivers](SandboxBuilder::webhook) has a delivery to each.
+    /// The deliveries of webhooks, oldest first; at most the latest 2,000 for each receiver. A webhook that is sent to
+    /// several [receivers](SandboxBuilder::webhook) has a delivery to each.
     #[cfg(feature = "webhooks")]
     pub fn webhook_deliveries(&self) -> Vec<WebhookDelivery> {
         self.api.webhook_deliveries()

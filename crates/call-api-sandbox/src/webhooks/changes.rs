@@ -346,14 +346,14 @@ mod tests {
         let api = &sandbox.api;
         let webhooks = api.webhooks.as_ref().unwrap();
         let call = Change::Call(api.initial.default_tenant, Uuid::nil());
-        let result = webhooks.observe(api, &call, || {
+        let result = webhooks.observe(&api.store, &api.time, &call, || {
             let database = rusqlite::Connection::open(&file).unwrap();
             database.execute_batch("DROP TABLE call").unwrap();
             Ok("done")
         });
         assert_eq!(result.unwrap(), "done");
         assert!(api.store.scripted().is_err());
-        let result = webhooks.observe(api, &Change::All, || Ok("done"));
+        let result = webhooks.observe(&api.store, &api.time, &Change::All, || Ok("done"));
         assert_eq!(result.unwrap(), "done");
     }
 }
