@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::schemas::{each_schema, has_schema};
+use super::schemas::has_schema;
 use super::{Changes, absence};
 use crate::model::Type;
 use crate::openapi::{DIRECTIONS, Schema as _};
 use crate::pointer::Pointer;
 use crate::subdocument::transitive_refs;
-use crate::walk;
+use crate::walk::{self, Kind};
 
 /// The maximum number of nested wrapper schemas.
 const MAX_DEPTH: usize = 16;
@@ -39,8 +39,7 @@ fn optional(document: &mut Value, changes: &mut Changes, applies: fn(Ways) -> bo
     }) {
         return;
     }
-    let whole = document.clone();
-    let mut received = absence::received(&whole);
+    let mut received = absence::received(document);
     let webhooks = changes.model.webhooks.iter();
     let webhooks = webhooks.map(|webhooks| Pointer::schema(&webhooks.schema));
     let operations = changes.model.operations.values();
@@ -49,22 +48,22 @@ fn optional(document: &mut Value, changes: &mut Changes, applies: fn(Ways) -> bo
         _ => None,
     });
     let roots: Vec<Pointer> = webhooks.chain(streams).collect();
-    received.extend(transitive_refs(&whole, &roots));
-    let sent = absence::sent(&whole);
-    each_schema(document, |pointer, object| {
+    received.extend(transitive_refs(document, &roots));
+    let sent = absence::sent(document);
+    let mut reduced: Vec<(Pointer, Vec<Value>)> = Vec::new();
+    walk::walk(document, &mut |kind, pointer, schema| {
+        let required = schema.list("required");
+        if kind != Kind::Schema || required.is_empty() {
+            return;
+        }
         let ways = Ways {
             is_sent: is_within(pointer, &sent),
             is_received: is_within(pointer, &received),
         };
-        let Some(properties) = object.get("properties").and_then(Value::as_object) else {
-            return;
-        };
-        let Some(required) = object.get("required").and_then(Value::as_array) else {
-            return;
-        };
+        let property = |name: &str| schema.get("properties")?.get(name);
         let is = |name: &Value, keyword: &str| {
-            let property = name.as_str().and_then(|name| properties.get(name));
-            property.is_some_and(|property| says(&whole, property, keyword, 0))
+            let property = name.as_str().and_then(property);
+            property.is_some_and(|property| says(document, property, keyword, 0))
         };
         // Required in responses, or in requests, but not in every value of the type.
         let read = |name: &&Value| (ways.is_sent || !ways.is_received) && is(name, "readOnly");
@@ -82,8 +81,8 @@ fn optional(document: &mut Value, changes: &mut Changes, applies: fn(Ways) -> bo
         if ways.is_sent == ways.is_received {
             let must = required.iter().filter(read).filter_map(Value::as_str);
             let must = must.filter_map(|name| {
-                let property = properties.get(name)?;
-                Some((name.to_owned(), absence::takes_null(&whole, property, 0)))
+                let takes_null = absence::takes_null(document, property(name)?, 0);
+                Some((name.to_owned(), takes_null))
             });
             let must = must.collect::<Vec<_>>();
             if !must.is_empty() {
@@ -94,8 +93,13 @@ fn optional(document: &mut Value, changes: &mut Changes, applies: fn(Ways) -> bo
                 changes.lost(&place, what, "it may be left out");
             }
         }
-        object.insert("required".to_owned(), Value::Array(kept));
+        reduced.push((place, kept));
     });
+    for (place, kept) in reduced {
+        if let Some(required) = document.pointer_mut(place.as_str()) {
+            *required = Value::Array(kept);
+        }
+    }
 }
 
 /// Returns true if the location is one of the roots, or inside one.

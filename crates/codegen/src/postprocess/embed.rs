@@ -44,6 +44,8 @@ pub(super) fn responses_json(
     operations: &OriginalOperations<'_>,
 ) -> String {
     let methods = walk::operations(normalized);
+    // The items of streams, one after another, beside the components that they refer to.
+    let mut items: Option<Value> = None;
     lines(methods.iter().filter_map(|method| {
         let operation = operations.get(&method.pointer)?;
         let object = operation.object;
@@ -57,8 +59,10 @@ pub(super) fn responses_json(
         let mut schemas: Map<String, Value> = schemas.collect();
         let stream = streams::find(original, object, &operation.pointer);
         if let Some(item) = stream.and_then(|stream| stream.item) {
-            let document = json!({"item": item, "components": original.get("components")});
-            let item = comparable(&document, &Pointer::root().join("item"));
+            let document =
+                items.get_or_insert_with(|| json!({"components": original.get("components")}));
+            document["item"] = item;
+            let item = comparable(document, &Pointer::root().join("item"));
             schemas.insert("item".to_owned(), item);
         }
         let method = names::method_name(method.id()?);

@@ -15,17 +15,17 @@ use crate::walk::{self, Kind};
 /// It is false if a property that members share leads back to the union. Each of the members would decode the value of this
 /// property, so the time would double with each level.
 pub(super) fn may_match(document: &Value, model: &Model, name: &str, union: &Union) -> bool {
-    let has_tag = union.tag.as_ref().is_some_and(|tag| tag.required);
-    if !union.any || has_tag {
-        return false;
-    }
     let objects = union.members.iter();
     let objects: Vec<&Type> = objects
         .filter(|member| member.kinds.has(Kinds::OBJECT))
         .map(|member| &member.ty)
         .collect();
+    let has_tag = union.tag.as_ref().is_some_and(|tag| tag.required);
+    if !union.any || has_tag || objects.len() < 2 {
+        return false;
+    }
     let mut shared: BTreeMap<&str, (usize, BTreeSet<Pointer>)> = BTreeMap::new();
-    for ty in &objects {
+    for ty in objects {
         for (property, references) in properties(document, model, ty, &mut BTreeSet::new()) {
             let (count, all) = shared.entry(property).or_default();
             *count += 1;
@@ -34,7 +34,7 @@ pub(super) fn may_match(document: &Value, model: &Model, name: &str, union: &Uni
     }
     let shared = shared.into_values().filter(|(count, _)| *count > 1);
     let shared: BTreeSet<Pointer> = shared.flat_map(|(_, references)| references).collect();
-    objects.len() > 1 && !reached(document, model, shared).contains(&Pointer::schema(name))
+    !reached(document, model, shared).contains(&Pointer::schema(name))
 }
 
 /// Returns the properties of the objects of a type, with the schemas to which each refers directly.
