@@ -1,4 +1,6 @@
 //! Media types, and the kinds of bodies that they have.
+//!
+//! The generator has readings of its own. A proof that used them would repeat their mistakes.
 
 /// The kind of a body, in the order in which the client prefers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

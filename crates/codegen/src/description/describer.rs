@@ -226,7 +226,7 @@ impl<'a> Describer<'a> {
         }
     }
 
-    /// Returns the content of a stream: what is said of an item, and an example of the whole body.
+    /// Returns the content of a stream: the description of an item, and an example of the whole body.
     fn stream(&self, media: &Value, stream: &streams::Found) -> Content {
         let item = json!({"schema": stream.item.clone().unwrap_or(json!({"type": "string"}))});
         let mut content = self.content(&item, Direction::Received);

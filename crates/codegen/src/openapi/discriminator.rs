@@ -26,6 +26,7 @@ impl<'a> Discriminator<'a> {
         let mapping = self.mapping.into_iter().flatten();
         mapping.filter_map(|(value, target)| Some((value, mapped(target.as_str()?))))
     }
+
     /// Returns the values that select the schema at `target`.
     pub(crate) fn values(&self, target: &Pointer) -> impl Iterator<Item = &'a String> {
         let mapping = self.mapping();
