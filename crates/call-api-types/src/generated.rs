@@ -2,7 +2,7 @@
 // Source: spec/openapi.json (SHA-256 02225b6beaf8d7c3dff1ba892b021a73e39886b38d0e65ff24b55de2565d38a6)
 // Generator: progenitor 0.15.1
 
-/// The schema `Call`.
+/// The schema `Call`: object.
 #[derive(::serde::Serialize, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Call {
@@ -74,7 +74,7 @@ impl ::std::fmt::Debug for Call {
             .finish()
     }
 }
-/// The schema `CallStatus`.
+/// The schema `CallStatus`: string with listed values.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CallStatus {
@@ -103,7 +103,7 @@ crate::open_enum::values! {
         NoAnswer = "no_answer";
     }
 }
-/// The schema `CallType`.
+/// The schema `CallType`: string with listed values.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CallType {
@@ -120,17 +120,17 @@ crate::open_enum::values! {
         Outbound = "outbound";
     }
 }
-/// The schema `Contact`.
+/// The schema `Contact`: object.
 #[derive(::serde::Serialize, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Contact {
-    /// The property `id`.
+    /// The property `id`: UUID.
     pub id: ::uuid::Uuid,
-    /// The property `created_date`.
+    /// The property `created_date`: date and time.
     pub created_date: ::chrono::DateTime<::chrono::offset::Utc>,
-    /// The property `identifier`.
+    /// The property `identifier`: string.
     pub identifier: ::std::string::String,
-    /// The property `contact_type`.
+    /// The property `contact_type`: string.
     pub contact_type: ContactType,
 }
 crate::record::decode! {
@@ -151,7 +151,7 @@ impl ::std::fmt::Debug for Contact {
             .finish()
     }
 }
-/// The schema `ContactType`.
+/// The schema `ContactType`: string with listed values.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum ContactType {

@@ -4,6 +4,8 @@
 //! in codegen.toml names the files that hold the description as JSON.
 
 mod describer;
+pub(crate) mod sentences;
+mod values;
 
 use serde::Serialize;
 use serde_json::{Number, Value};
@@ -236,6 +238,9 @@ pub struct ValueType {
     /// The items of a list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub items: Option<Box<ValueType>>,
+    /// The constraints in words, which are a part of `words`, too.
+    #[serde(skip)]
+    pub constraints: Vec<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "called by serde")]

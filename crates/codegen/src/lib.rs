@@ -191,7 +191,17 @@ pub fn generate_all(
     webhooks::set(&mut model, settings)?;
     let in_file = |found| source.problems(&origins, found);
     let emit = |generate: &Generate<'_>, document: &Value| {
-        postprocess::postprocess(generate, &source, document, &model, &origins, settings)
+        let operations = description::describe(&source, document, &model, &origins);
+        let emitted = postprocess::postprocess(
+            generate,
+            &source,
+            document,
+            &model,
+            &origins,
+            &operations,
+            settings,
+        );
+        emitted.map(|emitted| emitted.map(|(sources, dropped)| (sources, dropped, operations)))
     };
     let (emitted, normalized) = if choices.strict {
         let emitted = generate::generate(&normalized, &model, emit).map_err(in_file)?;
@@ -200,7 +210,7 @@ pub fn generate_all(
         generate::generate_what_can_be(normalized, &model, &mut unsupported, emit)
             .map_err(in_file)?
     };
-    let (sources, dropped) = emitted?;
+    let (sources, dropped, operations) = emitted?;
     unsupported.extend(dropped);
     let count = count::count(&source.document, &normalized, &origins, &sources)
         .map_err(|found| source.problems(&origins, found))?;
@@ -210,7 +220,6 @@ pub fn generate_all(
         .collect();
     unsupported.sort();
     unsupported.dedup();
-    let operations = description::describe(&source, &normalized, &model, &origins);
     let plan = plan::plan(&source, sources, &applied, &unsupported);
     Ok(Generated {
         source,

@@ -261,6 +261,12 @@ pub(crate) trait Schema {
         bound::bound(self, side)
     }
 
+    /// Returns the minimum and the maximum of a size: `Length` of a string, `Items` of a list, `Properties` of an object.
+    fn size(&self, of: &str) -> (Option<u64>, Option<u64>) {
+        let limit = |end| self.keyword(&format!("{end}{of}")).and_then(Value::as_u64);
+        (limit("min"), limit("max"))
+    }
+
     /// Returns the discriminator of a union or of a base schema.
     fn discriminator(&self) -> Option<Discriminator<'_>> {
         discriminator::discriminator(self.keyword("discriminator")?)

@@ -44,6 +44,8 @@ use super::load::Source;
 use super::security;
 use super::settings::Settings;
 use super::unsupported::Unsupported;
+use crate::description::Operation;
+use crate::description::sentences::Facts;
 use crate::model::Model;
 use crate::origin::{OriginalOperations, Origins};
 use crate::problem::{Location, Problem, Problems};
@@ -77,7 +79,7 @@ pub struct GeneratedSources {
 /// Generates the code, runs all passes over it, and prints it. Also returns the features that are not supported.
 ///
 /// `source` has the original document, with the order of properties; `normalized` is the document for progenitor, whose
-/// parts have these `origins`.
+/// parts have these `origins` and these described `operations`.
 ///
 /// # Errors
 /// Errors with the message of progenitor. The inner result has settings that do not match the document.
@@ -87,11 +89,14 @@ pub fn postprocess(
     normalized: &Value,
     model: &Model,
     origins: &Origins,
+    operations: &[Operation],
     settings: &Settings,
 ) -> Result<Result<(GeneratedSources, Vec<Unsupported>), Problems>, String> {
     let (tokens, written) = generate.both()?;
-    let types = types::write(tokens, &source.document, normalized, model, settings)?;
-    let client = operations(written, source, normalized, model, &types.bodies)?;
+    let facts = Facts::of(source, normalized, origins, operations);
+    let document = &source.document;
+    let types = types::write(tokens, document, normalized, model, settings, &facts)?;
+    let client = client_and_mock(written, source, normalized, model, &types.bodies, &facts)?;
     if !types.unmatched.is_empty() {
         return Ok(Err(unmatched(&types.unmatched, settings)));
     }
@@ -136,12 +141,13 @@ fn unmatched(unmatched: &[Unmatched], settings: &Settings) -> Problems {
 }
 
 /// Postprocesses and prints the client and the mocks.
-fn operations(
+fn client_and_mock(
     mut written: Operations,
     source: &Source,
     normalized: &Value,
     model: &Model,
     bodies: &multipart::Bodies,
+    facts: &Facts<'_>,
 ) -> Result<Result<GeneratedSources, Problems>, String> {
     let mut client = generate::parse(std::mem::take(&mut written.client))?;
     use_types(&mut client);
@@ -167,7 +173,7 @@ fn operations(
     client.items.push(embed::responses());
     client.items.extend(webhooks::receiver(model));
     deprecated::operations(&mut client, normalized);
-    docs::tidy(&mut client);
+    docs::tidy(&mut client, facts);
     operations::write(&mut client, &responses, normalized, model);
     let methods = methods(&client);
     let text = prettyplease::unparse(&client);

@@ -202,9 +202,9 @@ fn text(schema: &Value) -> String {
         "byte" => "dGV4dA==",
         _ => "text",
     };
-    let length = |key: &str| schema.get(key).and_then(Value::as_u64);
-    let most = length("maxLength").and_then(|most| usize::try_from(most).ok());
-    let least = length("minLength").and_then(|least| usize::try_from(least).ok());
+    let (least, most) = schema.size("Length");
+    let most = most.and_then(|most| usize::try_from(most).ok());
+    let least = least.and_then(|least| usize::try_from(least).ok());
     let mut text: String = text.chars().take(most.unwrap_or(usize::MAX)).collect();
     // Longer ones would only fill the page.
     while text.chars().count() < least.unwrap_or_default().min(200) {

@@ -7,16 +7,20 @@ use std::path::Path;
 
 use call_api_codegen::settings::Settings;
 use call_api_codegen::stack::with_deep_stack;
-use call_api_codegen::{Choices, description, generate_all, load};
+use call_api_codegen::{Choices, Generated, description, generate_all, load};
 use serde_json::{Value, json};
 
-fn operations(document: &Value) -> Vec<description::Operation> {
+fn generated(document: &Value) -> Generated {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("api.json");
     fs::write(&path, document.to_string()).unwrap();
     let source = load::load(&path, Path::new("api.json"), "api.json").unwrap();
     let generate = || generate_all(source, &Settings::default(), Choices::default());
-    with_deep_stack(generate).unwrap().unwrap().operations
+    with_deep_stack(generate).unwrap().unwrap()
+}
+
+fn operations(document: &Value) -> Vec<description::Operation> {
+    generated(document).operations
 }
 
 /// Returns a document with an operation for each way in which a request is described.
@@ -116,4 +120,29 @@ fn path_is_percent_encoded_except_for_its_parameters() {
     });
     let described = operations(&document);
     assert_eq!(described[0].path, "/m%C3%A4use/{id}?mode={mode-of}");
+}
+
+#[test]
+fn generated_documentation_has_what_the_document_says() {
+    let generated = generated(&document());
+    let texts = generated
+        .plan
+        .outputs
+        .iter()
+        .map(|output| output.contents.as_str());
+    let texts: Vec<&str> = texts.collect();
+    for line in [
+        "/// The schema `Pet`: object.",
+        "/// The id. Only in responses.",
+        "/// The property `friends`: list of `Pet`.",
+        "/// The property `size` of the schema `Pet`: integer or string.",
+        "/// Sets the query parameter `kind`: string.",
+        "/// Sets the query parameter `limit`: integer, at most 100. The default is `20`.",
+        "/// Sets the header `X-Trace`: An id.",
+    ] {
+        let is_there = texts
+            .iter()
+            .any(|text| text.lines().any(|other| other.trim() == line));
+        assert!(is_there, "`{line}` is in no file");
+    }
 }

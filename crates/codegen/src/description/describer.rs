@@ -1,17 +1,15 @@
 //! Reads the descriptions of operations from a document.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
-use super::{Body, Content, Kind, Operation, Parameter, Property, Response, ValueType};
+use super::values::Values;
+use super::{Body, Content, Operation, Parameter, Property, Response, ValueType};
 use crate::load::Source;
 use crate::media_type::{essence, response_rank};
 use crate::model::{EventData, Model, ParameterKey, RequestBody, StreamFormat};
 use crate::names;
 use crate::openapi::{
-    BODILESS, JsonType, ResolvedParameter, Schema as _, Side, all_properties, explodes,
-    of_operation, style_name,
+    BODILESS, ResolvedParameter, Schema as _, all_properties, explodes, of_operation, style_name,
 };
 use crate::origin::{OriginalOperations, Origins};
 use crate::pointer::Pointer;
@@ -34,23 +32,13 @@ pub fn describe(
         model,
         originals: OriginalOperations::of(&source.document, &source.origins, origins),
         schemes: SecuritySchemes::of(normalized),
-        types: types(normalized, origins),
+        values: Values::of(normalized, origins),
     };
     let operations = walk::operations(normalized);
     operations
         .iter()
         .filter_map(|operation| describer.operation(operation))
         .collect()
-}
-
-/// Returns the names of the types, by the location of their schemas in the original document.
-fn types(normalized: &Value, origins: &Origins) -> BTreeMap<Pointer, String> {
-    let schemas = walk::schemas(normalized);
-    let types = schemas.map(|(name, _)| {
-        let origin = origins.of(&Pointer::schema(name));
-        (origin.pointer, names::type_name(name))
-    });
-    types.collect()
 }
 
 struct Describer<'a> {
@@ -60,7 +48,7 @@ struct Describer<'a> {
     model: &'a Model,
     originals: OriginalOperations<'a>,
     schemes: SecuritySchemes<'a>,
-    types: BTreeMap<Pointer, String>,
+    values: Values,
 }
 
 impl<'a> Describer<'a> {
@@ -143,7 +131,9 @@ impl<'a> Describer<'a> {
             explode: explodes(object),
             encoding: facts.and_then(|facts| facts.style),
             required: parameter.is_required(),
-            ty: schema.map_or_else(ValueType::default, |schema| self.value(document, schema, 0)),
+            ty: schema.map_or_else(ValueType::default, |schema| {
+                self.values.value(document, schema, 0)
+            }),
             default: default.cloned(),
             example,
             description: text(object, "description"),
@@ -220,7 +210,7 @@ impl<'a> Describer<'a> {
     fn content(&self, media: &Value, direction: Direction) -> Content {
         let schema = media.get("schema");
         Content {
-            ty: schema.map(|schema| self.value(self.document, schema, 0)),
+            ty: schema.map(|schema| self.values.value(self.document, schema, 0)),
             properties: schema.map_or_else(Vec::new, |schema| self.properties(schema)),
             example: sample::of_content(self.document, media, direction),
         }
@@ -263,151 +253,15 @@ impl<'a> Describer<'a> {
             found.push(Property {
                 name: name.clone(),
                 required,
-                ty: self.value(self.document, property, 0),
+                ty: self.values.value(self.document, property, 0),
                 description: text(property, "description").or_else(|| text(target, "description")),
             });
         }
         found
-    }
-
-    /// Returns the values of a schema. The nesting ends with the lists in a list.
-    fn value(&self, document: &Value, schema: &Value, depth: usize) -> ValueType {
-        let name = schema.reference().and_then(|place| self.types.get(&place));
-        let Some(schema) = walk::follow(document, schema).filter(|_| depth < 4) else {
-            return ValueType::default();
-        };
-        if schema.get("type").is_none() {
-            for key in ["anyOf", "oneOf", "allOf"] {
-                let members = schema.list(key).iter();
-                let mut members = members.filter(|member| !member.is_only_null());
-                match (members.next(), members.next()) {
-                    (Some(only), None) if schema.get("properties").is_none() => {
-                        let ty = self.value(document, only, depth + 1);
-                        return ty.named(name);
-                    }
-                    (Some(_), Some(_)) if key != "allOf" => {
-                        return self.union(document, schema, key, name, depth);
-                    }
-                    _ => {}
-                }
-            }
-        }
-        // The description has no exclusive bounds. That of a float is described as if it were inclusive.
-        let number = |side| schema.bound(side).map(|bound| bound.number);
-        let values: Vec<Value> = schema
-            .listed()
-            .unwrap_or_default()
-            .into_iter()
-            .cloned()
-            .collect();
-        let kind = match schema.types().first() {
-            Some(JsonType::String) => Kind::String,
-            Some(JsonType::Integer) => Kind::Integer,
-            Some(JsonType::Number) => Kind::Number,
-            Some(JsonType::Boolean) => Kind::Boolean,
-            Some(JsonType::Array) => Kind::List,
-            Some(JsonType::Object) => Kind::Object,
-            None if schema.get("allOf").is_some() => Kind::Object,
-            None if values.iter().any(Value::is_string) => Kind::String,
-            _ => Kind::Any,
-        };
-        let items = schema.get("items").filter(|_| kind == Kind::List);
-        let mut ty = ValueType {
-            kind,
-            words: String::new(),
-            format: schema.format().map(str::to_owned),
-            values,
-            minimum: number(Side::Lower),
-            maximum: number(Side::Upper),
-            items: items.map(|items| Box::new(self.value(document, items, depth + 1))),
-        };
-        ty.words = words(&ty);
-        ty.named(name)
-    }
-
-    fn union(
-        &self,
-        document: &Value,
-        schema: &Value,
-        key: &str,
-        name: Option<&String>,
-        depth: usize,
-    ) -> ValueType {
-        let members = schema.list(key).iter();
-        let members: Vec<ValueType> = members
-            .filter(|member| !member.is_only_null())
-            .map(|member| self.value(document, member, depth + 1))
-            .collect();
-        let mut all: Vec<&str> = Vec::new();
-        for member in &members {
-            if !all.contains(&member.words.as_str()) {
-                all.push(&member.words);
-            }
-        }
-        let kinds = |kind| members.iter().all(|member| member.kind == kind);
-        ValueType {
-            kind: if kinds(Kind::Object) {
-                Kind::Object
-            } else {
-                Kind::Any
-            },
-            words: match name {
-                Some(name) => format!("`{name}`"),
-                None => all.join(" or "),
-            },
-            ..ValueType::default()
-        }
-    }
-}
-
-impl ValueType {
-    /// Calls an object by the name of its type.
-    fn named(mut self, name: Option<&String>) -> Self {
-        if let (Kind::Object, Some(name)) = (self.kind, name) {
-            self.words = format!("`{name}`");
-        }
-        self
     }
 }
 
 fn text(object: &Value, key: &str) -> Option<String> {
     let text = object.get(key)?.as_str()?.trim();
     (!text.is_empty()).then(|| text.to_owned())
-}
-
-/// Returns a type in words.
-fn words(ty: &ValueType) -> String {
-    if !ty.values.is_empty() {
-        let values = ty.values.iter().map(|value| match value {
-            Value::String(text) => format!("`{text}`"),
-            other => format!("`{other}`"),
-        });
-        return values.collect::<Vec<_>>().join(", ");
-    }
-    let noun = match (ty.kind, ty.format.as_deref()) {
-        (Kind::String, Some("uuid")) => "UUID",
-        (Kind::String, Some("date-time")) => "date and time",
-        (Kind::String, Some("date")) => "date",
-        (Kind::String, Some("uri" | "url")) => "URL",
-        (Kind::String, Some("email")) => "email address",
-        (Kind::String, Some("binary")) => "bytes",
-        (Kind::String, _) => "string",
-        (Kind::Integer, _) => "integer",
-        (Kind::Number, _) => "number",
-        (Kind::Boolean, _) => "`true` or `false`",
-        (Kind::List, _) => {
-            return match &ty.items {
-                Some(items) if !items.words.is_empty() => format!("list of {}", items.words),
-                _ => "list".to_owned(),
-            };
-        }
-        (Kind::Object, _) => "object",
-        (Kind::Any, _) => "any value",
-    };
-    match (&ty.minimum, &ty.maximum) {
-        (Some(least), Some(most)) => format!("{noun}, {least} to {most}"),
-        (Some(least), None) => format!("{noun}, at least {least}"),
-        (None, Some(most)) => format!("{noun}, at most {most}"),
-        (None, None) => noun.to_owned(),
-    }
 }

@@ -123,7 +123,7 @@ fn property<'a>(object: &'a mut Map<String, Value>, name: &str) -> Option<&'a mu
     object.get_mut("properties")?.get_mut(name)
 }
 
-/// Removes defaults, which the service fills in, and adds them to the descriptions. A type with a default has it whenever
+/// Removes defaults, which the service fills in; the generated documentation has them. A type with a default has it whenever
 /// the property is absent, so a `PATCH` of one property would reset all others, and a response would be sent back with
 /// more than was received. Constants stay in what is sent, because they distinguish the members of unions.
 pub(super) fn unsent_defaults(document: &mut Value, changes: &mut Changes) {
@@ -141,33 +141,11 @@ pub(super) fn unsent_defaults(document: &mut Value, changes: &mut Changes) {
                 if is_null || sent.contains(pointer) && is_constant(&before, &json!(schema), 0) {
                     continue;
                 }
-                let Some(default) = schema.remove("default") else {
-                    continue;
-                };
-                describe(schema, &default);
+                schema.remove("default");
                 changes.at(&pointer.join("properties").join(&name).join("default"));
             }
         },
     );
-}
-
-/// Adds a default to a description that does not mention it.
-fn describe(schema: &mut Map<String, Value>, default: &Value) {
-    let text = schema.get("description").and_then(Value::as_str);
-    let text = text.unwrap_or_default().trim_end();
-    if default.is_object() || default.is_array() || text.to_lowercase().contains("default") {
-        return;
-    }
-    let default = match default {
-        Value::String(default) if !default.is_empty() => default.clone(),
-        other => other.to_string(),
-    };
-    let note = format!("The default is `{default}`.");
-    let text = match text {
-        "" => note,
-        text => format!("{text}\n\n{note}"),
-    };
-    schema.insert("description".to_owned(), json!(text));
 }
 
 /// Returns true if the schema has a single value. Null is a second one.

@@ -9,37 +9,61 @@ use syn::{
 };
 
 use super::markdown;
-use super::syntax::wire_name;
+use super::syntax::{implemented, plain, wire_name};
+use crate::description::sentences::Facts;
 
-/// Tidies the documentation of every item.
-pub(super) fn tidy(file: &mut syn::File) {
-    Docs.visit_file_mut(file);
+/// Tidies the documentation of every item, and adds the facts.
+pub(super) fn tidy(file: &mut syn::File, facts: &Facts<'_>) {
+    let builder = String::new();
+    Docs { facts, builder }.visit_file_mut(file);
 }
 
-struct Docs;
+struct Docs<'a> {
+    facts: &'a Facts<'a>,
+    /// The type of the current `impl`.
+    builder: String,
+}
 
-impl VisitMut for Docs {
+impl Docs<'_> {
+    fn schema(&self, attrs: &mut Vec<Attribute>, ident: &Ident) {
+        let name = ident.to_string();
+        set(attrs, &name, || self.facts.schema(&name));
+    }
+}
+
+impl VisitMut for Docs<'_> {
     fn visit_item_struct_mut(&mut self, item: &mut syn::ItemStruct) {
-        let name = item.ident.to_string();
-        set(&mut item.attrs, &name, || format!("The schema `{name}`."));
-        if let Fields::Named(fields) = &mut item.fields {
-            for field in &mut fields.named {
-                let name = wire_name(field);
-                let public = matches!(field.vis, Visibility::Public(_));
-                let fallback = name.map_or_else(
-                    || "Further properties.".to_owned(),
-                    |name| format!("The property `{name}`."),
-                );
-                if public || has_docs(&field.attrs) {
-                    set(&mut field.attrs, "", || fallback);
+        self.schema(&mut item.attrs, &item.ident);
+        let Fields::Named(fields) = &mut item.fields else {
+            return;
+        };
+        let facts = self.facts.properties(&item.ident.to_string());
+        for field in &mut fields.named {
+            let name = wire_name(field);
+            let public = matches!(field.vis, Visibility::Public(_));
+            if !public && !has_docs(&field.attrs) {
+                continue;
+            }
+            let Some(name) = name else {
+                set(&mut field.attrs, "", || "Further properties.".to_owned());
+                continue;
+            };
+            let subject = format!("The property `{name}`");
+            match facts.get(name.as_str()) {
+                Some(facts) => {
+                    let text = match text(&field.attrs) {
+                        Some(text) => facts.add_to(&markdown::for_rustdoc(&text)),
+                        None => facts.document(&subject),
+                    };
+                    replace(&mut field.attrs, &text);
                 }
+                None => set(&mut field.attrs, "", || format!("{subject}.")),
             }
         }
     }
 
     fn visit_item_enum_mut(&mut self, item: &mut syn::ItemEnum) {
-        let name = item.ident.to_string();
-        set(&mut item.attrs, &name, || format!("The schema `{name}`."));
+        self.schema(&mut item.attrs, &item.ident);
         for variant in &mut item.variants {
             let name = variant.ident.to_string();
             set(&mut variant.attrs, "", || format!("The variant `{name}`."));
@@ -52,8 +76,12 @@ impl VisitMut for Docs {
     }
 
     fn visit_item_type_mut(&mut self, item: &mut syn::ItemType) {
-        let name = item.ident.to_string();
-        set(&mut item.attrs, &name, || format!("The schema `{name}`."));
+        self.schema(&mut item.attrs, &item.ident);
+    }
+
+    fn visit_item_impl_mut(&mut self, item: &mut syn::ItemImpl) {
+        self.builder = implemented(item).unwrap_or_default();
+        visit_mut::visit_item_impl_mut(self, item);
     }
 
     fn visit_item_mod_mut(&mut self, item: &mut syn::ItemMod) {
@@ -92,11 +120,14 @@ impl VisitMut for Docs {
 
     fn visit_impl_item_fn_mut(&mut self, item: &mut syn::ImplItemFn) {
         if matches!(item.vis, Visibility::Public(_)) || has_docs(&item.attrs) {
-            let name = item.sig.ident.to_string();
+            let name = plain(&item.sig.ident);
             let fallback = match name.as_str() {
                 "new" => "A request without any parameter set yet.".to_owned(),
                 "body" => "Sets the body.".to_owned(),
-                name => format!("Sets `{}`.", name.trim_start_matches("r#")),
+                name => {
+                    let setter = self.facts.setter(&self.builder, name);
+                    setter.unwrap_or_else(|| format!("Sets `{name}`."))
+                }
             };
             set(&mut item.attrs, "", || fallback);
         }
@@ -146,27 +177,36 @@ fn has_docs(attrs: &[Attribute]) -> bool {
         .any(|attribute| attribute.path().is_ident("doc"))
 }
 
-/// Splits documentation into one attribute per line. Without documentation, or with only typify's `` `Name` ``, uses
-/// `fallback`.
-fn set(attrs: &mut Vec<Attribute>, name: &str, fallback: impl FnOnce() -> String) {
+/// Returns the documentation, `None` if there is none.
+fn text(attrs: &[Attribute]) -> Option<String> {
     // typify indents by no space, authors by one: a space is only removed if every line has it.
-    let mut parts: Vec<String> = attrs.iter().filter_map(text_of).collect();
-    if parts
+    let mut lines: Vec<String> = attrs.iter().filter_map(text_of).collect();
+    if lines
         .iter()
         .all(|line| line.is_empty() || line.starts_with(' '))
     {
-        parts = parts
+        lines = lines
             .into_iter()
             .map(|line| line.strip_prefix(' ').map(str::to_owned).unwrap_or(line))
             .collect();
     }
-    let joined = parts.join("\n");
-    let text =
-        if joined.trim().is_empty() || (!name.is_empty() && joined.trim() == format!("`{name}`")) {
-            fallback()
-        } else {
-            markdown::for_rustdoc(&joined)
-        };
+    let text = lines.join("\n");
+    (!text.trim().is_empty()).then_some(text)
+}
+
+/// Splits documentation into one attribute per line. Without documentation, or with only typify's `` `Name` ``, uses
+/// `fallback`.
+fn set(attrs: &mut Vec<Attribute>, name: &str, fallback: impl FnOnce() -> String) {
+    let is_name = |text: &String| !name.is_empty() && text.trim() == format!("`{name}`");
+    let text = match text(attrs).filter(|text| !is_name(text)) {
+        Some(text) => markdown::for_rustdoc(&text),
+        None => fallback(),
+    };
+    replace(attrs, &text);
+}
+
+/// Replaces the documentation by a text, with one attribute per line.
+fn replace(attrs: &mut Vec<Attribute>, text: &str) {
     attrs.retain(|attribute| text_of(attribute).is_none());
     // A single carriage return also ends a line. rustc refuses it, and characters that change the direction of text.
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
@@ -209,7 +249,7 @@ mod tests {
                 fn private() {}
             }
         };
-        tidy(&mut file);
+        tidy(&mut file, &Facts::default());
         insta::assert_snapshot!(prettyplease::unparse(&file));
     }
 }

@@ -24,6 +24,7 @@ use super::structs::{self, Builders};
 use super::unions::Unions;
 use super::{docs, embed};
 use crate::declaration::{Declaration, Values};
+use crate::description::sentences::Facts;
 use crate::generate::{items, parse_item};
 use crate::model::Model;
 use crate::settings::Settings;
@@ -46,6 +47,7 @@ pub(super) struct Types {
 
 /// The passes, with what each reads from the document.
 struct Passes<'a> {
+    facts: &'a Facts<'a>,
     orders: Orders,
     unions: Unions<'a>,
     values: enums::Named<'a>,
@@ -64,6 +66,7 @@ impl<'a> Passes<'a> {
         original: &Value,
         model: &'a Model,
         settings: &'a Settings,
+        facts: &'a Facts<'a>,
         parts: &Parts,
     ) -> Result<Self, String> {
         // Each type is parsed and dropped before the next: their trees together would fragment the heap.
@@ -79,6 +82,7 @@ impl<'a> Passes<'a> {
         let boxed = Boxed::of(sizes, model);
         let wire_names = structs::wire_names(normalized, model);
         Ok(Self {
+            facts,
             orders: Orders::of(&[normalized, original]),
             unions: Unions::of(normalized, model),
             values: enums::values(normalized, model),
@@ -113,7 +117,7 @@ impl<'a> Passes<'a> {
         self.boxed.apply(file);
         self.boxed.wrap(file);
         record::decode(file, &self.received);
-        docs::tidy(file);
+        docs::tidy(file, self.facts);
         Declared { builders, values }
     }
 }
@@ -135,10 +139,11 @@ pub(super) fn write(
     normalized: &Value,
     model: &Model,
     settings: &Settings,
+    facts: &Facts<'_>,
 ) -> Result<Types, String> {
     let mut names = BTreeSet::new();
     let parts = Parts::of(tokens);
-    let mut passes = Passes::of(normalized, original, model, settings, &parts)?;
+    let mut passes = Passes::of(normalized, original, model, settings, facts, &parts)?;
     let Parts { types, others } = parts;
     let (mut text, mut builders) = (String::new(), String::new());
     for (_, items) in types {
@@ -325,6 +330,7 @@ mod tests {
             document,
             &Model::default(),
             &Settings::default(),
+            &Facts::default(),
         )
         .unwrap()
     }
@@ -393,6 +399,7 @@ mod tests {
             &json!({}),
             &Model::default(),
             &Settings::default(),
+            &Facts::default(),
         );
         assert!(failed.is_err_and(|cause| cause.contains("not Rust")));
     }
