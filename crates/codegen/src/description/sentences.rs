@@ -78,7 +78,8 @@ impl<'a> Facts<'a> {
             return format!("The schema `{name}`.");
         };
         let ty = self.values.value(document, schema, 0);
-        let subject = subject(place).unwrap_or_else(|| format!("the schema `{name}`"));
+        let subject = self.subject(place);
+        let subject = subject.unwrap_or_else(|| format!("the schema `{name}`"));
         let listed = if ty.values.is_empty() {
             ""
         } else {
@@ -101,6 +102,87 @@ impl<'a> Facts<'a> {
             (name.as_str(), facts)
         });
         properties.collect()
+    }
+
+    /// Returns the location of a schema in words: `the property `to` of the schema `Call``. `None` for unusual locations.
+    fn subject(&self, place: &Pointer) -> Option<String> {
+        let tokens: Vec<String> = place.tokens().collect();
+        let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
+        let operation =
+            |method: &str, path: &str| code_span(&format!("{} {path}", method.to_uppercase()));
+        let (mut words, mut rest) = match tokens.as_slice() {
+            ["components", "schemas", name, rest @ ..] => {
+                let public = self.values.type_name(&Pointer::schema(name));
+                let name = code_span(public.unwrap_or(name))?;
+                (format!("the schema {name}"), rest)
+            }
+            [
+                "paths",
+                path,
+                method,
+                "responses",
+                status,
+                "content",
+                _,
+                "schema",
+                rest @ ..,
+            ] => {
+                let operation = operation(method, path)?;
+                (format!("the response `{status}` of {operation}"), rest)
+            }
+            [
+                "paths",
+                path,
+                method,
+                "requestBody",
+                "content",
+                _,
+                "schema",
+                rest @ ..,
+            ] => (format!("the body of {}", operation(method, path)?), rest),
+            [
+                "components",
+                "responses",
+                name,
+                "content",
+                _,
+                "schema",
+                rest @ ..,
+            ] => (format!("the response {}", code_span(name)?), rest),
+            [
+                "components",
+                "requestBodies",
+                name,
+                "content",
+                _,
+                "schema",
+                rest @ ..,
+            ] => (format!("the request body {}", code_span(name)?), rest),
+            _ => return None,
+        };
+        loop {
+            rest = match rest {
+                [] => return Some(words),
+                ["properties", name, rest @ ..] => {
+                    words = format!("the property {} of {words}", code_span(name)?);
+                    rest
+                }
+                ["items", rest @ ..] => {
+                    words = format!("an item of {words}");
+                    rest
+                }
+                ["additionalProperties", rest @ ..] => {
+                    words = format!("a value of {words}");
+                    rest
+                }
+                ["oneOf" | "anyOf", _, rest @ ..] => {
+                    words = format!("a form of {words}");
+                    rest
+                }
+                ["allOf", _, rest @ ..] => rest,
+                _ => return None,
+            };
+        }
     }
 
     /// Documents the setter of a request builder; `None` if it does not set a parameter.
@@ -240,85 +322,6 @@ fn capitalized(text: &str) -> String {
     }
 }
 
-/// Returns the location of a schema in words: `the property `to` of the schema `Call``. `None` for unusual locations.
-fn subject(place: &Pointer) -> Option<String> {
-    let tokens: Vec<String> = place.tokens().collect();
-    let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
-    let operation =
-        |method: &str, path: &str| code_span(&format!("{} {path}", method.to_uppercase()));
-    let (mut words, mut rest) = match tokens.as_slice() {
-        ["components", "schemas", name, rest @ ..] => {
-            (format!("the schema {}", code_span(name)?), rest)
-        }
-        [
-            "paths",
-            path,
-            method,
-            "responses",
-            status,
-            "content",
-            _,
-            "schema",
-            rest @ ..,
-        ] => {
-            let operation = operation(method, path)?;
-            (format!("the response `{status}` of {operation}"), rest)
-        }
-        [
-            "paths",
-            path,
-            method,
-            "requestBody",
-            "content",
-            _,
-            "schema",
-            rest @ ..,
-        ] => (format!("the body of {}", operation(method, path)?), rest),
-        [
-            "components",
-            "responses",
-            name,
-            "content",
-            _,
-            "schema",
-            rest @ ..,
-        ] => (format!("the response {}", code_span(name)?), rest),
-        [
-            "components",
-            "requestBodies",
-            name,
-            "content",
-            _,
-            "schema",
-            rest @ ..,
-        ] => (format!("the request body {}", code_span(name)?), rest),
-        _ => return None,
-    };
-    loop {
-        rest = match rest {
-            [] => return Some(words),
-            ["properties", name, rest @ ..] => {
-                words = format!("the property {} of {words}", code_span(name)?);
-                rest
-            }
-            ["items", rest @ ..] => {
-                words = format!("an item of {words}");
-                rest
-            }
-            ["additionalProperties", rest @ ..] => {
-                words = format!("a value of {words}");
-                rest
-            }
-            ["oneOf" | "anyOf", _, rest @ ..] => {
-                words = format!("a form of {words}");
-                rest
-            }
-            ["allOf", _, rest @ ..] => rest,
-            _ => return None,
-        };
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -370,9 +373,12 @@ mod tests {
 
     #[test]
     fn location_is_in_words() {
+        let facts = Facts::default();
         let subject = |text: &str| {
             let place = Pointer::from_ref(text);
-            place.as_ref().and_then(subject).unwrap_or_default()
+            place
+                .and_then(|place| facts.subject(&place))
+                .unwrap_or_default()
         };
         assert_eq!(
             subject("#/components/schemas/Call/properties/to/items"),

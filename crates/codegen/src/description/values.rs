@@ -33,6 +33,11 @@ impl Values {
         }
     }
 
+    /// Returns the name of the type of the schema at `place` in the original document.
+    pub(super) fn type_name(&self, place: &Pointer) -> Option<&str> {
+        self.types.get(place).map(String::as_str)
+    }
+
     /// Returns the values of a schema. The nesting ends with the lists in a list.
     pub(super) fn value(&self, document: &Value, schema: &Value, depth: usize) -> ValueType {
         let name = schema.reference().and_then(|place| self.types.get(&place));
