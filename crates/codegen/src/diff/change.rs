@@ -109,6 +109,8 @@ pub struct DirectionalImpact {
     pub request: Impact,
     /// The impact on values that programs receive.
     pub response: Impact,
+    /// The impact on values that programs send and receive, if it is not the worse one of both.
+    pub both: Option<Impact>,
 }
 
 impl From<Impact> for DirectionalImpact {
@@ -117,6 +119,7 @@ impl From<Impact> for DirectionalImpact {
         Self {
             request: impact.clone(),
             response: impact,
+            both: None,
         }
     }
 }
@@ -124,7 +127,18 @@ impl From<Impact> for DirectionalImpact {
 impl DirectionalImpact {
     /// Creates an impact that depends on the direction.
     pub fn new(request: Impact, response: Impact) -> Self {
-        Self { request, response }
+        Self {
+            request,
+            response,
+            both: None,
+        }
+    }
+
+    /// Replaces the impact on values that programs send and receive.
+    #[must_use]
+    pub fn in_both(mut self, impact: Impact) -> Self {
+        self.both = Some(impact);
+        self
     }
 
     /// Returns the impact on a location that is used in `directions`: the worse one, and its direction if they differ. A
@@ -132,6 +146,9 @@ impl DirectionalImpact {
     pub fn decide(&self, directions: &[Direction]) -> (Impact, Option<Direction>) {
         let request = directions.contains(&Direction::Request);
         let response = directions.contains(&Direction::Response);
+        if let (true, true, Some(both)) = (request, response, &self.both) {
+            return (both.clone(), None);
+        }
         match (request, response) {
             (true, false) => (self.request.clone(), None),
             (false, true) => (self.response.clone(), None),
@@ -229,6 +246,13 @@ pub struct Change {
 }
 
 impl Change {
+    /// Returns true if released programs meet the change whatever their code is.
+    fn is_of_the_service(&self) -> bool {
+        let is_missed =
+            self.kind == "property-required" && self.directions.contains(&Direction::Request);
+        is_missed || OF_THE_SERVICE.contains(&self.kind)
+    }
+
     /// Returns the location in the new document, or in the old one if it was removed.
     pub fn pointer(&self) -> Pointer {
         self.new
@@ -265,7 +289,7 @@ impl Comparison {
     /// Makes changes documentation, since both documents give the same code.
     pub(super) fn affects_no_code(&mut self) {
         for change in &mut self.changes {
-            if change.class > Class::Documentation && !OF_THE_SERVICE.contains(&change.kind) {
+            if change.class > Class::Documentation && !change.is_of_the_service() {
                 change.class = Class::Documentation;
                 change.why = "the generated code stays the same".into();
                 change.decisive = None;

@@ -50,10 +50,13 @@ impl<'a> ResolvedSchema<'a> {
     /// Returns true for `readOnly` and `writeOnly`. The generator makes such properties optional, since one type serves both
     /// directions.
     pub(crate) fn is_one_directional(&self) -> bool {
-        DIRECTIONS.iter().any(|keyword| {
-            let flag = self.annotation(keyword);
-            flag.is_some_and(|(_, value)| *value == true)
-        })
+        DIRECTIONS.iter().any(|keyword| self.is(keyword))
+    }
+
+    /// Returns true if the value of a keyword is true, such as `readOnly`.
+    pub(crate) fn is(&self, keyword: &str) -> bool {
+        let flag = self.annotation(keyword);
+        flag.is_some_and(|(_, value)| *value == true)
     }
 }
 

@@ -146,19 +146,32 @@ impl<'a> SchemaComparer<'_, 'a> {
     fn property_added(&mut self, (location, is_listed): Property<'_>) {
         let label = label(&self.specs.new, location);
         let resolved = openapi::resolve(self.specs.new.document, location, true);
-        let is_required =
-            is_listed && !resolved.is_some_and(|resolved| resolved.is_one_directional());
-        let (what, impact) = if is_required {
-            (
-                format!("{label} was added and is required"),
-                DirectionalImpact::new(
-                    Impact::breaking("the service refuses requests without it"),
-                    Impact::breaking("builders of its struct fail without it"),
-                ),
-            )
+        let is = |direction| {
+            resolved
+                .as_ref()
+                .is_some_and(|resolved| resolved.is(direction))
+        };
+        const NEEDED: &str = "the service refuses requests without it";
+        const BUILT: &str = "builders of its struct fail without it";
+        const NEW: &str = "structs are non-exhaustive and made with builders";
+        let (what, impact) = if is_listed {
+            // In a struct that is used in both directions, the field of a property of one direction is an `Option`.
+            let impact = match (is("readOnly"), is("writeOnly")) {
+                (true, _) => {
+                    let impact =
+                        DirectionalImpact::new(Impact::addition(NEW), Impact::breaking(BUILT));
+                    impact.in_both(Impact::addition(NEW))
+                }
+                (false, true) => {
+                    DirectionalImpact::new(Impact::breaking(NEEDED), Impact::addition(NEW))
+                }
+                (false, false) => {
+                    DirectionalImpact::new(Impact::breaking(NEEDED), Impact::breaking(BUILT))
+                }
+            };
+            (format!("{label} was added and is required"), impact)
         } else {
-            let why = "structs are non-exhaustive and made with builders";
-            (format!("{label} was added"), Impact::addition(why).into())
+            (format!("{label} was added"), Impact::addition(NEW).into())
         };
         self.compared.add(
             "property-added",
@@ -187,7 +200,11 @@ impl<'a> SchemaComparer<'_, 'a> {
             new: presence(&b, new.1),
             is_one_directional: b.is_one_directional(),
         };
-        self.required(&pair);
+        if a.is_one_directional() && pair.is_one_directional {
+            self.required_in_a_direction(&pair, (old.1, new.1), b.is("writeOnly"));
+        } else {
+            self.required(&pair);
+        }
         self.property_nullable(&pair);
         self.property_default(&pair, &a, &b);
     }
@@ -220,6 +237,52 @@ impl<'a> SchemaComparer<'_, 'a> {
             }
             _ => return,
         };
+        self.compared
+            .add(kind, what, pair.locations.clone(), impact);
+    }
+
+    /// Compares the presence of a property that is used in one direction only, before and after. The field is an `Option` in
+    /// a struct that is used in both directions.
+    fn required_in_a_direction(
+        &mut self,
+        pair: &PropertyPair,
+        (was_required, is_required): (bool, bool),
+        is_sent: bool,
+    ) {
+        if was_required == is_required {
+            return;
+        }
+        let (kind, word) = if is_required {
+            ("property-required", "required")
+        } else {
+            ("property-optional", "optional")
+        };
+        let of_type = if is_required {
+            "the type of its field changes from Option<T> to T"
+        } else {
+            "the type of its field changes from T to Option<T>"
+        };
+        let of_type = Impact::breaking(of_type);
+        let (place, impact) = if is_sent {
+            let in_both = if is_required {
+                Impact::breaking("the service refuses requests without it")
+            } else {
+                Impact::addition("the service accepts requests without it")
+            };
+            let unused = Impact::documentation("responses do not have it");
+            let impact = DirectionalImpact::new(of_type, unused);
+            ("requests", impact.in_both(in_both))
+        } else {
+            let in_both = Impact::addition(if is_required {
+                "its field stays an Option, and a response without it is an error"
+            } else {
+                "its field stays an Option, and a response without it is no longer an error"
+            });
+            let unused = Impact::documentation("requests do not have it");
+            let impact = DirectionalImpact::new(unused, of_type);
+            ("responses", impact.in_both(in_both))
+        };
+        let what = format!("{} is now {word} in {place}", pair.label);
         self.compared
             .add(kind, what, pair.locations.clone(), impact);
     }
