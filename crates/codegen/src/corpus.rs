@@ -20,15 +20,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use toml_edit::{Array, DocumentMut, InlineTable, Item, TableLike, value};
 
-use crate::generate;
+use crate::layout::{self, GENERATED, PROJECT};
 use crate::plan::Plan;
 use crate::pointer::Pointer;
 use crate::problem::Problems;
 use crate::write::{self, Mode};
 use crate::{Choices, Outcome, load, walk, workspace};
-
-/// The generated crates of a document.
-const CRATES: [&str; 3] = ["call-api-types", "call-api-client", "call-api-mock"];
 
 /// The memory that one generation may need. The measured peaks are below it.
 const GENERATION: u64 = 1 << 30;
@@ -263,8 +260,7 @@ pub fn one(root: &Path, document: &Path, out: &Path, name: &str) -> Result<Gener
         .map_err(|(path, error)| crate::file_problem(&path, &error))?;
     let schemas = Pointer::root().join("components").join("schemas");
     let left_out = generated.unsupported.iter().filter(|feature| {
-        feature.what.starts_with(generate::UNSUPPORTED)
-            && feature.pointer.as_str().starts_with(schemas.as_str())
+        feature.left_out && feature.pointer.as_str().starts_with(schemas.as_str())
     });
     let document = &generated.source.document;
     let version = document.get("openapi").and_then(Value::as_str);
@@ -304,10 +300,11 @@ pub fn peak() -> Option<u64> {
 /// content. With a constant version, cargo would take a crate for fresh if its files are older than a previous build of
 /// another document under that name.
 fn members(plan: &mut Plan, name: &str) {
+    let folders = layout::generated_folders();
+    let packages = GENERATED.map(layout::package);
     plan.outputs.retain(|output| {
-        CRATES
-            .iter()
-            .any(|package| output.path.starts_with(format!("crates/{package}")))
+        let mut folders = folders.iter();
+        folders.any(|folder| output.path.starts_with(folder))
     });
     let all: Vec<&str> = plan
         .outputs
@@ -332,7 +329,7 @@ fn members(plan: &mut Plan, name: &str) {
                 .and_then(Item::as_table_like_mut);
             for (dependency, requirement) in dependencies.into_iter().flat_map(TableLike::iter_mut)
             {
-                if CRATES.contains(&dependency.get()) {
+                if packages.iter().any(|package| package == dependency.get()) {
                     let mut table = InlineTable::new();
                     table.insert("package", format!("{}-{name}", dependency.get()).into());
                     table.insert("path", format!("../{}", dependency.get()).into());
@@ -354,7 +351,7 @@ pub fn workspace(root: &Path, work: &Path, names: &[&str]) -> io::Result<()> {
         .map_err(|problem| io::Error::other(problem.to_string()))?;
     plan.outputs.retain(|output| {
         output.path == Path::new("Cargo.toml")
-            || output.path.starts_with("crates/call-api-transport")
+            || output.path.starts_with(layout::folder("transport"))
     });
     for output in &mut plan.outputs {
         if output.path == Path::new("Cargo.toml") {
@@ -439,7 +436,7 @@ pub fn compile(
     let errors = child.stderr.take();
     // Read in parallel with the messages, so neither pipe fills up and blocks cargo.
     let errors = std::thread::spawn(move || errors.map_or(Ok(String::new()), io::read_to_string));
-    let bar = bar(names.len() * CRATES.len(), "compiling");
+    let bar = bar(names.len() * GENERATED.len(), "compiling");
     let mut progress: BTreeMap<String, (usize, Option<String>)> = names
         .iter()
         .map(|name| ((*name).to_owned(), (0, None)))
@@ -480,7 +477,7 @@ pub fn compile(
         .map_err(|_| io::Error::other("the thread that reads cargo's errors panicked"))??;
     let results = progress.into_iter().map(|(name, (compiled, error))| {
         let result = match error {
-            None if compiled == CRATES.len() => Ok(()),
+            None if compiled == GENERATED.len() => Ok(()),
             Some(error) => Err(error),
             None => Err(format!("cargo ended with {status}: {errors}")),
         };
@@ -489,12 +486,13 @@ pub fn compile(
     Ok(results.collect())
 }
 
-/// Returns the document name in a package id such as `path+file:///…/crates/call-api-types#call-api-types-NAME@0.1.0`.
+/// Returns the document name in a package id such as `path+file:///…/crates/acme-types#acme-types-NAME@0.1.0`.
 fn document_of(package_id: &str) -> Option<&str> {
     let (package, _) = package_id.rsplit_once('#')?.1.split_once('@')?;
-    CRATES
-        .iter()
-        .find_map(|known| package.strip_prefix(known)?.strip_prefix('-'))
+    GENERATED.iter().find_map(|part| {
+        let name = package.strip_prefix(PROJECT)?.strip_prefix('-')?;
+        name.strip_prefix(part)?.strip_prefix('-')
+    })
 }
 
 fn table(report: &mut dyn Write, rows: &[Row]) -> io::Result<()> {

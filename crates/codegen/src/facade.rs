@@ -5,16 +5,17 @@
 
 use std::path::Path;
 
-use quote::ToTokens as _;
 use serde_json::Value;
 use syn::Type;
 
+use crate::layout::CLIENT;
 use crate::load::Source;
 use crate::model::Model;
 use crate::openapi::{Schema as _, of_operation};
-use crate::plan::{CLIENT, Plan};
+use crate::plan::Plan;
 use crate::security;
-use crate::{names, signature, walk};
+use crate::signature::{self, Simple, simple};
+use crate::{names, walk};
 
 /// The manifest of the facade, without the workspace.
 pub(crate) const MANIFEST: &str = include_str!("facade/manifest.toml");
@@ -187,7 +188,7 @@ fn example(
             let is_simple = operation.method == "get"
                 && is_wanted(&operation)
                 && !value.has_flag("deprecated")
-                && answers_json(normalized, value)
+                && returns_json(normalized, value)
                 && !needs_more(normalized, &operation);
             let method = names::method_name(operation.id().filter(|_| is_simple)?);
             // `httpmock` has methods of these names, which hide the mock.
@@ -217,7 +218,7 @@ fn example(
 }
 
 /// Returns true if a success of the operation is JSON.
-fn answers_json(document: &Value, operation: &Value) -> bool {
+fn returns_json(document: &Value, operation: &Value) -> bool {
     let responses = operation.get("responses").and_then(Value::as_object);
     responses.into_iter().flatten().any(|(status, response)| {
         let content = walk::follow(document, response).and_then(|response| response.get("content"));
@@ -234,14 +235,11 @@ fn needs_more(document: &Value, operation: &walk::Operation<'_>) -> bool {
 
 /// Returns a value of the type, if it is simple.
 fn literal(ty: &Type) -> Option<&'static str> {
-    let ty = ty.to_token_stream().to_string().replace(' ', "");
-    Some(match ty.as_str() {
-        "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" => "1",
-        "bool" => "true",
-        "::uuid::Uuid" => "\"3c90c3cc-0d44-4b50-8888-8dd25736052a\".parse()?",
-        "impl::std::convert::Into<::std::string::String>" | "impl::std::convert::Into<String>" => {
-            "\"abc\""
-        }
-        _ => return None,
+    Some(match simple(ty)? {
+        Simple::SmallInteger | Simple::Integer => "1",
+        Simple::Boolean => "true",
+        Simple::Uuid => "\"3c90c3cc-0d44-4b50-8888-8dd25736052a\".parse()?",
+        Simple::IntoString => "\"abc\"",
+        Simple::Float | Simple::String | Simple::Body => return None,
     })
 }

@@ -29,9 +29,6 @@ pub(crate) use tokens::{items, parse, parse_item, take_body};
 /// The version of progenitor that wrote the committed output. Cargo.toml requires exactly this one.
 pub const PROGENITOR_VERSION: &str = "0.15.1";
 
-/// The start of the cause of a failure that progenitor reports.
-pub(crate) const UNSUPPORTED: &str = "progenitor does not support";
-
 /// The path of `FilePart` in the generated code of the types crate.
 const FILE_PART: &str = "crate::file_part::FilePart";
 
@@ -205,11 +202,10 @@ fn leave_out(document: &mut Value, finding: &Finding, unsupported: &mut Vec<Unsu
             "it is read as any JSON value"
         }
     };
-    unsupported.push(Unsupported::new(
-        &finding.pointer,
-        finding.cause.clone(),
-        instead,
-    ));
+    unsupported.push(Unsupported {
+        left_out: true,
+        ..Unsupported::new(&finding.pointer, finding.cause.clone(), instead)
+    });
 }
 
 /// Returns the operations that lack a property for a part of their body, because the schema was left out.

@@ -18,6 +18,7 @@ mod example;
 pub mod facade;
 pub mod generate;
 pub mod keywords;
+pub mod layout;
 pub mod leave_out;
 pub mod lists;
 pub mod load;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
+use serde_saphyr::budget::BudgetBreach;
 
 use super::origin::Origins;
 use crate::problem::{Finding, Location, Problem, Problems};
@@ -172,16 +173,32 @@ fn parse_json(text: &str) -> Result<Value, (Location, String)> {
             let cause = error.to_string();
             // serde_json's message ends with the position, which the location already has.
             let cause = cause.split(" at line ").next().unwrap_or(&cause);
-            (location, not_read("JSON", cause))
+            (location, not_read("JSON", is_too_deep(text), cause))
         })
 }
 
-fn not_read(format: &str, cause: &str) -> String {
-    if cause.contains("recursion limit") || cause.contains("Depth") {
+fn not_read(format: &str, is_too_deep: bool, cause: &str) -> String {
+    if is_too_deep {
         format!("the document is nested too deeply to be read as {format}: {cause}")
     } else {
         format!("the document is not {format}: {cause}")
     }
+}
+
+/// Returns true if brackets outside of strings are nested deeper than [`MAX_DEPTH`]. The error of a parser does not have it.
+fn is_too_deep(text: &str) -> bool {
+    let (mut depth, mut in_string, mut is_escaped) = (0_usize, false, false);
+    text.bytes().any(|byte| {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if in_string => is_escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => depth += 1,
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > MAX_DEPTH
+    })
 }
 
 /// A JSON value without repeated keys.
@@ -285,7 +302,15 @@ fn parse_yaml(text: &str) -> Result<Value, (Location, String)> {
         let cause = cause.split(" at line ").next().unwrap_or(cause);
         // The rest of the message is advice for users of the parser.
         let cause = cause.split(", set ").next().unwrap_or(cause);
-        (place, not_read("YAML", cause))
+        let breaches_depth = matches!(
+            error.without_snippet(),
+            serde_saphyr::Error::Budget {
+                breach: BudgetBreach::Depth { .. },
+                ..
+            }
+        );
+        let is_too_deep = breaches_depth || is_too_deep(text);
+        (place, not_read("YAML", is_too_deep, cause))
     })
 }
 

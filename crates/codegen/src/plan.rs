@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::description::Operation;
 use crate::example;
 use crate::generate::PROGENITOR_VERSION;
+use crate::layout::{self, CLIENT, MOCK, RESPONSES, SCHEMAS, TYPES};
 use crate::load::Source;
 use crate::normalize::{Applied, RULES};
 use crate::postprocess::GeneratedSources;
@@ -34,17 +35,6 @@ pub struct Plan {
     /// The folders that may hold no generated file besides `outputs`.
     pub owned: Vec<PathBuf>,
 }
-
-/// The generated source of the types crate.
-pub const TYPES: &str = "crates/call-api-types/src/generated.rs";
-/// The schemas that the types crate embeds.
-pub const SCHEMAS: &str = "crates/call-api-types/src/schemas.json";
-/// The generated source of the client crate.
-pub const CLIENT: &str = "crates/call-api-client/src/generated.rs";
-/// The responses that the client crate embeds.
-pub const RESPONSES: &str = "crates/call-api-client/src/responses.json";
-/// The generated source of the mock crate.
-pub const MOCK: &str = "crates/call-api-mock/src/generated.rs";
 
 /// Returns the document and the files that it refers to, each with its hash. `--check` and the build script of the root
 /// package detect changes by these hashes.
@@ -94,13 +84,7 @@ pub fn plan(
                 contents: unsupported_report(source, applied, unsupported),
             },
         ],
-        owned: [
-            "crates/call-api-types",
-            "crates/call-api-client",
-            "crates/call-api-mock",
-        ]
-        .map(PathBuf::from)
-        .to_vec(),
+        owned: layout::generated_folders(),
     }
 }
 

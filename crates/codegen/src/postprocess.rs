@@ -51,6 +51,7 @@ use crate::origin::{OriginalOperations, Origins};
 use crate::problem::{Location, Problem, Problems};
 
 pub(crate) use markdown::for_rustdoc;
+pub(crate) use syntax::{implemented, plain};
 
 use client::methods;
 use mock::methods as mocked;

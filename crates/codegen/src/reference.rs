@@ -2,21 +2,23 @@
 //!
 //! Each page has a snippet in Rust, which a doctest compiles, and one for curl.
 
+mod snippet;
+
 use std::collections::BTreeMap;
 
-use quote::ToTokens as _;
 use serde_json::Value;
 use syn::Type;
-use syn::visit_mut::{self, VisitMut};
 
 use crate::description::{Auth, Content, Kind, Operation, Parameter, Property, Response};
+use crate::layout::{CLIENT, TYPES};
 use crate::model::StreamFormat;
 use crate::names;
-use crate::plan::{CLIENT, MARK, Output, Plan, TYPES};
+use crate::plan::{MARK, Output, Plan};
 use crate::pointer::percent_encode;
 use crate::postprocess::for_rustdoc;
 use crate::sdk_name::SdkName;
 use crate::signature::{self, Typed};
+use snippet::{Snippet, escaped, literal};
 
 /// The folder of the pages.
 pub const FOLDER: &str = "docs/reference";
@@ -212,11 +214,7 @@ impl Writer<'_> {
     /// Returns a program that sends a request; a function if the request takes values that have no short literal.
     fn rust(&self, operation: &Operation) -> String {
         let krate = self.name.identifier();
-        let mut snippet = Snippet {
-            krate: &krate,
-            taken: Vec::new(),
-            uses_uuid: false,
-        };
+        let mut snippet = Snippet::new(&krate);
         let method = &operation.name;
         let arguments = self.methods.get(method).map_or(&[][..], Vec::as_slice);
         let arguments: Vec<String> = arguments
@@ -276,9 +274,8 @@ impl Writer<'_> {
 
     /// Returns the expression that builds an object of its required properties, if these have short literals.
     fn object(&self, content: &Content, ty: &Type, snippet: &mut Snippet<'_>) -> Option<String> {
-        let text = text_of(ty);
-        let name = text.strip_prefix("types::")?;
-        let fields = self.fields.get(name)?;
+        let name = schema_type(ty)?;
+        let fields = self.fields.get(&name)?;
         let mut built = format!("{}::types::{name}::builder()", snippet.krate);
         let mut uses_uuid = snippet.uses_uuid;
         for property in content
@@ -364,130 +361,6 @@ impl Writer<'_> {
     }
 }
 
-/// The values of a snippet.
-struct Snippet<'a> {
-    krate: &'a str,
-    /// The values that the snippet takes, with their types.
-    taken: Vec<(String, String)>,
-    uses_uuid: bool,
-}
-
-impl Snippet<'_> {
-    /// Returns the literal of a value; else its name, and the snippet takes it.
-    fn value(&mut self, name: &str, ty: &Type, example: Option<&Value>) -> String {
-        match literal(ty, example) {
-            Some((literal, is_uuid)) => {
-                self.uses_uuid |= is_uuid;
-                literal
-            }
-            None => {
-                self.take(name, ty);
-                escaped(name)
-            }
-        }
-    }
-
-    fn take(&mut self, name: &str, ty: &Type) {
-        let ty = match ty {
-            // A string of any kind.
-            Type::ImplTrait(_) => "String".to_owned(),
-            ty => {
-                let mut ty = ty.clone();
-                OfFacade(self.krate).visit_type_mut(&mut ty);
-                text_of(&ty)
-            }
-        };
-        self.taken.push((name.to_owned(), ty));
-    }
-
-    fn program(&self, method: &str, lines: &str) -> String {
-        let krate = self.krate;
-        let uuid = if self.uses_uuid {
-            format!("use {krate}::{{Client, Uuid}};\n")
-        } else {
-            format!("use {krate}::Client;\n")
-        };
-        let error = "Result<(), Box<dyn std::error::Error>>";
-        if self.taken.is_empty() {
-            return format!(
-                "{uuid}\n#[tokio::main]\nasync fn main() -> {error} {{\n    let client = Client::from_env()?;\n{lines}    \
-                 Ok(())\n}}\n"
-            );
-        }
-        let taken = self.taken.iter();
-        let taken: Vec<String> = taken
-            .map(|(name, ty)| format!(", {}: {ty}", escaped(name)))
-            .collect();
-        format!(
-            "{uuid}\nasync fn {}(client: &Client{}) -> {error} {{\n{lines}    Ok(())\n}}\n",
-            escaped(method),
-            taken.concat()
-        )
-    }
-}
-
-/// Makes the paths of the client crate those of the facade of this name.
-struct OfFacade<'a>(&'a str);
-
-impl VisitMut for OfFacade<'_> {
-    fn visit_path_mut(&mut self, path: &mut syn::Path) {
-        visit_mut::visit_path_mut(self, path);
-        let first = path.segments.first().map(|first| first.ident.to_string());
-        if ["types", "uuid", "chrono"].contains(&first.unwrap_or_default().as_str()) {
-            path.leading_colon = None;
-            let krate = syn::PathSegment::from(quote::format_ident!("{}", self.0));
-            path.segments.insert(0, krate);
-        }
-    }
-}
-
-/// Returns the literal of a value, and true if it names `Uuid`. `None` for types without a short one.
-fn literal(ty: &Type, example: Option<&Value>) -> Option<(String, bool)> {
-    let text = text_of(ty);
-    let integer = example.and_then(Value::as_i64).filter(|value| *value >= 0);
-    let string = example.and_then(Value::as_str).unwrap_or("text");
-    Some(match text.as_str() {
-        "i8" | "i16" | "u8" | "u16" => {
-            let value = integer.filter(|value| *value < 128).unwrap_or(1);
-            (value.to_string(), false)
-        }
-        "i32" | "i64" | "u32" | "u64" => {
-            let value = integer.filter(|value| i32::try_from(*value).is_ok());
-            (value.unwrap_or(1).to_string(), false)
-        }
-        "f64" => (
-            format!("{:?}", example.and_then(Value::as_f64).unwrap_or(1.5)),
-            false,
-        ),
-        "bool" => ("true".to_owned(), false),
-        "::uuid::Uuid" => {
-            let id = example
-                .and_then(Value::as_str)
-                .unwrap_or("3c90c3cc-0d44-4b50-8888-8dd25736052a");
-            (format!("{id:?}.parse::<Uuid>()?"), true)
-        }
-        "String"
-        | "::std::string::String"
-        | "impl::std::convert::Into<::std::string::String>"
-        | "impl::std::convert::Into<String>"
-        | "reqwest::Body"
-        | "::reqwest::Body" => (format!("{string:?}"), false),
-        _ => return None,
-    })
-}
-
-fn text_of(ty: &Type) -> String {
-    ty.to_token_stream().to_string().replace(' ', "")
-}
-
-/// Returns an identifier, raw if it is a keyword.
-fn escaped(name: &str) -> String {
-    match syn::parse_str::<syn::Ident>(name) {
-        Ok(_) => name.to_owned(),
-        Err(_) => format!("r#{name}"),
-    }
-}
-
 fn example(parameter: &Parameter) -> String {
     let listed = parameter.ty.values.first();
     let value = parameter
@@ -505,6 +378,18 @@ fn example(parameter: &Parameter) -> String {
             (Kind::Boolean, _) => "true".to_owned(),
             _ => "text".to_owned(),
         },
+    }
+}
+
+/// Returns the name of a type in the module `types` of the client crate.
+fn schema_type(ty: &Type) -> Option<String> {
+    let Type::Path(ty) = ty else {
+        return None;
+    };
+    let mut segments = ty.path.segments.iter();
+    match (segments.next(), segments.next(), segments.next()) {
+        (Some(module), Some(name), None) if module.ident == "types" => Some(name.ident.to_string()),
+        _ => None,
     }
 }
 

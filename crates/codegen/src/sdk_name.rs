@@ -4,6 +4,8 @@ use std::fmt;
 
 use heck::ToShoutySnakeCase as _;
 
+use crate::layout::PROJECT;
+
 /// The longest name that leaves room for `-transport` in the 64 characters of a package name.
 const MAX_LENGTH: usize = 54;
 
@@ -130,7 +132,7 @@ impl SdkName {
 
     /// Returns the name of this project.
     pub fn of_project() -> Self {
-        Self("call-api".to_owned())
+        Self(PROJECT.to_owned())
     }
 
     /// Makes a name of a document's title: its words in lower case, without `API`, `REST`, versions and the like at

@@ -13,6 +13,8 @@ pub struct Unsupported {
     pub what: String,
     /// The behavior of the SDK instead.
     pub instead: String,
+    /// True if progenitor does not support the object, so the whole of it is left out.
+    pub left_out: bool,
 }
 
 impl Unsupported {
@@ -23,6 +25,7 @@ impl Unsupported {
             pointer: pointer.clone(),
             what: what.into(),
             instead: instead.into(),
+            left_out: false,
         }
     }
 

@@ -9,17 +9,34 @@ use std::path::{Path, PathBuf};
 
 use toml_edit::{Array, DocumentMut, Item, Table, value};
 
-use super::plan::{CLIENT, MOCK, Output, Plan, RESPONSES, SCHEMAS, TYPES};
+use super::plan::{Output, Plan};
 use crate::facade;
+use crate::layout::{self, CLIENT, MOCK, PROJECT, RESPONSES, SCHEMAS, TYPES};
 use crate::problem::{Location, Problem};
 use crate::sdk_name::SdkName;
 
-const CLIENT_LIB: &str = "crates/call-api-client/src/lib.rs";
+/// The crates of an SDK below its facade.
+const CRATES: [&str; 4] = ["types", "client", "mock", "transport"];
 
 /// Begins the client crate of a document without operations, such as one of webhooks alone.
 const NO_OPERATION: &str = "\
 #![allow(dead_code, unused_imports, unused_macros, reason = \"the document has no operation\")]
 ";
+
+/// The hand-written modules that the types crate of each SDK has.
+const TYPES_MODULES: &[&str] = &[
+    "mask",
+    "file_part",
+    "lenient",
+    "nullable",
+    "open_enum",
+    "record",
+    "setting",
+    "union",
+];
+
+/// The hand-written modules of the mock crate.
+const MOCK_MODULES: &[&str] = &["lib", "then", "when"];
 
 /// The hand-written half of the types crate of another API.
 const TYPES_LIB: &str = "\
@@ -113,57 +130,39 @@ pub fn complete(root: &Path, plan: &mut Plan) -> Result<(), Problem> {
     };
 
     add("Cargo.toml", workspace(root)?);
-    add(
-        "crates/call-api-types/Cargo.toml",
-        manifest(root, "crates/call-api-types", &types)?,
-    );
-    add(
-        "crates/call-api-types/src/lib.rs",
-        format!("{SOURCE_MARK}{TYPES_LIB}"),
-    );
-    for path in [
-        "crates/call-api-types/src/mask.rs",
-        "crates/call-api-types/src/file_part.rs",
-        "crates/call-api-types/src/lenient.rs",
-        "crates/call-api-types/src/nullable.rs",
-        "crates/call-api-types/src/open_enum.rs",
-        "crates/call-api-types/src/record.rs",
-        "crates/call-api-types/src/setting.rs",
-        "crates/call-api-types/src/union.rs",
-        "crates/call-api-mock/src/lib.rs",
-        "crates/call-api-mock/src/then.rs",
-        "crates/call-api-mock/src/when.rs",
+    for (part, generated) in [
+        ("types", types.as_str()),
+        ("client", &client),
+        ("mock", &mock),
+        ("transport", ""),
     ] {
-        add(path, source(root, path)?);
+        let path = format!("{}/Cargo.toml", layout::folder(part));
+        add(&path, manifest(root, part, generated)?);
     }
     add(
-        "crates/call-api-client/Cargo.toml",
-        manifest(root, "crates/call-api-client", &client)?,
+        &format!("{}/src/lib.rs", layout::folder("types")),
+        format!("{SOURCE_MARK}{TYPES_LIB}"),
     );
-    add(
-        "crates/call-api-mock/Cargo.toml",
-        manifest(root, "crates/call-api-mock", &mock)?,
-    );
-    add(
-        "crates/call-api-transport/Cargo.toml",
-        manifest(root, "crates/call-api-transport", "")?,
-    );
-    for folder in [
-        "crates/call-api-client/src",
-        "crates/call-api-transport/src",
-    ] {
-        for path in sources(root, folder)? {
+    for (part, modules) in [("types", TYPES_MODULES), ("mock", MOCK_MODULES)] {
+        for module in modules {
+            let path = format!("{}/src/{module}.rs", layout::folder(part));
+            add(&path, source(root, &path)?);
+        }
+    }
+    let client_lib = format!("{}/src/lib.rs", layout::folder("client"));
+    for part in ["client", "transport"] {
+        for path in sources(root, &format!("{}/src", layout::folder(part)))? {
             if path != CLIENT && !path.ends_with("_tests.rs") {
                 let mut text = source(root, &path)?;
                 // What sends requests is unused if there is none.
-                if path == CLIENT_LIB && !client.contains("impl crate::Operation for") {
+                if path == client_lib && !client.contains("impl crate::Operation for") {
                     text.insert_str(SOURCE_MARK.len(), NO_OPERATION);
                 }
                 add(&path, text);
             }
         }
     }
-    plan.owned.push("crates/call-api-transport".into());
+    plan.owned.push(layout::folder("transport").into());
     Ok(())
 }
 
@@ -226,15 +225,15 @@ pub fn publish(
 
 /// Replaces this project's name in every spelling.
 fn renamed(text: &str, name: &SdkName) -> String {
-    let crates = ["types", "client", "mock", "transport"];
-    crates
+    let project = SdkName::of_project();
+    CRATES
         .iter()
         .fold(text.to_owned(), |text, part| {
-            text.replace(&format!("call-api-{part}"), &name.package(part))
+            text.replace(&layout::package(part), &name.package(part))
         })
-        .replace("call-api", &name.package(""))
-        .replace("call_api", &name.identifier())
-        .replace("CALL_API", &name.variable())
+        .replace(PROJECT, &name.package(""))
+        .replace(&project.identifier(), &name.identifier())
+        .replace(&project.variable(), &name.variable())
 }
 
 /// Removes the workspace's dependencies that none of its manifests asks for.
@@ -252,7 +251,7 @@ fn without_unused(workspace: &str, manifests: &str) -> Result<String, Problem> {
                 line.strip_prefix(name)
                     .is_some_and(|rest| rest.starts_with(['.', ' ', '=']))
             };
-            name.starts_with("call-api") || manifests.lines().any(asks)
+            name.starts_with(PROJECT) || manifests.lines().any(asks)
         });
     }
     let text = document.to_string();
@@ -317,16 +316,11 @@ fn workspace(root: &Path) -> Result<String, Problem> {
             .get_mut("dependencies")
             .and_then(Item::as_table_like_mut)
         {
-            let ours = [
-                "call-api-types",
-                "call-api-client",
-                "call-api-mock",
-                "call-api-transport",
-            ];
+            let ours = CRATES.map(layout::package);
             let gone: Vec<String> = dependencies
                 .iter()
                 .map(|(name, _)| name.to_owned())
-                .filter(|name| name.starts_with("call-api") && !ours.contains(&name.as_str()))
+                .filter(|name| name.starts_with(PROJECT) && !ours.contains(name))
                 .collect();
             for name in gone {
                 dependencies.remove(&name);
@@ -341,18 +335,18 @@ fn workspace(root: &Path) -> Result<String, Problem> {
 }
 
 /// A crate's manifest without what only this project has use for, and with what its generated code uses.
-fn manifest(root: &Path, package: &str, generated: &str) -> Result<String, Problem> {
-    let path = format!("{package}/Cargo.toml");
+fn manifest(root: &Path, part: &str, generated: &str) -> Result<String, Problem> {
+    let path = format!("{}/Cargo.toml", layout::folder(part));
     let mut document = parse(root, &path)?;
     document.retain(|key, _| !["test", "bench", "example", "dev-dependencies"].contains(&key));
     if let Some(package) = document.get_mut("package").and_then(Item::as_table_mut) {
         for about_this_api in ["categories", "keywords", "license", "readme"] {
             package.remove(about_this_api);
         }
-        let description = match package.get("name").and_then(Item::as_str) {
-            Some("call-api-types") => "The data of the API",
-            Some("call-api-client") => "The client of the API: one method for each operation",
-            Some("call-api-mock") => "Typed mocks of the API's operations, for tests",
+        let description = match part {
+            "types" => "The data of the API",
+            "client" => "The client of the API: one method for each operation",
+            "mock" => "Typed mocks of the API's operations, for tests",
             _ => "HTTP transport: authentication, deadlines, retries, limits, downloads",
         };
         package.insert("description", value(description));
@@ -374,8 +368,8 @@ fn manifest(root: &Path, package: &str, generated: &str) -> Result<String, Probl
         }
     }
     // What the examples in its documentation need.
-    let examples = match package {
-        "crates/call-api-transport" => {
+    let examples = match part {
+        "transport" => {
             "\n[dev-dependencies]\ntokio = { workspace = true, features = [\"macros\", \"rt-multi-thread\"] }\n"
         }
         _ => "",

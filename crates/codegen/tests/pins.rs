@@ -9,8 +9,8 @@
 use std::fs;
 use std::path::Path;
 
+use call_api_codegen::layout::{CLIENT, TYPES};
 use call_api_codegen::load;
-use call_api_codegen::plan::{CLIENT, TYPES};
 use call_api_codegen::settings::{self, Settings};
 use call_api_codegen::stack::with_deep_stack;
 use call_api_codegen::{Choices, Generated, generate_all};

@@ -1,6 +1,6 @@
 //! Runs cargo on the copy of a project.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -8,14 +8,81 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use serde_json::Value;
 
-/// The packages whose tests depend on the document, and change with it.
-const GENERATED: [&str; 3] = ["call-api-types", "call-api-client", "call-api-mock"];
+use crate::layout;
 
-/// The package whose examples are run.
-const FACADE: &str = "call-api";
+/// The packages whose tests depend on the document.
+struct Packages {
+    /// The package at the root, whose examples are run.
+    root: Option<String>,
+    /// The generated packages, whose tests change with the document.
+    generated: BTreeSet<String>,
+    /// The packages that depend on generated ones.
+    dependents: BTreeSet<String>,
+}
 
-/// The other packages whose tests depend on the document.
-const HAND_WRITTEN: [&str; 3] = [FACADE, "call-api-sandbox", "call-api-cli"];
+impl Packages {
+    /// Reads the packages of a project.
+    fn of(project: &Path, target: &Path) -> Result<Self, String> {
+        let arguments = ["metadata", "--no-deps", "--offline", "--format-version=1"];
+        let mut command = command(project, target, &arguments);
+        let output = command.stderr(Stdio::inherit()).output();
+        let output =
+            output.map_err(|error| cannot_run(Path::new(command.get_program()), &error))?;
+        if !output.status.success() {
+            return Err(failed(&arguments, output.status));
+        }
+        let metadata = serde_json::from_slice(&output.stdout)
+            .map_err(|error| format!("cannot read the output of `cargo metadata`: {error}"))?;
+        Ok(Self::read(&metadata))
+    }
+
+    fn read(metadata: &Value) -> Self {
+        let texts =
+            |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+        let list = |value: &Value, key: &str| {
+            value
+                .get(key)
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default()
+        };
+        let packages = list(metadata, "packages");
+        let named = |package: &Value| {
+            let manifest = texts(package, "manifest_path")?;
+            let folder = Path::new(&manifest).parent()?.to_owned();
+            Some((texts(package, "name")?, folder))
+        };
+        let folders: BTreeMap<String, PathBuf> = packages.iter().filter_map(named).collect();
+        let project = PathBuf::from(texts(metadata, "workspace_root").unwrap_or_default());
+        let at = |folder: &Path| {
+            let mut folders = folders.iter();
+            let found = folders.find(|(_, other)| other.as_path() == folder);
+            found.map(|(name, _)| name.clone())
+        };
+        let generated: BTreeSet<String> = layout::generated_folders()
+            .iter()
+            .filter_map(|folder| at(&project.join(folder)))
+            .collect();
+        let mut dependents = generated.clone();
+        loop {
+            let before = dependents.len();
+            for package in &packages {
+                let depends = list(package, "dependencies").iter().any(|dependency| {
+                    texts(dependency, "name").is_some_and(|name| dependents.contains(&name))
+                });
+                dependents.extend(texts(package, "name").filter(|_| depends));
+            }
+            if dependents.len() == before {
+                break;
+            }
+        }
+        Self {
+            root: at(&project),
+            dependents: dependents.difference(&generated).cloned().collect(),
+            generated,
+        }
+    }
+}
 
 /// Compiles all targets of `project`, runs its examples, and runs the tests that depend on the document. Those of the
 /// generated crates update their snapshots. Messages of cargo go to standard error. Returns a line with file and line for
@@ -28,9 +95,10 @@ pub fn verify(project: &Path, target: &Path) -> Result<Vec<String>, String> {
     // would compile dependencies again, with other features.
     let mut programs = compile(project, target)?;
     programs.sort_by(|a, b| (&a.package, &a.name).cmp(&(&b.package, &b.name)));
-    let is_of_facade = |program: &&Program| program.package == FACADE;
+    let packages = Packages::of(project, target)?;
+    let is_of_root = |program: &&Program| packages.root.as_ref() == Some(&program.package);
     let examples = programs.iter().filter(|program| program.is_example);
-    for example in examples.filter(is_of_facade) {
+    for example in examples.filter(is_of_root) {
         let status = example
             .command(target)
             .status()
@@ -42,22 +110,22 @@ pub fn verify(project: &Path, target: &Path) -> Result<Vec<String>, String> {
     let mut failing = Vec::new();
     for program in programs.iter().filter(|program| !program.is_example) {
         let of_xtask = program.package == "xtask";
-        if GENERATED.contains(&program.package.as_str()) || of_xtask && program.name == "outline" {
+        if packages.generated.contains(&program.package) || of_xtask && program.name == "outline" {
             let mut command = program.command(target);
             // Snapshots of generated code change with the document.
             let (status, _) = run(command.env("INSTA_UPDATE", "always"))?;
             if !status.success() {
                 return Err(program.failed(status));
             }
-        } else if HAND_WRITTEN.contains(&program.package.as_str())
+        } else if packages.dependents.contains(&program.package)
             || of_xtask && ["spec", "doc_examples"].contains(&program.name.as_str())
         {
             failing.extend(program.test(target)?);
         }
     }
     for line in test_documentation(project, target)? {
-        let is_generated = |package: &&str| line.starts_with(&format!("crates/{package}/"));
-        if GENERATED.iter().any(is_generated) {
+        let is_generated = |folder: &PathBuf| Path::new(&line).starts_with(folder);
+        if layout::generated_folders().iter().any(is_generated) {
             return Err(format!("an example of a generated crate failed: {line}"));
         }
         failing.push(line);
@@ -86,7 +154,7 @@ impl Program {
         if !is_test && !is_example || text("/target/kind/0") == Some("bench") {
             return None;
         }
-        // Such as `path+file:///project#call-api@0.1.0`, or `path+file:///crates/name#0.1.0`.
+        // Such as `path+file:///project#acme@0.1.0`, or `path+file:///crates/name#0.1.0`.
         let id = text("/package_id")?;
         let (source, fragment) = id.rsplit_once('#')?;
         let package = match fragment.split_once('@') {
@@ -350,6 +418,34 @@ fn cannot_run(program: &Path, error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn packages_that_depend_on_generated_ones_are_tested() {
+        let package = |name: &str, folder: &str, dependencies: &[&str]| {
+            let dependencies: Vec<Value> = dependencies
+                .iter()
+                .map(|name| serde_json::json!({"name": name}))
+                .collect();
+            let manifest = format!("/project{folder}/Cargo.toml");
+            serde_json::json!({"name": name, "manifest_path": manifest, "dependencies": dependencies})
+        };
+        let of_part = |part: &str| format!("/{}", layout::folder(part));
+        let packages = Packages::read(&serde_json::json!({
+            "workspace_root": "/project",
+            "packages": [
+                package("program", "/crates/program", &["facade", "clap"]),
+                package("facade", "", &["client", "transport"]),
+                package("client", &of_part("client"), &["types", "transport"]),
+                package("transport", &of_part("transport"), &["reqwest"]),
+                package("types", &of_part("types"), &["serde"]),
+                package("generator", "/crates/generator", &["syn"]),
+            ],
+        }));
+        let names = |names: [&str; 2]| BTreeSet::from(names.map(str::to_owned));
+        assert_eq!(packages.root.as_deref(), Some("facade"));
+        assert_eq!(packages.generated, names(["client", "types"]));
+        assert_eq!(packages.dependents, names(["facade", "program"]));
+    }
 
     #[test]
     fn test_program_without_a_result_has_crashed() {

@@ -8,7 +8,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::diff::change::Comparison;
-use crate::plan::{MARK, TYPES};
+use crate::layout::TYPES;
+use crate::plan::MARK;
 
 /// An enum with new values, and the functions that tell its values apart.
 #[derive(Debug, PartialEq, Eq)]

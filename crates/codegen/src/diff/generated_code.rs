@@ -10,9 +10,9 @@ use syn::{Attribute, ImplItem, Item, ItemImpl, Token, Type, Visibility, punctuat
 
 use super::change::{Change, Class, Comparison};
 use crate::declaration;
+use crate::layout::{CLIENT, MOCK, TYPES};
 use crate::load::Source;
 use crate::pins::Pins;
-use crate::plan::{CLIENT, MOCK, TYPES};
 use crate::pointer::Pointer;
 use crate::settings::Settings;
 use crate::{Choices, generate_all};

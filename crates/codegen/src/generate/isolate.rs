@@ -2,10 +2,12 @@
 //! refers to, until the remainder alone fails.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-use super::{Generate, UNSUPPORTED, parse};
+use super::{Generate, parse};
+use crate::model::Model;
 use crate::pointer::Pointer;
 use crate::problem::Finding;
 use crate::subdocument::{subdocument, transitive_refs};
@@ -34,7 +36,10 @@ fn fails(generate: Generate<'_>, depth: Depth) -> Option<String> {
                 ..generate
             };
             // The last operation always fails, after everything before it has been read.
-            ended.types().err().filter(|cause| !cause.contains(END_ID))
+            ended
+                .types()
+                .err()
+                .filter(|cause| *cause != failure_at_the_end())
         }
         Depth::Tokens => generate.types().err(),
         Depth::Whole => attempt(generate).err(),
@@ -62,6 +67,21 @@ fn end() -> Value {
     json!({"operationId": END_ID, "x-dropshot-websocket": {}, "responses": {}})
 }
 
+/// Returns the failure of a document that has nothing but [`end`].
+fn failure_at_the_end() -> &'static str {
+    static FAILURE: OnceLock<String> = OnceLock::new();
+    FAILURE.get_or_init(|| {
+        let document = &json!({
+            "openapi": "3.0.3",
+            "info": {"title": "", "version": ""},
+            "paths": {END: {"get": end()}},
+        });
+        let model = &Model::default();
+        let failure = Generate { document, model }.types().err();
+        failure.unwrap_or_default()
+    })
+}
+
 /// Returns the smallest objects of the document that fail on their own, at the depth at which the document itself
 /// fails.
 pub(super) fn isolate(generate: Generate<'_>, cause: &str) -> Vec<Finding> {
@@ -72,7 +92,11 @@ pub(super) fn isolate(generate: Generate<'_>, cause: &str) -> Vec<Finding> {
     let document = generate.document;
     let remedy = "fix or simplify it in the document";
     let finding = |pointer: &Pointer, what: &str, cause: &str| {
-        Finding::new(pointer, format!("{UNSUPPORTED} {what}: {cause}"), remedy)
+        Finding::new(
+            pointer,
+            format!("progenitor does not support {what}: {cause}"),
+            remedy,
+        )
     };
     let root = Pointer::root();
     let schemas = root.join("components").join("schemas");
@@ -214,7 +238,6 @@ fn attempt(generate: Generate<'_>) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Model;
 
     fn document(schemas: Value) -> Value {
         json!({

@@ -31,12 +31,12 @@ pub(super) fn named_function<T: Parse>(word: &Meta) -> Option<T> {
 }
 
 /// Returns the name without the prefix of a raw identifier.
-pub(super) fn plain(ident: &Ident) -> String {
+pub(crate) fn plain(ident: &Ident) -> String {
     ident.to_string().trim_start_matches("r#").to_owned()
 }
 
 /// Returns the last segment of the type of an `impl`.
-pub(super) fn implemented(item: &ItemImpl) -> Option<String> {
+pub(crate) fn implemented(item: &ItemImpl) -> Option<String> {
     match item.self_ty.as_ref() {
         Type::Path(path) => path
             .path

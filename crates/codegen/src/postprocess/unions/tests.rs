@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Member, Tag};
+use crate::model::{Details, Kinds, Member, Shape, Tag};
 use serde_json::json;
 
 fn member(ty: Type, kinds: Kinds) -> Member {
