@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use call_api_codegen::layout;
 use call_api_codegen::plan::{Output, Plan};
 use serde_json::Value;
 
@@ -68,10 +69,15 @@ fn manifest(name: &str, with_client: bool) -> String {
     let ours = |package: &str| {
         format!("{package} = {{ package = \"{package}-{name}\", path = \"../{package}\" }}\n")
     };
-    let mut dependencies = ours("call-api-types");
+    let mut dependencies = ours(&layout::package("types"));
     if with_client {
-        dependencies += &ours("call-api-client");
-        dependencies += "call-api-transport = { path = \"../../../crates/call-api-transport\" }\n\
+        dependencies += &ours(&layout::package("client"));
+        let transport = layout::package("transport");
+        dependencies += &format!(
+            "{transport} = {{ path = \"../../../{}\" }}\n",
+            layout::folder("transport")
+        );
+        dependencies += "\
              chrono.workspace = true\n\
              reqwest.workspace = true\n\
              tokio = { workspace = true, features = [\"rt\", \"net\", \"time\"] }\n\
@@ -91,8 +97,8 @@ fn decode_arms(types: &[String]) -> String {
             .collect::<String>()
     };
     format!(
-        "\nfn decode(index: usize, sample: &str) -> Result<String, Refusal> {{\n    match index {{\n{}        \
-         _ => Err(\"no such type\".to_owned().into()),\n    }}\n}}\n\n\
+        "\nfn decode(index: usize, sample: &str) -> Result<String, String> {{\n    match index {{\n{}        \
+         _ => Err(\"no such type\".to_owned()),\n    }}\n}}\n\n\
          fn size(index: usize) -> Option<(usize, bool)> {{\n    match index {{\n{}        _ => None,\n    }}\n}}\n",
         arms(&|name| format!("round_trip::<types::{name}>(sample)")),
         arms(&|name| format!("size_of_type::<types::{name}>()")),
@@ -105,8 +111,9 @@ fn request_arms(operations: &[Operation]) -> String {
     for (index, operation) in operations.iter().enumerate() {
         arms += &format!("        {index} => operation_{index}(client, arguments).await,\n");
         let mut body = constructor(operation);
-        let mut set = |argument: String, Setter { name, takes, .. }: &Setter, changes: &str| {
-            let value = if takes.replace(' ', "").ends_with("reqwest::Body") {
+        let mut set = |argument: String, setter: &Setter, changes: &str| {
+            let Setter { name, takes, .. } = setter;
+            let value = if setter.takes(&["reqwest", "Body"]) {
                 "bytes(value)?".to_owned()
             } else {
                 format!("read::<{takes}>(value)?")

@@ -47,8 +47,10 @@ pub(crate) fn find(
         let (Some(Ok(shape)), Some(setter)) = (shape, &body.setter) else {
             continue;
         };
-        let name = setter.takes.rsplit("::").next().unwrap_or_default().trim();
-        let fields = [name.to_owned(), format!("{name}Fields")];
+        let Some(name) = setter.path.last() else {
+            continue;
+        };
+        let fields = [name.clone(), format!("{name}Fields")];
         let fields = fields.iter().filter_map(|name| optional.get(name));
         let mut fields: Vec<_> = fields.flatten().collect();
         fields.retain(|(property, _)| shape.read_only.contains(property.as_str()));

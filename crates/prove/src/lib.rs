@@ -36,7 +36,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use call_api_codegen::plan::{CLIENT, Plan, TYPES};
+use call_api_codegen::layout::{CLIENT, TYPES};
+use call_api_codegen::plan::Plan;
 use call_api_codegen::pointer::Pointer;
 use call_api_codegen::{Generated, corpus, names, walk, write};
 use indicatif::{ProgressBar, ProgressStyle};

@@ -7,6 +7,7 @@ use call_api_codegen::pointer::Pointer;
 use call_api_codegen::{Generated, names, walk};
 use quote::ToTokens as _;
 use serde_json::Value;
+use syn::ext::IdentExt as _;
 
 use crate::document::Document;
 use crate::shape::Shape;
@@ -84,6 +85,8 @@ pub struct Setter {
     pub name: String,
     /// The type of its argument, in the syntax of the generated client.
     pub takes: String,
+    /// The names in the path of that type, without arguments.
+    pub path: Vec<String>,
     /// The position in the arguments of the client's method, if it is an argument and not a setter.
     pub argument: Option<usize>,
 }
@@ -319,11 +322,7 @@ fn setters(client: &str) -> Result<Setters, String> {
                 if name == "new" {
                     of_builder.extend(arguments(&function.sig));
                 } else if let Some(takes) = converted(&function.sig) {
-                    let setter = Setter {
-                        name: name.clone(),
-                        takes,
-                        argument: None,
-                    };
+                    let setter = Setter::new(name.clone(), &takes, None);
                     of_builder.insert(name, setter);
                 }
             }
@@ -332,8 +331,32 @@ fn setters(client: &str) -> Result<Setters, String> {
     Ok(setters)
 }
 
+impl Setter {
+    pub(crate) fn new(name: String, takes: &syn::Type, argument: Option<usize>) -> Self {
+        let path = match takes {
+            syn::Type::Path(ty) => {
+                let segments = ty.path.segments.iter();
+                segments.map(|segment| segment.ident.to_string()).collect()
+            }
+            _ => Vec::new(),
+        };
+        Self {
+            name,
+            takes: takes.to_token_stream().to_string(),
+            path,
+            argument,
+        }
+    }
+
+    /// Returns true if the path of the type ends in these names.
+    pub fn takes(&self, names: &[&str]) -> bool {
+        let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
+        path.ends_with(names)
+    }
+}
+
 /// Returns the `T` of `where V: TryInto<T>`.
-fn converted(signature: &syn::Signature) -> Option<String> {
+fn converted(signature: &syn::Signature) -> Option<syn::Type> {
     let clause = signature.generics.where_clause.as_ref()?;
     let bounds = clause
         .predicates
@@ -351,12 +374,10 @@ fn converted(signature: &syn::Signature) -> Option<String> {
             return None;
         };
         let is_conversion = last.ident == "TryInto" || last.ident == "Into";
-        is_conversion.then(|| {
-            arguments
-                .args
-                .first()
-                .map(|of| of.to_token_stream().to_string())
-        })?
+        match arguments.args.first()? {
+            syn::GenericArgument::Type(ty) if is_conversion => Some(ty.clone()),
+            _ => None,
+        }
     })
 }
 
@@ -367,13 +388,11 @@ fn arguments(new: &syn::Signature) -> impl Iterator<Item = (String, Setter)> {
         let syn::FnArg::Typed(argument) = argument else {
             return None;
         };
-        let name = argument.pat.to_token_stream().to_string();
-        let name = name.trim_start_matches("r#").to_owned();
-        let setter = Setter {
-            name: name.clone(),
-            takes: argument.ty.to_token_stream().to_string(),
-            argument: Some(index),
+        let syn::Pat::Ident(pattern) = argument.pat.as_ref() else {
+            return None;
         };
+        let name = pattern.ident.unraw().to_string();
+        let setter = Setter::new(name.clone(), &argument.ty, Some(index));
         Some((name, setter))
     })
 }

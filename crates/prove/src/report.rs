@@ -77,7 +77,7 @@ pub struct Row {
     pub bodies: usize,
     /// The number of invalid samples that were accepted in accordance with `docs/correctness.md`.
     pub tolerated: usize,
-    /// The number of valid samples that were rejected because a part of a form is a file.
+    /// The number of valid samples of forms that were decoded with files, which JSON does not have.
     pub files: usize,
     /// The number of requests that were sent.
     pub requests: usize,

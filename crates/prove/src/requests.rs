@@ -162,7 +162,7 @@ fn judge(
     let whole = |cause: String| vec![(operation.pointer.clone(), cause)];
     let text = match answer {
         Answer::Ok { text, .. } => text,
-        Answer::Refused(why) | Answer::NoFile(why) | Answer::Crash(why) => {
+        Answer::Refused(why) | Answer::Crash(why) => {
             return whole(format!("{NOT_SENT}: {why}"));
         }
         other => return whole(format!("{NOT_SENT}: {other:?}")),
@@ -250,14 +250,11 @@ fn body_argument(
 /// Returns the part of a sample that the setters of a parameter accept.
 fn settable(parameter: &Parameter, value: Value) -> Value {
     let mut value = whole(value);
-    let takes_text = |(_, setter): &(_, Setter)| setter.takes.ends_with("String");
+    let takes_text = |(_, setter): &(_, Setter)| setter.takes(&["String"]);
     if parameter.is_content && !value.is_string() && parameter.setters.iter().any(takes_text) {
         return json!(value.to_string());
     }
-    let takes_list = |(_, setter): &(_, Setter)| {
-        let (name, _) = setter.takes.split_once('<').unwrap_or_default();
-        name.trim_end().ends_with("Vec")
-    };
+    let takes_list = |(_, setter): &(_, Setter)| setter.takes(&["Vec"]);
     // For a union of a list and its items, the setter takes the list.
     if !value.is_array() && parameter.setters.iter().all(takes_list) {
         return json!([value]);
@@ -361,9 +358,11 @@ fn is_sendable(parameter: &Parameter, value: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use syn::parse_quote;
+
     use super::*;
 
-    fn parameter(takes: &str, is_content: bool) -> Parameter {
+    fn parameter(takes: &syn::Type, is_content: bool) -> Parameter {
         Parameter {
             pointer: String::new(),
             name: "limit".to_owned(),
@@ -373,14 +372,7 @@ mod tests {
             explode: true,
             schema: String::new(),
             is_content,
-            setters: vec![(
-                None,
-                Setter {
-                    name: "limit".to_owned(),
-                    takes: takes.to_owned(),
-                    argument: None,
-                },
-            )],
+            setters: vec![(None, Setter::new("limit".to_owned(), takes, None))],
             is_reported: false,
         }
     }
@@ -388,21 +380,24 @@ mod tests {
     #[test]
     fn argument_with_a_zero_fraction_becomes_an_integer() {
         let sample = json!({"limit": 120.0, "list": [1.0, 0.5], "large": 1e300, "text": "1.0"});
-        let argument = settable(&parameter("types::Limit", false), sample);
+        let argument = settable(&parameter(&parse_quote!(types::Limit), false), sample);
         let expected = json!({"limit": 120, "list": [1, 0.5], "large": 1e300, "text": "1.0"});
         assert_eq!(argument, expected);
     }
 
     #[test]
     fn item_becomes_a_list_if_the_setter_takes_one() {
-        let list = parameter(":: std :: vec :: Vec < String >", false);
+        let list = parameter(&parse_quote!(::std::vec::Vec<String>), false);
         assert_eq!(settable(&list, json!("a")), json!(["a"]));
         assert_eq!(settable(&list, json!(["a"])), json!(["a"]));
     }
 
     #[test]
     fn content_argument_set_as_text_has_integers() {
-        let argument = settable(&parameter("String", true), json!({"limit": 120.0}));
+        let argument = settable(
+            &parameter(&parse_quote!(String), true),
+            json!({"limit": 120.0}),
+        );
         assert_eq!(argument, json!(r#"{"limit":120}"#));
     }
 }

@@ -36,8 +36,6 @@ pub enum Answer {
     },
     /// The sample or request was rejected.
     Refused(String),
-    /// The sample was rejected because it has no file where a form has one.
-    NoFile(String),
     /// The stack overflowed.
     Overflow,
     /// The driver timed out.
@@ -164,7 +162,6 @@ fn read_answer(line: &str) -> Answer {
                 .unwrap_or(0),
         },
         Some("refused") => Answer::Refused(text),
-        Some("no_file") => Answer::NoFile(text),
         Some("panicked") => Answer::Crash("panicked".to_owned()),
         _ => Answer::Crash(format!("the driver answered {line:?}")),
     }
@@ -195,7 +192,6 @@ mod tests {
         for (line, answer) in [
             ("ok\t12\ta\tb", ok),
             ("refused\t12\ta\tb", Answer::Refused(text())),
-            ("no_file\t12\ta\tb", Answer::NoFile(text())),
             ("panicked\t12\t", Answer::Crash("panicked".to_owned())),
         ] {
             assert_eq!(read_answer(line), answer, "{line:?}");

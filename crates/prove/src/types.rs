@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
+use call_api_codegen::pointer::Pointer;
 use jsonschema::Validator;
 use serde_json::Value;
 
@@ -10,6 +11,7 @@ use crate::bodies;
 use crate::compare::{Change, changes};
 use crate::directions::Directions;
 use crate::document::Document;
+use crate::files;
 use crate::judge::{Fault, Judge, is_union, keeps_unlisted, registry};
 use crate::report::{Failure, FailureKind, Row};
 use crate::sampler::Sampler;
@@ -45,8 +47,8 @@ pub(crate) struct TypeProof<'d> {
     session: &'d Session,
     names: BTreeSet<&'d str>,
     directions: Directions,
-    /// The schemas of forms.
-    forms: BTreeSet<&'d str>,
+    /// The uses of schemas as forms, by the reference of the schema.
+    forms: BTreeMap<&'d str, Vec<String>>,
     /// The types that accept any JSON value.
     untyped: BTreeSet<usize>,
 }
@@ -199,7 +201,7 @@ impl<'d> TypeProof<'d> {
         &self,
         index: usize,
         validator: &Validator,
-        samples: Vec<Sample>,
+        mut samples: Vec<Sample>,
         row: &mut Row,
     ) -> io::Result<()> {
         let mut groups = Groups::new();
@@ -207,8 +209,9 @@ impl<'d> TypeProof<'d> {
             .iter()
             .map(|sample| Question::Decode(index, &sample.value))
             .collect();
-        let answers = self.session.ask(&questions, &mut || ())?;
+        let mut answers = self.session.ask(&questions, &mut || ())?;
         drop(questions);
+        row.files += self.ask_with_files(&mut samples, &mut answers)?;
         for (sample, answer) in samples.into_iter().zip(answers) {
             match sample.fault {
                 None => row.valid += 1,
@@ -227,7 +230,6 @@ impl<'d> TypeProof<'d> {
             match self.verdict(validator, &sample, &answer) {
                 Verdict::Fine => {}
                 Verdict::Policy => row.tolerated += 1,
-                Verdict::File => row.files += 1,
                 Verdict::Failed(kind, detail) => {
                     *row.counts.entry(kind).or_default() += 1;
                     let size = sample.value.to_string().len();
@@ -248,6 +250,42 @@ impl<'d> TypeProof<'d> {
         Ok(())
     }
 
+    /// Asks again about each rejected form with files in place of the values that JSON has for them. Returns the number.
+    fn ask_with_files(&self, samples: &mut [Sample], answers: &mut [Answer]) -> io::Result<usize> {
+        let mut random = fastrand::Rng::with_seed(11);
+        let forms = samples.iter_mut().zip(answers);
+        let forms = forms.filter_map(|(sample, answer)| {
+            let is_rejected = sample.fault.is_none() && matches!(answer, Answer::Refused(_));
+            let value = is_rejected.then(|| self.with_files(sample, &mut random))??;
+            sample.value = value;
+            Some((sample, answer))
+        });
+        let forms: Vec<(&mut Sample, &mut Answer)> = forms.collect();
+        let questions = forms.iter();
+        let questions: Vec<_> = questions
+            .map(|(sample, _)| Question::Decode(sample.index, &sample.value))
+            .collect();
+        let found = self.session.ask(&questions, &mut || ())?;
+        drop(questions);
+        let count = forms.len();
+        for ((_, answer), found) in forms.into_iter().zip(found) {
+            *answer = found;
+        }
+        Ok(count)
+    }
+
+    /// Returns the value of a form with its files, or `None` if it has none.
+    fn with_files(&self, sample: &Sample, random: &mut fastrand::Rng) -> Option<Value> {
+        let reference = &self.typed.get(sample.index)?.reference;
+        let mut value = sample.value.clone();
+        for place in self.forms.get(reference.as_str())? {
+            if let Value::Object(form) = &mut value {
+                files::fill(self.document, place, form, random);
+            }
+        }
+        (value != sample.value).then_some(value)
+    }
+
     fn verdict(&self, validator: &Validator, sample: &Sample, answer: &Answer) -> Verdict {
         let text = match (answer, sample.fault) {
             (Answer::Overflow, _) => {
@@ -257,9 +295,8 @@ impl<'d> TypeProof<'d> {
                 return Verdict::Failed(FailureKind::Timeout, "no answer".to_owned());
             }
             (Answer::Crash(why), _) => return Verdict::Failed(FailureKind::Crash, why.clone()),
-            (Answer::Refused(_) | Answer::NoFile(_), Some(_)) => return Verdict::Fine,
-            (Answer::NoFile(_), None) if self.is_form(sample) => return Verdict::File,
-            (Answer::Refused(why) | Answer::NoFile(why), None) => {
+            (Answer::Refused(_), Some(_)) => return Verdict::Fine,
+            (Answer::Refused(why), None) => {
                 return Verdict::Failed(FailureKind::Undecodable, why.clone());
             }
             (Answer::Ok { .. }, Some(Fault::Random)) => return Verdict::Fine,
@@ -301,7 +338,7 @@ impl<'d> TypeProof<'d> {
 
     fn is_form(&self, sample: &Sample) -> bool {
         let typed = self.typed.get(sample.index);
-        typed.is_some_and(|typed| self.forms.contains(typed.reference.as_str()))
+        typed.is_some_and(|typed| self.forms.contains_key(typed.reference.as_str()))
     }
 
     fn came_back(&self, validator: &Validator, sample: &Sample, after: &Value) -> Verdict {
@@ -393,29 +430,36 @@ impl<'d> TypeProof<'d> {
 #[derive(Debug)]
 enum Verdict {
     Fine,
-    /// Rejected because a part of the form is a file, which samples do not contain.
-    File,
     /// Accepted although invalid, in accordance with docs/correctness.md.
     Policy,
     Failed(FailureKind, String),
 }
 
-/// Returns the references of the schemas of forms.
-fn forms(value: &Value) -> BTreeSet<&str> {
-    let mut found = BTreeSet::new();
-    let mut todo = vec![value];
-    while let Some(value) = todo.pop() {
+/// Returns the locations that use a schema as a form, by the reference of the schema.
+fn forms(value: &Value) -> BTreeMap<&str, Vec<String>> {
+    let mut found: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut todo = vec![(Pointer::root(), value)];
+    while let Some((place, value)) = todo.pop() {
         match value {
             Value::Object(object) => {
                 for media_type in ["application/x-www-form-urlencoded", "multipart/form-data"] {
-                    let content = object
+                    let reference = object
                         .get(media_type)
                         .and_then(|form| form.pointer("/schema/$ref"));
-                    found.extend(content.and_then(Value::as_str));
+                    if let Some(reference) = reference.and_then(Value::as_str) {
+                        let place = place.join(media_type).join("schema");
+                        found
+                            .entry(reference)
+                            .or_default()
+                            .push(format!("#{place}"));
+                    }
                 }
-                todo.extend(object.values());
+                todo.extend(object.iter().map(|(key, value)| (place.join(key), value)));
             }
-            Value::Array(items) => todo.extend(items),
+            Value::Array(items) => {
+                let items = items.iter().enumerate();
+                todo.extend(items.map(|(index, item)| (place.join(index), item)));
+            }
             _ => {}
         }
     }
@@ -483,15 +527,22 @@ mod tests {
 
     use super::*;
 
+    /// Forms are sampled as JSON, which has no files.
     #[test]
-    fn rejection_is_excused_as_a_file_only_in_forms() {
+    fn form_gets_files_where_its_schema_has_them() {
         let schema = |name: &str| format!("#/components/schemas/{name}");
         let document = Document::new(json!({
-            "openapi": "3.1.0",
+            "openapi": "3.0.3",
             "paths": {"/files": {"post": {"requestBody": {"content": {
                 "multipart/form-data": {"schema": {"$ref": schema("Form")}},
             }}}}},
-            "components": {"schemas": {"Form": {}, "Other": {}}},
+            "components": {"schemas": {
+                "Form": {"type": "object", "properties": {
+                    "file": {"type": "string", "format": "binary"},
+                    "title": {"type": "string"},
+                }},
+                "Other": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}},
+            }},
         }));
         let typed = ["Form", "Other"].map(|name| Typed {
             reference: schema(name),
@@ -499,22 +550,19 @@ mod tests {
         });
         let session = Session::new(PathBuf::new());
         let proof = TypeProof::new(&document, &typed, &session);
-        let validator = jsonschema::validator_for(&json!(true)).unwrap();
-        let verdict = |index, answer: &Answer| {
+        let with_files = |index, value: Value| {
             let sample = Sample {
                 index,
-                value: json!({"file": "text"}),
+                value,
                 fault: None,
                 is_example: false,
             };
-            proof.verdict(&validator, &sample, answer)
+            proof.with_files(&sample, &mut fastrand::Rng::with_seed(1))
         };
-        let no_file = Answer::NoFile("expected struct FilePart".to_owned());
-        assert!(matches!(verdict(0, &no_file), Verdict::File));
-        let is_undecodable =
-            |verdict| matches!(verdict, Verdict::Failed(FailureKind::Undecodable, _));
-        let refused = Answer::Refused("missing field `title`".to_owned());
-        assert!(is_undecodable(verdict(0, &refused)));
-        assert!(is_undecodable(verdict(1, &no_file)));
+        let form = with_files(0, json!({"file": "text", "title": "a"})).unwrap();
+        assert!(form["file"]["content"].is_array(), "{form}");
+        assert_eq!(form["title"], "a");
+        assert_eq!(with_files(0, json!({"title": "a"})), None);
+        assert_eq!(with_files(1, json!({"file": "text"})), None);
     }
 }

@@ -474,11 +474,7 @@ mod tests {
             is_content: false,
             setters: vec![(
                 None,
-                Setter {
-                    name: "x".to_owned(),
-                    takes: "String".to_owned(),
-                    argument: None,
-                },
+                Setter::new("x".to_owned(), &syn::parse_quote!(String), None),
             )],
             is_reported: false,
         }

@@ -10,7 +10,8 @@
 use std::fs;
 use std::path::Path;
 
-use call_api_codegen::plan::{Plan, TYPES};
+use call_api_codegen::layout::TYPES;
+use call_api_codegen::plan::Plan;
 use call_api_prove::report::FailureKind;
 use call_api_prove::{Options, Outcome};
 use serde_json::{Value, json};

@@ -11,33 +11,9 @@ use serde::de::DeserializeOwned;
 /// The stack size that every decoder must fit into.
 const STACK: usize = 2 << 20;
 
-/// The reason why a question has no answer.
-enum Refusal {
-    /// The sample has no file where a form has one.
-    NoFile(String),
-    Other(String),
-}
-
-impl From<String> for Refusal {
-    fn from(why: String) -> Self {
-        Self::Other(why)
-    }
-}
-
-impl From<serde_json::Error> for Refusal {
-    fn from(error: serde_json::Error) -> Self {
-        let why = error.to_string();
-        // Errors of serde have no kinds, so only the message has the expected type.
-        match why.contains("expected struct FilePart") {
-            true => Self::NoFile(why),
-            false => Self::Other(why),
-        }
-    }
-}
-
-fn round_trip<T: DeserializeOwned + Serialize>(sample: &str) -> Result<String, Refusal> {
-    let value: T = serde_json::from_str(sample)?;
-    Ok(serde_json::to_string(&value).map_err(|error| format!("cannot be encoded: {error}"))?)
+fn round_trip<T: DeserializeOwned + Serialize>(sample: &str) -> Result<String, String> {
+    let value: T = serde_json::from_str(sample).map_err(|error| error.to_string())?;
+    serde_json::to_string(&value).map_err(|error| format!("cannot be encoded: {error}"))
 }
 
 /// Returns the size of a type, and true if it accepts any JSON value.
@@ -45,17 +21,17 @@ fn size_of_type<T: 'static>() -> Option<(usize, bool)> {
     Some((size_of::<T>(), TypeId::of::<T>() == TypeId::of::<serde_json::Value>()))
 }
 
-fn answer(sender: &requests::Sender, question: &str) -> Result<String, Refusal> {
+fn answer(sender: &requests::Sender, question: &str) -> Result<String, String> {
     let mut parts = question.splitn(3, '\t');
     let (kind, index, value) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
     let index = index.and_then(|index| index.parse().ok()).unwrap_or(usize::MAX);
     match kind {
         Some("decode") => decode(index, value),
-        Some("request") => Ok(sender.send(index, value)?),
+        Some("request") => sender.send(index, value),
         Some("size") => size(index)
             .map(|(bytes, any)| format!("[{bytes},{any}]"))
-            .ok_or_else(|| "no such type".to_owned().into()),
-        _ => Err("no such question".to_owned().into()),
+            .ok_or_else(|| "no such type".to_owned()),
+        _ => Err("no such question".to_owned()),
     }
 }
 
@@ -69,8 +45,7 @@ fn serve() -> Result<(), String> {
         let elapsed = start.elapsed().as_nanos();
         let (word, text) = match answer {
             Ok(Ok(text)) => ("ok", text),
-            Ok(Err(Refusal::NoFile(why))) => ("no_file", why),
-            Ok(Err(Refusal::Other(why))) => ("refused", why),
+            Ok(Err(why)) => ("refused", why),
             Err(_) => ("panicked", String::new()),
         };
         let text = text.replace(['\n', '\r'], " ");
