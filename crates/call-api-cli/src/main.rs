@@ -31,6 +31,7 @@ mod state_file;
 mod stdout;
 mod sync;
 mod ui;
+mod usage;
 mod wait;
 
 use std::env;
@@ -41,7 +42,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use call_api::{Client, ClientBuilder};
-use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::args::{Arguments, Command, ConfigCommand};
@@ -68,7 +68,7 @@ fn main() -> ExitCode {
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return report_usage_error(&error, is_given("--json-errors")),
+        Err(error) => return usage::report(&error, is_given("--json-errors")),
     };
     let ui = Arc::new(Ui::new(&arguments.settings));
     match run(arguments, &ui) {
@@ -262,66 +262,4 @@ async fn interrupted() -> u8 {
         Ok(()) => SIGINT_CODE,
         Err(_) => std::future::pending().await,
     }
-}
-
-/// Prints the requested help or version; otherwise reports the error in the arguments, on one line.
-fn report_usage_error(error: &clap::Error, as_json: bool) -> ExitCode {
-    if matches!(
-        error.kind(),
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-    ) {
-        return match error.print() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-            Err(_) => ExitCode::from(ErrorClass::Failed.code()),
-        };
-    }
-    let is_bare = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
-    if is_bare && !as_json {
-        // Fails only if standard error is closed.
-        let _ = error.print();
-        return ExitCode::from(ErrorClass::Usage.code());
-    }
-    let message = match is_bare {
-        true => "no command given".to_owned(),
-        false => on_one_line(&error.to_string()),
-    };
-    let failure = CliError::usage(format!("{message}; see `{} --help`", command_name()));
-    let settings = Settings {
-        json_errors: as_json,
-        ..Settings::default()
-    };
-    Ui::new(&settings).error(&failure);
-    ExitCode::from(failure.class().code())
-}
-
-/// Returns the program's name with the given subcommands.
-fn command_name() -> String {
-    let mut program = Arguments::command();
-    // Adds the subcommands of `request`.
-    program.build();
-    let mut command = &program;
-    let mut name = program.get_name().to_owned();
-    for argument in env::args().skip(1) {
-        if let Some(subcommand) = command.find_subcommand(argument) {
-            command = subcommand;
-            name = format!("{name} {}", command.get_name());
-        }
-    }
-    name
-}
-
-/// Joins the lines of a clap error: the problem and suggestions, without the usage.
-fn on_one_line(text: &str) -> String {
-    // The context of an error has the arguments and values, but the sentence of each kind is only in the text.
-    let lines = text
-        .lines()
-        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
-        .map(|line| {
-            let line = line.trim();
-            let line = line.strip_prefix("error: ").unwrap_or(line);
-            line.strip_prefix("tip: ").unwrap_or(line)
-        })
-        .filter(|line| !line.is_empty());
-    lines.collect::<Vec<_>>().join("; ").replace(":; ", ": ")
 }
