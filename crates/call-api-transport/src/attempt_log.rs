@@ -19,29 +19,30 @@ use crate::settings::Settings;
 ///
 /// use call_api_transport::{Auth, Delivery, Operation, Outcome, ResponseBody, StopReason, Transport};
 ///
-/// # const GET_PET: Operation =
-/// #     Operation { id: "get_pet", path: "/v1/pets/{id}", auth: Auth::None, body: ResponseBody::Buffered };
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # // A port without a listener.
-/// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-/// # let url = format!("http://{}", listener.local_addr()?);
-/// # drop(listener);
-/// let transport = Transport::builder(url).backoff(Duration::ZERO, Duration::ZERO).max_attempts(3).build()?;
-/// let request = transport.http_client().get(format!("{}/v1/pets/7", transport.base_url())).build()?;
-/// let error = transport.send(&GET_PET, request, None).await.unwrap_err();
-/// let attempt_log = error.attempt_log();
-/// for attempt in attempt_log.attempts() {
-///     println!("{:?} after {:?}: {}", attempt.started, attempt.elapsed, attempt.outcome);
-///     assert_eq!(attempt.outcome, Outcome::ConnectFailed);
+/// const GET_PET: Operation =
+///     Operation { id: "get_pet", path: "/v1/pets/{id}", auth: Auth::None, body: ResponseBody::Buffered };
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     // A port without a listener.
+///     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+///     let url = format!("http://{}", listener.local_addr()?);
+///     drop(listener);
+///     let transport = Transport::builder(url).backoff(Duration::ZERO, Duration::ZERO).max_attempts(3).build()?;
+///     let request = transport.http_client().get(format!("{}/v1/pets/7", transport.base_url())).build()?;
+///     let error = transport.send(&GET_PET, request, None).await.unwrap_err();
+///     let attempt_log = error.attempt_log();
+///     for attempt in attempt_log.attempts() {
+///         println!("{:?} after {:?}: {}", attempt.started, attempt.elapsed, attempt.outcome);
+///         assert_eq!(attempt.outcome, Outcome::ConnectFailed);
+///     }
+///     assert_eq!((attempt_log.operation(), attempt_log.host(), attempt_log.stop_reason()), ("get_pet", "127.0.0.1", &StopReason::AttemptsExhausted));
+///     assert_eq!((attempt_log.status(), attempt_log.request_id(), attempt_log.retry_after()), (None, None, None));
+///     assert_eq!(attempt_log.delivery(), Delivery::NotSent);
+///     println!("{} {} took {:?}, {:?} of it in a queue", attempt_log.method(), attempt_log.url(), attempt_log.elapsed(), attempt_log.queued());
+///     assert!(attempt_log.to_curl().starts_with("curl "));
+///     Ok(())
 /// }
-/// assert_eq!((attempt_log.operation(), attempt_log.host(), attempt_log.stop_reason()), ("get_pet", "127.0.0.1", &StopReason::AttemptsExhausted));
-/// assert_eq!((attempt_log.status(), attempt_log.request_id(), attempt_log.retry_after()), (None, None, None));
-/// assert_eq!(attempt_log.delivery(), Delivery::NotSent);
-/// println!("{} {} took {:?}, {:?} of it in a queue", attempt_log.method(), attempt_log.url(), attempt_log.elapsed(), attempt_log.queued());
-/// assert!(attempt_log.to_curl().starts_with("curl "));
-/// # Ok(())
-/// # }
 /// ```
 #[derive(Clone)]
 pub struct AttemptLog {

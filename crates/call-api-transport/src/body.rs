@@ -77,7 +77,7 @@ impl StallTimeoutBody {
     }
 }
 
-/// The error of a streamed body that was idle for the length of the idle timeout.
+/// The error of a streamed body that was idle for the idle timeout.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("the body stalled: no bytes for {} ms", stall_timeout.as_millis())]
 pub struct Stalled {

@@ -1,7 +1,7 @@
 //! The retry budget that all requests of a client share.
 //!
 //! A failing server makes every client retry, and that load keeps it failing. So a retry takes tokens, and successes
-//! bring them back. The figures are those of the AWS SDKs' standard retry mode.
+//! return them. The figures are those of the AWS SDKs' standard retry mode.
 
 use std::time::Instant;
 
@@ -72,7 +72,7 @@ impl Budget {
         self.take(cost)
     }
 
-    /// Notes a success, which gives a token back unless it was that of a retry, whose permit does.
+    /// Records a success, which returns a token unless it was that of a retry, whose permit does.
     pub(crate) fn succeeded(&self, was_first: bool) {
         if was_first {
             self.give(1);
@@ -107,7 +107,7 @@ impl Budget {
     }
 }
 
-/// The tokens of one retry in flight. Dropping it gives them back: after a success, and after a request whose future was
+/// The tokens of one retry in flight. Dropping it returns them: after a success, and after a request whose future was
 /// dropped, which says nothing about the server.
 #[derive(Debug)]
 pub(crate) struct Permit<'a> {

@@ -34,7 +34,7 @@ pub enum BuildError {
     HttpClient(Arc<dyn std::error::Error + Send + Sync>),
 }
 
-/// The reason why a text is no base URL that a token may be sent to.
+/// The reason why a text is not a base URL that a token may be sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BaseUrlProblem {

@@ -95,7 +95,7 @@ impl TransportBuilder {
         self
     }
 
-    /// Sets a provider to ask for tokens, in place of a fixed one: a closure, or a [`TokenFile`](crate::TokenFile).
+    /// Sets a provider of tokens, in place of a fixed one: a closure, or a [`TokenFile`](crate::TokenFile).
     pub fn token_provider(mut self, provider: impl TokenProvider) -> Self {
         self.credentials.token = Source::provider(provider);
         self
@@ -180,7 +180,7 @@ impl TransportBuilder {
         self
     }
 
-    /// Trusts further root certificates, given in PEM, beside those of the system. Downloads from other hosts trust them,
+    /// Trusts further root certificates, given in PEM, in addition to those of the system. Downloads from other hosts trust them,
     /// too. On a machine without certificates of its own, only they are trusted.
     ///
     /// No effect on a client that was [given](Self::http_client).
@@ -252,7 +252,7 @@ impl TransportBuilder {
     /// Sets the HTTP client, which is used as it is: with its own TLS, proxies, pool and timeouts. A
     /// [`client_certificate`](Self::client_certificate) beside it is refused; roots apply to downloads from other hosts.
     ///
-    /// It must be built with `redirect(Policy::none())`. A redirect that it follows all the same fails the request, but by
+    /// It must be built with `redirect(Policy::none())`. A redirect that it follows nevertheless fails the request, but by
     /// then a header with an API key was sent along (not `Authorization`, which reqwest drops on the way to another host).
     /// `configure_http` has no such condition.
     pub fn http_client(mut self, client: reqwest::Client) -> Self {

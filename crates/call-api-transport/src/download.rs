@@ -72,7 +72,7 @@ pub enum DownloadError {
     Failed(TransportError),
     /// The response has another status than 200 or 206.
     #[error(
-        "{} was answered with {}, which is no content; check that it still exists",
+        "{} was answered with {}, which is not the content; check that it still exists",
         .0.attempt_log.url(),
         .0.status.as_u16()
     )]
@@ -84,44 +84,45 @@ type OnProgress<'a> = Box<dyn FnMut(Progress) + Send + 'a>;
 /// A download to be started; made by [`Transport::download`].
 ///
 /// ```
+/// use std::io::{Read as _, Write as _};
 /// use std::time::Duration;
 ///
 /// use call_api_transport::{Auth, Operation, Progress, ResponseBody, Transport};
 ///
-/// # const SOUND: Operation = Operation { id: "sound", path: "", auth: Auth::None, body: ResponseBody::Streamed };
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # use std::io::{Read as _, Write as _};
-/// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-/// # let url = format!("http://{}/sound", listener.local_addr()?);
-/// # std::thread::spawn(move || {
-/// #     let (mut stream, _) = listener.accept().unwrap();
-/// #     stream.read(&mut [0; 1024]).unwrap();
-/// #     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nsound").unwrap();
-/// # });
-/// let transport = Transport::builder("https://pets.example").build()?;
-/// let mut sound = Vec::new();
-/// let downloaded = transport
-///     .download(&SOUND, &url)
-///     .ok_or("it is no absolute URL")?
-///     .deadline(Duration::from_secs(600))
-///     .stall_timeout(Duration::from_secs(10))
-///     .size_limit(100 << 20)
-///     .not_ready_timeout(Duration::from_secs(60))
-///     .allow_insecure_http(false)
-///     .on_progress(|progress: Progress| println!("{} of {:?} bytes", progress.bytes, progress.total))
-///     .to_writer(&mut sound)
-///     .await?;
-/// assert_eq!((downloaded.bytes, &sound[..]), (5, &b"sound"[..]));
+/// const SOUND: Operation = Operation { id: "sound", path: "", auth: Auth::None, body: ResponseBody::Streamed };
 ///
-/// # let folder = std::env::temp_dir();
-/// # let part = folder.join(format!("example-{}.part", std::process::id()));
-/// // The server is gone: the file gets its name only once it is complete.
-/// let download = transport.download(&SOUND, &url).ok_or("it is no absolute URL")?.deadline(Duration::from_secs(1));
-/// assert!(download.to_file(&part, "sound 1", |_| folder.join("sound.wav")).await.is_err());
-/// # assert!(!folder.join("sound.wav").exists() && !part.exists());
-/// # Ok(())
-/// # }
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+///     let url = format!("http://{}/sound", listener.local_addr()?);
+///     std::thread::spawn(move || {
+///         let (mut stream, _) = listener.accept().unwrap();
+///         stream.read(&mut [0; 1024]).unwrap();
+///         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nsound").unwrap();
+///     });
+///     let transport = Transport::builder("https://pets.example").build()?;
+///     let mut sound = Vec::new();
+///     let downloaded = transport
+///         .download(&SOUND, &url)
+///         .ok_or("it is not an absolute URL")?
+///         .deadline(Duration::from_secs(600))
+///         .stall_timeout(Duration::from_secs(10))
+///         .size_limit(100 << 20)
+///         .not_ready_timeout(Duration::from_secs(60))
+///         .allow_insecure_http(false)
+///         .on_progress(|progress: Progress| println!("{} of {:?} bytes", progress.bytes, progress.total))
+///         .to_writer(&mut sound)
+///         .await?;
+///     assert_eq!((downloaded.bytes, &sound[..]), (5, &b"sound"[..]));
+///
+///     let folder = std::env::temp_dir();
+///     let part = folder.join(format!("example-{}.part", std::process::id()));
+///     // The server is gone: the file gets its name only once it is complete.
+///     let download = transport.download(&SOUND, &url).ok_or("it is not an absolute URL")?.deadline(Duration::from_secs(1));
+///     assert!(download.to_file(&part, "sound 1", |_| folder.join("sound.wav")).await.is_err());
+///     assert!(!folder.join("sound.wav").exists() && !part.exists());
+///     Ok(())
+/// }
 /// ```
 #[must_use = "a download does nothing until it is given a target"]
 pub struct Download<'a> {

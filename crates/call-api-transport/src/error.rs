@@ -188,6 +188,16 @@ pub enum Limit {
     Deadline,
 }
 
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Attempt => "attempt timeout",
+            Self::Stall => "stall timeout",
+            Self::Deadline => "deadline",
+        })
+    }
+}
+
 impl TransportError {
     pub(crate) fn new(
         kind: TransportErrorKind,
@@ -228,7 +238,7 @@ impl TransportError {
         )
     }
 
-    /// Returns true if the same request may succeed later. The service may have processed this one all the same: a user
+    /// Returns true if the same request may succeed later. The service may have processed this one nevertheless: a user
     /// of a method that is not idempotent has to find out.
     pub fn is_retryable(&self) -> bool {
         self.kind().is_retryable()
@@ -312,14 +322,9 @@ impl TransportError {
                 after,
             } => {
                 let after = Seconds(*after);
-                let limit = match limit {
-                    Limit::Attempt => "the attempt timeout",
-                    Limit::Stall => "the stall timeout",
-                    Limit::Deadline => "the deadline",
-                };
                 write!(
                     f,
-                    "{limit} of {after} passed while {phase}, for {method} {url}"
+                    "the {limit} of {after} passed while {phase}, for {method} {url}"
                 )
             }
             TransportErrorKind::Interrupted { phase, received } => {
@@ -329,10 +334,13 @@ impl TransportError {
                 }
                 Ok(())
             }
-            TransportErrorKind::Malformed { phase } => write!(
+            TransportErrorKind::Malformed { phase: Phase::Body } => write!(
                 f,
-                "what came while {phase} of {method} {url} is no HTTP, or its compression is broken"
+                "the response body of {method} {url} is malformed, or its compression is broken"
             ),
+            TransportErrorKind::Malformed { .. } => {
+                write!(f, "the response to {method} {url} is not valid HTTP")
+            }
             TransportErrorKind::BodyTooLarge {
                 limit,
                 received,
@@ -348,15 +356,14 @@ impl TransportError {
                 write!(f, "the content of {method} {url} is damaged: {reason}")
             }
             TransportErrorKind::WriteFailed => {
-                write!(f, "what {method} {url} brought could not be written")
+                write!(f, "the content of {method} {url} could not be written")
             }
             TransportErrorKind::Redirected { status, to } => {
-                let to = to.as_deref().unwrap_or("nowhere");
-                let status = status.as_u16();
-                write!(
-                    f,
-                    "the redirect ({status}) of {method} {url} to {to} is not followed"
-                )
+                write!(f, "the redirect ({}) of {method} {url} ", status.as_u16())?;
+                match to {
+                    Some(to) => write!(f, "to {to} is not followed"),
+                    None => write!(f, "has no valid location"),
+                }
             }
         }
     }

@@ -23,16 +23,16 @@
 //!     body: ResponseBody::Buffered,
 //! };
 //!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let transport = Transport::builder("https://pets.example/api")
-//!     .token(Token::from_env("PETS_TOKEN")?)
-//!     .build()?;
-//! let url = format!("{}/v1/pets/7", transport.base_url());
-//! let request = transport.http_client().get(url).build()?;
-//! let response = transport.send(&GET_PET, request, None).await?;
-//! println!("{} after {:?}", response.status, response.attempt_log.elapsed());
-//! # Ok(())
-//! # }
+//! async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//!     let transport = Transport::builder("https://pets.example/api")
+//!         .token(Token::from_env("PETS_TOKEN")?)
+//!         .build()?;
+//!     let url = format!("{}/v1/pets/7", transport.base_url());
+//!     let request = transport.http_client().get(url).build()?;
+//!     let response = transport.send(&GET_PET, request, None).await?;
+//!     println!("{} after {:?}", response.status, response.attempt_log.elapsed());
+//!     Ok(())
+//! }
 //! ```
 //!
 //! # Errors

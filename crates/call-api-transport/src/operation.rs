@@ -62,7 +62,7 @@ pub enum ResponseBody {
     /// The transport, inside the attempt: limited, within the deadline, and retried if it is interrupted.
     Buffered,
     /// The program, as it arrives. All policies apply up to the end of the head; after it there is neither limit nor
-    /// deadline, but a body that is idle for the length of the idle timeout fails as
+    /// deadline, but a body that is idle for the idle timeout fails as
     /// [`Stalled`](crate::Stalled). The bodies of error responses are buffered.
     Streamed,
 }

@@ -67,9 +67,9 @@ impl Settings {
 ///
 /// use call_api_transport::RequestOptions;
 /// use http::{HeaderValue, header};
-/// # use call_api_transport::Transport;
+/// use call_api_transport::Transport;
 ///
-/// # let transport = Transport::builder("https://pets.example").build()?;
+/// let transport = Transport::builder("https://pets.example").build()?;
 /// let hurried = RequestOptions::new().deadline(Duration::from_secs(2)).max_attempts(1);
 /// let large = RequestOptions::new().attempt_timeout(Duration::from_secs(40)).body_limit(64 << 20);
 /// let once = RequestOptions::new()

@@ -88,7 +88,7 @@ impl Token {
     /// Returns a token of the value of an environment variable.
     ///
     /// # Errors
-    /// [`TokenError`] if the variable is not set or its value is no token.
+    /// [`TokenError`] if the variable is not set or its value is not a token.
     ///
     /// ```
     /// use call_api_transport::{Token, TokenError};
@@ -106,7 +106,7 @@ impl Token {
         }
     }
 
-    /// Sets how long a token from a provider may be used: the provider is asked again when that time has passed. Without it,
+    /// Sets how long a token from a provider may be used: the provider is called again when that time has passed. Without it,
     /// a token is used until the service answers 401.
     ///
     /// ```
@@ -184,7 +184,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// The reason why a text is no token. Never shows the text.
+/// The reason why a text is not a token. Never shows the text.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
@@ -262,10 +262,10 @@ pub type TokenFuture<'a> = Pin<Box<dyn Future<Output = Result<Token, BoxError>> 
 ///     }
 /// }
 ///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() {
-/// # assert!(Store.token().await.is_ok());
-/// # }
+/// #[tokio::main]
+/// async fn main() {
+///     assert!(Store.token().await.is_ok());
+/// }
 /// ```
 pub trait TokenProvider: Send + Sync + 'static {
     /// Returns a token. The error becomes the source of the request's, so it must not show a secret.
@@ -301,17 +301,17 @@ impl TokenProvider for Box<dyn TokenProvider> {
 /// ```
 /// use call_api_transport::{TokenFile, TokenProvider as _};
 ///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let path = std::env::temp_dir().join(format!("example-{}.token", std::process::id()));
-/// std::fs::write(&path, "s3cret\n")?;
-/// let file = TokenFile::new(&path);
-/// println!("{:?}, and again after {:?}", file.token().await.is_ok(), TokenFile::REREAD_AFTER);
-/// # assert!(file.token().await.is_ok());
-/// # std::fs::remove_file(path)?;
-/// assert!(file.token().await.is_err(), "the file was removed");
-/// # Ok(())
-/// # }
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let path = std::env::temp_dir().join(format!("example-{}.token", std::process::id()));
+///     std::fs::write(&path, "s3cret\n")?;
+///     let file = TokenFile::new(&path);
+///     println!("{:?}, and again after {:?}", file.token().await.is_ok(), TokenFile::REREAD_AFTER);
+///     assert!(file.token().await.is_ok());
+///     std::fs::remove_file(path)?;
+///     assert!(file.token().await.is_err(), "the file was removed");
+///     Ok(())
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TokenFile {

@@ -501,7 +501,7 @@ async fn error_text_has_cause_request_and_help() {
             |b| b.deadline(Duration::from_millis(1500)),
         ),
         (
-            "what came while waiting for the response of GET BASE/v1/call/7 is no HTTP, or its compression is broken: invalid HTTP version parsed (1 attempt in 0 s); check that the base URL names the service, and any proxy in between",
+            "the response to GET BASE/v1/call/7 is not valid HTTP: invalid HTTP version parsed (1 attempt in 0 s); check that the base URL names the service, and any proxy in between",
             vec![support::send("SSH-2.0\r\n\r\n")],
             |b| b,
         ),

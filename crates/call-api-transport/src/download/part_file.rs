@@ -90,7 +90,7 @@ impl PartFile {
             .ok()
             .and_then(|text| parse(text, &identity))
             .unwrap_or_default();
-        // Bytes that may not be on the disk can be anything; a complete file cannot be told from a too long one.
+        // Bytes that may not be on the disk can be anything; a complete file cannot be distinguished from one that is too long.
         let is_complete = metadata.total.is_some_and(|total| total <= synced);
         if file.metadata()?.len() < synced || is_complete {
             synced = 0;

@@ -145,7 +145,7 @@ impl<'d, 's> DownloadRequest<'d, 's> {
         offset: u64,
     ) -> Result<Option<Begun>, Ended> {
         let (status, headers) = (response.status(), response.headers());
-        let said = ResourceMetadata::read(status, headers);
+        let received = ResourceMetadata::read(status, headers);
         let coding = text(headers, header::CONTENT_ENCODING);
         let is_coded = coding.is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"));
         let begun = match status {
@@ -153,10 +153,16 @@ impl<'d, 's> DownloadRequest<'d, 's> {
                 let error = integrity_mismatch(COMPRESSED);
                 return Err(Ended::Final(Outcome::Malformed, error));
             }
-            StatusCode::OK => self.begin_whole(said).await?,
+            StatusCode::OK => self.begin_whole(received).await?,
             StatusCode::PARTIAL_CONTENT if offset > 0 => {
                 let length = response.content_length();
-                self.begin_part(said, ContentRange::read(headers), length, offset, is_coded)?
+                self.begin_part(
+                    received,
+                    ContentRange::read(headers),
+                    length,
+                    offset,
+                    is_coded,
+                )?
             }
             StatusCode::PARTIAL_CONTENT => {
                 let error = integrity_mismatch(OTHER_PART);
@@ -178,16 +184,16 @@ impl<'d, 's> DownloadRequest<'d, 's> {
     }
 
     /// Begins the whole content, or skips the bytes that the sink already has.
-    async fn begin_whole(&mut self, said: ResourceMetadata) -> Result<Begun, Ended> {
+    async fn begin_whole(&mut self, received: ResourceMetadata) -> Result<Begun, Ended> {
         let written = self.sink.written();
-        let is_same = said.validator.is_some()
-            && said.validator == self.metadata.validator
-            && said.total.is_none_or(|total| written <= total);
+        let is_same = received.validator.is_some()
+            && received.validator == self.metadata.validator
+            && received.total.is_none_or(|total| written <= total);
         if written > 0 && is_same {
-            self.metadata.total = said.total.or(self.metadata.total);
+            self.metadata.total = received.total.or(self.metadata.total);
             return Ok(Begun {
                 skip: written,
-                expected: said.total,
+                expected: received.total,
             });
         }
         if !self.sink.can_begin() {
@@ -196,7 +202,7 @@ impl<'d, 's> DownloadRequest<'d, 's> {
                 integrity_mismatch(CHANGED),
             ));
         }
-        self.metadata = said;
+        self.metadata = received;
         if let Err(error) = self.sink.begin(&self.metadata).await {
             return Err(Ended::Final(Outcome::WriteFailed, write_failed(error)));
         }
@@ -210,7 +216,7 @@ impl<'d, 's> DownloadRequest<'d, 's> {
     /// section 15.3.7), and as many bytes as its range.
     fn begin_part(
         &mut self,
-        said: ResourceMetadata,
+        received: ResourceMetadata,
         range: Option<ContentRange>,
         length: Option<u64>,
         offset: u64,
@@ -223,8 +229,8 @@ impl<'d, 's> DownloadRequest<'d, 's> {
         let total = range.total.or(self.metadata.total);
         let is_tagged =
             (self.metadata.validator.as_deref()).is_some_and(|tag| tag.starts_with('"'));
-        let has_validator =
-            said.validator == self.metadata.validator || (said.validator.is_none() && !is_tagged);
+        let has_validator = received.validator == self.metadata.validator
+            || (received.validator.is_none() && !is_tagged);
         let fits = range.first == offset
             && !is_coded
             && total.is_some()
@@ -235,9 +241,9 @@ impl<'d, 's> DownloadRequest<'d, 's> {
             return Err(Ended::Restart(OTHER_PART));
         }
         self.metadata.total = total;
-        self.metadata.digest = self.metadata.digest.or(said.digest);
+        self.metadata.digest = self.metadata.digest.or(received.digest);
         if self.metadata.content_type.is_none() {
-            self.metadata.content_type = said.content_type;
+            self.metadata.content_type = received.content_type;
         }
         Ok(Begun {
             skip: 0,

@@ -100,7 +100,9 @@ async fn token_repeated_by_the_service_is_redacted() {
     let error = result.unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("{url} was answered with 403, which is no content; check that it still exists")
+        format!(
+            "{url} was answered with 403, which is not the content; check that it still exists"
+        )
     );
     let DownloadError::Refused(refused) = error else {
         panic!("{error:?}")
