@@ -11,21 +11,21 @@ use crate::{Call, CallStatus};
 /// ```
 /// use call_api::{CallStatus, Change};
 ///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
-/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
-/// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
-/// let before = client.get_call(id).await?;
-/// # let mut call = before.clone();
-/// # call.status = CallStatus::Completed;
-/// # sandbox.put(call);
-/// // A while later:
-/// let change = Change::new(client.get_call(id).await?, Some(before));
-/// assert_eq!(change.call.status, CallStatus::Completed);
-/// assert!(change.status_changed() && change.invalid_transition().is_none());
-/// # Ok(())
-/// # }
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let sandbox = call_api_sandbox::Sandbox::start().await?;
+///     let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+///     let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+///     let before = client.get_call(id).await?;
+///     let mut call = before.clone();
+///     call.status = CallStatus::Completed;
+///     sandbox.put(call);
+///     // A while later:
+///     let change = Change::new(client.get_call(id).await?, Some(before));
+///     assert_eq!(change.call.status, CallStatus::Completed);
+///     assert!(change.status_changed() && change.invalid_transition().is_none());
+///     Ok(())
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -50,7 +50,7 @@ impl Change {
             .is_none_or(|before| before.status != self.call.status)
     }
 
-    /// Returns the transition of the status if it is invalid. The newer status counts all the same.
+    /// Returns the transition of the status if it is invalid. The newer status counts nevertheless.
     pub fn invalid_transition(&self) -> Option<InvalidTransition> {
         InvalidTransition::between(self.before.as_ref()?, &self.call)
     }
@@ -62,21 +62,21 @@ impl Change {
 /// ```
 /// use call_api::{CallStatus, InvalidTransition};
 ///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
-/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
-/// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
-/// let mut seen = client.get_call(id).await?;
-/// seen.status = CallStatus::Completed;
-/// let mut updates = client.wait_until_ended(id).last_seen(seen).updates();
-/// if let Some(change) = updates.next().await {
-///     let transition: Option<InvalidTransition> = change?.invalid_transition();
-///     let statuses = transition.map(|transition| (transition.from, transition.to));
-///     assert_eq!(statuses, Some((CallStatus::Completed, CallStatus::Dialing)));
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let sandbox = call_api_sandbox::Sandbox::start().await?;
+///     let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+///     let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+///     let mut seen = client.get_call(id).await?;
+///     seen.status = CallStatus::Completed;
+///     let mut updates = client.wait_until_ended(id).last_seen(seen).updates();
+///     if let Some(change) = updates.next().await {
+///         let transition: Option<InvalidTransition> = change?.invalid_transition();
+///         let statuses = transition.map(|transition| (transition.from, transition.to));
+///         assert_eq!(statuses, Some((CallStatus::Completed, CallStatus::Dialing)));
+///     }
+///     Ok(())
 /// }
-/// # Ok(())
-/// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

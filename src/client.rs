@@ -26,15 +26,15 @@ use crate::{Call, Error};
 /// use call_api::Client;
 /// use call_api_sandbox::Sandbox;
 ///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let sandbox = Sandbox::start().await?;
-/// let id = Sandbox::EXAMPLE_ID;
-/// let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
-/// let task = tokio::spawn(client.get_call(id).send());
-/// assert_eq!(client.get_call(id).await?, task.await??.value);
-/// # Ok(())
-/// # }
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let sandbox = Sandbox::start().await?;
+///     let id = Sandbox::EXAMPLE_ID;
+///     let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+///     let task = tokio::spawn(client.get_call(id).send());
+///     assert_eq!(client.get_call(id).await?, task.await??.value);
+///     Ok(())
+/// }
 /// ```
 #[derive(Clone, Debug)]
 pub struct Client(call_api_client::Client);
@@ -47,14 +47,14 @@ pub struct Client(call_api_client::Client);
 /// use call_api::{Client, ClientBuilder};
 /// use call_api_sandbox::Sandbox;
 ///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let sandbox = Sandbox::start().await?;
-/// let builder: ClientBuilder = Client::builder().base_url(sandbox.base_url()).token(sandbox.token());
-/// let client = builder.deadline(Duration::from_secs(20)).build()?;
-/// assert_eq!(client.get_call(Sandbox::EXAMPLE_ID).await?.id, Sandbox::EXAMPLE_ID);
-/// # Ok(())
-/// # }
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let sandbox = Sandbox::start().await?;
+///     let builder: ClientBuilder = Client::builder().base_url(sandbox.base_url()).token(sandbox.token());
+///     let client = builder.deadline(Duration::from_secs(20)).build()?;
+///     assert_eq!(client.get_call(Sandbox::EXAMPLE_ID).await?.id, Sandbox::EXAMPLE_ID);
+///     Ok(())
+/// }
 /// ```
 pub type ClientBuilder = call_api_client::ClientBuilder<Client>;
 
@@ -65,18 +65,19 @@ impl Client {
     ///
     /// ```
     /// use call_api::{BASE_URL_VARIABLE, Client, DEFAULT_BASE_URL, TOKEN_VARIABLE};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///
+    /// #[tokio::main]
+    /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let sandbox = call_api_sandbox::Sandbox::start().await?;
     /// # // No other thread reads the environment.
     /// # unsafe { std::env::set_var("CALL_API_BASE_URL", sandbox.base_url()) };
     /// # unsafe { std::env::set_var("CALL_API_TOKEN", sandbox.token()) };
-    /// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
-    /// let client = Client::from_env()?;
-    /// println!("the token is from {TOKEN_VARIABLE}, the base URL from {BASE_URL_VARIABLE}, or {DEFAULT_BASE_URL:?}");
-    /// assert_eq!(client.get_call(id).await?.id, id);
-    /// # Ok(())
-    /// # }
+    ///     let id = "3c90c3cc-0d44-4b50-8888-8dd25736052a".parse()?;
+    ///     let client = Client::from_env()?;
+    ///     println!("the token is from {TOKEN_VARIABLE}, the base URL from {BASE_URL_VARIABLE}, or {DEFAULT_BASE_URL:?}");
+    ///     assert_eq!(client.get_call(id).await?.id, id);
+    ///     Ok(())
+    /// }
     /// ```
     ///
     /// # Errors
@@ -96,15 +97,15 @@ impl Client {
     /// use call_api::transport::Transport;
     /// use call_api::{Client, Token};
     ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let sandbox = call_api_sandbox::Sandbox::start().await?;
-    /// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
-    /// let transport = Transport::builder(sandbox.base_url()).token(Token::new(sandbox.token())?).build()?;
-    /// let client = Client::new(transport);
-    /// assert_eq!(client.get_call(id).await?.id, id);
-    /// # Ok(())
-    /// # }
+    /// #[tokio::main]
+    /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let sandbox = call_api_sandbox::Sandbox::start().await?;
+    ///     let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+    ///     let transport = Transport::builder(sandbox.base_url()).token(Token::new(sandbox.token())?).build()?;
+    ///     let client = Client::new(transport);
+    ///     assert_eq!(client.get_call(id).await?.id, id);
+    ///     Ok(())
+    /// }
     /// ```
     pub fn new(transport: Transport) -> Self {
         Self(call_api_client::Client::new(transport))
@@ -116,26 +117,28 @@ impl Client {
     /// Await it for the ended call, or read its [`updates`](WaitUntilEnded::updates) for each change until then:
     ///
     /// ```
-    /// # use call_api::Client;
-    /// # use call_api_sandbox::Sandbox;
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let sandbox = Sandbox::start().await?;
-    /// # let mut call = Sandbox::example_call();
-    /// # let id = call.id;
-    /// # call.status = call_api::CallStatus::Completed;
-    /// # sandbox.put(call);
-    /// # let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
     /// use std::time::Duration;
     ///
-    /// let call = client
-    ///     .wait_until_ended(id)
-    ///     .deadline(Duration::from_secs(15 * 60))
-    ///     .on_change(|change| println!("{}", change.call.status))
-    ///     .await?;
-    /// assert!(call.is_ended());
-    /// # Ok(())
-    /// # }
+    /// use call_api::Client;
+    /// use call_api_sandbox::Sandbox;
+    ///
+    /// #[tokio::main]
+    /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let sandbox = Sandbox::start().await?;
+    ///     let mut call = Sandbox::example_call();
+    ///     let id = call.id;
+    ///     call.status = call_api::CallStatus::Completed;
+    ///     sandbox.put(call);
+    ///     let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+    ///
+    ///     let call = client
+    ///         .wait_until_ended(id)
+    ///         .deadline(Duration::from_secs(15 * 60))
+    ///         .on_change(|change| println!("{}", change.call.status))
+    ///         .await?;
+    ///     assert!(call.is_ended());
+    ///     Ok(())
+    /// }
     /// ```
     ///
     /// # Errors
@@ -150,24 +153,25 @@ impl Client {
     /// recording. See [`WaitUntilSettled`] for what is expected of which call.
     ///
     /// ```
-    /// # use call_api::Client;
-    /// # use call_api_sandbox::Sandbox;
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let sandbox = Sandbox::start().await?;
-    /// # let mut call = call_api::Call::sample();
-    /// # call.recording_url = None;
-    /// # let id = call.id;
-    /// # sandbox.put(call);
-    /// # let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+    /// use call_api::Client;
     /// use call_api::LateProperty;
+    /// use call_api_sandbox::Sandbox;
     ///
-    /// let settled = client.wait_until_settled(id).await?;
-    /// if !settled.is_complete() {
-    ///     assert_eq!(settled.missing, [LateProperty::RecordingUrl]);
+    /// #[tokio::main]
+    /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let sandbox = Sandbox::start().await?;
+    ///     let mut call = call_api::Call::sample();
+    ///     call.recording_url = None;
+    ///     let id = call.id;
+    ///     sandbox.put(call);
+    ///     let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+    ///
+    ///     let settled = client.wait_until_settled(id).await?;
+    ///     if !settled.is_complete() {
+    ///         assert_eq!(settled.missing, [LateProperty::RecordingUrl]);
+    ///     }
+    ///     Ok(())
     /// }
-    /// # Ok(())
-    /// # }
     /// ```
     ///
     /// # Errors
@@ -181,27 +185,28 @@ impl Client {
     /// what happens to duplicates and on a 429.
     ///
     /// ```
-    /// # use call_api::{Client, Uuid};
-    /// # use call_api_sandbox::Sandbox;
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let sandbox = Sandbox::start().await?;
-    /// # let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
-    /// let ids = [Sandbox::EXAMPLE_ID, Uuid::nil(), Sandbox::EXAMPLE_ID];
-    /// let mut calls = client.get_calls(ids);
-    /// let mut lines = Vec::new();
-    /// while let Some((id, result)) = calls.next().await {
-    ///     match result {
-    ///         Ok(call) => lines.push(format!("{id} {}", call.status)),
-    ///         Err(error) => lines.push(format!("{id} {}", error.kind())),
+    /// use call_api::{Client, Uuid};
+    /// use call_api_sandbox::Sandbox;
+    ///
+    /// #[tokio::main]
+    /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let sandbox = Sandbox::start().await?;
+    ///     let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+    ///     let ids = [Sandbox::EXAMPLE_ID, Uuid::nil(), Sandbox::EXAMPLE_ID];
+    ///     let mut calls = client.get_calls(ids);
+    ///     let mut lines = Vec::new();
+    ///     while let Some((id, result)) = calls.next().await {
+    ///         match result {
+    ///             Ok(call) => lines.push(format!("{id} {}", call.status)),
+    ///             Err(error) => lines.push(format!("{id} {}", error.kind())),
+    ///         }
     ///     }
+    ///     assert_eq!(lines, [
+    ///         "3c90c3cc-0d44-4b50-8888-8dd25736052a dialing",
+    ///         "00000000-0000-0000-0000-000000000000 not found",
+    ///     ]);
+    ///     Ok(())
     /// }
-    /// assert_eq!(lines, [
-    ///     "3c90c3cc-0d44-4b50-8888-8dd25736052a dialing",
-    ///     "00000000-0000-0000-0000-000000000000 not found",
-    /// ]);
-    /// # Ok(())
-    /// # }
     /// ```
     pub fn get_calls<'a, I>(&self, ids: I) -> GetCalls<'a>
     where
@@ -213,19 +218,19 @@ impl Client {
     /// Fetches many calls, as [`get_calls`](Self::get_calls), whose ids arrive as a stream.
     ///
     /// ```
-    /// # use call_api::Client;
-    /// # use call_api_sandbox::Sandbox;
+    /// use call_api::Client;
+    /// use call_api_sandbox::Sandbox;
     /// use futures_util::stream;
     ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let sandbox = Sandbox::start().await?;
-    /// # let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
-    /// let ids = stream::once(async { Sandbox::EXAMPLE_ID });
-    /// let mut calls = client.get_calls_from(ids);
-    /// assert!(matches!(calls.next().await, Some((Sandbox::EXAMPLE_ID, Ok(_)))));
-    /// # Ok(())
-    /// # }
+    /// #[tokio::main]
+    /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let sandbox = Sandbox::start().await?;
+    ///     let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+    ///     let ids = stream::once(async { Sandbox::EXAMPLE_ID });
+    ///     let mut calls = client.get_calls_from(ids);
+    ///     assert!(matches!(calls.next().await, Some((Sandbox::EXAMPLE_ID, Ok(_)))));
+    ///     Ok(())
+    /// }
     /// ```
     pub fn get_calls_from<'a>(&self, ids: impl Stream<Item = Uuid> + Send + 'a) -> GetCalls<'a> {
         GetCalls::new(&self.0, ids)
@@ -236,25 +241,26 @@ impl Client {
     /// [result](crate::Recording), not an error. See [`FetchRecording`] for the requests that it sends.
     ///
     /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use std::time::Duration;
-    /// # let sandbox = call_api_sandbox::Sandbox::start().await?;
-    /// # sandbox.run(call_api_sandbox::Sandbox::example_call(), call_api_sandbox::Script::completed());
-    /// # sandbox.advance(Duration::from_secs(60));
-    /// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
-    /// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
-    /// let call = client.get_call(id).await?;
-    /// let folder = std::env::temp_dir();
-    /// # let folder = folder.join(format!("call-api-doc-{}", std::process::id()));
-    /// # std::fs::create_dir_all(&folder)?;
-    /// if let Some(saved) = client.recording(&call).to_folder(&folder).await?.saved() {
-    ///     println!("{} bytes in {:?}", saved.bytes, saved.path);
-    /// #   assert!(saved.bytes > 0);
+    /// use std::time::Duration;
+    ///
+    /// #[tokio::main]
+    /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let sandbox = call_api_sandbox::Sandbox::start().await?;
+    ///     sandbox.run(call_api_sandbox::Sandbox::example_call(), call_api_sandbox::Script::completed());
+    ///     sandbox.advance(Duration::from_secs(60));
+    ///     let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+    ///     let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+    ///     let call = client.get_call(id).await?;
+    ///     let folder = std::env::temp_dir();
+    ///     let folder = folder.join(format!("call-api-doc-{}", std::process::id()));
+    ///     std::fs::create_dir_all(&folder)?;
+    ///     if let Some(saved) = client.recording(&call).to_folder(&folder).await?.saved() {
+    ///         println!("{} bytes in {:?}", saved.bytes, saved.path);
+    ///         assert!(saved.bytes > 0);
+    ///     }
+    ///     std::fs::remove_dir_all(folder)?;
+    ///     Ok(())
     /// }
-    /// # std::fs::remove_dir_all(folder)?;
-    /// # Ok(())
-    /// # }
     /// ```
     pub fn recording<'a>(&self, call: &Call) -> FetchRecording<'a> {
         FetchRecording::new(&self.0, call)

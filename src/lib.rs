@@ -35,8 +35,9 @@
 //! use call_api_sandbox::Sandbox;
 //!
 //! #[tokio::test]
-//! # async fn attribute_of_the_test_below() {}
-//! # #[tokio::main(flavor = "current_thread")]
+//! async fn attribute_of_the_test_below() {}
+//!
+//! #[tokio::main]
 //! async fn example_call_is_being_dialed() -> Result<(), Box<dyn std::error::Error>> {
 //!     let sandbox = Sandbox::start().await?;
 //!     let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
@@ -44,9 +45,9 @@
 //!     assert_eq!(call.status, CallStatus::Dialing);
 //!     Ok(())
 //! }
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! #     example_call_is_being_dialed()
-//! # }
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!         example_call_is_being_dialed()
+//! }
 //! ```
 //!
 //! # Contents
@@ -80,6 +81,7 @@
 //! # Minimum Rust version
 //! Rust 1.95, the one that CI tests with; older ones are not tested.
 
+#![deny(missing_debug_implementations)]
 // docs.rs marks what needs a feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -51,22 +51,22 @@ const ROUNDS: u32 = 3;
 ///
 /// use call_api::RequestOptions;
 ///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
-/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
-/// # let ids = vec![call_api_sandbox::Sandbox::EXAMPLE_ID];
-/// let mut calls = client
-///     .get_calls(ids)
-///     .concurrency(32)
-///     .unordered()
-///     .dedup_window(1_000_000)
-///     .options(RequestOptions::new().deadline(Duration::from_secs(90)));
-/// while let Some((id, result)) = calls.next().await {
-///     println!("{id}: {}", result?.status);
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let sandbox = call_api_sandbox::Sandbox::start().await?;
+///     let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+///     let ids = vec![call_api_sandbox::Sandbox::EXAMPLE_ID];
+///     let mut calls = client
+///         .get_calls(ids)
+///         .concurrency(32)
+///         .unordered()
+///         .dedup_window(1_000_000)
+///         .options(RequestOptions::new().deadline(Duration::from_secs(90)));
+///     while let Some((id, result)) = calls.next().await {
+///         println!("{id}: {}", result?.status);
+///     }
+///     Ok(())
 /// }
-/// # Ok(())
-/// # }
 /// ```
 #[must_use = "a stream does nothing until it is read"]
 pub struct GetCalls<'a> {
@@ -135,16 +135,16 @@ impl<'a> GetCalls<'a> {
     /// ```
     /// use futures_util::StreamExt as _;
     ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let sandbox = call_api_sandbox::Sandbox::start().await?;
-    /// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
-    /// let mut responses = client.get_calls([call_api_sandbox::Sandbox::EXAMPLE_ID]).responses();
-    /// while let Some((id, result)) = responses.next().await {
-    ///     println!("{id}: {} bytes", result?.body.len());
+    /// #[tokio::main]
+    /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let sandbox = call_api_sandbox::Sandbox::start().await?;
+    ///     let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+    ///     let mut responses = client.get_calls([call_api_sandbox::Sandbox::EXAMPLE_ID]).responses();
+    ///     while let Some((id, result)) = responses.next().await {
+    ///         println!("{id}: {} bytes", result?.body.len());
+    ///     }
+    ///     Ok(())
     /// }
-    /// # Ok(())
-    /// # }
     /// ```
     pub fn responses(
         mut self,
@@ -208,7 +208,7 @@ impl fmt::Debug for GetCalls<'_> {
 
 /// Shared by all requests of one stream.
 struct Fetch {
-    /// Has a throttle of the stream's own.
+    /// Has a throttle for this stream alone.
     client: Client,
     options: RequestOptions,
 }
@@ -231,7 +231,7 @@ impl Fetch {
 /// ends when this is dropped.
 enum Task {
     Running(Uuid, JoinHandle<Fetched>),
-    /// There is no runtime: the request itself says so.
+    /// There is no runtime, which the request reports.
     Polled(BoxFuture<'static, Fetched>),
 }
 

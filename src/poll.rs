@@ -31,21 +31,21 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 ///
 /// use call_api::PollSchedule;
 ///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
-/// # let call = call_api::Call::sample();
-/// # let id = call.id;
-/// # sandbox.put(call);
-/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
-/// let seconds = Duration::from_secs;
-/// let slow = PollSchedule::default().dialing(seconds(5), seconds(5)).in_progress(seconds(20), seconds(120));
-/// let steady = PollSchedule::every(seconds(2)).jitter(0.1);
-/// assert_ne!(slow, steady);
-/// let call = client.wait_until_ended(id).poll_schedule(slow).await?;
-/// # assert!(call.is_ended());
-/// # Ok(())
-/// # }
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let sandbox = call_api_sandbox::Sandbox::start().await?;
+///     let call = call_api::Call::sample();
+///     let id = call.id;
+///     sandbox.put(call);
+///     let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+///     let seconds = Duration::from_secs;
+///     let slow = PollSchedule::default().dialing(seconds(5), seconds(5)).in_progress(seconds(20), seconds(120));
+///     let steady = PollSchedule::every(seconds(2)).jitter(0.1);
+///     assert_ne!(slow, steady);
+///     let call = client.wait_until_ended(id).poll_schedule(slow).await?;
+///     assert!(call.is_ended());
+///     Ok(())
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[must_use = "a schedule does nothing until it is given to a wait"]

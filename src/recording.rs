@@ -61,32 +61,33 @@ type OnProgress<'a> = Box<dyn FnMut(Progress) + Send + 'a>;
 /// use std::time::Duration;
 ///
 /// use call_api::RequestOptions;
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
-/// # sandbox.run(call_api_sandbox::Sandbox::example_call(), call_api_sandbox::Script::completed());
-/// # sandbox.advance(Duration::from_secs(60));
-/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
-/// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
-/// # let call = client.get_call(id).await?;
-/// // The name of the download in attempt logs, observers and spans.
-/// assert_eq!(call_api::FetchRecording::OPERATION_ID, "recording");
-/// let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
-/// let mut sound = Vec::new();
-/// let recording = client
-///     .recording(&call)
-///     .ready_timeout(minutes(1))
-///     .deadline(minutes(10))
-///     .stall_timeout(Duration::from_secs(10))
-///     .size_limit(100 << 20)
-///     .allow_insecure_http(false)
-///     .options(RequestOptions::new().max_attempts(5))
-///     .on_progress(|progress| println!("{} of {:?} bytes", progress.bytes, progress.total))
-///     .to_writer(&mut sound)
-///     .await?;
-/// assert!(recording.saved().is_some() && sound.starts_with(b"RIFF"));
-/// # Ok(())
-/// # }
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let sandbox = call_api_sandbox::Sandbox::start().await?;
+///     sandbox.run(call_api_sandbox::Sandbox::example_call(), call_api_sandbox::Script::completed());
+///     sandbox.advance(Duration::from_secs(60));
+///     let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+///     let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+///     let call = client.get_call(id).await?;
+///     // The name of the download in attempt logs, observers and spans.
+///     assert_eq!(call_api::FetchRecording::OPERATION_ID, "recording");
+///     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+///     let mut sound = Vec::new();
+///     let recording = client
+///         .recording(&call)
+///         .ready_timeout(minutes(1))
+///         .deadline(minutes(10))
+///         .stall_timeout(Duration::from_secs(10))
+///         .size_limit(100 << 20)
+///         .allow_insecure_http(false)
+///         .options(RequestOptions::new().max_attempts(5))
+///         .on_progress(|progress| println!("{} of {:?} bytes", progress.bytes, progress.total))
+///         .to_writer(&mut sound)
+///         .await?;
+///     assert!(recording.saved().is_some() && sound.starts_with(b"RIFF"));
+///     Ok(())
+/// }
 /// ```
 #[must_use = "a download does nothing until it has a destination"]
 pub struct FetchRecording<'a> {
@@ -144,7 +145,7 @@ impl<'a> FetchRecording<'a> {
         self
     }
 
-    /// Limits the whole, the ready timeout included. 1 h by default.
+    /// Limits the total time, including the ready timeout. 1 h by default.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
@@ -162,7 +163,7 @@ impl<'a> FetchRecording<'a> {
         self
     }
 
-    /// Allows plain http to other machines. Anyone on the way can then hear the recording, or change it.
+    /// Allows plain http to other machines. Anyone on the network path can then hear the recording, or change it.
     pub fn allow_insecure_http(mut self, allow: bool) -> Self {
         self.allow_insecure_http = allow;
         self
@@ -183,7 +184,7 @@ impl<'a> FetchRecording<'a> {
 
     /// Downloads the recording to this file, and replaces one that exists.
     ///
-    /// The file appears only once it is whole: its length and its digest, if there is one, were compared with what the
+    /// The file appears only once it is complete: its length and its digest, if there is one, were compared with what the
     /// service announced, and it was synced to disk. Until then the bytes are in `{path}.part`, and what they are a part
     /// of is in `{path}.part-state`. Neither may be a link.
     ///
@@ -193,25 +194,25 @@ impl<'a> FetchRecording<'a> {
     /// use call_api::{Client, Recording};
     /// use call_api_sandbox::{Sandbox, Script};
     ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let sandbox = Sandbox::start().await?;
-    /// sandbox.run(Sandbox::example_call(), Script::completed());
-    /// sandbox.advance(Duration::from_secs(60));
-    /// let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+    /// #[tokio::main]
+    /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let sandbox = Sandbox::start().await?;
+    ///     sandbox.run(Sandbox::example_call(), Script::completed());
+    ///     sandbox.advance(Duration::from_secs(60));
+    ///     let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
     ///
-    /// # let id = Sandbox::EXAMPLE_ID;
-    /// # let path = std::env::temp_dir().join(format!("call-api-doc-{}.wav", std::process::id()));
-    /// let call = client.get_call(id).await?;
-    /// match client.recording(&call).to_file(&path).await? {
-    ///     Recording::Saved(saved) => println!("{} bytes of {:?}", saved.bytes, saved.media_type),
-    ///     Recording::Absent(call) => println!("{call} was not recorded"),
-    ///     other => println!("not yet: {other:?}"),
+    ///     let id = Sandbox::EXAMPLE_ID;
+    ///     let path = std::env::temp_dir().join(format!("call-api-doc-{}.wav", std::process::id()));
+    ///     let call = client.get_call(id).await?;
+    ///     match client.recording(&call).to_file(&path).await? {
+    ///         Recording::Saved(saved) => println!("{} bytes of {:?}", saved.bytes, saved.media_type),
+    ///         Recording::Absent(call) => println!("{call} was not recorded"),
+    ///         other => println!("not yet: {other:?}"),
+    ///     }
+    ///     assert!(std::fs::read(&path)?.starts_with(b"RIFF"));
+    ///     std::fs::remove_file(&path)?;
+    ///     Ok(())
     /// }
-    /// # assert!(std::fs::read(&path)?.starts_with(b"RIFF"));
-    /// # std::fs::remove_file(&path)?;
-    /// # Ok(())
-    /// # }
     /// ```
     ///
     /// # Errors
@@ -229,23 +230,24 @@ impl<'a> FetchRecording<'a> {
     /// for its type. The folder must exist.
     ///
     /// ```
-    /// # use call_api::Client;
-    /// # use call_api_sandbox::{Sandbox, Script};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let sandbox = Sandbox::start().await?;
-    /// # sandbox.run(Sandbox::example_call(), Script::completed());
-    /// # sandbox.advance(std::time::Duration::from_secs(60));
-    /// # let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
-    /// # let call = client.get_call(Sandbox::EXAMPLE_ID).await?;
-    /// # let folder = std::env::temp_dir().join(format!("call-api-doc-{}", std::process::id()));
-    /// # std::fs::create_dir_all(&folder)?;
-    /// if let Some(saved) = client.recording(&call).to_folder(&folder).await?.saved() {
-    ///     assert_eq!(saved.path, Some(folder.join(format!("{}.wav", call.id))));
+    /// use call_api::Client;
+    /// use call_api_sandbox::{Sandbox, Script};
+    ///
+    /// #[tokio::main]
+    /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let sandbox = Sandbox::start().await?;
+    ///     sandbox.run(Sandbox::example_call(), Script::completed());
+    ///     sandbox.advance(std::time::Duration::from_secs(60));
+    ///     let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+    ///     let call = client.get_call(Sandbox::EXAMPLE_ID).await?;
+    ///     let folder = std::env::temp_dir().join(format!("call-api-doc-{}", std::process::id()));
+    ///     std::fs::create_dir_all(&folder)?;
+    ///     if let Some(saved) = client.recording(&call).to_folder(&folder).await?.saved() {
+    ///         assert_eq!(saved.path, Some(folder.join(format!("{}.wav", call.id))));
+    ///     }
+    ///     std::fs::remove_dir_all(folder)?;
+    ///     Ok(())
     /// }
-    /// # std::fs::remove_dir_all(folder)?;
-    /// # Ok(())
-    /// # }
     /// ```
     ///
     /// # Errors
@@ -259,25 +261,26 @@ impl<'a> FetchRecording<'a> {
     /// it, or corrupt bytes.
     ///
     /// ```
-    /// # use call_api::Client;
-    /// # use call_api_sandbox::{Sandbox, Script};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let sandbox = Sandbox::start().await?;
-    /// # sandbox.run(Sandbox::example_call(), Script::completed());
-    /// # sandbox.advance(std::time::Duration::from_secs(60));
-    /// # let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
-    /// # let call = client.get_call(Sandbox::EXAMPLE_ID).await?;
-    /// let mut sound = Vec::new();
-    /// let recording = client
-    ///     .recording(&call)
-    ///     .size_limit(100 << 20)
-    ///     .on_progress(|progress| println!("{} of {:?} bytes", progress.bytes, progress.total))
-    ///     .to_writer(&mut sound)
-    ///     .await?;
-    /// assert_eq!(recording.saved().map(|saved| saved.bytes), Some(sound.len() as u64));
-    /// # Ok(())
-    /// # }
+    /// use call_api::Client;
+    /// use call_api_sandbox::{Sandbox, Script};
+    ///
+    /// #[tokio::main]
+    /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let sandbox = Sandbox::start().await?;
+    ///     sandbox.run(Sandbox::example_call(), Script::completed());
+    ///     sandbox.advance(std::time::Duration::from_secs(60));
+    ///     let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+    ///     let call = client.get_call(Sandbox::EXAMPLE_ID).await?;
+    ///     let mut sound = Vec::new();
+    ///     let recording = client
+    ///         .recording(&call)
+    ///         .size_limit(100 << 20)
+    ///         .on_progress(|progress| println!("{} of {:?} bytes", progress.bytes, progress.total))
+    ///         .to_writer(&mut sound)
+    ///         .await?;
+    ///     assert_eq!(recording.saved().map(|saved| saved.bytes), Some(sound.len() as u64));
+    ///     Ok(())
+    /// }
     /// ```
     ///
     /// # Errors
@@ -292,23 +295,23 @@ impl<'a> FetchRecording<'a> {
     /// Downloads as [`to_file`](Self::to_file), and blocks the thread. The callback runs on this thread.
     ///
     /// ```
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let runtime = tokio::runtime::Runtime::new()?;
-    /// # let sandbox = runtime.block_on(call_api_sandbox::Sandbox::start())?;
-    /// # sandbox.run(call_api_sandbox::Sandbox::example_call(), call_api_sandbox::Script::completed());
-    /// # sandbox.advance(std::time::Duration::from_secs(60));
-    /// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
-    /// # let folder = std::env::temp_dir().join(format!("call-api-doc-{}", std::process::id()));
-    /// # std::fs::create_dir_all(&folder)?;
-    /// let call = client.get_call(call_api_sandbox::Sandbox::EXAMPLE_ID).wait()?;
-    /// let mut sound = Vec::new();
-    /// client.recording(&call).to_writer_blocking(&mut sound)?.saved().ok_or("no recording")?;
-    /// client.recording(&call).to_file_blocking(folder.join("sound.wav"))?.saved().ok_or("no recording")?;
-    /// client.recording(&call).to_folder_blocking(&folder)?.saved().ok_or("no recording")?;
-    /// # assert_eq!(std::fs::read(folder.join("sound.wav"))?, sound);
-    /// # std::fs::remove_dir_all(folder)?;
-    /// # Ok(())
-    /// # }
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let runtime = tokio::runtime::Runtime::new()?;
+    ///     let sandbox = runtime.block_on(call_api_sandbox::Sandbox::start())?;
+    ///     sandbox.run(call_api_sandbox::Sandbox::example_call(), call_api_sandbox::Script::completed());
+    ///     sandbox.advance(std::time::Duration::from_secs(60));
+    ///     let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+    ///     let folder = std::env::temp_dir().join(format!("call-api-doc-{}", std::process::id()));
+    ///     std::fs::create_dir_all(&folder)?;
+    ///     let call = client.get_call(call_api_sandbox::Sandbox::EXAMPLE_ID).wait()?;
+    ///     let mut sound = Vec::new();
+    ///     client.recording(&call).to_writer_blocking(&mut sound)?.saved().ok_or("no recording")?;
+    ///     client.recording(&call).to_file_blocking(folder.join("sound.wav"))?.saved().ok_or("no recording")?;
+    ///     client.recording(&call).to_folder_blocking(&folder)?.saved().ok_or("no recording")?;
+    ///     assert_eq!(std::fs::read(folder.join("sound.wav"))?, sound);
+    ///     std::fs::remove_dir_all(folder)?;
+    ///     Ok(())
+    /// }
     /// ```
     ///
     /// # Errors

@@ -39,38 +39,38 @@ const LAST_POLL: Duration = Duration::from_secs(1);
 ///
 /// A status that this version does not know is not an end unless the call has an end time: see [`Call::is_ended`].
 ///
-/// It can be dropped at any point: that ends it, and leaves nothing behind.
+/// Dropping it at any point ends it and cancels its request.
 ///
 /// # Example
 /// ```
 /// use std::time::Duration;
 ///
+/// use call_api::CallStatus;
 /// use call_api::{PollSchedule, RequestOptions};
-/// # use call_api::CallStatus;
-/// # use call_api_sandbox::Sandbox;
+/// use call_api_sandbox::Sandbox;
 ///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
-/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
-/// # let mut call = Sandbox::example_call();
-/// # let id = call.id;
-/// # call.status = CallStatus::Completed;
-/// # sandbox.put(call);
-/// let seconds = Duration::from_secs;
-/// let call = client
-///     .wait_until_ended(id)
-///     .deadline(seconds(15 * 60))
-///     .poll_schedule(PollSchedule::default().in_progress(seconds(10), seconds(60)))
-///     // It was created a moment ago.
-///     .grace(seconds(5))
-///     .options(RequestOptions::new().deadline(seconds(10)))
-///     .on_change(|change| println!("{}", change.call.status))
-///     .on_failure(|error| eprintln!("polling again: {error}"))
-///     .await?;
-/// assert!(call.is_ended());
-/// # Ok(())
-/// # }
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let sandbox = call_api_sandbox::Sandbox::start().await?;
+///     let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+///     let mut call = Sandbox::example_call();
+///     let id = call.id;
+///     call.status = CallStatus::Completed;
+///     sandbox.put(call);
+///     let seconds = Duration::from_secs;
+///     let call = client
+///         .wait_until_ended(id)
+///         .deadline(seconds(15 * 60))
+///         .poll_schedule(PollSchedule::default().in_progress(seconds(10), seconds(60)))
+///         // It was created a moment ago.
+///         .grace(seconds(5))
+///         .options(RequestOptions::new().deadline(seconds(10)))
+///         .on_change(|change| println!("{}", change.call.status))
+///         .on_failure(|error| eprintln!("polling again: {error}"))
+///         .await?;
+///     assert!(call.is_ended());
+///     Ok(())
+/// }
 /// ```
 #[must_use = "a wait does nothing until it is awaited or its updates are read"]
 pub struct WaitUntilEnded(Watch);
@@ -153,23 +153,23 @@ impl WaitUntilEnded {
     ///
     /// use call_api::{Call, ErrorKind};
     ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let sandbox = call_api_sandbox::Sandbox::start().await?;
-    /// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
-    /// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
-    /// # let moments = Duration::from_millis(50);
-    /// // It has not ended in time: wait on.
-    /// let error = client.wait_until_ended(id).deadline(moments).await.unwrap_err();
-    /// assert_eq!(error.kind(), ErrorKind::Timeout);
-    /// let Some(call) = error.last_seen::<Call>() else { return Err(error.into()) };
-    /// let mut updates = client.wait_until_ended(id).last_seen(call.clone()).updates();
-    /// if let Some(change) = updates.next().await {
-    ///     let change = change?;
-    ///     assert!(!change.status_changed(), "still {}", change.call.status);
+    /// #[tokio::main]
+    /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let sandbox = call_api_sandbox::Sandbox::start().await?;
+    ///     let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+    ///     let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+    ///     let moments = Duration::from_millis(50);
+    ///     // It has not ended in time: wait on.
+    ///     let error = client.wait_until_ended(id).deadline(moments).await.unwrap_err();
+    ///     assert_eq!(error.kind(), ErrorKind::Timeout);
+    ///     let Some(call) = error.last_seen::<Call>() else { return Err(error.into()) };
+    ///     let mut updates = client.wait_until_ended(id).last_seen(call.clone()).updates();
+    ///     if let Some(change) = updates.next().await {
+    ///         let change = change?;
+    ///         assert!(!change.status_changed(), "still {}", change.call.status);
+    ///     }
+    ///     Ok(())
     /// }
-    /// # Ok(())
-    /// # }
     /// ```
     pub fn last_seen(mut self, call: Call) -> Self {
         self.0.last = Some(call);
@@ -197,25 +197,25 @@ impl WaitUntilEnded {
     /// use call_api::{CallStatus, Client, PollSchedule};
     /// use call_api_sandbox::Sandbox;
     ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let sandbox = Sandbox::start().await?;
-    /// let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
-    /// let mut updates = client
-    ///     .wait_until_ended(Sandbox::EXAMPLE_ID)
-    ///     .poll_schedule(PollSchedule::every(Duration::from_millis(5)))
-    ///     .updates();
-    /// let mut seen = Vec::new();
-    /// while let Some(change) = updates.next().await {
-    ///     let mut call = change?.call;
-    ///     seen.push(call.status.to_string());
-    ///     // Meanwhile, the service:
-    ///     call.status = CallStatus::Completed;
-    ///     sandbox.put(call);
+    /// #[tokio::main]
+    /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let sandbox = Sandbox::start().await?;
+    ///     let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+    ///     let mut updates = client
+    ///         .wait_until_ended(Sandbox::EXAMPLE_ID)
+    ///         .poll_schedule(PollSchedule::every(Duration::from_millis(5)))
+    ///         .updates();
+    ///     let mut seen = Vec::new();
+    ///     while let Some(change) = updates.next().await {
+    ///         let mut call = change?.call;
+    ///         seen.push(call.status.to_string());
+    ///         // Meanwhile, the service:
+    ///         call.status = CallStatus::Completed;
+    ///         sandbox.put(call);
+    ///     }
+    ///     assert_eq!(seen, ["dialing", "completed"]);
+    ///     Ok(())
     /// }
-    /// assert_eq!(seen, ["dialing", "completed"]);
-    /// # Ok(())
-    /// # }
     /// ```
     pub fn updates(self) -> Updates {
         let changes = stream::try_unfold(Some(self.0), |watch| async {
@@ -232,20 +232,20 @@ impl WaitUntilEnded {
 
 #[cfg(feature = "blocking")]
 impl WaitUntilEnded {
-    /// Blocks the thread until the call has ended: what `.await` is without `async`. Callbacks run on this thread.
+    /// Blocks the thread until the call has ended: the blocking form of `.await`. Callbacks run on this thread.
     ///
     /// ```
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let runtime = tokio::runtime::Runtime::new()?;
-    /// # let sandbox = runtime.block_on(call_api_sandbox::Sandbox::start())?;
-    /// # let call = call_api::Call::sample();
-    /// # let id = call.id;
-    /// # sandbox.put(call);
-    /// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
-    /// let call = client.wait_until_ended(id).wait()?;
-    /// assert!(call.is_ended());
-    /// # Ok(())
-    /// # }
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let runtime = tokio::runtime::Runtime::new()?;
+    ///     let sandbox = runtime.block_on(call_api_sandbox::Sandbox::start())?;
+    ///     let call = call_api::Call::sample();
+    ///     let id = call.id;
+    ///     sandbox.put(call);
+    ///     let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+    ///     let call = client.wait_until_ended(id).wait()?;
+    ///     assert!(call.is_ended());
+    ///     Ok(())
+    /// }
     /// ```
     ///
     /// # Errors
@@ -437,21 +437,21 @@ impl Watch {
 ///     updates.map_ok(|change| change.call.status.to_string()).try_collect().await
 /// }
 ///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
-/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
-/// # let call = call_api::Call::sample();
-/// # let id = call.id;
-/// # sandbox.put(call);
-/// let mut updates = client.wait_until_ended(id).updates();
-/// if let Some(change) = updates.next().await {
-///     assert!(change?.call.is_ended());
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let sandbox = call_api_sandbox::Sandbox::start().await?;
+///     let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+///     let call = call_api::Call::sample();
+///     let id = call.id;
+///     sandbox.put(call);
+///     let mut updates = client.wait_until_ended(id).updates();
+///     if let Some(change) = updates.next().await {
+///         assert!(change?.call.is_ended());
+///     }
+///     assert!(updates.next().await.is_none());
+///     assert_eq!(statuses(client.wait_until_ended(id).updates()).await?, ["completed"]);
+///     Ok(())
 /// }
-/// assert!(updates.next().await.is_none());
-/// assert_eq!(statuses(client.wait_until_ended(id).updates()).await?, ["completed"]);
-/// # Ok(())
-/// # }
 /// ```
 #[must_use = "a stream does nothing until it is read"]
 pub struct Updates(Pin<Box<dyn Stream<Item = Result<Change, Error>> + Send>>);

@@ -14,29 +14,30 @@ use crate::{Call, Uuid};
 /// use std::time::Duration;
 ///
 /// use call_api::Recording;
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
-/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
-/// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
-/// let call = client.get_call(id).await?;
-/// // `saved` is for programs that need not tell the other two apart.
-/// let recording = client.recording(&call).ready_timeout(Duration::ZERO).to_writer(&mut Vec::new()).await?;
-/// assert!(recording.clone().saved().is_none());
-/// match recording {
-///     Recording::Saved(saved) => println!("{} bytes", saved.bytes),
-///     Recording::Absent(call) => println!("{} was not recorded", call.id),
-///     Recording::NotEnded(call) => println!("{} is still {}", call.id, call.status),
-///     other => println!("{other:?}"),
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let sandbox = call_api_sandbox::Sandbox::start().await?;
+///     let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+///     let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+///     let call = client.get_call(id).await?;
+///     // `saved` is for programs that need not distinguish the other two.
+///     let recording = client.recording(&call).ready_timeout(Duration::ZERO).to_writer(&mut Vec::new()).await?;
+///     assert!(recording.clone().saved().is_none());
+///     match recording {
+///         Recording::Saved(saved) => println!("{} bytes", saved.bytes),
+///         Recording::Absent(call) => println!("{} was not recorded", call.id),
+///         Recording::NotEnded(call) => println!("{} is still {}", call.id, call.status),
+///         other => println!("{other:?}"),
+///     }
+///     Ok(())
 /// }
-/// # Ok(())
-/// # }
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "the recording may be absent"]
 #[non_exhaustive]
 pub enum Recording {
-    /// The recording was downloaded, whole.
+    /// The complete recording was downloaded.
     Saved(SavedRecording),
     /// The call has ended and had no recording in time. Its last state.
     Absent(Call),
@@ -54,27 +55,28 @@ impl Recording {
     }
 }
 
-/// A recording that was downloaded, whole.
+/// A completely downloaded recording.
 ///
 /// ```
 /// use std::time::Duration;
 ///
 /// use call_api::SavedRecording;
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
-/// # sandbox.run(call_api_sandbox::Sandbox::example_call(), call_api_sandbox::Script::completed());
-/// # sandbox.advance(Duration::from_secs(60));
-/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
-/// # let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
-/// # let call = client.get_call(id).await?;
-/// let mut sound = Vec::new();
-/// let recording = client.recording(&call).to_writer(&mut sound).await?;
-/// let saved: SavedRecording = recording.saved().ok_or("there is none")?;
-/// assert_eq!(saved.suggested_name(), "3c90c3cc-0d44-4b50-8888-8dd25736052a.wav");
-/// assert_eq!(saved.media_type.as_deref(), Some("audio/wav"));
-/// # Ok(())
-/// # }
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let sandbox = call_api_sandbox::Sandbox::start().await?;
+///     sandbox.run(call_api_sandbox::Sandbox::example_call(), call_api_sandbox::Script::completed());
+///     sandbox.advance(Duration::from_secs(60));
+///     let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+///     let id = call_api_sandbox::Sandbox::EXAMPLE_ID;
+///     let call = client.get_call(id).await?;
+///     let mut sound = Vec::new();
+///     let recording = client.recording(&call).to_writer(&mut sound).await?;
+///     let saved: SavedRecording = recording.saved().ok_or("there is none")?;
+///     assert_eq!(saved.suggested_name(), "3c90c3cc-0d44-4b50-8888-8dd25736052a.wav");
+///     assert_eq!(saved.media_type.as_deref(), Some("audio/wav"));
+///     Ok(())
+/// }
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]

@@ -17,25 +17,25 @@ use crate::{Call, CallStatus};
 /// ```
 /// use call_api::{CallStatus, LateProperty};
 ///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
-/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
-/// # let mut call = call_api::Call::sample();
-/// # call.recording_url = None;
-/// # let id = call.id;
-/// # sandbox.put(call);
-/// let mut call = client.get_call(id).await?;
-/// let recording = LateProperty::RecordingUrl;
-/// assert!(LateProperty::ALL.iter().all(|property| property.is_present(&call) || *property == recording));
-/// assert!(recording.is_expected(&call));
-/// assert_eq!(LateProperty::missing_in(&call), [recording]);
-/// // A call that nobody answered has none.
-/// call.status = CallStatus::NoAnswer;
-/// assert!(!recording.is_expected(&call));
-/// println!("the service calls it {}", recording.name());
-/// # Ok(())
-/// # }
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let sandbox = call_api_sandbox::Sandbox::start().await?;
+///     let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+///     let mut call = call_api::Call::sample();
+///     call.recording_url = None;
+///     let id = call.id;
+///     sandbox.put(call);
+///     let mut call = client.get_call(id).await?;
+///     let recording = LateProperty::RecordingUrl;
+///     assert!(LateProperty::ALL.iter().all(|property| property.is_present(&call) || *property == recording));
+///     assert!(recording.is_expected(&call));
+///     assert_eq!(LateProperty::missing_in(&call), [recording]);
+///     // A call that nobody answered has none.
+///     call.status = CallStatus::NoAnswer;
+///     assert!(!recording.is_expected(&call));
+///     println!("the service calls it {}", recording.name());
+///     Ok(())
+/// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -122,16 +122,16 @@ impl fmt::Display for LateProperty {
 ///     }
 /// }
 ///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
-/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
-/// # let call = call_api::Call::sample();
-/// # let id = call.id;
-/// # sandbox.put(call);
-/// assert_eq!(report(&client.wait_until_settled(id).await?), "complete");
-/// # Ok(())
-/// # }
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let sandbox = call_api_sandbox::Sandbox::start().await?;
+///     let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+///     let call = call_api::Call::sample();
+///     let id = call.id;
+///     sandbox.put(call);
+///     assert_eq!(report(&client.wait_until_settled(id).await?), "complete");
+///     Ok(())
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[must_use = "something may be missing"]
@@ -162,31 +162,31 @@ impl Settled {
 ///
 /// use call_api::{LateProperty, PollSchedule, RequestOptions};
 ///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let sandbox = call_api_sandbox::Sandbox::start().await?;
-/// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
-/// # let mut call = call_api::Call::sample();
-/// # call.end_reason = None;
-/// # let id = call.id;
-/// # sandbox.put(call.clone());
-/// let seconds = Duration::from_secs;
-/// let settled = client
-///     .wait_until_settled(id)
-///     .deadline(seconds(15 * 60))
-///     .settle_time(seconds(60))
-///     // This service makes no recordings.
-///     .require([LateProperty::EndTime, LateProperty::Duration])
-///     .poll_schedule(PollSchedule::every(seconds(2)))
-///     .grace(seconds(5))
-///     .options(RequestOptions::new().deadline(seconds(10)))
-///     .last_seen(call)
-///     .on_change(|change| println!("{}", change.call.status))
-///     .on_failure(|error| eprintln!("polling again: {error}"))
-///     .await?;
-/// assert!(settled.is_complete());
-/// # Ok(())
-/// # }
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let sandbox = call_api_sandbox::Sandbox::start().await?;
+///     let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+///     let mut call = call_api::Call::sample();
+///     call.end_reason = None;
+///     let id = call.id;
+///     sandbox.put(call.clone());
+///     let seconds = Duration::from_secs;
+///     let settled = client
+///         .wait_until_settled(id)
+///         .deadline(seconds(15 * 60))
+///         .settle_time(seconds(60))
+///         // This service makes no recordings.
+///         .require([LateProperty::EndTime, LateProperty::Duration])
+///         .poll_schedule(PollSchedule::every(seconds(2)))
+///         .grace(seconds(5))
+///         .options(RequestOptions::new().deadline(seconds(10)))
+///         .last_seen(call)
+///         .on_change(|change| println!("{}", change.call.status))
+///         .on_failure(|error| eprintln!("polling again: {error}"))
+///         .await?;
+///     assert!(settled.is_complete());
+///     Ok(())
+/// }
 /// ```
 #[must_use = "a wait does nothing until it is awaited"]
 pub struct WaitUntilSettled {
@@ -300,20 +300,20 @@ impl WaitUntilSettled {
 
 #[cfg(feature = "blocking")]
 impl WaitUntilSettled {
-    /// Blocks the thread until the call is settled: what `.await` is without `async`. Callbacks run on this thread.
+    /// Blocks the thread until the call is settled: the blocking form of `.await`. Callbacks run on this thread.
     ///
     /// ```
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let runtime = tokio::runtime::Runtime::new()?;
-    /// # let sandbox = runtime.block_on(call_api_sandbox::Sandbox::start())?;
-    /// # let call = call_api::Call::sample();
-    /// # let id = call.id;
-    /// # sandbox.put(call);
-    /// # let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
-    /// let settled = client.wait_until_settled(id).wait()?;
-    /// assert!(settled.call.recording_url.is_some());
-    /// # Ok(())
-    /// # }
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let runtime = tokio::runtime::Runtime::new()?;
+    ///     let sandbox = runtime.block_on(call_api_sandbox::Sandbox::start())?;
+    ///     let call = call_api::Call::sample();
+    ///     let id = call.id;
+    ///     sandbox.put(call);
+    ///     let client = call_api::Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
+    ///     let settled = client.wait_until_settled(id).wait()?;
+    ///     assert!(settled.call.recording_url.is_some());
+    ///     Ok(())
+    /// }
     /// ```
     ///
     /// # Errors

@@ -2,8 +2,10 @@
 
 use bytes::Bytes;
 
-/// The documented bodies of an operation's error responses; implemented by the builder of its requests.
-pub trait ErrorBodies {
+use crate::sealed::Sealed;
+
+/// The documented bodies of an operation's error responses. Sealed: the builder of its requests implements it.
+pub trait ErrorBodies: Sealed {
     /// The type of the bodies, which [`Error::body`](crate::Error::body) returns. `()` if there are none.
     type ErrorBody;
 

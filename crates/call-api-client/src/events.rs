@@ -29,7 +29,7 @@ pub trait Streamed: Operation {
 }
 
 /// The content of a server-sent event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EventData {
     /// The item is the JSON in `data`.
     Json,

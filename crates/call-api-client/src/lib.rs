@@ -13,6 +13,7 @@
 //! `blocking` for requests without `async`; `rate-limit` for a limit on the client's side; `tracing` for a span per
 //! request, an event per attempt, and a warning per kind of drift.
 
+#![deny(missing_debug_implementations)]
 // docs.rs marks what needs a feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -38,6 +39,7 @@ mod paging;
 mod plain_text;
 pub mod raw;
 mod request;
+mod sealed;
 mod stream;
 pub mod webhooks;
 

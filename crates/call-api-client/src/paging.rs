@@ -32,7 +32,7 @@ pub trait Paged: Operation {
 }
 
 /// The division of a list into pages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Paging {
     /// The items in the body of a page; empty if the body is the list of items itself.
     pub items: PropertyPath,
@@ -45,7 +45,7 @@ pub struct Paging {
 }
 
 /// The way from a page of a list to the next one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NextPage {
     /// The page has the value of a query parameter.
     Cursor {

@@ -21,7 +21,7 @@ use crate::error_kind::ErrorKind;
 use crate::plain_text::{escaped, redacted};
 use crate::stream::{ByteStream, Upgrade};
 
-/// An operation of the API's document; implemented by the builder of its requests.
+/// An operation of the API's document. Sealed: the builder of its requests implements it.
 pub trait Operation: ErrorBodies + Configured + Sized {
     /// The type that a success is decoded into.
     type Output;
@@ -226,7 +226,7 @@ fn decode_response<T>(
         ..
     } = response;
     let status = status.as_u16();
-    // An error says more than the drift beside it, which is counted all the same.
+    // An error says more than the drift of the same response, which is counted nevertheless.
     let drift = match (client.drift_detector(), &body) {
         (Some(detector), RawBody::Buffered(body)) if !body.is_truncated => {
             detector.check(operation, status, &body.bytes)
@@ -285,7 +285,7 @@ impl Received {
     /// Decodes the body as JSON.
     ///
     /// # Errors
-    /// [`Undecoded::Body`] if it is not what the document says.
+    /// [`Undecoded::Body`] if it does not match the document.
     pub fn json<T: DeserializeOwned>(self) -> Result<T, Undecoded> {
         Ok(json(&self.into_bytes())?)
     }
@@ -358,7 +358,7 @@ fn locate<T: DeserializeOwned>(bytes: &[u8]) -> Mismatch {
     }
 }
 
-/// Decodes the body of an error response; `None` if it is not what the document says.
+/// Decodes the body of an error response; `None` if it does not match the document.
 #[doc(hidden)]
 pub fn error_body<T: DeserializeOwned>(body: &Bytes) -> Option<T> {
     serde_json::from_slice(body).ok()
@@ -377,7 +377,7 @@ pub enum Undecoded {
         /// The id in the response.
         received: Uuid,
     },
-    /// The body is not what the document says.
+    /// The body does not match the document.
     Body(Mismatch),
     /// The pages of the list go no further, for this reason.
     Paging(String),
@@ -403,7 +403,7 @@ impl From<Mismatch> for Undecoded {
     }
 }
 
-/// The place in a body that is not what the document says, and the reason.
+/// The place in a body that does not match the document, and the reason.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Mismatch {
@@ -494,7 +494,7 @@ macro_rules! operation {
                 client.block_on(self.send())
             }
 
-            /// Sends the request and blocks the thread until there is a value: what `.await` is without `async`.
+            /// Sends the request and blocks the thread until there is a value: the blocking form of `.await`.
             ///
             /// # Errors
             /// As [`send_blocking`](Self::send_blocking).
@@ -503,6 +503,8 @@ macro_rules! operation {
                 self.send_blocking().map(|response| response.value)
             }
         }
+
+        impl crate::sealed::Sealed for $builder {}
 
         impl crate::request::Configured for $builder {
             fn take_options(

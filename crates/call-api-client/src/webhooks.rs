@@ -38,10 +38,10 @@ pub struct Verified<T> {
 }
 
 /// A webhook that was signed with the secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Webhook<T> {
-    /// What has happened.
+    /// The event.
     pub event: T,
     /// The id, which is the same if the service sends the webhook again.
     pub id: String,
@@ -88,7 +88,7 @@ impl<T> Verified<T> {
     /// Verifies a request without reading its body. Returns its id and its time.
     ///
     /// # Errors
-    /// [`WebhookError`] if a header is missing or invalid, the time is too far away, or no signature is right.
+    /// [`WebhookError`] if a header is missing or invalid, the time is too far away, or no signature is valid.
     pub fn verify(
         &self,
         headers: &HeaderMap,
@@ -139,7 +139,7 @@ impl<T: DeserializeOwned> Verified<T> {
     /// Verifies and reads a request. `body` is the unmodified body: a signature is that of its bytes.
     ///
     /// # Errors
-    /// As [`verify`](Self::verify), and [`WebhookError::Body`] if the body is not what the document says.
+    /// As [`verify`](Self::verify), and [`WebhookError::Body`] if the body does not match the document.
     pub fn parse(&self, headers: &HeaderMap, body: &[u8]) -> Result<Webhook<T>, WebhookError> {
         let (id, sent_at) = self.verify(headers, body)?;
         let event = decode(body)?;
@@ -174,10 +174,10 @@ impl<T> Default for Unverified<T> {
 }
 
 impl<T: DeserializeOwned> Unverified<T> {
-    /// Reads a request. The headers are not looked at.
+    /// Reads a request. Ignores the headers.
     ///
     /// # Errors
-    /// [`WebhookError::Body`] if the body is not what the document says.
+    /// [`WebhookError::Body`] if the body does not match the document.
     pub fn parse(&self, _headers: &HeaderMap, body: &[u8]) -> Result<T, WebhookError> {
         decode(body)
     }
@@ -190,7 +190,7 @@ impl<T> fmt::Debug for Unverified<T> {
 }
 
 /// The reason why a webhook is refused. Neither `Display` nor `Debug` shows the secret, or a value of the body.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WebhookError {
     /// A secret is empty, or not Base64.
@@ -203,9 +203,9 @@ pub enum WebhookError {
     WrongSignature,
     /// The time of the webhook is too far from that of this machine: it may have been replayed.
     OutsideTolerance,
-    /// The body is not what the document says.
+    /// The body does not match the document.
     Body {
-        /// The place in the body, such as `call.id`; `.` is the whole of it.
+        /// The place in the body, such as `call.id`; `.` is all of it.
         json_path: String,
         /// The decoder's reason.
         message: String,
@@ -213,7 +213,7 @@ pub enum WebhookError {
 }
 
 impl WebhookError {
-    /// Returns the status to respond with: 401 if the sender is not proven, and 400 for a body that cannot be read.
+    /// Returns the status to respond with: 401 if the sender is not authenticated, and 400 for a body that cannot be read.
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Body { .. } => StatusCode::BAD_REQUEST,

@@ -32,7 +32,7 @@ const LONGEST_DELAY: Duration = Duration::from_secs(10);
 const DONE: &str = "[DONE]";
 
 /// A server-sent event.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Event<T> {
     /// The content.
@@ -48,7 +48,7 @@ pub struct Event<T> {
 /// The request is sent when the stream is first read. The deadline ends with the head of the response: then only the
 /// [idle timeout](crate::ClientBuilder::idle_timeout) applies, to the time without any byte.
 ///
-/// An event that is not what the document says is an error with an [`ItemError`](Error::item), and the stream continues after
+/// An event that does not match the document is an error with an [`ItemError`](Error::item), and the stream continues after
 /// it. Any other error ends the stream.
 ///
 /// # Reconnection
@@ -311,7 +311,7 @@ impl<T> fmt::Debug for Events<T> {
 /// The request is sent when the stream is first read. The deadline ends with the head of the response: then only the
 /// [idle timeout](crate::ClientBuilder::idle_timeout) applies, to the time without any byte.
 ///
-/// An item that is not what the document says is an error with an [`ItemError`](Error::item), and the stream continues after
+/// An item that does not match the document is an error with an [`ItemError`](Error::item), and the stream continues after
 /// it. A connection that breaks is an error, which ends the stream: there is no position to resume from.
 #[must_use = "a stream does nothing until it is read"]
 pub struct JsonLines<T> {
