@@ -17,7 +17,7 @@ pub(crate) enum Destination {
     File(PathBuf),
     /// A folder, for a file named after the call's id.
     Folder(PathBuf),
-    /// A device or a pipe, which must be written through: a file renamed onto its path would replace it.
+    /// A device or a pipe, which must be written to directly: a file renamed onto its path would replace it.
     Stream(PathBuf),
 }
 

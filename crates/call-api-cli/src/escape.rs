@@ -1,4 +1,4 @@
-//! Text of others that must not control the terminal.
+//! Escapes untrusted text, which must not control the terminal.
 
 /// Escapes characters that would move a terminal's cursor, change its colors, or change the direction of text.
 pub(crate) fn escape_control(text: &str) -> String {

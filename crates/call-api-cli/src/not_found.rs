@@ -1,4 +1,4 @@
-//! The ids that the service does not know, kept beside the output of `sync`, so that a resumed run does not ask for them again.
+//! The ids that the service does not know, kept beside the output of `sync`: a resumed run does not request them again.
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};

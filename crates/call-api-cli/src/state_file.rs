@@ -27,7 +27,7 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    /// Returns the kind of a part that is no complete record.
+    /// Returns the kind of a part that is not a complete record.
     pub(crate) fn incomplete(is_start: bool) -> Self {
         match is_start {
             true => Self::Start,

@@ -110,7 +110,7 @@ error: GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a was answer
 error: GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a was answered with 202 (1 attempt); check that the base URL names the service and that this program knows its version
 --- 302
 ? 11
-error: the redirect (302) of GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a to nowhere is not followed (1 attempt in [TIME] s); set the base URL to where the service is
+error: the redirect (302) of GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a has no valid location (1 attempt in [TIME] s); set the base URL to where the service is
 --- stall
 ? 10
 error: the deadline of [TIME] s passed while waiting for the response, for GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a (1 attempt in [TIME] s; not retried: the deadline leaves no time); try later, or set a longer one

@@ -291,7 +291,7 @@ error: refused to send GET http://recordings.example/1: it is plain http to anot
 ? 4
 error: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000404 was answered with 404: Call not found (1 attempt); check the id, and that the base URL names the right service
 ? 1
-error: what GET http://[HOST]/_sandbox/recordings/3c90c3cc-0d44-4b50-8888-8dd25736052a/30.wav brought could not be written: No such file or directory (os error 2); check the target, and the space on its disk
+error: the content of GET http://[HOST]/_sandbox/recordings/3c90c3cc-0d44-4b50-8888-8dd25736052a/30.wav could not be written: No such file or directory (os error 2); check the target, and the space on its disk
 
 "#]],
     );

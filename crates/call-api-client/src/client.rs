@@ -322,7 +322,7 @@ impl<C: From<Client>> ClientBuilder<C> {
         self.transport(move |transport| transport.http2_pings(interval, timeout))
     }
 
-    /// Trusts further root certificates, in PEM, beside those of the system.
+    /// Trusts further root certificates, in PEM, in addition to those of the system.
     pub fn root_certificates(self, pem: impl Into<Vec<u8>>) -> Self {
         let pem = pem.into();
         self.transport(move |transport| transport.root_certificates(pem))

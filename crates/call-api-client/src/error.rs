@@ -90,7 +90,7 @@ impl Error {
         &self.0.body
     }
 
-    /// The place in the response that could not be decoded, such as `owner.name`; `.` is the whole of it.
+    /// The place in the response that could not be decoded, such as `owner.name`; `.` is all of it.
     pub fn json_path(&self) -> Option<&str> {
         self.0.json_path.as_deref()
     }
@@ -145,8 +145,8 @@ impl Error {
     /// fn can_be_repeated(error: &Error) -> bool {
     ///     error.delivery() == Delivery::NotSent
     /// }
-    /// # assert!(can_be_repeated(&Error::builder(ErrorKind::Connect).build()));
-    /// # assert!(!can_be_repeated(&Error::builder(ErrorKind::Timeout).build()));
+    /// assert!(can_be_repeated(&Error::builder(ErrorKind::Connect).build()));
+    /// assert!(!can_be_repeated(&Error::builder(ErrorKind::Timeout).build()));
     /// ```
     pub fn delivery(&self) -> Delivery {
         match (self.attempt_log(), self.status(), self.kind()) {
@@ -300,7 +300,7 @@ impl Error {
         Self::new(ErrorKind::UnexpectedId, message)
     }
 
-    /// The body at `path` is not what the document says.
+    /// The body at `path` does not match the document.
     pub(crate) fn decode(path: String, cause: &str) -> Self {
         // Both hold names and characters of the body, and an error is one line of plain text.
         let message = escaped(&format!("{path}: {}", redacted(cause)));

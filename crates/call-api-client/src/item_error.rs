@@ -29,7 +29,7 @@ impl ItemError {
         self.index
     }
 
-    /// Returns the place in the item that could not be decoded, such as `owner.id`; `.` is the whole of it.
+    /// Returns the place in the item that could not be decoded, such as `owner.id`; `.` is all of it.
     pub fn json_path(&self) -> &str {
         &self.json_path
     }

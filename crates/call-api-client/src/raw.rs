@@ -42,20 +42,20 @@ impl RawRequest {
     /// Returns a request of `operation`, whose path may end in a query: `/v1/pets?kind={kind}`.
     ///
     /// ```
-    /// # async fn delete(client: &call_api_client::Client) -> Result<(), call_api_client::Error> {
-    /// use call_api_client::raw::RawRequest;
-    /// use call_api_client::transport::{Auth, Operation, ResponseBody};
+    /// async fn delete(client: &call_api_client::Client) -> Result<(), call_api_client::Error> {
+    ///     use call_api_client::raw::RawRequest;
+    ///     use call_api_client::transport::{Auth, Operation, ResponseBody};
     ///
-    /// static DELETE_PET: Operation = Operation {
-    ///     id: "delete_pet",
-    ///     path: "/v1/pets/{id}",
-    ///     auth: Auth::Bearer,
-    ///     body: ResponseBody::Buffered,
-    /// };
-    /// let request = RawRequest::new(client, http::Method::DELETE, &DELETE_PET).path("id", &7.into(), None);
-    /// assert_eq!(request.send().await?.status, 204);
-    /// # Ok(())
-    /// # }
+    ///     static DELETE_PET: Operation = Operation {
+    ///         id: "delete_pet",
+    ///         path: "/v1/pets/{id}",
+    ///         auth: Auth::Bearer,
+    ///         body: ResponseBody::Buffered,
+    ///     };
+    ///     let request = RawRequest::new(client, http::Method::DELETE, &DELETE_PET).path("id", &7.into(), None);
+    ///     assert_eq!(request.send().await?.status, 204);
+    ///     Ok(())
+    /// }
     /// ```
     pub fn new(client: &Client, method: Method, operation: &Operation) -> Self {
         let path = operation.path.split('?').next().unwrap_or_default();

@@ -50,6 +50,13 @@ impl From<InvalidToken> for io::Error {
 pub(crate) struct Tokens(Vec<([u8; 32], TenantId)>);
 
 impl Tokens {
+    /// Returns the only token of a tenant.
+    pub(crate) fn of(token: &str, tenant: TenantId) -> Result<Self, InvalidToken> {
+        let mut tokens = Self::default();
+        tokens.add(token, tenant)?;
+        Ok(tokens)
+    }
+
     /// Adds a token. It must be visible ASCII without spaces, so that a header can carry it.
     pub(crate) fn add(&mut self, token: &str, tenant: TenantId) -> Result<(), InvalidToken> {
         check(token)?;

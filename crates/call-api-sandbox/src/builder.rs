@@ -29,12 +29,12 @@ use crate::{DEFAULT_TENANT, Sandbox};
 /// ```
 /// use call_api_sandbox::Sandbox;
 ///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> std::io::Result<()> {
-/// let sandbox = Sandbox::builder().token("a-token-of-mine").start().await?;
-/// assert_eq!(sandbox.token(), "a-token-of-mine");
-/// # Ok(())
-/// # }
+/// #[tokio::main]
+/// async fn main() -> std::io::Result<()> {
+///     let sandbox = Sandbox::builder().token("a-token-of-mine").start().await?;
+///     assert_eq!(sandbox.token(), "a-token-of-mine");
+///     Ok(())
+/// }
 /// ```
 #[must_use = "a builder does nothing until it is started"]
 pub struct SandboxBuilder {
@@ -117,11 +117,11 @@ impl SandboxBuilder {
     /// ```
     /// use call_api_sandbox::Sandbox;
     ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> std::io::Result<()> {
-    /// let sandbox = Sandbox::builder().token("of-calls").control_token("of-control").listen(([0, 0, 0, 0], 0)).start().await?;
-    /// # Ok(())
-    /// # }
+    /// #[tokio::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let sandbox = Sandbox::builder().token("of-calls").control_token("of-control").listen(([0, 0, 0, 0], 0)).start().await?;
+    ///     Ok(())
+    /// }
     /// ```
     pub fn control_token(mut self, token: impl Into<String>) -> Self {
         self.optional.control = true;
@@ -135,11 +135,11 @@ impl SandboxBuilder {
     /// ```
     /// use call_api_sandbox::Sandbox;
     ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> std::io::Result<()> {
-    /// let sandbox = Sandbox::builder().cors_origin("http://localhost:5173").start().await?;
-    /// # Ok(())
-    /// # }
+    /// #[tokio::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let sandbox = Sandbox::builder().cors_origin("http://localhost:5173").start().await?;
+    ///     Ok(())
+    /// }
     /// ```
     pub fn cors_origin(mut self, origin: impl Into<String>) -> Self {
         self.cors.push(origin.into());
@@ -161,7 +161,7 @@ impl SandboxBuilder {
         self
     }
 
-    /// The maximum number of open connections, instead of 1,024. With that many, a new client takes the place of the one that
+    /// The maximum number of open connections, instead of 1,024. At the maximum, a new client replaces the one that
     /// has been idle for the longest time, or waits while all are busy.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.limits.connections = connections;
@@ -175,7 +175,7 @@ impl SandboxBuilder {
         self
     }
 
-    /// Adds a call, beside the example call. A later call replaces an earlier one with the same id.
+    /// Adds a call to the example call. A later call replaces an earlier one with the same id.
     pub fn call(self, call: Call) -> Self {
         self.calls(std::iter::once(call))
     }
@@ -250,13 +250,13 @@ impl SandboxBuilder {
     /// ```
     /// use call_api_sandbox::{Sandbox, Webhook};
     ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> std::io::Result<()> {
-    /// let webhook = Webhook::new("http://127.0.0.1:8080/webhooks")?
-    ///     .secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")?;
-    /// let sandbox = Sandbox::builder().webhook(webhook).start().await?;
-    /// # Ok(())
-    /// # }
+    /// #[tokio::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let webhook = Webhook::new("http://127.0.0.1:8080/webhooks")?
+    ///         .secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")?;
+    ///     let sandbox = Sandbox::builder().webhook(webhook).start().await?;
+    ///     Ok(())
+    /// }
     /// ```
     #[cfg(feature = "webhooks")]
     pub fn webhook(mut self, webhook: crate::Webhook) -> Self {
@@ -306,16 +306,16 @@ impl SandboxBuilder {
     /// ```
     /// use call_api_sandbox::Sandbox;
     ///
-    /// # fn main() -> std::io::Result<()> {
-    /// let app: axum::Router = axum::Router::new()
-    ///     .nest("/calls", Sandbox::builder().token("a-token-of-mine").into_router()?);
-    /// # Ok(())
-    /// # }
+    /// fn main() -> std::io::Result<()> {
+    ///     let app: axum::Router = axum::Router::new()
+    ///         .nest("/calls", Sandbox::builder().token("a-token-of-mine").into_router()?);
+    ///     Ok(())
+    /// }
     /// ```
     ///
     /// # Errors
     /// [`InvalidInput`](io::ErrorKind::InvalidInput): a token that a header cannot carry, invalid faults, the control API
-    /// without a token, because a router cannot tell who connects, or a webhook.
+    /// without a token, because a router does not know who connects, or a webhook.
     pub fn into_router(self) -> io::Result<axum::Router> {
         if self.optional.control && self.control_token.is_none() {
             return Err(invalid(
@@ -393,19 +393,13 @@ impl SandboxBuilder {
             Some(stored) => stored.max(system_time()),
             None => system_time(),
         };
-        let control_tokens = match &self.control_token {
-            None => None,
-            Some(token) => {
-                let mut tokens = Tokens::default();
-                tokens.add(token, default_tenant)?;
-                Some(tokens)
-            }
-        };
+        let control_tokens = self.control_token.as_deref();
+        let control_tokens = control_tokens.map(|token| Tokens::of(token, default_tenant));
         let cors = Cors::new(self.cors).map_err(|error| invalid(&error))?;
         let api = Api {
             operations: self.operations,
             tokens,
-            control_tokens,
+            control_tokens: control_tokens.transpose()?,
             cors,
             has_default_token,
             tenants,

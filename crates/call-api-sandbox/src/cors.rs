@@ -43,7 +43,7 @@ impl Cors {
             .map(|_| origin.clone())
     }
 
-    /// Returns the response to the question of a browser before a request, if this is one.
+    /// Returns the response to a preflight request, if this is one.
     pub(crate) fn preflight(request: &Request) -> Option<Response> {
         let headers = request.headers();
         let method = headers.get(ACCESS_CONTROL_REQUEST_METHOD)?;

@@ -193,18 +193,18 @@ impl From<Fault> for FaultRule {
 /// use call_api_sandbox::{Fault, FaultRule, Faults, Sandbox};
 /// use http::StatusCode;
 ///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> std::io::Result<()> {
-/// let faults = Faults::seeded(7)
-///     // The service is unavailable for the first two requests.
-///     .rule(FaultRule::new(Fault::status(StatusCode::SERVICE_UNAVAILABLE)).times(2))
-///     // Every tenth request is slow, and some responses are truncated.
-///     .rule(FaultRule::new(Fault::Latency { by: Duration::from_secs(3) }).share(0.1))
-///     .rule(FaultRule::new(Fault::Truncated).share(0.02));
-/// let sandbox = Sandbox::start().await?;
-/// sandbox.set_faults(faults)?;
-/// # Ok(())
-/// # }
+/// #[tokio::main]
+/// async fn main() -> std::io::Result<()> {
+///     let faults = Faults::seeded(7)
+///         // The service is unavailable for the first two requests.
+///         .rule(FaultRule::new(Fault::status(StatusCode::SERVICE_UNAVAILABLE)).times(2))
+///         // Every tenth request is slow, and some responses are truncated.
+///         .rule(FaultRule::new(Fault::Latency { by: Duration::from_secs(3) }).share(0.1))
+///         .rule(FaultRule::new(Fault::Truncated).share(0.02));
+///     let sandbox = Sandbox::start().await?;
+///     sandbox.set_faults(faults)?;
+///     Ok(())
+/// }
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

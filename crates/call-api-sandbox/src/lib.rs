@@ -3,21 +3,21 @@
 //! ```
 //! use call_api_sandbox::Sandbox;
 //!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let _ = rustls::crypto::ring::default_provider().install_default();
-//! let sandbox = Sandbox::start().await?;
+//!     let sandbox = Sandbox::start().await?;
 //!
-//! // Any HTTP client works; this one knows nothing about the API.
-//! let url = format!("{}/v1/call/{}", sandbox.base_url(), Sandbox::EXAMPLE_ID);
-//! let response = reqwest::Client::new().get(url).bearer_auth(sandbox.token()).send().await?;
-//! assert_eq!(response.status(), 200);
-//! let call: call_api_types::Call = response.json().await?;
-//! assert_eq!(call, Sandbox::example_call());
+//!     // Any HTTP client works; this one knows nothing about the API.
+//!     let url = format!("{}/v1/call/{}", sandbox.base_url(), Sandbox::EXAMPLE_ID);
+//!     let response = reqwest::Client::new().get(url).bearer_auth(sandbox.token()).send().await?;
+//!     assert_eq!(response.status(), 200);
+//!     let call: call_api_types::Call = response.json().await?;
+//!     assert_eq!(call, Sandbox::example_call());
 //!
-//! assert_eq!(sandbox.requests().len(), 1);
-//! # Ok(())
-//! # }
+//!     assert_eq!(sandbox.requests().len(), 1);
+//!     Ok(())
+//! }
 //! ```
 //!
 //! A sandbox serves the example call of the API reference and every call added with [`put`](Sandbox::put). Errors follow
@@ -215,13 +215,13 @@ impl Sandbox {
     ///
     /// use call_api_sandbox::{Clock, Sandbox, Script};
     ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> std::io::Result<()> {
-    /// // An hour of calls takes a minute. Tests use `Clock::manual()`.
-    /// let sandbox = Sandbox::builder().clock(Clock::scaled(60)).start().await?;
-    /// sandbox.run(Sandbox::example_call(), Script::completed());
-    /// # Ok(())
-    /// # }
+    /// #[tokio::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     // An hour of calls takes a minute. Tests use `Clock::manual()`.
+    ///     let sandbox = Sandbox::builder().clock(Clock::scaled(60)).start().await?;
+    ///     sandbox.run(Sandbox::example_call(), Script::completed());
+    ///     Ok(())
+    /// }
     /// ```
     pub fn run(&self, call: Call, script: Script) {
         self.default_tenant().run(call, script);
@@ -238,15 +238,15 @@ impl Sandbox {
     /// ```
     /// use call_api_sandbox::Sandbox;
     ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> std::io::Result<()> {
-    /// let sandbox = Sandbox::builder().tenant("acme", "token-of-acme").start().await?;
-    /// if let Some(acme) = sandbox.tenant("acme") {
-    ///     // Requests with `token-of-acme` see this call; others get a 404.
-    ///     acme.put(Sandbox::example_call());
+    /// #[tokio::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let sandbox = Sandbox::builder().tenant("acme", "token-of-acme").start().await?;
+    ///     if let Some(acme) = sandbox.tenant("acme") {
+    ///         // Requests with `token-of-acme` see this call; others get a 404.
+    ///         acme.put(Sandbox::example_call());
+    ///     }
+    ///     Ok(())
     /// }
-    /// # Ok(())
-    /// # }
     /// ```
     pub fn tenant(&self, name: &str) -> Option<Tenant<'_>> {
         let id = *self.api.tenants.get(name)?;
@@ -300,11 +300,11 @@ impl Sandbox {
     /// tokens, so it may have `null`s, unknown values and unknown properties, and may lack required ones.
     ///
     /// ```
-    /// # use call_api_sandbox::{InvalidCall, Sandbox};
-    /// # fn put(sandbox: &Sandbox) -> Result<(), InvalidCall> {
+    /// use call_api_sandbox::{InvalidCall, Sandbox};
+    /// fn put(sandbox: &Sandbox) -> Result<(), InvalidCall> {
     /// let id = sandbox.put_json(r#"{"id": "00000000-0000-0000-0000-000000000007", "status": "on_hold"}"#)?;
-    /// # Ok(())
-    /// # }
+    /// Ok(())
+    /// }
     /// ```
     ///
     /// # Errors

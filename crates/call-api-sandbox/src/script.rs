@@ -22,21 +22,21 @@ use crate::recording;
 /// use call_api_sandbox::{Clock, Sandbox, Script};
 /// use call_api_types::CallStatus;
 ///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> std::io::Result<()> {
-/// // Dialing for 2 s, in progress for 30 s, then completed, with a recording 5 s later.
-/// let script = Script::completed();
+/// #[tokio::main]
+/// async fn main() -> std::io::Result<()> {
+///     // Dialing for 2 s, in progress for 30 s, then completed, with a recording 5 s later.
+///     let script = Script::completed();
 ///
-/// // A custom script: nobody answers.
-/// let own = Script::new(CallStatus::Dialing)
-///     .then(Duration::from_secs(40), CallStatus::NoAnswer)
-///     .end_reason("nobody at home");
+///     // A custom script: nobody answers.
+///     let own = Script::new(CallStatus::Dialing)
+///         .then(Duration::from_secs(40), CallStatus::NoAnswer)
+///         .end_reason("nobody at home");
 ///
-/// let sandbox = Sandbox::builder().clock(Clock::manual()).start().await?;
-/// sandbox.run(Sandbox::example_call(), script);
-/// sandbox.advance(Duration::from_secs(2)); // The call is now in progress.
-/// # Ok(())
-/// # }
+///     let sandbox = Sandbox::builder().clock(Clock::manual()).start().await?;
+///     sandbox.run(Sandbox::example_call(), script);
+///     sandbox.advance(Duration::from_secs(2)); // The call is now in progress.
+///     Ok(())
+/// }
 /// ```
 ///
 /// The script sets these properties of the call in every response:

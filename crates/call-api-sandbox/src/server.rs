@@ -33,7 +33,7 @@ const ACCEPT_DELAY: Duration = Duration::from_millis(100);
 /// Limits on clients.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// The maximum number of open connections. With that many, a new client takes the place of the one that has been idle
+    /// The maximum number of open connections. At the maximum, a new client replaces the one that has been idle
     /// for the longest time, or waits while all are busy.
     pub(crate) connections: usize,
     /// The time limit for a request head, including the wait for it on an idle connection, and for a client to read some of

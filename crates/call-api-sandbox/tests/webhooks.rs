@@ -128,7 +128,7 @@ async fn each_status_of_a_script_is_sent_signed_as_the_api_returns_it() {
         assert_eq!(status_of(&event), status);
         expected.push(event);
     }
-    // The recording, five seconds later, is no change of the status.
+    // The recording, five seconds later, does not change the status.
     sandbox.advance(SECOND * 60);
     let mut ids = std::collections::HashSet::new();
     for event in expected {
@@ -163,7 +163,7 @@ async fn clock_of_the_sandbox_sends_webhooks_as_it_goes_on() {
         .run(numbered(1), Script::completed())
         .webhook(receiver.webhook());
     let sandbox = builder.start().await.unwrap();
-    // The status at the start is no change.
+    // The status at the start is not a change.
     let statuses = [receiver.next_status().await, receiver.next_status().await];
     assert_eq!(statuses, ["in_progress", "completed"]);
     let before = sandbox.now();

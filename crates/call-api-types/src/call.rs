@@ -182,12 +182,12 @@ impl Call {
     /// ```
     /// use call_api_types::{Call, CallType, Contact};
     ///
-    /// # fn example() -> Result<(), call_api_types::error::ConversionError> {
-    /// let contact = Contact::sample().to_builder().identifier("+44 7700 900456").build()?;
-    /// let call = Call::sample().to_builder().type_(CallType::Outbound).contact(contact).build()?;
-    /// assert!(call.direction().is_outbound());
-    /// # Ok(())
-    /// # }
+    /// fn example() -> Result<(), call_api_types::error::ConversionError> {
+    ///     let contact = Contact::sample().to_builder().identifier("+44 7700 900456").build()?;
+    ///     let call = Call::sample().to_builder().type_(CallType::Outbound).contact(contact).build()?;
+    ///     assert!(call.direction().is_outbound());
+    ///     Ok(())
+    /// }
     /// # example().unwrap();
     /// ```
     pub fn to_builder(&self) -> builder::Call {
@@ -206,12 +206,12 @@ impl Contact {
     /// ```
     /// use call_api_types::Contact;
     ///
-    /// # fn example() -> Result<(), call_api_types::error::ConversionError> {
-    /// let contact = Contact::sample().to_builder().identifier("+44 7700 900456").build()?;
-    /// assert!(!format!("{contact:?}").contains("900456"));
-    /// assert!(format!("{:?}", contact.debug_unmasked()).contains("900456"));
-    /// # Ok(())
-    /// # }
+    /// fn example() -> Result<(), call_api_types::error::ConversionError> {
+    ///     let contact = Contact::sample().to_builder().identifier("+44 7700 900456").build()?;
+    ///     assert!(!format!("{contact:?}").contains("900456"));
+    ///     assert!(format!("{:?}", contact.debug_unmasked()).contains("900456"));
+    ///     Ok(())
+    /// }
     /// # example().unwrap();
     /// ```
     pub fn sample() -> Self {

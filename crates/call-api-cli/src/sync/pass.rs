@@ -56,7 +56,7 @@ impl Pass {
         is_fatal || self.consecutive.len() >= self.limit
     }
 
-    /// Notes a response that shows that the service works, and the requests begun so far. Returns the failures that are
+    /// Records a response that shows that the service works, and the requests begun so far. Returns the failures that are
     /// therefore about their ids.
     pub(super) fn succeed(&mut self, begun: &[Uuid]) -> Vec<(Uuid, CliError)> {
         if std::mem::take(&mut self.is_outage) {

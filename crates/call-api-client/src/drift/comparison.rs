@@ -58,9 +58,9 @@ impl<'a> Comparison<'a> {
             found.extend(nearest);
         }
         if let Some(expected) = self.document.wrong_type(schema, value) {
-            let found_type = match type_of(value) {
-                "a string" if expected.contains("string") => "another string",
-                other => other,
+            let found_type = match value {
+                Value::String(_) if Document::has_string(schema) => "another string",
+                value => type_of(value),
             };
             let kind = DriftKind::WrongType {
                 expected,

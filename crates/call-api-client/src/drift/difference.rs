@@ -10,7 +10,7 @@ use std::fmt;
 pub struct Drift {
     /// The operation's id, as in the document.
     pub operation: &'static str,
-    /// The location in the response, such as `owner.kind`, or `pets[].status` for any of a list; `.` is the whole.
+    /// The location in the response, such as `owner.kind`, or `pets[].status` for any of a list; `.` is the whole response.
     pub place: String,
     /// The kind of difference.
     pub kind: DriftKind,

@@ -65,6 +65,11 @@ impl Document {
         &Value::Bool(true)
     }
 
+    /// Returns true if a schema allows a string, of any or of some format.
+    pub(super) fn has_string(schema: &Value) -> bool {
+        types(schema).any(|name| name == "string")
+    }
+
     /// Collects the constraints on an object from a schema and all that it is composed of.
     pub(super) fn gather<'a>(&'a self, schema: &'a Value, object: &mut Object<'a>, fuel: u32) {
         let schema = self.resolve(schema);
@@ -153,14 +158,17 @@ fn type_names(schema: &Value) -> Vec<String> {
         ("string", Some(format @ ("uuid" | "date-time"))) => format!("string ({format})"),
         _ => name.to_owned(),
     };
-    match schema.get("type") {
-        Some(Value::String(only)) => vec![name(only)],
-        Some(Value::Array(several)) => {
-            let several = several.iter().filter_map(Value::as_str);
-            several.map(name).collect()
-        }
-        _ => Vec::new(),
-    }
+    types(schema).map(name).collect()
+}
+
+/// Returns the types that a schema allows; none if it allows any.
+fn types(schema: &Value) -> impl Iterator<Item = &str> {
+    let listed = match schema.get("type") {
+        Some(Value::Array(several)) => several.as_slice(),
+        Some(only) => std::slice::from_ref(only),
+        None => &[],
+    };
+    listed.iter().filter_map(Value::as_str)
 }
 
 #[cfg(test)]

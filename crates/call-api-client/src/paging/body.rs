@@ -60,7 +60,7 @@ impl PageBody {
         }
     }
 
-    /// Returns true if the property is true; `None` if it is no boolean.
+    /// Returns true if the property is true; `None` if it is not a boolean.
     pub(super) fn boolean(&self, path: PropertyPath) -> Result<Option<bool>, Mismatch> {
         self.get(path, |text| match text {
             "true" => Some(true),
@@ -110,7 +110,7 @@ fn cursor(json: &str) -> Option<String> {
     }
 }
 
-/// Returns the value at a path; `None` if there is none, or what is above it is no object.
+/// Returns the value at a path; `None` if there is none, or what is above it is not an object.
 fn member<'a>(whole: &'a RawValue, path: PropertyPath) -> Result<Option<&'a RawValue>, Mismatch> {
     let mut value = whole;
     for (depth, name) in path.iter().enumerate() {

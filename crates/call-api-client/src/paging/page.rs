@@ -19,8 +19,8 @@ use crate::request::{Mismatch, json};
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Page<T> {
-    /// The items, decoded one by one. One that is not what the document says is an error with an
-    /// [`ItemError`](Error::item); the others are delivered all the same.
+    /// The items, decoded one by one. One that does not match the document is an error with an
+    /// [`ItemError`](Error::item); the others are delivered nevertheless.
     pub items: Vec<Result<T, Error>>,
     /// The cursor of this page; `None` for the first.
     pub cursor: Option<Cursor>,
@@ -44,7 +44,7 @@ impl<T> Page<T> {
         self.attempt_log.request_id()
     }
 
-    /// Decodes everything beside the items, such as a total. `R` is the document's type of the whole page, with an empty
+    /// Decodes everything except the items, such as a total. `R` is the document's type of the whole page, with an empty
     /// list, or a type of your own.
     ///
     /// # Errors

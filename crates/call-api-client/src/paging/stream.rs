@@ -132,7 +132,7 @@ impl<T> fmt::Debug for Pages<T> {
 
 /// The items of a list, as a [`Stream`] over all of its [`Pages`].
 ///
-/// An item that is not what the document says is an error with an [`ItemError`](Error::item), and the stream continues after
+/// An item that does not match the document is an error with an [`ItemError`](Error::item), and the stream continues after
 /// it. It ends after an error of a page.
 #[must_use = "a stream does nothing until it is read"]
 pub struct Items<T> {

@@ -43,7 +43,7 @@ struct Event<'a> {
 /// Sends webhooks when statuses change.
 pub(crate) struct Webhooks {
     queue: Arc<Queue>,
-    /// `None` before the sandbox is started: its initial calls are no changes. Held during each change, so that webhooks are
+    /// `None` before the sandbox is started: its initial calls are not changes. Held during each change, so that webhooks are
     /// queued in the order of changes.
     scripted: Mutex<Option<ScriptedCalls>>,
     /// Notified when a script or the clock was changed.

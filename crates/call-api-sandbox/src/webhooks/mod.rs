@@ -31,11 +31,11 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// ```
 /// use call_api_sandbox::{InvalidWebhook, Webhook};
 ///
-/// # fn main() -> Result<(), InvalidWebhook> {
-/// let webhook = Webhook::new("http://127.0.0.1:8080/webhooks")?
-///     .secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")?;
-/// # Ok(())
-/// # }
+/// fn main() -> Result<(), InvalidWebhook> {
+///     let webhook = Webhook::new("http://127.0.0.1:8080/webhooks")?
+///         .secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")?;
+///     Ok(())
+/// }
 /// ```
 #[derive(Clone)]
 pub struct Webhook {
