@@ -189,7 +189,7 @@ fn prepare(options: &Options<'_>, report: &mut dyn Write) -> io::Result<Result<R
     if release.before == release.after {
         return Ok(Ok(Ready::Nothing));
     }
-    renames::report(report, &release.kept, &release.gone)?;
+    renames::report(report, &release.kept, &release.unused)?;
     let tried = try_in_copy(options, report, &release, &step)?;
     Ok(tried.map(|tried| Ready::Replace(tried, step)))
 }
@@ -221,7 +221,7 @@ struct Release {
     /// The renamings that new pins hide.
     kept: Vec<Kept>,
     /// The pins that cannot be applied to the new document.
-    gone: Pins,
+    unused: Pins,
 }
 
 /// Compares the documents and finds the pins.
@@ -244,14 +244,14 @@ fn compare(
     if keep_names {
         kept.extend(renames::keep_names(&mut comparison, &mut pins));
     }
-    let gone = crate::unused_pins(&new.source, &pins);
-    for pin in gone.iter() {
+    let unused = crate::unused_pins(&new.source, &pins);
+    for pin in unused.iter() {
         if kept.iter().any(|kept| kept.is_asked(&pin)) {
-            return Err(settings.unused_pins(&gone));
+            return Err(settings.unused_pins(&unused));
         }
         pins.remove(&pin);
     }
-    kept.retain(|kept| !kept.is_in(&gone));
+    kept.retain(|kept| !kept.is_in(&unused));
     diff::correct(
         &mut comparison,
         (&old.source, &settings.names),
@@ -270,7 +270,7 @@ fn compare(
         comparison,
         pins,
         kept,
-        gone,
+        unused,
     })
 }
 

@@ -6,6 +6,7 @@
 
 use serde_json::Value;
 
+use super::openapi::Schema as _;
 use super::unsupported::Unsupported;
 use super::walk::{self, Kind};
 
@@ -195,8 +196,8 @@ pub fn report_unsupported(document: &Value, unsupported: &mut Vec<Unsupported>) 
             }
         }
         if kind == Kind::Schema
-            && let Some(discriminator) = value.get("discriminator")
-            && discriminator.get("defaultMapping").is_some()
+            && let Some(discriminator) = value.discriminator()
+            && discriminator.default_mapping.is_some()
         {
             unsupported.push(Unsupported::new(
                 &pointer.join("discriminator").join("defaultMapping"),

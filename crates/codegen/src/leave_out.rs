@@ -20,7 +20,7 @@ pub struct LeftOut {
     /// Tags.
     #[serde(default)]
     without_tags: Vec<String>,
-    /// Paths, as the document writes them. `*` at the end stands for any rest.
+    /// Paths, as the document writes them. `*` at the end matches any suffix.
     #[serde(default)]
     without_paths: Vec<String>,
     /// `operationId`s, or names of methods.
@@ -50,7 +50,7 @@ pub(crate) fn leave_out(
     {
         return Ok(());
     }
-    let mut gone: BTreeSet<(String, String)> = BTreeSet::new();
+    let mut left_out: BTreeSet<(String, String)> = BTreeSet::new();
     let mut problems = Vec::new();
     let mut apply = |entries: &[String],
                      what: &str,
@@ -68,7 +68,7 @@ pub(crate) fn leave_out(
                     "correct or delete the entry of `[operations]`",
                 ));
             }
-            gone.extend(matching);
+            left_out.extend(matching);
         }
     };
     apply(without_tags, "tag", has_tag);
@@ -82,7 +82,7 @@ pub(crate) fn leave_out(
     let unreached: BTreeSet<Pointer> = components(document).difference(&before).cloned().collect();
     let paths = document.get_mut("paths").and_then(Value::as_object_mut);
     if let Some(paths) = paths {
-        for (path, method) in gone {
+        for (path, method) in left_out {
             let place = Pointer::root().join("paths").join(&path).join(&method);
             unsupported.push(Unsupported::new(
                 &place,
@@ -156,7 +156,7 @@ fn reached(document: &Value, roots: &BTreeSet<Pointer>) -> BTreeSet<Pointer> {
             if let (Some(base), Some(child)) = (&target, &owner)
                 && document
                     .pointer(base.as_str())
-                    .is_some_and(|base| base.get("discriminator").is_some())
+                    .is_some_and(|base| base.discriminator().is_some())
                 && pointer.tokens().nth(3).is_some_and(|key| key == "allOf")
             {
                 references

@@ -31,7 +31,7 @@ const JSON_LINES: [&str; 6] = [
 /// The fields of a server-sent event.
 const FIELDS: [&str; 4] = ["data", "event", "id", "retry"];
 
-/// The greatest number of kinds of events that are told apart by their fields, and of schemas that are read for them.
+/// The greatest number of kinds of events that are distinguished by their fields, and of schemas that are read for them.
 const MAX_KINDS: usize = 500;
 
 /// The greatest number of schemas that contain each other.
@@ -175,11 +175,7 @@ impl EventKind {
     fn names(&self, document: &Value) -> Option<Vec<String>> {
         let event = walk::follow(document, self.properties.get("event")?)?;
         let text = |value: &Value| value.as_str().map(str::to_owned);
-        match (event.get("const"), event.get("enum")) {
-            (Some(name), _) => Some(vec![text(name)?]),
-            (None, Some(Value::Array(names))) => names.iter().map(text).collect(),
-            _ => None,
-        }
+        event.listed()?.into_iter().map(text).collect()
     }
 }
 
@@ -283,8 +279,8 @@ fn data(document: &Value, schema: &Value) -> (EventData, Option<Value>) {
         None if is_json => return (EventData::Json, Some(json!({}))),
         _ => {}
     }
-    match target.get("type") {
-        Some(Value::String(text)) if text == "string" => (EventData::Text, Some(schema.clone())),
+    match target.text("type") {
+        Some("string") => (EventData::Text, Some(schema.clone())),
         _ => (EventData::Json, Some(schema.clone())),
     }
 }

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use serde_json::Value;
 
 use crate::diff::change::{Change, Class, Comparison};
+use crate::openapi::Schema as _;
 use crate::pins::{Group, Kind, Pin, Pins};
 use crate::pointer::Pointer;
 use crate::problem::Problem;
@@ -16,7 +17,7 @@ use crate::{names, rename, walk};
 pub(super) struct Kept {
     pin: Pin,
     /// The similarity of the names, from 0 to 1. `None` if the pin was asked for.
-    likeness: Option<f32>,
+    similarity: Option<f32>,
 }
 
 impl Kept {
@@ -24,13 +25,13 @@ impl Kept {
     pub(super) fn asked(pin: Pin) -> Self {
         Self {
             pin,
-            likeness: None,
+            similarity: None,
         }
     }
 
     /// Returns true if the user asked for this pin.
     pub(super) fn is_asked(&self, pin: &Pin) -> bool {
-        self.likeness.is_none() && self.pin == *pin
+        self.similarity.is_none() && self.pin == *pin
     }
 
     /// Returns true if the pin is one of `pins`.
@@ -58,7 +59,7 @@ pub(super) fn keep_names(comparison: &mut Comparison, pins: &mut Pins) -> Vec<Ke
             let Some(first) = found.first() else {
                 continue;
             };
-            let likeness = rename::similarity(&first.public, &first.document);
+            let similarity = rename::similarity(&first.public, &first.document);
             reclassify(change, first.kind, renamed.is_positional);
             for pin in found {
                 pins.add(pin.clone());
@@ -67,7 +68,7 @@ pub(super) fn keep_names(comparison: &mut Comparison, pins: &mut Pins) -> Vec<Ke
                 }
                 kept.push(Kept {
                     pin,
-                    likeness: Some(likeness),
+                    similarity: Some(similarity),
                 });
             }
         }
@@ -178,9 +179,9 @@ fn reclassify(change: &mut Change, kind: Kind, is_positional: bool) {
     change.decisive = None;
 }
 
-/// Prints the new pins, each with the likeness of the names, and the pins that are gone.
-pub(super) fn report(out: &mut dyn Write, kept: &[Kept], gone: &Pins) -> io::Result<()> {
-    for (index, pin) in gone.iter().enumerate() {
+/// Prints the new pins, each with the similarity of the names, and the pins that are unused.
+pub(super) fn report(out: &mut dyn Write, kept: &[Kept], unused: &Pins) -> io::Result<()> {
+    for (index, pin) in unused.iter().enumerate() {
         if index == 0 {
             writeln!(
                 out,
@@ -202,14 +203,14 @@ pub(super) fn report(out: &mut dyn Write, kept: &[Kept], gone: &Pins) -> io::Res
         out,
         "\npublic names that stay, in codegen.toml (`--no-pins` uses the new names):"
     )?;
-    for Kept { pin, likeness } in kept {
-        let likeness = likeness.map_or_else(
+    for Kept { pin, similarity } in kept {
+        let similarity = similarity.map_or_else(
             || "asked for".to_owned(),
-            |likeness| format!("likeness {:.0} %", likeness * 100.0),
+            |similarity| format!("similarity {:.0} %", similarity * 100.0),
         );
         writeln!(
             out,
-            "  {} `{}`, now `{}` in the document ({likeness})",
+            "  {} `{}`, now `{}` in the document ({similarity})",
             pin.kind.word(),
             pin.public_path(),
             pin.document
@@ -257,15 +258,10 @@ pub(super) fn parse(text: &str, pins: &Pins, document: &Value) -> Result<Pin, Pr
                 .iter()
                 .find(|(name, _)| *name == owner)
                 .map(|(_, schema)| *schema);
-            let has_property = schema.is_some_and(|schema| {
-                schema
-                    .get("properties")
-                    .and_then(|all| all.get(new))
-                    .is_some()
-            });
-            let has_value = schema
-                .and_then(|schema| schema.get("enum")?.as_array())
-                .is_some_and(|values| values.iter().any(|value| value == new));
+            let has_property =
+                schema.is_some_and(|schema| schema.properties().any(|(name, _)| name == new));
+            let has_value =
+                schema.is_some_and(|schema| schema.list("enum").iter().any(|value| value == new));
             let is_operation = operations
                 .iter()
                 .any(|operation| pins.operation(&method(operation.id())) == owner);

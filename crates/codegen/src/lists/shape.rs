@@ -104,8 +104,7 @@ fn properties(
     is_required: bool,
     found: &mut Vec<Property>,
 ) {
-    let is_nullable = keyword(document, schema, "nullable", LONGEST) == Some(&Value::Bool(true));
-    let is_required = is_required && !is_nullable;
+    let is_required = is_required && !is_nullable(document, schema, LONGEST);
     let mut kind = kind(document, schema);
     if let (ValueKind::List(names), Some(items)) =
         (&mut kind, keyword(document, schema, "items", LONGEST))
@@ -164,6 +163,19 @@ fn keyword<'a>(
             parts.find_map(|part| keyword(document, part, key, fuel))
         }
     })
+}
+
+/// Returns true if null is a valid value, by the schema or by one that it refers to.
+fn is_nullable(document: &Value, schema: &Value, fuel: usize) -> bool {
+    let Some(fuel) = fuel.checked_sub(1) else {
+        return false;
+    };
+    let target = schema
+        .reference()
+        .and_then(|_| walk::follow(document, schema));
+    schema.is_nullable()
+        || target.is_some_and(|target| is_nullable(document, target, fuel))
+        || matches!(schema.only_part(), Some(part) if is_nullable(document, part, fuel))
 }
 
 fn kind(document: &Value, schema: &Value) -> ValueKind {

@@ -10,7 +10,7 @@ use super::parameters::{Shape, shape};
 use super::{Changes, replace};
 use crate::media_type::{MediaTypeKind, essence, is_concrete, request_rank};
 use crate::model;
-use crate::openapi::{Schema as _, Style, explodes};
+use crate::openapi::{Schema as _, Style};
 use crate::pointer::Pointer;
 use crate::walk;
 
@@ -257,30 +257,26 @@ fn field_style(
             "reserved characters are percent-encoded",
         );
     }
-    let styled = encoding.get("style").is_some() || encoding.get("explode").is_some();
-    let query =
-        json!({"in": "query", "style": encoding.get("style"), "explode": encoding.get("explode")});
-    let explode = explodes(&query);
-    let style = match (Style::of(&query), shape) {
-        _ if !styled => None,
-        (Style::DeepObject, Shape::Object(_) | Shape::Map | Shape::Nested) => {
+    let stated = Style::of_field(encoding);
+    let style = match (stated, shape) {
+        (Some((Style::DeepObject, _)), Shape::Object(_) | Shape::Map | Shape::Nested) => {
             Some(model::Style::Deep)
         }
-        (Style::Form, Shape::List) if !explode => Some(model::Style::Comma),
-        (Style::SpaceDelimited, Shape::List) if !explode => Some(model::Style::Space),
-        (Style::PipeDelimited, Shape::List) if !explode => Some(model::Style::Pipe),
+        (Some((Style::Form, false)), Shape::List) => Some(model::Style::Comma),
+        (Some((Style::SpaceDelimited, false)), Shape::List) => Some(model::Style::Space),
+        (Some((Style::PipeDelimited, false)), Shape::List) => Some(model::Style::Pipe),
         // Lists are written as one field per item by default.
-        (_, Shape::List | Shape::Plain | Shape::Single) => None,
+        (None, _) | (_, Shape::List | Shape::Plain | Shape::Single) => None,
         _ => {
             let what = format!("the style of the field `{name}`");
             changes.lost(at, what, "its value is sent as JSON");
             None
         }
     };
-    let told = encoding.get("contentType").and_then(Value::as_str);
-    if let Some(told) = told.filter(|_| !styled) {
+    let media_type = encoding.text("contentType");
+    if let Some(media_type) = media_type.filter(|_| stated.is_none()) {
         let structure = matches!(shape, Shape::Object(_) | Shape::Map | Shape::Nested);
-        let fits = match MediaTypeKind::of(told) {
+        let fits = match MediaTypeKind::of(media_type) {
             MediaTypeKind::Json | MediaTypeKind::PlusJson => structure,
             MediaTypeKind::Text => !structure,
             _ => false,
@@ -289,7 +285,7 @@ fn field_style(
             let instead = if structure { "JSON" } else { "its text" };
             changes.lost(
                 &at.join("contentType"),
-                format!("the media type `{told}` of the field `{name}`"),
+                format!("the media type `{media_type}` of the field `{name}`"),
                 format!("its value is sent as {instead}"),
             );
         }

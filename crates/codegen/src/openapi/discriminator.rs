@@ -5,16 +5,19 @@ use serde_json::{Map, Value};
 use super::Schema;
 use crate::pointer::Pointer;
 
-/// The property by whose values the members of a union are told apart.
+/// The property by whose values the members of a union are distinguished.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Discriminator<'a> {
     pub(crate) property: &'a str,
+    /// The schema of values whose tag is missing or unknown (OpenAPI 3.2).
+    pub(crate) default_mapping: Option<&'a str>,
     mapping: Option<&'a Map<String, Value>>,
 }
 
 pub(super) fn discriminator(object: &Value) -> Option<Discriminator<'_>> {
     Some(Discriminator {
         property: object.text("propertyName")?,
+        default_mapping: object.text("defaultMapping"),
         mapping: object.get("mapping").and_then(Value::as_object),
     })
 }

@@ -117,7 +117,24 @@ impl Style {
     /// Returns the style of a Parameter object.
     pub(crate) fn of(object: &(impl Schema + ?Sized)) -> Self {
         let location = object.text("in").unwrap_or_default();
-        match (location, object.text("style")) {
+        Self::named(location, object.text("style"))
+    }
+
+    /// Returns the style of a form field and true if it is exploded, if its Encoding object states one of them. The styles
+    /// are those of query parameters.
+    pub(crate) fn of_field(encoding: &Value) -> Option<(Self, bool)> {
+        let style = encoding.keyword("style");
+        let explode = encoding.keyword("explode");
+        if style.is_none() && explode.is_none() {
+            return None;
+        }
+        let style = Self::named("query", style.and_then(Value::as_str));
+        let explode = explode.and_then(Value::as_bool);
+        Some((style, explode.unwrap_or(style == Self::Form)))
+    }
+
+    fn named(location: &str, style: Option<&str>) -> Self {
+        match (location, style) {
             ("query" | "cookie" | "path" | "header", None) => Self::default_in(location).0,
             ("query" | "cookie", Some("form")) => Self::Form,
             ("query", Some("spaceDelimited")) => Self::SpaceDelimited,

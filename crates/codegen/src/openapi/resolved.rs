@@ -17,7 +17,7 @@ static NOTHING: LazyLock<Object> =
 /// The maximum number of wrappers to remove. More are a cycle.
 const MAX_WRAPPERS: usize = 64;
 
-/// Returns the schema as an object, or `None` if the value is no schema.
+/// Returns the schema as an object, or `None` if the value is not a schema.
 pub(crate) fn object(value: &Value) -> Option<&Object> {
     match value {
         Value::Object(object) => Some(object),

@@ -27,6 +27,7 @@ use crate::declaration::{Declaration, Values};
 use crate::description::sentences::Facts;
 use crate::generate::{items, parse_item};
 use crate::model::Model;
+use crate::openapi::Schema as _;
 use crate::settings::Settings;
 use crate::unsupported::Unsupported;
 use crate::{names, walk};
@@ -300,7 +301,7 @@ const IN_RUST: [(&str, &str); 3] = [
 fn aliases(known: &BTreeSet<String>, document: &Value) -> Vec<Item> {
     let aliases = walk::schemas(document).filter_map(|(name, schema)| {
         let ident = names::type_name(name);
-        let format = schema.get("format").and_then(Value::as_str);
+        let format = schema.text("format");
         let (_, path) = IN_RUST.iter().find(|(of, path)| {
             Some(*of) == format && path.rsplit("::").next() == Some(ident.as_str())
         })?;

@@ -205,10 +205,9 @@ impl<'a> Unions<'a> {
             Type::Schema(name) => walk::schemas(self.document)
                 .find(|(known, _)| *known == name)
                 .is_some_and(|(_, schema)| {
-                    let kind = schema.get("type").and_then(Value::as_str);
-                    kind.is_some_and(|kind| {
-                        ["string", "integer", "number", "boolean"].contains(&kind)
-                    }) && !schema.is_nullable()
+                    let is_scalar = ["string", "integer", "number", "boolean"];
+                    let kind = schema.text("type");
+                    kind.is_some_and(|kind| is_scalar.contains(&kind)) && !schema.is_nullable()
                 }),
             _ => false,
         }
@@ -397,11 +396,11 @@ fn variant(ty: &Type) -> String {
 }
 
 fn member_doc(union: &Union, index: usize) -> String {
-    let told = union
+    let tag = union
         .tag
         .as_ref()
         .filter(|tag| !tag.values[index].is_empty());
-    let Some(tag) = told else {
+    let Some(tag) = tag else {
         return match &union.members[index].ty {
             Type::Schema(name) => format!("A value of the schema `{name}`."),
             Type::Text => "A text.".to_owned(),

@@ -155,7 +155,7 @@ fn member_locations((location, (keyword, members)): (&Pointer, Union<'_>)) -> Ve
 
 fn has_discriminator(spec: &Spec<'_>, union: &Pointer) -> bool {
     let union = spec.document.pointer(union.as_str());
-    union.is_some_and(|union| union.get("discriminator").is_some())
+    union.is_some_and(|union| union.discriminator().is_some())
 }
 
 fn tag_location(union: &Pointer, name: &str) -> Pointer {
