@@ -238,12 +238,12 @@ fn in_process(options: &Options, document: &Document) -> Result<Generated, Strin
     if output.status.success() {
         serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())
     } else {
-        let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8_lossy(&said).trim().to_owned();
+        let printed = [output.stdout, output.stderr].concat();
+        let printed = String::from_utf8_lossy(&printed).trim().to_owned();
         Err(if output.status.code() == Some(Outcome::Failed as i32) {
-            said
+            printed
         } else {
-            format!("the generator ended with {}: {said}", output.status)
+            format!("the generator ended with {}: {printed}", output.status)
         })
     }
 }

@@ -91,7 +91,7 @@ impl Facade {
         text
     }
 
-    /// Fills in what the document says.
+    /// Fills in the values of the document.
     pub(crate) fn fill(&self, readme: &str) -> String {
         let operations = match self.operations {
             1 => "one operation".to_owned(),

@@ -138,7 +138,7 @@ pub fn generate_what_can_be<T>(
     unsupported: &mut Vec<Unsupported>,
     make: impl Fn(&Generate<'_>, &Value) -> Result<T, String>,
 ) -> Result<(T, Value), Vec<Finding>> {
-    let mut gone = BTreeSet::new();
+    let mut left_out = BTreeSet::new();
     // Each round leaves out at least one object. Later rounds find failures that earlier ones hid.
     for _ in 0..ROUNDS {
         let findings = match generate(&document, model, &make) {
@@ -154,7 +154,7 @@ pub fn generate_what_can_be<T>(
         for mut finding in findings {
             // The schema still fails without this property, so the schema itself is the cause.
             let tokens: Vec<String> = finding.pointer.tokens().collect();
-            if !gone.insert(finding.pointer.clone())
+            if !left_out.insert(finding.pointer.clone())
                 && let [_, _, name, properties, _] = tokens.as_slice()
                 && properties == "properties"
             {

@@ -397,8 +397,9 @@ fn sdk_name(options: &Options, out: &Path, source: &Source) -> Result<SdkName, P
             Problem::of_file("--name", cause, REMEDY)
         }),
         (None, Some(existing)) => SdkName::new(&existing).map_err(|reason| {
-            let cause =
-                format!("the folder holds the SDK `{existing}`, which is no name: {reason}");
+            let cause = format!(
+                "the folder holds the SDK `{existing}`, which is not a valid name: {reason}"
+            );
             Problem::of_file(
                 out.display().to_string(),
                 cause,

@@ -222,9 +222,9 @@ pub struct Union {
 impl Union {
     /// Returns true if only the shape of a value distinguishes this member from the others.
     pub fn is_looked_into(&self, index: usize) -> bool {
-        let told = self.tag.as_ref().is_some_and(|tag| tag.required);
+        let has_tag = self.tag.as_ref().is_some_and(|tag| tag.required);
         let open = |member: &Member| {
-            let decided = if told {
+            let decided = if has_tag {
                 Kinds::OBJECT
             } else {
                 Kinds::default()

@@ -102,10 +102,7 @@ pub fn for_place(document: &Value, place: &Pointer) -> String {
         let taken = match (step.as_str(), tail) {
             ("paths", [path, method, ..]) => {
                 let operation = at.join(step).join(path).join(method);
-                let id = document
-                    .pointer(operation.as_str())
-                    .and_then(|value| value.get("operationId"));
-                match id.and_then(Value::as_str) {
+                match text_at(document, &operation.join("operationId")) {
                     Some(id) => words.push(type_name(id)),
                     None => {
                         words.extend([clean(method).to_pascal_case(), clean(path).to_pascal_case()])
@@ -114,10 +111,7 @@ pub fn for_place(document: &Value, place: &Pointer) -> String {
                 3
             }
             ("parameters", [index, ..]) => {
-                let parameter = document.pointer(at.join(step).join(index).as_str());
-                let name = parameter
-                    .and_then(|value| value.get("name"))
-                    .and_then(Value::as_str);
+                let name = text_at(document, &at.join(step).join(index).join("name"));
                 words.push(clean(name.unwrap_or(index)).to_pascal_case());
                 2
             }
@@ -145,12 +139,9 @@ pub fn for_place(document: &Value, place: &Pointer) -> String {
             }
             ("content" | "allOf", [_, ..]) => 2,
             ("anyOf" | "oneOf", [index, ..]) => {
-                words.push(format!(
-                    "Variant{}",
-                    index
-                        .parse::<usize>()
-                        .map_or_else(|_| index.clone(), |index| (index + 1).to_string())
-                ));
+                let number = index.parse::<usize>();
+                let number = number.map_or_else(|_| index.clone(), |index| (index + 1).to_string());
+                words.push(format!("Variant{number}"));
                 2
             }
             ("schema", _) => 1,
@@ -176,6 +167,10 @@ pub fn for_place(document: &Value, place: &Pointer) -> String {
         rest = next;
     }
     join(&words)
+}
+
+fn text_at<'a>(document: &'a Value, place: &Pointer) -> Option<&'a str> {
+    document.pointer(place.as_str())?.as_str()
 }
 
 /// Returns the variant for values that the document does not list: `Unknown`, or the first free name if the document

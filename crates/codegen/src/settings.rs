@@ -26,7 +26,7 @@ pub struct Settings {
     pub names: Pins,
     /// The operations that the SDK does not have.
     pub left_out: LeftOut,
-    /// True if webhooks are verified as Standard Webhooks specifies; `None` for what the document says.
+    /// True if webhooks are verified as Standard Webhooks specifies; `None` to follow the document.
     pub verifies_webhooks: Option<bool>,
     /// The paging of lists, by operation. `None` if the operation is to have no pages.
     pub lists: BTreeMap<String, Option<ListSetting>>,

@@ -13,7 +13,7 @@ pub struct Unsupported {
     pub what: String,
     /// The behavior of the SDK instead.
     pub instead: String,
-    /// True if progenitor does not support the object, so the whole of it is left out.
+    /// True if progenitor does not support the object, so all of it is left out.
     pub left_out: bool,
 }
 

@@ -236,7 +236,7 @@ fn renamed(text: &str, name: &SdkName) -> String {
         .replace(&project.variable(), &name.variable())
 }
 
-/// Removes the workspace's dependencies that none of its manifests asks for.
+/// Removes the workspace's dependencies that none of its manifests uses.
 fn without_unused(workspace: &str, manifests: &str) -> Result<String, Problem> {
     let mut document: DocumentMut = workspace
         .parse()
@@ -317,12 +317,12 @@ fn workspace(root: &Path) -> Result<String, Problem> {
             .and_then(Item::as_table_like_mut)
         {
             let ours = CRATES.map(layout::package);
-            let gone: Vec<String> = dependencies
+            let others: Vec<String> = dependencies
                 .iter()
                 .map(|(name, _)| name.to_owned())
                 .filter(|name| name.starts_with(PROJECT) && !ours.contains(name))
                 .collect();
-            for name in gone {
+            for name in others {
                 dependencies.remove(&name);
             }
         }

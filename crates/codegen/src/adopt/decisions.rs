@@ -31,7 +31,7 @@ struct Place {
 }
 
 /// Compares the generated types of two projects, and finds the places in the hand-written code of the first. Enums that no
-/// hand-written code tells apart are left out.
+/// hand-written code distinguishes are left out.
 pub(super) fn find(old: &Path, new: &Path) -> io::Result<Vec<Decision>> {
     let before = enums(&read_types(old)?);
     let sources = hand_written(old)?;

@@ -117,7 +117,7 @@ pub(super) fn write_origin(page: &Path, label: &str, document_version: &str) -> 
     if !page.exists() {
         return Ok(());
     }
-    // The path of a file tells others nothing, and may tell where the user works.
+    // The path of a file means nothing to others, and may reveal where the user works.
     let name = match label.contains("://") {
         true => label,
         false => label.rsplit(['/', '\\']).next().unwrap_or(label),

@@ -183,7 +183,7 @@ impl Files {
             return Ok(*known);
         }
         if !real.is_file() {
-            return Err(unreadable(io::Error::other("it is no file")));
+            return Err(unreadable(io::Error::other("it is not a file")));
         }
         let within = within.to_string_lossy().replace('\\', "/");
         let main = self.sources.first();

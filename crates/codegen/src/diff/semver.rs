@@ -1,4 +1,4 @@
-//! The version step that a change asks for.
+//! The version step that a change requires.
 
 use super::change::Class;
 

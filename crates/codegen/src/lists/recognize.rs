@@ -115,7 +115,7 @@ const SIZE_PARAMETERS: [&str; 13] = [
     "resultsperpage",
 ];
 
-/// Returns the paging of a list; `None` if it is none, or cannot be told.
+/// Returns the paging of a list; `None` if it is not a list, or the paging is ambiguous.
 pub(super) fn recognize(shape: &PageShape) -> Option<Paging> {
     let items = items(shape)?;
     let has_more = shape.property(|property| {

@@ -83,7 +83,7 @@ impl ListSetting {
                     .iter()
                     .filter(|property| property.is_list());
                 let named = lists.find(|list| list.path == path);
-                named.ok_or_else(|| format!("`{}` is no list in its response", shown(&path)))?
+                named.ok_or_else(|| format!("`{}` is not a list in its response", shown(&path)))?
             }
             None => recognize::items(shape)
                 .ok_or("its response has several lists, or none: name one with `items`")?,

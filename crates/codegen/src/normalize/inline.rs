@@ -67,13 +67,13 @@ pub(super) fn named_schemas(document: &mut Value, changes: &mut Changes) {
         let mut place = json!({"$ref": reference});
         let mut component = schema.clone();
         if let (Some(object), Some(outer)) = (component.as_object_mut(), schema.as_object()) {
-            let said: Vec<_> = outer
+            let keywords: Vec<_> = outer
                 .iter()
                 .filter(|(key, _)| OF_THE_PLACE.contains(&key.as_str()))
                 .collect();
-            if !said.is_empty() {
+            if !keywords.is_empty() {
                 place = json!({"allOf": [place]});
-                for (key, value) in said {
+                for (key, value) in keywords {
                     place[key] = value.clone();
                     if key != "description" {
                         object.remove(key);

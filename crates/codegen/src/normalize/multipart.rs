@@ -215,20 +215,25 @@ impl Part {
         let mut types: Vec<&str> = content_types(encoding).collect();
         let bytes = types
             .iter()
-            .any(|told| MediaTypeKind::of(told) == MediaTypeKind::Bytes);
+            .any(|media_type| MediaTypeKind::of(media_type) == MediaTypeKind::Bytes);
         let is_string = item.get("type") == Some(&json!("string"));
         let is_binary = is_string && item.get("format") == Some(&json!("binary"));
         let is_file = is_binary || bytes && (is_string || is_anything(item));
         if types.is_empty() && is_binary {
-            let told = item.get("contentMediaType").and_then(Value::as_str);
-            types.extend(told.filter(|told| MediaTypeKind::of(told) == MediaTypeKind::Bytes));
+            let media_type = item.get("contentMediaType").and_then(Value::as_str);
+            types.extend(
+                media_type
+                    .filter(|media_type| MediaTypeKind::of(media_type) == MediaTypeKind::Bytes),
+            );
         }
         let is_structure = matches!(
             property.shape,
             Shape::Object(_) | Shape::Map | Shape::Nested
         );
-        let fits = |told: &str| is_concrete(told) && (is_file || !is_structure || is_json(told));
-        let first = types.iter().position(|told| fits(told));
+        let fits = |media_type: &str| {
+            is_concrete(media_type) && (is_file || !is_structure || is_json(media_type))
+        };
+        let first = types.iter().position(|media_type| fits(media_type));
         Self {
             is_file,
             is_list,
@@ -316,10 +321,10 @@ impl Part {
             None if self.is_structure => "its content is JSON".to_owned(),
             None => "the part has no media type".to_owned(),
         };
-        for told in &self.other_types {
+        for media_type in &self.other_types {
             changes.lost(
                 &at.join("contentType"),
-                format!("the media type `{told}` of the part `{name}`"),
+                format!("the media type `{media_type}` of the part `{name}`"),
                 &*instead,
             );
         }

@@ -89,7 +89,7 @@ pub(super) fn readable_paths(document: &mut Value, changes: &mut Changes) {
         return;
     };
     let root = Pointer::root().join("paths");
-    let mut gone = Vec::new();
+    let mut removed = Vec::new();
     for (path, _) in paths.iter().filter(|(path, _)| !path.starts_with("x-")) {
         let cause = if !path.starts_with('/') {
             "a path must start with a slash"
@@ -98,9 +98,9 @@ pub(super) fn readable_paths(document: &mut Value, changes: &mut Changes) {
         } else {
             continue;
         };
-        gone.push((path.clone(), cause));
+        removed.push((path.clone(), cause));
     }
-    for (path, cause) in gone {
+    for (path, cause) in removed {
         let pointer = root.join(&path);
         if let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) {
             paths.remove(&path);

@@ -154,17 +154,17 @@ fn leave_out_callers(
     changes: &mut Changes,
     unsendable: impl Fn(&Value, &ResolvedParameter<'_>) -> Option<String>,
 ) {
-    let mut gone = Vec::new();
+    let mut removed = Vec::new();
     for operation in walk::operations(document) {
         let cause = of_operation(document, &operation)
             .iter()
             .filter(|parameter| parameter.is_required())
             .find_map(|parameter| unsendable(document, parameter));
         if let Some(cause) = cause {
-            gone.push((operation.pointer, cause));
+            removed.push((operation.pointer, cause));
         }
     }
-    for (operation, cause) in gone {
+    for (operation, cause) in removed {
         leave_out(document, &operation, &cause, changes);
     }
 }
@@ -201,7 +201,7 @@ pub(super) fn drop_transports(document: &mut Value, changes: &mut Changes) {
         (parameter.location() == "header" && !is_token(name))
             .then(|| format!("its required parameter `{name}` is not a valid header name"))
     });
-    let mut told = BTreeSet::new();
+    let mut reported = BTreeSet::new();
     replace_entries(document, |_, place, object| {
         let name = text(object, "name");
         let loss = match text(object, "in") {
@@ -229,7 +229,7 @@ pub(super) fn drop_transports(document: &mut Value, changes: &mut Changes) {
                 "it cannot be sent: a parameter is in the path, the query, a header or a cookie",
             )),
         };
-        if told.insert(place.clone()) {
+        if reported.insert(place.clone()) {
             changes.at(place);
             if let Some((what, instead)) = loss {
                 changes.lost(place, what, instead);
@@ -338,8 +338,8 @@ pub(super) fn path_parameters(document: &mut Value, changes: &mut Changes) {
     }
     for list in lists {
         retain(document, &list, |entry| {
-            let gone = superfluous.contains(entry);
-            if gone {
+            let removed = superfluous.contains(entry);
+            if removed {
                 changes.at(entry);
                 changes.lost(
                     entry,
@@ -347,7 +347,7 @@ pub(super) fn path_parameters(document: &mut Value, changes: &mut Changes) {
                     "it isn't sent",
                 );
             }
-            !gone
+            !removed
         });
     }
 }

@@ -343,11 +343,7 @@ impl Builder {
                 const HAS_IDEMPOTENCY_KEY: bool = true;
             )
         });
-        let takes_key = operation.idempotency_key == IdempotencyKey::User
-            && !self
-                .setters
-                .iter()
-                .any(|setter| setter == "idempotency_key");
+        let takes_key = operation.idempotency_key == IdempotencyKey::User;
         let operation: Item = parse_quote! {
             impl crate::Operation for #name {
                 type Output = #output;
@@ -382,7 +378,7 @@ impl Builder {
         if let Some(stream) = stream {
             items.extend(streams::items(name, stream));
         }
-        if takes_key {
+        if takes_key && !self.setters.iter().any(|name| name == "idempotency_key") {
             items.push(parse_quote!(crate::request::idempotency_key!(#name);));
         }
         items

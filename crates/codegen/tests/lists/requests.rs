@@ -224,7 +224,7 @@ async fn each_style_is_read_to_its_end(server: &Server) -> Outcome {
         .filter_map(|phone| phone.sid.as_deref())
         .collect();
     assert_eq!(phones, ["0", "1", "2"]);
-    // A name that is a number makes the person none, and the page is delivered all the same.
+    // A name that is a number makes the person none, and the page is delivered nevertheless.
     let contacts = client.list_contacts().items();
     let contacts: Vec<_> = contacts.collect().await;
     assert_eq!(contacts.len(), 6);

@@ -15,7 +15,7 @@ use crate::walk;
 /// Replaces objects in the query by one parameter per property, because progenitor panics at such objects. `style:
 /// form` uses the names of the properties, `deepObject` uses `name[property]` (OpenAPI 3.0, section 4.7.12.3).
 pub(in crate::normalize) fn spread_objects(document: &mut Value, changes: &mut Changes) {
-    let mut told = BTreeSet::new();
+    let mut reported = BTreeSet::new();
     replace_entries(document, |document, place, object| {
         if text(object, "in") != "query" {
             return None;
@@ -61,7 +61,7 @@ pub(in crate::normalize) fn spread_objects(document: &mut Value, changes: &mut C
             };
             property_parameter(object, property, &wire, required && property.required)
         });
-        if told.insert(place.clone()) {
+        if reported.insert(place.clone()) {
             changes.at(place);
             let schema = walk::follow(document, object.get("schema")?);
             let is_open = schema.is_some_and(|schema| {
