@@ -3,18 +3,14 @@
 //! The texts have this project's name, which [`workspace::publish`](crate::workspace::publish) replaces. What comes from
 //! the document is filled in afterwards, so that its words stay as they are.
 
-use std::path::Path;
-
 use serde_json::Value;
 use syn::Type;
 
-use crate::layout::CLIENT;
 use crate::load::Source;
 use crate::model::Model;
 use crate::openapi::{Schema as _, of_operation};
-use crate::plan::Plan;
 use crate::security;
-use crate::signature::{self, Simple, simple};
+use crate::signature::{Signatures, Simple, simple};
 use crate::{names, walk};
 
 /// The manifest of the facade, without the workspace.
@@ -45,13 +41,13 @@ struct Example {
 }
 
 impl Facade {
-    /// Reads what the facade says from the document, the normalized one, and the generated client in the plan.
-    pub fn new(source: &Source, normalized: &Value, model: &Model, plan: &Plan) -> Self {
-        let client = plan
-            .outputs
-            .iter()
-            .find(|output| output.path == Path::new(CLIENT));
-        let client = client.map_or("", |client| client.contents.as_str());
+    /// Reads what the facade says from the document, the normalized one, and the signatures of the client.
+    pub fn new(
+        source: &Source,
+        normalized: &Value,
+        model: &Model,
+        signatures: &Signatures,
+    ) -> Self {
         let document = &source.document;
         let title = document.pointer("/info/title").and_then(Value::as_str);
         let servers = document.get("servers").and_then(Value::as_array);
@@ -68,8 +64,8 @@ impl Facade {
                 .iter()
                 .map(|name| (*name).to_owned())
                 .collect(),
-            example: example(normalized, client, |_| true),
-            list: example(normalized, client, |operation| {
+            example: example(normalized, signatures, |_| true),
+            list: example(normalized, signatures, |operation| {
                 let facts = model.operation(&operation.pointer);
                 facts.is_some_and(|facts| facts.paging.is_some())
             }),
@@ -177,10 +173,9 @@ fn plain(title: &str) -> String {
 /// and of simple types, and for which `is_wanted` returns true. `None` if there is no such operation.
 fn example(
     normalized: &Value,
-    client: &str,
+    signatures: &Signatures,
     is_wanted: impl Fn(&walk::Operation<'_>) -> bool,
 ) -> Option<Example> {
-    let methods = signature::methods(client)?;
     let candidates = walk::operations(normalized)
         .into_iter()
         .filter_map(|operation| {
@@ -199,7 +194,7 @@ fn example(
             {
                 return None;
             }
-            let arguments = methods.get(&method)?;
+            let arguments = signatures.method(&method)?;
             let count = arguments.len();
             let arguments: Option<Vec<&str>> =
                 arguments.iter().map(|(_, ty)| literal(ty)).collect();

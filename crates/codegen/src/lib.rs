@@ -42,7 +42,7 @@ mod sample;
 pub mod sdk_name;
 pub mod security;
 pub mod settings;
-mod signature;
+pub mod signature;
 pub mod stack;
 pub(crate) mod streams;
 mod subdocument;
@@ -69,6 +69,7 @@ use pointer::Pointer;
 use problem::{Finding, Problem, Problems};
 use sdk_name::SdkName;
 use settings::Settings;
+use signature::Signatures;
 use unsupported::Unsupported;
 use write::Mode;
 
@@ -149,6 +150,8 @@ pub struct Generated {
     pub count: count::Count,
     /// The description of the operations.
     pub operations: Vec<description::Operation>,
+    /// The signatures of the generated code.
+    pub signatures: Signatures,
     /// The generated files.
     pub plan: Plan,
 }
@@ -211,7 +214,7 @@ pub fn generate_all(
         generate::generate_what_can_be(normalized, &model, &mut unsupported, emit)
             .map_err(in_file)?
     };
-    let (sources, dropped, operations) = emitted?;
+    let (mut sources, dropped, operations) = emitted?;
     unsupported.extend(dropped);
     let count = count::count(&source.document, &normalized, &origins, &sources)
         .map_err(|found| source.problems(&origins, found))?;
@@ -221,6 +224,7 @@ pub fn generate_all(
         .collect();
     unsupported.sort();
     unsupported.dedup();
+    let signatures = std::mem::take(&mut sources.signatures);
     let plan = plan::plan(&source, sources, &applied, &unsupported);
     Ok(Generated {
         source,
@@ -231,6 +235,7 @@ pub fn generate_all(
         unsupported,
         count,
         operations,
+        signatures,
         plan,
     })
 }
@@ -342,7 +347,7 @@ pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
                 &generated.source,
                 &generated.normalized,
                 &generated.model,
-                &generated.plan,
+                &generated.signatures,
             );
             workspace::complete(&options.root, &mut generated.plan)?;
             workspace::publish(&options.root, &mut generated.plan, &name, &facade)?;
@@ -377,7 +382,13 @@ fn reference(generated: &mut Generated, name: &SdkName) {
         .and_then(Value::as_str)
         .unwrap_or("the API")
         .to_owned();
-    reference::plan(&mut generated.plan, &generated.operations, &title, name);
+    let Generated {
+        plan,
+        operations,
+        signatures,
+        ..
+    } = generated;
+    reference::plan(plan, operations, signatures, &title, name);
 }
 
 /// Returns the name of the SDK for the folder `out`.

@@ -49,6 +49,7 @@ use crate::description::sentences::Facts;
 use crate::model::Model;
 use crate::origin::{OriginalOperations, Origins};
 use crate::problem::{Location, Problem, Problems};
+use crate::signature::Signatures;
 
 pub(crate) use markdown::for_rustdoc;
 pub(crate) use syntax::{implemented, plain};
@@ -69,6 +70,8 @@ pub struct GeneratedSources {
     pub client: String,
     /// The mock crate: the mocks of the operations.
     pub mock: String,
+    /// The signatures of methods and setters.
+    pub signatures: Signatures,
     /// The names of the types.
     pub names: BTreeSet<String>,
     /// The operations that have a method.
@@ -102,7 +105,8 @@ pub fn postprocess(
         return Ok(Err(unmatched(&types.unmatched, settings)));
     }
     let originals = OriginalOperations::of(&source.document, &source.origins, origins);
-    Ok(client.map(|client| {
+    Ok(client.map(|mut client| {
+        client.signatures.read_builders(&types.builders);
         let sources = GeneratedSources {
             types: types.text,
             schemas: embed::schemas_json(&source.document),
@@ -177,6 +181,8 @@ fn client_and_mock(
     docs::tidy(&mut client, facts);
     operations::write(&mut client, &responses, normalized, model);
     let methods = methods(&client);
+    let mut signatures = Signatures::default();
+    signatures.read_client(&client.items);
     let text = prettyplease::unparse(&client);
     // Frees one syntax tree before the other is built.
     drop(client);
@@ -184,6 +190,7 @@ fn client_and_mock(
     mock::fit(&mut mock, &results, normalized, model);
     Ok(Ok(GeneratedSources {
         client: text,
+        signatures,
         methods,
         mock: prettyplease::unparse(&mock),
         mocked: mocked(&mock),

@@ -2,55 +2,95 @@
 
 use std::collections::BTreeMap;
 
+use quote::ToTokens as _;
 use syn::{
     FnArg, GenericArgument, ImplItem, ImplItemFn, Item, Pat, PathArguments, ReturnType, Type,
     TypeParamBound, WherePredicate,
 };
 
-use crate::declaration;
+use crate::declaration::Declaration;
 use crate::postprocess::{implemented, plain};
 
 /// Names with their types.
 pub(crate) type Typed = Vec<(String, Type)>;
 
-/// Returns the arguments of the client's methods, by name.
-pub(crate) fn methods(client: &str) -> Option<BTreeMap<String, Typed>> {
-    let file = syn::parse_file(client).ok()?;
-    let functions = functions(&file.items);
-    let of_client = functions.filter(|(owner, _)| owner == "Client");
-    Some(
-        of_client
-            .map(|(_, function)| {
+/// The signatures of a generated SDK. A type is a text, since a parsed one cannot be sent to another thread.
+#[derive(Clone, Debug, Default)]
+pub struct Signatures {
+    /// The arguments of the client's methods, by name.
+    methods: BTreeMap<String, Vec<(String, String)>>,
+    /// The setters of requests, by builder. The type of a setter is the one that its argument is converted into.
+    setters: BTreeMap<String, Vec<(String, String)>>,
+    /// The setters of structs, by struct.
+    fields: BTreeMap<String, Vec<(String, String)>>,
+}
+
+impl Signatures {
+    /// Reads the methods of the client and the setters of requests.
+    pub(crate) fn read_client(&mut self, items: &[Item]) {
+        for (owner, function) in functions(items) {
+            if owner == "Client" {
                 let arguments = function.sig.inputs.iter().filter_map(|input| match input {
                     FnArg::Typed(argument) => match argument.pat.as_ref() {
-                        Pat::Ident(name) => Some((plain(&name.ident), (*argument.ty).clone())),
+                        Pat::Ident(name) => Some((plain(&name.ident), text(&argument.ty))),
                         _ => None,
                     },
                     FnArg::Receiver(_) => None,
                 });
-                (plain(&function.sig.ident), arguments.collect())
-            })
-            .collect(),
-    )
-}
-
-/// Returns the setters of the builders in the module `builder`, by the name of the builder. The type of a setter is the one
-/// that its argument is converted into.
-pub(crate) fn setters(source: &str) -> Option<BTreeMap<String, Typed>> {
-    let mut file = syn::parse_file(source).ok()?;
-    declaration::expand(&mut file.items);
-    let module = file.items.iter().find_map(|item| match item {
-        Item::Mod(module) if module.ident == "builder" => module.content.as_ref(),
-        _ => None,
-    });
-    let mut found: BTreeMap<String, Typed> = BTreeMap::new();
-    for (owner, function) in functions(module.map_or(&[], |(_, items)| items.as_slice())) {
-        if let Some(ty) = converted(function) {
-            let name = plain(&function.sig.ident);
-            found.entry(owner).or_default().push((name, ty));
+                let name = plain(&function.sig.ident);
+                self.methods.insert(name, arguments.collect());
+            }
+        }
+        let module = items.iter().find_map(|item| match item {
+            Item::Mod(module) if module.ident == "builder" => module.content.as_ref(),
+            _ => None,
+        });
+        for (owner, function) in functions(module.map_or(&[], |(_, items)| items.as_slice())) {
+            if let Some(ty) = converted(function) {
+                let setter = (plain(&function.sig.ident), text(&ty));
+                self.setters.entry(owner).or_default().push(setter);
+            }
         }
     }
-    Some(found)
+
+    /// Reads the setters of structs.
+    pub(crate) fn read_builders(&mut self, builders: &[Declaration]) {
+        for Declaration {
+            name, properties, ..
+        } in builders
+        {
+            let properties = properties.iter();
+            let setters = properties.map(|property| (plain(&property.name), text(&property.ty)));
+            self.fields.insert(plain(name), setters.collect());
+        }
+    }
+
+    /// Returns the arguments of a method of the client.
+    pub(crate) fn method(&self, name: &str) -> Option<Typed> {
+        self.methods.get(name).map(|arguments| parsed(arguments))
+    }
+
+    /// Returns the setters of a request.
+    pub(crate) fn setters(&self, builder: &str) -> Typed {
+        let setters = self.setters.get(builder);
+        setters.map_or_else(Vec::new, |setters| parsed(setters))
+    }
+
+    /// Returns the setters of a struct.
+    pub(crate) fn fields(&self, name: &str) -> Option<Typed> {
+        self.fields.get(name).map(|setters| parsed(setters))
+    }
+}
+
+fn text(ty: &Type) -> String {
+    ty.to_token_stream().to_string()
+}
+
+fn parsed(typed: &[(String, String)]) -> Typed {
+    let typed = typed.iter();
+    typed
+        .filter_map(|(name, ty)| Some((name.clone(), syn::parse_str(ty).ok()?)))
+        .collect()
 }
 
 /// Returns the functions of types, each with the name of its type.
@@ -149,26 +189,22 @@ fn first_of(arguments: &PathArguments) -> Option<&GenericArgument> {
 
 #[cfg(test)]
 mod tests {
-    use quote::ToTokens as _;
     use syn::parse_quote;
 
     use super::*;
 
-    fn shown(found: &BTreeMap<String, Typed>) -> String {
-        let shown = found.iter().map(|(name, typed)| {
-            let typed = typed
-                .iter()
-                .map(|(name, ty)| format!("{name}: {}", ty.to_token_stream()));
-            format!("{name}({})", typed.collect::<Vec<_>>().join(", "))
-        });
-        shown.collect::<Vec<_>>().join(" ")
+    fn shown(typed: &Typed) -> String {
+        let typed = typed
+            .iter()
+            .map(|(name, ty)| format!("{name}: {}", text(ty)));
+        typed.collect::<Vec<_>>().join(", ")
     }
 
     #[test]
     fn signatures_are_those_of_methods_and_setters() {
-        let source = "
+        let client: syn::File = parse_quote! {
             impl Client { pub fn get_call(&self, id: u8, r#type: Kind) -> X {} }
-            impl Other { pub fn get_call(&self, id: u8) -> X {} }
+            impl Other { pub fn get_call(&self, id: u16) -> X {} }
             pub mod builder {
                 impl GetCall {
                     pub(super) fn new(client: &Client) -> Self {}
@@ -176,11 +212,19 @@ mod tests {
                     pub fn body_map<F>(mut self, f: F) -> Self where F: FnOnce(B) -> B {}
                 }
                 impl TryFrom<A> for B { fn try_from<V>(value: V) -> Self where V: TryInto<u8> {} }
-            }";
-        let methods = methods(source).unwrap_or_default();
-        assert_eq!(shown(&methods), "get_call(id: u8, type: Kind)");
-        let setters = setters(source).unwrap_or_default();
-        assert_eq!(shown(&setters), "GetCall(limit: i64)");
+            }
+        };
+        let mut signatures = Signatures::default();
+        signatures.read_client(&client.items);
+        assert_eq!(signatures.methods.len(), 1);
+        let arguments = signatures.method("get_call");
+        assert_eq!(shown(&arguments.unwrap_or_default()), "id: u8, type: Kind");
+        assert_eq!(signatures.setters.len(), 1);
+        assert_eq!(shown(&signatures.setters("GetCall")), "limit: i64");
+        signatures
+            .read_builders(&[parse_quote! { Call { r#type: super::Kind = required; } build }]);
+        let fields = signatures.fields("Call");
+        assert_eq!(shown(&fields.unwrap_or_default()), "type: super :: Kind");
     }
 
     #[test]

@@ -36,6 +36,8 @@ use crate::{names, walk};
 pub(super) struct Types {
     /// The source.
     pub(super) text: String,
+    /// The builders that the source declares.
+    pub(super) builders: Vec<Declaration>,
     /// The names of all types.
     pub(super) names: BTreeSet<String>,
     /// The structs of bodies that are sent in parts.
@@ -146,7 +148,7 @@ pub(super) fn write(
     let parts = Parts::of(tokens);
     let mut passes = Passes::of(normalized, original, model, settings, facts, &parts)?;
     let Parts { types, others } = parts;
-    let (mut text, mut builders) = (String::new(), String::new());
+    let (mut text, mut builders) = (String::new(), Vec::new());
     for (_, items) in types {
         let mut file = parse(items)?;
         let declared = passes.run(&mut file);
@@ -155,14 +157,12 @@ pub(super) fn write(
         for values in declared.values {
             text.push_str(&values.to_string());
         }
-        for builder in declared.builders {
-            builders.push_str(&builder.to_string());
-        }
+        builders.extend(declared.builders);
     }
     if !builders.is_empty() {
-        text.push_str(&format!(
-            "/// Builders of the structs.\npub mod builder {{\n{builders}}}\n"
-        ));
+        text.push_str("/// Builders of the structs.\npub mod builder {\n");
+        text.extend(builders.iter().map(Declaration::to_string));
+        text.push_str("}\n");
     }
     let mut rest = parse(others)?;
     rest.items.extend(aliases(&names, normalized));
@@ -183,6 +183,7 @@ pub(super) fn write(
     let exports = print(exports.into_iter().flatten().collect());
     Ok(Types {
         text: exports + &text,
+        builders,
         names,
         bodies: passes.bodies,
         unmatched: passes.sensitive.unmatched(original),
