@@ -460,6 +460,8 @@ async fn dropped_list_sends_nothing_more() {
 
 #[tokio::test]
 async fn each_page_has_its_own_deadline_and_retries() {
+    // Long enough for a page on a busy machine, and too short for all four.
+    const DEADLINE: Duration = Duration::from_secs(4);
     let tries = Arc::new(Mutex::new(0));
     let count = Arc::clone(&tries);
     let service = Service::start(move |query: &Query| {
@@ -469,16 +471,14 @@ async fn each_page_has_its_own_deadline_and_retries() {
         if *tries % 2 == 1 {
             ([("retry-after", "0")], StatusCode::SERVICE_UNAVAILABLE).into_response()
         } else {
-            std::thread::sleep(Duration::from_millis(150));
+            std::thread::sleep(DEADLINE.mul_f64(0.3));
             by_last_id(query)
         }
     });
     let service = service.await;
     let transport = Transport::builder(&service.url).build().unwrap();
     let client = Client::new(transport);
-    let options = RequestOptions::new()
-        .deadline(Duration::from_millis(450))
-        .max_attempts(2);
+    let options = RequestOptions::new().deadline(DEADLINE).max_attempts(2);
     let list = RawRequest::new(&client, Method::GET, &LIST).options(options);
     let mut pages = list.pages::<u64>(&BY_LAST_ID);
     let start = std::time::Instant::now();
@@ -488,7 +488,7 @@ async fn each_page_has_its_own_deadline_and_retries() {
         read += 1;
     }
     assert_eq!((read, *tries.lock().unwrap()), (4, 8));
-    assert!(start.elapsed() > Duration::from_millis(450));
+    assert!(start.elapsed() > DEADLINE);
 }
 
 #[cfg(feature = "blocking")]
