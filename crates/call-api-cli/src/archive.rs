@@ -1,128 +1,105 @@
-//! A folder of recordings: each is kept exactly once, and a manifest has the outcome for each call.
+//! An archive of recordings: each is kept exactly once, and a manifest has the outcome for each call.
 //!
-//! The manifest is the only state. A recording is complete when its line is in the manifest; a file without one, as a killed
+//! The manifest is the only state. A recording is complete when its entry is in the manifest; a file without one, as a killed
 //! run leaves it, is downloaded again.
 
-use std::collections::{HashMap, HashSet};
-use std::fs::{self, File};
+#[cfg(feature = "object-store")]
+mod bucket;
+mod entry;
+mod manifest;
+
+use std::collections::HashSet;
+use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use call_api::chrono::{DateTime, SecondsFormat, Utc};
 use call_api::{Call, Client, Recording, Uuid};
-use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "object-store")]
+use self::bucket::Bucket;
+use self::entry::{Entry, Outcome};
+use self::manifest::Manifest;
+use crate::config::Network;
 use crate::error::{CliError, ErrorClass};
+use crate::place::Place;
 use crate::recording::DOWNLOAD_LIMIT;
-use crate::state_file::{Part, StateFile};
 
-/// The name of the manifest.
-const MANIFEST: &str = "manifest.jsonl";
-
-/// The maximum length of a line of the manifest, in bytes.
-const MAX_LINE: u64 = 1 << 16;
-
-/// The advice for a folder that cannot be used.
-const OTHER_FOLDER: &str = "use another folder";
-
-/// The folder, open for one run at a time.
+/// The archive, open for one run at a time.
 #[derive(Debug)]
 pub(crate) struct Archive {
+    /// The folder that recordings are downloaded to.
     folder: PathBuf,
     /// The time after the end of a call in which its recording may become available.
     wait: Duration,
-    manifest: StateFile,
+    store: Store,
     /// The recordings that are complete, and the calls that have none.
     kept: HashSet<Uuid>,
 }
 
-/// A line of the manifest. The last one of a call counts.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-pub(crate) struct Entry {
-    id: Uuid,
-    outcome: Outcome,
-    /// The name of the file in the folder.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    file: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    size: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    sha256: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    etag: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    media_type: Option<String>,
-    /// The class of the error.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-    /// The time in UTC.
-    at: String,
+/// The place of recordings and manifest.
+#[derive(Debug)]
+enum Store {
+    /// The folder of the downloads.
+    Folder(Manifest),
+    #[cfg(feature = "object-store")]
+    Bucket(Box<Bucket>),
 }
 
-/// The outcome for a recording.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Outcome {
-    /// The file is complete.
-    Saved,
-    /// The call has ended without a recording.
-    Absent,
-    /// It was not downloaded; the next run tries again.
-    Failed,
-}
-
-impl Entry {
-    fn new(id: Uuid, outcome: Outcome) -> Self {
-        let now = DateTime::<Utc>::from(SystemTime::now());
-        Self {
-            id,
-            outcome,
-            file: None,
-            size: None,
-            sha256: None,
-            etag: None,
-            media_type: None,
-            error: None,
-            at: now.to_rfc3339_opts(SecondsFormat::Secs, true),
+impl Store {
+    /// Keeps an entry, and the downloaded file that it describes.
+    #[cfg_attr(
+        not(feature = "object-store"),
+        expect(unused_variables, reason = "only buckets need them")
+    )]
+    async fn keep(&self, entry: &Entry, file: Option<&Path>) -> Result<(), CliError> {
+        match self {
+            // The file is there already.
+            Self::Folder(manifest) => manifest.append(entry),
+            #[cfg(feature = "object-store")]
+            Self::Bucket(bucket) => bucket.keep(entry, file).await,
         }
     }
 }
 
 impl Archive {
-    /// Opens a folder, which is created if it does not exist, and reads its manifest.
-    pub(crate) fn open(folder: &Path, wait: Duration) -> Result<Self, CliError> {
-        fs::create_dir_all(folder)
-            .map_err(|error| CliError::cannot_write(folder, error, OTHER_FOLDER))?;
-        let manifest = StateFile::open(&folder.join(MANIFEST), OTHER_FOLDER)?;
-        let mut entries = HashMap::new();
-        let foreign = "is not a line of a manifest; use another folder";
-        manifest.resume(MAX_LINE, foreign, |line| {
-            if !line.ends_with(b"\n") {
-                let mut pairs = line.iter().zip(b"{\"id\":");
-                return Part::incomplete(pairs.all(|(found, expected)| found == expected));
+    /// Opens an archive and reads its manifest. A folder is created if it does not exist. Requests to a bucket are repeated
+    /// until `give_up_after`.
+    ///
+    /// Blocks, and must not be called in a runtime.
+    #[cfg_attr(
+        not(feature = "object-store"),
+        expect(unused_variables, reason = "only buckets need them")
+    )]
+    pub(crate) fn open(
+        place: &Place,
+        wait: Duration,
+        give_up_after: Duration,
+        network: &Network,
+    ) -> Result<Self, CliError> {
+        let (folder, store, kept) = match place {
+            Place::Path(folder) => {
+                let (manifest, kept) = Manifest::open(folder)?;
+                (folder.clone(), Store::Folder(manifest), kept)
             }
-            let Ok(entry) = serde_json::from_slice::<Entry>(line) else {
-                return Part::Foreign;
-            };
-            entries.insert(entry.id, entry);
-            Part::Record
-        })?;
-        let is_kept = |entry: &Entry| match (entry.outcome, &entry.file) {
-            (Outcome::Absent, _) => true,
-            (Outcome::Saved, Some(file)) => {
-                let metadata = fs::metadata(folder.join(file));
-                metadata.is_ok_and(|metadata| Some(metadata.len()) == entry.size)
+            #[cfg(feature = "object-store")]
+            Place::Bucket(url) => {
+                let (bucket, kept) = Bucket::open(url, give_up_after, network)?;
+                let folder = bucket.folder.clone();
+                (folder, Store::Bucket(Box::new(bucket)), kept)
             }
-            _ => false,
         };
-        let kept = entries.into_values().filter(is_kept);
         Ok(Self {
-            folder: folder.to_owned(),
+            folder,
             wait,
-            manifest,
-            kept: kept.map(|entry| entry.id).collect(),
+            store,
+            kept,
         })
+    }
+
+    /// Returns the path that files beside the manifest are named after.
+    pub(crate) fn state_path(&self) -> PathBuf {
+        self.folder.join("manifest")
     }
 
     /// Returns true if the recording of a call is complete, or the call has none.
@@ -135,19 +112,25 @@ impl Archive {
         if self.has(call.id) {
             return Ok(());
         }
-        let result = self.download(client, call).await;
-        let entry = match &result {
-            Ok(entry) => entry.clone(),
-            Err(failure) => Entry {
-                error: Some(failure.class().name().to_owned()),
-                ..Entry::new(call.id, Outcome::Failed)
-            },
-        };
-        self.write(&entry)?;
-        result.map(|_| ())
+        match self.download(client, call).await {
+            Ok((entry, file)) => self.store.keep(&entry, file.as_deref()).await,
+            Err(failure) => {
+                let entry = Entry {
+                    error: Some(failure.class().name().to_owned()),
+                    ..Entry::new(call.id, Outcome::Failed)
+                };
+                self.store.keep(&entry, None).await?;
+                Err(failure)
+            }
+        }
     }
 
-    async fn download(&self, client: &Client, call: &Call) -> Result<Entry, CliError> {
+    /// Downloads a recording to the folder. Returns the entry, and the file if there is a recording.
+    async fn download(
+        &self,
+        client: &Client,
+        call: &Call,
+    ) -> Result<(Entry, Option<PathBuf>), CliError> {
         let request = client
             .recording(call)
             .ready_timeout(self.wait)
@@ -157,7 +140,7 @@ impl Archive {
             Recording::Saved(saved) => {
                 let path = saved.path.unwrap_or_default();
                 let digest = sha256(path.clone()).await;
-                Ok(Entry {
+                let entry = Entry {
                     file: path
                         .file_name()
                         .map(|name| name.to_string_lossy().into_owned()),
@@ -166,9 +149,10 @@ impl Archive {
                     etag: saved.etag,
                     media_type: saved.media_type,
                     ..Entry::new(call.id, Outcome::Saved)
-                })
+                };
+                Ok((entry, Some(path)))
             }
-            Recording::Absent(call) => Ok(Entry::new(call.id, Outcome::Absent)),
+            Recording::Absent(call) => Ok((Entry::new(call.id, Outcome::Absent), None)),
             _ => {
                 let message = format!(
                     "call {} has not ended; run the command again later",
@@ -179,16 +163,13 @@ impl Archive {
         }
     }
 
-    fn write(&self, entry: &Entry) -> Result<(), CliError> {
-        let line = serde_json::to_string(entry).map_err(|error| {
-            CliError::cannot_write(&self.folder.join(MANIFEST), error, OTHER_FOLDER)
-        })?;
-        self.manifest.append(format!("{line}\n").as_bytes())
-    }
-
     /// Flushes the manifest to the disk.
     pub(crate) fn finish(&self) -> Result<(), CliError> {
-        self.manifest.finish()
+        match &self.store {
+            Store::Folder(manifest) => manifest.finish(),
+            #[cfg(feature = "object-store")]
+            Store::Bucket(_) => Ok(()),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::fields::Fields;
 use crate::input;
+use crate::place::Place;
 use crate::request::RequestArgs;
 use crate::settings::{Settings, parse_time_limit};
 
@@ -236,12 +237,13 @@ pub(crate) struct RecordingArgs {
     /// The id of the call
     #[arg(value_parser = parse_id, required_unless_present = "ids")]
     pub(crate) id: Option<Uuid>,
-    /// Download the recordings of the calls with these ids, one per line, to a folder; `-` is standard input
+    /// Download the recordings of the calls with these ids, one per line, to a folder or a bucket; `-` is standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["id", "force"], value_hint = ValueHint::FilePath)]
     pub(crate) ids: Option<PathBuf>,
-    /// The file to write; a folder, for a file named after the id; or `-`, standard output
-    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::AnyPath)]
-    pub(crate) out: PathBuf,
+    /// The file to write; a folder, for a file named after the id; `-`, standard output; or the URL of a bucket, such as
+    /// s3://bucket/prefix, to keep the recording in an archive, as with --ids (feature `object-store`)
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::AnyPath, value_parser = Place::parser())]
+    pub(crate) out: Place,
     /// Replace an existing file
     #[arg(long)]
     pub(crate) force: bool,
@@ -276,9 +278,10 @@ pub(crate) struct SyncArgs {
     /// With --settled, write a call with what it has this time after its end
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
     pub(crate) settle_time: Duration,
-    /// Download the recordings to this folder, too; a call is written once its recording is there
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(crate) recordings: Option<PathBuf>,
+    /// Download the recordings to this folder, too, or to a bucket such as s3://bucket/prefix (feature `object-store`); a call
+    /// is written once its recording is there
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, value_parser = Place::parser())]
+    pub(crate) recordings: Option<Place>,
     /// With --recordings, wait this long after the end of a call for its recording
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
     pub(crate) recording_wait: Duration,

@@ -291,6 +291,17 @@ pub(crate) struct Config {
     pub(crate) warnings: Vec<String>,
 }
 
+/// The settings of the network, for buckets.
+#[derive(Debug)]
+#[cfg_attr(
+    not(feature = "object-store"),
+    expect(dead_code, reason = "only buckets need them")
+)]
+pub(crate) struct Network {
+    pub(crate) proxy: Option<String>,
+    pub(crate) cacert: Option<PathBuf>,
+}
+
 impl Config {
     pub(crate) fn load(settings: &Settings) -> Result<Self, CliError> {
         let mut warnings = Vec::new();
@@ -375,6 +386,13 @@ impl Config {
         Ok(builder)
     }
 
+    pub(crate) fn network(&self) -> Network {
+        Network {
+            proxy: self.proxy.as_ref().map(|proxy| proxy.value.clone()),
+            cacert: self.cacert.as_ref().map(|cacert| cacert.value.clone()),
+        }
+    }
+
     /// Returns the sources of the base URL and the token.
     pub(crate) fn sources(&self) -> String {
         let given = self.proxy.as_ref().map(|proxy| proxy.source.as_str());
@@ -409,11 +427,22 @@ fn variable(name: &str) -> Result<Option<String>, CliError> {
 
 /// Returns `$XDG_CONFIG_HOME/call-api/config.toml`; without that variable the folder is `~/.config`.
 fn file_path() -> Option<PathBuf> {
-    let folder = match env::var_os("XDG_CONFIG_HOME").map(PathBuf::from) {
+    Some(folder("XDG_CONFIG_HOME", ".config")?.join("config.toml"))
+}
+
+/// Returns `$XDG_STATE_HOME/call-api`; without that variable the folder is `~/.local/state`.
+#[cfg(feature = "object-store")]
+pub(crate) fn state_folder() -> Option<PathBuf> {
+    folder("XDG_STATE_HOME", ".local/state")
+}
+
+/// Returns the program's folder below the one in a variable, or else below one of the home folder.
+fn folder(variable: &str, of_home: &str) -> Option<PathBuf> {
+    let folder = match env::var_os(variable).map(PathBuf::from) {
         Some(folder) if folder.is_absolute() => folder,
-        _ => env::home_dir()?.join(".config"),
+        _ => env::home_dir()?.join(of_home),
     };
-    Some(folder.join("call-api").join("config.toml"))
+    Some(folder.join("call-api"))
 }
 
 /// Expands a leading `~/` to the home folder.

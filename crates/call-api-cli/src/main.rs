@@ -18,6 +18,7 @@ mod mcp;
 mod not_found;
 mod operations;
 mod output;
+mod place;
 mod process;
 mod progress;
 mod received;
@@ -45,7 +46,7 @@ use call_api::{Client, ClientBuilder};
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::args::{Arguments, Command, ConfigCommand};
-use crate::config::Config;
+use crate::config::{Config, Network};
 use crate::error::{CliError, CommandError, ErrorClass};
 use crate::input::is_dash;
 use crate::settings::Settings;
@@ -109,21 +110,21 @@ fn run(arguments: Arguments, ui: &Arc<Ui>) -> Result<(), CommandError> {
             block_on(wait::watch(&client, id, poll, display, ui), ui, String::new)
         }
         Command::Recording(args) => {
-            if let Some(ids) = args.ids.clone() {
-                check_standard_input(settings, is_dash(&ids))?;
-                let client = limited_client(settings, args.batch.rate, ui)?;
-                let sync = Sync::prepare_recordings(&ids, args, &client, ui)?;
-                let hint = sync.interruption();
-                return block_on(sync.run(&client, ui), ui, hint);
+            if let (Some(id), Some(path)) = (args.id, args.out.path()) {
+                let client = client(settings, ui)?;
+                let command = recording::run(&client, id, path, &args, ui);
+                return block_on(command, ui, || RESUME_HINT.to_owned());
             }
-            let client = client(settings, ui)?;
-            let hint = || RESUME_HINT.to_owned();
-            block_on(recording::run(&client, &args, ui), ui, hint)
+            check_standard_input(settings, args.ids.as_ref().is_some_and(is_dash))?;
+            let (client, network) = batch_client(settings, args.batch.rate, ui)?;
+            let sync = Sync::prepare_recordings(args, &client, &network, ui)?;
+            let hint = sync.interruption();
+            block_on(sync.run(&client, ui), ui, hint)
         }
         Command::Sync(args) => {
             check_standard_input(settings, is_dash(&args.ids))?;
-            let client = limited_client(settings, args.batch.rate, ui)?;
-            let sync = Sync::prepare(args, &client, ui)?;
+            let (client, network) = batch_client(settings, args.batch.rate, ui)?;
+            let sync = Sync::prepare(args, &client, &network, ui)?;
             let hint = sync.interruption();
             block_on(sync.run(&client, ui), ui, hint)
         }
@@ -174,21 +175,21 @@ fn check_standard_input(settings: &Settings, is_read: bool) -> Result<(), CliErr
 
 /// Returns a client with the settings. Reports warnings about their files.
 fn client(settings: &Settings, ui: &Arc<Ui>) -> Result<Client, CliError> {
-    limited_client(settings, None, ui)
+    Ok(batch_client(settings, None, ui)?.0)
 }
 
-/// Returns a client that sends at most `rate` requests per second.
-fn limited_client(
+/// Returns a client that sends at most `rate` requests per second, and its network settings.
+fn batch_client(
     settings: &Settings,
     rate: Option<NonZeroU32>,
     ui: &Arc<Ui>,
-) -> Result<Client, CliError> {
+) -> Result<(Client, Network), CliError> {
     let mut config = Config::load(settings)?;
     let mut builder = builder(&mut config, settings, ui)?;
     if let Some(rate) = rate {
         builder = builder.rate_limit(rate);
     }
-    Ok(builder.build()?)
+    Ok((builder.build()?, config.network()))
 }
 
 fn builder(

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use call_api::{Client, Error, ErrorKind, Recording};
+use call_api::{Client, Error, ErrorKind, Recording, Uuid};
 use indicatif::HumanBytes;
 use tokio::io::AsyncWriteExt as _;
 
@@ -19,14 +19,14 @@ pub(crate) const DOWNLOAD_LIMIT: Duration = Duration::from_secs(60 * 60);
 
 pub(crate) async fn run(
     client: &Client,
+    id: Uuid,
+    out: &Path,
     args: &RecordingArgs,
     ui: &Arc<Ui>,
 ) -> Result<(), CommandError> {
-    // Required without --ids.
-    let id = args.id.unwrap_or_default();
     let error_of_call = |error: Error| CliError::from(error).for_call(id);
     // Before the first request, so that a refusal costs nothing.
-    let destination = Destination::inspect(&args.out, id, args.force)?;
+    let destination = Destination::inspect(out, id, args.force)?;
     let call = client.get_call(id).await;
     let call = call.map_err(error_of_call)?;
     let mut bar = ui.download_bar("waiting for the recording");

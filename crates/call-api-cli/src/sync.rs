@@ -1,7 +1,7 @@
-//! `sync`: fetches many calls into a file, their recordings into a folder, or both, and resumes after an interruption.
+//! `sync`: fetches many calls into a file, their recordings into an archive, or both, and resumes after an interruption.
 //!
 //! The output is the only state: a call is done when its complete record is in the file, which is after its recording is in
-//! the folder. A crash therefore loses no call and duplicates none. At worst the last record is incomplete; the next run
+//! the archive. A crash therefore loses no call and duplicates none. At worst the last record is incomplete; the next run
 //! removes it.
 
 mod pass;
@@ -19,6 +19,7 @@ use indicatif::HumanCount;
 
 use crate::archive::Archive;
 use crate::args::{BatchArgs, RecordingArgs, SyncArgs};
+use crate::config::Network;
 use crate::error::{CliError, CommandError, ErrorClass};
 use crate::input;
 use crate::not_found::NotFound;
@@ -45,7 +46,7 @@ pub(crate) struct Sync {
     out: Option<Output>,
     /// The ids with a record.
     recorded: HashSet<Uuid>,
-    /// The folder of recordings.
+    /// The recordings.
     archive: Option<Arc<Archive>>,
     jobs: NonZeroUsize,
     failed: Option<PathBuf>,
@@ -69,7 +70,12 @@ struct Fetched {
 
 impl Sync {
     /// Reads the ids and the existing records.
-    pub(crate) fn prepare(args: SyncArgs, client: &Client, ui: &Ui) -> Result<Self, CommandError> {
+    pub(crate) fn prepare(
+        args: SyncArgs,
+        client: &Client,
+        network: &Network,
+        ui: &Ui,
+    ) -> Result<Self, CommandError> {
         let inputs_and_outputs = [Some(&args.ids), Some(&args.out)];
         if args.batch.failed.is_some() && inputs_and_outputs.contains(&args.batch.failed.as_ref()) {
             let message = "--failed would replace the file of --ids or --out; use another file";
@@ -77,10 +83,9 @@ impl Sync {
         }
         let ids = crate::ids::read(&args.ids, args.batch.skip_invalid, ui)?;
         let (out, recorded) = Output::open(&args.out, args.format, args.fields)?;
-        let archive = match &args.recordings {
-            Some(folder) => Some(Archive::open(folder, args.recording_wait)?),
-            None => None,
-        };
+        let give_up_after = args.batch.give_up_after;
+        let open = |place| Archive::open(place, args.recording_wait, give_up_after, network);
+        let archive = args.recordings.as_ref().map(open).transpose()?;
         let not_found = match input::is_dash(&args.out) {
             true => NotFound::default(),
             false => known(&args.out, &args.batch, client)?,
@@ -95,18 +100,25 @@ impl Sync {
 
     /// Reads the ids and the manifest for recordings alone.
     pub(crate) fn prepare_recordings(
-        ids: &Path,
         args: RecordingArgs,
         client: &Client,
+        network: &Network,
         ui: &Ui,
     ) -> Result<Self, CommandError> {
-        if input::is_dash(&args.out) {
+        if args.out.path().is_some_and(input::is_dash) {
             let message = "--ids needs a folder in --out, not standard output";
             return Err(CliError::usage(message).into());
         }
-        let ids = crate::ids::read(ids, args.batch.skip_invalid, ui)?;
-        let archive = Archive::open(&args.out, args.wait)?;
-        let not_found = known(&args.out.join("manifest"), &args.batch, client)?;
+        if args.force {
+            let message = "--force does not apply to an archive, which keeps each recording once";
+            return Err(CliError::usage(message).into());
+        }
+        let ids = match &args.ids {
+            Some(ids) => crate::ids::read(ids, args.batch.skip_invalid, ui)?,
+            None => args.id.into_iter().collect(),
+        };
+        let archive = Archive::open(&args.out, args.wait, args.batch.give_up_after, network)?;
+        let not_found = known(&archive.state_path(), &args.batch, client)?;
         let recorded = HashSet::new();
         Ok(Self::new(
             ids,
@@ -296,7 +308,7 @@ impl Sync {
                 is_recording,
             } = fetched;
             let result = match result {
-                // A file of the folder, which would fail for every call.
+                // A file, or the bucket, which would fail for every call.
                 Err(failure) if is_recording && failure.class() == ErrorClass::Failed => {
                     return Err(failure.into());
                 }

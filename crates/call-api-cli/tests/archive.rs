@@ -7,34 +7,14 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
 use call_api::CallStatus;
-use call_api_sandbox::{Clock, Fault, FaultRule, Faults, Sandbox, Script};
+use call_api_sandbox::{Fault, FaultRule, Faults, Sandbox, Script};
 use http::StatusCode;
 use serde_json::Value;
-use support::{Files, ended_as, id, property};
-
-/// Returns a sandbox whose calls have ended after a second, with a recording if the number is odd.
-async fn recorded(calls: u32) -> (Sandbox, Vec<String>) {
-    let sandbox = Sandbox::builder()
-        .clock(Clock::manual())
-        .start()
-        .await
-        .unwrap();
-    for number in 1..=calls {
-        let script =
-            Script::new(CallStatus::InProgress).then(Duration::from_secs(1), CallStatus::Completed);
-        let script = match number % 2 {
-            1 => script.recording(Duration::ZERO),
-            _ => script,
-        };
-        sandbox.run(ended_as(number), script);
-    }
-    sandbox.advance(Duration::from_secs(24 * 60 * 60));
-    (sandbox, (1..=calls).map(id).collect())
-}
+use support::archive::{kill_50_times, recorded, requests_of_recordings, sha256, written};
+use support::{Files, ended_as, id};
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -86,9 +66,7 @@ fn assert_whole(folder: &Path, ids: &[String]) {
         assert_eq!(line["outcome"], "saved", "{line}");
         let sound = fs::read(folder.join(line["file"].as_str().unwrap())).unwrap();
         assert_eq!(line["size"], sound.len());
-        let digest = hmac_sha256::Hash::hash(&sound);
-        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(line["sha256"], digest);
+        assert_eq!(line["sha256"], sha256(&sound));
         assert!(line["etag"].as_str().unwrap().starts_with('"'), "{line}");
         assert_eq!(line["media_type"], "audio/wav");
         assert!(line["at"].as_str().unwrap().ends_with('Z'));
@@ -101,14 +79,6 @@ fn assert_whole(folder: &Path, ids: &[String]) {
     names.retain(|name| !name.starts_with("manifest."));
     names.sort();
     assert_eq!(names, files);
-}
-
-fn requests_of_recordings(sandbox: &Sandbox) -> usize {
-    let requests = sandbox.requests();
-    requests
-        .iter()
-        .filter(|request| request.path.contains("/recordings/"))
-        .count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -179,62 +149,20 @@ async fn recordings_of_sync_precede_their_records() {
     assert_whole(&folder, &ids);
 }
 
-/// Kills the program at 50 moments, with faults on, and then runs it to the end without. Its lines are in `state`.
-fn kill_50_times(sandbox: &Sandbox, state: &Path, program: impl Fn() -> Command) {
-    let rule = |fault, share| FaultRule::new(fault).share(share);
-    let by = Duration::from_millis(20);
-    let faults = Faults::seeded(3)
-        .rule(rule(Fault::Latency { by }, 0.5))
-        .rule(rule(Fault::status(StatusCode::SERVICE_UNAVAILABLE), 0.05))
-        .rule(rule(Fault::Truncated, 0.05))
-        .rule(rule(Fault::Reset, 0.05));
-    sandbox.set_faults(faults).unwrap();
-    for run in 0..50 {
-        let goal = lines(state) + 1 + run % 3;
-        let mut child = program().stderr(Stdio::null()).spawn().unwrap();
-        while lines(state) < goal {
-            assert!(child.try_wait().unwrap().is_none(), "it ended early");
-            std::thread::yield_now();
-        }
-        // At any moment of the next requests.
-        std::thread::sleep(Duration::from_micros((run as u64 * 7_919) % 20_000));
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-    sandbox.set_faults(Faults::default()).unwrap();
-    let before = lines(state);
-    let output = program().output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    assert!(
-        lines(state) > before,
-        "the kills came too late to interrupt anything"
-    );
-}
-
 fn lines(path: &Path) -> usize {
     let text = fs::read(path).unwrap_or_default();
     text.iter().filter(|byte| **byte == b'\n').count()
-}
-
-/// Returns the ids of the records, sorted.
-fn written(path: &Path) -> Vec<String> {
-    let text = fs::read_to_string(path).unwrap();
-    let calls = text
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let ids = calls.map(|call| property(&call, "id").as_str().unwrap().to_owned());
-    let mut ids: Vec<_> = ids.collect();
-    ids.sort();
-    ids
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_sync_is_whole_in_the_end() {
     let (sandbox, ids) = recorded(500).await;
     let files = Files::new("killed-sync", &ids, "calls.jsonl");
-    kill_50_times(&sandbox, &files.out, || {
-        files.sync(&sandbox, &["--jobs", "4"])
-    });
+    kill_50_times(
+        &sandbox,
+        || lines(&files.out),
+        || files.sync(&sandbox, &["--jobs", "4"]),
+    );
     assert_eq!(written(&files.out), ids);
 }
 
@@ -246,7 +174,11 @@ async fn killed_sync_with_recordings_is_whole_in_the_end() {
     let wait = ["--recording-wait", "0s", "--jobs", "4"];
     let arguments = [&["--recordings", text(&folder)], &wait[..]].concat();
     let manifest = folder.join("manifest.jsonl");
-    kill_50_times(&sandbox, &manifest, || files.sync(&sandbox, &arguments));
+    kill_50_times(
+        &sandbox,
+        || lines(&manifest),
+        || files.sync(&sandbox, &arguments),
+    );
     assert_whole(&folder, &ids);
     assert_eq!(written(&files.out), ids);
 }
@@ -257,9 +189,11 @@ async fn killed_archive_is_whole_in_the_end() {
     let files = Files::new("killed-archive", &ids, "unused");
     let folder = files.ids.with_file_name("recordings");
     let manifest = folder.join("manifest.jsonl");
-    kill_50_times(&sandbox, &manifest, || {
-        archive(&sandbox, &files, &folder, &["--jobs", "4"])
-    });
+    kill_50_times(
+        &sandbox,
+        || lines(&manifest),
+        || archive(&sandbox, &files, &folder, &["--jobs", "4"]),
+    );
     assert_whole(&folder, &ids);
 }
 
@@ -306,4 +240,26 @@ async fn archive_rides_out_an_outage_of_the_recordings() {
     let saved = saved.filter(|line| line["outcome"] == "saved");
     let saved: Vec<_> = saved.map(|line| line["id"].clone()).collect();
     assert_eq!(saved.len(), ids.len());
+}
+
+#[cfg(not(feature = "object-store"))]
+#[test]
+fn bucket_without_the_feature_is_refused() {
+    for command in [
+        &["recording", "--ids", "-", "--out", "s3://bucket/prefix"][..],
+        &[
+            "sync",
+            "--ids",
+            "-",
+            "--out",
+            "-",
+            "--recordings",
+            "gs://bucket",
+        ],
+    ] {
+        let output = support::program(command).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let error = str::from_utf8(&output.stderr).unwrap();
+        assert!(error.contains("--features object-store"), "{error}");
+    }
 }

@@ -6,15 +6,13 @@ mod support;
 
 use std::fs;
 use std::process::Command;
-use std::sync::Arc;
 
 use call_api_sandbox::Sandbox;
 use snapbox::str;
+use support::tls::with_tls;
 use support::{EXAMPLE, assert_shown, empty_folder, program, run};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
-use tokio_rustls::rustls::{ServerConfig, crypto};
+use tokio::net::TcpListener;
 
 fn get(base_url: &str, more: &[&str]) -> Command {
     let arguments = ["get", EXAMPLE, "--base-url", base_url, "--fields", "status"];
@@ -23,42 +21,12 @@ fn get(base_url: &str, more: &[&str]) -> Command {
     command
 }
 
-/// Serves the sandbox over TLS. Returns the base URL and the certificate.
-async fn with_tls(sandbox: &Sandbox) -> (String, String) {
-    let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let key = PrivateKeyDer::try_from(signed.signing_key.serialize_der()).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![signed.cert.der().clone()], key)
-        .unwrap();
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!(
-        "https://localhost:{}",
-        listener.local_addr().unwrap().port()
-    );
-    let target = sandbox.base_url().trim_start_matches("http://").to_owned();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let (acceptor, target) = (acceptor.clone(), target.clone());
-            tokio::spawn(async move {
-                let Ok(mut stream) = acceptor.accept(stream).await else {
-                    return;
-                };
-                let mut server = TcpStream::connect(target).await.unwrap();
-                let _ = tokio::io::copy_bidirectional(&mut stream, &mut server).await;
-            });
-        }
-    });
-    (url, signed.cert.pem())
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn cacert_is_trusted() {
     let sandbox = support::sandbox().await;
-    let (url, certificate) = with_tls(&sandbox).await;
+    let target = sandbox.base_url().trim_start_matches("http://").to_owned();
+    let (address, certificate) = with_tls("localhost", target).await;
+    let url = format!("https://localhost:{}", address.port());
     let file = empty_folder("cacert").join("root.pem");
     fs::write(&file, certificate).unwrap();
     let path = file.to_str().unwrap();

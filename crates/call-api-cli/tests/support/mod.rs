@@ -7,6 +7,9 @@
     reason = "each test uses some of these; tests may panic"
 )]
 
+pub(crate) mod archive;
+pub(crate) mod tls;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
