@@ -238,9 +238,14 @@ async fn recordings_are_kept_once_with_a_manifest() {
     bucket.assert_whole(&ids);
     assert_eq!(requests_of_recordings(&sandbox), 3);
 
-    // A second run asks for nothing, also on another machine; a recording that is gone is downloaded again.
+    // A second run asks for nothing, also on another machine, and removes what a killed one left; a recording that is gone is
+    // downloaded again.
     let before = sandbox.requests().len();
+    let folders = fs::read_dir(bucket.state.join("call-api/archives")).unwrap();
+    let folder = folders.map(|folder| folder.unwrap().path()).next().unwrap();
+    fs::write(folder.join(format!("{}.wav", ids[0])), "left").unwrap();
     succeed(archive());
+    bucket.assert_whole(&ids);
     let mut elsewhere = archive();
     elsewhere.env("XDG_STATE_HOME", support::empty_folder("bucket-elsewhere"));
     succeed(elsewhere);
