@@ -1,5 +1,6 @@
 //! Web pages: the live list of calls, and the interactive API reference.
 
+use std::io::Read as _;
 use std::sync::{Arc, LazyLock};
 
 use axum::Json;
@@ -7,9 +8,12 @@ use axum::Router;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use flate2::read::GzDecoder;
+use http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+};
 use http::request::Parts;
-use http::{HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use utoipa_swagger_ui::Config;
 
 use crate::api::{Api, Authorized};
@@ -44,11 +48,14 @@ pub(crate) fn router() -> Router<Arc<Api>> {
         .route("/_sandbox/page.js", get(script))
         .route("/_sandbox/calls.json", get(calls))
         .route("/_sandbox/docs", get(async || Redirect::temporary("docs/")))
-        .route("/_sandbox/docs/", get(async || docs("index.html")))
+        .route(
+            "/_sandbox/docs/",
+            get(async |headers: HeaderMap| docs("index.html", &headers)),
+        )
         .route("/_sandbox/docs/openapi.json", get(document))
         .route(
             "/_sandbox/docs/{file}",
-            get(async |Path(file): Path<String>| docs(&file)),
+            get(async |Path(file): Path<String>, headers: HeaderMap| docs(&file, &headers)),
         )
         .route("/_sandbox/healthz", get(health))
 }
@@ -102,19 +109,42 @@ async fn calls(
     }
 }
 
-/// Serves a file of Swagger UI.
-fn docs(file: &str) -> Response {
+/// Serves a file of Swagger UI: compressed, as the program has it, if the client accepts that.
+fn docs(file: &str, headers: &HeaderMap) -> Response {
     static CONFIG: LazyLock<Arc<Config<'static>>> =
         LazyLock::new(|| Arc::new(Config::from("openapi.json")));
-    match utoipa_swagger_ui::serve(file, Arc::clone(&CONFIG)) {
-        Ok(Some(file)) => (
-            HEADERS,
-            [(CONTENT_TYPE, file.content_type)],
-            file.bytes.into_owned(),
-        )
-            .into_response(),
-        Ok(None) | Err(_) => responses::not_found(),
+    let Ok(Some(file)) = utoipa_swagger_ui::serve(file, Arc::clone(&CONFIG)) else {
+        return responses::not_found();
+    };
+    let kind = [(CONTENT_TYPE, file.content_type)];
+    if file.gzpipped && accepts_gzip(headers) {
+        let coding = [(CONTENT_ENCODING, "gzip")];
+        return (HEADERS, kind, coding, file.bytes.into_owned()).into_response();
     }
+    if !file.gzpipped {
+        return (HEADERS, kind, file.bytes.into_owned()).into_response();
+    }
+    let mut bytes = Vec::new();
+    match GzDecoder::new(&*file.bytes).read_to_end(&mut bytes) {
+        Ok(_) => (HEADERS, kind, bytes).into_response(),
+        Err(_) => {
+            let message = "the file cannot be decompressed";
+            responses::detail(StatusCode::INTERNAL_SERVER_ERROR, message)
+        }
+    }
+}
+
+/// Returns true if the client names gzip. Clients that name nothing, such as curl, do not decompress.
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(ACCEPT_ENCODING).into_iter();
+    let mut codings = lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','));
+    codings.any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        let weight = weight.trim().strip_prefix("q=").unwrap_or("1");
+        name.trim().eq_ignore_ascii_case("gzip") && weight.parse().is_ok_and(|q: f32| q > 0.0)
+    })
 }
 
 async fn document(origin: RequestOrigin) -> Response {

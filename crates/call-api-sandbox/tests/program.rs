@@ -384,9 +384,32 @@ async fn pages_are_served() {
         "swagger-ui.css",
         "swagger-initializer.js",
     ] {
-        let (status, text) = get(&format!("/_sandbox/docs/{file}")).await;
+        let path = format!("/_sandbox/docs/{file}");
+        let (status, text) = get(&path).await;
         assert_eq!(status, 200, "{file}");
         assert!(!text.contains("https://petstore"), "{file}");
+        // The file with the settings is not compressed.
+        let compressed = file != "swagger-initializer.js";
+        for (accepted, coding) in [
+            ("br, gzip", compressed.then_some("gzip")),
+            ("GZIP;q=0.5", compressed.then_some("gzip")),
+            ("br, gzip;q=0", None),
+            ("identity", None),
+        ] {
+            let request = http().get(format!("{url}{path}"));
+            let request = request.header("accept-encoding", accepted);
+            let response = request.send().await.unwrap();
+            let header = response.headers().get("content-encoding").cloned();
+            assert_eq!(
+                header.as_ref().map(|value| value.as_bytes()),
+                coding.map(str::as_bytes)
+            );
+            let body = response.bytes().await.unwrap();
+            match coding {
+                Some(_) => assert!(body.len() < text.len() / 2 && body.starts_with(&[0x1f, 0x8b])),
+                None => assert_eq!(body, text),
+            }
+        }
     }
     assert_eq!(get("/_sandbox/docs/none").await.0, 404);
 }
