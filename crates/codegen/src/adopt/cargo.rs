@@ -25,7 +25,7 @@ impl Packages {
     fn of(project: &Path, target: &Path) -> Result<Self, String> {
         let arguments = ["metadata", "--no-deps", "--offline", "--format-version=1"];
         let mut command = command(project, target, &arguments);
-        let output = command.stderr(Stdio::inherit()).output();
+        let output = command.stdout(Stdio::piped()).output();
         let output =
             output.map_err(|error| cannot_run(Path::new(command.get_program()), &error))?;
         if !output.status.success() {
@@ -418,6 +418,19 @@ fn cannot_run(program: &Path, error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn packages_of_a_project_are_read() {
+        let project = crate::project::root().unwrap();
+        let packages = Packages::of(&project, &project.join("target")).unwrap();
+        assert!(packages.root.is_some());
+        assert_eq!(packages.generated.len(), layout::generated_folders().len());
+        assert!(
+            packages
+                .dependents
+                .contains(&packages.root.unwrap_or_default())
+        );
+    }
 
     #[test]
     fn packages_that_depend_on_generated_ones_are_tested() {
