@@ -95,7 +95,7 @@ impl<'a> DocumentComparer<'_, 'a> {
                     format!("the server `{url}` was replaced by `{}`", now.url),
                     (old, Some(location.join(now.index))),
                     None,
-                    Impact::breaking("programs that use the servers of the SDK call another one"),
+                    Impact::breaking("programs that use the servers of the SDK reach another one"),
                 ),
                 None => self.record(
                     "server-removed",
@@ -124,7 +124,7 @@ impl<'a> DocumentComparer<'_, 'a> {
                 format!("the first server changed from `{}` to `{}`", a.url, b.url),
                 (Some(location.join(0)), Some(location.join(0))),
                 None,
-                Impact::breaking("programs that use the default server call another one"),
+                Impact::breaking("programs that use the default server reach another one"),
             );
         }
         for before in &old {
