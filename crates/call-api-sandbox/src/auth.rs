@@ -7,8 +7,7 @@ use axum::extract::Query;
 use axum::response::{IntoResponse, Response};
 use hmac_sha256::Hash;
 use http::header::AUTHORIZATION;
-use http::request::Parts;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Uri};
 
 use crate::operations::Auth;
 use crate::responses;
@@ -115,31 +114,36 @@ pub(crate) fn authenticate(headers: &HeaderMap, tokens: &Tokens) -> Result<Tenan
     tokens.tenant(given).ok_or(AuthError::Invalid)
 }
 
-/// Checks the credential of an operation. A scheme other than Bearer has no tenants; of basic authentication, and of a scheme
-/// beside the token's, any credential is accepted.
-pub(crate) fn authorize(auth: &Auth, parts: &Parts, tokens: &Tokens) -> Result<(), AuthError> {
+/// Checks the credential of an operation. Returns the tenant of the token, also of one that is not required. Of basic
+/// authentication, and of a scheme beside the token's, any credential is accepted.
+pub(crate) fn authorize(
+    auth: &Auth,
+    headers: &HeaderMap,
+    uri: &Uri,
+    tokens: &Tokens,
+) -> Result<Option<TenantId>, AuthError> {
     let known = |credential: Option<&[u8]>| match credential {
         None | Some([]) => Err(AuthError::Missing),
-        Some(token) => tokens.tenant(token).map(drop).ok_or(AuthError::Invalid),
+        Some(token) => tokens.tenant(token).map(Some).ok_or(AuthError::Invalid),
     };
     match auth {
-        Auth::None => Ok(()),
-        Auth::Bearer => authenticate(&parts.headers, tokens).map(drop),
-        Auth::Header(name) => known(parts.headers.get(name.as_str()).map(HeaderValue::as_bytes)),
-        Auth::Query(name) => known(query_value(parts, name).as_deref().map(str::as_bytes)),
-        Auth::Basic => match parts.headers.contains_key(AUTHORIZATION) {
-            true => Ok(()),
+        Auth::None => Ok(authenticate(headers, tokens).ok()),
+        Auth::Bearer => authenticate(headers, tokens).map(Some),
+        Auth::Header(name) => known(headers.get(name.as_str()).map(HeaderValue::as_bytes)),
+        Auth::Query(name) => known(query_value(uri, name).as_deref().map(str::as_bytes)),
+        Auth::Basic => match headers.contains_key(AUTHORIZATION) {
+            true => Ok(None),
             false => Err(AuthError::Missing),
         },
-        Auth::Scheme { place } => match authorize(place, parts, tokens) {
-            Err(AuthError::Missing) => Err(AuthError::Missing),
-            _ => Ok(()),
+        Auth::Scheme { place } => match authorize(place, headers, uri, tokens) {
+            Err(AuthError::Invalid) => Ok(None),
+            checked => checked,
         },
     }
 }
 
-fn query_value(parts: &Parts, name: &str) -> Option<String> {
-    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).ok()?;
+fn query_value(uri: &Uri, name: &str) -> Option<String> {
+    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).ok()?;
     let mut named = pairs.into_iter().filter(|(other, _)| other == name);
     named.next().map(|(_, value)| value)
 }

@@ -146,8 +146,8 @@ impl FaultRule {
         self
     }
 
-    /// Applies the fault to requests with a token of one tenant, which must have one. Recordings need no token, so they are
-    /// not among them.
+    /// Applies the fault to requests with a token of one tenant, which must have one. A recording needs no token, so of the
+    /// requests for it, only those with the token are among them.
     #[must_use]
     pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
         self.tenant = Some(tenant.into());

@@ -6,7 +6,7 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use percent_encoding::percent_decode_str;
 use tower_service::Service as _;
 use uuid::Uuid;
@@ -15,7 +15,7 @@ use crate::api::Api;
 use crate::connection::Connection;
 use crate::cors::Cors;
 use crate::fault::{self, RECORDING, Subject};
-use crate::operations::{Found, Operation, Operations};
+use crate::operations::{Auth, Found, Operation, Operations};
 use crate::origin::{RequestOrigin, normalize_path};
 use crate::{auth, body, call_id, control, log, recording, responses, validation};
 
@@ -164,7 +164,7 @@ impl Service {
             let subject = Subject {
                 operation: GET_CALL,
                 id: id.as_ref().ok().copied(),
-                tenant: tenant_of(api, request.headers()),
+                tenant: tenant_of(api, &Auth::Bearer, request.headers(), request.uri()),
             };
             let response = async move { get_call(api, id, &request) };
             return fault::inject(&api.faults, subject, connection, response).await;
@@ -181,7 +181,7 @@ impl Service {
                 let subject = Subject {
                     operation: &operation.name,
                     id: subject_id(api, captured.iter().map(|(_, value)| value)),
-                    tenant: tenant_of(api, request.headers()),
+                    tenant: tenant_of(api, &operation.auth, request.headers(), request.uri()),
                 };
                 let response = answer_from_document(api, operation, &captured, request);
                 fault::inject(&api.faults, subject, connection, response).await
@@ -238,11 +238,11 @@ pub(crate) fn router(api: Arc<Api>, optional: OptionalRoutes) -> Router {
 }
 
 /// Returns the name of the tenant whose token a request has; `None` if no fault needs it.
-fn tenant_of<'a>(api: &'a Api, headers: &HeaderMap) -> Option<&'a str> {
+fn tenant_of<'a>(api: &'a Api, auth: &Auth, headers: &HeaderMap, uri: &Uri) -> Option<&'a str> {
     if !api.faults.is_active() {
         return None;
     }
-    let tenant = auth::authenticate(headers, &api.tokens).ok()?;
+    let tenant = auth::authorize(auth, headers, uri, &api.tokens).ok()??;
     let mut tenants = api.tenants.iter();
     let (name, _) = tenants.find(|(_, id)| **id == tenant)?;
     Some(name)
@@ -290,7 +290,8 @@ async fn answer_from_document(
         Ok(body) => body,
         Err(reason) => return responses::detail(StatusCode::PAYLOAD_TOO_LARGE, reason),
     };
-    if let Err(error) = auth::authorize(&operation.auth, &parts, &api.tokens) {
+    let authorized = auth::authorize(&operation.auth, &parts.headers, &parts.uri, &api.tokens);
+    if let Err(error) = authorized {
         return error.into_response();
     }
     match validation::validate(operation, captured, &parts, &body) {
@@ -304,13 +305,14 @@ async fn get_recording(
     State(api): State<Arc<Api>>,
     Path((id, file)): Path<(String, String)>,
     connection: Option<Extension<Connection>>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Response {
     let connection = connection.map(|Extension(connection)| connection);
     let subject = Subject {
         operation: RECORDING,
         id: subject_id(&api, [&id]),
-        tenant: None,
+        tenant: tenant_of(&api, &Auth::None, &headers, &uri),
     };
     let response = async { recording::serve(&id, &file, &headers) };
     fault::inject(&api.faults, subject, connection, response).await

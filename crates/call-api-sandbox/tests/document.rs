@@ -247,6 +247,19 @@ async fn faults_apply_to_every_operation() {
         send(&sandbox, Method::GET, "/v1/pets?kind=cat").await.0,
         200
     );
-    let unknown = Faults::seeded(1).rule(rule.operation("get_call"));
+    let unknown = Faults::seeded(1).rule(rule.clone().operation("get_call"));
     assert!(sandbox.set_faults(unknown).is_err());
+
+    // The token of a tenant may be in another header.
+    let of_tenant = rule.operation("pet_text").tenant("default");
+    sandbox
+        .set_faults(Faults::seeded(1).rule(of_tenant))
+        .unwrap();
+    let text = async |token: &str| {
+        let url = format!("{}{PET}/text", sandbox.base_url());
+        let response = http().get(url).header("x-key", token).send().await;
+        response.unwrap().status()
+    };
+    assert_eq!(text(sandbox.token()).await, 503);
+    assert_eq!(text("no").await, 401);
 }

@@ -402,7 +402,7 @@ async fn fault_respects_its_call_and_tenant() {
     assert_eq!(status(other.id, "ours").await, StatusCode::OK);
 
     sandbox
-        .set_faults(Faults::seeded(1).rule(of_tenant))
+        .set_faults(Faults::seeded(1).rule(of_tenant.clone()))
         .unwrap();
     assert_eq!(status(other.id, "ours").await, StatusCode::OK);
     assert_eq!(status(other.id, "of-acme").await, StatusCode::FORBIDDEN);
@@ -431,6 +431,18 @@ async fn fault_respects_its_call_and_tenant() {
         |id: uuid::Uuid| format!("{}/_sandbox/recordings/{id}/3.wav", sandbox.base_url());
     let of = async |id| http().get(recording(id)).send().await.unwrap().status();
     assert_eq!(of(Sandbox::EXAMPLE_ID).await, StatusCode::GONE);
+    assert_eq!(of(other.id).await, StatusCode::OK);
+
+    // It needs no token, but a request with one is of a tenant.
+    sandbox
+        .set_faults(Faults::seeded(1).rule(of_tenant.operation("recording")))
+        .unwrap();
+    let with_token = async |token: &str| {
+        let request = http().get(recording(other.id)).bearer_auth(token);
+        request.send().await.unwrap().status()
+    };
+    assert_eq!(with_token("of-acme").await, StatusCode::FORBIDDEN);
+    assert_eq!(with_token("ours").await, StatusCode::OK);
     assert_eq!(of(other.id).await, StatusCode::OK);
 }
 
