@@ -18,6 +18,8 @@ use crate::change::Change;
 use crate::clock::{Time, system_time};
 use crate::cors::Cors;
 use crate::fault::{Faults, Injector};
+#[cfg(feature = "pages")]
+use crate::history::History;
 use crate::log::RequestLog;
 use crate::operations::Operations;
 use crate::script::{RunningScript, Script};
@@ -41,6 +43,8 @@ pub(crate) struct Api {
     pub(crate) time: Time,
     pub(crate) faults: Injector,
     pub(crate) log: RequestLog,
+    #[cfg(feature = "pages")]
+    pub(crate) history: History,
     /// `None` without receivers.
     #[cfg(feature = "webhooks")]
     pub(crate) webhooks: Option<Webhooks>,
@@ -127,9 +131,20 @@ impl Api {
         })
     }
 
+    /// Runs an action. Remembers the statuses that it replaces, and queues webhooks for the changes that it makes.
+    fn observed<T>(&self, change: &Change, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        let notifying = || self.notifying(change, act);
+        #[cfg(feature = "pages")]
+        return self
+            .history
+            .observe(&self.store, &self.time, change, notifying);
+        #[cfg(not(feature = "pages"))]
+        notifying()
+    }
+
     /// Runs an action, and queues webhooks for the changes that it makes.
     #[cfg_attr(not(feature = "webhooks"), expect(unused_variables))]
-    fn observed<T>(&self, change: &Change, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    fn notifying<T>(&self, change: &Change, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         #[cfg(feature = "webhooks")]
         if let Some(webhooks) = &self.webhooks {
             return webhooks.observe(&self.store, &self.time, change, act);

@@ -15,6 +15,8 @@ use crate::call_json::CallJson;
 use crate::clock::{Clock, Time, system_time};
 use crate::cors::Cors;
 use crate::fault::{Faults, Injector};
+#[cfg(feature = "pages")]
+use crate::history::History;
 use crate::log::RequestLog;
 use crate::operations::Operations;
 use crate::routes::{self, OptionalRoutes};
@@ -146,9 +148,9 @@ impl SandboxBuilder {
         self
     }
 
-    /// Serves web pages below `/_sandbox/`: a live list of calls there, the interactive API reference at `docs`, the OpenAPI
-    /// document at `docs/openapi.json`, and a health check at `healthz`. With the default token, the list is for loopback
-    /// hosts only.
+    /// Serves web pages below `/_sandbox/`: the calls with their histories and the requests, updated live, the interactive API
+    /// reference at `docs`, the OpenAPI document at `docs/openapi.json`, and a health check at `healthz`. `/` and `/docs`
+    /// redirect there, unless the document has them. With the default token, the lists are for loopback hosts only.
     #[cfg(feature = "pages")]
     pub fn pages(mut self, pages: bool) -> Self {
         self.optional.pages = pages;
@@ -407,6 +409,8 @@ impl SandboxBuilder {
             time: Time::new(self.clock, start),
             faults,
             log: RequestLog::new(self.logged),
+            #[cfg(feature = "pages")]
+            history: History::new(self.optional.pages),
             #[cfg(feature = "webhooks")]
             webhooks: match self.webhooks.is_empty() {
                 true => None,

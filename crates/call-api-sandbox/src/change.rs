@@ -1,4 +1,4 @@
-//! Subjects of actions, for webhooks.
+//! Subjects of actions, for webhooks and histories.
 
 use uuid::Uuid;
 
@@ -6,8 +6,8 @@ use crate::store::TenantId;
 
 /// The subject of an action that may change statuses of calls.
 #[cfg_attr(
-    not(feature = "webhooks"),
-    expect(dead_code, reason = "read by webhooks")
+    not(any(feature = "pages", feature = "webhooks")),
+    expect(dead_code, reason = "read by webhooks and histories")
 )]
 pub(crate) enum Change {
     /// A call is added, replaced or removed.

@@ -58,6 +58,8 @@ mod connection;
 mod control;
 mod cors;
 mod fault;
+#[cfg(feature = "pages")]
+mod history;
 #[cfg(feature = "sqlite")]
 mod import;
 mod log;

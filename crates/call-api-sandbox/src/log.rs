@@ -1,10 +1,15 @@
 //! The log of received requests.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use http::{HeaderMap, Method};
+use chrono::{DateTime, Utc};
+use http::{HeaderMap, Method, StatusCode};
 use serde::{Serialize, Serializer};
+use tokio::time::Instant;
+
+use crate::store::TenantId;
 
 /// A request that the sandbox received.
 #[derive(Clone, Debug, Serialize)]
@@ -20,6 +25,14 @@ pub struct Request {
     /// The headers. `Authorization` values are redacted; `Bearer [redacted]` remains of a Bearer token.
     #[serde(serialize_with = "headers")]
     pub headers: HeaderMap,
+    /// The system time at which its head was read.
+    pub received_at: DateTime<Utc>,
+    /// The status of the response. `None` while there is none, and if the connection ended without one.
+    #[serde(serialize_with = "status")]
+    pub status: Option<StatusCode>,
+    /// The time until the response began, or until the connection ended without one. `None` before that.
+    #[serde(rename = "seconds", serialize_with = "seconds")]
+    pub duration: Option<Duration>,
 }
 
 fn method<S: Serializer>(method: &Method, serializer: S) -> Result<S::Ok, S::Error> {
@@ -35,10 +48,38 @@ fn headers<S: Serializer>(headers: &HeaderMap, serializer: S) -> Result<S::Ok, S
     )
 }
 
+fn status<S: Serializer>(status: &Option<StatusCode>, serializer: S) -> Result<S::Ok, S::Error> {
+    status.map(|status| status.as_u16()).serialize(serializer)
+}
+
+fn seconds<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    duration
+        .map(|duration| duration.as_secs_f64())
+        .serialize(serializer)
+}
+
+/// A logged request, with what only the pages need.
+#[derive(Clone, Debug)]
+pub(crate) struct Logged {
+    /// Its number; later requests have larger ones.
+    pub(crate) number: u64,
+    /// The tenant whose token it has; `None` without a valid one, and if there is only one tenant.
+    #[cfg_attr(not(feature = "pages"), expect(dead_code, reason = "read by a page"))]
+    pub(crate) tenant: Option<TenantId>,
+    pub(crate) request: Request,
+}
+
 /// The latest requests, oldest first, up to a limit.
 pub(crate) struct RequestLog {
     limit: usize,
-    requests: Mutex<VecDeque<Request>>,
+    requests: Mutex<Requests>,
+}
+
+#[derive(Default)]
+struct Requests {
+    /// The number of the next request.
+    next: u64,
+    latest: VecDeque<Logged>,
 }
 
 impl RequestLog {
@@ -49,27 +90,96 @@ impl RequestLog {
         }
     }
 
-    /// Logs a request, unless the limit is zero.
-    pub(crate) fn push(&self, request: impl FnOnce() -> Request) {
+    /// Logs a request with the tenant of its token, unless the limit is zero. Its response is added by
+    /// [`PendingRequest::answered`].
+    pub(crate) fn push(
+        &self,
+        request: impl FnOnce() -> (Request, Option<TenantId>),
+    ) -> Option<PendingRequest<'_>> {
         if self.limit == 0 {
-            return;
+            return None;
         }
-        let request = request();
-        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        while requests.len() >= self.limit {
-            requests.pop_front();
+        let (request, tenant) = request();
+        let mut requests = self.lock();
+        while requests.latest.len() >= self.limit {
+            requests.latest.pop_front();
         }
-        requests.push_back(request);
+        let number = requests.next;
+        requests.next += 1;
+        requests.latest.push_back(Logged {
+            number,
+            tenant,
+            request,
+        });
+        Some(PendingRequest {
+            log: self,
+            number,
+            received_at: Instant::now(),
+        })
     }
 
+    /// Forgets all requests, also the responses to come. Numbers are not used again.
     pub(crate) fn clear(&self) {
-        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        requests.clear();
+        self.lock().latest.clear();
     }
 
     pub(crate) fn requests(&self) -> Vec<Request> {
-        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        requests.iter().cloned().collect()
+        let requests = self.lock();
+        let latest = requests.latest.iter();
+        latest.map(|logged| logged.request.clone()).collect()
+    }
+
+    /// Returns the requests that match, newest first, with numbers below `before`, up to a limit.
+    #[cfg(feature = "pages")]
+    pub(crate) fn newest(
+        &self,
+        before: u64,
+        limit: usize,
+        matches: impl Fn(&Logged) -> bool,
+    ) -> Vec<Logged> {
+        let requests = self.lock();
+        let earlier = requests.latest.iter().rev();
+        let earlier = earlier.filter(|logged| logged.number < before && matches(logged));
+        earlier.take(limit).cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Requests> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A logged request without a response. If it is dropped, the connection ended without one.
+pub(crate) struct PendingRequest<'a> {
+    log: &'a RequestLog,
+    number: u64,
+    received_at: Instant,
+}
+
+impl PendingRequest<'_> {
+    /// Logs the status of the response, which begins now.
+    pub(crate) fn answered(self, status: StatusCode) {
+        self.update(|request| request.status = Some(status));
+    }
+
+    fn update(&self, change: impl FnOnce(&mut Request)) {
+        let duration = self.received_at.elapsed();
+        let mut requests = self.log.lock();
+        // It may have been dropped from the log.
+        let position = requests
+            .latest
+            .binary_search_by_key(&self.number, |logged| logged.number);
+        if let Some(logged) = position.ok().and_then(|at| requests.latest.get_mut(at))
+            && logged.request.duration.is_none()
+        {
+            logged.request.duration = Some(duration);
+            change(&mut logged.request);
+        }
+    }
+}
+
+impl Drop for PendingRequest<'_> {
+    fn drop(&mut self) {
+        self.update(|_| ());
     }
 }
 
@@ -77,22 +187,54 @@ impl RequestLog {
 mod tests {
     use super::*;
 
+    fn request(path: &str) -> (Request, Option<TenantId>) {
+        let request = Request {
+            method: Method::GET,
+            path: path.to_owned(),
+            query: None,
+            headers: HeaderMap::new(),
+            received_at: DateTime::UNIX_EPOCH,
+            status: None,
+            duration: None,
+        };
+        (request, None)
+    }
+
     #[test]
     fn full_log_drops_the_oldest_request() {
         let log = RequestLog::new(2);
-        for path in ["/1", "/2", "/3"] {
-            log.push(|| Request {
-                method: Method::GET,
-                path: path.to_owned(),
-                query: None,
-                headers: HeaderMap::new(),
-            });
-        }
-        let paths: Vec<_> = log
-            .requests()
-            .into_iter()
-            .map(|request| request.path)
+        let mut pending: Vec<_> = ["/1", "/2", "/3"]
+            .iter()
+            .filter_map(|path| log.push(|| request(path)))
             .collect();
-        assert_eq!(paths, ["/2", "/3"]);
+        let rows = || -> Vec<_> {
+            let requests = log.requests().into_iter();
+            requests
+                .map(|request| (request.path, request.status))
+                .collect()
+        };
+        assert_eq!(rows(), [("/2".to_owned(), None), ("/3".to_owned(), None)]);
+        // The response to a request that is no longer in the log changes no other.
+        pending.swap_remove(0).answered(StatusCode::NOT_FOUND);
+        pending.pop().unwrap().answered(StatusCode::OK);
+        let answered = rows().into_iter().filter(|(_, status)| status.is_some());
+        assert_eq!(
+            answered.collect::<Vec<_>>(),
+            [("/2".to_owned(), Some(StatusCode::OK))]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn request_without_a_response_has_a_duration_and_no_status() {
+        let log = RequestLog::new(2);
+        let pending = log.push(|| request("/1"));
+        let state = || {
+            let request = log.requests().remove(0);
+            (request.status, request.duration)
+        };
+        assert_eq!(state(), (None, None));
+        tokio::time::advance(Duration::from_secs(3)).await;
+        drop(pending);
+        assert_eq!(state(), (None, Some(Duration::from_secs(3))));
     }
 }

@@ -12,11 +12,13 @@ use tower_service::Service as _;
 use uuid::Uuid;
 
 use crate::api::Api;
+use crate::clock::system_time;
 use crate::connection::Connection;
 use crate::cors::Cors;
 use crate::fault::{self, RECORDING, Subject};
 use crate::operations::{Auth, Found, Operation, Operations};
 use crate::origin::{RequestOrigin, normalize_path};
+use crate::store::TenantId;
 use crate::{auth, body, call_id, control, log, recording, responses, validation};
 
 /// The operation that is answered from the store.
@@ -121,14 +123,10 @@ impl Service {
             request.method().clone(),
             self.route(&request),
         );
-        if !self.optional.contains(request.uri().path()) {
-            self.api.log.push(|| log::Request {
-                method: request.method().clone(),
-                path: request.uri().path().to_owned(),
-                query: request.uri().query().map(str::to_owned),
-                headers: auth::redact(request.headers()),
-            });
-        }
+        let pending = match self.optional.contains(request.uri().path()) {
+            true => None,
+            false => self.api.log.push(|| self.logged(&request)),
+        };
         if let Some(uri) = normalize_path(request.uri()) {
             *request.uri_mut() = uri;
         }
@@ -140,6 +138,9 @@ impl Service {
         if let Some(origin) = origin {
             Cors::allow(origin, response.headers_mut());
         }
+        if let Some(pending) = pending {
+            pending.answered(response.status());
+        }
         #[cfg(feature = "tracing")]
         tracing::info!(
             %method,
@@ -149,6 +150,25 @@ impl Service {
             "answered"
         );
         response
+    }
+
+    /// Returns what the log keeps of a request.
+    fn logged(&self, request: &Request) -> (log::Request, Option<TenantId>) {
+        let logged = log::Request {
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+            query: request.uri().query().map(str::to_owned),
+            headers: auth::redact(request.headers()),
+            received_at: system_time(),
+            status: None,
+            duration: None,
+        };
+        // A single tenant sees all requests, so its tokens need not be hashed once more.
+        let tenant = match self.api.tenants.len() {
+            1 => None,
+            _ => auth::authenticate(request.headers(), &self.api.tokens).ok(),
+        };
+        (logged, tenant)
     }
 
     async fn answer(&self, request: Request) -> Response {
@@ -188,21 +208,30 @@ impl Service {
             }
             // FastAPI does not answer HEAD either.
             Found::OtherMethod(operation) => responses::method_not_allowed(operation.allow()),
-            Found::None => self.redirect(&request),
+            Found::None => self.answer_unknown(&request),
         }
     }
 
-    /// Answers a path without an operation. Like FastAPI, redirects an operation's path with trailing slashes.
-    fn redirect(&self, request: &Request) -> Response {
+    /// Answers a path without an operation. Like FastAPI, redirects an operation's path with trailing slashes. Redirects to
+    /// the pages from where a browser would look for them.
+    fn answer_unknown(&self, request: &Request) -> Response {
         let (uri, method) = (request.uri(), request.method());
         let path = uri.path().trim_end_matches('/');
-        if path == uri.path() || matches!(self.api.operations.find(method, path), Found::None) {
-            return responses::not_found();
-        }
+        let target = match path {
+            #[cfg(feature = "pages")]
+            "" | "/docs" if self.optional.pages && method == Method::GET => {
+                format!("{OWN}{path}/")
+            }
+            _ if path == uri.path() => return responses::not_found(),
+            _ => match self.api.operations.find(method, path) {
+                Found::None => return responses::not_found(),
+                _ => path.to_owned(),
+            },
+        };
         let origin = RequestOrigin::of(request.headers(), uri, request.extensions());
         let query = uri.query().map(|query| format!("?{query}"));
         let query = query.unwrap_or_default();
-        match HeaderValue::try_from(format!("{}{path}{query}", origin.base_url())) {
+        match HeaderValue::try_from(format!("{}{target}{query}", origin.base_url())) {
             Ok(location) => responses::redirect(location),
             Err(_) => responses::not_found(),
         }

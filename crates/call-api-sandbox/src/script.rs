@@ -269,7 +269,7 @@ impl RunningScript {
     }
 }
 
-#[cfg(feature = "webhooks")]
+#[cfg(any(feature = "pages", feature = "webhooks"))]
 impl RunningScript {
     /// Returns the changes of the status after a time and until another, each with its time and the state that it brings.
     /// Without the first time, the initial status is among them.
@@ -291,6 +291,7 @@ impl RunningScript {
     }
 
     /// Returns the time of the first step after a time.
+    #[cfg(feature = "webhooks")]
     pub(crate) fn next_step(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let (_, later) = self.script.states(self.started_at);
         later.map(|(at, _)| at).find(|at| *at > after)

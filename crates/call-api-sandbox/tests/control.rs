@@ -252,6 +252,15 @@ async fn check_log_and_reset(client: &mut DocumentedClient) {
         .map(|request| &request["path"])
         .collect();
     assert_eq!(paths, [&json!(format!("/v1/call/{id}")); 3]);
+    // The faults answered one of them.
+    let answered = log["requests"].as_array().unwrap().iter();
+    assert!(answered.clone().any(|request| request["status"] == 503));
+    for request in answered {
+        assert!(
+            request["status"].is_u64() && request["seconds"].is_f64(),
+            "{request}"
+        );
+    }
     assert!(!log.to_string().contains(client.sandbox.token()), "{log}");
 
     client

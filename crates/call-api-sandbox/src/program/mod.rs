@@ -27,6 +27,9 @@ use tokens::{TOKEN, Tokens};
 /// The time limit for slow clients.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The number of logged requests without the control API.
+const PAGE_LOG: usize = 1_000;
+
 /// The environment variables, for the help.
 pub const ENVIRONMENT: &str = "\
 Environment:
@@ -260,9 +263,12 @@ impl Serve {
             })
             .max_connections(usize::try_from(self.max_connections).unwrap_or(usize::MAX))
             .client_timeout(CLIENT_TIMEOUT);
-        // Only the control API can read the log.
+        // Without the control API, only the pages read the log.
         if !has_control {
-            builder = builder.max_logged(0);
+            builder = builder.max_logged(match self.operations {
+                None => PAGE_LOG,
+                Some(_) => 0,
+            });
         }
         for origin in self.cors {
             builder = builder.cors_origin(origin);
