@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::{Call, CallStatus};
@@ -27,19 +28,23 @@ use crate::{Call, CallStatus};
 ///     Ok(())
 /// }
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Change {
     /// The call as it is now.
     pub call: Call,
     /// The call as it was before; `None` the first time.
     pub before: Option<Call>,
+    /// The JSON of `call` as the service sent it, as in [`Response::body`](crate::Response::body); empty in a change that was
+    /// made with [`new`](Self::new).
+    pub body: Bytes,
 }
 
 impl Change {
     /// Returns a change, for tests of code that reacts to one.
     pub fn new(call: Call, before: Option<Call>) -> Self {
-        Self { call, before }
+        let body = Bytes::new();
+        Self { call, before, body }
     }
 
     /// Returns true if the status changed or is the first one known, and false if only something else did, such as the
@@ -53,6 +58,16 @@ impl Change {
     /// Returns the transition of the status if it is invalid. The newer status counts nevertheless.
     pub fn invalid_transition(&self) -> Option<InvalidTransition> {
         InvalidTransition::between(self.before.as_ref()?, &self.call)
+    }
+}
+
+/// Leaves out the body, which has what the call hides.
+impl fmt::Debug for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Change")
+            .field("call", &self.call)
+            .field("before", &self.before)
+            .finish_non_exhaustive()
     }
 }
 

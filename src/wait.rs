@@ -8,7 +8,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use call_api_client::{Client, Drift, DriftKind, Error, ErrorKind, RequestFuture, RequestOptions};
+use call_api_client::{
+    Client, Drift, DriftKind, Error, ErrorKind, RequestFuture, RequestOptions, Response,
+};
 use futures_core::Stream;
 use futures_util::{StreamExt as _, stream};
 use uuid::Uuid;
@@ -305,12 +307,14 @@ impl Watch {
                 };
                 self.client.transport().sleep(delay).await;
             }
-            let Some(call) = self.poll().await? else {
+            let Some(response) = self.poll().await? else {
                 continue;
             };
             let is_first = !std::mem::replace(&mut self.seen, true);
+            let call = response.value;
             let before = self.last.replace(call.clone());
-            let change = Change::new(call, before);
+            let body = response.body;
+            let change = Change { call, before, body };
             if change.status_changed() {
                 self.polls = 0;
             }
@@ -330,16 +334,17 @@ impl Watch {
     }
 
     /// Returns the call as it is now, or `None` after a transient error.
-    async fn poll(&mut self) -> Result<Option<Call>, Error> {
+    async fn poll(&mut self) -> Result<Option<Response<Call>>, Error> {
         let now = self.client.transport().now();
         let started = *self.started.get_or_insert(now);
         let transport = self.client.transport();
         let usual = transport.with_options(self.options.clone()).deadline();
         let options = self.options.clone().deadline(usual.min(self.left()));
-        match self.client.get_call(self.id).options(options).await {
-            Ok(call) => {
+        let request = self.client.get_call(self.id).options(options);
+        match request.send().await {
+            Ok(response) => {
                 self.failed = None;
-                Ok(Some(call))
+                Ok(Some(response))
             }
             Err(error) => {
                 let is_new = error.kind() == ErrorKind::NotFound

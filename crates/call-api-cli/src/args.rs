@@ -58,6 +58,9 @@ pub(crate) enum Command {
         /// The id of the call
         #[arg(value_parser = parse_id)]
         id: Uuid,
+        /// Print json and jsonl in the form of the API document instead of as the service sent it
+        #[arg(long)]
+        typed: bool,
         #[command(flatten)]
         poll: PollArgs,
         #[command(flatten)]
@@ -200,6 +203,9 @@ pub(crate) struct WaitArgs {
     /// With --settled, give up this time after the end of a call
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
     pub(crate) settle_time: Duration,
+    /// Print json and jsonl in the form of the API document instead of as the service sent it
+    #[arg(long)]
+    pub(crate) typed: bool,
     /// Print only these properties, named as in JSON, such as `id,contact.identifier`
     #[arg(long, value_name = "NAMES")]
     pub(crate) fields: Option<Fields>,

@@ -105,9 +105,15 @@ fn run(arguments: Arguments, ui: &Arc<Ui>) -> Result<(), CommandError> {
             let client = client(settings, ui)?;
             block_on(wait::wait(&client, ids, is_list, args, ui), ui, String::new)
         }
-        Command::Watch { id, poll, display } => {
+        Command::Watch {
+            id,
+            typed,
+            poll,
+            display,
+        } => {
             let client = client(settings, ui)?;
-            block_on(wait::watch(&client, id, poll, display, ui), ui, String::new)
+            let watch = wait::watch(&client, id, typed, poll, display, ui);
+            block_on(watch, ui, String::new)
         }
         Command::Recording(args) => {
             if let (Some(id), Some(path)) = (args.id, args.out.path()) {

@@ -22,13 +22,14 @@ impl ReceivedCall {
         result: Result<Response<Call>, Error>,
         typed: bool,
     ) -> Result<Self, CliError> {
-        let mut json = None;
-        let result = result.map(|response| {
-            json = (!typed).then(|| String::from_utf8_lossy(&response.body).into_owned());
-            response.value
-        });
-        let call = result.map_err(|error| CliError::from(error).for_call(id))?;
-        Ok(Self { call, json })
+        let response = result.map_err(|error| CliError::from(error).for_call(id))?;
+        Ok(Self::with_body(response.value, &response.body, typed))
+    }
+
+    /// Returns a call with the JSON that the service sent, or with `typed`, that of the API document.
+    pub(crate) fn with_body(call: Call, body: &[u8], typed: bool) -> Self {
+        let json = (!typed).then(|| String::from_utf8_lossy(body).into_owned());
+        Self { call, json }
     }
 
     /// Returns the JSON of the call.

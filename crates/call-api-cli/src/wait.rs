@@ -1,7 +1,7 @@
 //! `wait` and `watch`: follow calls until they end.
 
 use std::io::Write as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use call_api::{Call, Change, Client, Error, ErrorKind, Updates, Uuid};
@@ -11,8 +11,10 @@ use indicatif::ProgressBar;
 
 use crate::args::{DisplayArgs, Format, PollArgs, WaitArgs};
 use crate::error::{CliError, CommandError, ErrorClass, ErrorTally};
+use crate::json;
 use crate::output::{self, CallPrinter};
 use crate::process::terminal_width;
+use crate::received::ReceivedCall;
 use crate::stdout::{print_line, stdout};
 use crate::ui::Ui;
 
@@ -25,7 +27,7 @@ const MAX_CALLS: usize = 1000;
 /// The outcome of waiting for a call.
 struct Waited {
     /// The last state, if it is worth printing.
-    call: Option<Call>,
+    call: Option<ReceivedCall>,
     failure: Option<CliError>,
 }
 
@@ -108,7 +110,10 @@ async fn wait_for(
 ) -> Waited {
     let display = args.display;
     let text_ui = Arc::clone(ui);
+    let last_body = Arc::new(Mutex::new(Vec::new()));
+    let body_of_change = Arc::clone(&last_body);
     let on_change = move |change: &Change| {
+        *lock(&body_of_change) = change.body.to_vec();
         if let Some(line) = &line {
             line.set_message(text_ui.colored(&output::summary_line(&change.call, display)));
         }
@@ -134,9 +139,10 @@ async fn wait_for(
             })
         }
     };
+    let received = |call| ReceivedCall::with_body(call, &lock(&last_body), args.typed);
     match result {
         Ok((call, failure)) => Waited {
-            call: Some(call),
+            call: Some(received(call)),
             failure,
         },
         Err(error) => {
@@ -148,11 +154,15 @@ async fn wait_for(
                 None => error.into(),
             };
             Waited {
-                call,
+                call: call.map(received),
                 failure: Some(failure.for_call(id)),
             }
         }
     }
+}
+
+fn lock<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+    value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The error for a call that has not ended, or not settled, in time.
@@ -167,6 +177,7 @@ fn still(call: &Call, timeout: Duration) -> CliError {
 pub(crate) async fn watch(
     client: &Client,
     id: Uuid,
+    typed: bool,
     args: PollArgs,
     display: DisplayArgs,
     ui: &Arc<Ui>,
@@ -209,7 +220,10 @@ pub(crate) async fn watch(
                 stdout().write_all(b"---\n")?;
                 output::print_value(format, &change.call)?;
             }
-            Format::Json | Format::Jsonl => output::print_value(Format::Jsonl, &change.call)?,
+            Format::Json | Format::Jsonl => {
+                let call = ReceivedCall::with_body(change.call, &change.body, typed);
+                print_line(json::compact(&call.json()?))?;
+            }
         }
     }
     line.finish_and_clear();
@@ -244,10 +258,7 @@ impl Retries {
     fn callback(&self) -> impl FnMut(&Error) + Send + use<> {
         let (ui, last_kind) = (Arc::clone(&self.ui), Arc::clone(&self.last_kind));
         move |error| {
-            let previous = last_kind
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .replace(error.kind());
+            let previous = lock(&last_kind).replace(error.kind());
             if previous != Some(error.kind()) {
                 ui.warn(&format!("retrying: {}", CliError::from(error)));
             }

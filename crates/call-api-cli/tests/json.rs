@@ -62,6 +62,41 @@ async fn get_prints_the_json_of_the_service() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn wait_and_watch_print_the_json_of_the_service() {
+    let sandbox = Sandbox::start().await.unwrap();
+    sandbox.put_json(&raw_call()).unwrap();
+    let id = id(1);
+    let fetched = standard_output(&sandbox, &["get", &id, "-o", "jsonl"]);
+    let typed = standard_output(&sandbox, &["get", &id, "-o", "jsonl", "--typed"]);
+    assert_ne!(fetched, typed);
+    for command in [
+        ["wait", &id].as_slice(),
+        &["wait", &id, &id],
+        &["wait", &id, "--any"],
+        &["wait", &id, "--settled", "--settle-time", "0s"],
+        &["watch", &id],
+    ] {
+        let output = program_for(&sandbox, &[command, &["-o", "jsonl"]].concat());
+        let printed = |mut program: std::process::Command| {
+            String::from_utf8(program.output().unwrap().stdout).unwrap()
+        };
+        assert_eq!(printed(output), fetched, "{command:?}");
+        let output = program_for(&sandbox, &[command, &["-o", "jsonl", "--typed"]].concat());
+        assert_eq!(printed(output), typed, "{command:?}");
+    }
+
+    // After a timeout, the last state is printed as it came, too.
+    let dialing = raw_call().replace("completed", "dialing");
+    sandbox.put_json(&dialing).unwrap();
+    let mut wait = program_for(&sandbox, &["wait", &id, "--timeout", "1s", "-o", "json"]);
+    let output = wait.output().unwrap();
+    assert!(!output.status.success(), "{output:?}");
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let expected: Value = serde_json::from_str(&dialing).unwrap();
+    assert_eq!(printed, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sync_writes_the_json_of_the_service() {
     let sandbox = Sandbox::start().await.unwrap();
     sandbox.put_json(&raw_call()).unwrap();
