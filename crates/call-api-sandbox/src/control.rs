@@ -233,7 +233,11 @@ async fn list_calls(
         before,
         limit,
     } = query(&origin.uri)?;
-    let limit = limit.unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE);
+    let limit = limit.unwrap_or(DEFAULT_PAGE);
+    if !(1..=MAX_PAGE).contains(&limit) {
+        let message = format!("invalid limit {limit}: use a number from 1 to {MAX_PAGE}");
+        return Err(ControlError::Invalid(message));
+    }
     blocking(api, move |api| {
         let tenant = tenant_id(api, tenant.as_deref())?;
         Ok(Json(Calls::read(

@@ -6,8 +6,9 @@ use std::io;
 use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 pub(crate) use injection::{Injector, Subject, inject};
@@ -23,6 +24,7 @@ pub enum Fault {
     /// Answers with this status, from 200 to 599, without handling the request.
     Status {
         /// The status.
+        #[serde(deserialize_with = "crate::integer::deserialize")]
         status: u16,
         /// The body, if any. Its `Content-Type` is `application/json` if it is JSON, `text/html` if it starts with `<`, and
         /// `text/plain` otherwise.
@@ -42,6 +44,7 @@ pub enum Fault {
     /// the first request after the one before.
     Quota {
         /// The number of requests in a period.
+        #[serde(deserialize_with = "crate::integer::deserialize")]
         requests: u64,
         /// The period.
         #[serde(rename = "seconds", with = "crate::seconds")]
@@ -102,6 +105,7 @@ impl Fault {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaultRule {
+    #[serde(deserialize_with = "strict")]
     fault: Fault,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     operation: Option<String>,
@@ -111,8 +115,24 @@ pub struct FaultRule {
     tenant: Option<String>,
     #[serde(default = "all_requests")]
     share: f64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::integer::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     times: Option<u64>,
+}
+
+/// Deserializes a fault. By itself, serde ignores all properties of a kind that has none.
+fn strict<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Fault, D::Error> {
+    let properties = Map::deserialize(deserializer)?;
+    let count = properties.len();
+    match Fault::deserialize(Value::Object(properties)).map_err(D::Error::custom)? {
+        Fault::Stall | Fault::Reset | Fault::Truncated | Fault::Garbage if count > 1 => Err(
+            D::Error::custom("this kind of fault has no further properties"),
+        ),
+        fault => Ok(fault),
+    }
 }
 
 fn all_requests() -> f64 {
@@ -209,7 +229,7 @@ impl From<Fault> for FaultRule {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Faults {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::integer::deserialize")]
     seed: u64,
     #[serde(default)]
     rules: Vec<FaultRule>,

@@ -62,6 +62,7 @@ mod fault;
 mod history;
 #[cfg(feature = "sqlite")]
 mod import;
+mod integer;
 mod log;
 mod operations;
 mod origin;

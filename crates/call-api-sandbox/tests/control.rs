@@ -232,10 +232,35 @@ async fn check_faults(client: &mut DocumentedClient) {
         .await;
     assert_eq!(client.get("get_faults", "").await, faults);
     assert_eq!(get(&client.sandbox, Sandbox::EXAMPLE_ID).await.0, 503);
-    let invalid = json!({"rules": [{"fault": {"kind": "status", "status": 7}}]});
+    // A float without a fraction is an integer, and null is as good as nothing.
+    let same = json!({"seed": 7.0, "rules": [
+        {"fault": {"kind": "status", "status": 503.0, "body": null}, "tenant": null, "times": null},
+    ]});
+    client.assert_done("set_faults", "", Some(same)).await;
+    assert_eq!(client.get("get_faults", "").await, faults);
+    let status =
+        |status: Value| json!({"rules": [{"fault": {"kind": "status", "status": status}}]});
+    let unknown = json!({"rules": [{"fault": {"kind": "reset", "after": 1}}]});
     client
-        .assert_rejected("set_faults", "", Some(invalid))
+        .assert_rejected("set_faults", "", Some(unknown))
         .await;
+    for limit in ["0", "1001", "x"] {
+        client
+            .assert_rejected("list_calls", &format!("?limit={limit}"), None)
+            .await;
+    }
+    for invalid in [
+        json!(7),
+        json!(503.5),
+        json!(-503.0),
+        json!(65_536.0),
+        json!(1e20),
+    ] {
+        let invalid = status(invalid);
+        client
+            .assert_rejected("set_faults", "", Some(invalid))
+            .await;
+    }
 }
 
 async fn check_log_and_reset(client: &mut DocumentedClient) {
