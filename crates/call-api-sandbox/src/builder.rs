@@ -48,6 +48,7 @@ pub struct SandboxBuilder {
     database: Option<std::path::PathBuf>,
     optional: OptionalRoutes,
     logged: usize,
+    logs_headers: bool,
     /// The calls with their tenants.
     calls: Vec<(String, CallJson)>,
     scripted: Vec<(String, Call, Script)>,
@@ -70,6 +71,7 @@ impl SandboxBuilder {
             database: None,
             optional: OptionalRoutes::default(),
             logged: Sandbox::MAX_LOGGED,
+            logs_headers: true,
             calls: Vec::new(),
             scripted: Vec::new(),
             clock: Clock::default(),
@@ -161,6 +163,13 @@ impl SandboxBuilder {
     pub fn max_logged(mut self, requests: usize) -> Self {
         self.logged = requests;
         self
+    }
+
+    /// Keeps this number of requests for the pages only.
+    #[cfg(feature = "program")]
+    pub(crate) fn max_logged_for_pages(mut self, requests: usize) -> Self {
+        self.logs_headers = false;
+        self.max_logged(requests)
     }
 
     /// The maximum number of open connections, instead of 1,024. At the maximum, a new client replaces the one that
@@ -408,7 +417,7 @@ impl SandboxBuilder {
             store,
             time: Time::new(self.clock, start),
             faults,
-            log: RequestLog::new(self.logged),
+            log: RequestLog::new(self.logged, self.logs_headers),
             #[cfg(feature = "pages")]
             history: History::new(self.optional.pages),
             #[cfg(feature = "webhooks")]

@@ -72,6 +72,8 @@ pub(crate) struct Logged {
 /// The latest requests, oldest first, up to a limit.
 pub(crate) struct RequestLog {
     limit: usize,
+    /// False if only the pages read the log, which do not need them.
+    pub(crate) has_headers: bool,
     requests: Mutex<Requests>,
 }
 
@@ -83,9 +85,10 @@ struct Requests {
 }
 
 impl RequestLog {
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize, has_headers: bool) -> Self {
         Self {
             limit,
+            has_headers,
             requests: Mutex::default(),
         }
     }
@@ -202,7 +205,7 @@ mod tests {
 
     #[test]
     fn full_log_drops_the_oldest_request() {
-        let log = RequestLog::new(2);
+        let log = RequestLog::new(2, true);
         let mut pending: Vec<_> = ["/1", "/2", "/3"]
             .iter()
             .filter_map(|path| log.push(|| request(path)))
@@ -226,7 +229,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn request_without_a_response_has_a_duration_and_no_status() {
-        let log = RequestLog::new(2);
+        let log = RequestLog::new(2, true);
         let pending = log.push(|| request("/1"));
         let state = || {
             let request = log.requests().remove(0);

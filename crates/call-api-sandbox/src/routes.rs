@@ -158,7 +158,10 @@ impl Service {
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
             query: request.uri().query().map(str::to_owned),
-            headers: auth::redact(request.headers()),
+            headers: match self.api.log.has_headers {
+                true => auth::redact(request.headers()),
+                false => HeaderMap::new(),
+            },
             received_at: system_time(),
             status: None,
             duration: None,

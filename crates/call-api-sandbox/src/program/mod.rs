@@ -265,7 +265,7 @@ impl Serve {
             .client_timeout(CLIENT_TIMEOUT);
         // Without the control API, only the pages read the log.
         if !has_control {
-            builder = builder.max_logged(match self.operations {
+            builder = builder.max_logged_for_pages(match self.operations {
                 None => PAGE_LOG,
                 Some(_) => 0,
             });

@@ -151,7 +151,8 @@ for (const width of [400, 1280]) {
 
     test(`API reference is accessible, and its first request succeeds ${name}`, async (t) => {
       const page = await open(t, '/docs', look);
-      assert.equal(await page.title(), 'Call API');
+      const { info } = await (await fetch(`${sandbox.url}/_sandbox/docs/openapi.json`)).json();
+      assert.equal(await page.title(), info.title);
       await page.locator('.execute').click();
       assert.equal(await page.locator('.live-responses-table tbody .response-col_status').innerText(), '200');
       await check(page);
