@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use axum::body::Body;
 use axum::response::Response;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer};
@@ -262,6 +262,59 @@ impl Operation {
         *served.body_mut() = Body::from(body);
         served
     }
+
+    /// Gives the response to a request that failed the body that the document has for its status: FastAPI's, if that is the
+    /// documented one or there is none; else the example, with the message in the place of FastAPI's.
+    pub(crate) async fn documented(&self, response: Response) -> Response {
+        let status = response.status();
+        let range = format!("{}XX", status.as_u16() / 100);
+        let of = |wanted: &str| {
+            let mut all = self.responses.iter();
+            all.find(|response| response.status.eq_ignore_ascii_case(wanted))
+        };
+        let spec = of(status.as_str())
+            .or_else(|| of(&range))
+            .or_else(|| of("default"));
+        let Some(ResponseSpec {
+            media_type: Some(media_type),
+            example: Some(example),
+            ..
+        }) = spec.filter(|_| status.is_client_error())
+        else {
+            return response;
+        };
+        let Ok(media_type) = HeaderValue::try_from(media_type) else {
+            return response;
+        };
+        let (mut head, body) = response.into_parts();
+        // The body is in memory.
+        let own = axum::body::to_bytes(body, usize::MAX).await;
+        let own = own.unwrap_or_default();
+        let body = match with_detail(example.get(), &own) {
+            Some(body) => {
+                head.headers.remove(CONTENT_LENGTH);
+                head.headers.insert(CONTENT_TYPE, media_type);
+                Body::from(body)
+            }
+            None => Body::from(own),
+        };
+        Response::from_parts(head, body)
+    }
+}
+
+/// Returns an example with the detail of FastAPI's body, if the example has one of the same kind. `None` if that is FastAPI's
+/// body itself.
+fn with_detail(example: &str, own: &[u8]) -> Option<String> {
+    const DETAIL: &str = "detail";
+    let own: Value = serde_json::from_slice(own).ok()?;
+    let detail = own.get(DETAIL)?;
+    let mut example: Value = serde_json::from_str(example).ok()?;
+    if let Some(place) = example.get_mut(DETAIL)
+        && std::mem::discriminant(place) == std::mem::discriminant(detail)
+    {
+        place.clone_from(detail);
+    }
+    (example != own).then(|| example.to_string())
 }
 
 /// Returns true for `application/json` and the types that end in `+json`.
@@ -324,6 +377,59 @@ mod tests {
         let described = description["operations"].as_array().unwrap().len();
         assert!(described > 0);
         assert_eq!(Operations::of_document().names().count(), described);
+    }
+
+    #[tokio::test]
+    async fn error_has_the_body_of_the_document() {
+        let operation: Operation = serde_json::from_value(serde_json::json!({
+            "name": "get_call", "method": "GET", "path": "/v1/call/{id}", "auth": "none", "parameters": [],
+            "responses": [
+                {"status": "200", "media_type": "application/json", "example": {}},
+                {"status": "404", "media_type": "application/json", "example": {"code": "not_found", "message": "text"}},
+                {"status": "409", "media_type": "application/problem+json", "example": {"detail": "text", "code": 7}},
+                {"status": "422", "media_type": "application/json", "example": {"detail": [{"msg": "text"}]}},
+                {"status": "4XX"},
+            ],
+        }))
+        .unwrap();
+        for (status, detail, expected, media_type) in [
+            (
+                404,
+                Value::from("Call not found"),
+                r#"{"code":"not_found","message":"text"}"#,
+                "application/json",
+            ),
+            (
+                409,
+                Value::from("Conflict"),
+                r#"{"code":7,"detail":"Conflict"}"#,
+                "application/problem+json",
+            ),
+            (
+                422,
+                serde_json::json!([]),
+                r#"{"detail":[]}"#,
+                "application/json",
+            ),
+            (
+                401,
+                Value::from("No token"),
+                r#"{"detail":"No token"}"#,
+                "application/json",
+            ),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let response = operation
+                .documented(crate::responses::detail(status, detail))
+                .await;
+            assert_eq!(response.status(), status);
+            assert_eq!(response.headers()[CONTENT_TYPE], media_type);
+            let body = axum::body::to_bytes(response.into_body(), usize::MAX)
+                .await
+                .unwrap();
+            let value = |text: &[u8]| serde_json::from_slice::<Value>(text).unwrap();
+            assert_eq!(value(&body), value(expected.as_bytes()));
+        }
     }
 
     #[test]

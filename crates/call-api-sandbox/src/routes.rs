@@ -189,7 +189,15 @@ impl Service {
                 id: id.as_ref().ok().copied(),
                 tenant: tenant_of(api, &Auth::Bearer, request.headers(), request.uri()),
             };
-            let response = async move { get_call(api, id, &request) };
+            let response = async move {
+                let response = get_call(api, id, &request);
+                match api.operations.named(GET_CALL) {
+                    Some(operation) if !response.status().is_success() => {
+                        operation.documented(response).await
+                    }
+                    _ => response,
+                }
+            };
             return fault::inject(&api.faults, subject, connection, response).await;
         }
         if path.starts_with(OWN) {
@@ -318,18 +326,20 @@ async fn answer_from_document(
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let body = match body::read(body).await {
-        Ok(body) => body,
-        Err(reason) => return responses::detail(StatusCode::PAYLOAD_TOO_LARGE, reason),
+    let refused = match body::read(body).await {
+        Err(reason) => responses::detail(StatusCode::PAYLOAD_TOO_LARGE, reason),
+        Ok(body) => {
+            let (headers, uri) = (&parts.headers, &parts.uri);
+            match auth::authorize(&operation.auth, headers, uri, &api.tokens) {
+                Err(error) => error.into_response(),
+                Ok(_) => match validation::validate(operation, captured, &parts, &body) {
+                    Ok(()) => return operation.example(),
+                    Err(invalid) => responses::unprocessable(&invalid),
+                },
+            }
+        }
     };
-    let authorized = auth::authorize(&operation.auth, &parts.headers, &parts.uri, &api.tokens);
-    if let Err(error) = authorized {
-        return error.into_response();
-    }
-    match validation::validate(operation, captured, &parts, &body) {
-        Ok(()) => operation.example(),
-        Err(invalid) => responses::unprocessable(&invalid),
-    }
+    operation.documented(refused).await
 }
 
 /// Answers a request for a recording, whose URL is arbitrary in the document.
