@@ -183,9 +183,15 @@ fn base_url(settings: &Settings, profile: &NamedProfile) -> Result<Setting<Strin
     let from_argument = settings.base_url.clone().map(setting("--base-url"));
     let base_url = from_argument
         .or_else(|| profile.prefer(profile.profile.base_url.clone(), from_environment));
-    Ok(base_url.unwrap_or_else(|| {
-        setting("the API document")(DEFAULT_BASE_URL.unwrap_or_default().to_owned())
-    }))
+    let of_document = DEFAULT_BASE_URL.map(str::to_owned);
+    base_url
+        .or_else(|| of_document.map(setting("the API document")))
+        .ok_or_else(|| {
+            CliError::config(format!(
+                "no base URL is set, and the API document has none; set {BASE_URL_VARIABLE}, use --base-url URL, or add base_url to a profile in {}",
+                profile.path.display()
+            ))
+        })
 }
 
 fn token(settings: &Settings, profile: &NamedProfile) -> Result<Setting<TokenSource>, CliError> {

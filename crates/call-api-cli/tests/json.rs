@@ -18,7 +18,7 @@ fn raw_call() -> String {
     let call = serde_json::to_string(&call).unwrap();
     let reason = Call::name_in_json("end_reason");
     let call = call.strip_suffix('}').unwrap();
-    format!("{call}, \"{reason}\": null, \"cost\": {{\"amount\": 1.50, \"parts\": []}}}}")
+    format!("{call}, \"{reason}\": null, \"_unknown\": {{\"amount\": 1.50, \"parts\": []}}}}")
 }
 
 fn standard_output(sandbox: &Sandbox, arguments: &[&str]) -> String {
@@ -37,11 +37,11 @@ async fn get_prints_the_json_of_the_service() {
 
     let json = standard_output(&sandbox, &["get", &id, "-o", "json"]);
     assert_eq!(value(&json), expected);
-    let end = "null,\n  \"cost\": {\n    \"amount\": 1.50,\n    \"parts\": []\n  }\n}\n";
+    let end = "null,\n  \"_unknown\": {\n    \"amount\": 1.50,\n    \"parts\": []\n  }\n}\n";
     assert!(json.ends_with(end), "{json}");
 
     let jsonl = standard_output(&sandbox, &["get", &id, "-o", "jsonl"]);
-    let end = ":null,\"cost\":{\"amount\":1.50,\"parts\":[]}}\n";
+    let end = ":null,\"_unknown\":{\"amount\":1.50,\"parts\":[]}}\n";
     assert!(jsonl.ends_with(end), "{jsonl}");
 
     let example = Sandbox::EXAMPLE_ID.to_string();
@@ -53,7 +53,7 @@ async fn get_prints_the_json_of_the_service() {
     );
 
     let typed = value(&standard_output(&sandbox, &["get", &id, "--typed"]));
-    assert_eq!(typed.get("cost"), None);
+    assert_eq!(typed.get("_unknown"), None);
     assert_eq!(typed.get(Call::name_in_json("end_reason")), None);
     assert_eq!(
         typed.get(Call::name_in_json("agent_id")),
@@ -114,12 +114,12 @@ async fn sync_writes_the_json_of_the_service() {
 
     // A killed run may leave any part of a record, whatever property comes first.
     let requests = sandbox.requests().len();
-    for part in ["{", "{\"cost\":{\"am", record.trim_end()] {
+    for part in ["{", "{\"_unknown\":{\"am", record.trim_end()] {
         fs::write(&files.out, part).unwrap();
         assert_eq!(sync(&[]), record, "{part}");
     }
     assert_eq!(sandbox.requests().len(), requests + 3);
 
     fs::remove_file(&files.out).unwrap();
-    assert!(!sync(&["--typed"]).contains("cost"));
+    assert!(!sync(&["--typed"]).contains("_unknown"));
 }

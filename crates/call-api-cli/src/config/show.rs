@@ -32,8 +32,15 @@ pub(crate) fn show(
     for warning in &warnings {
         ui.warn(warning);
     }
-    let base_url = base_url(settings, &profile)?;
-    let token = match token_for(&base_url, settings, &profile) {
+    let (base_url, token) = match base_url(settings, &profile) {
+        Ok(base_url) => {
+            let token = token_for(&base_url, settings, &profile);
+            let shown = (Some(mask_password(&base_url.value)), base_url.source);
+            (shown, token)
+        }
+        Err(error) => ((None, error.to_string()), super::token(settings, &profile)),
+    };
+    let token = match token {
         Ok(Setting { value, source }) => {
             let value = match value {
                 TokenSource::Text(_) => "***".to_owned(),
@@ -74,10 +81,7 @@ pub(crate) fn show(
             "profile",
             (profile.name.clone(), profile.chosen_by.to_owned()),
         ),
-        (
-            "base_url",
-            (Some(mask_password(&base_url.value)), base_url.source),
-        ),
+        ("base_url", base_url),
         ("token", token),
         ("proxy", proxy),
         ("cacert", cacert.unwrap_or_else(not_set)),
