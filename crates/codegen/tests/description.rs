@@ -57,7 +57,7 @@ fn document() -> Value {
                         "required": ["from"],
                         "properties": {"from": {"type": "string", "format": "date"}},
                     }},
-                    {"name": "X-Trace", "in": "header", "description": "An id.", "schema": {"type": "string"}},
+                    {"name": "X-Trace", "in": "header", "description": "An id of <trace> or [span].\n\n    GET /x", "schema": {"type": "string"}},
                 ],
                 "responses": {
                     "200": {"description": "The pets.", "content": {
@@ -138,7 +138,8 @@ fn generated_documentation_has_what_the_document_says() {
         "/// The property `size` of the schema `Pet`: integer or string.",
         "/// Sets the query parameter `kind`: string.",
         "/// Sets the query parameter `limit`: integer, at most 100. The default is `20`.",
-        "/// Sets the header `X-Trace`: An id.",
+        "/// Sets the header `X-Trace`.",
+        "/// An id of \\<trace> or \\[span\\].",
     ] {
         let is_there = texts
             .iter()

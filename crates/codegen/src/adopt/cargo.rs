@@ -25,7 +25,10 @@ impl Packages {
     fn of(project: &Path, target: &Path) -> Result<Self, String> {
         let arguments = ["metadata", "--no-deps", "--offline", "--format-version=1"];
         let mut command = command(project, target, &arguments);
-        let output = command.stdout(Stdio::piped()).output();
+        let output = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .output();
         let output =
             output.map_err(|error| cannot_run(Path::new(command.get_program()), &error))?;
         if !output.status.success() {
@@ -328,7 +331,10 @@ fn compile(project: &Path, target: &Path) -> Result<Vec<Program>, String> {
         "--message-format=json",
     ];
     let mut command = command(project, target, &arguments);
-    let output = command.stdout(Stdio::piped()).output();
+    let output = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .output();
     let output = output.map_err(|error| cannot_run(Path::new(&cargo_program()), &error))?;
     let messages = String::from_utf8_lossy(&output.stdout);
     let messages = messages

@@ -11,6 +11,7 @@ use crate::names;
 use crate::openapi::{Schema as _, all_properties};
 use crate::origin::Origins;
 use crate::pointer::Pointer;
+use crate::postprocess::for_rustdoc;
 use crate::sample;
 use crate::walk;
 
@@ -197,10 +198,11 @@ impl<'a> Facts<'a> {
             parameter.default.as_ref(),
             parameter.example.as_ref(),
         );
-        Some(match parameter.description.as_deref() {
+        let description = parameter.description.as_deref().map(for_rustdoc);
+        Some(match description {
             None => facts.document(&subject),
-            Some(text) if is_one_line(text) => format!("{subject}: {}", facts.add_to(text)),
-            Some(text) => format!("{subject}.\n\n{}", facts.add_to(text)),
+            Some(text) if is_one_line(&text) => format!("{subject}: {}", facts.add_to(&text)),
+            Some(text) => format!("{subject}.\n\n{}", facts.add_to(&text)),
         })
     }
 }
@@ -220,18 +222,24 @@ pub(crate) struct ValueFacts {
 
 impl ValueFacts {
     fn new(ty: &ValueType, default: Option<&Value>, example: Option<&Value>) -> Self {
-        let shown = |value: &Value| {
-            let is_scalar = value.is_string() || value.is_number() || value.is_boolean();
-            is_scalar.then(|| code_span(&plain(value)))?
-        };
+        let is_scalar =
+            |value: &&Value| value.is_string() || value.is_number() || value.is_boolean();
+        let default = default.filter(is_scalar).map(|default| match default {
+            Value::String(text) if text.is_empty() => "an empty string".to_owned(),
+            default => {
+                let text = plain(default);
+                code_span(&text).unwrap_or_else(|| quoted(&text))
+            }
+        });
         Self {
             words: ty.type_words(),
             is_informative: ty.is_informative(),
-            default: default.and_then(shown),
-            // A boolean or a listed value is no news.
+            default,
+            // An example of a boolean or of a listed value adds nothing.
             example: example
+                .filter(is_scalar)
                 .filter(|value| !value.is_boolean() && ty.values.is_empty())
-                .and_then(shown),
+                .and_then(|example| code_span(&plain(example))),
             only_in: None,
         }
     }
@@ -308,6 +316,14 @@ impl ValueFacts {
     }
 }
 
+/// Returns any text in one line of Markdown, as a string of JSON.
+fn quoted(text: &str) -> String {
+    // A code span that ends with more backticks than the text has in a row may contain them.
+    let longest = text.split(|c| c != '`').map(str::len).max();
+    let fence = "`".repeat(longest.unwrap_or_default() + 1);
+    format!("{fence} {} {fence}", Value::from(text))
+}
+
 /// Returns true for a text to which a sentence can be added in the same line.
 fn is_one_line(text: &str) -> bool {
     let text = text.trim();
@@ -364,10 +380,27 @@ mod tests {
 
     #[test]
     fn values_that_no_code_span_can_contain_are_left_out() {
-        let odd = facts(&json!({"type": "string", "default": "a`b", "example": "a\nb"}));
+        let odd = facts(&json!({"type": "string", "example": "a\nb"}));
         assert_eq!(
             odd.document("The property `odd`"),
             "The property `odd`: string."
+        );
+    }
+
+    #[test]
+    fn default_is_never_left_out() {
+        let default = |value: Value| {
+            let facts = facts(&json!({"type": "string", "default": value}));
+            facts.add_to("A text.")
+        };
+        assert_eq!(default(json!("a")), "A text. The default is `a`.");
+        assert_eq!(
+            default(json!("")),
+            "A text. The default is an empty string."
+        );
+        assert_eq!(
+            default(json!("a`b\nc")),
+            "A text. The default is `` \"a`b\\nc\" ``."
         );
     }
 

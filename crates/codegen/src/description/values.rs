@@ -135,7 +135,7 @@ impl Values {
 }
 
 impl ValueType {
-    /// Calls an object by the name of its type.
+    /// Names an object by its type.
     fn named(mut self, name: Option<&String>) -> Self {
         if let (Kind::Object, Some(name)) = (self.kind, name) {
             self.words = format!("`{name}`");
