@@ -63,10 +63,11 @@ impl History {
             }
             Change::Call(tenant, id) => {
                 let key = (tenant, id);
-                let before = store.get(tenant, id)?;
+                // The action counts, whether the store can be read or not.
+                let before = store.get(tenant, id).unwrap_or_default();
                 let now = time.now();
                 let result = act()?;
-                let after = store.get(tenant, id)?;
+                let after = store.get(tenant, id).unwrap_or_default();
                 let is_known = statuses.iter().any(|(other, _)| *other == key);
                 let replaced = before.as_ref().map(|call| of_call(call, None, now));
                 let replaced = replaced.unwrap_or_default().into_iter();
@@ -92,7 +93,7 @@ impl History {
         }
     }
 
-    /// Returns the statuses of an existing call in the order of its changes, and those that its script still brings. A
+    /// Returns the statuses of an existing call in the order of its changes, and those of the remaining steps of its script. A
     /// status that was set twice is listed once.
     pub(crate) fn of(&self, tenant: TenantId, id: Uuid, call: &Stored) -> Vec<DatedStatus> {
         let statuses = self.statuses.lock().unwrap_or_else(PoisonError::into_inner);

@@ -251,11 +251,7 @@ impl Operation {
             return served;
         };
         let json = example.as_ref().map_or("null", |example| example.get());
-        let body = match is_json(media_type) {
-            true => json.to_owned(),
-            // The example of a text is a string.
-            false => serde_json::from_str(json).unwrap_or_default(),
-        };
+        let body = written(media_type, json);
         if let Ok(media_type) = HeaderValue::try_from(media_type) {
             served.headers_mut().insert(CONTENT_TYPE, media_type);
         }
@@ -283,38 +279,47 @@ impl Operation {
         else {
             return response;
         };
-        let Ok(media_type) = HeaderValue::try_from(media_type) else {
+        let Ok(value) = HeaderValue::try_from(media_type) else {
             return response;
         };
         let (mut head, body) = response.into_parts();
         // The body is in memory.
         let own = axum::body::to_bytes(body, usize::MAX).await;
-        let own = own.unwrap_or_default();
-        let body = match with_detail(example.get(), &own) {
-            Some(body) => {
-                head.headers.remove(CONTENT_LENGTH);
-                head.headers.insert(CONTENT_TYPE, media_type);
-                Body::from(body)
-            }
-            None => Body::from(own),
-        };
-        Response::from_parts(head, body)
+        let body = with_detail(example.get(), &own.unwrap_or_default());
+        head.headers.remove(CONTENT_LENGTH);
+        head.headers.insert(CONTENT_TYPE, value);
+        Response::from_parts(head, Body::from(written(media_type, &body)))
     }
 }
 
-/// Returns an example with the detail of FastAPI's body, if the example has one of the same kind. `None` if that is FastAPI's
-/// body itself.
-fn with_detail(example: &str, own: &[u8]) -> Option<String> {
+/// Returns an example with the detail of FastAPI's body, if the example has one of the same kind.
+fn with_detail(example: &str, own: &[u8]) -> String {
     const DETAIL: &str = "detail";
-    let own: Value = serde_json::from_slice(own).ok()?;
-    let detail = own.get(DETAIL)?;
-    let mut example: Value = serde_json::from_str(example).ok()?;
-    if let Some(place) = example.get_mut(DETAIL)
-        && std::mem::discriminant(place) == std::mem::discriminant(detail)
-    {
-        place.clone_from(detail);
+    let parsed: Value = serde_json::from_slice(own).unwrap_or_default();
+    let value: Result<Value, _> = serde_json::from_str(example);
+    match (value, parsed.get(DETAIL)) {
+        (Ok(mut value), Some(detail)) => {
+            if let Some(place) = value.get_mut(DETAIL)
+                && std::mem::discriminant(place) == std::mem::discriminant(detail)
+            {
+                place.clone_from(detail);
+            }
+            match value == parsed {
+                // Byte for byte FastAPI's, with properties in its order.
+                true => String::from_utf8_lossy(own).into_owned(),
+                false => value.to_string(),
+            }
+        }
+        _ => example.to_owned(),
     }
-    (example != own).then(|| example.to_string())
+}
+
+/// Returns an example as a body of this media type: that of a text is a string of JSON.
+fn written(media_type: &str, json: &str) -> String {
+    match is_json(media_type) {
+        true => json.to_owned(),
+        false => serde_json::from_str(json).unwrap_or_default(),
+    }
 }
 
 /// Returns true for `application/json` and the types that end in `+json`.
@@ -387,6 +392,8 @@ mod tests {
                 {"status": "200", "media_type": "application/json", "example": {}},
                 {"status": "404", "media_type": "application/json", "example": {"code": "not_found", "message": "text"}},
                 {"status": "409", "media_type": "application/problem+json", "example": {"detail": "text", "code": 7}},
+                {"status": "403", "media_type": "application/problem+json", "example": {"detail": "text"}},
+                {"status": "410", "media_type": "text/plain", "example": "Gone"},
                 {"status": "422", "media_type": "application/json", "example": {"detail": [{"msg": "text"}]}},
                 {"status": "4XX"},
             ],
@@ -402,9 +409,16 @@ mod tests {
             (
                 409,
                 Value::from("Conflict"),
-                r#"{"code":7,"detail":"Conflict"}"#,
+                r#"{"detail":"Conflict","code":7}"#,
                 "application/problem+json",
             ),
+            (
+                403,
+                Value::from("Forbidden"),
+                r#"{"detail":"Forbidden"}"#,
+                "application/problem+json",
+            ),
+            (410, Value::from("Lost"), "Gone", "text/plain"),
             (
                 422,
                 serde_json::json!([]),
@@ -424,11 +438,13 @@ mod tests {
                 .await;
             assert_eq!(response.status(), status);
             assert_eq!(response.headers()[CONTENT_TYPE], media_type);
-            let body = axum::body::to_bytes(response.into_body(), usize::MAX)
-                .await
-                .unwrap();
-            let value = |text: &[u8]| serde_json::from_slice::<Value>(text).unwrap();
-            assert_eq!(value(&body), value(expected.as_bytes()));
+            let body = axum::body::to_bytes(response.into_body(), usize::MAX);
+            let body = body.await.unwrap();
+            let value = |text: &[u8]| serde_json::from_slice::<Value>(text);
+            match value(expected.as_bytes()) {
+                Ok(expected) => assert_eq!(value(&body).unwrap(), expected, "{status}"),
+                Err(_) => assert_eq!(body, expected, "{status}"),
+            }
         }
     }
 

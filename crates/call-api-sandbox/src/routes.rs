@@ -169,7 +169,19 @@ impl Service {
         // A single tenant sees all requests, so its tokens need not be hashed once more.
         let tenant = match self.api.tenants.len() {
             1 => None,
-            _ => auth::authenticate(request.headers(), &self.api.tokens).ok(),
+            _ => {
+                let found = self
+                    .api
+                    .operations
+                    .find(request.method(), request.uri().path());
+                let auth = match &found {
+                    Found::Operation(operation, _) => &operation.auth,
+                    Found::OtherMethod(_) | Found::None => &Auth::Bearer,
+                };
+                let authorized =
+                    auth::authorize(auth, request.headers(), request.uri(), &self.api.tokens);
+                authorized.ok().flatten()
+            }
         };
         (logged, tenant)
     }

@@ -255,7 +255,7 @@ function callList(root) {
         [query, known, wasLast] = [JSON.stringify(asked), new Map(calls.map((call) => [call.id, call.status])), next === null];
         pages.show(next);
         const hasFilter = asked.status || asked.type || asked.text;
-        showEmpty(root, calls.length ? '' : next !== null ? 'No match yet: “Older” goes on.' : hasFilter ? 'No call matches.' : 'No calls.');
+        showEmpty(root, calls.length ? '' : next !== null ? 'No match so far; use “Older” to search on.' : hasFilter ? 'No call matches.' : 'No calls.');
       };
     },
   };
@@ -389,9 +389,18 @@ const views = {
 };
 let view = { name: 'calls', id: null };
 
+// Returns the text as it is if it is not encoded; the server says that it is no id.
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 function route(event) {
   const [, name = '', id] = location.hash.split('/');
-  view = { name: name === 'requests' ? 'requests' : id ? 'call' : 'calls', id: decodeURIComponent(id ?? '') || null };
+  view = { name: name === 'requests' ? 'requests' : id ? 'call' : 'calls', id: decoded(id ?? '') || null };
   for (const section of document.querySelectorAll('main > section')) section.hidden = section.id !== view.name;
   for (const link of document.querySelectorAll('header nav a')) {
     const isCurrent = link.hash === (view.name === 'requests' ? '#/requests' : '#/');
