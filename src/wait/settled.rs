@@ -33,7 +33,7 @@ use crate::{Call, CallStatus};
 ///     // A call that nobody answered has none.
 ///     call.status = CallStatus::NoAnswer;
 ///     assert!(!recording.is_expected(&call));
-///     println!("the service calls it {}", recording.name());
+///     println!("its name in the document is {}", recording.name());
 ///     Ok(())
 /// }
 /// ```

@@ -66,7 +66,7 @@ impl Archive {
     /// Opens an archive and reads its manifest. A folder is created if it does not exist. Requests to a bucket are repeated
     /// until `give_up_after`.
     ///
-    /// Blocks, and must not be called in a runtime.
+    /// Blocks, and panics in a runtime.
     #[cfg_attr(
         not(feature = "object-store"),
         expect(unused_variables, reason = "only buckets need them")

@@ -315,7 +315,7 @@ pub(crate) struct BatchArgs {
     #[arg(long, requires = "ids")]
     pub(crate) retry_not_found: bool,
     /// Give up when the service has not responded for this time
-    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = humantime::parse_duration, requires = "ids")]
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = humantime::parse_duration)]
     pub(crate) give_up_after: Duration,
     /// Print a line with the progress at this interval if standard error is not a terminal
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration, requires = "ids")]

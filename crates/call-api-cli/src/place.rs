@@ -52,7 +52,10 @@ impl Place {
 fn bucket(text: &Path) -> Result<Place, String> {
     let example = "expected a URL such as s3://bucket/prefix";
     let url = Url::parse(&text.to_string_lossy()).map_err(|error| format!("{error}; {example}"))?;
-    let is_plain = url.query().is_none() && url.fragment().is_none() && url.password().is_none();
+    // `abfs://container@account` names the account so.
+    let has_user = !url.username().is_empty() && !url.scheme().starts_with("abfs");
+    let is_plain =
+        url.query().is_none() && url.fragment().is_none() && url.password().is_none() && !has_user;
     match url.host() {
         Some(_) if is_plain => Ok(Place::Bucket(url)),
         Some(_) => Err(format!("it has more than a bucket and a prefix; {example}")),

@@ -115,10 +115,14 @@ impl Sync {
         }
         let ids = match &args.ids {
             Some(ids) => crate::ids::read(ids, args.batch.skip_invalid, ui)?,
-            None => args.id.into_iter().collect(),
+            None => args.id.iter().copied().collect(),
         };
         let archive = Archive::open(&args.out, args.wait, args.batch.give_up_after, network)?;
-        let not_found = known(&archive.state_path(), &args.batch, client)?;
+        // A single call is requested again, as it may be there now.
+        let not_found = match args.ids {
+            Some(_) => known(&archive.state_path(), &args.batch, client)?,
+            None => NotFound::default(),
+        };
         let recorded = HashSet::new();
         Ok(Self::new(
             ids,

@@ -106,7 +106,7 @@ impl Token {
         }
     }
 
-    /// Sets how long a token from a provider may be used: the provider is called again when that time has passed. Without it,
+    /// Sets how long a token from a provider may be used: the provider is asked again when that time has passed. Without it,
     /// a token is used until the service answers 401.
     ///
     /// ```

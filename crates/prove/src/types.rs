@@ -250,7 +250,8 @@ impl<'d> TypeProof<'d> {
         Ok(())
     }
 
-    /// Asks again about each rejected form with files in place of the values that JSON has for them. Returns the number.
+    /// Asks again about each rejected form with files in place of the values that JSON has for them. Returns the number of
+    /// those that are decoded.
     fn ask_with_files(&self, samples: &mut [Sample], answers: &mut [Answer]) -> io::Result<usize> {
         let mut random = fastrand::Rng::with_seed(11);
         let forms = samples.iter_mut().zip(answers);
@@ -267,7 +268,8 @@ impl<'d> TypeProof<'d> {
             .collect();
         let found = self.session.ask(&questions, &mut || ())?;
         drop(questions);
-        let count = forms.len();
+        let is_decoded = |answer: &&Answer| matches!(answer, Answer::Ok { .. });
+        let count = found.iter().filter(is_decoded).count();
         for ((_, answer), found) in forms.into_iter().zip(found) {
             *answer = found;
         }
