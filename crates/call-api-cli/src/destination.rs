@@ -30,6 +30,15 @@ impl Destination {
         }
         let file_type = match fs::symlink_metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let folder = path.parent().unwrap_or(Path::new(""));
+                if !folder.as_os_str().is_empty() && !folder.is_dir() {
+                    let remedy = "create the folder, or use another file";
+                    return Err(CliError::cannot_write(
+                        path,
+                        "its folder does not exist",
+                        remedy,
+                    ));
+                }
                 return Ok(Self::File(path.to_owned()));
             }
             result => result
@@ -37,8 +46,15 @@ impl Destination {
                 .file_type(),
         };
         if file_type.is_symlink() {
-            let target = fs::canonicalize(path)
-                .map_err(|_| cannot_write(path, "it is a link to nothing"))?;
+            let target = fs::metadata(path).map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => cannot_write(path, "it is a link to nothing"),
+                _ => cannot_write(path, error),
+            })?;
+            // The pipe that standard output may be has no path but the link.
+            if !target.is_file() && !target.is_dir() && !is_socket(target.file_type()) {
+                return Ok(Self::Stream(path.to_owned()));
+            }
+            let target = fs::canonicalize(path).map_err(|error| cannot_write(path, error))?;
             return Self::inspect(&target, id, force);
         }
         if file_type.is_dir() {

@@ -205,6 +205,43 @@ async fn devices_pipes_and_links_are_written_through() {
     std::os::unix::fs::symlink(folder.join("nowhere"), &dangling).unwrap();
     let shown = download(&sandbox, EXAMPLE, &dangling, &["--force"]);
     assert!(shown.contains("it is a link to nothing"), "{shown}");
+
+    let turning = folder.join("turning");
+    std::os::unix::fs::symlink(&turning, &turning).unwrap();
+    let shown = download(&sandbox, EXAMPLE, &turning, &[]);
+    assert!(shown.contains("Too many levels"), "{shown}");
+
+    // A link to the pipe that standard output is.
+    let descriptor = Path::new("/proc/self/fd/1");
+    if descriptor.exists() {
+        let arguments = ["recording", EXAMPLE, "-o", descriptor.to_str().unwrap()];
+        let output = program_for(&sandbox, &arguments).output().unwrap();
+        assert!(output.stdout == sound, "the recordings differ: {output:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn missing_folder_is_reported_before_the_first_request() {
+    let sandbox = recorded().await;
+    let folder = empty_folder("recording-no-folder");
+    let mut shown = download(&sandbox, EXAMPLE, &folder.join("none/call.wav"), &[]);
+    let file = folder.join("file");
+    fs::write(&file, "precious").unwrap();
+    let (ids, file) = (folder.join("ids.txt"), file.to_str().unwrap());
+    fs::write(&ids, EXAMPLE).unwrap();
+    let arguments = ["recording", "--ids", ids.to_str().unwrap(), "-o", file];
+    shown.push_str(&run(&mut program_for(&sandbox, &arguments)));
+    assert_eq!(sandbox.requests().len(), 0);
+    assert_shown(
+        shown,
+        str![[r#"
+? 1
+error: cannot write [HOME]recording-no-folder/none/call.wav: its folder does not exist; create the folder, or use another file
+? 1
+error: cannot write [HOME]recording-no-folder/file: it is not a folder; use another folder
+
+"#]],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -291,7 +328,7 @@ error: refused to send GET http://recordings.example/1: it is plain http to anot
 ? 4
 error: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000404 was answered with 404: Call not found (1 attempt); check the id, and that the base URL names the right service
 ? 1
-error: the content of GET http://[HOST]/_sandbox/recordings/3c90c3cc-0d44-4b50-8888-8dd25736052a/30.wav could not be written: No such file or directory (os error 2); check the target, and the space on its disk
+error: cannot write [HOME]recording-none/missing/call.wav: its folder does not exist; create the folder, or use another file
 
 "#]],
     );

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use call_api::Uuid;
@@ -30,8 +31,12 @@ impl Manifest {
     /// Opens the manifest of a folder, which is created if it does not exist. Returns also the calls whose recording is
     /// complete, or that have none.
     pub(super) fn open(folder: &Path) -> Result<(Self, HashSet<Uuid>), CliError> {
-        fs::create_dir_all(folder)
-            .map_err(|error| CliError::cannot_write(folder, error, OTHER_FOLDER))?;
+        fs::create_dir_all(folder).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                CliError::cannot_write(folder, "it is not a folder", OTHER_FOLDER)
+            }
+            _ => CliError::cannot_write(folder, error, OTHER_FOLDER),
+        })?;
         let path = folder.join(NAME);
         let file = StateFile::open(&path, OTHER_FOLDER)?;
         let mut entries = HashMap::new();
