@@ -98,6 +98,23 @@ pub(crate) fn read(path: &Path, skip_invalid: bool, ui: &Ui) -> Result<Vec<Uuid>
     Ok(ids)
 }
 
+/// Returns true if each line of a file is an id, as in the files of ids that failed.
+pub(crate) fn is_list(path: &Path) -> bool {
+    let Ok(input) = input::open(path, "the ids") else {
+        return false;
+    };
+    let mut lines = Lines { input, number: 0 };
+    loop {
+        match lines.next() {
+            Ok(None) => return true,
+            Ok(Some(Some(line))) if line.trim().parse::<Uuid>().is_ok() => {}
+            // A killed run may have left the start of an id.
+            Ok(Some(Some(end))) if end.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') => {}
+            _ => return false,
+        }
+    }
+}
+
 struct Lines {
     input: Box<dyn BufRead>,
     /// The number of the latest line.

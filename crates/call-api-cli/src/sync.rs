@@ -7,6 +7,7 @@
 mod pass;
 
 use std::collections::HashSet;
+use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -76,11 +77,7 @@ impl Sync {
         network: &Network,
         ui: &Ui,
     ) -> Result<Self, CommandError> {
-        let inputs_and_outputs = [Some(&args.ids), Some(&args.out)];
-        if args.batch.failed.is_some() && inputs_and_outputs.contains(&args.batch.failed.as_ref()) {
-            let message = "--failed would replace the file of --ids or --out; use another file";
-            return Err(CliError::usage(message).into());
-        }
+        check_failed(&args.batch, &[&args.ids, &args.out])?;
         let ids = crate::ids::read(&args.ids, args.batch.skip_invalid, ui)?;
         let (out, recorded) = Output::open(&args.out, args.format, args.fields)?;
         let give_up_after = args.batch.give_up_after;
@@ -113,6 +110,8 @@ impl Sync {
             let message = "--force does not apply to an archive, which keeps each recording once";
             return Err(CliError::usage(message).into());
         }
+        let inputs: Vec<&Path> = args.ids.iter().map(PathBuf::as_path).collect();
+        check_failed(&args.batch, &inputs)?;
         let ids = match &args.ids {
             Some(ids) => crate::ids::read(ids, args.batch.skip_invalid, ui)?,
             None => args.id.iter().copied().collect(),
@@ -384,6 +383,26 @@ impl Sync {
             })
             .buffer_unordered(self.jobs.get())
     }
+}
+
+/// Errors if the file for the ids that failed is one of the other files, or was not written by an earlier run.
+fn check_failed(batch: &BatchArgs, others: &[&Path]) -> Result<(), CliError> {
+    let Some(failed) = batch.failed.as_deref() else {
+        return Ok(());
+    };
+    if others.contains(&failed) {
+        let message = "--failed would replace the file of --ids or --out; use another file";
+        return Err(CliError::usage(message));
+    }
+    let is_file = fs::metadata(failed).is_ok_and(|metadata| metadata.is_file());
+    if is_file && !crate::ids::is_list(failed) {
+        let message = format!(
+            "--failed would replace {}, which is not a list of ids; use another file",
+            failed.display()
+        );
+        return Err(CliError::usage(message));
+    }
+    Ok(())
 }
 
 /// Errors unless a call has ended, and either lacks nothing that services send later or ended long ago.

@@ -285,3 +285,44 @@ async fn failed_ids_are_written_to_a_file() {
         assert_eq!(fs::read(path).unwrap(), before);
     }
 }
+
+/// An existing file is replaced only if an earlier run wrote it, perhaps not to the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn failed_ids_do_not_replace_another_file() {
+    let (sandbox, mut ids) = sandbox_with(1).await;
+    ids.push(support::id(404));
+    let files = Files::new("sync-failed-other", &ids, "calls.jsonl");
+    let failed = files.out.with_file_name("failed.txt");
+    let arguments = ["--failed", failed.to_str().unwrap()];
+    let (list, folder) = (
+        files.ids.to_str().unwrap(),
+        files.out.with_file_name("kept"),
+    );
+    let recordings = ["recording", "--ids", list, "-o", folder.to_str().unwrap()];
+    for text in ["precious\n", "# ids\n", "{\"id\": 1}", &"0".repeat(2_000)] {
+        fs::write(&failed, text).unwrap();
+        let shown = run(&mut files.sync(&sandbox, &arguments));
+        let reason = "failed.txt, which is not a list of ids; use another file\n";
+        assert!(shown.ends_with(reason), "{shown}");
+        let shown = run(&mut program_for(
+            &sandbox,
+            &[&recordings, &arguments[..]].concat(),
+        ));
+        assert!(shown.ends_with(reason), "{shown}");
+        assert_eq!(fs::read_to_string(&failed).unwrap(), text);
+    }
+    let shown = run(&mut program_for(
+        &sandbox,
+        &[&recordings[..], &["--failed", list]].concat(),
+    ));
+    assert!(shown.contains("would replace the file of --ids"), "{shown}");
+    assert_eq!(fs::read_to_string(list).unwrap(), ids.join("\n"));
+    assert_eq!(sandbox.requests().len(), 0);
+
+    fs::write(&failed, format!("{}\n0000-", support::id(7))).unwrap();
+    run(&mut files.sync(&sandbox, &arguments));
+    assert_eq!(
+        fs::read_to_string(&failed).unwrap(),
+        support::id(404) + "\n"
+    );
+}
