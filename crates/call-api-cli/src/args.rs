@@ -1,6 +1,6 @@
 //! The command line. Its help and the manual are generated from the comments here.
 
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -300,10 +300,10 @@ pub(crate) struct SyncArgs {
 #[command(next_help_heading = "Many calls")]
 pub(crate) struct BatchArgs {
     /// The number of calls to fetch at a time
-    #[arg(long, value_name = "NUMBER", default_value = "8", requires = "ids")]
-    pub(crate) jobs: NonZeroUsize,
+    #[arg(long, value_name = "NUMBER", default_value = "8", requires = "ids", value_parser = parse_count, allow_negative_numbers = true)]
+    pub(crate) jobs: NonZeroU32,
     /// Send at most this many requests per second
-    #[arg(long, value_name = "NUMBER", requires = "ids")]
+    #[arg(long, value_name = "NUMBER", requires = "ids", value_parser = parse_count, allow_negative_numbers = true)]
     pub(crate) rate: Option<NonZeroU32>,
     /// Report and skip lines that are not ids instead of fetching nothing
     #[arg(long, requires = "ids")]
@@ -355,6 +355,12 @@ fn parse_interval(text: &str) -> Result<Duration, String> {
         Ok(interval) if interval < MIN_INTERVAL => Err("must be at least 100ms".to_owned()),
         result => result.map_err(|error| error.to_string()),
     }
+}
+
+/// Parses a number of things. The errors of the standard library are about types.
+fn parse_count(text: &str) -> Result<NonZeroU32, String> {
+    let number = text.parse();
+    number.map_err(|_| format!("must be a whole number from 1 to {}", u32::MAX))
 }
 
 pub(crate) fn parse_id(text: &str) -> Result<Uuid, &'static str> {

@@ -161,7 +161,7 @@ impl Sync {
             out,
             recorded,
             archive: archive.map(Arc::new),
-            jobs: limit_jobs(batch.jobs, ui),
+            jobs: limit_jobs(batch.jobs.try_into().unwrap_or(NonZeroUsize::MAX), ui),
             failed: batch.failed,
             give_up_after: batch.give_up_after,
             settle_time: None,

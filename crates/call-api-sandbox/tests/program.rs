@@ -274,18 +274,33 @@ async fn each_token_of_a_file_is_accepted() {
 #[tokio::test]
 async fn printed_commands_work_without_a_default_token() {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("tokens");
-    fs::write(&file, "acme canary-acme\n").unwrap();
-    let (_running, greeting) = Running::start(program(&[
-        "--listen",
-        "0",
-        "--tokens",
-        file.to_str().unwrap(),
-    ]));
-    assert!(greeting.contains("$CALL_API_TOKEN"), "{greeting}");
-    let url = format!("{}/v1/call/{}", base_url(&greeting), Sandbox::EXAMPLE_ID);
-    let request = http().get(url).bearer_auth("canary-acme");
-    assert_eq!(request.send().await.unwrap().status(), 200);
+    let file = folder.path().join("it's tokens");
+    for text in ["\n# ours\nacme canary-51c0\n", "acme other\ncanary-51c0\n"] {
+        fs::write(&file, text).unwrap();
+        let path = file.to_str().unwrap();
+        let (_running, greeting) = Running::start(program(&["--listen", "0", "--tokens", path]));
+        let mut lines = greeting.lines();
+        let export = lines.find(|line| line.starts_with("  export CALL_API_TOKEN="));
+        let script = format!("{}; printf %s \"$CALL_API_TOKEN\"", export.unwrap());
+        let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+        let token = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(token, "canary-51c0", "{greeting}");
+        let url = format!("{}/v1/call/{}", base_url(&greeting), Sandbox::EXAMPLE_ID);
+        let request = http().get(url).bearer_auth(token);
+        assert_eq!(request.send().await.unwrap().status(), 200);
+    }
+}
+
+#[test]
+fn counts_must_be_positive_whole_numbers() {
+    for option in ["--speed", "--max-connections"] {
+        for value in ["0", "-1", "1.5", "nan", "4294967296"] {
+            let (code, error) = startup_error(program(&[option, value]));
+            assert_eq!(code, Some(2));
+            let reason = "must be a whole number from 1 to 4294967295";
+            assert!(error.contains(reason), "{option} {value}: {error}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -326,3 +326,18 @@ async fn failed_ids_do_not_replace_another_file() {
         support::id(404) + "\n"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_must_be_positive_whole_numbers() {
+    let (sandbox, ids) = sandbox_with(1).await;
+    let files = Files::new("sync-counts", &ids, "calls.jsonl");
+    for option in ["--jobs", "--rate"] {
+        for value in ["0", "-1", "1.5", "many", "4294967296"] {
+            let shown = run(&mut files.sync(&sandbox, &[option, value]));
+            let expected = format!(
+                "? 2\nerror: invalid value '{value}' for '{option} <NUMBER>': must be a whole number from 1 to 4294967295; see `call-api sync --help`\n"
+            );
+            assert_eq!(shown, expected);
+        }
+    }
+}

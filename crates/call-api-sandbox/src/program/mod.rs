@@ -93,13 +93,13 @@ struct Serve {
     #[arg(long, value_name = "FILE")]
     webhook_secret_file: Option<PathBuf>,
     /// Run the clock of scripted calls this many times faster
-    #[arg(long, value_name = "TIMES", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "TIMES", default_value_t = 1, value_parser = parse_count, allow_negative_numbers = true)]
     speed: u32,
     /// Move the clock of scripted calls only with the control API
     #[arg(long, conflicts_with = "speed", requires = "controls")]
     stepped: bool,
     /// The maximum number of open connections; a new client then replaces the longest idle one
-    #[arg(long, value_name = "COUNT", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "COUNT", default_value_t = 1024, value_parser = parse_count, allow_negative_numbers = true)]
     max_connections: u32,
     /// Log each request to standard error
     #[arg(long, value_name = "FORMAT", default_value = "off")]
@@ -130,6 +130,14 @@ fn parse_webhook(text: &str) -> Result<Webhook, InvalidWebhook> {
 }
 
 /// Parses a final status into its predefined script.
+/// Parses a positive number. The errors of the standard library are about types.
+fn parse_count(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err(format!("must be a whole number from 1 to {}", u32::MAX)),
+    }
+}
+
 fn parse_ending(text: &str) -> Result<Script, String> {
     Script::ending(&CallStatus::from(text)).ok_or_else(|| {
         let endings = CallStatus::KNOWN.iter().filter(|status| status.is_ended());
