@@ -48,7 +48,10 @@ impl IdArgs {
 /// Reads ids from a file, or from standard input if the path is `-`. Empty lines and those that start with `#` are ignored.
 /// With `skip_invalid`, other lines that are not ids are reported and skipped; without, they are an error.
 pub(crate) fn read(path: &Path, skip_invalid: bool, ui: &Ui) -> Result<Vec<Uuid>, CliError> {
-    let name = path.display();
+    let name = match input::is_dash(path) {
+        true => "standard input".to_owned(),
+        false => path.display().to_string(),
+    };
     let input = input::open(path, "the ids")?;
     let mut lines = Lines { input, number: 0 };
     let (mut ids, mut invalid) = (Vec::new(), 0);

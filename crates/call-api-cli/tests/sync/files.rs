@@ -1,5 +1,7 @@
 //! Input and output files.
 
+use std::io::Write as _;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -340,4 +342,25 @@ async fn counts_must_be_positive_whole_numbers() {
             assert_eq!(shown, expected);
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invalid_lines_of_standard_input_are_named() {
+    let (sandbox, _) = sandbox_with(1).await;
+    let mut command = program_for(&sandbox, &["sync", "--ids", "-", "--out", "-"]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"x\n").unwrap();
+    assert_shown(
+        support::shown(&child.wait_with_output().unwrap()),
+        str![[r#"
+? 2
+error: standard input:1: "x" is not a valid call id (expected a UUID)
+error: cannot use the ids in standard input: fix these lines, or skip them with --skip-invalid
+
+"#]],
+    );
 }
