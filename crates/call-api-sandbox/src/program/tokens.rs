@@ -15,6 +15,9 @@ const CONTROL_TOKEN: &str = "CALL_API_SANDBOX_CONTROL_TOKEN";
 /// The environment variable with the secret of webhooks.
 const WEBHOOK_SECRET: &str = "CALL_API_SANDBOX_WEBHOOK_SECRET";
 
+/// The token in printed commands where a shell cannot read it.
+const PLACEHOLDER: &str = "TOKEN";
+
 /// The tenant of a token without a tenant.
 const DEFAULT: &str = "default";
 
@@ -23,20 +26,25 @@ const DEFAULT: &str = "default";
 pub(crate) struct Tokens {
     pub(crate) tenants: Vec<(String, String)>,
     file: Option<String>,
+    /// The tokens as a shell would write them.
+    in_shell: Vec<String>,
 }
 
 impl Tokens {
     pub(crate) fn read(file: Option<&Path>) -> Result<Self, String> {
         let mut tokens = Self::default();
-        let token = variable(TOKEN)?;
-        tokens
-            .tenants
-            .extend(token.map(|token| (DEFAULT.to_owned(), token)));
+        if let Some(token) = variable(TOKEN)? {
+            tokens.tenants.push((DEFAULT.to_owned(), token));
+            tokens.in_shell.push(format!("${TOKEN}"));
+        }
         if let Some(file) = file {
             let name = file.display().to_string();
             let text = fs::read_to_string(file)
                 .map_err(|error| format!("cannot read the tokens in {name}: {error}"))?;
-            tokens.tenants.extend(parse(&text, &name)?);
+            for (line, tenant, token) in parse(&text, &name)? {
+                tokens.tenants.push((tenant, token));
+                tokens.in_shell.push(in_file(file, line));
+            }
             tokens.file = Some(name);
         }
         Ok(tokens)
@@ -45,6 +53,9 @@ impl Tokens {
     /// Adds the tokens of a scenario.
     pub(crate) fn add(&mut self, tenants: Vec<(String, String)>, file: &Path) {
         if !tenants.is_empty() {
+            // A shell cannot read them.
+            self.in_shell
+                .extend(tenants.iter().map(|_| PLACEHOLDER.to_owned()));
             self.tenants.extend(tenants);
             self.file.get_or_insert(file.display().to_string());
         }
@@ -58,16 +69,23 @@ impl Tokens {
         }
     }
 
-    /// Returns a token as a shell would write it, and its description; `None` for the public default token.
+    /// Returns a token that finds the example call, as a shell would write it, and its description; `None` for the public
+    /// default token.
     pub(crate) fn description(&self) -> Option<(String, String)> {
-        match (&self.file, self.tenants.is_empty()) {
-            (Some(file), _) => Some((
-                "$CALL_API_TOKEN".to_owned(),
-                format!("one of those in {file}"),
-            )),
-            (None, false) => Some((format!("${TOKEN}"), format!("the one in {TOKEN}"))),
-            (None, true) => None,
-        }
+        // The owner of the example call.
+        let mut tenants = self.tenants.iter();
+        let owner = tenants
+            .position(|(tenant, _)| tenant == DEFAULT)
+            .unwrap_or(0);
+        let token = self.in_shell.get(owner)?.clone();
+        let shown = match &self.file {
+            Some(file) if token == PLACEHOLDER => {
+                format!("one of those in {file}, in place of {PLACEHOLDER}")
+            }
+            Some(file) => format!("one of those in {file}"),
+            None => format!("the one in {TOKEN}"),
+        };
+        Some((token, shown))
     }
 }
 
@@ -117,8 +135,16 @@ fn variable(name: &str) -> Result<Option<String>, String> {
     }
 }
 
+/// Returns the command substitution for a token in a line of a file.
+fn in_file(file: &Path, line: usize) -> String {
+    let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    let file = file.display().to_string().replace('\'', r"'\''");
+    format!("$(awk 'NR == {line} {{print $NF}}' '{file}')")
+}
+
 /// Parses lines of `TOKEN` or `TENANT TOKEN`. Empty lines and those that start with `#` are ignored.
-fn parse(text: &str, name: &str) -> Result<Vec<(String, String)>, String> {
+/// Returns the number of the line, the tenant and the token of each.
+fn parse(text: &str, name: &str) -> Result<Vec<(usize, String, String)>, String> {
     let mut tenants = Vec::new();
     for (number, line) in (1..).zip(text.lines().map(str::trim)) {
         if line.is_empty() || line.starts_with('#') {
@@ -126,8 +152,8 @@ fn parse(text: &str, name: &str) -> Result<Vec<(String, String)>, String> {
         }
         let mut words = line.split_ascii_whitespace();
         tenants.push(match (words.next(), words.next(), words.next()) {
-            (Some(token), None, _) => (DEFAULT.to_owned(), token.to_owned()),
-            (Some(tenant), Some(token), None) => (tenant.to_owned(), token.to_owned()),
+            (Some(token), None, _) => (number, DEFAULT.to_owned(), token.to_owned()),
+            (Some(tenant), Some(token), None) => (number, tenant.to_owned(), token.to_owned()),
             _ => {
                 return Err(format!(
                     "{name}:{number}: more than two words; use TOKEN or TENANT TOKEN"
@@ -148,8 +174,9 @@ mod tests {
     #[test]
     fn token_file_has_one_token_per_line() {
         let text = "# ours\n secret-one \n\nacme secret-two\n";
-        let pair = |tenant: &str, token: &str| (tenant.to_owned(), token.to_owned());
-        let expected = vec![pair("default", "secret-one"), pair("acme", "secret-two")];
+        let expected = [(2, "default", "secret-one"), (4, "acme", "secret-two")]
+            .map(|(line, tenant, token)| (line, tenant.to_owned(), token.to_owned()))
+            .to_vec();
         assert_eq!(parse(text, "tokens"), Ok(expected));
         let error = |text| parse(text, "tokens").unwrap_err();
         assert_eq!(
