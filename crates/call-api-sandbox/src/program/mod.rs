@@ -33,9 +33,12 @@ const PAGE_LOG: usize = 1_000;
 /// The environment variables, for the help.
 pub const ENVIRONMENT: &str = "\
 Environment:
-  CALL_API_SANDBOX_TOKEN           the Bearer token; required to listen beyond loopback, unless --tokens is given
-  CALL_API_SANDBOX_CONTROL_TOKEN   the Bearer token of the control API, like --control-token
-  CALL_API_SANDBOX_WEBHOOK_SECRET  the secret of webhooks, like --webhook-secret-file";
+  CALL_API_SANDBOX_TOKEN
+          the Bearer token; required beyond loopback, unless --tokens is given
+  CALL_API_SANDBOX_CONTROL_TOKEN
+          the Bearer token of the control API, like --control-token
+  CALL_API_SANDBOX_WEBHOOK_SECRET
+          the secret of webhooks, like --webhook-secret-file";
 
 /// The arguments of the program.
 #[derive(Args, Debug)]
