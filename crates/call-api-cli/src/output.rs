@@ -166,11 +166,10 @@ impl CallPrinter {
                 lines(rows.map(|(field, cell)| vec![(field.name(), bold), cell]))
             }
             (_, last) => {
-                let header = fields
-                    .iter()
-                    .map(|field| (field.name().to_uppercase(), bold));
-                let header = std::iter::once(header.collect());
-                lines(header.chain(rows).chain(last))
+                rows.extend(last);
+                let header = fields.iter();
+                let header = header.map(|field| (field.name().to_uppercase(), bold));
+                rows_below(&header.collect::<Vec<_>>(), &rows)
             }
         }
     }
@@ -351,7 +350,27 @@ pub(crate) fn table<const N: usize>(
     rows: impl Iterator<Item = [Cell; N]>,
 ) -> io::Result<()> {
     let header = header.map(|name| (name.to_owned(), Style::new().bold()));
-    lines(std::iter::once(header).chain(rows))
+    let rows: Vec<_> = rows.collect();
+    rows_below(&header, &rows)
+}
+
+/// Prints rows below a header, or one property per line if the columns do not fit the terminal.
+fn rows_below<R: AsRef<[Cell]>>(header: &[Cell], rows: &[R]) -> io::Result<()> {
+    let table = || std::iter::once(header).chain(rows.iter().map(AsRef::as_ref));
+    let mut widths = column_widths(table());
+    let last = widths.pop().unwrap_or_default().min(MIN_WRAPPED);
+    let narrowest = widths.iter().map(|width| width + GAP).sum::<usize>() + last;
+    if terminal_width(io::stdout()).is_none_or(|columns| narrowest <= columns) {
+        return lines(table());
+    }
+    for (index, row) in rows.iter().enumerate() {
+        if index > 0 {
+            print_line("")?;
+        }
+        let cells = header.iter().zip(row.as_ref());
+        lines(cells.map(|(name, cell)| [name.clone(), cell.clone()]))?;
+    }
+    Ok(())
 }
 
 fn lines<R: AsRef<[Cell]>>(rows: impl IntoIterator<Item = R>) -> io::Result<()> {
@@ -385,7 +404,9 @@ fn lines<R: AsRef<[Cell]>>(rows: impl IntoIterator<Item = R>) -> io::Result<()> 
     out.flush()
 }
 
-fn column_widths<'a, R: AsRef<[Cell]> + 'a>(rows: impl IntoIterator<Item = &'a R>) -> Vec<usize> {
+fn column_widths<'a, R: AsRef<[Cell]> + ?Sized + 'a>(
+    rows: impl IntoIterator<Item = &'a R>,
+) -> Vec<usize> {
     let mut widths = Vec::new();
     for row in rows {
         let row = row.as_ref();

@@ -310,6 +310,11 @@ async fn narrow_terminal_shows_the_status_and_breaks_at_words() {
         ),
         ("narrow-doctor", &["doctor", &support::id(404)], 80),
         ("narrow-call", &["get", EXAMPLE, "--utc"], 40),
+        (
+            "narrow-fields",
+            &["get", EXAMPLE, &support::id(1), "--fields", "id,status"],
+            40,
+        ),
     ] {
         let command = program_for(&sandbox, arguments);
         let Some(terminal) = Terminal::run_in_columns(name, &command, columns) else {
@@ -317,6 +322,13 @@ async fn narrow_terminal_shows_the_status_and_breaks_at_words() {
         };
         seen.push(terminal.until("ended with"));
     }
+    let command = program_for(&sandbox, &["config", "show", "--deadline", "9s"]);
+    let Some(terminal) = Terminal::run_in_columns("narrow-config", &command, 24) else {
+        return;
+    };
+    let shown = terminal.until("ended with");
+    let last = "SETTING  deadline\nVALUE    9s\nSOURCE   --deadline\n";
+    assert!(shown.contains(last), "{shown}");
     let command = program_for(&sandbox, &["watch", EXAMPLE, "--utc"]);
     let Some(terminal) = Terminal::run_in_columns("narrow-watch", &command, 40) else {
         return;
@@ -388,6 +400,15 @@ duration [..]2m 3s
 recording [..]yes
 reason [..]<string>
 ...
+ended with 0
+---
+ID      3c90c3cc-0d44-4b50-8888-8dd25736
+        052a
+STATUS  dialing
+
+ID      00000000-0000-4000-8000-00000000
+        0001
+STATUS  completed
 ended with 0
 ---
 * [TIME]  dialing  ***ng>  2m 3s  <str
