@@ -3,6 +3,7 @@
 //! A setting is taken from the first source that has it: the arguments, a profile named in the arguments, the
 //! environment, the default profile. A profile's token is sent only to that profile's base URL.
 
+mod network;
 mod show;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ use crate::error::CliError;
 use crate::input;
 use crate::settings::Settings;
 
+pub(crate) use network::Network;
+use network::{cacert, https_proxy, proxy};
 pub(crate) use show::show;
 
 /// The environment variable with the path of the token file.
@@ -241,25 +244,6 @@ fn token_for(
     Ok(token)
 }
 
-/// Returns the proxy that is given, for https; without one, that of the environment applies.
-fn proxy(settings: &Settings, profile: &NamedProfile) -> Option<Setting<String>> {
-    let given = settings.proxy.clone().map(|value| Setting {
-        value,
-        source: "--proxy".to_owned(),
-    });
-    given.or_else(|| profile.prefer(profile.profile.proxy.clone(), None))
-}
-
-/// Returns the file of root certificates.
-fn cacert(settings: &Settings, profile: &NamedProfile) -> Option<Setting<PathBuf>> {
-    let given = settings.cacert.clone().map(|value| Setting {
-        value,
-        source: "--cacert".to_owned(),
-    });
-    let of_profile = profile.profile.cacert.clone();
-    given.or_else(|| profile.prefer(of_profile.map(|path| profile.resolve(path)), None))
-}
-
 /// Returns true if two base URLs are the same but for the case of the host, the default port, or a trailing slash.
 fn is_same_url(one: &str, other: &str) -> bool {
     let parse = |url: &str| {
@@ -295,17 +279,6 @@ pub(crate) struct Config {
     cacert: Option<Setting<PathBuf>>,
     /// Problems that do not prevent the use of the settings.
     pub(crate) warnings: Vec<String>,
-}
-
-/// The settings of the network, for buckets.
-#[derive(Debug)]
-#[cfg_attr(
-    not(feature = "object-store"),
-    expect(dead_code, reason = "only buckets need them")
-)]
-pub(crate) struct Network {
-    pub(crate) proxy: Option<String>,
-    pub(crate) cacert: Option<PathBuf>,
 }
 
 impl Config {
@@ -367,13 +340,7 @@ impl Config {
             builder = builder.deadline(deadline);
         }
         if let Some(proxy) = &self.proxy {
-            // http is for this machine only.
-            let proxy = reqwest::Proxy::https(&proxy.value).map_err(|_| {
-                CliError::config(format!(
-                    "the proxy from {} is not a URL such as http://proxy.example:3128",
-                    proxy.source
-                ))
-            })?;
+            let proxy = https_proxy(proxy)?;
             let of_downloads = proxy.clone();
             builder = builder
                 .configure_http(move |http| http.proxy(proxy.clone()))
@@ -401,13 +368,8 @@ impl Config {
 
     /// Returns the sources of the base URL and the token.
     pub(crate) fn sources(&self) -> String {
-        let given = self.proxy.as_ref().map(|proxy| proxy.source.as_str());
-        let proxy = match given.or(crate::process::proxy_variable()) {
-            Some(source) if self.base_url.value.starts_with("https:") => {
-                format!(", proxy from {source}")
-            }
-            _ => String::new(),
-        };
+        let proxy = crate::process::proxy_for(&self.base_url.value);
+        let proxy = proxy.map_or_else(String::new, |source| format!(", proxy from {source}"));
         format!(
             "base URL from {}, token from {}{proxy}",
             self.base_url.source, self.token.source

@@ -245,9 +245,9 @@ impl From<&Error> for CliError {
 /// Names the proxy of a request that got no connection: the error names only the service.
 fn proxy_note(error: &Error) -> String {
     let url = error.attempt_log().map(|attempt_log| attempt_log.url());
-    match (error.is_connect(), crate::process::proxy_variable()) {
-        (true, Some(variable)) if url.is_some_and(|url| url.starts_with("https:")) => {
-            format!("; the request went through the proxy in {variable}")
+    match url.and_then(crate::process::proxy_for) {
+        Some(source) if error.is_connect() => {
+            format!("; the request went through the proxy from {source}")
         }
         _ => String::new(),
     }

@@ -1,4 +1,8 @@
-//! Limits, permissions and terminal of this process.
+//! Limits, permissions, proxy and terminal of this process.
+
+use std::sync::OnceLock;
+
+use hyper_util::client::proxy::matcher::Matcher;
 
 /// Makes the files that this process creates readable by their owner only: they hold phone numbers and recordings.
 #[cfg(unix)]
@@ -34,6 +38,28 @@ pub(crate) fn terminal_width(stream: impl std::os::fd::AsFd) -> Option<usize> {
 #[cfg(not(unix))]
 pub(crate) fn terminal_width<T>(_: T) -> Option<usize> {
     None
+}
+
+/// The source of the proxy that the settings give.
+static GIVEN_PROXY: OnceLock<String> = OnceLock::new();
+
+/// Remembers the source of the proxy that the settings give, for errors.
+pub(crate) fn set_given_proxy(source: &str) {
+    let _ = GIVEN_PROXY.set(source.to_owned());
+}
+
+/// Returns the source of the proxy that requests to a URL go through, if there is one.
+pub(crate) fn proxy_for(url: &str) -> Option<&'static str> {
+    if !url.starts_with("https:") {
+        return None;
+    }
+    if let Some(source) = GIVEN_PROXY.get() {
+        return Some(source);
+    }
+    // `NO_PROXY` may exclude the host.
+    let url: http::Uri = url.parse().ok()?;
+    Matcher::from_env().intercept(&url)?;
+    proxy_variable()
 }
 
 /// Returns the environment variable with the proxy for https, if there is one.

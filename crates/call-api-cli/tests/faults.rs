@@ -402,15 +402,23 @@ document  not verified  needs the id of a call
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn proxy_of_the_environment_is_named() {
+async fn proxy_of_a_failed_request_is_named() {
     let sandbox = sandbox().await;
-    let mut command = program_for(
-        &sandbox,
-        &["get", EXAMPLE, "--base-url", "https://calls.example"],
-    );
-    let shown = run(command.env("HTTPS_PROXY", "http://127.0.0.1:1"));
-    let note = "; the request went through the proxy in HTTPS_PROXY\n";
-    assert!(shown.ends_with(note), "{shown}");
+    let get = |url: &str, more: &[&str], variables: &[(&str, &str)]| {
+        let arguments = ["get", EXAMPLE, "--base-url", url, "--deadline", "2s"];
+        let mut command = program_for(&sandbox, &[&arguments, more].concat());
+        run(command.envs(variables.iter().copied()))
+    };
+    let (url, proxy) = ("https://calls.example", "http://127.0.0.1:1");
+    let note = |source: &str| format!("; the request went through the proxy from {source}\n");
+    let shown = get(url, &[], &[("HTTPS_PROXY", proxy)]);
+    assert!(shown.ends_with(&note("HTTPS_PROXY")), "{shown}");
+    let shown = get(url, &["--proxy", proxy], &[("HTTPS_PROXY", proxy)]);
+    assert!(shown.ends_with(&note("--proxy")), "{shown}");
+    // It is not used for this host. Nothing listens there.
+    let excluded = [("HTTPS_PROXY", proxy), ("NO_PROXY", "127.0.0.1")];
+    let shown = get("https://127.0.0.1:1", &[], &excluded);
+    assert!(shown.ends_with("the base URL names it\n"), "{shown}");
 }
 
 /// Waiting continues after a request has failed.

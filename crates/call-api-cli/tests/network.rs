@@ -81,6 +81,23 @@ async fn proxy_carries_https_only() {
     assert!(!asked.contains(Sandbox::DEFAULT_TOKEN));
 }
 
+/// A proxy that is not spoken to over HTTP would be ignored, and requests would go past it.
+#[test]
+fn proxy_with_another_scheme_is_refused() {
+    let mut shown = String::new();
+    for proxy in [
+        "ftp://proxy.example:3128",
+        "socks5://proxy.example",
+        "http://",
+    ] {
+        let arguments = ["--proxy", proxy];
+        shown.push_str(&run(&mut get("https://calls.example", &arguments)));
+    }
+    let refused =
+        "? 3\nerror: the proxy from --proxy is not a URL such as http://proxy.example:3128\n";
+    assert_eq!(shown, refused.repeat(3));
+}
+
 #[test]
 fn config_show_has_sources_and_no_secrets() {
     let home = empty_folder("home-show");

@@ -3,7 +3,8 @@
 use anstyle::Style;
 use serde::Serialize;
 
-use super::{NamedProfile, Setting, TokenSource, base_url, cacert, proxy, token_for, variable};
+use super::network::{cacert, proxy};
+use super::{NamedProfile, Setting, TokenSource, base_url, token_for, variable};
 use crate::args::Format;
 use crate::error::CommandError;
 use crate::escape::escape_control;
