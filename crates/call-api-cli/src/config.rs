@@ -233,7 +233,10 @@ fn token_for(
     profile: &NamedProfile,
 ) -> Result<Setting<TokenSource>, CliError> {
     let token = token(settings, profile)?;
-    if token.source == profile.source && !is_same_url(&base_url.value, profile.base_url()) {
+    // The client reports what is not a URL.
+    let is_url = url::Url::parse(&base_url.value).is_ok_and(|url| url.has_host());
+    let is_of_profile = token.source == profile.source;
+    if is_of_profile && is_url && !is_same_url(&base_url.value, profile.base_url()) {
         return Err(CliError::config(format!(
             "the token of {} is for {} and is not sent to the base URL from {}; set a token for it with {TOKEN_VARIABLE} or --token-file",
             profile.source,
@@ -255,7 +258,8 @@ fn is_same_url(one: &str, other: &str) -> bool {
 
 /// Removes the scheme of an `Authorization` header that was pasted with the token.
 fn strip_scheme(token: &str) -> &str {
-    let token = token.trim();
+    // Editors of Windows begin files with a byte order mark.
+    let token = token.trim_start_matches('\u{feff}').trim();
     match token.split_at_checked("Bearer ".len()) {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("Bearer ") => rest.trim_start(),
         _ => token,
@@ -464,10 +468,13 @@ fn read_file(path: &Path, warnings: &mut Vec<String>) -> Result<Option<File>, Cl
     Ok(Some(file))
 }
 
-/// Returns the name of the first profile in a section `profile` instead of `profiles`.
-fn misspelled_profile(text: &str) -> Option<String> {
-    let file: toml::Table = text.parse().ok()?;
-    file.get("profile")?.as_table()?.keys().next().cloned()
+/// Returns the name of the first profile in a section `profile` instead of `profiles`. The file may not be valid otherwise,
+/// because `profile` is also the name of the default profile.
+fn misspelled_profile(text: &str) -> Option<&str> {
+    let mut sections = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("[profile."));
+    Some(sections.next()?.split_once(']')?.0)
 }
 
 /// Removes quoted text from an error of the TOML parser, because it may be a token.

@@ -303,11 +303,24 @@ async fn settings_tolerate_empty_variables_and_pasted_tokens() {
         let output = get(environment);
         assert!(output.status.success(), "{environment:?}: {output:?}");
     }
+    // As editors of Windows write it.
+    write(&token, "\u{feff}sandbox-token\r\n", 0o600);
+    let mut shown = support::shown(&get(&[]));
+    assert!(shown.starts_with('{'), "{shown}");
 
-    write(&config, "[profile.work]\ntoken = \"canary-51c0\"\n", 0o600);
+    shown = support::shown(&get(&[("CALL_API_BASE_URL", "127.0.0.1:3000")]));
+    let section = "[profile.work]\ntoken = \"canary-51c0\"\n";
+    for start in ["", "profile = \"work\"\n"] {
+        write(&config, &format!("{start}{section}"), 0o600);
+        shown.push_str(&support::shown(&get(&[])));
+    }
     assert_shown(
-        support::shown(&get(&[])),
+        shown,
         str![[r#"
+? 3
+error: base URL "[HOST]" refused: it is no URL; write it as in https://api.example.com
+? 3
+error: [HOME]home-tolerant/.config/call-api/config.toml: unknown section [profile.work]; did you mean [profiles.work]?
 ? 3
 error: [HOME]home-tolerant/.config/call-api/config.toml: unknown section [profile.work]; did you mean [profiles.work]?
 
