@@ -11,6 +11,40 @@ use std::process::{Command, Stdio};
 use snapbox::str;
 use support::{assert_shown, program, run};
 
+/// Follows the README from the start of a sandbox to the recording of its call.
+#[test]
+fn readme_leads_to_a_recording() {
+    let readme = include_str!("../README.md");
+    let commands = |name: &str| {
+        let prefix = format!("call-api {name} ");
+        let line = readme.lines().find(|line| line.starts_with(&prefix));
+        let words = line.unwrap().split_whitespace().skip(1);
+        words.collect::<Vec<_>>()
+    };
+    let mut sandbox = commands("sandbox");
+    sandbox.extend(["--listen", "0"]);
+    // The test need not last as long.
+    let speed = sandbox.iter().position(|word| *word == "10").unwrap();
+    sandbox[speed] = "1000";
+    let mut child = program(&sandbox).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let exports = lines.map(Result::unwrap).filter_map(|line| {
+        let (name, value) = line.trim().strip_prefix("export ")?.split_once('=')?;
+        Some((name.to_owned(), value.to_owned()))
+    });
+    let variables: Vec<_> = exports.take(2).collect();
+    let folder = support::empty_folder("readme");
+    for name in ["watch", "wait", "recording"] {
+        let mut command = program(&commands(name));
+        let command = command.envs(variables.clone()).current_dir(&folder);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{name}: {output:?}");
+    }
+    assert!(folder.join("call.wav").is_file());
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 #[test]
 fn sandbox_greeting_has_working_commands() {
     let mut child = program(&["sandbox", "--listen", "127.0.0.1:0"])
