@@ -93,7 +93,12 @@ pub(crate) async fn run(
             .for_call(id)
             .into())
         }
-        Err(error) if is_broken_pipe(&error) => Err(CommandError::BrokenPipe),
+        // The reader of a named pipe is not part of the same command line, and lacks the end of the recording.
+        Err(error)
+            if matches!(destination, Destination::StandardOutput) && is_broken_pipe(&error) =>
+        {
+            Err(CommandError::BrokenPipe)
+        }
         Err(error) => Err(error_of_call(error).into()),
     }
 }

@@ -184,6 +184,22 @@ async fn devices_pipes_and_links_are_written_through() {
     assert!(fs::metadata(&fifo).unwrap().file_type().is_fifo());
     assert!(reader.join().unwrap() == sound, "the recordings differ");
 
+    let path = fifo.clone();
+    let reader = std::thread::spawn(move || {
+        use std::io::Read as _;
+        let mut start = [0; 4];
+        fs::File::open(path)
+            .unwrap()
+            .read_exact(&mut start)
+            .unwrap();
+    });
+    let shown = download(&sandbox, EXAMPLE, &fifo, &[]);
+    reader.join().unwrap();
+    assert!(
+        shown.starts_with("? 1\n") && shown.contains("Broken pipe"),
+        "{shown}"
+    );
+
     // A null device of our own. It takes privileges to make, and a file system that allows devices to use.
     let null = folder.join("null");
     if make("mknod", &[&null], &["c", "1", "3"]) && fs::write(&null, "").is_ok() {
