@@ -156,7 +156,7 @@ fn run(arguments: Arguments, ui: &Arc<Ui>) -> Result<(), CommandError> {
             block_on(mcp::run(client, args), ui, String::new)
         }
         #[cfg(feature = "sandbox")]
-        Command::Sandbox(arguments) => Ok(sandbox::run(*arguments)?),
+        Command::Sandbox(arguments) => Ok(sandbox::run(*arguments, ui)?),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "call-api", &mut script);

@@ -11,6 +11,26 @@ use std::process::{Command, Stdio};
 use snapbox::str;
 use support::{assert_shown, program, run};
 
+/// Skipped lines are reported as other warnings are.
+#[test]
+fn import_reports_skipped_lines_as_json() {
+    let folder = support::empty_folder("sandbox-import");
+    let (calls, db) = (folder.join("calls.jsonl"), folder.join("calls.sqlite"));
+    // As editors of Windows write it.
+    let call = serde_json::to_string(&support::ended()).unwrap();
+    std::fs::write(&calls, format!("\u{feff}{call}\r\n{{}}\r\n")).unwrap();
+    let (calls, db) = (calls.to_str().unwrap(), db.to_str().unwrap());
+    let import = ["sandbox", "import", calls, "--db", db, "--skip-invalid"];
+    assert_shown(
+        run(&mut program(&[&import[..], &["--json-errors"]].concat())),
+        str![[r#"
+{"warning":{"message":"[HOME]sandbox-import/calls.jsonl: line 2: missing field `id`, at column 2; skipped"}}
+imported 1 call of tenant default into [HOME]sandbox-import/calls.sqlite, skipped 1 line
+
+"#]],
+    );
+}
+
 /// Follows the README from the start of a sandbox to the recording of its call.
 #[test]
 fn readme_leads_to_a_recording() {

@@ -12,6 +12,9 @@ use crate::{DEFAULT_TENANT, Sandbox};
 /// The maximum length of a line, in bytes.
 const MAX_LINE: u64 = 1 << 20;
 
+/// Begins files that editors of Windows write.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// A line that is not a call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
@@ -76,6 +79,9 @@ pub fn import(
             }
             done.bytes += read;
             done.lines += 1;
+            if done.lines == 1 && line.starts_with(BYTE_ORDER_MARK) {
+                line.drain(..BYTE_ORDER_MARK.len());
+            }
             let call = if line.trim_ascii().is_empty() {
                 Ok(None)
             } else if read == MAX_LINE && line.last() != Some(&b'\n') {

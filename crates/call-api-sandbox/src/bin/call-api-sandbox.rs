@@ -15,7 +15,10 @@ struct Program {
 }
 
 fn main() -> ExitCode {
-    match Program::parse().arguments.run() {
+    let warn = |warning: &str| {
+        let _ = writeln!(io::stderr(), "{warning}");
+    };
+    match Program::parse().arguments.run(&warn) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "call-api-sandbox: {error}");

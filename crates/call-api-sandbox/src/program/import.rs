@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::tokens::CHECK_FILE;
 use crate::call_json::CallJson;
 use crate::{InvalidLine, Progress};
 
@@ -35,8 +36,8 @@ pub(crate) struct Import {
 pub(super) fn read_calls(path: &Path) -> Result<Vec<CallJson>, String> {
     let name = path.display();
     let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("cannot read the calls in {name}: {error}"))?;
-    let lines = (1..).zip(text.lines());
+        .map_err(|error| format!("cannot read the calls in {name}: {error}; {CHECK_FILE}"))?;
+    let lines = (1..).zip(text.trim_start_matches('\u{feff}').lines());
     lines
         .filter(|(_, line)| !line.trim().is_empty())
         .map(|(number, line)| {
@@ -46,20 +47,26 @@ pub(super) fn read_calls(path: &Path) -> Result<Vec<CallJson>, String> {
 }
 
 impl Import {
-    pub(crate) fn run(self) -> Result<(), String> {
+    pub(crate) fn run(self, warn: &dyn Fn(&str)) -> Result<(), String> {
         let name = self.file.display().to_string();
-        let at = |error: io::Error| format!("cannot read {name}: {error}");
+        let at = |error: io::Error| format!("cannot read {name}: {error}; {CHECK_FILE}");
         if self.file == Path::new("-") {
-            return self.read(io::stdin().lock(), None, "standard input");
+            return self.read(io::stdin().lock(), None, "standard input", warn);
         }
         let file = File::open(&self.file).map_err(at)?;
         let metadata = file.metadata().map_err(at)?;
         // Pipes and devices have no length.
         let len = metadata.is_file().then_some(metadata.len());
-        self.read(BufReader::with_capacity(BUFFER, file), len, &name)
+        self.read(BufReader::with_capacity(BUFFER, file), len, &name, warn)
     }
 
-    fn read(&self, lines: impl BufRead, len: Option<u64>, name: &str) -> Result<(), String> {
+    fn read(
+        &self,
+        lines: impl BufRead,
+        len: Option<u64>,
+        name: &str,
+        warn: &dyn Fn(&str),
+    ) -> Result<(), String> {
         // Drawn on standard error, and only on a terminal.
         let bar = bar(len);
         let mut last = Progress::default();
@@ -69,7 +76,7 @@ impl Import {
                     "{name}: {invalid}; fix it, or skip such lines with --skip-invalid; nothing was imported"
                 )));
             }
-            bar.suspend(|| eprintln!("{name}: {invalid}; skipped"));
+            bar.suspend(|| warn(&format!("{name}: {invalid}; skipped")));
             Ok(())
         };
         let progress = |progress: Progress| {
@@ -86,9 +93,10 @@ impl Import {
             1 => ", skipped 1 line".to_owned(),
             count => format!(", skipped {count} lines"),
         };
+        let calls = if count == 1 { "call" } else { "calls" };
         let (db, tenant) = (self.db.display(), &self.tenant);
         super::print(format_args!(
-            "imported {count} calls of tenant {tenant} into {db}{skipped}\n"
+            "imported {count} {calls} of tenant {tenant} into {db}{skipped}\n"
         ));
         Ok(())
     }

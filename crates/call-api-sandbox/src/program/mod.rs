@@ -150,13 +150,13 @@ fn parse_ending(text: &str) -> Result<Script, String> {
 }
 
 impl Arguments {
-    /// Runs the command.
+    /// Runs the command. `warn` is invoked with each line that an import skips.
     ///
     /// # Errors
     /// One line that says what failed and what to do; [`InvalidInput`](ErrorKind::InvalidInput) for a setting.
-    pub fn run(self) -> io::Result<()> {
+    pub fn run(self, warn: &dyn Fn(&str)) -> io::Result<()> {
         match self.command {
-            Some(Command::Import(import)) => import.run().map_err(io::Error::other),
+            Some(Command::Import(import)) => import.run(warn).map_err(io::Error::other),
             Some(Command::Healthcheck(check)) => check.run(),
             None => self.serve.run(),
         }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::import::read_calls;
+use super::tokens::CHECK_FILE;
 use crate::call_json::CallJson;
 use crate::{DEFAULT_TENANT, Faults, InvalidWebhook, Sandbox, SandboxBuilder, Script, Webhook};
 
@@ -68,14 +69,13 @@ impl Scenario {
         }
         let name = file.display();
         let text = fs::read_to_string(file)
-            .map_err(|error| format!("cannot read the scenario {name}: {error}"))?;
+            .map_err(|error| format!("cannot read the scenario {name}: {error}; {CHECK_FILE}"))?;
         scenario = serde_saphyr::from_str(&text).map_err(|error| {
             let error = error.to_string();
             let first = error.lines().find(|line| !line.trim().is_empty());
-            format!(
-                "cannot read the scenario {name}: {}",
-                first.unwrap_or(&error).trim()
-            )
+            let first = first.unwrap_or(&error).trim();
+            let first = first.strip_prefix("error: ").unwrap_or(first);
+            format!("cannot read the scenario {name}: {first}")
         })?;
         let folder = file.parent().unwrap_or(Path::new(""));
         for file in std::mem::take(&mut scenario.files) {

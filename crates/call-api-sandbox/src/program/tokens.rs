@@ -18,6 +18,9 @@ const WEBHOOK_SECRET: &str = "CALL_API_SANDBOX_WEBHOOK_SECRET";
 /// The token in printed commands where a shell cannot read it.
 const PLACEHOLDER: &str = "TOKEN";
 
+/// The advice for a file that cannot be read.
+pub(super) const CHECK_FILE: &str = "check that the file exists and is readable";
+
 /// The tenant of a token without a tenant.
 const DEFAULT: &str = "default";
 
@@ -39,8 +42,9 @@ impl Tokens {
         }
         if let Some(file) = file {
             let name = file.display().to_string();
-            let text = fs::read_to_string(file)
-                .map_err(|error| format!("cannot read the tokens in {name}: {error}"))?;
+            let text = fs::read_to_string(file).map_err(|error| {
+                format!("cannot read the tokens in {name}: {error}; {CHECK_FILE}")
+            })?;
             for (line, tenant, token) in parse(&text, &name)? {
                 tokens.tenants.push((tenant, token));
                 tokens.in_shell.push(in_file(file, line));
@@ -112,8 +116,9 @@ fn read_secret<T, E: Display>(
         None => (variable(name)?, name.to_owned()),
         Some(file) => {
             let name = file.display().to_string();
-            let secret = fs::read_to_string(file)
-                .map_err(|error| format!("cannot read the {kind} in {name}: {error}"))?;
+            let secret = fs::read_to_string(file).map_err(|error| {
+                format!("cannot read the {kind} in {name}: {error}; {CHECK_FILE}")
+            })?;
             (Some(secret.trim().to_owned()), name)
         }
     };
