@@ -260,9 +260,10 @@ fn is_same_url(one: &str, other: &str) -> bool {
 fn strip_scheme(token: &str) -> &str {
     // Editors of Windows begin files with a byte order mark.
     let token = token.trim_start_matches('\u{feff}').trim();
-    match token.split_at_checked("Bearer ".len()) {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("Bearer ") => rest.trim_start(),
-        _ => token,
+    let (scheme, rest) = token.split_once(' ').unwrap_or((token, ""));
+    match scheme.eq_ignore_ascii_case("Bearer") {
+        true => rest.trim_start(),
+        false => token,
     }
 }
 
@@ -545,6 +546,8 @@ mod tests {
             assert_eq!(strip_scheme(token), "abc", "{token:?}");
         }
         assert_eq!(strip_scheme("Bearerabc"), "Bearerabc");
+        // A variable in it was empty.
+        assert_eq!(strip_scheme("Bearer "), "");
     }
 
     #[test]
