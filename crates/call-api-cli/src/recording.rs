@@ -25,6 +25,7 @@ pub(crate) async fn run(
     ui: &Arc<Ui>,
 ) -> Result<(), CommandError> {
     let error_of_call = |error: Error| CliError::from(error).for_call(id);
+    check_options(args)?;
     // Before the first request, so that a refusal costs nothing.
     let destination = Destination::inspect(out, id, args.force)?;
     let call = client.get_call(id).await;
@@ -78,21 +79,7 @@ pub(crate) async fn run(
         )
         .for_call(id)
         .into()),
-        Ok(other) => {
-            let status = match &other {
-                Recording::NotEnded(call) => call.status.to_string(),
-                _ => "unknown".to_owned(),
-            };
-            Err(CliError::new(
-                ErrorClass::Timeout,
-                format!(
-                    "call {} has not ended (status {status}); wait for it with: call-api wait {0}",
-                    id
-                ),
-            )
-            .for_call(id)
-            .into())
-        }
+        Ok(other) => Err(not_ended(id, &other).into()),
         // The reader of a named pipe is not part of the same command line, and lacks the end of the recording.
         Err(error)
             if matches!(destination, Destination::StandardOutput) && is_broken_pipe(&error) =>
@@ -101,6 +88,28 @@ pub(crate) async fn run(
         }
         Err(error) => Err(error_of_call(error).into()),
     }
+}
+
+/// Returns the error for a call that has not ended.
+fn not_ended(id: Uuid, recording: &Recording) -> CliError {
+    let status = match recording {
+        Recording::NotEnded(call) => call.status.to_string(),
+        _ => "unknown".to_owned(),
+    };
+    let message =
+        format!("call {id} has not ended (status {status}); wait for it with: call-api wait {id}");
+    CliError::new(ErrorClass::Timeout, message).for_call(id)
+}
+
+/// Errors for options that one download does not have.
+fn check_options(args: &RecordingArgs) -> Result<(), CliError> {
+    let batch = &args.batch;
+    if batch.rate.is_some() || batch.failed.is_some() || batch.skip_invalid || batch.retry_not_found
+    {
+        let message = "--rate, --failed, --skip-invalid and --retry-not-found are for many calls; use --ids FILE";
+        return Err(CliError::usage(message));
+    }
+    Ok(())
 }
 
 /// Returns true if standard output was closed. A connection can fail with the same error kind, which is not this case.

@@ -237,7 +237,7 @@ async fn devices_pipes_and_links_are_written_through() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn missing_folder_is_reported_before_the_first_request() {
+async fn invalid_options_are_reported_before_the_first_request() {
     let sandbox = recorded().await;
     let folder = empty_folder("recording-no-folder");
     let mut shown = download(&sandbox, EXAMPLE, &folder.join("none/call.wav"), &[]);
@@ -247,6 +247,12 @@ async fn missing_folder_is_reported_before_the_first_request() {
     fs::write(&ids, EXAMPLE).unwrap();
     let arguments = ["recording", "--ids", ids.to_str().unwrap(), "-o", file];
     shown.push_str(&run(&mut program_for(&sandbox, &arguments)));
+    // Not ignored.
+    let call = folder.join("call.wav");
+    let failed = ["--failed", folder.to_str().unwrap()];
+    for options in [&failed[..], &["--rate", "1"]] {
+        shown.push_str(&download(&sandbox, EXAMPLE, &call, options));
+    }
     assert_eq!(sandbox.requests().len(), 0);
     assert_shown(
         shown,
@@ -255,6 +261,10 @@ async fn missing_folder_is_reported_before_the_first_request() {
 error: cannot write [HOME]recording-no-folder/none/call.wav: its folder does not exist; create the folder, or use another file
 ? 1
 error: cannot write [HOME]recording-no-folder/file: it is not a folder; use another folder
+? 2
+error: --rate, --failed, --skip-invalid and --retry-not-found are for many calls; use --ids FILE
+? 2
+error: --rate, --failed, --skip-invalid and --retry-not-found are for many calls; use --ids FILE
 
 "#]],
     );
