@@ -34,7 +34,7 @@ const KEY: &str = "key";
 const SECRET: &str = "secret";
 const URL: &str = "s3://calls/an/archive";
 
-/// What a server does to requests.
+/// The faults of a server.
 #[derive(Debug, Default)]
 struct Disturbance {
     requests: AtomicUsize,

@@ -114,7 +114,7 @@ pub(crate) fn authenticate(headers: &HeaderMap, tokens: &Tokens) -> Result<Tenan
     tokens.tenant(given).ok_or(AuthError::Invalid)
 }
 
-/// Checks the credential of an operation. Returns the tenant of the token, also of one that is not required. Of basic
+/// Checks the credential of an operation. Returns the tenant of the token, even if none is required. Of basic
 /// authentication, and of a scheme beside the token's, any credential is accepted.
 pub(crate) fn authorize(
     auth: &Auth,

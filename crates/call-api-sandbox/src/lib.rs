@@ -304,9 +304,11 @@ impl Sandbox {
     ///
     /// ```
     /// use call_api_sandbox::{InvalidCall, Sandbox};
+    ///
     /// fn put(sandbox: &Sandbox) -> Result<(), InvalidCall> {
-    /// let id = sandbox.put_json(r#"{"id": "00000000-0000-0000-0000-000000000007", "status": "on_hold"}"#)?;
-    /// Ok(())
+    ///     let call = r#"{"id": "00000000-0000-0000-0000-000000000007", "status": "on_hold"}"#;
+    ///     let id = sandbox.put_json(call)?;
+    ///     Ok(())
     /// }
     /// ```
     ///

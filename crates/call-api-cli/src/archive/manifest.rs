@@ -28,7 +28,7 @@ pub(super) struct Manifest {
 }
 
 impl Manifest {
-    /// Opens the manifest of a folder, which is created if it does not exist. Returns also the calls whose recording is
+    /// Opens the manifest of a folder, which is created if it does not exist. Also returns the calls whose recording is
     /// complete, or that have none.
     pub(super) fn open(folder: &Path) -> Result<(Self, HashSet<Uuid>), CliError> {
         fs::create_dir_all(folder).map_err(|error| match error.kind() {

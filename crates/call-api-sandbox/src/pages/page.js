@@ -343,7 +343,7 @@ function callDetail(root) {
       return [
         ['span', '', [status ?? 'removed', outcome], (value) => pill(...value)],
         ['span', 'muted', isExpected ? 'expected' : '', (value) => value],
-        ['span', 'muted', at, (value) => value === null ? 'at first' : exactTime(value)],
+        ['span', 'muted', at, (value) => value === null ? 'initially' : exactTime(value)],
       ];
     });
     const printed = JSON.stringify(whole, null, 2);

@@ -156,9 +156,10 @@ impl ValueType {
 
     /// Returns true if the words say more than the Rust type.
     pub(super) fn is_informative(&self) -> bool {
-        const UNTOLD: [&str; 3] = ["URL", "email address", "bytes"];
+        // Kinds of strings and bytes that have no Rust type of their own.
+        const STRINGS: [&str; 3] = ["URL", "email address", "bytes"];
         !self.constraints.is_empty()
-            || UNTOLD.contains(&self.noun().as_str())
+            || STRINGS.contains(&self.noun().as_str())
             || self
                 .items
                 .as_ref()
