@@ -62,7 +62,7 @@ async fn settings_come_from_the_first_source_that_has_them() {
         // A profile's token is sent only to its own base URL.
         (&["--base-url", "http://localhost:1"], &[]),
         (&[], &[("CALL_API_BASE_URL", "http://localhost:1")]),
-        (&["--profile", "bare"], &[]),
+        (&["--profile", "bare"], &[("CALL_API_BASE_URL", url)]),
     ] {
         shown.push_str(&format!("--- {arguments:?} {environment:?}\n"));
         let doctor = doctor(arguments, environment);
@@ -123,7 +123,7 @@ service   not verified  not checked
 CHECK     RESULT        MESSAGE
 settings  failed        the token of profile "work" in [HOME]home-profiles/.config/call-api/config.toml is for [URL] and is not sent to the base URL from CALL_API_BASE_URL; set a token for it with CALL_API_TOKEN or --token-file
 service   not verified  not checked
---- ["--profile", "bare"] []
+--- ["--profile", "bare"] [("CALL_API_BASE_URL", "[URL]")]
 ? 3
 CHECK     RESULT        MESSAGE
 settings  failed        no token is set; set CALL_API_TOKEN, use --token-file FILE (`-` is standard input), or add token_file to a profile in [HOME]home-profiles/.config/call-api/config.toml
@@ -370,7 +370,7 @@ fn invalid_configuration_file_is_reported_with_its_line() {
         "profile = 1",
         "[profiles.default]\ntoken = \"a\"\ntoken_file = \"b\"\n",
         "profile = \"gone\"\n",
-        "[profiles.default]\ntoken = \"a\\nb\"\n",
+        "[profiles.default]\nbase_url = \"https://calls.example\"\ntoken = \"a\\nb\"\n",
     ] {
         write(&config, text, 0o600);
         shown.push_str(&run(program(&["get", support::EXAMPLE]).env("HOME", &home)));
