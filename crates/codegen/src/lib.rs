@@ -195,17 +195,7 @@ pub fn generate_all(
     webhooks::set(&mut model, settings)?;
     let in_file = |found| source.problems(&origins, found);
     let emit = |generate: &Generate<'_>, document: &Value| {
-        let operations = description::describe(&source, document, &model, &origins);
-        let emitted = postprocess::postprocess(
-            generate,
-            &source,
-            document,
-            &model,
-            &origins,
-            &operations,
-            settings,
-        );
-        emitted.map(|emitted| emitted.map(|(sources, dropped)| (sources, dropped, operations)))
+        postprocess::postprocess(generate, &source, document, &model, &origins, settings)
     };
     let (emitted, normalized) = if choices.strict {
         let emitted = generate::generate(&normalized, &model, emit).map_err(in_file)?;
@@ -214,7 +204,7 @@ pub fn generate_all(
         generate::generate_what_can_be(normalized, &model, &mut unsupported, emit)
             .map_err(in_file)?
     };
-    let (mut sources, dropped, operations) = emitted?;
+    let (mut sources, dropped) = emitted?;
     unsupported.extend(dropped);
     let count = count::count(&source.document, &normalized, &origins, &sources)
         .map_err(|found| source.problems(&origins, found))?;
@@ -224,6 +214,7 @@ pub fn generate_all(
         .collect();
     unsupported.sort();
     unsupported.dedup();
+    let operations = std::mem::take(&mut sources.operations);
     let signatures = std::mem::take(&mut sources.signatures);
     let plan = plan::plan(&source, sources, &applied, &unsupported);
     Ok(Generated {

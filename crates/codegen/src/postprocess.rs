@@ -44,8 +44,8 @@ use super::load::Source;
 use super::security;
 use super::settings::Settings;
 use super::unsupported::Unsupported;
-use crate::description::Operation;
 use crate::description::sentences::Facts;
+use crate::description::{self, Operation};
 use crate::model::Model;
 use crate::origin::{OriginalOperations, Origins};
 use crate::problem::{Location, Problem, Problems};
@@ -70,6 +70,8 @@ pub struct GeneratedSources {
     pub client: String,
     /// The mock crate: the mocks of the operations.
     pub mock: String,
+    /// The description of the operations.
+    pub operations: Vec<Operation>,
     /// The signatures of methods and setters.
     pub signatures: Signatures,
     /// The names of the types.
@@ -83,7 +85,7 @@ pub struct GeneratedSources {
 /// Generates the code, runs all passes over it, and prints it. Also returns the features that are not supported.
 ///
 /// `source` has the original document, with the order of properties; `normalized` is the document for progenitor, whose
-/// parts have these `origins` and these described `operations`.
+/// parts have these `origins`.
 ///
 /// # Errors
 /// Errors with the message of progenitor. The inner result has settings that do not match the document.
@@ -93,11 +95,11 @@ pub fn postprocess(
     normalized: &Value,
     model: &Model,
     origins: &Origins,
-    operations: &[Operation],
     settings: &Settings,
 ) -> Result<Result<(GeneratedSources, Vec<Unsupported>), Problems>, String> {
     let (tokens, written) = generate.both()?;
-    let facts = Facts::of(source, normalized, origins, operations);
+    let operations = description::describe(source, normalized, model, origins);
+    let facts = Facts::of(source, normalized, origins, &operations);
     let document = &source.document;
     let types = types::write(tokens, document, normalized, model, settings, &facts)?;
     let client = client_and_mock(written, source, normalized, model, &types.bodies, &facts)?;
@@ -111,6 +113,7 @@ pub fn postprocess(
             types: types.text,
             schemas: embed::schemas_json(&source.document),
             responses: embed::responses_json(normalized, &source.document, &originals),
+            operations,
             names: types.names,
             ..client
         };
