@@ -9,12 +9,15 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::change::Change;
+use crate::change::{Change, read_or_log};
 use crate::clock::Time;
 use crate::store::{Store, Stored, TenantId};
 
 /// The number of statuses to remember, of all calls together.
 const LIMIT: usize = 10_000;
+
+/// The consequence of a status that cannot be read.
+const UNKNOWN: &str = "its history lacks a status";
 
 /// A tenant and the id of its call.
 type CallKey = (TenantId, Uuid);
@@ -42,7 +45,7 @@ impl History {
         }
     }
 
-    /// Runs an action, and remembers the statuses that it replaces.
+    /// Runs an action, and remembers the statuses that it replaces. If they cannot be read, logs the error: the action is done.
     pub(crate) fn observe<T>(
         &self,
         store: &Store,
@@ -63,11 +66,10 @@ impl History {
             }
             Change::Call(tenant, id) => {
                 let key = (tenant, id);
-                // The action counts, whether the store can be read or not.
-                let before = store.get(tenant, id).unwrap_or_default();
+                let before = read_or_log(store.get(tenant, id), UNKNOWN);
                 let now = time.now();
                 let result = act()?;
-                let after = store.get(tenant, id).unwrap_or_default();
+                let after = read_or_log(store.get(tenant, id), UNKNOWN);
                 let is_known = statuses.iter().any(|(other, _)| *other == key);
                 let replaced = before.as_ref().map(|call| of_call(call, None, now));
                 let replaced = replaced.unwrap_or_default().into_iter();

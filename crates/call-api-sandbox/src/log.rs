@@ -118,6 +118,7 @@ impl RequestLog {
             log: self,
             number,
             received_at: Instant::now(),
+            status: None,
         })
     }
 
@@ -151,38 +152,33 @@ impl RequestLog {
     }
 }
 
-/// A logged request without a response. If it is dropped, the connection ended without one.
+/// A logged request. It is updated when this is dropped: the response begins, or the connection ended without one.
 pub(crate) struct PendingRequest<'a> {
     log: &'a RequestLog,
     number: u64,
     received_at: Instant,
+    status: Option<StatusCode>,
 }
 
 impl PendingRequest<'_> {
     /// Logs the status of the response, which begins now.
-    pub(crate) fn answered(self, status: StatusCode) {
-        self.update(|request| request.status = Some(status));
+    pub(crate) fn answered(mut self, status: StatusCode) {
+        self.status = Some(status);
     }
+}
 
-    fn update(&self, change: impl FnOnce(&mut Request)) {
+impl Drop for PendingRequest<'_> {
+    fn drop(&mut self) {
         let duration = self.received_at.elapsed();
         let mut requests = self.log.lock();
         // It may have been dropped from the log.
         let position = requests
             .latest
             .binary_search_by_key(&self.number, |logged| logged.number);
-        if let Some(logged) = position.ok().and_then(|at| requests.latest.get_mut(at))
-            && logged.request.duration.is_none()
-        {
+        if let Some(logged) = position.ok().and_then(|at| requests.latest.get_mut(at)) {
             logged.request.duration = Some(duration);
-            change(&mut logged.request);
+            logged.request.status = self.status;
         }
-    }
-}
-
-impl Drop for PendingRequest<'_> {
-    fn drop(&mut self) {
-        self.update(|_| ());
     }
 }
 

@@ -17,13 +17,16 @@ use uuid::Uuid;
 
 use super::queue::{Message, Queue, deliver_all};
 use super::{Webhook, WebhookDelivery};
-use crate::change::Change;
+use crate::change::{Change, read_or_log};
 use crate::clock::Time;
 use crate::script::RunningScript;
 use crate::store::{Store, Stored, TenantId};
 
 /// The type of the only event.
 const STATUS_CHANGED: &str = "call.status_changed";
+
+/// The consequence of a change that cannot be read.
+const UNSENT: &str = "no webhook is sent for it";
 
 /// The delay before asking again for a lock that is held for a write to the database.
 const LOCK_DELAY: Duration = Duration::from_millis(10);
@@ -216,7 +219,7 @@ impl Webhooks {
                 let result = act();
                 scripted.calls.remove(&(tenant, id));
                 scripted.notify_until(time.now(), &self.queue);
-                if let Some(call) = read_or_log(store.get(tenant, id)) {
+                if let Some(call) = read_or_log(store.get(tenant, id), UNSENT) {
                     if result.is_ok() {
                         scripted.notify_call((tenant, id), &call, before, &self.queue);
                     }
@@ -232,7 +235,7 @@ impl Webhooks {
             Change::All => {
                 let result = act();
                 self.queue.clear();
-                let calls = read_or_log(store.scripted());
+                let calls = read_or_log(store.scripted(), UNSENT);
                 let scripts = calls.iter().filter_map(|(_, call)| call.script.as_ref());
                 let first_start = scripts.map(|script| script.started_at).min();
                 let since = first_start.unwrap_or_else(|| time.now());
@@ -256,16 +259,6 @@ impl Webhooks {
         let next = scripted.calls.values().filter_map(|call| call.next);
         time.until(next.min()?)
     }
-}
-
-/// Returns what was read, or nothing after an error, which it logs.
-#[cfg_attr(not(feature = "tracing"), expect(unused_variables))]
-fn read_or_log<T: Default>(read: io::Result<T>) -> T {
-    read.unwrap_or_else(|error| {
-        #[cfg(feature = "tracing")]
-        tracing::error!(%error, "cannot read what changed, so no webhook is sent for it");
-        T::default()
-    })
 }
 
 /// Returns the status in the JSON of a call, which may have none.
