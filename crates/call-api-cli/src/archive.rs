@@ -186,7 +186,11 @@ async fn sha256(path: PathBuf) -> io::Result<String> {
         }
     });
     let digest = digest.await.map_err(io::Error::other)??;
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&digest))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn cannot_read(path: &Path, error: &io::Error) -> CliError {

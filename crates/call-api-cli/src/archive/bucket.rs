@@ -126,7 +126,7 @@ impl Bucket {
             let name = Attribute::Metadata("sha256".into());
             attributes.insert(name, sha256.clone().into());
         }
-        let cannot_read = |error| cannot_read_file(file, &error);
+        let cannot_read = |error| super::cannot_read(file, &error);
         let mut reader = tokio::fs::File::open(file).await.map_err(cannot_read)?;
         let first = next_part(&mut reader).await.map_err(cannot_read)?;
         if first.len() < PART {
@@ -191,11 +191,7 @@ fn local_folder(url: &Url) -> Result<PathBuf, CliError> {
         return Err(CliError::config(message));
     };
     let digest = hmac_sha256::Hash::hash(url.as_str().trim_end_matches('/').as_bytes());
-    let name: String = digest[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let folder = state.join("archives").join(name);
+    let folder = state.join("archives").join(super::hex(&digest[..8]));
     fs::create_dir_all(&folder)
         .map_err(|error| CliError::cannot_write(&folder, error, "set XDG_STATE_HOME"))?;
     Ok(folder)
@@ -322,7 +318,7 @@ impl Connector {
         let roots = match &network.cacert {
             None => Vec::new(),
             Some(path) => {
-                let pem = fs::read(path).map_err(|error| cannot_read_file(path, &error))?;
+                let pem = fs::read(path).map_err(|error| super::cannot_read(path, &error))?;
                 Certificate::from_pem_bundle(&pem).map_err(|error| {
                     let (path, reason) = (path.display(), reason(&error));
                     let message =
@@ -350,14 +346,6 @@ impl HttpConnector for Connector {
         }
         ReqwestConnector::default().connect(&options)
     }
-}
-
-fn cannot_read_file(path: &Path, error: &io::Error) -> CliError {
-    let message = format!(
-        "cannot read {}: {error}; check its permissions",
-        path.display()
-    );
-    CliError::new(ErrorClass::Failed, message)
 }
 
 /// Returns the innermost error on one line, without the XML of a response but with its code.
