@@ -2,11 +2,26 @@
 
 use super::*;
 
-/// A provider that counts its requests and waits for a permit for each.
+/// A provider that counts its requests and waits for a permit for each. Clones share both.
+#[derive(Clone)]
 struct CountingProvider {
     token_requests: Arc<AtomicUsize>,
     permits: Arc<tokio::sync::Semaphore>,
     fails: bool,
+}
+
+impl CountingProvider {
+    fn new(permits: usize, fails: bool) -> Self {
+        Self {
+            token_requests: Arc::default(),
+            permits: Arc::new(tokio::sync::Semaphore::new(permits)),
+            fails,
+        }
+    }
+
+    fn token_requests(&self) -> usize {
+        self.token_requests.load(Ordering::Relaxed)
+    }
 }
 
 impl call_api_transport::TokenProvider for CountingProvider {
@@ -27,17 +42,9 @@ async fn concurrent_requests_wait_for_one_token() {
     for fails in [false, true] {
         let clock = TestClock::default();
         let server = Server::start(&clock, vec![answer(200, "", "")]).await;
-        let (token_requests, permits) = (
-            Arc::new(AtomicUsize::new(0)),
-            Arc::new(tokio::sync::Semaphore::new(0)),
-        );
-        let provider = CountingProvider {
-            token_requests: Arc::clone(&token_requests),
-            permits: Arc::clone(&permits),
-            fails,
-        };
+        let provider = CountingProvider::new(0, fails);
         let transport = builder(&server.url(), &clock)
-            .token_provider(provider)
+            .token_provider(provider.clone())
             .build()
             .unwrap();
         let mut tasks = tokio::task::JoinSet::new();
@@ -55,7 +62,7 @@ async fn concurrent_requests_wait_for_one_token() {
                 tokio::task::yield_now().await;
             }
         }
-        permits.add_permits(1);
+        provider.permits.add_permits(1);
         let mut texts = std::collections::BTreeSet::new();
         while let Some(result) = tasks.join_next().await {
             match result.unwrap() {
@@ -66,7 +73,7 @@ async fn concurrent_requests_wait_for_one_token() {
                 }
             }
         }
-        assert_eq!(token_requests.load(Ordering::Relaxed), 1, "fails: {fails}");
+        assert_eq!(provider.token_requests(), 1, "fails: {fails}");
         assert_eq!(texts.len(), usize::from(fails), "{texts:?}");
         assert!(
             texts.iter().all(|text| text.contains("sealed, request 0")),
@@ -115,17 +122,9 @@ async fn failed_provider_is_tried_again_by_the_next_request() {
 async fn waiting_request_takes_over_from_a_dropped_one() {
     let clock = TestClock::default();
     let server = Server::start(&clock, vec![answer(200, "", "")]).await;
-    let (token_requests, permits) = (
-        Arc::new(AtomicUsize::new(0)),
-        Arc::new(tokio::sync::Semaphore::new(0)),
-    );
-    let provider = CountingProvider {
-        token_requests: Arc::clone(&token_requests),
-        permits: Arc::clone(&permits),
-        fails: false,
-    };
+    let provider = CountingProvider::new(0, false);
     let transport = builder(&server.url(), &clock)
-        .token_provider(provider)
+        .token_provider(provider.clone())
         .build()
         .unwrap();
     let mut first = Box::pin(transport.send(&GET_CALL, get(&transport, "7"), None));
@@ -142,9 +141,9 @@ async fn waiting_request_takes_over_from_a_dropped_one() {
     })
     .await;
     drop(first);
-    permits.add_permits(1);
+    provider.permits.add_permits(1);
     assert_eq!(waiting.await.unwrap().status, 200);
-    assert_eq!(token_requests.load(Ordering::Relaxed), 2);
+    assert_eq!(provider.token_requests(), 2);
 }
 
 #[tokio::test]
@@ -183,17 +182,9 @@ async fn rejected_token_is_renewed_once_for_all_requests() {
     let mut script = vec![answer(401, "", ""); 10];
     script.push(answer(200, "", ""));
     let server = Server::start(&clock, script).await;
-    let (token_requests, permits) = (
-        Arc::new(AtomicUsize::new(0)),
-        Arc::new(tokio::sync::Semaphore::new(10)),
-    );
-    let provider = CountingProvider {
-        token_requests: Arc::clone(&token_requests),
-        permits,
-        fails: false,
-    };
+    let provider = CountingProvider::new(10, false);
     let transport = builder(&server.url(), &clock)
-        .token_provider(provider)
+        .token_provider(provider.clone())
         .build()
         .unwrap();
     let mut tasks = tokio::task::JoinSet::new();
@@ -210,7 +201,7 @@ async fn rejected_token_is_renewed_once_for_all_requests() {
     while let Some(status) = tasks.join_next().await {
         assert_eq!(status.unwrap(), 200);
     }
-    assert_eq!(token_requests.load(Ordering::Relaxed), 2);
+    assert_eq!(provider.token_requests(), 2);
     assert_eq!(server.requests().len(), 20);
     assert_eq!(transport.retry_budget_left(), 500);
 }
