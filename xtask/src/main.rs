@@ -8,6 +8,10 @@ use std::process::{Command, ExitCode};
 use call_api_codegen::write::Mode;
 use call_api_codegen::{self as codegen, Options, adopt, corpus, diff, project};
 use clap::{Args, Parser, Subcommand};
+use mimalloc::MiMalloc;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Maintains the call-api SDK.
 #[derive(Parser)]
