@@ -28,6 +28,7 @@ use crate::diff::semver::Step;
 use crate::diff::source::Input;
 use crate::diff::{self, semver};
 use crate::pins::Pins;
+use crate::pointer::Lookup as _;
 use crate::problem::{Problem, Problems};
 use crate::project::DOCUMENT;
 use crate::settings;
@@ -257,7 +258,7 @@ fn compare(
         (&old.source, &settings.names),
         (&new.source, &pins),
     );
-    let version = new.source.document.pointer("/info/version");
+    let version = new.source.document.at("/info/version");
     // The documents are dropped here, since that recurses too.
     Ok(Release {
         label: new.label.clone(),

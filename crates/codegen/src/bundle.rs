@@ -21,7 +21,7 @@ use serde_json::{Map, Value, json};
 use crate::load::{Part, Source};
 use crate::names;
 use crate::origin::{Origin, Origins};
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::problem::Problems;
 use crate::unsupported::Unsupported;
 use crate::walk::{self, ChildKind, Kind};
@@ -94,15 +94,13 @@ fn refers_elsewhere(document: &Value) -> bool {
         }
     }
     let has_path_items = |owner: &str| {
-        let items = document.pointer(owner).and_then(Value::as_object);
+        let items = document.at(owner).and_then(Value::as_object);
         items
             .into_iter()
             .flatten()
             .any(|(_, item)| item.get("$ref").is_some())
     };
-    has_path_items("/paths")
-        || document.pointer("/components/pathItems").is_some()
-        || leaves(document)
+    has_path_items("/paths") || document.at("/components/pathItems").is_some() || leaves(document)
 }
 
 /// The bundle that is being made.

@@ -22,7 +22,7 @@ use toml_edit::{Array, DocumentMut, InlineTable, Item, TableLike, value};
 
 use crate::layout::{self, GENERATED, PROJECT};
 use crate::plan::Plan;
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::problem::Problems;
 use crate::write::{self, Mode};
 use crate::{Choices, Outcome, load, walk, workspace};
@@ -450,7 +450,7 @@ pub fn compile(
         let Ok(message) = serde_json::from_str::<Value>(&line?) else {
             continue;
         };
-        let text = |place: &str| message.pointer(place).and_then(Value::as_str);
+        let text = |place: &str| message.at(place).and_then(Value::as_str);
         let Some((compiled, error)) = text("/package_id")
             .and_then(document_of)
             .and_then(|name| progress.get_mut(name))

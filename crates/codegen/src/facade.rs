@@ -9,6 +9,7 @@ use syn::Type;
 use crate::load::Source;
 use crate::model::Model;
 use crate::openapi::{Schema as _, of_operation};
+use crate::pointer::Lookup as _;
 use crate::security;
 use crate::signature::{Signatures, Simple, simple};
 use crate::{names, walk};
@@ -49,7 +50,7 @@ impl Facade {
         signatures: &Signatures,
     ) -> Self {
         let document = &source.document;
-        let title = document.pointer("/info/title").and_then(Value::as_str);
+        let title = document.at("/info/title").and_then(Value::as_str);
         let servers = document.get("servers").and_then(Value::as_array);
         let server = servers
             .and_then(|servers| servers.first()?.get("url")?.as_str())

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::model::Model;
 use crate::names;
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::problem::Finding;
 use crate::unsupported::Unsupported;
 use crate::walk;
@@ -192,7 +192,7 @@ fn leave_out(document: &mut Value, finding: &Finding, unsupported: &mut Vec<Unsu
             "the operation has no method"
         }
         _ => {
-            if let Some(schema) = document.pointer_mut(finding.pointer.as_str()) {
+            if let Some(schema) = document.at_mut(finding.pointer.as_str()) {
                 let description = schema.get("description").cloned();
                 *schema = json!({});
                 if let Some(description) = description {
@@ -217,7 +217,7 @@ fn without_parts(document: &Value, model: &Model) -> Vec<Pointer> {
             .object
             .get("requestBody")
             .and_then(|body| walk::follow(document, body))
-            .and_then(|body| body.pointer("/content/application~1json/schema"))
+            .and_then(|body| body.at("/content/application~1json/schema"))
             .and_then(|schema| walk::follow(document, schema))
             .and_then(|schema| schema.get("properties"));
         parts

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::names;
 use crate::openapi::{Discriminator, Schema as _};
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::problem::{Problem, Problems};
 use crate::unsupported::Unsupported;
 use crate::walk::{self, Kind};
@@ -155,7 +155,7 @@ fn reached(document: &Value, roots: &BTreeSet<Pointer>) -> BTreeSet<Pointer> {
             // What is composed of a base with a discriminator is one of its values.
             if let (Some(base), Some(child)) = (&target, &owner)
                 && document
-                    .pointer(base.as_str())
+                    .at(base.as_str())
                     .is_some_and(|base| base.discriminator().is_some())
                 && pointer.tokens().nth(3).is_some_and(|key| key == "allOf")
             {

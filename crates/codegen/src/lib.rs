@@ -65,7 +65,7 @@ use model::Model;
 use origin::Origins;
 use pins::Pins;
 use plan::Plan;
-use pointer::Pointer;
+use pointer::{Lookup as _, Pointer};
 use problem::{Finding, Problem, Problems};
 use sdk_name::SdkName;
 use settings::Settings;
@@ -368,7 +368,7 @@ pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
 
 /// Plans the reference of an SDK of this name.
 fn reference(generated: &mut Generated, name: &SdkName) {
-    let title = generated.source.document.pointer("/info/title");
+    let title = generated.source.document.at("/info/title");
     let title = title
         .and_then(Value::as_str)
         .unwrap_or("the API")
@@ -409,10 +409,7 @@ fn sdk_name(options: &Options, out: &Path, source: &Source) -> Result<SdkName, P
             )
         }),
         (None, None) => {
-            let title = source
-                .document
-                .pointer("/info/title")
-                .and_then(Value::as_str);
+            let title = source.document.at("/info/title").and_then(Value::as_str);
             SdkName::from_title(title.unwrap_or_default()).map_err(|reason| {
                 let cause = format!("the title gives no name for the SDK: {reason}");
                 let pointer = Pointer::root().join("info").join("title");

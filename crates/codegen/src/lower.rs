@@ -16,7 +16,7 @@ use super::origin::Origins;
 use super::unsupported::Unsupported;
 use super::walk::{self, Kind};
 use crate::openapi::Schema as _;
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::problem::Finding;
 
 /// The version of a lowered document.
@@ -83,7 +83,7 @@ pub fn strip(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
         .collect();
     for place in places {
         let Some(operation) = document
-            .pointer_mut(place.as_str())
+            .at_mut(place.as_str())
             .and_then(Value::as_object_mut)
         else {
             continue;
@@ -139,7 +139,7 @@ fn inline_media_types(document: &mut Value) {
         }
     });
     for (place, target) in inlined {
-        if let (Some(media_type), Some(target)) = (document.pointer_mut(place.as_str()), target) {
+        if let (Some(media_type), Some(target)) = (document.at_mut(place.as_str()), target) {
             *media_type = target;
         }
     }
@@ -223,7 +223,7 @@ fn name_targets(document: &mut Value, origins: &mut Origins) {
     let mut renamed = BTreeMap::new();
     for target in targets {
         let name = names::unique(&names::for_place(document, &target), &mut taken);
-        let Some(place) = document.pointer_mut(target.as_str()) else {
+        let Some(place) = document.at_mut(target.as_str()) else {
             continue;
         };
         let new = Pointer::schema(&name);

@@ -12,7 +12,7 @@ use std::ops::Bound;
 
 use serde_json::{Value, json};
 
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::walk;
 
 pub use operations::{
@@ -83,7 +83,7 @@ impl Model {
             }
             let Some(schema) = document
                 .to_mut()
-                .pointer_mut(place.as_str())
+                .at_mut(place.as_str())
                 .and_then(Value::as_object_mut)
             else {
                 continue;

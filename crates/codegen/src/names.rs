@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use heck::{ToPascalCase, ToSnakeCase};
 use serde_json::Value;
 
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::walk;
 
 /// Returns the name of typify's type for a schema.
@@ -170,7 +170,7 @@ pub fn for_place(document: &Value, place: &Pointer) -> String {
 }
 
 fn text_at<'a>(document: &'a Value, place: &Pointer) -> Option<&'a str> {
-    document.pointer(place.as_str())?.as_str()
+    document.at(place.as_str())?.as_str()
 }
 
 /// Returns the variant for values that the document does not list: `Unknown`, or the first free name if the document

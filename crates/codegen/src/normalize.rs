@@ -26,7 +26,7 @@ use super::origin::Origins;
 use super::unsupported::Unsupported;
 use crate::model::Model;
 use crate::pins::Pins;
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::problem::Finding;
 
 pub(crate) use schemas::has_form;
@@ -98,7 +98,7 @@ impl Changes {
 /// copy of the document.
 fn replace(document: &mut Value, values: Vec<(Pointer, Value)>, changes: &mut Changes) {
     for (pointer, value) in values {
-        if let Some(place) = document.pointer_mut(pointer.as_str()) {
+        if let Some(place) = document.at_mut(pointer.as_str()) {
             *place = value;
             changes.at(&pointer);
         }

@@ -10,6 +10,7 @@ use crate::generate::PROGENITOR_VERSION;
 use crate::layout::{self, CLIENT, MOCK, RESPONSES, SCHEMAS, TYPES};
 use crate::load::Source;
 use crate::normalize::{Applied, RULES};
+use crate::pointer::Lookup as _;
 use crate::postprocess::GeneratedSources;
 use crate::problem::{Problem, Problems};
 use crate::settings::Settings;
@@ -96,7 +97,7 @@ pub fn copies(settings: &Settings, document: &Value) -> Result<Vec<Output>, Prob
     let mut outputs = Vec::new();
     let mut problems = Vec::new();
     for (path, pointer) in &settings.copies {
-        match document.pointer(pointer) {
+        match document.at(pointer) {
             Some(part) => outputs.push(Output {
                 path: path.into(),
                 contents: format!("{part:#}\n"),

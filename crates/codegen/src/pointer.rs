@@ -1,7 +1,9 @@
 //! JSON pointers ([RFC 6901](https://www.rfc-editor.org/rfc/rfc6901)), by which messages name a location in a document.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt::{self, Write as _};
+
+use serde_json::Value;
 
 /// A location in a document, such as `/paths/~1v1~1call~1{id}/get`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,10 +84,7 @@ impl Pointer {
         self.0
             .split('/')
             .skip(1)
-            .map(|token| match token.contains('~') {
-                true => token.replace("~1", "/").replace("~0", "~"),
-                false => token.to_owned(),
-            })
+            .map(|token| unescaped(token).into_owned())
     }
 
     /// Returns true if this is the value of the schema keyword `name`, not of a property with that name.
@@ -103,6 +102,53 @@ impl Pointer {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Looks up the value at a location. The methods find what serde_json's `pointer` and `pointer_mut` find, and allocate
+/// only for tokens with escapes: serde_json allocates two strings for each token, which the generator would notice.
+pub(crate) trait Lookup {
+    /// Returns the value at `pointer`.
+    fn at(&self, pointer: &str) -> Option<&Value>;
+
+    /// Returns the value at `pointer`, to change it.
+    fn at_mut(&mut self, pointer: &str) -> Option<&mut Value>;
+}
+
+impl Lookup for Value {
+    fn at(&self, pointer: &str) -> Option<&Value> {
+        lookup_tokens(pointer)?.try_fold(self, |value, token| match value {
+            Value::Object(object) => object.get(&*token),
+            Value::Array(list) => list.get(index(&token)?),
+            _ => None,
+        })
+    }
+
+    fn at_mut(&mut self, pointer: &str) -> Option<&mut Value> {
+        lookup_tokens(pointer)?.try_fold(self, |value, token| match value {
+            Value::Object(object) => object.get_mut(&*token),
+            Value::Array(list) => list.get_mut(index(&token)?),
+            _ => None,
+        })
+    }
+}
+
+/// Returns the unescaped tokens of a pointer, or `None` if the text is not one.
+fn lookup_tokens(pointer: &str) -> Option<impl Iterator<Item = Cow<'_, str>>> {
+    let is_pointer = pointer.is_empty() || pointer.starts_with('/');
+    is_pointer.then(|| pointer.split('/').skip(1).map(unescaped))
+}
+
+fn unescaped(token: &str) -> Cow<'_, str> {
+    match token.contains('~') {
+        true => token.replace("~1", "/").replace("~0", "~").into(),
+        false => token.into(),
+    }
+}
+
+/// Parses an array index, which has no sign and no leading zeros.
+fn index(token: &str) -> Option<usize> {
+    let is_index = token == "0" || !token.starts_with(['0', '+']);
+    is_index.then(|| token.parse().ok())?
 }
 
 /// Lets a map with pointers as keys be queried with a string.

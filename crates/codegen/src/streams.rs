@@ -14,7 +14,7 @@ use crate::names;
 use crate::normalize::types;
 use crate::openapi::{COMBINATORS, Schema as _, successes};
 use crate::origin::Origins;
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::unsupported::Unsupported;
 use crate::walk::{self, Kind};
 
@@ -319,7 +319,7 @@ pub(crate) fn hoist(
             item => item.clone(),
         };
         if let Some(media) = document
-            .pointer_mut(found.media.as_str())
+            .at_mut(found.media.as_str())
             .and_then(Value::as_object_mut)
         {
             media.remove("itemSchema");
@@ -372,7 +372,7 @@ fn is_plain(schema: &Value) -> bool {
 /// Adds the streams to the model. `document` is lowered, which changes references.
 pub(crate) fn model(document: &Value, streams: BTreeMap<Pointer, Found>, model: &mut Model) {
     for (operation, found) in streams {
-        let schema = document.pointer(found.media.join("schema").as_str());
+        let schema = document.at(found.media.join("schema").as_str());
         // Lowering inlines shared Media Type objects.
         let inline = operation.join("responses").join(&found.status);
         let inline = walk::locate(document, &inline).and_then(|(_, response)| {

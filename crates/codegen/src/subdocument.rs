@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use crate::openapi::Schema as _;
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::walk::{self, Kind};
 
 /// Returns the parameters of the path item, which also belong to the operation at `place`.
@@ -24,7 +24,7 @@ pub(crate) fn transitive_refs(document: &Value, roots: &[Pointer]) -> BTreeSet<P
         if reached.contains(&place) {
             continue;
         }
-        if let Some(value) = document.pointer(place.as_str()) {
+        if let Some(value) = document.at(place.as_str()) {
             let mut note = |_, _: &Pointer, value: &Value| {
                 waiting.extend(value.reference());
             };
@@ -65,7 +65,7 @@ fn kind_of(place: &Pointer) -> Kind {
 pub(crate) fn subdocument(document: &Value, roots: &[Pointer]) -> Value {
     let mut small = json!({"openapi": document["openapi"], "info": document["info"], "paths": {}, "components": {}});
     for place in transitive_refs(document, roots) {
-        let Some(value) = document.pointer(place.as_str()) else {
+        let Some(value) = document.at(place.as_str()) else {
             continue;
         };
         let tokens: Vec<_> = place.tokens().collect();

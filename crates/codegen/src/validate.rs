@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::walk::{self, Chain, Kind};
 use crate::openapi::Schema as _;
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::problem::Finding;
 
 /// The supported versions of the specification.
@@ -87,7 +87,7 @@ fn version(document: &Value) -> Result<Version, Finding> {
 fn info(document: &Value, findings: &mut Vec<Finding>) {
     for key in ["title", "version"] {
         if !document
-            .pointer(&format!("/info/{key}"))
+            .at(&format!("/info/{key}"))
             .is_some_and(|text| text.is_string() || text.is_number())
         {
             let cause = format!("`info.{key}` is missing or not a string");
@@ -176,7 +176,7 @@ fn references(document: &Value, findings: &mut Vec<Finding>) {
                 format!("the reference `{reference}` is to another document"),
                 "bundle the document into one file, for example with `redocly bundle`",
             )),
-            Some(target) if document.pointer(target.as_str()).is_none() => {
+            Some(target) if document.at(target.as_str()).is_none() => {
                 let known = nearest(document, &target)
                     .map(|name| format!("; did you mean `{name}`?"))
                     .unwrap_or_default();
@@ -244,7 +244,7 @@ fn composes_itself(
         return false;
     }
     path.push(place.clone());
-    let schema = document.pointer(place.as_str()).unwrap_or(&Value::Null);
+    let schema = document.at(place.as_str()).unwrap_or(&Value::Null);
     let parts = (0..schema.parts().len()).map(|index| place.join("allOf").join(index));
     let parts = schema.reference().into_iter().chain(parts);
     let found = parts
@@ -257,7 +257,7 @@ fn composes_itself(
 /// Returns the sibling of a missing target with the most similar name.
 fn nearest(document: &Value, target: &Pointer) -> Option<String> {
     let (parent, name) = target.as_str().rsplit_once('/')?;
-    let siblings = document.pointer(parent)?.as_object()?;
+    let siblings = document.at(parent)?.as_object()?;
     siblings
         .keys()
         .map(|key| (similar::TextDiff::from_chars(name, key).ratio(), key))

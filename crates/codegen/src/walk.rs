@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 
 /// The objects of the specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -241,7 +241,7 @@ pub(crate) fn schemas_mut(document: &mut Value) -> Option<&mut Map<String, Value
 
 /// Returns the value that a reference within the document refers to.
 pub fn resolve<'a>(document: &'a Value, reference: &str) -> Option<&'a Value> {
-    Pointer::from_ref(reference).and_then(|pointer| document.pointer(pointer.as_str()))
+    Pointer::from_ref(reference).and_then(|pointer| document.at(pointer.as_str()))
 }
 
 /// The maximum length of a chain of references. A longer one is a circle.
@@ -262,7 +262,7 @@ pub fn follow<'a>(document: &'a Value, mut value: &'a Value) -> Option<&'a Value
 pub fn locate<'a>(document: &'a Value, place: &Pointer) -> Option<(Pointer, &'a Value)> {
     let mut place = place.clone();
     for _ in 0..LONGEST_CHAIN {
-        let value = document.pointer(place.as_str())?;
+        let value = document.at(place.as_str())?;
         match value.get("$ref").and_then(Value::as_str) {
             Some(reference) => place = Pointer::from_ref(reference)?,
             None => return Some((place, value)),
@@ -352,7 +352,7 @@ pub fn operations(document: &Value) -> Vec<Operation<'_>> {
 /// Returns the named schemas of the document, in its order.
 pub fn schemas(document: &Value) -> impl Iterator<Item = (&String, &Value)> {
     document
-        .pointer("/components/schemas")
+        .at("/components/schemas")
         .and_then(Value::as_object)
         .into_iter()
         .flatten()

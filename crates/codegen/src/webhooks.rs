@@ -11,7 +11,7 @@ use crate::model::{Model, Webhooks};
 use crate::names;
 use crate::openapi::{Schema as _, json_schema};
 use crate::origin::Origins;
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::problem::{Problem, Problems};
 use crate::settings::Settings;
 use crate::unsupported::Unsupported;
@@ -58,10 +58,7 @@ fn find(document: &Value, unsupported: &mut Vec<Unsupported>) -> Found {
             match json_schema(document, &place.join("requestBody")) {
                 Some(place) => found.webhooks.push(Webhook {
                     name: name.clone(),
-                    schema: document
-                        .pointer(place.as_str())
-                        .cloned()
-                        .unwrap_or_default(),
+                    schema: document.at(place.as_str()).cloned().unwrap_or_default(),
                     place,
                 }),
                 None => unsupported.push(Unsupported::new(

@@ -9,6 +9,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use serde_json::Value;
 
 use crate::layout;
+use crate::pointer::Lookup as _;
 
 /// The packages whose tests depend on the document.
 struct Packages {
@@ -149,10 +150,10 @@ struct Program {
 impl Program {
     /// Reads a message of cargo. Returns `None` if it is not about a program that was compiled.
     fn of(message: &Value) -> Option<Self> {
-        let text = |pointer| message.pointer(pointer).and_then(Value::as_str);
+        let text = |pointer| message.at(pointer).and_then(Value::as_str);
         let path = PathBuf::from(text("/executable")?);
         let folder = Path::new(text("/manifest_path")?).parent()?.to_owned();
-        let is_test = message.pointer("/profile/test") == Some(&Value::Bool(true));
+        let is_test = message.at("/profile/test") == Some(&Value::Bool(true));
         let is_example = !is_test && text("/target/kind/0") == Some("example");
         if !is_test && !is_example || text("/target/kind/0") == Some("bench") {
             return None;
@@ -351,7 +352,7 @@ fn compile(project: &Path, target: &Path) -> Result<Vec<Program>, String> {
         match compile_error(&message) {
             Some(error) => drop(errors.insert(error)),
             None => {
-                let rendered = message.pointer("/message/rendered").and_then(Value::as_str);
+                let rendered = message.at("/message/rendered").and_then(Value::as_str);
                 let _ = write!(io::stderr(), "{}", rendered.unwrap_or_default());
             }
         }
@@ -369,7 +370,7 @@ fn compile(project: &Path, target: &Path) -> Result<Vec<Program>, String> {
 /// Returns a compile error outside of generated files, such as `src/wait.rs:12:5: error[E0599]: no method named …`.
 fn compile_error(message: &Value) -> Option<String> {
     let message = message.get("message")?;
-    let text = |key| message.pointer(key).and_then(Value::as_str);
+    let text = |key| message.at(key).and_then(Value::as_str);
     let spans = message.get("spans")?.as_array()?;
     let place = spans
         .iter()

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::load::{self, Source};
 use crate::origin;
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::problem::{Finding, Problem};
 
 /// A location in one of the files.
@@ -75,7 +75,7 @@ impl Files {
     }
 
     pub(super) fn value(&self, at: &At) -> Option<&Value> {
-        self.source(at)?.document.pointer(at.pointer.as_str())
+        self.source(at)?.document.at(at.pointer.as_str())
     }
 
     pub(super) fn problem(&mut self, at: &At, cause: String, remedy: impl Into<String>) {

@@ -10,7 +10,7 @@ use crate::load::Source;
 use crate::names;
 use crate::openapi::{Schema as _, all_properties};
 use crate::origin::Origins;
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::postprocess::for_rustdoc;
 use crate::sample;
 use crate::walk;
@@ -39,7 +39,7 @@ impl<'a> Facts<'a> {
     ) -> Self {
         let schemas = walk::schemas(normalized).map(|(name, schema)| {
             let origin = origins.of(&Pointer::schema(name));
-            let original = source.document.pointer(origin.pointer.as_str());
+            let original = source.document.at(origin.pointer.as_str());
             let described = match (origin.file, original) {
                 (None, Some(original)) => Described {
                     document: &source.document,

@@ -16,7 +16,7 @@ use super::spec::Spec;
 use super::specs::Specs;
 use crate::names;
 use crate::openapi::{self, ResolvedSchema, Schema as _, Target};
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 
 /// The maximum number of inline schemas around a schema. Deeper ones are only compared for equality.
 const MAX_DEPTH: usize = 200;
@@ -107,8 +107,8 @@ impl<'a> SchemaComparer<'_, 'a> {
     }
 
     fn compare_deep(&mut self, key: &Key) {
-        let old = self.specs.old.document.pointer(key.old.as_str());
-        let new = self.specs.new.document.pointer(key.new.as_str());
+        let old = self.specs.old.document.at(key.old.as_str());
+        let new = self.specs.new.document.at(key.new.as_str());
         if old != new {
             self.compared.add(
                 "type-changed",

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Generate, parse};
 use crate::model::Model;
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::problem::Finding;
 use crate::subdocument::{subdocument, transitive_refs};
 use crate::walk;
@@ -168,14 +168,14 @@ fn failing_properties(
     let small = subdocument(generate.document, std::slice::from_ref(schema));
     let properties = schema.join("properties");
     let names = small
-        .pointer(properties.as_str())
+        .at(properties.as_str())
         .and_then(Value::as_object)
         .into_iter()
         .flatten()
         .map(|(name, _)| name);
     let with_only = |name: Option<&String>| {
         let mut alone = small.clone();
-        let object = alone.pointer_mut(schema.as_str())?;
+        let object = alone.at_mut(schema.as_str())?;
         object["required"] = json!([]);
         object["properties"]
             .as_object_mut()?

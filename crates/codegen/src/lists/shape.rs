@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::model::{PageShape, Property, QueryParameter, ValueKind};
 use crate::openapi::{COMBINATORS, Schema as _, Style, json_schema, of_operation, successes};
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::walk;
 
 /// The greatest depth of properties, as in `_links.next.href`.
@@ -26,7 +26,7 @@ pub(super) fn shapes(document: &Value) -> BTreeMap<Pointer, PageShape> {
             headers: headers(response),
             properties: Vec::new(),
         };
-        let schema = document.pointer(body.as_str())?;
+        let schema = document.at(body.as_str())?;
         properties(document, schema, &[], true, &mut shape.properties);
         let is_list = |property: &Property| matches!(property.kind, ValueKind::List(_));
         shape
@@ -44,7 +44,7 @@ pub(super) fn body<'a>(
     operation: &walk::Operation<'_>,
 ) -> Option<(&'a Value, Pointer)> {
     let responses = operation.pointer.join("responses");
-    let all = document.pointer(responses.as_str())?.as_object()?;
+    let all = document.at(responses.as_str())?.as_object()?;
     successes(all).find_map(|status| {
         let response = responses.join(status);
         let schema = json_schema(document, &response)?;

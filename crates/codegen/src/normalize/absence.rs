@@ -1,7 +1,7 @@
 //! Absent properties. To a service, absent, null, empty and the default are four different values; typify conflates some
 //! of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -11,7 +11,7 @@ use super::parameters::is_anything;
 use crate::media_type::is_json;
 use crate::model::Model;
 use crate::openapi::Schema as _;
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::subdocument::transitive_refs;
 use crate::walk::{self, Kind};
 
@@ -43,12 +43,13 @@ fn sent_as_json(document: &Value, model: &Model) -> BTreeSet<Pointer> {
 
 /// Returns the locations of all schemas: components, and those of requests and responses.
 fn everywhere(document: &Value) -> BTreeSet<Pointer> {
-    let mut all: BTreeSet<Pointer> = walk::schemas(document)
+    let mut roots: Vec<Pointer> = walk::schemas(document)
         .map(|(name, _)| Pointer::schema(name))
         .collect();
-    all.extend(sent(document));
-    all.extend(received(document));
-    all
+    let bodies = media::bodies(document).into_iter().map(|(place, _)| place);
+    let owners = bodies.chain(responses(document));
+    roots.extend(contents(document, owners, |_| true));
+    transitive_refs(document, &roots)
 }
 
 /// Returns the schemas of the parts of a form.
@@ -64,6 +65,11 @@ fn parts(document: &Value, body: &Pointer) -> Vec<Pointer> {
 
 /// Returns the locations of the schemas of responses.
 pub(super) fn received(document: &Value) -> BTreeSet<Pointer> {
+    schemas_of(document, responses(document), |_| true)
+}
+
+/// Returns the locations of the responses of operations.
+fn responses(document: &Value) -> Vec<Pointer> {
     let mut places = Vec::new();
     for operation in walk::operations(document) {
         let responses = operation.object.get("responses").and_then(Value::as_object);
@@ -72,7 +78,7 @@ pub(super) fn received(document: &Value) -> BTreeSet<Pointer> {
             places.extend(walk::locate(document, &entry).map(|(place, _)| place));
         }
     }
-    schemas_of(document, places, |_| true)
+    places
 }
 
 /// Returns the schemas in the `content` of the objects at these locations, and all schemas that they refer to.
@@ -81,71 +87,74 @@ fn schemas_of(
     owners: impl IntoIterator<Item = Pointer>,
     which: fn(&str) -> bool,
 ) -> BTreeSet<Pointer> {
-    let mut roots = Vec::new();
-    for owner in owners {
-        let content = owner.join("content");
-        let types = document
-            .pointer(content.as_str())
-            .and_then(Value::as_object);
-        for (name, _) in types.into_iter().flatten().filter(|(name, _)| which(name)) {
-            roots.push(content.join(name).join("schema"));
-        }
-    }
-    transitive_refs(document, &roots)
+    transitive_refs(document, &contents(document, owners, which))
 }
 
-/// Calls `change` for each object schema at these locations and inside them, with its location and its optional
-/// properties.
-fn each_object(
-    document: &mut Value,
+/// Returns the locations of the schemas in the `content` of the objects at these locations.
+fn contents(
+    document: &Value,
+    owners: impl IntoIterator<Item = Pointer>,
+    which: fn(&str) -> bool,
+) -> Vec<Pointer> {
+    let mut schemas = Vec::new();
+    for owner in owners {
+        let content = owner.join("content");
+        let types = document.at(content.as_str()).and_then(Value::as_object);
+        for (name, _) in types.into_iter().flatten().filter(|(name, _)| which(name)) {
+            schemas.push(content.join(name).join("schema"));
+        }
+    }
+    schemas
+}
+
+/// Calls `visit` for each optional property of the object schemas at these locations and inside them, with the location
+/// of the object, and the name and schema of the property.
+fn each_optional(
+    document: &Value,
     places: &BTreeSet<Pointer>,
-    mut change: impl FnMut(&Pointer, &mut Map<String, Value>, Vec<String>),
+    mut visit: impl FnMut(&Pointer, &str, &Value),
 ) {
     for root in places {
-        let Some(value) = document.pointer_mut(root.as_str()) else {
+        let Some(value) = document.at(root.as_str()) else {
             continue;
         };
-        walk::walk_mut_from(Kind::Schema, root, value, &mut |kind, pointer, value| {
-            let (Kind::Schema, Some(object)) = (kind, value.as_object_mut()) else {
+        walk::walk_from(Kind::Schema, root, value, &mut |kind, pointer, value| {
+            let (Kind::Schema, Some(object)) = (kind, value.as_object()) else {
                 return;
             };
-            let names = object.properties().map(|(name, _)| name);
-            let optional = names.filter(|name| !object.requires(name)).cloned();
-            let optional: Vec<String> = optional.collect();
-            if !optional.is_empty() {
-                change(pointer, object, optional);
+            for (name, schema) in object.properties() {
+                if !object.requires(name) {
+                    visit(pointer, name, schema);
+                }
             }
         });
     }
 }
 
-fn property<'a>(object: &'a mut Map<String, Value>, name: &str) -> Option<&'a mut Value> {
-    object.get_mut("properties")?.get_mut(name)
+/// Returns the location of a property.
+fn property(owner: &Pointer, name: &str) -> Pointer {
+    owner.join("properties").join(name)
 }
 
 /// Removes defaults, which the service fills in; the generated documentation has them. A type with a default has it whenever
 /// the property is absent, so a `PATCH` of one property would reset all others, and a response would be sent back with
 /// more than was received. Constants stay in what is sent, because they distinguish the members of unions.
 pub(super) fn unsent_defaults(document: &mut Value, changes: &mut Changes) {
-    let before = document.clone();
-    let sent = sent(&before);
-    each_object(
-        document,
-        &everywhere(&before),
-        |pointer, object, optional| {
-            for name in optional {
-                let Some(schema) = property(object, &name).and_then(Value::as_object_mut) else {
-                    continue;
-                };
-                let is_null = schema.get("default").is_none_or(Value::is_null);
-                if is_null || sent.contains(pointer) && is_constant(&before, &json!(schema), 0) {
-                    continue;
-                }
-                schema.remove("default");
-                changes.at(&pointer.join("properties").join(&name).join("default"));
-            }
-        },
-    );
+    let sent = sent(document);
+    let mut unsent = Vec::new();
+    each_optional(document, &everywhere(document), |owner, name, schema| {
+        let is_null = schema.get("default").is_none_or(Value::is_null);
+        if !is_null && !(sent.contains(owner) && is_constant(document, schema, 0)) {
+            unsent.push(property(owner, name));
+        }
+    });
+    for property in unsent {
+        let schema = document.at_mut(property.as_str());
+        let schema = schema.and_then(Value::as_object_mut);
+        if schema.is_some_and(|schema| schema.remove("default").is_some()) {
+            changes.at(&property.join("default"));
+        }
+    }
 }
 
 /// Returns true if the schema has a single value. Null is a second one.
@@ -166,19 +175,23 @@ const MAX_DEPTH: usize = 16;
 /// Adds the optional nullable properties to the model. typify does not distinguish null from absent; `postprocess`
 /// gives these properties a type that does.
 pub(super) fn absent_or_null(document: &mut Value, changes: &mut Changes) {
-    let before = document.clone();
-    let places = sent_as_json(&before, &changes.model);
-    each_object(document, &places, |pointer, object, mut optional| {
-        optional.retain(|name| {
-            property(object, name).is_some_and(|schema| takes_null(&before, schema, 0))
-        });
-        for name in &optional {
-            changes.at(&pointer.join("properties").join(name));
-        }
-        if !optional.is_empty() {
-            changes.model.schema_mut(pointer).nullable = optional;
+    let document = &*document;
+    let places = sent_as_json(document, &changes.model);
+    let mut nullable: BTreeMap<Pointer, Vec<String>> = BTreeMap::new();
+    each_optional(document, &places, |owner, name, schema| {
+        if takes_null(document, schema, 0) {
+            let names = nullable.entry(owner.clone()).or_default();
+            if !names.iter().any(|other| other == name) {
+                names.push(name.to_owned());
+            }
         }
     });
+    for (owner, names) in nullable {
+        for name in &names {
+            changes.at(&property(&owner, name));
+        }
+        changes.model.schema_mut(&owner).nullable = names;
+    }
 }
 
 /// Returns true if null is a value of the schema.
@@ -194,18 +207,18 @@ pub(super) fn takes_null(document: &Value, schema: &Value, depth: usize) -> bool
 /// Makes optional lists and maps nullable. typify omits an empty one, so it could not be cleared, and an empty one that was
 /// received would not be sent back; a nullable one becomes an `Option`.
 pub(super) fn absent_or_empty(document: &mut Value, changes: &mut Changes) {
-    let before = document.clone();
-    let places = everywhere(&before);
-    each_object(document, &places, |pointer, object, optional| {
-        for name in optional {
-            let schema = property(object, &name).and_then(Value::as_object_mut);
-            let Some(schema) = schema.filter(|schema| is_collection(schema)) else {
-                continue;
-            };
-            schema.insert("nullable".to_owned(), json!(true));
-            changes.at(&pointer.join("properties").join(&name));
+    let mut collections = Vec::new();
+    each_optional(document, &everywhere(document), |owner, name, schema| {
+        if schema.as_object().is_some_and(is_collection) {
+            collections.push(property(owner, name));
         }
     });
+    for property in collections {
+        if let Some(schema) = document.at_mut(property.as_str()) {
+            schema["nullable"] = json!(true);
+            changes.at(&property);
+        }
+    }
 }
 
 /// Returns true if typify makes a list or a map of the schema, not a named type.
@@ -227,7 +240,6 @@ fn is_collection(schema: &Map<String, Value>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
 
     /// Applies a rule to a document in which `Patch` is sent as JSON, `Form` is sent as a form, `Both` is sent and
     /// received, and `Answer` is only received.

@@ -8,7 +8,7 @@ use super::schemas::has_schema;
 use super::{Changes, absence};
 use crate::model::Type;
 use crate::openapi::{DIRECTIONS, Schema as _};
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::subdocument::transitive_refs;
 use crate::walk::{self, Kind};
 
@@ -96,7 +96,7 @@ fn optional(document: &mut Value, changes: &mut Changes, applies: fn(Ways) -> bo
         reduced.push((place, kept));
     });
     for (place, kept) in reduced {
-        if let Some(required) = document.pointer_mut(place.as_str()) {
+        if let Some(required) = document.at_mut(place.as_str()) {
             *required = Value::Array(kept);
         }
     }

@@ -8,7 +8,7 @@ use super::Changes;
 use super::schemas::each_schema;
 use crate::names;
 use crate::openapi::Schema as _;
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::walk::{self, Kind};
 
 /// Makes inline string enums named schemas. An enum that distinguishes the members of a union stays inline, because
@@ -24,7 +24,7 @@ pub(super) fn named_enums(document: &mut Value, changes: &mut Changes) {
     for pointer in inline {
         let name = names::unique(&names::for_place(document, &pointer), &mut taken);
         let Some(place) = document
-            .pointer_mut(pointer.as_str())
+            .at_mut(pointer.as_str())
             .and_then(Value::as_object_mut)
         else {
             continue;
@@ -63,7 +63,7 @@ fn is_string_enum(schema: &Value) -> bool {
 /// only in case. The document then lists the variants, and the model has the values.
 pub(super) fn speakable_enums(document: &mut Value, changes: &mut Changes) {
     let Some(schemas) = document
-        .pointer_mut("/components/schemas")
+        .at_mut("/components/schemas")
         .and_then(Value::as_object_mut)
     else {
         return;

@@ -8,7 +8,7 @@ use super::responses::without_annotations;
 use super::unions;
 use crate::names;
 use crate::openapi::Schema as _;
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::walk::{self, Kind};
 
 /// Keywords that describe the location, not the schema at it.
@@ -34,7 +34,7 @@ pub(super) fn named_schemas(document: &mut Value, changes: &mut Changes) {
     let mut taken = names::type_names(document);
     let mut titled: Vec<(String, Value, String)> = Vec::new();
     for pointer in inline {
-        let Some(schema) = document.pointer(pointer.as_str()).cloned() else {
+        let Some(schema) = document.at(pointer.as_str()).cloned() else {
             continue;
         };
         let title = schema
@@ -81,7 +81,7 @@ pub(super) fn named_schemas(document: &mut Value, changes: &mut Changes) {
                 }
             }
         }
-        if let Some(at) = document.pointer_mut(pointer.as_str()) {
+        if let Some(at) = document.at_mut(pointer.as_str()) {
             *at = place;
         }
         if known.is_none() {

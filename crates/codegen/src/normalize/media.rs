@@ -11,7 +11,7 @@ use super::{Changes, replace};
 use crate::media_type::{MediaTypeKind, essence, is_concrete, request_rank};
 use crate::model;
 use crate::openapi::{Schema as _, Style};
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::walk;
 
 /// Returns the Request Body objects, each with the operations that use it.
@@ -53,7 +53,7 @@ pub(super) fn request_types(document: &mut Value, changes: &mut Changes) {
     let before = document.clone();
     for (place, operations) in bodies(&before) {
         let Some(content) = before
-            .pointer(place.as_str())
+            .at(place.as_str())
             .and_then(|body| body.get("content"))
             .and_then(Value::as_object)
         else {
@@ -78,7 +78,7 @@ pub(super) fn request_types(document: &mut Value, changes: &mut Changes) {
         if sent == MediaTypeKind::Multipart {
             // The rule `multipart` handles these.
             if content.len() > 1
-                && let Some(body) = document.pointer_mut(place.as_str())
+                && let Some(body) = document.at_mut(place.as_str())
             {
                 body["content"] = json!({name: object});
                 changes.at(&pointer.join(name));
@@ -90,7 +90,7 @@ pub(super) fn request_types(document: &mut Value, changes: &mut Changes) {
         let as_it_is = content.len() == 1 && key == name && object.as_object() == Some(&media_type);
         let wire = name.trim();
         let Some(body) = document
-            .pointer_mut(place.as_str())
+            .at_mut(place.as_str())
             .and_then(Value::as_object_mut)
         else {
             continue;
@@ -185,7 +185,7 @@ pub(super) fn forms(document: &mut Value, changes: &mut Changes) {
     let mut forms = bodies(document);
     forms.retain(|(place, _)| {
         let form = place.join("content").join(FORM);
-        document.pointer(form.as_str()).is_some()
+        document.at(form.as_str()).is_some()
     });
     if forms.is_empty() {
         return;
@@ -193,7 +193,7 @@ pub(super) fn forms(document: &mut Value, changes: &mut Changes) {
     let before = document.clone();
     for (place, operations) in forms {
         let pointer = place.join("content").join(FORM);
-        let Some(object) = before.pointer(pointer.as_str()) else {
+        let Some(object) = before.at(pointer.as_str()) else {
             continue;
         };
         let encoding = object.get("encoding").and_then(Value::as_object);
@@ -229,7 +229,7 @@ pub(super) fn forms(document: &mut Value, changes: &mut Changes) {
             }
         }
         if let Some(object) = document
-            .pointer_mut(pointer.as_str())
+            .at_mut(pointer.as_str())
             .and_then(Value::as_object_mut)
         {
             object.remove("encoding");
@@ -296,7 +296,7 @@ fn field_style(
 /// Adds optional bodies to the model. progenitor's builders always send a body; `postprocess` makes it optional.
 pub(super) fn optional_bodies(document: &mut Value, changes: &mut Changes) {
     for (place, operations) in bodies(document) {
-        let Some(body) = document.pointer(place.as_str()) else {
+        let Some(body) = document.at(place.as_str()) else {
             continue;
         };
         let has_type = body

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{Changes, schemas, types};
 use crate::names;
 use crate::openapi::Schema as _;
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::walk;
 
 /// The maximum nesting of `allOf`. Beyond it, a schema contains itself.
@@ -50,7 +50,7 @@ pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
     let mut taken = names::type_names(document);
     for name in composed {
         let place = Pointer::schema(&name);
-        let Some(schema) = document.pointer(place.as_str()).cloned() else {
+        let Some(schema) = document.at(place.as_str()).cloned() else {
             continue;
         };
         let mut merge = Merge {
@@ -59,7 +59,7 @@ pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
                 .model
                 .file
                 .as_ref()
-                .and_then(|name| document.pointer(Pointer::schema(name).as_str())),
+                .and_then(|name| document.at(Pointer::schema(name).as_str())),
             taken: &mut taken,
             new: Vec::new(),
             clashes: Vec::new(),
@@ -69,7 +69,7 @@ pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
         let Some(merged) = merge.alternatives(&schema, 0) else {
             if is_of_several_types(document, &schema) || is_of_unions(document, &schema) {
                 let description = schema.get("description").cloned();
-                if let Some(at) = document.pointer_mut(place.as_str()) {
+                if let Some(at) = document.at_mut(place.as_str()) {
                     *at = json!({});
                     if let Some(description) = description {
                         at["description"] = description;
@@ -87,7 +87,7 @@ pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
             let what = format!("one of two definitions of the property `{property}`");
             changes.lost(&place.join("allOf"), what, "the last one applies");
         }
-        if let Some(at) = document.pointer_mut(place.as_str()) {
+        if let Some(at) = document.at_mut(place.as_str()) {
             *at = merged;
         }
         for (component, _) in &new {

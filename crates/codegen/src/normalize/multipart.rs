@@ -13,7 +13,7 @@ use crate::media_type::{MediaTypeKind, essence, is_concrete, is_json};
 use crate::model;
 use crate::names;
 use crate::openapi::{Additional, Schema as _};
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::walk;
 
 const FORM_DATA: &str = "multipart/form-data";
@@ -23,7 +23,7 @@ const MAX_DEPTH: usize = 16;
 
 /// Returns the multipart media type of a body, and its object.
 fn of_body<'a>(document: &'a Value, body: &Pointer) -> Option<(&'a String, &'a Value)> {
-    let content = document.pointer(body.join("content").as_str())?;
+    let content = document.at(body.join("content").as_str())?;
     content
         .as_object()?
         .iter()
@@ -87,7 +87,7 @@ pub(super) fn parts(document: &mut Value, changes: &mut Changes) {
             .filter(|reference| references(&before, reference) == 1)
             .and_then(Pointer::from_ref)
             .filter(Pointer::is_schema);
-        let schema = match alone.and_then(|place| document.pointer_mut(place.as_str())) {
+        let schema = match alone.and_then(|place| document.at_mut(place.as_str())) {
             Some(component) => {
                 *component = flat;
                 schema.clone()
@@ -95,7 +95,7 @@ pub(super) fn parts(document: &mut Value, changes: &mut Changes) {
             None => flat,
         };
         if let Some(body) = document
-            .pointer_mut(place.as_str())
+            .at_mut(place.as_str())
             .and_then(Value::as_object_mut)
         {
             body.insert(

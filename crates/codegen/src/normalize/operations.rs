@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Changes, replace};
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::problem::Finding;
 use crate::unsupported::Unsupported;
 use crate::{names, walk};
@@ -40,7 +40,7 @@ pub(super) fn short_ids(document: &mut Value, changes: &mut Changes) {
     }
     for (pointer, short) in wanted {
         if uses.get(&names::method_name(&short)) == Some(&1)
-            && let Some(id) = document.pointer_mut(pointer.as_str())
+            && let Some(id) = document.at_mut(pointer.as_str())
         {
             *id = json!(short);
             changes.at(&pointer);
@@ -216,7 +216,7 @@ pub fn name_operations(document: &mut Value, unsupported: &mut Vec<Unsupported>)
         }
         uses.insert(names::builder_name(&id), 1);
         if let Some(object) = document
-            .pointer_mut(operation.pointer.as_str())
+            .at_mut(operation.pointer.as_str())
             .and_then(Value::as_object_mut)
         {
             object.insert("operationId".to_owned(), json!(id));

@@ -16,7 +16,7 @@ use super::{Changes, replace};
 use crate::openapi::{
     ResolvedParameter, Schema as _, is_idempotency_key, of_operation, template_names,
 };
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::walk;
 
 pub(super) use names::{parameter_names, pinned_names};
@@ -60,13 +60,13 @@ fn edit_each(
     let edited: Vec<(Pointer, Value)> = places(document)
         .into_iter()
         .filter_map(|place| {
-            let mut parameter = document.pointer(place.as_str())?.clone();
+            let mut parameter = document.at(place.as_str())?.clone();
             edit(document, &place, parameter.as_object_mut()?);
             Some((place, parameter))
         })
         .collect();
     for (place, parameter) in edited {
-        if let Some(old) = document.pointer_mut(place.as_str()) {
+        if let Some(old) = document.at_mut(place.as_str()) {
             *old = parameter;
         }
     }
@@ -88,7 +88,7 @@ fn lists(document: &Value) -> Vec<Pointer> {
     owners
         .into_iter()
         .map(|owner| owner.join("parameters"))
-        .filter(|list| document.pointer(list.as_str()).is_some_and(Value::is_array))
+        .filter(|list| document.at(list.as_str()).is_some_and(Value::is_array))
         .collect()
 }
 
@@ -100,7 +100,7 @@ fn replace_entries(
 ) {
     let mut replaced: Vec<(Pointer, Vec<Value>)> = Vec::new();
     for list in lists(document) {
-        let entries = document.pointer(list.as_str()).and_then(Value::as_array);
+        let entries = document.at(list.as_str()).and_then(Value::as_array);
         let mut new = Vec::new();
         let mut changed = false;
         for (index, entry) in entries.into_iter().flatten().enumerate() {
@@ -118,7 +118,7 @@ fn replace_entries(
         }
     }
     for (list, new) in replaced {
-        if let Some(old) = document.pointer_mut(list.as_str()) {
+        if let Some(old) = document.at_mut(list.as_str()) {
             *old = Value::Array(new);
         }
     }
@@ -175,7 +175,7 @@ pub(super) fn inline_references(document: &mut Value, changes: &mut Changes) {
     let mut inlined = Vec::new();
     for list in lists(document) {
         let length = document
-            .pointer(list.as_str())
+            .at(list.as_str())
             .and_then(Value::as_array)
             .map_or(0, Vec::len);
         for index in 0..length {
@@ -323,7 +323,7 @@ pub(super) fn path_parameters(document: &mut Value, changes: &mut Changes) {
         let parameter =
             json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}});
         let list = document
-            .pointer_mut(operation.as_str())
+            .at_mut(operation.as_str())
             .and_then(Value::as_object_mut)
             .map(|operation| operation.entry("parameters").or_insert_with(|| json!([])));
         if let Some(list) = list.and_then(Value::as_array_mut) {
@@ -354,7 +354,7 @@ pub(super) fn path_parameters(document: &mut Value, changes: &mut Changes) {
 
 /// Keeps the entries of a list of parameters for which `keep` returns true.
 fn retain(document: &mut Value, list: &Pointer, mut keep: impl FnMut(&Pointer) -> bool) {
-    let entries = document.pointer_mut(list.as_str());
+    let entries = document.at_mut(list.as_str());
     if let Some(entries) = entries.and_then(Value::as_array_mut) {
         let mut places = (0..).map(|index: usize| list.join(index));
         entries.retain(|_| places.next().is_none_or(|place| keep(&place)));

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::Changes;
 use crate::names;
 use crate::pins::Group;
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::walk::{self, Kind};
 
 /// Renames the schemas that have a pin.
@@ -82,7 +82,7 @@ pub(super) fn rename_schemas(document: &mut Value, renamed: &BTreeMap<String, St
             follow(reference);
         }
         let mapping = value
-            .pointer_mut("/discriminator/mapping")
+            .at_mut("/discriminator/mapping")
             .and_then(Value::as_object_mut);
         if kind == Kind::Schema {
             mapping
@@ -124,7 +124,7 @@ pub(super) fn operations(document: &mut Value, changes: &mut Changes) {
         let Some(place) = methods.get(&method) else {
             continue;
         };
-        if let Some(id) = document.pointer_mut(place.as_str()) {
+        if let Some(id) = document.at_mut(place.as_str()) {
             *id = json!(public);
             changes.at(place);
         }
@@ -136,7 +136,7 @@ pub(super) fn properties(document: &mut Value, changes: &mut Changes) {
     for (schema, pins) in std::mem::take(&mut changes.pins.properties) {
         let place = Pointer::schema(&schema);
         let object = document
-            .pointer_mut(place.as_str())
+            .at_mut(place.as_str())
             .and_then(Value::as_object_mut);
         let properties = object
             .as_ref()
@@ -168,7 +168,7 @@ pub(super) fn values(document: &mut Value, changes: &mut Changes) {
     for (name, pins) in std::mem::take(&mut changes.pins.values) {
         let place = Pointer::schema(&name);
         let listed = document
-            .pointer_mut(place.join("enum").as_str())
+            .at_mut(place.join("enum").as_str())
             .and_then(Value::as_array_mut);
         let facts = changes.model.schemas.get(&place);
         // The listed values, or the variants in their place, each with its value on the wire.

@@ -11,7 +11,7 @@ use crate::media_type::{is_json, response_rank};
 use crate::model::{Response, ResponseBody, Responses};
 use crate::names;
 use crate::openapi::{BODILESS, Schema as _, is_success};
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::walk;
 
 /// Keywords that do not affect which values are valid.
@@ -109,7 +109,7 @@ pub(super) fn one_media_type(document: &mut Value, changes: &mut Changes) {
         }
         spell_out_default(&mut responses);
         spell_out_bodiless(&mut responses);
-        if let Some(operation) = document.pointer_mut(pointer.as_str()) {
+        if let Some(operation) = document.at_mut(pointer.as_str()) {
             operation["responses"] = Value::Object(responses);
         }
         if accept.is_some() {
@@ -151,7 +151,7 @@ fn spell_out_default(responses: &mut Map<String, Value>) {
 
 /// Adds the statuses without a body that `2XX` includes.
 fn spell_out_bodiless(responses: &mut Map<String, Value>) {
-    let has_json = |response: &Value| response.pointer("/content/application~1json").is_some();
+    let has_json = |response: &Value| response.at("/content/application~1json").is_some();
     if responses.get("2XX").is_some_and(has_json) {
         for status in BODILESS {
             responses
@@ -174,7 +174,7 @@ pub(super) fn named_bodies(document: &mut Value, changes: &mut Changes) {
                 .fold(pointer.join("responses").join(status), |place, step| {
                     place.join(step)
                 });
-            let Some(schema) = response.pointer("/content/application~1json/schema") else {
+            let Some(schema) = response.at("/content/application~1json/schema") else {
                 continue;
             };
             let meaning = without_annotations(schema);
@@ -197,7 +197,7 @@ pub(super) fn named_bodies(document: &mut Value, changes: &mut Changes) {
                     schema
                 }
             };
-            if let Some(place) = document.pointer_mut(place.as_str()) {
+            if let Some(place) = document.at_mut(place.as_str()) {
                 *place = schema;
             }
         }
@@ -248,7 +248,7 @@ pub(super) fn by_status(document: &mut Value, changes: &mut Changes) {
             kept.insert(status.clone(), response.clone());
             table[usize::from(!is_success(status))].push((status.clone(), body(response)));
         }
-        let Some(operation) = document.pointer_mut(pointer.as_str()) else {
+        let Some(operation) = document.at_mut(pointer.as_str()) else {
             continue;
         };
         let [mut successes, mut errors] = table;
@@ -311,7 +311,7 @@ fn side(side: Vec<(String, Body)>, responses: &Map<String, Value>) -> Vec<Respon
 fn body(response: &Value) -> Body {
     match response.get("content").and_then(Value::as_object) {
         Some(content) if !content.is_empty() => {
-            match response.pointer("/content/application~1json/schema") {
+            match response.at("/content/application~1json/schema") {
                 Some(schema) => Body::Json(without_annotations(schema)),
                 None => Body::Bytes,
             }

@@ -14,7 +14,7 @@ use super::Changes;
 use super::types::component;
 use crate::names;
 use crate::openapi::Schema as _;
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::walk::{self, Kind};
 
 pub(super) use model::{member_name, model};
@@ -60,7 +60,7 @@ fn is_null(schema: &Value) -> bool {
 /// one member becomes that member.
 pub(super) fn plain_unions(document: &mut Value, changes: &mut Changes) {
     for (pointer, combinator) in unions(document, 1) {
-        let Some(union) = document.pointer(pointer.as_str()).cloned() else {
+        let Some(union) = document.at(pointer.as_str()).cloned() else {
             continue;
         };
         let Some((_, all)) = union.union() else {
@@ -106,7 +106,7 @@ pub(super) fn plain_unions(document: &mut Value, changes: &mut Changes) {
         }
         changes.at(&place);
         let Some(at) = document
-            .pointer_mut(pointer.as_str())
+            .at_mut(pointer.as_str())
             .and_then(Value::as_object_mut)
         else {
             continue;
@@ -137,7 +137,7 @@ pub(super) fn plain_unions(document: &mut Value, changes: &mut Changes) {
 /// Replaces a union by its only member.
 fn single(document: &mut Value, pointer: &Pointer, combinator: &str, only: Value) {
     let Some(at) = document
-        .pointer_mut(pointer.as_str())
+        .at_mut(pointer.as_str())
         .and_then(Value::as_object_mut)
     else {
         return;
@@ -192,7 +192,7 @@ fn leads_to(document: &Value, member: &Value, union: &Pointer) -> bool {
         if !seen.insert(name) {
             continue;
         }
-        let Some(target) = document.pointer(place.as_str()) else {
+        let Some(target) = document.at(place.as_str()) else {
             continue;
         };
         let inner = target.union().map(|(_, members)| members);
@@ -212,7 +212,7 @@ fn leads_to(document: &Value, member: &Value, union: &Pointer) -> bool {
 pub(super) fn discriminators(document: &mut Value, changes: &mut Changes) {
     inheritance(document, changes);
     for (pointer, combinator) in unions(document, 1) {
-        let Some(union) = document.pointer(pointer.as_str()) else {
+        let Some(union) = document.at(pointer.as_str()) else {
             continue;
         };
         let Some(discriminator) = union.discriminator() else {
@@ -244,7 +244,7 @@ pub(super) fn discriminators(document: &mut Value, changes: &mut Changes) {
             }
         }
         let new = json!({"propertyName": property, "mapping": mapping});
-        if let Some(union) = document.pointer_mut(pointer.as_str())
+        if let Some(union) = document.at_mut(pointer.as_str())
             && union.get("discriminator") != Some(&new)
         {
             union["discriminator"] = new;
@@ -293,7 +293,7 @@ fn inheritance(document: &mut Value, changes: &mut Changes) {
             }
         }
         let place = Pointer::schema(&base);
-        let Some(mut own) = document.pointer(place.as_str()).cloned() else {
+        let Some(mut own) = document.at(place.as_str()).cloned() else {
             continue;
         };
         if children.is_empty() {
@@ -319,13 +319,13 @@ fn inheritance(document: &mut Value, changes: &mut Changes) {
         let old = json!({"$ref": place.to_ref()});
         for child in &children {
             let parts = document
-                .pointer_mut(Pointer::schema(child).join("allOf").as_str())
+                .at_mut(Pointer::schema(child).join("allOf").as_str())
                 .and_then(Value::as_array_mut);
             for part in parts.into_iter().flatten().filter(|part| **part == old) {
                 *part = json!({"$ref": Pointer::schema(&fields).to_ref()});
             }
         }
-        if let Some(at) = document.pointer_mut(place.as_str()) {
+        if let Some(at) = document.at_mut(place.as_str()) {
             *at = union;
         }
         if let Some(schemas) = walk::schemas_mut(document) {
@@ -353,10 +353,7 @@ pub(super) fn remap(union: &mut Map<String, Value>, old: &str, new: &str) {
 pub(super) fn siblings(document: &mut Value, changes: &mut Changes) {
     let mut taken = names::type_names(document);
     for (pointer, combinator) in unions(document, 1) {
-        let Some(union) = document
-            .pointer(pointer.as_str())
-            .and_then(Value::as_object)
-        else {
+        let Some(union) = document.at(pointer.as_str()).and_then(Value::as_object) else {
             continue;
         };
         let own: Map<String, Value> = union
@@ -368,7 +365,7 @@ pub(super) fn siblings(document: &mut Value, changes: &mut Changes) {
         let place = pointer.join(combinator);
         if members.iter().all(only_requires) {
             if let Some(union) = document
-                .pointer_mut(pointer.as_str())
+                .at_mut(pointer.as_str())
                 .and_then(Value::as_object_mut)
             {
                 union.remove(combinator);
@@ -394,7 +391,7 @@ pub(super) fn siblings(document: &mut Value, changes: &mut Changes) {
         }
         let (members, renamed) = distribute(document, &pointer, &own, members, &mut taken);
         if let Some(union) = document
-            .pointer_mut(pointer.as_str())
+            .at_mut(pointer.as_str())
             .and_then(Value::as_object_mut)
         {
             union.retain(|key, _| !OF_OBJECTS.contains(&key.as_str()));
@@ -426,7 +423,7 @@ fn distribute(
             // A member composed of the union refers to the keywords next to the members.
             let parts = name
                 .as_ref()
-                .and_then(|name| document.pointer_mut(Pointer::schema(name).join("allOf").as_str()))
+                .and_then(|name| document.at_mut(Pointer::schema(name).join("allOf").as_str()))
                 .and_then(Value::as_array_mut);
             let base = parts.and_then(|parts| parts.iter_mut().find(|part| **part == itself));
             match (base, name) {
@@ -477,7 +474,7 @@ pub(super) fn nullable(document: &mut Value, changes: &mut Changes) {
         .filter(|pointer| {
             pointer.is_schema()
                 && document
-                    .pointer(pointer.as_str())
+                    .at(pointer.as_str())
                     .is_some_and(|union| union.is_nullable())
         })
         .map(|pointer| pointer.to_ref())

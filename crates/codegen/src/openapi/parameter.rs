@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Schema;
 use crate::model::ParameterKey;
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::walk;
 
 /// A parameter of an operation.
@@ -58,7 +58,7 @@ pub(crate) fn of_operation<'a>(
     let list = |owner: &Pointer| -> Vec<ResolvedParameter<'a>> {
         let list = owner.join("parameters");
         let length = document
-            .pointer(list.as_str())
+            .at(list.as_str())
             .and_then(Value::as_array)
             .map_or(0, Vec::len);
         (0..length)

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value, json};
 
 use super::{DIRECTIONS, Schema, is_annotation};
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 
 /// A Schema object. A boolean schema is represented by the equivalent object.
 type Object = Map<String, Value>;
@@ -82,7 +82,7 @@ pub(crate) fn resolve<'a>(
     stop_at_named: bool,
 ) -> Option<ResolvedSchema<'a>> {
     let mut location = location.clone();
-    let mut current = object(document.pointer(location.as_str())?)?;
+    let mut current = object(document.at(location.as_str())?)?;
     let mut resolved = ResolvedSchema {
         layers: Vec::new(),
         nullable: false,
@@ -107,7 +107,7 @@ pub(crate) fn resolve<'a>(
                 (location.join(keyword).join(index), nullable)
             }
         };
-        let Some(inner) = document.pointer(next.as_str()).and_then(object) else {
+        let Some(inner) = document.at(next.as_str()).and_then(object) else {
             break;
         };
         resolved.layers.push((location, current));

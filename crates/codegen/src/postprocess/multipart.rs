@@ -8,7 +8,7 @@ use syn::{Expr, Ident, Item, Type, parse_quote};
 
 use super::syntax::{first_argument, wire_name};
 use crate::model::{Model, Part};
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::{names, walk};
 
 /// Returns the Rust name of the schema that stands for a file, if the document has files.
@@ -116,7 +116,7 @@ impl Parts {
         let parts = model.operation(&operation.pointer)?.body.parts()?;
         let body = walk::follow(document, operation.object.get("requestBody")?)?;
         let schema = body
-            .pointer("/content/application~1json/schema/$ref")?
+            .at("/content/application~1json/schema/$ref")?
             .as_str()?;
         let name = Pointer::from_ref(schema)?.tokens().last()?;
         Some(Self {

@@ -9,7 +9,7 @@ use syn::{Item, Type, parse_quote};
 use super::syntax::{option, serde_words, wire_name};
 use crate::model::Model;
 use crate::names;
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::unsupported::Unsupported;
 use crate::walk;
 
@@ -75,7 +75,7 @@ impl<'a> Nullable<'a> {
                         .contains(&(names::type_name(&owner), name.clone()));
                 let place = pointer.join("properties").join(name);
                 // A schema that was left out has no properties.
-                if !honored && document.pointer(place.as_str()).is_some() {
+                if !honored && document.at(place.as_str()).is_some() {
                     unsupported.push(Unsupported::new(
                         &place,
                         "null",

@@ -3,7 +3,7 @@
 //! Types are parsed, changed and printed one by one, because the syntax tree of all types of a large document would be
 //! most of the memory that the generation needs. A pass sees one type with its implementations.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::format_ident;
@@ -71,20 +71,14 @@ impl<'a> Passes<'a> {
         settings: &'a Settings,
         facts: &'a Facts<'a>,
         parts: &Parts,
-    ) -> Result<Self, String> {
-        // Each type is parsed and dropped before the next: their trees together would fragment the heap.
-        let mut sizes = BTreeMap::new();
-        for item in parts.types.iter().filter_map(|(_, items)| items.first()) {
-            sizes.extend(
-                parse(vec![item.clone()])?
-                    .items
-                    .iter()
-                    .filter_map(size::parts),
-            );
-        }
-        let boxed = Boxed::of(sizes, model);
+    ) -> Self {
+        let declared = parts
+            .types
+            .iter()
+            .filter_map(|(file, _)| file.items.first());
+        let boxed = Boxed::of(declared.filter_map(size::parts).collect(), model);
         let wire_names = structs::wire_names(normalized, model);
-        Ok(Self {
+        Self {
             facts,
             orders: Orders::of(&[normalized, original]),
             unions: Unions::of(normalized, model),
@@ -96,7 +90,7 @@ impl<'a> Passes<'a> {
             deprecated: Deprecated::of(normalized),
             bodies: multipart::bodies(normalized, model),
             boxed,
-        })
+        }
     }
 
     fn run(&mut self, file: &mut syn::File) -> Declared {
@@ -145,12 +139,12 @@ pub(super) fn write(
     facts: &Facts<'_>,
 ) -> Result<Types, String> {
     let mut names = BTreeSet::new();
-    let parts = Parts::of(tokens);
-    let mut passes = Passes::of(normalized, original, model, settings, facts, &parts)?;
+    let parts = Parts::of(tokens)?;
+    let mut passes = Passes::of(normalized, original, model, settings, facts, &parts);
     let Parts { types, others } = parts;
     let (mut text, mut builders) = (String::new(), Vec::new());
-    for (_, items) in types {
-        let mut file = parse(items)?;
+    for (mut file, items) in types {
+        file.items.extend(parse(items)?.items);
         let declared = passes.run(&mut file);
         names.extend(file.items.iter().filter_map(name));
         text.push_str(&print(file.items));
@@ -196,14 +190,14 @@ type Tokens = Vec<TokenTree>;
 
 /// The items of progenitor's `mod types`.
 struct Parts {
-    /// Each type with its implementations, in order.
-    types: Vec<(String, Vec<Tokens>)>,
+    /// The declaration of each type, which is parsed, and its implementations, in order.
+    types: Vec<(syn::File, Vec<Tokens>)>,
     /// The other modules.
     others: Vec<Tokens>,
 }
 
 impl Parts {
-    fn of(tokens: TokenStream) -> Self {
+    fn of(tokens: TokenStream) -> Result<Self, String> {
         let mut parts = Self {
             types: Vec::new(),
             others: Vec::new(),
@@ -213,19 +207,17 @@ impl Parts {
                 // Builders are declared after the passes.
                 Some(("mod", name)) if name == builder::NAME => {}
                 Some(("mod", _)) => parts.others.push(item),
-                _ => by_type(item, &mut parts.types, &mut parts.others),
+                Some(("struct" | "enum", _)) => {
+                    parts.types.push((parse(vec![item])?, Vec::new()));
+                }
+                // typify writes the implementations of a type after it.
+                _ => match parts.types.last_mut() {
+                    Some((_, implementations)) => implementations.push(item),
+                    None => parts.others.push(item),
+                },
             }
         }
-        parts
-    }
-}
-
-/// Adds an item to its type. typify writes the implementations of a type after it.
-fn by_type(item: Tokens, types: &mut Vec<(String, Vec<Tokens>)>, others: &mut Vec<Tokens>) {
-    match (keyword(&item), types.last_mut()) {
-        (Some(("struct" | "enum", name)), _) => types.push((name, vec![item])),
-        (_, Some((_, items))) => items.push(item),
-        (_, None) => others.push(item),
+        Ok(parts)
     }
 }
 

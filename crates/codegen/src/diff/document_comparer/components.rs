@@ -9,7 +9,7 @@ use crate::diff::change::{Impact, Renamed};
 use crate::diff::pair::change_verb;
 use crate::names;
 use crate::openapi::Schema as _;
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::walk;
 
 const UNUSED: &str = "no operation uses it";
@@ -82,7 +82,7 @@ impl<'a> DocumentComparer<'_, 'a> {
         ] {
             let location = Pointer::root().join("components").join(section);
             let all = |document: &'a Value| {
-                let all = document.pointer(location.as_str());
+                let all = document.at(location.as_str());
                 all.and_then(Value::as_object)
             };
             let (old, new) = (all(self.specs.old.document), all(self.specs.new.document));

@@ -7,7 +7,7 @@ use crate::diff::change::Impact;
 use crate::diff::label::show;
 use crate::diff::pair::{Pair, change_phrase, change_verb};
 use crate::openapi::Schema as _;
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 
 const WEBHOOKS: &str = "its body is a member of the union of all webhooks, whose types decide";
 
@@ -54,7 +54,7 @@ impl<'a> DocumentComparer<'_, 'a> {
     /// Returns the values at the same location of both documents, or null.
     fn pair_at(&self, location: &Pointer) -> Pair<'a> {
         let value = |document: &'a Value| {
-            let value = document.pointer(location.as_str()).unwrap_or(&Value::Null);
+            let value = document.at(location.as_str()).unwrap_or(&Value::Null);
             (location.clone(), value)
         };
         Pair {

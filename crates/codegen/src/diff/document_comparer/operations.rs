@@ -9,6 +9,7 @@ use crate::diff::change::{Impact, Renamed};
 use crate::diff::pair::Pair;
 use crate::diff::spec::Spec;
 use crate::openapi::{Schema as _, is_success, template_names};
+use crate::pointer::Lookup as _;
 use crate::rename;
 use crate::walk::{self, Operation};
 
@@ -182,8 +183,8 @@ impl<'a> DocumentComparer<'_, 'a> {
         self.texts(&pair, &label, usage);
         let (old, new) = (operation.old.path_item(), operation.new.path_item());
         let (a, b) = (
-            self.specs.old.document.pointer(old.as_str()),
-            self.specs.new.document.pointer(new.as_str()),
+            self.specs.old.document.at(old.as_str()),
+            self.specs.new.document.at(new.as_str()),
         );
         if let (Some(a), Some(b)) = (a, b) {
             let item = Pair {

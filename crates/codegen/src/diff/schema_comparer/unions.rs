@@ -9,7 +9,7 @@ use crate::diff::pair::{Locations, change_phrase};
 use crate::diff::schema::{self, Union};
 use crate::diff::spec::Spec;
 use crate::openapi::{self, Discriminator, Schema as _, Target};
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 
 impl<'a> SchemaComparer<'_, 'a> {
     pub(super) fn union(&mut self, old: (&Pointer, Union<'a>), new: (&Pointer, Union<'a>)) {
@@ -154,7 +154,7 @@ fn member_locations((location, (keyword, members)): (&Pointer, Union<'_>)) -> Ve
 }
 
 fn has_discriminator(spec: &Spec<'_>, union: &Pointer) -> bool {
-    let union = spec.document.pointer(union.as_str());
+    let union = spec.document.at(union.as_str());
     union.is_some_and(|union| union.discriminator().is_some())
 }
 

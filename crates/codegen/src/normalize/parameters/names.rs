@@ -9,7 +9,7 @@ use crate::model::{self, Model, ParameterKey};
 use crate::normalize::{Changes, replace};
 use crate::openapi::{ResolvedParameter, of_operation, template_names};
 use crate::pins::Group;
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::{names, walk};
 
 /// The methods of a builder, and variables in the code that builds its request.
@@ -152,7 +152,7 @@ pub(in crate::normalize) fn pinned_names(document: &mut Value, changes: &mut Cha
         .filter_map(|operation| Some((names::method_name(operation.id()?), operation.path_item())))
         .collect();
     for item in pins.keys().filter_map(|owner| owners.get(owner)) {
-        if document.pointer(item.join("parameters").as_str()).is_some() {
+        if document.at(item.join("parameters").as_str()).is_some() {
             push_down(document, item);
         }
     }
@@ -269,7 +269,7 @@ fn follow_names(document: &Value, model: &mut Model, renamed: &BTreeMap<Pointer,
 /// Removes repeated parameters of a list (OpenAPI 3.0, section 4.7.10.1). The first applies.
 fn drop_repeated(document: &mut Value, changes: &mut Changes) {
     for list in lists(document) {
-        let entries = document.pointer(list.as_str()).and_then(Value::as_array);
+        let entries = document.at(list.as_str()).and_then(Value::as_array);
         let entries = (0..entries.map_or(0, Vec::len)).map(|index| list.join(index));
         let mut seen = BTreeSet::new();
         let repeated: BTreeMap<Pointer, String> = entries
@@ -299,21 +299,21 @@ fn push_down(document: &mut Value, item: &Pointer) {
         .map(|operation| {
             let list = of_operation(document, operation)
                 .iter()
-                .filter_map(|parameter| document.pointer(parameter.entry.as_str()).cloned())
+                .filter_map(|parameter| document.at(parameter.entry.as_str()).cloned())
                 .collect();
             (operation.pointer.clone(), list)
         })
         .collect();
     for (operation, list) in own {
         if let Some(object) = document
-            .pointer_mut(operation.as_str())
+            .at_mut(operation.as_str())
             .and_then(Value::as_object_mut)
         {
             object.insert("parameters".to_owned(), Value::Array(list));
         }
     }
     if let Some(item) = document
-        .pointer_mut(item.as_str())
+        .at_mut(item.as_str())
         .and_then(Value::as_object_mut)
     {
         item.remove("parameters");
@@ -399,7 +399,7 @@ fn rename_in_templates(
                 };
                 let mut copy = parameter.object.clone();
                 copy["name"] = json!(new);
-                if let Some(entry) = document.pointer_mut(parameter.entry.as_str()) {
+                if let Some(entry) = document.at_mut(parameter.entry.as_str()) {
                     *entry = copy;
                     changes.at(&parameter.entry);
                     let name = parameter.name().to_owned();

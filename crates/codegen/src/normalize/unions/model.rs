@@ -8,7 +8,7 @@ use crate::model::{Details, Kinds, Member, Shape, Tag, Union};
 use crate::names;
 use crate::normalize::{Changes, replace, types};
 use crate::openapi::{COMBINATORS, Discriminator, Schema as _};
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::walk::{self, Kind};
 
 /// Reads each union into the model, and leaves a placeholder for typify.
@@ -23,7 +23,7 @@ pub(in crate::normalize) fn model(document: &mut Value, changes: &mut Changes) {
     let all = unions(document, 1)
         .into_iter()
         .filter(|(pointer, combinator)| {
-            let union = document.pointer(pointer.as_str());
+            let union = document.at(pointer.as_str());
             let members = union.and_then(|union| union.get(combinator)?.as_array());
             let is_single = members.is_some_and(|members| members.len() == 1);
             let is_open = union.is_some_and(|union| union.discriminator().is_some());
@@ -31,7 +31,7 @@ pub(in crate::normalize) fn model(document: &mut Value, changes: &mut Changes) {
         });
     for (pointer, _) in all {
         let (Some(schema), Some(name)) = (
-            received.pointer(pointer.as_str()),
+            received.at(pointer.as_str()),
             pointer
                 .is_schema()
                 .then(|| pointer.tokens().last())
@@ -119,7 +119,7 @@ pub(in crate::normalize) fn member_name(document: &Value, member: &Pointer) -> O
     let union = above
         .iter()
         .fold(Pointer::root(), |at, token| at.join(token));
-    let (name, all) = document.pointer(union.as_str())?.union()?;
+    let (name, all) = document.at(union.as_str())?.union()?;
     if name != combinator {
         return None;
     }
@@ -157,7 +157,7 @@ fn tag(document: &Value, union: &Value, members: &[Member], places: &[Pointer]) 
         let mut seen: Vec<Value> = Vec::new();
         for index in &objects {
             let place = &places[*index];
-            let target = component(document.pointer(place.as_str())?);
+            let target = component(document.at(place.as_str())?);
             let mut own = mapped(mapping, target.as_ref());
             let listed = values(document, place, property, 0);
             // A value that the mapping assigns to another member is not a value of this one.
@@ -278,7 +278,7 @@ pub(super) fn values(
     let discriminator = discriminator.filter(|found| found.property == property);
     let mut any = Vec::new();
     for alternative in alternatives(&place, schema) {
-        let target = document.pointer(alternative.as_str()).and_then(component);
+        let target = document.at(alternative.as_str()).and_then(component);
         let mut own = mapped(discriminator, target.as_ref());
         own.extend(values(document, &alternative, property, depth + 1));
         if own.is_empty() {

@@ -8,7 +8,7 @@ use super::{MAX_DEPTH, is_object, is_scalar};
 use crate::model::{Details, Kinds, Model, Shape};
 use crate::normalize::types::{component, integer, parsed};
 use crate::openapi::{Additional, Schema as _};
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::walk;
 
 /// Returns the shapes of all components that union members refer to, directly or indirectly.
@@ -27,7 +27,7 @@ pub(super) fn shapes(document: &Value, model: &Model) -> BTreeMap<String, Detail
             continue;
         }
         let details = document
-            .pointer(Pointer::schema(&name).as_str())
+            .at(Pointer::schema(&name).as_str())
             .map(|schema| details(document, schema, 0))
             .unwrap_or_default();
         let mut found = Vec::new();

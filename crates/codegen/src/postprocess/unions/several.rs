@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::model::{Kinds, Model, Type, Union};
 use crate::openapi::{Schema as _, all_properties};
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::subdocument::transitive_refs;
 use crate::walk::{self, Kind};
 
@@ -56,7 +56,7 @@ fn properties<'a>(
             found.entry(property).or_default().extend(references);
         }
     }
-    let schema = document.pointer(Pointer::schema(name).as_str());
+    let schema = document.at(Pointer::schema(name).as_str());
     for (property, schema, _) in schema
         .into_iter()
         .flat_map(|schema| all_properties(document, schema))
