@@ -12,9 +12,9 @@
 //!
 //! The class of a change follows from the generated code: enums of strings are open, structs are non-exhaustive and made
 //! with builders, an optional property is an `Option`, and so on. `rust` has these facts. If the directions differ, the
-//! worse class applies. [`run`] also generates both documents, and corrects the classes by the [`generated_code`]: if it is
-//! equal, changes are documentation, except those that the service makes to what it accepts and sends; and if no change is
-//! breaking, a removed public item is.
+//! worse class applies. [`run`] also generates both documents, and corrects the classes by the [`generated_code`]: a change
+//! is documentation if all code that it could affect is equal, except those that the service makes to what it accepts and
+//! sends; and removed public items that no breaking change explains are a breaking change.
 //!
 //! oxide's [drift](https://docs.rs/drift/0.2) does not fit: it reads OpenAPI 3.0 only, classifies for clients and servers
 //! rather than for users of a crate, and reports neither renames nor `nullable`, security, servers or operation ids. It is
@@ -45,6 +45,7 @@
 pub mod change;
 mod document_comparer;
 pub mod generated_code;
+mod item_code;
 mod label;
 mod pair;
 pub(crate) mod report;

@@ -100,6 +100,59 @@ fn compare_classifies_each_change() {
     insta::assert_snapshot!(golden);
 }
 
+/// Adds an operation with a schema of its own.
+fn add_weather(document: &mut Value, sunny: &str) {
+    document["components"]["schemas"]["Weather"] =
+        json!({"type": "object", "required": ["sunny"], "properties": {"sunny": {"type": sunny}}});
+    document["paths"]["/weather"] = json!({"get": {
+        "operationId": "get_weather",
+        "responses": {"200": {
+            "description": "The weather",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Weather"}}},
+        }},
+    }});
+}
+
+/// The class of a change does not depend on other changes, here a breaking one.
+#[test]
+fn compare_classifies_a_change_beside_another() {
+    let failures = with_deep_stack(|| {
+        let mut base = base();
+        add_weather(&mut base, "boolean");
+        let base_code = GeneratedCode::of(source(base.clone()), Pins::default()).unwrap();
+        let mut failures = String::new();
+        for Case {
+            name,
+            expected,
+            patch,
+        } in cases()
+        {
+            let mut document = changed(&patch);
+            add_weather(&mut document, "string");
+            let mut comparison = diff::compare(&base, &document);
+            let Some(code) = GeneratedCode::of(source(document), Pins::default()) else {
+                continue;
+            };
+            generated_code::correct(&mut comparison, &base_code, &code);
+            comparison
+                .changes
+                .retain(|change| !change.pointer().as_str().to_lowercase().contains("weather"));
+            let found: Vec<String> = comparison
+                .changes
+                .iter()
+                .map(|change| format!("{} {}", change.class, change.kind))
+                .collect();
+            if found.join(", ") != expected {
+                let rendered = render(&comparison);
+                writeln!(failures, "# {name}, expected {expected:?}\n{rendered}").unwrap();
+            }
+        }
+        failures
+    })
+    .unwrap();
+    assert!(failures.is_empty(), "{failures}");
+}
+
 /// The reverse of a change is a change, too.
 #[test]
 fn compare_reversed_reports_a_change_too() {

@@ -286,10 +286,11 @@ impl Comparison {
         self.changes.iter().map(|change| change.class).max()
     }
 
-    /// Makes changes documentation, since both documents give the same code.
-    pub(super) fn affects_no_code(&mut self) {
+    /// Makes those changes documentation for which both documents give the same code.
+    pub(super) fn affects_no_code(&mut self, is_same: impl Fn(&Change) -> bool) {
         for change in &mut self.changes {
-            if change.class > Class::Documentation && !change.is_of_the_service() {
+            let is_milder = change.class > Class::Documentation && !change.is_of_the_service();
+            if is_milder && is_same(change) {
                 change.class = Class::Documentation;
                 change.why = "the generated code stays the same".into();
                 change.decisive = None;

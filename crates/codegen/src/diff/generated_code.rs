@@ -1,14 +1,14 @@
-//! The code that is generated from two documents decides over what the comparison of the documents predicts: removed public
-//! items are a breaking change, and equal code affects no program.
+//! The code that is generated from two documents decides over what the comparison of the documents predicts: public items
+//! that are gone for no reported reason are a breaking change, and equal code affects no program.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::{Attribute, ImplItem, Item, ItemImpl, Token, Type, Visibility, punctuated::Punctuated};
 
 use super::change::{Change, Class, Comparison};
+use super::item_code::{Composed, ItemCode, Measure};
 use crate::declaration;
 use crate::layout::{CLIENT, MOCK, TYPES};
 use crate::load::Source;
@@ -24,23 +24,37 @@ const LISTED: usize = 4;
 const EMBEDDED: [&str; 2] = ["SCHEMAS", "RESPONSES"];
 
 /// The generated code of a document, as far as programs depend on it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct GeneratedCode {
     /// The public items of the types and the client crate, with their signatures.
     items: BTreeSet<String>,
-    /// The types and the client crate without documentation, and the public items of the mock crate.
-    code: String,
+    /// The code of the types and the client, and the public items of the mocks.
+    code: ItemCode,
+    /// The pinned names of the code.
+    pins: Pins,
+    composed: Composed,
+}
+
+/// Compares the code, whatever the schemas that it was generated from look like.
+impl PartialEq for GeneratedCode {
+    fn eq(&self, other: &Self) -> bool {
+        self.items == other.items && self.code == other.code
+    }
 }
 
 impl GeneratedCode {
     /// Generates a document. Returns `None` if that is not possible. It needs a deep stack: see [`crate::stack`].
     pub fn of(source: Source, names: Pins) -> Option<Self> {
+        let mut all = Self {
+            composed: Composed::of(&source.document, &names),
+            pins: names.clone(),
+            ..Self::default()
+        };
         let settings = Settings {
             names,
             ..Settings::default()
         };
         let generated = generate_all(source, &settings, Choices::default()).ok()?;
-        let mut all = Self::default();
         for output in generated.plan.outputs {
             if ![TYPES, CLIENT, MOCK]
                 .iter()
@@ -52,20 +66,17 @@ impl GeneratedCode {
             let is_mock = output.path == Path::new(MOCK);
             if !is_mock {
                 file.items.retain(|item| !matches!(item, Item::Const(item) if EMBEDDED.iter().any(|name| item.ident == name)));
-                let code = without_docs(file.to_token_stream());
-                all.code.push_str(&code.to_string());
+                all.code.add(&file.items);
             }
             declaration::expand(&mut file.items);
             if is_mock {
                 let mut mock = Self::default();
                 mock.collect("", &file.items);
-                all.code.extend(mock.items);
+                all.code.mocks.extend(mock.items);
             } else {
                 all.collect("", &file.items);
             }
         }
-        // A value that several members of a union fit keeps the keys of one or of all. Programs see the same type.
-        all.code = all.code.replace("any : true", "any : false");
         Some(all)
     }
 
@@ -151,41 +162,27 @@ impl GeneratedCode {
     }
 }
 
-/// Corrects the classes of a comparison by the code that is generated from the documents.
+/// Corrects the classes of a comparison by the code that is generated from the documents. Changes that affect no code are
+/// documentation, also beside others that do.
 pub fn correct(comparison: &mut Comparison, old: &GeneratedCode, new: &GeneratedCode) {
     if old.code == new.code {
-        comparison.affects_no_code();
-    } else if comparison.worst() != Some(Class::Breaking) {
-        comparison.changes.splice(0..0, removed_items(old, new));
+        comparison.affects_no_code(|_| true);
+        return;
     }
+    let code = [&old.code, &new.code];
+    let measure = Measure::new(code, [&old.pins, &new.pins], [&old.composed, &new.composed]);
+    comparison.affects_no_code(|change| measure.affects_no_code(change));
+    let breaking = |change: &&Change| change.class == Class::Breaking;
+    let breaking: Vec<&Change> = comparison.changes.iter().filter(breaking).collect();
+    let is_explained =
+        |item: &&String| breaking.iter().any(|change| measure.explains(change, item));
+    let removed = old.items.difference(&new.items);
+    let removed: Vec<&String> = removed.filter(|item| !is_explained(item)).collect();
+    comparison.changes.splice(0..0, removed_items(&removed));
 }
 
-/// Removes the documentation of items.
-fn without_docs(tokens: TokenStream) -> TokenStream {
-    let is_doc = |group: &Group| {
-        group.delimiter() == Delimiter::Bracket
-            && matches!(group.stream().into_iter().next(), Some(TokenTree::Ident(name)) if name == "doc")
-    };
-    let mut kept: Vec<TokenTree> = Vec::new();
-    for token in tokens {
-        match token {
-            TokenTree::Group(group) if is_doc(&group) => {
-                // The `#` before it.
-                kept.pop();
-            }
-            TokenTree::Group(group) => {
-                let inner = without_docs(group.stream());
-                kept.push(Group::new(group.delimiter(), inner).into());
-            }
-            token => kept.push(token),
-        }
-    }
-    kept.into_iter().collect()
-}
-
-/// Returns a breaking change if the new code lacks public items of the old code.
-fn removed_items(old: &GeneratedCode, new: &GeneratedCode) -> Option<Change> {
-    let removed: Vec<&String> = old.items.difference(&new.items).collect();
+/// Returns a breaking change if the new code lacks these public items of the old code.
+fn removed_items(removed: &[&String]) -> Option<Change> {
     if removed.is_empty() {
         return None;
     }
