@@ -1,5 +1,5 @@
-//! Compares decoding a call into the generated types, whose enums keep unknown values, with hand-written structs with
-//! closed enums: `cargo bench -p call-api-types`.
+//! Compares decoding a call, and a page of 1,000, into the generated types, whose enums keep unknown values, with
+//! hand-written structs with closed enums: `cargo bench -p call-api-types`.
 //!
 //! Both run in short turns, and the fastest turns are compared, so that other programs on the machine do not matter.
 
@@ -10,6 +10,10 @@ use serde::de::DeserializeOwned;
 
 const TURNS: usize = 2_000;
 const CALLS_A_TURN: u32 = 200;
+const CALLS_A_PAGE: usize = 1_000;
+
+/// The variable that decodes on one side only, for a profiler: `generated` or `hand`, and the number of calls.
+const ALONE: &str = "CALL_API_TYPES_BENCH_ALONE";
 
 /// The example call of the API reference.
 const JSON: &str = r#"{
@@ -90,32 +94,45 @@ mod by_hand {
 }
 
 fn main() -> Result<(), serde_json::Error> {
-    // Once before timing, to report a failure.
-    decode::<call_api_types::Call>()?;
-    decode::<by_hand::Call>()?;
-    let (mut generated, mut by_hand) = (Duration::MAX, Duration::MAX);
-    for _ in 0..TURNS {
-        generated = generated.min(decode::<call_api_types::Call>()?);
-        by_hand = by_hand.min(decode::<by_hand::Call>()?);
+    if let Ok(alone) = std::env::var(ALONE) {
+        let (side, calls) = alone.split_once(' ').unwrap_or((&alone, "1"));
+        let calls = calls.parse().unwrap_or(1);
+        match side {
+            "hand" => decode::<by_hand::Call>(JSON, calls)?,
+            _ => decode::<call_api_types::Call>(JSON, calls)?,
+        };
+        return Ok(());
     }
-    let nanoseconds = |turn: Duration| turn.as_secs_f64() * 1e9 / f64::from(CALLS_A_TURN);
-    println!("decode one call, the fastest of {TURNS} turns of {CALLS_A_TURN} calls each:");
-    println!(
-        "  generated, open enums   {:>6.0} ns",
-        nanoseconds(generated)
-    );
-    println!("  by hand, closed enums   {:>6.0} ns", nanoseconds(by_hand));
-    println!(
-        "  ratio                   {:>6.3}",
-        nanoseconds(generated) / nanoseconds(by_hand)
-    );
+    compare::<call_api_types::Call, by_hand::Call>("one call", JSON, TURNS, CALLS_A_TURN)?;
+    let page = format!("[{}]", [JSON; CALLS_A_PAGE].join(","));
+    let what = format!("a page of {CALLS_A_PAGE}");
+    compare::<Vec<call_api_types::Call>, Vec<by_hand::Call>>(&what, &page, TURNS / 5, 1)
+}
+
+fn compare<G: DeserializeOwned, H: DeserializeOwned>(
+    what: &str,
+    json: &str,
+    turns: usize,
+    a_turn: u32,
+) -> Result<(), serde_json::Error> {
+    let (mut generated, mut by_hand) = (Duration::MAX, Duration::MAX);
+    for _ in 0..turns {
+        generated = generated.min(decode::<G>(json, a_turn)?);
+        by_hand = by_hand.min(decode::<H>(json, a_turn)?);
+    }
+    let nanoseconds = |turn: Duration| turn.as_secs_f64() * 1e9 / f64::from(a_turn);
+    let (generated, by_hand) = (nanoseconds(generated), nanoseconds(by_hand));
+    println!("decode {what}, the fastest of {turns} turns of {a_turn}:");
+    println!("  generated, open enums   {generated:>8.0} ns");
+    println!("  by hand, closed enums   {by_hand:>8.0} ns");
+    println!("  ratio                   {:>8.3}", generated / by_hand);
     Ok(())
 }
 
-fn decode<T: DeserializeOwned>() -> Result<Duration, serde_json::Error> {
+fn decode<T: DeserializeOwned>(json: &str, times: u32) -> Result<Duration, serde_json::Error> {
     let start = Instant::now();
-    for _ in 0..CALLS_A_TURN {
-        black_box(serde_json::from_str::<T>(black_box(JSON))?);
+    for _ in 0..times {
+        black_box(serde_json::from_str::<T>(black_box(json))?);
     }
     Ok(start.elapsed())
 }
