@@ -106,6 +106,10 @@ impl Visitor<'_> for Time {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<DateTime<Utc>, E> {
+        // Most times are in this notation, whose parser takes a fifth of the time of the one for all.
+        if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+            return Ok(time.to_utc());
+        }
         let error = match text.parse() {
             Ok(time) => return Ok(time),
             Err(error) => error,
@@ -214,6 +218,7 @@ impl<'de, T: Lenient<'de>> Visitor<'de> for Entries<T> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::Deserializer as Json;
 
     use super::*;
@@ -269,5 +274,18 @@ mod tests {
         }
         assert!(read::<DateTime<Utc>>(r#""2026-11-28""#).is_err());
         assert!(read::<DateTime<Utc>>("1").is_err());
+    }
+
+    proptest! {
+        /// Whatever chrono's faster parser reads, its other one reads as the same time.
+        #[test]
+        fn time_does_not_depend_on_the_parser(
+            text in r"[0-9]{4}-[01][0-9]-[0-3][0-9][Tt ][0-2][0-9]:[0-5][0-9]:[0-6][0-9](\.[0-9]{1,11})?(Z|z|[+-][0-2][0-9]:[0-6][0-9])",
+        ) {
+            if let Ok(time) = DateTime::parse_from_rfc3339(&text) {
+                prop_assert_eq!(text.parse::<DateTime<Utc>>(), Ok(time.to_utc()));
+                prop_assert_eq!(read(&format!("{text:?}")), Ok(time.to_utc()));
+            }
+        }
     }
 }

@@ -66,6 +66,7 @@ macro_rules! values {
                 }
             }
 
+            #[inline]
             fn known(value: &str) -> ::std::option::Option<Self> {
                 match value {
                     $($value => ::std::option::Option::Some(Self::$variant),)*

@@ -234,6 +234,18 @@ struct Name {
     from: usize,
 }
 
+impl Name {
+    /// Finds a field that is not the expected one. Inlined, it would slow the usual case down.
+    #[cold]
+    fn search(&self, name: &str) -> Key {
+        let from = self.from.min(self.names.len());
+        let is = |index: &usize| self.names.get(*index).is_some_and(|own| *own == name);
+        let found = (from..self.names.len()).chain(0..from).find(is);
+        let other = || if self.keeps { name } else { "" };
+        found.map_or_else(|| Key::Other(other().to_owned()), Key::Known)
+    }
+}
+
 impl<'de> DeserializeSeed<'de> for Name {
     type Value = Key;
 
@@ -250,11 +262,10 @@ impl Visitor<'_> for Name {
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Key, E> {
-        let from = self.from.min(self.names.len());
-        let is = |index: &usize| self.names.get(*index).is_some_and(|own| *own == name);
-        let found = (from..self.names.len()).chain(0..from).find(is);
-        let other = || if self.keeps { name } else { "" };
-        Ok(found.map_or_else(|| Key::Other(other().to_owned()), Key::Known))
+        Ok(match self.names.get(self.from) {
+            Some(own) if *own == name => Key::Known(self.from),
+            _ => self.search(name),
+        })
     }
 }
 
