@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use call_api_transport::{Auth, Operation, RawBody, ResponseBody, Token, Transport};
 use http::HeaderValue;
-use http::header::ACCEPT;
+use http::header::{ACCEPT, USER_AGENT};
 use serde::Deserialize;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -57,6 +57,9 @@ struct Contact {
     contact_type: String,
 }
 
+/// The user agent of both sides, so that both send the same headers.
+const AGENT: HeaderValue = HeaderValue::from_static("bench/1.0");
+
 /// The `Accept` header of a generated client.
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -96,11 +99,12 @@ fn main() {
 }
 
 async fn measure(url: &str, turns: usize, requests: usize, quick: bool) {
-    // Careful hand-written code: limits, no redirects.
+    // Careful hand-written code: limits, no redirects, a user agent.
     let by_hand = Transport::builder(url).build().unwrap();
     let by_hand = by_hand.http_client().clone();
     let transport = Transport::builder(url)
         .token(Token::new("token").unwrap())
+        .user_agent("bench/1.0")
         .build()
         .unwrap();
     let target = format!("{url}/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a");
@@ -108,6 +112,7 @@ async fn measure(url: &str, turns: usize, requests: usize, quick: bool) {
         let response = by_hand
             .get(&target)
             .header(ACCEPT, JSON)
+            .header(USER_AGENT, AGENT)
             .bearer_auth("token")
             .timeout(Duration::from_secs(45))
             .send()
