@@ -50,7 +50,11 @@ impl Settings {
         if self.idle_timeout.is_some_and(|timeout| timeout.is_zero()) {
             return Some("the idle timeout is zero; set one that a stream can meet");
         }
-        if self.headers.contains_key(header::AUTHORIZATION) {
+        if self
+            .headers
+            .keys()
+            .any(|name| *name == header::AUTHORIZATION)
+        {
             return Some("an `Authorization` header is set; give the token to the client instead");
         }
         if self.has_invalid_key {
