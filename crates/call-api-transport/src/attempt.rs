@@ -73,21 +73,8 @@ pub(crate) async fn receive(
     body_limit: u64,
     received: &mut Received,
 ) -> Result<(), ReceiveError> {
-    let response = responding.await.map_err(|error| {
-        if client.spoke_http2() && was_never_opened(&error) {
-            ReceiveError::NeverSent(error)
-        } else {
-            ReceiveError::Http(error)
-        }
-    })?;
-    client.note_version(response.version());
-    if let Some(redirected) = redirect(&response, asked) {
-        received.response = Some(response);
-        return Err(redirected);
-    }
-    #[cfg(feature = "gzip")]
-    let response = crate::decompress::decompress(response);
-    let response = received.response.insert(response);
+    // No local holds the response, because the future would have room for it, too.
+    let response = begin(responding.await, client, asked, &mut received.response)?;
     let status = response.status();
     if is_streamed(streamed, status) {
         return Ok(());
@@ -117,6 +104,30 @@ pub(crate) async fn receive(
     Ok(())
 }
 
+/// Keeps a response, and returns it unless it is a redirect.
+fn begin<'r>(
+    responded: reqwest::Result<reqwest::Response>,
+    client: &ApiClient,
+    asked: &Url,
+    received: &'r mut Option<reqwest::Response>,
+) -> Result<&'r mut reqwest::Response, ReceiveError> {
+    let response = responded.map_err(|error| {
+        if client.spoke_http2() && was_never_opened(&error) {
+            ReceiveError::NeverSent(error)
+        } else {
+            ReceiveError::Http(error)
+        }
+    })?;
+    client.note_version(response.version());
+    if let Some(redirected) = redirect(&response, asked) {
+        *received = Some(response);
+        return Err(redirected);
+    }
+    #[cfg(feature = "gzip")]
+    let response = crate::decompress::decompress(response);
+    Ok(received.insert(response))
+}
+
 /// Returns true for a JSON body whose end is marked only by the end of the connection (RFC 9112, section 6.3).
 fn is_delimited_by_close(response: &reqwest::Response) -> bool {
     let headers = response.headers();
@@ -142,7 +153,9 @@ fn is_streamed(streamed: fn(u16) -> bool, status: StatusCode) -> bool {
 
 /// Returns the target of a redirect, or the final URL if a given client followed it.
 fn redirect(response: &reqwest::Response, asked: &Url) -> Option<ReceiveError> {
-    let target = if response.url()[..Position::AfterPath] != asked[..Position::AfterPath] {
+    let is_asked = response.url() == asked
+        || response.url()[..Position::AfterPath] == asked[..Position::AfterPath];
+    let target = if !is_asked {
         Some(response.url().clone())
     } else if response.status().is_redirection() && response.status() != StatusCode::NOT_MODIFIED {
         let location = response.headers().get(header::LOCATION);
@@ -165,9 +178,17 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// Iterates over the headers: a response has few, and two lookups take longer.
 pub(crate) fn request_id(headers: &HeaderMap) -> Option<String> {
-    let named = |wanted: HeaderName| headers.iter().find(move |(name, _)| **name == wanted);
-    let (_, id) = named(X_REQUEST_ID).or_else(|| named(REQUEST_ID))?;
-    Some(id.to_str().ok()?.to_owned())
+    let mut id = None;
+    for (name, value) in headers {
+        if *name == X_REQUEST_ID {
+            id = Some(value);
+            break;
+        }
+        if *name == REQUEST_ID && id.is_none() {
+            id = Some(value);
+        }
+    }
+    Some(id?.to_str().ok()?.to_owned())
 }
 
 fn is_error(status: StatusCode) -> bool {

@@ -4,13 +4,13 @@ use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use url::{Position, Url};
+use http::{HeaderMap, Method, StatusCode, header};
+use url::Position;
 
 use crate::operation::Auth;
 use crate::outcome::Outcome;
+use crate::request_kind::RequestSummary;
 use crate::retry::{RetryDelay, StopReason};
-use crate::settings::Settings;
 
 /// The attempts of one request, in order, and the reason why there was no further one.
 ///
@@ -47,13 +47,7 @@ use crate::settings::Settings;
 #[derive(Clone)]
 pub struct AttemptLog {
     pub(crate) operation: &'static str,
-    pub(crate) auth: Auth,
-    pub(crate) method: Method,
-    pub(crate) url: Url,
-    /// Those of the request; `settings` has more. They are merged on demand.
-    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) has_body: bool,
+    pub(crate) request: Arc<RequestSummary>,
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) stop: StopReason,
     /// The kind of error, unless it is the one of the last attempt.
@@ -70,17 +64,17 @@ impl AttemptLog {
 
     /// Returns the method of the request.
     pub fn method(&self) -> &Method {
-        &self.method
+        &self.request.method
     }
 
     /// Returns the URL of the request without its query and credentials.
     pub fn url(&self) -> &str {
-        &self.url[..Position::AfterPath]
+        &self.request.url[..Position::AfterPath]
     }
 
     /// Returns the host of the request.
     pub fn host(&self) -> &str {
-        self.url.host_str().unwrap_or_default()
+        self.request.url.host_str().unwrap_or_default()
     }
 
     /// Returns the attempts in order. Empty if the request ended before anything was sent: a refused URL, no token, or no
@@ -152,16 +146,16 @@ impl AttemptLog {
     ///
     /// The token is `$TOKEN`, sensitive headers are omitted, the query is included, and a body is `@request-body`.
     pub fn to_curl(&self) -> String {
-        let mut url = self.url.to_string();
+        let mut url = self.request.url.to_string();
         let mut command = String::from("curl");
-        if self.method != Method::GET {
-            let _ = write!(command, " -X {}", self.method);
+        if self.request.method != Method::GET {
+            let _ = write!(command, " -X {}", self.request.method);
         }
         let mut headers = HeaderMap::new();
-        for (name, value) in &self.headers {
+        for (name, value) in &self.request.headers {
             headers.append(name, value.clone());
         }
-        self.settings.add_headers(&mut headers);
+        self.request.settings.add_headers(&mut headers);
         for (name, value) in &headers {
             let named_secret = [
                 header::AUTHORIZATION,
@@ -176,7 +170,7 @@ impl AttemptLog {
                 let _ = write!(command, " -H {}", quoted(&format!("{name}: {value}")));
             }
         }
-        match self.auth.place() {
+        match self.request.auth.place() {
             Auth::None | Auth::Scheme(..) => {}
             Auth::Bearer => command.push_str(" -H \"authorization: Bearer $TOKEN\""),
             Auth::Basic => command.push_str(" -u \"$TOKEN\""),
@@ -188,7 +182,7 @@ impl AttemptLog {
                 let _ = write!(command, "\"{name}=$TOKEN\"");
             }
         }
-        if self.has_body {
+        if self.request.has_body {
             command.push_str(" --data-binary @request-body");
         }
         // Fragments are not sent.
@@ -222,7 +216,7 @@ impl fmt::Debug for AttemptLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AttemptLog")
             .field("operation", &self.operation)
-            .field("method", &self.method)
+            .field("method", &self.request.method)
             .field("url", &self.url())
             .field("attempts", &self.attempts)
             .field("stop", &self.stop)

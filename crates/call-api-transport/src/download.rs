@@ -218,8 +218,8 @@ impl<'a> Download<'a> {
         let (part_file, metadata) = match opened {
             Ok(opened) => opened,
             Err(error) => {
-                let (mut engine, mut request) = self.start(Sink::None, ResourceMetadata::default());
-                let error = engine.fail(&mut request, write_failed(error));
+                let (mut engine, request) = self.start(Sink::None, ResourceMetadata::default());
+                let error = engine.fail(&request, write_failed(error));
                 return Err(DownloadError::Failed(error));
             }
         };
@@ -230,7 +230,7 @@ impl<'a> Download<'a> {
         let Sink::File(mut part_file) = sink else {
             // Unreachable: the sink is the one that it was given.
             let error = AttemptError::from(TransportErrorKind::InvalidRequest);
-            return Err(DownloadError::Failed(engine.fail(&mut request, error)));
+            return Err(DownloadError::Failed(engine.fail(&request, error)));
         };
         if let Err(error) = result {
             // The error is reported; a disk that is full is reported by the next run.
@@ -247,13 +247,13 @@ impl<'a> Download<'a> {
                     content_type: metadata.content_type,
                     path: Some(path),
                     digest_checked: metadata.digest.is_some(),
-                    attempt_log: engine.finish(&mut request),
+                    attempt_log: engine.finish(&request),
                 });
             }
             Ok(false) => integrity_mismatch(OTHER_DIGEST),
             Err(error) => write_failed(error),
         };
-        Err(DownloadError::Failed(engine.fail(&mut request, error)))
+        Err(DownloadError::Failed(engine.fail(&request, error)))
     }
 
     /// Downloads into a writer, in order. Interruptions are resumed while this future runs. If it ends with an error, the
@@ -276,14 +276,14 @@ impl<'a> Download<'a> {
         // A digest that came with a later part cannot be compared: the hash did not begin with the first byte.
         let digest = sink.digest();
         if digest.is_some() && digest != metadata.digest {
-            let error = engine.fail(&mut request, integrity_mismatch(OTHER_DIGEST));
+            let error = engine.fail(&request, integrity_mismatch(OTHER_DIGEST));
             return Err(DownloadError::Failed(error));
         }
         let bytes = sink.written();
         if let Sink::Writer { writer, .. } = sink
             && let Err(error) = writer.flush().await
         {
-            let error = engine.fail(&mut request, write_failed(error));
+            let error = engine.fail(&request, write_failed(error));
             return Err(DownloadError::Failed(error));
         }
         Ok(Downloaded {
@@ -293,7 +293,7 @@ impl<'a> Download<'a> {
             content_type: metadata.content_type,
             path: None,
             digest_checked: digest.is_some(),
-            attempt_log: engine.finish(&mut request),
+            attempt_log: engine.finish(&request),
         })
     }
 
@@ -310,11 +310,9 @@ impl<'a> Download<'a> {
         });
         let operation = self.operation;
         let request = DownloadRequest::new(self, sink, metadata);
-        let engine = Engine::new(
-            &transport.shared,
-            transport.throttle.as_deref(),
-            operation,
-            settings,
+        let throttle = transport.throttle.as_deref();
+        let mut engine = Engine::new(&transport.shared, throttle, operation, settings);
+        engine.start(
             #[cfg(feature = "tracing")]
             request.span(),
         );
@@ -347,7 +345,7 @@ async fn run(
 
 impl fmt::Debug for Download<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = crate::redact::loggable(self.url.clone());
+        let url = crate::redact::loggable(&self.url);
         f.debug_struct("Download")
             .field("url", &&url[..Position::AfterPath])
             .field("deadline", &self.deadline)

@@ -12,7 +12,6 @@ use crate::budget::Permit;
 use crate::error::{Limit, Phase, TransportError, TransportErrorKind};
 use crate::operation::{Auth, Operation};
 use crate::outcome::Outcome;
-use crate::redact::loggable;
 use crate::request_kind::{AttemptContext, AttemptEnd, AttemptError, Next, RequestKind};
 use crate::retry::{DelayReason, RetryContext, RetryDelay, StopReason};
 use crate::settings::Settings;
@@ -31,6 +30,8 @@ pub(crate) struct Engine<'a> {
     settings: Arc<Settings>,
     started: Instant,
     attempts: Vec<Attempt>,
+    /// True if the request may be sent twice.
+    is_repeatable: bool,
     stop: StopReason,
     /// The time spent waiting for the rate limit: in total, and since the last attempt.
     queued: Duration,
@@ -57,7 +58,6 @@ impl<'a> Engine<'a> {
         throttle: Option<&'a Throttle>,
         operation: &'a Operation,
         settings: Arc<Settings>,
-        #[cfg(feature = "tracing")] span: tracing::Span,
     ) -> Self {
         Self {
             shared,
@@ -67,12 +67,28 @@ impl<'a> Engine<'a> {
             started: shared.time.now(),
             // Most requests need one.
             attempts: Vec::with_capacity(1),
+            is_repeatable: false,
             stop: StopReason::NotSent,
             queued: Duration::ZERO,
             queued_now: Duration::ZERO,
             #[cfg(feature = "tracing")]
-            span,
+            span: tracing::Span::none(),
         }
+    }
+
+    /// Starts the request, inside a span.
+    pub(crate) fn start(&mut self, #[cfg(feature = "tracing")] span: tracing::Span) {
+        self.started = self.shared.time.now();
+        #[cfg(feature = "tracing")]
+        {
+            self.span = span;
+        }
+    }
+
+    /// Returns the idle timeout of a streamed response.
+    pub(crate) fn stall_timeout(&self) -> Duration {
+        let settings = &self.settings;
+        settings.idle_timeout.unwrap_or(settings.attempt_timeout)
     }
 
     /// Makes attempts until one is final, inside a span.
@@ -104,7 +120,7 @@ impl<'a> Engine<'a> {
         }
         request.check(&shared.base_url)?;
         let is_to_api = request.is_to_api();
-        let is_repeatable = request.is_repeatable(&self.settings);
+        self.is_repeatable = request.is_repeatable(&self.settings);
         // Held until the retry that it was taken for has ended.
         let mut permit: Option<Permit<'_>> = None;
         let mut counts = Counts::default();
@@ -114,7 +130,8 @@ impl<'a> Engine<'a> {
                 Err(error) => return Err(self.stop_before_attempt(error)),
             };
             let begun = shared.time.now();
-            if self.settings.left(self.started, begun).is_zero() {
+            let left_at_start = self.settings.left(self.started, begun);
+            if left_at_start.is_zero() {
                 let error = self.deadline_passed(Phase::Head);
                 return Err(self.stop_before_attempt(error));
             }
@@ -125,48 +142,76 @@ impl<'a> Engine<'a> {
                 client: &client,
                 token: token.as_ref().map(|issued| &issued.token),
                 started: self.started,
+                left_at_start,
             };
-            let mut end = request.attempt(&context).await?;
-            self.log(begun, &mut end);
-            if end.outcome == Outcome::AttemptTimedOut {
-                shared.clients.replace(&client);
-            }
-            if end.outcome == Outcome::Success {
-                if is_to_api {
-                    self.note_success(permit.is_none());
+            let after_failure = {
+                let mut end = request.attempt(&context).await?;
+                self.log(begun, &mut end);
+                if end.outcome == Outcome::AttemptTimedOut {
+                    shared.clients.replace(&client);
                 }
-                self.stop = StopReason::Success;
-                return end.result;
-            }
-            counts.count(&end);
-            settle_permit(permit.take(), end.outcome);
-            if self
-                .renew_token(&end, token.as_ref(), request.body_is_gone(), &mut counts)
-                .await?
-            {
-                continue;
-            }
-            let decision = self.decide(&end, &counts, is_repeatable, request.body_is_gone());
-            let decision = decision.and_then(|delay| {
-                if is_to_api && !self.is_free(&end, delay) {
-                    let taken = self.take_from_budget(end.outcome, begun);
-                    permit = Some(taken.ok_or(StopReason::BudgetExhausted)?);
-                }
-                Ok(delay)
-            });
-            self.tell_throttle(&end, &decision, is_to_api);
-            match decision {
-                Ok(delay) => {
-                    self.note_delay(delay);
-                    drop(end);
-                    if !delay.duration.is_zero() {
-                        shared.time.sleep(delay.duration).await;
+                if end.outcome == Outcome::Success {
+                    if is_to_api {
+                        self.note_success(permit.is_none());
                     }
-                }
-                Err(stop) => {
-                    self.stop = stop;
+                    self.stop = StopReason::Success;
                     return end.result;
                 }
+                // Boxed, so that only a failure takes the memory.
+                Box::pin(self.after_failure(
+                    begun,
+                    end,
+                    token.as_ref(),
+                    request,
+                    &mut counts,
+                    &mut permit,
+                ))
+            };
+            if let Some(result) = after_failure.await? {
+                return result;
+            }
+        }
+    }
+
+    /// Prepares another attempt after a failed one that started at `begun`; returns the result of the request if there is
+    /// none.
+    async fn after_failure<R: RequestKind>(
+        &mut self,
+        begun: Instant,
+        end: AttemptEnd<R::Output>,
+        token: Option<&IssuedToken>,
+        // Mutable, because a request need not be `Sync`.
+        request: &mut R,
+        counts: &mut Counts,
+        permit: &mut Option<Permit<'a>>,
+    ) -> Result<Option<Result<R::Output, AttemptError>>, AttemptError> {
+        let (is_to_api, body_is_gone) = (request.is_to_api(), request.body_is_gone());
+        counts.count(&end);
+        settle_permit(permit.take(), end.outcome);
+        if self.renew_token(&end, token, body_is_gone, counts).await? {
+            return Ok(None);
+        }
+        let decision = self.decide(&end, counts, body_is_gone);
+        let decision = decision.and_then(|delay| {
+            if is_to_api && !self.is_free(&end, delay) {
+                let taken = self.take_from_budget(end.outcome, begun);
+                *permit = Some(taken.ok_or(StopReason::BudgetExhausted)?);
+            }
+            Ok(delay)
+        });
+        self.tell_throttle(&end, &decision, is_to_api);
+        match decision {
+            Ok(delay) => {
+                self.note_delay(delay);
+                drop(end);
+                if !delay.duration.is_zero() {
+                    self.shared.time.sleep(delay.duration).await;
+                }
+                Ok(None)
+            }
+            Err(stop) => {
+                self.stop = stop;
+                Ok(Some(end.result))
             }
         }
     }
@@ -278,7 +323,6 @@ impl<'a> Engine<'a> {
         &self,
         end: &AttemptEnd<T>,
         counts: &Counts,
-        is_repeatable: bool,
         body_is_stream: bool,
     ) -> Result<RetryDelay, StopReason> {
         if self.attempts.len() >= MOST_ATTEMPTS {
@@ -287,9 +331,9 @@ impl<'a> Engine<'a> {
         match end.next {
             Next::Retry(delay) => Ok(delay),
             Next::Stop(stop) => Err(stop),
-            Next::ByOutcome | Next::AfterProgress => self
-                .context(end, counts, is_repeatable, body_is_stream)
-                .decide(),
+            Next::ByOutcome | Next::AfterProgress => {
+                self.context(end, counts, body_is_stream).decide()
+            }
         }
     }
 
@@ -297,7 +341,6 @@ impl<'a> Engine<'a> {
         &self,
         end: &AttemptEnd<T>,
         counts: &Counts,
-        repeatable: bool,
         body_is_stream: bool,
     ) -> RetryContext<'a> {
         RetryContext {
@@ -307,7 +350,7 @@ impl<'a> Engine<'a> {
             unprocessed: counts.unprocessed,
             max_attempts: self.settings.max_attempts,
             timeouts: counts.timeouts,
-            repeatable,
+            repeatable: self.is_repeatable,
             body_is_stream,
             hint: end.hint,
             is_throttle_shared: self.throttle.is_some(),
@@ -423,16 +466,12 @@ impl<'a> Engine<'a> {
     }
 
     /// Returns the log of a request whose response is returned. Runs once.
-    pub(crate) fn finish(&mut self, request: &mut impl RequestKind) -> AttemptLog {
+    pub(crate) fn finish(&mut self, request: &impl RequestKind) -> AttemptLog {
         self.end(request, None)
     }
 
     /// Returns the log of a request whose response is unusable, for the reason of this name. Runs once.
-    pub(crate) fn reject(
-        &mut self,
-        request: &mut impl RequestKind,
-        error: &'static str,
-    ) -> AttemptLog {
+    pub(crate) fn reject(&mut self, request: &impl RequestKind, error: &'static str) -> AttemptLog {
         if self.stop == StopReason::Success {
             self.stop = StopReason::NotRetryable;
         }
@@ -440,21 +479,15 @@ impl<'a> Engine<'a> {
     }
 
     /// Reports the end of the request to the observers and the span.
-    fn end(&mut self, request: &mut impl RequestKind, error: Option<&'static str>) -> AttemptLog {
+    fn end(&mut self, request: &impl RequestKind, error: Option<&'static str>) -> AttemptLog {
         let elapsed = match (self.stop, self.attempts.last()) {
             // It ended with its last attempt.
             (StopReason::Success, Some(last)) => last.started + last.elapsed,
             _ => (self.shared.time.now()).saturating_duration_since(self.started),
         };
-        let summary = request.summary();
         let attempt_log = AttemptLog {
             operation: self.operation.id,
-            auth: summary.auth,
-            method: summary.method,
-            url: loggable(summary.url),
-            has_body: summary.has_body,
-            headers: summary.headers,
-            settings: summary.settings,
+            request: request.summary(),
             attempts: std::mem::take(&mut self.attempts),
             stop: self.stop,
             error,
@@ -472,7 +505,7 @@ impl<'a> Engine<'a> {
     /// Returns the error of a request that has ended with `error`. Runs once.
     pub(crate) fn fail(
         &mut self,
-        request: &mut impl RequestKind,
+        request: &impl RequestKind,
         error: AttemptError,
     ) -> TransportError {
         let log = self.reject(request, error.kind.name());

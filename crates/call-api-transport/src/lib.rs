@@ -144,6 +144,7 @@ use attempt::ReceivedBody;
 use body::StallTimeoutBody;
 use engine::Engine;
 use request::ApiRequest;
+use response::Pending;
 use settings::Settings;
 use shared::Shared;
 use throttle::Throttle;
@@ -214,29 +215,31 @@ impl Transport {
             Some(options) => Arc::new(options.apply(&self.settings)),
             None => Arc::clone(&self.settings),
         };
-        let request = ApiRequest::new(operation, request, Arc::clone(&settings), is_streamed);
+        let end = PendingEnd(Box::new(Pending {
+            engine: Engine::new(
+                &self.shared,
+                self.throttle.as_deref(),
+                operation,
+                Arc::clone(&settings),
+            ),
+            request: ApiRequest::new(operation, request, settings, is_streamed),
+        }));
         // Boxed, so that the futures around it stay small.
-        Box::pin(self.run(operation, request, settings))
+        Box::pin(self.run(end))
     }
 
     async fn run<'a>(
         &'a self,
-        operation: &'a Operation,
-        mut request: ApiRequest<'a>,
-        settings: Arc<Settings>,
+        mut end: PendingEnd<'a>,
     ) -> Result<PendingResponse<'a>, TransportError> {
-        let stall_timeout = settings.idle_timeout.unwrap_or(settings.attempt_timeout);
-        let mut engine = Engine::new(
-            &self.shared,
-            self.throttle.as_deref(),
-            operation,
-            settings,
+        let Pending { engine, request } = &mut *end.0;
+        engine.start(
             #[cfg(feature = "tracing")]
             request.span(),
         );
-        let received = match engine.run(&mut request).await {
+        let received = match engine.run(request).await {
             Ok(received) => received,
-            Err(error) => return Err(engine.fail(&mut request, error)),
+            Err(error) => return Err(engine.fail(request, error)),
         };
         let body = match received.body {
             ReceivedBody::Buffered {
@@ -248,6 +251,7 @@ impl Transport {
             }),
             ReceivedBody::Streamed(stream) => {
                 let time = self.shared.time.clone();
+                let stall_timeout = engine.stall_timeout();
                 RawBody::Streamed(BodyStream {
                     body: StallTimeoutBody::new(stream, time, stall_timeout),
                     #[cfg(feature = "tracing")]
@@ -260,7 +264,7 @@ impl Transport {
             headers: received.headers,
             body,
             extensions: received.extensions,
-            end: PendingEnd { engine, request },
+            end,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderValue, Method, Version, header};
 
 use crate::attempt::{
     Limits, ReceiveError, Received, ReceivedResponse, hide_secrets, receive, settle,
@@ -11,21 +11,21 @@ use crate::base_url::BaseUrl;
 use crate::error::{Limit, TransportErrorKind};
 use crate::operation::Operation;
 use crate::outcome::Outcome;
-use crate::redact::Secrets;
+use crate::redact::{Secrets, loggable};
 use crate::request_kind::{AttemptContext, AttemptEnd, AttemptError, RequestKind, RequestSummary};
 use crate::retry::{IDEMPOTENCY_KEY, ServerHint, is_repeatable};
 use crate::settings::Settings;
 
 pub(crate) struct ApiRequest<'a> {
     operation: &'a Operation,
-    /// The request as it was given, of which the headers and the body move into the attempt. It has neither the token nor
-    /// the headers of the transport.
-    request: reqwest::Request,
-    /// The headers of a request that was sent: a list is copied sooner than a map.
-    headers: Vec<(HeaderName, HeaderValue)>,
+    /// The request as it was given, without the token and the headers of the transport, until an attempt takes it. Kept
+    /// for further attempts only if it has a body.
+    given: Option<reqwest::Request>,
+    /// The rest of it, for the log and for further attempts.
+    summary: Arc<RequestSummary>,
+    version: Version,
     /// True if the body was a stream, which went with the first attempt.
     body_is_gone: bool,
-    settings: Arc<Settings>,
     is_streamed: fn(u16) -> bool,
 }
 
@@ -36,47 +36,62 @@ impl<'a> ApiRequest<'a> {
         settings: Arc<Settings>,
         is_streamed: fn(u16) -> bool,
     ) -> Self {
+        let headers = request.headers().iter();
+        let summary = RequestSummary {
+            auth: operation.auth,
+            method: request.method().clone(),
+            url: loggable(request.url()),
+            headers: headers
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+            has_body: request.body().is_some(),
+            settings,
+        };
         Self {
             operation,
-            request,
-            headers: Vec::new(),
+            version: request.version(),
+            given: Some(request),
+            summary: Arc::new(summary),
             body_is_gone: false,
-            settings,
             is_streamed,
         }
     }
 
     #[cfg(feature = "tracing")]
     pub(crate) fn span(&self) -> tracing::Span {
-        crate::observe::request_span(self.operation, self.request.method(), self.request.url())
+        let summary = &self.summary;
+        crate::observe::request_span(self.operation, &summary.method, &summary.url)
     }
 
-    /// Returns the request as it was given, and keeps a copy for another attempt: the original has room for more headers.
-    /// Removes reqwest's own timeout, which could not be distinguished from others.
-    fn as_given(&mut self) -> reqwest::Request {
-        let given = &mut self.request;
-        for (name, value) in self.headers.drain(..) {
-            given.headers_mut().append(name, value);
+    /// Returns a request that has no body once more. The check of its URL ensures that the log has all of that.
+    fn without_body(&self) -> reqwest::Request {
+        let summary = &self.summary;
+        let mut request = reqwest::Request::new(summary.method.clone(), summary.url.clone());
+        *request.version_mut() = self.version;
+        for (name, value) in &summary.headers {
+            request.headers_mut().append(name, value.clone());
         }
-        if given.timeout().is_some() {
-            *given.timeout_mut() = None;
-        }
-        if given.body().is_some() {
-            if let Some(copy) = given.try_clone() {
-                return std::mem::replace(given, copy);
-            }
-            self.body_is_gone = true;
-        }
-        let mut request = reqwest::Request::new(given.method().clone(), given.url().clone());
-        *request.version_mut() = given.version();
-        self.headers = pairs(given.headers()).collect();
-        std::mem::swap(given, &mut request);
         request
     }
 
     /// Returns the request with the headers of the transport and the token; `None` if the token fits into no header.
     fn complete(&mut self, context: &AttemptContext<'_>) -> Option<reqwest::Request> {
-        let mut request = self.as_given();
+        let mut copy = None;
+        if let Some(given) = &self.given
+            && given.body().is_some()
+        {
+            copy = given.try_clone();
+            self.body_is_gone = copy.is_none();
+        }
+        if self.given.is_none() {
+            self.given = Some(self.without_body());
+        }
+        // Completed in place: a request is large.
+        let request = self.given.as_mut()?;
+        if request.timeout().is_some() {
+            // It could not be distinguished from other timeouts.
+            *request.timeout_mut() = None;
+        }
         // With room for the token's and those that HTTP adds, so that the map grows once.
         let headers = request.headers_mut();
         headers.reserve(context.settings.headers.len() + 3);
@@ -89,9 +104,12 @@ impl<'a> ApiRequest<'a> {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         if let Some(token) = context.token {
-            token.authorize(self.operation.auth, &mut request)?;
+            token.authorize(self.operation.auth, request)?;
         }
-        Some(request)
+        match copy {
+            Some(_) => std::mem::replace(&mut self.given, copy),
+            None => self.given.take(),
+        }
     }
 }
 
@@ -99,7 +117,10 @@ impl RequestKind for ApiRequest<'_> {
     type Output = ReceivedResponse;
 
     fn check(&self, base_url: &BaseUrl) -> Result<(), TransportErrorKind> {
-        let checked = base_url.check(self.request.url(), self.operation.path);
+        let Some(given) = &self.given else {
+            return Ok(());
+        };
+        let checked = base_url.check(given.url(), self.operation.path);
         checked.map_err(|reason| TransportErrorKind::RefusedUrl { reason })
     }
 
@@ -108,7 +129,8 @@ impl RequestKind for ApiRequest<'_> {
     }
 
     fn is_repeatable(&self, settings: &Settings) -> bool {
-        is_repeatable(self.request.method(), self.request.headers())
+        let given = self.given.as_ref();
+        given.is_some_and(|given| is_repeatable(given.method(), given.headers()))
             || settings.headers.contains_key(IDEMPOTENCY_KEY)
     }
 
@@ -120,21 +142,22 @@ impl RequestKind for ApiRequest<'_> {
         &mut self,
         context: &AttemptContext<'_>,
     ) -> Result<AttemptEnd<ReceivedResponse>, AttemptError> {
-        let Some(request) = self.complete(context) else {
-            return Err(TransportErrorKind::InvalidRequest.into());
-        };
         let settings = context.settings;
-        let left = context.left();
+        let left = context.left_at_start;
         let mut received = Received::default();
         let ended = {
-            let receiving = receive(
+            let Some(request) = self.complete(context) else {
+                return Err(TransportErrorKind::InvalidRequest.into());
+            };
+            // Pinned here, because the future of the limit would have room for it twice.
+            let receiving = std::pin::pin!(receive(
                 context.client.http.execute(request),
                 context.client,
-                self.request.url(),
+                &self.summary.url,
                 self.is_streamed,
                 settings.body_limit,
                 &mut received,
-            );
+            ));
             let limit = settings.attempt_timeout.min(left);
             let limited = context.shared.time.limit(limit, receiving).await;
             limited.unwrap_or_else(|_| {
@@ -165,22 +188,7 @@ impl RequestKind for ApiRequest<'_> {
         Ok(end)
     }
 
-    fn summary(&mut self) -> RequestSummary {
-        // The headers of a request that was never sent, or that has a body, are where they were.
-        let mut headers = std::mem::take(&mut self.headers);
-        headers.extend(pairs(self.request.headers()));
-        RequestSummary {
-            auth: self.operation.auth,
-            method: self.request.method().clone(),
-            url: self.request.url().clone(),
-            headers,
-            has_body: self.body_is_gone || self.request.body().is_some(),
-            settings: Arc::clone(&self.settings),
-        }
+    fn summary(&self) -> Arc<RequestSummary> {
+        Arc::clone(&self.summary)
     }
-}
-
-fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
-    let headers = headers.iter();
-    headers.map(|(name, value)| (name.clone(), value.clone()))
 }

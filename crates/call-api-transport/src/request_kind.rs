@@ -27,7 +27,7 @@ pub(crate) trait RequestKind: Send {
     /// retry budget, the rate limit and the throttle.
     fn is_to_api(&self) -> bool;
 
-    /// Returns true if the request may be sent twice.
+    /// Returns true if the request may be sent twice. Runs before the first attempt.
     fn is_repeatable(&self, settings: &Settings) -> bool;
 
     /// Returns true if the body of the request was a stream, which was consumed.
@@ -42,15 +42,17 @@ pub(crate) trait RequestKind: Send {
         context: &AttemptContext<'_>,
     ) -> impl Future<Output = Result<AttemptEnd<Self::Output>, AttemptError>> + Send;
 
-    /// Returns the description of the request for the attempt log. Runs once, at the end.
-    fn summary(&mut self) -> RequestSummary;
+    /// Returns the description of the request for the attempt log.
+    fn summary(&self) -> Arc<RequestSummary>;
 }
 
 /// The description of a request in the attempt log.
 pub(crate) struct RequestSummary {
     pub(crate) auth: Auth,
     pub(crate) method: Method,
+    /// Without credentials.
     pub(crate) url: Url,
+    /// Those of the request; `settings` has more. They are merged on demand.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) has_body: bool,
     pub(crate) settings: Arc<Settings>,
@@ -64,6 +66,8 @@ pub(crate) struct AttemptContext<'a> {
     pub(crate) token: Option<&'a Token>,
     /// The start of the request.
     pub(crate) started: Instant,
+    /// The rest of the deadline at the start of the attempt.
+    pub(crate) left_at_start: Duration,
 }
 
 impl AttemptContext<'_> {

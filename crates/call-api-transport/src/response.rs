@@ -52,7 +52,10 @@ pub struct PendingResponse<'a> {
 /// The end of a request whose response has been received. [`accept`](Self::accept) or [`reject`](Self::reject) reports it
 /// to observers and the span. Dropping it is dropping the request.
 #[must_use = "the request has not ended until its response is accepted or rejected"]
-pub struct PendingEnd<'a> {
+pub struct PendingEnd<'a>(pub(crate) Box<Pending<'a>>);
+
+/// A request that has not ended. In a box of its own, because futures and results that contain it are moved often.
+pub(crate) struct Pending<'a> {
     pub(crate) engine: Engine<'a>,
     pub(crate) request: ApiRequest<'a>,
 }
@@ -60,13 +63,15 @@ pub struct PendingEnd<'a> {
 impl PendingEnd<'_> {
     /// Ends the request with its response: a success, or an error according to the status.
     pub fn accept(mut self) -> AttemptLog {
-        self.engine.finish(&mut self.request)
+        let Pending { engine, request } = &mut *self.0;
+        engine.finish(request)
     }
 
     /// Ends the request as failed, because the program cannot use the response. `error_type` becomes
     /// [`AttemptLog::error_type`], a short name in snake case.
     pub fn reject(mut self, error_type: &'static str) -> AttemptLog {
-        self.engine.reject(&mut self.request, error_type)
+        let Pending { engine, request } = &mut *self.0;
+        engine.reject(request, error_type)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::body::Buffer;
 use crate::error::{Limit, Phase, TransportErrorKind};
 use crate::operation::Auth;
 use crate::outcome::Outcome;
-use crate::redact::Secrets;
+use crate::redact::{Secrets, loggable};
 use crate::request_kind::{
     AttemptContext, AttemptEnd, AttemptError, Next, RequestKind, RequestSummary,
 };
@@ -509,15 +509,15 @@ impl RequestKind for DownloadRequest<'_, '_> {
         Ok(self.settle(context, ended, advanced))
     }
 
-    fn summary(&mut self) -> RequestSummary {
-        RequestSummary {
+    fn summary(&self) -> Arc<RequestSummary> {
+        Arc::new(RequestSummary {
             auth: Auth::None,
             method: Method::GET,
-            url: self.address.url.clone(),
+            url: loggable(&self.address.url),
             headers: Vec::new(),
             has_body: false,
             settings: Arc::clone(&self.settings),
-        }
+        })
     }
 }
 
