@@ -1,8 +1,8 @@
 //! Lists: the pages of an operation, and their items, as streams.
 //!
 //! Generated code implements [`Paged`] for the builder of each list, with the constant that says how the list is divided
-//! into pages. The rest is written here once: `engine` requests a page and finds the next one, `body` splits a page into
-//! its items, and `stream` decodes them.
+//! into pages. The rest is written here once: `engine` requests a page and finds the next one, `body` decodes it in one
+//! pass, or splits it into its items where that fails, and `stream` delivers them.
 
 mod body;
 mod engine;

@@ -8,13 +8,13 @@ use http::HeaderMap;
 use reqwest::{Request, Url};
 
 use super::body::{PageBody, path};
-use super::{NextPage, Paging, link};
+use super::{NextPage, Paging, PropertyPath, link};
 use crate::client::Client;
 use crate::cursor::Cursor;
 use crate::drift::Drift;
 use crate::encode;
 use crate::error::Error;
-use crate::request::{InvalidRequest, Prepared, Received, Undecoded, exchange};
+use crate::request::{InvalidRequest, Mismatch, Prepared, Received, Undecoded, exchange};
 
 /// The number of empty pages in a row after which a list of numbered pages is treated as endless.
 const EMPTY_PAGES: u32 = 100;
@@ -34,11 +34,15 @@ pub(super) struct Engine {
     visited: Visited,
 }
 
-/// A page whose items are not decoded yet.
+/// Decodes the body of a page, and keeps the items.
+pub(super) type Decode<'a> =
+    &'a mut (dyn FnMut(Bytes, &Paging) -> Result<PageBody, Mismatch> + Send);
+
+/// A page without its items, or whose items are not decoded yet.
 pub(super) struct RawPage {
     pub(super) body: PageBody,
-    /// The place of the items in the body, as errors write it; empty if the body is the list itself.
-    pub(super) items_path: String,
+    /// The place of the items in the body.
+    pub(super) items_path: PropertyPath,
     pub(super) cursor: Option<Cursor>,
     pub(super) next: Option<Cursor>,
     /// The error that the list ends with after this page.
@@ -83,8 +87,8 @@ impl Engine {
     }
 
     /// Requests the page, and continues to the next one.
-    pub(super) async fn fetch(&mut self) -> Result<RawPage, Error> {
-        let page = self.page().await;
+    pub(super) async fn fetch(&mut self, decode: Decode<'_>) -> Result<RawPage, Error> {
+        let page = self.page(decode).await;
         match page {
             Ok(page) => {
                 self.cursor.clone_from(&page.next);
@@ -94,7 +98,7 @@ impl Engine {
         }
     }
 
-    async fn page(&mut self) -> Result<RawPage, Error> {
+    async fn page(&mut self, decode: Decode<'_>) -> Result<RawPage, Error> {
         let request = self.request()?;
         let url = request.url().clone();
         let operation = self.operation;
@@ -105,7 +109,7 @@ impl Engine {
             request,
             options.as_ref(),
             |_| false,
-            |received, headers| self.read(received, headers, &url),
+            |received, headers| self.read(received, headers, &url, decode),
         )
         .await?;
         let (body, next) = response.value;
@@ -121,7 +125,7 @@ impl Engine {
         };
         Ok(RawPage {
             body,
-            items_path: self.paging.items.join("."),
+            items_path: self.paging.items,
             cursor: self.cursor.clone(),
             next,
             end,
@@ -164,17 +168,18 @@ impl Engine {
         Ok(request)
     }
 
-    /// Splits the body, and finds the next page.
+    /// Decodes the body, and finds the next page.
     fn read(
         &mut self,
         received: Received,
         headers: &HeaderMap,
         url: &Url,
+        decode: Decode<'_>,
     ) -> Result<(PageBody, Next), Undecoded> {
         let body = match received.status() {
             status if !(self.is_success)(status) => return received.unexpected(),
-            204 => PageBody::empty(),
-            _ => PageBody::split(received.into_bytes(), self.paging)?,
+            204 => PageBody::default(),
+            _ => decode(received.into_bytes(), self.paging)?,
         };
         let next = match self.next(&body, headers, url)? {
             Next::At(cursor) if self.visited.again(&cursor, self.cursor.as_ref()) => {
@@ -190,8 +195,8 @@ impl Engine {
             Some(path) => body.boolean(path)?,
             None => None,
         };
-        let is_empty = body.items.is_empty();
-        let length = u64::try_from(body.items.len()).unwrap_or(u64::MAX);
+        let is_empty = body.length == 0;
+        let length = u64::try_from(body.length).unwrap_or(u64::MAX);
         self.visited.count(length);
         if has_more == Some(false) {
             return Ok(Next::End);
@@ -201,7 +206,7 @@ impl Engine {
         let (cursor, place) = match self.paging.next {
             NextPage::Cursor { value, .. } => (body.text(value)?, path(value)),
             NextPage::LastItem { property, .. } => (
-                body.of_last_item(property),
+                body.of_last_item(self.paging.items, property),
                 format!("{property} of the last item"),
             ),
             NextPage::Url { value } => (body.text(value)?, path(value)),

@@ -1,13 +1,14 @@
 //! A page of a list.
 
 use std::fmt;
-use std::ops::Range;
 
 use bytes::Bytes;
 use call_api_transport::AttemptLog;
 use http::HeaderMap;
 use serde::de::DeserializeOwned;
 
+use super::PropertyPath;
+use super::body::{Content, list};
 use super::engine::RawPage;
 use crate::client::Client;
 use crate::cursor::Cursor;
@@ -19,8 +20,8 @@ use crate::request::{Mismatch, json};
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Page<T> {
-    /// The items, decoded one by one. One that does not match the document is an error with an
-    /// [`ItemError`](Error::item); the others are delivered nevertheless.
+    /// The items. One that does not match the document is an error with an [`ItemError`](Error::item); the others are
+    /// delivered nevertheless.
     pub items: Vec<Result<T, Error>>,
     /// The cursor of this page; `None` for the first.
     pub cursor: Option<Cursor>,
@@ -35,7 +36,7 @@ pub struct Page<T> {
     pub body: Bytes,
     /// Every attempt: its duration, and what went wrong before one succeeded.
     pub attempt_log: AttemptLog,
-    list: Range<usize>,
+    items_path: PropertyPath,
 }
 
 impl<T> Page<T> {
@@ -50,10 +51,14 @@ impl<T> Page<T> {
     /// # Errors
     /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) if the page is not of this type.
     pub fn rest<R: DeserializeOwned>(&self) -> Result<R, Error> {
-        let (before, after) = (&self.body[..self.list.start], &self.body[self.list.end..]);
-        let list: &[u8] = if self.list.is_empty() { b"" } else { b"[]" };
-        let rest = [before, list, after].concat();
-        json(&rest).map_err(|mismatch| self.to_error(mismatch.into_error()))
+        let list = list(&self.body, self.items_path).ok().flatten();
+        let rest = list.map(|list| {
+            let start = list.get().as_ptr().addr() - self.body.as_ptr().addr();
+            let (before, after) = (&self.body[..start], &self.body[start + list.get().len()..]);
+            [before, b"[]", after].concat()
+        });
+        json(rest.as_deref().unwrap_or(&self.body))
+            .map_err(|mismatch| self.to_error(mismatch.into_error()))
     }
 
     fn to_error(&self, error: Error) -> Error {
@@ -62,20 +67,24 @@ impl<T> Page<T> {
 }
 
 impl<T: DeserializeOwned> Page<T> {
-    /// Decodes the items, and counts those that cannot be decoded as drift, unless the comparison of the page with the
-    /// document has counted them.
-    pub(super) fn decode(client: &Client, raw: RawPage) -> Self {
+    /// Returns the page with its items. Those that are not decoded yet are decoded one by one, and those that cannot be
+    /// decoded are counted as drift, unless the comparison of the page with the document has counted them.
+    pub(super) fn new(client: &Client, raw: RawPage, items: Vec<Result<T, Error>>) -> Self {
         let mut page = Self {
-            items: Vec::with_capacity(raw.body.items.len()),
+            items,
             cursor: raw.cursor,
             next: raw.next,
             status: raw.status,
             headers: raw.headers,
             body: raw.body.bytes,
             attempt_log: raw.attempt_log,
-            list: raw.body.list,
+            items_path: raw.items_path,
         };
-        for (index, bytes) in raw.body.items.into_iter().enumerate() {
+        let Content::Split(split) = raw.body.content else {
+            return page;
+        };
+        page.items.reserve_exact(split.len());
+        for (index, bytes) in split.into_iter().enumerate() {
             let mismatch = match json(&bytes) {
                 Ok(item) => {
                     page.items.push(Ok(item));
@@ -83,7 +92,8 @@ impl<T: DeserializeOwned> Page<T> {
                 }
                 Err(mismatch) => mismatch,
             };
-            let path = below(&format!("{}[{index}]", raw.items_path), &mismatch.path);
+            let list = raw.items_path.join(".");
+            let path = below(&format!("{list}[{index}]"), &mismatch.path);
             if let Some(detector) = client.drift_detector() {
                 detector.report_undecodable(page.attempt_log.operation(), &path, &raw.drifts);
             }

@@ -1,7 +1,6 @@
 //! The pages and the items of a list, as streams.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::vec;
@@ -9,6 +8,7 @@ use std::vec;
 use futures_core::Stream;
 use serde::de::DeserializeOwned;
 
+use super::body::PageBody;
 use super::engine::{Engine, RawPage};
 use super::page::Page;
 use crate::client::Client;
@@ -26,30 +26,28 @@ use crate::error::Error;
 #[must_use = "a stream does nothing until it is read"]
 pub struct Pages<T> {
     client: Client,
-    state: State,
-    item: PhantomData<fn() -> T>,
+    state: State<T>,
 }
 
-enum State {
+enum State<T> {
     /// Not read yet.
     New(Box<Engine>),
     /// Between two pages.
     Idle(Box<Engine>),
-    Requesting(Pin<Box<dyn Future<Output = Fetched> + Send>>),
+    Requesting(Pin<Box<dyn Future<Output = Fetched<T>> + Send>>),
     /// The last page was delivered, and the list cannot continue after it.
     Failed(Box<Error>),
     Ended,
 }
 
-/// A page, with the engine that continues after it.
-type Fetched = (Box<Engine>, Result<RawPage, Error>);
+/// A page, with the engine that continues after it, and the items that were decoded with the page.
+type Fetched<T> = (Box<Engine>, Result<RawPage, Error>, Vec<Result<T, Error>>);
 
 impl<T> Pages<T> {
     pub(super) fn over(engine: Engine) -> Self {
         Self {
             client: engine.client().clone(),
             state: State::New(Box::new(engine)),
-            item: PhantomData,
         }
     }
 
@@ -71,7 +69,7 @@ impl<T> Pages<T> {
     }
 }
 
-impl<T: DeserializeOwned> Pages<T> {
+impl<T: DeserializeOwned + Send + 'static> Pages<T> {
     /// Returns the next page; `None` at the end. Dropping this future loses nothing.
     ///
     /// # Errors
@@ -90,7 +88,7 @@ impl<T: DeserializeOwned> Pages<T> {
     }
 }
 
-impl<T: DeserializeOwned> Stream for Pages<T> {
+impl<T: DeserializeOwned + Send + 'static> Stream for Pages<T> {
     type Item = Result<Page<T>, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -99,12 +97,15 @@ impl<T: DeserializeOwned> Stream for Pages<T> {
             match std::mem::replace(&mut this.state, State::Ended) {
                 State::New(mut engine) | State::Idle(mut engine) => {
                     this.state = State::Requesting(Box::pin(async move {
-                        let page = engine.fetch().await;
-                        (engine, page)
+                        let mut items = Vec::new();
+                        let mut decode =
+                            |bytes, paging: &_| PageBody::decode(bytes, paging, &mut items);
+                        let page = engine.fetch(&mut decode).await;
+                        (engine, page, items)
                     }));
                 }
                 State::Requesting(mut page) => {
-                    let Poll::Ready((engine, page)) = page.as_mut().poll(context) else {
+                    let Poll::Ready((engine, page, items)) = page.as_mut().poll(context) else {
                         this.state = State::Requesting(page);
                         return Poll::Pending;
                     };
@@ -114,7 +115,7 @@ impl<T: DeserializeOwned> Stream for Pages<T> {
                             None if page.next.is_some() => State::Idle(engine),
                             None => State::Ended,
                         };
-                        Page::decode(&this.client, page)
+                        Page::new(&this.client, page, items)
                     })));
                 }
                 State::Failed(error) => return Poll::Ready(Some(Err(*error))),
@@ -164,7 +165,7 @@ impl<T> Items<T> {
     }
 }
 
-impl<T: DeserializeOwned> Items<T> {
+impl<T: DeserializeOwned + Send + 'static> Items<T> {
     /// Returns the next item; `None` at the end. Dropping this future loses nothing.
     ///
     /// # Errors
@@ -207,7 +208,7 @@ impl<T: DeserializeOwned> Items<T> {
     }
 }
 
-impl<T: DeserializeOwned> Stream for Items<T> {
+impl<T: DeserializeOwned + Send + 'static> Stream for Items<T> {
     type Item = Result<T, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
