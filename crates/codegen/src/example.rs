@@ -5,13 +5,11 @@
 
 use serde_json::{Value, json};
 
-use crate::names;
-use crate::normalize::has_form;
-use crate::openapi::{Additional, COMBINATORS, Schema as _};
 use crate::pins::Pins;
 use crate::pointer::Pointer;
 use crate::sample::{self, Direction};
 use crate::walk::{self, Kind};
+use crate::{instance, names};
 
 /// Returns an example of the schema with this public name: of a media type with this schema, of the schema itself, or a
 /// sample. Examples that are not valid are skipped. `None` if there is no such schema, or no example of it.
@@ -28,69 +26,10 @@ pub(crate) fn of_schema(document: &Value, pins: &Pins, public: &str) -> Option<V
             examples.extend(sample::example(document, object));
         }
     });
-    examples.extend(sample::example(document, schema));
     let valid = examples
         .into_iter()
-        .find(|example| is_valid(document, schema, example, MOST_NESTED));
+        .find_map(|example| instance::given(document, schema, example));
     valid.or_else(|| sample::of_schema(document, schema, Direction::Received))
-}
-
-/// The greatest depth of schemas in a valid example: parts of a schema may be the schema itself.
-const MOST_NESTED: usize = 100;
-
-/// Returns true if generated code decodes the value of this schema. Bounds, patterns and listed values are not checked.
-fn is_valid(document: &Value, schema: &Value, value: &Value, depth: usize) -> bool {
-    let (Some(schema), Some(depth)) = (walk::follow(document, schema), depth.checked_sub(1)) else {
-        return false;
-    };
-    if value.is_null() && schema.is_nullable() {
-        return true;
-    }
-    let fits = |member: &Value| is_valid(document, member, value, depth);
-    if !schema.parts().iter().all(fits)
-        || COMBINATORS.iter().any(|keyword| {
-            let members = schema.list(keyword);
-            !members.is_empty() && !members.iter().any(fits)
-        })
-    {
-        return false;
-    }
-    let types = schema.types();
-    if !types.is_empty() && !types.iter().any(|kind| kind.is_of(value)) {
-        return false;
-    }
-    match value {
-        Value::String(text) => is_formatted(schema.format(), text),
-        Value::Array(items) => schema.get("items").is_none_or(|schema| {
-            items
-                .iter()
-                .all(|item| is_valid(document, schema, item, depth))
-        }),
-        Value::Object(properties) => {
-            schema.required().all(|name| properties.contains_key(name))
-                && properties.iter().all(|(name, value)| {
-                    let own = schema.get("properties").and_then(|own| own.get(name));
-                    let schema = match (own, schema.additional()) {
-                        (None, Additional::Of(schema)) => Some(schema),
-                        (own, _) => own.filter(|own| own.is_object()),
-                    };
-                    schema.is_none_or(|schema| is_valid(document, schema, value, depth))
-                })
-        }
-        _ => true,
-    }
-}
-
-/// Returns true if a string has the form of the formats that have a type of their own.
-fn is_formatted(format: Option<&str>, text: &str) -> bool {
-    match format {
-        Some("uuid") => has_form(text, "ffffffff-ffff-ffff-ffff-ffffffffffff"),
-        Some("date-time") => text
-            .get(..19)
-            .is_some_and(|start| has_form(start, "0000-00-00T00:00:00")),
-        Some("date") => has_form(text, "0000-00-00"),
-        _ => true,
-    }
 }
 
 #[cfg(test)]
@@ -149,14 +88,22 @@ mod tests {
     fn invalid_example_is_replaced_by_a_sample() {
         let sample = json!({"id": ID, "owner": "text", "born": "2023-11-07T05:31:56Z"});
         for wrong in [
-            json!({"id": ID}),
+            json!({"owner": null}),
             json!({"id": "<id>", "owner": null}),
             json!({"id": ID, "owner": 7}),
             json!({"id": ID, "owner": null, "born": "yesterday"}),
             json!([]),
         ] {
-            let document = document(json!({"example": wrong}), schema());
-            assert_eq!(example(&document), Some(sample.clone()), "{wrong}");
+            let mut schema = schema();
+            let document_of_media = document(json!({"example": wrong}), schema.clone());
+            assert_eq!(example(&document_of_media), Some(sample.clone()), "{wrong}");
+            schema["examples"] = json!([wrong]);
+            let document_of_schema = document(json!({}), schema);
+            assert_eq!(
+                example(&document_of_schema),
+                Some(sample.clone()),
+                "{wrong}"
+            );
         }
         assert_eq!(example(&document(json!({}), schema())), Some(sample));
     }

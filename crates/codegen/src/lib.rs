@@ -17,6 +17,7 @@ pub mod diff;
 mod example;
 pub mod facade;
 pub mod generate;
+mod instance;
 pub mod keywords;
 pub mod layout;
 pub mod leave_out;

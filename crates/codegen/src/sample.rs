@@ -3,7 +3,7 @@
 use serde_json::{Map, Number, Value, json};
 
 use crate::openapi::{Additional, DIRECTIONS, JsonType, Schema as _, Side};
-use crate::walk;
+use crate::{instance, walk};
 
 /// The number of values after which a sample gets no optional ones: schemas that refer to each other multiply.
 const MAX_VALUES: usize = 500;
@@ -25,7 +25,12 @@ pub(crate) enum Direction {
 
 /// Returns the example of a Media Type or Parameter object, else a sample of its schema.
 pub(crate) fn of_content(document: &Value, object: &Value, direction: Direction) -> Option<Value> {
-    example(document, object).or_else(|| of_schema(document, object.get("schema")?, direction))
+    let schema = object.get("schema");
+    match (example(document, object), schema) {
+        (Some(example), Some(schema)) => Some(instance::with_nulls(document, schema, example)),
+        (Some(example), None) => Some(example),
+        (None, schema) => of_schema(document, schema?, direction),
+    }
 }
 
 /// Returns the `example` of an object, or the first of its `examples`: Example objects by name, or values in a schema.
@@ -75,7 +80,9 @@ impl<'a> Sampler<'a> {
         }
         self.values += 1;
         self.within.push(schema);
-        let value = given(self.document, schema).or_else(|| self.made(schema));
+        let value = given(self.document, schema)
+            .and_then(|value| instance::given(self.document, schema, value))
+            .or_else(|| self.made(schema));
         self.within.pop();
         value
     }
@@ -251,6 +258,27 @@ mod tests {
             sent(json!({"type": "integer", "default": 20})),
             Some(json!(20))
         );
+    }
+
+    #[test]
+    fn example_gets_the_nulls_that_fastapi_drops() {
+        let owner = json!({"anyOf": [{"type": "integer"}, {"type": "null"}]});
+        let pet = |example| {
+            let properties = json!({"owner": owner, "name": {"type": "string"}});
+            json!({"type": "object", "required": ["owner"], "properties": properties, "examples": [example]})
+        };
+        for (given, expected) in [
+            (json!({"name": "a"}), json!({"name": "a", "owner": null})),
+            (json!({"owner": 7}), json!({"owner": 7})),
+            // It is not valid.
+            (json!({"name": 7}), json!({"owner": 123, "name": "text"})),
+        ] {
+            let pets = json!({"type": "array", "items": {"anyOf": [pet(given.clone()), {"type": "null"}]}});
+            assert_eq!(sent(pets.clone()), Some(json!([expected])), "{given}");
+            let media = json!({"schema": pets, "example": [{"name": "b"}]});
+            let of_media = of_content(&json!({}), &media, Direction::Received);
+            assert_eq!(of_media, Some(json!([{"name": "b", "owner": null}])));
+        }
     }
 
     #[test]

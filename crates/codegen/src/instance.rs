@@ -1,0 +1,116 @@
+//! Values of schemas that a document gives: examples and defaults.
+
+use serde_json::Value;
+
+use crate::normalize::has_form;
+use crate::openapi::{Additional, COMBINATORS, Schema as _};
+use crate::walk;
+
+/// Returns a value that the document gives for a schema, with the nulls that it lacks; `None` if it is not valid.
+pub(crate) fn given(document: &Value, schema: &Value, value: Value) -> Option<Value> {
+    let value = with_nulls(document, schema, value);
+    is_valid(document, schema, &value, MOST_NESTED).then_some(value)
+}
+
+/// Returns a value with null for the required properties that are missing and nullable: FastAPI drops nulls from documents,
+/// also those in examples.
+pub(crate) fn with_nulls(document: &Value, schema: &Value, mut value: Value) -> Value {
+    add_nulls(document, schema, &mut value, MOST_NESTED);
+    value
+}
+
+fn add_nulls(document: &Value, schema: &Value, value: &mut Value, depth: usize) {
+    let (Some(schema), Some(depth)) = (walk::follow(document, schema), depth.checked_sub(1)) else {
+        return;
+    };
+    for part in schema.parts() {
+        add_nulls(document, part, value, depth);
+    }
+    // Of a union, the member is not known; but `anyOf: [T, null]` has only one.
+    if let Some((_, members)) = schema.union() {
+        let mut members = members.iter().filter(|member| !member.is_only_null());
+        if let (Some(member), None) = (members.next(), members.next()) {
+            add_nulls(document, member, value, depth);
+        }
+    }
+    match value {
+        Value::Array(items) => {
+            for item in items {
+                add_nulls(document, &schema["items"], item, depth);
+            }
+        }
+        Value::Object(values) => {
+            let is_nullable = |property| {
+                walk::follow(document, property).is_some_and(|property| property.is_nullable())
+            };
+            for (name, property) in schema.properties() {
+                match values.get_mut(name) {
+                    Some(value) => add_nulls(document, property, value, depth),
+                    None if schema.requires(name) && is_nullable(property) => {
+                        values.insert(name.clone(), Value::Null);
+                    }
+                    None => {}
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The greatest depth of schemas in a valid example: parts of a schema may be the schema itself.
+const MOST_NESTED: usize = 100;
+
+/// Returns true if generated code decodes the value of this schema. Bounds, patterns and listed values are not checked.
+fn is_valid(document: &Value, schema: &Value, value: &Value, depth: usize) -> bool {
+    let (Some(schema), Some(depth)) = (walk::follow(document, schema), depth.checked_sub(1)) else {
+        return false;
+    };
+    if value.is_null() && schema.is_nullable() {
+        return true;
+    }
+    let fits = |member: &Value| is_valid(document, member, value, depth);
+    if !schema.parts().iter().all(fits)
+        || COMBINATORS.iter().any(|keyword| {
+            let members = schema.list(keyword);
+            !members.is_empty() && !members.iter().any(fits)
+        })
+    {
+        return false;
+    }
+    let types = schema.types();
+    if !types.is_empty() && !types.iter().any(|kind| kind.is_of(value)) {
+        return false;
+    }
+    match value {
+        Value::String(text) => is_formatted(schema.format(), text),
+        Value::Array(items) => schema.get("items").is_none_or(|schema| {
+            items
+                .iter()
+                .all(|item| is_valid(document, schema, item, depth))
+        }),
+        Value::Object(properties) => {
+            schema.required().all(|name| properties.contains_key(name))
+                && properties.iter().all(|(name, value)| {
+                    let own = schema.get("properties").and_then(|own| own.get(name));
+                    let schema = match (own, schema.additional()) {
+                        (None, Additional::Of(schema)) => Some(schema),
+                        (own, _) => own.filter(|own| own.is_object()),
+                    };
+                    schema.is_none_or(|schema| is_valid(document, schema, value, depth))
+                })
+        }
+        _ => true,
+    }
+}
+
+/// Returns true if a string has the form of the formats that have a type of their own.
+fn is_formatted(format: Option<&str>, text: &str) -> bool {
+    match format {
+        Some("uuid") => has_form(text, "ffffffff-ffff-ffff-ffff-ffffffffffff"),
+        Some("date-time") => text
+            .get(..19)
+            .is_some_and(|start| has_form(start, "0000-00-00T00:00:00")),
+        Some("date") => has_form(text, "0000-00-00"),
+        _ => true,
+    }
+}
