@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use anstyle::{AnsiColor, Style};
+use call_api::builder::GetCall;
 use call_api::chrono::{DateTime, Utc};
 use call_api::{Call, Client, Detail, Drift, DriftMode, Error, ErrorKind, Uuid};
 use serde::Serialize;
@@ -163,6 +164,8 @@ fn not_the_service(error: &Error) -> Option<CliError> {
             "the service has no such path; the base URL must be what precedes /v1/call"
         }
         Some(Detail::Message(_) | Detail::Fields(_)) => return None,
+        // The body that the document describes for the status.
+        _ if error.body::<GetCall>().is_some() => return None,
         // A call, although another one: the check of the document reports it.
         _ if error.kind() == ErrorKind::UnexpectedId => return None,
         // A success that does not decode: the check of the document reports it if the rest matches.
