@@ -449,16 +449,15 @@ mod tests {
 
     #[test]
     fn sensitive_properties_are_masked_at_any_depth() {
-        let mut value = json!({
-            "items": [{"contact": {"identifier": "600123456"}, "recording_url": "https://a.example/?s=1", "note": "+34600123456"}],
-            "recording_url": null,
-        });
-        mask(&mut value);
-        let expected = json!({
-            "items": [{"contact": {"identifier": "***456"}, "recording_url": "***", "note": "***456"}],
-            "recording_url": null,
-        });
-        assert_eq!(value, expected);
+        let identifier = Contact::name_in_json("identifier");
+        let url = Call::name_in_json("recording_url");
+        let value = |number, link, note| {
+            let item = json!({"contact": {identifier: number}, url: link, "note": note});
+            json!({"items": [item], url: null})
+        };
+        let mut masked = value("600123456", "https://a.example/?s=1", "+34600123456");
+        mask(&mut masked);
+        assert_eq!(masked, value("***456", "***", "***456"));
     }
 
     #[test]

@@ -187,7 +187,8 @@ fn cell(call: &Call, field: &Field, value: String, display: DisplayArgs) -> io::
             return Ok(cell);
         }
     }
-    let is_contact = path.first() == Some(&Call::name_in_json("contact"));
+    let first = path.first().copied().unwrap_or_default();
+    let is_contact = first == Call::name_in_json("contact");
     let is_harmless = ["id", "created_date", "contact_type"]
         .map(Contact::name_in_json)
         .contains(path.get(1).unwrap_or(&""));
@@ -195,7 +196,7 @@ fn cell(call: &Call, field: &Field, value: String, display: DisplayArgs) -> io::
         _ if value.is_empty() => plain("-"),
         true if display.show_numbers || is_harmless => plain(value),
         true => plain(mask_number(&value)),
-        false if is_masked(call, path.first().unwrap_or(&"")) => plain("yes"),
+        false if is_masked(call, field_of(first)) => plain("yes"),
         false => plain(value),
     })
 }
@@ -320,7 +321,14 @@ fn properties(call: &Call, display: DisplayArgs) -> io::Result<()> {
     )
 }
 
-/// Returns true if `Debug` hides the property or a part of it, because it is sensitive.
+/// Returns the field of the property with this name in JSON.
+fn field_of(name: &str) -> &str {
+    let mut properties = Call::PROPERTIES.iter();
+    let named = properties.find(|(_, in_json)| *in_json == name);
+    named.map_or(name, |(field, _)| field)
+}
+
+/// Returns true if `Debug` hides the field or a part of it, because it is sensitive.
 fn is_masked(call: &Call, name: &str) -> bool {
     let shown = format!("{call:#?}");
     let is_first = |line: &&str| {
