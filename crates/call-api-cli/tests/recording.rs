@@ -352,7 +352,7 @@ error: the recording cannot be downloaded: the call's recording_url is not an ab
 ? 6
 error: refused to send GET http://recordings.example/1: it is plain http to another machine, where anyone on the network path could read or change the content; ask the service's owner for recordings over https
 ? 4
-error: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000404 was answered with 404: Call not found (1 attempt); check the id, and that the base URL names the right service
+error: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000404 was answered with 404: [..] (1 attempt); check the id, and that the base URL names the right service
 ? 1
 error: cannot write [HOME]recording-none/missing/call.wav: its folder does not exist; create the folder, or use another file
 

@@ -50,8 +50,7 @@ async fn request_is_that_of_the_document() {
         .replace(&path, "/v1/call/{id}")
         .replace(&format!("{option} "), "--id ")
         .replace(&format!("'{option}'"), "'--id'")
-        .replace(&typo, "--ids")
-        .replace(&format!("path.{parameter}"), "path.id");
+        .replace(&typo, "--ids");
     assert_shown(
         shown,
         str![[r#"
@@ -79,10 +78,10 @@ Responses:
 }
 ---
 ? 6
-error: GET http://[HOST]/v1/call/7 was answered with 422: path.id: Input should be a valid UUID, invalid length: found 1 (1 attempt); check the parameters of the request
+error: GET http://[HOST]/v1/call/7 was answered with 422: [..] (1 attempt); check the parameters of the request
 ---
 ? 4
-error: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000009 was answered with 404: Call not found (1 attempt); check the id, and that the base URL names the right service
+error: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000009 was answered with 404: [..] (1 attempt); check the id, and that the base URL names the right service
 ---
 ? 2
 error: the following required arguments were not provided: --id <UUID>; see `call-api request get_call --help`

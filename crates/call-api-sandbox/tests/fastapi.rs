@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::collections::BTreeMap;
+use std::mem::discriminant;
 
 use call_api_sandbox::Sandbox;
 use serde::Deserialize;
@@ -63,6 +64,12 @@ async fn request(sandbox: &Sandbox, case: &Case) -> Response {
     }
 }
 
+fn operations() -> Vec<Value> {
+    let description = include_str!("../src/operations.json");
+    let mut description: Value = serde_json::from_str(description).unwrap();
+    serde_json::from_value(description["operations"].take()).unwrap()
+}
+
 /// Returns the recorded response as a service of the present document sends it: with its example, and none to a method that
 /// the document has added.
 fn expected(case: &Case) -> Option<Response> {
@@ -71,9 +78,9 @@ fn expected(case: &Case) -> Option<Response> {
         mut headers,
         mut body,
     } = case.response.clone();
-    let operations: Value = serde_json::from_str(include_str!("../src/operations.json")).unwrap();
-    let mut operations = operations["operations"].as_array().unwrap().iter();
-    let is_known = operations.any(|operation| operation["method"] == case.method.as_str());
+    let is_known = operations()
+        .iter()
+        .any(|operation| operation["method"] == case.method.as_str());
     if status == 405 && is_known {
         return None;
     }
@@ -88,6 +95,30 @@ fn expected(case: &Case) -> Option<Response> {
     })
 }
 
+/// Returns true for an error with the body that the document describes for its status, and the recorded detail, if any.
+fn is_documented(response: &Response, recorded: &Response) -> bool {
+    let value = |response: &Response| serde_json::from_str::<Value>(&response.body);
+    let (Ok(body), Ok(recorded_body)) = (value(response), value(recorded)) else {
+        return false;
+    };
+    let detail = &recorded_body["detail"];
+    let operations = operations();
+    let mut operations = operations.iter();
+    let get_call = operations.find(|operation| operation["name"] == "get_call");
+    let status = response.status.to_string();
+    let mut documented = get_call.unwrap()["responses"].as_array().unwrap().iter();
+    documented.any(|documented| {
+        let mut example = documented["example"].clone();
+        match example.get_mut("detail") {
+            Some(place) if discriminant(place) == discriminant(detail) => place.clone_from(detail),
+            _ => {}
+        }
+        response.status == recorded.status
+            && documented["status"].as_str() == Some(&status)
+            && example == body
+    })
+}
+
 #[tokio::test]
 async fn every_response_matches_fastapi() {
     let sandbox = Sandbox::start().await.unwrap();
@@ -99,7 +130,7 @@ async fn every_response_matches_fastapi() {
             continue;
         };
         *statuses.entry(response.status).or_default() += 1;
-        if response != expected {
+        if response != expected && !is_documented(&response, &expected) {
             others.push(format!(
                 "{} {} {:?}\n  fastapi: {:?}\n  sandbox: {response:?}",
                 case.method, case.path, case.authorizations, expected,

@@ -23,7 +23,7 @@ async fn sync_stops_when_the_service_fails() {
         retrying.replace_all(&shown, "").into_owned(),
         str![[r#"
 ? 5
-error: 1 × refused: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000001 was answered with 401: Invalid authentication credentials (1 attempt); check the token: it may be wrong, revoked or of another service
+error: 1 × refused: GET http://[HOST]/v1/call/00000000-0000-4000-8000-000000000001 was answered with 401: [..] (1 attempt); check the token: it may be wrong, revoked or of another service
 interrupted; run the command again to resume
 summary: ids=200 fetched=0 already_there=0 failed=1 not_fetched=199 refused=1 seconds=[SECONDS] exit_code=5
 ? 8
