@@ -11,6 +11,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::paging::Paging;
+
 /// The operations of a document.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Operations {
@@ -46,6 +48,8 @@ pub(crate) struct Operation {
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) body: Option<RequestBody>,
     responses: Vec<ResponseSpec>,
+    /// The division into pages, if the operation is a list.
+    paging: Option<Paging>,
 }
 
 /// The place of the credential.
@@ -231,8 +235,9 @@ impl Operation {
         (!parameter.contains('{') && prefix.ends_with('/')).then_some((prefix, parameter))
     }
 
-    /// Returns the response of the document's example, or of a sample of its schema, with the first status of success.
-    pub(crate) fn example(&self) -> Response {
+    /// Returns the response of the document's example, or of a sample of its schema, with the first status of success. Later
+    /// pages of a list have no items.
+    pub(crate) fn example(&self, query: &[(String, String)]) -> Response {
         let of = |wanted: &str| {
             let mut all = self.responses.iter();
             all.find(|response| response.status.starts_with(wanted))
@@ -251,7 +256,9 @@ impl Operation {
             return served;
         };
         let json = example.as_ref().map_or("null", |example| example.get());
-        let body = written(media_type, json);
+        let paging = self.paging.as_ref();
+        let page = paging.and_then(|paging| paging.page(json, query));
+        let body = written(media_type, page.as_deref().unwrap_or(json));
         if let Ok(media_type) = HeaderValue::try_from(media_type) {
             served.headers_mut().insert(CONTENT_TYPE, media_type);
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
@@ -330,7 +330,8 @@ fn get_call(api: &Api, id: Result<Uuid, Box<Response>>, request: &Request) -> Re
     }
 }
 
-/// Answers a request that the sandbox knows only by the document: validates it, and returns the example.
+/// Answers a request that the sandbox knows only by the document: validates it, and returns the example, or an empty later
+/// page of a list.
 async fn answer_from_document(
     api: &Api,
     operation: &Operation,
@@ -338,14 +339,16 @@ async fn answer_from_document(
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
+    let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
+    let query = query.map(|Query(pairs)| pairs).unwrap_or_default();
     let refused = match body::read(body).await {
         Err(reason) => responses::detail(StatusCode::PAYLOAD_TOO_LARGE, reason),
         Ok(body) => {
             let (headers, uri) = (&parts.headers, &parts.uri);
             match auth::authorize(&operation.auth, headers, uri, &api.tokens) {
                 Err(error) => error.into_response(),
-                Ok(_) => match validation::validate(operation, captured, &parts, &body) {
-                    Ok(()) => return operation.example(),
+                Ok(_) => match validation::validate(operation, captured, &query, &parts, &body) {
+                    Ok(()) => return operation.example(&query),
                     Err(invalid) => responses::unprocessable(&invalid),
                 },
             }

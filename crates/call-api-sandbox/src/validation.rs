@@ -1,6 +1,5 @@
 //! Validation of requests by the document, with the errors of a FastAPI service.
 
-use axum::extract::Query;
 use axum::response::Response;
 use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
@@ -16,6 +15,7 @@ use crate::responses::{self, Invalid, Step};
 pub(crate) fn validate(
     operation: &Operation,
     captured: &[(String, String)],
+    query: &[(String, String)],
     parts: &Parts,
     body: &Bytes,
 ) -> Result<(), Vec<Invalid>> {
@@ -23,16 +23,14 @@ pub(crate) fn validate(
         Some(expected) => Some((expected, parse(parts, body)?)),
         None => None,
     };
-    let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
-    let query = query.map(|Query(pairs)| pairs).unwrap_or_default();
-    let captured = [captured, &operation.captures_in_query(&query)].concat();
+    let captured = [captured, &operation.captures_in_query(query)].concat();
     let mut invalid = Vec::new();
     for location in [Location::Path, Location::Query, Location::Header] {
         let parameters = operation.parameters.iter();
         for parameter in parameters.filter(|parameter| parameter.location == location) {
             let values: Vec<&str> = match location {
                 Location::Path => named(&captured, &parameter.name),
-                Location::Query => named(&query, &parameter.name),
+                Location::Query => named(query, &parameter.name),
                 Location::Header => {
                     let all = parts.headers.get_all(parameter.name.as_str());
                     all.iter().filter_map(|value| value.to_str().ok()).collect()

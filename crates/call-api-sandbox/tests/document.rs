@@ -35,6 +35,10 @@ fn description() -> String {
             {"name": "x-after", "location": "header", "required": false,
                 "type": {"kind": "string", "format": "date-time"}},
         ]},
+        {"name": "list_owners", "method": "GET", "path": "/v1/owners", "auth": "none",
+            "parameters": [{"name": "page", "location": "query", "required": false, "type": {"kind": "integer"}}],
+            "paging": {"items": ["data"], "may_lack_items": false, "next": {"number": {"parameter": "page", "first": 1}}},
+            "responses": [{"status": "200", "media_type": "application/json", "example": {"data": [{"id": 1}]}}]},
         {"name": "add_pet", "method": "POST", "path": "/v1/pets", "auth": "bearer", "parameters": [],
             "body": {
                 "media_types": ["application/json"], "required": true,
@@ -102,6 +106,19 @@ async fn operations_are_answered_with_their_examples() {
     let response = request.send().await.unwrap();
     assert_eq!(response.headers()["content-type"], "text/plain");
     assert_eq!(response.text().await.unwrap(), "A cat.");
+}
+
+#[tokio::test]
+async fn list_ends_after_its_first_page() {
+    let sandbox = start().await;
+    for (path, expected) in [
+        ("/v1/owners", r#"{"data":[{"id":1}]}"#),
+        ("/v1/owners?page=1", r#"{"data":[{"id":1}]}"#),
+        ("/v1/owners?page=2", r#"{"data":[]}"#),
+    ] {
+        let answered = send(&sandbox, Method::GET, path).await;
+        assert_eq!(answered, (200, expected.to_owned()), "{path}");
+    }
 }
 
 #[tokio::test]
