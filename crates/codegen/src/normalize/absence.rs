@@ -143,8 +143,9 @@ pub(super) fn unsent_defaults(document: &mut Value, changes: &mut Changes) {
     let sent = sent(document);
     let mut unsent = Vec::new();
     each_optional(document, &everywhere(document), |owner, name, schema| {
-        let is_null = schema.get("default").is_none_or(Value::is_null);
-        if !is_null && !(sent.contains(owner) && is_constant(document, schema, 0)) {
+        let has_default = schema.get("default").is_some_and(|value| !value.is_null());
+        let is_kept = || sent.contains(owner) && is_constant(document, schema, 0);
+        if has_default && !is_kept() {
             unsent.push(property(owner, name));
         }
     });
