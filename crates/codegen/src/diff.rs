@@ -14,7 +14,8 @@
 //! with builders, an optional property is an `Option`, and so on. `rust` has these facts. If the directions differ, the
 //! worse class applies. [`run`] also generates both documents, and corrects the classes by the [`generated_code`]: a change
 //! is documentation if all code that it could affect is equal, except those that the service makes to what it accepts and
-//! sends; and removed public items that no breaking change explains are a breaking change.
+//! sends; and removed public items that no breaking change explains are a breaking change. Where code differs that no change
+//! is known to concern, the classes stay as they are.
 //!
 //! oxide's [drift](https://docs.rs/drift/0.2) does not fit: it reads OpenAPI 3.0 only, classifies for clients and servers
 //! rather than for users of a crate, and reports neither renames nor `nullable`, security, servers or operation ids. It is

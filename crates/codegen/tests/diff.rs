@@ -9,11 +9,12 @@
 #[path = "diff/cases.rs"]
 mod cases;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::panic::{self, AssertUnwindSafe};
 
-use call_api_codegen::diff::change::Comparison;
+use call_api_codegen::diff::change::{Class, Comparison};
 use call_api_codegen::diff::generated_code::{self, GeneratedCode};
 use call_api_codegen::diff::{self, Options, Outcome};
 use call_api_codegen::load::Source;
@@ -145,6 +146,78 @@ fn compare_classifies_a_change_beside_another() {
             if found.join(", ") != expected {
                 let rendered = render(&comparison);
                 writeln!(failures, "# {name}, expected {expected:?}\n{rendered}").unwrap();
+            }
+        }
+        failures
+    })
+    .unwrap();
+    assert!(failures.is_empty(), "{failures}");
+}
+
+/// The name of an inline type may have nothing in common with the location of its schema.
+#[test]
+fn compare_keeps_the_class_of_a_change_to_a_type_with_a_name_of_its_own() {
+    let titled = |street: &str| {
+        json!({
+            "title": "Address", "type": "object", "required": ["street"],
+            "properties": {"street": {"type": street}, "zip": {"type": "string"}},
+        })
+    };
+    let documents = |values: &[&str], street: &str, has_city: bool| {
+        let mut document = base();
+        let mut address = titled(street);
+        if has_city {
+            address["properties"]["city"] = json!({"type": "string"});
+        }
+        let body = json!({"type": "object", "properties": {"address": address}});
+        document["components"]["schemas"]["Customer"] =
+            json!({"type": "object", "properties": {"address": address}});
+        document["components"]["parameters"]["State"] = json!({
+            "name": "state", "in": "query", "schema": {"type": "string", "enum": values},
+        });
+        document["components"]["requestBodies"]["Order"] = json!({
+            "required": true, "content": {"application/json": {"schema": body}},
+        });
+        document["paths"]["/customers"] = json!({"post": {
+            "operationId": "create_customer",
+            "parameters": [{"$ref": "#/components/parameters/State"}],
+            "requestBody": {"$ref": "#/components/requestBodies/Order"},
+            "responses": {"200": {
+                "description": "The customer",
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Customer"}}},
+            }},
+        }});
+        document
+    };
+    let failures = with_deep_stack(|| {
+        let old = documents(&["open", "closed"], "string", false);
+        let old_code = GeneratedCode::of(source(old.clone()), Pins::default()).unwrap();
+        let mut failures = String::new();
+        for (new, expected) in [
+            (
+                documents(&["open", "closed"], "string", true),
+                Class::Addition,
+            ),
+            (
+                documents(&["open", "closed"], "integer", false),
+                Class::Breaking,
+            ),
+            (
+                documents(&["open", "closed", "new"], "string", false),
+                Class::Addition,
+            ),
+            (documents(&["open"], "string", false), Class::Breaking),
+        ] {
+            let mut comparison = diff::compare(&old, &new);
+            let code = GeneratedCode::of(source(new), Pins::default()).unwrap();
+            generated_code::correct(&mut comparison, &old_code, &code);
+            let classes: BTreeSet<Class> = comparison
+                .changes
+                .iter()
+                .map(|change| change.class)
+                .collect();
+            if classes != BTreeSet::from([expected]) {
+                writeln!(failures, "expected {expected}\n{}", render(&comparison)).unwrap();
             }
         }
         failures

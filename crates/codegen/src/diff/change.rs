@@ -289,8 +289,8 @@ impl Comparison {
     /// Makes those changes documentation for which both documents give the same code.
     pub(super) fn affects_no_code(&mut self, is_same: impl Fn(&Change) -> bool) {
         for change in &mut self.changes {
-            let is_milder = change.class > Class::Documentation && !change.is_of_the_service();
-            if is_milder && is_same(change) {
+            let is_measured = change.class > Class::Documentation && !change.is_of_the_service();
+            if is_measured && is_same(change) {
                 change.class = Class::Documentation;
                 change.why = "the generated code stays the same".into();
                 change.decisive = None;

@@ -171,11 +171,15 @@ pub fn correct(comparison: &mut Comparison, old: &GeneratedCode, new: &Generated
     }
     let code = [&old.code, &new.code];
     let measure = Measure::new(code, [&old.pins, &new.pins], [&old.composed, &new.composed]);
-    comparison.affects_no_code(|change| measure.affects_no_code(change));
+    if measure.is_complete(&comparison.changes) {
+        comparison.affects_no_code(|change| measure.affects_no_code(change));
+    }
     let breaking = |change: &&Change| change.class == Class::Breaking;
     let breaking: Vec<&Change> = comparison.changes.iter().filter(breaking).collect();
-    let is_explained =
-        |item: &&String| breaking.iter().any(|change| measure.explains(change, item));
+    let is_explained = |item: &str| {
+        let mut breaking = breaking.iter();
+        breaking.any(|change| measure.explains(change, item))
+    };
     let removed = old.items.difference(&new.items);
     let removed: Vec<&String> = removed.filter(|item| !is_explained(item)).collect();
     comparison.changes.splice(0..0, removed_items(&removed));

@@ -1,5 +1,4 @@
-//! The generated code of each type and each operation, by which the changes of a document are measured apart from each
-//! other.
+//! The generated code of each type and each operation, by which each change of a document gets a class of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -103,6 +102,16 @@ impl<'a> Measure<'a> {
         }
     }
 
+    /// Returns true if one of the changes concerns each difference. A type can have a name that does not follow from the
+    /// location of its schema, such as its title. A change that concerns such a type cannot be told from the others.
+    pub(super) fn is_complete(&self, changes: &[Change]) -> bool {
+        let stems: Vec<BTreeSet<String>> =
+            changes.iter().map(|change| self.stems(change)).collect();
+        let is_concerned =
+            |words: &BTreeSet<&str>| stems.iter().any(|stems| concerns(stems, words));
+        self.differences.iter().all(is_concerned)
+    }
+
     /// Returns true if no code differs that the change could affect: that of its schema, of the types within it, of the
     /// schemas that are made of it, of the operations that use it, and all that mentions one of them.
     pub(super) fn affects_no_code(&self, change: &Change) -> bool {
@@ -117,12 +126,7 @@ impl<'a> Measure<'a> {
     /// Returns true if the change can be the reason for a change of an item with this text. A change of the whole document
     /// can be the reason for any.
     pub(super) fn explains(&self, change: &Change, item: &str) -> bool {
-        let mut stems = self.stems(change);
-        if let Some(renamed) = &change.renamed {
-            let names = [&renamed.from, &renamed.to];
-            stems.extend(names.map(|name| names::builder_name(name)));
-            stems.extend(names.map(|name| names::type_name(name)));
-        }
+        let stems = self.stems(change);
         stems.is_empty() || concerns(&stems, &words(item).collect())
     }
 
@@ -134,14 +138,18 @@ impl<'a> Measure<'a> {
             let Some(schema) = pointer.as_ref().and_then(schema) else {
                 continue;
             };
-            let pinned = self.pins[index].schemas.get(&schema).unwrap_or(&schema);
-            stems.insert(names::type_name(pinned));
+            stems.insert(names::type_name(self.pins[index].schema(&schema)));
         }
         self.add_composed(&mut stems);
         for operation in &change.operations {
             let pinned = self.pins.map(|pins| pins.operations.get(operation));
             let names = pinned.into_iter().flatten().chain([operation]);
             stems.extend(names.map(|name| names::builder_name(name)));
+        }
+        if let Some(renamed) = &change.renamed {
+            let names = [&renamed.from, &renamed.to];
+            stems.extend(names.map(|name| names::builder_name(name)));
+            stems.extend(names.map(|name| names::type_name(name)));
         }
         stems
     }
@@ -165,7 +173,7 @@ pub(super) struct Composed(BTreeMap<String, BTreeSet<String>>);
 
 impl Composed {
     pub(super) fn of(document: &Value, pins: &Pins) -> Self {
-        let name = |schema: &String| names::type_name(pins.schemas.get(schema).unwrap_or(schema));
+        let name = |schema: &String| names::type_name(pins.schema(schema));
         let mut composed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         walk::walk(document, &mut |_, pointer, value| {
             let Some(part) = value.reference().as_ref().and_then(schema) else {
