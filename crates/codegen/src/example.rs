@@ -5,11 +5,11 @@
 
 use serde_json::{Value, json};
 
+use crate::instance::{self, Direction};
 use crate::pins::Pins;
 use crate::pointer::Pointer;
-use crate::sample::{self, Direction};
 use crate::walk::{self, Kind};
-use crate::{instance, names};
+use crate::{names, sample};
 
 /// Returns an example of the schema with this public name: of a media type with this schema, of the schema itself, or a
 /// sample. Examples that are not valid are skipped. `None` if there is no such schema, or no example of it.
@@ -28,7 +28,7 @@ pub(crate) fn of_schema(document: &Value, pins: &Pins, public: &str) -> Option<V
     });
     let valid = examples
         .into_iter()
-        .find_map(|example| instance::given(document, schema, example));
+        .find_map(|example| instance::given(document, schema, example, Direction::Received));
     valid.or_else(|| sample::of_schema(document, schema, Direction::Received))
 }
 

@@ -3,105 +3,163 @@
 use serde_json::Value;
 
 use crate::normalize::has_form;
-use crate::openapi::{Additional, COMBINATORS, Schema as _};
+use crate::openapi::{Additional, COMBINATORS, DIRECTIONS, Schema as _};
 use crate::walk;
 
+/// The direction in which a value is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// To the service: without `readOnly` properties.
+    Sent,
+    /// From the service: without `writeOnly` properties.
+    Received,
+}
+
+impl Direction {
+    /// Returns the keyword of the properties that values in this direction lack.
+    pub(crate) fn hidden(self) -> &'static str {
+        let [received_only, sent_only] = DIRECTIONS;
+        match self {
+            Self::Sent => received_only,
+            Self::Received => sent_only,
+        }
+    }
+}
+
 /// Returns a value that the document gives for a schema, with the nulls that it lacks; `None` if it is not valid.
-pub(crate) fn given(document: &Value, schema: &Value, value: Value) -> Option<Value> {
-    let value = with_nulls(document, schema, value);
-    is_valid(document, schema, &value, MOST_NESTED).then_some(value)
+pub(crate) fn given(
+    document: &Value,
+    schema: &Value,
+    value: Value,
+    direction: Direction,
+) -> Option<Value> {
+    let value = with_nulls(document, schema, value, direction);
+    let instances = Instances {
+        document,
+        direction,
+    };
+    let is_valid = instances.is_valid(schema, &value, MOST_NESTED);
+    is_valid.then_some(value)
 }
 
 /// Returns a value with null for the required properties that are missing and nullable: FastAPI drops nulls from documents,
 /// also those in examples.
-pub(crate) fn with_nulls(document: &Value, schema: &Value, mut value: Value) -> Value {
-    add_nulls(document, schema, &mut value, MOST_NESTED);
+pub(crate) fn with_nulls(
+    document: &Value,
+    schema: &Value,
+    mut value: Value,
+    direction: Direction,
+) -> Value {
+    let instances = Instances {
+        document,
+        direction,
+    };
+    instances.add_nulls(schema, &mut value, MOST_NESTED);
     value
 }
 
-fn add_nulls(document: &Value, schema: &Value, value: &mut Value, depth: usize) {
-    let (Some(schema), Some(depth)) = (walk::follow(document, schema), depth.checked_sub(1)) else {
-        return;
-    };
-    for part in schema.parts() {
-        add_nulls(document, part, value, depth);
-    }
-    // Of a union, the member is not known; but `anyOf: [T, null]` has only one.
-    if let Some((_, members)) = schema.union() {
-        let mut members = members.iter().filter(|member| !member.is_only_null());
-        if let (Some(member), None) = (members.next(), members.next()) {
-            add_nulls(document, member, value, depth);
+/// The values of a document's schemas in one direction.
+struct Instances<'a> {
+    document: &'a Value,
+    direction: Direction,
+}
+
+impl Instances<'_> {
+    fn add_nulls(&self, schema: &Value, value: &mut Value, depth: usize) {
+        let document = self.document;
+        let (Some(schema), Some(depth)) = (walk::follow(document, schema), depth.checked_sub(1))
+        else {
+            return;
+        };
+        for part in schema.parts() {
+            self.add_nulls(part, value, depth);
         }
-    }
-    match value {
-        Value::Array(items) => {
-            for item in items {
-                add_nulls(document, &schema["items"], item, depth);
+        // Of a union, the member is not known; but `anyOf: [T, null]` has only one.
+        if let Some((_, members)) = schema.union() {
+            let mut members = members.iter().filter(|member| !member.is_only_null());
+            if let (Some(member), None) = (members.next(), members.next()) {
+                self.add_nulls(member, value, depth);
             }
         }
-        Value::Object(values) => {
-            let is_nullable = |property| {
-                walk::follow(document, property).is_some_and(|property| property.is_nullable())
-            };
-            for (name, property) in schema.properties() {
-                match values.get_mut(name) {
-                    Some(value) => add_nulls(document, property, value, depth),
-                    None if schema.requires(name) && is_nullable(property) => {
-                        values.insert(name.clone(), Value::Null);
-                    }
-                    None => {}
+        match value {
+            Value::Array(items) => {
+                for item in items {
+                    self.add_nulls(&schema["items"], item, depth);
                 }
             }
+            Value::Object(values) => {
+                let is_nullable = |property| {
+                    walk::follow(document, property).is_some_and(|property| property.is_nullable())
+                };
+                for (name, property) in schema.properties() {
+                    match values.get_mut(name) {
+                        Some(value) => self.add_nulls(property, value, depth),
+                        None if self.requires(schema, name) && is_nullable(property) => {
+                            values.insert(name.clone(), Value::Null);
+                        }
+                        None => {}
+                    }
+                }
+            }
+            _ => {}
         }
-        _ => {}
+    }
+
+    /// Returns true if generated code decodes the value of this schema. Bounds, patterns and listed values are not checked.
+    fn is_valid(&self, schema: &Value, value: &Value, depth: usize) -> bool {
+        let document = self.document;
+        let (Some(schema), Some(depth)) = (walk::follow(document, schema), depth.checked_sub(1))
+        else {
+            return false;
+        };
+        if value.is_null() && schema.is_nullable() {
+            return true;
+        }
+        let fits = |member: &Value| self.is_valid(member, value, depth);
+        if !schema.parts().iter().all(fits)
+            || COMBINATORS.iter().any(|keyword| {
+                let members = schema.list(keyword);
+                !members.is_empty() && !members.iter().any(fits)
+            })
+        {
+            return false;
+        }
+        let types = schema.types();
+        if !types.is_empty() && !types.iter().any(|kind| kind.is_of(value)) {
+            return false;
+        }
+        match value {
+            Value::String(text) => is_formatted(schema.format(), text),
+            Value::Array(items) => schema
+                .get("items")
+                .is_none_or(|schema| items.iter().all(|item| self.is_valid(schema, item, depth))),
+            Value::Object(properties) => {
+                let mut required = schema.required();
+                required.all(|name| properties.contains_key(name) || !self.requires(schema, name))
+                    && properties.iter().all(|(name, value)| {
+                        let own = schema.get("properties").and_then(|own| own.get(name));
+                        let schema = match (own, schema.additional()) {
+                            (None, Additional::Of(schema)) => Some(schema),
+                            (own, _) => own.filter(|own| own.is_object()),
+                        };
+                        schema.is_none_or(|schema| self.is_valid(schema, value, depth))
+                    })
+            }
+            _ => true,
+        }
+    }
+
+    /// Returns true if values in this direction must have the property.
+    fn requires(&self, schema: &Value, name: &str) -> bool {
+        let property = schema.get("properties").and_then(|own| own.get(name));
+        let property = property.and_then(|property| walk::follow(self.document, property));
+        schema.requires(name)
+            && property.is_none_or(|property| !property.has_flag(self.direction.hidden()))
     }
 }
 
 /// The greatest depth of schemas in a valid example: parts of a schema may be the schema itself.
 const MOST_NESTED: usize = 100;
-
-/// Returns true if generated code decodes the value of this schema. Bounds, patterns and listed values are not checked.
-fn is_valid(document: &Value, schema: &Value, value: &Value, depth: usize) -> bool {
-    let (Some(schema), Some(depth)) = (walk::follow(document, schema), depth.checked_sub(1)) else {
-        return false;
-    };
-    if value.is_null() && schema.is_nullable() {
-        return true;
-    }
-    let fits = |member: &Value| is_valid(document, member, value, depth);
-    if !schema.parts().iter().all(fits)
-        || COMBINATORS.iter().any(|keyword| {
-            let members = schema.list(keyword);
-            !members.is_empty() && !members.iter().any(fits)
-        })
-    {
-        return false;
-    }
-    let types = schema.types();
-    if !types.is_empty() && !types.iter().any(|kind| kind.is_of(value)) {
-        return false;
-    }
-    match value {
-        Value::String(text) => is_formatted(schema.format(), text),
-        Value::Array(items) => schema.get("items").is_none_or(|schema| {
-            items
-                .iter()
-                .all(|item| is_valid(document, schema, item, depth))
-        }),
-        Value::Object(properties) => {
-            schema.required().all(|name| properties.contains_key(name))
-                && properties.iter().all(|(name, value)| {
-                    let own = schema.get("properties").and_then(|own| own.get(name));
-                    let schema = match (own, schema.additional()) {
-                        (None, Additional::Of(schema)) => Some(schema),
-                        (own, _) => own.filter(|own| own.is_object()),
-                    };
-                    schema.is_none_or(|schema| is_valid(document, schema, value, depth))
-                })
-        }
-        _ => true,
-    }
-}
 
 /// Returns true if a string has the form of the formats that have a type of their own.
 fn is_formatted(format: Option<&str>, text: &str) -> bool {

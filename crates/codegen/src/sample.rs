@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Number, Value, json};
 
-use crate::openapi::{Additional, DIRECTIONS, JsonType, Schema as _, Side};
-use crate::{instance, walk};
+use crate::instance::{self, Direction};
+use crate::openapi::{Additional, JsonType, Schema as _, Side};
+use crate::walk;
 
 /// The number of values after which a sample gets no optional ones: schemas that refer to each other multiply.
 const MAX_VALUES: usize = 500;
@@ -14,20 +15,13 @@ const TIME: &str = "2023-11-07T05:31:56Z";
 /// An id, for `format: uuid`.
 const UUID: &str = "3c90c3cc-0d44-4b50-8888-8dd25736052a";
 
-/// The direction in which a sample is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Direction {
-    /// To the service: without `readOnly` properties.
-    Sent,
-    /// From the service: without `writeOnly` properties.
-    Received,
-}
-
 /// Returns the example of a Media Type or Parameter object, else a sample of its schema.
 pub(crate) fn of_content(document: &Value, object: &Value, direction: Direction) -> Option<Value> {
     let schema = object.get("schema");
     match (example(document, object), schema) {
-        (Some(example), Some(schema)) => Some(instance::with_nulls(document, schema, example)),
+        (Some(example), Some(schema)) => {
+            Some(instance::with_nulls(document, schema, example, direction))
+        }
         (Some(example), None) => Some(example),
         (None, schema) => of_schema(document, schema?, direction),
     }
@@ -81,7 +75,7 @@ impl<'a> Sampler<'a> {
         self.values += 1;
         self.within.push(schema);
         let value = given(self.document, schema)
-            .and_then(|value| instance::given(self.document, schema, value))
+            .and_then(|value| instance::given(self.document, schema, value, self.direction))
             .or_else(|| self.made(schema));
         self.within.pop();
         value
@@ -137,11 +131,7 @@ impl<'a> Sampler<'a> {
     }
 
     fn object(&mut self, schema: &'a Value) -> Option<Value> {
-        let [received_only, sent_only] = DIRECTIONS;
-        let hidden = match self.direction {
-            Direction::Sent => received_only,
-            Direction::Received => sent_only,
-        };
+        let hidden = self.direction.hidden();
         let mut object = Map::new();
         for (name, property) in schema.properties() {
             let is_required = schema.requires(name);
@@ -258,6 +248,25 @@ mod tests {
             sent(json!({"type": "integer", "default": 20})),
             Some(json!(20))
         );
+    }
+
+    #[test]
+    fn example_has_the_properties_of_its_direction() {
+        let schema = json!({
+            "type": "object", "required": ["id", "secret", "name"],
+            "properties": {
+                "id": {"type": ["string", "null"], "readOnly": true},
+                "secret": {"type": ["string", "null"], "writeOnly": true},
+                "name": {"type": "string"},
+            },
+            "example": {"name": "Rex"},
+        });
+        assert_eq!(
+            sent(schema.clone()),
+            Some(json!({"name": "Rex", "secret": null}))
+        );
+        let received = of_schema(&json!({}), &schema, Direction::Received);
+        assert_eq!(received, Some(json!({"name": "Rex", "id": null})));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::values::Values;
 use super::{Body, Content, Operation, Parameter, Property, Response, ValueType};
+use crate::instance::Direction;
 use crate::load::Source;
 use crate::media_type::{essence, response_rank};
 use crate::model::{EventData, Model, ParameterKey, RequestBody, StreamFormat};
@@ -14,7 +15,7 @@ use crate::openapi::{
 use crate::origin::{OriginalOperations, Origins};
 use crate::pointer::Pointer;
 use crate::postprocess::request_spec::encoded;
-use crate::sample::{self, Direction};
+use crate::sample;
 use crate::security::SecuritySchemes;
 use crate::streams;
 use crate::walk;
