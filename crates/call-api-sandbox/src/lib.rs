@@ -25,8 +25,8 @@
 //! with pydantic's error list for an id that is not a UUID, 405 for another method. `tests/fastapi` holds recorded
 //! responses of a FastAPI service; a test compares the sandbox with each of them.
 //!
-//! Every other operation of the document is validated and answered with the document's example, or a sample of its schema. A
-//! list has that as its first page, and an empty last page. Routes that are not in the document are below `/_sandbox`.
+//! Every other operation of the document is validated and answered with the document's example, or a sample of its schema. Of a
+//! list, that is the first page; later ones are empty. Routes that are not in the document are below `/_sandbox`.
 //!
 //! Calls can follow a [script](Script) on a controllable [clock](Clock), requests can be answered with
 //! [faults](Faults), and each [tenant](Tenant) sees only its own calls.

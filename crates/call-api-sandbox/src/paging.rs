@@ -1,5 +1,6 @@
 //! Lists that the sandbox knows only by the document. The example is the first page; every later page has no items and says
-//! that it is the last, so that reading a list ends.
+//! that it is the last, so that reading a list ends. The URL of the next page in an example leads to no page of the sandbox,
+//! so such a list has one page.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -43,7 +44,6 @@ impl Paging {
     /// Returns the page that a query asks for, of a list whose first page is `example`; `None` if it is the example.
     pub(crate) fn page(&self, example: &str, query: &[(String, String)]) -> Option<String> {
         let is_later = self.is_later(query);
-        // The URL of an example leads to no page of the sandbox.
         let is_url = matches!(self.next, NextPage::Url { .. });
         if !is_later && !is_url {
             return None;
@@ -52,17 +52,20 @@ impl Paging {
         if is_later {
             set(&mut page, &self.items, json!([]));
         }
-        match (&self.has_more, &self.next) {
-            (Some(has_more), _) => set(&mut page, has_more, json!(false)),
-            (None, NextPage::Cursor { value, .. } | NextPage::Url { value }) => {
+        let has_more = self.has_more.as_ref();
+        if has_more.is_some_and(|path| set(&mut page, path, json!(false))) {
+            return Some(page.to_string());
+        }
+        match &self.next {
+            NextPage::Cursor { value, .. } | NextPage::Url { value } => {
                 set(&mut page, value, Value::Null);
             }
-            (None, NextPage::Number { pages, .. }) => {
+            NextPage::Number { pages, .. } => {
                 if let Some(pages) = pages {
                     set(&mut page, pages, json!(0));
                 }
             }
-            (None, NextPage::LastItem { .. } | NextPage::Offset { .. } | NextPage::Header {}) => {}
+            NextPage::LastItem { .. } | NextPage::Offset { .. } | NextPage::Header {} => {}
         }
         Some(page.to_string())
     }
@@ -89,12 +92,11 @@ impl Paging {
     }
 }
 
-/// Sets the value at a path, if the body has one.
-fn set(body: &mut Value, path: &[String], value: Value) {
+/// Sets the value at a path. Returns false if the body has none.
+fn set(body: &mut Value, path: &[String], value: Value) -> bool {
     let mut names = path.iter();
-    if let Some(place) = names.try_fold(body, |body, name| body.get_mut(name)) {
-        *place = value;
-    }
+    let place = names.try_fold(body, |body, name| body.get_mut(name));
+    place.map(|place| *place = value).is_some()
 }
 
 #[cfg(test)]
@@ -126,8 +128,14 @@ mod tests {
             &queries,
         );
         assert_eq!(found, ["-", r#"{"data":[],"more":false,"next":"a"}"#]);
-        let found = pages(json!({"items": ["data"], "next": next}), &example, &queries);
-        assert_eq!(found[1], r#"{"data":[],"more":true,"next":null}"#);
+        // A list without such a property, and an example without it.
+        for paging in [
+            json!({"items": ["data"], "next": next}),
+            json!({"items": ["data"], "has_more": ["another"], "next": next}),
+        ] {
+            let found = pages(paging, &example, &queries);
+            assert_eq!(found[1], r#"{"data":[],"more":true,"next":null}"#);
+        }
     }
 
     #[test]
