@@ -25,7 +25,7 @@ pub type PropertyPath = &'static [&'static str];
 /// A list: an operation whose response is one page of it. Implemented by the builder of its requests.
 pub trait Paged: Operation {
     /// The type of the items.
-    type Item: DeserializeOwned;
+    type Item: DeserializeOwned + Send + 'static;
 
     /// The division of the list into pages.
     const PAGING: &'static Paging;

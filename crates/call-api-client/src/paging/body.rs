@@ -159,15 +159,17 @@ fn find<'de, L: Deserialize<'de>>(
     paths: &[PropertyPath],
 ) -> Option<(L, Vec<(PropertyPath, &'de RawValue)>)> {
     let (items, _) = paths.split_first()?;
+    // serde_json does not check that ignored strings are UTF-8.
+    let text = std::str::from_utf8(bytes).ok()?;
     if items.is_empty() {
-        return Some((serde_json::from_slice(bytes).ok()?, Vec::new()));
+        return Some((serde_json::from_str(text).ok()?, Vec::new()));
     }
     let mut found = Found {
         items,
         list: None,
         members: Vec::new(),
     };
-    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let mut json = serde_json::Deserializer::from_str(text);
     let object = Object {
         paths,
         depth: 0,
