@@ -231,25 +231,37 @@ fn compositions(document: &Value, findings: &mut Vec<Finding>) {
     }
 }
 
+/// `done` has the schemas that are not composed of themselves, each with true if it was found in a composition.
 fn composes_itself(
     document: &Value,
     place: &Pointer,
     path: &mut Vec<Pointer>,
-    done: &mut BTreeSet<Pointer>,
+    done: &mut BTreeSet<(Pointer, bool)>,
 ) -> bool {
     if path.contains(place) || path.len() > MAX_DEPTH {
         return true;
     }
-    if !done.insert(place.clone()) {
-        return false;
-    }
     path.push(place.clone());
-    let schema = document.at(place.as_str()).unwrap_or(&Value::Null);
-    let parts = (0..schema.parts().len()).map(|index| place.join("allOf").join(index));
-    let parts = schema.reference().into_iter().chain(parts);
-    let found = parts
-        .into_iter()
-        .any(|part| composes_itself(document, &part, path, done));
+    let is_part = |place: &Pointer| place.as_str().contains("/allOf/");
+    let is_in_composition = path.iter().any(is_part);
+    let mut found = false;
+    if done.insert((place.clone(), is_in_composition)) {
+        let schema = document.at(place.as_str()).unwrap_or(&Value::Null);
+        let mut parts: Vec<Pointer> = (0..schema.parts().len())
+            .map(|index| place.join("allOf").join(index))
+            .collect();
+        parts.extend(schema.reference());
+        // A part that is a union with null is the other member.
+        if let Some((keyword, members)) = schema.union().filter(|_| is_in_composition) {
+            let members = members.iter().enumerate();
+            let mut others = members.filter(|(_, member)| !member.is_only_null());
+            if let (Some((index, _)), None) = (others.next(), others.next()) {
+                parts.push(place.join(keyword).join(index));
+            }
+        }
+        let mut parts = parts.iter();
+        found = parts.any(|part| composes_itself(document, part, path, done));
+    }
     path.pop();
     found
 }
@@ -406,6 +418,19 @@ mod tests {
             "B": {"allOf": [{"allOf": [reference("A")]}]},
             "Tree": {"properties": {"children": {"items": reference("Tree")}}},
             "Twice": {"allOf": [reference("Tree"), reference("Tree")]},
+            "Nullable": {"anyOf": [reference("Nullable"), {"type": "null"}]},
+        }});
+        assert_eq!(
+            findings(&document),
+            ["/components/schemas/A/allOf: the schema `A` is composed of itself"]
+        );
+    }
+
+    #[test]
+    fn schema_composed_of_itself_or_null_is_an_error() {
+        let mut document = minimal();
+        document["components"] = json!({"schemas": {
+            "A": {"allOf": [{"anyOf": [{"$ref": "#/components/schemas/A"}, {"type": "null"}]}]},
         }});
         assert_eq!(
             findings(&document),
