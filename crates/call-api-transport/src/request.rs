@@ -117,10 +117,10 @@ impl RequestKind for ApiRequest<'_> {
     type Output = ReceivedResponse;
 
     fn check(&self, base_url: &BaseUrl) -> Result<(), TransportErrorKind> {
-        let Some(given) = &self.given else {
-            return Ok(());
+        let checked = match &self.given {
+            Some(given) => base_url.check(given.url(), self.operation.path),
+            None => Err("it cannot be sent a second time"),
         };
-        let checked = base_url.check(given.url(), self.operation.path);
         checked.map_err(|reason| TransportErrorKind::RefusedUrl { reason })
     }
 
