@@ -110,7 +110,7 @@ fn read_types(root: &Path) -> io::Result<String> {
     })
 }
 
-/// Returns the variants of each public enum of generated code, without the one for any other value.
+/// Returns the variants of each public enum of generated code; of an enum of values, without the one for any other value.
 fn enums(text: &str) -> BTreeMap<String, Vec<String>> {
     // Generated code parses: it was printed from a syntax tree.
     let items = syn::parse_file(text).map_or_else(|_| Vec::new(), |file| file.items);

@@ -1,7 +1,8 @@
 //! The types crate, which does not depend on HTTP.
 //!
-//! Types are parsed, changed and printed one by one, because the syntax tree of all types of a large document would be
-//! most of the memory that the generation needs. A pass sees one type with its implementations.
+//! The declarations of all types are parsed first, because the layout of a type depends on those of others. The
+//! implementations, which are most of the code, are parsed, changed and printed type by type, because their syntax trees
+//! together would be most of the memory that the generation needs. A pass sees one type with its implementations.
 
 use std::collections::BTreeSet;
 
