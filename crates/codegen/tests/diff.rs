@@ -55,6 +55,13 @@ fn render(comparison: &Comparison) -> String {
     text
 }
 
+/// Returns the class and the kind of each change.
+fn classes(comparison: &Comparison) -> String {
+    let changes = comparison.changes.iter();
+    let classes = changes.map(|change| format!("{} {}", change.class, change.kind));
+    classes.collect::<Vec<_>>().join(", ")
+}
+
 /// Returns a source with this document.
 fn source(document: Value) -> Source {
     Source {
@@ -83,13 +90,8 @@ fn compare_classifies_each_change() {
             if let Some(code) = GeneratedCode::of(source(document), Pins::default()) {
                 generated_code::correct(&mut comparison, &base_code, &code);
             }
-            let found: Vec<String> = comparison
-                .changes
-                .iter()
-                .map(|change| format!("{} {}", change.class, change.kind))
-                .collect();
             let rendered = render(&comparison);
-            if found.join(", ") != expected {
+            if classes(&comparison) != expected {
                 writeln!(failures, "# {name}, expected {expected:?}\n{rendered}").unwrap();
             }
             writeln!(golden, "# {name}\n{rendered}").unwrap();
@@ -138,12 +140,7 @@ fn compare_classifies_a_change_beside_another() {
             comparison
                 .changes
                 .retain(|change| !change.pointer().as_str().to_lowercase().contains("weather"));
-            let found: Vec<String> = comparison
-                .changes
-                .iter()
-                .map(|change| format!("{} {}", change.class, change.kind))
-                .collect();
-            if found.join(", ") != expected {
+            if classes(&comparison) != expected {
                 let rendered = render(&comparison);
                 writeln!(failures, "# {name}, expected {expected:?}\n{rendered}").unwrap();
             }
