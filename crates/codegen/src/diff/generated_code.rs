@@ -8,7 +8,7 @@ use quote::ToTokens as _;
 use syn::{Attribute, ImplItem, Item, ItemImpl, Token, Type, Visibility, punctuated::Punctuated};
 
 use super::change::{Change, Class, Comparison};
-use super::item_code::{Composed, ItemCode, Measure};
+use super::item_code::{self, Composed, ItemCode, Measure};
 use crate::declaration;
 use crate::layout::{CLIENT, MOCK, TYPES};
 use crate::load::Source;
@@ -174,12 +174,10 @@ pub fn correct(comparison: &mut Comparison, old: &GeneratedCode, new: &Generated
     if measure.is_complete(&comparison.changes) {
         comparison.affects_no_code(|change| measure.affects_no_code(change));
     }
-    let breaking = |change: &&Change| change.class == Class::Breaking;
-    let breaking: Vec<&Change> = comparison.changes.iter().filter(breaking).collect();
-    let is_explained = |item: &str| {
-        let mut breaking = breaking.iter();
-        breaking.any(|change| measure.explains(change, item))
-    };
+    let breaking = comparison.changes.iter();
+    let breaking = breaking.filter(|change| change.class == Class::Breaking);
+    let stems: Vec<_> = breaking.map(|change| measure.stems(change)).collect();
+    let is_explained = |item: &str| stems.iter().any(|stems| item_code::explains(stems, item));
     let removed = old.items.difference(&new.items);
     let removed: Vec<&String> = removed.filter(|item| !is_explained(item)).collect();
     comparison.changes.splice(0..0, removed_items(&removed));

@@ -123,16 +123,9 @@ impl<'a> Measure<'a> {
             && !self.differences.iter().any(|words| concerns(&stems, words))
     }
 
-    /// Returns true if the change can be the reason for a change of an item with this text. A change of the whole document
-    /// can be the reason for any.
-    pub(super) fn explains(&self, change: &Change, item: &str) -> bool {
-        let stems = self.stems(change);
-        stems.is_empty() || concerns(&stems, &words(item).collect())
-    }
-
     /// Returns the beginnings of the names of types and builders whose code the change could affect. None are known for a
     /// change of the whole document.
-    fn stems(&self, change: &Change) -> BTreeSet<String> {
+    pub(super) fn stems(&self, change: &Change) -> BTreeSet<String> {
         let mut stems: BTreeSet<String> = BTreeSet::new();
         for (index, pointer) in [&change.old, &change.new].into_iter().enumerate() {
             let Some(schema) = pointer.as_ref().and_then(schema) else {
@@ -191,6 +184,12 @@ impl Composed {
         });
         Self(composed)
     }
+}
+
+/// Returns true if a change with these stems can be the reason for a change of an item with this text. A change of the whole
+/// document, which has none, can be the reason for any.
+pub(super) fn explains(stems: &BTreeSet<String>, item: &str) -> bool {
+    stems.is_empty() || concerns(stems, &words(item).collect())
 }
 
 /// Returns true if one of the words begins with one of the stems.
