@@ -10,12 +10,7 @@ pub mod operations {
     impl GetCallWhen {
         /// A request to this operation.
         pub fn new(inner: ::httpmock::When) -> Self {
-            Self(
-                crate::when::path(
-                    inner.method(::httpmock::Method::GET),
-                    "^/v1/call/[^/]*$",
-                ),
-            )
+            Self(crate::when::path(inner.method(::httpmock::Method::GET), "^/v1/call/[^/]*$"))
         }
         /// Returns the builder of `httpmock`.
         pub fn into_inner(self) -> ::httpmock::When {
@@ -23,14 +18,7 @@ pub mod operations {
         }
         /// Expects `id` in the path to have this value.
         pub fn id(self, value: &::uuid::Uuid) -> Self {
-            Self(
-                crate::when::parameter(
-                    self.0,
-                    "^/v1/call/",
-                    crate::when::segment(&value),
-                    "$",
-                ),
-            )
+            Self(crate::when::parameter(self.0, "^/v1/call/", crate::when::segment(&value), "$"))
         }
     }
     /// The response to a request to `GET /v1/call/{id}`.
@@ -46,7 +34,7 @@ pub mod operations {
         }
         /// Responds with 200 (OK), with this body.
         pub fn ok(self, value: &types::Call) -> Self {
-            Self(crate::then::json(self.0.status(200u16), "application/json", value))
+            Self(crate::then::json(self.0.status(200), "application/json", value))
         }
     }
 }
@@ -62,11 +50,6 @@ impl MockServerExt for ::httpmock::MockServer {
     where
         F: FnOnce(operations::GetCallWhen, operations::GetCallThen),
     {
-        self.mock(|when, then| {
-            config_fn(
-                operations::GetCallWhen::new(when),
-                operations::GetCallThen::new(then),
-            )
-        })
+        self.mock(|when, then| config_fn(operations::GetCallWhen::new(when), operations::GetCallThen::new(then)))
     }
 }

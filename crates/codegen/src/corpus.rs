@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, BufRead as _, BufReader, Write};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -306,12 +307,11 @@ fn members(plan: &mut Plan, name: &str) {
         let mut folders = folders.iter();
         folders.any(|folder| output.path.starts_with(folder))
     });
-    let all: Vec<&str> = plan
-        .outputs
-        .iter()
-        .map(|output| output.contents.as_str())
-        .collect();
-    let version = format!("0.0.0+{}", load::sha256(all.concat().as_bytes()));
+    let mut hasher = DefaultHasher::new();
+    for output in &plan.outputs {
+        output.contents.hash(&mut hasher);
+    }
+    let version = format!("0.0.0+{:016x}", hasher.finish());
     for output in &mut plan.outputs {
         if output.path.ends_with("Cargo.toml")
             && let Ok(mut manifest) = output.contents.parse::<DocumentMut>()

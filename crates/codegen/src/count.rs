@@ -68,10 +68,6 @@ pub fn count(
             ));
         }
     }
-    for method in methods.symmetric_difference(&sources.mocked) {
-        let cause = format!("`{method}` has a method or a mock, but not both");
-        findings.push(Finding::new(&Pointer::root().join("paths"), cause, remedy));
-    }
     if methods.len() != operations.len() {
         let cause = format!(
             "{} operations became {} methods",
@@ -110,7 +106,6 @@ mod tests {
         let sources = GeneratedSources {
             names: ["One", "Renamed"].map(str::to_owned).into(),
             methods: ["get_a".to_owned()].into(),
-            mocked: ["get_a".to_owned()].into(),
             ..GeneratedSources::default()
         };
         let findings = count(&document, &normalized, &origins, &sources).unwrap_err();

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
-use openapiv3::{OpenAPI, ReferenceOr, Responses};
+use openapiv3::OpenAPI;
 use proc_macro2::{TokenStream, TokenTree};
 use progenitor::{GenerationSettings, Generator, InterfaceStyle};
 use serde_json::{Value, json};
@@ -52,44 +52,14 @@ impl Generate<'_> {
         })?
     }
 
-    /// Generates the types, and the client with the mocks.
+    /// Generates the types, and the client with its builders and an empty `mod types`.
     ///
     /// # Errors
     /// Errors with the message of progenitor.
-    pub fn both(&self) -> Result<(TokenStream, Operations), String> {
+    pub fn both(&self) -> Result<(TokenStream, TokenStream), String> {
         catching(|| {
-            let mut document = parsed(self.document)?;
             let mut generator = Generator::new(&settings(self.model));
-            let (types, client) = sdk(&mut generator, &document)?;
-            requests_only(&mut document);
-            let operations = Operations {
-                client,
-                generator,
-                requests: document,
-            };
-            Ok((types, operations))
-        })?
-    }
-}
-
-/// The operations, as progenitor writes them.
-pub struct Operations {
-    /// The client and its builders, with an empty `mod types`.
-    pub client: TokenStream,
-    generator: Generator,
-    requests: OpenAPI,
-}
-
-impl Operations {
-    /// Generates the mocks, without responses: `postprocess::mock` adds those by status.
-    ///
-    /// # Errors
-    /// Errors with the message of progenitor.
-    pub fn mock(mut self) -> Result<TokenStream, String> {
-        catching(|| {
-            self.generator
-                .httpmock(&self.requests, "crate")
-                .map_err(|error| error.to_string())
+            sdk(&mut generator, &parsed(self.document)?)
         })?
     }
 }
@@ -114,7 +84,7 @@ fn sdk(
     Ok((types, rest))
 }
 
-/// Generates the SDK and its mocks, and passes them to `make`. If `make` fails, searches the document for the cause.
+/// Generates the SDK, and passes them to `make`. If `make` fails, searches the document for the cause.
 ///
 /// # Errors
 /// Errors with the schemas or operations that progenitor does not support, each with its message.
@@ -248,35 +218,6 @@ fn settings(model: &Model) -> GenerationSettings {
 fn parsed(document: &Value) -> Result<OpenAPI, String> {
     serde_path_to_error::deserialize(document)
         .map_err(|error| format!("{}: {}", error.path(), error.inner()))
-}
-
-/// Reduces a document to the requests, from which the mocks are generated. The generator has read the schemas already,
-/// and it panics at a nonstandard status.
-fn requests_only(document: &mut OpenAPI) {
-    if let Some(components) = &mut document.components {
-        components.schemas.clear();
-    }
-    let paths = &mut document.paths.paths;
-    for item in paths.values_mut() {
-        let ReferenceOr::Item(item) = item else {
-            continue;
-        };
-        let operations = [
-            &mut item.get,
-            &mut item.put,
-            &mut item.post,
-            &mut item.delete,
-            &mut item.options,
-            &mut item.head,
-            &mut item.patch,
-            &mut item.trace,
-        ];
-        for operation in operations.into_iter().flatten() {
-            operation.responses = Responses::default();
-            // progenitor refuses a WebSocket without its 101. For a mock, its request is like any other.
-            operation.extensions.shift_remove("x-dropshot-websocket");
-        }
-    }
 }
 
 thread_local! {

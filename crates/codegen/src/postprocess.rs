@@ -35,11 +35,12 @@ mod wire;
 
 use std::collections::BTreeSet;
 
+use proc_macro2::TokenStream;
 use serde_json::Value;
 use syn::{Item, parse_quote};
 
 use self::mask::Unmatched;
-use super::generate::{self, Generate, Operations};
+use super::generate::{self, Generate};
 use super::load::Source;
 use super::security;
 use super::settings::Settings;
@@ -52,10 +53,9 @@ use crate::problem::{Location, Problem, Problems};
 use crate::signature::Signatures;
 
 pub(crate) use markdown::for_rustdoc;
-pub(crate) use syntax::{implemented, plain};
+pub(crate) use syntax::{implemented, plain, text};
 
 use client::methods;
-use mock::methods as mocked;
 
 /// The generated sources of the three crates, and their names.
 #[derive(Clone, Debug, Default)]
@@ -78,8 +78,6 @@ pub struct GeneratedSources {
     pub names: BTreeSet<String>,
     /// The operations that have a method.
     pub methods: BTreeSet<String>,
-    /// The operations that have a mock.
-    pub mocked: BTreeSet<String>,
 }
 
 /// Generates the code, runs all passes over it, and prints it. Also returns the features that are not supported.
@@ -97,12 +95,19 @@ pub fn postprocess(
     origins: &Origins,
     settings: &Settings,
 ) -> Result<Result<(GeneratedSources, Vec<Unsupported>), Problems>, String> {
-    let (tokens, written) = generate.both()?;
+    let (tokens, client_tokens) = generate.both()?;
     let operations = description::describe(source, normalized, model, origins);
     let facts = Facts::of(source, normalized, origins, &operations);
     let document = &source.document;
     let types = types::write(tokens, document, normalized, model, settings, &facts)?;
-    let client = client_and_mock(written, source, normalized, model, &types.bodies, &facts)?;
+    let client = client_and_mock(
+        client_tokens,
+        source,
+        normalized,
+        model,
+        &types.bodies,
+        &facts,
+    )?;
     if !types.unmatched.is_empty() {
         return Ok(Err(unmatched(&types.unmatched, settings)));
     }
@@ -150,14 +155,14 @@ fn unmatched(unmatched: &[Unmatched], settings: &Settings) -> Problems {
 
 /// Postprocesses and prints the client and the mocks.
 fn client_and_mock(
-    mut written: Operations,
+    tokens: TokenStream,
     source: &Source,
     normalized: &Value,
     model: &Model,
     bodies: &multipart::Bodies,
     facts: &Facts<'_>,
 ) -> Result<Result<GeneratedSources, Problems>, String> {
-    let mut client = generate::parse(std::mem::take(&mut written.client))?;
+    let mut client = generate::parse(tokens)?;
     use_types(&mut client);
     multipart::describe(&mut client, model);
     let results = mock::results(&mut client);
@@ -186,17 +191,11 @@ fn client_and_mock(
     let methods = methods(&client);
     let mut signatures = Signatures::default();
     signatures.read_client(&client.items);
-    let text = prettyplease::unparse(&client);
-    // Frees one syntax tree before the other is built.
-    drop(client);
-    let mut mock = generate::parse(written.mock()?)?;
-    mock::fit(&mut mock, &results, normalized, model);
     Ok(Ok(GeneratedSources {
-        client: text,
+        client: prettyplease::unparse(&client),
+        mock: mock::write(&signatures, &results, normalized, model),
         signatures,
         methods,
-        mock: prettyplease::unparse(&mock),
-        mocked: mocked(&mock),
         ..GeneratedSources::default()
     }))
 }

@@ -2,17 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use quote::ToTokens as _;
 use syn::{
     FnArg, GenericArgument, ImplItem, ImplItemFn, Item, Pat, PathArguments, ReturnType, Type,
     TypeParamBound, WherePredicate,
 };
 
 use crate::declaration::Declaration;
-use crate::postprocess::{implemented, plain};
+use crate::names;
+use crate::postprocess::{implemented, plain, text};
 
 /// Names with their types.
 pub(crate) type Typed = Vec<(String, Type)>;
+
+/// Names with the source of their types.
+pub(crate) type Parameters<'a> = std::iter::Chain<
+    std::slice::Iter<'a, (String, String)>,
+    std::slice::Iter<'a, (String, String)>,
+>;
 
 /// The signatures of a generated SDK. A type is a text, since a parsed one cannot be sent to another thread.
 #[derive(Clone, Debug, Default)]
@@ -76,14 +82,17 @@ impl Signatures {
         setters.map_or_else(Vec::new, |setters| parsed(setters))
     }
 
+    /// Returns the names and types of a request's parameters: the arguments of its method, then the setters.
+    pub(crate) fn parameters(&self, method: &str) -> Option<Parameters<'_>> {
+        let setters = self.setters.get(&names::builder_name(method));
+        let arguments = self.methods.get(method)?.iter();
+        Some(arguments.chain(setters.map_or(&[][..], Vec::as_slice)))
+    }
+
     /// Returns the setters of a struct.
     pub(crate) fn fields(&self, name: &str) -> Option<Typed> {
         self.fields.get(name).map(|setters| parsed(setters))
     }
-}
-
-fn text(ty: &Type) -> String {
-    ty.to_token_stream().to_string()
 }
 
 fn parsed(typed: &[(String, String)]) -> Typed {
@@ -224,7 +233,7 @@ mod tests {
         signatures
             .read_builders(&[parse_quote! { Call { r#type: super::Kind = required; } build }]);
         let fields = signatures.fields("Call");
-        assert_eq!(shown(&fields.unwrap_or_default()), "type: super :: Kind");
+        assert_eq!(shown(&fields.unwrap_or_default()), "type: super::Kind");
     }
 
     #[test]
@@ -245,7 +254,7 @@ mod tests {
             (parse_quote!(types::Uuid), None),
         ];
         for (ty, kind) in kinds {
-            assert_eq!(simple(&ty), kind, "{}", ty.to_token_stream());
+            assert_eq!(simple(&ty), kind, "{}", text(&ty));
         }
     }
 }

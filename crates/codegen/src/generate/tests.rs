@@ -7,10 +7,9 @@ fn document(schemas: Value, paths: Value) -> Value {
 }
 
 /// Returns the generated code.
-fn rust(generate: &Generate<'_>, _: &Value) -> Result<[String; 3], String> {
-    let (types, mut operations) = generate.both()?;
-    let client = std::mem::take(&mut operations.client);
-    Ok([types, client, operations.mock()?]
+fn rust(generate: &Generate<'_>, _: &Value) -> Result<[String; 2], String> {
+    let (types, client) = generate.both()?;
+    Ok([types, client]
         .map(parse)
         .map(|file| file.map(|file| prettyplease::unparse(&file)))
         .map(Result::unwrap))
@@ -142,16 +141,15 @@ fn failing_objects_are_left_out() {
 }
 
 #[test]
-fn websocket_operation_has_a_method_and_a_mock() {
+fn websocket_operation_has_a_method() {
     let socket = json!({"get": {
         "operationId": "stream",
         "x-dropshot-websocket": {},
         "responses": {"101": {"description": "Switching protocols"}},
     }});
     let document = document(json!({}), json!({"/stream": socket}));
-    let [_, client, mock] = generate(&document, &Model::default(), rust).unwrap();
+    let [_, client] = generate(&document, &Model::default(), rust).unwrap();
     assert!(client.contains("pub fn stream("), "{client}");
-    assert!(mock.contains("fn stream<"), "{mock}");
 }
 
 #[test]

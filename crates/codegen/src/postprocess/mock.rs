@@ -1,8 +1,9 @@
-//! Adapts progenitor's mocks to the client.
+//! Writes the mocks: a method for each operation, its `When` with a method for each parameter and for the body, and its
+//! `Then` with a method for each documented status.
 //!
-//! The structure is kept: a method per operation, its `When` with a method per parameter and for the body, and its
-//! `Then`. Expected values are encoded by the client's own code, because progenitor compares with the result of
-//! `to_string`. Responses are by status, as the client decodes them.
+//! Their types are those of the client's methods and setters. Expected values are encoded by the client's own code.
+//! Responses are by status, as the client decodes them. The mocks are written as text: progenitor's would have to be
+//! parsed, rewritten and printed, which takes much longer.
 
 mod then;
 mod when;
@@ -10,32 +11,18 @@ mod when;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use syn::{Attribute, Item, ReturnType, Type, parse_quote};
+use syn::{ReturnType, Type};
 
 use super::builder;
 use super::client::operation_id;
-use super::docs;
 use super::request_spec::RequestSpec;
-use super::syntax::{arguments, implemented, plain};
+use super::syntax::arguments;
 use crate::model::{Model, Stream};
 use crate::names;
+use crate::openapi::Schema as _;
+use crate::signature::Signatures;
 use crate::walk::{self, Operation};
 use then::MockResponse;
-
-/// Returns the operations that have a mock.
-pub(crate) fn methods(file: &syn::File) -> BTreeSet<String> {
-    let traits = file.items.iter().filter_map(|item| match item {
-        Item::Trait(item) => Some(item),
-        _ => None,
-    });
-    traits
-        .flat_map(|item| &item.items)
-        .filter_map(|item| match item {
-            syn::TraitItem::Fn(function) => Some(plain(&function.sig.ident)),
-            _ => None,
-        })
-        .collect()
-}
 
 /// The mock of an operation.
 struct Mock<'a> {
@@ -45,107 +32,82 @@ struct Mock<'a> {
     stream: Option<Stream>,
 }
 
-impl Mock<'_> {
-    /// Returns the method and path of the operation, for documentation.
-    fn heading(&self) -> String {
-        let Operation { method, path, .. } = &self.operation;
-        format!("`{} {path}`", method.to_uppercase())
-    }
-}
-
-/// Adapts the mocks. `results` has the success and error types of the client's `send` functions.
-pub(super) fn fit(file: &mut syn::File, results: &Results, document: &Value, model: &Model) {
+/// Returns the source of the mocks. `results` has the success and error types of the client's `send` functions.
+pub(super) fn write(
+    signatures: &Signatures,
+    results: &Results,
+    document: &Value,
+    model: &Model,
+) -> String {
     let mut by_status = then::by_status(document, model);
-    let mut mocks = BTreeMap::new();
+    let enums = enums(document);
+    let (mut operations, mut methods, mut implementations) =
+        (String::new(), String::new(), String::new());
     for operation in walk::operations(document) {
         let Some(method) = operation.id().map(names::method_name) else {
+            continue;
+        };
+        let Some(parameters) = signatures.parameters(&method) else {
             continue;
         };
         let responses = by_status
             .remove(&method)
             .unwrap_or_else(|| then::uniform(document, &operation, results.get(&method)));
-        let spec = RequestSpec::of(document, model, &operation);
-        let stream = model.operation(&operation.pointer);
-        let stream = stream.and_then(|facts| facts.stream.clone());
-        mocks.insert(
-            method,
-            Mock {
-                operation,
-                spec,
-                responses,
-                stream,
-            },
+        let facts = model.operation(&operation.pointer);
+        let mock = Mock {
+            spec: RequestSpec::of(document, model, &operation),
+            responses,
+            stream: facts.and_then(|facts| facts.stream.clone()),
+            operation,
+        };
+        let [when, then] =
+            ["when", "then"].map(|suffix| names::builder_name(&format!("{method}-{suffix}")));
+        let Operation {
+            method: verb, path, ..
+        } = &mock.operation;
+        let heading = line(&format!("`{} {path}`", verb.to_uppercase()));
+        operations.push_str(&format!(
+            "    /// An expected request to {heading}.\n    pub struct {when}(::httpmock::When);\n    impl {when} {{\n{}    }}\n",
+            when::methods(&mock, parameters, &enums, document),
+        ));
+        operations.push_str(&format!(
+            "    /// The response to a request to {heading}.\n    pub struct {then}(::httpmock::Then);\n    impl {then} {{\n{}    }}\n",
+            then::methods(&mock),
+        ));
+        let head = format!(
+            "    fn {method}<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>\n    where\n        F: FnOnce(operations::{when}, operations::{then})"
         );
+        methods.push_str(&format!("    /// Mocks {heading}.\n{head};\n"));
+        implementations.push_str(&format!(
+            "{head},\n    {{\n        self.mock(|when, then| config_fn(operations::{when}::new(when), operations::{then}::new(then)))\n    }}\n"
+        ));
     }
-    for item in &mut file.items {
-        match item {
-            Item::Mod(module) if module.ident == "operations" => {
-                module.attrs = vec![doc(
-                    "The expected requests of each operation, and the responses to them.",
-                )];
-                if let Some((_, items)) = &mut module.content {
-                    fit_operations(items, &mocks, document);
-                }
-            }
-            Item::Trait(item) => {
-                item.attrs = vec![doc("Mocks each operation.")];
-                for item in &mut item.items {
-                    if let syn::TraitItem::Fn(function) = item
-                        && let Some(mock) = mocks.get(&plain(&function.sig.ident))
-                    {
-                        let text = format!("Mocks {}.", mock.heading());
-                        function.attrs.push(doc(&text));
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
+    format!(
+        "/// The expected requests of each operation, and the responses to them.\npub mod operations {{\n    use crate::types;\n{operations}}}\n\
+         /// Mocks each operation.\npub trait MockServerExt {{\n{methods}}}\n\
+         impl MockServerExt for ::httpmock::MockServer {{\n{implementations}}}\n"
+    )
 }
 
-/// Adapts the `When` and the `Then` of each operation.
-fn fit_operations(items: &mut [Item], mocks: &BTreeMap<String, Mock<'_>>, document: &Value) {
-    let named = |suffix: &str| -> BTreeMap<String, &Mock<'_>> {
-        let name = |method: &String| names::builder_name(&format!("{method}-{suffix}"));
-        mocks
-            .iter()
-            .map(|(method, mock)| (name(method), mock))
-            .collect()
-    };
-    let (whens, thens) = (named("when"), named("then"));
-    for item in items {
-        match item {
-            Item::Use(item) => {
-                *item = parse_quote!(
-                    use crate::types;
-                )
-            }
-            Item::Struct(item) => {
-                let name = item.ident.to_string();
-                if let Some(mock) = whens.get(&name) {
-                    let text = format!("An expected request to {}.", mock.heading());
-                    item.attrs.push(doc(&text));
-                } else if let Some(mock) = thens.get(&name) {
-                    let text = format!("The response to a request to {}.", mock.heading());
-                    item.attrs.push(doc(&text));
-                }
-            }
-            Item::Impl(item) => {
-                let name = implemented(item).unwrap_or_default();
-                if let Some(mock) = whens.get(&name) {
-                    when::fit(item, document, &mock.operation, &mock.spec);
-                } else if let Some(mock) = thens.get(&name) {
-                    then::fit(item, &mock.responses, mock.spec.accept.as_deref());
-                    item.items.extend(mock.stream.as_ref().map(then::stream));
-                }
-            }
-            _ => {}
-        }
-    }
+/// Writes a method, with `receiver_and_value` as arguments and a block that returns `value`.
+fn method(docs: &str, signature: &str, value: &str) -> String {
+    format!(
+        "        /// {}\n        pub fn {signature} {{\n            {value}\n        }}\n",
+        line(docs)
+    )
 }
 
-fn doc(text: &str) -> Attribute {
-    docs::attribute(&format!(" {text}"))
+/// Returns a text as one line of documentation.
+fn line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
+}
+
+/// Returns the names of the types that are enums of strings, in the client's notation.
+fn enums(document: &Value) -> BTreeSet<String> {
+    let enums = walk::schemas(document).filter(|(_, schema)| !schema.list("enum").is_empty());
+    enums
+        .map(|(name, _)| format!("types::{}", names::type_name(name)))
+        .collect()
 }
 
 /// The success and error types of each operation's `send`.
@@ -170,6 +132,7 @@ mod tests {
     use super::*;
     use crate::{Choices, Settings, generate_all, layout, load::Source};
     use serde_json::json;
+    use syn::{Item, parse_quote};
 
     fn mocks(paths: Value) -> String {
         let body = |schema: Value| json!({"description": "", "content": {"application/json": {"schema": schema}}});
@@ -241,6 +204,10 @@ mod tests {
             }}},
             "/stream": {"get": {"operationId": "stream", "responses": {
                 "200": {"description": "", "content": {"text/event-stream": {}}},
+            }}},
+            // A mock cannot accept a WebSocket, but it can expect the request.
+            "/socket": {"get": {"operationId": "socket", "x-dropshot-websocket": {}, "responses": {
+                "101": {"description": ""},
             }}},
         }));
         insta::assert_snapshot!(mocks);

@@ -1,5 +1,7 @@
 //! Access to the parts of syntax trees that several passes read.
 
+use proc_macro2::TokenTree;
+use quote::ToTokens;
 use syn::parse::Parse;
 use syn::punctuated::Punctuated;
 use syn::{
@@ -35,6 +37,24 @@ pub(crate) fn plain(ident: &Ident) -> String {
     ident.to_string().trim_start_matches("r#").to_owned()
 }
 
+/// Returns tokens as source, such as `Vec<types::Call>`, without the spaces that tokens are printed with.
+pub(crate) fn text(tokens: &impl ToTokens) -> String {
+    let is_word = |sign: char| sign.is_alphanumeric() || sign == '_';
+    let spaced = tokens.to_token_stream().to_string();
+    let mut text = String::with_capacity(spaced.len());
+    let mut before = "";
+    for word in spaced.split_whitespace() {
+        if matches!(before, "," | "impl" | "dyn")
+            || (before.ends_with(is_word) && word.starts_with(is_word))
+        {
+            text.push(' ');
+        }
+        text.push_str(word);
+        before = word;
+    }
+    text
+}
+
 /// Returns the last segment of the type of an `impl`.
 pub(crate) fn implemented(item: &ItemImpl) -> Option<String> {
     match item.self_ty.as_ref() {
@@ -51,23 +71,27 @@ pub(crate) fn implemented(item: &ItemImpl) -> Option<String> {
 pub(super) fn wire_name(field: &syn::Field) -> Option<String> {
     let ident = field.ident.as_ref().map(ToString::to_string);
     let mut name = ident.map(|ident| ident.trim_start_matches("r#").to_owned());
-    for attribute in field
-        .attrs
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("serde"))
-    {
-        // Other serde arguments may follow. The values of those that have one must be parsed.
-        let _ = attribute.parse_nested_meta(|meta| {
-            if meta.path.is_ident("flatten") {
-                name = None;
-            } else if let Ok(value) = meta.value() {
-                let value: syn::LitStr = value.parse()?;
-                if meta.path.is_ident("rename") {
-                    name = Some(value.value());
+    for attribute in &field.attrs {
+        let Meta::List(list) = &attribute.meta else {
+            continue;
+        };
+        if !list.path.is_ident("serde") {
+            continue;
+        }
+        // Every pass asks for the name of every field, so the arguments are not parsed as a syntax tree.
+        let mut word = String::new();
+        for token in list.tokens.clone() {
+            match token {
+                TokenTree::Ident(ident) if ident == "flatten" => name = None,
+                TokenTree::Ident(ident) => word = ident.to_string(),
+                TokenTree::Literal(literal) if word == "rename" => {
+                    if let Lit::Str(text) = Lit::new(literal) {
+                        name = Some(text.value());
+                    }
                 }
+                _ => {}
             }
-            Ok(())
-        });
+        }
     }
     name
 }

@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 
 use heck::ToSnakeCase as _;
-use quote::{format_ident, quote};
 use serde_json::Value;
-use syn::{ImplItem, ItemImpl, Type, parse_quote};
+use syn::Type;
 
-use super::doc;
+use super::{Mock, method};
 use crate::media_type::essence;
 use crate::model::{Model, ResponseBody, Stream, StreamFormat};
 use crate::postprocess::rust_type::body_type;
-use crate::postprocess::syntax::{first_argument, plain};
+use crate::postprocess::syntax::{first_argument, text};
 use crate::postprocess::{responses, streams};
 use crate::walk::{self, Operation};
 
@@ -77,119 +76,117 @@ pub(super) fn uniform(
     mocked.collect()
 }
 
-/// Rewrites a `Then`: a method per status.
-pub(super) fn fit(item: &mut ItemImpl, mocked: &[MockResponse], accept: Option<&str>) {
-    item.items.retain_mut(|item| {
-        let ImplItem::Fn(function) = item else {
-            return true;
-        };
-        let text = match plain(&function.sig.ident).as_str() {
-            "new" => "A response of this operation.",
-            "into_inner" => "Returns the builder of `httpmock`.",
-            _ => return false,
-        };
-        function.attrs.push(doc(text));
-        true
-    });
-    for MockResponse { status, body } in mocked {
-        let class = status.chars().next().and_then(|class| class.to_digit(10));
-        let code = status.parse::<u16>().ok();
-        let name = match (code, class) {
-            (Some(code), _) => match responses::variant(status).to_snake_case() {
-                name if name.ends_with(status.as_str()) => format!("status_{code}"),
-                name => name,
-            },
-            (None, Some(2)) => "success".to_owned(),
-            (None, Some(4)) => "client_error".to_owned(),
-            (None, Some(5)) => "server_error".to_owned(),
-            _ => continue,
-        };
-        let name = format_ident!("{name}");
-        let (argument, then) = match (code, class.and_then(|class| u16::try_from(class).ok())) {
-            (Some(code), _) => (quote!(), quote!(self.0.status(#code))),
-            (None, class) => (
-                quote!(status: u16,),
-                quote!(crate::then::status(self.0, status, #class)),
-            ),
-        };
-        let with = if matches!(body, Body::Nothing) {
-            "without a body"
-        } else {
-            "with this body"
-        };
-        let text = doc(&format!(
-            "Responds with {}, {with}.",
-            responses::display_name(status)
-        ));
-        item.items.push(match body {
-            Body::Nothing => parse_quote! {
-                #text
-                pub fn #name(self, #argument) -> Self { Self(#then) }
-            },
-            Body::Json(ty) => {
-                let ty = borrowed(ty);
-                let media_type = match (accept, class) {
-                    (Some(accept), Some(2)) => accept,
-                    _ => "application/json",
-                };
-                parse_quote! {
-                    #text
-                    pub fn #name(self, #argument value: #ty) -> Self {
-                        Self(crate::then::json(#then, #media_type, value))
-                    }
-                }
-            }
-            Body::Bytes(media_type) => {
-                let media_type = if media_type.contains('*') || media_type.is_empty() {
-                    "application/octet-stream"
-                } else {
-                    media_type
-                };
-                parse_quote! {
-                    #text
-                    pub fn #name(self, #argument value: impl AsRef<[u8]>) -> Self {
-                        Self(crate::then::bytes(#then, #media_type, value))
-                    }
-                }
-            }
-        });
+/// Returns the methods of a `Then`: one for each status, and for the items of a stream.
+pub(super) fn methods(mock: &Mock<'_>) -> String {
+    let mut methods = [
+        method(
+            "A response of this operation.",
+            "new(inner: ::httpmock::Then) -> Self",
+            "Self(inner)",
+        ),
+        method(
+            "Returns the builder of `httpmock`.",
+            "into_inner(self) -> ::httpmock::Then",
+            "self.0",
+        ),
+    ]
+    .concat();
+    let accept = mock.spec.accept.as_deref();
+    for response in &mock.responses {
+        methods.push_str(&of_status(response, accept).unwrap_or_default());
     }
+    methods.push_str(&mock.stream.as_ref().map(stream).unwrap_or_default());
+    methods
+}
+
+/// Returns the method that responds with a status, or `None` if the status is none that a server sends.
+fn of_status(MockResponse { status, body }: &MockResponse, accept: Option<&str>) -> Option<String> {
+    let class = status.chars().next().and_then(|class| class.to_digit(10));
+    let code = status.parse::<u16>().ok();
+    let name = match (code, class) {
+        (Some(code), _) => match responses::variant(status).to_snake_case() {
+            name if name.ends_with(status.as_str()) => format!("status_{code}"),
+            name => name,
+        },
+        (None, Some(2)) => "success".to_owned(),
+        (None, Some(4)) => "client_error".to_owned(),
+        (None, Some(5)) => "server_error".to_owned(),
+        _ => return None,
+    };
+    let (argument, then) = match (code, class) {
+        (Some(code), _) => ("", format!("self.0.status({code})")),
+        (None, class) => (
+            ", status: u16",
+            format!(
+                "crate::then::status(self.0, status, {})",
+                class.unwrap_or_default()
+            ),
+        ),
+    };
+    let with = match body {
+        Body::Nothing => "without a body",
+        _ => "with this body",
+    };
+    let docs = format!("Responds with {}, {with}.", responses::display_name(status));
+    let (value, response) = match body {
+        Body::Nothing => (String::new(), then),
+        Body::Json(ty) => {
+            let media_type = match (accept, class) {
+                (Some(accept), Some(2)) => accept,
+                _ => "application/json",
+            };
+            (
+                format!(", value: {}", borrowed(ty)),
+                format!("crate::then::json({then}, {media_type:?}, value)"),
+            )
+        }
+        Body::Bytes(media_type) => {
+            let media_type = if media_type.contains('*') || media_type.is_empty() {
+                "application/octet-stream"
+            } else {
+                media_type
+            };
+            (
+                ", value: impl AsRef<[u8]>".to_owned(),
+                format!("crate::then::bytes({then}, {media_type:?}, value)"),
+            )
+        }
+    };
+    Some(method(
+        &docs,
+        &format!("{name}(self{argument}{value}) -> Self"),
+        &format!("Self({response})"),
+    ))
 }
 
 /// Returns the method that responds with the items of a stream.
-pub(super) fn stream(stream: &Stream) -> ImplItem {
+fn stream(stream: &Stream) -> String {
     let code = stream.status.parse::<u16>().unwrap_or(200);
-    let ty = body_type(&stream.item);
     let media_type = essence(&stream.media_type);
     let (what, name, body) = match &stream.format {
         StreamFormat::Events(_) => {
             let data = streams::event_data(&stream.format);
-            let data = quote!(crate::then::EventData::#data);
-            (
-                "server-sent events",
-                format_ident!("events"),
-                quote!(events(self.0.status(#code), items, #data)),
-            )
+            let body =
+                format!("events(self.0.status({code}), items, crate::then::EventData::{data})");
+            ("server-sent events", "events", body)
         }
-        StreamFormat::Lines => (
-            "JSON lines",
-            format_ident!("lines"),
-            quote!(lines(self.0.status(#code), #media_type, items)),
-        ),
+        StreamFormat::Lines => {
+            let body = format!("lines(self.0.status({code}), {media_type:?}, items)");
+            ("JSON lines", "lines", body)
+        }
     };
-    let text = doc(&format!(
-        "Responds with {code} and these items as {what}, in one piece."
-    ));
-    parse_quote! {
-        #text
-        pub fn #name(self, items: &[#ty]) -> Self {
-            Self(crate::then::#body)
-        }
-    }
+    method(
+        &format!("Responds with {code} and these items as {what}, in one piece."),
+        &format!(
+            "{name}(self, items: &[{}]) -> Self",
+            text(&body_type(&stream.item))
+        ),
+        &format!("Self(crate::then::{body})"),
+    )
 }
 
 /// Returns the idiomatic reference to a type.
-fn borrowed(ty: &Type) -> Type {
+fn borrowed(ty: &Type) -> String {
     let name = match ty {
         Type::Path(path) => path.path.segments.last().map(|last| last.ident.to_string()),
         _ => None,
@@ -197,8 +194,8 @@ fn borrowed(ty: &Type) -> Type {
     // Types of the document are in a module.
     let is_own = matches!(ty, Type::Path(path) if path.path.leading_colon.is_none());
     match (name.as_deref().filter(|_| !is_own), first_argument(ty)) {
-        (Some("String"), _) => parse_quote!(&str),
-        (Some("Vec"), Some(item)) => parse_quote!(&[#item]),
-        _ => parse_quote!(&#ty),
+        (Some("String"), _) => "&str".to_owned(),
+        (Some("Vec"), Some(item)) => format!("&[{}]", text(item)),
+        _ => format!("&{}", text(ty)),
     }
 }

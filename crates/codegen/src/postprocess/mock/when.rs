@@ -2,69 +2,64 @@
 
 use std::collections::BTreeSet;
 
-use quote::{format_ident, quote};
 use serde_json::Value;
-use syn::{FnArg, ImplItem, ImplItemFn, ItemImpl, Type, parse_quote};
 
-use super::doc;
+use super::{Mock, method};
+use crate::model::Style;
 use crate::names;
 use crate::openapi::{ResolvedParameter, of_operation};
-use crate::postprocess::request_spec::{RequestSpec, encoded};
-use crate::postprocess::syntax::plain;
-use crate::walk::{self, Operation};
+use crate::postprocess::request_spec::encoded;
+use crate::signature::Parameters;
+use crate::walk;
 
-/// Rewrites a `When`: expected values are encoded as the client encodes them.
-pub(super) fn fit(
-    item: &mut ItemImpl,
+/// Returns the methods of a `When`: one for each parameter, and for the body. Expected values are encoded as the client
+/// encodes them.
+pub(super) fn methods(
+    mock: &Mock<'_>,
+    parameters: Parameters<'_>,
+    enums: &BTreeSet<String>,
     document: &Value,
-    operation: &Operation<'_>,
-    spec: &RequestSpec,
-) {
-    let path = encoded(operation.path);
+) -> String {
+    let path = encoded(mock.operation.path);
     let path = path.split('?').next().unwrap_or_default();
-    let parameters = of_operation(document, operation);
-    item.items.retain_mut(|item| {
-        let ImplItem::Fn(function) = item else {
-            return true;
-        };
-        let name = plain(&function.sig.ident);
-        let takes_nothing = function.sig.inputs.len() == 1;
-        match name.as_str() {
-            "new" => {
-                let method = format_ident!("{}", operation.method.to_uppercase());
-                let pattern = format!("^{}$", pattern(path, None).0);
-                function.attrs.push(doc("A request to this operation."));
-                function.block = parse_quote!({
-                    Self(crate::when::path(inner.method(::httpmock::Method::#method), #pattern))
-                });
-                true
-            }
-            "into_inner" if takes_nothing => {
-                function
-                    .attrs
-                    .push(doc("Returns the builder of `httpmock`."));
-                true
-            }
-            _ => {
-                let parameter = parameters
-                    .iter()
-                    .find(|parameter| names::parameter_name(parameter.name()) == name);
-                match parameter {
-                    Some(parameter) => expect_parameter(function, parameter, spec, path),
-                    None => expect_body(function, document, operation, spec),
-                }
-            }
-        }
-    });
+    let mut methods = [
+        method(
+            "A request to this operation.",
+            "new(inner: ::httpmock::When) -> Self",
+            &format!(
+                "Self(crate::when::path(inner.method(::httpmock::Method::{}), {:?}))",
+                mock.operation.method.to_uppercase(),
+                format!("^{}$", pattern(path, None).0)
+            ),
+        ),
+        method(
+            "Returns the builder of `httpmock`.",
+            "into_inner(self) -> ::httpmock::When",
+            "self.0",
+        ),
+    ]
+    .concat();
     // The name of a parameter may be that of a method.
-    let mut seen = BTreeSet::new();
-    for item in &mut item.items {
-        if let ImplItem::Fn(function) = item
-            && !seen.insert(function.sig.ident.to_string())
-        {
-            function.sig.ident = format_ident!("{}_", function.sig.ident);
+    let mut taken = BTreeSet::from(["new".to_owned(), "into_inner".to_owned()]);
+    let resolved = of_operation(document, &mock.operation);
+    for (name, ty) in parameters {
+        let parameter = resolved
+            .iter()
+            .find(|parameter| names::parameter_name(parameter.name()) == *name);
+        let mut unique = name.clone();
+        while taken.contains(&unique) {
+            unique.push('_');
+        }
+        let written = match parameter {
+            Some(parameter) => expect_parameter(mock, &unique, ty, parameter, path, enums),
+            None => expect_body(mock, &unique, ty, enums, document),
+        };
+        if let Some(written) = written {
+            methods.push_str(&written);
+            taken.insert(unique);
         }
     }
+    methods
 }
 
 /// Returns the regular expression of a path in which parameters match anything, split at one parameter.
@@ -94,116 +89,137 @@ fn pattern(path: &str, split: Option<&str>) -> (String, String) {
     (before, after)
 }
 
-/// Rewrites the method of a parameter. Returns false if it must be removed.
+/// Returns the method of a parameter, or `None` if a mock cannot expect it.
 fn expect_parameter(
-    function: &mut ImplItemFn,
+    mock: &Mock<'_>,
+    ident: &str,
+    ty: &str,
     parameter: &ResolvedParameter<'_>,
-    spec: &RequestSpec,
     path: &str,
-) -> bool {
+    enums: &BTreeSet<String>,
+) -> Option<String> {
     let name = parameter.name();
-    let wire = spec.wire(name);
-    let style = spec.styles.get(name).map(|style| {
-        let style = format_ident!("{}", style.variant());
-        quote!(crate::when::Style::#style)
-    });
-    let (location, when, missing) = match parameter.location() {
+    let wire = mock.spec.wire(name);
+    let style = mock.spec.styles.get(name).map(style);
+    let styled = match &style {
+        Some(_) => "styled_",
+        None => "",
+    };
+    let style = style.map(|style| format!(", {style}")).unwrap_or_default();
+    let location = parameter.location();
+    let (when, missing) = match location {
         "path" => {
             let (before, after) = pattern(path, Some(&encoded(name)));
             let (before, after) = (format!("^{before}"), format!("{after}$"));
-            let text = match style {
-                Some(style) => quote!(crate::when::styled_segment(#wire, &value, #style)),
-                None => quote!(crate::when::segment(&value)),
+            let segment = match style.as_str() {
+                "" => "segment(&value)".to_owned(),
+                style => format!("styled_segment({wire:?}, &value{style})"),
             };
-            let when = quote!(crate::when::parameter(self.0, #before, #text, #after));
-            ("path", when, quote!(self.0))
+            let when = format!(
+                "crate::when::parameter(self.0, {before:?}, crate::when::{segment}, {after:?})"
+            );
+            (when, String::new())
         }
-        "query" => {
-            let when = match style {
-                Some(style) => quote!(crate::when::styled_query(self.0, #wire, &value, #style)),
-                None => quote!(crate::when::query(self.0, #wire, &value)),
-            };
-            ("query", when, quote!(self.0.query_param_missing(#wire)))
-        }
-        "header" => {
-            let when = match style {
-                Some(style) => quote!(crate::when::styled_header(self.0, #wire, &value, #style)),
-                None => quote!(crate::when::header(self.0, #wire, &value)),
-            };
-            ("header", when, quote!(self.0.header_missing(#wire)))
-        }
-        _ => return false,
+        "query" => (
+            format!("crate::when::{styled}query(self.0, {wire:?}, &value{style})"),
+            format!("self.0.query_param_missing({wire:?})"),
+        ),
+        "header" => (
+            format!("crate::when::{styled}header(self.0, {wire:?}, &value{style})"),
+            format!("self.0.header_missing({wire:?})"),
+        ),
+        _ => return None,
     };
-    let optional = function.sig.generics.type_params().next().is_some();
-    let none = if optional {
-        ", or absent if it is `None`"
-    } else {
-        ""
-    };
-    function.attrs.push(doc(&format!(
-        "Expects `{wire}` in the {location} to have this value{none}."
-    )));
-    function.block = if optional {
-        parse_quote!({
-            Self(match value.into() {
-                Some(value) => #when,
-                None => #missing,
-            })
-        })
-    } else {
-        parse_quote!({ Self(#when) })
-    };
-    true
+    let docs = format!("Expects `{wire}` in the {location} to have this value");
+    if location == "path" || parameter.is_required() {
+        return Some(method(
+            &format!("{docs}."),
+            &format!("{ident}(self, value: {}) -> Self", argument(ty, enums, "")),
+            &format!("Self({when})"),
+        ));
+    }
+    let argument = argument(ty, enums, "'a ");
+    let lifetime = if argument.contains("'a ") { "'a, " } else { "" };
+    Some(method(
+        &format!("{docs}, or absent if it is `None`."),
+        &format!("{ident}<{lifetime}T: Into<Option<{argument}>>>(self, value: T) -> Self"),
+        &format!(
+            "Self(match value.into() {{\n                Some(value) => {when},\n                None => {missing},\n            }})"
+        ),
+    ))
 }
 
-/// Rewrites the method of the body. Returns false if it must be removed.
-fn expect_body(
-    function: &mut ImplItemFn,
-    document: &Value,
-    operation: &Operation<'_>,
-    spec: &RequestSpec,
-) -> bool {
-    // The boundary between the parts is random.
-    if spec.parts.is_some() {
-        return false;
+/// Returns the type of an argument: a reference, except for numbers, truth values and enums of strings. `lifetime` is that
+/// of references, with a space, or empty.
+fn argument(ty: &str, enums: &BTreeSet<String>, lifetime: &str) -> String {
+    const NUMBERS: [&str; 11] = [
+        "bool", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "f32", "f64",
+    ];
+    let inner = ty
+        .strip_prefix("::std::option::Option<")
+        .and_then(|inner| inner.strip_suffix('>'));
+    if let Some(inner) = inner {
+        return format!("Option<{}>", argument(inner, enums, lifetime));
     }
-    let media_type = operation
-        .object
-        .get("requestBody")
-        .and_then(|body| walk::follow(document, body))
-        .and_then(|body| body.get("content")?.as_object()?.keys().next());
-    function.attrs.push(doc("Expects this body."));
-    let mut takes = |ty: Type| {
-        for input in &mut function.sig.inputs {
-            if let FnArg::Typed(input) = input {
-                *input.ty = ty.clone();
-            }
-        }
-    };
-    function.block = match media_type.map(String::as_str) {
-        Some("application/json") => parse_quote!({ Self(self.0.json_body_obj(&value)) }),
-        Some("application/x-www-form-urlencoded") => {
-            let text = match &spec.form {
+    let is_text = ty == "::std::string::String" || ty.starts_with("impl ");
+    let is_copied = NUMBERS.contains(&ty) || ty.starts_with("::std::num::") || enums.contains(ty);
+    match (is_text, is_copied) {
+        (true, _) => format!("&{lifetime}str"),
+        (false, true) => ty.to_owned(),
+        (false, false) => format!("&{lifetime}{ty}"),
+    }
+}
+
+fn style(style: &Style) -> String {
+    format!("crate::when::Style::{}", style.variant())
+}
+
+/// Returns the method of the body, or `None` if a mock cannot expect it.
+fn expect_body(
+    mock: &Mock<'_>,
+    ident: &str,
+    ty: &str,
+    enums: &BTreeSet<String>,
+    document: &Value,
+) -> Option<String> {
+    // The boundary between the parts is random.
+    if mock.spec.parts.is_some() {
+        return None;
+    }
+    let body = mock.operation.object.get("requestBody")?;
+    let content = walk::follow(document, body)?.get("content")?.as_object()?;
+    let (argument, when) = match content.keys().next()?.as_str() {
+        "application/json" => (
+            argument(ty, enums, ""),
+            "self.0.json_body_obj(&value)".to_owned(),
+        ),
+        "application/x-www-form-urlencoded" => {
+            let text = match &mock.spec.form {
                 Some(fields) => {
-                    let fields = fields.iter().map(|(name, style)| {
-                        let style = format_ident!("{}", style.variant());
-                        quote!((#name, crate::when::Style::#style))
-                    });
-                    quote!(crate::when::styled_form(&value, &[#(#fields),*]))
+                    let fields = fields
+                        .iter()
+                        .map(|(name, field)| format!("({name:?}, {})", style(field)));
+                    let fields = fields.collect::<Vec<_>>().join(", ");
+                    format!("styled_form(&value, &[{fields}])")
                 }
-                None => quote!(crate::when::flat_form(&value)),
+                None => "flat_form(&value)".to_owned(),
             };
-            parse_quote!({ Self(crate::when::form(self.0, #text)) })
+            let when = format!("crate::when::form(self.0, crate::when::{text})");
+            (argument(ty, enums, ""), when)
         }
-        Some("application/octet-stream") => {
-            takes(parse_quote!(impl AsRef<[u8]>));
-            parse_quote!({ Self(crate::when::bytes(self.0, value.as_ref())) })
-        }
-        Some(text) if text.starts_with("text/") => {
-            takes(parse_quote!(impl Into<String>));
-            parse_quote!({ Self(self.0.body(value)) })
-        }
-        _ => return false,
+        "application/octet-stream" => (
+            "impl AsRef<[u8]>".to_owned(),
+            "crate::when::bytes(self.0, value.as_ref())".to_owned(),
+        ),
+        text if text.starts_with("text/") => (
+            "impl Into<String>".to_owned(),
+            "self.0.body(value)".to_owned(),
+        ),
+        _ => return None,
     };
-    true
+    Some(method(
+        "Expects this body.",
+        &format!("{ident}(self, value: {argument}) -> Self"),
+        &format!("Self({when})"),
+    ))
 }
