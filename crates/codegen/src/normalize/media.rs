@@ -50,9 +50,9 @@ pub(super) fn inline_references(document: &mut Value, changes: &mut Changes) {
 
 /// Reduces each body to its preferred media type, with the schema that progenitor expects for such a type.
 pub(super) fn request_types(document: &mut Value, changes: &mut Changes) {
-    let before = document.clone();
-    for (place, operations) in bodies(&before) {
-        let Some(content) = before
+    let mut contents = Vec::new();
+    for (place, operations) in bodies(document) {
+        let Some(content) = document
             .at(place.as_str())
             .and_then(|body| body.get("content"))
             .and_then(Value::as_object)
@@ -62,12 +62,12 @@ pub(super) fn request_types(document: &mut Value, changes: &mut Changes) {
         let pointer = place.join("content");
         let best = content.iter().min_by_key(|(name, object)| {
             let (_, is_range, is_not_form_data) = request_rank(name);
-            (sent(&before, name, object), is_range, is_not_form_data)
+            (sent(document, name, object), is_range, is_not_form_data)
         });
         let Some((name, object)) = best else {
             continue;
         };
-        let sent = sent(&before, name, object);
+        let sent = sent(document, name, object);
         for other in content.keys().filter(|other| *other != name) {
             changes.lost(
                 &pointer.join(other),
@@ -77,26 +77,18 @@ pub(super) fn request_types(document: &mut Value, changes: &mut Changes) {
         }
         if sent == MediaTypeKind::Multipart {
             // The rule `multipart` handles these.
-            if content.len() > 1
-                && let Some(body) = document.at_mut(place.as_str())
-            {
-                body["content"] = json!({name: object});
+            if content.len() > 1 {
                 changes.at(&pointer.join(name));
+                contents.push((pointer, json!({name: object})));
             }
             continue;
         }
         let here = pointer.join(name);
-        let (key, media_type) = media_type(&before, &here, sent, object, changes);
+        let (key, media_type) = media_type(document, &here, sent, object, changes);
         let as_it_is = content.len() == 1 && key == name && object.as_object() == Some(&media_type);
         let wire = name.trim();
-        let Some(body) = document
-            .at_mut(place.as_str())
-            .and_then(Value::as_object_mut)
-        else {
-            continue;
-        };
         if !as_it_is {
-            body.insert("content".to_owned(), json!({key: media_type}));
+            contents.push((pointer, json!({key: media_type})));
             changes.at(&here);
         }
         if !key.eq_ignore_ascii_case(wire) {
@@ -112,6 +104,11 @@ pub(super) fn request_types(document: &mut Value, changes: &mut Changes) {
                     format!("the body is sent as `{key}`"),
                 );
             }
+        }
+    }
+    for (content, media_types) in contents {
+        if let Some(place) = document.at_mut(content.as_str()) {
+            *place = media_types;
         }
     }
 }
@@ -187,24 +184,21 @@ pub(super) fn forms(document: &mut Value, changes: &mut Changes) {
         let form = place.join("content").join(FORM);
         document.at(form.as_str()).is_some()
     });
-    if forms.is_empty() {
-        return;
-    }
-    let before = document.clone();
+    let mut encoded = Vec::new();
     for (place, operations) in forms {
         let pointer = place.join("content").join(FORM);
-        let Some(object) = before.at(pointer.as_str()) else {
+        let Some(object) = document.at(pointer.as_str()) else {
             continue;
         };
         let encoding = object.get("encoding").and_then(Value::as_object);
         let schema = object.get("schema").unwrap_or(&Value::Null);
-        let properties = match shape(&before, schema) {
+        let properties = match shape(document, schema) {
             Shape::Object(properties) => properties,
             _ => Vec::new(),
         };
         for property in &properties {
             if property.schema.is_nullable()
-                || walk::follow(&before, &property.schema).is_some_and(Value::is_nullable)
+                || walk::follow(document, &property.schema).is_some_and(Value::is_nullable)
             {
                 changes.lost(
                     &pointer.join("schema"),
@@ -228,17 +222,20 @@ pub(super) fn forms(document: &mut Value, changes: &mut Changes) {
                 fields.push((name.clone(), style));
             }
         }
+        for operation in &operations {
+            changes.model.operation_mut(operation).body.encoding =
+                model::BodyEncoding::Form(fields.clone());
+        }
+        changes.at(&pointer);
+        encoded.push(pointer);
+    }
+    for pointer in encoded {
         if let Some(object) = document
             .at_mut(pointer.as_str())
             .and_then(Value::as_object_mut)
         {
             object.remove("encoding");
         }
-        for operation in &operations {
-            changes.model.operation_mut(operation).body.encoding =
-                model::BodyEncoding::Form(fields.clone());
-        }
-        changes.at(&pointer);
     }
 }
 

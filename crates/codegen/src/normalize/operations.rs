@@ -195,12 +195,12 @@ pub(super) fn servers(document: &mut Value, changes: &mut Changes) {
 
 /// Names operations by method and path if they have no id, or one that becomes the same Rust name as another's.
 pub fn name_operations(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
-    let before = document.clone();
-    let operations = walk::operations(&before);
+    let operations = walk::operations(document);
     let mut uses: BTreeMap<String, usize> = BTreeMap::new();
     for id in operations.iter().filter_map(walk::Operation::id) {
         *uses.entry(names::builder_name(id)).or_default() += 1;
     }
+    let mut named = Vec::new();
     for operation in &operations {
         let what = match operation.id() {
             Some(id) if uses.get(&names::builder_name(id)) == Some(&1) => continue,
@@ -215,13 +215,16 @@ pub fn name_operations(document: &mut Value, unsupported: &mut Vec<Unsupported>)
             number += 1;
         }
         uses.insert(names::builder_name(&id), 1);
+        named.push((operation.pointer.clone(), what, id));
+    }
+    for (pointer, what, id) in named {
         if let Some(object) = document
-            .at_mut(operation.pointer.as_str())
+            .at_mut(pointer.as_str())
             .and_then(Value::as_object_mut)
         {
             object.insert("operationId".to_owned(), json!(id));
             let instead = format!("the method is named `{id}`");
-            unsupported.push(Unsupported::new(&operation.pointer, what, instead));
+            unsupported.push(Unsupported::new(&pointer, what, instead));
         }
     }
 }

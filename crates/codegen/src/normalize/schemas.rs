@@ -8,7 +8,7 @@ use super::Changes;
 use super::pins::rename_schemas;
 use crate::names;
 use crate::openapi::{Additional, Schema as _, Side};
-use crate::pointer::Pointer;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::walk::{self, Kind};
 
 /// The names from Rust's prelude that the generated code uses.
@@ -434,42 +434,45 @@ pub(super) fn distinct_properties(document: &mut Value, changes: &mut Changes) {
 
 /// Removes defaults that are not values of their schema, or that typify cannot write as code.
 pub(super) fn fitting_defaults(document: &mut Value, changes: &mut Changes) {
-    if !has_schema(document, |schema| schema.get("default").is_some()) {
-        return;
-    }
-    let whole = document.clone();
-    each_schema(document, |pointer, object| {
-        let Some(default) = object.get("default") else {
+    let mut unfit = Vec::new();
+    walk::walk(document, &mut |kind, pointer, schema| {
+        if kind != Kind::Schema {
+            return;
+        }
+        let Some(default) = schema.get("default") else {
             return;
         };
         let plain = match default {
             Value::Array(values) => values.is_empty(),
             Value::Object(values) => {
                 values.is_empty()
-                    && object.get("type") == Some(&json!("object"))
-                    && !object.contains_key("required")
+                    && schema.get("type") == Some(&json!("object"))
+                    && schema.get("required").is_none()
             }
             Value::Null => false,
             _ => true,
         };
-        let schema = Value::Object(object.clone());
-        let scalar = walk::follow(&whole, &schema).is_some_and(|schema| schema.union().is_none());
-        if plain && scalar && fits(&whole, &schema, default, 0) {
-            return;
+        let scalar = walk::follow(document, schema).is_some_and(|schema| schema.union().is_none());
+        if !plain || !scalar || !fits(document, schema, default, 0) {
+            unfit.push(pointer.clone());
         }
-        let was_null = default.is_null();
-        object.remove("default");
+    });
+    for pointer in unfit {
+        let schema = document
+            .at_mut(pointer.as_str())
+            .and_then(Value::as_object_mut);
+        let default = schema.and_then(|schema| schema.remove("default"));
         let place = pointer.join("default");
         changes.at(&place);
         // Null and absent are the same for a nullable property, so nothing is lost.
-        if !was_null {
+        if default.is_some_and(|default| !default.is_null()) {
             changes.lost(
                 &place,
                 "the default",
                 "a property that is not set is not sent",
             );
         }
-    });
+    }
 }
 
 /// Returns true if a number fits into the Rust type of the schema.

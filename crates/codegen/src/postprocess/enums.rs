@@ -2,18 +2,39 @@
 
 use std::collections::BTreeMap;
 
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenTree};
 use serde_json::Value;
 use syn::{Attribute, Fields, Ident, Item, ItemEnum, LitStr, parse_quote};
 
 use super::docs;
-use super::syntax::implemented;
 use crate::declaration::Values;
 use crate::model::Model;
 use crate::names;
 
 /// The traits that `open_enum::values!` implements.
 const REPLACED: [&str; 4] = ["Display", "FromStr", "TryFrom", "From"];
+
+/// Returns true if [`open`] will open the item.
+pub(super) fn opens(item: &Item) -> bool {
+    matches!(item, Item::Enum(item) if string_values(item).is_some())
+}
+
+/// Returns true if these are the tokens of an implementation that `open_enum::values!` replaces.
+pub(super) fn is_replaced(implementation: &[TokenTree]) -> bool {
+    let is_of_trait = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word == "for");
+    let Some(end) = implementation.iter().position(is_of_trait) else {
+        return false;
+    };
+    let path = implementation[..end]
+        .iter()
+        .take_while(|token| !matches!(token, TokenTree::Punct(sign) if sign.as_char() == '<'));
+    let name = path.filter_map(|token| match token {
+        TokenTree::Ident(word) => Some(word),
+        _ => None,
+    });
+    name.last()
+        .is_some_and(|name| REPLACED.iter().any(|replaced| name == replaced))
+}
 
 /// Opens every string enum, and returns its values. typify only makes enums without fields `Copy`, so no other type has to
 /// change.
@@ -26,14 +47,6 @@ pub(super) fn open(file: &mut syn::File) -> Vec<Values> {
             opened.push(open_enum(item, values));
         }
     }
-    let is_open = |name: &String| opened.iter().any(|values| values.name == name);
-    file.items.retain(|item| match item {
-        Item::Impl(item) => {
-            !(implemented(item).is_some_and(|name| is_open(&name))
-                && implements(item).is_some_and(|name| REPLACED.contains(&name.as_str())))
-        }
-        _ => true,
-    });
     opened
 }
 
@@ -65,13 +78,6 @@ pub(super) fn restore_values(file: &mut syn::File, named: &Named<'_>) {
             variant.attrs.push(parse_quote!(#[serde(rename = #value)]));
         }
     }
-}
-
-fn implements(item: &syn::ItemImpl) -> Option<String> {
-    item.trait_
-        .as_ref()
-        .and_then(|(path, _)| path.segments.last())
-        .map(|segment| segment.ident.to_string())
 }
 
 /// Returns the variants and their values if this is an enum of strings.
@@ -159,6 +165,9 @@ fn open_enum(item: &mut ItemEnum, values: Vec<(Ident, LitStr)>) -> Values {
 
 #[cfg(test)]
 mod tests {
+    use proc_macro2::TokenStream;
+    use quote::quote;
+
     use super::*;
 
     fn file() -> syn::File {
@@ -170,9 +179,6 @@ mod tests {
                 InProgress,
                 Unknown,
             }
-            impl ::std::fmt::Display for Status {}
-            impl ::std::convert::TryFrom<&str> for Status {}
-            impl ::std::default::Default for Status {}
             #[derive(::serde::Deserialize)]
             #[serde(tag = "kind")]
             pub enum Tagged { A, B }
@@ -183,6 +189,24 @@ mod tests {
             #[derive(::serde::Deserialize)]
             pub enum Only { #[serde(rename = "b")] B }
         }
+    }
+
+    #[test]
+    fn replaced_implementations_are_those_of_values() {
+        let replaced = |implementation: TokenStream| {
+            is_replaced(&implementation.into_iter().collect::<Vec<_>>())
+        };
+        assert!(replaced(quote!(impl ::std::fmt::Display for Status {})));
+        assert!(replaced(
+            quote!(impl ::std::convert::TryFrom<&str> for Status {})
+        ));
+        assert!(!replaced(
+            quote!(impl ::std::default::Default for Status {})
+        ));
+        assert!(!replaced(quote!(
+            impl<'de> Deserialize<'de> for Status {}
+        )));
+        assert!(!replaced(quote!(impl From { fn from() {} })));
     }
 
     #[test]

@@ -203,14 +203,19 @@ impl Parts {
             types: Vec::new(),
             others: Vec::new(),
         };
+        let mut opens = false;
         for item in items(tokens) {
             match keyword(&item) {
                 // Builders are declared after the passes.
                 Some(("mod", name)) if name == builder::NAME => {}
                 Some(("mod", _)) => parts.others.push(item),
                 Some(("struct" | "enum", _)) => {
-                    parts.types.push((parse(vec![item])?, Vec::new()));
+                    let declaration = parse(vec![item])?;
+                    opens = declaration.items.iter().any(enums::opens);
+                    parts.types.push((declaration, Vec::new()));
                 }
+                // These are most implementations of a document. They are not parsed, since `values!` replaces them.
+                None if opens && enums::is_replaced(&item) => {}
                 // typify writes the implementations of a type after it.
                 _ => match parts.types.last_mut() {
                     Some((_, implementations)) => implementations.push(item),
@@ -344,6 +349,10 @@ mod tests {
                 impl ::std::convert::From<Name> for ::std::string::String {
                     fn from(value: Name) -> Self { value.0 }
                 }
+                #[derive(::serde::Deserialize)]
+                pub enum Status { Open }
+                impl ::std::fmt::Display for Status {}
+                impl ::std::default::Default for Status {}
                 #[doc = " Types for composing complex structures."]
                 pub mod builder {
                     #[derive(Clone)]
@@ -362,7 +371,10 @@ mod tests {
             &document,
         );
         insta::assert_snapshot!(types.text);
-        assert_eq!(types.names, ["Call", "Name"].map(str::to_owned).into());
+        assert_eq!(
+            types.names,
+            ["Call", "Name", "Status"].map(str::to_owned).into()
+        );
     }
 
     #[test]
