@@ -12,7 +12,9 @@ use std::collections::BTreeSet;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
-use openapiv3::OpenAPI;
+use openapiv3::{
+    AnySchema, Components, ObjectType, OpenAPI, ReferenceOr, Schema, SchemaData, SchemaKind, Type,
+};
 use proc_macro2::{TokenStream, TokenTree};
 use progenitor::{GenerationSettings, Generator, InterfaceStyle};
 use serde_json::{Value, json};
@@ -32,8 +34,8 @@ pub const PROGENITOR_VERSION: &str = "0.15.1";
 /// The path of `FilePart` in the generated code of the types crate.
 const FILE_PART: &str = "crate::file_part::FilePart";
 
-/// A normalized document that progenitor generates code from. It can be generated several times, because tokens cannot
-/// leave the thread that created them.
+/// A normalized document that progenitor generates code from. Types and client are generated on their own, since tokens
+/// cannot leave the thread that created them.
 #[derive(Clone, Copy)]
 pub struct Generate<'a> {
     document: &'a Value,
@@ -41,47 +43,107 @@ pub struct Generate<'a> {
 }
 
 impl Generate<'_> {
-    /// Generates the types: the content of `mod types`.
+    /// Reads the document.
     ///
     /// # Errors
-    /// Errors with the message of progenitor.
-    pub fn types(&self) -> Result<TokenStream, String> {
-        catching(|| {
-            let mut generator = Generator::new(&settings(self.model));
-            Ok(sdk(&mut generator, &parsed(self.document)?)?.0)
-        })?
+    /// Errors with the location that progenitor cannot read.
+    pub fn read(&self) -> Result<OpenAPI, String> {
+        serde_path_to_error::deserialize(self.document)
+            .map_err(|error| format!("{}: {}", error.path(), error.inner()))
     }
 
-    /// Generates the types, and the client with its builders and an empty `mod types`.
+    /// Generates the types: the content of `mod types`. They have no builders, which `postprocess` declares.
     ///
     /// # Errors
     /// Errors with the message of progenitor.
-    pub fn both(&self) -> Result<(TokenStream, TokenStream), String> {
-        catching(|| {
-            let mut generator = Generator::new(&settings(self.model));
-            sdk(&mut generator, &parsed(self.document)?)
-        })?
+    pub fn types(&self, api: &OpenAPI) -> Result<TokenStream, String> {
+        self.sdk(InterfaceStyle::Positional, api)
+            .map(|(types, _)| types)
+    }
+
+    /// Generates the client with its builders, without types.
+    ///
+    /// # Errors
+    /// Errors with the message of progenitor.
+    pub fn client(&self, api: &OpenAPI) -> Result<TokenStream, String> {
+        self.sdk(InterfaceStyle::Builder, &requests_only(api))
+            .map(|(_, client)| client)
+    }
+
+    /// Generates the SDK, and returns the content of `mod types` and the rest.
+    fn sdk(
+        &self,
+        interface: InterfaceStyle,
+        api: &OpenAPI,
+    ) -> Result<(TokenStream, TokenStream), String> {
+        let tokens = catching(|| {
+            Generator::new(&settings(self.model, interface))
+                .generate_tokens(api)
+                .map_err(|error| error.to_string())
+        })??;
+        let mut types = TokenStream::new();
+        let rest = items(tokens).flat_map(|mut item| {
+            if matches!(item.as_slice(), [.., TokenTree::Ident(word), TokenTree::Ident(name), _] if word == "mod" && name == "types")
+            {
+                types = take_body(&mut item).unwrap_or_default();
+            }
+            item
+        });
+        let rest = rest.collect();
+        Ok((types, rest))
     }
 }
 
-/// Generates the SDK, and returns the content of `mod types` and the rest.
-fn sdk(
-    generator: &mut Generator,
-    document: &OpenAPI,
-) -> Result<(TokenStream, TokenStream), String> {
-    let tokens = generator
-        .generate_tokens(document)
-        .map_err(|error| error.to_string())?;
-    let mut types = TokenStream::new();
-    let rest = items(tokens).flat_map(|mut item| {
-        if matches!(item.as_slice(), [.., TokenTree::Ident(word), TokenTree::Ident(name), _] if word == "mod" && name == "types")
-        {
-            types = take_body(&mut item).unwrap_or_default();
-        }
-        item
+/// Returns a document in which each struct has one property. The client depends on the names of structs only, and
+/// progenitor writes the code of all types with it.
+fn requests_only(api: &OpenAPI) -> OpenAPI {
+    let mut requests = OpenAPI {
+        openapi: api.openapi.clone(),
+        info: api.info.clone(),
+        paths: api.paths.clone(),
+        ..OpenAPI::default()
+    };
+    let Some(components) = &api.components else {
+        return requests;
+    };
+    let schemas = components.schemas.iter().map(|(name, schema)| {
+        let is_struct = matches!(schema, ReferenceOr::Item(Schema {
+                schema_kind: SchemaKind::Type(Type::Object(object)), ..
+            }) if !object.properties.is_empty());
+        let schema = if is_struct {
+            ReferenceOr::Item(one_property())
+        } else {
+            schema.clone()
+        };
+        (name.clone(), schema)
     });
-    let rest = rest.collect();
-    Ok((types, rest))
+    requests.components = Some(Components {
+        schemas: schemas.collect(),
+        responses: components.responses.clone(),
+        parameters: components.parameters.clone(),
+        request_bodies: components.request_bodies.clone(),
+        headers: components.headers.clone(),
+        ..Components::default()
+    });
+    requests
+}
+
+/// Returns the schema of an object with one property.
+fn one_property() -> Schema {
+    let any = Schema {
+        schema_data: SchemaData::default(),
+        schema_kind: SchemaKind::Any(AnySchema::default()),
+    };
+    let object = ObjectType {
+        properties: [("x".to_owned(), ReferenceOr::boxed_item(any))]
+            .into_iter()
+            .collect(),
+        ..ObjectType::default()
+    };
+    Schema {
+        schema_data: SchemaData::default(),
+        schema_kind: SchemaKind::Type(Type::Object(object)),
+    }
 }
 
 /// Generates the SDK, and passes them to `make`. If `make` fails, searches the document for the cause.
@@ -202,10 +264,10 @@ fn without_parts(document: &Value, model: &Model) -> Vec<Pointer> {
         .collect()
 }
 
-fn settings(model: &Model) -> GenerationSettings {
+fn settings(model: &Model, interface: InterfaceStyle) -> GenerationSettings {
     let mut settings = GenerationSettings::new();
     settings
-        .with_interface(InterfaceStyle::Builder)
+        .with_interface(interface)
         .with_derive("PartialEq")
         // A sorted map makes the encoded text reproducible.
         .with_map_type("::std::collections::BTreeMap");
@@ -213,11 +275,6 @@ fn settings(model: &Model) -> GenerationSettings {
         settings.with_replacement(names::type_name(file), FILE_PART, std::iter::empty());
     }
     settings
-}
-
-fn parsed(document: &Value) -> Result<OpenAPI, String> {
-    serde_path_to_error::deserialize(document)
-        .map_err(|error| format!("{}: {}", error.path(), error.inner()))
 }
 
 thread_local! {

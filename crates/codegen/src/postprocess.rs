@@ -34,6 +34,9 @@ mod webhooks;
 mod wire;
 
 use std::collections::BTreeSet;
+use std::panic::resume_unwind;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
 
 use proc_macro2::TokenStream;
 use serde_json::Value;
@@ -51,6 +54,7 @@ use crate::model::Model;
 use crate::origin::{OriginalOperations, Origins};
 use crate::problem::{Location, Problem, Problems};
 use crate::signature::Signatures;
+use crate::stack;
 
 pub(crate) use markdown::for_rustdoc;
 pub(crate) use syntax::{implemented, plain, text};
@@ -95,35 +99,49 @@ pub fn postprocess(
     origins: &Origins,
     settings: &Settings,
 ) -> Result<Result<(GeneratedSources, Vec<Unsupported>), Problems>, String> {
-    let (tokens, client_tokens) = generate.both()?;
+    let api = &generate.read()?;
     let operations = description::describe(source, normalized, model, origins);
     let facts = Facts::of(source, normalized, origins, &operations);
     let document = &source.document;
-    let types = types::write(tokens, document, normalized, model, settings, &facts)?;
-    let client = client_and_mock(
-        client_tokens,
-        source,
-        normalized,
-        model,
-        &types.bodies,
-        &facts,
-    )?;
-    if !types.unmatched.is_empty() {
-        return Ok(Err(unmatched(&types.unmatched, settings)));
-    }
-    let originals = OriginalOperations::of(&source.document, &source.origins, origins);
-    Ok(client.map(|mut client| {
-        client.signatures.read_builders(&types.builders);
-        let sources = GeneratedSources {
-            types: types.text,
-            schemas: embed::schemas_json(&source.document),
-            responses: embed::responses_json(normalized, &source.document, &originals),
-            operations,
-            names: types.names,
-            ..client
-        };
-        (sources, types.unsupported)
-    }))
+    thread::scope(|scope| {
+        let (bodies, of_types) = mpsc::channel();
+        let client = stack::spawn(scope, || {
+            let tokens = generate.client(api)?;
+            client_and_mock(tokens, of_types, source, normalized, model, &facts)
+        });
+        let client = client.map_err(|error| format!("cannot start a thread: {error}"))?;
+        let tokens = generate.types(api)?;
+        let types = types::write(tokens, document, normalized, model, settings, &facts)?;
+        // The client waits for them. If it has failed already, its error is returned.
+        let _ = bodies.send(types.bodies);
+        let schemas = embed::schemas_json(document);
+        let originals = OriginalOperations::of(document, &source.origins, origins);
+        let responses = embed::responses_json(normalized, document, &originals);
+        let client = client.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+        if !types.unmatched.is_empty() {
+            return Ok(Err(unmatched(&types.unmatched, settings)));
+        }
+        Ok(client.map(|mut client| {
+            client.signatures.read_builders(&types.builders);
+            let sources = GeneratedSources {
+                types: types.text,
+                schemas,
+                responses,
+                names: types.names,
+                ..client
+            };
+            (sources, types.unsupported)
+        }))
+    })
+    .map(|made| {
+        made.map(|(sources, unsupported)| {
+            let sources = GeneratedSources {
+                operations,
+                ..sources
+            };
+            (sources, unsupported)
+        })
+    })
 }
 
 /// Returns the problems of settings that do not match the document.
@@ -153,13 +171,14 @@ fn unmatched(unmatched: &[Unmatched], settings: &Settings) -> Problems {
     Problems(problems.collect())
 }
 
-/// Postprocesses and prints the client and the mocks.
+/// Postprocesses and prints the client and the mocks. `bodies` has the structs of bodies that are sent in parts, when the
+/// types are written.
 fn client_and_mock(
     tokens: TokenStream,
+    bodies: Receiver<multipart::Bodies>,
     source: &Source,
     normalized: &Value,
     model: &Model,
-    bodies: &multipart::Bodies,
     facts: &Facts<'_>,
 ) -> Result<Result<GeneratedSources, Problems>, String> {
     let mut client = generate::parse(tokens)?;
@@ -170,7 +189,13 @@ fn client_and_mock(
     client::drop_version_header(&mut client);
     client::drop_prelude(&mut client);
     bodies::optional(&mut client, normalized, model);
-    let unwritten = wire::correct(&mut client, bodies, normalized, model);
+    let has_parts = !multipart::bodies(normalized, model).is_empty();
+    let bodies = match has_parts.then(|| bodies.recv()) {
+        Some(Err(_)) => return Err("the types failed".to_owned()),
+        Some(Ok(bodies)) => bodies,
+        None => multipart::Bodies::default(),
+    };
+    let unwritten = wire::correct(&mut client, &bodies, normalized, model);
     if !unwritten.is_empty() {
         let problems = unwritten.iter().map(|method| Problem {
             file: source.path.clone(),

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
+use proc_macro2::TokenStream;
 use serde_json::{Value, json};
 
 use super::{Generate, parse};
@@ -19,9 +20,9 @@ use crate::walk;
 enum Depth {
     /// Reads each schema and each operation, without writing code.
     Read,
-    /// Writes the tokens of the SDK.
+    /// Writes the tokens of the types.
     Tokens,
-    /// Writes the tokens of the SDK and of the mocks, and parses them.
+    /// Writes the tokens of the types and of the client, and parses them.
     Whole,
 }
 
@@ -36,12 +37,11 @@ fn fails(generate: Generate<'_>, depth: Depth) -> Option<String> {
                 ..generate
             };
             // The last operation always fails, after everything before it has been read.
-            ended
-                .types()
+            tokens(ended)
                 .err()
                 .filter(|cause| *cause != failure_at_the_end())
         }
-        Depth::Tokens => generate.types().err(),
+        Depth::Tokens => tokens(generate).err(),
         Depth::Whole => attempt(generate).err(),
     }
 }
@@ -77,7 +77,7 @@ fn failure_at_the_end() -> &'static str {
             "paths": {END: {"get": end()}},
         });
         let model = &Model::default();
-        let failure = Generate { document, model }.types().err();
+        let failure = tokens(Generate { document, model }).err();
         failure.unwrap_or_default()
     })
 }
@@ -226,11 +226,16 @@ fn failing_alone(
     }
 }
 
+/// Generates the types.
+fn tokens(generate: Generate<'_>) -> Result<TokenStream, String> {
+    generate.types(&generate.read()?)
+}
+
 /// Generates everything, and parses it.
 fn attempt(generate: Generate<'_>) -> Result<(), String> {
-    let (types, client) = generate.both()?;
-    parse(types)?;
-    parse(client)?;
+    let api = generate.read()?;
+    parse(generate.types(&api)?)?;
+    parse(generate.client(&api)?)?;
     Ok(())
 }
 

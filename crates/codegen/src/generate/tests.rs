@@ -8,8 +8,8 @@ fn document(schemas: Value, paths: Value) -> Value {
 
 /// Returns the generated code.
 fn rust(generate: &Generate<'_>, _: &Value) -> Result<[String; 2], String> {
-    let (types, client) = generate.both()?;
-    Ok([types, client]
+    let api = generate.read()?;
+    Ok([generate.types(&api)?, generate.client(&api)?]
         .map(parse)
         .map(|file| file.map(|file| prettyplease::unparse(&file)))
         .map(Result::unwrap))

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use quote::format_ident;
 use serde_json::Value;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, Fields, ImplItem, Item, ItemStruct, parse_quote};
+use syn::{Attribute, Fields, Item, ItemStruct, parse_quote};
 
 use super::constants::Constants;
 use super::size::{self, Boxed};
-use super::syntax::{implemented, named_function, serde_words, wire_name};
+use super::syntax::{named_function, serde_words, wire_name};
 use crate::declaration::{Declaration, Property, State};
 use crate::model::Model;
 use crate::names;
@@ -59,6 +59,8 @@ pub(super) fn extend(file: &mut syn::File) {
 
 /// What a builder depends on besides its struct.
 pub(super) struct Builders<'a> {
+    /// The structs of typify.
+    pub(super) structs: &'a BTreeSet<String>,
     pub(super) constants: &'a Constants,
     pub(super) boxed: &'a Boxed,
     /// The masked fields, by type.
@@ -66,17 +68,10 @@ pub(super) struct Builders<'a> {
 }
 
 impl Builders<'_> {
-    /// Declares the builders of structs, in place of typify's functions `builder`. The fields are not boxed yet.
-    pub(super) fn declare(&self, file: &mut syn::File) -> Vec<Declaration> {
-        let functions = file.items.extract_if(.., |item| is_builder_function(item));
-        let with_builder: BTreeSet<String> = functions
-            .filter_map(|item| match item {
-                Item::Impl(item) => implemented(&item),
-                _ => None,
-            })
-            .collect();
+    /// Declares the builders of typify's structs. The fields are not boxed yet.
+    pub(super) fn declare(&self, file: &syn::File) -> Vec<Declaration> {
         let structs = file.items.iter().filter_map(|item| match item {
-            Item::Struct(item) if with_builder.contains(&item.ident.to_string()) => Some(item),
+            Item::Struct(item) if self.structs.contains(&item.ident.to_string()) => Some(item),
             _ => None,
         });
         structs.map(|item| self.declaration(item)).collect()
@@ -117,12 +112,6 @@ impl Builders<'_> {
             properties: properties.collect(),
         }
     }
-}
-
-fn is_builder_function(item: &Item) -> bool {
-    let Item::Impl(item) = item else { return false };
-    item.trait_.is_none()
-        && matches!(item.items.as_slice(), [ImplItem::Fn(function)] if function.sig.ident == "builder")
 }
 
 /// Returns the state that serde's arguments give to an absent property.
@@ -202,17 +191,17 @@ mod tests {
                 pub extra: ::std::collections::BTreeMap<Key, crate::nullable::Nullable<Kind>>,
             }
             pub struct Name(String);
-            impl Call { pub fn builder() -> builder::Call { Default::default() } }
             pub struct Plain { pub a: u8 }
         };
         extend(&mut file);
         let key = |field: &str| ("Call".to_owned(), field.to_owned());
         let builders = Builders {
+            structs: &["Call".to_owned()].into(),
             constants: &[(key("kind"), parse_quote!(defaults::kind))].into(),
             boxed: &Boxed::default(),
             masked: &[("Call".to_owned(), ["id".to_owned()].into())].into(),
         };
-        let declared = builders.declare(&mut file);
+        let declared = builders.declare(&file);
         let text: String = declared.iter().map(ToString::to_string).collect();
         insta::assert_snapshot!(format!("{}\n{text}", prettyplease::unparse(&file)));
 

@@ -9,9 +9,8 @@ use std::collections::BTreeSet;
 use proc_macro2::{TokenStream, TokenTree};
 use quote::format_ident;
 use serde_json::Value;
-use syn::{Item, parse_quote};
+use syn::{Fields, Item, parse_quote};
 
-use super::builder;
 use super::constants;
 use super::deprecated::Deprecated;
 use super::enums;
@@ -51,6 +50,8 @@ pub(super) struct Types {
 
 /// The passes, with what each reads from the document.
 struct Passes<'a> {
+    /// The structs of typify.
+    structs: BTreeSet<String>,
     facts: &'a Facts<'a>,
     orders: Orders,
     unions: Unions<'a>,
@@ -73,13 +74,20 @@ impl<'a> Passes<'a> {
         facts: &'a Facts<'a>,
         parts: &Parts,
     ) -> Self {
-        let declared = parts
-            .types
-            .iter()
-            .filter_map(|(file, _)| file.items.first());
-        let boxed = Boxed::of(declared.filter_map(size::parts).collect(), model);
+        let declared = || {
+            let types = parts.types.iter();
+            types.filter_map(|(file, _)| file.items.first())
+        };
+        let boxed = Boxed::of(declared().filter_map(size::parts).collect(), model);
         let wire_names = structs::wire_names(normalized, model);
+        let structs = declared().filter_map(|item| match item {
+            Item::Struct(item) => {
+                matches!(item.fields, Fields::Named(_)).then(|| item.ident.to_string())
+            }
+            _ => None,
+        });
         Self {
+            structs: structs.collect(),
             facts,
             orders: Orders::of(&[normalized, original]),
             unions: Unions::of(normalized, model),
@@ -107,6 +115,7 @@ impl<'a> Passes<'a> {
         multipart::note(file, &mut self.bodies);
         self.deprecated.mark(file);
         let builders = Builders {
+            structs: &self.structs,
             constants: &constants,
             boxed: &self.boxed,
             masked: &masked,
@@ -206,10 +215,8 @@ impl Parts {
         let mut opens = false;
         for item in items(tokens) {
             match keyword(&item) {
-                // Builders are declared after the passes.
-                Some(("mod", name)) if name == builder::NAME => {}
-                Some(("mod", _)) => parts.others.push(item),
-                Some(("struct" | "enum", _)) => {
+                Some("mod") => parts.others.push(item),
+                Some("struct" | "enum") => {
                     let declaration = parse(vec![item])?;
                     opens = declaration.items.iter().any(enums::opens);
                     parts.types.push((declaration, Vec::new()));
@@ -227,8 +234,8 @@ impl Parts {
     }
 }
 
-/// Returns the keyword and the name of what an item declares, or `None` for an `impl`.
-fn keyword(item: &[TokenTree]) -> Option<(&'static str, String)> {
+/// Returns the keyword of what an item declares, or `None` for an `impl`.
+fn keyword(item: &[TokenTree]) -> Option<&'static str> {
     const KEYWORDS: [&str; 3] = ["struct", "enum", "mod"];
     let mut words = item.iter().filter_map(|token| match token {
         TokenTree::Ident(word) => Some(word),
@@ -243,7 +250,7 @@ fn keyword(item: &[TokenTree]) -> Option<(&'static str, String)> {
             .find(|keyword| word == keyword)
             .map(Some)
     });
-    Some((keyword??, words.next()?.to_string()))
+    keyword?
 }
 
 fn parse(items: Vec<Tokens>) -> Result<syn::File, String> {
@@ -344,7 +351,6 @@ mod tests {
             quote! {
                 #[doc = "`Call`"]
                 pub struct Call { pub from: u8, pub to: u8 }
-                impl Call { pub fn builder() -> builder::Call { Default::default() } }
                 pub struct Name(pub ::std::string::String);
                 impl ::std::convert::From<Name> for ::std::string::String {
                     fn from(value: Name) -> Self { value.0 }
@@ -353,18 +359,6 @@ mod tests {
                 pub enum Status { Open }
                 impl ::std::fmt::Display for Status {}
                 impl ::std::default::Default for Status {}
-                #[doc = " Types for composing complex structures."]
-                pub mod builder {
-                    #[derive(Clone)]
-                    pub struct Call { from: u8, to: u8 }
-                    impl Call {
-                        pub fn from(self) -> Self { self }
-                        pub fn to(self) -> Self { self }
-                    }
-                    impl ::std::convert::TryFrom<Call> for super::Call {
-                        type Error = super::error::ConversionError;
-                    }
-                }
                 #[doc = " Error types."]
                 pub mod error { pub struct ConversionError; }
             },
