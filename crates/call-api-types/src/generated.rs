@@ -37,22 +37,20 @@ pub struct Call {
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub end_reason: ::std::option::Option<::std::string::String>,
 }
-crate::record::decode! {
-    Call {
-        0 id: "id";
-        1 agent_id: "agent_id";
-        2 status: "status";
-        3 type_: "type";
-        4 contact: "contact";
-        5 phone_id: "phone_id";
-        6 created_date: "created_date" lenient;
-        7 recording_url: "recording_url", or_default;
-        8 start_time: "start_time" lenient, or_default;
-        9 end_time: "end_time" lenient, or_default;
-        10 duration: "duration" lenient, or_default;
-        11 end_reason: "end_reason", or_default;
-    }
-}
+crate::record::decode! { Call {
+    0 id: "id";
+    1 agent_id: "agent_id";
+    2 status: "status";
+    3 type_: "type";
+    4 contact: "contact";
+    5 phone_id: "phone_id";
+    6 created_date: "created_date" lenient;
+    7 recording_url: "recording_url", or_default;
+    8 start_time: "start_time" lenient, or_default;
+    9 end_time: "end_time" lenient, or_default;
+    10 duration: "duration" lenient, or_default;
+    11 end_reason: "end_reason", or_default;
+} }
 impl ::std::fmt::Debug for Call {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         f.debug_struct("Call")
@@ -93,16 +91,14 @@ pub enum CallStatus {
     /// A value that the document doesn't list, as the service sent it.
     Unknown(::std::string::String),
 }
-crate::open_enum::values! {
-    CallStatus or Unknown {
-        Dialing = "dialing";
-        InProgress = "in_progress";
-        Completed = "completed";
-        Failed = "failed";
-        Transferred = "transferred";
-        NoAnswer = "no_answer";
-    }
-}
+crate::open_enum::values! { CallStatus or Unknown {
+    Dialing = "dialing";
+    InProgress = "in_progress";
+    Completed = "completed";
+    Failed = "failed";
+    Transferred = "transferred";
+    NoAnswer = "no_answer";
+} }
 /// The schema `CallType`: string with listed values.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -114,12 +110,10 @@ pub enum CallType {
     /// A value that the document doesn't list, as the service sent it.
     Unknown(::std::string::String),
 }
-crate::open_enum::values! {
-    CallType or Unknown {
-        Inbound = "inbound";
-        Outbound = "outbound";
-    }
-}
+crate::open_enum::values! { CallType or Unknown {
+    Inbound = "inbound";
+    Outbound = "outbound";
+} }
 /// The schema `Contact`: object.
 #[derive(::serde::Serialize, Clone, PartialEq)]
 #[non_exhaustive]
@@ -133,14 +127,12 @@ pub struct Contact {
     /// The property `contact_type`: string.
     pub contact_type: ContactType,
 }
-crate::record::decode! {
-    Contact {
-        0 id: "id";
-        1 created_date: "created_date" lenient;
-        2 identifier: "identifier";
-        3 contact_type: "contact_type";
-    }
-}
+crate::record::decode! { Contact {
+    0 id: "id";
+    1 created_date: "created_date" lenient;
+    2 identifier: "identifier";
+    3 contact_type: "contact_type";
+} }
 impl ::std::fmt::Debug for Contact {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         f.debug_struct("Contact")
@@ -160,37 +152,31 @@ pub enum ContactType {
     /// A value that the document doesn't list, as the service sent it.
     Unknown(::std::string::String),
 }
-crate::open_enum::values! {
-    ContactType or Unknown {
-        Call = "call";
-    }
-}
+crate::open_enum::values! { ContactType or Unknown {
+    Call = "call";
+} }
 /// Builders of the structs.
 pub mod builder {
-    crate::setting::builder! {
-        Call {
-            id: ::uuid::Uuid = required;
-            agent_id: ::std::option::Option<::uuid::Uuid> = required;
-            status: super::CallStatus = required;
-            type_: super::CallType = required;
-            contact: super::Contact = required;
-            phone_id: ::std::option::Option<::uuid::Uuid> = required;
-            created_date: ::chrono::DateTime<::chrono::offset::Utc> = required;
-            recording_url: ::std::option::Option<::std::string::String> = optional, Masked;
-            start_time: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>> = optional;
-            end_time: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>> = optional;
-            duration: ::std::option::Option<i64> = optional;
-            end_reason: ::std::option::Option<::std::string::String> = optional;
-        } build
-    }
-    crate::setting::builder! {
-        Contact {
-            id: ::uuid::Uuid = required;
-            created_date: ::chrono::DateTime<::chrono::offset::Utc> = required;
-            identifier: ::std::string::String = required, Masked;
-            contact_type: super::ContactType = required;
-        } build
-    }
+    crate::setting::builder! { Call {
+        id: ::uuid::Uuid = required;
+        agent_id: ::std::option::Option<::uuid::Uuid> = required;
+        status: super::CallStatus = required;
+        type_: super::CallType = required;
+        contact: super::Contact = required;
+        phone_id: ::std::option::Option<::uuid::Uuid> = required;
+        created_date: ::chrono::DateTime<::chrono::offset::Utc> = required;
+        recording_url: ::std::option::Option<::std::string::String> = optional, Masked;
+        start_time: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>> = optional;
+        end_time: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>> = optional;
+        duration: ::std::option::Option<i64> = optional;
+        end_reason: ::std::option::Option<::std::string::String> = optional;
+    } build }
+    crate::setting::builder! { Contact {
+        id: ::uuid::Uuid = required;
+        created_date: ::chrono::DateTime<::chrono::offset::Utc> = required;
+        identifier: ::std::string::String = required, Masked;
+        contact_type: super::ContactType = required;
+    } build }
 }
 /// Error types.
 pub mod error {

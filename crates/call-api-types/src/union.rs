@@ -1,6 +1,11 @@
 //! Selection of the members of a union, from the keys and values of the JSON and before anything is decoded.
 
-#![allow(dead_code, reason = "a document without unions has no use for it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "a document without unions has no use for it"
+)]
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -329,6 +334,13 @@ pub(crate) fn decode<T: DeserializeOwned, E: Error>(value: Value) -> Result<T, E
     T::deserialize(value).map_err(E::custom)
 }
 
+/// Decodes the value of a member that has numbers or times.
+pub(crate) fn lenient<'de, T: crate::lenient::Lenient<'de>, E: Error>(
+    value: Value,
+) -> Result<T, E> {
+    crate::lenient::deserialize(value).map_err(E::custom)
+}
+
 struct Expecting(&'static str);
 
 impl serde::de::Expected for Expecting {
@@ -352,3 +364,85 @@ fn unexpected(value: &Value) -> serde::de::Unexpected<'_> {
         Value::Object(_) => Unexpected::Map,
     }
 }
+
+/// Implements what a union has besides its variants: `Serialize`, `Deserialize`, and a conversion from each member.
+///
+/// The table describes the members to [`choose`]. Each member follows: its index there, its variant and type, a further
+/// type that converts into it, the function that reads it, and the tag that is sent with it. At the end are the variants
+/// for values that are several members, or none.
+macro_rules! members {
+    (
+        $name:ident = $table:expr;
+        $($index:literal $variant:ident($ty:ty $(, $from:ty)?) $read:ident $(tag $property:literal = $tag:literal)?;)*
+        $(several $several:ident;)?
+        $(unknown $unknown:ident;)?
+    ) => {
+        impl ::serde::Serialize for $name {
+            fn serialize<S: ::serde::Serializer>(
+                &self,
+                serializer: S,
+            ) -> ::std::result::Result<S::Ok, S::Error> {
+                match self {
+                    $(Self::$variant(value) => {
+                        crate::union::members!(@encode value serializer $($property = $tag)?)
+                    })*
+                    $(Self::$several(members) => crate::union::encode_all(members, serializer),)?
+                    $(Self::$unknown(value) => ::serde::Serialize::serialize(value, serializer),)?
+                }
+            }
+        }
+
+        impl<'de> ::serde::Deserialize<'de> for $name {
+            fn deserialize<D: ::serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> ::std::result::Result<Self, D::Error> {
+                #[allow(unused_imports, reason = "the table decides which are used")]
+                use crate::union::{Choice, Literal, Shape, Tag, Union, format};
+                static UNION: Union = $table;
+                let value = <::serde_json::Value as ::serde::Deserialize>::deserialize(deserializer)?;
+                let decode = |choice: Choice, value: ::serde_json::Value| {
+                    #[allow(unreachable_patterns, reason = "a union without unknown values has no variant for them")]
+                    match choice {
+                        $(Choice::Member($index) => crate::union::$read(value).map(Self::$variant),)*
+                        $(_ => ::std::result::Result::Ok(Self::$unknown(value)),)?
+                        _ => ::std::result::Result::Err(crate::union::unfit(&value, &UNION)),
+                    }
+                };
+                match crate::union::choose::<D::Error>(&UNION, &value)? {
+                    $(Choice::Several(members) => members
+                        .into_iter()
+                        .map(|index| decode(Choice::Member(index), value.clone()))
+                        .collect::<::std::result::Result<_, _>>()
+                        .map(Self::$several),)?
+                    choice => decode(choice, value),
+                }
+            }
+        }
+
+        $(
+            impl ::std::convert::From<$ty> for $name {
+                fn from(value: $ty) -> Self {
+                    Self::$variant(value.into())
+                }
+            }
+            $(
+                impl ::std::convert::From<$from> for $name {
+                    fn from(value: $from) -> Self {
+                        Self::$variant(value.into())
+                    }
+                }
+            )?
+        )*
+    };
+    (@encode $value:ident $serializer:ident) => {
+        ::serde::Serialize::serialize($value, $serializer)
+    };
+    (@encode $value:ident $serializer:ident $property:literal = $tag:literal) => {{
+        let mut value = ::serde_json::to_value($value).map_err(::serde::ser::Error::custom)?;
+        if let ::std::option::Option::Some(object) = value.as_object_mut() {
+            object.insert($property.to_owned(), $tag.into());
+        }
+        ::serde::Serialize::serialize(&value, $serializer)
+    }};
+}
+pub(crate) use members;

@@ -1,14 +1,14 @@
 //! Declarations in the types crate, from which macros write items: `crate::setting::builder!` a builder, and
-//! `crate::open_enum::values!` what a string enum has besides its variants.
+//! `crate::open_enum::values!` and `crate::union::members!` what an enum has besides its variants.
 
 use std::fmt::{self, Display};
 
-use proc_macro2::TokenStream;
-use quote::{ToTokens as _, quote};
+use proc_macro2::TokenTree;
+use quote::quote;
 use syn::parse::{Parse, ParseStream};
-use syn::{
-    Attribute, Expr, GenericArgument, Ident, Item, LitStr, PathArguments, Token, Type, parse_quote,
-};
+use syn::{Attribute, Expr, Ident, Item, LitInt, LitStr, Token, Type, parse_quote};
+
+use crate::postprocess::text;
 
 /// The module of the builders.
 const MODULE: &str = "builder";
@@ -123,12 +123,35 @@ impl Values {
     }
 }
 
+/// The members of a union.
+struct Members {
+    name: Ident,
+    /// The types that convert into the union.
+    sources: Vec<Type>,
+}
+
+impl Members {
+    /// Returns the items that the macro writes, without bodies.
+    fn items(&self) -> Vec<Item> {
+        let Self { name, sources } = self;
+        let file: syn::File = parse_quote! {
+            impl ::serde::Serialize for #name {}
+            impl<'de> ::serde::Deserialize<'de> for #name {}
+            #(impl ::std::convert::From<#sources> for #name {})*
+        };
+        file.items
+    }
+}
+
 /// Replaces declarations by the items that they declare, without bodies.
 pub fn expand(items: &mut Vec<Item>) {
     for item in std::mem::take(items) {
-        match called::<Values>(&item, ["crate", "open_enum", "values"]) {
-            Some(values) => items.extend(values.items()),
-            None => items.push(item),
+        if let Some(values) = called::<Values>(&item, ["crate", "open_enum", "values"]) {
+            items.extend(values.items());
+        } else if let Some(members) = called::<Members>(&item, ["crate", "union", "members"]) {
+            items.extend(members.items());
+        } else {
+            items.push(item);
         }
     }
     let mut functions: Vec<Item> = Vec::new();
@@ -160,6 +183,28 @@ fn called<T: Parse>(item: &Item, path: [&str; 3]) -> Option<T> {
     is_called.then(|| item.mac.parse_body().ok())?
 }
 
+impl Parse for Members {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let name = input.parse()?;
+        input.parse::<Token![=]>()?;
+        input.parse::<Expr>()?;
+        input.parse::<Token![;]>()?;
+        let mut sources = Vec::new();
+        while !input.is_empty() {
+            if input.parse::<Option<LitInt>>()?.is_some() {
+                input.parse::<Ident>()?;
+                let content;
+                syn::parenthesized!(content in input);
+                sources.extend(content.parse_terminated(Type::parse, Token![,])?);
+            }
+            while input.parse::<Option<Token![;]>>()?.is_none() {
+                input.parse::<TokenTree>()?;
+            }
+        }
+        Ok(Self { name, sources })
+    }
+}
+
 impl Parse for Values {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let name = input.parse()?;
@@ -187,13 +232,13 @@ impl Display for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "crate::open_enum::values! {{\n    {} or {} {{",
+            "crate::open_enum::values! {{ {} or {} {{",
             self.name, self.unknown
         )?;
         for (variant, value) in &self.values {
-            writeln!(f, "        {variant} = {};", value.token())?;
+            writeln!(f, "    {variant} = {};", value.token())?;
         }
-        f.write_str("    }\n}\n")
+        f.write_str("} }\n")
     }
 }
 
@@ -264,90 +309,43 @@ impl Parse for Property {
 /// Writes the call of the macro, with a line for each property.
 impl Display for Declaration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "    crate::setting::builder! {{\n        {}", self.name)?;
+        write!(f, "    crate::setting::builder! {{ {}", self.name)?;
         if let Some(fields) = &self.fields {
             write!(f, " in {fields}")?;
         }
         f.write_str(" {\n")?;
         for property in &self.properties {
-            writeln!(f, "            {property}")?;
+            writeln!(f, "        {property}")?;
         }
-        f.write_str("        }")?;
-        if self.has_build() {
-            f.write_str(" build")?;
-        }
-        f.write_str("\n    }\n")
+        f.write_str(if self.has_build() {
+            "    } build }\n"
+        } else {
+            "    } }\n"
+        })
     }
 }
 
 impl Display for Property {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for attribute in &self.attributes {
-            write!(f, "{} ", tokens(attribute.to_token_stream()))?;
+            write!(f, "{} ", text(attribute))?;
         }
         write!(f, "{}: ", self.name)?;
-        write_type(f, &self.ty)?;
+        f.write_str(&text(&self.ty))?;
         if let Some(stored) = &self.stored {
             f.write_str(" as ")?;
-            write_type(f, stored)?;
+            f.write_str(&text(stored))?;
         }
         match &self.state {
             State::Required => f.write_str(" = required")?,
             State::Optional => f.write_str(" = optional")?,
             State::Default(default) => {
-                write!(f, " = default({})", tokens(default.to_token_stream()))?;
+                write!(f, " = default({})", text(default))?;
             }
             State::Constant(default) => {
-                write!(f, " = constant({})", tokens(default.to_token_stream()))?;
+                write!(f, " = constant({})", text(default))?;
             }
         }
         f.write_str(if self.is_masked { ", Masked;" } else { ";" })
     }
-}
-
-/// Writes a type as rustfmt does. The types of nearly all properties are paths.
-fn write_type(f: &mut fmt::Formatter<'_>, ty: &Type) -> fmt::Result {
-    let Type::Path(path) = ty else {
-        return f.write_str(&tokens(ty.to_token_stream()));
-    };
-    if path.qself.is_some() {
-        return f.write_str(&tokens(ty.to_token_stream()));
-    }
-    for (index, segment) in path.path.segments.iter().enumerate() {
-        if index > 0 || path.path.leading_colon.is_some() {
-            f.write_str("::")?;
-        }
-        write!(f, "{}", segment.ident)?;
-        let PathArguments::AngleBracketed(arguments) = &segment.arguments else {
-            continue;
-        };
-        f.write_str("<")?;
-        for (index, argument) in arguments.args.iter().enumerate() {
-            if index > 0 {
-                f.write_str(", ")?;
-            }
-            match argument {
-                GenericArgument::Type(ty) => write_type(f, ty)?,
-                other => f.write_str(&tokens(other.to_token_stream()))?,
-            }
-        }
-        f.write_str(">")?;
-    }
-    Ok(())
-}
-
-fn tokens(tokens: TokenStream) -> String {
-    let text = tokens.to_string();
-    [
-        (":: ", "::"),
-        (" ::", "::"),
-        ("< ", "<"),
-        (" <", "<"),
-        (" >", ">"),
-        (" ,", ","),
-        (" ;", ";"),
-        ("# [", "#["),
-    ]
-    .into_iter()
-    .fold(text, |text, (from, to)| text.replace(from, to))
 }

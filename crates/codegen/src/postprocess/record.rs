@@ -11,7 +11,7 @@ use syn::{Attribute, Fields, Item, ItemStruct, Meta, Path, Type, parse_quote};
 use super::size::Boxed;
 use super::structs::WireNames;
 use super::syntax::{
-    arguments, first_argument, is_path, named_function, option, remove_derive, serde_words,
+    arguments, first_argument, is_path, named_function, option, remove_derive, serde_words, text,
     wire_name,
 };
 use crate::model::Model;
@@ -200,7 +200,7 @@ pub(super) fn print(item: &Item) -> Option<String> {
     let (Some(name), Some(TokenTree::Group(rows))) = (tokens.next(), tokens.next()) else {
         return None;
     };
-    let mut text = format!("crate::record::decode! {{\n    {name} {{\n");
+    let mut printed = format!("crate::record::decode! {{ {name} {{\n");
     let rows: Vec<TokenTree> = rows.stream().into_iter().collect();
     let ends = |token: &TokenTree| matches!(token, TokenTree::Punct(sign) if sign.as_char() == ';');
     for row in rows.split(ends) {
@@ -208,13 +208,10 @@ pub(super) fn print(item: &Item) -> Option<String> {
             continue;
         }
         let row: TokenStream = row.iter().cloned().collect();
-        let row = row.to_string().replace(" : \"", ": \"");
-        let row = row.replace(" , ", ", ").replace(" :: ", "::");
-        let row = row.replace("< ", "<").replace(" >", ">");
-        text.push_str(&format!("        {row};\n"));
+        printed.push_str(&format!("    {};\n", text(&row)));
     }
-    text.push_str("    }\n}\n");
-    Some(text)
+    printed.push_str("} }\n");
+    Some(printed)
 }
 
 /// Returns true if `Serialize` uses this serde argument.
@@ -251,6 +248,8 @@ mod tests {
                 #[serde(default = "defaults::default_u64::<u32, 10>")]
                 pub limit: u32,
                 pub r#loop: ::std::option::Option<bool>,
+                #[serde(rename = "a :: b , <c >")]
+                pub odd: bool,
                 #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
                 pub assigned: ::std::option::Option<u8>,
             }

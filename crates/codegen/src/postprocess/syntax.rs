@@ -1,6 +1,6 @@
 //! Access to the parts of syntax trees that several passes read.
 
-use proc_macro2::TokenTree;
+use proc_macro2::{Delimiter, Group, Punct, Spacing, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::Parse;
 use syn::punctuated::Punctuated;
@@ -37,22 +37,89 @@ pub(crate) fn plain(ident: &Ident) -> String {
     ident.to_string().trim_start_matches("r#").to_owned()
 }
 
-/// Returns tokens as source, such as `Vec<types::Call>`, without the spaces that tokens are printed with.
+/// Returns tokens as source in one line, such as `Vec<types::Call>`. Printed tokens have a space between any two, and
+/// removing spaces from that text would change strings.
 pub(crate) fn text(tokens: &impl ToTokens) -> String {
-    let is_word = |sign: char| sign.is_alphanumeric() || sign == '_';
-    let spaced = tokens.to_token_stream().to_string();
-    let mut text = String::with_capacity(spaced.len());
-    let mut before = "";
-    for word in spaced.split_whitespace() {
-        if matches!(before, "," | "impl" | "dyn")
-            || (before.ends_with(is_word) && word.starts_with(is_word))
-        {
-            text.push(' ');
+    let mut text = Text::default();
+    text.stream(tokens.to_token_stream());
+    text.written
+}
+
+#[derive(Default)]
+struct Text {
+    written: String,
+    /// The last token is a name, a literal, or a group.
+    after_word: bool,
+    /// The last token is a sign that a space follows.
+    after_space: bool,
+}
+
+impl Text {
+    fn stream(&mut self, tokens: TokenStream) {
+        for token in tokens {
+            match token {
+                TokenTree::Ident(word) => self.word(&word),
+                TokenTree::Literal(word) => self.word(&word),
+                TokenTree::Punct(sign) => self.sign(&sign),
+                TokenTree::Group(group) => self.group(&group),
+            }
         }
-        text.push_str(word);
-        before = word;
     }
-    text
+
+    fn word(&mut self, word: &impl ToString) {
+        let word = word.to_string();
+        let separated = self.after_space || self.after_word;
+        if separated && !self.written.is_empty() {
+            self.written.push(' ');
+        }
+        self.written.push_str(&word);
+        self.after_word = true;
+        // A path after these words is not a part of theirs.
+        self.after_space = ["impl", "dyn", "as"].contains(&word.as_str());
+    }
+
+    fn sign(&mut self, sign: &Punct) {
+        let name = sign.as_char();
+        let is_second = matches!(
+            (self.written.chars().last(), name),
+            (Some(':'), ':') | (Some('=' | '-'), '>')
+        ) && !self.after_space;
+        let starts_path = name == ':' && sign.spacing() == Spacing::Joint;
+        let spaced = match name {
+            ',' | ';' | '?' | '.' | '>' => false,
+            '=' => !is_second,
+            _ => self.after_space && (name != ':' || starts_path),
+        };
+        if spaced && !self.written.is_empty() {
+            self.written.push(' ');
+        }
+        self.written.push(name);
+        self.after_word = false;
+        self.after_space = match name {
+            ',' | ';' => true,
+            '=' => sign.spacing() == Spacing::Alone,
+            ':' => !is_second && sign.spacing() == Spacing::Alone,
+            _ => false,
+        };
+    }
+
+    fn group(&mut self, group: &Group) {
+        let (open, close) = match group.delimiter() {
+            Delimiter::Parenthesis => ("(", ")"),
+            Delimiter::Bracket => ("[", "]"),
+            Delimiter::Brace => ("{ ", " }"),
+            Delimiter::None => ("", ""),
+        };
+        let is_block = group.delimiter() == Delimiter::Brace;
+        if self.after_space || (self.after_word && is_block) {
+            self.written.push(' ');
+        }
+        self.written.push_str(open);
+        (self.after_word, self.after_space) = (false, false);
+        self.stream(group.stream());
+        self.written.push_str(close);
+        (self.after_word, self.after_space) = (true, false);
+    }
 }
 
 /// Returns the last segment of the type of an `impl`.
@@ -167,4 +234,41 @@ pub(super) fn uses(item: &ItemUse, name: &str) -> bool {
         }
     }
     has(&item.tree, name)
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::quote;
+
+    use super::*;
+
+    #[test]
+    fn text_is_in_one_line_and_keeps_strings() {
+        let texts = [
+            quote!(&'a ::std::vec::Vec<types::Call>),
+            quote!(::std::collections::BTreeMap<::std::string::String, [u8; 2]>),
+            quote!(impl ::std::convert::Into<String>),
+            quote!(0 a: "a :: b , c <d > : \"e\"" lenient, or_default),
+            quote!(2 limit: "limit", default defaults::limit::<u32, 10>),
+            quote!(Tag {
+                property: "a",
+                values: &[(Text("x"), 0usize), (Number(-1.5f64), 1usize)],
+                any: true
+            }),
+            quote!(
+                Map as ::std::boxed::Box<super::Map> = default(|| A::b()),
+                Masked
+            ),
+            quote!(#[deprecated]),
+            quote!(::std::option::Option::None),
+        ];
+        let texts = texts.map(|tokens| {
+            let printed = text(&tokens);
+            let again: TokenStream = printed.parse().unwrap();
+            let dense = |tokens: &TokenStream| tokens.to_string().replace(' ', "");
+            assert_eq!(dense(&again), dense(&tokens));
+            printed
+        });
+        insta::assert_snapshot!(texts.join("\n"));
+    }
 }

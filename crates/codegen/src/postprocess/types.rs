@@ -21,7 +21,7 @@ use super::order::Orders;
 use super::record;
 use super::size::{self, Boxed};
 use super::structs::{self, Builders};
-use super::unions::Unions;
+use super::unions::{self, Unions};
 use super::{docs, embed};
 use crate::declaration::{Declaration, Values};
 use crate::description::sentences::Facts;
@@ -270,11 +270,12 @@ fn of(items: Vec<Item>) -> syn::File {
     }
 }
 
-fn print(items: Vec<Item>) -> String {
+/// Prints items.
+pub(super) fn print(items: Vec<Item>) -> String {
     let mut text = String::new();
     let mut rest = Vec::new();
     for item in items {
-        match record::print(&item) {
+        match record::print(&item).or_else(|| unions::print(&item)) {
             Some(call) => {
                 text.push_str(&prettyplease::unparse(&of(std::mem::take(&mut rest))));
                 text.push_str(&call);

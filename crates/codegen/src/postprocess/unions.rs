@@ -5,14 +5,14 @@ mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Literal, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 use serde_json::Value;
 use syn::{Ident, Item, parse_quote};
 
 use super::rust_type::rust;
 use super::size::Boxed;
-use super::syntax::implemented;
+use super::syntax::{implemented, is_path, text};
 use crate::model::{Model, Type, Union};
 use crate::openapi::Schema as _;
 use crate::{names, walk};
@@ -103,14 +103,13 @@ impl<'a> Unions<'a> {
         docs: Vec<syn::Attribute>,
         boxed: &Boxed,
     ) -> Vec<Item> {
-        let is_boxed = |index: usize| boxed.has_member(&ident.to_string(), index);
         let may_match_several = self.several.contains(&ident.to_string());
         let variants = Variants::of(union, may_match_several);
         let members = &variants.members;
         let types = union.members.iter().map(|member| rust(&member.ty));
         let types: Vec<TokenStream> = types.collect();
         let held = types.iter().enumerate().map(|(index, ty)| {
-            if is_boxed(index) {
+            if boxed.has_member(&ident.to_string(), index) {
                 quote!(::std::boxed::Box<#ty>)
             } else {
                 ty.clone()
@@ -118,11 +117,7 @@ impl<'a> Unions<'a> {
         });
         let member_docs = (0..members.len()).map(|index| member_doc(union, index));
         let others = variants.others(union);
-        let encodings = (0..members.len()).map(|index| self.encoding(union, index));
-        let encode_others = variants.encode_others();
-        let decode = variants.decode(union);
-        let table = table::table(self.model, union, members);
-        let file: syn::File = parse_quote! {
+        let declaration: Item = parse_quote! {
             #(#docs)*
             #[derive(Clone, Debug, PartialEq)]
             #[non_exhaustive]
@@ -130,25 +125,34 @@ impl<'a> Unions<'a> {
                 #( #[doc = #member_docs] #members(#held), )*
                 #others
             }
-            impl ::serde::Serialize for #ident {
-                fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> ::std::result::Result<S::Ok, S::Error> {
-                    match self {
-                        #( Self::#members(value) => #encodings, )*
-                        #encode_others
-                    }
+        };
+        let table = table::table(self.model, union, members);
+        let rows = union.members.iter().enumerate().map(|(index, member)| {
+            let (variant, ty) = (&members[index], &types[index]);
+            let text = (member.ty == Type::Text).then(|| quote!(, &str));
+            let read = format_ident!(
+                "{}",
+                if reads_leniently(&member.ty) {
+                    "lenient"
+                } else {
+                    "decode"
                 }
-            }
-            impl<'de> ::serde::Deserialize<'de> for #ident {
-                fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
-                    use crate::union::{Choice, Literal, Shape, Tag, Union, format};
-                    static UNION: Union = #table;
-                    let value = <::serde_json::Value as ::serde::Deserialize>::deserialize(deserializer)?;
-                    #decode
-                }
+            );
+            let tag = sent_tag(union, index);
+            let index = Literal::usize_unsuffixed(index);
+            quote!(#index #variant(#ty #text) #read #tag;)
+        });
+        let several = variants.several.iter();
+        let unknown = variants.unknown.iter();
+        let implementations: Item = parse_quote! {
+            crate::union::members! {
+                #ident = #table;
+                #(#rows)*
+                #(several #several;)*
+                #(unknown #unknown;)*
             }
         };
-        let mut items = file.items;
-        items.extend(conversions(ident, union, members, &types, is_boxed));
+        let mut items = vec![declaration, implementations];
         let are_shown = union.members.iter().all(|member| self.is_shown(&member.ty));
         if variants.unknown.is_none() && are_shown {
             items.push(parse_quote! {
@@ -162,40 +166,6 @@ impl<'a> Unions<'a> {
             });
         }
         items
-    }
-
-    /// Returns the implementation of `Serialize`. A member whose schema lacks the tag is sent with it, because the tag
-    /// identifies the member.
-    fn encoding(&self, union: &Union, index: usize) -> TokenStream {
-        let plain = quote!(::serde::Serialize::serialize(value, serializer));
-        let Some(tag) = union.tag.as_ref().filter(|tag| !tag.own[index]) else {
-            return plain;
-        };
-        let Some(first) = tag.values[index].first() else {
-            return plain;
-        };
-        let property = &tag.property;
-        let first = match first {
-            Value::Bool(value) => quote!(#value),
-            Value::Number(number) => match number.as_i64() {
-                Some(number) => quote!(#number),
-                None => {
-                    let number = number.as_f64().unwrap_or_default();
-                    quote!(#number)
-                }
-            },
-            value => {
-                let text = value.as_str().unwrap_or_default();
-                quote!(#text)
-            }
-        };
-        quote!({
-            let mut value = ::serde_json::to_value(value).map_err(::serde::ser::Error::custom)?;
-            if let ::std::option::Option::Some(object) = value.as_object_mut() {
-                object.insert(#property.to_owned(), #first.into());
-            }
-            ::serde::Serialize::serialize(&value, serializer)
-        })
     }
 
     /// Returns true if the type implements `Display`.
@@ -259,86 +229,48 @@ impl Variants {
         });
         quote!(#several #unknown)
     }
-
-    /// Returns the arms that encode these variants.
-    fn encode_others(&self) -> TokenStream {
-        let several = self.several.as_ref().map(
-            |several| quote!(Self::#several(members) => crate::union::encode_all(members, serializer),),
-        );
-        let unknown = self.unknown.as_ref().map(
-            |unknown| quote!(Self::#unknown(value) => ::serde::Serialize::serialize(value, serializer),),
-        );
-        quote!(#several #unknown)
-    }
-
-    /// Returns the expression that decodes `value`.
-    fn decode(&self, union: &Union) -> TokenStream {
-        let members = self.members.iter().zip(&union.members).enumerate();
-        let members = members.map(|(index, (variant, member))| {
-            let read = if reads_leniently(&member.ty) {
-                quote!(crate::lenient::deserialize(value).map_err(::serde::de::Error::custom))
-            } else {
-                quote!(crate::union::decode(value))
-            };
-            quote!(Choice::Member(#index) => #read.map(Self::#variant),)
-        });
-        let unknown = match &self.unknown {
-            Some(unknown) => quote!(_ => ::std::result::Result::Ok(Self::#unknown(value)),),
-            // Without a variant for unknown values, each value is a member or an error.
-            None => quote!(_ => ::std::result::Result::Err(crate::union::unfit(&value, &UNION)),),
-        };
-        let arms = quote!(#(#members)* #unknown);
-        let choice = quote!(crate::union::choose::<D::Error>(&UNION, &value)?);
-        let Some(several) = &self.several else {
-            return quote!(match #choice { #arms });
-        };
-        quote! {
-            let decode = |choice: Choice, value: ::serde_json::Value| match choice { #arms };
-            match #choice {
-                Choice::Several(members) => members
-                    .into_iter()
-                    .map(|index| decode(Choice::Member(index), value.clone()))
-                    .collect::<::std::result::Result<_, _>>()
-                    .map(Self::#several),
-                choice => decode(choice, value),
-            }
-        }
-    }
 }
 
-/// Returns the conversions from the types of the members.
-fn conversions(
-    ident: &Ident,
-    union: &Union,
-    variants: &[Ident],
-    types: &[TokenStream],
-    is_boxed: impl Fn(usize) -> bool,
-) -> Vec<Item> {
-    let mut items = Vec::new();
-    for (index, (variant, ty)) in variants.iter().zip(types).enumerate() {
-        let value = if is_boxed(index) {
-            quote!(::std::boxed::Box::new(value))
-        } else {
-            quote!(value)
-        };
-        items.push(parse_quote! {
-            impl ::std::convert::From<#ty> for #ident {
-                fn from(value: #ty) -> Self {
-                    Self::#variant(#value)
-                }
+/// Returns the tag of a member whose schema lacks it. It is sent with the member, because it identifies the member.
+fn sent_tag(union: &Union, index: usize) -> Option<TokenStream> {
+    let tag = union.tag.as_ref().filter(|tag| !tag.own[index])?;
+    let property = &tag.property;
+    let value = match tag.values[index].first()? {
+        Value::Bool(value) => quote!(#value),
+        Value::Number(number) => match number.as_i64() {
+            Some(number) => quote!(#number),
+            None => {
+                let number = number.as_f64().unwrap_or_default();
+                quote!(#number)
             }
-        });
-        if union.members[index].ty == Type::Text {
-            items.push(parse_quote! {
-                impl ::std::convert::From<&str> for #ident {
-                    fn from(value: &str) -> Self {
-                        Self::#variant(value.to_owned())
-                    }
-                }
-            });
+        },
+        value => {
+            let text = value.as_str().unwrap_or_default();
+            quote!(#text)
         }
+    };
+    Some(quote!(tag #property = #value))
+}
+
+/// Prints the call of `union::members!`, with a line for each member. Returns `None` for any other item.
+pub(super) fn print(item: &Item) -> Option<String> {
+    let Item::Macro(item) = item else {
+        return None;
+    };
+    if !is_path(&item.mac.path, &["crate", "union", "members"]) {
+        return None;
     }
-    items
+    let tokens: Vec<TokenTree> = item.mac.tokens.clone().into_iter().collect();
+    let ends = |token: &TokenTree| matches!(token, TokenTree::Punct(sign) if sign.as_char() == ';');
+    let lines = tokens.split_inclusive(ends).map(|line| {
+        let line: TokenStream = line.iter().cloned().collect();
+        text(&line)
+    });
+    let lines: Vec<String> = lines.collect();
+    Some(format!(
+        "crate::union::members! {{ {}\n}}\n",
+        lines.join("\n    ")
+    ))
 }
 
 /// Returns the source type of an `impl From<…> for …`.

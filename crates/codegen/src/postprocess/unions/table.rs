@@ -26,7 +26,7 @@ pub(super) fn table(model: &Model, union: &Union, variants: &[Ident]) -> TokenSt
             quote!(::std::option::Option::Some(Tag {
                 property: #property,
                 values: &[#(#values),*],
-                required: #required,
+                required: #required
             }))
         }
     };
@@ -64,7 +64,7 @@ pub(super) fn table(model: &Model, union: &Union, variants: &[Ident]) -> TokenSt
         any: #any,
         unknown: #unknown,
         nullable: #nullable,
-        expecting: #expecting,
+        expecting: #expecting
     })
 }
 

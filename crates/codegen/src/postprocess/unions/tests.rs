@@ -1,5 +1,6 @@
 use super::*;
 use crate::model::{Details, Kinds, Member, Shape, Tag};
+use crate::postprocess::types::print as print_items;
 use serde_json::json;
 
 fn member(ty: Type, kinds: Kinds) -> Member {
@@ -40,7 +41,7 @@ fn written(name: &str, union: Union, shapes: &[(&str, Details)]) -> String {
     let unions = Unions::of(&document, &model);
     unions.write(&mut file, &Boxed::of(BTreeMap::new(), &model));
     file.items.extend(unions.shapes());
-    prettyplease::unparse(&file)
+    print_items(file.items)
 }
 
 #[test]
