@@ -4,6 +4,7 @@
 //! the location.
 
 mod isolate;
+mod requests;
 mod tokens;
 
 use std::any::Any;
@@ -12,9 +13,7 @@ use std::collections::BTreeSet;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
-use openapiv3::{
-    AnySchema, Components, ObjectType, OpenAPI, ReferenceOr, Schema, SchemaData, SchemaKind, Type,
-};
+use openapiv3::OpenAPI;
 use proc_macro2::{TokenStream, TokenTree};
 use progenitor::{GenerationSettings, Generator, InterfaceStyle};
 use serde_json::{Value, json};
@@ -66,7 +65,7 @@ impl Generate<'_> {
     /// # Errors
     /// Errors with the message of progenitor.
     pub fn client(&self, api: &OpenAPI) -> Result<TokenStream, String> {
-        self.sdk(InterfaceStyle::Builder, &requests_only(api))
+        self.sdk(InterfaceStyle::Builder, &requests::only(api, self.document))
             .map(|(_, client)| client)
     }
 
@@ -91,58 +90,6 @@ impl Generate<'_> {
         });
         let rest = rest.collect();
         Ok((types, rest))
-    }
-}
-
-/// Returns a document in which each struct has one property. The client depends on the names of structs only, and
-/// progenitor writes the code of all types with it.
-fn requests_only(api: &OpenAPI) -> OpenAPI {
-    let mut requests = OpenAPI {
-        openapi: api.openapi.clone(),
-        info: api.info.clone(),
-        paths: api.paths.clone(),
-        ..OpenAPI::default()
-    };
-    let Some(components) = &api.components else {
-        return requests;
-    };
-    let schemas = components.schemas.iter().map(|(name, schema)| {
-        let is_struct = matches!(schema, ReferenceOr::Item(Schema {
-                schema_kind: SchemaKind::Type(Type::Object(object)), ..
-            }) if !object.properties.is_empty());
-        let schema = if is_struct {
-            ReferenceOr::Item(one_property())
-        } else {
-            schema.clone()
-        };
-        (name.clone(), schema)
-    });
-    requests.components = Some(Components {
-        schemas: schemas.collect(),
-        responses: components.responses.clone(),
-        parameters: components.parameters.clone(),
-        request_bodies: components.request_bodies.clone(),
-        headers: components.headers.clone(),
-        ..Components::default()
-    });
-    requests
-}
-
-/// Returns the schema of an object with one property.
-fn one_property() -> Schema {
-    let any = Schema {
-        schema_data: SchemaData::default(),
-        schema_kind: SchemaKind::Any(AnySchema::default()),
-    };
-    let object = ObjectType {
-        properties: [("x".to_owned(), ReferenceOr::boxed_item(any))]
-            .into_iter()
-            .collect(),
-        ..ObjectType::default()
-    };
-    Schema {
-        schema_data: SchemaData::default(),
-        schema_kind: SchemaKind::Type(Type::Object(object)),
     }
 }
 

@@ -139,10 +139,23 @@ fn lookup_tokens(pointer: &str) -> Option<impl Iterator<Item = Cow<'_, str>>> {
 }
 
 fn unescaped(token: &str) -> Cow<'_, str> {
-    match token.contains('~') {
-        true => token.replace("~1", "/").replace("~0", "~").into(),
-        false => token.into(),
+    let mut parts = token.split('~');
+    let first = parts.next().unwrap_or_default();
+    if first.len() == token.len() {
+        return token.into();
     }
+    let mut text = String::with_capacity(token.len());
+    text.push_str(first);
+    for part in parts {
+        let (sign, rest) = match part.as_bytes().first() {
+            Some(b'0') => ("~", &part[1..]),
+            Some(b'1') => ("/", &part[1..]),
+            _ => ("~", part),
+        };
+        text.push_str(sign);
+        text.push_str(rest);
+    }
+    text.into()
 }
 
 /// Parses an array index, which has no sign and no leading zeros.
