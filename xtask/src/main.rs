@@ -1,5 +1,7 @@
 //! The commands of `cargo xtask`. They parse arguments and call the library `call_api_codegen`.
 
+mod fetch;
+
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -157,9 +159,10 @@ fn main() -> ExitCode {
         },
         Task::Prove(args) => prove(&args, &root),
         Task::Diff(args) => {
+            let fetch = |url: &str| fetch::fetch(url, &root);
             let options = diff::Options {
                 json: args.json,
-                ..diff::Options::new(args.old, args.new)
+                ..diff::Options::new(args.old, args.new, &fetch)
             };
             let mut report = Vec::new();
             let outcome = diff::run(&options, &mut report).map(|outcome| outcome as u8);
@@ -168,10 +171,11 @@ fn main() -> ExitCode {
         Task::Adopt(args) => {
             let options = adopt::Options {
                 target: adopt::target(&root),
-                root,
+                root: root.clone(),
                 new: args.new,
                 keep_names: !args.no_pins,
                 pins: args.pins,
+                fetch: &|url| fetch::fetch(url, &root),
                 compile: &adopt::verify,
             };
             // Not buffered, since compiling takes long.
@@ -183,17 +187,7 @@ fn main() -> ExitCode {
 
 /// Runs the program of `crates/prove`, which is compiled only for this command.
 fn prove(args: &Prove, root: &Path) -> ExitCode {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args([
-            "run",
-            "--quiet",
-            "--package",
-            "call-api-prove",
-            "--manifest-path",
-        ])
-        .arg(root.join("Cargo.toml"))
-        .arg("--")
+    let status = program("call-api-prove", root)
         .args(&args.arguments)
         .status();
     match status {
@@ -209,6 +203,17 @@ fn prove(args: &Prove, root: &Path) -> ExitCode {
             ExitCode::from(codegen::Outcome::Failed as u8)
         }
     }
+}
+
+/// Returns the command that compiles and runs the program of a package.
+fn program(package: &str, root: &Path) -> Command {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command
+        .args(["run", "--quiet", "--package", package, "--manifest-path"])
+        .arg(root.join("Cargo.toml"))
+        .arg("--");
+    command
 }
 
 fn run_codegen(args: Codegen, root: PathBuf) -> ExitCode {

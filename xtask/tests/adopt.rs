@@ -63,6 +63,7 @@ fn run(
         keep_names: true,
         pins: Vec::new(),
         target: project.path().join("target"),
+        fetch: &common::no_fetch,
         compile,
     };
     let mut report = Vec::new();

@@ -25,7 +25,7 @@ use serde_json::Value;
 
 use crate::diff::change::Comparison;
 use crate::diff::semver::Step;
-use crate::diff::source::Input;
+use crate::diff::source::{Fetch, Input};
 use crate::diff::{self, semver};
 use crate::pins::Pins;
 use crate::pointer::Lookup as _;
@@ -56,6 +56,8 @@ pub struct Options<'a> {
     pub pins: Vec<String>,
     /// The target directory of cargo. The copy of the project is created below it.
     pub target: PathBuf,
+    /// Fetches a document that has a URL.
+    pub fetch: &'a Fetch<'a>,
     /// Compiles and tests the copy: [`verify`], except in tests.
     pub compile: &'a Compile<'a>,
 }
@@ -170,8 +172,9 @@ fn prepare(options: &Options<'_>, report: &mut dyn Write) -> io::Result<Result<R
             return Ok(Err(Failure::Reported));
         }
     }
-    let (new, names) = (&options.new, (options.keep_names, &options.pins[..]));
-    let compared = with_deep_stack(|| compare(&document, new, names));
+    let (new, fetch) = (&options.new, options.fetch);
+    let names = (options.keep_names, &options.pins[..]);
+    let compared = with_deep_stack(|| compare(&document, new, fetch, names));
     let release = match compared.unwrap_or_else(|error| Err(diff::panicked(&options.new, &error))) {
         Ok(release) => release,
         Err(problems) => return Ok(Err(Failure::Problems(problems))),
@@ -229,10 +232,11 @@ struct Release {
 fn compare(
     document: &Path,
     new: &str,
+    fetch: &Fetch<'_>,
     (keep_names, asked): (bool, &[String]),
 ) -> Result<Release, Problems> {
-    let old = diff::validated(&document.to_string_lossy())?;
-    let new = diff::validated(new)?;
+    let old = diff::validated(&document.to_string_lossy(), fetch)?;
+    let new = diff::validated(new, fetch)?;
     let settings = settings::load(document, Path::new(DOCUMENT))?;
     let mut comparison = diff::compare(&old.source.document, &new.source.document);
     let mut pins = settings.names.clone();
@@ -539,7 +543,9 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join(name);
             fs::write(&path, text).unwrap();
-            let input = diff::source::read(&path.display().to_string()).unwrap();
+            let input =
+                diff::source::read(&path.display().to_string(), &|url| unreachable!("{url}"))
+                    .unwrap();
             String::from_utf8(bytes(&input)).unwrap()
         };
         assert_eq!(bytes_of("a.json", "\u{feff}{ \"a\":1}"), "{ \"a\":1}");

@@ -71,12 +71,12 @@ use crate::stack::with_deep_stack;
 use crate::{bundle, validate};
 use change::{Class, Comparison};
 use generated_code::GeneratedCode;
-use source::Input;
+use source::{Fetch, Input};
 use specs::Specs;
 
 /// The options of `cargo xtask diff`.
-#[derive(Clone, Debug)]
-pub struct Options {
+#[derive(Clone)]
+pub struct Options<'a> {
     /// The old document: a file or an HTTP(S) URL.
     pub old: String,
     /// The new document: a file or an HTTP(S) URL.
@@ -85,16 +85,19 @@ pub struct Options {
     pub json: bool,
     /// The version of the crates that were generated from `old`.
     pub version: String,
+    /// Fetches a document that has a URL.
+    pub fetch: &'a Fetch<'a>,
 }
 
-impl Options {
+impl<'a> Options<'a> {
     /// Creates options that print text and count from the version of this workspace.
-    pub fn new(old: impl Into<String>, new: impl Into<String>) -> Self {
+    pub fn new(old: impl Into<String>, new: impl Into<String>, fetch: &'a Fetch<'a>) -> Self {
         Self {
             old: old.into(),
             new: new.into(),
             json: false,
             version: semver::VERSION.to_owned(),
+            fetch,
         }
     }
 }
@@ -154,8 +157,8 @@ pub(crate) fn correct(
 ///
 /// # Errors
 /// Errors with all problems of the document.
-pub fn validated(location: &str) -> Result<Input, Problems> {
-    let input = source::read(location)?;
+pub fn validated(location: &str, fetch: &Fetch<'_>) -> Result<Input, Problems> {
+    let input = source::read(location, fetch)?;
     let source = bundle::bundle(input.source, &mut Vec::new())?;
     match validate::validate(&source.document) {
         Ok(_) => Ok(Input { source, ..input }),
@@ -167,11 +170,11 @@ pub fn validated(location: &str) -> Result<Input, Problems> {
 ///
 /// # Errors
 /// Errors only if `report` cannot be written. Any other failure is reported and has its own outcome.
-pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
+pub fn run(options: &Options<'_>, report: &mut dyn Write) -> io::Result<Outcome> {
     // The documents are also dropped in this thread, since that recurses too.
     let compared = with_deep_stack(|| {
-        let old = validated(&options.old);
-        let new = validated(&options.new);
+        let old = validated(&options.old, options.fetch);
+        let new = validated(&options.new, options.fetch);
         match (old, new) {
             (Ok(old), Ok(new)) => {
                 let comparison = compare_with_code(&old.source, &new.source);

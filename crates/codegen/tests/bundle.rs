@@ -246,7 +246,7 @@ fn diff_includes_changes_of_other_files() {
     let mut report = Vec::new();
     let options = diff::Options {
         version: "0.1.0".to_owned(),
-        ..diff::Options::new(path(&old), path(&new))
+        ..diff::Options::new(path(&old), path(&new), &common::no_fetch)
     };
     assert_eq!(
         diff::run(&options, &mut report).unwrap(),
@@ -276,6 +276,7 @@ fn adopt_bundles_several_files_into_one() {
         keep_names: false,
         pins: Vec::new(),
         target: project.path().join("target"),
+        fetch: &common::no_fetch,
         compile: &|_, _| Ok(Vec::new()),
     };
     let mut report = Vec::new();

@@ -3,18 +3,25 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::time::Duration;
-
-use ureq::tls::{RootCerts, TlsConfig};
 
 use crate::load::{self, Source};
-use crate::problem::{Location, Problem};
+use crate::problem::{Finding, Location, Problem};
 
 /// The maximum size of a document. The largest known ones are some ten times smaller.
 pub const LARGEST: u64 = 64 << 20;
 
-/// The timeout for fetching a document.
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// A function that fetches the document at an HTTP(S) URL, of [`LARGEST`] bytes at most. A finding is about the whole
+/// document.
+pub type Fetch<'a> = dyn Fn(&str) -> Result<Fetched, Finding> + Sync + 'a;
+
+/// The response to a request for a document.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// The media type in lower case, without parameters. Empty if there is none.
+    pub media_type: String,
+    /// The body.
+    pub body: Vec<u8>,
+}
 
 /// A document with its bytes.
 #[derive(Clone, Debug)]
@@ -31,10 +38,12 @@ pub struct Input {
 ///
 /// # Errors
 /// Errors if it cannot be read or is neither JSON nor YAML.
-pub fn read(location: &str) -> Result<Input, Problem> {
+pub fn read(location: &str, fetch: &Fetch<'_>) -> Result<Input, Problem> {
     let lower = location.to_ascii_lowercase();
     if lower.starts_with("http://") || lower.starts_with("https://") {
-        fetch(location, TIMEOUT, LARGEST)
+        let label = without_password(location);
+        let fetched = fetch(location).map_err(|finding| finding.in_file(&label))?;
+        from_response(&label, fetched)
     } else {
         from_file(location)
     }
@@ -51,7 +60,9 @@ fn from_file(location: &str) -> Result<Input, Problem> {
         return Err(unreadable(&"is a directory"));
     }
     if metadata.len() > LARGEST {
-        return Err(too_large(location, LARGEST));
+        let cause = format!("the document is larger than {} MiB", LARGEST >> 20);
+        let remedy = "check that it is an OpenAPI document, or split it";
+        return Err(Problem::of_file(location, cause, remedy));
     }
     let bytes = fs::read(path).map_err(|error| unreadable(&error))?;
     if metadata.is_file() {
@@ -60,15 +71,6 @@ fn from_file(location: &str) -> Result<Input, Problem> {
         // A pipe can only be read once, so the bytes are passed on.
         parse_bytes(location, "", bytes)
     }
-}
-
-fn too_large(label: &str, largest: u64) -> Problem {
-    let cause = format!("the document is larger than {} MiB", largest >> 20);
-    Problem::of_file(
-        label,
-        cause,
-        "check that it is an OpenAPI document, or split it",
-    )
 }
 
 /// Parses the file at `path`. `folder` has the files that the document may refer to.
@@ -105,68 +107,15 @@ fn parse_bytes(label: &str, extension: &str, bytes: Vec<u8>) -> Result<Input, Pr
     parse(label, file.path(), bytes, None)
 }
 
-fn fetch(location: &str, timeout: Duration, largest: u64) -> Result<Input, Problem> {
-    let label = without_password(location);
-    let tls = TlsConfig::builder()
-        .root_certs(RootCerts::PlatformVerifier)
-        .build();
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(timeout))
-        .max_redirects(5)
-        .user_agent(concat!("xtask/", env!("CARGO_PKG_VERSION")))
-        .accept("application/json, application/yaml;q=0.9, */*;q=0.1")
-        .tls_config(tls)
-        .build()
-        .into();
-    let failed = |error: ureq::Error| match error {
-        ureq::Error::BodyExceedsLimit(_) => too_large(&label, largest),
-        ureq::Error::StatusCode(status) => Problem::of_file(
-            label.as_str(),
-            format!("cannot fetch the document: status {status}"),
-            "check the URL; if it needs authentication, download the document and name the file",
-        ),
-        ureq::Error::Timeout(_) => Problem::of_file(
-            label.as_str(),
-            format!(
-                "cannot fetch the document: no response within {} seconds",
-                timeout.as_secs_f32()
-            ),
-            "check that the service runs, or download the document and name the file",
-        ),
-        error => Problem::of_file(
-            label.as_str(),
-            format!("cannot fetch the document: {error}"),
-            "check the URL, and that the service runs",
-        ),
-    };
-    let mut response = agent.get(location).call().map_err(failed)?;
-    let media = response
-        .body()
-        .mime_type()
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    if media == "text/html" {
-        let remedy = "name the URL of the document, which is /openapi.json for a FastAPI service";
-        return Err(Problem::of_file(
-            label.as_str(),
-            "the URL is that of a web page",
-            remedy,
-        ));
-    }
-    let bytes = response
-        .body_mut()
-        .with_config()
-        .limit(largest)
-        .read_to_vec()
-        .map_err(failed)?;
-    let extension = if media.ends_with("yaml") {
+fn from_response(label: &str, response: Fetched) -> Result<Input, Problem> {
+    let extension = if response.media_type.ends_with("yaml") {
         ".yaml"
-    } else if media.ends_with("json") {
+    } else if response.media_type.ends_with("json") {
         ".json"
     } else {
         ""
     };
-    parse_bytes(&label, extension, bytes)
+    parse_bytes(label, extension, response.body)
 }
 
 /// Removes the user info from a URL, since it may have a password.
@@ -185,76 +134,48 @@ fn without_password(location: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pointer::Pointer;
 
-    /// Serves one response, and returns the document that is read from it.
-    fn served(response: String, timeout: Duration) -> Result<Input, String> {
-        use std::io::Read as _;
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let server = std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            let mut request = [0; 4096];
-            let read = stream.read(&mut request).unwrap();
-            assert!(request[..read].starts_with(b"GET /openapi.json HTTP/1.1\r\n"));
-            // The client may have hung up on a response that is too large.
-            let _ = stream.write_all(response.as_bytes());
-            if response.is_empty() {
-                std::thread::sleep(timeout * 4);
-            }
-        });
-        let input = fetch(&format!("http://{address}/openapi.json"), timeout, 2 << 20);
-        server.join().unwrap();
-        input.map_err(|problem| {
-            assert_eq!(problem.file, format!("http://{address}/openapi.json"));
-            problem.cause
+    /// Reads a document that is fetched from a URL.
+    fn fetched(media_type: &str, body: &str) -> Result<Input, Problem> {
+        read("HTTP://me:secret@localhost/openapi", &|url| {
+            assert_eq!(url, "HTTP://me:secret@localhost/openapi");
+            Ok(Fetched {
+                media_type: media_type.to_owned(),
+                body: body.as_bytes().to_owned(),
+            })
         })
     }
 
-    fn response(status: &str, media: &str, body: &str) -> String {
-        let length = body.len();
-        format!(
-            "HTTP/1.1 {status}\r\ncontent-type: {media}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
-        )
+    #[test]
+    fn read_url_parses_by_media_type() {
+        let json = fetched("application/json", "{\"a\": 1}").unwrap();
+        assert_eq!(json.source.document, serde_json::json!({"a": 1}));
+        assert_eq!(json.bytes, b"{\"a\": 1}");
+        assert_eq!(json.label, "HTTP://localhost/openapi");
+        let yaml = fetched("application/yaml", "a: on").unwrap();
+        assert_eq!(yaml.source.document, serde_json::json!({"a": "on"}));
+        // The first character tells, too.
+        let json = fetched("", "{\"a\": 1}").unwrap();
+        assert_eq!(json.source.document, serde_json::json!({"a": 1}));
+        assert_eq!(
+            fetched("application/json", "{").unwrap_err().cause,
+            "the document is not JSON: EOF while parsing an object"
+        );
     }
 
     #[test]
-    fn fetch_reads_json_and_yaml_and_reports_failures() {
-        let timeout = Duration::from_secs(5);
-        let json = served(
-            response("200 OK", "application/json", "{\"a\": 1}"),
-            timeout,
-        )
-        .unwrap();
-        assert_eq!(json.source.document, serde_json::json!({"a": 1}));
-        assert_eq!(json.bytes, b"{\"a\": 1}");
-        let yaml = served(
-            response("200 OK", "application/yaml; charset=utf-8", "a: on"),
-            timeout,
-        );
+    fn read_url_reports_failures_without_a_password() {
+        let found = read("https://me:secret@localhost/", &|_| {
+            Err(Finding::new(
+                &Pointer::root(),
+                "status 404",
+                "check the URL",
+            ))
+        });
         assert_eq!(
-            yaml.unwrap().source.document,
-            serde_json::json!({"a": "on"})
-        );
-        let causes = [
-            response("404 Not Found", "application/json", "{}"),
-            response("200 OK", "text/html; charset=utf-8", "<html>"),
-            response("200 OK", "application/json", "{"),
-            response("200 OK", "application/json", &" ".repeat(3 << 20)),
-        ]
-        .map(|response| served(response, timeout).unwrap_err());
-        assert_eq!(
-            causes,
-            [
-                "cannot fetch the document: status 404",
-                "the URL is that of a web page",
-                "the document is not JSON: EOF while parsing an object",
-                "the document is larger than 2 MiB",
-            ]
-        );
-        let cause = served(String::new(), Duration::from_millis(200)).unwrap_err();
-        assert_eq!(
-            cause,
-            "cannot fetch the document: no response within 0.2 seconds"
+            found.unwrap_err(),
+            Problem::of_file("https://localhost/", "status 404", "check the URL")
         );
     }
 
@@ -262,9 +183,9 @@ mod tests {
     fn read_missing_file_or_directory_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| {
-            read(&folder.path().join(name).display().to_string())
-                .unwrap_err()
-                .cause
+            let path = folder.path().join(name).display().to_string();
+            let fetch: &Fetch<'_> = &|url| unreachable!("{url}");
+            read(&path, fetch).unwrap_err().cause
         };
         assert!(
             at("missing.json").starts_with("cannot read the document: "),

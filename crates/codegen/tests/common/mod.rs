@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use call_api_codegen::diff::source::Fetched;
+use call_api_codegen::problem::Finding;
 use call_api_codegen::write::Mode;
 use call_api_codegen::{self as codegen, Options, Outcome};
 use tempfile::TempDir;
@@ -89,6 +91,11 @@ pub(crate) fn run(options: &Options) -> (Outcome, String) {
     let mut report = Vec::new();
     let outcome = codegen::run(options, &mut report).unwrap();
     (outcome, String::from_utf8(report).unwrap())
+}
+
+/// Fetches nothing, for a test that names files only.
+pub(crate) fn no_fetch(url: &str) -> Result<Fetched, Finding> {
+    unreachable!("a test fetches {url}")
 }
 
 /// Writes a file of a generated workspace, unless it has the text, so that only changes are compiled again.
