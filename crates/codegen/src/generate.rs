@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
-use openapiv3::OpenAPI;
+use openapiv3::{OpenAPI, Paths};
 use proc_macro2::{TokenStream, TokenTree};
 use progenitor::{GenerationSettings, Generator, InterfaceStyle};
 use serde_json::{Value, json};
@@ -42,11 +42,20 @@ pub struct Generate<'a> {
 }
 
 impl Generate<'_> {
-    /// Reads the document.
+    /// Reads the document: first the schemas, then the operations with what they depend on.
     ///
     /// # Errors
     /// Errors with the location that progenitor cannot read.
-    pub fn read(&self) -> Result<OpenAPI, String> {
+    pub fn read(&self) -> Result<(OpenAPI, OpenAPI), String> {
+        let mut schemas = self.read_whole()?;
+        let requests = requests::only(&schemas, self.document);
+        if !requests::declare_types(self.document) {
+            schemas.paths = Paths::default();
+        }
+        Ok((schemas, requests))
+    }
+
+    fn read_whole(&self) -> Result<OpenAPI, String> {
         serde_path_to_error::deserialize(self.document)
             .map_err(|error| format!("{}: {}", error.path(), error.inner()))
     }
@@ -55,8 +64,8 @@ impl Generate<'_> {
     ///
     /// # Errors
     /// Errors with the message of progenitor.
-    pub fn types(&self, api: &OpenAPI) -> Result<TokenStream, String> {
-        self.sdk(InterfaceStyle::Positional, api)
+    pub fn types(&self, schemas: &OpenAPI) -> Result<TokenStream, String> {
+        self.sdk(InterfaceStyle::Positional, schemas)
             .map(|(types, _)| types)
     }
 
@@ -64,8 +73,8 @@ impl Generate<'_> {
     ///
     /// # Errors
     /// Errors with the message of progenitor.
-    pub fn client(&self, api: &OpenAPI) -> Result<TokenStream, String> {
-        self.sdk(InterfaceStyle::Builder, &requests::only(api, self.document))
+    pub fn client(&self, requests: &OpenAPI) -> Result<TokenStream, String> {
+        self.sdk(InterfaceStyle::Builder, requests)
             .map(|(_, client)| client)
     }
 

@@ -99,22 +99,22 @@ pub fn postprocess(
     origins: &Origins,
     settings: &Settings,
 ) -> Result<Result<(GeneratedSources, Vec<Unsupported>), Problems>, String> {
-    let api = &generate.read()?;
+    let (schemas, requests) = generate.read()?;
     let operations = description::describe(source, normalized, model, origins);
     let facts = Facts::of(source, normalized, origins, &operations);
     let document = &source.document;
     thread::scope(|scope| {
         let (bodies, of_types) = mpsc::channel();
         let client = stack::spawn(scope, || {
-            let tokens = generate.client(api)?;
+            let tokens = generate.client(&requests)?;
             client_and_mock(tokens, of_types, source, normalized, model, &facts)
         });
         let client = client.map_err(|error| format!("cannot start a thread: {error}"))?;
-        let tokens = generate.types(api)?;
+        let tokens = generate.types(&schemas)?;
         let types = types::write(tokens, document, normalized, model, settings, &facts)?;
         // The client waits for them. If it has failed already, its error is returned.
         let _ = bodies.send(types.bodies);
-        let schemas = embed::schemas_json(document);
+        let embedded = embed::schemas_json(document);
         let originals = OriginalOperations::of(document, &source.origins, origins);
         let responses = embed::responses_json(normalized, document, &originals);
         let client = client.join().unwrap_or_else(|panic| resume_unwind(panic))?;
@@ -125,7 +125,7 @@ pub fn postprocess(
             client.signatures.read_builders(&types.builders);
             let sources = GeneratedSources {
                 types: types.text,
-                schemas,
+                schemas: embedded,
                 responses,
                 names: types.names,
                 ..client

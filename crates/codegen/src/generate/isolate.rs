@@ -226,16 +226,16 @@ fn failing_alone(
     }
 }
 
-/// Generates the types.
+/// Generates the types of schemas and operations.
 fn tokens(generate: Generate<'_>) -> Result<TokenStream, String> {
-    generate.types(&generate.read()?)
+    generate.types(&generate.read_whole()?)
 }
 
 /// Generates everything, and parses it.
 fn attempt(generate: Generate<'_>) -> Result<(), String> {
-    let api = generate.read()?;
-    parse(generate.types(&api)?)?;
-    parse(generate.client(&api)?)?;
+    let (schemas, requests) = generate.read()?;
+    parse(generate.types(&schemas)?)?;
+    parse(generate.client(&requests)?)?;
     Ok(())
 }
 

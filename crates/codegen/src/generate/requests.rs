@@ -57,14 +57,51 @@ pub(super) fn only(api: &OpenAPI, document: &Value) -> OpenAPI {
     requests
 }
 
+/// Returns true if typify may make a named type of a schema in an operation. `normalize` has made components of nearly
+/// all such schemas.
+pub(super) fn declare_types(document: &Value) -> bool {
+    let mut declares = false;
+    each_schema(document, &mut |schema| {
+        let keywords = schema.as_object().into_iter().flatten();
+        declares |= keywords
+            .map(|(keyword, _)| keyword.as_str())
+            .any(|keyword| !NAMELESS.contains(&keyword) && !keyword.starts_with("x-"));
+    });
+    declares
+}
+
+/// The keywords with which a schema is a reference, or a type without a name.
+const NAMELESS: [&str; 12] = [
+    "$ref",
+    "additionalProperties",
+    "default",
+    "deprecated",
+    "description",
+    "example",
+    "format",
+    "items",
+    "nullable",
+    "readOnly",
+    "type",
+    "writeOnly",
+];
+
 /// Returns the names of the schemas that other objects than schemas refer to.
 fn referred(document: &Value) -> Vec<String> {
     let mut names = Vec::new();
-    let mut visit = |kind: Kind, _: &Pointer, value: &Value| {
-        if kind == Kind::Schema
-            && let Some(reference) = value.get("$ref").and_then(Value::as_str)
-        {
+    each_schema(document, &mut |schema| {
+        if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
             names.extend(name(reference));
+        }
+    });
+    names
+}
+
+/// Calls `visit` for each schema outside of `components.schemas`.
+fn each_schema(document: &Value, visit: &mut dyn FnMut(&Value)) {
+    let mut visit = |kind: Kind, _: &Pointer, value: &Value| {
+        if kind == Kind::Schema {
+            visit(value);
         }
     };
     let root = Pointer::root();
@@ -81,7 +118,6 @@ fn referred(document: &Value) -> Vec<String> {
             walk::walk_from(kind, &root, object, &mut visit);
         }
     }
-    names
 }
 
 /// Returns the name of the schema that a reference refers to.

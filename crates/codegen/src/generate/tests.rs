@@ -8,8 +8,8 @@ fn document(schemas: Value, paths: Value) -> Value {
 
 /// Returns the generated code.
 fn rust(generate: &Generate<'_>, _: &Value) -> Result<[String; 2], String> {
-    let api = generate.read()?;
-    Ok([generate.types(&api)?, generate.client(&api)?]
+    let (schemas, requests) = generate.read()?;
+    Ok([generate.types(&schemas)?, generate.client(&requests)?]
         .map(parse)
         .map(|file| file.map(|file| prettyplease::unparse(&file)))
         .map(Result::unwrap))
@@ -138,6 +138,28 @@ fn failing_objects_are_left_out() {
     );
     assert_eq!(document["components"]["schemas"]["Bad"], json!({}));
     assert_eq!(walk::operations(&document).len(), 1);
+}
+
+#[test]
+fn types_of_operations_are_declared() {
+    let parameter = |schema: Value| {
+        let parameter = json!({"name": "kind", "in": "query", "schema": schema});
+        let get = json!({"operationId": "list", "parameters": [parameter], "responses": {}});
+        let document = document(
+            json!({"A": {"type": "object"}}),
+            json!({"/a": {"get": get}}),
+        );
+        let [types, client] = generate(&document, &Model::default(), rust).unwrap();
+        (
+            types.contains("enum ListKind"),
+            client.contains("types::ListKind"),
+        )
+    };
+    assert_eq!(
+        parameter(json!({"type": "string", "enum": ["a"]})),
+        (true, true)
+    );
+    assert_eq!(parameter(json!({"type": "string"})), (false, false));
 }
 
 #[test]
