@@ -14,7 +14,7 @@ use serde::de::{DeserializeOwned, Error};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Number, Value};
 
-/// A union, as described by its generated `Deserialize`.
+/// A union: the table that [`members!`] takes.
 pub(crate) struct Union {
     /// The property that distinguishes the members that are objects.
     pub(crate) tag: Option<Tag>,

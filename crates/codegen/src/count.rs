@@ -23,7 +23,7 @@ pub struct Count {
 /// Counts operations, schemas and types, and compares them by name.
 ///
 /// # Errors
-/// Errors for each operation without a method, each schema without a type, and each method without a mock.
+/// Errors for each operation without a method, and each schema without a type.
 pub fn count(
     original: &Value,
     normalized: &Value,

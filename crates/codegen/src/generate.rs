@@ -102,7 +102,7 @@ impl Generate<'_> {
     }
 }
 
-/// Generates the SDK, and passes them to `make`. If `make` fails, searches the document for the cause.
+/// Generates with `make`. If it fails, searches the document for the cause.
 ///
 /// # Errors
 /// Errors with the schemas or operations that progenitor does not support, each with its message.

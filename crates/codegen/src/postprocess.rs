@@ -34,6 +34,7 @@ mod webhooks;
 mod wire;
 
 use std::collections::BTreeSet;
+use std::io;
 use std::panic::resume_unwind;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -103,21 +104,29 @@ pub fn postprocess(
     let operations = description::describe(source, normalized, model, origins);
     let facts = Facts::of(source, normalized, origins, &operations);
     let document = &source.document;
-    thread::scope(|scope| {
+    let made = thread::scope(|scope| {
         let (bodies, of_types) = mpsc::channel();
         let client = stack::spawn(scope, || {
             let tokens = generate.client(&requests)?;
             client_and_mock(tokens, of_types, source, normalized, model, &facts)
         });
-        let client = client.map_err(|error| format!("cannot start a thread: {error}"))?;
-        let tokens = generate.types(&schemas)?;
-        let types = types::write(tokens, document, normalized, model, settings, &facts)?;
-        // The client waits for them. If it has failed already, its error is returned.
-        let _ = bodies.send(types.bodies);
+        let client = match client {
+            Ok(client) => client,
+            Err(error) => return Ok(Err(without_thread(source, &error))),
+        };
+        let types = generate
+            .types(&schemas)
+            .and_then(|tokens| types::write(tokens, document, normalized, model, settings, &facts));
+        if let Ok(types) = &types {
+            // The client waits for them, unless it has failed.
+            let _ = bodies.send(types.bodies.clone());
+        }
+        drop(bodies);
         let embedded = embed::schemas_json(document);
         let originals = OriginalOperations::of(document, &source.origins, origins);
         let responses = embed::responses_json(normalized, document, &originals);
-        let client = client.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+        let client = client.join().unwrap_or_else(|panic| resume_unwind(panic));
+        let (types, client) = (types?, client?);
         if !types.unmatched.is_empty() {
             return Ok(Err(unmatched(&types.unmatched, settings)));
         }
@@ -132,16 +141,22 @@ pub fn postprocess(
             };
             (sources, types.unsupported)
         }))
-    })
-    .map(|made| {
-        made.map(|(sources, unsupported)| {
-            let sources = GeneratedSources {
-                operations,
-                ..sources
-            };
-            (sources, unsupported)
-        })
-    })
+    });
+    let with_operations = |(sources, unsupported)| {
+        let sources = GeneratedSources {
+            operations,
+            ..sources
+        };
+        (sources, unsupported)
+    };
+    made.map(|made| made.map(with_operations))
+}
+
+/// Returns the problem of a machine that cannot start a thread.
+fn without_thread(source: &Source, error: &io::Error) -> Problems {
+    let cause = format!("cannot start a thread to generate the client: {error}");
+    let remedy = "allow the process more threads or address space";
+    Problem::of_file(source.path.clone(), cause, remedy).into()
 }
 
 /// Returns the problems of settings that do not match the document.
@@ -191,6 +206,7 @@ fn client_and_mock(
     bodies::optional(&mut client, normalized, model);
     let has_parts = !multipart::bodies(normalized, model).is_empty();
     let bodies = match has_parts.then(|| bodies.recv()) {
+        // Nobody sees this: the error of the types is returned.
         Some(Err(_)) => return Err("the types failed".to_owned()),
         Some(Ok(bodies)) => bodies,
         None => multipart::Bodies::default(),

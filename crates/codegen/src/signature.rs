@@ -1,10 +1,10 @@
 //! The signatures of the client's methods and of the builders, as the generated code has them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use syn::{
-    FnArg, GenericArgument, ImplItem, ImplItemFn, Item, Pat, PathArguments, ReturnType, Type,
-    TypeParamBound, WherePredicate,
+    Expr, FieldValue, FnArg, GenericArgument, ImplItem, ImplItemFn, Item, Member, Pat,
+    PathArguments, ReturnType, Stmt, Type, TypeParamBound, WherePredicate,
 };
 
 use crate::declaration::Declaration;
@@ -14,11 +14,14 @@ use crate::postprocess::{implemented, plain, text};
 /// Names with their types.
 pub(crate) type Typed = Vec<(String, Type)>;
 
-/// Names with the source of their types.
-pub(crate) type Parameters<'a> = std::iter::Chain<
-    std::slice::Iter<'a, (String, String)>,
-    std::slice::Iter<'a, (String, String)>,
->;
+/// A parameter of a request, or its body.
+pub(crate) struct Parameter<'a> {
+    pub(crate) name: &'a str,
+    /// The source of its type.
+    pub(crate) ty: &'a str,
+    /// True if a request may be sent without it.
+    pub(crate) is_optional: bool,
+}
 
 /// The signatures of a generated SDK. A type is a text, since a parsed one cannot be sent to another thread.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +30,8 @@ pub struct Signatures {
     methods: BTreeMap<String, Vec<(String, String)>>,
     /// The setters of requests, by builder. The type of a setter is the one that its argument is converted into.
     setters: BTreeMap<String, Vec<(String, String)>>,
+    /// The setters of requests that need not be called, by builder.
+    optional: BTreeMap<String, BTreeSet<String>>,
     /// The setters of structs, by struct.
     fields: BTreeMap<String, Vec<(String, String)>>,
 }
@@ -55,6 +60,8 @@ impl Signatures {
             if let Some(ty) = converted(function) {
                 let setter = (plain(&function.sig.ident), text(&ty));
                 self.setters.entry(owner).or_default().push(setter);
+            } else if function.sig.ident == "new" {
+                self.optional.insert(owner, optional(function).collect());
             }
         }
     }
@@ -82,11 +89,17 @@ impl Signatures {
         setters.map_or_else(Vec::new, |setters| parsed(setters))
     }
 
-    /// Returns the names and types of a request's parameters: the arguments of its method, then the setters.
-    pub(crate) fn parameters(&self, method: &str) -> Option<Parameters<'_>> {
-        let setters = self.setters.get(&names::builder_name(method));
+    /// Returns a request's parameters: the arguments of its method, then the setters.
+    pub(crate) fn parameters(&self, method: &str) -> Option<impl Iterator<Item = Parameter<'_>>> {
+        let builder = names::builder_name(method);
         let arguments = self.methods.get(method)?.iter();
-        Some(arguments.chain(setters.map_or(&[][..], Vec::as_slice)))
+        let setters = self.setters.get(&builder).into_iter().flatten();
+        let optional = self.optional.get(&builder);
+        Some(arguments.chain(setters).map(move |(name, ty)| Parameter {
+            name,
+            ty,
+            is_optional: optional.is_some_and(|optional| optional.contains(name)),
+        }))
     }
 
     /// Returns the setters of a struct.
@@ -114,6 +127,20 @@ fn functions(items: &[Item]) -> impl Iterator<Item = (String, &ImplItemFn)> {
             _ => None,
         });
         functions.map(move |function| (owner.clone(), function))
+    })
+}
+
+/// Returns the fields that the constructor of a request sets to `Ok(None)`. Others are errors until they are set.
+fn optional(constructor: &ImplItemFn) -> impl Iterator<Item = String> {
+    let fields = match constructor.block.stmts.last() {
+        Some(Stmt::Expr(Expr::Struct(value), None)) => Some(&value.fields),
+        _ => None,
+    };
+    let is_unset = |field: &&FieldValue| text(&field.expr) == "Ok(None)";
+    let fields = fields.into_iter().flatten().filter(is_unset);
+    fields.filter_map(|field| match &field.member {
+        Member::Named(name) => Some(plain(name)),
+        Member::Unnamed(_) => None,
     })
 }
 
@@ -216,7 +243,7 @@ mod tests {
             impl Other { pub fn get_call(&self, id: u16) -> X {} }
             pub mod builder {
                 impl GetCall {
-                    pub(super) fn new(client: &Client) -> Self {}
+                    pub(super) fn new(client: &Client) -> Self { Self { limit: Ok(None), id: Err(String::new()) } }
                     pub fn limit<V>(mut self, value: V) -> Self where V: std::convert::TryInto<i64> {}
                     pub fn body_map<F>(mut self, f: F) -> Self where F: FnOnce(B) -> B {}
                 }
@@ -230,6 +257,12 @@ mod tests {
         assert_eq!(shown(&arguments.unwrap_or_default()), "id: u8, type: Kind");
         assert_eq!(signatures.setters.len(), 1);
         assert_eq!(shown(&signatures.setters("GetCall")), "limit: i64");
+        let parameters = signatures.parameters("get_call").unwrap();
+        let parameters = parameters.map(|parameter| (parameter.name, parameter.is_optional));
+        assert_eq!(
+            parameters.collect::<Vec<_>>(),
+            [("id", false), ("type", false), ("limit", true)]
+        );
         signatures
             .read_builders(&[parse_quote! { Call { r#type: super::Kind = required; } build }]);
         let fields = signatures.fields("Call");

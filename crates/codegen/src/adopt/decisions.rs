@@ -112,7 +112,7 @@ fn read_types(root: &Path) -> io::Result<String> {
 
 /// Returns the variants of each public enum of generated code; of an enum of values, without the one for any other value.
 fn enums(text: &str) -> BTreeMap<String, Vec<String>> {
-    // Generated code parses: it was printed from a syntax tree.
+    // Generated types parse, else they would not compile.
     let items = syn::parse_file(text).map_or_else(|_| Vec::new(), |file| file.items);
     let enums = items.into_iter().filter_map(|item| match item {
         syn::Item::Enum(item) => Some(item),

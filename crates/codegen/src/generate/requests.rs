@@ -125,10 +125,13 @@ fn name(reference: &str) -> Option<String> {
     Pointer::from_ref(reference)?.tokens().nth(2)
 }
 
+/// Returns true if typify makes a struct with a builder of the schema. Of a nullable object, it makes a tuple struct.
 fn is_struct(schema: &ReferenceOr<Schema>) -> bool {
-    matches!(schema, ReferenceOr::Item(Schema {
-            schema_kind: SchemaKind::Type(Type::Object(object)), ..
-        }) if !object.properties.is_empty())
+    let ReferenceOr::Item(schema) = schema else {
+        return false;
+    };
+    let is_object = matches!(&schema.schema_kind, SchemaKind::Type(Type::Object(object)) if !object.properties.is_empty());
+    is_object && !schema.schema_data.nullable
 }
 
 /// Adds the names of the schemas that a schema refers to.

@@ -141,6 +141,27 @@ fn failing_objects_are_left_out() {
 }
 
 #[test]
+fn body_has_a_builder_if_its_type_has_one() {
+    let client = |schema: Value| {
+        let body = json!({"schema": {"$ref": "#/components/schemas/Pet"}});
+        let post = json!({"operationId": "add", "responses": {}, "requestBody": {
+            "required": true, "content": {"application/json": body},
+        }});
+        let document = document(json!({"Pet": schema}), json!({"/a": {"post": post}}));
+        let [_, client] = generate(&document, &Model::default(), rust).unwrap();
+        client.contains("types::builder::Pet")
+    };
+    let properties = json!({"name": {"type": "string"}, "age": {"type": "integer"}});
+    assert!(client(json!({"type": "object", "properties": properties})));
+    assert!(!client(
+        json!({"type": "object", "nullable": true, "properties": properties})
+    ));
+    assert!(!client(
+        json!({"type": "object", "additionalProperties": {"type": "string"}})
+    ));
+}
+
+#[test]
 fn types_of_operations_are_declared() {
     let parameter = |schema: Value| {
         let parameter = json!({"name": "kind", "in": "query", "schema": schema});

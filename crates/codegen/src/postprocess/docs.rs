@@ -135,7 +135,7 @@ impl VisitMut for Docs<'_> {
 }
 
 /// Characters that change the direction of text, which rustc refuses in source files.
-const TURNS_TEXT: [char; 9] = [
+pub(super) const TURNS_TEXT: [char; 9] = [
     '\u{202A}', '\u{202B}', '\u{202C}', '\u{202D}', '\u{202E}', '\u{2066}', '\u{2067}', '\u{2068}',
     '\u{2069}',
 ];

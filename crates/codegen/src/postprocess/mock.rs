@@ -15,6 +15,7 @@ use syn::{ReturnType, Type};
 
 use super::builder;
 use super::client::operation_id;
+use super::docs;
 use super::request_spec::RequestSpec;
 use super::syntax::arguments;
 use crate::model::{Model, Stream};
@@ -89,7 +90,7 @@ pub(super) fn write(
     )
 }
 
-/// Writes a method, with `receiver_and_value` as arguments and a block that returns `value`.
+/// Returns a method with a block that returns `value`.
 fn method(docs: &str, signature: &str, value: &str) -> String {
     format!(
         "        /// {}\n        pub fn {signature} {{\n            {value}\n        }}\n",
@@ -99,12 +100,16 @@ fn method(docs: &str, signature: &str, value: &str) -> String {
 
 /// Returns a text as one line of documentation.
 fn line(text: &str) -> String {
-    text.replace(['\n', '\r'], " ")
+    text.replace(docs::TURNS_TEXT, "")
+        .replace(['\n', '\r'], " ")
 }
 
 /// Returns the names of the types that are enums of strings, in the client's notation.
 fn enums(document: &Value) -> BTreeSet<String> {
-    let enums = walk::schemas(document).filter(|(_, schema)| !schema.list("enum").is_empty());
+    let enums = walk::schemas(document).filter(|(_, schema)| {
+        let is_text = schema.text("type") == Some("string") && !schema.is_nullable();
+        is_text && !schema.list("enum").is_empty()
+    });
     enums
         .map(|(name, _)| format!("types::{}", names::type_name(name)))
         .collect()
@@ -144,7 +149,11 @@ mod tests {
                 "info": {"title": "t", "version": "1"},
                 "paths": paths,
                 "components": {
-                    "schemas": {"Pet": {"type": "object", "properties": {"name": {"type": "string"}}}},
+                    "schemas": {
+                        "Pet": {"type": "object", "properties": {"name": {"type": "string"}}},
+                        "Status": {"type": "string", "enum": ["a"]},
+                        "Perhaps": {"type": "string", "nullable": true, "enum": ["a", null]},
+                    },
                     "responses": {
                         "Pet": body(json!({"$ref": "#/components/schemas/Pet"})),
                         "Names": body(json!({"type": "array", "items": {"type": "string"}})),
@@ -178,6 +187,9 @@ mod tests {
                 {"name": "id", "in": "path", "required": true, "schema": {"type": "integer"}},
                 {"name": "names", "in": "path", "required": true, "style": "matrix", "schema": texts},
                 {"name": "Date<", "in": "query", "schema": {"type": "string"}},
+                {"name": "turns\u{202e}\r", "in": "query", "required": true, "schema": {"type": "string", "nullable": true}},
+                {"name": "status", "in": "query", "schema": {"$ref": "#/components/schemas/Status"}},
+                {"name": "perhaps", "in": "query", "required": true, "schema": {"$ref": "#/components/schemas/Perhaps"}},
                 {"name": "csv", "in": "query", "explode": false, "schema": texts},
                 {"name": "into_inner", "in": "query", "required": true, "schema": texts},
                 {"name": "X-List", "in": "header", "schema": texts},

@@ -52,6 +52,8 @@ struct Text {
     after_word: bool,
     /// The last token is a sign that a space follows.
     after_space: bool,
+    /// The last token is the beginning of a sign with several characters, such as `::`.
+    in_sign: bool,
 }
 
 impl Text {
@@ -73,34 +75,32 @@ impl Text {
             self.written.push(' ');
         }
         self.written.push_str(&word);
-        self.after_word = true;
+        (self.after_word, self.in_sign) = (true, false);
         // A path after these words is not a part of theirs.
         self.after_space = ["impl", "dyn", "as"].contains(&word.as_str());
     }
 
     fn sign(&mut self, sign: &Punct) {
-        let name = sign.as_char();
-        let is_second = matches!(
-            (self.written.chars().last(), name),
-            (Some(':'), ':') | (Some('=' | '-'), '>')
-        ) && !self.after_space;
-        let starts_path = name == ':' && sign.spacing() == Spacing::Joint;
+        let (name, is_joint) = (sign.as_char(), sign.spacing() == Spacing::Joint);
         let spaced = match name {
+            _ if self.in_sign => false,
             ',' | ';' | '?' | '.' | '>' => false,
-            '=' => !is_second,
-            _ => self.after_space && (name != ':' || starts_path),
+            '=' => true,
+            // A single colon, not that of a path.
+            ':' if !is_joint => false,
+            _ => self.after_space,
         };
         if spaced && !self.written.is_empty() {
             self.written.push(' ');
         }
         self.written.push(name);
-        self.after_word = false;
         self.after_space = match name {
             ',' | ';' => true,
-            '=' => sign.spacing() == Spacing::Alone,
-            ':' => !is_second && sign.spacing() == Spacing::Alone,
+            '=' => !is_joint,
+            ':' => !is_joint && !self.in_sign,
             _ => false,
         };
+        (self.after_word, self.in_sign) = (false, is_joint);
     }
 
     fn group(&mut self, group: &Group) {
@@ -115,10 +115,10 @@ impl Text {
             self.written.push(' ');
         }
         self.written.push_str(open);
-        (self.after_word, self.after_space) = (false, false);
+        (self.after_word, self.after_space, self.in_sign) = (false, false, false);
         self.stream(group.stream());
         self.written.push_str(close);
-        (self.after_word, self.after_space) = (true, false);
+        (self.after_word, self.after_space, self.in_sign) = (true, false, false);
     }
 }
 
@@ -260,11 +260,21 @@ mod tests {
                 Masked
             ),
             quote!(#[deprecated]),
+            quote!(a == b && c >= -1 && d != 0..=9),
+            quote!(
+                fn a(b: &mut ::c::D) -> E {
+                    match b {
+                        _ => f::<G>(),
+                    }
+                }
+            ),
             quote!(::std::option::Option::None),
         ];
         let texts = texts.map(|tokens| {
             let printed = text(&tokens);
             let again: TokenStream = printed.parse().unwrap();
+            let words = |tokens: &TokenStream| tokens.clone().into_iter().count();
+            assert_eq!(words(&again), words(&tokens), "{printed}");
             let dense = |tokens: &TokenStream| tokens.to_string().replace(' ', "");
             assert_eq!(dense(&again), dense(&tokens));
             printed

@@ -9,14 +9,14 @@ use crate::model::Style;
 use crate::names;
 use crate::openapi::{ResolvedParameter, of_operation};
 use crate::postprocess::request_spec::encoded;
-use crate::signature::Parameters;
+use crate::signature::Parameter;
 use crate::walk;
 
 /// Returns the methods of a `When`: one for each parameter, and for the body. Expected values are encoded as the client
 /// encodes them.
-pub(super) fn methods(
+pub(super) fn methods<'a>(
     mock: &Mock<'_>,
-    parameters: Parameters<'_>,
+    parameters: impl Iterator<Item = Parameter<'a>>,
     enums: &BTreeSet<String>,
     document: &Value,
 ) -> String {
@@ -42,16 +42,24 @@ pub(super) fn methods(
     // The name of a parameter may be that of a method.
     let mut taken = BTreeSet::from(["new".to_owned(), "into_inner".to_owned()]);
     let resolved = of_operation(document, &mock.operation);
-    for (name, ty) in parameters {
+    for Parameter {
+        name,
+        ty,
+        is_optional,
+    } in parameters
+    {
         let parameter = resolved
             .iter()
-            .find(|parameter| names::parameter_name(parameter.name()) == *name);
-        let mut unique = name.clone();
+            .find(|parameter| names::parameter_name(parameter.name()) == name);
+        let mut unique = name.to_owned();
         while taken.contains(&unique) {
             unique.push('_');
         }
         let written = match parameter {
-            Some(parameter) => expect_parameter(mock, &unique, ty, parameter, path, enums),
+            Some(parameter) => {
+                let argument = |lifetime: &str| argument(ty, enums, lifetime);
+                expect_parameter(mock, &unique, argument, is_optional, parameter, path)
+            }
             None => expect_body(mock, &unique, ty, enums, document),
         };
         if let Some(written) = written {
@@ -89,14 +97,14 @@ fn pattern(path: &str, split: Option<&str>) -> (String, String) {
     (before, after)
 }
 
-/// Returns the method of a parameter, or `None` if a mock cannot expect it.
+/// Returns the method of a parameter, or `None` if a mock cannot expect it. `argument` returns its type, with a lifetime.
 fn expect_parameter(
     mock: &Mock<'_>,
     ident: &str,
-    ty: &str,
+    argument: impl Fn(&str) -> String,
+    is_optional: bool,
     parameter: &ResolvedParameter<'_>,
     path: &str,
-    enums: &BTreeSet<String>,
 ) -> Option<String> {
     let name = parameter.name();
     let wire = mock.spec.wire(name);
@@ -131,14 +139,14 @@ fn expect_parameter(
         _ => return None,
     };
     let docs = format!("Expects `{wire}` in the {location} to have this value");
-    if location == "path" || parameter.is_required() {
+    if !is_optional {
         return Some(method(
             &format!("{docs}."),
-            &format!("{ident}(self, value: {}) -> Self", argument(ty, enums, "")),
+            &format!("{ident}(self, value: {}) -> Self", argument("")),
             &format!("Self({when})"),
         ));
     }
-    let argument = argument(ty, enums, "'a ");
+    let argument = argument("'a ");
     let lifetime = if argument.contains("'a ") { "'a, " } else { "" };
     Some(method(
         &format!("{docs}, or absent if it is `None`."),
