@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
-use openapiv3::{OpenAPI, Paths};
+use openapiv3::OpenAPI;
 use proc_macro2::{TokenStream, TokenTree};
 use progenitor::{GenerationSettings, Generator, InterfaceStyle};
 use serde_json::{Value, json};
@@ -42,17 +42,12 @@ pub struct Generate<'a> {
 }
 
 impl Generate<'_> {
-    /// Reads the document: first the schemas, then the operations with what they depend on.
+    /// Reads the document: the part for [`Generate::types`], and that for [`Generate::client`].
     ///
     /// # Errors
     /// Errors with the location that progenitor cannot read.
     pub fn read(&self) -> Result<(OpenAPI, OpenAPI), String> {
-        let mut schemas = self.read_whole()?;
-        let requests = requests::only(&schemas, self.document);
-        if !requests::declare_types(self.document) {
-            schemas.paths = Paths::default();
-        }
-        Ok((schemas, requests))
+        Ok(requests::split(self.read_whole()?, self.document))
     }
 
     fn read_whole(&self) -> Result<OpenAPI, String> {
