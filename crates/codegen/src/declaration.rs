@@ -8,7 +8,7 @@ use quote::quote;
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Expr, Ident, Item, LitInt, LitStr, Token, Type, parse_quote};
 
-use crate::postprocess::text;
+use crate::postprocess::{passed, text};
 
 /// The module of the builders.
 const MODULE: &str = "builder";
@@ -177,10 +177,7 @@ pub fn expand(items: &mut Vec<Item>) {
 
 /// Returns the argument of a macro that the item calls.
 fn called<T: Parse>(item: &Item, path: [&str; 3]) -> Option<T> {
-    let Item::Macro(item) = item else { return None };
-    let segments = item.mac.path.segments.iter();
-    let is_called = segments.map(|segment| &segment.ident).eq(path);
-    is_called.then(|| item.mac.parse_body().ok())?
+    syn::parse2(passed(item, &path)?.clone()).ok()
 }
 
 impl Parse for Members {

@@ -29,6 +29,7 @@ use crate::pins::Pins;
 use crate::pointer::{Lookup as _, Pointer};
 use crate::problem::Finding;
 
+pub(crate) use enums::is_string_enum;
 pub(crate) use schemas::has_form;
 
 pub use operations::name_operations;

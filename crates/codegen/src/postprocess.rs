@@ -58,7 +58,7 @@ use crate::signature::Signatures;
 use crate::stack;
 
 pub(crate) use markdown::for_rustdoc;
-pub(crate) use syntax::{implemented, plain, text};
+pub(crate) use syntax::{fields_of_self, implemented, passed, plain, text};
 
 use client::methods;
 
@@ -104,7 +104,7 @@ pub fn postprocess(
     let operations = description::describe(source, normalized, model, origins);
     let facts = Facts::of(source, normalized, origins, &operations);
     let document = &source.document;
-    let made = thread::scope(|scope| {
+    let made = thread::scope(|scope| -> Result<_, String> {
         let (bodies, of_types) = mpsc::channel();
         let client = stack::spawn(scope, || {
             let tokens = generate.client(&requests)?;
@@ -142,14 +142,13 @@ pub fn postprocess(
             (sources, types.unsupported)
         }))
     });
-    let with_operations = |(sources, unsupported)| {
+    Ok(made?.map(|(sources, unsupported)| {
         let sources = GeneratedSources {
             operations,
             ..sources
         };
         (sources, unsupported)
-    };
-    made.map(|made| made.map(with_operations))
+    }))
 }
 
 /// Returns the problem of a machine that cannot start a thread.
@@ -204,12 +203,12 @@ fn client_and_mock(
     client::drop_version_header(&mut client);
     client::drop_prelude(&mut client);
     bodies::optional(&mut client, normalized, model);
-    let has_parts = !multipart::bodies(normalized, model).is_empty();
-    let bodies = match has_parts.then(|| bodies.recv()) {
-        // Nobody sees this: the error of the types is returned.
-        Some(Err(_)) => return Err("the types failed".to_owned()),
-        Some(Ok(bodies)) => bodies,
-        None => multipart::Bodies::default(),
+    // Only a client that sends parts waits for the types. If they fail, their error is returned, not this client.
+    let mut operations = model.operations.values();
+    let bodies = if operations.any(|operation| operation.body.parts().is_some()) {
+        bodies.recv().unwrap_or_default()
+    } else {
+        multipart::Bodies::default()
     };
     let unwritten = wire::correct(&mut client, &bodies, normalized, model);
     if !unwritten.is_empty() {

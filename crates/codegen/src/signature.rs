@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use syn::{
-    Expr, FieldValue, FnArg, GenericArgument, ImplItem, ImplItemFn, Item, Member, Pat,
-    PathArguments, ReturnType, Stmt, Type, TypeParamBound, WherePredicate,
+    FnArg, GenericArgument, ImplItem, ImplItemFn, Item, Member, Pat, PathArguments, ReturnType,
+    Type, TypeParamBound, WherePredicate,
 };
 
 use crate::declaration::Declaration;
 use crate::names;
-use crate::postprocess::{implemented, plain, text};
+use crate::postprocess::{fields_of_self, implemented, plain, text};
 
 /// Names with their types.
 pub(crate) type Typed = Vec<(String, Type)>;
@@ -132,13 +132,8 @@ fn functions(items: &[Item]) -> impl Iterator<Item = (String, &ImplItemFn)> {
 
 /// Returns the fields that the constructor of a request sets to `Ok(None)`. Others are errors until they are set.
 fn optional(constructor: &ImplItemFn) -> impl Iterator<Item = String> {
-    let fields = match constructor.block.stmts.last() {
-        Some(Stmt::Expr(Expr::Struct(value), None)) => Some(&value.fields),
-        _ => None,
-    };
-    let is_unset = |field: &&FieldValue| text(&field.expr) == "Ok(None)";
-    let fields = fields.into_iter().flatten().filter(is_unset);
-    fields.filter_map(|field| match &field.member {
+    let unset = fields_of_self(constructor).filter(|field| text(&field.expr) == "Ok(None)");
+    unset.filter_map(|field| match &field.member {
         Member::Named(name) => Some(plain(name)),
         Member::Unnamed(_) => None,
     })

@@ -52,7 +52,8 @@ pub(super) fn named_enums(document: &mut Value, changes: &mut Changes) {
     }
 }
 
-fn is_string_enum(schema: &Value) -> bool {
+/// Returns true for an enum of strings.
+pub(crate) fn is_string_enum(schema: &Value) -> bool {
     let values = schema.list("enum");
     schema.text("type") == Some("string")
         && !values.is_empty()

@@ -20,6 +20,7 @@ use super::request_spec::RequestSpec;
 use super::syntax::arguments;
 use crate::model::{Model, Stream};
 use crate::names;
+use crate::normalize::is_string_enum;
 use crate::openapi::Schema as _;
 use crate::signature::Signatures;
 use crate::walk::{self, Operation};
@@ -98,6 +99,15 @@ fn method(docs: &str, signature: &str, value: &str) -> String {
     )
 }
 
+/// Returns the method that all `When` and `Then` have to return `httpmock`'s.
+fn into_inner(wrapped: &str) -> String {
+    method(
+        "Returns the builder of `httpmock`.",
+        &format!("into_inner(self) -> ::httpmock::{wrapped}"),
+        "self.0",
+    )
+}
+
 /// Returns a text as one line of documentation.
 fn line(text: &str) -> String {
     text.replace(docs::TURNS_TEXT, "")
@@ -106,10 +116,8 @@ fn line(text: &str) -> String {
 
 /// Returns the names of the types that are enums of strings, in the client's notation.
 fn enums(document: &Value) -> BTreeSet<String> {
-    let enums = walk::schemas(document).filter(|(_, schema)| {
-        let is_text = schema.text("type") == Some("string") && !schema.is_nullable();
-        is_text && !schema.list("enum").is_empty()
-    });
+    let enums = walk::schemas(document)
+        .filter(|(_, schema)| is_string_enum(schema) && !schema.is_nullable());
     enums
         .map(|(name, _)| format!("types::{}", names::type_name(name)))
         .collect()

@@ -12,8 +12,8 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use serde_json::Value;
 use syn::{
-    Attribute, Expr, Fields, Generics, Ident, ImplItem, ImplItemFn, Item, ItemImpl, ItemStruct,
-    Member, Stmt, Type, parse_quote,
+    Attribute, Fields, Generics, Ident, ImplItem, ImplItemFn, Item, ItemImpl, ItemStruct, Member,
+    Type, parse_quote,
 };
 
 use super::builder;
@@ -23,7 +23,7 @@ use super::paging;
 use super::request_spec::encoded;
 use super::responses::Responses;
 use super::streams;
-use super::syntax::{first_argument, implemented, plain, uses};
+use super::syntax::{fields_of_self, first_argument, implemented, plain, uses};
 use crate::model::{Model, Paging, Stream, StreamFormat};
 use crate::names;
 use crate::openapi::{ResolvedParameter, of_operation, template_names};
@@ -392,11 +392,11 @@ impl Builder {
             arguments,
             ..
         } = self;
-        let rest = fields_of_self(function).into_iter().filter(|field| {
+        let rest = fields_of_self(function).filter(|field| {
             !matches!(&field.member, Member::Named(name)
                 if name == client || arguments.iter().any(|(argument, _)| argument == name))
         });
-        let rest: Vec<syn::FieldValue> = rest.collect();
+        let rest: Vec<syn::FieldValue> = rest.cloned().collect();
         let parameters = arguments.iter().map(|(name, ty)| quote!(#name: #ty));
         let names = arguments.iter().map(|(name, _)| name);
         *function = parse_quote! {
@@ -483,12 +483,4 @@ fn is_string(ty: &Type) -> bool {
     matches!(ty, Type::Path(path)
         if path.path.segments.len() > 1
             && path.path.segments.last().is_some_and(|last| last.ident == "String"))
-}
-
-/// Returns the fields of the `Self { … }` at the end of a constructor.
-fn fields_of_self(function: &ImplItemFn) -> Vec<syn::FieldValue> {
-    match function.block.stmts.last() {
-        Some(Stmt::Expr(Expr::Struct(value), None)) => value.fields.iter().cloned().collect(),
-        _ => Vec::new(),
-    }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::TokenTree;
 use quote::quote;
 use serde_json::Value;
 use syn::{Attribute, Fields, Item, ItemStruct, Meta, Path, Type, parse_quote};
@@ -11,8 +11,8 @@ use syn::{Attribute, Fields, Item, ItemStruct, Meta, Path, Type, parse_quote};
 use super::size::Boxed;
 use super::structs::WireNames;
 use super::syntax::{
-    arguments, first_argument, is_path, named_function, option, remove_derive, serde_words, text,
-    wire_name,
+    arguments, first_argument, is_path, lines, named_function, option, passed, remove_derive,
+    serde_words, wire_name,
 };
 use crate::model::Model;
 use crate::names;
@@ -190,28 +190,17 @@ fn map_values(ty: &Type) -> Option<&Type> {
 /// Returns a call of the macro with one row per line, or `None` for any other item. prettyplease would fill the lines,
 /// so a new field would change all the following ones.
 pub(super) fn print(item: &Item) -> Option<String> {
-    let Item::Macro(item) = item else {
-        return None;
-    };
-    if !is_path(&item.mac.path, &["crate", "record", "decode"]) {
-        return None;
-    }
-    let mut tokens = item.mac.tokens.clone().into_iter();
+    let mut tokens = passed(item, &["crate", "record", "decode"])?
+        .clone()
+        .into_iter();
     let (Some(name), Some(TokenTree::Group(rows))) = (tokens.next(), tokens.next()) else {
         return None;
     };
-    let mut printed = format!("crate::record::decode! {{ {name} {{\n");
-    let rows: Vec<TokenTree> = rows.stream().into_iter().collect();
-    let ends = |token: &TokenTree| matches!(token, TokenTree::Punct(sign) if sign.as_char() == ';');
-    for row in rows.split(ends) {
-        if row.is_empty() {
-            continue;
-        }
-        let row: TokenStream = row.iter().cloned().collect();
-        printed.push_str(&format!("    {};\n", text(&row)));
-    }
-    printed.push_str("} }\n");
-    Some(printed)
+    let rows = lines(rows.stream()).into_iter();
+    let rows: String = rows.map(|row| format!("    {row}\n")).collect();
+    Some(format!(
+        "crate::record::decode! {{ {name} {{\n{rows}}} }}\n"
+    ))
 }
 
 /// Returns true if `Serialize` uses this serde argument.

@@ -5,8 +5,8 @@ use quote::ToTokens;
 use syn::parse::Parse;
 use syn::punctuated::Punctuated;
 use syn::{
-    Attribute, Expr, ExprLit, GenericArgument, Ident, ItemImpl, ItemStruct, ItemUse, Lit, Meta,
-    Path, PathArguments, Token, Type, UseTree, parse_quote,
+    Attribute, Expr, ExprLit, FieldValue, GenericArgument, Ident, ImplItemFn, Item, ItemImpl,
+    ItemStruct, ItemUse, Lit, Meta, Path, PathArguments, Stmt, Token, Type, UseTree, parse_quote,
 };
 
 /// The arguments of an attribute.
@@ -120,6 +120,33 @@ impl Text {
         self.written.push_str(close);
         (self.after_word, self.after_space, self.in_sign) = (true, false, false);
     }
+}
+
+/// Returns the tokens that the item passes to the macro at this path, such as `crate::record::decode!`.
+pub(crate) fn passed<'a>(item: &'a Item, path: &[&str]) -> Option<&'a TokenStream> {
+    match item {
+        Item::Macro(item) if is_path(&item.mac.path, path) => Some(&item.mac.tokens),
+        _ => None,
+    }
+}
+
+/// Returns each part of the tokens that a semicolon ends, as source in one line.
+pub(super) fn lines(tokens: TokenStream) -> Vec<String> {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let ends = |token: &TokenTree| matches!(token, TokenTree::Punct(sign) if sign.as_char() == ';');
+    let lines = tokens.split_inclusive(ends);
+    lines
+        .map(|line| text(&line.iter().cloned().collect::<TokenStream>()))
+        .collect()
+}
+
+/// Returns the fields of the `Self { … }` at the end of a constructor.
+pub(crate) fn fields_of_self(constructor: &ImplItemFn) -> impl Iterator<Item = &FieldValue> {
+    let fields = match constructor.block.stmts.last() {
+        Some(Stmt::Expr(Expr::Struct(value), None)) => Some(&value.fields),
+        _ => None,
+    };
+    fields.into_iter().flatten()
 }
 
 /// Returns the last segment of the type of an `impl`.

@@ -5,14 +5,14 @@ mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use proc_macro2::{Literal, TokenStream, TokenTree};
+use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
 use serde_json::Value;
 use syn::{Ident, Item, parse_quote};
 
 use super::rust_type::rust;
 use super::size::Boxed;
-use super::syntax::{implemented, is_path, text};
+use super::syntax::{implemented, lines, passed};
 use crate::model::{Model, Type, Union};
 use crate::openapi::Schema as _;
 use crate::{names, walk};
@@ -254,23 +254,9 @@ fn sent_tag(union: &Union, index: usize) -> Option<TokenStream> {
 
 /// Prints the call of `union::members!`, with a line for each member. Returns `None` for any other item.
 pub(super) fn print(item: &Item) -> Option<String> {
-    let Item::Macro(item) = item else {
-        return None;
-    };
-    if !is_path(&item.mac.path, &["crate", "union", "members"]) {
-        return None;
-    }
-    let tokens: Vec<TokenTree> = item.mac.tokens.clone().into_iter().collect();
-    let ends = |token: &TokenTree| matches!(token, TokenTree::Punct(sign) if sign.as_char() == ';');
-    let lines = tokens.split_inclusive(ends).map(|line| {
-        let line: TokenStream = line.iter().cloned().collect();
-        text(&line)
-    });
-    let lines: Vec<String> = lines.collect();
-    Some(format!(
-        "crate::union::members! {{ {}\n}}\n",
-        lines.join("\n    ")
-    ))
+    let tokens = passed(item, &["crate", "union", "members"])?;
+    let lines = lines(tokens.clone()).join("\n    ");
+    Some(format!("crate::union::members! {{ {lines}\n}}\n"))
 }
 
 /// Returns the source type of an `impl From<…> for …`.

@@ -6,7 +6,7 @@ use heck::ToSnakeCase as _;
 use serde_json::Value;
 use syn::Type;
 
-use super::{Mock, method};
+use super::{Mock, into_inner, method};
 use crate::media_type::essence;
 use crate::model::{Model, ResponseBody, Stream, StreamFormat};
 use crate::postprocess::rust_type::body_type;
@@ -84,11 +84,7 @@ pub(super) fn methods(mock: &Mock<'_>) -> String {
             "new(inner: ::httpmock::Then) -> Self",
             "Self(inner)",
         ),
-        method(
-            "Returns the builder of `httpmock`.",
-            "into_inner(self) -> ::httpmock::Then",
-            "self.0",
-        ),
+        into_inner("Then"),
     ]
     .concat();
     let accept = mock.spec.accept.as_deref();

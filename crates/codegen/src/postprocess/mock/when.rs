@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Mock, method};
+use super::{Mock, into_inner, method};
 use crate::model::Style;
 use crate::names;
 use crate::openapi::{ResolvedParameter, of_operation};
@@ -32,11 +32,7 @@ pub(super) fn methods<'a>(
                 format!("^{}$", pattern(path, None).0)
             ),
         ),
-        method(
-            "Returns the builder of `httpmock`.",
-            "into_inner(self) -> ::httpmock::When",
-            "self.0",
-        ),
+        into_inner("When"),
     ]
     .concat();
     // The name of a parameter may be that of a method.
