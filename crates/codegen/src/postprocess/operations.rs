@@ -328,7 +328,7 @@ impl Builder {
             }
             true
         });
-        let Some(request) = request else {
+        let Some(mut request) = request else {
             return Vec::new();
         };
         let (spec, paging, stream) = (&operation.spec, &operation.paging, &operation.stream);
@@ -344,14 +344,12 @@ impl Builder {
             )
         });
         let takes_key = operation.idempotency_key == IdempotencyKey::User;
-        let operation: Item = parse_quote! {
+        let mut operation: ItemImpl = parse_quote! {
             impl crate::Operation for #name {
                 type Output = #output;
                 const SPEC: &'static crate::transport::Operation = #spec;
                 #key
-                fn request(self) -> crate::request::Built {
-                    #request
-                }
+                fn request(self) -> crate::request::Built {}
                 fn decode(response: crate::request::Received) -> crate::request::Decoded<Self> {
                     #decode
                 }
@@ -359,6 +357,14 @@ impl Builder {
                 #identity
             }
         };
+        // Parsing the request again would take as long as everything else here.
+        for item in &mut operation.items {
+            if let ImplItem::Fn(function) = item
+                && function.sig.ident == "request"
+            {
+                function.block.stmts = std::mem::take(&mut request);
+            }
+        }
         let error_bodies: Item = parse_quote! {
             impl crate::ErrorBodies for #name {
                 type ErrorBody = #error_body;
@@ -371,7 +377,7 @@ impl Builder {
         let methods: Item = parse_quote! {
             crate::request::operation!(#name, #client, #options);
         };
-        let mut items = vec![operation, error_bodies, methods];
+        let mut items = vec![Item::Impl(operation), error_bodies, methods];
         if let Some(paging) = paging {
             items.extend(paging::items(name, paging));
         }
@@ -456,11 +462,11 @@ fn constructor(function: &mut ImplItemFn, builders: &BTreeMap<String, Builder>) 
         attrs.extend(deprecated);
     }
     *function = parse_quote! {
-        #(#attrs)*
         pub fn #ident(&self, #(#parameters),*) -> builder::#builder {
             builder::#builder::new(self, #(#values),*)
         }
     };
+    function.attrs = attrs;
     true
 }
 

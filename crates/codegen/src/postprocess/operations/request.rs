@@ -1,41 +1,41 @@
 //! Reads how progenitor builds a request: in `send`, and in the setters of a builder.
 
-use proc_macro2::TokenStream;
 use quote::quote;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, Ident, ImplItemFn, Member, Pat, Stmt, Type, parse_quote};
 
 use crate::postprocess::wire::header_constant;
 
-/// Returns the statements that build the request: progenitor's `send` up to the request.
+/// Takes the statements that build the request out of progenitor's `send`.
 pub(super) fn statements(
-    send: &ImplItemFn,
+    send: &mut ImplItemFn,
     client: &Ident,
     arguments: &[(Ident, Type)],
-) -> Option<TokenStream> {
-    let built = send
-        .block
-        .stmts
-        .iter()
-        .enumerate()
-        .find_map(|(index, statement)| Some((index, built(statement)?)));
-    let (index, request) = built?;
-    let statements = send.block.stmts.get(1..index)?;
-    let statements = statements.iter().filter(|statement| {
-        !local(statement)
-            .is_some_and(|local| arguments.iter().any(|(argument, _)| argument == local))
-    });
-    let mut body: syn::Block = parse_quote!({
-        #(#statements)*
-        Ok(#request.build()?)
-    });
-    let fields = destructured(send.block.stmts.first()?)?.iter();
-    Request { client }.visit_block_mut(&mut body);
-    let statements = &body.stmts;
-    Some(quote! {
-        let Self { #(#fields,)* .. } = self;
-        #(#statements)*
-    })
+) -> Option<Vec<Stmt>> {
+    let last = send.block.stmts.iter().position(is_request)?;
+    let mut statements = send.block.stmts.drain(..=last);
+    let first = statements.next()?;
+    let Stmt::Local(request) = statements.next_back()? else {
+        return None;
+    };
+    let is_argument = |statement: &Stmt| {
+        local(statement).is_some_and(|local| arguments.iter().any(|(name, _)| name == local))
+    };
+    let fields = destructured(&first)?.iter();
+    let mut built: Vec<Stmt> = vec![parse_quote!(let Self { #(#fields,)* .. } = self;)];
+    built.extend(statements.filter(|statement| !is_argument(statement)));
+    built.push(Stmt::Expr(ok(*request.init?.expr), None));
+    for statement in built.iter_mut().skip(1) {
+        Request { client }.visit_stmt_mut(statement);
+    }
+    Some(built)
+}
+
+/// Returns `Ok(request)`.
+fn ok(request: Expr) -> Expr {
+    let mut ok: syn::ExprCall = parse_quote!(Ok());
+    ok.args.push(request);
+    Expr::Call(ok)
 }
 
 /// Makes a setter convert its value with a function of the client crate, in place of closures of its own.
@@ -75,11 +75,16 @@ fn converted(value: &Expr) -> Option<Expr> {
         None => (outer.receiver.as_ref(), None),
     };
     let value = &called(inner, "try_into")?.receiver;
-    let mapped = mapped.map(|mapped| quote!(#mapped).to_string());
+    let mapped = match mapped {
+        None => None,
+        Some(Expr::Path(path)) => path.path.segments.last(),
+        Some(_) => return None,
+    };
+    let mapped = mapped.map(|last| last.ident.to_string());
     Some(match (mapped.as_deref(), has_cause) {
         (None, false) => parse_quote!(crate::encode::required(#value, #message)),
         (Some("Some"), false) => parse_quote!(crate::encode::optional(#value, #message)),
-        (Some("From :: from"), true) => parse_quote!(crate::encode::body_builder(#value, #message)),
+        (Some("from"), true) => parse_quote!(crate::encode::body_builder(#value, #message)),
         _ => return None,
     })
 }
@@ -92,18 +97,16 @@ fn called<'a>(expression: &'a Expr, method: &str) -> Option<&'a syn::ExprMethodC
     }
 }
 
-/// Returns the expression in `let mut request = ….build()?`.
-fn built(statement: &Stmt) -> Option<&Expr> {
-    let Stmt::Local(local) = statement else {
-        return None;
+/// Returns true for `let mut request = ….build()?`.
+fn is_request(statement: &Stmt) -> bool {
+    let Stmt::Local(syn::Local {
+        init: Some(init), ..
+    }) = statement
+    else {
+        return false;
     };
-    match local.init.as_ref()?.expr.as_ref() {
-        Expr::Try(tried) => match tried.expr.as_ref() {
-            Expr::MethodCall(call) if call.method == "build" => Some(&call.receiver),
-            _ => None,
-        },
-        _ => None,
-    }
+    matches!(init.expr.as_ref(), Expr::Try(tried)
+        if matches!(tried.expr.as_ref(), Expr::MethodCall(call) if call.method == "build"))
 }
 
 /// Returns the variable that a statement declares.
