@@ -86,12 +86,15 @@ impl VisitMut for Signatures {
     }
 
     fn visit_impl_item_const_mut(&mut self, item: &mut syn::ImplItemConst) {
-        item.expr = parse_quote!(..);
+        // JSON names are part of the API.
+        if item.ident != "PROPERTIES" {
+            item.expr = parse_quote!(..);
+        }
         item.attrs.clear();
     }
 
     fn visit_attributes_mut(&mut self, attrs: &mut Vec<Attribute>) {
-        // Derived traits, JSON names and non-exhaustiveness are part of the API.
+        // Derived traits and non-exhaustiveness are part of the API.
         attrs.retain(|attribute| {
             ["derive", "serde", "non_exhaustive", "deprecated"]
                 .iter()

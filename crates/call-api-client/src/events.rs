@@ -48,6 +48,7 @@ macro_rules! events {
     ($builder:ident) => {
         impl $builder {
             /// Returns the events of the response, as a stream. The request is sent when the stream is first read.
+            #[inline]
             pub fn events(self) -> crate::Events<<Self as crate::Streamed>::StreamItem> {
                 crate::Events::new(self)
             }
@@ -61,6 +62,7 @@ macro_rules! lines {
     ($builder:ident) => {
         impl $builder {
             /// Returns the JSON lines of the response, as a stream. The request is sent when the stream is first read.
+            #[inline]
             pub fn lines(self) -> crate::JsonLines<<Self as crate::Streamed>::StreamItem> {
                 crate::JsonLines::new(self)
             }

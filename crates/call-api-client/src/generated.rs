@@ -14,6 +14,7 @@ impl Client {
     /// ```text
     /// let value = client.get_call(id).await?;
     /// ```
+    #[inline]
     pub fn get_call(&self, id: ::uuid::Uuid) -> builder::GetCall {
         builder::GetCall::new(self, id)
     }
@@ -33,6 +34,7 @@ pub mod builder {
         id: ::uuid::Uuid,
     }
     impl GetCall {
+        #[inline]
         pub(super) fn new(client: &crate::Client, id: ::uuid::Uuid) -> Self {
             Self {
                 client: client.clone(),
@@ -49,6 +51,7 @@ pub mod builder {
             auth: crate::transport::Auth::Bearer,
             body: crate::transport::ResponseBody::Buffered,
         };
+        #[inline]
         fn request(self) -> crate::request::Built {
             let Self { client, id, .. } = self;
             let url = format!(
@@ -62,15 +65,18 @@ pub mod builder {
                     .build()?,
             )
         }
+        #[inline]
         fn decode(response: crate::request::Received) -> crate::request::Decoded<Self> {
             match response.status() {
                 200u16 => response.json(),
                 _ => response.unexpected(),
             }
         }
+        #[inline]
         fn requested_id(&self) -> ::std::option::Option<::uuid::Uuid> {
             Some(self.id)
         }
+        #[inline]
         fn received_id(output: &Self::Output) -> ::std::option::Option<::uuid::Uuid> {
             Some(output.id)
         }
@@ -78,6 +84,7 @@ pub mod builder {
     impl crate::ErrorBodies for GetCall {
         type ErrorBody = ();
         const OPERATION: &'static str = <Self as crate::Operation>::SPEC.id;
+        #[inline]
         fn decode_error(status: u16, body: &::bytes::Bytes) -> Option<Self::ErrorBody> {
             ::std::option::Option::None
         }

@@ -110,11 +110,13 @@ macro_rules! paged {
         impl $builder {
             /// Returns the pages of the list, as a stream. Each is requested when the one before it has been taken, with
             /// the parameters, deadline and retries of this request.
+            #[inline]
             pub fn pages(self) -> crate::Pages<<Self as crate::Paged>::Item> {
                 crate::Pages::new(self)
             }
 
             /// Returns the items of all pages, as a stream: [`pages`](Self::pages), one by one.
+            #[inline]
             pub fn items(self) -> crate::Items<<Self as crate::Paged>::Item> {
                 self.pages().items()
             }

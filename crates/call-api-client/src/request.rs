@@ -449,20 +449,26 @@ impl From<progenitor_client::Error<()>> for InvalidRequest {
 }
 
 /// Adds to the builder of an operation what all builders have.
+///
+/// All functions without type parameters are `#[inline]`, here and in generated code: a program compiles those of the
+/// operations that it uses, and this crate none of them.
 macro_rules! operation {
     ($builder:ident, $client:ident, $options:ident) => {
         impl $builder {
             /// Limits the whole request, in place of the client's limit.
+            #[inline]
             pub fn deadline(self, deadline: ::std::time::Duration) -> Self {
                 self.options(crate::RequestOptions::new().deadline(deadline))
             }
 
             /// Sets how often the request is sent at most, in place of the client's setting; 1 turns retries off.
+            #[inline]
             pub fn max_attempts(self, attempts: u32) -> Self {
                 self.options(crate::RequestOptions::new().max_attempts(attempts))
             }
 
             /// Sets all that `options` sets, and leaves the rest.
+            #[inline]
             pub fn options(mut self, options: crate::RequestOptions) -> Self {
                 self.$options = Some(match self.$options {
                     Some(before) => before.merge(options),
@@ -476,6 +482,7 @@ macro_rules! operation {
             ///
             /// # Errors
             /// [`Error`](crate::Error) if there is no response, or it is not a success that the document describes.
+            #[inline]
             pub async fn send(
                 self,
             ) -> Result<crate::Response<<Self as crate::Operation>::Output>, crate::Error> {
@@ -487,6 +494,7 @@ macro_rules! operation {
             /// # Errors
             /// As [`send`](Self::send), and if the system has no thread for the connections.
             #[cfg(feature = "blocking")]
+            #[inline]
             pub fn send_blocking(
                 self,
             ) -> Result<crate::Response<<Self as crate::Operation>::Output>, crate::Error> {
@@ -499,6 +507,7 @@ macro_rules! operation {
             /// # Errors
             /// As [`send_blocking`](Self::send_blocking).
             #[cfg(feature = "blocking")]
+            #[inline]
             pub fn wait(self) -> Result<<Self as crate::Operation>::Output, crate::Error> {
                 self.send_blocking().map(|response| response.value)
             }
@@ -507,6 +516,7 @@ macro_rules! operation {
         impl crate::sealed::Sealed for $builder {}
 
         impl crate::request::Configured for $builder {
+            #[inline]
             fn take_options(
                 &mut self,
             ) -> (crate::Client, ::std::option::Option<crate::RequestOptions>) {
@@ -518,6 +528,7 @@ macro_rules! operation {
             type Output = Result<<Self as crate::Operation>::Output, crate::Error>;
             type IntoFuture = crate::RequestFuture<<Self as crate::Operation>::Output>;
 
+            #[inline]
             fn into_future(self) -> Self::IntoFuture {
                 Box::pin(async { self.send().await.map(|response| response.value) })
             }

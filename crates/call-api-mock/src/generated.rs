@@ -9,14 +9,17 @@ pub mod operations {
     pub struct GetCallWhen(::httpmock::When);
     impl GetCallWhen {
         /// A request to this operation.
+        #[inline]
         pub fn new(inner: ::httpmock::When) -> Self {
             Self(crate::when::path(inner.method(::httpmock::Method::GET), "^/v1/call/[^/]*$"))
         }
         /// Returns the builder of `httpmock`.
+        #[inline]
         pub fn into_inner(self) -> ::httpmock::When {
             self.0
         }
         /// Expects `id` in the path to have this value.
+        #[inline]
         pub fn id(self, value: &::uuid::Uuid) -> Self {
             Self(crate::when::parameter(self.0, "^/v1/call/", crate::when::segment(&value), "$"))
         }
@@ -25,14 +28,17 @@ pub mod operations {
     pub struct GetCallThen(::httpmock::Then);
     impl GetCallThen {
         /// A response of this operation.
+        #[inline]
         pub fn new(inner: ::httpmock::Then) -> Self {
             Self(inner)
         }
         /// Returns the builder of `httpmock`.
+        #[inline]
         pub fn into_inner(self) -> ::httpmock::Then {
             self.0
         }
         /// Responds with 200 (OK), with this body.
+        #[inline]
         pub fn ok(self, value: &types::Call) -> Self {
             Self(crate::then::json(self.0.status(200), "application/json", value))
         }

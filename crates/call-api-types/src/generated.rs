@@ -3,7 +3,7 @@
 // Generator: progenitor 0.15.1
 
 /// The schema `Call`: object.
-#[derive(::serde::Serialize, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Call {
     /// The unique identifier for the call
@@ -13,7 +13,6 @@ pub struct Call {
     /// The current status of the call
     pub status: CallStatus,
     /// The direction of the phone call
-    #[serde(rename = "type")]
     pub type_: CallType,
     /// Details of the contact that initiated or received the call
     pub contact: Contact,
@@ -22,22 +21,17 @@ pub struct Call {
     /// The date and time when the call was created
     pub created_date: ::chrono::DateTime<::chrono::offset::Utc>,
     /// The call recording URL.
-    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub recording_url: ::std::option::Option<::std::string::String>,
     /// The start time of the call
-    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub start_time: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
     /// The end time of the call, if ended
-    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub end_time: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
     /// The call duration in seconds. null if the call has not ended
-    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub duration: ::std::option::Option<i64>,
     /// The reason for call termination, if the call has ended
-    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub end_reason: ::std::option::Option<::std::string::String>,
 }
-crate::record::decode! { Call {
+crate::record::fields! { Call {
     0 id: "id";
     1 agent_id: "agent_id";
     2 status: "status";
@@ -45,13 +39,14 @@ crate::record::decode! { Call {
     4 contact: "contact";
     5 phone_id: "phone_id";
     6 created_date: "created_date" lenient;
-    7 recording_url: "recording_url", or_default;
-    8 start_time: "start_time" lenient, or_default;
-    9 end_time: "end_time" lenient, or_default;
-    10 duration: "duration" lenient, or_default;
-    11 end_reason: "end_reason", or_default;
+    7 recording_url: "recording_url" optional, or_default;
+    8 start_time: "start_time" optional lenient, or_default;
+    9 end_time: "end_time" optional lenient, or_default;
+    10 duration: "duration" optional lenient, or_default;
+    11 end_reason: "end_reason" optional, or_default;
 } }
 impl ::std::fmt::Debug for Call {
+    #[inline]
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         f.debug_struct("Call")
             .field("id", &self.id)
@@ -115,7 +110,7 @@ crate::open_enum::values! { CallType or Unknown {
     Outbound = "outbound";
 } }
 /// The schema `Contact`: object.
-#[derive(::serde::Serialize, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Contact {
     /// The property `id`: UUID.
@@ -127,13 +122,14 @@ pub struct Contact {
     /// The property `contact_type`: string.
     pub contact_type: ContactType,
 }
-crate::record::decode! { Contact {
+crate::record::fields! { Contact {
     0 id: "id";
     1 created_date: "created_date" lenient;
     2 identifier: "identifier";
     3 contact_type: "contact_type";
 } }
 impl ::std::fmt::Debug for Contact {
+    #[inline]
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         f.debug_struct("Contact")
             .field("id", &self.id)
@@ -184,6 +180,7 @@ pub mod error {
     pub struct ConversionError(::std::borrow::Cow<'static, str>);
     impl ::std::error::Error for ConversionError {}
     impl ::std::fmt::Display for ConversionError {
+        #[inline]
         fn fmt(
             &self,
             f: &mut ::std::fmt::Formatter<'_>,
@@ -192,6 +189,7 @@ pub mod error {
         }
     }
     impl ::std::fmt::Debug for ConversionError {
+        #[inline]
         fn fmt(
             &self,
             f: &mut ::std::fmt::Formatter<'_>,
@@ -200,11 +198,13 @@ pub mod error {
         }
     }
     impl From<&'static str> for ConversionError {
+        #[inline]
         fn from(value: &'static str) -> Self {
             Self(value.into())
         }
     }
     impl From<String> for ConversionError {
+        #[inline]
         fn from(value: String) -> Self {
             Self(value.into())
         }

@@ -52,6 +52,9 @@ impl<T> Visitor<'_> for OpenEnum<T> {
 }
 
 /// Implements what an enum has besides its variants, from the variant of unknown values and the value of each other one.
+///
+/// As in the other macros, all functions without type parameters are `#[inline]`: a program compiles those that it calls,
+/// and this crate none of them.
 macro_rules! values {
     ($name:ident or $unknown:ident {$($variant:ident = $value:literal;)*}) => {
         impl $name {
@@ -59,6 +62,7 @@ macro_rules! values {
             pub const KNOWN: &'static [Self] = &[$(Self::$variant),*];
 
             /// The value as it stands in JSON.
+            #[inline]
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $value,)*
@@ -76,6 +80,7 @@ macro_rules! values {
         }
 
         impl ::std::fmt::Display for $name {
+            #[inline]
             fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 f.pad(self.as_str())
             }
@@ -84,18 +89,21 @@ macro_rules! values {
         impl ::std::str::FromStr for $name {
             type Err = ::std::convert::Infallible;
 
+            #[inline]
             fn from_str(value: &str) -> ::std::result::Result<Self, ::std::convert::Infallible> {
                 ::std::result::Result::Ok(Self::from(value))
             }
         }
 
         impl ::std::convert::From<&str> for $name {
+            #[inline]
             fn from(value: &str) -> Self {
                 Self::known(value).unwrap_or_else(|| Self::$unknown(value.to_owned()))
             }
         }
 
         impl ::std::convert::From<::std::string::String> for $name {
+            #[inline]
             fn from(value: ::std::string::String) -> Self {
                 Self::known(&value).unwrap_or(Self::$unknown(value))
             }

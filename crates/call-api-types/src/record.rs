@@ -1,4 +1,4 @@
-//! Decoding of a struct from an object, field by field.
+//! Decoding of a struct from an object, and encoding as one, field by field.
 //!
 //! serde's derive also accepts a list, can keep additional properties only by buffering the whole object, and generates an
 //! enum and two visitors for each struct. With hundreds of structs, that was a third of the compile time of this crate. The
@@ -11,14 +11,17 @@
     reason = "a document without structs has no use for it"
 )]
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor,
 };
+use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
 
 use crate::lenient::{Lenient, Seed};
+use crate::nullable::Nullable;
 
 /// A struct that is decoded field by field.
 pub(crate) trait Record<'de>: Sized {
@@ -32,14 +35,15 @@ pub(crate) trait Record<'de>: Sized {
     fn read<A: MapAccess<'de>>(fields: Fields<A>) -> Result<Self, A::Error>;
 }
 
-/// Implements `Deserialize` for a struct, from the index, the ident, and the name in JSON of each field.
+/// Implements `Deserialize` and `Serialize` for a struct, from the index, the ident, and the name in JSON of each field.
 ///
 /// The value of a `lenient` field is decoded from every notation. If a field is absent, `or` calls a function, and
-/// `or_default` takes the default of the type; without either, it is an error. An `Option` with `some` must have a value,
-/// though it can be left out when it is encoded. The field with `rest` keeps additional properties.
-macro_rules! decode {
+/// `or_default` takes the default of the type; without either, it is an error. An `Option` with `some` must have a value.
+/// An `optional` field without a value is left out when the struct is encoded. The field with `rest` keeps additional
+/// properties.
+macro_rules! fields {
     ($record:ident {
-        $($index:literal $field:ident: $name:literal $($how:ident)? $(, $rule:ident $($default:path)?)?;)*
+        $($index:literal $field:ident: $name:literal $($how:ident)* $(, $rule:ident $($default:path)?)?;)*
         $(rest $rest:ident $($rest_how:ident)?;)?
     }) => {
         impl<'de> crate::record::Record<'de> for $record {
@@ -57,10 +61,10 @@ macro_rules! decode {
                     // One `?` for all fields, because each one adds to the compile time.
                     (match key {
                         $(crate::record::Key::Known($index) => {
-                            crate::record::decode!(@set fields $field $name $($how)?)
+                            crate::record::fields!(@set fields $field $name $($how)*)
                         })*
                         $(crate::record::Key::Other(key) => {
-                            crate::record::decode!(@keep fields $rest key $($rest_how)?)
+                            crate::record::fields!(@keep fields $rest key $($rest_how)?)
                         })?
                         _ => fields.skip(),
                     })?;
@@ -68,10 +72,10 @@ macro_rules! decode {
                 ::std::result::Result::Ok(Self {
                     $($field: match $field {
                         ::std::option::Option::Some(value) => {
-                            crate::record::decode!(@present value $($rule)?)
+                            crate::record::fields!(@present value $($rule)?)
                         }
                         ::std::option::Option::None => {
-                            crate::record::decode!(@absent $name $($rule $($default)?)?)
+                            crate::record::fields!(@absent $name $($rule $($default)?)?)
                         }
                     },)*
                     $($rest,)?
@@ -87,6 +91,7 @@ macro_rules! decode {
 
             /// Returns the name in JSON of the property with this field, which keeps its name when the document renames the
             /// property. Returns its argument if there is no such field.
+            #[inline]
             pub fn name_in_json(field: &str) -> &str {
                 crate::record::name_in_json(Self::PROPERTIES, field)
             }
@@ -99,9 +104,26 @@ macro_rules! decode {
                 crate::record::deserialize(deserializer)
             }
         }
+
+        impl ::serde::Serialize for $record {
+            fn serialize<S: ::serde::Serializer>(
+                &self,
+                serializer: S,
+            ) -> ::std::result::Result<S::Ok, S::Error> {
+                let record = self;
+                let mut fields = crate::record::fields!(
+                    @encoder serializer $record
+                    [$(crate::record::fields!(@is_present record $field $($how)*)),*]
+                    $($rest)?
+                );
+                $(crate::record::fields!(@write fields record $field $name $($how)*);)*
+                $(fields.rest(&record.$rest);)?
+                fields.end()
+            }
+        }
     };
-    (@set $fields:ident $field:ident $name:literal) => { $fields.set(&mut $field, $name) };
-    (@set $fields:ident $field:ident $name:literal lenient) => {
+    (@set $fields:ident $field:ident $name:literal $(optional)?) => { $fields.set(&mut $field, $name) };
+    (@set $fields:ident $field:ident $name:literal $(optional)? lenient) => {
         $fields.set_leniently(&mut $field, $name)
     };
     (@keep $fields:ident $rest:ident $key:ident) => { $fields.keep(&mut $rest, $key) };
@@ -110,14 +132,30 @@ macro_rules! decode {
     };
     (@present $value:ident some) => { ::std::option::Option::Some($value) };
     (@present $value:ident $($rule:ident)?) => { $value };
-    (@absent $name:literal some) => { crate::record::decode!(@absent $name) };
+    (@absent $name:literal some) => { crate::record::fields!(@absent $name) };
     (@absent $name:literal) => {
         return ::std::result::Result::Err(::serde::de::Error::missing_field($name))
     };
     (@absent $name:literal or_default) => { ::std::default::Default::default() };
     (@absent $name:literal or $default:path) => { $default() };
+    (@encoder $serializer:ident $record:ident $present:tt) => {
+        crate::record::Closed::new($serializer, stringify!($record), &$present)
+    };
+    (@encoder $serializer:ident $record:ident $present:tt $rest:ident) => {
+        crate::record::Open::new($serializer)
+    };
+    (@is_present $record:ident $field:ident optional $($how:ident)?) => {
+        !crate::record::Optional::is_absent(&$record.$field)
+    };
+    (@is_present $record:ident $field:ident $($how:ident)?) => { true };
+    (@write $fields:ident $record:ident $field:ident $name:literal optional $($how:ident)?) => {
+        $fields.optional($name, &$record.$field)
+    };
+    (@write $fields:ident $record:ident $field:ident $name:literal $($how:ident)?) => {
+        $fields.field($name, &$record.$field)
+    };
 }
-pub(crate) use decode;
+pub(crate) use fields;
 
 pub(crate) fn name_in_json<'a>(properties: &[(&str, &'a str)], field: &'a str) -> &'a str {
     let mut named = properties.iter().filter(|(own, _)| *own == field);
@@ -269,9 +307,135 @@ impl Visitor<'_> for Name {
     }
 }
 
+/// A value that may be absent.
+pub(crate) trait Optional: Serialize {
+    /// Returns true if there is no value.
+    fn is_absent(&self) -> bool;
+}
+
+impl<T: Serialize> Optional for Option<T> {
+    fn is_absent(&self) -> bool {
+        self.is_none()
+    }
+}
+
+impl<T: Serialize> Optional for Nullable<T> {
+    fn is_absent(&self) -> bool {
+        Nullable::is_absent(self)
+    }
+}
+
+impl<T: Serialize> Optional for Vec<T> {
+    fn is_absent(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl<K: Serialize, V: Serialize> Optional for BTreeMap<K, V> {
+    fn is_absent(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl Optional for serde_json::Map<String, serde_json::Value> {
+    fn is_absent(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+/// The encoder of a struct. After an error, it writes nothing, so that the code of each field has no `?`, which would add to
+/// the compile time.
+pub(crate) struct Closed<F: SerializeStruct>(Result<F, F::Error>);
+
+impl<F: SerializeStruct> Closed<F> {
+    /// Begins a struct, whose fields are present or not.
+    pub(crate) fn new<S>(serializer: S, name: &'static str, present: &[bool]) -> Self
+    where
+        S: Serializer<SerializeStruct = F, Error = F::Error>,
+    {
+        let length = present.iter().filter(|is_present| **is_present).count();
+        Self(serializer.serialize_struct(name, length))
+    }
+
+    /// Writes a field.
+    pub(crate) fn field(&mut self, name: &'static str, value: &impl Serialize) {
+        if let Ok(fields) = &mut self.0
+            && let Err(error) = fields.serialize_field(name, value)
+        {
+            self.0 = Err(error);
+        }
+    }
+
+    /// Writes a field if it has a value.
+    pub(crate) fn optional(&mut self, name: &'static str, value: &impl Optional) {
+        if !value.is_absent() {
+            self.field(name, value);
+        } else if let Ok(fields) = &mut self.0
+            && let Err(error) = fields.skip_field(name)
+        {
+            self.0 = Err(error);
+        }
+    }
+
+    /// Ends the struct.
+    ///
+    /// # Errors
+    /// The serializer failed.
+    pub(crate) fn end(self) -> Result<F::Ok, F::Error> {
+        self.0.and_then(F::end)
+    }
+}
+
+/// The encoder of a struct with additional properties. After an error, it writes nothing.
+pub(crate) struct Open<M: SerializeMap>(Result<M, M::Error>);
+
+impl<M: SerializeMap> Open<M> {
+    /// Begins a map.
+    pub(crate) fn new<S>(serializer: S) -> Self
+    where
+        S: Serializer<SerializeMap = M, Error = M::Error>,
+    {
+        Self(serializer.serialize_map(None))
+    }
+
+    /// Writes a field.
+    pub(crate) fn field(&mut self, name: &str, value: &impl Serialize) {
+        if let Ok(entries) = &mut self.0
+            && let Err(error) = entries.serialize_entry(name, value)
+        {
+            self.0 = Err(error);
+        }
+    }
+
+    /// Writes a field if it has a value.
+    pub(crate) fn optional(&mut self, name: &str, value: &impl Optional) {
+        if !value.is_absent() {
+            self.field(name, value);
+        }
+    }
+
+    /// Writes the additional properties.
+    pub(crate) fn rest<'a, V: Serialize + 'a>(
+        &mut self,
+        rest: impl IntoIterator<Item = (&'a String, &'a V)>,
+    ) {
+        for (name, value) in rest {
+            self.field(name, value);
+        }
+    }
+
+    /// Ends the map.
+    ///
+    /// # Errors
+    /// The serializer failed.
+    pub(crate) fn end(self) -> Result<M::Ok, M::Error> {
+        self.0.and_then(M::end)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use serde_test::{Token, assert_ser_tokens};
 
     use super::*;
 
@@ -288,25 +452,27 @@ mod tests {
         seven: u8,
         id: Option<u8>,
     }
-    decode! {
+    fields! {
         Point {
             0 x: "x" lenient;
-            1 kind: "type", or_default;
+            1 kind: "type" optional, or_default;
             2 at: "at";
-            3 list: "list" lenient, or_default;
+            3 list: "list" optional lenient, or_default;
             4 seven: "seven", or self::seven;
-            5 id: "id" lenient, some;
+            5 id: "id" optional lenient, some;
         }
     }
 
     #[derive(Debug, PartialEq)]
-    struct Open {
+    struct Extended {
         a: u8,
+        b: Nullable<u8>,
         rest: BTreeMap<String, Option<u8>>,
     }
-    decode! {
-        Open {
+    fields! {
+        Extended {
             0 a: "a";
+            1 b: "b" optional, or_default;
             rest rest lenient;
         }
     }
@@ -376,12 +542,75 @@ mod tests {
 
     #[test]
     fn additional_properties_are_kept_in_the_rest_field() {
-        let rest = BTreeMap::from([("b".to_owned(), Some(2)), ("c".to_owned(), None)]);
-        let open = serde_json::from_str(r#"{"b":2.0,"a":1,"c":null}"#).ok();
-        assert_eq!(open, Some(Open { a: 1, rest }));
+        let rest = BTreeMap::from([("c".to_owned(), Some(2)), ("d".to_owned(), None)]);
+        let json = r#"{"c":2.0,"a":1,"d":null}"#;
+        let b = Nullable::Absent;
         assert_eq!(
-            decoded::<Open>(r#"{"a":1,"b":"c"}"#),
+            serde_json::from_str(json).ok(),
+            Some(Extended { a: 1, b, rest })
+        );
+        assert_eq!(
+            decoded::<Extended>(r#"{"a":1,"c":"c"}"#),
             "invalid type: string \"c\", expected u8"
         );
+    }
+
+    #[test]
+    fn optional_field_without_a_value_is_left_out() {
+        let mut point = Point {
+            x: 1,
+            kind: None,
+            at: None,
+            list: Vec::new(),
+            seven: 7,
+            id: None,
+        };
+        // A format that writes the length first needs the exact one.
+        let start = |len| Token::Struct { name: "Point", len };
+        let least = [
+            start(3),
+            Token::Str("x"),
+            Token::U8(1),
+            Token::Str("at"),
+            Token::None,
+            Token::Str("seven"),
+            Token::U8(7),
+            Token::StructEnd,
+        ];
+        assert_ser_tokens(&point, &least);
+        point.kind = Some("t".to_owned());
+        point.list = vec![2];
+        point.id = Some(3);
+        assert_eq!(
+            serde_json::to_string(&point).ok().as_deref(),
+            Some(r#"{"x":1,"type":"t","at":null,"list":[2],"seven":7,"id":3}"#)
+        );
+    }
+
+    #[test]
+    fn additional_properties_follow_the_fields() {
+        let mut extended = Extended {
+            a: 1,
+            b: Nullable::Absent,
+            rest: BTreeMap::from([("c".to_owned(), Some(2)), ("d".to_owned(), None)]),
+        };
+        let encoded = |extended: &Extended| serde_json::to_string(extended).ok();
+        let expected = r#"{"a":1,"c":2,"d":null}"#;
+        assert_eq!(encoded(&extended).as_deref(), Some(expected));
+        extended.b = Nullable::Null;
+        extended.rest.clear();
+        assert_eq!(encoded(&extended).as_deref(), Some(r#"{"a":1,"b":null}"#));
+    }
+
+    #[test]
+    fn error_of_a_field_is_the_error_of_the_struct() {
+        struct Unnamed {
+            map: BTreeMap<Vec<u8>, u8>,
+            last: u8,
+        }
+        fields! { Unnamed { 0 map: "map"; 1 last: "last"; } }
+        let map = BTreeMap::from([(vec![1], 2)]);
+        let error = serde_json::to_string(&Unnamed { map, last: 1 }).unwrap_err();
+        assert_eq!(error.to_string(), "key must be a string");
     }
 }

@@ -187,12 +187,14 @@ macro_rules! builder {
 
         impl super::$name {
             /// Returns a builder without any property set.
+            #[inline]
             pub fn builder() -> $name {
                 ::std::default::Default::default()
             }
         }
 
         impl ::std::default::Default for $name {
+            #[inline]
             fn default() -> Self {
                 Self {
                     $($property: crate::setting::Setting::$state($($default)?),)*
@@ -219,6 +221,7 @@ macro_rules! builder {
                 ///
                 /// # Errors
                 /// The first property that is required and not set, or whose value couldn't be converted.
+                #[inline]
                 pub fn $build(self) -> ::std::result::Result<super::$name, super::error::ConversionError> {
                     ::std::convert::TryFrom::try_from(self)
                 }
@@ -226,6 +229,7 @@ macro_rules! builder {
         }
 
         impl ::std::fmt::Debug for $name {
+            #[inline]
             fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 crate::setting::debug(
                     f,
@@ -239,6 +243,7 @@ macro_rules! builder {
         impl ::std::convert::TryFrom<$name> for super::$name {
             type Error = super::error::ConversionError;
 
+            #[inline]
             fn try_from(builder: $name) -> ::std::result::Result<Self, super::error::ConversionError> {
                 let value = super::$fields {
                     $($property: builder.$property.take(stringify!($property))?,)*
@@ -249,6 +254,7 @@ macro_rules! builder {
 
         #[allow(unused_variables, reason = "a struct may have no property")]
         impl ::std::convert::From<super::$name> for $name {
+            #[inline]
             fn from(value: super::$name) -> Self {
                 let value = super::$fields::from(value);
                 Self {

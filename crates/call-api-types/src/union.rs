@@ -421,12 +421,14 @@ macro_rules! members {
 
         $(
             impl ::std::convert::From<$ty> for $name {
+                #[inline]
                 fn from(value: $ty) -> Self {
                     Self::$variant(value.into())
                 }
             }
             $(
                 impl ::std::convert::From<$from> for $name {
+                    #[inline]
                     fn from(value: $from) -> Self {
                         Self::$variant(value.into())
                     }

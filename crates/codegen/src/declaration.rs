@@ -1,14 +1,17 @@
-//! Declarations in the types crate, from which macros write items: `crate::setting::builder!` a builder, and
-//! `crate::open_enum::values!` and `crate::union::members!` what an enum has besides its variants.
+//! Declarations in the types crate, from which macros write items: `crate::setting::builder!` a builder,
+//! `crate::record::fields!` what a struct has besides its fields, and `crate::open_enum::values!` and
+//! `crate::union::members!` what an enum has besides its variants.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 
 use proc_macro2::TokenTree;
 use quote::quote;
+use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Expr, Ident, Item, LitInt, LitStr, Token, Type, parse_quote};
 
-use crate::postprocess::{passed, text};
+use crate::postprocess::{passed, plain, text};
 
 /// The module of the builders.
 const MODULE: &str = "builder";
@@ -123,6 +126,47 @@ impl Values {
     }
 }
 
+/// The fields of a struct.
+struct Record {
+    name: Ident,
+    /// The name of each field in Rust, and in JSON. The field with additional properties is not among them.
+    names: Vec<(Ident, LitStr)>,
+}
+
+impl Record {
+    /// Returns the items that the macro writes, without bodies.
+    fn items(&self) -> Vec<Item> {
+        let name = &self.name;
+        let names = self.names.iter().map(|(field, name)| {
+            let field = plain(field);
+            quote!((#field, #name))
+        });
+        let file: syn::File = parse_quote! {
+            impl<'de> ::serde::Deserialize<'de> for #name {}
+            impl ::serde::Serialize for #name {}
+            impl #name {
+                pub const PROPERTIES: &'static [(&'static str, &'static str)] = &[#(#names),*];
+                pub fn name_in_json(field: &str) -> &str {}
+            }
+        };
+        file.items
+    }
+}
+
+/// Returns the name in JSON of each field, by the structs that macros declare.
+pub fn names_in_json(items: &[Item]) -> BTreeMap<String, BTreeMap<String, String>> {
+    let records = items.iter().filter_map(record).map(|record| {
+        let names = record.names.into_iter();
+        let names = names.map(|(field, name)| (field.to_string(), name.value()));
+        (record.name.to_string(), names.collect())
+    });
+    records.collect()
+}
+
+fn record(item: &Item) -> Option<Record> {
+    called(item, ["crate", "record", "fields"])
+}
+
 /// The members of a union.
 struct Members {
     name: Ident,
@@ -150,6 +194,8 @@ pub fn expand(items: &mut Vec<Item>) {
             items.extend(values.items());
         } else if let Some(members) = called::<Members>(&item, ["crate", "union", "members"]) {
             items.extend(members.items());
+        } else if let Some(record) = record(&item) {
+            items.extend(record.items());
         } else {
             items.push(item);
         }
@@ -199,6 +245,27 @@ impl Parse for Members {
             }
         }
         Ok(Self { name, sources })
+    }
+}
+
+impl Parse for Record {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let name = input.parse()?;
+        let content;
+        syn::braced!(content in input);
+        let mut names = Vec::new();
+        while !content.is_empty() {
+            // The field with additional properties has no index.
+            if content.parse::<Option<LitInt>>()?.is_some() {
+                let field = content.call(Ident::parse_any)?;
+                content.parse::<Token![:]>()?;
+                names.push((field, content.parse()?));
+            }
+            while content.parse::<Option<Token![;]>>()?.is_none() {
+                content.parse::<TokenTree>()?;
+            }
+        }
+        Ok(Self { name, names })
     }
 }
 

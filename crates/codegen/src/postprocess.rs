@@ -11,6 +11,7 @@ mod docs;
 mod embed;
 mod enums;
 mod identity;
+mod inline;
 mod markdown;
 mod mask;
 mod mock;
@@ -231,6 +232,7 @@ fn client_and_mock(
     let methods = methods(&client);
     let mut signatures = Signatures::default();
     signatures.read_client(&client.items);
+    inline::mark(&mut client.items);
     Ok(Ok(GeneratedSources {
         client: prettyplease::unparse(&client),
         mock: mock::write(&signatures, &results, normalized, model),

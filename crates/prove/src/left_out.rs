@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use call_api_codegen::declaration;
 use serde_json::{Map, Value, json};
 use syn::{Fields, Item, ItemStruct};
 
@@ -29,8 +30,13 @@ pub(crate) fn find(
     }
     let file = syn::parse_file(types)
         .map_err(|error| format!("the generated types cannot be parsed as Rust: {error}"))?;
+    let names = declaration::names_in_json(&file.items);
     let structs = file.items.iter().filter_map(|item| match item {
-        Item::Struct(item) => Some((item.ident.to_string(), optional(item))),
+        Item::Struct(item) => {
+            let name = item.ident.to_string();
+            let optional = optional(item, names.get(&name)?);
+            Some((name, optional))
+        }
         _ => None,
     });
     let optional: Optional = structs.collect();
@@ -62,8 +68,8 @@ pub(crate) fn find(
     Ok(())
 }
 
-/// Returns the optional fields of a struct, by the name of their property.
-fn optional(item: &ItemStruct) -> BTreeMap<String, String> {
+/// Returns the optional fields of a struct, by the name of their property. `names` has those names by field.
+fn optional(item: &ItemStruct, names: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let Fields::Named(fields) = &item.fields else {
         return BTreeMap::new();
     };
@@ -74,30 +80,10 @@ fn optional(item: &ItemStruct) -> BTreeMap<String, String> {
         let last = ty.path.segments.last()?;
         let is_optional = last.ident == "Option" || last.ident == "Nullable";
         let ident = field.ident.as_ref()?.to_string();
-        let name = renamed(&field.attrs)
-            .unwrap_or_else(|| ident.strip_prefix("r#").unwrap_or(&ident).to_owned());
-        is_optional.then_some((name, ident))
+        let name = names.get(&ident).filter(|_| is_optional)?;
+        Some((name.clone(), ident))
     });
     fields.collect()
-}
-
-/// Returns the name in `#[serde(rename = "…")]`.
-fn renamed(attributes: &[syn::Attribute]) -> Option<String> {
-    let mut name = None;
-    for attribute in attributes
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("serde"))
-    {
-        // Other arguments end the search, but not the name that it has found.
-        let _ = attribute.parse_nested_meta(|meta| {
-            let value = meta.value().and_then(|value| value.parse::<syn::LitStr>());
-            if let (true, Ok(value)) = (meta.path.is_ident("rename"), value) {
-                name = Some(value.value());
-            }
-            Ok(())
-        });
-    }
-    name
 }
 
 /// Adds the list of properties to be left out to the arguments of a request: all of those that its body has.
@@ -129,17 +115,26 @@ mod tests {
     fn fields_are_found_by_the_names_of_their_properties() {
         let item: ItemStruct = syn::parse_quote! {
             pub struct Order {
-                #[serde(skip_serializing_if = "Option::is_none")]
                 pub id: ::std::option::Option<u8>,
-                #[serde(skip_serializing_if = "Nullable::is_absent", rename = "orgName")]
                 pub org_name: crate::nullable::Nullable<u8>,
                 pub r#type: ::std::option::Option<u8>,
                 pub must: u8,
+                pub extra: ::std::collections::BTreeMap<::std::string::String, u8>,
             }
         };
+        let call: Item = syn::parse_quote! {
+            crate::record::fields! { Order {
+                0 id: "id" optional, or_default;
+                1 org_name: "orgName" optional lenient, or_default;
+                2 r#type: "type", or self::default;
+                3 must: "must";
+                rest extra lenient;
+            } }
+        };
+        let names = declaration::names_in_json(&[call]);
         let expected = [("id", "id"), ("orgName", "org_name"), ("type", "r#type")];
         let expected = expected.map(|(name, field)| (name.to_owned(), field.to_owned()));
-        assert_eq!(optional(&item), expected.into());
+        assert_eq!(optional(&item, &names["Order"]), expected.into());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::Value;
 use syn::{Item, ItemStruct, Type, parse_quote};
 
 use super::order::properties;
-use super::syntax::{remove_derive, wire_name};
+use super::syntax::{remove_derives, wire_name};
 use crate::rename::{SIMILAR, similarity};
 use crate::{names, walk};
 
@@ -138,7 +138,7 @@ fn hide_in(items: &mut Vec<Item>, ident: &str, hidden: &BTreeSet<String>) {
         });
     if let Some((place, item)) = found {
         let shown = debug(item, hidden);
-        remove_derive(item, &["Debug"]);
+        remove_derives(item, &[&["Debug"]]);
         items.insert(place + 1, shown);
     }
 }

@@ -94,7 +94,7 @@ pub(super) fn write(
 /// Returns a method with a block that returns `value`.
 fn method(docs: &str, signature: &str, value: &str) -> String {
     format!(
-        "        /// {}\n        pub fn {signature} {{\n            {value}\n        }}\n",
+        "        /// {}\n        #[inline]\n        pub fn {signature} {{\n            {value}\n        }}\n",
         line(docs)
     )
 }

@@ -1,5 +1,5 @@
-//! Makes structs use `record::decode!` of the types crate: it reads objects only, each property once, and keeps further
-//! properties if the struct has a field for them.
+//! Makes structs use `record::fields!` of the types crate in place of serde's derive: it reads objects only, each property
+//! once, and keeps further properties if the struct has a field for them.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use syn::{Attribute, Fields, Item, ItemStruct, Meta, Path, Type, parse_quote};
 use super::size::Boxed;
 use super::structs::WireNames;
 use super::syntax::{
-    arguments, first_argument, is_path, lines, named_function, option, passed, remove_derive,
+    arguments, first_argument, is_path, lines, named_function, option, passed, remove_derives,
     serde_words, wire_name,
 };
 use crate::model::Model;
@@ -47,13 +47,13 @@ pub(super) fn received(
     received
 }
 
-/// Replaces the derive of `Deserialize` by a call of the macro for each struct with named fields. Structs with serde
-/// arguments that the macro does not support keep the derive.
-pub(super) fn decode(file: &mut syn::File, received: &Received) {
+/// Replaces the derives of serde by a call of the macro for each struct with named fields. Structs with serde arguments
+/// that the macro does not support keep the derives.
+pub(super) fn declare(file: &mut syn::File, received: &Received) {
     let items = std::mem::take(&mut file.items);
     for mut item in items {
         let call = match &mut item {
-            Item::Struct(item) => decoded(item, received.get(&item.ident.to_string())),
+            Item::Struct(item) => declared(item, received.get(&item.ident.to_string())),
             _ => None,
         };
         file.items.push(item);
@@ -65,7 +65,7 @@ fn is_serde(attribute: &Attribute) -> bool {
     attribute.path().is_ident("serde")
 }
 
-fn decoded(item: &mut ItemStruct, received: Option<&BTreeMap<String, bool>>) -> Option<Item> {
+fn declared(item: &mut ItemStruct, received: Option<&BTreeMap<String, bool>>) -> Option<Item> {
     let Fields::Named(fields) = &item.fields else {
         wrapped(item);
         return None;
@@ -77,6 +77,7 @@ fn decoded(item: &mut ItemStruct, received: Option<&BTreeMap<String, bool>>) -> 
     let mut rest = None;
     for field in &fields.named {
         let mut rule = quote!();
+        let mut optional = None;
         let mut flattened = false;
         for attribute in field.attrs.iter().filter(|attribute| is_serde(attribute)) {
             let words = serde_words(attribute)?;
@@ -93,6 +94,10 @@ fn decoded(item: &mut ItemStruct, received: Option<&BTreeMap<String, bool>>) -> 
                             Some(function) => quote!(, or #function),
                             None => quote!(, or_default),
                         };
+                        if word.path().is_ident("skip_serializing_if") {
+                            is_optional(&field.ty).then_some(())?;
+                            optional = Some(quote!(optional));
+                        }
                     }
                     // A required nullable option is like any field without a default.
                     word if word.path().is_ident("deserialize_with") => {
@@ -104,13 +109,14 @@ fn decoded(item: &mut ItemStruct, received: Option<&BTreeMap<String, bool>>) -> 
                             return None;
                         }
                     }
-                    word if is_encoding(word) => {}
+                    word if word.path().is_ident("rename") => {}
                     _ => return None,
                 }
             }
         }
         let ident = &field.ident;
         if flattened {
+            is_map(&field.ty).then_some(())?;
             let lenient = map_values(&field.ty)
                 .is_some_and(is_lenient)
                 .then(|| quote!(lenient));
@@ -126,20 +132,49 @@ fn decoded(item: &mut ItemStruct, received: Option<&BTreeMap<String, bool>>) -> 
         }
         let index = syn::Index::from(rows.len());
         let lenient = is_lenient(&field.ty).then(|| quote!(lenient));
-        rows.push(quote!(#index #ident: #name #lenient #rule;));
+        rows.push(quote!(#index #ident: #name #optional #lenient #rule;));
     }
-    if !remove_derive(item, &["serde", "Deserialize"]) {
+    if !remove_derives(item, &SERDE) {
         return None;
     }
     for field in &mut item.fields {
-        field
-            .attrs
-            .retain_mut(|attribute| !is_serde(attribute) || is_left(attribute));
+        field.attrs.retain(|attribute| !is_serde(attribute));
     }
     let ident = &item.ident;
     Some(parse_quote!(
-        crate::record::decode! { #ident { #(#rows)* #rest } }
+        crate::record::fields! { #ident { #(#rows)* #rest } }
     ))
+}
+
+/// What the macro implements.
+const SERDE: [&[&str]; 2] = [&["serde", "Deserialize"], &["serde", "Serialize"]];
+
+/// Returns true if the macro can tell whether a value of the type is absent.
+fn is_optional(ty: &Type) -> bool {
+    is_one_of(
+        ty,
+        &[
+            &["std", "option", "Option"],
+            &["std", "vec", "Vec"],
+            &["std", "collections", "BTreeMap"],
+            &["serde_json", "Map"],
+            &["crate", "nullable", "Nullable"],
+        ],
+    )
+}
+
+/// Returns true if the macro can keep additional properties in the type.
+fn is_map(ty: &Type) -> bool {
+    let paths: [&[&str]; 2] = [&["std", "collections", "BTreeMap"], &["serde_json", "Map"]];
+    is_one_of(ty, &paths) && map_values(ty).is_some()
+}
+
+/// Returns true if a type has one of these paths. The last segment is not enough, since a schema may have any name.
+fn is_one_of(ty: &Type, paths: &[&[&str]]) -> bool {
+    let Type::Path(ty) = ty else {
+        return false;
+    };
+    paths.iter().any(|path| is_path(&ty.path, path))
 }
 
 /// Wrapper types of numbers and times are read like those.
@@ -190,7 +225,7 @@ fn map_values(ty: &Type) -> Option<&Type> {
 /// Returns a call of the macro with one row per line, or `None` for any other item. prettyplease would fill the lines,
 /// so a new field would change all the following ones.
 pub(super) fn print(item: &Item) -> Option<String> {
-    let mut tokens = passed(item, &["crate", "record", "decode"])?
+    let mut tokens = passed(item, &["crate", "record", "fields"])?
         .clone()
         .into_iter();
     let (Some(name), Some(TokenTree::Group(rows))) = (tokens.next(), tokens.next()) else {
@@ -199,25 +234,8 @@ pub(super) fn print(item: &Item) -> Option<String> {
     let rows = lines(rows.stream()).into_iter();
     let rows: String = rows.map(|row| format!("    {row}\n")).collect();
     Some(format!(
-        "crate::record::decode! {{ {name} {{\n{rows}}} }}\n"
+        "crate::record::fields! {{ {name} {{\n{rows}}} }}\n"
     ))
-}
-
-/// Returns true if `Serialize` uses this serde argument.
-fn is_encoding(word: &Meta) -> bool {
-    ["rename", "skip_serializing_if", "flatten"]
-        .iter()
-        .any(|name| word.path().is_ident(name))
-}
-
-/// Removes the arguments that only `Deserialize` uses. Returns true if others remain.
-fn is_left(attribute: &mut Attribute) -> bool {
-    let Some(words) = serde_words(attribute) else {
-        return true;
-    };
-    let left: Vec<&Meta> = words.iter().filter(|word| is_encoding(word)).collect();
-    *attribute = parse_quote!(#[serde(#(#left),*)]);
-    !left.is_empty()
 }
 
 #[cfg(test)]
@@ -225,7 +243,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn supported_structs_use_the_decode_macro() {
+    fn supported_structs_use_the_macro() {
         let mut file: syn::File = parse_quote! {
             #[derive(::serde::Deserialize, ::serde::Serialize, Clone)]
             pub struct Call {
@@ -243,7 +261,11 @@ mod tests {
                 pub assigned: ::std::option::Option<u8>,
             }
             #[derive(::serde::Deserialize)]
-            pub struct Flat { #[serde(flatten)] pub extra: Map }
+            pub struct Flat { #[serde(flatten)] pub extra: ::std::collections::BTreeMap<::std::string::String, i64> }
+            #[derive(::serde::Deserialize)]
+            pub struct Merged { #[serde(flatten)] pub extra: Other }
+            #[derive(::serde::Deserialize)]
+            pub struct Skipped { #[serde(default, skip_serializing_if = "is_zero")] pub a: u8 }
             #[derive(::serde::Deserialize)]
             pub struct Other { #[serde(deserialize_with = "other")] pub a: u8 }
             #[derive(::serde::Deserialize)]
@@ -258,7 +280,7 @@ mod tests {
         };
         let properties = [("assigned".to_owned(), false), ("agent".to_owned(), true)];
         let received = [("Call".to_owned(), properties.into())].into();
-        decode(&mut file, &received);
+        declare(&mut file, &received);
         insta::assert_snapshot!(prettyplease::unparse(&file));
         let calls: Vec<String> = file.items.iter().filter_map(print).collect();
         insta::assert_snapshot!(calls.join("\n"));

@@ -122,7 +122,7 @@ impl Text {
     }
 }
 
-/// Returns the tokens that the item passes to the macro at this path, such as `crate::record::decode!`.
+/// Returns the tokens that the item passes to the macro at this path, such as `crate::record::fields!`.
 pub(crate) fn passed<'a>(item: &'a Item, path: &[&str]) -> Option<&'a TokenStream> {
     match item {
         Item::Macro(item) if is_path(&item.mac.path, path) => Some(&item.mac.tokens),
@@ -222,8 +222,9 @@ pub(super) fn arguments(ty: &Type) -> impl Iterator<Item = &Type> {
         })
 }
 
-/// Removes a path from the derives. Returns true if it was there.
-pub(super) fn remove_derive(item: &mut ItemStruct, path: &[&str]) -> bool {
+/// Removes traits from the derives of a struct. Returns false if none of them is derived.
+pub(super) fn remove_derives(item: &mut ItemStruct, paths: &[&[&str]]) -> bool {
+    let mut removed = false;
     for attribute in &mut item.attrs {
         if !attribute.path().is_ident("derive") {
             continue;
@@ -235,14 +236,14 @@ pub(super) fn remove_derive(item: &mut ItemStruct, path: &[&str]) -> bool {
         };
         let others: Vec<&Path> = derives
             .iter()
-            .filter(|derive| !is_path(derive, path))
+            .filter(|derive| !paths.iter().any(|path| is_path(derive, path)))
             .collect();
         if others.len() < derives.len() {
             *attribute = parse_quote!(#[derive(#(#others),*)]);
-            return true;
+            removed = true;
         }
     }
-    false
+    removed
 }
 
 pub(super) fn is_path(path: &Path, names: &[&str]) -> bool {

@@ -14,6 +14,7 @@ use syn::{Fields, Item, parse_quote};
 use super::constants;
 use super::deprecated::Deprecated;
 use super::enums;
+use super::inline;
 use super::mask::{Sensitive, Unmatched};
 use super::multipart;
 use super::nullable::Nullable;
@@ -123,8 +124,10 @@ impl<'a> Passes<'a> {
         let builders = builders.declare(file);
         self.boxed.apply(file);
         self.boxed.wrap(file);
-        record::decode(file, &self.received);
         docs::tidy(file, self.facts);
+        inline::mark(&mut file.items);
+        // The last, since it removes the arguments of serde, which other passes read.
+        record::declare(file, &self.received);
         Declared { builders, values }
     }
 }
