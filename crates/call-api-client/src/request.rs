@@ -450,8 +450,8 @@ impl From<progenitor_client::Error<()>> for InvalidRequest {
 
 /// Adds to the builder of an operation what all builders have.
 ///
-/// All functions without type parameters are `#[inline]`, here and in generated code: a program compiles those of the
-/// operations that it uses, and this crate none of them.
+/// All functions without type parameters are `#[inline]`, here and in generated code: machine code is generated in a program
+/// for the operations that it uses, and in this crate for none.
 macro_rules! operation {
     ($builder:ident, $client:ident, $options:ident) => {
         impl $builder {

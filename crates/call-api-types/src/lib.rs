@@ -1,9 +1,9 @@
 //! The types of the call API: the schemas of its OpenAPI document, without any HTTP.
 //!
 //! `generated.rs` is written by `cargo xtask codegen` from `spec/openapi.json`. The other modules are written by hand:
-//! `record` (decoding of structs), `setting` (their builders), `lenient` (numbers and times), `union` (selection of the members of a union),
-//! `open_enum` (enums with unknown values), `nullable` (absent, null or a value), `file_part` (a file in a form), `mask`
-//! (properties that `{:?}` hides) and `call` (the meaning of a call's state).
+//! `record` (decoding and encoding of structs), `setting` (their builders), `lenient` (numbers and times), `union` (selection
+//! of the members of a union), `open_enum` (enums with unknown values), `nullable` (absent, null or a value), `file_part` (a
+//! file in a form), `mask` (properties that `{:?}` hides) and `call` (the meaning of a call's state).
 //!
 //! Additions by the service are not breaking changes:
 //!

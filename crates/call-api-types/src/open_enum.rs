@@ -53,8 +53,8 @@ impl<T> Visitor<'_> for OpenEnum<T> {
 
 /// Implements what an enum has besides its variants, from the variant of unknown values and the value of each other one.
 ///
-/// As in the other macros, all functions without type parameters are `#[inline]`: a program compiles those that it calls,
-/// and this crate none of them.
+/// As in the other macros, all functions without type parameters are `#[inline]`: machine code is generated in a program for
+/// those that it calls, and in this crate for none.
 macro_rules! values {
     ($name:ident or $unknown:ident {$($variant:ident = $value:literal;)*}) => {
         impl $name {

@@ -106,6 +106,7 @@ macro_rules! fields {
         }
 
         impl ::serde::Serialize for $record {
+            #[allow(unused_mut, unused_variables, reason = "a struct may have no field of its own")]
             fn serialize<S: ::serde::Serializer>(
                 &self,
                 serializer: S,
@@ -602,6 +603,16 @@ mod tests {
         assert_eq!(encoded(&extended).as_deref(), Some(r#"{"a":1,"b":null}"#));
     }
 
+    #[derive(Debug, PartialEq)]
+    struct Empty {}
+    fields! { Empty {} }
+
+    #[test]
+    fn struct_without_fields_is_an_empty_object() {
+        assert_eq!(serde_json::to_string(&Empty {}).ok().as_deref(), Some("{}"));
+        assert_eq!(serde_json::from_str(r#"{"a":1}"#).ok(), Some(Empty {}));
+    }
+
     #[test]
     fn error_of_a_field_is_the_error_of_the_struct() {
         struct Unnamed {
@@ -610,7 +621,11 @@ mod tests {
         }
         fields! { Unnamed { 0 map: "map"; 1 last: "last"; } }
         let map = BTreeMap::from([(vec![1], 2)]);
-        let error = serde_json::to_string(&Unnamed { map, last: 1 }).unwrap_err();
+        let mut written = Vec::new();
+        let unnamed = Unnamed { map, last: 1 };
+        let error = serde_json::to_writer(&mut written, &unnamed).unwrap_err();
         assert_eq!(error.to_string(), "key must be a string");
+        // Nothing is written after the error.
+        assert_eq!(String::from_utf8_lossy(&written), r#"{"map":{"#);
     }
 }

@@ -11,7 +11,7 @@ use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Expr, Ident, Item, LitInt, LitStr, Token, Type, parse_quote};
 
-use crate::postprocess::{passed, plain, text};
+use crate::postprocess::{passed, text};
 
 /// The module of the builders.
 const MODULE: &str = "builder";
@@ -138,7 +138,7 @@ impl Record {
     fn items(&self) -> Vec<Item> {
         let name = &self.name;
         let names = self.names.iter().map(|(field, name)| {
-            let field = plain(field);
+            let field = field.to_string();
             quote!((#field, #name))
         });
         let file: syn::File = parse_quote! {

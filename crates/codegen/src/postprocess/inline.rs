@@ -1,8 +1,8 @@
-//! Lets a program compile only the functions that it calls.
+//! Limits machine code to the functions that a program calls.
 //!
-//! A function without type parameters is compiled with its crate, and with all that it calls: the decoding and the sending of
-//! each operation, and the methods of each type. One that is `#[inline]` is compiled where it is called, as a function with
-//! type parameters is.
+//! For a function without type parameters, the compiler generates machine code in the function's crate, and for all that it
+//! calls: the decoding and the sending of each operation, and the methods of each type. For one that is `#[inline]`, it does
+//! so in the crates that call it, as for a function with type parameters.
 
 use syn::{Attribute, Generics, ImplItem, Item, parse_quote};
 

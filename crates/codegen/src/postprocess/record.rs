@@ -1,5 +1,5 @@
-//! Makes structs use `record::fields!` of the types crate in place of serde's derive: it reads objects only, each property
-//! once, and keeps further properties if the struct has a field for them.
+//! Makes structs use `record::fields!` of the types crate in place of serde's derive. The macro reads objects only, each
+//! property once, and keeps further properties if the struct has a field for them.
 
 use std::collections::BTreeMap;
 
@@ -95,7 +95,7 @@ fn declared(item: &mut ItemStruct, received: Option<&BTreeMap<String, bool>>) ->
                             None => quote!(, or_default),
                         };
                         if word.path().is_ident("skip_serializing_if") {
-                            is_optional(&field.ty).then_some(())?;
+                            is_known(&named_function(word)?).then_some(())?;
                             optional = Some(quote!(optional));
                         }
                     }
@@ -149,32 +149,23 @@ fn declared(item: &mut ItemStruct, received: Option<&BTreeMap<String, bool>>) ->
 /// What the macro implements.
 const SERDE: [&[&str]; 2] = [&["serde", "Deserialize"], &["serde", "Serialize"]];
 
-/// Returns true if the macro can tell whether a value of the type is absent.
-fn is_optional(ty: &Type) -> bool {
-    is_one_of(
-        ty,
-        &[
-            &["std", "option", "Option"],
-            &["std", "vec", "Vec"],
-            &["std", "collections", "BTreeMap"],
-            &["serde_json", "Map"],
-            &["crate", "nullable", "Nullable"],
-        ],
-    )
+/// Returns true for a function that the macro calls for an optional field: whether there is no value.
+fn is_known(function: &Path) -> bool {
+    const FUNCTIONS: [&[&str]; 5] = [
+        &["std", "option", "Option", "is_none"],
+        &["std", "vec", "Vec", "is_empty"],
+        &["std", "collections", "BTreeMap", "is_empty"],
+        &["serde_json", "Map", "is_empty"],
+        &["crate", "nullable", "Nullable", "is_absent"],
+    ];
+    FUNCTIONS.iter().any(|known| is_path(function, known))
 }
 
 /// Returns true if the macro can keep additional properties in the type.
 fn is_map(ty: &Type) -> bool {
-    let paths: [&[&str]; 2] = [&["std", "collections", "BTreeMap"], &["serde_json", "Map"]];
-    is_one_of(ty, &paths) && map_values(ty).is_some()
-}
-
-/// Returns true if a type has one of these paths. The last segment is not enough, since a schema may have any name.
-fn is_one_of(ty: &Type, paths: &[&[&str]]) -> bool {
-    let Type::Path(ty) = ty else {
-        return false;
-    };
-    paths.iter().any(|path| is_path(&ty.path, path))
+    const PATHS: [&[&str]; 2] = [&["std", "collections", "BTreeMap"], &["serde_json", "Map"]];
+    let is = |path: &&[&str]| matches!(ty, Type::Path(ty) if is_path(&ty.path, path));
+    PATHS.iter().any(is) && map_values(ty).is_some()
 }
 
 /// Wrapper types of numbers and times are read like those.
@@ -260,18 +251,18 @@ mod tests {
                 #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
                 pub assigned: ::std::option::Option<u8>,
             }
-            #[derive(::serde::Deserialize)]
+            #[derive(::serde::Deserialize, ::serde::Serialize)]
             pub struct Flat { #[serde(flatten)] pub extra: ::std::collections::BTreeMap<::std::string::String, i64> }
             #[derive(::serde::Deserialize)]
             pub struct Merged { #[serde(flatten)] pub extra: Other }
-            #[derive(::serde::Deserialize)]
-            pub struct Skipped { #[serde(default, skip_serializing_if = "is_zero")] pub a: u8 }
+            #[derive(::serde::Deserialize, ::serde::Serialize)]
+            pub struct Skipped { #[serde(default, skip_serializing_if = "is_zero")] pub a: ::std::option::Option<u8> }
             #[derive(::serde::Deserialize)]
             pub struct Other { #[serde(deserialize_with = "other")] pub a: u8 }
             #[derive(::serde::Deserialize)]
             #[serde(deny_unknown_fields)]
             pub struct Denying { pub a: u8 }
-            #[derive(::serde::Deserialize)]
+            #[derive(::serde::Deserialize, ::serde::Serialize)]
             pub struct Empty {}
             #[derive(::serde::Deserialize)]
             pub struct Wrapper(pub u8);

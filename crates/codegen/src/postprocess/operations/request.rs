@@ -4,6 +4,7 @@ use quote::quote;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, Ident, ImplItemFn, Member, Pat, Stmt, Type, parse_quote};
 
+use crate::postprocess::syntax::is_path;
 use crate::postprocess::wire::header_constant;
 
 /// Takes the statements that build the request out of progenitor's `send`.
@@ -77,14 +78,17 @@ fn converted(value: &Expr) -> Option<Expr> {
     let value = &called(inner, "try_into")?.receiver;
     let mapped = match mapped {
         None => None,
-        Some(Expr::Path(path)) => path.path.segments.last(),
+        Some(Expr::Path(path)) => Some(&path.path),
         Some(_) => return None,
     };
-    let mapped = mapped.map(|last| last.ident.to_string());
-    Some(match (mapped.as_deref(), has_cause) {
+    Some(match (mapped, has_cause) {
         (None, false) => parse_quote!(crate::encode::required(#value, #message)),
-        (Some("Some"), false) => parse_quote!(crate::encode::optional(#value, #message)),
-        (Some("from"), true) => parse_quote!(crate::encode::body_builder(#value, #message)),
+        (Some(path), false) if is_path(path, &["Some"]) => {
+            parse_quote!(crate::encode::optional(#value, #message))
+        }
+        (Some(path), true) if is_path(path, &["From", "from"]) => {
+            parse_quote!(crate::encode::body_builder(#value, #message))
+        }
         _ => return None,
     })
 }
