@@ -357,7 +357,7 @@ impl Builder {
                 #identity
             }
         };
-        // Parsing the request again would take as long as everything else here.
+        // The statements are moved: in the template, they would be parsed again.
         for item in &mut operation.items {
             if let ImplItem::Fn(function) = item
                 && function.sig.ident == "request"
