@@ -344,6 +344,15 @@ impl Optional for serde_json::Map<String, serde_json::Value> {
     }
 }
 
+/// Writes to an encoder, unless an earlier write failed.
+fn write<T, E>(encoder: &mut Result<T, E>, write: impl FnOnce(&mut T) -> Result<(), E>) {
+    if let Ok(target) = encoder
+        && let Err(error) = write(target)
+    {
+        *encoder = Err(error);
+    }
+}
+
 /// The encoder of a struct. After an error, it writes nothing, so that the code of each field has no `?`, which would add to
 /// the compile time.
 pub(crate) struct Closed<F: SerializeStruct>(Result<F, F::Error>);
@@ -360,21 +369,15 @@ impl<F: SerializeStruct> Closed<F> {
 
     /// Writes a field.
     pub(crate) fn field(&mut self, name: &'static str, value: &impl Serialize) {
-        if let Ok(fields) = &mut self.0
-            && let Err(error) = fields.serialize_field(name, value)
-        {
-            self.0 = Err(error);
-        }
+        write(&mut self.0, |fields| fields.serialize_field(name, value));
     }
 
     /// Writes a field if it has a value.
     pub(crate) fn optional(&mut self, name: &'static str, value: &impl Optional) {
-        if !value.is_absent() {
+        if value.is_absent() {
+            write(&mut self.0, |fields| fields.skip_field(name));
+        } else {
             self.field(name, value);
-        } else if let Ok(fields) = &mut self.0
-            && let Err(error) = fields.skip_field(name)
-        {
-            self.0 = Err(error);
         }
     }
 
@@ -401,11 +404,7 @@ impl<M: SerializeMap> Open<M> {
 
     /// Writes a field.
     pub(crate) fn field(&mut self, name: &str, value: &impl Serialize) {
-        if let Ok(entries) = &mut self.0
-            && let Err(error) = entries.serialize_entry(name, value)
-        {
-            self.0 = Err(error);
-        }
+        write(&mut self.0, |entries| entries.serialize_entry(name, value));
     }
 
     /// Writes a field if it has a value.

@@ -226,6 +226,14 @@ fn called<T: Parse>(item: &Item, path: [&str; 3]) -> Option<T> {
     syn::parse2(passed(item, &path)?.clone()).ok()
 }
 
+/// Skips the rest of a row, and the semicolon that ends it.
+fn skip_row(input: ParseStream<'_>) -> syn::Result<()> {
+    while input.parse::<Option<Token![;]>>()?.is_none() {
+        input.parse::<TokenTree>()?;
+    }
+    Ok(())
+}
+
 impl Parse for Members {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let name = input.parse()?;
@@ -240,9 +248,7 @@ impl Parse for Members {
                 syn::parenthesized!(content in input);
                 sources.extend(content.parse_terminated(Type::parse, Token![,])?);
             }
-            while input.parse::<Option<Token![;]>>()?.is_none() {
-                input.parse::<TokenTree>()?;
-            }
+            skip_row(input)?;
         }
         Ok(Self { name, sources })
     }
@@ -261,9 +267,7 @@ impl Parse for Record {
                 content.parse::<Token![:]>()?;
                 names.push((field, content.parse()?));
             }
-            while content.parse::<Option<Token![;]>>()?.is_none() {
-                content.parse::<TokenTree>()?;
-            }
+            skip_row(&content)?;
         }
         Ok(Self { name, names })
     }

@@ -6,7 +6,7 @@
 
 use syn::{Attribute, Generics, ImplItem, Item, parse_quote};
 
-/// Makes all functions without type parameters `#[inline]`.
+/// Adds `#[inline]` to all functions without type parameters.
 pub(super) fn mark(items: &mut [Item]) {
     for item in items {
         match item {

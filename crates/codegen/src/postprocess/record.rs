@@ -146,7 +146,7 @@ fn declared(item: &mut ItemStruct, received: Option<&BTreeMap<String, bool>>) ->
     ))
 }
 
-/// What the macro implements.
+/// The traits that the macro implements.
 const SERDE: [&[&str]; 2] = [&["serde", "Deserialize"], &["serde", "Serialize"]];
 
 /// Returns true for a function that the macro calls for an optional field: whether there is no value.
