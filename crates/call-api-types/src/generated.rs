@@ -32,18 +32,18 @@ pub struct Call {
     pub end_reason: ::std::option::Option<::std::string::String>,
 }
 crate::record::fields! { Call {
-    0 id: "id";
-    1 agent_id: "agent_id";
-    2 status: "status";
-    3 type_: "type";
-    4 contact: "contact";
-    5 phone_id: "phone_id";
-    6 created_date: "created_date" lenient;
-    7 recording_url: "recording_url" optional, or_default;
-    8 start_time: "start_time" optional lenient, or_default;
-    9 end_time: "end_time" optional lenient, or_default;
-    10 duration: "duration" optional lenient, or_default;
-    11 end_reason: "end_reason" optional, or_default;
+    id: "id" = Exact required Always;
+    agent_id: "agent_id" = Exact required Always;
+    status: "status" = Exact required Always;
+    type_: "type" = Exact required Always;
+    contact: "contact" = Exact required Always;
+    phone_id: "phone_id" = Exact required Always;
+    created_date: "created_date" = Lenient required Always;
+    recording_url: "recording_url" = Exact or_default IfPresent;
+    start_time: "start_time" = Lenient or_default IfPresent;
+    end_time: "end_time" = Lenient or_default IfPresent;
+    duration: "duration" = Lenient or_default IfPresent;
+    end_reason: "end_reason" = Exact or_default IfPresent;
 } }
 impl ::std::fmt::Debug for Call {
     #[inline]
@@ -123,10 +123,10 @@ pub struct Contact {
     pub contact_type: ContactType,
 }
 crate::record::fields! { Contact {
-    0 id: "id";
-    1 created_date: "created_date" lenient;
-    2 identifier: "identifier";
-    3 contact_type: "contact_type";
+    id: "id" = Exact required Always;
+    created_date: "created_date" = Lenient required Always;
+    identifier: "identifier" = Exact required Always;
+    contact_type: "contact_type" = Exact required Always;
 } }
 impl ::std::fmt::Debug for Contact {
     #[inline]

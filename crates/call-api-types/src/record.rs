@@ -2,13 +2,18 @@
 //!
 //! serde's derive also accepts a list, can keep additional properties only by buffering the whole object, and generates an
 //! enum and two visitors for each struct. With hundreds of structs, that was a third of the compile time of this crate. The
-//! code here is shared by all structs.
+//! code here is shared by all structs. The functions of each struct do little more than list its fields, because the
+//! compiler checks what they do with a field again for each field.
 
 #![allow(
     dead_code,
     unused_imports,
     unused_macros,
     reason = "a document without structs has no use for it"
+)]
+#![allow(
+    irrefutable_let_patterns,
+    reason = "a struct may have no field of its own"
 )]
 
 use std::collections::BTreeMap;
@@ -20,69 +25,21 @@ use serde::de::{
 };
 use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
 
-use crate::lenient::{Lenient, Seed};
+use crate::lenient;
 use crate::nullable::Nullable;
 
-/// A struct that is decoded field by field.
-pub(crate) trait Record<'de>: Sized {
-    /// The struct's name.
-    const NAME: &'static str;
-    /// The names of the fields in JSON.
-    const FIELDS: &'static [&'static str];
-    /// True if the struct keeps additional properties.
-    const KEEPS: bool;
-
-    fn read<A: MapAccess<'de>>(fields: Fields<A>) -> Result<Self, A::Error>;
-}
-
-/// Implements `Deserialize` and `Serialize` for a struct, from the index, the ident, and the name in JSON of each field.
+/// Implements `Deserialize` and `Serialize` for a struct.
 ///
-/// The value of a `lenient` field is decoded from every notation. If a field is absent, `or` calls a function, and
-/// `or_default` takes the default of the type; without either, it is an error. An `Option` with `some` must have a value.
-/// An `optional` field without a value is left out when the struct is encoded. The field with `rest` keeps additional
-/// properties.
+/// The row of a field has its ident, its name in JSON, and three words. The first is a [`Notation`]: [`Exact`], [`Lenient`],
+/// [`ExactSome`] or [`LenientSome`]. The second says what an absent field is: an error if it is `required`, the default of its
+/// type with `or_default`, and the result of a function with `or(function)`. The third says when the field is encoded:
+/// [`Always`] or [`IfPresent`]. The last row can be the field that keeps additional properties, with the notation of their
+/// values.
 macro_rules! fields {
     ($record:ident {
-        $($index:literal $field:ident: $name:literal $($how:ident)* $(, $rule:ident $($default:path)?)?;)*
-        $(rest $rest:ident $($rest_how:ident)?;)?
+        $($field:ident: $name:literal = $notation:ident $absence:ident $(($default:path))? $presence:ident;)*
+        $(..$rest:ident: $rest_notation:ident;)?
     }) => {
-        impl<'de> crate::record::Record<'de> for $record {
-            const NAME: &'static str = stringify!($record);
-            const FIELDS: &'static [&'static str] = &[$($name),*];
-            const KEEPS: bool = !<[&str]>::is_empty(&[$(stringify!($rest))?]);
-
-            #[allow(unused_mut, unused_variables, reason = "a struct may have no field of its own")]
-            fn read<A: ::serde::de::MapAccess<'de>>(
-                mut fields: crate::record::Fields<A>,
-            ) -> ::std::result::Result<Self, A::Error> {
-                $(let mut $field = ::std::option::Option::None;)*
-                $(let mut $rest = ::std::default::Default::default();)?
-                while let ::std::option::Option::Some(key) = fields.next::<Self>()? {
-                    // One `?` for all fields, because each one adds to the compile time.
-                    (match key {
-                        $(crate::record::Key::Known($index) => {
-                            crate::record::fields!(@set fields $field $name $($how)*)
-                        })*
-                        $(crate::record::Key::Other(key) => {
-                            crate::record::fields!(@keep fields $rest key $($rest_how)?)
-                        })?
-                        _ => fields.skip(),
-                    })?;
-                }
-                ::std::result::Result::Ok(Self {
-                    $($field: match $field {
-                        ::std::option::Option::Some(value) => {
-                            crate::record::fields!(@present value $($rule)?)
-                        }
-                        ::std::option::Option::None => {
-                            crate::record::fields!(@absent $name $($rule $($default)?)?)
-                        }
-                    },)*
-                    $($rest,)?
-                })
-            }
-        }
-
         #[allow(unreachable_pub, reason = "the struct may be private")]
         impl $record {
             /// The properties, in the document's order: the name of each in Rust, and in JSON.
@@ -97,189 +54,333 @@ macro_rules! fields {
             }
         }
 
+        impl<'de> crate::record::Record<'de> for $record {
+            fn read<A: ::serde::de::MapAccess<'de>>(
+                object: A,
+            ) -> ::std::result::Result<Self, A::Error> {
+                $(let mut $field =
+                    crate::record::Slot::<_, crate::record::$notation, _>::$absence($($default)?);)*
+                $(let mut $rest = crate::record::Rest::<_, _, crate::record::$rest_notation>::new();)?
+                let missing = crate::record::read(
+                    object,
+                    Self::PROPERTIES,
+                    &mut [$(&mut $field),*],
+                    &mut [$(&mut $rest)?],
+                )?;
+                // One test of all fields takes less compile time than a test of each.
+                let ($(::std::option::Option::Some($field),)*) = ($($field.value,)*) else {
+                    return ::std::result::Result::Err(::serde::de::Error::missing_field(missing));
+                };
+                ::std::result::Result::Ok(Self { $($field,)* $($rest: $rest.kept,)? })
+            }
+        }
+
         impl<'de> ::serde::Deserialize<'de> for $record {
             fn deserialize<D: ::serde::Deserializer<'de>>(
                 deserializer: D,
             ) -> ::std::result::Result<Self, D::Error> {
-                crate::record::deserialize(deserializer)
+                crate::record::deserialize(deserializer, stringify!($record))
             }
         }
 
         impl ::serde::Serialize for $record {
-            #[allow(unused_mut, unused_variables, reason = "a struct may have no field of its own")]
             fn serialize<S: ::serde::Serializer>(
                 &self,
                 serializer: S,
             ) -> ::std::result::Result<S::Ok, S::Error> {
-                let record = self;
-                let mut fields = crate::record::fields!(
-                    @encoder serializer $record
-                    [$(crate::record::fields!(@is_present record $field $($how)*)),*]
-                    $($rest)?
-                );
-                $(crate::record::fields!(@write fields record $field $name $($how)*);)*
-                $(fields.rest(&record.$rest);)?
-                fields.end()
+                crate::record::serialize(
+                    serializer,
+                    stringify!($record),
+                    Self::PROPERTIES,
+                    &[$(&crate::record::Field::<_, crate::record::$presence>::new(&self.$field)),*],
+                    &[$(&self.$rest)?],
+                )
             }
         }
     };
-    (@set $fields:ident $field:ident $name:literal $(optional)?) => { $fields.set(&mut $field, $name) };
-    (@set $fields:ident $field:ident $name:literal $(optional)? lenient) => {
-        $fields.set_leniently(&mut $field, $name)
-    };
-    (@keep $fields:ident $rest:ident $key:ident) => { $fields.keep(&mut $rest, $key) };
-    (@keep $fields:ident $rest:ident $key:ident lenient) => {
-        $fields.keep_leniently(&mut $rest, $key)
-    };
-    (@present $value:ident some) => { ::std::option::Option::Some($value) };
-    (@present $value:ident $($rule:ident)?) => { $value };
-    (@absent $name:literal some) => { crate::record::fields!(@absent $name) };
-    (@absent $name:literal) => {
-        return ::std::result::Result::Err(::serde::de::Error::missing_field($name))
-    };
-    (@absent $name:literal or_default) => { ::std::default::Default::default() };
-    (@absent $name:literal or $default:path) => { $default() };
-    (@encoder $serializer:ident $record:ident $present:tt) => {
-        crate::record::Closed::new($serializer, stringify!($record), &$present)
-    };
-    (@encoder $serializer:ident $record:ident $present:tt $rest:ident) => {
-        crate::record::Open::new($serializer)
-    };
-    (@is_present $record:ident $field:ident optional $($how:ident)?) => {
-        !crate::record::Optional::is_absent(&$record.$field)
-    };
-    (@is_present $record:ident $field:ident $($how:ident)?) => { true };
-    (@write $fields:ident $record:ident $field:ident $name:literal optional $($how:ident)?) => {
-        $fields.optional($name, &$record.$field)
-    };
-    (@write $fields:ident $record:ident $field:ident $name:literal $($how:ident)?) => {
-        $fields.field($name, &$record.$field)
-    };
 }
 pub(crate) use fields;
+
+/// The properties of a struct: the name of each in Rust, and in JSON.
+type Properties = &'static [(&'static str, &'static str)];
 
 pub(crate) fn name_in_json<'a>(properties: &[(&str, &'a str)], field: &'a str) -> &'a str {
     let mut named = properties.iter().filter(|(own, _)| *own == field);
     named.next().map_or(field, |(_, name)| name)
 }
 
+/// A struct that is decoded field by field.
+pub(crate) trait Record<'de>: Sized {
+    fn read<A: MapAccess<'de>>(object: A) -> Result<Self, A::Error>;
+}
+
 /// Decodes a struct.
 pub(crate) fn deserialize<'de, R: Record<'de>, D: Deserializer<'de>>(
     deserializer: D,
+    name: &'static str,
 ) -> Result<R, D::Error> {
-    deserializer.deserialize_map(Whole(PhantomData))
+    deserializer.deserialize_map(Whole {
+        name,
+        record: PhantomData,
+    })
 }
 
-struct Whole<R>(PhantomData<R>);
+struct Whole<R> {
+    name: &'static str,
+    record: PhantomData<R>,
+}
 
 impl<'de, R: Record<'de>> Visitor<'de> for Whole<R> {
     type Value = R;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "struct {}", R::NAME)
+        write!(f, "struct {}", self.name)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<R, A::Error> {
-        R::read(Fields { access, next: 0 })
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<R, A::Error> {
+        R::read(object)
     }
 }
 
-/// The fields of an object that is being decoded.
-pub(crate) struct Fields<A> {
-    access: A,
-    next: usize,
+/// The notations in which a value is decoded.
+pub(crate) trait Notation<'de, T> {
+    fn next_value<A: MapAccess<'de>>(object: &mut A) -> Result<T, A::Error>;
+}
+
+/// The notation of the type.
+pub(crate) struct Exact;
+
+impl<'de, T: Deserialize<'de>> Notation<'de, T> for Exact {
+    fn next_value<A: MapAccess<'de>>(object: &mut A) -> Result<T, A::Error> {
+        object.next_value()
+    }
+}
+
+/// Every notation of a number or a time.
+pub(crate) struct Lenient;
+
+impl<'de, T: lenient::Lenient<'de>> Notation<'de, T> for Lenient {
+    fn next_value<A: MapAccess<'de>>(object: &mut A) -> Result<T, A::Error> {
+        object.next_value_seed(lenient::Seed(PhantomData))
+    }
+}
+
+/// Like [`Exact`], for an option that must have a value.
+pub(crate) struct ExactSome;
+
+impl<'de, T: Deserialize<'de>> Notation<'de, Option<T>> for ExactSome {
+    fn next_value<A: MapAccess<'de>>(object: &mut A) -> Result<Option<T>, A::Error> {
+        Exact::next_value(object).map(Some)
+    }
+}
+
+/// Like [`Lenient`], for an option that must have a value.
+pub(crate) struct LenientSome;
+
+impl<'de, T: lenient::Lenient<'de>> Notation<'de, Option<T>> for LenientSome {
+    fn next_value<A: MapAccess<'de>>(object: &mut A) -> Result<Option<T>, A::Error> {
+        Lenient::next_value(object).map(Some)
+    }
+}
+
+/// A field of a struct that is being decoded. Its size matters: a decoder keeps all fields on the stack.
+pub(crate) struct Slot<T, N, D> {
+    pub(crate) value: Option<T>,
+    absence: D,
+    notation: PhantomData<N>,
+}
+
+impl<T, N, D: Absence<T>> Slot<T, N, D> {
+    const fn new(absence: D) -> Self {
+        Self {
+            value: None,
+            absence,
+            notation: PhantomData,
+        }
+    }
+}
+
+/// What an absent field is.
+pub(crate) trait Absence<T> {
+    /// Returns the value of the field; `None` if its absence is an error.
+    fn value(&self) -> Option<T>;
+}
+
+/// Absence is an error.
+pub(crate) struct Required;
+
+impl<T> Absence<T> for Required {
+    fn value(&self) -> Option<T> {
+        None
+    }
+}
+
+/// An absent field has the default of its type.
+pub(crate) struct OrDefault;
+
+impl<T: Default> Absence<T> for OrDefault {
+    fn value(&self) -> Option<T> {
+        Some(T::default())
+    }
+}
+
+/// An absent field has the value that a function returns.
+impl<T, F: Fn() -> T> Absence<T> for F {
+    fn value(&self) -> Option<T> {
+        Some(self())
+    }
+}
+
+impl<T, N> Slot<T, N, Required> {
+    /// A field that must be present.
+    pub(crate) const fn required() -> Self {
+        Self::new(Required)
+    }
+}
+
+impl<T: Default, N> Slot<T, N, OrDefault> {
+    /// A field with the default of its type.
+    pub(crate) const fn or_default() -> Self {
+        Self::new(OrDefault)
+    }
+}
+
+impl<T, N, F: Fn() -> T> Slot<T, N, F> {
+    /// A field with a default.
+    pub(crate) const fn or(function: F) -> Self {
+        Self::new(function)
+    }
+}
+
+/// A field of any type that is being decoded.
+pub(crate) trait Decode<'de, A: MapAccess<'de>> {
+    /// Decodes the value.
+    fn decode(&mut self, object: &mut A, name: &'static str) -> Result<(), A::Error>;
+
+    /// Sets the default of an absent field. Returns true if the field has a value.
+    fn complete(&mut self) -> bool;
+}
+
+impl<'de, A: MapAccess<'de>, T, N, D> Decode<'de, A> for Slot<T, N, D>
+where
+    N: Notation<'de, T>,
+    D: Absence<T>,
+{
+    fn decode(&mut self, object: &mut A, name: &'static str) -> Result<(), A::Error> {
+        if self.value.is_some() {
+            return Err(A::Error::duplicate_field(name));
+        }
+        self.value = Some(N::next_value(object)?);
+        Ok(())
+    }
+
+    fn complete(&mut self) -> bool {
+        if self.value.is_none() {
+            self.value = self.absence.value();
+        }
+        self.value.is_some()
+    }
+}
+
+/// The additional properties of a struct that is being decoded: a map of `V`.
+pub(crate) struct Rest<M, V, N> {
+    pub(crate) kept: M,
+    notation: PhantomData<(V, N)>,
+}
+
+impl<M: Default, V, N> Rest<M, V, N> {
+    pub(crate) fn new() -> Self {
+        Self {
+            kept: M::default(),
+            notation: PhantomData,
+        }
+    }
+}
+
+/// Additional properties of any type that are being decoded.
+pub(crate) trait DecodeRest<'de, A: MapAccess<'de>> {
+    /// Decodes the value of an additional property, and keeps it by its name.
+    fn decode(&mut self, object: &mut A, name: String) -> Result<(), A::Error>;
+}
+
+impl<'de, A: MapAccess<'de>, M, V, N> DecodeRest<'de, A> for Rest<M, V, N>
+where
+    M: Extend<(String, V)>,
+    N: Notation<'de, V>,
+{
+    fn decode(&mut self, object: &mut A, name: String) -> Result<(), A::Error> {
+        self.kept.extend([(name, N::next_value(object)?)]);
+        Ok(())
+    }
+}
+
+/// Decodes the fields of a struct, and up to one map of additional properties. Returns the name of the first field
+/// without a value; an empty text if all have one.
+pub(crate) fn read<'de, A: MapAccess<'de>>(
+    mut object: A,
+    properties: Properties,
+    fields: &mut [&mut dyn Decode<'de, A>],
+    rest: &mut [&mut dyn DecodeRest<'de, A>],
+) -> Result<&'static str, A::Error> {
+    let mut next = 0;
+    loop {
+        let name = Name {
+            properties,
+            keeps: !rest.is_empty(),
+            next,
+        };
+        let Some(key) = object.next_key_seed(name)? else {
+            break;
+        };
+        let field = match key {
+            Key::Known(index) => {
+                next = index + 1;
+                fields.get_mut(index).zip(properties.get(index))
+            }
+            Key::Other(_) => None,
+        };
+        match (field, key, &mut *rest) {
+            (Some((field, (_, name))), ..) => field.decode(&mut object, name)?,
+            (None, Key::Other(name), [rest, ..]) => rest.decode(&mut object, name)?,
+            _ => object.next_value::<IgnoredAny>().map(drop)?,
+        }
+    }
+    let mut missing = None;
+    for (field, (_, name)) in fields.iter_mut().zip(properties) {
+        if !field.complete() {
+            missing.get_or_insert(*name);
+        }
+    }
+    Ok(missing.unwrap_or_default())
 }
 
 /// The name of a field.
-pub(crate) enum Key {
+enum Key {
     /// The index of a field of the struct.
     Known(usize),
     /// The name of an additional property; empty if the struct does not keep it.
     Other(String),
 }
 
-impl<'de, A: MapAccess<'de>> Fields<A> {
-    /// Decodes the name of the next field.
-    pub(crate) fn next<R: Record<'de>>(&mut self) -> Result<Option<Key>, A::Error> {
-        let name = Name {
-            names: R::FIELDS,
-            keeps: R::KEEPS,
-            from: self.next,
-        };
-        let key = self.access.next_key_seed(name)?;
-        if let Some(Key::Known(index)) = &key {
-            self.next = index + 1;
-        }
-        Ok(key)
-    }
-
-    /// Decodes the value of the field.
-    pub(crate) fn set<T: Deserialize<'de>>(
-        &mut self,
-        value: &mut Option<T>,
-        name: &'static str,
-    ) -> Result<(), A::Error> {
-        if value.is_some() {
-            return Err(A::Error::duplicate_field(name));
-        }
-        *value = Some(self.access.next_value()?);
-        Ok(())
-    }
-
-    /// Decodes the value of the field from every notation.
-    pub(crate) fn set_leniently<T: Lenient<'de>>(
-        &mut self,
-        value: &mut Option<T>,
-        name: &'static str,
-    ) -> Result<(), A::Error> {
-        if value.is_some() {
-            return Err(A::Error::duplicate_field(name));
-        }
-        *value = Some(self.access.next_value_seed(Seed(PhantomData))?);
-        Ok(())
-    }
-
-    /// Decodes the value of an additional property, and keeps it by its name.
-    pub(crate) fn keep<T: Deserialize<'de>>(
-        &mut self,
-        kept: &mut impl Extend<(String, T)>,
-        key: String,
-    ) -> Result<(), A::Error> {
-        kept.extend([(key, self.access.next_value()?)]);
-        Ok(())
-    }
-
-    /// Like [`Fields::keep`], from every notation.
-    pub(crate) fn keep_leniently<T: Lenient<'de>>(
-        &mut self,
-        kept: &mut impl Extend<(String, T)>,
-        key: String,
-    ) -> Result<(), A::Error> {
-        kept.extend([(key, self.access.next_value_seed(Seed(PhantomData))?)]);
-        Ok(())
-    }
-
-    /// Skips the value of the field.
-    pub(crate) fn skip(&mut self) -> Result<(), A::Error> {
-        self.access.next_value::<IgnoredAny>().map(drop)
-    }
-}
-
 /// Finds the index of a field by its name. Fields usually arrive in the order of the struct, so the search starts after
 /// the previous one.
 struct Name {
-    names: &'static [&'static str],
+    properties: Properties,
     keeps: bool,
-    from: usize,
+    next: usize,
 }
 
 impl Name {
     /// Finds a field that is not the expected one. Inlined, it would slow the usual case down.
     #[cold]
     fn search(&self, name: &str) -> Key {
-        let from = self.from.min(self.names.len());
-        let is = |index: &usize| self.names.get(*index).is_some_and(|own| *own == name);
-        let found = (from..self.names.len()).chain(0..from).find(is);
+        let length = self.properties.len();
+        let next = self.next.min(length);
+        let is = |index: &usize| {
+            let property = self.properties.get(*index);
+            property.is_some_and(|(_, own)| *own == name)
+        };
+        let found = (next..length).chain(0..next).find(is);
         let other = || if self.keeps { name } else { "" };
         found.map_or_else(|| Key::Other(other().to_owned()), Key::Known)
     }
@@ -301,8 +402,8 @@ impl Visitor<'_> for Name {
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Key, E> {
-        Ok(match self.names.get(self.from) {
-            Some(own) if *own == name => Key::Known(self.from),
+        Ok(match self.properties.get(self.next) {
+            Some((_, own)) if *own == name => Key::Known(self.next),
             _ => self.search(name),
         })
     }
@@ -344,92 +445,123 @@ impl Optional for serde_json::Map<String, serde_json::Value> {
     }
 }
 
-/// Writes to an encoder, unless an earlier write failed.
-fn write<T, E>(encoder: &mut Result<T, E>, write: impl FnOnce(&mut T) -> Result<(), E>) {
-    if let Ok(target) = encoder
-        && let Err(error) = write(target)
-    {
-        *encoder = Err(error);
+/// A field of a struct that is being encoded.
+pub(crate) struct Field<'a, T, P> {
+    value: &'a T,
+    presence: PhantomData<P>,
+}
+
+impl<'a, T, P> Field<'a, T, P> {
+    pub(crate) const fn new(value: &'a T) -> Self {
+        Self {
+            value,
+            presence: PhantomData,
+        }
     }
 }
 
-/// The encoder of a struct. After an error, it writes nothing, so that the code of each field has no `?`, which would add to
-/// the compile time.
-pub(crate) struct Closed<F: SerializeStruct>(Result<F, F::Error>);
+/// When a field is encoded.
+pub(crate) trait Presence<T> {
+    fn is_present(value: &T) -> bool;
+}
 
-impl<F: SerializeStruct> Closed<F> {
-    /// Begins a struct, whose fields are present or not.
-    pub(crate) fn new<S>(serializer: S, name: &'static str, present: &[bool]) -> Self
-    where
-        S: Serializer<SerializeStruct = F, Error = F::Error>,
-    {
-        let length = present.iter().filter(|is_present| **is_present).count();
-        Self(serializer.serialize_struct(name, length))
-    }
+/// A field that is always encoded.
+pub(crate) struct Always;
 
-    /// Writes a field.
-    pub(crate) fn field(&mut self, name: &'static str, value: &impl Serialize) {
-        write(&mut self.0, |fields| fields.serialize_field(name, value));
-    }
-
-    /// Writes a field if it has a value.
-    pub(crate) fn optional(&mut self, name: &'static str, value: &impl Optional) {
-        if value.is_absent() {
-            write(&mut self.0, |fields| fields.skip_field(name));
-        } else {
-            self.field(name, value);
-        }
-    }
-
-    /// Ends the struct.
-    ///
-    /// # Errors
-    /// The serializer failed.
-    pub(crate) fn end(self) -> Result<F::Ok, F::Error> {
-        self.0.and_then(F::end)
+impl<T> Presence<T> for Always {
+    fn is_present(_value: &T) -> bool {
+        true
     }
 }
 
-/// The encoder of a struct with additional properties. After an error, it writes nothing.
-pub(crate) struct Open<M: SerializeMap>(Result<M, M::Error>);
+/// A field that is left out if it has no value.
+pub(crate) struct IfPresent;
 
-impl<M: SerializeMap> Open<M> {
-    /// Begins a map.
-    pub(crate) fn new<S>(serializer: S) -> Self
-    where
-        S: Serializer<SerializeMap = M, Error = M::Error>,
-    {
-        Self(serializer.serialize_map(None))
+impl<T: Optional> Presence<T> for IfPresent {
+    fn is_present(value: &T) -> bool {
+        !value.is_absent()
     }
+}
 
-    /// Writes a field.
-    pub(crate) fn field(&mut self, name: &str, value: &impl Serialize) {
-        write(&mut self.0, |entries| entries.serialize_entry(name, value));
-    }
+/// A struct that is being encoded.
+pub(crate) enum Object<S: Serializer> {
+    Closed(S::SerializeStruct),
+    /// With additional properties.
+    Open(S::SerializeMap),
+}
 
-    /// Writes a field if it has a value.
-    pub(crate) fn optional(&mut self, name: &str, value: &impl Optional) {
-        if !value.is_absent() {
-            self.field(name, value);
+impl<S: Serializer> Object<S> {
+    fn write(&mut self, name: &'static str, value: &impl Serialize) -> Result<(), S::Error> {
+        match self {
+            Self::Closed(fields) => fields.serialize_field(name, value),
+            Self::Open(entries) => entries.serialize_entry(name, value),
         }
     }
+}
 
-    /// Writes the additional properties.
-    pub(crate) fn rest<'a, V: Serialize + 'a>(
-        &mut self,
-        rest: impl IntoIterator<Item = (&'a String, &'a V)>,
-    ) {
-        for (name, value) in rest {
-            self.field(name, value);
-        }
+/// A field of any type that is being encoded.
+pub(crate) trait Encode<S: Serializer> {
+    fn is_present(&self) -> bool;
+
+    fn encode(&self, object: &mut Object<S>, name: &'static str) -> Result<(), S::Error>;
+}
+
+impl<S: Serializer, T: Serialize, P: Presence<T>> Encode<S> for Field<'_, T, P> {
+    fn is_present(&self) -> bool {
+        P::is_present(self.value)
     }
 
-    /// Ends the map.
-    ///
-    /// # Errors
-    /// The serializer failed.
-    pub(crate) fn end(self) -> Result<M::Ok, M::Error> {
-        self.0.and_then(M::end)
+    fn encode(&self, object: &mut Object<S>, name: &'static str) -> Result<(), S::Error> {
+        object.write(name, self.value)
+    }
+}
+
+/// Additional properties of any type that are being encoded.
+pub(crate) trait EncodeRest<S: Serializer> {
+    fn encode(&self, entries: &mut S::SerializeMap) -> Result<(), S::Error>;
+}
+
+impl<S: Serializer, V: Serialize> EncodeRest<S> for BTreeMap<String, V> {
+    fn encode(&self, entries: &mut S::SerializeMap) -> Result<(), S::Error> {
+        let mut rest = self.iter();
+        rest.try_for_each(|(name, value)| entries.serialize_entry(name, value))
+    }
+}
+
+impl<S: Serializer> EncodeRest<S> for serde_json::Map<String, serde_json::Value> {
+    fn encode(&self, entries: &mut S::SerializeMap) -> Result<(), S::Error> {
+        let mut rest = self.iter();
+        rest.try_for_each(|(name, value)| entries.serialize_entry(name, value))
+    }
+}
+
+/// Encodes the fields of a struct, and up to one map of additional properties.
+pub(crate) fn serialize<S: Serializer>(
+    serializer: S,
+    name: &'static str,
+    properties: Properties,
+    fields: &[&dyn Encode<S>],
+    rest: &[&dyn EncodeRest<S>],
+) -> Result<S::Ok, S::Error> {
+    let mut object = if rest.is_empty() {
+        let length = fields.iter().filter(|field| field.is_present()).count();
+        Object::Closed(serializer.serialize_struct(name, length)?)
+    } else {
+        Object::Open(serializer.serialize_map(None)?)
+    };
+    for (field, (_, name)) in fields.iter().zip(properties) {
+        if field.is_present() {
+            field.encode(&mut object, name)?;
+        } else if let Object::Closed(fields) = &mut object {
+            fields.skip_field(name)?;
+        }
+    }
+    match object {
+        Object::Closed(fields) => fields.end(),
+        Object::Open(mut entries) => {
+            rest.iter().try_for_each(|rest| rest.encode(&mut entries))?;
+            entries.end()
+        }
     }
 }
 
@@ -454,12 +586,12 @@ mod tests {
     }
     fields! {
         Point {
-            0 x: "x" lenient;
-            1 kind: "type" optional, or_default;
-            2 at: "at";
-            3 list: "list" optional lenient, or_default;
-            4 seven: "seven", or self::seven;
-            5 id: "id" optional lenient, some;
+            x: "x" = Lenient required Always;
+            kind: "type" = Exact or_default IfPresent;
+            at: "at" = Exact required Always;
+            list: "list" = Lenient or_default IfPresent;
+            seven: "seven" = Exact or(self::seven) Always;
+            id: "id" = LenientSome required IfPresent;
         }
     }
 
@@ -471,9 +603,9 @@ mod tests {
     }
     fields! {
         Extended {
-            0 a: "a";
-            1 b: "b" optional, or_default;
-            rest rest lenient;
+            a: "a" = Exact required Always;
+            b: "b" = Exact or_default IfPresent;
+            ..rest: Lenient;
         }
     }
 
@@ -521,6 +653,7 @@ mod tests {
             (r#"{"at":1}"#, "missing field `x`"),
             (r#"{"x":1}"#, "missing field `at`"),
             (r#"{"x":1,"x":1}"#, "duplicate field `x`"),
+            (r#"{"x":1,"at":null,"at":null}"#, "duplicate field `at`"),
             (r#"{"x":1,"at":null}"#, "missing field `id`"),
             (
                 r#"{"x":1,"at":null,"id":null}"#,
@@ -612,13 +745,66 @@ mod tests {
         assert_eq!(serde_json::from_str(r#"{"a":1}"#).ok(), Some(Empty {}));
     }
 
+    /// Its fields have the names of the macro's own variables.
+    #[derive(Debug, PartialEq)]
+    struct Clashing {
+        object: u8,
+        missing: Option<u8>,
+        serializer: u8,
+        r#type: u8,
+    }
+    fields! {
+        Clashing {
+            object: "" = Exact required Always;
+            missing: "missing" = ExactSome required IfPresent;
+            serializer: "serializer" = Exact required Always;
+            r#type: "type" = Exact or_default Always;
+        }
+    }
+
+    #[test]
+    fn fields_can_have_any_name() {
+        let json = r#"{"":1,"missing":2,"serializer":3,"type":4}"#;
+        let clashing = Clashing {
+            object: 1,
+            missing: Some(2),
+            serializer: 3,
+            r#type: 4,
+        };
+        assert_eq!(serde_json::to_string(&clashing).ok().as_deref(), Some(json));
+        assert_eq!(serde_json::from_str(json).ok(), Some(clashing));
+        // The first of several missing fields is the error.
+        assert_eq!(decoded::<Clashing>("{}"), "missing field ``");
+        assert_eq!(decoded::<Clashing>(r#"{"":1}"#), "missing field `missing`");
+        let null = r#"{"":1,"missing":null,"serializer":3}"#;
+        assert_eq!(decoded::<Clashing>(null), "invalid type: null, expected u8");
+    }
+
+    #[derive(Debug, PartialEq)]
+    struct Kept {
+        rest: serde_json::Map<String, serde_json::Value>,
+    }
+    fields! { Kept { ..rest: Exact; } }
+
+    #[test]
+    fn struct_may_have_additional_properties_only() {
+        let json = r#"{"a":1.0,"b":[]}"#;
+        let kept: Kept = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&kept).unwrap(), json);
+    }
+
     #[test]
     fn error_of_a_field_is_the_error_of_the_struct() {
         struct Unnamed {
             map: BTreeMap<Vec<u8>, u8>,
             last: u8,
         }
-        fields! { Unnamed { 0 map: "map"; 1 last: "last"; } }
+        fields! {
+            Unnamed {
+                map: "map" = Exact required Always;
+                last: "last" = Exact required Always;
+            }
+        }
         let map = BTreeMap::from([(vec![1], 2)]);
         let mut written = Vec::new();
         let unnamed = Unnamed { map, last: 1 };

@@ -261,8 +261,7 @@ impl Parse for Record {
         syn::braced!(content in input);
         let mut names = Vec::new();
         while !content.is_empty() {
-            // The field with additional properties has no index.
-            if content.parse::<Option<LitInt>>()?.is_some() {
+            if !content.peek(Token![..]) {
                 let field = content.call(Ident::parse_any)?;
                 content.parse::<Token![:]>()?;
                 names.push((field, content.parse()?));

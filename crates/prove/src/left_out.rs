@@ -124,11 +124,11 @@ mod tests {
         };
         let call: Item = syn::parse_quote! {
             crate::record::fields! { Order {
-                0 id: "id" optional, or_default;
-                1 org_name: "orgName" optional lenient, or_default;
-                2 r#type: "type", or self::default;
-                3 must: "must";
-                rest extra lenient;
+                id: "id" = Exact or_default IfPresent;
+                org_name: "orgName" = Lenient or_default IfPresent;
+                r#type: "type" = Exact or(self::default) Always;
+                must: "must" = Exact required Always;
+                ..extra: Lenient;
             } }
         };
         let names = declaration::names_in_json(&[call]);

@@ -76,8 +76,8 @@ fn declared(item: &mut ItemStruct, received: Option<&BTreeMap<String, bool>>) ->
     let mut rows = Vec::new();
     let mut rest = None;
     for field in &fields.named {
-        let mut rule = quote!();
-        let mut optional = None;
+        let mut absence = quote!(required);
+        let mut presence = quote!(Always);
         let mut flattened = false;
         for attribute in field.attrs.iter().filter(|attribute| is_serde(attribute)) {
             let words = serde_words(attribute)?;
@@ -90,13 +90,13 @@ fn declared(item: &mut ItemStruct, received: Option<&BTreeMap<String, bool>>) ->
                     word if word.path().is_ident("skip_serializing_if")
                         || word.path().is_ident("default") =>
                     {
-                        rule = match &function {
-                            Some(function) => quote!(, or #function),
-                            None => quote!(, or_default),
+                        absence = match &function {
+                            Some(function) => quote!(or(#function)),
+                            None => quote!(or_default),
                         };
                         if word.path().is_ident("skip_serializing_if") {
                             is_known(&named_function(word)?).then_some(())?;
-                            optional = Some(quote!(optional));
+                            presence = quote!(IfPresent);
                         }
                     }
                     // A required nullable option is like any field without a default.
@@ -117,22 +117,26 @@ fn declared(item: &mut ItemStruct, received: Option<&BTreeMap<String, bool>>) ->
         let ident = &field.ident;
         if flattened {
             is_map(&field.ty).then_some(())?;
-            let lenient = map_values(&field.ty)
-                .is_some_and(is_lenient)
-                .then(|| quote!(lenient));
-            rest = Some(quote!(rest #ident #lenient;));
+            let notation = match map_values(&field.ty) {
+                Some(values) if is_lenient(values) => quote!(Lenient),
+                _ => quote!(Exact),
+            };
+            rest = Some(quote!(..#ident: #notation;));
             continue;
         }
         let name = wire_name(field)?;
+        let mut must_be_some = false;
         if let Some(nullable) = received.and_then(|received| received.get(&name)) {
-            rule = match option(&field.ty) {
-                Some(_) if !nullable => quote!(, some),
-                _ => quote!(),
-            };
+            absence = quote!(required);
+            must_be_some = !nullable && option(&field.ty).is_some();
         }
-        let index = syn::Index::from(rows.len());
-        let lenient = is_lenient(&field.ty).then(|| quote!(lenient));
-        rows.push(quote!(#index #ident: #name #optional #lenient #rule;));
+        let notation = match (is_lenient(&field.ty), must_be_some) {
+            (false, false) => quote!(Exact),
+            (true, false) => quote!(Lenient),
+            (false, true) => quote!(ExactSome),
+            (true, true) => quote!(LenientSome),
+        };
+        rows.push(quote!(#ident: #name = #notation #absence #presence;));
     }
     if !remove_derives(item, &SERDE) {
         return None;

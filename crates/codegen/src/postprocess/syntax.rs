@@ -276,8 +276,9 @@ mod tests {
             quote!(&'a ::std::vec::Vec<types::Call>),
             quote!(::std::collections::BTreeMap<::std::string::String, [u8; 2]>),
             quote!(impl ::std::convert::Into<String>),
-            quote!(0 a: "a :: b , c <d > : \"e\"" lenient, or_default),
-            quote!(2 limit: "limit", default defaults::limit::<u32, 10>),
+            quote!(a: "a :: b , c <d > : \"e\"" = Lenient or_default IfPresent),
+            quote!(limit: "limit" = Exact or(defaults::limit::<u32, 10>) Always),
+            quote!(..extra: Lenient),
             quote!(Tag {
                 property: "a",
                 values: &[(Text("x"), 0usize), (Number(-1.5f64), 1usize)],
