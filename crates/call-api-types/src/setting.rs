@@ -9,20 +9,22 @@
     unused_macros,
     reason = "a document without structs has no use for it"
 )]
+#![allow(irrefutable_let_patterns, reason = "a struct may have no property")]
 
 use std::fmt::{self, Debug, Display};
 use std::marker::PhantomData;
 
+use crate::mask::Masked;
 use crate::nullable::Nullable;
 
 /// A property of a builder, which takes a `T` and stores it as `S`.
 pub(crate) struct Setting<T, S = T> {
-    value: State<S>,
+    pub(crate) value: State<S>,
     takes: PhantomData<fn(T)>,
 }
 
 #[derive(Clone)]
-enum State<S> {
+pub(crate) enum State<S> {
     Missing,
     Invalid(String),
     Set(S),
@@ -80,15 +82,6 @@ impl<T, S> Setting<T, S> {
             Ok(value) => State::Set(value.store()),
             Err(error) => invalid(name, &error),
         };
-    }
-
-    /// Returns the value.
-    pub(crate) fn take(self, name: &str) -> Result<S, String> {
-        match self.value {
-            State::Set(value) => Ok(value),
-            State::Invalid(error) => Err(error),
-            State::Missing => Err(missing(name)),
-        }
     }
 }
 
@@ -152,17 +145,57 @@ impl<T> Store<Nullable<Box<T>>> for Nullable<T> {
     }
 }
 
-/// Shows a builder.
-pub(crate) fn debug(
-    f: &mut fmt::Formatter<'_>,
-    name: &str,
-    properties: &[(&str, &dyn Debug)],
-) -> fmt::Result {
-    let mut shown = f.debug_struct(name);
-    for (name, value) in properties {
-        shown.field(plain(name), value);
+/// A property of any type.
+pub(crate) trait Property: Debug {
+    /// Returns what is wrong with the property; `None` if it has a value.
+    fn problem(&self, name: &str) -> Option<String>;
+}
+
+impl<T, S: Debug> Property for &Setting<T, S> {
+    fn problem(&self, name: &str) -> Option<String> {
+        match &self.value {
+            State::Set(_) => None,
+            State::Invalid(error) => Some(error.clone()),
+            State::Missing => Some(missing(name)),
+        }
     }
-    shown.finish()
+}
+
+impl<T, S: Debug> Property for Masked<'_, Setting<T, S>> {
+    fn problem(&self, name: &str) -> Option<String> {
+        self.0.problem(name)
+    }
+}
+
+/// The properties of a builder: the name of each, and its value.
+pub(crate) type Properties<'a> = &'a [(&'a str, &'a dyn Property)];
+
+/// A builder.
+pub(crate) trait Builder {
+    /// Calls a function with all properties.
+    fn with_properties<R>(&self, call: impl FnOnce(Properties<'_>) -> R) -> R;
+}
+
+/// Shows a builder.
+pub(crate) fn debug(builder: &impl Builder, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn show(f: &mut fmt::Formatter<'_>, name: &str, properties: Properties<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct(name);
+        for (name, value) in properties {
+            shown.field(plain(name), value);
+        }
+        shown.finish()
+    }
+    builder.with_properties(|properties| show(f, name, properties))
+}
+
+/// Returns what is wrong with the first property that has no value.
+#[cold]
+pub(crate) fn first_problem(builder: &impl Builder) -> String {
+    fn problem(properties: Properties<'_>) -> String {
+        let mut problems = properties.iter().map(|(name, value)| value.problem(name));
+        problems.find_map(|problem| problem).unwrap_or_default()
+    }
+    builder.with_properties(problem)
 }
 
 /// Declares the builder of a struct of the parent module, and its function `builder`.
@@ -228,27 +261,31 @@ macro_rules! builder {
             )?
         }
 
-        impl ::std::fmt::Debug for $name {
-            #[inline]
-            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-                crate::setting::debug(
-                    f,
-                    stringify!($name),
-                    &[$((stringify!($property), &$(crate::mask::$masked)?(&self.$property))),*],
-                )
+        impl crate::setting::Builder for $name {
+            fn with_properties<R>(&self, call: impl FnOnce(crate::setting::Properties<'_>) -> R) -> R {
+                call(&[$((stringify!($property), &$(crate::mask::$masked)?(&self.$property))),*])
             }
         }
 
-        #[allow(unused_variables, reason = "a struct may have no property")]
+        impl ::std::fmt::Debug for $name {
+            #[inline]
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                crate::setting::debug(self, stringify!($name), f)
+            }
+        }
+
         impl ::std::convert::TryFrom<$name> for super::$name {
             type Error = super::error::ConversionError;
 
             #[inline]
             fn try_from(builder: $name) -> ::std::result::Result<Self, super::error::ConversionError> {
-                let value = super::$fields {
-                    $($property: builder.$property.take(stringify!($property))?,)*
+                // One test of all properties takes less compile time than a test of each.
+                let $name {
+                    $($property: crate::setting::Setting { value: crate::setting::State::Set($property), .. },)*
+                } = builder else {
+                    return ::std::result::Result::Err(crate::setting::first_problem(&builder).into());
                 };
-                ::std::result::Result::Ok(value.into())
+                ::std::result::Result::Ok(super::$fields { $($property,)* }.into())
             }
         }
 
@@ -302,6 +339,13 @@ mod tests {
     #[derive(Debug, PartialEq)]
     pub struct Empty {}
 
+    /// Its fields have the names of the macro's own variables.
+    #[derive(Debug, PartialEq)]
+    pub struct Hidden {
+        builder: u8,
+        f: u8,
+    }
+
     #[derive(Debug, PartialEq)]
     pub struct Frame {
         build: u8,
@@ -330,6 +374,12 @@ mod tests {
             } build
         }
         crate::setting::builder! { Empty {} build }
+        crate::setting::builder! {
+            Hidden {
+                builder: u8 = required, Masked;
+                f: u8 = required, Masked;
+            } build
+        }
         crate::setting::builder! {
             Frame {
                 build: u8 = required;
@@ -374,6 +424,13 @@ mod tests {
         assert_eq!(error(Large::builder().id(300)), invalid);
         assert_eq!(error(least().id(300)), invalid);
         assert!(least().id(300).id(3).build().is_ok());
+        let hidden = |builder: builder::Hidden| builder.build().unwrap_err().to_string();
+        assert_eq!(
+            hidden(Hidden::builder().f(1)),
+            "no value supplied for builder"
+        );
+        let text = hidden(Hidden::builder().builder(1).f(300));
+        assert_eq!(text, invalid.replace("for id", "for f"));
         let frame = Frame::try_from(Frame::builder().build(1));
         assert_eq!(frame.unwrap_err().to_string(), "no value supplied for loop");
     }
