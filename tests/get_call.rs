@@ -517,6 +517,7 @@ fn client_and_requests_are_send() {
         .token(TOKEN)
         .build()
         .unwrap();
+    assert_send(&client.get_call(ID).send());
     assert_send(&std::future::IntoFuture::into_future(client.get_call(ID)));
 }
 

@@ -181,6 +181,16 @@ pub(crate) async fn send<O: Operation>(operation: O) -> Result<Response<O::Outpu
     exchange.await.map(|(response, _)| response)
 }
 
+/// Sends the request of an operation, and returns the value of the response.
+pub(crate) fn send_for_value<O: Operation + Send + 'static>(
+    operation: O,
+) -> RequestFuture<O::Output>
+where
+    O::Output: Send,
+{
+    Box::pin(async { send(operation).await.map(|response| response.value) })
+}
+
 /// Adds a key of the request's own, unless it has one. A key of the options or of the client replaces it.
 pub(crate) fn with_idempotency_key(
     mut request: reqwest::Request,
@@ -483,10 +493,13 @@ macro_rules! operation {
             /// # Errors
             /// [`Error`](crate::Error) if there is no response, or it is not a success that the document describes.
             #[inline]
-            pub async fn send(
+            pub fn send(
                 self,
-            ) -> Result<crate::Response<<Self as crate::Operation>::Output>, crate::Error> {
-                crate::request::send(self).await
+            ) -> impl Future<
+                Output = Result<crate::Response<<Self as crate::Operation>::Output>, crate::Error>,
+            > {
+                // Not in an `async` block: the compiler would check a future of its own for each operation.
+                crate::request::send(self)
             }
 
             /// Sends the request and blocks the thread until there is a response, as [`send`](Self::send).
@@ -530,7 +543,7 @@ macro_rules! operation {
 
             #[inline]
             fn into_future(self) -> Self::IntoFuture {
-                Box::pin(async { self.send().await.map(|response| response.value) })
+                crate::request::send_for_value(self)
             }
         }
     };
