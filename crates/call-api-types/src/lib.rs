@@ -35,7 +35,7 @@
 mod call;
 mod file_part;
 #[rustfmt::skip]
-#[allow(clippy::all, clippy::return_self_not_must_use, dead_code, deprecated, irrefutable_let_patterns, unused_imports, reason = "generated")]
+#[allow(clippy::all, clippy::return_self_not_must_use, dead_code, deprecated, irrefutable_let_patterns, unreachable_code, unused_imports, reason = "generated")]
 mod generated;
 mod lenient;
 mod mask;

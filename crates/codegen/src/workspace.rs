@@ -52,7 +52,7 @@ mod setting;
 mod union;
 
 #[rustfmt::skip]
-#[allow(clippy::all, dead_code, deprecated, irrefutable_let_patterns, unused_imports, reason = \"generated\")]
+#[allow(clippy::all, dead_code, deprecated, irrefutable_let_patterns, unreachable_code, unused_imports, reason = \"generated\")]
 mod generated;
 
 pub use generated::*;
