@@ -190,7 +190,7 @@ pub(crate) struct Slot<T, N, D> {
     notation: PhantomData<N>,
 }
 
-impl<T, N, D: Absence<T>> Slot<T, N, D> {
+impl<T, N, D> Slot<T, N, D> {
     const fn new(absence: D) -> Self {
         Self {
             value: None,
@@ -200,7 +200,7 @@ impl<T, N, D: Absence<T>> Slot<T, N, D> {
     }
 }
 
-/// What an absent field is.
+/// The treatment of an absent field.
 pub(crate) trait Absence<T> {
     /// Returns the value of the field; `None` if its absence is an error.
     fn value(&self) -> Option<T>;
@@ -523,16 +523,22 @@ pub(crate) trait EncodeRest<S: Serializer> {
 
 impl<S: Serializer, V: Serialize> EncodeRest<S> for BTreeMap<String, V> {
     fn encode(&self, entries: &mut S::SerializeMap) -> Result<(), S::Error> {
-        let mut rest = self.iter();
-        rest.try_for_each(|(name, value)| entries.serialize_entry(name, value))
+        encode_rest(self, entries)
     }
 }
 
 impl<S: Serializer> EncodeRest<S> for serde_json::Map<String, serde_json::Value> {
     fn encode(&self, entries: &mut S::SerializeMap) -> Result<(), S::Error> {
-        let mut rest = self.iter();
-        rest.try_for_each(|(name, value)| entries.serialize_entry(name, value))
+        encode_rest(self, entries)
     }
+}
+
+fn encode_rest<'a, M: SerializeMap, V: Serialize + 'a>(
+    rest: impl IntoIterator<Item = (&'a String, &'a V)>,
+    entries: &mut M,
+) -> Result<(), M::Error> {
+    let mut rest = rest.into_iter();
+    rest.try_for_each(|(name, value)| entries.serialize_entry(name, value))
 }
 
 /// Encodes the fields of a struct, and up to one map of additional properties.
