@@ -9,12 +9,10 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 /// A file that is sent as a part of a form (`multipart/form-data`): its bytes, a name and a media type.
 ///
 /// It is kept in memory, so that a failed request can be retried.
-#[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct FilePart {
     /// The bytes of the file.
@@ -26,6 +24,12 @@ pub struct FilePart {
     /// `application/octet-stream`.
     pub media_type: Option<String>,
 }
+
+crate::record::fields! { FilePart {
+    content: "content" = Exact required Always;
+    name: "name" = Exact or_default Always;
+    media_type: "media_type" = Exact or_default Always;
+} }
 
 impl FilePart {
     /// Returns a file with these bytes.
@@ -72,6 +76,21 @@ impl fmt::Debug for FilePart {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn file_is_encoded_as_an_object() -> Result<(), serde_json::Error> {
+        let file = FilePart::from(vec![1, 2]).with_name("a.wav");
+        let json = serde_json::to_string(&file)?;
+        assert_eq!(
+            json,
+            r#"{"content":[1,2],"name":"a.wav","media_type":null}"#
+        );
+        assert_eq!(serde_json::from_str::<FilePart>(&json)?, file);
+        let unnamed = serde_json::from_str::<FilePart>(r#"{"content":[1,2]}"#)?;
+        assert_eq!(unnamed, FilePart::from(vec![1, 2]));
+        assert!(serde_json::from_str::<FilePart>("{}").is_err());
+        Ok(())
+    }
 
     #[test]
     fn debug_omits_the_bytes() {

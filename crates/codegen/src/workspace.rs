@@ -366,6 +366,16 @@ fn manifest(root: &Path, part: &str, generated: &str) -> Result<String, Problem>
                 dependencies.insert(name, value(line));
             }
         }
+        // The remaining derives of serde, after which typify writes others.
+        let derives = ["::serde::Deserialize,", "::serde::Serialize,"];
+        if derives.iter().any(|derive| generated.contains(derive))
+            && let Some(dependencies) = dependencies.as_table_like_mut()
+        {
+            let mut line = toml_edit::InlineTable::new();
+            line.insert("workspace", true.into());
+            line.insert("features", Array::from_iter(["derive"]).into());
+            dependencies.insert("serde", value(line));
+        }
     }
     // What the examples in its documentation need.
     let examples = match part {
@@ -403,4 +413,33 @@ fn sources(root: &Path, folder: &str) -> Result<Vec<String>, Problem> {
         .collect();
     paths.sort();
     Ok(paths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn manifest_asks_for_the_derive_if_one_remains() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let serde = |generated: &str| {
+            let manifest = manifest(&root, "types", generated).unwrap();
+            let mut lines = manifest
+                .lines()
+                .filter(|line| line.starts_with("serde.") || line.starts_with("serde ="));
+            lines.next().map(str::to_owned)
+        };
+        let plain = "#[derive(Clone)]\npub struct Call {}\nimpl ::serde::Serialize for Call {}";
+        assert_eq!(serde(plain).as_deref(), Some("serde.workspace = true"));
+        for derive in [
+            "::serde::Deserialize,\n    ::serde::Serialize",
+            "::serde::Serialize",
+        ] {
+            let derived = format!("#[derive(\n    {derive},\n    Clone\n)]\npub enum Never {{}}");
+            assert_eq!(
+                serde(&derived).as_deref(),
+                Some(r#"serde = { workspace = true, features = ["derive"] }"#)
+            );
+        }
+    }
 }

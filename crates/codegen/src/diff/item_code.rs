@@ -6,7 +6,7 @@ use heck::ToPascalCase as _;
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::ToTokens as _;
 use serde_json::Value;
-use syn::{ImplItem, Item, Type};
+use syn::{ImplItem, Item, ItemImpl, Type};
 
 use super::change::Change;
 use crate::names;
@@ -47,6 +47,14 @@ impl ItemCode {
                         };
                         self.push(name, item.to_token_stream());
                     }
+                }
+                // The bodies follow from the type. Their words, such as `Error`, can be the names of other types.
+                Item::Impl(block) if is_of_serde(block) => {
+                    let block = ItemImpl {
+                        items: Vec::new(),
+                        ..block.clone()
+                    };
+                    self.push(subject(item), block.into_token_stream());
                 }
                 item => self.push(subject(item), item.to_token_stream()),
             }
@@ -233,6 +241,13 @@ fn subject(item: &Item) -> String {
     }
 }
 
+/// Returns true for an implementation of a trait of serde.
+fn is_of_serde(block: &ItemImpl) -> bool {
+    let path = block.trait_.as_ref().map(|(path, _)| path);
+    path.and_then(|path| path.segments.first())
+        .is_some_and(|first| first.ident == "serde")
+}
+
 fn named(ty: &Type, name: &str) -> bool {
     matches!(ty, Type::Path(path) if path.path.is_ident(name))
 }
@@ -262,4 +277,44 @@ fn without_docs(tokens: TokenStream) -> TokenStream {
         }
     }
     kept.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use syn::parse_quote;
+
+    use super::*;
+
+    #[test]
+    fn implementations_of_serde_mention_no_other_type() {
+        let code = |value: Type| {
+            let file: syn::File = parse_quote! {
+                pub struct Ids(pub #value);
+                impl<'de> ::serde::Deserialize<'de> for Ids {
+                    fn deserialize<D: ::serde::Deserializer<'de>>(
+                        deserializer: D,
+                    ) -> ::std::result::Result<Self, D::Error> {
+                        ::serde::Deserialize::deserialize(deserializer).map(Self)
+                    }
+                }
+            };
+            let mut code = ItemCode::default();
+            code.add(&file.items);
+            code
+        };
+        let (old, new) = (code(parse_quote!(Id)), code(parse_quote!(Other)));
+        let differences = old.differences(&new);
+        let [words] = differences.as_slice() else {
+            panic!("one type differs: {differences:?}");
+        };
+        assert!(
+            ["Ids", "Id", "Other", "Deserialize"]
+                .iter()
+                .all(|word| words.contains(word))
+        );
+        assert!(
+            !words.contains("Error") && !words.contains("Result"),
+            "{words:?}"
+        );
+    }
 }

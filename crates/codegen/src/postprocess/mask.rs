@@ -138,7 +138,7 @@ fn hide_in(items: &mut Vec<Item>, ident: &str, hidden: &BTreeSet<String>) {
         });
     if let Some((place, item)) = found {
         let shown = debug(item, hidden);
-        remove_derives(item, &[&["Debug"]]);
+        remove_derives(&mut item.attrs, &[&["Debug"]]);
         items.insert(place + 1, shown);
     }
 }

@@ -1,12 +1,15 @@
 //! Makes structs use `record::fields!` of the types crate in place of serde's derive. The macro reads objects only, each
 //! property once, and keeps further properties if the struct has a field for them.
+//!
+//! Where no derive remains, the types crate needs no procedural macro: serde's took half of the time to build it with all
+//! that it depends on.
 
 use std::collections::BTreeMap;
 
-use proc_macro2::TokenTree;
+use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
 use serde_json::Value;
-use syn::{Attribute, Fields, Item, ItemStruct, Meta, Path, Type, parse_quote};
+use syn::{Attribute, Fields, Ident, Item, ItemEnum, ItemStruct, Meta, Path, Type, parse_quote};
 
 use super::size::Boxed;
 use super::structs::WireNames;
@@ -47,17 +50,25 @@ pub(super) fn received(
     received
 }
 
-/// Replaces the derives of serde by a call of the macro for each struct with named fields. Structs with serde arguments
-/// that the macro does not support keep the derives.
+/// Replaces the derives of serde: by a call of the macro for each struct with named fields, and by implementations for each
+/// struct of one value and each enum without variants. Structs with serde arguments that the macro does not support keep
+/// the derives.
 pub(super) fn declare(file: &mut syn::File, received: &Received) {
     let items = std::mem::take(&mut file.items);
     for mut item in items {
-        let call = match &mut item {
-            Item::Struct(item) => declared(item, received.get(&item.ident.to_string())),
-            _ => None,
+        let more = match &mut item {
+            Item::Struct(item) => match only_value(item).cloned() {
+                Some(value) => as_value(item, &value),
+                None => {
+                    let call = declared(item, received.get(&item.ident.to_string()));
+                    call.into_iter().collect()
+                }
+            },
+            Item::Enum(item) if item.variants.is_empty() => impossible(item),
+            _ => Vec::new(),
         };
         file.items.push(item);
-        file.items.extend(call);
+        file.items.extend(more);
     }
 }
 
@@ -67,7 +78,6 @@ fn is_serde(attribute: &Attribute) -> bool {
 
 fn declared(item: &mut ItemStruct, received: Option<&BTreeMap<String, bool>>) -> Option<Item> {
     let Fields::Named(fields) = &item.fields else {
-        wrapped(item);
         return None;
     };
     if item.attrs.iter().any(is_serde) {
@@ -138,7 +148,7 @@ fn declared(item: &mut ItemStruct, received: Option<&BTreeMap<String, bool>>) ->
         };
         rows.push(quote!(#ident: #name = #notation #absence #presence;));
     }
-    if !remove_derives(item, &SERDE) {
+    if !remove_derives(&mut item.attrs, &SERDE) {
         return None;
     }
     for field in &mut item.fields {
@@ -172,19 +182,82 @@ fn is_map(ty: &Type) -> bool {
     PATHS.iter().any(is) && map_values(ty).is_some()
 }
 
-/// Wrapper types of numbers and times are read like those.
-fn wrapped(item: &mut ItemStruct) {
-    let Fields::Unnamed(fields) = &mut item.fields else {
-        return;
+/// Returns the type of the value of a tuple struct with one.
+fn only_value(item: &ItemStruct) -> Option<&Type> {
+    let Fields::Unnamed(fields) = &item.fields else {
+        return None;
     };
-    if fields.unnamed.len() == 1
-        && let Some(field) = fields.unnamed.first_mut()
-        && is_lenient(&field.ty)
-    {
-        field
-            .attrs
-            .push(parse_quote!(#[serde(deserialize_with = "crate::lenient::deserialize")]));
-    }
+    let mut types = fields.unnamed.iter().map(|field| &field.ty);
+    types.next().filter(|_| types.next().is_none())
+}
+
+/// Decodes and encodes a struct like its only value. One that checks the value derives `Serialize` only.
+fn as_value(item: &mut ItemStruct, value: &Type) -> Vec<Item> {
+    let decode: Path = if is_lenient(value) {
+        parse_quote!(crate::lenient::deserialize)
+    } else {
+        parse_quote!(::serde::Deserialize::deserialize)
+    };
+    implement(
+        &mut item.attrs,
+        &item.ident,
+        &quote!(#decode(deserializer).map(Self)),
+        &quote!(::serde::Serialize::serialize(&self.0, serializer)),
+    )
+}
+
+/// Implements the traits of serde for an enum without variants: no value is decoded, and there is none to encode.
+fn impossible(item: &mut ItemEnum) -> Vec<Item> {
+    let name = item.ident.to_string();
+    implement(
+        &mut item.attrs,
+        &item.ident,
+        &quote! {
+            <::serde::de::IgnoredAny as ::serde::Deserialize>::deserialize(deserializer)?;
+            ::std::result::Result::Err(::serde::de::Error::custom(
+                concat!(#name, " has no value"),
+            ))
+        },
+        &quote! {
+            let _ = serializer;
+            match *self {}
+        },
+    )
+}
+
+/// Implements the traits of serde that the type derives.
+fn implement(
+    attributes: &mut Vec<Attribute>,
+    ident: &Ident,
+    decode: &TokenStream,
+    encode: &TokenStream,
+) -> Vec<Item> {
+    let [decodes, encodes] = SERDE.map(|of_serde| remove_derives(attributes, &[of_serde]));
+    attributes.retain(|attribute| !is_serde(attribute));
+    let decoding = decodes.then(|| {
+        parse_quote! {
+            impl<'de> ::serde::Deserialize<'de> for #ident {
+                fn deserialize<D: ::serde::Deserializer<'de>>(
+                    deserializer: D,
+                ) -> ::std::result::Result<Self, D::Error> {
+                    #decode
+                }
+            }
+        }
+    });
+    let encoding = encodes.then(|| {
+        parse_quote! {
+            impl ::serde::Serialize for #ident {
+                fn serialize<S: ::serde::Serializer>(
+                    &self,
+                    serializer: S,
+                ) -> ::std::result::Result<S::Ok, S::Error> {
+                    #encode
+                }
+            }
+        }
+    });
+    decoding.into_iter().chain(encoding).collect()
 }
 
 /// Returns true if the type is or contains a number or a time with several notations.
@@ -238,7 +311,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn supported_structs_use_the_macro() {
+    fn supported_types_derive_nothing_of_serde() {
         let mut file: syn::File = parse_quote! {
             #[derive(::serde::Deserialize, ::serde::Serialize, Clone)]
             pub struct Call {
@@ -268,8 +341,15 @@ mod tests {
             pub struct Denying { pub a: u8 }
             #[derive(::serde::Deserialize, ::serde::Serialize)]
             pub struct Empty {}
-            #[derive(::serde::Deserialize)]
-            pub struct Wrapper(pub u8);
+            #[derive(::serde::Deserialize, ::serde::Serialize, Clone)]
+            #[serde(transparent)]
+            pub struct Number(pub u8);
+            #[derive(::serde::Serialize)]
+            #[serde(transparent)]
+            pub struct Checked(::std::string::String);
+            #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Copy)]
+            #[serde(deny_unknown_fields)]
+            pub enum Never {}
             #[derive(Clone)]
             pub struct Plain { pub a: u8 }
         };

@@ -6,7 +6,7 @@ use syn::parse::Parse;
 use syn::punctuated::Punctuated;
 use syn::{
     Attribute, Expr, ExprLit, FieldValue, GenericArgument, Ident, ImplItemFn, Item, ItemImpl,
-    ItemStruct, ItemUse, Lit, Meta, Path, PathArguments, Stmt, Token, Type, UseTree, parse_quote,
+    ItemUse, Lit, Meta, Path, PathArguments, Stmt, Token, Type, UseTree, parse_quote,
 };
 
 /// The arguments of an attribute.
@@ -222,10 +222,10 @@ pub(super) fn arguments(ty: &Type) -> impl Iterator<Item = &Type> {
         })
 }
 
-/// Removes traits from the derives of a struct. Returns false if none of them is derived.
-pub(super) fn remove_derives(item: &mut ItemStruct, paths: &[&[&str]]) -> bool {
+/// Removes traits from the derives of a type. Returns false if none of them is derived.
+pub(super) fn remove_derives(attributes: &mut [Attribute], paths: &[&[&str]]) -> bool {
     let mut removed = false;
-    for attribute in &mut item.attrs {
+    for attribute in attributes {
         if !attribute.path().is_ident("derive") {
             continue;
         }
