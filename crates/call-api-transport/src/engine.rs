@@ -53,6 +53,7 @@ struct Counts {
 }
 
 impl<'a> Engine<'a> {
+    #[inline]
     pub(crate) fn new(
         shared: &'a Shared,
         throttle: Option<&'a Throttle>,

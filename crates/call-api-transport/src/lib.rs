@@ -184,18 +184,19 @@ impl Transport {
     ///
     /// # Errors
     /// [`TransportError`] if there is no response.
-    pub async fn send(
-        &self,
-        operation: &Operation,
+    pub fn send<'a>(
+        &'a self,
+        operation: &'a Operation,
         request: reqwest::Request,
         options: Option<&RequestOptions>,
-    ) -> Result<RawResponse, TransportError> {
+    ) -> impl Future<Output = Result<RawResponse, TransportError>> + Send + use<'a> {
         let is_streamed = match operation.body {
             ResponseBody::Buffered => |_| false,
             ResponseBody::Streamed => |_| true,
         };
+        // Not an `async fn`: its future would keep room for the request, which `receive` moves into a box.
         let receiving = self.receive(operation, request, options, is_streamed);
-        Ok(receiving.await?.accept())
+        async { Ok(receiving.await?.accept()) }
     }
 
     /// Sends a request, as [`send`](Self::send), for code that decodes the response: the request has not ended until

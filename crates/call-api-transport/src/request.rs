@@ -30,6 +30,7 @@ pub(crate) struct ApiRequest<'a> {
 }
 
 impl<'a> ApiRequest<'a> {
+    #[inline]
     pub(crate) fn new(
         operation: &'a Operation,
         request: reqwest::Request,
@@ -37,7 +38,8 @@ impl<'a> ApiRequest<'a> {
         is_streamed: fn(u16) -> bool,
     ) -> Self {
         let headers = request.headers().iter();
-        let summary = RequestSummary {
+        // Directly into its place: these are large.
+        let summary = Arc::new(RequestSummary {
             auth: operation.auth,
             method: request.method().clone(),
             url: loggable(request.url()),
@@ -46,12 +48,12 @@ impl<'a> ApiRequest<'a> {
                 .collect(),
             has_body: request.body().is_some(),
             settings,
-        };
+        });
         Self {
             operation,
             version: request.version(),
             given: Some(request),
-            summary: Arc::new(summary),
+            summary,
             body_is_gone: false,
             is_streamed,
         }

@@ -38,7 +38,7 @@ const RESERVED: [&str; 24] = [
 ];
 
 /// The crates that a generated crate names in paths: as the SDK's own name, they would be ambiguous.
-const DEPENDENCIES: [&str; 33] = [
+const DEPENDENCIES: [&str; 34] = [
     "base64",
     "bytes",
     "chrono",
@@ -54,6 +54,7 @@ const DEPENDENCIES: [&str; 33] = [
     "httpmock",
     "hyper",
     "md5",
+    "memchr",
     "native-tls",
     "percent-encoding",
     "progenitor",
