@@ -25,7 +25,7 @@ use crate::problem::Finding;
 use crate::unsupported::Unsupported;
 use crate::walk;
 
-pub(crate) use tokens::{items, parse, parse_item, take_body};
+pub(crate) use tokens::{Tokens, items, parse, parse_item, take_body};
 
 /// The version of progenitor that wrote the committed output. Cargo.toml requires exactly this one.
 pub const PROGENITOR_VERSION: &str = "0.15.1";
@@ -55,37 +55,39 @@ impl Generate<'_> {
             .map_err(|error| format!("{}: {}", error.path(), error.inner()))
     }
 
-    /// Generates the types: the content of `mod types`. They have no builders, which `postprocess` declares.
+    /// Generates the types: the content of `mod types`. They have no builders, which `postprocess` declares. Takes the
+    /// document, which is freed before the tokens are parsed.
     ///
     /// # Errors
     /// Errors with the message of progenitor.
-    pub fn types(&self, schemas: &OpenAPI) -> Result<TokenStream, String> {
+    pub fn types(&self, schemas: OpenAPI) -> Result<TokenStream, String> {
         self.sdk(InterfaceStyle::Positional, schemas)
             .map(|(types, _)| types)
     }
 
-    /// Generates the client with its builders, without types.
+    /// Generates the items of the client with its builders, without types.
     ///
     /// # Errors
     /// Errors with the message of progenitor.
-    pub fn client(&self, requests: &OpenAPI) -> Result<TokenStream, String> {
+    pub fn client(&self, requests: OpenAPI) -> Result<Vec<Tokens>, String> {
         self.sdk(InterfaceStyle::Builder, requests)
             .map(|(_, client)| client)
     }
 
-    /// Generates the SDK, and returns the content of `mod types` and the rest.
+    /// Generates the SDK, and returns the content of `mod types` and the other items.
     fn sdk(
         &self,
         interface: InterfaceStyle,
-        api: &OpenAPI,
-    ) -> Result<(TokenStream, TokenStream), String> {
+        api: OpenAPI,
+    ) -> Result<(TokenStream, Vec<Tokens>), String> {
         let tokens = catching(|| {
             Generator::new(&settings(self.model, interface))
-                .generate_tokens(api)
+                .generate_tokens(&api)
                 .map_err(|error| error.to_string())
         })??;
+        drop(api);
         let mut types = TokenStream::new();
-        let rest = items(tokens).flat_map(|mut item| {
+        let rest = items(tokens).map(|mut item| {
             if matches!(item.as_slice(), [.., TokenTree::Ident(word), TokenTree::Ident(name), _] if word == "mod" && name == "types")
             {
                 types = take_body(&mut item).unwrap_or_default();

@@ -10,7 +10,7 @@ use crate::walk;
 
 /// Returns the name of typify's type for a schema.
 pub fn type_name(name: &str) -> String {
-    as_ident(&clean(name).to_pascal_case(), "X")
+    as_ident(&upper_camel(name), "X")
 }
 
 /// Returns the names of typify's types for the schemas of a document.
@@ -31,7 +31,7 @@ pub fn parameter_name(name: &str) -> String {
     let name = match name {
         "+1" => "plus1".to_owned(),
         "-1" => "minus1".to_owned(),
-        name => clean(name).to_snake_case(),
+        name => snake(name),
     };
     match name.as_str() {
         "" => "x".to_owned(),
@@ -43,7 +43,47 @@ pub fn parameter_name(name: &str) -> String {
 
 /// Returns the name of progenitor's builder for an operation id.
 pub fn builder_name(operation_id: &str) -> String {
-    as_ident(&method_name(operation_id).to_pascal_case(), "_")
+    as_ident(&upper_camel(&method_name(operation_id)), "_")
+}
+
+/// Converts a name to upper camel case. Most names are in it, and heck takes much longer than this test: it writes each letter
+/// on its own.
+fn upper_camel(name: &str) -> String {
+    if is_upper_camel(name) {
+        name.to_owned()
+    } else {
+        clean(name).to_pascal_case()
+    }
+}
+
+/// Converts a name to snake case.
+fn snake(name: &str) -> String {
+    if is_snake(name) {
+        name.to_owned()
+    } else {
+        clean(name).to_snake_case()
+    }
+}
+
+/// Returns true for ASCII letters of which the first is a capital, and no other capital follows one.
+fn is_upper_camel(name: &str) -> bool {
+    let mut follows_capital = false;
+    name.starts_with(|first: char| first.is_ascii_uppercase())
+        && name.bytes().all(|byte| {
+            let is_capital = byte.is_ascii_uppercase();
+            let fits = byte.is_ascii_lowercase() || is_capital && !follows_capital;
+            follows_capital = is_capital;
+            fits
+        })
+}
+
+/// Returns true for words of ASCII letters without capitals, and digits, with an underscore between two words.
+fn is_snake(name: &str) -> bool {
+    let is_word = |word: &str| {
+        let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        !word.is_empty() && word.bytes().all(fits)
+    };
+    name.split('_').all(is_word)
 }
 
 fn clean(name: &str) -> String {
@@ -104,37 +144,35 @@ pub fn for_place(document: &Value, place: &Pointer) -> String {
                 let operation = at.join(step).join(path).join(method);
                 match text_at(document, &operation.join("operationId")) {
                     Some(id) => words.push(type_name(id)),
-                    None => {
-                        words.extend([clean(method).to_pascal_case(), clean(path).to_pascal_case()])
-                    }
+                    None => words.extend([upper_camel(method), upper_camel(path)]),
                 }
                 3
             }
             ("parameters", [index, ..]) => {
                 let name = text_at(document, &at.join(step).join(index).join("name"));
-                words.push(clean(name.unwrap_or(index)).to_pascal_case());
+                words.push(upper_camel(name.unwrap_or(index)));
                 2
             }
             ("responses", [status, ..]) => {
                 words.push(if status.starts_with('2') {
                     "Response".to_owned()
                 } else {
-                    format!("Error{}", clean(status).to_pascal_case())
+                    format!("Error{}", upper_camel(status))
                 });
                 2
             }
             ("components", [_, name, ..]) => {
-                words.push(clean(name).to_pascal_case());
+                words.push(upper_camel(name));
                 3
             }
             ("$defs" | "definitions", [name, ..]) => {
                 // Definitions have names of their own.
                 words.clear();
-                words.push(clean(name).to_pascal_case());
+                words.push(upper_camel(name));
                 2
             }
             ("properties" | "headers", [name, ..]) => {
-                words.push(clean(name).to_pascal_case());
+                words.push(upper_camel(name));
                 2
             }
             ("content" | "allOf", [_, ..]) => 2,
@@ -158,7 +196,7 @@ pub fn for_place(document: &Value, place: &Pointer) -> String {
                 1
             }
             (other, _) => {
-                words.push(clean(other).to_pascal_case());
+                words.push(upper_camel(other));
                 1
             }
         };
@@ -234,6 +272,29 @@ pub fn join(words: &[String]) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn name_that_is_kept_is_what_heck_makes_of_it() {
+        let mut names = vec![String::new()];
+        let (mut upper_camel, mut snake) = (0, 0);
+        for _ in 0..6 {
+            let longer = |name: &String| ["a", "B", "1", "_"].map(|sign| format!("{name}{sign}"));
+            names = names.iter().flat_map(longer).collect();
+            for name in &names {
+                if is_upper_camel(name) {
+                    assert_eq!(clean(name).to_pascal_case(), *name);
+                    upper_camel += 1;
+                }
+                if is_snake(name) {
+                    assert_eq!(clean(name).to_snake_case(), *name);
+                    snake += 1;
+                }
+            }
+        }
+        // Of up to six letters, the first a capital, and no two capitals in a row.
+        assert_eq!(upper_camel, 1 + 1 + 2 + 3 + 5 + 8);
+        assert!(snake > 100);
+    }
 
     #[test]
     fn names_are_idents() {

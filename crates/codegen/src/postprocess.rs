@@ -40,12 +40,11 @@ use std::panic::resume_unwind;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use proc_macro2::TokenStream;
 use serde_json::Value;
 use syn::{Item, parse_quote};
 
 use self::mask::Unmatched;
-use super::generate::{self, Generate};
+use super::generate::{self, Generate, Tokens};
 use super::load::Source;
 use super::security;
 use super::settings::Settings;
@@ -108,15 +107,15 @@ pub fn postprocess(
     let made = thread::scope(|scope| -> Result<_, String> {
         let (bodies, of_types) = mpsc::channel();
         let client = stack::spawn(scope, || {
-            let tokens = generate.client(&requests)?;
-            client_and_mock(tokens, of_types, source, normalized, model, &facts)
+            let items = generate.client(requests)?;
+            client_and_mock(items, of_types, source, normalized, model, &facts)
         });
         let client = match client {
             Ok(client) => client,
             Err(error) => return Ok(Err(without_thread(source, &error))),
         };
         let types = generate
-            .types(&schemas)
+            .types(schemas)
             .and_then(|tokens| types::write(tokens, document, normalized, model, settings, &facts));
         if let Ok(types) = &types {
             // The client waits for them, unless it has failed.
@@ -189,14 +188,14 @@ fn unmatched(unmatched: &[Unmatched], settings: &Settings) -> Problems {
 /// Postprocesses and prints the client and the mocks. `bodies` has the structs of bodies that are sent in parts, when the
 /// types are written.
 fn client_and_mock(
-    tokens: TokenStream,
+    items: Vec<Tokens>,
     bodies: Receiver<multipart::Bodies>,
     source: &Source,
     normalized: &Value,
     model: &Model,
     facts: &Facts<'_>,
 ) -> Result<Result<GeneratedSources, Problems>, String> {
-    let mut client = generate::parse(tokens)?;
+    let mut client = generate::parse(items)?;
     use_types(&mut client);
     multipart::describe(&mut client, model);
     let results = mock::results(&mut client);

@@ -10,23 +10,26 @@ use crate::walk::{self, Kind};
 
 /// Returns the parameters of the path item, which also belong to the operation at `place`.
 fn of_path<'a>(document: &'a Value, place: &Pointer) -> Option<&'a Value> {
-    match place.tokens().collect::<Vec<_>>().as_slice() {
-        [paths, path, _] if paths == "paths" => document[paths][path].get("parameters"),
-        _ => None,
-    }
+    let (path_item, _) = place.as_str().rsplit_once('/')?;
+    let is_path_item = path_item.starts_with("/paths/") && path_item.matches('/').count() == 2;
+    is_path_item.then(|| document.at(path_item)?.get("parameters"))?
 }
 
 /// Returns the objects at `roots` and the components that they refer to, directly or indirectly.
 pub(crate) fn transitive_refs(document: &Value, roots: &[Pointer]) -> BTreeSet<Pointer> {
     let mut reached: BTreeSet<Pointer> = BTreeSet::new();
     let mut waiting: Vec<Pointer> = roots.to_vec();
+    let mut references: BTreeSet<&str> = BTreeSet::new();
     while let Some(place) = waiting.pop() {
         if reached.contains(&place) {
             continue;
         }
         if let Some(value) = document.at(place.as_str()) {
-            let mut note = |_, _: &Pointer, value: &Value| {
-                waiting.extend(value.reference());
+            let mut note = |_, _: &Pointer, value| {
+                let reference = Value::text(value, "$ref");
+                // Most schemas are referred to several times.
+                let new = reference.filter(|reference| references.insert(reference));
+                waiting.extend(new.and_then(Pointer::from_ref));
             };
             walk::walk_from(kind_of(&place), &place, value, &mut note);
             for parameter in of_path(document, &place)
@@ -43,13 +46,9 @@ pub(crate) fn transitive_refs(document: &Value, roots: &[Pointer]) -> BTreeSet<P
 }
 
 fn kind_of(place: &Pointer) -> Kind {
-    let tokens: Vec<_> = place.tokens().collect();
-    match tokens
-        .iter()
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .as_slice()
-    {
+    // No name of a component matters, so the tokens can stay escaped.
+    let tokens: Vec<&str> = place.as_str().split('/').skip(1).collect();
+    match tokens.as_slice() {
         ["paths", .., "schema"] => Kind::Schema,
         ["paths", ..] => Kind::Operation,
         ["components", "responses", _] => Kind::Response,

@@ -124,25 +124,25 @@ pub(super) fn child_kind(kind: Kind, key: &str) -> ChildKind {
 }
 
 /// Calls `visit` for every object of the document, outer ones first.
-pub fn walk(document: &Value, visit: &mut impl FnMut(Kind, &Pointer, &Value)) {
+pub fn walk<'a>(document: &'a Value, visit: &mut impl FnMut(Kind, &Pointer, &'a Value)) {
     walk_from(Kind::Document, &Pointer::root(), document, visit);
 }
 
 /// Calls `visit` for `value`, an object of `kind` at `pointer`, and for every object within it.
-pub fn walk_from(
+pub fn walk_from<'a>(
     kind: Kind,
     pointer: &Pointer,
-    value: &Value,
-    visit: &mut impl FnMut(Kind, &Pointer, &Value),
+    value: &'a Value,
+    visit: &mut impl FnMut(Kind, &Pointer, &'a Value),
 ) {
     walk_at(kind, &mut pointer.clone(), value, visit);
 }
 
-fn walk_at(
+fn walk_at<'a>(
     kind: Kind,
     at: &mut Pointer,
-    value: &Value,
-    visit: &mut impl FnMut(Kind, &Pointer, &Value),
+    value: &'a Value,
+    visit: &mut impl FnMut(Kind, &Pointer, &'a Value),
 ) {
     visit(kind, at, value);
     let Some(object) = value.as_object() else {

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use proc_macro2::TokenStream;
 use serde_json::{Value, json};
 
-use super::{Generate, parse};
+use super::{Generate, items, parse};
 use crate::model::Model;
 use crate::pointer::{Lookup as _, Pointer};
 use crate::problem::Finding;
@@ -228,14 +228,14 @@ fn failing_alone(
 
 /// Generates the types of schemas and operations.
 fn tokens(generate: Generate<'_>) -> Result<TokenStream, String> {
-    generate.types(&generate.read_whole()?)
+    generate.types(generate.read_whole()?)
 }
 
 /// Generates everything, and parses it.
 fn attempt(generate: Generate<'_>) -> Result<(), String> {
     let (schemas, requests) = generate.read()?;
-    parse(generate.types(&schemas)?)?;
-    parse(generate.client(&requests)?)?;
+    parse(items(generate.types(schemas)?))?;
+    parse(generate.client(requests)?)?;
     Ok(())
 }
 

@@ -9,7 +9,11 @@ fn document(schemas: Value, paths: Value) -> Value {
 /// Returns the generated code.
 fn rust(generate: &Generate<'_>, _: &Value) -> Result<[String; 2], String> {
     let (schemas, requests) = generate.read()?;
-    Ok([generate.types(&schemas)?, generate.client(&requests)?]
+    let items = [
+        items(generate.types(schemas)?).collect(),
+        generate.client(requests)?,
+    ];
+    Ok(items
         .map(parse)
         .map(|file| file.map(|file| prettyplease::unparse(&file)))
         .map(Result::unwrap))
@@ -101,9 +105,9 @@ fn parse_by_item_equals_parse_as_a_whole() {
     };
     let whole: syn::File = syn::parse2(tokens.clone()).unwrap();
     let text = prettyplease::unparse(&whole);
-    assert_eq!(prettyplease::unparse(&parse(tokens).unwrap()), text);
+    assert_eq!(prettyplease::unparse(&parse(items(tokens)).unwrap()), text);
     assert!(text.contains("Documentation.") && text.contains("pub enum I"));
-    assert!(parse(quote!(pub struct K; pub struct)).is_err());
+    assert!(parse(items(quote!(pub struct K; pub struct))).is_err());
 }
 
 #[test]

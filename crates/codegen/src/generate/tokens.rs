@@ -4,19 +4,22 @@ use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use syn::Item;
 use syn::token::Brace;
 
-/// Parses tokens item by item, and frees the tokens of each item before the next. All tokens and the whole syntax tree
-/// of a large document at once would be most of the memory that the generation needs.
+/// The tokens of an item.
+pub(crate) type Tokens = Vec<TokenTree>;
+
+/// Parses items, and frees the tokens of each before the next. All tokens and the whole syntax tree of a large document at
+/// once would be most of the memory that the generation needs.
 ///
 /// # Errors
 /// Errors if the tokens are not Rust.
-pub(crate) fn parse(tokens: TokenStream) -> Result<syn::File, String> {
+pub(crate) fn parse(items: impl IntoIterator<Item = Tokens>) -> Result<syn::File, String> {
     let mut file = syn::File {
         shebang: None,
         frontmatter: None,
         attrs: Vec::new(),
         items: Vec::new(),
     };
-    for item in items(tokens) {
+    for item in items {
         let item = parse_item(item)?;
         file.attrs.extend(item.attrs);
         file.items.extend(item.items);
@@ -25,7 +28,7 @@ pub(crate) fn parse(tokens: TokenStream) -> Result<syn::File, String> {
 }
 
 /// Splits tokens into items.
-pub(crate) fn items(tokens: TokenStream) -> impl Iterator<Item = Vec<TokenTree>> {
+pub(crate) fn items(tokens: TokenStream) -> impl Iterator<Item = Tokens> {
     let is_semicolon =
         |token: &TokenTree| matches!(token, TokenTree::Punct(sign) if sign.as_char() == ';');
     let mut tokens = tokens.into_iter().peekable();
@@ -49,11 +52,11 @@ pub(crate) fn items(tokens: TokenStream) -> impl Iterator<Item = Vec<TokenTree>>
 ///
 /// # Errors
 /// Errors if the tokens are not Rust.
-pub(crate) fn parse_item(mut tokens: Vec<TokenTree>) -> Result<syn::File, String> {
+pub(crate) fn parse_item(mut tokens: Tokens) -> Result<syn::File, String> {
     let is_module =
         matches!(tokens.as_slice(), [.., TokenTree::Ident(word), _, _] if word == "mod");
     let content = match is_module.then(|| take_body(&mut tokens)).flatten() {
-        Some(content) => Some(parse(content)?),
+        Some(content) => Some(parse(items(content))?),
         None => None,
     };
     let mut file: syn::File = syn::parse2(tokens.into_iter().collect())

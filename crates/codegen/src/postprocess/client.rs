@@ -2,7 +2,7 @@
 
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
-use syn::{Block, Expr, ImplItem, Item, Lit, Pat, Stmt};
+use syn::{Attribute, Block, Expr, ImplItem, Item, Lit, Pat, Stmt};
 
 use super::syntax::implemented;
 
@@ -112,6 +112,9 @@ pub(super) fn operation_id(function: &syn::ImplItemFn) -> Option<String> {
 pub(super) fn tidy_messages(file: &mut syn::File) {
     struct Messages;
     impl VisitMut for Messages {
+        // Documentation is most of the literals.
+        fn visit_attribute_mut(&mut self, _: &mut Attribute) {}
+
         fn visit_lit_str_mut(&mut self, literal: &mut syn::LitStr) {
             let text = literal.value();
             if text.starts_with("conversion to `") {

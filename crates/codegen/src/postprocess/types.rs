@@ -26,7 +26,7 @@ use super::unions::{self, Unions};
 use super::{docs, embed};
 use crate::declaration::{Declaration, Values};
 use crate::description::sentences::Facts;
-use crate::generate::{items, parse_item};
+use crate::generate::{Tokens, items, parse_item};
 use crate::model::Model;
 use crate::openapi::Schema as _;
 use crate::settings::Settings;
@@ -197,9 +197,6 @@ pub(super) fn write(
         unsupported,
     })
 }
-
-/// The tokens of an item.
-type Tokens = Vec<TokenTree>;
 
 /// The items of progenitor's `mod types`.
 struct Parts {
