@@ -343,6 +343,7 @@ impl TransportBuilder {
                 rate_limit: self
                     .rate_limit
                     .map(|rate| crate::rate_limit::Rate::per_second(rate, self.time.clone())),
+                built: self.time.now(),
                 time: self.time,
                 jitter: self.jitter,
             }),

@@ -65,7 +65,8 @@ impl<'a> Engine<'a> {
             throttle,
             operation,
             settings,
-            started: shared.time.now(),
+            // Until it starts: reading the clock takes longer than all the rest of this function.
+            started: shared.built,
             // Most requests need one.
             attempts: Vec::with_capacity(1),
             is_repeatable: false,
@@ -131,7 +132,8 @@ impl<'a> Engine<'a> {
                 Err(error) => return Err(self.stop_before_attempt(error)),
             };
             let begun = shared.time.now();
-            let left_at_start = self.settings.left(self.started, begun);
+            let begun_after = begun.saturating_duration_since(self.started);
+            let left_at_start = self.settings.deadline.saturating_sub(begun_after);
             if left_at_start.is_zero() {
                 let error = self.deadline_passed(Phase::Head);
                 return Err(self.stop_before_attempt(error));
@@ -147,7 +149,7 @@ impl<'a> Engine<'a> {
             };
             let after_failure = {
                 let mut end = request.attempt(&context).await?;
-                self.log(begun, &mut end);
+                self.log(begun, begun_after, &mut end);
                 if end.outcome == Outcome::AttemptTimedOut {
                     shared.clients.replace(&client);
                 }
@@ -435,10 +437,11 @@ impl<'a> Engine<'a> {
         .into()
     }
 
-    fn log<T>(&mut self, begun: Instant, end: &mut AttemptEnd<T>) {
+    /// Logs an attempt that began at `begun`, this long after the start of the request.
+    fn log<T>(&mut self, begun: Instant, begun_after: Duration, end: &mut AttemptEnd<T>) {
         let attempt = Attempt {
             queued: std::mem::take(&mut self.queued_now),
-            started: begun.saturating_duration_since(self.started),
+            started: begun_after,
             elapsed: self.shared.time.now().saturating_duration_since(begun),
             outcome: end.outcome,
             status: end.status,

@@ -1,6 +1,7 @@
 //! The state that all clones of a transport share.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::base_url::BaseUrl;
 use crate::budget::Budget;
@@ -20,5 +21,7 @@ pub(crate) struct Shared {
     #[cfg(feature = "rate-limit")]
     pub(crate) rate_limit: Option<crate::rate_limit::Rate>,
     pub(crate) time: Time,
+    /// The time at which the transport was built.
+    pub(crate) built: Instant,
     pub(crate) jitter: Jitter,
 }
