@@ -133,7 +133,7 @@ impl<'a> Engine<'a> {
             };
             let begun = shared.time.now();
             let begun_after = begun.saturating_duration_since(self.started);
-            let left_at_start = self.settings.deadline.saturating_sub(begun_after);
+            let left_at_start = self.settings.left(begun_after);
             if left_at_start.is_zero() {
                 let error = self.deadline_passed(Phase::Head);
                 return Err(self.stop_before_attempt(error));
@@ -425,7 +425,9 @@ impl<'a> Engine<'a> {
     }
 
     fn left(&self) -> Duration {
-        self.settings.left(self.started, self.shared.time.now())
+        let now = self.shared.time.now();
+        self.settings
+            .left(now.saturating_duration_since(self.started))
     }
 
     fn deadline_passed(&self, phase: Phase) -> AttemptError {

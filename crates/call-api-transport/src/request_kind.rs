@@ -73,7 +73,9 @@ pub(crate) struct AttemptContext<'a> {
 impl AttemptContext<'_> {
     /// Returns the rest of the deadline.
     pub(crate) fn left(&self) -> Duration {
-        self.settings.left(self.started, self.shared.time.now())
+        let now = self.shared.time.now();
+        self.settings
+            .left(now.saturating_duration_since(self.started))
     }
 }
 

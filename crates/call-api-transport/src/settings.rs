@@ -1,7 +1,7 @@
 //! The settings that may differ between requests.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -33,9 +33,8 @@ impl Settings {
         }
     }
 
-    /// Returns the rest of the deadline of a request that was started at `started`.
-    pub(crate) fn left(&self, started: Instant, now: Instant) -> Duration {
-        let passed = now.saturating_duration_since(started);
+    /// Returns the rest of the deadline of a request, this long after its start.
+    pub(crate) fn left(&self, passed: Duration) -> Duration {
         self.deadline.saturating_sub(passed)
     }
 

@@ -361,9 +361,7 @@ fn manifest(root: &Path, part: &str, generated: &str) -> Result<String, Problem>
                 && let Some(dependencies) = dependencies.as_table_like_mut()
                 && !dependencies.contains_key(name)
             {
-                let mut line = toml_edit::InlineTable::new();
-                line.insert("workspace", true.into());
-                dependencies.insert(name, value(line));
+                dependencies.insert(name, inherited(&[]));
             }
         }
         // The remaining derives of serde, after which typify writes others.
@@ -371,10 +369,7 @@ fn manifest(root: &Path, part: &str, generated: &str) -> Result<String, Problem>
         if derives.iter().any(|derive| generated.contains(derive))
             && let Some(dependencies) = dependencies.as_table_like_mut()
         {
-            let mut line = toml_edit::InlineTable::new();
-            line.insert("workspace", true.into());
-            line.insert("features", Array::from_iter(["derive"]).into());
-            dependencies.insert("serde", value(line));
+            dependencies.insert("serde", inherited(&["derive"]));
         }
     }
     // What the examples in its documentation need.
@@ -385,6 +380,19 @@ fn manifest(root: &Path, part: &str, generated: &str) -> Result<String, Problem>
         _ => "",
     };
     Ok(format!("{MANIFEST_MARK}{document}{examples}"))
+}
+
+/// A dependency as the workspace has it, with these features added.
+fn inherited(features: &[&str]) -> Item {
+    let mut line = toml_edit::InlineTable::new();
+    line.insert("workspace", true.into());
+    if !features.is_empty() {
+        line.insert(
+            "features",
+            Array::from_iter(features.iter().copied()).into(),
+        );
+    }
+    value(line)
 }
 
 /// The Rust files below a folder of this project, in order.

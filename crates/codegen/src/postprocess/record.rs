@@ -1,8 +1,8 @@
 //! Makes structs use `record::fields!` of the types crate in place of serde's derive. The macro reads objects only, each
 //! property once, and keeps further properties if the struct has a field for them.
 //!
-//! Where no derive remains, the types crate needs no procedural macro: serde's took half of the time to build it with all
-//! that it depends on.
+//! The types crate needs no procedural macro if no derive remains: serde's took half of the time to build it with all that it
+//! depends on.
 
 use std::collections::BTreeMap;
 
