@@ -15,19 +15,16 @@ pub(crate) struct Budget {
     /// 1 once a request has succeeded.
     has_succeeded: AtomicU32,
     /// The last event that broke connections.
-    last_disruption: Mutex<LastDisruption>,
-}
-
-/// One event, such as a reload of the server, breaks all requests that are in flight on a connection. Only the first of
-/// them is charged for its retry, provided that the server worked before: the others are the same event.
-#[derive(Debug, Default)]
-struct LastDisruption {
-    at: Option<Instant>,
-    /// Requests that succeeded since.
-    successes: u32,
+    last_disruption: Mutex<Option<Instant>>,
+    /// Requests that succeeded since, or a few less, up to [`SUCCESSES_BETWEEN_EVENTS`]: not behind the lock, which every
+    /// success on every core would take.
+    successes: AtomicU32,
 }
 
 /// The requests that have to succeed between two events that count once.
+///
+/// One event, such as a reload of the server, breaks all requests that are in flight on a connection. Only the first of
+/// them is charged for its retry, provided that the server worked before: the others are the same event.
 const SUCCESSES_BETWEEN_EVENTS: u32 = 10;
 
 impl Budget {
@@ -36,7 +33,8 @@ impl Budget {
             left: AtomicU32::new(size),
             size,
             has_succeeded: AtomicU32::new(0),
-            last_disruption: Mutex::new(LastDisruption::default()),
+            last_disruption: Mutex::new(None),
+            successes: AtomicU32::new(0),
         }
     }
 
@@ -59,14 +57,12 @@ impl Budget {
     ) -> Option<Permit<'_>> {
         {
             let mut last = lock(&self.last_disruption);
-            if last.at.is_some_and(|at| begun <= at) {
+            if last.is_some_and(|at| begun <= at) {
                 return self.take(0);
             }
-            if last.successes >= SUCCESSES_BETWEEN_EVENTS {
-                *last = LastDisruption {
-                    at: Some(now),
-                    successes: 0,
-                };
+            if self.successes.load(Ordering::Relaxed) >= SUCCESSES_BETWEEN_EVENTS {
+                *last = Some(now);
+                self.successes.store(0, Ordering::Relaxed);
             }
         }
         self.take(cost)
@@ -80,8 +76,9 @@ impl Budget {
         if !self.has_succeeded() {
             self.has_succeeded.store(1, Ordering::Relaxed);
         }
-        let mut last = lock(&self.last_disruption);
-        last.successes = last.successes.saturating_add(1);
+        if self.successes.load(Ordering::Relaxed) < SUCCESSES_BETWEEN_EVENTS {
+            self.successes.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Returns true if any request has succeeded.
