@@ -90,8 +90,9 @@ impl BaseUrl {
     ///
     /// The URL parser has resolved a parameter of `..` before; then the path has another form than the operation's.
     pub(crate) fn check(&self, url: &Url, template: &str) -> Result<(), &'static str> {
-        let below = url.path().strip_prefix(&self.text[self.origin_length..]);
-        let Some(path) = below.filter(|_| self.is_origin_of(url)) else {
+        // A slash ends the authority, so that a URL which goes on with one has the same host and no credentials.
+        let below = url[..Position::AfterPath].strip_prefix(&self.text);
+        let Some(path) = below.filter(|path| path.starts_with('/')) else {
             return Err("it is not below the client's base URL");
         };
         // The segments before the first parameter are compared at once.

@@ -91,7 +91,7 @@ impl TransportBuilder {
 
     /// Sets the token of every request. Without one, requests carry none.
     pub fn token(mut self, token: Token) -> Self {
-        self.credentials.token = Source::Fixed(token);
+        self.credentials.token = Source::fixed(token);
         self
     }
 
@@ -104,7 +104,7 @@ impl TransportBuilder {
     /// Sets the credential of one more security scheme of the API, by its name in the document. It is sent to the operations
     /// of that scheme, and the token to those of the first.
     pub fn credential(mut self, scheme: impl Into<String>, credential: Token) -> Self {
-        let source = Source::Fixed(credential);
+        let source = Source::fixed(credential);
         self.credentials.by_scheme.insert(scheme.into(), source);
         self
     }

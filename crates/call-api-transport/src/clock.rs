@@ -110,15 +110,23 @@ impl Time {
         }
     }
 
+    /// Limits a future to `duration` from `now`, the current time. The caller has read it: a request that reads the clock
+    /// once more takes longer for that than for the whole check of its URL.
     pub(crate) async fn limit<F: Future>(
         &self,
+        now: Instant,
         duration: Duration,
         future: F,
     ) -> Result<F::Output, Elapsed> {
         match self {
-            Self::System => tokio::time::timeout(duration, future)
-                .await
-                .map_err(|_| Elapsed),
+            Self::System => {
+                let limited = match tokio::time::Instant::from_std(now).checked_add(duration) {
+                    Some(deadline) => tokio::time::timeout_at(deadline, future),
+                    // Later than any time: tokio waits for about 30 years.
+                    None => tokio::time::timeout(duration, future),
+                };
+                limited.await.map_err(|_| Elapsed)
+            }
             Self::Set(clock) => {
                 let mut over = clock.limit(duration);
                 let mut future = std::pin::pin!(future);

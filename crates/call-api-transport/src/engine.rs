@@ -2,6 +2,7 @@
 //!
 //! The difference between them is a [`RequestKind`]: the way in which one attempt is made, and its result.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,8 @@ pub(crate) struct Engine<'a> {
     operation: &'a Operation,
     settings: Arc<Settings>,
     started: Instant,
+    /// True once the request has waited for anything since its start.
+    has_waited: bool,
     attempts: Vec<Attempt>,
     /// True if the request may be sent twice.
     is_repeatable: bool,
@@ -67,6 +70,7 @@ impl<'a> Engine<'a> {
             settings,
             // Until it starts: reading the clock takes longer than all the rest of this function.
             started: shared.built,
+            has_waited: false,
             // Most requests need one.
             attempts: Vec::with_capacity(1),
             is_repeatable: false,
@@ -131,7 +135,12 @@ impl<'a> Engine<'a> {
                 Ok(token) => token,
                 Err(error) => return Err(self.stop_before_attempt(error)),
             };
-            let begun = shared.time.now();
+            // Reading the clock takes longer than the rest of the preparation.
+            let begun = match self.has_waited {
+                true => shared.time.now(),
+                false => self.started,
+            };
+            self.has_waited = true;
             let begun_after = begun.saturating_duration_since(self.started);
             let left_at_start = self.settings.left(begun_after);
             if left_at_start.is_zero() {
@@ -145,6 +154,7 @@ impl<'a> Engine<'a> {
                 client: &client,
                 token: token.as_ref().map(|issued| &issued.token),
                 started: self.started,
+                begun,
                 left_at_start,
             };
             let after_failure = {
@@ -164,7 +174,7 @@ impl<'a> Engine<'a> {
                 Box::pin(self.after_failure(
                     begun,
                     end,
-                    token.as_ref(),
+                    token.as_deref(),
                     request,
                     &mut counts,
                     &mut permit,
@@ -220,7 +230,10 @@ impl<'a> Engine<'a> {
     }
 
     /// Waits for the throttle and the rate limit, and returns the token.
-    async fn prepare(&mut self, is_to_api: bool) -> Result<Option<IssuedToken>, AttemptError> {
+    async fn prepare(
+        &mut self,
+        is_to_api: bool,
+    ) -> Result<Option<Cow<'a, IssuedToken>>, AttemptError> {
         if !is_to_api {
             return Ok(None);
         }
@@ -230,10 +243,11 @@ impl<'a> Engine<'a> {
         self.issue_token().await
     }
 
-    async fn wait_for_throttle(&self) -> Result<(), AttemptError> {
+    async fn wait_for_throttle(&mut self) -> Result<(), AttemptError> {
         let Some(throttle) = self.throttle else {
             return Ok(());
         };
+        self.has_waited = true;
         loop {
             let wait = throttle.take_turn(self.shared.time.now());
             if wait.is_zero() {
@@ -260,6 +274,7 @@ impl<'a> Engine<'a> {
             if wait >= self.left() {
                 return Err(self.deadline_passed(Phase::RateLimit));
             }
+            self.has_waited = true;
             self.queued += wait;
             self.queued_now += wait;
             self.shared.time.sleep(wait).await;
@@ -267,7 +282,7 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
-    async fn issue_token(&self) -> Result<Option<IssuedToken>, AttemptError> {
+    async fn issue_token(&mut self) -> Result<Option<Cow<'a, IssuedToken>>, AttemptError> {
         if self.operation.auth == Auth::None {
             return Ok(None);
         }
@@ -275,10 +290,12 @@ impl<'a> Engine<'a> {
         // A cached token needs no timer.
         let source = shared.credentials.of(self.operation.auth);
         if let Some(issued) = source.cached() {
-            return Ok(issued);
+            return Ok(issued.map(Cow::Borrowed));
         }
+        self.has_waited = true;
         let getting = source.get(&shared.time);
-        let limited = shared.time.limit(self.left(), getting).await;
+        let limited = shared.time.limit(shared.time.now(), self.left(), getting);
+        let limited = limited.await;
         let got = limited.map_err(|_| self.deadline_passed(Phase::Token))?;
         got.map_err(|error| AttemptError {
             kind: TransportErrorKind::TokenUnavailable,

@@ -144,6 +144,7 @@ use attempt::ReceivedBody;
 use body::StallTimeoutBody;
 use engine::Engine;
 use request::ApiRequest;
+use request_kind::RequestSummary;
 use response::Pending;
 use settings::Settings;
 use shared::Shared;
@@ -216,17 +217,19 @@ impl Transport {
             Some(options) => Arc::new(options.apply(&self.settings)),
             None => Arc::clone(&self.settings),
         };
-        let end = PendingEnd(Box::new(Pending {
-            engine: Engine::new(
-                &self.shared,
-                self.throttle.as_deref(),
-                operation,
-                Arc::clone(&settings),
-            ),
-            request: ApiRequest::new(operation, request, settings, is_streamed),
-        }));
+        // Allocated before their parts are there, and then written in place: `Box::new` would build them on the stack, and
+        // copy them.
+        let (end, running) = (Box::new_uninit(), Box::new_uninit());
+        let summary = RequestSummary::of(operation, &request, Arc::clone(&settings));
+        let end = PendingEnd(Box::write(
+            end,
+            Pending {
+                engine: Engine::new(&self.shared, self.throttle.as_deref(), operation, settings),
+                request: ApiRequest::new(operation, request, summary, is_streamed),
+            },
+        ));
         // Boxed, so that the futures around it stay small.
-        Box::pin(self.run(end))
+        Box::into_pin(Box::write(running, self.run(end)))
     }
 
     async fn run<'a>(
@@ -254,7 +257,7 @@ impl Transport {
                 let time = self.shared.time.clone();
                 let stall_timeout = engine.stall_timeout();
                 RawBody::Streamed(BodyStream {
-                    body: StallTimeoutBody::new(stream, time, stall_timeout),
+                    body: Box::new(StallTimeoutBody::new(stream, time, stall_timeout)),
                     #[cfg(feature = "tracing")]
                     span: engine.span(),
                 })

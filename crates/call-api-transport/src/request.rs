@@ -11,7 +11,7 @@ use crate::base_url::BaseUrl;
 use crate::error::{Limit, TransportErrorKind};
 use crate::operation::Operation;
 use crate::outcome::Outcome;
-use crate::redact::{Secrets, loggable};
+use crate::redact::Secrets;
 use crate::request_kind::{AttemptContext, AttemptEnd, AttemptError, RequestKind, RequestSummary};
 use crate::retry::{IDEMPOTENCY_KEY, ServerHint, is_repeatable};
 use crate::settings::Settings;
@@ -34,21 +34,9 @@ impl<'a> ApiRequest<'a> {
     pub(crate) fn new(
         operation: &'a Operation,
         request: reqwest::Request,
-        settings: Arc<Settings>,
+        summary: Arc<RequestSummary>,
         is_streamed: fn(u16) -> bool,
     ) -> Self {
-        let headers = request.headers().iter();
-        // Directly into its place: these are large.
-        let summary = Arc::new(RequestSummary {
-            auth: operation.auth,
-            method: request.method().clone(),
-            url: loggable(request.url()),
-            headers: headers
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect(),
-            has_body: request.body().is_some(),
-            settings,
-        });
         Self {
             operation,
             version: request.version(),
@@ -161,7 +149,9 @@ impl RequestKind for ApiRequest<'_> {
                 &mut received,
             ));
             let limit = settings.attempt_timeout.min(left);
-            let limited = context.shared.time.limit(limit, receiving).await;
+            let limited = (context.shared.time)
+                .limit(context.begun, limit, receiving)
+                .await;
             limited.unwrap_or_else(|_| {
                 let is_deadline = left <= settings.attempt_timeout;
                 Err(ReceiveError::TimedOut(match is_deadline {

@@ -9,8 +9,9 @@ use url::Url;
 use crate::base_url::BaseUrl;
 use crate::clients::ApiClient;
 use crate::error::TransportErrorKind;
-use crate::operation::Auth;
+use crate::operation::{Auth, Operation};
 use crate::outcome::Outcome;
+use crate::redact::loggable;
 use crate::retry::{RetryDelay, ServerHint, StopReason};
 use crate::settings::Settings;
 use crate::shared::Shared;
@@ -58,6 +59,28 @@ pub(crate) struct RequestSummary {
     pub(crate) settings: Arc<Settings>,
 }
 
+impl RequestSummary {
+    #[inline]
+    pub(crate) fn of(
+        operation: &Operation,
+        request: &reqwest::Request,
+        settings: Arc<Settings>,
+    ) -> Arc<Self> {
+        let headers = request.headers().iter();
+        // Directly into its place: these are large.
+        Arc::new(Self {
+            auth: operation.auth,
+            method: request.method().clone(),
+            url: loggable(request.url()),
+            headers: headers
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+            has_body: request.body().is_some(),
+            settings,
+        })
+    }
+}
+
 /// The context of an attempt.
 pub(crate) struct AttemptContext<'a> {
     pub(crate) shared: &'a Shared,
@@ -66,6 +89,8 @@ pub(crate) struct AttemptContext<'a> {
     pub(crate) token: Option<&'a Token>,
     /// The start of the request.
     pub(crate) started: Instant,
+    /// The start of the attempt.
+    pub(crate) begun: Instant,
     /// The rest of the deadline at the start of the attempt.
     pub(crate) left_at_start: Duration,
 }

@@ -145,7 +145,8 @@ pub struct BufferedBody {
 ///
 /// With the feature `tracing`, it is in the span of its request, and an error ends that as failed.
 pub struct BodyStream {
-    pub(crate) body: StallTimeoutBody,
+    /// In a box, because responses are moved often and few are streamed.
+    pub(crate) body: Box<StallTimeoutBody>,
     #[cfg(feature = "tracing")]
     pub(crate) span: tracing::Span,
 }

@@ -1,5 +1,6 @@
 //! Tokens, and the providers that they come from.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
@@ -373,7 +374,7 @@ impl Credentials {
 /// The source of a transport's token.
 pub(crate) enum Source {
     None,
-    Fixed(Token),
+    Fixed(IssuedToken),
     Provider {
         provider: Box<dyn TokenProvider>,
         single_flight: SingleFlight<CachedToken, Arc<BoxError>>,
@@ -388,12 +389,20 @@ pub(crate) struct CachedToken {
 }
 
 /// A token for one attempt, and its number.
+#[derive(Clone)]
 pub(crate) struct IssuedToken {
     pub(crate) token: Token,
     generation: u64,
 }
 
 impl Source {
+    pub(crate) fn fixed(token: Token) -> Self {
+        Self::Fixed(IssuedToken {
+            token,
+            generation: 0,
+        })
+    }
+
     pub(crate) fn provider(provider: impl TokenProvider) -> Self {
         Self::Provider {
             provider: Box::new(provider),
@@ -406,21 +415,21 @@ impl Source {
     }
 
     /// Returns the token if it needs no provider; `Some(None)` if the client has none.
-    pub(crate) fn cached(&self) -> Option<Option<IssuedToken>> {
+    pub(crate) fn cached(&self) -> Option<Option<&IssuedToken>> {
         match self {
             Self::None => Some(None),
-            Self::Fixed(token) => Some(Some(IssuedToken {
-                token: token.clone(),
-                generation: 0,
-            })),
+            Self::Fixed(token) => Some(Some(token)),
             Self::Provider { .. } => None,
         }
     }
 
     /// Returns the token; `Ok(None)` if the client has none.
-    pub(crate) async fn get(&self, time: &Time) -> Result<Option<IssuedToken>, Arc<BoxError>> {
+    pub(crate) async fn get(
+        &self,
+        time: &Time,
+    ) -> Result<Option<Cow<'_, IssuedToken>>, Arc<BoxError>> {
         match self {
-            Self::None | Self::Fixed(_) => Ok(self.cached().flatten()),
+            Self::None | Self::Fixed(_) => Ok(self.cached().flatten().map(Cow::Borrowed)),
             Self::Provider {
                 provider,
                 single_flight,
@@ -435,10 +444,10 @@ impl Source {
                     Ok(CachedToken { token, until })
                 };
                 let Produced { value, generation } = single_flight.get(fresh, make).await?;
-                Ok(Some(IssuedToken {
+                Ok(Some(Cow::Owned(IssuedToken {
                     token: value.token,
                     generation,
-                }))
+                })))
             }
         }
     }

@@ -384,7 +384,7 @@ async fn url_outside_the_base_url_or_operation_is_rejected_unsent() {
         (format!("{base}/v1/call/"), "empty"),
         (format!("{base}/v1/call/a/b"), "its path"),
         (format!("{base}/v2/call/a"), "its path"),
-        (format!("{base}x/v1/call/a"), "its path"),
+        (format!("{base}x/v1/call/a"), "base URL"),
         (format!("{origin}/v1/call/a"), "base URL"),
         (format!("{}0/api/v1/call/a", origin), "base URL"),
         ("http://user@127.0.0.1/api/v1/call/a".to_owned(), "base URL"),

@@ -125,7 +125,8 @@ impl<'d, 's> DownloadRequest<'d, 's> {
         let following = follow(&self.address, part, context, limits(context));
         let (left, attempt_timeout) = (context.left(), context.settings.attempt_timeout);
         let limit = attempt_timeout.min(left);
-        match context.shared.time.limit(limit, following).await {
+        let time = &context.shared.time;
+        match time.limit(time.now(), limit, following).await {
             Ok(result) => result,
             Err(_) => Err(timed_out(
                 Phase::Head,
@@ -285,7 +286,10 @@ impl<'d, 's> DownloadRequest<'d, 's> {
         loop {
             let (left, stall) = (context.left(), self.stall_timeout);
             let time = &context.shared.time;
-            let chunk = match time.limit(stall.min(left), response.chunk()).await {
+            let chunk = match time
+                .limit(time.now(), stall.min(left), response.chunk())
+                .await
+            {
                 Ok(Ok(Some(chunk))) => chunk,
                 Ok(Ok(None)) => break,
                 Ok(Err(error)) => {
@@ -360,7 +364,8 @@ impl<'d, 's> DownloadRequest<'d, 's> {
             }
             false
         };
-        let is_truncated = context.shared.time.limit(limit, reading).await;
+        let time = &context.shared.time;
+        let is_truncated = time.limit(time.now(), limit, reading).await;
         Ended::Rejected(Box::new(ErrorResponse {
             status: response.status(),
             headers: response.headers().clone(),

@@ -104,6 +104,42 @@ async fn attempt_log_lists_every_attempt() {
     assert_eq!(attempt_log.retry_after(), None);
 }
 
+/// What a request waits for before its first attempt is not part of it, and takes nothing from the attempt's time limit.
+#[tokio::test]
+async fn attempt_begins_when_token_rate_limit_and_throttle_let_it() {
+    let clock = TestClock::default();
+    let server = Server::start(&clock, vec![answer(200, "", "")]).await;
+    let slow = clock.clone();
+    let with_slow_token = builder(&server.url(), &clock).token_provider(move || {
+        slow.advance(Duration::from_secs(3));
+        async { Ok::<_, BoxError>(Token::new(SECRET)?) }
+    });
+    let with_rate_limit = builder(&server.url(), &clock).rate_limit(std::num::NonZeroU32::MIN);
+    let with_rate_limit = with_rate_limit.build().unwrap();
+    let first = with_rate_limit.send(&GET_CALL, get(&with_rate_limit, "7"), None);
+    first.await.unwrap();
+    let refusing = Server::start(
+        &clock,
+        vec![answer(429, "retry-after: 9\r\n", ""), answer(200, "", "")],
+    )
+    .await;
+    let throttled = builder(&refusing.url(), &clock).max_attempts(1);
+    let throttled = throttled.build().unwrap().throttled();
+    let first = throttled.send(&GET_CALL, get(&throttled, "7"), None);
+    assert_eq!(first.await.unwrap().status, 429);
+    for transport in [with_rate_limit, with_slow_token.build().unwrap(), throttled] {
+        let began = clock.passed();
+        let response = transport.send(&GET_CALL, get(&transport, "7"), None).await;
+        let log = response.unwrap().attempt_log;
+        let [attempt] = log.attempts() else {
+            panic!("{log:?}")
+        };
+        let waited = clock.passed() - began;
+        assert!(!waited.is_zero(), "{log:?}");
+        assert_eq!((attempt.started, attempt.elapsed), (waited, Duration::ZERO));
+    }
+}
+
 #[tokio::test]
 async fn attempt_log_renders_a_curl_command_without_secrets() {
     let clock = TestClock::default();
