@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use call_api_client::{Client, RequestOptions, SERVERS};
 use call_api_transport::Transport;
-use call_api_types::{Color, FilePart, Nullable, Range, Settings};
+use call_api_types::{Color, FilePart, Nullable, Range, Settings, Shade, ShadeInner};
 use chrono::{DateTime, Utc};
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -269,6 +269,8 @@ async fn main() -> Outcome {
             .x_object(object()?)
             .x_nullable(3)
             .x_color(Color::Blue)
+            .x_shade(Shade(Some(ShadeInner::Dark)))
+            .x_no_shade(Shade(None))
             .x_either(true)
     );
     send!(requests, client.segments("1", "2", "3"));

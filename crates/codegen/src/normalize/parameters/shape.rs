@@ -60,6 +60,7 @@ pub(in crate::normalize) fn shape(document: &Value, schema: &Value) -> Shape {
 }
 
 fn shape_at(document: &Value, schema: &Value, depth: usize) -> Shape {
+    let is_named = schema.reference().is_some();
     let Some(schema) = walk::follow(document, schema).filter(|_| depth < MAX_DEPTH) else {
         return Shape::Nested;
     };
@@ -76,6 +77,10 @@ fn shape_at(document: &Value, schema: &Value, depth: usize) -> Shape {
     let kind = text(schema, "type");
     match kind {
         "string" if text(schema, "format") == "date-time" && schema.get("enum").is_none() => {
+            Shape::Single
+        }
+        // Its type is a struct of an option, which has no `Display`.
+        "string" | "integer" | "number" | "boolean" if is_named && schema.has_flag("nullable") => {
             Shape::Single
         }
         "string" | "integer" | "number" | "boolean" => Shape::Plain,
