@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use call_api_client::{Client, RequestOptions, SERVERS};
 use call_api_transport::Transport;
-use call_api_types::{Color, FilePart, Nullable, Range, Settings, Shade, ShadeInner};
+use call_api_types::{Color, FilePart, MaybeColor, Nullable, Range, Settings, Shade, ShadeInner};
 use chrono::{DateTime, Utc};
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -271,6 +271,7 @@ async fn main() -> Outcome {
             .x_color(Color::Blue)
             .x_shade(Shade(Some(ShadeInner::Dark)))
             .x_no_shade(Shade(None))
+            .x_maybe_color(MaybeColor(Some(Color::Black)))
             .x_either(true)
     );
     send!(requests, client.segments("1", "2", "3"));

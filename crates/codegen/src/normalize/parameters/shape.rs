@@ -60,10 +60,20 @@ pub(in crate::normalize) fn shape(document: &Value, schema: &Value) -> Shape {
 }
 
 fn shape_at(document: &Value, schema: &Value, depth: usize) -> Shape {
-    let is_named = schema.reference().is_some();
-    let Some(schema) = walk::follow(document, schema).filter(|_| depth < MAX_DEPTH) else {
+    let Some(followed) = walk::follow(document, schema).filter(|_| depth < MAX_DEPTH) else {
         return Shape::Nested;
     };
+    let shape = shape_of(document, followed, depth);
+    let is_reference = schema.reference().is_some();
+    if shape == Shape::Plain && is_reference && followed.has_flag("nullable") {
+        // Its type is a struct of an option, which has no `Display`.
+        return Shape::Single;
+    }
+    shape
+}
+
+/// Returns the shape of a schema that is not a reference.
+fn shape_of(document: &Value, schema: &Value, depth: usize) -> Shape {
     let is_single = |schema: &Value| {
         matches!(
             shape_at(document, schema, depth + 1),
@@ -77,10 +87,6 @@ fn shape_at(document: &Value, schema: &Value, depth: usize) -> Shape {
     let kind = text(schema, "type");
     match kind {
         "string" if text(schema, "format") == "date-time" && schema.get("enum").is_none() => {
-            Shape::Single
-        }
-        // Its type is a struct of an option, which has no `Display`.
-        "string" | "integer" | "number" | "boolean" if is_named && schema.has_flag("nullable") => {
             Shape::Single
         }
         "string" | "integer" | "number" | "boolean" => Shape::Plain,
