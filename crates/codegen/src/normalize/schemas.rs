@@ -341,6 +341,12 @@ pub(super) fn scalar_unions(document: &mut Value, changes: &mut Changes) {
                 if distinct == ["string"] && !listed.is_empty() {
                     object.insert("enum".to_owned(), Value::Array(listed));
                 }
+                let mut followed = members
+                    .iter()
+                    .filter_map(|member| walk::follow(&whole, member));
+                if followed.any(|member| member.has_flag("nullable")) {
+                    object.insert("nullable".to_owned(), json!(true));
+                }
                 changes.at(&place);
                 changes.lost(
                     &place,
