@@ -179,7 +179,9 @@ impl Shape {
         if self.kinds & kind(value) == 0 {
             return Fit::WRONG;
         }
-        if !self.values.is_empty() && !self.values.iter().any(|listed| listed.is(value)) {
+        // Null is a kind of value, and not listed.
+        let is_listed = || self.values.iter().any(|listed| listed.is(value));
+        if !self.values.is_empty() && !value.is_null() && !is_listed() {
             fit.unlisted += 1;
         }
         match value {
