@@ -16,8 +16,8 @@ pub(crate) struct Budget {
     has_succeeded: AtomicU32,
     /// The last event that broke connections.
     last_disruption: Mutex<Option<Instant>>,
-    /// Requests that succeeded since, or a few less, up to [`SUCCESSES_BETWEEN_EVENTS`]: not behind the lock, which every
-    /// success on every core would take.
+    /// About how many requests succeeded since. Counting ends at [`SUCCESSES_BETWEEN_EVENTS`]. Not behind the lock, which
+    /// every success on every core would take.
     successes: AtomicU32,
 }
 

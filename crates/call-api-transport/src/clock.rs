@@ -110,8 +110,8 @@ impl Time {
         }
     }
 
-    /// Limits a future to `duration` from `now`, the current time. The caller has read it: a request that reads the clock
-    /// once more takes longer for that than for the whole check of its URL.
+    /// Limits a future to `duration` from `now`, the current time, which the caller has often read already. A clock that was
+    /// set counts from this call.
     pub(crate) async fn limit<F: Future>(
         &self,
         now: Instant,

@@ -30,7 +30,7 @@ pub(crate) struct Engine<'a> {
     operation: &'a Operation,
     settings: Arc<Settings>,
     started: Instant,
-    /// True once the request has waited for anything since its start.
+    /// True if time may have passed since the start: for a token, the rate limit, the throttle, or an attempt.
     has_waited: bool,
     attempts: Vec<Attempt>,
     /// True if the request may be sent twice.
@@ -135,7 +135,7 @@ impl<'a> Engine<'a> {
                 Ok(token) => token,
                 Err(error) => return Err(self.stop_before_attempt(error)),
             };
-            // Reading the clock takes longer than the rest of the preparation.
+            // Most requests wait for nothing: their first attempt begins with them, and the clock is read once for both.
             let begun = match self.has_waited {
                 true => shared.time.now(),
                 false => self.started,
