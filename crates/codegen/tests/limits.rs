@@ -118,3 +118,31 @@ fn chain_of_a_thousand_references_is_generated() {
     assert_eq!(generated.count.schemas, length);
     assert!(generated.unsupported.is_empty());
 }
+
+/// Bodies, and members of a union, with many properties of their own type. To follow each of them down to a fixed depth
+/// would take longer than any test.
+#[test]
+fn objects_with_many_properties_of_their_own_type_are_generated() {
+    let own = reference("Node");
+    let properties: Map<String, Value> = (0..12)
+        .map(|index| {
+            let property = match index % 2 {
+                0 => own.clone(),
+                _ => json!({"anyOf": [own, {"type": "null"}]}),
+            };
+            (format!("p{index}"), property)
+        })
+        .collect();
+    let mut document = document(json!({
+        "Node": {"type": "object", "properties": properties},
+        "Either": {"oneOf": [own, {"type": "object", "required": ["x"], "properties": {"x": {"type": "string"}}}]},
+    }));
+    document["paths"]["/a"]["post"] = json!({
+        "operationId": "b",
+        "requestBody": {"content": {"application/json": {"schema": own}}},
+        "responses": {"200": {"description": "", "content": {"application/json": {"schema": reference("Either")}}}},
+    });
+    let generated = generate(document).unwrap();
+    assert_eq!(generated.count.schemas, 2);
+    assert!(generated.unsupported.is_empty());
+}

@@ -35,7 +35,7 @@ pub(in crate::normalize) enum Shape {
     Single,
     /// A list of single values.
     List,
-    /// An object with these properties.
+    /// An object with these properties; none of an object within another value.
     Object(Vec<Property>),
     /// An object with any properties.
     Map,
@@ -100,7 +100,12 @@ fn shape_of(document: &Value, schema: &Value, depth: usize) -> Shape {
             let mut found = BTreeMap::new();
             let mut order = Vec::new();
             let mut open = false;
-            properties(document, schema, depth, &mut order, &mut found, &mut open);
+            if depth == 0 {
+                properties(document, schema, depth, &mut order, &mut found, &mut open);
+            } else if has_properties(document, schema, depth, &mut open) {
+                // Their shapes do not matter, and schemas that contain each other have a great many of them.
+                return Shape::Object(Vec::new());
+            }
             if !order.is_empty() {
                 let list = order
                     .into_iter()
@@ -159,6 +164,17 @@ pub(super) fn one_or_many(document: &Value, schema: &Value) -> Option<Value> {
         all = json!({"type": common});
     }
     Some(json!({"type": "array", "items": all}))
+}
+
+/// Returns true if an object or one of its parts has properties. Otherwise, sets `open` if it may have any.
+fn has_properties(document: &Value, schema: &Value, depth: usize, open: &mut bool) -> bool {
+    let Some(schema) = walk::follow(document, schema).filter(|_| depth < MAX_DEPTH) else {
+        return false;
+    };
+    *open |= schema.additional() != Additional::Unmentioned;
+    let mut parts = schema.parts().iter();
+    schema.properties().next().is_some()
+        || parts.any(|part| has_properties(document, part, depth + 1, open))
 }
 
 /// Collects the properties of an object and of its parts.

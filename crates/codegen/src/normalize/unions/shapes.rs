@@ -97,10 +97,21 @@ fn inner_shape(document: &Value, schema: &Value, depth: usize) -> Shape {
             ..Details::default()
         }));
     }
-    let nullable = schema.is_nullable();
-    match component(schema).filter(|_| !nullable) {
-        Some(name) => Shape::Of(name),
-        None => Shape::Is(Box::new(details(document, schema, depth))),
+    match component(schema) {
+        Some(name) if !schema.is_nullable() => Shape::Of(name),
+        // Objects can contain each other: their shapes are referred to.
+        Some(name) if target.is_some_and(is_object) => {
+            let null = Details {
+                kinds: Kinds::NULL,
+                ..Details::default()
+            };
+            Shape::Is(Box::new(Details {
+                kinds: kinds(document, schema, 0),
+                members: vec![Shape::Of(name), Shape::Is(Box::new(null))],
+                ..Details::default()
+            }))
+        }
+        _ => Shape::Is(Box::new(details(document, schema, depth))),
     }
 }
 
