@@ -406,16 +406,17 @@ pub(super) fn whole_schemas(document: &mut Value, changes: &mut Changes) {
 /// Renames properties that would become the same field, such as `orgName` and `org_name`. The model has the wire names.
 pub(super) fn distinct_properties(document: &mut Value, changes: &mut Changes) {
     each_schema(document, |pointer, object| {
-        let Some(properties) = object.get("properties").and_then(Value::as_object) else {
-            return;
-        };
+        let declared: Vec<&String> = object.properties().map(|(name, _)| name).collect();
+        // typify has a field for a required property without a schema, too.
+        let required = object.required().map(str::to_owned);
+        let required: Vec<String> = required.filter(|name| !declared.contains(&name)).collect();
         let mut taken = BTreeSet::new();
         // typify's field for further properties.
         if matches!(object.additional(), Additional::Of(_)) {
             taken.insert("extra".to_owned());
         }
         let mut renamed: BTreeMap<String, String> = BTreeMap::new();
-        for name in properties.keys() {
+        for name in declared.into_iter().chain(&required) {
             if taken.insert(names::method_name(name)) {
                 continue;
             }
@@ -424,7 +425,10 @@ pub(super) fn distinct_properties(document: &mut Value, changes: &mut Changes) {
                 .find(|other| taken.insert(names::method_name(other)));
             if let Some(free) = free {
                 renamed.insert(name.clone(), free);
-                changes.at(&pointer.join("properties").join(name));
+                changes.at(&match required.contains(name) {
+                    true => pointer.join("required"),
+                    false => pointer.join("properties").join(name),
+                });
             }
         }
         if renamed.is_empty() {
