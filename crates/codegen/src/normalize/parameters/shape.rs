@@ -138,7 +138,11 @@ fn shape_of(document: &Value, schema: &Value, depth: usize) -> Shape {
 /// Returns the list of a union of a list and its items, such as a string or a list of strings. An exploded list with one
 /// item is encoded like the item itself.
 pub(super) fn one_or_many(document: &Value, schema: &Value) -> Option<Value> {
-    let union = walk::follow(document, schema)?;
+    let mut union = walk::follow(document, schema)?;
+    // A reference with a default is the only part of a schema.
+    if let Some(only) = union.only_part() {
+        union = walk::follow(document, only)?;
+    }
     let (_, members) = union.union()?;
     let (lists, mut items): (Vec<&Value>, Vec<&Value>) = members
         .iter()
