@@ -9,8 +9,10 @@
 //! - Targets that cannot be components replace the reference: descriptions, tags, examples, operations, path items
 //!   (also within the document), and whole maps such as `schemas: {$ref: schemas.yaml}`, which are not in the
 //!   specification, but which all bundlers support.
+//! - A reference to a definition that only the schema around it has is one to that, see [`definitions`].
 //! - [`Origins`] records where everything was written.
 
+mod definitions;
 mod files;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -48,7 +50,8 @@ const MAX_INLINED: usize = 100_000;
 ///
 /// # Errors
 /// Errors for each reference that cannot be resolved, and for each file that cannot be read.
-pub fn bundle(source: Source, unsupported: &mut Vec<Unsupported>) -> Result<Source, Problems> {
+pub fn bundle(mut source: Source, unsupported: &mut Vec<Unsupported>) -> Result<Source, Problems> {
+    definitions::find(&mut source.document);
     if !refers_elsewhere(&source.document) {
         return Ok(source);
     }
