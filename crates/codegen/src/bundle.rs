@@ -9,7 +9,7 @@
 //! - Targets that cannot be components replace the reference: descriptions, tags, examples, operations, path items
 //!   (also within the document), and whole maps such as `schemas: {$ref: schemas.yaml}`, which are not in the
 //!   specification, but which all bundlers support.
-//! - A reference to a definition that only the schema around it has is one to that, see [`definitions`].
+//! - A reference to a definition that only a schema around it has, such as `#/$defs/Part`, is one to that.
 //! - [`Origins`] records where everything was written.
 
 mod definitions;
