@@ -67,7 +67,6 @@ impl RequestSummary {
         settings: Arc<Settings>,
     ) -> Arc<Self> {
         let headers = request.headers().iter();
-        // Directly into its place: these are large.
         Arc::new(Self {
             auth: operation.auth,
             method: request.method().clone(),

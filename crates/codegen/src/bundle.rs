@@ -9,7 +9,8 @@
 //! - Targets that cannot be components replace the reference: descriptions, tags, examples, operations, path items
 //!   (also within the document), and whole maps such as `schemas: {$ref: schemas.yaml}`, which are not in the
 //!   specification, but which all bundlers support.
-//! - A reference to a definition that only a schema around it has, such as `#/$defs/Part`, is one to that.
+//! - A reference such as `#/$defs/Part` that has no target is changed to the definition of that name in the innermost
+//!   enclosing schema, which becomes a component.
 //! - [`Origins`] records where everything was written.
 
 mod definitions;
@@ -50,11 +51,17 @@ const MAX_INLINED: usize = 100_000;
 ///
 /// # Errors
 /// Errors for each reference that cannot be resolved, and for each file that cannot be read.
-pub fn bundle(mut source: Source, unsupported: &mut Vec<Unsupported>) -> Result<Source, Problems> {
-    definitions::find(&mut source.document);
-    if !refers_elsewhere(&source.document) {
-        return Ok(source);
-    }
+pub fn bundle(source: Source, unsupported: &mut Vec<Unsupported>) -> Result<Source, Problems> {
+    let mut source = if refers_elsewhere(&source.document) {
+        bundle_files(source, unsupported)?
+    } else {
+        source
+    };
+    definitions::hoist(&mut source);
+    Ok(source)
+}
+
+fn bundle_files(source: Source, unsupported: &mut Vec<Unsupported>) -> Result<Source, Problems> {
     let mut document = source.document.clone();
     let mut bundle = Bundle::new(source);
     bundle.register_components(&mut document);

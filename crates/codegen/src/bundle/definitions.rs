@@ -1,82 +1,114 @@
-//! References of a schema that was pasted from a JSON Schema.
+//! The definitions of a schema that was pasted from a JSON Schema.
 //!
 //! pydantic writes the models that a model refers to into its `$defs`, and refers to them from the root of the schema:
 //! `#/$defs/Part`. In an OpenAPI document, that is the root of the document, where nothing is. FastAPI's documentation pastes
 //! such schemas with `openapi_extra`.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
+use crate::load::Source;
+use crate::names;
 use crate::pointer::{Lookup as _, Pointer};
+use crate::walk::{self, Kind};
 
 /// The beginnings of references to such a definition.
 const ROOTS: [&str; 2] = ["#/$defs/", "#/definitions/"];
 
-/// Changes references to definitions that the document does not have to those of the innermost schema that has them.
-pub(super) fn find(document: &mut Value) {
-    let mut references = Vec::new();
-    collect(document, "", &mut Pointer::root(), &mut references);
-    let found: Vec<(Pointer, String)> = references
-        .into_iter()
-        .filter_map(|place| {
-            let target = Pointer::from_ref(document.at(place.as_str())?.as_str()?)?;
-            if document.at(target.as_str()).is_some() {
-                return None;
-            }
-            let target = enclosing(&place)
-                .map(|schema| schema.append(target.as_str()))
-                .find(|target| document.at(target.as_str()).is_some())?;
-            Some((place, target.to_ref()))
+/// Makes components of the definitions that are referred to from the root of an enclosing schema. A reference that has a
+/// target does not change.
+pub(super) fn hoist(source: &mut Source) {
+    let document = &mut source.document;
+    if !has_candidates(document) {
+        return;
+    }
+    let found = references(document);
+    let mut targets: Vec<&Pointer> = found.iter().map(|(_, target)| target).collect();
+    // Inner definitions are moved first, so that the locations of the enclosing ones stay valid.
+    targets.sort_by_key(|target| (Reverse(target.tokens().count()), *target));
+    targets.dedup();
+    let mut taken = names::type_names(document);
+    let named: BTreeMap<&Pointer, String> = (targets.iter())
+        .map(|target| {
+            let name = names::unique(&names::for_place(document, target), &mut taken);
+            (*target, name)
         })
         .collect();
-    for (place, reference) in found {
-        if let Some(old) = document.at_mut(place.as_str()) {
-            *old = json!(reference);
+    for (place, target) in &found {
+        if let (Some(old), Some(name)) = (document.at_mut(place.as_str()), named.get(target)) {
+            *old = json!(Pointer::schema(name).to_ref());
+        }
+    }
+    for target in targets {
+        if let (Some(old), Some(name)) = (document.at_mut(target.as_str()), named.get(target)) {
+            let new = Pointer::schema(name);
+            let definition = std::mem::replace(old, json!({"$ref": new.to_ref()}));
+            source.origins.moved(target, &new);
+            super::insert(document, "schemas", name.clone(), definition);
         }
     }
 }
 
-/// Collects the locations of the references in `value`, which is at `pointer` under `key`.
-fn collect(value: &Value, key: &str, pointer: &mut Pointer, found: &mut Vec<Pointer>) {
+fn is_candidate(reference: &str) -> bool {
+    ROOTS.iter().any(|root| reference.starts_with(root))
+}
+
+/// Returns true if any text looks like such a reference, which takes less time to find out than a walk of the document.
+fn has_candidates(value: &Value) -> bool {
     match value {
-        Value::Object(object) => {
-            for (name, value) in object {
-                // Those of a discriminator are in its mapping.
-                let is_reference = name == "$ref" || key == "mapping";
-                if let Value::String(text) = value
-                    && is_reference
-                    && ROOTS.iter().any(|root| text.starts_with(root))
-                {
-                    found.push(pointer.join(name));
-                }
-                collect_in(value, name, pointer, found);
-            }
-        }
-        Value::Array(values) => {
-            for (index, value) in values.iter().enumerate() {
-                collect_in(value, &index.to_string(), pointer, found);
-            }
-        }
-        _ => {}
+        Value::Object(object) => object.values().any(has_candidates),
+        Value::Array(values) => values.iter().any(has_candidates),
+        Value::String(text) => is_candidate(text),
+        _ => false,
     }
 }
 
-/// Collects like [`collect`] in the value under `key` of the one at `pointer`.
-fn collect_in(value: &Value, key: &str, pointer: &mut Pointer, found: &mut Vec<Pointer>) {
-    if value.is_object() || value.is_array() {
-        let length = pointer.down(key);
-        collect(value, key, pointer, found);
-        pointer.up(length);
-    }
+/// Returns the locations of the references without a target, and the definition that the innermost enclosing schema has for
+/// each.
+fn references(document: &Value) -> Vec<(Pointer, Pointer)> {
+    let mut found = Vec::new();
+    walk::walk(document, &mut |kind, pointer, schema| {
+        if kind != Kind::Schema {
+            return;
+        }
+        let mut add = |place: Pointer, reference: &Value| {
+            let reference = reference.as_str().filter(|text| is_candidate(text));
+            let target = reference.and_then(Pointer::from_ref);
+            if let Some(target) = target.and_then(|target| definition(document, &place, &target)) {
+                found.push((place, target));
+            }
+        };
+        if let Some(reference) = schema.get("$ref") {
+            add(pointer.join("$ref"), reference);
+        }
+        let mapping = schema
+            .at("/discriminator/mapping")
+            .and_then(Value::as_object);
+        for (tag, reference) in mapping.into_iter().flatten() {
+            let place = pointer.join("discriminator").join("mapping").join(tag);
+            add(place, reference);
+        }
+    });
+    found
 }
 
-/// Returns the locations around this one, the innermost first.
-fn enclosing(place: &Pointer) -> impl Iterator<Item = Pointer> {
-    let mut pointers = vec![Pointer::root()];
+/// Returns the location of the definition that a reference at `place` means; `None` if it has a target, or there is none.
+fn definition(document: &Value, place: &Pointer, target: &Pointer) -> Option<Pointer> {
+    let is_there = |pointer: &Pointer| document.at(pointer.as_str()).is_some();
+    if is_there(target) {
+        return None;
+    }
+    let mut enclosing = vec![Pointer::root()];
     for token in place.tokens() {
-        let outer = pointers.last().map(|outer| outer.join(token));
-        pointers.extend(outer);
+        let outer = enclosing.last().map(|outer| outer.join(token));
+        enclosing.extend(outer);
     }
-    pointers.into_iter().rev()
+    let candidates = enclosing.iter().rev();
+    candidates
+        .map(|schema| schema.append(target.as_str()))
+        .find(is_there)
 }
 
 #[cfg(test)]
@@ -84,34 +116,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn definitions_of_the_innermost_schema_are_found() {
-        let mut document = json!({
-            "components": {"schemas": {"A": {
-                "$defs": {"Part": {"properties": {"next": {"$ref": "#/$defs/Part"}}}, "Own": {"type": "string"}},
-                "items": {"$defs": {"Own": {"type": "integer"}}, "anyOf": [{"$ref": "#/$defs/Own"}, {"$ref": "#/$defs/Part"}]},
-                "discriminator": {"propertyName": "p", "mapping": {"part": "#/$defs/Part", "other": "Other"}},
-            }}},
-            "definitions": {"Known": {}},
-            "x": [{"definitions": {"Known": {}}, "$ref": "#/definitions/Known"}, {"$ref": "#/$defs/Missing"}],
-        });
-        find(&mut document);
-        let at = |pointer: &str| document.at(pointer).and_then(Value::as_str).unwrap();
-        let schema = "#/components/schemas/A";
-        for (place, target) in [
-            ("/$defs/Part/properties/next/$ref", "/$defs/Part"),
-            ("/items/anyOf/0/$ref", "/items/$defs/Own"),
-            ("/items/anyOf/1/$ref", "/$defs/Part"),
-            ("/discriminator/mapping/part", "/$defs/Part"),
-        ] {
-            let place = format!("/components/schemas/A{place}");
-            assert_eq!(at(&place), format!("{schema}{target}"));
-        }
-        assert_eq!(
-            at("/components/schemas/A/discriminator/mapping/other"),
-            "Other"
-        );
-        // These have their target, or none.
-        assert_eq!(at("/x/0/$ref"), "#/definitions/Known");
-        assert_eq!(at("/x/1/$ref"), "#/$defs/Missing");
+    fn definitions_of_the_innermost_schema_become_components() {
+        let reference = |to: &str| json!({"$ref": to});
+        let mut source = Source {
+            document: json!({
+                "components": {"schemas": {
+                    "Own": {},
+                    "A": {
+                        "$defs": {"part": {"properties": {"next": reference("#/$defs/part")}}, "Own": {"type": "string"}},
+                        "items": {"$defs": {"Own": {"type": "integer"}}, "anyOf": [reference("#/$defs/Own"), reference("#/$defs/part")]},
+                        "not": reference("#/$defs/Own"),
+                        "discriminator": {"propertyName": "p", "mapping": {"part": "#/$defs/part", "other": "Other"}},
+                        "example": reference("#/$defs/part"),
+                        "oneOf": [reference("#/definitions/Known"), reference("#/$defs/Missing")],
+                        "definitions": {"Known": {}},
+                    },
+                }},
+                "definitions": {"Known": {}},
+            }),
+            ..Source::default()
+        };
+        hoist(&mut source);
+        insta::assert_json_snapshot!(source.document);
     }
 }

@@ -409,7 +409,8 @@ pub(super) fn distinct_properties(document: &mut Value, changes: &mut Changes) {
         let declared: Vec<&String> = object.properties().map(|(name, _)| name).collect();
         // typify has a field for a required property without a schema, too.
         let required = object.required().map(str::to_owned);
-        let required: Vec<String> = required.filter(|name| !declared.contains(&name)).collect();
+        let required: BTreeSet<String> =
+            required.filter(|name| !declared.contains(&name)).collect();
         let mut taken = BTreeSet::new();
         // typify's field for further properties.
         if matches!(object.additional(), Additional::Of(_)) {

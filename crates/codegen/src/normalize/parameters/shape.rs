@@ -140,8 +140,11 @@ fn shape_of(document: &Value, schema: &Value, depth: usize) -> Shape {
 pub(super) fn one_or_many(document: &Value, schema: &Value) -> Option<Value> {
     let mut union = walk::follow(document, schema)?;
     // A reference with a default is the only part of a schema.
-    if let Some(only) = union.only_part() {
-        union = walk::follow(document, only)?;
+    for _ in 0..MAX_DEPTH {
+        match union.only_part().filter(|_| union.union().is_none()) {
+            Some(only) => union = walk::follow(document, only)?,
+            None => break,
+        }
     }
     let (_, members) = union.union()?;
     let (lists, mut items): (Vec<&Value>, Vec<&Value>) = members
@@ -154,9 +157,12 @@ pub(super) fn one_or_many(document: &Value, schema: &Value) -> Option<Value> {
     let mut all = of_list.clone();
     if items.iter().any(|item| *item != of_list) {
         items.push(of_list);
-        let kind = |item: &Value| match shape(document, item) {
-            Shape::Plain => walk::follow(document, item)?.get("type").cloned(),
-            _ => None,
+        let kind = |item: &Value| {
+            let item = walk::follow(document, item)?;
+            match shape_of(document, item, 0) {
+                Shape::Plain => item.get("type").cloned(),
+                _ => None,
+            }
         };
         let common = kind(of_list)?;
         if items
