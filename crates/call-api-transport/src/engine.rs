@@ -23,6 +23,9 @@ use crate::token::{IssuedToken, ProviderError};
 /// The maximum number of attempts of one request, regardless of its settings and of progress.
 const MOST_ATTEMPTS: usize = 100;
 
+/// The resolution of tokio's timers. Only the clock can tell that a shorter deadline has passed.
+const TIMER_RESOLUTION: Duration = Duration::from_millis(1);
+
 /// A request in flight.
 pub(crate) struct Engine<'a> {
     shared: &'a Shared,
@@ -136,7 +139,7 @@ impl<'a> Engine<'a> {
                 Err(error) => return Err(self.stop_before_attempt(error)),
             };
             // Most requests wait for nothing: their first attempt begins with them, and the clock is read once for both.
-            let begun = match self.has_waited {
+            let begun = match self.has_waited || self.settings.deadline < TIMER_RESOLUTION {
                 true => shared.time.now(),
                 false => self.started,
             };
