@@ -104,7 +104,7 @@ async fn attempt_log_lists_every_attempt() {
     assert_eq!(attempt_log.retry_after(), None);
 }
 
-/// What a request waits for before its first attempt is not part of the attempt.
+/// The wait of a request for its first attempt is not part of the attempt.
 #[tokio::test]
 async fn attempt_begins_when_token_rate_limit_and_throttle_let_it() {
     let clock = TestClock::default();
