@@ -309,6 +309,11 @@ pub const RULES: &[Rule] = &[
         apply: merge::merged_objects,
     },
     Rule {
+        name: "required-only",
+        reason: "typify drops the other properties of an object that only lists required ones",
+        apply: schemas::required_only,
+    },
+    Rule {
         name: "two-directional",
         reason: "a required `readOnly` property is left out of what is sent, and the decoder requires it",
         apply: directions::two_directional,

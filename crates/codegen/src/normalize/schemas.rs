@@ -88,6 +88,19 @@ pub(super) fn keep_further(object: &mut Map<String, Value>) -> bool {
     is_open
 }
 
+/// Opens objects that list required properties and declare none: without the list, they are maps.
+pub(super) fn required_only(document: &mut Value, changes: &mut Changes) {
+    each_schema(document, |pointer, object| {
+        let is_undeclared = object.get("type") == Some(&json!("object"))
+            && object.properties().next().is_none()
+            && object.required().next().is_some();
+        if is_undeclared && !matches!(object.additional(), Additional::Of(_)) {
+            object.insert("additionalProperties".to_owned(), json!({}));
+            changes.at(&pointer.join("additionalProperties"));
+        }
+    });
+}
+
 /// Widens number formats to the exact types: `float` is a hint, schemars' `uint` and `int` have the width of a pointer,
 /// and a maximum beyond `i64` requires an unsigned type.
 pub(super) fn exact_numbers(document: &mut Value, changes: &mut Changes) {
