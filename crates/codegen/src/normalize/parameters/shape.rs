@@ -135,7 +135,7 @@ fn shape_of(document: &Value, schema: &Value, depth: usize) -> Shape {
     }
 }
 
-/// Returns the list of a union of a list and its items, such as a string or a list of strings. An exploded list with one
+/// Returns the list of a union of a list and single values, such as a string or a list of strings. An exploded list with one
 /// item is encoded like the item itself.
 pub(super) fn one_or_many(document: &Value, schema: &Value) -> Option<Value> {
     let mut union = walk::follow(document, schema)?;
@@ -164,14 +164,13 @@ pub(super) fn one_or_many(document: &Value, schema: &Value) -> Option<Value> {
                 _ => None,
             }
         };
-        let common = kind(of_list)?;
-        if items
-            .iter()
-            .any(|item| kind(item).as_ref() != Some(&common))
-        {
-            return None;
-        }
-        all = json!({"type": common});
+        let mut kinds = items.iter().copied().map(kind);
+        all = match kinds.next().flatten() {
+            Some(first) if kinds.all(|other| other.as_ref() == Some(&first)) => {
+                json!({"type": first})
+            }
+            _ => json!({"anyOf": items}),
+        };
     }
     Some(json!({"type": "array", "items": all}))
 }
