@@ -9,6 +9,7 @@
 
 pub mod adopt;
 pub mod bundle;
+mod components;
 pub mod corpus;
 pub mod count;
 pub mod declaration;

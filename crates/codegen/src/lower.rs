@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::names;
+use super::components;
 use super::origin::Origins;
 use super::unsupported::Unsupported;
 use super::walk::{self, Kind};
@@ -216,30 +216,15 @@ fn name_targets(document: &mut Value, origins: &mut Origins) {
             targets.extend(target);
         }
     });
-    // Deeper targets are moved first, so that the locations of the enclosing ones stay valid.
-    let mut targets: Vec<_> = targets.into_iter().collect();
-    targets.sort_by_key(|target| std::cmp::Reverse(target.tokens().count()));
-    let mut taken = names::type_names(document);
-    let mut renamed = BTreeMap::new();
-    for target in targets {
-        let name = names::unique(&names::for_place(document, &target), &mut taken);
-        let Some(place) = document.at_mut(target.as_str()) else {
-            continue;
-        };
-        let new = Pointer::schema(&name);
-        let moved = std::mem::replace(place, json!({"$ref": new.to_ref()}));
-        origins.moved(&target, &new);
-        renamed.insert(target, new.to_ref());
-        if let Some(schemas) = walk::schemas_mut(document) {
-            schemas.insert(name, moved);
-        }
-    }
+    let locations = components::locations(document, targets);
+    components::make(document, &locations, origins);
+    let renamed: BTreeMap<Pointer, Pointer> = locations.into_iter().collect();
     walk::walk_mut(document, &mut |kind, _, value| {
         if let (Kind::Schema, Some(object)) = (kind, value.as_object_mut()) {
             object.remove("$defs");
             object.remove("definitions");
             if let Some(new) = object.reference().and_then(|target| renamed.get(&target)) {
-                object.insert("$ref".to_owned(), json!(new));
+                object.insert("$ref".to_owned(), json!(new.to_ref()));
             }
         }
     });

@@ -4,13 +4,12 @@
 //! `#/$defs/Part`. In an OpenAPI document, that is the root of the document, where nothing is. FastAPI's documentation pastes
 //! such schemas with `openapi_extra`.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::components;
 use crate::load::Source;
-use crate::names;
 use crate::pointer::{Lookup as _, Pointer};
 use crate::walk::{self, Kind};
 
@@ -25,30 +24,16 @@ pub(super) fn hoist(source: &mut Source) {
         return;
     }
     let found = references(document);
-    let mut targets: Vec<&Pointer> = found.iter().map(|(_, target)| target).collect();
-    // Inner definitions are moved first, so that the locations of the enclosing ones stay valid.
-    targets.sort_by_key(|target| (Reverse(target.tokens().count()), *target));
-    targets.dedup();
-    let mut taken = names::type_names(document);
-    let named: BTreeMap<&Pointer, String> = (targets.iter())
-        .map(|target| {
-            let name = names::unique(&names::for_place(document, target), &mut taken);
-            (*target, name)
-        })
-        .collect();
+    let targets = found.iter().map(|(_, target)| target.clone()).collect();
+    let locations = components::locations(document, targets);
+    let renamed: BTreeMap<&Pointer, &Pointer> =
+        locations.iter().map(|(old, new)| (old, new)).collect();
     for (place, target) in &found {
-        if let (Some(old), Some(name)) = (document.at_mut(place.as_str()), named.get(target)) {
-            *old = json!(Pointer::schema(name).to_ref());
+        if let (Some(old), Some(new)) = (document.at_mut(place.as_str()), renamed.get(target)) {
+            *old = json!(new.to_ref());
         }
     }
-    for target in targets {
-        if let (Some(old), Some(name)) = (document.at_mut(target.as_str()), named.get(target)) {
-            let new = Pointer::schema(name);
-            let definition = std::mem::replace(old, json!({"$ref": new.to_ref()}));
-            source.origins.moved(target, &new);
-            super::insert(document, "schemas", name.clone(), definition);
-        }
-    }
+    components::make(document, &locations, &mut source.origins);
 }
 
 fn is_candidate(reference: &str) -> bool {
