@@ -1,12 +1,12 @@
 //! The parts of a document that the types and the client depend on.
 
 use std::collections::BTreeSet;
+use std::mem;
 
 use openapiv3::{
-    AnySchema, Components, ObjectType, OpenAPI, Paths, ReferenceOr, Schema, SchemaData, SchemaKind,
-    Type,
+    AnySchema, Components, ObjectType, OpenAPI, ReferenceOr, Schema, SchemaData, SchemaKind, Type,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::openapi::Schema as _;
 use crate::pointer::{Lookup as _, Pointer};
@@ -26,14 +26,15 @@ pub(super) fn split(mut api: OpenAPI, document: &Value) -> (OpenAPI, OpenAPI) {
     let mut requests = OpenAPI {
         openapi: api.openapi.clone(),
         info: api.info.clone(),
-        paths: api.paths.clone(),
+        paths: if declares_types {
+            api.paths.clone()
+        } else {
+            mem::take(&mut api.paths)
+        },
         ..OpenAPI::default()
     };
     if let Some(components) = &api.components {
         requests.components = Some(used(components, waiting, document));
-    }
-    if !declares_types {
-        api.paths = Paths::default();
     }
     (api, requests)
 }
@@ -80,11 +81,14 @@ fn used(components: &Components, mut waiting: Vec<Pointer>, document: &Value) ->
 /// all such schemas.
 fn may_declare_type(schema: &Value) -> bool {
     let mut keywords = schema.as_object().into_iter().flatten();
-    keywords.any(|(keyword, _)| !NAMELESS.contains(&keyword.as_str()) && !keyword.starts_with("x-"))
+    keywords.any(|(keyword, value)| {
+        let is_map = keyword == "properties" && value.as_object().is_some_and(Map::is_empty);
+        !is_map && !NAMELESS.contains(&keyword.as_str()) && !keyword.starts_with("x-")
+    })
 }
 
 /// The keywords with which a schema is a reference, or a type without a name.
-const NAMELESS: [&str; 12] = [
+const NAMELESS: [&str; 13] = [
     "$ref",
     "additionalProperties",
     "default",
@@ -93,6 +97,7 @@ const NAMELESS: [&str; 12] = [
     "example",
     "format",
     "items",
+    "minimum",
     "nullable",
     "readOnly",
     "type",
