@@ -9,7 +9,7 @@ use crate::openapi::{self, Additional, Schema as _};
 const MAX_DEPTH: usize = 12;
 
 /// Returns the component that a reference, or an `allOf` around it, refers to.
-pub(super) fn component(schema: &Value) -> Option<String> {
+pub(crate) fn component(schema: &Value) -> Option<String> {
     match schema.text("$ref") {
         Some(_) => openapi::component(&schema.reference()?),
         None => component(schema.only_part()?),

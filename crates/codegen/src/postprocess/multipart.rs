@@ -8,7 +8,8 @@ use syn::{Expr, Ident, Item, Type, parse_quote};
 
 use super::syntax::{first_argument, wire_name};
 use crate::model::{Model, Part};
-use crate::pointer::{Lookup as _, Pointer};
+use crate::normalize::types::component;
+use crate::pointer::Lookup as _;
 use crate::{names, walk};
 
 /// Returns the Rust name of the schema that stands for a file, if the document has files.
@@ -75,10 +76,8 @@ pub(super) fn bodies(document: &Value, model: &Model) -> Bodies {
     let bodies = walk::operations(document)
         .into_iter()
         .filter_map(|operation| {
-            Some((
-                Parts::of(document, model, &operation)?.body,
-                BTreeMap::new(),
-            ))
+            let body = Parts::of(document, model, &operation)?.body?;
+            Some((body, BTreeMap::new()))
         });
     bodies.collect()
 }
@@ -103,7 +102,8 @@ pub(super) fn note(types: &syn::File, bodies: &mut Bodies) {
 #[derive(Debug)]
 pub(super) struct Parts {
     parts: Vec<Part>,
-    body: String,
+    /// `None` if it is not a component: the parts cannot be written.
+    body: Option<String>,
 }
 
 impl Parts {
@@ -115,19 +115,17 @@ impl Parts {
     ) -> Option<Self> {
         let parts = model.operation(&operation.pointer)?.body.parts()?;
         let body = walk::follow(document, operation.object.get("requestBody")?)?;
-        let schema = body
-            .at("/content/application~1json/schema/$ref")?
-            .as_str()?;
-        let name = Pointer::from_ref(schema)?.tokens().last()?;
+        let schema = body.at("/content/application~1json/schema");
+        let name = schema.and_then(component);
         Some(Self {
             parts: parts.to_vec(),
-            body: names::type_name(&name),
+            body: name.map(|name| names::type_name(&name)),
         })
     }
 
     /// Returns the replacement of `request.json(&body)`.
     pub(super) fn put_into(&self, request: &Expr, bodies: &Bodies) -> Option<Expr> {
-        let fields = bodies.get(&self.body)?;
+        let fields = bodies.get(self.body.as_ref()?)?;
         let mut form = quote!(crate::multipart::Form::new());
         for part in &self.parts {
             let name = &part.name;
