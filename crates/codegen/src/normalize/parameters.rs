@@ -215,6 +215,10 @@ pub(super) fn drop_transports(document: &mut Value, changes: &mut Changes) {
             {
                 None
             }
+            "header" if FRAMING.contains(&name.to_ascii_lowercase().as_str()) => Some((
+                format!("the header parameter `{name}`"),
+                "HTTP sets it from the connection and the body",
+            )),
             "header" if !is_token(name) => Some((
                 format!("the header parameter `{name}`, which is not a valid header name"),
                 "it can't be sent",
@@ -238,6 +242,19 @@ pub(super) fn drop_transports(document: &mut Value, changes: &mut Changes) {
         Some(Vec::new())
     });
 }
+
+/// The headers that HTTP uses for the connection and for the length of the body (RFC 9110, section 7). A value of the caller
+/// could contradict them: the service would wait for the rest of a body, or read a part of it.
+const FRAMING: [&str; 8] = [
+    "connection",
+    "content-length",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
 
 /// Returns true if the text is a header name: a `token` of RFC 9110, section 5.6.2.
 fn is_token(name: &str) -> bool {
