@@ -11,8 +11,10 @@
 //!   specification, but which all bundlers support.
 //! - A reference such as `#/$defs/Part` that has no target is changed to the definition of that name in the innermost
 //!   enclosing schema, which becomes a component.
+//! - A media type that does not say what is sent is replaced: see `content`.
 //! - [`Origins`] records where everything was written.
 
+mod content;
 mod definitions;
 mod files;
 
@@ -58,6 +60,7 @@ pub fn bundle(source: Source, unsupported: &mut Vec<Unsupported>) -> Result<Sour
         source
     };
     definitions::hoist(&mut source);
+    content::clarify(&mut source.document, &mut source.origins, unsupported);
     Ok(source)
 }
 

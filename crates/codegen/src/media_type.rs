@@ -5,7 +5,7 @@
 pub(crate) enum MediaTypeKind {
     /// `application/json`.
     Json,
-    /// A type that ends in `+json`.
+    /// Another type of JSON: one that ends in `+json`, and `text/json`.
     PlusJson,
     /// `application/x-www-form-urlencoded`.
     Form,
@@ -24,6 +24,7 @@ impl MediaTypeKind {
         match essence.as_str() {
             "application/json" => Self::Json,
             "application/x-www-form-urlencoded" => Self::Form,
+            "text/json" => Self::PlusJson,
             _ if essence.ends_with("+json") => Self::PlusJson,
             _ if essence.starts_with("multipart/") => Self::Multipart,
             _ if is_textual(&essence) => Self::Text,
@@ -32,7 +33,7 @@ impl MediaTypeKind {
     }
 }
 
-/// Returns true for JSON: `application/json`, and types that end in `+json`.
+/// Returns true for JSON: `application/json`, `text/json`, and types that end in `+json`.
 pub(crate) fn is_json(media_type: &str) -> bool {
     matches!(
         MediaTypeKind::of(media_type),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::parameters::{Shape, shape};
 use super::{Changes, replace};
-use crate::media_type::{MediaTypeKind, essence, is_concrete, request_rank};
+use crate::media_type::{MediaTypeKind, is_concrete, request_rank};
 use crate::model;
 use crate::openapi::{Schema as _, Style};
 use crate::pointer::{Lookup as _, Pointer};
@@ -60,14 +60,11 @@ pub(super) fn request_types(document: &mut Value, changes: &mut Changes) {
             continue;
         };
         let pointer = place.join("content");
-        let best = content.iter().min_by_key(|(name, object)| {
-            let (_, is_range, is_not_form_data) = request_rank(name);
-            (sent(document, name, object), is_range, is_not_form_data)
-        });
+        let best = content.iter().min_by_key(|(name, _)| request_rank(name));
         let Some((name, object)) = best else {
             continue;
         };
-        let sent = sent(document, name, object);
+        let sent = MediaTypeKind::of(name);
         for other in content.keys().filter(|other| *other != name) {
             changes.lost(
                 &pointer.join(other),
@@ -110,23 +107,6 @@ pub(super) fn request_types(document: &mut Value, changes: &mut Changes) {
         if let Some(place) = document.at_mut(content.as_str()) {
             *place = media_types;
         }
-    }
-}
-
-/// Returns the kind of a body. A range that includes JSON is sent as JSON if the schema is a structure.
-fn sent(document: &Value, name: &str, object: &Value) -> MediaTypeKind {
-    let sent = MediaTypeKind::of(name);
-    let takes_json = ["*/*", "application/*", "*"].contains(&essence(name).as_str());
-    let is_structure = object.get("schema").is_some_and(|schema| {
-        matches!(
-            shape(document, schema),
-            Shape::Object(_) | Shape::List | Shape::Map | Shape::Nested
-        )
-    });
-    if takes_json && is_structure {
-        MediaTypeKind::Json
-    } else {
-        sent
     }
 }
 
@@ -360,7 +340,6 @@ mod tests {
             "bytes": of(json!({"audio/wav": {}})),
             "xml": of(json!({"application/xml": range})),
             "anything": of(json!({"*/*": {}})),
-            "anything with a schema": of(json!({"*/*": range})),
             "several": of(json!({"multipart/form-data": range, "text/plain": {}, "application/json": range})),
             "multipart": of(json!({"multipart/form-data": range})),
             "a form that is none": of(json!({"application/x-www-form-urlencoded": {"schema": {"type": "string"}}})),
