@@ -109,7 +109,7 @@ fn property_parameter(object: &Value, property: &Property, name: &str, required:
 /// Returns the style in which the client's `encode` module writes a value, or `None` if progenitor writes it correctly.
 fn encoded(style: Style, explode: bool, shape: &Shape) -> Option<Encoded> {
     match (style, shape) {
-        (Style::Form, Shape::List | Shape::Map) if explode => None,
+        (Style::Form, Shape::List | Shape::Map | Shape::Object(_)) if explode => None,
         (Style::Form, Shape::List | Shape::Map | Shape::Object(_)) => Some(Encoded::Comma),
         (Style::SpaceDelimited, Shape::List) if !explode => Some(Encoded::Space),
         (Style::PipeDelimited, Shape::List) if !explode => Some(Encoded::Pipe),
