@@ -97,8 +97,7 @@ fn read_headers(
 ) {
     for parameter in located(operation, "header") {
         let argument = arguments.get(&parameter.key());
-        // Every client sends its own value.
-        if argument.is_none() && parameter.name.eq_ignore_ascii_case("user-agent") {
+        if argument.is_none() && is_made(&parameter.name) {
             continue;
         }
         let raw = received.header(&parameter.name);
@@ -122,6 +121,12 @@ fn read_headers(
             found,
         );
     }
+}
+
+/// Returns true for a header of which the client sends a value of its own if none is given.
+fn is_made(header: &str) -> bool {
+    let made = ["user-agent", "idempotency-key"];
+    made.iter().any(|name| header.eq_ignore_ascii_case(name))
 }
 
 fn read_cookies(
@@ -492,6 +497,16 @@ mod tests {
 
     fn carries_in(path: &str, parameter: Parameter, target: &str, argument: Value) -> bool {
         let arguments = Map::from_iter([(parameter.key(), argument)]);
+        is_right(path, parameter, target, &arguments)
+    }
+
+    fn is_right(
+        path: &str,
+        parameter: Parameter,
+        target: &str,
+        arguments: &Map<String, Value>,
+    ) -> bool {
+        let header = (parameter.name.to_ascii_lowercase(), target.to_owned());
         let operation = Operation {
             pointer: "/operation".to_owned(),
             method: "GET".to_owned(),
@@ -503,11 +518,11 @@ mod tests {
         let received = Received {
             method: "GET".to_owned(),
             target: target.to_owned(),
-            headers: vec![("x".to_owned(), target.to_owned())],
+            headers: vec![header],
             body: String::new(),
         };
         let document = Document::new(json!({}));
-        wrong(&document, &operation, &arguments, &received).is_empty()
+        wrong(&document, &operation, arguments, &received).is_empty()
     }
 
     #[test]
@@ -590,5 +605,19 @@ mod tests {
         let with = |target: &str, argument| carries(header(), target, argument);
         assert!(!with("/a", json!(["b"])));
         assert!(with("/a", json!("/a")));
+    }
+
+    #[test]
+    fn header_without_an_argument_may_be_one_that_the_client_makes() {
+        let is_right = |name: &str| {
+            let parameter = Parameter {
+                name: name.to_owned(),
+                ..parameter("header", "simple", false)
+            };
+            is_right("/a", parameter, "/a", &Map::new())
+        };
+        assert!(is_right("Idempotency-Key"));
+        assert!(is_right("User-Agent"));
+        assert!(!is_right("X-Key"));
     }
 }
