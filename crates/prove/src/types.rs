@@ -8,7 +8,7 @@ use jsonschema::Validator;
 use serde_json::Value;
 
 use crate::bodies;
-use crate::compare::{Change, changes};
+use crate::compare::{Change, changes, is_same_json};
 use crate::directions::Directions;
 use crate::document::Document;
 use crate::files;
@@ -324,8 +324,8 @@ impl<'d> TypeProof<'d> {
             Fault::MissingOneWay | Fault::Random => true,
             _ if self.untyped.contains(&sample.index) => true,
             Fault::Missing => is_kept && keeps_any,
-            // Decoded into a field that accepts any value, and encoded unchanged.
-            Fault::Type => is_kept,
+            // Decoded into a field that accepts any value, and encoded unchanged. The other properties are valid.
+            Fault::Type => is_same_json(&sample.value, after),
             Fault::Kind if sample.value.is_string() => {
                 is_kept && schema.is_some_and(|schema| keeps_unlisted(self.document, schema))
             }
@@ -568,5 +568,25 @@ mod tests {
         assert_eq!(form["title"], "a");
         assert_eq!(with_files(0, json!({"title": "a"})), None);
         assert_eq!(with_files(1, json!({"file": "text"})), None);
+    }
+
+    #[test]
+    fn kept_value_of_another_type_is_accepted_beside_a_respelled_one() {
+        let document = Document::new(json!({"openapi": "3.1.0"}));
+        let session = Session::new(PathBuf::new());
+        let proof = TypeProof::new(&document, &[], &session);
+        let verdict = |after: Value| {
+            let sample = Sample {
+                index: 0,
+                value: json!({"status": 5, "at": "2024-01-02T03:04:05+00:00", "size": 1.0}),
+                fault: Some(Fault::Type),
+                is_example: false,
+            };
+            proof.accepted(&sample, Fault::Type, &after)
+        };
+        let after =
+            |status: Value| json!({"status": status, "at": "2024-01-02T03:04:05Z", "size": 1});
+        assert!(matches!(verdict(after(json!(5))), Verdict::Policy));
+        assert!(matches!(verdict(after(json!("5"))), Verdict::Failed(..)));
     }
 }
