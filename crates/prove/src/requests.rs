@@ -15,7 +15,9 @@ use crate::operations::{Operation, Parameter, Setter};
 use crate::received::Received;
 use crate::report::{Failure, FailureKind, Row};
 use crate::sampler::{Mode, Sampler};
+use crate::scalar;
 use crate::session::{Answer, Question, Session};
+use crate::shape::Shape;
 use crate::shrink::{shrink, sign};
 use crate::wire::wrong;
 
@@ -28,6 +30,17 @@ const MODES: [Mode; 8] = [
     Mode::Random,
     Mode::Random,
     Mode::Full,
+    Mode::Random,
+];
+
+/// The attempts to sample an argument that can be sent.
+const ATTEMPTS: [Mode; 7] = [
+    Mode::Full,
+    Mode::Random,
+    Mode::Full,
+    Mode::Random,
+    Mode::Random,
+    Mode::Random,
     Mode::Random,
 ];
 
@@ -190,7 +203,12 @@ fn arguments(
             continue;
         }
         let sendable = |value: &Value| is_sendable(parameter, value);
-        match sample(judge, sampler, &parameter.schema, &sendable) {
+        let sample = match untyped(document, parameter) {
+            Some(shape) => (0..ATTEMPTS.len())
+                .find_map(|_| scalar::string(&shape, random).ok().filter(sendable)),
+            None => sample(judge, sampler, &parameter.schema, &sendable),
+        };
+        match sample {
             Some(value) => {
                 arguments.insert(parameter.key(), settable(parameter, value));
             }
@@ -216,6 +234,21 @@ fn arguments(
         }
     }
     Some(Value::Object(arguments))
+}
+
+/// Returns the shape of a parameter whose schema states no type, if its setter takes a text.
+fn untyped<'d>(document: &'d Document, parameter: &Parameter) -> Option<Shape<'d>> {
+    let mut setters = parameter.setters.iter();
+    if !setters.any(|(property, setter)| property.is_none() && setter.takes(&["String"])) {
+        return None;
+    }
+    let Some(schema) = document.resolve(&parameter.schema) else {
+        return Some(Shape::default());
+    };
+    let shape = Shape::of(document, schema).ok()?;
+    let is_typed = shape.types.is_some() || !shape.unions.is_empty() || shape.values.is_some();
+    // The text of `content` is the JSON of a sample.
+    (!is_typed && !parameter.is_content).then_some(shape)
 }
 
 /// Returns a sample of the body at a reference, as its setter accepts it: bytes are a list of numbers.
@@ -302,16 +335,7 @@ fn sample(
     sendable: &dyn Fn(&Value) -> bool,
 ) -> Option<Value> {
     let validator = judge.validator(schema).ok()?;
-    let attempts = [
-        Mode::Full,
-        Mode::Random,
-        Mode::Full,
-        Mode::Random,
-        Mode::Random,
-        Mode::Random,
-        Mode::Random,
-    ];
-    attempts.into_iter().find_map(|mode| {
+    ATTEMPTS.into_iter().find_map(|mode| {
         let value = sampler.sample(schema, mode).ok()?;
         (validator.is_valid(&value) && sendable(&value)).then_some(value)
     })
@@ -399,5 +423,46 @@ mod tests {
             json!({"limit": 120.0}),
         );
         assert_eq!(argument, json!(r#"{"limit":120}"#));
+    }
+
+    #[test]
+    fn parameter_without_a_type_is_sampled_as_text() {
+        let parameters = json!([{"schema": {}}, {"schema": {"minimum": 1}}, {}]);
+        let document = Document::new(json!({"parameters": parameters}));
+        let references = (0..3).map(|index| format!("#/parameters/{index}/schema"));
+        let registry = registry(&document, references.collect()).unwrap();
+        let judge = Judge::new(&registry);
+        let mut sampler = Sampler::new(&document);
+        let mut random = fastrand::Rng::with_seed(1);
+        for index in 0..3 {
+            let operation = Operation {
+                pointer: String::new(),
+                method: "GET".to_owned(),
+                path: "/{limit}".to_owned(),
+                function: String::new(),
+                parameters: vec![Parameter {
+                    location: "path".to_owned(),
+                    required: true,
+                    schema: format!("#/parameters/{index}/schema"),
+                    ..parameter(&parse_quote!(::std::string::String), false)
+                }],
+                body: None,
+            };
+            for mode in MODES {
+                let made = arguments(
+                    &document,
+                    &operation,
+                    &judge,
+                    &mut sampler,
+                    &mut random,
+                    mode,
+                );
+                let value = made.and_then(|made| made.get("path:limit").cloned());
+                assert!(
+                    value.as_ref().is_some_and(Value::is_string),
+                    "{index}: {value:?}"
+                );
+            }
+        }
     }
 }
