@@ -6,7 +6,7 @@ use call_api_codegen::model::ParameterKey;
 use call_api_codegen::pointer::Pointer;
 use call_api_codegen::{Generated, names, walk};
 use quote::ToTokens as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 use syn::ext::IdentExt as _;
 
 use crate::document::Document;
@@ -181,25 +181,34 @@ fn parameters(
             let Some(object) = document.value().pointer(&pointer) else {
                 continue;
             };
-            let Some(mut parameter) = parameter(object, pointer) else {
-                continue;
-            };
-            if found.iter().any(|other| other.key() == parameter.key()) {
-                continue;
-            }
-            parameter.is_reported = generated
-                .unsupported
-                .iter()
-                .any(|loss| loss.pointer.as_str().starts_with(&parameter.pointer));
-            let setter = |key: &str| builder?.get(wire.get(key)?).cloned();
-            match setter(&parameter.key()) {
-                Some(setter) => parameter.setters.push((None, setter)),
-                None => parameter.setters = spread(document, &parameter, &setter),
-            }
-            found.push(parameter);
+            let parameter = parameter(object, pointer);
+            found.extend(parameter.filter(|parameter| is_new(&found, parameter)));
+        }
+    }
+    let path = operation.tokens().nth(1).unwrap_or_default();
+    for part in path.split('{').skip(1) {
+        let (name, _) = part.split_once('}').unwrap_or_default();
+        // The document need not declare it. It has no schema.
+        let object = json!({"name": name, "in": "path", "required": true});
+        let parameter = parameter(&object, operation.to_string());
+        found.extend(parameter.filter(|parameter| is_new(&found, parameter)));
+    }
+    for parameter in &mut found {
+        parameter.is_reported = generated
+            .unsupported
+            .iter()
+            .any(|loss| loss.pointer.as_str().starts_with(&parameter.pointer));
+        let setter = |key: &str| builder?.get(wire.get(key)?).cloned();
+        match setter(&parameter.key()) {
+            Some(setter) => parameter.setters.push((None, setter)),
+            None => parameter.setters = spread(document, parameter, &setter),
         }
     }
     found
+}
+
+fn is_new(found: &[Parameter], parameter: &Parameter) -> bool {
+    found.iter().all(|other| other.key() != parameter.key())
 }
 
 /// Returns the setters of an object whose properties are separate query parameters.
@@ -415,4 +424,47 @@ pub fn type_names(types: &str) -> Result<BTreeSet<String>, String> {
         _ => None,
     });
     Ok(names.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use call_api_codegen::layout::CLIENT;
+    use call_api_codegen::load::Source;
+    use call_api_codegen::{Choices, generate_document};
+
+    use super::*;
+
+    #[test]
+    fn undeclared_parameter_of_the_path_has_a_setter() {
+        let declared =
+            json!({"name": "kind", "in": "path", "required": true, "schema": {"type": "string"}});
+        let value = json!({
+            "openapi": "3.0.3",
+            "info": {"title": "Things", "version": "1"},
+            "paths": {"/things/{id}/{kind}": {"get": {
+                "operationId": "thing",
+                "parameters": [declared],
+                "responses": {"204": {"description": "Done"}},
+            }}},
+        });
+        let source = Source {
+            document: value.clone(),
+            ..Source::default()
+        };
+        let generated = generate_document(source, Choices::default()).unwrap();
+        let mut outputs = generated.plan.outputs.iter();
+        let client = outputs.find(|output| output.path == Path::new(CLIENT));
+        let document = Document::new(value);
+        let operations = operations(&document, &generated, &client.unwrap().contents).unwrap();
+        let parameters = operations[0].parameters.iter().map(|parameter| {
+            let arguments = parameter.setters.iter().map(|(_, setter)| setter.argument);
+            (parameter.name.as_str(), arguments.collect())
+        });
+        let parameters: BTreeMap<&str, Vec<Option<usize>>> = parameters.collect();
+        let mut arguments: Vec<_> = parameters.values().flatten().copied().collect();
+        arguments.sort_unstable();
+        assert_eq!(arguments, [Some(0), Some(1)], "{parameters:?}");
+    }
 }
