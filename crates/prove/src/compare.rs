@@ -51,7 +51,8 @@ impl Change {
     }
 }
 
-/// Returns the differences between two values, each with its JSON pointer.
+/// Returns the differences between two values, each with its JSON pointer. `known` tests if a schema mentions the property
+/// at a JSON pointer.
 pub fn changes(
     before: &Value,
     after: &Value,
@@ -66,7 +67,6 @@ pub fn changes(
 }
 
 struct Comparison<'k> {
-    /// Tests if a schema mentions a property with this name.
     known: &'k dyn Fn(&str) -> bool,
     found: Vec<(String, Change)>,
 }
@@ -80,7 +80,7 @@ impl Comparison<'_> {
                     match after.get(name) {
                         Some(after) => self.compare(&place, value, after),
                         None => {
-                            let change = self.dropped(name, value);
+                            let change = self.dropped(&place, name, value);
                             self.found.push((place, change));
                         }
                     }
@@ -113,12 +113,12 @@ impl Comparison<'_> {
         }
     }
 
-    fn dropped(&self, name: &str, value: &Value) -> Change {
+    fn dropped(&self, place: &str, name: &str, value: &Value) -> Change {
         let is_empty = value.as_array().is_some_and(Vec::is_empty)
             || value.as_object().is_some_and(serde_json::Map::is_empty);
         if value.is_null() {
             Change::Null
-        } else if name == UNKNOWN || !(self.known)(name) {
+        } else if name == UNKNOWN || !(self.known)(place) {
             Change::Unknown
         } else if is_empty {
             Change::EmptyDropped
@@ -191,7 +191,7 @@ mod tests {
     use serde_json::json;
 
     fn kinds(before: Value, after: Value) -> Vec<Change> {
-        let found = changes(&before, &after, &|name| name != "new");
+        let found = changes(&before, &after, &|place| place != "/new");
         found.into_iter().map(|(_, change)| change).collect()
     }
 

@@ -158,6 +158,18 @@ impl Document {
         })
     }
 
+    /// Returns the component schemas that inherit, by `allOf`, from a schema with a discriminator.
+    pub fn heirs<'d>(&'d self, base: &'d Value) -> impl Iterator<Item = &'d Value> {
+        let has_discriminator = base.get("discriminator").is_some();
+        let schemas = self.schemas().filter(move |_| has_discriminator);
+        schemas.map(|(_, schema)| schema).filter(move |schema| {
+            let parents = schema.get("allOf").and_then(Value::as_array);
+            let targets = parents.into_iter().flatten();
+            let mut targets = targets.filter_map(|parent| self.follow(parent));
+            targets.any(|target| std::ptr::eq(target, base))
+        })
+    }
+
     fn find_inheritance(&self) -> Inheritance {
         let mut found = Inheritance::default();
         for (base, schema) in self.schemas() {

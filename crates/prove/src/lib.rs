@@ -20,6 +20,7 @@ mod media_type;
 mod multipart;
 pub mod operations;
 pub mod pattern;
+mod places;
 pub mod received;
 pub mod report;
 mod requests;

@@ -13,6 +13,7 @@ use crate::directions::Directions;
 use crate::document::Document;
 use crate::files;
 use crate::judge::{Fault, Judge, is_union, keeps_unlisted, registry};
+use crate::places;
 use crate::report::{Failure, FailureKind, Row};
 use crate::sampler::Sampler;
 use crate::samples;
@@ -36,8 +37,6 @@ struct Sample {
     value: Value,
     /// The fault of an invalid value.
     fault: Option<Fault>,
-    /// True if it is an example of the document: its unknown properties are not keys of a map.
-    is_example: bool,
 }
 
 /// The proof of the types of a document.
@@ -167,13 +166,11 @@ impl<'d> TypeProof<'d> {
                 index,
                 value: (*example).clone(),
                 fault: None,
-                is_example: true,
             });
         let made = made.into_iter().map(|(fault, value)| Sample {
             index,
             value,
             fault,
-            is_example: false,
         });
         made.chain(examples).collect()
     }
@@ -192,7 +189,6 @@ impl<'d> TypeProof<'d> {
             index,
             value,
             fault: Some(Fault::Random),
-            is_example: false,
         });
         bodies.collect()
     }
@@ -314,10 +310,7 @@ impl<'d> TypeProof<'d> {
     }
 
     fn accepted(&self, sample: &Sample, fault: Fault, after: &Value) -> Verdict {
-        let schema = self
-            .typed
-            .get(sample.index)
-            .and_then(|typed| self.document.resolve(&typed.reference));
+        let schema = self.schema(sample.index);
         let is_kept = &sample.value == after;
         let keeps_any = schema.is_some_and(|schema| is_union(self.document, schema));
         let tolerated = match fault {
@@ -338,6 +331,11 @@ impl<'d> TypeProof<'d> {
         }
     }
 
+    fn schema(&self, index: usize) -> Option<&'d Value> {
+        let typed = self.typed.get(index)?;
+        self.document.resolve(&typed.reference)
+    }
+
     fn is_form(&self, sample: &Sample) -> bool {
         let typed = self.typed.get(sample.index);
         typed.is_some_and(|typed| self.forms.contains_key(typed.reference.as_str()))
@@ -346,7 +344,10 @@ impl<'d> TypeProof<'d> {
     fn came_back(&self, validator: &Validator, sample: &Sample, after: &Value) -> Verdict {
         // No style of a form distinguishes an empty list from an absent one.
         let is_form = self.is_form(sample);
-        let known = |name: &str| !sample.is_example || self.names.contains(name);
+        let schema = self.schema(sample.index);
+        let known = |place: &str| {
+            schema.is_none_or(|schema| places::schemas(self.document, schema, place).is_some())
+        };
         let found = changes(&sample.value, after, &known);
         let lost: Vec<_> = found
             .iter()
@@ -559,7 +560,6 @@ mod tests {
                 index,
                 value,
                 fault: None,
-                is_example: false,
             };
             proof.with_files(&sample, &mut fastrand::Rng::with_seed(1))
         };
@@ -580,7 +580,6 @@ mod tests {
                 index: 0,
                 value: json!({"status": 5, "at": "2024-01-02T03:04:05+00:00", "size": 1.0}),
                 fault: Some(Fault::Type),
-                is_example: false,
             };
             proof.accepted(&sample, Fault::Type, &after)
         };
@@ -588,5 +587,43 @@ mod tests {
             |status: Value| json!({"status": status, "at": "2024-01-02T03:04:05Z", "size": 1});
         assert!(matches!(verdict(after(json!(5))), Verdict::Policy));
         assert!(matches!(verdict(after(json!("5"))), Verdict::Failed(..)));
+    }
+
+    /// Returns the name of the failure of a sample that came back as `after`, or `None` if it is none.
+    fn failure(schemas: Value, before: Value, after: Value) -> Option<String> {
+        let document =
+            Document::new(json!({"openapi": "3.0.3", "components": {"schemas": schemas}}));
+        let typed = [Typed {
+            reference: "#/components/schemas/It".to_owned(),
+            name: "It".to_owned(),
+        }];
+        let session = Session::new(PathBuf::new());
+        let proof = TypeProof::new(&document, &typed, &session);
+        let registry = registry(&document, vec![typed[0].reference.clone()]).unwrap();
+        let validator = Judge::new(&registry)
+            .validator(&typed[0].reference)
+            .unwrap();
+        let sample = Sample {
+            index: 0,
+            value: before,
+            fault: None,
+        };
+        match proof.came_back(&validator, &sample, &after) {
+            Verdict::Failed(_, detail) => Some(detail),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn dropped_property_is_a_failure_if_its_own_schema_mentions_it() {
+        let text = json!({"type": "string"});
+        let schemas = json!({
+            "It": {"properties": {"id": text}},
+            "Other": {"properties": {"name": text}},
+        });
+        let failure = |before: Value| failure(schemas.clone(), before, json!({}));
+        assert_eq!(failure(json!({"name": "a", "k1": 1})), None);
+        let lost = failure(json!({"id": "a"}));
+        assert_eq!(lost.as_deref(), Some("dropped: at \"/id\""));
     }
 }
