@@ -240,10 +240,15 @@ impl<'d> Sampler<'d> {
             .collect();
         let deeper = self.deeper(shape, &names, depth);
         let mode = self.mode;
+        let least = shape.count("minProperties").unwrap_or(0);
+        let mut left = names.len();
         for name in names {
+            left -= 1;
             let required = shape.required.contains(name);
             let leads_deeper = deeper == Some(name);
-            if !required && !leads_deeper && !self.wants_optional(depth) {
+            // Other properties than these could be unknown, and dropped.
+            let is_needed = object.len() + left < least;
+            if !required && !leads_deeper && !self.wants_optional(depth) && !is_needed {
                 continue;
             }
             if mode == Mode::Deep && !leads_deeper {
@@ -566,5 +571,26 @@ fn fits(value: &Value, shape: &Shape<'_>, allows_null: bool) -> bool {
         Value::String(_) => types.contains("string"),
         Value::Array(_) => types.contains("array"),
         Value::Object(_) => types.contains("object"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn least_number_of_properties_is_made_of_the_named_ones() {
+        let text = json!({"type": "string"});
+        let properties = json!({"a": text, "b": text, "c": text});
+        let document = Document::new(json!({
+            "openapi": "3.1.0",
+            "components": {"schemas": {"A": {"minProperties": 2, "properties": properties}}},
+        }));
+        let mut sampler = Sampler::new(&document);
+        let value = sampler
+            .sample("#/components/schemas/A", Mode::Least)
+            .unwrap();
+        let names: Vec<&String> = value.as_object().unwrap().keys().collect();
+        assert_eq!(names, ["b", "c"]);
     }
 }
