@@ -35,6 +35,14 @@ impl Directions {
     pub fn is_only_sent(&self, reference: &str) -> bool {
         self.sent.contains(reference) && !self.received.contains(reference)
     }
+
+    /// Returns the flags of the properties that no value of the component schema at a reference must have: it is never
+    /// received, or never sent.
+    pub fn needless(&self, reference: &str) -> impl Iterator<Item = &'static str> {
+        let flags = [("readOnly", &self.received), ("writeOnly", &self.sent)].into_iter();
+        let flags = flags.filter(|(_, uses)| !uses.contains(reference));
+        flags.map(|(flag, _)| flag)
+    }
 }
 
 fn operations<'d>(document: &'d Document, key: &str) -> impl Iterator<Item = &'d Value> {

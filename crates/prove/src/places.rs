@@ -25,7 +25,8 @@ pub(crate) fn schemas<'d>(
     Some(found)
 }
 
-fn unescaped(token: &str) -> String {
+/// Returns the name of a property in a JSON pointer.
+pub(crate) fn unescaped(token: &str) -> String {
     token.replace("~1", "/").replace("~0", "~")
 }
 

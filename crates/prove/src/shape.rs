@@ -298,7 +298,7 @@ impl<'d> Shape<'d> {
 }
 
 /// Returns true if the schema, or one that it wraps, has the keyword.
-fn says(document: &Document, schema: &Value, keyword: &str, depth: usize) -> bool {
+pub(crate) fn says(document: &Document, schema: &Value, keyword: &str, depth: usize) -> bool {
     let is_true = |schema: &Value| schema.get(keyword) == Some(&Value::Bool(true));
     let Some(target) = document.follow(schema).filter(|_| depth < 16) else {
         return is_true(schema);

@@ -18,6 +18,7 @@ use crate::report::{Failure, FailureKind, Row};
 use crate::sampler::Sampler;
 use crate::samples;
 use crate::session::{Answer, Question, Session};
+use crate::shape::says;
 use crate::shrink::{shrink, sign};
 
 /// A component schema with a type.
@@ -364,10 +365,39 @@ impl<'d> TypeProof<'d> {
         let has_null = found.iter().any(|(_, change)| *change == Change::Null);
         // A form with files is not a value of its schema, which has strings in their place.
         let was_valid = validator.is_valid(&sample.value);
-        if has_null && was_valid && !validator.is_valid(after) {
+        if has_null && was_valid && !validator.is_valid(&self.with_needless(sample, &found, after))
+        {
             return Verdict::Failed(FailureKind::Changed, "no longer valid".to_owned());
         }
         Verdict::Fine
+    }
+
+    /// Returns the value with the nulls that it lost in properties of a direction that its schema is not used in.
+    fn with_needless(&self, sample: &Sample, found: &[(String, Change)], after: &Value) -> Value {
+        let mut value = after.clone();
+        let (Some(typed), Some(schema)) = (self.typed.get(sample.index), self.schema(sample.index))
+        else {
+            return value;
+        };
+        let is_needless = |place: &str| {
+            let schemas = places::schemas(self.document, schema, place).unwrap_or_default();
+            let mut flags = self.directions.needless(&typed.reference);
+            flags.any(|flag| {
+                schemas
+                    .iter()
+                    .any(|schema| says(self.document, schema, flag, 0))
+            })
+        };
+        for (place, change) in found {
+            if *change == Change::Null
+                && is_needless(place)
+                && let Some((owner, name)) = place.rsplit_once('/')
+                && let Some(Value::Object(object)) = value.pointer_mut(owner)
+            {
+                object.entry(places::unescaped(name)).or_insert(Value::Null);
+            }
+        }
+        value
     }
 
     /// Returns the failure of a group, with its smallest sample reduced further.
@@ -625,5 +655,23 @@ mod tests {
         assert_eq!(failure(json!({"name": "a", "k1": 1})), None);
         let lost = failure(json!({"id": "a"}));
         assert_eq!(lost.as_deref(), Some("dropped: at \"/id\""));
+    }
+
+    #[test]
+    fn null_of_a_property_of_the_other_direction_may_be_absent() {
+        let nullable = |flag: &str| json!({"type": "string", "nullable": true, flag: true});
+        let lost = |flag: &str| {
+            let properties = json!({"id": nullable(flag), "a": {"type": "string"}});
+            let schemas = json!({"It": {"required": ["id", "a"], "properties": properties}});
+            failure(
+                schemas,
+                json!({"id": Value::Null, "a": "a"}),
+                json!({"a": "a"}),
+            )
+        };
+        // The schema is neither sent nor received.
+        assert_eq!(lost("readOnly"), None);
+        assert_eq!(lost("writeOnly"), None);
+        assert_eq!(lost("x-other").as_deref(), Some("no longer valid"));
     }
 }
