@@ -40,7 +40,7 @@ pub fn lower(
     walk::walk_mut(&mut document, &mut |kind, pointer, value| match kind {
         Kind::Schema => {
             if is_3_0 {
-                schema::required_of_reference(pointer, value, unsupported);
+                schema::constraints_of_reference(pointer, value, unsupported);
             }
             schema::schema(pointer, value, unsupported);
         }

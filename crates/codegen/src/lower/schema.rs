@@ -346,9 +346,9 @@ fn null_member(object: &mut Map<String, Value>, combinator: &str) {
     }
 }
 
-/// Removes `required` beside a `$ref` of OpenAPI 3.0, which says that it is ignored: services do leave such properties out,
-/// and a missing one would cost the whole response.
-pub(super) fn required_of_reference(
+/// Removes the constraints beside a `$ref` of OpenAPI 3.0, which says that they are ignored: services do leave out properties
+/// that are required there, and a missing one would cost the whole response.
+pub(super) fn constraints_of_reference(
     pointer: &Pointer,
     value: &mut Value,
     unsupported: &mut Vec<Unsupported>,
@@ -357,13 +357,18 @@ pub(super) fn required_of_reference(
     let Some(object) = object.filter(|object| object.contains_key("$ref")) else {
         return;
     };
-    if object.remove("required").is_some() {
-        unsupported.push(Unsupported::new(
-            &pointer.join("required"),
-            "`required` beside `$ref`",
-            "OpenAPI 3.0 ignores it",
-        ));
-    }
+    object.retain(|keyword, _| {
+        let is_kept = keyword == "$ref" || describes_place(keyword);
+        // A type alone repeats that of the referenced schema.
+        if !is_kept && keyword != "type" {
+            unsupported.push(Unsupported::new(
+                &pointer.join(keyword),
+                format!("`{keyword}` beside `$ref`"),
+                "OpenAPI 3.0 ignores it",
+            ));
+        }
+        is_kept
+    });
 }
 
 /// Moves keywords next to a `$ref`, which 3.0 ignores: annotations around it, constraints into a second member of

@@ -306,18 +306,23 @@ fn lower_lowered_document_changes_nothing() {
 }
 
 #[test]
-fn required_beside_reference_is_ignored_in_3_0() {
-    let schema = json!({"$ref": "#/components/schemas/Other", "required": ["a"]});
+fn constraints_beside_reference_are_ignored_in_3_0() {
+    let schema = json!({
+        "$ref": "#/components/schemas/Other", "description": "d", "required": ["a"], "const": 1, "type": "object",
+    });
     for (version, ignored) in [("3.0.3", true), ("3.1.0", false)] {
         let mut document = document(schema.clone());
         document["openapi"] = json!(version);
         let mut unsupported = Vec::new();
         let lowered = lower(document, &mut unsupported, &mut Origins::default()).unwrap();
-        let it = lowered["components"]["schemas"]["It"].to_string();
-        assert_eq!(!it.contains("required"), ignored, "{it}");
-        let reported = unsupported
-            .iter()
-            .any(|entry| entry.pointer.as_str().ends_with("/required"));
-        assert_eq!(reported, ignored);
+        let it = &lowered["components"]["schemas"]["It"];
+        assert_eq!(it["description"], "d");
+        for (keyword, lowered) in [("required", "required"), ("const", "enum")] {
+            assert_eq!(!it.to_string().contains(lowered), ignored, "{it}");
+            let place = format!("/{keyword}");
+            let mut reported = unsupported.iter();
+            let is_reported = reported.any(|entry| entry.pointer.as_str().ends_with(&place));
+            assert_eq!(is_reported, ignored, "{keyword}");
+        }
     }
 }
