@@ -9,6 +9,9 @@ use crate::walk;
 /// The number of values after which a sample gets no optional ones: schemas that refer to each other multiply.
 const MAX_VALUES: usize = 500;
 
+/// The number of values after which a sample is given up: members of unions without a finite value multiply, too.
+const MAX_TRIED: usize = 20_000;
+
 /// A time, for `format: date-time`; the date and the time of day are parts of it.
 const TIME: &str = "2023-11-07T05:31:56Z";
 
@@ -69,7 +72,7 @@ impl<'a> Sampler<'a> {
     fn value(&mut self, schema: &'a Value) -> Option<Value> {
         let schema = walk::follow(self.document, schema)?;
         let contains_itself = self.within.iter().any(|outer| std::ptr::eq(*outer, schema));
-        if contains_itself || *schema == json!(false) {
+        if contains_itself || *schema == json!(false) || self.values == MAX_TRIED {
             return None;
         }
         self.values += 1;
@@ -81,11 +84,19 @@ impl<'a> Sampler<'a> {
         value
     }
 
+    /// Returns true if the sample gets no further optional values.
+    fn is_full(&self) -> bool {
+        self.values > MAX_VALUES
+    }
+
     fn made(&mut self, schema: &'a Value) -> Option<Value> {
         if !schema.parts().is_empty() {
             return self.all(schema);
         }
         if let Some((_, members)) = schema.union() {
+            if self.is_full() && schema.is_nullable() {
+                return Some(Value::Null);
+            }
             let mut members = members.iter().filter(|member| !member.is_only_null());
             let value = members.find_map(|member| self.value(member));
             return value.or_else(|| schema.is_nullable().then_some(Value::Null));
@@ -124,7 +135,8 @@ impl<'a> Sampler<'a> {
 
     fn items(&mut self, schema: &'a Value) -> Option<Value> {
         let least = schema.get("minItems").and_then(Value::as_u64).unwrap_or(0);
-        match schema.get("items").and_then(|items| self.value(items)) {
+        let items = schema.get("items").filter(|_| least > 0 || !self.is_full());
+        match items.and_then(|items| self.value(items)) {
             Some(item) => Some(json!([item])),
             None => (least == 0).then(|| json!([])),
         }
@@ -136,7 +148,7 @@ impl<'a> Sampler<'a> {
         for (name, property) in schema.properties() {
             let is_required = schema.requires(name);
             let of_property = walk::follow(self.document, property)?;
-            if of_property.has_flag(hidden) || self.values > MAX_VALUES && !is_required {
+            if of_property.has_flag(hidden) || self.is_full() && !is_required {
                 continue;
             }
             match self.value(property) {
@@ -149,6 +161,7 @@ impl<'a> Sampler<'a> {
         }
         if let Additional::Of(further) = schema.additional()
             && object.is_empty()
+            && !self.is_full()
             && let Some(value) = self.value(further)
         {
             object.insert("key".to_owned(), value);
@@ -337,5 +350,36 @@ mod tests {
             Some(json!({"children": []}))
         );
         assert_eq!(sent(json!({})), Some(json!({})));
+    }
+
+    /// There are millions of paths through ten schemas.
+    #[test]
+    fn sample_of_schemas_that_refer_to_each_other_ends() {
+        let references =
+            (0..10).map(|other| json!({"$ref": format!("#/components/schemas/S{other}")}));
+        let references: Vec<Value> = references.collect();
+        let sample = |properties: Vec<Value>| {
+            let properties = properties.into_iter().enumerate();
+            let properties = properties.map(|(index, property)| (format!("to{index}"), property));
+            let text = ("z".to_owned(), json!({"type": "string"}));
+            let properties: Map<String, Value> = properties.chain([text]).collect();
+            let names: Vec<&String> = properties.keys().collect();
+            let schema = json!({"type": "object", "required": names, "properties": properties});
+            let schemas = (0..10).map(|index| (format!("S{index}"), schema.clone()));
+            let schemas: Map<String, Value> = schemas.collect();
+            let document = json!({"components": {"schemas": schemas}});
+            of_schema(&document, &references[0], Direction::Sent)
+        };
+        let held: [fn(&Value) -> Value; 3] = [
+            |held| json!({"type": "array", "items": held}),
+            |held| json!({"type": "object", "additionalProperties": held}),
+            |held| json!({"anyOf": [held, {"type": "null"}]}),
+        ];
+        for held in held {
+            let sample = sample(references.iter().map(held).collect()).unwrap();
+            assert_eq!(sample.as_object().map(Map::len), Some(11));
+        }
+        // Every value contains another one.
+        assert_eq!(sample(vec![json!({"oneOf": references})]), None);
     }
 }
