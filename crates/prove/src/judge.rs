@@ -175,18 +175,18 @@ pub fn is_union(document: &Document, schema: &Value) -> bool {
         })
 }
 
-/// Returns true if a member of the schema's unions is a string with listed values, whose type keeps other strings, too.
+/// Returns true if the schema or a member of its unions lists strings: its type keeps other strings, too.
 pub fn keeps_unlisted(document: &Document, schema: &Value) -> bool {
-    let is_open = |shape: &Shape<'_>| {
-        shape.values.is_some()
-            && shape
-                .types
-                .as_ref()
-                .is_none_or(|types| types.contains("string"))
+    let lists_strings = |shape: &Shape<'_>| {
+        let mut values = shape.values.iter().flatten();
+        values.any(|value| value.is_string())
     };
     Shape::of(document, schema).is_ok_and(|shape| {
         let mut members = shape.unions.iter().flat_map(|union| union.members);
-        members.any(|member| Shape::of(document, member).is_ok_and(|member| is_open(&member)))
+        lists_strings(&shape)
+            || members.any(|member| {
+                Shape::of(document, member).is_ok_and(|member| lists_strings(&member))
+            })
     })
 }
 
@@ -208,13 +208,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn union_with_an_enum_of_strings_keeps_unlisted_strings() {
+    fn enum_with_strings_keeps_unlisted_strings() {
         let document = Document::new(json!({"openapi": "3.1.0"}));
         let object = json!({"type": "object"});
         let keeps = |text: Value| keeps_unlisted(&document, &json!({"oneOf": [text, object]}));
         assert!(keeps(json!({"type": "string", "enum": ["a"]})));
         assert!(!keeps(json!({"type": "string"})));
         assert!(!keeps(json!({"type": "integer", "enum": [1]})));
+        assert!(keeps_unlisted(&document, &json!({"enum": [1, "a", true]})));
+        assert!(!keeps_unlisted(&document, &json!({"enum": [1, 2]})));
     }
 
     #[test]
