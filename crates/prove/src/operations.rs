@@ -109,9 +109,9 @@ pub fn operations(
     for operation in walk::operations(normalized) {
         let Some(id) = operation.id() else { continue };
         let pointer = generated.origins.of(&operation.pointer).pointer;
-        let Some(original) = document.value().pointer(pointer.as_str()) else {
+        if document.value().pointer(pointer.as_str()).is_none() {
             continue;
-        };
+        }
         let builder = setters.get(&names::builder_name(id));
         let wire = wire_names(generated, &operation);
         let parameters = parameters(document, generated, &pointer, builder, &wire);
@@ -125,7 +125,7 @@ pub fn operations(
             path: path.clone(),
             function: names::method_name(id),
             parameters,
-            body: body(document, generated, &pointer, original, builder),
+            body: body(document, generated, &pointer, builder),
         });
     }
     Ok(operations)
@@ -173,15 +173,9 @@ fn parameters(
     for owner in [operation.as_str(), path_item] {
         let list = format!("{owner}/parameters");
         let entries = document.value().pointer(&list).and_then(Value::as_array);
-        for (index, entry) in entries.into_iter().flatten().enumerate() {
-            let pointer = entry.get("$ref").and_then(Value::as_str).map_or_else(
-                || format!("{list}/{index}"),
-                |reference| reference.trim_start_matches('#').to_owned(),
-            );
-            let Some(object) = document.value().pointer(&pointer) else {
-                continue;
-            };
-            let parameter = parameter(object, pointer);
+        for index in 0..entries.map_or(0, Vec::len) {
+            let located = document.locate(format!("{list}/{index}"));
+            let parameter = located.and_then(|(pointer, object)| parameter(object, pointer));
             found.extend(parameter.filter(|parameter| is_new(&found, parameter)));
         }
     }
@@ -265,15 +259,9 @@ fn body(
     document: &Document,
     generated: &Generated,
     operation: &Pointer,
-    original: &Value,
     builder: Option<&BTreeMap<String, Setter>>,
 ) -> Option<Body> {
-    let entry = original.get("requestBody")?;
-    let pointer = match entry.get("$ref").and_then(Value::as_str) {
-        Some(reference) => reference.trim_start_matches('#').to_owned(),
-        None => format!("{operation}/requestBody"),
-    };
-    let object = document.value().pointer(&pointer)?;
+    let (pointer, object) = document.locate(format!("{operation}/requestBody"))?;
     let content = object.get("content").and_then(Value::as_object)?;
     let is_lost = |place: &str| {
         let mut unsupported = generated.unsupported.iter();
@@ -437,7 +425,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn undeclared_parameter_of_the_path_has_a_setter() {
+    fn undeclared_and_referenced_parameters_of_the_path_have_setters() {
         let declared =
             json!({"name": "kind", "in": "path", "required": true, "schema": {"type": "string"}});
         let value = json!({
@@ -445,9 +433,10 @@ mod tests {
             "info": {"title": "Things", "version": "1"},
             "paths": {"/things/{id}/{kind}": {"get": {
                 "operationId": "thing",
-                "parameters": [declared],
+                "parameters": [{"$ref": "#/components/parameters/a"}],
                 "responses": {"204": {"description": "Done"}},
             }}},
+            "components": {"parameters": {"a": {"$ref": "#/components/parameters/b"}, "b": declared}},
         });
         let source = Source {
             document: value.clone(),
@@ -466,5 +455,11 @@ mod tests {
         let mut arguments: Vec<_> = parameters.values().flatten().copied().collect();
         arguments.sort_unstable();
         assert_eq!(arguments, [Some(0), Some(1)], "{parameters:?}");
+        let places = operations[0].parameters.iter();
+        let places: Vec<&str> = places.map(|parameter| parameter.pointer.as_str()).collect();
+        assert_eq!(
+            places,
+            ["/components/parameters/b", operations[0].pointer.as_str()]
+        );
     }
 }
