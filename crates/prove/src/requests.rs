@@ -347,7 +347,8 @@ fn is_sendable(parameter: &Parameter, value: &Value) -> bool {
     let text_fits = |value: &Value| match (parameter.location.as_str(), value) {
         (_, Value::Null | Value::Array(_) | Value::Object(_)) => false,
         ("path", Value::String(text)) => {
-            let may_be_empty = ["matrix", "label"].contains(&parameter.style.as_str());
+            // The label of an empty text is `.`.
+            let may_be_empty = parameter.style == "matrix";
             (may_be_empty || !text.is_empty()) && text != "." && text != ".."
         }
         ("header" | "cookie", Value::String(text)) => {
@@ -423,6 +424,20 @@ mod tests {
             json!({"limit": 120.0}),
         );
         assert_eq!(argument, json!(r#"{"limit":120}"#));
+    }
+
+    #[test]
+    fn empty_text_in_a_path_is_sendable_only_as_a_matrix() {
+        let is_sendable = |style: &str| {
+            let parameter = Parameter {
+                location: "path".to_owned(),
+                style: style.to_owned(),
+                ..parameter(&parse_quote!(::std::string::String), false)
+            };
+            is_sendable(&parameter, &json!(""))
+        };
+        assert!(is_sendable("matrix"));
+        assert!(!is_sendable("label") && !is_sendable("simple"));
     }
 
     #[test]
