@@ -383,7 +383,7 @@ impl<'d> Sampler<'d> {
                     object.insert(name, value);
                 }
             }
-            Additional::Unsaid if needed > 0 || shape.properties.is_empty() => {
+            Additional::Unsaid if shape.properties.is_empty() => {
                 let count = if shape.patterns.is_empty() {
                     count
                 } else {
@@ -395,7 +395,9 @@ impl<'d> Sampler<'d> {
                 }
             }
             Additional::Unsaid => {
-                if self.mode == Mode::Random && self.random.bool() && shape.patterns.is_empty() {
+                let wants_unknown = needed > 0
+                    || self.mode == Mode::Random && self.random.bool() && shape.patterns.is_empty();
+                if wants_unknown {
                     object.insert(UNKNOWN.to_owned(), json!({"deep": [1]}));
                 }
             }
@@ -580,17 +582,19 @@ mod tests {
 
     #[test]
     fn least_number_of_properties_is_made_of_the_named_ones() {
-        let text = json!({"type": "string"});
-        let properties = json!({"a": text, "b": text, "c": text});
-        let document = Document::new(json!({
-            "openapi": "3.1.0",
-            "components": {"schemas": {"A": {"minProperties": 2, "properties": properties}}},
-        }));
-        let mut sampler = Sampler::new(&document);
-        let value = sampler
-            .sample("#/components/schemas/A", Mode::Least)
-            .unwrap();
-        let names: Vec<&String> = value.as_object().unwrap().keys().collect();
-        assert_eq!(names, ["b", "c"]);
+        let names = |least: usize| {
+            let text = json!({"type": "string"});
+            let properties = json!({"a": text, "b": text, "c": text});
+            let schema = json!({"minProperties": least, "properties": properties});
+            let document = Document::new(json!({"components": {"schemas": {"A": schema}}}));
+            let mut sampler = Sampler::new(&document);
+            let value = sampler
+                .sample("#/components/schemas/A", Mode::Least)
+                .unwrap();
+            let names = value.as_object().unwrap().keys().cloned();
+            names.collect::<Vec<_>>()
+        };
+        assert_eq!(names(2), ["b", "c"]);
+        assert_eq!(names(4), ["a", "b", "c", UNKNOWN]);
     }
 }
