@@ -1,5 +1,8 @@
 //! Values of schemas that a document gives: examples and defaults.
 
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::Value;
 
 use crate::normalize::has_form;
@@ -37,6 +40,7 @@ pub(crate) fn given(
     let instances = Instances {
         document,
         direction,
+        known: RefCell::default(),
     };
     let is_valid = instances.is_valid(schema, &value, MOST_NESTED);
     is_valid.then_some(value)
@@ -53,8 +57,9 @@ pub(crate) fn with_nulls(
     let instances = Instances {
         document,
         direction,
+        known: RefCell::default(),
     };
-    instances.add_nulls(schema, &mut value, MOST_NESTED);
+    instances.add_nulls(schema, &mut value, MOST_NESTED, &mut BTreeSet::new());
     value
 }
 
@@ -62,29 +67,41 @@ pub(crate) fn with_nulls(
 struct Instances<'a> {
     document: &'a Value,
     direction: Direction,
+    /// The schemas and values that were compared: a schema can be a part of many others.
+    known: RefCell<BTreeMap<(*const Value, *const Value), bool>>,
 }
 
 impl Instances<'_> {
-    fn add_nulls(&self, schema: &Value, value: &mut Value, depth: usize) {
+    /// `seen` has the schemas of which the value has the nulls.
+    fn add_nulls(
+        &self,
+        schema: &Value,
+        value: &mut Value,
+        depth: usize,
+        seen: &mut BTreeSet<*const Value>,
+    ) {
         let document = self.document;
         let (Some(schema), Some(depth)) = (walk::follow(document, schema), depth.checked_sub(1))
         else {
             return;
         };
+        if !seen.insert(std::ptr::from_ref(schema)) {
+            return;
+        }
         for part in schema.parts() {
-            self.add_nulls(part, value, depth);
+            self.add_nulls(part, value, depth, seen);
         }
         // Of a union, the member is not known; but `anyOf: [T, null]` has only one.
         if let Some((_, members)) = schema.union() {
             let mut members = members.iter().filter(|member| !member.is_only_null());
             if let (Some(member), None) = (members.next(), members.next()) {
-                self.add_nulls(member, value, depth);
+                self.add_nulls(member, value, depth, seen);
             }
         }
         match value {
             Value::Array(items) => {
                 for item in items {
-                    self.add_nulls(&schema["items"], item, depth);
+                    self.add_nulls(&schema["items"], item, depth, &mut BTreeSet::new());
                 }
             }
             Value::Object(values) => {
@@ -93,7 +110,7 @@ impl Instances<'_> {
                 };
                 for (name, property) in schema.properties() {
                     match values.get_mut(name) {
-                        Some(value) => self.add_nulls(property, value, depth),
+                        Some(value) => self.add_nulls(property, value, depth, &mut BTreeSet::new()),
                         None if self.requires(schema, name) && is_nullable(property) => {
                             values.insert(name.clone(), Value::Null);
                         }
@@ -112,6 +129,17 @@ impl Instances<'_> {
         else {
             return false;
         };
+        let key = (std::ptr::from_ref(schema), std::ptr::from_ref(value));
+        if let Some(known) = self.known.borrow().get(&key) {
+            return *known;
+        }
+        let is_valid = self.has(schema, value, depth);
+        self.known.borrow_mut().insert(key, is_valid);
+        is_valid
+    }
+
+    /// Returns true if the schema, which is no reference, has the value.
+    fn has(&self, schema: &Value, value: &Value, depth: usize) -> bool {
         if value.is_null() && schema.is_nullable() {
             return true;
         }
@@ -170,5 +198,29 @@ fn is_formatted(format: Option<&str>, text: &str) -> bool {
             .is_some_and(|start| has_form(start, "0000-00-00T00:00:00")),
         Some("date") => has_form(text, "0000-00-00"),
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, json};
+
+    use super::*;
+
+    #[test]
+    fn example_of_a_schema_whose_parts_share_parts_is_compared_once() {
+        let levels = 40;
+        let schemas = (0..levels).map(|level| {
+            let below = json!({"$ref": format!("#/components/schemas/L{}", level + 1)});
+            (format!("L{level}"), json!({"allOf": [below, below]}))
+        });
+        let nullable = json!({"type": "string", "nullable": true});
+        let last = json!({"type": "object", "required": ["a"], "properties": {"a": nullable}});
+        let last = (format!("L{levels}"), last);
+        let schemas: Map<String, Value> = schemas.chain([last]).collect();
+        let document = json!({"components": {"schemas": schemas}});
+        let given = |value| given(&document, &schemas["L0"], value, Direction::Received);
+        assert_eq!(given(json!({})), Some(json!({"a": null})));
+        assert_eq!(given(json!({"a": 1})), None);
     }
 }
