@@ -1,6 +1,6 @@
 //! The shapes of parameter values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -101,7 +101,10 @@ fn shape_of(document: &Value, schema: &Value, depth: usize) -> Shape {
             let mut order = Vec::new();
             let mut open = false;
             if depth == 0 {
-                properties(document, schema, depth, &mut order, &mut found, &mut open);
+                let mut seen = BTreeSet::new();
+                properties(
+                    document, schema, depth, &mut seen, &mut order, &mut found, &mut open,
+                );
             } else if has_properties(document, schema, depth, &mut open) {
                 // Their shapes do not matter, and schemas that contain each other have a great many of them.
                 return Shape::Object(Vec::new());
@@ -186,21 +189,23 @@ fn has_properties(document: &Value, schema: &Value, depth: usize, open: &mut boo
         || parts.any(|part| has_properties(document, part, depth + 1, open))
 }
 
-/// Collects the properties of an object and of its parts.
+/// Collects the properties of an object and of its parts, each of which counts once.
 fn properties(
     document: &Value,
     schema: &Value,
     depth: usize,
+    seen: &mut BTreeSet<*const Value>,
     order: &mut Vec<String>,
     found: &mut BTreeMap<String, Property>,
     open: &mut bool,
 ) {
-    let Some(schema) = walk::follow(document, schema).filter(|_| depth < MAX_DEPTH) else {
+    let schema = walk::follow(document, schema).filter(|_| depth < MAX_DEPTH);
+    let Some(schema) = schema.filter(|schema| seen.insert(std::ptr::from_ref(*schema))) else {
         return;
     };
     *open |= schema.additional() != Additional::Unmentioned;
     for member in schema.parts() {
-        properties(document, member, depth + 1, order, found, open);
+        properties(document, member, depth + 1, seen, order, found, open);
     }
     for (name, value) in schema.properties() {
         if !found.contains_key(name) {
@@ -218,5 +223,27 @@ fn properties(
         if let Some(property) = found.get_mut(name) {
             property.required = true;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn part_of_another_part_does_not_reset_what_that_requires() {
+        let base = json!({"$ref": "#/components/schemas/Base"});
+        let child = json!({"allOf": [base], "required": ["a"]});
+        let document = json!({"components": {"schemas": {
+            "Base": {"properties": {"a": {"type": "string"}}},
+        }}});
+        let Shape::Object(properties) = shape(&document, &json!({"allOf": [child, base]})) else {
+            panic!("no object")
+        };
+        let required: Vec<bool> = properties
+            .iter()
+            .map(|property| property.required)
+            .collect();
+        assert_eq!(required, [true]);
     }
 }
