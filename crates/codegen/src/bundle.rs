@@ -11,12 +11,14 @@
 //!   specification, but which all bundlers support.
 //! - A reference such as `#/$defs/Part` that has no target is changed to the definition of that name in the innermost
 //!   enclosing schema, which becomes a component.
-//! - A media type that does not say what is sent is replaced: see `content`.
+//! - Schemas and media types that are not valid or not clear, and whose meaning is known, are replaced: see `schemas` and
+//!   `content`.
 //! - [`Origins`] records where everything was written.
 
 mod content;
 mod definitions;
 mod files;
+mod schemas;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
@@ -60,6 +62,7 @@ pub fn bundle(source: Source, unsupported: &mut Vec<Unsupported>) -> Result<Sour
         source
     };
     definitions::hoist(&mut source);
+    schemas::correct(&mut source.document, unsupported);
     content::clarify(&mut source.document, &mut source.origins, unsupported);
     Ok(source)
 }

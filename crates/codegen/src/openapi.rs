@@ -57,7 +57,8 @@ impl JsonType {
         (Self::String, "string"),
     ];
 
-    fn named(name: &str) -> Option<Self> {
+    /// Returns the type with this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
         let mut names = Self::NAMES.iter();
         names
             .find(|(_, other)| *other == name)
