@@ -5,6 +5,7 @@
 //! the same step, because many use constructs of 3.1.
 
 mod dynamic;
+mod invalid;
 mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +38,8 @@ pub fn lower(
     dynamic::resolve(&mut document, &mut findings);
     inline_media_types(&mut document);
     name_targets(&mut document, origins);
+    invalid::security_schemes(&mut document);
+    invalid::parameters(&mut document, unsupported);
     walk::walk_mut(&mut document, &mut |kind, pointer, value| match kind {
         Kind::Schema => {
             if is_3_0 {
@@ -45,6 +48,7 @@ pub fn lower(
             schema::schema(pointer, value, unsupported);
         }
         Kind::Operation => {
+            invalid::annotations(kind, value);
             if let Some(operation) = value.as_object_mut() {
                 operation.entry("responses").or_insert_with(|| json!({}));
             }
@@ -56,8 +60,9 @@ pub fn lower(
         | Kind::Link
         | Kind::Example => {
             reference_siblings(pointer, value, unsupported);
+            invalid::annotations(kind, value);
         }
-        _ => {}
+        _ => invalid::annotations(kind, value),
     });
     root(&mut document, unsupported);
     if findings.is_empty() {
@@ -151,7 +156,7 @@ fn inline_media_types(document: &mut Value) {
     }
 }
 
-/// Lowers the top level of the document, and `components`.
+/// Lowers the top level of the document.
 fn root(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
     let root = Pointer::root();
     let Some(object) = document.as_object_mut() else {
@@ -179,29 +184,6 @@ fn root(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
         }
         if let Some(license) = info.get_mut("license").and_then(Value::as_object_mut) {
             license.remove("identifier");
-        }
-    }
-    let Some(components) = object.get_mut("components").and_then(Value::as_object_mut) else {
-        return;
-    };
-    if let Some(schemes) = components
-        .get_mut("securitySchemes")
-        .and_then(Value::as_object_mut)
-    {
-        let mutual: Vec<_> = schemes
-            .iter()
-            .filter(|(_, scheme)| scheme["type"] == "mutualTLS")
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in mutual {
-            schemes.remove(&name);
-            let pointer = root.join("components").join("securitySchemes").join(name);
-            let instead = "use an HTTP client with the certificate";
-            unsupported.push(Unsupported::new(
-                &pointer,
-                "the security scheme `mutualTLS`",
-                instead,
-            ));
         }
     }
 }

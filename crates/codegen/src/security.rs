@@ -152,17 +152,17 @@ pub fn report_unsupported(document: &Value, unsupported: &mut Vec<Unsupported>) 
     let declared = document
         .get("components")
         .and_then(|components| components.get("securitySchemes"));
-    for (name, _) in declared.and_then(Value::as_object).into_iter().flatten() {
+    for (name, declared) in declared.and_then(Value::as_object).into_iter().flatten() {
         if scheme(document, name).is_none() {
             let pointer = Pointer::root()
                 .join("components")
                 .join("securitySchemes")
                 .join(name);
-            unsupported.push(Unsupported::new(
-                &pointer,
-                "the security scheme",
-                "its credential is not sent: set a header instead",
-            ));
+            let instead = match declared.get("type").and_then(Value::as_str) {
+                Some("mutualTLS") => "use an HTTP client with the certificate",
+                _ => "its credential is not sent: set a header instead",
+            };
+            unsupported.push(Unsupported::new(&pointer, "the security scheme", instead));
         }
     }
     let schemes = SecuritySchemes::of(document);
