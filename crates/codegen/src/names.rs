@@ -222,7 +222,8 @@ pub fn free_variant(taken: &[proc_macro2::Ident]) -> proc_macro2::Ident {
     quote::format_ident!("{}", free.unwrap_or_default())
 }
 
-/// Returns the words for a value that may consist of signs: `>=` is `GreaterEqual`, the empty string is `Empty`.
+/// Returns the words for a value that may consist of signs, or begin with one of order: `>=` is `GreaterEqual`, `-name` is
+/// `Minus name`, the empty string is `Empty`.
 pub fn display_name(value: &str) -> String {
     let word = |sign: char| match sign {
         '=' => "Equal",
@@ -249,10 +250,13 @@ pub fn display_name(value: &str) -> String {
     };
     if value.is_empty() {
         "Empty".to_owned()
-    } else if value.chars().any(char::is_alphanumeric) {
-        value.to_owned()
-    } else {
+    } else if !value.chars().any(char::is_alphanumeric) {
         value.chars().map(word).collect()
+    } else if let Some(rest) = value.strip_prefix(['+', '-']) {
+        let sign: String = value.chars().take(1).map(word).collect();
+        format!("{sign} {rest}")
+    } else {
+        value.to_owned()
     }
 }
 
@@ -315,6 +319,8 @@ mod tests {
         assert_eq!(display_name("||"), "OrOr");
         assert_eq!(display_name(""), "Empty");
         assert_eq!(display_name("a-b"), "a-b");
+        assert_eq!(type_name(&display_name("-created_at")), "MinusCreatedAt");
+        assert_eq!(type_name(&display_name("+1")), "Plus1");
     }
 
     #[test]
