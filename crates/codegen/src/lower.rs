@@ -40,29 +40,32 @@ pub fn lower(
     name_targets(&mut document, origins);
     invalid::security_schemes(&mut document);
     invalid::parameters(&mut document, unsupported);
-    walk::walk_mut(&mut document, &mut |kind, pointer, value| match kind {
-        Kind::Schema => {
-            if is_3_0 {
-                schema::constraints_of_reference(pointer, value, unsupported);
+    walk::walk_mut(&mut document, &mut |kind, pointer, value| {
+        plain_reference(value);
+        match kind {
+            Kind::Schema => {
+                if is_3_0 {
+                    schema::constraints_of_reference(pointer, value, unsupported);
+                }
+                schema::schema(pointer, value, unsupported);
             }
-            schema::schema(pointer, value, unsupported);
-        }
-        Kind::Operation => {
-            invalid::annotations(kind, value);
-            if let Some(operation) = value.as_object_mut() {
-                operation.entry("responses").or_insert_with(|| json!({}));
+            Kind::Operation => {
+                invalid::annotations(kind, value);
+                if let Some(operation) = value.as_object_mut() {
+                    operation.entry("responses").or_insert_with(|| json!({}));
+                }
             }
+            Kind::Parameter
+            | Kind::RequestBody
+            | Kind::Response
+            | Kind::Header
+            | Kind::Link
+            | Kind::Example => {
+                reference_siblings(pointer, value, unsupported);
+                invalid::annotations(kind, value);
+            }
+            _ => invalid::annotations(kind, value),
         }
-        Kind::Parameter
-        | Kind::RequestBody
-        | Kind::Response
-        | Kind::Header
-        | Kind::Link
-        | Kind::Example => {
-            reference_siblings(pointer, value, unsupported);
-            invalid::annotations(kind, value);
-        }
-        _ => invalid::annotations(kind, value),
     });
     root(&mut document, unsupported);
     if findings.is_empty() {
@@ -210,6 +213,19 @@ fn name_targets(document: &mut Value, origins: &mut Origins) {
             }
         }
     });
+}
+
+/// Decodes a percent-encoded reference, because progenitor compares it with names.
+fn plain_reference(value: &mut Value) {
+    let Some(Value::String(reference)) = value.get_mut("$ref") else {
+        return;
+    };
+    if let Some(target) = Pointer::from_ref(reference).filter(|_| reference.contains('%'))
+        // The name itself may look encoded.
+        && Pointer::from_ref(&target.to_ref()).as_ref() == Some(&target)
+    {
+        *reference = target.to_ref();
+    }
 }
 
 /// Removes `summary` and `description` next to a reference that is not a schema. 3.1 allows them, 3.0 ignores them.
