@@ -11,13 +11,14 @@
 //!   specification, but which all bundlers support.
 //! - A reference such as `#/$defs/Part` that has no target is changed to the definition of that name in the innermost
 //!   enclosing schema, which becomes a component.
-//! - Schemas and media types that are not valid or not clear, and whose meaning is known, are replaced: see `schemas` and
-//!   `content`.
+//! - Schemas, path templates and media types that are not valid or not clear, and whose meaning is known, are replaced: see
+//!   `schemas`, `paths` and `content`.
 //! - [`Origins`] records where everything was written.
 
 mod content;
 mod definitions;
 mod files;
+mod paths;
 mod schemas;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -63,8 +64,35 @@ pub fn bundle(source: Source, unsupported: &mut Vec<Unsupported>) -> Result<Sour
     };
     definitions::hoist(&mut source);
     schemas::correct(&mut source.document, unsupported);
-    content::clarify(&mut source.document, &mut source.origins, unsupported);
+    for moves in [
+        paths::clarify(&mut source.document),
+        content::clarify(&mut source.document, unsupported),
+    ] {
+        for (old, new) in &moves {
+            source.origins.moved(old, new);
+        }
+        move_references(&mut source.document, &moves);
+    }
     Ok(source)
+}
+
+/// Makes references to these locations, and to those within them, refer to the new ones.
+fn move_references(document: &mut Value, moves: &[(Pointer, Pointer)]) {
+    if moves.is_empty() {
+        return;
+    }
+    walk::walk_mut(document, &mut |_, _, value| {
+        let Some(Value::String(reference)) = value.get_mut("$ref") else {
+            return;
+        };
+        let moved = Pointer::from_ref(reference).and_then(|target| {
+            let mut moves = moves.iter();
+            moves.find_map(|(old, new)| Some(new.append(target.within(old)?)))
+        });
+        if let Some(moved) = moved {
+            *reference = moved.to_ref();
+        }
+    });
 }
 
 fn bundle_files(source: Source, unsupported: &mut Vec<Unsupported>) -> Result<Source, Problems> {

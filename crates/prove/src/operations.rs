@@ -108,10 +108,16 @@ pub fn operations(
     let mut operations = Vec::new();
     for operation in walk::operations(normalized) {
         let Some(id) = operation.id() else { continue };
-        let pointer = generated.origins.of(&operation.pointer).pointer;
-        if document.value().pointer(pointer.as_str()).is_none() {
+        // Only a path that was bundled from another notation is not where it was written.
+        let places = [
+            generated.origins.of(&operation.pointer).pointer,
+            operation.pointer.clone(),
+        ];
+        let mut places = places.into_iter();
+        let is_there = |place: &Pointer| document.value().pointer(place.as_str()).is_some();
+        let Some(pointer) = places.find(is_there) else {
             continue;
-        }
+        };
         let builder = setters.get(&names::builder_name(id));
         let wire = wire_names(generated, &operation);
         let parameters = parameters(document, generated, &pointer, builder, &wire);

@@ -9,20 +9,19 @@ use serde_json::{Map, Value};
 
 use crate::media_type::{MediaTypeKind, essence, is_concrete, is_json};
 use crate::openapi::{JsonType, Schema as _};
-use crate::origin::Origins;
-use crate::pointer::Lookup as _;
+use crate::pointer::{Lookup as _, Pointer};
 use crate::unsupported::Unsupported;
 use crate::walk::{self, Kind};
 
 /// The maximum nesting of unions and `allOf`.
 const MAX_DEPTH: usize = 16;
 
-/// Replaces the media types that do not say what is sent.
+/// Replaces the media types that do not say what is sent. Returns the old and the new location of each.
 pub(super) fn clarify(
     document: &mut Value,
-    origins: &mut Origins,
     unsupported: &mut Vec<Unsupported>,
-) {
+) -> Vec<(Pointer, Pointer)> {
+    let mut moves = Vec::new();
     let mut changed = Vec::new();
     walk::walk(document, &mut |kind, pointer, body| {
         if let (Kind::RequestBody | Kind::Response, Some(Value::Object(content))) =
@@ -47,7 +46,7 @@ pub(super) fn clarify(
             match clear {
                 Some(clear) => {
                     if clear != name {
-                        origins.moved(&old, &place.join(&clear));
+                        moves.push((old, place.join(&clear)));
                     }
                     content.insert(clear, object);
                 }
@@ -59,6 +58,7 @@ pub(super) fn clarify(
             }
         }
     }
+    moves
 }
 
 /// Returns the clear name of each media type, `None` for one that is left out; `None` if all are clear.

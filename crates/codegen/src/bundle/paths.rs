@@ -1,0 +1,100 @@
+//! Path templates with the notation of a router.
+//!
+//! `{number:[0-9]+}` and `{key+}` are the parameters `number` and `key`: Spring and API Gateway write what a parameter matches
+//! into the template, and only the name into the parameter.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::openapi::of_operation;
+use crate::pointer::Pointer;
+use crate::walk;
+
+/// Replaces such templates by those of OpenAPI, where the operations of the path have parameters with these names. Returns the
+/// old and the new location of each path.
+pub(super) fn clarify(document: &mut Value) -> Vec<(Pointer, Pointer)> {
+    let mut clear: Vec<(String, String)> = Vec::new();
+    let mut taken: BTreeSet<String> = BTreeSet::new();
+    for operation in walk::operations(document) {
+        taken.insert(operation.path.to_owned());
+        let parameters = of_operation(document, &operation);
+        let is_parameter = |name: &str| {
+            let mut parameters = parameters.iter();
+            parameters.any(|parameter| parameter.location() == "path" && parameter.name() == name)
+        };
+        if let Some(path) = clarified(operation.path, is_parameter)
+            && clear.iter().all(|(old, _)| old != operation.path)
+        {
+            clear.push((operation.path.to_owned(), path));
+        }
+    }
+    clear.retain(|(_, path)| taken.insert(path.clone()));
+    let Some(Value::Object(paths)) = document.get_mut("paths").filter(|_| !clear.is_empty()) else {
+        return Vec::new();
+    };
+    for (path, item) in std::mem::take(paths) {
+        let new = clear.iter().find(|(old, _)| *old == path);
+        paths.insert(new.map_or(path, |(_, new)| new.clone()), item);
+    }
+    let root = Pointer::root().join("paths");
+    let moves = clear.iter();
+    moves
+        .map(|(old, new)| (root.join(old), root.join(new)))
+        .collect()
+}
+
+/// Returns the template with the names of parameters only, if all of its names are known and one of them changes.
+fn clarified(path: &str, is_parameter: impl Fn(&str) -> bool) -> Option<String> {
+    let mut clear = String::new();
+    let mut rest = path;
+    while let Some((before, template)) = rest.split_once('{') {
+        let (template, after) = template.split_at(end(template)?);
+        let name = template.split(':').next()?.trim_end_matches(['+', '*']);
+        let name = if is_parameter(template) {
+            template
+        } else {
+            name
+        };
+        if !is_parameter(name) {
+            return None;
+        }
+        clear.push_str(&format!("{before}{{{name}}}"));
+        rest = after.strip_prefix('}')?;
+    }
+    clear.push_str(rest);
+    (clear != path).then_some(clear)
+}
+
+/// Returns the end of a template, which may have braces of its own: `number:[0-9]{4}`.
+fn end(template: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    template.char_indices().find_map(|(index, sign)| {
+        match sign {
+            '{' => depth += 1,
+            '}' if depth == 0 => return Some(index),
+            '}' => depth -= 1,
+            _ => {}
+        }
+        None
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_have_names_only() {
+        let clear = |path: &str| clarified(path, |name| ["key", "number", "odd+"].contains(&name));
+        assert_eq!(
+            clear("/a/{key+}/{number:[0-9]{4}}/b").as_deref(),
+            Some("/a/{key}/{number}/b")
+        );
+        assert_eq!(clear("/a/{key*}").as_deref(), Some("/a/{key}"));
+        assert_eq!(clear("/a/{key}"), None);
+        assert_eq!(clear("/a/{odd+}"), None);
+        assert_eq!(clear("/a/{key+}/{other:x}"), None);
+        assert_eq!(clear("/a/{key+"), None);
+    }
+}
