@@ -116,18 +116,45 @@ fn is_binary(schema: &Value, types: &[&str]) -> bool {
         || (is_string || is_anything) && types.iter().any(|name| is_bytes(name))
 }
 
-/// Returns the schema at the end of references and of compositions of one part.
+/// Returns the schema at the end of references, of compositions of one part, and of unions of one member and null.
 fn unwrapped<'d>(document: &'d Document, mut schema: &'d Value) -> &'d Value {
     for _ in 0..16 {
         let target = document.follow(schema).unwrap_or(schema);
-        match target
-            .get("allOf")
-            .and_then(Value::as_array)
-            .map(Vec::as_slice)
-        {
-            Some([only]) => schema = only,
+        let lists = ["allOf", "anyOf", "oneOf"].into_iter();
+        let mut lists = lists.filter_map(|key| target.get(key)?.as_array());
+        let Some(list) = lists.next() else {
+            return target;
+        };
+        let mut members = list
+            .iter()
+            .filter(|member| member.get("type") != Some(&json!("null")));
+        match (members.next(), members.next()) {
+            (Some(only), None) => schema = only,
             _ => return target,
         }
     }
     schema
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_may_be_null() {
+        let file = json!({"type": "string", "format": "binary"});
+        let or_null = |schema: &Value| json!({"anyOf": [schema, {"type": "null"}]});
+        let files_of = |schema: Value| {
+            let form = json!({"properties": {"part": schema}});
+            let document = Document::new(json!({"components": {"schemas": {"Form": form}}}));
+            files(&document, "#/components/schemas/Form", "part")
+        };
+        let list = json!({"type": "array", "items": file});
+        assert_eq!(files_of(or_null(&file)), Some(Files::One));
+        assert_eq!(files_of(or_null(&list)), Some(Files::Many));
+        assert_eq!(
+            files_of(json!({"anyOf": [file, {"type": "integer"}]})),
+            None
+        );
+    }
 }

@@ -23,6 +23,9 @@ const STRINGS: [&str; 15] = [
     "a,b;c|d e/f?g#h&i=j%25k+l~",
 ];
 
+/// The formats whose Rust types refuse other texts.
+const TYPED: [&str; 3] = ["date-time", "date", "uuid"];
+
 /// Returns a string that fits the format, the pattern or the length.
 ///
 /// # Errors
@@ -31,7 +34,9 @@ pub(crate) fn string(
     shape: &Shape<'_>,
     random: &mut fastrand::Rng,
 ) -> Result<Value, Unsatisfiable> {
-    if let Some(pattern) = shape.pattern {
+    // A text that fits the pattern of a date can be a day that does not exist. The validator finds those that do not fit.
+    let has_type = shape.format.is_some_and(|format| TYPED.contains(&format));
+    if let Some(pattern) = shape.pattern.filter(|_| !has_type) {
         return pattern::matching(pattern, random)
             .map(Value::String)
             .ok_or(Unsatisfiable);
@@ -216,4 +221,20 @@ fn bounds(shape: &Shape<'_>) -> (f64, f64) {
     let low = get("exclusiveMinimum").map_or(low, |bound| low.max(bound + 1e-3));
     let high = get("exclusiveMaximum").map_or(high, |bound| high.min(bound - 1e-3));
     (low, high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_with_a_format_and_a_pattern_is_of_the_type() {
+        let shape = Shape {
+            format: Some("date"),
+            pattern: Some(r"^\d{4}-\d{2}-\d{2}$"),
+            ..Shape::default()
+        };
+        let text = string(&shape, &mut fastrand::Rng::with_seed(1)).unwrap();
+        assert!(formatted("date").iter().any(|date| text == *date), "{text}");
+    }
 }
