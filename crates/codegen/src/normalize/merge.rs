@@ -225,7 +225,9 @@ impl Merge<'_> {
         second: Vec<Alternative>,
     ) -> Option<Vec<Alternative>> {
         let mut all = Vec::new();
-        if first.len() * second.len() > MOST_ALTERNATIVES {
+        // With one alternative on a side, there are as many as the document lists.
+        let multiplies = first.len() > 1 && second.len() > 1;
+        if multiplies && first.len() * second.len() > MOST_ALTERNATIVES {
             return None;
         }
         for one in &first {
