@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Changes, schemas, types};
 use crate::names;
-use crate::openapi::Schema as _;
+use crate::openapi::{COMBINATORS, JsonType, Schema as _};
 use crate::pointer::{Lookup as _, Pointer};
 use crate::walk;
 
@@ -39,8 +39,9 @@ pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
         .filter(|(_, schema)| {
             let has_properties = schema.get("properties").is_some();
             let is_union = schema.union().is_some();
+            let are_both = COMBINATORS.iter().all(|key| !schema.list(key).is_empty());
             match schema.parts().len() {
-                0 => has_properties && is_union,
+                0 => is_union && (has_properties || are_both),
                 1 => has_properties || is_union,
                 _ => true,
             }
@@ -135,6 +136,8 @@ struct Merge<'a> {
 #[derive(Clone, Default)]
 struct Alternative {
     object: Map<String, Value>,
+    /// The union member that it is instead, if that is not an object.
+    other: Option<Value>,
     /// The union members that it is composed of.
     members: Vec<String>,
     /// The discriminating property, and its values for this alternative.
@@ -147,10 +150,10 @@ impl Merge<'_> {
     fn object(&mut self, schema: &Value, depth: usize) -> Option<Map<String, Value>> {
         let mut alternatives = self.alternatives(schema, depth)?;
         let only = alternatives.pop()?;
-        alternatives.is_empty().then_some(only.object)
+        (alternatives.is_empty() && only.other.is_none()).then_some(only.object)
     }
 
-    /// Returns the objects that the schema is composed to, or `None` if a part is not an object.
+    /// Returns what the schema is composed to, or `None` if a part is neither an object nor a union with one.
     fn alternatives(&mut self, schema: &Value, depth: usize) -> Option<Vec<Alternative>> {
         let followed = walk::follow(self.document, schema)?;
         if self.file.is_some_and(|file| std::ptr::eq(file, followed)) {
@@ -170,14 +173,20 @@ impl Merge<'_> {
                 composed = self.each_with_each(composed, part)?;
             }
         }
-        if own.union().is_some() {
+        while let Some((combinator, _)) = own.union() {
             let members = self.members(&own, depth)?;
             composed = self.each_with_each(composed, members)?;
-            for key in ["oneOf", "anyOf", "discriminator"] {
-                own.remove(key);
-            }
+            own.remove(combinator);
+            // It distinguishes the members of the first union.
+            own.remove("discriminator");
+        }
+        if own.types() == [JsonType::Object] {
+            composed.retain(|alternative| alternative.other.is_none());
         }
         for alternative in &mut composed {
+            if alternative.other.is_some() {
+                continue;
+            }
             self.add(&mut alternative.object, own.clone());
             alternative
                 .object
@@ -185,16 +194,20 @@ impl Merge<'_> {
             // Another part than the one with the properties may allow further ones.
             schemas::keep_further(&mut alternative.object);
         }
-        Some(composed)
+        (!composed.is_empty()).then_some(composed)
     }
 
-    /// Returns the objects that the members of a union are, or `None` if a member is not an object.
+    /// Returns what the members of a union are composed to, or `None` if there are none.
     fn members(&mut self, union: &Map<String, Value>, depth: usize) -> Option<Vec<Alternative>> {
         let (_, members) = union.union()?;
         let discriminator = union.discriminator();
         let mut all = Vec::new();
         for (index, member) in members.iter().enumerate() {
             let Some(mut alternatives) = self.alternatives(member, depth + 1) else {
+                all.push(Alternative {
+                    other: Some(member.clone()),
+                    ..Alternative::default()
+                });
                 continue;
             };
             let component = types::component(member);
@@ -232,6 +245,20 @@ impl Merge<'_> {
         }
         for one in &first {
             for other in &second {
+                // No object is of another type. Of two other types, the first one has all values of both.
+                let kept = match (&one.other, &other.other) {
+                    (None, None) => None,
+                    (Some(_), Some(_)) => Some(one),
+                    (None, Some(_)) if one.object.is_empty() => Some(other),
+                    _ => continue,
+                };
+                if let Some(kept) = kept {
+                    let is_known = |known: &Alternative| known.other == kept.other;
+                    if !all.iter().any(is_known) {
+                        all.push(kept.clone());
+                    }
+                    continue;
+                }
                 let mut both = one.clone();
                 let mut object = other.object.clone();
                 object.retain(|key, _| !ANNOTATIONS.contains(&key.as_str()));
@@ -241,7 +268,7 @@ impl Merge<'_> {
                 all.push(both);
             }
         }
-        Some(all)
+        (!all.is_empty()).then_some(all)
     }
 
     /// Returns the schema of the alternatives: the only one, or a union.
@@ -249,15 +276,17 @@ impl Merge<'_> {
         if alternatives.len() == 1
             && let Some(only) = alternatives.pop()
         {
-            return Value::Object(only.object);
+            return only.other.unwrap_or(Value::Object(only.object));
         }
         let mut members = Vec::new();
         let mut mapping = Map::new();
-        let property = alternatives[0]
-            .tag
-            .as_ref()
-            .map(|(property, _)| property.clone());
+        let mut tags = alternatives.iter().filter_map(|one| one.tag.as_ref());
+        let property = tags.next().map(|(property, _)| property.clone());
         for mut alternative in alternatives {
+            if let Some(other) = alternative.other {
+                members.push(other);
+                continue;
+            }
             let words = alternative
                 .members
                 .iter()

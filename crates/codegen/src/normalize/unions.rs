@@ -10,10 +10,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::Changes;
 use super::types::component;
+use super::{Changes, schemas};
 use crate::names;
-use crate::openapi::Schema as _;
+use crate::openapi::{COMBINATORS, Schema as _};
 use crate::pointer::{Lookup as _, Pointer};
 use crate::walk::{self, Kind};
 
@@ -348,9 +348,29 @@ pub(super) fn remap(union: &mut Map<String, Value>, old: &str, new: &str) {
     }
 }
 
-/// Moves keywords next to the members of a union into each member. Members that only constrain which properties occur
-/// together are left to the service.
+/// Removes unions whose members only constrain which properties occur together, which is left to the service.
+fn combinations(document: &mut Value, changes: &mut Changes) {
+    schemas::each_schema(document, |pointer, object| {
+        for combinator in COMBINATORS {
+            let members = object.list(combinator);
+            if members.is_empty() || !members.iter().all(only_requires) {
+                continue;
+            }
+            object.remove(combinator);
+            let place = pointer.join(combinator);
+            changes.at(&place);
+            changes.lost(
+                &place,
+                "the allowed combinations of properties",
+                "the service checks it",
+            );
+        }
+    });
+}
+
+/// Moves keywords next to the members of a union into each member.
 pub(super) fn siblings(document: &mut Value, changes: &mut Changes) {
+    combinations(document, changes);
     let mut taken = names::type_names(document);
     for (pointer, combinator) in unions(document, 1) {
         let Some(union) = document.at(pointer.as_str()).and_then(Value::as_object) else {
@@ -363,21 +383,6 @@ pub(super) fn siblings(document: &mut Value, changes: &mut Changes) {
             .collect();
         let members = union.list(combinator).to_vec();
         let place = pointer.join(combinator);
-        if members.iter().all(only_requires) {
-            if let Some(union) = document
-                .at_mut(pointer.as_str())
-                .and_then(Value::as_object_mut)
-            {
-                union.remove(combinator);
-            }
-            changes.at(&place);
-            changes.lost(
-                &place,
-                "the allowed combinations of properties",
-                "the service checks it",
-            );
-            continue;
-        }
         let says_nothing = own.keys().all(|key| key == "type");
         if says_nothing || (union.contains_key("oneOf") && union.contains_key("anyOf")) {
             continue;
