@@ -2,13 +2,13 @@
 //!
 //! typify merges, too, but panics on contradictions, and creates new types for named ones.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
 use super::{Changes, schemas, types};
 use crate::names;
-use crate::openapi::{COMBINATORS, JsonType, Schema as _};
+use crate::openapi::{COMBINATORS, JsonType, Schema, component, is_annotation};
 use crate::pointer::{Lookup as _, Pointer};
 use crate::walk;
 
@@ -48,6 +48,7 @@ pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
         })
         .map(|(name, _)| name.clone())
         .collect();
+    let mut bases = bases(document);
     let mut taken = names::type_names(document);
     for name in composed {
         let place = Pointer::schema(&name);
@@ -64,6 +65,9 @@ pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
             taken: &mut taken,
             new: Vec::new(),
             clashes: Vec::new(),
+            known: Vec::new(),
+            bases: &mut bases,
+            nesting: 0,
             steps: 0,
             owner: &name,
         };
@@ -128,6 +132,12 @@ struct Merge<'a> {
     /// New components, from two object schemas for the same property or from members of unions.
     new: Vec<(String, Value)>,
     clashes: Vec<String>,
+    /// The compositions that became new components or are becoming one, and the names of these.
+    known: Vec<(Value, String)>,
+    /// The components that each component is composed of. They are read before any of them is merged.
+    bases: &'a mut BTreeMap<String, Vec<String>>,
+    /// The number of properties, lists and maps that enclose the value.
+    nesting: usize,
     steps: usize,
     owner: &'a str,
 }
@@ -155,7 +165,7 @@ impl Merge<'_> {
 
     /// Returns what the schema is composed to, or `None` if a part is neither an object nor a union with one.
     fn alternatives(&mut self, schema: &Value, depth: usize) -> Option<Vec<Alternative>> {
-        let followed = walk::follow(self.document, schema)?;
+        let followed = self.follow(schema)?;
         if self.file.is_some_and(|file| std::ptr::eq(file, followed)) {
             return None;
         }
@@ -336,6 +346,10 @@ impl Merge<'_> {
                         }
                     }
                 }
+                ("additionalProperties", Some(known), new) => {
+                    let name = names::join(&[names::type_name(self.owner), "Value".to_owned()]);
+                    *known = self.both(&key, &name, known, &new);
+                }
                 (_, _, value) => {
                     merged.insert(key, value);
                 }
@@ -343,36 +357,181 @@ impl Merge<'_> {
         }
     }
 
-    /// Combines two schemas of the same property. Objects are merged; otherwise the last one applies, unless it does
-    /// not constrain the value.
+    /// Combines two schemas of the same property.
     fn property(&mut self, name: &str, known: &Value, new: &Value) -> Value {
+        let words = [names::type_name(self.owner), names::type_name(name)];
+        self.both(name, &names::join(&words), known, new)
+    }
+
+    /// Combines two schemas of the same value, whose type is named `name`. Objects are merged, and lists and maps by
+    /// their items; otherwise the last one applies, unless it does not constrain the value.
+    fn both(&mut self, property: &str, name: &str, known: &Value, new: &Value) -> Value {
         let meaning = |schema: &Value| {
-            walk::follow(self.document, schema).map(super::responses::without_annotations)
+            self.follow(schema)
+                .map(super::responses::without_annotations)
         };
         let (old_meaning, new_meaning) = (meaning(known), meaning(new));
         if old_meaning == new_meaning {
             return new.clone();
         }
-        let says_nothing = |meaning: &Option<Value>| *meaning == Some(json!({}));
+        let says_nothing = |meaning: &Option<Value>| {
+            let says_nothing = |meaning: &Value| *meaning == json!({}) || *meaning == json!(true);
+            meaning.as_ref().is_some_and(says_nothing)
+        };
         if says_nothing(&new_meaning) {
             return known.clone();
         }
         if says_nothing(&old_meaning) {
             return new.clone();
         }
-        let both = json!({"allOf": [unwrapped(known), unwrapped(new)]});
-        if let Some(merged) = self.object(&both, MAX_DEPTH / 2)
-            && merged.contains_key("properties")
-        {
-            let words = [names::type_name(self.owner), names::type_name(name)];
-            let component = names::unique(&names::join(&words), self.taken);
-            let reference = Pointer::schema(&component).to_ref();
-            self.new.push((component, Value::Object(merged)));
-            return json!({"$ref": reference});
+        self.nesting += 1;
+        let merged = if self.is_composed_of(new, known) {
+            Some(unwrapped(new).clone())
+        } else if self.is_composed_of(known, new) {
+            Some(unwrapped(known).clone())
+        } else if self.nesting > MAX_DEPTH {
+            None
+        } else {
+            self.container(property, name, known, new)
+                .or_else(|| self.component(name, known, new))
+        };
+        self.nesting -= 1;
+        match merged {
+            Some(merged) => self.annotated(merged, known, new),
+            None => {
+                self.clashes.push(property.to_owned());
+                new.clone()
+            }
         }
-        self.clashes.push(name.to_owned());
-        new.clone()
     }
+
+    /// Combines two lists or two maps.
+    fn container(
+        &mut self,
+        property: &str,
+        name: &str,
+        known: &Value,
+        new: &Value,
+    ) -> Option<Value> {
+        const CONTAINERS: [(JsonType, &str, &str); 2] = [
+            (JsonType::Array, "items", "Item"),
+            (JsonType::Object, "additionalProperties", "Value"),
+        ];
+        let [known, new] = [known, new].map(|schema| self.follow(unwrapped(schema)).cloned());
+        let (known, new) = (known?, new?);
+        for (kind, key, word) in CONTAINERS {
+            if let (Some(known), Some(new)) = (items(&known, kind, key), items(&new, kind, key)) {
+                let both = self.both(property, &format!("{name}{word}"), known, new);
+                return Some(json!({"type": kind.name(), key: both}));
+            }
+        }
+        None
+    }
+
+    /// Makes a component of two objects.
+    fn component(&mut self, name: &str, known: &Value, new: &Value) -> Option<Value> {
+        let (known, new) = (unwrapped(known), unwrapped(new));
+        let both = json!({"allOf": [known, new]});
+        let mut compositions = self.known.iter();
+        if let Some((_, component)) = compositions.find(|(other, _)| *other == both) {
+            return Some(json!({"$ref": Pointer::schema(component).to_ref()}));
+        }
+        let component = names::unique(name, self.taken);
+        let reference = json!({"$ref": Pointer::schema(&component).to_ref()});
+        let bases = [known, new].into_iter().filter_map(types::component);
+        self.bases.insert(component.clone(), bases.collect());
+        let before = (self.new.len(), self.known.len());
+        self.known.push((both.clone(), component.clone()));
+        let merged = self.object(&both, MAX_DEPTH / 2);
+        let is_object = |merged: &Map<String, Value>| {
+            merged.contains_key("properties") || merged.contains_key("additionalProperties")
+        };
+        let Some(merged) = merged.filter(is_object) else {
+            // Components that were made on the way may refer to it.
+            self.new.truncate(before.0);
+            self.known.truncate(before.1);
+            self.bases.remove(&component);
+            self.taken.remove(&names::type_name(&component));
+            return None;
+        };
+        self.new.push((component, Value::Object(merged)));
+        Some(reference)
+    }
+
+    /// Returns the merged schema with the annotations of both. It is nullable if both are.
+    fn annotated(&self, merged: Value, known: &Value, new: &Value) -> Value {
+        let both = [known, new];
+        let is_nullable = |schema: &&Value| {
+            let target = self.follow(unwrapped(schema));
+            schema.is_nullable() || target.is_some_and(Schema::is_nullable)
+        };
+        let mut annotations: Map<String, Value> = both
+            .iter()
+            .filter_map(|schema| schema.as_object())
+            .flatten()
+            .filter(|(key, _)| is_annotation(key) && *key != "title")
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        if both.iter().all(is_nullable) {
+            annotations.insert("nullable".to_owned(), json!(true));
+        }
+        match merged {
+            Value::Object(mut merged) if !merged.contains_key("$ref") => {
+                merged.extend(annotations);
+                Value::Object(merged)
+            }
+            reference if annotations.is_empty() => reference,
+            reference => {
+                annotations.insert("allOf".to_owned(), json!([reference]));
+                Value::Object(annotations)
+            }
+        }
+    }
+
+    /// Follows references, also to new components.
+    fn follow<'s>(&'s self, schema: &'s Value) -> Option<&'s Value> {
+        let name = schema.reference().and_then(|target| component(&target));
+        let new = self.new.iter().find(|(new, _)| Some(new) == name.as_ref());
+        match new {
+            Some((_, schema)) => Some(schema),
+            None => walk::follow(self.document, schema),
+        }
+    }
+
+    /// Returns true if every value of the component `schema` is one of the component `base`.
+    fn is_composed_of(&self, schema: &Value, base: &Value) -> bool {
+        let (Some(name), Some(base)) = (types::component(schema), types::component(base)) else {
+            return false;
+        };
+        let mut waiting = vec![&name];
+        let mut seen = BTreeSet::new();
+        while let Some(name) = waiting.pop() {
+            if *name == base {
+                return true;
+            }
+            if seen.insert(name) {
+                waiting.extend(self.bases.get(name).into_iter().flatten());
+            }
+        }
+        false
+    }
+}
+
+/// Returns the components that each component is composed of.
+fn bases(document: &Value) -> BTreeMap<String, Vec<String>> {
+    let parts = |schema: &Value| schema.parts().iter().filter_map(types::component).collect();
+    walk::schemas(document)
+        .map(|(name, schema)| (name.clone(), parts(schema)))
+        .collect()
+}
+
+/// Returns the schema of the items, if the schema is a list or a map of them and nothing else.
+fn items<'a>(schema: &'a Value, kind: JsonType, key: &str) -> Option<&'a Value> {
+    static ANY: Value = Value::Bool(true);
+    let allowed = ["type", "nullable", key];
+    let mut keys = schema.as_object()?.keys();
+    let is_only = keys.all(|key| allowed.contains(&key.as_str()) || is_annotation(key));
+    (is_only && schema.types() == [kind]).then(|| schema.get(key).unwrap_or(&ANY))
 }
 
 /// Returns a reference with annotations as an `allOf` with one member.
