@@ -300,7 +300,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "nullable-unions",
-        reason: "typify gives a nullable union and its non-null type the same name",
+        reason: "typify gives a nullable union or composition and its non-null type the same name",
         apply: unions::nullable,
     },
     Rule {

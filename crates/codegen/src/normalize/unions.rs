@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::types::component;
 use super::{Changes, schemas};
 use crate::names;
-use crate::openapi::{COMBINATORS, Schema as _};
+use crate::openapi::{COMBINATORS, Schema as _, is_annotation};
 use crate::pointer::{Lookup as _, Pointer};
 use crate::walk::{self, Kind};
 
@@ -471,8 +471,35 @@ fn is_object(schema: &Value) -> bool {
         || schema.get("type") == Some(&json!("object"))
 }
 
+/// Replaces the only part of a nullable component by its keywords.
+fn only_parts(document: &mut Value, changes: &mut Changes) {
+    let schemas = walk::schemas_mut(document).into_iter().flatten();
+    for (name, schema) in schemas {
+        let place = Pointer::schema(name);
+        let Some(object) = schema.as_object_mut() else {
+            continue;
+        };
+        while object.has_flag("nullable")
+            && object
+                .keys()
+                .all(|key| ["allOf", "nullable"].contains(&key.as_str()) || is_annotation(key))
+            && let Some(Value::Object(part)) = object.only_part().cloned()
+            && !part.contains_key("$ref")
+        {
+            object.remove("allOf");
+            for (key, value) in part {
+                object.entry(key).or_insert(value);
+            }
+            let old = place.join("allOf");
+            changes.moved(&old.join(0), &place);
+            changes.at(&old);
+        }
+    }
+}
+
 /// Makes references to a nullable named union nullable instead of the union.
 pub(super) fn nullable(document: &mut Value, changes: &mut Changes) {
+    only_parts(document, changes);
     let nullable: BTreeSet<String> = unions(document, 1)
         .into_iter()
         .map(|(pointer, _)| pointer)
