@@ -7,7 +7,7 @@ mod streams;
 mod webhooks;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use serde_json::{Value, json};
@@ -33,6 +33,8 @@ pub struct Model {
     pub operations: BTreeMap<Pointer, Operation>,
     /// The schemas, by their location in the normalized document.
     pub schemas: BTreeMap<Pointer, Schema>,
+    /// The names of the components that were inline schemas.
+    pub inline: BTreeSet<String>,
     /// The name of the schema that stands for a file in a `multipart/form-data` body.
     pub file: Option<String>,
     /// The unions, by schema name.

@@ -86,6 +86,7 @@ pub(super) fn named_schemas(document: &mut Value, changes: &mut Changes) {
         }
         if known.is_none() {
             changes.moved(&pointer, &Pointer::schema(&name));
+            changes.model.inline.insert(name.clone());
         }
         if let Some(schemas) = walk::schemas_mut(document) {
             schemas.entry(name).or_insert(component);

@@ -97,11 +97,35 @@ pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
         }
         for (component, _) in &new {
             changes.moved(&place.join("allOf"), &Pointer::schema(component));
+            changes.model.inline.insert(component.clone());
         }
         if let Some(schemas) = walk::schemas_mut(document) {
             schemas.extend(new);
         }
         changes.at(&place.join("allOf"));
+    }
+    if !changes.places.is_empty() {
+        remove_replaced(document, &mut changes.model.inline);
+    }
+}
+
+/// Removes the components that were inline schemas and whose place is no longer there, because what was merged of them
+/// has another type.
+fn remove_replaced(document: &mut Value, inline: &mut BTreeSet<String>) {
+    loop {
+        let mut unused = inline.clone();
+        walk::walk(document, &mut |_, _, value| {
+            if let Some(name) = value.reference().and_then(|target| component(&target)) {
+                unused.remove(&name);
+            }
+        });
+        if unused.is_empty() {
+            return;
+        }
+        inline.retain(|name| !unused.contains(name));
+        if let Some(schemas) = walk::schemas_mut(document) {
+            schemas.retain(|name, _| !unused.contains(name));
+        }
     }
 }
 
