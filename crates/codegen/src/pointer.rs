@@ -54,12 +54,13 @@ impl Pointer {
     }
 
     /// Returns the location at the relative pointer `within`, such as `/properties/id`.
-    pub(crate) fn append(&self, within: &str) -> Self {
+    #[must_use]
+    pub fn append(&self, within: &str) -> Self {
         Self(format!("{}{within}", self.0))
     }
 
     /// Returns the relative pointer from `outer` to this location, or `None` if it is not in `outer`.
-    pub(crate) fn within(&self, outer: &Self) -> Option<&str> {
+    pub fn within(&self, outer: &Self) -> Option<&str> {
         let within = self.0.strip_prefix(&outer.0)?;
         (within.is_empty() || within.starts_with('/')).then_some(within)
     }

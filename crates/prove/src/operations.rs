@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use call_api_codegen::model::ParameterKey;
+use call_api_codegen::origin::OriginalOperations;
 use call_api_codegen::pointer::Pointer;
 use call_api_codegen::{Generated, names, walk};
 use quote::ToTokens as _;
@@ -105,22 +106,18 @@ pub fn operations(
 ) -> Result<Vec<Operation>, String> {
     let setters = setters(client)?;
     let normalized = &generated.normalized;
+    let written = &generated.source.origins;
+    let originals = OriginalOperations::of(document.value(), written, &generated.origins);
     let mut operations = Vec::new();
     for operation in walk::operations(normalized) {
         let Some(id) = operation.id() else { continue };
-        // Only a path that was bundled from another notation is not where it was written.
-        let places = [
-            generated.origins.of(&operation.pointer).pointer,
-            operation.pointer.clone(),
-        ];
-        let mut places = places.into_iter();
-        let is_there = |place: &Pointer| document.value().pointer(place.as_str()).is_some();
-        let Some(pointer) = places.find(is_there) else {
+        let Some(original) = originals.get(&operation.pointer) else {
             continue;
         };
+        let pointer = &original.pointer;
         let builder = setters.get(&names::builder_name(id));
         let wire = wire_names(generated, &operation);
-        let parameters = parameters(document, generated, &pointer, builder, &wire);
+        let parameters = parameters(document, generated, pointer, builder, &wire);
         let tokens: Vec<String> = pointer.tokens().collect();
         let [_, path, method] = tokens.as_slice() else {
             continue;
@@ -131,7 +128,7 @@ pub fn operations(
             path: path.clone(),
             function: names::method_name(id),
             parameters,
-            body: body(document, generated, &pointer, builder),
+            body: body(document, generated, pointer, builder),
         });
     }
     Ok(operations)
@@ -194,10 +191,8 @@ fn parameters(
         found.extend(parameter.filter(|parameter| is_new(&found, parameter)));
     }
     for parameter in &mut found {
-        parameter.is_reported = generated
-            .unsupported
-            .iter()
-            .any(|loss| loss.pointer.as_str().starts_with(&parameter.pointer));
+        let is_declared = parameter.pointer != operation.as_str();
+        parameter.is_reported = is_declared && is_reported(generated, &parameter.pointer);
         let setter = |key: &str| builder?.get(wire.get(key)?).cloned();
         match setter(&parameter.key()) {
             Some(setter) => parameter.setters.push((None, setter)),
@@ -209,6 +204,14 @@ fn parameters(
 
 fn is_new(found: &[Parameter], parameter: &Parameter) -> bool {
     found.iter().all(|other| other.key() != parameter.key())
+}
+
+/// Returns true if the report of unsupported features mentions a place in the bundled document, or one within it.
+fn is_reported(generated: &Generated, place: &str) -> bool {
+    let place = Pointer::root().append(place);
+    let place = generated.source.origins.of(&place).pointer;
+    let mut unsupported = generated.unsupported.iter();
+    unsupported.any(|loss| loss.pointer.within(&place).is_some())
 }
 
 /// Returns the setters of an object whose properties are separate query parameters.
@@ -269,14 +272,10 @@ fn body(
 ) -> Option<Body> {
     let (pointer, object) = document.locate(format!("{operation}/requestBody"))?;
     let content = object.get("content").and_then(Value::as_object)?;
-    let is_lost = |place: &str| {
-        let mut unsupported = generated.unsupported.iter();
-        unsupported.any(|loss| loss.pointer.as_str() == place)
-    };
     let range = content.keys().find(|media_type| media_type.contains('*'));
     let is_reported = range.is_some_and(|range| {
         let token = range.replace('~', "~0").replace('/', "~1");
-        is_lost(&format!("{pointer}/content/{token}"))
+        is_reported(generated, &format!("{pointer}/content/{token}"))
     });
     let content = content.keys().map(|media_type| {
         let token = media_type.replace('~', "~0").replace('/', "~1");
