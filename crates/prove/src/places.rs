@@ -16,9 +16,10 @@ pub(crate) fn schemas<'d>(
         let name = unescaped(token);
         let all = composed(document, found);
         let has_properties = all.iter().any(|schema| schema.get("properties").is_some());
+        let is_required = all.iter().any(|schema| requires(schema, &name));
         let inner = all.into_iter().flat_map(|schema| inner(schema, &name));
         found = inner.collect();
-        if found.is_empty() && has_properties {
+        if found.is_empty() && has_properties && !is_required {
             return None;
         }
     }
@@ -39,8 +40,18 @@ fn composed<'d>(document: &'d Document, mut found: Vec<&'d Value>) -> Vec<&'d Va
         let references = references.filter_map(|key| document.resolve(schema.get(key)?.as_str()?));
         let lists = ["allOf", "anyOf", "oneOf"].into_iter();
         let lists = lists.filter_map(|key| schema.get(key)?.as_array());
+        let conditional = ["then", "else"].into_iter();
+        let conditional = conditional.filter_map(|key| schema.get(key));
+        let dependent = schema.get("dependentSchemas").and_then(Value::as_object);
+        let dependent = dependent
+            .into_iter()
+            .flat_map(|dependent| dependent.values());
         let heirs = document.heirs(schema);
-        for schema in references.chain(lists.flatten()).chain(heirs) {
+        let parts = references
+            .chain(lists.flatten())
+            .chain(conditional)
+            .chain(dependent);
+        for schema in parts.chain(heirs) {
             if !found.iter().any(|other| std::ptr::eq(*other, schema)) {
                 found.push(schema);
             }
@@ -49,6 +60,11 @@ fn composed<'d>(document: &'d Document, mut found: Vec<&'d Value>) -> Vec<&'d Va
     // OpenAPI 3.0 ignores what is beside a reference.
     found.retain(|schema| !document.is_30() || schema.get("$ref").is_none());
     found
+}
+
+fn requires(schema: &Value, name: &str) -> bool {
+    let names = schema.get("required").and_then(Value::as_array);
+    names.is_some_and(|names| names.iter().any(|required| required == name))
 }
 
 /// Returns the schemas that a schema itself has for a property or an item.
@@ -86,6 +102,7 @@ mod tests {
                 "Either": {"oneOf": [has("x", 3), has("x", 4)]},
                 "Pets": {"properties": {"all": {"items": reference("Pet")}, "map": {"additionalProperties": has("m", 5)}}},
                 "Any": {"type": "object"},
+                "Named": {"properties": {"a": {}}, "anyOf": [{"required": ["b"]}], "then": has("c", 6), "dependentSchemas": {"a": has("d", 7)}},
             }},
         }));
         let minima = |name: &str, place: &str| {
@@ -100,6 +117,10 @@ mod tests {
         assert_eq!(minima("Pets", "/all/0/purrs"), Some(vec![2]));
         assert_eq!(minima("Pets", "/map/key/m"), Some(vec![5]));
         assert_eq!(minima("Any", "/key/other"), Some(Vec::new()));
+        assert_eq!(minima("Named", "/b"), Some(Vec::new()));
+        assert_eq!(minima("Named", "/c"), Some(vec![6]));
+        assert_eq!(minima("Named", "/d"), Some(vec![7]));
+        assert_eq!(minima("Named", "/e"), None);
         assert_eq!(minima("Cat", "/x"), None);
         assert_eq!(minima("Pets", "/all/0/x"), None);
     }

@@ -1,5 +1,7 @@
 //! Rewrites a schema of JSON Schema 2020-12 as one of OpenAPI 3.0.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use crate::media_type::MediaTypeKind;
@@ -59,6 +61,7 @@ pub(super) fn schema(pointer: &Pointer, value: &mut Value, unsupported: &mut Vec
     examples(object);
     content_encoding(pointer, object, unsupported);
     tuple(pointer, object, unsupported);
+    conditional_properties(object);
     pattern_properties(pointer, object, unsupported);
     for (keyword, instead) in NARROWING {
         if !object.contains_key(keyword) {
@@ -140,6 +143,35 @@ fn binary(object: &mut Map<String, Value>) {
     if is_string && media_type.is_some_and(|name| MediaTypeKind::of(name) == MediaTypeKind::Bytes) {
         object.entry("type").or_insert_with(|| json!("string"));
         object.entry("format").or_insert_with(|| json!("binary"));
+    }
+}
+
+/// Declares the properties that only a condition declares. One that several declare may have any value.
+fn conditional_properties(object: &mut Map<String, Value>) {
+    let conditions = ["then", "else"].into_iter();
+    let conditions = conditions.filter_map(|key| object.get(key));
+    let dependent = object.get("dependentSchemas").and_then(Value::as_object);
+    let dependent = dependent.into_iter().flat_map(Map::values);
+    let mut declared: BTreeMap<String, Value> = BTreeMap::new();
+    for (name, schema) in conditions
+        .chain(dependent)
+        .flat_map(|schema| schema.properties())
+    {
+        let known = declared
+            .entry(name.clone())
+            .or_insert_with(|| schema.clone());
+        if known != schema {
+            *known = json!({});
+        }
+    }
+    if declared.is_empty() {
+        return;
+    }
+    let properties = object.entry("properties").or_insert_with(|| json!({}));
+    if let Some(properties) = properties.as_object_mut() {
+        for (name, schema) in declared {
+            properties.entry(name).or_insert(schema);
+        }
     }
 }
 
@@ -359,7 +391,7 @@ pub(super) fn constraints_of_reference(
     };
     object.retain(|keyword, _| {
         let is_kept = keyword == "$ref" || describes_place(keyword);
-        // A type alone repeats that of the referenced schema.
+        // A type usually repeats that of the referenced schema.
         if !is_kept && keyword != "type" {
             unsupported.push(Unsupported::new(
                 &pointer.join(keyword),

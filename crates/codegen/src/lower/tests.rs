@@ -320,3 +320,20 @@ fn constraints_beside_reference_are_ignored_in_3_0() {
         }
     }
 }
+
+#[test]
+fn properties_of_conditions_are_declared() {
+    let schema = json!({
+        "type": "object",
+        "properties": {"kind": {"type": "string"}},
+        "if": {"properties": {"kind": {"const": "a"}}},
+        "then": {"properties": {"kind": {"const": "a"}, "value": {"type": "integer"}}},
+        "else": {"properties": {"value": {"type": "string"}}},
+        "dependentSchemas": {"kind": {"properties": {"more": {"type": "boolean"}}}},
+    });
+    let lowered = lower(document(schema), &mut Vec::new(), &mut Origins::default()).unwrap();
+    assert_eq!(
+        lowered["components"]["schemas"]["It"]["properties"],
+        json!({"kind": {"type": "string"}, "more": {"type": "boolean"}, "value": {}})
+    );
+}

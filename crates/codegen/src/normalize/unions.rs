@@ -348,7 +348,8 @@ pub(super) fn remap(union: &mut Map<String, Value>, old: &str, new: &str) {
     }
 }
 
-/// Removes unions whose members only constrain which properties occur together, which is left to the service.
+/// Removes unions whose members only constrain which properties occur together, which is left to the service. A property that
+/// only they name is declared: typify would drop it.
 fn combinations(document: &mut Value, changes: &mut Changes) {
     schemas::each_schema(document, |pointer, object| {
         for combinator in COMBINATORS {
@@ -356,7 +357,14 @@ fn combinations(document: &mut Value, changes: &mut Changes) {
             if members.is_empty() || !members.iter().all(only_requires) {
                 continue;
             }
+            let required = members.iter().flat_map(|member| member.required());
+            let required: Vec<String> = required.map(str::to_owned).collect();
             object.remove(combinator);
+            if let Some(Value::Object(properties)) = object.get_mut("properties") {
+                for name in required {
+                    properties.entry(name).or_insert_with(|| json!({}));
+                }
+            }
             let place = pointer.join(combinator);
             changes.at(&place);
             changes.lost(
