@@ -11,8 +11,8 @@
 //!   specification, but which all bundlers support.
 //! - A reference such as `#/$defs/Part` that has no target is changed to the definition of that name in the innermost
 //!   enclosing schema, which becomes a component.
-//! - Schemas, path templates and media types that are not valid or not clear, and whose meaning is known, are replaced: see
-//!   `schemas`, `paths` and `content`.
+//! - Schemas, path templates and media types that are common, but not valid or not clear, are replaced: see `schemas`, `paths`
+//!   and `content`.
 //! - [`Origins`] records where everything was written.
 
 mod content;
@@ -64,24 +64,22 @@ pub fn bundle(source: Source, unsupported: &mut Vec<Unsupported>) -> Result<Sour
     };
     definitions::hoist(&mut source);
     schemas::correct(&mut source.document, unsupported);
-    for moves in [
-        paths::clarify(&mut source.document),
-        content::clarify(&mut source.document, unsupported),
-    ] {
-        for (old, new) in &moves {
-            source.origins.moved(old, new);
-        }
-        move_references(&mut source.document, &moves);
-    }
+    let moves = paths::clarify(&mut source.document, unsupported);
+    moved(&mut source, &moves);
+    let moves = content::clarify(&mut source.document, unsupported);
+    moved(&mut source, &moves);
     Ok(source)
 }
 
-/// Makes references to these locations, and to those within them, refer to the new ones.
-fn move_references(document: &mut Value, moves: &[(Pointer, Pointer)]) {
+/// Records moves, and makes references to these locations, and to those within them, refer to the new ones.
+fn moved(source: &mut Source, moves: &[(Pointer, Pointer)]) {
     if moves.is_empty() {
         return;
     }
-    walk::walk_mut(document, &mut |_, _, value| {
+    for (old, new) in moves {
+        source.origins.moved(old, new);
+    }
+    walk::walk_mut(&mut source.document, &mut |_, _, value| {
         let Some(Value::String(reference)) = value.get_mut("$ref") else {
             return;
         };

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::load::Source;
 use crate::names;
 use crate::openapi::{Discriminator, Schema as _};
 use crate::pointer::{Lookup as _, Pointer};
@@ -34,11 +35,14 @@ pub struct LeftOut {
 /// # Errors
 /// Errors for each entry that matches no operation.
 pub(crate) fn leave_out(
-    document: &mut Value,
+    source: &mut Source,
     left_out: &LeftOut,
     path: &str,
     unsupported: &mut Vec<Unsupported>,
 ) -> Result<(), Problems> {
+    let Source {
+        document, origins, ..
+    } = source;
     let LeftOut {
         without_tags,
         without_paths,
@@ -54,7 +58,7 @@ pub(crate) fn leave_out(
     let mut problems = Vec::new();
     let mut apply = |entries: &[String],
                      what: &str,
-                     matches: fn(&walk::Operation<'_>, &str) -> bool| {
+                     matches: &dyn Fn(&walk::Operation<'_>, &str) -> bool| {
         for entry in entries {
             let operations = walk::operations(document).into_iter();
             let matching = operations.filter(|operation| matches(operation, entry));
@@ -71,9 +75,12 @@ pub(crate) fn leave_out(
             left_out.extend(matching);
         }
     };
-    apply(without_tags, "tag", has_tag);
-    apply(without_paths, "path", has_path);
-    apply(without_ids, "id", has_id);
+    apply(without_tags, "tag", &has_tag);
+    apply(without_paths, "path", &|operation, path| {
+        let written = origins.of(&operation.pointer).pointer.tokens().nth(1);
+        has_path(operation.path, path) || written.is_some_and(|written| has_path(&written, path))
+    });
+    apply(without_ids, "id", &has_id);
     if !problems.is_empty() {
         return Err(Problems(problems));
     }
@@ -115,10 +122,10 @@ fn has_tag(operation: &walk::Operation<'_>, tag: &str) -> bool {
     tags.is_some_and(|tags| tags.iter().any(|other| other == tag))
 }
 
-fn has_path(operation: &walk::Operation<'_>, path: &str) -> bool {
+fn has_path(own: &str, path: &str) -> bool {
     match path.strip_suffix('*') {
-        Some(start) => operation.path.starts_with(start),
-        None => operation.path == path,
+        Some(start) => own.starts_with(start),
+        None => own == path,
     }
 }
 
@@ -232,14 +239,21 @@ mod tests {
     /// Returns the operations and the components that are left, or the causes of the problems.
     fn left(settings: &str) -> Result<String, String> {
         let settings: LeftOut = toml_edit::de::from_str(settings).unwrap();
-        let mut document = document();
+        let mut source = Source {
+            document: document(),
+            ..Source::default()
+        };
+        let paths = Pointer::root().join("paths");
+        let written = paths.join("/admin/{kind:users}");
+        source.origins.moved(&written, &paths.join("/admin/users"));
         let mut unsupported = Vec::new();
-        leave_out(&mut document, &settings, "codegen.toml", &mut unsupported).map_err(
+        leave_out(&mut source, &settings, "codegen.toml", &mut unsupported).map_err(
             |problems| {
                 let causes = problems.0.iter().map(|problem| problem.cause.clone());
                 causes.collect::<Vec<_>>().join("\n")
             },
         )?;
+        let document = source.document;
         let operations = walk::operations(&document);
         assert_eq!(operations.len() + unsupported.len(), 4);
         let ids = operations.iter().filter_map(walk::Operation::id);
@@ -261,6 +275,10 @@ mod tests {
         assert_eq!(
             left("without_tags = [\"admin\"]").unwrap(),
             "listCalls start call listPets Page Call Started Pet Cat City Unused"
+        );
+        assert_eq!(
+            left("without_paths = [\"/admin/{kind:users}\"]").unwrap(),
+            left("without_paths = [\"/admin/users\"]").unwrap()
         );
         // Calls have pets, and cats are pets.
         assert_eq!(

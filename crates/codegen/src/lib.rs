@@ -171,12 +171,7 @@ pub fn generate_all(
     let mut unsupported = Vec::new();
     let mut source = bundle::bundle(source, &mut unsupported)?;
     let left_out = &settings.left_out;
-    leave_out::leave_out(
-        &mut source.document,
-        left_out,
-        &settings.path,
-        &mut unsupported,
-    )?;
+    leave_out::leave_out(&mut source, left_out, &settings.path, &mut unsupported)?;
     let mut origins = source.origins.clone();
     let normalize::Normalized {
         document: normalized,

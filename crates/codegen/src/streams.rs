@@ -18,6 +18,9 @@ use crate::pointer::{Lookup as _, Pointer};
 use crate::unsupported::Unsupported;
 use crate::walk::{self, Kind};
 
+/// The media type of server-sent events.
+const EVENTS: &str = "text/event-stream";
+
 /// The media types that have one JSON value on each line.
 const JSON_LINES: [&str; 6] = [
     "application/jsonl",
@@ -52,6 +55,12 @@ pub(crate) struct Found {
     place: Option<Pointer>,
 }
 
+/// Returns true for a media type whose content is a stream of items.
+pub(crate) fn is_stream(media_type: &str) -> bool {
+    let essence = essence(media_type);
+    essence == EVENTS || JSON_LINES.contains(&essence.as_str())
+}
+
 /// Returns the first success of an operation that is a stream.
 pub(crate) fn find(document: &Value, operation: &Value, pointer: &Pointer) -> Option<Found> {
     let responses = operation.get("responses")?.as_object()?;
@@ -59,13 +68,10 @@ pub(crate) fn find(document: &Value, operation: &Value, pointer: &Pointer) -> Op
         let place = pointer.join("responses").join(status);
         let (place, response) = walk::locate(document, &place)?;
         let content = response.get("content")?.as_object()?;
-        let (media_type, is_events) =
-            content
-                .keys()
-                .find_map(|name| match essence(name).as_str() {
-                    "text/event-stream" => Some((name, true)),
-                    other => JSON_LINES.contains(&other).then_some((name, false)),
-                })?;
+        let (media_type, is_events) = content
+            .keys()
+            .find(|name| is_stream(name))
+            .map(|name| (name, essence(name) == EVENTS))?;
         let (media, object) = walk::locate(document, &place.join("content").join(media_type))?;
         let (item, place) = item(document, object, &media);
         let mut found = Found {

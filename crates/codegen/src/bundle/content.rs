@@ -2,19 +2,19 @@
 //!
 //! - A range such as `*/*`, with the schema of a structure, is JSON: springdoc writes it where a controller names no type.
 //! - A response that is JSON and a binary string is binary: no JSON value is one. FastAPI and NestJS write it for downloads.
-//! - A response that is JSON without a schema, or a type that is not text, is of that type: FastAPI lists JSON without a
-//!   schema in every response, next to the types that an operation adds.
+//! - A success that is JSON without a schema, or a binary type, is of that type: FastAPI lists JSON without a schema in the
+//!   success of an operation, next to the types that the operation adds.
+
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
 use crate::media_type::{MediaTypeKind, essence, is_concrete, is_json};
-use crate::openapi::{JsonType, Schema as _};
+use crate::openapi::{JsonType, Schema as _, is_success};
 use crate::pointer::{Lookup as _, Pointer};
+use crate::streams;
 use crate::unsupported::Unsupported;
 use crate::walk::{self, Kind};
-
-/// The maximum nesting of unions and `allOf`.
-const MAX_DEPTH: usize = 16;
 
 /// Replaces the media types that do not say what is sent. Returns the old and the new location of each.
 pub(super) fn clarify(
@@ -23,17 +23,22 @@ pub(super) fn clarify(
 ) -> Vec<(Pointer, Pointer)> {
     let mut moves = Vec::new();
     let mut changed = Vec::new();
+    let mut media_types = Vec::new();
     walk::walk(document, &mut |kind, pointer, body| {
         if let (Kind::RequestBody | Kind::Response, Some(Value::Object(content))) =
             (kind, body.get("content"))
         {
-            let place = pointer.join("content");
-            if let Some(clear) = clarified(document, content, kind == Kind::Response) {
-                changed.push((place, clear));
-            }
+            media_types.push((pointer.join("content"), kind, content));
         }
     });
-    for (place, clear) in changed {
+    for (place, kind, content) in media_types {
+        let clear = match kind {
+            Kind::RequestBody => ranges(document, content),
+            _ => ranges(document, content).or_else(|| files(document, &place, content)),
+        };
+        changed.extend(clear.map(|clear| (place, kind, clear)));
+    }
+    for (place, kind, clear) in changed {
         let Some(content) = document
             .at_mut(place.as_str())
             .and_then(Value::as_object_mut)
@@ -46,6 +51,13 @@ pub(super) fn clarify(
             match clear {
                 Some(clear) => {
                     if clear != name {
+                        if kind == Kind::RequestBody {
+                            unsupported.push(Unsupported::new(
+                                &old,
+                                format!("`{name}`, which leaves the media type to the sender"),
+                                format!("the body is sent as `{clear}`"),
+                            ));
+                        }
                         moves.push((old, place.join(&clear)));
                     }
                     content.insert(clear, object);
@@ -53,7 +65,7 @@ pub(super) fn clarify(
                 None => unsupported.push(Unsupported::new(
                     &old,
                     format!("`{name}` without a schema"),
-                    "another type of the response is requested",
+                    "the response is of the other type",
                 )),
             }
         }
@@ -61,68 +73,86 @@ pub(super) fn clarify(
     moves
 }
 
-/// Returns the clear name of each media type, `None` for one that is left out; `None` if all are clear.
-fn clarified(
-    document: &Value,
-    content: &Map<String, Value>,
-    is_response: bool,
-) -> Option<Vec<Option<String>>> {
-    let has = |name: &str| content.contains_key(name);
-    let is_binary = |name: &String| {
-        is_concrete(name)
-            && MediaTypeKind::of(name) == MediaTypeKind::Bytes
-            && essence(name) != "text/event-stream"
-    };
-    let has_binary = content.keys().any(is_binary);
-    let clear = content.iter().map(|(name, object)| {
-        let schema = object.get("schema");
-        let followed = schema.and_then(|schema| walk::follow(document, schema));
-        let is_range = ["*/*", "application/*", "*"].contains(&essence(name).as_str());
-        if is_range && !content.keys().any(|name| is_json(name)) {
-            let is_json = followed.is_some_and(|schema| is_structure(document, schema, 0));
-            return Some(if is_json { JSON } else { name }.to_owned());
-        }
-        if !is_response || !is_json(name) {
-            return Some(name.clone());
-        }
-        let is_untyped = schema.is_none_or(|schema| schema.as_object().is_some_and(Map::is_empty));
-        if is_untyped && has_binary {
-            return None;
-        }
-        let is_file = followed.is_some_and(|schema| {
-            schema.types() == [JsonType::String] && schema.text("format") == Some("binary")
-        });
-        Some(
-            if is_file && !has(BINARY) {
-                BINARY
-            } else {
-                name
-            }
-            .to_owned(),
-        )
-    });
-    let clear: Vec<Option<String>> = clear.collect();
-    let is_same = clear
-        .iter()
-        .map(Option::as_ref)
-        .eq(content.keys().map(Some));
-    (!is_same).then_some(clear)
-}
+/// The clear name of each media type of a body, `None` for one that is left out.
+type Clear = Vec<Option<String>>;
 
 const JSON: &str = "application/json";
 const BINARY: &str = "application/octet-stream";
 
-/// Returns true for an object or a list, and for a union with one.
-fn is_structure(document: &Value, schema: &Value, depth: usize) -> bool {
-    let Some(schema) = walk::follow(document, schema).filter(|_| depth < MAX_DEPTH) else {
-        return false;
+/// Renames a range that is JSON; `None` if there is none.
+fn ranges(document: &Value, content: &Map<String, Value>) -> Option<Clear> {
+    if content.keys().any(|name| is_json(name)) {
+        return None;
+    }
+    let is_clear = |(name, object): (&String, &Value)| {
+        let is_range = ["*/*", "application/*", "*"].contains(&essence(name).as_str());
+        !is_range || !(object.get("schema")).is_some_and(|schema| is_structure(document, schema))
     };
-    let members = schema.union().map_or(&[][..], |(_, members)| members);
-    let types = schema.types();
-    types.contains(&JsonType::Object)
-        || types.contains(&JsonType::Array)
-        || (members.iter().chain(schema.parts()))
-            .any(|part| is_structure(document, part, depth + 1))
+    renamed(
+        content,
+        content.iter().position(|entry| !is_clear(entry))?,
+        JSON,
+    )
+}
+
+/// Renames JSON that is a file, and leaves out JSON that says less than a file next to it; `None` if there is none.
+fn files(document: &Value, place: &Pointer, content: &Map<String, Value>) -> Option<Clear> {
+    let mut all_json = content.iter().enumerate();
+    let mut all_json = all_json.by_ref().filter(|(_, (name, _))| is_json(name));
+    let (Some((index, (_, object))), None) = (all_json.next(), all_json.next()) else {
+        return None;
+    };
+    let schema = object.get("schema");
+    let is_file = |schema: &Value| {
+        let schema = walk::follow(document, schema);
+        schema.is_some_and(|schema| {
+            schema.types() == [JsonType::String] && schema.text("format") == Some("binary")
+        })
+    };
+    if schema.is_some_and(is_file) {
+        return renamed(content, index, BINARY);
+    }
+    let says_nothing = |schema: &Value| schema.as_object().is_some_and(Map::is_empty);
+    let is_other_file = |(name, object): (&String, &Value)| {
+        let schema = object.get("schema");
+        is_concrete(name)
+            && MediaTypeKind::of(name) == MediaTypeKind::Bytes
+            && !streams::is_stream(name)
+            && schema.is_none_or(|schema| says_nothing(schema) || is_file(schema))
+    };
+    let status = place.tokens().collect::<Vec<_>>().into_iter().nth_back(1);
+    let says_less = schema.is_none_or(says_nothing)
+        && status.is_some_and(|status| is_success(&status))
+        && content.iter().any(is_other_file);
+    let clear = content.keys().cloned().map(Some).enumerate();
+    let clear = clear.map(|(other, name)| name.filter(|_| other != index));
+    says_less.then(|| clear.collect())
+}
+
+/// Renames the media type at an index, if the name is free.
+fn renamed(content: &Map<String, Value>, index: usize, name: &str) -> Option<Clear> {
+    let mut clear: Clear = content.keys().cloned().map(Some).collect();
+    *clear.get_mut(index)? = Some(name.to_owned());
+    (!content.contains_key(name)).then_some(clear)
+}
+
+/// Returns true for an object or a list, and for a union with one.
+fn is_structure(document: &Value, schema: &Value) -> bool {
+    let mut waiting = vec![schema];
+    let mut seen = BTreeSet::new();
+    while let Some(schema) = waiting.pop() {
+        let schema = walk::follow(document, schema);
+        let Some(schema) = schema.filter(|schema| seen.insert(std::ptr::from_ref(*schema))) else {
+            continue;
+        };
+        let types = schema.types();
+        if types.contains(&JsonType::Object) || types.contains(&JsonType::Array) {
+            return true;
+        }
+        waiting.extend(schema.parts());
+        waiting.extend(schema.union().into_iter().flat_map(|(_, members)| members));
+    }
+    false
 }
 
 #[cfg(test)]
@@ -130,54 +160,106 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn clear(content: Value, is_response: bool) -> Value {
-        let document = json!({"components": {"schemas": {
-            "Page": {"allOf": [{"type": "object"}]},
-            "File": {"type": "string", "format": "binary"},
-        }}});
-        let content = content.as_object().unwrap();
-        json!(clarified(&document, content, is_response))
+    /// Returns the media types of a request body or a response with this content, and the number of reports.
+    fn clear(content: &Value, owner: &str) -> (Vec<String>, usize) {
+        let u = json!({"oneOf": [{"$ref": "#/components/schemas/U"}, {"$ref": "#/components/schemas/U"}, {"type": "string"}]});
+        let mut operation = json!({"requestBody": {}, "responses": {"200": {}, "404": {}}});
+        *operation.pointer_mut(owner).unwrap() = json!({"content": content});
+        let mut document = json!({
+            "paths": {"/a": {"post": operation}},
+            "components": {"schemas": {
+                "Page": {"allOf": [{"type": "object"}]},
+                "File": {"type": "string", "format": "binary"},
+                "U": u,
+            }},
+        });
+        let mut unsupported = Vec::new();
+        clarify(&mut document, &mut unsupported);
+        let content = &document["paths"]["/a"]["post"].pointer(owner).unwrap()["content"];
+        let names = content.as_object().unwrap().keys().cloned();
+        (names.collect(), unsupported.len())
     }
 
     #[test]
     fn media_types_are_clear() {
-        let page = json!({"schema": {"$ref": "#/components/schemas/Page"}});
+        let of = |name: &str| json!({"schema": {"$ref": format!("#/components/schemas/{name}")}});
+        let (page, file, itself) = (of("Page"), of("File"), of("U"));
+        let any = json!({"schema": {}});
         let text = json!({"schema": {"type": "string"}});
-        let file = json!({"schema": {"$ref": "#/components/schemas/File"}});
-        let cases = [
-            (json!({"*/*": page}), true, json!([JSON])),
-            (json!({"*/*": page}), false, json!([JSON])),
+        let union = json!({"schema": {"oneOf": [text["schema"], page["schema"]]}});
+        let (body, success, error) = ("/requestBody", "/responses/200", "/responses/404");
+        let cases: [(Value, &str, &[&str], usize); 18] = [
+            (json!({"*/*": page}), success, &[JSON], 0),
+            (json!({"*/*": page}), error, &[JSON], 0),
+            (json!({"*/*": page}), body, &[JSON], 1),
+            (json!({"*/*": union}), success, &[JSON], 0),
+            (json!({"*/*": text}), success, &["*/*"], 0),
+            (json!({"*/*": itself}), success, &["*/*"], 0),
             (
-                json!({"*/*": {"schema": {"oneOf": [text["schema"], page["schema"]]}}}),
-                true,
-                json!([JSON]),
+                json!({"*/*": page, "application/*": page}),
+                success,
+                &[JSON, "application/*"],
+                0,
             ),
-            (json!({"*/*": text}), true, Value::Null),
-            (json!({"*/*": {}}), true, Value::Null),
-            (json!({"*/*": page, JSON: page}), true, Value::Null),
-            (json!({JSON: file}), true, json!([BINARY])),
-            (json!({JSON: file}), false, Value::Null),
+            (json!({"*/*": page, JSON: page}), success, &["*/*", JSON], 0),
+            (json!({JSON: file}), success, &[BINARY], 0),
+            (json!({JSON: file}), body, &[JSON], 0),
             (
-                json!({JSON: {"schema": {}}, "application/pdf": {}}),
-                true,
-                json!([null, "application/pdf"]),
+                json!({JSON: file, "application/problem+json": page}),
+                success,
+                &[JSON, "application/problem+json"],
+                0,
+            ),
+            (
+                json!({JSON: any, "application/pdf": {}}),
+                success,
+                &["application/pdf"],
+                1,
+            ),
+            (
+                json!({JSON: {}, "application/pdf": file}),
+                success,
+                &["application/pdf"],
+                1,
+            ),
+            (
+                json!({JSON: any, "application/pdf": {}}),
+                error,
+                &[JSON, "application/pdf"],
+                0,
             ),
             (
                 json!({JSON: page, "application/pdf": {}}),
-                true,
-                Value::Null,
+                success,
+                &[JSON, "application/pdf"],
+                0,
             ),
-            (json!({JSON: {}, "text/plain": {}}), true, Value::Null),
             (
-                json!({JSON: {}, "text/event-stream": {}}),
-                true,
-                Value::Null,
+                json!({JSON: any, "application/cbor": page}),
+                success,
+                &[JSON, "application/cbor"],
+                0,
             ),
-            (json!({JSON: {}, "*/*": {}}), true, Value::Null),
+            (
+                json!({JSON: any, "application/jsonlines": {}}),
+                success,
+                &[JSON, "application/jsonlines"],
+                0,
+            ),
+            (
+                json!({JSON: any, "text/plain": {}}),
+                success,
+                &[JSON, "text/plain"],
+                0,
+            ),
         ];
-        for (content, is_response, expected) in cases {
-            let shown = content.to_string();
-            assert_eq!(clear(content, is_response), expected, "{shown}");
+        for (content, owner, names, reports) in cases {
+            let names = names.iter().copied().map(str::to_owned).collect();
+            assert_eq!(
+                clear(&content, owner),
+                (names, reports),
+                "{owner}: {content}"
+            );
         }
     }
 }

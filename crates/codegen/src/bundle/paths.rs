@@ -9,15 +9,23 @@ use serde_json::Value;
 
 use crate::openapi::of_operation;
 use crate::pointer::Pointer;
+use crate::unsupported::Unsupported;
 use crate::walk;
 
 /// Replaces such templates by those of OpenAPI, where the operations of the path have parameters with these names. Returns the
 /// old and the new location of each path.
-pub(super) fn clarify(document: &mut Value) -> Vec<(Pointer, Pointer)> {
+pub(super) fn clarify(
+    document: &mut Value,
+    unsupported: &mut Vec<Unsupported>,
+) -> Vec<(Pointer, Pointer)> {
     let mut clear: Vec<(String, String)> = Vec::new();
-    let mut taken: BTreeSet<String> = BTreeSet::new();
+    let paths = document.get("paths").and_then(Value::as_object);
+    let mut taken: BTreeSet<String> = paths
+        .into_iter()
+        .flatten()
+        .map(|(path, _)| path.clone())
+        .collect();
     for operation in walk::operations(document) {
-        taken.insert(operation.path.to_owned());
         let parameters = of_operation(document, &operation);
         let is_parameter = |name: &str| {
             let mut parameters = parameters.iter();
@@ -38,6 +46,11 @@ pub(super) fn clarify(document: &mut Value) -> Vec<(Pointer, Pointer)> {
         paths.insert(new.map_or(path, |(_, new)| new.clone()), item);
     }
     let root = Pointer::root().join("paths");
+    for (old, _) in &clear {
+        let what = "what the parameters of the path match";
+        let instead = "the service checks it; a slash in a value is encoded";
+        unsupported.push(Unsupported::new(&root.join(old), what, instead));
+    }
     let moves = clear.iter();
     moves
         .map(|(old, new)| (root.join(old), root.join(new)))

@@ -1,7 +1,8 @@
-//! Schemas that JSON Schema does not allow, but whose meaning is clear.
+//! Schemas that JSON Schema does not allow.
 //!
 //! - In YAML, null without quotes is not the name of a type: `type: [string, null]`.
-//! - Null in place of a schema, such as `items:` without a value, and a type such as `int`, constrain nothing.
+//! - Null in place of a schema, such as `items:` without a value, constrains nothing.
+//! - Types of programming languages, such as `int`, are read as those of JSON. Other unknown types are ignored.
 
 use serde_json::{Value, json};
 
@@ -10,14 +11,10 @@ use crate::pointer::Pointer;
 use crate::unsupported::Unsupported;
 use crate::walk::{self, Kind};
 
-/// Corrects such schemas, and reports those that constrain less than they seem to.
+/// Corrects such schemas, and reports all but null among types.
 pub(super) fn correct(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
-    let is_type = |name: &Value| {
-        name.as_str()
-            .is_some_and(|name| JsonType::named(name).is_some())
-    };
-    let mut lost = |place: &Pointer, what: String| {
-        unsupported.push(Unsupported::new(place, what, "any value is accepted"));
+    let mut lost = |place: &Pointer, what: String, instead: &str| {
+        unsupported.push(Unsupported::new(place, what, instead));
     };
     walk::walk_mut(document, &mut |kind, pointer, schema| {
         if kind != Kind::Schema {
@@ -25,7 +22,11 @@ pub(super) fn correct(document: &mut Value, unsupported: &mut Vec<Unsupported>) 
         }
         if schema.is_null() {
             *schema = json!({});
-            lost(pointer, "null in place of a schema".to_owned());
+            lost(
+                pointer,
+                "null in place of a schema".to_owned(),
+                "any value is accepted",
+            );
         }
         let Some(object) = schema.as_object_mut() else {
             return;
@@ -35,15 +36,45 @@ pub(super) fn correct(document: &mut Value, unsupported: &mut Vec<Unsupported>) 
             Some(name) => std::slice::from_mut(name),
             None => return,
         };
-        for name in names.iter_mut().filter(|name| name.is_null()) {
-            *name = json!("null");
+        let mut is_known = true;
+        for name in names {
+            if name.is_null() {
+                *name = json!("null");
+            }
+            let text = name.as_str().unwrap_or_default();
+            if JsonType::named(text).is_some() {
+                continue;
+            }
+            let what = format!("the type {name}, which JSON Schema does not have");
+            let place = pointer.join("type");
+            match meant(text) {
+                Some(meant) => {
+                    lost(&place, what, &format!("it is read as `{meant}`"));
+                    *name = json!(meant);
+                }
+                None => {
+                    lost(&place, what, "the type is ignored");
+                    is_known = false;
+                }
+            }
         }
-        if let Some(unknown) = names.iter().find(|name| !is_type(name)) {
-            let what = format!("the type {unknown}, which JSON Schema does not have");
-            lost(&pointer.join("type"), what);
+        if !is_known {
             object.remove("type");
         }
     });
+}
+
+/// Returns the type of JSON that a type of a programming language stands for.
+fn meant(name: &str) -> Option<&'static str> {
+    match name {
+        "int" | "long" => Some("integer"),
+        "float" | "double" | "decimal" => Some("number"),
+        "str" | "text" => Some("string"),
+        "bool" => Some("boolean"),
+        "list" => Some("array"),
+        "dict" | "map" => Some("object"),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -51,13 +82,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn schemas_with_a_clear_meaning_are_corrected() {
+    fn schemas_that_are_not_allowed_are_corrected() {
         let mut document = json!({"components": {"schemas": {
             "Nullable": {"type": ["string", null], "example": {"type": null}},
             "Nothing": {"type": null},
             "List": {"type": "array", "items": null},
             "Number": {"type": "int"},
             "Several": {"type": ["int", "string"]},
+            "File": {"type": "file"},
             "Property": {"properties": {"type": {"type": "string"}}},
         }}});
         let mut unsupported = Vec::new();
