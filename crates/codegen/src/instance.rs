@@ -72,7 +72,7 @@ struct Instances<'a> {
 }
 
 impl Instances<'_> {
-    /// `seen` has the schemas of which the value has the nulls.
+    /// Adds the nulls that a schema requires. `seen` has the schemas whose nulls were added to the value.
     fn add_nulls(
         &self,
         schema: &Value,

@@ -222,7 +222,7 @@ pub fn free_variant(taken: &[proc_macro2::Ident]) -> proc_macro2::Ident {
     quote::format_ident!("{}", free.unwrap_or_default())
 }
 
-/// Returns the words for a value that may consist of signs, or begin with one of order: `>=` is `GreaterEqual`, `-name` is
+/// Returns the words for a value that may consist of signs, or begin with plus or minus: `>=` is `GreaterEqual`, `-name` is
 /// `Minus name`, the empty string is `Empty`.
 pub fn display_name(value: &str) -> String {
     let word = |sign: char| match sign {

@@ -279,7 +279,7 @@ impl Merge<'_> {
         }
         for one in &first {
             for other in &second {
-                // No object is of another type. Of two other types, the first one has all values of both.
+                // No object is of another type. Of two other types, the first one applies.
                 let kept = match (&one.other, &other.other) {
                     (None, None) => None,
                     (Some(_), Some(_)) => Some(one),

@@ -243,8 +243,8 @@ pub(super) fn drop_transports(document: &mut Value, changes: &mut Changes) {
     });
 }
 
-/// The headers that HTTP uses for the connection and for the length of the body (RFC 9110, section 7). A value of the caller
-/// could contradict them: the service would wait for the rest of a body, or read a part of it.
+/// The headers that HTTP uses for the connection and for the length of the body. A value of the caller could contradict them:
+/// the service would wait for the rest of a body, or read a part of it.
 const FRAMING: [&str; 8] = [
     "connection",
     "content-length",
