@@ -84,21 +84,17 @@ fn ranges(document: &Value, content: &Map<String, Value>) -> Option<Clear> {
     if content.keys().any(|name| is_json(name)) {
         return None;
     }
-    let is_clear = |(name, object): (&String, &Value)| {
+    let is_json_range = |(name, object): (&String, &Value)| {
         let is_range = ["*/*", "application/*", "*"].contains(&essence(name).as_str());
-        !is_range || !(object.get("schema")).is_some_and(|schema| is_structure(document, schema))
+        is_range && (object.get("schema")).is_some_and(|schema| is_structure(document, schema))
     };
-    renamed(
-        content,
-        content.iter().position(|entry| !is_clear(entry))?,
-        JSON,
-    )
+    renamed(content, content.iter().position(is_json_range)?, JSON)
 }
 
 /// Renames JSON that is a file, and leaves out JSON that says less than a file next to it; `None` if there is none.
 fn files(document: &Value, place: &Pointer, content: &Map<String, Value>) -> Option<Clear> {
-    let mut all_json = content.iter().enumerate();
-    let mut all_json = all_json.by_ref().filter(|(_, (name, _))| is_json(name));
+    let media_types = content.iter().enumerate();
+    let mut all_json = media_types.filter(|(_, (name, _))| is_json(name));
     let (Some((index, (_, object))), None) = (all_json.next(), all_json.next()) else {
         return None;
     };
@@ -120,10 +116,10 @@ fn files(document: &Value, place: &Pointer, content: &Map<String, Value>) -> Opt
             && !streams::is_stream(name)
             && schema.is_none_or(|schema| says_nothing(schema) || is_file(schema))
     };
-    let status = place.tokens().collect::<Vec<_>>().into_iter().nth_back(1);
-    let says_less = schema.is_none_or(says_nothing)
-        && status.is_some_and(|status| is_success(&status))
-        && content.iter().any(is_other_file);
+    let steps: Vec<String> = place.tokens().collect();
+    let is_of_success = matches!(steps.as_slice(), [.., status, _] if is_success(status));
+    let says_less =
+        schema.is_none_or(says_nothing) && is_of_success && content.iter().any(is_other_file);
     let clear = content.keys().cloned().map(Some).enumerate();
     let clear = clear.map(|(other, name)| name.filter(|_| other != index));
     says_less.then(|| clear.collect())

@@ -25,7 +25,9 @@ pub(super) fn clarify(
         .flatten()
         .map(|(path, _)| path.clone())
         .collect();
-    for operation in walk::operations(document) {
+    let mut operations = walk::operations(document);
+    operations.retain(|operation| operation.path.contains(['+', '*', ':']));
+    for operation in operations {
         let parameters = of_operation(document, &operation);
         let is_parameter = |name: &str| {
             let mut parameters = parameters.iter();

@@ -54,26 +54,31 @@ pub(super) fn security_schemes(document: &mut Value) {
 
 /// Removes parameters among the components that have no name or no location, and that no reference needs.
 pub(super) fn parameters(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
-    let mut needed = BTreeSet::new();
-    walk::walk(document, &mut |_, _, value| {
-        needed.extend(value.reference())
-    });
     let place = Pointer::root().join("components").join("parameters");
-    let parameters = document.at_mut(place.as_str());
-    let Some(parameters) = parameters.and_then(Value::as_object_mut) else {
-        return;
+    let declared = document.at(place.as_str()).and_then(Value::as_object);
+    let is_whole = |parameter: &Value| {
+        let has = |key: &str| parameter.text(key).is_some();
+        has("$ref") || has("name") && has("in")
     };
-    parameters.retain(|name, parameter| {
-        let place = place.join(name);
-        let is_kept = needed.contains(&place)
-            || parameter.text("$ref").is_some()
-            || parameter.text("name").is_some() && parameter.text("in").is_some();
-        if !is_kept {
-            let cause = "the parameter, which has no name or no location";
-            unsupported.push(Unsupported::new(&place, cause, "nothing refers to it"));
+    let declared = declared.into_iter().flatten();
+    let broken = declared.filter(|(_, parameter)| !is_whole(parameter));
+    let mut needless: BTreeSet<Pointer> = broken.map(|(name, _)| place.join(name)).collect();
+    if needless.is_empty() {
+        return;
+    }
+    walk::walk(document, &mut |_, _, value| {
+        if let Some(target) = value.reference() {
+            needless.remove(&target);
         }
-        is_kept
     });
+    let parameters = document.at_mut(place.as_str());
+    if let Some(parameters) = parameters.and_then(Value::as_object_mut) {
+        parameters.retain(|name, _| !needless.contains(&place.join(name)));
+    }
+    for parameter in needless {
+        let cause = "the parameter, which has no name or no location";
+        unsupported.push(Unsupported::new(&parameter, cause, "nothing refers to it"));
+    }
 }
 
 #[cfg(test)]
