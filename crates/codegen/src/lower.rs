@@ -50,7 +50,6 @@ pub fn lower(
                 schema::schema(pointer, value, unsupported);
             }
             Kind::Operation => {
-                invalid::annotations(kind, value);
                 if let Some(operation) = value.as_object_mut() {
                     operation.entry("responses").or_insert_with(|| json!({}));
                 }
@@ -62,9 +61,11 @@ pub fn lower(
             | Kind::Link
             | Kind::Example => {
                 reference_siblings(pointer, value, unsupported);
-                invalid::annotations(kind, value);
             }
-            _ => invalid::annotations(kind, value),
+            _ => {}
+        }
+        if kind != Kind::Schema {
+            invalid::annotations(kind, value);
         }
     });
     root(&mut document, unsupported);

@@ -101,19 +101,6 @@ impl Document {
         None
     }
 
-    /// Returns the value at a pointer and its own pointer, after following references.
-    pub fn locate(&self, mut pointer: String) -> Option<(String, &Value)> {
-        for _ in 0..64 {
-            let value = self.value.pointer(&pointer)?;
-            let Some(reference) = value.get("$ref").and_then(Value::as_str) else {
-                return Some((pointer, value));
-            };
-            let fragment = percent_encoding::percent_decode_str(reference.strip_prefix('#')?);
-            pointer = fragment.decode_utf8().ok()?.into_owned();
-        }
-        None
-    }
-
     /// Returns the pointer of an anchor.
     pub fn anchor(&self, name: &str) -> Option<&str> {
         self.anchors.get(name).map(String::as_str)

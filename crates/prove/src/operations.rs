@@ -177,8 +177,10 @@ fn parameters(
         let list = format!("{owner}/parameters");
         let entries = document.value().pointer(&list).and_then(Value::as_array);
         for index in 0..entries.map_or(0, Vec::len) {
-            let located = document.locate(format!("{list}/{index}"));
-            let parameter = located.and_then(|(pointer, object)| parameter(object, pointer));
+            let entry = Pointer::root().append(&format!("{list}/{index}"));
+            let located = walk::locate(document.value(), &entry);
+            let parameter =
+                located.and_then(|(place, object)| parameter(object, place.to_string()));
             found.extend(parameter.filter(|parameter| is_new(&found, parameter)));
         }
     }
@@ -192,7 +194,8 @@ fn parameters(
     }
     for parameter in &mut found {
         let is_declared = parameter.pointer != operation.as_str();
-        parameter.is_reported = is_declared && is_reported(generated, &parameter.pointer);
+        let place = Pointer::root().append(&parameter.pointer);
+        parameter.is_reported = is_declared && is_reported(generated, &place);
         let setter = |key: &str| builder?.get(wire.get(key)?).cloned();
         match setter(&parameter.key()) {
             Some(setter) => parameter.setters.push((None, setter)),
@@ -207,9 +210,8 @@ fn is_new(found: &[Parameter], parameter: &Parameter) -> bool {
 }
 
 /// Returns true if the report of unsupported features mentions a place in the bundled document, or one within it.
-fn is_reported(generated: &Generated, place: &str) -> bool {
-    let place = Pointer::root().append(place);
-    let place = generated.source.origins.of(&place).pointer;
+fn is_reported(generated: &Generated, place: &Pointer) -> bool {
+    let place = generated.source.origins.of(place).pointer;
     let mut unsupported = generated.unsupported.iter();
     unsupported.any(|loss| loss.pointer.within(&place).is_some())
 }
@@ -270,19 +272,14 @@ fn body(
     operation: &Pointer,
     builder: Option<&BTreeMap<String, Setter>>,
 ) -> Option<Body> {
-    let (pointer, object) = document.locate(format!("{operation}/requestBody"))?;
+    let (place, object) = walk::locate(document.value(), &operation.join("requestBody"))?;
     let content = object.get("content").and_then(Value::as_object)?;
     let range = content.keys().find(|media_type| media_type.contains('*'));
-    let is_reported = range.is_some_and(|range| {
-        let token = range.replace('~', "~0").replace('/', "~1");
-        is_reported(generated, &format!("{pointer}/content/{token}"))
-    });
-    let content = content.keys().map(|media_type| {
-        let token = media_type.replace('~', "~0").replace('/', "~1");
-        (
-            media_type.clone(),
-            format!("#{pointer}/content/{token}/schema"),
-        )
+    let media_type = |name: &str| place.join("content").join(name);
+    let is_reported = range.is_some_and(|range| is_reported(generated, &media_type(range)));
+    let content = content.keys().map(|name| {
+        let schema = media_type(name).join("schema");
+        (name.clone(), schema.to_ref())
     });
     Some(Body {
         required: object.get("required") == Some(&Value::Bool(true)),
@@ -290,7 +287,7 @@ fn body(
         setter: builder.and_then(|setters| setters.get("body")).cloned(),
         read_only: Vec::new(),
         is_reported,
-        pointer,
+        pointer: place.to_string(),
     })
 }
 

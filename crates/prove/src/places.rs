@@ -1,5 +1,6 @@
 //! The schemas of the places in a value.
 
+use call_api_codegen::pointer::Pointer;
 use serde_json::Value;
 
 use crate::document::Document;
@@ -12,8 +13,7 @@ pub(crate) fn schemas<'d>(
     place: &str,
 ) -> Option<Vec<&'d Value>> {
     let mut found = vec![schema];
-    for token in place.split('/').skip(1) {
-        let name = unescaped(token);
+    for name in Pointer::root().append(place).tokens() {
         let all = composed(document, found);
         let has_properties = all.iter().any(|schema| schema.get("properties").is_some());
         let is_required = all.iter().any(|schema| requires(schema, &name));
@@ -24,11 +24,6 @@ pub(crate) fn schemas<'d>(
         }
     }
     Some(found)
-}
-
-/// Returns the name of a property in a JSON pointer.
-pub(crate) fn unescaped(token: &str) -> String {
-    token.replace("~1", "/").replace("~0", "~")
 }
 
 /// Adds the schemas that these refer to, are composed of, or are the base of.

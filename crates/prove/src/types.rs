@@ -391,10 +391,11 @@ impl<'d> TypeProof<'d> {
         for (place, change) in found {
             if *change == Change::Null
                 && is_needless(place)
-                && let Some((owner, name)) = place.rsplit_once('/')
+                && let Some((owner, _)) = place.rsplit_once('/')
                 && let Some(Value::Object(object)) = value.pointer_mut(owner)
+                && let Some(name) = Pointer::root().append(place).tokens().last()
             {
-                object.entry(places::unescaped(name)).or_insert(Value::Null);
+                object.entry(name).or_insert(Value::Null);
             }
         }
         value

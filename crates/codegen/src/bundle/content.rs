@@ -23,21 +23,20 @@ pub(super) fn clarify(
 ) -> Vec<(Pointer, Pointer)> {
     let mut moves = Vec::new();
     let mut changed = Vec::new();
-    let mut media_types = Vec::new();
     walk::walk(document, &mut |kind, pointer, body| {
-        if let (Kind::RequestBody | Kind::Response, Some(Value::Object(content))) =
-            (kind, body.get("content"))
-        {
-            media_types.push((pointer.join("content"), kind, content));
-        }
-    });
-    for (place, kind, content) in media_types {
+        let Some(Value::Object(content)) = body.get("content") else {
+            return;
+        };
+        let place = pointer.join("content");
         let clear = match kind {
             Kind::RequestBody => ranges(document, content),
-            _ => ranges(document, content).or_else(|| files(document, &place, content)),
+            Kind::Response => {
+                ranges(document, content).or_else(|| files(document, &place, content))
+            }
+            _ => None,
         };
         changed.extend(clear.map(|clear| (place, kind, clear)));
-    }
+    });
     for (place, kind, clear) in changed {
         let Some(content) = document
             .at_mut(place.as_str())
