@@ -529,7 +529,7 @@ async fn refusal_of_a_request_without_token_names_the_missing_token() {
     let text = error.to_string();
     assert!(
         text.ends_with(
-            "no token was set: set `CALL_API_TOKEN` for `from_env`, or call `token` on the builder"
+            "set the token with `ClientBuilder::token`, or `CALL_API_TOKEN` for `from_env`"
         ),
         "{text}"
     );

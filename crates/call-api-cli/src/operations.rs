@@ -129,6 +129,8 @@ enum Auth {
     Basic,
     Header(String),
     Query(String),
+    Cookie(String),
+    Each(Vec<Auth>),
     Scheme { name: String, place: Box<Auth> },
 }
 
@@ -321,9 +323,14 @@ impl Auth {
             Self::Basic => transport::Auth::Basic,
             Self::Header(name) => transport::Auth::ApiKeyHeader(name),
             Self::Query(name) => transport::Auth::ApiKeyQuery(name),
-            // Once in the life of the program. It has no credential but the token, so none is sent.
+            Self::Cookie(name) => transport::Auth::ApiKeyCookie(name),
+            // Once in the life of the program. It has no credential but the token, so none is sent for other schemes.
             Self::Scheme { name, place } => {
                 transport::Auth::Scheme(name, Box::leak(Box::new(place.place())))
+            }
+            Self::Each(all) => {
+                let all: Vec<_> = all.iter().map(Self::place).collect();
+                transport::Auth::Each(all.leak())
             }
         }
     }

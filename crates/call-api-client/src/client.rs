@@ -122,20 +122,36 @@ impl Client {
 
     /// Names the setting that is missing, if that may be why a request of this kind failed.
     pub(crate) fn explain(&self, error: Error, auth: Auth) -> Error {
-        if error.kind() == ErrorKind::Unauthorized && !self.transport.has_credential(auth) {
-            return error.with_advice(match auth {
-                Auth::Scheme(scheme, _) => format!(
-                    "no credential of the scheme {scheme} was set: call `credential` on the builder"
-                ),
-                _ => format!(
-                    "no token was set: set `{TOKEN_VARIABLE}` for `from_env`, or call `token` on the builder"
-                ),
-            });
+        if error.kind() == ErrorKind::Unauthorized {
+            let all = match auth {
+                Auth::Each(all) => all,
+                _ => std::slice::from_ref(&auth),
+            };
+            let missing: Vec<String> = (all.iter())
+                .filter(|auth| !self.transport.has_credential(**auth))
+                .map(|auth| match auth {
+                    Auth::Scheme(scheme, _) => {
+                        format!("set the credential of the scheme {scheme} with `ClientBuilder::credential`")
+                    }
+                    _ => format!(
+                        "set the token with `ClientBuilder::token`, or `{TOKEN_VARIABLE}` for `from_env`"
+                    ),
+                })
+                .collect();
+            if !missing.is_empty() {
+                let has_some = missing.len() < all.len();
+                let check = if has_some {
+                    "check what was sent, or "
+                } else {
+                    ""
+                };
+                return error.with_advice(format!("{check}{}", missing.join(", or ")));
+            }
         }
         if error.kind() == ErrorKind::Connect && self.shared.uses_default_base_url {
             return error.with_advice(format!(
-                "no base URL was set, so the first server of the API's document was used: set `{BASE_URL_VARIABLE}` for \
-                 `from_env`, or call `base_url` on the builder"
+                "no base URL was set, so the first server of the API's document was used: set it with \
+                 `ClientBuilder::base_url`, or `{BASE_URL_VARIABLE}` for `from_env`"
             ));
         }
         error
@@ -357,10 +373,11 @@ impl<C: From<Client>> ClientBuilder<C> {
         self.transport(|transport| transport.configure_download_http(configure))
     }
 
-    /// Sets how often a request is sent at most; 1 turns retries off, and 0 is read as 1.
+    /// Sets the maximum number of attempts of a request; 1 turns retries off, and 0 counts as 1.
     ///
-    /// By default 3. If the service has worked before, up to 20 while no connection can be made or it answers 503, as far
-    /// as the deadline and the retry budget allow.
+    /// The default is 3. If an earlier request succeeded, it is 20 while connections fail or the service responds with 503,
+    /// so that requests outlast a restart, within the deadline and the retry budget. Attempts that the server certainly did
+    /// not process do not count.
     pub fn max_attempts(self, attempts: u32) -> Self {
         self.transport(move |transport| transport.max_attempts(attempts))
     }

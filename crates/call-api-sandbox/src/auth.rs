@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use axum::extract::Query;
 use axum::response::{IntoResponse, Response};
 use hmac_sha256::Hash;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderValue, Uri};
 
 use crate::operations::Auth;
@@ -115,7 +115,7 @@ pub(crate) fn authenticate(headers: &HeaderMap, tokens: &Tokens) -> Result<Tenan
 }
 
 /// Checks the credential of an operation. Returns the tenant of the token, even if none is required. Of basic
-/// authentication, and of a scheme beside the token's, any credential is accepted.
+/// authentication, and of a scheme beside the token's, any credential is accepted; of several, one suffices.
 pub(crate) fn authorize(
     auth: &Auth,
     headers: &HeaderMap,
@@ -131,6 +131,7 @@ pub(crate) fn authorize(
         Auth::Bearer => authenticate(headers, tokens).map(Some),
         Auth::Header(name) => known(headers.get(name.as_str()).map(HeaderValue::as_bytes)),
         Auth::Query(name) => known(query_value(uri, name).as_deref().map(str::as_bytes)),
+        Auth::Cookie(name) => known(cookie(headers, name)),
         Auth::Basic => match headers.contains_key(AUTHORIZATION) {
             true => Ok(None),
             false => Err(AuthError::Missing),
@@ -139,7 +140,30 @@ pub(crate) fn authorize(
             Err(AuthError::Invalid) => Ok(None),
             checked => checked,
         },
+        Auth::Each(all) => {
+            let checked = all.iter().map(|auth| authorize(auth, headers, uri, tokens));
+            checked.max_by_key(rank).unwrap_or(Ok(None))
+        }
     }
+}
+
+/// Orders what the check of several credentials found: one that is valid suffices.
+fn rank(checked: &Result<Option<TenantId>, AuthError>) -> u8 {
+    match checked {
+        Err(AuthError::Missing) => 0,
+        Err(AuthError::Invalid) => 1,
+        Ok(None) => 2,
+        Ok(Some(_)) => 3,
+    }
+}
+
+/// Returns the first cookie of this name (RFC 6265, section 5.4).
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
+    let lines = headers.get_all(COOKIE).iter();
+    let cookies = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    cookies
+        .map(<[u8]>::trim_ascii)
+        .find_map(|cookie| cookie.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }
 
 fn query_value(uri: &Uri, name: &str) -> Option<String> {
@@ -172,6 +196,8 @@ pub(crate) fn redact(headers: &HeaderMap) -> HeaderMap {
                     .unwrap_or(HeaderValue::from_static(REDACTED)),
                 None => HeaderValue::from_static(REDACTED),
             };
+        } else if name == COOKIE {
+            *value = HeaderValue::from_static(REDACTED);
         }
     }
     redacted

@@ -61,6 +61,8 @@ pub(crate) enum Auth {
     Basic,
     Header(String),
     Query(String),
+    Cookie(String),
+    Each(Vec<Auth>),
     Scheme { place: Box<Auth> },
 }
 

@@ -11,7 +11,7 @@ use url::{Position, Url};
 
 use crate::body::Buffer;
 use crate::clients::ApiClient;
-use crate::error::{Limit, Phase, TransportErrorKind};
+use crate::error::{Limit, Phase, RedirectTarget, TransportErrorKind};
 use crate::outcome::Outcome;
 use crate::redact::Secrets;
 use crate::request_kind::{AttemptEnd, AttemptError, Next, Source};
@@ -59,7 +59,7 @@ pub(crate) enum ReceiveError {
         announced: Option<u64>,
     },
     Redirected {
-        to: Option<String>,
+        to: Option<RedirectTarget>,
     },
     TimedOut(Limit),
 }
@@ -163,13 +163,7 @@ fn redirect(response: &reqwest::Response, asked: &Url) -> Option<ReceiveError> {
     } else {
         return None;
     };
-    let to = target.as_ref().and_then(|url| {
-        let host = url.host_str()?;
-        Some(match url.port() {
-            Some(port) => format!("{host}:{port}"),
-            None => host.to_owned(),
-        })
-    });
+    let to = target.and_then(RedirectTarget::of);
     Some(ReceiveError::Redirected { to })
 }
 
@@ -221,7 +215,7 @@ impl AttemptError {
     /// Replaces the secrets in the part that was received.
     pub(crate) fn hide(&mut self, secrets: &Secrets<'_>) {
         if let TransportErrorKind::Redirected { to: Some(to), .. } = &mut self.kind {
-            secrets.hide_in(to);
+            secrets.hide_in(to.host_mut());
         }
     }
 }

@@ -144,12 +144,17 @@ impl AttemptLog {
 
     /// Returns the request as a `curl` command for a POSIX shell.
     ///
-    /// The token is `$TOKEN`, sensitive headers are omitted, the query is included, and a body is `@request-body`.
+    /// The token is `$TOKEN`, further credentials are `$TOKEN_2` and so on, sensitive headers are omitted, the query is included unless it is that of a download, and a body is `@request-body`.
     pub fn to_curl(&self) -> String {
         let mut url = self.request.url.to_string();
         let mut command = String::from("curl");
-        if self.request.method != Method::GET {
-            let _ = write!(command, " -X {}", self.request.method);
+        match self.request.method {
+            Method::GET => {}
+            // With `-X HEAD`, curl waits for a body.
+            Method::HEAD => command.push_str(" --head"),
+            _ => {
+                let _ = write!(command, " -X {}", self.request.method);
+            }
         }
         let mut headers = HeaderMap::new();
         for (name, value) in &self.request.headers {
@@ -170,17 +175,10 @@ impl AttemptLog {
                 let _ = write!(command, " -H {}", quoted(&format!("{name}: {value}")));
             }
         }
-        match self.request.auth.place() {
-            Auth::None | Auth::Scheme(..) => {}
-            Auth::Bearer => command.push_str(" -H \"authorization: Bearer $TOKEN\""),
-            Auth::Basic => command.push_str(" -u \"$TOKEN\""),
-            Auth::ApiKeyHeader(name) => {
-                let _ = write!(command, " -H \"{name}: $TOKEN\"");
-            }
-            Auth::ApiKeyQuery(name) => {
-                command.push_str(" -G --data-urlencode ");
-                let _ = write!(command, "\"{name}=$TOKEN\"");
-            }
+        let auth = self.request.auth;
+        add_credential(&mut command, auth, "TOKEN");
+        for (other, number) in auth.others().iter().zip(2..) {
+            add_credential(&mut command, *other, &format!("TOKEN_{number}"));
         }
         if self.request.has_body {
             command.push_str(" --data-binary @request-body");
@@ -192,6 +190,24 @@ impl AttemptLog {
         let _ = write!(command, " {}", quoted(&url));
         command
     }
+}
+
+/// Adds a credential to a `curl` command, as this variable of the shell. Names are of the document, so they are quoted.
+fn add_credential(command: &mut String, auth: Auth, variable: &str) {
+    let (option, before) = match auth.place() {
+        Auth::None | Auth::Scheme(..) | Auth::Each(_) => return,
+        Auth::Bearer => ("-H", "authorization: Bearer ".to_owned()),
+        Auth::Basic => ("-u", String::new()),
+        Auth::ApiKeyHeader(name) => ("-H", format!("{name}: ")),
+        // In the URL, whatever the body is.
+        Auth::ApiKeyQuery(name) => ("--url-query", format!("{name}=")),
+        Auth::ApiKeyCookie(name) => ("-b", format!("{name}=")),
+    };
+    let before = match before.is_empty() {
+        true => before,
+        false => quoted(&before),
+    };
+    let _ = write!(command, " {option} {before}\"${variable}\"");
 }
 
 /// The arrival of a request at the service, as far as the client knows.

@@ -135,10 +135,11 @@ impl TransportBuilder {
         self
     }
 
-    /// Sets how often a request is sent at most; 1 sends it once and 0 is read as 1.
+    /// Sets the maximum number of attempts of a request; 0 counts as 1.
     ///
-    /// By default 3. If the service has worked before, up to 20 while no connection can be made or it answers 503: a
-    /// restart is survived as far as the deadline and the retry budget allow. Attempts that the server has certainly not processed do not count.
+    /// The default is 3. If an earlier request succeeded, it is 20 while connections fail or the service responds with 503,
+    /// so that requests outlast a restart, within the deadline and the retry budget. Attempts that the server certainly did
+    /// not process do not count.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.settings.max_attempts = Some(attempts);
         self
@@ -240,7 +241,7 @@ impl TransportBuilder {
     /// Changes the HTTP clients for [downloads](Transport::download) from hosts other than the API's. Nothing that
     /// [`configure_http`](Self::configure_http) or [`http_client`](Self::http_client) sets applies to these, since it may
     /// carry secrets. They are built when they are first needed; a download fails as
-    /// [`InvalidRequest`](crate::TransportErrorKind::InvalidRequest) if they cannot be.
+    /// [`InvalidOptions`](crate::TransportErrorKind::InvalidOptions) if they cannot be.
     pub fn configure_download_http(
         mut self,
         configure: impl Fn(HttpSettings) -> HttpSettings + Send + Sync + 'static,

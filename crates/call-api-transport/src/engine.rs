@@ -252,12 +252,11 @@ impl<'a> Engine<'a> {
         };
         self.has_waited = true;
         loop {
-            let wait = throttle.take_turn(self.shared.time.now());
+            let Some(wait) = throttle.take_turn(self.shared.time.now(), self.left()) else {
+                return Err(self.deadline_passed(Phase::Throttle));
+            };
             if wait.is_zero() {
                 break;
-            }
-            if wait >= self.left() {
-                return Err(self.deadline_passed(Phase::Throttle));
             }
             self.shared.time.sleep(wait).await;
             // In the meantime, another request may have been throttled.
@@ -403,7 +402,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Slows all requests that share the throttle down after a 429, or after a 503 that names a delay.
+    /// Slows all requests that share the throttle down after a 429 or a 503.
     fn tell_throttle<T>(
         &self,
         end: &AttemptEnd<T>,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
+use url::{Position, Url};
 
 use crate::attempt_log::{AttemptLog, Delivery};
 use crate::outcome::Outcome;
@@ -95,9 +96,56 @@ pub enum TransportErrorKind {
     Redirected {
         /// The status of the redirect.
         status: StatusCode,
-        /// The host that it points to, with its port if one is given.
-        to: Option<String>,
+        /// Its target. `None` if it has no valid one.
+        to: Option<RedirectTarget>,
     },
+}
+
+/// The target of a redirect that was not followed.
+///
+/// A service may answer with a redirect to a signed URL, which a program can download without the token. Only the host of the
+/// target is shown, since the rest may be a secret.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct RedirectTarget(Box<Target>);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Target {
+    host: String,
+    url: Url,
+}
+
+impl RedirectTarget {
+    /// `None` if the URL has no host.
+    pub(crate) fn of(url: Url) -> Option<Self> {
+        let host = url[Position::BeforeHost..Position::BeforePath].to_owned();
+        (!host.is_empty()).then(|| Self(Box::new(Target { host, url })))
+    }
+
+    /// Returns the host, with its port if one is given. Secrets are replaced.
+    pub fn host(&self) -> &str {
+        &self.0.host
+    }
+
+    pub(crate) fn host_mut(&mut self) -> &mut String {
+        &mut self.0.host
+    }
+
+    /// Returns the whole URL.
+    pub fn url(&self) -> &Url {
+        &self.0.url
+    }
+}
+
+impl fmt::Debug for RedirectTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.host.fmt(f)
+    }
+}
+
+impl fmt::Display for RedirectTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.host)
+    }
 }
 
 impl TransportErrorKind {
@@ -254,7 +302,7 @@ impl TransportError {
         }
         match self.kind() {
             TransportErrorKind::RefusedUrl { .. } => "check the parameters of the request",
-            TransportErrorKind::PlainHttp => "allow insecure http if that is meant",
+            TransportErrorKind::PlainHttp => "use https, or set `allow_insecure_http(true)`",
             TransportErrorKind::InvalidRequest => "check the headers and parameters of the request",
             TransportErrorKind::InvalidOptions { .. } => "change the options",
             TransportErrorKind::NoRuntime => {
@@ -281,7 +329,9 @@ impl TransportError {
                 "try again, and tell the service's owner if that doesn't help"
             }
             TransportErrorKind::WriteFailed => "check the target, and the space on its disk",
-            TransportErrorKind::Redirected { .. } => "set the base URL to where the service is",
+            TransportErrorKind::Redirected { .. } => {
+                "set the base URL to where the service is, or request the target without the token"
+            }
         }
     }
 
@@ -309,8 +359,11 @@ impl TransportError {
             }
             TransportErrorKind::TokenUnavailable => write!(f, "no token for {method} {url}"),
             TransportErrorKind::Connect { timed_out } => {
-                let how = if *timed_out { "in time" } else { "made" };
-                write!(f, "no connection {how} for {method} {url}")
+                write!(f, "cannot connect for {method} {url}")?;
+                match timed_out {
+                    true => write!(f, ": the connect timeout passed"),
+                    false => Ok(()),
+                }
             }
             TransportErrorKind::Tls => write!(f, "no trusted connection for {method} {url}"),
             TransportErrorKind::NotProcessed => {

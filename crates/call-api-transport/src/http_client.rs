@@ -48,18 +48,9 @@ impl HttpClientSettings {
             .connect_timeout(self.connect_timeout)
             .pool_idle_timeout(POOL_IDLE)
             .tcp_nodelay(true);
-        if profile.loopback {
-            // The name must not be resolved to another machine; port 0 stands for the URL's.
-            let here = [
-                IpAddr::V4(Ipv4Addr::LOCALHOST),
-                IpAddr::V6(Ipv6Addr::LOCALHOST),
-            ];
-            let here = here.map(|address| SocketAddr::new(address, 0));
-            builder = builder.resolve_to_addrs("localhost", &here);
-            if !profile.https {
-                // A proxy from the environment would send the token to another machine in plain text.
-                builder = builder.no_proxy();
-            }
+        if profile.loopback && !profile.https {
+            // A proxy from the environment would send the token to another machine in plain text.
+            builder = builder.no_proxy();
         }
         #[cfg(any(feature = "rustls", feature = "native-tls"))]
         if let Some((interval, timeout)) = self.pings {
@@ -84,6 +75,15 @@ impl HttpClientSettings {
                 return Err(BuildError::Setting { reason });
             }
             builder = configured.builder;
+        }
+        if profile.loopback {
+            // The name must not be resolved to another machine; port 0 stands for the URL's.
+            let here = [
+                IpAddr::V4(Ipv4Addr::LOCALHOST),
+                IpAddr::V6(Ipv6Addr::LOCALHOST),
+            ];
+            let here = here.map(|address| SocketAddr::new(address, 0));
+            builder = builder.resolve_to_addrs("localhost", &here);
         }
         builder
             .redirect(reqwest::redirect::Policy::none())

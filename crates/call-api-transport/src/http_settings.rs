@@ -8,7 +8,7 @@ use std::time::Duration;
 /// [`configure_http`](crate::TransportBuilder::configure_http) passes them on.
 ///
 /// These are settings of [`reqwest::ClientBuilder`]. Those that the transport would have to ignore are missing: what keeps
-/// the token on the API's origin cannot be changed, and roots, client certificates, timeouts, headers and pings are
+/// the token on the API's origin cannot be changed, such as redirects and the addresses of `localhost`, and roots, client certificates, timeouts, headers and pings are
 /// settings of the [`TransportBuilder`](crate::TransportBuilder).
 #[derive(Debug)]
 #[must_use = "settings do nothing until they are returned"]

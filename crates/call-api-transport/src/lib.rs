@@ -128,7 +128,7 @@ pub use build_error::{BaseUrlProblem, BuildError};
 pub use builder::TransportBuilder;
 pub use clock::{Clock, SleepFuture};
 pub use download::{Download, DownloadError, Downloaded, Progress};
-pub use error::{Limit, Phase, TransportError, TransportErrorKind};
+pub use error::{Limit, Phase, RedirectTarget, TransportError, TransportErrorKind};
 pub use http_settings::HttpSettings;
 pub use observe::Observer;
 pub use operation::{Auth, Operation, ResponseBody};
@@ -283,8 +283,8 @@ impl Transport {
 
     /// Returns a clone with a throttle that its own clones share, for many requests at once.
     ///
-    /// A 429, or a 503, pauses all of them for as long as the service asks, or as long as the refused request waits by
-    /// itself, but for an hour at most. It lowers their rate, which successes raise again. As the throttle bounds the load,
+    /// A 429 or a 503 pauses all of them: for its `Retry-After`, or else for the backoff of the request that received it, and
+    /// for an hour at most. It lowers their rate, which successes raise again. As the throttle bounds the load,
     /// these retries take nothing from the retry budget.
     #[must_use]
     pub fn throttled(&self) -> Self {
@@ -294,21 +294,24 @@ impl Transport {
         }
     }
 
-    /// Waits until the [throttle](Self::throttled) does not pause requests. A request waits by itself, too, but within its
+    /// Waits until the [throttle](Self::throttled) lets a request start. A request waits by itself, too, but within its
     /// deadline.
     pub async fn throttle_lifted(&self) {
-        while let Some(pause) = self
-            .throttle
-            .as_ref()
-            .and_then(|throttle| throttle.paused_for(self.now()))
-        {
-            self.sleep(pause).await;
+        let Some(throttle) = &self.throttle else {
+            return;
+        };
+        loop {
+            let wait = throttle.next_turn(self.now());
+            if wait.is_zero() {
+                return;
+            }
+            self.sleep(wait).await;
         }
     }
 
-    /// Returns true if the client has the credential that such an operation needs: a token, or what provides one.
+    /// Returns true if the client has a credential that such an operation takes: a token, or what provides one.
     pub fn has_credential(&self, auth: Auth) -> bool {
-        auth == Auth::None || !self.shared.credentials.of(auth).is_none()
+        auth == Auth::None || self.shared.credentials.have(auth)
     }
 
     /// Returns the limit of a whole request: the client's, or that of its [options](Self::with_options).

@@ -7,7 +7,8 @@ use crate::operation::Operation;
 
 /// Observes every attempt and every request, for metrics. It runs inside the request, so it should be quick.
 ///
-/// Nothing that it is given shows a token, a query or a body.
+/// Nothing that it is given shows a token, a body or the query of a download; [`AttemptLog::to_curl`] shows the query of
+/// another request.
 pub trait Observer: Send + Sync + 'static {
     /// Runs when an attempt has ended, before the delay that follows it is known. `resends` is the number of attempts
     /// before it.

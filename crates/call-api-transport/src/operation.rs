@@ -40,18 +40,39 @@ pub enum Auth {
     /// In the query parameter of this name. Proxies and servers write queries to their logs: prefer a header where the
     /// service offers one.
     ApiKeyQuery(&'static str),
+    /// In the cookie of this name, after the cookies that the request has.
+    ApiKeyCookie(&'static str),
     /// In the same place, but another credential than the token: the one of the security scheme of this name, which
     /// [`credential`](crate::TransportBuilder::credential) sets.
     Scheme(&'static str, &'static Auth),
+    /// Several credentials: those that are set are sent, each in its place, and of several in one place only the first. If
+    /// one of them is the token, it comes first.
+    Each(&'static [Auth]),
 }
 
 impl Auth {
-    /// Returns the place only, without the security scheme.
+    /// Returns the place only, without the security scheme; of several credentials, that of the first.
     pub(crate) fn place(self) -> Self {
         match self {
             Self::Scheme(_, place) => place.place(),
+            Self::Each(all) => all.first().map_or(Self::None, |first| first.place()),
             place => place,
         }
+    }
+
+    /// Returns the credentials beside the first.
+    pub(crate) fn others(self) -> &'static [Self] {
+        match self {
+            Self::Each([_, others @ ..]) => others,
+            _ => &[],
+        }
+    }
+
+    /// Returns true if a request holds only one of these two places.
+    pub(crate) fn excludes(self, other: Self) -> bool {
+        let is_authorization = |auth| matches!(auth, Self::Bearer | Self::Basic);
+        let (own, other) = (self.place(), other.place());
+        own == other || is_authorization(own) && is_authorization(other)
     }
 }
 

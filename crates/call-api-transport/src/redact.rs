@@ -4,7 +4,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::operation::Auth;
-use crate::token::Token;
+use crate::token::{Credentials, Token};
 
 /// The replacement.
 const STARS: &str = "***";
@@ -34,28 +34,33 @@ pub(crate) fn loggable(url: &Url) -> Url {
 /// The texts that a service could repeat.
 #[derive(Default)]
 pub(crate) struct Secrets<'a> {
-    token: &'a str,
-    password: &'a str,
-    encoded: Zeroizing<String>,
+    /// Tokens, and passwords of HTTP Basic.
+    plain: Vec<&'a str>,
+    /// Tokens in the encoding of HTTP Basic.
+    encoded: Vec<Zeroizing<String>>,
     /// The values of a query, which may be a signature.
     query: Vec<&'a str>,
 }
 
 impl<'a> Secrets<'a> {
-    pub(crate) fn of(token: &'a Token, auth: Auth) -> Self {
-        let (mut password, mut encoded) = ("", Zeroizing::default());
-        if auth.place() == Auth::Basic {
-            password = token
-                .secret()
-                .split_once(':')
-                .map_or("", |(_, after)| after);
-            encoded = token.encoded();
+    /// Returns the token that was issued for an operation, and its other credentials.
+    pub(crate) fn of(token: Option<&'a Token>, auth: Auth, credentials: &'a Credentials) -> Self {
+        let mut secrets = Self::default();
+        if let Some(token) = token {
+            secrets.add(token, auth);
         }
-        Self {
-            token: token.secret(),
-            password,
-            encoded,
-            query: Vec::new(),
+        for (token, auth) in credentials.others(auth) {
+            secrets.add(token, auth);
+        }
+        secrets
+    }
+
+    fn add(&mut self, token: &'a Token, auth: Auth) {
+        self.plain.push(token.secret());
+        if auth.place() == Auth::Basic {
+            let password = token.secret().split_once(':').map(|(_, after)| after);
+            self.plain.extend(password);
+            self.encoded.push(token.encoded());
         }
     }
 
@@ -81,8 +86,10 @@ impl<'a> Secrets<'a> {
     /// Returns the text with each secret replaced, or `None` if it has none. If `cut` is true, the text was truncated, and
     /// the start of a secret at its end counts, too.
     pub(crate) fn hide(&self, text: &[u8], cut: bool) -> Option<Vec<u8>> {
-        let own = [self.token, self.password, &self.encoded];
-        let secrets: Vec<_> = (own.into_iter().chain(self.query.iter().copied()))
+        let encoded = self.encoded.iter().map(|encoded| encoded.as_str());
+        let plain = self.plain.iter().chain(&self.query).copied();
+        let secrets: Vec<_> = plain
+            .chain(encoded)
             .filter(|secret| secret.len() >= SHORTEST)
             .collect();
         let mut hidden = Vec::new();
@@ -154,9 +161,15 @@ mod tests {
 
     use super::*;
 
+    fn secrets(token: &Token, auth: Auth) -> Secrets<'_> {
+        let mut secrets = Secrets::default();
+        secrets.add(token, auth);
+        secrets
+    }
+
     fn hide(secret: &str, auth: Auth, text: &str, cut: bool) -> Option<String> {
         let token = Token::new(secret).unwrap();
-        let hidden = Secrets::of(&token, auth).hide(text.as_bytes(), cut)?;
+        let hidden = secrets(&token, auth).hide(text.as_bytes(), cut)?;
         Some(String::from_utf8(hidden).unwrap())
     }
 
@@ -254,7 +267,7 @@ mod tests {
         #[test]
         fn arbitrary_bytes_do_not_panic(text in prop::collection::vec(any::<u8>(), 0..60), cut in any::<bool>()) {
             let token = Token::new(r"%\u0/").unwrap();
-            let _ = Secrets::of(&token, Auth::Basic).hide(&text, cut);
+            let _ = secrets(&token, Auth::Basic).hide(&text, cut);
         }
     }
 }

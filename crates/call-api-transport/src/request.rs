@@ -93,9 +93,8 @@ impl<'a> ApiRequest<'a> {
             let headers = request.headers_mut();
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        if let Some(token) = context.token {
-            token.authorize(self.operation.auth, request)?;
-        }
+        let credentials = &context.shared.credentials;
+        credentials.authorize(context.token, self.operation.auth, request)?;
         match copy {
             Some(_) => std::mem::replace(&mut self.given, copy),
             None => self.given.take(),
@@ -166,10 +165,12 @@ impl RequestKind for ApiRequest<'_> {
             body: settings.body_limit,
         };
         let mut end = settle(received, ended, self.is_streamed, limits);
-        if let Some(token) = context.token
+        let auth = self.operation.auth;
+        if (context.token.is_some() || !auth.others().is_empty())
             && (end.outcome != Outcome::Success || end.request_id.is_some())
         {
-            hide_secrets(&mut end, &Secrets::of(token, self.operation.auth));
+            let credentials = &context.shared.credentials;
+            hide_secrets(&mut end, &Secrets::of(context.token, auth, credentials));
         }
         if let Ok(response) = &end.result
             && end.outcome != Outcome::Success

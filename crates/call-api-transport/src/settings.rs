@@ -114,7 +114,7 @@ impl RequestOptions {
         self
     }
 
-    /// Sets how often the request is sent at most; 0 is read as 1.
+    /// Sets the maximum number of attempts; 0 counts as 1.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = Some(attempts);
         self

@@ -76,23 +76,25 @@ impl Throttle {
         self.lock().paused_for(now)
     }
 
-    /// Takes the next turn, and returns how long to wait for it.
-    pub(crate) fn take_turn(&self, now: Instant) -> Duration {
+    /// Returns how long the next turn is away, which others may take in the meantime.
+    pub(crate) fn next_turn(&self, now: Instant) -> Duration {
+        self.lock().next_turn(now)
+    }
+
+    /// Takes the next turn, and returns how long to wait for it; `None` if that is not less than `limit`. Then the turn is
+    /// left to another request.
+    pub(crate) fn take_turn(&self, now: Instant, limit: Duration) -> Option<Duration> {
         let mut state = self.lock();
-        let pause = state.paused_for(now).unwrap_or_default();
-        let Some(start) = now.checked_add(pause) else {
-            return pause;
-        };
-        let turn = match &mut state.rate {
-            Some(rate) => {
-                let turn = rate.next.max(start);
-                rate.next = turn + Duration::from_secs_f64(1.0 / rate.per_second);
-                turn
-            }
-            None => start,
-        };
+        let wait = state.next_turn(now);
+        if wait >= limit {
+            return None;
+        }
+        let turn = now.checked_add(wait)?;
+        if let Some(rate) = &mut state.rate {
+            rate.next = turn + Duration::from_secs_f64(1.0 / rate.per_second);
+        }
         state.count(turn);
-        turn.saturating_duration_since(now)
+        Some(wait)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -104,6 +106,12 @@ impl State {
     fn paused_for(&self, now: Instant) -> Option<Duration> {
         let left = self.paused_until?.saturating_duration_since(now);
         (!left.is_zero()).then_some(left)
+    }
+
+    fn next_turn(&self, now: Instant) -> Duration {
+        let pause = self.paused_for(now).unwrap_or_default();
+        let turn = (self.rate.as_ref()).map(|rate| rate.next.saturating_duration_since(now));
+        pause.max(turn.unwrap_or_default())
     }
 
     fn count(&mut self, at: Instant) {
@@ -150,7 +158,7 @@ impl State {
             None if !has_many => {}
             None => {
                 self.rate = Some(Rate {
-                    per_second: sent * BETA,
+                    per_second: (sent * BETA).max(LOWEST_RATE),
                     before: sent,
                     lowered: now,
                     next: now,
@@ -182,6 +190,31 @@ mod tests {
         );
     }
 
+    #[test]
+    fn turn_beyond_the_limit_is_left_to_others() {
+        let throttle = Throttle::default();
+        let start = Instant::now();
+        let limit = Duration::from_secs(2);
+        for _ in 0..FEWEST {
+            assert_eq!(throttle.take_turn(start, limit), Some(Duration::ZERO));
+        }
+        throttle.refused(start, Duration::from_secs(1));
+        assert_eq!(throttle.next_turn(start), Duration::from_secs(1));
+        assert_eq!(throttle.take_turn(start, Duration::from_secs(1)), None);
+        let taken = std::iter::from_fn(|| throttle.take_turn(start, limit)).take(10_000);
+        assert!((1..1_000).contains(&taken.count()));
+        let next = throttle.next_turn(start);
+        assert!(next >= limit);
+        for _ in 0..100 {
+            assert_eq!(throttle.take_turn(start, limit), None);
+        }
+        assert_eq!(throttle.next_turn(start), next);
+        assert_eq!(
+            throttle.take_turn(start + next, limit),
+            Some(Duration::ZERO)
+        );
+    }
+
     /// A service that allows 200 requests a second and refuses the rest.
     #[test]
     fn rate_settles_below_the_allowed_one() {
@@ -192,7 +225,8 @@ mod tests {
         let end = start + Duration::from_secs(30);
         while now < end {
             // Eight senders at a time would start another request at once.
-            let wait = throttle.take_turn(now).max(Duration::from_micros(500));
+            let wait = throttle.take_turn(now, Duration::MAX).unwrap();
+            let wait = wait.max(Duration::from_micros(500));
             allowance = (allowance + wait.as_secs_f64() * 200.0).min(20.0);
             now += wait;
             if allowance >= 1.0 {

@@ -138,10 +138,10 @@ impl Token {
         sensitive(self.secret().to_owned())
     }
 
-    /// Puts the token into the request, as the operation demands; `None` if it fits into no header.
-    pub(crate) fn authorize(&self, auth: Auth, request: &mut reqwest::Request) -> Option<()> {
+    /// Puts the token into its place in the request; `None` if it fits into no header.
+    fn authorize(&self, auth: Auth, request: &mut reqwest::Request) -> Option<()> {
         let (name, value) = match auth.place() {
-            Auth::None | Auth::Scheme(..) => return Some(()),
+            Auth::None | Auth::Scheme(..) | Auth::Each(_) => return Some(()),
             Auth::Bearer => (header::AUTHORIZATION, self.secret.bearer.clone()),
             Auth::Basic => (header::AUTHORIZATION, self.basic()?),
             Auth::ApiKeyHeader(name) => {
@@ -150,6 +150,13 @@ impl Token {
             Auth::ApiKeyQuery(name) => {
                 self.append_to_query(request.url_mut(), name);
                 return Some(());
+            }
+            Auth::ApiKeyCookie(name) => {
+                let given = request.headers().get_all(header::COOKIE).iter();
+                let mut cookies: Vec<_> = given.map(|cookies| cookies.as_bytes()).collect();
+                let own = Zeroizing::new(format!("{name}={}", self.secret()));
+                cookies.push(own.as_bytes());
+                (header::COOKIE, sensitive(cookies.join(&b"; "[..]))?)
             }
         };
         request.headers_mut().insert(name, value);
@@ -172,7 +179,8 @@ impl Token {
 
 /// Returns a header value that owns the text, without a copy, and overwrites it with its last clone. Never `None` for
 /// printable ASCII.
-fn sensitive(text: String) -> Option<HeaderValue> {
+fn sensitive(text: impl Into<Vec<u8>>) -> Option<HeaderValue> {
+    let text: Vec<u8> = text.into();
     let text = Bytes::from_owner(Zeroizing::new(text));
     let mut value = HeaderValue::from_maybe_shared(text).ok()?;
     value.set_sensitive(true);
@@ -362,12 +370,43 @@ impl Default for Credentials {
 }
 
 impl Credentials {
-    /// Returns the source of the credential that an operation requires.
+    /// Returns the source of the credential that an operation requires; of several, of the first.
     pub(crate) fn of(&self, auth: Auth) -> &Source {
         match auth {
             Auth::Scheme(name, _) => self.by_scheme.get(name).unwrap_or(&self.none),
+            Auth::Each([first, ..]) => self.of(*first),
             _ => &self.token,
         }
+    }
+
+    /// Returns the credentials that an operation takes beside the first, with their places. None of them has a provider.
+    pub(crate) fn others(&self, auth: Auth) -> impl Iterator<Item = (&Token, Auth)> {
+        let others = auth.others();
+        others.iter().enumerate().filter_map(move |(index, other)| {
+            let issued = self.of(*other).cached().flatten()?;
+            let mut earlier = std::iter::once(&auth).chain(&others[..index]);
+            let is_taken = earlier.any(|one| one.excludes(*other) && !self.of(*one).is_none());
+            (!is_taken).then_some((&issued.token, *other))
+        })
+    }
+
+    /// Returns true if there is a credential for the operation.
+    pub(crate) fn have(&self, auth: Auth) -> bool {
+        let mut others = auth.others().iter();
+        !self.of(auth).is_none() || others.any(|auth| !self.of(*auth).is_none())
+    }
+
+    /// Puts the token, which was issued for the first of the credentials that the operation takes, and the others into the
+    /// request; `None` if one fits into no header.
+    pub(crate) fn authorize(
+        &self,
+        token: Option<&Token>,
+        auth: Auth,
+        request: &mut reqwest::Request,
+    ) -> Option<()> {
+        let first = token.map(|token| (token, auth));
+        let mut all = first.into_iter().chain(self.others(auth));
+        all.try_for_each(|(token, auth)| token.authorize(auth, request))
     }
 }
 

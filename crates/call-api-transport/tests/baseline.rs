@@ -224,7 +224,10 @@ async fn redirect_is_an_error_and_is_not_followed() {
         panic!("{error:?}")
     };
     assert_eq!(*status, 307);
-    assert_eq!(*to, Some(other.address.to_string()));
+    let to = to.as_ref().unwrap();
+    assert_eq!(to.host(), other.address.to_string());
+    assert_eq!(to.url().as_str(), format!("{}/elsewhere?q=1", other.url()));
+    assert!(!format!("{error:?} {error} {to} {to:?}").contains("q=1"));
     assert_eq!(other.connections(), 0);
     assert!(!error.is_retryable());
     // A redirect that a given client has followed is the same error.
@@ -237,7 +240,7 @@ async fn redirect_is_an_error_and_is_not_followed() {
         .await
         .unwrap_err();
     assert!(
-        matches!(error.kind(), TransportErrorKind::Redirected { to: Some(to), .. } if *to == other.address.to_string())
+        matches!(error.kind(), TransportErrorKind::Redirected { to: Some(to), .. } if to.host() == other.address.to_string())
     );
     assert!(
         !other.requests()[0].contains(SECRET),
@@ -265,7 +268,7 @@ async fn connection_failure_is_one_line_without_secrets() {
     );
     let text = error.to_string();
     assert!(
-        text.starts_with("no connection made for GET http://127.0.0.1:1/v1/call/7: "),
+        text.starts_with("cannot connect for GET http://127.0.0.1:1/v1/call/7: "),
         "{text}"
     );
     assert!(!text.contains('\n') && !text.ends_with('.'), "{text}");
@@ -576,6 +579,76 @@ async fn credentials_are_sent_only_to_operations_of_their_scheme() {
     assert_eq!(holds(1), [false, true]);
     assert!(sent[1].contains("x-api-key: k3y"), "{}", sent[1]);
     assert_eq!(holds(2), [false, false]);
+}
+
+#[tokio::test]
+async fn several_credentials_are_sent_at_once_and_redacted() {
+    const ALL: [Auth; 4] = [
+        Auth::Bearer,
+        Auth::Scheme("key", &Auth::ApiKeyQuery("key")),
+        Auth::Scheme("session", &Auth::ApiKeyCookie("session")),
+        Auth::Scheme("unset", &Auth::ApiKeyHeader("x-unset")),
+    ];
+    let all = Operation {
+        auth: Auth::Each(&ALL),
+        ..GET_CALL
+    };
+    let two = Operation {
+        auth: Auth::Each(&[
+            ALL[3],
+            ALL[2],
+            ALL[1],
+            Auth::Scheme("session", &Auth::ApiKeyQuery("key")),
+        ]),
+        ..GET_CALL
+    };
+    let clock = TestClock::default();
+    let repeated = answer(403, "", "t0ken k3ys c00k t0ken");
+    let server = Server::start(&clock, vec![repeated; 2]).await;
+    let transport = builder(&server.url(), &clock)
+        .token(Token::new("t0ken").unwrap())
+        .credential("key", Token::new("k3ys").unwrap())
+        .credential("session", Token::new("c00k").unwrap())
+        .build()
+        .unwrap();
+    let mut texts = Vec::new();
+    for operation in [&all, &two] {
+        let mut request = get(&transport, "7");
+        let cookie = http::HeaderValue::from_static("a=b");
+        request.headers_mut().insert("cookie", cookie);
+        let response = transport.send(operation, request, None).await.unwrap();
+        let curl = response.attempt_log.to_curl();
+        let body = buffered(response).bytes;
+        texts.push(format!("{curl} {}", String::from_utf8_lossy(&body)));
+    }
+    let sent = server.requests();
+    assert!(
+        sent[0].contains("authorization: Bearer t0ken"),
+        "{}",
+        sent[0]
+    );
+    for request in &sent {
+        assert!(request.contains("key=k3ys "), "{request}");
+        assert!(
+            request.contains("cookie: a=b; session=c00k\r\n"),
+            "{request}"
+        );
+        assert!(!request.contains("x-unset"), "{request}");
+    }
+    assert!(!sent[1].contains("t0ken"), "{}", sent[1]);
+    let all = "-H 'authorization: Bearer '\"$TOKEN\" --url-query 'key='\"$TOKEN_2\" \
+               -b 'session='\"$TOKEN_3\" -H 'x-unset: '\"$TOKEN_4\"";
+    assert!(texts[0].contains(all), "{}", texts[0]);
+    for text in &texts {
+        assert!(
+            !["k3ys", "c00k"].iter().any(|secret| text.contains(secret)),
+            "{text}"
+        );
+    }
+    assert!(!texts[0].contains("t0ken"), "{}", texts[0]);
+    assert!(!sent[1].contains("key=c00k"), "{}", sent[1]);
+    assert!(transport.has_credential(two.auth));
+    assert!(!transport.has_credential(Auth::Each(&ALL[3..])));
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use call_api_transport::{
     Auth, BoxError, DelayReason, DownloadError, Downloaded, Operation, Outcome, Progress,
-    StopReason, Token, Transport, TransportError, TransportErrorKind,
+    RedirectTarget, StopReason, Token, Transport, TransportError, TransportErrorKind,
 };
 use folder::{Folder, V1};
 use http::{HeaderName, HeaderValue};

@@ -77,6 +77,10 @@ pub enum Auth {
     Header(String),
     /// A query parameter of this name.
     Query(String),
+    /// A cookie of this name.
+    Cookie(String),
+    /// Each of these credentials that is set.
+    Each(Vec<Auth>),
     /// The credential of a scheme other than the token's.
     Scheme {
         /// The name of the scheme.
@@ -94,6 +98,8 @@ impl From<Security> for Auth {
             Security::Basic => Self::Basic,
             Security::ApiKeyHeader(name) => Self::Header(name),
             Security::ApiKeyQuery(name) => Self::Query(name),
+            Security::ApiKeyCookie(name) => Self::Cookie(name),
+            Security::Each(all) => Self::Each(all.into_iter().map(Into::into).collect()),
             Security::Scheme(name, place) => Self::Scheme {
                 name,
                 place: Box::new((*place).into()),

@@ -1,5 +1,7 @@
 //! Media types.
 
+use serde_json::{Map, Value};
+
 /// The kind of a body, in the order in which the client prefers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum MediaTypeKind {
@@ -39,6 +41,19 @@ pub(crate) fn is_json(media_type: &str) -> bool {
         MediaTypeKind::of(media_type),
         MediaTypeKind::Json | MediaTypeKind::PlusJson
     )
+}
+
+/// Returns true for a string whose content is of a binary media type, without an encoding.
+pub(crate) fn has_binary_content(object: &Map<String, Value>) -> bool {
+    let media_type = object.get("contentMediaType").and_then(Value::as_str);
+    let is_string = match object.get("type") {
+        None => true,
+        Some(Value::Array(kinds)) => kinds.iter().all(|kind| kind == "string" || kind == "null"),
+        Some(kind) => kind == "string",
+    };
+    is_string
+        && !object.contains_key("contentEncoding")
+        && media_type.is_some_and(|name| MediaTypeKind::of(name) == MediaTypeKind::Bytes)
 }
 
 /// Returns the rank of a media type of a request, of which the client sends the first: by kind, a type before a range, and

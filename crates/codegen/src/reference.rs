@@ -4,10 +4,12 @@
 
 mod snippet;
 
-use serde_json::Value;
+use heck::ToShoutySnakeCase as _;
+use serde_json::{Map, Value};
 use syn::Type;
 
 use crate::description::{Auth, Content, Kind, Operation, Parameter, Property, Response};
+use crate::media_type::MediaTypeKind;
 use crate::model::StreamFormat;
 use crate::names;
 use crate::plan::{MARK, Output, Plan};
@@ -305,34 +307,28 @@ impl Writer<'_> {
                 )),
             }
         }
-        match &operation.auth {
-            Auth::Bearer => {
-                rest.push_str(&format!(
-                    " \\\n    -H \"Authorization: Bearer ${variable}_TOKEN\""
-                ));
-            }
-            Auth::Basic => rest.push_str(&format!(" \\\n    -u \"${variable}_TOKEN\"")),
-            Auth::Header(name) => {
-                rest.push_str(&format!(" \\\n    -H \"{name}: ${variable}_TOKEN\""));
-            }
-            Auth::Query(name) => query.push(format!("{}=${variable}_TOKEN", encoded(name))),
-            // The token is another credential.
-            Auth::None | Auth::Scheme { .. } => {}
-        }
+        add_credential(&operation.auth, &variable, "TOKEN", &mut query, &mut rest);
         if let Some(body) = &operation.body
             && let Some(media_type) = body.media_types.first()
             && let Some(example) = &body.content.example
             && body.required
         {
-            let content_type = quoted(&format!("Content-Type: {media_type}"));
-            let data = match example {
-                Value::String(text) => text.clone(),
-                example => example.to_string(),
-            };
-            rest.push_str(&format!(
-                " \\\n    -H {content_type} --data {}",
-                quoted(&data)
-            ));
+            rest.push_str(&match (MediaTypeKind::of(media_type), example) {
+                (MediaTypeKind::Multipart, Value::Object(parts)) => fields("-F", parts, |name| {
+                    let property = body.content.properties.iter().find(|own| own.name == name);
+                    property.is_some_and(|property| property.ty.is_file())
+                }),
+                (MediaTypeKind::Form, Value::Object(pairs)) => {
+                    fields("--data-urlencode", pairs, |_| false)
+                }
+                _ => {
+                    let content_type = quoted(&format!("Content-Type: {media_type}"));
+                    format!(
+                        " \\\n    -H {content_type} --data {}",
+                        quoted(&word(example))
+                    )
+                }
+            });
         }
         let sign = if path.contains('?') { "&" } else { "?" };
         let query = match query.is_empty() {
@@ -347,6 +343,55 @@ impl Writer<'_> {
         let path = escaped_in_quotes(&path);
         format!("$ curl {method}\"${variable}_BASE_URL{path}{query}\"{rest}")
     }
+}
+
+/// Returns the text of a string, or another value as JSON.
+fn word(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        value => value.to_string(),
+    }
+}
+
+/// Returns an option for each field of a form. Files are read from a file of the name of their field.
+fn fields(option: &str, fields: &Map<String, Value>, is_file: impl Fn(&str) -> bool) -> String {
+    let field = |(name, value): (&String, &Value)| {
+        let value = match is_file(name) {
+            true => format!("@{name}"),
+            false => word(value),
+        };
+        format!(" \\\n    {option} {}", quoted(&format!("{name}={value}")))
+    };
+    fields.iter().map(field).collect()
+}
+
+/// Adds the options and the query parameters of a credential, which is in the variable of the shell with this prefix and name.
+fn add_credential(
+    auth: &Auth,
+    prefix: &str,
+    name: &str,
+    query: &mut Vec<String>,
+    options: &mut String,
+) {
+    let credential = format!("${prefix}_{name}");
+    let option = match auth {
+        Auth::None => return,
+        Auth::Bearer => format!("-H \"Authorization: Bearer {credential}\""),
+        Auth::Basic => format!("-u \"{credential}\""),
+        Auth::Header(header) => format!("-H \"{header}: {credential}\""),
+        Auth::Cookie(cookie) => format!("-b \"{cookie}={credential}\""),
+        Auth::Query(key) => return query.push(format!("{}={credential}", encoded(key))),
+        Auth::Scheme { name, place } => {
+            return add_credential(place, prefix, &name.to_shouty_snake_case(), query, options);
+        }
+        Auth::Each(all) => {
+            for auth in all {
+                add_credential(auth, prefix, name, query, options);
+            }
+            return;
+        }
+    };
+    options.push_str(&format!(" \\\n    {option}"));
 }
 
 fn example(parameter: &Parameter) -> String {

@@ -22,8 +22,12 @@ pub enum Security {
     ApiKeyHeader(String),
     /// A query parameter with a name from the document.
     ApiKeyQuery(String),
+    /// A cookie with a name from the document.
+    ApiKeyCookie(String),
     /// One of the above, with a credential of its own.
     Scheme(String, Box<Security>),
+    /// Each of the above that is set. If one of them is the token, it comes first.
+    Each(Vec<Security>),
 }
 
 impl Security {
@@ -36,10 +40,24 @@ impl Security {
             Self::Basic => quote!(#auth::Basic),
             Self::ApiKeyHeader(name) => quote!(#auth::ApiKeyHeader(#name)),
             Self::ApiKeyQuery(name) => quote!(#auth::ApiKeyQuery(#name)),
+            Self::ApiKeyCookie(name) => quote!(#auth::ApiKeyCookie(#name)),
             Self::Scheme(name, place) => {
                 let place = place.tokens(transport);
                 quote!(#auth::Scheme(#name, &#place))
             }
+            Self::Each(all) => {
+                let all = all.iter().map(|one| one.tokens(transport));
+                quote!(#auth::Each(&[#(#all),*]))
+            }
+        }
+    }
+
+    /// Returns the credentials, of which each that is set is sent.
+    pub fn each(&self) -> &[Self] {
+        match self {
+            Self::None => &[],
+            Self::Each(all) => all,
+            one => std::slice::from_ref(one),
         }
     }
 }
@@ -59,19 +77,19 @@ impl<'a> SecuritySchemes<'a> {
             document,
             names: Vec::new(),
         };
-        let default = alternatives(document, document);
-        if let Some((Some(name), _)) = schemes.choose(&default) {
-            schemes.names.push(name);
-        }
+        schemes.add_names(document);
         for operation in walk::operations(document) {
-            let alternatives = alternatives(document, operation.object);
-            if let Some((Some(name), _)) = schemes.choose(&alternatives)
-                && !schemes.names.contains(&name)
-            {
-                schemes.names.push(name);
-            }
+            schemes.add_names(operation.object);
         }
         schemes
+    }
+
+    fn add_names(&mut self, operation: &'a Value) {
+        for (name, _) in named(self.document, operation) {
+            if !self.names.contains(&name) {
+                self.names.push(name);
+            }
+        }
     }
 
     /// Returns the names of the schemes in use. The token is the credential of the first.
@@ -79,35 +97,43 @@ impl<'a> SecuritySchemes<'a> {
         &self.names
     }
 
-    /// Returns the scheme of an operation, which defaults to that of the document.
+    /// Returns the credentials of an operation, which default to those of the document: all that one of its requirements
+    /// names, since FastAPI lists dependencies that are required together as alternatives. Those that a requirement makes
+    /// optional are among them.
     pub fn operation(&self, operation: &'a Value) -> Security {
-        match self.choose(&alternatives(self.document, operation)) {
-            Some((Some(name), place)) if self.names.first() != Some(&name) => {
-                Security::Scheme(name.to_owned(), Box::new(place))
-            }
-            Some((_, place)) => place,
-            None => Security::None,
-        }
-    }
-
-    /// Returns the alternative that uses the token, or else the first that the transport supports. An empty alternative
-    /// makes the credential optional; an available credential is sent anyway.
-    fn choose(&self, alternatives: &[Alternative<'a>]) -> Option<Alternative<'a>> {
         let first = self.names.first().copied();
-        let named = |alternative: &&Alternative<'a>| alternative.0.is_some();
-        let of_token = alternatives
-            .iter()
-            .filter(named)
-            .find(|(name, _)| *name == first);
-        of_token
-            .or(alternatives.iter().find(named))
-            .or(alternatives.first())
-            .cloned()
+        let mut all = named(self.document, operation);
+        all.sort_by_key(|(name, _)| Some(*name) != first);
+        let mut each: Vec<Security> = all
+            .into_iter()
+            .map(|(name, place)| match Some(name) == first {
+                true => place,
+                false => Security::Scheme(name.to_owned(), Box::new(place)),
+            })
+            .collect();
+        match each.len() {
+            0 => Security::None,
+            1 => each.swap_remove(0),
+            _ => Security::Each(each),
+        }
     }
 }
 
-/// A security requirement that the transport supports: the name of the scheme, or none if no credential is required.
-type Alternative<'a> = (Option<&'a str>, Security);
+/// Returns the supported schemes that the requirements of an operation name, each once: those of the requirement with the
+/// fewest first.
+fn named<'a>(document: &'a Value, operation: &'a Value) -> Vec<(&'a str, Security)> {
+    let mut requirements: Vec<_> = requirements(document, operation).collect();
+    requirements.sort_by_key(|requirement| requirement.len());
+    let mut named: Vec<(&str, Security)> = Vec::new();
+    for name in requirements.into_iter().flat_map(Map::keys) {
+        if !named.iter().any(|(other, _)| other == name)
+            && let Some(place) = scheme(document, name)
+        {
+            named.push((name, place));
+        }
+    }
+    named
+}
 
 /// Returns the security requirements of an operation, which defaults to those of the document: alternatives, each with the
 /// scopes of the schemes that it combines, by their names.
@@ -121,20 +147,6 @@ pub(crate) fn requirements<'a>(
     list.filter_map(Value::as_object)
 }
 
-fn alternatives<'a>(document: &'a Value, operation: &'a Value) -> Vec<Alternative<'a>> {
-    requirements(document, operation)
-        .filter_map(|requirement| {
-            let mut names = requirement.keys();
-            match (names.next(), names.next()) {
-                (None, _) => Some((None, Security::None)),
-                (Some(name), None) => Some((Some(name.as_str()), scheme(document, name)?)),
-                // A combination requires several credentials.
-                (Some(_), Some(_)) => None,
-            }
-        })
-        .collect()
-}
-
 /// Adds `SECURITY_SCHEMES`, by whose names callers set the credentials. The client requires a token if it is not empty.
 pub(crate) fn add_schemes(file: &mut syn::File, document: &Value) {
     let schemes = SecuritySchemes::of(document);
@@ -146,8 +158,8 @@ pub(crate) fn add_schemes(file: &mut syn::File, document: &Value) {
     });
 }
 
-/// Reports the schemes that the transport does not support, and the operations that require one of them or several at
-/// once.
+/// Reports the schemes that the transport does not support, and the operations each of whose requirements has one of them, or
+/// two credentials in the same header.
 pub fn report_unsupported(document: &Value, unsupported: &mut Vec<Unsupported>) {
     let declared = document
         .get("components")
@@ -165,19 +177,31 @@ pub fn report_unsupported(document: &Value, unsupported: &mut Vec<Unsupported>) 
             unsupported.push(Unsupported::new(&pointer, "the security scheme", instead));
         }
     }
-    let schemes = SecuritySchemes::of(document);
     for operation in walk::operations(document) {
         let mut requirements = requirements(document, operation.object).peekable();
-        let asks = requirements.peek().is_some() && requirements.all(|one| !one.is_empty());
-        if asks && schemes.operation(operation.object) == Security::None {
-            let instead = "no credential is sent: set a header instead";
-            unsupported.push(Unsupported::new(
-                &operation.pointer.join("security"),
-                "the credential",
-                instead,
-            ));
+        let is_required = requirements.peek().is_some();
+        if !is_required || requirements.any(|requirement| is_satisfiable(document, requirement)) {
+            continue;
         }
+        let instead = match named(document, operation.object).as_slice() {
+            [] => "no credential is sent: set a header instead",
+            _ => "one of the required credentials is not sent: set a header instead",
+        };
+        let pointer = operation.pointer.join("security");
+        unsupported.push(Unsupported::new(&pointer, "the credential", instead));
     }
+}
+
+/// Returns true if one request can hold all credentials of a requirement.
+fn is_satisfiable(document: &Value, requirement: &Map<String, Value>) -> bool {
+    let mut in_header = None;
+    requirement.keys().all(|name| match scheme(document, name) {
+        None => false,
+        Some(place @ (Security::Bearer | Security::Basic)) => {
+            *in_header.get_or_insert_with(|| place.clone()) == place
+        }
+        Some(_) => true,
+    })
 }
 
 /// Returns how the transport sends the credential of a security scheme, or `None` if it does not support it.
@@ -195,10 +219,23 @@ pub(crate) fn scheme(document: &Value, name: &str) -> Option<Security> {
     ) {
         ("http", Some("bearer"), _) | ("oauth2" | "openIdConnect", ..) => Some(Security::Bearer),
         ("http", Some("basic"), _) => Some(Security::Basic),
+        // Swashbuckle's snippet for tokens. A key of another kind has its own scheme, such as `Token`.
+        ("apiKey", _, Some("header")) if is_bearer(name, scheme) => Some(Security::Bearer),
         ("apiKey", _, Some("header")) => Some(Security::ApiKeyHeader(text("name")?.to_owned())),
         ("apiKey", _, Some("query")) => Some(Security::ApiKeyQuery(text("name")?.to_owned())),
+        ("apiKey", _, Some("cookie")) => Some(Security::ApiKeyCookie(text("name")?.to_owned())),
         _ => None,
     }
+}
+
+/// Returns true for a header `Authorization` whose name or description says that it has a Bearer token.
+fn is_bearer(name: &str, scheme: &Value) -> bool {
+    let text = |key: &str| scheme.get(key).and_then(Value::as_str).unwrap_or_default();
+    let says = |text: &str| {
+        let text = text.to_ascii_lowercase();
+        text.contains("bearer") || text.contains("jwt")
+    };
+    text("name").eq_ignore_ascii_case("authorization") && (says(name) || says(text("description")))
 }
 
 #[cfg(test)]
@@ -210,14 +247,16 @@ mod tests {
     fn unsupported_security_is_reported() {
         let document = json!({
             "paths": {"/a": {
-                "get": {"security": [{"cookie": []}]},
-                "put": {"security": [{"basic": [], "key": []}]},
-                "post": {"security": [{}, {"cookie": []}]},
+                "get": {"security": [{"digest": []}]},
+                "put": {"security": [{"basic": [], "bearer": []}]},
+                "post": {"security": [{}, {"digest": []}]},
+                "patch": {"security": [{"digest": [], "key": []}]},
                 "delete": {"security": [{"basic": []}]},
             }},
             "components": {"securitySchemes": {
-                "cookie": {"type": "apiKey", "in": "cookie", "name": "c"},
+                "digest": {"type": "http", "scheme": "digest"},
                 "basic": {"type": "http", "scheme": "basic"},
+                "bearer": {"type": "http", "scheme": "bearer"},
                 "key": {"type": "apiKey", "in": "header", "name": "k"},
             }},
         });
@@ -230,9 +269,10 @@ mod tests {
         assert_eq!(
             places,
             [
-                "/components/securitySchemes/cookie",
+                "/components/securitySchemes/digest",
                 "/paths/~1a/get/security",
-                "/paths/~1a/put/security"
+                "/paths/~1a/put/security",
+                "/paths/~1a/patch/security",
             ]
         );
     }
@@ -243,9 +283,11 @@ mod tests {
             "security": [{"key": []}],
             "components": {"securitySchemes": {
                 "key": {"type": "apiKey", "in": "query", "name": "k"},
-                "cookie": {"type": "apiKey", "in": "cookie", "name": "c"},
+                "digest": {"type": "http", "scheme": "digest"},
                 "basic": {"type": "http", "scheme": "basic"},
                 "oauth": {"type": "oauth2", "flows": {}},
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": "c"},
             }},
         });
         let schemes = SecuritySchemes::of(&document);
@@ -254,9 +296,12 @@ mod tests {
             json!({"security": []}),
             json!({"security": [{}]}),
             json!({"security": [{}, {"basic": []}]}),
-            json!({"security": [{"cookie": []}, {"oauth": ["read"]}]}),
+            json!({"security": [{"digest": []}, {"oauth": ["read"]}]}),
             json!({"security": [{"basic": [], "key": []}, {"key": []}]}),
             json!({"security": [{"oauth": []}, {"key": []}]}),
+            json!({"security": [{"basic": [], "key": []}]}),
+            json!({"security": [{"digest": [], "oauth": [], "bearer": []}]}),
+            json!({"security": [{"basic": [], "cookie": []}]}),
         ];
         let token = Security::ApiKeyQuery("k".to_owned());
         let own = |name: &str, place| Security::Scheme(name.to_owned(), Box::new(place));
@@ -272,8 +317,17 @@ mod tests {
                 Security::None,
                 own("basic", Security::Basic),
                 own("oauth", Security::Bearer),
-                token.clone(),
-                token,
+                Security::Each(vec![token.clone(), own("basic", Security::Basic)]),
+                Security::Each(vec![token.clone(), own("oauth", Security::Bearer)]),
+                Security::Each(vec![token, own("basic", Security::Basic)]),
+                Security::Each(vec![
+                    own("oauth", Security::Bearer),
+                    own("bearer", Security::Bearer),
+                ]),
+                Security::Each(vec![
+                    own("basic", Security::Basic),
+                    own("cookie", Security::ApiKeyCookie("c".to_owned())),
+                ]),
             ]
         );
     }
@@ -287,6 +341,8 @@ mod tests {
                 "post": {"security": [{"key": []}, {"bearer": []}]},
             }},
             "components": {"securitySchemes": {
+                "jwt": {"type": "apiKey", "in": "header", "name": "Authorization"},
+                "raw": {"type": "apiKey", "in": "header", "name": "Authorization"},
                 "unused": {"type": "http", "scheme": "basic"},
                 "key": {"type": "apiKey", "in": "query", "name": "k"},
                 "bearer": {"type": "http", "scheme": "bearer"},
@@ -294,6 +350,9 @@ mod tests {
         });
         let schemes = SecuritySchemes::of(&document);
         assert_eq!(schemes.names(), ["bearer", "key"]);
+        assert_eq!(scheme(&document, "jwt"), Some(Security::Bearer));
+        let header = Security::ApiKeyHeader("Authorization".to_owned());
+        assert_eq!(scheme(&document, "raw"), Some(header));
         let tokens = walk::operations(&document)
             .iter()
             .map(|operation| {
@@ -306,7 +365,7 @@ mod tests {
             [
                 "t::Auth::Bearer",
                 r#"t::Auth::Scheme("key",&t::Auth::ApiKeyQuery("k"))"#,
-                "t::Auth::Bearer",
+                r#"t::Auth::Each(&[t::Auth::Bearer,t::Auth::Scheme("key",&t::Auth::ApiKeyQuery("k"))])"#,
             ]
         );
     }

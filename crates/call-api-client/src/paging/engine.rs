@@ -286,9 +286,7 @@ impl Engine {
     fn relative(&self, current: &Url, target: &str) -> Option<Cursor> {
         let mut url = current.join(target).ok()?;
         url.set_fragment(None);
-        if let Some(name) = credential(self.operation.auth) {
-            remove_query(&mut url, name);
-        }
+        remove_credentials(&mut url, self.operation.auth);
         let is_below = url.origin() == current.origin();
         Some(match url.query() {
             Some(query) if is_below => format!("{}?{query}", url.path()).into(),
@@ -305,12 +303,13 @@ fn is_url(cursor: &str, page: &Url) -> bool {
         || Url::parse(cursor).is_ok_and(|url| url.has_host())
 }
 
-/// The query parameter in which the credential is sent.
-fn credential(auth: Auth) -> Option<&'static str> {
+/// Removes the query parameters in which credentials are sent.
+fn remove_credentials(url: &mut Url, auth: Auth) {
     match auth {
-        Auth::ApiKeyQuery(name) => Some(name),
-        Auth::Scheme(_, place) => credential(*place),
-        _ => None,
+        Auth::ApiKeyQuery(name) => remove_query(url, name),
+        Auth::Scheme(_, place) => remove_credentials(url, *place),
+        Auth::Each(all) => all.iter().for_each(|auth| remove_credentials(url, *auth)),
+        _ => {}
     }
 }
 

@@ -64,8 +64,8 @@ fn validator(headers: &HeaderMap) -> Option<String> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ContentRange {
     pub(crate) first: u64,
-    /// Inclusive.
-    pub(crate) last: u64,
+    /// In bytes, and never 0.
+    pub(crate) length: u64,
     pub(crate) total: Option<u64>,
 }
 
@@ -80,9 +80,10 @@ impl ContentRange {
             "*" => None,
             total => Some(digits(total)?),
         };
-        (first <= last && total.is_none_or(|total| last < total)).then_some(Self {
+        let length = last.checked_sub(first)?.checked_add(1)?;
+        total.is_none_or(|total| last < total).then_some(Self {
             first,
-            last,
+            length,
             total,
         })
     }
@@ -229,9 +230,15 @@ mod tests {
     #[test]
     fn parts_are_read_or_refused() {
         let read = |text| ContentRange::read(&headers(&[("content-range", text)]));
-        let range = |first, last, total| Some(ContentRange { first, last, total });
-        assert_eq!(read("bytes 5-9/10"), range(5, 9, Some(10)));
-        assert_eq!(read("bytes 0-0/*"), range(0, 0, None));
+        let range = |first, length, total| {
+            Some(ContentRange {
+                first,
+                length,
+                total,
+            })
+        };
+        assert_eq!(read("bytes 5-9/10"), range(5, 5, Some(10)));
+        assert_eq!(read("bytes 0-0/*"), range(0, 1, None));
         for text in [
             "bytes 5-9/9",
             "bytes 9-5/10",
@@ -241,6 +248,7 @@ mod tests {
             "bytes +5-9/10",
             "items 5-9/10",
             "bytes 5-99999999999999999999/*",
+            "bytes 0-18446744073709551615/*",
             "",
         ] {
             assert_eq!(read(text), None, "{text}");

@@ -10,7 +10,7 @@ use super::metadata::text;
 use crate::attempt::Limits;
 use crate::attempt::classify_http;
 use crate::base_url::names_this_machine;
-use crate::error::{Phase, TransportErrorKind};
+use crate::error::{Phase, RedirectTarget, TransportErrorKind};
 use crate::outcome::Outcome;
 use crate::request_kind::{AttemptContext, AttemptError};
 
@@ -41,8 +41,13 @@ pub(super) async fn follow(
             true => Ok(&context.client.http),
             false => shared.clients.foreign(&url),
         };
-        let request = request(address, &url, is_to_api, part, context);
-        let (Some(request), Ok(client)) = (request, client) else {
+        let client = client.map_err(|error| {
+            let reason = "the HTTP client for other hosts cannot be built";
+            let kind = TransportErrorKind::InvalidOptions { reason };
+            let source = Some(Arc::new(error) as _);
+            Ended::Final(Outcome::Unsendable, AttemptError { kind, source })
+        })?;
+        let Some(request) = request(address, &url, is_to_api, part, context) else {
             let kind = TransportErrorKind::InvalidRequest;
             return Err(Ended::Final(Outcome::Unsendable, kind.into()));
         };
@@ -77,8 +82,7 @@ pub(super) async fn follow(
 }
 
 fn not_followed(status: StatusCode, target: &Url) -> Ended {
-    let to = target[Position::BeforeHost..Position::BeforePath].to_owned();
-    let to = (!to.is_empty()).then_some(to);
+    let to = RedirectTarget::of(target.clone());
     let kind = TransportErrorKind::Redirected { status, to };
     Ended::Final(Outcome::Redirected, kind.into())
 }
@@ -110,8 +114,9 @@ fn request(
         let range = HeaderValue::from_str(&format!("bytes={offset}-")).ok()?;
         headers.insert(header::RANGE, range);
     }
-    if let Some(token) = context.token.filter(|_| is_to_api) {
-        token.authorize(address.operation.auth, &mut request)?;
+    if is_to_api {
+        let credentials = &context.shared.credentials;
+        credentials.authorize(context.token, address.operation.auth, &mut request)?;
     }
     Some(request)
 }

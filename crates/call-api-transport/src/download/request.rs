@@ -226,7 +226,7 @@ impl<'d, 's> DownloadRequest<'d, 's> {
         let Some(range) = range else {
             return Err(Ended::Restart(OTHER_PART));
         };
-        let expected = range.last - range.first + 1;
+        let expected = range.length;
         let total = range.total.or(self.metadata.total);
         let is_tagged =
             (self.metadata.validator.as_deref()).is_some_and(|tag| tag.starts_with('"'));
@@ -504,10 +504,8 @@ impl RequestKind for DownloadRequest<'_, '_> {
         let before = self.sink.written();
         let mut ended = self.make_attempt(context).await;
         let url = self.address.url.clone();
-        let secrets = match context.token {
-            Some(token) => Secrets::of(token, self.address.operation.auth),
-            None => Secrets::default(),
-        };
+        let auth = self.address.operation.auth;
+        let secrets = Secrets::of(context.token, auth, &context.shared.credentials);
         self.hide_secrets(&mut ended, &secrets.with_query(&url));
         // Fewer bytes are written if the download has restarted.
         let advanced = self.sink.written() > before;
@@ -515,10 +513,13 @@ impl RequestKind for DownloadRequest<'_, '_> {
     }
 
     fn summary(&self) -> Arc<RequestSummary> {
+        let mut url = loggable(&self.address.url);
+        // It may sign the URL.
+        url.set_query(None);
         Arc::new(RequestSummary {
             auth: Auth::None,
             method: Method::GET,
-            url: loggable(&self.address.url),
+            url,
             headers: Vec::new(),
             has_body: false,
             settings: Arc::clone(&self.settings),

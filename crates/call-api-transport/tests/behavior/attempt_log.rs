@@ -164,7 +164,7 @@ async fn attempt_log_renders_a_curl_command_without_secrets() {
     assert_eq!(
         attempt_log.to_curl(),
         format!(
-            "curl -X POST -H 'x-a: $(b)' -H 'user-agent: mine/1' -H \"authorization: Bearer $TOKEN\" \
+            "curl -X POST -H 'x-a: $(b)' -H 'user-agent: mine/1' -H 'authorization: Bearer '\"$TOKEN\" \
              --data-binary @request-body '{base}/v1/call/7?a=it%27s'"
         )
     );

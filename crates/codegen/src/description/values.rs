@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Kind, ValueType};
+use crate::media_type::has_binary_content;
 use crate::names;
 use crate::openapi::{JsonType, Schema, Side};
 use crate::origin::Origins;
@@ -83,7 +84,10 @@ impl Values {
         let mut ty = ValueType {
             kind,
             words: String::new(),
-            format: schema.format().map(str::to_owned),
+            format: match schema.as_object().is_some_and(has_binary_content) {
+                true => Some("binary".to_owned()),
+                false => schema.format().map(str::to_owned),
+            },
             values,
             minimum: number(Side::Lower),
             maximum: number(Side::Upper),
@@ -166,6 +170,11 @@ impl ValueType {
                 .is_some_and(|items| items.is_informative())
     }
 
+    /// Returns true for the content of a file.
+    pub(crate) fn is_file(&self) -> bool {
+        self.kind == Kind::String && self.format.as_deref() == Some("binary")
+    }
+
     /// Returns the type without its constraints.
     fn noun(&self) -> String {
         let noun = match (self.kind, self.format.as_deref()) {
@@ -174,7 +183,7 @@ impl ValueType {
             (Kind::String, Some("date")) => "date",
             (Kind::String, Some("uri" | "url")) => "URL",
             (Kind::String, Some("email")) => "email address",
-            (Kind::String, Some("binary")) => "bytes",
+            _ if self.is_file() => "bytes",
             (Kind::String, _) => "string",
             (Kind::Integer, _) => "integer",
             (Kind::Number, _) => "number",

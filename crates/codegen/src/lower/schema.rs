@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::media_type::MediaTypeKind;
+use crate::media_type::has_binary_content;
 use crate::openapi::{Schema as _, Side, is_annotation};
 use crate::pointer::Pointer;
 use crate::unsupported::Unsupported;
@@ -94,10 +94,13 @@ fn constant(object: &mut Map<String, Value>) {
     if let Some(value) = object.remove("const") {
         object.insert("enum".to_owned(), json!([value]));
     }
+    // Null becomes `nullable` later.
     if !object.contains_key("type")
         && let Some(values) = object.get("enum").and_then(Value::as_array)
-        && !values.is_empty()
-        && values.iter().all(Value::is_string)
+        && values.iter().any(Value::is_string)
+        && values
+            .iter()
+            .all(|value| value.is_string() || value.is_null())
     {
         object.insert("type".to_owned(), json!("string"));
     }
@@ -134,13 +137,7 @@ fn content_encoding(
 
 /// Makes a string with binary content and without an encoding `format: binary`.
 fn binary(object: &mut Map<String, Value>) {
-    let media_type = object.get("contentMediaType").and_then(Value::as_str);
-    let is_string = match object.get("type") {
-        None => true,
-        Some(Value::Array(kinds)) => kinds.iter().all(|kind| kind == "string" || kind == "null"),
-        Some(kind) => kind == "string",
-    };
-    if is_string && media_type.is_some_and(|name| MediaTypeKind::of(name) == MediaTypeKind::Bytes) {
+    if has_binary_content(object) {
         object.entry("type").or_insert_with(|| json!("string"));
         object.entry("format").or_insert_with(|| json!("binary"));
     }

@@ -81,7 +81,7 @@ fn null_as_a_member() {
     );
     becomes(
         json!({"enum": ["a", null]}),
-        json!({"enum": ["a"], "nullable": true}),
+        json!({"enum": ["a"], "nullable": true, "type": "string"}),
     );
     becomes(json!({"type": "null"}), json!({"enum": [null]}));
 }

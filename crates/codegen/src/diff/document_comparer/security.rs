@@ -28,9 +28,9 @@ impl<'a> DocumentComparer<'_, 'a> {
         );
         // The credential of the first scheme is the token. Those of the others are set by name.
         let is_named = |security: &Security| matches!(security, Security::Scheme(..));
-        let is_same_way = is_named(&sent.0) == is_named(&sent.1);
+        let uses_token = |security: &Security| !security.each().iter().all(is_named);
         // A changed scheme is reported once, with the schemes.
-        if a == b && is_same_way {
+        if a == b && uses_token(&sent.0) == uses_token(&sent.1) {
             return;
         }
         let is_same_set =
@@ -50,7 +50,9 @@ impl<'a> DocumentComparer<'_, 'a> {
             b.iter().any(BTreeSet::is_empty) || a.iter().all(|one| b.contains(one));
         let impact = if !is_still_accepted {
             Impact::breaking("the service may refuse the old credential")
-        } else if sent.0 == sent.1 || sent.1 == Security::None {
+        } else if sent.0.each().iter().all(|one| sent.1.each().contains(one))
+            || sent.1 == Security::None
+        {
             Impact::addition("the service accepts what the SDK sends")
         } else {
             Impact::breaking("the SDK sends another credential")
