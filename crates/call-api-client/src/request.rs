@@ -300,6 +300,18 @@ impl Received {
         Ok(json(&self.into_bytes())?)
     }
 
+    /// Decodes the body as JSON: a number or a time, or a list or map of them, in any notation that the types read.
+    ///
+    /// # Errors
+    /// [`Undecoded::Body`] if it does not match the document.
+    pub fn json_in_any_notation<T>(self) -> Result<T, Undecoded>
+    where
+        T: for<'de> call_api_types::notation::Lenient<'de>,
+    {
+        let value = json::<call_api_types::notation::AnyNotation<T>>(&self.into_bytes())?;
+        Ok(value.0)
+    }
+
     /// Returns the body as a stream.
     ///
     /// # Errors
@@ -471,7 +483,7 @@ macro_rules! operation {
                 self.options(crate::RequestOptions::new().deadline(deadline))
             }
 
-            /// Sets how often the request is sent at most, in place of the client's setting; 1 turns retries off.
+            /// Sets the maximum number of attempts, in place of the client's setting; 1 turns retries off.
             #[inline]
             pub fn max_attempts(self, attempts: u32) -> Self {
                 self.options(crate::RequestOptions::new().max_attempts(attempts))

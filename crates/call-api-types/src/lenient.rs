@@ -13,12 +13,27 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor,
+};
 
 use crate::nullable::Nullable;
 
+/// A value that is decoded from every notation.
+pub struct AnyNotation<T>(pub T);
+
+impl<'de, T: Lenient<'de>> Deserialize<'de> for AnyNotation<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::read(deserializer).map(Self)
+    }
+}
+
 /// A type that is decoded from every notation, or that contains one.
-pub(crate) trait Lenient<'de>: Sized {
+pub trait Lenient<'de>: Sized {
+    /// Decodes a value.
+    ///
+    /// # Errors
+    /// If it is in no such notation.
     fn read<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
 }
 

@@ -47,3 +47,9 @@ mod union;
 
 pub use generated::*;
 pub use mask::{Unmasked, unmasked};
+
+/// For the generated client. A schema may have any name of a type, but none of a module.
+#[doc(hidden)]
+pub mod notation {
+    pub use crate::lenient::{AnyNotation, Lenient};
+}

@@ -57,6 +57,12 @@ mod generated;
 
 pub use generated::*;
 pub use mask::{Unmasked, unmasked};
+
+/// For the generated client. A schema may have any name of a type, but none of a module.
+#[doc(hidden)]
+pub mod notation {
+    pub use crate::lenient::{AnyNotation, Lenient};
+}
 ";
 
 /// The crates that generated code uses only where a document has what needs them.

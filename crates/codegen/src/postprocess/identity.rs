@@ -3,7 +3,9 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use serde_json::Value;
+use syn::Type;
 
+use super::syntax::option;
 use crate::openapi::{Schema as _, of_operation};
 use crate::{names, walk};
 
@@ -61,16 +63,20 @@ impl Identity {
         })
     }
 
-    /// Returns the functions of `impl Operation` that read both ids.
-    pub(super) fn functions(&self) -> TokenStream {
+    /// Returns the functions of `impl Operation` that read both ids. The output is the object, or an option of it.
+    pub(super) fn functions(&self, output: &Type) -> TokenStream {
         let parameter = format_ident!("{}", self.parameter);
         let property = format_ident!("{}", self.property);
+        let received = match option(output) {
+            Some(_) => quote!(output.as_ref().map(|output| output.#property)),
+            None => quote!(Some(output.#property)),
+        };
         quote! {
             fn requested_id(&self) -> ::std::option::Option<::uuid::Uuid> {
                 Some(self.#parameter)
             }
             fn received_id(output: &Self::Output) -> ::std::option::Option<::uuid::Uuid> {
-                Some(output.#property)
+                #received
             }
         }
     }

@@ -337,7 +337,9 @@ impl Builder {
         let decode = success.decode();
         let decode_error = error.decode_error();
         let is_streamed = responses.is_streamed_by_status();
-        let identity = operation.identity.as_ref().map(Identity::functions);
+        // A union of the successes has no id of its own.
+        let identity = operation.identity.as_ref().filter(|_| !success.is_union());
+        let identity = identity.map(|identity| identity.functions(output));
         let key = (operation.idempotency_key == IdempotencyKey::Parameter).then(|| {
             quote!(
                 const HAS_IDEMPOTENCY_KEY: bool = true;

@@ -176,7 +176,7 @@ fn is_known(function: &Path) -> bool {
 }
 
 /// Returns true if the macro can keep additional properties in the type.
-fn is_map(ty: &Type) -> bool {
+pub(super) fn is_map(ty: &Type) -> bool {
     const PATHS: [&[&str]; 2] = [&["std", "collections", "BTreeMap"], &["serde_json", "Map"]];
     let is = |path: &&[&str]| matches!(ty, Type::Path(ty) if is_path(&ty.path, path));
     PATHS.iter().any(is) && map_values(ty).is_some()

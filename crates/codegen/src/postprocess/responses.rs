@@ -13,8 +13,9 @@ use syn::{Expr, Ident, ImplItemFn, Item, Pat, ReturnType, Type, parse_quote};
 
 use super::builder;
 use super::client::operation_id;
+use super::record::is_lenient;
 use super::rust_type::body_type;
-use super::syntax::{arguments, first_argument};
+use super::syntax::{arguments, first_argument, option};
 use crate::model::{self, Model, Response, ResponseBody};
 use crate::{names, walk};
 
@@ -104,7 +105,8 @@ struct Arm {
 /// The body of a response.
 enum Body {
     Nothing,
-    Json,
+    /// With true if its type does not read every notation of numbers and times by itself.
+    Json(bool),
     Bytes,
     /// The connection of a WebSocket.
     Upgrade,
@@ -138,6 +140,11 @@ impl Responses {
 }
 
 impl Side {
+    /// Returns true if the statuses have several types.
+    pub(super) fn is_union(&self) -> bool {
+        option(&self.ty).is_none() && self.arms.iter().any(|arm| arm.variant.is_some())
+    }
+
     /// Returns the expression that decodes a success.
     pub(super) fn decode(&self) -> TokenStream {
         let arms = self.arms.iter().map(|arm| {
@@ -149,8 +156,12 @@ impl Side {
             let decoded = match (body, variant) {
                 (Body::Nothing, None) => quote!(Ok(())),
                 (Body::Nothing, Some(variant)) => quote!(Ok(#variant)),
-                (Body::Json, None) => quote!(response.json()),
-                (Body::Json, Some(variant)) => quote!(response.json().map(#variant)),
+                (Body::Json(false), None) => quote!(response.json()),
+                (Body::Json(false), Some(variant)) => quote!(response.json().map(#variant)),
+                (Body::Json(true), None) => quote!(response.json_in_any_notation()),
+                (Body::Json(true), Some(variant)) => {
+                    quote!(response.json_in_any_notation().map(#variant))
+                }
                 (Body::Bytes, None) => quote!(response.stream()),
                 (Body::Bytes, Some(variant)) => quote!(response.stream().map(#variant)),
                 (Body::Upgrade, _) => quote!(response.upgrade()),
@@ -174,8 +185,8 @@ impl Side {
                 variant,
             } = arm;
             let decoded = match (body, variant) {
-                (Body::Json, None) => quote!(crate::request::error_body(body)),
-                (Body::Json, Some(variant)) => {
+                (Body::Json(_), None) => quote!(crate::request::error_body(body)),
+                (Body::Json(_), Some(variant)) => {
                     quote!(crate::request::error_body(body).map(#variant))
                 }
                 (Body::Bytes, None) => quote!(Some(body.clone())),
@@ -251,7 +262,7 @@ impl Side {
             pattern: pattern(&response.status),
             body: match &response.body {
                 ResponseBody::Empty => Body::Nothing,
-                ResponseBody::Json(_) => Body::Json,
+                ResponseBody::Json(ty) => Body::Json(is_lenient(&body_type(ty))),
                 ResponseBody::Bytes(_) => Body::Bytes,
             },
             variant,
@@ -301,7 +312,7 @@ fn uniform(send: &ImplItemFn) -> Option<Responses> {
             &mut responses.success
         };
         let body = match decoding.function.as_deref() {
-            Some("from_response") => Body::Json,
+            Some("from_response") => Body::Json(is_lenient(&side.ty)),
             Some("empty") => Body::Nothing,
             Some("stream") => Body::Bytes,
             Some("upgrade") => Body::Upgrade,
@@ -311,7 +322,7 @@ fn uniform(send: &ImplItemFn) -> Option<Responses> {
         match body {
             Body::Bytes => side.ty = bytes(decoding.is_error),
             Body::Upgrade => side.ty = parse_quote!(crate::Upgrade),
-            Body::Json | Body::Nothing => {}
+            Body::Json(_) | Body::Nothing => {}
         }
         side.arms.push(Arm {
             pattern: arm.pat.clone(),

@@ -8,6 +8,7 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{Attribute, Fields, Item, ItemStruct, parse_quote};
 
 use super::constants::Constants;
+use super::record::is_map;
 use super::size::{self, Boxed};
 use super::syntax::{named_function, serde_words, wire_name};
 use crate::declaration::{Declaration, Property, State};
@@ -91,7 +92,7 @@ impl Builders<'_> {
                 stored: is_boxed.then(|| size::boxed(&field.ty)),
                 state: match self.constants.get(&key) {
                     Some(function) => State::Constant(function.clone()),
-                    None => state(&field.attrs),
+                    None => state(field),
                 },
                 is_masked: masked.is_some_and(|masked| masked.contains(&key.1)),
                 name,
@@ -114,10 +115,13 @@ impl Builders<'_> {
     }
 }
 
-/// Returns the state that serde's arguments give to an absent property.
-fn state(attributes: &[Attribute]) -> State {
+/// Returns the state that serde's arguments give to an absent property. Further properties are never required.
+fn state(field: &syn::Field) -> State {
     let mut state = State::Required;
-    for word in attributes.iter().filter_map(serde_words).flatten() {
+    for word in field.attrs.iter().filter_map(serde_words).flatten() {
+        if word.path().is_ident("flatten") && is_map(&field.ty) {
+            return State::Optional;
+        }
         let is_default = word.path().is_ident("default");
         if is_default && let Some(function) = named_function(&word) {
             return State::Default(function);

@@ -3,7 +3,8 @@
 use std::fmt::Debug;
 
 use call_api_client::builder::{
-    AnySuccess, BodilessSuccess, ByStatus, Merged, OptionalBody, ReadTicket, VendorJson,
+    AnySuccess, BodilessSuccess, ByStatus, Merged, OptionalBody, ReadTicket, TicketOrNothing,
+    TimesOrCount, VendorJson,
 };
 use call_api_client::response::ByStatusResponse;
 use call_api_client::{ByteStream, Client, Error, ErrorKind, Operation, Response};
@@ -144,6 +145,26 @@ pub(crate) async fn run() -> Outcome {
         let ticket = Ticket::builder().id(received).build()?;
         let mock = server.read_ticket(|_, then| drop(then.ok(&ticket)));
         show::<ReadTicket>("read_ticket", client.read_ticket(requested).send().await);
+        mock.delete_async().await;
+    }
+    for received in [Some(requested), Some(other), None] {
+        let ticket = received.map(|id| Ticket::builder().id(id).build());
+        let ticket = ticket.transpose()?;
+        let mock = server.ticket_or_nothing(|_, then| match &ticket {
+            Some(ticket) => drop(then.ok(ticket)),
+            None => drop(then.no_content()),
+        });
+        show::<TicketOrNothing>(
+            "ticket_or_nothing",
+            client.ticket_or_nothing(requested).send().await,
+        );
+        mock.delete_async().await;
+    }
+    // Without an offset, and an integer with a fraction of zero.
+    for (status, body) in [(200, r#"["2026-11-28T10:00:00"]"#), (202, "5.0")] {
+        let mock = server
+            .times_or_count(|_, then| drop(then.into_inner().status(status).body(body)));
+        show::<TimesOrCount>("times_or_count", client.times_or_count(requested).send().await);
         mock.delete_async().await;
     }
     Ok(())

@@ -66,12 +66,14 @@ async fn credentials(base: &str, requests: &Receiver<String>) -> Outcome {
         .token(Token::new("token")?)
         .credential("key", Token::new("k&y")?)
         .credential("password", Token::new("user:pass")?)
+        .credential("session", Token::new("s3ssion")?)
         .build()?;
     for client in [Client::new(one), Client::new(all)] {
         send!(requests, client.with_token());
         send!(requests, client.with_key());
         send!(requests, client.with_password());
         send!(requests, client.with_either());
+        send!(requests, client.with_all());
     }
     Ok(())
 }
