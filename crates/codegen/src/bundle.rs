@@ -11,11 +11,12 @@
 //!   specification, but which all bundlers support.
 //! - A reference such as `#/$defs/Part` that has no target is changed to the definition of that name in the innermost
 //!   enclosing schema, which becomes a component.
-//! - Schemas, path templates and media types that are common, but not valid or not clear, are replaced: see `schemas`, `paths`
-//!   and `content`.
+//! - Schemas, path templates, media types and credentials that are common, but not valid or not clear, are replaced: see
+//!   `schemas`, `paths`, `content` and `credentials`.
 //! - [`Origins`] records where everything was written.
 
 mod content;
+mod credentials;
 mod definitions;
 mod files;
 mod paths;
@@ -68,6 +69,7 @@ pub fn bundle(source: Source, unsupported: &mut Vec<Unsupported>) -> Result<Sour
     moved(&mut source, &moves);
     let moves = content::clarify(&mut source.document, unsupported);
     moved(&mut source, &moves);
+    credentials::clarify(&mut source.document, unsupported);
     Ok(source)
 }
 

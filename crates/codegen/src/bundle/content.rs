@@ -1,6 +1,8 @@
 //! The content of bodies whose media type does not say what is sent.
 //!
-//! - A range such as `*/*`, with the schema of a structure, is JSON: springdoc writes it where a controller names no type.
+//! - A range such as `*/*`, with a schema of anything but a string, is JSON: springdoc writes it where a controller names no
+//!   type.
+//! - A body with a file is `multipart/form-data`, not the JSON or the form next to it: drf-spectacular lists all three.
 //! - A response that is JSON and a binary string is binary: no JSON value is one. FastAPI and NestJS write it for downloads.
 //! - A success that is JSON without a schema, or a binary type, is of that type: FastAPI lists JSON without a schema in the
 //!   success of an operation, next to the types that the operation adds.
@@ -9,8 +11,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use crate::media_type::{MediaTypeKind, essence, is_concrete, is_json};
-use crate::openapi::{JsonType, Schema as _, is_success};
+use crate::media_type::{MediaTypeKind, essence, has_binary_content, is_concrete, is_json};
+use crate::openapi::{JsonType, Schema as _, all_properties, is_success};
 use crate::pointer::{Lookup as _, Pointer};
 use crate::streams;
 use crate::unsupported::Unsupported;
@@ -29,7 +31,7 @@ pub(super) fn clarify(
         };
         let place = pointer.join("content");
         let clear = match kind {
-            Kind::RequestBody => ranges(document, content),
+            Kind::RequestBody => ranges(document, content).or_else(|| uploads(document, content)),
             Kind::Response => {
                 ranges(document, content).or_else(|| files(document, &place, content))
             }
@@ -61,6 +63,11 @@ pub(super) fn clarify(
                     }
                     content.insert(clear, object);
                 }
+                None if kind == Kind::RequestBody => unsupported.push(Unsupported::new(
+                    &old,
+                    format!("a body of type `{name}`, which cannot hold a file"),
+                    format!("the body is sent as `{FORM_DATA}`"),
+                )),
                 None => unsupported.push(Unsupported::new(
                     &old,
                     format!("`{name}` without a schema"),
@@ -77,6 +84,7 @@ type Clear = Vec<Option<String>>;
 
 const JSON: &str = "application/json";
 const BINARY: &str = "application/octet-stream";
+const FORM_DATA: &str = "multipart/form-data";
 
 /// Renames a range that is JSON; `None` if there is none.
 fn ranges(document: &Value, content: &Map<String, Value>) -> Option<Clear> {
@@ -85,7 +93,7 @@ fn ranges(document: &Value, content: &Map<String, Value>) -> Option<Clear> {
     }
     let is_json_range = |(name, object): (&String, &Value)| {
         let is_range = ["*/*", "application/*", "*"].contains(&essence(name).as_str());
-        is_range && (object.get("schema")).is_some_and(|schema| is_structure(document, schema))
+        is_range && (object.get("schema")).is_some_and(|schema| is_json_only(document, schema))
     };
     renamed(content, content.iter().position(is_json_range)?, JSON)
 }
@@ -131,8 +139,44 @@ fn renamed(content: &Map<String, Value>, index: usize, name: &str) -> Option<Cle
     (!content.contains_key(name)).then_some(clear)
 }
 
-/// Returns true for an object or a list, and for a union with one.
-fn is_structure(document: &Value, schema: &Value) -> bool {
+/// Leaves out JSON and forms with a file next to `multipart/form-data`; `None` if there are none.
+fn uploads(document: &Value, content: &Map<String, Value>) -> Option<Clear> {
+    let is_form_data = |name: &str| essence(name) == FORM_DATA;
+    content.keys().find(|name| is_form_data(name))?;
+    let stays = |name: &str, object: &Value| {
+        let is_text = is_json(name) || MediaTypeKind::of(name) == MediaTypeKind::Form;
+        let schema = object.get("schema").filter(|_| is_text);
+        !schema.is_some_and(|schema| {
+            let properties = all_properties(document, schema);
+            properties
+                .iter()
+                .any(|(_, property, _)| is_file(document, property))
+        })
+    };
+    let clear: Clear = content
+        .iter()
+        .map(|(name, object)| stays(name, object).then(|| name.clone()))
+        .collect();
+    clear.contains(&None).then_some(clear)
+}
+
+/// Returns true for a file, and for a list of files.
+fn is_file(document: &Value, schema: &Value) -> bool {
+    let Some(schema) = walk::follow(document, schema) else {
+        return false;
+    };
+    let items = schema
+        .get("items")
+        .and_then(|items| walk::follow(document, items));
+    let is_binary = |schema: &Value| {
+        schema.text("format") == Some("binary")
+            || schema.as_object().is_some_and(has_binary_content)
+    };
+    is_binary(schema) || items.is_some_and(is_binary)
+}
+
+/// Returns true for anything but a string, whose text would be JSON and plain text alike, and for a union with that.
+fn is_json_only(document: &Value, schema: &Value) -> bool {
     let mut waiting = vec![schema];
     let mut seen = BTreeSet::new();
     while let Some(schema) = waiting.pop() {
@@ -141,7 +185,8 @@ fn is_structure(document: &Value, schema: &Value) -> bool {
             continue;
         };
         let types = schema.types();
-        if types.contains(&JsonType::Object) || types.contains(&JsonType::Array) {
+        let is_other = |ty: &JsonType| ![JsonType::String, JsonType::Null].contains(ty);
+        if types.iter().any(is_other) {
             return true;
         }
         waiting.extend(schema.parts());
@@ -183,7 +228,24 @@ mod tests {
         let text = json!({"schema": {"type": "string"}});
         let union = json!({"schema": {"oneOf": [text["schema"], page["schema"]]}});
         let (body, success, error) = ("/requestBody", "/responses/200", "/responses/404");
-        let cases: [(Value, &str, &[&str], usize); 18] = [
+        let number = json!({"schema": {"type": ["integer", "null"]}});
+        let upload = json!({"schema": {"allOf": [{"properties": {"file": {"type": "array", "items": file["schema"]}}}]}});
+        let form = "application/x-www-form-urlencoded";
+        let cases: [(Value, &str, &[&str], usize); 22] = [
+            (json!({"*/*": number}), success, &[JSON], 0),
+            (
+                json!({JSON: upload, form: upload, FORM_DATA: upload}),
+                body,
+                &[FORM_DATA],
+                2,
+            ),
+            (
+                json!({JSON: page, FORM_DATA: upload}),
+                body,
+                &[JSON, FORM_DATA],
+                0,
+            ),
+            (json!({JSON: upload}), body, &[JSON], 0),
             (json!({"*/*": page}), success, &[JSON], 0),
             (json!({"*/*": page}), error, &[JSON], 0),
             (json!({"*/*": page}), body, &[JSON], 1),

@@ -1,7 +1,9 @@
 //! Path templates with the notation of a router.
 //!
-//! `{number:[0-9]+}` and `{key+}` are the parameters `number` and `key`: Spring and API Gateway write what a parameter matches
-//! into the template, and only the name into the parameter.
+//! - `{number:[0-9]+}` and `{key+}` are the parameters `number` and `key`: Spring and API Gateway write what a parameter
+//!   matches into the template, and only the name into the parameter.
+//! - `:id` is the parameter `id`, as Express writes it.
+//! - A path without a slash at its beginning has one.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +28,10 @@ pub(super) fn clarify(
         .map(|(path, _)| path.clone())
         .collect();
     let mut operations = walk::operations(document);
-    operations.retain(|operation| operation.path.contains(['+', '*', ':']));
+    operations.retain(|operation| {
+        operation.path.contains(['+', '*', ':'])
+            || !operation.path.starts_with('/') && !operation.path.starts_with("x-")
+    });
     for operation in operations {
         let parameters = of_operation(document, &operation);
         let is_parameter = |name: &str| {
@@ -48,7 +53,11 @@ pub(super) fn clarify(
         paths.insert(new.map_or(path, |(_, new)| new.clone()), item);
     }
     let root = Pointer::root().join("paths");
-    for (old, _) in &clear {
+    for (old, new) in &clear {
+        let is_same = |name: &str| name.replace([':', '{', '}', '/'], "");
+        if is_same(old) == is_same(new) {
+            continue;
+        }
         let what = "what the parameters of the path match";
         let instead = "the service checks it; a slash in a value is encoded";
         unsupported.push(Unsupported::new(&root.join(old), what, instead));
@@ -60,9 +69,17 @@ pub(super) fn clarify(
 }
 
 /// Returns the template with the names of parameters only, if all of its names are known and one of them changes.
-fn clarified(path: &str, is_parameter: impl Fn(&str) -> bool) -> Option<String> {
+fn clarified(given: &str, is_parameter: impl Fn(&str) -> bool) -> Option<String> {
+    let slash = if given.starts_with('/') { "" } else { "/" };
+    let path = format!("{slash}{given}");
+    let express = |segment: &str| match segment.strip_prefix(':') {
+        Some(name) if is_parameter(name) => format!("{{{name}}}"),
+        _ => segment.to_owned(),
+    };
+    let segments: Vec<String> = path.split('/').map(express).collect();
+    let path = segments.join("/");
     let mut clear = String::new();
-    let mut rest = path;
+    let mut rest = path.as_str();
     while let Some((before, template)) = rest.split_once('{') {
         let (template, after) = template.split_at(end(template)?);
         let name = template.split(':').next()?.trim_end_matches(['+', '*']);
@@ -78,7 +95,7 @@ fn clarified(path: &str, is_parameter: impl Fn(&str) -> bool) -> Option<String> 
         rest = after.strip_prefix('}')?;
     }
     clear.push_str(rest);
-    (clear != path).then_some(clear)
+    (clear != given).then_some(clear)
 }
 
 /// Returns the end of a template, which may have braces of its own: `number:[0-9]{4}`.
@@ -111,5 +128,10 @@ mod tests {
         assert_eq!(clear("/a/{odd+}"), None);
         assert_eq!(clear("/a/{key+}/{other:x}"), None);
         assert_eq!(clear("/a/{key+"), None);
+        assert_eq!(
+            clear("a/:key/{number}:stop").as_deref(),
+            Some("/a/{key}/{number}:stop")
+        );
+        assert_eq!(clear("/a/:other/{key}"), None);
     }
 }

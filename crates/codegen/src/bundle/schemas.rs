@@ -2,9 +2,13 @@
 //!
 //! - In YAML, null without quotes is not the name of a type: `type: [string, null]`.
 //! - Null in place of a schema, such as `items:` without a value, constrains nothing.
-//! - Types of programming languages, such as `int`, are read as those of JSON. Other unknown types are ignored.
+//! - Types of programming languages, such as `int`, are read as those of JSON, and those of formats, such as `datetime`, as
+//!   strings with the format. Other unknown types are ignored.
+//! - A list as `items`, which drafts before 2020-12 have, is `prefixItems`, and `additionalItems` are the further items.
+//! - A schema with `items` and without a type is a list.
+//! - `required: true`, which drafts before 4 have in the property itself, requires nothing.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::openapi::JsonType;
 use crate::pointer::Pointer;
@@ -16,6 +20,8 @@ pub(super) fn correct(document: &mut Value, unsupported: &mut Vec<Unsupported>) 
     let mut lost = |place: &Pointer, what: String, instead: &str| {
         unsupported.push(Unsupported::new(place, what, instead));
     };
+    // A list among the items of another is found once that is one of `prefixItems`.
+    while tuples(document) {}
     walk::walk_mut(document, &mut |kind, pointer, schema| {
         if kind != Kind::Schema {
             return;
@@ -31,6 +37,22 @@ pub(super) fn correct(document: &mut Value, unsupported: &mut Vec<Unsupported>) 
         let Some(object) = schema.as_object_mut() else {
             return;
         };
+        if object.get("required").is_some_and(Value::is_boolean) {
+            object.remove("required");
+            lost(
+                &pointer.join("required"),
+                "`required`, which is not a list of names".to_owned(),
+                "it is ignored: the object that has the property may list it",
+            );
+        }
+        if let Some(Value::String(text)) = object.get("nullable") {
+            let nullable = text == "true";
+            object.insert("nullable".to_owned(), json!(nullable));
+        }
+        if is_list(object) {
+            object.insert("type".to_owned(), json!("array"));
+        }
+        let mut format = None;
         let names = match object.get_mut("type") {
             Some(Value::Array(names)) => names.as_mut_slice(),
             Some(name) => std::slice::from_mut(name),
@@ -48,9 +70,11 @@ pub(super) fn correct(document: &mut Value, unsupported: &mut Vec<Unsupported>) 
             let what = format!("the type {name}, which JSON Schema does not have");
             let place = pointer.join("type");
             match meant(text) {
-                Some(meant) => {
-                    lost(&place, what, &format!("it is read as `{meant}`"));
+                Some((meant, own)) => {
+                    let with = own.map_or(String::new(), |own| format!(" with the format `{own}`"));
+                    lost(&place, what, &format!("it is read as `{meant}`{with}"));
                     *name = json!(meant);
+                    format = format.or(own);
                 }
                 None => {
                     lost(&place, what, "the type is ignored");
@@ -61,20 +85,67 @@ pub(super) fn correct(document: &mut Value, unsupported: &mut Vec<Unsupported>) 
         if !is_known {
             object.remove("type");
         }
+        if let Some(format) = format {
+            object.entry("format").or_insert_with(|| json!(format));
+        }
     });
 }
 
-/// Returns the type of JSON that a type of a programming language stands for.
-fn meant(name: &str) -> Option<&'static str> {
-    match name {
-        "int" | "long" => Some("integer"),
-        "float" | "double" | "decimal" => Some("number"),
-        "str" | "text" => Some("string"),
-        "bool" => Some("boolean"),
-        "list" => Some("array"),
-        "dict" | "map" => Some("object"),
-        _ => None,
-    }
+/// Replaces each list as `items`. Returns true if there was one.
+fn tuples(document: &mut Value) -> bool {
+    let mut found = false;
+    walk::walk_mut(document, &mut |kind, _, schema| {
+        let Some(object) = schema.as_object_mut().filter(|_| kind == Kind::Schema) else {
+            return;
+        };
+        if object.get("items").is_some_and(Value::is_array)
+            && let Some(items) = object.remove("items")
+        {
+            found = true;
+            object.insert("prefixItems".to_owned(), items);
+            if let Some(further) = object.remove("additionalItems") {
+                object.insert("items".to_owned(), further);
+            }
+            object.entry("type").or_insert_with(|| json!("array"));
+        }
+    });
+    found
+}
+
+/// Returns true for a schema without a type that only lists have.
+fn is_list(object: &Map<String, Value>) -> bool {
+    let others = [
+        "type",
+        "properties",
+        "enum",
+        "const",
+        "$ref",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "not",
+    ];
+    object.get("items").is_some_and(Value::is_object)
+        && !others.iter().any(|key| object.contains_key(*key))
+}
+
+/// Returns the type of JSON that a type of a programming language stands for, with its format.
+fn meant(name: &str) -> Option<(&'static str, Option<&'static str>)> {
+    let name = name.to_ascii_lowercase();
+    let meant = match name.as_str() {
+        "int" | "long" => ("integer", None),
+        "float" | "double" | "decimal" => ("number", None),
+        "str" | "text" => ("string", None),
+        "bool" => ("boolean", None),
+        "list" => ("array", None),
+        "dict" | "map" => ("object", None),
+        "file" => ("string", Some("binary")),
+        "datetime" | "date-time" => ("string", Some("date-time")),
+        "date" => ("string", Some("date")),
+        "uuid" => ("string", Some("uuid")),
+        name => (JsonType::named(name)?.name(), None),
+    };
+    Some(meant)
 }
 
 #[cfg(test)]
@@ -90,6 +161,12 @@ mod tests {
             "Number": {"type": "int"},
             "Several": {"type": ["int", "string"]},
             "File": {"type": "file"},
+            "Time": {"type": ["DateTime", "null"]},
+            "Unknown": {"type": "thing"},
+            "Upper": {"type": "String"},
+            "Required": {"type": "string", "required": true, "nullable": "true"},
+            "Untyped": {"items": {"type": "int"}},
+            "Tuple": {"items": [{"type": "int"}, {"items": [{"type": "str"}]}], "additionalItems": false},
             "Property": {"properties": {"type": {"type": "string"}}},
         }}});
         let mut unsupported = Vec::new();

@@ -163,8 +163,9 @@ fn cursor(shape: &PageShape, has_more: Option<&Property>) -> Option<NextPage> {
     let takes_cursor = |parameter: &&QueryParameter| {
         let word = parameter.word();
         match parameter.kind {
-            ValueKind::Text => CURSOR_PARAMETERS.contains(&word.as_str()) || word == "page",
-            ValueKind::Integer => ID_PARAMETERS.contains(&word.as_str()) || word == "page",
+            ValueKind::Text | ValueKind::Integer => {
+                CURSOR_PARAMETERS.contains(&word.as_str()) || word == "page"
+            }
             _ => false,
         }
     };
@@ -180,7 +181,7 @@ fn cursor(shape: &PageShape, has_more: Option<&Property>) -> Option<NextPage> {
             }
             ValueKind::Text if is_page => word == "nextpage" && parameter.kind == ValueKind::Text,
             ValueKind::Text | ValueKind::Integer => {
-                NEXT_CURSORS.contains(&word) && (property.kind == ValueKind::Text || parameter.kind == ValueKind::Integer)
+                NEXT_CURSORS.contains(&word) && (property.kind == parameter.kind || ID_PARAMETERS.contains(&parameter_word.as_str()))
                     || SAME_CURSORS.contains(&word) && word == parameter_word
                     || LAST_IDS.contains(&word) && has_more.is_some()
                     // `cursors.after`: a property `after` elsewhere repeats what was asked for.

@@ -188,7 +188,8 @@ fn kind(document: &Value, schema: &Value) -> ValueKind {
             ValueKind::Other
         }
         (Some("string"), _) => ValueKind::Text,
-        (Some("integer"), _) => ValueKind::Integer,
+        // NestJS declares every number as `number`.
+        (Some("integer" | "number"), _) => ValueKind::Integer,
         (Some("boolean"), _) => ValueKind::Boolean,
         (Some("array"), _) => ValueKind::List(Vec::new()),
         _ => ValueKind::Other,

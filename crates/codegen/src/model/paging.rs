@@ -147,7 +147,7 @@ pub enum ValueKind {
     Text,
     /// A string that is a URL.
     Url,
-    /// An integer.
+    /// An integer, or a number where a service declares integers so.
     Integer,
     /// A boolean.
     Boolean,

@@ -408,6 +408,19 @@ impl Merge<'_> {
         if says_nothing(&old_meaning) {
             return new.clone();
         }
+        // `data: {type: object}` of a generic envelope says nothing beside the object that an envelope of it has.
+        let is_object = |meaning: &Option<Value>| {
+            (meaning.as_ref()).is_some_and(|meaning| meaning.types() == [JsonType::Object])
+        };
+        let is_any_object = |meaning: &Option<Value>| {
+            (meaning.as_ref()).is_some_and(|meaning| *meaning == json!({"type": "object"}))
+        };
+        if is_any_object(&new_meaning) && is_object(&old_meaning) {
+            return known.clone();
+        }
+        if is_any_object(&old_meaning) && is_object(&new_meaning) {
+            return new.clone();
+        }
         self.nesting += 1;
         let merged = if self.is_composed_of(new, known) {
             Some(unwrapped(new).clone())

@@ -237,7 +237,10 @@ pub(super) fn by_status(document: &mut Value, changes: &mut Changes) {
         let mut kept = Map::new();
         for (status, response) in &responses {
             if status.starts_with('1') && status != "101" || status.starts_with('3') {
-                let instead = "the transport does not follow redirects, and never receives 1xx";
+                let instead = match status.starts_with('3') {
+                    true => "it is an error, which has the target of a redirect",
+                    false => "the transport never receives it",
+                };
                 changes.lost(
                     &pointer.join("responses").join(status),
                     format!("the status {status}"),

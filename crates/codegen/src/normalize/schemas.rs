@@ -126,6 +126,7 @@ pub(super) fn exact_numbers(document: &mut Value, changes: &mut Changes) {
 /// Removes formats that values of the document do not have. Such a value would be a decode error. An IPv6 address stays a
 /// string, because Rust's type may write it differently.
 pub(super) fn kept_formats(document: &mut Value, changes: &mut Changes) {
+    let examples = contradictions(document);
     each_schema(document, |pointer, object| {
         let Some(format) = object.get("format").and_then(Value::as_str) else {
             return;
@@ -139,7 +140,8 @@ pub(super) fn kept_formats(document: &mut Value, changes: &mut Changes) {
             .iter()
             .filter_map(|key| object.get(*key));
         let mut texts = values.chain(object.list("enum")).filter_map(Value::as_str);
-        let Some(odd) = texts.find(|text| !is_of_format(text, format)) else {
+        let odd = texts.find(|text| !is_of_format(text, format));
+        let Some(odd) = odd.or(examples.get(pointer).map(String::as_str)) else {
             return;
         };
         let what = format!("the format `{format}`, which its value `{odd}` does not have");
@@ -148,6 +150,74 @@ pub(super) fn kept_formats(document: &mut Value, changes: &mut Changes) {
         changes.at(&place);
         changes.lost(&place, what, "it is a string");
     });
+}
+
+/// Returns the schemas that an example elsewhere contradicts, each with its text: of an object that has such a property, of a
+/// schema that refers to it, of a parameter or a body.
+fn contradictions(document: &Value) -> BTreeMap<Pointer, String> {
+    let mut found = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    walk::walk(document, &mut |kind, pointer, object| {
+        let schema = match kind {
+            Kind::Schema => pointer.clone(),
+            Kind::Parameter | Kind::Header | Kind::MediaType => pointer.join("schema"),
+            _ => return,
+        };
+        let named = object.get("examples").and_then(Value::as_object);
+        let named = named.into_iter().flat_map(Map::values);
+        let named = named.filter_map(|example| example.get("value"));
+        for example in object.get("example").into_iter().chain(named) {
+            contradicted(document, &schema, example, &mut seen, &mut found);
+        }
+    });
+    found
+}
+
+/// Adds the schemas at a place and within it that the value contradicts. A pair of both is visited once.
+fn contradicted<'a>(
+    document: &'a Value,
+    place: &Pointer,
+    value: &'a Value,
+    seen: &mut BTreeSet<(Pointer, *const Value)>,
+    found: &mut BTreeMap<Pointer, String>,
+) {
+    let Some((place, schema)) = walk::locate(document, place) else {
+        return;
+    };
+    if !seen.insert((place.clone(), std::ptr::from_ref(value))) {
+        return;
+    }
+    let mut below = |place: Pointer, value: &'a Value| {
+        contradicted(document, &place, value, seen, found);
+    };
+    for index in 0..schema.list("allOf").len() {
+        below(place.join("allOf").join(index), value);
+    }
+    match value {
+        Value::Object(values) => {
+            for (name, value) in values {
+                if schema
+                    .get("properties")
+                    .is_some_and(|own| own.get(name).is_some())
+                {
+                    below(place.join("properties").join(name), value);
+                }
+            }
+        }
+        Value::Array(values) => {
+            for value in values {
+                below(place.join("items"), value);
+            }
+        }
+        // A text without digits is a placeholder.
+        Value::String(text) if text.contains(|sign: char| sign.is_ascii_digit()) => {
+            let format = schema.get("format").and_then(Value::as_str);
+            if format.is_some_and(|format| !is_of_format(text, format)) {
+                found.entry(place).or_insert_with(|| text.clone());
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Returns true if the Rust type of the format parses the text. Formats without a type accept any text.

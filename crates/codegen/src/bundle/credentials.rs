@@ -1,0 +1,183 @@
+//! Credentials that the document declares by other means than the security schemes of its operations.
+//!
+//! - An operation without security whose header parameter is `Authorization` takes a Bearer token, which is that of a scheme of
+//!   the document if it has one: FastAPI writes `authorization: str = Header()` so.
+//! - A requirement of a scheme that the document does not declare means the only one that it declares.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::openapi::of_operation;
+use crate::pointer::{Lookup as _, Pointer};
+use crate::security::{Security, requirements, scheme};
+use crate::unsupported::Unsupported;
+use crate::walk;
+
+/// The name of the security scheme of the header parameters, if the document has none.
+const SCHEME: &str = "Authorization";
+
+/// Adds the security of such operations, and replaces the names of schemes that are not declared.
+pub(super) fn clarify(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
+    parameters(document);
+    undeclared(document, unsupported);
+}
+
+fn parameters(document: &mut Value) {
+    let declared = document.at("/components/securitySchemes");
+    let mut declared = declared.and_then(Value::as_object).into_iter().flatten();
+    let bearer = declared.find(|(name, _)| scheme(document, name) == Some(Security::Bearer));
+    let name = bearer.map_or(SCHEME.to_owned(), |(name, _)| name.clone());
+    let mut found: Vec<(Pointer, Value)> = Vec::new();
+    for operation in walk::operations(document) {
+        let declares =
+            operation.object.get("security").is_some() || document.get("security").is_some();
+        let parameters = of_operation(document, &operation);
+        let header = parameters.iter().find(|parameter| {
+            parameter.location() == "header" && parameter.name().eq_ignore_ascii_case(SCHEME)
+        });
+        if let Some(header) = header.filter(|_| !declares) {
+            let security = match header.is_required() {
+                true => json!([{&name: []}]),
+                false => json!([{}, {&name: []}]),
+            };
+            found.push((operation.pointer.clone(), security));
+        }
+    }
+    if found.is_empty() {
+        return;
+    }
+    for (operation, security) in found {
+        if let Some(operation) = document.at_mut(operation.as_str()) {
+            operation["security"] = security;
+        }
+    }
+    let bearer = json!({"type": "http", "scheme": "bearer"});
+    let mut parent = document;
+    for key in ["components", "securitySchemes"] {
+        let Some(object) = parent.as_object_mut() else {
+            return;
+        };
+        parent = object.entry(key).or_insert_with(|| json!({}));
+    }
+    if let Some(schemes) = parent.as_object_mut() {
+        schemes.entry(name).or_insert(bearer);
+    }
+}
+
+fn undeclared(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
+    let declared = document.at("/components/securitySchemes");
+    let mut declared = declared.and_then(Value::as_object).into_iter().flatten();
+    let (Some((only, _)), None) = (declared.next(), declared.next()) else {
+        return;
+    };
+    let only = only.clone();
+    let mut places: BTreeMap<Pointer, Vec<String>> = BTreeMap::new();
+    let root = Pointer::root();
+    let operations = walk::operations(document);
+    let owners = operations.iter().map(|one| (&one.pointer, one.object));
+    for (pointer, owner) in owners.chain([(&root, &*document)]) {
+        if owner.get("security").is_none() {
+            continue;
+        }
+        for name in requirements(document, owner).flat_map(serde_json::Map::keys) {
+            if *name != only {
+                let names = places.entry(pointer.join("security")).or_default();
+                names.push(name.clone());
+            }
+        }
+    }
+    for (place, names) in places {
+        for name in names {
+            let what = format!("the security scheme `{name}`, which is not declared");
+            let instead = format!("`{only}` is used, the only one that is");
+            unsupported.push(Unsupported::new(&place, what, instead));
+        }
+        let list = document
+            .at_mut(place.as_str())
+            .and_then(Value::as_array_mut);
+        for requirement in list.into_iter().flatten() {
+            if let Some(requirement) = requirement.as_object_mut()
+                && !requirement.is_empty()
+            {
+                let scopes = requirement
+                    .values()
+                    .next()
+                    .cloned()
+                    .unwrap_or_else(|| json!([]));
+                requirement.clear();
+                requirement.insert(only.clone(), scopes);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn authorization_parameter_is_a_credential() {
+        let header = |required: bool| json!([{"name": "authorization", "in": "header", "required": required}]);
+        let mut document = json!({"paths": {"/a": {
+            "get": {"parameters": header(true)},
+            "put": {"parameters": header(false)},
+            "post": {"parameters": header(true), "security": []},
+            "delete": {},
+        }}});
+        clarify(&mut document, &mut Vec::new());
+        let security = |method: &str| document["paths"]["/a"][method].get("security").cloned();
+        assert_eq!(security("get"), Some(json!([{SCHEME: []}])));
+        assert_eq!(security("put"), Some(json!([{}, {SCHEME: []}])));
+        assert_eq!(security("post"), Some(json!([])));
+        assert_eq!(security("delete"), None);
+        let scheme = &document["components"]["securitySchemes"][SCHEME];
+        assert_eq!(scheme["scheme"], "bearer");
+    }
+
+    #[test]
+    fn authorization_parameter_is_the_token_of_the_document() {
+        let header = json!([{"name": "Authorization", "in": "header"}]);
+        let mut document = json!({
+            "paths": {"/a": {"get": {"parameters": header}}},
+            "components": {"securitySchemes": {"key": {}, "oauth": {"type": "oauth2"}}},
+        });
+        clarify(&mut document, &mut Vec::new());
+        let security = &document["paths"]["/a"]["get"]["security"];
+        assert_eq!(*security, json!([{}, {"oauth": []}]));
+    }
+
+    #[test]
+    fn undeclared_scheme_is_the_only_declared_one() {
+        let mut document = json!({
+            "security": [{"bearerAuth": ["read"]}],
+            "paths": {"/a": {
+                "get": {"security": [{}, {"v1_bearer": []}]},
+                "put": {"security": [{"other": [], "v1_bearer": []}]},
+                "post": {},
+            }},
+            "components": {"securitySchemes": {"v1_bearer": {"type": "http", "scheme": "bearer"}}},
+        });
+        let mut unsupported = Vec::new();
+        clarify(&mut document, &mut unsupported);
+        assert_eq!(document["security"], json!([{"v1_bearer": ["read"]}]));
+        let operations = &document["paths"]["/a"];
+        assert_eq!(
+            operations["get"]["security"],
+            json!([{}, {"v1_bearer": []}])
+        );
+        assert_eq!(operations["put"]["security"], json!([{"v1_bearer": []}]));
+        assert_eq!(operations["post"], json!({}));
+        let places: Vec<_> = unsupported
+            .iter()
+            .map(|loss| loss.pointer.as_str())
+            .collect();
+        assert_eq!(places, ["/paths/~1a/put/security", "/security"]);
+        let mut several = json!({
+            "security": [{"a": []}],
+            "components": {"securitySchemes": {"b": {}, "c": {}}},
+        });
+        clarify(&mut several, &mut unsupported);
+        assert_eq!(several["security"], json!([{"a": []}]));
+    }
+}
