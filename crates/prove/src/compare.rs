@@ -1,6 +1,6 @@
 //! Differences between a sample and the value after decoding and encoding it.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use serde_json::{Number, Value};
 use uuid::Uuid;
 
@@ -151,10 +151,10 @@ fn text(before: &str, after: &str) -> Option<Change> {
     if before == after {
         return None;
     }
-    let instant = |text: &str| {
-        DateTime::parse_from_rfc3339(text)
-            .map(|time| time.with_timezone(&Utc))
-            .ok()
+    // Without an offset, a time is read as UTC.
+    let instant = |text: &str| match DateTime::parse_from_rfc3339(text) {
+        Ok(time) => Some(time.with_timezone(&Utc)),
+        Err(_) => text.parse().ok().map(|time: NaiveDateTime| time.and_utc()),
     };
     let uuid = |text: &str| Uuid::parse_str(text).ok();
     let same_instant = instant(before).is_some_and(|time| instant(after) == Some(time));

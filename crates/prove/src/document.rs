@@ -43,8 +43,12 @@ const ANNOTATIONS: [&str; 10] = [
 impl Document {
     /// Parses a document without external references.
     pub fn new(value: Value) -> Self {
-        let version = value.get("openapi").and_then(Value::as_str);
-        let is_30 = version.is_some_and(|version| version.starts_with("3.0"));
+        let is_30 = match value.get("openapi") {
+            Some(Value::String(version)) => version.starts_with("3.0"),
+            // In YAML, `3.0` without quotes is a number.
+            Some(Value::Number(version)) => version.as_f64() == Some(3.0),
+            _ => false,
+        };
         let mut anchors = BTreeMap::new();
         find_anchors(&value, String::new(), &mut anchors);
         let mut document = Self {

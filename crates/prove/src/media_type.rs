@@ -23,6 +23,7 @@ impl BodyKind {
             ("application", "json") => Self::Json,
             ("application", "x-www-form-urlencoded") => Self::Form,
             ("multipart", _) => Self::Multipart,
+            ("text", "json") => Self::PlusJson,
             ("text", _) => Self::Text,
             ("application", _) if TEXTUAL.contains(&base) => Self::Text,
             (_, subtype) => match subtype.rsplit_once('+') {
