@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::model::{Model, PropertyPath, Type};
 use crate::names;
 use crate::normalize::types;
-use crate::openapi::Schema as _;
+use crate::openapi::{Schema as _, located_parts};
 use crate::pointer::Pointer;
 use crate::problem::{Problem, Problems};
 use crate::walk;
@@ -101,25 +101,24 @@ fn item(
     let (_, schema) = shape::body(document, operation)?;
     let mut schema = schema.clone();
     for name in path {
-        schema = property(document, model, schema, name)?;
+        schema = property(document, model, &schema, name)?;
     }
     let (_, list) = walk::locate(document, &schema)?;
     Some(types::type_of(list.get("items")?))
 }
 
 /// Returns the location of the property that has this name on the wire.
-fn property(document: &Value, model: &Model, schema: Pointer, name: &str) -> Option<Pointer> {
-    let (place, schema) = walk::locate(document, &schema)?;
-    let facts = model.schemas.get(&place);
-    let is_named = |normalized: &&String| {
-        facts
-            .and_then(|facts| facts.wire_names.get(*normalized))
-            .unwrap_or(normalized)
-            == name
-    };
-    if let Some(own) = schema.properties().map(|(name, _)| name).find(is_named) {
-        return Some(place.join("properties").join(own));
-    }
-    (0..schema.parts().len())
-        .find_map(|index| property(document, model, place.join("allOf").join(index), name))
+fn property(document: &Value, model: &Model, schema: &Pointer, name: &str) -> Option<Pointer> {
+    let mut parts = located_parts(document, schema).into_iter();
+    parts.find_map(|(place, schema)| {
+        let facts = model.schemas.get(&place);
+        let is_named = |normalized: &&String| {
+            facts
+                .and_then(|facts| facts.wire_names.get(*normalized))
+                .unwrap_or(normalized)
+                == name
+        };
+        let own = schema.properties().map(|(name, _)| name).find(is_named)?;
+        Some(place.join("properties").join(own))
+    })
 }

@@ -12,6 +12,7 @@ use std::ops::Bound;
 
 use serde_json::{Value, json};
 
+use crate::openapi::located_parts;
 use crate::pointer::{Lookup as _, Pointer};
 use crate::walk;
 
@@ -22,9 +23,6 @@ pub use operations::{
 pub use paging::{NextPage, PageShape, Paging, Property, PropertyPath, QueryParameter, ValueKind};
 pub use streams::{EventData, Stream, StreamFormat};
 pub use webhooks::Webhooks;
-
-/// The maximum number of nested compositions.
-const MAX_DEPTH: usize = 16;
 
 /// The facts about a document.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -137,21 +135,10 @@ impl Model {
 
     /// Returns the facts about the schema at `place`, and about the schemas that it is composed of.
     pub fn composed(&self, document: &Value, place: &Pointer) -> Vec<&Schema> {
-        let (mut found, mut waiting) = (Vec::new(), vec![(place.clone(), 0)]);
-        while let Some((place, depth)) = waiting.pop() {
-            // A schema that contains itself has no further facts at this depth.
-            let Some((place, schema)) =
-                walk::locate(document, &place).filter(|_| depth < MAX_DEPTH)
-            else {
-                continue;
-            };
-            let parts = schema.get("allOf").and_then(Value::as_array);
-            let all_of = place.join("allOf");
-            let parts = 0..parts.map_or(0, Vec::len);
-            waiting.extend(parts.map(|index| (all_of.join(index), depth + 1)));
-            found.extend(self.schemas.get(&place));
-        }
-        found
+        let parts = located_parts(document, place).into_iter();
+        parts
+            .filter_map(|(place, _)| self.schemas.get(&place))
+            .collect()
     }
 
     /// Follows a move of everything at `old` to `new`.

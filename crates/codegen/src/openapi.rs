@@ -10,7 +10,7 @@
 mod bound;
 mod discriminator;
 mod parameter;
-mod properties;
+mod parts;
 mod resolved;
 mod response;
 
@@ -24,7 +24,9 @@ pub(crate) use parameter::{
     ResolvedParameter, Style, explodes, is_idempotency_key, of_operation, style_name,
     template_names,
 };
-pub(crate) use properties::all_properties;
+pub(crate) use parts::{
+    Property, all_properties, located_parts, parts, parts_first, parts_until, reached,
+};
 pub(crate) use resolved::{ResolvedSchema, Target, component, inline, object, resolve};
 pub(crate) use response::{BODILESS, is_success, json_schema, successes};
 

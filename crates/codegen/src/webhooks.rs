@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::model::{Model, Webhooks};
 use crate::names;
-use crate::openapi::{Schema as _, json_schema};
+use crate::openapi::{Schema as _, json_schema, parts};
 use crate::origin::Origins;
 use crate::pointer::{Lookup as _, Pointer};
 use crate::problem::{Problem, Problems};
@@ -19,9 +19,6 @@ use crate::walk;
 
 /// The header that webhooks have which are signed as Standard Webhooks specify.
 const SIGNATURE: &str = "webhook-signature";
-
-/// The greatest number of schemas that contain each other.
-const MAX_DEPTH: usize = 16;
 
 /// A webhook whose body is JSON.
 struct Webhook {
@@ -109,7 +106,7 @@ pub(crate) fn hoist(
             schema,
         } = webhook;
         let is_shared = uses.get(&schema.to_string()).is_some_and(|uses| *uses > 1);
-        let tag = tag(document, &schema, &name, MAX_DEPTH);
+        let tag = tag(document, &schema, &name);
         let own = match (&tag, is_shared) {
             // The values of the property tell the webhooks apart.
             (Some(property), true) => Some(json!({"allOf": [schema, {
@@ -187,21 +184,15 @@ pub(crate) fn set(model: &mut Model, settings: &Settings) -> Result<(), Problems
 }
 
 /// Returns the property of a body whose listed values include the name of the webhook.
-fn tag(document: &Value, schema: &Value, name: &str, depth: usize) -> Option<String> {
-    let depth = depth.checked_sub(1)?;
-    let schema = walk::follow(document, schema)?;
-    let own = schema.properties().find(|(_, property)| {
-        walk::follow(document, property).is_some_and(|property| {
-            let listed = property.listed().unwrap_or_default();
-            listed.into_iter().any(|value| value == name)
-        })
-    });
-    own.map(|(property, _)| property.clone()).or_else(|| {
-        schema
-            .parts()
-            .iter()
-            .find_map(|part| tag(document, part, name, depth))
-    })
+fn tag(document: &Value, schema: &Value, name: &str) -> Option<String> {
+    let parts = parts(document, schema).into_iter();
+    let mut properties = parts.flat_map(|part| part.properties());
+    let is_tag = |property: &Value| {
+        let listed = walk::follow(document, property).and_then(|property| property.listed());
+        listed.is_some_and(|listed| listed.iter().any(|value| *value == name))
+    };
+    let tag = properties.find(|(_, property)| is_tag(property));
+    tag.map(|(property, _)| property.clone())
 }
 
 #[cfg(test)]

@@ -5,15 +5,14 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::model::{PageShape, Property, QueryParameter, ValueKind};
-use crate::openapi::{COMBINATORS, Schema as _, Style, json_schema, of_operation, successes};
+use crate::openapi::{
+    self, COMBINATORS, Schema as _, Style, json_schema, of_operation, parts, reached, successes,
+};
 use crate::pointer::{Lookup as _, Pointer};
 use crate::walk;
 
 /// The greatest depth of properties, as in `_links.next.href`.
 const MAX_DEPTH: usize = 3;
-
-/// The greatest number of references and `allOf` around a schema.
-const LONGEST: usize = 16;
 
 /// Returns the shape of each GET whose response is JSON.
 pub(super) fn shapes(document: &Value) -> BTreeMap<Pointer, PageShape> {
@@ -69,8 +68,7 @@ fn query(document: &Value, operation: &walk::Operation<'_>) -> Vec<QueryParamete
             continue;
         };
         let is_deep = Style::of(parameter.object) == Style::DeepObject;
-        let mut inner = Vec::new();
-        members(document, schema, LONGEST, &mut inner);
+        let inner = members(document, schema);
         if inner.is_empty() {
             query.push(read_parameter(document, name.to_owned(), schema));
         }
@@ -86,7 +84,7 @@ fn query(document: &Value, operation: &walk::Operation<'_>) -> Vec<QueryParamete
 }
 
 fn read_parameter(document: &Value, name: String, schema: &Value) -> QueryParameter {
-    let keyword = |key| keyword(document, schema, key, LONGEST);
+    let keyword = |key| keyword(document, schema, key);
     let number = |key| keyword(key).and_then(Value::as_u64);
     QueryParameter {
         name,
@@ -104,12 +102,11 @@ fn properties(
     is_required: bool,
     found: &mut Vec<Property>,
 ) {
-    let is_required = is_required && !is_nullable(document, schema, LONGEST);
+    let is_required = is_required && !is_nullable(document, schema);
     let mut kind = kind(document, schema);
-    if let (ValueKind::List(names), Some(items)) =
-        (&mut kind, keyword(document, schema, "items", LONGEST))
-    {
-        *names = scalars(document, items, LONGEST);
+    if let (ValueKind::List(names), Some(items)) = (&mut kind, keyword(document, schema, "items")) {
+        let scalars = scalars(document, items, &mut BTreeMap::new()).into_iter();
+        *names = scalars.cloned().collect();
     }
     found.push(Property {
         path: path.to_vec(),
@@ -119,67 +116,42 @@ fn properties(
     if path.len() == MAX_DEPTH {
         return;
     }
-    let mut inner = Vec::new();
-    members(document, schema, LONGEST, &mut inner);
-    for (name, schema, is_listed) in inner {
+    for (name, schema, is_listed) in members(document, schema) {
         let mut path = path.to_vec();
         path.push(name.clone());
         properties(document, schema, &path, is_required && is_listed, found);
     }
 }
 
-/// A property: its name, its schema, and true if it is required.
-type Member<'a> = (&'a String, &'a Value, bool);
-
-/// Collects the properties that a schema and its `allOf` have.
-fn members<'a>(document: &'a Value, schema: &'a Value, fuel: usize, found: &mut Vec<Member<'a>>) {
-    let (Some(schema), Some(fuel)) = (walk::follow(document, schema), fuel.checked_sub(1)) else {
-        return;
-    };
-    for (name, property) in schema.properties() {
-        if !found.iter().any(|(other, ..)| *other == name) {
-            found.push((name, property, schema.requires(name)));
+/// Returns the properties that a schema and its parts have, each as it is first defined.
+fn members<'a>(document: &'a Value, schema: &'a Value) -> Vec<openapi::Property<'a>> {
+    let mut found: Vec<openapi::Property<'a>> = Vec::new();
+    for part in parts(document, schema) {
+        for (name, property) in part.properties() {
+            if !found.iter().any(|(other, ..)| *other == name) {
+                found.push((name, property, part.requires(name)));
+            }
         }
     }
-    for part in schema.parts() {
-        members(document, part, fuel, found);
-    }
+    found
 }
 
-/// Returns a keyword of a schema, or of one that its `allOf` refers to.
-fn keyword<'a>(
-    document: &'a Value,
-    schema: &'a Value,
-    key: &str,
-    fuel: usize,
-) -> Option<&'a Value> {
-    // A reference may have keywords beside it.
-    let own = schema.get(key);
-    let fuel = fuel.checked_sub(1)?;
-    own.or_else(|| match schema.get("$ref") {
-        Some(_) => keyword(document, walk::follow(document, schema)?, key, fuel),
-        None => {
-            let mut parts = schema.parts().iter();
-            parts.find_map(|part| keyword(document, part, key, fuel))
-        }
-    })
+/// Returns a keyword of a schema, or of one of its parts.
+fn keyword<'a>(document: &'a Value, schema: &'a Value, key: &str) -> Option<&'a Value> {
+    let mut parts = parts(document, schema).into_iter();
+    parts.find_map(|part| part.get(key))
 }
 
 /// Returns true if null is a valid value, by the schema or by one that it refers to.
-fn is_nullable(document: &Value, schema: &Value, fuel: usize) -> bool {
-    let Some(fuel) = fuel.checked_sub(1) else {
-        return false;
-    };
-    let target = schema
-        .reference()
-        .and_then(|_| walk::follow(document, schema));
-    schema.is_nullable()
-        || target.is_some_and(|target| is_nullable(document, target, fuel))
-        || matches!(schema.only_part(), Some(part) if is_nullable(document, part, fuel))
+fn is_nullable(document: &Value, schema: &Value) -> bool {
+    let all = reached(document, schema, true, |schema| {
+        schema.only_part().into_iter()
+    });
+    all.into_iter().any(|schema| schema.is_nullable())
 }
 
 fn kind(document: &Value, schema: &Value) -> ValueKind {
-    let text = |key| keyword(document, schema, key, LONGEST).and_then(Value::as_str);
+    let text = |key| keyword(document, schema, key).and_then(Value::as_str);
     match (text("type"), text("format")) {
         (Some("string"), Some("uri" | "url" | "uri-reference" | "iri" | "iri-reference")) => {
             ValueKind::Url
@@ -196,28 +168,35 @@ fn kind(document: &Value, schema: &Value) -> ValueKind {
     }
 }
 
+/// The names of properties, by item.
+type Known<'a> = BTreeMap<*const Value, Vec<&'a String>>;
+
 /// Returns the strings and integers among the properties of an item; those that all members have of a union.
-fn scalars(document: &Value, item: &Value, fuel: usize) -> Vec<String> {
-    let (Some(item), Some(fuel)) = (walk::follow(document, item), fuel.checked_sub(1)) else {
+fn scalars<'a>(document: &'a Value, item: &'a Value, known: &mut Known<'a>) -> Vec<&'a String> {
+    let Some(item) = walk::follow(document, item) else {
         return Vec::new();
     };
-    let mut inner = Vec::new();
-    members(document, item, LONGEST, &mut inner);
-    let is_scalar = |schema| matches!(kind(document, schema), ValueKind::Text | ValueKind::Integer);
-    let own = inner.iter().filter(|(_, schema, _)| is_scalar(schema));
-    let mut names: Vec<String> = own.map(|(name, ..)| (*name).clone()).collect();
-    for key in COMBINATORS {
-        let shared = item
-            .list(key)
-            .iter()
-            .map(|member| scalars(document, member, fuel))
-            .reduce(|shared, other| {
-                shared
-                    .into_iter()
-                    .filter(|name| other.contains(name))
-                    .collect()
-            });
-        names.extend(shared.unwrap_or_default());
+    if let Some(names) = known.get(&std::ptr::from_ref(item)) {
+        return names.clone();
     }
+    // An item within itself has none.
+    known.insert(item, Vec::new());
+    let own = members(document, item).into_iter();
+    let is_scalar = |schema| matches!(kind(document, schema), ValueKind::Text | ValueKind::Integer);
+    let own = own.filter(|(_, schema, _)| is_scalar(schema));
+    let mut names: Vec<&String> = own.map(|(name, ..)| name).collect();
+    for key in COMBINATORS {
+        let members = item.list(key).iter();
+        let shared = members
+            .map(|member| scalars(document, member, known))
+            .reduce(|mut shared, other| {
+                shared.retain(|name| other.contains(name));
+                shared
+            });
+        let mut shared = shared.unwrap_or_default();
+        shared.retain(|name| !names.contains(name));
+        names.append(&mut shared);
+    }
+    known.insert(item, names.clone());
     names
 }

@@ -10,7 +10,7 @@ use super::media;
 use super::parameters::is_anything;
 use crate::media_type::is_json;
 use crate::model::Model;
-use crate::openapi::Schema as _;
+use crate::openapi::{Schema as _, parts_until};
 use crate::pointer::{Lookup as _, Pointer};
 use crate::subdocument::transitive_refs;
 use crate::walk::{self, Kind};
@@ -144,7 +144,7 @@ pub(super) fn unsent_defaults(document: &mut Value, changes: &mut Changes) {
     let mut unsent = Vec::new();
     each_optional(document, &everywhere(document), |owner, name, schema| {
         let has_default = schema.get("default").is_some_and(|value| !value.is_null());
-        let is_kept = || sent.contains(owner) && is_constant(document, schema, 0);
+        let is_kept = || sent.contains(owner) && is_constant(document, schema);
         if has_default && !is_kept() {
             unsent.push(property(owner, name));
         }
@@ -159,19 +159,11 @@ pub(super) fn unsent_defaults(document: &mut Value, changes: &mut Changes) {
 }
 
 /// Returns true if the schema has a single value. Null is a second one.
-fn is_constant(document: &Value, schema: &Value, depth: usize) -> bool {
-    let Some(schema) = walk::follow(document, schema).filter(|_| depth < MAX_DEPTH) else {
-        return false;
-    };
-    if schema.is_nullable() {
-        return false;
-    }
-    let mut parts = schema.parts().iter();
-    schema.list("enum").len() == 1 || parts.any(|part| is_constant(document, part, depth + 1))
+fn is_constant(document: &Value, schema: &Value) -> bool {
+    let all = parts_until(document, schema, |schema| schema.is_nullable());
+    let is_single = |schema: &Value| schema.list("enum").len() == 1 && !schema.is_nullable();
+    all.into_iter().any(is_single)
 }
-
-/// The maximum number of nested wrapper schemas.
-const MAX_DEPTH: usize = 16;
 
 /// Adds the optional nullable properties to the model. typify does not distinguish null from absent; `postprocess`
 /// gives these properties a type that does.
@@ -180,7 +172,7 @@ pub(super) fn absent_or_null(document: &mut Value, changes: &mut Changes) {
     let places = sent_as_json(document, &changes.model);
     let mut nullable: BTreeMap<Pointer, Vec<String>> = BTreeMap::new();
     each_optional(document, &places, |owner, name, schema| {
-        if takes_null(document, schema, 0) {
+        if takes_null(document, schema) {
             let names = nullable.entry(owner.clone()).or_default();
             if !names.iter().any(|other| other == name) {
                 names.push(name.to_owned());
@@ -196,13 +188,12 @@ pub(super) fn absent_or_null(document: &mut Value, changes: &mut Changes) {
 }
 
 /// Returns true if null is a value of the schema.
-pub(super) fn takes_null(document: &Value, schema: &Value, depth: usize) -> bool {
-    let Some(schema) = walk::follow(document, schema).filter(|_| depth < MAX_DEPTH) else {
-        return false;
-    };
-    let takes_null = |part| takes_null(document, part, depth + 1);
-    let parts = schema.parts();
-    schema.is_nullable() || is_anything(schema) || !parts.is_empty() && parts.iter().all(takes_null)
+pub(super) fn takes_null(document: &Value, schema: &Value) -> bool {
+    let says_so = |schema: &Value| schema.is_nullable() || is_anything(schema);
+    let all = parts_until(document, schema, says_so);
+    let is_composed = |schema: &Value| !schema.parts().is_empty() || schema.get("$ref").is_some();
+    all.into_iter()
+        .all(|schema| says_so(schema) || is_composed(schema))
 }
 
 /// Makes optional lists and maps nullable. typify omits an empty one, so it could not be cleared, and an empty one that was

@@ -7,13 +7,10 @@ use serde_json::Value;
 use super::schemas::has_schema;
 use super::{Changes, absence};
 use crate::model::Type;
-use crate::openapi::{DIRECTIONS, Schema as _};
+use crate::openapi::{DIRECTIONS, Schema as _, parts};
 use crate::pointer::{Lookup as _, Pointer};
 use crate::subdocument::transitive_refs;
 use crate::walk::{self, Kind};
-
-/// The maximum number of nested wrapper schemas.
-const MAX_DEPTH: usize = 16;
 
 /// Makes properties of the other direction optional in schemas that are only sent, or only received.
 pub(super) fn one_directional(document: &mut Value, changes: &mut Changes) {
@@ -63,7 +60,7 @@ fn optional(document: &mut Value, changes: &mut Changes, applies: fn(Ways) -> bo
         let property = |name: &str| schema.get("properties")?.get(name);
         let is = |name: &Value, keyword: &str| {
             let property = name.as_str().and_then(property);
-            property.is_some_and(|property| says(document, property, keyword, 0))
+            property.is_some_and(|property| says(document, property, keyword))
         };
         // Required in responses, or in requests, but not in every value of the type.
         let read = |name: &&Value| (ways.is_sent || !ways.is_received) && is(name, "readOnly");
@@ -81,7 +78,7 @@ fn optional(document: &mut Value, changes: &mut Changes, applies: fn(Ways) -> bo
         if ways.is_sent == ways.is_received {
             let must = required.iter().filter(read).filter_map(Value::as_str);
             let must = must.filter_map(|name| {
-                let takes_null = absence::takes_null(document, property(name)?, 0);
+                let takes_null = absence::takes_null(document, property(name)?);
                 Some((name.to_owned(), takes_null))
             });
             let must = must.collect::<Vec<_>>();
@@ -111,12 +108,7 @@ fn is_within(pointer: &Pointer, roots: &BTreeSet<Pointer>) -> bool {
 }
 
 /// Returns true if the schema, or one that it wraps, has the keyword.
-fn says(document: &Value, schema: &Value, keyword: &str, depth: usize) -> bool {
-    let Some(target) = walk::follow(document, schema).filter(|_| depth < MAX_DEPTH) else {
-        return schema.has_flag(keyword);
-    };
-    let mut parts = target.parts().iter();
-    schema.has_flag(keyword)
-        || target.has_flag(keyword)
-        || parts.any(|part| says(document, part, keyword, depth + 1))
+fn says(document: &Value, schema: &Value, keyword: &str) -> bool {
+    let mut parts = parts(document, schema).into_iter();
+    parts.any(|part| part.has_flag(keyword))
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::Changes;
 use super::pins::rename_schemas;
 use crate::names;
-use crate::openapi::{Additional, Schema as _, Side};
+use crate::openapi::{Additional, Schema as _, Side, parts_until};
 use crate::pointer::{Lookup as _, Pointer};
 use crate::walk::{self, Kind};
 
@@ -547,7 +547,7 @@ pub(super) fn fitting_defaults(document: &mut Value, changes: &mut Changes) {
             _ => true,
         };
         let scalar = walk::follow(document, schema).is_some_and(|schema| schema.union().is_none());
-        if !plain || !scalar || !fits(document, schema, default, 0) {
+        if !plain || !scalar || !fits(document, schema, default) {
             unfit.push(pointer.clone());
         }
     });
@@ -600,28 +600,20 @@ fn in_range(schema: &Value, value: &Value) -> bool {
     }
 }
 
-/// Returns true if a value matches the schema in types and enums. Schemas nested deeper than any sensible default are
-/// not checked.
-fn fits(document: &Value, schema: &Value, value: &Value, depth: usize) -> bool {
-    let Some(schema) = walk::follow(document, schema) else {
-        return false;
-    };
-    if depth > 16 {
-        return true;
-    }
-    if value.is_null() && schema.is_nullable() {
-        return true;
-    }
-    let types = schema.types();
-    let of_type = types.is_empty() || types.iter().any(|kind| kind.is_of(value));
-    // typify parses UUIDs and dates.
-    let parsed = matches!(
-        schema.get("format").and_then(Value::as_str),
-        Some("uuid" | "date" | "date-time" | "ipv4")
-    );
-    let values = schema.list("enum");
-    let listed = values.is_empty() || values.contains(value);
-    let mut parts = schema.parts().iter();
-    let all = parts.all(|part| fits(document, part, value, depth + 1));
-    of_type && in_range(schema, value) && !parsed && listed && all
+/// Returns true if a value matches the schema and its parts in types and enums.
+fn fits(document: &Value, schema: &Value, value: &Value) -> bool {
+    let is_null = |schema: &Value| value.is_null() && schema.is_nullable();
+    let all = parts_until(document, schema, is_null);
+    all.into_iter().all(|schema| {
+        let types = schema.types();
+        let of_type = types.is_empty() || types.iter().any(|kind| kind.is_of(value));
+        // typify parses UUIDs and dates.
+        let parsed = matches!(
+            schema.get("format").and_then(Value::as_str),
+            Some("uuid" | "date" | "date-time" | "ipv4")
+        );
+        let values = schema.list("enum");
+        let listed = values.is_empty() || values.contains(value);
+        is_null(schema) || of_type && in_range(schema, value) && !parsed && listed
+    })
 }
