@@ -1,11 +1,11 @@
 //! The shapes of parameter values.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use super::text;
-use crate::openapi::{Additional, Schema as _};
+use crate::openapi::{Additional, Schema as _, parts, parts_first, reached};
 use crate::walk;
 
 /// Returns true if the schema does not constrain the type of a value.
@@ -52,103 +52,132 @@ pub(in crate::normalize) struct Property {
     pub(in crate::normalize) shape: Shape,
 }
 
-/// The maximum nesting of schemas. A deeper one contains itself.
-const MAX_DEPTH: usize = 16;
-
 pub(in crate::normalize) fn shape(document: &Value, schema: &Value) -> Shape {
-    shape_at(document, schema, 0)
+    let known = BTreeMap::new();
+    Shapes { document, known }.shape(schema, true)
 }
 
-fn shape_at(document: &Value, schema: &Value, depth: usize) -> Shape {
-    let Some(followed) = walk::follow(document, schema).filter(|_| depth < MAX_DEPTH) else {
-        return Shape::Nested;
-    };
-    let shape = shape_of(document, followed, depth);
-    let is_reference = schema.reference().is_some();
-    if shape == Shape::Plain && is_reference && followed.has_flag("nullable") {
-        // Its type is a struct of an option, which has no `Display`.
-        return Shape::Single;
-    }
-    shape
+/// Finds the shapes of the schemas within one.
+struct Shapes<'a> {
+    document: &'a Value,
+    /// The shapes of schemas within others.
+    known: BTreeMap<*const Value, Shape>,
 }
 
-/// Returns the shape of a schema that is not a reference.
-fn shape_of(document: &Value, schema: &Value, depth: usize) -> Shape {
-    let is_single = |schema: &Value| {
-        matches!(
-            shape_at(document, schema, depth + 1),
-            Shape::Plain | Shape::Single
-        )
-    };
-    if let Some((_, members)) = schema.union() {
-        let all = members.iter().all(is_single);
-        return if all { Shape::Single } else { Shape::Nested };
-    }
-    let kind = text(schema, "type");
-    match kind {
-        "string" if text(schema, "format") == "date-time" && schema.get("enum").is_none() => {
-            Shape::Single
+impl<'a> Shapes<'a> {
+    /// Returns the shape of a schema. `is_outer` says if it is within no other.
+    fn shape(&mut self, schema: &'a Value, is_outer: bool) -> Shape {
+        let Some(followed) = walk::follow(self.document, schema) else {
+            return Shape::Nested;
+        };
+        let key = std::ptr::from_ref(followed);
+        let known = self.known.get(&key).filter(|_| !is_outer).cloned();
+        let shape = known.unwrap_or_else(|| {
+            if is_outer {
+                return self.shape_of(followed, true);
+            }
+            // A schema within itself is nested.
+            self.known.insert(key, Shape::Nested);
+            let shape = self.shape_of(followed, false);
+            self.known.insert(key, shape.clone());
+            shape
+        });
+        let is_reference = schema.reference().is_some();
+        if shape == Shape::Plain && is_reference && followed.has_flag("nullable") {
+            // Its type is a struct of an option, which has no `Display`.
+            return Shape::Single;
         }
-        "string" | "integer" | "number" | "boolean" => Shape::Plain,
-        "array" => match schema.get("items") {
-            Some(items) if is_single(items) => Shape::List,
-            None => Shape::List,
-            Some(items) if is_anything(items) => Shape::List,
-            Some(_) => Shape::Nested,
-        },
-        _ => {
-            let mut found = BTreeMap::new();
-            let mut order = Vec::new();
-            let mut open = false;
-            if depth == 0 {
-                let mut seen = BTreeSet::new();
-                properties(
-                    document, schema, depth, &mut seen, &mut order, &mut found, &mut open,
-                );
-            } else if has_properties(document, schema, depth, &mut open) {
-                // Their shapes do not matter, and schemas that contain each other have a great many of them.
-                return Shape::Object(Vec::new());
+        shape
+    }
+
+    fn is_single(&mut self, schema: &'a Value) -> bool {
+        matches!(self.shape(schema, false), Shape::Plain | Shape::Single)
+    }
+
+    /// Returns the shape of a schema that is not a reference.
+    fn shape_of(&mut self, schema: &'a Value, is_outer: bool) -> Shape {
+        if let Some((_, members)) = schema.union() {
+            let all = members.iter().all(|member| self.is_single(member));
+            return if all { Shape::Single } else { Shape::Nested };
+        }
+        let kind = text(schema, "type");
+        match kind {
+            "string" if text(schema, "format") == "date-time" && schema.get("enum").is_none() => {
+                Shape::Single
             }
-            if !order.is_empty() {
-                let list = order
-                    .into_iter()
-                    .filter_map(|name| found.remove(&name))
-                    .collect();
-                return Shape::Object(list);
-            }
-            if kind == "object" || open {
-                return match schema.additional() {
-                    Additional::Of(values) if !is_anything(values) => {
-                        if is_single(values) {
-                            Shape::Map
-                        } else {
-                            Shape::Nested
+            "string" | "integer" | "number" | "boolean" => Shape::Plain,
+            "array" => match schema.get("items") {
+                Some(items) if self.is_single(items) => Shape::List,
+                None => Shape::List,
+                Some(items) if is_anything(items) => Shape::List,
+                Some(_) => Shape::Nested,
+            },
+            _ => {
+                let all = parts(self.document, schema);
+                if all.iter().any(|part| part.properties().next().is_some()) {
+                    // The shapes of properties do not matter in an object within another value.
+                    return Shape::Object(match is_outer {
+                        true => self.properties(schema),
+                        false => Vec::new(),
+                    });
+                }
+                let mut all = all.into_iter();
+                if kind == "object" || all.any(|part| part.additional() != Additional::Unmentioned)
+                {
+                    return match schema.additional() {
+                        Additional::Of(values) if !is_anything(values) => {
+                            if self.is_single(values) {
+                                Shape::Map
+                            } else {
+                                Shape::Nested
+                            }
                         }
-                    }
-                    _ => Shape::Map,
-                };
-            }
-            match schema.parts() {
-                [] => Shape::Single,
-                [only] => shape_at(document, only, depth + 1),
-                parts if parts.iter().any(is_single) => Shape::Single,
-                _ => Shape::Nested,
+                        _ => Shape::Map,
+                    };
+                }
+                match schema.parts() {
+                    [] => Shape::Single,
+                    [only] => self.shape(only, false),
+                    parts if parts.iter().any(|part| self.is_single(part)) => Shape::Single,
+                    _ => Shape::Nested,
+                }
             }
         }
+    }
+
+    /// Returns the properties of an object and of its parts.
+    fn properties(&mut self, schema: &'a Value) -> Vec<Property> {
+        let mut found: Vec<Property> = Vec::new();
+        for part in parts_first(self.document, schema) {
+            for (name, value) in part.properties() {
+                let property = Property {
+                    name: name.clone(),
+                    schema: value.clone(),
+                    required: false,
+                    shape: self.shape(value, false),
+                };
+                match found.iter_mut().find(|known| known.name == *name) {
+                    Some(known) => *known = property,
+                    None => found.push(property),
+                }
+            }
+            for property in &mut found {
+                property.required |= part.requires(&property.name);
+            }
+        }
+        found
     }
 }
 
 /// Returns the list of a union of a list and single values, such as a string or a list of strings. An exploded list with one
 /// item is encoded like the item itself.
 pub(super) fn one_or_many(document: &Value, schema: &Value) -> Option<Value> {
-    let mut union = walk::follow(document, schema)?;
     // A reference with a default is the only part of a schema.
-    for _ in 0..MAX_DEPTH {
-        match union.only_part().filter(|_| union.union().is_none()) {
-            Some(only) => union = walk::follow(document, only)?,
-            None => break,
-        }
-    }
+    let wrapped = reached(document, schema, true, |schema| {
+        let only = schema.only_part().filter(|_| schema.union().is_none());
+        only.into_iter()
+    });
+    let union = wrapped.last()?;
     let (_, members) = union.union()?;
     let (lists, mut items): (Vec<&Value>, Vec<&Value>) = members
         .iter()
@@ -162,7 +191,7 @@ pub(super) fn one_or_many(document: &Value, schema: &Value) -> Option<Value> {
         items.push(of_list);
         let kind = |item: &Value| {
             let item = walk::follow(document, item)?;
-            match shape_of(document, item, 0) {
+            match shape(document, item) {
                 Shape::Plain => item.get("type").cloned(),
                 _ => None,
             }
@@ -176,54 +205,6 @@ pub(super) fn one_or_many(document: &Value, schema: &Value) -> Option<Value> {
         };
     }
     Some(json!({"type": "array", "items": all}))
-}
-
-/// Returns true if an object or one of its parts has properties. Otherwise, sets `open` if it may have any.
-fn has_properties(document: &Value, schema: &Value, depth: usize, open: &mut bool) -> bool {
-    let Some(schema) = walk::follow(document, schema).filter(|_| depth < MAX_DEPTH) else {
-        return false;
-    };
-    *open |= schema.additional() != Additional::Unmentioned;
-    let mut parts = schema.parts().iter();
-    schema.properties().next().is_some()
-        || parts.any(|part| has_properties(document, part, depth + 1, open))
-}
-
-/// Collects the properties of an object and of its parts, each of which counts once.
-fn properties(
-    document: &Value,
-    schema: &Value,
-    depth: usize,
-    seen: &mut BTreeSet<*const Value>,
-    order: &mut Vec<String>,
-    found: &mut BTreeMap<String, Property>,
-    open: &mut bool,
-) {
-    let schema = walk::follow(document, schema).filter(|_| depth < MAX_DEPTH);
-    let Some(schema) = schema.filter(|schema| seen.insert(std::ptr::from_ref(*schema))) else {
-        return;
-    };
-    *open |= schema.additional() != Additional::Unmentioned;
-    for member in schema.parts() {
-        properties(document, member, depth + 1, seen, order, found, open);
-    }
-    for (name, value) in schema.properties() {
-        if !found.contains_key(name) {
-            order.push(name.clone());
-        }
-        let property = Property {
-            name: name.clone(),
-            schema: value.clone(),
-            required: false,
-            shape: shape_at(document, value, depth + 1),
-        };
-        found.insert(name.clone(), property);
-    }
-    for name in schema.required() {
-        if let Some(property) = found.get_mut(name) {
-            property.required = true;
-        }
-    }
 }
 
 #[cfg(test)]
