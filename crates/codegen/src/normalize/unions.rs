@@ -17,6 +17,7 @@ use crate::openapi::{COMBINATORS, Schema as _, is_annotation};
 use crate::pointer::{Lookup as _, Pointer};
 use crate::walk::{self, Kind};
 
+use model::values;
 pub(super) use model::{member_name, model};
 
 /// The keywords of an object that may occur next to the members of a union.
@@ -27,9 +28,6 @@ const OF_OBJECTS: [&str; 5] = [
     "additionalProperties",
     "allOf",
 ];
-
-/// The maximum number of nested wrapper schemas.
-const MAX_DEPTH: usize = 12;
 
 /// Returns the unions with at least `least` members. Inner ones come first, because an inline union moves when it gets
 /// a name.
@@ -233,8 +231,9 @@ pub(super) fn discriminators(document: &mut Value, changes: &mut Changes) {
             .collect();
         for name in refs {
             let target = json!(Pointer::schema(&name).to_ref());
-            let place = Pointer::schema(&name);
-            let listed = !model::values(document, &place, &property, 0).is_empty();
+            let member = document.at(Pointer::schema(&name).as_str());
+            let listed =
+                member.is_some_and(|member| !values(document, member, &property).is_empty());
             // Without a mapping or a listed value, the value is the name of the schema (OpenAPI 3.1, section 4.8.25).
             if !listed
                 && !mapping.values().any(|known| *known == target)

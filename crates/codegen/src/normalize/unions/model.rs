@@ -1,13 +1,15 @@
 //! Reads unions into the model: their members, and the property that distinguishes them.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::shapes::{kinds, shape, shapes};
-use super::{MAX_DEPTH, is_scalar, unions};
+use super::{is_scalar, unions};
 use crate::model::{Details, Kinds, Member, Shape, Tag, Union};
 use crate::names;
 use crate::normalize::{Changes, replace, types};
-use crate::openapi::{COMBINATORS, Discriminator, Schema as _};
+use crate::openapi::{COMBINATORS, Discriminator, Schema as _, parts, reached};
 use crate::pointer::{Lookup as _, Pointer};
 use crate::walk::{self, Kind};
 
@@ -39,7 +41,7 @@ pub(in crate::normalize) fn model(document: &mut Value, changes: &mut Changes) {
         ) else {
             continue;
         };
-        let union = read(&received, &pointer, schema);
+        let union = read(&received, schema);
         let lost = COMBINATORS
             .iter()
             .all(|combinator| schema.get(combinator).is_some());
@@ -70,7 +72,7 @@ pub(in crate::normalize) fn model(document: &mut Value, changes: &mut Changes) {
     changes.model = model;
 }
 
-fn read(document: &Value, pointer: &Pointer, schema: &Value) -> Union {
+fn read(document: &Value, schema: &Value) -> Union {
     let Some((combinator, all)) = schema.union() else {
         return Union {
             members: Vec::new(),
@@ -80,8 +82,8 @@ fn read(document: &Value, pointer: &Pointer, schema: &Value) -> Union {
         };
     };
     let mut found: Vec<Member> = Vec::new();
-    let mut places = Vec::new();
-    for (index, member) in all.iter().enumerate() {
+    let mut distinct = Vec::new();
+    for member in all {
         let ty = types::rust_type(member, 0);
         let shape = shape(document, member);
         match found.iter_mut().find(|known| known.ty == ty) {
@@ -95,14 +97,14 @@ fn read(document: &Value, pointer: &Pointer, schema: &Value) -> Union {
                 known.shape = Shape::Is(Box::new(both));
             }
             None => {
-                let kinds = kinds(document, member, 0);
+                let kinds = kinds(document, member);
                 found.push(Member { ty, kinds, shape });
-                places.push(pointer.join(combinator).join(index));
+                distinct.push(member);
             }
         }
     }
     Union {
-        tag: tag(document, schema, &found, &places),
+        tag: tag(document, schema, &found, &distinct),
         members: found,
         any: combinator == "anyOf",
         nullable: schema.is_nullable(),
@@ -123,16 +125,10 @@ pub(in crate::normalize) fn member_name(document: &Value, member: &Pointer) -> O
     if name != combinator {
         return None;
     }
-    let places: Vec<Pointer> = (0..all.len())
-        .map(|index| union.join(name).join(index))
-        .collect();
-    let mut candidates = Vec::new();
-    properties(document, member, &mut candidates, 0);
+    let candidates = properties(document, all.get(index)?);
     let value = candidates.iter().find_map(|property| {
-        let values: Vec<Vec<Value>> = places
-            .iter()
-            .map(|place| values(document, place, property, 0))
-            .collect();
+        let values = all.iter().map(|member| values(document, member, property));
+        let values: Vec<Vec<Value>> = values.collect();
         let [only] = values[index].as_slice() else {
             return None;
         };
@@ -144,7 +140,7 @@ pub(in crate::normalize) fn member_name(document: &Value, member: &Pointer) -> O
 
 /// Returns the property that distinguishes the members that are objects: the one of the discriminator, or else the
 /// first with disjoint sets of values.
-fn tag(document: &Value, union: &Value, members: &[Member], places: &[Pointer]) -> Option<Tag> {
+fn tag(document: &Value, union: &Value, members: &[Member], schemas: &[&Value]) -> Option<Tag> {
     let objects: Vec<usize> = (0..members.len())
         .filter(|index| members[*index].kinds.has(Kinds::OBJECT))
         .collect();
@@ -156,10 +152,9 @@ fn tag(document: &Value, union: &Value, members: &[Member], places: &[Pointer]) 
         let mut table = vec![Vec::new(); members.len()];
         let mut seen: Vec<Value> = Vec::new();
         for index in &objects {
-            let place = &places[*index];
-            let target = component(document.at(place.as_str())?);
+            let target = component(schemas[*index]);
             let mut own = mapped(mapping, target.as_ref());
-            let listed = values(document, place, property, 0);
+            let listed = values(document, schemas[*index], property);
             // A value that the mapping assigns to another member is not a value of this one.
             let elsewhere = |value: &Value| {
                 let known = value.as_str().and_then(|value| mapping?.target(value));
@@ -177,12 +172,12 @@ fn tag(document: &Value, union: &Value, members: &[Member], places: &[Pointer]) 
             table[*index] = own;
         }
         let has = |index: usize| {
-            !objects.contains(&index) || has_property(document, &places[index], property, 0)
+            !objects.contains(&index) || has_property(document, schemas[index], property)
         };
         let required = mapping.is_some()
-            || objects
-                .iter()
-                .all(|index| is_required(document, &places[*index], property, 0));
+            || objects.iter().all(|index| {
+                is_required(document, schemas[*index], property, &mut BTreeMap::new())
+            });
         Some(Tag {
             property: property.to_owned(),
             values: table,
@@ -195,8 +190,7 @@ fn tag(document: &Value, union: &Value, members: &[Member], places: &[Pointer]) 
     {
         return Some(tag);
     }
-    let mut candidates: Vec<String> = Vec::new();
-    properties(document, places.get(*objects.first()?)?, &mut candidates, 0);
+    let candidates = properties(document, schemas.get(*objects.first()?)?);
     let mut tables = candidates.iter().filter_map(|name| table(name, None));
     let first = tables.next()?;
     // A required property is better than an optional one.
@@ -222,107 +216,105 @@ fn mapped(discriminator: Option<Discriminator<'_>>, target: Option<&Pointer>) ->
         .collect()
 }
 
-/// Collects the properties of a member and of its parts.
-fn properties(document: &Value, member: &Pointer, found: &mut Vec<String>, depth: usize) {
-    let Some((place, schema)) = walk::locate(document, member).filter(|_| depth < MAX_DEPTH) else {
-        return;
-    };
-    found.extend(schema.properties().map(|(name, _)| name.clone()));
-    for inner in parts(&place, schema).chain(alternatives(&place, schema).take(1)) {
-        properties(document, &inner, found, depth + 1);
-    }
+/// Returns the properties of a member and of its parts.
+fn properties<'a>(document: &'a Value, member: &'a Value) -> Vec<&'a String> {
+    let all = reached(document, member, true, |schema| {
+        schema.parts().iter().chain(alternatives(schema).first())
+    });
+    let properties = all.into_iter().flat_map(|schema| schema.properties());
+    properties.map(|(name, _)| name).collect()
 }
 
-/// Returns the locations of the parts of a schema.
-fn parts(place: &Pointer, schema: &Value) -> impl Iterator<Item = Pointer> {
-    let count = schema.parts().len();
-    let all = place.join("allOf");
-    (0..count).map(move |index| all.join(index))
-}
-
-/// Returns the locations of the members of a union.
-fn alternatives(place: &Pointer, schema: &Value) -> impl Iterator<Item = Pointer> {
-    let (combinator, count) = schema
+/// Returns the members of a union.
+fn alternatives(schema: &Value) -> &[Value] {
+    schema
         .union()
-        .map_or(("oneOf", 0), |(name, all)| (name, all.len()));
-    let all = place.join(combinator);
-    (0..count).map(move |index| all.join(index))
+        .map(|(_, members)| members)
+        .unwrap_or_default()
 }
 
 /// Returns the listed values of a property of a member. For a nested union, these are the values of all its members.
-pub(super) fn values(
+pub(super) fn values(document: &Value, member: &Value, property: &str) -> Vec<Value> {
+    values_of(document, member, property, &mut BTreeMap::new())
+}
+
+/// `known` has the values of each schema.
+fn values_of(
     document: &Value,
-    member: &Pointer,
+    member: &Value,
     property: &str,
-    depth: usize,
+    known: &mut BTreeMap<*const Value, Vec<Value>>,
 ) -> Vec<Value> {
-    let Some((place, schema)) = walk::locate(document, member).filter(|_| depth < MAX_DEPTH) else {
+    let Some(schema) = walk::follow(document, member) else {
         return Vec::new();
     };
-    if schema
-        .get("properties")
-        .is_some_and(|all| all.get(property).is_some())
-    {
-        let listed = listed(document, &place.join("properties").join(property), 0);
-        if !listed.is_empty() {
-            return listed;
+    if let Some(values) = known.get(&std::ptr::from_ref(schema)) {
+        return values.clone();
+    }
+    // A schema within itself has none, so no property distinguishes it.
+    known.insert(schema, Vec::new());
+    let own = schema.get("properties").and_then(|all| all.get(property));
+    let own = own.map(|property| listed(document, property));
+    let mut values = own.unwrap_or_default();
+    let mut parts = schema.parts().iter();
+    while let (true, Some(part)) = (values.is_empty(), parts.next()) {
+        values = values_of(document, part, property, known);
+    }
+    if values.is_empty() {
+        let discriminator = schema.discriminator();
+        let discriminator = discriminator.filter(|found| found.property == property);
+        for alternative in alternatives(schema) {
+            let mut own = mapped(discriminator, component(alternative).as_ref());
+            own.extend(values_of(document, alternative, property, known));
+            if own.is_empty() {
+                values.clear();
+                break;
+            }
+            own.retain(|value| !values.contains(value));
+            values.append(&mut own);
         }
     }
-    for part in parts(&place, schema) {
-        let values = values(document, &part, property, depth + 1);
-        if !values.is_empty() {
-            return values;
-        }
-    }
-    let discriminator = schema.discriminator();
-    let discriminator = discriminator.filter(|found| found.property == property);
-    let mut any = Vec::new();
-    for alternative in alternatives(&place, schema) {
-        let target = document.at(alternative.as_str()).and_then(component);
-        let mut own = mapped(discriminator, target.as_ref());
-        own.extend(values(document, &alternative, property, depth + 1));
-        if own.is_empty() {
-            return Vec::new();
-        }
-        any.extend(own);
-    }
-    any
+    known.insert(schema, values.clone());
+    values
 }
 
 /// Returns the scalars that a schema lists.
-fn listed(document: &Value, place: &Pointer, depth: usize) -> Vec<Value> {
-    let Some((place, schema)) = walk::locate(document, place).filter(|_| depth < MAX_DEPTH) else {
-        return Vec::new();
+fn listed(document: &Value, schema: &Value) -> Vec<Value> {
+    let parts = parts(document, schema).into_iter();
+    let mut lists = parts.map(|part| part.list("enum"));
+    let listed = lists.find(|values| !values.is_empty() && values.iter().all(is_scalar));
+    listed.unwrap_or_default().to_vec()
+}
+
+fn has_property(document: &Value, member: &Value, property: &str) -> bool {
+    let all = reached(document, member, true, |schema| {
+        schema.parts().iter().chain(alternatives(schema))
+    });
+    let has = |schema: &Value| schema.get("properties")?.get(property).map(|_| ());
+    all.into_iter().any(|schema| has(schema).is_some())
+}
+
+/// `known` has true for each schema that requires the property, and false for one that does not or that is being looked at.
+fn is_required(
+    document: &Value,
+    member: &Value,
+    property: &str,
+    known: &mut BTreeMap<*const Value, bool>,
+) -> bool {
+    let Some(schema) = walk::follow(document, member) else {
+        return false;
     };
-    match schema.get("enum").and_then(Value::as_array) {
-        Some(values) if values.iter().all(is_scalar) => values.clone(),
-        Some(_) => Vec::new(),
-        None => parts(&place, schema)
-            .map(|part| listed(document, &part, depth + 1))
-            .find(|values| !values.is_empty())
-            .unwrap_or_default(),
+    if let Some(is_required) = known.get(&std::ptr::from_ref(schema)) {
+        return *is_required;
     }
-}
-
-fn has_property(document: &Value, member: &Pointer, property: &str, depth: usize) -> bool {
-    let Some((place, schema)) = walk::locate(document, member).filter(|_| depth < MAX_DEPTH) else {
-        return false;
-    };
-    schema
-        .get("properties")
-        .is_some_and(|all| all.get(property).is_some())
-        || parts(&place, schema)
-            .chain(alternatives(&place, schema))
-            .any(|inner| has_property(document, &inner, property, depth + 1))
-}
-
-fn is_required(document: &Value, member: &Pointer, property: &str, depth: usize) -> bool {
-    let Some((place, schema)) = walk::locate(document, member).filter(|_| depth < MAX_DEPTH) else {
-        return false;
-    };
-    schema.requires(property)
-        || parts(&place, schema).any(|part| is_required(document, &part, property, depth + 1))
-        || (schema.union().is_some()
-            && alternatives(&place, schema)
-                .all(|inner| is_required(document, &inner, property, depth + 1)))
+    known.insert(schema, false);
+    let mut parts = parts(document, schema).into_iter();
+    let is_found = parts.any(|part| {
+        let mut members = alternatives(part).iter();
+        part.requires(property)
+            || part.union().is_some()
+                && members.all(|member| is_required(document, member, property, known))
+    });
+    known.insert(schema, is_found);
+    is_found
 }

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{MAX_DEPTH, is_object, is_scalar};
+use super::{is_object, is_scalar};
 use crate::model::{Details, Kinds, Model, Shape};
 use crate::normalize::types::{component, integer, parsed};
-use crate::openapi::{Additional, Schema as _};
+use crate::openapi::{Additional, Schema as _, reached};
 use crate::pointer::{Lookup as _, Pointer};
 use crate::walk;
+
+/// The maximum number of nested wrapper schemas.
+const MAX_DEPTH: usize = 12;
 
 /// Returns the shapes of all components that union members refer to, directly or indirectly.
 pub(super) fn shapes(document: &Value, model: &Model) -> BTreeMap<String, Details> {
@@ -39,32 +42,39 @@ pub(super) fn shapes(document: &Value, model: &Model) -> BTreeMap<String, Detail
 }
 
 /// Returns the kinds of values that a schema allows.
-pub(super) fn kinds(document: &Value, schema: &Value, depth: usize) -> Kinds {
-    let Some(schema) = walk::follow(document, schema).filter(|_| depth < MAX_DEPTH) else {
-        return Kinds::ALL;
+pub(super) fn kinds(document: &Value, schema: &Value) -> Kinds {
+    let all = reached(document, schema, true, |schema| {
+        let members = schema.union().map(|(_, members)| members);
+        let members = members.unwrap_or_default().iter();
+        let only = single_part(schema).filter(|_| schema.union().is_none());
+        members.chain(only)
+    });
+    let own = |schema: &&Value| match schema.get("type").and_then(Value::as_str) {
+        _ if schema.union().is_some() || single_part(schema).is_some() => Kinds::default(),
+        Some("string") => Kinds::TEXT,
+        Some("integer") => Kinds::INTEGER,
+        Some("number") => Kinds::NUMBER,
+        Some("boolean") => Kinds::BOOLEAN,
+        Some("array") => Kinds::LIST,
+        Some("object") => Kinds::OBJECT,
+        _ if is_object(schema) => Kinds::OBJECT,
+        _ if schema.is_only_null() => Kinds::NULL,
+        _ => Kinds::ALL,
     };
-    let inner = |schema: &Value| kinds(document, schema, depth + 1);
-    let own = if let Some((_, members)) = schema.union() {
-        members.iter().map(inner).fold(Kinds::default(), Kinds::and)
-    } else if let Some(only) = single_part(schema) {
-        inner(only)
+    let targets = all.iter().filter(|schema| schema.get("$ref").is_none());
+    let kinds = targets.fold(Kinds::default(), |kinds, schema| {
+        let null = if schema.is_nullable() {
+            Kinds::NULL
+        } else {
+            Kinds::default()
+        };
+        kinds.and(own(schema)).and(null)
+    });
+    // Members that are the union itself add nothing; nothing else is known of a schema of only those.
+    if kinds == Kinds::default() {
+        Kinds::ALL
     } else {
-        match schema.get("type").and_then(Value::as_str) {
-            Some("string") => Kinds::TEXT,
-            Some("integer") => Kinds::INTEGER,
-            Some("number") => Kinds::NUMBER,
-            Some("boolean") => Kinds::BOOLEAN,
-            Some("array") => Kinds::LIST,
-            Some("object") => Kinds::OBJECT,
-            _ if is_object(schema) => Kinds::OBJECT,
-            _ if schema.is_only_null() => Kinds::NULL,
-            _ => Kinds::ALL,
-        }
-    };
-    if schema.is_nullable() {
-        own.and(Kinds::NULL)
-    } else {
-        own
+        kinds
     }
 }
 
@@ -91,7 +101,7 @@ fn inner_shape(document: &Value, schema: &Value, depth: usize) -> Shape {
             .or(Some(target))
     });
     if target.is_none_or(|target| target.union().is_some()) {
-        let kinds = kinds(document, schema, 0);
+        let kinds = kinds(document, schema);
         return Shape::Is(Box::new(Details {
             kinds,
             ..Details::default()
@@ -106,7 +116,7 @@ fn inner_shape(document: &Value, schema: &Value, depth: usize) -> Shape {
                 ..Details::default()
             };
             Shape::Is(Box::new(Details {
-                kinds: kinds(document, schema, 0),
+                kinds: kinds(document, schema),
                 members: vec![Shape::Of(name), Shape::Is(Box::new(null))],
                 ..Details::default()
             }))
@@ -116,7 +126,7 @@ fn inner_shape(document: &Value, schema: &Value, depth: usize) -> Shape {
 }
 
 fn details(document: &Value, schema: &Value, depth: usize) -> Details {
-    let kinds = kinds(document, schema, 0);
+    let kinds = kinds(document, schema);
     let plain = Details {
         kinds,
         ..Details::default()
