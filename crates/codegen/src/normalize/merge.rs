@@ -15,8 +15,7 @@ use crate::walk;
 /// The maximum nesting of `allOf`. Beyond it, a schema contains itself.
 const MAX_DEPTH: usize = 32;
 
-/// The maximum number of parts to merge. Beyond it, the parts form a lattice with exponentially many paths, and typify
-/// merges them.
+/// The maximum number of parts to merge. Beyond it, typify merges them.
 const MAX_STEPS: usize = 10_000;
 
 /// The maximum number of alternatives that a composition of unions may have.
@@ -65,6 +64,7 @@ pub(super) fn merged_objects(document: &mut Value, changes: &mut Changes) {
             taken: &mut taken,
             new: Vec::new(),
             clashes: Vec::new(),
+            parts: BTreeMap::new(),
             known: Vec::new(),
             bases: &mut bases,
             nesting: 0,
@@ -156,6 +156,8 @@ struct Merge<'a> {
     /// New components, from two object schemas for the same property or from members of unions.
     new: Vec<(String, Value)>,
     clashes: Vec<String>,
+    /// What each referenced part is composed to, by its reference and the nesting.
+    parts: BTreeMap<(Pointer, usize), Option<Vec<Alternative>>>,
     /// The compositions that became new components or are becoming one, and the names of these.
     known: Vec<(Value, String)>,
     /// The components that each component is composed of. They are read before any of them is merged.
@@ -189,6 +191,19 @@ impl Merge<'_> {
 
     /// Returns what the schema is composed to, or `None` if a part is neither an object nor a union with one.
     fn alternatives(&mut self, schema: &Value, depth: usize) -> Option<Vec<Alternative>> {
+        let Some(target) = schema.reference() else {
+            return self.alternatives_of(schema, depth);
+        };
+        let key = (target, self.nesting);
+        if let Some(known) = self.parts.get(&key) {
+            return known.clone();
+        }
+        let alternatives = self.alternatives_of(schema, depth);
+        self.parts.insert(key, alternatives.clone());
+        alternatives
+    }
+
+    fn alternatives_of(&mut self, schema: &Value, depth: usize) -> Option<Vec<Alternative>> {
         let followed = self.follow(schema)?;
         if self.file.is_some_and(|file| std::ptr::eq(file, followed)) {
             return None;
@@ -263,7 +278,9 @@ impl Merge<'_> {
             }
             all.extend(alternatives);
         }
-        (!all.is_empty()).then_some(all)
+        // Unions within unions may have exponentially many members.
+        let most = members.len().max(MOST_ALTERNATIVES);
+        (1..=most).contains(&all.len()).then_some(all)
     }
 
     fn each_with_each(
@@ -357,8 +374,8 @@ impl Merge<'_> {
                 ("properties", Some(Value::Object(properties)), Value::Object(more)) => {
                     for (name, schema) in more {
                         let both = match properties.get(&name) {
-                            Some(known) => self.property(&name, known, &schema),
-                            None => schema,
+                            Some(known) if *known != schema => self.property(&name, known, &schema),
+                            _ => schema,
                         };
                         properties.insert(name, both);
                     }
