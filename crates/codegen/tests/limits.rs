@@ -146,3 +146,115 @@ fn objects_with_many_properties_of_their_own_type_are_generated() {
     assert_eq!(generated.count.schemas, 2);
     assert!(generated.unsupported.is_empty());
 }
+
+/// Levels of schemas, each of which refers to all schemas of the next level, so that there are more ways to the last one than
+/// can be followed.
+fn lattice(width: usize, of: impl Fn(Vec<Value>) -> Value) -> Value {
+    let levels = 16;
+    let names = |level: usize| (0..width).map(move |index| format!("L{level}N{index}"));
+    let mut schemas = Map::new();
+    for level in 0..levels {
+        for name in names(level) {
+            let mut schema = of(names(level + 1).map(reference).collect());
+            if schema.get("allOf").is_some() {
+                schema["properties"] = json!({format!("in{name}"): {"type": "string"}});
+            }
+            schemas.insert(name, schema);
+        }
+    }
+    for name in names(levels) {
+        let own = json!({name.clone(): {"type": "string"}, "kind": {"enum": [name]}});
+        schemas.insert(name, json!({"type": "object", "properties": own}));
+    }
+    Value::Object(schemas)
+}
+
+/// Returns a document that uses the lattice wherever a schema may be.
+fn document_of_lattice(lattice: Value) -> Value {
+    let first = reference("L0N0");
+    let media = json!({"application/json": {"schema": first}});
+    let events = json!({"text/event-stream": {"schema": first}});
+    let list = json!({"type": "object", "required": ["items"], "properties": {
+        "items": {"type": "array", "items": first},
+        "next": {"type": "string"},
+    }});
+    let both = json!({
+        "type": "object",
+        "required": ["read"],
+        "properties": {
+            "read": {"allOf": [first], "readOnly": true},
+            "default": {"allOf": [first], "default": "a"},
+            "optional": {"allOf": [first]},
+        },
+    });
+    let union = |discriminator: Value| {
+        let members = [first.clone(), reference("L0N1")];
+        json!({"oneOf": members, "discriminator": discriminator})
+    };
+    let operation = |id: &str, schema: Value| {
+        let content = json!({"application/json": {"schema": schema}});
+        json!({"operationId": id, "responses": {"200": {"description": "", "content": content}}})
+    };
+    let mut document = document(lattice);
+    let schemas = &mut document["components"]["schemas"];
+    schemas["Both"] = both;
+    schemas["Union"] = union(json!({"propertyName": "kind"}));
+    schemas["Other"] = json!({"anyOf": [reference("L0N1"), first]});
+    let parameters =
+        |style: &str| json!([{"name": "q", "in": "query", "style": style, "schema": first}]);
+    let mut query = operation("query", first.clone());
+    query["parameters"] = parameters("form");
+    let mut deep = operation("deep", list);
+    deep["parameters"] = parameters("deepObject");
+    let mut events_of = operation("events", first.clone());
+    events_of["responses"]["200"]["content"] = events;
+    let mut sent = operation("sent", reference("Both"));
+    sent["requestBody"] = json!({"content": {"application/json": {"schema": reference("Both")}}});
+    let mut form = operation("form", reference("Union"));
+    form["requestBody"] =
+        json!({"content": {"application/x-www-form-urlencoded": {"schema": first}}});
+    let mut parts = operation("parts", reference("Other"));
+    parts["requestBody"] = json!({"content": {"multipart/form-data": {"schema": first}}});
+    document["paths"] = json!({
+        "/query": {"get": query},
+        "/deep": {"get": deep},
+        "/events": {"get": events_of},
+        "/sent": {"post": sent},
+        "/form": {"post": form},
+        "/parts": {"post": parts},
+    });
+    document["webhooks"] = json!({"ended": {"post": {"requestBody": {"content": media}}}});
+    document
+}
+
+#[test]
+fn lattice_of_all_of_is_generated() {
+    generate(document_of_lattice(lattice(
+        4,
+        |below| json!({"allOf": below}),
+    )))
+    .unwrap();
+}
+
+#[test]
+fn lattice_of_unions_is_generated() {
+    for keyword in ["oneOf", "anyOf"] {
+        generate(document_of_lattice(lattice(
+            4,
+            |below| json!({keyword: below}),
+        )))
+        .unwrap();
+    }
+}
+
+#[test]
+fn lattice_of_lists_is_generated() {
+    let list = |below| json!({"type": "array", "items": {"oneOf": below}});
+    generate(document_of_lattice(lattice(4, list))).unwrap();
+}
+
+#[test]
+fn lattice_of_unions_with_properties_is_generated() {
+    let own = |below| json!({"oneOf": below, "properties": {"own": {"type": "string"}}});
+    generate(document_of_lattice(lattice(4, own))).unwrap();
+}
