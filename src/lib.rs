@@ -34,19 +34,13 @@
 //! use call_api::{CallStatus, Client};
 //! use call_api_sandbox::Sandbox;
 //!
-//! #[tokio::test]
-//! async fn attribute_of_the_test_below() {}
-//!
 //! #[tokio::main]
-//! async fn example_call_is_being_dialed() -> Result<(), Box<dyn std::error::Error>> {
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let sandbox = Sandbox::start().await?;
 //!     let client = Client::builder().base_url(sandbox.base_url()).token(sandbox.token()).build()?;
 //!     let call = client.get_call(Sandbox::EXAMPLE_ID).await?;
 //!     assert_eq!(call.status, CallStatus::Dialing);
 //!     Ok(())
-//! }
-//! fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!         example_call_is_being_dialed()
 //! }
 //! ```
 //!

@@ -26,7 +26,7 @@ const WATCH: Operation = Operation {
     body: ResponseBody::Streamed,
 };
 
-/// What the server does with a connection.
+/// An action of the server on a connection.
 #[derive(Clone, Debug)]
 enum Act {
     /// Sends these bytes as chunks of the body.

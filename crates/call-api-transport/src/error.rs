@@ -14,7 +14,7 @@ use crate::retry::{Seconds, StopReason};
 
 /// A request that ended without a response. Cheap to clone. `{}` ends with advice, which `{:#}` leaves out.
 ///
-/// A response with an error status is not an error here: it is returned, with what the service says in its body.
+/// A response with an error status is no such error: it is returned as a response, with its body.
 #[derive(Clone)]
 pub struct TransportError(Arc<Inner>);
 

@@ -1,7 +1,6 @@
 //! HTTP transport: authentication, deadlines, retries, limits and downloads.
 //!
-//! A generated client knows the operations of an API; this crate knows none of them, nor any type, and does for each
-//! request what a network that fails demands:
+//! This crate sends the requests of a generated client. It knows no operation and no type. For each request it provides:
 //!
 //! - one [deadline](TransportBuilder::deadline) over token, attempts, delays and body;
 //! - retries with full jitter that honor `Retry-After`, within a [budget](TransportBuilder::retry_budget) that all clones

@@ -107,7 +107,7 @@ impl Outcome {
             Self::Interrupted     => (IfRepeatable, FAILED,    "servers close idle connections; it is unknown if the request was processed"),
             Self::Truncated       => (IfRepeatable, FAILED,    "the service answered; the next response may be complete"),
             Self::Malformed       => (Never,        0,         "the next response is malformed in the same way"),
-            Self::AttemptTimedOut => (IfRepeatable, FAILED,    "one slow response may be chance; at most one retry follows two of these"),
+            Self::AttemptTimedOut => (IfRepeatable, FAILED,    "one slow response may be chance; a second timeout is not retried"),
             Self::DeadlineReached => (Never,        0,         "the time for the whole request is over"),
             Self::BodyTooLarge    => (Never,        0,         "the next body has the same length"),
             Self::Redirected      => (Never,        0,         "the token must not follow a redirect unasked"),

@@ -1,4 +1,4 @@
-//! Step 2, bundle: replaces references to other files.
+//! Bundle: replaces references to other files.
 //!
 //! - Files are relative to the referring file, and must be in the folder of the document or below it, so a document
 //!   cannot read other files of the machine. Symbolic links are resolved first.

@@ -1,4 +1,4 @@
-//! Step 5, generate: progenitor turns the normalized document into Rust tokens.
+//! Generate: progenitor turns the normalized document into Rust tokens.
 //!
 //! progenitor and typify report what they do not support as an error or a panic without a location. `isolate` finds
 //! the location.

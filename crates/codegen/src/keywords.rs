@@ -66,7 +66,7 @@ pub fn keyword_support(kind: Kind, keyword: &str) -> Option<KeywordSupport> {
 
         (Kind::Response, "content" | "links" | "$ref") => Normalized,
         (Kind::Response, "headers") => {
-            Reported("they have no types: read them from `ResponseValue::headers`")
+            Reported("they have no types: read them from `Response::headers`")
         }
 
         (Kind::MediaType, "schema" | "itemSchema" | "encoding" | "$ref") => Normalized,

@@ -1,4 +1,4 @@
-//! Step 1, load: parses a file into a document.
+//! Load: parses a file into a document.
 
 use std::fmt;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! Step 3, lower: rewrites OpenAPI 3.1 and 3.2 documents as OpenAPI 3.0, which progenitor reads.
+//! Lower: rewrites OpenAPI 3.1 and 3.2 documents as OpenAPI 3.0, which progenitor reads.
 //!
 //! The semantics are those of JSON Schema 2020-12 and OpenAPI 3.1, section 4.8.24. A construct that 3.0 cannot express
 //! is removed and reported if it only narrows the valid values; otherwise it is an error. Documents of 3.0 pass through

@@ -1,4 +1,4 @@
-//! Step 4, normalize: named rules rewrite what progenitor would misread into an equivalent that it reads correctly.
+//! Normalize: named rules rewrite what progenitor would misread into an equivalent that it reads correctly.
 //!
 //! Each rule is a function with a reason. A rule adds facts that progenitor does not support, such as the wire name of
 //! a parameter or the media type of a body, to the [`Model`], which `postprocess` reads.

@@ -1,4 +1,4 @@
-//! Step 7, plan: the files to generate, with their contents.
+//! Plan: the files to generate, with their contents.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Step 6, postprocess: passes over the syntax tree change what progenitor has no setting for.
+//! Postprocess: passes over the syntax tree change what progenitor has no setting for.
 //!
 //! Each pass is a module with its tests.
 

@@ -1,4 +1,4 @@
-//! Step 2, validate: checks everything that the following steps rely on.
+//! Validate: checks everything that the following steps rely on.
 //!
 //! All errors are reported at once. What a later step can repair or work around is not an error.
 

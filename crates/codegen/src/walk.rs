@@ -123,12 +123,12 @@ pub(super) fn child_kind(kind: Kind, key: &str) -> ChildKind {
     }
 }
 
-/// Calls `visit` for every object of the document, outer ones first.
+/// Runs `visit` for every object of the document, outer ones first.
 pub fn walk<'a>(document: &'a Value, visit: &mut impl FnMut(Kind, &Pointer, &'a Value)) {
     walk_from(Kind::Document, &Pointer::root(), document, visit);
 }
 
-/// Calls `visit` for `value`, an object of `kind` at `pointer`, and for every object within it.
+/// Runs `visit` for `value`, an object of `kind` at `pointer`, and for every object within it.
 pub fn walk_from<'a>(
     kind: Kind,
     pointer: &Pointer,
@@ -176,12 +176,12 @@ fn walk_at<'a>(
     }
 }
 
-/// Calls `visit` for every object of the document, inner ones first, so changes to an object are not visited.
+/// Runs `visit` for every object of the document, inner ones first, so changes to an object are not visited.
 pub fn walk_mut(document: &mut Value, visit: &mut impl FnMut(Kind, &Pointer, &mut Value)) {
     walk_mut_from(Kind::Document, &Pointer::root(), document, visit);
 }
 
-/// Calls `visit` for every object within `value`, an object of `kind` at `pointer`, and then for `value`.
+/// Runs `visit` for every object within `value`, an object of `kind` at `pointer`, and then for `value`.
 pub fn walk_mut_from(
     kind: Kind,
     pointer: &Pointer,

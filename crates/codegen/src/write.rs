@@ -1,4 +1,4 @@
-//! Step 8, write or check. One function compares the plan with the disk in every mode, so the modes cannot disagree.
+//! Write or check. One function compares the plan with the disk in every mode, so the modes cannot disagree.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;

@@ -44,7 +44,7 @@ const ATTEMPTS: [Mode; 7] = [
     Mode::Random,
 ];
 
-/// Sends requests of each operation, and adds the results to the row; calls `done` once for each operation.
+/// Sends requests of each operation, and adds the results to the row; runs `done` once for each operation.
 ///
 /// # Errors
 /// The driver does not start, or a schema is not a valid JSON Schema.

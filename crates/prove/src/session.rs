@@ -56,7 +56,7 @@ impl Session {
         Self { program }
     }
 
-    /// Asks each question, and calls `done` after each answer.
+    /// Asks each question, and runs `done` after each answer.
     ///
     /// # Errors
     /// The program does not start.

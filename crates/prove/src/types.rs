@@ -75,7 +75,7 @@ impl<'d> TypeProof<'d> {
         }
     }
 
-    /// Samples each schema, asks the driver, and adds the results to the row; calls `done` once for each type.
+    /// Samples each schema, asks the driver, and adds the results to the row; runs `done` once for each type.
     ///
     /// # Errors
     /// The driver doesn't start, or a schema is no JSON Schema.

@@ -104,7 +104,7 @@ const NAMELESS: [&str; 13] = [
     "writeOnly",
 ];
 
-/// Calls `visit` for each schema outside of `components.schemas`.
+/// Runs `visit` for each schema outside of `components.schemas`.
 fn each_schema(document: &Value, visit: &mut dyn FnMut(&Value)) {
     let mut visit = |kind: Kind, _: &Pointer, value: &Value| {
         if kind == Kind::Schema {

@@ -107,7 +107,7 @@ fn contents(
     schemas
 }
 
-/// Calls `visit` for each optional property of the object schemas at these locations and inside them, with the location
+/// Runs `visit` for each optional property of the object schemas at these locations and inside them, with the location
 /// of the object, and the name and schema of the property.
 fn each_optional(
     document: &Value,

@@ -52,7 +52,7 @@ fn places(document: &Value) -> Vec<Pointer> {
     places
 }
 
-/// Calls `edit` for each Parameter object that an operation uses, with the unchanged document.
+/// Runs `edit` for each Parameter object that an operation uses, with the unchanged document.
 fn edit_each(
     document: &mut Value,
     mut edit: impl FnMut(&Value, &Pointer, &mut Map<String, Value>),

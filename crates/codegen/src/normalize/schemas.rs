@@ -52,7 +52,7 @@ pub(super) fn distinct_types(document: &mut Value, changes: &mut Changes) {
     changes.renamed = renamed;
 }
 
-/// Calls `change` for each schema that is an object.
+/// Runs `change` for each schema that is an object.
 pub(super) fn each_schema(
     document: &mut Value,
     mut change: impl FnMut(&Pointer, &mut Map<String, Value>),

@@ -58,7 +58,7 @@ pub(super) fn extend(file: &mut syn::File) {
     }
 }
 
-/// What a builder depends on besides its struct.
+/// The inputs of a builder besides its struct.
 pub(super) struct Builders<'a> {
     /// The structs of typify.
     pub(super) structs: &'a BTreeSet<String>,

@@ -132,7 +132,7 @@ impl<'a> Passes<'a> {
     }
 }
 
-/// What macros write.
+/// The declarations that macros expand.
 struct Declared {
     builders: Vec<Declaration>,
     values: Vec<Values>,
