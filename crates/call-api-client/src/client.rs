@@ -140,12 +140,11 @@ impl Client {
                 .collect();
             if !missing.is_empty() {
                 let has_some = missing.len() < all.len();
-                let check = if has_some {
-                    "check what was sent, or "
-                } else {
-                    ""
+                let check = match has_some {
+                    true => "check the credential that was sent, or ",
+                    false => "",
                 };
-                return error.with_advice(format!("{check}{}", missing.join(", or ")));
+                return error.with_advice(format!("{check}{}", missing.join(", and ")));
             }
         }
         if error.kind() == ErrorKind::Connect && self.shared.uses_default_base_url {
@@ -532,7 +531,7 @@ mod tests {
         assert!(
             error
                 .advice()
-                .starts_with("no credential of the scheme partner"),
+                .starts_with("set the credential of the scheme partner"),
             "{error}"
         );
         assert_eq!(

@@ -151,8 +151,9 @@ pub(crate) fn authorize(
 fn rank(checked: &Result<Option<TenantId>, AuthError>) -> u8 {
     match checked {
         Err(AuthError::Missing) => 0,
-        Err(AuthError::Invalid) => 1,
-        Ok(None) => 2,
+        Ok(None) => 1,
+        // Another scheme may read the same header, and accept any credential.
+        Err(AuthError::Invalid) => 2,
         Ok(Some(_)) => 3,
     }
 }

@@ -192,7 +192,7 @@ impl AttemptLog {
     }
 }
 
-/// Adds a credential to a `curl` command, as this variable of the shell. Names are of the document, so they are quoted.
+/// Adds a credential to a `curl` command, as this variable of the shell. The document chooses the names: they are quoted.
 fn add_credential(command: &mut String, auth: Auth, variable: &str) {
     let (option, before) = match auth.place() {
         Auth::None | Auth::Scheme(..) | Auth::Each(_) => return,

@@ -329,6 +329,9 @@ impl TransportError {
                 "try again, and tell the service's owner if that doesn't help"
             }
             TransportErrorKind::WriteFailed => "check the target, and the space on its disk",
+            TransportErrorKind::Redirected { to: None, .. } => {
+                "set the base URL to where the service is"
+            }
             TransportErrorKind::Redirected { .. } => {
                 "set the base URL to where the service is, or request the target without the token"
             }

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// [`configure_http`](crate::TransportBuilder::configure_http) passes them on.
 ///
 /// These are settings of [`reqwest::ClientBuilder`]. Those that the transport would have to ignore are missing: what keeps
-/// the token on the API's origin cannot be changed, such as redirects and the addresses of `localhost`, and roots, client certificates, timeouts, headers and pings are
+/// the token on the API's origin cannot be changed, and roots, client certificates, timeouts, headers and pings are
 /// settings of the [`TransportBuilder`](crate::TransportBuilder).
 #[derive(Debug)]
 #[must_use = "settings do nothing until they are returned"]
@@ -30,13 +30,13 @@ impl HttpSettings {
         self
     }
 
-    /// Resolves a host to an address. Port 0 stands for the URL's.
+    /// Resolves a host to an address. Port 0 stands for the URL's. `localhost` remains this machine.
     pub fn resolve(mut self, host: &str, address: SocketAddr) -> Self {
         self.builder = self.builder.resolve(host, address);
         self
     }
 
-    /// Resolves a host to several addresses. Port 0 stands for the URL's.
+    /// Resolves a host to several addresses. Port 0 stands for the URL's. `localhost` remains this machine.
     pub fn resolve_to_addrs(mut self, host: &str, addresses: &[SocketAddr]) -> Self {
         self.builder = self.builder.resolve_to_addrs(host, addresses);
         self

@@ -45,8 +45,8 @@ pub enum Auth {
     /// In the same place, but another credential than the token: the one of the security scheme of this name, which
     /// [`credential`](crate::TransportBuilder::credential) sets.
     Scheme(&'static str, &'static Auth),
-    /// Several credentials: those that are set are sent, each in its place, and of several in one place only the first. If
-    /// one of them is the token, it comes first.
+    /// Several credentials: those that are set are sent, each in its place. Of two in the same place, the first is sent. If
+    /// the token is among them, it comes first.
     Each(&'static [Auth]),
 }
 
@@ -68,11 +68,18 @@ impl Auth {
         }
     }
 
-    /// Returns true if a request holds only one of these two places.
+    /// Returns true if a request holds only one of these two: both are in the same header, or have the same name elsewhere.
     pub(crate) fn excludes(self, other: Self) -> bool {
-        let is_authorization = |auth| matches!(auth, Self::Bearer | Self::Basic);
+        let header = |auth: Self| match auth {
+            Self::Bearer | Self::Basic => Some("authorization"),
+            Self::ApiKeyHeader(name) => Some(name),
+            _ => None,
+        };
         let (own, other) = (self.place(), other.place());
-        own == other || is_authorization(own) && is_authorization(other)
+        match (header(own), header(other)) {
+            (Some(own), Some(other)) => own.eq_ignore_ascii_case(other),
+            _ => own == other,
+        }
     }
 }
 

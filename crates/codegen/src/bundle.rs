@@ -58,6 +58,16 @@ const MAX_INLINED: usize = 100_000;
 /// # Errors
 /// Errors for each reference that cannot be resolved, and for each file that cannot be read.
 pub fn bundle(source: Source, unsupported: &mut Vec<Unsupported>) -> Result<Source, Problems> {
+    let mut source = source;
+    let moves = paths::with_slash(&mut source.document);
+    moved(&mut source, &moves);
+    loop {
+        let moves = schemas::tuples(&mut source.document);
+        if moves.is_empty() {
+            break;
+        }
+        moved(&mut source, &moves);
+    }
     let mut source = if refers_elsewhere(&source.document) {
         bundle_files(source, unsupported)?
     } else {

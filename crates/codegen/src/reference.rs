@@ -314,10 +314,15 @@ impl Writer<'_> {
             && body.required
         {
             rest.push_str(&match (MediaTypeKind::of(media_type), example) {
-                (MediaTypeKind::Multipart, Value::Object(parts)) => fields("-F", parts, |name| {
-                    let property = body.content.properties.iter().find(|own| own.name == name);
-                    property.is_some_and(|property| property.ty.is_file())
-                }),
+                (MediaTypeKind::Multipart, Value::Object(parts)) => {
+                    fields("--form-string", parts, |name| {
+                        let property = body.content.properties.iter().find(|own| own.name == name);
+                        property.is_some_and(|property| {
+                            let items = property.ty.items.as_deref();
+                            items.unwrap_or(&property.ty).is_file()
+                        })
+                    })
+                }
                 (MediaTypeKind::Form, Value::Object(pairs)) => {
                     fields("--data-urlencode", pairs, |_| false)
                 }
@@ -356,9 +361,9 @@ fn word(value: &Value) -> String {
 /// Returns an option for each field of a form. Files are read from a file of the name of their field.
 fn fields(option: &str, fields: &Map<String, Value>, is_file: impl Fn(&str) -> bool) -> String {
     let field = |(name, value): (&String, &Value)| {
-        let value = match is_file(name) {
-            true => format!("@{name}"),
-            false => word(value),
+        let (option, value) = match is_file(name) {
+            true => ("-F", format!("@{name}")),
+            false => (option, word(value)),
         };
         format!(" \\\n    {option} {}", quoted(&format!("{name}={value}")))
     };
@@ -378,8 +383,8 @@ fn add_credential(
         Auth::None => return,
         Auth::Bearer => format!("-H \"Authorization: Bearer {credential}\""),
         Auth::Basic => format!("-u \"{credential}\""),
-        Auth::Header(header) => format!("-H \"{header}: {credential}\""),
-        Auth::Cookie(cookie) => format!("-b \"{cookie}={credential}\""),
+        Auth::Header(header) => format!("-H \"{}: {credential}\"", escaped_in_quotes(header)),
+        Auth::Cookie(cookie) => format!("-b \"{}={credential}\"", escaped_in_quotes(cookie)),
         Auth::Query(key) => return query.push(format!("{}={credential}", encoded(key))),
         Auth::Scheme { name, place } => {
             return add_credential(place, prefix, &name.to_shouty_snake_case(), query, options);

@@ -1,5 +1,7 @@
 //! Security schemes: the credential of each operation, which progenitor ignores.
 
+use std::collections::BTreeMap;
+
 use proc_macro2::TokenStream;
 use quote::quote;
 use serde_json::{Map, Value};
@@ -194,13 +196,18 @@ pub fn report_unsupported(document: &Value, unsupported: &mut Vec<Unsupported>) 
 
 /// Returns true if one request can hold all credentials of a requirement.
 fn is_satisfiable(document: &Value, requirement: &Map<String, Value>) -> bool {
-    let mut in_header = None;
-    requirement.keys().all(|name| match scheme(document, name) {
-        None => false,
-        Some(place @ (Security::Bearer | Security::Basic)) => {
-            *in_header.get_or_insert_with(|| place.clone()) == place
-        }
-        Some(_) => true,
+    let mut headers: BTreeMap<String, Security> = BTreeMap::new();
+    requirement.keys().all(|name| {
+        let Some(place) = scheme(document, name) else {
+            return false;
+        };
+        let header = match &place {
+            Security::Bearer | Security::Basic => "authorization".to_owned(),
+            Security::ApiKeyHeader(name) => name.to_ascii_lowercase(),
+            _ => return true,
+        };
+        // One token may be that of two schemes.
+        *headers.entry(header).or_insert_with(|| place.clone()) == place
     })
 }
 
@@ -219,7 +226,7 @@ pub(crate) fn scheme(document: &Value, name: &str) -> Option<Security> {
     ) {
         ("http", Some("bearer"), _) | ("oauth2" | "openIdConnect", ..) => Some(Security::Bearer),
         ("http", Some("basic"), _) => Some(Security::Basic),
-        // Swashbuckle's snippet for tokens. A key of another kind has its own scheme, such as `Token`.
+        // Swashbuckle's documentation declares a Bearer token so.
         ("apiKey", _, Some("header")) if is_bearer(name, scheme) => Some(Security::Bearer),
         ("apiKey", _, Some("header")) => Some(Security::ApiKeyHeader(text("name")?.to_owned())),
         ("apiKey", _, Some("query")) => Some(Security::ApiKeyQuery(text("name")?.to_owned())),
@@ -231,11 +238,10 @@ pub(crate) fn scheme(document: &Value, name: &str) -> Option<Security> {
 /// Returns true for a header `Authorization` whose name or description says that it has a Bearer token.
 fn is_bearer(name: &str, scheme: &Value) -> bool {
     let text = |key: &str| scheme.get(key).and_then(Value::as_str).unwrap_or_default();
-    let says = |text: &str| {
-        let text = text.to_ascii_lowercase();
-        text.contains("bearer") || text.contains("jwt")
-    };
-    text("name").eq_ignore_ascii_case("authorization") && (says(name) || says(text("description")))
+    let text_of_both = format!("{name} {}", text("description")).to_ascii_lowercase();
+    text("name").eq_ignore_ascii_case("authorization")
+        && text_of_both.contains("bearer")
+        && !text_of_both.contains("without")
 }
 
 #[cfg(test)]
@@ -341,8 +347,8 @@ mod tests {
                 "post": {"security": [{"key": []}, {"bearer": []}]},
             }},
             "components": {"securitySchemes": {
-                "jwt": {"type": "apiKey", "in": "header", "name": "Authorization"},
-                "raw": {"type": "apiKey", "in": "header", "name": "Authorization"},
+                "jwt": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "`Bearer {token}`"},
+                "raw": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "without Bearer"},
                 "unused": {"type": "http", "scheme": "basic"},
                 "key": {"type": "apiKey", "in": "query", "name": "k"},
                 "bearer": {"type": "http", "scheme": "bearer"},

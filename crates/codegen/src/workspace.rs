@@ -58,7 +58,7 @@ mod generated;
 pub use generated::*;
 pub use mask::{Unmasked, unmasked};
 
-/// For the generated client. A schema may have any name of a type, but none of a module.
+/// Decoding for the generated client. It is a module, because a schema may have the name of any type.
 #[doc(hidden)]
 pub mod notation {
     pub use crate::lenient::{AnyNotation, Lenient};

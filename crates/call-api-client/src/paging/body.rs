@@ -9,6 +9,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredA
 use serde::de::{DeserializeOwned, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::engine::whole;
 use super::{NextPage, Paging, PropertyPath};
 use crate::error::Error;
 use crate::request::Mismatch;
@@ -98,7 +99,7 @@ impl PageBody {
 
     /// Returns the property as a count; `None` if it is none.
     pub(super) fn count(&self, path: PropertyPath) -> Result<Option<u64>, Mismatch> {
-        self.get(path, |text| text.parse().ok())
+        self.get(path, whole)
     }
 
     /// Returns the property as the text of a cursor; `None` if it is absent, null or empty.

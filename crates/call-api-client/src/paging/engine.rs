@@ -277,9 +277,7 @@ impl Engine {
     fn position(&self, url: &Url, parameter: &str, first: u64) -> u64 {
         let mut pairs = url.query_pairs();
         let given = pairs.find(|(name, _)| name == parameter);
-        given
-            .and_then(|(_, value)| value.parse().ok())
-            .unwrap_or(first)
+        given.and_then(|(_, value)| whole(&value)).unwrap_or(first)
     }
 
     /// Returns a URL as a cursor: relative to the service, and without the credential that the service may repeat.
@@ -294,6 +292,11 @@ impl Engine {
             _ => url.as_str().into(),
         })
     }
+}
+
+/// Returns a whole number, which may be written with a fraction of zero: some documents declare integers as `number`.
+pub(super) fn whole(text: &str) -> Option<u64> {
+    text.strip_suffix(".0").unwrap_or(text).parse().ok()
 }
 
 /// Returns true if a cursor is a URL. One in Base64 may begin with `/` as well.

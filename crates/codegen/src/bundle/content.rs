@@ -141,17 +141,19 @@ fn renamed(content: &Map<String, Value>, index: usize, name: &str) -> Option<Cle
 
 /// Leaves out JSON and forms with a file next to `multipart/form-data`; `None` if there are none.
 fn uploads(document: &Value, content: &Map<String, Value>) -> Option<Clear> {
-    let is_form_data = |name: &str| essence(name) == FORM_DATA;
-    content.keys().find(|name| is_form_data(name))?;
-    let stays = |name: &str, object: &Value| {
-        let is_text = is_json(name) || MediaTypeKind::of(name) == MediaTypeKind::Form;
-        let schema = object.get("schema").filter(|_| is_text);
-        !schema.is_some_and(|schema| {
+    let has_file = |object: &Value| {
+        object.get("schema").is_some_and(|schema| {
             let properties = all_properties(document, schema);
             properties
                 .iter()
                 .any(|(_, property, _)| is_file(document, property))
         })
+    };
+    let mut media_types = content.iter();
+    media_types.find(|(name, object)| essence(name) == FORM_DATA && has_file(object))?;
+    let stays = |name: &str, object: &Value| {
+        let is_text = is_json(name) || MediaTypeKind::of(name) == MediaTypeKind::Form;
+        !is_text || !has_file(object)
     };
     let clear: Clear = content
         .iter()

@@ -1,7 +1,7 @@
 //! Credentials that the document declares by other means than the security schemes of its operations.
 //!
-//! - An operation without security whose header parameter is `Authorization` takes a Bearer token, which is that of a scheme of
-//!   the document if it has one: FastAPI writes `authorization: str = Header()` so.
+//! - An operation without security whose header parameter is `Authorization` takes a Bearer token: FastAPI writes
+//!   `authorization: str = Header()` so. It is the token of the document, unless that is another credential.
 //! - A requirement of a scheme that the document does not declare means the only one that it declares.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::openapi::of_operation;
 use crate::pointer::{Lookup as _, Pointer};
-use crate::security::{Security, requirements, scheme};
+use crate::security::{Security, SecuritySchemes, requirements, scheme};
 use crate::unsupported::Unsupported;
 use crate::walk;
 
@@ -19,22 +19,28 @@ const SCHEME: &str = "Authorization";
 
 /// Adds the security of such operations, and replaces the names of schemes that are not declared.
 pub(super) fn clarify(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
-    parameters(document);
     undeclared(document, unsupported);
+    parameters(document);
 }
 
 fn parameters(document: &mut Value) {
-    let declared = document.at("/components/securitySchemes");
-    let mut declared = declared.and_then(Value::as_object).into_iter().flatten();
-    let bearer = declared.find(|(name, _)| scheme(document, name) == Some(Security::Bearer));
-    let name = bearer.map_or(SCHEME.to_owned(), |(name, _)| name.clone());
+    let is_bearer = |name: &str| scheme(document, name) == Some(Security::Bearer);
+    let schemes = SecuritySchemes::of(document);
+    let name = match schemes.names().first() {
+        Some(token) if is_bearer(token) => (*token).to_owned(),
+        // The token is another credential.
+        Some(_) => return,
+        None => SCHEME.to_owned(),
+    };
     let mut found: Vec<(Pointer, Value)> = Vec::new();
     for operation in walk::operations(document) {
         let declares =
             operation.object.get("security").is_some() || document.get("security").is_some();
         let parameters = of_operation(document, &operation);
         let header = parameters.iter().find(|parameter| {
-            parameter.location() == "header" && parameter.name().eq_ignore_ascii_case(SCHEME)
+            parameter.location() == "header"
+                && parameter.name().eq_ignore_ascii_case(SCHEME)
+                && !names_another(parameter.object)
         });
         if let Some(header) = header.filter(|_| !declares) {
             let security = match header.is_required() {
@@ -65,6 +71,21 @@ fn parameters(document: &mut Value) {
     }
 }
 
+/// Returns true if a parameter says that it has another credential than a Bearer token.
+fn names_another(parameter: &Value) -> bool {
+    let text = |key: &str| {
+        parameter
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    let texts = [text("description"), text("example")].map(str::to_ascii_lowercase);
+    let others = ["basic", "digest", "aws4", "without"];
+    texts
+        .iter()
+        .any(|text| others.iter().any(|other| text.contains(other)))
+}
+
 fn undeclared(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
     let declared = document.at("/components/securitySchemes");
     let mut declared = declared.and_then(Value::as_object).into_iter().flatten();
@@ -72,6 +93,9 @@ fn undeclared(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
         return;
     };
     let only = only.clone();
+    if scheme(document, &only).is_none() {
+        return;
+    }
     let mut places: BTreeMap<Pointer, Vec<String>> = BTreeMap::new();
     let root = Pointer::root();
     let operations = walk::operations(document);
@@ -137,14 +161,28 @@ mod tests {
 
     #[test]
     fn authorization_parameter_is_the_token_of_the_document() {
-        let header = json!([{"name": "Authorization", "in": "header"}]);
-        let mut document = json!({
-            "paths": {"/a": {"get": {"parameters": header}}},
-            "components": {"securitySchemes": {"key": {}, "oauth": {"type": "oauth2"}}},
-        });
-        clarify(&mut document, &mut Vec::new());
-        let security = &document["paths"]["/a"]["get"]["security"];
-        assert_eq!(*security, json!([{}, {"oauth": []}]));
+        let security = |token: &str, description: &str| {
+            let header =
+                json!({"name": "Authorization", "in": "header", "description": description});
+            let mut document = json!({
+                "paths": {"/a": {
+                    "get": {"parameters": [header]},
+                    "put": {"security": [{token: []}]},
+                }},
+                "components": {"securitySchemes": {
+                    "key": {"type": "apiKey", "in": "query", "name": "k"},
+                    "oauth": {"type": "oauth2"},
+                }},
+            });
+            clarify(&mut document, &mut Vec::new());
+            document["paths"]["/a"]["get"].get("security").cloned()
+        };
+        assert_eq!(
+            security("oauth", "The token"),
+            Some(json!([{}, {"oauth": []}]))
+        );
+        assert_eq!(security("oauth", "Basic credentials"), None);
+        assert_eq!(security("key", "The token"), None);
     }
 
     #[test]

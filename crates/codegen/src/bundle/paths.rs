@@ -14,6 +14,29 @@ use crate::pointer::Pointer;
 use crate::unsupported::Unsupported;
 use crate::walk;
 
+/// Adds the slash at the beginning of each path without one. Returns the old and the new location of each.
+pub(super) fn with_slash(document: &mut Value) -> Vec<(Pointer, Pointer)> {
+    let Some(Value::Object(paths)) = document.get_mut("paths") else {
+        return Vec::new();
+    };
+    let lacks_slash = |path: &String| !path.starts_with(['/', '$']) && !path.starts_with("x-");
+    if !paths.keys().any(lacks_slash) {
+        return Vec::new();
+    }
+    let root = Pointer::root().join("paths");
+    let mut moves = Vec::new();
+    for (path, item) in std::mem::take(paths) {
+        let new = format!("/{path}");
+        if lacks_slash(&path) && !paths.contains_key(&new) {
+            moves.push((root.join(&path), root.join(&new)));
+            paths.insert(new, item);
+        } else {
+            paths.insert(path, item);
+        }
+    }
+    moves
+}
+
 /// Replaces such templates by those of OpenAPI, where the operations of the path have parameters with these names. Returns the
 /// old and the new location of each path.
 pub(super) fn clarify(
@@ -28,10 +51,7 @@ pub(super) fn clarify(
         .map(|(path, _)| path.clone())
         .collect();
     let mut operations = walk::operations(document);
-    operations.retain(|operation| {
-        operation.path.contains(['+', '*', ':'])
-            || !operation.path.starts_with('/') && !operation.path.starts_with("x-")
-    });
+    operations.retain(|operation| operation.path.contains(['+', '*', ':']));
     for operation in operations {
         let parameters = of_operation(document, &operation);
         let is_parameter = |name: &str| {
@@ -70,13 +90,11 @@ pub(super) fn clarify(
 
 /// Returns the template with the names of parameters only, if all of its names are known and one of them changes.
 fn clarified(given: &str, is_parameter: impl Fn(&str) -> bool) -> Option<String> {
-    let slash = if given.starts_with('/') { "" } else { "/" };
-    let path = format!("{slash}{given}");
     let express = |segment: &str| match segment.strip_prefix(':') {
         Some(name) if is_parameter(name) => format!("{{{name}}}"),
         _ => segment.to_owned(),
     };
-    let segments: Vec<String> = path.split('/').map(express).collect();
+    let segments: Vec<String> = given.split('/').map(express).collect();
     let path = segments.join("/");
     let mut clear = String::new();
     let mut rest = path.as_str();
@@ -113,8 +131,21 @@ fn end(template: &str) -> Option<usize> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may")]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn paths_begin_with_a_slash() {
+        let mut document = json!({"paths": {"/a": {}, "a": {}, "b/{c}": {"get": {}}, "x-own": 1}});
+        let moves = with_slash(&mut document);
+        let paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
+        assert_eq!(paths, ["/a", "a", "/b/{c}", "x-own"]);
+        assert_eq!(moves.len(), 1);
+        assert_eq!(moves[0].1.as_str(), "/paths/~1b~1{c}");
+    }
 
     #[test]
     fn templates_have_names_only() {
@@ -129,7 +160,7 @@ mod tests {
         assert_eq!(clear("/a/{key+}/{other:x}"), None);
         assert_eq!(clear("/a/{key+"), None);
         assert_eq!(
-            clear("a/:key/{number}:stop").as_deref(),
+            clear("/a/:key/{number}:stop").as_deref(),
             Some("/a/{key}/{number}:stop")
         );
         assert_eq!(clear("/a/:other/{key}"), None);

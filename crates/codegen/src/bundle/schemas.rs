@@ -20,8 +20,6 @@ pub(super) fn correct(document: &mut Value, unsupported: &mut Vec<Unsupported>) 
     let mut lost = |place: &Pointer, what: String, instead: &str| {
         unsupported.push(Unsupported::new(place, what, instead));
     };
-    // A list among the items of another is found once that is one of `prefixItems`.
-    while tuples(document) {}
     walk::walk_mut(document, &mut |kind, pointer, schema| {
         if kind != Kind::Schema {
             return;
@@ -37,8 +35,9 @@ pub(super) fn correct(document: &mut Value, unsupported: &mut Vec<Unsupported>) 
         let Some(object) = schema.as_object_mut() else {
             return;
         };
-        if object.get("required").is_some_and(Value::is_boolean) {
-            object.remove("required");
+        if object.get("required").is_some_and(Value::is_boolean)
+            && object.remove("required") == Some(json!(true))
+        {
             lost(
                 &pointer.join("required"),
                 "`required`, which is not a list of names".to_owned(),
@@ -46,7 +45,7 @@ pub(super) fn correct(document: &mut Value, unsupported: &mut Vec<Unsupported>) 
             );
         }
         if let Some(Value::String(text)) = object.get("nullable") {
-            let nullable = text == "true";
+            let nullable = text.eq_ignore_ascii_case("true");
             object.insert("nullable".to_owned(), json!(nullable));
         }
         if is_list(object) {
@@ -91,25 +90,26 @@ pub(super) fn correct(document: &mut Value, unsupported: &mut Vec<Unsupported>) 
     });
 }
 
-/// Replaces each list as `items`. Returns true if there was one.
-fn tuples(document: &mut Value) -> bool {
-    let mut found = false;
-    walk::walk_mut(document, &mut |kind, _, schema| {
+/// Replaces lists as `items`. Returns the old and the new location of each. A list among the items of another is found once
+/// that is replaced.
+pub(super) fn tuples(document: &mut Value) -> Vec<(Pointer, Pointer)> {
+    let mut moves = Vec::new();
+    walk::walk_mut(document, &mut |kind, pointer, schema| {
         let Some(object) = schema.as_object_mut().filter(|_| kind == Kind::Schema) else {
             return;
         };
         if object.get("items").is_some_and(Value::is_array)
             && let Some(items) = object.remove("items")
         {
-            found = true;
             object.insert("prefixItems".to_owned(), items);
+            moves.push((pointer.join("items"), pointer.join("prefixItems")));
             if let Some(further) = object.remove("additionalItems") {
                 object.insert("items".to_owned(), further);
             }
             object.entry("type").or_insert_with(|| json!("array"));
         }
     });
-    found
+    moves
 }
 
 /// Returns true for a schema without a type that only lists have.
@@ -170,6 +170,9 @@ mod tests {
             "Property": {"properties": {"type": {"type": "string"}}},
         }}});
         let mut unsupported = Vec::new();
+        assert_eq!(tuples(&mut document).len(), 1);
+        assert_eq!(tuples(&mut document).len(), 1);
+        assert_eq!(tuples(&mut document).len(), 0);
         correct(&mut document, &mut unsupported);
         let reports: Vec<String> = unsupported
             .iter()

@@ -85,7 +85,11 @@ fn query(document: &Value, operation: &walk::Operation<'_>) -> Vec<QueryParamete
 
 fn read_parameter(document: &Value, name: String, schema: &Value) -> QueryParameter {
     let keyword = |key| keyword(document, schema, key);
-    let number = |key| keyword(key).and_then(Value::as_u64);
+    let whole = |value: &Value| match value.as_f64() {
+        Some(value) if value.fract() == 0.0 && value >= 0.0 => Some(value as u64),
+        _ => None,
+    };
+    let number = |key| keyword(key).and_then(|value| value.as_u64().or_else(|| whole(value)));
     QueryParameter {
         name,
         kind: kind(document, schema),

@@ -152,10 +152,10 @@ pub(super) fn kept_formats(document: &mut Value, changes: &mut Changes) {
     });
 }
 
-/// Returns the schemas that an example elsewhere contradicts, each with its text: of an object that has such a property, of a
-/// schema that refers to it, of a parameter or a body.
+/// Returns the schemas that each example elsewhere contradicts, with one of its texts: examples of an object that has such a
+/// property, of a schema that refers to it, of a parameter or a body.
 fn contradictions(document: &Value) -> BTreeMap<Pointer, String> {
-    let mut found = BTreeMap::new();
+    let mut found: BTreeMap<Pointer, Option<String>> = BTreeMap::new();
     let mut seen = BTreeSet::new();
     walk::walk(document, &mut |kind, pointer, object| {
         let schema = match kind {
@@ -170,16 +170,20 @@ fn contradictions(document: &Value) -> BTreeMap<Pointer, String> {
             contradicted(document, &schema, example, &mut seen, &mut found);
         }
     });
+    let found = found.into_iter();
     found
+        .filter_map(|(place, odd)| Some((place, odd?)))
+        .collect()
 }
 
-/// Adds the schemas at a place and within it that the value contradicts. A pair of both is visited once.
+/// Adds the schemas at a place and within it that the value contradicts; `None` for one that a value agrees with. A pair of
+/// place and value is visited once.
 fn contradicted<'a>(
     document: &'a Value,
     place: &Pointer,
     value: &'a Value,
     seen: &mut BTreeSet<(Pointer, *const Value)>,
-    found: &mut BTreeMap<Pointer, String>,
+    found: &mut BTreeMap<Pointer, Option<String>>,
 ) {
     let Some((place, schema)) = walk::locate(document, place) else {
         return;
@@ -209,15 +213,27 @@ fn contradicted<'a>(
                 below(place.join("items"), value);
             }
         }
-        // A text without digits is a placeholder.
-        Value::String(text) if text.contains(|sign: char| sign.is_ascii_digit()) => {
-            let format = schema.get("format").and_then(Value::as_str);
-            if format.is_some_and(|format| !is_of_format(text, format)) {
-                found.entry(place).or_insert_with(|| text.clone());
+        Value::String(text) if !is_placeholder(text) => {
+            if let Some(format) = schema.get("format").and_then(Value::as_str) {
+                match is_of_format(text, format) {
+                    true => found.insert(place, None),
+                    false => found.insert(
+                        place.clone(),
+                        found
+                            .get(&place)
+                            .cloned()
+                            .unwrap_or_else(|| Some(text.clone())),
+                    ),
+                };
             }
         }
         _ => {}
     }
+}
+
+/// Returns true for an example that stands for any value, such as `string`, `<uuid4>` or `{{id1}}`.
+fn is_placeholder(text: &str) -> bool {
+    text.contains(['<', '{']) || !text.contains(|sign: char| sign.is_ascii_digit())
 }
 
 /// Returns true if the Rust type of the format parses the text. Formats without a type accept any text.

@@ -105,7 +105,7 @@ struct Arm {
 /// The body of a response.
 enum Body {
     Nothing,
-    /// With true if its type does not read every notation of numbers and times by itself.
+    /// True if the type is a number or a time, or a list or map of them, which do not read every notation by themselves.
     Json(bool),
     Bytes,
     /// The connection of a WebSocket.

@@ -134,11 +134,11 @@ impl<'a> DocumentComparer<'_, 'a> {
 
     fn security_scheme(&mut self, pair: &Pair<'a>, name: &str, new_name: &str, label: &str) {
         let (a, b) = (describe(pair.old.1), describe(pair.new.1));
-        if a != b {
-            let sent = (
-                security::scheme(self.specs.old.document, name),
-                security::scheme(self.specs.new.document, new_name),
-            );
+        let sent = (
+            security::scheme(self.specs.old.document, name),
+            security::scheme(self.specs.new.document, new_name),
+        );
+        if a != b || sent.0 != sent.1 {
             let impact = if sent.0 == sent.1 {
                 Impact::documentation("the SDK sends the credential in the same way")
             } else {
