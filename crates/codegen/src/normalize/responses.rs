@@ -248,6 +248,16 @@ pub(super) fn by_status(document: &mut Value, changes: &mut Changes) {
                 );
                 continue;
             }
+            let is_get = pointer.tokens().last().as_deref() == Some("get");
+            let described = walk::follow(document, response);
+            let is_described = described.is_none_or(|response| response.get("content").is_some());
+            if is_get && status == "200" && !is_described {
+                changes.lost(
+                    &pointer.join("responses").join(status),
+                    "the body of the response, if it has one",
+                    "it is not read: add its media type to the document",
+                );
+            }
             kept.insert(status.clone(), response.clone());
             table[usize::from(!is_success(status))].push((status.clone(), body(response)));
         }
