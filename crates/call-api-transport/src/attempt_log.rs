@@ -9,7 +9,7 @@ use url::Position;
 
 use crate::operation::Auth;
 use crate::outcome::Outcome;
-use crate::request_kind::RequestSummary;
+use crate::request_summary::RequestSummary;
 use crate::retry::{RetryDelay, StopReason};
 
 /// The attempts of one request, in order, and the reason why there was no further one.

@@ -12,7 +12,8 @@ use crate::error::{Limit, TransportErrorKind};
 use crate::operation::Operation;
 use crate::outcome::Outcome;
 use crate::redact::Secrets;
-use crate::request_kind::{AttemptContext, AttemptEnd, AttemptError, RequestKind, RequestSummary};
+use crate::request_kind::{AttemptContext, AttemptEnd, AttemptError, RequestKind};
+use crate::request_summary::RequestSummary;
 use crate::retry::{IDEMPOTENCY_KEY, ServerHint, is_repeatable};
 use crate::settings::Settings;
 

@@ -3,15 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderName, HeaderValue, Method, StatusCode};
-use url::Url;
+use http::StatusCode;
 
 use crate::base_url::BaseUrl;
 use crate::clients::ApiClient;
 use crate::error::TransportErrorKind;
-use crate::operation::{Auth, Operation};
 use crate::outcome::Outcome;
-use crate::redact::loggable;
+use crate::request_summary::RequestSummary;
 use crate::retry::{RetryDelay, ServerHint, StopReason};
 use crate::settings::Settings;
 use crate::shared::Shared;
@@ -45,39 +43,6 @@ pub(crate) trait RequestKind: Send {
 
     /// Returns the description of the request for the attempt log.
     fn summary(&self) -> Arc<RequestSummary>;
-}
-
-/// The description of a request in the attempt log.
-pub(crate) struct RequestSummary {
-    pub(crate) auth: Auth,
-    pub(crate) method: Method,
-    /// Without credentials.
-    pub(crate) url: Url,
-    /// Those of the request; `settings` has more. They are merged on demand.
-    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
-    pub(crate) has_body: bool,
-    pub(crate) settings: Arc<Settings>,
-}
-
-impl RequestSummary {
-    #[inline]
-    pub(crate) fn of(
-        operation: &Operation,
-        request: &reqwest::Request,
-        settings: Arc<Settings>,
-    ) -> Arc<Self> {
-        let headers = request.headers().iter();
-        Arc::new(Self {
-            auth: operation.auth,
-            method: request.method().clone(),
-            url: loggable(request.url()),
-            headers: headers
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect(),
-            has_body: request.body().is_some(),
-            settings,
-        })
-    }
 }
 
 /// The context of an attempt.

@@ -9,7 +9,6 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredA
 use serde::de::{DeserializeOwned, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::engine::whole;
 use super::{NextPage, Paging, PropertyPath};
 use crate::error::Error;
 use crate::request::Mismatch;
@@ -283,6 +282,11 @@ impl<'de, F: FnMut(T), T: Deserialize<'de>> Visitor<'de> for Each<F, T> {
     }
 }
 
+/// Returns a whole number, which may be written with a fraction of zero: some documents declare integers as `number`.
+pub(super) fn whole(text: &str) -> Option<u64> {
+    text.strip_suffix(".0").unwrap_or(text).parse().ok()
+}
+
 /// Returns a string or a number as the text of a cursor.
 fn cursor(json: &str) -> Option<String> {
     match json.as_bytes().first()? {
@@ -330,6 +334,12 @@ fn at(properties: &[&str], error: &serde_json::Error) -> Mismatch {
 #[allow(clippy::unwrap_used, reason = "a test may")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whole_numbers_may_have_a_fraction_of_zero() {
+        assert_eq!(["3", "3.0", "0"].map(whole), [Some(3), Some(3), Some(0)]);
+        assert_eq!(["3.5", "-1.0", "", "1e3"].map(whole), [None; 4]);
+    }
 
     const PAGING: Paging = Paging {
         items: &["page", "items"],

@@ -7,7 +7,7 @@ use call_api_transport::{AttemptLog, Auth, Operation, RequestOptions};
 use http::HeaderMap;
 use reqwest::{Request, Url};
 
-use super::body::{PageBody, path};
+use super::body::{PageBody, path, whole};
 use super::{NextPage, Paging, PropertyPath, link};
 use crate::client::Client;
 use crate::cursor::Cursor;
@@ -292,11 +292,6 @@ impl Engine {
             _ => url.as_str().into(),
         })
     }
-}
-
-/// Returns a whole number, which may be written with a fraction of zero: some documents declare integers as `number`.
-pub(super) fn whole(text: &str) -> Option<u64> {
-    text.strip_suffix(".0").unwrap_or(text).parse().ok()
 }
 
 /// Returns true if a cursor is a URL. One in Base64 may begin with `/` as well.

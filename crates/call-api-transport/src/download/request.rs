@@ -17,9 +17,8 @@ use crate::error::{Limit, Phase, TransportErrorKind};
 use crate::operation::Auth;
 use crate::outcome::Outcome;
 use crate::redact::{Secrets, loggable};
-use crate::request_kind::{
-    AttemptContext, AttemptEnd, AttemptError, Next, RequestKind, RequestSummary,
-};
+use crate::request_kind::{AttemptContext, AttemptEnd, AttemptError, Next, RequestKind};
+use crate::request_summary::RequestSummary;
 use crate::retry::{DelayReason, RetryDelay, ServerHint, StopReason};
 use crate::settings::Settings;
 
