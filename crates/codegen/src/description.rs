@@ -193,6 +193,9 @@ pub struct Property {
     pub name: String,
     /// True if every object has it.
     pub required: bool,
+    /// True if null is a value of it.
+    #[serde(skip)]
+    pub nullable: bool,
     /// The values.
     #[serde(rename = "type")]
     pub ty: ValueType,

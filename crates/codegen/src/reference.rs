@@ -488,10 +488,11 @@ fn properties(properties: &[Property]) -> String {
     }
     let mut text = "\n| property | type | |\n|---|---|---|\n".to_owned();
     for property in properties {
+        let null = if property.nullable { " or null" } else { "" };
         let optional = if property.required { "" } else { ", optional" };
         let description = property.description.as_deref().unwrap_or_default();
         text.push_str(&format!(
-            "| `{}` | {}{optional} | {} |\n",
+            "| `{}` | {}{null}{optional} | {} |\n",
             code(&property.name),
             cell(&property.ty.words),
             cell(description)

@@ -254,6 +254,7 @@ impl<'a> Describer<'a> {
             found.push(Property {
                 name: name.clone(),
                 required,
+                nullable: property.is_nullable() || target.is_nullable(),
                 ty: self.values.value(self.document, property, 0),
                 description: text(property, "description").or_else(|| text(target, "description")),
             });
