@@ -144,7 +144,9 @@ impl AttemptLog {
 
     /// Returns the request as a `curl` command for a POSIX shell.
     ///
-    /// The token is `$TOKEN`, further credentials are `$TOKEN_2` and so on, sensitive headers are omitted, the query is included unless it is that of a download, and a body is `@request-body`.
+    /// The token is `$TOKEN`, and further credentials that the operation takes are `$TOKEN_2` and so on, whether or not they
+    /// were set. Sensitive headers and the query of a download are omitted, and a body is `@request-body`. A key in the query
+    /// needs curl 7.87.
     pub fn to_curl(&self) -> String {
         let mut url = self.request.url.to_string();
         let mut command = String::from("curl");
