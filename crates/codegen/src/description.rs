@@ -14,6 +14,7 @@ use crate::model;
 use crate::security::Security;
 
 pub use describer::describe;
+pub(crate) use values::plain;
 
 /// An operation.
 #[derive(Clone, Debug, PartialEq, Serialize)]

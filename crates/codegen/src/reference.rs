@@ -8,7 +8,7 @@ use heck::ToShoutySnakeCase as _;
 use serde_json::{Map, Value};
 use syn::Type;
 
-use crate::description::{Auth, Content, Kind, Operation, Parameter, Property, Response};
+use crate::description::{Auth, Content, Kind, Operation, Parameter, Property, Response, plain};
 use crate::media_type::MediaTypeKind;
 use crate::model::StreamFormat;
 use crate::names;
@@ -330,7 +330,7 @@ impl Writer<'_> {
                     let content_type = quoted(&format!("Content-Type: {media_type}"));
                     format!(
                         " \\\n    -H {content_type} --data {}",
-                        quoted(&word(example))
+                        quoted(&plain(example))
                     )
                 }
             });
@@ -350,20 +350,12 @@ impl Writer<'_> {
     }
 }
 
-/// Returns the text of a string, or another value as JSON.
-fn word(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        value => value.to_string(),
-    }
-}
-
 /// Returns an option for each field of a form. Files are read from a file of the name of their field.
 fn fields(option: &str, fields: &Map<String, Value>, is_file: impl Fn(&str) -> bool) -> String {
     let field = |(name, value): (&String, &Value)| {
         let (option, value) = match is_file(name) {
             true => ("-F", format!("@{name}")),
-            false => (option, word(value)),
+            false => (option, plain(value)),
         };
         format!(" \\\n    {option} {}", quoted(&format!("{name}={value}")))
     };

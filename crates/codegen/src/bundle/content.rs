@@ -7,12 +7,10 @@
 //! - A success that is JSON without a schema, or a binary type, is of that type: FastAPI lists JSON without a schema in the
 //!   success of an operation, next to the types that the operation adds.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Map, Value};
 
 use crate::media_type::{MediaTypeKind, essence, has_binary_content, is_concrete, is_json};
-use crate::openapi::{JsonType, Schema as _, all_properties, is_success};
+use crate::openapi::{JsonType, Schema as _, all_properties, is_success, reached};
 use crate::pointer::{Lookup as _, Pointer};
 use crate::streams;
 use crate::unsupported::Unsupported;
@@ -179,22 +177,15 @@ fn is_file(document: &Value, schema: &Value) -> bool {
 
 /// Returns true for anything but a string, whose text would be JSON and plain text alike, and for a union with that.
 fn is_json_only(document: &Value, schema: &Value) -> bool {
-    let mut waiting = vec![schema];
-    let mut seen = BTreeSet::new();
-    while let Some(schema) = waiting.pop() {
-        let schema = walk::follow(document, schema);
-        let Some(schema) = schema.filter(|schema| seen.insert(std::ptr::from_ref(*schema))) else {
-            continue;
-        };
-        let types = schema.types();
-        let is_other = |ty: &JsonType| ![JsonType::String, JsonType::Null].contains(ty);
-        if types.iter().any(is_other) {
-            return true;
-        }
-        waiting.extend(schema.parts());
-        waiting.extend(schema.union().into_iter().flat_map(|(_, members)| members));
-    }
-    false
+    let all = reached(document, schema, true, |schema| {
+        let members = schema.union().map(|(_, members)| members);
+        schema.parts().iter().chain(members.unwrap_or_default())
+    });
+    let mut targets = all
+        .into_iter()
+        .filter(|schema| schema.get("$ref").is_none());
+    let is_other = |ty: &JsonType| ![JsonType::String, JsonType::Null].contains(ty);
+    targets.any(|schema| schema.types().iter().any(is_other))
 }
 
 #[cfg(test)]

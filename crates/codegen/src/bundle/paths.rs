@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::openapi::of_operation;
 use crate::pointer::Pointer;
@@ -16,25 +16,35 @@ use crate::walk;
 
 /// Adds the slash at the beginning of each path without one. Returns the old and the new location of each.
 pub(super) fn with_slash(document: &mut Value) -> Vec<(Pointer, Pointer)> {
-    let Some(Value::Object(paths)) = document.get_mut("paths") else {
+    let paths = document.get("paths").and_then(Value::as_object);
+    let paths = paths.into_iter().flat_map(Map::keys);
+    let without = paths.filter(|path| !path.starts_with(['/', '$']) && !path.starts_with("x-"));
+    let new = without.map(|path| (path.clone(), format!("/{path}")));
+    let new = new.collect();
+    locations(&rename(document, new))
+}
+
+/// Renames paths, unless the new name is taken. Returns the old and the new name of each renamed path.
+fn rename(document: &mut Value, mut new: Vec<(String, String)>) -> Vec<(String, String)> {
+    let Some(Value::Object(paths)) = document.get_mut("paths").filter(|_| !new.is_empty()) else {
         return Vec::new();
     };
-    let lacks_slash = |path: &String| !path.starts_with(['/', '$']) && !path.starts_with("x-");
-    if !paths.keys().any(lacks_slash) {
-        return Vec::new();
-    }
-    let root = Pointer::root().join("paths");
-    let mut moves = Vec::new();
+    let mut taken: BTreeSet<String> = paths.keys().cloned().collect();
+    new.retain(|(_, path)| taken.insert(path.clone()));
     for (path, item) in std::mem::take(paths) {
-        let new = format!("/{path}");
-        if lacks_slash(&path) && !paths.contains_key(&new) {
-            moves.push((root.join(&path), root.join(&new)));
-            paths.insert(new, item);
-        } else {
-            paths.insert(path, item);
-        }
+        let renamed = new.iter().find(|(old, _)| *old == path);
+        paths.insert(renamed.map_or(path, |(_, new)| new.clone()), item);
     }
-    moves
+    new
+}
+
+/// Returns the old and the new location of each renamed path.
+fn locations(renamed: &[(String, String)]) -> Vec<(Pointer, Pointer)> {
+    let root = Pointer::root().join("paths");
+    let renamed = renamed.iter();
+    renamed
+        .map(|(old, new)| (root.join(old), root.join(new)))
+        .collect()
 }
 
 /// Replaces such templates by those of OpenAPI, where the operations of the path have parameters with these names. Returns the
@@ -44,12 +54,6 @@ pub(super) fn clarify(
     unsupported: &mut Vec<Unsupported>,
 ) -> Vec<(Pointer, Pointer)> {
     let mut clear: Vec<(String, String)> = Vec::new();
-    let paths = document.get("paths").and_then(Value::as_object);
-    let mut taken: BTreeSet<String> = paths
-        .into_iter()
-        .flatten()
-        .map(|(path, _)| path.clone())
-        .collect();
     let mut operations = walk::operations(document);
     operations.retain(|operation| operation.path.contains(['+', '*', ':']));
     for operation in operations {
@@ -64,14 +68,7 @@ pub(super) fn clarify(
             clear.push((operation.path.to_owned(), path));
         }
     }
-    clear.retain(|(_, path)| taken.insert(path.clone()));
-    let Some(Value::Object(paths)) = document.get_mut("paths").filter(|_| !clear.is_empty()) else {
-        return Vec::new();
-    };
-    for (path, item) in std::mem::take(paths) {
-        let new = clear.iter().find(|(old, _)| *old == path);
-        paths.insert(new.map_or(path, |(_, new)| new.clone()), item);
-    }
+    let clear = rename(document, clear);
     let root = Pointer::root().join("paths");
     for (old, new) in &clear {
         let is_same = |name: &str| name.replace([':', '{', '}', '/'], "");
@@ -82,10 +79,7 @@ pub(super) fn clarify(
         let instead = "the service checks it; a slash in a value is encoded";
         unsupported.push(Unsupported::new(&root.join(old), what, instead));
     }
-    let moves = clear.iter();
-    moves
-        .map(|(old, new)| (root.join(old), root.join(new)))
-        .collect()
+    locations(&clear)
 }
 
 /// Returns the template with the names of parameters only, if all of its names are known and one of them changes.
@@ -139,10 +133,10 @@ mod tests {
 
     #[test]
     fn paths_begin_with_a_slash() {
-        let mut document = json!({"paths": {"/a": {}, "a": {}, "b/{c}": {"get": {}}, "x-own": 1}});
+        let mut document = json!({"paths": {"a": {}, "/a": {}, "b/{c}": {"get": {}}, "x-own": 1}});
         let moves = with_slash(&mut document);
         let paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
-        assert_eq!(paths, ["/a", "a", "/b/{c}", "x-own"]);
+        assert_eq!(paths, ["a", "/a", "/b/{c}", "x-own"]);
         assert_eq!(moves.len(), 1);
         assert_eq!(moves[0].1.as_str(), "/paths/~1b~1{c}");
     }

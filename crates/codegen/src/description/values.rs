@@ -201,8 +201,8 @@ impl ValueType {
     }
 }
 
-/// Returns a value for a code span, strings without quotes.
-pub(super) fn plain(value: &Value) -> String {
+/// Returns a string without quotes, or another value as JSON.
+pub(crate) fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),

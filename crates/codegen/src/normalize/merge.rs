@@ -156,7 +156,7 @@ struct Merge<'a> {
     /// New components, from two object schemas for the same property or from members of unions.
     new: Vec<(String, Value)>,
     clashes: Vec<String>,
-    /// What each referenced part is composed to, by its reference and the nesting.
+    /// The alternatives of each referenced part, by its reference and the nesting.
     parts: BTreeMap<(Pointer, usize), Option<Vec<Alternative>>>,
     /// The compositions that became new components or are becoming one, and the names of these.
     known: Vec<(Value, String)>,
