@@ -83,7 +83,9 @@ fn may_declare_type(schema: &Value) -> bool {
     let mut keywords = schema.as_object().into_iter().flatten();
     keywords.any(|(keyword, value)| {
         let is_map = keyword == "properties" && value.as_object().is_some_and(Map::is_empty);
-        !is_map && !NAMELESS.contains(&keyword.as_str()) && !keyword.starts_with("x-")
+        // A composition of one schema is that schema. It is visited, too.
+        let is_one = keyword == "allOf" && value.as_array().is_some_and(|list| list.len() == 1);
+        !is_map && !is_one && !NAMELESS.contains(&keyword.as_str()) && !keyword.starts_with("x-")
     })
 }
 
