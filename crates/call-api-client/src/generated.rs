@@ -7,10 +7,14 @@ use crate::types;
 impl Client {
     /// Get Call
     ///
-    /// Sends a `GET` request to `/v1/call/{id}`
+    /// Sends a `GET` request to `/v1/call/{id}`.
     ///
-    /// Arguments:
+    /// # Parameters
+    ///
     /// - `id`: The unique identifier for the call
+    ///
+    /// # Examples
+    ///
     /// ```text
     /// let value = client.get_call(id).await?;
     /// ```

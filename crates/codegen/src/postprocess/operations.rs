@@ -194,7 +194,12 @@ fn builders(
             Item::Struct(item) => {
                 let name = item.ident.to_string();
                 if let Some(operation) = operations.get(&name) {
-                    let builder = Builder::of(item, operation);
+                    let errors = responses.get(&operation.method);
+                    let errors = errors.and_then(|responses| responses.error.documentation());
+                    let builder = Builder {
+                        errors,
+                        ..Builder::of(item, operation)
+                    };
                     builders.insert(operation.method.clone(), builder);
                 }
             }
@@ -223,6 +228,8 @@ struct Builder {
     arguments: Vec<Argument>,
     /// The other parameters, and the body.
     setters: Vec<String>,
+    /// Sentences about the documented errors, if there are any.
+    errors: Option<String>,
 }
 
 impl Builder {
@@ -235,6 +242,7 @@ impl Builder {
             options: format_ident!("options"),
             arguments: Vec::new(),
             setters: Vec::new(),
+            errors: None,
         };
         let Fields::Named(fields) = &mut item.fields else {
             return builder;
@@ -424,7 +432,10 @@ impl Builder {
 fn constructor(function: &mut ImplItemFn, builders: &BTreeMap<String, Builder>) -> bool {
     let method = plain(&function.sig.ident);
     let Some(Builder {
-        arguments, setters, ..
+        arguments,
+        setters,
+        errors,
+        ..
     }) = builders.get(&method)
     else {
         return false;
@@ -445,24 +456,12 @@ fn constructor(function: &mut ImplItemFn, builders: &BTreeMap<String, Builder>) 
             quote!(#name)
         }
     });
-    let mut attrs = std::mem::take(&mut function.attrs);
-    // progenitor's example has neither the arguments nor the sending of the request.
-    if let Some(fence) = attrs
-        .iter()
-        .position(|attribute| docs::text_of(attribute).is_some_and(|text| text == " ```text"))
-    {
-        let deprecated = attrs
-            .split_off(fence)
-            .into_iter()
-            .filter(|attribute| !is_doc(attribute));
-        let deprecated: Vec<Attribute> = deprecated.collect();
-        let call = call(&method, arguments, setters);
-        let example = std::iter::once("```text")
-            .chain(call.lines())
-            .chain(["```"]);
-        attrs.extend(example.map(|line| docs::attribute(&format!(" {line}"))));
-        attrs.extend(deprecated);
-    }
+    let example = call(&method, arguments, setters);
+    let attrs = documentation(
+        std::mem::take(&mut function.attrs),
+        &example,
+        errors.as_deref(),
+    );
     *function = parse_quote! {
         pub fn #ident(&self, #(#parameters),*) -> builder::#builder {
             builder::#builder::new(self, #(#values),*)
@@ -470,6 +469,41 @@ fn constructor(function: &mut ImplItemFn, builders: &BTreeMap<String, Builder>) 
     };
     function.attrs = attrs;
     true
+}
+
+/// Returns progenitor's documentation of a method with headings, the documented errors, and an example of its own:
+/// progenitor's has neither the arguments nor the sending of the request.
+fn documentation(attrs: Vec<Attribute>, example: &str, errors: Option<&str>) -> Vec<Attribute> {
+    let (docs, others): (Vec<_>, Vec<_>) = attrs.into_iter().partition(is_doc);
+    let mut given: Vec<String> = docs.iter().filter_map(docs::text_of).collect();
+    // A description may have a block of its own.
+    if let Some(fence) = given.iter().rposition(|line| line == " ```text") {
+        given.truncate(fence);
+    }
+    let mut lines: Vec<String> = Vec::new();
+    for line in given {
+        match line.as_str() {
+            " Arguments:" => lines.extend([" # Parameters".to_owned(), String::new()]),
+            text if text.starts_with(" Sends a `") && text.ends_with('`') => {
+                lines.push(format!("{line}."))
+            }
+            _ => lines.push(line),
+        }
+    }
+    let mut section = |heading: &str, text: &str| {
+        if lines.last().is_some_and(|line| !line.is_empty()) {
+            lines.push(String::new());
+        }
+        let text = text.lines().map(|line| format!(" {line}"));
+        lines.extend([format!(" # {heading}"), String::new()]);
+        lines.extend(text);
+    };
+    if let Some(errors) = errors {
+        section("Errors", errors);
+    }
+    section("Examples", &format!("```text\n{example}\n```"));
+    let docs = lines.iter().map(|line| docs::attribute(line));
+    docs.chain(others).collect()
 }
 
 /// Returns a call of a method with all of its setters, for the documentation.
@@ -491,4 +525,47 @@ fn is_string(ty: &Type) -> bool {
     matches!(ty, Type::Path(path)
         if path.path.segments.len() > 1
             && path.path.segments.last().is_some_and(|last| last.ident == "String"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documentation_has_sections() {
+        let given = [
+            " Lists pets",
+            "",
+            " ```text",
+            " a block of the description",
+            " ```",
+            "",
+            " Sends a `GET` request to `/pets`",
+            "",
+            " Arguments:",
+            " - `limit`",
+            " ```text",
+            " let response = client.list_pets()",
+            " ```",
+        ];
+        let mut attrs: Vec<Attribute> = given.iter().map(|line| docs::attribute(line)).collect();
+        attrs.push(parse_quote!(#[deprecated]));
+        let attrs = documentation(
+            attrs,
+            "let value = client.list_pets().await?;",
+            Some("Documented statuses: 404."),
+        );
+        let function: ImplItemFn = parse_quote! {
+            #(#attrs)*
+            pub fn list_pets(&self) {}
+        };
+        let item: ItemImpl = parse_quote!(impl Client { #function });
+        let file = syn::File {
+            shebang: None,
+            frontmatter: None,
+            attrs: Vec::new(),
+            items: vec![Item::Impl(item)],
+        };
+        insta::assert_snapshot!(prettyplease::unparse(&file));
+    }
 }

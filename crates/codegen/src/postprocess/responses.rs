@@ -9,13 +9,13 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use serde_json::Value;
 use syn::visit::Visit;
-use syn::{Expr, Ident, ImplItemFn, Item, Pat, ReturnType, Type, parse_quote};
+use syn::{Expr, ExprLit, Ident, ImplItemFn, Item, Lit, Pat, ReturnType, Type, parse_quote};
 
 use super::builder;
 use super::client::operation_id;
 use super::record::is_lenient;
 use super::rust_type::body_type;
-use super::syntax::{arguments, first_argument, option};
+use super::syntax::{arguments, first_argument, option, text};
 use crate::model::{self, Model, Response, ResponseBody};
 use crate::{names, walk};
 
@@ -209,6 +209,22 @@ impl Side {
         }
     }
 
+    /// Returns sentences about the documented statuses and their body, or `None` if no status is documented.
+    pub(super) fn documentation(&self) -> Option<String> {
+        let statuses: Vec<String> = self.arms.iter().map(|arm| status(&arm.pattern)).collect();
+        let has_body = |arm: &Arm| matches!(arm.body, Body::Json(_) | Body::Bytes);
+        let statuses = statuses.join(", ");
+        if statuses.is_empty() {
+            return None;
+        }
+        let body = match plain_path(&self.ty) {
+            _ if !self.arms.iter().any(has_body) => "They have no body.".to_owned(),
+            Some(path) => format!("Their body is [`{path}`]."),
+            None => format!("Their body is `{}`.", text(&self.ty)),
+        };
+        Some(format!("Documented statuses: {statuses}. {body}"))
+    }
+
     /// Creates the side of an operation whose bodies differ by status, and adds an enum to `enums` if several types are
     /// needed.
     fn by_status(
@@ -388,6 +404,36 @@ fn response_enum(
     file.items
 }
 
+/// Returns the statuses that a pattern matches, for the documentation: `404`, `5XX`.
+fn status(pattern: &Pat) -> String {
+    let code = |expression: &Expr| match expression {
+        Expr::Lit(ExprLit {
+            lit: Lit::Int(code),
+            ..
+        }) => code.base10_parse::<u16>().ok(),
+        _ => None,
+    };
+    match pattern {
+        Pat::Lit(literal) => match &literal.lit {
+            Lit::Int(code) => code.base10_digits().to_owned(),
+            _ => text(pattern),
+        },
+        Pat::Range(range) => match range.start.as_deref().and_then(code) {
+            Some(first) => format!("{}XX", first / 100),
+            None => text(pattern),
+        },
+        _ => "any other status".to_owned(),
+    }
+}
+
+/// Returns the path of a type of the generated code, as it is written next to `mod builder`.
+fn plain_path(ty: &Type) -> Option<String> {
+    let path = text(ty);
+    let path = path.strip_prefix("super::").unwrap_or(&path);
+    let is_generated = path.starts_with("types::") || path.starts_with("response::");
+    (is_generated && !path.contains('<')).then(|| path.to_owned())
+}
+
 fn pattern(status: &str) -> Pat {
     match (
         status.parse::<u16>(),
@@ -505,6 +551,10 @@ mod tests {
         let responses = responses(&mut file, &document, &model);
         let responses = &responses["get_pet"];
         let (decode, decode_error) = (responses.success.decode(), responses.error.decode_error());
+        assert_eq!(
+            responses.error.documentation().as_deref(),
+            Some("Documented statuses: 404, 422, 5XX. Their body is [`response::GetPetError`].")
+        );
         file.items.push(parse_quote! {
             fn decode(response: Received) { #decode }
         });
