@@ -1,4 +1,4 @@
-//! The data: what the API's document calls schemas, as Rust types, and what a call's state means.
+//! The schemas of the API as Rust types, with helpers that interpret the state of a call.
 //!
 //! ```
 //! use call_api::Client;

@@ -267,7 +267,7 @@ fn advice(error: &Error) -> Option<&'static str> {
         return match problem {
             BaseUrlProblem::PlainHttp => Some("use https"),
             BaseUrlProblem::Credentials => {
-                Some("leave that out and give the token in CALL_API_TOKEN or with --token-file")
+                Some("remove it, and set the token in CALL_API_TOKEN or with --token-file")
             }
             _ => None,
         };
@@ -278,7 +278,7 @@ fn advice(error: &Error) -> Option<&'static str> {
                 Some("ask the service's owner for recordings over https")
             }
             TransportErrorKind::BodyTooLarge { .. } => {
-                Some("tell the service's owner: no call is as large")
+                Some("tell the service's owner: no call is that large")
             }
             _ => None,
         };

@@ -59,7 +59,7 @@ fn bucket(text: &Path) -> Result<Place, String> {
     match url.host() {
         Some(_) if is_plain => Ok(Place::Bucket(url)),
         Some(_) => Err(format!("it has more than a bucket and a prefix; {example}")),
-        None => Err(format!("it names no bucket; {example}")),
+        None => Err(format!("it has no bucket; {example}")),
     }
 }
 

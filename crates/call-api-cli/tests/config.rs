@@ -318,7 +318,7 @@ async fn settings_tolerate_empty_variables_and_pasted_tokens() {
         shown,
         str![[r#"
 ? 3
-error: base URL "[HOST]" refused: it is no URL; write it as in https://api.example.com
+error: base URL "[HOST]" is invalid: it is not a URL; use the form https://api.example.com
 ? 3
 error: [HOME]home-tolerant/.config/call-api/config.toml: unknown section [profile.work]; did you mean [profiles.work]?
 ? 3
@@ -346,13 +346,13 @@ fn invalid_base_url_is_rejected_with_a_reason() {
         shown,
         str![[r#"
 ? 3
-error: base URL "http://calls.example" refused: it is plain http to another machine, which would show the token to the network; use https
+error: base URL "http://calls.example" is invalid: it is plain http to another machine, which would expose the token; use https
 ? 3
-error: base URL refused: it holds a user or password; leave that out and give the token in CALL_API_TOKEN or with --token-file
+error: base URL is invalid: it contains a user or password; remove it, and set the token in CALL_API_TOKEN or with --token-file
 ? 3
-error: base URL "ftp://calls.example" refused: it is neither https nor http; write it as in https://api.example.com
+error: base URL "ftp://calls.example" is invalid: it is neither https nor http; use the form https://api.example.com
 ? 3
-error: base URL "https://calls.example/" refused: it holds a query; leave out what follows the `?`
+error: base URL "https://calls.example/" is invalid: it contains a query; leave out what follows the `?`
 
 "#]],
     );
@@ -395,7 +395,7 @@ error: profile "default" in [HOME]home-wrong/.config/call-api/config.toml has bo
 ? 3
 error: no profile "gone" in [HOME]home-wrong/.config/call-api/config.toml; its profiles are: none
 ? 3
-error: the token holds a control or non-ASCII character at byte 1, perhaps a line break; give it exactly as the service issued it
+error: the token contains a control or non-ASCII character at byte 1, perhaps a line break; give it exactly as the service issued it
 
 "#]],
     );

@@ -128,7 +128,7 @@ error: the response to GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd2573
 error: the response to GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a is not what the API's document says: .: missing field `[..]` at line 1 column [..] (1 attempt); update this program, or check that the base URL names the service
 --- large property
 ? 11
-error: the response body of [COUNT] bytes to GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a is over the limit of [COUNT] bytes (1 attempt in [TIME] s); tell the service's owner: no call is as large
+error: the response body of [COUNT] bytes to GET http://[HOST]/v1/call/3c90c3cc-0d44-4b50-8888-8dd25736052a is over the limit of [COUNT] bytes (1 attempt in [TIME] s); tell the service's owner: no call is that large
 
 "#]],
     );

@@ -132,7 +132,7 @@ pub(crate) fn set_header(
 ) -> Result<(), String> {
     if let Some(text) = header(name, value, style)? {
         let value = HeaderValue::try_from(text)
-            .map_err(|_| format!("`{name}` holds a character that a header cannot carry"))?;
+            .map_err(|_| format!("`{name}` contains a character that a header cannot carry"))?;
         headers.append(name, value);
     }
     Ok(())
@@ -151,7 +151,7 @@ pub fn header(name: &str, value: &impl Serialize, style: Style) -> Result<Option
         let text = single(name, value)?;
         if text.contains(',') {
             Err(format!(
-                "`{name}` holds a value with a comma, which separates the values of a header"
+                "`{name}` contains a value with a comma, which separates the values of a header"
             ))
         } else {
             Ok(text)
@@ -288,7 +288,7 @@ fn deep(name: &str, value: &Value, pairs: &mut Vec<String>) -> Result<(), String
 fn single(name: &str, value: &Value) -> Result<String, String> {
     match value {
         Value::Array(_) | Value::Object(_) => Err(format!(
-            "`{name}` holds a list or an object within another, for which its style has no rule"
+            "`{name}` contains a list or an object within another, for which its style has no rule"
         )),
         other => Ok(field(other)),
     }

@@ -106,7 +106,7 @@ impl RawRequest {
         let name =
             HeaderName::try_from(name).map_err(|_| format!("`{name}` is not a valid header name"));
         let value = HeaderValue::try_from(text)
-            .map_err(|_| "a header holds a character that it cannot carry".to_owned());
+            .map_err(|_| "a header contains a character that it cannot carry".to_owned());
         if let (Some(name), Some(value)) = (self.check(name), self.check(value)) {
             self.headers.append(name, value);
         }

@@ -128,7 +128,7 @@ fn check_segment(segment: &[u8], form: &[u8]) -> Result<(), &'static str> {
         return Err("a path parameter is empty");
     }
     if hides_dot_segment(segment) {
-        return Err("a path parameter holds a dot segment");
+        return Err("a path parameter contains a dot segment");
     }
     Ok(())
 }

@@ -38,23 +38,23 @@ pub enum BuildError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BaseUrlProblem {
-    /// It holds a space or a control character.
+    /// It contains a space or a control character.
     Space,
-    /// It holds a backslash.
+    /// It contains a backslash.
     Backslash,
-    /// It holds a `.` or `..` segment.
+    /// It contains a `.` or `..` segment.
     DotSegment,
     /// It is no URL.
     NotUrl,
     /// It is neither https nor http.
     Scheme,
-    /// It holds a user or password.
+    /// It contains a user or password.
     Credentials,
-    /// It holds a query.
+    /// It contains a query.
     Query,
-    /// It holds a fragment.
+    /// It contains a fragment.
     Fragment,
-    /// It names no host.
+    /// It has no host.
     NoHost,
     /// It is plain http to another machine.
     PlainHttp,
@@ -63,25 +63,25 @@ pub enum BaseUrlProblem {
 impl BaseUrlProblem {
     /// Returns the problem, and what to do about it.
     fn texts(self) -> (&'static str, &'static str) {
-        const FORM: &str = "write it as in https://api.example.com";
+        const FORM: &str = "use the form https://api.example.com";
         match self {
-            Self::Space => ("it holds a space or a control character", "leave that out"),
-            Self::Backslash => ("it holds a backslash", "write a slash"),
+            Self::Space => ("it contains a space or a control character", "remove it"),
+            Self::Backslash => ("it contains a backslash", "write a slash"),
             Self::DotSegment => (
-                "it holds a `.` or `..` segment",
-                "write the path that is meant",
+                "it contains a `.` or `..` segment",
+                "write the path without it",
             ),
-            Self::NotUrl => ("it is no URL", FORM),
+            Self::NotUrl => ("it is not a URL", FORM),
             Self::Scheme => ("it is neither https nor http", FORM),
             Self::Credentials => (
-                "it holds a user or password",
-                "leave that out, and set the token by itself",
+                "it contains a user or password",
+                "remove it, and set the token with the builder",
             ),
-            Self::Query => ("it holds a query", "leave out what follows the `?`"),
-            Self::Fragment => ("it holds a fragment", "leave out what follows the `#`"),
-            Self::NoHost => ("it names no host", FORM),
+            Self::Query => ("it contains a query", "leave out what follows the `?`"),
+            Self::Fragment => ("it contains a fragment", "leave out what follows the `#`"),
+            Self::NoHost => ("it has no host", FORM),
             Self::PlainHttp => (
-                "it is plain http to another machine, which would show the token to the network",
+                "it is plain http to another machine, which would expose the token",
                 "use https, or allow_insecure_http(true) where that is meant",
             ),
         }
@@ -99,11 +99,9 @@ impl BuildError {
     pub fn advice(&self) -> &'static str {
         match self {
             Self::BaseUrl { problem, .. } => problem.texts().1,
-            Self::UserAgent => "leave that out",
+            Self::UserAgent => "remove it",
             Self::Setting { .. } => "",
-            Self::NoTls => {
-                "enable the feature `rustls` or `native-tls`, or give an own http_client"
-            }
+            Self::NoTls => "enable the feature `rustls` or `native-tls`, or set http_client",
             Self::Certificate { .. } => "give it in PEM",
             Self::HttpClient(_) => "check its TLS settings and the system's certificate store",
         }
@@ -118,15 +116,15 @@ impl fmt::Display for BuildError {
                 if let Some(given) = given {
                     write!(f, "{given:?} ")?;
                 }
-                write!(f, "refused: {problem}")?;
+                write!(f, "is invalid: {problem}")?;
             }
             Self::UserAgent => {
-                f.write_str("the user agent holds a control or non-ASCII character")?;
+                f.write_str("the user agent contains a control or non-ASCII character")?;
             }
-            Self::Setting { reason } => write!(f, "setting refused: {reason}")?,
+            Self::Setting { reason } => write!(f, "invalid setting: {reason}")?,
             Self::NoTls => f.write_str("no TLS is compiled in")?,
             Self::Certificate { what, reason } => write!(f, "{what} cannot be used: {reason}")?,
-            Self::HttpClient(_) => f.write_str("the HTTP client cannot be made")?,
+            Self::HttpClient(_) => f.write_str("the HTTP client cannot be created")?,
         }
         match self.advice() {
             advice if f.alternate() || advice.is_empty() => Ok(()),

@@ -68,10 +68,7 @@ impl Token {
         if scheme.eq_ignore_ascii_case("bearer ") {
             return Err(TokenError::Scheme);
         }
-        if let Some(position) = secret
-            .bytes()
-            .position(|byte| !(0x20..=0x7e).contains(&byte))
-        {
+        if let Some(position) = forbidden(secret.as_bytes()) {
             return Err(TokenError::Forbidden { position });
         }
         // Infallible: validated above.
@@ -103,7 +100,9 @@ impl Token {
             Err(std::env::VarError::NotPresent) => Err(TokenError::NotSet {
                 variable: variable.to_owned(),
             }),
-            Err(std::env::VarError::NotUnicode(_)) => Err(TokenError::Forbidden { position: 0 }),
+            Err(std::env::VarError::NotUnicode(text)) => Err(TokenError::Forbidden {
+                position: forbidden(text.as_encoded_bytes()).unwrap_or_default(),
+            }),
         }
     }
 
@@ -193,6 +192,11 @@ impl fmt::Debug for Token {
     }
 }
 
+/// Returns the position of the first byte that is not printable ASCII.
+fn forbidden(text: &[u8]) -> Option<usize> {
+    text.iter().position(|byte| !(0x20..=0x7e).contains(byte))
+}
+
 /// The reason why a text is not a token. Never shows the text.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -208,9 +212,9 @@ pub enum TokenError {
         "the token begins with `Bearer `; give what follows, the scheme is added when it is sent"
     )]
     Scheme,
-    /// It holds a byte that is not allowed in a header.
+    /// It contains a byte that is not allowed in a header.
     #[error(
-        "the token holds a control or non-ASCII character at byte {position}, perhaps a line break; \
+        "the token contains a control or non-ASCII character at byte {position}, perhaps a line break; \
          give it exactly as the service issued it"
     )]
     Forbidden {

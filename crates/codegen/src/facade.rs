@@ -96,7 +96,7 @@ impl Facade {
         };
         let server = match &self.server {
             Some(server) => format!("; `{server}` by default"),
-            None => "; required, since the document names no server".to_owned(),
+            None => "; required, since the document has no server".to_owned(),
         };
         let schemes: Vec<String> = self
             .schemes

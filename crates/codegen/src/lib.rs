@@ -386,7 +386,7 @@ fn sdk_name(options: &Options, out: &Path, source: &Source) -> Result<SdkName, P
     match (&options.name, existing) {
         (Some(name), Some(existing)) if *name != existing => Err(Problem::of_file(
             out.display().to_string(),
-            format!("the folder holds the SDK `{existing}`, which cannot become `{name}`"),
+            format!("the folder contains the SDK `{existing}`, which cannot become `{name}`"),
             format!(
                 "leave `--name` out to keep `{existing}`, or name a new folder with `--out DIR`"
             ),
@@ -397,7 +397,7 @@ fn sdk_name(options: &Options, out: &Path, source: &Source) -> Result<SdkName, P
         }),
         (None, Some(existing)) => SdkName::new(&existing).map_err(|reason| {
             let cause = format!(
-                "the folder holds the SDK `{existing}`, which is not a valid name: {reason}"
+                "the folder contains the SDK `{existing}`, which is not a valid name: {reason}"
             );
             Problem::of_file(
                 out.display().to_string(),

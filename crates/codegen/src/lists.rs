@@ -54,7 +54,7 @@ pub(crate) fn recognize(
             (None, None) | (_, Some(None)) => continue,
             (Some(shape), None) => Ok(recognize::recognize(shape)),
             (Some(shape), Some(Some(setting))) => setting.paging(shape).map(Some),
-            (None, Some(Some(_))) => Err("it is no GET with JSON as its response".to_owned()),
+            (None, Some(Some(_))) => Err("it is not a GET with a JSON response".to_owned()),
         };
         let paging = paging.and_then(|paging| {
             let Some(mut paging) = paging else {

@@ -253,7 +253,7 @@ fn name_of_a_folder_stays_what_it_was() {
     let (outcome, report) = named(Some("other"), Mode::Write);
     assert_eq!(outcome, Outcome::Failed);
     assert!(
-        report.contains("the folder holds the SDK `acme`, which cannot become `other`"),
+        report.contains("the folder contains the SDK `acme`, which cannot become `other`"),
         "{report}"
     );
 

@@ -131,7 +131,7 @@ pub(super) fn allowed(url: &Url, allow_insecure_http: bool) -> Result<(), Transp
         _ => return refuse("it is neither https nor http"),
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return refuse("it holds a user or password");
+        return refuse("it contains a user or password");
     }
     Ok(())
 }

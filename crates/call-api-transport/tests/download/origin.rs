@@ -219,7 +219,10 @@ async fn invalid_urls_are_rejected_unsent() {
         ("http://192.0.2.1/a", "it is plain http to another machine"),
         ("ftp://127.0.0.1/a", "it is neither https nor http"),
         ("file:///etc/passwd", "it is neither https nor http"),
-        ("https://user@example.com/a", "it holds a user or password"),
+        (
+            "https://user@example.com/a",
+            "it contains a user or password",
+        ),
     ] {
         let download = transport.download(&RECORDING, text).unwrap();
         let failed = error(download.to_writer(&mut Vec::new()).await);
